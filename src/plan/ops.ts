@@ -1,0 +1,250 @@
+/**
+ * The single table of plan operations. TypeScript builds and encodes from it; `hack/gen.mjs` writes the C header
+ * that `runt-init` decodes with (`native/init`). An operation is done either by the runtime (TypeScript, before or
+ * after the clone) or by runt-init inside the new namespaces, in the order of the plan.
+ *
+ * Field types: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str).
+ */
+export type FieldType = 'str' | 'int' | 'list';
+
+export interface OpShape {
+  readonly code: number;
+  readonly by: 'runtime' | 'init';
+  readonly fields: Readonly<Record<string, FieldType>>;
+  /** What it does, for `explain` writers and readers of the C. */
+  readonly doc: string;
+}
+
+const table = <const T extends Record<string, OpShape>>(t: T): T => t;
+
+export const ops = table({
+  // ── done by the runtime ──
+  stateDir: {
+    code: 1,
+    by: 'runtime',
+    fields: { path: 'str' },
+    doc: 'make the state directory (0700) and write state "creating"',
+  },
+  cgroupCreate: {
+    code: 2,
+    by: 'runtime',
+    fields: { path: 'str' },
+    doc: 'make the cgroup directory (and its parents) at an absolute path below /sys/fs/cgroup',
+  },
+  cgroupWrite: { code: 3, by: 'runtime', fields: { path: 'str', value: 'str' }, doc: 'write value to a cgroup file' },
+  startSocket: { code: 4, by: 'runtime', fields: { path: 'str' }, doc: 'bind the socket on which `start` is awaited' },
+  openTree: {
+    code: 5,
+    by: 'runtime',
+    fields: { source: 'str', recursive: 'int', slot: 'int' },
+    doc: 'clone a mount tree that the container root may not be able to reach; init finds it at slot',
+  },
+  clone: {
+    code: 6,
+    by: 'runtime',
+    fields: { flags: 'int' },
+    doc: 'start runt-init in new namespaces (CLONE_NEW* flags)',
+  },
+  setGroupsPolicy: { code: 7, by: 'runtime', fields: { value: 'str' }, doc: 'write /proc/PID/setgroups' },
+  idMap: {
+    code: 8,
+    by: 'runtime',
+    fields: { kind: 'str', lines: 'list', helper: 'str' },
+    doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) when it is not empty',
+  },
+  cgroupJoin: { code: 9, by: 'runtime', fields: { path: 'str' }, doc: 'write the pid to cgroup.procs of the cgroup' },
+
+  // ── done by runt-init ──
+  keepFds: {
+    code: 32,
+    by: 'init',
+    fields: { count: 'int' },
+    doc: 'close all descriptors but stdio, 3…3+count-1 and our own',
+  },
+  procfs: {
+    code: 33,
+    by: 'init',
+    fields: {},
+    doc: 'open and verify a private procfs, through which all writes to /proc go',
+  },
+  keyring: { code: 34, by: 'init', fields: { name: 'str' }, doc: 'keyctl(KEYCTL_JOIN_SESSION_KEYRING, name)' },
+  sync: { code: 35, by: 'init', fields: {}, doc: 'wait until the runtime has written id maps and joined cgroups' },
+  becomeRoot: {
+    code: 36,
+    by: 'init',
+    fields: {},
+    doc: 'setgroups([]) where allowed, setresgid(0), setresuid(0) in the new user namespace, non-dumpable',
+  },
+  unshare: {
+    code: 37,
+    by: 'init',
+    fields: { flags: 'int' },
+    doc: 'unshare(2); for the cgroup namespace, once in the cgroups',
+  },
+  hostPropagation: {
+    code: 38,
+    by: 'init',
+    fields: { flags: 'int' },
+    doc: 'set the propagation (MS_* flags) of the whole inherited mount tree',
+  },
+  rootfs: {
+    code: 39,
+    by: 'init',
+    fields: { path: 'str', slot: 'int', pivot: 'int' },
+    doc: 'make a mount of the rootfs (from slot when ≥ 0), parent mount made private, and take it as the root that paths are resolved in',
+  },
+  mountFs: {
+    code: 40,
+    by: 'init',
+    fields: {
+      target: 'str',
+      fstype: 'str',
+      source: 'str',
+      options: 'list',
+      attrs: 'int',
+      propagation: 'list',
+      mode: 'int',
+    },
+    doc: 'mount a file system on target, made when missing (mode); options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order',
+  },
+  mountBind: {
+    code: 41,
+    by: 'init',
+    fields: {
+      target: 'str',
+      source: 'str',
+      slot: 'int',
+      recursive: 'int',
+      setAttrs: 'int',
+      clearAttrs: 'int',
+      setAttrsRec: 'int',
+      clearAttrsRec: 'int',
+      propagation: 'list',
+    },
+    doc: 'bind source (or the tree in slot when ≥ 0) on target, made as directory or file like the source; attributes for the mount, and for all mounts below (…Rec)',
+  },
+  cgroupTree: {
+    code: 42,
+    by: 'init',
+    fields: { target: 'str', source: 'str', fstype: 'str', options: 'list', attrs: 'int', readOnlyIn: 'int' },
+    doc: 'on v1: one hierarchy of the container below target: source is the host path of its cgroup to bind, or empty to mount fstype with options in the new cgroup namespace',
+  },
+  symlink: {
+    code: 43,
+    by: 'init',
+    fields: { content: 'str', path: 'str', required: 'int' },
+    doc: 'make a symlink at path (its parent resolved in the root); EEXIST is accepted, unless required and its content differs',
+  },
+  device: {
+    code: 44,
+    by: 'init',
+    fields: { path: 'str', type: 'str', major: 'int', minor: 'int', mode: 'int', uid: 'int', gid: 'int', bind: 'int' },
+    doc: 'mknod (type c, b or p), or bind of the host node when bind is 1 or mknod is not permitted',
+  },
+  mask: {
+    code: 45,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine',
+  },
+  readonlyPath: {
+    code: 46,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: 'bind path on itself, read-only, keeping its other flags; missing is fine',
+  },
+  pivotRoot: { code: 47, by: 'init', fields: {}, doc: 'pivot_root(2) into the root and detach the old one' },
+  moveRoot: {
+    code: 48,
+    by: 'init',
+    fields: {},
+    doc: 'MS_MOVE the root over / and chroot(2) (--no-pivot), other mounts detached or covered first',
+  },
+  rootPropagation: {
+    code: 49,
+    by: 'init',
+    fields: { flags: 'int' },
+    doc: 'set the propagation of the new / (rootfsPropagation)',
+  },
+  readonlyRoot: { code: 50, by: 'init', fields: {}, doc: 'make the root mount read-only' },
+  sysctl: {
+    code: 51,
+    by: 'init',
+    fields: { key: 'str', value: 'str' },
+    doc: 'write a file below /proc/sys through the private procfs; key with slashes',
+  },
+  hostname: { code: 52, by: 'init', fields: { name: 'str' }, doc: 'sethostname(2)' },
+  domainname: { code: 53, by: 'init', fields: { name: 'str' }, doc: 'setdomainname(2)' },
+  oomScoreAdj: {
+    code: 54,
+    by: 'init',
+    fields: { value: 'int' },
+    doc: 'write oom_score_adj through the private procfs',
+  },
+  rlimit: {
+    code: 55,
+    by: 'init',
+    fields: { resource: 'int', soft: 'int', hard: 'int' },
+    doc: 'prlimit(2); 2^64-1 is infinity',
+  },
+  noNewPrivileges: { code: 56, by: 'init', fields: {}, doc: 'prctl(PR_SET_NO_NEW_PRIVS)' },
+  bounding: {
+    code: 57,
+    by: 'init',
+    fields: { mask: 'int' },
+    doc: 'drop every capability that is not in mask from the bounding set',
+  },
+  user: {
+    code: 58,
+    by: 'init',
+    fields: { uid: 'int', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int' },
+    doc: 'setgroups (when setGroups is 1), setresgid, setresuid keeping capabilities, umask when ≥ 0',
+  },
+  capabilities: {
+    code: 59,
+    by: 'init',
+    fields: { effective: 'int', permitted: 'int', inheritable: 'int', ambient: 'int' },
+    doc: 'capset(2) and the ambient set',
+  },
+  cwd: {
+    code: 60,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: 'chdir(2), made when missing (as the container root), then verified to be inside the root',
+  },
+  findExecutable: {
+    code: 61,
+    by: 'init',
+    fields: { name: 'str', path: 'str' },
+    doc: 'look name up in the PATH of the container, as execvp does; kept for exec',
+  },
+  wait: {
+    code: 62,
+    by: 'init',
+    fields: {},
+    doc: 'report "created"; await the word to start, from the start socket or, without one, from the runtime',
+  },
+  exec: {
+    code: 63,
+    by: 'init',
+    fields: { args: 'list', env: 'list' },
+    doc: 'close what the process must not have, then execve(2) of what findExecutable found',
+  },
+});
+
+export type OpName = keyof typeof ops;
+type FieldValue<T extends FieldType> = T extends 'str' ? string : T extends 'int' ? number | bigint : readonly string[];
+export type OpFields<N extends OpName> = {
+  [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
+    ? FieldValue<(typeof ops)[N]['fields'][F]>
+    : never;
+};
+
+/** One operation of a plan: its fields, and the JSON pointer of the config value it came from ('' for the runtime's own). */
+export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFields<N> }[OpName];
+
+/** The ordered list of all that will be done for one container. */
+export interface Plan {
+  readonly version: 1;
+  readonly ops: readonly Op[];
+}

@@ -1,0 +1,303 @@
+/**
+ * The single table of native functions. koffi binds from it (`src/sys/node.ts`), the QuickJS bindings and the
+ * C prototypes are generated from it (`hack/gen.mjs`); nothing declares a native function a second time.
+ *
+ * Types of arguments:
+ *   i32   32-bit integer (number)            i64   64-bit integer (BigInt)
+ *   str   UTF-8 string, NUL refused          buf   bytes that C reads  (Uint8Array → pointer, u32 length)
+ *   out   bytes that C fills (Uint8Array → pointer, u32 capacity)
+ * Results: i32 or i64, a value ≥ 0 or `-errno`. Strings in a `buf` or `out` list are NUL-terminated each.
+ * The C name of `openAt` is `runt_openAt`. File descriptors made here are close-on-exec.
+ */
+export type AbiType = 'i32' | 'i64' | 'str' | 'buf' | 'out';
+
+/** One native function: result, arguments in order as [name, type], one line of doc. */
+export interface AbiFunction {
+  readonly ret: 'i32' | 'i64';
+  readonly args: readonly (readonly [name: string, type: AbiType])[];
+  readonly doc: string;
+}
+
+const table = <const T extends Record<string, AbiFunction>>(t: T): T => t;
+
+export const abi = table({
+  // files
+  openAt: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+      ['mode', 'i32'],
+    ],
+    doc: 'openat(2) with O_CLOEXEC; the descriptor',
+  },
+  openAt2: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+      ['mode', 'i32'],
+      ['resolve', 'i32'],
+    ],
+    doc: 'openat2(2) with O_CLOEXEC and RESOLVE_* flags; the descriptor',
+  },
+  close: { ret: 'i32', args: [['fd', 'i32']], doc: 'close(2)' },
+  read: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'read(2), restarted on EINTR; bytes read, 0 at the end',
+  },
+  write: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'write(2) until all is written (no SIGPIPE on sockets)',
+  },
+  readFile: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['data', 'out'],
+    ],
+    doc: 'reads a whole file; its length, -EOVERFLOW when data is too small',
+  },
+  writeFile: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+      ['mode', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'open (O_WRONLY|O_CLOEXEC|flags), one write, close; for files of cgroupfs and procfs too',
+  },
+  replaceFile: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['mode', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'writes path + ".tmp" (O_EXCL|O_NOFOLLOW), then renames it over path: readers see the old or the new file',
+  },
+  mkdirAt: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['mode', 'i32'],
+    ],
+    doc: 'mkdirat(2)',
+  },
+  unlinkAt: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+    ],
+    doc: 'unlinkat(2)',
+  },
+  stat: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'fstatat(2): mode, uid, gid, size, ino, dev, rdev, mtime in ns, as eight little-endian i64',
+  },
+  access: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['mode', 'i32'],
+    ],
+    doc: 'faccessat(2) with AT_EACCESS',
+  },
+  statfsType: { ret: 'i64', args: [['path', 'str']], doc: 'statfs(2): f_type' },
+  readDir: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['data', 'out'],
+    ],
+    doc: 'names but . and .., each ended by NUL; the length',
+  },
+  readLink: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['data', 'out'],
+    ],
+    doc: 'readlinkat(2); the length',
+  },
+  removeTree: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+    ],
+    doc: 'removes path and what is below it; follows no symlink, crosses no mount point; 0 when nothing was there',
+  },
+  removeCgroup: {
+    ret: 'i32',
+    args: [['path', 'str']],
+    doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it was not there, -EBUSY while processes are in it',
+  },
+  flock: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['operation', 'i32'],
+    ],
+    doc: 'flock(2)',
+  },
+  cwd: { ret: 'i32', args: [['data', 'out']], doc: 'getcwd(3); the length without NUL' },
+
+  // process
+  pid: { ret: 'i32', args: [], doc: 'getpid(2)' },
+  ids: { ret: 'i32', args: [['data', 'out']], doc: 'ruid, euid, rgid, egid as four little-endian i64' },
+  capabilities: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'capget(2): effective, permitted, inheritable masks as three little-endian i64',
+  },
+  uname: { ret: 'i32', args: [['data', 'out']], doc: 'uname(2): release and machine, each ended by NUL; the length' },
+  monotonic: { ret: 'i64', args: [], doc: 'CLOCK_MONOTONIC in ns' },
+  realtime: { ret: 'i64', args: [], doc: 'CLOCK_REALTIME in ns' },
+  pidfdOpen: { ret: 'i32', args: [['pid', 'i32']], doc: 'pidfd_open(2)' },
+  pidfdSignal: {
+    ret: 'i32',
+    args: [
+      ['pidfd', 'i32'],
+      ['signal', 'i32'],
+    ],
+    doc: 'pidfd_send_signal(2)',
+  },
+  waitPidfd: {
+    ret: 'i32',
+    args: [
+      ['pidfd', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'waitid(P_PIDFD, WEXITED|WNOHANG): si_code and si_status as two little-endian i64; 1, or 0 when it still runs',
+  },
+  setSubreaper: { ret: 'i32', args: [['on', 'i32']], doc: 'prctl(PR_SET_CHILD_SUBREAPER)' },
+  signalFd: {
+    ret: 'i32',
+    args: [['mask', 'i64']],
+    doc: 'blocks the signals of mask (bit n-1 for signal n) and makes a signalfd(2)',
+  },
+  isTerminal: { ret: 'i32', args: [['fd', 'i32']], doc: 'isatty(3): 1 or 0' },
+  spawn: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['args', 'buf'],
+      ['env', 'buf'],
+      ['stdin', 'i32'],
+      ['stdout', 'i32'],
+      ['stderr', 'i32'],
+      ['pidfd', 'out'],
+    ],
+    doc: 'vfork and execve of a helper by absolute path; -1 as descriptor is /dev/null; pidfd as one i64; the pid',
+  },
+  spawnInit: {
+    ret: 'i32',
+    args: [
+      ['flags', 'i64'],
+      ['sync', 'i32'],
+      ['keep', 'buf'],
+      ['cgroup', 'i32'],
+      ['pidfd', 'out'],
+    ],
+    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; it keeps stdio, sync and the descriptors in keep (i32 each); pidfd as one i64; the pid',
+  },
+
+  // descriptors and events
+  socketPair: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'socketpair(AF_UNIX, SOCK_STREAM): two descriptors as two little-endian i64',
+  },
+  unixListen: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+      ['backlog', 'i32'],
+    ],
+    doc: 'binds name, relative to dirfd through /proc/self/fd, mode 0600, and listens',
+  },
+  unixConnect: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+    ],
+    doc: 'connects to the socket name, relative to dirfd through /proc/self/fd',
+  },
+  sendFd: {
+    ret: 'i32',
+    args: [
+      ['socket', 'i32'],
+      ['fd', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'sendmsg(2) with one descriptor as SCM_RIGHTS',
+  },
+  poll: {
+    ret: 'i32',
+    args: [
+      ['fds', 'buf'],
+      ['ready', 'out'],
+      ['timeout', 'i32'],
+    ],
+    doc: 'poll(2) for POLLIN on fds (i32 each); ready gets one byte for each: 1 readable or hung up; timeout in ms, -1 none; how many',
+  },
+
+  // mounts that only the caller of runt may open
+  openTree: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['flags', 'i32'],
+    ],
+    doc: 'open_tree(2) with OPEN_TREE_CLOEXEC',
+  },
+
+  // text
+  wideIntegers: {
+    ret: 'i32',
+    args: [
+      ['json', 'buf'],
+      ['data', 'out'],
+    ],
+    doc: 'integers of a JSON text beyond ±2^53: pairs of JSON pointer and literal, each ended by NUL; the length, 0 for none, -EBADMSG when the text is not JSON',
+  },
+});
+
+type JsArgument<T> = T extends 'i32' ? number : T extends 'i64' ? bigint : T extends 'str' ? string : Uint8Array;
+type JsArguments<A extends readonly (readonly [string, AbiType])[]> = { -readonly [I in keyof A]: JsArgument<A[I][1]> };
+
+/** The bound table: every function of `abi`. */
+export type Native = {
+  readonly [K in keyof typeof abi]: (
+    ...args: JsArguments<(typeof abi)[K]['args']>
+  ) => (typeof abi)[K]['ret'] extends 'i64' ? bigint : number;
+};

@@ -1,0 +1,2 @@
+/** errno numbers of Linux, their names and texts. */
+export {};

@@ -1,0 +1,94 @@
+/**
+ * The one error class (DESIGN §6): the same facts in the command's text, its JSON log, the shim's status and the
+ * library. Codes are stable and listed in docs/errors.md.
+ */
+import { errnoName, errnoText } from './errno.js';
+
+/** One violation of the spec found in a config. */
+export interface Violation {
+  /** JSON pointer into config.json (RFC 6901). */
+  pointer: string;
+  /** The value found there, as JSON would print it. */
+  value?: unknown;
+  /** What was expected, as a clause that follows "must". */
+  expected: string;
+  /** Where the rule stands: a page and anchor of the runtime-spec, or a man page. */
+  see?: string;
+}
+
+export interface ErrorFacts {
+  /** Stable, upper case, e.g. `ERR_MOUNT`; docs/errors.md lists all. */
+  code: string;
+  /** The sentence: what was tried, on what. No errno in it: that is added. */
+  message: string;
+  /** Operation of the plan that failed, e.g. `mountFs`. */
+  op?: string;
+  /** Path or target it failed on. */
+  path?: string;
+  /** JSON pointer of the config value that asked for it. */
+  pointer?: string;
+  /** The value at the pointer. */
+  value?: unknown;
+  /** Positive errno. */
+  errno?: number;
+  syscall?: string;
+  /** Why it failed, where the cause is known. */
+  hint?: string;
+  /** Spec clause or man page. */
+  see?: string;
+  violations?: Violation[];
+  cause?: unknown;
+}
+
+/** Every failure that runt reports. `String(e)` is one line; `report()` is the text a person gets. */
+export class RuntError extends Error {
+  readonly code: string;
+  readonly op?: string;
+  readonly path?: string;
+  pointer?: string;
+  value?: unknown;
+  readonly errno?: number;
+  readonly syscall?: string;
+  hint?: string;
+  see?: string;
+  readonly violations?: Violation[];
+
+  constructor(facts: ErrorFacts) {
+    const { message, cause, ...rest } = facts;
+    super(facts.errno === undefined ? message : `${message}: ${errnoName(facts.errno)} (${errnoText(facts.errno)})`);
+    this.name = 'RuntError';
+    if (cause !== undefined) this.cause = cause;
+    this.code = rest.code;
+    Object.assign(this, rest);
+  }
+
+  /** The whole report: the sentence, then `at`, `why` and `see` lines (DESIGN §1). */
+  report(): string {
+    const lines = [this.message];
+    for (const v of this.violations ?? []) {
+      lines.push(
+        `  at  ${v.pointer || '/'} must ${v.expected}${v.value === undefined ? '' : `, found ${brief(v.value)}`}${v.see ? ` (${v.see})` : ''}`,
+      );
+    }
+    if (this.pointer !== undefined) {
+      lines.push(
+        `  at  ${this.pointer || '/'} in config.json${this.value === undefined ? '' : `  ${brief(this.value)}`}`,
+      );
+    }
+    if (this.hint) lines.push(`  why ${this.hint}`);
+    if (this.see) lines.push(`  see ${this.see}`);
+    return lines.join('\n');
+  }
+}
+
+/** JSON of a value, cut to what fits a line of a report. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)) ?? String(value);
+  return text.length > 160 ? `${text.slice(0, 157)}…` : text;
+}
+
+/** Throws when a native result is `-errno`; else returns it. */
+export function check(result: number, facts: Omit<ErrorFacts, 'errno'>): number {
+  if (result < 0) throw new RuntError({ ...facts, errno: -result });
+  return result;
+}

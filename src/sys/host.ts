@@ -1,0 +1,27 @@
+/**
+ * What a JavaScript host gives to the shared tree: the native functions of `abi.ts` and the few things that are no
+ * system call. `node.ts` and `quickjs.ts` each make one and call `setHost` before anything else runs.
+ */
+import type { Native } from './abi.js';
+
+export interface Host {
+  readonly name: 'node' | 'quickjs';
+  readonly native: Native;
+  /** Arguments after the program's name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
+  decode(bytes: Uint8Array, length: number): string;
+  /** string → UTF-8. */
+  encode(text: string): Uint8Array;
+}
+
+/** The host in force; a live binding. */
+export let host: Host;
+/** The native functions in force; a live binding. */
+export let native: Native;
+
+export function setHost(h: Host): void {
+  host = h;
+  native = h.native;
+}
