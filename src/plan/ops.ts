@@ -103,9 +103,9 @@ export const ops = table({
       options: 'list',
       attrs: 'int',
       propagation: 'list',
-      mode: 'int',
+      inheritMode: 'int',
     },
-    doc: 'mount a file system on target, made when missing (mode); options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order',
+    doc: 'mount a file system on target, made when missing (0755); options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order; inheritMode 1: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc)',
   },
   mountBind: {
     code: 41,
@@ -126,7 +126,7 @@ export const ops = table({
   cgroupTree: {
     code: 42,
     by: 'init',
-    fields: { target: 'str', source: 'str', fstype: 'str', options: 'list', attrs: 'int', readOnlyIn: 'int' },
+    fields: { target: 'str', source: 'str', fstype: 'str', options: 'list', attrs: 'int' },
     doc: 'on v1: one hierarchy of the container below target: source is the host path of its cgroup to bind, or empty to mount fstype with options in the new cgroup namespace',
   },
   symlink: {
@@ -229,6 +229,19 @@ export const ops = table({
     by: 'init',
     fields: { args: 'list', env: 'list' },
     doc: 'close what the process must not have, then execve(2) of what findExecutable found',
+  },
+  mountAttrs: {
+    code: 64,
+    by: 'init',
+    fields: { target: 'str', setAttrs: 'int', clearAttrs: 'int', recursive: 'int' },
+    doc: 'mount_setattr(2) on the mount at target (its top mount), for all mounts below it too when recursive; used for read-only after what had to be made inside',
+  },
+  loopback: { code: 65, by: 'init', fields: {}, doc: 'bring lo up in the new network namespace (SIOCSIFFLAGS)' },
+  mkdir: {
+    code: 66,
+    by: 'init',
+    fields: { path: 'str', mode: 'int' },
+    doc: 'make a directory and its missing parents in the root, by the resolver; there already is fine',
   },
 });
 
