@@ -53,6 +53,18 @@ export const ops = table({
     doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) when it is not empty',
   },
   cgroupJoin: { code: 9, by: 'runtime', fields: { path: 'str' }, doc: 'write the pid to cgroup.procs of the cgroup' },
+  oomScoreAdj: {
+    code: 10,
+    by: 'runtime',
+    fields: { value: 'int' },
+    doc: 'write /proc/PID/oom_score_adj: lowering needs a capability that init in a user namespace has not',
+  },
+  rlimit: {
+    code: 11,
+    by: 'runtime',
+    fields: { resource: 'int', soft: 'int', hard: 'int' },
+    doc: 'prlimit(2) on runt-init once it reports "created"; 2^64-1 is infinity',
+  },
 
   // ── done by runt-init ──
   keepFds: {
@@ -175,18 +187,6 @@ export const ops = table({
   },
   hostname: { code: 52, by: 'init', fields: { name: 'str' }, doc: 'sethostname(2)' },
   domainname: { code: 53, by: 'init', fields: { name: 'str' }, doc: 'setdomainname(2)' },
-  oomScoreAdj: {
-    code: 54,
-    by: 'init',
-    fields: { value: 'int' },
-    doc: 'write oom_score_adj through the private procfs',
-  },
-  rlimit: {
-    code: 55,
-    by: 'init',
-    fields: { resource: 'int', soft: 'int', hard: 'int' },
-    doc: 'prlimit(2); 2^64-1 is infinity',
-  },
   noNewPrivileges: { code: 56, by: 'init', fields: {}, doc: 'prctl(PR_SET_NO_NEW_PRIVS)' },
   bounding: {
     code: 57,
@@ -209,8 +209,8 @@ export const ops = table({
   cwd: {
     code: 60,
     by: 'init',
-    fields: { path: 'str' },
-    doc: 'chdir(2), made when missing (as the container root), then verified to be inside the root',
+    fields: { path: 'str', optional: 'int' },
+    doc: 'chdir(2), then verify that the directory is inside the root; optional 1: EACCES and EPERM pass (it is tried again as the user)',
   },
   findExecutable: {
     code: 61,
@@ -227,8 +227,8 @@ export const ops = table({
   exec: {
     code: 63,
     by: 'init',
-    fields: { args: 'list', env: 'list' },
-    doc: 'close what the process must not have, then execve(2) of what findExecutable found',
+    fields: { args: 'list', env: 'list', homeOf: 'int' },
+    doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf ≥ 0: HOME= of that uid is added from /etc/passwd of the container, / when it has none',
   },
   mountAttrs: {
     code: 64,

@@ -196,6 +196,16 @@ export const abi = table({
     ],
     doc: 'waitid(P_PIDFD, WEXITED|WNOHANG): si_code and si_status as two little-endian i64; 1, or 0 when it still runs',
   },
+  prlimit: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['resource', 'i32'],
+      ['soft', 'i64'],
+      ['hard', 'i64'],
+    ],
+    doc: 'prlimit(2), sets both limits; -1 (2^64-1) is infinity',
+  },
   setSubreaper: { ret: 'i32', args: [['on', 'i32']], doc: 'prctl(PR_SET_CHILD_SUBREAPER)' },
   signalFd: {
     ret: 'i32',
