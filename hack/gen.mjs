@@ -1,0 +1,171 @@
+// Writes the C that follows from the tables: build/gen/abi.h, build/gen/quickjs-abi.c (from src/sys/abi.ts) and
+// build/gen/ops.h (from src/plan/ops.ts). A file whose content would not change keeps its time, so make rests.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const out = 'build/gen';
+const banner = '/* Made by hack/gen.mjs; do not edit. */\n';
+
+/** Bundles one TypeScript table and imports it. */
+async function load(path) {
+  const result = await build({ entryPoints: [path], bundle: true, format: 'esm', write: false, logLevel: 'error' });
+  return import(`data:text/javascript;base64,${Buffer.from(result.outputFiles[0].contents).toString('base64')}`);
+}
+
+function put(name, text) {
+  const path = `${out}/${name}`;
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  writeFileSync(path, text);
+}
+
+/** mountFs → MOUNT_FS */
+const upper = (name) => name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase();
+const comment = (text) => text.replaceAll('*/', '* /').replaceAll('→', '->').replaceAll('…', '...');
+
+// ── abi ──
+
+const cType = {
+  i32: (n) => `int32_t ${n}`,
+  i64: (n) => `int64_t ${n}`,
+  str: (n) => `const char *${n}`,
+  buf: (n) => `const uint8_t *${n}, uint32_t ${n}_len`,
+  out: (n) => `uint8_t *${n}, uint32_t ${n}_cap`,
+};
+// `stdin`, `stdout` and `stderr` are macros of <stdio.h>.
+const cName = (n) => (/^std(in|out|err)$/.test(n) ? `${n}_fd` : n);
+
+function abiHeader(abi) {
+  const lines = [banner, '#ifndef RUNT_ABI_H', '#define RUNT_ABI_H', '#include <stdint.h>', ''];
+  for (const [name, f] of Object.entries(abi)) {
+    const args = f.args.map(([n, t]) => cType[t](cName(n))).join(', ') || 'void';
+    lines.push(
+      `/* ${comment(f.doc)} */`,
+      `__attribute__((visibility("default"))) ${f.ret === 'i64' ? 'int64_t' : 'int32_t'} runt_${name}(${args});`,
+      '',
+    );
+  }
+  return `${lines.join('\n')}#endif\n`;
+}
+
+function abiBinding(name, f) {
+  const lines = [
+    `static JSValue js_${name}(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {`,
+    '  (void)self;',
+  ];
+  if (f.args.length === 0) lines.push('  (void)argv;');
+  lines.push(`  if (argc != ${f.args.length}) return JS_ThrowTypeError(ctx, "${name} takes ${f.args.length} arguments");`);
+  const strings = f.args.map(([, t], i) => [t, i]).filter(([t]) => t === 'str');
+  const call = [];
+  // Numbers and buffers first: nothing is held when they are refused.
+  f.args.forEach(([n, t], i) => {
+    if (t === 'i32') {
+      lines.push(`  int32_t a${i};`, `  if (want_i32(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`);
+      call.push(`a${i}`);
+    } else if (t === 'i64') {
+      lines.push(`  int64_t a${i};`, `  if (want_i64(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`);
+      call.push(`a${i}`);
+    } else if (t === 'str') {
+      call.push(`s${i}`);
+    } else {
+      lines.push(
+        `  uint8_t *p${i};`,
+        `  uint32_t n${i};`,
+        `  if (want_bytes(ctx, argv[${i}], &p${i}, &n${i}, "${name}", "${n}")) return JS_EXCEPTION;`,
+      );
+      call.push(`p${i}`, `n${i}`);
+    }
+  });
+  const held = [];
+  for (const [, i] of strings) {
+    lines.push(`  const char *s${i} = want_str(ctx, argv[${i}], "${name}", "${f.args[i][0]}");`);
+    lines.push(
+      `  if (!s${i}) {`,
+      ...held.map((h) => `    JS_FreeCString(ctx, s${h});`),
+      '    return JS_EXCEPTION;',
+      '  }',
+    );
+    held.push(i);
+  }
+  lines.push(`  ${f.ret === 'i64' ? 'int64_t' : 'int32_t'} result = runt_${name}(${call.join(', ')});`);
+  for (const h of held) lines.push(`  JS_FreeCString(ctx, s${h});`);
+  lines.push(`  return ${f.ret === 'i64' ? 'JS_NewBigInt64(ctx, result)' : 'JS_NewInt32(ctx, result)'};`, '}', '');
+  return lines.join('\n');
+}
+
+function abiQuickjs(abi) {
+  const entries = Object.entries(abi);
+  const list = entries.map(([n, f]) => `    JS_CFUNC_DEF("${n}", ${f.args.length}, js_${n}),`).join('\n');
+  return `${banner}
+#include "abi.h"
+#include "bind.h"
+
+${entries.map(([n, f]) => abiBinding(n, f)).join('\n')}
+static const JSCFunctionListEntry native_functions[] = {
+${list}
+};
+
+int bind_native(JSContext *ctx, JSValue object) {
+  return JS_SetPropertyFunctionList(ctx, object, native_functions, ${entries.length});
+}
+`;
+}
+
+// ── operations ──
+
+function opsHeader(ops) {
+  const init = Object.entries(ops).filter(([, o]) => o.by === 'init');
+  const codes = init.map(([n, o]) => `  OP_${upper(n)} = ${o.code}, /* ${comment(o.doc)} */`).join('\n');
+  const fields = init
+    .filter(([, o]) => Object.keys(o.fields).length > 0)
+    .map(([n, o]) => `enum { ${Object.keys(o.fields).map((f, i) => `${upper(n)}_${upper(f)} = ${i}`).join(', ')} };`)
+    .join('\n');
+  const kinds = { str: 's', int: 'i', list: 'l' };
+  const shapes = init
+    .map(([n, o]) => `    {${o.code}, "${n}", "${Object.values(o.fields).map((k) => kinds[k]).join('')}"},`)
+    .join('\n');
+  const most = Math.max(...init.map(([, o]) => Object.keys(o.fields).length));
+  return `${banner}
+#ifndef RUNT_OPS_H
+#define RUNT_OPS_H
+#include <stdint.h>
+
+/* Operations of the plan that runt-init performs. */
+enum op_code {
+${codes}
+};
+
+/* Indices of the fields of each operation. */
+${fields}
+
+/* The most fields that an operation has. */
+enum { OP_FIELDS_MAX = ${most} };
+
+/* fields: one letter for each, s string, i integer, l list of strings. */
+struct op_shape {
+  uint16_t code;
+  const char *name;
+  const char *fields;
+};
+
+static const struct op_shape op_shapes[] = {
+${shapes}
+};
+
+#endif
+`;
+}
+
+function checkOps(ops) {
+  const seen = new Map();
+  for (const [name, o] of Object.entries(ops)) {
+    if (seen.has(o.code)) throw new Error(`operations ${seen.get(o.code)} and ${name} have the same code ${o.code}`);
+    seen.set(o.code, name);
+  }
+}
+
+mkdirSync(out, { recursive: true });
+const [{ abi }, { ops }] = await Promise.all([load('src/sys/abi.ts'), load('src/plan/ops.ts')]);
+checkOps(ops);
+put('abi.h', abiHeader(abi));
+put('quickjs-abi.c', abiQuickjs(abi));
+put('ops.h', opsHeader(ops));
