@@ -1,0 +1,127 @@
+/**
+ * Mount options of runtime-spec config.md#linux-mount-options: each name and what it asks of the kernel. A name that
+ * is not in this table is data for the file system (`size=64k`).
+ */
+import * as linux from '../sys/linux.js';
+
+/** What one option of `mounts[].options` means. */
+export type MountOption =
+  /**
+   * Attributes of the mount (mount_setattr(2)): first `clear`, then `set`, both MOUNT_ATTR_*. `recursive` for all mounts
+   * below too (AT_RECURSIVE). `superblock` is the fsconfig(2) flag that a new file system gets besides: `ro` and `rw`
+   * of mount(2) are for the mount and for the file system.
+   */
+  | {
+      readonly kind: 'attr';
+      readonly set: number;
+      readonly clear: number;
+      readonly recursive: boolean;
+      readonly superblock?: 'ro' | 'rw';
+    }
+  /** Propagation type: one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, with MS_REC or not. */
+  | { readonly kind: 'propagation'; readonly flags: number }
+  /** A bind mount, of one mount or of the tree. */
+  | { readonly kind: 'bind'; readonly recursive: boolean }
+  /**
+   * A flag of the file system, not of the mount. `flag` is its MS_* bit, `set` whether it is switched on; `key` is the
+   * name that fsconfig(2) FSCONFIG_SET_FLAG takes, or undefined when only mount(2) can pass it.
+   */
+  | { readonly kind: 'superblock'; readonly flag: number; readonly set: boolean; readonly key?: string }
+  /** Id-mapped mount (mount_setattr(2) MOUNT_ATTR_IDMAP), with the mappings of the mount or of the container. */
+  | { readonly kind: 'idmap'; readonly recursive: boolean }
+  /** tmpfs that starts with a copy of what the directory below it holds. */
+  | { readonly kind: 'tmpcopyup' }
+  /** Change of an existing mount. */
+  | { readonly kind: 'remount' }
+  /** `defaults`: asks nothing. */
+  | { readonly kind: 'none' };
+
+const ATIME = linux.MOUNT_ATTR__ATIME;
+
+/** Mount attributes: name → [set, clear]. With `r` in front each is recursive: `rro`, `rnosuid`. */
+const ATTRIBUTES: Readonly<Record<string, readonly [set: number, clear: number]>> = {
+  ro: [linux.MOUNT_ATTR_RDONLY, 0],
+  rw: [0, linux.MOUNT_ATTR_RDONLY],
+  nosuid: [linux.MOUNT_ATTR_NOSUID, 0],
+  suid: [0, linux.MOUNT_ATTR_NOSUID],
+  nodev: [linux.MOUNT_ATTR_NODEV, 0],
+  dev: [0, linux.MOUNT_ATTR_NODEV],
+  noexec: [linux.MOUNT_ATTR_NOEXEC, 0],
+  exec: [0, linux.MOUNT_ATTR_NOEXEC],
+  nosymfollow: [linux.MOUNT_ATTR_NOSYMFOLLOW, 0],
+  symfollow: [0, linux.MOUNT_ATTR_NOSYMFOLLOW],
+  nodiratime: [linux.MOUNT_ATTR_NODIRATIME, 0],
+  diratime: [0, linux.MOUNT_ATTR_NODIRATIME],
+  // The access time has one field; leaving a mode means the kernel's default, relatime. `norelatime` alone leaves that
+  // default in force, as mount(2) does: relatime is what it uses when no other mode is named.
+  noatime: [linux.MOUNT_ATTR_NOATIME, ATIME],
+  atime: [linux.MOUNT_ATTR_RELATIME, ATIME],
+  relatime: [linux.MOUNT_ATTR_RELATIME, ATIME],
+  norelatime: [linux.MOUNT_ATTR_RELATIME, ATIME],
+  strictatime: [linux.MOUNT_ATTR_STRICTATIME, ATIME],
+  nostrictatime: [linux.MOUNT_ATTR_RELATIME, ATIME],
+};
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  shared: linux.MS_SHARED,
+  slave: linux.MS_SLAVE,
+  private: linux.MS_PRIVATE,
+  unbindable: linux.MS_UNBINDABLE,
+};
+
+/** File system flags: name → [MS_* bit, on, fsconfig key]. fsconfig knows the keys of fs/fs_context.c only. */
+const SUPERBLOCK: Readonly<Record<string, readonly [flag: number, set: boolean, key?: string]>> = {
+  sync: [linux.MS_SYNCHRONOUS, true, 'sync'],
+  async: [linux.MS_SYNCHRONOUS, false, 'async'],
+  dirsync: [linux.MS_DIRSYNC, true, 'dirsync'],
+  lazytime: [linux.MS_LAZYTIME, true, 'lazytime'],
+  nolazytime: [linux.MS_LAZYTIME, false, 'nolazytime'],
+  mand: [linux.MS_MANDLOCK, true, 'mand'],
+  nomand: [linux.MS_MANDLOCK, false, 'nomand'],
+  iversion: [linux.MS_I_VERSION, true],
+  noiversion: [linux.MS_I_VERSION, false],
+  silent: [linux.MS_SILENT, true],
+  loud: [linux.MS_SILENT, false],
+  acl: [linux.MS_POSIXACL, true],
+  noacl: [linux.MS_POSIXACL, false],
+};
+
+const OTHER: Readonly<Record<string, MountOption>> = {
+  defaults: { kind: 'none' },
+  bind: { kind: 'bind', recursive: false },
+  rbind: { kind: 'bind', recursive: true },
+  idmap: { kind: 'idmap', recursive: false },
+  ridmap: { kind: 'idmap', recursive: true },
+  tmpcopyup: { kind: 'tmpcopyup' },
+  remount: { kind: 'remount' },
+};
+
+/** The meaning of one option, or undefined when it is data for the file system. */
+export function mountOption(name: string): MountOption | undefined {
+  if (Object.hasOwn(OTHER, name)) return OTHER[name];
+  if (Object.hasOwn(SUPERBLOCK, name)) {
+    const [flag, set, key] = SUPERBLOCK[name]!;
+    return key === undefined ? { kind: 'superblock', flag, set } : { kind: 'superblock', flag, set, key };
+  }
+  const plain = attribute(name, false) ?? propagation(name, 0);
+  if (plain || !name.startsWith('r')) return plain;
+  const rest = name.slice(1);
+  return attribute(rest, true) ?? propagation(rest, linux.MS_REC);
+}
+
+function attribute(name: string, recursive: boolean): MountOption | undefined {
+  if (!Object.hasOwn(ATTRIBUTES, name)) return undefined;
+  const [set, clear] = ATTRIBUTES[name]!;
+  if (!recursive && (name === 'ro' || name === 'rw')) return { kind: 'attr', set, clear, recursive, superblock: name };
+  return { kind: 'attr', set, clear, recursive };
+}
+
+function propagation(name: string, rec: number): MountOption | undefined {
+  return Object.hasOwn(PROPAGATION, name) ? { kind: 'propagation', flags: PROPAGATION[name]! | rec } : undefined;
+}
+
+/** Every name of the table, sorted: for `features` and for suggestions. */
+export function mountOptionNames(): string[] {
+  const both = [...Object.keys(ATTRIBUTES), ...Object.keys(PROPAGATION)];
+  return [...both, ...both.map((name) => `r${name}`), ...Object.keys(SUPERBLOCK), ...Object.keys(OTHER)].sort();
+}
