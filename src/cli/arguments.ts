@@ -1,0 +1,108 @@
+/**
+ * The parser of arguments. Go's habits, because engines were written for them: one dash or two for every name, the value
+ * after `=` or as the next argument, and flags on either side of the arguments.
+ */
+import { RuntError } from '../sys/error.js';
+import { nearest } from './nearest.js';
+import type { Flags } from './syntax.js';
+
+/** What is wrong with a command line. `where` is the command, '' before it. */
+export function usageError(where: string, message: string, wrong = '', candidates: readonly string[] = []): RuntError {
+  const near = nearest(wrong, candidates);
+  return new RuntError({
+    code: 'ERR_USAGE',
+    message: `${where && `${where}: `}${message}${near === undefined ? '' : `; did you mean ${near}?`}`,
+  });
+}
+
+/** What this version does not do, by its name. */
+export function unsupported(where: string, what: string): RuntError {
+  return new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `${where && `${where}: `}${what} is not supported by this version of runt`,
+  });
+}
+
+/**
+ * Reads flags into `into` (long name → value) and returns the other arguments. With `stop`, parsing ends before the
+ * first argument that is no flag, and the result starts with it. Throws ERR_USAGE, and ERR_UNSUPPORTED for kind `later`.
+ */
+export function parseFlags(
+  where: string,
+  flags: Flags,
+  args: readonly string[],
+  into: Record<string, unknown>,
+  stop = false,
+): string[] {
+  const rest: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === '--') return rest.concat(args.slice(i + 1));
+    if (arg[0] !== '-' || arg === '-') {
+      if (stop) return args.slice(i);
+      rest.push(arg);
+      continue;
+    }
+    const equals = arg.indexOf('=');
+    const shown = equals < 0 ? arg : arg.slice(0, equals);
+    const key = findFlag(flags, shown.slice(shown[1] === '-' ? 2 : 1));
+    if (key === undefined) throw usageError(where, `unknown flag ${shown}`, shown, allNames(flags));
+    const kind = flags[key]!;
+    const name = key.split('|')[0]!;
+    if (kind === 'later') throw unsupported(where, `--${name}`);
+    let value = equals < 0 ? undefined : arg.slice(equals + 1);
+    if (kind === 'bool') {
+      into[name] = value === undefined ? true : parseBool(where, shown, value);
+      continue;
+    }
+    if (value === undefined) {
+      value = args[++i];
+      if (value === undefined) throw usageError(where, `flag ${shown} needs a value`);
+    }
+    into[name] = parseValue(where, shown, kind, value);
+  }
+  return rest;
+}
+
+function findFlag(flags: Flags, name: string): string | undefined {
+  for (const key in flags) if (key.split('|').includes(name)) return key;
+  return undefined;
+}
+
+/** Every long name with two dashes, for suggestions. */
+function allNames(flags: Flags): string[] {
+  return Object.keys(flags).map((key) => `--${key.split('|')[0]}`);
+}
+
+function parseValue(where: string, shown: string, kind: string, value: string): string | number {
+  if (kind === 'int') {
+    if (!/^[0-9]{1,9}$/.test(value)) throw usageError(where, `flag ${shown} needs an integer ≥ 0, not "${value}"`);
+    return Number(value);
+  }
+  if (kind.includes('|')) {
+    const words = kind.split('|');
+    if (!words.includes(value)) {
+      throw usageError(where, `flag ${shown} must be ${words.join(' or ')}, not "${value}"`, value, words);
+    }
+  }
+  return value;
+}
+
+/** The spellings of a boolean that Go's strconv.ParseBool takes; engines that were written in Go print them. */
+export function parseBool(where: string, shown: string, value: string): boolean {
+  if (['true', 't', 'T', 'TRUE', 'True', '1'].includes(value)) return true;
+  if (['false', 'f', 'F', 'FALSE', 'False', '0'].includes(value)) return false;
+  throw usageError(where, `flag ${shown} must be true or false, not "${value}"`);
+}
+
+/** Checks the number of arguments against the command's form (`<must> [may]`). Throws ERR_USAGE. */
+export function checkArguments(where: string, form: string, args: readonly string[]): void {
+  const names = form === '' ? [] : form.split(' ');
+  for (let i = args.length; i < names.length; i++) {
+    if (names[i]![0] === '<') throw usageError(where, `missing argument ${names[i]}`);
+  }
+  if (args.length > names.length) {
+    const takes = names.length === 0 ? 'takes none' : `takes ${form}`;
+    throw usageError(where, `unexpected argument "${args[names.length]}": ${where} ${takes}`);
+  }
+}

@@ -1,0 +1,40 @@
+/** What `create` and `run` share: the options that their flags and the global flags make. */
+import type { CreateOptions } from '../container/create.js';
+import { parseBool, unsupported } from './arguments.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+/** The options of a create. Throws ERR_USAGE, ERR_UNSUPPORTED. */
+export function createOptions(where: string, call: Call<'create'> | Call<'run'>): CreateOptions {
+  const { global, flags, args } = call;
+  refuseCgroupManagers(where, global);
+  return {
+    root: rootDirectory(global),
+    id: args[0]!,
+    bundle: absolute(flags.bundle ?? '.'),
+    ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
+    noPivot: flags['no-pivot'] === true,
+    noNewKeyring: flags['no-new-keyring'] === true,
+    preserveFds: flags['preserve-fds'] ?? 0,
+    rootless: rootlessMode(where, global.rootless),
+    ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
+    debug: global.debug === true,
+  };
+}
+
+/** `--rootless`: `auto`, or any boolean that Go reads. */
+export function rootlessMode(where: string, value: string | undefined): 'true' | 'false' | 'auto' {
+  if (value === undefined || value === '' || value === 'auto') return 'auto';
+  return parseBool(where, '--rootless', value) ? 'true' : 'false';
+}
+
+/**
+ * The flags that ask for another manager of cgroups than cgroupfs. They are global and engines pass them on every call,
+ * but only where a cgroup is made do they ask for anything.
+ */
+export function refuseCgroupManagers(where: string, global: Call<'create'>['global']): void {
+  if (global['systemd-cgroup']) throw unsupported(where, '--systemd-cgroup');
+  const manager = global['cgroup-manager'];
+  if (manager !== undefined && manager !== 'cgroupfs') throw unsupported(where, `--cgroup-manager ${manager}`);
+}

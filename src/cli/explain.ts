@@ -1,0 +1,43 @@
+/** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
+import { compileBundle } from '../container/compile-bundle.js';
+import { explainDiff, explainDiffJson, explainJson, explainText } from '../plan/explain.js';
+import type { Plan } from '../plan/ops.js';
+import { usageError } from './arguments.js';
+import { colour } from './colour.js';
+import { refuseCgroupManagers, rootlessMode } from './create-options.js';
+import { print } from './output.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+export function command(call: Call<'explain'>): number {
+  const { global, flags, args } = call;
+  refuseCgroupManagers('explain', global);
+  const json = flags.format === 'json';
+  if (flags.diff) {
+    if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
+    const [a, b] = [planOf(call, args[0]!), planOf(call, args[1]!)];
+    print(json ? explainDiffJson(a.plan, b.plan) : explainDiff(a.plan, b.plan, { colour: colour() }));
+    return 0;
+  }
+  if (args.length > 1) throw usageError('explain', `unexpected argument "${args[1]}": only --diff takes two bundles`);
+  const { id, plan } = planOf(call, args[0] ?? '.');
+  print(json ? explainJson(plan) : explainText(plan, { colour: colour(), id }));
+  return 0;
+}
+
+function planOf({ global, flags }: Call<'explain'>, path: string): { id: string; plan: Plan } {
+  const bundle = absolute(path);
+  const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
+  const { plan } = compileBundle({
+    root: rootDirectory(global),
+    id,
+    bundle,
+    noPivot: flags['no-pivot'] === true,
+    noNewKeyring: flags['no-new-keyring'] === true,
+    preserveFds: flags['preserve-fds'] ?? 0,
+    rootless: rootlessMode('explain', global.rootless),
+    debug: global.debug === true,
+  });
+  return { id, plan };
+}

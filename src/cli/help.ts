@@ -1,0 +1,167 @@
+/** `runt help` and `--help`: the words for each command and flag of `syntax.ts`. Loaded only when asked for. */
+import { usageError } from './arguments.js';
+import { colour } from './colour.js';
+import { print } from './output.js';
+import { type Call, type CommandName, commands, type FlagName, type Flags, globals, later } from './syntax.js';
+import { versionText } from './version.js';
+
+interface Words<F> {
+  readonly summary: string;
+  readonly text?: string;
+  readonly flags: { readonly [N in Exclude<FlagName<F>, 'help'>]: string };
+}
+
+const globalWords: Words<typeof globals>['flags'] = {
+  root: 'directory for the state of containers (default: /run/runt, or $XDG_RUNTIME_DIR/runt when not root)',
+  log: 'append log lines to this file; errors are on standard error too',
+  'log-format': 'format of log lines (default: text)',
+  debug: 'log what is asked, and where an error came from',
+  rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
+  'systemd-cgroup': 'let systemd manage cgroups (not supported by this version)',
+  'cgroup-manager': 'who manages cgroups (only cgroupfs is supported by this version)',
+  criu: 'path of criu, for checkpoint and restore, which this version does not have',
+  version: 'print the version',
+};
+
+const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
+  bundle: 'the bundle: directory with config.json (default: the current directory)',
+  'console-socket': 'socket that receives the master of the pseudoterminal',
+  'pidfd-socket': 'socket that receives a pidfd of the container',
+  'pid-file': 'write the process id to this file',
+  'no-pivot': 'move the root with MS_MOVE and chroot instead of pivot_root, for a root on a ramdisk',
+  'no-new-keyring': "keep the caller's session keyring",
+  'preserve-fds': 'keep this many descriptors open from 3 on, besides those of LISTEN_FDS (default: 0)',
+  trace: 'write the time that each operation took to this file, in Chrome trace format',
+};
+
+const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
+  create: {
+    summary: 'create a container',
+    text: 'All of the container is made, down to its process, which waits for "runt start".',
+    flags: createWords,
+  },
+  start: {
+    summary: 'start the process of a created container',
+    flags: { trace: createWords.trace },
+  },
+  run: {
+    summary: 'create and start a container',
+    text: 'In the foreground it waits, deletes the container and exits with its status (128+n for signal n).',
+    flags: {
+      ...createWords,
+      detach: 'do not wait for the process',
+      keep: 'do not delete the container when its process has ended',
+      'no-subreaper': "do not adopt the container's orphaned processes while waiting",
+    },
+  },
+  state: { summary: 'print the state of a container as JSON', flags: {} },
+  kill: {
+    summary: 'send a signal to a container',
+    text: 'The signal is a number or a name, with or without SIG (default: TERM).',
+    flags: { all: 'send it to every process of the container' },
+  },
+  delete: {
+    summary: 'delete a container and what it holds',
+    flags: { force: 'kill the container first when it runs; an unknown container is no error' },
+  },
+  list: {
+    summary: 'list containers',
+    flags: { format: 'output format (default: table)', quiet: 'print ids only' },
+  },
+  spec: {
+    summary: 'write a starter config.json',
+    flags: {
+      bundle: 'directory to write it to (default: the current directory)',
+      rootless: 'make one that an ordinary user can run',
+    },
+  },
+  validate: {
+    summary: 'check a config.json and print every violation',
+    flags: {
+      strict: 'properties that the runtime-spec does not know are violations too',
+      format: 'output format (default: text)',
+    },
+  },
+  explain: {
+    summary: 'print what create would do for a bundle',
+    text: 'It needs no root and touches nothing.',
+    flags: {
+      diff: 'print what differs between the plans of two bundles',
+      format: 'output format (default: text)',
+      id: "id of the container (default: the bundle's name)",
+      'no-pivot': 'as for create',
+      'no-new-keyring': 'as for create',
+      'preserve-fds': 'as for create',
+    },
+  },
+  features: { summary: 'print what this runtime supports as JSON', flags: {} },
+  help: { summary: 'print this help or that of a command', flags: {} },
+};
+
+export function command({ args }: Call<'help'>): number {
+  const name = args[0];
+  if (name !== undefined && !Object.hasOwn(commands, name)) {
+    throw usageError('help', `unknown command ${name}`, name, Object.keys(commands));
+  }
+  print(name === undefined ? overview() : commandHelp(name as CommandName));
+  return 0;
+}
+
+function overview(): string {
+  const names = Object.keys(commands) as CommandName[];
+  return [
+    `${versionText().split('\n')[0]}: OCI container runtime`,
+    '',
+    heading('Usage'),
+    '  runt [global flags] command [flags] [arguments]',
+    '',
+    heading('Commands'),
+    ...columns(names.map((n) => [n, words[n].summary])),
+    '',
+    heading('Global flags'),
+    ...columns(flagRows(globals, globalWords)),
+    '',
+    `Of runc's commands this version does not have: ${later.join(', ')}.`,
+    '"runt help COMMAND" tells more of each.',
+    '',
+  ].join('\n');
+}
+
+/** The help of one command. */
+export function commandHelp(name: CommandName): string {
+  const { args, flags } = commands[name];
+  const { summary, text } = words[name];
+  return [
+    `runt ${name}: ${summary}`,
+    ...(text === undefined ? [] : ['', text]),
+    '',
+    heading('Usage'),
+    `  runt ${name} [flags]${args && ` ${args}`}`,
+    '',
+    heading('Flags'),
+    ...columns(flagRows(flags, words[name].flags)),
+    '',
+  ].join('\n');
+}
+
+function flagRows(flags: Flags, texts: Readonly<Record<string, string>>): string[][] {
+  return Object.entries(flags).map(([key, kind]) => {
+    const [name, short] = key.split('|');
+    const value =
+      kind === 'bool' ? '' : kind === 'str' || kind === 'later' ? ' value' : kind === 'int' ? ' N' : ` ${kind}`;
+    const text = name === 'help' ? 'print this help' : texts[name!]!;
+    return [
+      `${short === undefined ? '    ' : `-${short}, `}--${name}${value}`,
+      kind === 'later' ? `${text} (not supported by this version)` : text,
+    ];
+  });
+}
+
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const width = Math.max(...rows.map((r) => r[0]!.length)) + 2;
+  return rows.map((r) => `  ${r[0]!.padEnd(width)}${r[1]}`);
+}
+
+function heading(text: string): string {
+  return colour() ? `\x1b[1m${text}:\x1b[0m` : `${text}:`;
+}

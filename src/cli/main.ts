@@ -1,0 +1,60 @@
+/**
+ * The command `runt`: finds the command, parses its flags, runs it. Everything is loaded by need: what engines call
+ * often must start fast.
+ */
+import { host } from '../sys/host.js';
+import { checkArguments, parseFlags, unsupported, usageError } from './arguments.js';
+import { print } from './output.js';
+import { type Call, type CommandName, commands, globals, later, type Values } from './syntax.js';
+
+type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
+
+const loaders: Loaders = {
+  create: () => import('./create.js'),
+  start: () => import('./start.js'),
+  run: () => import('./run.js'),
+  state: () => import('./state.js'),
+  kill: () => import('./kill.js'),
+  delete: () => import('./delete.js'),
+  list: () => import('./list.js'),
+  spec: () => import('./spec.js'),
+  validate: () => import('./validate.js'),
+  explain: () => import('./explain.js'),
+  features: () => import('./features.js'),
+  help: () => import('./help.js'),
+};
+
+/** Runs the command that the host's arguments ask for. The exit status; never throws. */
+export async function main(): Promise<number> {
+  const global: Values<typeof globals> = {};
+  try {
+    return await dispatch(global);
+  } catch (error) {
+    return (await import('./log.js')).reportFailure(error, global);
+  }
+}
+
+async function dispatch(global: Values<typeof globals>): Promise<number> {
+  const [name, ...words] = parseFlags('', globals, host.args, global, true);
+  if (global.version) {
+    print((await import('./version.js')).versionText());
+    return 0;
+  }
+  if (global.debug || global.log !== undefined) (await import('./log.js')).openLog(global);
+  if (global.help || name === undefined) return (await import('./help.js')).command({ global, flags: {}, args: [] });
+  if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
+
+  const command = name as CommandName;
+  const flags: Record<string, unknown> = {};
+  const args = parseFlags(name, commands[command].flags, words, flags);
+  if (flags.help) return (await import('./help.js')).command({ global, flags: {}, args: [name] });
+  checkArguments(name, commands[command].args, args);
+  const { command: run } = await loaders[command]();
+  // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
+  return run({ global, flags, args } as never);
+}
+
+function unknownCommand(name: string): Error {
+  if ((later as readonly string[]).includes(name)) return unsupported('', `the command ${name}`);
+  return usageError('', `unknown command ${name}`, name, [...Object.keys(commands), ...later]);
+}

@@ -1,0 +1,17 @@
+/** Standard output and standard error of the command. */
+import { check } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+
+/** Writes text to standard output. Throws ERR_OUTPUT: a full disk or a closed pipe is not success. */
+export function print(text: string): void {
+  check(native.write(1, host.encode(text)), {
+    code: 'ERR_OUTPUT',
+    message: 'write to standard output',
+    syscall: 'write',
+  });
+}
+
+/** Writes text to standard error; when that fails there is nowhere left to say so. */
+export function printError(text: string): void {
+  native.write(2, host.encode(text));
+}

@@ -1,0 +1,23 @@
+/** Paths as a user gives them. */
+import { check } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+
+/** The absolute form of a path, `.`, `..` and double slashes taken out by the letter (no symlink is followed). */
+export function absolute(path: string): string {
+  const parts: string[] = [];
+  for (const part of (path[0] === '/' ? path : `${cwd()}/${path}`).split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+function cwd(): string {
+  const data = new Uint8Array(4096);
+  const length = check(native.cwd(data), {
+    code: 'ERR_PATH',
+    message: 'find the current directory',
+    syscall: 'getcwd',
+  });
+  return host.decode(data, length);
+}

@@ -1,0 +1,14 @@
+/** `runt start`: lets a created container execute its process. */
+import { start } from '../container/start.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+export async function command({ global, flags, args }: Call<'start'>): Promise<number> {
+  await start({
+    root: rootDirectory(global),
+    id: args[0]!,
+    ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
+  });
+  return 0;
+}

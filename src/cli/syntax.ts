@@ -1,0 +1,90 @@
+/**
+ * The command line: every command, its arguments and its flags, in one table. The parser reads it, `--help` prints it,
+ * and the words for each flag stand in `help.ts`, which the compiler keeps complete.
+ *
+ * A flag's key is its name and its short name (`bundle|b`). Its kind is
+ *   bool   `--f`, `--f=true`, `--f=false`       str    a string
+ *   int    a decimal integer ≥ 0                a|b|c  one of these words
+ *   later  one of runc's whose feature this version does not have: recognised and refused by name
+ */
+export type Flags = Readonly<Record<string, string>>;
+
+/** What stands before the command. */
+export const globals = {
+  root: 'str',
+  log: 'str',
+  'log-format': 'text|json',
+  debug: 'bool',
+  rootless: 'str',
+  'systemd-cgroup': 'bool',
+  'cgroup-manager': 'cgroupfs|systemd|disabled',
+  criu: 'str',
+  'version|v': 'bool',
+  'help|h': 'bool',
+} as const;
+
+const createFlags = {
+  'bundle|b': 'str',
+  'console-socket': 'later',
+  'pidfd-socket': 'later',
+  'pid-file': 'str',
+  'no-pivot': 'bool',
+  'no-new-keyring': 'bool',
+  'preserve-fds': 'int',
+  trace: 'str',
+  'help|h': 'bool',
+} as const;
+
+const help = { 'help|h': 'bool' } as const;
+
+/** `<x>` is an argument that must be there, `[x]` one that may. */
+export const commands = {
+  create: { args: '<container-id>', flags: createFlags },
+  start: { args: '<container-id>', flags: { trace: 'str', ...help } },
+  run: {
+    args: '<container-id>',
+    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool' },
+  },
+  state: { args: '<container-id>', flags: help },
+  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', ...help } },
+  delete: { args: '<container-id>', flags: { 'force|f': 'bool', ...help } },
+  list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
+  spec: { args: '', flags: { 'bundle|b': 'str', rootless: 'bool', ...help } },
+  validate: { args: '[bundle-or-file]', flags: { strict: 'bool', format: 'text|json', ...help } },
+  explain: {
+    args: '[bundle] [other-bundle]',
+    flags: {
+      diff: 'bool',
+      format: 'text|json',
+      id: 'str',
+      'no-pivot': 'bool',
+      'no-new-keyring': 'bool',
+      'preserve-fds': 'int',
+      ...help,
+    },
+  },
+  features: { args: '', flags: help },
+  help: { args: '[command]', flags: help },
+} as const;
+
+/** Commands of runc's that this version does not have. */
+export const later = ['exec', 'pause', 'resume', 'ps', 'update', 'events', 'checkpoint', 'restore'] as const;
+
+export type CommandName = keyof typeof commands;
+
+type Long<K> = K extends `${infer N}|${string}` ? N : K & string;
+type Choice<K> = K extends `${infer A}|${infer B}` ? A | Choice<B> : K;
+type ValueOf<K> = K extends 'bool' ? boolean : K extends 'int' ? number : K extends 'str' ? string : Choice<K>;
+
+/** The values of a table of flags, by long name; those not given are absent. */
+export type Values<F> = { -readonly [K in keyof F as F[K] extends 'later' ? never : Long<K>]?: ValueOf<F[K]> };
+
+/** The long names of a table of flags. */
+export type FlagName<F> = Long<keyof F>;
+
+/** One parsed command line. */
+export interface Call<N extends CommandName> {
+  readonly global: Values<typeof globals>;
+  readonly flags: Values<(typeof commands)[N]['flags']>;
+  readonly args: readonly string[];
+}

@@ -1,0 +1,10 @@
+/** The version of runt, put in by the build. */
+declare const __RUNT_VERSION__: string;
+declare const __RUNT_COMMIT__: string;
+
+/** The three lines that engines look for: name and version, commit, version of the runtime-spec. */
+export function versionText(): string {
+  const version = typeof __RUNT_VERSION__ === 'string' ? __RUNT_VERSION__ : 'unreleased';
+  const commit = typeof __RUNT_COMMIT__ === 'string' ? __RUNT_COMMIT__ : 'unknown';
+  return `runt version ${version}\ncommit: ${commit}\nspec: 1.3.0\n`;
+}
