@@ -1,0 +1,74 @@
+/** The bed itself: it must see what it is there to find, or every other test's clean-up check proves nothing. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Bed } from './bed.js';
+import { hasCgroupV1, which } from './needs.js';
+
+const test = suite('bed');
+
+test('a fresh bed leaves nothing', () => {
+  const bed = new Bed();
+  assert.ok(existsSync(join(bed.rootfs, 'bin', 'sh')));
+  bed.end();
+  assert.not.ok(existsSync(bed.dir));
+});
+
+test('a state directory that is left is found and removed', () => {
+  const bed = new Bed();
+  mkdirSync(join(bed.root, bed.id), { recursive: true });
+  assert.throws(() => bed.end(), /state .*bed-/);
+  assert.not.ok(existsSync(bed.dir));
+});
+
+if (process.geteuid?.() === 0) {
+  test('a mount that is left is found and unmounted', () => {
+    const bed = new Bed();
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(bed.rootfs, 'tmp')]);
+    assert.throws(() => bed.end(), /mount .*rootfs\/tmp/);
+    assert.not.ok(existsSync(bed.dir));
+  });
+
+  test('a process in a mount namespace of its own is found and ended', async () => {
+    const bed = new Bed();
+    const child = spawn('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs x "$0" && exec sleep 100', bed.rootfs]);
+    const ended = new Promise<string | null>((settle) => child.on('exit', (_, signal) => settle(signal)));
+    await new Promise((next) => setTimeout(next, 200));
+    assert.throws(() => bed.end(), /process \d+: sleep/);
+    assert.is(await ended, 'SIGKILL');
+  });
+
+  if (hasCgroupV1()) {
+    test('a cgroup that is left is found and removed', () => {
+      const bed = new Bed();
+      const path = join('/sys/fs/cgroup/pids', bed.id);
+      mkdirSync(path);
+      assert.throws(() => bed.end(), /cgroup .*pids/);
+      assert.not.ok(existsSync(path));
+    });
+  }
+
+  if (which('runc') && hasCgroupV1()) {
+    test('runs a container with runc from the same bundle', () => {
+      const bed = new Bed();
+      bed.config.process.args = ['/bin/sh', '-c', 'hostname; echo oops >&2; cat; exit 3'];
+      bed.write();
+      const r = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program: 'runc', input: 'in' });
+      assert.equal(r, { code: 3, signal: null, stdout: 'runt\nin', stderr: 'oops\n' });
+      bed.end();
+    });
+
+    test('finds a container that was created and not deleted', () => {
+      const bed = new Bed();
+      bed.config.process.args = ['/bin/sleep', '100'];
+      bed.write();
+      assert.is(bed.runt(['create', '--bundle', bed.bundle, bed.id], { program: 'runc' }).code, 0);
+      assert.throws(() => bed.end(), /process(.|\n)*cgroup(.|\n)*state/);
+      assert.not.ok(existsSync(bed.dir));
+    });
+  }
+}
+
+test.run();

@@ -1,0 +1,57 @@
+/**
+ * What a test needs of the machine. A suite whose needs are not met is skipped with the reason. With RUNT_SKIPS set,
+ * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
+ */
+import { existsSync, statfsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { suite } from 'uvu';
+import { runtPath } from './place.js';
+
+export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroup-v1' | 'setpriv' | 'cc';
+
+/** The full path of a program in PATH, or undefined. */
+export function which(name: string): string | undefined {
+  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(dir || '.', name);
+    if (existsSync(path)) return path;
+  }
+  return undefined;
+}
+
+/** Whether controllers are v1 hierarchies (also in the hybrid layout), each writable. */
+export function hasCgroupV1(): boolean {
+  try {
+    return statfsSync('/sys/fs/cgroup/memory').type === 0x27e0eb;
+  } catch {
+    return false;
+  }
+}
+
+function missing(need: Need): string | undefined {
+  switch (need) {
+    case 'root':
+      return process.geteuid?.() === 0 ? undefined : 'root: not root';
+    case 'cgroup-v1':
+      return hasCgroupV1() ? undefined : 'cgroup-v1: /sys/fs/cgroup/memory is no v1 hierarchy';
+    default:
+      return which(need) ? undefined : `${need}: ${need} is not in PATH`;
+  }
+}
+
+/** A uvu suite whose tests run only when dist/runt is there and all needs are met. */
+export function needing(name: string, ...needs: Need[]): ReturnType<typeof suite> {
+  const test = suite(name);
+  const reasons = needs.map(missing).filter((reason) => reason !== undefined);
+  if (!existsSync(runtPath)) reasons.unshift(`runt: ${runtPath} is not built`);
+  if (reasons.length === 0) return test;
+  const allowed = process.env.RUNT_SKIPS?.split(',');
+  const unexpected = allowed && reasons.filter((reason) => !allowed.includes(reason.split(':')[0]!));
+  if (unexpected && unexpected.length > 0) {
+    test(`needs ${unexpected.join('; ')}`, () => {
+      throw new Error(`skip not expected (RUNT_SKIPS=${process.env.RUNT_SKIPS}): ${unexpected.join('; ')}`);
+    });
+    return Object.assign(() => {}, test, { run: test.run, skip: () => {}, only: () => {} }) as unknown as typeof test;
+  }
+  process.stdout.write(`# skip ${name}: ${reasons.join('; ')}\n`);
+  return Object.assign((title: string) => test.skip(title), test, { only: test.skip }) as unknown as typeof test;
+}

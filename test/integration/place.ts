@@ -1,0 +1,16 @@
+/** Where the tests find the checkout and the program under test. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+function findTop(): string {
+  for (let dir = process.cwd(); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, 'hack', 'rootfs'))) return dir;
+    if (dir === '/') throw new Error('run the tests inside the checkout');
+  }
+}
+
+/** The root of the checkout: the working directory or one above it. */
+export const top = findTop();
+
+/** The program under test: RUNT_BIN, else dist/runt. */
+export const runtPath = resolve(top, process.env.RUNT_BIN ?? 'dist/runt');
