@@ -41,7 +41,13 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
 
 function noNul(text: string, op: Op): string {
   if (text.includes('\0')) {
-    throw new RuntError({ code: 'ERR_SPEC_VALUE', message: `${op.op}: a string with a NUL byte`, op: op.op, pointer: op.at, value: text });
+    throw new RuntError({
+      code: 'ERR_SPEC_VALUE',
+      message: `${op.op}: a string with a NUL byte`,
+      op: op.op,
+      pointer: op.at,
+      value: text,
+    });
   }
   return text;
 }

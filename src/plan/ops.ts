@@ -65,6 +65,18 @@ export const ops = table({
     fields: { resource: 'int', soft: 'int', hard: 'int' },
     doc: 'prlimit(2) on runt-init once it reports "created"; 2^64-1 is infinity',
   },
+  cgroupInherit: {
+    code: 12,
+    by: 'runtime',
+    fields: { path: 'str', top: 'str', file: 'str' },
+    doc: 'v1 cpuset: copy file from each parent between top (the mount point) and path to its child where the child has it empty; no process can join before',
+  },
+  cgroupControllers: {
+    code: 13,
+    by: 'runtime',
+    fields: { path: 'str', top: 'str', required: 'list', wanted: 'list' },
+    doc: 'v2: enable controllers for the cgroup path by the cgroup.subtree_control files above it, up to top (the mount point) where need be; required ones must be there after, wanted ones may be refused',
+  },
 
   // ── done by runt-init ──
   keepFds: {
@@ -134,12 +146,6 @@ export const ops = table({
       propagation: 'list',
     },
     doc: 'bind source (or the tree in slot when ≥ 0) on target, made as directory or file like the source; attributes for the mount, and for all mounts below (…Rec)',
-  },
-  cgroupTree: {
-    code: 42,
-    by: 'init',
-    fields: { target: 'str', source: 'str', fstype: 'str', options: 'list', attrs: 'int' },
-    doc: 'on v1: one hierarchy of the container below target: source is the host path of its cgroup to bind, or empty to mount fstype with options in the new cgroup namespace',
   },
   symlink: {
     code: 43,

@@ -1,0 +1,97 @@
+/** The facts of a failed operation → the error that a person reads (DESIGN §6). */
+
+import type { HostFacts } from '../plan/facts.js';
+import { hintFor } from '../plan/hints.js';
+import type { Op } from '../plan/ops.js';
+import { valueAt } from '../plan/pointer.js';
+import { sentence } from '../plan/sentence.js';
+import type { Spec } from '../spec/types.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+
+/** Stable codes by operation; what is not listed is ERR_INIT. */
+const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
+  stateDir: 'ERR_STATE',
+  startSocket: 'ERR_STATE',
+  cgroupCreate: 'ERR_CGROUP',
+  cgroupWrite: 'ERR_CGROUP',
+  cgroupJoin: 'ERR_CGROUP',
+  openTree: 'ERR_MOUNT',
+  clone: 'ERR_NAMESPACE',
+  unshare: 'ERR_NAMESPACE',
+  loopback: 'ERR_NAMESPACE',
+  setGroupsPolicy: 'ERR_ID_MAP',
+  idMap: 'ERR_ID_MAP',
+  becomeRoot: 'ERR_ID_MAP',
+  hostPropagation: 'ERR_MOUNT',
+  rootfs: 'ERR_ROOTFS',
+  pivotRoot: 'ERR_ROOTFS',
+  moveRoot: 'ERR_ROOTFS',
+  rootPropagation: 'ERR_ROOTFS',
+  readonlyRoot: 'ERR_ROOTFS',
+  mountFs: 'ERR_MOUNT',
+  mountBind: 'ERR_MOUNT',
+  mountAttrs: 'ERR_MOUNT',
+  mkdir: 'ERR_MOUNT',
+  symlink: 'ERR_DEVICE',
+  device: 'ERR_DEVICE',
+  mask: 'ERR_MASK',
+  readonlyPath: 'ERR_MASK',
+  sysctl: 'ERR_SYSCTL',
+  hostname: 'ERR_HOSTNAME',
+  domainname: 'ERR_HOSTNAME',
+  oomScoreAdj: 'ERR_LIMIT',
+  rlimit: 'ERR_LIMIT',
+  noNewPrivileges: 'ERR_PRIVILEGE',
+  bounding: 'ERR_PRIVILEGE',
+  user: 'ERR_PRIVILEGE',
+  capabilities: 'ERR_PRIVILEGE',
+  cwd: 'ERR_CWD',
+  findExecutable: 'ERR_EXEC',
+  exec: 'ERR_EXEC',
+};
+
+export interface Failed {
+  readonly op: Op;
+  readonly errno: number;
+  readonly syscall: string;
+  /** A path, or the kernel's message; may be empty. */
+  readonly detail: string;
+}
+
+/** Makes the error of a failed operation. `facts` and `spec` sharpen the hint where they are known. */
+export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
+  const { op, errno, syscall, detail } = failed;
+  const { hint, see } = hintFor({
+    op,
+    errno,
+    syscall,
+    detail,
+    ...(spec && { spec }),
+    facts: {
+      userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
+      rootless: facts?.rootless ?? false,
+    },
+  });
+  const value = spec && op.at ? valueAt(spec, op.at) : undefined;
+  return new RuntError({
+    code: codes[op.op] ?? 'ERR_INIT',
+    message: `${command} ${id}: ${what(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
+    op: op.op,
+    errno,
+    syscall,
+    ...(detail && { path: detail }),
+    ...(op.at && { pointer: op.at }),
+    ...(value !== undefined && { value }),
+    ...(hint !== undefined && { hint }),
+    ...(see !== undefined && { see }),
+  });
+}
+
+/** Engines read "executable file not found in $PATH" as exit status 127. */
+function what(op: Op, errno: number): string {
+  if (op.op === 'findExecutable' && errno === E.ENOENT && !op.name.includes('/')) {
+    return `${sentence(op)}: executable file not found in $PATH`;
+  }
+  return sentence(op);
+}

@@ -1,0 +1,176 @@
+/** The state directory of a container: `<root>/<id>/state.json`, `start.sock`; the directory itself is the lock. */
+
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, O_RDONLY } from '../sys/linux.js';
+
+/** What runt remembers of a container; format version 1. */
+export interface ContainerRecord {
+  readonly version: 1;
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 'creating' until runt-init waits for start; what comes later is read from the process. */
+  status: 'creating' | 'created';
+  /** 0 before the clone. */
+  pid: number;
+  /** Start time of the pid in clock ticks since boot (/proc/PID/stat, field 22): a reused pid has another. */
+  startTime: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly owner: number;
+  readonly annotations?: { readonly [key: string]: string };
+  /** Absolute directories of the cgroups that were made for it. */
+  readonly cgroups: readonly string[];
+  /** Whether the init process has a pid namespace of its own: its end ends all processes. */
+  readonly pidNamespace: boolean;
+}
+
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+export const startSocket = 'start.sock';
+const stateFile = 'state.json';
+/** A state file is some KB; annotations make it longer. */
+const maxState = 16 << 20;
+
+/**
+ * Refuses an id that is no single safe path component.
+ * @throws RuntError ERR_CONTAINER_ID
+ */
+export function checkId(id: string): void {
+  if (id.length === 0 || id.length > 255 || !/^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id)) {
+    throw new RuntError({
+      code: 'ERR_CONTAINER_ID',
+      message: `invalid container ID format: ${JSON.stringify(id)}`,
+      hint: 'an id has 1 to 255 characters of A-Z a-z 0-9 _ + - and, not first, a dot',
+    });
+  }
+}
+
+/**
+ * Makes the state directory of a new container; the one who makes it owns the id.
+ * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE
+ */
+export function makeStateDir(root: string, id: string): void {
+  const path = `${root}/${id}`;
+  let r = native.mkdirAt(AT_FDCWD, path, 0o700);
+  if (r === -E.ENOENT) {
+    makeParents(root);
+    r = native.mkdirAt(AT_FDCWD, path, 0o700);
+  }
+  if (r === -E.EEXIST) {
+    throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
+  }
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'make the state directory', path, errno: -r });
+}
+
+function makeParents(path: string): void {
+  const r = native.mkdirAt(AT_FDCWD, path, 0o700);
+  if (r === -E.ENOENT && path.includes('/')) {
+    makeParents(path.slice(0, path.lastIndexOf('/')) || '/');
+    native.mkdirAt(AT_FDCWD, path, 0o700);
+  }
+}
+
+/** Writes state.json at once: readers see the old one or the new one. */
+export function save(root: string, record: ContainerRecord): void {
+  const path = `${root}/${record.id}/${stateFile}`;
+  const r = native.replaceFile(AT_FDCWD, path, 0o600, host.encode(JSON.stringify(record)));
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'write the state', path, errno: -r });
+}
+
+/**
+ * Reads the record of a container.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE
+ */
+export function load(root: string, id: string): ContainerRecord {
+  checkId(id);
+  const path = `${root}/${id}/${stateFile}`;
+  let buffer = new Uint8Array(8192);
+  let n = native.readFile(AT_FDCWD, path, buffer);
+  while (n === -E.EOVERFLOW && buffer.length < maxState) {
+    buffer = new Uint8Array(buffer.length * 8);
+    n = native.readFile(AT_FDCWD, path, buffer);
+  }
+  if (n === -E.ENOENT || n === -E.ENOTDIR) {
+    if (native.access(`${root}/${id}`, 0) === 0) {
+      throw corrupt(id, path, 'it has none: its create was ended before it began');
+    }
+    throw new RuntError({
+      code: 'ERR_NO_CONTAINER',
+      message: `container does not exist: ${id}`,
+      path: `${root}/${id}`,
+    });
+  }
+  if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: `read the state of ${id}`, path, errno: -n });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(host.decode(buffer, n));
+  } catch (e) {
+    throw corrupt(id, path, String(e));
+  }
+  return verify(parsed, id, path);
+}
+
+function verify(value: unknown, id: string, path: string): ContainerRecord {
+  if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is no object');
+  const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
+  if (r.version !== 1) throw corrupt(id, path, `its format version is ${JSON.stringify(r.version)}, this runt reads 1`);
+  const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];
+  const ok =
+    r.id === id &&
+    (r.status === 'creating' || r.status === 'created') &&
+    typeof r.pid === 'number' &&
+    Number.isInteger(r.pid) &&
+    r.pid >= 0 &&
+    strings.every((s) => typeof s === 'string') &&
+    Array.isArray(r.cgroups) &&
+    r.cgroups.every((c) => typeof c === 'string' && c.startsWith('/'));
+  if (!ok) throw corrupt(id, path, 'a field has the wrong type');
+  return value as ContainerRecord;
+}
+
+const corrupt = (id: string, path: string, why: string): RuntError =>
+  new RuntError({
+    code: 'ERR_STATE_CORRUPT',
+    message: `the state of container ${id} cannot be used: ${why}`,
+    path,
+    hint: '"delete --force" removes what is left of it',
+  });
+
+/** Runs f while holding the container's lock; the lock ends with the process. */
+export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
+  checkId(id);
+  const fd = native.openAt(AT_FDCWD, `${root}/${id}/.`, O_RDONLY, 0);
+  if (fd < 0) {
+    if (fd === -E.ENOENT || fd === -E.ENOTDIR) {
+      throw new RuntError({
+        code: 'ERR_NO_CONTAINER',
+        message: `container does not exist: ${id}`,
+        path: `${root}/${id}`,
+      });
+    }
+    throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
+  }
+  try {
+    const r = native.flock(fd, LOCK_EX);
+    if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
+    return await f();
+  } finally {
+    native.close(fd);
+  }
+}
+
+/** Removes the state directory; what is in it is known, a deeper tree is removed too. */
+export function removeStateDir(root: string, id: string): void {
+  const path = `${root}/${id}`;
+  native.unlinkAt(AT_FDCWD, `${path}/${startSocket}`, 0);
+  native.unlinkAt(AT_FDCWD, `${path}/${stateFile}`, 0);
+  let r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
+  if (r === -E.ENOTEMPTY) r = native.removeTree(AT_FDCWD, path);
+  if (r < 0 && r !== -E.ENOENT) {
+    throw new RuntError({ code: 'ERR_STATE', message: `remove the state of ${id}`, path, errno: -r });
+  }
+}

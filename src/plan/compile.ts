@@ -1,0 +1,92 @@
+/** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
+import { cgroupOps } from '../cgroup/ops.js';
+import { type CgroupPaths, cgroupPaths } from '../cgroup/path.js';
+import type { Spec } from '../spec/types.js';
+import { CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
+import { deviceOps } from './devices.js';
+import type { CompileOptions, HostFacts } from './facts.js';
+import { kernelOps } from './kernel.js';
+import { mountOps, openTreeOps } from './mounts.js';
+import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
+import type { Op, Plan } from './ops.js';
+import { limitOps, processOps } from './process.js';
+import { enterRoot, rootfsPath, switchRoot } from './root.js';
+import { refuseUnsupported } from './unsupported.js';
+
+export interface Compiled {
+  readonly plan: Plan;
+  /** The container's cgroups. */
+  readonly cgroups: CgroupPaths;
+}
+
+/**
+ * Compiles a validated spec.
+ * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply; ERR_CGROUP_* when the host cannot give what `linux.resources` asks
+ */
+export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): Compiled {
+  refuseUnsupported(spec);
+  const flags = newNamespaces(spec);
+  const cgroups = cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
+    rootless: facts.rootless,
+    writable: facts.cgroupWritable,
+  });
+  const resources = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
+    rootless: facts.rootless,
+    devices: spec.linux?.devices ?? [],
+  });
+  const rootfs = rootfsPath(spec, options.bundle);
+  const trees = openTreeOps(spec, facts, options, rootfs);
+
+  // Where runt-init waits for id maps and cgroups. With a user namespace before all else; without one as late as
+  // possible, so that moving it into the cgroups (a wait for the kernel's RCU on v1) and the mounts go on at once.
+  const userNamespace = (flags & CLONE_NEWUSER) !== 0;
+  const joined: Op[] = [{ op: 'sync', at: '' }];
+  if (userNamespace) joined.push({ op: 'becomeRoot', at: '/linux/uidMappings' });
+  const cgroupNamespace: Op[] =
+    flags & CLONE_NEWCGROUP ? [{ op: 'unshare', at: namespacePointer(spec, 'cgroup'), flags: CLONE_NEWCGROUP }] : [];
+  const late = userNamespace ? [] : [...joined, ...cgroupNamespace];
+  let waited = late.length === 0;
+  const once = (): Op[] => {
+    if (waited) return [];
+    waited = true;
+    return late;
+  };
+
+  const ops: Op[] = [
+    { op: 'stateDir', at: '', path: options.stateDir },
+    ...resources.before,
+    ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
+    ...trees.ops,
+    { op: 'clone', at: '/linux/namespaces', flags: flags & ~CLONE_NEWCGROUP },
+    ...idMapOps(spec, facts),
+    ...resources.join,
+    ...limitOps(spec).filter((op) => op.op === 'oomScoreAdj'),
+    { op: 'keepFds', at: '', count: options.preserveFds },
+    { op: 'procfs', at: '' },
+    ...(options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
+    ...(userNamespace ? [...joined, ...cgroupNamespace] : []),
+    ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
+    ...enterRoot(spec, options, trees.rootSlot),
+    ...mountOps(
+      spec,
+      facts,
+      options,
+      trees.slots,
+      { cgroupNamespace: cgroupNamespace.length > 0, userNamespace, paths: cgroups },
+      once,
+    ),
+    ...deviceOps(spec, facts),
+    ...(spec.process && spec.process.cwd !== '/'
+      ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
+      : []),
+    ...switchRoot(spec, options),
+    ...kernelOps(spec),
+    ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
+    ...(spec.linux?.readonlyPaths ?? []).map(
+      (path, i) => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }) as const,
+    ),
+    ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
+  ];
+  ops.push(...once(), ...limitOps(spec).filter((op) => op.op === 'rlimit'), ...processOps(spec, facts, options));
+  return { plan: { version: 1, ops }, cgroups };
+}

@@ -1,0 +1,38 @@
+/** What the compiler may know of the host: read once by `container/facts.ts`, passed in, so that compiling stays pure. */
+import type { CgroupFacts } from '../cgroup/facts.js';
+
+export interface HostFacts {
+  readonly cgroup: CgroupFacts;
+  readonly euid: number;
+  readonly egid: number;
+  /** No root on the host: started by an ordinary user, or inside a user namespace (`--rootless`). */
+  readonly rootless: boolean;
+  /** Effective capabilities of the runtime, one bit each. */
+  readonly capabilities: bigint;
+  /** Highest capability number of the kernel. */
+  readonly lastCapability: number;
+  /** Whether a cgroup can be made at a path; asked only when rootless. */
+  readonly cgroupWritable: (path: string) => boolean;
+  /** Whether the kernel has /proc/kcore, to which /dev/core points. */
+  readonly kcore: boolean;
+  /** Absolute paths of newuidmap and newgidmap, '' where missing; looked up only when rootless. */
+  readonly newuidmap: string;
+  readonly newgidmap: string;
+}
+
+/** What the caller of the runtime chose. */
+export interface CompileOptions {
+  readonly id: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Absolute path of the container's state directory. */
+  readonly stateDir: string;
+  /** `create` awaits `start` on a socket; `run` goes on at once. */
+  readonly startSocket: boolean;
+  /** `--no-pivot`. */
+  readonly noPivot: boolean;
+  /** `--no-new-keyring`. */
+  readonly noNewKeyring: boolean;
+  /** Descriptors from 3 on that the process keeps. */
+  readonly preserveFds: number;
+}

@@ -1,0 +1,72 @@
+/** `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings` → clone flags and id maps. */
+import type { IdMapping, Spec } from '../spec/types.js';
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from '../sys/linux.js';
+import type { HostFacts } from './facts.js';
+import type { Op } from './ops.js';
+
+const cloneFlag: Readonly<Record<string, number>> = {
+  mount: CLONE_NEWNS,
+  pid: CLONE_NEWPID,
+  network: CLONE_NEWNET,
+  ipc: CLONE_NEWIPC,
+  uts: CLONE_NEWUTS,
+  user: CLONE_NEWUSER,
+  cgroup: CLONE_NEWCGROUP,
+};
+
+/** Clone flags of all namespaces that the config asks to make new. */
+export function newNamespaces(spec: Spec): number {
+  let flags = 0;
+  for (const { type } of spec.linux?.namespaces ?? []) flags |= cloneFlag[type] ?? 0;
+  return flags;
+}
+
+/** JSON pointer of the namespace of a type, '' when the config has none. */
+export function namespacePointer(spec: Spec, type: string): string {
+  const at = spec.linux?.namespaces?.findIndex((n) => n.type === type) ?? -1;
+  return at < 0 ? '' : `/linux/namespaces/${at}`;
+}
+
+/**
+ * The operations that write the id maps of a new user namespace, after the clone.
+ * An ordinary user may write one line that maps his own id; all else needs newuidmap and newgidmap, which check
+ * /etc/subuid and /etc/subgid (user_namespaces(7)).
+ */
+export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
+  const ops: Op[] = [];
+  if (!(newNamespaces(spec) & CLONE_NEWUSER)) return ops;
+  const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
+  if (setGroupsDenied(spec, facts)) ops.push({ op: 'setGroupsPolicy', at: '/linux/gidMappings', value: 'deny' });
+  const map = (kind: 'gid' | 'uid', mappings: IdMapping[], own: number, helper: string): Op => ({
+    op: 'idMap',
+    at: `/linux/${kind}Mappings`,
+    kind,
+    lines: mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`),
+    helper: needsHelper(mappings, own, facts) ? helper || `new${kind}map` : '',
+  });
+  ops.push(map('gid', gidMappings, facts.egid, facts.newgidmap));
+  ops.push(map('uid', uidMappings, facts.euid, facts.newuidmap));
+  return ops;
+}
+
+/** Whether setgroups(2) is off in the new user namespace: gid_map is written by an unprivileged process itself. */
+export function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
+  return (
+    facts.rootless &&
+    (newNamespaces(spec) & CLONE_NEWUSER) !== 0 &&
+    !needsHelper(spec.linux?.gidMappings ?? [], facts.egid, facts)
+  );
+}
+
+function needsHelper(mappings: IdMapping[], own: number, facts: HostFacts): boolean {
+  const [only] = mappings;
+  return facts.rootless && !(mappings.length === 1 && only?.hostID === own && only.size === 1);
+}

@@ -1,0 +1,91 @@
+/** `process`: who it runs as, with which privileges and limits, and what is executed. */
+import type { Spec } from '../spec/types.js';
+import { capabilityNumber, rlimitNumber } from '../sys/linux.js';
+import type { CompileOptions, HostFacts } from './facts.js';
+import { setGroupsDenied } from './namespaces.js';
+import type { Op } from './ops.js';
+
+/** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
+const noPath = '';
+
+/** Mask of capability names; those that the kernel does not have are left out, as runc and crun do. */
+export function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
+  let mask = 0n;
+  for (const name of names ?? []) {
+    const bit = capabilityNumber(name);
+    if (bit !== undefined && bit <= last) mask |= 1n << BigInt(bit);
+  }
+  return mask;
+}
+
+/** Limits and the score by which the kernel picks whom to kill: set by the runtime on the waiting init. */
+export function limitOps(spec: Spec): Op[] {
+  const ops: Op[] = [];
+  const { process } = spec;
+  if (process?.oomScoreAdj !== undefined) {
+    ops.push({ op: 'oomScoreAdj', at: '/process/oomScoreAdj', value: process.oomScoreAdj });
+  }
+  process?.rlimits?.forEach(({ type, soft, hard }, i) => {
+    ops.push({ op: 'rlimit', at: `/process/rlimits/${i}`, resource: rlimitNumber(type) ?? -1, soft, hard });
+  });
+  return ops;
+}
+
+/**
+ * From the finished root to the user's program. The bounding set goes first, while capabilities are there to drop it
+ * with; the working directory is entered before the change of user, as runc does (root may enter what the user may
+ * not), and once more as the user where root was refused (a network file system that squashes root).
+ */
+export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
+  const { process } = spec;
+  if (!process) return [];
+  const { user, capabilities: sets, env = [], args = [] } = process;
+  const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
+  const ops: Op[] = [];
+  if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
+  const capsAt = sets ? '/process/capabilities' : '/process';
+  ops.push({
+    op: 'bounding',
+    at: sets?.bounding ? '/process/capabilities/bounding' : capsAt,
+    mask: mask(sets?.bounding),
+  });
+  const enter = (optional: number): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
+  ops.push(enter(1));
+  ops.push({
+    op: 'user',
+    at: '/process/user',
+    uid: user?.uid ?? 0,
+    gid: user?.gid ?? 0,
+    groups: (user?.additionalGids ?? []).map(String),
+    setGroups: setGroupsDenied(spec, facts) ? 0 : 1,
+    umask: user?.umask ?? 0o022,
+  });
+  ops.push({
+    op: 'capabilities',
+    at: capsAt,
+    effective: mask(sets?.effective),
+    permitted: mask(sets?.permitted),
+    inheritable: mask(sets?.inheritable),
+    ambient: mask(sets?.ambient),
+  });
+  if (user?.uid) ops.push(enter(0));
+  ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
+  ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
+  ops.push({
+    op: 'exec',
+    at: '/process/args',
+    args,
+    env,
+    homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : -1,
+  });
+  return ops;
+}
+
+/** Value of the last NAME=… in an environment; undefined when there is none. */
+function lookup(env: readonly string[], name: string): string | undefined {
+  for (let i = env.length - 1; i >= 0; i--) {
+    const entry = env[i] as string;
+    if (entry.startsWith(`${name}=`)) return entry.slice(name.length + 1);
+  }
+  return undefined;
+}

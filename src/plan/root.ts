@@ -1,0 +1,46 @@
+/** `root`, `linux.rootfsPropagation` and what surrounds them: the mount tree before and after the pivot. */
+import type { Spec } from '../spec/types.js';
+import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/linux.js';
+import type { CompileOptions } from './facts.js';
+import type { Op } from './ops.js';
+
+const propagationFlag: Readonly<Record<string, number>> = {
+  shared: MS_SHARED,
+  slave: MS_SLAVE,
+  private: MS_PRIVATE,
+  unbindable: MS_UNBINDABLE,
+};
+
+/** MS_* flags of a `rootfsPropagation` such as `rslave`; 0 for none. */
+export function rootPropagation(name: string | undefined): number {
+  if (!name) return 0;
+  const recursive = name.length > 1 && name[0] === 'r' && name.slice(1) in propagationFlag;
+  return (propagationFlag[recursive ? name.slice(1) : name] ?? 0) | (recursive ? MS_REC : 0);
+}
+
+/** Absolute path of the container's root file system on the host. */
+export function rootfsPath(spec: Spec, bundle: string): string {
+  const path = spec.root?.path ?? 'rootfs';
+  return path.startsWith('/') ? path : `${bundle}/${path}`;
+}
+
+/**
+ * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
+ * rootfsPropagation says: shared and slave need the host's tree to be that), then the root becomes a mount.
+ */
+export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op[] {
+  const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
+  const wanted = rootPropagation(spec.linux?.rootfsPropagation);
+  return [
+    { op: 'hostPropagation', at, flags: wanted ? wanted | MS_REC : MS_SLAVE | MS_REC },
+    { op: 'rootfs', at: '/root/path', path: rootfsPath(spec, options.bundle), slot, pivot: options.noPivot ? 0 : 1 },
+  ];
+}
+
+/** The switch into the root, after the mounts. */
+export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
+  const ops: Op[] = [options.noPivot ? { op: 'moveRoot', at: '/root/path' } : { op: 'pivotRoot', at: '/root/path' }];
+  const flags = rootPropagation(spec.linux?.rootfsPropagation);
+  if (flags) ops.push({ op: 'rootPropagation', at: '/linux/rootfsPropagation', flags });
+  return ops;
+}

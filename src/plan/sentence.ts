@@ -1,0 +1,93 @@
+/** An operation as the start of a sentence that says it failed: "mount tmpfs on /dev/shm". */
+import type { Op } from './ops.js';
+
+export function sentence(op: Op): string {
+  switch (op.op) {
+    case 'stateDir':
+      return `make the state directory ${op.path}`;
+    case 'cgroupCreate':
+      return `make the cgroup ${op.path}`;
+    case 'cgroupWrite':
+      return `write ${JSON.stringify(op.value.trim())} to ${op.path}`;
+    case 'startSocket':
+      return `bind the start socket ${op.path}`;
+    case 'openTree':
+      return `open the mount tree ${op.source}`;
+    case 'clone':
+      return 'start runt-init in new namespaces';
+    case 'setGroupsPolicy':
+      return `write ${op.value} to /proc/PID/setgroups`;
+    case 'idMap':
+      return `write ${op.kind}_map${op.helper ? ` with ${op.helper}` : ''}`;
+    case 'cgroupJoin':
+      return `join the cgroup ${op.path}`;
+    case 'oomScoreAdj':
+      return `set oom_score_adj to ${op.value}`;
+    case 'rlimit':
+      return `set resource limit ${op.resource}`;
+    case 'keepFds':
+      return 'close inherited descriptors';
+    case 'procfs':
+      return 'open a private procfs';
+    case 'keyring':
+      return `join the session keyring ${op.name}`;
+    case 'sync':
+      return 'wait for the runtime';
+    case 'becomeRoot':
+      return 'become root in the new user namespace';
+    case 'unshare':
+      return 'make a new cgroup namespace';
+    case 'hostPropagation':
+      return 'set the propagation of the inherited mounts';
+    case 'rootfs':
+      return `make a mount of the root file system ${op.path}`;
+    case 'mountFs':
+      return `mount ${op.fstype} on ${op.target}`;
+    case 'mountBind':
+      return `bind ${op.source} on ${op.target}`;
+    case 'mountAttrs':
+      return `set the attributes of the mount on ${op.target}`;
+    case 'mkdir':
+      return `make the directory ${op.path}`;
+    case 'symlink':
+      return `make the symlink ${op.path} to ${op.content}`;
+    case 'device':
+      return `make the device ${op.path}`;
+    case 'mask':
+      return `mask ${op.path}`;
+    case 'readonlyPath':
+      return `make ${op.path} read-only`;
+    case 'pivotRoot':
+      return 'pivot into the root file system';
+    case 'moveRoot':
+      return 'move the root file system to /';
+    case 'rootPropagation':
+      return 'set the propagation of /';
+    case 'readonlyRoot':
+      return 'make the root read-only';
+    case 'loopback':
+      return 'bring up lo';
+    case 'sysctl':
+      return `write ${JSON.stringify(op.value)} to sysctl ${op.key.replaceAll('/', '.')}`;
+    case 'hostname':
+      return `set the hostname ${op.name}`;
+    case 'domainname':
+      return `set the domainname ${op.name}`;
+    case 'noNewPrivileges':
+      return 'set no_new_privs';
+    case 'bounding':
+      return 'drop capabilities from the bounding set';
+    case 'user':
+      return `become user ${op.uid}:${op.gid}`;
+    case 'capabilities':
+      return 'set the capabilities';
+    case 'cwd':
+      return `enter the working directory ${op.path}`;
+    case 'findExecutable':
+      return `exec ${JSON.stringify(op.name)}`;
+    case 'wait':
+      return 'wait for start';
+    case 'exec':
+      return `exec ${JSON.stringify(op.args[0] ?? '')}`;
+  }
+}
