@@ -1,0 +1,139 @@
+/**
+ * The validators of the three schemas, made at build time: compiling a schema when the program runs would cost more
+ * than creating a container. Writes, to build/gen:
+ *   validate-{config,features,state}.js   ajv standalone code, ES modules, no import left
+ *   fields.js                             where the 64-bit integers of config.json are
+ *   keys.js                               the known keys of config.json, for `validate --strict`
+ * and a .d.ts beside each.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Ajv from 'ajv';
+import standaloneCode from 'ajv/dist/standalone/index.js';
+import { transform } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const out = join(root, 'build/gen');
+mkdirSync(out, { recursive: true });
+
+const schemas = Object.fromEntries(
+  ['config', 'features', 'state'].map((name) => [
+    name,
+    JSON.parse(readFileSync(join(root, 'schemas', `${name}.schema.json`), 'utf8')),
+  ]),
+);
+
+for (const [name, schema] of Object.entries(schemas)) {
+  // No messages: spec/schema-errors.ts writes them. No inlined references: one function for each definition.
+  const ajv = new Ajv.default({
+    allErrors: true,
+    messages: false,
+    inlineRefs: false,
+    unicodeRegExp: false,
+    code: { source: true, esm: true, lines: false, optimize: 2 },
+  });
+  const code = standaloneCode.default(ajv, ajv.compile(schema));
+  const text = (await transform(shrink(code), { format: 'esm', target: 'es2022', minify: true })).code;
+  if (/\brequire\s*\(/.test(text)) throw new Error(`validate-${name}.js still calls require`);
+  write(
+    `validate-${name}`,
+    text,
+    `/** One violation as ajv reports it. */
+export interface SchemaError {
+  instancePath: string;
+  keyword: string;
+  params: Record<string, unknown>;
+}
+declare const validate: { (data: unknown): boolean; errors?: SchemaError[] | null };
+export default validate;
+`,
+  );
+}
+
+/**
+ * Makes ajv's code half as long: leaves out what nothing reads (schema texts, paths inside the schema, parent and root
+ * data, which only keywords of ajv's users need), and puts the appending of an error into one function.
+ */
+function shrink(code) {
+  const short = code
+    .replaceAll(/const (schema\d+) = \{.*?\};(?=const |function |export |$)/gs, (all, name, at) => {
+      const rest = code.slice(0, at) + code.slice(at + all.length);
+      return new RegExp(`\\b${name}\\b`).test(rest) ? all : '';
+    })
+    .replaceAll(/schemaPath:"[^"]*",/g, '')
+    .replaceAll(/,\s*parentData:[^,]+,\s*parentDataProperty:[^,]+,\s*rootData(?=\})/g, '')
+    .replaceAll(/,\s*parentData,\s*parentDataProperty,\s*rootData=data(?=\}=\{\})/g, '')
+    .replaceAll(
+      /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
+      'vErrors=append(vErrors,$2);errors++;',
+    )
+    // Ajv's only run-time helper in use counts code points, for minLength.
+    .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => [...text].length');
+  return `function append(list, error) { if (list === null) return [error]; list.push(error); return list; }\n${short}`;
+}
+
+/** Walks a schema: calls `visit(path, schema, entered)` for each property, `*` standing for items and map entries. */
+function walk(schema, path, visit, seen = []) {
+  if (schema.$ref) {
+    const name = schema.$ref.slice('#/definitions/'.length);
+    if (seen.includes(name)) throw new Error(`recursive definition ${name}`);
+    visit(path, name);
+    walk(schemas.config.definitions[name], path, visit, [...seen, name]);
+    return;
+  }
+  for (const [key, sub] of Object.entries(schema.properties ?? {})) walk(sub, `${path}/${key}`, visit, seen);
+  if (schema.items) walk(schema.items, `${path}/*`, visit, seen);
+  if (typeof schema.additionalProperties === 'object') walk(schema.additionalProperties, `${path}/*`, visit, seen);
+}
+
+const fields = { uint64: [], int64: [] };
+walk(schemas.config, '', (path, name) => fields[name]?.push(path));
+// hooks[].timeout has a minimum of its own
+for (const hook of Object.keys(schemas.config.definitions.hooks.properties))
+  fields.int64.push(`/hooks/${hook}/*/timeout`);
+write(
+  'fields',
+  `export const uint64=${JSON.stringify(fields.uint64.join(' '))},int64=${JSON.stringify(fields.int64.join(' '))};\n`,
+  `/** JSON pointers of 64-bit integers, separated by spaces; \`*\` is any index or key. */
+export declare const uint64: string;
+export declare const int64: string;
+`,
+);
+
+/**
+ * The keys: a definition is an object of key → what is below it: 0 nothing that has keys, `name` a definition,
+ * `[name]` each entry of an array or map is one, 1 a map of free keys.
+ */
+function below(schema) {
+  if (schema === true) return 0;
+  if (schema.$ref) {
+    const name = schema.$ref.slice('#/definitions/'.length);
+    const target = schemas.config.definitions[name];
+    return target.properties ? name : below(target);
+  }
+  const entry = schema.items ?? schema.additionalProperties;
+  if (typeof entry !== 'object') return 0;
+  const inner = below(entry);
+  if (Array.isArray(inner)) throw new Error('lists of lists have no notation');
+  return inner === 0 ? 0 : [inner];
+}
+const keys = {};
+for (const [name, schema] of Object.entries({ '': schemas.config, ...schemas.config.definitions })) {
+  if (!schema.properties) continue;
+  keys[name] = Object.fromEntries(Object.entries(schema.properties).map(([key, sub]) => [key, below(sub)]));
+}
+write(
+  'keys',
+  (await transform(`export const keys = ${JSON.stringify(keys)};`, { minify: true })).code,
+  `/** What is below a key: 0 nothing with known keys, a name one object of that definition, [name] a list or map of them. */
+export type Below = 0 | string | readonly [string];
+/** The known keys of each definition of schemas/config.schema.json; the top level is ''. */
+export declare const keys: Readonly<Record<string, Readonly<Record<string, Below>>>>;
+`,
+);
+
+function write(name, js, dts) {
+  writeFileSync(join(out, `${name}.js`), js);
+  writeFileSync(join(out, `${name}.d.ts`), dts);
+}
