@@ -1,0 +1,151 @@
+/** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
+import type { Op } from '../plan/ops.js';
+import type { DeviceRule, Int } from '../spec/types.js';
+import { badValue, unsupported } from './setting.js';
+
+/** Allowed in every container, after the config's own rules, as runc does; /dev is useless without. */
+const defaults: readonly DeviceRule[] = [
+  ['c', undefined, undefined, 'm'],
+  ['b', undefined, undefined, 'm'],
+  ['c', 1, 3, 'rwm'], // null
+  ['c', 1, 5, 'rwm'], // zero
+  ['c', 1, 7, 'rwm'], // full
+  ['c', 1, 8, 'rwm'], // random
+  ['c', 1, 9, 'rwm'], // urandom
+  ['c', 5, 0, 'rwm'], // tty
+  ['c', 5, 2, 'rwm'], // ptmx
+  ['c', 136, undefined, 'rwm'], // pts
+  ['c', 10, 200, 'rwm'], // net/tun: runc 1.2.0 took it away, programs missed it, 1.2.4 gave it back
+].map(
+  ([type, major, minor, access]) =>
+    ({
+      allow: true,
+      type,
+      ...(major === undefined ? {} : { major }),
+      ...(minor === undefined ? {} : { minor }),
+      access,
+    }) as DeviceRule,
+);
+
+/** What differs from the default: always allowed where the default denies, denied where it allows. */
+export interface DeviceException {
+  readonly type: 'b' | 'c';
+  /** -1: any. */
+  readonly major: number;
+  readonly minor: number;
+  /** Some of `rwm`, in this order. */
+  readonly access: string;
+  readonly at: string;
+}
+
+/** The state that the rules, applied in order, lead to. Exceptions do not depend on their order. */
+export interface DeviceList {
+  readonly allow: boolean;
+  /** Pointer of the rule that set the default; '' when none did. */
+  readonly at: string;
+  readonly exceptions: readonly DeviceException[];
+}
+
+/**
+ * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list.
+ * Throws ERR_UNSUPPORTED for a rule that would take a part out of a wider exception: v1 cannot hold that
+ * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too), ERR_CGROUP_VALUE for an access that is none.
+ */
+export function deviceList(rules: readonly DeviceRule[] | undefined, at: string): DeviceList {
+  const state: DeviceState = { allow: false, at: '', exceptions: [] };
+  rules?.forEach((rule, i) => {
+    apply(state, rule, `${at}/${i}`);
+  });
+  for (const rule of defaults) apply(state, rule, '');
+  return state;
+}
+
+interface DeviceState {
+  allow: boolean;
+  at: string;
+  exceptions: DeviceException[];
+}
+
+function apply(state: DeviceState, rule: DeviceRule, at: string): void {
+  const access = accessOf(rule.access, at);
+  const major = numberOf(rule.major);
+  const minor = numberOf(rule.minor);
+  const any = rule.type === undefined || rule.type === 'a';
+  if (any && major < 0 && minor < 0 && access === 'rwm') {
+    state.allow = rule.allow;
+    state.at = at;
+    state.exceptions = [];
+    return;
+  }
+  // v1 takes "a" for all devices whatever the numbers say: a rule on both types is two rules.
+  for (const type of any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']) {
+    const part: DeviceException = { type, major, minor, access, at };
+    if (rule.allow === state.allow) removeException(state, part, rule);
+    else addException(state, part);
+  }
+}
+
+function addException(state: DeviceState, e: DeviceException): void {
+  const i = state.exceptions.findIndex((x) => x.type === e.type && x.major === e.major && x.minor === e.minor);
+  if (i < 0) state.exceptions.push(e);
+  else state.exceptions[i] = { ...e, access: letters((l) => e.access.includes(l) || has(state.exceptions[i], l)) };
+}
+
+/** A rule that agrees with the default takes its access away from the exceptions that it covers. */
+function removeException(state: DeviceState, e: DeviceException, rule: DeviceRule): void {
+  state.exceptions = state.exceptions.flatMap((x) => {
+    const meets = x.type === e.type && touches(x.major, e.major) && touches(x.minor, e.minor);
+    if (!meets || !letters((l) => e.access.includes(l) && has(x, l))) return [x];
+    if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
+      const verb = rule.allow ? 'allow' : 'deny';
+      const wide = `${x.type} ${star(x.major)}:${star(x.minor)} ${x.access}`;
+      throw unsupported(
+        e.at,
+        rule,
+        `cannot ${verb} device ${e.type} ${star(e.major)}:${star(e.minor)} ${e.access} out of the wider rule ${wide}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
+      );
+    }
+    const access = letters((l) => has(x, l) && !e.access.includes(l));
+    return access ? [{ ...x, access }] : [];
+  });
+}
+
+const touches = (a: number, b: number): boolean => a < 0 || b < 0 || a === b;
+const covers = (a: number, b: number): boolean => a < 0 || a === b;
+const star = (n: number): string => (n < 0 ? '*' : String(n));
+const has = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
+const letters = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
+
+function numberOf(value: Int | undefined): number {
+  return value === undefined || value === null || value < 0 ? -1 : Number(value);
+}
+
+function accessOf(access: string | undefined, at: string): string {
+  if (!access) return 'rwm';
+  for (const letter of access) {
+    if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
+  }
+  return letters((l) => access.includes(l));
+}
+
+/** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
+export function v1DeviceOps(path: string, rules: readonly DeviceRule[] | undefined, at: string): Op[] {
+  const list = deviceList(rules, at);
+  const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
+  return [
+    { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
+    ...list.exceptions.map(
+      (e): Op => ({
+        op: 'cgroupWrite',
+        at: e.at,
+        path: file(!list.allow),
+        value: `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`,
+      }),
+    ),
+  ];
+}
+
+/** On v2 the list is a BPF program attached to the cgroup. */
+export function v2DeviceOps(_path: string, rules: readonly DeviceRule[] | undefined, at: string): Op[] {
+  throw unsupported(at, rules, 'device rules on cgroup v2 need a BPF filter, which this version does not make');
+}

@@ -1,0 +1,243 @@
+/** What the host offers as cgroups: the hierarchies, where they are mounted, and the runtime's own place in each. */
+import { readText, tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+
+/** f_type of a cgroup v1 and of the cgroup v2 file system (statfs(2)). */
+export const CGROUP_SUPER_MAGIC = 0x27e0eb;
+export const CGROUP2_SUPER_MAGIC = 0x63677270;
+
+/** One mounted v1 hierarchy. */
+export interface V1Hierarchy {
+  /** Absolute path; its last component is what the container finds below /sys/fs/cgroup. */
+  readonly mountPoint: string;
+  /** Which cgroup of the hierarchy is mounted there: `/`, or another inside a container without a cgroup namespace. */
+  readonly root: string;
+  /** In the kernel's order; empty for a named hierarchy. */
+  readonly controllers: readonly string[];
+  /** `systemd` for `name=systemd`; undefined with controllers. */
+  readonly name?: string;
+  /** Own cgroup, relative to mountPoint: `/` or `/a/b`. */
+  readonly own: string;
+}
+
+/** The v2 hierarchy. */
+export interface UnifiedHierarchy {
+  readonly mountPoint: string;
+  /** Own cgroup, relative to mountPoint: `/` or `/a/b`. */
+  readonly own: string;
+  /** `cgroup.controllers` at the mount point. */
+  readonly controllers: readonly string[];
+}
+
+export interface CgroupFacts {
+  /** `hybrid`: v1 hierarchies and a v2 mount beside them. */
+  readonly layout: 'v1' | 'hybrid' | 'v2' | 'none';
+  /** Every mounted v1 hierarchy, in the order of /proc/self/cgroup. */
+  readonly v1: readonly V1Hierarchy[];
+  /** Present when the layout is `v2` or `hybrid`. */
+  readonly unified?: UnifiedHierarchy;
+}
+
+/**
+ * Reads the facts: on v2 one statfs(2), one access(2) and two small files, else mountinfo too.
+ * Throws ERR_IO when /proc cannot be read.
+ */
+export function readCgroupFacts(): CgroupFacts {
+  const cgroup = readText('/proc/self/cgroup');
+  if (native.statfsType('/sys/fs/cgroup') === BigInt(CGROUP2_SUPER_MAGIC)) {
+    const own = ownPaths(cgroup).find((l) => l.unified)?.path ?? '/';
+    // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
+    // then only mountinfo tells which part of the own path is above it.
+    if (own === '/' || native.access(`/sys/fs/cgroup${own}`, F_OK) >= 0) {
+      const controllers = words(tryReadText('/sys/fs/cgroup/cgroup.controllers') ?? '');
+      return { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own, controllers } };
+    }
+  }
+  return parseCgroupFacts(cgroup, readText('/proc/self/mountinfo'), (mountPoint) =>
+    tryReadText(`${mountPoint}/cgroup.controllers`),
+  );
+}
+
+/**
+ * The facts from the texts of /proc/self/cgroup and /proc/self/mountinfo (proc_pid_cgroup(5), proc_pid_mountinfo(5));
+ * `controllersOf` gives the text of cgroup.controllers at a v2 mount point.
+ */
+export function parseCgroupFacts(
+  cgroup: string,
+  mountinfo: string,
+  controllersOf: (mountPoint: string) => string | undefined,
+): CgroupFacts {
+  const mounts = visibleMounts(mountinfo);
+  const v1: V1Hierarchy[] = [];
+  let unified: UnifiedHierarchy | undefined;
+  for (const line of ownPaths(cgroup)) {
+    if (line.unified) {
+      const m = mounts.find((c) => c.type === 'cgroup2');
+      if (m) {
+        const controllers = words(controllersOf(m.mountPoint) ?? '');
+        unified = { mountPoint: m.mountPoint, own: below(line.path, m.root), controllers };
+      }
+      continue;
+    }
+    const key = line.name === undefined ? line.controllers[0]! : `name=${line.name}`;
+    const m = mounts.find((c) => c.type === 'cgroup' && c.options.includes(key));
+    if (!m) continue;
+    v1.push({
+      mountPoint: m.mountPoint,
+      root: m.root,
+      controllers: line.controllers,
+      ...(line.name === undefined ? {} : { name: line.name }),
+      own: below(line.path, m.root),
+    });
+  }
+  const layout = v1.length > 0 ? (unified ? 'hybrid' : 'v1') : unified ? 'v2' : 'none';
+  return { layout, v1, ...(unified ? { unified } : {}) };
+}
+
+/** What a hierarchy is called in mount options and in state: `cpu,cpuacct`, `name=systemd`. */
+export function hierarchyName(h: V1Hierarchy): string {
+  return h.name === undefined ? h.controllers.join(',') : `name=${h.name}`;
+}
+
+/** Directory of a hierarchy below /sys/fs/cgroup, the same on the host and in the container. */
+export function hierarchyDirectory(h: V1Hierarchy): string {
+  return h.mountPoint.slice(h.mountPoint.lastIndexOf('/') + 1);
+}
+
+/**
+ * Names that must be symlinks to the hierarchy's directory, so that each controller of a co-mounted hierarchy is
+ * found by its own name (`cpu` → `cpu,cpuacct`); empty for the usual hierarchy of one controller.
+ */
+export function hierarchyLinks(h: V1Hierarchy): string[] {
+  const directory = hierarchyDirectory(h);
+  return h.controllers.length > 1 ? h.controllers.filter((c) => c !== directory) : [];
+}
+
+/** Options with which the hierarchy can be mounted again, in a new cgroup namespace. */
+export function hierarchyOptions(h: V1Hierarchy): string[] {
+  return h.name === undefined ? [...h.controllers] : ['none', `name=${h.name}`];
+}
+
+interface OwnPath {
+  readonly unified: boolean;
+  readonly controllers: readonly string[];
+  readonly name?: string;
+  readonly path: string;
+}
+
+/** Lines `id:controllers:path`; a path may hold colons. */
+function ownPaths(text: string): OwnPath[] {
+  const paths: OwnPath[] = [];
+  for (const line of text.split('\n')) {
+    const first = line.indexOf(':');
+    const second = line.indexOf(':', first + 1);
+    if (first < 0 || second < 0) continue;
+    const list = line.slice(first + 1, second);
+    const path = line.slice(second + 1);
+    const name = list.split(',').find((c) => c.startsWith('name='));
+    if (list === '') paths.push({ unified: true, controllers: [], path });
+    else if (name !== undefined) paths.push({ unified: false, controllers: [], name: name.slice(5), path });
+    else paths.push({ unified: false, controllers: list.split(','), path });
+  }
+  return paths;
+}
+
+interface Mount {
+  readonly id: string;
+  readonly parent: string;
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * The cgroup mounts that a path reaches, those below /sys/fs/cgroup first. mountinfo still lists what a later mount
+ * covers (a tmpfs over /sys/fs/cgroup leaves the old hierarchies in it). Only the lines of interest are parsed:
+ * a host with many containers has thousands.
+ */
+function visibleMounts(mountinfo: string): Mount[] {
+  const cgroups = linesWith(mountinfo, ' - cgroup').map(parseMount);
+  if (cgroups.length === 0) return [];
+  const above = linesWith(mountinfo, ' /sys').map(parseMount);
+  const byId = new Map([...above, ...cgroups].map((m) => [m.id, m]));
+  const covered = (m: Mount): boolean => {
+    const chain = new Set<string>();
+    for (let c: Mount | undefined = m; c && !chain.has(c.id); c = byId.get(c.parent)) chain.add(c.id);
+    return above.some(
+      (n) =>
+        !chain.has(n.id) &&
+        chain.has(n.parent) &&
+        (m.mountPoint === n.mountPoint || inside(m.mountPoint, n.mountPoint)),
+    );
+  };
+  const visible = cgroups.filter((m) => (m.type === 'cgroup' || m.type === 'cgroup2') && !covered(m));
+  const usual = (m: Mount) => m.mountPoint === '/sys/fs/cgroup' || inside(m.mountPoint, '/sys/fs/cgroup');
+  return [...visible.filter(usual), ...visible.filter((m) => !usual(m))];
+}
+
+const inside = (path: string, directory: string): boolean => path.startsWith(`${directory}/`);
+
+/** The lines that hold `needle`, found by native search. */
+function linesWith(text: string, needle: string): string[] {
+  const lines: string[] = [];
+  for (let at = text.indexOf(needle); at >= 0; ) {
+    const start = text.lastIndexOf('\n', at) + 1;
+    const newline = text.indexOf('\n', at);
+    const end = newline < 0 ? text.length : newline;
+    lines.push(text.slice(start, end));
+    at = text.indexOf(needle, end);
+  }
+  return lines;
+}
+
+function parseMount(line: string): Mount {
+  const fields = line.split(' ');
+  const dash = fields.indexOf('-', 6);
+  return {
+    id: fields[0] ?? '',
+    parent: fields[1] ?? '',
+    root: unescape(fields[3] ?? ''),
+    mountPoint: unescape(fields[4] ?? ''),
+    type: fields[dash + 1] ?? '',
+    options: (fields[dash + 3] ?? '').split(','),
+  };
+}
+
+/** The kernel writes space, tab, newline and backslash as three octal digits. */
+function unescape(field: string): string {
+  if (!field.includes('\\')) return field;
+  const [head, ...rest] = field.split('\\');
+  return head + rest.map((r) => String.fromCharCode(Number.parseInt(r.slice(0, 3), 8)) + r.slice(3)).join('');
+}
+
+/** A path of /proc/self/cgroup as seen from a mount that begins at `root`; its top when it is not below that. */
+function below(path: string, root: string): string {
+  if (path.split('/').includes('..')) return '/';
+  if (root === '/') return path;
+  if (path === root) return '/';
+  return inside(path, root) ? path.slice(root.length) : '/';
+}
+
+function words(text: string): string[] {
+  return text
+    .replaceAll('\n', ' ')
+    .split(' ')
+    .filter((w) => w !== '');
+}
+
+/**
+ * Can the runtime make (or use) the cgroup at `path`? Asks for its nearest existing ancestor, and on v2 for the
+ * cgroup.procs there too: that is what a delegation hands over (cgroups(7), "Cgroups delegation").
+ */
+export function cgroupWritable(path: string): boolean {
+  for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
+    if (native.access(directory, F_OK) < 0) continue;
+    return native.access(directory, W_OK) >= 0 && native.access(`${directory}/cgroup.procs`, W_OK) >= 0;
+  }
+  return false;
+}
+
+/** access(2) modes. */
+const F_OK = 0;
+const W_OK = 2;

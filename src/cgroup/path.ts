@@ -1,0 +1,77 @@
+/** Which directory of each hierarchy is the container's: `linux.cgroupsPath` resolved as runc's cgroupfs driver does. */
+import { RuntError } from '../sys/error.js';
+import type { CgroupFacts, V1Hierarchy } from './facts.js';
+
+/** The container's cgroup in one hierarchy. */
+export interface V1Path {
+  readonly hierarchy: V1Hierarchy;
+  /** Absolute directory. */
+  readonly path: string;
+  /** May the runtime make it? False only for a rootless runtime. */
+  readonly writable: boolean;
+}
+
+export interface CgroupPaths {
+  readonly v1: readonly V1Path[];
+  /** On v2, and on hybrid beside the v1 hierarchies. */
+  readonly unified?: { readonly mountPoint: string; readonly path: string; readonly writable: boolean };
+}
+
+export interface CgroupPathOptions {
+  /** `facts.rootless`: then what cannot be written may be left out. */
+  readonly rootless: boolean;
+  /** Asked only when rootless: can a directory be made (or used) at this path? `cgroupWritable`, or what a test says. */
+  readonly writable?: (path: string) => boolean;
+}
+
+/**
+ * Absolute: below the mount point of each hierarchy. Relative: below the runtime's own cgroup. Absent: `id`, relative.
+ * On v2 "own" is the parent of the own cgroup: one that holds processes cannot give controllers to its children
+ * (cgroups(7), "no internal processes"), and a sibling can have them (runc, fs2). Named hierarchies other than
+ * systemd's belong to other managers and are left alone.
+ * Throws ERR_CGROUP_PATH for `..` and for the root cgroup itself.
+ */
+export function cgroupPaths(
+  facts: CgroupFacts,
+  cgroupsPath: string | undefined,
+  id: string,
+  options: CgroupPathOptions,
+): CgroupPaths {
+  const asked = cgroupsPath || id;
+  const parts = asked.split('/').filter((p) => p !== '' && p !== '.');
+  if (parts.length === 0 || parts.includes('..')) {
+    throw new RuntError({
+      code: 'ERR_CGROUP_PATH',
+      message: parts.length === 0 ? 'the cgroup path names the root cgroup' : 'the cgroup path has ".." in it',
+      ...(cgroupsPath ? { pointer: '/linux/cgroupsPath', value: cgroupsPath } : { path: id }),
+      see: 'runtime-spec config-linux.md#cgroups-path',
+    });
+  }
+  const inner = parts.join('/');
+  const absolute = asked.startsWith('/');
+  const writable = (path: string) => !options.rootless || (options.writable?.(path) ?? true);
+  const place = (mountPoint: string, own: string) =>
+    absolute || own === '/' ? `${mountPoint}/${inner}` : `${mountPoint}${own}/${inner}`;
+
+  const v1 = facts.v1
+    .filter((h) => h.name === undefined || h.name === 'systemd')
+    .map((hierarchy) => {
+      const path = place(hierarchy.mountPoint, hierarchy.own);
+      return { hierarchy, path, writable: writable(path) };
+    });
+  if (!facts.unified) return { v1 };
+  const { mountPoint, own } = facts.unified;
+  const path = place(mountPoint, facts.layout === 'v2' ? parentOf(own) : own);
+  return { v1, unified: { mountPoint, path, writable: writable(path) } };
+}
+
+/** Every directory that is made for the container: what `delete` removes and `state.json` keeps. */
+export function cgroupDirectories(paths: CgroupPaths): string[] {
+  const all = paths.v1.filter((p) => p.writable).map((p) => p.path);
+  if (paths.unified?.writable) all.push(paths.unified.path);
+  return all;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}

@@ -1,0 +1,144 @@
+/** `linux.resources` → operations of the plan, on whatever layout the host has. */
+import type { Op } from '../plan/ops.js';
+import type { Resources } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { v1DeviceOps, v2DeviceOps } from './devices.js';
+import { type CgroupFacts, hierarchyName } from './facts.js';
+import type { CgroupPaths } from './path.js';
+import { type Setting, unsupported } from './setting.js';
+import { v1Settings } from './v1.js';
+import { v2Settings } from './v2.js';
+
+export interface CgroupOpsOptions {
+  /**
+   * No rights on the host: cgroups that cannot be written are left out when nothing is asked of them, and device
+   * rules too: the kernel takes them only with CAP_SYS_ADMIN on the host, and without it no device can be made that
+   * the user could not open anyway (as runc).
+   */
+  readonly rootless: boolean;
+}
+
+/** Controllers whose files engines read for statistics, enabled on v2 where the kernel lets them, asked for or not. */
+const statistics = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
+
+/**
+ * What is done before the clone: the cgroups made, and every value of `resources` written, in an order in which the
+ * kernel takes them. `at` is the JSON pointer of `resources`.
+ * Throws ERR_UNSUPPORTED for what runt does not apply (yet), ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
+ * ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write, ERR_CGROUP_VALUE for values
+ * that contradict each other.
+ */
+export function cgroupOps(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources | undefined,
+  at: string,
+  options: CgroupOpsOptions,
+): Op[] {
+  const asked = resources ?? {};
+  refuseLater(asked, at);
+  if (facts.layout === 'v2') return unifiedOps(facts, paths, asked, at, options);
+
+  const ops: Op[] = [];
+  for (const { hierarchy, path, writable } of paths.v1) {
+    if (!writable) continue;
+    ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path });
+    if (!hierarchy.controllers.includes('cpuset')) continue;
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      ops.push({ op: 'cgroupInherit', at: '', path, top: hierarchy.mountPoint, file });
+    }
+  }
+  if (paths.unified?.writable) ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path: paths.unified.path });
+  for (const setting of v1Settings(asked, at)) {
+    const place = paths.v1.find((p) => p.hierarchy.controllers.includes(setting.controller));
+    if (!place) throw noController(setting, facts);
+    if (!place.writable) throw notDelegated(setting, place.path);
+    ops.push({ op: 'cgroupWrite', at: setting.at, path: `${place.path}/${setting.file}`, value: setting.value });
+  }
+  if (!options.rootless) {
+    const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
+    if (place) ops.push(...v1DeviceOps(place.path, asked.devices, `${at}/devices`));
+    else if (asked.devices?.length) {
+      throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
+    }
+  }
+  return ops;
+}
+
+function unifiedOps(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources,
+  at: string,
+  options: CgroupOpsOptions,
+): Op[] {
+  const settings = v2Settings(resources, at);
+  const { path, mountPoint, writable } = paths.unified!;
+  const available = facts.unified!.controllers;
+  const required: string[] = [];
+  for (const setting of settings) {
+    if (!writable) throw notDelegated(setting, path);
+    if (setting.controller === 'cgroup') continue;
+    if (!available.includes(setting.controller)) throw noController(setting, facts);
+    if (!required.includes(setting.controller)) required.push(setting.controller);
+  }
+  if (!writable) return [];
+  const wanted = available.filter((c) => statistics.includes(c) && !required.includes(c));
+  const ops: Op[] = [
+    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path },
+    { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
+    ...settings.map((s): Op => ({ op: 'cgroupWrite', at: s.at, path: `${path}/${s.file}`, value: s.value })),
+  ];
+  if (!options.rootless) ops.push(...v2DeviceOps(path, resources.devices, `${at}/devices`));
+  return ops;
+}
+
+/** The operations after the clone: the process placed in each cgroup that `cgroupOps` makes. */
+export function cgroupJoinOps(paths: CgroupPaths): Op[] {
+  const at = '/linux/cgroupsPath';
+  const ops: Op[] = paths.v1.filter((p) => p.writable).map((p) => ({ op: 'cgroupJoin', at, path: p.path }));
+  if (paths.unified?.writable) ops.push({ op: 'cgroupJoin', at, path: paths.unified.path });
+  return ops;
+}
+
+/** Resources that a later version applies: refused by name, unless they say nothing. */
+function refuseLater(r: Resources, at: string): void {
+  const says = (v: unknown): boolean =>
+    v !== undefined && v !== null && v !== 0 && !(typeof v === 'object' && Object.values(v).every((x) => !says(x)));
+  if (says(r.blockIO))
+    throw unsupported(`${at}/blockIO`, r.blockIO, 'block I/O limits are not applied by this version');
+  if (r.hugepageLimits?.length) {
+    throw unsupported(`${at}/hugepageLimits`, r.hugepageLimits, 'huge page limits are not applied by this version');
+  }
+  if (says(r.network)) {
+    throw unsupported(`${at}/network`, r.network, 'network classes and priorities are not applied by this version');
+  }
+  if (says(r.rdma)) throw unsupported(`${at}/rdma`, r.rdma, 'RDMA limits are not applied by this version');
+}
+
+function noController(setting: Setting, facts: CgroupFacts): RuntError {
+  const have = facts.layout === 'v2' ? facts.unified!.controllers : facts.v1.map(hierarchyName);
+  return new RuntError({
+    code: 'ERR_CGROUP_CONTROLLER',
+    message: `the host has no cgroup controller "${setting.controller}"`,
+    pointer: setting.at,
+    ...(setting.value === '' ? {} : { value: setting.value }),
+    hint:
+      have.length === 0
+        ? 'no cgroup hierarchy is mounted below /sys/fs/cgroup: mount them, or remove this value'
+        : `there is ${have.join(', ')}: enable the controller (kernel command line cgroup_enable=, or a v1 mount that holds it), or remove this value`,
+    see: 'cgroups(7)',
+  });
+}
+
+function notDelegated(setting: Setting, path: string): RuntError {
+  return new RuntError({
+    code: 'ERR_CGROUP_NOT_DELEGATED',
+    message: `the cgroup for "${setting.file}" cannot be made without root`,
+    path,
+    pointer: setting.at,
+    ...(setting.value === '' ? {} : { value: setting.value }),
+    hint: 'the user has no write access to that cgroup: have it delegated (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit',
+    see: 'cgroups(7), "Cgroups delegation"',
+  });
+}

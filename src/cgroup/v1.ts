@@ -1,0 +1,72 @@
+/** `linux.resources` as files of cgroup v1, in an order that a new cgroup takes them (kernel: admin-guide/cgroup-v1). */
+import type { Cpu, Memory, Resources } from '../spec/types.js';
+import { badValue, isSet, type Setting, unsupported } from './setting.js';
+
+/**
+ * Settings in the order to write them. Limits before what is bounded by them: memory before memory and swap, the
+ * period before the quota, the quota before the burst, shares before idle (an idle group takes no shares).
+ * Throws ERR_UNSUPPORTED, ERR_CGROUP_VALUE.
+ */
+export function v1Settings(resources: Resources, at: string): Setting[] {
+  const { memory, cpu, pids, unified } = resources;
+  if (unified && Object.keys(unified).length > 0) {
+    throw unsupported(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
+  }
+  const settings: Setting[] = [];
+  if (memory) settings.push(...memorySettings(memory, `${at}/memory`));
+  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`));
+  if (pids?.limit !== undefined && pids.limit !== null) {
+    const value = pids.limit < 0 ? 'max' : String(pids.limit);
+    settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
+  }
+  return settings;
+}
+
+/**
+ * `checkBeforeUpdate` has nothing to compare with here: a new cgroup uses no memory. Kernels since 5.11 account
+ * memory for the whole hierarchy always, and refuse the opposite.
+ */
+function memorySettings(m: Memory, at: string): Setting[] {
+  if (isSet(m.limit) && isSet(m.swap) && m.swap > 0 && (m.limit < 0 || m.swap < m.limit)) {
+    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+  }
+  if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit)) {
+    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+  }
+  if (m.useHierarchy === false) {
+    throw unsupported(`${at}/useHierarchy`, false, 'the kernel (5.11 and later) always accounts memory hierarchically');
+  }
+  const settings: Setting[] = [];
+  const add = (key: keyof Memory, file: string, value: unknown) =>
+    settings.push({ controller: 'memory', file: `memory.${file}`, value: String(value), at: `${at}/${key}` });
+  if (m.useHierarchy) add('useHierarchy', 'use_hierarchy', 1);
+  if (isSet(m.kernel)) add('kernel', 'kmem.limit_in_bytes', m.kernel);
+  if (isSet(m.kernelTCP)) add('kernelTCP', 'kmem.tcp.limit_in_bytes', m.kernelTCP);
+  if (isSet(m.limit)) add('limit', 'limit_in_bytes', m.limit);
+  if (isSet(m.swap)) add('swap', 'memsw.limit_in_bytes', m.swap);
+  if (isSet(m.reservation)) add('reservation', 'soft_limit_in_bytes', m.reservation);
+  if (m.swappiness !== undefined && m.swappiness !== null) add('swappiness', 'swappiness', m.swappiness);
+  if (m.disableOOMKiller) add('disableOOMKiller', 'oom_control', 1);
+  return settings;
+}
+
+function cpuSettings(c: Cpu, at: string): Setting[] {
+  const settings: Setting[] = [];
+  const add = (key: keyof Cpu, file: string, value: unknown) =>
+    settings.push({
+      controller: file.slice(0, file.indexOf('.')),
+      file,
+      value: String(value),
+      at: `${at}/${key}`,
+    });
+  if (isSet(c.realtimePeriod)) add('realtimePeriod', 'cpu.rt_period_us', c.realtimePeriod);
+  if (isSet(c.realtimeRuntime)) add('realtimeRuntime', 'cpu.rt_runtime_us', c.realtimeRuntime);
+  if (isSet(c.shares)) add('shares', 'cpu.shares', c.shares);
+  if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
+  if (isSet(c.period)) add('period', 'cpu.cfs_period_us', c.period);
+  if (isSet(c.quota)) add('quota', 'cpu.cfs_quota_us', c.quota);
+  if (c.burst !== undefined && c.burst !== null) add('burst', 'cpu.cfs_burst_us', c.burst);
+  if (c.cpus) add('cpus', 'cpuset.cpus', c.cpus);
+  if (c.mems) add('mems', 'cpuset.mems', c.mems);
+  return settings;
+}

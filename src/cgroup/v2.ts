@@ -1,0 +1,105 @@
+/** `linux.resources` as files of cgroup v2 (kernel: admin-guide/cgroup-v2). The config speaks v1: values are converted. */
+import type { Cpu, Int, Memory, Resources } from '../spec/types.js';
+import { badValue, isSet, type Setting, unsupported } from './setting.js';
+
+/**
+ * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec asks.
+ * Throws ERR_UNSUPPORTED for what v2 has no file for, ERR_CGROUP_VALUE.
+ */
+export function v2Settings(resources: Resources, at: string): Setting[] {
+  const { memory, cpu, pids, unified } = resources;
+  const settings: Setting[] = [];
+  if (memory) settings.push(...memorySettings(memory, `${at}/memory`));
+  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`));
+  if (pids?.limit !== undefined && pids.limit !== null) {
+    settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
+  }
+  for (const [file, value] of Object.entries(unified ?? {})) {
+    const pointer = `${at}/unified/${file.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const dot = file.indexOf('.');
+    if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
+      throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
+    }
+    settings.push({ controller: file.slice(0, dot), file, value, at: pointer });
+  }
+  return settings;
+}
+
+/** v2 writes "no limit" as a word. */
+function limit(value: Int): string {
+  return value < 0 ? 'max' : String(value);
+}
+
+/** `checkBeforeUpdate` has nothing to compare with here: a new cgroup uses no memory. */
+function memorySettings(m: Memory, at: string): Setting[] {
+  const none = (key: keyof Memory, why: string): never => {
+    throw unsupported(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
+  };
+  if (isSet(m.kernel) && m.kernel > 0) none('kernel', 'has no limit of kernel memory: it counts in the memory limit');
+  if (isSet(m.kernelTCP) && m.kernelTCP > 0) {
+    none('kernelTCP', 'has no limit of TCP memory: it counts in the memory limit');
+  }
+  if (m.swappiness !== undefined && m.swappiness !== null) none('swappiness', 'has no swappiness of one cgroup');
+  if (m.disableOOMKiller) none('disableOOMKiller', 'cannot disable the OOM killer');
+  if (m.useHierarchy === false) none('useHierarchy', 'always accounts memory hierarchically');
+
+  const settings: Setting[] = [];
+  const add = (key: keyof Memory, file: string, value: string) =>
+    settings.push({ controller: 'memory', file: `memory.${file}`, value, at: `${at}/${key}` });
+  const swap = swapMax(m, at);
+  if (swap !== undefined) add('swap', 'swap.max', swap);
+  if (isSet(m.limit)) add('limit', 'max', limit(m.limit));
+  if (isSet(m.reservation)) add('reservation', 'low', limit(m.reservation));
+  return settings;
+}
+
+/** v1 limits memory and swap together, v2 swap alone: the difference. */
+function swapMax(m: Memory, at: string): string | undefined {
+  if (!isSet(m.swap)) return undefined;
+  if (m.swap < 0) return 'max';
+  if (!isSet(m.limit) || m.limit < 0) {
+    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+  }
+  if (m.swap < m.limit) {
+    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+  }
+  return String(BigInt(m.swap) - BigInt(m.limit));
+}
+
+function cpuSettings(c: Cpu, at: string): Setting[] {
+  for (const key of ['realtimeRuntime', 'realtimePeriod'] as const) {
+    if (isSet(c[key])) throw unsupported(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
+  }
+  const settings: Setting[] = [];
+  const add = (key: keyof Cpu, file: string, value: unknown) =>
+    settings.push({
+      controller: file.slice(0, file.indexOf('.')),
+      file,
+      value: String(value),
+      at: `${at}/${key}`,
+    });
+  if (isSet(c.shares)) add('shares', 'cpu.weight', cpuWeight(c.shares));
+  if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
+  if (isSet(c.quota) || isSet(c.period)) {
+    const quota = isSet(c.quota) && c.quota > 0 ? String(c.quota) : 'max';
+    const period = isSet(c.period) ? c.period : 100000;
+    add(isSet(c.quota) ? 'quota' : 'period', 'cpu.max', `${quota} ${period}`);
+  }
+  if (c.burst !== undefined && c.burst !== null) add('burst', 'cpu.max.burst', c.burst);
+  if (c.cpus) add('cpus', 'cpuset.cpus', c.cpus);
+  if (c.mems) add('mems', 'cpuset.mems', c.mems);
+  return settings;
+}
+
+/**
+ * v1 shares (2 … 262144, default 1024) as a v2 weight (1 … 10000, default 100): a curve through the three pairs of
+ * minimum, default and maximum, quadratic in log2, as runc and crun have it since 2025. The straight line that was used
+ * before gave the default 1024 shares a weight of 39.
+ */
+export function cpuWeight(shares: Int): number {
+  const s = Number(shares);
+  if (s <= 2) return 1;
+  if (s >= 262144) return 10000;
+  const l = Math.log2(s);
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
+}
