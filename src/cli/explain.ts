@@ -1,6 +1,7 @@
 /** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
 import { compileBundle } from '../container/compile-bundle.js';
-import { explainDiff, explainDiffJson, explainJson, explainText } from '../plan/explain.js';
+import { explainDiff, explainDiffJson } from '../plan/diff.js';
+import { explainJson, explainText } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
