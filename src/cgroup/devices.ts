@@ -1,31 +1,25 @@
 /** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
 import type { Op } from '../plan/ops.js';
-import type { DeviceRule, Int } from '../spec/types.js';
+import type { Device, DeviceRule, Int } from '../spec/types.js';
 import { badValue, unsupported } from './setting.js';
 
-/** Allowed in every container, after the config's own rules, as runc does; /dev is useless without. */
-const defaults: readonly DeviceRule[] = [
-  ['c', undefined, undefined, 'm'],
-  ['b', undefined, undefined, 'm'],
-  ['c', 1, 3, 'rwm'], // null
-  ['c', 1, 5, 'rwm'], // zero
-  ['c', 1, 7, 'rwm'], // full
-  ['c', 1, 8, 'rwm'], // random
-  ['c', 1, 9, 'rwm'], // urandom
-  ['c', 5, 0, 'rwm'], // tty
-  ['c', 5, 2, 'rwm'], // ptmx
-  ['c', 136, undefined, 'rwm'], // pts
-  ['c', 10, 200, 'rwm'], // net/tun: runc 1.2.0 took it away, programs missed it, 1.2.4 gave it back
-].map(
-  ([type, major, minor, access]) =>
-    ({
-      allow: true,
-      type,
-      ...(major === undefined ? {} : { major }),
-      ...(minor === undefined ? {} : { minor }),
-      access,
-    }) as DeviceRule,
-);
+/**
+ * Allowed in every container, after the config's own rules, as runc does: path of the node (where a config can have
+ * another one in its place), the rule. net/tun: runc 1.2.0 took it away, programs missed it, 1.2.4 gave it back.
+ */
+const defaults: readonly (readonly [path: string, type: 'b' | 'c', major: number, minor: number, access: string])[] = [
+  ['', 'c', -1, -1, 'm'],
+  ['', 'b', -1, -1, 'm'],
+  ['/dev/null', 'c', 1, 3, 'rwm'],
+  ['/dev/random', 'c', 1, 8, 'rwm'],
+  ['/dev/full', 'c', 1, 7, 'rwm'],
+  ['/dev/tty', 'c', 5, 0, 'rwm'],
+  ['/dev/zero', 'c', 1, 5, 'rwm'],
+  ['/dev/urandom', 'c', 1, 9, 'rwm'],
+  ['', 'c', 136, -1, 'rwm'],
+  ['', 'c', 5, 2, 'rwm'],
+  ['', 'c', 10, 200, 'rwm'],
+];
 
 /** What differs from the default: always allowed where the default denies, denied where it allows. */
 export interface DeviceException {
@@ -47,16 +41,24 @@ export interface DeviceList {
 }
 
 /**
- * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list.
+ * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list,
+ * `configured` is `linux.devices`: a node of the config in the place of a default one takes the default's rule away.
  * Throws ERR_UNSUPPORTED for a rule that would take a part out of a wider exception: v1 cannot hold that
  * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too), ERR_CGROUP_VALUE for an access that is none.
  */
-export function deviceList(rules: readonly DeviceRule[] | undefined, at: string): DeviceList {
+export function deviceList(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): DeviceList {
   const state: DeviceState = { allow: false, at: '', exceptions: [] };
   rules?.forEach((rule, i) => {
     apply(state, rule, `${at}/${i}`);
   });
-  for (const rule of defaults) apply(state, rule, '');
+  for (const [path, type, major, minor, access] of defaults) {
+    if (path && configured.some((d) => d.path === path)) continue;
+    apply(state, { allow: true, type, major, minor, access }, '');
+  }
   return state;
 }
 
@@ -129,8 +131,13 @@ function accessOf(access: string | undefined, at: string): string {
 }
 
 /** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
-export function v1DeviceOps(path: string, rules: readonly DeviceRule[] | undefined, at: string): Op[] {
-  const list = deviceList(rules, at);
+export function v1DeviceOps(
+  path: string,
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): Op[] {
+  const list = deviceList(rules, at, configured);
   const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
   return [
     { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
@@ -146,6 +153,11 @@ export function v1DeviceOps(path: string, rules: readonly DeviceRule[] | undefin
 }
 
 /** On v2 the list is a BPF program attached to the cgroup. */
-export function v2DeviceOps(_path: string, rules: readonly DeviceRule[] | undefined, at: string): Op[] {
+export function v2DeviceOps(
+  _path: string,
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  _configured: readonly Device[],
+): Op[] {
   throw unsupported(at, rules, 'device rules on cgroup v2 need a BPF filter, which this version does not make');
 }

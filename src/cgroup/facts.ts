@@ -197,15 +197,15 @@ function parseMount(line: string): Mount {
   return {
     id: fields[0] ?? '',
     parent: fields[1] ?? '',
-    root: unescape(fields[3] ?? ''),
-    mountPoint: unescape(fields[4] ?? ''),
+    root: unescapeField(fields[3] ?? ''),
+    mountPoint: unescapeField(fields[4] ?? ''),
     type: fields[dash + 1] ?? '',
     options: (fields[dash + 3] ?? '').split(','),
   };
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
-function unescape(field: string): string {
+function unescapeField(field: string): string {
   if (!field.includes('\\')) return field;
   const [head, ...rest] = field.split('\\');
   return head + rest.map((r) => String.fromCharCode(Number.parseInt(r.slice(0, 3), 8)) + r.slice(3)).join('');

@@ -1,10 +1,10 @@
 /** `linux.resources` → operations of the plan, on whatever layout the host has. */
 import type { Op } from '../plan/ops.js';
-import type { Resources } from '../spec/types.js';
+import type { Device, Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { v1DeviceOps, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
-import type { CgroupPaths } from './path.js';
+import { type CgroupPaths, cgroupDirectories } from './path.js';
 import { type Setting, unsupported } from './setting.js';
 import { v1Settings } from './v1.js';
 import { v2Settings } from './v2.js';
@@ -16,14 +16,22 @@ export interface CgroupOpsOptions {
    * the user could not open anyway (as runc).
    */
   readonly rootless: boolean;
+  /** `linux.devices`: a default device that is configured otherwise loses its default rule (as runc). */
+  readonly devices: readonly Device[];
 }
 
 /** Controllers whose files engines read for statistics, enabled on v2 where the kernel lets them, asked for or not. */
 const statistics = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
 
+export interface CgroupOps {
+  /** Before the clone: the cgroups made, and every value written, in an order in which the kernel takes them. */
+  readonly before: Op[];
+  /** After the clone: the process placed in each of them. */
+  readonly join: Op[];
+}
+
 /**
- * What is done before the clone: the cgroups made, and every value of `resources` written, in an order in which the
- * kernel takes them. `at` is the JSON pointer of `resources`.
+ * The operations for `linux.resources` in the cgroups of `paths`.
  * Throws ERR_UNSUPPORTED for what runt does not apply (yet), ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
  * ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write, ERR_CGROUP_VALUE for values
  * that contradict each other.
@@ -32,13 +40,21 @@ export function cgroupOps(
   facts: CgroupFacts,
   paths: CgroupPaths,
   resources: Resources | undefined,
-  at: string,
   options: CgroupOpsOptions,
-): Op[] {
+): CgroupOps {
   const asked = resources ?? {};
   refuseLater(asked, at);
-  if (facts.layout === 'v2') return unifiedOps(facts, paths, asked, at, options);
+  const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
+  return {
+    before,
+    join: cgroupDirectories(paths).map((path) => ({ op: 'cgroupJoin', at: '/linux/cgroupsPath', path })),
+  };
+}
 
+/** JSON pointer of the resources. */
+const at = '/linux/resources';
+
+function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options: CgroupOpsOptions): Op[] {
   const ops: Op[] = [];
   for (const { hierarchy, path, writable } of paths.v1) {
     if (!writable) continue;
@@ -57,7 +73,7 @@ export function cgroupOps(
   }
   if (!options.rootless) {
     const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
-    if (place) ops.push(...v1DeviceOps(place.path, asked.devices, `${at}/devices`));
+    if (place) ops.push(...v1DeviceOps(place.path, asked.devices, `${at}/devices`, options.devices));
     else if (asked.devices?.length) {
       throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
     }
@@ -65,13 +81,7 @@ export function cgroupOps(
   return ops;
 }
 
-function unifiedOps(
-  facts: CgroupFacts,
-  paths: CgroupPaths,
-  resources: Resources,
-  at: string,
-  options: CgroupOpsOptions,
-): Op[] {
+function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, options: CgroupOpsOptions): Op[] {
   const settings = v2Settings(resources, at);
   const { path, mountPoint, writable } = paths.unified!;
   const available = facts.unified!.controllers;
@@ -89,15 +99,7 @@ function unifiedOps(
     { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
     ...settings.map((s): Op => ({ op: 'cgroupWrite', at: s.at, path: `${path}/${s.file}`, value: s.value })),
   ];
-  if (!options.rootless) ops.push(...v2DeviceOps(path, resources.devices, `${at}/devices`));
-  return ops;
-}
-
-/** The operations after the clone: the process placed in each cgroup that `cgroupOps` makes. */
-export function cgroupJoinOps(paths: CgroupPaths): Op[] {
-  const at = '/linux/cgroupsPath';
-  const ops: Op[] = paths.v1.filter((p) => p.writable).map((p) => ({ op: 'cgroupJoin', at, path: p.path }));
-  if (paths.unified?.writable) ops.push({ op: 'cgroupJoin', at, path: paths.unified.path });
+  if (!options.rootless) ops.push(...v2DeviceOps(path, resources.devices, `${at}/devices`, options.devices));
   return ops;
 }
 
