@@ -1,9 +1,10 @@
 /** A plan for a person and for a machine. Pure: nothing is read, nothing done. */
 import { toJson } from './json.js';
 import { type Op, ops, type Plan } from './ops.js';
+import { phase, phases } from './phase.js';
 import { printable } from './printable.js';
 import { sentence } from './sentence.js';
-import { phase, phases, type Row, rows } from './words.js';
+import { type Row, rows } from './words.js';
 
 /** How explain prints. */
 export interface Look {

@@ -1,0 +1,77 @@
+/** The phases under which explain groups the operations of a plan. */
+import type { Op, OpName } from './ops.js';
+
+export type Phase =
+  | 'prepare'
+  | 'namespaces'
+  | 'root and mounts'
+  | 'devices'
+  | 'hide and protect'
+  | 'identity'
+  | 'limits'
+  | 'start';
+
+/** Phases in the order in which explain prints them. */
+export const phases: readonly Phase[] = [
+  'prepare',
+  'namespaces',
+  'root and mounts',
+  'devices',
+  'hide and protect',
+  'identity',
+  'limits',
+  'start',
+];
+
+const phaseOf: { readonly [N in OpName]: Phase } = {
+  stateDir: 'prepare',
+  cgroupCreate: 'prepare',
+  startSocket: 'prepare',
+  openTree: 'prepare',
+  keepFds: 'prepare',
+  procfs: 'prepare',
+  keyring: 'prepare',
+  clone: 'namespaces',
+  setGroupsPolicy: 'namespaces',
+  idMap: 'namespaces',
+  sync: 'namespaces',
+  becomeRoot: 'namespaces',
+  unshare: 'namespaces',
+  loopback: 'namespaces',
+  hostname: 'namespaces',
+  domainname: 'namespaces',
+  sysctl: 'namespaces',
+  hostPropagation: 'root and mounts',
+  rootfs: 'root and mounts',
+  mountFs: 'root and mounts',
+  mountBind: 'root and mounts',
+  mountAttrs: 'root and mounts',
+  mkdir: 'root and mounts',
+  pivotRoot: 'root and mounts',
+  moveRoot: 'root and mounts',
+  rootPropagation: 'root and mounts',
+  symlink: 'devices',
+  device: 'devices',
+  mask: 'hide and protect',
+  readonlyPath: 'hide and protect',
+  readonlyRoot: 'hide and protect',
+  noNewPrivileges: 'identity',
+  bounding: 'identity',
+  user: 'identity',
+  capabilities: 'identity',
+  cgroupInherit: 'limits',
+  cgroupControllers: 'limits',
+  cgroupWrite: 'limits',
+  cgroupJoin: 'limits',
+  oomScoreAdj: 'limits',
+  rlimit: 'limits',
+  cwd: 'start',
+  findExecutable: 'start',
+  wait: 'start',
+  exec: 'start',
+};
+
+/** The phase under which explain prints an operation. */
+export function phase(op: Op): Phase {
+  return phaseOf[op.op];
+}
