@@ -238,6 +238,12 @@ export function cgroupWritable(path: string): boolean {
   return false;
 }
 
+/** Is path a directory or file of a cgroup file system? Asked before pids are believed or directories removed. */
+export function isCgroup(path: string): boolean {
+  const type = native.statfsType(path);
+  return type === BigInt(CGROUP_SUPER_MAGIC) || type === BigInt(CGROUP2_SUPER_MAGIC);
+}
+
 /** access(2) modes. */
 const F_OK = 0;
 const W_OK = 2;
