@@ -1,0 +1,233 @@
+// Builds everything: build.mjs [--debug]. Each step runs only when what it reads is newer than what it writes.
+//   dist/librunt.so, dist/cli.js, dist/index.js   the Node.js host
+//   dist/runt                                     the static binary
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import { quickjs } from './quickjs.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const debug = process.argv.includes('--debug');
+const version = JSON.parse(readFileSync('package.json', 'utf8')).version;
+export const define = { RUNT_VERSION: JSON.stringify(version) };
+const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
+
+function run(command, ...args) {
+  if (process.env.V) console.error(command, args.join(' '));
+  execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+const time = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+const isStale = (output, inputs) => {
+  const made = time(output);
+  return made === 0 || inputs.some((i) => time(i) > made);
+};
+const files = (dir, end) =>
+  existsSync(dir)
+    ? readdirSync(dir)
+        .filter((f) => f.endsWith(end))
+        .sort()
+        .map((f) => `${dir}/${f}`)
+    : [];
+
+/** Compiles C files to objects in `out`; an object depends on all headers given. */
+function objects(cc, sources, headers, out, flags) {
+  mkdirSync(out, { recursive: true });
+  return sources.map((source) => {
+    const object = `${out}/${source.replaceAll('/', '_').replace(/\.c$/, '.o')}`;
+    if (isStale(object, [source, ...headers])) {
+      run(cc, ...flags, '-c', source, '-o', `${object}.tmp`);
+      renameSync(`${object}.tmp`, object);
+    }
+    return object;
+  });
+}
+
+function link(cc, output, inputs, flags) {
+  if (!isStale(output, inputs)) return;
+  mkdirSync(dirname(output), { recursive: true });
+  run(cc, '-o', `${output}.tmp`, ...inputs, ...flags);
+  renameSync(`${output}.tmp`, output);
+}
+
+/** runt-init: static, musl. */
+function init() {
+  const sources = files('native/init', '.c');
+  if (sources.length === 0) sources.push('build/placeholder.c');
+  const headers = [...files('native/init', '.h'), 'build/gen/ops.h'];
+  // Debian's musl-gcc does not see the kernel's headers; copies of these three directories only, so that none of glibc's come with them.
+  const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
+  mkdirSync('build/kernel', { recursive: true });
+  for (const [name, from] of [
+    ['linux', '/usr/include/linux'],
+    ['asm-generic', '/usr/include/asm-generic'],
+    ['asm', `/usr/include/${multiarch}/asm`],
+  ]) {
+    run('ln', '-sfn', from, `build/kernel/${name}`);
+  }
+  const flags = [
+    ...warnings,
+    '-Os',
+    '-static',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-fno-asynchronous-unwind-tables',
+    '-fno-stack-protector',
+    '-Ibuild/gen',
+    '-idirafter',
+    'build/kernel',
+  ];
+  const list = objects('musl-gcc', sources, headers, 'build/init', flags);
+  link('musl-gcc', 'build/runt-init', list, ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none']);
+}
+
+function core(out, extra) {
+  const sources = files('native/core', '.c');
+  const headers = [...files('native/core', '.h'), 'build/gen/abi.h'];
+  const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-fvisibility=hidden', ...extra];
+  flags.push('-DRUNT_INIT_PATH="build/runt-init"');
+  // image.c embeds runt-init.
+  if (time('build/runt-init') > time(`${out}/native_core_image.o`)) rmSync(`${out}/native_core_image.o`, { force: true });
+  return objects('gcc', sources, headers, out, flags);
+}
+
+/** The Node.js host: one file for each entry, dependencies left to npm. */
+async function node() {
+  const entries = ['src/cli/node.ts', 'src/index.ts'].filter(existsSync);
+  await esbuild.build({
+    entryPoints: entries.map((e) => ({ in: e, out: e === 'src/cli/node.ts' ? 'cli' : 'index' })),
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    legalComments: 'none',
+    define,
+    banner: { js: '#!/usr/bin/env node' },
+    logLevel: 'warning',
+  });
+}
+
+/**
+ * Bundles an entry for QuickJS and compiles every piece to bytecode. Gives C sources of the table of pieces, and writes
+ * OUT/manifest.json: for each piece its bytes and what it imports, the first one the main module.
+ */
+export async function bytecode(entry, out, compiler, keepLines) {
+  rmSync(`${out}/js`, { recursive: true, force: true });
+  mkdirSync(`${out}/js`, { recursive: true });
+  const { metafile } = await esbuild.build({
+    entryPoints: [{ in: entry, out: 'main' }],
+    outdir: `${out}/js`,
+    bundle: true,
+    splitting: true,
+    chunkNames: 'c-[hash]',
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    minify: !keepLines,
+    legalComments: 'none',
+    define,
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const manifest = [];
+  const rows = [];
+  let asm = '';
+  const outputs = Object.entries(metafile.outputs).sort(([a], [b]) => Number(b.endsWith('/main.js')) - Number(a.endsWith('/main.js')));
+  for (const [path, output] of outputs) {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    let text = readFileSync(path, 'utf8');
+    for (const i of output.imports) {
+      if (i.external) throw new Error(`${name} imports ${i.path}, which is not in the bundle`);
+      if (i.kind !== 'dynamic-import') continue;
+      const piece = i.path.slice(i.path.lastIndexOf('/') + 1);
+      const plain = `import("./${piece}")`;
+      if (!text.includes(plain)) throw new Error(`${name}: ${plain} is not there`);
+      text = text.replaceAll(plain, `runtHost.load("./${piece}")`);
+    }
+    writeFileSync(path, text);
+    const code = `${out}/${name}.bc`;
+    run(compiler, ...(keepLines ? ['-g'] : []), `./${name}`, path, code);
+    const bytes = statSync(code).size;
+    const imports = (kind) =>
+      output.imports.filter((i) => i.kind === kind).map((i) => i.path.slice(i.path.lastIndexOf('/') + 1));
+    manifest.push({
+      name,
+      entry: output.entryPoint ?? '',
+      bytes,
+      imports: imports('import-statement'),
+      loads: imports('dynamic-import'),
+    });
+    const symbol = `piece_${rows.length}`;
+    asm += `.balign 16\n${symbol}:\n.incbin "${code}"\n`;
+    rows.push([name, symbol, bytes]);
+  }
+  writeFileSync(`${out}/manifest.json`, `${JSON.stringify(manifest, null, 1)}\n`);
+  const source = `/* Made by hack/build.mjs; do not edit. */
+#include "bind.h"
+__asm__(".section .rodata.pieces, \\"a\\", %progbits\\n"
+${asm
+  .trimEnd()
+  .split('\n')
+  .map((l) => `        ${JSON.stringify(`${l}\n`)}`)
+  .join('\n')}
+        ".previous\\n");
+${rows.map(([, s]) => `extern const uint8_t ${s}[];`).join('\n')}
+const struct piece pieces[] = {
+${rows.map(([n, s, b]) => `    {"${n}", ${s}, ${b}},`).join('\n')}
+};
+const uint32_t piece_count = ${rows.length};
+`;
+  const table = `${out}/pieces.c`;
+  writeFileSync(table, source);
+  return table;
+}
+
+/** Links a static program that runs `entry` in QuickJS. */
+export async function program(entry, output, out, keepLines = false) {
+  const qjs = quickjs();
+  if (!qjs) return false;
+  const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs', `-isystem`, qjs.include];
+  const list = ['bind', 'text', 'main'].map((f) => `native/quickjs/${f}.c`);
+  const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
+  const objs = objects('gcc', [...list, 'build/gen/quickjs-abi.c'], headers, 'build/static', [...flags, '-Wno-unused-parameter']);
+  const compilerObject = objects('gcc', ['native/quickjs/compile.c'], [], 'build/static', flags);
+  link('gcc', 'build/compile', [...compilerObject, qjs.archive], ['-lm', '-lpthread']);
+  const table = await bytecode(entry, out, 'build/compile', keepLines);
+  const key = createHash('sha256').update(readFileSync(table));
+  for (const f of files(out, '.bc')) key.update(readFileSync(f));
+  const object = `${out}/pieces-${key.digest('hex').slice(0, 16)}.o`;
+  if (!existsSync(object)) {
+    for (const f of files(out, '.o')) rmSync(f);
+    run('gcc', ...flags, '-c', table, '-o', object);
+  }
+  link('gcc', output, [...objs, object, ...core('build/static', []), qjs.archive], ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none', '-lm']);
+  return true;
+}
+
+async function all() {
+  mkdirSync('build', { recursive: true });
+  mkdirSync('dist', { recursive: true });
+  run(process.execPath, 'hack/gen.mjs');
+  if (existsSync('hack/validators.mjs')) {
+    const inputs = ['hack/validators.mjs', ...files('schemas', '.json')];
+    if (isStale('build/gen/.validators', inputs)) {
+      run(process.execPath, 'hack/validators.mjs');
+      writeFileSync('build/gen/.validators', '');
+    }
+  }
+  init();
+  link('gcc', 'dist/librunt.so', core('build/shared', ['-fPIC']), ['-shared', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro,-z,now']);
+  await node();
+  if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
+    console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await all();

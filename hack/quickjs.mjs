@@ -1,0 +1,94 @@
+// QuickJS as a static library: from QUICKJS_DIR, or from Debian's source package through this machine's own apt.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+const VERSION = '2025.04.26';
+// The upstream tarball; Debian's revision of the package may change, this may not.
+const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
+const SUITE = 'trixie';
+const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
+
+/** The Debian mirror that this machine uses. */
+function mirror() {
+  const lines = execFileSync('apt-get', ['indextargets', '--format', '$(CREATED_BY) $(ORIGIN) $(REPO_URI) $(CODENAME)'], {
+    encoding: 'utf8',
+  }).split('\n');
+  for (const line of lines) {
+    const [kind, origin, uri, codename = ''] = line.split(' ');
+    if (kind === 'Packages' && origin === 'Debian' && uri && !codename.includes('-')) return uri;
+  }
+  return undefined;
+}
+
+function sourceTarball(dir) {
+  const found = () => readdirSync(dir).find((f) => f.startsWith(`quickjs_${VERSION}`) && f.includes('.orig.tar.'));
+  if (!found()) {
+    const uri = mirror();
+    if (!uri) throw new Error('apt has no Debian mirror');
+    for (const d of ['apt/lists/partial', 'apt/cache/archives/partial']) mkdirSync(`${dir}/${d}`, { recursive: true });
+    const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+    const signed = existsSync(keyring) ? `[signed-by=${keyring}] ` : '';
+    writeFileSync(`${dir}/apt/sources.list`, `deb-src ${signed}${uri} ${SUITE} main\n`);
+    const here = `${process.cwd()}/${dir}/apt`;
+    const options = [
+      `Dir::Etc::sourcelist=${here}/sources.list`,
+      'Dir::Etc::sourceparts=-',
+      `Dir::State::lists=${here}/lists`,
+      `Dir::Cache=${here}/cache`,
+      'APT::Sandbox::User=root',
+    ].flatMap((o) => ['-o', o]);
+    const apt = (...args) => execFileSync('apt-get', [...options, ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+    apt('-q', 'update');
+    apt('-q', 'source', '--download-only', 'quickjs');
+    rmSync(`${dir}/apt`, { recursive: true });
+  }
+  const name = found();
+  if (!name) throw new Error(`the source package holds no quickjs ${VERSION}`);
+  const sum = createHash('sha256').update(readFileSync(`${dir}/${name}`)).digest('hex');
+  if (sum !== SHA256) throw new Error(`${name} has SHA-256 ${sum}, expected ${SHA256}`);
+  return `${dir}/${name}`;
+}
+
+function source() {
+  if (process.env.QUICKJS_DIR) return process.env.QUICKJS_DIR;
+  const dir = 'build/quickjs';
+  const tree = `${dir}/source`;
+  if (!existsSync(`${tree}/quickjs.c`)) {
+    mkdirSync(dir, { recursive: true });
+    const tarball = sourceTarball(dir);
+    rmSync(`${tree}.tmp`, { recursive: true, force: true });
+    mkdirSync(`${tree}.tmp`);
+    execFileSync('tar', ['-C', `${tree}.tmp`, '--strip-components=1', '-xf', tarball]);
+    renameSync(`${tree}.tmp`, tree);
+  }
+  return tree;
+}
+
+/** Where quickjs.h and the library are; undefined when QuickJS cannot be had, for a reason that is printed. */
+export function quickjs() {
+  let tree;
+  try {
+    tree = source();
+  } catch (error) {
+    if (process.env.QUICKJS_DIR || process.env.RUNT_NEED_QUICKJS) throw error;
+    console.error(`build: QuickJS: ${error.message}`);
+    return undefined;
+  }
+  const out = 'build/quickjs';
+  const stamp = createHash('sha256').update(tree).update(readFileSync(`${tree}/quickjs.c`)).digest('hex').slice(0, 12);
+  const archive = `${out}/libquickjs-${stamp}.a`;
+  if (!existsSync(archive)) {
+    mkdirSync(out, { recursive: true });
+    const list = FILES.map((f) => {
+      const object = `${out}/${f}.o`;
+      const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE'];
+      execFileSync('gcc', [...flags, `-DCONFIG_VERSION="${VERSION}"`, '-c', `${tree}/${f}.c`, '-o', object]);
+      return object;
+    });
+    rmSync(`${archive}.tmp`, { force: true });
+    execFileSync('ar', ['rcs', `${archive}.tmp`, ...list]);
+    renameSync(`${archive}.tmp`, archive);
+  }
+  return { include: tree, archive };
+}

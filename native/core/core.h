@@ -1,0 +1,77 @@
+/* What the files of the core share: results as value or -errno, little-endian output, syscall numbers. */
+#ifndef RUNT_CORE_H
+#define RUNT_CORE_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "abi.h"
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Generic numbers of Linux ≥ 5.x, the same on every architecture; older headers lack some. */
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#endif
+#ifndef SYS_fsconfig
+#define SYS_fsconfig 431
+#endif
+#ifndef SYS_fsmount
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+/* The value, or -errno when it is -1. */
+static inline int32_t result(long value) { return value < 0 ? -errno : (int32_t)value; }
+
+/* Evaluates a call again while a signal interrupts it. */
+#define RETRY(call)                                                                                \
+  ({                                                                                               \
+    __typeof__(call) value_;                                                                       \
+    do                                                                                             \
+      value_ = (call);                                                                             \
+    while (value_ == -1 && errno == EINTR);                                                        \
+    value_;                                                                                        \
+  })
+
+/* Stores a 64-bit integer as entry `index` of an output, little-endian. */
+static inline void put_i64(uint8_t *out, uint32_t index, int64_t value) {
+  uint64_t v = (uint64_t)value;
+  for (int i = 0; i < 8; i++)
+    out[index * 8 + (uint32_t)i] = (uint8_t)(v >> (8 * i));
+}
+
+/* Entry `index` of an input of 32-bit integers, little-endian. */
+static inline int32_t get_i32(const uint8_t *in, uint32_t index) {
+  const uint8_t *p = in + (size_t)index * 4;
+  return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+}
+
+/* For __attribute__((cleanup)): closes a descriptor and keeps errno. */
+static inline void close_fd(int *fd) {
+  if (*fd < 0)
+    return;
+  int saved = errno;
+  close(*fd);
+  errno = saved;
+}
+#define AUTO_CLOSE __attribute__((cleanup(close_fd)))
+
+#endif

@@ -1,0 +1,190 @@
+/* Files: open, read, write, replace, stat, directories, locks. */
+#include "core.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+int32_t runt_openAt(int32_t dirfd, const char *path, int32_t flags, int32_t mode) {
+  return result(RETRY(openat(dirfd, path, flags | O_CLOEXEC, (mode_t)mode)));
+}
+
+int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mode, int32_t resolve) {
+  struct open_how how = {.flags = (uint32_t)(flags | O_CLOEXEC), .mode = (uint32_t)mode, .resolve = (uint32_t)resolve};
+  long fd;
+  /* EAGAIN: a rename or mount raced with a RESOLVE_BENEATH or RESOLVE_IN_ROOT walk (openat2(2)). */
+  for (int tries = 0; tries < 128; tries++) {
+    fd = RETRY(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+    if (fd >= 0 || errno != EAGAIN)
+      break;
+  }
+  return result(fd);
+}
+
+/* Linux has closed the descriptor when close(2) says EINTR. */
+int32_t runt_close(int32_t fd) { return close(fd) == 0 || errno == EINTR ? 0 : -errno; }
+
+int32_t runt_read(int32_t fd, uint8_t *data, uint32_t data_cap) {
+  if (data_cap > INT32_MAX)
+    return -EINVAL;
+  return result(RETRY(read(fd, data, data_cap)));
+}
+
+/* Waits until a non-blocking descriptor takes more. */
+static int wait_writable(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLOUT};
+  return RETRY(poll(&p, 1, -1)) < 0 ? -1 : 0;
+}
+
+int32_t runt_write(int32_t fd, const uint8_t *data, uint32_t data_len) {
+  if (data_len > INT32_MAX)
+    return -EINVAL;
+  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there shall end us as it ends any program. */
+  int is_socket = fd > 2;
+  uint32_t done = 0;
+  do {
+    ssize_t n = is_socket ? send(fd, data + done, data_len - done, MSG_NOSIGNAL) : write(fd, data + done, data_len - done);
+    if (n >= 0)
+      done += (uint32_t)n;
+    else if (errno == ENOTSOCK && is_socket)
+      is_socket = 0;
+    else if (errno == EAGAIN) {
+      if (wait_writable(fd) < 0)
+        return -errno;
+    } else if (errno != EINTR)
+      return -errno;
+    else
+      continue;
+  } while (done < data_len);
+  return (int32_t)done;
+}
+
+int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
+  if (data_cap > INT32_MAX)
+    return -EINVAL;
+  AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_RDONLY | O_CLOEXEC));
+  if (fd < 0)
+    return -errno;
+  uint32_t done = 0;
+  for (;;) {
+    uint8_t probe;
+    uint32_t room = data_cap - done;
+    ssize_t n = RETRY(read(fd, room ? data + done : &probe, room ? room : 1));
+    if (n < 0)
+      return -errno;
+    if (n == 0)
+      return (int32_t)done;
+    if (room == 0)
+      return -EOVERFLOW;
+    done += (uint32_t)n;
+  }
+}
+
+/* Writes all. The first write(2) carries everything: files of cgroupfs and procfs take a value in one call. */
+static int write_all(int fd, const uint8_t *data, uint32_t len) {
+  uint32_t done = 0;
+  do {
+    ssize_t n = RETRY(write(fd, data + done, len - done));
+    if (n < 0)
+      return -1;
+    done += (uint32_t)n;
+  } while (done < len);
+  return 0;
+}
+
+int32_t runt_writeFile(int32_t dirfd, const char *path, int32_t flags, int32_t mode, const uint8_t *data,
+                       uint32_t data_len) {
+  if (data_len > INT32_MAX)
+    return -EINVAL;
+  AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_WRONLY | O_CLOEXEC | flags, (mode_t)mode));
+  if (fd < 0 || write_all(fd, data, data_len) < 0)
+    return -errno;
+  return (int32_t)data_len;
+}
+
+int32_t runt_replaceFile(int32_t dirfd, const char *path, int32_t mode, const uint8_t *data, uint32_t data_len) {
+  char temporary[PATH_MAX];
+  size_t n = strlen(path);
+  if (data_len > INT32_MAX)
+    return -EINVAL;
+  if (n + sizeof ".tmp" > sizeof temporary)
+    return -ENAMETOOLONG;
+  memcpy(temporary, path, n);
+  memcpy(temporary + n, ".tmp", sizeof ".tmp");
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  AUTO_CLOSE int fd = RETRY(openat(dirfd, temporary, flags, (mode_t)mode));
+  if (fd < 0 && errno == EEXIST) {
+    /* Left by a run that was killed between open and rename. */
+    if (unlinkat(dirfd, temporary, 0) < 0)
+      return -errno;
+    fd = RETRY(openat(dirfd, temporary, flags, (mode_t)mode));
+  }
+  if (fd < 0)
+    return -errno;
+  if (write_all(fd, data, data_len) < 0 || renameat(dirfd, temporary, dirfd, path) < 0) {
+    int saved = errno;
+    unlinkat(dirfd, temporary, 0);
+    return -saved;
+  }
+  return 0;
+}
+
+int32_t runt_mkdirAt(int32_t dirfd, const char *path, int32_t mode) {
+  return result(mkdirat(dirfd, path, (mode_t)mode));
+}
+
+int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) { return result(unlinkat(dirfd, path, flags)); }
+
+int32_t runt_stat(int32_t dirfd, const char *path, int32_t flags, uint8_t *data, uint32_t data_cap) {
+  struct stat s;
+  if (data_cap < 8 * 8)
+    return -EOVERFLOW;
+  if (fstatat(dirfd, path, &s, flags) < 0)
+    return -errno;
+  put_i64(data, 0, s.st_mode);
+  put_i64(data, 1, s.st_uid);
+  put_i64(data, 2, s.st_gid);
+  put_i64(data, 3, s.st_size);
+  put_i64(data, 4, (int64_t)s.st_ino);
+  put_i64(data, 5, (int64_t)s.st_dev);
+  put_i64(data, 6, (int64_t)s.st_rdev);
+  put_i64(data, 7, (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec);
+  return 0;
+}
+
+int32_t runt_access(const char *path, int32_t mode) { return result(faccessat(AT_FDCWD, path, mode, AT_EACCESS)); }
+
+int64_t runt_statfsType(const char *path) {
+  struct statfs s;
+  if (RETRY(statfs(path, &s)) < 0)
+    return -errno;
+  return (int64_t)(uint32_t)s.f_type;
+}
+
+int32_t runt_readLink(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
+  if (data_cap == 0 || data_cap > INT32_MAX)
+    return -EINVAL;
+  ssize_t n = readlinkat(dirfd, path, (char *)data, data_cap);
+  if (n >= 0 && (uint32_t)n == data_cap)
+    return -EOVERFLOW; /* it may have been cut */
+  return result(n);
+}
+
+int32_t runt_flock(int32_t fd, int32_t operation) { return result(RETRY(flock(fd, operation))); }
+
+int32_t runt_cwd(uint8_t *data, uint32_t data_cap) {
+  if (data_cap == 0)
+    return -EINVAL;
+  if (!getcwd((char *)data, data_cap))
+    return -errno;
+  return (int32_t)strlen((const char *)data);
+}
+
+int32_t runt_openTree(int32_t dirfd, const char *path, int32_t flags) {
+  return result(syscall(SYS_open_tree, dirfd, path, (unsigned)flags | O_CLOEXEC));
+}

@@ -1,0 +1,88 @@
+/*
+ * The program runt-init, embedded in this binary. It runs from a copy that cannot be changed: a container's process
+ * that reaches /proc/PID/exe must not be able to write to a file of the host (CVE-2019-5736).
+ */
+#include "image.h"
+#include "core.h"
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+__asm__(".section .rodata.runt_init, \"a\", %progbits\n"
+        ".balign 64\n"
+        "runt_init_start:\n"
+        ".incbin \"" RUNT_INIT_PATH "\"\n"
+        "runt_init_end:\n"
+        ".previous\n");
+extern const uint8_t runt_init_start[] __attribute__((visibility("hidden")));
+extern const uint8_t runt_init_end[] __attribute__((visibility("hidden")));
+
+static int write_image(int fd) {
+  const uint8_t *p = runt_init_start;
+  while (p < runt_init_end) {
+    ssize_t n = RETRY(write(fd, p, (size_t)(runt_init_end - p)));
+    if (n < 0)
+      return -errno;
+    p += n;
+  }
+  return 0;
+}
+
+static int make_memfd(void) {
+  /* MFD_EXEC is Linux 6.3; without it older kernels make an executable memfd. */
+  int fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  if (fd < 0 && errno == EINVAL)
+    fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    return -errno;
+  int r = write_image(fd);
+  if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    r = -errno;
+  if (r < 0) {
+    close(fd);
+    return r;
+  }
+  return fd;
+}
+
+int image_memfd(void) {
+  static _Atomic int cached = -1;
+  int fd = atomic_load(&cached);
+  if (fd >= 0)
+    return fd;
+  fd = make_memfd();
+  int none = -1;
+  if (fd >= 0 && !atomic_compare_exchange_strong(&cached, &none, fd)) {
+    close(fd); /* another thread was first */
+    return none;
+  }
+  return fd;
+}
+
+int image_tmpfs(void) {
+  AUTO_CLOSE int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+      syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+    return -errno;
+  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  if (tree < 0)
+    return -errno;
+  int fd = openat(tree, "runt-init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
+  if (fd < 0)
+    return -errno;
+  int r = write_image(fd);
+  close(fd);
+  if (r < 0)
+    return r;
+  struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+    return -errno;
+  fd = openat(tree, "runt-init", O_RDONLY | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,307 @@
+/*
+ * Integers of a JSON text that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are common in config.json.
+ * A whole scan of the text by the grammar of RFC 8259, without recursion; names of members are decoded only for a hit.
+ */
+#include "core.h"
+
+/* Deeper documents than this are refused; the runtime-spec's own nest less than ten levels. */
+enum { DEPTH_MAX = 512 };
+
+/* An open object or array. */
+struct level {
+  uint32_t index;           /* array: number of the element */
+  uint32_t key, key_end;    /* object: the raw name, without its quotes */
+  uint8_t is_object;
+};
+
+struct scan {
+  const uint8_t *text;
+  uint32_t len, at;
+  uint8_t *out;
+  uint32_t cap, used;
+  int depth;
+  struct level levels[DEPTH_MAX];
+};
+
+static void skip_space(struct scan *s) {
+  while (s->at < s->len) {
+    uint8_t c = s->text[s->at];
+    if (c != ' ' && c != '\n' && c != '\t' && c != '\r')
+      return;
+    s->at++;
+  }
+}
+
+static int hex_digit(uint8_t c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  c |= 0x20;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Four hexadecimal digits at p; -1 when they are none. */
+static int hex4(const uint8_t *p) {
+  int value = 0;
+  for (int i = 0; i < 4; i++) {
+    int d = hex_digit(p[i]);
+    if (d < 0)
+      return -1;
+    value = value << 4 | d;
+  }
+  return value;
+}
+
+/* Passes a string; at stands on its opening quote. */
+static int pass_string(struct scan *s) {
+  for (s->at++; s->at < s->len; s->at++) {
+    uint8_t c = s->text[s->at];
+    if (c == '"') {
+      s->at++;
+      return 0;
+    }
+    if (c < 0x20)
+      return -EBADMSG;
+    if (c != '\\')
+      continue;
+    if (++s->at >= s->len)
+      return -EBADMSG;
+    c = s->text[s->at];
+    if (c == 'u') {
+      if (s->len - s->at < 5 || hex4(s->text + s->at + 1) < 0)
+        return -EBADMSG;
+      s->at += 4;
+    } else if (c == 0 || !strchr("\"\\/bfnrt", c))
+      return -EBADMSG;
+  }
+  return -EBADMSG;
+}
+
+static int emit(struct scan *s, uint8_t c) {
+  if (s->used >= s->cap)
+    return -EOVERFLOW;
+  s->out[s->used++] = c;
+  return 0;
+}
+
+/* A byte of a reference token: "~" and "/" are escaped (RFC 6901, 3). */
+static int emit_token(struct scan *s, uint8_t c) {
+  if (c == '~' || c == '/') {
+    int r = emit(s, '~');
+    return r ? r : emit(s, c == '~' ? '0' : '1');
+  }
+  return emit(s, c);
+}
+
+/* A code point as UTF-8. */
+static int emit_code_point(struct scan *s, uint32_t c) {
+  if (c < 0x80)
+    return emit_token(s, (uint8_t)c);
+  int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
+  int r = emit(s, (uint8_t)(lead[more] | c >> (6 * more)));
+  while (!r && more-- > 0)
+    r = emit(s, (uint8_t)(0x80 | (c >> (6 * more) & 0x3f)));
+  return r;
+}
+
+/* A checked name, decoded. NUL would end the pointer early and a lone surrogate has no UTF-8: both are refused. */
+static int emit_name(struct scan *s, uint32_t from, uint32_t to) {
+  const uint8_t *t = s->text;
+  int r = 0;
+  for (uint32_t i = from; i < to && !r; i++) {
+    if (t[i] != '\\') {
+      r = emit_token(s, t[i]);
+      continue;
+    }
+    uint8_t c = t[++i];
+    static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
+    const char *simple = strchr(names, c);
+    if (c != 'u') {
+      r = emit_token(s, simple ? (uint8_t)values[simple - names] : c);
+      continue;
+    }
+    uint32_t point = (uint32_t)hex4(t + i + 1);
+    i += 4;
+    if (point >= 0xd800 && point < 0xdc00 && to - i > 6 && t[i + 1] == '\\' && t[i + 2] == 'u') {
+      uint32_t low = (uint32_t)hex4(t + i + 3);
+      if (low >= 0xdc00 && low < 0xe000) {
+        point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+        i += 6;
+      }
+    }
+    if (point == 0 || (point >= 0xd800 && point < 0xe000))
+      return -EILSEQ;
+    r = emit_code_point(s, point);
+  }
+  return r;
+}
+
+static int emit_number(struct scan *s, uint32_t n) {
+  char digits[10];
+  int count = 0;
+  do
+    digits[count++] = (char)('0' + n % 10);
+  while (n /= 10);
+  int r = 0;
+  while (!r && count > 0)
+    r = emit(s, (uint8_t)digits[--count]);
+  return r;
+}
+
+/* Writes the pointer to where we are, then the literal. */
+static int emit_hit(struct scan *s, uint32_t from) {
+  int r = 0;
+  for (int i = 0; i < s->depth && !r; i++) {
+    const struct level *l = &s->levels[i];
+    r = emit(s, '/');
+    if (!r)
+      r = l->is_object ? emit_name(s, l->key, l->key_end) : emit_number(s, l->index);
+  }
+  if (!r)
+    r = emit(s, 0);
+  for (uint32_t i = from; i < s->at && !r; i++)
+    r = emit(s, s->text[i]);
+  return r ? r : emit(s, 0);
+}
+
+static uint32_t pass_digits(struct scan *s) {
+  uint32_t from = s->at;
+  while (s->at < s->len && s->text[s->at] >= '0' && s->text[s->at] <= '9')
+    s->at++;
+  return s->at - from;
+}
+
+static int pass_number(struct scan *s) {
+  static const char limit[] = "9007199254740992"; /* 2^53 */
+  uint32_t from = s->at;
+  if (s->text[s->at] == '-')
+    s->at++;
+  uint32_t first = s->at;
+  uint32_t digits = pass_digits(s);
+  if (digits == 0 || (digits > 1 && s->text[first] == '0'))
+    return -EBADMSG;
+  int is_integer = 1;
+  if (s->at < s->len && s->text[s->at] == '.') {
+    s->at++;
+    is_integer = 0;
+    if (pass_digits(s) == 0)
+      return -EBADMSG;
+  }
+  if (s->at < s->len && (s->text[s->at] | 0x20) == 'e') {
+    s->at++;
+    is_integer = 0;
+    if (s->at < s->len && (s->text[s->at] == '+' || s->text[s->at] == '-'))
+      s->at++;
+    if (pass_digits(s) == 0)
+      return -EBADMSG;
+  }
+  const uint32_t most = sizeof limit - 1;
+  if (!is_integer || digits < most || (digits == most && memcmp(s->text + first, limit, most) <= 0))
+    return 0;
+  return emit_hit(s, from);
+}
+
+static int pass_word(struct scan *s, const char *word) {
+  size_t n = strlen(word);
+  if (s->len - s->at < n || memcmp(s->text + s->at, word, n) != 0)
+    return -EBADMSG;
+  s->at += (uint32_t)n;
+  return 0;
+}
+
+/* Passes a member's name and its colon; at stands on the quote. */
+static int pass_name(struct scan *s) {
+  struct level *l = &s->levels[s->depth - 1];
+  if (s->at >= s->len || s->text[s->at] != '"')
+    return -EBADMSG;
+  l->key = s->at + 1;
+  int r = pass_string(s);
+  if (r)
+    return r;
+  l->key_end = s->at - 1;
+  skip_space(s);
+  if (s->at >= s->len || s->text[s->at] != ':')
+    return -EBADMSG;
+  s->at++;
+  return 0;
+}
+
+/* Passes what starts a value. 1: a container was opened that is not empty, and its first value is next. 0: the value ended. */
+static int pass_value(struct scan *s) {
+  skip_space(s);
+  if (s->at >= s->len)
+    return -EBADMSG;
+  uint8_t c = s->text[s->at];
+  switch (c) {
+  case '"':
+    return pass_string(s);
+  case 't':
+    return pass_word(s, "true");
+  case 'f':
+    return pass_word(s, "false");
+  case 'n':
+    return pass_word(s, "null");
+  case '{':
+  case '[':
+    break;
+  default:
+    return pass_number(s);
+  }
+  s->at++;
+  skip_space(s);
+  if (s->at < s->len && s->text[s->at] == (c == '{' ? '}' : ']')) {
+    s->at++;
+    return 0;
+  }
+  if (s->depth == DEPTH_MAX)
+    return -ELOOP;
+  s->levels[s->depth++] = (struct level){.is_object = c == '{'};
+  int r = c == '{' ? pass_name(s) : 0;
+  return r ? r : 1;
+}
+
+/* Passes what follows a value. 1: another value is next. 0: the document's value has ended. */
+static int pass_end(struct scan *s) {
+  while (s->depth > 0) {
+    struct level *l = &s->levels[s->depth - 1];
+    skip_space(s);
+    if (s->at >= s->len)
+      return -EBADMSG;
+    uint8_t c = s->text[s->at++];
+    if (c == ',') {
+      l->index++;
+      if (!l->is_object)
+        return 1;
+      skip_space(s);
+      int r = pass_name(s);
+      return r ? r : 1;
+    }
+    if (c != (l->is_object ? '}' : ']'))
+      return -EBADMSG;
+    s->depth--;
+  }
+  return 0;
+}
+
+int32_t runt_wideIntegers(const uint8_t *json, uint32_t json_len, uint8_t *data, uint32_t data_cap) {
+  struct scan s;
+  if (json_len > INT32_MAX)
+    return -E2BIG;
+  s.text = json;
+  s.len = json_len;
+  s.at = 0;
+  s.out = data;
+  s.cap = data_cap > INT32_MAX ? INT32_MAX : data_cap;
+  s.used = 0;
+  s.depth = 0;
+  int r;
+  do {
+    r = pass_value(&s);
+    if (r == 0)
+      r = pass_end(&s);
+  } while (r == 1);
+  if (r < 0)
+    return r;
+  skip_space(&s);
+  return s.at == s.len ? (int32_t)s.used : -EBADMSG;
+}

@@ -1,0 +1,106 @@
+/* Processes: who we are, clocks, pidfds, signals. */
+#include "core.h"
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+int32_t runt_pid(void) { return getpid(); }
+
+int32_t runt_ids(uint8_t *data, uint32_t data_cap) {
+  if (data_cap < 4 * 8)
+    return -EOVERFLOW;
+  put_i64(data, 0, getuid());
+  put_i64(data, 1, geteuid());
+  put_i64(data, 2, getgid());
+  put_i64(data, 3, getegid());
+  return 0;
+}
+
+int32_t runt_capabilities(uint8_t *data, uint32_t data_cap) {
+  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct set[2];
+  if (data_cap < 3 * 8)
+    return -EOVERFLOW;
+  if (syscall(SYS_capget, &head, set) < 0)
+    return -errno;
+  put_i64(data, 0, (int64_t)((uint64_t)set[1].effective << 32 | set[0].effective));
+  put_i64(data, 1, (int64_t)((uint64_t)set[1].permitted << 32 | set[0].permitted));
+  put_i64(data, 2, (int64_t)((uint64_t)set[1].inheritable << 32 | set[0].inheritable));
+  return 0;
+}
+
+int32_t runt_uname(uint8_t *data, uint32_t data_cap) {
+  struct utsname u;
+  if (uname(&u) < 0)
+    return -errno;
+  size_t release = strlen(u.release) + 1, machine = strlen(u.machine) + 1;
+  if (release + machine > data_cap)
+    return -EOVERFLOW;
+  memcpy(data, u.release, release);
+  memcpy(data + release, u.machine, machine);
+  return (int32_t)(release + machine);
+}
+
+static int64_t clock_ns(clockid_t clock) {
+  struct timespec t;
+  if (clock_gettime(clock, &t) < 0)
+    return -errno;
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t runt_monotonic(void) { return clock_ns(CLOCK_MONOTONIC); }
+
+int64_t runt_realtime(void) { return clock_ns(CLOCK_REALTIME); }
+
+int32_t runt_pidfdOpen(int32_t pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
+
+int32_t runt_pidfdSignal(int32_t pidfd, int32_t signal) {
+  return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
+  siginfo_t info;
+  if (data_cap < 2 * 8)
+    return -EOVERFLOW;
+  memset(&info, 0, sizeof info);
+  if (RETRY(waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG)) < 0)
+    return -errno;
+  if (info.si_pid == 0)
+    return 0;
+  put_i64(data, 0, info.si_code);
+  put_i64(data, 1, info.si_status);
+  return 1;
+}
+
+int32_t runt_setSubreaper(int32_t on) { return result(prctl(PR_SET_CHILD_SUBREAPER, on != 0, 0, 0, 0)); }
+
+int32_t runt_signalFd(int64_t mask) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int n = 1; n <= 64; n++)
+    if ((uint64_t)mask >> (n - 1) & 1)
+      sigaddset(&set, n);
+  int fd = signalfd(-1, &set, SFD_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+    close_fd(&fd);
+    return -errno;
+  }
+  return fd;
+}
+
+int32_t runt_isTerminal(int32_t fd) {
+  if (isatty(fd))
+    return 1;
+  return errno == EBADF ? -EBADF : 0;
+}

@@ -1,0 +1,110 @@
+/* Unix sockets, descriptors sent over them, and waiting for them. */
+#include "core.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+int32_t runt_socketPair(uint8_t *data, uint32_t data_cap) {
+  int pair[2];
+  if (data_cap < 2 * 8)
+    return -EOVERFLOW;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return -errno;
+  put_i64(data, 0, pair[0]);
+  put_i64(data, 1, pair[1]);
+  return 0;
+}
+
+/* An address of at most 107 bytes whatever the length of the directory's path. */
+static int address(struct sockaddr_un *a, int32_t dirfd, const char *name) {
+  memset(a, 0, sizeof *a);
+  a->sun_family = AF_UNIX;
+  int n = dirfd == AT_FDCWD || name[0] == '/' ? snprintf(a->sun_path, sizeof a->sun_path, "%s", name)
+                                              : snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dirfd, name);
+  if (!name[0])
+    return -ENOENT; /* an empty path would be an abstract address */
+  return n < 0 || (size_t)n >= sizeof a->sun_path ? -ENAMETOOLONG : 0;
+}
+
+int32_t runt_unixListen(int32_t dirfd, const char *name, int32_t backlog) {
+  struct sockaddr_un a;
+  int r = address(&a, dirfd, name);
+  if (r < 0)
+    return r;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  /* The mode of the socket becomes the mode of the file that bind makes (unix(7)): never open to others, not even briefly. */
+  if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, backlog) < 0) {
+    close_fd(&fd);
+    return -errno;
+  }
+  return fd;
+}
+
+int32_t runt_unixConnect(int32_t dirfd, const char *name) {
+  struct sockaddr_un a;
+  int r = address(&a, dirfd, name);
+  if (r < 0)
+    return r;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  if (RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0) {
+    close_fd(&fd);
+    return -errno;
+  }
+  return fd;
+}
+
+int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t data_len) {
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct iovec io = {.iov_base = (void *)(uintptr_t)data, .iov_len = data_len};
+  struct msghdr message = {
+      .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &fd, sizeof fd);
+  /* On a stream a descriptor travels with a byte; without one it would be lost silently. */
+  if (data_len == 0 || data_len > INT32_MAX)
+    return -EINVAL;
+  return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
+}
+
+int32_t runt_poll(const uint8_t *fds, uint32_t fds_len, uint8_t *ready, uint32_t ready_cap, int32_t timeout) {
+  enum { MOST = 64 };
+  struct pollfd list[MOST];
+  uint32_t count = fds_len / 4;
+  if (fds_len % 4 || count > MOST)
+    return -EINVAL;
+  if (ready_cap < count)
+    return -EOVERFLOW;
+  for (uint32_t i = 0; i < count; i++)
+    list[i] = (struct pollfd){.fd = get_i32(fds, i), .events = POLLIN};
+  int64_t end = timeout > 0 ? runt_monotonic() / 1000000 + timeout : 0;
+  int n;
+  while ((n = poll(list, count, timeout)) < 0 && errno == EINTR) {
+    if (timeout > 0) {
+      int64_t left = end - runt_monotonic() / 1000000;
+      timeout = left > 0 ? (int32_t)left : 0;
+    }
+  }
+  if (n < 0)
+    return -errno;
+  for (uint32_t i = 0; i < count; i++) {
+    if (list[i].revents & POLLNVAL)
+      return -EBADF;
+    ready[i] = list[i].revents != 0;
+  }
+  return n;
+}

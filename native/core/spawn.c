@@ -1,0 +1,222 @@
+/* Children: runt-init in its new namespaces, and helper programs. */
+#include "clone.h"
+#include "core.h"
+#include "image.h"
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/* The kernel's own sigaction and mask: the C library hides signals 32 and 33. */
+struct kernel_action {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+enum { SIGNALS = 64, MASK_SIZE = 8 };
+
+/* What parent and child share; the child writes only error. */
+struct child {
+  int program;      /* descriptor to execute, or -1: path */
+  const char *path; /* absolute */
+  char *const *argv, *const *envp;
+  int stdio[3];        /* for a helper; -1 is /dev/null */
+  const uint8_t *keep; /* descriptors to keep, i32 each */
+  uint32_t keep_count;
+  int sync;
+  int raise; /* make all capabilities ambient */
+  volatile int error;
+};
+
+/*
+ * After the clone with CLONE_NEWUSER the child holds every capability, but its ids are not mapped yet: an exec by any id but 0
+ * drops all that is not ambient (capabilities(7)). Ambient must be inheritable first.
+ */
+static int raise_ambient(void) {
+  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct set[2];
+  if (syscall(SYS_capget, &head, set) < 0)
+    return -1;
+  set[0].inheritable = set[0].permitted;
+  set[1].inheritable = set[1].permitted;
+  if (syscall(SYS_capset, &head, set) < 0)
+    return -1;
+  for (unsigned cap = 0; cap < 64; cap++)
+    if (set[cap / 32].permitted >> (cap % 32) & 1 &&
+        syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+      return -1;
+  return 0;
+}
+
+/* Every signal as a program expects it at its start. Handlers must not run here: they would act on the parent's memory. */
+static void reset_signals(void) {
+  struct kernel_action action;
+  memset(&action, 0, sizeof action);
+  for (int n = 1; n <= SIGNALS; n++)
+    if (n != SIGKILL && n != SIGSTOP)
+      syscall(SYS_rt_sigaction, n, &action, NULL, MASK_SIZE);
+  uint64_t none = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, MASK_SIZE);
+}
+
+static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
+
+/* Puts the three descriptors at 0, 1 and 2. They were copied above 2 by the parent, so none is overwritten. */
+static int place_stdio(const int stdio[3]) {
+  for (int n = 0; n < 3; n++)
+    if (syscall(SYS_dup3, stdio[n], n, 0) < 0)
+      return -1;
+  return 0;
+}
+
+static int child_main(void *argument) {
+  struct child *c = argument;
+  reset_signals();
+  int ok = 1;
+  if (c->program >= 0) {
+    ok = keep_open(c->sync) == 0;
+    for (uint32_t i = 0; ok && i < c->keep_count; i++)
+      ok = keep_open(get_i32(c->keep, i)) == 0;
+    if (ok && c->raise)
+      ok = raise_ambient() == 0;
+    if (ok)
+      syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
+  } else if (place_stdio(c->stdio) == 0)
+    syscall(SYS_execve, c->path, c->argv, c->envp);
+  c->error = errno ? errno : EIO;
+  return 127;
+}
+
+/* Clones the child; the pid, or -errno of the clone or of what the child did up to its exec. */
+static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
+  /* The child's stack. It lies in this frame, which does not move while CLONE_VFORK holds us. */
+  _Alignas(16) char stack[16384];
+  struct clone3_args args = {
+      .flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+      .pidfd = (uint64_t)(uintptr_t)pidfd,
+      .exit_signal = SIGCHLD,
+      .stack = (uint64_t)(uintptr_t)stack,
+      .stack_size = sizeof stack,
+  };
+  if (cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)cgroup;
+  }
+  uint64_t all = UINT64_MAX, before;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, MASK_SIZE);
+  long pid = clone3_call(&args, child_main, c);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, MASK_SIZE);
+  if (pid < 0)
+    return (int)pid;
+  if (c->error) {
+    siginfo_t info;
+    RETRY(waitid((idtype_t)P_PIDFD, (id_t)*pidfd, &info, WEXITED));
+    close(*pidfd);
+    return -c->error;
+  }
+  return (int)pid;
+}
+
+int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_t keep_len, int32_t cgroup,
+                       uint8_t *pidfd, uint32_t pidfd_cap) {
+  if (keep_len % 4)
+    return -EINVAL;
+  if (pidfd_cap < 8)
+    return -EOVERFLOW;
+  char number[12];
+  char *digits = number + sizeof number - 1;
+  *digits = 0;
+  if (sync < 0)
+    return -EBADF;
+  int rest = sync;
+  do
+    *--digits = (char)('0' + rest % 10);
+  while (rest /= 10);
+  char *argv[] = {(char[]){"runt-init"}, digits, NULL};
+  char *envp[] = {NULL};
+  int fd = -1;
+  struct child c = {.program = image_memfd(),
+                    .argv = argv,
+                    .envp = envp,
+                    .keep = keep,
+                    .keep_count = keep_len / 4,
+                    .sync = sync,
+                    .raise = (flags & CLONE_NEWUSER) != 0};
+  int r = c.program < 0 ? c.program : start(&c, (uint64_t)flags, cgroup, &fd);
+  if (r == -EACCES) {
+    /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made either, the first error stands. */
+    AUTO_CLOSE int tree = image_tmpfs();
+    if (tree >= 0) {
+      c.program = tree;
+      c.error = 0;
+      r = start(&c, (uint64_t)flags, cgroup, &fd);
+    }
+  }
+  if (r >= 0)
+    put_i64(pidfd, 0, fd);
+  return r;
+}
+
+/* Counts the strings of a list, each ended by NUL; -1 when the last one is not. */
+static long count_strings(const uint8_t *list, uint32_t len) {
+  long count = 0;
+  if (len > 0 && list[len - 1] != 0)
+    return -1;
+  for (uint32_t i = 0; i < len; i++)
+    count += list[i] == 0;
+  return count;
+}
+
+static void point_at_strings(char **out, const uint8_t *list, long count) {
+  const char *p = (const char *)list;
+  for (long i = 0; i < count; i++, p += strlen(p) + 1)
+    out[i] = (char *)(uintptr_t)p;
+  out[count] = NULL;
+}
+
+static void free_pointer(void *p) { free(*(void **)p); }
+
+int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env, uint32_t env_len,
+                   int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
+  long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
+  if (argc < 1 || envc < 0 || path[0] != '/')
+    return -EINVAL;
+  if (pidfd_cap < 8)
+    return -EOVERFLOW;
+  __attribute__((cleanup(free_pointer))) char **vectors = calloc((size_t)(argc + envc + 2), sizeof *vectors);
+  if (!vectors)
+    return -ENOMEM;
+  point_at_strings(vectors, args, argc);
+  point_at_strings(vectors + argc + 1, env, envc);
+  AUTO_CLOSE int null = -1;
+  const int wanted[3] = {stdin_fd, stdout_fd, stderr_fd};
+  AUTO_CLOSE int copy0 = -1;
+  AUTO_CLOSE int copy1 = -1;
+  AUTO_CLOSE int copy2 = -1;
+  int *copies[3] = {&copy0, &copy1, &copy2};
+  struct child c = {.program = -1, .path = path, .argv = vectors, .envp = vectors + argc + 1};
+  for (int n = 0; n < 3; n++) {
+    int from = wanted[n];
+    if (from < 0) {
+      if (null < 0 && (null = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC))) < 0)
+        return -errno;
+      from = null;
+    }
+    /* Above 2, so that placing one does not overwrite another. */
+    if ((*copies[n] = fcntl(from, F_DUPFD_CLOEXEC, 3)) < 0)
+      return -errno;
+    c.stdio[n] = *copies[n];
+  }
+  int fd = -1;
+  int r = start(&c, 0, -1, &fd);
+  if (r >= 0)
+    put_i64(pidfd, 0, fd);
+  return r;
+}

@@ -1,0 +1,158 @@
+/* Directory trees: list one, remove one, remove a cgroup with those below it. */
+#include "core.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+
+/* An entry as getdents64(2) gives it. */
+struct entry {
+  uint64_t ino;
+  int64_t off;
+  uint16_t len;
+  uint8_t type;
+  char name[];
+};
+
+/* Deeper trees than this are not ours; each level holds one descriptor and a buffer on the stack. */
+enum { DEPTH_MAX = 256, ENTRIES_SIZE = 4096 };
+
+static int is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
+
+int32_t runt_readDir(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
+  _Alignas(8) char buffer[ENTRIES_SIZE * 2];
+  uint32_t done = 0;
+  AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd < 0)
+    return -errno;
+  for (;;) {
+    long got = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+    if (got < 0)
+      return -errno;
+    if (got == 0)
+      return (int32_t)done;
+    for (long at = 0; at < got;) {
+      struct entry *e = (struct entry *)(void *)(buffer + at);
+      at += e->len;
+      if (is_dot(e->name))
+        continue;
+      size_t size = strlen(e->name) + 1;
+      if (size > data_cap - done || done + size > INT32_MAX)
+        return -EOVERFLOW;
+      memcpy(data + done, e->name, size);
+      done += (uint32_t)size;
+    }
+  }
+}
+
+static int remove_entry(int dirfd, const char *name, int type, int depth);
+
+/* Removes what is in the directory fd. */
+static int empty_dir(int fd, int depth) {
+  _Alignas(8) char buffer[ENTRIES_SIZE];
+  for (;;) {
+    long got = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+    if (got <= 0)
+      return got < 0 ? -errno : 0;
+    for (long at = 0; at < got;) {
+      struct entry *e = (struct entry *)(void *)(buffer + at);
+      at += e->len;
+      int r = is_dot(e->name) ? 0 : remove_entry(fd, e->name, e->type, depth);
+      if (r < 0)
+        return r;
+    }
+  }
+}
+
+/* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before anything in it is touched. */
+static int remove_entry(int dirfd, const char *name, int type, int depth) {
+  if (type != DT_DIR) {
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+      return 0;
+    if (errno != EISDIR)
+      return -errno;
+  }
+  if (depth == 0)
+    return -ELOOP;
+  struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  AUTO_CLOSE int fd = -1;
+  /* Names that appear while we read may be missed: read again while rmdir says that it is not empty. */
+  for (int pass = 0; pass < 3; pass++) {
+    close_fd(&fd);
+    fd = (int)RETRY(syscall(SYS_openat2, dirfd, name, &how, sizeof how));
+    if (fd < 0)
+      return errno == ENOENT ? 0 : -errno;
+    int r = empty_dir(fd, depth - 1);
+    if (r < 0)
+      return r;
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+      return 0;
+    if (errno != ENOTEMPTY && errno != EEXIST)
+      return -errno;
+  }
+  return -ENOTEMPTY;
+}
+
+int32_t runt_removeTree(int32_t dirfd, const char *path) {
+  char parent[PATH_MAX];
+  size_t n = strlen(path);
+  while (n > 1 && path[n - 1] == '/')
+    n--;
+  if (n >= sizeof parent)
+    return -ENAMETOOLONG;
+  memcpy(parent, path, n);
+  parent[n] = 0;
+  char *slash = strrchr(parent, '/');
+  char *name = slash ? slash + 1 : parent;
+  if (!*name || is_dot(name))
+    return -EINVAL;
+  if (!slash)
+    return remove_entry(dirfd, name, DT_UNKNOWN, DEPTH_MAX);
+  char last[NAME_MAX + 1];
+  if (strlen(name) > NAME_MAX)
+    return -ENAMETOOLONG;
+  memcpy(last, name, strlen(name) + 1);
+  *name = 0; /* leaves the parent with its slash, "/" for the root */
+  AUTO_CLOSE int up = RETRY(openat(dirfd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (up < 0)
+    return errno == ENOENT ? 0 : -errno;
+  return remove_entry(up, last, DT_UNKNOWN, DEPTH_MAX);
+}
+
+/* rmdir of a cgroup removes its files with it; cgroups below it must go first (EBUSY). */
+static int remove_cgroup(int dirfd, const char *name, int depth) {
+  if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+    return 0;
+  if (errno != EBUSY && errno != ENOTEMPTY)
+    return -errno;
+  if (depth == 0)
+    return -ELOOP;
+  AUTO_CLOSE int fd = RETRY(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd < 0)
+    return errno == ENOENT ? 0 : -errno;
+  _Alignas(8) char buffer[ENTRIES_SIZE];
+  int below = 0;
+  for (;;) {
+    long got = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+    if (got < 0)
+      return -errno;
+    if (got == 0)
+      break;
+    for (long at = 0; at < got;) {
+      struct entry *e = (struct entry *)(void *)(buffer + at);
+      at += e->len;
+      if (e->type != DT_DIR || is_dot(e->name))
+        continue;
+      int r = remove_cgroup(fd, e->name, depth - 1);
+      if (r < 0)
+        return r;
+      below = 1;
+    }
+  }
+  if (!below)
+    return -EBUSY;
+  return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int32_t runt_removeCgroup(const char *path) { return remove_cgroup(AT_FDCWD, path, DEPTH_MAX); }

@@ -1,0 +1,205 @@
+/*
+ * The static binary: QuickJS with the native functions of src/sys/abi.ts and the bytecode of the command. No quickjs-libc,
+ * no source text, no eval. The process ends by `exit` of the host object or, when the main module fails, with 1.
+ */
+#include "bind.h"
+#include "text.h"
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void put_text(const char *text) {
+  size_t len = strlen(text);
+  while (len > 0) {
+    ssize_t n = write(2, text, len);
+    if (n <= 0)
+      return;
+    text += n;
+    len -= (size_t)n;
+  }
+}
+
+/* Prints an exception with its stack and ends the process. */
+static _Noreturn void die(JSContext *ctx, JSValueConst error) {
+  const char *text = JS_ToCString(ctx, error);
+  put_text("runt: internal error: ");
+  put_text(text ? text : "(not printable)");
+  put_text("\n");
+  if (JS_IsObject(error)) {
+    JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
+    const char *lines = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
+    if (lines)
+      put_text(lines);
+  }
+  _exit(1);
+}
+
+static JSValue host_exit(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  int32_t code;
+  if (argc != 1 || want_i32(ctx, argv[0], &code, "exit", "code"))
+    return JS_EXCEPTION;
+  _exit(code); /* nothing to flush; the kernel frees all at once */
+}
+
+static JSValue host_decode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  uint8_t *data;
+  uint32_t len;
+  int32_t wanted;
+  if (argc != 2 || want_bytes(ctx, argv[0], &data, &len, "decode", "bytes") ||
+      want_i32(ctx, argv[1], &wanted, "decode", "length"))
+    return argc == 2 ? JS_EXCEPTION : JS_ThrowTypeError(ctx, "decode takes 2 arguments");
+  if (wanted < 0 || (uint32_t)wanted > len)
+    wanted = (int32_t)len;
+  return text_decode(ctx, data, (size_t)wanted);
+}
+
+static JSValue host_encode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  if (argc != 1 || !JS_IsString(argv[0]))
+    return JS_ThrowTypeError(ctx, "encode takes a string");
+  JSValue buffer = text_encode(ctx, argv[0]);
+  if (JS_IsException(buffer))
+    return buffer;
+  JSValueConst list[3] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
+  JSValue array = JS_NewTypedArray(ctx, 3, list, JS_TYPED_ARRAY_UINT8);
+  JS_FreeValue(ctx, buffer);
+  return array;
+}
+
+/* import() of a piece: hack/build.mjs writes it as a call of this, since bytecode without debug data does not know its module's name. */
+static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  const char *name = argc == 1 ? want_str(ctx, argv[0], "load", "name") : NULL;
+  if (!name)
+    return argc == 1 ? JS_EXCEPTION : JS_ThrowTypeError(ctx, "load takes 1 argument");
+  JSValue promise = JS_LoadModule(ctx, "", name);
+  JS_FreeCString(ctx, name);
+  return promise;
+}
+
+static const JSCFunctionListEntry host_functions[] = {
+    JS_CFUNC_DEF("exit", 1, host_exit),
+    JS_CFUNC_DEF("decode", 2, host_decode),
+    JS_CFUNC_DEF("encode", 1, host_encode),
+    JS_CFUNC_DEF("load", 1, host_load),
+};
+
+static JSValue read_piece(JSContext *ctx, const struct piece *p) {
+  JSValue module = JS_ReadObject(ctx, p->code, p->len, JS_READ_OBJ_BYTECODE);
+  if (JS_IsException(module))
+    die(ctx, JS_GetException(ctx));
+  return module;
+}
+
+/* Finds an imported module among the embedded pieces. */
+static JSModuleDef *load_piece(JSContext *ctx, const char *name, void *opaque) {
+  (void)opaque;
+  if (strncmp(name, "./", 2) == 0)
+    name += 2;
+  for (uint32_t i = 0; i < piece_count; i++)
+    if (strcmp(pieces[i].name, name) == 0) {
+      JSValue module = read_piece(ctx, &pieces[i]);
+      JSModuleDef *m = JS_VALUE_GET_PTR(module);
+      JS_FreeValue(ctx, module); /* the context holds it */
+      return m;
+    }
+  JS_ThrowReferenceError(ctx, "no module %s in this binary", name);
+  return NULL;
+}
+
+/* Names of pieces are flat: there is nothing to resolve. */
+static char *same_name(JSContext *ctx, const char *base, const char *name, void *opaque) {
+  (void)base, (void)opaque;
+  return js_strdup(ctx, name);
+}
+
+static JSValue string_of(JSContext *ctx, const char *text, size_t len) {
+  return text_decode(ctx, (const uint8_t *)text, len);
+}
+
+static JSValue arguments(JSContext *ctx, int argc, char **argv) {
+  JSValue list = JS_NewArray(ctx);
+  for (int i = 1; i < argc; i++)
+    JS_SetPropertyUint32(ctx, list, (uint32_t)(i - 1), string_of(ctx, argv[i], strlen(argv[i])));
+  return list;
+}
+
+/* The environment as an object without prototype: a variable may be called "constructor". The first of two equal names counts, as for getenv(3). */
+static JSValue environment(JSContext *ctx) {
+  JSValue object = JS_NewObjectProto(ctx, JS_NULL);
+  for (char **e = environ; *e; e++) {
+    char *equals = strchr(*e, '=');
+    if (!equals || equals == *e)
+      continue;
+    JSValue name = string_of(ctx, *e, (size_t)(equals - *e));
+    JSAtom atom = JS_ValueToAtom(ctx, name);
+    JS_FreeValue(ctx, name);
+    if (JS_HasProperty(ctx, object, atom) == 0)
+      JS_DefinePropertyValue(ctx, object, atom, string_of(ctx, equals + 1, strlen(equals + 1)), JS_PROP_C_W_E);
+    JS_FreeAtom(ctx, atom);
+  }
+  return object;
+}
+
+/* The promise rejection that nobody has handled yet. */
+static JSValue rejected;
+
+static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled, void *opaque) {
+  (void)promise, (void)opaque;
+  JS_FreeValue(ctx, rejected);
+  rejected = handled ? JS_UNDEFINED : JS_DupValue(ctx, reason);
+}
+
+int main(int argc, char **argv) {
+  JSRuntime *rt = JS_NewRuntime();
+  JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
+  if (!ctx) {
+    put_text("runt: out of memory\n");
+    return 1;
+  }
+  /* Reference counting frees nearly all; a run is too short for cycles to matter before this. */
+  JS_SetGCThreshold(rt, (size_t)32 << 20);
+  JS_AddIntrinsicBaseObjects(ctx);
+  JS_AddIntrinsicRegExp(ctx);
+  JS_AddIntrinsicJSON(ctx);
+  JS_AddIntrinsicMapSet(ctx);
+  JS_AddIntrinsicTypedArrays(ctx);
+  JS_AddIntrinsicPromise(ctx);
+  JS_SetModuleLoaderFunc(rt, same_name, load_piece, NULL);
+  rejected = JS_UNDEFINED;
+  JS_SetHostPromiseRejectionTracker(rt, on_rejection, NULL);
+
+  JSValue native = JS_NewObject(ctx);
+  bind_native(ctx, native);
+  JSValue host = JS_NewObject(ctx);
+  JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof host_functions[0]);
+  JS_SetPropertyStr(ctx, host, "native", native);
+  JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
+  JS_SetPropertyStr(ctx, host, "env", environment(ctx));
+  JSValue global = JS_GetGlobalObject(ctx);
+  JS_SetPropertyStr(ctx, global, "runtHost", host);
+  JS_FreeValue(ctx, global);
+
+  JSValue module = read_piece(ctx, &pieces[0]);
+  if (JS_ResolveModule(ctx, module) < 0)
+    die(ctx, JS_GetException(ctx));
+  JSValue done = JS_EvalFunction(ctx, module);
+  if (JS_IsException(done))
+    die(ctx, JS_GetException(ctx));
+  JSContext *at;
+  int r;
+  while ((r = JS_ExecutePendingJob(rt, &at)) > 0)
+    ;
+  if (r < 0)
+    die(at, JS_GetException(at));
+  if (!JS_IsUndefined(rejected))
+    die(ctx, rejected);
+  if (JS_PromiseState(ctx, done) == JS_PROMISE_REJECTED)
+    die(ctx, JS_PromiseResult(ctx, done));
+  put_text("runt: internal error: the command ended without a result\n");
+  return 1;
+}

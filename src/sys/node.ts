@@ -1,0 +1,93 @@
+/** The Node.js host: librunt.so bound by koffi. Node only. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { type AbiType, abi, type Native } from './abi.js';
+import { type Host, setHost } from './host.js';
+
+const cTypes: Record<AbiType, string[]> = {
+  i32: ['int32_t'],
+  i64: ['int64_t'],
+  str: ['str'],
+  buf: ['uint8_t *', 'uint32_t'],
+  out: ['uint8_t *', 'uint32_t'],
+};
+
+/** librunt.so beside this module (dist/), or in dist/ of the checkout for tests that are bundled elsewhere. */
+function libraryPath(): string {
+  const named = process.env.RUNT_LIBRARY;
+  if (named) return named;
+  const places = ['./librunt.so', '../dist/librunt.so', '../../dist/librunt.so', '../../../dist/librunt.so'];
+  for (const place of places) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new Error(`librunt.so is not beside ${fileURLToPath(import.meta.url)}: run "make build"`);
+}
+
+/** Refuses what the QuickJS bindings refuse (build/gen/quickjs-abi.c), with the same words. */
+function checked(name: string, argument: string, type: AbiType, value: unknown, out: unknown[]): void {
+  switch (type) {
+    case 'i32':
+      if (typeof value !== 'number' || (value | 0) !== value) {
+        throw new TypeError(`${name}: ${argument} must be a 32-bit integer`);
+      }
+      out.push(value);
+      return;
+    case 'i64':
+      if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
+        throw new TypeError(`${name}: ${argument} must be a 64-bit BigInt`);
+      }
+      out.push(value);
+      return;
+    case 'str':
+      if (typeof value !== 'string') throw new TypeError(`${name}: ${argument} must be a string`);
+      if (value.includes('\0')) throw new TypeError(`${name}: ${argument} holds a NUL`);
+      if (!value.isWellFormed()) throw new TypeError(`${name}: ${argument} holds a lone surrogate`);
+      out.push(value);
+      return;
+    default:
+      if (!(value instanceof Uint8Array)) throw new TypeError(`${name}: ${argument} must be a Uint8Array`);
+      out.push(value, value.length);
+  }
+}
+
+/** Binds every function of `abi`. A function is looked up in the library when it is first called. */
+function bind(path: string): Native {
+  const library = koffi.load(path);
+  const native: Record<string, (...args: unknown[]) => unknown> = {};
+  for (const [name, { ret, args }] of Object.entries(abi)) {
+    let call: ((...a: unknown[]) => number | bigint) | undefined;
+    native[name] = (...given) => {
+      if (given.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
+      call ??= library.func(
+        `runt_${name}`,
+        ret === 'i64' ? 'int64_t' : 'int32_t',
+        args.flatMap(([, type]) => cTypes[type]),
+      );
+      const list: unknown[] = [];
+      args.forEach(([argument, type], i) => {
+        checked(name, argument, type, given[i], list);
+      });
+      const value = call(...list);
+      return ret === 'i64' ? BigInt(value) : Number(value);
+    };
+  }
+  return native as unknown as Native;
+}
+
+/** Loads the library and puts this host in force. `args` are those after the program's name. */
+export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Host {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const encoder = new TextEncoder();
+  const host: Host = {
+    name: 'node',
+    native: bind(libraryPath()),
+    args,
+    env: process.env,
+    decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
+    encode: (text) => encoder.encode(text),
+  };
+  setHost(host);
+  return host;
+}
