@@ -7,6 +7,7 @@
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_WRONLY } from '../sys/linux.js';
+import { timestamp } from '../sys/time.js';
 import { printError } from './output.js';
 import type { globals, Values } from './syntax.js';
 import { versionText } from './version.js';
@@ -101,10 +102,4 @@ function textLine(time: string, level: string, message: string, fields: Fields):
     pairs.push(`${key}=${/^[A-Za-z0-9._/@^+-]+$/.test(text) ? text : JSON.stringify(text)}`);
   }
   return pairs.join(' ');
-}
-
-/** RFC 3339 in UTC with nanoseconds, from nanoseconds since 1970. */
-export function timestamp(ns: bigint): string {
-  const second = new Date(Number(ns / 1000000000n) * 1000).toISOString().slice(0, 19);
-  return `${second}.${String(ns % 1000000000n).padStart(9, '0')}Z`;
 }

@@ -16,6 +16,8 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   cgroupCreate: 'ERR_CGROUP',
   cgroupWrite: 'ERR_CGROUP',
   cgroupJoin: 'ERR_CGROUP',
+  cgroupInherit: 'ERR_CGROUP',
+  cgroupControllers: 'ERR_CGROUP',
   openTree: 'ERR_MOUNT',
   clone: 'ERR_NAMESPACE',
   unshare: 'ERR_NAMESPACE',

@@ -3,7 +3,7 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
 import { type ContainerRecord, type Status, startSocket } from './store.js';
 
 /** State letter and start time (clock ticks since boot) of a process; undefined when there is none. proc_pid_stat(5) */
@@ -56,4 +56,40 @@ export function openProcess(record: ContainerRecord): number {
 export function awaitEnd(pidfd: number, timeout: number): boolean {
   const fds = new Uint8Array(new Int32Array([pidfd]).buffer);
   return native.poll(fds, new Uint8Array(1), timeout) > 0;
+}
+
+/** How a child of ours ended. */
+export class End {
+  constructor(
+    /** Exit status as a shell gives it: the code, or 128 + signal. */
+    readonly status: number,
+    /** The signal that ended it; 0 when it exited. */
+    readonly signal: number,
+  ) {}
+
+  /** The error for a runt-init that ended without a word. */
+  unexpected(command: string, id: string, memoryLimit: unknown): RuntError {
+    const killed = this.signal === 9;
+    return new RuntError({
+      code: 'ERR_INIT_DIED',
+      message: `${command} ${id}: runt-init ${this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`} before the container was ready`,
+      ...(killed && {
+        hint:
+          memoryLimit === undefined
+            ? 'something outside of runt killed it'
+            : `the kernel kills a process when its cgroup is out of memory: memory.limit is ${memoryLimit}`,
+        ...(memoryLimit !== undefined && { pointer: '/linux/resources/memory/limit', value: memoryLimit }),
+      }),
+    });
+  }
+}
+
+/** Reaps the ended child behind a pidfd; a process that is no child of ours, or still runs, gives status 255. */
+export function endOf(pidfd: number): End {
+  const out = new Uint8Array(16);
+  if (native.waitPidfd(pidfd, out) !== 1) return new End(255, 0);
+  const view = new DataView(out.buffer);
+  const code = view.getInt32(0, true);
+  const status = view.getInt32(8, true);
+  return code === CLD_EXITED ? new End(status, 0) : new End(128 + status, status);
 }

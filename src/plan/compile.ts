@@ -30,8 +30,9 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     rootless: facts.rootless,
     writable: facts.cgroupWritable,
   });
-  const resources = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
-    rootless: facts.rootless,
+  const { rootless } = facts;
+  const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
+    rootless,
     devices: spec.linux?.devices ?? [],
   });
   const rootfs = rootfsPath(spec, options.bundle);
@@ -54,12 +55,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
-    ...resources.before,
+    ...inCgroups.before,
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     { op: 'clone', at: '/linux/namespaces', flags: flags & ~CLONE_NEWCGROUP },
     ...idMapOps(spec, facts),
-    ...resources.join,
+    ...inCgroups.join,
     ...limitOps(spec).filter((op) => op.op === 'oomScoreAdj'),
     { op: 'keepFds', at: '', count: options.preserveFds },
     { op: 'procfs', at: '' },

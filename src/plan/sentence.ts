@@ -9,6 +9,10 @@ export function sentence(op: Op): string {
       return `make the cgroup ${op.path}`;
     case 'cgroupWrite':
       return `write ${JSON.stringify(op.value.trim())} to ${op.path}`;
+    case 'cgroupInherit':
+      return `give ${op.file} of the parents to the cgroup ${op.path}`;
+    case 'cgroupControllers':
+      return `enable controllers for the cgroup ${op.path}`;
     case 'startSocket':
       return `bind the start socket ${op.path}`;
     case 'openTree':

@@ -1,0 +1,99 @@
+/** The runtime's cgroup operations of a plan, done through cgroupfs. */
+import type { Op } from '../plan/ops.js';
+import { E } from '../sys/errno.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
+import type { Failed } from './failure.js';
+
+export type CgroupOp = Extract<
+  Op,
+  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupJoin' | 'cgroupInherit' | 'cgroupControllers' }
+>;
+
+/** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
+export function applyCgroupOp(op: CgroupOp, pid: number, made: string[]): Failed | undefined {
+  switch (op.op) {
+    case 'cgroupCreate':
+      return makeDirectory(op, op.path, made);
+    case 'cgroupWrite':
+      return write(op, op.path, op.value);
+    case 'cgroupJoin':
+      return write(op, `${op.path}/cgroup.procs`, String(pid));
+    case 'cgroupInherit':
+      return inherit(op);
+    case 'cgroupControllers':
+      return enableControllers(op);
+  }
+}
+
+function makeDirectory(op: CgroupOp, path: string, made: string[]): Failed | undefined {
+  let r = native.mkdirAt(AT_FDCWD, path, 0o755);
+  if (r === -E.ENOENT && path.lastIndexOf('/') > 0) {
+    const failed = makeDirectory(op, path.slice(0, path.lastIndexOf('/')), made);
+    if (failed) return failed;
+    r = native.mkdirAt(AT_FDCWD, path, 0o755);
+  }
+  if (r === -E.EEXIST) return undefined;
+  if (r < 0) return { op, errno: -r, syscall: 'mkdir', detail: path };
+  made.push(path);
+  return undefined;
+}
+
+function write(op: CgroupOp, path: string, value: string): Failed | undefined {
+  const r = native.writeFile(AT_FDCWD, path, O_TRUNC, 0, host.encode(value));
+  return r < 0 ? { op, errno: -r, syscall: 'write', detail: path } : undefined;
+}
+
+function read(path: string): string {
+  const buffer = new Uint8Array(4096);
+  const n = native.readFile(AT_FDCWD, path, buffer);
+  return n > 0 ? host.decode(buffer, n).trim() : '';
+}
+
+/** Directories from below `top` down to `path`, path included. */
+function chain(path: string, top: string): string[] {
+  const parts = path.slice(top.length).split('/').filter(Boolean);
+  return parts.map((_, i) => `${top}/${parts.slice(0, i + 1).join('/')}`);
+}
+
+function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
+  // From the bottom up to the first that has a value: usually one read each of the new cgroup and of its parent.
+  const missing: string[] = [];
+  let value = '';
+  const directories = [op.top, ...chain(op.path, op.top)];
+  for (let i = directories.length - 1; i >= 0; i--) {
+    const directory = directories[i] as string;
+    value = read(`${directory}/${op.file}`);
+    if (value) break;
+    missing.unshift(directory);
+  }
+  for (const directory of missing) {
+    const failed = write(op, `${directory}/${op.file}`, value);
+    if (failed) return failed;
+  }
+  return undefined;
+}
+
+function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed | undefined {
+  const parents = [op.top, ...chain(op.path, op.top)].slice(0, -1);
+  for (const parent of parents) {
+    const enabled = read(`${parent}/cgroup.subtree_control`).split(' ');
+    for (const [list, must] of [
+      [op.required, true],
+      [op.wanted, false],
+    ] as const) {
+      const add = list.filter((c) => !enabled.includes(c));
+      // All in one write; one by one where some are refused, so that the others are there.
+      if (
+        add.length === 0 ||
+        write(op, `${parent}/cgroup.subtree_control`, add.map((c) => `+${c}`).join(' ')) === undefined
+      )
+        continue;
+      for (const controller of add) {
+        const failed = write(op, `${parent}/cgroup.subtree_control`, `+${controller}`);
+        if (failed && must) return failed;
+      }
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,98 @@
+/** `create`: a container whose process waits for `start` (runtime.md#create). */
+import { cgroupDirectories } from '../cgroup/path.js';
+import { rootfsPath } from '../plan/root.js';
+import { traceJson } from '../plan/trace.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { timestamp } from '../sys/time.js';
+import { type CompiledBundle, compileBundle } from './compile-bundle.js';
+import { Launch } from './launch.js';
+import { type ContainerRecord, checkId } from './store.js';
+
+export interface CreateOptions {
+  /** Directory of all containers' state. */
+  readonly root: string;
+  readonly id: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** File that gets the pid: digits only, no newline. */
+  readonly pidFile?: string;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  /** Descriptors from 3 on that the process gets. */
+  readonly preserveFds: number;
+  readonly rootless: 'true' | 'false' | 'auto';
+  /** File that gets the spans of all operations, in Chrome's trace format. */
+  readonly trace?: string;
+  readonly debug: boolean;
+}
+
+/** @throws RuntError; nothing of the container is left then */
+export async function create(o: CreateOptions): Promise<void> {
+  const { launch, compiled } = bringUp('create', o, true);
+  finish(o, launch, compiled);
+  native.close(launch.pidfd);
+}
+
+/** Compiles the bundle and performs the plan until the process waits for start. */
+export function bringUp(
+  command: string,
+  o: CreateOptions,
+  startSocket: boolean,
+): { launch: Launch; compiled: CompiledBundle } {
+  checkId(o.id);
+  const compiled = compileBundle(o, startSocket);
+  const { spec, facts, plan, cgroups } = compiled;
+  if (!spec.process) {
+    throw new RuntError({
+      code: 'ERR_SPEC_INVALID',
+      message: `${command} ${o.id}: the config has no process`,
+      pointer: '/process',
+    });
+  }
+  const record: ContainerRecord = {
+    version: 1,
+    ociVersion: spec.ociVersion,
+    id: o.id,
+    status: 'creating',
+    pid: 0,
+    startTime: '',
+    bundle: o.bundle,
+    rootfs: rootfsPath(spec, o.bundle),
+    created: timestamp(native.realtime()),
+    owner: facts.euid,
+    ...(spec.annotations && { annotations: spec.annotations }),
+    cgroups: cgroupDirectories(cgroups),
+    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid') ?? false,
+  };
+  const { root, preserveFds } = o;
+  const launch = new Launch({ command, root, record, spec, facts, plan, preserveFds, trace: o.trace !== undefined });
+  launch.perform();
+  return { launch, compiled };
+}
+
+/** Pid file and trace, the last things of a create; when they cannot be written the container is taken back. */
+export function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundle): void {
+  try {
+    if (o.pidFile !== undefined) {
+      const r = native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid)));
+      if (r < 0)
+        throw new RuntError({
+          code: 'ERR_IO',
+          message: `create ${o.id}: write the pid file`,
+          path: o.pidFile,
+          errno: -r,
+        });
+    }
+    if (o.trace !== undefined) {
+      const text = host.encode(traceJson(compiled.plan, launch.spans, []));
+      const r = native.writeFile(AT_FDCWD, o.trace, O_CREAT | O_TRUNC, 0o644, text);
+      if (r < 0)
+        throw new RuntError({ code: 'ERR_IO', message: `create ${o.id}: write the trace`, path: o.trace, errno: -r });
+    }
+  } catch (error) {
+    launch.undo();
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+/** `delete`: remove what a container left (runtime.md#delete). */
+import { removeCgroups } from '../cgroup/remove.js';
+import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { killAll } from './kill.js';
+import { awaitEnd, openProcess, statusOf } from './process.js';
+import { type ContainerRecord, load, locked, removeStateDir } from './store.js';
+
+export interface DeleteOptions {
+  readonly root: string;
+  readonly id: string;
+  /** Kill what runs; an unknown id is fine. */
+  readonly force: boolean;
+}
+
+const SIGKILL = 9;
+/** ms; a process that is killed and does not end is stuck in the kernel. */
+const deadline = 10_000;
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP … */
+export async function remove(o: DeleteOptions): Promise<void> {
+  try {
+    await locked(o.root, o.id, async () => removeLocked(o));
+  } catch (error) {
+    if (o.force && error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return;
+    throw error;
+  }
+}
+
+function removeLocked(o: DeleteOptions): void {
+  let record: ContainerRecord;
+  try {
+    record = load(o.root, o.id);
+  } catch (error) {
+    // Nothing in a state that cannot be read can be trusted to be killed or removed; only the directory is ours.
+    if (o.force && error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT')
+      return removeStateDir(o.root, o.id);
+    throw error;
+  }
+  const status = statusOf(o.root, record);
+  if (status !== 'stopped' && status !== 'created' && !o.force) {
+    throw new RuntError({
+      code: 'ERR_CONTAINER_STATUS',
+      message: `cannot delete container ${o.id} that is not stopped: ${status}`,
+    });
+  }
+  const pidfd = openProcess(record);
+  if (pidfd >= 0) {
+    native.pidfdSignal(pidfd, SIGKILL);
+    const ended = awaitEnd(pidfd, deadline);
+    native.close(pidfd);
+    if (!ended)
+      throw new RuntError({
+        code: 'ERR_PROCESS',
+        message: `delete ${o.id}: its process ${record.pid} was killed and does not end`,
+      });
+  }
+  // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
+  if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
+  removeCgroups(record.cgroups);
+  removeStateDir(o.root, o.id);
+}

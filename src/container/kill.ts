@@ -1,0 +1,54 @@
+/** `kill`: a signal to the init process, or to all processes of the container (runtime.md#kill). */
+import { pidsIn } from '../cgroup/procs.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { openProcess, statusOf } from './process.js';
+import { load } from './store.js';
+
+export interface KillOptions {
+  readonly root: string;
+  readonly id: string;
+  readonly signal: number;
+  /** All processes of the container's cgroup; a container that has stopped is fine then. */
+  readonly all: boolean;
+}
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_PROCESS */
+export async function kill(o: KillOptions): Promise<void> {
+  const record = load(o.root, o.id);
+  if (o.all) {
+    killAll(record.cgroups, o.signal);
+    return;
+  }
+  const pidfd = openProcess(record);
+  if (pidfd < 0) {
+    const status = statusOf(o.root, record);
+    throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
+  }
+  const r = native.pidfdSignal(pidfd, o.signal);
+  native.close(pidfd);
+  if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });
+  if (r < 0)
+    throw new RuntError({
+      code: 'ERR_PROCESS',
+      message: `kill ${o.id}: signal ${o.signal}`,
+      errno: -r,
+      syscall: 'pidfd_send_signal',
+    });
+}
+
+/**
+ * Signals every process that a container's cgroups hold. Each is opened by pidfd and looked up again before it is
+ * signalled: it is that process then, and no other that got its number.
+ */
+export function killAll(cgroups: readonly string[], signal: number): void {
+  for (const path of cgroups) {
+    for (const pid of pidsIn(path, true)) {
+      const fd = native.pidfdOpen(pid);
+      if (fd < 0) continue;
+      if (pidsIn(path, true).includes(pid)) native.pidfdSignal(fd, signal);
+      native.close(fd);
+    }
+  }
+}

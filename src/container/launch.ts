@@ -1,0 +1,243 @@
+/**
+ * Performs a plan: the runtime's operations here, the rest by runt-init. Whatever fails, what was made is taken back and
+ * the first error is the one that is told.
+ */
+import { removeCgroups } from '../cgroup/remove.js';
+import { encodePlan } from '../plan/encode.js';
+import type { HostFacts } from '../plan/facts.js';
+import { type Op, ops, type Plan } from '../plan/ops.js';
+import type { Spec } from '../spec/types.js';
+import { E } from '../sys/errno.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, AT_RECURSIVE, OPEN_TREE_CLONE } from '../sys/linux.js';
+import { applyCgroupOp } from './cgroup.js';
+import { readReport, type Span, sendFrame } from './channel.js';
+import { type Failed, failure } from './failure.js';
+import { runIdMapHelper } from './id-map.js';
+import { awaitEnd, endOf, processStat } from './process.js';
+import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
+
+const SIGKILL = 9;
+/** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
+const endDeadline = 10_000;
+const go = new Uint8Array([0x67]);
+
+export interface LaunchInput {
+  readonly command: string;
+  readonly root: string;
+  readonly record: ContainerRecord;
+  readonly spec: Spec;
+  readonly facts: HostFacts;
+  readonly plan: Plan;
+  readonly trace: boolean;
+  readonly preserveFds: number;
+}
+
+/** One launch in progress: what it has made so far. */
+export class Launch {
+  pid = 0;
+  pidfd = -1;
+  private sync = -1;
+  private startSocket = -1;
+  private stateDir = false;
+  private readonly cgroups: string[] = [];
+  private readonly slots: number[] = [];
+  readonly spans: Span[] = [];
+
+  constructor(readonly input: LaunchInput) {}
+
+  /**
+   * Performs the plan until runt-init waits for start, and saves the state "created".
+   * @throws RuntError of the operation that failed, after all was undone
+   */
+  perform(): void {
+    const { plan } = this.input;
+    try {
+      const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
+      this.runtimeOps(0, first);
+      this.told(native.write(this.sync, go), 'sync');
+      this.await('created');
+      this.runtimeOps(first, plan.ops.length);
+      this.saveCreated();
+      this.closeShared();
+    } catch (error) {
+      this.undo();
+      throw error;
+    }
+  }
+
+  /** Says start to an init without a start socket and waits for the execve. */
+  start(): void {
+    try {
+      this.told(native.write(this.sync, go), 'wait');
+      this.await('exec');
+      const last = readReport(this.sync);
+      if (last.kind === 'error') throw this.failed(last);
+    } catch (error) {
+      this.undo();
+      throw error;
+    }
+  }
+
+  /** Ends the process and removes cgroups and state; what cannot be removed does not hide the first error. */
+  undo(): void {
+    if (this.pidfd >= 0) {
+      native.pidfdSignal(this.pidfd, SIGKILL);
+      awaitEnd(this.pidfd, endDeadline);
+      endOf(this.pidfd);
+      native.close(this.pidfd);
+      this.pidfd = -1;
+    }
+    this.closeShared();
+    if (this.sync >= 0) native.close(this.sync);
+    this.sync = -1;
+    try {
+      removeCgroups(this.cgroups);
+      if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
+    } catch {
+      // The first error is thrown by the caller.
+    }
+  }
+
+  /** What runt-init has and the runtime needs no more; with a start socket that is the sync socket too. */
+  private closeShared(): void {
+    for (const fd of [...this.slots.splice(0), this.startSocket]) if (fd >= 0) native.close(fd);
+    if (this.startSocket >= 0) {
+      native.close(this.sync);
+      this.sync = -1;
+    }
+    this.startSocket = -1;
+  }
+
+  private runtimeOps(from: number, to: number): void {
+    const { plan, trace } = this.input;
+    for (let index = from; index < to; index++) {
+      const op = plan.ops[index] as Op;
+      if (ops[op.op].by !== 'runtime') continue;
+      const start = trace ? native.monotonic() : 0n;
+      this.apply(op);
+      if (trace) this.spans.push({ index, start, end: native.monotonic() });
+    }
+  }
+
+  private apply(op: Op): void {
+    const { input } = this;
+    switch (op.op) {
+      case 'stateDir':
+        makeStateDir(input.root, input.record.id);
+        this.stateDir = true;
+        save(input.root, input.record);
+        return;
+      case 'startSocket': {
+        const slash = op.path.lastIndexOf('/');
+        const dir = this.ok(op, native.openAt(AT_FDCWD, op.path.slice(0, slash), 0, 0), 'open');
+        const fd = native.unixListen(dir, op.path.slice(slash + 1), 8);
+        native.close(dir);
+        this.startSocket = this.ok(op, fd, 'bind');
+        return;
+      }
+      case 'openTree': {
+        const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0);
+        this.slots[Number(op.slot)] = this.ok(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
+        return;
+      }
+      case 'clone':
+        this.clone(op);
+        return;
+      case 'setGroupsPolicy':
+        this.writeProc(op, 'setgroups', op.value);
+        return;
+      case 'idMap':
+        if (op.helper) runIdMapHelper(op, this.pid, input.record.id);
+        else this.writeProc(op, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
+        return;
+      case 'oomScoreAdj':
+        this.writeProc(op, 'oom_score_adj', String(op.value));
+        return;
+      case 'rlimit': {
+        const { resource, soft, hard } = op;
+        const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
+        this.ok(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
+        return;
+      }
+      case 'cgroupCreate':
+      case 'cgroupWrite':
+      case 'cgroupJoin':
+      case 'cgroupInherit':
+      case 'cgroupControllers': {
+        const failed = applyCgroupOp(op, this.pid, this.cgroups);
+        if (failed) throw this.error(failed);
+        return;
+      }
+    }
+  }
+
+  private clone(op: Extract<Op, { op: 'clone' }>): void {
+    const { plan, trace } = this.input;
+    const pair = new Uint8Array(16);
+    this.ok(op, native.socketPair(pair), 'socketpair');
+    const view = new DataView(pair.buffer);
+    this.sync = view.getInt32(0, true);
+    const theirs = view.getInt32(8, true);
+    const keep = [...this.slots, ...(this.startSocket >= 0 ? [this.startSocket] : [])];
+    const pidfd = new Uint8Array(8);
+    const pid = native.spawnInit(BigInt(op.flags), theirs, new Uint8Array(new Int32Array(keep).buffer), -1, pidfd);
+    native.close(theirs);
+    this.pid = this.ok(op, pid, 'clone3');
+    this.pidfd = new DataView(pidfd.buffer).getInt32(0, true);
+    const { startSocket, slots } = this;
+    sendFrame(this.sync, encodePlan(plan, { trace, startSocket, slots }));
+  }
+
+  private writeProc(op: Op, file: string, value: string): void {
+    const path = `/proc/${this.pid}/${file}`;
+    this.ok(op, native.writeFile(AT_FDCWD, path, 0, 0, host.encode(value)), 'write');
+  }
+
+  /** Reads reports until the wanted one. */
+  private await(wanted: 'created' | 'exec'): void {
+    for (;;) {
+      const report = readReport(this.sync);
+      if (report.kind === wanted) return;
+      if (report.kind === 'trace') this.spans.push(...report.spans);
+      else if (report.kind === 'error') throw this.failed(report);
+      else throw this.died();
+    }
+  }
+
+  private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
+    const op = this.input.plan.ops[report.index] ?? ({ op: 'procfs', at: '' } as const);
+    return this.error({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
+  }
+
+  private died(): Error {
+    const { command, record, spec } = this.input;
+    awaitEnd(this.pidfd, endDeadline);
+    return endOf(this.pidfd).unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
+  }
+
+  /** A peer that is gone is no failure of the write: its report, or its end, says more. */
+  private told(written: number, what: 'sync' | 'wait'): void {
+    if (written < 0 && written !== -E.EPIPE && written !== -E.ECONNRESET) {
+      throw this.error({ op: { op: what, at: '' }, errno: -written, syscall: 'write', detail: '' });
+    }
+  }
+
+  private saveCreated(): void {
+    const { record, root } = this.input;
+    record.pid = this.pid;
+    record.startTime = processStat(this.pid)?.startTime ?? '';
+    record.status = 'created';
+    save(root, record);
+  }
+
+  private ok(op: Op, result: number, syscall: string, detail = ''): number {
+    if (result < 0) throw this.error({ op, errno: -result, syscall, detail });
+    return result;
+  }
+
+  private error(failed: Failed): Error {
+    const { command, record, spec, facts } = this.input;
+    return failure(command, record.id, failed, spec, facts);
+  }
+}

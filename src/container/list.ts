@@ -1,0 +1,42 @@
+/** `list`: every container below a root. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { type ContainerState, describe } from './state.js';
+import { load } from './store.js';
+
+export interface ListOptions {
+  readonly root: string;
+}
+
+/**
+ * States of all containers, by name. What is no container, and one that is removed meanwhile, is left out; one with a
+ * broken state is told as an error only when it is asked for by name, so that it cannot hide the others.
+ * @throws RuntError ERR_STATE when the root cannot be read
+ */
+export function list(o: ListOptions): ContainerState[] {
+  const states: ContainerState[] = [];
+  for (const name of names(o.root)) {
+    try {
+      states.push(describe(o.root, load(o.root, name)));
+    } catch (error) {
+      if (!(error instanceof RuntError)) throw error;
+    }
+  }
+  return states;
+}
+
+function names(root: string): string[] {
+  let buffer = new Uint8Array(65536);
+  for (;;) {
+    const n = native.readDir(AT_FDCWD, root, buffer);
+    if (n === -E.ENOENT) return [];
+    if (n === -E.EOVERFLOW) {
+      buffer = new Uint8Array(buffer.length * 8);
+      continue;
+    }
+    if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: 'read the root directory', path: root, errno: -n });
+    return host.decode(buffer, n).split('\0').filter(Boolean).sort();
+  }
+}

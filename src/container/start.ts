@@ -1,0 +1,89 @@
+/** `start`: the word to a created container (runtime.md#start). */
+import type { Op } from '../plan/ops.js';
+import type { Spec } from '../spec/types.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { readReport } from './channel.js';
+import { failure } from './failure.js';
+import { statusOf } from './process.js';
+import { type ContainerRecord, load, locked, startSocket } from './store.js';
+
+export interface StartOptions {
+  readonly root: string;
+  readonly id: string;
+  readonly trace?: string;
+}
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with why the process could not be executed */
+export function start(o: StartOptions): Promise<void> {
+  return locked(o.root, o.id, async () => {
+    const record = load(o.root, o.id);
+    const status = statusOf(o.root, record);
+    if (status !== 'created') throw wrongStatus(o.id, status);
+    const dir = native.openAt(AT_FDCWD, `${o.root}/${o.id}`, 0, 0);
+    const connection = native.unixConnect(dir, startSocket);
+    native.close(dir);
+    if (connection < 0) {
+      if (connection === -E.ECONNREFUSED) throw wrongStatus(o.id, 'stopped');
+      throw new RuntError({
+        code: 'ERR_STATE',
+        message: `start ${o.id}: connect to the start socket`,
+        errno: -connection,
+      });
+    }
+    try {
+      awaitExec(connection, record);
+    } finally {
+      native.close(connection);
+    }
+    native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
+  });
+}
+
+/** `exec`, then the end of the connection, is success. */
+function awaitExec(connection: number, record: ContainerRecord): void {
+  let said = false;
+  for (;;) {
+    const report = readReport(connection);
+    if (report.kind === 'exec') said = true;
+    else if (report.kind === 'error') throw execFailed(record, report);
+    else if (report.kind === 'eof') {
+      if (said) return;
+      throw new RuntError({
+        code: 'ERR_INIT_DIED',
+        message: `start ${record.id}: runt-init ended before it executed the process`,
+        hint: 'it was killed, by a signal or because its cgroup is out of memory',
+      });
+    }
+  }
+}
+
+/** The plan is not kept: after `wait` it is the exec that fails; the config is read again, for the value, on this way only. */
+function execFailed(record: ContainerRecord, report: { errno: number; syscall: string; detail: string }): RuntError {
+  const spec = readSpec(record.bundle);
+  const args = spec?.process?.args ?? [];
+  const op: Op = { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
+  return failure('start', record.id, { op, ...report }, spec);
+}
+
+function readSpec(bundle: string): Spec | undefined {
+  const buffer = new Uint8Array(4 << 20);
+  const n = native.readFile(AT_FDCWD, `${bundle}/config.json`, buffer);
+  try {
+    return n > 0 ? (JSON.parse(host.decode(buffer, n)) as Spec) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function wrongStatus(id: string, status: string): RuntError {
+  const message =
+    status === 'stopped'
+      ? `cannot start a container that has stopped: ${id}`
+      : status === 'running'
+        ? `cannot start an already running container: ${id}`
+        : `cannot start a container in the ${status} state: ${id}`;
+  return new RuntError({ code: 'ERR_CONTAINER_STATUS', message });
+}

@@ -1,0 +1,56 @@
+/** `state`: what a container is and does (runtime.md#query-state). */
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { statusOf } from './process.js';
+import { type ContainerRecord, load, type Status } from './store.js';
+
+export interface StateOptions {
+  readonly root: string;
+  readonly id: string;
+}
+
+/** The state document; field order as runc prints it. */
+export interface ContainerState {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 0 when stopped. */
+  readonly pid: number;
+  readonly status: Status;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly annotations?: { readonly [key: string]: string };
+  /** Name of the user who made it; empty when the number has none. */
+  readonly owner: string;
+}
+
+/** @throws RuntError ERR_CONTAINER_ID, ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_CORRUPT */
+export function state(o: StateOptions): ContainerState {
+  return describe(o.root, load(o.root, o.id));
+}
+
+export function describe(root: string, record: ContainerRecord): ContainerState {
+  const status = statusOf(root, record);
+  const { ociVersion, id, bundle, rootfs, created, annotations, owner } = record;
+  return {
+    ociVersion,
+    id,
+    pid: status === 'stopped' ? 0 : record.pid,
+    status,
+    bundle,
+    rootfs,
+    created,
+    ...(annotations && { annotations }),
+    owner: userName(owner),
+  };
+}
+
+/** Name of a user of the host, from /etc/passwd (passwd(5)). */
+function userName(uid: number): string {
+  if (uid === 0) return 'root';
+  const buffer = new Uint8Array(1 << 20);
+  const n = native.readFile(AT_FDCWD, '/etc/passwd', buffer);
+  const lines = n > 0 ? host.decode(buffer, n).split('\n') : [];
+  return lines.find((line) => line.split(':')[2] === String(uid))?.split(':')[0] ?? '';
+}
