@@ -27,15 +27,21 @@ export async function remove(o: DeleteOptions): Promise<void> {
   }
 }
 
-function removeLocked(o: DeleteOptions): void {
-  let record: ContainerRecord;
+/** The record; undefined when it cannot be read and force does without: nothing in it can be trusted then. */
+function recordOf(o: DeleteOptions): ContainerRecord | undefined {
   try {
-    record = load(o.root, o.id);
+    return load(o.root, o.id);
   } catch (error) {
-    // Nothing in a state that cannot be read can be trusted to be killed or removed; only the directory is ours.
-    if (o.force && error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT')
-      return removeStateDir(o.root, o.id);
+    if (o.force && error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return undefined;
     throw error;
+  }
+}
+
+function removeLocked(o: DeleteOptions): void {
+  const record = recordOf(o);
+  if (!record) {
+    removeStateDir(o.root, o.id);
+    return;
   }
   const status = statusOf(o.root, record);
   if (status !== 'stopped' && status !== 'created' && !o.force) {
