@@ -81,16 +81,31 @@ function init() {
     'build/kernel',
   ];
   const list = objects('musl-gcc', sources, headers, 'build/init', flags);
-  link('musl-gcc', 'build/runt-init', list, ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none']);
+  link('musl-gcc', 'build/runt-init', list, [
+    '-static',
+    '-s',
+    '-Wl,--gc-sections',
+    '-Wl,-z,noexecstack',
+    '-Wl,--build-id=none',
+  ]);
 }
 
 function core(out, extra) {
   const sources = files('native/core', '.c');
   const headers = [...files('native/core', '.h'), 'build/gen/abi.h'];
-  const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-fvisibility=hidden', ...extra];
+  const flags = [
+    ...warnings,
+    '-O2',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-Ibuild/gen',
+    '-fvisibility=hidden',
+    ...extra,
+  ];
   flags.push('-DRUNT_INIT_PATH="build/runt-init"');
   // image.c embeds runt-init.
-  if (time('build/runt-init') > time(`${out}/native_core_image.o`)) rmSync(`${out}/native_core_image.o`, { force: true });
+  if (time('build/runt-init') > time(`${out}/native_core_image.o`))
+    rmSync(`${out}/native_core_image.o`, { force: true });
   return objects('gcc', sources, headers, out, flags);
 }
 
@@ -139,7 +154,9 @@ export async function bytecode(entry, out, compiler, keepLines) {
   const manifest = [];
   const rows = [];
   let asm = '';
-  const outputs = Object.entries(metafile.outputs).sort(([a], [b]) => Number(b.endsWith('/main.js')) - Number(a.endsWith('/main.js')));
+  const outputs = Object.entries(metafile.outputs).sort(
+    ([a], [b]) => Number(b.endsWith('/main.js')) - Number(a.endsWith('/main.js')),
+  );
   for (const [path, output] of outputs) {
     const name = path.slice(path.lastIndexOf('/') + 1);
     let text = readFileSync(path, 'utf8');
@@ -193,10 +210,22 @@ const uint32_t piece_count = ${rows.length};
 export async function program(entry, output, out, keepLines = false) {
   const qjs = quickjs();
   if (!qjs) return false;
-  const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs', `-isystem`, qjs.include];
+  const flags = [
+    ...warnings,
+    '-O2',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-Ibuild/gen',
+    '-Inative/quickjs',
+    `-isystem`,
+    qjs.include,
+  ];
   const list = ['bind', 'text', 'main'].map((f) => `native/quickjs/${f}.c`);
   const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
-  const objs = objects('gcc', [...list, 'build/gen/quickjs-abi.c'], headers, 'build/static', [...flags, '-Wno-unused-parameter']);
+  const objs = objects('gcc', [...list, 'build/gen/quickjs-abi.c'], headers, 'build/static', [
+    ...flags,
+    '-Wno-unused-parameter',
+  ]);
   const compilerObject = objects('gcc', ['native/quickjs/compile.c'], [], 'build/static', flags);
   link('gcc', 'build/compile', [...compilerObject, qjs.archive], ['-lm', '-lpthread']);
   const table = await bytecode(entry, out, 'build/compile', keepLines);
@@ -207,7 +236,12 @@ export async function program(entry, output, out, keepLines = false) {
     for (const f of files(out, '.o')) rmSync(f);
     run('gcc', ...flags, '-c', table, '-o', object);
   }
-  link('gcc', output, [...objs, object, ...core('build/static', []), qjs.archive], ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none', '-lm']);
+  link(
+    'gcc',
+    output,
+    [...objs, object, ...core('build/static', []), qjs.archive],
+    ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none', '-lm'],
+  );
   return true;
 }
 
@@ -223,7 +257,13 @@ async function all() {
     }
   }
   init();
-  link('gcc', 'dist/librunt.so', core('build/shared', ['-fPIC']), ['-shared', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro,-z,now']);
+  link('gcc', 'dist/librunt.so', core('build/shared', ['-fPIC']), [
+    '-shared',
+    '-s',
+    '-Wl,--gc-sections',
+    '-Wl,-z,noexecstack',
+    '-Wl,-z,relro,-z,now',
+  ]);
   await node();
   if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
     console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');

@@ -53,16 +53,24 @@ function abiBinding(name, f) {
     '  (void)self;',
   ];
   if (f.args.length === 0) lines.push('  (void)argv;');
-  lines.push(`  if (argc != ${f.args.length}) return JS_ThrowTypeError(ctx, "${name} takes ${f.args.length} arguments");`);
+  lines.push(
+    `  if (argc != ${f.args.length}) return JS_ThrowTypeError(ctx, "${name} takes ${f.args.length} arguments");`,
+  );
   const strings = f.args.map(([, t], i) => [t, i]).filter(([t]) => t === 'str');
   const call = [];
   // Numbers and buffers first: nothing is held when they are refused.
   f.args.forEach(([n, t], i) => {
     if (t === 'i32') {
-      lines.push(`  int32_t a${i};`, `  if (want_i32(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`);
+      lines.push(
+        `  int32_t a${i};`,
+        `  if (want_i32(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`,
+      );
       call.push(`a${i}`);
     } else if (t === 'i64') {
-      lines.push(`  int64_t a${i};`, `  if (want_i64(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`);
+      lines.push(
+        `  int64_t a${i};`,
+        `  if (want_i64(ctx, argv[${i}], &a${i}, "${name}", "${n}")) return JS_EXCEPTION;`,
+      );
       call.push(`a${i}`);
     } else if (t === 'str') {
       call.push(`s${i}`);
@@ -117,11 +125,21 @@ function opsHeader(ops) {
   const codes = init.map(([n, o]) => `  OP_${upper(n)} = ${o.code}, /* ${comment(o.doc)} */`).join('\n');
   const fields = init
     .filter(([, o]) => Object.keys(o.fields).length > 0)
-    .map(([n, o]) => `enum { ${Object.keys(o.fields).map((f, i) => `${upper(n)}_${upper(f)} = ${i}`).join(', ')} };`)
+    .map(
+      ([n, o]) =>
+        `enum { ${Object.keys(o.fields)
+          .map((f, i) => `${upper(n)}_${upper(f)} = ${i}`)
+          .join(', ')} };`,
+    )
     .join('\n');
   const kinds = { str: 's', int: 'i', list: 'l' };
   const shapes = init
-    .map(([n, o]) => `    {${o.code}, "${n}", "${Object.values(o.fields).map((k) => kinds[k]).join('')}"},`)
+    .map(
+      ([n, o]) =>
+        `    {${o.code}, "${n}", "${Object.values(o.fields)
+          .map((k) => kinds[k])
+          .join('')}"},`,
+    )
     .join('\n');
   const most = Math.max(...init.map(([, o]) => Object.keys(o.fields).length));
   return `${banner}

@@ -11,9 +11,13 @@ const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
 
 /** The Debian mirror that this machine uses. */
 function mirror() {
-  const lines = execFileSync('apt-get', ['indextargets', '--format', '$(CREATED_BY) $(ORIGIN) $(REPO_URI) $(CODENAME)'], {
-    encoding: 'utf8',
-  }).split('\n');
+  const lines = execFileSync(
+    'apt-get',
+    ['indextargets', '--format', '$(CREATED_BY) $(ORIGIN) $(REPO_URI) $(CODENAME)'],
+    {
+      encoding: 'utf8',
+    },
+  ).split('\n');
   for (const line of lines) {
     const [kind, origin, uri, codename = ''] = line.split(' ');
     if (kind === 'Packages' && origin === 'Debian' && uri && !codename.includes('-')) return uri;
@@ -38,14 +42,17 @@ function sourceTarball(dir) {
       `Dir::Cache=${here}/cache`,
       'APT::Sandbox::User=root',
     ].flatMap((o) => ['-o', o]);
-    const apt = (...args) => execFileSync('apt-get', [...options, ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+    const apt = (...args) =>
+      execFileSync('apt-get', [...options, ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
     apt('-q', 'update');
     apt('-q', 'source', '--download-only', 'quickjs');
     rmSync(`${dir}/apt`, { recursive: true });
   }
   const name = found();
   if (!name) throw new Error(`the source package holds no quickjs ${VERSION}`);
-  const sum = createHash('sha256').update(readFileSync(`${dir}/${name}`)).digest('hex');
+  const sum = createHash('sha256')
+    .update(readFileSync(`${dir}/${name}`))
+    .digest('hex');
   if (sum !== SHA256) throw new Error(`${name} has SHA-256 ${sum}, expected ${SHA256}`);
   return `${dir}/${name}`;
 }
@@ -76,7 +83,11 @@ export function quickjs() {
     return undefined;
   }
   const out = 'build/quickjs';
-  const stamp = createHash('sha256').update(tree).update(readFileSync(`${tree}/quickjs.c`)).digest('hex').slice(0, 12);
+  const stamp = createHash('sha256')
+    .update(tree)
+    .update(readFileSync(`${tree}/quickjs.c`))
+    .digest('hex')
+    .slice(0, 12);
   const archive = `${out}/libquickjs-${stamp}.a`;
   if (!existsSync(archive)) {
     mkdirSync(out, { recursive: true });

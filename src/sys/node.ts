@@ -43,7 +43,7 @@ function checked(name: string, argument: string, type: AbiType, value: unknown, 
     case 'str':
       if (typeof value !== 'string') throw new TypeError(`${name}: ${argument} must be a string`);
       if (value.includes('\0')) throw new TypeError(`${name}: ${argument} holds a NUL`);
-      if (!value.isWellFormed()) throw new TypeError(`${name}: ${argument} holds a lone surrogate`);
+      if (/\p{Surrogate}/u.test(value)) throw new TypeError(`${name}: ${argument} holds a lone surrogate`);
       out.push(value);
       return;
     default:

@@ -1,0 +1,140 @@
+/** Files: a typed façade over the native file functions. Failures are RuntErrors with the code ERR_IO. */
+import { E } from './errno.js';
+import { RuntError } from './error.js';
+import { host, native } from './host.js';
+
+/** openat(2)'s "relative to the current directory". */
+const AT_FDCWD = -100;
+const FIRST_SIZE = 16384;
+/** No file that we read as a whole is larger: config.json is the largest. */
+const MAX_SIZE = 16 << 20;
+
+/** What stat(2) tells; `mtime` in ns since 1970. */
+export interface Stat {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly rdev: bigint;
+  readonly mtime: bigint;
+}
+
+/** The output buffer, kept for the next call. */
+let buffer: Uint8Array | undefined;
+
+/** Calls with a larger buffer each time until the output fits; the length or -errno. */
+function fill(call: (out: Uint8Array) => number): number {
+  buffer ??= new Uint8Array(FIRST_SIZE);
+  for (;;) {
+    const length = call(buffer);
+    if (length !== -E.EOVERFLOW || buffer.length >= MAX_SIZE) return length;
+    buffer = new Uint8Array(buffer.length * 4);
+  }
+}
+
+function fail(result: number, verb: string, path: string, syscall: string): never {
+  throw new RuntError({ code: 'ERR_IO', message: `${verb} ${path}`, path, errno: -result, syscall });
+}
+
+/** True when a file that is not there explains the result. */
+const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
+
+function text(length: number): string {
+  return host.decode(buffer as Uint8Array, length);
+}
+
+/** The bytes of a file of at most 16 MiB, in a buffer of their own. */
+export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
+  const length = fill((out) => native.readFile(dirfd, path, out));
+  if (length < 0) fail(length, 'read', path, 'open');
+  return (buffer as Uint8Array).slice(0, length);
+}
+
+/** The text of a file of at most 16 MiB. */
+export function readText(path: string, dirfd = AT_FDCWD): string {
+  const length = fill((out) => native.readFile(dirfd, path, out));
+  if (length < 0) fail(length, 'read', path, 'open');
+  return text(length);
+}
+
+/** As readText; undefined when there is no such file. */
+export function tryReadText(path: string, dirfd = AT_FDCWD): string | undefined {
+  const length = fill((out) => native.readFile(dirfd, path, out));
+  if (isMissing(length)) return undefined;
+  if (length < 0) fail(length, 'read', path, 'open');
+  return text(length);
+}
+
+/** The names in a directory, without . and .., in the kernel's order. */
+export function listDir(path: string, dirfd = AT_FDCWD): string[] {
+  const length = fill((out) => native.readDir(dirfd, path, out));
+  if (length < 0) fail(length, 'list', path, 'getdents64');
+  return length === 0 ? [] : text(length - 1).split('\0');
+}
+
+/** As listDir; undefined when there is no such directory. */
+export function tryListDir(path: string, dirfd = AT_FDCWD): string[] | undefined {
+  const length = fill((out) => native.readDir(dirfd, path, out));
+  if (isMissing(length)) return undefined;
+  if (length < 0) fail(length, 'list', path, 'getdents64');
+  return length === 0 ? [] : text(length - 1).split('\0');
+}
+
+/** The target of a symlink. */
+export function readLink(path: string, dirfd = AT_FDCWD): string {
+  const length = fill((out) => native.readLink(dirfd, path, out));
+  if (length < 0) fail(length, 'read the link', path, 'readlink');
+  return text(length);
+}
+
+/** What stat(2) tells, symlinks followed unless `flags` holds AT_SYMLINK_NOFOLLOW; undefined when nothing is there. */
+export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undefined {
+  const out = new Uint8Array(64);
+  const result = native.stat(dirfd, path, flags, out);
+  if (isMissing(result)) return undefined;
+  if (result < 0) fail(result, 'stat', path, 'newfstatat');
+  const [mode, uid, gid, size, ino, dev, rdev, mtime] = new BigInt64Array(out.buffer) as unknown as bigint[];
+  return {
+    mode: Number(mode),
+    uid: Number(uid),
+    gid: Number(gid),
+    size: Number(size),
+    ino: BigInt.asUintN(64, ino as bigint),
+    dev: BigInt.asUintN(64, dev as bigint),
+    rdev: BigInt.asUintN(64, rdev as bigint),
+    mtime: mtime as bigint,
+  };
+}
+
+/** As tryStat; throws when nothing is there. */
+export function stat(path: string, dirfd = AT_FDCWD, flags = 0): Stat {
+  return tryStat(path, dirfd, flags) ?? fail(-E.ENOENT, 'stat', path, 'newfstatat');
+}
+
+/** Whether the effective user can reach something at path. */
+export function exists(path: string): boolean {
+  return native.access(path, 0) === 0;
+}
+
+/** Writes `data` in one write(2). Flags are added to O_WRONLY|O_CLOEXEC: O_CREAT and O_TRUNC are the caller's to give. */
+export function write(path: string, data: string | Uint8Array, flags = 0, mode = 0o600, dirfd = AT_FDCWD): void {
+  const bytes = typeof data === 'string' ? host.encode(data) : data;
+  const result = native.writeFile(dirfd, path, flags, mode, bytes);
+  if (result < 0) fail(result, 'write', path, 'write');
+}
+
+/** Replaces a file: readers see the old or the new text, never a part. */
+export function replace(path: string, data: string | Uint8Array, mode = 0o600, dirfd = AT_FDCWD): void {
+  const result = native.replaceFile(dirfd, path, mode, typeof data === 'string' ? host.encode(data) : data);
+  if (result < 0) fail(result, 'replace', path, 'rename');
+}
+
+/** Makes a directory; false when something is there already. */
+export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
+  const result = native.mkdirAt(dirfd, path, mode);
+  if (result === -E.EEXIST) return false;
+  if (result < 0) fail(result, 'make the directory', path, 'mkdir');
+  return true;
+}
