@@ -3,7 +3,7 @@
  * after `=` or as the next argument, and flags on either side of the arguments.
  */
 import { RuntError } from '../sys/error.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../sys/nearest.js';
 import type { Flags } from './syntax.js';
 
 /** What is wrong with a command line. `where` is the command, '' before it. */

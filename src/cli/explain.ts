@@ -8,7 +8,7 @@ import { colour } from './colour.js';
 import { refuseCgroupManagers, rootlessMode } from './create-options.js';
 import { print } from './output.js';
 import { absolute } from './path.js';
-import { rootDirectory } from './root.js';
+import { findRoot } from './root.js';
 import type { Call } from './syntax.js';
 
 export function command(call: Call<'explain'>): number {
@@ -17,28 +17,30 @@ export function command(call: Call<'explain'>): number {
   const json = flags.format === 'json';
   if (flags.diff) {
     if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
-    const [a, b] = [planOf(call, args[0]!), planOf(call, args[1]!)];
-    print(json ? explainDiffJson(a.plan, b.plan) : explainDiff(a.plan, b.plan, { colour: colour() }));
+    // One id for both: two names are no difference between the bundles.
+    const id = flags.id ?? 'container';
+    const [a, b] = [planOf(call, args[0]!, id), planOf(call, args[1]!, id)];
+    print(json ? explainDiffJson(a, b) : explainDiff(a, b, { colour: colour() }));
     return 0;
   }
   if (args.length > 1) throw usageError('explain', `unexpected argument "${args[1]}": only --diff takes two bundles`);
-  const { id, plan } = planOf(call, args[0] ?? '.');
+  const bundle = absolute(args[0] ?? '.');
+  const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
+  const plan = planOf(call, bundle, id);
   print(json ? explainJson(plan) : explainText(plan, { colour: colour(), id }));
   return 0;
 }
 
-function planOf({ global, flags }: Call<'explain'>, path: string): { id: string; plan: Plan } {
-  const bundle = absolute(path);
-  const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
-  const { plan } = compileBundle({
-    root: rootDirectory(global),
+function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Plan {
+  return compileBundle({
+    // Only named in the plan, so a user who has none yet may explain too.
+    root: findRoot(global) ?? '/run/runt',
     id,
-    bundle,
+    bundle: absolute(bundle),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
     debug: global.debug === true,
-  });
-  return { id, plan };
+  }).plan;
 }

@@ -4,6 +4,7 @@
  * Engines rely on two things: the text is on standard error whether or not there is a log, and on a failure the log
  * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
  */
+import { printable } from '../plan/printable.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_WRONLY } from '../sys/linux.js';
@@ -49,7 +50,8 @@ export function reportFailure(error: unknown, global: Globals): number {
     if (e[key] !== undefined) fields[key] = e[key];
   }
   if (logFd >= 0 || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
-  if (logFd >= 0 || global['log-format'] !== 'json') printError(`runt: ${e.report()}\n`);
+  if (logFd >= 0 || global['log-format'] !== 'json')
+    printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
   if (global.debug) writeLine(global, 'debug', stackOf(e), {});
   if (logFd >= 0) native.close(logFd);
   logFd = -1;

@@ -10,6 +10,17 @@ import type { globals, Values } from './syntax.js';
  * user namespace (the rule of runc, so that both look in the same kind of place). Throws ERR_USAGE when there is none.
  */
 export function rootDirectory(global: Values<typeof globals>): string {
+  const root = findRoot(global);
+  if (root !== undefined) return root;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: 'no directory for the state of containers',
+    hint: 'for a user who is not root it is $XDG_RUNTIME_DIR/runt, and XDG_RUNTIME_DIR is not set; --root DIR names another',
+  });
+}
+
+/** The same, undefined when there is none. */
+export function findRoot(global: Values<typeof globals>): string | undefined {
   if (global.root) return absolute(global.root);
   const ids = new DataView(new ArrayBuffer(32));
   native.ids(new Uint8Array(ids.buffer));
@@ -17,12 +28,7 @@ export function rootDirectory(global: Values<typeof globals>): string {
   const runtimeDir = host.env.XDG_RUNTIME_DIR;
   if (runtimeDir && (ordinary || (host.env.USER !== 'root' && inUserNamespace())))
     return absolute(`${runtimeDir}/runt`);
-  if (!ordinary) return '/run/runt';
-  throw new RuntError({
-    code: 'ERR_USAGE',
-    message: 'no directory for the state of containers',
-    hint: 'for a user who is not root it is $XDG_RUNTIME_DIR/runt, and XDG_RUNTIME_DIR is not set; --root DIR names another',
-  });
+  return ordinary ? undefined : '/run/runt';
 }
 
 /** The initial user namespace maps all ids to themselves (user_namespaces(7)). */

@@ -1,4 +1,6 @@
 /** The version of runt, put in by the build. */
+import { OCI_VERSION } from '../spec/version.js';
+
 declare const __RUNT_VERSION__: string;
 declare const __RUNT_COMMIT__: string;
 
@@ -6,5 +8,5 @@ declare const __RUNT_COMMIT__: string;
 export function versionText(): string {
   const version = typeof __RUNT_VERSION__ === 'string' ? __RUNT_VERSION__ : 'unreleased';
   const commit = typeof __RUNT_COMMIT__ === 'string' ? __RUNT_COMMIT__ : 'unknown';
-  return `runt version ${version}\ncommit: ${commit}\nspec: 1.3.0\n`;
+  return `runt version ${version}\ncommit: ${commit}\nspec: ${OCI_VERSION}\n`;
 }

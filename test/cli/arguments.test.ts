@@ -1,0 +1,123 @@
+/** Arguments: Go's forms of flags, their values, and what is said when they are wrong. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
+import { commands, globals } from '../../src/cli/syntax.js';
+import type { RuntError } from '../../src/sys/error.js';
+
+function parse(name: keyof typeof commands, ...args: string[]) {
+  const flags: Record<string, unknown> = {};
+  const rest = parseFlags(name, commands[name].flags, args, flags);
+  return { flags, rest };
+}
+
+function fault(f: () => unknown): RuntError {
+  try {
+    f();
+  } catch (e) {
+    return e as RuntError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+test('a value may follow = or be the next argument, after one dash or two', () => {
+  for (const form of [
+    ['--bundle', '/b'],
+    ['--bundle=/b'],
+    ['-bundle', '/b'],
+    ['-bundle=/b'],
+    ['-b', '/b'],
+    ['-b=/b'],
+    ['--b=/b'],
+  ]) {
+    assert.equal(parse('create', ...form, 'id'), { flags: { bundle: '/b' }, rest: ['id'] }, form.join(' '));
+  }
+});
+
+test('flags may stand on either side of the container id', () => {
+  assert.equal(parse('delete', 'id', '--force'), { flags: { force: true }, rest: ['id'] });
+  assert.equal(parse('kill', 'id', '-a', 'KILL'), { flags: { all: true }, rest: ['id', 'KILL'] });
+});
+
+test('-- ends the flags and a single dash is an argument', () => {
+  assert.equal(parse('kill', '--', '-x', '--all'), { flags: {}, rest: ['-x', '--all'] });
+  assert.equal(parse('kill', '-', '-a'), { flags: { all: true }, rest: ['-'] });
+});
+
+test('a boolean takes the spellings of strconv.ParseBool after =, and never the next argument', () => {
+  assert.is(parse('kill', '--all=false', 'id').flags.all, false);
+  assert.is(parse('kill', '--all=T', 'id').flags.all, true);
+  assert.is(parse('kill', '-a=0', 'id').flags.all, false);
+  assert.equal(parse('kill', '--all', 'false').rest, ['false']);
+  assert.match(
+    fault(() => parse('kill', '--all=yes', 'id')).message,
+    'kill: flag --all must be true or false, not "yes"',
+  );
+});
+
+test('a value may be empty and may hold =', () => {
+  assert.is(parse('create', '--bundle=', 'id').flags.bundle, '');
+  assert.is(parse('create', '--pid-file=a=b', 'id').flags['pid-file'], 'a=b');
+});
+
+test('the last of a repeated flag wins', () => {
+  assert.is(parse('create', '-b', '/1', '--bundle=/2', 'id').flags.bundle, '/2');
+});
+
+test('integers are read strictly', () => {
+  assert.is(parse('create', '--preserve-fds', '3', 'id').flags['preserve-fds'], 3);
+  for (const bad of ['', '-1', '1x', '0x10', '1.5', ' 1', '9999999999']) {
+    const e = fault(() => parse('create', `--preserve-fds=${bad}`, 'id'));
+    assert.is(e.code, 'ERR_USAGE');
+    assert.is(e.message, `create: flag --preserve-fds needs an integer ≥ 0, not "${bad}"`);
+  }
+});
+
+test('a choice takes its words only', () => {
+  assert.is(parse('list', '-f', 'json').flags.format, 'json');
+  const e = fault(() => parse('list', '--format', 'jsn'));
+  assert.is(e.message, 'list: flag --format must be table or json, not "jsn"; did you mean json?');
+});
+
+test('an unknown flag is refused with the nearest one', () => {
+  const e = fault(() => parse('create', '--bundel', '/b', 'id'));
+  assert.is(e.code, 'ERR_USAGE');
+  assert.is(e.message, 'create: unknown flag --bundel; did you mean --bundle?');
+  assert.is(fault(() => parse('create', '--bundel=/b', 'id')).message, e.message);
+  assert.is(fault(() => parse('create', '--zzz', 'id')).message, 'create: unknown flag --zzz');
+  assert.is(fault(() => parse('create', '--__proto__', 'id')).message, 'create: unknown flag --__proto__');
+  // A flag is not the sum of short ones, as in Go.
+  assert.is(fault(() => parse('list', '-qf', 'json')).message, 'list: unknown flag -qf');
+});
+
+test('a flag at the end needs its value', () => {
+  assert.is(fault(() => parse('create', 'id', '--bundle')).message, 'create: flag --bundle needs a value');
+});
+
+test("flags of runc's that come later are refused by their full name", () => {
+  const e = fault(() => parse('create', '--console-socket', '/s', 'id'));
+  assert.is(e.code, 'ERR_UNSUPPORTED');
+  assert.is(e.message, 'create: --console-socket is not supported by this version of runt');
+});
+
+test('what comes before the command ends at the first argument', () => {
+  const flags: Record<string, unknown> = {};
+  const rest = parseFlags('', globals, ['--root', '/r', '-log-format=json', 'state', '--debug', 'id'], flags, true);
+  assert.equal(flags, { root: '/r', 'log-format': 'json' });
+  assert.equal(rest, ['state', '--debug', 'id']);
+});
+
+test('missing and extra arguments are named', () => {
+  const message = (form: string, ...args: string[]) => fault(() => checkArguments('kill', form, args)).message;
+  checkArguments('kill', '<container-id> [signal]', ['a']);
+  checkArguments('kill', '<container-id> [signal]', ['a', 'b']);
+  checkArguments('list', '', []);
+  assert.is(message('<container-id> [signal]'), 'kill: missing argument <container-id>');
+  assert.is(
+    message('<container-id> [signal]', 'a', 'b', 'c'),
+    'kill: unexpected argument "c": kill takes <container-id> [signal]',
+  );
+  assert.is(message('', 'x'), 'kill: unexpected argument "x": kill takes none');
+});
+
+test.run();

@@ -1,0 +1,50 @@
+/** A host without a machine behind it: it keeps what is written, and its functions can be replaced. */
+import type { Native } from '../../src/sys/abi.js';
+import { setHost } from '../../src/sys/host.js';
+
+export interface FakeHost {
+  /** Text written to each descriptor. */
+  written(fd: number): string;
+}
+
+/** Puts a fake host in force. A native function that the test does not give fails the test by its name. */
+export function fakeHost(
+  args: readonly string[],
+  functions: Partial<Native> = {},
+  env: Record<string, string> = {},
+): FakeHost {
+  const texts = new Map<number, string>();
+  const decode = (bytes: Uint8Array, length = bytes.length): string =>
+    new TextDecoder().decode(bytes.subarray(0, length));
+  const given: Partial<Native> = {
+    write: (fd, data) => {
+      texts.set(fd, (texts.get(fd) ?? '') + decode(data));
+      return data.length;
+    },
+    isTerminal: () => 0,
+    realtime: () => 1700000000123456789n,
+    close: () => 0,
+    cwd: (data) => fill(data, '/work dir'),
+    ids: (data) => {
+      data.fill(0);
+      return 0;
+    },
+    ...functions,
+  };
+  const native = new Proxy(given, {
+    get(target, name) {
+      const f = target[name as keyof Native];
+      if (f === undefined) throw new Error(`the command called native.${String(name)}`);
+      return f;
+    },
+  }) as Native;
+  setHost({ name: 'node', native, args, env, decode, encode: (text) => new TextEncoder().encode(text) });
+  return { written: (fd) => texts.get(fd) ?? '' };
+}
+
+/** Puts text into an `out` buffer as C does. */
+export function fill(data: Uint8Array, text: string): number {
+  const bytes = new TextEncoder().encode(text);
+  data.set(bytes);
+  return bytes.length;
+}

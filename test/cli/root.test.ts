@@ -1,0 +1,59 @@
+/** The default root: runc's rule for who is root, and where. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { absolute } from '../../src/cli/path.js';
+import { rootDirectory } from '../../src/cli/root.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { fakeHost, fill } from './fake-host.js';
+
+const initialMap = '         0          0 4294967295\n';
+
+function root(euid: number, env: Record<string, string>, uidMap = initialMap): string {
+  fakeHost(
+    [],
+    {
+      ids: (data) => {
+        new DataView(data.buffer, data.byteOffset).setBigInt64(8, BigInt(euid), true);
+        return 0;
+      },
+      readFile: (_, path, data) => {
+        assert.is(path, '/proc/self/uid_map');
+        return fill(data, uidMap);
+      },
+    },
+    env,
+  );
+  return rootDirectory({});
+}
+
+test('root keeps state in /run/runt, whatever XDG_RUNTIME_DIR says', () => {
+  assert.is(root(0, {}), '/run/runt');
+  assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/0' }), '/run/runt');
+});
+
+test('an ordinary user keeps it in XDG_RUNTIME_DIR, and is told when there is none', () => {
+  assert.is(root(1000, { XDG_RUNTIME_DIR: '/run/user/1000' }), '/run/user/1000/runt');
+  try {
+    root(1000, {});
+    assert.unreachable();
+  } catch (e) {
+    assert.is((e as RuntError).code, 'ERR_USAGE');
+    assert.match((e as RuntError).hint!, 'XDG_RUNTIME_DIR');
+  }
+});
+
+test('root of his own user namespace is an ordinary user, unless he says that he is root', () => {
+  const map = '         0       1000          1\n';
+  assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000' }, map), '/run/user/1000/runt');
+  assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000', USER: 'root' }, map), '/run/runt');
+});
+
+test('--root is made absolute by the letter', () => {
+  fakeHost([]);
+  assert.is(rootDirectory({ root: 'r' }), '/work dir/r');
+  assert.is(rootDirectory({ root: '/a//b/../c/.' }), '/a/c');
+  assert.is(absolute('../../..'), '/');
+  assert.is(absolute('.'), '/work dir');
+});
+
+test.run();
