@@ -112,8 +112,8 @@ static const JSCFunctionListEntry native_functions[] = {
 ${list}
 };
 
-int bind_native(JSContext *ctx, JSValue object) {
-  return JS_SetPropertyFunctionList(ctx, object, native_functions, ${entries.length});
+void bind_native(JSContext *ctx, JSValue object) {
+  JS_SetPropertyFunctionList(ctx, object, native_functions, ${entries.length});
 }
 `;
 }

@@ -104,3 +104,9 @@ int32_t runt_isTerminal(int32_t fd) {
     return 1;
   return errno == EBADF ? -EBADF : 0;
 }
+
+int32_t runt_prlimit(int32_t pid, int32_t resource, int64_t soft, int64_t hard) {
+  /* The kernel's struct: RLIM_INFINITY is 2^64-1, which is -1 here. */
+  const uint64_t limit[2] = {(uint64_t)soft, (uint64_t)hard};
+  return result(syscall(SYS_prlimit64, pid, resource, limit, NULL));
+}

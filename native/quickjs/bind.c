@@ -34,10 +34,22 @@ int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *funct
   return -1;
 }
 
+/* The class of Uint8Array, which QuickJS gives no name: learned from the first one, made here. */
+static JSClassID uint8_array_class(JSContext *ctx) {
+  static JSClassID known;
+  if (known == 0) {
+    JSValueConst none[3] = {JS_NewInt32(ctx, 0), JS_UNDEFINED, JS_UNDEFINED};
+    JSValue array = JS_NewTypedArray(ctx, 3, none, JS_TYPED_ARRAY_UINT8);
+    known = JS_GetClassID(array);
+    JS_FreeValue(ctx, array);
+  }
+  return known;
+}
+
 int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len, const char *function,
                const char *argument) {
   size_t offset, bytes, per_element, whole;
-  if (JS_GetTypedArrayType(value) == JS_TYPED_ARRAY_UINT8) {
+  if (JS_IsObject(value) && JS_GetClassID(value) == uint8_array_class(ctx)) {
     JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, &bytes, &per_element);
     if (JS_IsException(buffer))
       return -1;
