@@ -1,7 +1,5 @@
 /** The processes of a cgroup: whom `kill --all` and `delete --force` reach. */
-import { tryReadText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { tryListDir, tryReadText, tryStat } from '../sys/fs.js';
 import { isCgroup } from './facts.js';
 
 /**
@@ -18,30 +16,24 @@ export function pidsIn(path: string, recursive: boolean): number[] {
 }
 
 function collect(path: string, recursive: boolean, pids: Set<number>): void {
-  // Unreadable in a threaded cgroup (EOPNOTSUPP, cgroups(7)): its processes are in the file of the domain above.
-  for (const line of (tryReadText(`${path}/cgroup.procs`) ?? '').split('\n')) if (line !== '') pids.add(Number(line));
+  for (const pid of processes(path)) pids.add(pid);
   if (!recursive) return;
-  for (const child of children(path)) collect(`${path}/${child}`, true, pids);
-}
-
-/** The cgroups below a cgroup: its directories. */
-function children(path: string): string[] {
-  let buffer = new Uint8Array(8192);
-  for (;;) {
-    const length = native.readDir(AT_FDCWD, path, buffer);
-    if (length >= 0) {
-      return host
-        .decode(buffer, length)
-        .split('\0')
-        .filter((name) => name !== '' && isDirectory(`${path}/${name}`));
-    }
-    if (buffer.length >= 1 << 22) return [];
-    buffer = new Uint8Array(buffer.length * 4);
+  for (const name of tryListDir(path) ?? []) {
+    const child = `${path}/${name}`;
+    if (((tryStat(child)?.mode ?? 0) & S_IFMT) === S_IFDIR) collect(child, true, pids);
   }
 }
 
-function isDirectory(path: string): boolean {
-  const data = new Uint8Array(64);
-  if (native.stat(AT_FDCWD, path, 0, data) < 0) return false;
-  return (Number(new DataView(data.buffer).getBigInt64(0, true)) & 0o170000) === 0o040000;
+/** None where the file cannot be read: a cgroup that is removed at this moment, or a threaded one (EOPNOTSUPP), whose processes are in the file of the domain above. */
+function processes(path: string): number[] {
+  try {
+    const lines = (tryReadText(`${path}/cgroup.procs`) ?? '').split('\n');
+    return lines.filter((line) => line !== '').map(Number);
+  } catch {
+    return [];
+  }
 }
+
+/** inode(7) */
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;

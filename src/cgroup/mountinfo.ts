@@ -1,0 +1,70 @@
+/** The cgroup mounts in /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+
+export interface CgroupMount {
+  readonly id: string;
+  readonly parent: string;
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * The cgroup mounts that a path reaches, those below /sys/fs/cgroup first. mountinfo still lists what a later mount
+ * covers (a tmpfs over /sys/fs/cgroup leaves the old hierarchies in it). Only the lines of interest are parsed:
+ * a host with many containers has thousands.
+ */
+export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
+  const cgroups = linesWith(mountinfo, ' - cgroup').map(parseMount);
+  if (cgroups.length === 0) return [];
+  const above = linesWith(mountinfo, ' /sys').map(parseMount);
+  const byId = new Map([...above, ...cgroups].map((m) => [m.id, m]));
+  const covered = (m: CgroupMount): boolean => {
+    const chain = new Set<string>();
+    for (let c: CgroupMount | undefined = m; c && !chain.has(c.id); c = byId.get(c.parent)) chain.add(c.id);
+    return above.some(
+      (n) =>
+        !chain.has(n.id) &&
+        chain.has(n.parent) &&
+        (m.mountPoint === n.mountPoint || inside(m.mountPoint, n.mountPoint)),
+    );
+  };
+  const visible = cgroups.filter((m) => (m.type === 'cgroup' || m.type === 'cgroup2') && !covered(m));
+  const usual = (m: CgroupMount) => m.mountPoint === '/sys/fs/cgroup' || inside(m.mountPoint, '/sys/fs/cgroup');
+  return [...visible.filter(usual), ...visible.filter((m) => !usual(m))];
+}
+
+export const inside = (path: string, directory: string): boolean => path.startsWith(`${directory}/`);
+
+/** The lines that hold `needle`, found by native search. */
+function linesWith(text: string, needle: string): string[] {
+  const lines: string[] = [];
+  for (let at = text.indexOf(needle); at >= 0; ) {
+    const start = text.lastIndexOf('\n', at) + 1;
+    const newline = text.indexOf('\n', at);
+    const end = newline < 0 ? text.length : newline;
+    lines.push(text.slice(start, end));
+    at = text.indexOf(needle, end);
+  }
+  return lines;
+}
+
+function parseMount(line: string): CgroupMount {
+  const fields = line.split(' ');
+  const dash = fields.indexOf('-', 6);
+  return {
+    id: fields[0] ?? '',
+    parent: fields[1] ?? '',
+    root: unescapeField(fields[3] ?? ''),
+    mountPoint: unescapeField(fields[4] ?? ''),
+    type: fields[dash + 1] ?? '',
+    options: (fields[dash + 3] ?? '').split(','),
+  };
+}
+
+/** The kernel writes space, tab, newline and backslash as three octal digits. */
+function unescapeField(field: string): string {
+  if (!field.includes('\\')) return field;
+  const [head, ...rest] = field.split('\\');
+  return head + rest.map((r) => String.fromCharCode(Number.parseInt(r.slice(0, 3), 8)) + r.slice(3)).join('');
+}

@@ -1,0 +1,139 @@
+/** Known causes of failures of the container's cgroups. */
+import { E } from '../sys/errno.js';
+import { because, type Failure, type Hint, smallMemory } from './hint.js';
+
+const delegation = 'cgroups(7), "Cgroups delegation"';
+
+export function cgroupHint(f: Failure): Hint | undefined {
+  const { op, errno } = f;
+  if (
+    op.op !== 'cgroupCreate' &&
+    op.op !== 'cgroupWrite' &&
+    op.op !== 'cgroupInherit' &&
+    op.op !== 'cgroupControllers' &&
+    op.op !== 'cgroupJoin'
+  ) {
+    return undefined;
+  }
+  if (errno === E.EROFS) {
+    return because(
+      'cgroups are mounted read-only here, as inside most containers: mount them writable, or run the outer container with its own cgroup namespace and write access',
+      delegation,
+    );
+  }
+  if (op.op === 'cgroupWrite') {
+    const hint = cgroupWriteHint(f, op.path.slice(op.path.lastIndexOf('/') + 1));
+    if (hint) return hint;
+  }
+  if (errno === E.EACCES || errno === E.EPERM) {
+    return because(
+      'this cgroup is not delegated to the user: have it delegated (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or ask for no limits',
+      delegation,
+    );
+  }
+  if (op.op === 'cgroupCreate' && (errno === E.EAGAIN || errno === E.ENOSPC)) {
+    return because(
+      'the host has reached cgroup.max.descendants or cgroup.max.depth, or 65535 cgroups: remove unused ones',
+      'cgroups(7)',
+    );
+  }
+  if (op.op === 'cgroupControllers') {
+    if (errno === E.EBUSY) {
+      return because(
+        'a cgroup above has processes of its own, and v2 gives controllers only to the children of cgroups that have none: move them into a child, or name another linux.cgroupsPath',
+        'cgroups(7), "no internal processes"',
+      );
+    }
+    if (errno === E.ENOENT || errno === E.EINVAL) {
+      return because(
+        'a controller that the limits need is not enabled in the cgroup above: write it to cgroup.subtree_control there, or have it delegated',
+        'cgroups(7), "Controllers"',
+      );
+    }
+  }
+  if (op.op === 'cgroupJoin') {
+    if (errno === E.ENOSPC) {
+      return because(
+        'the cpuset of the cgroup holds no CPU or no memory node: set linux.resources.cpu.cpus and mems to what its parent has',
+        'cpuset(7)',
+      );
+    }
+    if (errno === E.EBUSY) {
+      return because(
+        'that cgroup gives controllers to its children, so it can hold no process itself: name another linux.cgroupsPath',
+        'cgroups(7), "no internal processes"',
+      );
+    }
+    if (errno === E.EOPNOTSUPP) {
+      return because(
+        'that cgroup is threaded or below a threaded one, and takes no whole process: name another linux.cgroupsPath',
+        'cgroups(7), "Thread mode"',
+      );
+    }
+  }
+  return undefined;
+}
+
+function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
+  const { errno } = f;
+  const memory = file.startsWith('memory.');
+  if (errno === E.ENOENT || errno === E.EOPNOTSUPP) {
+    if (file.includes('memsw') || file === 'memory.swap.max') {
+      return because(
+        'the kernel does not account swap (command line swapaccount=0 or no CONFIG_SWAP): remove linux.resources.memory.swap',
+      );
+    }
+    if (file.includes('kmem')) {
+      return because(
+        'this kernel limits kernel memory no longer apart (deprecated in 5.4): remove it, the memory limit counts it',
+      );
+    }
+    if (file.startsWith('cpu.rt_')) {
+      return because(
+        'this kernel schedules real-time tasks without groups (CONFIG_RT_GROUP_SCHED): remove the realtime values',
+      );
+    }
+    if (file.startsWith('cpu.cfs_burst') || file === 'cpu.max.burst') {
+      return because('this kernel cannot let CPU quotas burst (Linux 5.14): remove linux.resources.cpu.burst');
+    }
+    if (file === 'cpu.idle')
+      return because('this kernel has no cpu.idle (Linux 5.15): remove linux.resources.cpu.idle');
+    return because(`this kernel has no ${file}: remove the value, or use a kernel that has it`);
+  }
+  if (memory && (errno === E.EBUSY || errno === E.ENOMEM)) {
+    return (
+      smallMemory(f) ??
+      because('more memory is in use than the limit allows, and the kernel cannot take it back: raise the limit')
+    );
+  }
+  if (memory && errno === E.EINVAL) {
+    return because(
+      'the kernel takes bytes or -1, and the limit of memory and swap together never below the limit of memory: correct the values',
+      'runtime-spec config-linux.md#memory',
+    );
+  }
+  if (file.startsWith('cpuset.')) {
+    if (errno === E.EINVAL || errno === E.EACCES || errno === E.ENOSPC || errno === E.ERANGE) {
+      return because(
+        'the list names CPUs or memory nodes that the host does not have online or that the parent cgroup does not hold: see cpuset.cpus and cpuset.mems there',
+        'cpuset(7), "List format"',
+      );
+    }
+  }
+  if (file.startsWith('cpu.') && errno === E.EINVAL) {
+    return file.startsWith('cpu.rt_')
+      ? because(
+          'real-time runtime must fit into its period and into what the parent cgroup has left: give the parent some first (cpu.rt_runtime_us)',
+        )
+      : because(
+          'the kernel takes quotas and periods from 1000 µs, periods up to 1000000 µs, a burst up to the quota, and no larger share than the parent cgroup has',
+        );
+  }
+  if (file.startsWith('devices.') && errno === E.EPERM) {
+    return because(
+      'the parent cgroup does not allow this device, or runt lacks CAP_SYS_ADMIN: a cgroup can allow only what its parent allows',
+      'runtime-spec config-linux.md#allowed-device-list',
+    );
+  }
+  return undefined;
+}

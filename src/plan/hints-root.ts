@@ -1,0 +1,115 @@
+/** Known causes of failures of the root file system, and of the places in it on which something is mounted or made. */
+import { E } from '../sys/errno.js';
+import { because, type Failure, type Hint } from './hint.js';
+
+const mounts = 'runtime-spec config.md#mounts';
+
+export function rootHint(f: Failure): Hint | undefined {
+  const { op } = f;
+  switch (op.op) {
+    case 'rootfs':
+      return rootfsHint(f, op.path);
+    case 'mkdir':
+    case 'symlink':
+    case 'mask':
+    case 'readonlyPath':
+      return targetHint(f, op.path);
+    case 'pivotRoot':
+    case 'moveRoot':
+      return switchHint(f);
+    case 'readonlyRoot':
+    case 'rootPropagation':
+    case 'hostPropagation':
+      return limitHint(f);
+    default:
+      return undefined;
+  }
+}
+
+function rootfsHint(f: Failure, path: string): Hint | undefined {
+  switch (f.errno) {
+    case E.ENOENT:
+      return because(
+        `there is no ${path}: unpack an image there, or correct root.path, which is relative to the bundle`,
+        'runtime-spec config.md#root',
+      );
+    case E.ENOTDIR:
+      return because(`${path} is not a directory: root.path must name one`, 'runtime-spec config.md#root');
+    case E.EACCES:
+      return because(
+        `root of the container may not search a directory on the way to ${path}: give others search permission (chmod o+x) on its parents`,
+        'path_resolution(7)',
+      );
+    default:
+      return limitHint(f);
+  }
+}
+
+function switchHint(f: Failure): Hint | undefined {
+  if (f.errno === E.EINVAL) {
+    return f.op.op === 'pivotRoot'
+      ? because(
+          'pivot_root(2) cannot leave a ramfs root (initramfs), nor a root or a parent mount with shared propagation: use --no-pivot on such a host',
+          'pivot_root(2)',
+        )
+      : because(
+          'a mount below a mount with shared propagation cannot be moved: make / private first (mount --make-rprivate /)',
+          'mount(2), "Moving a mount"',
+        );
+  }
+  if (f.errno === E.EBUSY)
+    return because(
+      'the rootfs is the root of the host already, or on the same mount: bind it elsewhere first',
+      'pivot_root(2)',
+    );
+  return limitHint(f);
+}
+
+/** What can be wrong with the place in the rootfs on which something is mounted or made. */
+export function targetHint(f: Failure, target: string): Hint | undefined {
+  switch (f.errno) {
+    case E.EROFS:
+      return because(
+        `${target} is not in the rootfs and cannot be made, because the rootfs (or the mount it is on) is read-only: make it in the image, or mount a tmpfs above it first`,
+        mounts,
+      );
+    case E.ELOOP:
+      return because(
+        `${target} is a symbolic link in the rootfs, or leads through one, where a real directory must be: a link could redirect it, so it is refused; replace it in the image`,
+        'CVE-2019-19921',
+      );
+    case E.ENOTDIR:
+      return because(
+        `a part of ${target} is a file in the rootfs, or it is one and a directory is needed (or the other way round): correct the image or the path`,
+        mounts,
+      );
+    case E.EACCES:
+      return because(
+        `root of the container may not search or write a directory on the way to ${target}: its owner is perhaps not mapped in the user namespace`,
+        'path_resolution(7)',
+      );
+    case E.EOVERFLOW:
+      return because(
+        `the owner of a directory on the way to ${target} is not mapped in the user namespace, so nothing can be made in it: change the owner of the rootfs`,
+        'user_namespaces(7)',
+      );
+    default:
+      return limitHint(f);
+  }
+}
+
+/** ENOSPC of a mount is about a number of mounts, of anything else about the disk. */
+export function limitHint(f: Failure): Hint | undefined {
+  if (f.errno === E.ENOSPC) {
+    return because(
+      f.syscall.startsWith('mkdir') ||
+        f.syscall.startsWith('mknod') ||
+        f.syscall === 'symlinkat' ||
+        (f.syscall.startsWith('open') && f.syscall !== 'open_tree')
+        ? 'the file system of the rootfs is full, or has no inode left'
+        : 'a mount namespace holds no more mounts than the sysctl fs.mount-max: raise it, or mount less',
+      'proc_sys_fs(5)',
+    );
+  }
+  return undefined;
+}
