@@ -43,6 +43,8 @@ for (const [name, schema] of Object.entries(schemas)) {
 export interface SchemaError {
   instancePath: string;
   keyword: string;
+  /** For an error about a key of a map: the key. */
+  propertyName?: string;
   params: Record<string, unknown>;
 }
 declare const validate: { (data: unknown): boolean; errors?: SchemaError[] | null };
@@ -73,7 +75,7 @@ function shrink(code) {
   return `function append(list, error) { if (list === null) return [error]; list.push(error); return list; }\n${short}`;
 }
 
-/** Walks a schema: calls `visit(path, schema, entered)` for each property, `*` standing for items and map entries. */
+/** Walks a schema: calls `visit(path, definition)` for each reference; `*` stands for an index or a free key. */
 function walk(schema, path, visit, seen = []) {
   if (schema.$ref) {
     const name = schema.$ref.slice('#/definitions/'.length);
@@ -84,7 +86,10 @@ function walk(schema, path, visit, seen = []) {
   }
   for (const [key, sub] of Object.entries(schema.properties ?? {})) walk(sub, `${path}/${key}`, visit, seen);
   if (schema.items) walk(schema.items, `${path}/*`, visit, seen);
-  if (typeof schema.additionalProperties === 'object') walk(schema.additionalProperties, `${path}/*`, visit, seen);
+  if (typeof schema.additionalProperties === 'object') {
+    for (const key of schema.propertyNames?.enum ?? ['*'])
+      walk(schema.additionalProperties, `${path}/${key}`, visit, seen);
+  }
 }
 
 const fields = { uint64: [], int64: [] };
@@ -95,7 +100,7 @@ for (const hook of Object.keys(schemas.config.definitions.hooks.properties))
 write(
   'fields',
   `export const uint64=${JSON.stringify(fields.uint64.join(' '))},int64=${JSON.stringify(fields.int64.join(' '))};\n`,
-  `/** JSON pointers of 64-bit integers, separated by spaces; \`*\` is any index or key. */
+  `/** JSON pointers of 64-bit integers, separated by spaces; \`*\` is any index. */
 export declare const uint64: string;
 export declare const int64: string;
 `,
@@ -103,7 +108,7 @@ export declare const int64: string;
 
 /**
  * The keys: a definition is an object of key → what is below it: 0 nothing that has keys, `name` a definition,
- * `[name]` each entry of an array or map is one, 1 a map of free keys.
+ * `[name]` each entry of a list or map is one.
  */
 function below(schema) {
   if (schema === true) return 0;

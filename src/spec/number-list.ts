@@ -1,0 +1,19 @@
+/** Lists of numbers as the kernel writes them for CPUs and memory nodes (cpuset(7), "List format"): `0-3,7`. */
+
+/** Why a list is none, as a clause after "must"; undefined when it is one. The empty list is none. */
+export function listError(list: string): string | undefined {
+  for (const entry of list.split(',')) {
+    const text = entry.trim();
+    const colon = text.indexOf(':');
+    // `0-31:2/4`: of each group of 4 the first 2.
+    if (colon >= 0 && !/^[0-9]{1,9}\/[1-9][0-9]{0,8}$/.test(text.slice(colon + 1)))
+      return 'have groups such as 0-31:2/4';
+    const part = colon < 0 ? text : text.slice(0, colon);
+    const dash = part.indexOf('-');
+    const first = dash < 0 ? part : part.slice(0, dash);
+    const last = dash < 0 ? part : part.slice(dash + 1);
+    if (!/^[0-9]{1,9}$/.test(first) || !/^[0-9]{1,9}$/.test(last)) return 'be a list of numbers such as 0-3,7';
+    if (Number(first) > Number(last)) return `have its ranges in ascending order, unlike ${part}`;
+  }
+  return undefined;
+}

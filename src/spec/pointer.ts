@@ -1,0 +1,35 @@
+/** JSON pointers (RFC 6901): how violations and plan operations name a place in config.json. */
+
+/** One key as a segment of a pointer. */
+export function segment(key: string): string {
+  return key.includes('~') || key.includes('/') ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key;
+}
+
+/** The keys of a pointer, unescaped. */
+export function segments(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => (part.includes('~') ? part.replaceAll('~1', '/').replaceAll('~0', '~') : part));
+}
+
+/** The value at a pointer; undefined when there is none. Own properties only: `__proto__` is a key like others. */
+export function at(root: unknown, pointer: string): unknown {
+  let value = root;
+  for (const key of segments(pointer)) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
+}
+
+/** Replaces the value at a pointer that is there. */
+export function replaceAt(root: unknown, pointer: string, value: unknown): void {
+  const keys = segments(pointer);
+  const last = keys.pop();
+  const parent = at(root, keys.map((key) => `/${segment(key)}`).join(''));
+  if (last === undefined || typeof parent !== 'object' || parent === null || !Object.hasOwn(parent, last)) {
+    throw new Error(`nothing at ${pointer}`);
+  }
+  (parent as Record<string, unknown>)[last] = value;
+}

@@ -1,0 +1,103 @@
+/** Rules of `mounts`. */
+import { nearest } from '../../sys/nearest.js';
+import type { Findings } from '../findings.js';
+import { mountOption, mountOptionNames } from '../mount-options.js';
+import type { Mount, Spec } from '../types.js';
+import { idMappingRules } from './mappings.js';
+
+const SEE = 'config.md#mounts';
+
+/**
+ * Options of the kernel's own file systems, by type. An option that is not here goes to the kernel all the same, which
+ * may be newer than this table; it serves to recognise what is mistyped.
+ */
+const DATA: Readonly<Record<string, string>> = {
+  tmpfs: 'size nr_blocks nr_inodes mode uid gid huge mpol inode32 inode64 noswap quota usrquota grpquota',
+  devpts: 'uid gid mode ptmxmode newinstance max',
+  proc: 'gid hidepid subset pidns',
+  sysfs: '',
+  mqueue: '',
+  cgroup: '',
+  cgroup2: 'nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents',
+};
+
+export function mountRules(spec: Spec, findings: Findings): void {
+  const namespaces = spec.linux?.namespaces ?? [];
+  const mountNamespace = namespaces.some(({ type }) => type === 'mount');
+  const userNamespace = namespaces.some(({ type }) => type === 'user');
+  spec.mounts?.forEach((mount, i) => {
+    const at = `/mounts/${i}`;
+    if (!mount.destination.startsWith('/')) {
+      const expected = 'be an absolute path; a relative one is deprecated and counts from /';
+      findings.warn(`${at}/destination`, mount.destination, expected, SEE);
+    }
+    optionRules(mount, at, findings);
+    idmapRules(mount, at, userNamespace, findings);
+  });
+  for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
+    const paths = spec.linux?.[key];
+    const see = `config-linux.md#${key === 'maskedPaths' ? 'masked-paths' : 'readonly-paths'}`;
+    paths?.forEach((path, i) => {
+      findings.absolute(`/linux/${key}/${i}`, path, see);
+    });
+    if (paths?.length && !mountNamespace) {
+      findings.refuse(`/linux/${key}`, paths, 'be absent without a mount namespace: it would change the host', see);
+    }
+  }
+}
+
+function optionRules(mount: Mount, at: string, findings: Findings): void {
+  const options = mount.options ?? [];
+  const kinds = options.map((name) => mountOption(name)?.kind);
+  const bind = kinds.includes('bind') || mount.type === 'bind';
+  const remount = kinds.includes('remount');
+  if (bind && !remount && !mount.source) {
+    findings.refuse(`${at}/source`, mount.source, 'name what is bound', SEE);
+  }
+  if (!bind && !remount && !mount.type && !kinds.includes('propagation')) {
+    findings.refuse(`${at}/type`, mount.type, 'name a file system type, unless an option is bind or rbind', SEE);
+  }
+  const tmpcopyup = kinds.indexOf('tmpcopyup');
+  if (tmpcopyup >= 0 && mount.type !== 'tmpfs') {
+    const expected = 'be used with type tmpfs only';
+    findings.refuse(`${at}/options/${tmpcopyup}`, 'tmpcopyup', expected, 'config.md#linux-mount-options');
+  }
+  options.forEach((option, i) => {
+    if (kinds[i] !== undefined) return;
+    const error = dataError(option, bind ? 'bind' : (mount.type ?? ''));
+    if (error) findings.refuse(`${at}/options/${i}`, option, error, 'config.md#linux-mount-options');
+  });
+}
+
+/** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
+function dataError(option: string, type: string): string | undefined {
+  if (option === '') return 'not be empty';
+  const equals = option.indexOf('=');
+  const name = equals < 0 ? option : option.slice(0, equals);
+  if (equals < 0 || mountOption(name) !== undefined) {
+    const known = type === 'bind' || Object.hasOwn(DATA, type) ? mountOptionNames() : [];
+    const own = Object.hasOwn(DATA, type) && DATA[type] !== '' ? DATA[type]!.split(' ') : [];
+    if (own.includes(name)) return undefined;
+    const near = nearest(name, [...known, ...own]);
+    if (near !== undefined) {
+      return near === name ? `have no value: ${name} is a flag` : `be a mount option; did you mean "${near}"?`;
+    }
+  }
+  return undefined;
+}
+
+function idmapRules(mount: Mount, at: string, userNamespace: boolean, findings: Findings): void {
+  const { uidMappings, gidMappings } = mount;
+  if (!uidMappings !== !gidMappings) {
+    const [there, missing] = uidMappings ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
+    findings.refuse(`${at}/${missing}`, undefined, `be given along with ${there}`, 'config.md#posix-platform-mounts');
+  }
+  idMappingRules(uidMappings, `${at}/uidMappings`, findings);
+  idMappingRules(gidMappings, `${at}/gidMappings`, findings);
+  if (uidMappings || gidMappings || userNamespace) return;
+  mount.options?.forEach((option, i) => {
+    if (mountOption(option)?.kind !== 'idmap') return;
+    const expected = 'come with uidMappings and gidMappings: the container has no user namespace to take them from';
+    findings.refuse(`${at}/options/${i}`, option, expected, 'config.md#linux-mount-options');
+  });
+}

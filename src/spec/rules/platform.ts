@@ -1,0 +1,21 @@
+/** Sections of other platforms: recognised, and refused by name. */
+import type { Findings } from '../findings.js';
+import type { Spec } from '../types.js';
+
+/** Sections of config.json that are not for Linux, and what they are for. */
+export const PLATFORMS: Readonly<Record<string, string>> = {
+  windows: 'Windows',
+  solaris: 'Solaris',
+  vm: 'virtual machines',
+  zos: 'z/OS',
+  freebsd: 'FreeBSD',
+};
+
+export function platformRules(spec: Spec, findings: Findings): void {
+  for (const [section, platform] of Object.entries(PLATFORMS)) {
+    if (Object.hasOwn(spec, section)) {
+      const expected = `be absent: it configures ${platform}, and runt runs Linux containers`;
+      findings.refuse(`/${section}`, undefined, expected, 'config.md#platform-specific-configuration');
+    }
+  }
+}

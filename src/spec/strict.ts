@@ -1,0 +1,43 @@
+/**
+ * Properties that the runtime-spec does not have. It tells runtimes to let them pass (config.md#extensibility), so
+ * only `validate --strict` asks.
+ */
+import { keys } from '../../build/gen/keys.js';
+import { nearest } from '../sys/nearest.js';
+import { segment } from './pointer.js';
+
+export interface UnknownProperty {
+  pointer: string;
+  /** The known property that may have been meant. */
+  nearest?: string;
+}
+
+/** Every unknown property of a config, in its order. Keys of maps, such as annotations, are free. */
+export function unknownProperties(spec: unknown): UnknownProperty[] {
+  const unknown: UnknownProperty[] = [];
+  object(spec, '', '', unknown);
+  return unknown;
+}
+
+function object(value: unknown, definition: string, pointer: string, unknown: UnknownProperty[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  const known = keys[definition]!;
+  for (const key of Object.keys(value)) {
+    const at = `${pointer}/${segment(key)}`;
+    const child = (value as Record<string, unknown>)[key];
+    if (!Object.hasOwn(known, key)) {
+      const near = nearest(key, Object.keys(known));
+      unknown.push(near === undefined ? { pointer: at } : { pointer: at, nearest: near });
+      continue;
+    }
+    const below = known[key]!;
+    if (typeof below === 'string') {
+      object(child, below, at, unknown);
+    } else if (below !== 0 && typeof child === 'object' && child !== null) {
+      // A list or a map: Object.keys has the indexes of the one and the keys of the other.
+      for (const name of Object.keys(child)) {
+        object((child as Record<string, unknown>)[name], below[0], `${at}/${segment(name)}`, unknown);
+      }
+    }
+  }
+}

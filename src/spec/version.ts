@@ -1,0 +1,30 @@
+/** `ociVersion`: versions as SemVer 2.0.0 writes them, and the ones that runt speaks. */
+
+/** Newest runtime-spec that runt follows; what `spec` and `features` write. */
+export const OCI_VERSION = '1.3.0';
+/** Oldest one. Its drafts (0.x, 1.0.0-rc) are read by the rules of 1.0: the spec had its present form by then. */
+export const OCI_VERSION_MIN = '1.0.0';
+
+export interface Version {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+}
+
+/** Reads a SemVer version; undefined when the text is none. */
+export function parseVersion(text: string): Version | undefined {
+  const plus = text.indexOf('+');
+  const withoutBuild = plus < 0 ? text : text.slice(0, plus);
+  if (plus >= 0 && !identifiers(text.slice(plus + 1), false)) return undefined;
+  const minus = withoutBuild.indexOf('-');
+  if (minus >= 0 && !identifiers(withoutBuild.slice(minus + 1), true)) return undefined;
+  const parts = (minus < 0 ? withoutBuild : withoutBuild.slice(0, minus)).split('.');
+  if (parts.length !== 3 || !parts.every((part) => /^(0|[1-9][0-9]{0,8})$/.test(part))) return undefined;
+  const [major, minor, patch] = parts.map(Number) as [number, number, number];
+  return { major, minor, patch };
+}
+
+/** Dot-separated identifiers of SemVer §9 and §10; numbers of a pre-release have no leading zero. */
+function identifiers(text: string, prerelease: boolean): boolean {
+  return text.split('.').every((id) => /^[0-9A-Za-z-]+$/.test(id) && !(prerelease && /^0[0-9]+$/.test(id)));
+}
