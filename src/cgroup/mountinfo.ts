@@ -19,15 +19,19 @@ export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
   if (cgroups.length === 0) return [];
   const above = linesWith(mountinfo, ' /sys').map(parseMount);
   const byId = new Map([...above, ...cgroups].map((m) => [m.id, m]));
+  // A path walks from each mount to the next one of the chain (m and its parents). What is mounted on a member of the
+  // chain before the next one's place, or over m itself, leads elsewhere.
   const covered = (m: CgroupMount): boolean => {
-    const chain = new Set<string>();
-    for (let c: CgroupMount | undefined = m; c && !chain.has(c.id); c = byId.get(c.parent)) chain.add(c.id);
-    return above.some(
-      (n) =>
-        !chain.has(n.id) &&
-        chain.has(n.parent) &&
-        (m.mountPoint === n.mountPoint || inside(m.mountPoint, n.mountPoint)),
-    );
+    const next = new Map<string, string>([[m.id, `${m.mountPoint}/`]]);
+    for (let c = m, parent = byId.get(c.parent); ; c = parent, parent = byId.get(c.parent)) {
+      if (next.has(c.parent)) break;
+      next.set(c.parent, c.mountPoint);
+      if (!parent) break;
+    }
+    return above.some((n) => {
+      const place = next.get(n.parent);
+      return place !== undefined && inside(place, n.mountPoint);
+    });
   };
   const visible = cgroups.filter((m) => (m.type === 'cgroup' || m.type === 'cgroup2') && !covered(m));
   const usual = (m: CgroupMount) => m.mountPoint === '/sys/fs/cgroup' || inside(m.mountPoint, '/sys/fs/cgroup');
