@@ -1,18 +1,51 @@
-# Verbs of the project; hack/build.mjs knows the steps. `make V=1 …` shows the commands.
+# Verbs of the project; hack/build.mjs knows the steps of a build. `V=1 make …` shows its commands.
 PREFIX ?= /usr/local
 DESTDIR ?=
-export V
-
+node := hack/with-node
 # One build at a time in a checkout.
-LOCKED = mkdir -p build && flock build/.lock
+locked := flock build/.lock
 
 all: build
 
-# Installs what the machine lacks (Debian packages as root) and node_modules; quick when nothing is missing.
+# What the machine lacks: Debian packages (as root), node_modules. Quick when nothing is missing.
 deps:
 	@hack/bootstrap
+	@mkdir -p build
 
 build: deps
-	@$(LOCKED) hack/with-node hack/build.mjs
+	@$(locked) $(node) hack/build.mjs
 
-.PHONY: all deps build
+# Builds a root file system, runs containers in it, shows what they see.
+demo: build
+	@hack/demo
+
+# All tests; those of test/integration only as root.
+test: build
+	@$(node) hack/test.mjs
+
+# The tests of test/integration alone.
+test-root: build
+	@$(node) hack/test.mjs --root
+
+bench: build
+	@$(node) hack/bench/bench.mjs
+
+lint: build
+	@hack/lint
+
+fmt: deps
+	@$(node) node_modules/@biomejs/biome/bin/biome check --write .
+	@clang-format -i $$(git ls-files -co --exclude-standard 'native/*.c' 'native/*.h' 'hack/*.c' 'hack/*.h')
+
+# The command alone: one static file.
+install: build
+	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
+
+# The npm package and the binary's archive.
+dist: build
+	@$(locked) $(node) hack/dist.mjs
+
+clean:
+	rm -rf build dist
+
+.PHONY: all deps build demo test test-root bench lint fmt install dist clean

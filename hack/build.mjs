@@ -3,7 +3,17 @@
 //   dist/runt                                     the static binary
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -12,7 +22,18 @@ import { quickjs } from './quickjs.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const debug = process.argv.includes('--debug');
 const version = JSON.parse(readFileSync('package.json', 'utf8')).version;
-export const define = { RUNT_VERSION: JSON.stringify(version) };
+
+/** The commit that is built, with `-dirty` when files differ; `unknown` outside of git. */
+function commit() {
+  try {
+    const describe = ['describe', '--always', '--abbrev=12', '--dirty', '--exclude=*'];
+    return execFileSync('git', describe, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+/** What the sources read as constants. */
+export const define = { __RUNT_VERSION__: JSON.stringify(version), __RUNT_COMMIT__: JSON.stringify(commit()) };
 const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 
 function run(command, ...args) {
@@ -112,12 +133,12 @@ function core(out, extra) {
 /** The Node.js host: one file for each entry, dependencies left to npm. */
 async function node() {
   const entries = ['src/cli/node.ts', 'src/index.ts'].filter(existsSync);
-  await esbuild.build({
+  const { metafile } = await esbuild.build({
     entryPoints: entries.map((e) => ({ in: e, out: e === 'src/cli/node.ts' ? 'cli' : 'index' })),
     outdir: 'dist',
     bundle: true,
     splitting: true,
-    chunkNames: 'chunk-[hash]',
+    chunkNames: 'chunks/[hash]',
     format: 'esm',
     platform: 'node',
     target: 'node20',
@@ -125,8 +146,12 @@ async function node() {
     legalComments: 'none',
     define,
     banner: { js: '#!/usr/bin/env node' },
+    metafile: true,
     logLevel: 'warning',
   });
+  chmodSync('dist/cli.js', 0o755);
+  const made = new Set(Object.keys(metafile.outputs));
+  for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
 }
 
 /**
@@ -160,10 +185,12 @@ export async function bytecode(entry, out, compiler, keepLines) {
   for (const [path, output] of outputs) {
     const name = path.slice(path.lastIndexOf('/') + 1);
     let text = readFileSync(path, 'utf8');
-    for (const i of output.imports) {
-      if (i.external) throw new Error(`${name} imports ${i.path}, which is not in the bundle`);
-      if (i.kind !== 'dynamic-import') continue;
-      const piece = i.path.slice(i.path.lastIndexOf('/') + 1);
+    const imports = (kind) => [
+      ...new Set(output.imports.filter((i) => i.kind === kind).map((i) => i.path.slice(i.path.lastIndexOf('/') + 1))),
+    ];
+    const outside = output.imports.find((i) => i.external);
+    if (outside) throw new Error(`${name} imports ${outside.path}, which is not in the bundle`);
+    for (const piece of imports('dynamic-import')) {
       const plain = `import("./${piece}")`;
       if (!text.includes(plain)) throw new Error(`${name}: ${plain} is not there`);
       text = text.replaceAll(plain, `runtHost.load("./${piece}")`);
@@ -172,8 +199,6 @@ export async function bytecode(entry, out, compiler, keepLines) {
     const code = `${out}/${name}.bc`;
     run(compiler, ...(keepLines ? ['-g'] : []), `./${name}`, path, code);
     const bytes = statSync(code).size;
-    const imports = (kind) =>
-      output.imports.filter((i) => i.kind === kind).map((i) => i.path.slice(i.path.lastIndexOf('/') + 1));
     manifest.push({
       name,
       entry: output.entryPoint ?? '',

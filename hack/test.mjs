@@ -1,0 +1,149 @@
+// Bundles the tests, runs each file in a process of its own and sums up: test.mjs [--unit|--root] [part of a path …].
+//
+// --unit takes what needs no kernel feature (all but test/integration), --root the rest; neither: both, but the rest only as root.
+// A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line is a failure. RUNT_EXPECT_NO_SKIP=1
+// makes every skip a failure, but those of the needs that RUNT_SKIPS lists (test/integration/needs.ts).
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import { define } from './build.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
+const parts = process.argv.slice(2).filter((a) => !a.startsWith('--'));
+const unknown = flags.find((f) => !['--unit', '--root'].includes(f));
+if (unknown) throw new Error(`unknown flag ${unknown}`);
+const TIMEOUT = 600_000;
+
+const isRoot = process.geteuid() === 0;
+const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
+if (noSkip) process.env.RUNT_SKIPS ??= '';
+process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
+
+const isKernel = (path) => path.startsWith('test/integration/');
+const wanted = (path) => {
+  if (flags.includes('--unit') && isKernel(path)) return false;
+  if (flags.includes('--root') && !isKernel(path)) return false;
+  return parts.length === 0 || parts.some((p) => path.includes(p));
+};
+const paths = readdirSync('test', { recursive: true })
+  .map((f) => `test/${f}`)
+  .filter((f) => f.endsWith('.test.ts') && wanted(f))
+  .sort();
+const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
+const now = paths.filter((p) => !later.includes(p));
+
+// A process of its own each, so that two runs at a time do not remove each other's files.
+const out = `build/test/${process.pid}`;
+mkdirSync(out, { recursive: true });
+process.on('exit', () => rmSync(out, { recursive: true, force: true }));
+
+/** Bundles one file; the reason when it cannot be. */
+async function bundle(path) {
+  try {
+    await esbuild.build({
+      entryPoints: [path],
+      outfile: `${out}/${path.replace(/\.ts$/, '.mjs')}`,
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'esm',
+      packages: 'external',
+      sourcemap: 'inline',
+      define,
+      logLevel: 'silent',
+    });
+    return undefined;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+/** Runs one bundled file: its output and how it ended. */
+function execute(path) {
+  return new Promise((done) => {
+    const file = `${out}/${path.replace(/\.ts$/, '.mjs')}`;
+    const child = spawn(process.execPath, ['--enable-source-maps', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    const timer = setTimeout(() => {
+      text += `\nended after ${TIMEOUT / 1000} s\n`;
+      child.kill('SIGKILL');
+    }, TIMEOUT);
+    child.stdout.on('data', (d) => {
+      text += d;
+    });
+    child.stderr.on('data', (d) => {
+      text += d;
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      done({ text, code, signal });
+    });
+  });
+}
+
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const skips = [];
+const failures = [];
+
+async function test(path) {
+  const started = Date.now();
+  const broken = await bundle(path);
+  const { text, code, signal } = broken ? { text: broken, code: 1, signal: null } : await execute(path);
+  // uvu's own summary; colours are off the numbers.
+  const number = (word) => Number(new RegExp(`^ {2}${word}:? +(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(number);
+  const reasons = [...text.matchAll(/^# skip (.*)$/gm)].map((m) => m[1]);
+  let problem;
+  if (Number.isNaN(total)) problem = `ended without a summary (${signal ?? `exit ${code}`})`;
+  else if (total + skipped === 0) problem = 'has no test';
+  else if (code !== 0 && passed === total) problem = `exit ${signal ?? code} though all passed`;
+  else if (skipped > 0 && reasons.length === 0) problem = `skips ${skipped} without a reason`;
+  sum.passed += passed || 0;
+  sum.skipped += skipped || 0;
+  const failed = (Number.isNaN(total) ? 0 : total - passed) + (problem ? 1 : 0);
+  sum.failed += failed;
+  for (const reason of reasons) {
+    const need = reason.slice(reason.indexOf(': ') + 2).split(':')[0];
+    skips.push(`${path}: ${reason}`);
+    if (noSkip && !process.env.RUNT_SKIPS.split(',').includes(need)) {
+      failures.push(`${path}: skip not expected: ${reason}`);
+      sum.failed++;
+    }
+  }
+  const mark = failed ? 'FAIL' : 'ok  ';
+  console.log(`${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s`);
+  if (failed) {
+    failures.push(`${path}${problem ? `: ${problem}` : ''}`);
+    console.log(text.trimEnd());
+  }
+}
+
+/** Runs the files, `width` at a time. */
+async function all(list, width) {
+  const queue = [...list];
+  const worker = async () => {
+    for (let path = queue.shift(); path; path = queue.shift()) await test(path);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
+
+await all(
+  now.filter((p) => !isKernel(p)),
+  2,
+);
+// These look at what the machine holds before and after: one at a time.
+await all(now.filter(isKernel), 1);
+for (const path of later) {
+  sum.skipped++;
+  skips.push(`${path}: root: not root`);
+  if (noSkip && !process.env.RUNT_SKIPS.split(',').includes('root')) {
+    sum.failed++;
+    failures.push(`${path}: skip not expected: not root`);
+  }
+}
+if (skips.length) console.log(`\nskipped:\n  ${skips.join('\n  ')}`);
+if (failures.length) console.log(`\nfailed:\n  ${failures.join('\n  ')}`);
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+process.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);
