@@ -1,0 +1,171 @@
+/**
+ * The same bundle under runc and under runt gives the same inside. The bundle is the one that `runc spec` makes; what is
+ * meant to differ stands in compare-runc.expected.json with its reason, and every entry there must still be true.
+ */
+import { execFileSync } from 'node:child_process';
+import { chownSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from './bed.js';
+import type { Config } from './config.js';
+import { top } from './place.js';
+import { differences, parseProbe, probeScript, type Value } from './probe.js';
+
+interface Expected {
+  case: string;
+  at: string;
+  runc?: Value;
+  runt?: Value;
+  reason: string;
+}
+
+const test = needing('compare-runc', 'root', 'runc');
+
+/** Replaces the bed's config by what `runc spec` writes. */
+function runcSpec(bed: Bed, ...flags: string[]): void {
+  const path = join(bed.bundle, 'config.json');
+  rmSync(path, { force: true });
+  execFileSync('runc', ['spec', ...flags], { cwd: bed.bundle });
+  bed.config = JSON.parse(readFileSync(path, 'utf8')) as Config;
+  bed.config.process.terminal = false;
+}
+
+/** Runs the probe under both and checks the differences against the list. */
+function compare(bed: Bed, name: string, owner?: number): void {
+  const seen: Value[] = [];
+  if (owner !== undefined) for (const path of [bed.dir, bed.bundle]) chownSync(path, owner, owner);
+  bed.config.process.args = ['/bin/sh', '-c', probeScript];
+  bed.write();
+  for (const program of ['runc', undefined]) {
+    const id = `${bed.id}-${program ?? 'runt'}`;
+    const r = bed.runt(['run', '--bundle', bed.bundle, id], {
+      ...(program ? { program } : {}),
+      ...(owner === undefined ? {} : { uid: owner, gid: owner }),
+      env: { PATH: process.env.PATH ?? '', HOME: bed.dir, XDG_RUNTIME_DIR: bed.dir },
+    });
+    assert.is(r.code, 0, `${program ?? 'runt'}: ${r.stderr}`);
+    seen.push(parseProbe(r.stdout, { [id]: 'ID', [bed.bundle]: 'BUNDLE', [bed.dir]: 'DIR' }));
+  }
+  const file = join(top, 'test', 'integration', 'compare-runc.expected.json');
+  const expected = (JSON.parse(readFileSync(file, 'utf8')) as Expected[]).filter((e) => e.case === name);
+  const found = differences(seen[0], seen[1]).map(({ at, a, b }) => ({
+    at,
+    ...(a === undefined ? {} : { runc: a }),
+    ...(b === undefined ? {} : { runt: b }),
+  }));
+  const wanted = expected.map(({ at, runc, runt }) => ({
+    at,
+    ...(runc === undefined ? {} : { runc }),
+    ...(runt === undefined ? {} : { runt }),
+  }));
+  const key = (value: unknown) => JSON.stringify(value);
+  const surprises = found.filter((f) => !wanted.some((w) => key(w) === key(f)));
+  const stale = wanted.filter((w) => !found.some((f) => key(w) === key(f)));
+  assert.is(surprises.map(key).join('\n'), '', 'differences that are not on the list');
+  assert.is(stale.map(key).join('\n'), '', 'differences on the list that are no more');
+  for (const e of expected) assert.ok(e.reason.length > 20, `${e.at} needs a reason`);
+}
+
+test(
+  'the default bundle',
+  onBed((bed) => {
+    runcSpec(bed);
+    compare(bed, 'default');
+  }),
+);
+
+test(
+  'an ordinary user with groups, limits, capabilities, sysctls and more mounts',
+  onBed((bed) => {
+    runcSpec(bed);
+    const { process, linux, mounts, root } = bed.config;
+    root.readonly = false;
+    process.user = { uid: 1000, gid: 1000, additionalGids: [5, 2000], umask: 0o027 };
+    process.cwd = '/var/tmp';
+    process.env.push('EMPTY=', 'TWO=a=b');
+    process.rlimits = [
+      { type: 'RLIMIT_NOFILE', hard: 512, soft: 256 },
+      { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
+      { type: 'RLIMIT_NPROC', hard: 200, soft: 100 },
+    ];
+    process.capabilities = {
+      bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_RAW'],
+      permitted: ['CAP_CHOWN', 'CAP_KILL'],
+      effective: ['CAP_KILL'],
+      inheritable: ['CAP_KILL'],
+      ambient: ['CAP_KILL'],
+    };
+    process.noNewPrivileges = false;
+    process.oomScoreAdj = 300;
+    linux.sysctl = { 'net.ipv4.ip_forward': '1', 'net.ipv4.ping_group_range': '0 100', 'kernel.msgmax': '4096' };
+    linux.rootfsPropagation = 'slave';
+    linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o640, uid: 1000, gid: 5 }];
+    linux.maskedPaths.push('/home/user', '/etc/hosts');
+    linux.readonlyPaths.push('/etc');
+    linux.resources = {
+      devices: [
+        { allow: false, access: 'rwm' },
+        { allow: true, type: 'c', major: 10, minor: 229, access: 'rwm' },
+      ],
+      memory: { limit: 64 << 20 },
+      pids: { limit: 50 },
+    };
+    mounts.push(
+      { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', 'size=1m'] },
+      {
+        destination: '/mnt/new',
+        type: 'bind',
+        source: join(bed.bundle, 'rootfs', 'etc'),
+        options: ['rbind', 'ro', 'nosuid'],
+      },
+      { destination: '/mnt/file', type: 'bind', source: '/etc/hostname', options: ['bind', 'noexec', 'private'] },
+      { destination: '/mnt/relatime', type: 'tmpfs', source: 'x', options: ['noatime', 'rslave', 'size=64k'] },
+    );
+    compare(bed, 'rich');
+  }),
+);
+
+test(
+  'a user namespace with mappings',
+  onBed((bed) => {
+    runcSpec(bed);
+    bed.config.linux.namespaces.push({ type: 'user' }, { type: 'cgroup' });
+    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+    compare(bed, 'userns');
+  }),
+);
+
+test(
+  'host namespaces: no network, ipc or uts namespace, a writable root',
+  onBed((bed) => {
+    runcSpec(bed);
+    const { linux, root } = bed.config;
+    root.readonly = false;
+    delete bed.config.hostname;
+    linux.namespaces = linux.namespaces.filter(({ type }) => type === 'mount' || type === 'pid');
+    bed.config.mounts = bed.config.mounts.filter(({ destination }) => destination !== '/dev/mqueue');
+    compare(bed, 'host');
+  }),
+);
+
+test(
+  'rootless: the bundle of runc spec --rootless, by an ordinary user',
+  onBed((bed) => {
+    execFileSync('setpriv', ['--reuid', '1000', '--regid', '1000', '--clear-groups', 'true']);
+    chownSync(bed.bundle, 1000, 1000);
+    const path = join(bed.bundle, 'config.json');
+    execFileSync('runc', ['spec', '--rootless'], {
+      cwd: bed.bundle,
+      uid: 1000,
+      gid: 1000,
+      env: { PATH: process.env.PATH, HOME: bed.dir },
+    });
+    bed.config = JSON.parse(readFileSync(path, 'utf8')) as Config;
+    rmSync(path);
+    bed.config.process.terminal = false;
+    compare(bed, 'rootless', 1000);
+  }),
+);
+
+test.run();
