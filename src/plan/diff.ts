@@ -46,7 +46,7 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   const taken = new Set(partner.values());
 
   const changes: { place: number; change: Change }[] = [];
-  const placeOf = places(common, b.length);
+  const placeOf = places(new Map([...common, ...[...partner].filter(([i, j]) => a[i] !== b[j])]));
   for (const i of removed) {
     const j = partner.get(i);
     const op = before.ops[i]!;
@@ -129,9 +129,13 @@ function pair(
   }
 }
 
-/** Where in the second plan an operation of the first would stand: half a step before the next common one. */
-function places(common: readonly (readonly [number, number])[], end: number): (i: number) => number {
-  return (i) => (common.find(([a]) => a > i)?.[1] ?? end) - 0.5;
+/** Where in the second plan an operation of the first would stand: right after the one before it that is in both. */
+function places(both: ReadonlyMap<number, number>): (i: number) => number {
+  return (i) => {
+    let before = i - 1;
+    while (before >= 0 && !both.has(before)) before--;
+    return (both.get(before) ?? -1) + 0.5;
+  };
 }
 
 /**

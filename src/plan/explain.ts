@@ -17,15 +17,11 @@ export interface Look {
  * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself.
  */
 export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
-  const numbered = plan.ops.map((op, i) => ({ op, lines: lineParts(op, i) }));
-  const format = layout(
-    numbered.flatMap((n) => n.lines),
-    o,
-  );
+  const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
   const blocks: string[] = [`${bold(printable(o.id), o)}: ${plan.ops.length} operations\n`];
   for (const name of phases) {
-    const lines = numbered.filter(({ op }) => phase(op) === name).flatMap((n) => n.lines.map(format));
-    if (lines.length > 0) blocks.push(`${bold(name, o)}\n${lines.join('')}`);
+    const lines = numbered.filter((n) => n.phase === name).flatMap((n) => n.lines);
+    if (lines.length > 0) blocks.push(`${bold(name, o)}\n${lines.map(layout(lines, o)).join('')}`);
   }
   return blocks.join('\n');
 }
@@ -51,16 +47,41 @@ export function lineParts(op: Op, index: number): Line[] {
 }
 
 // A column is as wide as its widest cell, but one long path must not push all pointers off the screen.
-const most = [4, 17, 34, 62];
+const most = [4, 17, 44, 64] as const;
+const gap = 2;
 
 /** A function that prints lines in columns fitted to all of `lines`. */
 export function layout(lines: readonly Line[], o: Look): (line: Line) => string {
-  const widths = most.map((max, i) =>
-    lines.reduce((w, line) => (line[i]!.length <= max ? Math.max(w, line[i]!.length) : w), 0),
+  const width = (cells: readonly string[], max: number): number =>
+    cells.reduce((w, cell) => (cell.length <= max ? Math.max(w, cell.length) : w), 0);
+  const number = width(
+    lines.map((l) => l[0]),
+    most[0],
   );
-  return ([number, verb, object, detail, at]) => {
-    const left = `  ${dim(number.padStart(widths[0]!), o)}  ${verb.padEnd(widths[1]!)}  ${bold(object.padEnd(widths[2]!), o)}`;
-    return `${left}  ${detail.padEnd(widths[3]!)}  ${dim(at === '' ? '-' : printable(at), o)}\n`;
+  const verb = width(
+    lines.map((l) => l[1]),
+    most[1],
+  );
+  const object = width(
+    lines.map((l) => l[2]),
+    most[2],
+  );
+  const detail = width(
+    lines.filter((l) => l[2] !== '').map((l) => l[3]),
+    most[3],
+  );
+  const alone = width(
+    lines.filter((l) => l[2] === '').map((l) => l[3]),
+    most[2] + most[3],
+  );
+  const both = Math.max(object + (detail && detail + gap), alone);
+  return ([n, v, obj, how, at]) => {
+    // What is done to nothing in particular takes the room of both columns.
+    const what =
+      obj === '' ? how : how === '' ? bold(obj, o) : `${bold(obj.padEnd(object), o)}${' '.repeat(gap)}${how}`;
+    const length = obj === '' ? how.length : how === '' ? obj.length : Math.max(obj.length, object) + gap + how.length;
+    const pointer = dim(at === '' ? '-' : printable(at), o);
+    return `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${what}${' '.repeat(Math.max(0, both - length))}  ${pointer}\n`;
   };
 }
 

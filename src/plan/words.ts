@@ -62,14 +62,11 @@ export function rows(op: Op): Row[] {
     case 'rootfs':
       return row('root', word(op.path), list([op.pivot ? '' : 'without pivot_root', slot(op.slot)]));
     case 'mountFs': {
+      const options = op.options.length > 0 ? `(${op.options.map(word).join(',')})` : '';
       const source = op.source === '' || op.source === op.fstype ? '' : `from ${word(op.source)}`;
-      const mode = op.inheritMode ? 'mode of the directory below' : '';
-      const options = op.options.map(word).join(',');
-      return row(
-        'mount',
-        word(op.target),
-        list([word(op.fstype), source, attributes(op.attrs), options, mode, ...op.propagation.map(propagation)]),
-      );
+      const mode = op.inheritMode ? 'mode of the directory there' : '';
+      const how = [word(op.fstype) + options, source, attributes(op.attrs), mode, ...op.propagation.map(propagation)];
+      return row('mount', word(op.target), list(how));
     }
     case 'mountBind':
       return row(
