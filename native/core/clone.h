@@ -1,4 +1,5 @@
-/* clone3(2) for a child that shares our memory until it executes a program (CLONE_VM|CLONE_VFORK). */
+/* clone3(2) for a child that shares our memory until it executes a program (CLONE_VM|CLONE_VFORK).
+ */
 #ifndef RUNT_CLONE_H
 #define RUNT_CLONE_H
 #include "core.h"
@@ -17,12 +18,14 @@
 
 /* struct clone_args of Linux 5.7, version 2. */
 struct clone3_args {
-  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+      set_tid_size, cgroup;
 };
 
 /*
- * The child runs fn(argument) on the stack of `args` and exits with what it returns; it must call only what is safe
- * between vfork and exec. Written in assembly since the child returns from the call on another stack.
+ * The child runs fn(argument) on the stack of `args` and exits with what it returns; it must call
+ * only what is safe between vfork and exec. Written in assembly since the child returns from the
+ * call on another stack.
  */
 static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *), void *argument) {
 #if defined(__x86_64__)
@@ -41,7 +44,8 @@ static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *)
                    "hlt\n"
                    "1:"
                    : "=a"(ret)
-                   : "a"((long)SYS_clone3), "D"(args), "S"(sizeof *args), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
+                   : "a"((long)SYS_clone3), "D"(args),
+                     "S"(sizeof *args), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
                    : "rcx", "r11", "memory", "cc");
   return ret;
 #elif defined(__aarch64__)

@@ -1,4 +1,5 @@
-/* What the files of the core share: results as value or -errno, little-endian output, syscall numbers. */
+/* What the files of the core share: results as value or -errno, little-endian output, syscall
+ * numbers. */
 #ifndef RUNT_CORE_H
 #define RUNT_CORE_H
 #ifndef _GNU_SOURCE
@@ -61,7 +62,8 @@ static inline void put_i64(uint8_t *out, uint32_t index, int64_t value) {
 /* Entry `index` of an input of 32-bit integers, little-endian. */
 static inline int32_t get_i32(const uint8_t *in, uint32_t index) {
   const uint8_t *p = in + (size_t)index * 4;
-  return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+  return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+                   (uint32_t)p[3] << 24);
 }
 
 /* For __attribute__((cleanup)): closes a descriptor and keeps errno. */

@@ -14,8 +14,10 @@ int32_t runt_openAt(int32_t dirfd, const char *path, int32_t flags, int32_t mode
   return result(RETRY(openat(dirfd, path, flags | O_CLOEXEC, (mode_t)mode)));
 }
 
-int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mode, int32_t resolve) {
-  struct open_how how = {.flags = (uint32_t)(flags | O_CLOEXEC), .mode = (uint32_t)mode, .resolve = (uint32_t)resolve};
+int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mode,
+                     int32_t resolve) {
+  struct open_how how = {
+      .flags = (uint32_t)(flags | O_CLOEXEC), .mode = (uint32_t)mode, .resolve = (uint32_t)resolve};
   long fd;
   /* EAGAIN: a rename or mount raced with a RESOLVE_BENEATH or RESOLVE_IN_ROOT walk (openat2(2)). */
   for (int tries = 0; tries < 128; tries++) {
@@ -44,11 +46,13 @@ static int wait_writable(int fd) {
 int32_t runt_write(int32_t fd, const uint8_t *data, uint32_t data_len) {
   if (data_len > INT32_MAX)
     return -EINVAL;
-  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there shall end us as it ends any program. */
+  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there shall end us as it
+   * ends any program. */
   int is_socket = fd > 2;
   uint32_t done = 0;
   do {
-    ssize_t n = is_socket ? send(fd, data + done, data_len - done, MSG_NOSIGNAL) : write(fd, data + done, data_len - done);
+    ssize_t n = is_socket ? send(fd, data + done, data_len - done, MSG_NOSIGNAL)
+                          : write(fd, data + done, data_len - done);
     if (n >= 0)
       done += (uint32_t)n;
     else if (errno == ENOTSOCK && is_socket)
@@ -85,7 +89,8 @@ int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t d
   }
 }
 
-/* Writes all. The first write(2) carries everything: files of cgroupfs and procfs take a value in one call. */
+/* Writes all. The first write(2) carries everything: files of cgroupfs and procfs take a value in
+ * one call. */
 static int write_all(int fd, const uint8_t *data, uint32_t len) {
   uint32_t done = 0;
   do {
@@ -97,8 +102,8 @@ static int write_all(int fd, const uint8_t *data, uint32_t len) {
   return 0;
 }
 
-int32_t runt_writeFile(int32_t dirfd, const char *path, int32_t flags, int32_t mode, const uint8_t *data,
-                       uint32_t data_len) {
+int32_t runt_writeFile(int32_t dirfd, const char *path, int32_t flags, int32_t mode,
+                       const uint8_t *data, uint32_t data_len) {
   if (data_len > INT32_MAX)
     return -EINVAL;
   AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_WRONLY | O_CLOEXEC | flags, (mode_t)mode));
@@ -107,7 +112,8 @@ int32_t runt_writeFile(int32_t dirfd, const char *path, int32_t flags, int32_t m
   return (int32_t)data_len;
 }
 
-int32_t runt_replaceFile(int32_t dirfd, const char *path, int32_t mode, const uint8_t *data, uint32_t data_len) {
+int32_t runt_replaceFile(int32_t dirfd, const char *path, int32_t mode, const uint8_t *data,
+                         uint32_t data_len) {
   char temporary[PATH_MAX];
   size_t n = strlen(path);
   if (data_len > INT32_MAX)
@@ -138,9 +144,12 @@ int32_t runt_mkdirAt(int32_t dirfd, const char *path, int32_t mode) {
   return result(mkdirat(dirfd, path, (mode_t)mode));
 }
 
-int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) { return result(unlinkat(dirfd, path, flags)); }
+int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) {
+  return result(unlinkat(dirfd, path, flags));
+}
 
-int32_t runt_stat(int32_t dirfd, const char *path, int32_t flags, uint8_t *data, uint32_t data_cap) {
+int32_t runt_stat(int32_t dirfd, const char *path, int32_t flags, uint8_t *data,
+                  uint32_t data_cap) {
   struct stat s;
   if (data_cap < 8 * 8)
     return -EOVERFLOW;
@@ -157,7 +166,9 @@ int32_t runt_stat(int32_t dirfd, const char *path, int32_t flags, uint8_t *data,
   return 0;
 }
 
-int32_t runt_access(const char *path, int32_t mode) { return result(faccessat(AT_FDCWD, path, mode, AT_EACCESS)); }
+int32_t runt_access(const char *path, int32_t mode) {
+  return result(faccessat(AT_FDCWD, path, mode, AT_EACCESS));
+}
 
 int64_t runt_statfsType(const char *path) {
   struct statfs s;

@@ -1,6 +1,7 @@
 /*
- * The program runt-init, embedded in this binary. It runs from a copy that cannot be changed: a container's process
- * that reaches /proc/PID/exe must not be able to write to a file of the host (CVE-2019-5736).
+ * The program runt-init, embedded in this binary. It runs from a copy that cannot be changed: a
+ * container's process that reaches /proc/PID/exe must not be able to write to a file of the host
+ * (CVE-2019-5736).
  */
 #include "image.h"
 #include "core.h"
@@ -42,7 +43,8 @@ static int make_memfd(void) {
   if (fd < 0)
     return -errno;
   int r = write_image(fd);
-  if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+  if (r == 0 &&
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
     r = -errno;
   if (r < 0) {
     close(fd);
@@ -70,7 +72,8 @@ int image_tmpfs(void) {
   if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
       syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return -errno;
-  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  AUTO_CLOSE int tree =
+      (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   if (tree < 0)
     return -errno;
   int fd = openat(tree, "runt-init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);

@@ -8,7 +8,8 @@ enum image_kind { IMAGE_MEMFD, IMAGE_TMPFS };
 /* A sealed memfd that holds runt-init, made once in a process; or -errno. */
 int image_memfd(void);
 
-/* The same on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids to run a memfd; or -errno. */
+/* The same on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids to run a
+ * memfd; or -errno. */
 int image_tmpfs(void);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Integers of a JSON text that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are common in config.json.
- * A whole scan of the text by the grammar of RFC 8259, without recursion; names of members are decoded only for a hit.
+ * Integers of a JSON text that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are
+ * common in config.json. A whole scan of the text by the grammar of RFC 8259, without recursion;
+ * names of members are decoded only for a hit.
  */
 #include "core.h"
 
@@ -9,8 +10,8 @@ enum { DEPTH_MAX = 512 };
 
 /* An open object or array. */
 struct level {
-  uint32_t index;           /* array: number of the element */
-  uint32_t key, key_end;    /* object: the raw name, without its quotes */
+  uint32_t index;        /* array: number of the element */
+  uint32_t key, key_end; /* object: the raw name, without its quotes */
   uint8_t is_object;
 };
 
@@ -104,7 +105,8 @@ static int emit_code_point(struct scan *s, uint32_t c) {
   return r;
 }
 
-/* A checked name, decoded. NUL would end the pointer early and a lone surrogate has no UTF-8: both are refused. */
+/* A checked name, decoded. NUL would end the pointer early and a lone surrogate has no UTF-8: both
+ * are refused. */
 static int emit_name(struct scan *s, uint32_t from, uint32_t to) {
   const uint8_t *t = s->text;
   int r = 0;
@@ -226,7 +228,8 @@ static int pass_name(struct scan *s) {
   return 0;
 }
 
-/* Passes what starts a value. 1: a container was opened that is not empty, and its first value is next. 0: the value ended. */
+/* Passes what starts a value. 1: a container was opened that is not empty, and its first value is
+ * next. 0: the value ended. */
 static int pass_value(struct scan *s) {
   skip_space(s);
   if (s->at >= s->len)
@@ -283,7 +286,8 @@ static int pass_end(struct scan *s) {
   return 0;
 }
 
-int32_t runt_wideIntegers(const uint8_t *json, uint32_t json_len, uint8_t *data, uint32_t data_cap) {
+int32_t runt_wideIntegers(const uint8_t *json, uint32_t json_len, uint8_t *data,
+                          uint32_t data_cap) {
   struct scan s;
   if (json_len > INT32_MAX)
     return -E2BIG;

@@ -81,7 +81,9 @@ int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
   return 1;
 }
 
-int32_t runt_setSubreaper(int32_t on) { return result(prctl(PR_SET_CHILD_SUBREAPER, on != 0, 0, 0, 0)); }
+int32_t runt_setSubreaper(int32_t on) {
+  return result(prctl(PR_SET_CHILD_SUBREAPER, on != 0, 0, 0, 0));
+}
 
 int32_t runt_signalFd(int64_t mask) {
   sigset_t set;

@@ -23,8 +23,9 @@ int32_t runt_socketPair(uint8_t *data, uint32_t data_cap) {
 static int address(struct sockaddr_un *a, int32_t dirfd, const char *name) {
   memset(a, 0, sizeof *a);
   a->sun_family = AF_UNIX;
-  int n = dirfd == AT_FDCWD || name[0] == '/' ? snprintf(a->sun_path, sizeof a->sun_path, "%s", name)
-                                              : snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dirfd, name);
+  int n = dirfd == AT_FDCWD || name[0] == '/'
+              ? snprintf(a->sun_path, sizeof a->sun_path, "%s", name)
+              : snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dirfd, name);
   if (!name[0])
     return -ENOENT; /* an empty path would be an abstract address */
   return n < 0 || (size_t)n >= sizeof a->sun_path ? -ENAMETOOLONG : 0;
@@ -38,8 +39,10 @@ int32_t runt_unixListen(int32_t dirfd, const char *name, int32_t backlog) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  /* The mode of the socket becomes the mode of the file that bind makes (unix(7)): never open to others, not even briefly. */
-  if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, backlog) < 0) {
+  /* The mode of the socket becomes the mode of the file that bind makes (unix(7)): never open to
+   * others, not even briefly. */
+  if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
+      listen(fd, backlog) < 0) {
     close_fd(&fd);
     return -errno;
   }
@@ -68,8 +71,10 @@ int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t da
   } control;
   memset(&control, 0, sizeof control);
   struct iovec io = {.iov_base = (void *)(uintptr_t)data, .iov_len = data_len};
-  struct msghdr message = {
-      .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+  struct msghdr message = {.msg_iov = &io,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
   struct cmsghdr *c = CMSG_FIRSTHDR(&message);
   c->cmsg_level = SOL_SOCKET;
   c->cmsg_type = SCM_RIGHTS;
@@ -81,7 +86,8 @@ int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t da
   return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
 }
 
-int32_t runt_poll(const uint8_t *fds, uint32_t fds_len, uint8_t *ready, uint32_t ready_cap, int32_t timeout) {
+int32_t runt_poll(const uint8_t *fds, uint32_t fds_len, uint8_t *ready, uint32_t ready_cap,
+                  int32_t timeout) {
   enum { MOST = 64 };
   struct pollfd list[MOST];
   uint32_t count = fds_len / 4;

@@ -36,8 +36,9 @@ struct child {
 };
 
 /*
- * After the clone with CLONE_NEWUSER the child holds every capability, but its ids are not mapped yet: an exec by any id but 0
- * drops all that is not ambient (capabilities(7)). Ambient must be inheritable first.
+ * After the clone with CLONE_NEWUSER the child holds every capability, but its ids are not mapped
+ * yet: an exec by any id but 0 drops all that is not ambient (capabilities(7)). Ambient must be
+ * inheritable first.
  */
 static int raise_ambient(void) {
   struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
@@ -55,7 +56,8 @@ static int raise_ambient(void) {
   return 0;
 }
 
-/* Every signal as a program expects it at its start. Handlers must not run here: they would act on the parent's memory. */
+/* Every signal as a program expects it at its start. Handlers must not run here: they would act on
+ * the parent's memory. */
 static void reset_signals(void) {
   struct kernel_action action;
   memset(&action, 0, sizeof action);
@@ -68,7 +70,8 @@ static void reset_signals(void) {
 
 static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
 
-/* Puts the three descriptors at 0, 1 and 2. They were copied above 2 by the parent, so none is overwritten. */
+/* Puts the three descriptors at 0, 1 and 2. They were copied above 2 by the parent, so none is
+ * overwritten. */
 static int place_stdio(const int stdio[3]) {
   for (int n = 0; n < 3; n++)
     if (syscall(SYS_dup3, stdio[n], n, 0) < 0)
@@ -124,8 +127,8 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   return (int)pid;
 }
 
-int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_t keep_len, int32_t cgroup,
-                       uint8_t *pidfd, uint32_t pidfd_cap) {
+int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_t keep_len,
+                       int32_t cgroup, uint8_t *pidfd, uint32_t pidfd_cap) {
   if (keep_len % 4)
     return -EINVAL;
   if (pidfd_cap < 8)
@@ -151,7 +154,8 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_
                     .raise = (flags & CLONE_NEWUSER) != 0};
   int r = c.program < 0 ? c.program : start(&c, (uint64_t)flags, cgroup, &fd);
   if (r == -EACCES) {
-    /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made either, the first error stands. */
+    /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made
+     * either, the first error stands. */
     AUTO_CLOSE int tree = image_tmpfs();
     if (tree >= 0) {
       c.program = tree;
@@ -183,14 +187,16 @@ static void point_at_strings(char **out, const uint8_t *list, long count) {
 
 static void free_pointer(void *p) { free(*(void **)p); }
 
-int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env, uint32_t env_len,
-                   int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
+int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
+                   uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd,
+                   uint8_t *pidfd, uint32_t pidfd_cap) {
   long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
   if (argc < 1 || envc < 0 || path[0] != '/')
     return -EINVAL;
   if (pidfd_cap < 8)
     return -EOVERFLOW;
-  __attribute__((cleanup(free_pointer))) char **vectors = calloc((size_t)(argc + envc + 2), sizeof *vectors);
+  __attribute__((cleanup(free_pointer))) char **vectors =
+      calloc((size_t)(argc + envc + 2), sizeof *vectors);
   if (!vectors)
     return -ENOMEM;
   point_at_strings(vectors, args, argc);

@@ -14,10 +14,12 @@ struct entry {
   char name[];
 };
 
-/* Deeper trees than this are not ours; each level holds one descriptor and a buffer on the stack. */
+/* Deeper trees are not ours; each level holds one descriptor and a buffer on the stack. */
 enum { DEPTH_MAX = 256, ENTRIES_SIZE = 4096 };
 
-static int is_dot(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
+static int is_dot(const char *name) {
+  return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
 
 int32_t runt_readDir(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
   _Alignas(8) char buffer[ENTRIES_SIZE * 2];
@@ -64,7 +66,8 @@ static int empty_dir(int fd, int depth) {
   }
 }
 
-/* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before anything in it is touched. */
+/* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before
+ * anything in it is touched. */
 static int remove_entry(int dirfd, const char *name, int type, int depth) {
   if (type != DT_DIR) {
     if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
@@ -77,7 +80,8 @@ static int remove_entry(int dirfd, const char *name, int type, int depth) {
   struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
                          .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
   AUTO_CLOSE int fd = -1;
-  /* Names that appear while we read may be missed: read again while rmdir says that it is not empty. */
+  /* Names that appear while we read may be missed: read again while rmdir says that it is not
+   * empty. */
   for (int pass = 0; pass < 3; pass++) {
     close_fd(&fd);
     fd = (int)RETRY(syscall(SYS_openat2, dirfd, name, &how, sizeof how));

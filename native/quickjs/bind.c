@@ -2,7 +2,8 @@
 #include "bind.h"
 #include <string.h>
 
-int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *function, const char *argument) {
+int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *function,
+             const char *argument) {
   int tag = JS_VALUE_GET_NORM_TAG(value);
   if (tag == JS_TAG_INT) {
     *out = JS_VALUE_GET_INT(value);
@@ -19,7 +20,8 @@ int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *funct
   return -1;
 }
 
-int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *function, const char *argument) {
+int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *function,
+             const char *argument) {
   if (JS_IsBigInt(ctx, value)) {
     if (JS_ToBigInt64(ctx, out, value) < 0)
       return -1;
@@ -46,8 +48,8 @@ static JSClassID uint8_array_class(JSContext *ctx) {
   return known;
 }
 
-int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len, const char *function,
-               const char *argument) {
+int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len,
+               const char *function, const char *argument) {
   size_t offset, bytes, per_element, whole;
   if (JS_IsObject(value) && JS_GetClassID(value) == uint8_array_class(ctx)) {
     JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, &bytes, &per_element);
@@ -65,7 +67,8 @@ int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len
   return -1;
 }
 
-const char *want_str(JSContext *ctx, JSValueConst value, const char *function, const char *argument) {
+const char *want_str(JSContext *ctx, JSValueConst value, const char *function,
+                     const char *argument) {
   size_t len;
   if (!JS_IsString(value)) {
     JS_ThrowTypeError(ctx, "%s: %s must be a string", function, argument);

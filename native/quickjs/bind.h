@@ -1,15 +1,19 @@
-/* What the generated bindings (build/gen/quickjs-abi.c) use: checked arguments. Each returns -1 or NULL after throwing a TypeError. */
+/* What the generated bindings (build/gen/quickjs-abi.c) use: checked arguments. Each returns -1 or
+ * NULL after throwing a TypeError. */
 #ifndef RUNT_BIND_H
 #define RUNT_BIND_H
 #include "quickjs.h"
 #include <stdint.h>
 
-int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *function, const char *argument);
-int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *function, const char *argument);
-int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len, const char *function,
-               const char *argument);
+int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *function,
+             const char *argument);
+int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *function,
+             const char *argument);
+int want_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, uint32_t *len,
+               const char *function, const char *argument);
 /* Free with JS_FreeCString. */
-const char *want_str(JSContext *ctx, JSValueConst value, const char *function, const char *argument);
+const char *want_str(JSContext *ctx, JSValueConst value, const char *function,
+                     const char *argument);
 
 /* Gives the native functions to an object. Generated. */
 void bind_native(JSContext *ctx, JSValue object);

@@ -1,6 +1,7 @@
 /*
- * Compiles ES modules to QuickJS bytecode at build time: compile [-g] NAME FILE OUTPUT. Imports are resolved by name when
- * the program runs, so a stand-in answers for each here. -g keeps line numbers.
+ * Compiles ES modules to QuickJS bytecode at build time: compile [-g] NAME FILE OUTPUT. Imports are
+ * resolved by name when the program runs, so a stand-in answers for each here. -g keeps line
+ * numbers.
  */
 #include "quickjs.h"
 #include <stdio.h>
@@ -59,7 +60,8 @@ int main(int argc, char **argv) {
   JS_SetModuleLoaderFunc(rt, NULL, stand_in, NULL);
   size_t len, size;
   char *text = load(argv[2], &len);
-  JSValue module = JS_Eval(ctx, text, len, argv[1], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+  JSValue module =
+      JS_Eval(ctx, text, len, argv[1], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(module))
     fail_exception(ctx);
   uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);

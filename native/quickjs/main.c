@@ -1,6 +1,7 @@
 /*
- * The static binary: QuickJS with the native functions of src/sys/abi.ts and the bytecode of the command. No quickjs-libc,
- * no source text, no eval. The process ends by `exit` of the host object or, when the main module fails, with 1.
+ * The static binary: QuickJS with the native functions of src/sys/abi.ts and the bytecode of the
+ * command. No quickjs-libc, no source text, no eval. The process ends by `exit` of the host object
+ * or, when the main module fails, with 1.
  */
 #include "bind.h"
 #include "text.h"
@@ -70,7 +71,8 @@ static JSValue host_encode(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return array;
 }
 
-/* import() of a piece: hack/build.mjs writes it as a call of this, since bytecode without debug data does not know its module's name. */
+/* import() of a piece: hack/build.mjs writes it as a call of this, since bytecode without debug
+ * data does not know its module's name. */
 static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self;
   const char *name = argc == 1 ? want_str(ctx, argv[0], "load", "name") : NULL;
@@ -128,7 +130,8 @@ static JSValue arguments(JSContext *ctx, int argc, char **argv) {
   return list;
 }
 
-/* The environment as an object without prototype: a variable may be called "constructor". The first of two equal names counts, as for getenv(3). */
+/* The environment as an object without prototype: a variable may be called "constructor". The first
+ * of two equal names counts, as for getenv(3). */
 static JSValue environment(JSContext *ctx) {
   JSValue object = JS_NewObjectProto(ctx, JS_NULL);
   for (char **e = environ; *e; e++) {
@@ -139,7 +142,8 @@ static JSValue environment(JSContext *ctx) {
     JSAtom atom = JS_ValueToAtom(ctx, name);
     JS_FreeValue(ctx, name);
     if (JS_HasProperty(ctx, object, atom) == 0)
-      JS_DefinePropertyValue(ctx, object, atom, string_of(ctx, equals + 1, strlen(equals + 1)), JS_PROP_C_W_E);
+      JS_DefinePropertyValue(ctx, object, atom, string_of(ctx, equals + 1, strlen(equals + 1)),
+                             JS_PROP_C_W_E);
     JS_FreeAtom(ctx, atom);
   }
   return object;
@@ -148,7 +152,8 @@ static JSValue environment(JSContext *ctx) {
 /* The promise rejection that nobody has handled yet. */
 static JSValue rejected;
 
-static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled, void *opaque) {
+static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled,
+                         void *opaque) {
   (void)promise, (void)opaque;
   JS_FreeValue(ctx, rejected);
   rejected = handled ? JS_UNDEFINED : JS_DupValue(ctx, reason);
@@ -176,7 +181,8 @@ int main(int argc, char **argv) {
   JSValue native = JS_NewObject(ctx);
   bind_native(ctx, native);
   JSValue host = JS_NewObject(ctx);
-  JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof host_functions[0]);
+  JS_SetPropertyFunctionList(ctx, host, host_functions,
+                             sizeof host_functions / sizeof host_functions[0]);
   JS_SetPropertyStr(ctx, host, "native", native);
   JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
   JS_SetPropertyStr(ctx, host, "env", environment(ctx));

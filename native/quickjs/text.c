@@ -5,8 +5,9 @@
 static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};
 
 /*
- * The length of the well-formed sequence at p; or, negated, of the malformed part that one U+FFFD stands for: the longest start
- * of a well-formed sequence, at least one byte (Unicode 3.9, "maximal subpart"; the WHATWG decoder does the same).
+ * The length of the well-formed sequence at p; or, negated, of the malformed part that one U+FFFD
+ * stands for: the longest start of a well-formed sequence, at least one byte (Unicode 3.9, "maximal
+ * subpart"; the WHATWG decoder does the same).
  */
 static int sequence(const uint8_t *p, size_t left) {
   uint8_t low = 0x80, high = 0xbf;
