@@ -4,7 +4,7 @@
  */
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, unsupported, usageError } from './arguments.js';
-import { print } from './output.js';
+import { print, printError } from './output.js';
 import { type Call, type CommandName, commands, globals, later, type Values } from './syntax.js';
 
 type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
@@ -30,7 +30,12 @@ export async function main(): Promise<number> {
   try {
     return await dispatch(global);
   } catch (error) {
-    return (await import('./log.js')).reportFailure(error, global);
+    try {
+      return (await import('./log.js')).reportFailure(error, global);
+    } catch (second) {
+      printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
+      return 1;
+    }
   }
 }
 

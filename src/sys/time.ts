@@ -1,7 +1,26 @@
-/** Time as text. */
+/** Time as text. The QuickJS host has no Date: it would cost each start what few commands need. */
 
-/** RFC 3339 in UTC with nanoseconds, from nanoseconds since 1970. */
+const SECONDS_A_DAY = 86400;
+
+/** RFC 3339 in UTC with nanoseconds, from nanoseconds since 1970 (≥ 0). */
 export function timestamp(ns: bigint): string {
-  const second = new Date(Number(ns / 1000000000n) * 1000).toISOString().slice(0, 19);
-  return `${second}.${String(ns % 1000000000n).padStart(9, '0')}Z`;
+  const seconds = Number(ns / 1000000000n);
+  const time = seconds % SECONDS_A_DAY;
+  const clock = [Math.floor(time / 3600), Math.floor(time / 60) % 60, time % 60].map((n) => digits(n, 2)).join(':');
+  return `${date(Math.floor(seconds / SECONDS_A_DAY))}T${clock}.${String(ns % 1000000000n).padStart(9, '0')}Z`;
 }
+
+/** Date of a day, counted from 1970-01-01, in the Gregorian calendar. */
+function date(day: number): string {
+  let year = 1970;
+  let rest = day;
+  while (rest >= daysOf(year)) rest -= daysOf(year++);
+  let month = 0;
+  for (; rest >= lengthOf(month, year); month++) rest -= lengthOf(month, year);
+  return `${digits(year, 4)}-${digits(month + 1, 2)}-${digits(rest + 1, 2)}`;
+}
+
+const leap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const daysOf = (year: number): number => (leap(year) ? 366 : 365);
+const lengthOf = (month: number, year: number): number => (month === 1 ? daysOf(year) - 337 : 31 - ((month % 7) % 2));
+const digits = (n: number, width: number): string => String(n).padStart(width, '0');
