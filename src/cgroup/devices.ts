@@ -70,8 +70,8 @@ interface DeviceState {
 
 function apply(state: DeviceState, rule: DeviceRule, at: string): void {
   const access = accessOf(rule.access, at);
-  const major = numberOf(rule.major);
-  const minor = numberOf(rule.minor);
+  const major = numberOf(rule.major, `${at}/major`);
+  const minor = numberOf(rule.minor, `${at}/minor`);
   const any = rule.type === undefined || rule.type === 'a';
   if (any && major < 0 && minor < 0 && access === 'rwm') {
     state.allow = rule.allow;
@@ -100,11 +100,10 @@ function removeException(state: DeviceState, e: DeviceException, rule: DeviceRul
     if (!meets || !letters((l) => e.access.includes(l) && has(x, l))) return [x];
     if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
       const verb = rule.allow ? 'allow' : 'deny';
-      const wide = `${x.type} ${star(x.major)}:${star(x.minor)} ${x.access}`;
       throw unsupported(
         e.at,
         rule,
-        `cannot ${verb} device ${e.type} ${star(e.major)}:${star(e.minor)} ${e.access} out of the wider rule ${wide}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
+        `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
       );
     }
     const access = letters((l) => has(x, l) && !e.access.includes(l));
@@ -118,8 +117,11 @@ const star = (n: number): string => (n < 0 ? '*' : String(n));
 const has = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
 const letters = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
 
-function numberOf(value: Int | undefined): number {
-  return value === undefined || value === null || value < 0 ? -1 : Number(value);
+/** A device number; -1 for any. The kernel's fields have 32 bits. */
+function numberOf(value: Int | undefined, at: string): number {
+  if (value === undefined || value === null || value < 0) return -1;
+  if (value > 0xffffffff) throw badValue(at, value, 'a device number has at most 32 bits');
+  return Number(value);
 }
 
 function accessOf(access: string | undefined, at: string): string {
@@ -131,33 +133,22 @@ function accessOf(access: string | undefined, at: string): string {
 }
 
 /** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
-export function v1DeviceOps(
-  path: string,
-  rules: readonly DeviceRule[] | undefined,
-  at: string,
-  configured: readonly Device[],
-): Op[] {
-  const list = deviceList(rules, at, configured);
+export function v1DeviceOps(path: string, list: DeviceList): Op[] {
   const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
   return [
     { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
     ...list.exceptions.map(
-      (e): Op => ({
-        op: 'cgroupWrite',
-        at: e.at,
-        path: file(!list.allow),
-        value: `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`,
-      }),
+      (e): Op => ({ op: 'cgroupWrite', at: e.at, path: file(!list.allow), value: exceptionText(e) }),
     ),
   ];
 }
 
-/** On v2 the list is a BPF program attached to the cgroup. */
-export function v2DeviceOps(
-  _path: string,
-  rules: readonly DeviceRule[] | undefined,
-  at: string,
-  _configured: readonly Device[],
-): Op[] {
-  throw unsupported(at, rules, 'device rules on cgroup v2 need a BPF filter, which this version does not make');
+/** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
+export function v2DeviceOps(path: string, list: DeviceList, at: string): Op[] {
+  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions: list.exceptions.map(exceptionText) }];
+}
+
+/** An exception as v1 writes it. */
+function exceptionText(e: DeviceException): string {
+  return `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`;
 }

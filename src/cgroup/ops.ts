@@ -2,7 +2,7 @@
 import type { Op } from '../plan/ops.js';
 import type { Device, Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { v1DeviceOps, v2DeviceOps } from './devices.js';
+import { deviceList, v1DeviceOps, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
 import { type CgroupPaths, cgroupDirectories } from './path.js';
 import { type Setting, unsupported } from './setting.js';
@@ -73,7 +73,7 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
   }
   if (!options.rootless) {
     const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
-    if (place) ops.push(...v1DeviceOps(place.path, asked.devices, `${at}/devices`, options.devices));
+    if (place) ops.push(...v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
     else if (asked.devices?.length) {
       throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
     }
@@ -99,7 +99,10 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
     { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
     ...settings.map((s): Op => ({ op: 'cgroupWrite', at: s.at, path: `${path}/${s.file}`, value: s.value })),
   ];
-  if (!options.rootless) ops.push(...v2DeviceOps(path, resources.devices, `${at}/devices`, options.devices));
+  if (!options.rootless) {
+    const list = deviceList(resources.devices, `${at}/devices`, options.devices);
+    ops.push(...v2DeviceOps(path, list, resources.devices ? `${at}/devices` : ''));
+  }
   return ops;
 }
 

@@ -1,4 +1,5 @@
 /** The runtime's cgroup operations of a plan, done through cgroupfs. */
+import { deviceFilter } from '../cgroup/device-filter.js';
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
@@ -7,7 +8,7 @@ import type { Failed } from './failure.js';
 
 export type CgroupOp = Extract<
   Op,
-  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupJoin' | 'cgroupInherit' | 'cgroupControllers' }
+  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupJoin' | 'cgroupInherit' | 'cgroupControllers' | 'cgroupDevices' }
 >;
 
 /** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
@@ -23,6 +24,8 @@ export function applyCgroupOp(op: CgroupOp, pid: number, made: string[]): Failed
       return inherit(op);
     case 'cgroupControllers':
       return enableControllers(op);
+    case 'cgroupDevices':
+      return filterDevices(op);
   }
 }
 
@@ -96,4 +99,9 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
     }
   }
   return undefined;
+}
+
+function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
+  const r = native.attachDeviceFilter(op.path, deviceFilter(Number(op.allow) === 1, op.exceptions));
+  return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
 }

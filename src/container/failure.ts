@@ -18,6 +18,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   cgroupJoin: 'ERR_CGROUP',
   cgroupInherit: 'ERR_CGROUP',
   cgroupControllers: 'ERR_CGROUP',
+  cgroupDevices: 'ERR_CGROUP',
   openTree: 'ERR_MOUNT',
   clone: 'ERR_NAMESPACE',
   unshare: 'ERR_NAMESPACE',

@@ -164,7 +164,8 @@ export class Launch {
       case 'cgroupWrite':
       case 'cgroupJoin':
       case 'cgroupInherit':
-      case 'cgroupControllers': {
+      case 'cgroupControllers':
+      case 'cgroupDevices': {
         const failed = applyCgroupOp(op, this.pid, this.cgroups);
         if (failed) throw this.error(failed);
         return;

@@ -77,6 +77,12 @@ export const ops = table({
     fields: { path: 'str', top: 'str', required: 'list', wanted: 'list' },
     doc: 'v2: enable controllers for the cgroup path by the cgroup.subtree_control files above it, up to top (the mount point) where need be; required ones must be there after, wanted ones may be refused',
   },
+  cgroupDevices: {
+    code: 14,
+    by: 'runtime',
+    fields: { path: 'str', allow: 'int', exceptions: 'list' },
+    doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"',
+  },
 
   // ── done by runt-init ──
   keepFds: {

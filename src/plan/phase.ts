@@ -61,6 +61,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   capabilities: 'identity',
   cgroupInherit: 'limits',
   cgroupControllers: 'limits',
+  cgroupDevices: 'limits',
   cgroupWrite: 'limits',
   cgroupJoin: 'limits',
   oomScoreAdj: 'limits',

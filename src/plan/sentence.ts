@@ -13,6 +13,8 @@ export function sentence(op: Op): string {
       return `give ${op.file} of the parents to the cgroup ${op.path}`;
     case 'cgroupControllers':
       return `enable controllers for the cgroup ${op.path}`;
+    case 'cgroupDevices':
+      return `attach a device filter to the cgroup ${op.path}`;
     case 'startSocket':
       return `bind the start socket ${op.path}`;
     case 'openTree':

@@ -35,6 +35,12 @@ export function rows(op: Op): Row[] {
       return row('inherit', word(`${op.path}/${op.file}`), `from the parents, where empty, up to ${word(op.top)}`);
     case 'cgroupControllers':
       return row('controllers', word(op.path), list([op.required.map(word).join(' '), option(op.wanted)]));
+    case 'cgroupDevices':
+      return row(
+        'device filter',
+        word(op.path),
+        `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
+      );
     case 'cgroupJoin':
       return row('join cgroup', word(op.path));
     case 'oomScoreAdj':

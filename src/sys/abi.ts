@@ -158,6 +158,14 @@ export const abi = table({
     args: [['path', 'str']],
     doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it was not there, -EBUSY while processes are in it',
   },
+  attachDeviceFilter: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['program', 'buf'],
+    ],
+    doc: 'bpf(2): loads the instructions as a BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 cgroup at path, beside what is attached already; -EINVAL when program is no whole number of instructions',
+  },
   flock: {
     ret: 'i32',
     args: [
