@@ -1,0 +1,114 @@
+/** The process: arguments, environment, working directory, PATH lookup, stdio, descriptors, signals. */
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { needing, onBed } from './bed.js';
+
+const test = needing('process', 'root');
+
+test(
+  'arguments and environment arrive byte for byte',
+  onBed((bed) => {
+    bed.config.process.args = [
+      '/bin/sh',
+      '-c',
+      'for a; do echo "[$a]"; done; env | grep ^X',
+      'sh',
+      '',
+      'a b',
+      'q\'"',
+      'ünï',
+      '$HOME',
+    ];
+    bed.config.process.env.push('XA=1=2', 'XB=', 'XC= spaces ', 'XD=ü');
+    const r = bed.run();
+    assert.is(r.stdout, '[]\n[a b]\n[q\'"]\n[ünï]\n[$HOME]\nXA=1=2\nXB=\nXC= spaces \nXD=ü\n');
+  }),
+);
+
+test(
+  'the environment of the runtime does not leak',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/cat', '/proc/1/environ'];
+    const r = bed.run([], { env: { PATH: process.env.PATH ?? '', SECRET: 'x', LD_PRELOAD: '' } });
+    assert.equal(
+      r.stdout.split('\0').filter((v) => !/^(PATH|TERM|HOME)=/.test(v)),
+      [''],
+    );
+  }),
+);
+
+test(
+  'stdin, stdout and stderr are the caller’s',
+  onBed((bed) => {
+    const r = bed.sh('cat; echo err >&2', [], { input: 'given\n' });
+    assert.equal(r, { code: 0, signal: null, stdout: 'given\n', stderr: 'err\n' });
+  }),
+);
+
+test(
+  'no other descriptor is open',
+  onBed((bed) => {
+    // ls has its own descriptor of the directory.
+    assert.is(bed.out('ls /proc/1/fd | tr "\\n" " "'), '0 1 2 ');
+  }),
+);
+
+test(
+  'cwd',
+  onBed((bed) => {
+    bed.config.process.cwd = '/etc';
+    assert.is(bed.out('pwd; readlink /proc/1/cwd'), '/etc\n/etc\n');
+  }),
+);
+
+test(
+  'a program without a slash is found in the PATH of the container',
+  onBed((bed) => {
+    mkdirSync(join(bed.rootfs, 'opt'));
+    writeFileSync(join(bed.rootfs, 'opt', 'mine'), '#!/bin/sh\necho mine $0\n');
+    chmodSync(join(bed.rootfs, 'opt', 'mine'), 0o755);
+    bed.config.process.env = ['PATH=/nowhere:/opt:/bin'];
+    bed.config.process.args = ['mine'];
+    const r = bed.run();
+    assert.is(r.stdout, 'mine /opt/mine\n', r.stderr);
+  }),
+);
+
+test(
+  'no signal is blocked or ignored',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/grep', '-E', '^Sig(Blk|Ign)', '/proc/self/status'];
+    assert.equal(
+      bed
+        .run()
+        .stdout.trim()
+        .split('\n')
+        .map((line) => line.split(/\s+/)[1]),
+      ['0000000000000000', '0000000000000000'],
+    );
+  }),
+);
+
+test(
+  'a program that is not there: the error names it and nothing is left',
+  onBed((bed) => {
+    bed.config.process.args = ['not-there'];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /not-there/);
+    assert.match(r.stderr, /executable file not found in/);
+  }),
+);
+
+test(
+  'a program that may not be executed',
+  onBed((bed) => {
+    bed.config.process.args = ['/etc/passwd'];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /permission denied/i);
+  }),
+);
+
+test.run();
