@@ -38,6 +38,6 @@ function finding(pointer: string, value: unknown, expected: string, see: string)
 
 /** `; did you mean "…"?` when a known name is near, else nothing. */
 export function suggestion(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
+  const near = name.length < 3 ? undefined : nearest(name, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;
 }

@@ -54,7 +54,7 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
     sets[name]?.forEach((capability, i) => {
       if (capabilityNumber(capability) !== undefined) return;
       // The spec wants a warning, no error: an engine may know the capabilities of a newer kernel.
-      const text = `be a capability${suggestion(capability, capabilityNames())}; it is left out`;
+      const text = `be a capability, it is left out${suggestion(capability, capabilityNames())}`;
       findings.warn(`/process/capabilities/${name}/${i}`, capability, text, see);
     });
   }
