@@ -101,8 +101,9 @@ function removeException(state: DeviceState, e: DeviceException, rule: DeviceRul
     if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
       const verb = rule.allow ? 'allow' : 'deny';
       throw unsupported(
-        e.at,
-        rule,
+        // A default rule has no place in the config: the rule that it collides with has.
+        e.at || x.at,
+        e.at ? rule : undefined,
         `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
       );
     }

@@ -1,0 +1,408 @@
+/** linux.resources → the operations of the plan, whole lists for each layout. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseCgroupFacts } from '../../src/cgroup/facts.js';
+import { type CgroupOps, cgroupOps } from '../../src/cgroup/ops.js';
+import { cgroupPaths } from '../../src/cgroup/path.js';
+import { cpuWeight } from '../../src/cgroup/v2.js';
+import type { Op } from '../../src/plan/ops.js';
+import type { Resources } from '../../src/spec/types.js';
+import { hybrid, v2 } from './fixtures.js';
+
+type Layout = 'v1' | 'hybrid' | 'v2' | 'none';
+const withoutV2 = (text: string): string =>
+  text
+    .split('\n')
+    .filter((l) => !l.includes('cgroup2'))
+    .join('\n');
+
+function plan(layout: Layout, resources: Resources | undefined, user?: (path: string) => boolean): CgroupOps {
+  const texts = layout === 'v2' ? v2 : hybrid;
+  const mountinfo = layout === 'v1' ? withoutV2(texts.mountinfo) : layout === 'none' ? '' : texts.mountinfo;
+  const facts = parseCgroupFacts(texts.cgroup, mountinfo, () => (layout === 'v2' ? v2.controllers : ''));
+  assert.is(facts.layout, layout);
+  const rootless = user !== undefined;
+  const paths = cgroupPaths(facts, '/box', 'web', { rootless, ...(user && { writable: user }) });
+  return cgroupOps(facts, paths, resources, { rootless, devices: [] });
+}
+
+/** Writes as "file=value at", without the prefix that all share, and without the devices. */
+const writes = (ops: readonly Op[]): string[] =>
+  ops.flatMap((op) =>
+    op.op === 'cgroupWrite' && !op.path.includes('/devices.')
+      ? [`${op.path.replace('/sys/fs/cgroup/', '')}=${op.value} ${op.at.replace('/linux/resources', '')}`]
+      : [],
+  );
+
+function refused(layout: Layout, resources: Resources, code: string, pointer: string): void {
+  assert.throws(
+    () => plan(layout, resources),
+    (e: { code: string; pointer: string }) => {
+      assert.equal([e.code, e.pointer], [code, `/linux/resources${pointer}`]);
+      return true;
+    },
+  );
+}
+
+test('hybrid: every hierarchy made and joined, the cpuset filled, the device list written', () => {
+  const at = '/linux/cgroupsPath';
+  const { before, join } = plan('hybrid', {
+    memory: { limit: 1048576 },
+    devices: [{ allow: false, access: 'rwm' }],
+  });
+  const cpuset = '/sys/fs/cgroup/cpuset';
+  const allow = (value: string): Op => ({
+    op: 'cgroupWrite',
+    at: '',
+    path: '/sys/fs/cgroup/devices/box/devices.allow',
+    value,
+  });
+  assert.equal(before, [
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/pids/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/cpu,cpuacct/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/net_cls,net_prio/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/memory/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/cpuset/box' },
+    { op: 'cgroupInherit', at: '', path: `${cpuset}/box`, top: cpuset, file: 'cpuset.cpus' },
+    { op: 'cgroupInherit', at: '', path: `${cpuset}/box`, top: cpuset, file: 'cpuset.mems' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/devices/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/systemd/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/unified/box' },
+    {
+      op: 'cgroupWrite',
+      at: '/linux/resources/memory/limit',
+      path: '/sys/fs/cgroup/memory/box/memory.limit_in_bytes',
+      value: '1048576',
+    },
+    {
+      op: 'cgroupWrite',
+      at: '/linux/resources/devices/0',
+      path: '/sys/fs/cgroup/devices/box/devices.deny',
+      value: 'a',
+    },
+    ...['c *:* m', 'b *:* m', 'c 1:3 rwm', 'c 1:8 rwm', 'c 1:7 rwm', 'c 5:0 rwm', 'c 1:5 rwm', 'c 1:9 rwm'].map(allow),
+    ...['c 136:* rwm', 'c 5:2 rwm', 'c 10:200 rwm'].map(allow),
+  ]);
+  assert.equal(
+    join,
+    ['pids', 'cpu,cpuacct', 'net_cls,net_prio', 'memory', 'cpuset', 'devices', 'systemd', 'unified'].map((d) => ({
+      op: 'cgroupJoin' as const,
+      at,
+      path: `/sys/fs/cgroup/${d}/box`,
+    })),
+  );
+});
+
+test('v1: values in the order that the kernel takes them', () => {
+  const { before } = plan('v1', {
+    memory: {
+      swappiness: 0,
+      disableOOMKiller: true,
+      swap: 2097152,
+      limit: 1048576,
+      reservation: 524288,
+      kernel: 4096,
+      kernelTCP: 8192,
+      useHierarchy: true,
+      checkBeforeUpdate: true,
+    },
+    cpu: {
+      shares: 512,
+      quota: 50000,
+      period: 100000,
+      burst: 1000,
+      idle: 1,
+      realtimeRuntime: 950000,
+      realtimePeriod: 1000000,
+      cpus: '0-1',
+      mems: '0',
+    },
+    pids: { limit: 32 },
+  });
+  assert.equal(writes(before), [
+    'memory/box/memory.use_hierarchy=1 /memory/useHierarchy',
+    'memory/box/memory.kmem.limit_in_bytes=4096 /memory/kernel',
+    'memory/box/memory.kmem.tcp.limit_in_bytes=8192 /memory/kernelTCP',
+    'memory/box/memory.limit_in_bytes=1048576 /memory/limit',
+    'memory/box/memory.memsw.limit_in_bytes=2097152 /memory/swap',
+    'memory/box/memory.soft_limit_in_bytes=524288 /memory/reservation',
+    'memory/box/memory.swappiness=0 /memory/swappiness',
+    'memory/box/memory.oom_control=1 /memory/disableOOMKiller',
+    'cpu,cpuacct/box/cpu.rt_period_us=1000000 /cpu/realtimePeriod',
+    'cpu,cpuacct/box/cpu.rt_runtime_us=950000 /cpu/realtimeRuntime',
+    'cpu,cpuacct/box/cpu.shares=512 /cpu/shares',
+    'cpu,cpuacct/box/cpu.idle=1 /cpu/idle',
+    'cpu,cpuacct/box/cpu.cfs_period_us=100000 /cpu/period',
+    'cpu,cpuacct/box/cpu.cfs_quota_us=50000 /cpu/quota',
+    'cpu,cpuacct/box/cpu.cfs_burst_us=1000 /cpu/burst',
+    'cpuset/box/cpuset.cpus=0-1 /cpu/cpus',
+    'cpuset/box/cpuset.mems=0 /cpu/mems',
+    'pids/box/pids.max=32 /pids/limit',
+  ]);
+});
+
+test('v2: the same values in the words of v2', () => {
+  const { before, join } = plan('v2', {
+    memory: { limit: 1048576, swap: 3145728, reservation: 524288, useHierarchy: true, kernel: -1 },
+    cpu: { shares: 1024, quota: 50000, period: 200000, burst: 1000, idle: 0, cpus: '0-1', mems: '0' },
+    pids: { limit: 32 },
+  });
+  assert.equal(before.slice(0, 2), [
+    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/box' },
+    {
+      op: 'cgroupControllers',
+      at: '/linux/resources',
+      path: '/sys/fs/cgroup/box',
+      top: '/sys/fs/cgroup',
+      required: ['memory', 'cpu', 'cpuset', 'pids'],
+      wanted: ['io', 'hugetlb', 'rdma', 'misc'],
+    },
+  ]);
+  assert.equal(writes(before), [
+    'box/memory.swap.max=2097152 /memory/swap',
+    'box/memory.max=1048576 /memory/limit',
+    'box/memory.low=524288 /memory/reservation',
+    'box/cpu.weight=100 /cpu/shares',
+    'box/cpu.idle=0 /cpu/idle',
+    'box/cpu.max=50000 200000 /cpu/quota',
+    'box/cpu.max.burst=1000 /cpu/burst',
+    'box/cpuset.cpus=0-1 /cpu/cpus',
+    'box/cpuset.mems=0 /cpu/mems',
+    'box/pids.max=32 /pids/limit',
+  ]);
+  assert.equal(join, [{ op: 'cgroupJoin', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/box' }]);
+});
+
+test('v2: without values the controllers are wanted for statistics, none is required', () => {
+  const { before } = plan('v2', undefined);
+  assert.is(before[1]!.op, 'cgroupControllers');
+  assert.equal((before[1] as { required: string[] }).required, []);
+  assert.equal((before[1] as { wanted: string[] }).wanted, v2.controllers.trim().split(' '));
+});
+
+test('v2: the device list is one filter', () => {
+  const filter = (resources: Resources | undefined) =>
+    plan('v2', resources).before.find((op) => op.op === 'cgroupDevices');
+  assert.equal(filter({ devices: [{ allow: true }] }), {
+    op: 'cgroupDevices',
+    at: '/linux/resources/devices',
+    path: '/sys/fs/cgroup/box',
+    allow: 1,
+    exceptions: [],
+  });
+  const standard = filter(undefined) as { at: string; allow: number; exceptions: string[] };
+  assert.equal([standard.at, standard.allow, standard.exceptions.length], ['', 0, 11]);
+});
+
+test('no limit is a word on v2 and -1 on v1, except for pids', () => {
+  const none: Resources = { memory: { limit: -1, swap: -1 }, cpu: { quota: -1 }, pids: { limit: -1 } };
+  assert.equal(writes(plan('v2', none).before), [
+    'box/memory.swap.max=max /memory/swap',
+    'box/memory.max=max /memory/limit',
+    'box/cpu.max=max 100000 /cpu/quota',
+    'box/pids.max=max /pids/limit',
+  ]);
+  assert.equal(writes(plan('v1', none).before), [
+    'memory/box/memory.limit_in_bytes=-1 /memory/limit',
+    'memory/box/memory.memsw.limit_in_bytes=-1 /memory/swap',
+    'cpu,cpuacct/box/cpu.cfs_quota_us=-1 /cpu/quota',
+    'pids/box/pids.max=max /pids/limit',
+  ]);
+});
+
+test('0 is "not set" where engines send it so, and a value where it is one', () => {
+  const zero: Resources = {
+    memory: { limit: 0, swap: 0, reservation: 0, kernel: 0, kernelTCP: 0, swappiness: 0, disableOOMKiller: false },
+    cpu: {
+      shares: 0,
+      quota: 0,
+      period: 0,
+      realtimeRuntime: 0,
+      realtimePeriod: 0,
+      burst: 0,
+      idle: 0,
+      cpus: '',
+      mems: '',
+    },
+    pids: { limit: 0 },
+    blockIO: { weight: 0 },
+    hugepageLimits: [],
+    network: {},
+    rdma: {},
+  };
+  assert.equal(writes(plan('v1', zero).before), [
+    'memory/box/memory.swappiness=0 /memory/swappiness',
+    'cpu,cpuacct/box/cpu.idle=0 /cpu/idle',
+    'cpu,cpuacct/box/cpu.cfs_burst_us=0 /cpu/burst',
+    'pids/box/pids.max=0 /pids/limit',
+  ]);
+});
+
+test('integers beyond 2^53 are exact', () => {
+  const wide: Resources = { memory: { limit: 9223372036854771712n, swap: 9223372036854775807n } };
+  assert.equal(writes(plan('v2', wide).before), [
+    'box/memory.swap.max=4095 /memory/swap',
+    'box/memory.max=9223372036854771712 /memory/limit',
+  ]);
+});
+
+test('a period alone leaves the quota unlimited', () => {
+  assert.equal(writes(plan('v2', { cpu: { period: 50000 } }).before), ['box/cpu.max=max 50000 /cpu/period']);
+});
+
+test('shares become weights: minimum, default and maximum meet, and never fall', () => {
+  for (const [shares, weight] of [
+    [2, 1],
+    [3, 2],
+    [1024, 100],
+    [2048, 174],
+    [262143, 10000],
+    [262144, 10000],
+    [1 << 30, 10000],
+  ] as const) {
+    assert.is(cpuWeight(shares), weight, String(shares));
+  }
+  assert.is(cpuWeight(1024n), 100);
+  for (let s = 2, last = 0; s <= 262144; s += 97) {
+    assert.ok(cpuWeight(s) >= last);
+    last = cpuWeight(s);
+  }
+});
+
+test('unified: any file of v2, after the rest; its controller is required', () => {
+  const { before } = plan('v2', {
+    pids: { limit: 3 },
+    unified: { 'memory.high': '1000000', 'io.weight': '10', 'cgroup.max.depth': '3', 'pids.max': '5' },
+  });
+  assert.equal((before[1] as { required: string[] }).required, ['pids', 'memory', 'io']);
+  assert.equal(writes(before), [
+    'box/pids.max=3 /pids/limit',
+    'box/memory.high=1000000 /unified/memory.high',
+    'box/io.weight=10 /unified/io.weight',
+    'box/cgroup.max.depth=3 /unified/cgroup.max.depth',
+    'box/pids.max=5 /unified/pids.max',
+  ]);
+});
+
+test('unified: what is no file of a cgroup is refused', () => {
+  for (const [key, pointer] of [
+    ['../x.y', '/unified/..~1x.y'],
+    ['memory', '/unified/memory'],
+    ['memory.', '/unified/memory.'],
+    ['.max', '/unified/.max'],
+    ['', '/unified/'],
+  ] as const) {
+    refused('v2', { unified: { [key]: '1' } }, 'ERR_CGROUP_VALUE', pointer);
+  }
+});
+
+test('unified on v1 is refused, unless empty', () => {
+  refused('v1', { unified: { 'memory.max': '1' } }, 'ERR_UNSUPPORTED', '/unified');
+  assert.equal(writes(plan('v1', { unified: {} }).before), []);
+});
+
+for (const [key, value] of [
+  ['blockIO', { weight: 10 }],
+  ['blockIO', { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] }],
+  ['hugepageLimits', [{ pageSize: '2MB', limit: 0 }]],
+  ['network', { classID: 5 }],
+  ['rdma', { mlx5_1: { hcaHandles: 3 } }],
+] as const) {
+  test(`${key} is refused by name on every layout: ${JSON.stringify(value)}`, () => {
+    refused('v1', { [key]: value } as Resources, 'ERR_UNSUPPORTED', `/${key}`);
+    refused('v2', { [key]: value } as Resources, 'ERR_UNSUPPORTED', `/${key}`);
+  });
+}
+
+for (const [memory, key] of [
+  [{ kernel: 4096 }, 'kernel'],
+  [{ kernelTCP: 4096 }, 'kernelTCP'],
+  [{ swappiness: 10 }, 'swappiness'],
+  [{ disableOOMKiller: true }, 'disableOOMKiller'],
+  [{ useHierarchy: false }, 'useHierarchy'],
+] as const) {
+  test(`v2 has no memory.${key}`, () => refused('v2', { memory }, 'ERR_UNSUPPORTED', `/memory/${key}`));
+}
+
+test('v2 has no real-time limits', () => {
+  refused('v2', { cpu: { realtimeRuntime: 1000 } }, 'ERR_UNSUPPORTED', '/cpu/realtimeRuntime');
+  refused('v2', { cpu: { realtimePeriod: 1000 } }, 'ERR_UNSUPPORTED', '/cpu/realtimePeriod');
+});
+
+test('memory that is not accounted hierarchically is refused on v1 too', () => {
+  refused('v1', { memory: { useHierarchy: false } }, 'ERR_UNSUPPORTED', '/memory/useHierarchy');
+});
+
+for (const layout of ['v1', 'v2'] as const) {
+  test(`${layout}: memory and swap together below memory, or without it, contradict`, () => {
+    refused(layout, { memory: { limit: 200, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
+    refused(layout, { memory: { swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
+    refused(layout, { memory: { limit: -1, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
+  });
+}
+
+test('a controller that the host has not got is named with the pointer', () => {
+  const facts = parseCgroupFacts(v2.cgroup, v2.mountinfo, () => 'cpu pids\n');
+  const paths = cgroupPaths(facts, '/box', 'web', { rootless: false });
+  assert.throws(
+    () => cgroupOps(facts, paths, { memory: { limit: 5 } }, { rootless: false, devices: [] }),
+    (e: { code: string; pointer: string; message: string; hint: string }) => {
+      assert.equal([e.code, e.pointer], ['ERR_CGROUP_CONTROLLER', '/linux/resources/memory/limit']);
+      assert.match(e.message, '"memory"');
+      assert.match(e.hint, 'cpu, pids');
+      return true;
+    },
+  );
+});
+
+test('no hierarchy mounted: a limit is an error, nothing asked is fine', () => {
+  refused('none', { pids: { limit: 1 } }, 'ERR_CGROUP_CONTROLLER', '/pids/limit');
+  refused('none', { devices: [{ allow: false }] }, 'ERR_CGROUP_CONTROLLER', '/devices');
+  assert.equal(plan('none', undefined), { before: [], join: [] });
+});
+
+test('rootless with nothing delegated and nothing asked: no operation at all', () => {
+  const nothing = { before: [], join: [] };
+  for (const layout of ['v1', 'hybrid', 'v2'] as const) {
+    assert.equal(
+      plan(layout, undefined, () => false),
+      nothing,
+    );
+    assert.equal(
+      plan(layout, { devices: [{ allow: false, access: 'rwm' }] }, () => false),
+      nothing,
+    );
+  }
+});
+
+test('rootless with nothing delegated and a limit asked: an error that says so', () => {
+  for (const layout of ['v1', 'v2'] as const) {
+    assert.throws(
+      () => plan(layout, { memory: { limit: 1048576 } }, () => false),
+      (e: { code: string; pointer: string; hint: string }) =>
+        e.code === 'ERR_CGROUP_NOT_DELEGATED' &&
+        e.pointer === '/linux/resources/memory/limit' &&
+        e.hint.includes('Delegate=yes'),
+    );
+  }
+});
+
+test('rootless with a delegated cgroup: limits, but no device list', () => {
+  const { before, join } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
+  assert.equal(
+    before.map((op) => op.op),
+    ['cgroupCreate', 'cgroupControllers', 'cgroupWrite'],
+  );
+  assert.is(join.length, 1);
+});
+
+test('rootless with one delegated hierarchy: only that one', () => {
+  const { before, join } = plan('v1', { pids: { limit: 7 } }, (path) => path.includes('/pids/'));
+  assert.equal(before, [
+    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/pids/box' },
+    { op: 'cgroupWrite', at: '/linux/resources/pids/limit', path: '/sys/fs/cgroup/pids/box/pids.max', value: '7' },
+  ]);
+  assert.is(join.length, 1);
+});
+
+test.run();
