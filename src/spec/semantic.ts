@@ -21,9 +21,11 @@ import type { Spec } from './types.js';
 /** All findings in a config that its schema accepts. */
 export function semanticFindings(spec: Spec): Findings {
   const findings = new Findings();
+  platformRules(spec, findings);
+  // A config for another platform only: what Linux makes of its other fields is of no use to anyone.
+  if (findings.violations.length > 0 && !spec.linux) return findings;
   const rules = [
     versionRules,
-    platformRules,
     processRules,
     mountRules,
     hookRules,

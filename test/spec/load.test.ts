@@ -198,6 +198,12 @@ test('other platforms are refused by name', () => {
     assert.is(error.code, 'ERR_SPEC_UNSUPPORTED');
     assert.is(error.violations?.[0]?.pointer, `/${section}`);
   }
+  // Rules of Linux say nothing about a config that has no section for it.
+  const { linux: _, ...foreign } = { ...sample(), zos: {}, hostname: 'x' };
+  assert.equal(
+    errorOf(JSON.stringify(foreign)).violations?.map(({ pointer }) => pointer),
+    ['/zos'],
+  );
   // With another violation it is the config that is wrong.
   assert.is(errorOf(JSON.stringify({ ...sample(), vm: {}, ociVersion: 'x' })).code, 'ERR_SPEC_INVALID');
 });

@@ -34,7 +34,7 @@ test('state: good and bad', () => {
 
 test('the built validator says what ajv says of the schema itself', () => {
   const schema = JSON.parse(readFileSync('schemas/config.schema.json', 'utf8'));
-  const plain = new Ajv.default({ allErrors: true }).compile(schema);
+  const plain = new Ajv({ allErrors: true }).compile(schema);
   // Each value of the sample, and of a full Linux section, replaced by things of other types.
   const base = {
     ...sample(),
