@@ -1,0 +1,51 @@
+/* The plan's frame as operations: bounds-checked, table-driven, without a system call, so that it
+ * can be fuzzed alone. */
+#ifndef RUNT_INIT_DECODE_H
+#define RUNT_INIT_DECODE_H
+#include "ops.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits of one plan; far above what any config gives. */
+enum { PLAN_MAX = 16 << 20, SLOTS_MAX = 4096 };
+
+/* One field. str: a string, or the first of a list's strings, each ended by NUL. num: an integer
+ * (its 64 bits), or the number of strings in a list. */
+struct value {
+  const char *str;
+  uint64_t num;
+};
+
+struct op {
+  const struct op_shape *shape;
+  uint32_t index; /* in the whole plan */
+  struct value v[OP_FIELDS_MAX];
+};
+
+/* A place in the frame. */
+struct cursor {
+  const char *at, *end;
+};
+
+struct plan {
+  uint32_t count;
+  int trace;
+  int start_socket; /* -1: none */
+  uint32_t slots;
+  struct cursor slot_fds; /* `slots` decimal fields */
+  struct cursor ops;      /* the first operation */
+};
+
+/* Reads the head and checks every operation to the last byte. 0, or -1 for a frame that is no plan.
+ */
+int plan_open(const char *data, size_t length, struct plan *plan);
+
+/* The next operation; only for a plan that plan_open accepted. 0, or -1. */
+int plan_next(struct cursor *c, struct op *op);
+
+/* The next field as a decimal integer within 64 bits (signed or unsigned). 0, or -1. */
+int next_number(struct cursor *c, uint64_t *number);
+
+/* The string after s in a list. */
+const char *next_string(const char *s);
+#endif

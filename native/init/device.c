@@ -1,0 +1,85 @@
+/* Device nodes and links below the root. */
+#include "init.h"
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static mode_t type_of(const char *type) {
+  return *type == 'b' ? S_IFBLK : *type == 'p' ? S_IFIFO : S_IFCHR;
+}
+
+/* Is what fd names the device that is wanted? Number and type, on the descriptor (CVE-2025-31133,
+ * CVE-2026-88265). */
+static int is_device(int fd, mode_t type, dev_t device) {
+  struct stat st;
+  return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+         (type == S_IFIFO || st.st_rdev == device);
+}
+
+/* Binds the host's node of the same path, verified to be that device. */
+static int bind_device(const char *path, mode_t type, dev_t device) {
+  int source CLEANUP_CLOSE = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (source < 0)
+    return fail("open", path);
+  if (!is_device(source, type, device))
+    return fail_with(ENODEV, "stat", path);
+  int tree CLEANUP_CLOSE =
+      sys_open_tree(source, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+  if (tree < 0)
+    return fail("open_tree", path);
+  int existed;
+  int target CLEANUP_CLOSE = resolve_or_make(path, TARGET_FILE, 0, &existed);
+  if (target < 0)
+    return fail("openat2", path);
+  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+}
+
+/* Safe: the directory is opened once inside the root, and the node is made and changed by its name
+ * in that descriptor without following a link (CVE-2026-41579). A node that is there already is
+ * taken only when it is the same device. */
+int op_device(const struct op *op) {
+  const struct value *v = op->v;
+  const char *path = v[DEVICE_PATH].str, *name;
+  mode_t type = type_of(v[DEVICE_TYPE].str);
+  dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);
+  if (v[DEVICE_BIND].num && type != S_IFIFO)
+    return bind_device(path, type, device);
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  if (dir < 0)
+    return fail("openat2", path);
+  if (mknodat(dir, name, type | ((mode_t)v[DEVICE_MODE].num & 07777), device)) {
+    if (errno == EPERM)
+      return bind_device(path, type, device);
+    if (errno != EEXIST)
+      return fail("mknod", path);
+    int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (!is_device(fd, type, device))
+      return bind_device(path, type, device);
+  }
+  uid_t uid = (uid_t)v[DEVICE_UID].num;
+  gid_t gid = (gid_t)v[DEVICE_GID].num;
+  if ((uid || gid) && fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW))
+    return fail("fchownat", path);
+  return 0;
+}
+
+/* Safe: as above. What stands in the place of a required link (an image's /dev/ptmx) is replaced:
+ * it is a name in the container's own directory. */
+int op_symlink(const struct op *op) {
+  const char *content = op->v[SYMLINK_CONTENT].str, *path = op->v[SYMLINK_PATH].str, *name;
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  if (dir < 0)
+    return fail("openat2", path);
+  if (!symlinkat(content, dir, name))
+    return 0;
+  if (errno != EEXIST)
+    return fail("symlinkat", path);
+  if (!op->v[SYMLINK_REQUIRED].num)
+    return 0;
+  char there[PATH_MAX];
+  ssize_t n = readlinkat(dir, name, there, sizeof there);
+  if (n == (ssize_t)strlen(content) && memcmp(there, content, (size_t)n) == 0)
+    return 0;
+  if (unlinkat(dir, name, 0) || symlinkat(content, dir, name))
+    return fail("symlinkat", path);
+  return 0;
+}

@@ -1,0 +1,148 @@
+/* Who the process is: ids, capabilities, privileges, session keyring; and the waiting for the
+ * runtime that maps ids. */
+#include "init.h"
+#include <grp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+struct cap_header {
+  uint32_t version;
+  int pid;
+};
+struct cap_data {
+  uint32_t effective, permitted, inheritable;
+};
+/* _LINUX_CAPABILITY_VERSION_3: two words of each set. */
+enum { CAP_VERSION = 0x20080522, CAPS_END = 64 };
+
+static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+  struct cap_header header = {CAP_VERSION, 0};
+  struct cap_data data[2] = {
+      {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+      {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)}};
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+/* Safe: the new session keyring holds nothing; without it the container would have the caller's
+ * keys. The owner may search it, so that `exec` can join it later. A kernel without keyrings has no
+ * keys to leak. */
+int op_keyring(const struct op *op) {
+  enum { POSSESSOR_ALL = 0x3f000000, USER_VIEW_READ_SEARCH_LINK = 0x001b0000 };
+  long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING_, op->v[KEYRING_NAME].str, 0, 0, 0);
+  if (ring < 0)
+    return errno == ENOSYS ? 0 : fail("keyctl", op->v[KEYRING_NAME].str);
+  if (syscall(SYS_keyctl, KEYCTL_SETPERM_, ring, POSSESSOR_ALL | USER_VIEW_READ_SEARCH_LINK, 0, 0))
+    return fail("keyctl", op->v[KEYRING_NAME].str);
+  return 0;
+}
+
+/* The runtime's word that id maps and cgroups are there. When it dies instead there is nobody to
+ * report to. */
+int op_sync(const struct op *op) {
+  (void)op;
+  char go;
+  if (read_fully(init.report, &go, 1))
+    _exit(0);
+  /* The runtime has written to our /proc files by now; from here on nobody may (CVE-2016-9962). */
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* Safe: becomes root of the new user namespace only. The ambient and inheritable capabilities that
+ * carried the privileges through the exec are dropped at once (CVE-2022-29162). */
+int op_become_root(const struct op *op) {
+  (void)op;
+  init.user_namespace = 1;
+  if (setgroups(0, NULL) && errno != EPERM)
+    return fail("setgroups", NULL);
+  if (setresgid(0, 0, 0))
+    return fail("setresgid", "0");
+  if (setresuid(0, 0, 0))
+    return fail("setresuid", "0");
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+    return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
+  if (set_capabilities(~0ull, ~0ull, 0)) {
+    /* capset refuses bits that the process has not; ask for those that it has. */
+    struct cap_header header = {CAP_VERSION, 0};
+    struct cap_data now[2];
+    if (syscall(SYS_capget, &header, now))
+      return fail("capget", NULL);
+    uint64_t permitted = now[0].permitted | (uint64_t)now[1].permitted << 32;
+    if (set_capabilities(permitted, permitted, 0))
+      return fail("capset", NULL);
+  }
+  /* A change of ids made the process dumpable again where suid_dumpable says so. */
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+int op_unshare(const struct op *op) {
+  return unshare((int)op->v[UNSHARE_FLAGS].num) ? fail("unshare", NULL) : 0;
+}
+
+int op_no_new_privileges(const struct op *op) {
+  (void)op;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail("prctl", "PR_SET_NO_NEW_PRIVS") : 0;
+}
+
+/* Safe: only drops. */
+int op_bounding(const struct op *op) {
+  uint64_t mask = op->v[BOUNDING_MASK].num;
+  for (unsigned i = 0; i < CAPS_END; i++) {
+    if (mask >> i & 1)
+      continue;
+    if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0)) {
+      if (errno == EINVAL) /* the kernel has no capability i, nor any after it */
+        return 0;
+      return fail("prctl", "PR_CAPBSET_DROP");
+    }
+  }
+  return 0;
+}
+
+/* Safe: groups go before the user, as only then they may; capabilities are kept over the change and
+ * set to exactly what the config says by the next operation. */
+int op_user(const struct op *op) {
+  const struct value *v = op->v, *groups = &v[USER_GROUPS];
+  uid_t uid = (uid_t)v[USER_UID].num;
+  gid_t gid = (gid_t)v[USER_GID].num;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    return fail("prctl", "PR_SET_KEEPCAPS");
+  if (v[USER_SET_GROUPS].num || groups->num) {
+    gid_t *list = groups->num ? malloc(groups->num * sizeof *list) : NULL;
+    if (groups->num && !list)
+      return fail("setgroups", NULL);
+    const char *s = groups->str;
+    for (uint64_t i = 0; i < groups->num; i++, s = next_string(s))
+      list[i] = (gid_t)strtoul(s, NULL, 10);
+    int r = setgroups(groups->num, list);
+    free(list);
+    if (r)
+      return fail("setgroups", groups->num ? "the additional groups" : NULL);
+  }
+  if (setresgid(gid, gid, gid))
+    return fail("setresgid", NULL);
+  if (setresuid(uid, uid, uid))
+    return fail("setresuid", NULL);
+  if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
+    return fail("prctl", "PR_SET_KEEPCAPS");
+  if ((int64_t)v[USER_UMASK].num >= 0)
+    umask((mode_t)v[USER_UMASK].num & 0777);
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* Safe: exactly the sets of the config; inheritable holds what it names and no more
+ * (CVE-2022-29162, CVE-2022-27650). */
+int op_capabilities(const struct op *op) {
+  const struct value *v = op->v;
+  if (set_capabilities(v[CAPABILITIES_EFFECTIVE].num, v[CAPABILITIES_PERMITTED].num,
+                       v[CAPABILITIES_INHERITABLE].num))
+    return fail("capset", NULL);
+  uint64_t ambient = v[CAPABILITIES_AMBIENT].num;
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && ambient)
+    return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
+  for (unsigned i = 0; i < CAPS_END; i++)
+    if (ambient >> i & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0))
+      return fail("prctl", "PR_CAP_AMBIENT_RAISE");
+  return 0;
+}

@@ -1,0 +1,109 @@
+/* What the files of runt-init share: the state of the one plan that it performs, and how an
+ * operation fails. */
+#ifndef RUNT_INIT_H
+#define RUNT_INIT_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "decode.h"
+#include "syscalls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+struct init {
+  int report;       /* where reports go: the sync socket, later the accepted start connection */
+  int start_socket; /* -1: start is said on the sync socket */
+  int *slots;       /* trees that the runtime opened; -1 once used */
+  uint32_t slot_count;
+  int proc;           /* private procfs */
+  int root;           /* root mount of the container, O_PATH */
+  int user_namespace; /* becomeRoot was done */
+  unsigned keep;      /* descriptors from 3 on that the process gets */
+  int mask_tree;      /* an empty read-only tmpfs that is mounted already; -1 before the first */
+  char *executable;   /* what findExecutable found */
+};
+extern struct init init;
+
+/* Notes why the operation at hand failed and returns -1: `syscall` with the errno of now, on
+ * `detail` (may be NULL). */
+int fail(const char *syscall, const char *detail);
+/* The same with an errno of our own. */
+int fail_with(int error, const char *syscall, const char *detail);
+
+/* report.c */
+int read_fully(int fd, void *data, size_t length);
+void report_created(void);
+void report_exec(void);
+void report_failure(uint32_t index);
+void trace_enable(uint32_t operations);
+uint64_t trace_now(void);
+void trace_add(uint32_t index, uint64_t start);
+
+/* resolve.c: every path in the container */
+enum target { TARGET_FILE, TARGET_DIRECTORY };
+/* Opens path inside the root, never outside: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with
+ * errno. */
+int resolve(const char *path, int flags, uint64_t restrictions);
+/* The same; what is missing is made, the last component as `kind`. *existed tells which it was. */
+int resolve_or_make(const char *path, enum target kind, uint64_t restrictions, int *existed);
+/* The directory that holds path (made when missing) and the name in it. */
+int resolve_parent(const char *path, const char **name);
+
+/* proc.c */
+/* Opens a file below the private procfs; follows no symlink and crosses no mount. */
+int proc_open(const char *path, int flags);
+
+/* attributes.c */
+/* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
+ * with errno. */
+int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
+/* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
+int set_propagation(int fd, const struct value *list);
+
+/* The operations, one function each; 0, or -1 after fail(). */
+int op_keep_fds(const struct op *op);
+int op_procfs(const struct op *op);
+int op_sysctl(const struct op *op);
+int op_keyring(const struct op *op);
+int op_sync(const struct op *op);
+int op_become_root(const struct op *op);
+int op_unshare(const struct op *op);
+int op_loopback(const struct op *op);
+int op_hostname(const struct op *op);
+int op_domainname(const struct op *op);
+int op_host_propagation(const struct op *op);
+int op_rootfs(const struct op *op);
+int op_pivot_root(const struct op *op);
+int op_move_root(const struct op *op);
+int op_root_propagation(const struct op *op);
+int op_readonly_root(const struct op *op);
+int op_mount_fs(const struct op *op);
+int op_mount_bind(const struct op *op);
+int op_mount_attrs(const struct op *op);
+int op_mkdir(const struct op *op);
+int op_symlink(const struct op *op);
+int op_device(const struct op *op);
+int op_mask(const struct op *op);
+int op_readonly_path(const struct op *op);
+int op_no_new_privileges(const struct op *op);
+int op_bounding(const struct op *op);
+int op_user(const struct op *op);
+int op_capabilities(const struct op *op);
+int op_cwd(const struct op *op);
+int op_find_executable(const struct op *op);
+int op_wait(const struct op *op);
+int op_exec(const struct op *op);
+
+#define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))
+static inline void close_cleanup(int *fd) {
+  if (*fd >= 0) {
+    int saved = errno;
+    close(*fd);
+    errno = saved;
+  }
+}
+#endif

@@ -1,0 +1,152 @@
+/* runt-init: performs one plan, in order, inside the namespaces it was started in
+ * (docs/architecture.md).
+ *
+ * It trusts the runtime that sent the plan and nothing else: not the root file system, not other
+ * processes of the container, not what is mounted in it. It runs from a sealed memfd
+ * (CVE-2019-5736), is not dumpable once its id maps are written (CVE-2016-9962), and reaches the
+ * container's files only through resolve.c. */
+#include "init.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+struct init init = {.report = -1, .start_socket = -1, .proc = -1, .root = -1, .mask_tree = -1};
+
+static int perform(const struct op *op) {
+  switch ((enum op_code)op->shape->code) {
+  case OP_KEEP_FDS:
+    return op_keep_fds(op);
+  case OP_PROCFS:
+    return op_procfs(op);
+  case OP_KEYRING:
+    return op_keyring(op);
+  case OP_SYNC:
+    return op_sync(op);
+  case OP_BECOME_ROOT:
+    return op_become_root(op);
+  case OP_UNSHARE:
+    return op_unshare(op);
+  case OP_HOST_PROPAGATION:
+    return op_host_propagation(op);
+  case OP_ROOTFS:
+    return op_rootfs(op);
+  case OP_MOUNT_FS:
+    return op_mount_fs(op);
+  case OP_MOUNT_BIND:
+    return op_mount_bind(op);
+  case OP_MOUNT_ATTRS:
+    return op_mount_attrs(op);
+  case OP_MKDIR:
+    return op_mkdir(op);
+  case OP_SYMLINK:
+    return op_symlink(op);
+  case OP_DEVICE:
+    return op_device(op);
+  case OP_MASK:
+    return op_mask(op);
+  case OP_READONLY_PATH:
+    return op_readonly_path(op);
+  case OP_PIVOT_ROOT:
+    return op_pivot_root(op);
+  case OP_MOVE_ROOT:
+    return op_move_root(op);
+  case OP_ROOT_PROPAGATION:
+    return op_root_propagation(op);
+  case OP_READONLY_ROOT:
+    return op_readonly_root(op);
+  case OP_LOOPBACK:
+    return op_loopback(op);
+  case OP_SYSCTL:
+    return op_sysctl(op);
+  case OP_HOSTNAME:
+    return op_hostname(op);
+  case OP_DOMAINNAME:
+    return op_domainname(op);
+  case OP_NO_NEW_PRIVILEGES:
+    return op_no_new_privileges(op);
+  case OP_BOUNDING:
+    return op_bounding(op);
+  case OP_USER:
+    return op_user(op);
+  case OP_CAPABILITIES:
+    return op_capabilities(op);
+  case OP_CWD:
+    return op_cwd(op);
+  case OP_FIND_EXECUTABLE:
+    return op_find_executable(op);
+  case OP_WAIT:
+    return op_wait(op);
+  case OP_EXEC:
+    return op_exec(op);
+  }
+  return fail_with(ENOSYS, "plan", op->shape->name);
+}
+
+static const char *receive_plan(size_t *length) {
+  unsigned char head[4];
+  if (read_fully(init.report, head, sizeof head))
+    _exit(1);
+  *length = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+  if (*length == 0 || *length > PLAN_MAX)
+    return NULL;
+  char *data = mmap(NULL, *length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED)
+    return NULL;
+  if (read_fully(init.report, data, *length))
+    _exit(1);
+  return data;
+}
+
+static int take_slots(const struct plan *plan) {
+  init.slot_count = plan->slots;
+  if (!plan->slots)
+    return 0;
+  init.slots = malloc(plan->slots * sizeof *init.slots);
+  if (!init.slots)
+    return -1;
+  struct cursor c = plan->slot_fds;
+  for (uint32_t i = 0; i < plan->slots; i++) {
+    uint64_t fd;
+    if (next_number(&c, &fd))
+      return -1;
+    init.slots[i] = (int)fd;
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  char *end;
+  long sync = argc == 2 ? strtol(argv[1], &end, 10) : -1;
+  if (sync < 3 || sync > INT_MAX || *end)
+    return 1;
+  init.report = (int)sync;
+  signal(SIGPIPE, SIG_IGN);
+  /* Modes of what is made here are those that are asked for; `user` sets the process's mask. */
+  umask(0);
+
+  struct plan plan;
+  size_t length;
+  const char *data = receive_plan(&length);
+  if (!data || plan_open(data, length, &plan) || take_slots(&plan)) {
+    fail_with(EBADMSG, "plan", "it cannot be decoded");
+    report_failure(0);
+    return 1;
+  }
+  init.start_socket = plan.start_socket;
+  if (plan.trace)
+    trace_enable(plan.count);
+  struct op op;
+  for (uint32_t i = 0; i < plan.count; i++) {
+    plan_next(&plan.ops, &op);
+    uint64_t start = trace_now();
+    if (perform(&op)) {
+      report_failure(op.index);
+      return 1;
+    }
+    trace_add(op.index, start);
+  }
+  fail_with(EBADMSG, "plan", "it ends without an exec");
+  report_failure(op.index);
+  return 1;
+}

@@ -1,0 +1,72 @@
+/* maskedPaths and readonlyPaths. */
+#include "init.h"
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* A clone of the container's /dev/null, verified on the descriptor that is cloned (CVE-2025-31133).
+ */
+static int clone_null(void) {
+  int fd CLEANUP_CLOSE = resolve("/dev/null", O_NOFOLLOW, 0);
+  struct stat st;
+  if (fd < 0 || fstat(fd, &st))
+    return fail("openat2", "/dev/null");
+  if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+    return fail_with(ENODEV, "stat", "/dev/null of the container is no null device");
+  int tree =
+      sys_open_tree(fd, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+  return tree < 0 ? fail("open_tree", "/dev/null") : tree;
+}
+
+/* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it. */
+static int empty_directory(void) {
+  if (init.mask_tree >= 0) {
+    int tree = sys_open_tree(init.mask_tree, "",
+                             OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+    return tree < 0 ? fail("open_tree", "tmpfs") : tree;
+  }
+  int fs CLEANUP_CLOSE = sys_fsopen("tmpfs");
+  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", "tmpfs") ||
+      sys_fsconfig(fs, FSCONFIG_SET_FLAG_, "ro", NULL) ||
+      sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+    return fail("fsconfig", "tmpfs");
+  int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY_);
+  if (tree < 0)
+    return fail("fsmount", "tmpfs");
+  init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+  return tree;
+}
+
+/* Safe: the path is resolved inside the root to a descriptor, and what is mounted over that is ours
+ * and verified. */
+int op_mask(const struct op *op) {
+  const char *path = op->v[MASK_PATH].str;
+  int target CLEANUP_CLOSE = resolve(path, 0, 0);
+  struct stat st;
+  if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+    return 0;
+  if (target < 0 || fstat(target, &st))
+    return fail("openat2", path);
+  int tree CLEANUP_CLOSE = S_ISDIR(st.st_mode) ? empty_directory() : clone_null();
+  if (tree < 0)
+    return -1;
+  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+}
+
+/* Safe: the path is bound on itself by descriptors; the clone is read-only, mounts below it too,
+ * before it is attached, and it keeps its other attributes. */
+int op_readonly_path(const struct op *op) {
+  const char *path = op->v[READONLY_PATH_PATH].str;
+  int target CLEANUP_CLOSE = resolve(path, 0, 0);
+  if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+    return 0;
+  if (target < 0)
+    return fail("openat2", path);
+  int tree CLEANUP_CLOSE = sys_open_tree(target, "",
+                                         OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
+                                             (unsigned)(AT_EMPTY_PATH_ | AT_RECURSIVE_));
+  if (tree < 0)
+    return fail("open_tree", path);
+  if (set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1))
+    return fail("mount_setattr", path);
+  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+}

@@ -1,0 +1,159 @@
+/* mountFs, mountBind, mountAttrs: a mount is finished while it is attached nowhere, then moved onto
+ * a descriptor of its target (CVE-2021-30465, CVE-2025-52881): there is no moment at which a path
+ * could be swapped. */
+#include "init.h"
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+/* What the kernel says about a failed file system context: lines "e text". */
+static int fail_context(int fs, const char *syscall, const char *what) {
+  int saved = errno;
+  char text[512];
+  ssize_t n = read(fs, text, sizeof text - 1);
+  if (n > 2) {
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return fail_with(saved, syscall, text + 2);
+  }
+  return fail_with(saved, syscall, what);
+}
+
+/* proc, sysfs and cgroup must be mounted on directories of the root file system itself: behind a
+ * symlink an attacker would choose what is masked later and where labels are written
+ * (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867). */
+static uint64_t restrictions_for(const char *type) {
+  int special = !strcmp(type, "proc") || !strcmp(type, "sysfs") || !strncmp(type, "cgroup", 6);
+  return special ? RESOLVE_NO_SYMLINKS_ : 0;
+}
+
+/* fsconfig takes values of at most 255 bytes: such a file system is mounted by mount(2), on the
+ * target's descriptor. Safe: the directory of descriptors is in the private procfs, and the target
+ * was resolved inside the root. */
+static int mount_by_path(const struct op *op, int target, const char *mode) {
+  char data[4096], path[64];
+  size_t used = (size_t)snprintf(data, sizeof data, "%s%s", mode[0] ? "mode=" : "", mode);
+  unsigned long flags = MS_SILENT;
+  const char *option = op->v[MOUNT_FS_OPTIONS].str;
+  for (uint64_t i = 0; i < op->v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
+    int n = snprintf(data + used, sizeof data - used, "%s%s", used ? "," : "", option);
+    if (n < 0 || (size_t)n >= sizeof data - used)
+      return fail_with(E2BIG, "mount", "the options are longer than a page");
+    used += (size_t)n;
+  }
+  snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+  uint64_t attributes = op->v[MOUNT_FS_ATTRS].num;
+  if (mount(op->v[MOUNT_FS_SOURCE].str, path, op->v[MOUNT_FS_FSTYPE].str, flags, data))
+    return fail("mount", op->v[MOUNT_FS_TARGET].str);
+  int fd CLEANUP_CLOSE = resolve(op->v[MOUNT_FS_TARGET].str, 0, 0);
+  if (fd < 0)
+    return fail("openat2", op->v[MOUNT_FS_TARGET].str);
+  if (set_attributes(fd, attributes, 0, 0) || set_propagation(fd, &op->v[MOUNT_FS_PROPAGATION]))
+    return fail("mount_setattr", op->v[MOUNT_FS_TARGET].str);
+  return 0;
+}
+
+static int set_option(int fs, const char *option) {
+  const char *equals = strchr(option, '=');
+  if (!equals)
+    return sys_fsconfig(fs, FSCONFIG_SET_FLAG_, option, NULL);
+  char key[256];
+  size_t n = (size_t)(equals - option);
+  if (n >= sizeof key) {
+    errno = EINVAL;
+    return -1;
+  }
+  memcpy(key, option, n);
+  key[n] = 0;
+  return sys_fsconfig(fs, FSCONFIG_SET_STRING_, key, equals + 1);
+}
+
+int op_mount_fs(const struct op *op) {
+  const struct value *v = op->v;
+  const char *target_path = v[MOUNT_FS_TARGET].str, *type = v[MOUNT_FS_FSTYPE].str;
+  int existed;
+  int target CLEANUP_CLOSE =
+      resolve_or_make(target_path, TARGET_DIRECTORY, restrictions_for(type), &existed);
+  if (target < 0)
+    return fail("openat2", target_path);
+  char mode[16] = "";
+  struct stat st;
+  if (v[MOUNT_FS_INHERIT_MODE].num && existed && fstat(target, &st) == 0)
+    snprintf(mode, sizeof mode, "%04o", (unsigned)st.st_mode & 07777);
+  const char *option = v[MOUNT_FS_OPTIONS].str;
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
+    if (strlen(option) > 255)
+      return mount_by_path(op, target, mode);
+
+  int fs CLEANUP_CLOSE = sys_fsopen(type);
+  if (fs < 0)
+    return fail("fsopen", type);
+  const char *source = v[MOUNT_FS_SOURCE].str;
+  if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", source))
+    return fail_context(fs, "fsconfig", source);
+  if (mode[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "mode", mode))
+    return fail_context(fs, "fsconfig", "mode");
+  option = v[MOUNT_FS_OPTIONS].str;
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
+    if (set_option(fs, option))
+      return fail_context(fs, "fsconfig", option);
+  if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+    return fail_context(fs, "fsconfig", type);
+  int tree CLEANUP_CLOSE = sys_fsmount(fs, (unsigned)v[MOUNT_FS_ATTRS].num);
+  if (tree < 0)
+    return fail_context(fs, "fsmount", type);
+  if (sys_move_mount(tree, target))
+    return fail("move_mount", target_path);
+  if (set_propagation(tree, &v[MOUNT_FS_PROPAGATION]))
+    return fail("mount_setattr", target_path);
+  return 0;
+}
+
+/* Safe: the source is a path of the host that the config names, opened before the pivot; what is
+ * mounted is a clone of it, with its attributes set before anyone in the container can reach it. In
+ * a user namespace attributes that the host locked are kept, as only what the config names is
+ * cleared. */
+int op_mount_bind(const struct op *op) {
+  const struct value *v = op->v;
+  const char *source = v[MOUNT_BIND_SOURCE].str, *target_path = v[MOUNT_BIND_TARGET].str;
+  int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
+  int recursive = v[MOUNT_BIND_RECURSIVE].num != 0;
+  int tree CLEANUP_CLOSE = -1;
+  if (slot >= 0) {
+    if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+      return fail_with(EBADF, "open_tree", source);
+    tree = init.slots[slot];
+    init.slots[slot] = -1;
+  } else
+    tree = sys_open_tree(AT_FDCWD, source,
+                         OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
+                             (unsigned)(recursive ? AT_RECURSIVE_ : 0));
+  struct stat st;
+  if (tree < 0 || fstat(tree, &st))
+    return fail("open_tree", source);
+  if (set_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num, 0) ||
+      set_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num, v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1))
+    return fail("mount_setattr", target_path);
+  int existed;
+  int target CLEANUP_CLOSE = resolve_or_make(
+      target_path, S_ISDIR(st.st_mode) ? TARGET_DIRECTORY : TARGET_FILE, 0, &existed);
+  if (target < 0)
+    return fail("openat2", target_path);
+  if (sys_move_mount(tree, target))
+    return fail("move_mount", target_path);
+  if (set_propagation(tree, &v[MOUNT_BIND_PROPAGATION]))
+    return fail("mount_setattr", target_path);
+  return 0;
+}
+
+/* Safe: acts on the mount that the resolver found inside the root. */
+int op_mount_attrs(const struct op *op) {
+  const char *path = op->v[MOUNT_ATTRS_TARGET].str;
+  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  if (fd < 0)
+    return fail("openat2", path);
+  if (set_attributes(fd, op->v[MOUNT_ATTRS_SET_ATTRS].num, op->v[MOUNT_ATTRS_CLEAR_ATTRS].num,
+                     op->v[MOUNT_ATTRS_RECURSIVE].num != 0))
+    return fail("mount_setattr", path);
+  return 0;
+}

@@ -1,0 +1,85 @@
+/* Raw system calls and kernel constants that musl's headers lack; numbers of Linux ≥ 5.1 are the
+ * same everywhere. */
+#ifndef RUNT_INIT_SYSCALLS_H
+#define RUNT_INIT_SYSCALLS_H
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+  NR_open_tree = 428,
+  NR_move_mount = 429,
+  NR_fsopen = 430,
+  NR_fsconfig = 431,
+  NR_fsmount = 432,
+  NR_close_range = 436,
+  NR_openat2 = 437,
+  NR_mount_setattr = 442,
+};
+
+enum {
+  FSOPEN_CLOEXEC_ = 1,
+  FSMOUNT_CLOEXEC_ = 1,
+  FSCONFIG_SET_FLAG_ = 0,
+  FSCONFIG_SET_STRING_ = 1,
+  FSCONFIG_CMD_CREATE_ = 6,
+  OPEN_TREE_CLONE_ = 1,
+  OPEN_TREE_CLOEXEC_ = 02000000,
+  AT_EMPTY_PATH_ = 0x1000,
+  AT_RECURSIVE_ = 0x8000,
+  MOVE_MOUNT_F_EMPTY_PATH_ = 0x4,
+  MOVE_MOUNT_T_EMPTY_PATH_ = 0x40,
+  MOUNT_ATTR_RDONLY_ = 0x1,
+  MOUNT_ATTR_NOSUID_ = 0x2,
+  MOUNT_ATTR_NODEV_ = 0x4,
+  MOUNT_ATTR_NOEXEC_ = 0x8,
+  MOUNT_ATTR_ATIME_ = 0x70,
+  MOUNT_ATTR_NOATIME_ = 0x10,
+  MOUNT_ATTR_STRICTATIME_ = 0x20,
+  MOUNT_ATTR_NODIRATIME_ = 0x80,
+  MOUNT_ATTR_NOSYMFOLLOW_ = 0x200000,
+  RESOLVE_NO_XDEV_ = 0x01,
+  RESOLVE_NO_MAGICLINKS_ = 0x02,
+  RESOLVE_NO_SYMLINKS_ = 0x04,
+  RESOLVE_BENEATH_ = 0x08,
+  RESOLVE_IN_ROOT_ = 0x10,
+  CLOSE_RANGE_CLOEXEC_ = 4,
+  PROC_SUPER_MAGIC_ = 0x9fa0,
+  KEYCTL_JOIN_SESSION_KEYRING_ = 1,
+  KEYCTL_SETPERM_ = 5,
+};
+
+struct mount_attributes {
+  uint64_t set, clear, propagation, userns_fd;
+};
+
+struct open_how_ {
+  uint64_t flags, mode, resolve;
+};
+
+static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
+  return (int)syscall(NR_open_tree, dirfd, path, flags);
+}
+static inline int sys_move_mount(int from, int to) {
+  return (int)syscall(NR_move_mount, from, "", to, "",
+                      MOVE_MOUNT_F_EMPTY_PATH_ | MOVE_MOUNT_T_EMPTY_PATH_);
+}
+static inline int sys_fsopen(const char *type) {
+  return (int)syscall(NR_fsopen, type, FSOPEN_CLOEXEC_);
+}
+static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
+  return (int)syscall(NR_fsconfig, fs, command, key, value, 0);
+}
+static inline int sys_fsmount(int fs, unsigned attributes) {
+  return (int)syscall(NR_fsmount, fs, FSMOUNT_CLOEXEC_, attributes);
+}
+static inline int sys_mount_setattr(int fd, unsigned flags, struct mount_attributes *a) {
+  return (int)syscall(NR_mount_setattr, fd, "", flags | AT_EMPTY_PATH_, a, sizeof *a);
+}
+static inline int sys_openat2(int dirfd, const char *path, struct open_how_ *how) {
+  return (int)syscall(NR_openat2, dirfd, path, how, sizeof *how);
+}
+static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
+  return (int)syscall(NR_close_range, first, last, flags);
+}
+#endif
