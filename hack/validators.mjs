@@ -70,9 +70,20 @@ function shrink(code) {
       /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
       'vErrors=append(vErrors,$2);errors++;',
     )
+    .replaceAll(
+      /append\(vErrors,\{instancePath:([^,]*),keyword:("\w+"),params:(\{[^{}]*\})(,propertyName:\w+)?\}\)/g,
+      (_, path, keyword, params, name) =>
+        `append(vErrors,${path},${keyword},${params}${name ? name.replace('propertyName:', '') : ''})`,
+    )
     // Ajv's only run-time helper in use counts code points, for minLength.
     .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => [...text].length');
-  return `function append(list, error) { if (list === null) return [error]; list.push(error); return list; }\n${short}`;
+  const append = `function append(list, instancePath, keyword, params, propertyName) {
+    list ??= [];
+    list.push({ instancePath, keyword, params, propertyName });
+    return list;
+  }`;
+  if (/append\(vErrors,\{/.test(short)) throw new Error(`ajv writes errors in a way that shrink does not know: ${/append.vErrors,.{0,300}/.exec(short.slice(short.search(/append\(vErrors,\{/)))}`);
+  return `${append}\n${short}`;
 }
 
 /** Walks a schema: calls `visit(path, definition)` for each reference; `*` stands for an index or a free key. */
