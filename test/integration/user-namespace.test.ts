@@ -1,0 +1,145 @@
+/** User namespaces: mappings made by root, and rootless containers of an ordinary user. */
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from './bed.js';
+import type { Config } from './config.js';
+import { withUserNamespace } from './config.js';
+import { runtPath } from './place.js';
+
+const test = needing('user-namespace', 'root');
+
+test(
+  'root inside is the mapped id outside',
+  onBed((bed) => {
+    withUserNamespace(bed.config);
+    const pid = bed.started(['/bin/sh', '-c', 'id -u; cat /proc/self/uid_map; exec sleep 1000']);
+    assert.equal(bed.stdout().trim().split(/\s+/), ['0', '0', '100000', '65536']);
+    assert.is(statSync(`/proc/${pid}`).uid, 100000);
+    assert.match(readFileSync(`/proc/${pid}/gid_map`, 'utf8'), /^\s+0\s+100000\s+65536$/m);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'a user and groups inside the mapping; devices work',
+  onBed((bed) => {
+    withUserNamespace(bed.config);
+    bed.config.process.user = { uid: 1000, gid: 1000, additionalGids: [5] };
+    assert.is(
+      bed.out('id -u; id -g; id -G; echo x >/dev/null && echo ok; head -c 2 /dev/zero | wc -c'),
+      '1000\n1000\n1000 5\nok\n2\n',
+    );
+  }),
+);
+
+test(
+  'a bind source that only the caller may open is bound',
+  onBed((bed) => {
+    const closed = join(bed.dir, 'closed');
+    mkdirSync(closed, { mode: 0o700 });
+    mkdirSync(join(closed, 'data'));
+    writeFileSync(join(closed, 'data', 'f'), 'inner\n');
+    withUserNamespace(bed.config);
+    mkdirSync(join(bed.rootfs, 'data'));
+    bed.config.mounts.push({ destination: '/data', source: join(closed, 'data'), options: ['bind', 'ro'] });
+    assert.is(bed.out('cat /data/f'), 'inner\n');
+  }),
+);
+
+test(
+  'mappings without a user namespace, and a namespace without mappings, are refused',
+  onBed((bed) => {
+    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 10 }];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /uidMappings/);
+    delete bed.config.linux.uidMappings;
+    bed.config.linux.namespaces.push({ type: 'user' });
+    assert.is(bed.run().code, 1);
+  }),
+);
+
+/** Whether ordinary users may make user namespaces here. */
+function rootlessAllowed(): boolean {
+  try {
+    execFileSync('setpriv', ['--reuid', '1000', '--regid', '1000', '--clear-groups', 'unshare', '-U', 'true'], {
+      stdio: 'ignore',
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const user = { uid: 1000, gid: 1000 };
+
+/** Gives the bed to user 1000 with a config of `runt spec --rootless` and a copy of the program he can reach. */
+function rootless(bed: Bed): (...args: string[]) => Result {
+  for (const path of [bed.dir, bed.bundle]) chownSync(path, 1000, 1000);
+  const program = join(bed.dir, 'runt');
+  execFileSync('cp', [runtPath, program]);
+  rmSync(join(bed.bundle, 'config.json'), { force: true });
+  const call = (...args: string[]) =>
+    bed.runt(args, { ...user, program, env: { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir } });
+  const spec = call('spec', '--rootless', '--bundle', bed.bundle);
+  assert.is(spec.code, 0, spec.stderr);
+  bed.config = JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')) as Config;
+  bed.config.process.terminal = false;
+  return call;
+}
+
+if (rootlessAllowed()) {
+  test(
+    'rootless: run',
+    onBed((bed) => {
+      const call = rootless(bed);
+      bed.config.process.args = [
+        '/bin/sh',
+        '-c',
+        'id -u; echo x >/dev/null; ls /dev/null; hostname; ls -d /proc/[0-9]* | head -1',
+      ];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.is(r.code, 0, r.stderr);
+      assert.equal(r.stdout.split('\n'), ['0', '/dev/null', bed.config.hostname, '/proc/1', '']);
+    }),
+  );
+
+  test(
+    'rootless: create, state, start, kill, delete',
+    onBed((bed) => {
+      const call = rootless(bed);
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      for (const args of [
+        ['create', '--bundle', bed.bundle, bed.id],
+        ['start', bed.id],
+      ]) {
+        const r = call(...args);
+        assert.is(r.code, 0, r.stderr);
+      }
+      const state = JSON.parse(call('state', bed.id).stdout);
+      assert.is(state.status, 'running');
+      assert.is(statSync(`/proc/${state.pid}`).uid, 1000);
+      assert.is(call('delete', '--force', bed.id).code, 0);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }),
+  );
+
+  test(
+    'rootless: another id than one’s own is refused with the reason',
+    onBed((bed) => {
+      const call = rootless(bed);
+      bed.config.linux.uidMappings = [{ containerID: 0, hostID: 54321, size: 1 }];
+      bed.config.process.args = ['/true'];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /uidMappings|newuidmap|subuid/);
+    }),
+  );
+}
+
+test.run();
