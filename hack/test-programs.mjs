@@ -1,0 +1,17 @@
+// Builds what test/sys/abi.test.ts runs: build/test/abi-node.mjs, and build/test/abi-quickjs when QuickJS can be had.
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import { define, program } from './build.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+await esbuild.build({
+  entryPoints: ['test/sys/abi-node.ts'],
+  outfile: 'build/test/abi-node.mjs',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  packages: 'external',
+  define,
+  logLevel: 'warning',
+});
+if (!(await program('test/sys/abi-quickjs.ts', 'build/test/abi-quickjs', 'build/test/quickjs', true))) process.exit(3);

@@ -1,0 +1,573 @@
+/**
+ * What both hosts are put through (abi.test.ts): at least one case for every native function, its results and errors
+ * written down. Values that differ from run to run (descriptors, pids, times) are written as their kind.
+ */
+import { abi, type Native } from '../../src/sys/abi.js';
+import { host, native } from '../../src/sys/host.js';
+import { AT_FDCWD, CLONE_NEWUSER, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDWR, O_TRUNC } from '../../src/sys/linux.js';
+
+type Name = keyof typeof abi;
+type Line = { call: string; result: string };
+
+/** One host's transcript. */
+export class Transcript {
+  readonly lines: Line[] = [];
+
+  /** Calls; writes down the value, `-errno` or the exception. `kind` replaces a value ≥ 0. */
+  call(name: Name, args: unknown[], kind?: string): number {
+    let value: unknown;
+    let result: string;
+    const { args: shapes } = abi[name];
+    try {
+      value = (native[name] as (...a: unknown[]) => unknown)(...args);
+      result = `${typeof value} ${kind !== undefined && Number(value) >= 0 ? kind : String(value)}`;
+    } catch (error) {
+      result = `${(error as Error).name}: ${(error as Error).message}`;
+    }
+    this.lines.push({ call: `${name}(${args.map((a, i) => show(a, shapes[i]?.[0])).join(', ')})`, result });
+    return Number(value);
+  }
+
+  note(what: string, value: unknown): void {
+    this.lines.push({ call: what, result: String(value) });
+  }
+}
+
+/** Arguments whose number differs from run to run; those that no case opens (9997 and above) are written as they are. */
+const DESCRIPTORS = new Set(['dirfd', 'fd', 'pidfd', 'socket', 'sync', 'stdin', 'stdout', 'stderr', 'cgroup']);
+
+/** An argument as a transcript has it: no descriptor, no directory of the run. */
+function show(value: unknown, argument = ''): string {
+  if (value instanceof Uint8Array) return `bytes[${value.length}]`;
+  if (DESCRIPTORS.has(argument) && typeof value === 'number' && value > 2 && value < 9000) return 'fd';
+  if (argument === 'pid' && typeof value === 'number' && value === native.pid()) return 'own pid';
+  if (typeof value === 'string') return JSON.stringify(value.replace(/^\/.*\/(node|quickjs)(?=\/|$)/, 'DIR'));
+  return typeof value === 'number' ? String(value) : `${typeof value} ${String(value)}`;
+}
+
+const bytes = (text: string): Uint8Array => host.encode(text);
+const text = (data: Uint8Array, length: number): string => host.decode(data, Math.max(length, 0));
+const longs = (data: Uint8Array): bigint[] =>
+  Array.from(new BigInt64Array(data.buffer, data.byteOffset, data.length >> 3));
+const ints = (...values: number[]): Uint8Array => new Uint8Array(new Int32Array(values).buffer);
+const sorted = (list: string): string => list.split('\0').filter(Boolean).sort().join(' ');
+
+/** Waits until the child of a pidfd has ended; what waitPidfd says of it. */
+function wait(t: Transcript, pidfd: number): void {
+  const out = new Uint8Array(16);
+  native.poll(ints(pidfd), new Uint8Array(1), 20000);
+  t.call('waitPidfd', [pidfd, out]);
+  t.note('how it ended', longs(out));
+  t.call('waitPidfd', [pidfd, out]);
+  native.close(pidfd);
+}
+
+type Case = (t: Transcript, dir: string, file: string) => void;
+
+/** `dir` is an empty directory, `file` a file in it that holds "0123456789". */
+const cases: Record<Name, Case> = {
+  openAt(t, dir, file) {
+    native.close(t.call('openAt', [AT_FDCWD, file, 0, 0], 'fd'));
+    t.call('openAt', [AT_FDCWD, `${dir}/none`, 0, 0]);
+    t.call('openAt', [-7, 'relative', 0, 0]);
+    const fd = t.call('openAt', [AT_FDCWD, file, 0, 0], 'fd');
+    t.note('close-on-exec', /flags:\s+02/.test(procText(`/proc/self/fdinfo/${fd}`)));
+    native.close(fd);
+    t.call('openAt', [AT_FDCWD, 'a\0b', 0, 0]);
+    t.call('openAt', [AT_FDCWD, 'a\ud800b', 0, 0]);
+    t.call('openAt', [AT_FDCWD, '\udfff', 0, 0]);
+    t.call('openAt', [AT_FDCWD, `${dir}/ünï-😀`, 0, 0]);
+    t.call('openAt', [AT_FDCWD, 7, 0, 0]);
+    t.call('openAt', ['3', file, 0, 0]);
+    t.call('openAt', [1.5, file, 0, 0]);
+    t.call('openAt', [2 ** 31, file, 0, 0]);
+    t.call('openAt', [-(2 ** 31) - 1, file, 0, 0]);
+    t.call('openAt', [Number.NaN, file, 0, 0]);
+    t.call('openAt', [3n, file, 0, 0]);
+    t.call('openAt', [undefined, file, 0, 0]);
+    t.call('openAt', [AT_FDCWD, file, 0]);
+    t.call('openAt', [AT_FDCWD, file, 0, 0, 0]);
+  },
+  openAt2(t, dir, file) {
+    native.close(t.call('openAt2', [AT_FDCWD, file, 0, 0, 0], 'fd'));
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    t.call('openAt2', [fd, '../..', 0, 0, 8]);
+    native.close(t.call('openAt2', [fd, '../../..', 0, 0, 16], 'fd'));
+    t.call('openAt2', [fd, 'file', 0, 0, 0x4000]);
+    t.call('openAt2', [AT_FDCWD, file, 0, 0o600, 0]);
+    native.close(fd);
+  },
+  close(t, _, file) {
+    t.call('close', [native.openAt(AT_FDCWD, file, 0, 0)]);
+    t.call('close', [-1]);
+    t.call('close', [9999]);
+  },
+  read(t, dir, file) {
+    const out = new Uint8Array(4);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    for (let i = 0; i < 4; i++) {
+      const n = t.call('read', [fd, out]);
+      t.note('bytes', text(out, n));
+    }
+    t.call('read', [fd, new Uint8Array(0)]);
+    native.close(fd);
+    t.call('read', [-1, out]);
+    const d = native.openAt(AT_FDCWD, dir, 0, 0);
+    t.call('read', [d, out]);
+    native.close(d);
+    for (const wrong of [new Int8Array(4), new Uint8ClampedArray(4), new ArrayBuffer(4), [1], 'x', null]) {
+      t.call('read', [0, wrong]);
+    }
+  },
+  write(t, dir) {
+    const path = `${dir}/written`;
+    const fd = native.openAt(AT_FDCWD, path, O_CREAT | O_RDWR, 0o600);
+    t.call('write', [fd, bytes('grüße\0!')]);
+    t.call('write', [fd, new Uint8Array(0)]);
+    // A view into a larger buffer: only the view's bytes.
+    t.call('write', [fd, bytes('abcdef').subarray(2, 4)]);
+    native.close(fd);
+    t.note('file', JSON.stringify(procText(path)));
+    t.call('write', [-1, bytes('x')]);
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    native.close(b);
+    t.call('write', [a, bytes('no SIGPIPE')]);
+    native.close(a);
+  },
+  readFile(t, dir, file) {
+    const out = new Uint8Array(10);
+    t.note('bytes', text(out, t.call('readFile', [AT_FDCWD, file, out])));
+    t.call('readFile', [AT_FDCWD, file, new Uint8Array(9)]);
+    t.call('readFile', [AT_FDCWD, file, new Uint8Array(0)]);
+    t.call('readFile', [AT_FDCWD, dir, out]);
+    t.call('readFile', [AT_FDCWD, `${file}/x`, out]);
+    t.note(
+      'whole mountinfo',
+      t.call('readFile', [AT_FDCWD, '/proc/self/mountinfo', new Uint8Array(1 << 20)], 'n') > 100,
+    );
+  },
+  writeFile(t, dir) {
+    const path = `${dir}/new`;
+    t.call('writeFile', [AT_FDCWD, path, 0, 0, bytes('x')]);
+    t.call('writeFile', [AT_FDCWD, path, O_CREAT | O_EXCL, 0o640, bytes('first')]);
+    t.call('writeFile', [AT_FDCWD, path, O_CREAT | O_EXCL, 0o640, bytes('second')]);
+    t.call('writeFile', [AT_FDCWD, path, 0, 0, bytes('FI')]);
+    t.note('over it', procText(path));
+    t.call('writeFile', [AT_FDCWD, path, O_TRUNC, 0, new Uint8Array(0)]);
+    t.note('cut', procText(path));
+    t.call('writeFile', [AT_FDCWD, '/proc/self/mountinfo', 0, 0, bytes('x')]);
+  },
+  replaceFile(t, dir) {
+    const path = `${dir}/state`;
+    t.call('replaceFile', [AT_FDCWD, path, 0o600, bytes('one')]);
+    native.writeFile(AT_FDCWD, `${path}.tmp`, O_CREAT, 0o600, bytes('left by a crash'));
+    t.call('replaceFile', [AT_FDCWD, path, 0o600, bytes('two')]);
+    t.note('now', procText(path));
+    t.call('replaceFile', [AT_FDCWD, `${dir}/none/state`, 0o600, bytes('x')]);
+    t.call('replaceFile', [AT_FDCWD, 'x'.repeat(5000), 0o600, bytes('x')]);
+    // The rename fails: the temporary file must not stay.
+    native.mkdirAt(AT_FDCWD, `${dir}/occupied`, 0o700);
+    t.call('replaceFile', [AT_FDCWD, `${dir}/occupied`, 0o600, bytes('x')]);
+    const out = new Uint8Array(4096);
+    t.note('left', sorted(text(out, native.readDir(AT_FDCWD, dir, out))));
+  },
+  mkdirAt(t, dir) {
+    t.call('mkdirAt', [AT_FDCWD, `${dir}/d`, 0o755]);
+    t.call('mkdirAt', [AT_FDCWD, `${dir}/d`, 0o755]);
+    t.call('mkdirAt', [AT_FDCWD, `${dir}/none/d`, 0o755]);
+  },
+  unlinkAt(t, dir, file) {
+    native.mkdirAt(AT_FDCWD, `${dir}/e`, 0o755);
+    t.call('unlinkAt', [AT_FDCWD, `${dir}/e`, 0]);
+    t.call('unlinkAt', [AT_FDCWD, `${dir}/e`, 0x200]);
+    t.call('unlinkAt', [AT_FDCWD, file, 0]);
+    t.call('unlinkAt', [AT_FDCWD, file, 0]);
+  },
+  stat(t, dir, file) {
+    const out = new Uint8Array(64);
+    t.call('stat', [AT_FDCWD, file, 0, out]);
+    const [mode, uid, gid, size, ino, dev, rdev, mtime] = longs(out);
+    t.note('mode, ids, size', [mode, uid, gid, size]);
+    t.note('ino, dev, rdev, mtime', [ino! > 0n, dev! > 0n, rdev, mtime! > 1_600_000_000_000_000_000n]);
+    t.call('stat', [AT_FDCWD, '/dev/null', 0, out]);
+    t.note('/dev/null', longs(out).slice(0, 4));
+    t.note('rdev', longs(out)[6]);
+    t.call('stat', [AT_FDCWD, `${dir}/none`, 0, out]);
+    t.call('stat', [AT_FDCWD, file, 0, new Uint8Array(63)]);
+    t.call('stat', [AT_FDCWD, file, 0x40000000, out]);
+  },
+  access(t, dir, file) {
+    t.call('access', [file, 4]);
+    t.call('access', [file, 1]);
+    t.call('access', [`${dir}/none`, 0]);
+    t.call('access', [file, 99]);
+  },
+  statfsType(t, dir) {
+    t.call('statfsType', ['/proc']);
+    t.call('statfsType', [`${dir}/none`]);
+  },
+  readDir(t, dir, file) {
+    for (const name of ['b', 'ä', '..c']) native.mkdirAt(AT_FDCWD, `${dir}/${name}`, 0o700);
+    const out = new Uint8Array(100);
+    t.note('names', sorted(text(out, t.call('readDir', [AT_FDCWD, dir, out]))));
+    t.call('readDir', [AT_FDCWD, `${dir}/b`, out]);
+    t.call('readDir', [AT_FDCWD, dir, new Uint8Array(8)]);
+    t.call('readDir', [AT_FDCWD, file, out]);
+    t.call('readDir', [AT_FDCWD, `${dir}/none`, out]);
+    for (let i = 0; i < 600; i++) native.mkdirAt(AT_FDCWD, `${dir}/b/entry-${i}`, 0o700);
+    const many = new Uint8Array(65536);
+    t.note('many', text(many, t.call('readDir', [AT_FDCWD, `${dir}/b`, many])).split('\0').length);
+  },
+  readLink(t, _, file) {
+    const out = new Uint8Array(20);
+    t.call('readLink', [AT_FDCWD, file, out]);
+    const fd = native.openAt(AT_FDCWD, '/dev/null', 0, 0);
+    const fds = native.openAt(AT_FDCWD, '/proc/self/fd', 0, 0);
+    t.note('target', text(out, native.readLink(fds, String(fd), out)));
+    t.call('readLink', [AT_FDCWD, '/proc/self/fd/9999', out]);
+    t.note('cut', native.readLink(fds, String(fd), new Uint8Array(9)));
+    t.call('readLink', [AT_FDCWD, '/proc/self/exe', new Uint8Array(0)]);
+    native.close(fds);
+    native.close(fd);
+  },
+  removeTree(t, dir, file) {
+    let path = `${dir}/tree`;
+    for (let depth = 0; depth < 20; depth++) {
+      native.mkdirAt(AT_FDCWD, path, 0o755);
+      for (let i = 0; i < 5; i++) native.writeFile(AT_FDCWD, `${path}/f${i}`, O_CREAT, 0o600, bytes('x'));
+      path = `${path}/d`;
+    }
+    t.call('removeTree', [AT_FDCWD, `${dir}/tree/`]);
+    t.call('access', [`${dir}/tree`, 0]);
+    t.call('removeTree', [AT_FDCWD, `${dir}/tree`]);
+    t.call('removeTree', [AT_FDCWD, `${dir}/none/tree`]);
+    t.call('removeTree', [AT_FDCWD, `${dir}/..`]);
+    t.call('removeTree', [AT_FDCWD, '/']);
+    t.call('removeTree', [AT_FDCWD, '']);
+    t.call('removeTree', [AT_FDCWD, file]);
+    t.call('access', [file, 0]);
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    native.mkdirAt(fd, 'sub', 0o700);
+    t.call('removeTree', [fd, 'sub']);
+    native.close(fd);
+  },
+  removeCgroup(t, dir) {
+    // Plain directories behave as cgroups do, but for EBUSY.
+    native.mkdirAt(AT_FDCWD, `${dir}/cg`, 0o755);
+    native.mkdirAt(AT_FDCWD, `${dir}/cg/a`, 0o755);
+    native.mkdirAt(AT_FDCWD, `${dir}/cg/a/b`, 0o755);
+    t.call('removeCgroup', [`${dir}/cg`]);
+    t.call('access', [`${dir}/cg`, 0]);
+    t.call('removeCgroup', [`${dir}/cg`]);
+  },
+  attachDeviceFilter(t, dir) {
+    t.call('attachDeviceFilter', [`${dir}/none`, new Uint8Array(16)]);
+    t.call('attachDeviceFilter', [dir, new Uint8Array(15)]);
+    t.call('attachDeviceFilter', [dir, new Uint8Array(0)]);
+  },
+  flock(t, _, file) {
+    const [a, b] = [native.openAt(AT_FDCWD, file, 0, 0), native.openAt(AT_FDCWD, file, 0, 0)];
+    t.call('flock', [a, LOCK_EX]);
+    t.call('flock', [b, LOCK_EX | LOCK_NB]);
+    native.close(a);
+    t.call('flock', [b, LOCK_EX | LOCK_NB]);
+    t.call('flock', [b, 99]);
+    native.close(b);
+  },
+  cwd(t) {
+    const out = new Uint8Array(4096);
+    t.note('directory', text(out, t.call('cwd', [out])));
+    t.call('cwd', [new Uint8Array(1)]);
+    t.call('cwd', [new Uint8Array(0)]);
+  },
+  pid(t) {
+    t.note('is ours', procText('/proc/self/stat').startsWith(`${t.call('pid', [], 'pid')} `));
+    t.call('pid', [1]);
+  },
+  ids(t) {
+    const out = new Uint8Array(32);
+    t.call('ids', [out]);
+    t.note('ids', longs(out));
+    t.call('ids', [new Uint8Array(31)]);
+  },
+  capabilities(t) {
+    const out = new Uint8Array(24);
+    t.call('capabilities', [out]);
+    t.note('masks', longs(out));
+    t.call('capabilities', [new Uint8Array(8)]);
+  },
+  uname(t) {
+    const out = new Uint8Array(200);
+    t.note('release, machine', text(out, t.call('uname', [out])));
+    t.call('uname', [new Uint8Array(4)]);
+  },
+  monotonic(t) {
+    const before = native.monotonic();
+    t.call('monotonic', [], 'time');
+    t.note('goes on', native.monotonic() >= before);
+  },
+  realtime(t) {
+    t.call('realtime', [], 'time');
+    t.note('after 2020', native.realtime() > 1_577_836_800_000_000_000n);
+  },
+  pidfdOpen(t) {
+    native.close(t.call('pidfdOpen', [native.pid()], 'fd'));
+    t.call('pidfdOpen', [0x3ffffff]);
+    t.call('pidfdOpen', [0]);
+  },
+  pidfdSignal(t) {
+    const { pid, pidfd } = helper('/bin/sleep', ['sleep', '100']);
+    t.call('pidfdSignal', [pidfd, 0]);
+    t.call('pidfdSignal', [pidfd, 99]);
+    t.call('pidfdSignal', [pidfd, 9]);
+    wait(t, pidfd);
+    const gone = native.pidfdOpen(pid);
+    t.note('reaped', gone);
+    t.call('pidfdSignal', [-1, 0]);
+  },
+  waitPidfd(t) {
+    const { pidfd } = helper('/bin/sleep', ['sleep', '100']);
+    t.call('waitPidfd', [pidfd, new Uint8Array(16)]);
+    t.call('waitPidfd', [pidfd, new Uint8Array(15)]);
+    native.pidfdSignal(pidfd, 15);
+    wait(t, pidfd);
+    t.call('waitPidfd', [-1, new Uint8Array(16)]);
+  },
+  prlimit(t) {
+    t.call('prlimit', [0, 4, 0n, 0n]);
+    t.note('core limit', /^Max core file size +0 +0 /m.test(procText('/proc/self/limits')));
+    t.call('prlimit', [0, 99, 0n, 0n]);
+    t.call('prlimit', [0, 4, 1n, 0n]);
+    t.call('prlimit', [0, 4, 0, 0n]);
+    t.call('prlimit', [0, 4, 2n ** 63n, 0n]);
+    t.call('prlimit', [0, 4, -(2n ** 63n) - 1n, 0n]);
+    t.call('prlimit', [0, 4, 2n ** 70n, 0n]);
+  },
+  setSubreaper(t) {
+    t.call('setSubreaper', [1]);
+    t.call('setSubreaper', [0]);
+  },
+  signalFd(t) {
+    const fd = t.call('signalFd', [1n << 9n], 'fd');
+    t.note('blocked', /^SigBlk:\t0*200$/m.test(procText('/proc/thread-self/status')));
+    const self = native.pidfdOpen(native.pid());
+    native.close(self);
+    native.close(fd);
+    t.call('signalFd', [1]);
+  },
+  isTerminal(t, _, file) {
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('isTerminal', [fd]);
+    native.close(fd);
+    t.call('isTerminal', [-1]);
+  },
+  spawn(t, dir) {
+    const fd = native.openAt(AT_FDCWD, `${dir}/out`, O_CREAT | O_RDWR, 0o600);
+    // Descriptors of ours do not reach a helper.
+    const secret = native.openAt(AT_FDCWD, `${dir}/secret`, O_CREAT, 0o600);
+    const pidfd = new Uint8Array(8);
+    const run = (path: string, args: string, env: string): void => {
+      const pid = t.call('spawn', [path, bytes(args), bytes(env), -1, fd, fd, pidfd], 'pid');
+      if (pid > 0) wait(t, Number(longs(pidfd)[0]));
+    };
+    const look = 'echo "$0 $A $#"; cat; ls -l /proc/self/fd | grep -c secret; grep Sig[BI] /proc/self/status; exit 7';
+    run('/bin/sh', `sh\0-c\0${look}\0name\0two words\0`, 'A=b\0PATH=/bin:/usr/bin\0');
+    t.note('output', procText(`${dir}/out`));
+    run('/bin/sh', 'sh\0-c\0kill -TERM $$\0', '');
+    run(`${dir}/none`, 'x\0', '');
+    run(dir, 'x\0', '');
+    run('relative', 'x\0', '');
+    run('/bin/sh', '', '');
+    run('/bin/sh', 'not ended', '');
+    t.call('spawn', ['/bin/sh', bytes('sh\0'), bytes(''), 9999, -1, -1, pidfd]);
+    t.call('spawn', ['/bin/sh', bytes('sh\0'), bytes(''), -1, -1, -1, new Uint8Array(4)]);
+    native.close(secret);
+    native.close(fd);
+  },
+  spawnInit(t) {
+    const out = new Uint8Array(8);
+    for (const flags of [0n, BigInt(CLONE_NEWUSER)]) {
+      const pair = new Uint8Array(16);
+      native.socketPair(pair);
+      const [ours, theirs] = longs(pair).map(Number) as [number, number];
+      const pid = t.call('spawnInit', [flags, theirs, ints(), -1, out], 'pid');
+      native.close(theirs);
+      t.note('runs', procText(`/proc/${pid}/comm`));
+      t.note('from', linkText(`/proc/${pid}/exe`));
+      // The end of file is the runtime's death for it: it ends.
+      native.close(ours);
+      wait(t, Number(longs(out)[0]));
+    }
+    t.call('spawnInit', [0n, 9999, ints(), -1, out]);
+    t.call('spawnInit', [0n, -1, ints(), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(9998), -1, out]);
+    t.call('spawnInit', [0n, 0, new Uint8Array(3), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(), 9997, out]);
+    t.call('spawnInit', [0n, 0, ints(), -1, new Uint8Array(7)]);
+    t.call('spawnInit', [1n << 62n, 0, ints(), -1, out]);
+    t.call('spawnInit', [0, 0, ints(), -1, out]);
+  },
+  socketPair(t) {
+    const pair = new Uint8Array(16);
+    t.call('socketPair', [pair]);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    native.write(a, bytes('ping'));
+    const out = new Uint8Array(8);
+    t.note('through', text(out, native.read(b, out)));
+    for (const fd of [a, b]) t.note('close-on-exec', /flags:\s+02/.test(procText(`/proc/self/fdinfo/${fd}`)));
+    native.close(a);
+    t.note('end', native.read(b, out));
+    native.close(b);
+    t.call('socketPair', [new Uint8Array(8)]);
+  },
+  unixListen(t, dir, file) {
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    native.close(t.call('unixListen', [fd, 'a.sock', 1], 'fd'));
+    const out = new Uint8Array(64);
+    native.stat(fd, 'a.sock', 0, out);
+    t.note('mode', longs(out)[0]?.toString(8));
+    t.call('unixListen', [fd, 'a.sock', 1]);
+    t.call('unixListen', [fd, 'x'.repeat(100), 1]);
+    t.call('unixListen', [fd, '', 1]);
+    t.call('unixListen', [-1, 'b.sock', 1]);
+    t.call('unixListen', [AT_FDCWD, `${file}/x`, 1]);
+    native.close(fd);
+  },
+  unixConnect(t, dir) {
+    // A directory whose path is longer than an address may be.
+    const long = `${dir}/${'l'.repeat(120)}`;
+    native.mkdirAt(AT_FDCWD, long, 0o700);
+    const fd = native.openAt(AT_FDCWD, long, 0, 0);
+    t.call('unixConnect', [fd, 'c.sock']);
+    const listener = native.unixListen(fd, 'c.sock', 1);
+    const client = t.call('unixConnect', [fd, 'c.sock'], 'fd');
+    t.call('poll', [ints(listener), new Uint8Array(1), 0]);
+    native.close(listener);
+    t.call('unixConnect', [fd, 'c.sock']);
+    native.close(client);
+    native.close(fd);
+  },
+  sendFd(t, _, file) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    t.call('sendFd', [a, 0, bytes('one')]);
+    const out = new Uint8Array(8);
+    t.note('data', text(out, native.read(b, out)));
+    t.call('sendFd', [a, 0, new Uint8Array(0)]);
+    t.call('sendFd', [a, 9999, bytes('x')]);
+    native.close(b);
+    t.call('sendFd', [a, 0, bytes('x')]);
+    native.close(a);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('sendFd', [fd, 0, bytes('x')]);
+    native.close(fd);
+  },
+  poll(t) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    const ready = new Uint8Array(2).fill(7);
+    t.call('poll', [ints(a, b), ready, 0]);
+    t.note('ready', ready);
+    native.write(a, bytes('x'));
+    t.call('poll', [ints(a, b), ready, -1]);
+    t.note('ready', ready);
+    native.close(b);
+    t.call('poll', [ints(a), ready, -1]);
+    native.close(a);
+    const before = native.monotonic();
+    t.call('poll', [ints(), ready, 20]);
+    t.note('waited', native.monotonic() - before >= 19_000_000n);
+    t.call('poll', [ints(9999), ready, 0]);
+    t.call('poll', [ints(0, 0, 0), ready, 0]);
+    t.call('poll', [new Uint8Array(3), ready, 0]);
+    t.call('poll', [new Uint8Array(65 * 4), new Uint8Array(65), 0]);
+  },
+  openTree(t, dir) {
+    native.close(t.call('openTree', [AT_FDCWD, dir, 0], 'fd'));
+    t.call('openTree', [AT_FDCWD, `${dir}/none`, 0]);
+    t.call('openTree', [AT_FDCWD, dir, 0x40000000]);
+    native.close(t.call('openTree', [AT_FDCWD, dir, 1], 'fd or EPERM'));
+  },
+  wideIntegers(t) {
+    const out = new Uint8Array(200);
+    for (const json of [
+      '{"a":[1,18446744073709551615,{"b":-9223372036854775808}]}',
+      '9007199254740992',
+      ' 9007199254740993 ',
+      '{"~/\\u00fc\\ud83d\\ude00\\"":12345678901234567890}',
+      '{"ü":[[],{},12345678901234567890.0,1e30,99999999999999999999]}',
+      '{"a\\u0000":99999999999999999999}',
+      '{"\\ud800":99999999999999999999}',
+      '[1,]',
+      '{"a":1,}',
+      '',
+      '01',
+      'nul',
+      '"\u0001"',
+      '[1] x',
+      `${'['.repeat(600)}${']'.repeat(600)}`,
+    ]) {
+      t.note(json.slice(0, 60), JSON.stringify(text(out, t.call('wideIntegers', [bytes(json), out]))));
+    }
+    t.call('wideIntegers', [bytes('[18446744073709551615]'), new Uint8Array(10)]);
+  },
+};
+
+function procText(path: string): string {
+  const out = new Uint8Array(1 << 16);
+  return text(out, native.readFile(AT_FDCWD, path, out));
+}
+
+function linkText(path: string): string {
+  const out = new Uint8Array(200);
+  return text(out, native.readLink(AT_FDCWD, path, out));
+}
+
+/** Starts a helper with no stdio. */
+function helper(path: string, args: string[]): { pid: number; pidfd: number } {
+  const pidfd = new Uint8Array(8);
+  const pid = native.spawn(path, bytes(`${args.join('\0')}\0`), new Uint8Array(0), -1, -1, -1, pidfd);
+  return { pid, pidfd: Number(longs(pidfd)[0]) };
+}
+
+/** Runs every case below `dir`, which exists and is this host's own. The names of the functions and the transcript. */
+export function runScript(dir: string): { names: string[]; cases: string[]; lines: Line[] } {
+  const t = new Transcript();
+  for (const name of Object.keys(cases) as Name[]) {
+    const place = `${dir}/${name}`;
+    native.mkdirAt(AT_FDCWD, place, 0o755);
+    native.writeFile(AT_FDCWD, `${place}/file`, O_CREAT, 0o644, bytes('0123456789'));
+    cases[name](t, place, `${place}/file`);
+  }
+  // UTF-8 both ways: the hosts must agree on what is malformed.
+  const malformed = [
+    [0xff],
+    [0xc0, 0x80],
+    [0xed, 0xa0, 0x80],
+    [0xf0, 0x9f, 0x98],
+    [0xf0, 0x9f, 0x41],
+    [0xf5, 0x80],
+    [0xe2, 0x82, 0x41],
+    [0x80, 0x80],
+    [0xef, 0xbb, 0xbf, 0x41],
+    [0xf0, 0x9f, 0x98, 0x80],
+    [0xf4, 0x90, 0x80, 0x80],
+    [0xe0, 0x80, 0xaf],
+    [0xc3],
+  ];
+  for (const list of malformed) {
+    t.note(`decode ${list}`, JSON.stringify(host.decode(new Uint8Array(list), list.length)));
+  }
+  t.note('decode a part', host.decode(bytes('abcdef'), 3));
+  for (const s of ['', 'a\0b', 'grüße 😀', '\ud800', 'x\udc00\ud800y', '힣'])
+    t.note(`encode ${JSON.stringify(s)}`, bytes(s));
+  return {
+    names: Object.getOwnPropertyNames(native as Native).sort(),
+    cases: Object.keys(cases).sort(),
+    lines: t.lines,
+  };
+}
