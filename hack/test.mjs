@@ -19,6 +19,7 @@ const TIMEOUT = 600_000;
 const isRoot = process.geteuid() === 0;
 const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
 if (noSkip) process.env.RUNT_SKIPS ??= '';
+process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;
 process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
 const isKernel = (path) => path.startsWith('test/integration/');

@@ -13,17 +13,11 @@ const cTypes: Record<AbiType, string[]> = {
   out: ['uint8_t *', 'uint32_t'],
 };
 
-/** librunt.so beside this module or above it (dist/, dist/chunks/), or in dist/ of the checkout for tests that are bundled elsewhere. */
+/** librunt.so beside this module or above it (dist/, dist/chunks/); RUNT_LIBRARY names another, for tests. */
 function libraryPath(): string {
   const named = process.env.RUNT_LIBRARY;
   if (named) return named;
-  const places = [
-    './librunt.so',
-    '../librunt.so',
-    '../dist/librunt.so',
-    '../../dist/librunt.so',
-    '../../../dist/librunt.so',
-  ];
+  const places = ['./librunt.so', '../librunt.so'];
   for (const place of places) {
     const path = fileURLToPath(new URL(place, import.meta.url));
     if (existsSync(path)) return path;

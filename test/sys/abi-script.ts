@@ -394,7 +394,6 @@ const cases: Record<Name, Case> = {
       const [ours, theirs] = longs(pair).map(Number) as [number, number];
       const pid = t.call('spawnInit', [flags, theirs, ints(), -1, out], 'pid');
       native.close(theirs);
-      t.note('runs', procText(`/proc/${pid}/comm`));
       t.note('from', linkText(`/proc/${pid}/exe`));
       // The end of file is the runtime's death for it: it ends.
       native.close(ours);

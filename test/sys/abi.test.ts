@@ -24,7 +24,7 @@ function run(kind: 'node' | 'quickjs', command: string[], user?: number): Output
     const text = execFileSync(command[0]!, [...command.slice(1), join(dir, kind)], {
       encoding: 'utf8',
       ...(user === undefined ? {} : { uid: user, gid: user }),
-      env: { PATH: process.env.PATH, LANG: 'C' },
+      env: { PATH: process.env.PATH, LANG: 'C', RUNT_LIBRARY: process.env.RUNT_LIBRARY },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return JSON.parse(text);

@@ -1,0 +1,85 @@
+/** The façade over files, on the Node.js host and the real library. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RuntError } from '../../src/sys/error.js';
+import * as fs from '../../src/sys/fs.js';
+import { useNodeHost } from '../../src/sys/node.js';
+
+useNodeHost([]);
+const test = suite('fs', { dir: '' });
+test.before.each((context) => {
+  context.dir = mkdtempSync(join(tmpdir(), 'runt-fs-'));
+});
+test.after.each((context) => rmSync(context.dir, { recursive: true }));
+
+test('reads texts of every size, also beyond the first buffer', ({ dir }) => {
+  for (const size of [0, 1, 16383, 16384, 16385, 300_000]) {
+    const text = 'ü'.repeat(size / 2) + 'x'.repeat(size % 2);
+    writeFileSync(join(dir, 'a'), text);
+    assert.is(fs.readText(join(dir, 'a')), text);
+    assert.is(fs.readBytes(join(dir, 'a')).length, Buffer.byteLength(text));
+  }
+});
+
+test('a missing file is undefined or an error that names it', ({ dir }) => {
+  const path = join(dir, 'none');
+  assert.is(fs.tryReadText(path), undefined);
+  assert.is(fs.tryReadText(join(path, 'below')), undefined);
+  assert.is(fs.tryListDir(path), undefined);
+  assert.is(fs.tryStat(path), undefined);
+  assert.is(fs.exists(path), false);
+  for (const call of [() => fs.readText(path), () => fs.listDir(path), () => fs.stat(path), () => fs.readLink(path)]) {
+    assert.throws(
+      call,
+      (e: RuntError) => e instanceof RuntError && e.code === 'ERR_IO' && e.path === path && e.errno === 2,
+    );
+  }
+});
+
+test('another failure is no missing file', ({ dir }) => {
+  assert.throws(() => fs.tryReadText(dir), /EISDIR/);
+  writeFileSync(join(dir, 'a'), '');
+  assert.throws(() => fs.tryListDir('/proc/self/mem'.repeat(400)), /ENAMETOOLONG/);
+});
+
+test('lists a directory', ({ dir }) => {
+  assert.equal(fs.listDir(dir), []);
+  for (const name of ['a', 'b', 'ü']) mkdirSync(join(dir, name));
+  assert.equal(fs.listDir(dir).sort(), ['a', 'b', 'ü']);
+});
+
+test('stat tells what Node tells', ({ dir }) => {
+  writeFileSync(join(dir, 'a'), 'hello');
+  symlinkSync('a', join(dir, 'link'));
+  const wanted = statSync(join(dir, 'link'), { bigint: true });
+  const found = fs.stat(join(dir, 'link'));
+  assert.equal(found, {
+    mode: Number(wanted.mode),
+    uid: Number(wanted.uid),
+    gid: Number(wanted.gid),
+    size: 5,
+    ino: wanted.ino,
+    dev: wanted.dev,
+    rdev: wanted.rdev,
+    mtime: wanted.mtimeNs,
+  });
+  assert.is(fs.stat(join(dir, 'link'), -100, 0x100).mode & 0o170000, 0o120000);
+  assert.is(fs.readLink(join(dir, 'link')), 'a');
+});
+
+test('writes, replaces and makes', ({ dir }) => {
+  const path = join(dir, 'f');
+  assert.throws(() => fs.write(path, 'x'), /ENOENT/);
+  fs.write(path, 'one', 0x40);
+  fs.replace(path, 'two');
+  assert.is(readFileSync(path, 'utf8'), 'two');
+  assert.is(statSync(path).mode & 0o777, 0o600);
+  assert.is(fs.makeDir(join(dir, 'd')), true);
+  assert.is(fs.makeDir(join(dir, 'd')), false);
+  assert.throws(() => fs.makeDir(join(dir, 'x/y')), /ENOENT/);
+});
+
+test.run();
