@@ -11,6 +11,7 @@ export function cgroupHint(f: Failure): Hint | undefined {
     op.op !== 'cgroupWrite' &&
     op.op !== 'cgroupInherit' &&
     op.op !== 'cgroupControllers' &&
+    op.op !== 'cgroupDevices' &&
     op.op !== 'cgroupJoin'
   ) {
     return undefined;
@@ -24,6 +25,26 @@ export function cgroupHint(f: Failure): Hint | undefined {
   if (op.op === 'cgroupWrite') {
     const hint = cgroupWriteHint(f, op.path.slice(op.path.lastIndexOf('/') + 1));
     if (hint) return hint;
+  }
+  if (op.op === 'cgroupDevices') {
+    if (errno === E.EPERM) {
+      return because(
+        'a device filter of cgroup v2 is a BPF program, and attaching one needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN: run runt as root and not inside a restricted container',
+        'bpf(2)',
+      );
+    }
+    if (errno === E.EINVAL || errno === E.ENOSYS) {
+      return because(
+        'this kernel cannot filter devices on cgroup v2 (CONFIG_CGROUP_BPF): use a kernel that can',
+        'bpf(2)',
+      );
+    }
+    if (errno === E.E2BIG) {
+      return because(
+        'the cgroup has 64 device filters already, or the list of devices is too long for one: use a new cgroup, or fewer rules',
+        'bpf(2)',
+      );
+    }
   }
   if (errno === E.EACCES || errno === E.EPERM) {
     return because(

@@ -34,6 +34,13 @@ const writes = (ops: readonly Op[]): string[] =>
       : [],
   );
 
+/** The operation of a name; the test fails where there is none. */
+function one<N extends Op['op']>(ops: readonly Op[], name: N): Extract<Op, { op: N }> {
+  const found = ops.find((op): op is Extract<Op, { op: N }> => op.op === name);
+  assert.ok(found, name);
+  return found!;
+}
+
 function refused(layout: Layout, resources: Resources, code: string, pointer: string): void {
   assert.throws(
     () => plan(layout, resources),
@@ -175,14 +182,13 @@ test('v2: the same values in the words of v2', () => {
 
 test('v2: without values the controllers are wanted for statistics, none is required', () => {
   const { before } = plan('v2', undefined);
-  assert.is(before[1]!.op, 'cgroupControllers');
-  assert.equal((before[1] as { required: string[] }).required, []);
-  assert.equal((before[1] as { wanted: string[] }).wanted, v2.controllers.trim().split(' '));
+  const op = one(before, 'cgroupControllers');
+  assert.equal(op.required, []);
+  assert.equal(op.wanted, v2.controllers.trim().split(' '));
 });
 
 test('v2: the device list is one filter', () => {
-  const filter = (resources: Resources | undefined) =>
-    plan('v2', resources).before.find((op) => op.op === 'cgroupDevices');
+  const filter = (resources: Resources | undefined) => one(plan('v2', resources).before, 'cgroupDevices');
   assert.equal(filter({ devices: [{ allow: true }] }), {
     op: 'cgroupDevices',
     at: '/linux/resources/devices',
@@ -190,7 +196,7 @@ test('v2: the device list is one filter', () => {
     allow: 1,
     exceptions: [],
   });
-  const standard = filter(undefined) as { at: string; allow: number; exceptions: string[] };
+  const standard = filter(undefined);
   assert.equal([standard.at, standard.allow, standard.exceptions.length], ['', 0, 11]);
 });
 
@@ -274,7 +280,7 @@ test('unified: any file of v2, after the rest; its controller is required', () =
     pids: { limit: 3 },
     unified: { 'memory.high': '1000000', 'io.weight': '10', 'cgroup.max.depth': '3', 'pids.max': '5' },
   });
-  assert.equal((before[1] as { required: string[] }).required, ['pids', 'memory', 'io']);
+  assert.equal(one(before, 'cgroupControllers').required, ['pids', 'memory', 'io']);
   assert.equal(writes(before), [
     'box/pids.max=3 /pids/limit',
     'box/memory.high=1000000 /unified/memory.high',
