@@ -18,7 +18,7 @@ int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mod
                      int32_t resolve) {
   struct open_how how = {
       .flags = (uint32_t)(flags | O_CLOEXEC), .mode = (uint32_t)mode, .resolve = (uint32_t)resolve};
-  long fd;
+  long fd = -1;
   /* EAGAIN: a rename or mount raced with a RESOLVE_BENEATH or RESOLVE_IN_ROOT walk (openat2(2)). */
   for (int tries = 0; tries < 128; tries++) {
     fd = RETRY(syscall(SYS_openat2, dirfd, path, &how, sizeof how));

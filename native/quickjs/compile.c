@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void fail(const char *what) {
+static _Noreturn void fail(const char *what) {
   fprintf(stderr, "compile: %s\n", what);
   exit(1);
 }
 
-static void fail_exception(JSContext *ctx) {
+static _Noreturn void fail_exception(JSContext *ctx) {
   JSValue error = JS_GetException(ctx);
   fail(JS_ToCString(ctx, error));
 }
