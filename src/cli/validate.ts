@@ -1,40 +1,59 @@
 /** `runt validate`: checks a config.json and names every violation. */
+import { printable } from '../plan/printable.js';
 import { loadSpec } from '../spec/load.js';
 import { unknownProperties } from '../spec/strict.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
-import { print } from './output.js';
+import { print, printError } from './output.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
 export function command({ flags, args }: Call<'validate'>): number {
   const path = configPath(absolute(args[0] ?? '.'));
   const json = flags.format === 'json';
-  const violations = violationsOf(path, flags.strict === true, json);
-  if (json) print(`${JSON.stringify({ valid: violations.length === 0, violations }, bigintAsText, 2)}\n`);
-  else print('valid\n');
-  return violations.length === 0 ? 0 : 1;
+  const { violations, warnings } = findingsOf(path, flags.strict === true, json);
+  const valid = violations.length === 0;
+  if (json) {
+    print(`${JSON.stringify({ valid, violations, warnings }, bigintAsText, 2)}\n`);
+  } else {
+    for (const { pointer, expected, see } of warnings) {
+      printError(`warning: ${printable(pointer)} should ${printable(expected)}${see ? ` (${see})` : ''}\n`);
+    }
+    print('valid\n');
+  }
+  return valid ? 0 : 1;
 }
 
-/** In text form a violation is thrown as the error that create would give; as JSON it is the result. */
-function violationsOf(path: string, strict: boolean, collect: boolean): readonly Violation[] {
+interface Found {
+  readonly violations: readonly Violation[];
+  readonly warnings: readonly Violation[];
+}
+
+/**
+ * In text form a violation is thrown as the error that create would give; as JSON it is the result. `strict` makes
+ * violations of warnings and of unknown properties.
+ */
+function findingsOf(path: string, strict: boolean, collect: boolean): Found {
   let found: Violation[];
   try {
-    const { spec } = loadSpec(path);
-    if (!strict) return [];
-    found = unknownProperties(spec).map(({ pointer, nearest }) => ({
-      pointer,
-      expected: `be a property of the runtime-spec${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
-    }));
+    const { spec, warnings } = loadSpec(path);
+    if (!strict) return { violations: [], warnings };
+    found = [
+      ...warnings,
+      ...unknownProperties(spec).map(({ pointer, nearest }) => ({
+        pointer,
+        expected: `be a property of the runtime-spec${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+      })),
+    ];
   } catch (error) {
     if (!collect || !(error instanceof RuntError) || error.violations === undefined) throw error;
-    return error.violations;
+    return { violations: error.violations, warnings: [] };
   }
   if (found.length > 0 && !collect) {
-    throw new RuntError({ code: 'ERR_SPEC_INVALID', message: `${path} has unknown properties`, violations: found });
+    throw new RuntError({ code: 'ERR_SPEC_INVALID', message: `${path} is not strictly valid`, violations: found });
   }
-  return found;
+  return { violations: found, warnings: [] };
 }
 
 /** A bundle stands for the config.json in it. */

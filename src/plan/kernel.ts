@@ -1,4 +1,5 @@
 /** `hostname`, `domainname`, `linux.sysctl`: what the container's kernel view says. */
+import { sysctlPath } from '../spec/rules/sysctl.js';
 import type { Spec } from '../spec/types.js';
 import type { Op } from './ops.js';
 
@@ -12,17 +13,4 @@ export function kernelOps(spec: Spec): Op[] {
     ops.push({ op: 'sysctl', at, key: sysctlPath(key), value: sysctl[key] as string });
   }
   return ops;
-}
-
-/**
- * Path below /proc/sys. As in sysctl(8), the first separator found tells which one is meant: `net.ipv4.conf.eth0/1.x`
- * has dots as separators and a slash that stands for a dot in a name.
- */
-export function sysctlPath(key: string): string {
-  const slash = key.indexOf('/');
-  const dot = key.indexOf('.');
-  if (slash >= 0 && (dot < 0 || slash < dot)) return key;
-  let path = '';
-  for (const c of key) path += c === '.' ? '/' : c === '/' ? '.' : c;
-  return path;
 }

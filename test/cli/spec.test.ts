@@ -90,6 +90,17 @@ test('validate lets unknown properties pass, as the spec demands, and --strict l
   );
 });
 
+test('validate warns of an unknown capability, which the spec lets pass, and --strict refuses it', async () => {
+  const config = JSON.parse((await written()).text);
+  config.process.capabilities.bounding.push('CAP_SYS_ADMN');
+  const { status, out, err } = await runt(['validate', '/b'], bundle(config));
+  assert.equal([status, out], [0, 'valid\n']);
+  assert.match(err, /^warning: \/process\/capabilities\/bounding\/3 should .*did you mean "CAP_SYS_ADMIN"\?/);
+  const json = await runt(['validate', '--format', 'json', '/b'], bundle(config));
+  assert.is(JSON.parse(json.out).warnings[0].pointer, '/process/capabilities/bounding/3');
+  assert.is((await runt(['validate', '--strict', '/b'], bundle(config))).status, 1);
+});
+
 test('validate of what is not there or no JSON is an error in either format', async () => {
   for (const format of ['text', 'json']) {
     const missing = await runt(['validate', '--format', format, '/none'], bundle({}));
