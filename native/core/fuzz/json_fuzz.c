@@ -1,0 +1,74 @@
+/* libFuzzer target of the JSON scanner (wideIntegers): whatever the text, the output stays within
+ * its buffer, a buffer of exactly the length is enough and one byte less is refused, and what is
+ * written is pairs of a JSON pointer and a decimal of at least 16 digits. */
+#include "../core.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static unsigned long inputs, documents, integers;
+
+static void print_counts(void) {
+  fprintf(stderr, "json_fuzz: %lu inputs, %lu accepted documents, %lu wide integers\n", inputs,
+          documents, integers);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  (void)argc;
+  (void)argv;
+  atexit(print_counts);
+  return 0;
+}
+
+static void demand(int holds, const char *what) {
+  if (holds)
+    return;
+  fprintf(stderr, "json_fuzz: %s\n", what);
+  abort();
+}
+
+static void check_pairs(const uint8_t *out, int32_t length) {
+  const char *at = (const char *)out, *end = at + length;
+  while (at < end) {
+    demand(*at == '/' || *at == 0, "a pointer does not begin with a slash");
+    at += strlen(at) + 1;
+    demand(at < end, "a pointer without a literal");
+    const char *digits = *at == '-' ? at + 1 : at;
+    size_t n = strlen(digits);
+    demand(n >= 16 && strspn(digits, "0123456789") == n, "a literal that is no wide integer");
+#ifdef PLANT_CRASH
+    /* The literals of the seeds have 19 and 20 digits. */
+    demand(n == 19 || n == 20, "planted");
+#endif
+    at = digits + n + 1;
+    integers++;
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  inputs++;
+  /* Twelve times: a pointer is repeated for each of the integers below it, but the fuzzer's texts
+   * are short. */
+  size_t room = size * 12 + 64;
+  uint8_t *out = malloc(room);
+  if (!out)
+    return 0;
+  int32_t n = runt_wideIntegers(data, (uint32_t)size, out, (uint32_t)room);
+  if (n >= 0) {
+    documents++;
+    check_pairs(out, n);
+    uint8_t *exact = malloc((size_t)n + !n);
+    if (exact) {
+      demand(runt_wideIntegers(data, (uint32_t)size, exact, (uint32_t)n) == n,
+             "a buffer of exactly the length is refused");
+      demand(memcmp(exact, out, (size_t)n) == 0, "two scans differ");
+      demand(n == 0 ||
+                 runt_wideIntegers(data, (uint32_t)size, exact, (uint32_t)n - 1) == -EOVERFLOW,
+             "a buffer that is too small is not refused");
+    }
+    free(exact);
+  }
+  free(out);
+  return 0;
+}

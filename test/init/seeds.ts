@@ -1,0 +1,81 @@
+/** Writes the seeds of hack/fuzz into DIR/plan and DIR/json: plans of compiled configs, each operation alone, the configs. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile } from '../../src/plan/compile.js';
+import { encodePlan } from '../../src/plan/encode.js';
+import { type Op, ops } from '../../src/plan/ops.js';
+import type { Native } from '../../src/sys/abi.js';
+import { setHost } from '../../src/sys/host.js';
+import { type Config, defaultConfig, withUserNamespace } from '../integration/config.js';
+import { compileOptions, hostFacts, v2 } from '../plan/facts.js';
+
+const dir = process.argv[2];
+if (!dir) throw new Error('usage: seeds DIR');
+setHost({
+  name: 'node',
+  native: {} as Native,
+  args: [],
+  env: {},
+  decode: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
+  encode: (text) => new TextEncoder().encode(text),
+});
+
+const config = (change: (c: Config) => void): Config => {
+  const c = defaultConfig();
+  change(c);
+  return c;
+};
+
+const configs: Record<string, Config> = {
+  default: defaultConfig(),
+  user: withUserNamespace(defaultConfig()),
+  process: config((c) => {
+    c.process.user = { uid: 1000, gid: 1000, additionalGids: [5, 2000], umask: 0o27 };
+    c.process.cwd = '/home/user';
+    c.process.args = ['sh', '-c', 'exit 7'];
+    c.process.env = ['A=ä', 'B='];
+    c.process.oomScoreAdj = -500;
+    c.linux.sysctl = { 'net.ipv4.ip_forward': '1', 'kernel.msgmax': '8192' };
+    c.domainname = 'example.org';
+  }),
+  mounts: config((c) => {
+    c.mounts.push(
+      { destination: '/data', type: 'bind', source: '/srv', options: ['rbind', 'rro', 'rshared'] },
+      { destination: '/etc/hosts', type: 'bind', source: '/etc/hosts', options: ['bind', 'ro', 'nosuid', 'private'] },
+    );
+    c.linux.rootfsPropagation = 'rslave';
+    c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 1, gid: 2 }];
+    c.linux.namespaces.push({ type: 'cgroup' });
+  }),
+};
+
+const put = (kind: string, name: string, bytes: Uint8Array | string) => {
+  mkdirSync(join(dir, kind), { recursive: true });
+  writeFileSync(join(dir, kind, name), bytes);
+};
+
+// What no compiled config has yet stands here with a value of its own, so that every operation is in a seed.
+const alone: Op[] = [
+  { op: 'moveRoot', at: '' },
+  { op: 'rootPropagation', at: '', flags: 1 << 19 },
+  { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: 1 },
+  { op: 'mask', at: '', path: '/' },
+  { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
+];
+const seen = new Map<string, Op>(alone.map((op) => [op.op, op]));
+const options = { trace: true, startSocket: 5, slots: [7, 8] };
+for (const [name, spec] of Object.entries(configs)) {
+  for (const [host, facts] of Object.entries({ v1: hostFacts(), v2: hostFacts({ cgroup: v2 }) })) {
+    const { plan } = compile(spec, facts, compileOptions());
+    put('plan', `${name}-${host}`, encodePlan(plan, options));
+    for (const op of plan.ops) if (ops[op.op].by === 'init' && !seen.has(op.op)) seen.set(op.op, op);
+  }
+  put('json', name, JSON.stringify(spec, null, name === 'default' ? 2 : 0));
+}
+for (const op of seen.values()) {
+  const plan = { version: 1 as const, ops: [op] };
+  put('plan', `op-${op.op}`, encodePlan(plan, { trace: false, startSocket: -1, slots: [] }));
+}
+const missing = Object.keys(ops).filter((name) => ops[name as Op['op']].by === 'init' && !seen.has(name));
+if (missing.length > 0) throw new Error(`no seed has ${missing.join(', ')}`);
+put('json', 'wide', '{"a":[18446744073709551615,{"\\u00e9/~":-9223372036854775808}],"b":1.5e3}');
