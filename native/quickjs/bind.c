@@ -11,7 +11,8 @@ int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *funct
   }
   if (tag == JS_TAG_FLOAT64) {
     double d = JS_VALUE_GET_FLOAT64(value);
-    if (d >= INT32_MIN && d <= INT32_MAX && !(d < (double)(int32_t)d) && !(d > (double)(int32_t)d)) {
+    if (d >= INT32_MIN && d <= INT32_MAX && !(d < (double)(int32_t)d) &&
+        !(d > (double)(int32_t)d)) {
       *out = (int32_t)d;
       return 0;
     }
