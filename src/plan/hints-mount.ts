@@ -51,7 +51,9 @@ function sourceHint(f: Failure, source: string): Hint | undefined {
 function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | undefined {
   const { errno, facts, detail } = f;
   const unmapped = op.options.find((o) => o.startsWith('uid=') || o.startsWith('gid='));
-  const message = detail.includes(':') || detail.includes(' ') ? detail : '';
+  // runt-init's detail: the option that fsconfig(2) refused, or the kernel's message (it always has spaces in it).
+  const option = op.options.includes(detail) ? detail : undefined;
+  const message = option === undefined && detail !== op.target && detail.includes(' ') ? detail : '';
   switch (errno) {
     case E.EINVAL:
       if (facts.userNamespace && unmapped !== undefined) {
@@ -62,8 +64,15 @@ function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | undefine
       }
       if (message) return because(`the kernel says "${message}": correct the options of the mount`, mounts);
       return because(
-        `${op.fstype} does not take one of the options ${op.options.join(',') || '(none)'}: correct them`,
+        option === undefined
+          ? `${op.fstype} does not take one of the options ${op.options.join(',') || '(none)'}: correct them`
+          : `${op.fstype} does not take the option "${option}": correct or remove it`,
         mounts,
+      );
+    case E.E2BIG:
+      return because(
+        'the options of the mount are too long for the kernel: shorten them, or split the mount',
+        'mount(2)',
       );
     case E.ENODEV:
       return because(
@@ -195,6 +204,12 @@ function deviceHint(f: Failure): Hint | undefined {
   if (f.errno === E.ENOENT && f.op.bind) {
     return because(
       `the host has no ${f.op.path}, which without the right to make device nodes is bound from there: make it, or remove it`,
+      'runtime-spec config-linux.md#devices',
+    );
+  }
+  if (f.errno === E.ENODEV) {
+    return because(
+      `${f.op.path} of the host is not device ${f.op.type} ${f.op.major}:${f.op.minor}, which without the right to make device nodes is bound from there: make it on the host, or remove it`,
       'runtime-spec config-linux.md#devices',
     );
   }

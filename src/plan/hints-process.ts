@@ -190,9 +190,10 @@ function execHint(f: Failure, name: string): Hint | undefined {
           see,
         );
       }
-      if (detail.includes('loader') || detail.includes('ld-')) {
+      if (detail.includes(': loader ')) {
+        const loader = detail.slice(detail.indexOf(': loader ') + 9);
         return because(
-          `${name} is linked dynamically, and its ${detail.includes('loader') ? detail : `loader ${detail}`} is not in the container: use an image with the same C library, or a static program`,
+          `${name} is linked dynamically, and its loader ${loader} is not in the container: use an image with the same C library, or a static program`,
           'ld.so(8)',
         );
       }
@@ -200,11 +201,18 @@ function execHint(f: Failure, name: string): Hint | undefined {
         `${name} was there and is gone, or its interpreter or dynamic loader is not in the container`,
         see,
       );
-    case E.ENOEXEC:
-      return because(
-        `the kernel cannot run ${name}${detail && detail !== name ? ` (${detail})` : ''}: it is built for another architecture, or it is a script without "#!" in its first line, or an empty file`,
-        see,
-      );
+    case E.ENOEXEC: {
+      const machine = machineOf(detail);
+      return machine === undefined
+        ? because(
+            `the kernel cannot run ${name}: it is a script without "#!" in its first line, or an empty or damaged file`,
+            see,
+          )
+        : because(
+            `${name} is a program for ${machine}, and this kernel does not run those: use an image for this machine, or install an emulator (binfmt_misc)`,
+            see,
+          );
+    }
     case E.EACCES:
       return because(
         `${name} may not be executed: it is on a mount with "noexec", or lacks the x permission, or a security module forbids it`,
@@ -244,4 +252,26 @@ function execHint(f: Failure, name: string): Hint | undefined {
     default:
       return undefined;
   }
+}
+
+/** e_machine of elf(5) by name, for what images are commonly built. */
+const machines: Readonly<Record<string, string>> = {
+  3: 'x86 (32 bits)',
+  8: 'MIPS',
+  20: 'PowerPC',
+  21: 'PowerPC 64',
+  22: 's390x',
+  40: 'ARM (32 bits)',
+  62: 'x86-64',
+  183: 'ARM 64',
+  243: 'RISC-V',
+  258: 'LoongArch',
+};
+
+/** The machine in runt-init's "PATH: ELF machine 183, class 2"; undefined when the file is no ELF program. */
+function machineOf(detail: string): string | undefined {
+  const at = detail.lastIndexOf(': ELF machine ');
+  if (at < 0) return undefined;
+  const number = detail.slice(at + 14).split(',')[0]!;
+  return machines[number] ?? `ELF machine ${number}`;
 }

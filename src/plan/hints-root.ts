@@ -9,9 +9,14 @@ export function rootHint(f: Failure): Hint | undefined {
   switch (op.op) {
     case 'rootfs':
       return rootfsHint(f, op.path);
+    case 'mask':
+      if (f.errno !== E.ENODEV) return targetHint(f, op.path);
+      return because(
+        'files are masked by binding /dev/null of the container over them, and that is not the null device (c 1:3), perhaps put there to lift the mask: remove it from the image or from the mounts',
+        'CVE-2025-31133',
+      );
     case 'mkdir':
     case 'symlink':
-    case 'mask':
     case 'readonlyPath':
       return targetHint(f, op.path);
     case 'pivotRoot':
