@@ -1,7 +1,7 @@
 /*
- * The floor of the bench: the system calls that the default bundle of `spec` needs on this kernel, and nothing else.
- * No configuration is interpreted and nothing is checked twice; a runtime cannot be faster than this program by more
- * than noise, so the distance to it is what a runtime adds.
+ * The floor of the bench: the system calls that the default bundle of `spec` needs on this kernel,
+ * and nothing else. No configuration is interpreted and nothing is checked twice; a runtime cannot
+ * be faster than this program by more than noise, so the distance to it is what a runtime adds.
  *
  *     floor create STATE BUNDLE ID PIDFILE
  *     floor start  STATE ID
@@ -28,15 +28,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_CGROUPS 32
-#define KEEP_CAPS                                                                                  \
-  (1ULL << CAP_AUDIT_WRITE | 1ULL << CAP_KILL | 1ULL << CAP_NET_BIND_SERVICE)
+#define KEEP_CAPS (1ULL << CAP_AUDIT_WRITE | 1ULL << CAP_KILL | 1ULL << CAP_NET_BIND_SERVICE)
 
 static char cgroups[MAX_CGROUPS][256];
 static int cgroup_v1[MAX_CGROUPS];
@@ -136,9 +135,9 @@ static void make_cgroups(const char *id) {
 }
 
 /*
- * The container's own single thread moves itself. On v1 that is "0" into `tasks`, for which the kernel (5.4 and later)
- * does not take cgroup_threadgroup_rwsem: a pid written to cgroup.procs waits for an RCU grace period, 5-20 ms on a
- * quiet machine.
+ * The container's own single thread moves itself. On v1 that is "0" into `tasks`, for which the
+ * kernel (5.4 and later) does not take cgroup_threadgroup_rwsem: a pid written to cgroup.procs
+ * waits for an RCU grace period, 5-20 ms on a quiet machine.
  */
 static void join_cgroups(const char *id) {
   char path[512];
@@ -150,7 +149,8 @@ static void join_cgroups(const char *id) {
   }
 }
 
-/* A fork into new namespaces and, where there is one, into the new v2 cgroup (CLONE_INTO_CGROUP: no grace period). */
+/* A fork into new namespaces and, where there is one, into the new v2 cgroup (CLONE_INTO_CGROUP: no
+ * grace period). */
 static pid_t clone_into(const char *id) {
   struct clone_args args = {
       .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
@@ -196,7 +196,8 @@ static void mount_cgroup_tree(const char *id) {
   if (cgroup_count == 1 && !cgroup_v1[0]) {
     form(source, sizeof source, "%s/%s", cgroups[0], id);
     must(mount(source, "sys/fs/cgroup", NULL, MS_BIND, NULL), source);
-    must(mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL), source);
+    must(mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL),
+         source);
     return;
   }
   must(mount("tmpfs", "sys/fs/cgroup", "tmpfs", flags, "mode=755"), "sys/fs/cgroup");
@@ -209,7 +210,8 @@ static void mount_cgroup_tree(const char *id) {
     must(mount(source, target, NULL, MS_BIND, NULL), target);
     must(mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL), target);
   }
-  must(mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL), "cgroup");
+  must(mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL),
+       "cgroup");
 }
 
 static void make_devices(void) {
@@ -218,14 +220,13 @@ static void make_devices(void) {
     int major, minor;
   } nodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
                {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
-  static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
-                                         {"/proc/self/fd/0", "dev/stdin"},
-                                         {"/proc/self/fd/1", "dev/stdout"},
-                                         {"/proc/self/fd/2", "dev/stderr"},
-                                         {"/proc/kcore", "dev/core"},
-                                         {"pts/ptmx", "dev/ptmx"}};
+  static const char *const links[][2] = {
+      {"/proc/self/fd", "dev/fd"},       {"/proc/self/fd/0", "dev/stdin"},
+      {"/proc/self/fd/1", "dev/stdout"}, {"/proc/self/fd/2", "dev/stderr"},
+      {"/proc/kcore", "dev/core"},       {"pts/ptmx", "dev/ptmx"}};
   for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-    must(mknod(nodes[i].path, S_IFCHR | 0666, makedev((unsigned)nodes[i].major, (unsigned)nodes[i].minor)),
+    must(mknod(nodes[i].path, S_IFCHR | 0666,
+               makedev((unsigned)nodes[i].major, (unsigned)nodes[i].minor)),
          nodes[i].path);
     must(chown(nodes[i].path, 0, 0), nodes[i].path);
   }
@@ -236,10 +237,10 @@ static void make_devices(void) {
 static void protect(void) {
   static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                           "/proc/sysrq-trigger"};
-  static const char *const masked[] = {"/proc/acpi",         "/proc/asound",      "/proc/kcore",
-                                       "/proc/keys",         "/proc/latency_stats", "/proc/timer_list",
-                                       "/proc/timer_stats",  "/proc/sched_debug", "/sys/firmware",
-                                       "/proc/scsi"};
+  static const char *const masked[] = {
+      "/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
+      "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+      "/sys/firmware",       "/proc/scsi"};
   for (size_t i = 0; i < sizeof read_only / sizeof *read_only; i++) {
     if (mount(read_only[i], read_only[i], NULL, MS_BIND | MS_REC, NULL) < 0) {
       if (errno != ENOENT)
@@ -285,7 +286,8 @@ static void identity(void) {
   }
 }
 
-/* The container's side: everything between the clone and execve. `word` is where the parent speaks. */
+/* The container's side: everything between the clone and execve. `word` is where the parent speaks.
+ */
 static void inside(const char *rootfs, const char *id, int word, int listener) {
   char byte;
   if (read(word, &byte, 1) != 1)
@@ -333,8 +335,8 @@ static void write_state(const char *dir, const char *id, pid_t pid, const char *
   char path[300], next[320], text[512];
   form(path, sizeof path, "%s/state.json", dir);
   form(next, sizeof next, "%s.tmp", path);
-  form(text, sizeof text, "{\"ociVersion\":\"1.0.2\",\"id\":\"%s\",\"pid\":%d,\"status\":\"%s\"}", id,
-       pid, status);
+  form(text, sizeof text, "{\"ociVersion\":\"1.0.2\",\"id\":\"%s\",\"pid\":%d,\"status\":\"%s\"}",
+       id, pid, status);
   put(next, O_CREAT | O_EXCL, text);
   must(rename(next, path), path);
 }
@@ -391,7 +393,7 @@ static void start(const char *state, const char *id) {
   must(unlink(address.sun_path), address.sun_path);
 }
 
-static void delete(const char *state, const char *id, int foreground) {
+static void delete (const char *state, const char *id, int foreground) {
   char dir[256], path[300], text[1024];
   form(dir, sizeof dir, "%s/%s", state, id);
   form(path, sizeof path, "%s/state.json", dir);
@@ -419,8 +421,9 @@ int main(int argc, char **argv) {
     delete (argv[2], argv[4], 1);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   } else {
-    fprintf(stderr, "usage: floor create STATE BUNDLE ID PIDFILE | start STATE ID | delete STATE ID | run "
-                    "STATE BUNDLE ID\n");
+    fprintf(stderr,
+            "usage: floor create STATE BUNDLE ID PIDFILE | start STATE ID | delete STATE ID | run "
+            "STATE BUNDLE ID\n");
     return 2;
   }
   return 0;

@@ -1,17 +1,19 @@
 /*
- * The stop-watch of the bench. It starts commands itself (posix_spawn, wait4, CLOCK_MONOTONIC), so that no interpreter's
- * way of starting processes is measured, and alternates between the contenders run by run, in an order drawn for each
- * round, so that all of them meet the same machine.
+ * The stop-watch of the bench. It starts commands itself (posix_spawn, wait4, CLOCK_MONOTONIC), so
+ * that no interpreter's way of starting processes is measured, and alternates between the
+ * contenders run by run, in an order drawn for each round, so that all of them meet the same
+ * machine.
  *
  *     timer ROUNDS WARMUP COUNT PARALLEL LOG <JOB
  *
  * JOB is lines of tab separated fields:
  *     contender NAME
- *     step PROGRAM ARG…      run with an empty stdin, output to LOG, env PATH only; must exit 0; %i is a fresh id
- *     reap                   wait until every process that the steps left behind has ended
- * A round runs each contender's steps COUNT times, PARALLEL of them at a time. Output, one line a contender and round:
- *     NAME, ns of all, highest ru_maxrss in KiB of any process reaped, ns of each step (COUNT 1 only); tab separated
- * The timer is a child subreaper: processes that a command leaves behind become its children and are accounted too.
+ *     step PROGRAM ARG…      run with an empty stdin, output to LOG, env PATH only; must exit 0; %i
+ * is a fresh id reap                   wait until every process that the steps left behind has
+ * ended A round runs each contender's steps COUNT times, PARALLEL of them at a time. Output, one
+ * line a contender and round: NAME, ns of all, highest ru_maxrss in KiB of any process reaped, ns
+ * of each step (COUNT 1 only); tab separated The timer is a child subreaper: processes that a
+ * command leaves behind become its children and are accounted too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +33,8 @@
 #define MAX_CONTENDERS 16
 #define MAX_STEPS 16
 #define MAX_ARGS 32
-/* Between two runs: namespaces are torn down by kernel threads after their last process, and must not slow the next. */
+/* Between two runs: namespaces are torn down by kernel threads after their last process, and must
+ * not slow the next. */
 #define SETTLE_US 20000
 
 struct step {
@@ -54,7 +57,7 @@ static const char *log_path;
 static struct {
   int next;
   long max_rss;
-} *shared;
+} * shared;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...) {
   va_list list;
@@ -116,7 +119,8 @@ static void account(const struct rusage *use) {
 /* Puts the id where an argument says %i. */
 static char *expand(const char *arg, const char *id, char *out, size_t size) {
   const char *at = strstr(arg, "%i");
-  int n = at ? snprintf(out, size, "%.*s%s%s", (int)(at - arg), arg, id, at + 2) : snprintf(out, size, "%s", arg);
+  int n = at ? snprintf(out, size, "%.*s%s%s", (int)(at - arg), arg, id, at + 2)
+             : snprintf(out, size, "%s", arg);
   if (n < 0 || (size_t)n >= size)
     die("argument too long: %s", arg);
   return out;
@@ -146,11 +150,12 @@ static void run_step(const struct contender *c, const struct step *s, const char
   } while (done < 0 && errno == EINTR);
   account(&use);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    die("%s: %s %s: status 0x%x, output in %s", c->name, argv[0], s->argc > 1 ? argv[1] : "", status, log_path);
+    die("%s: %s %s: status 0x%x, output in %s", c->name, argv[0], s->argc > 1 ? argv[1] : "",
+        status, log_path);
 }
 
-static void run_once(const struct contender *c, const char *id, const posix_spawn_file_actions_t *stdio,
-                     long long *ns) {
+static void run_once(const struct contender *c, const char *id,
+                     const posix_spawn_file_actions_t *stdio, long long *ns) {
   for (int i = 0; i < c->steps; i++) {
     long long from = now();
     run_step(c, &c->step[i], id, stdio);
@@ -206,7 +211,8 @@ static void run_round(const struct contender *c, int round, int count, int paral
 int main(int argc, char **argv) {
   if (argc != 6)
     die("usage: timer ROUNDS WARMUP COUNT PARALLEL LOG <JOB");
-  const int rounds = atoi(argv[1]), warmup = atoi(argv[2]), count = atoi(argv[3]), parallel = atoi(argv[4]);
+  const int rounds = atoi(argv[1]), warmup = atoi(argv[2]), count = atoi(argv[3]),
+            parallel = atoi(argv[4]);
   log_path = argv[5];
   if (rounds < 1 || warmup < 0 || count < 1 || parallel < 1 || parallel > 64)
     die("numbers out of range");
@@ -219,7 +225,8 @@ int main(int argc, char **argv) {
   snprintf(empty, sizeof empty, "%s.in", log_path);
   close(open(empty, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   posix_spawn_file_actions_t stdio;
-  if (posix_spawn_file_actions_init(&stdio) || posix_spawn_file_actions_addopen(&stdio, 0, empty, O_RDONLY, 0) ||
+  if (posix_spawn_file_actions_init(&stdio) ||
+      posix_spawn_file_actions_addopen(&stdio, 0, empty, O_RDONLY, 0) ||
       posix_spawn_file_actions_addopen(&stdio, 1, log_path, O_WRONLY | O_CREAT | O_APPEND, 0600) ||
       posix_spawn_file_actions_adddup2(&stdio, 1, 2))
     die("stdio of the commands");
@@ -234,8 +241,8 @@ int main(int argc, char **argv) {
       order[with] = kept;
     }
     for (int k = 0; k < contender_count; k++) {
-      run_round(&contenders[order[k]], round < 0 ? rounds - round : round, count, parallel, round < 0,
-                &stdio);
+      run_round(&contenders[order[k]], round < 0 ? rounds - round : round, count, parallel,
+                round < 0, &stdio);
       usleep(SETTLE_US);
     }
   }

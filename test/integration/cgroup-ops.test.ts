@@ -31,14 +31,14 @@ async function inCgroups(
   const paths = cgroupPaths(facts, inner, 'unused', root);
   const all = cgroupDirectories(paths);
   const ops = cgroupOps(facts, paths, resources, { rootless: false, devices: [] });
-  const apply = (op: unknown, pid: number) =>
-    assert.equal(applyCgroupOp(op as CgroupOp, pid, []), undefined, JSON.stringify(op));
+  const apply = (op: unknown) => assert.equal(applyCgroupOp(op as CgroupOp, []), undefined, JSON.stringify(op));
   try {
-    for (const op of ops.before) apply(op, 0);
+    for (const op of ops.before) apply(op);
     const path = (controller: string) =>
       paths.v1.find((p) => p.hierarchy.controllers.includes(controller))?.path ?? `no ${controller}`;
     await use(path, all, (pid) => {
-      for (const op of ops.join) apply(op, pid);
+      for (const file of [...ops.tasks, ...(ops.birth ? [`${ops.birth}/cgroup.procs`] : [])])
+        writeFileSync(file, String(pid));
     });
   } finally {
     removeCgroups(all);

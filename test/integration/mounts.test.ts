@@ -129,7 +129,8 @@ test(
   'rootfsPropagation is that of /',
   onBed((bed) => {
     bed.config.linux.rootfsPropagation = 'shared';
-    assert.equal(mounts(bed).get('/')!.propagation, ['shared']);
+    // Where the host's tree is shared it may be a slave of that too.
+    assert.ok((mounts(bed).get('/')!.propagation as string[]).includes('shared'));
   }),
 );
 
