@@ -104,12 +104,11 @@ int op_find_executable(const struct op *op) {
 int op_wait(const struct op *op) {
   (void)op;
   report_created();
-  if (init.start_socket < 0) {
-    char go;
-    if (read_fully(init.report, &go, 1))
-      _exit(0);
+  char go;
+  if (read_fully(init.report, &go, 1))
+    _exit(0); /* the runtime ended before it had noted that the container exists */
+  if (init.start_socket < 0)
     return 0;
-  }
   close(init.report);
   do
     init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);

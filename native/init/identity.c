@@ -38,15 +38,14 @@ int op_keyring(const struct op *op) {
   return 0;
 }
 
-/* The runtime's word that id maps and cgroups are there. When it dies instead there is nobody to
+/* The runtime's word that the id maps are there. When it dies instead there is nobody to
  * report to. */
 int op_sync(const struct op *op) {
   (void)op;
   char go;
   if (read_fully(init.report, &go, 1))
     _exit(0);
-  /* The runtime has written to our /proc files by now; from here on nobody may (CVE-2016-9962). */
-  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+  return 0;
 }
 
 /* Safe: becomes root of the new user namespace only. The ambient and inheritable capabilities that
@@ -72,7 +71,14 @@ int op_become_root(const struct op *op) {
     if (set_capabilities(permitted, permitted, 0))
       return fail("capset", NULL);
   }
-  /* A change of ids made the process dumpable again where suid_dumpable says so. */
+  return 0;
+}
+
+/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse to
+ * write those of a process that is not dumpable. From here on no process of the container can trace this one or reach
+ * the host through its descriptors (CVE-2016-9962). */
+int op_undumpable(const struct op *op) {
+  (void)op;
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
 }
 

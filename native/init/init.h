@@ -71,6 +71,8 @@ int op_sysctl(const struct op *op);
 int op_keyring(const struct op *op);
 int op_sync(const struct op *op);
 int op_become_root(const struct op *op);
+int op_undumpable(const struct op *op);
+int op_cgroup_enter(const struct op *op);
 int op_unshare(const struct op *op);
 int op_loopback(const struct op *op);
 int op_hostname(const struct op *op);

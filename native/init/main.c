@@ -25,6 +25,10 @@ static int perform(const struct op *op) {
     return op_sync(op);
   case OP_BECOME_ROOT:
     return op_become_root(op);
+  case OP_UNDUMPABLE:
+    return op_undumpable(op);
+  case OP_CGROUP_ENTER:
+    return op_cgroup_enter(op);
   case OP_UNSHARE:
     return op_unshare(op);
   case OP_HOST_PROPAGATION:

@@ -4,7 +4,7 @@ import type { Device, Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { deviceList, v1DeviceOps, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
-import { type CgroupPaths, cgroupDirectories } from './path.js';
+import type { CgroupPaths } from './path.js';
 import { type Setting, unsupported } from './setting.js';
 import { v1Settings } from './v1.js';
 import { v2Settings } from './v2.js';
@@ -26,8 +26,10 @@ const statistics = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 
 export interface CgroupOps {
   /** Before the clone: the cgroups made, and every value written, in an order in which the kernel takes them. */
   readonly before: Op[];
-  /** After the clone: the process placed in each of them. */
-  readonly join: Op[];
+  /** v1: the files by which runt-init enters its cgroups. */
+  readonly tasks: readonly string[];
+  /** v2: the cgroup that runt-init is born in; empty for none. */
+  readonly birth: string;
 }
 
 /**
@@ -47,7 +49,8 @@ export function cgroupOps(
   const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
   return {
     before,
-    join: cgroupDirectories(paths).map((path) => ({ op: 'cgroupJoin', at: '/linux/cgroupsPath', path })),
+    tasks: paths.v1.filter((p) => p.writable).map((p) => `${p.path}/tasks`),
+    birth: paths.unified?.writable ? paths.unified.path : '',
   };
 }
 

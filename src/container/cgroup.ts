@@ -8,18 +8,16 @@ import type { Failed } from './failure.js';
 
 export type CgroupOp = Extract<
   Op,
-  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupJoin' | 'cgroupInherit' | 'cgroupControllers' | 'cgroupDevices' }
+  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupInherit' | 'cgroupControllers' | 'cgroupDevices' }
 >;
 
 /** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
-export function applyCgroupOp(op: CgroupOp, pid: number, made: string[]): Failed | undefined {
+export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
   switch (op.op) {
     case 'cgroupCreate':
       return makeDirectory(op, op.path, made);
     case 'cgroupWrite':
       return write(op, op.path, op.value);
-    case 'cgroupJoin':
-      return write(op, `${op.path}/cgroup.procs`, String(pid));
     case 'cgroupInherit':
       return inherit(op);
     case 'cgroupControllers':

@@ -38,44 +38,45 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const rootfs = rootfsPath(spec, options.bundle);
   const trees = openTreeOps(spec, facts, options, rootfs);
 
-  // Where runt-init waits for id maps and cgroups. With a user namespace before all else; without one as late as
-  // possible, so that moving it into the cgroups (a wait for the kernel's RCU on v1) and the mounts go on at once.
+  // runt-init enters the v1 cgroups by itself, through files that are opened here: a task that moves itself needs no
+  // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
+  let slot = trees.count;
+  const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
+  const at = '/linux/cgroupsPath';
   const userNamespace = (flags & CLONE_NEWUSER) !== 0;
-  const joined: Op[] = [{ op: 'sync', at: '' }];
-  if (userNamespace) joined.push({ op: 'becomeRoot', at: '/linux/uidMappings' });
-  const cgroupNamespace: Op[] =
-    flags & CLONE_NEWCGROUP ? [{ op: 'unshare', at: namespacePointer(spec, 'cgroup'), flags: CLONE_NEWCGROUP }] : [];
-  const late = userNamespace ? [] : [...joined, ...cgroupNamespace];
-  let waited = late.length === 0;
-  const once = (): Op[] => {
-    if (waited) return [];
-    waited = true;
-    return late;
-  };
+  const cgroupNamespace = (flags & CLONE_NEWCGROUP) !== 0;
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...inCgroups.before,
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
-    { op: 'clone', at: '/linux/namespaces', flags: flags & ~CLONE_NEWCGROUP },
+    ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
+    {
+      op: 'clone',
+      at: '/linux/namespaces',
+      flags: flags & ~CLONE_NEWCGROUP,
+      cgroup: inCgroups.birth,
+    },
     ...idMapOps(spec, facts),
-    ...inCgroups.join,
     ...limitOps(spec).filter((op) => op.op === 'oomScoreAdj'),
     { op: 'keepFds', at: '', count: options.preserveFds },
     { op: 'procfs', at: '' },
     ...(options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
-    ...(userNamespace ? [...joined, ...cgroupNamespace] : []),
+    ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
+    ...(userNamespace
+      ? ([
+          { op: 'sync', at: '' },
+          { op: 'becomeRoot', at: '/linux/uidMappings' },
+        ] as const)
+      : []),
+    { op: 'undumpable', at: '' },
+    ...(cgroupNamespace
+      ? [{ op: 'unshare', at: namespacePointer(spec, 'cgroup'), flags: CLONE_NEWCGROUP } as const]
+      : []),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...enterRoot(spec, options, trees.rootSlot),
-    ...mountOps(
-      spec,
-      facts,
-      options,
-      trees.slots,
-      { cgroupNamespace: cgroupNamespace.length > 0, userNamespace, paths: cgroups },
-      once,
-    ),
+    ...mountOps(spec, facts, options, trees.slots, { cgroupNamespace, userNamespace, paths: cgroups }),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'
       ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
@@ -88,6 +89,6 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ),
     ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
   ];
-  ops.push(...once(), ...limitOps(spec).filter((op) => op.op === 'rlimit'), ...processOps(spec, facts, options));
+  ops.push(...limitOps(spec).filter((op) => op.op === 'rlimit'), ...processOps(spec, facts, options));
   return { plan: { version: 1, ops }, cgroups };
 }

@@ -12,7 +12,9 @@ export function cgroupHint(f: Failure): Hint | undefined {
     op.op !== 'cgroupInherit' &&
     op.op !== 'cgroupControllers' &&
     op.op !== 'cgroupDevices' &&
-    op.op !== 'cgroupJoin'
+    op.op !== 'cgroupOpen' &&
+    op.op !== 'cgroupEnter' &&
+    !(op.op === 'clone' && f.syscall === 'write')
   ) {
     return undefined;
   }
@@ -72,7 +74,7 @@ export function cgroupHint(f: Failure): Hint | undefined {
       );
     }
   }
-  if (op.op === 'cgroupJoin') {
+  if (op.op === 'cgroupEnter' || op.op === 'clone') {
     if (errno === E.ENOSPC) {
       return because(
         'the cpuset of the cgroup holds no CPU or no memory node: set linux.resources.cpu.cpus and mems to what its parent has',

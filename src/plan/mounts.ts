@@ -30,7 +30,6 @@ export function mountOps(
   options: CompileOptions,
   slots: ReadonlyMap<number, number>,
   view: CgroupView,
-  beforeCgroup: () => Op[],
 ): Op[] {
   const ops: Op[] = [];
   spec.mounts?.forEach((mount, i) => {
@@ -41,7 +40,6 @@ export function mountOps(
     if (settings.bind) {
       ops.push(bindOp(mount, settings, options.bundle, target, at, slots.get(i) ?? -1));
     } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
-      ops.push(...beforeCgroup());
       ops.push(...cgroupMountOps(facts, view, { mount, settings, target, at }));
     } else {
       ops.push(fsOp(mount, settings, target, at));
@@ -59,10 +57,10 @@ export function openTreeOps(
   facts: HostFacts,
   options: CompileOptions,
   rootfs: string,
-): { ops: Op[]; slots: Map<number, number>; rootSlot: number } {
+): { ops: Op[]; slots: Map<number, number>; rootSlot: number; count: number } {
   const ops: Op[] = [];
   const slots = new Map<number, number>();
-  if (facts.rootless || !(newNamespaces(spec) & CLONE_NEWUSER)) return { ops, slots, rootSlot: -1 };
+  if (facts.rootless || !(newNamespaces(spec) & CLONE_NEWUSER)) return { ops, slots, rootSlot: -1, count: 0 };
   ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, slot: 0 });
   spec.mounts?.forEach((mount, i) => {
     const { bind, recursiveBind } = mountSettings(mount, `/mounts/${i}`);
@@ -77,7 +75,7 @@ export function openTreeOps(
       slot,
     });
   });
-  return { ops, slots, rootSlot: 0 };
+  return { ops, slots, rootSlot: 0, count: ops.length };
 }
 
 function sourcePath(mount: Mount, bundle: string): string {

@@ -42,8 +42,8 @@ export const ops = table({
   clone: {
     code: 6,
     by: 'runtime',
-    fields: { flags: 'int' },
-    doc: 'start runt-init in new namespaces (CLONE_NEW* flags)',
+    fields: { flags: 'int', cgroup: 'str' },
+    doc: 'start runt-init in new namespaces (CLONE_NEW* flags), born into the v2 cgroup when one is named (CLONE_INTO_CGROUP, or cgroup.procs where that is refused)',
   },
   setGroupsPolicy: { code: 7, by: 'runtime', fields: { value: 'str' }, doc: 'write /proc/PID/setgroups' },
   idMap: {
@@ -52,7 +52,6 @@ export const ops = table({
     fields: { kind: 'str', lines: 'list', helper: 'str' },
     doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) when it is not empty',
   },
-  cgroupJoin: { code: 9, by: 'runtime', fields: { path: 'str' }, doc: 'write the pid to cgroup.procs of the cgroup' },
   oomScoreAdj: {
     code: 10,
     by: 'runtime',
@@ -83,6 +82,12 @@ export const ops = table({
     fields: { path: 'str', allow: 'int', exceptions: 'list' },
     doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"',
   },
+  cgroupOpen: {
+    code: 15,
+    by: 'runtime',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'open the tasks file of a v1 cgroup for runt-init, which finds it at slot',
+  },
 
   // ── done by runt-init ──
   keepFds: {
@@ -98,12 +103,12 @@ export const ops = table({
     doc: 'open and verify a private procfs, through which all writes to /proc go',
   },
   keyring: { code: 34, by: 'init', fields: { name: 'str' }, doc: 'keyctl(KEYCTL_JOIN_SESSION_KEYRING, name)' },
-  sync: { code: 35, by: 'init', fields: {}, doc: 'wait until the runtime has written id maps and joined cgroups' },
+  sync: { code: 35, by: 'init', fields: {}, doc: 'wait until the runtime has written the id maps' },
   becomeRoot: {
     code: 36,
     by: 'init',
     fields: {},
-    doc: 'setgroups([]) where allowed, setresgid(0), setresuid(0) in the new user namespace, non-dumpable',
+    doc: 'setgroups([]) where allowed, setresgid(0), setresuid(0) in the new user namespace',
   },
   unshare: {
     code: 37,
@@ -234,13 +239,25 @@ export const ops = table({
     code: 62,
     by: 'init',
     fields: {},
-    doc: 'report "created"; await the word to start, from the start socket or, without one, from the runtime',
+    doc: 'report "created"; await the runtime\'s word, and with a start socket then a connection to it',
   },
   exec: {
     code: 63,
     by: 'init',
     fields: { args: 'list', env: 'list', homeOf: 'int' },
     doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf ≥ 0: HOME= of that uid is added from /etc/passwd of the container, / when it has none',
+  },
+  cgroupEnter: {
+    code: 67,
+    by: 'init',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'move this process, which has one thread, into the v1 cgroup whose tasks file is at slot',
+  },
+  undumpable: {
+    code: 68,
+    by: 'init',
+    fields: {},
+    doc: 'prctl(PR_SET_DUMPABLE, 0): no process of the container may trace this one or open its files in /proc',
   },
   mountAttrs: {
     code: 64,

@@ -25,8 +25,12 @@ export function sentence(op: Op): string {
       return `write ${op.value} to /proc/PID/setgroups`;
     case 'idMap':
       return `write ${op.kind}_map${op.helper ? ` with ${op.helper}` : ''}`;
-    case 'cgroupJoin':
-      return `join the cgroup ${op.path}`;
+    case 'cgroupOpen':
+      return `open the cgroup file ${op.path}`;
+    case 'cgroupEnter':
+      return `enter the cgroup of ${op.path}`;
+    case 'undumpable':
+      return 'become non-dumpable';
     case 'oomScoreAdj':
       return `set oom_score_adj to ${op.value}`;
     case 'rlimit':

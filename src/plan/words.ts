@@ -22,7 +22,10 @@ export function rows(op: Op): Row[] {
     case 'openTree':
       return row('open tree', word(op.source), list([op.recursive ? 'recursive' : '', `slot ${op.slot}`]));
     case 'clone':
-      return wrap('new namespaces', '', namespaces(Number(op.flags)), op.at);
+      return [
+        ...wrap('new namespaces', '', namespaces(Number(op.flags)), op.at),
+        ...(op.cgroup ? row('born in cgroup', word(op.cgroup)) : []),
+      ];
     case 'setGroupsPolicy':
       return row('setgroups', word(op.value));
     case 'idMap':
@@ -41,8 +44,12 @@ export function rows(op: Op): Row[] {
         word(op.path),
         `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
       );
-    case 'cgroupJoin':
-      return row('join cgroup', word(op.path));
+    case 'cgroupOpen':
+      return row('open', word(op.path));
+    case 'cgroupEnter':
+      return row('enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/'))));
+    case 'undumpable':
+      return row('undumpable', 'no process of the container can trace this one');
     case 'oomScoreAdj':
       return row('oom_score_adj', String(op.value));
     case 'rlimit':

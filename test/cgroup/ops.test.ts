@@ -53,7 +53,7 @@ function refused(layout: Layout, resources: Resources, code: string, pointer: st
 
 test('hybrid: every hierarchy made and joined, the cpuset filled, the device list written', () => {
   const at = '/linux/cgroupsPath';
-  const { before, join } = plan('hybrid', {
+  const { before, tasks, birth } = plan('hybrid', {
     memory: { limit: 1048576 },
     devices: [{ allow: false, access: 'rwm' }],
   });
@@ -91,13 +91,12 @@ test('hybrid: every hierarchy made and joined, the cpuset filled, the device lis
     ...['c 136:* rwm', 'c 5:2 rwm', 'c 10:200 rwm'].map(allow),
   ]);
   assert.equal(
-    join,
-    ['pids', 'cpu,cpuacct', 'net_cls,net_prio', 'memory', 'cpuset', 'devices', 'systemd', 'unified'].map((d) => ({
-      op: 'cgroupJoin' as const,
-      at,
-      path: `/sys/fs/cgroup/${d}/box`,
-    })),
+    tasks,
+    ['pids', 'cpu,cpuacct', 'net_cls,net_prio', 'memory', 'cpuset', 'devices', 'systemd'].map(
+      (d) => `/sys/fs/cgroup/${d}/box/tasks`,
+    ),
   );
+  assert.is(birth, '/sys/fs/cgroup/unified/box');
 });
 
 test('v1: values in the order that the kernel takes them', () => {
@@ -149,7 +148,7 @@ test('v1: values in the order that the kernel takes them', () => {
 });
 
 test('v2: the same values in the words of v2', () => {
-  const { before, join } = plan('v2', {
+  const { before, tasks, birth } = plan('v2', {
     memory: { limit: 1048576, swap: 3145728, reservation: 524288, useHierarchy: true, kernel: -1 },
     cpu: { shares: 1024, quota: 50000, period: 200000, burst: 1000, idle: 0, cpus: '0-1', mems: '0' },
     pids: { limit: 32 },
@@ -177,7 +176,8 @@ test('v2: the same values in the words of v2', () => {
     'box/cpuset.mems=0 /cpu/mems',
     'box/pids.max=32 /pids/limit',
   ]);
-  assert.equal(join, [{ op: 'cgroupJoin', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/box' }]);
+  assert.equal(tasks, []);
+  assert.is(birth, '/sys/fs/cgroup/box');
 });
 
 test('v2: without values the controllers are wanted for statistics, none is required', () => {
@@ -364,11 +364,11 @@ test('a controller that the host has not got is named with the pointer', () => {
 test('no hierarchy mounted: a limit is an error, nothing asked is fine', () => {
   refused('none', { pids: { limit: 1 } }, 'ERR_CGROUP_CONTROLLER', '/pids/limit');
   refused('none', { devices: [{ allow: false }] }, 'ERR_CGROUP_CONTROLLER', '/devices');
-  assert.equal(plan('none', undefined), { before: [], join: [] });
+  assert.equal(plan('none', undefined), { before: [], tasks: [], birth: '' });
 });
 
 test('rootless with nothing delegated and nothing asked: no operation at all', () => {
-  const nothing = { before: [], join: [] };
+  const nothing = { before: [], tasks: [], birth: '' };
   for (const layout of ['v1', 'hybrid', 'v2'] as const) {
     assert.equal(
       plan(layout, undefined, () => false),
@@ -394,21 +394,21 @@ test('rootless with nothing delegated and a limit asked: an error that says so',
 });
 
 test('rootless with a delegated cgroup: limits, but no device list', () => {
-  const { before, join } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
+  const { before, birth } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
   assert.equal(
     before.map((op) => op.op),
     ['cgroupCreate', 'cgroupControllers', 'cgroupWrite'],
   );
-  assert.is(join.length, 1);
+  assert.is(birth, '/sys/fs/cgroup/box');
 });
 
 test('rootless with one delegated hierarchy: only that one', () => {
-  const { before, join } = plan('v1', { pids: { limit: 7 } }, (path) => path.includes('/pids/'));
+  const { before, tasks } = plan('v1', { pids: { limit: 7 } }, (path) => path.includes('/pids/'));
   assert.equal(before, [
     { op: 'cgroupCreate', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/pids/box' },
     { op: 'cgroupWrite', at: '/linux/resources/pids/limit', path: '/sys/fs/cgroup/pids/box/pids.max', value: '7' },
   ]);
-  assert.is(join.length, 1);
+  assert.equal(tasks, ['/sys/fs/cgroup/pids/box/tasks']);
 });
 
 test.run();

@@ -44,7 +44,7 @@ const bind = {
 test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {
   const plan = planOf(
     { op: 'stateDir', at: '', path: '/run/runt/web' },
-    { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000 },
+    { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
     { op: 'keepFds', at: '', count: 0 },
     { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1, pivot: 1 },
     mount,
@@ -133,10 +133,10 @@ test('propagation is named in the order it is set', () => {
 
 test('namespaces are named; a flag without a name is shown in hex', () => {
   const all = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000;
-  const text = words({ op: 'clone', at: '', flags: all });
+  const text = words({ op: 'clone', at: '', flags: all, cgroup: '' });
   for (const name of ['mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time']) assert.match(text, name);
-  assert.is(words({ op: 'clone', at: '', flags: 0x20000 | 0x100 }), 'new namespaces | mount, 0x100');
-  assert.is(words({ op: 'clone', at: '', flags: 0 }), 'new namespaces | none');
+  assert.is(words({ op: 'clone', at: '', flags: 0x20000 | 0x100, cgroup: '' }), 'new namespaces | mount, 0x100');
+  assert.is(words({ op: 'clone', at: '', flags: 0, cgroup: '' }), 'new namespaces | none');
 });
 
 test('capability masks are named, and equal sets share their lines', () => {

@@ -1,0 +1,73 @@
+/** Hosts that do not exist: what a compiler test says the host offers. */
+import type { CgroupFacts } from '../../src/cgroup/facts.js';
+import type { CompileOptions, HostFacts } from '../../src/plan/facts.js';
+
+const hierarchy = (controllers: string[], directory = controllers.join(',')) => ({
+  mountPoint: `/sys/fs/cgroup/${directory}`,
+  root: '/',
+  controllers,
+  own: '/',
+});
+
+export const v1: CgroupFacts = {
+  layout: 'v1',
+  v1: [
+    hierarchy(['cpuset']),
+    hierarchy(['cpu', 'cpuacct']),
+    hierarchy(['memory']),
+    hierarchy(['devices']),
+    hierarchy(['pids']),
+    { mountPoint: '/sys/fs/cgroup/systemd', root: '/', controllers: [], name: 'systemd', own: '/user.slice' },
+  ],
+};
+
+export const v2: CgroupFacts = {
+  layout: 'v2',
+  v1: [],
+  unified: { mountPoint: '/sys/fs/cgroup', own: '/', controllers: ['cpuset', 'cpu', 'io', 'memory', 'pids'] },
+};
+
+export const none: CgroupFacts = { layout: 'none', v1: [] };
+
+/** Root on a host with cgroup v1, unless overridden. */
+export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
+  return {
+    cgroup: v1,
+    euid: 0,
+    egid: 0,
+    rootless: false,
+    capabilities: (1n << 41n) - 1n,
+    lastCapability: 40,
+    cgroupWritable: () => true,
+    kcore: true,
+    newuidmap: '',
+    newgidmap: '',
+    ...over,
+  };
+}
+
+/** An ordinary user, 1000:1000, with the helpers of uidmap and no cgroup of his own. */
+export const rootlessFacts = (over: Partial<HostFacts> = {}): HostFacts =>
+  hostFacts({
+    euid: 1000,
+    egid: 1000,
+    rootless: true,
+    capabilities: 0n,
+    cgroupWritable: () => false,
+    newuidmap: '/usr/bin/newuidmap',
+    newgidmap: '/usr/bin/newgidmap',
+    ...over,
+  });
+
+export function compileOptions(over: Partial<CompileOptions> = {}): CompileOptions {
+  return {
+    id: 'c1',
+    bundle: '/bundle',
+    stateDir: '/run/runt/c1',
+    startSocket: true,
+    noPivot: false,
+    noNewKeyring: false,
+    preserveFds: 0,
+    ...over,
+  };
+}
