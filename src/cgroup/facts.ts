@@ -46,7 +46,7 @@ export interface CgroupFacts {
 export function readCgroupFacts(): CgroupFacts {
   const cgroup = readText('/proc/self/cgroup');
   if (native.statfsType('/sys/fs/cgroup') === BigInt(CGROUP2_SUPER_MAGIC)) {
-    const own = ownPaths(cgroup).find((l) => l.unified)?.path ?? '/';
+    const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
     // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
     // then only mountinfo tells which part of the own path is above it.
     if (own === '/' || native.access(`/sys/fs/cgroup${own}`, F_OK) >= 0) {
