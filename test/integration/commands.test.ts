@@ -1,0 +1,158 @@
+/** Commands that make no container: explain, validate, features, spec, version; and flags for what is not there yet. */
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { needing, onBed } from './bed.js';
+
+const test = needing('commands', 'root');
+
+test(
+  'explain and validate need no root, no rights and make nothing',
+  onBed((bed) => {
+    bed.write();
+    const before = statSync(bed.bundle).mtimeMs;
+    for (const args of [
+      ['explain', bed.bundle],
+      ['explain', '--format', 'json', bed.bundle],
+      ['validate', bed.bundle],
+    ]) {
+      const r = bed.runt(args, { uid: 65534, gid: 65534, cwd: '/', env: {} });
+      assert.is(r.code, 0, r.stderr);
+      assert.is(r.stderr, '');
+      assert.ok(r.stdout.length > 0);
+    }
+    assert.is(statSync(bed.bundle).mtimeMs, before);
+    assert.not.ok(existsSync(bed.root));
+  }),
+);
+
+test(
+  'every operation that explain names for a value is one of the plan in JSON, with its place',
+  onBed((bed) => {
+    bed.config.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
+    bed.write();
+    const text = bed.runt(['explain', bed.bundle]).stdout;
+    const json = bed.runt(['explain', '--format', 'json', bed.bundle]).stdout;
+    for (const place of ['/mounts/3', '/linux/maskedPaths/2', '/process/rlimits/0', '/hostname', '/linux/sysctl']) {
+      assert.ok(text.includes(place), `${place} in the text`);
+      assert.ok(json.includes(place), `${place} in the JSON`);
+    }
+    assert.not.ok(text.includes('\u001b'), 'no colour when stdout is a file');
+    assert.type(JSON.parse(json), 'object');
+  }),
+);
+
+test(
+  'validate prints every violation, --strict what nobody knows',
+  onBed((bed) => {
+    bed.write({ ...bed.config, hostname: 5, process: { ...bed.config.process, cwd: 'x' }, extra: 1 });
+    const r = bed.runt(['validate', bed.bundle]);
+    assert.is(r.code, 1);
+    const said = r.stdout + r.stderr;
+    assert.match(said, /\/hostname/);
+    bed.write({ ...bed.config, extra: 1 });
+    assert.is(bed.runt(['validate', bed.bundle]).code, 0);
+    const strict = bed.runt(['validate', '--strict', bed.bundle]);
+    assert.match(strict.stdout + strict.stderr, /\/extra/);
+  }),
+);
+
+test(
+  'features is JSON with the versions of the spec, and nothing on stderr',
+  onBed((bed) => {
+    const r = bed.runt(['features'], { env: {} });
+    assert.equal([r.code, r.stderr], [0, '']);
+    const features = JSON.parse(r.stdout);
+    assert.match(features.ociVersionMin, /^1\./);
+    assert.match(features.ociVersionMax, /^1\.3/);
+    assert.ok(features.linux.namespaces.includes('cgroup'));
+  }),
+);
+
+test(
+  'spec writes a bundle that runs once it has no terminal; it overwrites nothing',
+  onBed((bed) => {
+    const path = join(bed.bundle, 'config.json');
+    rmSync(path, { force: true });
+    assert.is(bed.runt(['spec'], { cwd: bed.bundle }).code, 0);
+    assert.is(bed.runt(['spec'], { cwd: bed.bundle }).code, 1);
+    bed.config = JSON.parse(readFileSync(path, 'utf8'));
+    assert.is(bed.config.process.terminal, true);
+    bed.config.process.terminal = false;
+    assert.is(bed.out('echo works'), 'works\n');
+  }),
+);
+
+test(
+  '--version: the lines that engines read',
+  onBed((bed) => {
+    const lines = bed.runt(['--version']).stdout.trim().split('\n');
+    assert.match(lines[0]!, /^runt version \d+\.\d+\.\d+/);
+    assert.match(lines[1]!, /^commit: /);
+    assert.match(lines[2]!, /^spec: 1\.\d+\.\d+/);
+  }),
+);
+
+test(
+  '--trace writes a span for each operation that was done',
+  onBed((bed) => {
+    const trace = join(bed.dir, 'trace.json');
+    assert.is(bed.run(['--trace', trace]).code, 0);
+    const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8'));
+    const spans = traceEvents.filter((e: { ph: string }) => e.ph === 'X');
+    assert.ok(spans.length > 40, `${spans.length} spans`);
+    for (const { ts, dur } of spans) {
+      assert.type(ts, 'number');
+      assert.ok(dur >= 0);
+    }
+  }),
+);
+
+test(
+  'what this version does not do is refused by name and leaves nothing',
+  onBed((bed) => {
+    const refused = (change: () => void, ...names: RegExp[]) => {
+      const config = structuredClone(bed.config);
+      change();
+      const r = bed.run();
+      assert.is(r.code, 1);
+      for (const name of names) assert.match(r.stderr, name);
+      bed.config = config;
+    };
+    refused(() => {
+      bed.config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
+    }, /seccomp/);
+    refused(() => {
+      bed.config.hooks = { prestart: [{ path: '/bin/true' }] };
+    }, /hooks/);
+    refused(() => {
+      bed.config.process.apparmorProfile = 'x';
+    }, /apparmorProfile/);
+    refused(() => {
+      bed.config.process.terminal = true;
+    }, /terminal/);
+    refused(() => {
+      bed.config.linux.namespaces[1]!.path = '/proc/self/ns/net';
+    }, /\/linux\/namespaces\/1/);
+    bed.write();
+    const socket = bed.runt(['create', '--bundle', bed.bundle, '--console-socket', '/x', bed.id]);
+    assert.is(socket.code, 1);
+    assert.match(socket.stderr, /console-socket/);
+  }),
+);
+
+test(
+  'a misspelt flag or command is refused with the nearest name',
+  onBed((bed) => {
+    const flag = bed.runt(['create', '--bundel', 'x', bed.id]);
+    assert.is(flag.code, 1);
+    assert.match(flag.stderr, /--bundle/);
+    const command = bed.runt(['strat', bed.id]);
+    assert.is(command.code, 1);
+    assert.match(command.stderr, /start/);
+    assert.is(bed.runt(['state', bed.id, 'extra']).code, 1);
+    assert.is(bed.runt(['state']).code, 1);
+  }),
+);
+
+test.run();
