@@ -3,7 +3,7 @@
  * meant to differ stands in compare-runc.expected.json with its reason, and every entry there must still be true.
  */
 import { execFileSync } from 'node:child_process';
-import { chownSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
@@ -78,6 +78,8 @@ test(
   'an ordinary user with groups, limits, capabilities, sysctls and more mounts',
   onBed((bed) => {
     runcSpec(bed);
+    // A target that is there gives a tmpfs its mode: it must be there for the first of the two as well.
+    for (const name of ['new', 'relatime']) mkdirSync(join(bed.rootfs, 'mnt', name), { recursive: true });
     const { process, linux, mounts, root } = bed.config;
     root.readonly = false;
     process.user = { uid: 1000, gid: 1000, additionalGids: [5, 2000], umask: 0o027 };
