@@ -74,12 +74,8 @@ function link(cc, output, inputs, flags) {
   renameSync(`${output}.tmp`, output);
 }
 
-/** runt-init: static, musl. */
-function init() {
-  const sources = files('native/init', '.c');
-  if (sources.length === 0) sources.push('build/placeholder.c');
-  const headers = [...files('native/init', '.h'), 'build/gen/ops.h'];
-  // Debian's musl-gcc does not see the kernel's headers; copies of these three directories only, so that none of glibc's come with them.
+/** Flags for musl-gcc: Debian's does not see the kernel's headers; links to these three only, so that none of glibc's come with them. */
+function musl() {
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   mkdirSync('build/kernel', { recursive: true });
   for (const [name, from] of [
@@ -87,31 +83,33 @@ function init() {
     ['asm-generic', '/usr/include/asm-generic'],
     ['asm', `/usr/include/${multiarch}/asm`],
   ]) {
-    run('ln', '-sfn', from, `build/kernel/${name}`);
+    if (!existsSync(`build/kernel/${name}`)) symlinkSync(from, `build/kernel/${name}`);
   }
-  const flags = [
-    ...warnings,
-    '-Os',
-    '-static',
+  return ['-static', '-idirafter', 'build/kernel'];
+}
+const muslLink = ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none'];
+
+/** runt-init: static, musl. */
+function init() {
+  const sources = files('native/init', '.c');
+  const headers = [...files('native/init', '.h'), 'build/gen/ops.h'];
+  const sections = [
     '-ffunction-sections',
     '-fdata-sections',
     '-fno-asynchronous-unwind-tables',
     '-fno-stack-protector',
-    '-Ibuild/gen',
-    '-idirafter',
-    'build/kernel',
   ];
-  const list = objects('musl-gcc', sources, headers, 'build/init', flags);
-  link('musl-gcc', 'build/runt-init', list, [
-    '-static',
-    '-s',
-    '-Wl,--gc-sections',
-    '-Wl,-z,noexecstack',
-    '-Wl,--build-id=none',
+  const list = objects('musl-gcc', sources, headers, 'build/init', [
+    ...warnings,
+    '-Os',
+    ...sections,
+    '-Ibuild/gen',
+    ...musl(),
   ]);
+  link('musl-gcc', 'build/runt-init', list, muslLink);
 }
 
-function core(out, extra) {
+function core(cc, out, extra) {
   const sources = files('native/core', '.c');
   const headers = [...files('native/core', '.h'), 'build/gen/abi.h'];
   const flags = [
@@ -127,7 +125,7 @@ function core(out, extra) {
   // image.c embeds runt-init.
   if (time('build/runt-init') > time(`${out}/native_core_image.o`))
     rmSync(`${out}/native_core_image.o`, { force: true });
-  return objects('gcc', sources, headers, out, flags);
+  return objects(cc, sources, headers, out, flags);
 }
 
 /** The Node.js host: one file for each entry, dependencies left to npm. */
@@ -160,6 +158,7 @@ async function node() {
  */
 export async function bytecode(entry, out, compiler, keepLines) {
   rmSync(`${out}/js`, { recursive: true, force: true });
+  for (const old of files(out, '.bc')) rmSync(old);
   mkdirSync(`${out}/js`, { recursive: true });
   const { metafile } = await esbuild.build({
     entryPoints: [{ in: entry, out: 'main' }],
@@ -235,38 +234,24 @@ const uint32_t piece_count = ${rows.length};
 export async function program(entry, output, out, keepLines = false) {
   const qjs = quickjs();
   if (!qjs) return false;
-  const flags = [
-    ...warnings,
-    '-O2',
-    '-ffunction-sections',
-    '-fdata-sections',
-    '-Ibuild/gen',
-    '-Inative/quickjs',
-    `-isystem`,
-    qjs.include,
-  ];
-  const list = ['bind', 'text', 'main'].map((f) => `native/quickjs/${f}.c`);
+  const build = 'build/static';
+  const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs'];
+  flags.push('-isystem', qjs.include, ...musl());
+  const all = files('native/quickjs', '.c').filter((f) => !f.endsWith('/compile.c'));
   const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
-  const objs = objects('gcc', [...list, 'build/gen/quickjs-abi.c'], headers, 'build/static', [
-    ...flags,
-    '-Wno-unused-parameter',
-  ]);
-  const compilerObject = objects('gcc', ['native/quickjs/compile.c'], [], 'build/static', flags);
-  link('gcc', 'build/compile', [...compilerObject, qjs.archive], ['-lm', '-lpthread']);
+  const list = objects('musl-gcc', [...all, 'build/gen/quickjs-abi.c'], headers, build, flags);
+  const compiler = objects('musl-gcc', ['native/quickjs/compile.c'], [], build, flags);
+  link('musl-gcc', 'build/compile', [...compiler, qjs.archive], ['-static', '-lm']);
   const table = await bytecode(entry, out, 'build/compile', keepLines);
+  // Named by what it holds: no link when nothing has changed.
   const key = createHash('sha256').update(readFileSync(table));
   for (const f of files(out, '.bc')) key.update(readFileSync(f));
   const object = `${out}/pieces-${key.digest('hex').slice(0, 16)}.o`;
   if (!existsSync(object)) {
     for (const f of files(out, '.o')) rmSync(f);
-    run('gcc', ...flags, '-c', table, '-o', object);
+    run('musl-gcc', ...flags, '-c', table, '-o', object);
   }
-  link(
-    'gcc',
-    output,
-    [...objs, object, ...core('build/static', []), qjs.archive],
-    ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none', '-lm'],
-  );
+  link('musl-gcc', output, [...list, object, ...core('musl-gcc', build, musl()), qjs.archive], [...muslLink, '-Wl,--wrap=memcpy', '-lm']);
   return true;
 }
 
@@ -282,7 +267,7 @@ async function all() {
     }
   }
   init();
-  link('gcc', 'dist/librunt.so', core('build/shared', ['-fPIC']), [
+  link('gcc', 'dist/librunt.so', core('gcc', 'build/shared', ['-fPIC']), [
     '-shared',
     '-s',
     '-Wl,--gc-sections',

@@ -1,4 +1,4 @@
-// QuickJS as a static library: from QUICKJS_DIR, or from Debian's source package through this machine's own apt.
+// QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package through this machine's own apt.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -88,13 +88,13 @@ export function quickjs() {
     .update(readFileSync(`${tree}/quickjs.c`))
     .digest('hex')
     .slice(0, 12);
-  const archive = `${out}/libquickjs-${stamp}.a`;
+  const archive = `${out}/libquickjs-musl-${stamp}.a`;
   if (!existsSync(archive)) {
     mkdirSync(out, { recursive: true });
     const list = FILES.map((f) => {
       const object = `${out}/${f}.o`;
       const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE'];
-      execFileSync('gcc', [...flags, `-DCONFIG_VERSION="${VERSION}"`, '-c', `${tree}/${f}.c`, '-o', object]);
+      execFileSync('musl-gcc', [...flags, `-DCONFIG_VERSION="${VERSION}"`, '-c', `${tree}/${f}.c`, '-o', object]);
       return object;
     });
     rmSync(`${archive}.tmp`, { force: true });

@@ -4,6 +4,7 @@
  * or, when the main module fails, with 1.
  */
 #include "bind.h"
+#include "memory.h"
 #include "text.h"
 #include <limits.h>
 #include <string.h>
@@ -160,7 +161,7 @@ static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reas
 }
 
 int main(int argc, char **argv) {
-  JSRuntime *rt = JS_NewRuntime();
+  JSRuntime *rt = JS_NewRuntime2(&memory_functions, NULL);
   JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
   if (!ctx) {
     put_text("runt: out of memory\n");
