@@ -225,6 +225,8 @@ int op_exec(const struct op *op) {
     if (errno != EINVAL && errno != ENOSYS)
       return fail("close_range", NULL);
   }
+  if (apply_late_limit())
+    return -1;
   signal(SIGPIPE, SIG_DFL);
   report_exec();
   execve(init.executable, args, env);

@@ -74,6 +74,13 @@ int op_become_root(const struct op *op) {
   return 0;
 }
 
+/* Safe: a session of its own has no controlling terminal; one that is given to it cannot be pushed input from outside,
+ * nor can it push any to the caller's. A process that leads a session already is as good. */
+int op_session(const struct op *op) {
+  (void)op;
+  return setsid() < 0 && errno != EPERM ? fail("setsid", NULL) : 0;
+}
+
 /* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse to
  * write those of a process that is not dumpable. From here on no process of the container can trace this one or reach
  * the host through its descriptors (CVE-2016-9962). */

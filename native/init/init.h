@@ -64,6 +64,9 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 
+/* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
+int apply_late_limit(void);
+
 /* The operations, one function each; 0, or -1 after fail(). */
 int op_keep_fds(const struct op *op);
 int op_procfs(const struct op *op);
@@ -71,6 +74,7 @@ int op_sysctl(const struct op *op);
 int op_keyring(const struct op *op);
 int op_sync(const struct op *op);
 int op_become_root(const struct op *op);
+int op_session(const struct op *op);
 int op_undumpable(const struct op *op);
 int op_cgroup_enter(const struct op *op);
 int op_unshare(const struct op *op);
@@ -91,6 +95,7 @@ int op_symlink(const struct op *op);
 int op_device(const struct op *op);
 int op_mask(const struct op *op);
 int op_readonly_path(const struct op *op);
+int op_rlimit(const struct op *op);
 int op_no_new_privileges(const struct op *op);
 int op_bounding(const struct op *op);
 int op_user(const struct op *op);

@@ -25,6 +25,8 @@ static int perform(const struct op *op) {
     return op_sync(op);
   case OP_BECOME_ROOT:
     return op_become_root(op);
+  case OP_SESSION:
+    return op_session(op);
   case OP_UNDUMPABLE:
     return op_undumpable(op);
   case OP_CGROUP_ENTER:
@@ -67,6 +69,8 @@ static int perform(const struct op *op) {
     return op_hostname(op);
   case OP_DOMAINNAME:
     return op_domainname(op);
+  case OP_RLIMIT:
+    return op_rlimit(op);
   case OP_NO_NEW_PRIVILEGES:
     return op_no_new_privileges(op);
   case OP_BOUNDING:

@@ -32,6 +32,9 @@ int op_rootfs(const struct op *op) {
     init.slots[slot] = -1;
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
+  struct mount_attributes private = {.propagation = MS_PRIVATE};
+  if (op->v[ROOTFS_PRIVATE].num && sys_mount_setattr(tree, 0, &private))
+    return fail("mount_setattr", path);
   int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (over < 0)
     return fail("open", "/");

@@ -1,6 +1,7 @@
 /** What `create` and `run` share: the options that their flags and the global flags make. */
 import type { CreateOptions } from '../container/create.js';
 import { parseBool, unsupported } from './arguments.js';
+import { reportWarning } from './log.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
@@ -20,6 +21,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     rootless: rootlessMode(where, global.rootless),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: global.debug === true,
+    warn: (sentence) => reportWarning(global, sentence),
   };
 }
 

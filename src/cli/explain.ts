@@ -6,6 +6,7 @@ import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
 import { refuseCgroupManagers, rootlessMode } from './create-options.js';
+import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { absolute } from './path.js';
 import { findRoot } from './root.js';
@@ -42,5 +43,6 @@ function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string):
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
     debug: global.debug === true,
+    warn: (sentence) => reportWarning(global, sentence),
   }).plan;
 }

@@ -58,6 +58,15 @@ export function reportFailure(error: unknown, global: Globals): number {
   return 1;
 }
 
+/**
+ * Says what a config asks and does not get. With a log the engine reads standard error and the log as words about a
+ * failure, so a warning goes there only with `--debug`.
+ */
+export function reportWarning(global: Globals, sentence: string): void {
+  if (global.log === undefined) printError(`runt: warning: ${printable(sentence)}\n`);
+  else if (global.debug) writeLine(global, 'warning', sentence, {});
+}
+
 /** What no code expected: a defect of runt. */
 function internalError(error: unknown): RuntError {
   return new RuntError({
@@ -84,7 +93,7 @@ function stackOf(e: Error): string {
   return lines.join('\ncaused by ');
 }
 
-function writeLine(global: Globals, level: 'error' | 'debug', message: string, fields: Fields): void {
+function writeLine(global: Globals, level: 'error' | 'warning' | 'debug', message: string, fields: Fields): void {
   const time = timestamp(native.realtime());
   const line =
     global['log-format'] === 'json'

@@ -4,7 +4,7 @@ import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
-import type { Failed } from './failure.js';
+import type { Failed } from './op-failed.js';
 
 export type CgroupOp = Extract<
   Op,

@@ -5,6 +5,7 @@ import type { CompileOptions, HostFacts } from '../plan/facts.js';
 import type { Plan } from '../plan/ops.js';
 import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
+import type { Violation } from '../sys/error.js';
 import type { CreateOptions } from './create.js';
 import { readHostFacts } from './facts.js';
 
@@ -21,7 +22,8 @@ export interface CompiledBundle {
  * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export function compileBundle(o: CreateOptions, startSocket = true): CompiledBundle {
-  const { spec } = loadSpec(`${o.bundle}/config.json`);
+  const { spec, warnings } = loadSpec(`${o.bundle}/config.json`);
+  for (const warning of warnings) o.warn(text(warning));
   const facts = readHostFacts(o.rootless);
   const options: CompileOptions = {
     id: o.id,
@@ -33,4 +35,8 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     preserveFds: o.preserveFds,
   };
   return { spec, facts, options, ...compile(spec, facts, options) };
+}
+
+function text({ pointer, value, expected }: Violation): string {
+  return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`;
 }

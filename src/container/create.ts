@@ -8,6 +8,7 @@ import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
 import { Launch } from './launch.js';
+import { OpFailed } from './op-failed.js';
 import { type ContainerRecord, checkId } from './store.js';
 
 export interface CreateOptions {
@@ -26,21 +27,23 @@ export interface CreateOptions {
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;
   readonly debug: boolean;
+  /** Takes what the config says and runt leaves out, one sentence each. */
+  readonly warn: (sentence: string) => void;
 }
 
 /** @throws RuntError; nothing of the container is left then */
 export async function create(o: CreateOptions): Promise<void> {
-  const { launch, compiled } = bringUp('create', o, true);
+  const { launch, compiled } = await bringUp('create', o, true);
   finish(o, launch, compiled);
   native.close(launch.pidfd);
 }
 
 /** Compiles the bundle and performs the plan until the process waits for start. */
-export function bringUp(
+export async function bringUp(
   command: string,
   o: CreateOptions,
   startSocket: boolean,
-): { launch: Launch; compiled: CompiledBundle } {
+): Promise<{ launch: Launch; compiled: CompiledBundle }> {
   checkId(o.id);
   const compiled = compileBundle(o, startSocket);
   const { spec, facts, plan, cgroups } = compiled;
@@ -68,8 +71,19 @@ export function bringUp(
   };
   const { root, preserveFds } = o;
   const launch = new Launch({ command, root, record, spec, facts, plan, preserveFds, trace: o.trace !== undefined });
-  launch.perform();
+  await explained(command, o.id, compiled, () => launch.perform());
   return { launch, compiled };
+}
+
+/** Runs f; the facts of a failed operation become the error that a person reads. */
+export async function explained(command: string, id: string, compiled: CompiledBundle, f: () => void): Promise<void> {
+  try {
+    f();
+  } catch (error) {
+    if (!(error instanceof OpFailed)) throw error;
+    const { failure } = await import('./failure.js');
+    throw failure(command, id, error.failed, compiled.spec, compiled.facts);
+  }
 }
 
 /** Pid file and trace, the last things of a create; when they cannot be written the container is taken back. */

@@ -8,6 +8,7 @@ import { sentence } from '../plan/sentence.js';
 import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import type { Failed } from './op-failed.js';
 
 /** Stable codes by operation; what is not listed is ERR_INIT. */
 const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
@@ -46,6 +47,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   hostname: 'ERR_HOSTNAME',
   domainname: 'ERR_HOSTNAME',
   oomScoreAdj: 'ERR_LIMIT',
+  prlimit: 'ERR_LIMIT',
   rlimit: 'ERR_LIMIT',
   noNewPrivileges: 'ERR_PRIVILEGE',
   bounding: 'ERR_PRIVILEGE',
@@ -55,14 +57,6 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   findExecutable: 'ERR_EXEC',
   exec: 'ERR_EXEC',
 };
-
-export interface Failed {
-  readonly op: Op;
-  readonly errno: number;
-  readonly syscall: string;
-  /** A path, or the kernel's message; may be empty. */
-  readonly detail: string;
-}
 
 /** Makes the error of a failed operation. `facts` and `spec` sharpen the hint where they are known. */
 export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {

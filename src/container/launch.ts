@@ -12,8 +12,8 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
 import { applyCgroupOp } from './cgroup.js';
 import { readReport, type Span, sendFrame } from './channel.js';
-import { type Failed, failure } from './failure.js';
 import { runIdMapHelper } from './id-map.js';
+import { type Failed, OpFailed } from './op-failed.js';
 import { awaitEnd, endOf, processStat } from './process.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
 
@@ -48,7 +48,7 @@ export class Launch {
 
   /**
    * Performs the plan until runt-init waits for start, and saves the state "created".
-   * @throws RuntError of the operation that failed, after all was undone
+   * @throws OpFailed, or a RuntError, after all was undone
    */
   perform(): void {
     const { plan } = this.input;
@@ -159,7 +159,7 @@ export class Launch {
       case 'oomScoreAdj':
         this.writeProc(op, 'oom_score_adj', String(op.value));
         return;
-      case 'rlimit': {
+      case 'prlimit': {
         const { resource, soft, hard } = op;
         const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
         this.ok(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
@@ -252,8 +252,7 @@ export class Launch {
     return result;
   }
 
-  private error(failed: Failed): Error {
-    const { command, record, spec, facts } = this.input;
-    return failure(command, record.id, failed, spec, facts);
+  private error(failed: Failed): OpFailed {
+    return new OpFailed(failed);
   }
 }

@@ -1,7 +1,7 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
-import { bringUp, type CreateOptions, finish } from './create.js';
+import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import { awaitEnd, endOf } from './process.js';
@@ -26,8 +26,8 @@ export async function run(o: RunOptions): Promise<number> {
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwarded());
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
-  const { launch, compiled } = bringUp('run', o, false);
-  launch.start();
+  const { launch, compiled } = await bringUp('run', o, false);
+  await explained('run', o.id, compiled, () => launch.start());
   finish(o, launch, compiled);
   if (o.detach) return 0;
   const status = waitForEnd(launch, signals);

@@ -6,7 +6,6 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { readReport } from './channel.js';
-import { failure } from './failure.js';
 import { statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
@@ -34,7 +33,7 @@ export function start(o: StartOptions): Promise<void> {
       });
     }
     try {
-      awaitExec(connection, record);
+      await awaitExec(connection, record);
     } finally {
       native.close(connection);
     }
@@ -43,12 +42,12 @@ export function start(o: StartOptions): Promise<void> {
 }
 
 /** `exec`, then the end of the connection, is success. */
-function awaitExec(connection: number, record: ContainerRecord): void {
+async function awaitExec(connection: number, record: ContainerRecord): Promise<void> {
   let said = false;
   for (;;) {
     const report = readReport(connection);
     if (report.kind === 'exec') said = true;
-    else if (report.kind === 'error') throw execFailed(record, report);
+    else if (report.kind === 'error') throw await execFailed(record, report);
     else if (report.kind === 'eof') {
       if (said) return;
       throw new RuntError({
@@ -61,7 +60,11 @@ function awaitExec(connection: number, record: ContainerRecord): void {
 }
 
 /** The plan is not kept: after `wait` it is the exec that fails; the config is read again, for the value, on this way only. */
-function execFailed(record: ContainerRecord, report: { errno: number; syscall: string; detail: string }): RuntError {
+async function execFailed(
+  record: ContainerRecord,
+  report: { errno: number; syscall: string; detail: string },
+): Promise<RuntError> {
+  const { failure } = await import('./failure.js');
   const spec = readSpec(record.bundle);
   const args = spec?.process?.args ?? [];
   const op: Op = { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };

@@ -93,7 +93,7 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
             at,
             target: directory,
             fstype: 'cgroup',
-            source: 'cgroup',
+            source: hierarchy.name ?? 'cgroup',
             options: hierarchyOptions(hierarchy),
             attrs: guarded,
             propagation,

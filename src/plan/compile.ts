@@ -2,14 +2,14 @@
 import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
+import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { kernelOps } from './kernel.js';
 import { mountOps, openTreeOps } from './mounts.js';
 import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
 import type { Op, Plan } from './ops.js';
-import { limitOps, processOps } from './process.js';
+import { limitOps, oomScoreOps, processOps } from './process.js';
 import { enterRoot, rootfsPath, switchRoot } from './root.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -45,6 +45,9 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const at = '/linux/cgroupsPath';
   const userNamespace = (flags & CLONE_NEWUSER) !== 0;
   const cgroupNamespace = (flags & CLONE_NEWCGROUP) !== 0;
+  // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
+  // maker, who should be the container's root.
+  const inside = flags & (CLONE_NEWCGROUP | (userNamespace ? CLONE_NEWIPC : 0));
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
@@ -55,12 +58,13 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     {
       op: 'clone',
       at: '/linux/namespaces',
-      flags: flags & ~CLONE_NEWCGROUP,
+      flags: flags & ~inside,
       cgroup: inCgroups.birth,
     },
     ...idMapOps(spec, facts),
-    ...limitOps(spec).filter((op) => op.op === 'oomScoreAdj'),
+    ...oomScoreOps(spec),
     { op: 'keepFds', at: '', count: options.preserveFds },
+    { op: 'session', at: '' },
     { op: 'procfs', at: '' },
     ...(options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
@@ -71,9 +75,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
         ] as const)
       : []),
     { op: 'undumpable', at: '' },
-    ...(cgroupNamespace
-      ? [{ op: 'unshare', at: namespacePointer(spec, 'cgroup'), flags: CLONE_NEWCGROUP } as const]
-      : []),
+    ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...enterRoot(spec, options, trees.rootSlot),
     ...mountOps(spec, facts, options, trees.slots, { cgroupNamespace, userNamespace, paths: cgroups }),
@@ -89,6 +91,6 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ),
     ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
   ];
-  ops.push(...limitOps(spec).filter((op) => op.op === 'rlimit'), ...processOps(spec, facts, options));
+  ops.push(...limitOps(spec), ...processOps(spec, facts, options));
   return { plan: { version: 1, ops }, cgroups };
 }

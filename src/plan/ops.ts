@@ -58,11 +58,11 @@ export const ops = table({
     fields: { value: 'int' },
     doc: 'write /proc/PID/oom_score_adj: lowering needs a capability that init in a user namespace has not',
   },
-  rlimit: {
+  prlimit: {
     code: 11,
     by: 'runtime',
     fields: { resource: 'int', soft: 'int', hard: 'int' },
-    doc: 'prlimit(2) on runt-init once it reports "created"; 2^64-1 is infinity',
+    doc: 'prlimit(2) on runt-init once it reports "created": in a user namespace it could not raise a hard limit itself; 2^64-1 is infinity',
   },
   cgroupInherit: {
     code: 12,
@@ -125,8 +125,8 @@ export const ops = table({
   rootfs: {
     code: 39,
     by: 'init',
-    fields: { path: 'str', slot: 'int', pivot: 'int' },
-    doc: 'make a mount of the rootfs (from slot when ≥ 0), parent mount made private, and take it as the root that paths are resolved in',
+    fields: { path: 'str', slot: 'int', private: 'int' },
+    doc: 'make a mount of the rootfs (from slot when ≥ 0), private 1: no peer of the mount it comes from (pivot_root(2) refuses a shared root), and take it as the root that paths are resolved in',
   },
   mountFs: {
     code: 40,
@@ -258,6 +258,18 @@ export const ops = table({
     by: 'init',
     fields: {},
     doc: 'prctl(PR_SET_DUMPABLE, 0): no process of the container may trace this one or open its files in /proc',
+  },
+  rlimit: {
+    code: 55,
+    by: 'init',
+    fields: { resource: 'int', soft: 'int', hard: 'int' },
+    doc: 'setrlimit(2), while there are capabilities to raise with; 2^64-1 is infinity',
+  },
+  session: {
+    code: 69,
+    by: 'init',
+    fields: {},
+    doc: 'setsid(2): the process leads a session of its own, out of reach of the terminal of the caller',
   },
   mountAttrs: {
     code: 64,

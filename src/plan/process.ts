@@ -1,8 +1,8 @@
 /** `process`: who it runs as, with which privileges and limits, and what is executed. */
 import type { Spec } from '../spec/types.js';
-import { capabilityNumber, rlimitNumber } from '../sys/linux.js';
+import { CLONE_NEWUSER, capabilityNumber, rlimitNumber } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
-import { setGroupsDenied } from './namespaces.js';
+import { newNamespaces, setGroupsDenied } from './namespaces.js';
 import type { Op } from './ops.js';
 
 /** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
@@ -18,17 +18,25 @@ export function capabilityMask(names: readonly string[] | undefined, last: numbe
   return mask;
 }
 
-/** Limits and the score by which the kernel picks whom to kill: set by the runtime on the waiting init. */
+/** The score by which the kernel picks whom to kill: written by the runtime, from outside. */
+export function oomScoreOps(spec: Spec): Op[] {
+  const value = spec.process?.oomScoreAdj;
+  return value === undefined ? [] : [{ op: 'oomScoreAdj', at: '/process/oomScoreAdj', value }];
+}
+
+/**
+ * Limits. Raising one takes CAP_SYS_RESOURCE in the first user namespace: in a user namespace of its own init has not
+ * got it, and the runtime sets them from outside.
+ */
 export function limitOps(spec: Spec): Op[] {
-  const ops: Op[] = [];
-  const { process } = spec;
-  if (process?.oomScoreAdj !== undefined) {
-    ops.push({ op: 'oomScoreAdj', at: '/process/oomScoreAdj', value: process.oomScoreAdj });
-  }
-  process?.rlimits?.forEach(({ type, soft, hard }, i) => {
-    ops.push({ op: 'rlimit', at: `/process/rlimits/${i}`, resource: rlimitNumber(type) ?? -1, soft, hard });
-  });
-  return ops;
+  const op = newNamespaces(spec) & CLONE_NEWUSER ? 'prlimit' : 'rlimit';
+  return (spec.process?.rlimits ?? []).map(({ type, soft, hard }, i) => ({
+    op,
+    at: `/process/rlimits/${i}`,
+    resource: rlimitNumber(type) ?? -1,
+    soft,
+    hard,
+  }));
 }
 
 /**

@@ -31,9 +31,17 @@ export function rootfsPath(spec: Spec, bundle: string): string {
 export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op[] {
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
   const wanted = rootPropagation(spec.linux?.rootfsPropagation);
+  // An unbindable tree could not be cloned; for our copy of the host's, private does the same.
+  const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
   return [
-    { op: 'hostPropagation', at, flags: wanted ? wanted | MS_REC : MS_SLAVE | MS_REC },
-    { op: 'rootfs', at: '/root/path', path: rootfsPath(spec, options.bundle), slot, pivot: options.noPivot ? 0 : 1 },
+    { op: 'hostPropagation', at, flags: inherited | MS_REC },
+    {
+      op: 'rootfs',
+      at: '/root/path',
+      path: rootfsPath(spec, options.bundle),
+      slot,
+      private: wanted & MS_SHARED ? 1 : 0,
+    },
   ];
 }
 

@@ -33,12 +33,15 @@ export function sentence(op: Op): string {
       return 'become non-dumpable';
     case 'oomScoreAdj':
       return `set oom_score_adj to ${op.value}`;
+    case 'prlimit':
     case 'rlimit':
       return `set resource limit ${op.resource}`;
     case 'keepFds':
       return 'close inherited descriptors';
     case 'procfs':
       return 'open a private procfs';
+    case 'session':
+      return 'start a new session';
     case 'keyring':
       return `join the session keyring ${op.name}`;
     case 'sync':
@@ -46,7 +49,7 @@ export function sentence(op: Op): string {
     case 'becomeRoot':
       return 'become root in the new user namespace';
     case 'unshare':
-      return 'make a new cgroup namespace';
+      return 'make the namespaces that are made from inside';
     case 'hostPropagation':
       return 'set the propagation of the inherited mounts';
     case 'rootfs':

@@ -48,10 +48,13 @@ export function rows(op: Op): Row[] {
       return row('open', word(op.path));
     case 'cgroupEnter':
       return row('enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/'))));
+    case 'session':
+      return row('new session');
     case 'undumpable':
       return row('undumpable', 'no process of the container can trace this one');
     case 'oomScoreAdj':
       return row('oom_score_adj', String(op.value));
+    case 'prlimit':
     case 'rlimit':
       return row(
         'limit',
@@ -73,7 +76,7 @@ export function rows(op: Op): Row[] {
     case 'hostPropagation':
       return row('propagation', 'inherited mounts', propagation(op.flags));
     case 'rootfs':
-      return row('root', word(op.path), list([op.pivot ? '' : 'without pivot_root', slot(op.slot)]));
+      return row('root', word(op.path), list([op.private ? 'private' : '', slot(op.slot)]));
     case 'mountFs': {
       const options = op.options.length > 0 ? `(${op.options.map(word).join(',')})` : '';
       const source = op.source === '' || op.source === op.fstype ? '' : `from ${word(op.source)}`;

@@ -46,7 +46,7 @@ test('a plan is printed by phases with aligned columns, each line with its numbe
     { op: 'stateDir', at: '', path: '/run/runt/web' },
     { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
     { op: 'keepFds', at: '', count: 0 },
-    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1, pivot: 1 },
+    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1, private: 0 },
     mount,
     { op: 'pivotRoot', at: '/root/path' },
     { op: 'exec', at: '/process/args', args: ['sh', '-c', 'echo hi'], env: ['PATH=/bin', 'SECRET=x'], homeOf: -1 },
@@ -175,11 +175,11 @@ test('a long list takes several lines, each with its pointer', () => {
 
 test('limits are named, 2^64-1 is unlimited and wide numbers are exact', () => {
   assert.is(
-    words({ op: 'rlimit', at: '', resource: 7, soft: 1024, hard: 18446744073709551615n }),
+    words({ op: 'prlimit', at: '', resource: 7, soft: 1024, hard: 18446744073709551615n }),
     'limit | RLIMIT_NOFILE | soft 1024, hard unlimited',
   );
   assert.is(
-    words({ op: 'rlimit', at: '', resource: 99, soft: 9223372036854771712n, hard: 0 }),
+    words({ op: 'prlimit', at: '', resource: 99, soft: 9223372036854771712n, hard: 0 }),
     'limit | resource 99 | soft 9223372036854771712, hard 0',
   );
 });
@@ -243,7 +243,7 @@ test('colour only when asked for', () => {
 
 test('the JSON form has every field, and integers exactly', () => {
   const plan = planOf(mount, {
-    op: 'rlimit',
+    op: 'prlimit',
     at: '/process/rlimits/0',
     resource: 7,
     soft: 1,

@@ -1,0 +1,17 @@
+/** The bare facts of an operation that failed. What a person reads is made of them by `failure.ts`, which loads only then. */
+import type { Op } from '../plan/ops.js';
+
+export interface Failed {
+  readonly op: Op;
+  readonly errno: number;
+  readonly syscall: string;
+  /** A path, or the kernel's message; may be empty. */
+  readonly detail: string;
+}
+
+export class OpFailed extends Error {
+  constructor(readonly failed: Failed) {
+    super(failed.op.op);
+    this.name = 'OpFailed';
+  }
+}
