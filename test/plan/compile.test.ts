@@ -1,0 +1,360 @@
+/**
+ * Golden plans: what a config compiles to, operation by operation, on hosts that do not exist. `RUNT_GOLDEN=write` writes
+ * the files anew; their diff is then read like code.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../src/plan/compile.js';
+import type { CompileOptions, HostFacts } from '../../src/plan/facts.js';
+import { toJson } from '../../src/plan/json.js';
+import type { Plan } from '../../src/plan/ops.js';
+import { defaultSpec } from '../../src/spec/defaults.js';
+import type { Spec } from '../../src/spec/types.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { compileOptions, hostFacts, none, rootlessFacts, v2 } from './facts.js';
+
+/** The template of `runt spec`, with no terminal. */
+function base(change: (spec: Spec) => void = () => {}): Spec {
+  const spec = defaultSpec({ rootless: false, uid: 0, gid: 0 });
+  spec.process!.terminal = false;
+  change(spec);
+  return spec;
+}
+
+const lines = (plan: Plan): string =>
+  plan.ops.map(({ op, at, ...fields }) => `${op} ${toJson(fields)} ${at || '-'}\n`).join('');
+
+interface Case {
+  spec: Spec;
+  facts?: HostFacts;
+  options?: Partial<CompileOptions>;
+}
+
+const userMappings = (spec: Spec): void => {
+  spec.linux!.namespaces!.push({ type: 'user' });
+  spec.linux!.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  spec.linux!.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+};
+
+function rootlessSpec(): Spec {
+  const spec = defaultSpec({ rootless: true, uid: 1000, gid: 1000 });
+  spec.process!.terminal = false;
+  return spec;
+}
+
+const cases: Record<string, Case> = {
+  'default-v1': { spec: base() },
+  'default-v2': {
+    spec: base((s) => s.linux!.namespaces!.push({ type: 'cgroup' })),
+    facts: hostFacts({ cgroup: v2 }),
+  },
+  'default-without-cgroups': {
+    spec: base((s) => {
+      delete s.linux!.resources;
+      s.mounts = s.mounts!.filter((m) => m.type !== 'cgroup');
+    }),
+    facts: hostFacts({ cgroup: none }),
+  },
+  run: { spec: base(), options: { startSocket: false, noNewKeyring: true, preserveFds: 2 } },
+  'no-pivot': { spec: base(), options: { noPivot: true } },
+  'cgroup-namespace-v1': { spec: base((s) => s.linux!.namespaces!.push({ type: 'cgroup' })) },
+  'user-namespace': {
+    spec: base((s) => {
+      userMappings(s);
+      s.mounts!.push({ destination: '/data', source: 'data', type: 'bind', options: ['rbind', 'ro'] });
+    }),
+  },
+  rootless: { spec: rootlessSpec(), facts: rootlessFacts() },
+  'rootless-subuid-v2': {
+    spec: ((s: Spec) => {
+      s.linux!.uidMappings = [
+        { containerID: 0, hostID: 1000, size: 1 },
+        { containerID: 1, hostID: 100000, size: 65536 },
+      ];
+      s.linux!.gidMappings = structuredClone(s.linux!.uidMappings);
+      s.linux!.namespaces!.push({ type: 'cgroup' });
+      return s;
+    })(rootlessSpec()),
+    facts: rootlessFacts({ cgroup: v2, cgroupWritable: () => true }),
+  },
+  mounts: {
+    spec: base((s) => {
+      s.mounts = [
+        { destination: '/proc', type: 'proc', source: 'proc' },
+        {
+          destination: '/a',
+          type: 'tmpfs',
+          source: 'tmpfs',
+          options: ['ro', 'rw', 'nosuid', 'noatime', 'size=1m', 'sync'],
+        },
+        { destination: '/b/', type: 'none', source: '/src', options: ['bind', 'rro', 'nodev', 'rslave', 'private'] },
+        { destination: 'rel//x', source: 'rel', options: ['rbind', 'suid', 'rexec'] },
+        { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['rnosuid', 'strictatime', 'nodiratime'] },
+      ];
+      s.linux!.rootfsPropagation = 'rshared';
+    }),
+  },
+  devices: {
+    spec: base((s) => {
+      s.linux!.devices = [
+        { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o600, uid: 7, gid: 8 },
+        { path: '/dev/disk', type: 'b', major: 254, minor: 0 },
+        { path: '/run/pipe', type: 'p' },
+      ];
+      s.linux!.maskedPaths = ['/proc/kcore'];
+      s.linux!.readonlyPaths = [];
+      s.root!.readonly = false;
+    }),
+  },
+  'dev-by-bind': {
+    spec: base((s) => {
+      s.mounts = [{ destination: '/dev', type: 'bind', source: '/dev', options: ['rbind'] }];
+      s.linux!.namespaces = [{ type: 'mount' }];
+      delete s.hostname;
+    }),
+  },
+  process: {
+    spec: base((s) => {
+      s.process = {
+        user: { uid: 1000, gid: 100, additionalGids: [5, 6], umask: 0o077 },
+        args: ['prog', 'a b', ''],
+        env: ['PATH=/x:/y', 'HOME=/h', 'PATH=/z'],
+        cwd: '/work',
+        oomScoreAdj: 500,
+        rlimits: [
+          { type: 'RLIMIT_NOFILE', soft: 4, hard: 18446744073709551615n },
+          { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+        ],
+        capabilities: {
+          bounding: ['CAP_CHOWN', 'CAP_CHECKPOINT_RESTORE'],
+          effective: ['CAP_CHOWN'],
+          permitted: ['CAP_CHOWN', 'CAP_KILL'],
+          inheritable: ['CAP_KILL'],
+          ambient: ['CAP_CHOWN', 'CAP_KILL'],
+        },
+      };
+      s.domainname = 'example.org';
+      s.linux!.sysctl = { 'net.ipv4.conf.eth0/1.forwarding': '1', 'kernel/shmmax': '65536' };
+    }),
+  },
+  'resources-v1': {
+    spec: base((s) => {
+      s.linux!.cgroupsPath = '/pod/box';
+      s.linux!.resources = {
+        memory: { limit: 9223372036854771712n, swap: -1, reservation: 1048576 },
+        cpu: { shares: 512, quota: 50000, period: 100000, cpus: '0-1', mems: '0' },
+        pids: { limit: 10 },
+        devices: [{ allow: false, access: 'rwm' }],
+      };
+    }),
+  },
+  'resources-v2': {
+    spec: base((s) => {
+      s.linux!.cgroupsPath = 'pod/box';
+      s.linux!.resources = {
+        memory: { limit: 1048576, swap: 2097152 },
+        cpu: { shares: 1024, quota: 50000, period: 100000 },
+        pids: { limit: 10 },
+        unified: { 'memory.high': '900000' },
+      };
+    }),
+    facts: hostFacts({ cgroup: v2 }),
+  },
+};
+
+for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries(cases)) {
+  test(`the plan of ${name}`, () => {
+    const text = lines(compile(spec, facts, compileOptions(options)).plan);
+    const file = `test/plan/golden/${name}.txt`;
+    if (process.env.RUNT_GOLDEN === 'write') writeFileSync(file, text);
+    assert.ok(existsSync(file), `${file} is missing`);
+    assert.fixture(text, readFileSync(file, 'utf8'));
+  });
+}
+
+test('every operation comes from a value of the config or is the runtime’s own', () => {
+  for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
+    for (const op of compile(spec, facts, compileOptions(options)).plan.ops) {
+      if (op.at === '') continue;
+      const [first] = op.at.slice(1).split('/');
+      assert.ok(['linux', 'process', 'mounts', 'root', 'hostname', 'domainname'].includes(first!), `${op.op} ${op.at}`);
+    }
+  }
+});
+
+test('compiling leaves the spec as it was', () => {
+  for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
+    const before = structuredClone(spec);
+    compile(spec, facts, compileOptions(options));
+    assert.equal(spec, before);
+  }
+});
+
+const refused: [what: string, pointer: string, change: (spec: Spec) => void][] = [
+  [
+    'a terminal',
+    '/process/terminal',
+    (s) => {
+      s.process!.terminal = true;
+    },
+  ],
+  [
+    'seccomp',
+    '/linux/seccomp',
+    (s) => {
+      s.linux!.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
+    },
+  ],
+  [
+    'hooks',
+    '/hooks/poststop',
+    (s) => {
+      s.hooks = { poststop: [{ path: '/bin/true' }] };
+    },
+  ],
+  [
+    'AppArmor',
+    '/process/apparmorProfile',
+    (s) => {
+      s.process!.apparmorProfile = 'docker-default';
+    },
+  ],
+  [
+    'SELinux',
+    '/process/selinuxLabel',
+    (s) => {
+      s.process!.selinuxLabel = 'system_u:system_r:container_t:s0';
+    },
+  ],
+  [
+    'mount labels',
+    '/linux/mountLabel',
+    (s) => {
+      s.linux!.mountLabel = 'x';
+    },
+  ],
+  [
+    'scheduling',
+    '/process/scheduler',
+    (s) => {
+      s.process!.scheduler = { policy: 'SCHED_BATCH' };
+    },
+  ],
+  [
+    'I/O priority',
+    '/process/ioPriority',
+    (s) => {
+      s.process!.ioPriority = { class: 'IOPRIO_CLASS_IDLE' };
+    },
+  ],
+  [
+    'CPU affinity',
+    '/process/execCPUAffinity',
+    (s) => {
+      s.process!.execCPUAffinity = { initial: '0' };
+    },
+  ],
+  [
+    'network devices',
+    '/linux/netDevices',
+    (s) => {
+      s.linux!.netDevices = { eth0: {} };
+    },
+  ],
+  [
+    'Intel RDT',
+    '/linux/intelRdt',
+    (s) => {
+      s.linux!.intelRdt = { closID: 'x' };
+    },
+  ],
+  [
+    'memory policy',
+    '/linux/memoryPolicy',
+    (s) => {
+      s.linux!.memoryPolicy = { mode: 'MPOL_BIND' };
+    },
+  ],
+  [
+    'personality',
+    '/linux/personality',
+    (s) => {
+      s.linux!.personality = { domain: 'LINUX32' };
+    },
+  ],
+  [
+    'a namespace by path',
+    '/linux/namespaces/0/path',
+    (s) => {
+      s.linux!.namespaces![0]!.path = '/proc/1/ns/pid';
+    },
+  ],
+  [
+    'a time namespace',
+    '/linux/namespaces/5',
+    (s) => {
+      s.linux!.namespaces!.push({ type: 'time' });
+    },
+  ],
+  [
+    'no mount namespace',
+    '/linux/namespaces',
+    (s) => {
+      s.linux!.namespaces = [{ type: 'pid' }];
+    },
+  ],
+  [
+    'an idmapped mount',
+    '/mounts/0/options/0',
+    (s) => {
+      s.mounts![0]!.options = ['idmap'];
+    },
+  ],
+  [
+    'mappings of a mount',
+    '/mounts/0/uidMappings',
+    (s) => {
+      s.mounts![0]!.uidMappings = [];
+    },
+  ],
+  [
+    'tmpcopyup',
+    '/mounts/1/options/4',
+    (s) => {
+      s.mounts![1]!.options!.push('tmpcopyup');
+    },
+  ],
+  [
+    'a mount on /',
+    '/mounts/0/destination',
+    (s) => {
+      s.mounts![0]!.destination = '//.';
+    },
+  ],
+  [
+    'data on a bind',
+    '/mounts/7/options/1',
+    (s) => {
+      s.mounts!.push({ destination: '/x', source: '/x', options: ['bind', 'size=1'] });
+    },
+  ],
+  [
+    'blockIO',
+    '/linux/resources/blockIO',
+    (s) => {
+      s.linux!.resources!.blockIO = { weight: 10 };
+    },
+  ],
+];
+
+for (const [what, pointer, change] of refused) {
+  test(`refused by name: ${what}`, () => {
+    assert.throws(
+      () => compile(base(change), hostFacts(), compileOptions()),
+      (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer,
+    );
+  });
+}
+
+test.run();
