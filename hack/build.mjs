@@ -106,7 +106,7 @@ function init() {
     '-Ibuild/gen',
     ...musl(),
   ]);
-  link('musl-gcc', 'build/runt-init', list, muslLink);
+  link('musl-gcc', 'build/runt-init', list, [...muslLink, '-Wl,-z,noseparate-code']);
 }
 
 function core(cc, out, extra) {

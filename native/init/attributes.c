@@ -1,25 +1,17 @@
 /* Attributes and propagation of a mount that a descriptor names: mount_setattr(2), with mount(2)
  * where the kernel has no mount_setattr (before 5.12). */
 #include "init.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
-/* mount(2) wants a path. The descriptors of this process in the private procfs are paths that
- * nobody can change; they are reached by changing the working directory, which the operation `cwd`
- * sets anew before anything is executed. */
-static int old_mount(int fd, unsigned long flags) {
-  char path[64];
-  ssize_t n = readlinkat(init.proc, "self", path, 32);
-  if (n < 0)
-    return -1;
-  strcpy(path + n, "/fd");
-  int dir CLEANUP_CLOSE = proc_open(path, O_RDONLY | O_DIRECTORY);
+int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data) {
+  char number[16];
+  struct text t = TEXT_IN(number);
+  text_add_number(&t, (uint64_t)fd);
+  int dir CLEANUP_CLOSE = proc_open_self("fd", O_RDONLY | O_DIRECTORY);
   if (dir < 0 || fchdir(dir))
     return -1;
-  snprintf(path, sizeof path, "%d", fd);
-  int r = mount(NULL, path, NULL, flags, NULL);
+  int r = mount(source, number, type, flags, data);
   int saved = errno;
   if (init.root >= 0 && fchdir(init.root))
     return -1;
@@ -27,13 +19,15 @@ static int old_mount(int fd, unsigned long flags) {
   return r;
 }
 
-static unsigned long old_flags(uint64_t attributes) {
+unsigned long old_flags(uint64_t attributes) {
   static const struct {
     unsigned attribute;
     unsigned long flag;
-  } pairs[] = {{MOUNT_ATTR_RDONLY_, MS_RDONLY},   {MOUNT_ATTR_NOSUID_, MS_NOSUID},
-               {MOUNT_ATTR_NODEV_, MS_NODEV},     {MOUNT_ATTR_NOEXEC_, MS_NOEXEC},
-               {MOUNT_ATTR_NOATIME_, MS_NOATIME}, {MOUNT_ATTR_NODIRATIME_, MS_NODIRATIME}};
+  } pairs[] = {
+      {MOUNT_ATTR_RDONLY_, MS_RDONLY},         {MOUNT_ATTR_NOSUID_, MS_NOSUID},
+      {MOUNT_ATTR_NODEV_, MS_NODEV},           {MOUNT_ATTR_NOEXEC_, MS_NOEXEC},
+      {MOUNT_ATTR_NOATIME_, MS_NOATIME},       {MOUNT_ATTR_STRICTATIME_, MS_STRICTATIME},
+      {MOUNT_ATTR_NODIRATIME_, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW_, 256 /* MS_NOSYMFOLLOW */}};
   unsigned long flags = 0;
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
     if (attributes & pairs[i].attribute)
@@ -58,17 +52,22 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   /* The ST_* flags of statvfs(3) have the values of MS_* for what is kept here. */
   unsigned long keep =
       now.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-  return old_mount(fd, MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set));
+  return mount_on(fd, NULL, NULL,
+                  MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set), NULL);
 }
 
 int set_propagation(int fd, const struct value *list) {
   const char *s = list->str;
   for (uint64_t i = 0; i < list->num; i++, s = next_string(s)) {
-    unsigned long flags = strtoul(s, NULL, 10);
-    struct mount_attributes a = {.propagation = flags & ~(unsigned long)MS_REC};
+    uint64_t flags;
+    if (text_number(s, strlen(s), UINT32_MAX, &flags)) {
+      errno = EINVAL;
+      return -1;
+    }
+    struct mount_attributes a = {.propagation = flags & ~(uint64_t)MS_REC};
     if (!sys_mount_setattr(fd, flags & MS_REC ? AT_RECURSIVE_ : 0, &a))
       continue;
-    if (errno != ENOSYS || old_mount(fd, flags))
+    if (errno != ENOSYS || mount_on(fd, NULL, NULL, flags, NULL))
       return -1;
   }
   return 0;

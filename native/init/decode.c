@@ -3,6 +3,7 @@
  * fields are found by memchr up to the end (the class of CVE-2021-43784: a length that is
  * believed). */
 #include "decode.h"
+#include "text.h"
 #include <string.h>
 
 static int next_field(struct cursor *c, const char **field, size_t *length) {
@@ -19,24 +20,11 @@ static int next_field(struct cursor *c, const char **field, size_t *length) {
 
 static int parse_number(const char *s, size_t length, uint64_t *number) {
   int negative = length > 0 && s[0] == '-';
-  size_t i = negative ? 1 : 0;
-  if (i == length || length > 21)
+  if (text_number(s + negative, length - (size_t)negative,
+                  negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, number))
     return -1;
-  uint64_t n = 0;
-  for (; i < length; i++) {
-    if (s[i] < '0' || s[i] > '9')
-      return -1;
-    uint64_t digit = (uint64_t)(s[i] - '0');
-    if (n > (UINT64_MAX - digit) / 10)
-      return -1;
-    n = n * 10 + digit;
-  }
-  if (negative) {
-    if (n > (uint64_t)INT64_MAX + 1)
-      return -1;
-    n = 0 - n;
-  }
-  *number = n;
+  if (negative)
+    *number = 0 - *number;
   return 0;
 }
 

@@ -1,7 +1,9 @@
 /* Device nodes and links below the root. */
 #include "init.h"
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
+
+/* 12 and 20 bits (MINORBITS). */
+enum { MAJOR_MAX = 0xfff, MINOR_MAX = 0xfffff };
 
 static mode_t type_of(const char *type) {
   return *type == 'b' ? S_IFBLK : *type == 'p' ? S_IFIFO : S_IFCHR;
@@ -27,7 +29,7 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
   if (tree < 0)
     return fail("open_tree", path);
   int existed;
-  int target CLEANUP_CLOSE = resolve_or_make(path, TARGET_FILE, 0, &existed);
+  int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed);
   if (target < 0)
     return fail("openat2", path);
   return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
@@ -40,24 +42,29 @@ int op_device(const struct op *op) {
   const struct value *v = op->v;
   const char *path = v[DEVICE_PATH].str, *name;
   mode_t type = type_of(v[DEVICE_TYPE].str);
+  /* Larger numbers would be cut by mknod(2), to another device. */
+  if (v[DEVICE_MAJOR].num > MAJOR_MAX || v[DEVICE_MINOR].num > MINOR_MAX)
+    return fail_with(EINVAL, "mknod", path);
   dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);
   if (v[DEVICE_BIND].num && type != S_IFIFO)
     return bind_device(path, type, device);
   int dir CLEANUP_CLOSE = resolve_parent(path, &name);
   if (dir < 0)
     return fail("openat2", path);
-  if (mknodat(dir, name, type | ((mode_t)v[DEVICE_MODE].num & 07777), device)) {
-    if (errno == EPERM)
-      return bind_device(path, type, device);
-    if (errno != EEXIST)
-      return fail("mknod", path);
-    int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (!is_device(fd, type, device))
-      return bind_device(path, type, device);
-  }
-  uid_t uid = (uid_t)v[DEVICE_UID].num;
-  gid_t gid = (gid_t)v[DEVICE_GID].num;
-  if ((uid || gid) && fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW))
+  int made = !mknodat(dir, name, type | ((mode_t)v[DEVICE_MODE].num & 07777), device);
+  if (!made && errno == EPERM && type != S_IFIFO)
+    return bind_device(path, type, device);
+  if (!made && errno != EEXIST)
+    return fail("mknod", path);
+  uint64_t uid = v[DEVICE_UID].num, gid = v[DEVICE_GID].num;
+  if (uid > UINT32_MAX || gid > UINT32_MAX)
+    return fail_with(EINVAL, "fchownat", path);
+  if (made && !uid && !gid)
+    return 0;
+  int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (!is_device(fd, type, device))
+    return type == S_IFIFO ? fail_with(EEXIST, "mknod", path) : bind_device(path, type, device);
+  if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH_))
     return fail("fchownat", path);
   return 0;
 }

@@ -3,44 +3,7 @@
 #include "init.h"
 #include <elf.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-
-/* Safe: descriptors that the caller of the runtime leaked end here (CVE-2016-9962, CVE-2024-21626);
- * what remains is stdio, what the config's process gets, and ours, which are close-on-exec from now
- * on. */
-int op_keep_fds(const struct op *op) {
-  uint64_t count = op->v[KEEP_FDS_COUNT].num;
-  if (count > INT_MAX - 3)
-    return fail_with(EBADF, "close_range", NULL);
-  init.keep = (unsigned)count;
-  unsigned next = 3 + init.keep;
-  if (fcntl(init.report, F_SETFD, FD_CLOEXEC) ||
-      (init.start_socket >= 0 && fcntl(init.start_socket, F_SETFD, FD_CLOEXEC)))
-    return fail("fcntl", NULL);
-  for (uint32_t i = 0; i < init.slot_count; i++)
-    if (fcntl(init.slots[i], F_SETFD, FD_CLOEXEC))
-      return fail("fcntl", NULL);
-  /* The few that stay are visited in ascending order; what lies between them is closed. */
-  for (;;) {
-    unsigned lowest = UINT_MAX;
-    if (init.report >= (int)next)
-      lowest = (unsigned)init.report;
-    if (init.start_socket >= (int)next && (unsigned)init.start_socket < lowest)
-      lowest = (unsigned)init.start_socket;
-    for (uint32_t i = 0; i < init.slot_count; i++)
-      if (init.slots[i] >= (int)next && (unsigned)init.slots[i] < lowest)
-        lowest = (unsigned)init.slots[i];
-    if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0))
-      return fail("close_range", NULL);
-    if (lowest == UINT_MAX)
-      return 0;
-    next = lowest + 1;
-  }
-}
 
 /* Safe: a working directory outside of the root (through a leaked descriptor, /proc/self/fd/N) is
  * recognised by getcwd(2), which cannot name it, and refused (CVE-2024-21626). */
@@ -69,29 +32,37 @@ static int executable(const char *path) {
   return access(path, X_OK) ? errno : 0;
 }
 
+static char *keep(const char *path) {
+  size_t size = strlen(path) + 1;
+  char *copy = allocate(size);
+  return copy ? memcpy(copy, path, size) : NULL;
+}
+
 int op_find_executable(const struct op *op) {
   const char *name = op->v[FIND_EXECUTABLE_NAME].str, *path = op->v[FIND_EXECUTABLE_PATH].str;
   if (strchr(name, '/') || !*name) {
     int error = *name ? executable(name) : ENOENT;
     if (error)
       return fail_with(error, "execve", name);
-    init.executable = strdup(name);
-    return init.executable ? 0 : fail("malloc", NULL);
+    init.executable = keep(name);
+    return init.executable ? 0 : fail("mmap", NULL);
   }
   int refused = 0;
   char candidate[PATH_MAX];
   while (*path) {
     size_t n = strcspn(path, ":");
     /* An empty entry is the working directory, as for execvp(3). */
-    int length =
-        snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)n, path, n ? "/" : "./", name);
+    struct text t = TEXT_IN(candidate);
+    text_add_part(&t, path, n);
+    text_add(&t, n ? "/" : "./");
+    text_add(&t, name);
     path += n + (path[n] == ':');
-    if (length >= (int)sizeof candidate)
+    if (t.cut)
       continue;
     int error = executable(candidate);
     if (!error) {
-      init.executable = strdup(candidate);
-      return init.executable ? 0 : fail("malloc", NULL);
+      init.executable = keep(candidate);
+      return init.executable ? 0 : fail("mmap", NULL);
     }
     if (error == EACCES)
       refused = 1;
@@ -99,11 +70,23 @@ int op_find_executable(const struct op *op) {
   return fail_with(refused ? EACCES : ENOENT, "execve", name);
 }
 
+static void drop(int *fd) {
+  close_cleanup(fd);
+  *fd = -1;
+}
+
 /* Safe: who may connect is decided by the state directory (0700, of the runtime's user), which the
  * socket lies in. */
 int op_wait(const struct op *op) {
   (void)op;
-  report_created();
+  /* Nothing of the host stays open while it waits (CVE-2016-9962). */
+  drop(&init.proc);
+  drop(&init.root);
+  drop(&init.mask_tree);
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    drop(&init.slots[i]);
+  if (report_created())
+    _exit(0);
   char go;
   if (read_fully(init.report, &go, 1))
     _exit(0); /* the runtime ended before it had noted that the container exists */
@@ -129,39 +112,44 @@ static char *home_of(uint64_t uid) {
   char *text = NULL;
   ssize_t length = 0;
   if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < PASSWD_MAX &&
-      (text = malloc((size_t)st.st_size + 1)) != NULL)
+      (text = allocate((size_t)st.st_size + 1)) != NULL)
     length = read(fd, text, (size_t)st.st_size);
   const char *home = "/";
   if (text && length > 0) {
     text[length] = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *line = text, *next; line; line = next) {
+      next = line;
+      strsep(&next, "\n");
       char *field[7], *rest = line;
       int n = 0;
       while (n < 7 && (field[n] = strsep(&rest, ":")) != NULL)
         n++;
-      char *end;
-      if (n < 6 || !*field[2] || strtoull(field[2], &end, 10) != uid || *end)
+      uint64_t number;
+      if (n < 6 || text_number(field[2], strlen(field[2]), UINT32_MAX, &number) || number != uid)
         continue;
       if (*field[5])
         home = field[5];
       break;
     }
   }
-  char *entry = NULL;
-  if (asprintf(&entry, "HOME=%s", home) < 0)
-    entry = NULL;
-  free(text);
+  size_t room = strlen(home) + sizeof "HOME=";
+  char *entry = allocate(room);
+  if (!entry)
+    return NULL;
+  struct text t = text_in(entry, room);
+  text_add(&t, "HOME=");
+  text_add(&t, home);
   return entry;
 }
 
 static char **vector(const struct value *list, char *extra) {
-  char **v = malloc((list->num + 2) * sizeof *v);
+  char **v = allocate((list->num + 2) * sizeof *v);
   if (!v)
     return NULL;
   const char *s = list->str;
   size_t n = 0;
   for (; n < list->num; n++, s = next_string(s))
-    v[n] = (char *)s;
+    v[n] = (char *)(uintptr_t)s;
   if (extra)
     v[n++] = extra;
   v[n] = NULL;
@@ -170,42 +158,45 @@ static char **vector(const struct value *list, char *extra) {
 
 /* What the kernel needed and did not find or understand: the interpreter of a script or the loader
  * of a program. */
-static const char *blame(const char *path, char out[PATH_MAX]) {
-  int error = errno;
+static void blame(struct text *t, const char *path, int error) {
+  text_add(t, path);
   int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  unsigned char head[4096];
+  _Alignas(Elf64_Ehdr) char head[4096];
   ssize_t n = fd < 0 ? 0 : pread(fd, head, sizeof head - 1, 0);
-  errno = error;
   if (n > 2 && head[0] == '#' && head[1] == '!') {
     head[n] = 0;
-    head[strcspn((char *)head, "\n")] = 0;
-    snprintf(out, PATH_MAX, "%s: %.255s", path, (char *)head);
-    return out;
+    size_t line = strcspn(head, "\n");
+    text_add(t, ": ");
+    text_add_part(t, head, line < 255 ? line : 255);
+    return;
   }
   const Elf64_Ehdr *elf = (const void *)head;
   if (n < (ssize_t)sizeof *elf || memcmp(head, ELFMAG, SELFMAG) != 0)
-    return path;
+    return;
   if (error == ENOEXEC) {
-    snprintf(out, PATH_MAX, "%s: ELF machine %u, class %u", path, elf->e_machine, head[EI_CLASS]);
-    return out;
+    text_add(t, ": ELF machine ");
+    text_add_number(t, elf->e_machine);
+    text_add(t, ", class ");
+    text_add_number(t, (unsigned char)head[EI_CLASS]);
+    return;
   }
   if (head[EI_CLASS] != ELFCLASS64 || elf->e_phentsize != sizeof(Elf64_Phdr))
-    return path;
+    return;
   for (unsigned i = 0; i < elf->e_phnum && i < 64; i++) {
     Elf64_Phdr p;
     if (pread(fd, &p, sizeof p, (off_t)(elf->e_phoff + i * sizeof p)) != (ssize_t)sizeof p)
-      return path;
+      return;
     char loader[256];
     if (p.p_type != PT_INTERP || p.p_filesz == 0 || p.p_filesz > sizeof loader)
       continue;
     n = pread(fd, loader, p.p_filesz, (off_t)p.p_offset);
     if (n <= 0)
-      return path;
+      return;
     loader[n - 1] = 0;
-    snprintf(out, PATH_MAX, "%s: loader %s", path, loader);
-    return out;
+    text_add(t, ": loader ");
+    text_add(t, loader);
+    return;
   }
-  return path;
 }
 
 /* Safe: everything from 3 + keep on is closed by the kernel at the exec, the report channel among
@@ -217,12 +208,13 @@ int op_exec(const struct op *op) {
   char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
   char **args = vector(&v[EXEC_ARGS], NULL), **env = vector(&v[EXEC_ENV], home);
   if (!args || !env || (uid >= 0 && !home))
-    return fail("malloc", NULL);
+    return fail("mmap", NULL);
   if (!init.executable)
     return fail_with(ENOENT, "execve", NULL);
   if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC_)) {
-    /* Before 5.11 the flag is unknown. All that was opened here is close-on-exec by itself. */
-    if (errno != EINVAL && errno != ENOSYS)
+    /* Before 5.11 the flag is unknown, and a filter may forbid the call. All that was opened here
+     * is close-on-exec by itself. */
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
       return fail("close_range", NULL);
   }
   if (apply_late_limit())
@@ -230,8 +222,10 @@ int op_exec(const struct op *op) {
   signal(SIGPIPE, SIG_DFL);
   report_exec();
   execve(init.executable, args, env);
-  char detail[PATH_MAX];
-  const char *what = blame(init.executable, detail);
+  int error = errno;
   signal(SIGPIPE, SIG_IGN);
-  return fail("execve", what);
+  char detail[PATH_MAX];
+  struct text t = TEXT_IN(detail);
+  blame(&t, init.executable, error);
+  return fail_with(error, "execve", detail);
 }

@@ -3,9 +3,7 @@
 #include "init.h"
 #include <grp.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 struct cap_header {
   uint32_t version;
@@ -16,6 +14,9 @@ struct cap_data {
 };
 /* _LINUX_CAPABILITY_VERSION_3: two words of each set. */
 enum { CAP_VERSION = 0x20080522, CAPS_END = 64 };
+/* 2^32-1 is "no change" to the system calls. The C library's functions for ids would signal the
+ * threads that there are not. */
+static const uint64_t ID_MAX = UINT32_MAX - 1;
 
 static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
   struct cap_header header = {CAP_VERSION, 0};
@@ -53,11 +54,11 @@ int op_sync(const struct op *op) {
 int op_become_root(const struct op *op) {
   (void)op;
   init.user_namespace = 1;
-  if (setgroups(0, NULL) && errno != EPERM)
+  if (syscall(SYS_setgroups, 0, NULL) && errno != EPERM)
     return fail("setgroups", NULL);
-  if (setresgid(0, 0, 0))
+  if (syscall(SYS_setresgid, 0, 0, 0))
     return fail("setresgid", "0");
-  if (setresuid(0, 0, 0))
+  if (syscall(SYS_setresuid, 0, 0, 0))
     return fail("setresuid", "0");
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
     return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
@@ -74,16 +75,17 @@ int op_become_root(const struct op *op) {
   return 0;
 }
 
-/* Safe: a session of its own has no controlling terminal; one that is given to it cannot be pushed input from outside,
- * nor can it push any to the caller's. A process that leads a session already is as good. */
+/* Safe: a session of its own has no controlling terminal; one that is given to it cannot be pushed
+ * input from outside, nor can it push any to the caller's. A process that leads a session already
+ * is as good. */
 int op_session(const struct op *op) {
   (void)op;
   return setsid() < 0 && errno != EPERM ? fail("setsid", NULL) : 0;
 }
 
-/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse to
- * write those of a process that is not dumpable. From here on no process of the container can trace this one or reach
- * the host through its descriptors (CVE-2016-9962). */
+/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse
+ * to write those of a process that is not dumpable. From here on no process of the container can
+ * trace this one or reach the host through its descriptors (CVE-2016-9962). */
 int op_undumpable(const struct op *op) {
   (void)op;
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
@@ -117,25 +119,29 @@ int op_bounding(const struct op *op) {
  * set to exactly what the config says by the next operation. */
 int op_user(const struct op *op) {
   const struct value *v = op->v, *groups = &v[USER_GROUPS];
+  /* Cut to 32 bits, 2^32 would be root. */
+  if (v[USER_UID].num > ID_MAX || v[USER_GID].num > ID_MAX)
+    return fail_with(EINVAL, "setresuid", "an id of more than 32 bits");
   uid_t uid = (uid_t)v[USER_UID].num;
   gid_t gid = (gid_t)v[USER_GID].num;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
   if (v[USER_SET_GROUPS].num || groups->num) {
-    gid_t *list = groups->num ? malloc(groups->num * sizeof *list) : NULL;
+    gid_t *list = groups->num ? allocate(groups->num * sizeof *list) : NULL;
     if (groups->num && !list)
       return fail("setgroups", NULL);
     const char *s = groups->str;
-    for (uint64_t i = 0; i < groups->num; i++, s = next_string(s))
-      list[i] = (gid_t)strtoul(s, NULL, 10);
-    int r = setgroups(groups->num, list);
-    free(list);
-    if (r)
+    for (uint64_t i = 0, gid_of; i < groups->num; i++, s = next_string(s)) {
+      if (text_number(s, strlen(s), ID_MAX, &gid_of))
+        return fail_with(EINVAL, "setgroups", s);
+      list[i] = (gid_t)gid_of;
+    }
+    if (syscall(SYS_setgroups, groups->num, list))
       return fail("setgroups", groups->num ? "the additional groups" : NULL);
   }
-  if (setresgid(gid, gid, gid))
+  if (syscall(SYS_setresgid, gid, gid, gid))
     return fail("setresgid", NULL);
-  if (setresuid(uid, uid, uid))
+  if (syscall(SYS_setresuid, uid, uid, uid))
     return fail("setresuid", NULL);
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");

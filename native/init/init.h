@@ -7,11 +7,13 @@
 #endif
 #include "decode.h"
 #include "syscalls.h"
+#include "text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct init {
@@ -36,7 +38,8 @@ int fail_with(int error, const char *syscall, const char *detail);
 
 /* report.c */
 int read_fully(int fd, void *data, size_t length);
-void report_created(void);
+/* 0, or -1 when the runtime is gone. */
+int report_created(void);
 void report_exec(void);
 void report_failure(uint32_t index);
 void trace_enable(uint32_t operations);
@@ -44,16 +47,19 @@ uint64_t trace_now(void);
 void trace_add(uint32_t index, uint64_t start);
 
 /* resolve.c: every path in the container */
-enum target { TARGET_FILE, TARGET_DIRECTORY };
 /* Opens path inside the root, never outside: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with
  * errno. */
 int resolve(const char *path, int flags, uint64_t restrictions);
-/* The same; what is missing is made, the last component as `kind`. *existed tells which it was. */
-int resolve_or_make(const char *path, enum target kind, uint64_t restrictions, int *existed);
+/* The same; what is missing is made, the last component with the type and permissions of `kind`
+ * (S_IFDIR or S_IFREG), directories above it 0755. *existed tells which it was. */
+int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *existed);
 /* The directory that holds path (made when missing) and the name in it. */
 int resolve_parent(const char *path, const char **name);
 
 /* proc.c */
+int is_procfs(int fd);
+/* Opens a file of this process below the private procfs. */
+int proc_open_self(const char *name, int flags);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
 
@@ -61,6 +67,12 @@ int proc_open(const char *path, int flags);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
  * with errno. */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
+/* The MS_* flags of mount(2) for MOUNT_ATTR_*. */
+unsigned long old_flags(uint64_t attributes);
+/* mount(2), which wants a path, on what fd names: the descriptors of this process in the private
+ * procfs are paths that nobody can change. They are reached by changing the working directory,
+ * which the operation `cwd` sets anew before anything is executed. */
+int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 

@@ -7,9 +7,7 @@
  * container's files only through resolve.c. */
 #include "init.h"
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 struct init init = {.report = -1, .start_socket = -1, .proc = -1, .root = -1, .mask_tree = -1};
 
@@ -110,7 +108,7 @@ static int take_slots(const struct plan *plan) {
   init.slot_count = plan->slots;
   if (!plan->slots)
     return 0;
-  init.slots = malloc(plan->slots * sizeof *init.slots);
+  init.slots = allocate(plan->slots * sizeof *init.slots);
   if (!init.slots)
     return -1;
   struct cursor c = plan->slot_fds;
@@ -124,9 +122,8 @@ static int take_slots(const struct plan *plan) {
 }
 
 int main(int argc, char **argv) {
-  char *end;
-  long sync = argc == 2 ? strtol(argv[1], &end, 10) : -1;
-  if (sync < 3 || sync > INT_MAX || *end)
+  uint64_t sync;
+  if (argc != 2 || text_number(argv[1], strlen(argv[1]), INT_MAX, &sync) || sync < 3)
     return 1;
   init.report = (int)sync;
   signal(SIGPIPE, SIG_IGN);
@@ -144,7 +141,7 @@ int main(int argc, char **argv) {
   init.start_socket = plan.start_socket;
   if (plan.trace)
     trace_enable(plan.count);
-  struct op op;
+  struct op op = {.index = 0};
   for (uint32_t i = 0; i < plan.count; i++) {
     plan_next(&plan.ops, &op);
     uint64_t start = trace_now();

@@ -1,6 +1,5 @@
 /* maskedPaths and readonlyPaths. */
 #include "init.h"
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 /* A clone of the container's /dev/null, verified on the descriptor that is cloned (CVE-2025-31133).
@@ -66,7 +65,11 @@ int op_readonly_path(const struct op *op) {
                                              (unsigned)(AT_EMPTY_PATH_ | AT_RECURSIVE_));
   if (tree < 0)
     return fail("open_tree", path);
-  if (set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1))
+  /* Before 5.12 only an attached mount can be changed, and only without those below it. */
+  int late = set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1);
+  if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
-  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+  if (sys_move_mount(tree, target))
+    return fail("move_mount", path);
+  return late && set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount_setattr", path) : 0;
 }

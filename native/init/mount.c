@@ -2,9 +2,7 @@
  * a descriptor of its target (CVE-2021-30465, CVE-2025-52881): there is no moment at which a path
  * could be swapped. */
 #include "init.h"
-#include <stdio.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 
 /* What the kernel says about a failed file system context: lines "e text". */
 static int fail_context(int fs, const char *syscall, const char *what) {
@@ -28,29 +26,37 @@ static uint64_t restrictions_for(const char *type) {
 }
 
 /* fsconfig takes values of at most 255 bytes: such a file system is mounted by mount(2), on the
- * target's descriptor. Safe: the directory of descriptors is in the private procfs, and the target
- * was resolved inside the root. */
+ * target's descriptor, and gets its attributes in the same call. Its propagation needs the mount,
+ * which only the target's path gives: what is found there must be another file system than before
+ * (CVE-2026-115521). */
 static int mount_by_path(const struct op *op, int target, const char *mode) {
-  char data[4096], path[64];
-  size_t used = (size_t)snprintf(data, sizeof data, "%s%s", mode[0] ? "mode=" : "", mode);
-  unsigned long flags = MS_SILENT;
-  const char *option = op->v[MOUNT_FS_OPTIONS].str;
-  for (uint64_t i = 0; i < op->v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
-    int n = snprintf(data + used, sizeof data - used, "%s%s", used ? "," : "", option);
-    if (n < 0 || (size_t)n >= sizeof data - used)
-      return fail_with(E2BIG, "mount", "the options are longer than a page");
-    used += (size_t)n;
+  const struct value *v = op->v;
+  const char *path = v[MOUNT_FS_TARGET].str, *option = v[MOUNT_FS_OPTIONS].str;
+  char data[4096]; /* the kernel reads one page */
+  struct text t = TEXT_IN(data);
+  if (mode[0]) {
+    text_add(&t, "mode=");
+    text_add(&t, mode);
   }
-  snprintf(path, sizeof path, "/proc/self/fd/%d", target);
-  uint64_t attributes = op->v[MOUNT_FS_ATTRS].num;
-  if (mount(op->v[MOUNT_FS_SOURCE].str, path, op->v[MOUNT_FS_FSTYPE].str, flags, data))
-    return fail("mount", op->v[MOUNT_FS_TARGET].str);
-  int fd CLEANUP_CLOSE = resolve(op->v[MOUNT_FS_TARGET].str, 0, 0);
-  if (fd < 0)
-    return fail("openat2", op->v[MOUNT_FS_TARGET].str);
-  if (set_attributes(fd, attributes, 0, 0) || set_propagation(fd, &op->v[MOUNT_FS_PROPAGATION]))
-    return fail("mount_setattr", op->v[MOUNT_FS_TARGET].str);
-  return 0;
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
+    if (t.length)
+      text_add_char(&t, ',');
+    text_add(&t, option);
+  }
+  if (t.cut)
+    return fail_with(E2BIG, "mount", "the options are longer than a page");
+  if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str,
+               MS_SILENT | old_flags(v[MOUNT_FS_ATTRS].num), data))
+    return fail("mount", path);
+  if (!v[MOUNT_FS_PROPAGATION].num)
+    return 0;
+  struct stat before, now;
+  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  if (fd < 0 || fstat(fd, &now) || fstat(target, &before))
+    return fail("openat2", path);
+  if (now.st_dev == before.st_dev)
+    return fail_with(EAGAIN, "mount", path);
+  return set_propagation(fd, &v[MOUNT_FS_PROPAGATION]) ? fail("mount_setattr", path) : 0;
 }
 
 static int set_option(int fs, const char *option) {
@@ -73,13 +79,14 @@ int op_mount_fs(const struct op *op) {
   const char *target_path = v[MOUNT_FS_TARGET].str, *type = v[MOUNT_FS_FSTYPE].str;
   int existed;
   int target CLEANUP_CLOSE =
-      resolve_or_make(target_path, TARGET_DIRECTORY, restrictions_for(type), &existed);
+      resolve_or_make(target_path, S_IFDIR | 0755, restrictions_for(type), &existed);
   if (target < 0)
     return fail("openat2", target_path);
-  char mode[16] = "";
+  char mode[16];
+  struct text mode_text = TEXT_IN(mode);
   struct stat st;
   if (v[MOUNT_FS_INHERIT_MODE].num && existed && fstat(target, &st) == 0)
-    snprintf(mode, sizeof mode, "%04o", (unsigned)st.st_mode & 07777);
+    text_add_mode(&mode_text, st.st_mode);
   const char *option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     if (strlen(option) > 255)
@@ -109,6 +116,12 @@ int op_mount_fs(const struct op *op) {
   return 0;
 }
 
+static int set_bind_attributes(int tree, const struct value *v) {
+  return set_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num, 0) ||
+         set_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num, v[MOUNT_BIND_CLEAR_ATTRS_REC].num,
+                        1);
+}
+
 /* Safe: the source is a path of the host that the config names, opened before the pivot; what is
  * mounted is a clone of it, with its attributes set before anyone in the container can reach it. In
  * a user namespace attributes that the host locked are kept, as only what the config names is
@@ -131,17 +144,16 @@ int op_mount_bind(const struct op *op) {
   struct stat st;
   if (tree < 0 || fstat(tree, &st))
     return fail("open_tree", source);
-  if (set_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num, 0) ||
-      set_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num, v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1))
-    return fail("mount_setattr", target_path);
+  /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
+  int late = set_bind_attributes(tree, v);
   int existed;
   int target CLEANUP_CLOSE = resolve_or_make(
-      target_path, S_ISDIR(st.st_mode) ? TARGET_DIRECTORY : TARGET_FILE, 0, &existed);
+      target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0, &existed);
   if (target < 0)
     return fail("openat2", target_path);
   if (sys_move_mount(tree, target))
     return fail("move_mount", target_path);
-  if (set_propagation(tree, &v[MOUNT_BIND_PROPAGATION]))
+  if ((late && set_bind_attributes(tree, v)) || set_propagation(tree, &v[MOUNT_BIND_PROPAGATION]))
     return fail("mount_setattr", target_path);
   return 0;
 }

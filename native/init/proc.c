@@ -1,18 +1,19 @@
 /* The private procfs: opened before any mount of the container's, so that nothing in the container
  * can stand between a write and the file that it is meant for (CVE-2019-16884, CVE-2025-52881). */
 #include "init.h"
-#include <stdio.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 /* Inode of the root of every procfs (PROC_ROOT_INO). */
 enum { PROC_ROOT_INODE = 1 };
 
-static int is_procfs_root(int fd) {
+int is_procfs(int fd) {
   struct statfs fs;
+  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == PROC_SUPER_MAGIC_;
+}
+
+static int is_procfs_root(int fd) {
   struct stat st;
-  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == PROC_SUPER_MAGIC_ &&
-         fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INODE;
+  return is_procfs(fd) && fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INODE;
 }
 
 /* Safe: the host's /proc as it was before this process changed a mount, verified to be the root of
@@ -40,8 +41,7 @@ int proc_open(const char *path, int flags) {
   /* No openat2: nothing but the kernel makes names or links in a procfs, and what is found must be
    * on one. */
   fd = openat(init.proc, path, flags | O_CLOEXEC | O_NOFOLLOW);
-  struct statfs fs;
-  if (fd >= 0 && (fstatfs(fd, &fs) || (unsigned long)fs.f_type != PROC_SUPER_MAGIC_)) {
+  if (fd >= 0 && !is_procfs(fd)) {
     close(fd);
     errno = EXDEV;
     return -1;
@@ -49,13 +49,31 @@ int proc_open(const char *path, int flags) {
   return fd;
 }
 
+int proc_open_self(const char *name, int flags) {
+  char path[64];
+  ssize_t n = readlinkat(init.proc, "self", path, 32);
+  if (n < 0)
+    return -1;
+  struct text t = {path, sizeof path, (size_t)n, 0};
+  text_add_char(&t, '/');
+  text_add(&t, name);
+  return proc_open(path, flags);
+}
+
 /* Safe: the path is below sys/ of the private procfs, without symlinks or `..` (RESOLVE_BENEATH);
  * which namespace a key acts on is checked when the config is compiled. */
 int op_sysctl(const struct op *op) {
   const char *key = op->v[SYSCTL_KEY].str, *value = op->v[SYSCTL_VALUE].str;
   char path[PATH_MAX];
-  if (snprintf(path, sizeof path, "sys/%s", key) >= PATH_MAX)
+  struct text t = TEXT_IN(path);
+  text_add(&t, "sys/");
+  text_add(&t, key);
+  if (t.cut)
     return fail_with(ENAMETOOLONG, "open", key);
+  /* Without openat2 nothing else keeps the path below sys/. */
+  for (const char *p = key; (p = strstr(p, "..")) != NULL; p += 2)
+    if ((p == key || p[-1] == '/') && (!p[2] || p[2] == '/'))
+      return fail_with(EINVAL, "open", key);
   int fd CLEANUP_CLOSE = proc_open(path, O_WRONLY);
   if (fd < 0)
     return fail("open", key);

@@ -1,7 +1,5 @@
 /* Frames to the runtime: created, exec, error, and the spans of a trace. */
 #include "init.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -41,25 +39,25 @@ int read_fully(int fd, void *data, size_t length) {
   return 0;
 }
 
-/* A reader that is gone is no error: what it would do with the report it can no longer do. */
-static void send_all(const void *data, size_t length) {
+/* 0, or -1 when the reader is gone: what it would do with the report it can no longer do. */
+static int send_all(const void *data, size_t length) {
   const char *at = data;
   while (length) {
     ssize_t n = send(init.report, at, length, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0)
-      return;
+      return -1;
     at += n;
     length -= (size_t)n;
   }
+  return 0;
 }
 
-static void send_frame(const void *data, uint32_t length) {
+static int send_frame(const void *data, size_t length) {
   unsigned char head[4] = {(unsigned char)length, (unsigned char)(length >> 8),
                            (unsigned char)(length >> 16), (unsigned char)(length >> 24)};
-  send_all(head, sizeof head);
-  send_all(data, length);
+  return send_all(head, sizeof head) || send_all(data, length) ? -1 : 0;
 }
 
 void trace_enable(uint32_t operations) {
@@ -75,7 +73,7 @@ uint64_t trace_now(void) {
   if (!spans)
     return 0;
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -84,27 +82,33 @@ void trace_add(uint32_t index, uint64_t start) {
     spans[span_count++] = (struct span){index, start, trace_now()};
 }
 
+static void add_field(struct text *t, uint64_t n) {
+  text_add_number(t, n);
+  text_add_char(t, 0);
+}
+
 static void send_trace(void) {
   if (!span_count)
     return;
-  size_t room = 16 + (size_t)span_count * 64, length;
-  char *text = malloc(room);
-  if (!text)
+  size_t room = 16 + (size_t)span_count * 64;
+  char *buffer = allocate(room);
+  if (!buffer)
     return;
-  memcpy(text, "trace", 6);
-  length = 6;
-  for (uint32_t i = 0; i < span_count; i++)
-    length += (size_t)snprintf(
-        text + length, room - length, "%llu%c%llu%c%llu%c", (unsigned long long)spans[i].index, 0,
-        (unsigned long long)spans[i].start, 0, (unsigned long long)spans[i].end, 0);
-  send_frame(text, (uint32_t)length);
-  free(text);
+  struct text t = text_in(buffer, room);
+  text_add(&t, "trace");
+  text_add_char(&t, 0);
+  for (uint32_t i = 0; i < span_count; i++) {
+    add_field(&t, spans[i].index);
+    add_field(&t, spans[i].start);
+    add_field(&t, spans[i].end);
+  }
+  send_frame(buffer, t.length);
   span_count = 0;
 }
 
-void report_created(void) {
+int report_created(void) {
   send_trace();
-  send_frame("created", 8);
+  return send_frame("created", 8);
 }
 
 void report_exec(void) {
@@ -113,8 +117,14 @@ void report_exec(void) {
 }
 
 void report_failure(uint32_t index) {
-  char text[sizeof failure.detail + 128];
-  int n = snprintf(text, sizeof text, "error%c%u%c%d%c%s%c%s", 0, index, 0, failure.error, 0,
-                   failure.syscall ? failure.syscall : "", 0, failure.detail);
-  send_frame(text, (uint32_t)n + 1);
+  char buffer[sizeof failure.detail + 128];
+  struct text t = TEXT_IN(buffer);
+  text_add(&t, "error");
+  text_add_char(&t, 0);
+  add_field(&t, index);
+  add_field(&t, (uint64_t)failure.error);
+  text_add(&t, failure.syscall ? failure.syscall : "");
+  text_add_char(&t, 0);
+  text_add(&t, failure.detail);
+  send_frame(buffer, t.length + 1);
 }

@@ -3,21 +3,34 @@
  * CVE-2026-41579). What is found is an O_PATH descriptor; everything after that works on the
  * descriptor, so that there is nothing left to be swapped. */
 #include "init.h"
-#include <stdio.h>
-#include <sys/stat.h>
 
 enum { LINKS_MAX = 40, RETRIES = 128 };
 
 /* Joins what stands before a symlink, its content and what follows, into out. 0, or -1 with errno.
  */
 static int expand(char out[PATH_MAX], const char *before, const char *link, const char *after) {
-  int n = link[0] == '/' ? snprintf(out, PATH_MAX, "%s/%s", link, after)
-                         : snprintf(out, PATH_MAX, "%s/%s/%s", before, link, after);
-  if (n >= PATH_MAX) {
-    errno = ENAMETOOLONG;
-    return -1;
+  struct text t = text_in(out, PATH_MAX);
+  if (link[0] != '/') {
+    text_add(&t, before);
+    text_add_char(&t, '/');
   }
-  return 0;
+  text_add(&t, link);
+  text_add_char(&t, '/');
+  text_add(&t, after);
+  if (!t.cut)
+    return 0;
+  errno = ENAMETOOLONG;
+  return -1;
+}
+
+/* Copies path into out. 0, or -1 with errno. */
+static int copy_path(char out[PATH_MAX], const char *path) {
+  struct text t = text_in(out, PATH_MAX);
+  text_add(&t, path);
+  if (!t.cut)
+    return 0;
+  errno = ENAMETOOLONG;
+  return -1;
 }
 
 /* Cuts the next component off *path into name. 1, or 0 at the end, or -1 with errno. */
@@ -43,10 +56,8 @@ static int walk(const char *path, int flags, uint64_t restrictions) {
   char pending[PATH_MAX], done[PATH_MAX], link[PATH_MAX], again[PATH_MAX];
   char name[NAME_MAX + 1];
   int links = 0;
-  if (snprintf(pending, sizeof pending, "%s", path) >= PATH_MAX) {
-    errno = ENAMETOOLONG;
+  if (copy_path(pending, path))
     return -1;
-  }
 restart:;
   done[0] = 0;
   const char *rest = pending;
@@ -94,8 +105,10 @@ restart:;
     close(dir);
     errno = saved;
     dir = next;
-    size_t n = strlen(done);
-    snprintf(done + n, sizeof done - n, "/%s", name);
+    /* No longer than pending: each name was cut from it. */
+    struct text t = {done, sizeof done, strlen(done), 0};
+    text_add_char(&t, '/');
+    text_add(&t, name);
   }
   if (dir >= 0 && flags & O_DIRECTORY) {
     struct stat st;
@@ -122,16 +135,16 @@ int resolve(const char *path, int flags, uint64_t restrictions) {
     if (errno != EAGAIN && errno != EINTR)
       return -1;
   }
-  return -1;
+  return walk(path, flags, restrictions);
 }
 
 /* Makes name in dir, as kind, and opens it without following a symlink. ELOOP when it is one. */
-static int make_in(int dir, const char *name, enum target kind) {
-  if (kind == TARGET_DIRECTORY) {
-    if (mkdirat(dir, name, 0755) && errno != EEXIST)
+static int make_in(int dir, const char *name, mode_t kind) {
+  if (S_ISDIR(kind)) {
+    if (mkdirat(dir, name, kind & 07777) && errno != EEXIST)
       return -1;
   } else {
-    int fd = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int fd = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, kind & 07777);
     if (fd >= 0)
       close(fd);
     else if (errno != EEXIST)
@@ -143,10 +156,10 @@ static int make_in(int dir, const char *name, enum target kind) {
     close_cleanup(&fd);
     return -1;
   }
-  int error = S_ISLNK(st.st_mode)                                 ? ELOOP
-              : S_ISDIR(st.st_mode) == (kind == TARGET_DIRECTORY) ? 0
-              : S_ISDIR(st.st_mode)                               ? EISDIR
-                                                                  : ENOTDIR;
+  int error = S_ISLNK(st.st_mode)                    ? ELOOP
+              : S_ISDIR(st.st_mode) == S_ISDIR(kind) ? 0
+              : S_ISDIR(st.st_mode)                  ? EISDIR
+                                                     : ENOTDIR;
   if (!error)
     return fd;
   close(fd);
@@ -155,7 +168,8 @@ static int make_in(int dir, const char *name, enum target kind) {
 }
 
 /* Opens the deepest directory of path that exists and gives what is missing below it. */
-static int deepest(const char *path, char existing[PATH_MAX], const char **missing) {
+static int deepest(const char *path, uint64_t restrictions, char existing[PATH_MAX],
+                   const char **missing) {
   size_t length = strlen(path);
   for (;;) {
     while (length > 0 && path[length - 1] != '/')
@@ -165,27 +179,25 @@ static int deepest(const char *path, char existing[PATH_MAX], const char **missi
     memcpy(existing, path, length);
     existing[length] = 0;
     *missing = path + length;
-    int fd = resolve(length ? existing : "/", O_DIRECTORY, 0);
+    int fd = resolve(length ? existing : "/", O_DIRECTORY, restrictions);
     if (fd >= 0 || length == 0 || errno != ENOENT)
       return fd;
   }
 }
 
-int resolve_or_make(const char *path, enum target kind, uint64_t restrictions, int *existed) {
+int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *existed) {
   char current[PATH_MAX], before[PATH_MAX], link[PATH_MAX], again[PATH_MAX];
   char name[NAME_MAX + 1];
   *existed = 1;
-  if (snprintf(current, sizeof current, "%s", path) >= PATH_MAX) {
-    errno = ENAMETOOLONG;
+  if (copy_path(current, path))
     return -1;
-  }
   for (int links = 0; links < LINKS_MAX; links++) {
     int fd = resolve(current, 0, restrictions);
     if (fd >= 0 || errno != ENOENT)
       return fd;
     *existed = 0;
     const char *rest;
-    int dir = deepest(current, before, &rest);
+    int dir = deepest(current, restrictions, before, &rest);
     int followed = 0;
     while (dir >= 0 && !followed) {
       int more = next_component(&rest, name);
@@ -198,14 +210,16 @@ int resolve_or_make(const char *path, enum target kind, uint64_t restrictions, i
       else if (strcmp(name, ".") == 0)
         continue;
       else
-        next = make_in(dir, name, last ? kind : TARGET_DIRECTORY);
+        next = make_in(dir, name, last ? kind : S_IFDIR | 0755);
       if (next < 0 && errno == ELOOP) {
         /* A symlink that leads nowhere yet (an image's /etc/resolv.conf): what it names is made,
          * inside the root. */
         ssize_t n = readlinkat(dir, name, link, sizeof link - 1);
         close(dir);
-        if (n < 0 || restrictions & RESOLVE_NO_SYMLINKS_)
-          return errno = ELOOP, -1;
+        if (n < 0 || restrictions & RESOLVE_NO_SYMLINKS_) {
+          errno = ELOOP;
+          return -1;
+        }
         link[n] = 0;
         if (expand(again, before, link, rest))
           return -1;
@@ -247,13 +261,14 @@ int resolve_parent(const char *path, const char **name) {
     return -1;
   }
   int existed;
-  return resolve_or_make(n ? directory : "/", TARGET_DIRECTORY, 0, &existed);
+  return resolve_or_make(n ? directory : "/", S_IFDIR | 0755, 0, &existed);
 }
 
-/* Safe: made inside the root by descriptors; 0755 is not writable for others (the umask is 0). */
+/* Safe: made inside the root by descriptors, with the mode that is asked for (the umask is 0). */
 int op_mkdir(const struct op *op) {
+  mode_t mode = (mode_t)op->v[MKDIR_MODE].num & 07777;
   int existed;
-  int fd CLEANUP_CLOSE = resolve_or_make(op->v[MKDIR_PATH].str, TARGET_DIRECTORY, 0, &existed);
+  int fd CLEANUP_CLOSE = resolve_or_make(op->v[MKDIR_PATH].str, S_IFDIR | mode, 0, &existed);
   if (fd < 0)
     return fail("mkdir", op->v[MKDIR_PATH].str);
   return 0;

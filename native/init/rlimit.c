@@ -10,8 +10,9 @@ static struct {
   struct rlimit limit;
 } late;
 
-/* Safe: the process's own limits. A limit on open descriptors that is so low that this program could not go on (accept
- * start, read /etc/passwd) is lowered the rest of the way right before the exec, which takes no capability. */
+/* Safe: the process's own limits. A limit on open descriptors that is so low that this program
+ * could not go on (accept start, read /etc/passwd) is lowered the rest of the way right before the
+ * exec, which takes no capability. */
 int op_rlimit(const struct op *op) {
   int resource = (int)op->v[RLIMIT_RESOURCE].num;
   struct rlimit limit = {op->v[RLIMIT_SOFT].num, op->v[RLIMIT_HARD].num};
@@ -22,11 +23,13 @@ int op_rlimit(const struct op *op) {
     if (limit.rlim_max < OWN_DESCRIPTORS)
       limit.rlim_max = OWN_DESCRIPTORS;
   }
-  return setrlimit(resource, &limit) ? fail("setrlimit", NULL) : 0;
+  return syscall(SYS_prlimit64, 0, resource, &limit, NULL) ? fail("setrlimit", NULL) : 0;
 }
 
 int apply_late_limit(void) {
   if (!late.pending)
     return 0;
-  return setrlimit(RLIMIT_NOFILE, &late.limit) ? fail("setrlimit", "RLIMIT_NOFILE") : 0;
+  return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &late.limit, NULL)
+             ? fail("setrlimit", "RLIMIT_NOFILE")
+             : 0;
 }

@@ -1,8 +1,6 @@
 /* The mount tree around the container: what is inherited, the root file system as a mount, the
  * switch into it. */
 #include "init.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mount.h>
 
 /* Safe: acts on our copy of the mount tree. After it nothing that is mounted here reaches the host,
@@ -21,7 +19,7 @@ int op_host_propagation(const struct op *op) {
 int op_rootfs(const struct op *op) {
   const char *path = op->v[ROOTFS_PATH].str;
   int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
-  if (slot >= (int64_t)init.slot_count)
+  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
     return fail_with(EBADF, "open_tree", path);
   int tree = slot >= 0 ? init.slots[slot]
                        : sys_open_tree(AT_FDCWD, path,
@@ -69,41 +67,86 @@ int op_pivot_root(const struct op *op) {
   return reopen_root();
 }
 
+/* The number in a line of fdinfo that begins with name; -1 when there is none. */
+static int64_t mount_id(int fd) {
+  char path[32] = "fdinfo/", text[512];
+  struct text t = {path, sizeof path, strlen(path), 0};
+  text_add_number(&t, (uint64_t)fd);
+  int info CLEANUP_CLOSE = proc_open_self(path, O_RDONLY);
+  ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
+  if (n < 0)
+    return -1;
+  text[n] = 0;
+  const char *id = strstr(text, "mnt_id:\t");
+  uint64_t number;
+  if (!id || text_number(id + 8, strcspn(id + 8, "\n"), INT32_MAX, &number)) {
+    errno = ENOENT;
+    return -1;
+  }
+  return (int64_t)number;
+}
+
+/* Undoes the escapes of mountinfo (proc(5)): a space is \\040. */
+static void unescape(char *s) {
+  char *to = s;
+  for (; *s; s++, to++) {
+    if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+      *to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+      s += 3;
+    } else
+      *to = *s;
+  }
+  *to = 0;
+}
+
+/* Hides one mount; its unmounting must not reach the host, to which it may still be shared. */
+static int hide_mount(const char *target) {
+  if (mount(NULL, target, NULL, MS_SLAVE | MS_REC, NULL) && errno != EINVAL && errno != EPERM)
+    return errno == ENOENT ? 0 : fail("mount", target);
+  if (!umount2(target, MNT_DETACH) || errno == ENOENT)
+    return 0;
+  /* Locked, in a user namespace: it can only be covered. */
+  if (errno != EINVAL && errno != EPERM)
+    return fail("umount2", target);
+  return mount("tmpfs", target, "tmpfs", 0, "") ? fail("mount", target) : 0;
+}
+
 /* Removes, or covers, the mounts of proc and sysfs that the host has: without a pivot they stay in
  * this mount namespace, and a mount that shows all of proc lets a user namespace inside mount
- * another one that is not masked. */
+ * another one that is not masked. mountinfo is in the order of mounting: the container's root, and
+ * all that is ours, comes last. */
 static int hide_host_proc(void) {
-  char self[64];
-  ssize_t n = readlinkat(init.proc, "self", self, 32);
-  if (n < 0)
-    return fail("readlink", "/proc/self");
-  strcpy(self + n, "/mountinfo");
-  int fd = proc_open(self, O_RDONLY);
-  FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-  if (!f)
+  int64_t root = mount_id(init.root);
+  int fd CLEANUP_CLOSE = proc_open_self("mountinfo", O_RDONLY);
+  if (root < 0 || fd < 0)
     return fail("open", "/proc/self/mountinfo");
-  char *line = NULL;
-  size_t size = 0;
-  int past_root = 0;
-  while (getline(&line, &size, f) > 0) {
-    char target[PATH_MAX], *type = strstr(line, " - ");
-    if (!type || sscanf(line, "%*s %*s %*s %*s %4095s", target) != 1)
+  /* All is read first: removing a mount moves what is not read yet. */
+  size_t size = 0, room = 1 << 20;
+  char *all = allocate(room);
+  if (!all)
+    return fail("mmap", NULL);
+  for (ssize_t n; (n = read(fd, all + size, room - 1 - size)) != 0; size += (size_t)n)
+    if (n < 0 || size + (size_t)n >= room - 1)
+      return fail_with(n < 0 ? errno : E2BIG, "read", "/proc/self/mountinfo");
+  all[size] = 0;
+  for (char *line = all, *next; *line; line = next) {
+    next = line + strcspn(line, "\n");
+    if (*next)
+      *next++ = 0;
+    uint64_t id;
+    if (!text_number(line, strcspn(line, " "), INT32_MAX, &id) && (int64_t)id == root)
+      return 0;
+    char *type = strstr(line, " - "), *target = line;
+    for (int field = 0; field < 4; field++)
+      target += strcspn(target, " ") + (target[strcspn(target, " ")] == ' ');
+    if (!type || (strncmp(type + 3, "proc ", 5) && strncmp(type + 3, "sysfs ", 6)))
       continue;
-    /* Mounts on / come twice: the host's root, then the container's over it; what follows that is
-     * ours. */
-    past_root += strcmp(target, "/") == 0;
-    if (past_root > 1 || (strncmp(type + 3, "proc ", 5) && strncmp(type + 3, "sysfs ", 6)))
-      continue;
-    if (umount2(target, MNT_DETACH) && (errno == EINVAL || errno == EPERM))
-      if (mount("tmpfs", target, "tmpfs", 0, "")) {
-        free(line);
-        fclose(f);
-        return fail("mount", target);
-      }
+    target[strcspn(target, " ")] = 0;
+    unescape(target);
+    if (hide_mount(target))
+      return -1;
   }
-  free(line);
-  fclose(f);
-  return 0;
+  return fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
 }
 
 /* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, so it

@@ -1,0 +1,87 @@
+/* Descriptors that runt-init did not open: what the caller of the runtime leaked ends here
+ * (CVE-2016-9962, CVE-2024-21626). */
+#include "init.h"
+
+static int is_ours(int fd) {
+  if (fd == init.report || fd == init.start_socket)
+    return 1;
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    if (fd == init.slots[i])
+      return 1;
+  return 0;
+}
+
+/* The smallest of our descriptors that is at least `from`; UINT_MAX when there is none. */
+static unsigned next_of_ours(unsigned from) {
+  unsigned lowest = UINT_MAX;
+  if (init.report >= (int)from)
+    lowest = (unsigned)init.report;
+  if (init.start_socket >= (int)from && (unsigned)init.start_socket < lowest)
+    lowest = (unsigned)init.start_socket;
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    if (init.slots[i] >= (int)from && (unsigned)init.slots[i] < lowest)
+      lowest = (unsigned)init.slots[i];
+  return lowest;
+}
+
+/* Before close_range (5.9), or where a filter forbids it: what /proc lists. Removing while reading
+ * is allowed, but a pass that removed something is followed by another one. */
+static int close_listed(unsigned from) {
+  struct entry {
+    uint64_t inode, offset;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+  };
+  int dir CLEANUP_CLOSE = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0 || !is_procfs(dir))
+    return -1;
+  for (int closed = 1; closed;) {
+    _Alignas(struct entry) char buffer[2048];
+    long n;
+    closed = 0;
+    if (lseek(dir, 0, SEEK_SET))
+      return -1;
+    while ((n = syscall(SYS_getdents64, dir, buffer, sizeof buffer)) > 0)
+      for (char *at = buffer; at < buffer + n; at += ((struct entry *)(void *)at)->length) {
+        const char *name = ((struct entry *)(void *)at)->name;
+        uint64_t fd;
+        if (text_number(name, strlen(name), INT_MAX, &fd) || fd < from || (int)fd == dir ||
+            is_ours((int)fd))
+          continue;
+        close((int)fd);
+        closed = 1;
+      }
+    if (n < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* Safe: what remains is stdio, what the config's process gets, and ours, which are close-on-exec
+ * from now on. */
+int op_keep_fds(const struct op *op) {
+  uint64_t count = op->v[KEEP_FDS_COUNT].num;
+  if (count > INT_MAX - 3)
+    return fail_with(EBADF, "close_range", NULL);
+  init.keep = (unsigned)count;
+  unsigned next = 3 + init.keep;
+  if (fcntl(init.report, F_SETFD, FD_CLOEXEC) ||
+      (init.start_socket >= 0 && fcntl(init.start_socket, F_SETFD, FD_CLOEXEC)))
+    return fail("fcntl", NULL);
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    if (init.slots[i] >= 0 && fcntl(init.slots[i], F_SETFD, FD_CLOEXEC))
+      return fail("fcntl", NULL);
+  /* The few that stay are visited in ascending order; what lies between them is closed. */
+  for (;;) {
+    unsigned ours = next_of_ours(next);
+    if (ours > next && sys_close_range(next, ours == UINT_MAX ? UINT_MAX : ours - 1, 0)) {
+      if (errno != ENOSYS && errno != EPERM)
+        return fail("close_range", NULL);
+      return close_listed(next) ? fail("close", "/proc/self/fd") : 0;
+    }
+    if (ours == UINT_MAX)
+      return 0;
+    next = ours + 1;
+  }
+}
