@@ -84,6 +84,10 @@ static int child_main(void *argument) {
   reset_signals();
   int ok = 1;
   if (c->program >= 0) {
+    /* Node.js makes even stdio close-on-exec; the container has a right to it. One that is closed stays
+     * closed. */
+    for (int fd = 0; fd < 3; fd++)
+      keep_open(fd);
     ok = keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;

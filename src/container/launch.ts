@@ -184,7 +184,9 @@ export class Launch {
     const view = new DataView(pair.buffer);
     this.sync = view.getInt32(0, true);
     const theirs = view.getInt32(8, true);
-    const keep = new Int32Array(this.startSocket >= 0 ? [...this.slots, this.startSocket] : this.slots);
+    const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
+    const own = this.startSocket >= 0 ? [...this.slots, this.startSocket] : this.slots;
+    const keep = new Int32Array([...preserved, ...own]);
     const pidfd = new Uint8Array(8);
     const spawn = (cgroup: number) =>
       native.spawnInit(BigInt(op.flags), theirs, new Uint8Array(keep.buffer), cgroup, pidfd);

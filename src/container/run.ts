@@ -1,7 +1,7 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
-import { bringUp, type CreateOptions, explained, finish } from './create.js';
+import { bringUp, type CreateOptions, checkPreserved, explained, finish } from './create.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import { awaitEnd, endOf } from './process.js';
@@ -23,6 +23,7 @@ const signalInfoSize = 128;
 
 /** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached */
 export async function run(o: RunOptions): Promise<number> {
+  checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwarded());
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
