@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -251,7 +252,12 @@ export async function program(entry, output, out, keepLines = false) {
     for (const f of files(out, '.o')) rmSync(f);
     run('musl-gcc', ...flags, '-c', table, '-o', object);
   }
-  link('musl-gcc', output, [...list, object, ...core('musl-gcc', build, musl()), qjs.archive], [...muslLink, '-Wl,--wrap=memcpy', '-lm']);
+  link(
+    'musl-gcc',
+    output,
+    [...list, object, ...core('musl-gcc', build, musl()), qjs.archive],
+    [...muslLink, '-Wl,--wrap=memcpy', '-lm'],
+  );
   return true;
 }
 
