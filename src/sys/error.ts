@@ -55,7 +55,7 @@ export class RuntError extends Error {
 
   constructor(facts: ErrorFacts) {
     const { message, cause, ...rest } = facts;
-    super(facts.errno === undefined ? message : `${message}: ${errnoName(facts.errno)} (${errnoText(facts.errno)})`);
+    super(facts.errno === undefined ? message : `${message}: ${errnoName(facts.errno)} (${inSentence(errnoText(facts.errno))})`);
     this.name = 'RuntError';
     if (cause !== undefined) this.cause = cause;
     this.code = rest.code;
@@ -79,6 +79,15 @@ export class RuntError extends Error {
     if (this.see) lines.push(`  see ${this.see}`);
     return lines.join('\n');
   }
+}
+
+/**
+ * A text of strerror(3) within a sentence: engines look for "permission denied" and "no such file or directory" in
+ * small letters, as Go writes them. What begins with an abbreviation stays.
+ */
+function inSentence(text: string): string {
+  const second = text[1] ?? '';
+  return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
 }
 
 /** JSON of a value, cut to what fits a line of a report. */
