@@ -84,8 +84,8 @@ static int child_main(void *argument) {
   reset_signals();
   int ok = 1;
   if (c->program >= 0) {
-    /* Node.js makes even stdio close-on-exec; the container has a right to it. One that is closed stays
-     * closed. */
+    /* Node.js makes even stdio close-on-exec; the container has a right to it. One that is closed
+     * stays closed. */
     for (int fd = 0; fd < 3; fd++)
       keep_open(fd);
     ok = keep_open(c->sync) == 0;
