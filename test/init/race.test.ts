@@ -1,0 +1,128 @@
+/** An attacker who changes the container's files while runt mounts on them: nothing may reach the host (CVE-2021-30465, CVE-2024-45310). */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from '../integration/bed.js';
+import { filtered } from './perform.js';
+
+const test = needing('race', 'root', 'cc');
+const DURATION = 2500;
+
+/**
+ * Exchanges names below `dir` as fast as it can, in a process of its own: `name` is by turns a directory, nothing, and
+ * a symlink to `host`. It counts its turns on stdout when it gets SIGTERM.
+ */
+function attack(dir: string, name: string, host: string): ChildProcess {
+  const program = `
+    const fs = require('node:fs');
+    process.chdir(${JSON.stringify(dir)});
+    const [name, host] = ${JSON.stringify([name, host])};
+    let turns = 0, stop = false;
+    process.on('SIGTERM', () => { stop = true; });
+    const quiet = (f) => { try { f(); } catch {} };
+    quiet(() => fs.symlinkSync(host, 'link'));
+    const turn = () => {
+      for (let i = 0; i < 200; i++) {
+        quiet(() => fs.mkdirSync(name));
+        quiet(() => fs.renameSync(name, 'aside'));
+        quiet(() => fs.renameSync('link', name));
+        quiet(() => fs.renameSync(name, 'link'));
+        quiet(() => fs.rmdirSync('aside'));
+        turns++;
+      }
+      if (stop) { process.stdout.write(String(turns)); process.exit(0); }
+      setImmediate(turn);
+    };
+    turn();`;
+  return spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** Creates containers for a while beside the attacker; how many came up, how many were refused, the attacker's turns. */
+async function besieged(bed: Bed, dir: string, name: string, host: string, program?: string) {
+  const attacker = attack(dir, name, host);
+  let turns = '';
+  attacker.stdout?.on('data', (d) => {
+    turns += d;
+  });
+  const ended = new Promise((done) => attacker.on('close', done));
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  const counts = { ran: 0, refused: 0, turns: 0, messages: new Set<string>() };
+  try {
+    for (const until = Date.now() + DURATION; Date.now() < until; ) {
+      const r = bed.run([], program ? { program } : {});
+      if (r.code === 0) counts.ran++;
+      else {
+        counts.refused++;
+        counts.messages.add(r.stderr);
+      }
+      assert.equal(readdirSync(host), [], `made on the host: ${r.stderr}`);
+      assert.is(readFileSync('/proc/self/mountinfo', 'utf8'), mounts, 'mounted on the host');
+      await new Promise((next) => setImmediate(next));
+    }
+  } finally {
+    attacker.kill('SIGTERM');
+    await ended;
+  }
+  counts.turns = Number(turns);
+  return counts;
+}
+
+const ways: Record<string, string[]> = { 'with openat2': [], 'without openat2': ['openat2=38'] };
+
+for (const [way, rules] of Object.entries(ways)) {
+  const program = (bed: Bed) => (rules.length > 0 ? filtered(bed.dir, rules) : undefined);
+
+  test(
+    `CVE-2021-30465, ${way}: a mount target in a shared volume is swapped for a symlink to the host`,
+    onBed(async (bed) => {
+      const [volume, host] = [join(bed.dir, 'volume'), join(bed.dir, 'host')];
+      mkdirSync(volume);
+      mkdirSync(host);
+      bed.config.mounts.push(
+        { destination: '/volume', type: 'bind', source: volume, options: ['rbind'] },
+        { destination: '/volume/target', type: 'tmpfs', source: 'tmpfs' },
+      );
+      // What the container finds there is the tmpfs, or an empty directory of its own, never the host's.
+      bed.config.process.args = ['/bin/sh', '-c', 'exit 0'];
+      const counts = await besieged(bed, volume, 'target', host, program(bed));
+      assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
+      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
+      for (const message of counts.messages) assert.match(message, /\/mounts\/8 in config\.json/);
+    }),
+  );
+
+  test(
+    `CVE-2024-45310, ${way}: a directory above a missing mount target is swapped for a symlink to the host`,
+    onBed(async (bed) => {
+      const [volume, host] = [join(bed.dir, 'volume'), join(bed.dir, 'host')];
+      mkdirSync(volume);
+      mkdirSync(host);
+      bed.config.mounts.push(
+        { destination: '/volume', type: 'bind', source: volume, options: ['rbind'] },
+        { destination: '/volume/target/a/b/c', type: 'tmpfs', source: 'tmpfs' },
+        { destination: '/volume/target/a/b/file', type: 'bind', source: '/dev/null', options: ['bind'] },
+      );
+      const counts = await besieged(bed, volume, 'target', host, program(bed));
+      assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
+      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
+      for (const message of counts.messages) assert.match(message, /\/mounts\/[89] in config\.json/);
+    }),
+  );
+
+  test(
+    `CVE-2019-18837, CVE-2026-41579, ${way}: /dev of the image is swapped for a symlink to the host while nodes are made`,
+    onBed(async (bed) => {
+      const host = join(bed.dir, 'host');
+      mkdirSync(host);
+      // Without a mount of its own /dev is the image's.
+      bed.config.mounts = bed.config.mounts.filter((m) => !m.destination.startsWith('/dev'));
+      bed.config.root.readonly = false;
+      const counts = await besieged(bed, bed.rootfs, 'dev', host, program(bed));
+      assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
+      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
+    }),
+  );
+}
+
+test.run();
