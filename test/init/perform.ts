@@ -52,24 +52,25 @@ export const frame = (body: Uint8Array): Uint8Array => {
 export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
   encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
 
-let filterPath: string | undefined;
+const made = new Map<string, string>();
 
-/** Builds test/init/filter.c once; its path. */
-export function filter(): string {
-  if (filterPath) return filterPath;
-  const dir = join(top, 'build', 'test-filter');
+/** Builds test/init/NAME.c once; the program's path. */
+export function program(name: 'filter' | 'exchange'): string {
+  const known = made.get(name);
+  if (known) return known;
+  const dir = join(top, 'build', 'test-init');
   mkdirSync(dir, { recursive: true });
-  const path = join(dir, `filter-${process.pid}`);
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path, join(top, 'test', 'init', 'filter.c')]);
+  const path = join(dir, `${name}-${process.pid}`);
+  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path, join(top, 'test', 'init', `${name}.c`)]);
   process.on('exit', () => rmSync(path, { force: true }));
-  filterPath = path;
+  made.set(name, path);
   return path;
 }
 
 /** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
   const path = join(dir, `runt-${rules.join('-')}`);
-  writeFileSync(path, `#!/bin/sh\nexec ${filter()} ${rules.join(' ')} -- ${runtPath} "$@"\n`);
+  writeFileSync(path, `#!/bin/sh\nexec ${program('filter')} ${rules.join(' ')} -- ${runtPath} "$@"\n`);
   chmodSync(path, 0o755);
   return path;
 }
@@ -89,10 +90,10 @@ function frames(bytes: Buffer): Report[] {
 
 /** Runs runt-init in a mount, pid and uts namespace of its own, sends the plan and reads to the end. */
 export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome> {
-  const program = join(top, 'build', 'runt-init');
-  if (!existsSync(program)) throw new Error(`${program} is not built`);
-  const inner = [program, '3'];
-  const command = o.filter ? [filter(), ...o.filter, '--', ...inner] : inner;
+  const init = join(top, 'build', 'runt-init');
+  if (!existsSync(init)) throw new Error(`${init} is not built`);
+  const inner = [init, '3'];
+  const command = o.filter ? [program('filter'), ...o.filter, '--', ...inner] : inner;
   const namespaces = ['--mount', '--propagation', 'private', '--pid', '--uts', '--ipc', '--kill-child'];
   const child = spawn('unshare', [...namespaces, '--fork', ...command], {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe'],

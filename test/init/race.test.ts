@@ -1,45 +1,23 @@
 /** An attacker who changes the container's files while runt mounts on them: nothing may reach the host (CVE-2021-30465, CVE-2024-45310). */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../integration/bed.js';
-import { filtered } from './perform.js';
+import { filtered, program } from './perform.js';
 
 const test = needing('race', 'root', 'cc');
 const DURATION = 2500;
 
-/**
- * Exchanges names below `dir` as fast as it can, in a process of its own: `name` is by turns a directory, nothing, and
- * a symlink to `host`. It counts its turns on stdout when it gets SIGTERM.
- */
+/** Exchanges `dir/name`, a directory, with a symlink to `host`, in a process of its own that counts its turns. */
 function attack(dir: string, name: string, host: string): ChildProcess {
-  const program = `
-    const fs = require('node:fs');
-    process.chdir(${JSON.stringify(dir)});
-    const [name, host] = ${JSON.stringify([name, host])};
-    let turns = 0, stop = false;
-    process.on('SIGTERM', () => { stop = true; });
-    const quiet = (f) => { try { f(); } catch {} };
-    quiet(() => fs.symlinkSync(host, 'link'));
-    const turn = () => {
-      for (let i = 0; i < 200; i++) {
-        quiet(() => fs.mkdirSync(name));
-        quiet(() => fs.renameSync(name, 'aside'));
-        quiet(() => fs.renameSync('link', name));
-        quiet(() => fs.renameSync(name, 'link'));
-        quiet(() => fs.rmdirSync('aside'));
-        turns++;
-      }
-      if (stop) { process.stdout.write(String(turns)); process.exit(0); }
-      setImmediate(turn);
-    };
-    turn();`;
-  return spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (!existsSync(join(dir, name))) mkdirSync(join(dir, name));
+  symlinkSync(host, join(dir, 'link'));
+  return spawn(program('exchange'), [name, 'link'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 /** Creates containers for a while beside the attacker; how many came up, how many were refused, the attacker's turns. */
-async function besieged(bed: Bed, dir: string, name: string, host: string, program?: string) {
+async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
   const attacker = attack(dir, name, host);
   let turns = '';
   attacker.stdout?.on('data', (d) => {
@@ -50,7 +28,8 @@ async function besieged(bed: Bed, dir: string, name: string, host: string, progr
   const counts = { ran: 0, refused: 0, turns: 0, messages: new Set<string>() };
   try {
     for (const until = Date.now() + DURATION; Date.now() < until; ) {
-      const r = bed.run([], program ? { program } : {});
+      const r = bed.run([], runt ? { program: runt } : {});
+      assert.not.match(r.stderr, 'outside');
       if (r.code === 0) counts.ran++;
       else {
         counts.refused++;
@@ -71,7 +50,7 @@ async function besieged(bed: Bed, dir: string, name: string, host: string, progr
 const ways: Record<string, string[]> = { 'with openat2': [], 'without openat2': ['openat2=38'] };
 
 for (const [way, rules] of Object.entries(ways)) {
-  const program = (bed: Bed) => (rules.length > 0 ? filtered(bed.dir, rules) : undefined);
+  const runt = (bed: Bed) => (rules.length > 0 ? filtered(bed.dir, rules) : undefined);
 
   test(
     `CVE-2021-30465, ${way}: a mount target in a shared volume is swapped for a symlink to the host`,
@@ -81,11 +60,11 @@ for (const [way, rules] of Object.entries(ways)) {
       mkdirSync(host);
       bed.config.mounts.push(
         { destination: '/volume', type: 'bind', source: volume, options: ['rbind'] },
-        { destination: '/volume/target', type: 'tmpfs', source: 'tmpfs' },
+        { destination: '/volume/target', type: 'tmpfs', source: 'raced' },
       );
-      // What the container finds there is the tmpfs, or an empty directory of its own, never the host's.
-      bed.config.process.args = ['/bin/sh', '-c', 'exit 0'];
-      const counts = await besieged(bed, volume, 'target', host, program(bed));
+      // Wherever in the container it went: what is mounted outside of the root is not seen after the pivot.
+      bed.config.process.args = ['/bin/sh', '-c', 'grep -q raced /proc/self/mountinfo || echo outside >&2'];
+      const counts = await besieged(bed, volume, 'target', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
       assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
       for (const message of counts.messages) assert.match(message, /\/mounts\/8 in config\.json/);
@@ -103,7 +82,7 @@ for (const [way, rules] of Object.entries(ways)) {
         { destination: '/volume/target/a/b/c', type: 'tmpfs', source: 'tmpfs' },
         { destination: '/volume/target/a/b/file', type: 'bind', source: '/dev/null', options: ['bind'] },
       );
-      const counts = await besieged(bed, volume, 'target', host, program(bed));
+      const counts = await besieged(bed, volume, 'target', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
       assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
       for (const message of counts.messages) assert.match(message, /\/mounts\/[89] in config\.json/);
@@ -118,7 +97,7 @@ for (const [way, rules] of Object.entries(ways)) {
       // Without a mount of its own /dev is the image's.
       bed.config.mounts = bed.config.mounts.filter((m) => !m.destination.startsWith('/dev'));
       bed.config.root.readonly = false;
-      const counts = await besieged(bed, bed.rootfs, 'dev', host, program(bed));
+      const counts = await besieged(bed, bed.rootfs, 'dev', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
       assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
     }),
