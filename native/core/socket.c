@@ -1,7 +1,6 @@
 /* Unix sockets, descriptors sent over them, and waiting for them. */
 #include "core.h"
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,33 +83,4 @@ int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t da
   if (data_len == 0 || data_len > INT32_MAX)
     return -EINVAL;
   return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
-}
-
-int32_t runt_poll(const uint8_t *fds, uint32_t fds_len, uint8_t *ready, uint32_t ready_cap,
-                  int32_t timeout) {
-  enum { MOST = 64 };
-  struct pollfd list[MOST];
-  uint32_t count = fds_len / 4;
-  if (fds_len % 4 || count > MOST)
-    return -EINVAL;
-  if (ready_cap < count)
-    return -EOVERFLOW;
-  for (uint32_t i = 0; i < count; i++)
-    list[i] = (struct pollfd){.fd = get_i32(fds, i), .events = POLLIN};
-  int64_t end = timeout > 0 ? runt_monotonic() / 1000000 + timeout : 0;
-  int n;
-  while ((n = poll(list, count, timeout)) < 0 && errno == EINTR) {
-    if (timeout > 0) {
-      int64_t left = end - runt_monotonic() / 1000000;
-      timeout = left > 0 ? (int32_t)left : 0;
-    }
-  }
-  if (n < 0)
-    return -errno;
-  for (uint32_t i = 0; i < count; i++) {
-    if (list[i].revents & POLLNVAL)
-      return -EBADF;
-    ready[i] = list[i].revents != 0;
-  }
-  return n;
 }

@@ -189,7 +189,6 @@ int main(int argc, char **argv) {
   JS_SetPropertyStr(ctx, host, "env", environment(ctx));
   JSValue global = JS_GetGlobalObject(ctx);
   JS_SetPropertyStr(ctx, global, "runtHost", host);
-  JS_FreeValue(ctx, global);
 
   JSValue module = read_piece(ctx, &pieces[0]);
   if (JS_ResolveModule(ctx, module) < 0)
@@ -199,12 +198,20 @@ int main(int argc, char **argv) {
     die(ctx, JS_GetException(ctx));
   JSContext *at;
   int r;
-  while ((r = JS_ExecutePendingJob(rt, &at)) > 0)
-    ;
-  if (r < 0)
-    die(at, JS_GetException(at));
-  if (!JS_IsUndefined(rejected))
-    die(ctx, rejected);
+  JSValue turn = JS_GetPropertyStr(ctx, global, "runtTurn");
+  do {
+    while ((r = JS_ExecutePendingJob(rt, &at)) > 0)
+      ;
+    if (r < 0)
+      die(at, JS_GetException(at));
+    if (!JS_IsUndefined(rejected))
+      die(ctx, rejected);
+    /* Nothing to run: sleep until something that is waited for happens (src/sys/loop.ts). */
+    JSValue more = JS_Call(ctx, turn, JS_UNDEFINED, 0, NULL);
+    if (JS_IsException(more))
+      die(ctx, JS_GetException(ctx));
+    r = JS_VALUE_GET_BOOL(more);
+  } while (r);
   if (JS_PromiseState(ctx, done) == JS_PROMISE_REJECTED)
     die(ctx, JS_PromiseResult(ctx, done));
   put_text("runt: internal error: the command ended without a result\n");

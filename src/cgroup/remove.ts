@@ -2,6 +2,7 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { sleep } from '../sys/loop.js';
 import { isCgroup } from './facts.js';
 import { pidsIn } from './procs.js';
 
@@ -14,7 +15,7 @@ const deadline = 5_000;
  * dying process has left, so that is tried again, with longer and longer pauses, until the deadline (ms).
  * Throws ERR_CGROUP_BUSY when processes stay, ERR_CGROUP for any other failure, after having tried every path.
  */
-export function removeCgroups(paths: readonly string[], deadlineMs: number = deadline): void {
+export async function removeCgroups(paths: readonly string[], deadlineMs: number = deadline): Promise<void> {
   let left = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
   const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
   let failed: RuntError | undefined;
@@ -34,12 +35,10 @@ export function removeCgroups(paths: readonly string[], deadlineMs: number = dea
     });
     if (left.length === 0) break;
     if (native.monotonic() >= end) throw busy(left[0]!);
-    native.poll(nothing, nothing, pause);
+    await sleep(pause);
   }
   if (failed) throw failed;
 }
-
-const nothing = new Uint8Array(0);
 
 function busy(path: string): RuntError {
   const pids = pidsIn(path, true);

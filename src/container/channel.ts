@@ -1,6 +1,7 @@
 /** Frames to and from runt-init (docs/architecture.md, "The plan on the wire"). */
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
 
 /** A span of one operation, from a `trace` record: plan index, start and end on CLOCK_MONOTONIC in ns. */
 export interface Span {
@@ -32,16 +33,40 @@ export function sendFrame(fd: number, data: Uint8Array): void {
   native.write(fd, frame);
 }
 
-/** Reads the next report; blocks until there is one. */
-export function readReport(fd: number): Report {
-  const head = new Uint8Array(4);
-  if (!readFully(fd, head)) return { kind: 'eof' };
-  const length = new DataView(head.buffer).getUint32(0, true);
-  if (length > maxReport) throw broken(`a report of ${length} bytes`);
-  const data = new Uint8Array(length);
-  if (!readFully(fd, data)) throw broken('a cut report');
-  const fields = host.decode(data, length).split('\0');
-  fields.pop();
+/** The reading end of a channel to runt-init. */
+export class Reports {
+  private data = new Uint8Array(1024);
+  private length = 0;
+
+  constructor(readonly fd: number) {}
+
+  /** The next report; `eof` when the peer has ended, also when it was killed (ECONNRESET). */
+  async next(): Promise<Report> {
+    for (;;) {
+      const size = this.length < 4 ? 4 : 4 + new DataView(this.data.buffer).getUint32(0, true);
+      if (size > maxReport) throw broken(`a report of ${size} bytes`);
+      if (this.length >= 4 && this.length >= size) {
+        const fields = host.decode(this.data.subarray(4), size - 4).split('\0');
+        this.data.copyWithin(0, size, this.length);
+        this.length -= size;
+        fields.pop();
+        return parse(fields);
+      }
+      if (size > this.data.length) {
+        const larger = new Uint8Array(size);
+        larger.set(this.data);
+        this.data = larger;
+      }
+      await readable(this.fd);
+      const n = native.read(this.fd, this.data.subarray(this.length));
+      if (n > 0) this.length += n;
+      else if (this.length === 0) return { kind: 'eof' };
+      else throw broken('a cut report');
+    }
+  }
+}
+
+function parse(fields: string[]): Report {
   switch (fields[0]) {
     case 'created':
     case 'exec':
@@ -68,17 +93,6 @@ export function readReport(fd: number): Report {
     default:
       throw broken(`a report "${fields[0]}"`);
   }
-}
-
-/** Fills data; false at the end of file, also when it comes too early or the peer was killed (ECONNRESET). */
-function readFully(fd: number, data: Uint8Array): boolean {
-  let done = 0;
-  while (done < data.length) {
-    const n = native.read(fd, done === 0 ? data : data.subarray(done));
-    if (n <= 0) return false;
-    done += n;
-  }
-  return true;
 }
 
 const broken = (what: string): RuntError => new RuntError({ code: 'ERR_INTERNAL', message: `runt-init sent ${what}` });

@@ -35,7 +35,7 @@ export interface CreateOptions {
 export async function create(o: CreateOptions): Promise<void> {
   checkPreserved(o);
   const { launch, compiled } = await bringUp('create', o, true);
-  finish(o, launch, compiled);
+  await finish(o, launch, compiled);
   native.close(launch.pidfd);
 }
 
@@ -95,9 +95,14 @@ export async function bringUp(
 }
 
 /** Runs f; the facts of a failed operation become the error that a person reads. */
-export async function explained(command: string, id: string, compiled: CompiledBundle, f: () => void): Promise<void> {
+export async function explained(
+  command: string,
+  id: string,
+  compiled: CompiledBundle,
+  f: () => Promise<void>,
+): Promise<void> {
   try {
-    f();
+    await f();
   } catch (error) {
     if (!(error instanceof OpFailed)) throw error;
     const { failure } = await import('./failure.js');
@@ -106,7 +111,7 @@ export async function explained(command: string, id: string, compiled: CompiledB
 }
 
 /** Pid file and trace, the last things of a create; when they cannot be written the container is taken back. */
-export function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundle): void {
+export async function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundle): Promise<void> {
   try {
     if (o.pidFile !== undefined) {
       const r = native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid)));
@@ -125,7 +130,7 @@ export function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundl
         throw new RuntError({ code: 'ERR_IO', message: `create ${o.id}: write the trace`, path: o.trace, errno: -r });
     }
   } catch (error) {
-    launch.undo();
+    await launch.undo();
     throw error;
   }
 }

@@ -2,8 +2,9 @@
 import { removeCgroups } from '../cgroup/remove.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
 import { killAll } from './kill.js';
-import { awaitEnd, openProcess, statusOf } from './process.js';
+import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, removeStateDir } from './store.js';
 
 export interface DeleteOptions {
@@ -20,7 +21,7 @@ const deadline = 10_000;
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP … */
 export async function remove(o: DeleteOptions): Promise<void> {
   try {
-    await locked(o.root, o.id, async () => removeLocked(o));
+    await locked(o.root, o.id, () => removeLocked(o));
   } catch (error) {
     if (o.force && error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return;
     throw error;
@@ -37,7 +38,7 @@ function recordOf(o: DeleteOptions): ContainerRecord | undefined {
   }
 }
 
-function removeLocked(o: DeleteOptions): void {
+async function removeLocked(o: DeleteOptions): Promise<void> {
   const record = recordOf(o);
   if (!record) {
     removeStateDir(o.root, o.id);
@@ -53,7 +54,7 @@ function removeLocked(o: DeleteOptions): void {
   const pidfd = openProcess(record);
   if (pidfd >= 0) {
     native.pidfdSignal(pidfd, SIGKILL);
-    const ended = awaitEnd(pidfd, deadline);
+    const ended = await readable(pidfd, deadline);
     native.close(pidfd);
     if (!ended)
       throw new RuntError({
@@ -63,6 +64,6 @@ function removeLocked(o: DeleteOptions): void {
   }
   // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
   if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
-  removeCgroups(record.cgroups);
+  await removeCgroups(record.cgroups);
   removeStateDir(o.root, o.id);
 }

@@ -2,13 +2,14 @@
 import type { Op } from '../plan/ops.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { awaitEnd, endOf } from './process.js';
+import { readable } from '../sys/loop.js';
+import { endOf } from './process.js';
 
 /** ms; the helpers read two small files and write one. */
 const deadline = 10_000;
 
 /** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with what it said */
-export function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id: string): void {
+export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id: string): Promise<void> {
   const fail = (why: string, errno?: number): RuntError =>
     new RuntError({
       code: 'ERR_ID_MAP',
@@ -34,9 +35,9 @@ export function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id
     throw fail('it cannot be run', -child);
   }
   const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
-  const ended = awaitEnd(pidfd, deadline);
+  const ended = await readable(pidfd, deadline);
   if (!ended) native.pidfdSignal(pidfd, 9);
-  awaitEnd(pidfd, deadline);
+  if (!ended) await readable(pidfd, deadline);
   const end = endOf(pidfd);
   const said = new Uint8Array(4096);
   // The helper has ended, so this is all it said and then the end of file.

@@ -10,11 +10,12 @@ import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
+import { readable } from '../sys/loop.js';
 import { applyCgroupOp } from './cgroup.js';
-import { readReport, type Span, sendFrame } from './channel.js';
+import { Reports, type Span, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
 import { type Failed, OpFailed } from './op-failed.js';
-import { awaitEnd, endOf, processStat } from './process.js';
+import { endOf, processStat } from './process.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
 
 const SIGKILL = 9;
@@ -38,6 +39,7 @@ export class Launch {
   pid = 0;
   pidfd = -1;
   private sync = -1;
+  private reports = new Reports(-1);
   private startSocket = -1;
   private stateDir = false;
   private readonly cgroups: string[] = [];
@@ -50,42 +52,42 @@ export class Launch {
    * Performs the plan until runt-init waits for start, and saves the state "created".
    * @throws OpFailed, or a RuntError, after all was undone
    */
-  perform(): void {
+  async perform(): Promise<void> {
     const { plan } = this.input;
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
-      this.runtimeOps(0, first);
+      await this.runtimeOps(0, first);
       if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
-      this.await('created');
-      this.runtimeOps(first, plan.ops.length);
+      await this.await('created');
+      await this.runtimeOps(first, plan.ops.length);
       this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
       this.closeShared();
     } catch (error) {
-      this.undo();
+      await this.undo();
       throw error;
     }
   }
 
   /** Says start to an init without a start socket and waits for the execve. */
-  start(): void {
+  async start(): Promise<void> {
     try {
       this.told(native.write(this.sync, go), 'wait');
-      this.await('exec');
-      const last = readReport(this.sync);
+      await this.await('exec');
+      const last = await this.reports.next();
       if (last.kind === 'error') throw this.failed(last);
     } catch (error) {
-      this.undo();
+      await this.undo();
       throw error;
     }
   }
 
   /** Ends the process and removes cgroups and state; what cannot be removed does not hide the first error. */
-  undo(): void {
+  async undo(): Promise<void> {
     if (this.pidfd >= 0) {
       native.pidfdSignal(this.pidfd, SIGKILL);
-      awaitEnd(this.pidfd, endDeadline);
+      await readable(this.pidfd, endDeadline);
       endOf(this.pidfd);
       native.close(this.pidfd);
       this.pidfd = -1;
@@ -94,7 +96,7 @@ export class Launch {
     if (this.sync >= 0) native.close(this.sync);
     this.sync = -1;
     try {
-      removeCgroups(this.cgroups);
+      await removeCgroups(this.cgroups);
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
     } catch {
       // The first error is thrown by the caller.
@@ -111,59 +113,61 @@ export class Launch {
     this.startSocket = -1;
   }
 
-  private runtimeOps(from: number, to: number): void {
+  private async runtimeOps(from: number, to: number): Promise<void> {
     const { plan, trace } = this.input;
     for (let index = from; index < to; index++) {
       const op = plan.ops[index] as Op;
       if (ops[op.op].by !== 'runtime') continue;
       const start = trace ? native.monotonic() : 0n;
-      this.apply(op);
+      const slow = this.apply(op);
+      if (slow) await slow;
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
   }
 
-  private apply(op: Op): void {
+  /** Does one operation of the runtime's; a promise for the ones that wait. */
+  private apply(op: Op): Promise<void> | undefined {
     const { input } = this;
     switch (op.op) {
       case 'stateDir':
         makeStateDir(input.root, input.record.id);
         this.stateDir = true;
         save(input.root, input.record);
-        return;
+        return undefined;
       case 'startSocket': {
         const slash = op.path.lastIndexOf('/');
         const dir = this.ok(op, native.openAt(AT_FDCWD, op.path.slice(0, slash), 0, 0), 'open');
         const fd = native.unixListen(dir, op.path.slice(slash + 1), 8);
         native.close(dir);
         this.startSocket = this.ok(op, fd, 'bind');
-        return;
+        return undefined;
       }
       case 'openTree': {
         const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0);
         this.slots[Number(op.slot)] = this.ok(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
-        return;
+        return undefined;
       }
       case 'cgroupOpen':
         this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
-        return;
+        return undefined;
       case 'clone':
         this.clone(op);
-        return;
+        return undefined;
       case 'setGroupsPolicy':
         this.writeProc(op, 'setgroups', op.value);
-        return;
+        return undefined;
       case 'idMap':
-        if (op.helper) runIdMapHelper(op, this.pid, input.record.id);
-        else this.writeProc(op, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
-        return;
+        if (op.helper) return runIdMapHelper(op, this.pid, input.record.id);
+        this.writeProc(op, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
+        return undefined;
       case 'oomScoreAdj':
         this.writeProc(op, 'oom_score_adj', String(op.value));
-        return;
+        return undefined;
       case 'prlimit': {
         const { resource, soft, hard } = op;
         const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
         this.ok(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
-        return;
+        return undefined;
       }
       case 'cgroupCreate':
       case 'cgroupWrite':
@@ -172,8 +176,10 @@ export class Launch {
       case 'cgroupDevices': {
         const failed = applyCgroupOp(op, this.cgroups);
         if (failed) throw this.error(failed);
-        return;
+        return undefined;
       }
+      default:
+        return undefined;
     }
   }
 
@@ -183,6 +189,7 @@ export class Launch {
     this.ok(op, native.socketPair(pair), 'socketpair');
     const view = new DataView(pair.buffer);
     this.sync = view.getInt32(0, true);
+    this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
     const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
     const own = this.startSocket >= 0 ? [...this.slots, this.startSocket] : this.slots;
@@ -213,13 +220,13 @@ export class Launch {
   }
 
   /** Reads reports until the wanted one. */
-  private await(wanted: 'created' | 'exec'): void {
+  private async await(wanted: 'created' | 'exec'): Promise<void> {
     for (;;) {
-      const report = readReport(this.sync);
+      const report = await this.reports.next();
       if (report.kind === wanted) return;
       if (report.kind === 'trace') this.spans.push(...report.spans);
       else if (report.kind === 'error') throw this.failed(report);
-      else throw this.died();
+      else throw await this.died();
     }
   }
 
@@ -228,9 +235,9 @@ export class Launch {
     return this.error({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
   }
 
-  private died(): Error {
+  private async died(): Promise<Error> {
     const { command, record, spec } = this.input;
-    awaitEnd(this.pidfd, endDeadline);
+    await readable(this.pidfd, endDeadline);
     return endOf(this.pidfd).unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
   }
 

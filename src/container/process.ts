@@ -52,12 +52,6 @@ export function openProcess(record: ContainerRecord): number {
   return -1;
 }
 
-/** Waits until the process of a pidfd has ended. @returns false when it still runs after timeout ms */
-export function awaitEnd(pidfd: number, timeout: number): boolean {
-  const fds = new Uint8Array(new Int32Array([pidfd]).buffer);
-  return native.poll(fds, new Uint8Array(1), timeout) > 0;
-}
-
 /** How a child of ours ended. */
 export class End {
   constructor(

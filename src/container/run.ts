@@ -1,10 +1,11 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
 import { bringUp, type CreateOptions, checkPreserved, explained, finish } from './create.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
-import { awaitEnd, endOf } from './process.js';
+import { endOf } from './process.js';
 import { removeStateDir } from './store.js';
 
 export interface RunOptions extends CreateOptions {
@@ -29,13 +30,13 @@ export async function run(o: RunOptions): Promise<number> {
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const { launch, compiled } = await bringUp('run', o, false);
   await explained('run', o.id, compiled, () => launch.start());
-  finish(o, launch, compiled);
+  await finish(o, launch, compiled);
   if (o.detach) return 0;
-  const status = waitForEnd(launch, signals);
+  const status = await waitForEnd(launch, signals);
   if (!o.keep) {
     const { cgroups } = launch.input.record;
     if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
-    removeCgroups(cgroups);
+    await removeCgroups(cgroups);
     removeStateDir(o.root, o.id);
   }
   return status;
@@ -50,19 +51,13 @@ function forwarded(): bigint {
   return BigInt.asIntN(64, mask);
 }
 
-function waitForEnd(launch: Launch, signals: number): number {
-  const fds = new Uint8Array(new Int32Array([launch.pidfd, signals]).buffer);
-  const ready = new Uint8Array(2);
+/** Passes signals on until the process has ended. */
+async function waitForEnd(launch: Launch, signals: number): Promise<number> {
+  const ended = readable(launch.pidfd);
   const info = new Uint8Array(signalInfoSize);
-  for (;;) {
-    native.poll(fds, ready, -1);
-    if (ready[1]) {
-      const n = native.read(signals, info);
-      if (n === signalInfoSize) native.pidfdSignal(launch.pidfd, new DataView(info.buffer).getUint32(0, true));
-    }
-    if (ready[0]) {
-      awaitEnd(launch.pidfd, 0);
-      return endOf(launch.pidfd).status;
-    }
+  while (!(await Promise.race([ended, readable(signals).then(() => false)]))) {
+    const n = native.read(signals, info);
+    if (n === signalInfoSize) native.pidfdSignal(launch.pidfd, new DataView(info.buffer).getUint32(0, true));
   }
+  return endOf(launch.pidfd).status;
 }

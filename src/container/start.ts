@@ -5,7 +5,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { readReport } from './channel.js';
+import { Reports } from './channel.js';
 import { statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
@@ -43,9 +43,10 @@ export function start(o: StartOptions): Promise<void> {
 
 /** `exec`, then the end of the connection, is success. */
 async function awaitExec(connection: number, record: ContainerRecord): Promise<void> {
+  const reports = new Reports(connection);
   let said = false;
   for (;;) {
-    const report = readReport(connection);
+    const report = await reports.next();
     if (report.kind === 'exec') said = true;
     else if (report.kind === 'error') throw await execFailed(record, report);
     else if (report.kind === 'eof') {

@@ -3,7 +3,8 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, O_RDONLY } from '../sys/linux.js';
+import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
+import { sleep } from '../sys/loop.js';
 
 /** What runt remembers of a container; format version 1. */
 export interface ContainerRecord {
@@ -155,7 +156,11 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
     throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
   }
   try {
-    const r = native.flock(fd, LOCK_EX);
+    let r = native.flock(fd, LOCK_EX | LOCK_NB);
+    for (let pause = 1; r === -E.EAGAIN; pause = Math.min(2 * pause, 50)) {
+      await sleep(pause);
+      r = native.flock(fd, LOCK_EX | LOCK_NB);
+    }
     if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
     return await f();
   } finally {

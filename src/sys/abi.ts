@@ -278,14 +278,28 @@ export const abi = table({
     ],
     doc: 'sendmsg(2) with one descriptor as SCM_RIGHTS',
   },
-  poll: {
+
+  watch: {
     ret: 'i32',
     args: [
-      ['fds', 'buf'],
-      ['ready', 'out'],
+      ['fd', 'i32'],
+      ['id', 'i32'],
+    ],
+    doc: 'tells once, by ready or forward, when fd is readable or hung up; -EPERM for a regular file, which always is',
+  },
+  unwatch: { ret: 'i32', args: [['fd', 'i32']], doc: 'takes a watch back' },
+  ready: {
+    ret: 'i32',
+    args: [
+      ['ids', 'out'],
       ['timeout', 'i32'],
     ],
-    doc: 'poll(2) for POLLIN on fds (i32 each); ready gets one byte for each: 1 readable or hung up; timeout in ms, -1 none; how many',
+    doc: 'sleeps until something watched is ready: the ids (i32 each); how many, 0 after timeout ms (-1 none) or a signal',
+  },
+  forward: {
+    ret: 'i32',
+    args: [],
+    doc: 'starts the thread that writes the ids of what is ready to a pipe; its reading end',
   },
 
   // mounts that only the caller of runt may open

@@ -55,7 +55,11 @@ export class RuntError extends Error {
 
   constructor(facts: ErrorFacts) {
     const { message, cause, ...rest } = facts;
-    super(facts.errno === undefined ? message : `${message}: ${errnoName(facts.errno)} (${inSentence(errnoText(facts.errno))})`);
+    super(
+      facts.errno === undefined
+        ? message
+        : `${message}: ${errnoName(facts.errno)} (${inSentence(errnoText(facts.errno))})`,
+    );
     this.name = 'RuntError';
     if (cause !== undefined) this.cause = cause;
     this.code = rest.code;

@@ -12,6 +12,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
+  /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
+  readonly waiting?: (id: number, timeout: number) => void;
   /** string → UTF-8. */
   encode(text: string): Uint8Array;
 }

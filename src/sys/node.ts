@@ -1,9 +1,12 @@
 /** The Node.js host: librunt.so bound by koffi. Node only. */
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 import { type AbiType, abi, type Native } from './abi.js';
-import { type Host, setHost } from './host.js';
+import { check } from './error.js';
+import { type Host, native, setHost } from './host.js';
+import { pending, wake } from './loop.js';
 
 const cTypes: Record<AbiType, string[]> = {
   i32: ['int32_t'],
@@ -76,6 +79,38 @@ function bind(path: string): Native {
   return native as unknown as Native;
 }
 
+/**
+ * How Node.js waits: a thread of the library writes the ids of what is ready to a pipe that libuv reads. Both exist from the
+ * first wait on; the pipe keeps the process alive only while somebody waits.
+ */
+function forwarded(): (id: number, timeout: number) => void {
+  let pipe: Socket | undefined;
+  const timers = new Map<number, NodeJS.Timeout>();
+  const end = (id: number, ready: boolean) => {
+    clearTimeout(timers.get(id));
+    timers.delete(id);
+    wake(id, ready);
+    if (pending() === 0) pipe?.unref();
+  };
+  const open = (): Socket => {
+    const fd = check(native.forward(), { code: 'ERR_IO', message: 'start the thread that waits' });
+    const socket = new Socket({ fd, readable: true, writable: false });
+    let rest = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      const all = Buffer.concat([rest, chunk]);
+      const whole = all.length - (all.length % 4);
+      for (let i = 0; i < whole; i += 4) end(all.readInt32LE(i), true);
+      rest = all.subarray(whole);
+    });
+    return socket;
+  };
+  return (id, timeout) => {
+    pipe ??= open();
+    pipe.ref();
+    if (timeout >= 0) timers.set(id, setTimeout(end, timeout, id, false));
+  };
+}
+
 /** Loads the library and puts this host in force. `args` are those after the program's name. */
 export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Host {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -87,6 +122,7 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
     env: process.env,
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
     encode: (text) => encoder.encode(text),
+    waiting: forwarded(),
   };
   setHost(host);
   return host;

@@ -2,6 +2,7 @@
 import { main } from '../cli/main.js';
 import type { Native } from './abi.js';
 import { setHost } from './host.js';
+import { turn } from './loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
 interface Provided {
@@ -23,5 +24,7 @@ setHost({
   decode: provided.decode,
   encode: provided.encode,
 });
+// main.c calls this when nothing else is to be done.
+(globalThis as unknown as { runtTurn: () => boolean }).runtTurn = turn;
 // A rejection is left to main.c, which prints it and exits with 1.
 main().then((code) => provided.exit(code));

@@ -42,7 +42,7 @@ function inV2(script: string): Seen {
 const name = `runt-test-v2-${process.env.RUNT_TEST_V2 ? process.ppid : process.pid}`;
 
 /** The second half. */
-function insideV2(): Seen {
+async function insideV2(): Promise<Seen> {
   const facts = readCgroupFacts();
   const paths = cgroupPaths(facts, '/box/inner', 'unused', { rootless: false });
   const all = cgroupDirectories(paths);
@@ -74,14 +74,14 @@ function insideV2(): Seen {
     other: open(process.env.RUNT_TEST_NODE!),
   };
   writeFileSync(home, String(process.pid));
-  removeCgroups(made);
+  await removeCgroups(made);
   const left = all.filter((d) => existsSync(d));
   return { facts, ops: before, failed, own, pid: process.pid, left, ...seen };
 }
 
 if (process.env.RUNT_TEST_V2) {
   useNodeHost([]);
-  process.stdout.write(JSON.stringify(insideV2()));
+  process.stdout.write(JSON.stringify(await insideV2()));
 } else {
   const test = needing('cgroup v2 alone', 'root');
   const node = `/tmp/${name}-node`;

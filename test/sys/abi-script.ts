@@ -55,7 +55,8 @@ const sorted = (list: string): string => list.split('\0').filter(Boolean).sort()
 /** Waits until the child of a pidfd has ended; what waitPidfd says of it. */
 function wait(t: Transcript, pidfd: number): void {
   const out = new Uint8Array(16);
-  native.poll(ints(pidfd), new Uint8Array(1), 20000);
+  native.watch(pidfd, 1);
+  native.ready(new Uint8Array(4), 20000);
   t.call('waitPidfd', [pidfd, out]);
   t.note('how it ended', longs(out));
   t.call('waitPidfd', [pidfd, out]);
@@ -442,7 +443,8 @@ const cases: Record<Name, Case> = {
     t.call('unixConnect', [fd, 'c.sock']);
     const listener = native.unixListen(fd, 'c.sock', 1);
     const client = t.call('unixConnect', [fd, 'c.sock'], 'fd');
-    t.call('poll', [ints(listener), new Uint8Array(1), 0]);
+    native.watch(listener, 5);
+    t.call('ready', [new Uint8Array(4), 0]);
     native.close(listener);
     t.call('unixConnect', [fd, 'c.sock']);
     native.close(client);
@@ -464,26 +466,48 @@ const cases: Record<Name, Case> = {
     t.call('sendFd', [fd, 0, bytes('x')]);
     native.close(fd);
   },
-  poll(t) {
+  watch(t, _, file) {
     const pair = new Uint8Array(16);
     native.socketPair(pair);
     const [a, b] = longs(pair).map(Number) as [number, number];
-    const ready = new Uint8Array(2).fill(7);
-    t.call('poll', [ints(a, b), ready, 0]);
-    t.note('ready', ready);
-    native.write(a, bytes('x'));
-    t.call('poll', [ints(a, b), ready, -1]);
-    t.note('ready', ready);
-    native.close(b);
-    t.call('poll', [ints(a), ready, -1]);
+    t.call('watch', [a, 7]);
+    t.call('ready', [new Uint8Array(8), 0]);
+    native.write(b, bytes('x'));
+    const ids = new Uint8Array(8);
+    t.call('ready', [ids, 1000]);
+    t.note('id', new DataView(ids.buffer).getInt32(0, true));
+    // One-shot: told once, though the byte is still there; watched anew it is told again.
+    t.call('ready', [ids, 0]);
+    t.call('watch', [a, 8]);
+    t.call('ready', [ids, 1000]);
+    t.note('id', new DataView(ids.buffer).getInt32(0, true));
     native.close(a);
-    const before = native.monotonic();
-    t.call('poll', [ints(), ready, 20]);
-    t.note('waited', native.monotonic() - before >= 19_000_000n);
-    t.call('poll', [ints(9999), ready, 0]);
-    t.call('poll', [ints(0, 0, 0), ready, 0]);
-    t.call('poll', [new Uint8Array(3), ready, 0]);
-    t.call('poll', [new Uint8Array(65 * 4), new Uint8Array(65), 0]);
+    native.close(b);
+    t.call('watch', [9999, 1]);
+    t.call('watch', [-1, 1]);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('watch', [fd, 1]);
+    native.close(fd);
+    t.call('watch', ['1', 1]);
+  },
+  unwatch(t) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    t.call('unwatch', [a]);
+    native.watch(a, 3);
+    t.call('unwatch', [a]);
+    native.write(b, bytes('x'));
+    t.call('ready', [new Uint8Array(4), 0]);
+    native.close(a);
+    native.close(b);
+    t.call('unwatch', [-1]);
+  },
+  ready(t) {
+    t.call('ready', [new Uint8Array(3), 0]);
+    t.call('ready', [new Uint8Array(4), 0]);
+    t.call('ready', [new Uint8Array(4), 5]);
+    t.call('ready', [new Uint8Array(4)]);
   },
   openTree(t, dir) {
     native.close(t.call('openTree', [AT_FDCWD, dir, 0], 'fd'));
@@ -513,6 +537,20 @@ const cases: Record<Name, Case> = {
       t.note(json.slice(0, 60), JSON.stringify(text(out, t.call('wideIntegers', [bytes(json), out]))));
     }
     t.call('wideIntegers', [bytes('[18446744073709551615]'), new Uint8Array(10)]);
+  },
+  forward(t) {
+    const fd = t.call('forward', [], 'fd');
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    native.watch(a, 1234567);
+    native.write(b, bytes('x'));
+    const id = new Uint8Array(4);
+    t.note('bytes', native.read(fd, id));
+    t.note('id', new DataView(id.buffer).getInt32(0, true));
+    native.close(a);
+    native.close(b);
+    t.call('forward', [0]);
   },
 };
 

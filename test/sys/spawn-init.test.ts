@@ -34,8 +34,7 @@ function spawn(flags: number, keep: number[] = [], cgroup = -1): Child {
   }
   const pidfd = Number(new BigInt64Array(out.buffer)[0]);
   // clone returns once the child has left our memory, a moment before its exec is over: the arguments are in place then.
-  while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('runt-init'))
-    native.poll(ints(), new Uint8Array(0), 1);
+  while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('runt-init')) native.ready(new Uint8Array(4), 1);
   return {
     pid,
     pidfd,
@@ -43,7 +42,8 @@ function spawn(flags: number, keep: number[] = [], cgroup = -1): Child {
     status: (name) => new RegExp(`^${name}:\\t(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '',
     end() {
       native.close(ours);
-      assert.is(native.poll(ints(pidfd), new Uint8Array(1), 10000), 1, 'it ends with the runtime');
+      native.watch(pidfd, 1);
+      assert.is(native.ready(new Uint8Array(4), 10000), 1, 'it ends with the runtime');
       assert.is(native.waitPidfd(pidfd, new Uint8Array(16)), 1);
       native.close(pidfd);
     },

@@ -1,0 +1,95 @@
+/* Waiting: one epoll instance for the process. QuickJS sleeps in it; under Node.js a thread
+ * forwards what is ready through a pipe, so that no thread of Node's ever blocks here. */
+#include "core.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+static int instance = -1;
+
+static int epoll(void) {
+  if (instance < 0)
+    instance = epoll_create1(EPOLL_CLOEXEC);
+  return instance;
+}
+
+/* One-shot: it is told once and must be watched anew. A descriptor that is closed is forgotten by
+ * the kernel. */
+int32_t runt_watch(int32_t fd, int32_t id) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.fd = id};
+  if (epoll() < 0)
+    return -errno;
+  if (epoll_ctl(instance, EPOLL_CTL_ADD, fd, &event) == 0)
+    return 0;
+  if (errno != EEXIST)
+    return -errno;
+  return result(epoll_ctl(instance, EPOLL_CTL_MOD, fd, &event));
+}
+
+int32_t runt_unwatch(int32_t fd) {
+  if (epoll() < 0)
+    return -errno;
+  return result(epoll_ctl(instance, EPOLL_CTL_DEL, fd, NULL));
+}
+
+int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
+  enum { MOST = 64 };
+  struct epoll_event events[MOST];
+  if (epoll() < 0)
+    return -errno;
+  int room = data_cap / 4 < MOST ? (int)(data_cap / 4) : MOST;
+  if (room < 1)
+    return -EOVERFLOW;
+  int n = epoll_wait(instance, events, room, timeout);
+  if (n < 0)
+    return errno == EINTR ? 0 : -errno;
+  for (int i = 0; i < n; i++)
+    memcpy(data + 4 * i, &events[i].data.fd, 4);
+  return n;
+}
+
+/* The thread's whole life: it ends when the pipe has no reader. */
+static void *forward(void *argument) {
+  int pipe_end = (int)(intptr_t)argument;
+  uint8_t ids[64 * 4];
+  for (;;) {
+    int32_t n = runt_ready(ids, sizeof ids, -1);
+    if (n < 0)
+      break;
+    for (size_t done = 0, all = (size_t)n * 4; done < all;) {
+      ssize_t w = RETRY(write(pipe_end, ids + done, all - done));
+      if (w < 0)
+        goto end;
+      done += (size_t)w;
+    }
+  }
+end:
+  close(pipe_end);
+  return NULL;
+}
+
+int32_t runt_forward(void) {
+  int ends[2];
+  if (epoll() < 0 || pipe2(ends, O_CLOEXEC))
+    return -errno;
+  pthread_t thread;
+  pthread_attr_t small;
+  sigset_t all, old;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN + 16384);
+  pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+  /* Signals are for Node's threads. SIGPIPE is blocked too: a write to a pipe that is gone gives
+   * EPIPE. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  int error = pthread_create(&thread, &small, forward, (void *)(intptr_t)ends[1]);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  pthread_attr_destroy(&small);
+  if (!error)
+    return ends[0];
+  close(ends[0]);
+  close(ends[1]);
+  return -error;
+}
