@@ -31,7 +31,8 @@ int op_rootfs(const struct op *op) {
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
   struct mount_attributes private = {.propagation = MS_PRIVATE};
-  if (op->v[ROOTFS_PRIVATE].num && sys_mount_setattr(tree, 0, &private))
+  int late = op->v[ROOTFS_PRIVATE].num && sys_mount_setattr(tree, 0, &private);
+  if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
   int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (over < 0)
@@ -39,6 +40,9 @@ int op_rootfs(const struct op *op) {
   if (sys_move_mount(tree, over))
     return fail("move_mount", path);
   init.root = tree;
+  /* Before 5.12 only an attached mount can be changed. */
+  if (late && mount_on(tree, NULL, NULL, MS_PRIVATE, NULL))
+    return fail("mount", path);
   return 0;
 }
 
