@@ -3,9 +3,11 @@ import type { CgroupPaths } from '../cgroup/path.js';
 import { compile } from '../plan/compile.js';
 import type { CompileOptions, HostFacts } from '../plan/facts.js';
 import type { Plan } from '../plan/ops.js';
+import type { OwnSpan } from '../plan/trace.js';
 import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
 import type { Violation } from '../sys/error.js';
+import { native } from '../sys/host.js';
 import type { CreateOptions } from './create.js';
 import { readHostFacts } from './facts.js';
 
@@ -15,6 +17,8 @@ export interface CompiledBundle {
   readonly options: CompileOptions;
   readonly plan: Plan;
   readonly cgroups: CgroupPaths;
+  /** Spans of what was done here. */
+  readonly spans: readonly OwnSpan[];
 }
 
 /**
@@ -22,9 +26,12 @@ export interface CompiledBundle {
  * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export function compileBundle(o: CreateOptions, startSocket = true): CompiledBundle {
+  const times = [native.monotonic()];
   const { spec, warnings } = loadSpec(`${o.bundle}/config.json`);
   for (const warning of warnings) o.warn(text(warning));
+  times.push(native.monotonic());
   const facts = readHostFacts(o.rootless);
+  times.push(native.monotonic());
   const options: CompileOptions = {
     id: o.id,
     bundle: o.bundle,
@@ -34,7 +41,14 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     noNewKeyring: o.noNewKeyring,
     preserveFds: o.preserveFds,
   };
-  return { spec, facts, options, ...compile(spec, facts, options) };
+  const compiled = compile(spec, facts, options);
+  times.push(native.monotonic());
+  const spans = ['load and validate config.json', 'read what the host offers', 'compile the plan'].map((name, i) => ({
+    name,
+    start: times[i] as bigint,
+    end: times[i + 1] as bigint,
+  }));
+  return { spec, facts, options, spans, ...compiled };
 }
 
 function text({ pointer, value, expected }: Violation): string {

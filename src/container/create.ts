@@ -1,7 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { cgroupDirectories } from '../cgroup/path.js';
 import { rootfsPath } from '../plan/root.js';
-import { traceJson } from '../plan/trace.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
@@ -124,7 +123,8 @@ export async function finish(o: CreateOptions, launch: Launch, compiled: Compile
         });
     }
     if (o.trace !== undefined) {
-      const text = host.encode(traceJson(compiled.plan, launch.spans, []));
+      const { traceJson } = await import('../plan/trace.js');
+      const text = host.encode(traceJson(compiled.plan, launch.spans, compiled.spans));
       const r = native.writeFile(AT_FDCWD, o.trace, O_CREAT | O_TRUNC, 0o644, text);
       if (r < 0)
         throw new RuntError({ code: 'ERR_IO', message: `create ${o.id}: write the trace`, path: o.trace, errno: -r });

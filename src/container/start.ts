@@ -2,9 +2,9 @@
 import type { Op } from '../plan/ops.js';
 import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
-import { RuntError } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { Reports } from './channel.js';
 import { statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
@@ -21,6 +21,7 @@ export function start(o: StartOptions): Promise<void> {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created') throw wrongStatus(o.id, status);
+    const times = [native.monotonic()];
     const dir = native.openAt(AT_FDCWD, `${o.root}/${o.id}`, 0, 0);
     const connection = native.unixConnect(dir, startSocket);
     native.close(dir);
@@ -33,23 +34,39 @@ export function start(o: StartOptions): Promise<void> {
       });
     }
     try {
-      await awaitExec(connection, record);
+      await awaitExec(connection, record, times);
     } finally {
       native.close(connection);
     }
     native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
+    if (o.trace !== undefined) await writeTrace(o.trace, times);
   });
 }
 
+/** The container runs by now: a trace that cannot be written is an error that leaves it running. */
+async function writeTrace(path: string, times: readonly bigint[]): Promise<void> {
+  const { traceJson } = await import('../plan/trace.js');
+  const names = ['connect to the start socket', 'prepare the process', 'execve'];
+  const spans = names.map((name, i) => ({ name, start: times[i] as bigint, end: times[i + 1] as bigint }));
+  const text = host.encode(traceJson({ version: 1, ops: [] }, [], spans));
+  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC, 0o644, text);
+  check(r, { code: 'ERR_IO', message: 'write the trace', path });
+}
+
 /** `exec`, then the end of the connection, is success. */
-async function awaitExec(connection: number, record: ContainerRecord): Promise<void> {
+async function awaitExec(connection: number, record: ContainerRecord, times: bigint[]): Promise<void> {
+  times.push(native.monotonic());
   const reports = new Reports(connection);
   let said = false;
   for (;;) {
     const report = await reports.next();
-    if (report.kind === 'exec') said = true;
-    else if (report.kind === 'error') throw await execFailed(record, report);
-    else if (report.kind === 'eof') {
+    if (report.kind === 'exec') {
+      said = true;
+      times.push(native.monotonic());
+    }
+    if (report.kind === 'error') throw await execFailed(record, report);
+    if (report.kind === 'eof') {
+      times.push(native.monotonic());
       if (said) return;
       throw new RuntError({
         code: 'ERR_INIT_DIED',
