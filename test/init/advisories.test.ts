@@ -215,7 +215,7 @@ test(
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
     bed.config.linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
     bed.config.linux.resources = {};
-    for (const m of bed.config.mounts) m.options = m.options?.filter((o) => o !== 'gid=5');
+    for (const m of bed.config.mounts) if (m.options) m.options = m.options.filter((o) => o !== 'gid=5');
     const mount = bed.config.mounts.find((m) => m.type === 'cgroup');
     if (mount) mount.options = ['nosuid', 'noexec', 'nodev'];
     chownSync(bed.dir, 1000, 1000);

@@ -38,7 +38,8 @@ export interface Performing {
   /** Bytes `g` to send after the plan; then, when `hangUp`, the runtime's end is closed. */
   words?: number;
   hangUp?: boolean;
-  env?: Record<string, string>;
+  /** A process in whose mount namespace it starts, with mounts as they are shared there. */
+  inside?: number;
 }
 
 export const frame = (body: Uint8Array): Uint8Array => {
@@ -94,12 +95,14 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
   if (!existsSync(init)) throw new Error(`${init} is not built`);
   const inner = [init, '3'];
   const command = o.filter ? [program('filter'), ...o.filter, '--', ...inner] : inner;
-  const namespaces = ['--mount', '--propagation', 'private', '--pid', '--uts', '--ipc', '--kill-child'];
-  const child = spawn('unshare', [...namespaces, '--fork', ...command], {
+  const propagation = o.inside === undefined ? 'private' : 'unchanged';
+  const namespaces = ['--mount', '--propagation', propagation, '--pid', '--uts', '--ipc', '--kill-child', '--fork'];
+  const enter = o.inside === undefined ? [] : ['nsenter', '--mount', '--target', String(o.inside), '--'];
+  const [file = '', ...args] = [...enter, 'unshare', ...namespaces, ...command];
+  const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
     timeout: 20_000,
     killSignal: 'SIGKILL',
-    env: o.env ?? {},
   });
   const sync = child.stdio[3] as import('node:net').Socket;
   const heard: Buffer[] = [];
