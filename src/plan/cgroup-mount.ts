@@ -46,7 +46,7 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
           fstype: 'cgroup2',
           source: m.mount.source ?? 'cgroup',
           options: settings.data,
-          attrs,
+          attrs: guarded,
           propagation,
           inheritMode: 0,
         },
