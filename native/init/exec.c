@@ -75,8 +75,16 @@ static void drop(int *fd) {
   *fd = -1;
 }
 
+/* The user at the other end of a socket, as this user namespace sees it: whoever made the pair, or
+ * connected. Users that it has no id for are all the same one (overflowuid). */
+static uid_t peer_of(int socket) {
+  struct ucred peer = {.uid = UINT32_MAX};
+  socklen_t length = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) ? UINT32_MAX : peer.uid;
+}
+
 /* Safe: who may connect is decided by the state directory (0700, of the runtime's user), which the
- * socket lies in. */
+ * socket lies in, and it must be that user, or root (CVE-2020-15257). */
 int op_wait(const struct op *op) {
   (void)op;
   /* Nothing of the host stays open while it waits (CVE-2016-9962). */
@@ -92,12 +100,18 @@ int op_wait(const struct op *op) {
     _exit(0); /* the runtime ended before it had noted that the container exists */
   if (init.start_socket < 0)
     return 0;
-  close(init.report);
-  do
+  uid_t creator = peer_of(init.report);
+  for (;;) {
+    drop(&init.report);
     init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);
-  while (init.report < 0 && (errno == EINTR || errno == ECONNABORTED));
-  if (init.report < 0)
-    _exit(1);
+    if (init.report < 0 && errno != EINTR && errno != ECONNABORTED)
+      _exit(1);
+    if (init.report < 0)
+      continue;
+    uid_t peer = peer_of(init.report);
+    if (peer == creator || (peer == 0 && !init.user_namespace))
+      break;
+  }
   close(init.start_socket);
   init.start_socket = -1;
   return 0;

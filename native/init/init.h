@@ -79,6 +79,10 @@ int set_propagation(int fd, const struct value *list);
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
 
+/* supervise.c: the second mode. Returns the exit status. */
+#define SUPERVISE_MAGIC "runt-supervise-1"
+int supervise(const char *data, size_t length);
+
 /* The operations, one function each; 0, or -1 after fail(). */
 int op_keep_fds(const struct op *op);
 int op_procfs(const struct op *op);

@@ -133,6 +133,9 @@ int main(int argc, char **argv) {
   struct plan plan;
   size_t length;
   const char *data = receive_plan(&length);
+  if (data && length > sizeof SUPERVISE_MAGIC &&
+      !memcmp(data, SUPERVISE_MAGIC, sizeof SUPERVISE_MAGIC))
+    return supervise(data, length);
   if (!data || plan_open(data, length, &plan) || take_slots(&plan)) {
     fail_with(EBADMSG, "plan", "it cannot be decoded");
     report_failure(0);
