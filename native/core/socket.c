@@ -84,3 +84,62 @@ int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t da
     return -EINVAL;
   return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
 }
+
+int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const uint8_t *data,
+                     uint32_t data_len) {
+  enum { MOST = 250 };
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MOST * sizeof(int))];
+  } control;
+  /* On a stream descriptors travel with a byte; without one they would be lost silently. */
+  if (fds_len % 4 || fds_len > MOST * 4 || data_len == 0 || data_len > INT32_MAX)
+    return -EINVAL;
+  struct iovec part = {(void *)(uintptr_t)data, data_len};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (fds_len) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(fds_len);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(fds_len);
+    memcpy(CMSG_DATA(c), fds, fds_len);
+  }
+  return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
+}
+
+int32_t runt_receiveFds(int32_t socket, uint8_t *data, uint32_t data_cap, uint8_t *fds,
+                        uint32_t fds_cap) {
+  enum { MOST = 250 };
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MOST * sizeof(int))];
+  } control;
+  struct iovec part = {data, data_cap};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  ssize_t n = RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+  if (n < 0)
+    return -errno;
+  uint32_t room = fds_cap / 4, count = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+      continue;
+    uint32_t came = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / 4);
+    for (uint32_t i = 0; i < came; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(c) + i * 4, 4);
+      if (count < room)
+        memcpy(fds + 4 * count++, &fd, 4);
+      else
+        close(fd); /* more than was asked for must not leak */
+    }
+  }
+  for (int none = -1; count < room; count++)
+    memcpy(fds + 4 * count, &none, 4);
+  return (int32_t)n;
+}

@@ -279,6 +279,24 @@ export const abi = table({
     doc: 'sendmsg(2) with one descriptor as SCM_RIGHTS',
   },
 
+  sendFds: {
+    ret: 'i32',
+    args: [
+      ['socket', 'i32'],
+      ['fds', 'buf'],
+      ['data', 'buf'],
+    ],
+    doc: 'sendmsg(2) with descriptors (i32 each, at most 250) as SCM_RIGHTS beside the data; bytes sent',
+  },
+  receiveFds: {
+    ret: 'i32',
+    args: [
+      ['socket', 'i32'],
+      ['data', 'out'],
+      ['fds', 'out'],
+    ],
+    doc: 'recvmsg(2): data, and the descriptors that came with it (i32 each, close-on-exec; -1 in what is left of fds); bytes received',
+  },
   watch: {
     ret: 'i32',
     args: [

@@ -466,6 +466,44 @@ const cases: Record<Name, Case> = {
     t.call('sendFd', [fd, 0, bytes('x')]);
     native.close(fd);
   },
+  sendFds(t, _, file) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('sendFds', [a, ints(fd, fd), bytes('two')]);
+    t.call('sendFds', [a, ints(), bytes('none')]);
+    t.call('sendFds', [a, ints(fd), new Uint8Array(0)]);
+    t.call('sendFds', [a, new Uint8Array(3), bytes('x')]);
+    t.call('sendFds', [a, ints(9999), bytes('x')]);
+    t.call('sendFds', [a, new Uint8Array(251 * 4), bytes('x')]);
+    native.close(b);
+    t.call('sendFds', [a, ints(), bytes('x')]);
+    native.close(a);
+    native.close(fd);
+  },
+  receiveFds(t, _, file) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    native.sendFds(a, ints(fd, fd), bytes('two'));
+    const data = new Uint8Array(8);
+    const fds = new Uint8Array(12);
+    t.call('receiveFds', [b, data, fds]);
+    const view = new DataView(fds.buffer);
+    const got = new Uint8Array(16);
+    t.note('content', text(got, native.read(view.getInt32(0, true), got)));
+    t.note('the rest', view.getInt32(8, true));
+    t.note('close-on-exec', /flags:\s+02/.test(procText(`/proc/self/fdinfo/${view.getInt32(4, true)}`)));
+    native.close(view.getInt32(0, true));
+    native.close(view.getInt32(4, true));
+    native.close(a);
+    t.call('receiveFds', [b, data, new Uint8Array(0)]);
+    native.close(b);
+    native.close(fd);
+    t.call('receiveFds', [-1, data, fds]);
+  },
   watch(t, _, file) {
     const pair = new Uint8Array(16);
     native.socketPair(pair);
