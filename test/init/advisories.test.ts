@@ -141,7 +141,21 @@ test(
     assert.is(statSync(socket).mode & 0o7777, 0o600);
     assert.is(statSync(join(bed.root, bed.id)).mode & 0o7777, 0o700);
     assert.not.match(readFileSync('/proc/net/unix', 'utf8'), `@${bed.root}`);
-    assert.is(bed.delete('--force').code, 0);
+    // Even one who is let through to the socket cannot say start.
+    for (const path of [bed.root, join(bed.root, bed.id)]) chmodSync(path, 0o755);
+    chmodSync(socket, 0o666);
+    const say = `require('node:net').connect(${JSON.stringify(socket)}).on('close', () => console.log('closed')).resume()`;
+    const stranger = spawnSync(process.execPath, ['-e', say], {
+      uid: 1000,
+      gid: 1000,
+      timeout: 5000,
+      encoding: 'utf8',
+    });
+    assert.is(stranger.stdout, 'closed\n', stranger.stderr);
+    assert.is(bed.state().status, 'created');
+    assert.is(bed.start().code, 0);
+    bed.until('stopped');
+    assert.is(bed.delete().code, 0);
   }),
 );
 
