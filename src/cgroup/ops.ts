@@ -5,7 +5,7 @@ import { RuntError } from '../sys/error.js';
 import { deviceList, v1DeviceOps, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
 import type { CgroupPaths } from './path.js';
-import { type Setting, unsupported } from './setting.js';
+import type { Setting } from './setting.js';
 import { v1Settings } from './v1.js';
 import { v2Settings } from './v2.js';
 
@@ -34,7 +34,7 @@ export interface CgroupOps {
 
 /**
  * The operations for `linux.resources` in the cgroups of `paths`.
- * Throws ERR_UNSUPPORTED for what runt does not apply (yet), ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
+ * Throws ERR_UNSUPPORTED for what the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
  * ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write, ERR_CGROUP_VALUE for values
  * that contradict each other.
  */
@@ -45,7 +45,6 @@ export function cgroupOps(
   options: CgroupOpsOptions,
 ): CgroupOps {
   const asked = resources ?? {};
-  refuseLater(asked, at);
   const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
   return {
     before,
@@ -68,12 +67,15 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
     }
   }
   if (paths.unified?.writable) ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path: paths.unified.path });
-  for (const setting of v1Settings(asked, at)) {
+  const [inV1, inUnified] = split(facts, asked);
+  const unifiedSettings = v2Settings(inUnified, at);
+  for (const setting of v1Settings(inV1, at)) {
     const place = paths.v1.find((p) => p.hierarchy.controllers.includes(setting.controller));
     if (!place) throw noController(setting, facts);
     if (!place.writable) throw notDelegated(setting, place.path);
-    ops.push({ op: 'cgroupWrite', at: setting.at, path: `${place.path}/${setting.file}`, value: setting.value });
+    ops.push(settingOp(setting, place.path));
   }
+  if (unifiedSettings.length > 0) ops.push(...unifiedOps(facts, paths, unifiedSettings));
   if (!options.rootless) {
     const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
     if (place) ops.push(...v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
@@ -100,7 +102,7 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   const ops: Op[] = [
     { op: 'cgroupCreate', at: '/linux/cgroupsPath', path },
     { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
-    ...settings.map((s): Op => ({ op: 'cgroupWrite', at: s.at, path: `${path}/${s.file}`, value: s.value })),
+    ...settings.map((s) => settingOp(s, path)),
   ];
   if (!options.rootless) {
     const list = deviceList(resources.devices, `${at}/devices`, options.devices);
@@ -109,22 +111,47 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   return ops;
 }
 
-/** Resources that a later version applies: refused by name, unless they say nothing. */
-function refuseLater(r: Resources, at: string): void {
-  const says = (v: unknown): boolean =>
-    v !== undefined && v !== null && v !== 0 && !(typeof v === 'object' && Object.values(v).every((x) => !says(x)));
-  if (says(r.blockIO))
-    throw unsupported(`${at}/blockIO`, r.blockIO, 'block I/O limits are not applied by this version');
-  if (r.hugepageLimits?.length) {
-    throw unsupported(`${at}/hugepageLimits`, r.hugepageLimits, 'huge page limits are not applied by this version');
+/** One value as the operation that writes it into the cgroup at `directory`. */
+export function settingOp(s: Setting, directory: string): Op {
+  const { at, value } = s;
+  if (s.others || s.optional) {
+    const all = [{ file: s.file, value }, ...(s.others ?? [])];
+    return {
+      op: 'cgroupWriteFirst',
+      at,
+      paths: all.map((x) => `${directory}/${x.file}`),
+      values: all.map((x) => x.value),
+      required: s.optional ? 0 : 1,
+    };
   }
-  if (says(r.network)) {
-    throw unsupported(`${at}/network`, r.network, 'network classes and priorities are not applied by this version');
-  }
-  if (says(r.rdma)) throw unsupported(`${at}/rdma`, r.rdma, 'RDMA limits are not applied by this version');
+  if (s.file.startsWith('cpu.rt_')) return { op: 'cgroupRealtime', at, path: directory, file: s.file, value };
+  return { op: 'cgroupWrite', at, path: `${directory}/${s.file}`, value };
 }
 
-function noController(setting: Setting, facts: CgroupFacts): RuntError {
+/** Hybrid: huge pages and RDMA can be controllers of the v2 hierarchy beside the others. What goes to v1, what there. */
+export function split(facts: CgroupFacts, r: Resources): readonly [v1: Resources, unified: Resources] {
+  const [v1, unified]: [Resources, Resources] = [{ ...r }, {}];
+  const there = (controller: string) => facts.unified?.controllers.includes(controller) === true;
+  if (r.hugepageLimits && there('hugetlb')) {
+    unified.hugepageLimits = r.hugepageLimits;
+    delete v1.hugepageLimits;
+  }
+  if (r.rdma && there('rdma')) {
+    unified.rdma = r.rdma;
+    delete v1.rdma;
+  }
+  return [v1, unified];
+}
+
+/** Hybrid: the values in the v2 hierarchy. */
+function unifiedOps(facts: CgroupFacts, paths: CgroupPaths, settings: readonly Setting[]): Op[] {
+  const { path, mountPoint: top, writable } = paths.unified!;
+  if (!writable) throw notDelegated(settings[0]!, path);
+  const required = facts.unified!.controllers.filter((c) => settings.some((s) => s.controller === c));
+  return [{ op: 'cgroupControllers', at, path, top, required, wanted: [] }, ...settings.map((s) => settingOp(s, path))];
+}
+
+export function noController(setting: Setting, facts: CgroupFacts): RuntError {
   const have = facts.layout === 'v2' ? facts.unified!.controllers : facts.v1.map(hierarchyName);
   return new RuntError({
     code: 'ERR_CGROUP_CONTROLLER',

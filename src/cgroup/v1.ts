@@ -1,38 +1,45 @@
 /** `linux.resources` as files of cgroup v1, in an order that a new cgroup takes them (kernel: admin-guide/cgroup-v1). */
 import type { Cpu, Memory, Resources } from '../spec/types.js';
-import { badValue, isSet, type Setting, unsupported } from './setting.js';
+import { v1BlockIo } from './block-io.js';
+import { hugepageSettings, networkSettings, rdmaSettings } from './device-limits.js';
+import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
 
 /**
  * Settings in the order to write them. Limits before what is bounded by them: memory before memory and swap, the
  * period before the quota, the quota before the burst, shares before idle (an idle group takes no shares).
- * Throws ERR_UNSUPPORTED, ERR_CGROUP_VALUE.
+ * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED, ERR_CGROUP_VALUE.
  */
-export function v1Settings(resources: Resources, at: string): Setting[] {
-  const { memory, cpu, pids, unified } = resources;
+export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
+  const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   if (unified && Object.keys(unified).length > 0) {
     throw unsupported(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
   }
   const settings: Setting[] = [];
-  if (memory) settings.push(...memorySettings(memory, `${at}/memory`));
+  if (memory) settings.push(...memorySettings(memory, `${at}/memory`, live));
   if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`));
-  if (pids?.limit !== undefined && pids.limit !== null) {
+  if (isSet(pids?.limit)) {
     const value = pids.limit < 0 ? 'max' : String(pids.limit);
     settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
   }
+  if (blockIO) settings.push(...v1BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) settings.push(...hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, false));
+  if (rdma) settings.push(...rdmaSettings(rdma, `${at}/rdma`));
+  if (network) settings.push(...networkSettings(network, `${at}/network`));
   return settings;
 }
 
 /**
- * `checkBeforeUpdate` has nothing to compare with here: a new cgroup uses no memory. Kernels since 5.11 account
+ * `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. Kernels since 5.11 account
  * memory for the whole hierarchy always, and refuse the opposite.
  */
-function memorySettings(m: Memory, at: string): Setting[] {
+function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
   if (isSet(m.limit) && isSet(m.swap) && m.swap > 0 && (m.limit < 0 || m.swap < m.limit)) {
     throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
-  if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit)) {
+  if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit) && !live) {
     throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
   }
+  if (live) checkUsage(m, at, live, 'memory.usage_in_bytes');
   if (m.useHierarchy === false) {
     throw unsupported(`${at}/useHierarchy`, false, 'the kernel (5.11 and later) always accounts memory hierarchically');
   }
@@ -44,6 +51,11 @@ function memorySettings(m: Memory, at: string): Setting[] {
   if (isSet(m.kernelTCP)) add('kernelTCP', 'kmem.tcp.limit_in_bytes', m.kernelTCP);
   if (isSet(m.limit)) add('limit', 'limit_in_bytes', m.limit);
   if (isSet(m.swap)) add('swap', 'memsw.limit_in_bytes', m.swap);
+  else if (isSet(m.limit) && m.limit < 0) {
+    // No limit of memory: a limit of memory and swap together would still be one (as runc).
+    const file = 'memory.memsw.limit_in_bytes';
+    settings.push({ controller: 'memory', file, value: '-1', at: `${at}/limit`, optional: true });
+  }
   if (isSet(m.reservation)) add('reservation', 'soft_limit_in_bytes', m.reservation);
   if (m.swappiness !== undefined && m.swappiness !== null) add('swappiness', 'swappiness', m.swappiness);
   if (m.disableOOMKiller) add('disableOOMKiller', 'oom_control', 1);

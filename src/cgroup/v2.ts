@@ -1,21 +1,33 @@
 /** `linux.resources` as files of cgroup v2 (kernel: admin-guide/cgroup-v2). The config speaks v1: values are converted. */
 import type { Cpu, Int, Memory, Resources } from '../spec/types.js';
-import { badValue, isSet, type Setting, unsupported } from './setting.js';
+import { v2BlockIo } from './block-io.js';
+import { hugepageSettings, rdmaSettings } from './device-limits.js';
+import { badValue, below, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
 
 /**
  * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec asks.
- * Throws ERR_UNSUPPORTED for what v2 has no file for, ERR_CGROUP_VALUE.
+ * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED for what v2 has no file for,
+ * ERR_CGROUP_VALUE.
  */
-export function v2Settings(resources: Resources, at: string): Setting[] {
-  const { memory, cpu, pids, unified } = resources;
+export function v2Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
+  const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   const settings: Setting[] = [];
-  if (memory) settings.push(...memorySettings(memory, `${at}/memory`));
-  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`));
-  if (pids?.limit !== undefined && pids.limit !== null) {
+  if (memory) settings.push(...memorySettings(memory, `${at}/memory`, live));
+  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`, live));
+  if (isSet(pids?.limit)) {
     settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
   }
+  if (blockIO) settings.push(...v2BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) settings.push(...hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
+  if (rdma) settings.push(...rdmaSettings(rdma, `${at}/rdma`));
+  if (isSet(network?.classID)) {
+    throw unsupported(`${at}/network/classID`, network.classID, 'cgroup v2 has no network classes');
+  }
+  if (network?.priorities?.length) {
+    throw unsupported(`${at}/network/priorities`, network.priorities, 'cgroup v2 has no network priorities');
+  }
   for (const [file, value] of Object.entries(unified ?? {})) {
-    const pointer = `${at}/unified/${file.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = below(`${at}/unified`, file);
     const dot = file.indexOf('.');
     if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
       throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
@@ -30,8 +42,8 @@ function limit(value: Int): string {
   return value < 0 ? 'max' : String(value);
 }
 
-/** `checkBeforeUpdate` has nothing to compare with here: a new cgroup uses no memory. */
-function memorySettings(m: Memory, at: string): Setting[] {
+/** `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. */
+function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
   const none = (key: keyof Memory, why: string): never => {
     throw unsupported(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
   };
@@ -46,27 +58,42 @@ function memorySettings(m: Memory, at: string): Setting[] {
   const settings: Setting[] = [];
   const add = (key: keyof Memory, file: string, value: string) =>
     settings.push({ controller: 'memory', file: `memory.${file}`, value, at: `${at}/${key}` });
-  const swap = swapMax(m, at);
-  if (swap !== undefined) add('swap', 'swap.max', swap);
+  if (live) checkUsage(m, at, live, 'memory.current');
+  const swap = swapMax(m, at, live);
+  if (swap !== undefined) {
+    // Where swap is not accounted, there is none to limit.
+    const optional = swap === 'max' || swap === '0';
+    const key = isSet(m.swap) ? 'swap' : 'limit';
+    settings.push({
+      controller: 'memory',
+      file: 'memory.swap.max',
+      value: swap,
+      at: `${at}/${key}`,
+      ...(optional && { optional }),
+    });
+  }
   if (isSet(m.limit)) add('limit', 'max', limit(m.limit));
   if (isSet(m.reservation)) add('reservation', 'low', limit(m.reservation));
   return settings;
 }
 
 /** v1 limits memory and swap together, v2 swap alone: the difference. */
-function swapMax(m: Memory, at: string): string | undefined {
-  if (!isSet(m.swap)) return undefined;
+function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | undefined {
+  // No limit of memory: none of memory and swap together either (as runc).
+  if (!isSet(m.swap)) return isSet(m.limit) && m.limit < 0 ? 'max' : undefined;
   if (m.swap < 0) return 'max';
-  if (!isSet(m.limit) || m.limit < 0) {
+  const now = isSet(m.limit) ? undefined : live?.read('memory.max');
+  const memory = isSet(m.limit) ? m.limit : now && now !== 'max' ? BigInt(now) : -1;
+  if (memory < 0) {
     throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
   }
-  if (m.swap < m.limit) {
+  if (m.swap < memory) {
     throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
-  return String(BigInt(m.swap) - BigInt(m.limit));
+  return String(BigInt(m.swap) - BigInt(memory));
 }
 
-function cpuSettings(c: Cpu, at: string): Setting[] {
+function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[] {
   for (const key of ['realtimeRuntime', 'realtimePeriod'] as const) {
     if (isSet(c[key])) throw unsupported(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
   }
@@ -81,8 +108,10 @@ function cpuSettings(c: Cpu, at: string): Setting[] {
   if (isSet(c.shares)) add('shares', 'cpu.weight', cpuWeight(c.shares));
   if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
   if (isSet(c.quota) || isSet(c.period)) {
-    const quota = isSet(c.quota) && c.quota > 0 ? String(c.quota) : 'max';
-    const period = isSet(c.period) ? c.period : 100000;
+    // A live cgroup keeps the half that is not given.
+    const [oldQuota, oldPeriod] = (live?.read('cpu.max') ?? '').split(' ');
+    const quota = isSet(c.quota) ? limit(c.quota) : oldQuota || 'max';
+    const period = isSet(c.period) ? c.period : oldPeriod || 100000;
     add(isSet(c.quota) ? 'quota' : 'period', 'cpu.max', `${quota} ${period}`);
   }
   if (c.burst !== undefined && c.burst !== null) add('burst', 'cpu.max.burst', c.burst);

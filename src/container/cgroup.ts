@@ -1,23 +1,38 @@
 /** The runtime's cgroup operations of a plan, done through cgroupfs. */
 import { deviceFilter } from '../cgroup/device-filter.js';
+import { pidsIn } from '../cgroup/procs.js';
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
 import type { Failed } from './op-failed.js';
 
 export type CgroupOp = Extract<
   Op,
-  { op: 'cgroupCreate' | 'cgroupWrite' | 'cgroupInherit' | 'cgroupControllers' | 'cgroupDevices' }
+  {
+    op:
+      | 'cgroupCreate'
+      | 'cgroupWrite'
+      | 'cgroupWriteFirst'
+      | 'cgroupRealtime'
+      | 'cgroupInherit'
+      | 'cgroupControllers'
+      | 'cgroupDevices';
+  }
 >;
 
 /** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
 export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
   switch (op.op) {
     case 'cgroupCreate':
-      return makeDirectory(op, op.path, made);
+      return make(op, op.path, made);
     case 'cgroupWrite':
       return write(op, op.path, op.value);
+    case 'cgroupWriteFirst':
+      return writeFirst(op);
+    case 'cgroupRealtime':
+      return realtime(op, made);
     case 'cgroupInherit':
       return inherit(op);
     case 'cgroupControllers':
@@ -25,6 +40,32 @@ export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined 
     case 'cgroupDevices':
       return filterDevices(op);
   }
+}
+
+/** Makes the cgroup; one that was there is refused unless it is empty: its processes would share limits and end. */
+function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
+  const before = made.length;
+  const failed = makeDirectory(op, path, made);
+  if (!failed && made.length === before) checkUnused(op, path);
+  return failed;
+}
+
+/** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it) or is frozen (as runc since 1.2). */
+function checkUnused(op: CgroupOp, path: string): void {
+  const pids = pidsIn(path, true);
+  const frozen = read(`${path}/cgroup.freeze`) === '1' || !['', 'THAWED'].includes(read(`${path}/freezer.state`));
+  if (pids.length === 0 && !frozen) return;
+  throw new RuntError({
+    code: 'ERR_CGROUP_BUSY',
+    message:
+      pids.length > 0 ? `the container's cgroup is not empty: ${path}` : `the container's cgroup is frozen: ${path}`,
+    path,
+    pointer: op.at,
+    hint:
+      pids.length > 0
+        ? `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} in it already: end them, or name another linux.cgroupsPath`
+        : 'a process that is put into it would stop: thaw it, or name another linux.cgroupsPath',
+  });
 }
 
 function makeDirectory(op: CgroupOp, path: string, made: string[]): Failed | undefined {
@@ -43,6 +84,25 @@ function makeDirectory(op: CgroupOp, path: string, made: string[]): Failed | und
 function write(op: CgroupOp, path: string, value: string): Failed | undefined {
   const r = native.writeFile(AT_FDCWD, path, O_TRUNC, 0, host.encode(value));
   return r < 0 ? { op, errno: -r, syscall: 'write', detail: path } : undefined;
+}
+
+function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): Failed | undefined {
+  let missing: Failed | undefined;
+  for (const [i, path] of op.paths.entries()) {
+    const failed = write(op, path, op.values[i] ?? '');
+    if (!failed || failed.errno !== E.ENOENT) return failed;
+    missing ??= failed;
+  }
+  return Number(op.required) === 0 ? undefined : missing;
+}
+
+function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly string[]): Failed | undefined {
+  for (const parent of made) {
+    if (!op.path.startsWith(`${parent}/`)) continue;
+    const failed = write(op, `${parent}/${op.file}`, op.value);
+    if (failed) return failed;
+  }
+  return write(op, `${op.path}/${op.file}`, op.value);
 }
 
 function read(path: string): string {

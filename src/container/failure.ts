@@ -14,9 +14,12 @@ import type { Failed } from './op-failed.js';
 const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   stateDir: 'ERR_STATE',
   startSocket: 'ERR_STATE',
+  supervise: 'ERR_SUPERVISOR',
   cgroupCreate: 'ERR_CGROUP',
   cgroupWrite: 'ERR_CGROUP',
   cgroupOpen: 'ERR_CGROUP',
+  cgroupWriteFirst: 'ERR_CGROUP',
+  cgroupRealtime: 'ERR_CGROUP',
   cgroupEnter: 'ERR_CGROUP',
   undumpable: 'ERR_PRIVILEGE',
   cgroupInherit: 'ERR_CGROUP',

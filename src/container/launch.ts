@@ -16,6 +16,7 @@ import { Reports, type Span, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
 import { type Failed, OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
+import type { Supervisor } from './supervisor.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
 
 const SIGKILL = 9;
@@ -32,6 +33,8 @@ export interface LaunchInput {
   readonly plan: Plan;
   readonly trace: boolean;
   readonly preserveFds: number;
+  /** Where the kernel counts what it killed for memory; empty for nowhere. */
+  readonly oomFile: string;
 }
 
 /** One launch in progress: what it has made so far. */
@@ -42,6 +45,7 @@ export class Launch {
   private reports = new Reports(-1);
   private startSocket = -1;
   private stateDir = false;
+  private supervisor: Supervisor | undefined;
   private readonly cgroups: string[] = [];
   private readonly slots: number[] = [];
   readonly spans: Span[] = [];
@@ -64,6 +68,7 @@ export class Launch {
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
       this.closeShared();
+      this.leaveSupervisor();
     } catch (error) {
       await this.undo();
       throw error;
@@ -92,6 +97,7 @@ export class Launch {
       native.close(this.pidfd);
       this.pidfd = -1;
     }
+    await this.endSupervisor();
     this.closeShared();
     if (this.sync >= 0) native.close(this.sync);
     this.sync = -1;
@@ -101,6 +107,22 @@ export class Launch {
     } catch {
       // The first error is thrown by the caller.
     }
+  }
+
+  private async endSupervisor(): Promise<void> {
+    if (!this.supervisor) return;
+    const { pidfd } = this.supervisor;
+    native.pidfdSignal(pidfd, SIGKILL);
+    await readable(pidfd, endDeadline);
+    endOf(pidfd);
+    this.leaveSupervisor();
+  }
+
+  private leaveSupervisor(): void {
+    if (!this.supervisor) return;
+    native.close(this.supervisor.pidfd);
+    native.close(this.supervisor.sync);
+    this.supervisor = undefined;
   }
 
   /** What runt-init has and the runtime needs no more; with a start socket that is the sync socket too. */
@@ -151,8 +173,9 @@ export class Launch {
         this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
         return undefined;
       case 'clone':
-        this.clone(op);
-        return undefined;
+        return this.clone(op);
+      case 'supervise':
+        return this.supervise();
       case 'setGroupsPolicy':
         this.writeProc(op, 'setgroups', op.value);
         return undefined;
@@ -171,6 +194,8 @@ export class Launch {
       }
       case 'cgroupCreate':
       case 'cgroupWrite':
+      case 'cgroupWriteFirst':
+      case 'cgroupRealtime':
       case 'cgroupInherit':
       case 'cgroupControllers':
       case 'cgroupDevices': {
@@ -183,7 +208,14 @@ export class Launch {
     }
   }
 
-  private clone(op: Extract<Op, { op: 'clone' }>): void {
+  private async supervise(): Promise<void> {
+    const { startSupervisor } = await import('./supervisor.js');
+    this.supervisor = await startSupervisor(`${this.input.root}/${this.input.record.id}`);
+    const { pid } = this.supervisor;
+    this.input.record.supervisor = { pid, startTime: processStat(pid)?.startTime ?? '' };
+  }
+
+  private async clone(op: Extract<Op, { op: 'clone' }>): Promise<void> {
     const { plan, trace } = this.input;
     const pair = new Uint8Array(16);
     this.ok(op, native.socketPair(pair), 'socketpair');
@@ -191,26 +223,42 @@ export class Launch {
     this.sync = view.getInt32(0, true);
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
+    // Where runt-init finds its descriptors: where they are, unless a supervisor puts them together.
+    let { startSocket, slots } = this as { startSocket: number; slots: readonly number[] };
     const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
-    const own = this.startSocket >= 0 ? [...this.slots, this.startSocket] : this.slots;
-    const keep = new Int32Array([...preserved, ...own]);
-    const pidfd = new Uint8Array(8);
-    const spawn = (cgroup: number) =>
-      native.spawnInit(BigInt(op.flags), theirs, new Uint8Array(keep.buffer), cgroup, pidfd);
+    let spawn: (cgroup: number) => { pid: number; pidfd: number } | Promise<{ pid: number; pidfd: number }>;
+    if (this.supervisor) {
+      const { spawnSupervised } = await import('./supervisor.js');
+      const sync = 3 + preserved.length;
+      const own = [theirs, ...slots, ...(startSocket >= 0 ? [startSocket] : [])];
+      const fds = [...[0, 1, 2, ...preserved].map((fd) => [fd, fd] as const), ...own.map((fd, i) => [fd, sync + i] as const)];
+      slots = slots.map((_, i) => sync + 1 + i);
+      if (startSocket >= 0) startSocket = sync + 1 + slots.length;
+      const { oomFile, root, record } = this.input;
+      const request = { flags: Number(op.flags), kind: 'init', oomFile, fds, sync } as const;
+      spawn = (cgroup) => spawnSupervised(`${root}/${record.id}`, { ...request, cgroup });
+    } else {
+      const own = startSocket >= 0 ? [...slots, startSocket] : slots;
+      const keep = new Uint8Array(new Int32Array([...preserved, ...own]).buffer);
+      spawn = (cgroup) => {
+        const pidfd = new Uint8Array(8);
+        const pid = native.spawnInit(BigInt(op.flags), theirs, keep, cgroup, pidfd);
+        return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
+      };
+    }
     const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
-    let pid = cgroup >= 0 ? spawn(cgroup) : -E.EINVAL;
+    let made = cgroup >= 0 ? await spawn(cgroup) : { pid: -E.EINVAL, pidfd: -1 };
     if (cgroup >= 0) native.close(cgroup);
-    const born = pid >= 0;
+    const born = made.pid >= 0;
     // Without CLONE_INTO_CGROUP (before 5.7, or where the kernel refuses it for this cgroup) the error of a plain clone counts.
-    if (!born) pid = spawn(-1);
+    if (!born) made = await spawn(-1);
     native.close(theirs);
-    this.pid = this.ok(op, pid, 'clone3');
-    this.pidfd = new DataView(pidfd.buffer).getInt32(0, true);
+    this.pid = this.ok(op, made.pid, 'clone3');
+    this.pidfd = made.pidfd;
     if (op.cgroup && !born) {
       const procs = `${op.cgroup}/cgroup.procs`;
-      this.ok(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(pid))), 'write', procs);
+      this.ok(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
     }
-    const { startSocket, slots } = this;
     sendFrame(this.sync, encodePlan(plan, { trace, startSocket, slots }));
   }
 

@@ -9,6 +9,8 @@ export function cgroupHint(f: Failure): Hint | undefined {
   if (
     op.op !== 'cgroupCreate' &&
     op.op !== 'cgroupWrite' &&
+    op.op !== 'cgroupWriteFirst' &&
+    op.op !== 'cgroupRealtime' &&
     op.op !== 'cgroupInherit' &&
     op.op !== 'cgroupControllers' &&
     op.op !== 'cgroupDevices' &&
@@ -25,7 +27,11 @@ export function cgroupHint(f: Failure): Hint | undefined {
     );
   }
   if (op.op === 'cgroupWrite') {
-    const hint = cgroupWriteHint(f, op.path.slice(op.path.lastIndexOf('/') + 1));
+    const hint = cgroupWriteHint(f, fileName(op.path));
+    if (hint) return hint;
+  }
+  if (op.op === 'cgroupWriteFirst' || op.op === 'cgroupRealtime') {
+    const hint = cgroupWriteHint(f, op.op === 'cgroupRealtime' ? op.file : fileName(f.detail || (op.paths[0] ?? '')));
     if (hint) return hint;
   }
   if (op.op === 'cgroupDevices') {
@@ -97,6 +103,8 @@ export function cgroupHint(f: Failure): Hint | undefined {
   return undefined;
 }
 
+const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
 function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
   const { errno } = f;
   const memory = file.startsWith('memory.');
@@ -121,6 +129,17 @@ function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
     }
     if (file === 'cpu.idle')
       return because('this kernel has no cpu.idle (Linux 5.15): remove linux.resources.cpu.idle');
+    if (file.startsWith('blkio.leaf_weight')) {
+      return because('leaf weights went from the kernel with the CFQ scheduler (Linux 5.0): remove them');
+    }
+    if (file.includes('weight')) {
+      return because(
+        'this kernel shares block I/O by weight only with the BFQ scheduler or, on v2, io.cost: load and choose bfq for the device, or remove the weight',
+      );
+    }
+    if (file.startsWith('hugetlb.')) {
+      return because('the kernel has no huge pages of this size: /sys/kernel/mm/hugepages lists those that it has');
+    }
     return because(`this kernel has no ${file}: remove the value, or use a kernel that has it`);
   }
   if (memory && (errno === E.EBUSY || errno === E.ENOMEM)) {
@@ -151,6 +170,17 @@ function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
       : because(
           'the kernel takes quotas and periods from 1000 µs, periods up to 1000000 µs, a burst up to the quota, and no larger share than the parent cgroup has',
         );
+  }
+  if ((file.startsWith('blkio.') || file.startsWith('io.')) && (errno === E.ENODEV || errno === E.ENXIO)) {
+    return because(
+      'there is no block device of this number here: limits are for whole disks (lsblk), not for partitions',
+    );
+  }
+  if (file === 'net_prio.ifpriomap' && errno === E.ENODEV) {
+    return because('there is no network interface of this name on the host');
+  }
+  if (file === 'rdma.max' && (errno === E.ENODEV || errno === E.EINVAL)) {
+    return because('there is no RDMA device of this name on the host (/sys/class/infiniband lists them)');
   }
   if (file.startsWith('devices.') && errno === E.EPERM) {
     return because(

@@ -88,6 +88,24 @@ export const ops = table({
     fields: { path: 'str', slot: 'int' },
     doc: 'open the tasks file of a v1 cgroup for runt-init, which finds it at slot',
   },
+  cgroupWriteFirst: {
+    code: 16,
+    by: 'runtime',
+    fields: { paths: 'list', values: 'list', required: 'int' },
+    doc: 'write to the first of several cgroup files that is there (kernels differ in their names) its value; required 0: none need be there',
+  },
+  cgroupRealtime: {
+    code: 17,
+    by: 'runtime',
+    fields: { path: 'str', file: 'str', value: 'str' },
+    doc: 'v1: write the real-time period or runtime to file of each parent of the cgroup path that was made for it, then of path: a child can have only what its parent has',
+  },
+  supervise: {
+    code: 26,
+    by: 'runtime',
+    fields: { path: 'str' },
+    doc: 'start the supervisor, which listens at path, starts runt-init and every exec as its children, and records how they end',
+  },
 
   // ── done by runt-init ──
   keepFds: {

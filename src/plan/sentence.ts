@@ -9,6 +9,10 @@ export function sentence(op: Op): string {
       return `make the cgroup ${op.path}`;
     case 'cgroupWrite':
       return `write ${JSON.stringify(op.value.trim())} to ${op.path}`;
+    case 'cgroupWriteFirst':
+      return `write ${JSON.stringify(op.values[0])} to ${op.paths.join(' or ')}`;
+    case 'cgroupRealtime':
+      return `write ${JSON.stringify(op.value)} to ${op.path}/${op.file}`;
     case 'cgroupInherit':
       return `give ${op.file} of the parents to the cgroup ${op.path}`;
     case 'cgroupControllers':
@@ -17,6 +21,8 @@ export function sentence(op: Op): string {
       return `attach a device filter to the cgroup ${op.path}`;
     case 'startSocket':
       return `bind the start socket ${op.path}`;
+    case 'supervise':
+      return 'start the supervisor';
     case 'openTree':
       return `open the mount tree ${op.source}`;
     case 'clone':

@@ -19,6 +19,8 @@ export function rows(op: Op): Row[] {
       return row('write', word(op.path), word(op.value.trim()));
     case 'startSocket':
       return row('listen', word(op.path), 'for start');
+    case 'supervise':
+      return row('supervisor', word(op.path), 'parent of all processes; records how they end');
     case 'openTree':
       return row('open tree', word(op.source), list([op.recursive ? 'recursive' : '', `slot ${op.slot}`]));
     case 'clone':
@@ -34,6 +36,13 @@ export function rows(op: Op): Row[] {
         const by = op.helper === '' ? '' : `by ${word(op.helper)}`;
         return [`map ${op.kind}s`, `${inside} ← ${outside}`, list([`size ${size}`, by]), `${op.at}/${i}`];
       });
+    case 'cgroupWriteFirst':
+      return op.paths.flatMap((path, i) => {
+        const others = op.paths.length > 1 ? (i === 0 ? 'the first that is there' : 'or') : '';
+        return row('write', word(path), list([word(op.values[i] ?? ''), op.required ? others : 'where it is there']));
+      });
+    case 'cgroupRealtime':
+      return row('write', word(`${op.path}/${op.file}`), list([word(op.value), 'new parents first']));
     case 'cgroupInherit':
       return row('inherit', word(`${op.path}/${op.file}`), `from the parents, where empty, up to ${word(op.top)}`);
     case 'cgroupControllers':

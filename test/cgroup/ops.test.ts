@@ -1,10 +1,13 @@
 /** linux.resources → the operations of the plan, whole lists for each layout. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ioWeight } from '../../src/cgroup/block-io.js';
 import { parseCgroupFacts } from '../../src/cgroup/facts.js';
 import { type CgroupOps, cgroupOps } from '../../src/cgroup/ops.js';
 import { cgroupPaths } from '../../src/cgroup/path.js';
-import { cpuWeight } from '../../src/cgroup/v2.js';
+import type { Setting } from '../../src/cgroup/setting.js';
+import { v1Settings } from '../../src/cgroup/v1.js';
+import { cpuWeight, v2Settings } from '../../src/cgroup/v2.js';
 import type { Op } from '../../src/plan/ops.js';
 import type { Resources } from '../../src/spec/types.js';
 import { hybrid, v2 } from './fixtures.js';
@@ -29,9 +32,11 @@ function plan(layout: Layout, resources: Resources | undefined, user?: (path: st
 /** Writes as "file=value at", without the prefix that all share, and without the devices. */
 const writes = (ops: readonly Op[]): string[] =>
   ops.flatMap((op) =>
-    op.op === 'cgroupWrite' && !op.path.includes('/devices.')
-      ? [`${op.path.replace('/sys/fs/cgroup/', '')}=${op.value} ${op.at.replace('/linux/resources', '')}`]
-      : [],
+    op.op === 'cgroupRealtime'
+      ? [`${op.path.replace('/sys/fs/cgroup/', '')}/${op.file}=${op.value} ${op.at.replace('/linux/resources', '')}`]
+      : op.op === 'cgroupWrite' && !op.path.includes('/devices.')
+        ? [`${op.path.replace('/sys/fs/cgroup/', '')}=${op.value} ${op.at.replace('/linux/resources', '')}`]
+        : [],
   );
 
 /** The operation of a name; the test fails where there is none. */
@@ -203,7 +208,6 @@ test('v2: the device list is one filter', () => {
 test('no limit is a word on v2 and -1 on v1, except for pids', () => {
   const none: Resources = { memory: { limit: -1, swap: -1 }, cpu: { quota: -1 }, pids: { limit: -1 } };
   assert.equal(writes(plan('v2', none).before), [
-    'box/memory.swap.max=max /memory/swap',
     'box/memory.max=max /memory/limit',
     'box/cpu.max=max 100000 /cpu/quota',
     'box/pids.max=max /pids/limit',
@@ -240,7 +244,6 @@ test('0 is "not set" where engines send it so, and a value where it is one', () 
     'memory/box/memory.swappiness=0 /memory/swappiness',
     'cpu,cpuacct/box/cpu.idle=0 /cpu/idle',
     'cpu,cpuacct/box/cpu.cfs_burst_us=0 /cpu/burst',
-    'pids/box/pids.max=0 /pids/limit',
   ]);
 });
 
@@ -307,18 +310,139 @@ test('unified on v1 is refused, unless empty', () => {
   assert.equal(writes(plan('v1', { unified: {} }).before), []);
 });
 
-for (const [key, value] of [
-  ['blockIO', { weight: 10 }],
-  ['blockIO', { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] }],
-  ['hugepageLimits', [{ pageSize: '2MB', limit: 0 }]],
-  ['network', { classID: 5 }],
-  ['rdma', { mlx5_1: { hcaHandles: 3 } }],
-] as const) {
-  test(`${key} is refused by name on every layout: ${JSON.stringify(value)}`, () => {
-    refused('v1', { [key]: value } as Resources, 'ERR_UNSUPPORTED', `/${key}`);
-    refused('v2', { [key]: value } as Resources, 'ERR_UNSUPPORTED', `/${key}`);
-  });
-}
+const devices: Resources = {
+  blockIO: {
+    weight: 500,
+    leafWeight: 300,
+    weightDevice: [{ major: 8, minor: 0, weight: 10 }],
+    throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 9007199254740993n }],
+    throttleWriteBpsDevice: [{ major: 8, minor: 16, rate: 2 }],
+    throttleReadIOPSDevice: [{ major: 8, minor: 0, rate: 3 }],
+    throttleWriteIOPSDevice: [{ major: 8, minor: 0, rate: 0 }],
+  },
+  hugepageLimits: [{ pageSize: '2MB', limit: 0 }],
+  network: { classID: 1048577, priorities: [{ name: 'lo', priority: 0 }] },
+  rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 }, mlx4_0: { hcaObjects: 5 }, mlx3: {} },
+};
+
+/** Every value, "file=value at"; files of which one must or may be there with ` or ` and `?`. */
+const all = (settings: readonly Setting[]): string[] =>
+  settings.map(({ file, value, others, optional, at }) =>
+    [`${file}=${value}`, ...(others ?? []).map((o) => ` or ${o.file}=${o.value}`), optional ? '?' : '', ` ${at}`].join(
+      '',
+    ),
+  );
+
+test('v1: block I/O, huge pages, RDMA, network', () => {
+  assert.equal(all(v1Settings(devices, '')), [
+    'blkio.weight=500 or blkio.bfq.weight=500 /blockIO/weight',
+    'blkio.leaf_weight=300 /blockIO/leafWeight',
+    'blkio.weight_device=8:0 10 or blkio.bfq.weight_device=8:0 10 /blockIO/weightDevice/0/weight',
+    'blkio.throttle.read_bps_device=8:0 9007199254740993 /blockIO/throttleReadBpsDevice/0',
+    'blkio.throttle.write_bps_device=8:16 2 /blockIO/throttleWriteBpsDevice/0',
+    'blkio.throttle.read_iops_device=8:0 3 /blockIO/throttleReadIOPSDevice/0',
+    'blkio.throttle.write_iops_device=8:0 0 /blockIO/throttleWriteIOPSDevice/0',
+    'hugetlb.2MB.limit_in_bytes=0 /hugepageLimits/0/limit',
+    'hugetlb.2MB.rsvd.limit_in_bytes=0? /hugepageLimits/0/limit',
+    'rdma.max=mlx5_1 hca_handle=3 hca_object=10000 /rdma/mlx5_1',
+    'rdma.max=mlx4_0 hca_object=5 /rdma/mlx4_0',
+    'net_cls.classid=1048577 /network/classID',
+    'net_prio.ifpriomap=lo 0 /network/priorities/0',
+  ]);
+});
+
+test('v2: block I/O, huge pages, RDMA; what v2 has not is refused by name', () => {
+  const { network, blockIO, ...rest } = devices;
+  const { leafWeight, ...io } = blockIO!;
+  assert.equal(all(v2Settings({ ...rest, blockIO: io }, '')), [
+    'io.bfq.weight=500 or io.weight=4950 /blockIO/weight',
+    'io.bfq.weight=8:0 10 or io.weight=8:0 1 /blockIO/weightDevice/0/weight',
+    'io.max=8:0 rbps=9007199254740993 /blockIO/throttleReadBpsDevice/0',
+    'io.max=8:16 wbps=2 /blockIO/throttleWriteBpsDevice/0',
+    'io.max=8:0 riops=3 /blockIO/throttleReadIOPSDevice/0',
+    'io.max=8:0 wiops=max /blockIO/throttleWriteIOPSDevice/0',
+    'hugetlb.2MB.max=0 /hugepageLimits/0/limit',
+    'hugetlb.2MB.rsvd.max=0? /hugepageLimits/0/limit',
+    'rdma.max=mlx5_1 hca_handle=3 hca_object=10000 /rdma/mlx5_1',
+    'rdma.max=mlx4_0 hca_object=5 /rdma/mlx4_0',
+  ]);
+  refused('v2', { blockIO: { leafWeight: leafWeight! } }, 'ERR_UNSUPPORTED', '/blockIO/leafWeight');
+  refused('v2', { network: { classID: network!.classID! } }, 'ERR_UNSUPPORTED', '/network/classID');
+  refused('v2', { network: { priorities: network!.priorities! } }, 'ERR_UNSUPPORTED', '/network/priorities');
+});
+
+test('a weight of v1 is one of v2 on a line through the ends', () => {
+  for (const [v1, v2] of [
+    [10, 1],
+    [100, 910],
+    [500, 4950],
+    [1000, 10000],
+  ] as const)
+    assert.is(ioWeight(v1), v2);
+});
+
+test('files of which one must be there, or none need be', () => {
+  const { before } = plan('v2', { blockIO: { weight: 10 }, memory: { limit: -1 } });
+  const box = '/sys/fs/cgroup/box';
+  assert.equal(
+    before.filter((op) => op.op === 'cgroupWriteFirst'),
+    [
+      {
+        op: 'cgroupWriteFirst',
+        at: '/linux/resources/memory/limit',
+        paths: [`${box}/memory.swap.max`],
+        values: ['max'],
+        required: 0,
+      },
+      {
+        op: 'cgroupWriteFirst',
+        at: '/linux/resources/blockIO/weight',
+        paths: [`${box}/io.bfq.weight`, `${box}/io.weight`],
+        values: ['10', '1'],
+        required: 1,
+      },
+    ],
+  );
+});
+
+test('hybrid: huge pages go where the controller is', () => {
+  const facts = parseCgroupFacts(hybrid.cgroup, hybrid.mountinfo, () => 'hugetlb\n');
+  const paths = cgroupPaths(facts, '/box', 'web', { rootless: false });
+  const limits = { hugepageLimits: [{ pageSize: '2MB', limit: 4194304 }] };
+  const { before } = cgroupOps(facts, paths, limits, { rootless: false, devices: [] });
+  assert.equal(one(before, 'cgroupControllers').required, ['hugetlb']);
+  assert.equal(writes(before), ['unified/box/hugetlb.2MB.max=4194304 /hugepageLimits/0/limit']);
+  refused('hybrid', limits, 'ERR_CGROUP_CONTROLLER', '/hugepageLimits/0/limit');
+});
+
+test('a device name that would make a line of its own is refused', () => {
+  const rdma = { 'a b': { hcaHandles: 1 } };
+  const network = { priorities: [{ name: 'lo 1\neth0', priority: 0 }] };
+  refused('v2', { rdma }, 'ERR_CGROUP_VALUE', '/rdma/a b');
+  refused('v1', { network }, 'ERR_CGROUP_VALUE', '/network/priorities/0/name');
+});
+
+const live = (files: Record<string, string>) => ({ read: (file: string) => files[file] ?? '' });
+
+test('a live cgroup keeps what is not given', () => {
+  const now = live({ 'memory.max': '1000', 'cpu.max': '5000 20000' });
+  assert.equal(all(v2Settings({ memory: { swap: 1500 } }, '', now)), ['memory.swap.max=500 /memory/swap']);
+  assert.equal(all(v2Settings({ cpu: { quota: 7000 } }, '', now)), ['cpu.max=7000 20000 /cpu/quota']);
+  assert.equal(all(v2Settings({ cpu: { period: 9000 } }, '', now)), ['cpu.max=5000 9000 /cpu/period']);
+  assert.equal(all(v1Settings({ memory: { swap: 1500 } }, '', now)), ['memory.memsw.limit_in_bytes=1500 /memory/swap']);
+});
+
+test('checkBeforeUpdate refuses a limit that is not above what is used', () => {
+  const now = live({ 'memory.current': '4096', 'memory.usage_in_bytes': '4096' });
+  for (const settings of [v1Settings, v2Settings]) {
+    assert.throws(
+      () => settings({ memory: { limit: 4096, checkBeforeUpdate: true } }, '', now),
+      (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === '/memory/limit',
+    );
+    assert.is(settings({ memory: { limit: 4096 } }, '', now).length, 1);
+    assert.is(settings({ memory: { limit: 4097, checkBeforeUpdate: true } }, '', now).length, 1);
+  }
+});
 
 for (const [memory, key] of [
   [{ kernel: 4096 }, 'kernel'],

@@ -339,13 +339,6 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
       s.mounts!.push({ destination: '/x', source: '/x', options: ['bind', 'size=1'] });
     },
   ],
-  [
-    'blockIO',
-    '/linux/resources/blockIO',
-    (s) => {
-      s.linux!.resources!.blockIO = { weight: 10 };
-    },
-  ],
 ];
 
 for (const [what, pointer, change] of refused) {
