@@ -119,7 +119,7 @@ int op_wait(const struct op *op) {
 
 /* HOME of a uid: the sixth field of its line in the container's /etc/passwd (passwd(5)); "/" when
  * there is none. */
-static char *home_of(uint64_t uid) {
+char *home_of(uint64_t uid) {
   enum { PASSWD_MAX = 1 << 20 };
   struct stat st;
   int fd CLEANUP_CLOSE = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -156,7 +156,7 @@ static char *home_of(uint64_t uid) {
   return entry;
 }
 
-static char **vector(const struct value *list, char *extra) {
+char **string_vector(const struct value *list, char *extra) {
   char **v = allocate((list->num + 2) * sizeof *v);
   if (!v)
     return NULL;
@@ -220,7 +220,7 @@ int op_exec(const struct op *op) {
   const struct value *v = op->v;
   int64_t uid = (int64_t)v[EXEC_HOME_OF].num;
   char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
-  char **args = vector(&v[EXEC_ARGS], NULL), **env = vector(&v[EXEC_ENV], home);
+  char **args = string_vector(&v[EXEC_ARGS], NULL), **env = string_vector(&v[EXEC_ENV], home);
   if (!args || !env || (uid >= 0 && !home))
     return fail("mmap", NULL);
   if (!init.executable)

@@ -27,6 +27,8 @@ struct init {
   unsigned keep;      /* descriptors from 3 on that the process gets */
   int mask_tree;      /* an empty read-only tmpfs that is mounted already; -1 before the first */
   char *executable;   /* what findExecutable found */
+  int root_shown;     /* the root lies at its path, no longer over / */
+  uint32_t host_pid;  /* this process as the runtime sees it; known after awaitHooks */
 };
 extern struct init init;
 
@@ -40,6 +42,7 @@ int fail_with(int error, const char *syscall, const char *detail);
 int read_fully(int fd, void *data, size_t length);
 /* 0, or -1 when the runtime is gone. */
 int report_created(void);
+int report_hooks(void);
 void report_exec(void);
 void report_failure(uint32_t index);
 void trace_enable(uint32_t operations);
@@ -75,6 +78,12 @@ unsigned long old_flags(uint64_t attributes);
 int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
+
+/* exec.c: NULL without memory */
+/* "HOME=" and the directory of a uid in the container's /etc/passwd, "/" when it has none. */
+char *home_of(uint64_t uid);
+/* A list as execve(2) wants it, with one entry more unless extra is NULL. */
+char **string_vector(const struct value *list, char *extra);
 
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
@@ -118,7 +127,11 @@ int op_user(const struct op *op);
 int op_capabilities(const struct op *op);
 int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);
+int op_terminal(const struct op *op);
 int op_wait(const struct op *op);
+int op_show_root(const struct op *op);
+int op_await_hooks(const struct op *op);
+int op_hook(const struct op *op);
 int op_exec(const struct op *op);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))

@@ -81,6 +81,14 @@ static int perform(const struct op *op) {
     return op_cwd(op);
   case OP_FIND_EXECUTABLE:
     return op_find_executable(op);
+  case OP_SHOW_ROOT:
+    return op_show_root(op);
+  case OP_AWAIT_HOOKS:
+    return op_await_hooks(op);
+  case OP_HOOK:
+    return op_hook(op);
+  case OP_TERMINAL:
+    return op_terminal(op);
   case OP_WAIT:
     return op_wait(op);
   case OP_EXEC:

@@ -7,7 +7,7 @@
 static struct {
   int error;
   const char *syscall;
-  char detail[PATH_MAX + 256];
+  char detail[2 * PATH_MAX];
 } failure;
 
 static struct span { uint64_t index, start, end; } * spans;
@@ -110,6 +110,8 @@ int report_created(void) {
   send_trace();
   return send_frame("created", 8);
 }
+
+int report_hooks(void) { return send_frame("hooks", 6); }
 
 void report_exec(void) {
   send_trace();

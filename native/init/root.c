@@ -153,13 +153,16 @@ static int hide_host_proc(void) {
   return fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
 }
 
-/* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, so it
- * needs no move: the working directory and the root of the process change into it. Weaker than a
- * pivot, as the old tree stays below. */
+/* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, or is
+ * moved back there when hooks wanted it elsewhere: the working directory and the root of the
+ * process change into it. Weaker than a pivot, as the old tree stays below. */
 int op_move_root(const struct op *op) {
   (void)op;
   if (hide_host_proc())
     return -1;
+  int over CLEANUP_CLOSE = init.root_shown ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (init.root_shown && (over < 0 || sys_move_mount(init.root, over)))
+    return fail("move_mount", "/");
   if (fchdir(init.root))
     return fail("fchdir", "/");
   if (chroot("."))

@@ -106,6 +106,18 @@ export const ops = table({
     fields: { path: 'str' },
     doc: 'start the supervisor, which listens at path, starts runt-init and every exec as its children, and records how they end',
   },
+  consoleConnect: {
+    code: 80,
+    by: 'runtime',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'connect to the console socket (--console-socket), which gets the master of the terminal; runt-init finds the connection at slot',
+  },
+  consolePair: {
+    code: 81,
+    by: 'runtime',
+    fields: { slot: 'int' },
+    doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
+  },
 
   // ── done by runt-init ──
   keepFds: {
@@ -277,6 +289,33 @@ export const ops = table({
     fields: {},
     doc: 'prctl(PR_SET_DUMPABLE, 0): no process of the container may trace this one or open its files in /proc',
   },
+  showRoot: {
+    code: 75,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: "move the root's mount from over / to its path in the host's tree, where hooks look for it; where init may not go it stays",
+  },
+  awaitHooks: {
+    code: 76,
+    by: 'init',
+    fields: {},
+    doc: 'report "hooks"; await the word, with the pid that the runtime sees, once its prestart and createRuntime hooks have run',
+  },
+  hook: {
+    code: 77,
+    by: 'init',
+    fields: {
+      name: 'str',
+      path: 'str',
+      args: 'list',
+      env: 'list',
+      homeOf: 'int',
+      timeout: 'int',
+      state: 'list',
+      inside: 'int',
+    },
+    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; inside 0: before the switch of root, in the directory of the root with umask 022',
+  },
   rlimit: {
     code: 55,
     by: 'init',
@@ -288,6 +327,12 @@ export const ops = table({
     by: 'init',
     fields: {},
     doc: 'setsid(2): the process leads a session of its own, out of reach of the terminal of the caller',
+  },
+  terminal: {
+    code: 82,
+    by: 'init',
+    fields: { slot: 'int', uid: 'int', width: 'int', height: 'int', console: 'int' },
+    doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size (0: none), bind it on /dev/console when console is 1, make it the controlling terminal and stdio, and send its master over the socket at slot",
   },
   mountAttrs: {
     code: 64,

@@ -64,6 +64,12 @@ export function sentence(op: Op): string {
       return `mount ${op.fstype} on ${op.target}`;
     case 'mountBind':
       return `bind ${op.source} on ${op.target}`;
+    case 'consoleConnect':
+      return `connect to the console socket ${op.path}`;
+    case 'consolePair':
+      return 'make the socket for the terminal';
+    case 'terminal':
+      return 'make the terminal';
     case 'mountAttrs':
       return `set the attributes of the mount on ${op.target}`;
     case 'mkdir':
@@ -104,6 +110,12 @@ export function sentence(op: Op): string {
       return `enter the working directory ${op.path}`;
     case 'findExecutable':
       return `exec ${JSON.stringify(op.name)}`;
+    case 'showRoot':
+      return `move the root to ${op.path}`;
+    case 'awaitHooks':
+      return 'wait for the hooks of the runtime';
+    case 'hook':
+      return `run the hook ${op.path}`;
     case 'wait':
       return 'wait for start';
     case 'exec':

@@ -105,6 +105,21 @@ export function rows(op: Op): Row[] {
           slot(op.slot),
         ]),
       );
+    case 'consoleConnect':
+      return row('connect', word(op.path), list(['gets the terminal', slot(op.slot)]));
+    case 'consolePair':
+      return row('socket pair', '', list(['for the terminal', slot(op.slot)]));
+    case 'terminal':
+      return row(
+        'terminal',
+        op.console ? '/dev/console' : '',
+        list([
+          `of uid ${op.uid}`,
+          op.width || op.height ? `${op.width} columns, ${op.height} rows` : '',
+          'stdio',
+          slot(op.slot),
+        ]),
+      );
     case 'mountAttrs':
       return row('attributes', word(op.target), attributes(op.setAttrs, op.clearAttrs, op.recursive ? 'r' : ''));
     case 'mkdir':
@@ -156,6 +171,16 @@ export function rows(op: Op): Row[] {
       return row('enter directory', word(op.path), op.optional ? 'tried again as the user' : '');
     case 'findExecutable':
       return row('find executable', word(op.name), op.name.includes('/') ? '' : `in ${word(op.path)}`);
+    case 'showRoot':
+      return row('move root', word(op.path), 'where hooks look for it');
+    case 'awaitHooks':
+      return row('await runtime', '', 'prestart and createRuntime hooks');
+    case 'hook':
+      return row(
+        'hook',
+        word(op.path),
+        list([op.args.slice(1).map(word).join(' '), Number(op.timeout) ? `${op.timeout} s at most` : '']),
+      );
     case 'wait':
       return row('wait', '', 'created; until start');
     case 'exec':
