@@ -75,7 +75,7 @@ function link(cc, output, inputs, flags) {
   renameSync(`${output}.tmp`, output);
 }
 
-/** Flags for musl-gcc: Debian's does not see the kernel's headers; links to these three only, so that none of glibc's come with them. */
+/** Flags for musl-gcc: Debian's does not see the kernel's headers; links to these only, so that none of glibc's come with them. */
 function musl() {
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   mkdirSync('build/kernel', { recursive: true });
@@ -83,6 +83,8 @@ function musl() {
     ['linux', '/usr/include/linux'],
     ['asm-generic', '/usr/include/asm-generic'],
     ['asm', `/usr/include/${multiarch}/asm`],
+    ['seccomp.h', '/usr/include/seccomp.h'],
+    ['seccomp-syscalls.h', '/usr/include/seccomp-syscalls.h'],
   ]) {
     if (!existsSync(`build/kernel/${name}`)) symlinkSync(from, `build/kernel/${name}`);
   }
@@ -108,6 +110,13 @@ function init() {
     ...musl(),
   ]);
   link('musl-gcc', 'build/runt-init', list, [...muslLink, '-Wl,-z,noseparate-code']);
+}
+
+/** Debian's static libseccomp, for both hosts: neither wants a shared one on the machine that it runs on. */
+function seccompArchive() {
+  const path = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
+  if (!path.includes('/')) throw new Error('libseccomp.a is missing: install libseccomp-dev');
+  return path;
 }
 
 function core(cc, out, extra) {
@@ -255,7 +264,7 @@ export async function program(entry, output, out, keepLines = false) {
   link(
     'musl-gcc',
     output,
-    [...list, object, ...core('musl-gcc', build, musl()), qjs.archive],
+    [...list, object, ...core('musl-gcc', build, musl()), qjs.archive, seccompArchive()],
     [...muslLink, '-Wl,--wrap=memcpy', '-lm'],
   );
   return true;
@@ -273,8 +282,9 @@ async function all() {
     }
   }
   init();
-  link('gcc', 'dist/librunt.so', core('gcc', 'build/shared', ['-fPIC']), [
+  link('gcc', 'dist/librunt.so', [...core('gcc', 'build/shared', ['-fPIC']), seccompArchive()], [
     '-shared',
+    '-Wl,--exclude-libs,ALL',
     '-s',
     '-Wl,--gc-sections',
     '-Wl,-z,noexecstack',

@@ -158,13 +158,18 @@ export const abi = table({
     args: [['path', 'str']],
     doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it was not there, -EBUSY while processes are in it',
   },
+  memoryEvents: {
+    ret: 'i32',
+    args: [['path', 'str']],
+    doc: 'a descriptor (not blocking) that is readable when the cgroup at path, of v1 memory or v2, may have run out of memory: an eventfd on memory.oom_control, or inotify(7) on memory.events',
+  },
   attachDeviceFilter: {
     ret: 'i32',
     args: [
       ['path', 'str'],
       ['program', 'buf'],
     ],
-    doc: 'bpf(2): loads the instructions as a BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 cgroup at path, beside what is attached already; -EINVAL when program is no whole number of instructions',
+    doc: 'bpf(2): loads the instructions as a BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 cgroup at path, in the place of one that runt has attached there, beside those of others; -EINVAL when program is no whole number of instructions',
   },
   flock: {
     ret: 'i32',
@@ -234,6 +239,28 @@ export const abi = table({
     ],
     doc: 'vfork and execve of a helper by absolute path; -1 as descriptor is /dev/null; pidfd as one i64; the pid',
   },
+  spawnHook: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['args', 'buf'],
+      ['env', 'buf'],
+      ['directory', 'str'],
+      ['stdin', 'i32'],
+      ['stdout', 'i32'],
+      ['stderr', 'i32'],
+      ['pidfd', 'out'],
+    ],
+    doc: 'as spawn, in a directory (/ when it cannot be entered), with umask 022, as the leader of a session and process group of its own',
+  },
+  signalGroup: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['signal', 'i32'],
+    ],
+    doc: 'kill(2) of the process group that pid leads; only before pid is reaped, while the number is its own',
+  },
   spawnInit: {
     ret: 'i32',
     args: [
@@ -245,12 +272,94 @@ export const abi = table({
     ],
     doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; it keeps stdio, sync and the descriptors in keep (i32 each); pidfd as one i64; the pid',
   },
+  initImage: {
+    ret: 'i32',
+    args: [],
+    doc: 'the sealed memfd that holds runt-init; it belongs to the library and stays open',
+  },
+
+  // terminals
+  terminalRaw: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['saved', 'out'],
+    ],
+    doc: 'puts a terminal in raw mode (cfmakeraw(3), output processing kept), saved is the mode before; a fault of this process restores it; the length of saved',
+  },
+  terminalRestore: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['saved', 'buf'],
+    ],
+    doc: 'gives a terminal the mode that terminalRaw saved',
+  },
+  terminalMaster: {
+    ret: 'i32',
+    args: [['fd', 'i32']],
+    doc: "makes a master ready for transfer: O_NONBLOCK, and its slave's newlines are left as they are (ONLCR off)",
+  },
+  terminalEnd: {
+    ret: 'i32',
+    args: [['fd', 'i32']],
+    doc: 'the character that ends the input of a terminal (VEOF); 0 when it does not read lines',
+  },
+  windowSize: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'TIOCGWINSZ: columns and rows as two little-endian i64',
+  },
+  setWindowSize: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['width', 'i32'],
+      ['height', 'i32'],
+    ],
+    doc: 'TIOCSWINSZ: columns and rows; -ERANGE above 65535',
+  },
+  nonBlocking: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['flags', 'i32'],
+    ],
+    doc: 'another descriptor of a terminal or pipe, for flags (O_RDONLY, O_WRONLY, O_RDWR), that alone has O_NONBLOCK; a plain copy of anything else, or where it may not be opened',
+  },
+  transfer: {
+    ret: 'i32',
+    args: [
+      ['from', 'i32'],
+      ['to', 'i32'],
+      ['state', 'out'],
+    ],
+    doc: 'moves bytes until it would wait: 0 from has ended, 1 from must be readable, 2 to must be writable, 3 from is hung up (EIO), 4 to is gone (EPIPE, EIO …), 5 there is more, after others had their turn; to -1 drops them; state (first zeros) holds what is read and not written',
+  },
 
   // descriptors and events
   socketPair: {
     ret: 'i32',
     args: [['data', 'out']],
     doc: 'socketpair(AF_UNIX, SOCK_STREAM): two descriptors as two little-endian i64',
+  },
+  pipe: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'pipe2(2): reading end, which does not block (-EAGAIN), and writing end, as two little-endian i64',
+  },
+  pipe: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'pipe2(2): reading end, which does not block (-EAGAIN), and writing end, as two little-endian i64',
+  },
+  sealedFile: {
+    ret: 'i32',
+    args: [['data', 'buf']],
+    doc: 'memfd_create(2): an anonymous file that holds data, sealed, at its start; the descriptor',
   },
   unixListen: {
     ret: 'i32',
@@ -268,15 +377,6 @@ export const abi = table({
       ['name', 'str'],
     ],
     doc: 'connects to the socket name, relative to dirfd through /proc/self/fd',
-  },
-  sendFd: {
-    ret: 'i32',
-    args: [
-      ['socket', 'i32'],
-      ['fd', 'i32'],
-      ['data', 'buf'],
-    ],
-    doc: 'sendmsg(2) with one descriptor as SCM_RIGHTS',
   },
 
   sendFds: {
@@ -305,6 +405,14 @@ export const abi = table({
     ],
     doc: 'tells once, by ready or forward, when fd is readable or hung up; -EPERM for a regular file, which always is',
   },
+  watchOut: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['id', 'i32'],
+    ],
+    doc: 'as watch, for when fd is writable or broken',
+  },
   unwatch: { ret: 'i32', args: [['fd', 'i32']], doc: 'takes a watch back' },
   ready: {
     ret: 'i32',
@@ -329,6 +437,37 @@ export const abi = table({
       ['flags', 'i32'],
     ],
     doc: 'open_tree(2) with OPEN_TREE_CLOEXEC',
+  },
+
+  // seccomp
+  compileSeccomp: {
+    ret: 'i32',
+    args: [
+      ['profile', 'buf'],
+      ['program', 'out'],
+    ],
+    doc: 'libseccomp: the lines of a profile (native/core/seccomp.c), each ended by NUL, to a BPF program; its length. When a line is refused its number is in program (i64)',
+  },
+  unknownSyscalls: {
+    ret: 'i32',
+    args: [
+      ['names', 'buf'],
+      ['data', 'out'],
+    ],
+    doc: 'those of the names (each ended by NUL) that libseccomp knows on no architecture, each ended by NUL; the length',
+  },
+  seccompVersion: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'version of libseccomp and machine, as "2.5.4 x86_64"; the length without NUL',
+  },
+  sha256: {
+    ret: 'i32',
+    args: [
+      ['data', 'buf'],
+      ['digest', 'out'],
+    ],
+    doc: 'SHA-256 of data, 32 bytes',
   },
 
   // text
