@@ -18,6 +18,23 @@ int32_t runt_socketPair(uint8_t *data, uint32_t data_cap) {
   return 0;
 }
 
+int32_t runt_pipe(uint8_t *data, uint32_t data_cap) {
+  int ends[2];
+  if (data_cap < 2 * 8)
+    return -EOVERFLOW;
+  if (pipe2(ends, O_CLOEXEC) < 0)
+    return -errno;
+  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -error;
+  }
+  put_i64(data, 0, ends[0]);
+  put_i64(data, 1, ends[1]);
+  return 0;
+}
+
 /* An address of at most 107 bytes whatever the length of the directory's path. */
 static int address(struct sockaddr_un *a, int32_t dirfd, const char *name) {
   memset(a, 0, sizeof *a);
@@ -61,28 +78,6 @@ int32_t runt_unixConnect(int32_t dirfd, const char *name) {
     return -errno;
   }
   return fd;
-}
-
-int32_t runt_sendFd(int32_t socket, int32_t fd, const uint8_t *data, uint32_t data_len) {
-  union {
-    struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control;
-  memset(&control, 0, sizeof control);
-  struct iovec io = {.iov_base = (void *)(uintptr_t)data, .iov_len = data_len};
-  struct msghdr message = {.msg_iov = &io,
-                           .msg_iovlen = 1,
-                           .msg_control = control.room,
-                           .msg_controllen = sizeof control.room};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &fd, sizeof fd);
-  /* On a stream a descriptor travels with a byte; without one it would be lost silently. */
-  if (data_len == 0 || data_len > INT32_MAX)
-    return -EINVAL;
-  return result(RETRY(sendmsg(socket, &message, MSG_NOSIGNAL)));
 }
 
 int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const uint8_t *data,

@@ -31,7 +31,8 @@ struct child {
   const uint8_t *keep; /* descriptors to keep, i32 each */
   uint32_t keep_count;
   int sync;
-  int raise; /* make all capabilities ambient */
+  int raise;             /* make all capabilities ambient */
+  const char *directory; /* for a hook, which leads a session of its own; else NULL */
   volatile int error;
 };
 
@@ -95,8 +96,15 @@ static int child_main(void *argument) {
       ok = raise_ambient() == 0;
     if (ok)
       syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
-  } else if (place_stdio(c->stdio) == 0)
+  } else if (place_stdio(c->stdio) == 0) {
+    if (c->directory) {
+      syscall(SYS_setsid);
+      syscall(SYS_umask, 022);
+      if (syscall(SYS_chdir, c->directory) < 0)
+        syscall(SYS_chdir, "/");
+    }
     syscall(SYS_execve, c->path, c->argv, c->envp);
+  }
   c->error = errno ? errno : EIO;
   return 127;
 }
@@ -130,6 +138,8 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   }
   return (int)pid;
 }
+
+int32_t runt_initImage(void) { return image_memfd(); }
 
 int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_t keep_len,
                        int32_t cgroup, uint8_t *pidfd, uint32_t pidfd_cap) {
@@ -191,9 +201,9 @@ static void point_at_strings(char **out, const uint8_t *list, long count) {
 
 static void free_pointer(void *p) { free(*(void **)p); }
 
-int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
-                   uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd,
-                   uint8_t *pidfd, uint32_t pidfd_cap) {
+static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
+                     uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
+                     int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
   long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
   if (argc < 1 || envc < 0 || path[0] != '/')
     return -EINVAL;
@@ -211,7 +221,11 @@ int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, con
   AUTO_CLOSE int copy1 = -1;
   AUTO_CLOSE int copy2 = -1;
   int *copies[3] = {&copy0, &copy1, &copy2};
-  struct child c = {.program = -1, .path = path, .argv = vectors, .envp = vectors + argc + 1};
+  struct child c = {.program = -1,
+                    .path = path,
+                    .argv = vectors,
+                    .envp = vectors + argc + 1,
+                    .directory = directory};
   for (int n = 0; n < 3; n++) {
     int from = wanted[n];
     if (from < 0) {
@@ -229,4 +243,18 @@ int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, con
   if (r >= 0)
     put_i64(pidfd, 0, fd);
   return r;
+}
+
+int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
+                   uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd,
+                   uint8_t *pidfd, uint32_t pidfd_cap) {
+  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, pidfd,
+               pidfd_cap);
+}
+
+int32_t runt_spawnHook(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
+                       uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
+                       int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
+  return spawn(path, args, args_len, env, env_len, directory, stdin_fd, stdout_fd, stderr_fd, pidfd,
+               pidfd_cap);
 }

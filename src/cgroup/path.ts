@@ -72,6 +72,13 @@ export function cgroupDirectories(paths: CgroupPaths): string[] {
   return all;
 }
 
+/** The file in which the kernel counts what it killed in these cgroups for memory; empty when there is none. */
+export function oomFile(paths: CgroupPaths): string {
+  const memory = paths.v1.find((p) => p.writable && p.hierarchy.controllers.includes('memory'));
+  if (memory) return `${memory.path}/memory.oom_control`;
+  return paths.v1.length === 0 && paths.unified?.writable ? `${paths.unified.path}/memory.events` : '';
+}
+
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
 }

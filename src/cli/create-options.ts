@@ -15,6 +15,8 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     id: args[0]!,
     bundle: absolute(flags.bundle ?? '.'),
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
+    supervise: flags.supervise === true,
+    ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,

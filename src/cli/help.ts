@@ -31,6 +31,7 @@ const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
   'no-pivot': 'move the root with MS_MOVE and chroot instead of pivot_root, for a root on a ramdisk',
   'no-new-keyring': "keep the caller's session keyring",
   'preserve-fds': 'keep this many descriptors open from 3 on, besides those of LISTEN_FDS (default: 0)',
+  supervise: 'run it under a supervisor, which records how it ends, for "runt wait"',
   trace: 'write the time that each operation took to this file, in Chrome trace format',
 };
 
@@ -54,7 +55,46 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
       'no-subreaper': "do not adopt the container's orphaned processes while waiting",
     },
   },
+  wait: {
+    summary: 'print how a supervised container has ended',
+    text: 'Waits until it has ended. The status is the one that its parent saw; 128+n for signal n.',
+    flags: {
+      pid: 'an exec in the container, by its process id',
+      format: 'text: the status; json: pid, status, signal, exitedAt, oom (default: text)',
+    },
+  },
   state: { summary: 'print the state of a container as JSON', flags: {} },
+  exec: {
+    summary: 'execute another process in a container',
+    text: 'Flags come before the id: what follows it is the command. It exits with the status of the process (128+n for\nsignal n), and with 255 when the process could not be started.',
+    flags: {
+      process: 'file with the whole process as JSON, as in config.json; then there is no command',
+      cwd: "working directory (default: that of the container's process)",
+      env: 'NAME=VALUE; may be given many times',
+      tty: 'give it a terminal',
+      user: "UID[:GID], or names from the container's own /etc/passwd and /etc/group",
+      'additional-gids': 'a further group, a number; may be given many times',
+      cap: 'a further capability; may be given many times',
+      'no-new-privs': 'set no_new_privs',
+      detach: 'do not wait for the process',
+      'pid-file': createWords['pid-file'],
+      'console-socket': createWords['console-socket'],
+      'preserve-fds': createWords['preserve-fds'],
+      cgroup: "[CONTROLLER[,CONTROLLER…]:]PATH: a cgroup that exists below the container's; may be given many times",
+      'ignore-paused': 'in a paused container too: the process waits until it is resumed',
+      'process-label': 'SELinux label of the process',
+      apparmor: 'AppArmor profile of the process',
+      'pidfd-socket': 'socket that receives a pidfd of the process',
+      trace: createWords.trace,
+    },
+  },
+  ps: {
+    summary: 'list the processes of a container',
+    text: 'What follows the id are options of ps(1) (default: -ef).',
+    flags: { format: 'output format (default: table); json is the list of process ids' },
+  },
+  pause: { summary: 'stop all processes of a container', flags: {} },
+  resume: { summary: 'let a paused container go on', flags: {} },
   kill: {
     summary: 'send a signal to a container',
     text: 'The signal is a number or a name, with or without SIG (default: TERM).',
@@ -148,7 +188,13 @@ function flagRows(flags: Flags, texts: Readonly<Record<string, string>>): string
   return Object.entries(flags).map(([key, kind]) => {
     const [name, short] = key.split('|');
     const value =
-      kind === 'bool' ? '' : kind === 'str' || kind === 'later' ? ' value' : kind === 'int' ? ' N' : ` ${kind}`;
+      kind === 'bool'
+        ? ''
+        : kind === 'str' || kind === 'list' || kind === 'later'
+          ? ' value'
+          : kind === 'int'
+            ? ' N'
+            : ` ${kind}`;
     const text = name === 'help' ? 'print this help' : texts[name!]!;
     return [
       `${short === undefined ? '    ' : `-${short}, `}--${name}${value}`,

@@ -14,6 +14,11 @@ const loaders: Loaders = {
   start: () => import('./start.js'),
   run: () => import('./run.js'),
   state: () => import('./state.js'),
+  wait: () => import('./wait.js'),
+  exec: () => import('./exec.js'),
+  ps: () => import('./ps.js'),
+  pause: () => import('./pause.js'),
+  resume: () => import('./resume.js'),
   kill: () => import('./kill.js'),
   delete: () => import('./delete.js'),
   list: () => import('./list.js'),
@@ -51,9 +56,10 @@ async function dispatch(global: Values<typeof globals>): Promise<number> {
 
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
-  const args = parseFlags(name, commands[command].flags, words, flags);
+  const { args: form } = commands[command];
+  const args = parseFlags(name, commands[command].flags, words, flags, form.includes('…'));
   if (flags.help) return (await import('./help.js')).command({ global, flags: {}, args: [name] });
-  checkArguments(name, commands[command].args, args);
+  checkArguments(name, form, args);
   const { command: run } = await loaders[command]();
   // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
   return run({ global, flags, args } as never);

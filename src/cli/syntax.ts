@@ -5,6 +5,7 @@
  * A flag's key is its name and its short name (`bundle|b`). Its kind is
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string
  *   int    a decimal integer ≥ 0                a|b|c  one of these words
+ *   list   a string, each time it is given
  *   later  one of runc's whose feature this version does not have: recognised and refused by name
  */
 export type Flags = Readonly<Record<string, string>>;
@@ -25,19 +26,20 @@ export const globals = {
 
 const createFlags = {
   'bundle|b': 'str',
-  'console-socket': 'later',
+  'console-socket': 'str',
   'pidfd-socket': 'later',
   'pid-file': 'str',
   'no-pivot': 'bool',
   'no-new-keyring': 'bool',
   'preserve-fds': 'int',
+  supervise: 'bool',
   trace: 'str',
   'help|h': 'bool',
 } as const;
 
 const help = { 'help|h': 'bool' } as const;
 
-/** `<x>` is an argument that must be there, `[x]` one that may. */
+/** `<x>` is an argument that must be there, `[x]` one that may; `[x…]` are all that follow the first, flags or not. */
 export const commands = {
   create: { args: '<container-id>', flags: createFlags },
   start: { args: '<container-id>', flags: { trace: 'str', ...help } },
@@ -46,6 +48,34 @@ export const commands = {
     flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool' },
   },
   state: { args: '<container-id>', flags: help },
+  wait: { args: '<container-id>', flags: { pid: 'int', 'format|f': 'text|json', ...help } },
+  exec: {
+    args: '<container-id> [command…]',
+    flags: {
+      'process|p': 'str',
+      cwd: 'str',
+      'env|e': 'list',
+      'tty|t': 'bool',
+      'user|u': 'str',
+      'additional-gids|g': 'list',
+      'cap|c': 'list',
+      'no-new-privs': 'bool',
+      'detach|d': 'bool',
+      'pid-file': 'str',
+      'console-socket': 'str',
+      'preserve-fds': 'int',
+      cgroup: 'list',
+      'ignore-paused': 'bool',
+      'process-label': 'str',
+      apparmor: 'str',
+      'pidfd-socket': 'later',
+      trace: 'str',
+      ...help,
+    },
+  },
+  ps: { args: '<container-id> [ps-option…]', flags: { 'format|f': 'table|json', ...help } },
+  pause: { args: '<container-id>', flags: help },
+  resume: { args: '<container-id>', flags: help },
   kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', ...help } },
   delete: { args: '<container-id>', flags: { 'force|f': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
@@ -68,13 +98,21 @@ export const commands = {
 } as const;
 
 /** Commands of runc's that this version does not have. */
-export const later = ['exec', 'pause', 'resume', 'ps', 'update', 'events', 'checkpoint', 'restore'] as const;
+export const later = ['update', 'events', 'checkpoint', 'restore'] as const;
 
 export type CommandName = keyof typeof commands;
 
 type Long<K> = K extends `${infer N}|${string}` ? N : K & string;
 type Choice<K> = K extends `${infer A}|${infer B}` ? A | Choice<B> : K;
-type ValueOf<K> = K extends 'bool' ? boolean : K extends 'int' ? number : K extends 'str' ? string : Choice<K>;
+type ValueOf<K> = K extends 'bool'
+  ? boolean
+  : K extends 'int'
+    ? number
+    : K extends 'str'
+      ? string
+      : K extends 'list'
+        ? readonly string[]
+        : Choice<K>;
 
 /** The values of a table of flags, by long name; those not given are absent. */
 export type Values<F> = { -readonly [K in keyof F as F[K] extends 'later' ? never : Long<K>]?: ValueOf<F[K]> };

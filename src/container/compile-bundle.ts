@@ -37,9 +37,11 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     bundle: o.bundle,
     stateDir: `${o.root}/${o.id}`,
     startSocket,
+    supervise: o.supervise === true,
     noPivot: o.noPivot,
     noNewKeyring: o.noNewKeyring,
     preserveFds: o.preserveFds,
+    ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());

@@ -1,5 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
-import { cgroupDirectories } from '../cgroup/path.js';
+import { cgroupDirectories, oomFile } from '../cgroup/path.js';
+import { keptHooks } from '../plan/hooks.js';
 import { rootfsPath } from '../plan/root.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -9,6 +10,7 @@ import { type CompiledBundle, compileBundle } from './compile-bundle.js';
 import { Launch } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { type ContainerRecord, checkId } from './store.js';
+import type { Terminal } from './terminal.js';
 
 export interface CreateOptions {
   /** Directory of all containers' state. */
@@ -18,6 +20,10 @@ export interface CreateOptions {
   readonly bundle: string;
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
+  /** Absolute path of the socket that gets the master of the terminal. */
+  readonly consoleSocket?: string;
+  /** Start it under a supervisor that records how it ends, for `wait`. */
+  readonly supervise?: boolean;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   /** Descriptors from 3 on that the process gets. */
@@ -56,12 +62,13 @@ export function checkPreserved(o: CreateOptions): void {
   }
 }
 
-/** Compiles the bundle and performs the plan until the process waits for start. */
+/** Compiles the bundle and performs the plan until the process waits for start. A command that `stays` serves the terminal. */
 export async function bringUp(
   command: string,
   o: CreateOptions,
   startSocket: boolean,
-): Promise<{ launch: Launch; compiled: CompiledBundle }> {
+  stays = false,
+): Promise<{ launch: Launch; compiled: CompiledBundle; terminal: Terminal | undefined }> {
   checkId(o.id);
   const compiled = compileBundle(o, startSocket);
   const { spec, facts, plan, cgroups } = compiled;
@@ -72,6 +79,14 @@ export async function bringUp(
       pointer: '/process',
     });
   }
+  let terminal: Terminal | undefined;
+  const wanted = spec.process.terminal === true;
+  if (wanted || o.consoleSocket !== undefined) {
+    const { checkConsole, Terminal } = await import('./terminal.js');
+    checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
+    if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
+  }
+  const hooks = keptHooks(spec.hooks);
   const record: ContainerRecord = {
     version: 1,
     ociVersion: spec.ociVersion,
@@ -84,13 +99,26 @@ export async function bringUp(
     created: timestamp(native.realtime()),
     owner: facts.euid,
     ...(spec.annotations && { annotations: spec.annotations }),
+    ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
+    ...(o.noNewKeyring && { noNewKeyring: true as const }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid') ?? false,
   };
   const { root, preserveFds } = o;
-  const launch = new Launch({ command, root, record, spec, facts, plan, preserveFds, trace: o.trace !== undefined });
+  const launch = new Launch({
+    command,
+    root,
+    record,
+    spec,
+    facts,
+    plan,
+    preserveFds,
+    trace: o.trace !== undefined,
+    warn: o.warn,
+    oomFile: oomFile(cgroups),
+  });
   await explained(command, o.id, compiled, () => launch.perform());
-  return { launch, compiled };
+  return { launch, compiled, terminal };
 }
 
 /** Runs f; the facts of a failed operation become the error that a person reads. */

@@ -1,10 +1,11 @@
 /** `delete`: remove what a container left (runtime.md#delete). */
+import { thaw } from '../cgroup/freezer.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import { killAll } from './kill.js';
-import { openProcess, statusOf } from './process.js';
+import { openProcess, processStat, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, removeStateDir } from './store.js';
 
 export interface DeleteOptions {
@@ -12,6 +13,8 @@ export interface DeleteOptions {
   readonly id: string;
   /** Kill what runs; an unknown id is fine. */
   readonly force: boolean;
+  /** Takes what a poststop hook that failed says. */
+  readonly warn?: (sentence: string) => void;
 }
 
 const SIGKILL = 9;
@@ -21,11 +24,29 @@ const deadline = 10_000;
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP … */
 export async function remove(o: DeleteOptions): Promise<void> {
   try {
-    await locked(o.root, o.id, () => removeLocked(o));
+    const removed = await locked(o.root, o.id, () => removeLocked(o));
+    if (removed?.hooks?.poststop) {
+      const { runPoststop } = await import('./hooks.js');
+      await runPoststop('delete', removed, o.warn ?? (() => {}));
+    }
   } catch (error) {
     if (o.force && error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return;
     throw error;
   }
+}
+
+/** Waits a moment for the supervisor to end. */
+async function supervisorEnded({
+  pid,
+  startTime,
+}: {
+  readonly pid: number;
+  readonly startTime: string;
+}): Promise<void> {
+  const pidfd = native.pidfdOpen(pid);
+  if (pidfd < 0) return;
+  if (processStat(pid)?.startTime === startTime) await readable(pidfd, 1000);
+  native.close(pidfd);
 }
 
 /** The record; undefined when it cannot be read and force does without: nothing in it can be trusted then. */
@@ -38,11 +59,12 @@ function recordOf(o: DeleteOptions): ContainerRecord | undefined {
   }
 }
 
-async function removeLocked(o: DeleteOptions): Promise<void> {
+/** @returns what was removed; undefined when it could not be read */
+async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   const record = recordOf(o);
   if (!record) {
     removeStateDir(o.root, o.id);
-    return;
+    return undefined;
   }
   const status = statusOf(o.root, record);
   if (status !== 'stopped' && status !== 'created' && !o.force) {
@@ -54,6 +76,11 @@ async function removeLocked(o: DeleteOptions): Promise<void> {
   const pidfd = openProcess(record);
   if (pidfd >= 0) {
     native.pidfdSignal(pidfd, SIGKILL);
+    if (status !== 'created') {
+      // What is frozen ends only when it is thawed; what has not been killed by then would run on.
+      if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
+      thaw(record.cgroups);
+    }
     const ended = await readable(pidfd, deadline);
     native.close(pidfd);
     if (!ended)
@@ -65,5 +92,8 @@ async function removeLocked(o: DeleteOptions): Promise<void> {
   // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
   if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
   await removeCgroups(record.cgroups);
+  // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
+  if (record.supervisor) await supervisorEnded(record.supervisor);
   removeStateDir(o.root, o.id);
+  return record;
 }

@@ -5,9 +5,10 @@ import { hintFor } from '../plan/hints.js';
 import type { Op } from '../plan/ops.js';
 import { valueAt } from '../plan/pointer.js';
 import { sentence } from '../plan/sentence.js';
-import type { Spec } from '../spec/types.js';
+import type { Hook, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import { hookFailedInside } from './hook-failure.js';
 import type { Failed } from './op-failed.js';
 
 /** Stable codes by operation; what is not listed is ERR_INIT. */
@@ -53,9 +54,21 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   prlimit: 'ERR_LIMIT',
   rlimit: 'ERR_LIMIT',
   noNewPrivileges: 'ERR_PRIVILEGE',
+  initProcess: 'ERR_PROCESS',
+  join: 'ERR_NAMESPACE',
+  fork: 'ERR_NAMESPACE',
+  namedUser: 'ERR_PRIVILEGE',
   bounding: 'ERR_PRIVILEGE',
+  seccompProgram: 'ERR_SECCOMP',
+  seccomp: 'ERR_SECCOMP',
   user: 'ERR_PRIVILEGE',
   capabilities: 'ERR_PRIVILEGE',
+  consoleConnect: 'ERR_TERMINAL',
+  consolePair: 'ERR_TERMINAL',
+  terminal: 'ERR_TERMINAL',
+  showRoot: 'ERR_ROOTFS',
+  awaitHooks: 'ERR_HOOK',
+  hook: 'ERR_HOOK',
   cwd: 'ERR_CWD',
   findExecutable: 'ERR_EXEC',
   exec: 'ERR_EXEC',
@@ -64,6 +77,9 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
 /** Makes the error of a failed operation. `facts` and `spec` sharpen the hint where they are known. */
 export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
   const { op, errno, syscall, detail } = failed;
+  if (syscall === 'hook') {
+    return hookFailedInside(`${command} ${id}`, failed, (name) => valueAt(spec, `/hooks/${name}`) as Hook | undefined);
+  }
   const { hint, see } = hintFor({
     op,
     errno,

@@ -15,9 +15,10 @@ import { applyCgroupOp } from './cgroup.js';
 import { Reports, type Span, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
 import { type Failed, OpFailed } from './op-failed.js';
-import { endOf, processStat } from './process.js';
-import type { Supervisor } from './supervisor.js';
+import { endOf, openProcess, processStat } from './process.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
+import type { Supervisor } from './supervisor.js';
+import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
@@ -33,6 +34,10 @@ export interface LaunchInput {
   readonly plan: Plan;
   readonly trace: boolean;
   readonly preserveFds: number;
+  /** `exec`: the container is there, its record stays as it is. */
+  readonly exec?: boolean;
+  /** Takes what a poststop hook that failed says. */
+  readonly warn?: (sentence: string) => void;
   /** Where the kernel counts what it killed for memory; empty for nowhere. */
   readonly oomFile: string;
 }
@@ -41,10 +46,14 @@ export interface LaunchInput {
 export class Launch {
   pid = 0;
   pidfd = -1;
+  /** Where the master of a terminal that is not for a console socket comes from (op `consolePair`). */
+  console = -1;
   private sync = -1;
   private reports = new Reports(-1);
   private startSocket = -1;
   private stateDir = false;
+  /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
+  private hooksBegun = false;
   private supervisor: Supervisor | undefined;
   private readonly cgroups: string[] = [];
   private readonly slots: number[] = [];
@@ -64,7 +73,7 @@ export class Launch {
       if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
       await this.await('created');
       await this.runtimeOps(first, plan.ops.length);
-      this.saveCreated();
+      if (!this.input.exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
       this.closeShared();
@@ -75,13 +84,19 @@ export class Launch {
     }
   }
 
-  /** Says start to an init without a start socket and waits for the execve. */
-  async start(): Promise<void> {
+  /** Says start to an init without a start socket and waits for the execve; a terminal gets its other end before. */
+  async start(terminal?: Terminal): Promise<void> {
     try {
+      if (terminal) {
+        const socket = this.console;
+        this.console = -1;
+        await terminal.attach(socket);
+      }
       this.told(native.write(this.sync, go), 'wait');
       await this.await('exec');
       const last = await this.reports.next();
       if (last.kind === 'error') throw this.failed(last);
+      terminal?.relay();
     } catch (error) {
       await this.undo();
       throw error;
@@ -99,6 +114,8 @@ export class Launch {
     }
     await this.endSupervisor();
     this.closeShared();
+    if (this.console >= 0) native.close(this.console);
+    this.console = -1;
     if (this.sync >= 0) native.close(this.sync);
     this.sync = -1;
     try {
@@ -107,6 +124,45 @@ export class Launch {
     } catch {
       // The first error is thrown by the caller.
     }
+    if (this.hooksBegun) await this.poststop();
+  }
+
+  /** Prestart and createRuntime hooks; then runt-init goes on. The record has the pid by now: a hook may ask for the state. */
+  private async runtimeHooks(): Promise<void> {
+    const { command, record, root, spec } = this.input;
+    const { hookState, runHooks } = await import('./hooks.js');
+    this.hooksBegun = true;
+    this.notePid();
+    save(root, record);
+    const state = hookState(record, 'creating');
+    await runHooks(command, 'prestart', spec.hooks?.prestart, state);
+    await runHooks(command, 'createRuntime', spec.hooks?.createRuntime, state);
+    const word = new Uint8Array(5);
+    word.set(go);
+    new DataView(word.buffer).setUint32(1, this.pid, true);
+    this.told(native.write(this.sync, word), 'awaitHooks');
+  }
+
+  /** Poststart hooks; when one fails the container is taken back. @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT */
+  async poststart(): Promise<void> {
+    const { command, record, spec } = this.input;
+    if (!spec.hooks?.poststart?.length) return;
+    const { hookState, runHooks } = await import('./hooks.js');
+    try {
+      await runHooks(command, 'poststart', spec.hooks.poststart, hookState(record, 'running'));
+    } catch (error) {
+      await this.undo();
+      throw error;
+    }
+  }
+
+  /** Poststop hooks, after all is removed. */
+  async poststop(): Promise<void> {
+    const { command, record, warn } = this.input;
+    this.hooksBegun = false;
+    if (!record.hooks?.poststop || this.input.exec) return;
+    const { runPoststop } = await import('./hooks.js');
+    await runPoststop(command, record, warn ?? (() => {}));
   }
 
   private async endSupervisor(): Promise<void> {
@@ -172,6 +228,28 @@ export class Launch {
       case 'cgroupOpen':
         this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
         return undefined;
+      case 'consoleConnect': {
+        // By its directory: an address has room for 107 bytes.
+        const slash = op.path.lastIndexOf('/');
+        const dir = this.ok(op, native.openAt(AT_FDCWD, op.path.slice(0, slash) || '/', O_PATH, 0), 'open', op.path);
+        const fd = native.unixConnect(dir, op.path.slice(slash + 1));
+        native.close(dir);
+        this.slots[Number(op.slot)] = this.ok(op, fd, 'connect', op.path);
+        return undefined;
+      }
+      case 'consolePair': {
+        const pair = new Uint8Array(16);
+        this.ok(op, native.socketPair(pair), 'socketpair');
+        const view = new DataView(pair.buffer);
+        this.console = view.getInt32(0, true);
+        this.slots[Number(op.slot)] = view.getInt32(8, true);
+        return undefined;
+      }
+      case 'initProcess': {
+        const fd = openProcess(input.record);
+        this.slots[Number(op.slot)] = this.ok(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');
+        return undefined;
+      }
       case 'clone':
         return this.clone(op);
       case 'supervise':
@@ -224,14 +302,18 @@ export class Launch {
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
     // Where runt-init finds its descriptors: where they are, unless a supervisor puts them together.
-    let { startSocket, slots } = this as { startSocket: number; slots: readonly number[] };
+    let { startSocket } = this;
+    let slots: readonly number[] = this.slots;
     const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
     let spawn: (cgroup: number) => { pid: number; pidfd: number } | Promise<{ pid: number; pidfd: number }>;
     if (this.supervisor) {
       const { spawnSupervised } = await import('./supervisor.js');
       const sync = 3 + preserved.length;
       const own = [theirs, ...slots, ...(startSocket >= 0 ? [startSocket] : [])];
-      const fds = [...[0, 1, 2, ...preserved].map((fd) => [fd, fd] as const), ...own.map((fd, i) => [fd, sync + i] as const)];
+      const fds = [
+        ...[0, 1, 2, ...preserved].map((fd) => [fd, fd] as const),
+        ...own.map((fd, i) => [fd, sync + i] as const),
+      ];
       slots = slots.map((_, i) => sync + 1 + i);
       if (startSocket >= 0) startSocket = sync + 1 + slots.length;
       const { oomFile, root, record } = this.input;
@@ -273,9 +355,22 @@ export class Launch {
       const report = await this.reports.next();
       if (report.kind === wanted) return;
       if (report.kind === 'trace') this.spans.push(...report.spans);
+      else if (report.kind === 'hooks') await this.runtimeHooks();
+      else if (report.kind === 'pid') await this.succeeded(report.pid);
       else if (report.kind === 'error') throw this.failed(report);
       else throw await this.died();
     }
+  }
+
+  /** The process that joined has ended; the one that it began is a child of ours as well. */
+  private async succeeded(pid: number): Promise<void> {
+    const joined = this.pidfd;
+    // It is ours to reap, so its number stays its own.
+    this.pidfd = this.ok({ op: 'fork', at: '' }, native.pidfdOpen(pid), 'pidfd_open');
+    this.pid = pid;
+    await readable(joined, endDeadline);
+    endOf(joined);
+    native.close(joined);
   }
 
   private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
@@ -290,16 +385,22 @@ export class Launch {
   }
 
   /** A peer that is gone is no failure of the write: its report, or its end, says more. */
-  private told(written: number, what: 'sync' | 'wait'): void {
+  private told(written: number, what: 'sync' | 'wait' | 'awaitHooks'): void {
     if (written < 0 && written !== -E.EPIPE && written !== -E.ECONNRESET) {
       throw this.error({ op: { op: what, at: '' }, errno: -written, syscall: 'write', detail: '' });
     }
   }
 
-  private saveCreated(): void {
-    const { record, root } = this.input;
+  private notePid(): void {
+    const { record } = this.input;
     record.pid = this.pid;
     record.startTime = processStat(this.pid)?.startTime ?? '';
+  }
+
+  private saveCreated(): void {
+    const { record, root } = this.input;
+    this.notePid();
+    this.hooksBegun = true;
     record.status = 'created';
     save(root, record);
   }

@@ -1,5 +1,6 @@
 /** The state directory of a container: `<root>/<id>/state.json`, `start.sock`; the directory itself is the lock. */
 
+import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -23,8 +24,14 @@ export interface ContainerRecord {
   readonly created: string;
   readonly owner: number;
   readonly annotations?: { readonly [key: string]: string };
+  /** Those of its hooks that run after the create. */
+  readonly hooks?: KeptHooks;
+  /** The supervisor's process, when there is one. */
+  supervisor?: { readonly pid: number; readonly startTime: string };
   /** Absolute directories of the cgroups that were made for it. */
   readonly cgroups: readonly string[];
+  /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
+  readonly noNewKeyring?: true;
   /** Whether the init process has a pid namespace of its own: its end ends all processes. */
   readonly pidNamespace: boolean;
 }

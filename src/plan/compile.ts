@@ -5,12 +5,14 @@ import type { Spec } from '../spec/types.js';
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
+import { createHookOps } from './hooks.js';
 import { kernelOps } from './kernel.js';
 import { mountOps, openTreeOps } from './mounts.js';
 import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { enterRoot, rootfsPath, switchRoot } from './root.js';
+import { consoleOps, terminalOps } from './terminal.js';
 import { refuseUnsupported } from './unsupported.js';
 
 export interface Compiled {
@@ -42,6 +44,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
   let slot = trees.count;
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
+  const consoleSlot = spec.process?.terminal ? slot++ : -1;
   const at = '/linux/cgroupsPath';
   const userNamespace = (flags & CLONE_NEWUSER) !== 0;
   const cgroupNamespace = (flags & CLONE_NEWCGROUP) !== 0;
@@ -52,9 +55,11 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...inCgroups.before,
+    ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
+    ...consoleOps(spec.process, options, consoleSlot),
     {
       op: 'clone',
       at: '/linux/namespaces',
@@ -83,6 +88,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(spec.process && spec.process.cwd !== '/'
       ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
       : []),
+    ...terminalOps(spec.process, consoleSlot, 1),
+    ...createHookOps(spec, options),
     ...switchRoot(spec, options),
     ...kernelOps(spec),
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),

@@ -29,10 +29,14 @@ export interface CompileOptions {
   readonly stateDir: string;
   /** `create` awaits `start` on a socket; `run` goes on at once. */
   readonly startSocket: boolean;
+  /** `--supervise`. */
+  readonly supervise: boolean;
   /** `--no-pivot`. */
   readonly noPivot: boolean;
   /** `--no-new-keyring`. */
   readonly noNewKeyring: boolean;
+  /** Path of the socket that gets the master of the terminal (`--console-socket`); without it the runtime keeps it. */
+  readonly consoleSocket?: string;
   /** Descriptors from 3 on that the process keeps. */
   readonly preserveFds: number;
 }

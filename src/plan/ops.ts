@@ -119,6 +119,20 @@ export const ops = table({
     doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
   },
 
+  initProcess: {
+    code: 90,
+    by: 'runtime',
+    fields: { pid: 'int', startTime: 'str', slot: 'int' },
+    doc: "exec: open a pidfd of the container's first process, verified by its start time; runt-init finds it at slot",
+  },
+
+  seccompProgram: {
+    code: 70,
+    by: 'runtime',
+    fields: { profile: 'list', slot: 'int' },
+    doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
+  },
+
   // ── done by runt-init ──
   keepFds: {
     code: 32,
@@ -253,6 +267,19 @@ export const ops = table({
     fields: { effective: 'int', permitted: 'int', inheritable: 'int', ambient: 'int' },
     doc: 'capset(2) and the ambient set',
   },
+  seccomp: {
+    code: 71,
+    by: 'init',
+    fields: {
+      slot: 'int',
+      flags: 'int',
+      late: 'int',
+      agent: 'str',
+      metadata: 'str',
+      summary: 'str',
+    },
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late 1) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on; summary is for explain',
+  },
   cwd: {
     code: 60,
     by: 'init',
@@ -275,7 +302,7 @@ export const ops = table({
     code: 63,
     by: 'init',
     fields: { args: 'list', env: 'list', homeOf: 'int' },
-    doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf ≥ 0: HOME= of that uid is added from /etc/passwd of the container, / when it has none',
+    doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf ≥ 0: HOME= of that uid is added from /etc/passwd of the container, / when it has none; -2: of the uid that namedUser found',
   },
   cgroupEnter: {
     code: 67,
@@ -339,6 +366,24 @@ export const ops = table({
     by: 'init',
     fields: { target: 'str', setAttrs: 'int', clearAttrs: 'int', recursive: 'int' },
     doc: 'mount_setattr(2) on the mount at target (its top mount), for all mounts below it too when recursive; used for read-only after what had to be made inside',
+  },
+  join: {
+    code: 85,
+    by: 'init',
+    fields: { flags: 'int', slot: 'int' },
+    doc: 'exec: setns(2) into these namespaces (CLONE_NEW* flags) of the process whose pidfd is at slot, all at once',
+  },
+  fork: {
+    code: 86,
+    by: 'init',
+    fields: {},
+    doc: 'exec: clone into the pid namespace that was joined, as a child of the runtime; report its pid and end',
+  },
+  namedUser: {
+    code: 87,
+    by: 'init',
+    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int' },
+    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it',
   },
   loopback: { code: 65, by: 'init', fields: {}, doc: 'bring lo up in the new network namespace (SIOCSIFFLAGS)' },
   mkdir: {

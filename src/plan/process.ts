@@ -2,6 +2,7 @@
 import type { Spec } from '../spec/types.js';
 import { CLONE_NEWUSER, capabilityNumber, rlimitNumber } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
+import { startHookOps } from './hooks.js';
 import { newNamespaces, setGroupsDenied } from './namespaces.js';
 import type { Op } from './ops.js';
 
@@ -81,6 +82,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   if (user?.uid) ops.push(enter(0));
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
+  ops.push(...startHookOps(spec, options));
   ops.push({
     op: 'exec',
     at: '/process/args',

@@ -48,6 +48,14 @@ export function sentence(op: Op): string {
       return 'open a private procfs';
     case 'session':
       return 'start a new session';
+    case 'initProcess':
+      return `open the container's process ${op.pid}`;
+    case 'join':
+      return 'join the namespaces of the container';
+    case 'fork':
+      return 'begin a process in the pid namespace of the container';
+    case 'namedUser':
+      return `become user ${op.user}${op.group && `:${op.group}`}`;
     case 'keyring':
       return `join the session keyring ${op.name}`;
     case 'sync':
@@ -100,6 +108,10 @@ export function sentence(op: Op): string {
       return `set the domainname ${op.name}`;
     case 'noNewPrivileges':
       return 'set no_new_privs';
+    case 'seccompProgram':
+      return 'compile the seccomp profile';
+    case 'seccomp':
+      return 'load the seccomp filter';
     case 'bounding':
       return 'drop capabilities from the bounding set';
     case 'user':

@@ -14,23 +14,15 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
 }
 
 const fields: readonly (readonly [pointer: string, what: string])[] = [
-  ['/process/terminal', 'a terminal'],
   ['/process/apparmorProfile', 'AppArmor'],
   ['/process/selinuxLabel', 'SELinux labels'],
   ['/process/scheduler', 'scheduling attributes'],
   ['/process/ioPriority', 'I/O priority'],
   ['/process/execCPUAffinity', 'CPU affinity of exec'],
-  ['/hooks/prestart', 'hooks'],
-  ['/hooks/createRuntime', 'hooks'],
-  ['/hooks/createContainer', 'hooks'],
-  ['/hooks/startContainer', 'hooks'],
-  ['/hooks/poststart', 'hooks'],
-  ['/hooks/poststop', 'hooks'],
   ['/linux/timeOffsets', 'time namespaces'],
   ['/linux/netDevices', 'network devices'],
   ['/linux/intelRdt', 'Intel RDT'],
   ['/linux/memoryPolicy', 'memory policy'],
-  ['/linux/seccomp', 'seccomp'],
   ['/linux/mountLabel', 'SELinux labels'],
   ['/linux/personality', 'personality'],
 ];

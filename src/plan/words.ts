@@ -1,6 +1,6 @@
 /** Operations in words for `explain`: what is done, to what, and how, with every flag by its name. */
 import { RLIM_INFINITY, rlimitNames } from '../sys/linux.js';
-import { attributes, capabilities, namespaces, propagation } from './flag-names.js';
+import { attributes, capabilities, namespaces, propagation, seccompFlags } from './flag-names.js';
 import type { Op } from './ops.js';
 import { word } from './printable.js';
 
@@ -57,6 +57,23 @@ export function rows(op: Op): Row[] {
       return row('open', word(op.path));
     case 'cgroupEnter':
       return row('enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/'))));
+    case 'initProcess':
+      return row('open process', String(op.pid), `verified by its start time ${op.startTime}`);
+    case 'join':
+      return wrap('join namespaces', '', namespaces(Number(op.flags)), op.at);
+    case 'fork':
+      return row('fork', '', 'into the pid namespace');
+    case 'namedUser':
+      return row(
+        'user',
+        word(op.user) + (op.group && `:${word(op.group)}`),
+        list([
+          'from /etc/passwd and /etc/group of the container',
+          op.group ? '' : `gid ${op.gid} unless they say otherwise`,
+          op.setGroups ? `groups ${op.groups.join(',') || 'none'} and where it is a member` : 'groups unchanged',
+          Number(op.umask) < 0 ? '' : `umask ${octal(op.umask)}`,
+        ]),
+      );
     case 'session':
       return row('new session');
     case 'undumpable':
@@ -154,6 +171,14 @@ export function rows(op: Op): Row[] {
       return row('domainname', word(op.name));
     case 'noNewPrivileges':
       return row('no_new_privs');
+    case 'seccompProgram':
+      return row('compile profile', 'seccomp', slot(op.slot));
+    case 'seccomp':
+      return [
+        ...row('seccomp', word(op.summary), op.late ? 'right before the exec' : 'from here on'),
+        ...(op.flags ? row('', '', seccompFlags(op.flags)) : []),
+        ...(op.agent ? row('seccomp agent', word(op.agent), op.metadata === '' ? '' : word(op.metadata)) : []),
+      ];
     case 'bounding':
       return wrap('capabilities', 'bounding', capabilities(op.mask), op.at);
     case 'user':
@@ -195,9 +220,16 @@ export function rows(op: Op): Row[] {
           '',
           ' ',
         ),
-        ...(Number(op.homeOf) < 0
+        ...(Number(op.homeOf) === -1
           ? []
-          : ([['environment', 'HOME', `of uid ${op.homeOf}, from /etc/passwd`, '']] as Row[])),
+          : ([
+              [
+                'environment',
+                'HOME',
+                `of ${Number(op.homeOf) === -2 ? 'the user' : `uid ${op.homeOf}`}, from /etc/passwd`,
+                '',
+              ],
+            ] as Row[])),
       ];
   }
 }

@@ -300,11 +300,6 @@ export const abi = table({
     args: [['fd', 'i32']],
     doc: "makes a master ready for transfer: O_NONBLOCK, and its slave's newlines are left as they are (ONLCR off)",
   },
-  terminalEnd: {
-    ret: 'i32',
-    args: [['fd', 'i32']],
-    doc: 'the character that ends the input of a terminal (VEOF); 0 when it does not read lines',
-  },
   windowSize: {
     ret: 'i32',
     args: [

@@ -29,6 +29,8 @@ export interface ErrorFacts {
   pointer?: string;
   /** The value at the pointer. */
   value?: unknown;
+  /** What the pointer is into, when that is not config.json. */
+  document?: string;
   /** Positive errno. */
   errno?: number;
   syscall?: string;
@@ -47,6 +49,7 @@ export class RuntError extends Error {
   readonly path?: string;
   pointer?: string;
   value?: unknown;
+  document?: string;
   readonly errno?: number;
   readonly syscall?: string;
   hint?: string;
@@ -76,7 +79,7 @@ export class RuntError extends Error {
     }
     if (this.pointer !== undefined) {
       lines.push(
-        `  at  ${this.pointer || '/'} in config.json${this.value === undefined ? '' : `  ${brief(this.value)}`}`,
+        `  at  ${this.pointer || '/'} in ${this.document ?? 'config.json'}${this.value === undefined ? '' : `  ${brief(this.value)}`}`,
       );
     }
     if (this.hint) lines.push(`  why ${this.hint}`);

@@ -25,8 +25,17 @@ export const now = (): number => Number(native.monotonic() / 1_000_000n);
  */
 export function readable(fd: number, timeout = -1): Promise<boolean> {
   const id = ++lastId;
-  const r = native.watch(fd, id);
-  // A regular file cannot be watched, as it is always readable.
+  return watched(native.watch(fd, id), id, fd, timeout);
+}
+
+/** The same for when fd is writable, or broken. */
+export function writable(fd: number, timeout = -1): Promise<boolean> {
+  const id = ++lastId;
+  return watched(native.watchOut(fd, id), id, fd, timeout);
+}
+
+function watched(r: number, id: number, fd: number, timeout: number): Promise<boolean> {
+  // A regular file cannot be watched, as it is always ready.
   if (r === -E.EPERM) return Promise.resolve(true);
   if (r < 0) return Promise.reject(new RuntError({ code: 'ERR_IO', message: `watch descriptor ${fd}`, errno: -r }));
   return wait(id, fd, timeout);
@@ -42,6 +51,11 @@ function wait(id: number, fd: number, timeout: number): Promise<boolean> {
     waiters.set(id, { fd, deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout, settle });
     host.waiting?.(id, timeout);
   });
+}
+
+/** Ends the waits for fd as if their time were over: before it is closed, or when nobody cares any more. */
+export function forget(fd: number): void {
+  for (const [id, w] of waiters) if (w.fd === fd) wake(id, false);
 }
 
 /** Ends the wait `id`: it is ready, or its time is over. What is not waited for any more is passed over. */

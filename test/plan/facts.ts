@@ -65,6 +65,7 @@ export function compileOptions(over: Partial<CompileOptions> = {}): CompileOptio
     bundle: '/bundle',
     stateDir: '/run/runt/c1',
     startSocket: true,
+    supervise: false,
     noPivot: false,
     noNewKeyring: false,
     preserveFds: 0,

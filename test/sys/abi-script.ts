@@ -387,6 +387,91 @@ const cases: Record<Name, Case> = {
     native.close(secret);
     native.close(fd);
   },
+  spawnHook(t, dir) {
+    const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
+    const pidfd = new Uint8Array(8);
+    const run = (path: string, directory: string, script: string): void => {
+      const args = bytes(`sh\0-c\0${script}\0`);
+      const pid = t.call('spawnHook', [path, args, bytes('PATH=/bin:/usr/bin\0'), directory, -1, fd, fd, pidfd], 'pid');
+      if (pid > 0) wait(t, Number(longs(pidfd)[0]));
+    };
+    run('/bin/sh', dir, 'pwd -P | sed "s,.*/,,"; umask; set -- $(cat /proc/$$/stat); test $1 = $5 && test $1 = $6');
+    run('/bin/sh', `${dir}/none`, 'pwd');
+    run(`${dir}/none`, dir, '');
+    t.note('output', procText(`${dir}/hook`));
+    native.close(fd);
+  },
+  signalGroup(t) {
+    const pidfd = new Uint8Array(8);
+    const args = bytes('sh\0-c\0sleep 100 & sleep 100\0');
+    const pid = native.spawnHook('/bin/sh', args, bytes('PATH=/bin:/usr/bin\0'), '/', -1, -1, -1, pidfd);
+    native.ready(new Uint8Array(4), 100);
+    t.note('ended', native.signalGroup(pid, 9));
+    wait(t, Number(longs(pidfd)[0]));
+    for (const number of [1, 0, -1]) t.call('signalGroup', [number, 0]);
+    t.call('signalGroup', [0x3ffffff, 0]);
+  },
+  pipe(t) {
+    const out = new Uint8Array(16);
+    t.call('pipe', [out]);
+    const [reading, writing] = longs(out).map(Number) as [number, number];
+    const data = new Uint8Array(8);
+    t.note('empty', native.read(reading, data));
+    native.write(writing, bytes('abc'));
+    t.note('bytes', text(data, native.read(reading, data)));
+    native.close(writing);
+    t.note('end', native.read(reading, data));
+    t.note('close-on-exec', /flags:\s+02\d{6}$/m.test(procText(`/proc/self/fdinfo/${reading}`)));
+    native.close(reading);
+    t.call('pipe', [new Uint8Array(15)]);
+  },
+  spawnHook(t, dir) {
+    const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
+    const pidfd = new Uint8Array(8);
+    const run = (path: string, directory: string, script: string): void => {
+      const args = bytes(`sh\0-c\0${script}\0`);
+      const pid = t.call('spawnHook', [path, args, bytes('PATH=/bin:/usr/bin\0'), directory, -1, fd, fd, pidfd], 'pid');
+      if (pid > 0) wait(t, Number(longs(pidfd)[0]));
+    };
+    run('/bin/sh', dir, 'pwd -P | sed "s,.*/,,"; umask; set -- $(cat /proc/$$/stat); test $1 = $5 && test $1 = $6');
+    run('/bin/sh', `${dir}/none`, 'pwd');
+    run(`${dir}/none`, dir, '');
+    t.note('output', procText(`${dir}/hook`));
+    native.close(fd);
+  },
+  signalGroup(t) {
+    const pidfd = new Uint8Array(8);
+    const args = bytes('sh\0-c\0sleep 100 & sleep 100\0');
+    const pid = native.spawnHook('/bin/sh', args, bytes('PATH=/bin:/usr/bin\0'), '/', -1, -1, -1, pidfd);
+    native.ready(new Uint8Array(4), 100);
+    t.note('ended', native.signalGroup(pid, 9));
+    wait(t, Number(longs(pidfd)[0]));
+    for (const number of [1, 0, -1]) t.call('signalGroup', [number, 0]);
+    t.call('signalGroup', [0x3ffffff, 0]);
+  },
+  pipe(t) {
+    const out = new Uint8Array(16);
+    t.call('pipe', [out]);
+    const [reading, writing] = longs(out).map(Number) as [number, number];
+    const data = new Uint8Array(8);
+    t.note('empty', native.read(reading, data));
+    native.write(writing, bytes('abc'));
+    t.note('bytes', text(data, native.read(reading, data)));
+    native.close(writing);
+    t.note('end', native.read(reading, data));
+    t.note('close-on-exec', /flags:\s+02\d{6}$/m.test(procText(`/proc/self/fdinfo/${reading}`)));
+    native.close(reading);
+    t.call('pipe', [new Uint8Array(15)]);
+  },
+  sealedFile(t) {
+    const fd = t.call('sealedFile', [bytes('0123456789')], 'fd');
+    const data = new Uint8Array(16);
+    t.note('bytes', text(data, native.read(fd, data)));
+    t.call('write', [fd, bytes('x')], 'n');
+    t.note('sealed', native.write(fd, bytes('x')));
+    native.close(fd);
+    native.close(t.call('sealedFile', [new Uint8Array(0)], 'fd'));
+  },
   spawnInit(t) {
     const out = new Uint8Array(8);
     for (const flags of [0n, BigInt(CLONE_NEWUSER)]) {
@@ -450,21 +535,13 @@ const cases: Record<Name, Case> = {
     native.close(client);
     native.close(fd);
   },
-  sendFd(t, _, file) {
-    const pair = new Uint8Array(16);
-    native.socketPair(pair);
-    const [a, b] = longs(pair).map(Number) as [number, number];
-    t.call('sendFd', [a, 0, bytes('one')]);
-    const out = new Uint8Array(8);
-    t.note('data', text(out, native.read(b, out)));
-    t.call('sendFd', [a, 0, new Uint8Array(0)]);
-    t.call('sendFd', [a, 9999, bytes('x')]);
-    native.close(b);
-    t.call('sendFd', [a, 0, bytes('x')]);
-    native.close(a);
-    const fd = native.openAt(AT_FDCWD, file, 0, 0);
-    t.call('sendFd', [fd, 0, bytes('x')]);
-    native.close(fd);
+  initImage(t) {
+    const fd = t.call('initImage', [], 'fd');
+    const head = new Uint8Array(4);
+    native.read(native.openAt(AT_FDCWD, `/proc/self/fd/${fd}`, 0, 0), head);
+    t.note('ELF', text(head.subarray(1), 3));
+    t.note('again', native.initImage() === fd);
+    t.call('initImage', [1]);
   },
   sendFds(t, _, file) {
     const pair = new Uint8Array(16);

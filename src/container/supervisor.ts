@@ -1,0 +1,153 @@
+/** The supervisor of a container: how it is started, how it is asked to start processes, and what it recorded. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { readable, sleep } from '../sys/loop.js';
+import { timestamp } from '../sys/time.js';
+import { Reports, sendFrame } from './channel.js';
+import { processStat } from './process.js';
+
+export const supervisorSocket = 'supervisor.sock';
+/** ms; the supervisor answers at once, or is being ended. */
+const patience = 10_000;
+
+/** A process that answers as the container's parent. */
+export interface Supervisor {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** Closing it before a container was started ends the supervisor. */
+  readonly sync: number;
+}
+
+const ints = (...list: number[]): Uint8Array => new Uint8Array(new Int32Array(list).buffer);
+
+/**
+ * Starts a supervisor that listens in the state directory.
+ * @throws RuntError ERR_SUPERVISOR
+ */
+export async function startSupervisor(stateDir: string): Promise<Supervisor> {
+  const ok = (r: number, syscall: string): number => {
+    if (r < 0) throw new RuntError({ code: 'ERR_SUPERVISOR', message: 'start the supervisor', errno: -r, syscall });
+    return r;
+  };
+  const open: number[] = [];
+  try {
+    const dir = ok(native.openAt(AT_FDCWD, `${stateDir}/.`, 0, 0), 'open');
+    open.push(dir);
+    const listener = ok(native.unixListen(dir, supervisorSocket, 64), 'bind');
+    open.push(listener);
+    const pair = new Uint8Array(16);
+    ok(native.socketPair(pair), 'socketpair');
+    const [ours, theirs] = new BigInt64Array(pair.buffer);
+    open.push(Number(theirs));
+    const out = new Uint8Array(8);
+    const sync = Number(ours);
+    try {
+      const pid = ok(native.spawnInit(0n, Number(theirs), ints(listener, dir), -1, out), 'clone3');
+      const pidfd = new DataView(out.buffer).getInt32(0, true);
+      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
+      const report = await new Reports(sync).next();
+      if (report.kind === 'created') return { pid, pidfd, sync };
+      throw new RuntError({ code: 'ERR_SUPERVISOR', message: 'start the supervisor: it ended at once' });
+    } catch (error) {
+      native.close(sync);
+      throw error;
+    }
+  } finally {
+    for (const fd of open) native.close(fd);
+  }
+}
+
+/** What a supervisor is asked to start. */
+export interface SpawnRequest {
+  /** CLONE_NEW* flags. */
+  readonly flags: number;
+  /** `init` once, then `exec`: a process that joins the container and makes its sibling. */
+  readonly kind: 'init' | 'exec';
+  /** Where the kernel counts what it killed for memory; empty for nowhere. */
+  readonly oomFile: string;
+  /** Descriptor of the v2 cgroup to be born in, -1 for none. */
+  readonly cgroup: number;
+  /** Descriptors of ours, and the number that each gets in the process. */
+  readonly fds: readonly (readonly [ours: number, theirs: number])[];
+  /** The sync socket's number in the process. */
+  readonly sync: number;
+}
+
+/** The result of a request: a pid, or -errno. */
+export async function spawnSupervised(
+  stateDir: string,
+  request: SpawnRequest,
+): Promise<{ pid: number; pidfd: number }> {
+  const dir = native.openAt(AT_FDCWD, `${stateDir}/.`, 0, 0);
+  const connection = dir < 0 ? dir : native.unixConnect(dir, supervisorSocket);
+  if (dir >= 0) native.close(dir);
+  if (connection < 0) {
+    throw new RuntError({
+      code: 'ERR_SUPERVISOR',
+      message: 'reach the supervisor of the container',
+      errno: -connection,
+      hint: 'it was killed, or the container has ended',
+    });
+  }
+  try {
+    const image = native.initImage();
+    if (image < 0) return { pid: image, pidfd: -1 };
+    const { fds, cgroup } = request;
+    const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
+    const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
+    const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
+    const sent = native.sendFds(connection, ints(...all), host.encode(`${[...head, ...places].join('\0')}\0`));
+    if (sent < 0) return { pid: sent, pidfd: -1 };
+    if (!(await readable(connection, patience))) return { pid: -E.ETIMEDOUT, pidfd: -1 };
+    const data = new Uint8Array(64);
+    const got = new Uint8Array(4);
+    const n = native.receiveFds(connection, data, got);
+    const [what, number] = n > 0 ? host.decode(data, n - 1).split(' ') : [];
+    if (what !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1 };
+    return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true) };
+  } finally {
+    native.close(connection);
+  }
+}
+
+/** How a process ended, as its parent saw it. */
+export interface ExitRecord {
+  readonly pid: number;
+  /** Exit status as a shell gives it: the code, or 128 + signal. */
+  readonly status: number;
+  /** The signal that ended it; 0 when it exited by itself. */
+  readonly signal: number;
+  /** RFC 3339, UTC. */
+  readonly exitedAt: string;
+  /** The kernel had killed in the container's cgroup because its memory was used up. */
+  readonly oom: boolean;
+}
+
+/** The record of the init process, or of an exec by its pid; undefined while there is none. */
+export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
+  const buffer = new Uint8Array(512);
+  const n = native.readFile(AT_FDCWD, `${stateDir}/${pid === undefined ? 'exit' : `exec-${pid}`}.json`, buffer);
+  if (n <= 0) return undefined;
+  const { exitedAtNs, ...rest } = JSON.parse(host.decode(buffer, n)) as Omit<ExitRecord, 'exitedAt'> & {
+    exitedAtNs: string;
+  };
+  const { status, signal, oom } = rest;
+  return { pid: rest.pid, status, signal, exitedAt: timestamp(BigInt(exitedAtNs)), oom };
+}
+
+/** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */
+export async function awaitExitRecord(
+  stateDir: string,
+  supervisor: { readonly pid: number; readonly startTime: string },
+  pid?: number,
+): Promise<ExitRecord | undefined> {
+  for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
+    // In this order: what it wrote before it ended is found.
+    const alive = processStat(supervisor.pid)?.startTime === supervisor.startTime;
+    const record = readExitRecord(stateDir, pid);
+    if (record || !alive) return record;
+    await sleep(pause);
+  }
+}

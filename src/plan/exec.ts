@@ -1,0 +1,215 @@
+/** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
+import type { Process, Spec } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
+import type { CompileOptions, HostFacts } from './facts.js';
+import type { Op, Plan } from './ops.js';
+import { limitOps, oomScoreOps, processOps } from './process.js';
+import { refuseUnsupported, unsupported } from './unsupported.js';
+
+/** What is asked on the command line, over a base: the container's own process, or that of `--process`. */
+export interface ExecRequest {
+  /** A process of its own, valid; the container's is the base without it. */
+  readonly process?: Process;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  /** NAME=VALUE each; they replace those of the base with the same name. */
+  readonly env: readonly string[];
+  /** `UID[:GID]` or `name[:group]`; digits are always a number. */
+  readonly user?: string;
+  readonly additionalGids: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges?: boolean;
+  readonly apparmor?: string;
+  readonly processLabel?: string;
+  readonly terminal: boolean;
+}
+
+/** Names that only the container's own files can turn into numbers. */
+export interface NamedUser {
+  readonly user: string;
+  /** '' when it is not asked for by name. */
+  readonly group: string;
+}
+
+/** The process to execute and, where it was asked for by name, its user. */
+export interface ExecProcess {
+  readonly process: Process;
+  readonly named?: NamedUser;
+}
+
+/** What the runtime read of the container at this moment. */
+export interface ExecTarget {
+  readonly pid: number;
+  readonly startTime: string;
+  /** CLONE_NEW* of the namespaces that are not the runtime's own. */
+  readonly namespaces: number;
+  /** The files by which a process enters the container's cgroups: `tasks` of v1, `cgroup.procs` of v2. */
+  readonly entries: readonly string[];
+  readonly noNewKeyring: boolean;
+}
+
+/** 2^32-1 is "no change" to setresuid(2). */
+const maxId = 0xfffffffe;
+
+/**
+ * Base and request → the process, as runc merges them: a process of `--process` takes from the container only what it
+ * leaves out as a whole (capabilities, limits, umask); flags go over the container's own process.
+ * @throws RuntError ERR_USAGE for values of flags that say nothing, ERR_SPEC_INVALID when there is no base
+ */
+export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
+  const own = spec.process;
+  if (r.process) {
+    const { user } = r.process;
+    const umask = user?.umask ?? own?.user?.umask;
+    return {
+      process: {
+        ...r.process,
+        ...(user && umask !== undefined && { user: { ...user, umask } }),
+        ...(!r.process.capabilities && own?.capabilities && { capabilities: own.capabilities }),
+        ...(!r.process.rlimits?.length && own?.rlimits && { rlimits: own.rlimits }),
+        ...(r.process.oomScoreAdj === undefined && own?.oomScoreAdj !== undefined && { oomScoreAdj: own.oomScoreAdj }),
+      },
+    };
+  }
+  if (!own)
+    throw new RuntError({ code: 'ERR_SPEC_INVALID', message: 'the config has no process', pointer: '/process' });
+  const process: Process = {
+    ...own,
+    terminal: r.terminal,
+    args: [...r.args],
+    env: mergeEnv(own.env ?? [], r.env),
+    ...(r.cwd !== undefined && { cwd: r.cwd }),
+    ...(r.noNewPrivileges !== undefined && { noNewPrivileges: r.noNewPrivileges }),
+    ...(r.apparmor !== undefined && { apparmorProfile: r.apparmor }),
+    ...(r.processLabel !== undefined && { selinuxLabel: r.processLabel }),
+  };
+  if (r.capabilities.length > 0) process.capabilities = addCapabilities(own, r.capabilities);
+  const gids = r.additionalGids.map((gid) => number('--additional-gids', gid));
+  process.user = { ...(own.user ?? { uid: 0, gid: 0 }) };
+  if (gids.length > 0) process.user.additionalGids = [...(process.user.additionalGids ?? []), ...gids];
+  const named = r.user === undefined ? undefined : placeUser(process.user, r.user);
+  return { process, ...(named && { named }) };
+}
+
+/** The last of several entries of one name counts, and it alone is passed on: getenv(3) would find the first. */
+function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
+  const name = (entry: string) => entry.split('=', 1)[0];
+  for (const entry of more) {
+    if (entry.indexOf('=') < 1) throw usage(`--env "${entry}" is not NAME=VALUE`);
+  }
+  const names = more.map(name);
+  return [
+    ...base.filter((entry) => !names.includes(name(entry))),
+    ...more.filter((entry, i) => names.lastIndexOf(name(entry)) === i),
+  ];
+}
+
+/** Inheritable is never raised (CVE-2022-29162), and so ambient only where the config has inheritable ones (runc). */
+function addCapabilities(own: Process, names: readonly string[]): NonNullable<Process['capabilities']> {
+  const sets = own.capabilities ?? {};
+  const add = (set: readonly string[] | undefined) => [...(set ?? []), ...names];
+  return {
+    ...sets,
+    bounding: add(sets.bounding),
+    effective: add(sets.effective),
+    permitted: add(sets.permitted),
+    ...(sets.inheritable && { ambient: add(sets.ambient) }),
+  };
+}
+
+/** Numbers go into `user`; what is left are names. */
+function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser | undefined {
+  const colon = text.indexOf(':');
+  const [who, group] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];
+  if (who === '' || group === '') throw usage(`--user "${text}" is not UID[:GID] or NAME[:GROUP]`);
+  const uid = isNumber(who) ? number('--user', who) : undefined;
+  const gid = group !== undefined && isNumber(group) ? number('--user', group) : undefined;
+  if (uid !== undefined) user.uid = uid;
+  if (gid !== undefined) user.gid = gid;
+  if (uid !== undefined && (group === undefined || gid !== undefined)) return undefined;
+  // A name brings the group of its passwd line, unless another is asked for.
+  return { user: who, group: group ?? '' };
+}
+
+const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
+
+/** An id: digits in the range of the kernel's ids, nothing else (CVE-2026-30892, CVE-2024-40635). */
+function number(flag: string, text: string): number {
+  const value = Number(text);
+  if (!isNumber(text) || value > maxId)
+    throw usage(`${flag} "${text}" is no id: it must be a number from 0 to ${maxId}`);
+  return value;
+}
+
+const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
+
+/**
+ * The plan of an exec. `spec` is the container's, `e` what to execute.
+ * @throws RuntError ERR_UNSUPPORTED for what this version does not apply to a process
+ */
+export function compileExec(
+  container: Spec,
+  e: ExecProcess,
+  target: ExecTarget,
+  facts: HostFacts,
+  options: CompileOptions,
+): Plan {
+  const spec: Spec = { ...container, process: e.process };
+  refuseUnsupported(spec);
+  if (e.process.terminal) throw unsupported('/process/terminal', true, 'a terminal for exec');
+  const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
+  const at = '/linux/cgroupsPath';
+  const entries = target.entries.map((path, i) => ({ path, slot: i + 1 }));
+  const oom = oomScoreOps(spec);
+  // In the container's user namespace init cannot raise a limit by itself (compile does the same).
+  const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
+  const { pid, startTime, namespaces } = target;
+  return {
+    version: 1,
+    ops: [
+      { op: 'initProcess', at: '', pid, startTime, slot: 0 },
+      ...entries.map((x): Op => ({ op: 'cgroupOpen', at, ...x })),
+      { op: 'clone', at: '', flags: 0, cgroup: '' },
+      ...oom,
+      { op: 'keepFds', at: '', count: options.preserveFds },
+      { op: 'procfs', at: '' },
+      // The score is in a file of this process, that only root could write once it is not dumpable.
+      ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
+      ...entries.map((x): Op => ({ op: 'cgroupEnter', at, ...x })),
+      { op: 'undumpable', at: '' },
+      { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
+      // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
+      ...(target.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
+      ...(userNamespace
+        ? ([
+            { op: 'becomeRoot', at: '/linux/uidMappings' },
+            // A change of user may have set it anew (fs.suid_dumpable).
+            { op: 'undumpable', at: '' },
+          ] as const)
+        : []),
+      ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
+      { op: 'session', at: '' },
+      ...limits,
+      ...named(processOps(spec, facts, options), e.named),
+    ],
+  };
+}
+
+/** The operations of a process with its user by name: who that is, is known only inside. */
+function named(ops: readonly Op[], user: NamedUser | undefined): Op[] {
+  if (!user) return [...ops];
+  const entered = ops.filter((op) => op.op === 'cwd').length > 1;
+  return ops.flatMap((op): Op[] => {
+    if (op.op === 'user') {
+      const { gid, groups, setGroups, umask, at } = op;
+      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask }];
+    }
+    if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
+    if (op.op === 'findExecutable' && !entered) {
+      const enter = ops.find((x) => x.op === 'cwd') as Extract<Op, { op: 'cwd' }>;
+      return [{ ...enter, optional: 0 }, op];
+    }
+    return [op];
+  });
+}

@@ -1,0 +1,70 @@
+/** `hooks`: those that runt-init runs, and where it waits for those of the runtime (config.md#posix-platform-hooks). */
+import type { Hook, Hooks, Spec } from '../spec/types.js';
+import type { CompileOptions } from './facts.js';
+import type { Op } from './ops.js';
+import { rootfsPath } from './root.js';
+
+/** The hooks that are needed after the create; kept with the state, as the bundle may change. */
+export type KeptHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
+
+/** Before the switch of root, when all is mounted: the runtime's hooks, then those of createContainer. */
+export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
+  const { hooks } = spec;
+  if (!hooks) return [];
+  const first = (['prestart', 'createRuntime', 'createContainer'] as const).find((name) => hooks[name]?.length);
+  // With startContainer hooks alone only the pid is waited for.
+  if (!first) return hooks.startContainer?.length ? [{ op: 'awaitHooks', at: '/hooks/startContainer' }] : [];
+  return [
+    { op: 'showRoot', at: `/hooks/${first}`, path: rootfsPath(spec, options.bundle) },
+    { op: 'awaitHooks', at: `/hooks/${first}` },
+    ...hookOps(spec, options, 'createContainer'),
+  ];
+}
+
+/** After the word to start, with the user, the capabilities and the seccomp filter of the process, as from runc. */
+export function startHookOps(spec: Spec, options: CompileOptions): Op[] {
+  return hookOps(spec, options, 'startContainer');
+}
+
+function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {
+  const inside = point === 'startContainer' ? 1 : 0;
+  const env = spec.process?.env ?? [];
+  const home = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : -1;
+  return (spec.hooks?.[point] ?? []).map((hook, i) => ({
+    op: 'hook',
+    at: `/hooks/${point}/${i}`,
+    name: `${point}/${i}`,
+    path: hook.path,
+    args: hook.args?.length ? hook.args : [hook.path],
+    // Without one of its own it has the environment of the process, as from runc: never the runtime's.
+    env: hook.env ?? env,
+    homeOf: hook.env ? -1 : home,
+    timeout: hook.timeout ?? 0,
+    state: stateAround(spec, options, inside ? 'created' : 'creating'),
+    inside,
+  }));
+}
+
+/** The state document that a hook reads, before and after the pid; the fields as runc orders them. */
+function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string): [string, string] {
+  const { ociVersion, annotations } = spec;
+  const head = JSON.stringify({ ociVersion, id, status });
+  const tail = JSON.stringify({ bundle, ...(annotations && { annotations }) });
+  return [`${head.slice(0, -1)},"pid":`, `,${tail.slice(1)}`];
+}
+
+/** What the state keeps; undefined when nothing. */
+export function keptHooks(hooks: Hooks | undefined): KeptHooks | undefined {
+  const kept: KeptHooks = {};
+  for (const point of ['startContainer', 'poststart', 'poststop'] as const) {
+    const list = hooks?.[point];
+    if (list?.length) kept[point] = list.map(plain);
+  }
+  return Object.keys(kept).length ? kept : undefined;
+}
+
+/** JSON.stringify refuses a BigInt, and so long a time is none. */
+function plain(hook: Hook): Hook {
+  const { timeout, ...rest } = hook;
+  return timeout === undefined ? rest : { ...rest, timeout: Number(timeout) };
+}
