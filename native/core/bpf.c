@@ -11,6 +11,42 @@ static int bpf(int command, union bpf_attr *attr) {
   return (int)RETRY(syscall(SYS_bpf, command, attr, sizeof *attr));
 }
 
+/* Our programs carry this name; a manager of the cgroup may have attached others. */
+static const char name[BPF_OBJ_NAME_LEN] = "runt_devices";
+
+/* A descriptor of our program that is attached to the cgroup itself, -1 when there is none or the
+ * kernel cannot tell (before 4.15): then the new one is one more, and both must agree. */
+static int attached(int cgroup) {
+  uint32_t ids[64];
+  union bpf_attr query;
+  memset(&query, 0, sizeof query);
+  query.query.target_fd = (uint32_t)cgroup;
+  query.query.attach_type = BPF_CGROUP_DEVICE;
+  query.query.prog_ids = (uintptr_t)ids;
+  query.query.prog_cnt = sizeof ids / sizeof *ids;
+  if (bpf(BPF_PROG_QUERY, &query) < 0)
+    return -1;
+  for (uint32_t i = 0; i < query.query.prog_cnt; i++) {
+    union bpf_attr get;
+    memset(&get, 0, sizeof get);
+    get.prog_id = ids[i];
+    int program = bpf(BPF_PROG_GET_FD_BY_ID, &get);
+    if (program < 0)
+      continue;
+    struct bpf_prog_info info;
+    memset(&info, 0, sizeof info);
+    union bpf_attr ask;
+    memset(&ask, 0, sizeof ask);
+    ask.info.bpf_fd = (uint32_t)program;
+    ask.info.info = (uintptr_t)&info;
+    ask.info.info_len = sizeof info;
+    if (bpf(BPF_OBJ_GET_INFO_BY_FD, &ask) == 0 && strncmp(info.name, name, sizeof name) == 0)
+      return program;
+    close(program);
+  }
+  return -1;
+}
+
 int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32_t program_len) {
   if (program_len == 0 || program_len % sizeof(struct bpf_insn) != 0 ||
       program_len / sizeof(struct bpf_insn) > INSTRUCTIONS_MAX)
@@ -25,6 +61,7 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   load.insns = (uintptr_t)program;
   load.insn_cnt = program_len / (uint32_t)sizeof(struct bpf_insn);
   load.license = (uintptr_t) "Apache-2.0";
+  memcpy(load.prog_name, name, sizeof name);
   AUTO_CLOSE int loaded = bpf(BPF_PROG_LOAD, &load);
   if (loaded < 0)
     return -errno;
@@ -37,5 +74,11 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   attach.attach_bpf_fd = (uint32_t)loaded;
   attach.attach_type = BPF_CGROUP_DEVICE;
   attach.attach_flags = BPF_F_ALLOW_MULTI;
+  /* At once (5.6): at no moment every device is allowed, or denied. */
+  AUTO_CLOSE int old = attached(cgroup);
+  if (old >= 0) {
+    attach.attach_flags |= BPF_F_REPLACE;
+    attach.replace_bpf_fd = (uint32_t)old;
+  }
   return bpf(BPF_PROG_ATTACH, &attach) < 0 ? -errno : 0;
 }

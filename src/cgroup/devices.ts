@@ -150,6 +150,6 @@ export function v2DeviceOps(path: string, list: DeviceList, at: string): Op[] {
 }
 
 /** An exception as v1 writes it. */
-function exceptionText(e: DeviceException): string {
+export function exceptionText(e: DeviceException): string {
   return `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`;
 }

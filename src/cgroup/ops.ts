@@ -166,7 +166,7 @@ export function noController(setting: Setting, facts: CgroupFacts): RuntError {
   });
 }
 
-function notDelegated(setting: Setting, path: string): RuntError {
+export function notDelegated(setting: Setting, path: string): RuntError {
   return new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
     message: `the cgroup for "${setting.file}" cannot be made without root`,

@@ -76,6 +76,32 @@ export const commands = {
   ps: { args: '<container-id> [ps-option…]', flags: { 'format|f': 'table|json', ...help } },
   pause: { args: '<container-id>', flags: help },
   resume: { args: '<container-id>', flags: help },
+  update: {
+    args: '<container-id>',
+    flags: {
+      'resources|r': 'str',
+      'blkio-weight': 'str',
+      'cpu-period': 'str',
+      'cpu-quota': 'str',
+      'cpu-burst': 'str',
+      'cpu-share': 'str',
+      'cpu-rt-period': 'str',
+      'cpu-rt-runtime': 'str',
+      'cpu-idle': 'str',
+      'cpuset-cpus': 'str',
+      'cpuset-mems': 'str',
+      'kernel-memory': 'str',
+      'kernel-memory-tcp': 'str',
+      memory: 'str',
+      'memory-reservation': 'str',
+      'memory-swap': 'str',
+      'pids-limit': 'str',
+      'l3-cache-schema': 'later',
+      'mem-bw-schema': 'later',
+      ...help,
+    },
+  },
+  events: { args: '<container-id>', flags: { interval: 'str', stats: 'bool', ...help } },
   kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', ...help } },
   delete: { args: '<container-id>', flags: { 'force|f': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
@@ -98,7 +124,7 @@ export const commands = {
 } as const;
 
 /** Commands of runc's that this version does not have. */
-export const later = ['update', 'events', 'checkpoint', 'restore'] as const;
+export const later = ['checkpoint', 'restore'] as const;
 
 export type CommandName = keyof typeof commands;
 

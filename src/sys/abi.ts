@@ -346,11 +346,6 @@ export const abi = table({
     args: [['data', 'out']],
     doc: 'pipe2(2): reading end, which does not block (-EAGAIN), and writing end, as two little-endian i64',
   },
-  pipe: {
-    ret: 'i32',
-    args: [['data', 'out']],
-    doc: 'pipe2(2): reading end, which does not block (-EAGAIN), and writing end, as two little-endian i64',
-  },
   sealedFile: {
     ret: 'i32',
     args: [['data', 'buf']],

@@ -4,11 +4,12 @@ import { listError } from '../number-list.js';
 import { segment } from '../pointer.js';
 import type { Cpu, IntelRdt, Linux, Memory, MemoryPolicy, Spec } from '../types.js';
 
-export function cgroupRules(spec: Spec, findings: Findings): void {
+/** `update`: of a container that runs, what is not given keeps its value. */
+export function cgroupRules(spec: Spec, findings: Findings, update = false): void {
   const linux = spec.linux;
   if (!linux) return;
   pathRules(linux, findings);
-  memoryRules(linux.resources?.memory, findings);
+  memoryRules(linux.resources?.memory, findings, update);
   cpuRules(linux.resources?.cpu, findings);
   for (const key of Object.keys(linux.resources?.unified ?? {})) {
     // A name that is a path could lead out of the cgroup.
@@ -28,7 +29,7 @@ function pathRules(linux: Linux, findings: Findings): void {
   }
 }
 
-function memoryRules(memory: Memory | undefined, findings: Findings): void {
+function memoryRules(memory: Memory | undefined, findings: Findings, update: boolean): void {
   if (!memory) return;
   const see = 'config-linux.md#memory';
   for (const key of ['limit', 'reservation', 'swap', 'kernel', 'kernelTCP'] as const) {
@@ -42,7 +43,7 @@ function memoryRules(memory: Memory | undefined, findings: Findings): void {
     const expected = `be at least the memory limit, ${limit}: it counts memory and swap together`;
     findings.refuse('/linux/resources/memory/swap', swap, expected, see);
   }
-  if (swap > 0 && limit <= 0) {
+  if (swap > 0 && limit <= 0 && !(update && limit === 0)) {
     const expected = 'come with a memory limit: it counts memory and swap together';
     findings.refuse('/linux/resources/memory/swap', swap, expected, see);
   }

@@ -1,0 +1,37 @@
+/** Durations as Go writes and reads them (`5s`, `1m30s`, `100ms`): engines were written in it. */
+
+const units: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Milliseconds; undefined when the text is no duration, or a negative one. `0` needs no unit. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  let sum = 0;
+  let rest = text.startsWith('+') ? text.slice(1) : text;
+  if (rest === '') return undefined;
+  while (rest !== '') {
+    const number = take(rest, (c) => (c >= '0' && c <= '9') || c === '.');
+    rest = rest.slice(number.length);
+    const unit = take(rest, (c) => !((c >= '0' && c <= '9') || c === '.'));
+    rest = rest.slice(unit.length);
+    const factor = Object.hasOwn(units, unit) ? units[unit]! : undefined;
+    const value = number === '' || number === '.' ? Number.NaN : Number(number);
+    if (factor === undefined || Number.isNaN(value)) return undefined;
+    sum += value * factor;
+  }
+  return sum;
+}
+
+function take(text: string, wanted: (character: string) => boolean): string {
+  let end = 0;
+  while (end < text.length && wanted(text[end]!)) end++;
+  return text.slice(0, end);
+}

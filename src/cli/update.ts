@@ -1,0 +1,99 @@
+/** `runt update`: other limits for a container that runs. */
+import { update } from '../container/update.js';
+import { toJson } from '../plan/json.js';
+import { RuntError } from '../sys/error.js';
+import { readText } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
+import { usageError } from './arguments.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+type Flags = Call<'update'>['flags'];
+type Kind = 'integer' | 'bytes' | 'text';
+
+/** Each flag's place in LinuxResources, and what it takes. */
+const places: { readonly [F in keyof Flags]?: readonly [section: string, key: string, kind: Kind] } = {
+  'blkio-weight': ['blockIO', 'weight', 'integer'],
+  'cpu-period': ['cpu', 'period', 'integer'],
+  'cpu-quota': ['cpu', 'quota', 'integer'],
+  'cpu-burst': ['cpu', 'burst', 'integer'],
+  'cpu-share': ['cpu', 'shares', 'integer'],
+  'cpu-rt-period': ['cpu', 'realtimePeriod', 'integer'],
+  'cpu-rt-runtime': ['cpu', 'realtimeRuntime', 'integer'],
+  'cpu-idle': ['cpu', 'idle', 'integer'],
+  'cpuset-cpus': ['cpu', 'cpus', 'text'],
+  'cpuset-mems': ['cpu', 'mems', 'text'],
+  'kernel-memory': ['memory', 'kernel', 'bytes'],
+  'kernel-memory-tcp': ['memory', 'kernelTCP', 'bytes'],
+  memory: ['memory', 'limit', 'bytes'],
+  'memory-reservation': ['memory', 'reservation', 'bytes'],
+  'memory-swap': ['memory', 'swap', 'bytes'],
+  'pids-limit': ['pids', 'limit', 'integer'],
+};
+
+/** More is no list of limits. */
+const maxInput = 1 << 20;
+
+export async function command({ global, flags, args }: Call<'update'>): Promise<number> {
+  const target = { root: rootDirectory(global), id: args[0]! };
+  const file = flags.resources;
+  if (file === undefined) {
+    await update({ ...target, resources: toJson(fromFlags(flags)), document: 'the flags of update' });
+  } else if (file === '-') {
+    await update({ ...target, resources: await standardInput(), document: 'standard input' });
+  } else {
+    const path = absolute(file);
+    await update({ ...target, resources: readText(path), document: path });
+  }
+  return 0;
+}
+
+function fromFlags(flags: Flags): Record<string, Record<string, unknown>> {
+  const resources: Record<string, Record<string, unknown>> = {};
+  for (const [name, [section, key, kind]] of Object.entries(places) as [keyof Flags, [string, string, Kind]][]) {
+    const text = flags[name];
+    if (typeof text !== 'string') continue;
+    const value = kind === 'text' ? text : kind === 'bytes' ? bytes(text) : integer(text);
+    if (value === undefined) {
+      const wanted = kind === 'bytes' ? 'a size such as 64m, 1g or 4096, or -1,' : 'an integer';
+      throw usageError('update', `flag --${name} needs ${wanted} not "${text}"`.replace('integer not', 'integer, not'));
+    }
+    resources[section] ??= {};
+    resources[section][key] = value;
+  }
+  return resources;
+}
+
+function integer(text: string): bigint | undefined {
+  return /^-?[0-9]{1,20}$/.test(text) ? BigInt(text) : undefined;
+}
+
+/** Sizes as Go's units.RAMInBytes reads them: a fraction, `k` to `p` of 1024, an `i` and a `b`, in any case; and -1. */
+function bytes(text: string): bigint | undefined {
+  if (text === '-1') return -1n;
+  const match = /^([0-9]{1,20})(\.[0-9]{1,9})? ?([kmgtp])?i?b?$/.exec(text.toLowerCase());
+  if (!match) return undefined;
+  const factor = 1024n ** BigInt(match[3] === undefined ? 0 : 'kmgtp'.indexOf(match[3]) + 1);
+  const whole = BigInt(match[1]!) * factor;
+  const fraction = match[2]?.slice(1) ?? '';
+  return fraction === '' ? whole : whole + (BigInt(fraction) * factor) / 10n ** BigInt(fraction.length);
+}
+
+async function standardInput(): Promise<string> {
+  let data = new Uint8Array(65536);
+  for (let length = 0; ; ) {
+    if (length === data.length) {
+      if (length >= maxInput) throw usageError('update', 'more than 1 MiB of resources on standard input');
+      const larger = new Uint8Array(data.length * 4);
+      larger.set(data);
+      data = larger;
+    }
+    await readable(0);
+    const n = native.read(0, data.subarray(length));
+    if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'read standard input', errno: -n, syscall: 'read' });
+    if (n === 0) return host.decode(data, length);
+    length += n;
+  }
+}

@@ -1,0 +1,143 @@
+/** What a container has used, and what happens to its memory, as a stream. */
+import { type CgroupFacts, readCgroupFacts } from '../cgroup/facts.js';
+import { LiveCgroups } from '../cgroup/live.js';
+import { readStats, type Stats } from '../cgroup/stats.js';
+import { table } from '../cgroup/stats-text.js';
+import { RuntError } from '../sys/error.js';
+import { tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import { forget, now, readable } from '../sys/loop.js';
+import { openProcess, statusOf } from './process.js';
+import { type ContainerRecord, load } from './store.js';
+
+export interface StatsOptions {
+  readonly root: string;
+  readonly id: string;
+}
+
+export interface EventsOptions extends StatsOptions {
+  /** ms between statistics. */
+  readonly interval: number;
+}
+
+/** `oom`: the container, or a part of it, met its memory limit and the kernel ended a process or would have. */
+export type ContainerEvent =
+  | { readonly type: 'stats'; readonly id: string; readonly stats: Stats }
+  | { readonly type: 'oom'; readonly id: string };
+
+/**
+ * The statistics of a container now.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS when it has stopped
+ */
+export function stats(o: StatsOptions): Stats {
+  return readStats(readCgroupFacts(), running(o).cgroups);
+}
+
+function running(o: StatsOptions): ContainerRecord {
+  const record = load(o.root, o.id);
+  const status = statusOf(o.root, record);
+  if (status === 'stopped' || status === 'creating') {
+    throw new RuntError({
+      code: 'ERR_CONTAINER_STATUS',
+      message: `container with id ${o.id} is not running: it is ${status}`,
+    });
+  }
+  return record;
+}
+
+/**
+ * Statistics now and after each interval, and out-of-memory events as they happen, until the container has stopped. Holds two
+ * descriptors and no thread; whoever ends the iteration early (`return`) closes them.
+ * @throws RuntError as `stats`; ERR_CGROUP when the memory cgroup cannot be watched
+ */
+export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined> {
+  const record = running(o);
+  const facts = readCgroupFacts();
+  const pidfd = openProcess(record);
+  if (pidfd < 0) return;
+  const memory = new MemoryWatch(facts, record.cgroups);
+  try {
+    // One wait for each descriptor at a time: it goes on while the other's event is told.
+    let tick: Promise<boolean> | undefined;
+    let oom: Promise<boolean> | undefined;
+    let next = now();
+    for (;;) {
+      if (!tick && now() >= next) {
+        yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
+        next = Math.max(next + o.interval, now());
+      }
+      tick ??= readable(pidfd, Math.max(0, next - now()));
+      oom ??= memory.fd < 0 ? undefined : readable(memory.fd);
+      const which = await (oom
+        ? Promise.race([tick.then(told('end')), oom.then(told('oom'))])
+        : tick.then(told('end')));
+      if (which.what === 'oom') {
+        oom = undefined;
+        if (memory.happened()) yield { type: 'oom', id: o.id };
+        continue;
+      }
+      tick = undefined;
+      if (which.ready) break;
+    }
+    // What ended the container may have been its memory limit, in the same moment.
+    if (memory.happened()) yield { type: 'oom', id: o.id };
+  } finally {
+    memory.close();
+    forget(pidfd);
+    native.close(pidfd);
+  }
+}
+
+const told =
+  (what: 'end' | 'oom') =>
+  (ready: boolean): { what: 'end' | 'oom'; ready: boolean } => ({ what, ready });
+
+/** Tells out-of-memory events of a container: by the kernel's word that something happened, and a count of what. */
+class MemoryWatch {
+  /** Readable when there is something new; -1 when there is no memory controller. */
+  readonly fd: number;
+  private readonly path: string | undefined;
+  private readonly v2: boolean;
+  private seen: number;
+
+  constructor(facts: CgroupFacts, cgroups: readonly string[]) {
+    const path = new LiveCgroups(facts, cgroups).directory('memory');
+    this.v2 = facts.layout === 'v2';
+    const there = path !== undefined && native.access(`${path}/memory.${this.v2 ? 'events' : 'oom_control'}`, 0) === 0;
+    this.path = there ? path : undefined;
+    this.seen = this.count();
+    this.fd = this.path === undefined ? -1 : native.memoryEvents(this.path);
+    if (this.path !== undefined && this.fd < 0) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `watch the memory of ${this.path}`,
+        path: this.path,
+        errno: -this.fd,
+      });
+    }
+  }
+
+  /** Whether there was one since the last call. v1 tells each, v2 by its count. */
+  happened(): boolean {
+    if (this.fd < 0) return false;
+    const buffer = new Uint8Array(4096);
+    const told = native.read(this.fd, buffer) > 0;
+    const before = this.seen;
+    this.seen = this.count();
+    // The eventfd of v1 is told of the cgroup's removal too; then there is no count any more.
+    return this.v2 ? this.seen > before : told && this.seen >= 0;
+  }
+
+  close(): void {
+    if (this.fd < 0) return;
+    forget(this.fd);
+    native.close(this.fd);
+  }
+
+  /** Processes ended for want of memory, so far; -1 when the cgroup is gone. */
+  private count(): number {
+    if (this.path === undefined) return -1;
+    const text = tryReadText(`${this.path}/memory.${this.v2 ? 'events' : 'oom_control'}`);
+    return text === undefined ? -1 : Number(table(text).oom_kill ?? 0);
+  }
+}

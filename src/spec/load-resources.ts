@@ -1,0 +1,71 @@
+/** `linux.resources` alone, as `update` takes it: the same schema, exact integers and rules as within a config. */
+import validate from '../../build/gen/validate-config.js';
+import { RuntError, type Violation } from '../sys/error.js';
+import { host } from '../sys/host.js';
+import { Findings } from './findings.js';
+import { blockIoRules } from './rules/block-io.js';
+import { cgroupRules } from './rules/cgroup.js';
+import { deviceRules } from './rules/devices.js';
+import { schemaViolations } from './schema-violations.js';
+import { syntaxError } from './syntax-error.js';
+import { textViolations } from './text.js';
+import type { Resources, Spec } from './types.js';
+import { OCI_VERSION } from './version.js';
+import { placeWideIntegers } from './wide.js';
+
+const PREFIX = '/linux/resources';
+
+/**
+ * Checks the text of a LinuxResources object; `name` is what errors call it. Pointers of violations are into that object.
+ * @throws RuntError ERR_SPEC_JSON when it is no JSON, ERR_SPEC_INVALID with all violations
+ */
+export function parseResources(text: string, name: string): Resources {
+  let alone: unknown;
+  try {
+    alone = JSON.parse(text);
+  } catch (cause) {
+    const error = syntaxError(text);
+    const where = error ? `:${error.line}:${error.column}` : '';
+    throw new RuntError({
+      code: 'ERR_SPEC_JSON',
+      message: `${name}${where} is not JSON: ${error?.problem ?? String(cause)}`,
+      path: name,
+      cause,
+    });
+  }
+  if (typeof alone !== 'object' || alone === null || Array.isArray(alone)) {
+    throw invalid(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
+  }
+  // Within a config, as text: the scanner of wide integers reads literals.
+  const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"linux":{"resources":${text}}}`;
+  const json = host.encode(config);
+  const spec = JSON.parse(config) as Spec;
+  const violations = textViolations(json, config, spec);
+  const sound = violations.length === 0;
+  const typed = validate(spec);
+  if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
+  if (sound) violations.push(...placeWideIntegers(json, config, spec));
+  if (typed) {
+    const findings = new Findings();
+    deviceRules(spec, findings);
+    cgroupRules(spec, findings, true);
+    blockIoRules(spec, findings);
+    violations.push(...findings.violations);
+  }
+  if (violations.length > 0) throw invalid(name, violations);
+  return spec.linux?.resources ?? {};
+}
+
+function invalid(name: string, violations: readonly Violation[]): RuntError {
+  const count = violations.length === 1 ? 'a violation' : `${violations.length} violations`;
+  return new RuntError({
+    code: 'ERR_SPEC_INVALID',
+    message: `${name} has ${count} of the runtime-spec`,
+    path: name,
+    document: name,
+    violations: violations.map((v) => ({
+      ...v,
+      pointer: v.pointer.startsWith(PREFIX) ? v.pointer.slice(PREFIX.length) : v.pointer,
+    })),
+  });
+}
