@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -198,4 +199,21 @@ int32_t runt_cwd(uint8_t *data, uint32_t data_cap) {
 
 int32_t runt_openTree(int32_t dirfd, const char *path, int32_t flags) {
   return result(syscall(SYS_open_tree, dirfd, path, (unsigned)flags | O_CLOEXEC));
+}
+
+int32_t runt_sealedFile(const uint8_t *data, uint32_t data_len) {
+  AUTO_CLOSE int fd = memfd_create("runt", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    return -errno;
+  for (uint32_t done = 0; done < data_len;) {
+    ssize_t n = RETRY(pwrite(fd, data + done, data_len - done, done));
+    if (n < 0)
+      return -errno;
+    done += (uint32_t)n;
+  }
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    return -errno;
+  int sealed = fd;
+  fd = -1;
+  return sealed;
 }

@@ -67,6 +67,12 @@ int32_t runt_pidfdSignal(int32_t pidfd, int32_t signal) {
   return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
 }
 
+int32_t runt_signalGroup(int32_t pid, int32_t signal) {
+  if (pid <= 1)
+    return -EINVAL; /* to kill(2) 0 is the caller's own group, -1 everybody */
+  return result(kill(-pid, signal));
+}
+
 int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
   siginfo_t info;
   if (data_cap < 2 * 8)

@@ -1,5 +1,6 @@
 /** `runt start`: lets a created container execute its process. */
 import { start } from '../container/start.js';
+import { reportWarning } from './log.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
@@ -8,6 +9,7 @@ export async function command({ global, flags, args }: Call<'start'>): Promise<n
   await start({
     root: rootDirectory(global),
     id: args[0]!,
+    warn: (sentence) => reportWarning(global, sentence),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
   });
   return 0;

@@ -12,7 +12,7 @@ export interface Span {
 
 /** What runt-init says. */
 export type Report =
-  | { readonly kind: 'created' | 'exec' | 'eof' }
+  | { readonly kind: 'created' | 'hooks' | 'exec' | 'eof' }
   | {
       readonly kind: 'error';
       readonly index: number;
@@ -20,7 +20,8 @@ export type Report =
       readonly syscall: string;
       readonly detail: string;
     }
-  | { readonly kind: 'trace'; readonly spans: readonly Span[] };
+  | { readonly kind: 'trace'; readonly spans: readonly Span[] }
+  | { readonly kind: 'pid'; readonly pid: number };
 
 /** No record is longer: a detail is at most a path and a message of the kernel's. */
 const maxReport = 1 << 20;
@@ -69,6 +70,7 @@ export class Reports {
 function parse(fields: string[]): Report {
   switch (fields[0]) {
     case 'created':
+    case 'hooks':
     case 'exec':
       return { kind: fields[0] };
     case 'error':
@@ -79,6 +81,8 @@ function parse(fields: string[]): Report {
         syscall: fields[3] ?? '',
         detail: fields[4] ?? '',
       };
+    case 'pid':
+      return { kind: 'pid', pid: Number(fields[1]) };
     case 'trace': {
       const spans: Span[] = [];
       for (let i = 1; i + 2 < fields.length; i += 3) {

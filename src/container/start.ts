@@ -6,18 +6,20 @@ import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { Reports } from './channel.js';
-import { statusOf } from './process.js';
+import { isAlive, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
   readonly root: string;
   readonly id: string;
   readonly trace?: string;
+  /** Takes what a poststop hook that failed says. */
+  readonly warn?: (sentence: string) => void;
 }
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with why the process could not be executed */
-export function start(o: StartOptions): Promise<void> {
-  return locked(o.root, o.id, async () => {
+export async function start(o: StartOptions): Promise<void> {
+  const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created') throw wrongStatus(o.id, status);
@@ -26,21 +28,30 @@ export function start(o: StartOptions): Promise<void> {
     const connection = native.unixConnect(dir, startSocket);
     native.close(dir);
     if (connection < 0) {
-      if (connection === -E.ECONNREFUSED) throw wrongStatus(o.id, 'stopped');
+      if (connection === -E.ECONNREFUSED) throw wrongStatus(o.id, isAlive(record) ? 'starting' : 'stopped');
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,
         errno: -connection,
       });
     }
-    try {
-      await awaitExec(connection, record, times);
-    } finally {
-      native.close(connection);
-    }
-    native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
-    if (o.trace !== undefined) await writeTrace(o.trace, times);
+    const finish = async () => {
+      try {
+        await awaitExec(connection, record, times);
+      } finally {
+        native.close(connection);
+      }
+      native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
+      if (o.trace !== undefined) await writeTrace(o.trace, times);
+    };
+    // The lock is not held while hooks run: they take what time they like.
+    if (record.hooks?.startContainer) return { record, started: finish };
+    await finish();
+    return { record, started: async () => {} };
   });
+  if (!record.hooks) return;
+  const { startWithHooks } = await import('./start-hooks.js');
+  await startWithHooks(o, record, started);
 }
 
 /** The container runs by now: a trace that cannot be written is an error that leaves it running. */
@@ -68,6 +79,8 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
     if (report.kind === 'eof') {
       times.push(native.monotonic());
       if (said) return;
+      // Another start came before, and its hooks are running.
+      if (record.hooks && isAlive(record)) throw wrongStatus(record.id, 'starting');
       throw new RuntError({
         code: 'ERR_INIT_DIED',
         message: `start ${record.id}: runt-init ended before it executed the process`,
@@ -83,6 +96,11 @@ async function execFailed(
   report: { errno: number; syscall: string; detail: string },
 ): Promise<RuntError> {
   const { failure } = await import('./failure.js');
+  if (report.syscall === 'hook') {
+    const { hookFailedInside } = await import('./hook-failure.js');
+    const hooks = record.hooks?.startContainer ?? [];
+    return hookFailedInside(`start ${record.id}`, report, (name) => hooks[Number(name.split('/')[1])]);
+  }
   const spec = readSpec(record.bundle);
   const args = spec?.process?.args ?? [];
   const op: Op = { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };

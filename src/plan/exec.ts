@@ -155,7 +155,8 @@ export function compileExec(
   facts: HostFacts,
   options: CompileOptions,
 ): Plan {
-  const spec: Spec = { ...container, process: e.process };
+  // Hooks are about the container, not about each process in it.
+  const spec: Spec = { ...container, process: e.process, hooks: {} };
   refuseUnsupported(spec);
   if (e.process.terminal) throw unsupported('/process/terminal', true, 'a terminal for exec');
   const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;

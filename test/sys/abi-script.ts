@@ -425,44 +425,6 @@ const cases: Record<Name, Case> = {
     native.close(reading);
     t.call('pipe', [new Uint8Array(15)]);
   },
-  spawnHook(t, dir) {
-    const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
-    const pidfd = new Uint8Array(8);
-    const run = (path: string, directory: string, script: string): void => {
-      const args = bytes(`sh\0-c\0${script}\0`);
-      const pid = t.call('spawnHook', [path, args, bytes('PATH=/bin:/usr/bin\0'), directory, -1, fd, fd, pidfd], 'pid');
-      if (pid > 0) wait(t, Number(longs(pidfd)[0]));
-    };
-    run('/bin/sh', dir, 'pwd -P | sed "s,.*/,,"; umask; set -- $(cat /proc/$$/stat); test $1 = $5 && test $1 = $6');
-    run('/bin/sh', `${dir}/none`, 'pwd');
-    run(`${dir}/none`, dir, '');
-    t.note('output', procText(`${dir}/hook`));
-    native.close(fd);
-  },
-  signalGroup(t) {
-    const pidfd = new Uint8Array(8);
-    const args = bytes('sh\0-c\0sleep 100 & sleep 100\0');
-    const pid = native.spawnHook('/bin/sh', args, bytes('PATH=/bin:/usr/bin\0'), '/', -1, -1, -1, pidfd);
-    native.ready(new Uint8Array(4), 100);
-    t.note('ended', native.signalGroup(pid, 9));
-    wait(t, Number(longs(pidfd)[0]));
-    for (const number of [1, 0, -1]) t.call('signalGroup', [number, 0]);
-    t.call('signalGroup', [0x3ffffff, 0]);
-  },
-  pipe(t) {
-    const out = new Uint8Array(16);
-    t.call('pipe', [out]);
-    const [reading, writing] = longs(out).map(Number) as [number, number];
-    const data = new Uint8Array(8);
-    t.note('empty', native.read(reading, data));
-    native.write(writing, bytes('abc'));
-    t.note('bytes', text(data, native.read(reading, data)));
-    native.close(writing);
-    t.note('end', native.read(reading, data));
-    t.note('close-on-exec', /flags:\s+02\d{6}$/m.test(procText(`/proc/self/fdinfo/${reading}`)));
-    native.close(reading);
-    t.call('pipe', [new Uint8Array(15)]);
-  },
   sealedFile(t) {
     const fd = t.call('sealedFile', [bytes('0123456789')], 'fd');
     const data = new Uint8Array(16);

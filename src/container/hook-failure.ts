@@ -1,0 +1,89 @@
+/** A hook that failed → the error that a person reads. */
+import { printable, word } from '../plan/printable.js';
+import type { Hook } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { signalName } from '../sys/linux.js';
+
+/** How a hook ended. */
+export interface HookEnd {
+  /** What the number is: the exit status, the signal, the seconds it was given, nothing (it could not be executed). */
+  readonly how: 'exit' | 'signal' | 'timeout' | 'exec';
+  readonly number: number;
+  /** What it took. */
+  readonly ms: number;
+  /** Where it wrote `said`, the last of what it wrote: stdout only when it left stderr empty. */
+  readonly stream: string;
+  readonly said: string;
+  /** Positive; why it could not be executed. */
+  readonly errno?: number;
+}
+
+/**
+ * The error of one hook.
+ * @param command what was being done, "create web"
+ * @param name where the hook stands in `hooks`, "createRuntime/0"
+ */
+export function hookFailed(command: string, name: string, hook: Hook, end: HookEnd): RuntError {
+  const { how, number, errno } = end;
+  const called = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
+  const said = end.said.trim();
+  const what =
+    how === 'exit'
+      ? `exit status ${number} after ${duration(end.ms)}`
+      : how === 'signal'
+        ? `ended by ${signalName(number)} after ${duration(end.ms)}`
+        : how === 'timeout'
+          ? `not done after ${duration(end.ms)}, its timeout is ${number} s; it was killed`
+          : 'cannot be executed';
+  return new RuntError({
+    code: how === 'timeout' ? 'ERR_HOOK_TIMEOUT' : 'ERR_HOOK',
+    message: `${command}: hook ${name.replace('/', ' ')}, ${called}: ${what}${said && `, ${end.stream}: ${quoted(said)}`}`,
+    op: 'hook',
+    path: hook.path,
+    pointer: `/hooks/${name}`,
+    value: hook,
+    ...(errno ? { errno, syscall: 'execve' } : {}),
+    ...hint(name, how),
+    see: 'config.md#posix-platform-hooks',
+  });
+}
+
+/**
+ * The same from what runt-init reports (native/init/hook.c): the hook's name, then how, number, milliseconds and stream,
+ * then what the hook said; a line each but the last.
+ */
+export function hookFailedInside(
+  command: string,
+  report: { readonly errno: number; readonly detail: string },
+  hookOf: (name: string) => Hook | undefined,
+): RuntError {
+  const [name = '', facts = '', ...rest] = report.detail.split('\n');
+  const [how = '', number, ms, stream = ''] = facts.split(' ');
+  return hookFailed(command, name, hookOf(name) ?? { path: name }, {
+    how: how as HookEnd['how'],
+    number: Number(number),
+    ms: Number(ms),
+    stream,
+    said: rest.join('\n'),
+    ...(report.errno ? { errno: report.errno } : {}),
+  });
+}
+
+/** Text of several lines in quotes, with \n: an error is one line. */
+function quoted(text: string): string {
+  return text.includes('\n')
+    ? `"${text.split('\n').map(printable).join('\\n').replaceAll('"', '\\"')}"`
+    : printable(text);
+}
+
+const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+function hint(name: string, how: HookEnd['how']): { hint?: string } {
+  if (how === 'timeout') return { hint: 'give it more time (timeout, in seconds), or find out what it waits for' };
+  if (how !== 'exec') return {};
+  return {
+    hint: name.startsWith('startContainer')
+      ? 'startContainer hooks are looked up in the container: the program, its interpreter and its libraries must be in the rootfs, and the user of the process must be allowed to execute it'
+      : 'the program, and the interpreter that its first line names, must be on the host and executable',
+  };
+}
