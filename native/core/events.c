@@ -17,8 +17,8 @@ static int epoll(void) {
 
 /* One-shot: it is told once and must be watched anew. A descriptor that is closed is forgotten by
  * the kernel. */
-int32_t runt_watch(int32_t fd, int32_t id) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.fd = id};
+static int32_t watch(int32_t fd, uint32_t events, int32_t id) {
+  struct epoll_event event = {.events = events | EPOLLONESHOT, .data.fd = id};
   if (epoll() < 0)
     return -errno;
   if (epoll_ctl(instance, EPOLL_CTL_ADD, fd, &event) == 0)
@@ -27,6 +27,10 @@ int32_t runt_watch(int32_t fd, int32_t id) {
     return -errno;
   return result(epoll_ctl(instance, EPOLL_CTL_MOD, fd, &event));
 }
+
+int32_t runt_watch(int32_t fd, int32_t id) { return watch(fd, EPOLLIN | EPOLLRDHUP, id); }
+
+int32_t runt_watchOut(int32_t fd, int32_t id) { return watch(fd, EPOLLOUT, id); }
 
 int32_t runt_unwatch(int32_t fd) {
   if (epoll() < 0)

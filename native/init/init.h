@@ -27,6 +27,8 @@ struct init {
   unsigned keep;      /* descriptors from 3 on that the process gets */
   int mask_tree;      /* an empty read-only tmpfs that is mounted already; -1 before the first */
   char *executable;   /* what findExecutable found */
+  uint64_t named_uid; /* what namedUser found */
+  uint32_t blamed;    /* index + 1 of the operation that failed, when it is not the one at hand */
   int root_shown;     /* the root lies at its path, no longer over / */
   uint32_t host_pid;  /* this process as the runtime sees it; known after awaitHooks */
 };
@@ -44,6 +46,7 @@ int read_fully(int fd, void *data, size_t length);
 int report_created(void);
 int report_hooks(void);
 void report_exec(void);
+void report_pid(uint64_t pid);
 void report_failure(uint32_t index);
 void trace_enable(uint32_t operations);
 uint64_t trace_now(void);
@@ -85,6 +88,18 @@ char *home_of(uint64_t uid);
 /* A list as execve(2) wants it, with one entry more unless extra is NULL. */
 char **string_vector(const struct value *list, char *extra);
 
+/* seccomp.c */
+/* Whether a filter was loaded, or is to be loaded right before the exec. */
+int filter_loaded(void);
+int filter_pending(void);
+/* Reports the exec, loads the filter; with an agent, waits until that has the listener. 0, or -1 after
+ * fail(). */
+int apply_late_filter(void);
+/* Ends the process with a report in the page that the runtime shares; returns when there is none. */
+void leave_words(const char *frame, size_t length);
+/* Reports go to somebody else from now on. */
+void forget_words(void);
+
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
 
@@ -123,7 +138,11 @@ int op_readonly_path(const struct op *op);
 int op_rlimit(const struct op *op);
 int op_no_new_privileges(const struct op *op);
 int op_bounding(const struct op *op);
+int op_seccomp(const struct op *op);
 int op_user(const struct op *op);
+int op_named_user(const struct op *op);
+int op_join(const struct op *op);
+int op_fork(const struct op *op);
 int op_capabilities(const struct op *op);
 int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);

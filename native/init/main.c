@@ -73,8 +73,16 @@ static int perform(const struct op *op) {
     return op_no_new_privileges(op);
   case OP_BOUNDING:
     return op_bounding(op);
+  case OP_SECCOMP:
+    return op_seccomp(op);
   case OP_USER:
     return op_user(op);
+  case OP_NAMED_USER:
+    return op_named_user(op);
+  case OP_JOIN:
+    return op_join(op);
+  case OP_FORK:
+    return op_fork(op);
   case OP_CAPABILITIES:
     return op_capabilities(op);
   case OP_CWD:
@@ -157,7 +165,7 @@ int main(int argc, char **argv) {
     plan_next(&plan.ops, &op);
     uint64_t start = trace_now();
     if (perform(&op)) {
-      report_failure(op.index);
+      report_failure(init.blamed ? init.blamed - 1 : op.index);
       return 1;
     }
     trace_add(op.index, start);

@@ -1,0 +1,214 @@
+/* The caller's terminal: its mode and size, and the bytes between it and a container's. */
+#include "core.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+
+/* The terminal that is raw, for the handler of faults: -1 when none is. */
+static struct {
+  volatile sig_atomic_t fd;
+  struct termios saved;
+} raw = {.fd = -1};
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
+enum { FAULTS = sizeof faults / sizeof *faults };
+static struct sigaction before[FAULTS];
+
+/* A fault of this process ends it as it would have, but not before the terminal can be used again.
+ * tcsetattr is async-signal-safe (signal-safety(7)); the fault happens again under the handler that
+ * was there. */
+static void on_fault(int signal) {
+  if (raw.fd >= 0)
+    tcsetattr((int)raw.fd, TCSANOW, &raw.saved);
+  raw.fd = -1;
+  for (int i = 0; i < FAULTS; i++)
+    if (faults[i] == signal)
+      sigaction(signal, &before[i], NULL);
+}
+
+int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
+  struct termios now;
+  if (saved_cap < sizeof now)
+    return -EOVERFLOW;
+  if (tcgetattr(fd, &now))
+    return -errno;
+  struct termios mode = now;
+  cfmakeraw(&mode);
+  /* The container's terminal leaves newlines alone (runt_terminalMaster): this one makes a new
+   * line of them, so that its own messages look right too. */
+  mode.c_oflag |= OPOST;
+  if (raw.fd < 0) {
+    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+    raw.saved = now;
+    raw.fd = fd;
+    for (int i = 0; i < FAULTS; i++)
+      sigaction(faults[i], &action, &before[i]);
+  }
+  memcpy(saved, &now, sizeof now);
+  return tcsetattr(fd, TCSANOW, &mode) ? -errno : (int32_t)sizeof now;
+}
+
+int32_t runt_terminalRestore(int32_t fd, const uint8_t *saved, uint32_t saved_len) {
+  struct termios mode;
+  if (saved_len != sizeof mode)
+    return -EINVAL;
+  memcpy(&mode, saved, sizeof mode);
+  if (raw.fd == fd) {
+    raw.fd = -1;
+    for (int i = 0; i < FAULTS; i++)
+      sigaction(faults[i], &before[i], NULL);
+  }
+  return result(tcsetattr(fd, TCSANOW, &mode));
+}
+
+int32_t runt_terminalMaster(int32_t fd) {
+  struct termios mode;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || tcgetattr(fd, &mode))
+    return -errno;
+  mode.c_oflag &= (tcflag_t)~ONLCR;
+  return result(tcsetattr(fd, TCSANOW, &mode));
+}
+
+int32_t runt_windowSize(int32_t fd, uint8_t *data, uint32_t data_cap) {
+  struct winsize size;
+  if (data_cap < 2 * 8)
+    return -EOVERFLOW;
+  if (ioctl(fd, TIOCGWINSZ, &size))
+    return -errno;
+  put_i64(data, 0, size.ws_col);
+  put_i64(data, 1, size.ws_row);
+  return 0;
+}
+
+int32_t runt_setWindowSize(int32_t fd, int32_t width, int32_t height) {
+  if (width < 0 || width > UINT16_MAX || height < 0 || height > UINT16_MAX)
+    return -ERANGE;
+  struct winsize size = {.ws_col = (uint16_t)width, .ws_row = (uint16_t)height};
+  return result(ioctl(fd, TIOCSWINSZ, &size));
+}
+
+/* The controlling terminal by the name that anyone may open, when it is the one that fd is. */
+static int controlling(int fd, int flags) {
+  unsigned wanted, found;
+  AUTO_CLOSE int tty = open("/dev/tty", flags);
+  if (tty < 0 || ioctl(fd, TIOCGDEV, &wanted) || ioctl(tty, TIOCGDEV, &found) || wanted != found)
+    return -1;
+  int taken = tty;
+  tty = -1;
+  return taken;
+}
+
+int32_t runt_nonBlocking(int32_t fd, int32_t flags) {
+  struct stat st;
+  char path[32];
+  if (flags != O_RDONLY && flags != O_WRONLY && flags != O_RDWR)
+    return -EINVAL;
+  if (fstat(fd, &st))
+    return -errno;
+  /* To open a multiplexer makes another pair. */
+  int opens = S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != makedev(5, 2));
+  if (opens) {
+    int with = flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = RETRY(open(path, with));
+    /* The terminal may be another user's, after su(1). */
+    if (again < 0 && S_ISCHR(st.st_mode))
+      again = controlling(fd, with);
+    if (again >= 0)
+      return again;
+  }
+  return result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+/* Whether reading and writing fd never wait by themselves. */
+static int never_waits(int fd) {
+  struct stat st;
+  int flags = fcntl(fd, F_GETFL);
+  return (flags >= 0 && flags & O_NONBLOCK) ||
+         (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)));
+}
+
+static int is_ready(int fd, short events) {
+  struct pollfd p = {.fd = fd, .events = events};
+  return RETRY(poll(&p, 1, 0)) > 0;
+}
+
+/* read(2) that gives EAGAIN instead of waiting, whatever fd is. */
+static ssize_t take(int fd, void *data, size_t size) {
+  ssize_t n = RETRY(recv(fd, data, size, MSG_DONTWAIT));
+  if (n >= 0 || errno != ENOTSOCK)
+    return n;
+  if (!never_waits(fd) && !is_ready(fd, POLLIN)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return RETRY(read(fd, data, size));
+}
+
+/* write(2) of a part, likewise. Where no descriptor that never waits could be had, one byte is what
+ * a ready one takes for certain. */
+static ssize_t give(int fd, const void *data, size_t size) {
+  ssize_t n = RETRY(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL));
+  if (n >= 0 || errno != ENOTSOCK)
+    return n;
+  if (!never_waits(fd)) {
+    if (!is_ready(fd, POLLOUT)) {
+      errno = EAGAIN;
+      return -1;
+    }
+    size = 1;
+  }
+  return RETRY(write(fd, data, size));
+}
+
+enum { ENDED, READABLE, WRITABLE, HUNG_UP, GONE, MORE, HEAD = 8, TURNS = 64 };
+
+static uint32_t get_u32(const uint8_t *p) { return (uint32_t)get_i32(p, 0); }
+
+static void put_u32(uint8_t *p, uint32_t v) {
+  for (int i = 0; i < 4; i++)
+    p[i] = (uint8_t)(v >> (8 * i));
+}
+
+int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_cap) {
+  if (state_cap <= HEAD)
+    return -EOVERFLOW;
+  uint32_t start = get_u32(state), end = get_u32(state + 4), room = state_cap - HEAD;
+  uint8_t *data = state + HEAD;
+  if (start > end || end > room)
+    return -EINVAL;
+  /* Bounded, so that a flood in one direction does not keep the rest of the program from its turn.
+   */
+  int32_t next = MORE;
+  for (int turn = 0; turn < TURNS; turn++) {
+    if (start < end) {
+      ssize_t n = to < 0 ? (ssize_t)(end - start) : give(to, data + start, end - start);
+      if (n >= 0) {
+        start += (uint32_t)n;
+        continue;
+      }
+      next = errno == EAGAIN                                                           ? WRITABLE
+             : errno == EPIPE || errno == EIO || errno == ECONNRESET || errno == ENXIO ? GONE
+                                                                                       : -errno;
+      break;
+    }
+    start = end = 0;
+    ssize_t n = take(from, data, room);
+    if (n > 0) {
+      end = (uint32_t)n;
+      continue;
+    }
+    next = n == 0 ? ENDED : errno == EAGAIN ? READABLE : errno == EIO ? HUNG_UP : -errno;
+    break;
+  }
+  put_u32(state, start);
+  put_u32(state + 4, end);
+  return next;
+}

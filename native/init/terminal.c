@@ -1,0 +1,177 @@
+/* The container's terminal: a pair made in its own devpts, the master sent away, the slave given to
+ * the process. */
+#include "init.h"
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <termios.h>
+
+enum { DEVPTS_MAGIC = 0x1cd1, SLAVE_MAJOR_FIRST = 136, SLAVE_MAJOR_LAST = 143 };
+
+static int is_devpts(int fd) {
+  struct statfs fs;
+  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == DEVPTS_MAGIC;
+}
+
+/* Is it a character device of a major number from first to last, on a devpts? */
+static int is_pty(int fd, unsigned first, unsigned last) {
+  struct stat st;
+  return is_devpts(fd) && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+         major(st.st_rdev) >= first && major(st.st_rdev) <= last;
+}
+
+/* Opens the multiplexer by its name in a directory that is a devpts itself, on which no other mount
+ * may lie: it is what the kernel put there. */
+static int open_master(void) {
+  int dir CLEANUP_CLOSE = resolve("/dev/pts", O_DIRECTORY, 0);
+  if (dir < 0)
+    return fail("openat2", "/dev/pts");
+  if (!is_devpts(dir))
+    return fail_with(ENODEV, "statfs", "/dev/pts");
+  struct open_how_ how = {.flags = O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
+                          .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_};
+  int master = sys_openat2(dir, "ptmx", &how);
+  if (master < 0 && (errno == ENOSYS || errno == EPERM)) {
+    int found CLEANUP_CLOSE = openat(dir, "ptmx", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (found >= 0 && !is_pty(found, 5, 5))
+      return fail_with(ENODEV, "openat", "/dev/pts/ptmx");
+    master = openat(dir, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+  }
+  if (master < 0)
+    return fail("openat2", "/dev/pts/ptmx");
+  if (is_pty(master, 5, 5))
+    return master;
+  close(master);
+  return fail_with(ENODEV, "fstat", "/dev/pts/ptmx");
+}
+
+/* The file that /dev/console is bound over, made when there is none; a link in its place is not
+ * followed. */
+static int console_target(void) {
+  const char *name;
+  int dir CLEANUP_CLOSE = resolve_parent("/dev/console", &name);
+  if (dir < 0)
+    return fail("openat2", "/dev/console");
+  int made CLEANUP_CLOSE =
+      openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (made < 0 && errno != EEXIST)
+    return fail("openat", "/dev/console");
+  int target = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  struct stat st;
+  if (target < 0 || fstat(target, &st)) {
+    close_cleanup(&target);
+    return fail("openat", "/dev/console");
+  }
+  if (!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+    return target;
+  close(target);
+  return fail_with(S_ISDIR(st.st_mode) ? EISDIR : ELOOP, "openat", "/dev/console");
+}
+
+/* Binds the slave itself, by its descriptor, on /dev/console. */
+static int bind_console(int slave) {
+  int target CLEANUP_CLOSE = console_target();
+  if (target < 0)
+    return -1;
+  int tree CLEANUP_CLOSE =
+      sys_open_tree(slave, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+  if (tree < 0)
+    return fail("open_tree", "/dev/console");
+  return sys_move_mount(tree, target) ? fail("move_mount", "/dev/console") : 0;
+}
+
+/* One message: the master, and the name that engines expect and log. */
+static int send_master(int socket, int master) {
+  static char name[] = "/dev/ptmx";
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct iovec io = {.iov_base = name, .iov_len = sizeof name - 1};
+  struct msghdr message = {.msg_iov = &io,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &master, sizeof master);
+  ssize_t n;
+  do
+    n = sendmsg(socket, &message, MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? fail("sendmsg", "the console socket") : 0;
+}
+
+/* Moves a descriptor of ours out of the way of stdio: the caller may have had that closed. */
+static int above_stdio(int *fd) {
+  if (*fd < 0 || *fd > 2)
+    return 0;
+  int moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+  if (moved < 0)
+    return fail("fcntl", NULL);
+  close(*fd);
+  *fd = moved;
+  return 0;
+}
+
+static int clear_stdio(void) {
+  int *ours[] = {&init.report, &init.start_socket, &init.proc, &init.root, &init.mask_tree};
+  for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+    if (above_stdio(ours[i]))
+      return -1;
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    if (above_stdio(&init.slots[i]))
+      return -1;
+  return 0;
+}
+
+/* Safe: the pair is made through a directory that is verified to be a devpts of the container's;
+ * the slave comes from the master, not from a path (TIOCGPTPEER; CVE-2025-52565), and is what is
+ * bound and what becomes stdio. The session is new, so that it is nobody else's controlling
+ * terminal. */
+int op_terminal(const struct op *op) {
+  const struct value *v = op->v;
+  uint64_t slot = v[TERMINAL_SLOT].num, uid = v[TERMINAL_UID].num;
+  uint64_t width = v[TERMINAL_WIDTH].num, height = v[TERMINAL_HEIGHT].num;
+  if (slot >= init.slot_count || init.slots[slot] < 0)
+    return fail_with(EBADF, "sendmsg", "the console socket");
+  if (uid > UINT32_MAX - 1 || width > UINT16_MAX || height > UINT16_MAX)
+    return fail_with(ERANGE, "ioctl", "an id of more than 32 bits, or a size of more than 16");
+  if (clear_stdio())
+    return -1;
+  int master CLEANUP_CLOSE = open_master();
+  if (master < 0 || above_stdio(&master))
+    return -1;
+  int locked = 0;
+  if (ioctl(master, TIOCSPTLCK, &locked))
+    return fail("ioctl", "TIOCSPTLCK");
+  int slave CLEANUP_CLOSE = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0)
+    return fail("ioctl", "TIOCGPTPEER");
+  if (above_stdio(&slave))
+    return -1;
+  struct stat st;
+  if (!is_pty(slave, SLAVE_MAJOR_FIRST, SLAVE_MAJOR_LAST) || fstat(slave, &st))
+    return fail_with(ENODEV, "fstat", "the terminal");
+  if (st.st_uid != (uid_t)uid && fchown(slave, (uid_t)uid, (gid_t)-1))
+    return fail("fchown", "the terminal");
+  struct winsize size = {.ws_col = (uint16_t)width, .ws_row = (uint16_t)height};
+  if ((width || height) && ioctl(slave, TIOCSWINSZ, &size))
+    return fail("ioctl", "TIOCSWINSZ");
+  if (v[TERMINAL_CONSOLE].num && bind_console(slave))
+    return -1;
+  if (ioctl(slave, TIOCSCTTY, 0))
+    return fail("ioctl", "TIOCSCTTY");
+  for (int fd = 0; fd < 3; fd++)
+    if (dup2(slave, fd) < 0)
+      return fail("dup2", NULL);
+  if (send_master(init.slots[slot], master))
+    return -1;
+  close_cleanup(&init.slots[slot]);
+  init.slots[slot] = -1;
+  return 0;
+}
