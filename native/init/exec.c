@@ -219,6 +219,8 @@ static void blame(struct text *t, const char *path, int error) {
 int op_exec(const struct op *op) {
   const struct value *v = op->v;
   int64_t uid = (int64_t)v[EXEC_HOME_OF].num;
+  if (uid == -2)
+    uid = (int64_t)init.named_uid;
   char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
   char **args = string_vector(&v[EXEC_ARGS], NULL), **env = string_vector(&v[EXEC_ENV], home);
   if (!args || !env || (uid >= 0 && !home))

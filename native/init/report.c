@@ -118,6 +118,16 @@ void report_exec(void) {
   send_frame("exec", 5);
 }
 
+/* Of the process that goes on in place of this one; a runtime that is gone is that one's to see. */
+void report_pid(uint64_t pid) {
+  char buffer[32];
+  struct text t = TEXT_IN(buffer);
+  text_add(&t, "pid");
+  text_add_char(&t, 0);
+  add_field(&t, pid);
+  send_frame(buffer, t.length);
+}
+
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);

@@ -59,7 +59,8 @@ export function parseFlags(
       value = args[++i];
       if (value === undefined) throw usageError(where, `flag ${shown} needs a value`);
     }
-    into[name] = parseValue(where, shown, kind, value);
+    if (kind === 'list') into[name] = [...((into[name] as string[] | undefined) ?? []), value];
+    else into[name] = parseValue(where, shown, kind, value);
   }
   return rest;
 }
@@ -101,7 +102,7 @@ export function checkArguments(where: string, form: string, args: readonly strin
   for (let i = args.length; i < names.length; i++) {
     if (names[i]![0] === '<') throw usageError(where, `missing argument ${names[i]}`);
   }
-  if (args.length > names.length) {
+  if (args.length > names.length && !form.includes('…')) {
     const takes = names.length === 0 ? 'takes none' : `takes ${form}`;
     throw usageError(where, `unexpected argument "${args[names.length]}": ${where} ${takes}`);
   }

@@ -1,10 +1,13 @@
 /** `kill`: a signal to the init process, or to all processes of the container (runtime.md#kill). */
+import { thaw } from '../cgroup/freezer.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { openProcess, statusOf } from './process.js';
 import { load } from './store.js';
+
+const SIGKILL = 9;
 
 export interface KillOptions {
   readonly root: string;
@@ -19,6 +22,7 @@ export async function kill(o: KillOptions): Promise<void> {
   const record = load(o.root, o.id);
   if (o.all) {
     killAll(record.cgroups, o.signal);
+    if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
   }
   const pidfd = openProcess(record);
@@ -28,6 +32,8 @@ export async function kill(o: KillOptions): Promise<void> {
   }
   const r = native.pidfdSignal(pidfd, o.signal);
   native.close(pidfd);
+  // As runc: a frozen process of v1 would not even die.
+  if (r >= 0 && o.signal === SIGKILL) thaw(record.cgroups);
   if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });
   if (r < 0)
     throw new RuntError({

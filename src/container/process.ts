@@ -1,5 +1,6 @@
 /** The init process of a container: is it still the one we started, what does it do, how is it signalled. */
 
+import { isFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -22,6 +23,7 @@ export function statusOf(root: string, record: ContainerRecord): Status {
   const alive = isAlive(record);
   if (record.status === 'creating') return alive || record.pid === 0 ? 'creating' : 'stopped';
   if (!alive) return 'stopped';
+  if (isFrozen(record.cgroups)) return 'paused';
   return native.access(`${root}/${record.id}/${startSocket}`, 0) === 0 ? 'created' : 'running';
 }
 

@@ -1,0 +1,51 @@
+/** `runt exec`: executes another process in a container. Whatever keeps it from starting is status 255, as for runc. */
+import { exec } from '../container/exec.js';
+import { usageError } from './arguments.js';
+import { rootlessMode } from './create-options.js';
+import { reportFailure } from './log.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+export async function command(call: Call<'exec'>): Promise<number> {
+  try {
+    return await perform(call);
+  } catch (error) {
+    reportFailure(error, call.global);
+    return 255;
+  }
+}
+
+function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
+  const [id = '', ...command] = args;
+  const { process, trace, cwd, user, apparmor } = flags;
+  if (process === undefined && command.length === 0) {
+    throw usageError('exec', 'process args cannot be empty: give a command after the id, or --process FILE');
+  }
+  if (process !== undefined && command.length > 0) {
+    throw usageError('exec', `--process gives the command, "${command[0]}" is one more`);
+  }
+  return exec({
+    root: rootDirectory(global),
+    id,
+    args: command,
+    ...(process !== undefined && { process: absolute(process) }),
+    ...(cwd !== undefined && { cwd }),
+    ...(user !== undefined && { user }),
+    env: flags.env ?? [],
+    additionalGids: flags['additional-gids'] ?? [],
+    capabilities: flags.cap ?? [],
+    cgroups: flags.cgroup ?? [],
+    ...(flags['no-new-privs'] !== undefined && { noNewPrivileges: flags['no-new-privs'] }),
+    ...(apparmor !== undefined && { apparmor }),
+    ...(flags['process-label'] !== undefined && { processLabel: flags['process-label'] }),
+    terminal: flags.tty === true,
+    ...(flags['console-socket'] !== undefined && { consoleSocket: absolute(flags['console-socket']) }),
+    detach: flags.detach === true,
+    ...(flags['pid-file'] !== undefined && { pidFile: absolute(flags['pid-file']) }),
+    preserveFds: flags['preserve-fds'] ?? 0,
+    ignorePaused: flags['ignore-paused'] === true,
+    rootless: rootlessMode('exec', global.rootless),
+    ...(trace !== undefined && { trace: absolute(trace) }),
+  });
+}

@@ -1,0 +1,264 @@
+/** `exec`: one more process in a container (runc's, the runtime-spec has none). */
+import { readCgroupFacts } from '../cgroup/facts.js';
+import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
+import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
+import type { Process, Spec } from '../spec/types.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { readLink, tryReadText } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_EMPTY_PATH, AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { readHostFacts } from './facts.js';
+import { forwardedSignals, waitForEnd } from './foreground.js';
+import { Launch } from './launch.js';
+import { OpFailed } from './op-failed.js';
+import { isAlive, statusOf } from './process.js';
+import { type ContainerRecord, load } from './store.js';
+
+export interface ExecOptions extends Omit<ExecRequest, 'process'> {
+  readonly root: string;
+  readonly id: string;
+  /** Path of a file with a process as JSON. */
+  readonly process?: string;
+  /** `[CONTROLLER[,CONTROLLER…]:]PATH` each: cgroups below the container's. */
+  readonly cgroups: readonly string[];
+  readonly consoleSocket?: string;
+  readonly detach: boolean;
+  /** File that gets the pid: digits only, no newline. */
+  readonly pidFile?: string;
+  readonly preserveFds: number;
+  readonly ignorePaused: boolean;
+  readonly rootless: 'true' | 'false' | 'auto';
+  readonly trace?: string;
+}
+
+/**
+ * Executes a process in a container; the exit status of the process, 0 when detached.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC …; nothing of the process is left then
+ */
+export async function exec(o: ExecOptions): Promise<number> {
+  checkPreserved(o.preserveFds);
+  if (o.consoleSocket !== undefined) {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: 'exec: --console-socket is not supported by this version of runt',
+    });
+  }
+  // Before the clone: a signal that comes early is kept, not lost.
+  const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
+  const launch = await begin(o);
+  try {
+    writeFiles(o, launch);
+  } catch (error) {
+    await launch.undo();
+    throw error;
+  }
+  if (!o.detach) return waitForEnd(launch.pidfd, signals);
+  native.close(launch.pidfd);
+  return 0;
+}
+
+/** The process, executed. */
+async function begin(o: ExecOptions): Promise<Launch> {
+  const record = load(o.root, o.id);
+  const status = statusOf(o.root, record);
+  if (status === 'paused' && !o.ignorePaused) {
+    throw wrongStatus('cannot exec in a paused container (use --ignore-paused to override)', o.id);
+  }
+  if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
+  // What it warns of was said by create.
+  const { spec } = loadSpec(`${record.bundle}/config.json`);
+  const process = o.process === undefined ? undefined : readProcess(o.process, spec);
+  const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
+  const facts = readHostFacts(o.rootless);
+  const target = readTarget(o, record);
+  const plan = compileExec(spec, wanted, target, facts, {
+    id: o.id,
+    bundle: record.bundle,
+    stateDir: `${o.root}/${o.id}`,
+    startSocket: false,
+    supervise: false,
+    noPivot: false,
+    noNewKeyring: target.noNewKeyring,
+    preserveFds: o.preserveFds,
+  });
+  const merged: Spec = { ...spec, process: wanted.process };
+  const launch = new Launch({
+    command: 'exec',
+    root: o.root,
+    record,
+    spec: merged,
+    facts,
+    plan,
+    trace: o.trace !== undefined,
+    preserveFds: o.preserveFds,
+    oomFile: '',
+    exec: true,
+  });
+  try {
+    await launch.perform();
+    await started(o, record, launch);
+  } catch (error) {
+    // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
+    if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    if (!(error instanceof OpFailed)) throw error;
+    const { failure } = await import('./failure.js');
+    throw failure('exec', o.id, error.failed, merged, facts);
+  }
+  if (o.trace !== undefined) {
+    const { traceJson } = await import('../plan/trace.js');
+    const r = native.writeFile(
+      AT_FDCWD,
+      o.trace,
+      O_CREAT | O_TRUNC,
+      0o644,
+      host.encode(traceJson(plan, launch.spans, [])),
+    );
+    if (r < 0) await launch.undo();
+    check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
+  }
+  return launch;
+}
+
+/**
+ * Says start. The process is in the container's cgroups by now: a `delete` that began meanwhile either sees it there, or
+ * has ended the container's first process before, which is seen here.
+ */
+async function started(o: ExecOptions, record: ContainerRecord, launch: Launch): Promise<void> {
+  if (isAlive(record)) return launch.start();
+  await launch.undo();
+  throw wrongStatus('cannot exec in a stopped container', o.id);
+}
+
+const wrongStatus = (message: string, id: string): RuntError =>
+  new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
+
+/** The process of a file, checked by the rules of config.json. */
+function readProcess(path: string, spec: Spec): Process {
+  let bytes = new Uint8Array(64 << 10);
+  let length = native.readFile(AT_FDCWD, path, bytes);
+  if (length === -E.EOVERFLOW) {
+    bytes = new Uint8Array(MAX_CONFIG);
+    length = native.readFile(AT_FDCWD, path, bytes);
+  }
+  check(length, { code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, syscall: 'read' });
+  const text = host.decode(bytes, length);
+  try {
+    JSON.parse(text);
+  } catch {
+    // Its own line and column, not those of what it is put into.
+    parseSpec(bytes, length, path);
+  }
+  const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
+  return parseSpec(whole, whole.length, path).spec.process as Process;
+}
+
+/** What the plan needs to know of the container, read now. */
+function readTarget(o: ExecOptions, record: ContainerRecord): ExecTarget {
+  const { pid, startTime } = record;
+  let namespaces = 0;
+  try {
+    for (const name in namespaceFlags) {
+      const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
+      // A kernel without time namespaces has no such file, neither here nor there.
+      if (name === 'time' && native.access('/proc/self/ns/time', 0) < 0) continue;
+      if (readLink(`/proc/${pid}/ns/${file}`) !== readLink(`/proc/self/ns/${file}`)) {
+        namespaces |= namespaceFlags[name] as number;
+      }
+    }
+  } catch (error) {
+    if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    throw error;
+  }
+  // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.
+  if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+  return { pid, startTime, namespaces, entries: entries(o, record), noNewKeyring: record.noNewKeyring === true };
+}
+
+/** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */
+function entries(o: ExecOptions, record: ContainerRecord): string[] {
+  const below = subCgroups(o.cgroups);
+  const named = new Set<string>();
+  const files = record.cgroups.map((directory) => {
+    const v1 = native.access(`${directory}/tasks`, 0) === 0;
+    const names = v1 ? controllersOf(directory) : [];
+    for (const name of names) if (below.has(name)) named.add(name);
+    const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
+    const place = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid)) : `${directory}${sub}`;
+    if (sub !== undefined && native.access(place, 0) < 0) throw badCgroup(sub, `there is no cgroup ${place}`);
+    return `${place}/${v1 ? 'tasks' : 'cgroup.procs'}`;
+  });
+  for (const name of below.keys()) {
+    if (name !== '' && !named.has(name)) throw badCgroup(name, 'the container has no v1 cgroup with this controller');
+  }
+  return files;
+}
+
+/** Path of each controller, '' for all others. */
+function subCgroups(asked: readonly string[]): Map<string, string> {
+  const paths = new Map<string, string>();
+  for (const text of asked) {
+    const colon = text.indexOf(':');
+    const controllers = colon < 0 ? [''] : text.slice(0, colon).split(',');
+    const parts = text
+      .slice(colon + 1)
+      .split('/')
+      .filter((p) => p !== '' && p !== '.');
+    if (parts.includes('..')) throw badCgroup(text, 'it has ".." in it');
+    if (colon >= 0 && controllers.includes('')) throw badCgroup(text, 'a controller has no name');
+    for (const controller of controllers) {
+      if (paths.has(controller))
+        throw badCgroup(text, controller ? `${controller} has two paths` : 'there are two paths');
+      paths.set(controller, parts.length > 0 ? `/${parts.join('/')}` : '');
+    }
+  }
+  return paths;
+}
+
+const badCgroup = (text: string, why: string): RuntError =>
+  new RuntError({
+    code: 'ERR_CGROUP_PATH',
+    message: `exec: --cgroup "${text}": ${why}`,
+    hint: 'it is [CONTROLLER[,CONTROLLER…]:]PATH, a cgroup that exists below the container’s',
+  });
+
+/** Controllers of the v1 hierarchy that a directory is in. */
+function controllersOf(directory: string): readonly string[] {
+  v1 ??= readCgroupFacts().v1;
+  const h = v1.find(({ mountPoint }) => directory.startsWith(`${mountPoint}/`));
+  return h ? (h.name === undefined ? h.controllers : [h.name, `name=${h.name}`]) : [];
+}
+let v1: ReturnType<typeof readCgroupFacts>['v1'] | undefined;
+
+/**
+ * v2: a cgroup that gives controllers to its children takes no processes (cgroups(7), "no internal processes"): a
+ * container that runs systemd has moved all of its own below. There the place of its first process is the one.
+ */
+function domainOf(directory: string, pid: number): string {
+  if ((tryReadText(`${directory}/cgroup.subtree_control`) ?? '').trim() === '') return directory;
+  const line = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n').find((l) => l.startsWith('0::')) ?? '';
+  const mountPoint = readCgroupFacts().unified?.mountPoint ?? '';
+  const path = `${mountPoint}${line.slice(3)}`;
+  return path.startsWith(`${directory}/`) ? path : directory;
+}
+
+/** @throws RuntError ERR_DESCRIPTOR for a descriptor that is to be preserved and is not open */
+function checkPreserved(count: number): void {
+  for (let fd = 3; fd < 3 + count; fd++) {
+    check(native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(64)), {
+      code: 'ERR_DESCRIPTOR',
+      message: `--preserve-fds ${count}: descriptor ${fd} is not open`,
+      hint: 'it counts the descriptors from 3 on that the caller has opened for the process',
+    });
+  }
+}
+
+/** The pid file comes last: engines know a failure by its absence. */
+function writeFiles(o: ExecOptions, launch: Launch): void {
+  if (o.pidFile === undefined) return;
+  check(native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid))), {
+    code: 'ERR_IO',
+    message: `exec ${o.id}: write the pid file`,
+    path: o.pidFile,
+  });
+}

@@ -1,0 +1,44 @@
+/** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
+import { native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
+import { endOf } from './process.js';
+
+/** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
+const SIGKILL = 9;
+const SIGCHLD = 17;
+const SIGSTOP = 19;
+const SIGURG = 23;
+const signalInfoSize = 128;
+
+/** What a terminal does meanwhile. */
+export interface Attached {
+  /** Copies what is left once the process has ended. */
+  finish(): Promise<unknown>;
+  /** Whether a signal, from a process, is for the terminal itself and not to be passed on. */
+  signal(number: number, from: number): boolean;
+}
+
+/** All signals but those that a process cannot pass on; bit n-1 for signal n. */
+export function forwardedSignals(): bigint {
+  let mask = (1n << 64n) - 1n;
+  for (const n of [SIGKILL, SIGSTOP, SIGCHLD, SIGURG]) mask &= ~(1n << BigInt(n - 1));
+  // Faults of this process itself (ILL, TRAP, BUS, FPE, SEGV) stay deadly.
+  for (const n of [4, 5, 7, 8, 11]) mask &= ~(1n << BigInt(n - 1));
+  return BigInt.asIntN(64, mask);
+}
+
+/** Passes the signals of a signalfd on until the process behind pidfd, a child of ours, has ended. @returns its exit status */
+export async function waitForEnd(pidfd: number, signals: number, terminal?: Attached): Promise<number> {
+  const exited = readable(pidfd);
+  const ended = terminal ? exited.then(() => terminal.finish()).then(() => true) : exited;
+  const info = new Uint8Array(signalInfoSize);
+  while (!(await Promise.race([ended, readable(signals).then(() => false)]))) {
+    const n = native.read(signals, info);
+    if (n !== signalInfoSize) continue;
+    // struct signalfd_siginfo: ssi_signo at 0, ssi_pid at 12.
+    const view = new DataView(info.buffer);
+    const number = view.getUint32(0, true);
+    if (!terminal?.signal(number, view.getUint32(12, true))) native.pidfdSignal(pidfd, number);
+  }
+  return endOf(pidfd).status;
+}

@@ -1,0 +1,107 @@
+/** `pause` and `resume`: all processes of a container stop and go on, by the freezer of its cgroups. */
+import { type Freezer, freezerOf, freezerState, setFreezer } from '../cgroup/freezer.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { tryReadText } from '../sys/fs.js';
+import { now, sleep } from '../sys/loop.js';
+import { statusOf } from './process.js';
+import { load, locked } from './store.js';
+
+export interface PauseOptions {
+  readonly root: string;
+  readonly id: string;
+}
+
+/** ms until freezing is given up and taken back: a process that hangs in the kernel (a dead network file system) never freezes. */
+const deadline = 10_000;
+/** v1: how often FROZEN is written anew; a process that forks or is born at the wrong moment keeps the cgroup at FREEZING. */
+const nudge = 50;
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
+export function pause(o: PauseOptions): Promise<void> {
+  return locked(o.root, o.id, async () => {
+    const record = load(o.root, o.id);
+    const status = statusOf(o.root, record);
+    if (status !== 'running' && status !== 'created') {
+      throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
+    }
+    const freezer = freezerFor('pause', o.id, record.cgroups);
+    if (await settle('pause', o.id, freezer, freezer.frozen)) return;
+    setFreezer(freezer, freezer.thawed);
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `pause ${o.id}: its processes do not freeze`,
+      path: freezer.file,
+      errno: E.ETIMEDOUT,
+      hint: `a process of it hangs in the kernel; after ${deadline / 1000} s the container was left running`,
+      see: 'cgroups(7)',
+    });
+  });
+}
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
+export function resume(o: PauseOptions): Promise<void> {
+  return locked(o.root, o.id, async () => {
+    const record = load(o.root, o.id);
+    const status = statusOf(o.root, record);
+    if (status !== 'paused') {
+      throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
+    }
+    const freezer = freezerFor('resume', o.id, record.cgroups);
+    if (await settle('resume', o.id, freezer, freezer.thawed)) return;
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `resume ${o.id}: its processes stay frozen`,
+      path: freezer.file,
+      errno: E.ETIMEDOUT,
+      hint: 'a cgroup above the container is frozen too: thaw that one',
+      see: 'cgroups(7)',
+    });
+  });
+}
+
+function freezerFor(command: string, id: string, directories: readonly string[]): Freezer {
+  const freezer = freezerOf(directories);
+  if (freezer) return freezer;
+  throw new RuntError({
+    code: 'ERR_CGROUP',
+    message: `${command} ${id}: the container has no cgroup, and so no freezer`,
+    hint: 'a rootless container gets a cgroup only where one was delegated to its user',
+    see: 'cgroups(7)',
+  });
+}
+
+/** Writes the word and waits until the kernel has done it; false after the deadline. */
+async function settle(command: string, id: string, freezer: Freezer, word: string): Promise<boolean> {
+  const write = () => {
+    const r = setFreezer(freezer, word);
+    if (r === 0) return;
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `${command} ${id}: write "${word}" to ${freezer.file}`,
+      path: freezer.file,
+      errno: -r,
+      syscall: 'write',
+    });
+  };
+  write();
+  const end = now() + deadline;
+  for (let pause = 1, written = now(); !isSettled(freezer, word); pause = Math.min(2 * pause, 20)) {
+    if (now() >= end) return false;
+    await sleep(pause);
+    if (freezer.v2 || now() - written < nudge) continue;
+    // Between two writes the processes must run for a moment, or one that waits for another keeps both from freezing.
+    if (word === freezer.frozen) setFreezer(freezer, freezer.thawed);
+    write();
+    written = now();
+  }
+  return true;
+}
+
+function isSettled(freezer: Freezer, word: string): boolean {
+  if (!freezer.v2) return freezerState(freezer) === word;
+  const line = (tryReadText(`${freezer.directory}/cgroup.events`) ?? '')
+    .split('\n')
+    .find((l) => l.startsWith('frozen '));
+  return line === undefined ? freezerState(freezer) === word : line === `frozen ${word}`;
+}

@@ -1,0 +1,112 @@
+/** `ps`: the processes of a container, as its cgroups tell them. */
+import { pidsIn } from '../cgroup/procs.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { X_OK } from '../sys/linux.js';
+import { readable } from '../sys/loop.js';
+import { endOf, isAlive } from './process.js';
+import { load } from './store.js';
+
+export interface PsOptions {
+  readonly root: string;
+  readonly id: string;
+}
+
+/** Where ps(1) is when PATH does not say: engines call with an empty environment. */
+const usual = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
+/** What ps prints is a line for each process of the host. */
+const maxOutput = 64 << 20;
+
+/**
+ * Pids, in the runtime's pid namespace, of all processes in the container's cgroups and in those below them.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_CORRUPT
+ */
+export function pids(o: PsOptions): number[] {
+  const record = load(o.root, o.id);
+  const all = new Set<number>();
+  for (const path of record.cgroups) {
+    for (const pid of pidsIn(path, true)) all.add(pid);
+    // Every hierarchy holds the same processes: the first that has any has all.
+    if (all.size > 0) break;
+  }
+  // Without a cgroup of its own (rootless) only the first process is known.
+  if (record.cgroups.length === 0 && isAlive(record)) all.add(record.pid);
+  return [...all].sort((a, b) => a - b);
+}
+
+/**
+ * What the host's `ps` prints with these options (`-ef` without any): its header, and the lines of the container's processes.
+ * @throws RuntError ERR_PS when there is no ps, it fails, or its output has no column PID; those of `pids`
+ */
+export async function table(o: PsOptions, options: readonly string[]): Promise<string> {
+  load(o.root, o.id);
+  const output = await runPs(options.length > 0 ? options : ['-ef']);
+  // After ps has run: a process that began meanwhile has no line, and one that ended has no pid.
+  const inside = new Set(pids(o));
+  const [header = '', ...lines] = output.split('\n');
+  const column = words(header).indexOf('PID');
+  if (column < 0) {
+    throw new RuntError({
+      code: 'ERR_PS',
+      message: `ps ${o.id}: the output of ps has no column PID, by which the processes are found`,
+      hint: 'choose options of ps that print it: -o pid,…',
+    });
+  }
+  const ours = lines.filter((line) => {
+    const word = words(line)[column] ?? '';
+    return isNumber(word) && inside.has(Number(word));
+  });
+  return `${[header, ...ours].join('\n')}\n`;
+}
+
+const words = (line: string): string[] => line.split(/[ \t]/).filter((w) => w !== '');
+const isNumber = (word: string): boolean => /^[0-9]{1,10}$/.test(word);
+
+async function runPs(options: readonly string[]): Promise<string> {
+  const path = `${host.env.PATH ?? ''}:${usual}`
+    .split(':')
+    .filter((d) => d.startsWith('/'))
+    .map((d) => `${d}/ps`)
+    .find((p) => native.access(p, X_OK) === 0);
+  if (path === undefined) throw new RuntError({ code: 'ERR_PS', message: 'the host has no ps', errno: E.ENOENT });
+  const pair = new Uint8Array(16);
+  check(native.socketPair(pair), { code: 'ERR_PS', message: `run ${path}`, syscall: 'socketpair' });
+  const [ours, theirs] = [new DataView(pair.buffer).getInt32(0, true), new DataView(pair.buffer).getInt32(8, true)];
+  const list = (items: readonly string[]) => host.encode(items.map((i) => `${i}\0`).join(''));
+  const pidfdOut = new Uint8Array(8);
+  const environment = Object.entries(host.env).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
+  const child = native.spawn(path, list([path, ...options]), list(environment), -1, theirs, theirs, pidfdOut);
+  native.close(theirs);
+  if (child < 0) native.close(ours);
+  check(child, { code: 'ERR_PS', message: `run ${path}`, path, syscall: 'execve' });
+  const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
+  try {
+    const output = await readAll(ours);
+    await readable(pidfd);
+    const { status } = endOf(pidfd);
+    if (status === 0) return output;
+    throw new RuntError({ code: 'ERR_PS', message: `${path} ended with status ${status}: ${output.trim()}`, path });
+  } finally {
+    native.close(pidfd);
+    native.close(ours);
+  }
+}
+
+/** All that comes on a socket until its end. */
+async function readAll(fd: number): Promise<string> {
+  let data = new Uint8Array(65536);
+  let length = 0;
+  while (length < maxOutput) {
+    if (length === data.length) {
+      const larger = new Uint8Array(2 * length);
+      larger.set(data);
+      data = larger;
+    }
+    await readable(fd);
+    const n = native.read(fd, data.subarray(length));
+    if (n <= 0) break;
+    length += n;
+  }
+  return host.decode(data, length);
+}
