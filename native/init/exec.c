@@ -114,6 +114,7 @@ int op_wait(const struct op *op) {
   }
   close(init.start_socket);
   init.start_socket = -1;
+  forget_words();
   return 0;
 }
 
@@ -227,21 +228,32 @@ int op_exec(const struct op *op) {
     return fail("mmap", NULL);
   if (!init.executable)
     return fail_with(ENOENT, "execve", NULL);
-  if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC_)) {
-    /* Before 5.11 the flag is unknown, and a filter may forbid the call. All that was opened here
-     * is close-on-exec by itself. */
+  int filtered = filter_loaded();
+  if (!filtered && sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC_)) {
+    /* Before 5.11 the flag is unknown, and a filter around runt may forbid the call. All that was
+     * opened here is close-on-exec by itself. */
     if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
       return fail("close_range", NULL);
   }
   if (apply_late_limit())
     return -1;
-  signal(SIGPIPE, SIG_DFL);
+  if (!filtered)
+    signal(SIGPIPE, SIG_DFL);
+  char detail[PATH_MAX];
+  struct text t = TEXT_IN(detail);
+  if (filter_pending()) {
+    /* Under the filter nothing may be opened to see what was missing: it is looked up before. */
+    blame(&t, init.executable, ENOENT);
+    if (apply_late_filter())
+      return -1;
+    execve(init.executable, args, env);
+    return fail_with(errno, "execve", errno == ENOENT ? detail : init.executable);
+  }
   report_exec();
   execve(init.executable, args, env);
   int error = errno;
-  signal(SIGPIPE, SIG_IGN);
-  char detail[PATH_MAX];
-  struct text t = TEXT_IN(detail);
+  if (!filtered)
+    signal(SIGPIPE, SIG_IGN);
   blame(&t, init.executable, error);
   return fail_with(error, "execve", detail);
 }

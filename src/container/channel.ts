@@ -21,10 +21,15 @@ export type Report =
       readonly detail: string;
     }
   | { readonly kind: 'trace'; readonly spans: readonly Span[] }
-  | { readonly kind: 'pid'; readonly pid: number };
+  | { readonly kind: 'pid'; readonly pid: number }
+  /** Of a seccomp filter that notifies: the descriptor, who gets it, and what that is told. It is the reader's to close. */
+  | { readonly kind: 'listener'; readonly fd: number; readonly agent: string; readonly metadata: string };
 
 /** No record is longer: a detail is at most a path and a message of the kernel's. */
 const maxReport = 1 << 20;
+
+/** WORDS_SIZE of native/init/seccomp.c. */
+const wordsSize = 3 * 4096;
 
 /** Sends a frame. A peer that is gone is no error here: its last words, or the end of file, tell more. */
 export function sendFrame(fd: number, data: Uint8Array): void {
@@ -38,11 +43,16 @@ export function sendFrame(fd: number, data: Uint8Array): void {
 export class Reports {
   private data = new Uint8Array(1024);
   private length = 0;
+  /** A descriptor that came with the report at hand; the sender waits before it sends another. */
+  private came = -1;
+  /** A page in which the peer leaves its last report when its own seccomp filter may stop it from sending. */
+  private words = -1;
 
   constructor(readonly fd: number) {}
 
   /** The next report; `eof` when the peer has ended, also when it was killed (ECONNRESET). */
   async next(): Promise<Report> {
+    const fd = new Uint8Array(4);
     for (;;) {
       const size = this.length < 4 ? 4 : 4 + new DataView(this.data.buffer).getUint32(0, true);
       if (size > maxReport) throw broken(`a report of ${size} bytes`);
@@ -51,6 +61,13 @@ export class Reports {
         this.data.copyWithin(0, size, this.length);
         this.length -= size;
         fields.pop();
+        if (fields[0] === 'words') {
+          this.words = this.take();
+          continue;
+        }
+        if (fields[0] === 'listener') {
+          return { kind: 'listener', fd: this.take(), agent: fields[1] ?? '', metadata: fields[2] ?? '' };
+        }
         return parse(fields);
       }
       if (size > this.data.length) {
@@ -59,11 +76,29 @@ export class Reports {
         this.data = larger;
       }
       await readable(this.fd);
-      const n = native.read(this.fd, this.data.subarray(this.length));
+      const n = native.receiveFds(this.fd, this.data.subarray(this.length), fd);
+      const came = new DataView(fd.buffer).getInt32(0, true);
+      if (n > 0 && came >= 0) this.came = came;
       if (n > 0) this.length += n;
-      else if (this.length === 0) return { kind: 'eof' };
+      else if (this.length === 0) return this.lastWords() ?? { kind: 'eof' };
       else throw broken('a cut report');
     }
+  }
+
+  private take(): number {
+    const fd = this.came;
+    this.came = -1;
+    return fd;
+  }
+
+  /** What the peer could only write down. */
+  private lastWords(): Report | undefined {
+    if (this.words < 0) return undefined;
+    const page = new Uint8Array(wordsSize);
+    const n = native.read(this.words, page);
+    native.close(this.words);
+    this.words = -1;
+    return n > 0 && page[0] !== 0 ? parse(host.decode(page, n).split('\0')) : undefined;
   }
 }
 

@@ -40,7 +40,13 @@ export interface LaunchInput {
   readonly warn?: (sentence: string) => void;
   /** Where the kernel counts what it killed for memory; empty for nowhere. */
   readonly oomFile: string;
+  /** Descriptors that become 0, 1 and 2; those of this process when absent. Only a supervisor can give them. */
+  readonly stdio?: Stdio;
+  /** The container has a supervisor, and it is to be the parent. */
+  readonly supervised?: boolean;
 }
+
+export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
 /** One launch in progress: what it has made so far. */
 export class Launch {
@@ -225,6 +231,10 @@ export class Launch {
         this.slots[Number(op.slot)] = this.ok(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
         return undefined;
       }
+      case 'seccompProgram':
+        return import('./seccomp-cache.js').then(({ openProgram }) => {
+          this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
+        });
       case 'cgroupOpen':
         this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
         return undefined;
@@ -306,18 +316,20 @@ export class Launch {
     let slots: readonly number[] = this.slots;
     const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
     let spawn: (cgroup: number) => { pid: number; pidfd: number } | Promise<{ pid: number; pidfd: number }>;
-    if (this.supervisor) {
+    if (this.supervisor || this.input.supervised) {
       const { spawnSupervised } = await import('./supervisor.js');
       const sync = 3 + preserved.length;
       const own = [theirs, ...slots, ...(startSocket >= 0 ? [startSocket] : [])];
       const fds = [
-        ...[0, 1, 2, ...preserved].map((fd) => [fd, fd] as const),
+        ...(this.input.stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
+        ...preserved.map((fd) => [fd, fd] as const),
         ...own.map((fd, i) => [fd, sync + i] as const),
       ];
       slots = slots.map((_, i) => sync + 1 + i);
       if (startSocket >= 0) startSocket = sync + 1 + slots.length;
       const { oomFile, root, record } = this.input;
-      const request = { flags: Number(op.flags), kind: 'init', oomFile, fds, sync } as const;
+      const kind = this.input.exec ? 'exec' : 'init';
+      const request = { flags: Number(op.flags), kind, oomFile, fds, sync } as const;
       spawn = (cgroup) => spawnSupervised(`${root}/${record.id}`, { ...request, cgroup });
     } else {
       const own = startSocket >= 0 ? [...slots, startSocket] : slots;
@@ -357,7 +369,11 @@ export class Launch {
       if (report.kind === 'trace') this.spans.push(...report.spans);
       else if (report.kind === 'hooks') await this.runtimeHooks();
       else if (report.kind === 'pid') await this.succeeded(report.pid);
-      else if (report.kind === 'error') throw this.failed(report);
+      else if (report.kind === 'listener') {
+        const { handOver } = await import('./seccomp-agent.js');
+        const { record, exec } = this.input;
+        handOver(this.reports, report, { record, status: exec ? 'running' : record.status, pid: this.pid });
+      } else if (report.kind === 'error') throw this.failed(report);
       else throw await this.died();
     }
   }

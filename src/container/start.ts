@@ -75,6 +75,10 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
       said = true;
       times.push(native.monotonic());
     }
+    if (report.kind === 'listener') {
+      const { handOver } = await import('./seccomp-agent.js');
+      handOver(reports, report, { record, status: 'created', pid: record.pid });
+    }
     if (report.kind === 'error') throw await execFailed(record, report);
     if (report.kind === 'eof') {
       times.push(native.monotonic());
@@ -90,6 +94,9 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
   }
 }
 
+/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
+const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
+
 /** The plan is not kept: after `wait` it is the exec that fails; the config is read again, for the value, on this way only. */
 async function execFailed(
   record: ContainerRecord,
@@ -103,7 +110,9 @@ async function execFailed(
   }
   const spec = readSpec(record.bundle);
   const args = spec?.process?.args ?? [];
-  const op: Op = { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
+  const op: Op = loading.includes(report.syscall)
+    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }
+    : { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
   return failure('start', record.id, { op, ...report }, spec);
 }
 

@@ -12,6 +12,7 @@ import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { enterRoot, rootfsPath, switchRoot } from './root.js';
+import { filterOps } from './seccomp.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -44,6 +45,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
   let slot = trees.count;
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
+  const filterSlot = spec.linux?.seccomp ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
   const at = '/linux/cgroupsPath';
   const userNamespace = (flags & CLONE_NEWUSER) !== 0;
@@ -59,6 +61,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
+    ...filterOps(spec, filterSlot),
     ...consoleOps(spec.process, options, consoleSlot),
     {
       op: 'clone',
@@ -98,6 +101,6 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ),
     ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
   ];
-  ops.push(...limitOps(spec), ...processOps(spec, facts, options));
+  ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
   return { plan: { version: 1, ops }, cgroups };
 }

@@ -80,3 +80,9 @@ export function attributes(set: number | bigint, clear: number | bigint = 0, pre
   if (rest) names.push(`0x${rest.toString(16)}`);
   return names.map((name) => prefix + name).join(',');
 }
+
+/** SECCOMP_FILTER_FLAG_* by name. */
+export function seccompFlags(flags: number | bigint): string {
+  const names = ['TSYNC', 'LOG', 'SPEC_ALLOW', 'NEW_LISTENER', 'TSYNC_ESRCH', 'WAIT_KILLABLE_RECV'];
+  return names.filter((_, bit) => (Number(flags) >> bit) & 1).join(', ');
+}

@@ -6,6 +6,7 @@ import { hostHint } from './hints-host.js';
 import { mountHint } from './hints-mount.js';
 import { processHint } from './hints-process.js';
 import { rootHint } from './hints-root.js';
+import { seccompHint } from './hints-seccomp.js';
 
 export type { Failure, Hint } from './hint.js';
 
@@ -13,6 +14,7 @@ export type { Failure, Hint } from './hint.js';
 export function hintFor(failure: Failure): Hint {
   return (
     hostHint(failure) ??
+    seccompHint(failure) ??
     cgroupHint(failure) ??
     rootHint(failure) ??
     mountHint(failure) ??

@@ -5,6 +5,7 @@ import type { CompileOptions, HostFacts } from './facts.js';
 import { startHookOps } from './hooks.js';
 import { newNamespaces, setGroupsDenied } from './namespaces.js';
 import type { Op } from './ops.js';
+import { seccompOps } from './seccomp.js';
 
 /** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
 const noPath = '';
@@ -43,9 +44,10 @@ export function limitOps(spec: Spec): Op[] {
 /**
  * From the finished root to the user's program. The bounding set goes first, while capabilities are there to drop it
  * with; the working directory is entered before the change of user, as runc does (root may enter what the user may
- * not), and once more as the user where root was refused (a network file system that squashes root).
+ * not), and once more as the user where root was refused (a network file system that squashes root). The program of the
+ * seccomp filter is at `filterSlot`.
  */
-export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
+export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot = -1): Op[] {
   const { process } = spec;
   if (!process) return [];
   const { user, capabilities: sets, env = [], args = [] } = process;
@@ -60,6 +62,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   });
   const enter = (optional: number): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
   ops.push(enter(1));
+  ops.push(...seccompOps(spec, filterSlot, false));
   ops.push({
     op: 'user',
     at: '/process/user',
@@ -81,6 +84,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   });
   if (user?.uid) ops.push(enter(0));
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
+  ops.push(...seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
   ops.push(...startHookOps(spec, options));
   ops.push({
