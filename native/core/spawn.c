@@ -9,6 +9,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -98,6 +101,9 @@ static int child_main(void *argument) {
       syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
   } else if (place_stdio(c->stdio) == 0) {
     if (c->directory) {
+      /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: there is
+       * only what others left open. */
+      syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
       syscall(SYS_setsid);
       syscall(SYS_umask, 022);
       if (syscall(SYS_chdir, c->directory) < 0)
