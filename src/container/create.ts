@@ -7,7 +7,7 @@ import { host, native } from '../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
-import { Launch } from './launch.js';
+import { Launch, type Stdio } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { type ContainerRecord, checkId } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -22,6 +22,8 @@ export interface CreateOptions {
   readonly pidFile?: string;
   /** Absolute path of the socket that gets the master of the terminal. */
   readonly consoleSocket?: string;
+  /** Descriptors that become 0, 1 and 2 of the process; those of this process when absent. Needs `supervise`. */
+  readonly stdio?: Stdio;
   /** Start it under a supervisor that records how it ends, for `wait`. */
   readonly supervise?: boolean;
   readonly noPivot: boolean;
@@ -116,6 +118,7 @@ export async function bringUp(
     trace: o.trace !== undefined,
     warn: o.warn,
     oomFile: oomFile(cgroups),
+    ...(o.stdio && { stdio: o.stdio }),
   });
   await explained(command, o.id, compiled, () => launch.perform());
   return { launch, compiled, terminal };

@@ -10,7 +10,7 @@ import { host, native } from '../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
-import { Launch } from './launch.js';
+import { Launch, type Stdio } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { isAlive, statusOf } from './process.js';
 import { type ContainerRecord, load } from './store.js';
@@ -24,6 +24,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly cgroups: readonly string[];
   readonly consoleSocket?: string;
   readonly detach: boolean;
+  /** Descriptors that become 0, 1 and 2; those of this process when absent. Only for a detached one in a supervised container. */
+  readonly stdio?: Stdio;
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
   readonly preserveFds: number;
@@ -58,8 +60,8 @@ export async function exec(o: ExecOptions): Promise<number> {
   return 0;
 }
 
-/** The process, executed. */
-async function begin(o: ExecOptions): Promise<Launch> {
+/** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
+export async function begin(o: ExecOptions): Promise<Launch> {
   const record = load(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
@@ -94,6 +96,8 @@ async function begin(o: ExecOptions): Promise<Launch> {
     preserveFds: o.preserveFds,
     oomFile: '',
     exec: true,
+    supervised: o.detach && record.supervisor !== undefined,
+    ...(o.stdio && { stdio: o.stdio }),
   });
   try {
     await launch.perform();

@@ -351,7 +351,6 @@ export const abi = table({
     args: [['data', 'buf']],
     doc: 'memfd_create(2): an anonymous file that holds data, sealed, at its start; the descriptor',
   },
-  pipe: { ret: 'i32', args: [['data', 'out']], doc: 'pipe2(2): reading and writing end as two little-endian i64' },
   unixListen: {
     ret: 'i32',
     args: [
