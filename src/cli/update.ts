@@ -40,7 +40,7 @@ export async function command({ global, flags, args }: Call<'update'>): Promise<
   const target = { root: rootDirectory(global), id: args[0]! };
   const file = flags.resources;
   if (file === undefined) {
-    await update({ ...target, resources: toJson(fromFlags(flags)), document: 'the flags of update' });
+    await update({ ...target, resources: toJson(fromFlags(flags)), document: 'the command line' });
   } else if (file === '-') {
     await update({ ...target, resources: await standardInput(), document: 'standard input' });
   } else {

@@ -37,7 +37,7 @@ export function parseResources(text: string, name: string): Resources {
     throw invalid(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
   }
   // Within a config, as text: the scanner of wide integers reads literals.
-  const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"linux":{"resources":${text}}}`;
+  const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"root":{"path":"rootfs"},"linux":{"resources":${text}}}`;
   const json = host.encode(config);
   const spec = JSON.parse(config) as Spec;
   const violations = textViolations(json, config, spec);

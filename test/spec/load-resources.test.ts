@@ -1,0 +1,53 @@
+/** LinuxResources alone: same rules as in a config, pointers into the object, exact integers. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseResources } from '../../src/spec/load-resources.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { useNodeHost } from '../../src/sys/node.js';
+
+useNodeHost([]);
+
+function refused(text: string, code: string, ...pointers: string[]): RuntError {
+  try {
+    parseResources(text, 'standard input');
+  } catch (error) {
+    const e = error as RuntError;
+    assert.is(e.code, code, e.message);
+    assert.equal(
+      (e.violations ?? []).map((v) => v.pointer),
+      pointers,
+    );
+    return e;
+  }
+  throw new Error(`not refused: ${text}`);
+}
+
+test('limits of an engine, with integers that no double holds', () => {
+  assert.equal(parseResources('{"memory":{"limit":9223372036854771713,"swap":-1},"cpu":{}}', 'x'), {
+    memory: { limit: 9223372036854771713n, swap: -1 },
+    cpu: {},
+  });
+  assert.equal(parseResources('{}', 'x'), {});
+});
+
+test('swap without a limit is fine in an update, a limit above it is not', () => {
+  assert.equal(parseResources('{"memory":{"swap":5}}', 'x'), { memory: { swap: 5 } });
+  refused('{"memory":{"swap":5,"limit":6}}', 'ERR_SPEC_INVALID', '/memory/swap');
+  refused('{"memory":{"swap":5,"limit":-1}}', 'ERR_SPEC_INVALID', '/memory/swap');
+});
+
+test('violations of the schema and of rules', () => {
+  const e = refused('{"cpu":{"shares":"many"}}', 'ERR_SPEC_INVALID', '/cpu/shares');
+  assert.match(e.report(), '/cpu/shares must be an integer, found "many"');
+  refused('{"blockIO":{"weight":5}}', 'ERR_SPEC_INVALID', '/blockIO/weight');
+  refused('{"unified":{"a/b":"1"}}', 'ERR_SPEC_INVALID', '/unified/a~1b');
+  refused('[]', 'ERR_SPEC_INVALID', '');
+});
+
+test('text that is no JSON, or more than one value', () => {
+  assert.match(refused('{"cpu":', 'ERR_SPEC_JSON').message, 'standard input:1:8');
+  refused('{}},"process":{"args":["x"]', 'ERR_SPEC_JSON');
+  refused('', 'ERR_SPEC_JSON');
+});
+
+test.run();
