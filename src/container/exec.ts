@@ -14,6 +14,7 @@ import { Launch, type Stdio } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { isAlive, statusOf } from './process.js';
 import { type ContainerRecord, load } from './store.js';
+import type { Terminal } from './terminal.js';
 
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly root: string;
@@ -40,28 +41,26 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
  */
 export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o.preserveFds);
-  if (o.consoleSocket !== undefined) {
-    throw new RuntError({
-      code: 'ERR_UNSUPPORTED',
-      message: 'exec: --console-socket is not supported by this version of runt',
-    });
-  }
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
-  const launch = await begin(o);
+  const { launch, terminal } = await begin(o);
   try {
-    writeFiles(o, launch);
-  } catch (error) {
-    await launch.undo();
-    throw error;
+    try {
+      writeFiles(o, launch);
+    } catch (error) {
+      await launch.undo();
+      throw error;
+    }
+    if (!o.detach) return await waitForEnd(launch.pidfd, signals, terminal);
+    native.close(launch.pidfd);
+    return 0;
+  } finally {
+    terminal?.close();
   }
-  if (!o.detach) return waitForEnd(launch.pidfd, signals);
-  native.close(launch.pidfd);
-  return 0;
 }
 
 /** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
-export async function begin(o: ExecOptions): Promise<Launch> {
+export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal: Terminal | undefined }> {
   const record = load(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
@@ -72,6 +71,13 @@ export async function begin(o: ExecOptions): Promise<Launch> {
   const { spec } = loadSpec(`${record.bundle}/config.json`);
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
+  let terminal: Terminal | undefined;
+  const isTerminal = wanted.process.terminal === true;
+  if (isTerminal || o.consoleSocket !== undefined) {
+    const { checkConsole, Terminal } = await import('./terminal.js');
+    checkConsole(`exec ${o.id}`, isTerminal, o.consoleSocket, !o.detach);
+    if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
+  }
   const facts = readHostFacts(o.rootless);
   const target = readTarget(o, record);
   const plan = compileExec(spec, wanted, target, facts, {
@@ -80,6 +86,7 @@ export async function begin(o: ExecOptions): Promise<Launch> {
     stateDir: `${o.root}/${o.id}`,
     startSocket: false,
     supervise: false,
+    ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
     noPivot: false,
     noNewKeyring: target.noNewKeyring,
     preserveFds: o.preserveFds,
@@ -101,8 +108,9 @@ export async function begin(o: ExecOptions): Promise<Launch> {
   });
   try {
     await launch.perform();
-    await started(o, record, launch);
+    await started(o, record, launch, terminal);
   } catch (error) {
+    terminal?.close();
     // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
     if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
@@ -118,18 +126,21 @@ export async function begin(o: ExecOptions): Promise<Launch> {
       0o644,
       host.encode(traceJson(plan, launch.spans, [])),
     );
-    if (r < 0) await launch.undo();
+    if (r < 0) {
+      terminal?.close();
+      await launch.undo();
+    }
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
   }
-  return launch;
+  return { launch, terminal };
 }
 
 /**
  * Says start. The process is in the container's cgroups by now: a `delete` that began meanwhile either sees it there, or
  * has ended the container's first process before, which is seen here.
  */
-async function started(o: ExecOptions, record: ContainerRecord, launch: Launch): Promise<void> {
-  if (isAlive(record)) return launch.start();
+async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, terminal?: Terminal): Promise<void> {
+  if (isAlive(record)) return launch.start(terminal);
   await launch.undo();
   throw wrongStatus('cannot exec in a stopped container', o.id);
 }

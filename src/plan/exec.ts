@@ -5,7 +5,9 @@ import { CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
-import { refuseUnsupported, unsupported } from './unsupported.js';
+import { filterOps } from './seccomp.js';
+import { consoleOps, terminalOps } from './terminal.js';
+import { refuseUnsupported } from './unsupported.js';
 
 /** What is asked on the command line, over a base: the container's own process, or that of `--process`. */
 export interface ExecRequest {
@@ -158,10 +160,12 @@ export function compileExec(
   // Hooks are about the container, not about each process in it.
   const spec: Spec = { ...container, process: e.process, hooks: {} };
   refuseUnsupported(spec);
-  if (e.process.terminal) throw unsupported('/process/terminal', true, 'a terminal for exec');
   const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
   const at = '/linux/cgroupsPath';
-  const entries = target.entries.map((path, i) => ({ path, slot: i + 1 }));
+  let slot = 1;
+  const entries = target.entries.map((path) => ({ path, slot: slot++ }));
+  const filterSlot = spec.linux?.seccomp ? slot++ : -1;
+  const consoleSlot = e.process.terminal ? slot++ : -1;
   const oom = oomScoreOps(spec);
   // In the container's user namespace init cannot raise a limit by itself (compile does the same).
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
@@ -171,6 +175,8 @@ export function compileExec(
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
       ...entries.map((x): Op => ({ op: 'cgroupOpen', at, ...x })),
+      ...filterOps(spec, filterSlot),
+      ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0, cgroup: '' },
       ...oom,
       { op: 'keepFds', at: '', count: options.preserveFds },
@@ -191,20 +197,21 @@ export function compileExec(
         : []),
       ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
       { op: 'session', at: '' },
+      ...terminalOps(e.process, consoleSlot, 0),
       ...limits,
-      ...named(processOps(spec, facts, options), e.named),
+      ...named(processOps(spec, facts, options, filterSlot), e),
     ],
   };
 }
 
 /** The operations of a process with its user by name: who that is, is known only inside. */
-function named(ops: readonly Op[], user: NamedUser | undefined): Op[] {
+function named(ops: readonly Op[], { named: user, process }: ExecProcess): Op[] {
   if (!user) return [...ops];
   const entered = ops.filter((op) => op.op === 'cwd').length > 1;
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {
       const { gid, groups, setGroups, umask, at } = op;
-      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask }];
+      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask, terminal: process.terminal ? 1 : 0 }];
     }
     if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
     if (op.op === 'findExecutable' && !entered) {

@@ -382,8 +382,8 @@ export const ops = table({
   namedUser: {
     code: 87,
     by: 'init',
-    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int' },
-    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it',
+    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', terminal: 'int' },
+    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; terminal 1: gets stdin, a terminal, too',
   },
   loopback: { code: 65, by: 'init', fields: {}, doc: 'bring lo up in the new network namespace (SIOCSIFFLAGS)' },
   mkdir: {
