@@ -5,8 +5,9 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { readable } from '../sys/loop.js';
 import { Reports } from './channel.js';
-import { isAlive, statusOf } from './process.js';
+import { isAlive, openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
@@ -84,7 +85,7 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
       times.push(native.monotonic());
       if (said) return;
       // Another start came before, and its hooks are running.
-      if (record.hooks && isAlive(record)) throw wrongStatus(record.id, 'starting');
+      if (record.hooks && (await stays(record))) throw wrongStatus(record.id, 'starting');
       throw new RuntError({
         code: 'ERR_INIT_DIED',
         message: `start ${record.id}: runt-init ended before it executed the process`,
@@ -96,6 +97,15 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
 
 /** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
 const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
+
+/** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
+async function stays(record: ContainerRecord): Promise<boolean> {
+  const pidfd = openProcess(record);
+  if (pidfd < 0) return false;
+  const ended = await readable(pidfd, 200);
+  native.close(pidfd);
+  return !ended;
+}
 
 /** The plan is not kept: after `wait` it is the exec that fails; the config is read again, for the value, on this way only. */
 async function execFailed(
