@@ -120,12 +120,6 @@ test(
       bed.config = config;
     };
     refused(() => {
-      bed.config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
-    }, /seccomp/);
-    refused(() => {
-      bed.config.hooks = { prestart: [{ path: '/bin/true' }] };
-    }, /hooks/);
-    refused(() => {
       bed.config.process.apparmorProfile = 'x';
     }, /apparmorProfile/);
     refused(() => {
