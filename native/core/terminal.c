@@ -21,15 +21,18 @@ enum { FAULTS = sizeof faults / sizeof *faults };
 static struct sigaction before[FAULTS];
 
 /* A fault of this process ends it as it would have, but not before the terminal can be used again.
- * tcsetattr is async-signal-safe (signal-safety(7)); the fault happens again under the handler that
- * was there. */
-static void on_fault(int signal) {
+ * tcsetattr and raise are async-signal-safe (signal-safety(7)). A true fault happens again under
+ * the action that was there; a signal that was sent is sent again. */
+static void on_fault(int signal, siginfo_t *info, void *context) {
+  (void)context;
   if (raw.fd >= 0)
     tcsetattr((int)raw.fd, TCSANOW, &raw.saved);
   raw.fd = -1;
   for (int i = 0; i < FAULTS; i++)
     if (faults[i] == signal)
       sigaction(signal, &before[i], NULL);
+  if (info->si_code <= 0)
+    raise(signal);
 }
 
 int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
@@ -44,7 +47,7 @@ int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
    * line of them, so that its own messages look right too. */
   mode.c_oflag |= OPOST;
   if (raw.fd < 0) {
-    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_NODEFER | SA_SIGINFO};
     raw.saved = now;
     raw.fd = fd;
     for (int i = 0; i < FAULTS; i++)

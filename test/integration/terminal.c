@@ -106,7 +106,7 @@ static int relay(void) {
         usleep(2000);
       continue;
     }
-    if (ended && !held)
+    if (n == 0 && ended && !held)
       return status;
     if (child && !ended && waitpid(child, &status, WNOHANG) == child)
       ended = 1;
