@@ -4,7 +4,17 @@
  */
 import { abi, type Native } from '../../src/sys/abi.js';
 import { host, native } from '../../src/sys/host.js';
-import { AT_FDCWD, CLONE_NEWUSER, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDWR, O_TRUNC } from '../../src/sys/linux.js';
+import {
+  AT_FDCWD,
+  CLONE_NEWUSER,
+  LOCK_EX,
+  LOCK_NB,
+  O_CREAT,
+  O_EXCL,
+  O_NOCTTY,
+  O_RDWR,
+  O_TRUNC,
+} from '../../src/sys/linux.js';
 
 type Name = keyof typeof abi;
 type Line = { call: string; result: string };
@@ -51,6 +61,9 @@ const longs = (data: Uint8Array): bigint[] =>
   Array.from(new BigInt64Array(data.buffer, data.byteOffset, data.length >> 3));
 const ints = (...values: number[]): Uint8Array => new Uint8Array(new Int32Array(values).buffer);
 const sorted = (list: string): string => list.split('\0').filter(Boolean).sort().join(' ');
+
+/** A new pair's master, in which the slave's mode can be looked at. */
+const openMaster = (): number => native.openAt(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY, 0);
 
 /** Waits until the child of a pidfd has ended; what waitPidfd says of it. */
 function wait(t: Transcript, pidfd: number): void {
@@ -567,6 +580,154 @@ const cases: Record<Name, Case> = {
     native.close(fd);
     t.call('watch', ['1', 1]);
   },
+  watchOut(t, _, file) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    const ids = new Uint8Array(8);
+    t.call('watchOut', [a, 9]);
+    t.call('ready', [ids, 1000]);
+    t.note('id', new DataView(ids.buffer).getInt32(0, true));
+    t.call('ready', [ids, 0]);
+    native.close(a);
+    native.close(b);
+    t.call('watchOut', [a, 1]);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('watchOut', [fd, 1]);
+    native.close(fd);
+  },
+  terminalRaw(t, _, file) {
+    const master = openMaster();
+    const saved = new Uint8Array(256);
+    const n = t.call('terminalRaw', [master, saved]);
+    const again = new Uint8Array(256);
+    native.terminalRaw(master, again);
+    t.note('changed', String(saved) !== String(again));
+    native.terminalRestore(master, saved.subarray(0, n));
+    native.terminalRaw(master, again);
+    t.note('restored', String(saved) === String(again));
+    native.terminalRestore(master, saved.subarray(0, n));
+    native.close(master);
+    t.call('terminalRaw', [master, new Uint8Array(8)]);
+    t.call('terminalRaw', [9999, saved]);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('terminalRaw', [fd, saved]);
+    native.close(fd);
+  },
+  terminalRestore(t, _, file) {
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('terminalRestore', [fd, new Uint8Array(1)]);
+    const master = openMaster();
+    const saved = new Uint8Array(256);
+    const n = native.terminalRaw(master, saved);
+    t.call('terminalRestore', [master, saved.subarray(0, n)]);
+    t.call('terminalRestore', [fd, saved.subarray(0, n)]);
+    native.close(master);
+    native.close(fd);
+  },
+  terminalMaster(t, _, file) {
+    const master = openMaster();
+    t.call('terminalMaster', [master]);
+    // Its own descriptor does not wait any more.
+    t.call('read', [master, new Uint8Array(8)]);
+    native.close(master);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('terminalMaster', [fd]);
+    native.close(fd);
+    t.call('terminalMaster', [9999]);
+  },
+  windowSize(t) {
+    const master = openMaster();
+    const size = new Uint8Array(16);
+    t.call('windowSize', [master, size]);
+    native.setWindowSize(master, 101, 33);
+    native.windowSize(master, size);
+    t.note('size', longs(size));
+    t.call('windowSize', [master, new Uint8Array(15)]);
+    native.close(master);
+    t.call('windowSize', [9999, size]);
+  },
+  setWindowSize(t) {
+    const master = openMaster();
+    t.call('setWindowSize', [master, 65535, 1]);
+    t.call('setWindowSize', [master, 65536, 1]);
+    t.call('setWindowSize', [master, 1, -1]);
+    native.close(master);
+    t.call('setWindowSize', [9999, 1, 1]);
+  },
+  nonBlocking(t, dir, file) {
+    const flags = (fd: number) => /flags:\s+(\d+)/.exec(procText(`/proc/self/fdinfo/${fd}`))?.[1];
+    const ends = new Uint8Array(16);
+    native.socketPair(ends);
+    const [a, b] = longs(ends).map(Number) as [number, number];
+    const plain = native.openAt(AT_FDCWD, file, 0, 0);
+    const master = openMaster();
+    for (const fd of [plain, a, master]) {
+      const copy = t.call('nonBlocking', [fd, 0], 'fd');
+      t.note('flags', flags(copy) === flags(fd));
+      native.close(copy);
+    }
+    native.close(master);
+    native.close(plain);
+    native.close(a);
+    native.close(b);
+    const pidfd = new Uint8Array(8);
+    t.call(
+      'spawn',
+      ['/bin/sh', bytes(`sh\0-c\0mkfifo ${dir}/fifo\0`), bytes('PATH=/bin:/usr/bin\0'), -1, -1, -1, pidfd],
+      'pid',
+    );
+    wait(t, Number(longs(pidfd)[0]));
+    const fifo = native.openAt(AT_FDCWD, `${dir}/fifo`, O_RDWR, 0);
+    const copy = t.call('nonBlocking', [fifo, 0], 'fd');
+    t.note('flags', [flags(fifo), flags(copy)]);
+    t.call('read', [copy, new Uint8Array(4)]);
+    native.close(copy);
+    native.close(fifo);
+    t.call('nonBlocking', [9999, 0]);
+    t.call('nonBlocking', [0, 64]);
+  },
+  transfer(t, dir, file) {
+    const ends = new Uint8Array(16);
+    native.socketPair(ends);
+    const [a, b] = longs(ends).map(Number) as [number, number];
+    const out = native.openAt(AT_FDCWD, `${dir}/moved`, O_CREAT | O_RDWR | O_TRUNC, 0o600);
+    const state = new Uint8Array(8 + 16);
+    t.call('transfer', [a, out, state]);
+    native.write(b, bytes('more than fits into the state at once'));
+    t.call('transfer', [a, out, state]);
+    t.note('moved', procText(`${dir}/moved`));
+    // A full receiver: what was read is kept, and comes when there is room again.
+    const other = new Uint8Array(16);
+    native.socketPair(other);
+    const [c, d] = longs(other).map(Number) as [number, number];
+    const zero = native.openAt(AT_FDCWD, '/dev/zero', 0, 0);
+    let r = 5;
+    while (r === 5) r = native.transfer(zero, c, state);
+    t.note('full', r);
+    t.note('kept', new DataView(state.buffer).getUint32(4, true) > new DataView(state.buffer).getUint32(0, true));
+    native.close(d);
+    t.call('transfer', [zero, c, state]);
+    native.close(c);
+    t.call('transfer', [zero, -1, new Uint8Array(8 + 16)]);
+    native.close(zero);
+    native.close(b);
+    t.call('transfer', [a, out, new Uint8Array(8 + 16)]);
+    native.close(a);
+    const master = openMaster();
+    native.terminalMaster(master);
+    t.call('transfer', [master, out, new Uint8Array(8 + 16)]);
+    native.close(master);
+    const odd = new Uint8Array(8 + 16);
+    odd[4] = 17;
+    t.call('transfer', [a, out, odd]);
+    t.call('transfer', [a, out, new Uint8Array(8)]);
+    const plain = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('transfer', [plain, out, new Uint8Array(8 + 16)]);
+    native.close(plain);
+    native.close(out);
+    t.call('transfer', [9999, 9998, new Uint8Array(8 + 16)]);
+  },
   unwatch(t) {
     const pair = new Uint8Array(16);
     native.socketPair(pair);
@@ -591,6 +752,58 @@ const cases: Record<Name, Case> = {
     t.call('openTree', [AT_FDCWD, `${dir}/none`, 0]);
     t.call('openTree', [AT_FDCWD, dir, 0x40000000]);
     native.close(t.call('openTree', [AT_FDCWD, dir, 1], 'fd or EPERM'));
+  },
+  compileSeccomp(t) {
+    const out = new Uint8Array(32768);
+    const compile = (lines: string[], room = out) => {
+      const n = t.call('compileSeccomp', [bytes(lines.map((l) => `${l}\0`).join('')), room]);
+      if (n < 0 && room.length >= 8) t.note('line', longs(room.subarray(0, 8))[0]);
+      return n;
+    };
+    // Every instruction is compared: both hosts have the same libseccomp.
+    const n = compile([
+      'default ERRNO 1',
+      'arch x86_64',
+      'rule ALLOW 0 : read write',
+      'rule ERRNO 38 0 EQ 5 0 : clone3',
+    ]);
+    t.note('program', Array.from(out.subarray(0, n)).join(' '));
+    compile([
+      'default ALLOW 0',
+      'rule KILL_PROCESS 0 0 MASKED_EQ 18446744073709551615 1 1 NE 2 0 : clone no_such_call',
+    ]);
+    compile(['default ALLOW 0'], new Uint8Array(8));
+    compile(['default ALLOW 0'], new Uint8Array(0));
+    compile(['default MAYBE 0']);
+    compile(['default ERRNO 65536']);
+    compile(['rule ALLOW 0 : read']);
+    compile(['default ERRNO 1', 'arch pdp11']);
+    compile(['default ERRNO 1', 'arch x86', 'arch s390x']);
+    compile(['default ERRNO 1', 'rule ALLOW 0 6 EQ 0 0 : read']);
+    compile(['default ERRNO 1', 'rule ALLOW 0 0 EQ 18446744073709551616 0 : read']);
+    compile(['default ERRNO 1', 'nonsense']);
+    compile([]);
+    t.call('compileSeccomp', [bytes('default ALLOW 0'), out]);
+  },
+  unknownSyscalls(t) {
+    const out = new Uint8Array(64);
+    for (const names of ['read\0no_such_call\0waitpid\0_llseek\0\0', '', 'read\0', 'read'])
+      t.note('unknown', JSON.stringify(text(out, t.call('unknownSyscalls', [bytes(names), out]))));
+    t.call('unknownSyscalls', [bytes('no_such_call\0'), new Uint8Array(12)]);
+  },
+  seccompVersion(t) {
+    const out = new Uint8Array(64);
+    t.note('version', text(out, t.call('seccompVersion', [out])));
+    t.call('seccompVersion', [new Uint8Array(4)]);
+    t.call('seccompVersion', [new Uint8Array(0)]);
+  },
+  sha256(t) {
+    const out = new Uint8Array(32);
+    for (const length of [0, 3, 55, 56, 63, 64, 65, 119, 120, 1000]) {
+      t.call('sha256', [bytes('abc'.repeat(400)).subarray(0, length), out]);
+      t.note('digest', Array.from(out, (b) => b.toString(16).padStart(2, '0')).join(''));
+    }
+    t.call('sha256', [bytes('abc'), new Uint8Array(31)]);
   },
   wideIntegers(t) {
     const out = new Uint8Array(200);
