@@ -162,6 +162,16 @@ async function node() {
   for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
 }
 
+/** The library's type declarations. */
+function types() {
+  const sources = readdirSync('src', { recursive: true })
+    .filter((f) => f.endsWith('.ts'))
+    .map((f) => `src/${f}`);
+  if (!isStale('dist/types/index.d.ts', sources)) return;
+  rmSync('dist/types', { recursive: true, force: true });
+  run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
+}
+
 /**
  * Bundles an entry for QuickJS and compiles every piece to bytecode. Gives C sources of the table of pieces, and writes
  * OUT/manifest.json: for each piece its bytes and what it imports, the first one the main module.
@@ -282,15 +292,14 @@ async function all() {
     }
   }
   init();
-  link('gcc', 'dist/librunt.so', [...core('gcc', 'build/shared', ['-fPIC']), seccompArchive()], [
-    '-shared',
-    '-Wl,--exclude-libs,ALL',
-    '-s',
-    '-Wl,--gc-sections',
-    '-Wl,-z,noexecstack',
-    '-Wl,-z,relro,-z,now',
-  ]);
+  link(
+    'gcc',
+    'dist/librunt.so',
+    [...core('gcc', 'build/shared', ['-fPIC']), seccompArchive()],
+    ['-shared', '-Wl,--exclude-libs,ALL', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro,-z,now'],
+  );
   await node();
+  types();
   if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
     console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
   }

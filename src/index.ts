@@ -1,0 +1,174 @@
+/**
+ * The library: containers from TypeScript, under Node.js. Everything waits by promises and nothing blocks the event loop;
+ * every failure is a `RuntError`, the same as the command's. docs/library.md
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { compileBundle } from './container/compile-bundle.js';
+import { list } from './container/list.js';
+import { type ContainerState, state } from './container/state.js';
+import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
+import { explainText } from './plan/explain.js';
+import { toJson } from './plan/json.js';
+import type { Plan } from './plan/ops.js';
+import { defaultSpec } from './spec/defaults.js';
+import { loadSpec, parseSpec } from './spec/load.js';
+import type { Spec } from './spec/types.js';
+import { RuntError, type Violation } from './sys/error.js';
+import { useNodeHost } from './sys/node.js';
+
+export type { Stats } from './cgroup/stats.js';
+export type { ContainerEvent } from './container/stats.js';
+export type { ExitRecord } from './container/supervisor.js';
+export {
+  Container,
+  type ContainerOptions,
+  type ContainerState,
+  type ExecOptions,
+  type Run,
+  type RunOptions,
+  type StdioOption,
+} from './library/container.js';
+export type { Op, Plan } from './plan/ops.js';
+export type * from './spec/types.js';
+export { RuntError, type Violation } from './sys/error.js';
+
+useNodeHost();
+
+export interface RuntimeOptions {
+  /** Directory of all containers' state; `/run/runt`, or `$XDG_RUNTIME_DIR/runt` for an ordinary user, when absent. */
+  root?: string;
+  /** Whether limits of an ordinary user are expected; found out when absent. */
+  rootless?: boolean;
+}
+
+/** The containers below one root directory. */
+export class Runtime {
+  readonly root: string;
+  readonly #rootless: 'true' | 'false' | 'auto';
+
+  /** @throws RuntError ERR_ROOT for an ordinary user without XDG_RUNTIME_DIR and without `root` */
+  constructor(options: RuntimeOptions = {}) {
+    this.root = resolve(options.root ?? defaultRoot());
+    this.#rootless = options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false';
+  }
+
+  /** A handle on a container, which need not exist. */
+  container(id: string): Container {
+    return new Container(this.root, id, this.#rootless);
+  }
+
+  /**
+   * Makes a container whose process waits for `start` (runtime.md#create). It has a supervisor, so that `wait` knows how it
+   * ended whatever becomes of this process.
+   * @throws RuntError; nothing of the container is left then
+   */
+  async create(id: string, bundle: string, options: ContainerOptions = {}): Promise<Container> {
+    const container = this.container(id);
+    await container.create(resolve(bundle), options);
+    return container;
+  }
+
+  /**
+   * Makes a container and starts it. The result has its streams, and `exit`, which resolves when it has ended and been
+   * deleted (unless `keep`).
+   * @throws RuntError; nothing of the container is left then
+   */
+  run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
+    return this.container(id).run(resolve(bundle), options);
+  }
+
+  /** @throws RuntError ERR_NO_CONTAINER … */
+  async state(id: string): Promise<ContainerState> {
+    return state({ root: this.root, id });
+  }
+
+  /** The states of all containers, by id. */
+  async list(): Promise<ContainerState[]> {
+    return list({ root: this.root });
+  }
+}
+
+function defaultRoot(): string {
+  if (process.geteuid?.() === 0) return '/run/runt';
+  const { XDG_RUNTIME_DIR } = process.env;
+  if (XDG_RUNTIME_DIR) return join(XDG_RUNTIME_DIR, 'runt');
+  throw new RuntError({
+    code: 'ERR_ROOT',
+    message: 'no directory for the state of containers',
+    hint: 'give the option root, or set XDG_RUNTIME_DIR',
+  });
+}
+
+/** What `validate` finds. */
+export interface Validity {
+  readonly valid: boolean;
+  /** What the spec forbids; empty when valid. */
+  readonly violations: readonly Violation[];
+  /** What it advises against. */
+  readonly warnings: readonly Violation[];
+}
+
+/**
+ * Checks a config: an object, or the path of a bundle's directory.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … when there is nothing to check
+ */
+export async function validate(config: Spec | string): Promise<Validity> {
+  try {
+    const { warnings } = typeof config === 'string' ? loadSpec(join(resolve(config), 'config.json')) : parse(config);
+    return { valid: true, violations: [], warnings };
+  } catch (error) {
+    if (!(error instanceof RuntError) || !error.violations) throw error;
+    return { valid: false, violations: error.violations, warnings: [] };
+  }
+}
+
+function parse(config: Spec) {
+  const bytes = Buffer.from(toJson(config));
+  return parseSpec(bytes, bytes.length, 'config.json');
+}
+
+export interface CompileOptions extends RuntimeOptions {
+  /** The container's id, which names its cgroup; the bundle's name when absent. */
+  id?: string;
+}
+
+/**
+ * The plan of a bundle: all that `create` would do, in order. Needs no root and touches nothing.
+ * @throws RuntError ERR_SPEC_*, ERR_UNSUPPORTED, ERR_CGROUP_*
+ */
+export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
+  const path = resolve(bundle);
+  return compileBundle({
+    root: options.root ?? '/run/runt',
+    id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
+    bundle: path,
+    noPivot: false,
+    noNewKeyring: false,
+    preserveFds: 0,
+    rootless: options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false',
+    debug: false,
+    warn: () => {},
+  }).plan;
+}
+
+/** The plan of a bundle in words, as `runt explain` prints it. @throws as `compile` */
+export async function explain(bundle: string, options: CompileOptions & { colour?: boolean } = {}): Promise<string> {
+  const path = resolve(bundle);
+  const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
+  return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
+}
+
+/**
+ * Writes a bundle's config.json: the template of `runt spec` without a terminal, changed by `change`.
+ * @returns the spec that was written
+ */
+export async function bundle(directory: string, change: (spec: Spec) => void = () => {}): Promise<Spec> {
+  const uid = process.geteuid?.() ?? 0;
+  const spec = defaultSpec({ rootless: uid !== 0, uid, gid: process.getegid?.() ?? 0 });
+  if (spec.process) spec.process.terminal = false;
+  change(spec);
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'config.json'), `${toJson(spec, '  ')}\n`);
+  return spec;
+}

@@ -1,0 +1,216 @@
+/** One container, for scripts. Node only. */
+import type { Readable, Writable } from 'node:stream';
+import { readCgroupFacts } from '../cgroup/facts.js';
+import { readStats, type Stats } from '../cgroup/stats.js';
+import { create } from '../container/create.js';
+import { remove } from '../container/delete.js';
+import { begin } from '../container/exec.js';
+import { kill } from '../container/kill.js';
+import { pause, resume } from '../container/pause.js';
+import { pids } from '../container/ps.js';
+import { start } from '../container/start.js';
+import { type ContainerState, state } from '../container/state.js';
+import { type ContainerEvent, events } from '../container/stats.js';
+import { load } from '../container/store.js';
+import type { ExitRecord } from '../container/supervisor.js';
+import { update } from '../container/update.js';
+import { wait } from '../container/wait.js';
+import { toJson } from '../plan/json.js';
+import type { Resources } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { signalNumber } from '../sys/linux.js';
+import { openStreams, type StdioOption } from './streams.js';
+
+export type { ContainerState } from '../container/state.js';
+export type { StdioOption } from './streams.js';
+
+export interface ContainerOptions {
+  /** What the process gets as 0, 1 and 2; `inherit` when absent. */
+  stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
+  /** MS_MOVE and chroot instead of pivot_root, for a root on a ramdisk. */
+  noPivot?: boolean;
+  /** Keep the caller's session keyring. */
+  noNewKeyring?: boolean;
+  /** Takes what the config says and runt leaves out, a sentence each. */
+  onWarning?: (sentence: string) => void;
+}
+
+export interface RunOptions extends ContainerOptions {
+  /** Leave the stopped container; else it is deleted before `exit` resolves. */
+  keep?: boolean;
+}
+
+/** A process that was started, with this side of its standard streams; null for those that are no pipe. */
+export interface Run {
+  /** As the host sees it. */
+  readonly pid: number;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** How it ended; rejects with a RuntError when nobody could see that. */
+  readonly exit: Promise<ExitRecord>;
+}
+
+export interface ExecOptions {
+  /** What the process gets as 0, 1 and 2; three pipes when absent. */
+  stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
+  /** `NAME=value`, besides the container's. */
+  env?: readonly string[];
+  cwd?: string;
+  /** `UID[:GID]`, or names of the container's own passwd and group files. */
+  user?: string;
+  additionalGids?: readonly number[];
+  /** Capabilities besides the container's. */
+  capabilities?: readonly string[];
+}
+
+export class Container {
+  constructor(
+    /** Directory of all containers' state. */
+    readonly root: string,
+    readonly id: string,
+    private readonly rootless: 'true' | 'false' | 'auto',
+  ) {}
+
+  /** `Runtime.create`. */
+  async create(bundle: string, options: ContainerOptions = {}): Promise<void> {
+    (await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit'])).given();
+  }
+
+  /** `Runtime.run`. */
+  async run(bundle: string, options: RunOptions = {}): Promise<Run> {
+    const streams = await this.prepare(bundle, options, ['pipe', 'pipe', 'pipe']);
+    try {
+      await this.start();
+    } catch (error) {
+      streams.abandon();
+      await this.delete({ force: true });
+      throw error;
+    }
+    streams.given();
+    const { stdin, stdout, stderr } = streams;
+    const { pid } = load(this.root, this.id);
+    const exit = this.wait().then(async (record) => {
+      if (!options.keep) await this.delete({ force: true });
+      return record;
+    });
+    return { pid, stdin, stdout, stderr, exit };
+  }
+
+  private async prepare(bundle: string, o: ContainerOptions, usual: Required<ContainerOptions>['stdio']) {
+    const streams = openStreams(o.stdio ?? usual);
+    try {
+      await create({
+        root: this.root,
+        id: this.id,
+        bundle,
+        supervise: true,
+        stdio: streams.stdio,
+        noPivot: o.noPivot === true,
+        noNewKeyring: o.noNewKeyring === true,
+        preserveFds: 0,
+        rootless: this.rootless,
+        debug: false,
+        warn: o.onWarning ?? (() => {}),
+      });
+      return streams;
+    } catch (error) {
+      streams.abandon();
+      throw error;
+    }
+  }
+
+  /** Executes the process of a created container. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
+  start(): Promise<void> {
+    return start({ root: this.root, id: this.id });
+  }
+
+  /** @throws RuntError ERR_NO_CONTAINER … */
+  async state(): Promise<ContainerState> {
+    return state({ root: this.root, id: this.id });
+  }
+
+  /** How it ended, when it has. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST */
+  wait(): Promise<ExitRecord> {
+    return wait({ root: this.root, id: this.id });
+  }
+
+  /**
+   * Signals its process, or with `all` every process. The signal is a number or a name, with or without SIG.
+   * @throws RuntError ERR_SIGNAL, ERR_CONTAINER_STATUS …
+   */
+  async kill(signal: number | string = 'TERM', options: { all?: boolean } = {}): Promise<void> {
+    const number = typeof signal === 'number' ? signal : signalNumber(signal);
+    if (number === undefined) throw new RuntError({ code: 'ERR_USAGE', message: `unknown signal ${signal}` });
+    await kill({ root: this.root, id: this.id, signal: number, all: options.all === true });
+  }
+
+  /** Removes it; with `force` it is killed first, and one that is not there is fine. */
+  delete(options: { force?: boolean } = {}): Promise<void> {
+    return remove({ root: this.root, id: this.id, force: options.force === true });
+  }
+
+  /** Freezes all its processes. */
+  pause(): Promise<void> {
+    return pause({ root: this.root, id: this.id });
+  }
+
+  resume(): Promise<void> {
+    return resume({ root: this.root, id: this.id });
+  }
+
+  /** Gives it other limits; what is absent stays. When one is refused none is changed. */
+  update(resources: Resources): Promise<void> {
+    return update({ root: this.root, id: this.id, resources: toJson(resources), document: 'resources' });
+  }
+
+  /** All its processes, as the host numbers them. */
+  async pids(): Promise<number[]> {
+    return pids({ root: this.root, id: this.id });
+  }
+
+  /** What its cgroups count, now. */
+  async stats(): Promise<Stats> {
+    const { cgroups } = load(this.root, this.id);
+    return readStats(readCgroupFacts(), cgroups);
+  }
+
+  /** Statistics every `interval` ms, and every time that the kernel kills for memory, until it stops. */
+  events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
+    return events({ root: this.root, id: this.id, interval: options.interval ?? 5000 });
+  }
+
+  /** Executes one more process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
+  async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
+    const { root, id } = this;
+    const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
+    try {
+      const { launch } = await begin({
+        root,
+        id,
+        args: [...args],
+        env: [...(options.env ?? [])],
+        ...(options.cwd !== undefined && { cwd: options.cwd }),
+        ...(options.user !== undefined && { user: options.user }),
+        additionalGids: (options.additionalGids ?? []).map(String),
+        capabilities: [...(options.capabilities ?? [])],
+        cgroups: [],
+        terminal: false,
+        detach: true,
+        stdio: streams.stdio,
+        preserveFds: 0,
+        ignorePaused: false,
+        rootless: this.rootless,
+      });
+      streams.given();
+      native.close(launch.pidfd);
+      const { stdin, stdout, stderr } = streams;
+      const { pid } = launch;
+      return { pid, stdin, stdout, stderr, exit: wait({ root, id, pid }) };
+    } catch (error) {
+      streams.abandon();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/** The library under Node.js, as a script uses it: dist/index.js, and the examples of docs/library.md. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import * as assert from 'uvu/assert';
+import type * as Library from '../../src/index.js';
+import { type Bed, needing, onBed } from './bed.js';
+
+const test = needing('library', 'root');
+const library = resolve('dist/index.js');
+const { Runtime, RuntError, bundle, compile, explain, validate } = (await import(library)) as typeof Library;
+
+async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {
+  let all = '';
+  for await (const chunk of stream ?? []) all += chunk;
+  return all;
+}
+
+const runtime = (bed: Bed) => new Runtime({ root: bed.root });
+
+test(
+  'run: streams, exit status, and nothing left',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'cat; echo no >&2; exit 7'];
+    bed.write();
+    const run = await runtime(bed).run(bed.id, bed.bundle);
+    run.stdin!.end('through');
+    const [out, err, { status, signal }] = await Promise.all([text(run.stdout), text(run.stderr), run.exit]);
+    assert.equal([out, err, status, signal], ['through', 'no\n', 7, 0]);
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
+test(
+  'a megabyte each way, with a slow reader',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/cat'];
+    bed.write();
+    const run = await runtime(bed).run(bed.id, bed.bundle);
+    const data = Buffer.alloc(1 << 20, 'abcdefg');
+    run.stdin!.end(data);
+    await new Promise((next) => setTimeout(next, 100));
+    const all: Buffer[] = [];
+    for await (const chunk of run.stdout!) all.push(chunk as Buffer);
+    assert.ok(Buffer.concat(all).equals(data));
+    assert.is((await run.exit).status, 0);
+  }),
+);
+
+test(
+  'the event loop turns while containers are made, run and awaited',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '0.3'];
+    bed.write();
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const run = await runtime(bed).run(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    await run.exit;
+    clearInterval(timer);
+    assert.ok(longest < 150, `the loop stood still for ${Math.round(longest)} ms`);
+  }),
+);
+
+test(
+  'create, start, exec, pids, pause, resume, update, stats, events, kill, wait, delete',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const r = runtime(bed);
+    const container = await r.create(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    assert.is((await container.state()).status, 'created');
+    await container.start();
+    assert.equal(
+      (await r.list()).map((s) => [s.id, s.status]),
+      [[bed.id, 'running']],
+    );
+    const exec = await container.exec(['/bin/sh', '-c', 'echo $A $(id -u); exit 3'], { env: ['A=b'], user: '7' });
+    assert.is(await text(exec.stdout), 'b 7\n');
+    assert.is((await exec.exit).status, 3);
+    assert.equal(await container.pids(), [(await container.state()).pid]);
+    await container.pause();
+    assert.is((await container.state()).status, 'paused');
+    await container.resume();
+    await container.update({ pids: { limit: 23 } });
+    assert.is(Number((await container.stats()).pids?.limit), 23);
+    const kinds: string[] = [];
+    for await (const event of container.events({ interval: 20 })) {
+      kinds.push(event.type);
+      if (kinds.length === 2) break;
+    }
+    assert.equal(kinds, ['stats', 'stats']);
+    const waiting = container.wait();
+    await container.kill('KILL');
+    assert.is((await waiting).signal, 9);
+    assert.is((await container.state()).status, 'stopped');
+    await container.delete();
+    assert.equal(await r.list(), []);
+  }),
+);
+
+test(
+  'failures are RuntErrors, and leave nothing',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/no/such'];
+    bed.write();
+    const failed = await runtime(bed)
+      .run(bed.id, bed.bundle)
+      .catch((e: unknown) => e);
+    assert.instance(failed, RuntError);
+    const { code, pointer, op } = failed as InstanceType<typeof RuntError>;
+    assert.equal([code, pointer, op], ['ERR_EXEC', '/process/args/0', 'findExecutable']);
+    const none = await runtime(bed)
+      .state('nobody')
+      .catch((e: { code: string }) => e.code);
+    assert.is(none, 'ERR_NO_CONTAINER');
+  }),
+);
+
+test(
+  'bundle, validate, compile, explain',
+  onBed(async (bed) => {
+    const spec = await bundle(bed.bundle, (s) => {
+      s.hostname = 'library';
+    });
+    assert.equal(JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')), JSON.parse(JSON.stringify(spec)));
+    assert.equal(await validate(bed.bundle), { valid: true, violations: [], warnings: [] });
+    const bad = await validate({ ...spec, hostname: 5 as never });
+    assert.is(bad.valid, false);
+    assert.equal(
+      bad.violations.map((v) => v.pointer),
+      ['/hostname'],
+    );
+    const plan = await compile(bed.bundle);
+    assert.ok(plan.ops.some((op) => op.op === 'hostname' && op.name === 'library'));
+    assert.match(await explain(bed.bundle), /library/);
+  }),
+);
+
+test(
+  'the examples of docs/library.md run, and print what they should',
+  onBed(async (bed) => {
+    const examples = [...readFileSync('docs/library.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]!);
+    assert.is(examples.length, 4);
+    const dir = mkdtempSync(join(tmpdir(), 'runt-docs-'));
+    try {
+      mkdirSync(join(dir, 'node_modules'));
+      symlinkSync(resolve('.'), join(dir, 'node_modules', 'runt'));
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      const output: string[] = [];
+      for (const [i, example] of examples.entries()) {
+        const code = example
+          .replaceAll('/srv/hello', join(dir, 'hello'))
+          .replaceAll('/srv/web', bed.bundle)
+          .replace(
+            /^((?:import .*\n)+)/,
+            `$1const root = ${JSON.stringify(bed.root)}, rootfs = ${JSON.stringify(bed.rootfs)};\n`,
+          );
+        writeFileSync(join(dir, `${i}.mjs`), code);
+        const { stdout } = await promisify(execFile)(process.execPath, [join(dir, `${i}.mjs`)], { timeout: 20_000 });
+        output.push(stdout);
+      }
+      assert.equal(output, [
+        'hello world\n 0\n',
+        'from exec\n 3 running\npaused\nstats\n9\n',
+        'true 0 true true\n',
+        'ERR_NO_CONTAINER\n',
+      ]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }),
+);
+
+test.run();
