@@ -1,31 +1,13 @@
 /** `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings` → clone flags and id maps. */
 import type { IdMapping, Spec } from '../spec/types.js';
-import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
-} from '../sys/linux.js';
+import { CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
 import type { Op } from './ops.js';
-
-const cloneFlag: Readonly<Record<string, number>> = {
-  mount: CLONE_NEWNS,
-  pid: CLONE_NEWPID,
-  network: CLONE_NEWNET,
-  ipc: CLONE_NEWIPC,
-  uts: CLONE_NEWUTS,
-  user: CLONE_NEWUSER,
-  cgroup: CLONE_NEWCGROUP,
-};
 
 /** Clone flags of all namespaces that the config asks to make new. */
 export function newNamespaces(spec: Spec): number {
   let flags = 0;
-  for (const { type } of spec.linux?.namespaces ?? []) flags |= cloneFlag[type] ?? 0;
+  for (const { type } of spec.linux?.namespaces ?? []) flags |= namespaceFlags[type] ?? 0;
   return flags;
 }
 
