@@ -81,6 +81,8 @@ static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *a
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  if (apply_filter_to_hook())
+    goto failed;
   execve(op->v[HOOK_PATH].str, args, env);
 failed:
   exec_error = errno;

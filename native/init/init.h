@@ -95,6 +95,9 @@ int filter_pending(void);
 /* Reports the exec, loads the filter; with an agent, waits until that has the listener. 0, or -1 after
  * fail(). */
 int apply_late_filter(void);
+/* In a hook's process: loads on it the filter that waits for the exec, without a listener, as no
+ * agent attends a hook. 0, or -1 with errno. */
+int apply_filter_to_hook(void);
 /* Ends the process with a report in the page that the runtime shares; returns when there is none. */
 void leave_words(const char *frame, size_t length);
 /* Reports go to somebody else from now on. */

@@ -186,6 +186,13 @@ int apply_late_filter(void) {
   return -1;
 }
 
+int apply_filter_to_hook(void) {
+  const unsigned alone = SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  if (!filter.program.len)
+    return 0;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags & alone, &filter.program);
+}
+
 /* Safe: the program comes from the runtime, in a file that nobody else can write; the kernel
  * verifies it. It can only take away. */
 int op_seccomp(const struct op *op) {

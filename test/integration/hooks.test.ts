@@ -416,16 +416,33 @@ test(
 );
 
 test(
-  'startContainer runs with what the process has: user, capabilities, no_new_privs',
+  'startContainer runs with what the process has: user, capabilities, no_new_privs, seccomp filter',
   onBed((bed) => {
     const scene = new Scene(bed);
-    const path = scene.script('who', `grep -E '^(Uid|CapEff|NoNewPrivs)' /proc/self/status > ${scene.dir}/seen`);
+    const path = scene.script(
+      'who',
+      `grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp:)' /proc/self/status > ${scene.dir}/seen
+mkdir ${scene.dir}/forbidden 2>> ${scene.dir}/seen; exit 0`,
+    );
     scene.set('startContainer', { path });
+    bed.config.linux.seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+    };
     bed.config.process.user = { uid: 5, gid: 6 };
     bed.config.process.noNewPrivileges = true;
     bed.config.process.args = ['/bin/true'];
     ok(bed.run());
-    assert.equal(scene.lines('seen'), ['Uid:\t5\t5\t5\t5', 'CapEff:\t0000000000000000', 'NoNewPrivs:\t1']);
+    const seen = ['Uid:\t5\t5\t5\t5', 'CapEff:\t0000000000000000', 'NoNewPrivs:\t1', 'Seccomp:\t2'];
+    assert.equal(scene.lines('seen').slice(0, 4), seen);
+    assert.match(scene.lines('seen')[4] ?? '', /Operation not permitted/);
+    // Loaded before the change of user, as without no_new_privs it has to be.
+    writeFileSync(join(scene.dir, 'seen'), '');
+    chmodSync(join(scene.dir, 'seen'), 0o666);
+    bed.config.process.noNewPrivileges = false;
+    ok(bed.run());
+    assert.is(scene.lines('seen')[3], 'Seccomp:\t2');
+    assert.match(scene.lines('seen')[4] ?? '', /Operation not permitted/);
   }),
 );
 

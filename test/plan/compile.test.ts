@@ -61,7 +61,10 @@ const cases: Record<string, Case> = {
       s.annotations = { key: 'value' };
       s.hooks = {
         prestart: [{ path: '/h/prestart' }],
-        createContainer: [{ path: '/h/create', args: ['create', 'a b'], env: ['A=1'], timeout: 5 }, { path: '/h/bare' }],
+        createContainer: [
+          { path: '/h/create', args: ['create', 'a b'], env: ['A=1'], timeout: 5 },
+          { path: '/h/bare' },
+        ],
         startContainer: [{ path: '/h/start' }],
         poststop: [{ path: '/h/poststop' }],
       };
@@ -195,7 +198,10 @@ test('every operation comes from a value of the config or is the runtime’s own
     for (const op of compile(spec, facts, compileOptions(options)).plan.ops) {
       if (op.at === '') continue;
       const [first] = op.at.slice(1).split('/');
-      assert.ok(['linux', 'process', 'mounts', 'root', 'hostname', 'domainname'].includes(first!), `${op.op} ${op.at}`);
+      assert.ok(
+        ['linux', 'process', 'mounts', 'root', 'hostname', 'domainname', 'hooks'].includes(first!),
+        `${op.op} ${op.at}`,
+      );
     }
   }
 });
