@@ -69,6 +69,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   showRoot: 'ERR_ROOTFS',
   awaitHooks: 'ERR_HOOK',
   hook: 'ERR_HOOK',
+  hostHook: 'ERR_HOOK',
   cwd: 'ERR_CWD',
   findExecutable: 'ERR_EXEC',
   exec: 'ERR_EXEC',

@@ -66,7 +66,7 @@ export async function runPoststop(
  * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any
  * amount, and leave descendants with its descriptors: none of that holds this up.
  */
-async function runHook(command: string, name: string, hook: Hook, state: HookState): Promise<void> {
+export async function runHook(command: string, name: string, hook: Hook, state: HookState): Promise<void> {
   const what = `${command} ${state.id}`;
   const started = now();
   const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>

@@ -6,7 +6,7 @@ import { removeCgroups } from '../cgroup/remove.js';
 import { encodePlan } from '../plan/encode.js';
 import type { HostFacts } from '../plan/facts.js';
 import { type Op, ops, type Plan } from '../plan/ops.js';
-import type { Spec } from '../spec/types.js';
+import type { HookName, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
@@ -125,6 +125,11 @@ export class Launch {
     if (this.sync >= 0) native.close(this.sync);
     this.sync = -1;
     try {
+      // Without a pid namespace of its own what its hooks left in the cgroups outlives init.
+      if (this.hooksBegun && !this.input.record.pidNamespace) {
+        const { killAll } = await import('./kill.js');
+        killAll(this.cgroups, SIGKILL);
+      }
       await removeCgroups(this.cgroups);
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
     } catch {
@@ -135,14 +140,21 @@ export class Launch {
 
   /** Prestart and createRuntime hooks; then runt-init goes on. The record has the pid by now: a hook may ask for the state. */
   private async runtimeHooks(): Promise<void> {
-    const { command, record, root, spec } = this.input;
-    const { hookState, runHooks } = await import('./hooks.js');
+    const { command, record, root, spec, plan, trace } = this.input;
+    const { hookState, runHook } = await import('./hooks.js');
     this.hooksBegun = true;
     this.notePid();
     save(root, record);
     const state = hookState(record, 'creating');
-    await runHooks(command, 'prestart', spec.hooks?.prestart, state);
-    await runHooks(command, 'createRuntime', spec.hooks?.createRuntime, state);
+    for (const [index, op] of plan.ops.entries()) {
+      if (op.op !== 'hostHook') continue;
+      const [point, i] = op.name.split('/');
+      const hook = spec.hooks?.[point as HookName]?.[Number(i)];
+      if (!hook || point === 'poststart' || point === 'poststop') continue;
+      const start = trace ? native.monotonic() : 0n;
+      await runHook(command, op.name, hook, state);
+      if (trace) this.spans.push({ index, start, end: native.monotonic() });
+    }
     const word = new Uint8Array(5);
     word.set(go);
     new DataView(word.buffer).setUint32(1, this.pid, true);
@@ -201,7 +213,7 @@ export class Launch {
     const { plan, trace } = this.input;
     for (let index = from; index < to; index++) {
       const op = plan.ops[index] as Op;
-      if (ops[op.op].by !== 'runtime') continue;
+      if (ops[op.op].by !== 'runtime' || op.op === 'hostHook') continue;
       const start = trace ? native.monotonic() : 0n;
       const slow = this.apply(op);
       if (slow) await slow;

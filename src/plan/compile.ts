@@ -5,7 +5,7 @@ import type { Spec } from '../spec/types.js';
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
-import { createHookOps } from './hooks.js';
+import { createHookOps, hostHookOps } from './hooks.js';
 import { kernelOps } from './kernel.js';
 import { mountOps, openTreeOps } from './mounts.js';
 import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
@@ -102,5 +102,6 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
   ];
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
+  if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));
   return { plan: { version: 1, ops }, cgroups };
 }

@@ -16,6 +16,8 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
   if (!first) return hooks.startContainer?.length ? [{ op: 'awaitHooks', at: '/hooks/startContainer' }] : [];
   return [
     { op: 'showRoot', at: `/hooks/${first}`, path: rootfsPath(spec, options.bundle) },
+    ...hostHookOps(spec, 'prestart'),
+    ...hostHookOps(spec, 'createRuntime'),
     { op: 'awaitHooks', at: `/hooks/${first}` },
     ...hookOps(spec, options, 'createContainer'),
   ];
@@ -24,6 +26,18 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
 /** After the word to start, with the user, the capabilities and the seccomp filter of the process, as from runc. */
 export function startHookOps(spec: Spec, options: CompileOptions): Op[] {
   return hookOps(spec, options, 'startContainer');
+}
+
+/** Hooks of the runtime's namespaces. */
+export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'poststart' | 'poststop'): Op[] {
+  return (spec.hooks?.[point] ?? []).map(({ path, args, timeout = 0 }, i) => ({
+    op: 'hostHook',
+    at: `/hooks/${point}/${i}`,
+    name: `${point}/${i}`,
+    path,
+    args: args?.length ? args : [path],
+    timeout,
+  }));
 }
 
 function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {

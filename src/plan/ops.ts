@@ -133,6 +133,13 @@ export const ops = table({
     doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
   },
 
+  hostHook: {
+    code: 78,
+    by: 'runtime',
+    fields: { name: 'str', path: 'str', args: 'list', timeout: 'int' },
+    doc: 'run a hook in the namespaces of the runtime: prestart and createRuntime while init is in awaitHooks, poststart after the exec, poststop after the delete; name and timeout as for hook',
+  },
+
   // ── done by runt-init ──
   keepFds: {
     code: 32,

@@ -85,6 +85,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   showRoot: 'root and mounts',
   awaitHooks: 'root and mounts',
   hook: 'start',
+  hostHook: 'start',
   cwd: 'start',
   findExecutable: 'start',
   wait: 'start',
@@ -93,5 +94,8 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
 
 /** The phase under which explain prints an operation. */
 export function phase(op: Op): Phase {
+  // Hooks before the switch of root.
+  if (op.op === 'hook' && !op.inside) return 'root and mounts';
+  if (op.op === 'hostHook' && !op.name.startsWith('post')) return 'root and mounts';
   return phaseOf[op.op];
 }

@@ -127,6 +127,7 @@ export function sentence(op: Op): string {
     case 'awaitHooks':
       return 'wait for the hooks of the runtime';
     case 'hook':
+    case 'hostHook':
       return `run the hook ${op.path}`;
     case 'wait':
       return 'wait for start';

@@ -175,7 +175,7 @@ export function rows(op: Op): Row[] {
       return row('compile profile', 'seccomp', slot(op.slot));
     case 'seccomp':
       return [
-        ...row('seccomp', word(op.summary), op.late ? 'right before the exec' : 'from here on'),
+        ...row('seccomp', op.summary, op.late ? 'right before the exec' : 'from here on'),
         ...(op.flags ? row('', '', seccompFlags(op.flags)) : []),
         ...(op.agent ? row('seccomp agent', word(op.agent), op.metadata === '' ? '' : word(op.metadata)) : []),
       ];
@@ -203,6 +203,12 @@ export function rows(op: Op): Row[] {
     case 'hook':
       return row(
         'hook',
+        word(op.path),
+        list([op.args.slice(1).map(word).join(' '), Number(op.timeout) ? `${op.timeout} s at most` : '']),
+      );
+    case 'hostHook':
+      return row(
+        'hook on the host',
         word(op.path),
         list([op.args.slice(1).map(word).join(' '), Number(op.timeout) ? `${op.timeout} s at most` : '']),
       );

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { filtered } from '../init/perform.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { which } from './needs.js';
 import { runtPath } from './place.js';
@@ -464,6 +465,55 @@ test(
     const r = await first.exit;
     assert.is(r.code, 1);
     assert.match(r.stderr, /ended before it executed the process/);
+  }),
+);
+
+test(
+  'without a pid namespace too, nothing is left of what a failed hook began',
+  onBed(async (bed) => {
+    const scene = new Scene(bed);
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
+    const path = scene.script('leaves', `sleep 1000 & echo $! > ${scene.dir}/child; exit 1`);
+    scene.set('createContainer', { path });
+    bed.config.process.args = ['/bin/true'];
+    assert.is(bed.run().code, 1);
+    const child = Number(scene.read('child'));
+    assert.ok(child > 0);
+    await eventually('the child ends', () => !existsSync(`/proc/${child}/stat`) || zombie(child));
+  }),
+);
+
+test(
+  'on a kernel without close_range a hook in the container still gets no descriptor of the process',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    observed(scene);
+    const caller = scene.script('caller', `exec 3< /dev/null; exec ${filtered(bed.dir, ['close_range=38'])} "$@"`);
+    bed.config.process.args = ['/bin/true'];
+    ok(bed.run(['--preserve-fds', '1'], { program: caller }));
+    for (const point of ['createContainer', 'startContainer'])
+      assert.is(scene.read(`${point}.fds`), '0\n1\n2\n', point);
+  }),
+);
+
+test(
+  'explain shows them where they run',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    observed(scene);
+    bed.write();
+    const r = bed.runt(['explain', bed.bundle]);
+    ok(r);
+    const lines = r.stdout.split('\n');
+    const at = (text: string): number => lines.findIndex((l) => l.includes(text));
+    for (const point of points) assert.match(lines[at(`/hooks/${point}/0`)] ?? '', /hook .*look +.*"x y"/, point);
+    const order = points.map((point) => at(`/hooks/${point}/0`));
+    assert.equal(
+      order,
+      [...order].sort((a, b) => a - b),
+    );
+    assert.ok(at('/hooks/createContainer/0') < at('pivot_root'));
+    assert.not.match(r.stdout, /POINT=/, 'no values of an environment');
   }),
 );
 
