@@ -20,6 +20,7 @@ import {
 import { cpus, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addMounts, addProfile, makeBundle, rootfsWithTargets } from './bundles.mjs';
 
 const top = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const build = join(top, 'build', 'bench');
@@ -35,6 +36,9 @@ const rounds = Number(process.env.ROUNDS ?? (quick ? 8 : 60));
 if (!Number.isInteger(rounds) || rounds < 1) fail(`ROUNDS must be a whole number above 0, found ${process.env.ROUNDS}`);
 const batch = quick ? 16 : 100;
 const batchRounds = quick ? 1 : 3;
+/** Containers that are kept while the last rows run, and mounts of the row with many. */
+const kept = Number(process.env.KEPT ?? (quick ? 0 : 1000));
+const manyMounts = quick ? 100 : 500;
 
 function fail(text) {
   process.stderr.write(`bench: ${text}\n`);
@@ -102,19 +106,6 @@ function compile(name) {
   return program;
 }
 
-/** A bundle whose config is what a `spec` command writes, with no terminal, running `args`. */
-function makeBundle(dir, spec, args) {
-  mkdirSync(dir, { recursive: true });
-  execFileSync(spec, ['spec'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
-  const path = join(dir, 'config.json');
-  const config = JSON.parse(readFileSync(path, 'utf8'));
-  config.process.terminal = false;
-  config.process.args = args;
-  config.root.path = join(top, 'build', 'rootfs');
-  writeFileSync(path, JSON.stringify(config));
-  return dir;
-}
-
 enterNamespace();
 const only = option('--only')?.split(',');
 const wanted = (name) => !only || only.includes(name);
@@ -142,8 +133,19 @@ const work = mkdtempSync(join(tmpdir(), 'runt-bench-'));
 const log = join(work, 'log');
 const layoutChanged = leaveHybridLayout();
 const spec = programs.runc ?? programs.runt ?? programs.crun;
-const bundle = makeBundle(join(work, 'true'), spec, ['/true']);
-const sleeper = makeBundle(join(work, 'sleep'), spec, ['/bin/sleep', '1000']);
+const rootfs = join(top, 'build', 'rootfs');
+const bundle = makeBundle(join(work, 'true'), spec, rootfs, ['/true']);
+const sleeper = makeBundle(join(work, 'sleep'), spec, rootfs, ['/bin/sleep', '10000']);
+const targets = rootfsWithTargets(join(work, 'targets'), rootfs, manyMounts);
+const source = join(work, 'source');
+mkdirSync(source);
+const confined = makeBundle(join(work, 'confined'), spec, targets, ['/true'], (config) => {
+  addProfile(config, top);
+  addMounts(config, 20, source);
+});
+const mounted = makeBundle(join(work, 'mounted'), spec, targets, ['/true'], (config) =>
+  addMounts(config, manyMounts, source),
+);
 // The floor takes its rootfs beside the config.
 execFileSync('ln', ['-s', join(top, 'build', 'rootfs'), join(bundle, 'rootfs')]);
 
@@ -154,8 +156,8 @@ const root = (name) => {
 };
 const step = (...args) => ['step', ...args].join('\t');
 
-/** create, start, wait for the end, delete. */
-function threeSteps(name) {
+/** create, start, wait for the end, delete; with a state directory that is new each time when `cold`. */
+function threeSteps(name, from = bundle, cold = false) {
   const pid = join(work, `${name}-%i.pid`);
   if (name === 'floor') {
     return [
@@ -165,9 +167,9 @@ function threeSteps(name) {
       step(floor, 'delete', root(name), '%i'),
     ];
   }
-  const command = [programs[name], '--root', root(name)];
+  const command = [programs[name], '--root', cold ? join(root(`${name}-cold`), '%i') : root(name)];
   return [
-    step(...command, 'create', '--bundle', bundle, '--pid-file', pid, '%i'),
+    step(...command, 'create', '--bundle', from, '--pid-file', pid, '%i'),
     step(...command, 'start', '%i'),
     'reap',
     step(...command, 'delete', '%i'),
@@ -180,10 +182,54 @@ function oneStep(name) {
     : [step(programs[name], '--root', root(name), 'run', '--bundle', bundle, '%i')];
 }
 
+/** Creates and starts a container that sleeps; it outlives the command, so it must not hold its stdio. */
+function keep(name, id) {
+  for (const args of [['create', '--bundle', sleeper], ['start']]) {
+    execFileSync('sh', [
+      '-c',
+      '"$@" </dev/null >"$0" 2>&1',
+      join(work, `keep-${name}`),
+      programs[name],
+      '--root',
+      root(name),
+      ...args,
+      id,
+    ]);
+  }
+}
+
+/** One more container, `state` and `list` with one kept and with many; runt's own, in its own root. */
+function rowsOfMany(rows) {
+  const command = [programs.runt, '--root', root('runt')];
+  const measureAll = (count) => {
+    rows[`one more, ${count} kept`] = summary(
+      measure(
+        each([...names, 'floor'], (name) => threeSteps(name)),
+        { rounds },
+      ),
+    );
+    rows[`state, ${count} kept`] = summary(
+      measure(
+        { runt: [step(...command, 'state', 'kept-0')], '/bin/true': [step('/bin/true')] },
+        { rounds: rounds * 4 },
+      ),
+    );
+    rows[`list, ${count} kept`] = summary(
+      measure({ runt: [step(...command, 'list')], '/bin/true': [step('/bin/true')] }, { rounds }),
+    );
+  };
+  keep('runt', 'kept-0');
+  measureAll(1);
+  for (let i = 1; i < kept; i++) keep('runt', `kept-${i}`);
+  measureAll(kept);
+  sweep();
+}
+
 /** Takes away what an interrupted round left. */
 function sweep() {
   for (const name of names) {
     for (const id of readdirSync(root(name))) {
+      if (id.startsWith('.')) continue;
       spawnSync(programs[name], ['--root', root(name), 'delete', '--force', id], { stdio: 'ignore' });
     }
   }
@@ -271,24 +317,7 @@ try {
       { rounds: rounds * 4 },
     ),
   );
-  for (const name of names) {
-    const log = join(work, `sleeper-${name}`);
-    execFileSync(
-      'sh',
-      [
-        '-c',
-        '"$@" </dev/null >"$0" 2>&1',
-        log,
-        programs[name],
-        '--root',
-        root(name),
-        'create',
-        '--bundle',
-        sleeper,
-        `bench-sleeper-${name}`,
-      ].map(String),
-    );
-  }
+  for (const name of names) keep(name, `bench-sleeper-${name}`);
   rows.state = summary(
     measure(
       {
@@ -298,11 +327,41 @@ try {
       { rounds: rounds * 4 },
     ),
   );
+  rows.exec = summary(
+    measure(
+      {
+        ...each(names, (name) => [
+          step(programs[name], '--root', root(name), 'exec', `bench-sleeper-${name}`, '/true'),
+        ]),
+        '/bin/true': [step('/bin/true')],
+      },
+      { rounds: rounds * 2 },
+    ),
+  );
   sweep();
+  rows['profile and 20 mounts'] = summary(
+    measure(
+      each(names, (name) => threeSteps(name, confined)),
+      { rounds },
+    ),
+  );
+  rows['the same, cold cache'] = summary(
+    measure(
+      each(names, (name) => threeSteps(name, confined, true)),
+      { rounds: Math.ceil(rounds / 3) },
+    ),
+  );
+  rows[`${manyMounts} mounts`] = summary(
+    measure(
+      each(names, (name) => threeSteps(name, mounted)),
+      { rounds: Math.ceil(rounds / 3) },
+    ),
+  );
   rows[`${batch} in a row`] = summary(measure(each(all, threeSteps), { rounds: batchRounds, warmup: 0, count: batch }));
   rows[`${batch}, 8 at a time`] = summary(
     measure(each(all, threeSteps), { rounds: batchRounds, warmup: 0, count: batch, parallel: 8 }),
   );
+  if (programs.runt && kept > 0) rowsOfMany(rows);
   report(result);
   const out = resolve(top, option('--out') ?? join('bench', 'latest.json'));
   mkdirSync(dirname(out), { recursive: true });
@@ -331,8 +390,8 @@ function report({ rows, versions }) {
         name,
         s.median.toFixed(2),
         s.p95.toFixed(2),
-        ...peers.map((p) => (s.median / who[p].median).toFixed(2)),
-        (s.median / base.median).toFixed(2),
+        ...peers.map((p) => (who[p] ? (s.median / who[p].median).toFixed(2) : '–')),
+        base ? (s.median / base.median).toFixed(2) : '–',
         (s.rss / 1024).toFixed(1),
       ]);
     });

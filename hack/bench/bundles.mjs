@@ -1,0 +1,47 @@
+/**
+ * Bundles of the bench: the config that a `spec` command writes, with no terminal, and what a row adds to it.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Writes the bundle `dir`: `args` in `rootfs`, by the config of `spec` (a program with a `spec` command); `change` may
+ * change the config. Gives `dir`.
+ */
+export function makeBundle(dir, spec, rootfs, args, change = () => {}) {
+  mkdirSync(dir, { recursive: true });
+  execFileSync(spec, ['spec'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+  const path = join(dir, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  config.process.terminal = false;
+  config.process.args = args;
+  config.root.path = rootfs;
+  change(config);
+  writeFileSync(path, JSON.stringify(config));
+  return dir;
+}
+
+/** A copy of a root file system with the directories /m/0 to /m/(count - 1), so that no runtime has to make them. */
+export function rootfsWithTargets(dir, rootfs, count) {
+  execFileSync('cp', ['-a', rootfs, dir]);
+  for (let i = 0; i < count; i++) mkdirSync(join(dir, 'm', String(i)), { recursive: true });
+  return dir;
+}
+
+/** Adds `count` mounts at /m/…: three binds of `source`, every other of them read-only, to each two tmpfs. */
+export function addMounts(config, count, source) {
+  for (let i = 0; i < count; i++) {
+    const destination = `/m/${i}`;
+    config.mounts.push(
+      i % 5 < 3
+        ? { destination, type: 'bind', source, options: i % 2 ? ['rbind', 'ro', 'rprivate'] : ['rbind', 'rprivate'] }
+        : { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'size=64k', 'mode=755'] },
+    );
+  }
+}
+
+/** Docker's default seccomp profile. */
+export function addProfile(config, top) {
+  config.linux.seccomp = JSON.parse(readFileSync(join(top, 'profiles', 'default.json'), 'utf8'));
+}
