@@ -20,8 +20,6 @@ const directory = '.seccomp';
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
-/** ns; a temporary file of this age was left by a process that was killed. */
-const abandoned = 60_000_000_000n;
 
 /**
  * The program of a profile: a descriptor of a file that holds it and its digest.
@@ -125,13 +123,7 @@ function pointer(op: ProgramOp, line: number): string {
 
 /** Keeps a program; when that does not work the next create compiles it again. */
 function keep(dir: number, name: string, file: Uint8Array): void {
-  const r = native.replaceFile(dir, name, 0o600, file);
-  if (r === -E.EEXIST && age(dir, `${name}.tmp`) > abandoned) native.unlinkAt(dir, `${name}.tmp`, 0);
-  if (r >= 0) removeOldest(dir);
-}
-
-function age(dir: number, name: string): bigint {
-  return native.realtime() - changed(dir, name);
+  if (native.replaceFile(dir, name, 0o600, file) >= 0) removeOldest(dir);
 }
 
 /** Time of the last change in ns. */

@@ -11,15 +11,22 @@ export function seccompHint(f: Failure): Hint | undefined {
     case 'seccomp':
       return loadHint(f);
     case 'exec':
-      // The kernel's own reasons for it are told by other hints: files that forbid their execution are seen before.
-      if (f.errno !== E.EPERM || f.spec?.linux?.seccomp === undefined) return undefined;
-      return because(
-        'the seccomp profile denies execve, or what the kernel does for it: allow it in linux.seccomp',
-        SEE,
-      );
+      return deniesExec(f)
+        ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
+        : undefined;
     default:
       return undefined;
   }
+}
+
+/** An execve that the filter answers: with the errno of the profile, or ENOSYS for a call that it does not know. */
+function deniesExec(f: Failure): boolean {
+  const seccomp = f.spec?.linux?.seccomp;
+  if (!seccomp || (f.errno !== E.EPERM && f.errno !== E.ENOSYS)) return false;
+  const rules = seccomp.syscalls?.filter((rule) => rule.names.includes('execve')) ?? [];
+  return rules.length > 0
+    ? rules.every((rule) => rule.action === 'SCMP_ACT_ERRNO')
+    : seccomp.defaultAction === 'SCMP_ACT_ERRNO';
 }
 
 function profileHint(f: Failure): Hint | undefined {

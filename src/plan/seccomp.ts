@@ -59,7 +59,9 @@ export function filterFlags(seccomp: Seccomp): number {
 function summary(seccomp: Seccomp): string {
   const rules = seccomp.syscalls?.length ?? 0;
   const calls = new Set((seccomp.syscalls ?? []).flatMap((rule) => rule.names)).size;
-  return `default ${seccomp.defaultAction.slice('SCMP_ACT_'.length)}, ${rules} rules for ${calls} calls`;
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const fallback = seccomp.defaultAction.slice('SCMP_ACT_'.length);
+  return `default ${fallback}, ${count(rules, 'rule')} for ${count(calls, 'call')}`;
 }
 
 /** Compiles the program, or takes a kept one, before the clone; runt-init finds it at `slot`. */
