@@ -8,11 +8,12 @@ import { check, RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { readable } from '../sys/loop.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
 import { Launch, type Stdio } from './launch.js';
 import { OpFailed } from './op-failed.js';
-import { isAlive, statusOf } from './process.js';
+import { isAlive, openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load } from './store.js';
 import type { Terminal } from './terminal.js';
 
@@ -79,7 +80,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
   const facts = readHostFacts(o.rootless);
-  const target = readTarget(o, record);
+  const target = await readTarget(o, record);
   const plan = compileExec(spec, wanted, target, facts, {
     id: o.id,
     bundle: record.bundle,
@@ -112,7 +113,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
   } catch (error) {
     terminal?.close();
     // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
-    if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
     const { failure } = await import('./failure.js');
     throw failure('exec', o.id, error.failed, merged, facts);
@@ -133,6 +134,19 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
   }
   return { launch, terminal };
+}
+
+/** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */
+async function isEnding(record: ContainerRecord, error: unknown): Promise<boolean> {
+  const fd = openProcess(record);
+  if (fd < 0) return true;
+  const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
+  const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
+  // Or its namespaces could not be read any more, or whoever ends it has reached the new process first.
+  const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
+  const ended = await readable(fd, left || killed ? 500 : 0);
+  native.close(fd);
+  return ended;
 }
 
 /**
@@ -169,7 +183,7 @@ function readProcess(path: string, spec: Spec): Process {
 }
 
 /** What the plan needs to know of the container, read now. */
-function readTarget(o: ExecOptions, record: ContainerRecord): ExecTarget {
+async function readTarget(o: ExecOptions, record: ContainerRecord): Promise<ExecTarget> {
   const { pid, startTime } = record;
   let namespaces = 0;
   try {
@@ -182,7 +196,7 @@ function readTarget(o: ExecOptions, record: ContainerRecord): ExecTarget {
       }
     }
   } catch (error) {
-    if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     throw error;
   }
   // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.

@@ -15,6 +15,8 @@ export function processHint(f: Failure): Hint | undefined {
       return keyringHint(f);
     case 'user':
       return userHint(f, op);
+    case 'namedUser':
+      return namedUserHint(f, op);
     case 'bounding':
     case 'capabilities':
       if (f.errno !== E.EPERM) return undefined;
@@ -34,6 +36,22 @@ export function processHint(f: Failure): Hint | undefined {
     default:
       return undefined;
   }
+}
+
+function namedUserHint(f: Failure, op: Extract<Op, { op: 'namedUser' }>): Hint | undefined {
+  const file = f.syscall === 'group' || f.detail === '/etc/group' ? '/etc/group' : '/etc/passwd';
+  const see = file === '/etc/group' ? 'group(5)' : 'passwd(5)';
+  const kind = file === '/etc/group' ? 'group' : 'user';
+  if (f.syscall === 'open') return because(`${file} of the container cannot be read: give numbers`, see);
+  if (f.syscall.startsWith('setgroups')) return userHint(f, { ...op, op: 'user', uid: 0 });
+  if (f.syscall !== 'passwd' && f.syscall !== 'group') {
+    if (f.errno !== E.EINVAL || !f.facts.userNamespace) return undefined;
+    return because(`${op.user} is not mapped in the user namespace: use one that is`, 'user_namespaces(7)');
+  }
+  const name = JSON.stringify(f.detail);
+  return f.errno === E.ENOENT
+    ? because(`${file} of the container has no ${kind} ${name}: add it to the image, or give a number`, see)
+    : because(`${file} of the container has no usable id for ${name}: correct the line, or give a number`, see);
 }
 
 function sysctlHint(f: Failure, name: string, value: string): Hint | undefined {
