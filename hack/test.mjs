@@ -3,16 +3,20 @@
 // --unit takes what needs no kernel feature (all but test/integration), --root the rest; neither: both, but the rest only as root.
 // A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line is a failure. RUNT_EXPECT_NO_SKIP=1
 // makes every skip a failure, but those of the needs that RUNT_SKIPS lists (test/integration/needs.ts).
+//
+// --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
+// better spent on the tests).
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
-import { define } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
 const parts = process.argv.slice(2).filter((a) => !a.startsWith('--'));
-const unknown = flags.find((f) => !['--unit', '--root'].includes(f));
+const directory = (name) => flags.find((f) => f.startsWith(`--${name}=`))?.slice(name.length + 3);
+const toBundle = directory('bundle');
+const bundled = directory('bundled');
+const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--bundled?=./.test(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
 const TIMEOUT = 600_000;
 
@@ -36,9 +40,11 @@ const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
 const now = paths.filter((p) => !later.includes(p));
 
 // A process of its own each, so that two runs at a time do not remove each other's files.
-const out = `build/test/${process.pid}`;
-mkdirSync(out, { recursive: true });
-process.on('exit', () => rmSync(out, { recursive: true, force: true }));
+const out = bundled ?? toBundle ?? `build/test/${process.pid}`;
+if (!bundled) mkdirSync(out, { recursive: true });
+if (!bundled && !toBundle) process.on('exit', () => rmSync(out, { recursive: true, force: true }));
+const esbuild = bundled ? undefined : await import('esbuild');
+const { define } = bundled ? {} : await import('./build.mjs');
 
 /** Bundles one file; the reason when it cannot be. */
 async function bundle(path) {
@@ -84,13 +90,19 @@ function execute(path) {
   });
 }
 
+if (toBundle) {
+  const broken = (await Promise.all(now.map(bundle))).filter((reason) => reason !== undefined);
+  for (const reason of broken) console.error(reason);
+  process.exit(broken.length > 0 ? 1 : 0);
+}
+
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const skips = [];
 const failures = [];
 
 async function test(path) {
   const started = Date.now();
-  const broken = await bundle(path);
+  const broken = bundled ? undefined : await bundle(path);
   const { text, code, signal } = broken ? { text: broken, code: 1, signal: null } : await execute(path);
   // uvu's own summary; colours are off the numbers.
   const number = (word) => Number(new RegExp(`^ {2}${word}:? +(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
