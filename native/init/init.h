@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Name of the process until it is executed, when there is a start socket; src/container/process.ts
+ * looks for it. */
+#define WAITING_NAME "runt/init"
+
 struct init {
   int report;       /* where reports go: the sync socket, later the accepted start connection */
   int start_socket; /* -1: start is said on the sync socket */

@@ -8,6 +8,7 @@
 #include "init.h"
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 struct init init = {.report = -1, .start_socket = -1, .proc = -1, .root = -1, .mask_tree = -1};
 
@@ -158,6 +159,10 @@ int main(int argc, char **argv) {
     return 1;
   }
   init.start_socket = plan.start_socket;
+  /* What tells a container that waits for start from one that runs, whatever became of the command
+   * that started it: an exec names the process by its file, and that name has no slash. */
+  if (init.start_socket >= 0)
+    prctl(PR_SET_NAME, WAITING_NAME);
   if (plan.trace)
     trace_enable(plan.count);
   struct op op = {.index = 0};

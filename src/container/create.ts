@@ -9,6 +9,7 @@ import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
 import { Launch, type Stdio } from './launch.js';
 import { OpFailed } from './op-failed.js';
+import { thisProcess } from './process.js';
 import { type ContainerRecord, checkId } from './store.js';
 import type { Terminal } from './terminal.js';
 
@@ -96,6 +97,7 @@ export async function bringUp(
     status: 'creating',
     pid: 0,
     startTime: '',
+    creator: thisProcess(),
     bundle: o.bundle,
     rootfs: rootfsPath(spec, o.bundle),
     created: timestamp(native.realtime()),

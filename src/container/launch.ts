@@ -430,6 +430,7 @@ export class Launch {
     this.notePid();
     this.hooksBegun = true;
     record.status = 'created';
+    delete record.creator;
     save(root, record);
   }
 

@@ -5,34 +5,61 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
-import { type ContainerRecord, type Status, startSocket } from './store.js';
+import { type ContainerRecord, type RecordedProcess, type Status, startSocket } from './store.js';
 
-/** State letter and start time (clock ticks since boot) of a process; undefined when there is none. proc_pid_stat(5) */
-export function processStat(pid: number): { state: string; startTime: string } | undefined {
+/** Name of runt-init before the execve (native/init/init.h): no program can be called so, it has a slash. */
+const waitingName = 'runt/init';
+
+interface Stat {
+  readonly name: string;
+  /** One letter. */
+  readonly state: string;
+  /** Clock ticks since boot. */
+  readonly startTime: string;
+}
+
+/** Name, state and start time of a process; undefined when there is none. proc_pid_stat(5) */
+export function processStat(pid: number): Stat | undefined {
   const buffer = new Uint8Array(1024);
   const n = native.readFile(AT_FDCWD, `/proc/${pid}/stat`, buffer);
   if (n <= 0) return undefined;
   const text = host.decode(buffer, n);
   // The command's name may hold anything, parentheses too: the last one ends it.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] as string, startTime: fields[19] as string };
+  const end = text.lastIndexOf(')');
+  const fields = text.slice(end + 2).split(' ');
+  const name = text.slice(text.indexOf('(') + 1, end);
+  return { name, state: fields[0] as string, startTime: fields[19] as string };
 }
 
 /** What the container does now, from its record and its process. */
 export function statusOf(root: string, record: ContainerRecord): Status {
-  const alive = isAlive(record);
-  if (record.status === 'creating') return alive || record.pid === 0 ? 'creating' : 'stopped';
-  if (!alive) return 'stopped';
+  const stat = liveStat(record);
+  // Before the clone it is the process of the create that tells: one that was killed creates no more.
+  if (record.status === 'creating') return stat || isAlive(record.creator ?? noProcess) ? 'creating' : 'stopped';
+  if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
-  return native.access(`${root}/${record.id}/${startSocket}`, 0) === 0 ? 'created' : 'running';
+  // A start that was killed leaves the socket behind, and the process may run.
+  const waits = stat.name === waitingName && native.access(`${root}/${record.id}/${startSocket}`, 0) === 0;
+  return waits ? 'created' : 'running';
 }
 
 /** Whether the recorded process still runs: same pid, same start time, no zombie. */
-export function isAlive(record: ContainerRecord): boolean {
-  if (record.pid === 0) return false;
-  const stat = processStat(record.pid);
-  return stat !== undefined && stat.startTime === record.startTime && stat.state !== 'Z' && stat.state !== 'X';
+export function isAlive(recorded: RecordedProcess): boolean {
+  return liveStat(recorded) !== undefined;
 }
+
+function liveStat({ pid, startTime }: RecordedProcess): Stat | undefined {
+  const stat = pid === 0 ? undefined : processStat(pid);
+  return stat?.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X' ? stat : undefined;
+}
+
+/** The process that this is, to be recorded. */
+export function thisProcess(): RecordedProcess {
+  const pid = native.pid();
+  return { pid, startTime: processStat(pid)?.startTime ?? '' };
+}
+
+const noProcess: RecordedProcess = { pid: 0, startTime: '' };
 
 /**
  * A pidfd of the recorded process; -1 when it has ended. The pid is verified after the pidfd is there, so that what is

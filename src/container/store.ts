@@ -7,6 +7,12 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
 import { sleep } from '../sys/loop.js';
 
+/** A process, known again by its start time: /proc/PID/stat, field 22. */
+export interface RecordedProcess {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
 /** What runt remembers of a container; format version 1. */
 export interface ContainerRecord {
   readonly version: 1;
@@ -27,7 +33,9 @@ export interface ContainerRecord {
   /** Those of its hooks that run after the create. */
   readonly hooks?: KeptHooks;
   /** The supervisor's process, when there is one. */
-  supervisor?: { readonly pid: number; readonly startTime: string };
+  supervisor?: RecordedProcess;
+  /** The process that creates it, while the status is 'creating'. */
+  creator?: RecordedProcess;
   /** Absolute directories of the cgroups that were made for it. */
   readonly cgroups: readonly string[];
   /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */

@@ -1,39 +1,219 @@
-/** The runtime is killed at any point of create or delete: what it leaves, `list` and `delete --force` can handle. */
+/**
+ * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
+ * all of it.
+ */
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { eventually, needing, onBed } from './bed.js';
+import { type Bed, eventually, needing, onBed } from './bed.js';
+import { defaultConfig, withUserNamespace } from './config.js';
 import { cgroupsNamed, processesOf, sleep } from './leftovers.js';
 
 const test = needing('crash', 'root');
 
+/** Moments for each command; `make test-all` takes 200. */
+const moments = Number(process.env.RUNT_MOMENTS ?? 25);
+
 /** Waits `us` microseconds: timers are too coarse for a program that lives some milliseconds. */
 function spin(us: number): void {
-  const until = process.hrtime.bigint() + BigInt(us) * 1000n;
+  const until = process.hrtime.bigint() + BigInt(Math.round(us)) * 1000n;
   while (process.hrtime.bigint() < until);
 }
 
-for (const command of ['create', 'run'] as const) {
+/** Runs a command and kills it after `us` microseconds; whether it was still running. */
+async function cut(bed: Bed, args: readonly string[], us: number): Promise<boolean> {
+  const call = bed.spawn(args);
+  spin(us);
+  call.child.kill('SIGKILL');
+  return (await call.exit).signal === 'SIGKILL';
+}
+
+/** How long a command takes, in microseconds. */
+async function duration(bed: Bed, args: readonly string[]): Promise<number> {
+  const from = process.hrtime.bigint();
+  const call = bed.spawn(args);
+  const r = await call.exit;
+  assert.is(r.code, 0, r.stderr);
+  return Number((process.hrtime.bigint() - from) / 1000n);
+}
+
+const fileOf = (pid: number): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return '';
+  }
+};
+
+/** Whether a process still executes runt-init, as one that waits for start or is on its way into the container. */
+const isInit = (pid: number): boolean => fileOf(pid).includes('memfd:runt-init');
+const isSupervisor = (pid: number): boolean => comm(pid) === 'runt-supervisor';
+const comm = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return '';
+  }
+};
+
+/** Processes in the container's cgroups. */
+const inCgroups = (id: string): number[] => [
+  ...new Set(
+    cgroupsNamed(id).flatMap((path) => {
+      try {
+        return readFileSync(`${path}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+      } catch {
+        return [];
+      }
+    }),
+  ),
+];
+
+type Status = 'none' | 'corrupt' | 'creating' | 'created' | 'running' | 'stopped';
+
+/** What `state` says, and that `list` says the same. */
+function status(bed: Bed, id: string): { status: Status; pid: number } {
+  const list = bed.runt(['list', '--format', 'json']);
+  assert.is(list.code, 0, list.stderr);
+  const listed = (JSON.parse(list.stdout || '[]') as { id: string; status: Status; pid: number }[] | null)?.find(
+    (c) => c.id === id,
+  );
+  const r = bed.runt(['state', id]);
+  if (r.code !== 0) {
+    assert.is(listed, undefined, `list has it, state says: ${r.stderr}`);
+    if (/container does not exist/.test(r.stderr)) return { status: 'none', pid: 0 };
+    assert.match(r.stderr, /its create was ended before it began/);
+    return { status: 'corrupt', pid: 0 };
+  }
+  const told = JSON.parse(r.stdout) as { status: Status; pid: number };
+  assert.ok(listed, 'state has it, list has not');
+  return { status: told.status, pid: told.pid };
+}
+
+/** Waits until what `state` says is what is so: in the end a killed command leaves nothing half done. */
+async function settled(bed: Bed, id: string, when: string): Promise<Status> {
+  const told = await eventually(
+    `state and list tell the truth of ${id}, ${when}`,
+    () => {
+      const now = status(bed, id);
+      const pids = inCgroups(id).filter((pid) => !isSupervisor(pid));
+      switch (now.status) {
+        case 'creating':
+          return false;
+        case 'created':
+          return isInit(now.pid) && pids.every((pid) => pid === now.pid) && now;
+        case 'running':
+          return fileOf(now.pid) !== '' && !pids.some(isInit) && now;
+        default:
+          return pids.length === 0 && now;
+      }
+    },
+    10_000,
+  );
+  return told.status;
+}
+
+/** `delete --force` removes all of it. */
+async function gone(bed: Bed, id: string, when: string): Promise<void> {
+  const removed = bed.runt(['delete', '--force', id]);
+  assert.is(removed.code, 0, `${when}: ${removed.stderr}`);
+  assert.is(bed.runt(['state', id]).code, 1);
+  assert.equal(cgroupsNamed(id), [], when);
+  assert.not.ok(existsSync(join(bed.root, id)), when);
+  await eventually(`nothing of ${id} runs, ${when}`, () => processesOf({ ...bed.mark, id }).length === 0);
+}
+
+/** What makes one more kind of container, or way to call. */
+const variants: Record<string, { flags?: string[]; change?: (bed: Bed) => void }> = {
+  plain: {},
+  'a user namespace': { change: (bed) => withUserNamespace(bed.config) },
+  hooks: {
+    change: (bed) => {
+      const hook = [{ path: '/bin/sh', args: ['sh', '-c', 'exec sleep 0.002'] }];
+      bed.config.hooks = {
+        prestart: hook,
+        createRuntime: hook,
+        createContainer: hook,
+        startContainer: hook,
+        poststart: hook,
+        poststop: hook,
+      };
+    },
+  },
+  'a supervisor': { flags: ['--supervise'] },
+  'a shared pid namespace': {
+    change: (bed) => {
+      bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
+    },
+  },
+};
+
+/** What each command is called with, and what has to be there before it. */
+const commands: Record<
+  string,
+  { before: 'nothing' | 'created' | 'running'; args: (id: string, i: number) => string[] }
+> = {
+  create: { before: 'nothing', args: () => [] },
+  run: { before: 'nothing', args: () => [] },
+  start: { before: 'created', args: (id) => ['start', id] },
+  exec: {
+    before: 'running',
+    args: (id, i) => ['exec', ...(i % 2 ? ['--detach'] : []), id, ...(i % 3 ? ['/true'] : ['/bin/sleep', '1000'])],
+  },
+  delete: { before: 'running', args: (id) => ['delete', '--force', id] },
+};
+
+for (const [command, { before, args }] of Object.entries(commands)) {
   test(
     `${command} is killed`,
     onBed(async (bed) => {
-      bed.config.process.args = ['/bin/sleep', '1000'];
-      bed.write();
-      let cut = 0;
-      for (let i = 0; i < 40; i++) {
-        const id = `${bed.id}-${command}-${i}`;
-        const call = bed.spawn([command, '--bundle', bed.bundle, id]);
-        spin(i * 250);
-        if (call.child.kill('SIGKILL')) cut++;
-        await call.exit;
-        const list = bed.runt(['list', '--format', 'json']);
-        assert.is(list.code, 0, `after ${i * 250} µs: ${list.stderr}`);
-        const removed = bed.runt(['delete', '--force', id]);
-        assert.is(removed.code, 0, `after ${i * 250} µs: ${removed.stderr}`);
-        // An init without its runtime ends by itself.
-        await eventually(`nothing of ${id} runs`, () => processesOf({ ...bed.mark, id }).length === 0);
-        assert.is(bed.runt(['state', id]).code, 1);
-        assert.equal(cgroupsNamed(id), [], `after ${i * 250} µs`);
+      let [cuts, number] = [0, 0];
+      const seen: Record<string, number> = {};
+      for (const [name, { flags = [], change }] of Object.entries(variants)) {
+        bed.config = defaultConfig();
+        bed.config.process.args = ['/bin/sleep', '1000'];
+        change?.(bed);
+        bed.write();
+        const ok = (...a: string[]): void => {
+          const r = bed.runt(a);
+          assert.is(r.code, 0, r.stderr);
+        };
+        /** A new container, as far as the command needs it; the command's arguments. */
+        const next = (): { id: string; line: string[] } => {
+          const id = `${bed.id}-${command}-${++number}`;
+          const bring = ['--bundle', bed.bundle, ...flags, id];
+          if (before !== 'nothing') ok('create', ...bring);
+          if (before === 'running') ok('start', id);
+          if (command === 'run') return { id, line: ['run', ...(number % 2 ? ['--detach'] : []), ...bring] };
+          return { id, line: before === 'nothing' ? [command, ...bring] : args(id, number) };
+        };
+        // The first is not killed: how long it takes. It must not be one that stays.
+        let first = next();
+        while (first.line.includes('1000') || (command === 'run' && !first.line.includes('--detach'))) {
+          await gone(bed, first.id, 'not used');
+          first = next();
+        }
+        const whole = await duration(bed, first.line);
+        await gone(bed, first.id, 'not killed');
+        for (let i = 0; i < moments / Object.keys(variants).length; i++) {
+          const { id, line } = next();
+          const us = Math.random() * whole * 1.1;
+          const when = `${line[0]} with ${name} killed after ${us.toFixed(0)} of ${whole} µs`;
+          if (await cut(bed, line, us)) cuts++;
+          const now = await settled(bed, id, when);
+          seen[now] = (seen[now] ?? 0) + 1;
+          if (command === 'exec') assert.is(now, 'running', when);
+          if (now === 'created' && i % 2) {
+            ok('start', id);
+            assert.is(await settled(bed, id, `${when}, then started`), 'running');
+          }
+          // One that is not there, or was not begun, is removed without force too.
+          if (now === 'stopped' && i % 2) ok('delete', id);
+          await gone(bed, id, when);
+        }
       }
-      assert.ok(cut > 5, `${cut} of 40 were still running when they were killed`);
+      process.stdout.write(`${command}: ${cuts} of ${moments} killed in the middle; then ${JSON.stringify(seen)}\n`);
+      assert.ok(cuts > moments / 4, `${cuts} of ${moments} were still running when they were killed`);
     }),
   );
 }
