@@ -14,6 +14,8 @@ export interface Host {
   decode(bytes: Uint8Array, length: number): string;
   /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
   readonly waiting?: (id: number, timeout: number) => void;
+  /** The wait has ended, by `wake` or because nobody cares any more. */
+  readonly ended?: (id: number) => void;
   /** string → UTF-8. */
   encode(text: string): Uint8Array;
 }

@@ -64,6 +64,7 @@ export function wake(id: number, ready: boolean): void {
   if (!waiter) return;
   waiters.delete(id);
   if (!ready && waiter.fd >= 0) native.unwatch(waiter.fd);
+  host.ended?.(id);
   waiter.settle(ready);
 }
 

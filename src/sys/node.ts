@@ -83,13 +83,12 @@ function bind(path: string): Native {
  * How Node.js waits: a thread of the library writes the ids of what is ready to a pipe that libuv reads. Both exist from the
  * first wait on; the pipe keeps the process alive only while somebody waits.
  */
-function forwarded(): (id: number, timeout: number) => void {
+function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   let pipe: Socket | undefined;
   const timers = new Map<number, NodeJS.Timeout>();
-  const end = (id: number, ready: boolean) => {
+  const ended = (id: number) => {
     clearTimeout(timers.get(id));
     timers.delete(id);
-    wake(id, ready);
     if (pending() === 0) pipe?.unref();
   };
   const open = (): Socket => {
@@ -99,16 +98,17 @@ function forwarded(): (id: number, timeout: number) => void {
     socket.on('data', (chunk) => {
       const all = Buffer.concat([rest, chunk]);
       const whole = all.length - (all.length % 4);
-      for (let i = 0; i < whole; i += 4) end(all.readInt32LE(i), true);
+      for (let i = 0; i < whole; i += 4) wake(all.readInt32LE(i), true);
       rest = all.subarray(whole);
     });
     return socket;
   };
-  return (id, timeout) => {
+  const waiting = (id: number, timeout: number) => {
     pipe ??= open();
     pipe.ref();
-    if (timeout >= 0) timers.set(id, setTimeout(end, timeout, id, false));
+    if (timeout >= 0) timers.set(id, setTimeout(wake, timeout, id, false));
   };
+  return { waiting, ended };
 }
 
 /** Loads the library and puts this host in force. `args` are those after the program's name. */
@@ -122,7 +122,7 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
     env: process.env,
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
     encode: (text) => encoder.encode(text),
-    waiting: forwarded(),
+    ...forwarded(),
   };
   setHost(host);
   return host;

@@ -1,0 +1,206 @@
+/** `events` on v1: the numbers are runc's, the stream ends with the container, out-of-memory is told. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { readCgroupFacts } from '../../src/cgroup/facts.js';
+import { readStats } from '../../src/cgroup/stats.js';
+import { statsJson } from '../../src/cgroup/stats-json.js';
+import { events } from '../../src/container/stats.js';
+import { toJson } from '../../src/plan/json.js';
+import { useNodeHost } from '../../src/sys/node.js';
+import { type Bed, eventually, needing, onBed } from './bed.js';
+import { cgroupsNamed } from './leftovers.js';
+
+const test = needing('events', 'root', 'cgroup-v1');
+const withRunc = needing('events as runc', 'root', 'cgroup-v1', 'runc');
+useNodeHost([]);
+
+interface Line {
+  type: 'stats' | 'oom';
+  id: string;
+  data?: { [part: string]: Record<string, unknown> };
+}
+const lines = (text: string): Line[] =>
+  text
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line));
+
+const file = (bed: Bed, controller: string, name: string): string => {
+  const path = cgroupsNamed(bed.id).find((p) => p.startsWith(`/sys/fs/cgroup/${controller}/`));
+  return readFileSync(join(path!, name), 'utf8').trim();
+};
+
+test(
+  '--stats prints one object: the values of the files',
+  onBed((bed) => {
+    bed.config.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 9 } };
+    bed.started();
+    const r = bed.runt(['events', '--stats', bed.id]);
+    assert.equal([r.code, r.stderr], [0, '']);
+    assert.is(r.stdout.split('\n').length, 2, 'one line');
+    const [{ type, id, data }] = lines(r.stdout) as [Line];
+    assert.equal([type, id], ['stats', bed.id]);
+    assert.equal(data!.pids, { current: 1, limit: 9 });
+    const { usage } = data!.memory as { usage: Record<string, number> };
+    assert.is(usage.limit, 64 << 20);
+    assert.is(usage.usage, Number(file(bed, 'memory', 'memory.usage_in_bytes')));
+    assert.is((data!.cpu!.usage as Record<string, number>).total, Number(file(bed, 'cpuacct', 'cpuacct.usage')));
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'throttling is counted',
+  onBed((bed) => {
+    bed.config.linux.resources = { cpu: { quota: 2000, period: 10000 } };
+    bed.started(['/bin/sh', '-c', 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; sleep 1000']);
+    const stats = () =>
+      lines(bed.runt(['events', '--stats', bed.id]).stdout)[0]!.data!.cpu!.throttling as Record<string, number>;
+    return eventually('throttled', () => (stats().throttledPeriods ?? 0) > 0).then(() => {
+      assert.ok(stats().periods! >= stats().throttledPeriods!);
+      assert.ok(stats().throttledTime! > 0, 'time');
+      bed.delete('--force');
+    });
+  }),
+);
+
+test(
+  'a line in each interval until the container ends; then it exits 0',
+  onBed(async (bed) => {
+    bed.started();
+    const began = Date.now();
+    const running = bed.spawn(['events', '--interval=50ms', bed.id]);
+    await eventually('four lines', () => lines(running.stdout()).length >= 4);
+    assert.ok(Date.now() - began >= 100, 'it waits');
+    bed.kill('KILL');
+    const { code, stdout, stderr } = await running.exit;
+    assert.equal([code, stderr], [0, '']);
+    assert.ok(lines(stdout).every((line) => line.type === 'stats' && line.id === bed.id));
+    bed.delete();
+  }),
+);
+
+test(
+  'the first line comes at once, and the end without waiting for the interval',
+  onBed(async (bed) => {
+    bed.started();
+    const running = bed.spawn(['events', bed.id]);
+    await eventually('a line', () => lines(running.stdout()).length === 1, 3000);
+    const killed = Date.now();
+    bed.kill('KILL');
+    assert.is((await running.exit).code, 0);
+    assert.ok(Date.now() - killed < 3000, 'not after the 5 s');
+    bed.delete();
+  }),
+);
+
+const hog = 'sleep 0.3; dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null; sleep 1000';
+
+function hungry(bed: Bed): void {
+  bed.config.linux.resources.memory = { limit: 16 << 20, swap: 16 << 20 };
+  bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
+  bed.config.process.args = ['/bin/sh', '-c', hog];
+}
+
+test(
+  'out of memory is told as it happens, while statistics are far away',
+  onBed(async (bed) => {
+    hungry(bed);
+    assert.is(bed.create().code, 0);
+    const running = bed.spawn(['events', '--interval=1h', bed.id]);
+    await eventually('the first line', () => lines(running.stdout()).length === 1);
+    assert.is(bed.start().code, 0);
+    await eventually('oom', () => lines(running.stdout()).some((line) => line.type === 'oom'));
+    assert.equal(
+      lines(running.stdout()).find((line) => line.type === 'oom'),
+      { type: 'oom', id: bed.id },
+    );
+    bed.delete('--force');
+    const { code, stdout } = await running.exit;
+    assert.is(code, 0);
+    // A cgroup that is removed is no out-of-memory event.
+    assert.is(lines(stdout).filter((line) => line.type === 'stats').length, 1);
+  }),
+);
+
+test(
+  'as an async iterator under Node: nothing is left open, and nothing blocks',
+  onBed(async (bed) => {
+    hungry(bed);
+    assert.is(bed.create().code, 0);
+    const seen: string[] = [];
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 10);
+    bed.start();
+    for await (const event of events({ root: bed.root, id: bed.id, interval: 3_600_000 })) {
+      seen.push(event.type);
+      if (event.type === 'oom') break;
+    }
+    clearInterval(timer);
+    assert.equal(seen, ['stats', 'oom']);
+    assert.ok(ticks > 5, `${ticks} ticks of a timer beside it`);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'a stopped container, an unknown one, and an interval that is none',
+  onBed((bed) => {
+    assert.match(bed.runt(['events', bed.id]).stderr, 'container does not exist');
+    bed.started(['/true']);
+    bed.until('stopped');
+    const r = bed.runt(['events', '--stats', bed.id]);
+    assert.equal([r.code, r.stderr], [1, `runt: container with id ${bed.id} is not running: it is stopped\n`]);
+    for (const bad of ['5', '-1s', '0s', 'soon']) {
+      assert.match(bed.runt(['events', `--interval=${bad}`, bed.id]).stderr, 'flag --interval needs a duration');
+    }
+    bed.delete();
+  }),
+);
+
+withRunc(
+  'a sleeping container of runc’s: our reading of its files is what runc prints',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.linux.resources = {
+      memory: { limit: 64 << 20 },
+      pids: { limit: 9 },
+      cpu: { quota: 50000, period: 100000 },
+    };
+    bed.write();
+    const runc = (...args: string[]) => bed.runt(args, { program: 'runc' });
+    try {
+      assert.is(runc('run', '-d', '--bundle', bed.bundle, bed.id).code, 0);
+      const raw = runc('events', '--stats', bed.id).stdout;
+      const theirs = JSON.parse(raw).data;
+      const ours = JSON.parse(toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id)))));
+      // runc 1.1 has no pressure on v1, and prints CPU ticks by another clock; memory moves while the kernel tidies up.
+      for (const part of ['cpu', 'memory', 'blkio']) delete ours[part].psi;
+      assert.equal(Object.keys(ours), Object.keys(theirs));
+      for (const part of Object.keys(theirs)) {
+        if (theirs[part] === null) assert.is(ours[part], null);
+        else assert.equal(Object.keys(ours[part]), Object.keys(theirs[part]), part);
+      }
+      assert.equal(ours.cpuset, theirs.cpuset);
+      assert.equal(ours.pids, theirs.pids);
+      assert.equal(ours.cpu, theirs.cpu);
+      assert.equal(ours.blkio, theirs.blkio);
+      assert.is(ours.memory.usage.limit, theirs.memory.usage.limit);
+      assert.is(ours.memory.usage.max, theirs.memory.usage.max);
+      assert.equal(Object.keys(ours.memory.usage), Object.keys(theirs.memory.usage));
+      assert.equal(Object.keys(ours.memory.raw), Object.keys(theirs.memory.raw));
+      assert.is(ours.memory.raw.pgfault, theirs.memory.raw.pgfault);
+      assert.match(raw, '"limit":9223372036854771712');
+      assert.match(
+        toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id)))),
+        '"limit":9223372036854771712',
+      );
+    } finally {
+      runc('delete', '--force', bed.id);
+    }
+  }),
+);
+
+test.run();
+withRunc.run();
