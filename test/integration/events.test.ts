@@ -57,9 +57,10 @@ test(
     bed.started(['/bin/sh', '-c', 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; sleep 1000']);
     const stats = () =>
       lines(bed.runt(['events', '--stats', bed.id]).stdout)[0]!.data!.cpu!.throttling as Record<string, number>;
-    return eventually('throttled', () => (stats().throttledPeriods ?? 0) > 0).then(() => {
-      assert.ok(stats().periods! >= stats().throttledPeriods!);
-      assert.ok(stats().throttledTime! > 0, 'time');
+    // The kernel adds the time when a throttled CPU goes on.
+    return eventually('throttled', () => (stats().throttledTime ?? 0) > 0).then(() => {
+      const { periods, throttledPeriods } = stats();
+      assert.ok(throttledPeriods! > 0 && periods! >= throttledPeriods!, `${throttledPeriods} of ${periods}`);
       bed.delete('--force');
     });
   }),
@@ -172,30 +173,26 @@ withRunc(
     const runc = (...args: string[]) => bed.runt(args, { program: 'runc' });
     try {
       assert.is(runc('run', '-d', '--bundle', bed.bundle, bed.id).code, 0);
-      const raw = runc('events', '--stats', bed.id).stdout;
+      const ask = () => runc('events', '--stats', bed.id).stdout;
+      const read = () => toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id))));
+      // Ours between two of theirs that are the same: nothing has moved then.
+      let [raw, exact] = ['', ''];
+      for (let next = ask(), tries = 0; raw !== next; next = ask()) {
+        assert.ok(++tries < 50, 'the numbers never rest');
+        raw = next;
+        exact = read();
+      }
       const theirs = JSON.parse(raw).data;
-      const ours = JSON.parse(toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id)))));
-      // runc 1.1 has no pressure on v1, and prints CPU ticks by another clock; memory moves while the kernel tidies up.
+      const ours = JSON.parse(exact);
+      // runc has no pressure beside v1.
       for (const part of ['cpu', 'memory', 'blkio']) delete ours[part].psi;
       assert.equal(Object.keys(ours), Object.keys(theirs));
       for (const part of Object.keys(theirs)) {
         if (theirs[part] === null) assert.is(ours[part], null);
         else assert.equal(Object.keys(ours[part]), Object.keys(theirs[part]), part);
       }
-      assert.equal(ours.cpuset, theirs.cpuset);
-      assert.equal(ours.pids, theirs.pids);
-      assert.equal(ours.cpu, theirs.cpu);
-      assert.equal(ours.blkio, theirs.blkio);
-      assert.is(ours.memory.usage.limit, theirs.memory.usage.limit);
-      assert.is(ours.memory.usage.max, theirs.memory.usage.max);
-      assert.equal(Object.keys(ours.memory.usage), Object.keys(theirs.memory.usage));
-      assert.equal(Object.keys(ours.memory.raw), Object.keys(theirs.memory.raw));
-      assert.is(ours.memory.raw.pgfault, theirs.memory.raw.pgfault);
-      assert.match(raw, '"limit":9223372036854771712');
-      assert.match(
-        toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id)))),
-        '"limit":9223372036854771712',
-      );
+      assert.equal(ours, theirs);
+      for (const text of [raw, exact]) assert.match(text, '"limit":9223372036854771712');
     } finally {
       runc('delete', '--force', bed.id);
     }
