@@ -36,7 +36,7 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
 }
 
 int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
-  struct termios now;
+  struct termios now = {0};
   if (saved_cap < sizeof now)
     return -EOVERFLOW;
   if (tcgetattr(fd, &now))

@@ -77,15 +77,6 @@ const sorted = (list: string): string => list.split('\0').filter(Boolean).sort()
 /** A new pair's master, in which the slave's mode can be looked at. */
 const openMaster = (): number => native.openAt(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY, 0);
 
-/** The error that ends writing to a pipe that nobody reads. */
-function writeUntilFull(fd: number): number {
-  const page = new Uint8Array(4096);
-  for (;;) {
-    const n = native.write(fd, page);
-    if (n < 0) return n;
-  }
-}
-
 /** Waits until the child of a pidfd has ended; what waitPidfd says of it. */
 function wait(t: Transcript, pidfd: number): void {
   const out = new Uint8Array(16);
@@ -701,7 +692,6 @@ const cases: Record<Name, Case> = {
     const [reading, writing] = longs(ends).map(Number) as [number, number];
     const copy = t.call('nonBlocking', [writing, 1], 'fd');
     t.note('flags', [flags(writing), flags(copy)]);
-    t.note('full', writeUntilFull(copy));
     native.close(copy);
     native.close(reading);
     native.close(writing);
