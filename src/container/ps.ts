@@ -53,8 +53,12 @@ export async function table(o: PsOptions, options: readonly string[]): Promise<s
       hint: 'choose options of ps that print it: -o pid,…',
     });
   }
+  // Numbers end where their header ends; the columns before may hold spaces. A name of wide characters moves the line.
+  const end = ` ${header} `.indexOf(' PID ') + 3;
   const ours = lines.filter((line) => {
-    const word = words(line)[column] ?? '';
+    const below = line.slice(0, end).split(' ').at(-1) ?? '';
+    const whole = isNumber(below) && !isNumber(line[end] ?? '');
+    const word = whole ? below : (words(line)[column] ?? '');
     return isNumber(word) && inside.has(Number(word));
   });
   return `${[header, ...ours].join('\n')}\n`;
