@@ -7,6 +7,7 @@ import { mountHint } from './hints-mount.js';
 import { processHint } from './hints-process.js';
 import { rootHint } from './hints-root.js';
 import { seccompHint } from './hints-seccomp.js';
+import { terminalHint } from './hints-terminal.js';
 
 export type { Failure, Hint } from './hint.js';
 
@@ -17,6 +18,7 @@ export function hintFor(failure: Failure): Hint {
     seccompHint(failure) ??
     cgroupHint(failure) ??
     rootHint(failure) ??
+    terminalHint(failure) ??
     mountHint(failure) ??
     processHint(failure) ??
     anywhere(failure) ??

@@ -95,9 +95,9 @@ test('a flag at the end needs its value', () => {
 });
 
 test("flags of runc's that come later are refused by their full name", () => {
-  const e = fault(() => parse('create', '--console-socket', '/s', 'id'));
+  const e = fault(() => parse('create', '--pidfd-socket', '/s', 'id'));
   assert.is(e.code, 'ERR_UNSUPPORTED');
-  assert.is(e.message, 'create: --console-socket is not supported by this version of runt');
+  assert.is(e.message, 'create: --pidfd-socket is not supported by this version of runt');
 });
 
 test('what comes before the command ends at the first argument', () => {

@@ -77,6 +77,20 @@ const cases: Record<string, Case> = {
     options: { startSocket: false },
   },
   run: { spec: base(), options: { startSocket: false, noNewKeyring: true, preserveFds: 2 } },
+  'terminal-console-socket': {
+    spec: base((s) => {
+      s.process!.terminal = true;
+      s.process!.user = { uid: 1000, gid: 1000 };
+      s.process!.consoleSize = { width: 80, height: 25 };
+    }),
+    options: { consoleSocket: '/run/console.sock' },
+  },
+  'terminal-run': {
+    spec: base((s) => {
+      s.process!.terminal = true;
+    }),
+    options: { startSocket: false },
+  },
   'no-pivot': { spec: base(), options: { noPivot: true } },
   'cgroup-namespace-v1': { spec: base((s) => s.linux!.namespaces!.push({ type: 'cgroup' })) },
   'user-namespace': {
@@ -215,13 +229,6 @@ test('compiling leaves the spec as it was', () => {
 });
 
 const refused: [what: string, pointer: string, change: (spec: Spec) => void][] = [
-  [
-    'a terminal',
-    '/process/terminal',
-    (s) => {
-      s.process!.terminal = true;
-    },
-  ],
   [
     'AppArmor',
     '/process/apparmorProfile',
