@@ -1,5 +1,6 @@
 /** cgroups on v1 and hybrid: the directories, who is in them, and the values of their files. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
@@ -133,6 +134,80 @@ test(
     const r = bed.run();
     assert.is(r.code, 1);
     assert.match(r.stderr, /cpuset\.cpus/);
+  }),
+);
+
+test(
+  'a cgroup that holds a process, or is frozen, is refused and left as it is; an empty one is used',
+  onBed((bed) => {
+    bed.config.linux.cgroupsPath = `/${bed.id}-there`;
+    const other = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    const [pids, freezer] = ['pids', 'freezer'].map((c) => `/sys/fs/cgroup/${c}/${bed.id}-there`) as [string, string];
+    try {
+      mkdirSync(pids);
+      writeFileSync(join(pids, 'cgroup.procs'), String(other.pid));
+      const busy = bed.run();
+      assert.is(busy.code, 1);
+      assert.match(
+        busy.stderr,
+        `the container's cgroup is not empty: ${pids}\n  at  /linux/cgroupsPath in config.json`,
+      );
+      assert.match(busy.stderr, `why process ${other.pid} is in it already`);
+      assert.is(readFileSync(join(pids, 'cgroup.procs'), 'utf8'), `${other.pid}\n`);
+      assert.equal(cgroupsNamed(bed.id), [pids]);
+      writeFileSync('/sys/fs/cgroup/pids/cgroup.procs', String(other.pid));
+      mkdirSync(freezer);
+      writeFileSync(join(freezer, 'freezer.state'), 'FROZEN');
+      assert.match(bed.run().stderr, `the container's cgroup is frozen: ${freezer}`);
+      writeFileSync(join(freezer, 'freezer.state'), 'THAWED');
+      assert.is(bed.run().code, 0);
+    } finally {
+      other.kill('SIGKILL');
+      for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
+    }
+  }),
+);
+
+test(
+  'block I/O and real-time limits; new parents get real-time too',
+  onBed((bed) => {
+    const [, major, minor] = /^ *(\d+) +(\d+) +\d+ +(?:vda|sda|ubda|xvda|nvme0n1)$/m.exec(
+      readFileSync('/proc/partitions', 'utf8'),
+    )!;
+    bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
+    bed.config.linux.resources = {
+      blockIO: { throttleReadBpsDevice: [{ major: Number(major), minor: Number(minor), rate: 1048576 }] },
+      cpu: { realtimePeriod: 500000, realtimeRuntime: 1000 },
+    };
+    bed.started();
+    const up = (controller: string, file: string) =>
+      readFileSync(`/sys/fs/cgroup/${controller}/${bed.id}-up/${file}`, 'utf8').trim();
+    assert.is(up('blkio', 'inner/blkio.throttle.read_bps_device'), `${major}:${minor} 1048576`);
+    assert.equal([up('cpu', 'cpu.rt_period_us'), up('cpu', 'cpu.rt_runtime_us')], ['500000', '1000']);
+    assert.equal([up('cpu', 'inner/cpu.rt_period_us'), up('cpu', 'inner/cpu.rt_runtime_us')], ['500000', '1000']);
+    bed.delete('--force');
+    for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
+  }),
+);
+
+test(
+  'hybrid: huge pages are limited in the v2 hierarchy; a size that the kernel lacks is named',
+  onBed((bed) => {
+    const controllers = '/sys/fs/cgroup/unified/cgroup.controllers';
+    if (!existsSync(controllers) || !readFileSync(controllers, 'utf8').includes('hugetlb')) return;
+    bed.config.linux.resources.hugepageLimits = [{ pageSize: '2MB', limit: 4 << 20 }];
+    bed.started();
+    const own = cgroupsNamed(bed.id).find((path) => path.startsWith('/sys/fs/cgroup/unified/'))!;
+    for (const file of ['hugetlb.2MB.max', 'hugetlb.2MB.rsvd.max']) {
+      assert.is(readFileSync(join(own, file), 'utf8'), `${4 << 20}\n`);
+    }
+    bed.delete('--force');
+    bed.config.linux.resources.hugepageLimits = [{ pageSize: '7MB', limit: 0 }];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'hugetlb.7MB.max: ENOENT');
+    assert.match(r.stderr, '/linux/resources/hugepageLimits/0/limit');
+    assert.match(r.stderr, 'the kernel has no huge pages of this size');
   }),
 );
 
