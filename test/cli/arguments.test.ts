@@ -100,6 +100,15 @@ test("flags of runc's that come later are refused by their full name", () => {
   assert.is(e.message, 'create: --pidfd-socket is not supported by this version of runt');
 });
 
+test('a flag of kind list is kept each time it is given', () => {
+  const flags: Record<string, unknown> = {};
+  const rest = parseFlags('exec', commands.exec.flags, ['-e', 'A=1', 'id', '-e', 'x'], flags, true);
+  assert.equal(flags, { env: ['A=1'] });
+  assert.equal(rest, ['id', '-e', 'x']);
+  parseFlags('exec', commands.exec.flags, ['-e', 'A=1', '--env=B=2'], flags);
+  assert.equal(flags, { env: ['A=1', 'A=1', 'B=2'] });
+});
+
 test('what comes before the command ends at the first argument', () => {
   const flags: Record<string, unknown> = {};
   const rest = parseFlags('', globals, ['--root', '/r', '-log-format=json', 'state', '--debug', 'id'], flags, true);

@@ -39,6 +39,8 @@ test('the help of a command names its flags and arguments, by every way to ask',
     assert.match(out, `runt ${name} [flags]${args && ` ${args}`}\n`);
     for (const key of Object.keys(flags)) assert.match(out, `--${key.split('|')[0]}`, `${name} ${key}`);
     assert.is((await runt(['help', name])).out, out);
+    // After the id of exec and ps come words that are not for runt.
+    if (args.includes('…')) continue;
     assert.is((await runt([name, 'x', 'y', 'z', '-h'])).out, out, 'help does not count arguments');
   }
 });
@@ -64,7 +66,7 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
 });
 
 test("a command of runc's that comes later is refused by name", async () => {
-  for (const name of ['exec', 'pause', 'resume', 'ps', 'update', 'events', 'checkpoint', 'restore']) {
+  for (const name of ['checkpoint', 'restore']) {
     const { status, err } = await runt([name, '--help']);
     assert.is(status, 1);
     assert.is(err, `runt: the command ${name} is not supported by this version of runt\n`);
