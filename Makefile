@@ -27,6 +27,10 @@ test: build
 test-root: build
 	@$(node) hack/test.mjs --root
 
+# The same on cgroup v2 alone, in User Mode Linux (hack/vm; as root).
+test-vm: build
+	@hack/test-vm
+
 bench: build
 	@$(node) hack/bench/bench.mjs
 
@@ -48,4 +52,4 @@ dist: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root bench lint fmt install dist clean
+.PHONY: all deps build demo test test-root test-vm bench lint fmt install dist clean

@@ -7,7 +7,7 @@
 // --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
 // better spent on the tests).
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -99,6 +99,7 @@ if (toBundle) {
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const skips = [];
 const failures = [];
+const lines = [];
 
 async function test(path) {
   const started = Date.now();
@@ -126,7 +127,9 @@ async function test(path) {
     }
   }
   const mark = failed ? 'FAIL' : 'ok  ';
-  console.log(`${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s`);
+  const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s`;
+  lines.push(line);
+  console.log(line);
   if (failed) {
     failures.push(`${path}${problem ? `: ${problem}` : ''}`);
     console.log(text.trimEnd());
@@ -156,6 +159,8 @@ for (const path of later) {
     failures.push(`${path}: skip not expected: not root`);
   }
 }
+// For hack/test-vm's table of what ran where.
+if (!bundled && parts.length === 0 && isRoot) writeFileSync('build/test-here.txt', `${lines.join('\n')}\n`);
 if (skips.length) console.log(`\nskipped:\n  ${skips.join('\n  ')}`);
 if (failures.length) console.log(`\nfailed:\n  ${failures.join('\n  ')}`);
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

@@ -144,6 +144,10 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
       [op.wanted, false],
     ] as const) {
       const add = list.filter((c) => !enabled.includes(c));
+      if (add.length > 0 && holdsProcesses(parent)) {
+        if (must) return { op, errno: E.EBUSY, syscall: 'write', detail: `${parent}/cgroup.subtree_control` };
+        continue;
+      }
       // All in one write; one by one where some are refused, so that the others are there.
       if (
         add.length === 0 ||
@@ -157,6 +161,14 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
     }
   }
   return undefined;
+}
+
+/**
+ * Below a cgroup with processes of its own, but for the hierarchy's root (which has no cgroup.type), cpu and pids could be given alone:
+ * it would become the root of a threaded tree, and the new cgroup one that nobody can enter (cgroups(7), "domain invalid").
+ */
+function holdsProcesses(directory: string): boolean {
+  return read(`${directory}/cgroup.type`) === 'domain' && read(`${directory}/cgroup.procs`) !== '';
 }
 
 function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {

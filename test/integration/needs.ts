@@ -2,12 +2,12 @@
  * What a test needs of the machine. A suite whose needs are not met is skipped with the reason. With RUNT_SKIPS set,
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
 import { runtPath } from './place.js';
 
-export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroup-v1' | 'setpriv' | 'cc';
+export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroup-v1' | 'cgroup-v2' | 'setpriv' | 'cc';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -27,12 +27,26 @@ export function hasCgroupV1(): boolean {
   }
 }
 
+/** Whether cgroup v2 is alone and has the controllers that matter. */
+export function hasCgroupV2(): boolean {
+  try {
+    const have = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ');
+    return ['cpu', 'io', 'memory', 'pids'].every((controller) => have.includes(controller));
+  } catch {
+    return false;
+  }
+}
+
 function missing(need: Need): string | undefined {
   switch (need) {
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
     case 'cgroup-v1':
       return hasCgroupV1() ? undefined : 'cgroup-v1: /sys/fs/cgroup/memory is no v1 hierarchy';
+    case 'cgroup-v2':
+      return hasCgroupV2()
+        ? undefined
+        : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm is)';
     default:
       return which(need) ? undefined : `${need}: ${need} is not in PATH`;
   }
