@@ -112,7 +112,7 @@ export function load(root: string, id: string): ContainerRecord {
   }
   if (n === -E.ENOENT || n === -E.ENOTDIR) {
     if (native.access(`${root}/${id}`, 0) === 0) {
-      throw corrupt(id, path, 'it has none: its create was ended before it began');
+      throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
     }
     throw new RuntError({
       code: 'ERR_NO_CONTAINER',

@@ -2,7 +2,7 @@
  * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
  * all of it.
  */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
@@ -11,8 +11,8 @@ import { cgroupsNamed, processesOf, sleep } from './leftovers.js';
 
 const test = needing('crash', 'root');
 
-/** Moments for each command; `make test-all` takes 200. */
-const moments = Number(process.env.RUNT_MOMENTS ?? 25);
+/** Moments of all commands together; `make test-all` takes 200. */
+const all = Number(process.env.RUNT_MOMENTS ?? 50);
 
 /** Waits `us` microseconds: timers are too coarse for a program that lives some milliseconds. */
 function spin(us: number): void {
@@ -56,6 +56,18 @@ const comm = (pid: number): string => {
   }
 };
 
+/** Supervisors of the container: each has its state directory open, removed or not. */
+const supervisorsOf = (bed: Bed, id: string): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    if (!/^[0-9]+$/.test(pid) || !isSupervisor(Number(pid))) return false;
+    try {
+      const dir = join(bed.root, id);
+      return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).split(' ')[0] === dir);
+    } catch {
+      return false;
+    }
+  });
+
 /** Processes in the container's cgroups. */
 const inCgroups = (id: string): number[] => [
   ...new Set(
@@ -82,7 +94,7 @@ function status(bed: Bed, id: string): { status: Status; pid: number } {
   if (r.code !== 0) {
     assert.is(listed, undefined, `list has it, state says: ${r.stderr}`);
     if (/container does not exist/.test(r.stderr)) return { status: 'none', pid: 0 };
-    assert.match(r.stderr, /its create was ended before it began/);
+    assert.match(r.stderr, /its create or its delete was ended in the middle/);
     return { status: 'corrupt', pid: 0 };
   }
   const told = JSON.parse(r.stdout) as { status: Status; pid: number };
@@ -121,6 +133,7 @@ async function gone(bed: Bed, id: string, when: string): Promise<void> {
   assert.equal(cgroupsNamed(id), [], when);
   assert.not.ok(existsSync(join(bed.root, id)), when);
   await eventually(`nothing of ${id} runs, ${when}`, () => processesOf({ ...bed.mark, id }).length === 0);
+  await eventually(`the supervisor of ${id} ends, ${when}`, () => supervisorsOf(bed, id).length === 0);
 }
 
 /** What makes one more kind of container, or way to call. */
@@ -163,6 +176,8 @@ const commands: Record<
   delete: { before: 'running', args: (id) => ['delete', '--force', id] },
 };
 
+const moments = Math.ceil(all / Object.keys(commands).length);
+
 for (const [command, { before, args }] of Object.entries(commands)) {
   test(
     `${command} is killed`,
@@ -201,6 +216,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           const when = `${line[0]} with ${name} killed after ${us.toFixed(0)} of ${whole} µs`;
           if (await cut(bed, line, us)) cuts++;
           const now = await settled(bed, id, when);
+          if (now === 'running' && name === 'a supervisor') assert.is(supervisorsOf(bed, id).length, 1, when);
           seen[now] = (seen[now] ?? 0) + 1;
           if (command === 'exec') assert.is(now, 'running', when);
           if (now === 'created' && i % 2) {
