@@ -1,0 +1,184 @@
+/** Limits, `update` and `events` on v2 alone: what stands in the files, what the device filter lets through, runc's numbers. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { readCgroupFacts } from '../../src/cgroup/facts.js';
+import { readStats } from '../../src/cgroup/stats.js';
+import { statsJson } from '../../src/cgroup/stats-json.js';
+import { toJson } from '../../src/plan/json.js';
+import { useNodeHost } from '../../src/sys/node.js';
+import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
+import { cgroupsNamed } from './leftovers.js';
+
+const test = needing('limits on v2', 'root', 'cgroup-v2');
+const withRunc = needing('events on v2 as runc', 'root', 'cgroup-v2', 'runc');
+useNodeHost([]);
+const MiB = 1 << 20;
+
+const value = (bed: Bed, file: string): string => readFileSync(join(cgroupsNamed(bed.id)[0]!, file), 'utf8').trim();
+function done(bed: Bed, ...flags: string[]): void {
+  const r = bed.runt(['update', ...flags, bed.id]);
+  assert.equal([r.code, r.stdout, r.stderr], [0, '', ''], flags.join(' '));
+}
+const apply = (bed: Bed, resources: unknown): Result =>
+  bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
+
+/** A whole disk. */
+function disk(): string {
+  const found = /^ *(\d+) +(\d+) +\d+ +(?:ubda|vda|sda|nvme0n1)$/m.exec(readFileSync('/proc/partitions', 'utf8'));
+  return found ? `${found[1]}:${found[2]}` : '';
+}
+
+test(
+  'update: memory, swap, cpu, pids; what is not given stays',
+  onBed((bed) => {
+    bed.started();
+    done(bed, '--memory=64m', '--memory-swap=128m', '--memory-reservation=16m', '--cpu-quota=50000', '--pids-limit=55');
+    assert.equal(
+      ['memory.max', 'memory.swap.max', 'memory.low', 'cpu.max', 'pids.max'].map((f) => value(bed, f)),
+      [String(64 * MiB), String(64 * MiB), String(16 * MiB), '50000 100000', '55'],
+    );
+    done(bed, '--cpu-period=50000', '--cpu-share=1024', '--memory-swap=80m');
+    assert.equal(
+      ['cpu.max', 'cpu.weight', 'memory.swap.max', 'pids.max'].map((f) => value(bed, f)),
+      ['50000 50000', '100', String(16 * MiB), '55'],
+    );
+    done(bed, '--memory=-1', '--cpu-quota=-1', '--pids-limit=-1');
+    assert.equal(
+      ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((f) => value(bed, f)),
+      ['max', 'max', 'max 50000', 'max'],
+    );
+    assert.is(apply(bed, { unified: { 'memory.high': '33554432' } }).code, 0);
+    assert.is(value(bed, 'memory.high'), '33554432');
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'update: when one limit is refused none is changed; what v2 has not is refused by name',
+  onBed((bed) => {
+    bed.started();
+    done(bed, '--pids-limit=55', '--cpu-quota=50000');
+    const r = apply(bed, { pids: { limit: 66 }, cpu: { quota: 70000 }, unified: { 'memory.high': 'plenty' } });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /^runt: update .*: write "plenty" to .*\/memory\.high: EINVAL/);
+    assert.match(r.stderr, '\n  at  /unified/memory.high in standard input  "plenty"\n');
+    assert.match(r.stderr, 'nothing was changed');
+    assert.equal([value(bed, 'pids.max'), value(bed, 'cpu.max')], ['55', '50000 100000']);
+    assert.match(apply(bed, { network: { classID: 5 } }).stderr, '  at  /network/classID in standard input  5\n');
+    assert.match(apply(bed, { memory: { swappiness: 5 } }).stderr, '/memory/swappiness');
+    assert.match(apply(bed, { memory: { swap: 5 } }).stderr, '/memory/swap');
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'update: the device filter is replaced, in both directions',
+  onBed(async (bed) => {
+    // A node of the host's console driver: the container may open it or not.
+    bed.config.linux.devices = [{ path: '/dev/probe', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
+    bed.started([
+      '/bin/sh',
+      '-c',
+      'while sleep 0.05; do if ( : </dev/probe ) 2>/dev/null; then echo yes; else echo no; fi; done',
+    ]);
+    const last = () => bed.stdout().trim().split('\n').at(-1);
+    const kmsg = { allow: true, type: 'c', major: 1, minor: 11, access: 'rw' };
+    await eventually('denied', () => last() === 'no');
+    for (const _ of [1, 2]) {
+      assert.is(apply(bed, { devices: [{ allow: false }, kmsg] }).code, 0);
+      await eventually('allowed', () => last() === 'yes');
+      assert.is(apply(bed, { devices: [{ allow: false }] }).code, 0);
+      await eventually('denied again', () => last() === 'no');
+    }
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'io.max of a disk, at create and by update',
+  onBed((bed) => {
+    const device = disk();
+    if (!device) return;
+    const [major, minor] = device.split(':').map(Number) as [number, number];
+    bed.config.linux.resources.blockIO = { throttleReadBpsDevice: [{ major, minor, rate: 1048576 }] };
+    bed.started();
+    assert.is(value(bed, 'io.max'), `${device} rbps=1048576 wbps=max riops=max wiops=max`);
+    assert.is(
+      apply(bed, {
+        blockIO: {
+          throttleReadBpsDevice: [{ major, minor, rate: 0 }],
+          throttleWriteIOPSDevice: [{ major, minor, rate: 7 }],
+        },
+      }).code,
+      0,
+    );
+    assert.is(value(bed, 'io.max'), `${device} rbps=max wbps=max riops=max wiops=7`);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'events: the values of the files; out of memory is told; it ends with the container',
+  onBed(async (bed) => {
+    bed.config.linux.resources.memory = { limit: 16 * MiB, swap: 16 * MiB };
+    bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
+    bed.config.process.args = [
+      '/bin/sh',
+      '-c',
+      'sleep 0.3; dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null; sleep 1000',
+    ];
+    assert.is(bed.create().code, 0);
+    const { data } = JSON.parse(bed.runt(['events', '--stats', bed.id]).stdout);
+    assert.is(data.memory.usage.limit, 16 * MiB);
+    assert.is(data.memory.usage.usage, Number(value(bed, 'memory.current')));
+    assert.is(data.pids.current, 1);
+    const running = bed.spawn(['events', '--interval=1h', bed.id]);
+    await eventually('the first line', () => running.stdout().includes('"stats"'));
+    bed.start();
+    await eventually('oom', () => running.stdout().includes(`{"type":"oom","id":"${bed.id}"}\n`), 15_000);
+    bed.delete('--force');
+    assert.is((await running.exit).code, 0);
+  }),
+);
+
+withRunc(
+  'a sleeping container of runc’s: our reading of its files is what runc prints',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.linux.resources = {
+      memory: { limit: 64 * MiB },
+      pids: { limit: 9 },
+      cpu: { quota: 50000, period: 100000 },
+    };
+    bed.write();
+    const runc = (...args: string[]) => bed.runt(args, { program: 'runc' });
+    try {
+      assert.is(runc('run', '-d', '--bundle', bed.bundle, bed.id).code, 0);
+      const ask = () => runc('events', '--stats', bed.id).stdout;
+      let [raw, exact] = ['', ''];
+      for (let next = ask(), tries = 0; raw !== next; next = ask()) {
+        assert.ok(++tries < 50, 'the numbers never rest');
+        raw = next;
+        exact = toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id))));
+      }
+      const [theirs, ours] = [JSON.parse(raw).data, JSON.parse(exact)];
+      // runc's CPU set is v1's alone; what it has besides depends on its version.
+      for (const part of ['cpu', 'memory', 'pids', 'hugetlb'] as const) {
+        delete ours[part].psi;
+        delete theirs[part].psi;
+      }
+      assert.equal(ours.cpu, theirs.cpu);
+      assert.equal(ours.pids, theirs.pids);
+      assert.equal(ours.hugetlb, theirs.hugetlb);
+      for (const key of ['usage', 'limit', 'failcnt']) assert.is(ours.memory.usage[key], theirs.memory.usage[key], key);
+      assert.equal(ours.memory.raw, theirs.memory.raw);
+      assert.is(ours.memory.cache, theirs.memory.cache);
+    } finally {
+      runc('delete', '--force', bed.id);
+    }
+  }),
+);
+
+test.run();
+withRunc.run();
