@@ -18,7 +18,7 @@
 #include <time.h>
 
 enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 512 };
-enum kind { KIND_INIT = 1, KIND_JOINING };
+enum kind { KIND_SIBLING, KIND_INIT, KIND_JOINING };
 
 static struct child {
   pid_t pid;
@@ -88,7 +88,7 @@ static enum kind forget(pid_t pid) {
       children[i].pid = 0;
       return children[i].kind;
     }
-  return 0;
+  return KIND_SIBLING;
 }
 
 /* Reaps all that have ended. 0 when there is no child left. */
@@ -108,6 +108,8 @@ static int reap(void) {
       supervisor.ended = 1;
       write_record("exit", &info);
       continue;
+    case KIND_SIBLING:
+      break;
     }
     text_add(&t, "exec-");
     text_add_number(&t, (uint64_t)info.si_pid);
@@ -250,8 +252,10 @@ static int parse(const char *data, size_t length, struct request *r) {
       text_number(fields[2], strlen(fields[2]), INT_MAX, &r->sync) ||
       strlen(fields[4]) >= sizeof supervisor.oom_file)
     return -1;
-  r->kind = !strcmp(fields[3], "init") ? KIND_INIT : !strcmp(fields[3], "exec") ? KIND_JOINING : 0;
-  if (!r->kind || (r->kind == KIND_INIT) == supervisor.started)
+  r->kind = !strcmp(fields[3], "init")   ? KIND_INIT
+            : !strcmp(fields[3], "exec") ? KIND_JOINING
+                                         : KIND_SIBLING;
+  if (r->kind == KIND_SIBLING || (r->kind == KIND_INIT) == supervisor.started)
     return -1;
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
