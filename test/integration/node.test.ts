@@ -83,4 +83,20 @@ test(
   }),
 );
 
+test(
+  'exec, pause, ps and resume, and exec ends with the status of the process',
+  onBed(async (bed) => {
+    const pid = bed.started();
+    const r = bed.runt(['exec', bed.id, 'sh', '-c', 'echo inside; exit 6'], { program });
+    assert.equal([r.code, r.stdout, r.stderr], [6, 'inside\n', '']);
+    assert.is(node(bed, 'exec', bed.id, 'missing').code, 255);
+    assert.is(node(bed, 'pause', bed.id).code, 0);
+    assert.is(bed.state().status, 'paused');
+    assert.equal(JSON.parse(node(bed, 'ps', '-f', 'json', bed.id).stdout), [pid]);
+    assert.is(node(bed, 'resume', bed.id).code, 0);
+    assert.match(node(bed, 'ps', bed.id).stdout, new RegExp(`\\b${pid}\\b`));
+    assert.is(node(bed, 'delete', '--force', bed.id).code, 0);
+  }),
+);
+
 test.run();
