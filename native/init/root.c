@@ -30,6 +30,13 @@ int op_rootfs(const struct op *op) {
     init.slots[slot] = -1;
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
+  /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
+   * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
+   * would reach the host. One that is cloned here is a slave by hostPropagation. */
+  struct mount_attributes slave = {.propagation = MS_SLAVE};
+  int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave);
+  if (enslave && errno != ENOSYS)
+    return fail("mount_setattr", path);
   struct mount_attributes private = {.propagation = MS_PRIVATE};
   int late = op->v[ROOTFS_PRIVATE].num && sys_mount_setattr(tree, 0, &private);
   if (late && errno != ENOSYS)
@@ -41,6 +48,8 @@ int op_rootfs(const struct op *op) {
     return fail("move_mount", path);
   init.root = tree;
   /* Before 5.12 only an attached mount can be changed. */
+  if (enslave && mount_on(tree, NULL, NULL, MS_SLAVE | MS_REC, NULL))
+    return fail("mount", path);
   if (late && mount_on(tree, NULL, NULL, MS_PRIVATE, NULL))
     return fail("mount", path);
   return 0;
