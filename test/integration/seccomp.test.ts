@@ -182,7 +182,7 @@ test(
       assert.match(stdout, nnp ? /right before the exec/ : /from here on/);
       assert.match(stdout, /\bLOG\b/);
       const line = (pattern: RegExp) => stdout.split('\n').findIndex((l) => pattern.test(l));
-      assert.ok(line(/default ERRNO/) < line(/^ *user /) !== nnp, stdout);
+      assert.ok(line(/default ERRNO/) < line(/^ *\d+ +user /) !== nnp, stdout);
     }
   }),
 );
