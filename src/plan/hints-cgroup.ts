@@ -73,6 +73,12 @@ export function cgroupHint(f: Failure): Hint | undefined {
         'cgroups(7), "no internal processes"',
       );
     }
+    if (errno === E.EOPNOTSUPP) {
+      return because(
+        'a cgroup above is threaded, and such a tree has no memory, io or other controllers of whole processes: name another linux.cgroupsPath',
+        'cgroups(7), "Thread mode"',
+      );
+    }
     if (errno === E.ENOENT || errno === E.EINVAL) {
       return because(
         'a controller that the limits need is not enabled in the cgroup above: write it to cgroup.subtree_control there, or have it delegated',

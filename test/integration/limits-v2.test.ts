@@ -1,5 +1,5 @@
 /** Limits, `update` and `events` on v2 alone: what stands in the files, what the device filter lets through, runc's numbers. */
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../src/cgroup/facts.js';
@@ -139,6 +139,28 @@ test(
     await eventually('oom', () => running.stdout().includes(`{"type":"oom","id":"${bed.id}"}\n`), 15_000);
     bed.delete('--force');
     assert.is((await running.exit).code, 0);
+  }),
+);
+
+test(
+  'a threaded tree takes no container, and says why; nothing is left in it',
+  onBed((bed) => {
+    const top = `/sys/fs/cgroup/${bed.id}-threads`;
+    mkdirSync(`${top}/t`, { recursive: true });
+    try {
+      writeFileSync(`${top}/t/cgroup.type`, 'threaded');
+      bed.config.linux.cgroupsPath = `/${bed.id}-threads/box`;
+      for (const resources of [{}, { memory: { limit: 64 * MiB } }]) {
+        bed.config.linux.resources = resources;
+        const r = bed.run();
+        assert.is(r.code, 1);
+        assert.match(r.stderr, /why .*threaded/, r.stderr);
+        assert.not.ok(existsSync(`${top}/box`));
+      }
+    } finally {
+      rmdirSync(`${top}/t`);
+      rmdirSync(top);
+    }
   }),
 );
 
