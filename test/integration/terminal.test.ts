@@ -400,6 +400,28 @@ test(
 );
 
 test(
+  'exec --tty: a terminal of its own in the same devpts, the mode restored',
+  onBed(async (bed) => {
+    bed.started(['/bin/sh', '-c', 'while :; do sleep 0.05; done']);
+    const command = [runtPath, '--root', bed.root, 'exec', '--tty', bed.id];
+    const side = onTerminal([...command, '/bin/sh', '-c', 'tty; stty size; read a; exit $a'], bed.dir);
+    await side.shows(/\/dev\/pts\/0\r\n33 101/);
+    side.type('6\r');
+    assert.equal(await side.ended(), { code: 6, restored: true });
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'while no process has the terminal open nothing is lost that comes later',
+  onBed(async (bed) => {
+    const later = 'exec <&- >&- 2>&-; sleep 0.5; echo later >/dev/console; sleep 0.2';
+    const side = script(bed, `echo first; ${later}`);
+    assert.is(await shown(side), 'first\nlater\n');
+  }),
+);
+
+test(
   'under Node the same: relay, size, exit status, mode',
   onBed(async (bed) => {
     bed.config.process.terminal = true;
@@ -416,3 +438,20 @@ test(
 );
 
 test.run();
+
+const compared = needing('terminal beside runc', 'root', 'cc', 'runc');
+
+compared(
+  'mode, names, owners and sizes are those of runc',
+  onBed(async (bed) => {
+    const look =
+      'stty -a; tty; stat -c "%n %u %g %a %t:%T" /dev/console /dev/pts/0 /dev/pts/ptmx /dev/tty; readlink /proc/self/fd/0';
+    const ours = await shown(script(bed, look));
+    const command = ['runc', '--root', join(bed.dir, 'runc'), 'run', '--bundle', bed.bundle, `${bed.id}-runc`];
+    const theirs = await shown(onTerminal(command, bed.dir));
+    assert.match(ours, /speed .*rows 33; columns 101/);
+    assert.is(ours, theirs);
+  }),
+);
+
+compared.run();
