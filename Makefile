@@ -31,6 +31,10 @@ test-root: build
 test-vm: build
 	@hack/test-vm
 
+# All of it, at length: tests, cgroup v2, fuzzing, bench; the tables go to docs/conformance.md. As root.
+test-all: build
+	@hack/test-all
+
 bench: build
 	@$(node) hack/bench/bench.mjs
 
@@ -52,4 +56,4 @@ dist: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm bench lint fmt install dist clean
+.PHONY: all deps build demo test test-root test-vm test-all bench lint fmt install dist clean

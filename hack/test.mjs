@@ -3,6 +3,7 @@
 // --unit takes what needs no kernel feature (all but test/integration), --root the rest; neither: both, but the rest only as root.
 // A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line is a failure. RUNT_EXPECT_NO_SKIP=1
 // makes every skip a failure, but those of the needs that RUNT_SKIPS lists (test/integration/needs.ts).
+// A line "# note TEXT" of a test is printed below its result.
 //
 // --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
 // better spent on the tests).
@@ -130,6 +131,7 @@ async function test(path) {
   const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s`;
   lines.push(line);
   console.log(line);
+  for (const [, note] of text.matchAll(/^# note (.*)$/gm)) console.log(`       ${note}`);
   if (failed) {
     failures.push(`${path}${problem ? `: ${problem}` : ''}`);
     console.log(text.trimEnd());

@@ -132,7 +132,8 @@ execFileSync(join(top, 'hack', 'rootfs'), [join(top, 'build', 'rootfs')], { stdi
 const work = mkdtempSync(join(tmpdir(), 'runt-bench-'));
 const log = join(work, 'log');
 const layoutChanged = leaveHybridLayout();
-const spec = programs.runc ?? programs.runt ?? programs.crun;
+// Of the oldest specification that one of them writes: crun 1.8 refuses a newer version.
+const spec = which('runc') ?? which('crun') ?? programs.runt;
 const rootfs = join(top, 'build', 'rootfs');
 const bundle = makeBundle(join(work, 'true'), spec, rootfs, ['/true']);
 const sleeper = makeBundle(join(work, 'sleep'), spec, rootfs, ['/bin/sleep', '10000']);

@@ -228,7 +228,9 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           await gone(bed, id, when);
         }
       }
-      process.stdout.write(`${command}: ${cuts} of ${moments} killed in the middle; then ${JSON.stringify(seen)}\n`);
+      process.stdout.write(
+        `\n# note ${command}: ${cuts} of ${moments} killed in the middle; then ${JSON.stringify(seen)}\n`,
+      );
       assert.ok(cuts > moments / 4, `${cuts} of ${moments} were still running when they were killed`);
     }),
   );
