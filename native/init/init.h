@@ -150,6 +150,7 @@ int op_user(const struct op *op);
 int op_named_user(const struct op *op);
 int op_join(const struct op *op);
 int op_fork(const struct op *op);
+int op_cgroup_fork(const struct op *op);
 int op_capabilities(const struct op *op);
 int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);

@@ -82,6 +82,8 @@ static int perform(const struct op *op) {
     return op_named_user(op);
   case OP_JOIN:
     return op_join(op);
+  case OP_CGROUP_FORK:
+    return op_cgroup_fork(op);
   case OP_FORK:
     return op_fork(op);
   case OP_CAPABILITIES:

@@ -215,7 +215,7 @@ function entries(o: ExecOptions, record: ContainerRecord): string[] {
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
     const place = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid)) : `${directory}${sub}`;
     if (sub !== undefined && native.access(place, 0) < 0) throw badCgroup(sub, `there is no cgroup ${place}`);
-    return `${place}/${v1 ? 'tasks' : 'cgroup.procs'}`;
+    return v1 ? `${place}/tasks` : `${place}/`;
   });
   for (const name of below.keys()) {
     if (name !== '' && !named.has(name)) throw badCgroup(name, 'the container has no v1 cgroup with this controller');

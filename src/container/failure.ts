@@ -55,6 +55,8 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   rlimit: 'ERR_LIMIT',
   noNewPrivileges: 'ERR_PRIVILEGE',
   initProcess: 'ERR_PROCESS',
+  cgroupDirectory: 'ERR_CGROUP',
+  cgroupFork: 'ERR_CGROUP',
   join: 'ERR_NAMESPACE',
   fork: 'ERR_NAMESPACE',
   namedUser: 'ERR_PRIVILEGE',

@@ -267,6 +267,9 @@ export class Launch {
         this.slots[Number(op.slot)] = view.getInt32(8, true);
         return undefined;
       }
+      case 'cgroupDirectory':
+        this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
+        return undefined;
       case 'initProcess': {
         const fd = openProcess(input.record);
         this.slots[Number(op.slot)] = this.ok(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');

@@ -46,7 +46,7 @@ export interface ExecTarget {
   readonly startTime: string;
   /** CLONE_NEW* of the namespaces that are not the runtime's own. */
   readonly namespaces: number;
-  /** The files by which a process enters the container's cgroups: `tasks` of v1, `cgroup.procs` of v2. */
+  /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
   readonly entries: readonly string[];
   readonly noNewKeyring: boolean;
 }
@@ -144,6 +144,8 @@ function number(flag: string, text: string): number {
   return value;
 }
 
+const isFile = ({ path }: { path: string }): boolean => !path.endsWith('/');
+
 const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
 
 /**
@@ -174,7 +176,7 @@ export function compileExec(
     version: 1,
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
-      ...entries.map((x): Op => ({ op: 'cgroupOpen', at, ...x })),
+      ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0, cgroup: '' },
@@ -183,7 +185,7 @@ export function compileExec(
       { op: 'procfs', at: '' },
       // The score is in a file of this process, that only root could write once it is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
-      ...entries.map((x): Op => ({ op: 'cgroupEnter', at, ...x })),
+      ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.

@@ -119,6 +119,12 @@ export const ops = table({
     doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
   },
 
+  cgroupDirectory: {
+    code: 91,
+    by: 'runtime',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'exec: open the directory of a v2 cgroup for runt-init, which finds it at slot',
+  },
   initProcess: {
     code: 90,
     by: 'runtime',
@@ -373,6 +379,12 @@ export const ops = table({
     by: 'init',
     fields: { target: 'str', setAttrs: 'int', clearAttrs: 'int', recursive: 'int' },
     doc: 'mount_setattr(2) on the mount at target (its top mount), for all mounts below it too when recursive; used for read-only after what had to be made inside',
+  },
+  cgroupFork: {
+    code: 88,
+    by: 'init',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'exec: clone into the v2 cgroup whose directory is at slot (by cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
   },
   join: {
     code: 85,

@@ -76,6 +76,8 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   supervise: 'prepare',
   session: 'identity',
   initProcess: 'prepare',
+  cgroupDirectory: 'limits',
+  cgroupFork: 'limits',
   join: 'namespaces',
   fork: 'namespaces',
   namedUser: 'identity',

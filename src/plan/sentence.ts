@@ -48,6 +48,10 @@ export function sentence(op: Op): string {
       return 'open a private procfs';
     case 'session':
       return 'start a new session';
+    case 'cgroupDirectory':
+      return `open the cgroup ${op.path}`;
+    case 'cgroupFork':
+      return `begin a process in the cgroup ${op.path}`;
     case 'initProcess':
       return `open the container's process ${op.pid}`;
     case 'join':

@@ -57,6 +57,10 @@ export function rows(op: Op): Row[] {
       return row('open', word(op.path));
     case 'cgroupEnter':
       return row('enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/'))));
+    case 'cgroupDirectory':
+      return row('open', word(op.path));
+    case 'cgroupFork':
+      return row('fork', '', `into the cgroup ${word(op.path)}`);
     case 'initProcess':
       return row('open process', String(op.pid), `verified by its start time ${op.startTime}`);
     case 'join':

@@ -67,6 +67,16 @@ test('cgroups before the joining, not dumpable before it, and the fork after it'
     assert.not.ok(names.includes(absent as 'wait'));
 });
 
+test('a v2 cgroup: the process is born in it, before anything is joined', () => {
+  const ops = plan(container(), request(), { entries: ['/sys/fs/cgroup/c/'] });
+  const names = ops.map((op) => op.op);
+  assert.ok(names.indexOf('cgroupDirectory') < names.indexOf('clone'));
+  assert.ok(
+    names.indexOf('cgroupFork') > names.indexOf('procfs') && names.indexOf('cgroupFork') < names.indexOf('join'),
+  );
+  assert.not.ok(names.includes('cgroupOpen') || names.includes('cgroupEnter'));
+});
+
 test('no pid namespace, no fork; a user namespace: root of it, and limits from outside', () => {
   assert.not.ok(plan(container(), request(), { namespaces: CLONE_NEWNS }).some((op) => op.op === 'fork'));
   const names = plan(container(), request(), { namespaces: CLONE_NEWUSER | CLONE_NEWPID }).map((op) => op.op);
