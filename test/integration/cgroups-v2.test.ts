@@ -88,6 +88,8 @@ test(
 test(
   'inside, /sys/fs/cgroup is the container’s own cgroup, read-only',
   onBed((bed) => {
+    // Without a cgroup namespace it is the host's whole tree, as under runc.
+    bed.config.linux.namespaces.push({ type: 'cgroup' });
     bed.config.linux.resources.pids = { limit: 33 };
     assert.is(
       bed.out(
