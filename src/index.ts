@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { compileBundle } from './container/compile-bundle.js';
 import { list } from './container/list.js';
+import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
 import { explainText } from './plan/explain.js';
@@ -47,9 +48,9 @@ export class Runtime {
   readonly root: string;
   readonly #rootless: 'true' | 'false' | 'auto';
 
-  /** @throws RuntError ERR_ROOT for an ordinary user without XDG_RUNTIME_DIR and without `root` */
+  /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
-    this.root = resolve(options.root ?? defaultRoot());
+    this.root = resolve(options.root ?? usualRoot());
     this.#rootless = options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false';
   }
 
@@ -89,12 +90,11 @@ export class Runtime {
   }
 }
 
-function defaultRoot(): string {
-  if (process.geteuid?.() === 0) return '/run/runt';
-  const { XDG_RUNTIME_DIR } = process.env;
-  if (XDG_RUNTIME_DIR) return join(XDG_RUNTIME_DIR, 'runt');
+function usualRoot(): string {
+  const root = defaultRoot();
+  if (root !== undefined) return root;
   throw new RuntError({
-    code: 'ERR_ROOT',
+    code: 'ERR_USAGE',
     message: 'no directory for the state of containers',
     hint: 'give the option root, or set XDG_RUNTIME_DIR',
   });
