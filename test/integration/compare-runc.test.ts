@@ -133,7 +133,7 @@ test(
     runcSpec(bed);
     // On cgroup v2 the config of `runc spec` has the cgroup namespace already.
     const has = (type: string) => bed.config.linux.namespaces.some((n) => n.type === type);
-    bed.config.linux.namespaces.push({ type: 'user' }, ...(has('cgroup') ? [] : [{ type: 'cgroup' }]));
+    bed.config.linux.namespaces.push({ type: 'user' }, ...(has('cgroup') ? [] : [{ type: 'cgroup' } as const]));
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
     bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
     compare(bed, 'userns');
