@@ -36,6 +36,7 @@ struct child {
   int sync;
   int raise;             /* make all capabilities ambient */
   const char *directory; /* for a hook, which leads a session of its own; else NULL */
+  pid_t parent;
   volatile int error;
 };
 
@@ -105,6 +106,11 @@ static int child_main(void *argument) {
        * only what others left open. */
       syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
       syscall(SYS_setsid);
+      /* A hook that outlived the runtime would act on a container that is gone, by a pid that may
+       * be somebody else's. Whoever was killed before this line sends no signal. */
+      syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+      if (syscall(SYS_getppid) != c->parent)
+        return 127;
       syscall(SYS_umask, 022);
       if (syscall(SYS_chdir, c->directory) < 0)
         syscall(SYS_chdir, "/");
@@ -231,7 +237,8 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
                     .path = path,
                     .argv = vectors,
                     .envp = vectors + argc + 1,
-                    .directory = directory};
+                    .directory = directory,
+                    .parent = getpid()};
   for (int n = 0; n < 3; n++) {
     int from = wanted[n];
     if (from < 0) {

@@ -176,7 +176,9 @@ const commands: Record<
   delete: { before: 'running', args: (id) => ['delete', '--force', id] },
 };
 
-const moments = Math.ceil(all / Object.keys(commands).length);
+/** Of each command with each variant. */
+const share = Math.ceil(all / Object.keys(commands).length / Object.keys(variants).length);
+const moments = share * Object.keys(variants).length;
 
 for (const [command, { before, args }] of Object.entries(commands)) {
   test(
@@ -210,7 +212,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
         }
         const whole = await duration(bed, first.line);
         await gone(bed, first.id, 'not killed');
-        for (let i = 0; i < moments / Object.keys(variants).length; i++) {
+        for (let i = 0; i < share; i++) {
           const { id, line } = next();
           const us = Math.random() * whole * 1.1;
           const when = `${line[0]} with ${name} killed after ${us.toFixed(0)} of ${whole} µs`;
@@ -232,6 +234,39 @@ for (const [command, { before, args }] of Object.entries(commands)) {
         `\n# note ${command}: ${cuts} of ${moments} killed in the middle; then ${JSON.stringify(seen)}\n`,
       );
       assert.ok(cuts > moments / 4, `${cuts} of ${moments} were still running when they were killed`);
+    }),
+  );
+}
+
+for (const point of ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart'] as const) {
+  test(
+    `runt is killed while a ${point} hook runs: the hook ends, with the container at the latest`,
+    onBed(async (bed) => {
+      const seconds = String(100_000 + Math.floor(Math.random() * 100_000));
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.config.hooks = { [point]: [{ path: '/bin/sleep', args: ['sleep', seconds] }] };
+      bed.write();
+      const late = point === 'startContainer' || point === 'poststart';
+      if (late) assert.is(bed.create().code, 0);
+      const hooks = (): string[] =>
+        readdirSync('/proc').filter((pid) => {
+          try {
+            return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `sleep\0${seconds}\0`;
+          } catch {
+            return false;
+          }
+        });
+      const call = bed.spawn(late ? ['start', bed.id] : ['create', '--bundle', bed.bundle, bed.id]);
+      await eventually('the hook runs', () => hooks().length === 1);
+      call.child.kill('SIGKILL');
+      await call.exit;
+      const inside = point === 'createContainer' || point === 'startContainer';
+      if (!inside) await eventually('the hook ends', () => hooks().length === 0);
+      const expected = { poststart: 'running', startContainer: 'created', createContainer: 'creating' };
+      const want = expected[point as keyof typeof expected] ?? 'stopped';
+      await eventually(`it is ${want}`, () => status(bed, bed.id).status === want);
+      await gone(bed, bed.id, point);
+      await eventually('the hook ends', () => hooks().length === 0);
     }),
   );
 }
