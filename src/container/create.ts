@@ -4,12 +4,14 @@ import { keptHooks } from '../plan/hooks.js';
 import { rootfsPath } from '../plan/root.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_EMPTY_PATH, AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
-import { Launch, type Stdio } from './launch.js';
+import { checkPreserved } from './descriptors.js';
+import { Launch } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { thisProcess } from './process.js';
+import type { Stdio } from './spawn.js';
 import { type ContainerRecord, checkId } from './store.js';
 import type { Terminal } from './terminal.js';
 
@@ -41,28 +43,10 @@ export interface CreateOptions {
 
 /** @throws RuntError; nothing of the container is left then */
 export async function create(o: CreateOptions): Promise<void> {
-  checkPreserved(o);
+  checkPreserved(o.preserveFds);
   const { launch, compiled } = await bringUp('create', o, true);
   await finish(o, launch, compiled);
   native.close(launch.pidfd);
-}
-
-/**
- * Refuses to preserve what is not there, before a descriptor of our own takes its number.
- * @throws RuntError ERR_DESCRIPTOR
- */
-export function checkPreserved(o: CreateOptions): void {
-  const scratch = new Uint8Array(64);
-  for (let fd = 3; fd < 3 + o.preserveFds; fd++) {
-    const r = native.stat(fd, '', AT_EMPTY_PATH, scratch);
-    if (r >= 0) continue;
-    throw new RuntError({
-      code: 'ERR_DESCRIPTOR',
-      message: `--preserve-fds ${o.preserveFds}: descriptor ${fd} is not open`,
-      errno: -r,
-      hint: 'it counts the descriptors from 3 on that the caller has opened for the container',
-    });
-  }
 }
 
 /** Compiles the bundle and performs the plan until the process waits for start. A command that `stays` serves the terminal. */

@@ -7,13 +7,15 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_EMPTY_PATH, AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
+import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
-import { Launch, type Stdio } from './launch.js';
+import { Launch } from './launch.js';
 import { OpFailed } from './op-failed.js';
 import { isAlive, openProcess, statusOf } from './process.js';
+import type { Stdio } from './spawn.js';
 import { type ContainerRecord, load } from './store.js';
 import type { Terminal } from './terminal.js';
 
@@ -269,17 +271,6 @@ function domainOf(directory: string, pid: number): string {
   const mountPoint = readCgroupFacts().unified?.mountPoint ?? '';
   const path = `${mountPoint}${line.slice(3)}`;
   return path.startsWith(`${directory}/`) ? path : directory;
-}
-
-/** @throws RuntError ERR_DESCRIPTOR for a descriptor that is to be preserved and is not open */
-function checkPreserved(count: number): void {
-  for (let fd = 3; fd < 3 + count; fd++) {
-    check(native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(64)), {
-      code: 'ERR_DESCRIPTOR',
-      message: `--preserve-fds ${count}: descriptor ${fd} is not open`,
-      hint: 'it counts the descriptors from 3 on that the caller has opened for the process',
-    });
-  }
 }
 
 /** The pid file comes last: engines know a failure by its absence. */

@@ -9,13 +9,15 @@ import { type Op, ops, type Plan } from '../plan/ops.js';
 import type { HookName, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { applyCgroupOp } from './cgroup.js';
 import { Reports, type Span, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
-import { type Failed, OpFailed } from './op-failed.js';
-import { endOf, openProcess, processStat } from './process.js';
+import { checkOp, OpFailed } from './op-failed.js';
+import { endOf, processStat } from './process.js';
+import { openSlot } from './slots.js';
+import { type Stdio, spawnInit } from './spawn.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
 import type { Supervisor } from './supervisor.js';
 import type { Terminal } from './terminal.js';
@@ -45,8 +47,6 @@ export interface LaunchInput {
   /** The container has a supervisor, and it is to be the parent. */
   readonly supervised?: boolean;
 }
-
-export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
 /** One launch in progress: what it has made so far. */
 export class Launch {
@@ -232,47 +232,29 @@ export class Launch {
         return undefined;
       case 'startSocket': {
         const slash = op.path.lastIndexOf('/');
-        const dir = this.ok(op, native.openAt(AT_FDCWD, op.path.slice(0, slash), 0, 0), 'open');
+        const dir = checkOp(op, native.openAt(AT_FDCWD, op.path.slice(0, slash), 0, 0), 'open');
         const fd = native.unixListen(dir, op.path.slice(slash + 1), 8);
         native.close(dir);
-        this.startSocket = this.ok(op, fd, 'bind');
+        this.startSocket = checkOp(op, fd, 'bind');
         return undefined;
       }
-      case 'openTree': {
-        const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0);
-        this.slots[Number(op.slot)] = this.ok(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
+      case 'openTree':
+      case 'cgroupOpen':
+      case 'cgroupDirectory':
+      case 'consoleConnect':
+      case 'initProcess':
+        this.slots[Number(op.slot)] = openSlot(op, input.record);
         return undefined;
-      }
       case 'seccompProgram':
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
         });
-      case 'cgroupOpen':
-        this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
-        return undefined;
-      case 'consoleConnect': {
-        // By its directory: an address has room for 107 bytes.
-        const slash = op.path.lastIndexOf('/');
-        const dir = this.ok(op, native.openAt(AT_FDCWD, op.path.slice(0, slash) || '/', O_PATH, 0), 'open', op.path);
-        const fd = native.unixConnect(dir, op.path.slice(slash + 1));
-        native.close(dir);
-        this.slots[Number(op.slot)] = this.ok(op, fd, 'connect', op.path);
-        return undefined;
-      }
       case 'consolePair': {
         const pair = new Uint8Array(16);
-        this.ok(op, native.socketPair(pair), 'socketpair');
+        checkOp(op, native.socketPair(pair), 'socketpair');
         const view = new DataView(pair.buffer);
         this.console = view.getInt32(0, true);
         this.slots[Number(op.slot)] = view.getInt32(8, true);
-        return undefined;
-      }
-      case 'cgroupDirectory':
-        this.slots[Number(op.slot)] = this.ok(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
-        return undefined;
-      case 'initProcess': {
-        const fd = openProcess(input.record);
-        this.slots[Number(op.slot)] = this.ok(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');
         return undefined;
       }
       case 'clone':
@@ -292,7 +274,7 @@ export class Launch {
       case 'prlimit': {
         const { resource, soft, hard } = op;
         const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
-        this.ok(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
+        checkOp(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
         return undefined;
       }
       case 'cgroupCreate':
@@ -303,7 +285,7 @@ export class Launch {
       case 'cgroupControllers':
       case 'cgroupDevices': {
         const failed = applyCgroupOp(op, this.cgroups);
-        if (failed) throw this.error(failed);
+        if (failed) throw new OpFailed(failed);
         return undefined;
       }
       default:
@@ -319,61 +301,34 @@ export class Launch {
   }
 
   private async clone(op: Extract<Op, { op: 'clone' }>): Promise<void> {
-    const { plan, trace } = this.input;
+    const { plan, trace, root, record, oomFile, stdio, exec, supervised, preserveFds } = this.input;
     const pair = new Uint8Array(16);
-    this.ok(op, native.socketPair(pair), 'socketpair');
+    checkOp(op, native.socketPair(pair), 'socketpair');
     const view = new DataView(pair.buffer);
     this.sync = view.getInt32(0, true);
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
-    // Where runt-init finds its descriptors: where they are, unless a supervisor puts them together.
-    let { startSocket } = this;
-    let slots: readonly number[] = this.slots;
-    const preserved = Array.from({ length: this.input.preserveFds }, (_, i) => 3 + i);
-    let spawn: (cgroup: number) => { pid: number; pidfd: number } | Promise<{ pid: number; pidfd: number }>;
-    if (this.supervisor || this.input.supervised) {
-      const { spawnSupervised } = await import('./supervisor.js');
-      const sync = 3 + preserved.length;
-      const own = [theirs, ...slots, ...(startSocket >= 0 ? [startSocket] : [])];
-      const fds = [
-        ...(this.input.stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
-        ...preserved.map((fd) => [fd, fd] as const),
-        ...own.map((fd, i) => [fd, sync + i] as const),
-      ];
-      slots = slots.map((_, i) => sync + 1 + i);
-      if (startSocket >= 0) startSocket = sync + 1 + slots.length;
-      const { oomFile, root, record } = this.input;
-      const kind = this.input.exec ? 'exec' : 'init';
-      const request = { flags: Number(op.flags), kind, oomFile, fds, sync } as const;
-      spawn = (cgroup) => spawnSupervised(`${root}/${record.id}`, { ...request, cgroup });
-    } else {
-      const own = startSocket >= 0 ? [...slots, startSocket] : slots;
-      const keep = new Uint8Array(new Int32Array([...preserved, ...own]).buffer);
-      spawn = (cgroup) => {
-        const pidfd = new Uint8Array(8);
-        const pid = native.spawnInit(BigInt(op.flags), theirs, keep, cgroup, pidfd);
-        return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
-      };
+    try {
+      const spawned = await spawnInit(op, {
+        sync: theirs,
+        startSocket: this.startSocket,
+        slots: this.slots,
+        preserveFds,
+        ...((this.supervisor || supervised) && {
+          supervisor: { stateDir: `${root}/${record.id}`, kind: exec ? 'exec' : 'init', oomFile, stdio },
+        }),
+      });
+      this.pid = spawned.pid;
+      this.pidfd = spawned.pidfd;
+      sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
+    } finally {
+      native.close(theirs);
     }
-    const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
-    let made = cgroup >= 0 ? await spawn(cgroup) : { pid: -E.EINVAL, pidfd: -1 };
-    if (cgroup >= 0) native.close(cgroup);
-    const born = made.pid >= 0;
-    // Without CLONE_INTO_CGROUP (before 5.7, or where the kernel refuses it for this cgroup) the error of a plain clone counts.
-    if (!born) made = await spawn(-1);
-    native.close(theirs);
-    this.pid = this.ok(op, made.pid, 'clone3');
-    this.pidfd = made.pidfd;
-    if (op.cgroup && !born) {
-      const procs = `${op.cgroup}/cgroup.procs`;
-      this.ok(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
-    }
-    sendFrame(this.sync, encodePlan(plan, { trace, startSocket, slots }));
   }
 
   private writeProc(op: Op, file: string, value: string): void {
     const path = `/proc/${this.pid}/${file}`;
-    this.ok(op, native.writeFile(AT_FDCWD, path, 0, 0, host.encode(value)), 'write');
+    checkOp(op, native.writeFile(AT_FDCWD, path, 0, 0, host.encode(value)), 'write');
   }
 
   /** Reads reports until the wanted one. */
@@ -396,8 +351,11 @@ export class Launch {
   /** The process that joined has ended; the one that it began is a child of ours as well. */
   private async succeeded(pid: number): Promise<void> {
     const joined = this.pidfd;
-    // It is ours to reap, so its number stays its own.
-    this.pidfd = this.ok({ op: 'fork', at: '' }, native.pidfdOpen(pid), 'pidfd_open');
+    const fd = native.pidfdOpen(pid);
+    // A supervisor may have reaped it: it has gone on as another process, of which the next report tells, or has died.
+    // Without one it is ours to reap, so its number stays its own.
+    if (fd === -E.ESRCH) return;
+    this.pidfd = checkOp({ op: 'fork', at: '' }, fd, 'pidfd_open');
     this.pid = pid;
     await readable(joined, endDeadline);
     endOf(joined);
@@ -406,7 +364,7 @@ export class Launch {
 
   private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
     const op = this.input.plan.ops[report.index] ?? ({ op: 'procfs', at: '' } as const);
-    return this.error({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
+    return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
   }
 
   private async died(): Promise<Error> {
@@ -418,7 +376,7 @@ export class Launch {
   /** A peer that is gone is no failure of the write: its report, or its end, says more. */
   private told(written: number, what: 'sync' | 'wait' | 'awaitHooks'): void {
     if (written < 0 && written !== -E.EPIPE && written !== -E.ECONNRESET) {
-      throw this.error({ op: { op: what, at: '' }, errno: -written, syscall: 'write', detail: '' });
+      throw new OpFailed({ op: { op: what, at: '' }, errno: -written, syscall: 'write', detail: '' });
     }
   }
 
@@ -435,14 +393,5 @@ export class Launch {
     record.status = 'created';
     delete record.creator;
     save(root, record);
-  }
-
-  private ok(op: Op, result: number, syscall: string, detail = ''): number {
-    if (result < 0) throw this.error({ op, errno: -result, syscall, detail });
-    return result;
-  }
-
-  private error(failed: Failed): OpFailed {
-    return new OpFailed(failed);
   }
 }

@@ -15,3 +15,9 @@ export class OpFailed extends Error {
     this.name = 'OpFailed';
   }
 }
+
+/** The result of a native call that an operation made. @throws OpFailed when it is -errno */
+export function checkOp(op: Op, result: number, syscall: string, detail = ''): number {
+  if (result < 0) throw new OpFailed({ op, errno: -result, syscall, detail });
+  return result;
+}

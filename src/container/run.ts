@@ -1,7 +1,8 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
-import { bringUp, type CreateOptions, checkPreserved, explained, finish } from './create.js';
+import { bringUp, type CreateOptions, explained, finish } from './create.js';
+import { checkPreserved } from './descriptors.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import { removeStateDir } from './store.js';
@@ -17,7 +18,7 @@ const SIGKILL = 9;
 
 /** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached */
 export async function run(o: RunOptions): Promise<number> {
-  checkPreserved(o);
+  checkPreserved(o.preserveFds);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);

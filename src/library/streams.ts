@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import type { Stdio } from '../container/launch.js';
+import type { Stdio } from '../container/spawn.js';
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
 

@@ -1,0 +1,39 @@
+/** Slots: descriptors that the runtime opens, because only it can, and that runt-init finds by their number in the plan. */
+import type { Op } from '../plan/ops.js';
+import { E } from '../sys/errno.js';
+import { native } from '../sys/host.js';
+import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
+import { checkOp } from './op-failed.js';
+import { openProcess } from './process.js';
+import type { ContainerRecord } from './store.js';
+
+export type SlotOp = Extract<
+  Op,
+  { op: 'openTree' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' }
+>;
+
+/** Opens what one operation puts into a slot. @throws OpFailed */
+export function openSlot(op: SlotOp, record: ContainerRecord): number {
+  switch (op.op) {
+    case 'openTree': {
+      const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0);
+      return checkOp(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
+    }
+    case 'cgroupOpen':
+      return checkOp(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
+    case 'cgroupDirectory':
+      return checkOp(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
+    case 'consoleConnect': {
+      // By its directory: an address has room for 107 bytes.
+      const slash = op.path.lastIndexOf('/');
+      const dir = checkOp(op, native.openAt(AT_FDCWD, op.path.slice(0, slash) || '/', O_PATH, 0), 'open', op.path);
+      const fd = native.unixConnect(dir, op.path.slice(slash + 1));
+      native.close(dir);
+      return checkOp(op, fd, 'connect', op.path);
+    }
+    case 'initProcess': {
+      const fd = openProcess(record);
+      return checkOp(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');
+    }
+  }
+}

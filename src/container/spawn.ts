@@ -1,0 +1,98 @@
+/** runt-init as a child: of this process, or of the container's supervisor. */
+import type { Op } from '../plan/ops.js';
+import { E } from '../sys/errno.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, O_PATH } from '../sys/linux.js';
+import { checkOp } from './op-failed.js';
+
+/** Descriptors of a caller that become 0, 1 and 2 of the process. */
+export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
+
+export interface SpawnInput {
+  /** runt-init's end of the sync socket. */
+  readonly sync: number;
+  /** Listening start socket, -1 for none. */
+  readonly startSocket: number;
+  readonly slots: readonly number[];
+  /** Descriptors from 3 on that the process keeps. */
+  readonly preserveFds: number;
+  /** The supervisor that starts it; this process does when absent. */
+  readonly supervisor?: {
+    readonly stateDir: string;
+    readonly kind: 'init' | 'exec';
+    /** Where the kernel counts what it killed for memory; empty for nowhere. */
+    readonly oomFile: string;
+    /** Those of this process when absent. */
+    readonly stdio: Stdio | undefined;
+  };
+}
+
+export interface Spawned {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** The start socket's number in runt-init, -1 for none. */
+  readonly startSocket: number;
+  /** The numbers of the slots in runt-init. */
+  readonly slots: readonly number[];
+}
+
+type Child = { pid: number; pidfd: number };
+
+/**
+ * Starts runt-init in the namespaces and, where the kernel lets it, in the v2 cgroup of a clone operation.
+ * @throws OpFailed, RuntError ERR_SUPERVISOR
+ */
+export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
+  const { startSocket, slots, sync, supervisor } = input;
+  const preserved = Array.from({ length: input.preserveFds }, (_, i) => 3 + i);
+  const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
+  if (!supervisor) {
+    const keep = new Uint8Array(new Int32Array([...preserved, ...shared]).buffer);
+    const child = await inCgroup(op, (cgroup) => {
+      const pidfd = new Uint8Array(8);
+      const pid = native.spawnInit(BigInt(op.flags), sync, keep, cgroup, pidfd);
+      return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
+    });
+    return { ...child, startSocket, slots };
+  }
+  // The supervisor puts them side by side, behind what the process keeps.
+  const { spawnSupervised } = await import('./supervisor.js');
+  const first = 3 + preserved.length;
+  const fds = [
+    ...(supervisor.stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
+    ...preserved.map((fd) => [fd, fd] as const),
+    ...[sync, ...shared].map((fd, i) => [fd, first + i] as const),
+  ];
+  const { stateDir, kind, oomFile } = supervisor;
+  const request = { flags: Number(op.flags), kind, oomFile, fds, sync: first };
+  const child = await inCgroup(op, (cgroup) => spawnSupervised(stateDir, { ...request, cgroup }));
+  return {
+    ...child,
+    slots: slots.map((_, i) => first + 1 + i),
+    startSocket: startSocket >= 0 ? first + 1 + slots.length : -1,
+  };
+}
+
+/** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
+async function inCgroup(
+  op: Extract<Op, { op: 'clone' }>,
+  spawn: (cgroup: number) => Child | Promise<Child>,
+): Promise<Child> {
+  const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
+  let child: Child = cgroup >= 0 ? await spawn(cgroup) : { pid: -E.EINVAL, pidfd: -1 };
+  if (cgroup >= 0) native.close(cgroup);
+  if (child.pid >= 0) return child;
+  // The error of a plain clone is the one that counts.
+  child = await spawn(-1);
+  checkOp(op, child.pid, 'clone3');
+  if (op.cgroup) {
+    const procs = `${op.cgroup}/cgroup.procs`;
+    const r = native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(child.pid)));
+    if (r < 0) {
+      native.pidfdSignal(child.pidfd, 9);
+      native.close(child.pidfd);
+    }
+    checkOp(op, r, 'write', procs);
+  }
+  return child;
+}
