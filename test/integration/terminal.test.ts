@@ -450,7 +450,9 @@ compared(
     const command = ['runc', '--root', join(bed.dir, 'runc'), 'run', '--bundle', bed.bundle, `${bed.id}-runc`];
     const theirs = await shown(onTerminal(command, bed.dir));
     assert.match(ours, /speed .*rows 33; columns 101/);
-    assert.is(ours, theirs);
+    // stty breaks its lines by the width that it sees when it begins, which runc sets a moment later.
+    const words = (text: string) => text.trim().split(/\s+/);
+    assert.equal(words(ours), words(theirs));
   }),
 );
 
