@@ -11,6 +11,29 @@ int op_host_propagation(const struct op *op) {
              : 0;
 }
 
+/* Makes the mount that holds path private, as runc does: what the config binds from beside the root
+ * file system is then private too. */
+static int isolate(const char *path) {
+  char mount_point[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof mount_point) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(mount_point, path, length + 1);
+  while (mount(NULL, mount_point, NULL, MS_PRIVATE, NULL)) {
+    /* EINVAL: not a mount point; the one above is tried. */
+    if (errno != EINVAL || length <= 1)
+      return -1;
+    while (length > 1 && mount_point[length - 1] != '/')
+      length--;
+    while (length > 1 && mount_point[length - 1] == '/')
+      length--;
+    mount_point[length] = 0;
+  }
+  return 0;
+}
+
 /* The root file system is cloned and attached over `/`, where this process, whose root is the
  * directory below, does not see it: so it needs no path that the container's root could reach, and
  * its parent mount is one whose propagation we may make private (pivot_root(2) demands that, and it
@@ -28,17 +51,17 @@ int op_rootfs(const struct op *op) {
     return fail("open_tree", path);
   if (slot >= 0)
     init.slots[slot] = -1;
-  if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
-    return fail("mount", "/");
+  if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) || (slot < 0 && isolate(path)))
+    return fail("mount", path);
   /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
    * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
-   * would reach the host. One that is cloned here is a slave by hostPropagation. */
+   * would reach the host. One that is cloned here is what hostPropagation made of it. */
   struct mount_attributes slave = {.propagation = MS_SLAVE};
   int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave);
   if (enslave && errno != ENOSYS)
     return fail("mount_setattr", path);
   struct mount_attributes private = {.propagation = MS_PRIVATE};
-  int late = op->v[ROOTFS_PRIVATE].num && sys_mount_setattr(tree, 0, &private);
+  int late = sys_mount_setattr(tree, 0, &private);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
   int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

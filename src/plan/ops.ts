@@ -182,8 +182,8 @@ export const ops = table({
   rootfs: {
     code: 39,
     by: 'init',
-    fields: { path: 'str', slot: 'int', private: 'int' },
-    doc: 'make a mount of the rootfs (from slot when ≥ 0), private 1: no peer of the mount it comes from (pivot_root(2) refuses a shared root), and take it as the root that paths are resolved in',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'make a private mount of the rootfs (from slot when ≥ 0; pivot_root(2) refuses a shared one), make the mount that held it private, and take it as the root that paths are resolved in',
   },
   mountFs: {
     code: 40,

@@ -35,13 +35,7 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op
   const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
   return [
     { op: 'hostPropagation', at, flags: inherited | MS_REC },
-    {
-      op: 'rootfs',
-      at: '/root/path',
-      path: rootfsPath(spec, options.bundle),
-      slot,
-      private: wanted & MS_SHARED ? 1 : 0,
-    },
+    { op: 'rootfs', at: '/root/path', path: rootfsPath(spec, options.bundle), slot },
   ];
 }
 

@@ -106,7 +106,7 @@ export function rows(op: Op): Row[] {
     case 'hostPropagation':
       return row('propagation', 'inherited mounts', propagation(op.flags));
     case 'rootfs':
-      return row('root', word(op.path), list([op.private ? 'private' : '', slot(op.slot)]));
+      return row('root', word(op.path), slot(op.slot));
     case 'mountFs': {
       const options = op.options.length > 0 ? `(${op.options.map(word).join(',')})` : '';
       const source = op.source === '' || op.source === op.fstype ? '' : `from ${word(op.source)}`;

@@ -132,7 +132,7 @@ export const intoRoot = (rootfs: string): Op[] => [
   { op: 'keepFds', at: '', count: 0 },
   { op: 'procfs', at: '' },
   { op: 'hostPropagation', at: '', flags: (1 << 18) | (1 << 14) },
-  { op: 'rootfs', at: '', path: rootfs, slot: -1, private: 0 },
+  { op: 'rootfs', at: '', path: rootfs, slot: -1 },
 ];
 
 /** What ends a plan: into the root, and a shell script there. */

@@ -46,7 +46,7 @@ test('a plan is printed by phases with aligned columns, each line with its numbe
     { op: 'stateDir', at: '', path: '/run/runt/web' },
     { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
     { op: 'keepFds', at: '', count: 0 },
-    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1, private: 0 },
+    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1 },
     mount,
     { op: 'pivotRoot', at: '/root/path' },
     { op: 'exec', at: '/process/args', args: ['sh', '-c', 'echo hi'], env: ['PATH=/bin', 'SECRET=x'], homeOf: -1 },

@@ -6,7 +6,7 @@ import type { Seccomp, Spec } from '../../src/spec/types.js';
 
 const spec = (seccomp: Seccomp | undefined, noNewPrivileges: boolean): Spec => ({
   ociVersion: '1.0.2',
-  process: { cwd: '/', args: ['/true'], noNewPrivileges },
+  process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['/true'], noNewPrivileges },
   linux: { ...(seccomp && { seccomp }) },
 });
 
