@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../src/plan/compile.js';
 import { encodePlan } from '../../src/plan/encode.js';
+import { compileExec, execProcess } from '../../src/plan/exec.js';
 import { type Op, ops } from '../../src/plan/ops.js';
 import type { Native } from '../../src/sys/abi.js';
 import { setHost } from '../../src/sys/host.js';
@@ -47,6 +48,18 @@ const configs: Record<string, Config> = {
     c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 1, gid: 2 }];
     c.linux.namespaces.push({ type: 'cgroup' });
   }),
+  confined: config((c) => {
+    const hook = [{ path: '/bin/hook', args: ['hook', 'ä'], env: ['A=b'], timeout: 3 }];
+    c.hooks = { createRuntime: hook, createContainer: hook, startContainer: hook };
+    c.process.terminal = true;
+    c.process.consoleSize = { width: 80, height: 25 };
+    c.linux.seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['mkdir', 'chmod'], action: 'SCMP_ACT_NOTIFY' }],
+      listenerPath: '/run/agent.sock',
+      listenerMetadata: 'x',
+    };
+  }),
 };
 
 const put = (kind: string, name: string, bytes: Uint8Array | string) => {
@@ -71,6 +84,21 @@ for (const [name, spec] of Object.entries(configs)) {
     for (const op of plan.ops) if (ops[op.op].by === 'init' && !seen.has(op.op)) seen.set(op.op, op);
   }
   put('json', name, JSON.stringify(spec, null, name === 'default' ? 2 : 0));
+}
+const target = { pid: 7, startTime: '8', namespaces: 0x6c020000, noNewKeyring: false };
+const request = {
+  args: ['sh'],
+  env: ['A=b'],
+  additionalGids: ['5'],
+  capabilities: [],
+  terminal: true,
+  user: 'web:www',
+};
+for (const [host, entries] of Object.entries({ v1: ['/cg/pids/x/tasks'], v2: ['/cg/x/'] })) {
+  const spec = configs.default as Config;
+  const plan = compileExec(spec, execProcess(spec, request), { ...target, entries }, hostFacts(), compileOptions());
+  put('plan', `exec-${host}`, encodePlan(plan, options));
+  for (const op of plan.ops) if (ops[op.op].by === 'init' && !seen.has(op.op)) seen.set(op.op, op);
 }
 for (const op of seen.values()) {
   const plan = { version: 1 as const, ops: [op] };
