@@ -8,6 +8,7 @@ import { which } from './needs.js';
 import { runtPath } from './place.js';
 
 const test = needing('hooks', 'root');
+const compiled = needing('hooks on other kernels', 'root', 'cc');
 const points = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
 type Point = (typeof points)[number];
 
@@ -483,7 +484,7 @@ test(
   }),
 );
 
-test(
+compiled(
   'on a kernel without close_range a hook in the container still gets no descriptor of the process',
   onBed((bed) => {
     const scene = new Scene(bed);
@@ -579,3 +580,4 @@ const runc = which('runc');
 );
 
 test.run();
+compiled.run();
