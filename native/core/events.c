@@ -82,7 +82,7 @@ int32_t runt_forward(void) {
   pthread_attr_t small;
   sigset_t all, old;
   pthread_attr_init(&small);
-  pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN + 16384);
+  pthread_attr_setstacksize(&small, (size_t)PTHREAD_STACK_MIN + 16384);
   pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
   /* Signals are for Node's threads. SIGPIPE is blocked too: a write to a pipe that is gone gives
    * EPIPE. */

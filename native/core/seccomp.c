@@ -145,7 +145,7 @@ static int add_rule(struct profile *p, const char *line) {
   struct scmp_arg_cmp args[ARGS_MAX];
   unsigned count = 0, seen = 0, twice = 0;
   struct word w;
-  while (w = next(&line), w.length && !is(w, ":")) {
+  for (w = next(&line); w.length && !is(w, ":"); w = next(&line)) {
     uint64_t index, a, b;
     int op;
     if (count == ARGS_MAX)

@@ -96,13 +96,14 @@ char **string_vector(const struct value *list, char *extra);
 /* Whether a filter was loaded, or is to be loaded right before the exec. */
 int filter_loaded(void);
 int filter_pending(void);
-/* Reports the exec, loads the filter; with an agent, waits until that has the listener. 0, or -1 after
- * fail(). */
+/* Reports the exec, loads the filter; with an agent, waits until that has the listener. 0, or -1
+ * after fail(). */
 int apply_late_filter(void);
 /* In a hook's process: loads on it the filter that waits for the exec, without a listener, as no
  * agent attends a hook. 0, or -1 with errno. */
 int apply_filter_to_hook(void);
-/* Ends the process with a report in the page that the runtime shares; returns when there is none. */
+/* Ends the process with a report in the page that the runtime shares; returns when there is none.
+ */
 void leave_words(const char *frame, size_t length);
 /* Reports go to somebody else from now on. */
 void forget_words(void);
