@@ -45,9 +45,16 @@ fmt: deps
 	@$(node) node_modules/@biomejs/biome/bin/biome check --write .
 	@clang-format -i $$(git ls-files -co --exclude-standard 'native/*.c' 'native/*.h' 'hack/*.c' 'hack/*.h')
 
-# The command alone: one static file.
+# The command, one static file, and the npm package with librunt.so and its one dependency.
+library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt
 install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
+	rm -rf $(library)
+	install -d $(library)/dist $(library)/node_modules/@koromix
+	cp -r dist/cli.js dist/index.js dist/librunt.so dist/chunks dist/types $(library)/dist
+	cp package.json README.md CHANGELOG.md LICENSE $(library)
+	cp -r node_modules/koffi $(library)/node_modules
+	cp -r node_modules/@koromix/koffi-linux-* $(library)/node_modules/@koromix
 
 # The npm package and the binary's archive.
 dist: build
