@@ -371,10 +371,11 @@ test(
       bed.id,
       'sh',
       '-c',
-      'trap "exit 9" USR1; while :; do sleep 0.05; done',
+      'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done',
     ]);
     const pid = await eventually('the pid file', () => existsSync(file) && readFileSync(file, 'utf8'));
     assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), new RegExp(`^PPid:\t${running.child.pid}$`, 'm'));
+    await eventually('the trap', () => running.stdout() === 'ready\n');
     running.child.kill('SIGUSR1');
     assert.is((await running.exit).code, 9);
   }),
