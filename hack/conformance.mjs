@@ -64,9 +64,7 @@ for (const name of ['tests', 'vm']) {
     lines.push('', `Skipped ${name === 'vm' ? 'on cgroup v2' : 'here'}:`, '', '```', skipped.trimEnd(), '```');
 }
 
-const kills = [
-  ...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm),
-];
+const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 if (kills.length > 0) {
   lines.push('', '## Killed at random moments', '', '| command | moments | still ran | left |', '|---|---|---|---|');
   for (const [line, command, cuts, all] of kills) {
