@@ -42,7 +42,7 @@ static const char *pass(const char *s, const char *end) {
 static void planted(const struct op *op, const char *end) {
   static volatile char sink;
   if (op->shape->code == OP_MASK && op->v[MASK_PATH].str[0] != '/')
-    sink = *(end + op->v[MASK_PATH].str[0]);
+    sink = *end;
   (void)sink;
 }
 #endif
