@@ -9,6 +9,7 @@ import { runtPath } from './place.js';
 
 const test = needing('hooks', 'root');
 const compiled = needing('hooks on other kernels', 'root', 'cc');
+const compared = needing('hooks beside runc', 'root', 'runc');
 const points = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
 type Point = (typeof points)[number];
 
@@ -534,8 +535,7 @@ test(
   }),
 );
 
-const runc = which('runc');
-(runc ? test : test.skip)(
+compared(
   'runc gives the same: state but its own version, environment, directory, order up to poststart',
   onBed((bed) => {
     const scene = new Scene(bed);
@@ -571,7 +571,7 @@ const runc = which('runc');
       }
       return found;
     };
-    const [ours, theirs] = [seen(undefined), seen(runc)];
+    const [ours, theirs] = [seen(undefined), seen(which('runc'))];
     assert.equal(Object.keys(ours), [...points]);
     // runc 1.1 runs poststart in create, with the status "created"; later versions, and the spec, after the start.
     assert.equal(ours.poststart?.[0]?.replace('"running"', '"created"'), theirs.poststart?.[0]);
@@ -581,3 +581,4 @@ const runc = which('runc');
 
 test.run();
 compiled.run();
+compared.run();
