@@ -58,8 +58,6 @@ export class Launch {
   private reports = new Reports(-1);
   private startSocket = -1;
   private stateDir = false;
-  /** The record says that the container is created. */
-  private saved = false;
   /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
   private hooksBegun = false;
   private supervisor: Supervisor | undefined;
@@ -81,7 +79,7 @@ export class Launch {
       if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
       await this.await('created');
       await this.runtimeOps(first, plan.ops.length);
-      if (!this.input.exec && !this.saved) this.saveCreated();
+      if (!this.input.exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
       this.closeShared();
@@ -323,9 +321,6 @@ export class Launch {
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
-      // `run` needs no word of runt-init for its record: whether the process is executed is read from the process itself. So
-      // it is written while runt-init works. Hooks are told of a container that is being created.
-      if (!exec && this.startSocket < 0 && !this.input.spec.hooks) this.saveCreated();
     } finally {
       native.close(theirs);
     }
@@ -395,7 +390,6 @@ export class Launch {
     const { record, root } = this.input;
     this.notePid();
     this.hooksBegun = true;
-    this.saved = true;
     record.status = 'created';
     delete record.creator;
     save(root, record);
