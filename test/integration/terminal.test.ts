@@ -445,12 +445,12 @@ compared(
   'mode, names, owners and sizes are those of runc',
   onBed(async (bed) => {
     const look =
-      'stty -a; tty; stat -c "%n %u %g %a %t:%T" /dev/console /dev/pts/0 /dev/pts/ptmx /dev/tty; readlink /proc/self/fd/0';
+      'until stty size 2>/dev/null | grep -q "33 101"; do sleep 0.02; done; stty -a; tty; stat -c "%n %u %g %a %t:%T" /dev/console /dev/pts/0 /dev/pts/ptmx /dev/tty; readlink /proc/self/fd/0';
     const ours = await shown(script(bed, look));
     const command = ['runc', '--root', join(bed.dir, 'runc'), 'run', '--bundle', bed.bundle, `${bed.id}-runc`];
     const theirs = await shown(onTerminal(command, bed.dir));
     assert.match(ours, /speed .*rows 33; columns 101/);
-    // stty breaks its lines by the width that it sees when it begins, which runc sets a moment later.
+    // runc sets the size a moment after the start, and stty breaks its lines by the width that it sees when it begins.
     const words = (text: string) => text.trim().split(/\s+/);
     assert.equal(words(ours), words(theirs));
   }),
