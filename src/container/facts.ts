@@ -15,14 +15,11 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
   const euid = Number(ids.getBigInt64(8, true));
   const egid = Number(ids.getBigInt64(24, true));
   const isRootless = rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
-  const caps = new Uint8Array(24);
-  native.capabilities(caps);
   return {
     cgroup: readCgroupFacts(),
     euid,
     egid,
     rootless: isRootless,
-    capabilities: new DataView(caps.buffer).getBigUint64(0, true),
     lastCapability: lastCapability(),
     cgroupWritable,
     kcore: native.access('/proc/kcore', F_OK) === 0,

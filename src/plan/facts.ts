@@ -7,8 +7,6 @@ export interface HostFacts {
   readonly egid: number;
   /** No root on the host: started by an ordinary user, or inside a user namespace (`--rootless`). */
   readonly rootless: boolean;
-  /** Effective capabilities of the runtime, one bit each. */
-  readonly capabilities: bigint;
   /** Highest capability number of the kernel. */
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; asked only when rootless. */
