@@ -17,7 +17,7 @@ function sleeper(bed: Bed): void {
 
 test(
   'create, state, start, state, kill, state, delete',
-  onBed((bed) => {
+  onBed(async (bed) => {
     bed.config.annotations = { 'org.example.key': 'ü', __proto__x: 'y' };
     bed.config.process.args = ['/bin/sh', '-c', 'echo ran; exec sleep 1000'];
     const pidFile = join(bed.dir, 'pid');
@@ -36,9 +36,9 @@ test(
     assert.is(bed.stdout(), '');
     ok(bed.start());
     assert.is(bed.until('running').pid, Number(pid));
+    await eventually('its word', () => bed.stdout() === 'ran\n');
     ok(bed.kill('KILL'));
     assert.is(bed.until('stopped').pid, 0);
-    assert.is(bed.stdout(), 'ran\n');
     ok(bed.delete());
     const gone = bed.runt(['state', bed.id]);
     assert.is(gone.code, 1);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed, type Result } from './bed.js';
+import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import type { Config } from './config.js';
 import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
@@ -12,10 +12,12 @@ const test = needing('user-namespace', 'root');
 
 test(
   'root inside is the mapped id outside',
-  onBed((bed) => {
+  onBed(async (bed) => {
     withUserNamespace(bed.config);
-    const pid = bed.started(['/bin/sh', '-c', 'id -u; cat /proc/self/uid_map; exec sleep 1000']);
-    assert.equal(bed.stdout().trim().split(/\s+/), ['0', '0', '100000', '65536']);
+    const pid = bed.started(['/bin/sh', '-c', 'id -u; cat /proc/self/uid_map; echo .; exec sleep 1000']);
+    // `start` ends when the shell begins.
+    await eventually('all that it prints', () => bed.stdout().endsWith('.\n'));
+    assert.equal(bed.stdout().trim().split(/\s+/), ['0', '0', '100000', '65536', '.']);
     assert.is(statSync(`/proc/${pid}`).uid, 100000);
     assert.match(readFileSync(`/proc/${pid}/gid_map`, 'utf8'), /^\s+0\s+100000\s+65536$/m);
     bed.delete('--force');
