@@ -3,6 +3,7 @@ import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
 import type { HostFacts } from '../plan/facts.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CAP_LAST, F_OK, X_OK } from '../sys/linux.js';
+import { inUserNamespace } from './user-namespace.js';
 
 /** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
 const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
@@ -32,12 +33,6 @@ const helper = (name: string): string => {
   const directory = helperDirectories.find((d) => native.access(`${d}/${name}`, X_OK) === 0);
   return directory ? `${directory}/${name}` : '';
 };
-
-/** The first user namespace maps all of the 2^32-1 ids to themselves (user_namespaces(7)). */
-function inUserNamespace(): boolean {
-  const text = small('/proc/self/uid_map').trim().split(/ +/);
-  return text.length === 3 && !(text[0] === '0' && text[1] === '0' && text[2] === '4294967295');
-}
 
 function lastCapability(): number {
   const text = small('/proc/sys/kernel/cap_last_cap').trim();

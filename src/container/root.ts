@@ -1,6 +1,6 @@
 /** Where the state of all containers is when nobody says. */
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { inUserNamespace } from './user-namespace.js';
 
 /**
  * `/run/runt` for root, `$XDG_RUNTIME_DIR/runt` for another user and for one who is root only in his own user namespace
@@ -13,13 +13,4 @@ export function defaultRoot(): string | undefined {
   const runtimeDir = host.env.XDG_RUNTIME_DIR;
   if (runtimeDir && (ordinary || (host.env.USER !== 'root' && inUserNamespace()))) return `${runtimeDir}/runt`;
   return ordinary ? undefined : '/run/runt';
-}
-
-/** The initial user namespace maps all ids to themselves (user_namespaces(7)). */
-function inUserNamespace(): boolean {
-  const data = new Uint8Array(4096);
-  const length = native.readFile(AT_FDCWD, '/proc/self/uid_map', data);
-  if (length < 0) return false;
-  const words = host.decode(data, length).split('\n')[0]!.split(' ');
-  return words.filter((w) => w !== '').join(' ') !== '0 0 4294967295';
 }

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { absolute } from '../../src/cli/path.js';
 import { rootDirectory } from '../../src/cli/root.js';
+import { inUserNamespace } from '../../src/container/user-namespace.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { fakeHost, fill } from './fake-host.js';
 
@@ -18,7 +19,8 @@ function root(euid: number, env: Record<string, string>, uidMap = initialMap): s
       },
       readFile: (_, path, data) => {
         assert.is(path, '/proc/self/uid_map');
-        return fill(data, uidMap);
+        // What does not fit is EOVERFLOW, as from native/core/files.c.
+        return uidMap.length > data.length ? -75 : fill(data, uidMap);
       },
     },
     env,
@@ -46,6 +48,17 @@ test('root of his own user namespace is an ordinary user, unless he says that he
   const map = '         0       1000          1\n';
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000' }, map), '/run/user/1000/runt');
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000', USER: 'root' }, map), '/run/runt');
+});
+
+test('a user namespace whose map has several lines, or none yet, is one', () => {
+  const [full, own] = ['         0          0 4294967295\n', '         0          0       1000\n'];
+  const lines = Array.from({ length: 340 }, (_, i) => `${String(i).padStart(10)} ${100000 + i}          1\n`).join('');
+  for (const map of [own, own.repeat(2), lines, '', '         0          0 42949672950\n']) {
+    assert.is(root(0, { XDG_RUNTIME_DIR: '/x' }, map), '/x/runt', JSON.stringify(map.slice(0, 40)));
+    assert.ok(inUserNamespace());
+  }
+  assert.is(root(0, { XDG_RUNTIME_DIR: '/x' }, full), '/run/runt');
+  assert.not.ok(inUserNamespace());
 });
 
 test('--root is made absolute by the letter', () => {
