@@ -35,7 +35,7 @@ function commit() {
 }
 /** What the sources read as constants. */
 export const define = { __RUNT_VERSION__: JSON.stringify(version), __RUNT_COMMIT__: JSON.stringify(commit()) };
-const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
+export const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 
 function run(command, ...args) {
   if (process.env.V) console.error(command, args.join(' '));
@@ -76,7 +76,7 @@ function link(cc, output, inputs, flags) {
 }
 
 /** Flags for musl-gcc: Debian's does not see the kernel's headers; links to these only, so that none of glibc's come with them. */
-function musl() {
+export function musl() {
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   mkdirSync('build/kernel', { recursive: true });
   for (const [name, from] of [

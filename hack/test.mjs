@@ -46,6 +46,7 @@ if (!bundled) mkdirSync(out, { recursive: true });
 if (!bundled && !toBundle) process.on('exit', () => rmSync(out, { recursive: true, force: true }));
 const esbuild = bundled ? undefined : await import('esbuild');
 const { define } = bundled ? {} : await import('./build.mjs');
+if (!bundled) (await import('./test-c.mjs')).testPrograms();
 
 /** Bundles one file; the reason when it cannot be. */
 async function bundle(path) {

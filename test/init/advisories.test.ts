@@ -23,7 +23,7 @@ import { withUserNamespace } from '../integration/config.js';
 import { runtPath } from '../integration/place.js';
 import { andRun, errorOf, intoRoot, onGround, perform } from './perform.js';
 
-const test = needing('advisories', 'root', 'cc');
+const test = needing('advisories', 'root', 'programs');
 const [EPERM, EINVAL] = [1, 22];
 
 /** `run` with descriptors from 3 on that the caller leaks. */

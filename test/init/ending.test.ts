@@ -9,7 +9,7 @@ import { leftovers, processesOf } from '../integration/leftovers.js';
 import { runtPath } from '../integration/place.js';
 import { andRun, errorOf, filtered, intoRoot, onGround, perform } from './perform.js';
 
-const test = needing('ending', 'root', 'cc');
+const test = needing('ending', 'root', 'programs');
 const mark: Op = { op: 'mkdir', at: '', path: '/mark', mode: 0o755 };
 
 /** System calls that only runt-init makes, from the first operation to the last. */

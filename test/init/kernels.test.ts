@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { filtered } from './perform.js';
 
-const test = needing('kernels', 'root', 'cc');
+const test = needing('kernels', 'root', 'programs');
 
 /** What of the container must not depend on the kernel's age: each line of mountinfo without its numbers, the rest. */
 const script =

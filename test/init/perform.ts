@@ -1,13 +1,13 @@
 /** Hand-made plans, performed by runt-init itself: for what no config says, and for kernels that lack something. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePlan } from '../../src/plan/encode.js';
 import type { Op } from '../../src/plan/ops.js';
 import type { Native } from '../../src/sys/abi.js';
 import { setHost } from '../../src/sys/host.js';
-import { runtPath, top } from '../integration/place.js';
+import { programs, runtPath, top } from '../integration/place.js';
 
 setHost({
   name: 'node',
@@ -53,20 +53,8 @@ export const frame = (body: Uint8Array): Uint8Array => {
 export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
   encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
 
-const made = new Map<string, string>();
-
-/** Builds test/init/NAME.c once; the program's path. */
-export function program(name: 'filter' | 'exchange'): string {
-  const known = made.get(name);
-  if (known) return known;
-  const dir = join(top, 'build', 'test-init');
-  mkdirSync(dir, { recursive: true });
-  const path = join(dir, `${name}-${process.pid}`);
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path, join(top, 'test', 'init', `${name}.c`)]);
-  process.on('exit', () => rmSync(path, { force: true }));
-  made.set(name, path);
-  return path;
-}
+/** The program of test/init/NAME.c; its users need `programs`. */
+export const program = (name: 'filter' | 'exchange'): string => join(programs, name);
 
 /** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { filtered, program } from './perform.js';
 
-const test = needing('race', 'root', 'cc');
+const test = needing('race', 'root', 'programs');
 const DURATION = 2500;
 
 /** Exchanges `dir/name`, a directory, with a symlink to `host`, in a process of its own that counts its turns. */

@@ -15,7 +15,7 @@ import type { Op } from '../../src/plan/ops.js';
 import { needing } from '../integration/needs.js';
 import { andRun, errorOf, type Ground, intoRoot, onGround, type Performing, perform } from './perform.js';
 
-const test = needing('resolve', 'root', 'cc');
+const test = needing('resolve', 'root', 'programs');
 const [ENOTDIR, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENODEV] = [20, 22, 40, 36, 2, 19];
 const done = 'it ends without an exec';
 

@@ -1,4 +1,5 @@
 /** cgroups on v2 with its controllers (hack/vm): the directory, who is in it, the values of its files, the device filter. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -113,6 +114,35 @@ test(
     assert.not.ok(existsSync(`${top}/inner`));
     // Like every runtime: parents may be somebody else's, so they stay.
     rmdirSync(top);
+  }),
+);
+
+test(
+  'a cgroup that holds a process, or is frozen, is refused and left as it is; an empty one is used',
+  onBed((bed) => {
+    bed.config.linux.cgroupsPath = `/${bed.id}-there`;
+    const there = `/sys/fs/cgroup/${bed.id}-there`;
+    const other = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    try {
+      mkdirSync(there);
+      writeFileSync(join(there, 'cgroup.procs'), String(other.pid));
+      const busy = bed.run();
+      assert.is(busy.code, 1);
+      assert.match(
+        busy.stderr,
+        `the container's cgroup is not empty: ${there}\n  at  /linux/cgroupsPath in config.json`,
+      );
+      assert.match(busy.stderr, `why process ${other.pid} is in it already`);
+      assert.is(readFileSync(join(there, 'cgroup.procs'), 'utf8'), `${other.pid}\n`);
+      writeFileSync('/sys/fs/cgroup/cgroup.procs', String(other.pid));
+      writeFileSync(join(there, 'cgroup.freeze'), '1');
+      assert.match(bed.run().stderr, `the container's cgroup is frozen: ${there}`);
+      writeFileSync(join(there, 'cgroup.freeze'), '0');
+      assert.is(bed.run().code, 0);
+    } finally {
+      other.kill('SIGKILL');
+      for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
+    }
   }),
 );
 

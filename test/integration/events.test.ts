@@ -1,4 +1,4 @@
-/** `events` on v1: the numbers are runc's, the stream ends with the container, out-of-memory is told. */
+/** `events` on v1 and v2: the numbers are those of the files and, on v1, runc's (limits-v2.test.ts: on v2), the stream ends with the container, out-of-memory is told. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,10 +10,12 @@ import { toJson } from '../../src/plan/json.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
+import { hasCgroupV1 } from './needs.js';
 
-const test = needing('events', 'root', 'cgroup-v1');
+const test = needing('events', 'root', 'cgroups');
 const withRunc = needing('events as runc', 'root', 'cgroup-v1', 'runc');
 useNodeHost([]);
+const v2 = !hasCgroupV1();
 
 interface Line {
   type: 'stats' | 'oom';
@@ -27,9 +29,17 @@ const lines = (text: string): Line[] =>
     .map((line) => JSON.parse(line));
 
 const file = (bed: Bed, controller: string, name: string): string => {
-  const path = cgroupsNamed(bed.id).find((p) => p.startsWith(`/sys/fs/cgroup/${controller}/`));
+  const path = cgroupsNamed(bed.id).find((p) => v2 || p.startsWith(`/sys/fs/cgroup/${controller}/`));
   return readFileSync(join(path!, name), 'utf8').trim();
 };
+
+/** Bytes of memory in use, and ns of CPU time. */
+const memoryUsed = (bed: Bed) =>
+  Number(v2 ? file(bed, '', 'memory.current') : file(bed, 'memory', 'memory.usage_in_bytes'));
+const cpuUsed = (bed: Bed) =>
+  v2
+    ? 1000 * Number(/^usage_usec (\d+)$/m.exec(file(bed, '', 'cpu.stat'))![1])
+    : Number(file(bed, 'cpuacct', 'cpuacct.usage'));
 
 test(
   '--stats prints one object: the values of the files',
@@ -44,8 +54,8 @@ test(
     assert.equal(data!.pids, { current: 1, limit: 9 });
     const { usage } = data!.memory as { usage: Record<string, number> };
     assert.is(usage.limit, 64 << 20);
-    assert.is(usage.usage, Number(file(bed, 'memory', 'memory.usage_in_bytes')));
-    assert.is((data!.cpu!.usage as Record<string, number>).total, Number(file(bed, 'cpuacct', 'cpuacct.usage')));
+    assert.is(usage.usage, memoryUsed(bed));
+    assert.is((data!.cpu!.usage as Record<string, number>).total, cpuUsed(bed));
     bed.delete('--force');
   }),
 );

@@ -5,9 +5,9 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
-import { runtPath } from './place.js';
+import { programs, runtPath } from './place.js';
 
-export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroup-v1' | 'cgroup-v2' | 'setpriv' | 'cc';
+export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroups' | 'cgroup-v1' | 'cgroup-v2' | 'setpriv' | 'programs';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -41,12 +41,18 @@ function missing(need: Need): string | undefined {
   switch (need) {
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
+    case 'cgroups':
+      return hasCgroupV1() || hasCgroupV2() ? undefined : 'cgroups: neither v1 hierarchies nor v2 with its controllers';
     case 'cgroup-v1':
       return hasCgroupV1() ? undefined : 'cgroup-v1: /sys/fs/cgroup/memory is no v1 hierarchy';
     case 'cgroup-v2':
       return hasCgroupV2()
         ? undefined
         : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm is)';
+    case 'programs':
+      return existsSync(programs)
+        ? undefined
+        : `programs: ${programs} is not there: hack/test.mjs builds it with musl-gcc`;
     default:
       return which(need) ? undefined : `${need}: ${need} is not in PATH`;
   }

@@ -12,5 +12,8 @@ function findTop(): string {
 /** The root of the checkout: the working directory or one above it. */
 export const top = findTop();
 
+/** Where hack/test-c.mjs puts the C programs that tests run. */
+export const programs = join(top, 'build', 'test-programs');
+
 /** The program under test: RUNT_BIN, else dist/runt. */
 export const runtPath = resolve(top, process.env.RUNT_BIN ?? 'dist/runt');

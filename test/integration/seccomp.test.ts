@@ -1,5 +1,5 @@
 /** Seccomp filters: what the process may call, in which order they are loaded, agents, and kept programs. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -17,11 +17,11 @@ import * as assert from 'uvu/assert';
 import type { Seccomp, SeccompRule } from '../../src/spec/types.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
-import { top } from './place.js';
+import { programs, top } from './place.js';
 
 const test = needing('seccomp', 'root');
 const testRunc = needing('seccomp, compared with runc', 'root', 'runc');
-const testAgent = needing('seccomp agents', 'root', 'cc');
+const testAgent = needing('seccomp agents', 'root', 'programs');
 
 const deny = (...names: string[]): SeccompRule => ({ names, action: 'SCMP_ACT_ERRNO' });
 const notify = (...names: string[]): SeccompRule => ({ names, action: 'SCMP_ACT_NOTIFY' });
@@ -295,14 +295,9 @@ testBoth(testRunc, 'status and results are as with runc', (bed) => {
 
 /** Starts test/integration/agent.c, which answers with errno (0: go on); its lines so far. */
 async function agent(bed: Bed, errno: number): Promise<{ path: string; lines: () => string[]; end: () => void }> {
-  const program = join(bed.dir, 'agent');
-  if (!existsSync(program)) {
-    const source = join(top, 'test', 'integration', 'agent.c');
-    execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
-  }
   const path = join(bed.dir, 'agent.sock');
   rmSync(path, { force: true });
-  const child = spawn(program, [path, String(errno)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(join(programs, 'agent'), [path, String(errno)], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (d) => {
     text += d;

@@ -8,7 +8,7 @@ import { withUserNamespace } from './config.js';
 import { runtPath, top } from './place.js';
 import { onSocket, onTerminal, type Side } from './terminal.js';
 
-const test = needing('terminal', 'root', 'cc');
+const test = needing('terminal', 'root', 'programs');
 
 /** `run` of a script on a terminal; `shell` runs the command line through sh with the descriptors as it wants. */
 function script(bed: Bed, body: string, flags: readonly string[] = [], shell = ''): Side {
@@ -154,8 +154,8 @@ test(
 test(
   'a pipe as stdin is typed; its end is no control-D',
   onBed(async (bed) => {
-    const side = script(bed, 'stty -echo; echo ready; read a; echo "<$a>"; read -t 1 b; echo "after $?"', [], '<in');
     writeFileSync(join(bed.dir, 'in'), 'line\n');
+    const side = script(bed, 'stty -echo; echo ready; read a; echo "<$a>"; read -t 1 b; echo "after $?"', [], '<in');
     assert.match(await shown(side), /<line>\nafter [1-9]/);
   }),
 );
@@ -439,7 +439,7 @@ test(
 
 test.run();
 
-const compared = needing('terminal beside runc', 'root', 'cc', 'runc');
+const compared = needing('terminal beside runc', 'root', 'programs', 'runc');
 
 compared(
   'mode, names, owners and sizes are those of runc',

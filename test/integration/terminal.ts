@@ -1,24 +1,10 @@
 /** A person at a terminal, and an engine that receives one: test/integration/terminal.c driven from a test. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { eventually } from './bed.js';
-import { top } from './place.js';
+import { programs } from './place.js';
 
-let made: string | undefined;
-
-/** Builds the helper once; its path. */
-function program(): string {
-  if (made) return made;
-  const dir = join(top, 'build', 'test-terminal');
-  mkdirSync(dir, { recursive: true });
-  const path = join(dir, `terminal-${process.pid}`);
-  const source = join(top, 'test', 'integration', 'terminal.c');
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path, source]);
-  process.on('exit', () => rmSync(path, { force: true }));
-  made = path;
-  return path;
-}
+const program = join(programs, 'terminal');
 
 /** How the command on a terminal ended. */
 export interface Ended {
@@ -35,7 +21,7 @@ export class Side {
   readonly #closed: Promise<void>;
 
   constructor(args: readonly string[], cwd: string, env: Record<string, string>) {
-    this.child = spawn(program(), args, { cwd, env, stdio: 'pipe', timeout: 30_000, killSignal: 'SIGKILL' });
+    this.child = spawn(program, args, { cwd, env, stdio: 'pipe', timeout: 30_000, killSignal: 'SIGKILL' });
     this.child.stdout!.on('data', (d: Buffer) => this.#chunks.push(d));
     this.child.stderr!.on('data', (d: Buffer) => {
       this.#errors += d;

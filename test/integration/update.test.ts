@@ -1,15 +1,17 @@
-/** `update` on v1: files of a running container, in whatever order the kernel takes them; refused wholly or done wholly. */
+/** `update`, on v1 where files are looked at (limits-v2.test.ts: on v2): files of a running container, in whatever order the kernel takes them; refused wholly or done wholly. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
+import { hasCgroupV1 } from './needs.js';
 
 const test = needing('update', 'root', 'cgroup-v1');
+const anywhere = needing('update, v1 or v2', 'root', 'cgroups');
 const MiB = 1 << 20;
 
 function path(bed: Bed, controller: string): string {
-  const found = cgroupsNamed(bed.id).find((p) => p.startsWith(`/sys/fs/cgroup/${controller}/`));
+  const found = cgroupsNamed(bed.id).find((p) => !hasCgroupV1() || p.startsWith(`/sys/fs/cgroup/${controller}/`));
   if (!found) throw new Error(`no cgroup of ${bed.id} in ${controller}`);
   return found;
 }
@@ -81,11 +83,12 @@ test(
   }),
 );
 
-test(
+anywhere(
   'resources from standard input and from a file; other flags are ignored then',
   running((bed) => {
-    assert.is(apply(bed, { pids: { limit: 44 }, cpu: { shares: 300 } }).code, 0);
-    assert.equal([value(bed, 'pids.max'), value(bed, 'cpu.shares')], ['44', '300']);
+    assert.is(apply(bed, { pids: { limit: 44 }, cpu: { quota: 7000 } }).code, 0);
+    const quota = hasCgroupV1() ? value(bed, 'cpu.cfs_quota_us') : value(bed, 'cpu.max').split(' ')[0];
+    assert.equal([value(bed, 'pids.max'), quota], ['44', '7000']);
     writeFileSync(join(bed.dir, 'limits.json'), '{"pids":{"limit":45}}');
     done(bed, '-r', join(bed.dir, 'limits.json'), '--pids-limit=46');
     assert.is(value(bed, 'pids.max'), '45');
@@ -148,7 +151,7 @@ test(
   }),
 );
 
-test(
+anywhere(
   'checkBeforeUpdate refuses before the kernel has to take memory back',
   running((bed) => {
     const r = apply(bed, { memory: { limit: 4096, checkBeforeUpdate: true } });
@@ -157,16 +160,19 @@ test(
       r.stderr,
       /not above the \d+ bytes of memory that are in use\n {2}at {2}\/memory\/limit in standard input/,
     );
-    assert.is(value(bed, 'memory.limit_in_bytes'), '9223372036854771712');
+    const [file, none] = hasCgroupV1() ? ['memory.limit_in_bytes', '9223372036854771712'] : ['memory.max', 'max'];
+    assert.is(value(bed, file!), none);
   }),
 );
 
-test(
+anywhere(
   'what is wrong with the input is told with its place',
   running((bed) => {
     assert.match(apply(bed, { cpu: { shares: 'x' } }).stderr, '  at  /cpu/shares must be an integer, found "x"');
-    assert.match(apply(bed, { unified: { 'memory.high': '1' } }).stderr, '  at  /unified in standard input');
-    assert.match(apply(bed, { network: { classID: 5 } }).stderr, 'no cgroup controller "net_cls"');
+    if (hasCgroupV1()) {
+      assert.match(apply(bed, { unified: { 'memory.high': '1' } }).stderr, '  at  /unified in standard input');
+      assert.match(apply(bed, { network: { classID: 5 } }).stderr, 'no cgroup controller "net_cls"');
+    }
     assert.match(
       bed.runt(['update', '-r', '-', bed.id], { input: '{"cpu":' }).stderr,
       'standard input:1:8 is not JSON',
@@ -181,7 +187,7 @@ test(
   }),
 );
 
-test(
+anywhere(
   'a created container takes limits, a stopped one and an unknown one do not',
   onBed((bed) => {
     assert.match(update(bed, '--pids-limit=5').stderr, 'container does not exist');
@@ -206,3 +212,4 @@ function disk(): [major: number, minor: number] {
 }
 
 test.run();
+anywhere.run();
