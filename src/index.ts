@@ -4,6 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { bundleSpec, callerIds } from './container/bundle.js';
 import { compileBundle } from './container/compile-bundle.js';
 import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
@@ -12,8 +13,8 @@ import { Container, type ContainerOptions, type Run, type RunOptions } from './l
 import { explainText } from './plan/explain.js';
 import { toJson } from './plan/json.js';
 import type { Plan } from './plan/ops.js';
-import { defaultSpec } from './spec/defaults.js';
 import { loadSpec, parseSpec } from './spec/load.js';
+import type { SpecOptions } from './spec/options.js';
 import type { Spec } from './spec/types.js';
 import { RuntError, type Violation } from './sys/error.js';
 import { useNodeHost } from './sys/node.js';
@@ -31,6 +32,7 @@ export {
   type StdioOption,
 } from './library/container.js';
 export type { Op, Plan } from './plan/ops.js';
+export type { SpecOptions } from './spec/options.js';
 export type * from './spec/types.js';
 export { RuntError, type Violation } from './sys/error.js';
 
@@ -159,16 +161,33 @@ export async function explain(bundle: string, options: CompileOptions & { colour
   return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
 }
 
+/** Changes a spec before it is written. */
+export type SpecChange = (spec: Spec) => void;
+
 /**
- * Writes a bundle's config.json: the template of `runt spec` without a terminal, changed by `change`.
+ * Writes a bundle's config.json as `runt spec` does, without a terminal unless `tty` asks for one, changed by `change`. The
+ * directory is made when it is missing, and a config.json that is there is replaced. For an ordinary user `rootless` is true
+ * when absent. Relative paths count from the current directory.
  * @returns the spec that was written
+ * @throws RuntError ERR_USAGE for an option that is unknown or whose value says nothing, ERR_SPEC_INVALID
  */
-export async function bundle(directory: string, change: (spec: Spec) => void = () => {}): Promise<Spec> {
-  const uid = process.geteuid?.() ?? 0;
-  const spec = defaultSpec({ rootless: uid !== 0, uid, gid: process.getegid?.() ?? 0 });
-  if (spec.process) spec.process.terminal = false;
+export async function bundle(
+  directory: string,
+  options: SpecOptions | SpecChange = {},
+  change: SpecChange = () => {},
+): Promise<Spec> {
+  if (typeof options === 'function') return bundle(directory, {}, options);
+  const path = resolve(directory);
+  const ids = callerIds();
+  const asked = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };
+  const spec = await bundleSpec(asked, {
+    ...ids,
+    bundle: path,
+    absolute: (p) => resolve(p),
+    name: (o) => `option ${o}`,
+  });
   change(spec);
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'config.json'), `${toJson(spec, '  ')}\n`);
+  await mkdir(path, { recursive: true });
+  await writeFile(join(path, 'config.json'), `${toJson(spec, '  ')}\n`);
   return spec;
 }

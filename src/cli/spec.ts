@@ -1,5 +1,7 @@
-/** `runt spec`: writes a starter config.json. */
+/** `runt spec`: writes a config.json, the template or what the options ask for. */
+import { bundleSpec, callerIds } from '../container/bundle.js';
 import { defaultSpec } from '../spec/defaults.js';
+import type { SpecOptions } from '../spec/options.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -7,23 +9,24 @@ import { AT_FDCWD, O_CREAT, O_EXCL } from '../sys/linux.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
-export function command({ flags }: Call<'spec'>): number {
-  const ids = new DataView(new ArrayBuffer(32));
-  native.ids(new Uint8Array(ids.buffer));
-  const spec = defaultSpec({
-    rootless: flags.rootless === true,
-    uid: Number(ids.getBigInt64(8, true)),
-    gid: Number(ids.getBigInt64(24, true)),
-  });
-  const path = absolute(`${flags.bundle ?? '.'}/config.json`);
+export async function command({ flags, args }: Call<'spec'>): Promise<number> {
+  const { bundle = '.', ...given } = flags;
+  const ids = callerIds();
+  const options: Record<string, unknown> = args.length > 0 ? { args } : {};
+  for (const [flag, value] of Object.entries(given)) options[camelCase(flag)] = value;
+  const path = absolute(`${bundle}/config.json`);
+  const isPlain = Object.keys(options).every((key) => key === 'rootless');
+  const spec = isPlain
+    ? defaultSpec({ rootless: flags.rootless === true, ...ids })
+    : await bundleSpec(options as SpecOptions, {
+        ...ids,
+        bundle: absolute(bundle),
+        absolute,
+        name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
+      });
   // O_EXCL: a config.json that someone wrote is never overwritten.
-  const result = native.writeFile(
-    AT_FDCWD,
-    path,
-    O_CREAT | O_EXCL,
-    0o644,
-    host.encode(`${JSON.stringify(spec, null, '\t')}\n`),
-  );
+  const text = host.encode(`${JSON.stringify(spec, null, '\t')}\n`);
+  const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
   if (result < 0) {
     throw new RuntError({
       code: result === -E.EEXIST ? 'ERR_SPEC_EXISTS' : 'ERR_SPEC_WRITE',
@@ -36,3 +39,6 @@ export function command({ flags }: Call<'spec'>): number {
   }
   return 0;
 }
+
+const camelCase = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -1,6 +1,7 @@
 /** `runt update`: other limits for a container that runs. */
 import { update } from '../container/update.js';
 import { toJson } from '../plan/json.js';
+import { bytes } from '../spec/size.js';
 import { RuntError } from '../sys/error.js';
 import { readText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
@@ -68,17 +69,6 @@ function fromFlags(flags: Flags): Record<string, Record<string, unknown>> {
 
 function integer(text: string): bigint | undefined {
   return /^-?[0-9]{1,20}$/.test(text) ? BigInt(text) : undefined;
-}
-
-/** Sizes as Go's units.RAMInBytes reads them: a fraction, `k` to `p` of 1024, an `i` and a `b`, in any case; and -1. */
-function bytes(text: string): bigint | undefined {
-  if (text === '-1') return -1n;
-  const match = /^([0-9]{1,20})(\.[0-9]{1,9})? ?([kmgtp])?i?b?$/.exec(text.toLowerCase());
-  if (!match) return undefined;
-  const factor = 1024n ** BigInt(match[3] === undefined ? 0 : 'kmgtp'.indexOf(match[3]) + 1);
-  const whole = BigInt(match[1]!) * factor;
-  const fraction = match[2]?.slice(1) ?? '';
-  return fraction === '' ? whole : whole + (BigInt(fraction) * factor) / 10n ** BigInt(fraction.length);
 }
 
 async function standardInput(): Promise<string> {

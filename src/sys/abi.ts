@@ -99,6 +99,16 @@ export const abi = table({
     ],
     doc: 'mkdirat(2)',
   },
+  chownAt: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['uid', 'i64'],
+      ['gid', 'i64'],
+    ],
+    doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; -1 leaves an id as it is',
+  },
   unlinkAt: {
     ret: 'i32',
     args: [

@@ -136,6 +136,18 @@ test(
       bad.violations.map((v) => v.pointer),
       ['/hostname'],
     );
+    const optioned = await bundle(
+      bed.bundle,
+      { rootfs: bed.rootfs, memory: '64m', volume: [`${bed.dir}:/d:ro`], args: ['true'], hostname: 'library' },
+      (s) => {
+        s.annotations = { a: 'b' };
+      },
+    );
+    assert.equal(optioned.linux?.resources?.memory, { limit: 67108864 });
+    assert.equal(optioned.mounts?.at(-1)?.options, ['rbind', 'ro', 'rprivate']);
+    assert.equal([optioned.process?.terminal, optioned.annotations], [false, { a: 'b' }]);
+    const odd = await bundle(bed.bundle, { hostnam: 'x' } as object).catch((e: Error) => e);
+    assert.match(String(odd), 'unknown option hostnam; did you mean hostname?');
     const plan = await compile(bed.bundle);
     assert.ok(plan.ops.some((op) => op.op === 'hostname' && op.name === 'library'));
     assert.match(await explain(bed.bundle), /library/);

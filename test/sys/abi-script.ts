@@ -204,6 +204,16 @@ const cases: Record<Name, Case> = {
     t.call('mkdirAt', [AT_FDCWD, `${dir}/d`, 0o755]);
     t.call('mkdirAt', [AT_FDCWD, `${dir}/none/d`, 0o755]);
   },
+  chownAt(t, dir, file) {
+    const out = new Uint8Array(64);
+    t.call('chownAt', [AT_FDCWD, file, -1n, -1n]);
+    native.stat(AT_FDCWD, file, 0, out);
+    const [, uid, gid] = longs(out);
+    t.call('chownAt', [AT_FDCWD, file, uid, gid]);
+    t.call('chownAt', [AT_FDCWD, `${dir}/none`, uid, gid]);
+    t.call('chownAt', [AT_FDCWD, file, -2n, 0n]);
+    t.call('chownAt', [AT_FDCWD, file, 0n, 1n << 32n]);
+  },
   unlinkAt(t, dir, file) {
     native.mkdirAt(AT_FDCWD, `${dir}/e`, 0o755);
     t.call('unlinkAt', [AT_FDCWD, `${dir}/e`, 0]);
