@@ -33,8 +33,9 @@ struct init {
   char *executable;   /* what findExecutable found */
   uint64_t named_uid; /* what namedUser found */
   uint32_t blamed;    /* index + 1 of the operation that failed, when it is not the one at hand */
-  int root_shown;     /* the root lies at its path, no longer over / */
-  uint32_t host_pid;  /* this process as the runtime sees it; known after awaitHooks */
+  unsigned covered_roots; /* below a mount on `/` */
+  int root_shown;         /* the root lies at its path, no longer over / */
+  uint32_t host_pid;      /* this process as the runtime sees it; known after awaitHooks */
 };
 extern struct init init;
 
@@ -72,6 +73,15 @@ int is_procfs(int fd);
 int proc_open_self(const char *name, int flags);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
+
+/* The kernel's number of the mount that fd is on; -1 with errno. */
+int64_t mount_id(int fd);
+
+/* overlay.c */
+/* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
+int is_layer(const char *option);
+/* Adds all such options of a list as the one `lowerdir=` that mount(2) takes. */
+void layers_add(struct text *t, const struct value *options);
 
 /* attributes.c */
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1

@@ -3,6 +3,33 @@
  * could be swapped. */
 #include "init.h"
 #include <sys/mount.h>
+#include <sys/statvfs.h>
+
+/* Whether fd names the root that paths are resolved in: only a mount on that very directory covers
+ * all that the container would see. */
+static int is_root(int fd) {
+  struct stat a, b;
+  return !fstat(fd, &a) && !fstat(init.root, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+         mount_id(fd) == mount_id(init.root);
+}
+
+/* Safe: fd is a mount of ours, attached over the root; from here on paths are resolved in it. The
+ * root that it covers stays private, so that pivot_root(2) takes the new one. */
+static int become_root(int fd) {
+  int root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (root < 0)
+    return -1;
+  close(init.root);
+  init.root = root;
+  init.covered_roots++;
+  return 0;
+}
+
+/* Attaches a finished tree on target; on the root itself it is the root from then on. */
+static int attach(int tree, int target) {
+  int over = is_root(target);
+  return sys_move_mount(tree, target) || (over && become_root(tree)) ? -1 : 0;
+}
 
 /* What the kernel says about a failed file system context: lines "e text". */
 static int fail_context(int fs, const char *syscall, const char *what) {
@@ -25,6 +52,18 @@ static uint64_t restrictions_for(const char *type) {
   return special ? RESOLVE_NO_SYMLINKS_ : 0;
 }
 
+/* An overlay whose workdir cannot be used is mounted read-only, without an error. */
+static int unwritable(int tree, const struct value *v) {
+  const char *option = v[MOUNT_FS_OPTIONS].str;
+  int upper = 0;
+  if (strcmp(v[MOUNT_FS_FSTYPE].str, "overlay") || v[MOUNT_FS_ATTRS].num & MOUNT_ATTR_RDONLY_)
+    return 0;
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
+    upper |= !strncmp(option, "upperdir=", 9);
+  struct statvfs now;
+  return upper && !fstatvfs(tree, &now) && now.f_flag & ST_RDONLY;
+}
+
 /* fsconfig takes values of at most 255 bytes: such a file system is mounted by mount(2), on the
  * target's descriptor, and gets its attributes in the same call. Its propagation needs the mount,
  * which only the target's path gives: what is found there must be another file system than before
@@ -39,23 +78,33 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
     text_add(&t, mode);
   }
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
+    if (is_layer(option))
+      continue;
     if (t.length)
       text_add_char(&t, ',');
     text_add(&t, option);
   }
+  layers_add(&t, &v[MOUNT_FS_OPTIONS]);
   if (t.cut)
     return fail_with(E2BIG, "mount", "the options are longer than a page");
   if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str,
                MS_SILENT | old_flags(v[MOUNT_FS_ATTRS].num), data))
     return fail("mount", path);
-  if (!v[MOUNT_FS_PROPAGATION].num)
+  int over = is_root(target), overlay = !strcmp(v[MOUNT_FS_FSTYPE].str, "overlay");
+  if (!over && !overlay && !v[MOUNT_FS_PROPAGATION].num)
     return 0;
   struct stat before, now;
-  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  /* `..` of a root is what is mounted on it. */
+  int fd CLEANUP_CLOSE =
+      over ? openat(init.root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : resolve(path, 0, 0);
   if (fd < 0 || fstat(fd, &now) || fstat(target, &before))
     return fail("openat2", path);
   if (now.st_dev == before.st_dev)
     return fail_with(EAGAIN, "mount", path);
+  if (unwritable(fd, v))
+    return fail_with(EROFS, "mount", "workdir");
+  if (over && become_root(fd))
+    return fail("fcntl", path);
   return set_propagation(fd, &v[MOUNT_FS_PROPAGATION]) ? fail("mount_setattr", path) : 0;
 }
 
@@ -87,10 +136,14 @@ int op_mount_fs(const struct op *op) {
   struct stat st;
   if (v[MOUNT_FS_INHERIT_MODE].num && existed && fstat(target, &st) == 0)
     text_add_mode(&mode_text, st.st_mode);
+  int layers = 0, longest = 0;
   const char *option = v[MOUNT_FS_OPTIONS].str;
-  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
-    if (strlen(option) > 255)
-      return mount_by_path(op, target, mode);
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
+    layers |= is_layer(option);
+    longest |= strlen(option) > 255;
+  }
+  if (longest)
+    return mount_by_path(op, target, mode);
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
   if (fs < 0)
@@ -103,13 +156,19 @@ int op_mount_fs(const struct op *op) {
   option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     if (set_option(fs, option))
-      return fail_context(fs, "fsconfig", option);
+      /* Linux before 6.7 has no lowerdir+. */
+      return layers && errno == EINVAL ? mount_by_path(op, target, mode)
+                                       : fail_context(fs, "fsconfig", option);
   if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
-    return fail_context(fs, "fsconfig", type);
+    /* Before 6.5 overlay takes any option and refuses it here. */
+    return layers && errno == EINVAL ? mount_by_path(op, target, mode)
+                                     : fail_context(fs, "fsconfig", type);
   int tree CLEANUP_CLOSE = sys_fsmount(fs, (unsigned)v[MOUNT_FS_ATTRS].num);
   if (tree < 0)
     return fail_context(fs, "fsmount", type);
-  if (sys_move_mount(tree, target))
+  if (unwritable(tree, v))
+    return fail_with(EROFS, "fsmount", "workdir");
+  if (attach(tree, target))
     return fail("move_mount", target_path);
   if (set_propagation(tree, &v[MOUNT_FS_PROPAGATION]))
     return fail("mount_setattr", target_path);
@@ -151,7 +210,7 @@ int op_mount_bind(const struct op *op) {
       target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0, &existed);
   if (target < 0)
     return fail("openat2", target_path);
-  if (sys_move_mount(tree, target))
+  if (attach(tree, target))
     return fail("move_mount", target_path);
   if ((late && set_bind_attributes(tree, v)) || set_propagation(tree, &v[MOUNT_BIND_PROPAGATION]))
     return fail("mount_setattr", target_path);

@@ -60,6 +60,24 @@ int proc_open_self(const char *name, int flags) {
   return proc_open(path, flags);
 }
 
+int64_t mount_id(int fd) {
+  char path[32] = "fdinfo/", text[512];
+  struct text t = {path, sizeof path, strlen(path), 0};
+  text_add_number(&t, (uint64_t)fd);
+  int info CLEANUP_CLOSE = proc_open_self(path, O_RDONLY);
+  ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
+  if (n < 0)
+    return -1;
+  text[n] = 0;
+  const char *id = strstr(text, "mnt_id:\t");
+  uint64_t number;
+  if (!id || text_number(id + 8, strcspn(id + 8, "\n"), INT32_MAX, &number)) {
+    errno = ENOENT;
+    return -1;
+  }
+  return (int64_t)number;
+}
+
 /* Safe: the path is below sys/ of the private procfs, without symlinks or `..` (RESOLVE_BENEATH);
  * which namespace a key acts on is checked when the config is compiled. */
 int op_sysctl(const struct op *op) {

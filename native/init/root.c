@@ -98,28 +98,11 @@ int op_pivot_root(const struct op *op) {
     return fail("pivot_root", NULL);
   if (fchdir(old) || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL))
     return fail("mount", "the old root");
-  if (umount2(".", MNT_DETACH))
-    return fail("umount2", "the old root");
+  /* Roots that a mount on `/` covered lie over the old one, and the uppermost goes first. */
+  for (unsigned n = 0; n <= init.covered_roots; n++)
+    if (umount2(".", MNT_DETACH))
+      return fail("umount2", "the old root");
   return reopen_root();
-}
-
-/* The number in a line of fdinfo that begins with name; -1 when there is none. */
-static int64_t mount_id(int fd) {
-  char path[32] = "fdinfo/", text[512];
-  struct text t = {path, sizeof path, strlen(path), 0};
-  text_add_number(&t, (uint64_t)fd);
-  int info CLEANUP_CLOSE = proc_open_self(path, O_RDONLY);
-  ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
-  if (n < 0)
-    return -1;
-  text[n] = 0;
-  const char *id = strstr(text, "mnt_id:\t");
-  uint64_t number;
-  if (!id || text_number(id + 8, strcspn(id + 8, "\n"), INT32_MAX, &number)) {
-    errno = ENOENT;
-    return -1;
-  }
-  return (int64_t)number;
 }
 
 /* Undoes the escapes of mountinfo (proc(5)): a space is \\040. */

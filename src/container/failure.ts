@@ -10,6 +10,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { hookFailedInside } from './hook-failure.js';
 import type { Failed } from './op-failed.js';
+import { overlayHint } from './overlay-failure.js';
 
 /** Stable codes by operation; what is not listed is ERR_INIT. */
 const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
@@ -83,17 +84,19 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
   if (syscall === 'hook') {
     return hookFailedInside(`${command} ${id}`, failed, (name) => valueAt(spec, `/hooks/${name}`) as Hook | undefined);
   }
-  const { hint, see } = hintFor({
-    op,
-    errno,
-    syscall,
-    detail,
-    ...(spec && { spec }),
-    facts: {
-      userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
-      rootless: facts?.rootless ?? false,
-    },
-  });
+  const { hint, see } =
+    overlayHint(failed) ??
+    hintFor({
+      op,
+      errno,
+      syscall,
+      detail,
+      ...(spec && { spec }),
+      facts: {
+        userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
+        rootless: facts?.rootless ?? false,
+      },
+    });
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({
     code: codes[op.op] ?? 'ERR_INIT',

@@ -6,6 +6,7 @@ import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { newNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
+import { overlayOptions } from './overlay.js';
 import { clean } from './path.js';
 import { unsupported } from './unsupported.js';
 
@@ -36,13 +37,13 @@ export function mountOps(
     const at = `/mounts/${i}`;
     const settings = mountSettings(mount, at);
     const target = clean(mount.destination);
-    if (target === '/') throw unsupported(`${at}/destination`, mount.destination, 'a mount on /');
+    if (isRoot(target)) settings.propagation = [];
     if (settings.bind) {
       ops.push(bindOp(mount, settings, options.bundle, target, at, slots.get(i) ?? -1));
     } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
       ops.push(...cgroupMountOps(facts, view, { mount, settings, target, at }));
     } else {
-      ops.push(fsOp(mount, settings, target, at));
+      ops.push(fsOp(mount, settings, options.bundle, target, at));
     }
   });
   return ops;
@@ -78,6 +79,11 @@ export function openTreeOps(
   return { ops, slots, rootSlot: 0, count: ops.length };
 }
 
+/** Whether a destination is the root itself, so that what is mounted there makes the container's root. */
+export function isRoot(destination: string): boolean {
+  return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
+}
+
 function sourcePath(mount: Mount, bundle: string): string {
   const source = mount.source ?? '';
   return source.startsWith('/') ? source : `${bundle}/${source}`;
@@ -99,7 +105,7 @@ function bindOp(mount: Mount, s: MountSettings, bundle: string, target: string, 
   };
 }
 
-function fsOp(mount: Mount, s: MountSettings, target: string, at: string): Op {
+function fsOp(mount: Mount, s: MountSettings, bundle: string, target: string, at: string): Op {
   const fstype = mount.type ?? '';
   const hasMode = s.data.some((d) => d.startsWith('mode='));
   return {
@@ -108,7 +114,7 @@ function fsOp(mount: Mount, s: MountSettings, target: string, at: string): Op {
     target,
     fstype,
     source: mount.source ?? fstype,
-    options: s.data,
+    options: fstype === 'overlay' ? overlayOptions(s.data, bundle) : s.data,
     // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,

@@ -2,6 +2,7 @@
 import type { Spec } from '../spec/types.js';
 import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/linux.js';
 import type { CompileOptions } from './facts.js';
+import { isRoot, mountSettings } from './mounts.js';
 import type { Op } from './ops.js';
 
 const propagationFlag: Readonly<Record<string, number>> = {
@@ -42,6 +43,12 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op
 /** The switch into the root, after the mounts. */
 export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
   const ops: Op[] = [options.noPivot ? { op: 'moveRoot', at: '/root/path' } : { op: 'pivotRoot', at: '/root/path' }];
+  // pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it.
+  spec.mounts?.forEach((mount, i) => {
+    if (!isRoot(mount.destination)) return;
+    for (const flags of mountSettings(mount, `/mounts/${i}`).propagation)
+      ops.push({ op: 'rootPropagation', at: `/mounts/${i}`, flags: Number(flags) });
+  });
   const flags = rootPropagation(spec.linux?.rootfsPropagation);
   if (flags) ops.push({ op: 'rootPropagation', at: '/linux/rootfsPropagation', flags });
   return ops;

@@ -31,6 +31,9 @@ export function mountRules(spec: Spec, findings: Findings): void {
       const expected = 'be an absolute path; a relative one is deprecated and counts from /';
       findings.warn(`${at}/destination`, mount.destination, expected, SEE);
     }
+    if (i > 0 && /^[/.]*$/.test(mount.destination)) {
+      findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
+    }
     optionRules(mount, at, findings);
     idmapRules(mount, at, userNamespace, findings);
   });
