@@ -1,6 +1,7 @@
 /* Unix sockets, descriptors sent over them, and waiting for them. */
 #include "core.h"
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -76,6 +77,46 @@ int32_t runt_unixConnect(int32_t dirfd, const char *name) {
   if (RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0) {
     close_fd(&fd);
     return -errno;
+  }
+  return fd;
+}
+
+int32_t runt_datagramBind(int32_t dirfd, const char *name, int32_t mode) {
+  struct sockaddr_un a;
+  int r = address(&a, dirfd, name);
+  if (r < 0)
+    return r;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return -errno;
+  /* bind cuts the socket's mode by the umask: it is given to the file once more. */
+  if (fchmod(fd, (mode_t)mode) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
+      fchmodat(AT_FDCWD, a.sun_path, (mode_t)mode, 0) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int32_t runt_datagramConnect(const char *to) {
+  struct sockaddr_un a;
+  int r = address(&a, AT_FDCWD, to);
+  if (r < 0)
+    return r;
+  /* An abstract address has a NUL in front and as many bytes as it has (unix(7)). */
+  socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(to));
+  if (to[0] == '@')
+    a.sun_path[0] = 0;
+  else
+    length++;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  if (RETRY(connect(fd, (struct sockaddr *)&a, length)) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
   }
   return fd;
 }

@@ -157,16 +157,17 @@ char *home_of(uint64_t uid) {
   return entry;
 }
 
-char **string_vector(const struct value *list, char *extra) {
-  char **v = allocate((list->num + 2) * sizeof *v);
+char **string_vector(const struct value *list, char *const *more, size_t count) {
+  char **v = allocate((list->num + count + 1) * sizeof *v);
   if (!v)
     return NULL;
   const char *s = list->str;
   size_t n = 0;
   for (; n < list->num; n++, s = next_string(s))
     v[n] = (char *)(uintptr_t)s;
-  if (extra)
-    v[n++] = extra;
+  for (size_t i = 0; i < count; i++)
+    if (more[i])
+      v[n++] = more[i];
   v[n] = NULL;
   return v;
 }
@@ -214,6 +215,34 @@ static void blame(struct text *t, const char *path, int error) {
   }
 }
 
+static char *listen_entries[3];
+
+static char *listen_entry(const char *name, const char *text, uint64_t number) {
+  size_t room = strlen(name) + strlen(text) + 24;
+  char *entry = allocate(room);
+  if (!entry)
+    return NULL;
+  struct text t = text_in(entry, room);
+  text_add(&t, name);
+  if (*text)
+    text_add(&t, text);
+  else
+    text_add_number(&t, number);
+  return entry;
+}
+
+/* Safe: only writes environment entries. The descriptors are those that keepFds has kept; the pid,
+ * by which sd_listen_fds(3) knows that it is meant, is that in the container's pid namespace. */
+int op_listen_fds(const struct op *op) {
+  const char *names = op->v[LISTEN_FDS_NAMES].str;
+  listen_entries[0] = listen_entry("LISTEN_FDS=", "", op->v[LISTEN_FDS_COUNT].num);
+  listen_entries[1] = listen_entry("LISTEN_PID=", "", (uint64_t)getpid());
+  listen_entries[2] = *names ? listen_entry("LISTEN_FDNAMES=", names, 0) : NULL;
+  return listen_entries[0] && listen_entries[1] && (!*names || listen_entries[2])
+             ? 0
+             : fail("mmap", NULL);
+}
+
 /* Safe: everything from 3 + keep on is closed by the kernel at the exec, the report channel among
  * them, whose end of file tells that the exec has happened. Signals have their default actions and
  * none is blocked. */
@@ -223,7 +252,9 @@ int op_exec(const struct op *op) {
   if (uid == -2)
     uid = (int64_t)init.named_uid;
   char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
-  char **args = string_vector(&v[EXEC_ARGS], NULL), **env = string_vector(&v[EXEC_ENV], home);
+  char *const more[] = {home, listen_entries[0], listen_entries[1], listen_entries[2]};
+  char **args = string_vector(&v[EXEC_ARGS], NULL, 0),
+       **env = string_vector(&v[EXEC_ENV], more, sizeof more / sizeof *more);
   if (!args || !env || (uid >= 0 && !home))
     return fail("mmap", NULL);
   if (!init.executable)

@@ -223,7 +223,8 @@ int op_hook(const struct op *op) {
   const struct value *v = op->v;
   int64_t uid = (int64_t)v[HOOK_HOME_OF].num;
   char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
-  char **args = string_vector(&v[HOOK_ARGS], NULL), **env = string_vector(&v[HOOK_ENV], home);
+  char **args = string_vector(&v[HOOK_ARGS], NULL, 0),
+       **env = string_vector(&v[HOOK_ENV], &home, 1);
   struct text state;
   if (!args || !env || (uid >= 0 && !home) || write_state(&v[HOOK_STATE], &state))
     return fail("mmap", NULL);

@@ -99,8 +99,8 @@ int set_propagation(int fd, const struct value *list);
 /* exec.c: NULL without memory */
 /* "HOME=" and the directory of a uid in the container's /etc/passwd, "/" when it has none. */
 char *home_of(uint64_t uid);
-/* A list as execve(2) wants it, with one entry more unless extra is NULL. */
-char **string_vector(const struct value *list, char *extra);
+/* A list as execve(2) wants it, with those of the `count` entries more that are not NULL. */
+char **string_vector(const struct value *list, char *const *more, size_t count);
 
 /* seccomp.c */
 /* Whether a filter was loaded, or is to be loaded right before the exec. */
@@ -167,6 +167,7 @@ int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);
 int op_terminal(const struct op *op);
 int op_wait(const struct op *op);
+int op_listen_fds(const struct op *op);
 int op_show_root(const struct op *op);
 int op_await_hooks(const struct op *op);
 int op_hook(const struct op *op);

@@ -100,6 +100,8 @@ static int perform(const struct op *op) {
     return op_hook(op);
   case OP_TERMINAL:
     return op_terminal(op);
+  case OP_LISTEN_FDS:
+    return op_listen_fds(op);
   case OP_WAIT:
     return op_wait(op);
   case OP_EXEC:

@@ -1,5 +1,7 @@
 /** What `create` and `run` share: the options that their flags and the global flags make. */
 import type { CreateOptions } from '../container/create.js';
+import { listenFds } from '../container/descriptors.js';
+import { host } from '../sys/host.js';
 import { parseBool, unsupported } from './arguments.js';
 import { reportWarning } from './log.js';
 import { absolute } from './path.js';
@@ -10,6 +12,7 @@ import type { Call } from './syntax.js';
 export function createOptions(where: string, call: Call<'create'> | Call<'run'>): CreateOptions {
   const { global, flags, args } = call;
   refuseCgroupManagers(where, global);
+  const listen = listenFds(host.env);
   return {
     root: rootDirectory(global),
     id: args[0]!,
@@ -20,6 +23,9 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,
+    ...(listen && { listen }),
+    ...(host.env.NOTIFY_SOCKET ? { notifySocket: host.env.NOTIFY_SOCKET } : {}),
+    ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: global.debug === true,

@@ -1,5 +1,8 @@
 /** `runt exec`: executes another process in a container. Whatever keeps it from starting is status 255, as for runc. */
+
+import { listenFds } from '../container/descriptors.js';
 import { exec } from '../container/exec.js';
+import { host } from '../sys/host.js';
 import { usageError } from './arguments.js';
 import { rootlessMode } from './create-options.js';
 import { reportFailure } from './log.js';
@@ -25,6 +28,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
   if (process !== undefined && command.length > 0) {
     throw usageError('exec', `--process gives the command, "${command[0]}" is one more`);
   }
+  const listen = listenFds(host.env);
   return exec({
     root: rootDirectory(global),
     id,
@@ -44,6 +48,8 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     detach: flags.detach === true,
     ...(flags['pid-file'] !== undefined && { pidFile: absolute(flags['pid-file']) }),
     preserveFds: flags['preserve-fds'] ?? 0,
+    ...(listen && { listen }),
+    ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     ignorePaused: flags['ignore-paused'] === true,
     rootless: rootlessMode('exec', global.rootless),
     ...(trace !== undefined && { trace: absolute(trace) }),

@@ -1,5 +1,6 @@
 /** `runt start`: lets a created container execute its process. */
 import { start } from '../container/start.js';
+import { host } from '../sys/host.js';
 import { reportWarning } from './log.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
@@ -10,6 +11,7 @@ export async function command({ global, flags, args }: Call<'start'>): Promise<n
     root: rootDirectory(global),
     id: args[0]!,
     warn: (sentence) => reportWarning(global, sentence),
+    ...(host.env.NOTIFY_SOCKET ? { notifySocket: host.env.NOTIFY_SOCKET } : {}),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
   });
   return 0;

@@ -27,7 +27,7 @@ export const globals = {
 const createFlags = {
   'bundle|b': 'str',
   'console-socket': 'str',
-  'pidfd-socket': 'later',
+  'pidfd-socket': 'str',
   'pid-file': 'str',
   'no-pivot': 'bool',
   'no-new-keyring': 'bool',
@@ -68,7 +68,7 @@ export const commands = {
       'ignore-paused': 'bool',
       'process-label': 'str',
       apparmor: 'str',
-      'pidfd-socket': 'later',
+      'pidfd-socket': 'str',
       trace: 'str',
       ...help,
     },

@@ -40,7 +40,10 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     supervise: o.supervise === true,
     noPivot: o.noPivot,
     noNewKeyring: o.noNewKeyring,
-    preserveFds: o.preserveFds,
+    preserveFds: o.preserveFds + (o.listen?.count ?? 0),
+    ...(o.listen && { listen: o.listen }),
+    ...(o.notifySocket !== undefined && { notify: true }),
+    ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
     ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
   };
   const compiled = compile(spec, facts, options);

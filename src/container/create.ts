@@ -1,5 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { cgroupDirectories, oomFile } from '../cgroup/path.js';
+import type { ListenFds } from '../plan/facts.js';
 import { keptHooks } from '../plan/hooks.js';
 import { rootfsPath } from '../plan/root.js';
 import { RuntError } from '../sys/error.js';
@@ -31,8 +32,14 @@ export interface CreateOptions {
   readonly supervise?: boolean;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
-  /** Descriptors from 3 on that the process gets. */
+  /** Descriptors that the process gets after those of `listen`, or from 3 on. */
   readonly preserveFds: number;
+  /** Socket activation: descriptors from 3 on that are sockets for the process. */
+  readonly listen?: ListenFds;
+  /** Address of a service manager's socket (NOTIFY_SOCKET), which is told when the process is ready. */
+  readonly notifySocket?: string;
+  /** Absolute path of the socket that gets a pidfd of the process. */
+  readonly pidfdSocket?: string;
   readonly rootless: 'true' | 'false' | 'auto';
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;
@@ -43,7 +50,7 @@ export interface CreateOptions {
 
 /** @throws RuntError; nothing of the container is left then */
 export async function create(o: CreateOptions): Promise<void> {
-  checkPreserved(o.preserveFds);
+  checkPreserved(o);
   const { launch, compiled } = await bringUp('create', o, true);
   await finish(o, launch, compiled);
   native.close(launch.pidfd);
@@ -92,7 +99,7 @@ export async function bringUp(
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid') ?? false,
   };
-  const { root, preserveFds } = o;
+  const { root } = o;
   const launch = new Launch({
     command,
     root,
@@ -100,7 +107,7 @@ export async function bringUp(
     spec,
     facts,
     plan,
-    preserveFds,
+    preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
     oomFile: oomFile(cgroups),

@@ -1,6 +1,7 @@
 /** `exec`: one more process in a container (runc's, the runtime-spec has none). */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
+import type { ListenFds } from '../plan/facts.js';
 import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
 import type { Process, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
@@ -33,6 +34,10 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
   readonly preserveFds: number;
+  /** Socket activation: descriptors from 3 on, before those of `preserveFds`. */
+  readonly listen?: ListenFds;
+  /** Absolute path of the socket that gets a pidfd of the process. */
+  readonly pidfdSocket?: string;
   readonly ignorePaused: boolean;
   readonly rootless: 'true' | 'false' | 'auto';
   readonly trace?: string;
@@ -43,7 +48,7 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
  * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC …; nothing of the process is left then
  */
 export async function exec(o: ExecOptions): Promise<number> {
-  checkPreserved(o.preserveFds);
+  checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
   const { launch, terminal } = await begin(o);
@@ -83,6 +88,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
   }
   const facts = readHostFacts(o.rootless);
   const target = await readTarget(o, record);
+  const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
   const plan = compileExec(spec, wanted, target, facts, {
     id: o.id,
     bundle: record.bundle,
@@ -92,7 +98,9 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
     ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
     noPivot: false,
     noNewKeyring: target.noNewKeyring,
-    preserveFds: o.preserveFds,
+    preserveFds,
+    ...(o.listen && { listen: o.listen }),
+    ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
   });
   const merged: Spec = { ...spec, process: wanted.process };
   const launch = new Launch({
@@ -103,7 +111,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
     facts,
     plan,
     trace: o.trace !== undefined,
-    preserveFds: o.preserveFds,
+    preserveFds,
     oomFile: '',
     exec: true,
     supervised: o.detach && record.supervisor !== undefined,

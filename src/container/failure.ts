@@ -66,6 +66,8 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   seccomp: 'ERR_SECCOMP',
   user: 'ERR_PRIVILEGE',
   capabilities: 'ERR_PRIVILEGE',
+  notifyDirectory: 'ERR_NOTIFY',
+  pidfdSocket: 'ERR_PIDFD_SOCKET',
   consoleConnect: 'ERR_TERMINAL',
   consolePair: 'ERR_TERMINAL',
   terminal: 'ERR_TERMINAL',

@@ -54,6 +54,8 @@ export class Launch {
   pidfd = -1;
   /** Where the master of a terminal that is not for a console socket comes from (op `consolePair`). */
   console = -1;
+  /** The socket on which the process says that it is ready (op `notifyDirectory`). */
+  notify = -1;
   private sync = -1;
   private reports = new Reports(-1);
   private startSocket = -1;
@@ -122,6 +124,8 @@ export class Launch {
     this.closeShared();
     if (this.console >= 0) native.close(this.console);
     this.console = -1;
+    if (this.notify >= 0) native.close(this.notify);
+    this.notify = -1;
     if (this.sync >= 0) native.close(this.sync);
     this.sync = -1;
     try {
@@ -248,6 +252,15 @@ export class Launch {
       case 'seccompProgram':
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
+        });
+      case 'notifyDirectory':
+        return import('./notify.js').then(({ makeNotifyDirectory, bindNotify }) => {
+          checkOp(op, makeNotifyDirectory(op.path), 'mkdir');
+          if (op.bind) this.notify = checkOp(op, bindNotify(op.path), 'bind');
+        });
+      case 'pidfdSocket':
+        return import('./pidfd-socket.js').then(({ sendPidfd }) => {
+          sendPidfd(op, this.pidfd, input.exec === true);
         });
       case 'consolePair': {
         const pair = new Uint8Array(16);

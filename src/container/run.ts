@@ -5,6 +5,8 @@ import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { checkPreserved } from './descriptors.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
+import type { Launch } from './launch.js';
+import type { Notify } from './notify.js';
 import { removeStateDir } from './store.js';
 
 export interface RunOptions extends CreateOptions {
@@ -18,19 +20,30 @@ const SIGKILL = 9;
 
 /** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached */
 export async function run(o: RunOptions): Promise<number> {
-  checkPreserved(o.preserveFds);
+  checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const { launch, compiled, terminal } = await bringUp('run', o, false, !o.detach);
   let status = 0;
+  let notify: Notify | undefined;
+  let attended: Promise<void> | undefined;
   try {
     await explained('run', o.id, compiled, () => launch.start(terminal));
     await finish(o, launch, compiled);
     await launch.poststart();
+    if (launch.notify >= 0) {
+      const { Notify } = await import('./notify.js');
+      notify = new Notify(launch.notify, o.notifySocket ?? '');
+      attended = attend(notify, o, launch);
+      if (o.detach) await attended;
+    }
     if (o.detach) return 0;
     status = await waitForEnd(launch.pidfd, signals, terminal);
+    notify?.stop();
+    await attended;
   } finally {
+    notify?.close();
     terminal?.close();
   }
   if (!o.keep) {
@@ -41,4 +54,15 @@ export async function run(o: RunOptions): Promise<number> {
     await launch.poststop();
   }
   return status;
+}
+
+/** The container runs: that nobody can be told is a warning. In the foreground the main process is this one, which waits for it. */
+async function attend(notify: Notify, o: RunOptions, launch: Launch): Promise<void> {
+  try {
+    if (o.detach) return await notify.forward(launch.pid, launch.pidfd);
+    await notify.forward(native.pid());
+    await notify.drain();
+  } catch (error) {
+    o.warn(error instanceof Error ? error.message : String(error));
+  }
 }

@@ -1,9 +1,9 @@
 /** The agent that decides calls of SCMP_ACT_NOTIFY: it gets the listener and the state of the container (runtime-spec config-linux.md#seccomp). */
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_PATH } from '../sys/linux.js';
 import type { Report, Reports } from './channel.js';
 import type { ContainerRecord, Status } from './store.js';
+import { connectTo } from './unix-socket.js';
 
 type Listener = Extract<Report, { kind: 'listener' }>;
 
@@ -32,7 +32,7 @@ export function handOver(reports: Reports, report: Listener, to: Notified): void
       hint: 'the agent must listen there, with a stream socket, before the container starts',
     });
   try {
-    const socket = connect(report.agent);
+    const socket = connectTo(report.agent);
     if (socket < 0) throw failed(-socket, 'connect');
     const fds = new Uint8Array(new Int32Array([report.fd]).buffer);
     const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));
@@ -42,16 +42,6 @@ export function handOver(reports: Reports, report: Listener, to: Notified): void
     native.close(report.fd);
   }
   native.write(reports.fd, new Uint8Array([0x67]));
-}
-
-/** By its directory: an address has room for 107 bytes. */
-function connect(path: string): number {
-  const slash = path.lastIndexOf('/');
-  const dir = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', O_PATH, 0);
-  if (dir < 0) return dir;
-  const socket = native.unixConnect(dir, path.slice(slash + 1));
-  native.close(dir);
-  return socket;
 }
 
 /** The container process state. */

@@ -6,6 +6,7 @@ import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sy
 import { checkOp } from './op-failed.js';
 import { openProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
+import { connectTo } from './unix-socket.js';
 
 export type SlotOp = Extract<
   Op,
@@ -23,14 +24,8 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number {
       return checkOp(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
     case 'cgroupDirectory':
       return checkOp(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
-    case 'consoleConnect': {
-      // By its directory: an address has room for 107 bytes.
-      const slash = op.path.lastIndexOf('/');
-      const dir = checkOp(op, native.openAt(AT_FDCWD, op.path.slice(0, slash) || '/', O_PATH, 0), 'open', op.path);
-      const fd = native.unixConnect(dir, op.path.slice(slash + 1));
-      native.close(dir);
-      return checkOp(op, fd, 'connect', op.path);
-    }
+    case 'consoleConnect':
+      return checkOp(op, connectTo(op.path), 'connect', op.path);
     case 'initProcess': {
       const fd = openProcess(record);
       return checkOp(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');

@@ -7,6 +7,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { Reports } from './channel.js';
+import type { Notify } from './notify.js';
 import { isAlive, openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
@@ -14,16 +15,38 @@ export interface StartOptions {
   readonly root: string;
   readonly id: string;
   readonly trace?: string;
+  /** Address of a service manager's socket (NOTIFY_SOCKET), which is told when the process is ready. */
+  readonly notifySocket?: string;
   /** Takes what a poststop hook that failed says. */
   readonly warn?: (sentence: string) => void;
 }
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with why the process could not be executed */
 export async function start(o: StartOptions): Promise<void> {
+  if (!o.notifySocket) {
+    await begin(o);
+    return;
+  }
+  const { notifyOf } = await import('./notify.js');
+  let notify: Notify | undefined;
+  try {
+    const record = await begin(o, () => {
+      notify = notifyOf(`${o.root}/${o.id}`, o.notifySocket as string);
+    });
+    const pidfd = notify ? openProcess(record) : -1;
+    if (pidfd >= 0) await notify?.forward(record.pid, pidfd);
+  } finally {
+    notify?.close();
+  }
+}
+
+/** Says start and waits for the execve. `prepare` is called, under the lock, before. */
+async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRecord> {
   const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created') throw wrongStatus(o.id, status);
+    prepare?.();
     const times = [native.monotonic()];
     const dir = native.openAt(AT_FDCWD, `${o.root}/${o.id}`, 0, 0);
     const connection = native.unixConnect(dir, startSocket);
@@ -50,9 +73,10 @@ export async function start(o: StartOptions): Promise<void> {
     await finish();
     return { record, started: async () => {} };
   });
-  if (!record.hooks) return;
+  if (!record.hooks) return record;
   const { startWithHooks } = await import('./start-hooks.js');
   await startWithHooks(o, record, started);
+  return record;
 }
 
 /** The container runs by now: a trace that cannot be written is an error that leaves it running. */

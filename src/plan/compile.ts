@@ -9,6 +9,7 @@ import { createHookOps, hostHookOps } from './hooks.js';
 import { kernelOps } from './kernel.js';
 import { mountOps, openTreeOps } from './mounts.js';
 import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
+import { notifyOps } from './notify.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { enterRoot, rootfsPath, switchRoot } from './root.js';
@@ -47,6 +48,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
   const filterSlot = spec.linux?.seccomp ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
+  const notify = options.notify ? notifyOps(options, slot++) : undefined;
   const at = '/linux/cgroupsPath';
   const userNamespace = (flags & CLONE_NEWUSER) !== 0;
   const cgroupNamespace = (flags & CLONE_NEWCGROUP) !== 0;
@@ -63,6 +65,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
     ...filterOps(spec, filterSlot),
     ...consoleOps(spec.process, options, consoleSlot),
+    ...(notify?.before ?? []),
     {
       op: 'clone',
       at: '/linux/namespaces',
@@ -87,6 +90,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...enterRoot(spec, options, trees.rootSlot),
     ...mountOps(spec, facts, options, trees.slots, { cgroupNamespace, userNamespace, paths: cgroups }),
+    ...(notify?.mount ?? []),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'
       ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]

@@ -35,6 +35,19 @@ export interface CompileOptions {
   readonly noNewKeyring: boolean;
   /** Path of the socket that gets the master of the terminal (`--console-socket`); without it the runtime keeps it. */
   readonly consoleSocket?: string;
-  /** Descriptors from 3 on that the process keeps. */
+  /** Descriptors from 3 on that the process keeps, those of `listen` among them. */
   readonly preserveFds: number;
+  /** Socket activation (sd_listen_fds(3)): the first of these descriptors, and how the process learns of them. */
+  readonly listen?: ListenFds;
+  /** sd_notify(3): the process gets a socket, on which `run` or `start` awaits that it is ready. */
+  readonly notify?: boolean;
+  /** Path of the socket that gets a pidfd of the process (`--pidfd-socket`). */
+  readonly pidfdSocket?: string;
+}
+
+/** LISTEN_FDS and LISTEN_FDNAMES. */
+export interface ListenFds {
+  readonly count: number;
+  /** Names with colons between them; '' for none. */
+  readonly names: string;
 }

@@ -146,7 +146,26 @@ export const ops = table({
     doc: 'run a hook in the namespaces of the runtime: prestart and createRuntime while init is in awaitHooks, poststart after the exec, poststop after the delete; name and timeout as for hook',
   },
 
+  notifyDirectory: {
+    code: 130,
+    by: 'runtime',
+    fields: { path: 'str', bind: 'int' },
+    doc: 'make the directory that the container gets as /run/notify; bind 1: and the socket in it, on which sd_notify messages are awaited (without it `start` binds it)',
+  },
+  pidfdSocket: {
+    code: 131,
+    by: 'runtime',
+    fields: { path: 'str' },
+    doc: 'once the process waits: connect to path (--pidfd-socket) and send a pidfd of it by SCM_RIGHTS, beside the word that runc sends',
+  },
+
   // ── done by runt-init ──
+  listenFds: {
+    code: 132,
+    by: 'init',
+    fields: { count: 'int', names: 'str' },
+    doc: 'socket activation: exec adds LISTEN_FDS=count, LISTEN_PID= its own pid, and LISTEN_FDNAMES=names unless empty, to the environment',
+  },
   keepFds: {
     code: 32,
     by: 'init',

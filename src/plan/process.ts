@@ -4,6 +4,7 @@ import { CLONE_NEWUSER, capabilityNumber, rlimitNumber } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { startHookOps } from './hooks.js';
 import { newNamespaces, setGroupsDenied } from './namespaces.js';
+import { notifyEntry } from './notify.js';
 import type { Op } from './ops.js';
 import { seccompOps } from './seccomp.js';
 
@@ -50,9 +51,12 @@ export function limitOps(spec: Spec): Op[] {
 export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot = -1): Op[] {
   const { process } = spec;
   if (!process) return [];
-  const { user, capabilities: sets, env = [], args = [] } = process;
+  const { user, capabilities: sets, args = [] } = process;
+  const env = environment(process.env ?? [], options);
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
   const ops: Op[] = [];
+  // As the process that will be executed, and before a filter can stop it.
+  if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
   if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
   const capsAt = sets ? '/process/capabilities' : '/process';
   ops.push({
@@ -86,6 +90,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
   ops.push(...seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
+  if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });
   ops.push(...startHookOps(spec, options));
   ops.push({
     op: 'exec',
@@ -95,6 +100,14 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : -1,
   });
   return ops;
+}
+
+/** The environment of the config, in which the runtime's own variables replace those of the same name. */
+function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
+  if (!listen && !notify) return env;
+  const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
+  const rest = env.filter((entry) => !own.includes(entry.split('=', 1)[0] as string));
+  return notify ? [...rest, notifyEntry] : rest;
 }
 
 /** Value of the last NAME=… in an environment; undefined when there is none. */

@@ -25,6 +25,12 @@ export function sentence(op: Op): string {
       return 'start the supervisor';
     case 'openTree':
       return `open the mount tree ${op.source}`;
+    case 'notifyDirectory':
+      return `make the socket for sd_notify in ${op.path}`;
+    case 'pidfdSocket':
+      return `send a pidfd to the socket ${op.path}`;
+    case 'listenFds':
+      return 'hand the activated sockets over';
     case 'clone':
       return 'start runt-init in new namespaces';
     case 'setGroupsPolicy':

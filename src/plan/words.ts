@@ -28,6 +28,14 @@ export function rows(op: Op): Row[] {
         ...wrap('new namespaces', '', namespaces(Number(op.flags)), op.at),
         ...(op.cgroup ? row('born in cgroup', word(op.cgroup)) : []),
       ];
+    case 'notifyDirectory':
+      return row('make directory', word(op.path), list(['for sd_notify', op.bind ? 'with its socket' : '']));
+    case 'pidfdSocket':
+      return row('connect', word(op.path), 'gets a pidfd of the process');
+    case 'listenFds': {
+      const names = op.names === '' ? '' : ` LISTEN_FDNAMES=${word(op.names)}`;
+      return row('environment', `LISTEN_FDS=${op.count}${names}`, 'LISTEN_PID is the pid in the container');
+    }
     case 'setGroupsPolicy':
       return row('setgroups', word(op.value));
     case 'idMap':

@@ -378,6 +378,20 @@ export const abi = table({
     ],
     doc: 'connects to the socket name, relative to dirfd through /proc/self/fd',
   },
+  datagramBind: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+      ['mode', 'i32'],
+    ],
+    doc: 'as unixListen, a datagram socket of that mode, which does not block (-EAGAIN)',
+  },
+  datagramConnect: {
+    ret: 'i32',
+    args: [['address', 'str']],
+    doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @',
+  },
 
   sendFds: {
     ret: 'i32',

@@ -46,7 +46,7 @@ test('the help of a command names its flags and arguments, by every way to ask',
 });
 
 test('the help of a flag that comes later says so', async () => {
-  assert.match((await runt(['create', '-h'])).out, /--pidfd-socket value .*\(not supported by this version\)\n/);
+  assert.match((await runt(['update', '-h'])).out, /--mem-bw-schema value .*\(not supported by this version\)\n/);
 });
 
 test('help in colour on a terminal only, and not against NO_COLOR', async () => {

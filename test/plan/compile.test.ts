@@ -92,6 +92,16 @@ const cases: Record<string, Case> = {
     options: { startSocket: false },
   },
   'no-pivot': { spec: base(), options: { noPivot: true } },
+  'run-as-a-service': {
+    spec: base((s) => s.process!.env!.push('NOTIFY_SOCKET=/old', 'LISTEN_FDS=old')),
+    options: {
+      startSocket: false,
+      preserveFds: 3,
+      listen: { count: 2, names: 'http:ctl' },
+      notify: true,
+      pidfdSocket: '/run/pidfd.sock',
+    },
+  },
   'cgroup-namespace-v1': { spec: base((s) => s.linux!.namespaces!.push({ type: 'cgroup' })) },
   'user-namespace': {
     spec: base((s) => {

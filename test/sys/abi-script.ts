@@ -537,6 +537,30 @@ const cases: Record<Name, Case> = {
     native.close(client);
     native.close(fd);
   },
+  datagramBind(t, dir) {
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    const socket = t.call('datagramBind', [fd, 'd.sock', 0o777], 'fd');
+    const out = new Uint8Array(64);
+    native.stat(fd, 'd.sock', 0, out);
+    t.note('mode', longs(out)[0]?.toString(8));
+    t.call('receiveFds', [socket, new Uint8Array(8), new Uint8Array(0)]);
+    t.call('datagramBind', [fd, 'd.sock', 0o777]);
+    t.call('datagramBind', [fd, '', 0o777]);
+    native.close(socket);
+    native.close(fd);
+  },
+  datagramConnect(t, dir) {
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    const socket = native.datagramBind(fd, 'd.sock', 0o700);
+    const client = t.call('datagramConnect', [`${dir}/d.sock`], 'fd');
+    native.sendFds(client, ints(), bytes('hello'));
+    const got = new Uint8Array(8);
+    t.note('got', text(got, native.receiveFds(socket, got, new Uint8Array(0))));
+    t.call('datagramConnect', ['/proc/self/none']);
+    t.call('datagramConnect', ['@runt-nobody-listens-here']);
+    t.call('datagramConnect', [`/${'x'.repeat(108)}`]);
+    for (const open of [client, socket, fd]) native.close(open);
+  },
   initImage(t) {
     const fd = t.call('initImage', [], 'fd');
     const head = new Uint8Array(4);

@@ -1,0 +1,130 @@
+/**
+ * sd_notify(3) of the process: what it says on its own socket is told to who listens at NOTIFY_SOCKET of the command. As
+ * runc does: that it is ready, and which process is to be watched. All else it says is read and dropped.
+ */
+import { notifyDirectory, notifyName } from '../plan/notify.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { forget, readable } from '../sys/loop.js';
+
+/** ms; service managers that do not know BARRIER never answer. */
+const barrierPatience = 30_000;
+/** Bytes of one message; systemd itself takes no longer ones. */
+const longest = 4096;
+
+/** Makes the directory of a container's socket, readable by all: the container's users are nobody here. -errno when it fails. */
+export function makeNotifyDirectory(path: string): number {
+  return native.mkdirAt(AT_FDCWD, path, 0o755);
+}
+
+/** Binds the socket in its directory; the descriptor, or -errno. Every user of the container may send. */
+export function bindNotify(path: string): number {
+  const dir = native.openAt(AT_FDCWD, `${path}/.`, 0, 0);
+  if (dir < 0) return dir;
+  // What a start that was killed has left.
+  native.unlinkAt(dir, notifyName, 0);
+  const fd = native.datagramBind(dir, notifyName, 0o777);
+  native.close(dir);
+  return fd;
+}
+
+/** For `start`: listens for a container that was created with NOTIFY_SOCKET; undefined for any other. @throws RuntError ERR_NOTIFY */
+export function notifyOf(stateDir: string, address: string): Notify | undefined {
+  const path = `${stateDir}/${notifyDirectory}`;
+  const fd = bindNotify(path);
+  if (fd === -E.ENOENT) return undefined;
+  check(fd, { code: 'ERR_NOTIFY', message: 'listen for sd_notify of the container', path, syscall: 'bind' });
+  return new Notify(fd, address);
+}
+
+/** A socket of a container, and who is told. */
+export class Notify {
+  private over = false;
+
+  constructor(
+    private readonly fd: number,
+    /** NOTIFY_SOCKET of the command: a path, or @ and an abstract address. */
+    private readonly address: string,
+  ) {}
+
+  /**
+   * Waits until the process is ready, then says so, and that `pid` is the main process. Returns too when the process behind
+   * `pidfd`, if given, has ended, or at `stop`.
+   * @throws RuntError ERR_NOTIFY when nobody listens
+   */
+  async forward(pid: number, pidfd = -1): Promise<void> {
+    const ended = pidfd >= 0 ? [readable(pidfd).then(() => false)] : [];
+    // Looked at once more after its end: it may have said so just before.
+    for (let waits = true; ; ) {
+      if (this.isReady()) {
+        if (pidfd >= 0) forget(pidfd);
+        return this.tell(pid);
+      }
+      if (!waits) return;
+      waits = !this.over && (await Promise.race([readable(this.fd), ...ended]));
+    }
+  }
+
+  /** Reads what is said from now on, until `stop`: a socket that nobody reads holds up who writes to it. */
+  async drain(): Promise<void> {
+    while (!this.over && (await readable(this.fd))) this.isReady();
+  }
+
+  /** Ends the waits; what was said by now is still told. */
+  stop(): void {
+    this.over = true;
+    forget(this.fd);
+  }
+
+  close(): void {
+    this.stop();
+    native.close(this.fd);
+  }
+
+  /** Reads messages until none is left, or one says READY=1. */
+  private isReady(): boolean {
+    const data = new Uint8Array(longest);
+    for (;;) {
+      // Descriptors that come with it are closed.
+      const n = native.receiveFds(this.fd, data, new Uint8Array(0));
+      if (n < 0) return false;
+      if (host.decode(data, n).split('\n').includes('READY=1')) return true;
+    }
+  }
+
+  private async tell(pid: number): Promise<void> {
+    const socket = native.datagramConnect(this.address);
+    const failed = (errno: number, syscall: string): RuntError =>
+      new RuntError({
+        code: 'ERR_NOTIFY',
+        message: `tell ${this.address} that the container is ready`,
+        path: this.address,
+        errno,
+        syscall,
+        hint: 'NOTIFY_SOCKET names the socket of the service manager, which must listen there',
+      });
+    if (socket < 0) throw failed(-socket, 'connect');
+    const say = (text: string, fds = new Uint8Array(0)) => {
+      const r = native.sendFds(socket, fds, host.encode(text));
+      if (r < 0) throw failed(-r, 'sendmsg');
+    };
+    const pipe = new Uint8Array(16);
+    let [reading, writing] = [-1, -1];
+    try {
+      say('READY=1\n');
+      say(`MAINPID=${pid}\n`);
+      // The manager closes what it gets once it has seen all before: it must know of MAINPID before this process ends.
+      if (native.pipe(pipe) < 0) return;
+      const view = new DataView(pipe.buffer);
+      [reading, writing] = [view.getInt32(0, true), view.getInt32(8, true)];
+      say('BARRIER=1', new Uint8Array(new Int32Array([writing]).buffer));
+      native.close(writing);
+      writing = -1;
+      await readable(reading, barrierPatience);
+    } finally {
+      for (const fd of [socket, reading, writing]) if (fd >= 0) native.close(fd);
+    }
+  }
+}
