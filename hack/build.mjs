@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -90,7 +91,7 @@ export function musl() {
   }
   return ['-static', '-idirafter', 'build/kernel'];
 }
-const muslLink = ['-static', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none'];
+const muslLink = ['-static', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none'];
 
 /** runt-init: static, musl. */
 function init() {
@@ -109,7 +110,7 @@ function init() {
     '-Ibuild/gen',
     ...musl(),
   ]);
-  link('musl-gcc', 'build/runt-init', list, [...muslLink, '-Wl,-z,noseparate-code']);
+  link('musl-gcc', 'build/runt-init', list, [...muslLink, '-s', '-Wl,-z,noseparate-code']);
 }
 
 /** Debian's static libseccomp, for both hosts: neither wants a shared one on the machine that it runs on. */
@@ -250,18 +251,41 @@ const uint32_t piece_count = ${rows.length};
   return table;
 }
 
-/** Links a static program that runs `entry` in QuickJS. */
+/** The address of a symbol of a program that is not stripped, in hexadecimal. */
+function symbol(path, name) {
+  const line = execFileSync('nm', [path], { encoding: 'utf8' }).match(new RegExp(`^([0-9a-f]+) . ${name}$`, 'm'));
+  if (!line) throw new Error(`${path} has no symbol ${name}`);
+  return line[1];
+}
+
+/** Writes `output`: the program `whole`, stripped, with a snapshot of what it is before it reads its arguments. */
+function snapshot(whole, output, tool) {
+  if (!isStale(output, [whole, tool])) return;
+  run('strip', '-o', `${whole}.bare`, whole);
+  try {
+    run(tool, `${whole}.bare`, `${output}.tmp`, symbol(whole, 'snapshot_wanted'), symbol(whole, 'memory_gathered_end'));
+    renameSync(`${output}.tmp`, output);
+  } catch (error) {
+    if (process.env.RUNT_NEED_SNAPSHOT) throw error;
+    console.error(`build: ${output} starts slower, without a snapshot: ${error.message}`);
+    renameSync(`${whole}.bare`, output);
+  }
+}
+
+/** Links a static program that runs `entry` in QuickJS; with lines for its errors and no snapshot when `keepLines`. */
 export async function program(entry, output, out, keepLines = false) {
   const qjs = quickjs();
   if (!qjs) return false;
   const build = 'build/static';
   const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs'];
   flags.push('-isystem', qjs.include, ...musl());
-  const all = files('native/quickjs', '.c').filter((f) => !f.endsWith('/compile.c'));
+  const tools = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
+  const all = files('native/quickjs', '.c').filter((f) => !tools.includes(f));
   const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
   const list = objects('musl-gcc', [...all, 'build/gen/quickjs-abi.c'], headers, build, flags);
-  const compiler = objects('musl-gcc', ['native/quickjs/compile.c'], [], build, flags);
-  link('musl-gcc', 'build/compile', [...compiler, qjs.archive], ['-static', '-lm']);
+  const [compile, take] = objects('musl-gcc', tools, headers, build, flags);
+  link('musl-gcc', 'build/compile', [compile, qjs.archive], ['-static', '-lm']);
+  link('musl-gcc', 'build/snapshot', [take], ['-static']);
   const table = await bytecode(entry, out, 'build/compile', keepLines);
   // Named by what it holds: no link when nothing has changed.
   const key = createHash('sha256').update(readFileSync(table));
@@ -271,12 +295,15 @@ export async function program(entry, output, out, keepLines = false) {
     for (const f of files(out, '.o')) rmSync(f);
     run('musl-gcc', ...flags, '-c', table, '-o', object);
   }
+  const whole = `${out}/whole`;
   link(
     'musl-gcc',
-    output,
+    whole,
     [...list, object, ...core('musl-gcc', build, musl()), qjs.archive, seccompArchive()],
-    [...muslLink, '-Wl,--wrap=memcpy', '-lm'],
+    [...muslLink, '-Wl,--wrap=memcpy', '-Wl,--wrap=gettimeofday', '-lm'],
   );
+  if (keepLines) copyFileSync(whole, output);
+  else snapshot(whole, output, 'build/snapshot');
   return true;
 }
 

@@ -7,7 +7,9 @@
 #include "memory.h"
 #include "text.h"
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -160,12 +162,36 @@ static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reas
   rejected = handled ? JS_UNDEFINED : JS_DupValue(ctx, reason);
 }
 
-int main(int argc, char **argv) {
+/* All that a start needs. In a binary with a snapshot (snapshot.c) it is there when the program
+ * begins. */
+static struct {
+  JSRuntime *rt;
+  JSContext *ctx;
+  /* Of the evaluation of the main module. */
+  JSValue done;
+} vm;
+
+/* snapshot.c finds this by its name and sets it at build time: load every piece and stop. */
+extern volatile int snapshot_wanted;
+volatile int snapshot_wanted;
+
+/* The first random number would be the time of the build; and a clock that was asked once keeps
+ * where the kernel answers, which differs from process to process. The only caller is the
+ * initialisation of Math.random, which is taken away. */
+int __wrap_gettimeofday(struct timeval *now, void *zone);
+
+int __wrap_gettimeofday(struct timeval *now, void *zone) {
+  (void)zone;
+  *now = (struct timeval){0};
+  return 0;
+}
+
+static void make_vm(void) {
   JSRuntime *rt = JS_NewRuntime2(&memory_functions, NULL);
   JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
   if (!ctx) {
     put_text("runt: out of memory\n");
-    return 1;
+    _exit(1);
   }
   /* Reference counting frees nearly all; a run is too short for cycles to matter before this. */
   JS_SetGCThreshold(rt, (size_t)32 << 20);
@@ -176,8 +202,8 @@ int main(int argc, char **argv) {
   JS_AddIntrinsicTypedArrays(ctx);
   JS_AddIntrinsicPromise(ctx);
   JS_SetModuleLoaderFunc(rt, same_name, load_piece, NULL);
-  rejected = JS_UNDEFINED;
   JS_SetHostPromiseRejectionTracker(rt, on_rejection, NULL);
+  rejected = JS_UNDEFINED;
 
   JSValue native = JS_NewObject(ctx);
   bind_native(ctx, native);
@@ -185,35 +211,95 @@ int main(int argc, char **argv) {
   JS_SetPropertyFunctionList(ctx, host, host_functions,
                              sizeof host_functions / sizeof host_functions[0]);
   JS_SetPropertyStr(ctx, host, "native", native);
-  JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
-  JS_SetPropertyStr(ctx, host, "env", environment(ctx));
   JSValue global = JS_GetGlobalObject(ctx);
   JS_SetPropertyStr(ctx, global, "runtHost", host);
+  JSValue math = JS_GetPropertyStr(ctx, global, "Math");
+  JSAtom random = JS_NewAtom(ctx, "random");
+  JS_DeleteProperty(ctx, math, random, 0);
+  JS_FreeAtom(ctx, random);
+  JS_FreeValue(ctx, math);
+  JS_FreeValue(ctx, global);
+  vm.rt = rt;
+  vm.ctx = ctx;
+}
 
+/* Does what is to be done until all promises wait for something outside. */
+static void run_jobs(void) {
+  JSContext *at;
+  int r;
+  while ((r = JS_ExecutePendingJob(vm.rt, &at)) > 0)
+    ;
+  if (r < 0)
+    die(at, JS_GetException(at));
+  if (!JS_IsUndefined(rejected))
+    die(vm.ctx, rejected);
+}
+
+static void evaluate_main(void) {
+  JSContext *ctx = vm.ctx;
   JSValue module = read_piece(ctx, &pieces[0]);
   if (JS_ResolveModule(ctx, module) < 0)
     die(ctx, JS_GetException(ctx));
-  JSValue done = JS_EvalFunction(ctx, module);
-  if (JS_IsException(done))
+  vm.done = JS_EvalFunction(ctx, module);
+  if (JS_IsException(vm.done))
     die(ctx, JS_GetException(ctx));
-  JSContext *at;
-  int r;
-  JSValue turn = JS_GetPropertyStr(ctx, global, "runtTurn");
-  do {
-    while ((r = JS_ExecutePendingJob(rt, &at)) > 0)
-      ;
-    if (r < 0)
-      die(at, JS_GetException(at));
-    if (!JS_IsUndefined(rejected))
-      die(ctx, rejected);
-    /* Nothing to run: sleep until something that is waited for happens (src/sys/loop.ts). */
-    JSValue more = JS_Call(ctx, turn, JS_UNDEFINED, 0, NULL);
-    if (JS_IsException(more))
-      die(ctx, JS_GetException(ctx));
-    r = JS_VALUE_GET_BOOL(more);
-  } while (r);
-  if (JS_PromiseState(ctx, done) == JS_PROMISE_REJECTED)
-    die(ctx, JS_PromiseResult(ctx, done));
+}
+
+/* Everything that can be done before the arguments are known. Modules do nothing but define, so
+ * the result is the same in each process. */
+static void make_snapshot(void) {
+  if (memory_gather() < 0) {
+    put_text("runt: no room for a snapshot\n");
+    _exit(1);
+  }
+  make_vm();
+  evaluate_main();
+  for (uint32_t i = 1; i < piece_count; i++) {
+    JS_FreeValue(vm.ctx, JS_LoadModule(vm.ctx, "", pieces[i].name));
+    run_jobs();
+  }
+  memory_scatter();
+  snapshot_wanted = 0;
+  raise(SIGSTOP);
+}
+
+/* A member of the global object, called without arguments; undefined when there is none. */
+static JSValue call_global(const char *name) {
+  JSValue global = JS_GetGlobalObject(vm.ctx);
+  JSValue function = JS_GetPropertyStr(vm.ctx, global, name);
+  JS_FreeValue(vm.ctx, global);
+  JSValue result = JS_IsFunction(vm.ctx, function)
+                       ? JS_Call(vm.ctx, function, JS_UNDEFINED, 0, NULL)
+                       : JS_UNDEFINED;
+  if (JS_IsException(result))
+    die(vm.ctx, JS_GetException(vm.ctx));
+  JS_FreeValue(vm.ctx, function);
+  return result;
+}
+
+int main(int argc, char **argv) {
+  if (snapshot_wanted)
+    make_snapshot();
+  int made = vm.ctx != NULL;
+  if (made)
+    JS_UpdateStackTop(vm.rt); /* limits count from here, not from where the build's stack was */
+  else
+    make_vm();
+  JSContext *ctx = vm.ctx;
+  JSValue global = JS_GetGlobalObject(ctx);
+  JSValue host = JS_GetPropertyStr(ctx, global, "runtHost");
+  JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
+  JS_SetPropertyStr(ctx, host, "env", environment(ctx));
+  if (!made)
+    evaluate_main();
+  run_jobs();
+  call_global("runtMain");
+  do
+    run_jobs();
+  /* Nothing to run: sleep until something that is waited for happens (src/sys/loop.ts). */
+  while (JS_VALUE_GET_BOOL(call_global("runtTurn")));
+  if (JS_PromiseState(ctx, vm.done) == JS_PROMISE_REJECTED)
+    die(ctx, JS_PromiseResult(ctx, vm.done));
   put_text("runt: internal error: the command ended without a result\n");
   return 1;
 }

@@ -126,7 +126,7 @@ function numberOf(value: Int | undefined, at: string): number {
 }
 
 function accessOf(access: string | undefined, at: string): string {
-  if (!access) return 'rwm';
+  if (!access || access === 'rwm') return 'rwm';
   for (const letter of access) {
     if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
   }

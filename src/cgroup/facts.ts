@@ -40,7 +40,8 @@ export interface CgroupFacts {
 }
 
 /**
- * Reads the facts: on v2 one statfs(2), one access(2) and two small files, else mountinfo too.
+ * Reads the facts where systemd and all others mount the hierarchies; where one is not, mountinfo tells. It is long on a
+ * host with many containers, and the kernel holds its mounts while it writes it.
  * Throws ERR_IO when /proc cannot be read.
  */
 export function readCgroupFacts(): CgroupFacts {
@@ -54,9 +55,31 @@ export function readCgroupFacts(): CgroupFacts {
       return { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own, controllers } };
     }
   }
-  return parseCgroupFacts(cgroup, readText('/proc/self/mountinfo'), (mountPoint) =>
-    tryReadText(`${mountPoint}/cgroup.controllers`),
-  );
+  const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
+  return usualFacts(cgroup, controllersOf) ?? parseCgroupFacts(cgroup, readText('/proc/self/mountinfo'), controllersOf);
+}
+
+/** v1 and hybrid in the usual places, with each own cgroup below; undefined when one is elsewhere. */
+function usualFacts(
+  cgroup: string,
+  controllersOf: (mountPoint: string) => string | undefined,
+): CgroupFacts | undefined {
+  const v1: V1Hierarchy[] = [];
+  let unified: UnifiedHierarchy | undefined;
+  for (const { controllers, name, path, unified: isUnified } of ownPaths(cgroup)) {
+    const mountPoint = `/sys/fs/cgroup/${isUnified ? 'unified' : (name ?? controllers.join(','))}`;
+    const magic = isUnified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+    if (native.statfsType(mountPoint) !== BigInt(magic)) {
+      // Beside v1 hierarchies v2 need not be mounted.
+      if (isUnified) continue;
+      return undefined;
+    }
+    if (path !== '/' && native.access(`${mountPoint}${path}/cgroup.procs`, F_OK) < 0) return undefined;
+    if (isUnified) unified = { mountPoint, own: path, controllers: words(controllersOf(mountPoint) ?? '') };
+    else v1.push({ mountPoint, root: '/', controllers, ...(name !== undefined && { name }), own: path });
+  }
+  if (v1.length === 0) return undefined;
+  return { layout: unified ? 'hybrid' : 'v1', v1, ...(unified && { unified }) };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Plan → the bytes that runt-init reads (docs/architecture.md, "The plan on the wire"). */
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
-import { type FieldType, type Op, ops, type Plan } from './ops.js';
+import { type Op, ops, type Plan } from './ops.js';
 
 export interface EncodeOptions {
   readonly trace: boolean;
@@ -11,43 +11,53 @@ export interface EncodeOptions {
   readonly slots: readonly number[];
 }
 
+/** The operations that runt-init does: their codes and their fields, in the table's order. */
+const shapes: ReadonlyMap<string, { readonly code: number; readonly names: readonly string[] }> = new Map(
+  Object.entries(ops).flatMap(([name, { code, by, fields }]) =>
+    by === 'init' ? [[name, { code, names: Object.keys(fields) }]] : [],
+  ),
+);
+
 /**
  * Encodes the operations that runt-init does, without the frame's length.
  * @throws RuntError ERR_SPEC_VALUE when a string holds NUL: it can be no argument of a system call.
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const fields: (string | number | bigint)[] = [];
+  const texts: string[] = [];
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
-    const shape = ops[op.op];
-    if (shape.by !== 'init') continue;
+    const shape = shapes.get(op.op);
+    if (!shape) continue;
     count++;
     fields.push(shape.code, i);
-    const kinds: Readonly<Record<string, FieldType>> = shape.fields;
-    for (const name in kinds) {
-      const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name];
+    for (const name of shape.names) {
+      const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name]!;
       if (typeof value === 'object') {
-        fields.push(value.length);
-        for (const item of value) fields.push(noNul(item, op));
-      } else if (typeof value === 'string') fields.push(noNul(value, op));
-      else fields.push(value as number | bigint);
+        fields.push(value.length, ...value);
+        texts.push(...value);
+      } else {
+        fields.push(value);
+        if (typeof value === 'string') texts.push(value);
+      }
     }
   }
+  if (texts.join('').includes('\0')) throw nul(plan);
   const { slots } = options;
   const head = ['runt-plan-1', count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
   return host.encode(`${head.join('\0')}\0${fields.length ? `${fields.join('\0')}\0` : ''}`);
 }
 
-function noNul(text: string, op: Op): string {
-  if (text.includes('\0')) {
-    throw new RuntError({
-      code: 'ERR_SPEC_VALUE',
-      message: `${op.op}: a string with a NUL byte`,
-      op: op.op,
-      pointer: op.at,
-      value: text,
-    });
-  }
-  return text;
+function nul(plan: Plan): RuntError {
+  const holds = (value: unknown): boolean =>
+    typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
+  const op = plan.ops.find((o) => shapes.has(o.op) && Object.values(o).some(holds)) as Op;
+  return new RuntError({
+    code: 'ERR_SPEC_VALUE',
+    message: `${op.op}: a string with a NUL byte`,
+    op: op.op,
+    pointer: op.at,
+    value: Object.values(op).find(holds),
+  });
 }

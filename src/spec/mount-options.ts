@@ -96,32 +96,31 @@ const OTHER: Readonly<Record<string, MountOption>> = {
   remount: { kind: 'remount' },
 };
 
+/** All of the tables above, by name; made once, and in the static binary at build time. */
+const OPTIONS: ReadonlyMap<string, MountOption> = new Map(allOptions());
+
+function* allOptions(): Generator<[string, MountOption]> {
+  for (const [name, [set, clear]] of Object.entries(ATTRIBUTES)) {
+    const plain = { kind: 'attr', set, clear, recursive: false } as const;
+    yield [name, name === 'ro' || name === 'rw' ? { ...plain, superblock: name } : plain];
+    yield [`r${name}`, { ...plain, recursive: true }];
+  }
+  for (const [name, flags] of Object.entries(PROPAGATION)) {
+    yield [name, { kind: 'propagation', flags }];
+    yield [`r${name}`, { kind: 'propagation', flags: flags | linux.MS_REC }];
+  }
+  for (const [name, [flag, set, key]] of Object.entries(SUPERBLOCK)) {
+    yield [name, { kind: 'superblock', flag, set, ...(key !== undefined && { key }) }];
+  }
+  yield* Object.entries(OTHER);
+}
+
 /** The meaning of one option, or undefined when it is data for the file system. */
 export function mountOption(name: string): MountOption | undefined {
-  if (Object.hasOwn(OTHER, name)) return OTHER[name];
-  if (Object.hasOwn(SUPERBLOCK, name)) {
-    const [flag, set, key] = SUPERBLOCK[name]!;
-    return key === undefined ? { kind: 'superblock', flag, set } : { kind: 'superblock', flag, set, key };
-  }
-  const plain = attribute(name, false) ?? propagation(name, 0);
-  if (plain || !name.startsWith('r')) return plain;
-  const rest = name.slice(1);
-  return attribute(rest, true) ?? propagation(rest, linux.MS_REC);
-}
-
-function attribute(name: string, recursive: boolean): MountOption | undefined {
-  if (!Object.hasOwn(ATTRIBUTES, name)) return undefined;
-  const [set, clear] = ATTRIBUTES[name]!;
-  if (!recursive && (name === 'ro' || name === 'rw')) return { kind: 'attr', set, clear, recursive, superblock: name };
-  return { kind: 'attr', set, clear, recursive };
-}
-
-function propagation(name: string, rec: number): MountOption | undefined {
-  return Object.hasOwn(PROPAGATION, name) ? { kind: 'propagation', flags: PROPAGATION[name]! | rec } : undefined;
+  return OPTIONS.get(name);
 }
 
 /** Every name of the table, sorted: for `features` and for suggestions. */
 export function mountOptionNames(): string[] {
-  const both = [...Object.keys(ATTRIBUTES), ...Object.keys(PROPAGATION)];
-  return [...both, ...both.map((name) => `r${name}`), ...Object.keys(SUPERBLOCK), ...Object.keys(OTHER)].sort();
+  return [...OPTIONS.keys()].sort();
 }

@@ -16,15 +16,14 @@ interface Provided {
 }
 
 const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
-setHost({
-  name: 'quickjs',
-  native: provided.native,
-  args: provided.args,
-  env: provided.env,
-  decode: provided.decode,
-  encode: provided.encode,
-});
-// main.c calls this when nothing else is to be done.
-(globalThis as unknown as { runtTurn: () => boolean }).runtTurn = turn;
-// A rejection is left to main.c, which prints it and exits with 1.
-main().then((code) => provided.exit(code));
+
+/** Begins the command. main.c calls it, once the arguments are there: what was before may lie in a snapshot made at build time. */
+function begin(): void {
+  const { native, args, env, decode, encode } = provided;
+  setHost({ name: 'quickjs', native, args, env, decode, encode });
+  // A rejection is left to main.c, which prints it and exits with 1.
+  main().then((code) => provided.exit(code));
+}
+
+// What main.c calls: the second when nothing else is to be done.
+Object.assign(globalThis, { runtMain: begin, runtTurn: turn });

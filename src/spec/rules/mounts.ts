@@ -78,9 +78,9 @@ function dataError(option: string, type: string): string | undefined {
   const equals = option.indexOf('=');
   const name = equals < 0 ? option : option.slice(0, equals);
   if (equals < 0 || mountOption(name) !== undefined) {
-    const known = type === 'bind' || Object.hasOwn(DATA, type) ? mountOptionNames() : [];
     const own = Object.hasOwn(DATA, type) && DATA[type] !== '' ? DATA[type]!.split(' ') : [];
     if (own.includes(name)) return undefined;
+    const known = type === 'bind' || Object.hasOwn(DATA, type) ? mountOptionNames() : [];
     const near = nearest(name, [...known, ...own]);
     if (near !== undefined) {
       return near === name ? `have no value: ${name} is a flag` : `be a mount option; did you mean "${near}"?`;
