@@ -4,6 +4,7 @@
  *   validate-{config,features,state}.js   ajv standalone code, ES modules, no import left
  *   fields.js                             where the 64-bit integers of config.json are
  *   keys.js                               the known keys of config.json, for `validate --strict`
+ *   names.js                              the names that some of its fields take, for `features`
  * and a .d.ts beside each.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -158,6 +159,24 @@ write(
 export type Below = 0 | string | readonly [string];
 /** The known keys of each definition of schemas/config.schema.json; the top level is ''. */
 export declare const keys: Readonly<Record<string, Readonly<Record<string, Below>>>>;
+`,
+);
+
+const { seccomp, seccompAction, seccompArg, memoryPolicy } = schemas.config.definitions;
+const names = {
+  actions: seccompAction.enum,
+  operators: seccompArg.properties.op.enum,
+  archs: seccomp.properties.architectures.items.enum,
+  memoryModes: memoryPolicy.properties.mode.enum,
+  memoryFlags: memoryPolicy.properties.flags.items.enum,
+};
+write(
+  'names',
+  `export const names=${JSON.stringify(names)};\n`,
+  `/** The names that schemas/config.schema.json has. */
+export declare const names: { readonly [field in ${Object.keys(names)
+    .map((name) => `'${name}'`)
+    .join(' | ')}]: readonly string[] };
 `,
 );
 

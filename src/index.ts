@@ -11,11 +11,12 @@ import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
 import { explainText } from './plan/explain.js';
+import { features as featuresOf } from './plan/features.js';
 import { toJson } from './plan/json.js';
 import type { Plan } from './plan/ops.js';
 import { loadSpec, parseSpec } from './spec/load.js';
 import type { SpecOptions } from './spec/options.js';
-import type { Spec } from './spec/types.js';
+import type { Features, Spec } from './spec/types.js';
 import { RuntError, type Violation } from './sys/error.js';
 import { useNodeHost } from './sys/node.js';
 
@@ -159,6 +160,11 @@ export async function explain(bundle: string, options: CompileOptions & { colour
   const path = resolve(bundle);
   const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
   return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
+}
+
+/** What this runtime applies (runtime-spec features.md), as `runt features` prints it. */
+export function features(): Features {
+  return featuresOf();
 }
 
 /** Changes a spec before it is written. */

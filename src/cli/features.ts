@@ -1,5 +1,5 @@
 /** `runt features`: what this runtime can do, as the runtime-spec's features document. */
-import { features } from '../spec/features.js';
+import { features } from '../plan/features.js';
 import { print } from './output.js';
 
 export function command(): number {

@@ -14,6 +14,15 @@ const flagBits: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: WAIT_KILLABLE_RECV,
 };
 
+/** The flags that a profile may have. */
+export const filterFlagNames = (): string[] => Object.keys(flagBits);
+
+/** The flag, with what it means nothing without, for asking the kernel whether it knows it. */
+export function probeFlags(name: string): number {
+  const flag = flagBits[name] ?? 0;
+  return flag === WAIT_KILLABLE_RECV ? flag | NEW_LISTENER : flag;
+}
+
 /** The errno of SCMP_ACT_ERRNO and SCMP_ACT_TRACE where the config has none (config-linux.md#seccomp). */
 const EPERM = 1;
 const at = '/linux/seccomp';

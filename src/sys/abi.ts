@@ -475,6 +475,11 @@ export const abi = table({
     args: [['data', 'out']],
     doc: 'version of libseccomp and machine, as "2.5.4 x86_64"; the length without NUL',
   },
+  seccompFlags: {
+    ret: 'i32',
+    args: [['flags', 'i32']],
+    doc: 'whether the kernel knows these flags of seccomp(2) SECCOMP_SET_MODE_FILTER; nothing is loaded',
+  },
   sha256: {
     ret: 'i32',
     args: [

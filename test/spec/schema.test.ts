@@ -5,20 +5,10 @@ import * as assert from 'uvu/assert';
 import validateConfig from '../../build/gen/validate-config.js';
 import validateFeatures from '../../build/gen/validate-features.js';
 import validateState from '../../build/gen/validate-state.js';
-import { features } from '../../src/spec/features.js';
 import { sample } from './sample.js';
 
 const paths = (errors: readonly { instancePath: string; keyword: string }[] | null | undefined): string[] =>
   (errors ?? []).map((e) => `${e.instancePath} ${e.keyword}`);
-
-test('the features document is valid and names what is applied', () => {
-  const document = features();
-  assert.ok(validateFeatures(document), JSON.stringify(validateFeatures.errors));
-  assert.is(document.linux?.capabilities?.length, 41);
-  assert.ok(document.mountOptions?.includes('rro'));
-  assert.not.ok(document.mountOptions?.includes('ridmap'));
-  assert.not.ok(document.linux?.namespaces?.includes('time'));
-});
 
 test('features: what is wrong', () => {
   assert.not.ok(validateFeatures({ ociVersionMin: '1.0.0', hooks: 'x', linux: { seccomp: { enabled: 1 } } }));

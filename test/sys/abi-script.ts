@@ -842,6 +842,9 @@ const cases: Record<Name, Case> = {
     t.call('seccompVersion', [new Uint8Array(4)]);
     t.call('seccompVersion', [new Uint8Array(0)]);
   },
+  seccompFlags(t) {
+    for (const flags of [0, 1, 2, 4, 8, 0x40000000, -1]) t.call('seccompFlags', [flags]);
+  },
   sha256(t) {
     const out = new Uint8Array(32);
     for (const length of [0, 3, 55, 56, 63, 64, 65, 119, 120, 1000]) {
