@@ -96,7 +96,8 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   }
   if (options.hostNetwork) linux.namespaces = linux.namespaces!.filter(({ type }) => type !== 'network');
   mapOptions(linux, options, refuse);
-  if (linux.namespaces!.some(({ type }) => type === 'user')) fitUserNamespace(spec);
+  const mapped = linux.namespaces!.some(({ type }) => type === 'user');
+  if (mapped) fitUserNamespace(spec);
 
   const image = options.rootfs === undefined ? undefined : path(caller, 'rootfs', options.rootfs);
   if (image !== undefined) root.path = image;
@@ -109,10 +110,9 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
       if (/[:,\\]/.test(layer))
         throw refuse('overlay', layer, 'cannot have a colon, a comma or a backslash in its path');
     }
-    spec.mounts!.unshift(overlayMount(root.path, upper, options.rootless === true));
+    spec.mounts!.unshift(overlayMount(root.path, upper, mapped));
   }
   const volumes = options.volume ?? [];
-  const mapped = linux.namespaces!.some(({ type }) => type === 'user');
   for (const text of volumes) {
     const mount = volumeMount(text, caller.absolute, mapped);
     if (typeof mount === 'string') throw refuse('volume', text, mount);
@@ -207,14 +207,14 @@ function fitUserNamespace(spec: Spec): void {
 }
 
 /** The root: the image below, `upper` above it. `work` is what overlayfs needs besides, on the same file system. */
-function overlayMount(image: string, directory: string, rootless: boolean): Mount {
+function overlayMount(image: string, directory: string, mapped: boolean): Mount {
   const options = [`lowerdir=${image}`, `upperdir=${directory}/upper`, `workdir=${directory}/work`];
-  // It marks what was removed by attributes of the name space "trusted", which a user may not write.
+  // It marks what was removed by attributes of the name space "trusted", which only root of the host may write.
   return {
     destination: '/',
     type: 'overlay',
     source: 'overlay',
-    options: rootless ? [...options, 'userxattr'] : options,
+    options: mapped ? [...options, 'userxattr'] : options,
   };
 }
 

@@ -124,6 +124,33 @@ test(
 );
 
 test(
+  'containers share one image that none of them changes; each keeps what it wrote',
+  onBed((bed) => {
+    const before = execFileSync('find', [bed.rootfs, '-newermt', '1970-01-01', '-printf', '%p %C@\\n'], {
+      encoding: 'utf8',
+    });
+    const script = 'rm /bin/true; mkdir /made /home/in-home; rm -r /usr; mkdir /usr; ls / /home /usr';
+    for (const maps of [[], ['--uid-map', '0:0:65536']]) {
+      const work = join(bed.dir, `w${maps.length}`);
+      const out = ran(bed, '--overlay', work, ...maps, '--', 'sh', '-c', script);
+      assert.match(out, /^made$/m);
+      assert.match(out, /\/usr:\n$/);
+      assert.ok(existsSync(join(work, 'upper', 'made')) && existsSync(join(work, 'upper', 'home', 'in-home')));
+      assert.not.ok(existsSync(join(bed.rootfs, 'made')));
+      assert.is(ran(bed, '--overlay', work, ...maps, '--', 'ls', '-d', '/made'), '/made\n');
+      const absent = '[ -e /made ] || echo absent';
+      assert.is(ran(bed, '--overlay', `${work}-other`, ...maps, '--', 'sh', '-c', absent), 'absent\n');
+    }
+    const refused = 'touch /made 2>/dev/null && echo written || echo refused';
+    assert.is(ran(bed, '--overlay', 'read', '--read-only', '--', 'sh', '-c', refused), 'refused\n');
+    const after = execFileSync('find', [bed.rootfs, '-newermt', '1970-01-01', '-printf', '%p %C@\\n'], {
+      encoding: 'utf8',
+    });
+    assert.is(after, before);
+  }),
+);
+
+test(
   'an overlay gets its directories, owned by the root of the container',
   onBed((bed) => {
     const options = ['--rootfs', bed.rootfs, '--overlay', 'w', '--uid-map', '0:100000:9', '--gid-map', '0:200000:9'];

@@ -191,6 +191,7 @@ test('an overlay is the first mount, over the image, and can be written', () => 
   assert.equal(spec.root, { path: '/image', readonly: false });
   assert.equal(of({ overlay: '/w' }).root, { path: '/b/rootfs', readonly: false });
   assert.equal(of({ overlay: '/w', readOnly: true }).root, { path: '/b/rootfs', readonly: true });
+  assert.ok(of({ overlay: '/w', uidMap: ['0:100000:9'] }).mounts![0]!.options!.includes('userxattr'));
   assert.ok(of({ overlay: '/w', rootless: true }).mounts![0]!.options!.includes('userxattr'));
   assert.equal(complaints(spec), []);
 });
