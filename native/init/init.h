@@ -52,9 +52,12 @@ int report_created(void);
 int report_hooks(void);
 void report_exec(void);
 void report_pid(uint64_t pid);
+int report_await(uint32_t index);
 void report_failure(uint32_t index);
 void trace_enable(uint32_t operations);
 uint64_t trace_now(void);
+/* The clock jumped right after `before`: what is told goes on from there. */
+void trace_rebase(uint64_t before);
 void trace_add(uint32_t index, uint64_t start);
 
 /* resolve.c: every path in the container */
@@ -71,6 +74,8 @@ int resolve_parent(const char *path, const char **name);
 int is_procfs(int fd);
 /* Opens a file of this process below the private procfs. */
 int proc_open_self(const char *name, int flags);
+/* Opens a namespace of this process by its name in /proc/self/ns. */
+int proc_open_namespace(const char *name);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
 
@@ -160,6 +165,10 @@ int op_seccomp(const struct op *op);
 int op_user(const struct op *op);
 int op_named_user(const struct op *op);
 int op_join(const struct op *op);
+int op_setns(const struct op *op);
+int op_time_open(const struct op *op);
+int op_time_enter(const struct op *op);
+int op_await(const struct op *op);
 int op_fork(const struct op *op);
 int op_cgroup_fork(const struct op *op);
 int op_capabilities(const struct op *op);

@@ -1,8 +1,10 @@
-/* Into a container that exists: its namespaces, and the process that is born in its pid namespace.
- */
+/* Into namespaces that exist: those of a container, or one by its file; and the process that is
+ * born in a pid namespace that was joined. */
 #include "init.h"
 #include <sched.h>
 #include <signal.h>
+
+enum { NEW_TIME = 0x80 }; /* CLONE_NEWTIME */
 
 /* Safe: the descriptor is a pidfd that the runtime opened and verified by the start time of the
  * process, so that no other process with its number can be meant. All namespaces are taken in one
@@ -12,14 +14,54 @@ int op_join(const struct op *op) {
   int64_t slot = (int64_t)op->v[JOIN_SLOT].num;
   if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
     return fail_with(EBADF, "setns", NULL);
+  uint64_t before = trace_now();
   if (op->v[JOIN_FLAGS].num && syscall(SYS_setns, init.slots[slot], (int)op->v[JOIN_FLAGS].num))
     return fail("setns", NULL);
+  if (op->v[JOIN_FLAGS].num & NEW_TIME)
+    trace_rebase(before);
   close(init.slots[slot]);
   init.slots[slot] = -1;
   /* setns(2) of a mount namespace makes its root the root: that of the container. */
   close_cleanup(&init.root);
   init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   return init.root < 0 ? fail("open", "/") : 0;
+}
+
+/* setns(2) refuses the user namespace that a process is in: it could not regain capabilities so. */
+static int is_own_user(int fd) {
+  struct stat own, other;
+  int self CLEANUP_CLOSE = proc_open_namespace("user");
+  return self >= 0 && !fstat(self, &own) && !fstat(fd, &other) && own.st_dev == other.st_dev &&
+         own.st_ino == other.st_ino;
+}
+
+/* A namespace by its file.
+ *
+ * Safe: the runtime opened the file with the caller's rights and verified what it is. Whoever is in
+ * the namespaces already cannot trace this process or reach its descriptors (CVE-2016-9962): with
+ * no new user namespace it is not dumpable by now; with one it is, until its ids are mapped, but no
+ * process of a pid namespace that is joined sees it before the fork, which comes after. A mount
+ * namespace is joined last, and moves root and directory of this process to its own. */
+int op_setns(const struct op *op) {
+  const char *path = op->v[SETNS_PATH].str;
+  int64_t slot = (int64_t)op->v[SETNS_SLOT].num;
+  int flag = (int)op->v[SETNS_FLAG].num;
+  if (slot < 0 || slot >= (int64_t)init.slot_count)
+    return fail_with(EBADF, "setns", path);
+  int fd = init.slots[slot];
+  if (fd < 0) /* at the first try */
+    return 0;
+  uint64_t before = trace_now();
+  if (!(flag == CLONE_NEWUSER && is_own_user(fd)) && syscall(SYS_setns, fd, flag)) {
+    if (errno == EPERM && op->v[SETNS_OPTIONAL].num)
+      return 0;
+    return fail("setns", path);
+  }
+  if (flag == NEW_TIME)
+    trace_rebase(before);
+  close(fd);
+  init.slots[slot] = -1;
+  return 0;
 }
 
 /* clone3(2), with the process as a child of this one's parent; its signal at the end is the one of
@@ -66,7 +108,7 @@ static int go_on_as_sibling(int cgroup) {
   return 0;
 }
 
-/* A joined pid namespace is that of the children. */
+/* A pid namespace that was joined or unshared is that of the children. */
 int op_fork(const struct op *op) {
   (void)op;
   return go_on_as_sibling(-1) ? fail("clone", NULL) : 0;

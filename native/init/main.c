@@ -84,6 +84,14 @@ static int perform(const struct op *op) {
     return op_join(op);
   case OP_CGROUP_FORK:
     return op_cgroup_fork(op);
+  case OP_SETNS:
+    return op_setns(op);
+  case OP_TIME_OPEN:
+    return op_time_open(op);
+  case OP_TIME_ENTER:
+    return op_time_enter(op);
+  case OP_AWAIT:
+    return op_await(op);
   case OP_FORK:
     return op_fork(op);
   case OP_CAPABILITIES:

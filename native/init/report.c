@@ -12,6 +12,8 @@ static struct {
 
 static struct span { uint64_t index, start, end; } * spans;
 static uint32_t span_count, span_max;
+/* From the clock of the time namespace that was joined to that of the runtime. */
+static uint64_t clock_shift;
 
 int fail_with(int error, const char *syscall, const char *detail) {
   failure.error = error;
@@ -77,8 +79,10 @@ uint64_t trace_now(void) {
     return 0;
   struct timespec t;
   syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + clock_shift;
 }
+
+void trace_rebase(uint64_t before) { clock_shift += before - trace_now(); }
 
 void trace_add(uint32_t index, uint64_t start) {
   if (span_count < span_max)
@@ -129,6 +133,15 @@ void report_pid(uint64_t pid) {
   text_add_char(&t, 0);
   add_field(&t, pid);
   send_frame(buffer, t.length);
+}
+
+int report_await(uint32_t index) {
+  char buffer[32];
+  struct text t = TEXT_IN(buffer);
+  text_add(&t, "await");
+  text_add_char(&t, 0);
+  add_field(&t, index);
+  return send_frame(buffer, t.length);
 }
 
 void report_failure(uint32_t index) {

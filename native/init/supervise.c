@@ -18,7 +18,7 @@
 #include <time.h>
 
 enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 512 };
-enum kind { KIND_SIBLING, KIND_INIT, KIND_JOINING };
+enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING };
 
 static struct child {
   pid_t pid;
@@ -28,6 +28,7 @@ static struct child {
 static struct {
   int sync, listener, state;
   int started; /* a container was started */
+  int awaited; /* its init process is a sibling of the one that was started, and not known yet */
   int ended;   /* and its init process has ended */
   char oom_file[PATH_MAX];
   uint64_t oom_kills; /* when the container was started */
@@ -103,13 +104,20 @@ static int reap(void) {
     struct text t = TEXT_IN(name);
     switch (forget(info.si_pid)) {
     case KIND_JOINING:
+    case KIND_SUCCESSOR:
       continue;
     case KIND_INIT:
       supervisor.ended = 1;
       write_record("exit", &info);
       continue;
     case KIND_SIBLING:
-      break;
+      if (!supervisor.awaited)
+        break;
+      /* Nothing is executed in a container before its init process is known. */
+      supervisor.awaited = 0;
+      supervisor.ended = 1;
+      write_record("exit", &info);
+      continue;
     }
     text_add(&t, "exec-");
     text_add_number(&t, (uint64_t)info.si_pid);
@@ -252,10 +260,11 @@ static int parse(const char *data, size_t length, struct request *r) {
       text_number(fields[2], strlen(fields[2]), INT_MAX, &r->sync) ||
       strlen(fields[4]) >= sizeof supervisor.oom_file)
     return -1;
-  r->kind = !strcmp(fields[3], "init")   ? KIND_INIT
-            : !strcmp(fields[3], "exec") ? KIND_JOINING
-                                         : KIND_SIBLING;
-  if (r->kind == KIND_SIBLING || (r->kind == KIND_INIT) == supervisor.started)
+  r->kind = !strcmp(fields[3], "init")        ? KIND_INIT
+            : !strcmp(fields[3], "successor") ? KIND_SUCCESSOR
+            : !strcmp(fields[3], "exec")      ? KIND_JOINING
+                                              : KIND_SIBLING;
+  if (r->kind == KIND_SIBLING || (r->kind != KIND_JOINING) == supervisor.started)
     return -1;
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
@@ -271,9 +280,28 @@ static int parse(const char *data, size_t length, struct request *r) {
   }
   if (r->image < 0)
     return -1;
-  if (r->kind == KIND_INIT)
+  if (r->kind != KIND_JOINING)
     memcpy(supervisor.oom_file, fields[4], strlen(fields[4]) + 1);
   return 0;
+}
+
+/* The container's init process: a sibling of the one that was started for it. Its pid; -ESRCH when
+ * it has ended and is recorded already; -EBADMSG when that is not what is asked. */
+static int adopt(const char *data, size_t length) {
+  static const char magic[] = "runt-adopt-1";
+  uint64_t pid;
+  if (length <= sizeof magic || data[length - 1] || memcmp(data, magic, sizeof magic) ||
+      text_number(data + sizeof magic, strlen(data + sizeof magic), INT_MAX, &pid))
+    return -EBADMSG;
+  if (!supervisor.awaited)
+    return -ESRCH;
+  for (int i = 0; i < CHILDREN_MAX; i++)
+    if (!children[i].pid) {
+      children[i] = (struct child){(pid_t)pid, KIND_INIT};
+      supervisor.awaited = 0;
+      return (int)pid;
+    }
+  return -EAGAIN;
 }
 
 static void answer(int connection, int result, int pidfd) {
@@ -288,7 +316,7 @@ static void answer(int connection, int result, int pidfd) {
     char bytes[CMSG_SPACE(sizeof(int))];
   } control = {0};
   struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-  if (result >= 0) {
+  if (pidfd >= 0) {
     message.msg_control = control.bytes;
     message.msg_controllen = sizeof control.bytes;
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -327,12 +355,16 @@ static void serve(void) {
         memcpy(&r.fds[r.count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
     }
   int pidfd = -1, result = -EBADMSG;
-  if (n > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && !parse(data, (size_t)n, &r)) {
-    if (r.kind == KIND_INIT)
+  int whole = n > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+  if (whole && !r.count)
+    result = adopt(data, (size_t)n);
+  else if (whole && !parse(data, (size_t)n, &r)) {
+    if (r.kind != KIND_JOINING)
       supervisor.oom_kills = oom_kills();
     result = start(&r, &pidfd);
-    if (result > 0 && r.kind == KIND_INIT) {
+    if (result > 0 && r.kind != KIND_JOINING) {
       supervisor.started = 1;
+      supervisor.awaited = r.kind == KIND_SUCCESSOR;
       close(supervisor.sync);
       supervisor.sync = -1;
     }
@@ -400,7 +432,7 @@ int supervise(const char *data, size_t length) {
       struct signalfd_siginfo info;
       while (read(signals, &info, sizeof info) > 0)
         ;
-      if (!reap() && supervisor.ended)
+      if (!reap() && (supervisor.ended || supervisor.awaited))
         return 0;
     }
     if (fds[1].revents)

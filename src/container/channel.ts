@@ -22,6 +22,8 @@ export type Report =
     }
   | { readonly kind: 'trace'; readonly spans: readonly Span[] }
   | { readonly kind: 'pid'; readonly pid: number }
+  /** The operation of that index awaits those of the runtime before it. */
+  | { readonly kind: 'await'; readonly index: number }
   /** Of a seccomp filter that notifies: the descriptor, who gets it, and what that is told. It is the reader's to close. */
   | { readonly kind: 'listener'; readonly fd: number; readonly agent: string; readonly metadata: string };
 
@@ -118,6 +120,8 @@ function parse(fields: string[]): Report {
       };
     case 'pid':
       return { kind: 'pid', pid: Number(fields[1]) };
+    case 'await':
+      return { kind: 'await', index: Number(fields[1]) };
     case 'trace': {
       const spans: Span[] = [];
       for (let i = 1; i + 2 < fields.length; i += 3) {

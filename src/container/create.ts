@@ -97,7 +97,7 @@ export async function bringUp(
     ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
-    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid') ?? false,
+    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };
   const { root } = o;
   const launch = new Launch({

@@ -32,6 +32,8 @@ export async function kill(o: KillOptions): Promise<void> {
   }
   const r = native.pidfdSignal(pidfd, o.signal);
   native.close(pidfd);
+  // Without a pid namespace of its own what it began would outlive it (runc since 1.2).
+  if (r >= 0 && o.signal === SIGKILL && !record.pidNamespace) killAll(record.cgroups, SIGKILL);
   // As runc: a frozen process of v1 would not even die.
   if (r >= 0 && o.signal === SIGKILL) thaw(record.cgroups);
   if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });

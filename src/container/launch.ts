@@ -60,6 +60,8 @@ export class Launch {
   private reports = new Reports(-1);
   private startSocket = -1;
   private stateDir = false;
+  /** Operations of the runtime before this one are done. */
+  private reached = 0;
   /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
   private hooksBegun = false;
   private supervisor: Supervisor | undefined;
@@ -77,10 +79,10 @@ export class Launch {
     const { plan } = this.input;
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
-      await this.runtimeOps(0, first);
+      await this.runtimeOps(first);
       if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
       await this.await('created');
-      await this.runtimeOps(first, plan.ops.length);
+      await this.runtimeOps(plan.ops.length);
       if (!this.input.exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
@@ -213,9 +215,10 @@ export class Launch {
     this.startSocket = -1;
   }
 
-  private async runtimeOps(from: number, to: number): Promise<void> {
+  /** Those before `to` that are not done yet. */
+  private async runtimeOps(to: number): Promise<void> {
     const { plan, trace } = this.input;
-    for (let index = from; index < to; index++) {
+    for (let index = this.reached; index < to; index++) {
       const op = plan.ops[index] as Op;
       if (ops[op.op].by !== 'runtime' || op.op === 'hostHook') continue;
       const start = trace ? native.monotonic() : 0n;
@@ -223,6 +226,7 @@ export class Launch {
       if (slow) await slow;
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
+    this.reached = to;
   }
 
   /** Does one operation of the runtime's; a promise for the ones that wait. */
@@ -270,6 +274,10 @@ export class Launch {
         this.slots[Number(op.slot)] = view.getInt32(8, true);
         return undefined;
       }
+      case 'namespaceOpen':
+        return import('./namespace.js').then(({ openNamespace }) => {
+          this.slots[Number(op.slot)] = openNamespace(op, input);
+        });
       case 'clone':
         return this.clone(op);
       case 'supervise':
@@ -328,7 +336,12 @@ export class Launch {
         slots: this.slots,
         preserveFds,
         ...((this.supervisor || supervised) && {
-          supervisor: { stateDir: `${root}/${record.id}`, kind: exec ? 'exec' : 'init', oomFile, stdio },
+          supervisor: {
+            stateDir: `${root}/${record.id}`,
+            kind: exec ? 'exec' : plan.ops.some((o) => o.op === 'fork') ? 'successor' : 'init',
+            oomFile,
+            stdio,
+          },
         }),
       });
       this.pid = spawned.pid;
@@ -352,7 +365,10 @@ export class Launch {
       if (report.kind === 'trace') this.spans.push(...report.spans);
       else if (report.kind === 'hooks') await this.runtimeHooks();
       else if (report.kind === 'pid') await this.succeeded(report.pid);
-      else if (report.kind === 'listener') {
+      else if (report.kind === 'await') {
+        await this.runtimeOps(report.index);
+        this.told(native.write(this.sync, go), 'await');
+      } else if (report.kind === 'listener') {
         const { handOver } = await import('./seccomp-agent.js');
         const { record, exec } = this.input;
         handOver(this.reports, report, { record, status: exec ? 'running' : record.status, pid: this.pid });
@@ -370,6 +386,10 @@ export class Launch {
     if (fd === -E.ESRCH) return;
     this.pidfd = checkOp({ op: 'fork', at: '' }, fd, 'pidfd_open');
     this.pid = pid;
+    if (this.supervisor) {
+      const { adopt } = await import('./supervisor.js');
+      await adopt(`${this.input.root}/${this.input.record.id}`, pid);
+    }
     await readable(joined, endDeadline);
     endOf(joined);
     native.close(joined);
@@ -387,9 +407,10 @@ export class Launch {
   }
 
   /** A peer that is gone is no failure of the write: its report, or its end, says more. */
-  private told(written: number, what: 'sync' | 'wait' | 'awaitHooks'): void {
+  private told(written: number, what: 'sync' | 'wait' | 'awaitHooks' | 'await'): void {
     if (written < 0 && written !== -E.EPIPE && written !== -E.ECONNRESET) {
-      throw new OpFailed({ op: { op: what, at: '' }, errno: -written, syscall: 'write', detail: '' });
+      const op = what === 'await' ? ({ op: what, at: '', what: '' } as const) : ({ op: what, at: '' } as const);
+      throw new OpFailed({ op, errno: -written, syscall: 'write', detail: '' });
     }
   }
 

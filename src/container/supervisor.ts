@@ -63,8 +63,8 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
 export interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
-  /** `init` once, then `exec`: a process that joins the container and makes its sibling. */
-  readonly kind: 'init' | 'exec';
+  /** `init` once, or `successor`, whose sibling is the container's; then `exec`: one that joins and makes its sibling. */
+  readonly kind: 'init' | 'successor' | 'exec';
   /** Where the kernel counts what it killed for memory; empty for nowhere. */
   readonly oomFile: string;
   /** Descriptor of the v2 cgroup to be born in, -1 for none. */
@@ -80,6 +80,30 @@ export async function spawnSupervised(
   stateDir: string,
   request: SpawnRequest,
 ): Promise<{ pid: number; pidfd: number }> {
+  const image = native.initImage();
+  if (image < 0) return { pid: image, pidfd: -1 };
+  const { fds, cgroup } = request;
+  const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
+  const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
+  const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
+  return ask(stateDir, [...head, ...places], ints(...all));
+}
+
+/** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
+export async function adopt(stateDir: string, pid: number): Promise<void> {
+  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], ints());
+  // ESRCH: it has ended already, and that is recorded.
+  if (answer < 0 && answer !== -E.ESRCH) {
+    throw new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -answer });
+  }
+}
+
+/** Sends one request with descriptors and reads the answer. */
+async function ask(
+  stateDir: string,
+  fields: readonly (string | number)[],
+  fds: Uint8Array,
+): Promise<{ pid: number; pidfd: number }> {
   const dir = native.openAt(AT_FDCWD, `${stateDir}/.`, 0, 0);
   const connection = dir < 0 ? dir : native.unixConnect(dir, supervisorSocket);
   if (dir >= 0) native.close(dir);
@@ -92,13 +116,7 @@ export async function spawnSupervised(
     });
   }
   try {
-    const image = native.initImage();
-    if (image < 0) return { pid: image, pidfd: -1 };
-    const { fds, cgroup } = request;
-    const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
-    const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
-    const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
-    const sent = native.sendFds(connection, ints(...all), host.encode(`${[...head, ...places].join('\0')}\0`));
+    const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
     if (sent < 0) return { pid: sent, pidfd: -1 };
     if (!(await readable(connection, patience))) return { pid: -E.ETIMEDOUT, pidfd: -1 };
     const data = new Uint8Array(64);

@@ -2,13 +2,21 @@
 import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER } from '../sys/linux.js';
+import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER } from '../sys/linux.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { createHookOps, hostHookOps } from './hooks.js';
+import { joinOps, joins, openJoins } from './joins.js';
 import { kernelOps } from './kernel.js';
 import { mountOps, openTreeOps } from './mounts.js';
-import { idMapOps, namespacePointer, newNamespaces } from './namespaces.js';
+import {
+  hasUserNamespace,
+  idMapOps,
+  joinedNamespaces,
+  namespacePointer,
+  newNamespaces,
+  timeOps,
+} from './namespaces.js';
 import { notifyOps } from './notify.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
@@ -49,12 +57,20 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const filterSlot = spec.linux?.seccomp ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
   const notify = options.notify ? notifyOps(options, slot++) : undefined;
+  const joined = joins(spec, slot);
   const at = '/linux/cgroupsPath';
-  const userNamespace = (flags & CLONE_NEWUSER) !== 0;
-  const cgroupNamespace = (flags & CLONE_NEWCGROUP) !== 0;
+  const userNamespace = hasUserNamespace(spec);
+  // In a new user namespace a cgroup namespace that is joined is somebody else's, and shows nothing that could be mounted.
+  const shown = flags & CLONE_NEWUSER ? flags : flags | joinedNamespaces(spec);
+  const cgroupNamespace = (shown & CLONE_NEWCGROUP) !== 0;
   // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
-  // maker, who should be the container's root.
-  const inside = flags & (CLONE_NEWCGROUP | (userNamespace ? CLONE_NEWIPC : 0));
+  // maker, who should be the container's root. The time namespace gets its offsets before anybody is in it.
+  const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
+  // With a user namespace all is done from inside when something is joined: what is new belongs to that user namespace.
+  const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
+  const keyring: Op[] = options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` }];
+  const oom = oomScoreOps(spec);
+  const session: Op = { op: 'session', at: '' };
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
@@ -66,27 +82,33 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...filterOps(spec, filterSlot),
     ...consoleOps(spec.process, options, consoleSlot),
     ...(notify?.before ?? []),
-    {
-      op: 'clone',
-      at: '/linux/namespaces',
-      flags: flags & ~inside,
-      cgroup: inCgroups.birth,
-    },
-    ...idMapOps(spec, facts),
-    ...oomScoreOps(spec),
+    ...openJoins(joined),
+    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: inCgroups.birth },
+    ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
+    ...oom,
     { op: 'keepFds', at: '', count: options.preserveFds },
-    { op: 'session', at: '' },
+    ...(joined.length > 0 ? [] : [session]),
     { op: 'procfs', at: '' },
-    ...(options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
+    ...(joined.length > 0 ? [] : keyring),
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
-    ...(userNamespace
-      ? ([
-          { op: 'sync', at: '' },
-          { op: 'becomeRoot', at: '/linux/uidMappings' },
-        ] as const)
+    ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
+      ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
       : []),
-    { op: 'undumpable', at: '' },
-    ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
+    // The score is written to this process: before it is succeeded by another or not dumpable.
+    ...(joined.length > 0 && oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
+    ...(joined.length > 0
+      ? [...joinOps(spec, facts, joined, made, keyring), session]
+      : [
+          ...(userNamespace
+            ? ([
+                { op: 'sync', at: '' },
+                { op: 'becomeRoot', at: '/linux/uidMappings' },
+              ] as const)
+            : []),
+          { op: 'undumpable', at: '' } as const,
+          ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
+          ...timeOps(spec),
+        ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...enterRoot(spec, options, trees.rootSlot),
     ...mountOps(spec, facts, options, trees.slots, { cgroupNamespace, userNamespace, paths: cgroups }),

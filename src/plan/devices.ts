@@ -1,8 +1,7 @@
 /** `linux.devices` and the default devices and links of runtime-spec config-linux.md#default-devices. */
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWUSER } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
-import { newNamespaces } from './namespaces.js';
+import { hasUserNamespace } from './namespaces.js';
 import type { Op } from './ops.js';
 import { clean } from './path.js';
 
@@ -29,7 +28,7 @@ const links: readonly (readonly [path: string, content: string])[] = [
  */
 export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
   if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m.type, m.options))) return [];
-  const bind = facts.rootless || newNamespaces(spec) & CLONE_NEWUSER ? 1 : 0;
+  const bind = facts.rootless || hasUserNamespace(spec) ? 1 : 0;
   const ops: Op[] = [];
   const configured = spec.linux?.devices ?? [];
   for (const [path, minor, major = 1] of defaults) {

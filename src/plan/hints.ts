@@ -4,6 +4,7 @@ import { because, type Failure, type Hint, smallMemory } from './hint.js';
 import { cgroupHint } from './hints-cgroup.js';
 import { hostHint } from './hints-host.js';
 import { mountHint } from './hints-mount.js';
+import { namespaceJoinHint } from './hints-namespace.js';
 import { processHint } from './hints-process.js';
 import { rootHint } from './hints-root.js';
 import { seccompHint } from './hints-seccomp.js';
@@ -15,6 +16,7 @@ export type { Failure, Hint } from './hint.js';
 export function hintFor(failure: Failure): Hint {
   return (
     hostHint(failure) ??
+    namespaceJoinHint(failure) ??
     seccompHint(failure) ??
     cgroupHint(failure) ??
     rootHint(failure) ??

@@ -1,10 +1,10 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
 import { mountOption } from '../spec/mount-options.js';
 import type { Mount, Spec } from '../spec/types.js';
-import { CLONE_NEWUSER } from '../sys/linux.js';
+import { CLONE_NEWNS } from '../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
-import { newNamespaces } from './namespaces.js';
+import { hasUserNamespace, joinedNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
 import { overlayOptions } from './overlay.js';
 import { clean } from './path.js';
@@ -61,7 +61,9 @@ export function openTreeOps(
 ): { ops: Op[]; slots: Map<number, number>; rootSlot: number; count: number } {
   const ops: Op[] = [];
   const slots = new Map<number, number>();
-  if (facts.rootless || !(newNamespaces(spec) & CLONE_NEWUSER)) return { ops, slots, rootSlot: -1, count: 0 };
+  // In a mount namespace that is joined, paths are those of its tree.
+  const ours = !(joinedNamespaces(spec) & CLONE_NEWNS);
+  if (facts.rootless || !hasUserNamespace(spec) || !ours) return { ops, slots, rootSlot: -1, count: 0 };
   ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, slot: 0 });
   spec.mounts?.forEach((mount, i) => {
     const { bind, recursiveBind } = mountSettings(mount, `/mounts/${i}`);

@@ -1,14 +1,35 @@
 /** `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings` → clone flags and id maps. */
 import type { IdMapping, Spec } from '../spec/types.js';
-import { CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
+import { CLONE_NEWTIME, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
 import type { Op } from './ops.js';
 
 /** Clone flags of all namespaces that the config asks to make new. */
 export function newNamespaces(spec: Spec): number {
   let flags = 0;
-  for (const { type } of spec.linux?.namespaces ?? []) flags |= namespaceFlags[type] ?? 0;
+  for (const { type, path } of spec.linux?.namespaces ?? []) if (!path) flags |= namespaceFlags[type] ?? 0;
   return flags;
+}
+
+/** Clone flags of all namespaces that the config joins by path. */
+export function joinedNamespaces(spec: Spec): number {
+  let flags = 0;
+  for (const { type, path } of spec.linux?.namespaces ?? []) if (path) flags |= namespaceFlags[type] ?? 0;
+  return flags;
+}
+
+/** Whether the container has a user namespace, new or joined. */
+export function hasUserNamespace(spec: Spec): boolean {
+  return ((newNamespaces(spec) | joinedNamespaces(spec)) & CLONE_NEWUSER) !== 0;
+}
+
+/** After the unshare of a new time namespace: its offsets, and the way into it. */
+export function timeOps(spec: Spec): Op[] {
+  const offsets = Object.entries(spec.linux?.timeOffsets ?? {}).map(
+    ([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`,
+  );
+  if (!(newNamespaces(spec) & CLONE_NEWTIME)) return [];
+  return [{ op: 'timeEnter', at: offsets.length > 0 ? '/linux/timeOffsets' : namespacePointer(spec, 'time'), offsets }];
 }
 
 /** JSON pointer of the namespace of a type, '' when the config has none. */
@@ -39,8 +60,16 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
   return ops;
 }
 
+/**
+ * `setGroups` of the operation `user`. In a user namespace that is joined setgroups(2) may be off; only the kernel knows.
+ */
+export function setGroups(spec: Spec, facts: HostFacts): number {
+  if (joinedNamespaces(spec) & CLONE_NEWUSER) return 2;
+  return setGroupsDenied(spec, facts) ? 0 : 1;
+}
+
 /** Whether setgroups(2) is off in the new user namespace: gid_map is written by an unprivileged process itself. */
-export function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
+function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
   return (
     facts.rootless &&
     (newNamespaces(spec) & CLONE_NEWUSER) !== 0 &&

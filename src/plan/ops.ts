@@ -119,6 +119,12 @@ export const ops = table({
     doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
   },
 
+  namespaceOpen: {
+    code: 100,
+    by: 'runtime',
+    fields: { path: 'str', type: 'str', slot: 'int' },
+    doc: 'open the file of a namespace and verify that it is one of this type, and no namespace of the runtime that this config would change; runt-init finds it at slot',
+  },
   cgroupDirectory: {
     code: 91,
     by: 'runtime',
@@ -291,7 +297,7 @@ export const ops = table({
     code: 58,
     by: 'init',
     fields: { uid: 'int', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int' },
-    doc: 'setgroups (when setGroups is 1), setresgid, setresuid keeping capabilities, umask when ≥ 0',
+    doc: 'setgroups (when setGroups is 1; 2: may be denied when there are no groups), setresgid, setresuid keeping capabilities, umask when ≥ 0',
   },
   capabilities: {
     code: 59,
@@ -399,6 +405,30 @@ export const ops = table({
     fields: { target: 'str', setAttrs: 'int', clearAttrs: 'int', recursive: 'int' },
     doc: 'mount_setattr(2) on the mount at target (its top mount), for all mounts below it too when recursive; used for read-only after what had to be made inside',
   },
+  setns: {
+    code: 101,
+    by: 'init',
+    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'int' },
+    doc: 'setns(2) into the namespace at slot, unless it is joined already; optional 1: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
+  },
+  timeOpen: {
+    code: 103,
+    by: 'init',
+    fields: {},
+    doc: 'open timens_offsets of this process, while it may',
+  },
+  timeEnter: {
+    code: 104,
+    by: 'init',
+    fields: { offsets: 'list' },
+    doc: 'write the offsets ("clock seconds nanoseconds") of the time namespace that was unshared, then enter it',
+  },
+  await: {
+    code: 102,
+    by: 'init',
+    fields: { what: 'str' },
+    doc: 'report "await"; await the word that the operations of the runtime before this one in the plan are done',
+  },
   cgroupFork: {
     code: 88,
     by: 'init',
@@ -415,7 +445,7 @@ export const ops = table({
     code: 86,
     by: 'init',
     fields: {},
-    doc: 'exec: clone into the pid namespace that was joined, as a child of the runtime; report its pid and end',
+    doc: 'clone into the pid namespace that was joined or unshared, as a child of the runtime; report its pid and end',
   },
   namedUser: {
     code: 87,

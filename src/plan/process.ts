@@ -1,9 +1,9 @@
 /** `process`: who it runs as, with which privileges and limits, and what is executed. */
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWUSER, capabilityNumber, rlimitNumber } from '../sys/linux.js';
+import { capabilityNumber, rlimitNumber } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { startHookOps } from './hooks.js';
-import { newNamespaces, setGroupsDenied } from './namespaces.js';
+import { hasUserNamespace, setGroups } from './namespaces.js';
 import { notifyEntry } from './notify.js';
 import type { Op } from './ops.js';
 import { seccompOps } from './seccomp.js';
@@ -32,7 +32,7 @@ export function oomScoreOps(spec: Spec): Op[] {
  * got it, and the runtime sets them from outside.
  */
 export function limitOps(spec: Spec): Op[] {
-  const op = newNamespaces(spec) & CLONE_NEWUSER ? 'prlimit' : 'rlimit';
+  const op = hasUserNamespace(spec) ? 'prlimit' : 'rlimit';
   return (spec.process?.rlimits ?? []).map(({ type, soft, hard }, i) => ({
     op,
     at: `/process/rlimits/${i}`,
@@ -73,7 +73,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     uid: user?.uid ?? 0,
     gid: user?.gid ?? 0,
     groups: (user?.additionalGids ?? []).map(String),
-    setGroups: setGroupsDenied(spec, facts) ? 0 : 1,
+    setGroups: setGroups(spec, facts),
     umask: user?.umask ?? 0o022,
   });
   ops.push({

@@ -62,6 +62,16 @@ export function sentence(op: Op): string {
       return `open the container's process ${op.pid}`;
     case 'join':
       return 'join the namespaces of the container';
+    case 'namespaceOpen':
+      return `open the ${op.type} namespace ${op.path}`;
+    case 'setns':
+      return `join the namespace ${op.path}`;
+    case 'timeOpen':
+      return 'open the offsets of the time namespace';
+    case 'timeEnter':
+      return `enter the time namespace${op.offsets.length > 0 ? ` with ${op.offsets.join(', ')}` : ''}`;
+    case 'await':
+      return 'wait for the runtime';
     case 'fork':
       return 'begin a process in the pid namespace of the container';
     case 'namedUser':

@@ -73,6 +73,24 @@ export function rows(op: Op): Row[] {
       return row('open process', String(op.pid), `verified by its start time ${op.startTime}`);
     case 'join':
       return wrap('join namespaces', '', namespaces(Number(op.flags)), op.at);
+    case 'namespaceOpen':
+      return row('open namespace', word(op.path), list([`verified: ${op.type}`, slot(op.slot)]));
+    case 'setns':
+      return row(
+        'join namespace',
+        word(op.path),
+        list([
+          namespaces(Number(op.flag)).join(', '),
+          slot(op.slot),
+          op.optional ? 'or later, with the rights in the user namespace' : '',
+        ]),
+      );
+    case 'timeOpen':
+      return row('open', 'timens_offsets', 'of the time namespace');
+    case 'timeEnter':
+      return row('time namespace', '', list(['enter', ...op.offsets.map(offset)]));
+    case 'await':
+      return row('await runtime', '', op.what);
     case 'fork':
       return row('fork', '', 'into the pid namespace');
     case 'namedUser':
@@ -110,7 +128,7 @@ export function rows(op: Op): Row[] {
     case 'becomeRoot':
       return row('become root', '', 'of the user namespace');
     case 'unshare':
-      return wrap('new namespaces', '', namespaces(Number(op.flags)), op.at, 'once in the cgroups');
+      return wrap('new namespaces', '', namespaces(Number(op.flags)), op.at, 'from inside');
     case 'hostPropagation':
       return row('propagation', 'inherited mounts', propagation(op.flags));
     case 'rootfs':
@@ -250,6 +268,12 @@ export function rows(op: Op): Row[] {
             ] as Row[])),
       ];
   }
+}
+
+/** "monotonic 86400 5" → "monotonic + 86400 s 5 ns" */
+function offset(line: string): string {
+  const [clock, secs, nanosecs] = line.split(' ');
+  return `${clock} ${secs?.startsWith('-') ? '- ' : '+ '}${secs?.replace('-', '')} s${nanosecs === '0' ? '' : ` + ${nanosecs} ns`}`;
 }
 
 /** Equal sets share their lines. */

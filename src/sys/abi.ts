@@ -202,6 +202,14 @@ export const abi = table({
   uname: { ret: 'i32', args: [['data', 'out']], doc: 'uname(2): release and machine, each ended by NUL; the length' },
   monotonic: { ret: 'i64', args: [], doc: 'CLOCK_MONOTONIC in ns' },
   realtime: { ret: 'i64', args: [], doc: 'CLOCK_REALTIME in ns' },
+  namespaceOpen: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['data', 'out'],
+    ],
+    doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, which is not opened for reading',
+  },
   pidfdOpen: { ret: 'i32', args: [['pid', 'i32']], doc: 'pidfd_open(2)' },
   pidfdSignal: {
     ret: 'i32',

@@ -236,6 +236,15 @@ const cases: [string, unknown, string[]][] = [
     ['/hostname must be at most 64 bytes'],
   ],
   [
+    'a new user namespace and a mount namespace by path',
+    withLinux({
+      namespaces: [{ type: 'mount', path: '/proc/1/ns/mnt' }, { type: 'user' }],
+      uidMappings: [map(0, 1, 1)],
+      gidMappings: [map(0, 1, 1)],
+    }),
+    ['/linux/namespaces/0/path must be absent: in a new user namespace nothing could be mounted there'],
+  ],
+  [
     'timeOffsets without a time namespace',
     withLinux({ timeOffsets: { boottime: { secs: 1 } } }),
     ['/linux/timeOffsets must be absent, or linux.namespaces have one of type time'],

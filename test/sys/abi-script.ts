@@ -353,6 +353,17 @@ const cases: Record<Name, Case> = {
     t.call('realtime', [], 'time');
     t.note('after 2020', native.realtime() > 1_577_836_800_000_000_000n);
   },
+  namespaceOpen(t) {
+    const out = new Uint8Array(24);
+    native.close(t.call('namespaceOpen', ['/proc/self/ns/uts', out], 'fd'));
+    const view = new DataView(out.buffer);
+    t.note('type', view.getBigInt64(0, true));
+    t.note('device and inode', view.getBigInt64(8, true) > 0n && view.getBigInt64(16, true) > 0n);
+    t.call('namespaceOpen', ['/proc/self/status', out]);
+    t.call('namespaceOpen', ['/dev/null', out]);
+    t.call('namespaceOpen', ['/there/is/none', out]);
+    t.call('namespaceOpen', ['/proc/self/ns/uts', new Uint8Array(23)]);
+  },
   pidfdOpen(t) {
     native.close(t.call('pidfdOpen', [native.pid()], 'fd'));
     t.call('pidfdOpen', [0x3ffffff]);

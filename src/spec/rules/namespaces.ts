@@ -16,9 +16,21 @@ export function namespaceRules(spec: Spec, findings: Findings): void {
     }
     if (path) findings.absolute(`/linux/namespaces/${i}/path`, path, SEE);
   });
+  mountRule(spec, seen, findings);
   for (const name of ['hostname', 'domainname'] as const) nameRules(spec, name, seen.has('uts'), findings);
   timeRules(spec, seen.get('time'), findings);
   netDeviceRules(spec, seen.has('network'), findings);
+}
+
+/** No process of a new user namespace has rights over a mount namespace that was there before (mount_namespaces(7)). */
+function mountRule(spec: Spec, seen: ReadonlyMap<NamespaceType, number>, findings: Findings): void {
+  const at = (type: NamespaceType) => spec.linux?.namespaces?.[seen.get(type) ?? -1];
+  const user = at('user');
+  const path = at('mount')?.path;
+  if (path && user && !user.path) {
+    const pointer = `/linux/namespaces/${seen.get('mount')}/path`;
+    findings.refuse(pointer, path, 'be absent: in a new user namespace nothing could be mounted there', SEE);
+  }
 }
 
 function nameRules(spec: Spec, name: 'hostname' | 'domainname', uts: boolean, findings: Findings): void {

@@ -36,6 +36,9 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
   }
 }
 
+/** The namespace that a key of `linux.sysctl` acts on; undefined for one that all containers share. */
+export const sysctlNamespace = (key: string): NamespaceType | undefined => namespaceOf(sysctlPath(key));
+
 /** The namespace that has its own value of a parameter; undefined when all containers share it. */
 function namespaceOf(path: string): NamespaceType | undefined {
   if (path.startsWith('net/')) return 'network';

@@ -1,0 +1,60 @@
+/** The order in which a container whose namespaces are not all new gets them (setns(2), user_namespaces(7)). */
+import type { Spec } from '../spec/types.js';
+import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
+import type { HostFacts } from './facts.js';
+import { idMapOps, newNamespaces, timeOps } from './namespaces.js';
+import type { Op } from './ops.js';
+
+/** A namespace of the config that is joined by path. */
+export interface Join {
+  readonly at: string;
+  readonly path: string;
+  readonly type: string;
+  readonly flag: number;
+  readonly slot: number;
+}
+
+/** The namespaces to join; the mount namespace comes last, as paths are those of its tree from there on. */
+export function joins(spec: Spec, slot: number): Join[] {
+  const all: Join[] = [];
+  spec.linux?.namespaces?.forEach(({ type, path }, i) => {
+    if (path) all.push({ at: `/linux/namespaces/${i}`, path, type, flag: namespaceFlags[type] ?? 0, slot: slot++ });
+  });
+  return all.sort((a, b) => Number(a.flag === CLONE_NEWNS) - Number(b.flag === CLONE_NEWNS));
+}
+
+export const openJoins = (all: readonly Join[]): Op[] =>
+  all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
+
+/**
+ * From a process in the namespaces of the runtime (all but those that the clone made: `made`) into those of the config.
+ *
+ * A new user namespace is made after the joins: what is joined belongs to somebody outside of it. One that is joined is
+ * joined in the middle: what belongs to it needs the rights that a process has in it, what belongs to the host those
+ * before. Everything else that is new is made in the user namespace, so that it belongs to it. A pid namespace holds the
+ * next child alone, so that a second clone ends the way, with the caller as the parent.
+ */
+export function joinOps(spec: Spec, facts: HostFacts, all: readonly Join[], made: number, middle: readonly Op[]): Op[] {
+  const enter = (optional: number, chosen: readonly Join[]): Op[] =>
+    chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
+  const at = '/linux/namespaces';
+  const fresh = newNamespaces(spec) & ~made;
+  const user = all.filter(({ flag }) => flag === CLONE_NEWUSER);
+  const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
+  const undumpable: Op = { op: 'undumpable', at: '' };
+  const root: Op[] = [...middle, { op: 'becomeRoot', at: '/linux/uidMappings' }, undumpable];
+  const ops: Op[] = [];
+  if (user.length > 0) {
+    ops.push(undumpable, ...enter(1, others), ...enter(0, user), ...enter(0, others), ...root);
+  } else if (fresh & CLONE_NEWUSER) {
+    ops.push(...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER });
+    ops.push(...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root);
+  } else {
+    ops.push(...middle, undumpable, ...enter(0, others));
+  }
+  const rest = fresh & ~CLONE_NEWUSER;
+  if (rest) ops.push({ op: 'unshare', at, flags: rest }, ...timeOps(spec));
+  const joined = all.reduce((flags, { flag }) => flags | flag, 0);
+  if ((rest | joined) & CLONE_NEWPID) ops.push({ op: 'fork', at });
+  return ops;
+}
