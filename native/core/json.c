@@ -1,6 +1,7 @@
 /*
  * Integers of a JSON text that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are
- * common in config.json. A whole scan of the text by the grammar of RFC 8259, without recursion;
+ * common in config.json. Numbers with an exponent too: whether one is such an integer, the value
+ * tells. A whole scan of the text by the grammar of RFC 8259, without recursion;
  * names of members are decoded only for a hit.
  */
 #include "core.h"
@@ -182,7 +183,7 @@ static int pass_number(struct scan *s) {
   uint32_t digits = pass_digits(s);
   if (digits == 0 || (digits > 1 && s->text[first] == '0'))
     return -EBADMSG;
-  int is_integer = 1;
+  int is_integer = 1, has_exponent = 0;
   if (s->at < s->len && s->text[s->at] == '.') {
     s->at++;
     is_integer = 0;
@@ -191,12 +192,14 @@ static int pass_number(struct scan *s) {
   }
   if (s->at < s->len && (s->text[s->at] | 0x20) == 'e') {
     s->at++;
-    is_integer = 0;
+    has_exponent = 1;
     if (s->at < s->len && (s->text[s->at] == '+' || s->text[s->at] == '-'))
       s->at++;
     if (pass_digits(s) == 0)
       return -EBADMSG;
   }
+  if (has_exponent)
+    return emit_hit(s, from);
   const uint32_t most = sizeof limit - 1;
   if (!is_integer || digits < most || (digits == most && memcmp(s->text + first, limit, most) <= 0))
     return 0;

@@ -44,7 +44,7 @@ export function parseResources(text: string, name: string): Resources {
   const sound = violations.length === 0;
   const typed = validate(spec);
   if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
-  if (sound) violations.push(...placeWideIntegers(json, config, spec));
+  if (sound) violations.push(...placeWideIntegers(json, spec));
   if (typed) {
     const findings = new Findings();
     deviceRules(spec, findings);

@@ -68,7 +68,7 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
   const sound = violations.length === 0;
   const typed = validate(spec);
   if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
-  if (sound) violations.push(...placeWideIntegers(json, text, spec));
+  if (sound) violations.push(...placeWideIntegers(json, spec));
   // The semantic rules rely on the types that the schema has checked.
   if (!typed) throw invalid(name, violations);
 

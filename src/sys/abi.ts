@@ -504,7 +504,7 @@ export const abi = table({
       ['json', 'buf'],
       ['data', 'out'],
     ],
-    doc: 'integers of a JSON text beyond ±2^53: pairs of JSON pointer and literal, each ended by NUL; the length, 0 for none, -EBADMSG when the text is not JSON',
+    doc: 'integers of a JSON text beyond ±2^53, and numbers with an exponent: pairs of JSON pointer and literal, each ended by NUL; the length, 0 for none, -EBADMSG when the text is not JSON',
   },
 });
 
