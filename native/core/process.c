@@ -118,3 +118,29 @@ int32_t runt_prlimit(int32_t pid, int32_t resource, int64_t soft, int64_t hard) 
   const uint64_t limit[2] = {(uint64_t)soft, (uint64_t)hard};
   return result(syscall(SYS_prlimit64, pid, resource, limit, NULL));
 }
+
+int32_t runt_schedSetAttr(int32_t pid, int32_t policy, int32_t flags, int32_t nice,
+                          int32_t priority, int64_t runtime, int64_t deadline, int64_t period) {
+  /* struct sched_attr as of Linux 5.3 (SCHED_ATTR_SIZE_VER1), which clamps of utilisation need. */
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max;
+  } a = {.size = sizeof a,
+         .policy = (uint32_t)policy,
+         .flags = (uint32_t)flags,
+         .nice = nice,
+         .priority = (uint32_t)priority,
+         .runtime = (uint64_t)runtime,
+         .deadline = (uint64_t)deadline,
+         .period = (uint64_t)period};
+  return result(syscall(SYS_sched_setattr, pid, &a, 0));
+}
+
+int32_t runt_ioprioSet(int32_t pid, int32_t priority) {
+  enum { IOPRIO_WHO_PROCESS = 1 };
+  return result(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, priority));
+}

@@ -110,6 +110,12 @@ static int perform(const struct op *op) {
     return op_terminal(op);
   case OP_LISTEN_FDS:
     return op_listen_fds(op);
+  case OP_CPU_AFFINITY:
+    return op_cpu_affinity(op);
+  case OP_MEMORY_POLICY:
+    return op_memory_policy(op);
+  case OP_PERSONALITY:
+    return op_personality(op);
   case OP_WAIT:
     return op_wait(op);
   case OP_EXEC:

@@ -257,6 +257,9 @@ export class Launch {
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
         });
+      case 'scheduler':
+      case 'ioPriority':
+        return import('./scheduling.js').then(({ applyScheduling }) => applyScheduling(op, this.pid));
       case 'notifyDirectory':
         return import('./notify.js').then(({ makeNotifyDirectory, bindNotify }) => {
           checkOp(op, makeNotifyDirectory(op.path), 'mkdir');

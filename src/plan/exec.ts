@@ -5,6 +5,7 @@ import { CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
+import { affinityOps } from './scheduling.js';
 import { filterOps } from './seccomp.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { refuseUnsupported } from './unsupported.js';
@@ -71,6 +72,9 @@ export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
         ...(!r.process.capabilities && own?.capabilities && { capabilities: own.capabilities }),
         ...(!r.process.rlimits?.length && own?.rlimits && { rlimits: own.rlimits }),
         ...(r.process.oomScoreAdj === undefined && own?.oomScoreAdj !== undefined && { oomScoreAdj: own.oomScoreAdj }),
+        ...(!r.process.scheduler && own?.scheduler && { scheduler: own.scheduler }),
+        ...(!r.process.ioPriority && own?.ioPriority && { ioPriority: own.ioPriority }),
+        ...(!r.process.execCPUAffinity && own?.execCPUAffinity && { execCPUAffinity: own.execCPUAffinity }),
       },
     };
   }
@@ -185,7 +189,9 @@ export function compileExec(
       { op: 'procfs', at: '' },
       // The score is in a file of this process, that only root could write once it is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
+      ...affinityOps(e.process, 'initial'),
       ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
+      ...affinityOps(e.process, 'final'),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.

@@ -7,6 +7,7 @@ import { mountHint } from './hints-mount.js';
 import { namespaceJoinHint } from './hints-namespace.js';
 import { processHint } from './hints-process.js';
 import { rootHint } from './hints-root.js';
+import { schedulingHint } from './hints-scheduling.js';
 import { seccompHint } from './hints-seccomp.js';
 import { terminalHint } from './hints-terminal.js';
 
@@ -23,6 +24,7 @@ export function hintFor(failure: Failure): Hint {
     terminalHint(failure) ??
     mountHint(failure) ??
     processHint(failure) ??
+    schedulingHint(failure) ??
     anywhere(failure) ??
     {}
   );

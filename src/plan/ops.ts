@@ -165,7 +165,46 @@ export const ops = table({
     doc: 'once the process waits: connect to path (--pidfd-socket) and send a pidfd of it by SCM_RIGHTS, beside the word that runc sends',
   },
 
+  scheduler: {
+    code: 133,
+    by: 'runtime',
+    fields: {
+      policy: 'int',
+      flags: 'int',
+      nice: 'int',
+      priority: 'int',
+      runtime: 'int',
+      deadline: 'int',
+      period: 'int',
+    },
+    doc: 'sched_setattr(2) on the process once it waits; times in ns',
+  },
+  ioPriority: {
+    code: 134,
+    by: 'runtime',
+    fields: { class: 'int', priority: 'int' },
+    doc: 'ioprio_set(2) on the process once it waits',
+  },
+
   // ── done by runt-init ──
+  cpuAffinity: {
+    code: 135,
+    by: 'init',
+    fields: { cpus: 'list' },
+    doc: 'exec: sched_setaffinity(2) to these CPUs, each a number or first-last',
+  },
+  memoryPolicy: {
+    code: 136,
+    by: 'init',
+    fields: { mode: 'int', nodes: 'list' },
+    doc: 'set_mempolicy(2) with the mode (and its flags) for these nodes, each a number or first-last',
+  },
+  personality: {
+    code: 137,
+    by: 'init',
+    fields: { domain: 'int' },
+    doc: 'personality(2): the execution domain, PER_*',
+  },
   listenFds: {
     code: 132,
     by: 'init',

@@ -6,6 +6,7 @@ import { startHookOps } from './hooks.js';
 import { hasUserNamespace, setGroups } from './namespaces.js';
 import { notifyEntry } from './notify.js';
 import type { Op } from './ops.js';
+import { ownSchedulingOps, schedulingOps } from './scheduling.js';
 import { seccompOps } from './seccomp.js';
 
 /** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
@@ -57,6 +58,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const ops: Op[] = [];
   // As the process that will be executed, and before a filter can stop it.
   if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
+  ops.push(...ownSchedulingOps(spec));
   if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
   const capsAt = sets ? '/process/capabilities' : '/process';
   ops.push({
@@ -90,6 +92,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
   ops.push(...seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
+  ops.push(...schedulingOps(spec));
   if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });
   ops.push(...startHookOps(spec, options));
   ops.push({

@@ -1,4 +1,5 @@
 /** An operation as the start of a sentence that says it failed: "mount tmpfs on /dev/shm". */
+import { ioPriorityClasses, memoryPolicyModes, schedulerPolicies } from '../sys/linux.js';
 import type { Op } from './ops.js';
 
 export function sentence(op: Op): string {
@@ -25,6 +26,16 @@ export function sentence(op: Op): string {
       return 'start the supervisor';
     case 'openTree':
       return `open the mount tree ${op.source}`;
+    case 'scheduler':
+      return `set the scheduling policy ${schedulerPolicies()[Number(op.policy)]}`;
+    case 'ioPriority':
+      return `set the I/O priority ${ioPriorityClasses()[Number(op.class)]} ${op.priority}`;
+    case 'cpuAffinity':
+      return `set the CPU affinity ${op.cpus.join(',')}`;
+    case 'memoryPolicy':
+      return `set the memory policy ${memoryPolicyModes()[Number(op.mode) & 0xff]}`;
+    case 'personality':
+      return `set the execution domain ${op.domain ? 'LINUX32' : 'LINUX'}`;
     case 'notifyDirectory':
       return `make the socket for sd_notify in ${op.path}`;
     case 'pidfdSocket':

@@ -16,14 +16,9 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
 const fields: readonly (readonly [pointer: string, what: string])[] = [
   ['/process/apparmorProfile', 'AppArmor'],
   ['/process/selinuxLabel', 'SELinux labels'],
-  ['/process/scheduler', 'scheduling attributes'],
-  ['/process/ioPriority', 'I/O priority'],
-  ['/process/execCPUAffinity', 'CPU affinity of exec'],
   ['/linux/netDevices', 'network devices'],
   ['/linux/intelRdt', 'Intel RDT'],
-  ['/linux/memoryPolicy', 'memory policy'],
   ['/linux/mountLabel', 'SELinux labels'],
-  ['/linux/personality', 'personality'],
 ];
 
 /**

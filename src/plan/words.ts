@@ -1,5 +1,13 @@
 /** Operations in words for `explain`: what is done, to what, and how, with every flag by its name. */
-import { RLIM_INFINITY, rlimitNames } from '../sys/linux.js';
+import {
+  ioPriorityClasses,
+  memoryPolicyFlags,
+  memoryPolicyModes,
+  RLIM_INFINITY,
+  rlimitNames,
+  schedulerFlags,
+  schedulerPolicies,
+} from '../sys/linux.js';
 import { attributes, capabilities, namespaces, propagation, seccompFlags } from './flag-names.js';
 import type { Op } from './ops.js';
 import { word } from './printable.js';
@@ -28,6 +36,33 @@ export function rows(op: Op): Row[] {
         ...wrap('new namespaces', '', namespaces(Number(op.flags)), op.at),
         ...(op.cgroup ? row('born in cgroup', word(op.cgroup)) : []),
       ];
+    case 'scheduler': {
+      const times = (
+        [
+          ['runtime', op.runtime],
+          ['deadline', op.deadline],
+          ['period', op.period],
+        ] as const
+      )
+        .filter(([, n]) => Number(n) !== 0)
+        .map(([name, n]) => `${name} ${n} ns`);
+      const nice = Number(op.nice) !== 0 ? [`nice ${op.nice}`] : [];
+      const priority = Number(op.priority) !== 0 ? [`priority ${op.priority}`] : [];
+      const flags = schedulerFlags().filter((_, bit) => (Number(op.flags) >> bit) & 1);
+      const policy = schedulerPolicies()[Number(op.policy)] ?? `policy ${op.policy}`;
+      return row('scheduler', policy, list([...nice, ...priority, ...times, ...flags]));
+    }
+    case 'ioPriority':
+      return row('I/O priority', ioPriorityClasses()[Number(op.class)] ?? `class ${op.class}`, String(op.priority));
+    case 'cpuAffinity':
+      return row('CPU affinity', op.cpus.join(','));
+    case 'memoryPolicy': {
+      const mode = memoryPolicyModes()[Number(op.mode) & 0xff] ?? `mode ${op.mode}`;
+      const flags = memoryPolicyFlags().filter((_, bit) => (Number(op.mode) >> (13 + bit)) & 1);
+      return row('memory policy', mode, list([op.nodes.length > 0 ? `nodes ${op.nodes.join(',')}` : '', ...flags]));
+    }
+    case 'personality':
+      return row('personality', op.domain ? 'LINUX32' : 'LINUX');
     case 'notifyDirectory':
       return row('make directory', word(op.path), list(['for sd_notify', op.bind ? 'with its socket' : '']));
     case 'pidfdSocket':

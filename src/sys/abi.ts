@@ -237,6 +237,28 @@ export const abi = table({
     ],
     doc: 'prlimit(2), sets both limits; -1 (2^64-1) is infinity',
   },
+  schedSetAttr: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['policy', 'i32'],
+      ['flags', 'i32'],
+      ['nice', 'i32'],
+      ['priority', 'i32'],
+      ['runtime', 'i64'],
+      ['deadline', 'i64'],
+      ['period', 'i64'],
+    ],
+    doc: 'sched_setattr(2) of the thread pid; SCHED_FLAG_* flags, times in ns',
+  },
+  ioprioSet: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['priority', 'i32'],
+    ],
+    doc: 'ioprio_set(2) of the thread pid: class << 13 | priority',
+  },
   setSubreaper: { ret: 'i32', args: [['on', 'i32']], doc: 'prctl(PR_SET_CHILD_SUBREAPER)' },
   signalFd: {
     ret: 'i32',

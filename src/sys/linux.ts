@@ -156,6 +156,21 @@ const SIGNALS =
   'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU ' +
   'XFSZ VTALRM PROF WINCH IO PWR SYS';
 
+const list = (prefix: string, names: string): string[] => names.split(' ').map((name) => prefix + name);
+
+/** `process.scheduler.policy`, at the index of its number (sched.h). No kernel has SCHED_ISO. */
+export const schedulerPolicies = (): string[] => list('SCHED_', 'OTHER FIFO RR BATCH ISO IDLE DEADLINE');
+/** `process.scheduler.flags`, at the index of its bit. */
+export const schedulerFlags = (): string[] =>
+  list('SCHED_FLAG_', 'RESET_ON_FORK RECLAIM DL_OVERRUN KEEP_POLICY KEEP_PARAMS UTIL_CLAMP_MIN UTIL_CLAMP_MAX');
+/** `process.ioPriority.class`, at the index of its number (ioprio.h). */
+export const ioPriorityClasses = (): string[] => list('IOPRIO_CLASS_', 'NONE RT BE IDLE');
+/** `linux.memoryPolicy.mode`, at the index of its number (mempolicy.h). */
+export const memoryPolicyModes = (): string[] =>
+  list('MPOL_', 'DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE');
+/** `linux.memoryPolicy.flags`: bits from 13 on. */
+export const memoryPolicyFlags = (): string[] => list('MPOL_F_', 'NUMA_BALANCING RELATIVE_NODES STATIC_NODES');
+
 /** Names of the capabilities (`CAP_…`), at the index of their number. */
 export function capabilityNames(): string[] {
   return CAPABILITIES.split(' ').map((name) => `CAP_${name}`);

@@ -38,6 +38,9 @@ const configs: Record<string, Config> = {
     c.process.oomScoreAdj = -500;
     c.linux.sysctl = { 'net.ipv4.ip_forward': '1', 'kernel.msgmax': '8192' };
     c.domainname = 'example.org';
+    c.process.execCPUAffinity = { initial: '0', final: '0-3,7' };
+    c.linux.memoryPolicy = { mode: 'MPOL_BIND', nodes: '0-1', flags: ['MPOL_F_STATIC_NODES'] };
+    c.linux.personality = { domain: 'LINUX32' };
   }),
   mounts: config((c) => {
     c.mounts.push(
@@ -79,7 +82,7 @@ const seen = new Map<string, Op>(alone.map((op) => [op.op, op]));
 const options = { trace: true, startSocket: 5, slots: [7, 8] };
 for (const [name, spec] of Object.entries(configs)) {
   for (const [host, facts] of Object.entries({ v1: hostFacts(), v2: hostFacts({ cgroup: v2 }) })) {
-    const { plan } = compile(spec, facts, compileOptions());
+    const { plan } = compile(spec, facts, compileOptions({ listen: { count: 2, names: 'a:b' } }));
     put('plan', `${name}-${host}`, encodePlan(plan, options));
     for (const op of plan.ops) if (ops[op.op].by === 'init' && !seen.has(op.op)) seen.set(op.op, op);
   }
@@ -95,7 +98,7 @@ const request = {
   user: 'web:www',
 };
 for (const [host, entries] of Object.entries({ v1: ['/cg/pids/x/tasks'], v2: ['/cg/x/'] })) {
-  const spec = configs.default as Config;
+  const spec = configs.process as Config;
   const plan = compileExec(spec, execProcess(spec, request), { ...target, entries }, hostFacts(), compileOptions());
   put('plan', `exec-${host}`, encodePlan(plan, options));
   for (const op of plan.ops) if (ops[op.op].by === 'init' && !seen.has(op.op)) seen.set(op.op, op);

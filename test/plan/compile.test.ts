@@ -91,6 +91,21 @@ const cases: Record<string, Case> = {
     }),
     options: { startSocket: false },
   },
+  scheduling: {
+    spec: base((s) => {
+      s.process!.scheduler = {
+        policy: 'SCHED_DEADLINE',
+        flags: ['SCHED_FLAG_RESET_ON_FORK', 'SCHED_FLAG_DL_OVERRUN'],
+        runtime: 10_000_000,
+        deadline: 2n ** 63n,
+        period: 2n ** 63n,
+      };
+      s.process!.ioPriority = { class: 'IOPRIO_CLASS_BE', priority: 6 };
+      s.process!.execCPUAffinity = { initial: '0' };
+      s.linux!.memoryPolicy = { mode: 'MPOL_INTERLEAVE', nodes: '0-1,4-7:1/2', flags: ['MPOL_F_STATIC_NODES'] };
+      s.linux!.personality = { domain: 'LINUX32' };
+    }),
+  },
   'no-pivot': { spec: base(), options: { noPivot: true } },
   'run-as-a-service': {
     spec: base((s) => s.process!.env!.push('NOTIFY_SOCKET=/old', 'LISTEN_FDS=old')),
@@ -308,27 +323,6 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
     },
   ],
   [
-    'scheduling',
-    '/process/scheduler',
-    (s) => {
-      s.process!.scheduler = { policy: 'SCHED_BATCH' };
-    },
-  ],
-  [
-    'I/O priority',
-    '/process/ioPriority',
-    (s) => {
-      s.process!.ioPriority = { class: 'IOPRIO_CLASS_IDLE' };
-    },
-  ],
-  [
-    'CPU affinity',
-    '/process/execCPUAffinity',
-    (s) => {
-      s.process!.execCPUAffinity = { initial: '0' };
-    },
-  ],
-  [
     'network devices',
     '/linux/netDevices',
     (s) => {
@@ -340,20 +334,6 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
     '/linux/intelRdt',
     (s) => {
       s.linux!.intelRdt = { closID: 'x' };
-    },
-  ],
-  [
-    'memory policy',
-    '/linux/memoryPolicy',
-    (s) => {
-      s.linux!.memoryPolicy = { mode: 'MPOL_BIND' };
-    },
-  ],
-  [
-    'personality',
-    '/linux/personality',
-    (s) => {
-      s.linux!.personality = { domain: 'LINUX32' };
     },
   ],
   [

@@ -85,6 +85,37 @@ test('no pid namespace, no fork; a user namespace: root of it, and limits from o
   assert.ok(names.includes('prlimit') && !names.includes('rlimit'));
 });
 
+test('CPU affinity: the one before the cgroups are entered, the other after', () => {
+  const spec = container((p) => {
+    p.execCPUAffinity = { initial: '0', final: '0-3,8-15:1/4' };
+  });
+  for (const entry of ['/cg/tasks', '/cg/']) {
+    const ops = plan(spec, request(), { entries: [entry] });
+    const names = ops.map((op) => op.op);
+    const at = names.indexOf(entry.endsWith('/') ? 'cgroupFork' : 'cgroupEnter');
+    assert.equal(ops[at - 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: ['0'] });
+    const cpus = ['0-3', '8-8', '12-12'];
+    assert.equal(ops[at + 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/final', cpus });
+  }
+  assert.not(plan(container(), request()).some((op) => op.op === 'cpuAffinity'));
+});
+
+test("scheduling: the container's where the process of --process has none, else its own", () => {
+  const spec = container((p) => {
+    p.scheduler = { policy: 'SCHED_BATCH', nice: 4 };
+    p.ioPriority = { class: 'IOPRIO_CLASS_IDLE' };
+    p.execCPUAffinity = { final: '1' };
+  });
+  const process = { user: { uid: 0, gid: 0 }, args: ['id'], cwd: '/' };
+  const of = (more: Partial<Process>) => execProcess(spec, request({ process: { ...process, ...more } })).process;
+  assert.equal(of({}).scheduler, spec.process!.scheduler);
+  assert.equal(of({}).ioPriority, spec.process!.ioPriority);
+  assert.equal(of({}).execCPUAffinity, spec.process!.execCPUAffinity);
+  assert.equal(of({ scheduler: { policy: 'SCHED_IDLE' } }).scheduler, { policy: 'SCHED_IDLE' });
+  assert.equal(of({ ioPriority: { class: 'IOPRIO_CLASS_BE' } }).ioPriority, { class: 'IOPRIO_CLASS_BE' });
+  assert.equal(of({ execCPUAffinity: {} }).execCPUAffinity, {});
+});
+
 test('the environment is merged by name, the last one of each counts', () => {
   const spec = container((p) => (p.env = ['A=1', 'B=2', 'C=3']));
   const { process } = execProcess(spec, request({ env: ['B=x', 'D=4', 'B=y', 'E='] }));

@@ -633,4 +633,28 @@ test('no two causes of the table say the same by accident: the table is as wide 
   assert.ok(said.size > 90, String(said.size));
 });
 
+test('scheduling: who may, what the kernel has, and which CPUs and nodes there are', () => {
+  const scheduler = (policy: number): Op => ({
+    op: 'scheduler',
+    at: '/process/scheduler',
+    policy,
+    flags: 0,
+    nice: 0,
+    priority: 1,
+    runtime: 0,
+    deadline: 0,
+    period: 0,
+  });
+  assert.match(hint(scheduler(1), E.EPERM), /SCHED_FIFO needs CAP_SYS_NICE.*realtimeRuntime/);
+  assert.match(hint(scheduler(0), E.EPERM), /lower nice value/);
+  assert.match(hint(scheduler(6), E.EPERM), /all CPUs of its cpuset/);
+  assert.match(hint(scheduler(6), E.EBUSY), /smaller runtime/);
+  assert.match(hint(scheduler(4), E.EINVAL), /no kernel has SCHED_ISO/);
+  assert.match(hint(scheduler(3), E.EINVAL), /does not take these values together/);
+  assert.match(hint({ op: 'ioPriority', at: '', class: 1, priority: 0 }, E.EPERM), /IOPRIO_CLASS_BE/);
+  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: ['99'] }, E.EINVAL), /none of these CPUs/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['9'] }, E.EINVAL), /none of the nodes/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['0'] }, E.ENOSYS), /without NUMA/);
+});
+
 test.run();

@@ -397,6 +397,21 @@ const cases: Record<Name, Case> = {
     t.call('prlimit', [0, 4, -(2n ** 63n) - 1n, 0n]);
     t.call('prlimit', [0, 4, 2n ** 70n, 0n]);
   },
+  schedSetAttr(t) {
+    // SCHED_BATCH with nice 3; no kernel has policy 4; an ordinary user may not have real time, and root may lack it.
+    t.call('schedSetAttr', [0, 3, 0, 3, 0, 0n, 0n, 0n]);
+    const stat = procText('/proc/self/stat').split(') ')[1]?.split(' ') ?? [];
+    t.note('nice', stat[16]);
+    t.note('policy', stat[38]);
+    t.call('schedSetAttr', [0, 4, 0, 0, 0, 0n, 0n, 0n]);
+    t.call('schedSetAttr', [0, 6, 0, 0, 0, 2n, 1n, 1n]);
+    t.call('schedSetAttr', [-1, 3, 0, 3, 0, 0n, 0n, 0n]);
+  },
+  ioprioSet(t) {
+    t.call('ioprioSet', [0, (2 << 13) | 7]);
+    t.call('ioprioSet', [0, 9 << 13]);
+    t.call('ioprioSet', [2 ** 30, 2 << 13]);
+  },
   setSubreaper(t) {
     t.call('setSubreaper', [1]);
     t.call('setSubreaper', [0]);
