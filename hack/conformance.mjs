@@ -1,10 +1,20 @@
-// The tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md
+// The tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part that has no log here, since
+// another checkout ran it, keeps its row and section as they are in OUT.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 
 const [logs, out] = process.argv.slice(2);
 const text = (name) => (existsSync(join(logs, name)) ? readFileSync(join(logs, name), 'utf8') : '');
+
+const before = existsSync(out) ? readFileSync(out, 'utf8') : '';
+const kept = (pattern) => pattern.exec(before)?.[0].trimEnd();
+/** The section of OUT.md as it is, in place of the lines made now when there are none. */
+const section = (title, made) => {
+  const old = made.length > 0 ? undefined : kept(new RegExp(`^## ${title}\n(?:(?!## ).*\n)*`, 'm'));
+  if (made.length > 0) lines.push('', `## ${title}`, '', ...made);
+  else if (old !== undefined) lines.push('', old);
+};
 
 /** When a part ran, how long, and whether it passed; undefined when it never did. */
 function ending(name) {
@@ -27,7 +37,7 @@ function results(name) {
 
 const here = results('tests');
 const vm = results('vm');
-const sum = (name) => /^\d+ passed, \d+ failed, \d+ skipped$/m.exec(text(name))?.[0] ?? 'did not end';
+const sum = (name) => /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
 const lines = [
   '# Conformance',
   '',
@@ -43,42 +53,58 @@ const lines = [
 const parts = {
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
+  judge: "the OCI's validation programs, beside crun and runc",
   fuzz: 'fuzzing',
   bench: 'bench',
 };
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
-  const more = end && (name === 'tests' || name === 'vm') ? `: ${sum(name)}` : '';
+  const more = end && ['tests', 'vm', 'judge'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
-    end ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |` : `| ${what} | – | – | did not run |`,
+    end
+      ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
+      : (kept(new RegExp(`^\\| ${what} \\|.*$`, 'm')) ?? `| ${what} | – | – | did not run |`),
   );
 }
 
-lines.push('', '## Tests', '', '| passed of all | here | cgroup v2 |', '|---|---|---|');
-for (const path of [...new Set([...here.keys(), ...vm.keys()])].sort()) {
-  lines.push(`| ${path.slice('test/'.length)} | ${here.get(path) ?? '–'} | ${vm.get(path) ?? '–'} |`);
+const tests = [];
+const paths = [...new Set([...here.keys(), ...vm.keys()])].sort();
+if (paths.length > 0) tests.push('| passed of all | here | cgroup v2 |', '|---|---|---|');
+for (const path of paths) {
+  tests.push(`| ${path.slice('test/'.length)} | ${here.get(path) ?? '–'} | ${vm.get(path) ?? '–'} |`);
 }
 for (const name of ['tests', 'vm']) {
   const skipped = /^skipped:\n((?: {2}.*\n)+)/m.exec(text(name))?.[1];
   if (skipped)
-    lines.push('', `Skipped ${name === 'vm' ? 'on cgroup v2' : 'here'}:`, '', '```', skipped.trimEnd(), '```');
+    tests.push('', `Skipped ${name === 'vm' ? 'on cgroup v2' : 'here'}:`, '', '```', skipped.trimEnd(), '```');
 }
+section('Tests', tests);
+
+// Progress is on lines of its own; the sums at the end belong to the text.
+const judge = text('judge')
+  .trimEnd()
+  .split('\n')
+  .filter((l) => !/^judge: \S+: runt /.test(l) && !/^(go|judge): (downloading|building|installing)/.test(l))
+  .map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
+section(
+  "The OCI's validation programs",
+  judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...judge] : [],
+);
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
-if (kills.length > 0) {
-  lines.push('', '## Killed at random moments', '', '| command | moments | still ran | left |', '|---|---|---|---|');
-  for (const [line, command, cuts, all] of kills) {
-    const left = Object.entries(JSON.parse(line.slice(line.indexOf('{')))).map(([status, n]) => `${n} ${status}`);
-    lines.push(`| ${command} | ${all} | ${cuts} | ${left.join(', ')} |`);
-  }
+const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];
+for (const [line, command, cuts, all] of kills) {
+  const left = Object.entries(JSON.parse(line.slice(line.indexOf('{')))).map(([status, n]) => `${n} ${status}`);
+  killed.push(`| ${command} | ${all} | ${cuts} | ${left.join(', ')} |`);
 }
+section('Killed at random moments', killed);
 const fuzz = text('fuzz')
   .split('\n')
   .filter((l) => /^(fuzz|decode_fuzz|json_fuzz):/.test(l));
-if (fuzz.length > 0) lines.push('', '## Fuzzing', '', '```', ...fuzz, '```');
+section('Fuzzing', fuzz.length > 0 ? ['```', ...fuzz, '```'] : []);
 const bench = text('bench')
   .trimEnd()
   .split('\n')
   .filter((l) => !l.startsWith('bench: written'));
-if (bench.length > 1) lines.push('', '## Bench', '', 'See [bench.md](bench.md).', '', '```', ...bench, '```');
+section('Bench', bench.length > 1 ? ['See [bench.md](bench.md).', '', '```', ...bench, '```'] : []);
 writeFileSync(out, `${lines.join('\n').replaceAll(/\n{3,}/g, '\n\n')}\n`);

@@ -1,7 +1,7 @@
 /**
- * The validators of the three schemas, made at build time: compiling a schema when the program runs would cost more
+ * The validators of the schemas, made at build time: compiling a schema when the program runs would cost more
  * than creating a container. Writes, to build/gen:
- *   validate-{config,features,state}.js   ajv standalone code, ES modules, no import left
+ *   validate-{config,platforms,features,state}.js   ajv standalone code, ES modules, no import left
  *   fields.js                             where the 64-bit integers of config.json are
  *   keys.js                               the known keys of config.json, for `validate --strict`
  *   names.js                              the names that some of its fields take, for `features`
@@ -19,7 +19,7 @@ const out = join(root, 'build/gen');
 mkdirSync(out, { recursive: true });
 
 const schemas = Object.fromEntries(
-  ['config', 'features', 'state'].map((name) => [
+  ['config', 'platforms', 'features', 'state'].map((name) => [
     name,
     JSON.parse(readFileSync(join(root, 'schemas', `${name}.schema.json`), 'utf8')),
   ]),

@@ -1,6 +1,6 @@
 /** `runt validate`: checks a config.json and names every violation. */
 import { printable } from '../plan/printable.js';
-import { loadSpec } from '../spec/load.js';
+import { type LoadedSpec, loadSpec } from '../spec/load.js';
 import { unknownProperties } from '../spec/strict.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
@@ -9,10 +9,10 @@ import { print, printError } from './output.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
-export function command({ flags, args }: Call<'validate'>): number {
+export async function command({ flags, args }: Call<'validate'>): Promise<number> {
   const path = configPath(absolute(args[0] ?? '.'));
   const json = flags.format === 'json';
-  const { violations, warnings } = findingsOf(path, flags.strict === true, json);
+  const { violations, warnings } = await findingsOf(path, flags.strict === true, json);
   const valid = violations.length === 0;
   if (json) {
     print(`${JSON.stringify({ valid, violations, warnings }, bigintAsText, 2)}\n`);
@@ -34,10 +34,10 @@ interface Found {
  * In text form a violation is thrown as the error that create would give; as JSON it is the result. `strict` makes
  * violations of warnings and of unknown properties.
  */
-function findingsOf(path: string, strict: boolean, collect: boolean): Found {
+async function findingsOf(path: string, strict: boolean, collect: boolean): Promise<Found> {
   let found: Violation[];
   try {
-    const { spec, warnings } = loadSpec(path);
+    const { spec, warnings } = await load(path);
     if (!strict) return { violations: [], warnings };
     found = [
       ...warnings,
@@ -54,6 +54,22 @@ function findingsOf(path: string, strict: boolean, collect: boolean): Found {
     throw new RuntError({ code: 'ERR_SPEC_INVALID', message: `${path} is not strictly valid`, violations: found });
   }
   return { violations: found, warnings: [] };
+}
+
+/** loadSpec; of a config for another platform also what is wrong in the section that makes it one. */
+async function load(path: string): Promise<LoadedSpec> {
+  try {
+    return loadSpec(path);
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_SPEC_UNSUPPORTED') {
+      const { foreignViolations } = await import('../spec/foreign.js');
+      const more = foreignViolations(path);
+      const violations = [...(error.violations ?? []), ...more];
+      const message = `${path} is for another platform than Linux, and not valid for that one`;
+      if (more.length > 0) throw new RuntError({ code: 'ERR_SPEC_INVALID', message, path, violations });
+    }
+    throw error;
+  }
 }
 
 /** A bundle stands for the config.json in it. */

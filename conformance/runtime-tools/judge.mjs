@@ -1,0 +1,150 @@
+// The OCI's validation programs with runt, crun and runc: judge.mjs DIRECTORY [PROGRAM…], as root; see `run`.
+//
+// Prints a table in Markdown, what each loss is, and a sum for each runtime. Ends with 1 when an assertion fails with runt
+// that crun or runc passes, unless known.json has the clause of the spec that says otherwise or says that the program itself
+// is broken there; or when a failure has no reason in it. results.json in DIRECTORY has every assertion.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
+import { table } from './table.mjs';
+import { run, stop } from './world.mjs';
+
+const [place, ...wanted] = process.argv.slice(2);
+const directory = resolve(place);
+/** Runs of a program when one says that runt loses: what most of them say counts, since some programs guess at times. */
+const RUNS = 3;
+const known = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
+const runtimes = [
+  { name: 'runt', command: resolve('dist/runt'), unified: true },
+  { name: 'crun', command: which('crun'), unified: false },
+  { name: 'runc', command: which('runc'), unified: true },
+];
+const programs = readdirSync(join(directory, 'programs')).sort();
+for (const name of wanted) if (!programs.includes(name)) throw new Error(`no program ${name}`);
+
+let stopped = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    stopped = true;
+    stop();
+  });
+}
+
+const judged = [];
+for (const program of wanted.length > 0 ? wanted : programs) {
+  let results = await all(program);
+  let flaky = [];
+  if (losses(results).some((assertion) => !excuse(program, assertion))) {
+    const runs = [results];
+    while (runs.length < RUNS) runs.push(await all(program));
+    ({ results, flaky } = majority(runs));
+  }
+  const lost = losses(results).map((assertion) => ({ assertion, entry: excuse(program, assertion) }));
+  const failed = failures(results).map((assertion) => ({ assertion, entry: entryOf(program, assertion, () => true) }));
+  judged.push({ program, results, flaky, lost, failed });
+  const said = runtimes.map(({ name }, i) => `${name} ${results[i].outcome}`).join(', ');
+  process.stderr.write(`judge: ${program}: ${said}\n`);
+}
+
+// All that was asserted and written to stderr, for who looks into a failure.
+const asArray = (_, value) =>
+  value instanceof Map ? [...value].map(([assertion, state]) => `${state}: ${assertion}`) : value;
+writeFileSync(join(directory, 'results.json'), JSON.stringify(judged, asArray, 2));
+
+const versions = runtimes.map(
+  ({ command }) => execFileSync(command, ['--version'], { encoding: 'utf8' }).split('\n')[0],
+);
+process.stdout.write(
+  table(
+    judged,
+    runtimes.map(({ name }) => name),
+    versions,
+  ),
+);
+const without = (of) => judged.filter((one) => one[of].some(({ entry }) => !entry)).map(({ program }) => program);
+const [lost, failed] = [without('lost'), without('failed')];
+if (lost.length > 0)
+  process.stdout.write(`What another runtime passes, with no clause in known.json: ${lost.join(', ')}\n\n`);
+if (failed.length > 0) process.stdout.write(`Failures with no reason in known.json: ${failed.join(', ')}\n\n`);
+for (const [i, { name }] of [...runtimes.entries()].reverse()) {
+  const count = (outcome) => judged.filter(({ results }) => results[i].outcome === outcome).length;
+  process.stdout.write(`${name}: ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped\n`);
+}
+process.exitCode = lost.length + failed.length > 0 ? 1 : 0;
+
+async function all(program) {
+  const results = [];
+  for (const runtime of runtimes) {
+    if (stopped) process.exit(130);
+    results.push(await run(program, runtime, directory));
+    if (stopped) process.exit(130);
+  }
+  return results;
+}
+
+/** What crun or runc passes and runt does not: assertions, `the program` when only its end differs. */
+function losses([runt, ...peers]) {
+  const lost = new Set();
+  for (const peer of peers) {
+    for (const [assertion, state] of peer.asserted) {
+      if (state === 'passed' && runt.asserted.get(assertion) !== 'passed') lost.add(assertion);
+    }
+    // By itself only when no assertion says why.
+    if (peer.outcome !== 'failed' && runt.outcome === 'failed' && lost.size === 0) lost.add('the program');
+  }
+  return [...lost];
+}
+
+/** What fails with runt, or leaves it without a result: assertions, `the program` for its end, `nothing is asserted`. */
+function failures([runt]) {
+  const failed = [...runt.asserted].filter(([, state]) => state === 'failed').map(([assertion]) => assertion);
+  if (runt.ended !== '') failed.push('the program');
+  if (runt.outcome === 'skipped') failed.push('nothing is asserted');
+  return failed;
+}
+
+/** One result for each runtime out of several runs: of each assertion and of the end what most say; and what varied. */
+function majority(runs) {
+  const flaky = [];
+  const results = runtimes.map(({ name }, i) => {
+    const mine = runs.map((results) => results[i]);
+    const most = (values) => {
+      const counts = new Map();
+      for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+      return [...counts].sort(([, a], [, b]) => b - a)[0][0];
+    };
+    const asserted = new Map();
+    for (const assertion of new Set(mine.flatMap((one) => [...one.asserted.keys()]))) {
+      const states = mine.map((one) => one.asserted.get(assertion));
+      if (new Set(states).size > 1) flaky.push(`${name}: ${assertion}`);
+      const state = most(states);
+      if (state !== undefined) asserted.set(assertion, state);
+    }
+    const outcome = most(mine.map((one) => one.outcome));
+    return { ...mine.find((one) => one.outcome === outcome), outcome, asserted };
+  });
+  return { results, flaky };
+}
+
+/**
+ * The entry of known.json for an assertion; one without `assertion` stands for a whole program. Of `the program`, the end, any
+ * entry will do that names an assertion of it: the one follows from the other.
+ */
+function entryOf(program, assertion, wanted) {
+  return known.find(
+    (entry) =>
+      entry.programs.includes(program) &&
+      wanted(entry) &&
+      (entry.assertion === undefined || assertion === 'the program' || assertion.startsWith(entry.assertion)),
+  );
+}
+
+function excuse(program, assertion) {
+  return entryOf(program, assertion, ({ clause, broken }) => clause !== undefined || broken === true);
+}
+
+function which(name) {
+  for (const path of (process.env.PATH ?? '').split(delimiter))
+    if (existsSync(join(path, name))) return join(path, name);
+  throw new Error(`${name} is not in PATH`);
+}

@@ -1,0 +1,56 @@
+// TAP as the validation programs write it: assertions by their description, those of runtimetest inside included.
+
+/** What differs from run to run in a description. */
+const VARIES = [
+  [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID'],
+  [/ocitest\d+/g, 'ocitest'],
+  [/\b(pid|process) \d+/gi, '$1 N'],
+];
+
+/**
+ * Assertion → `passed`, `failed`, `skipped` (also a failure marked TODO). A description that comes again is numbered.
+ * Inside a container runtimetest writes TAP of its own; where a program quotes it, in the diagnostic of the assertion
+ * that follows, its assertions are there as `outer › inner`.
+ */
+export function assertions(text) {
+  const found = new Map();
+  const add = (name, state) => {
+    let key = name;
+    for (let n = 2; found.has(key); n++) key = `${name} (${n})`;
+    found.set(key, state);
+    return key;
+  };
+  let quoted;
+  for (let at = 0, lines = text.split('\n'); at < lines.length; at++) {
+    if (lines[at].trim() === '---') {
+      const end = lines.findIndex((line, index) => index > at && line.trim() === '...');
+      if (end < 0) break;
+      quoted = tapIn(lines.slice(at + 1, end).join('\n')) ?? quoted;
+      at = end;
+      continue;
+    }
+    const line = /^(not )?ok \d+(?: - (.*?))?(?:\s*# (SKIP|TODO)\b ?(.*))?$/.exec(lines[at]);
+    if (!line) continue;
+    const [, not, description, directive, reason] = line;
+    const name = plain(description ?? reason ?? 'nameless');
+    const state = directive ? 'skipped' : not ? 'failed' : 'passed';
+    const key = add(name, state);
+    for (const [inner, how] of quoted ?? []) add(`${key} › ${inner}`, how);
+    quoted = undefined;
+  }
+  return found;
+}
+
+function plain(text) {
+  return VARIES.reduce((result, [pattern, by]) => result.replaceAll(pattern, by), text).trim();
+}
+
+/** The assertions in a diagnostic that quotes what a container wrote; undefined when it quotes no TAP. */
+function tapIn(diagnostic) {
+  try {
+    const { stdout } = JSON.parse(diagnostic);
+    return typeof stdout === 'string' && stdout.startsWith('TAP version') ? assertions(stdout) : undefined;
+  } catch {
+    return undefined;
+  }
+}
