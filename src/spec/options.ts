@@ -117,8 +117,9 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
     const mount = volumeMount(text, caller.absolute, mapped);
     if (typeof mount === 'string') throw refuse('volume', text, mount);
     spec.mounts!.push(mount);
-    // What is mounted below it inside reaches the host only while our copy of the host's tree is a peer of it.
-    if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'rshared';
+    // What is mounted below it inside reaches the host only while our copy of the host's tree is a peer of it. Not `rshared`,
+    // which would undo what other volumes say.
+    if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
   }
   const resources = limits(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };

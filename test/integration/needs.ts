@@ -7,7 +7,17 @@ import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
 import { programs, runtPath } from './place.js';
 
-export type Need = 'root' | 'runc' | 'newuidmap' | 'cgroups' | 'cgroup-v1' | 'cgroup-v2' | 'setpriv' | 'programs';
+export type Need =
+  | 'root'
+  | 'runc'
+  | 'newuidmap'
+  | 'unshare'
+  | 'useradd'
+  | 'cgroups'
+  | 'cgroup-v1'
+  | 'cgroup-v2'
+  | 'setpriv'
+  | 'programs';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
