@@ -6,7 +6,9 @@
 #include "bind.h"
 #include "memory.h"
 #include "text.h"
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -277,9 +279,30 @@ static JSValue call_global(const char *name) {
   return result;
 }
 
+/*
+ * A caller may have closed 0, 1 or 2: what is opened first would get that number and be taken for
+ * stdio, by this process and by the container. /dev/null takes their place, as for a set-user-ID
+ * program (execve(2)). Bit n for descriptor n.
+ */
+static int fill_stdio(void) {
+  struct pollfd stdio[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+  int closed = 0;
+  if (poll(stdio, 3, 0) <= 0)
+    return 0;
+  for (int fd = 0; fd < 3; fd++) {
+    if (!(stdio[fd].revents & POLLNVAL))
+      continue;
+    closed |= 1 << fd;
+    if (open("/dev/null", O_RDWR) != fd) /* the lowest one that is free */
+      _exit(1);
+  }
+  return closed;
+}
+
 int main(int argc, char **argv) {
   if (snapshot_wanted)
     make_snapshot();
+  int closed = fill_stdio();
   int made = vm.ctx != NULL;
   if (made)
     JS_UpdateStackTop(vm.rt); /* limits count from here, not from where the build's stack was */
@@ -290,6 +313,7 @@ int main(int argc, char **argv) {
   JSValue host = JS_GetPropertyStr(ctx, global, "runtHost");
   JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
   JS_SetPropertyStr(ctx, host, "env", environment(ctx));
+  JS_SetPropertyStr(ctx, host, "closed", JS_NewInt32(ctx, closed));
   if (!made)
     evaluate_main();
   run_jobs();

@@ -16,6 +16,8 @@ export interface CgroupOpsOptions {
    * the user could not open anyway (as runc).
    */
   readonly rootless: boolean;
+  /** There is to be no cgroup: a limit is refused for that reason. */
+  readonly noCgroup?: boolean;
   /** `linux.devices`: a default device that is configured otherwise loses its default rule (as runc). */
   readonly devices: readonly Device[];
 }
@@ -45,6 +47,7 @@ export function cgroupOps(
   options: CgroupOpsOptions,
 ): CgroupOps {
   const asked = resources ?? {};
+  if (options.noCgroup) refuseLimits(facts, asked);
   const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
   return {
     before,
@@ -84,6 +87,19 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
     }
   }
   return ops;
+}
+
+/** Without a cgroup there is no limit. */
+function refuseLimits(facts: CgroupFacts, asked: Resources): void {
+  const [first] = facts.layout === 'v2' ? v2Settings(asked, at) : v1Settings(asked, at);
+  if (!first) return;
+  throw new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `a limit ("${first.file}") for a container without a cgroup`,
+    pointer: first.at,
+    value: first.value,
+    hint: '--cgroup-manager disabled makes none: leave it out, or remove the limit',
+  });
 }
 
 function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, options: CgroupOpsOptions): Op[] {

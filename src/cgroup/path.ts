@@ -65,6 +65,18 @@ export function cgroupPaths(
   return { v1, unified: { mountPoint, path, writable: writable(path) } };
 }
 
+/** The runtime's own cgroups, not to be written: where a container without any of its own stays. */
+export function ownCgroups({ v1, unified }: CgroupFacts): CgroupPaths {
+  const place = (mountPoint: string, own: string) => (own === '/' ? mountPoint : `${mountPoint}${own}`);
+  const writable = false;
+  return {
+    v1: v1.map((hierarchy) => ({ hierarchy, path: place(hierarchy.mountPoint, hierarchy.own), writable })),
+    ...(unified && {
+      unified: { mountPoint: unified.mountPoint, path: place(unified.mountPoint, unified.own), writable },
+    }),
+  };
+}
+
 /** Every directory that is made for the container: what `delete` removes and `state.json` keeps. */
 export function cgroupDirectories(paths: CgroupPaths): string[] {
   const all = paths.v1.filter((p) => p.writable).map((p) => p.path);

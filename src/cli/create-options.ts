@@ -11,12 +11,13 @@ import type { Call } from './syntax.js';
 /** The options of a create. Throws ERR_USAGE, ERR_UNSUPPORTED. */
 export function createOptions(where: string, call: Call<'create'> | Call<'run'>): CreateOptions {
   const { global, flags, args } = call;
-  refuseCgroupManagers(where, global);
   const listen = listenFds(host.env);
   return {
     root: rootDirectory(global),
     id: args[0]!,
     bundle: absolute(flags.bundle ?? '.'),
+    ...(flags.config === undefined ? {} : { config: flags.config }),
+    cgroupManager: cgroupManager(where, global),
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
     supervise: flags.supervise === true,
     ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
@@ -40,11 +41,12 @@ export function rootlessMode(where: string, value: string | undefined): 'true' |
 }
 
 /**
- * The flags that ask for another manager of cgroups than cgroupfs. They are global and engines pass them on every call,
- * but only where a cgroup is made do they ask for anything.
+ * Who manages the container's cgroups. The flags are global and engines pass them on every call, but only where a cgroup
+ * is made do they ask for anything. Throws ERR_UNSUPPORTED for systemd.
  */
-export function refuseCgroupManagers(where: string, global: Call<'create'>['global']): void {
+export function cgroupManager(where: string, global: Call<'create'>['global']): 'cgroupfs' | 'disabled' {
   if (global['systemd-cgroup']) throw unsupported(where, '--systemd-cgroup');
-  const manager = global['cgroup-manager'];
-  if (manager !== undefined && manager !== 'cgroupfs') throw unsupported(where, `--cgroup-manager ${manager}`);
+  const manager = global['cgroup-manager'] ?? 'cgroupfs';
+  if (manager === 'systemd') throw unsupported(where, `--cgroup-manager ${manager}`);
+  return manager;
 }

@@ -5,11 +5,12 @@ import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
 
 export async function command({ global, flags, args }: Call<'delete'>): Promise<number> {
-  await remove({
-    root: rootDirectory(global),
-    id: args[0]!,
-    force: flags.force === true,
-    warn: (sentence) => reportWarning(global, sentence),
-  });
+  const root = rootDirectory(global);
+  const warn = (sentence: string) => reportWarning(global, sentence);
+  const one = (id: string) => remove({ root, id, force: flags.force === true, warn });
+  if (flags.regex) {
+    const { forEach, matchingIds } = await import('../container/regex.js');
+    await forEach(matchingIds(root, args[0]!), one);
+  } else await one(args[0]!);
   return 0;
 }

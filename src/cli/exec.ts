@@ -14,7 +14,7 @@ export async function command(call: Call<'exec'>): Promise<number> {
   try {
     return await perform(call);
   } catch (error) {
-    reportFailure(error, call.global);
+    await reportFailure(error, call.global);
     return 255;
   }
 }

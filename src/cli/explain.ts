@@ -5,7 +5,7 @@ import { explainJson, explainText } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
-import { refuseCgroupManagers, rootlessMode } from './create-options.js';
+import { cgroupManager, rootlessMode } from './create-options.js';
 import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { absolute } from './path.js';
@@ -13,8 +13,7 @@ import { findRoot } from './root.js';
 import type { Call } from './syntax.js';
 
 export function command(call: Call<'explain'>): number {
-  const { global, flags, args } = call;
-  refuseCgroupManagers('explain', global);
+  const { flags, args } = call;
   const json = flags.format === 'json';
   if (flags.diff) {
     if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
@@ -38,6 +37,8 @@ function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string):
     root: findRoot(global) ?? '/run/runt',
     id,
     bundle: absolute(bundle),
+    ...(flags.config === undefined ? {} : { config: flags.config }),
+    cgroupManager: cgroupManager('explain', global),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,

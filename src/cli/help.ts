@@ -13,18 +13,20 @@ interface Words<F> {
 
 const globalWords: Words<typeof globals>['flags'] = {
   root: 'directory for the state of containers (default: /run/runt, or $XDG_RUNTIME_DIR/runt when not root)',
-  log: 'append log lines to this file; errors are on standard error too',
+  log: 'append log lines to this file, or to journald:NAME or syslog:NAME; errors are on standard error too',
   'log-format': 'format of log lines (default: text)',
+  'log-level': 'the least that is logged: error, warning or debug (default: error)',
   debug: 'log what is asked, and where an error came from',
   rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
   'systemd-cgroup': 'let systemd manage cgroups (not supported by this version)',
-  'cgroup-manager': 'who manages cgroups (only cgroupfs is supported by this version)',
+  'cgroup-manager': 'who manages cgroups; disabled: the container gets none (systemd is not supported by this version)',
   criu: 'path of criu, for checkpoint and restore, which this version does not have',
   version: 'print the version',
 };
 
 const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
   bundle: 'the bundle: directory with config.json (default: the current directory)',
+  config: 'the config, below the bundle or an absolute path (default: config.json)',
   'console-socket': 'socket that receives the master of the pseudoterminal',
   'pidfd-socket': 'socket that receives a pidfd of the container',
   'pid-file': 'write the process id to this file',
@@ -132,11 +134,17 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
   kill: {
     summary: 'send a signal to a container',
     text: 'The signal is a number or a name, with or without SIG (default: TERM).',
-    flags: { all: 'send it to every process of the container' },
+    flags: {
+      all: 'send it to every process of the container',
+      regex: 'the id is an extended regular expression: all containers that it matches',
+    },
   },
   delete: {
     summary: 'delete a container and what it holds',
-    flags: { force: 'kill the container first when it runs; an unknown container is no error' },
+    flags: {
+      force: 'kill the container first when it runs; an unknown container is no error',
+      regex: 'the id is an extended regular expression: all containers that it matches',
+    },
   },
   list: {
     summary: 'list containers',
@@ -176,6 +184,7 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
     summary: 'print what create would do for a bundle',
     text: 'It needs no root and touches nothing.',
     flags: {
+      config: 'as for create',
       diff: 'print what differs between the plans of two bundles',
       format: 'output format (default: text)',
       id: "id of the container (default: the bundle's name)",

@@ -7,7 +7,12 @@ import type { Call } from './syntax.js';
 
 export async function command({ global, flags, args }: Call<'kill'>): Promise<number> {
   const signal = signalOf(args[1] ?? 'TERM');
-  await kill({ root: rootDirectory(global), id: args[0]!, signal, all: flags.all === true });
+  const root = rootDirectory(global);
+  const send = (id: string) => kill({ root, id, signal, all: flags.all === true });
+  if (flags.regex) {
+    const { forEach, matchingIds } = await import('../container/regex.js');
+    await forEach(matchingIds(root, args[0]!), send);
+  } else await send(args[0]!);
   return 0;
 }
 

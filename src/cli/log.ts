@@ -5,6 +5,7 @@
  * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
  */
 import { printable } from '../plan/printable.js';
+import { errnoName } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_WRONLY } from '../sys/linux.js';
@@ -14,22 +15,26 @@ import type { globals, Values } from './syntax.js';
 import { versionText } from './version.js';
 
 type Globals = Values<typeof globals>;
-type Fields = Record<string, unknown>;
+type Level = 'error' | 'warning' | 'debug';
+/** What a line says besides its message. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 const APPEND = O_WRONLY | O_CREAT | O_APPEND;
 let logFd = -1;
 
-/** Opens `--log`, before anything is done. With `--debug` says what was asked. Throws ERR_LOG. */
-export function openLog(global: Globals): void {
-  if (global.log !== undefined) {
-    logFd = check(native.openAt(AT_FDCWD, global.log, APPEND, 0o600), {
-      code: 'ERR_LOG',
-      message: `open the log ${global.log}`,
-      path: global.log,
-      syscall: 'openat',
-    });
-  }
-  if (!global.debug) return;
+/** Takes a line in place of the file: a socket's own format (`log-socket.ts`). @returns bytes sent or -errno */
+export type Sink = (fd: number, level: Level, message: string, fields: Fields) => number;
+let sink: Sink | undefined;
+
+/** How much is logged, `--debug` being one way to say it; undefined when nobody said. */
+function threshold(global: Globals): Level | undefined {
+  return global.debug ? 'debug' : global['log-level'];
+}
+
+/** Opens `--log`, before anything is done. At level debug says what was asked. Throws ERR_LOG. */
+export async function openLog(global: Globals): Promise<void> {
+  if (global.log !== undefined) logFd = await openTarget(global.log);
+  if (threshold(global) !== 'debug') return;
   writeLine(
     global,
     'debug',
@@ -38,33 +43,52 @@ export function openLog(global: Globals): void {
   );
 }
 
+/** A file, `file:` and a file, or a socket: `journald:NAME`, `syslog:NAME`, as crun names them. */
+async function openTarget(log: string): Promise<number> {
+  if (log.startsWith('journald:') || log.startsWith('syslog:')) {
+    const opened = (await import('./log-socket.js')).openSocket(log);
+    sink = opened.sink;
+    return opened.fd;
+  }
+  const path = log.startsWith('file:') ? log.slice(5) : log;
+  return check(native.openAt(AT_FDCWD, path, APPEND, 0o600), {
+    code: 'ERR_LOG',
+    message: `open the log ${path}`,
+    path,
+    syscall: 'openat',
+  });
+}
+
 /** Reports a failure on standard error and in the log; the exit status. */
-export function reportFailure(error: unknown, global: Globals): number {
+export async function reportFailure(error: unknown, global: Globals): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
   // The command line itself may be what is wrong, and then the log it named was not opened yet.
   if (global.log !== undefined && logFd < 0 && e.code !== 'ERR_LOG') {
-    logFd = Math.max(-1, native.openAt(AT_FDCWD, global.log, APPEND, 0o600));
+    logFd = await openTarget(global.log).catch(() => -1);
   }
-  const fields: Fields = {};
+  const fields: Record<string, unknown> = {};
   for (const key of ['code', 'op', 'path', 'pointer', 'errno', 'syscall', 'hint', 'violations'] as const) {
     if (e[key] !== undefined) fields[key] = e[key];
   }
   if (logFd >= 0 || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
   if (logFd >= 0 || global['log-format'] !== 'json')
     printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
-  if (global.debug) writeLine(global, 'debug', stackOf(e), {});
+  if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   if (logFd >= 0) native.close(logFd);
   logFd = -1;
+  sink = undefined;
   return 1;
 }
 
 /**
  * Says what a config asks and does not get. With a log the engine reads standard error and the log as words about a
- * failure, so a warning goes there only with `--debug`.
+ * failure, so a warning goes there only when its level was asked for.
  */
 export function reportWarning(global: Globals, sentence: string): void {
+  const level = threshold(global);
+  if (level === 'error') return;
   if (global.log === undefined) printError(`runt: warning: ${printable(sentence)}\n`);
-  else if (global.debug) writeLine(global, 'warning', sentence, {});
+  else if (level !== undefined) writeLine(global, 'warning', sentence, {});
 }
 
 /** What no code expected: a defect of runt. */
@@ -93,24 +117,30 @@ function stackOf(e: Error): string {
   return lines.join('\ncaused by ');
 }
 
-function writeLine(global: Globals, level: 'error' | 'warning' | 'debug', message: string, fields: Fields): void {
+function writeLine(global: Globals, level: Level, message: string, fields: Fields): void {
+  if (sink) {
+    written(global, sink(logFd, level, message, fields));
+    return;
+  }
   const time = timestamp(native.realtime());
   const line =
     global['log-format'] === 'json'
       ? JSON.stringify({ level, msg: message, time, ...fields }, (_, v) => (typeof v === 'bigint' ? String(v) : v))
-      : textLine(time, level, message, fields);
+      : [`time="${time}"`, `level=${level}`, `msg=${JSON.stringify(message)}`, ...pairs(fields)].join(' ');
   if (logFd < 0) printError(`${line}\n`);
-  else if (native.write(logFd, host.encode(`${line}\n`)) < 0)
-    printError(`runt: the log ${global.log} was not written\n`);
+  else written(global, native.write(logFd, host.encode(`${line}\n`)));
+}
+
+function written(global: Globals, result: number): void {
+  if (result < 0) printError(`runt: the log ${global.log} was not written: ${errnoName(-result)}\n`);
 }
 
 /** key=value pairs, as logrus prints them to a file: quoted when needed. */
-function textLine(time: string, level: string, message: string, fields: Fields): string {
-  const pairs = [`time="${time}"`, `level=${level}`, `msg=${JSON.stringify(message)}`];
-  for (const [key, value] of Object.entries(fields)) {
-    if (key === 'violations') continue;
-    const text = String(value);
-    pairs.push(`${key}=${/^[A-Za-z0-9._/@^+-]+$/.test(text) ? text : JSON.stringify(text)}`);
-  }
-  return pairs.join(' ');
+export function pairs(fields: Fields): string[] {
+  return Object.entries(fields)
+    .filter(([key]) => key !== 'violations')
+    .map(([key, value]) => {
+      const text = String(value);
+      return `${key}=${/^[A-Za-z0-9._/@^+-]+$/.test(text) ? text : JSON.stringify(text)}`;
+    });
 }

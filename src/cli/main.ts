@@ -38,7 +38,7 @@ export async function main(): Promise<number> {
     return await dispatch(global);
   } catch (error) {
     try {
-      return (await import('./log.js')).reportFailure(error, global);
+      return await (await import('./log.js')).reportFailure(error, global);
     } catch (second) {
       printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
       return 1;
@@ -52,7 +52,9 @@ async function dispatch(global: Values<typeof globals>): Promise<number> {
     print((await import('./version.js')).versionText());
     return 0;
   }
-  if (global.debug || global.log !== undefined) (await import('./log.js')).openLog(global);
+  if (global.debug || global['log-level'] === 'debug' || global.log !== undefined) {
+    await (await import('./log.js')).openLog(global);
+  }
   if (global.help || name === undefined) return (await import('./help.js')).command({ global, flags: {}, args: [] });
   if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
 

@@ -1,10 +1,12 @@
 /** Standard output and standard error of the command. */
+import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 
-/** Writes text to standard output. Throws ERR_OUTPUT: a full disk or a closed pipe is not success. */
+/** Writes text to standard output. Throws ERR_OUTPUT: a full disk, a closed pipe or a closed descriptor is not success. */
 export function print(text: string): void {
-  check(native.write(1, host.encode(text)), {
+  const closed = ((host.closed ?? 0) & 2) !== 0 && text !== '';
+  check(closed ? -E.EBADF : native.write(1, host.encode(text)), {
     code: 'ERR_OUTPUT',
     message: 'write to standard output',
     syscall: 'write',

@@ -15,6 +15,7 @@ export const globals = {
   root: 'str',
   log: 'str',
   'log-format': 'text|json',
+  'log-level': 'error|warning|debug',
   debug: 'bool',
   rootless: 'str',
   'systemd-cgroup': 'bool',
@@ -26,6 +27,7 @@ export const globals = {
 
 const createFlags = {
   'bundle|b': 'str',
+  'config|f': 'str',
   'console-socket': 'str',
   'pidfd-socket': 'str',
   'pid-file': 'str',
@@ -102,8 +104,8 @@ export const commands = {
     },
   },
   events: { args: '<container-id>', flags: { interval: 'str', stats: 'bool', ...help } },
-  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', ...help } },
-  delete: { args: '<container-id>', flags: { 'force|f': 'bool', ...help } },
+  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', 'regex|r': 'bool', ...help } },
+  delete: { args: '<container-id>', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
   spec: {
     args: '[command…]',
@@ -132,6 +134,7 @@ export const commands = {
   explain: {
     args: '[bundle] [other-bundle]',
     flags: {
+      'config|f': 'str',
       diff: 'bool',
       format: 'text|json',
       id: 'str',

@@ -8,6 +8,7 @@ import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
 import type { Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { configPath } from './config-path.js';
 import type { CreateOptions } from './create.js';
 import { readHostFacts } from './facts.js';
 
@@ -27,7 +28,7 @@ export interface CompiledBundle {
  */
 export function compileBundle(o: CreateOptions, startSocket = true): CompiledBundle {
   const times = [native.monotonic()];
-  const { spec, warnings } = loadSpec(`${o.bundle}/config.json`);
+  const { spec, warnings } = loadSpec(configPath(o));
   for (const warning of warnings) o.warn(text(warning));
   times.push(native.monotonic());
   const facts = readHostFacts(o.rootless);
@@ -38,6 +39,7 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     stateDir: `${o.root}/${o.id}`,
     startSocket,
     supervise: o.supervise === true,
+    ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
     noPivot: o.noPivot,
     noNewKeyring: o.noNewKeyring,
     preserveFds: o.preserveFds + (o.listen?.count ?? 0),
@@ -48,6 +50,9 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
+  if (options.noCgroup && spec.linux?.resources?.devices?.length) {
+    o.warn('/linux/resources/devices is not applied: with --cgroup-manager disabled there is no cgroup');
+  }
   const spans = ['load and validate config.json', 'read what the host offers', 'compile the plan'].map((name, i) => ({
     name,
     start: times[i] as bigint,

@@ -8,6 +8,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
+import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
 import { OpFailed } from './op-failed.js';
@@ -22,6 +23,10 @@ export interface CreateOptions {
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;
+  /** The config: an absolute path, or one below the bundle; `config.json` when absent. */
+  readonly config?: string;
+  /** `disabled`: no cgroup is made, and the container stays in those of its creator. `cgroupfs` when absent. */
+  readonly cgroupManager?: 'cgroupfs' | 'disabled';
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
   /** Absolute path of the socket that gets the master of the terminal. */
@@ -90,6 +95,7 @@ export async function bringUp(
     startTime: '',
     creator: thisProcess(),
     bundle: o.bundle,
+    ...(o.config !== undefined && { config: configPath(o) }),
     rootfs: rootfsPath(spec, o.bundle),
     created: timestamp(native.realtime()),
     owner: facts.euid,

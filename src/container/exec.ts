@@ -10,6 +10,7 @@ import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
+import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
@@ -76,7 +77,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
   // What it warns of was said by create.
-  const { spec } = loadSpec(`${record.bundle}/config.json`);
+  const { spec } = loadSpec(configPath(record));
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;

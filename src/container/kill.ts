@@ -13,7 +13,7 @@ export interface KillOptions {
   readonly root: string;
   readonly id: string;
   readonly signal: number;
-  /** All processes of the container's cgroup; a container that has stopped is fine then. */
+  /** All processes of the container's cgroup, or without one of its pid namespace; a container that has stopped is fine then. */
   readonly all: boolean;
 }
 
@@ -21,7 +21,8 @@ export interface KillOptions {
 export async function kill(o: KillOptions): Promise<void> {
   const record = load(o.root, o.id);
   if (o.all) {
-    killAll(record.cgroups, o.signal);
+    if (record.cgroups.length === 0) (await import('./pids.js')).signalWithoutCgroup(record, o.signal);
+    else killAll(record.cgroups, o.signal);
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
   }

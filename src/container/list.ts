@@ -27,7 +27,8 @@ export function list(o: ListOptions): ContainerState[] {
   return states;
 }
 
-function names(root: string): string[] {
+/** The names below a root; what is no container has one too. */
+export function names(root: string): string[] {
   let buffer = new Uint8Array(65536);
   for (;;) {
     const n = native.readDir(AT_FDCWD, root, buffer);

@@ -66,7 +66,7 @@ function freezerFor(command: string, id: string, directories: readonly string[])
   throw new RuntError({
     code: 'ERR_CGROUP',
     message: `${command} ${id}: the container has no cgroup, and so no freezer`,
-    hint: 'a rootless container gets a cgroup only where one was delegated to its user',
+    hint: 'a rootless container gets a cgroup only where one was delegated to its user, and with --cgroup-manager disabled none does',
     see: 'cgroups(7)',
   });
 }

@@ -5,7 +5,8 @@ import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
-import { endOf, isAlive } from './process.js';
+import { pidsWithoutCgroup } from './pids.js';
+import { endOf } from './process.js';
 import { load } from './store.js';
 
 export interface PsOptions {
@@ -30,8 +31,7 @@ export function pids(o: PsOptions): number[] {
     // Every hierarchy holds the same processes: the first that has any has all.
     if (all.size > 0) break;
   }
-  // Without a cgroup of its own (rootless) only the first process is known.
-  if (record.cgroups.length === 0 && isAlive(record)) all.add(record.pid);
+  if (record.cgroups.length === 0) for (const pid of pidsWithoutCgroup(record)) all.add(pid);
   return [...all].sort((a, b) => a - b);
 }
 

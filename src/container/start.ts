@@ -7,6 +7,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { Reports } from './channel.js';
+import { configPath } from './config-path.js';
 import type { Notify } from './notify.js';
 import { isAlive, openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
@@ -142,7 +143,7 @@ async function execFailed(
     const hooks = record.hooks?.startContainer ?? [];
     return hookFailedInside(`start ${record.id}`, report, (name) => hooks[Number(name.split('/')[1])]);
   }
-  const spec = readSpec(record.bundle);
+  const spec = readSpec(configPath(record));
   const args = spec?.process?.args ?? [];
   const op: Op = loading.includes(report.syscall)
     ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }
@@ -150,9 +151,9 @@ async function execFailed(
   return failure('start', record.id, { op, ...report }, spec);
 }
 
-function readSpec(bundle: string): Spec | undefined {
+function readSpec(path: string): Spec | undefined {
   const buffer = new Uint8Array(4 << 20);
-  const n = native.readFile(AT_FDCWD, `${bundle}/config.json`, buffer);
+  const n = native.readFile(AT_FDCWD, path, buffer);
   try {
     return n > 0 ? (JSON.parse(host.decode(buffer, n)) as Spec) : undefined;
   } catch {

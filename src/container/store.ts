@@ -25,6 +25,8 @@ export interface ContainerRecord {
   /** Start time of the pid in clock ticks since boot (/proc/PID/stat, field 22): a reused pid has another. */
   startTime: string;
   readonly bundle: string;
+  /** Absolute path of the config, when it is not the bundle's config.json. */
+  readonly config?: string;
   readonly rootfs: string;
   /** RFC 3339, UTC. */
   readonly created: string;

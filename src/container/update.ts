@@ -31,6 +31,14 @@ export async function update(o: UpdateOptions): Promise<void> {
     if (status === 'stopped' || status === 'creating') {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
     }
+    if (record.cgroups.length === 0 && Object.keys(resources).length > 0) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `update ${o.id}: the container has no cgroup, and so no limits`,
+        hint: 'a rootless container gets a cgroup only where one was delegated to its user, and with --cgroup-manager disabled none does',
+        see: 'cgroups(7)',
+      });
+    }
     try {
       apply(o, resources, new LiveCgroups(readCgroupFacts(), record.cgroups));
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
 import { cgroupOps } from '../cgroup/ops.js';
-import { type CgroupPaths, cgroupPaths } from '../cgroup/path.js';
+import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER } from '../sys/linux.js';
 import { deviceOps } from './devices.js';
@@ -38,13 +38,16 @@ export interface Compiled {
 export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): Compiled {
   refuseUnsupported(spec);
   const flags = newNamespaces(spec);
-  const cgroups = cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
-    rootless: facts.rootless,
-    writable: facts.cgroupWritable,
-  });
+  const cgroups = options.noCgroup
+    ? ownCgroups(facts.cgroup)
+    : cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
+        rootless: facts.rootless,
+        writable: facts.cgroupWritable,
+      });
   const { rootless } = facts;
   const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
-    rootless,
+    rootless: rootless || options.noCgroup === true,
+    noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
   });
   const rootfs = rootfsPath(spec, options.bundle);

@@ -27,6 +27,8 @@ export interface CompileOptions {
   readonly stateDir: string;
   /** `create` awaits `start` on a socket; `run` goes on at once. */
   readonly startSocket: boolean;
+  /** No cgroup of its own (`--cgroup-manager disabled`). */
+  readonly noCgroup?: boolean;
   /** `--supervise`. */
   readonly supervise: boolean;
   /** `--no-pivot`. */

@@ -520,6 +520,15 @@ export const abi = table({
   },
 
   // text
+  matching: {
+    ret: 'i32',
+    args: [
+      ['pattern', 'str'],
+      ['names', 'buf'],
+      ['data', 'out'],
+    ],
+    doc: 'those of the names (each ended by NUL) that an extended regular expression (regex(7)) matches anywhere, each ended by NUL; the length, -EINVAL for a bad pattern',
+  },
   wideIntegers: {
     ret: 'i32',
     args: [

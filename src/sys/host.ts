@@ -10,6 +10,8 @@ export interface Host {
   /** Arguments after the program's name. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Which of the descriptors 0 to 2 the caller had closed, bit n for n; /dev/null is in their place. */
+  readonly closed?: number;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
   /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */

@@ -8,6 +8,7 @@ import { turn } from './loop.js';
 interface Provided {
   readonly native: Native;
   readonly args: readonly string[];
+  readonly closed: number;
   readonly env: Readonly<Record<string, string>>;
   decode(bytes: Uint8Array, length: number): string;
   encode(text: string): Uint8Array;
@@ -19,8 +20,8 @@ const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
 
 /** Begins the command. main.c calls it, once the arguments are there: what was before may lie in a snapshot made at build time. */
 function begin(): void {
-  const { native, args, env, decode, encode } = provided;
-  setHost({ name: 'quickjs', native, args, env, decode, encode });
+  const { native, args, closed, env, decode, encode } = provided;
+  setHost({ name: 'quickjs', native, args, closed, env, decode, encode });
   // A rejection is left to main.c, which prints it and exits with 1.
   main().then((code) => provided.exit(code));
 }

@@ -167,8 +167,8 @@ test('managers of cgroups that this version lacks are refused where a cgroup wou
     'runt: create: --systemd-cgroup is not supported by this version of runt\n',
   );
   assert.is(
-    await message('--cgroup-manager=disabled', 'run', 'x'),
-    'runt: run: --cgroup-manager disabled is not supported by this version of runt\n',
+    await message('--cgroup-manager=systemd', 'run', 'x'),
+    'runt: run: --cgroup-manager systemd is not supported by this version of runt\n',
   );
   assert.match(await message('--cgroup-manager=foo', 'run', 'x'), 'must be cgroupfs or systemd or disabled');
   assert.is((await runt(['--systemd-cgroup', '--criu', 'criu', '--version'])).status, 0);

@@ -879,6 +879,17 @@ const cases: Record<Name, Case> = {
     }
     t.call('sha256', [bytes('abc'), new Uint8Array(31)]);
   },
+  matching(t) {
+    const out = new Uint8Array(64);
+    const names = bytes('web-1\0web-2\0db\0');
+    for (const pattern of ['web', '^web-[0-9]$', '^(db|web-2)$', '', 'x', '[[:digit:]]', '(', '[', 'a{2']) {
+      t.note('matches', text(out, t.call('matching', [pattern, names, out])));
+    }
+    t.call('matching', ['web', bytes('no end'), out]);
+    t.call('matching', ['web', names, new Uint8Array(6)]);
+    t.call('matching', ['web', names, new Uint8Array(5)]);
+    t.call('matching', ['web', bytes(''), out]);
+  },
   wideIntegers(t) {
     const out = new Uint8Array(200);
     for (const json of [

@@ -1,0 +1,51 @@
+/** `--regex` of kill and delete (crun's): one call for all containers whose ids match. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { names } from './list.js';
+
+/** A name below the root that can be an id: what runt keeps there for itself begins with a dot. */
+const isId = (name: string): boolean => name[0] !== '.';
+
+/**
+ * The ids below a root that an extended regular expression (regex(7)) matches anywhere; `^` and `$` bind it.
+ * @throws RuntError ERR_USAGE for a bad pattern, ERR_STATE
+ */
+export function matchingIds(root: string, pattern: string): string[] {
+  const list = host.encode(
+    names(root)
+      .filter(isId)
+      .map((name) => `${name}\0`)
+      .join(''),
+  );
+  const out = new Uint8Array(list.length);
+  const n = pattern.includes('\0') ? -E.EINVAL : native.matching(pattern, list, out);
+  if (n < 0) {
+    throw new RuntError({
+      code: 'ERR_USAGE',
+      message: `bad regular expression ${JSON.stringify(pattern)}`,
+      errno: -n,
+      see: 'regex(7)',
+    });
+  }
+  return host.decode(out, n).split('\0').filter(Boolean);
+}
+
+/** Calls f for each id. One that fails does not keep it from the others; then the first error is thrown, and says how many. */
+export async function forEach(ids: readonly string[], f: (id: string) => Promise<void>): Promise<void> {
+  const failed: string[] = [];
+  let first: unknown;
+  for (const id of ids) {
+    try {
+      await f(id);
+    } catch (error) {
+      first ??= error;
+      failed.push(id);
+    }
+  }
+  if (failed.length > 1 && first instanceof RuntError) {
+    const all = `failed for ${failed.length} of ${ids.length} containers: ${failed.slice(0, 20).join(', ')}`;
+    first.hint = first.hint === undefined ? all : `${first.hint}; ${all}`;
+  }
+  if (failed.length > 0) throw first;
+}
