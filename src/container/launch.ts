@@ -26,6 +26,8 @@ const SIGKILL = 9;
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
 const endDeadline = 10_000;
 const go = new Uint8Array([0x67]);
+/** A socket pair takes this much without a reader, whatever net.core.wmem_default says: its least is 4608 bytes. */
+const socketRoom = 4096;
 
 export interface LaunchInput {
   readonly command: string;
@@ -332,13 +334,21 @@ export class Launch {
     this.sync = view.getInt32(0, true);
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
+    const { startSocket, slots } = this;
+    const ofSupervisor = this.supervisor !== undefined || supervised === true;
+    let frame = ofSupervisor ? undefined : encodePlan(plan, { trace, startSocket, slots });
     try {
+      // Before the clone, so that runt-init finds it there.
+      if (frame && frame.length <= socketRoom) {
+        sendFrame(this.sync, frame);
+        frame = new Uint8Array();
+      }
       const spawned = await spawnInit(op, {
         sync: theirs,
-        startSocket: this.startSocket,
-        slots: this.slots,
+        startSocket,
+        slots,
         preserveFds,
-        ...((this.supervisor || supervised) && {
+        ...(ofSupervisor && {
           supervisor: {
             stateDir: `${root}/${record.id}`,
             kind: exec ? 'exec' : plan.ops.some((o) => o.op === 'fork') ? 'successor' : 'init',
@@ -349,7 +359,9 @@ export class Launch {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
-      sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
+      // A supervisor has given the descriptors other numbers.
+      frame ??= encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots });
+      if (frame.length > 0) sendFrame(this.sync, frame);
     } finally {
       native.close(theirs);
     }
