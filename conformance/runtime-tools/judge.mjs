@@ -4,7 +4,7 @@
 // that crun or runc passes, unless known.json has the clause of the spec that says otherwise or says that the program itself
 // is broken there; or when a failure has no reason in it. results.json in DIRECTORY has every assertion.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { table } from './table.mjs';
 import { run, stop } from './world.mjs';
@@ -14,8 +14,12 @@ const directory = resolve(place);
 /** Runs of a program when one says that runt loses: what most of them say counts, since some programs guess at times. */
 const RUNS = 3;
 const known = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
+// A copy, so that a build meanwhile changes nothing.
+const copy = join(directory, `runt-${process.pid}`);
+copyFileSync('dist/runt', copy);
+process.on('exit', () => rmSync(copy, { force: true }));
 const runtimes = [
-  { name: 'runt', command: resolve('dist/runt'), unified: true },
+  { name: 'runt', command: copy, unified: true },
   { name: 'crun', command: which('crun'), unified: false },
   { name: 'runc', command: which('runc'), unified: true },
 ];

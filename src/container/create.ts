@@ -71,7 +71,8 @@ export async function bringUp(
   checkId(o.id);
   const compiled = compileBundle(o, startSocket);
   const { spec, facts, plan, cgroups } = compiled;
-  if (!spec.process) {
+  // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
+  if (!spec.process && !startSocket) {
     throw new RuntError({
       code: 'ERR_SPEC_INVALID',
       message: `${command} ${o.id}: the config has no process`,
@@ -79,7 +80,7 @@ export async function bringUp(
     });
   }
   let terminal: Terminal | undefined;
-  const wanted = spec.process.terminal === true;
+  const wanted = spec.process?.terminal === true;
   if (wanted || o.consoleSocket !== undefined) {
     const { checkConsole, Terminal } = await import('./terminal.js');
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);

@@ -144,6 +144,15 @@ async function execFailed(
     return hookFailedInside(`start ${record.id}`, report, (name) => hooks[Number(name.split('/')[1])]);
   }
   const spec = readSpec(configPath(record));
+  if (spec && !spec.process) {
+    return new RuntError({
+      code: 'ERR_SPEC_INVALID',
+      message: `start ${record.id}: the config has no process`,
+      pointer: '/process',
+      hint: 'the container can be deleted, and created again with a process',
+      see: 'runtime-spec runtime.md#start',
+    });
+  }
   const args = spec?.process?.args ?? [];
   const op: Op = loading.includes(report.syscall)
     ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }

@@ -51,7 +51,13 @@ export function limitOps(spec: Spec): Op[] {
  */
 export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot = -1): Op[] {
   const { process } = spec;
-  if (!process) return [];
+  // Nothing to prepare: it can be created, and `start` fails, as runtime.md#start wants.
+  if (!process) {
+    return [
+      { op: 'wait', at: '' },
+      { op: 'exec', at: '/process', args: [], env: [], homeOf: -1 },
+    ];
+  }
   const { user, capabilities: sets, args = [] } = process;
   const env = environment(process.env ?? [], options);
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);

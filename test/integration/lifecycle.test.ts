@@ -57,6 +57,32 @@ test(
 );
 
 test(
+  'without a process a container can be created and deleted; start and run are refused (runtime.md#start)',
+  onBed((bed) => {
+    const { process: _, ...rest } = bed.config;
+    const config = join(bed.bundle, 'config.json');
+    writeFileSync(
+      config,
+      JSON.stringify({ ...rest, hooks: { startContainer: [{ path: '/bin/touch', args: ['touch', '/x'] }] } }),
+    );
+    const create = (): void => ok(bed.runt(['create', '--bundle', bed.bundle, bed.id]));
+    create();
+    assert.is(bed.state().status, 'created');
+    ok(bed.delete());
+    create();
+    const start = bed.start();
+    assert.is(start.code, 1);
+    assert.match(start.stderr, /^runt: start \S+: the config has no process\n {2}at {2}\/process/);
+    assert.not.ok(existsSync(join(bed.rootfs, 'x')));
+    bed.until('stopped');
+    ok(bed.delete());
+    const run = bed.runt(['run', '--bundle', bed.bundle, bed.id]);
+    assert.is(run.code, 1);
+    assert.match(run.stderr, /^runt: run \S+: the config has no process\n/);
+  }),
+);
+
+test(
   'an id that is taken is refused, the first container stays',
   onBed((bed) => {
     sleeper(bed);

@@ -244,6 +244,12 @@ const cases: Record<string, Case> = {
       s.linux!.sysctl = { 'net.ipv4.conf.eth0/1.forwarding': '1', 'kernel/shmmax': '65536' };
     }),
   },
+  'no-process': {
+    spec: base((s) => {
+      delete s.process;
+      s.hooks = { startContainer: [{ path: '/h/start' }] };
+    }),
+  },
   'resources-v1': {
     spec: base((s) => {
       s.linux!.cgroupsPath = '/pod/box';
