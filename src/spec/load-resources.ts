@@ -3,11 +3,11 @@ import validate from '../../build/gen/validate-config.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { Findings } from './findings.js';
+import { parseJson } from './json.js';
 import { blockIoRules } from './rules/block-io.js';
 import { cgroupRules } from './rules/cgroup.js';
 import { deviceRules } from './rules/devices.js';
 import { schemaViolations } from './schema-violations.js';
-import { syntaxError } from './syntax-error.js';
 import { textViolations } from './text.js';
 import type { Resources, Spec } from './types.js';
 import { OCI_VERSION } from './version.js';
@@ -20,19 +20,7 @@ const PREFIX = '/linux/resources';
  * @throws RuntError ERR_SPEC_JSON when it is no JSON, ERR_SPEC_INVALID with all violations
  */
 export function parseResources(text: string, name: string): Resources {
-  let alone: unknown;
-  try {
-    alone = JSON.parse(text);
-  } catch (cause) {
-    const error = syntaxError(text);
-    const where = error ? `:${error.line}:${error.column}` : '';
-    throw new RuntError({
-      code: 'ERR_SPEC_JSON',
-      message: `${name}${where} is not JSON: ${error?.problem ?? String(cause)}`,
-      path: name,
-      cause,
-    });
-  }
+  const alone = parseJson(text, name);
   if (typeof alone !== 'object' || alone === null || Array.isArray(alone)) {
     throw invalid(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
   }

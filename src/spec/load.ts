@@ -7,11 +7,11 @@ import { E } from '../sys/errno.js';
 import { check, RuntError, type Violation } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
+import { parseJson } from './json.js';
 import { segments } from './pointer.js';
 import { PLATFORMS } from './rules/platform.js';
 import { schemaViolations } from './schema-violations.js';
 import { semanticFindings } from './semantic.js';
-import { syntaxError } from './syntax-error.js';
 import { textViolations } from './text.js';
 import type { Spec } from './types.js';
 import { placeWideIntegers } from './wide.js';
@@ -85,19 +85,7 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
 }
 
 function parse(text: string, name: string): Spec {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const error = syntaxError(text);
-    const where = error ? `:${error.line}:${error.column}` : '';
-    throw new RuntError({
-      code: 'ERR_SPEC_JSON',
-      message: `${name}${where} is not JSON: ${error?.problem ?? String(cause)}`,
-      path: name,
-      cause,
-    });
-  }
+  const value = parseJson(text, name);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(name, [{ pointer: '', value, expected: 'be an object', see: 'runtime-spec config.md' }]);
   }
