@@ -129,7 +129,7 @@ async function test(path) {
     }
   }
   const mark = failed ? 'FAIL' : 'ok  ';
-  const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s`;
+  const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s${skipped ? `, ${skipped} skipped` : ''}`;
   lines.push(line);
   console.log(line);
   for (const [, note] of text.matchAll(/^# note (.*)$/gm)) console.log(`       ${note}`);
