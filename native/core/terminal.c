@@ -35,12 +35,37 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     raise(signal);
 }
 
+/* Whether the terminal is the one that controls this process and another job has it. */
+static int in_background(int fd) {
+  pid_t front = tcgetpgrp(fd);
+  return front > 0 && front != getpgrp();
+}
+
+/* A job in the background that sets the terminal's mode is stopped until its shell brings it to the
+ * front (termios(3), SIGTTOU); only this process has the signal blocked, because it forwards
+ * signals. Without a shell that could (an orphaned process group) the call fails instead. */
+static void wait_for_front(int fd, const struct termios *mode) {
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTTOU);
+  pthread_sigmask(SIG_UNBLOCK, &stop, &before);
+  RETRY(tcsetattr(fd, TCSANOW, mode));
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
   struct termios now = {0};
   if (saved_cap < sizeof now)
     return -EOVERFLOW;
   if (tcgetattr(fd, &now))
     return -errno;
+  if (in_background(fd)) {
+    wait_for_front(fd, &now);
+    if (in_background(fd))
+      return -EIO;
+    if (tcgetattr(fd, &now))
+      return -errno;
+  }
   struct termios mode = now;
   cfmakeraw(&mode);
   /* The container's terminal leaves newlines alone (runt_terminalMaster): this one makes a new

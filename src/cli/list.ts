@@ -1,11 +1,12 @@
 /** `runt list`: the containers below the root. */
 import { list } from '../container/list.js';
+import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
 
 export function command({ global, flags }: Call<'list'>): number {
-  const entries = list({ root: rootDirectory(global) });
+  const entries = list({ root: rootDirectory(global), warn: (sentence) => reportWarning(global, sentence) });
   if (flags.quiet) print(entries.map((e) => `${e.id}\n`).join(''));
   else if (flags.format === 'json') print(`${JSON.stringify(entries)}\n`);
   else {

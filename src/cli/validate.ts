@@ -2,6 +2,7 @@
 import { printable } from '../plan/printable.js';
 import { type LoadedSpec, loadSpec } from '../spec/load.js';
 import { unknownProperties } from '../spec/strict.js';
+import { unknownCalls } from '../spec/unknown-calls.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
@@ -32,13 +33,15 @@ interface Found {
 
 /**
  * In text form a violation is thrown as the error that create would give; as JSON it is the result. `strict` makes
- * violations of warnings and of unknown properties.
+ * violations of warnings about the config and of unknown properties.
  */
 async function findingsOf(path: string, strict: boolean, collect: boolean): Promise<Found> {
   let found: Violation[];
+  let calls: Violation[];
   try {
     const { spec, warnings } = await load(path);
-    if (!strict) return { violations: [], warnings };
+    calls = unknownCalls(spec.linux?.seccomp);
+    if (!strict) return { violations: [], warnings: [...warnings, ...calls] };
     found = [
       ...warnings,
       ...unknownProperties(spec).map(({ pointer, nearest }) => ({
@@ -53,7 +56,7 @@ async function findingsOf(path: string, strict: boolean, collect: boolean): Prom
   if (found.length > 0 && !collect) {
     throw new RuntError({ code: 'ERR_SPEC_INVALID', message: `${path} is not strictly valid`, violations: found });
   }
-  return { violations: found, warnings: [] };
+  return { violations: found, warnings: calls };
 }
 
 /** loadSpec; of a config for another platform also what is wrong in the section that makes it one. */

@@ -25,14 +25,18 @@ const deadline = 10_000;
 export async function remove(o: DeleteOptions): Promise<void> {
   try {
     const removed = await locked(o.root, o.id, () => removeLocked(o));
-    if (removed?.hooks?.poststop) {
-      const { runPoststop } = await import('./hooks.js');
-      await runPoststop('delete', removed, o.warn ?? (() => {}));
-    }
+    if (removed?.hooks?.poststop) await poststop(o);
   } catch (error) {
-    if (o.force && error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return;
-    throw error;
+    if (!(error instanceof RuntError && error.code === 'ERR_NO_CONTAINER')) throw error;
+    // A delete that was killed may have left the hooks.
+    const left = native.access(`${o.root}/.deleted/${o.id}`, 0) === 0 && (await poststop(o));
+    if (!left && !o.force) throw error;
   }
+}
+
+async function poststop(o: DeleteOptions): Promise<boolean> {
+  const { runPoststop } = await import('./poststop.js');
+  return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
 }
 
 /** Waits a moment for the supervisor to end. */
@@ -94,6 +98,10 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   await removeCgroups(record.cgroups);
   // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
   if (record.supervisor) await supervisorEnded(record.supervisor);
+  if (record.hooks?.poststop) {
+    const { keepForPoststop } = await import('./poststop.js');
+    await keepForPoststop('delete', o.root, record, o.warn ?? (() => {}));
+  }
   removeStateDir(o.root, o.id);
   return record;
 }

@@ -2,13 +2,14 @@
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
 import type { ListenFds } from '../plan/facts.js';
+import { parseJson } from '../spec/json.js';
 import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
 import type { Process, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
@@ -183,12 +184,8 @@ function readProcess(path: string, spec: Spec): Process {
   }
   check(length, { code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, syscall: 'read' });
   const text = host.decode(bytes, length);
-  try {
-    JSON.parse(text);
-  } catch {
-    // Its own line and column, not those of what it is put into.
-    parseSpec(bytes, length, path);
-  }
+  // Its own line and column, not those of what it is put into.
+  parseJson(text, path);
   const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
   return parseSpec(whole, whole.length, path).spec.process as Process;
 }
@@ -210,9 +207,17 @@ async function readTarget(o: ExecOptions, record: ContainerRecord): Promise<Exec
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     throw error;
   }
+  const setGroupsDenied = (namespaces & CLONE_NEWUSER) !== 0 && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
   // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.
   if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
-  return { pid, startTime, namespaces, entries: entries(o, record), noNewKeyring: record.noNewKeyring === true };
+  return {
+    pid,
+    startTime,
+    namespaces,
+    entries: entries(o, record),
+    noNewKeyring: record.noNewKeyring === true,
+    setGroupsDenied,
+  };
 }
 
 /** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */

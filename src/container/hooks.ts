@@ -45,22 +45,6 @@ export async function runHooks(
   for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state);
 }
 
-/** Runs the poststop hooks of a container that is no more; one that fails is a warning, and the others run (runtime.md#lifecycle). */
-export async function runPoststop(
-  command: string,
-  record: ContainerRecord,
-  warn: (sentence: string) => void,
-): Promise<void> {
-  const state = hookState(record, 'stopped');
-  for (const [i, hook] of (record.hooks?.poststop ?? []).entries()) {
-    try {
-      await runHook(command, `poststop/${i}`, hook, state);
-    } catch (error) {
-      warn(error instanceof RuntError ? error.message : String(error));
-    }
-  }
-}
-
 /**
  * Runs one hook to its end: in the bundle's directory, in a session of its own, with the state on its standard input.
  * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any

@@ -139,6 +139,7 @@ export class Launch {
         killAll(this.cgroups, SIGKILL);
       }
       await removeCgroups(this.cgroups);
+      if (this.hooksBegun) await this.keepForPoststop();
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
     } catch {
       // The first error is thrown by the caller.
@@ -182,13 +183,21 @@ export class Launch {
     }
   }
 
+  /** To be called before the state is removed. */
+  async keepForPoststop(): Promise<void> {
+    const { command, root, record, warn, exec } = this.input;
+    if (!record.hooks?.poststop || exec) return;
+    const { keepForPoststop } = await import('./poststop.js');
+    await keepForPoststop(command, root, record, warn ?? (() => {}));
+  }
+
   /** Poststop hooks, after all is removed. */
   async poststop(): Promise<void> {
-    const { command, record, warn } = this.input;
+    const { command, root, record, warn, exec } = this.input;
     this.hooksBegun = false;
-    if (!record.hooks?.poststop || this.input.exec) return;
-    const { runPoststop } = await import('./hooks.js');
-    await runPoststop(command, record, warn ?? (() => {}));
+    if (!record.hooks?.poststop || exec) return;
+    const { runPoststop } = await import('./poststop.js');
+    await runPoststop(command, root, record.id, warn ?? (() => {}));
   }
 
   private async endSupervisor(): Promise<void> {

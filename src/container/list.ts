@@ -8,11 +8,13 @@ import { load } from './store.js';
 
 export interface ListOptions {
   readonly root: string;
+  /** Takes a sentence about each container whose state cannot be used. */
+  readonly warn?: (sentence: string) => void;
 }
 
 /**
- * States of all containers, by name. What is no container, and one that is removed meanwhile, is left out; one with a
- * broken state is told as an error only when it is asked for by name, so that it cannot hide the others.
+ * States of all containers, by name. What is no container, and one that is removed meanwhile, is left out; one whose
+ * state cannot be used, so that only `delete --force` has a use for it, is a warning, as for runc: it cannot hide the others.
  * @throws RuntError ERR_STATE when the root cannot be read
  */
 export function list(o: ListOptions): ContainerState[] {
@@ -22,6 +24,7 @@ export function list(o: ListOptions): ContainerState[] {
       states.push(describe(o.root, load(o.root, name)));
     } catch (error) {
       if (!(error instanceof RuntError)) throw error;
+      if (error.code === 'ERR_STATE_CORRUPT' || error.code === 'ERR_STATE') o.warn?.(error.message);
     }
   }
   return states;

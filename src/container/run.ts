@@ -50,6 +50,7 @@ export async function run(o: RunOptions): Promise<number> {
     const { cgroups } = launch.input.record;
     if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
     await removeCgroups(cgroups);
+    await launch.keepForPoststop();
     removeStateDir(o.root, o.id);
     await launch.poststop();
   }

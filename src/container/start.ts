@@ -50,9 +50,9 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     prepare?.();
     const times = [native.monotonic()];
     const dir = native.openAt(AT_FDCWD, `${o.root}/${o.id}`, 0, 0);
-    const connection = native.unixConnect(dir, startSocket);
-    native.close(dir);
+    let connection = native.unixConnect(dir, startSocket);
     if (connection < 0) {
+      native.close(dir);
       if (connection === -E.ECONNREFUSED) throw wrongStatus(o.id, isAlive(record) ? 'starting' : 'stopped');
       throw new RuntError({
         code: 'ERR_STATE',
@@ -62,9 +62,17 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     }
     const finish = async () => {
       try {
-        await awaitExec(connection, record, times);
+        if (!(await awaitExec(connection, record, times))) {
+          const { connectAsOwner } = await import('./connect-as.js');
+          const again = connectAsOwner(dir, startSocket);
+          native.close(connection);
+          connection = again;
+          times.length = 1;
+          if (again < 0 || !(await awaitExec(again, record, times))) throw await notHeard(record);
+        }
       } finally {
-        native.close(connection);
+        native.close(dir);
+        if (connection >= 0) native.close(connection);
       }
       native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
       if (o.trace !== undefined) await writeTrace(o.trace, times);
@@ -90,8 +98,8 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
   check(r, { code: 'ERR_IO', message: 'write the trace', path });
 }
 
-/** `exec`, then the end of the connection, is success. */
-async function awaitExec(connection: number, record: ContainerRecord, times: bigint[]): Promise<void> {
+/** `exec`, then the end of the connection, is success; false when it ends without a word. */
+async function awaitExec(connection: number, record: ContainerRecord, times: bigint[]): Promise<boolean> {
   times.push(native.monotonic());
   const reports = new Reports(connection);
   let said = false;
@@ -108,16 +116,20 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
     if (report.kind === 'error') throw await execFailed(record, report);
     if (report.kind === 'eof') {
       times.push(native.monotonic());
-      if (said) return;
-      // Another start came before, and its hooks are running.
-      if (record.hooks && (await stays(record))) throw wrongStatus(record.id, 'starting');
-      throw new RuntError({
-        code: 'ERR_INIT_DIED',
-        message: `start ${record.id}: runt-init ended before it executed the process`,
-        hint: 'it was killed, by a signal or because its cgroup is out of memory',
-      });
+      return said;
     }
   }
+}
+
+/** Why runt-init closed the connection without a word. */
+async function notHeard(record: ContainerRecord): Promise<RuntError> {
+  // Another start came before, and its hooks are running.
+  if (record.hooks && (await stays(record))) return wrongStatus(record.id, 'starting');
+  return new RuntError({
+    code: 'ERR_INIT_DIED',
+    message: `start ${record.id}: runt-init ended before it executed the process`,
+    hint: 'it was killed, by a signal or because its cgroup is out of memory',
+  });
 }
 
 /** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */

@@ -167,7 +167,8 @@ export class Terminal {
   private raw(): void {
     const mode = new Uint8Array(256);
     const n = native.terminalRaw(this.caller, mode);
-    if (this.saved) return;
+    // A job in the background for good: it has no say in the mode of the terminal, and what is typed is not for it.
+    if (this.saved || n === -E.EIO) return;
     this.ok(n, "put the caller's terminal in raw mode");
     this.saved = mode.slice(0, n);
   }

@@ -50,6 +50,8 @@ export interface ExecTarget {
   /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
   readonly entries: readonly string[];
   readonly noNewKeyring: boolean;
+  /** Whether setgroups(2) is off in its user namespace (/proc/PID/setgroups), whoever asks: root too. */
+  readonly setGroupsDenied: boolean;
 }
 
 /** 2^32-1 is "no change" to setresuid(2). */
@@ -207,7 +209,12 @@ export function compileExec(
       { op: 'session', at: '' },
       ...terminalOps(e.process, consoleSlot, 0),
       ...limits,
-      ...named(processOps(spec, facts, options, filterSlot), e),
+      ...named(
+        processOps(spec, facts, options, filterSlot).map(
+          (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied ? 0 : 1 } : op),
+        ),
+        e,
+      ),
     ],
   };
 }

@@ -325,7 +325,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['saved', 'out'],
     ],
-    doc: 'puts a terminal in raw mode (cfmakeraw(3), output processing kept), saved is the mode before; a fault of this process restores it; the length of saved',
+    doc: 'puts a terminal in raw mode (cfmakeraw(3), output processing kept), saved is the mode before; a fault of this process restores it; the length of saved. A job in the background is stopped first, -EIO when no shell can bring it to the front',
   },
   terminalRestore: {
     ret: 'i32',
@@ -421,6 +421,15 @@ export const abi = table({
     ret: 'i32',
     args: [['address', 'str']],
     doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @',
+  },
+  unixConnectAs: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+      ['uid', 'i32'],
+    ],
+    doc: 'unixConnect with another effective user id, for one that may take it: whom the listener sees (SO_PEERCRED)',
   },
 
   sendFds: {

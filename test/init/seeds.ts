@@ -88,7 +88,7 @@ for (const [name, spec] of Object.entries(configs)) {
   }
   put('json', name, JSON.stringify(spec, null, name === 'default' ? 2 : 0));
 }
-const target = { pid: 7, startTime: '8', namespaces: 0x6c020000, noNewKeyring: false };
+const target = { pid: 7, startTime: '8', namespaces: 0x6c020000, noNewKeyring: false, setGroupsDenied: false };
 const request = {
   args: ['sh'],
   env: ['A=b'],

@@ -58,6 +58,34 @@ test(
 );
 
 test(
+  'validate warns of names that are no system calls; they make nothing invalid',
+  onBed((bed) => {
+    const rule = (...names: string[]) => ({ names, action: 'SCMP_ACT_ERRNO' as const });
+    bed.config.linux.seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [rule('mkdir', 'mkdirr'), rule('mkdirr', 'no_such_call', '_newselect')],
+    };
+    bed.write();
+    for (const flags of [[], ['--strict']]) {
+      const r = bed.runt(['validate', ...flags, bed.bundle]);
+      assert.equal([r.code, r.stdout], [0, 'valid\n']);
+      const line = (at: string, name: string) =>
+        `warning: /linux/seccomp/syscalls/${at} should be a system call that libseccomp VERSION knows: "${name}" is left out of the filter\n`;
+      assert.is(
+        r.stderr.replaceAll(/libseccomp [0-9.]+/g, 'libseccomp VERSION'),
+        line('0/names/1', 'mkdirr') + line('1/names/1', 'no_such_call'),
+      );
+      const { valid, violations, warnings } = JSON.parse(
+        bed.runt(['validate', '--format=json', ...flags, bed.bundle]).stdout,
+      );
+      assert.equal([valid, violations.length, warnings.length], [true, 0, 2]);
+      assert.is(warnings[0].value, 'mkdirr');
+    }
+    assert.is(bed.run().code, 0);
+  }),
+);
+
+test(
   'features is JSON with the versions of the spec, and nothing on stderr',
   onBed((bed) => {
     const r = bed.runt(['features'], { env: {} });

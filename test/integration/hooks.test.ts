@@ -1,5 +1,5 @@
 /** The six hooks: order, namespaces, what they are given, deadlines, and what is left when one fails. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { filtered } from '../init/perform.js';
@@ -345,6 +345,57 @@ test(
     assert.match(r.stderr, /warning: delete .*: hook poststop 1, .*hang: not done after 1\.\d s/);
     assert.match(r.stderr, /warning: delete .*: hook poststop 2, \/none: cannot be executed: ENOENT/);
     assert.equal(scene.lines('order'), ['good']);
+  }),
+);
+
+test(
+  'a delete that is killed leaves its poststop hooks to the next one, and the container is gone meanwhile',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    // The first time it kills the runtime that runs it.
+    const kills = `cat > ${scene.dir}/state; echo ran >> ${scene.dir}/order; [ -e ${scene.dir}/once ] && exit; touch ${scene.dir}/once; kill -9 $PPID`;
+    const [path, last] = [scene.script('kills', kills), scene.script('last', `echo last >> ${scene.dir}/order`)];
+    for (const end of [
+      () => bed.delete('--force'),
+      () => bed.delete(),
+      () => {
+        // The next container of this name: its delete runs the hooks of both.
+        scene.set('poststop', { path: scene.script('new', `echo new >> ${scene.dir}/order`) });
+        bed.started();
+        return bed.delete('--force');
+      },
+    ]) {
+      for (const name of ['once', 'order']) rmSync(join(scene.dir, name), { force: true });
+      scene.set('poststop', { path }, { path: last });
+      bed.started();
+      assert.is(bed.delete('--force').signal, 'SIGKILL');
+      assert.match(bed.runt(['state', bed.id]).stderr, 'container does not exist');
+      assert.is(bed.runt(['list', '-q']).stdout, '');
+      assert.equal(scene.lines('order'), ['ran']);
+      ok(end());
+      assert.equal(scene.lines('order').slice(0, 3), ['ran', 'ran', 'last']);
+      assert.equal([JSON.parse(scene.read('state')).id, JSON.parse(scene.read('state')).status], [bed.id, 'stopped']);
+      assert.is(bed.delete().code, 1);
+      assert.not.ok(existsSync(join(bed.root, '.deleted')));
+    }
+    assert.equal(scene.lines('order'), ['ran', 'ran', 'last', 'new']);
+  }),
+);
+
+test(
+  'a foreground run that is killed in its poststop hook leaves them to delete',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    const path = scene.script(
+      'kills',
+      `echo ran >> ${scene.dir}/order; [ $(wc -l < ${scene.dir}/order) = 2 ] || kill -9 $PPID`,
+    );
+    scene.set('poststop', { path });
+    bed.config.process.args = ['/bin/true'];
+    assert.is(bed.run().signal, 'SIGKILL');
+    assert.match(bed.runt(['state', bed.id]).stderr, 'container does not exist');
+    ok(bed.delete());
+    assert.equal(scene.lines('order'), ['ran', 'ran']);
   }),
 );
 

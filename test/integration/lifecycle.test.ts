@@ -254,6 +254,35 @@ test(
 );
 
 test(
+  'list leaves out what has no usable state, warns of it, and still lists the others; delete --force removes it',
+  onBed((bed) => {
+    sleeper(bed);
+    bed.started();
+    const [none, broken] = ['none', 'broken'].map((word) => `${bed.id}-${word}`) as [string, string];
+    for (const id of [none, broken]) mkdirSync(join(bed.root, id));
+    mkdirSync(join(bed.root, '.seccomp'), { recursive: true });
+    writeFileSync(join(bed.root, broken, 'state.json'), '{');
+    for (const [flags, stdout] of [
+      [['-q'], `${bed.id}\n`],
+      [['--format=json'], `${JSON.stringify([bed.state()])}\n`],
+    ] as const) {
+      const r = bed.runt(['list', ...flags]);
+      assert.equal([r.code, r.stdout], [0, stdout]);
+      const warnings = r.stderr.trimEnd().split('\n');
+      assert.is(warnings.length, 2, r.stderr);
+      assert.match(warnings[0]!, `runt: warning: the state of container ${broken} cannot be used: `);
+      assert.match(warnings[1]!, `runt: warning: the state of container ${none} cannot be used: it has none`);
+    }
+    for (const id of [none, broken]) {
+      assert.is(bed.runt(['delete', id]).code, 1);
+      ok(bed.runt(['delete', '--force', id]));
+    }
+    assert.equal([bed.runt(['list', '-q']).stdout, bed.runt(['list', '-q']).stderr], [`${bed.id}\n`, '']);
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
   'the state directory is 0700 and the container keeps no descriptor of it',
   onBed((bed) => {
     sleeper(bed);

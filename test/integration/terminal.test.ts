@@ -421,6 +421,43 @@ test(
   }),
 );
 
+for (const [host, program] of [
+  ['', [runtPath]],
+  [', under Node', [process.execPath, join(top, 'dist', 'cli.js')]],
+] as const) {
+  test(
+    `a job in the background does not take the terminal: it stops until it is in the foreground${host}`,
+    onBed(async (bed) => {
+      bed.config.process.terminal = true;
+      bed.config.process.args = ['/bin/sh', '-c', 'stty -echo; echo ready; read a; echo "<$a>"; exit 3'];
+      bed.write();
+      const run = [...program, '--root', bed.root, 'run', '--bundle', bed.bundle, bed.id].join(' ');
+      const mode = 'stty -a | grep -o -- ".icanon\\|.echo "';
+      const line = `set -m; ${run} & until jobs >jobs; grep Stopped jobs; do sleep 0.1; done; ${mode}; echo typed; fg >/dev/null; echo "status $?"; ${mode}`;
+      const side = onTerminal(['sh', '-c', line], bed.dir);
+      await side.shows(/Stopped.*tty output[\s\S]* icanon\r\n echo [\s\S]*typed/);
+      await side.shows(/ready/);
+      side.type('front\r');
+      assert.match(await shown(side), /<front>\n[\s\S]*status 3\n icanon\n echo \n/);
+    }),
+  );
+}
+
+test(
+  'a job in the background that no shell can bring to the front runs on, and leaves the mode alone',
+  onBed(async (bed) => {
+    bed.config.process.terminal = true;
+    bed.config.process.args = ['/bin/sh', '-c', 'echo from behind; exit 4'];
+    bed.write();
+    const run = [runtPath, '--root', bed.root, 'run', '--bundle', bed.bundle, bed.id].join(' ');
+    // The inner shell leads a process group of its own and ends: nobody is left to bring its job to the front.
+    const inner = `set -m; (${run}; echo "status $?" >${bed.dir}/status) &`;
+    const line = `sh -c '${inner}'; until test -s status; do sleep 0.05; done; cat status; stty -a | grep -o .icanon`;
+    const side = onTerminal(['sh', '-c', line], bed.dir);
+    assert.match(await shown(side), /from behind\nstatus 4\n icanon\n/);
+  }),
+);
+
 test(
   'under Node the same: relay, size, exit status, mode',
   onBed(async (bed) => {

@@ -1,6 +1,6 @@
 /** User namespaces: mappings made by root, and rootless containers of an ordinary user. */
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
@@ -127,6 +127,52 @@ if (rootlessAllowed()) {
       assert.is(statSync(`/proc/${state.pid}`).uid, 1000);
       assert.is(call('delete', '--force', bed.id).code, 0);
       assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }),
+  );
+
+  test(
+    'rootless: root starts, executes in, kills and deletes what a user has created',
+    onBed(async (bed) => {
+      const call = rootless(bed);
+      bed.config.process.args = ['/bin/sh', '-c', 'id -u; exec sleep 1000'];
+      // Limits of another user's process take CAP_SYS_RESOURCE, which root does not have everywhere.
+      bed.config.process.rlimits = [];
+      bed.write();
+      assert.is(call('create', '--bundle', bed.bundle, bed.id).code, 0);
+      const r = bed.runt(['start', '--trace', join(bed.dir, 'trace'), bed.id]);
+      assert.equal([r.code, r.stderr], [0, '']);
+      assert.is(JSON.parse(readFileSync(join(bed.dir, 'trace'), 'utf8')).traceEvents.length > 0, true);
+      const inside = bed.runt(['exec', bed.id, '/bin/id', '-u']);
+      assert.equal([inside.code, inside.stdout, inside.stderr], [0, '0\n', '']);
+      assert.is(bed.kill('KILL').code, 0);
+      bed.until('stopped');
+      assert.is(bed.delete().code, 0);
+    }),
+  );
+
+  test(
+    'rootless: exec joins, as the user asked for, with stdio, status and pid file; a terminal too',
+    onBed(async (bed) => {
+      const call = rootless(bed);
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      assert.is(call('create', '--bundle', bed.bundle, bed.id).code, 0);
+      assert.is(call('start', bed.id).code, 0);
+      const script = 'id -u; id -g; hostname; cat /proc/1/comm; pwd; echo $X; grep CapEff /proc/self/status; exit 7';
+      const r = call('exec', '--cwd', '/tmp', '-e', 'X=y', bed.id, '/bin/sh', '-c', script);
+      assert.is(r.code, 7, r.stderr);
+      assert.match(r.stdout, new RegExp(`^0\n0\n${bed.config.hostname}\nsleep\n/tmp\ny\nCapEff:\t[0-9a-f]+\n$`));
+      const pidFile = join(bed.dir, 'pid');
+      assert.is(call('exec', '-d', '--pid-file', pidFile, bed.id, '/bin/sleep', '1000').code, 0);
+      const pid = Number(readFileSync(pidFile, 'utf8'));
+      assert.is(statSync(`/proc/${pid}`).uid, 1000);
+      for (const ns of ['user', 'mnt', 'pid', 'uts', 'ipc'])
+        assert.is(readlinkSync(`/proc/${pid}/ns/${ns}`), readlinkSync(`/proc/${bed.state().pid}/ns/${ns}`), ns);
+      const other = call('exec', '-u', '5', bed.id, '/bin/id', '-u');
+      assert.is(other.code, 255);
+      assert.match(other.stderr, /become user 5:/);
+      assert.is(call('delete', '--force', bed.id).code, 0);
+      assert.not.ok(existsSync(`/proc/${pid}`));
     }),
   );
 

@@ -31,6 +31,7 @@ const target: ExecTarget = {
   namespaces: CLONE_NEWNS | CLONE_NEWPID,
   entries: ['/sys/fs/cgroup/pids/c/tasks'],
   noNewKeyring: false,
+  setGroupsDenied: false,
 };
 
 const plan = (spec: Spec, r: ExecRequest, t: Partial<ExecTarget> = {}) =>
@@ -162,6 +163,16 @@ test('the user: numbers at once, names inside, and nothing in between', () => {
       bad,
     );
   }
+});
+
+test('setgroups as the container’s user namespace has it, whoever asks', () => {
+  const user = (t: Partial<ExecTarget>, r = request()) => {
+    const found = plan(container(), r, t).find(({ op }) => op === 'user' || op === 'namedUser');
+    return (found as { setGroups: number }).setGroups;
+  };
+  assert.is(user({}), 1);
+  assert.is(user({ setGroupsDenied: true }), 0);
+  assert.is(user({ setGroupsDenied: true }, request({ user: 'someone' })), 0);
 });
 
 test('a user by name: HOME is his, and the directory is entered again as him', () => {

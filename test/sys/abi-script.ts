@@ -587,6 +587,22 @@ const cases: Record<Name, Case> = {
     t.call('datagramConnect', [`/${'x'.repeat(108)}`]);
     for (const open of [client, socket, fd]) native.close(open);
   },
+  unixConnectAs(t, dir) {
+    const path = `${dir}/as`;
+    native.mkdirAt(AT_FDCWD, path, 0o700);
+    const fd = native.openAt(AT_FDCWD, path, 0, 0);
+    const ids = new Uint8Array(32);
+    native.ids(ids);
+    const [, euid] = longs(ids);
+    t.call('unixConnectAs', [fd, 'c.sock', Number(euid)]);
+    const listener = native.unixListen(fd, 'c.sock', 1);
+    native.close(t.call('unixConnectAs', [fd, 'c.sock', Number(euid)], 'fd'));
+    native.close(listener);
+    native.close(fd);
+    const after = new Uint8Array(32);
+    native.ids(after);
+    t.note('the same user as before', longs(after).join() === longs(ids).join());
+  },
   initImage(t) {
     const fd = t.call('initImage', [], 'fd');
     const head = new Uint8Array(4);
