@@ -48,6 +48,11 @@ test(
       ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((f) => value(bed, f)),
       ['max', 'max', 'max 50000', 'max'],
     );
+    done(bed, '--cpu-quota=50000', '--cpu-burst=10000');
+    assert.is(value(bed, 'cpu.max.burst'), '10000');
+    done(bed, '--cpu-burst=0', '--cpu-idle=1');
+    assert.equal([value(bed, 'cpu.max.burst'), value(bed, 'cpu.idle')], ['0', '1']);
+    done(bed, '--cpu-idle=0');
     assert.is(apply(bed, { unified: { 'memory.high': '33554432' } }).code, 0);
     assert.is(value(bed, 'memory.high'), '33554432');
     bed.delete('--force');

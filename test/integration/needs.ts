@@ -17,6 +17,7 @@ export type Need =
   | 'cgroup-v1'
   | 'cgroup-v2'
   | 'setpriv'
+  | 'systemctl'
   | 'programs';
 
 /** The full path of a program in PATH, or undefined. */

@@ -1,6 +1,15 @@
 /** Terminals: in the foreground, over a console socket, and what an image may try against them. */
 import { spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
@@ -208,9 +217,10 @@ test(
     bed.config.process.terminal = true;
     bed.config.process.args = ['/bin/sh', '-c', 'tty; ls /proc/self/fd | wc -l'];
     bed.write();
-    const command = `${runtPath} --root ${bed.root} run -d --console-socket ${path} --bundle ${bed.bundle} ${bed.id}`;
+    const log = join(bed.dir, 'log');
+    const command = `${runtPath} --root ${bed.root} --log ${log} run -d --console-socket ${path} --bundle ${bed.bundle} ${bed.id}`;
     const r = spawnSync('sh', ['-c', `exec ${command} <&- >&- 2>&-`]);
-    assert.is(r.status, 0);
+    assert.is(r.status, 0, existsSync(log) ? readFileSync(log, 'utf8') : 'no log');
     await engine.shows(/\/dev\/pts\/0\r\n4\r\n/);
     await engine.closed();
     bed.until('stopped');
@@ -283,6 +293,48 @@ test(
     // Hang up: the session's first process gets SIGHUP, which ends even a first process only when it is handled.
     assert.is(bed.delete('--force').code, 0);
     await engine.closed();
+  }),
+);
+
+test(
+  'exec --detach --tty with a console socket: returns at once, the engine has the terminal, the pid is the one in the file',
+  onBed(async (bed) => {
+    const pid = bed.started();
+    const path = join(bed.dir, 'console.sock');
+    const engine = onSocket(path);
+    await engine.listening();
+    const pidFile = join(bed.dir, 'pid');
+    const flags = ['--detach', '--tty', '--console-socket', path, '--pid-file', pidFile];
+    const script = 'tty; read size; stty size; echo "pid $$"; read a; echo "<$a>"; exit 5';
+    const r = bed.runt(['exec', ...flags, bed.id, '/bin/sh', '-c', script]);
+    assert.equal([r.code, r.stdout, r.stderr], [0, '', '']);
+    await engine.shows(/^\/dev\/ptmx master\r?\n[\s\S]*\/dev\/pts\/0\r\n/);
+    const executed = Number(readFileSync(pidFile, 'utf8'));
+    assert.not.equal(executed, pid);
+    // A session of its own, whose terminal is the new one.
+    const stat = readFileSync(`/proc/${executed}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    assert.is(Number(stat[3]), executed, 'it leads its session');
+    assert.is(Number(stat[4]) >> 8, 136, 'a pts controls it');
+    for (const fd of [0, 1, 2]) assert.is(readlinkSync(`/proc/${executed}/fd/${fd}`), '/dev/pts/0');
+    engine.order('size 71 17');
+    engine.type('\r');
+    await engine.shows(/17 71\r\n/);
+    engine.type('typed\r');
+    await engine.shows(/<typed>\r\n/);
+    await engine.closed();
+    await eventually('its end', () => !existsSync(`/proc/${executed}`) || undefined);
+    assert.is(bed.state().status, 'running');
+    for (const [more, wanted] of [
+      [['--detach', '--tty'], /cannot allocate tty if runt will detach without setting console socket/],
+      [['--detach', '--console-socket', path], /cannot use console socket if runt will not detach or allocate tty/],
+      [['--tty', '--console-socket', path], /cannot use console socket if runt will not detach or allocate tty/],
+      [['--detach', '--tty', '--console-socket', path], /console\.sock: ECONNREFUSED/],
+    ] as const) {
+      const refused = bed.runt(['exec', ...more, bed.id, '/true']);
+      assert.is(refused.code, 255);
+      assert.match(refused.stderr, wanted);
+    }
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 
