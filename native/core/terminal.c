@@ -45,12 +45,12 @@ static int in_background(int fd) {
  * front (termios(3), SIGTTOU); only this process has the signal blocked, because it forwards
  * signals. Without a shell that could (an orphaned process group) the call fails instead. */
 static void wait_for_front(int fd, const struct termios *mode) {
-  sigset_t stop, before;
+  sigset_t stop, blocked;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTTOU);
-  pthread_sigmask(SIG_UNBLOCK, &stop, &before);
+  pthread_sigmask(SIG_UNBLOCK, &stop, &blocked);
   RETRY(tcsetattr(fd, TCSANOW, mode));
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_sigmask(SIG_SETMASK, &blocked, NULL);
 }
 
 int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
