@@ -207,6 +207,17 @@ int32_t runt_openTree(int32_t dirfd, const char *path, int32_t flags) {
   return result(syscall(SYS_open_tree, dirfd, path, (unsigned)flags | O_CLOEXEC));
 }
 
+int32_t runt_idMapTree(int32_t tree, int32_t namespace, int32_t flags) {
+  enum { SYS_mount_setattr_ = 442, MOUNT_ATTR_IDMAP_ = 0x100000 };
+  struct {
+    uint64_t set, clear, propagation, userns_fd;
+  } a = {.set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t) namespace};
+  if (namespace < 0)
+    return -EBADF;
+  return result(
+      syscall(SYS_mount_setattr_, tree, "", (unsigned)flags | AT_EMPTY_PATH, &a, sizeof a));
+}
+
 int32_t runt_sealedFile(const uint8_t *data, uint32_t data_len) {
   AUTO_CLOSE int fd = memfd_create("runt", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)

@@ -56,6 +56,11 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
                   MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set), NULL);
 }
 
+int map_ids(int fd, int user_namespace) {
+  struct mount_attributes a = {.set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t)user_namespace};
+  return sys_mount_setattr(fd, 0, &a);
+}
+
 int set_propagation(int fd, const struct value *list) {
   const char *s = list->str;
   for (uint64_t i = 0; i < list->num; i++, s = next_string(s)) {

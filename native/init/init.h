@@ -33,9 +33,10 @@ struct init {
   char *executable;   /* what findExecutable found */
   uint64_t named_uid; /* what namedUser found */
   uint32_t blamed;    /* index + 1 of the operation that failed, when it is not the one at hand */
-  unsigned covered_roots; /* below a mount on `/` */
-  int root_shown;         /* the root lies at its path, no longer over / */
-  uint32_t host_pid;      /* this process as the runtime sees it; known after awaitHooks */
+  unsigned long inherited_propagation; /* MS_* that hostPropagation set, without MS_REC */
+  unsigned covered_roots;              /* below a mount on `/` */
+  int root_shown;                      /* the root lies at its path, no longer over / */
+  uint32_t host_pid; /* this process as the runtime sees it; known after awaitHooks */
 };
 extern struct init init;
 
@@ -88,7 +89,20 @@ int is_layer(const char *option);
 /* Adds all such options of a list as the one `lowerdir=` that mount(2) takes. */
 void layers_add(struct text *t, const struct value *options);
 
+/* context.c */
+/* fail(), with what the kernel says about the file system's context when it says something. */
+int fail_context(int fs, const char *syscall, const char *what);
+/* One option of a plan, `key` or `key=value`. 0, or -1 with errno. */
+int set_option(int fs, const char *option);
+
+/* copy.c */
+/* Copies all that directory holds into the new file system at tree, and its owner when `owner`. 0,
+ * or -1 with errno. */
+int copy_up(int directory, int tree, int owner);
+
 /* attributes.c */
+/* Gives a mount that is attached nowhere the id maps of a user namespace. 0, or -1 with errno. */
+int map_ids(int fd, int user_namespace);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
  * with errno. */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
@@ -153,6 +167,8 @@ int op_readonly_root(const struct op *op);
 int op_mount_fs(const struct op *op);
 int op_mount_bind(const struct op *op);
 int op_mount_attrs(const struct op *op);
+int op_reconfigure(const struct op *op);
+int op_propagate(const struct op *op);
 int op_mkdir(const struct op *op);
 int op_symlink(const struct op *op);
 int op_device(const struct op *op);

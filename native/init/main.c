@@ -42,6 +42,10 @@ static int perform(const struct op *op) {
     return op_mount_bind(op);
   case OP_MOUNT_ATTRS:
     return op_mount_attrs(op);
+  case OP_RECONFIGURE:
+    return op_reconfigure(op);
+  case OP_PROPAGATE:
+    return op_propagate(op);
   case OP_MKDIR:
     return op_mkdir(op);
   case OP_SYMLINK:

@@ -25,23 +25,19 @@ static int become_root(int fd) {
   return 0;
 }
 
-/* Attaches a finished tree on target; on the root itself it is the root from then on. */
+/* Attaches a finished tree on target; on the root itself it is the root from then on. The kernel
+ * says EINVAL for a directory on a file and a file on a directory. */
 static int attach(int tree, int target) {
   int over = is_root(target);
-  return sys_move_mount(tree, target) || (over && become_root(tree)) ? -1 : 0;
-}
-
-/* What the kernel says about a failed file system context: lines "e text". */
-static int fail_context(int fs, const char *syscall, const char *what) {
-  int saved = errno;
-  char text[512];
-  ssize_t n = read(fs, text, sizeof text - 1);
-  if (n > 2) {
-    text[n] = 0;
-    text[strcspn(text, "\n")] = 0;
-    return fail_with(saved, syscall, text + 2);
-  }
-  return fail_with(saved, syscall, what);
+  if (!sys_move_mount(tree, target))
+    return over ? become_root(tree) : 0;
+  struct stat a, b;
+  int error = errno;
+  if (error == EINVAL && !fstat(tree, &a) && !fstat(target, &b) &&
+      S_ISDIR(a.st_mode) != S_ISDIR(b.st_mode))
+    error = ENOTDIR;
+  errno = error;
+  return -1;
 }
 
 /* proc, sysfs and cgroup must be mounted on directories of the root file system itself: behind a
@@ -64,13 +60,46 @@ static int unwritable(int tree, const struct value *v) {
   return upper && !fstatvfs(tree, &now) && now.f_flag & ST_RDONLY;
 }
 
-/* fsconfig takes values of at most 255 bytes: such a file system is mounted by mount(2), on the
- * target's descriptor, and gets its attributes in the same call. Its propagation needs the mount,
- * which only the target's path gives: what is found there must be another file system than before
- * (CVE-2026-115521). */
+/* The flags of a superblock that fsconfig(2) takes by name and mount(2) by number: 0 for others. */
+static unsigned long superblock_flag(const char *option) {
+  static const struct {
+    const char *name;
+    unsigned long flag;
+  } flags[] = {{"ro", MS_RDONLY},
+               {"sync", MS_SYNCHRONOUS},
+               {"dirsync", MS_DIRSYNC},
+               {"lazytime", 1 << 25},
+               {"mand", MS_MANDLOCK}};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+    if (!strcmp(option, flags[i].name))
+      return flags[i].flag;
+  return 0;
+}
+
+/* What switches such a flag off: with mount(2) that is not to switch it on. */
+static unsigned long cleared_flag(const char *option) {
+  return !strcmp(option, "async")                                     ? MS_SYNCHRONOUS
+         : !strcmp(option, "nolazytime") || !strcmp(option, "nomand") ? superblock_flag(option + 2)
+                                                                      : 0;
+}
+
+/* Copies what target holds into a new file system, and its owner unless an option names one. */
+static int begin_with_copy(const struct value *v, int target, int tree) {
+  const char *option = v[MOUNT_FS_OPTIONS].str;
+  int owner = 1;
+  for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
+    owner &= strncmp(option, "uid=", 4) && strncmp(option, "gid=", 4);
+  return v[MOUNT_FS_COPY_UP].num && copy_up(target, tree, owner);
+}
+
+/* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
+ * mount(2), on the target's descriptor, and gets its attributes in the same call. What is done to
+ * it then needs the mount, which only the target's path gives: what is found there must be another
+ * file system than before (CVE-2026-115521). */
 static int mount_by_path(const struct op *op, int target, const char *mode) {
   const struct value *v = op->v;
   const char *path = v[MOUNT_FS_TARGET].str, *option = v[MOUNT_FS_OPTIONS].str;
+  unsigned long flags = old_flags(v[MOUNT_FS_ATTRS].num) | v[MOUNT_FS_FLAGS].num;
   char data[4096]; /* the kernel reads one page */
   struct text t = TEXT_IN(data);
   if (mode[0]) {
@@ -78,7 +107,9 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
     text_add(&t, mode);
   }
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
-    if (is_layer(option))
+    unsigned long set = superblock_flag(option), clear = cleared_flag(option);
+    flags = (flags & ~clear) | set;
+    if (set || clear || is_layer(option))
       continue;
     if (t.length)
       text_add_char(&t, ',');
@@ -87,11 +118,13 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
   layers_add(&t, &v[MOUNT_FS_OPTIONS]);
   if (t.cut)
     return fail_with(E2BIG, "mount", "the options are longer than a page");
-  if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str,
-               MS_SILENT | old_flags(v[MOUNT_FS_ATTRS].num), data))
+  /* Only a mount that was never attached can be mapped. */
+  if ((int64_t)v[MOUNT_FS_IDMAP].num >= 0)
+    return fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
+  if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
     return fail("mount", path);
   int over = is_root(target), overlay = !strcmp(v[MOUNT_FS_FSTYPE].str, "overlay");
-  if (!over && !overlay && !v[MOUNT_FS_PROPAGATION].num)
+  if (!over && !overlay && !v[MOUNT_FS_PROPAGATION].num && !v[MOUNT_FS_COPY_UP].num)
     return 0;
   struct stat before, now;
   /* `..` of a root is what is mounted on it. */
@@ -103,24 +136,11 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
     return fail_with(EAGAIN, "mount", path);
   if (unwritable(fd, v))
     return fail_with(EROFS, "mount", "workdir");
+  if (begin_with_copy(v, target, fd))
+    return fail("tmpcopyup", path);
   if (over && become_root(fd))
     return fail("fcntl", path);
   return set_propagation(fd, &v[MOUNT_FS_PROPAGATION]) ? fail("mount_setattr", path) : 0;
-}
-
-static int set_option(int fs, const char *option) {
-  const char *equals = strchr(option, '=');
-  if (!equals)
-    return sys_fsconfig(fs, FSCONFIG_SET_FLAG_, option, NULL);
-  char key[256];
-  size_t n = (size_t)(equals - option);
-  if (n >= sizeof key) {
-    errno = EINVAL;
-    return -1;
-  }
-  memcpy(key, option, n);
-  key[n] = 0;
-  return sys_fsconfig(fs, FSCONFIG_SET_STRING_, key, equals + 1);
 }
 
 int op_mount_fs(const struct op *op) {
@@ -136,13 +156,13 @@ int op_mount_fs(const struct op *op) {
   struct stat st;
   if (v[MOUNT_FS_INHERIT_MODE].num && existed && fstat(target, &st) == 0)
     text_add_mode(&mode_text, st.st_mode);
-  int layers = 0, longest = 0;
+  int layers = 0, by_path = v[MOUNT_FS_FLAGS].num != 0;
   const char *option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
     layers |= is_layer(option);
-    longest |= strlen(option) > 255;
+    by_path |= strlen(option) > 255;
   }
-  if (longest)
+  if (by_path)
     return mount_by_path(op, target, mode);
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
@@ -168,6 +188,11 @@ int op_mount_fs(const struct op *op) {
     return fail_context(fs, "fsmount", type);
   if (unwritable(tree, v))
     return fail_with(EROFS, "fsmount", "workdir");
+  if (begin_with_copy(v, target, tree))
+    return fail("tmpcopyup", target_path);
+  int64_t slot = (int64_t)v[MOUNT_FS_IDMAP].num;
+  if (slot >= (int64_t)init.slot_count || (slot >= 0 && map_ids(tree, init.slots[slot])))
+    return fail("mount_setattr", "idmap");
   if (attach(tree, target))
     return fail("move_mount", target_path);
   if (set_propagation(tree, &v[MOUNT_FS_PROPAGATION]))
@@ -181,33 +206,79 @@ static int set_bind_attributes(int tree, const struct value *v) {
                         1);
 }
 
+/* The tree to bind: the one in the slot, or a clone that is made here. -1 after fail(). */
+static int bind_source(const struct value *v) {
+  const char *source = v[MOUNT_BIND_SOURCE].str;
+  int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
+  int follow = !v[MOUNT_BIND_SOURCE_NOFOLLOW].num && !v[MOUNT_BIND_COPY_SYMLINK].num;
+  if (slot < 0) {
+    int tree = sys_open_tree(AT_FDCWD, source,
+                             OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
+                                 (unsigned)(follow ? 0 : AT_SYMLINK_NOFOLLOW) |
+                                 (unsigned)(v[MOUNT_BIND_RECURSIVE].num ? AT_RECURSIVE_ : 0));
+    return tree < 0 ? fail("open_tree", source) : tree;
+  }
+  if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+    return fail_with(EBADF, "open_tree", source);
+  int tree = init.slots[slot];
+  init.slots[slot] = -1;
+  /* It was cloned among the host's mounts and is a peer of those that are shared. It gets what
+   * hostPropagation gave to the ones that were inherited; in a user namespace, as those, at most
+   * events from the host. */
+  unsigned long kind = init.inherited_propagation;
+  struct mount_attributes a = {.propagation =
+                                   kind == MS_SHARED && init.user_namespace ? MS_SLAVE : kind};
+  if (a.propagation != MS_SHARED && sys_mount_setattr(tree, AT_RECURSIVE_, &a)) {
+    fail("mount_setattr", source);
+    close(tree);
+    return -1;
+  }
+  return tree;
+}
+
+/* copy-symlink: what the source says, at the target; there already is fine when it says the same.
+ */
+static int make_link(int link, const char *path) {
+  char content[PATH_MAX], there[PATH_MAX];
+  const char *name;
+  ssize_t n = readlinkat(link, "", content, sizeof content - 1);
+  if (n < 0)
+    return fail("readlinkat", path);
+  content[n] = 0;
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  if (dir < 0)
+    return fail("openat2", path);
+  if (!symlinkat(content, dir, name))
+    return 0;
+  if (errno != EEXIST)
+    return fail("symlinkat", path);
+  if (readlinkat(dir, name, there, sizeof there) != n || memcmp(there, content, (size_t)n))
+    return fail_with(EEXIST, "symlinkat", path);
+  return 0;
+}
+
 /* Safe: the source is a path of the host that the config names, opened before the pivot; what is
  * mounted is a clone of it, with its attributes set before anyone in the container can reach it. In
  * a user namespace attributes that the host locked are kept, as only what the config names is
- * cleared. */
+ * cleared. A symlink is mounted on, or copied, as what it is, by a descriptor or a name in one. */
 int op_mount_bind(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[MOUNT_BIND_SOURCE].str, *target_path = v[MOUNT_BIND_TARGET].str;
-  int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
-  int recursive = v[MOUNT_BIND_RECURSIVE].num != 0;
-  int tree CLEANUP_CLOSE = -1;
-  if (slot >= 0) {
-    if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
-      return fail_with(EBADF, "open_tree", source);
-    tree = init.slots[slot];
-    init.slots[slot] = -1;
-  } else
-    tree = sys_open_tree(AT_FDCWD, source,
-                         OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
-                             (unsigned)(recursive ? AT_RECURSIVE_ : 0));
+  int tree CLEANUP_CLOSE = bind_source(v);
   struct stat st;
-  if (tree < 0 || fstat(tree, &st))
+  if (tree < 0)
+    return -1;
+  if (fstat(tree, &st))
     return fail("open_tree", source);
+  if (v[MOUNT_BIND_COPY_SYMLINK].num && S_ISLNK(st.st_mode))
+    return make_link(tree, target_path);
   /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
-  int late = set_bind_attributes(tree, v);
-  int existed;
-  int target CLEANUP_CLOSE = resolve_or_make(
-      target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0, &existed);
+  int late = set_bind_attributes(tree, v), existed;
+  int target CLEANUP_CLOSE =
+      v[MOUNT_BIND_TARGET_NOFOLLOW].num ? resolve(target_path, O_NOFOLLOW, 0) : -1;
+  if (target < 0)
+    target = resolve_or_make(target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0,
+                             &existed);
   if (target < 0)
     return fail("openat2", target_path);
   if (attach(tree, target))

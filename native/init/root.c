@@ -6,9 +6,9 @@
 /* Safe: acts on our copy of the mount tree. After it nothing that is mounted here reaches the host,
  * unless the config asks for shared propagation. */
 int op_host_propagation(const struct op *op) {
-  return mount(NULL, "/", NULL, (unsigned long)op->v[HOST_PROPAGATION_FLAGS].num, NULL)
-             ? fail("mount", "/")
-             : 0;
+  unsigned long flags = op->v[HOST_PROPAGATION_FLAGS].num;
+  init.inherited_propagation = flags & ~(unsigned long)MS_REC;
+  return mount(NULL, "/", NULL, flags, NULL) ? fail("mount", "/") : 0;
 }
 
 /* Makes the mount that holds path private, as runc does: what the config binds from beside the root

@@ -12,6 +12,7 @@ enum {
   NR_fsopen = 430,
   NR_fsconfig = 431,
   NR_fsmount = 432,
+  NR_fspick = 433,
   NR_close_range = 436,
   NR_openat2 = 437,
   NR_mount_setattr = 442,
@@ -20,9 +21,12 @@ enum {
 enum {
   FSOPEN_CLOEXEC_ = 1,
   FSMOUNT_CLOEXEC_ = 1,
+  FSPICK_CLOEXEC_ = 1,
+  FSPICK_EMPTY_PATH_ = 8,
   FSCONFIG_SET_FLAG_ = 0,
   FSCONFIG_SET_STRING_ = 1,
   FSCONFIG_CMD_CREATE_ = 6,
+  FSCONFIG_CMD_RECONFIGURE_ = 7,
   OPEN_TREE_CLONE_ = 1,
   OPEN_TREE_CLOEXEC_ = 02000000,
   AT_EMPTY_PATH_ = 0x1000,
@@ -37,6 +41,7 @@ enum {
   MOUNT_ATTR_NOATIME_ = 0x10,
   MOUNT_ATTR_STRICTATIME_ = 0x20,
   MOUNT_ATTR_NODIRATIME_ = 0x80,
+  MOUNT_ATTR_IDMAP_ = 0x100000,
   MOUNT_ATTR_NOSYMFOLLOW_ = 0x200000,
   RESOLVE_NO_XDEV_ = 0x01,
   RESOLVE_NO_MAGICLINKS_ = 0x02,
@@ -66,6 +71,9 @@ static inline int sys_move_mount(int from, int to) {
 }
 static inline int sys_fsopen(const char *type) {
   return (int)syscall(NR_fsopen, type, FSOPEN_CLOEXEC_);
+}
+static inline int sys_fspick(int fd) {
+  return (int)syscall(NR_fspick, fd, "", FSPICK_CLOEXEC_ | FSPICK_EMPTY_PATH_);
 }
 static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
   return (int)syscall(NR_fsconfig, fs, command, key, value, 0);

@@ -9,6 +9,7 @@ import type { Hook, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { hookFailedInside } from './hook-failure.js';
+import { idmapHint } from './idmap-failure.js';
 import type { Failed } from './op-failed.js';
 import { overlayHint } from './overlay-failure.js';
 
@@ -28,6 +29,10 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   cgroupControllers: 'ERR_CGROUP',
   cgroupDevices: 'ERR_CGROUP',
   openTree: 'ERR_MOUNT',
+  idMapNamespace: 'ERR_MOUNT',
+  idMapTree: 'ERR_MOUNT',
+  reconfigure: 'ERR_MOUNT',
+  propagate: 'ERR_MOUNT',
   clone: 'ERR_NAMESPACE',
   unshare: 'ERR_NAMESPACE',
   loopback: 'ERR_NAMESPACE',
@@ -97,6 +102,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
   }
   const { hint, see } =
     overlayHint(failed) ??
+    idmapHint(failed) ??
     hintFor({
       op,
       errno,

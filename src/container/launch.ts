@@ -9,7 +9,7 @@ import { type Op, ops, type Plan } from '../plan/ops.js';
 import type { HookName, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { AT_FDCWD, AT_RECURSIVE } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { applyCgroupOp } from './cgroup.js';
 import { Reports, type Span, sendFrame } from './channel.js';
@@ -26,8 +26,6 @@ const SIGKILL = 9;
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
 const endDeadline = 10_000;
 const go = new Uint8Array([0x67]);
-/** A socket pair takes this much without a reader, whatever net.core.wmem_default says: its least is 4608 bytes. */
-const socketRoom = 4096;
 
 export interface LaunchInput {
   readonly command: string;
@@ -264,6 +262,15 @@ export class Launch {
       case 'initProcess':
         this.slots[Number(op.slot)] = openSlot(op, input.record);
         return undefined;
+      case 'idMapNamespace':
+        return import('./id-map-namespace.js').then(async ({ openIdMaps }) => {
+          this.slots[Number(op.slot)] = await openIdMaps(op);
+        });
+      case 'idMapTree': {
+        const [tree, namespace] = [this.slots[Number(op.tree)] ?? -1, this.slots[Number(op.slot)] ?? -1];
+        checkOp(op, native.idMapTree(tree, namespace, op.recursive ? AT_RECURSIVE : 0), 'mount_setattr', op.source);
+        return undefined;
+      }
       case 'seccompProgram':
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
@@ -343,21 +350,13 @@ export class Launch {
     this.sync = view.getInt32(0, true);
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
-    const { startSocket, slots } = this;
-    const ofSupervisor = this.supervisor !== undefined || supervised === true;
-    let frame = ofSupervisor ? undefined : encodePlan(plan, { trace, startSocket, slots });
     try {
-      // Before the clone, so that runt-init finds it there.
-      if (frame && frame.length <= socketRoom) {
-        sendFrame(this.sync, frame);
-        frame = new Uint8Array();
-      }
       const spawned = await spawnInit(op, {
         sync: theirs,
-        startSocket,
-        slots,
+        startSocket: this.startSocket,
+        slots: this.slots,
         preserveFds,
-        ...(ofSupervisor && {
+        ...((this.supervisor || supervised) && {
           supervisor: {
             stateDir: `${root}/${record.id}`,
             kind: exec ? 'exec' : plan.ops.some((o) => o.op === 'fork') ? 'successor' : 'init',
@@ -368,9 +367,7 @@ export class Launch {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
-      // A supervisor has given the descriptors other numbers.
-      frame ??= encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots });
-      if (frame.length > 0) sendFrame(this.sync, frame);
+      sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
     } finally {
       native.close(theirs);
     }

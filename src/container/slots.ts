@@ -2,7 +2,7 @@
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD, AT_RECURSIVE, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
+import { AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
 import { checkOp } from './op-failed.js';
 import { openProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
@@ -17,7 +17,7 @@ export type SlotOp = Extract<
 export function openSlot(op: SlotOp, record: ContainerRecord): number {
   switch (op.op) {
     case 'openTree': {
-      const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0);
+      const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0) | (op.nofollow ? AT_SYMLINK_NOFOLLOW : 0);
       return checkOp(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
     }
     case 'cgroupOpen':

@@ -4,7 +4,8 @@ import type { CgroupPaths } from '../cgroup/path.js';
 import type { Mount } from '../spec/types.js';
 import { MOUNT_ATTR_RDONLY } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
-import type { MountSettings } from './mounts.js';
+import { mountBind, mountFs } from './mount-op.js';
+import type { MountSettings } from './mount-settings.js';
 import type { Op } from './ops.js';
 
 /** One mount of the config, its options read. */
@@ -38,58 +39,24 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   const unified = facts.cgroup.layout === 'v2' || m.mount.type === 'cgroup2';
   if (unified) {
     if (view.cgroupNamespace || !view.userNamespace) {
-      return [
-        {
-          op: 'mountFs',
-          at,
-          target,
-          fstype: 'cgroup2',
-          source: m.mount.source ?? 'cgroup',
-          options: settings.data,
-          attrs: guarded,
-          propagation,
-          inheritMode: 0,
-        },
-      ];
+      const { data: options, flags } = settings;
+      const source = m.mount.source ?? 'cgroup';
+      return [mountFs({ at, target, fstype: 'cgroup2', source, options, attrs: guarded, propagation, flags })];
     }
     const own = view.paths.unified;
     const source = own?.writable ? own.path : (facts.cgroup.unified?.mountPoint ?? '/sys/fs/cgroup');
-    return [
-      {
-        op: 'mountBind',
-        at,
-        target,
-        source,
-        slot: -1,
-        recursive: 1,
-        setAttrs: guarded,
-        clearAttrs: 0,
-        setAttrsRec: 0,
-        clearAttrsRec: 0,
-        propagation,
-      },
-    ];
+    return [mountBind({ at, target, source, setAttrs: guarded, propagation })];
   }
+  const plain = attrs & ~MOUNT_ATTR_RDONLY;
   const ops: Op[] = [
-    {
-      op: 'mountFs',
-      at,
-      target,
-      fstype: 'tmpfs',
-      source: 'tmpfs',
-      options: ['mode=755'],
-      attrs: attrs & ~MOUNT_ATTR_RDONLY,
-      propagation,
-      inheritMode: 0,
-    },
+    mountFs({ at, target, fstype: 'tmpfs', source: 'tmpfs', options: ['mode=755'], attrs: plain, propagation }),
   ];
   for (const { hierarchy, path, writable } of view.paths.v1) {
     const directory = `${target}/${hierarchyDirectory(hierarchy)}`;
     const source = writable ? path : `${hierarchy.mountPoint}${hierarchy.own === '/' ? '' : hierarchy.own}`;
     ops.push(
       view.cgroupNamespace
-        ? {
-            op: 'mountFs',
+        ? mountFs({
             at,
             target: directory,
             fstype: 'cgroup',
@@ -97,21 +64,8 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
             options: hierarchyOptions(hierarchy),
             attrs: guarded,
             propagation,
-            inheritMode: 0,
-          }
-        : {
-            op: 'mountBind',
-            at,
-            target: directory,
-            source,
-            slot: -1,
-            recursive: 1,
-            setAttrs: guarded,
-            clearAttrs: 0,
-            setAttrsRec: 0,
-            clearAttrsRec: 0,
-            propagation,
-          },
+          })
+        : mountBind({ at, target: directory, source, setAttrs: guarded, propagation }),
     );
     for (const name of hierarchyLinks(hierarchy)) {
       ops.push({ op: 'symlink', at, content: hierarchyDirectory(hierarchy), path: `${target}/${name}`, required: 0 });

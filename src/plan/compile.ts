@@ -8,7 +8,7 @@ import type { CompileOptions, HostFacts } from './facts.js';
 import { createHookOps, hostHookOps } from './hooks.js';
 import { joinOps, joins, openJoins } from './joins.js';
 import { kernelOps } from './kernel.js';
-import { mountOps, openTreeOps } from './mounts.js';
+import { mountOps } from './mounts.js';
 import {
   hasUserNamespace,
   idMapOps,
@@ -23,6 +23,7 @@ import { limitOps, oomScoreOps, processOps } from './process.js';
 import { enterRoot, rootfsPath, switchRoot } from './root.js';
 import { filterOps } from './seccomp.js';
 import { consoleOps, terminalOps } from './terminal.js';
+import { treeOps } from './trees.js';
 import { refuseUnsupported } from './unsupported.js';
 
 export interface Compiled {
@@ -51,7 +52,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     devices: spec.linux?.devices ?? [],
   });
   const rootfs = rootfsPath(spec, options.bundle);
-  const trees = openTreeOps(spec, facts, options, rootfs);
+  const trees = treeOps(spec, facts, options, rootfs);
 
   // runt-init enters the v1 cgroups by itself, through files that are opened here: a task that moves itself needs no
   // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
@@ -114,7 +115,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
         ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...enterRoot(spec, options, trees.rootSlot),
-    ...mountOps(spec, facts, options, trees.slots, { cgroupNamespace, userNamespace, paths: cgroups }),
+    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: cgroups }),
     ...(notify?.mount ?? []),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'

@@ -12,7 +12,6 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNames, namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/version.js';
-import { mountSettings } from './mounts.js';
 import { filterFlagNames, probeFlags } from './seccomp.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -22,7 +21,7 @@ export function features(): Features {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,
     hooks: [...HOOKS],
-    mountOptions: mountOptionNames().filter(isMountOptionApplied),
+    mountOptions: mountOptionNames(),
     linux: {
       namespaces: (Object.keys(namespaceFlags) as NamespaceType[])
         .filter((type) => isApplied({ namespaces: [{ type: 'mount' }, ...(type === 'mount' ? [] : [{ type }])] }))
@@ -34,7 +33,7 @@ export function features(): Features {
       selinux: { enabled: isApplied({}, { selinuxLabel: 'x' }) && isApplied({ mountLabel: 'x' }) },
       intelRdt: rdtFeatures(),
       ...memoryPolicyFeatures(),
-      mountExtensions: { idmap: { enabled: isMountOptionApplied('idmap') } },
+      mountExtensions: { idmap: { enabled: mountOption('idmap') !== undefined } },
       netDevices: { enabled: isApplied({ netDevices: { eth0: {} } }) },
     },
     annotations: {
@@ -52,25 +51,6 @@ function isApplied(linux: Linux, process: Partial<Process> = {}): boolean {
       process: { cwd: '/', user: { uid: 0, gid: 0 }, ...process },
       linux: { namespaces: [{ type: 'mount' }], ...linux },
     }),
-  );
-}
-
-/** Asks with the mount that the option is for. */
-function isMountOptionApplied(name: string): boolean {
-  const { kind } = mountOption(name)!;
-  const isForBinds = kind !== 'superblock' && kind !== 'tmpcopyup';
-  const mapping = [{ containerID: 0, hostID: 1, size: 1 }];
-  return isAccepted(() =>
-    mountSettings(
-      {
-        destination: '/x',
-        source: '/x',
-        type: isForBinds ? 'bind' : 'tmpfs',
-        options: [name],
-        ...(kind === 'idmap' && { uidMappings: mapping, gidMappings: mapping }),
-      },
-      '',
-    ),
   );
 }
 

@@ -11,9 +11,12 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
+  MS_I_VERSION,
+  MS_POSIXACL,
   MS_PRIVATE,
   MS_REC,
   MS_SHARED,
+  MS_SILENT,
   MS_SLAVE,
   MS_UNBINDABLE,
   namespaceFlags,
@@ -79,6 +82,16 @@ export function attributes(set: number | bigint, clear: number | bigint = 0, pre
   else if (off & MOUNT_ATTR__ATIME) names.push('relatime');
   if (rest) names.push(`0x${rest.toString(16)}`);
   return names.map((name) => prefix + name).join(',');
+}
+
+/** MS_* flags of a file system by the names of mount options. */
+export function superblockFlags(flags: number | bigint): string {
+  const names = [
+    [MS_SILENT, 'silent'],
+    [MS_POSIXACL, 'acl'],
+    [MS_I_VERSION, 'iversion'],
+  ] as const;
+  return names.flatMap(([flag, name]) => (Number(flags) & flag ? name : [])).join(',');
 }
 
 /** SECCOMP_FILTER_FLAG_* by name. */

@@ -1,6 +1,7 @@
 /** Known causes of failures of mounts and device nodes. */
 import { E } from '../sys/errno.js';
 import { because, type Failure, type Hint } from './hint.js';
+import { fsHint, procHint } from './hints-file-system.js';
 import { limitHint, targetHint } from './hints-root.js';
 import type { Op } from './ops.js';
 
@@ -16,7 +17,9 @@ export function mountHint(f: Failure): Hint | undefined {
     case 'mountBind':
       return bindHint(f, op) ?? targetHint(f, op.target);
     case 'mountAttrs':
-      return attrsHint(f) ?? targetHint(f, op.target);
+    case 'reconfigure':
+    case 'propagate':
+      return remountHint(f, op) ?? targetHint(f, op.target);
     case 'device':
       return deviceHint(f) ?? targetHint(f, op.path);
     case 'procfs':
@@ -48,113 +51,17 @@ function sourceHint(f: Failure, source: string): Hint | undefined {
   }
 }
 
-function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | undefined {
-  const { errno, facts, detail } = f;
-  const unmapped = op.options.find((o) => o.startsWith('uid=') || o.startsWith('gid='));
-  // runt-init's detail: the option that fsconfig(2) refused, or the kernel's message (it always has spaces in it).
-  const option = op.options.includes(detail) ? detail : undefined;
-  const message = option === undefined && detail !== op.target && detail.includes(' ') ? detail : '';
-  switch (errno) {
-    case E.EINVAL:
-      if (facts.userNamespace && unmapped !== undefined) {
-        return because(
-          `the container has a user namespace and mounts ${op.fstype} with "${unmapped}", which is not mapped: map the id, or use one that is`,
-          mounts,
-        );
-      }
-      if (message) return because(`the kernel says "${message}": correct the options of the mount`, mounts);
-      return because(
-        option === undefined
-          ? `${op.fstype} does not take one of the options ${op.options.join(',') || '(none)'}: correct them`
-          : `${op.fstype} does not take the option "${option}": correct or remove it`,
-        mounts,
-      );
-    case E.E2BIG:
-      return because(
-        'the options of the mount are too long for the kernel: shorten them, or split the mount',
-        'mount(2)',
-      );
-    case E.ENODEV:
-      return because(
-        `this kernel has no file system "${op.fstype}": load its module, or correct the type (see /proc/filesystems)`,
-        mounts,
-      );
-    case E.ENOTBLK:
-      return because(
-        `${op.source} is not a block device, which ${op.fstype} needs: correct the source, or set it up with losetup`,
-        mounts,
-      );
-    case E.ENXIO:
-      return because(`there is no device behind ${op.source}`, mounts);
-    case E.EBUSY:
-      if (op.fstype === 'cgroup') {
-        return because(
-          'a hierarchy with one of these controllers is mounted otherwise already: v1 controllers can be grouped in one way only',
-          'cgroups(7)',
-        );
-      }
-      return because(`${op.source} is in use, or mounted with other options already`, mounts);
-    case E.EPERM:
-    case E.EACCES:
-      return fsPermissionHint(f, op);
-    default:
-      return undefined;
-  }
-}
-
-function fsPermissionHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | undefined {
-  const namespaces = f.spec?.linux?.namespaces;
-  const isNew = (type: string) => namespaces?.some((n) => n.type === type && !n.path) ?? true;
-  if (op.fstype === 'mqueue' && !isNew('ipc')) {
-    return because(
-      'mqueue shows the IPC namespace, and the container has none of its own: add "ipc" to linux.namespaces, or bind /dev/mqueue',
-      'mq_overview(7)',
-    );
-  }
-  if (!f.facts.userNamespace) return undefined;
-  if (op.fstype === 'proc')
-    return isNew('pid')
-      ? procHint()
-      : because(
-          'proc shows the pid namespace, and the container has none of its own in its user namespace: add "pid" to linux.namespaces, or bind /proc',
-          'user_namespaces(7)',
-        );
-  if (op.fstype === 'sysfs') {
-    return isNew('network')
-      ? because(
-          "in a user namespace sysfs can be mounted only where all of the host's is visible, and here parts are covered: bind /sys recursively (rbind, ro) instead",
-          'user_namespaces(7)',
-        )
-      : because(
-          'sysfs shows the network namespace, and the container has none of its own in its user namespace: add "network" to linux.namespaces, or bind /sys recursively (rbind, ro)',
-          'user_namespaces(7)',
-        );
-  }
-  if (op.fstype === 'cgroup' || op.fstype === 'cgroup2') {
-    return because(
-      'in a user namespace cgroups can be mounted only in a cgroup namespace of its own: add "cgroup" to linux.namespaces, or bind /sys/fs/cgroup',
-      'cgroup_namespaces(7)',
-    );
-  }
-  return because(
-    `a user namespace may not mount ${op.fstype}, or not with these options: only file systems made for it are allowed (tmpfs, overlay, proc, sysfs, devpts, mqueue, cgroup, fuse …)`,
-    'user_namespaces(7)',
-  );
-}
-
-function procHint(): Hint {
-  return because(
-    "in a user namespace proc can be mounted only where all of the host's is visible, and here parts of /proc are masked, as inside most containers: run the outer container with an unmasked /proc, or bind it",
-    'user_namespaces(7)',
-  );
-}
-
 function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | undefined {
   const { errno, detail } = f;
   switch (errno) {
     case E.ENOENT:
       if (op.source && (detail === '' || detail === op.source)) return sourceHint(f, op.source);
       return undefined;
+    case E.EEXIST:
+      return because(
+        `something else is at ${op.target}, where copy-symlink makes a symlink: remove it from the rootfs, or bind without copy-symlink`,
+        mounts,
+      );
     case E.ENOTDIR:
       return because(
         `one of ${op.source} and ${op.target} is a directory and the other a file: bind like on like, or remove the target from the rootfs`,
@@ -167,6 +74,23 @@ function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | unde
     default:
       return undefined;
   }
+}
+
+function remountHint(
+  f: Failure,
+  op: Extract<Op, { op: 'mountAttrs' | 'reconfigure' | 'propagate' }>,
+): Hint | undefined {
+  const { errno, detail, syscall } = f;
+  if (errno === E.ENOENT || (errno === E.EINVAL && (syscall === 'fspick' || detail === op.target)))
+    return because(`nothing is mounted on ${op.target} that could be changed: put the mount itself before it`, mounts);
+  if (op.op === 'reconfigure' && errno === E.EINVAL)
+    return because(`the file system does not take "${detail}" once it is mounted: give it when it is mounted`, mounts);
+  if (op.op === 'reconfigure' && errno === E.EPERM && f.facts.userNamespace)
+    return because(
+      `a user namespace may not change the file system on ${op.target}, which is not its own: add "bind" to change the mount alone`,
+      'mount_namespaces(7)',
+    );
+  return attrsHint(f);
 }
 
 /** EINVAL of mount_setattr(2) is about id-mapped mounts in nearly all cases: flags are checked before. */

@@ -1,84 +1,35 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
-import { mountOption } from '../spec/mount-options.js';
 import type { Mount, Spec } from '../spec/types.js';
-import { CLONE_NEWNS } from '../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
-import { hasUserNamespace, joinedNamespaces } from './namespaces.js';
+import { mountBind, mountFs } from './mount-op.js';
+import { type MountSettings, mountSettings } from './mount-settings.js';
 import type { Op } from './ops.js';
 import { overlayOptions } from './overlay.js';
 import { clean } from './path.js';
-import { unsupported } from './unsupported.js';
+import { sourcePath, type Trees } from './trees.js';
 
-/** What the options of one mount say, sorted by what they act on. */
-export interface MountSettings {
-  bind: boolean;
-  recursiveBind: boolean;
-  setAttrs: number;
-  clearAttrs: number;
-  setAttrsRec: number;
-  clearAttrsRec: number;
-  /** Decimal MS_* flags, in order. */
-  propagation: string[];
-  /** Options of the file system: `key=value` or `key`. */
-  data: string[];
+/** One mount and where it goes. */
+interface Placed {
+  readonly mount: Mount;
+  readonly settings: MountSettings;
+  readonly target: string;
+  readonly at: string;
+  readonly bundle: string;
 }
 
-/** Operations of all mounts, in order. `slots` gives the slot of a bind source that the runtime opens, by mount index. */
-export function mountOps(
-  spec: Spec,
-  facts: HostFacts,
-  options: CompileOptions,
-  slots: ReadonlyMap<number, number>,
-  view: CgroupView,
-): Op[] {
-  const ops: Op[] = [];
-  spec.mounts?.forEach((mount, i) => {
-    const at = `/mounts/${i}`;
-    const settings = mountSettings(mount, at);
+/** Operations of all mounts, in order. `trees` are the bind sources and id maps that the runtime opens. */
+export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+  return (spec.mounts ?? []).flatMap((mount, i) => {
+    const settings = mountSettings(mount);
     const target = clean(mount.destination);
     if (isRoot(target)) settings.propagation = [];
-    if (settings.bind) {
-      ops.push(bindOp(mount, settings, options.bundle, target, at, slots.get(i) ?? -1));
-    } else if (mount.type === 'cgroup' || mount.type === 'cgroup2') {
-      ops.push(...cgroupMountOps(facts, view, { mount, settings, target, at }));
-    } else {
-      ops.push(fsOp(mount, settings, options.bundle, target, at));
-    }
+    const placed: Placed = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
+    if (settings.remount || (!settings.bind && !mount.type)) return remountOps(placed);
+    if (settings.bind) return bindOp(placed, trees.binds.get(i) ?? -1);
+    if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, placed);
+    return fsOp(placed, trees.maps.get(i) ?? -1);
   });
-  return ops;
-}
-
-/**
- * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may not be able to walk to
- * them. An ordinary user opens nothing that his container's root could not open itself.
- */
-export function openTreeOps(
-  spec: Spec,
-  facts: HostFacts,
-  options: CompileOptions,
-  rootfs: string,
-): { ops: Op[]; slots: Map<number, number>; rootSlot: number; count: number } {
-  const ops: Op[] = [];
-  const slots = new Map<number, number>();
-  // In a mount namespace that is joined, paths are those of its tree.
-  const ours = !(joinedNamespaces(spec) & CLONE_NEWNS);
-  if (facts.rootless || !hasUserNamespace(spec) || !ours) return { ops, slots, rootSlot: -1, count: 0 };
-  ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, slot: 0 });
-  spec.mounts?.forEach((mount, i) => {
-    const { bind, recursiveBind } = mountSettings(mount, `/mounts/${i}`);
-    if (!bind) return;
-    const slot = slots.size + 1;
-    slots.set(i, slot);
-    ops.push({
-      op: 'openTree',
-      at: `/mounts/${i}/source`,
-      source: sourcePath(mount, options.bundle),
-      recursive: recursiveBind ? 1 : 0,
-      slot,
-    });
-  });
-  return { ops, slots, rootSlot: 0, count: ops.length };
 }
 
 /** Whether a destination is the root itself, so that what is mounted there makes the container's root. */
@@ -86,32 +37,28 @@ export function isRoot(destination: string): boolean {
   return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
-function sourcePath(mount: Mount, bundle: string): string {
-  const source = mount.source ?? '';
-  return source.startsWith('/') ? source : `${bundle}/${source}`;
-}
-
-function bindOp(mount: Mount, s: MountSettings, bundle: string, target: string, at: string, slot: number): Op {
-  return {
-    op: 'mountBind',
+function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number): Op {
+  const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
+  return mountBind({
     at,
     target,
     source: sourcePath(mount, bundle),
     slot,
     recursive: s.recursiveBind ? 1 : 0,
-    setAttrs: s.setAttrs,
-    clearAttrs: s.clearAttrs,
-    setAttrsRec: s.setAttrsRec,
-    clearAttrsRec: s.clearAttrsRec,
-    propagation: s.propagation,
-  };
+    setAttrs,
+    clearAttrs,
+    setAttrsRec,
+    clearAttrsRec,
+    propagation,
+    sourceNofollow: s.sourceNofollow ? 1 : 0,
+    targetNofollow: s.targetNofollow ? 1 : 0,
+    copySymlink: s.copySymlink ? 1 : 0,
+  });
 }
 
-function fsOp(mount: Mount, s: MountSettings, bundle: string, target: string, at: string): Op {
+function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number): Op {
   const fstype = mount.type ?? '';
-  const hasMode = s.data.some((d) => d.startsWith('mode='));
-  return {
-    op: 'mountFs',
+  return mountFs({
     at,
     target,
     fstype,
@@ -120,72 +67,22 @@ function fsOp(mount: Mount, s: MountSettings, bundle: string, target: string, at
     // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,
-    inheritMode: fstype === 'tmpfs' && !hasMode ? 1 : 0,
-  };
+    inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')) ? 1 : 0,
+    flags: s.flags,
+    copyUp: s.copyUp ? 1 : 0,
+    idmap,
+  });
 }
 
-/** Reads the options of one mount. @throws RuntError ERR_UNSUPPORTED for what comes later */
-export function mountSettings(mount: Mount, at: string): MountSettings {
-  const s: MountSettings = {
-    bind: mount.type === 'bind',
-    recursiveBind: false,
-    setAttrs: 0,
-    clearAttrs: 0,
-    setAttrsRec: 0,
-    clearAttrsRec: 0,
-    propagation: [],
-    data: [],
+/** `remount`, or propagation alone: what is mounted already is changed, options of its file system (not with `bind`), attributes, propagation. */
+function remountOps({ settings: s, target, at }: Placed): Op[] {
+  const ops: Op[] = [];
+  if (s.remount && !s.bind) ops.push({ op: 'reconfigure', at, target, options: s.data });
+  const attributes = (setAttrs: number, clearAttrs: number, recursive: number): void => {
+    if (setAttrs || clearAttrs) ops.push({ op: 'mountAttrs', at, target, setAttrs, clearAttrs, recursive });
   };
-  for (const key of ['uidMappings', 'gidMappings'] as const) {
-    if (mount[key]) throw unsupported(`${at}/${key}`, mount[key], 'idmapped mounts');
-  }
-  let readOnly = false;
-  const flags: string[] = [];
-  mount.options?.forEach((name, i) => {
-    const where = `${at}/options/${i}`;
-    const option = mountOption(name);
-    switch (option?.kind) {
-      case undefined:
-        s.data.push(name);
-        break;
-      case 'none':
-        break;
-      case 'bind':
-        s.bind = true;
-        s.recursiveBind = option.recursive;
-        break;
-      case 'propagation':
-        s.propagation.push(String(option.flags));
-        break;
-      case 'attr':
-        if (option.recursive) {
-          s.setAttrsRec = (s.setAttrsRec & ~option.clear) | option.set;
-          s.clearAttrsRec = (s.clearAttrsRec & ~option.set) | option.clear;
-        } else {
-          s.setAttrs = (s.setAttrs & ~option.clear) | option.set;
-          s.clearAttrs = (s.clearAttrs & ~option.set) | option.clear;
-          if (option.superblock) readOnly = option.superblock === 'ro';
-        }
-        break;
-      case 'superblock':
-        if (option.key === undefined) throw unsupported(where, name, `mount option ${name}`);
-        flags.push(option.key);
-        break;
-      default:
-        throw unsupported(where, name, `mount option ${name}`);
-    }
-  });
-  if (s.bind) {
-    if (s.data.length || flags.length) {
-      const name = (s.data[0] ?? flags[0]) as string;
-      throw unsupported(
-        `${at}/options/${mount.options?.indexOf(name) ?? 0}`,
-        name,
-        `mount option ${name} on a bind mount`,
-      );
-    }
-  } else {
-    s.data = [...(readOnly ? ['ro'] : []), ...flags, ...s.data];
-  }
-  return s;
+  attributes(s.setAttrs, s.clearAttrs, 0);
+  attributes(s.setAttrsRec, s.clearAttrsRec, 1);
+  if (s.propagation.length) ops.push({ op: 'propagate', at, target, propagation: s.propagation });
+  return ops;
 }

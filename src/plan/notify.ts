@@ -1,6 +1,7 @@
 /** sd_notify(3) from inside: the socket that the process finds as NOTIFY_SOCKET, bound from the state directory (as runc). */
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../sys/linux.js';
 import type { CompileOptions } from './facts.js';
+import { mountBind } from './mount-op.js';
 import type { Op } from './ops.js';
 
 /** Below the state directory. */
@@ -19,12 +20,11 @@ export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
 export function notifyOps(options: CompileOptions, slot: number): { before: Op[]; mount: Op[] } {
   const path = `${options.stateDir}/${notifyDirectory}`;
   const setAttrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  const none = { clearAttrs: 0, setAttrsRec: 0, clearAttrsRec: 0, propagation: [], recursive: 0 };
   return {
     before: [
       { op: 'notifyDirectory', at: '', path, bind: options.startSocket ? 0 : 1 },
-      { op: 'openTree', at: '', source: path, recursive: 0, slot },
+      { op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, slot },
     ],
-    mount: [{ op: 'mountBind', at: '', target, source: path, slot, setAttrs, ...none }],
+    mount: [mountBind({ at: '', target, source: path, slot, recursive: 0, setAttrs })],
   };
 }

@@ -36,8 +36,8 @@ export const ops = table({
   openTree: {
     code: 5,
     by: 'runtime',
-    fields: { source: 'str', recursive: 'int', slot: 'int' },
-    doc: 'clone a mount tree that the container root may not be able to reach; init finds it at slot',
+    fields: { source: 'str', recursive: 'int', nofollow: 'int', slot: 'int' },
+    doc: 'clone a mount tree that the container root may not be able to reach, or whose ids are to be mapped; init finds it at slot; nofollow 1: source itself, were it a symlink',
   },
   clone: {
     code: 6,
@@ -164,6 +164,18 @@ export const ops = table({
     fields: { path: 'str' },
     doc: 'once the process waits: connect to path (--pidfd-socket) and send a pidfd of it by SCM_RIGHTS, beside the word that runc sends',
   },
+  idMapNamespace: {
+    code: 110,
+    by: 'runtime',
+    fields: { path: 'str', uids: 'list', gids: 'list', slot: 'int' },
+    doc: 'make a user namespace with these lines as its id maps (or open the one at path, when that is not empty), for id-mapped mounts; found at slot',
+  },
+  idMapTree: {
+    code: 111,
+    by: 'runtime',
+    fields: { source: 'str', tree: 'int', recursive: 'int', slot: 'int' },
+    doc: 'mount_setattr(MOUNT_ATTR_IDMAP): give the tree that openTree cloned from source into slot `tree` the id maps of the user namespace at slot, all mounts of it when recursive',
+  },
 
   scheduler: {
     code: 133,
@@ -260,8 +272,11 @@ export const ops = table({
       attrs: 'int',
       propagation: 'list',
       inheritMode: 'int',
+      flags: 'int',
+      copyUp: 'int',
+      idmap: 'int',
     },
-    doc: 'mount a file system on target, made when missing (0755); options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order; inheritMode 1: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc)',
+    doc: 'mount a file system on target, made when missing (0755), which is the root from then on when it was the root; options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order; inheritMode 1: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc); flags: MS_* that only mount(2) passes to a file system; copyUp 1: it begins with a copy of what target holds; idmap ≥ 0: the slot of the user namespace with its id maps',
   },
   mountBind: {
     code: 41,
@@ -276,8 +291,23 @@ export const ops = table({
       setAttrsRec: 'int',
       clearAttrsRec: 'int',
       propagation: 'list',
+      sourceNofollow: 'int',
+      targetNofollow: 'int',
+      copySymlink: 'int',
     },
-    doc: 'bind source (or the tree in slot when ≥ 0) on target, made as directory or file like the source; attributes for the mount, and for all mounts below (…Rec)',
+    doc: 'bind source (or the tree in slot when ≥ 0) on target, made as directory or file like the source, which is the root from then on when it was the root; attributes for the mount, and for all mounts below (…Rec); sourceNofollow, targetNofollow 1: a symlink there is not followed but mounted, or mounted on; copySymlink 1: a source that is a symlink is made anew at target, and nothing mounted',
+  },
+  reconfigure: {
+    code: 112,
+    by: 'init',
+    fields: { target: 'str', options: 'list' },
+    doc: 'fspick(2) and fsconfig(2): change options of the file system that is mounted at target (a mount with the option remount)',
+  },
+  propagate: {
+    code: 113,
+    by: 'init',
+    fields: { target: 'str', propagation: 'list' },
+    doc: 'set the propagation of the mount that is at target: decimal MS_* flags in order',
   },
   symlink: {
     code: 43,

@@ -2,7 +2,8 @@
 import type { Spec } from '../spec/types.js';
 import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/linux.js';
 import type { CompileOptions } from './facts.js';
-import { isRoot, mountSettings } from './mounts.js';
+import { mountSettings } from './mount-settings.js';
+import { isRoot } from './mounts.js';
 import type { Op } from './ops.js';
 
 const propagationFlag: Readonly<Record<string, number>> = {
@@ -46,7 +47,7 @@ export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
   // pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it.
   spec.mounts?.forEach((mount, i) => {
     if (!isRoot(mount.destination)) return;
-    for (const flags of mountSettings(mount, `/mounts/${i}`).propagation)
+    for (const flags of mountSettings(mount).propagation)
       ops.push({ op: 'rootPropagation', at: `/mounts/${i}`, flags: Number(flags) });
   });
   const flags = rootPropagation(spec.linux?.rootfsPropagation);

@@ -42,6 +42,14 @@ export function sentence(op: Op): string {
       return `send a pidfd to the socket ${op.path}`;
     case 'listenFds':
       return 'hand the activated sockets over';
+    case 'idMapNamespace':
+      return op.path ? `open the user namespace ${op.path}` : 'make a user namespace with the id maps of a mount';
+    case 'idMapTree':
+      return `map the ids of the mount of ${op.source}`;
+    case 'reconfigure':
+      return `change the file system on ${op.target}`;
+    case 'propagate':
+      return `set the propagation of the mount on ${op.target}`;
     case 'clone':
       return 'start runt-init in new namespaces';
     case 'setGroupsPolicy':

@@ -8,7 +8,7 @@ import {
   schedulerFlags,
   schedulerPolicies,
 } from '../sys/linux.js';
-import { attributes, capabilities, namespaces, propagation, seccompFlags } from './flag-names.js';
+import { attributes, capabilities, namespaces, propagation, seccompFlags, superblockFlags } from './flag-names.js';
 import type { Op } from './ops.js';
 import { word } from './printable.js';
 
@@ -30,7 +30,30 @@ export function rows(op: Op): Row[] {
     case 'supervise':
       return row('supervisor', word(op.path), 'parent of all processes; records how they end');
     case 'openTree':
-      return row('open tree', word(op.source), list([op.recursive ? 'recursive' : '', `slot ${op.slot}`]));
+      return row(
+        'open tree',
+        word(op.source),
+        list([op.recursive ? 'recursive' : '', op.nofollow ? 'not through a link' : '', `slot ${op.slot}`]),
+      );
+    case 'idMapNamespace':
+      if (op.path) return row('open id maps', word(op.path), slot(op.slot));
+      return (
+        [
+          ['uids', op.uids],
+          ['gids', op.gids],
+        ] as const
+      ).flatMap(([kind, lines]) =>
+        lines.map((line): Row => {
+          const [inside, outside, size] = line.split(' ');
+          return [`map ${kind} of a mount`, `${inside} → ${outside}`, list([`size ${size}`, slot(op.slot)]), op.at];
+        }),
+      );
+    case 'idMapTree':
+      return row(
+        'map ids',
+        word(op.source),
+        list([op.recursive ? 'recursive' : '', `by the namespace in slot ${op.slot}`, `slot ${op.tree}`]),
+      );
     case 'clone':
       return [
         ...wrap('new namespaces', '', namespaces(Number(op.flags)), op.at),
@@ -172,7 +195,16 @@ export function rows(op: Op): Row[] {
       const options = op.options.length > 0 ? `(${op.options.map(word).join(',')})` : '';
       const source = op.source === '' || op.source === op.fstype ? '' : `from ${word(op.source)}`;
       const mode = op.inheritMode ? 'mode of the directory there' : '';
-      const how = [word(op.fstype) + options, source, attributes(op.attrs), mode, ...op.propagation.map(propagation)];
+      const how = [
+        word(op.fstype) + options,
+        source,
+        attributes(op.attrs),
+        superblockFlags(op.flags),
+        mode,
+        op.copyUp ? 'begins with a copy of what is there' : '',
+        ...op.propagation.map(propagation),
+        Number(op.idmap) < 0 ? '' : `ids mapped by the namespace in slot ${op.idmap}`,
+      ];
       return row('mount', word(op.target), list(how));
     }
     case 'mountBind':
@@ -185,8 +217,15 @@ export function rows(op: Op): Row[] {
           attributes(op.setAttrsRec, op.clearAttrsRec, 'r'),
           ...op.propagation.map(propagation),
           slot(op.slot),
+          op.sourceNofollow ? 'not through a link at the source' : '',
+          op.targetNofollow ? 'not through a link at the target' : '',
+          op.copySymlink ? 'a link is made anew' : '',
         ]),
       );
+    case 'reconfigure':
+      return row('reconfigure', word(op.target), op.options.map(word).join(','));
+    case 'propagate':
+      return row('propagation', word(op.target), list(op.propagation.map(propagation)));
     case 'consoleConnect':
       return row('connect', word(op.path), list(['gets the terminal', slot(op.slot)]));
     case 'consolePair':

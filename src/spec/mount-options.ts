@@ -27,8 +27,13 @@ export type MountOption =
    * name that fsconfig(2) FSCONFIG_SET_FLAG takes, or undefined when only mount(2) can pass it.
    */
   | { readonly kind: 'superblock'; readonly flag: number; readonly set: boolean; readonly key?: string }
-  /** Id-mapped mount (mount_setattr(2) MOUNT_ATTR_IDMAP), with the mappings of the mount or of the container. */
-  | { readonly kind: 'idmap'; readonly recursive: boolean }
+  /**
+   * Id-mapped mount (mount_setattr(2) MOUNT_ATTR_IDMAP), with the mappings of the mount, of the option (`ranges`, crun's
+   * `idmap=uids=…;gids=…`) or of the container.
+   */
+  | { readonly kind: 'idmap'; readonly recursive: boolean; readonly ranges?: string }
+  /** crun's: a symlink is not followed, at the source or at the destination, or is made anew instead of mounted. */
+  | { readonly kind: 'nofollow'; readonly what: 'sourceNofollow' | 'targetNofollow' | 'copySymlink' }
   /** tmpfs that starts with a copy of what the directory below it holds. */
   | { readonly kind: 'tmpcopyup' }
   /** Change of an existing mount. */
@@ -94,6 +99,9 @@ const OTHER: Readonly<Record<string, MountOption>> = {
   ridmap: { kind: 'idmap', recursive: true },
   tmpcopyup: { kind: 'tmpcopyup' },
   remount: { kind: 'remount' },
+  'src-nofollow': { kind: 'nofollow', what: 'sourceNofollow' },
+  'dest-nofollow': { kind: 'nofollow', what: 'targetNofollow' },
+  'copy-symlink': { kind: 'nofollow', what: 'copySymlink' },
 };
 
 /** All of the tables above, by name; made once, and in the static binary at build time. */
@@ -117,7 +125,10 @@ function* allOptions(): Generator<[string, MountOption]> {
 
 /** The meaning of one option, or undefined when it is data for the file system. */
 export function mountOption(name: string): MountOption | undefined {
-  return OPTIONS.get(name);
+  const found = OPTIONS.get(name);
+  if (found || !name.includes('idmap=')) return found;
+  const [, r = '', ranges] = /^(r?)idmap=(.*)$/s.exec(name) ?? [];
+  return ranges === undefined ? undefined : { kind: 'idmap', recursive: r !== '', ranges };
 }
 
 /** Every name of the table, sorted: for `features` and for suggestions. */

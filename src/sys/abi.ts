@@ -491,6 +491,15 @@ export const abi = table({
     ],
     doc: 'open_tree(2) with OPEN_TREE_CLOEXEC',
   },
+  idMapTree: {
+    ret: 'i32',
+    args: [
+      ['tree', 'i32'],
+      ['namespace', 'i32'],
+      ['flags', 'i32'],
+    ],
+    doc: 'mount_setattr(2): MOUNT_ATTR_IDMAP by the user namespace (a descriptor) for a tree that is attached nowhere; flags 0 or AT_RECURSIVE',
+  },
 
   // seccomp
   compileSeccomp: {

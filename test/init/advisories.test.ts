@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { mountFs } from '../../src/plan/mount-op.js';
 import type { Op } from '../../src/plan/ops.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { withUserNamespace } from '../integration/config.js';
@@ -270,17 +271,7 @@ for (const [name, cwd] of [
 test(
   'CVE-2024-21626: the check of the working directory itself, with a descriptor that the process is given',
   onGround(async ({ rootfs }) => {
-    const proc: Op = {
-      op: 'mountFs',
-      at: '',
-      target: '/proc',
-      fstype: 'proc',
-      source: 'proc',
-      options: [],
-      attrs: 0,
-      propagation: [],
-      inheritMode: 0,
-    };
+    const proc = mountFs({ at: '', target: '/proc', fstype: 'proc', source: 'proc', options: [], attrs: 0 });
     // Descriptors of runt-init's own are tried too: the root it resolves in, the procfs of the host.
     for (let fd = 0; fd < 10; fd++) {
       const ops: Op[] = [...intoRoot(rootfs), proc, ...andRun('ls')];

@@ -25,6 +25,9 @@ const mount = {
   attrs: 0x22,
   propagation: [],
   inheritMode: 0,
+  flags: 0,
+  copyUp: 0,
+  idmap: -1,
 } as const;
 
 const bind = {
@@ -39,6 +42,9 @@ const bind = {
   setAttrsRec: 0,
   clearAttrsRec: 0,
   propagation: [],
+  sourceNofollow: 0,
+  targetNofollow: 0,
+  copySymlink: 0,
 } as const;
 
 test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {

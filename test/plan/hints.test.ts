@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Failure, hintFor } from '../../src/plan/hints.js';
+import { mountFs as fsMount, mountBind } from '../../src/plan/mount-op.js';
 import type { Op } from '../../src/plan/ops.js';
 import type { Spec } from '../../src/spec/types.js';
 import { E } from '../../src/sys/errno.js';
@@ -31,31 +32,10 @@ function hint(op: Op, errno: number, around: Around = {}): string {
   return found.hint ?? '';
 }
 
-const mountFs = (fstype: string, more: Partial<Extract<Op, { op: 'mountFs' }>> = {}): Op => ({
-  op: 'mountFs',
-  at: '/mounts/1',
-  target: '/target',
-  fstype,
-  source: fstype,
-  options: [],
-  attrs: 0,
-  propagation: [],
-  inheritMode: 0,
-  ...more,
-});
-const bind: Op = {
-  op: 'mountBind',
-  at: '/mounts/2',
-  target: '/data',
-  source: '/srv/data',
-  slot: -1,
-  recursive: 1,
-  setAttrs: 0,
-  clearAttrs: 0,
-  setAttrsRec: 0,
-  clearAttrsRec: 0,
-  propagation: [],
-};
+const mountFs = (fstype: string, more: Partial<Extract<Op, { op: 'mountFs' }>> = {}): Op =>
+  fsMount({ at: '/mounts/1', target: '/target', fstype, source: fstype, options: [], attrs: 0, ...more });
+const bind: Op = mountBind({ at: '/mounts/2', target: '/data', source: '/srv/data' });
+const remount: Op = { op: 'reconfigure', at: '/mounts/3', target: '/data', options: ['size=1'] };
 const device = (bound: number): Op => ({
   op: 'device',
   at: '',
@@ -185,7 +165,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['too many mounts', mountFs('tmpfs'), E.ENOSPC, { syscall: 'move_mount' }, /fs\.mount-max/],
   [
     'too many mounts for a bind',
-    { op: 'openTree', at: '', source: '/srv', recursive: 1, slot: 0 },
+    { op: 'openTree', at: '', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
     E.ENOSPC,
     { syscall: 'open_tree' },
     /fs\.mount-max/,
@@ -230,26 +210,39 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a bind source that is missing', bind, E.ENOENT, { detail: '/srv/data' }, /source \/srv\/data .*does not exist/],
   [
     'a bind source that is missing, opened before',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
     E.ENOENT,
     {},
     /source \/srv .*does not exist/,
   ],
   [
     'a bind source that cannot be reached',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
     E.EACCES,
     {},
     /may not search/,
   ],
   [
     'an unbindable bind source',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, nofollow: 0, slot: 0 },
     E.EINVAL,
     {},
     /unbindable.*rbind/,
   ],
   ['a file over a directory', bind, E.ENOTDIR, {}, /one of \/srv\/data and \/data is a directory and the other a file/],
+  ['something else where a symlink is copied to', bind, E.EEXIST, {}, /something else is at \/data/],
+  ['a remount of nothing', remount, E.EINVAL, { syscall: 'fspick' }, /nothing is mounted on \/data/],
+  ['a remount of what is not there', remount, E.ENOENT, { detail: '/data' }, /nothing is mounted on \/data/],
+  [
+    'an option for mounting only',
+    remount,
+    E.EINVAL,
+    { syscall: 'fsconfig', detail: 'size=1' },
+    /does not take "size=1"/,
+  ],
+  ['a remount of the host’s', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
+  ['too much to copy up', mountFs('tmpfs'), E.ENOSPC, { syscall: 'tmpcopyup' }, /does not fit into the tmpfs/],
+  ['a device to copy up', mountFs('tmpfs'), E.EPERM, { ...inUserns, syscall: 'tmpcopyup' }, /leave tmpcopyup out/],
   ['flags that the host has locked', bind, E.EPERM, inUserns, /locked in a user namespace/],
   [
     'flags that the host has locked, set later',

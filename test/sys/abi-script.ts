@@ -834,6 +834,10 @@ const cases: Record<Name, Case> = {
     t.call('ready', [new Uint8Array(4), 5]);
     t.call('ready', [new Uint8Array(4)]);
   },
+  idMapTree(t) {
+    t.call('idMapTree', [9999, -1, 0]);
+    t.call('idMapTree', [9999, 9998, 0]);
+  },
   openTree(t, dir) {
     native.close(t.call('openTree', [AT_FDCWD, dir, 0], 'fd'));
     t.call('openTree', [AT_FDCWD, `${dir}/none`, 0]);

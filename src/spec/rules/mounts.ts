@@ -66,9 +66,21 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
     findings.refuse(`${at}/options/${tmpcopyup}`, 'tmpcopyup', expected, 'config.md#linux-mount-options');
   }
   options.forEach((option, i) => {
-    if (kinds[i] !== undefined) return;
-    const error = dataError(option, bind ? 'bind' : (mount.type ?? ''));
-    if (error) findings.refuse(`${at}/options/${i}`, option, error, 'config.md#linux-mount-options');
+    const kind = kinds[i];
+    const where = `${at}/options/${i}`;
+    const see = 'config.md#linux-mount-options';
+    if (kind === 'nofollow' && !bind) findings.refuse(where, option, 'be used with bind mounts only', see);
+    const error = kind === undefined && dataError(option, bind ? 'bind' : (mount.type ?? ''));
+    if (error) findings.refuse(where, option, error, see);
+    // As runc: what a bind mount shows has its options already, and engines write some all the same.
+    else if (bind && (kind === undefined || kind === 'superblock')) {
+      findings.warn(
+        where,
+        option,
+        'be absent: a bind mount has the options of the file system it shows, and this one is left out',
+        see,
+      );
+    }
   });
 }
 
@@ -97,9 +109,10 @@ function idmapRules(mount: Mount, at: string, userNamespace: boolean, findings: 
   }
   idMappingRules(uidMappings, `${at}/uidMappings`, findings);
   idMappingRules(gidMappings, `${at}/gidMappings`, findings);
-  if (uidMappings || gidMappings || userNamespace) return;
+  if (uidMappings?.length || gidMappings?.length || userNamespace) return;
   mount.options?.forEach((option, i) => {
-    if (mountOption(option)?.kind !== 'idmap') return;
+    const parsed = mountOption(option);
+    if (parsed?.kind !== 'idmap' || parsed.ranges !== undefined) return;
     const expected = 'come with uidMappings and gidMappings: the container has no user namespace to take them from';
     findings.refuse(`${at}/options/${i}`, option, expected, 'config.md#linux-mount-options');
   });

@@ -1,0 +1,45 @@
+/** User namespaces that only hold id maps, for id-mapped mounts (mount_setattr(2)). */
+import type { Op } from '../plan/ops.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
+import { readable } from '../sys/loop.js';
+import { checkOp } from './op-failed.js';
+import { endOf } from './process.js';
+
+/** ms; a process without a plan ends at once. */
+const endDeadline = 10_000;
+
+/**
+ * Opens the user namespace of an operation. A new one is made by a runt-init that gets no plan: it ends when its socket
+ * does, and the descriptor keeps the namespace.
+ * @throws OpFailed
+ */
+export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Promise<number> {
+  if (op.path) return checkOp(op, native.openAt(AT_FDCWD, op.path, O_RDONLY, 0), 'open', op.path);
+  const pair = new Uint8Array(16);
+  checkOp(op, native.socketPair(pair), 'socketpair');
+  const view = new DataView(pair.buffer);
+  const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
+  const pidfdOut = new Uint8Array(8);
+  const pid = native.spawnInit(BigInt(CLONE_NEWUSER), theirs, new Uint8Array(0), -1, pidfdOut);
+  native.close(theirs);
+  try {
+    checkOp(op, pid, 'clone3');
+    for (const [file, lines] of [
+      ['uid_map', op.uids],
+      ['gid_map', op.gids],
+    ] as const) {
+      const text = host.encode(`${lines.join('\n')}\n`);
+      checkOp(op, native.writeFile(AT_FDCWD, `/proc/${pid}/${file}`, 0, 0, text), 'write', file);
+    }
+    return checkOp(op, native.openAt(AT_FDCWD, `/proc/${pid}/ns/user`, O_RDONLY, 0), 'open');
+  } finally {
+    native.close(ours);
+    if (pid >= 0) {
+      const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
+      await readable(pidfd, endDeadline);
+      endOf(pidfd);
+      native.close(pidfd);
+    }
+  }
+}

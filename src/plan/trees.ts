@@ -1,0 +1,109 @@
+/** What of the mounts only the runtime can open: bind sources out of the container's reach, and id maps (slots). */
+import type { IdMapping, Mount, Spec } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { CLONE_NEWNS } from '../sys/linux.js';
+import type { CompileOptions, HostFacts } from './facts.js';
+import { mapLines, relativeRanges } from './id-ranges.js';
+import { mountSettings } from './mount-settings.js';
+import { hasUserNamespace, joinedNamespaces } from './namespaces.js';
+import type { Op } from './ops.js';
+import { unsupported } from './unsupported.js';
+
+export interface Trees {
+  readonly ops: Op[];
+  /** Slots of bind sources, by the index of the mount. */
+  readonly binds: ReadonlyMap<number, number>;
+  /** Slots of the user namespaces with the id maps of other file systems, by the index of the mount. */
+  readonly maps: ReadonlyMap<number, number>;
+  /** Slot of the root file system, or -1. */
+  readonly rootSlot: number;
+  /** Slots in use. */
+  readonly count: number;
+}
+
+/**
+ * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may not be able to walk to
+ * them, or because it is the runtime that may map their ids. An ordinary user opens nothing that his container's root
+ * could not open itself.
+ * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not let be mapped; ERR_SPEC_VALUE
+ */
+export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
+  const ops: Op[] = [];
+  const binds = new Map<number, number>();
+  const maps = new Map<number, number>();
+  const namespaces = new Map<string, number>();
+  // In a mount namespace that is joined, paths are those of its tree.
+  const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
+  const beyond = !facts.rootless && !elsewhere && hasUserNamespace(spec);
+  let count = 0;
+  if (beyond) ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, nofollow: 0, slot: count++ });
+  spec.mounts?.forEach((mount, i) => {
+    const mapped = mayBeMapped(mount);
+    if (!mapped && !beyond) return;
+    const at = `/mounts/${i}`;
+    const s = mountSettings(mount);
+    if (s.remount) return;
+    // A bind is mapped by the runtime; another file system by runt-init, which is root of the host only without a user
+    // namespace, and the kernel wants one that controls the maps.
+    if (mapped && s.bind && elsewhere)
+      throw unsupported(at, mount, 'an id-mapped bind in a mount namespace that is joined');
+    if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappable(mount, s.bind, at);
+    let namespace = -1;
+    if (mapped) {
+      const op = namespaceOf(spec, mount, s.idmap?.ranges, at);
+      const key = JSON.stringify([op.path, op.uids, op.gids]);
+      namespace = namespaces.get(key) ?? count;
+      if (namespace === count) ops.push({ ...op, slot: count++ });
+      namespaces.set(key, namespace);
+    }
+    if (!s.bind) {
+      if (mapped) maps.set(i, namespace);
+      return;
+    }
+    const source = sourcePath(mount, options.bundle);
+    const tree = count++;
+    binds.set(i, tree);
+    ops.push({
+      op: 'openTree',
+      at: `${at}/source`,
+      source,
+      recursive: s.recursiveBind ? 1 : 0,
+      nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
+      slot: tree,
+    });
+    if (mapped) ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ? 1 : 0, slot: namespace });
+  });
+  return { ops, binds, maps, rootSlot: beyond ? 0 : -1, count };
+}
+
+function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
+  const message = bind
+    ? 'an id-mapped bind mount without root: the kernel lets only root of the host map the ids of its file systems'
+    : `an id-mapped ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+  return new RuntError({ code: 'ERR_UNSUPPORTED', message, pointer: at, value: mount });
+}
+
+/** Absolute path of the source of a mount: a relative one counts from the bundle. */
+export function sourcePath(mount: Mount, bundle: string): string {
+  const source = mount.source ?? '';
+  return source.startsWith('/') ? source : `${bundle}/${source}`;
+}
+
+const mayBeMapped = (mount: Mount): boolean =>
+  (mount.uidMappings?.length ?? 0) > 0 ||
+  (mount.gidMappings?.length ?? 0) > 0 ||
+  (mount.options?.some((name) => /^r?idmap($|=)/.test(name)) ?? false);
+
+/** The mount's own mappings, those in its option (crun's form), or the container's. */
+function namespaceOf(spec: Spec, mount: Mount, ranges: string | undefined, at: string) {
+  const { linux } = spec;
+  const op = (uids: IdMapping[] = [], gids: IdMapping[] = [], path = '') =>
+    ({ op: 'idMapNamespace', at, path, uids: mapLines(uids), gids: mapLines(gids) }) as const;
+  if (mount.uidMappings?.length || mount.gidMappings?.length) return op(mount.uidMappings, mount.gidMappings);
+  if (ranges !== undefined) {
+    const { uids, gids } = relativeRanges(ranges, linux, at);
+    return op(uids, gids);
+  }
+  const joined = linux?.namespaces?.find((n) => n.type === 'user')?.path;
+  return joined ? op([], [], joined) : op(linux?.uidMappings, linux?.gidMappings);
+}
