@@ -114,7 +114,7 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   }
   const volumes = options.volume ?? [];
   for (const text of volumes) {
-    const mount = volumeMount(text, caller.absolute, mapped);
+    const mount = volumeMount(text, caller.absolute, { mapped, rootless: options.rootless === true });
     if (typeof mount === 'string') throw refuse('volume', text, mount);
     spec.mounts!.push(mount);
     // What is mounted below it inside reaches the host only while our copy of the host's tree is a peer of it. Not `rshared`,

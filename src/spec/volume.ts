@@ -3,11 +3,17 @@ import { suggestion } from './findings.js';
 import { mountOption, mountOptionNames } from './mount-options.js';
 import type { Mount } from './types.js';
 
+/** Of the container: it has a user namespace; an ordinary user makes it. */
+interface Owner {
+  readonly mapped: boolean;
+  readonly rootless: boolean;
+}
+
 /**
- * The mount, or what is wrong with the text, as a clause. `mapped`: the container has a user namespace.
+ * The mount, or what is wrong with the text, as a clause.
  * Without an option the whole tree is bound, and nothing that is mounted later on one side reaches the other.
  */
-export function volumeMount(text: string, absolute: (path: string) => string, mapped: boolean): Mount | string {
+export function volumeMount(text: string, absolute: (path: string) => string, owner: Owner): Mount | string {
   const [source, destination, words, more] = text.split(':');
   if (!source || !destination || more !== undefined) return 'is not SRC:DST[:OPTIONS]';
   if (!destination.startsWith('/')) return `does not name an absolute path inside: "${destination}"`;
@@ -16,7 +22,7 @@ export function volumeMount(text: string, absolute: (path: string) => string, ma
   let propagation = false;
   let bind = 'rbind';
   for (const option of options) {
-    const problem = optionProblem(option, mapped);
+    const problem = optionProblem(option, owner);
     if (problem !== undefined) return problem;
     const kind = mountOption(option)?.kind;
     if (kind === 'bind') bind = option;
@@ -30,7 +36,7 @@ export function volumeMount(text: string, absolute: (path: string) => string, ma
   };
 }
 
-function optionProblem(option: string, mapped: boolean): string | undefined {
+function optionProblem(option: string, { mapped, rootless }: Owner): string | undefined {
   const kind = mountOption(option)?.kind;
   switch (kind) {
     case undefined:
@@ -39,6 +45,7 @@ function optionProblem(option: string, mapped: boolean): string | undefined {
     case 'remount':
       return `has "${option}", which is no option of a bind mount${suggestion(option, mountOptionNames())}`;
     case 'idmap':
+      if (rootless) return `has "${option}": the kernel lets only root of the host map the ids of a mount`;
       return mapped || option.includes('=')
         ? undefined
         : `has "${option}", which takes the ids of the user namespace, and there is none: map ids too`;

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
+import { runtPath } from './place.js';
 
 const test = needing('spec', 'root');
 
@@ -76,6 +77,30 @@ test(
     assert.equal([uid, gid], [100000, 100000]);
     // The host's network has no sysfs for it; a bind of the host's is there instead.
     assert.is(ran(bed, '--uid-map', '0:100000:1000', '--host-network', '--', 'ls', '-d', '/sys/class'), '/sys/class\n');
+  }),
+);
+
+test(
+  'what a container mounts stays in it where the mounts of the host are shared, as under systemd',
+  onBed((bed) => {
+    const [bundle, tree] = [join(bed.dir, 'mapped'), join(bed.dir, 'tree')];
+    mkdirSync(bundle);
+    mkdirSync(tree);
+    const options = ['--uid-map', '0:100000:1000', '--host-network', '--volume', `${tree}:/home:bind`];
+    assert.is(
+      bed.runt(['spec', '-b', bundle, '--rootfs', bed.rootfs, ...options, '--', 'ls', '/sys/fs/cgroup']).stderr,
+      '',
+    );
+    const path = join(bundle, 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8'));
+    // Nothing is said of its propagation, and something is mounted below it.
+    config.mounts.at(-1).options = ['bind'];
+    config.mounts.push({ destination: '/home', source: 'tmpfs', type: 'tmpfs' });
+    writeFileSync(path, JSON.stringify(config));
+    const script = `mount --make-rshared / && cp /proc/self/mountinfo "$0" &&
+      "$1" --root "$2" run --bundle "$3" "$4" >/dev/null && diff "$0" /proc/self/mountinfo`;
+    const args = [join(bed.dir, 'mounts'), runtPath, bed.root, bundle, bed.id];
+    execFileSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, ...args], { encoding: 'utf8' });
   }),
 );
 
