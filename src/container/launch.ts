@@ -14,6 +14,7 @@ import { readable } from '../sys/loop.js';
 import { applyCgroupOp } from './cgroup.js';
 import { Reports, type Span, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
+import type { NetDevices } from './net-device.js';
 import { checkOp, OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
 import { openSlot } from './slots.js';
@@ -65,6 +66,7 @@ export class Launch {
   /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
   private hooksBegun = false;
   private supervisor: Supervisor | undefined;
+  private netDevices: NetDevices | undefined;
   private readonly cgroups: string[] = [];
   private readonly slots: number[] = [];
   readonly spans: Span[] = [];
@@ -86,6 +88,7 @@ export class Launch {
       if (!this.input.exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
+      if (this.startSocket >= 0) this.netDevices?.settle();
       this.closeShared();
       this.leaveSupervisor();
     } catch (error) {
@@ -107,6 +110,7 @@ export class Launch {
       const last = await this.reports.next();
       if (last.kind === 'error') throw this.failed(last);
       terminal?.relay();
+      this.netDevices?.settle();
     } catch (error) {
       await this.undo();
       throw error;
@@ -115,6 +119,7 @@ export class Launch {
 
   /** Ends the process and removes cgroups and state; what cannot be removed does not hide the first error. */
   async undo(): Promise<void> {
+    this.netDevices?.giveBack(this.pid);
     if (this.pidfd >= 0) {
       native.pidfdSignal(this.pidfd, SIGKILL);
       await readable(this.pidfd, endDeadline);
@@ -298,6 +303,11 @@ export class Launch {
       case 'namespaceOpen':
         return import('./namespace.js').then(({ openNamespace }) => {
           this.slots[Number(op.slot)] = openNamespace(op, input);
+        });
+      case 'netDevice':
+        return import('./net-device.js').then(({ NetDevices }) => {
+          this.netDevices ??= new NetDevices();
+          this.netDevices.move(op, this.pid);
         });
       case 'clone':
         return this.clone(op);

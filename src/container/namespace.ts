@@ -88,6 +88,7 @@ function changes(type: NamespaceType, spec: Spec): string | undefined {
   if (type === 'mount') return 'a container without mounts of its own';
   if (type === 'uts' && spec.hostname) return 'hostname';
   if (type === 'uts' && spec.domainname) return 'domainname';
+  if (type === 'network' && Object.keys(spec.linux?.netDevices ?? {}).length > 0) return 'netDevices';
   const key = Object.keys(spec.linux?.sysctl ?? {}).find((k) => sysctlNamespace(k) === type);
   return key && `sysctl ${key}`;
 }

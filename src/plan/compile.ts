@@ -14,6 +14,7 @@ import {
   idMapOps,
   joinedNamespaces,
   namespacePointer,
+  netDeviceOps,
   newNamespaces,
   timeOps,
 } from './namespaces.js';
@@ -114,6 +115,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
           ...timeOps(spec),
         ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
+    ...netDeviceOps(spec),
     ...enterRoot(spec, options, trees.rootSlot),
     ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: cgroups }),
     ...(notify?.mount ?? []),

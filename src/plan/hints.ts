@@ -5,6 +5,7 @@ import { cgroupHint } from './hints-cgroup.js';
 import { hostHint } from './hints-host.js';
 import { mountHint } from './hints-mount.js';
 import { namespaceJoinHint } from './hints-namespace.js';
+import { netDeviceHint } from './hints-net-device.js';
 import { processHint } from './hints-process.js';
 import { rootHint } from './hints-root.js';
 import { schedulingHint } from './hints-scheduling.js';
@@ -18,6 +19,7 @@ export function hintFor(failure: Failure): Hint {
   return (
     hostHint(failure) ??
     namespaceJoinHint(failure) ??
+    netDeviceHint(failure) ??
     seccompHint(failure) ??
     cgroupHint(failure) ??
     rootHint(failure) ??

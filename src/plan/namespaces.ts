@@ -1,4 +1,5 @@
 /** `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings` → clone flags and id maps. */
+import { segment } from '../spec/pointer.js';
 import type { IdMapping, Spec } from '../spec/types.js';
 import { CLONE_NEWTIME, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
@@ -21,6 +22,14 @@ export function joinedNamespaces(spec: Spec): number {
 /** Whether the container has a user namespace, new or joined. */
 export function hasUserNamespace(spec: Spec): boolean {
   return ((newNamespaces(spec) | joinedNamespaces(spec)) & CLONE_NEWUSER) !== 0;
+}
+
+/** The network interfaces that come from the host; runt-init awaits them, as a sysctl may be about one of them. */
+export function netDeviceOps(spec: Spec): Op[] {
+  const ops = Object.entries(spec.linux?.netDevices ?? {}).map(([name, { name: target }]): Op => {
+    return { op: 'netDevice', at: `/linux/netDevices/${segment(name)}`, name, target: target || name };
+  });
+  return ops.length > 0 ? [...ops, { op: 'await', at: '', what: 'network devices' }] : [];
 }
 
 /** After the unshare of a new time namespace: its offsets, and the way into it. */

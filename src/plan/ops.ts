@@ -125,6 +125,12 @@ export const ops = table({
     fields: { path: 'str', type: 'str', slot: 'int' },
     doc: 'open the file of a namespace and verify that it is one of this type, and no namespace of the runtime that this config would change; runt-init finds it at slot',
   },
+  netDevice: {
+    code: 105,
+    by: 'runtime',
+    fields: { name: 'str', target: 'str' },
+    doc: 'move a network interface of the host into the network namespace of runt-init as target, with its permanent global addresses, and set it up',
+  },
   cgroupDirectory: {
     code: 91,
     by: 'runtime',

@@ -85,6 +85,8 @@ export function sentence(op: Op): string {
       return `open the ${op.type} namespace ${op.path}`;
     case 'setns':
       return `join the namespace ${op.path}`;
+    case 'netDevice':
+      return `move the network device ${op.name} into the container${op.target === op.name ? '' : ` as ${op.target}`}`;
     case 'timeOpen':
       return 'open the offsets of the time namespace';
     case 'timeEnter':

@@ -16,7 +16,6 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
 const fields: readonly (readonly [pointer: string, what: string])[] = [
   ['/process/apparmorProfile', 'AppArmor'],
   ['/process/selinuxLabel', 'SELinux labels'],
-  ['/linux/netDevices', 'network devices'],
   ['/linux/intelRdt', 'Intel RDT'],
   ['/linux/mountLabel', 'SELinux labels'],
 ];

@@ -143,6 +143,12 @@ export function rows(op: Op): Row[] {
           op.optional ? 'or later, with the rights in the user namespace' : '',
         ]),
       );
+    case 'netDevice':
+      return row(
+        'network device',
+        word(op.name),
+        list([op.target === op.name ? '' : `as ${word(op.target)}`, 'with its permanent global addresses', 'up']),
+      );
     case 'timeOpen':
       return row('open', 'timens_offsets', 'of the time namespace');
     case 'timeEnter':

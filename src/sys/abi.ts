@@ -202,6 +202,11 @@ export const abi = table({
   uname: { ret: 'i32', args: [['data', 'out']], doc: 'uname(2): release and machine, each ended by NUL; the length' },
   monotonic: { ret: 'i64', args: [], doc: 'CLOCK_MONOTONIC in ns' },
   realtime: { ret: 'i64', args: [], doc: 'CLOCK_REALTIME in ns' },
+  netlinkOpen: {
+    ret: 'i32',
+    args: [['ns', 'i32']],
+    doc: 'a NETLINK_ROUTE socket, in the network namespace that ns names, of this thread when it is -1',
+  },
   namespaceOpen: {
     ret: 'i32',
     args: [

@@ -2,6 +2,7 @@
  * What a test needs of the machine. A suite whose needs are not met is skipped with the reason. With RUNT_SKIPS set,
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
@@ -18,7 +19,10 @@ export type Need =
   | 'cgroup-v2'
   | 'setpriv'
   | 'systemctl'
-  | 'programs';
+  | 'programs'
+  | 'ip'
+  | 'veth'
+  | 'time-namespaces';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -48,6 +52,11 @@ export function hasCgroupV2(): boolean {
   }
 }
 
+/** Whether the kernel has the driver of virtual network devices in pairs. */
+function hasVeth(): boolean {
+  return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
+}
+
 function missing(need: Need): string | undefined {
   switch (need) {
     case 'root':
@@ -64,6 +73,10 @@ function missing(need: Need): string | undefined {
       return existsSync(programs)
         ? undefined
         : `programs: ${programs} is not there: hack/test.mjs builds it with musl-gcc`;
+    case 'veth':
+      return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
+    case 'time-namespaces':
+      return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
     default:
       return which(need) ? undefined : `${need}: ${need} is not in PATH`;
   }

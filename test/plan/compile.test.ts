@@ -159,6 +159,11 @@ const cases: Record<string, Case> = {
     }),
     facts: rootlessFacts(),
   },
+  'net-devices': {
+    spec: base((s) => {
+      s.linux!.netDevices = { eth0: {}, eth1: { name: 'c' } };
+    }),
+  },
   'time-namespace': {
     spec: base((s) => {
       s.linux!.namespaces!.push({ type: 'time' });
@@ -367,13 +372,6 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
     '/linux/mountLabel',
     (s) => {
       s.linux!.mountLabel = 'x';
-    },
-  ],
-  [
-    'network devices',
-    '/linux/netDevices',
-    (s) => {
-      s.linux!.netDevices = { eth0: {} };
     },
   ],
   [

@@ -56,6 +56,7 @@ const DESCRIPTORS = new Set([
   'cgroup',
   'from',
   'to',
+  'ns',
 ]);
 
 /** An argument as a transcript has it: no descriptor, no directory of the run. */
@@ -352,6 +353,16 @@ const cases: Record<Name, Case> = {
   realtime(t) {
     t.call('realtime', [], 'time');
     t.note('after 2020', native.realtime() > 1_577_836_800_000_000_000n);
+  },
+  netlinkOpen(t) {
+    native.close(t.call('netlinkOpen', [-1], 'fd'));
+    const ns = native.namespaceOpen('/proc/self/ns/net', new Uint8Array(24));
+    native.close(t.call('netlinkOpen', [ns], 'fd'));
+    native.close(ns);
+    const uts = native.namespaceOpen('/proc/self/ns/uts', new Uint8Array(24));
+    t.call('netlinkOpen', [uts]);
+    native.close(uts);
+    t.call('netlinkOpen', [9999]);
   },
   namespaceOpen(t) {
     const out = new Uint8Array(24);
