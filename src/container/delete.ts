@@ -53,19 +53,24 @@ async function supervisorEnded({
   native.close(pidfd);
 }
 
-/** The record; undefined when it cannot be read and force does without: nothing in it can be trusted then. */
-function recordOf(o: DeleteOptions): ContainerRecord | undefined {
+/** The record; with force, of one that cannot be used what it still tells, undefined when that is no process. */
+async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   try {
     return load(o.root, o.id);
   } catch (error) {
-    if (o.force && error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return undefined;
-    throw error;
+    if (!o.force || !(error instanceof RuntError)) throw error;
+    if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
+    const { recordFrom, salvage } = await import('./salvage.js');
+    const salvaged = salvage(o.root, o.id);
+    if (salvaged) return recordFrom(o.id, salvaged);
+    o.warn?.(`${error.message}; it tells no process, so what ran, if anything did, was not ended`);
+    return undefined;
   }
 }
 
 /** @returns what was removed; undefined when it could not be read */
 async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefined> {
-  const record = recordOf(o);
+  const record = await recordOf(o);
   if (!record) {
     removeStateDir(o.root, o.id);
     return undefined;

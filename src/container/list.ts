@@ -24,7 +24,7 @@ export function list(o: ListOptions): ContainerState[] {
       states.push(describe(o.root, load(o.root, name)));
     } catch (error) {
       if (!(error instanceof RuntError)) throw error;
-      if (error.code === 'ERR_STATE_CORRUPT' || error.code === 'ERR_STATE') o.warn?.(error.message);
+      if (error.code.startsWith('ERR_STATE')) o.warn?.(error.message);
     }
   }
   return states;

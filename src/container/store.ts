@@ -101,7 +101,7 @@ export function save(root: string, record: ContainerRecord): void {
 
 /**
  * Reads the record of a container.
- * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE
  */
 export function load(root: string, id: string): ContainerRecord {
   checkId(id);
@@ -122,6 +122,7 @@ export function load(root: string, id: string): ContainerRecord {
       path: `${root}/${id}`,
     });
   }
+  if (n === -E.EISDIR) throw corrupt(id, path, 'it is a directory');
   if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: `read the state of ${id}`, path, errno: -n });
   let parsed: unknown;
   try {
@@ -135,7 +136,7 @@ export function load(root: string, id: string): ContainerRecord {
 function verify(value: unknown, id: string, path: string): ContainerRecord {
   if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is no object');
   const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
-  if (r.version !== 1) throw corrupt(id, path, `its format version is ${JSON.stringify(r.version)}, this runt reads 1`);
+  if (r.version !== 1) throw otherVersion(id, path, r.version);
   const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];
   const ok =
     r.id === id &&
@@ -150,12 +151,23 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
   return value as ContainerRecord;
 }
 
+/** One of another runt's: refused by name, whatever else it holds. */
+function otherVersion(id: string, path: string, version: unknown): RuntError {
+  if (typeof version !== 'number') return corrupt(id, path, 'it has no format version');
+  return new RuntError({
+    code: 'ERR_STATE_VERSION',
+    message: `the state of container ${id} has format version ${version}, and this runt reads version 1`,
+    path,
+    hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
+  });
+}
+
 const corrupt = (id: string, path: string, why: string): RuntError =>
   new RuntError({
     code: 'ERR_STATE_CORRUPT',
     message: `the state of container ${id} cannot be used: ${why}`,
     path,
-    hint: '"delete --force" removes what is left of it',
+    hint: '"delete --force" ends what it still tells of, and removes what is left',
   });
 
 /** Runs f while holding the container's lock; the lock ends with the process. */

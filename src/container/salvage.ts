@@ -1,0 +1,80 @@
+/** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
+import { readCgroupFacts } from '../cgroup/facts.js';
+import { cgroupPaths } from '../cgroup/path.js';
+import { tryReadText } from '../sys/fs.js';
+import { isAlive } from './process.js';
+import type { ContainerRecord, RecordedProcess } from './store.js';
+
+/** What is needed to end a container and to remove it. */
+export interface Salvaged extends RecordedProcess {
+  readonly cgroups: readonly string[];
+  readonly supervisor?: RecordedProcess;
+}
+
+/**
+ * Reads what a cut, damaged or newer state.json still says: only whole values count, and a process only by its start
+ * time. The directory is the owner's alone (0700), so what stands there is as true as in a whole record.
+ * @returns undefined when it tells no process
+ */
+export function salvage(root: string, id: string): Salvaged | undefined {
+  let text: string;
+  try {
+    text = tryReadText(`${root}/${id}/state.json`) ?? '';
+  } catch {
+    return undefined;
+  }
+  // The container's own pair comes first: those of creator and supervisor are in objects of their own.
+  const own = processIn(text.replace(/"(creator|supervisor)":\{[^{}]{0,200}\}?/g, ''));
+  if (!own) return undefined;
+  const supervisor = processIn(/"supervisor":(\{[^{}]{0,200}\})/.exec(text)?.[1] ?? '');
+  const listed = /"cgroups":\[((?:"[^"\\]{1,4096}",?){0,64})/.exec(text)?.[1] ?? '';
+  const whole = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
+  const cgroups = new Set([...whole, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
+  return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }) };
+}
+
+function processIn(text: string): RecordedProcess | undefined {
+  const match = /"pid":([1-9][0-9]{0,9}),"startTime":"([0-9]{1,20})"/.exec(text);
+  return match ? { pid: Number(match[1]), startTime: match[2] as string } : undefined;
+}
+
+/**
+ * The cgroups that a live process is in, of those that carry the container's name: another one, such as that of the
+ * engine when the container was made without its own, holds other processes too.
+ */
+function cgroupsOf(pid: number, id: string): string[] {
+  const lines = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n');
+  const facts = readCgroupFacts();
+  const found: string[] = [];
+  for (const line of lines) {
+    const path = line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1);
+    const last = path.slice(path.lastIndexOf('/') + 1);
+    if (last !== id && !last.endsWith(`-${id}`) && !last.endsWith(`-${id}.scope`)) continue;
+    // Absolute, as the process sees it from this cgroup namespace.
+    const { v1, unified } = cgroupPaths(facts, path, id, { rootless: false });
+    const controllers = line.slice(line.indexOf(':') + 1, line.indexOf(':', line.indexOf(':') + 1));
+    if (controllers === '') found.push(...(unified ? [unified.path] : []));
+    else found.push(...v1.filter((p) => belongs(p.hierarchy, controllers)).map((p) => p.path));
+  }
+  return found;
+}
+
+const belongs = (h: { readonly controllers: readonly string[]; readonly name?: string }, list: string): boolean =>
+  list === (h.name === undefined ? h.controllers.join(',') : `name=${h.name}`);
+
+/** As much of a record as `delete` reads. */
+export function recordFrom(id: string, s: Salvaged): ContainerRecord {
+  return {
+    version: 1,
+    ociVersion: '',
+    id,
+    status: 'created',
+    bundle: '',
+    rootfs: '',
+    created: '',
+    owner: 0,
+    // Unknown: then every process of the cgroups is ended one by one.
+    pidNamespace: false,
+    ...s,
+  };
+}
