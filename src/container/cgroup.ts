@@ -18,7 +18,8 @@ export type CgroupOp = Extract<
       | 'cgroupRealtime'
       | 'cgroupInherit'
       | 'cgroupControllers'
-      | 'cgroupDevices';
+      | 'cgroupDevices'
+      | 'cgroupOwner';
   }
 >;
 
@@ -39,6 +40,8 @@ export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined 
       return enableControllers(op);
     case 'cgroupDevices':
       return filterDevices(op);
+    case 'cgroupOwner':
+      return giveAway(op);
   }
 }
 
@@ -174,4 +177,17 @@ function holdsProcesses(directory: string): boolean {
 function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
   const r = native.attachDeviceFilter(op.path, deviceFilter(Number(op.allow) === 1, op.exceptions));
   return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
+}
+
+/** What a kernel before 4.14 would have in /sys/kernel/cgroup/delegate. */
+const delegated = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n';
+
+/** Files of controllers that are not enabled are not there. */
+function giveAway(op: Extract<Op, { op: 'cgroupOwner' }>): Failed | undefined {
+  const files = (read('/sys/kernel/cgroup/delegate') || delegated).split('\n').filter((name) => name !== '');
+  for (const path of [op.path, ...files.map((name) => `${op.path}/${name}`)]) {
+    const r = native.chownAt(AT_FDCWD, path, BigInt(op.uid), -1n);
+    if (r < 0 && !(r === -E.ENOENT && path !== op.path)) return { op, errno: -r, syscall: 'fchownat', detail: path };
+  }
+  return undefined;
 }

@@ -28,6 +28,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   cgroupInherit: 'ERR_CGROUP',
   cgroupControllers: 'ERR_CGROUP',
   cgroupDevices: 'ERR_CGROUP',
+  cgroupOwner: 'ERR_CGROUP',
   openTree: 'ERR_MOUNT',
   idMapNamespace: 'ERR_MOUNT',
   idMapTree: 'ERR_MOUNT',

@@ -335,7 +335,8 @@ export class Launch {
       case 'cgroupRealtime':
       case 'cgroupInherit':
       case 'cgroupControllers':
-      case 'cgroupDevices': {
+      case 'cgroupDevices':
+      case 'cgroupOwner': {
         const failed = applyCgroupOp(op, this.cgroups);
         if (failed) throw new OpFailed(failed);
         return undefined;

@@ -3,6 +3,7 @@ import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER } from '../sys/linux.js';
+import { cgroupOwnerOps } from './cgroup-owner.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { createHookOps, hostHookOps } from './hooks.js';
@@ -80,6 +81,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...inCgroups.before,
+    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, cgroups, (flags & CLONE_NEWCGROUP) !== 0)),
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,

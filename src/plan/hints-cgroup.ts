@@ -14,6 +14,7 @@ export function cgroupHint(f: Failure): Hint | undefined {
     op.op !== 'cgroupInherit' &&
     op.op !== 'cgroupControllers' &&
     op.op !== 'cgroupDevices' &&
+    op.op !== 'cgroupOwner' &&
     op.op !== 'cgroupOpen' &&
     op.op !== 'cgroupEnter' &&
     !(op.op === 'clone' && f.syscall === 'write')

@@ -82,6 +82,12 @@ export const ops = table({
     fields: { path: 'str', allow: 'int', exceptions: 'list' },
     doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"',
   },
+  cgroupOwner: {
+    code: 170,
+    by: 'runtime',
+    fields: { path: 'str', uid: 'int' },
+    doc: 'v2: give the cgroup path, and those of its files that /sys/kernel/cgroup/delegate names, to uid',
+  },
   cgroupOpen: {
     code: 15,
     by: 'runtime',

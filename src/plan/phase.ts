@@ -87,6 +87,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   cgroupRealtime: 'limits',
   cgroupControllers: 'limits',
   cgroupDevices: 'limits',
+  cgroupOwner: 'limits',
   cgroupWrite: 'limits',
   cgroupOpen: 'limits',
   cgroupEnter: 'limits',

@@ -119,6 +119,8 @@ export function rows(op: Op): Row[] {
         word(op.path),
         `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
       );
+    case 'cgroupOwner':
+      return row('owner', word(op.path), `uid ${op.uid}`);
     case 'cgroupOpen':
       return row('open', word(op.path));
     case 'cgroupEnter':

@@ -446,11 +446,12 @@ test(
     ok(set('--memory', '64m', '--memory-swap', '64m', '--memory-reservation', '32m'));
     ok(set('--cpu-share', '512', '--cpu-period', '100000', '--cpu-quota', '50000'));
     ok(set('--pids-limit', '50'));
-    ok(set('--cpuset-cpus', '0', '--cpuset-mems', '0'));
     const { data } = JSON.parse(ok(bed.runt(['events', '--stats', bed.id])).stdout);
     assert.is(data.memory.usage.limit, 64 << 20);
     assert.is(data.pids.limit, 50);
     for (const [flag, value] of [
+      ['--cpuset-cpus', '0'],
+      ['--cpuset-mems', '0'],
       ['--blkio-weight', '500'],
       ['--cpu-burst', '1000'],
       ['--cpu-idle', '1'],

@@ -43,6 +43,18 @@ function rootlessSpec(): Spec {
   return spec;
 }
 
+const cgroupMount = (s: Spec) => s.mounts!.find(({ type }) => type === 'cgroup')!;
+
+/** As podman runs systemd: user and cgroup namespaces, cgroups mounted read-write. */
+function owned(change: (spec: Spec) => unknown = () => {}): Spec {
+  return base((s) => {
+    userMappings(s);
+    s.linux!.namespaces!.push({ type: 'cgroup' });
+    cgroupMount(s).options = ['nosuid', 'noexec', 'nodev', 'rw'];
+    change(s);
+  });
+}
+
 const cases: Record<string, Case> = {
   'default-v1': { spec: base() },
   'default-v2': {
@@ -124,6 +136,7 @@ const cases: Record<string, Case> = {
       s.mounts!.push({ destination: '/data', source: 'data', type: 'bind', options: ['rbind', 'ro'] });
     }),
   },
+  'owned-cgroup-v2': { spec: owned(), facts: hostFacts({ cgroup: v2 }) },
   rootless: { spec: rootlessSpec(), facts: rootlessFacts() },
   'rootless-subuid-v2': {
     spec: ((s: Spec) => {
@@ -330,6 +343,33 @@ for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries
     assert.fixture(text, readFileSync(file, 'utf8'));
   });
 }
+
+test('the v2 cgroup is given to the user of the process only where the container may write it, and another user is meant', () => {
+  const owner = (spec: Spec, facts: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) =>
+    compile(spec, hostFacts({ cgroup: v2, ...facts }), compileOptions(options))
+      .plan.ops.filter((op) => op.op === 'cgroupOwner')
+      .map(({ uid }) => uid);
+  const mounted = (...options: string[]) => owned((s) => Object.assign(cgroupMount(s), { options }));
+  assert.equal(owner(owned()), [100000]);
+  assert.equal(owner(owned((s) => Object.assign(s.process!, { user: { uid: 7, gid: 7 } }))), [100007]);
+  assert.equal(owner(owned((s) => Object.assign(s.process!, { user: { uid: 99999, gid: 0 } }))), [], 'not mapped');
+  assert.equal(owner(mounted('ro')), []);
+  assert.equal(owner(mounted('rw', 'ro')), [], 'the last one counts');
+  assert.equal(owner(mounted('ro', 'rw')), [100000]);
+  assert.equal(owner(mounted()), [100000]);
+  assert.equal(owner(owned((s) => s.linux!.namespaces!.pop())), [], 'no cgroup namespace');
+  assert.equal(owner(owned(), { cgroup: hostFacts().cgroup }), [], 'v1');
+  assert.equal(owner(owned(), { rootless: true, newuidmap: '/m', newgidmap: '/m' }), []);
+  assert.equal(owner(owned(), {}, { noCgroup: true }), []);
+  const plain = (uid: number) =>
+    base((s) => {
+      s.linux!.namespaces!.push({ type: 'cgroup' });
+      cgroupMount(s).options = ['rw'];
+      s.process!.user = { uid, gid: 0 };
+    });
+  assert.equal(owner(plain(0)), []);
+  assert.equal(owner(plain(1000)), [1000], 'without a user namespace too');
+});
 
 test('every operation comes from a value of the config or is the runtime’s own', () => {
   for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
