@@ -22,7 +22,7 @@ import {
 import { notifyOps } from './notify.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
-import { enterRoot, rootfsPath, switchRoot } from './root.js';
+import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
 import { filterOps } from './seccomp.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { treeOps } from './trees.js';
@@ -134,6 +134,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       (path, i) => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }) as const,
     ),
     ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
+    ...unbindableRoot(spec),
   ];
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
   if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));

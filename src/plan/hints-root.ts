@@ -18,6 +18,11 @@ export function rootHint(f: Failure): Hint | undefined {
     case 'mkdir':
     case 'symlink':
     case 'readonlyPath':
+      if (op.op === 'readonlyPath' && f.errno === E.EINVAL)
+        return because(
+          `${op.path} is on a mount with unbindable propagation, and paths are made read-only by binding them on themselves: give that mount another propagation, or "ro"`,
+          'mount_namespaces(7)',
+        );
       return targetHint(f, op.path);
     case 'pivotRoot':
     case 'moveRoot':

@@ -41,16 +41,25 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op
   ];
 }
 
-/** The switch into the root, after the mounts. */
+/** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
 export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
-  const ops: Op[] = [options.noPivot ? { op: 'moveRoot', at: '/root/path' } : { op: 'pivotRoot', at: '/root/path' }];
-  // pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it.
+  const at = '/root/path';
+  return [{ op: options.noPivot ? 'moveRoot' : 'pivotRoot', at }, ...newRootPropagation(spec, 0)];
+}
+
+/** Unbindable comes after readonlyPaths and maskedPaths, which are bound. */
+export const unbindableRoot = (spec: Spec): Op[] => newRootPropagation(spec, MS_UNBINDABLE);
+
+/** pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it too. */
+function newRootPropagation(spec: Spec, unbindable: number): Op[] {
+  const ops: Op[] = [];
+  const add = (at: string, flags: number): void => {
+    if (flags && (flags & MS_UNBINDABLE) === unbindable) ops.push({ op: 'rootPropagation', at, flags });
+  };
   spec.mounts?.forEach((mount, i) => {
     if (!isRoot(mount.destination)) return;
-    for (const flags of mountSettings(mount).propagation)
-      ops.push({ op: 'rootPropagation', at: `/mounts/${i}`, flags: Number(flags) });
+    for (const flags of mountSettings(mount).propagation) add(`/mounts/${i}`, Number(flags));
   });
-  const flags = rootPropagation(spec.linux?.rootfsPropagation);
-  if (flags) ops.push({ op: 'rootPropagation', at: '/linux/rootfsPropagation', flags });
+  add('/linux/rootfsPropagation', rootPropagation(spec.linux?.rootfsPropagation));
   return ops;
 }

@@ -1,0 +1,210 @@
+/**
+ * Propagation of mount events between the host and the container: of `linux.rootfsPropagation` and of each mount. The
+ * host is a mount namespace of the test's own, in which what is bound is shared.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { Bed, eventually, needing } from './bed.js';
+import { withUserNamespace } from './config.js';
+import { runtPath } from './place.js';
+import { parseMount } from './probe.js';
+
+const test = needing('propagation', 'root');
+
+/** A bed whose commands run in a mount namespace of its own: there `volume` is a shared tmpfs, and `volume/sub` another. */
+class Shared {
+  readonly bed = new Bed();
+  readonly volume = join(this.bed.dir, 'volume');
+  readonly #keeper;
+  readonly #program = join(this.bed.dir, 'runt-there');
+
+  constructor() {
+    mkdirSync(this.volume);
+    mkdirSync(join(this.bed.rootfs, 'v'));
+    this.#keeper = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
+    const enter = `exec nsenter -t ${this.#keeper.pid} -m`;
+    writeFileSync(this.#program, `#!/bin/sh\n${enter} '${runtPath}' "$@"\n`, { mode: 0o755 });
+    this.bed.config.root.readonly = false;
+    this.bed.config.process.capabilities.bounding!.push('CAP_SYS_ADMIN');
+    this.bed.config.process.capabilities.effective!.push('CAP_SYS_ADMIN');
+    this.bed.config.process.capabilities.permitted!.push('CAP_SYS_ADMIN');
+  }
+
+  async ready(): Promise<void> {
+    await eventually('the mount namespace', () => {
+      const there = execFileSync('readlink', [`/proc/${this.#keeper.pid}/ns/mnt`], { encoding: 'utf8' });
+      return there !== execFileSync('readlink', ['/proc/self/ns/mnt'], { encoding: 'utf8' });
+    });
+    const tmpfs = (path: string) => `mkdir -p '${path}' && mount -t tmpfs t '${path}' && mount --make-shared '${path}'`;
+    this.host(
+      `${tmpfs(this.volume)} && ${tmpfs(`${this.volume}/sub`)} && cd '${this.volume}' && mkdir h c sub/h sub/c`,
+    );
+  }
+
+  /** A shell script on this host; its stdout. */
+  host(script: string): string {
+    const pid = String(this.#keeper.pid);
+    return execFileSync('nsenter', ['-t', pid, '-m', 'sh', '-ec', script], { encoding: 'utf8' });
+  }
+
+  /** A command of runt on this host, which must work; its stdout. */
+  runt(...args: string[]): string {
+    const r = this.bed.runt(args, { program: this.#program });
+    if (r.code !== 0) throw new Error(`${args.join(' ')}: exit ${r.code}: ${r.stderr}`);
+    return r.stdout;
+  }
+
+  /** Starts the container with the volume on /v. */
+  start(rootfsPropagation: string | undefined, options: string[]): void {
+    const { bed } = this;
+    if (rootfsPropagation) bed.config.linux.rootfsPropagation = rootfsPropagation;
+    bed.config.mounts.push({ destination: '/v', source: this.volume, options: ['rbind', ...options] });
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    this.runt('create', '--bundle', bed.bundle, bed.id);
+    this.runt('start', bed.id);
+  }
+
+  inside(script: string): string {
+    return this.runt('exec', this.bed.id, '/bin/sh', '-ec', script);
+  }
+
+  /** Which events pass at a place of the volume: `in` from the host, `out` to it. */
+  events(place = ''): string {
+    const passed: string[] = [];
+    this.host(`mount -t tmpfs from-host '${this.volume}${place}/h'`);
+    if (this.inside('cat /proc/self/mountinfo').includes(` /v${place}/h `)) passed.push('in');
+    this.inside(`mount -t tmpfs from-container /v${place}/c`);
+    if (this.host('cat /proc/self/mountinfo').includes(`${this.volume}${place}/c `)) passed.push('out');
+    return passed.join(' ') || 'none';
+  }
+
+  /** Propagation fields of mountinfo for a mount of the container. */
+  fields(target: string): string[] {
+    const lines = this.inside('cat /proc/self/mountinfo').trim().split('\n').map(parseMount);
+    return lines.filter((m) => m.target === target).at(-1)!.facts.propagation as string[];
+  }
+
+  end(quiet: boolean): void {
+    this.bed.runt(['delete', '--force', this.bed.id]);
+    process.kill(this.#keeper.pid!, 'SIGKILL');
+    this.bed.end(quiet);
+  }
+}
+
+const onShared = (body: (shared: Shared) => void) => async (): Promise<void> => {
+  const shared = new Shared();
+  let failed = true;
+  try {
+    await shared.ready();
+    body(shared);
+    failed = false;
+  } finally {
+    shared.end(failed);
+  }
+};
+
+for (const [value, events, root] of [
+  [undefined, 'in', []],
+  ['slave', 'in', []],
+  ['rslave', 'in', []],
+  ['shared', 'in out', ['shared']],
+  ['rshared', 'in out', ['shared']],
+  ['private', 'none', []],
+  ['rprivate', 'none', []],
+  ['unbindable', 'none', ['unbindable']],
+  ['runbindable', 'none', ['unbindable']],
+] as const) {
+  test(
+    `rootfsPropagation ${value ?? 'not given'}: events of a bind pass ${events}`,
+    onShared((s) => {
+      s.start(value, []);
+      assert.is(s.events(), events);
+      assert.is(s.events('/sub'), events);
+      assert.equal(s.fields('/'), root);
+      // Recursive: what is mounted in the container has it too.
+      const deep = value?.startsWith('r') ? [...root] : [];
+      assert.equal(s.fields('/proc'), deep);
+    }),
+  );
+}
+
+for (const [options, top, sub, fields] of [
+  [['shared'], 'in out', 'in out', ['shared']],
+  [['slave'], 'in', 'in out', ['master']],
+  [['rslave'], 'in', 'in', ['master']],
+  [['private'], 'none', 'in out', []],
+  [['rprivate'], 'none', 'none', []],
+  [['unbindable'], 'none', 'in out', ['unbindable']],
+  [['runbindable'], 'none', 'none', ['unbindable']],
+  [['rslave', 'rshared'], 'in', 'in', ['master', 'shared']],
+] as const) {
+  test(
+    `a mount with ${options} of a shared one, the tree shared: events pass ${top}, below it ${sub}`,
+    onShared((s) => {
+      s.start('rshared', [...options]);
+      assert.is(s.events(), top);
+      assert.is(s.events('/sub'), sub);
+      // rootfsPropagation comes last, as under runc: recursive, it made every mount of the container shared.
+      const expected = fields.includes('shared' as never)
+        ? fields
+        : [...fields.filter((f) => f === 'master'), 'shared'];
+      assert.equal([...s.fields('/v')].sort(), [...expected].sort());
+    }),
+  );
+}
+
+for (const userNamespace of [false, true]) {
+  test(
+    `a slave of the host’s that is shared inside ${userNamespace ? 'a user namespace' : 'the container'}: events come in, and spread there`,
+    onShared((s) => {
+      if (userNamespace) {
+        withUserNamespace(s.bed.config);
+        execFileSync('chown', ['-R', '100000:100000', s.bed.rootfs]);
+        s.host(`chmod -R 0777 '${s.volume}'`);
+      }
+      s.start(undefined, ['rshared']);
+      assert.equal(s.fields('/v').sort(), ['master', 'shared']);
+      assert.is(s.events(), 'in');
+      assert.is(s.events('/sub'), 'in');
+    }),
+  );
+}
+
+test(
+  'with a user namespace nothing reaches the host, whatever is asked for',
+  onShared((s) => {
+    withUserNamespace(s.bed.config);
+    execFileSync('chown', ['-R', '100000:100000', s.bed.rootfs]);
+    s.host(`chmod -R 0777 '${s.volume}'`);
+    s.start('rshared', ['rshared']);
+    assert.is(s.events(), 'in');
+    assert.is(s.events('/sub'), 'in');
+  }),
+);
+
+test(
+  'mounts of the container itself never reach the host, and leave it as it was',
+  onShared((s) => {
+    s.host(`mount --bind '${s.bed.rootfs}' '${s.bed.rootfs}' && mount --make-shared '${s.bed.rootfs}'`);
+    const before = s.host('cat /proc/self/mountinfo');
+    s.start('rshared', []);
+    assert.is(s.host('cat /proc/self/mountinfo'), before);
+    s.runt('delete', '--force', s.bed.id);
+    assert.is(s.host('cat /proc/self/mountinfo'), before);
+  }),
+);
+
+test(
+  'a readonlyPath on an unbindable mount is named',
+  onShared((s) => {
+    s.bed.config.mounts[0]!.options = ['unbindable'];
+    const r = s.bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /\/proc\/bus is on a mount with unbindable propagation/);
+  }),
+);
+
+test.run();
