@@ -6,6 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { Propagation } from '../../src/spec/linux-types.js';
 import { Bed, eventually, needing } from './bed.js';
 import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
@@ -57,7 +58,7 @@ class Shared {
   }
 
   /** Starts the container with the volume on /v. */
-  start(rootfsPropagation: string | undefined, options: string[]): void {
+  start(rootfsPropagation: Propagation | undefined, options: string[]): void {
     const { bed } = this;
     if (rootfsPropagation) bed.config.linux.rootfsPropagation = rootfsPropagation;
     bed.config.mounts.push({ destination: '/v', source: this.volume, options: ['rbind', ...options] });

@@ -1,0 +1,176 @@
+/** An ordinary user's containers: with his one id, and with a range that /etc/subuid and /etc/subgid give him. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from './bed.js';
+import type { Config } from './config.js';
+import { runtPath } from './place.js';
+
+const test = needing('rootless', 'root', 'newuidmap', 'setpriv');
+
+const me = 1000;
+const range = { containerID: 1, hostID: 100000, size: 65536 };
+
+/**
+ * The bed is the user's, with a config of `runt spec --rootless`. Commands run as him, where /etc has `subuid` and
+ * `subgid` of the test's own.
+ */
+function asUser(bed: Bed, subordinate = `${me}:100000:65536\n`): (...args: string[]) => Result {
+  for (const path of [bed.dir, bed.bundle]) chownSync(path, me, me);
+  const own = join(bed.dir, 'runt');
+  execFileSync('cp', [runtPath, own]);
+  const passwd = readFileSync('/etc/passwd', 'utf8');
+  const known = new RegExp(`^[^:]+:[^:]*:${me}:`, 'm').test(passwd);
+  const files = {
+    passwd: known ? passwd : `${passwd}somebody:x:${me}:${me}::/:/bin/sh\n`,
+    subuid: subordinate,
+    subgid: subordinate,
+  };
+  let binds = '';
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(bed.dir, `etc-${name}`), text);
+    binds += `touch /etc/${name} && mount --bind "${bed.dir}/etc-${name}" /etc/${name} && `;
+  }
+  const program = join(bed.dir, 'as-user');
+  const become = `setpriv --reuid ${me} --regid ${me} --clear-groups`;
+  writeFileSync(
+    program,
+    `#!/bin/sh\nexec unshare -m --propagation private sh -c '${binds} exec ${become} "$@"' sh '${own}' "$@"\n`,
+    { mode: 0o755 },
+  );
+  const call = (...args: string[]) =>
+    bed.runt(args, { program, env: { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir } });
+  rmSync(join(bed.bundle, 'config.json'), { force: true });
+  const spec = call('spec', '--rootless', '--bundle', bed.bundle);
+  assert.is(spec.code, 0, spec.stderr);
+  bed.config = JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')) as Config;
+  bed.config.process.terminal = false;
+  return call;
+}
+
+/** `run` of a shell script, which must work. */
+function out(bed: Bed, call: (...args: string[]) => Result, script: string): string {
+  bed.config.process.args = ['/bin/sh', '-c', script];
+  bed.write();
+  const r = call('run', '--bundle', bed.bundle, bed.id);
+  if (r.code !== 0) throw new Error(`exit ${r.code}: ${r.stderr}\n${r.stdout}`);
+  return r.stdout;
+}
+
+const withRange = (config: Config): void => {
+  config.linux.uidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+  config.linux.gidMappings = structuredClone(config.linux.uidMappings);
+};
+
+test(
+  'one id: setgroups is denied, the map is written without a helper',
+  onBed((bed) => {
+    const call = asUser(bed, '');
+    assert.equal(out(bed, call, 'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -G').split(/\s+/), [
+      ...['', '0', `${me}`, '1', '0', `${me}`, '1', 'deny', '0', ''],
+    ]);
+    bed.config.process.user.additionalGids = [5];
+    bed.write();
+    const r = call('run', '--bundle', bed.bundle, bed.id);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /setgroups|additionalGids/);
+    assert.match(r.stderr, /why /);
+  }),
+);
+
+test(
+  'a range: users and groups of the container, as they are and as the host sees them',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    const shared = join(bed.dir, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    bed.config.mounts.push({ destination: '/tmp', source: shared, options: ['bind'] });
+    assert.is(out(bed, call, 'touch /tmp/root; cat /proc/self/setgroups'), 'allow\n');
+    bed.config.process.user = { uid: 7, gid: 8, additionalGids: [9, 10] };
+    assert.is(
+      out(bed, call, 'touch /tmp/seven; id -u; id -G; stat -c %u:%g /tmp/root /tmp/seven'),
+      '7\n8 9 10\n0:0\n7:8\n',
+    );
+    const owner = (name: string) => [statSync(join(shared, name)).uid, statSync(join(shared, name)).gid];
+    assert.equal(owner('root'), [me, me]);
+    assert.equal(owner('seven'), [100006, 100007]);
+  }),
+);
+
+test(
+  'a range: create, start, exec as another user, delete',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.process.user = { uid: 5, gid: 5 };
+    bed.write();
+    for (const args of [
+      ['create', '--bundle', bed.bundle, bed.id],
+      ['start', bed.id],
+    ]) {
+      const r = call(...args);
+      assert.is(r.code, 0, r.stderr);
+    }
+    const { pid } = JSON.parse(call('state', bed.id).stdout) as { pid: number };
+    assert.is(statSync(`/proc/${pid}/stat`).uid, 100004);
+    const r = call('exec', '-u', '6:7', bed.id, '/bin/id');
+    assert.match(r.stdout, /^uid=6 gid=7/);
+    assert.is(call('delete', '--force', bed.id).code, 0);
+  }),
+);
+
+for (const [what, subordinate, size] of [
+  ['no range', '', 65536],
+  ['a smaller range', `${me}:100000:1000\n`, 65536],
+  ['a range of another user', '1001:100000:65536\n', 65536],
+] as const) {
+  test(
+    `${what}: refused by newuidmap, and what to do is said`,
+    onBed((bed) => {
+      const call = asUser(bed, subordinate);
+      withRange(bed.config);
+      bed.config.linux.uidMappings![1]!.size = size;
+      bed.config.process.args = ['/true'];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /new[ug]idmap/);
+      assert.match(r.stderr, /\/etc\/sub[ug]id/);
+    }),
+  );
+}
+
+test(
+  'a bind below the user’s own closed directory, a writable overlay on /, and no id-mapped binds',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    const closed = join(bed.dir, 'closed');
+    mkdirSync(join(closed, 'data'), { recursive: true });
+    writeFileSync(join(closed, 'data', 'f'), 'inner\n');
+    for (const name of ['upper', 'work']) mkdirSync(join(bed.bundle, name));
+    execFileSync('chown', ['-R', `${me}:${me}`, closed, bed.rootfs, bed.bundle]);
+    chmodSync(closed, 0o700);
+    bed.config.root.readonly = false;
+    const options = ['lowerdir=rootfs', 'upperdir=upper', 'workdir=work', 'userxattr'];
+    bed.config.mounts.unshift({ destination: '/', type: 'overlay', source: 'overlay', options });
+    bed.config.mounts.push({ destination: '/data', source: join(closed, 'data'), options: ['bind', 'ro'] });
+    assert.is(
+      out(bed, call, 'cat /data/f; echo x >/made; rm /true; ls /true 2>/dev/null || echo gone'),
+      'inner\ngone\n',
+    );
+    assert.ok(readdirSync(bed.rootfs).includes('true'));
+    assert.is(statSync(join(bed.bundle, 'upper', 'made')).uid, me);
+    bed.config.mounts.at(-1)!.options = ['bind', 'idmap'];
+    bed.write();
+    const r = call('run', '--bundle', bed.bundle, bed.id);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /id-mapped bind mount without root/);
+  }),
+);
+
+test.run();
