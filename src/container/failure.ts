@@ -67,6 +67,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   join: 'ERR_NAMESPACE',
   namespaceOpen: 'ERR_NAMESPACE',
   setns: 'ERR_NAMESPACE',
+  idMapVerify: 'ERR_ID_MAP',
   netDevice: 'ERR_NET_DEVICE',
   timeOpen: 'ERR_NAMESPACE',
   timeEnter: 'ERR_NAMESPACE',

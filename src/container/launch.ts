@@ -304,6 +304,8 @@ export class Launch {
         return import('./namespace.js').then(({ openNamespace }) => {
           this.slots[Number(op.slot)] = openNamespace(op, input);
         });
+      case 'idMapVerify':
+        return import('./namespace.js').then(({ verifyIdMap }) => verifyIdMap(op, this.pid, input));
       case 'netDevice':
         return import('./net-device.js').then(({ NetDevices }) => {
           this.netDevices ??= new NetDevices();

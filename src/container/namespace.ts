@@ -4,8 +4,9 @@ import { sysctlNamespace } from '../spec/rules/sysctl.js';
 import type { NamespaceType, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { native } from '../sys/host.js';
-import { namespaceFlags } from '../sys/linux.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, namespaceFlags } from '../sys/linux.js';
+import { checkOp } from './op-failed.js';
 
 const SEE = 'runtime-spec config-linux.md#namespaces';
 
@@ -56,6 +57,34 @@ export function openNamespace(
     }
   }
   return fd;
+}
+
+/**
+ * Compares the id map of a process that has joined a user namespace with what the config says of it.
+ * @throws RuntError ERR_ID_MAP when they differ
+ */
+export function verifyIdMap(
+  op: Extract<Op, { op: 'idMapVerify' }>,
+  pid: number,
+  input: { readonly command: string; readonly record: { readonly id: string } },
+): void {
+  const path = `/proc/${pid}/${op.kind}_map`;
+  const buffer = new Uint8Array(32 << 10);
+  const n = checkOp(op, native.readFile(AT_FDCWD, path, buffer), 'read', path);
+  const found = host
+    .decode(buffer, n)
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/ +/).join(' '));
+  if ([...found].sort().join() === [...op.lines].sort().join()) return;
+  throw new RuntError({
+    code: 'ERR_ID_MAP',
+    message: `${input.command} ${input.record.id}: the user namespace that is joined maps ${op.kind}s as ${found.join(', ') || 'none'}, not as ${op.lines.join(', ')}`,
+    op: op.op,
+    pointer: op.at,
+    hint: 'leave the mappings out, or give those that the namespace has (first id inside, first id outside, number of ids)',
+    see: SEE,
+  });
 }
 
 /** Name of a type's file in /proc/PID/ns. */

@@ -2,6 +2,7 @@
 import type { Spec } from '../spec/types.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
+import { mapLines } from './id-ranges.js';
 import { idMapOps, newNamespaces, timeOps } from './namespaces.js';
 import type { Op } from './ops.js';
 
@@ -26,6 +27,19 @@ export function joins(spec: Spec, slot: number): Join[] {
 export const openJoins = (all: readonly Join[]): Op[] =>
   all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
 
+/** Mappings beside the path of a user namespace (as some engines give them) must be those that it has. */
+function verifyOps(spec: Spec): Op[] {
+  const ops: Op[] = [];
+  for (const [kind, key] of [
+    ['uid', 'uidMappings'],
+    ['gid', 'gidMappings'],
+  ] as const) {
+    const mappings = spec.linux?.[key];
+    if (mappings?.length) ops.push({ op: 'idMapVerify', at: `/linux/${key}`, kind, lines: mapLines(mappings) });
+  }
+  return ops.length > 0 ? [...ops, { op: 'await', at: '', what: 'id maps' }] : [];
+}
+
 /**
  * From a process in the namespaces of the runtime (all but those that the clone made: `made`) into those of the config.
  *
@@ -45,7 +59,7 @@ export function joinOps(spec: Spec, facts: HostFacts, all: readonly Join[], made
   const root: Op[] = [...middle, { op: 'becomeRoot', at: '/linux/uidMappings' }, undumpable];
   const ops: Op[] = [];
   if (user.length > 0) {
-    ops.push(undumpable, ...enter(1, others), ...enter(0, user), ...enter(0, others), ...root);
+    ops.push(undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root);
   } else if (fresh & CLONE_NEWUSER) {
     ops.push(...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER });
     ops.push(...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root);

@@ -131,6 +131,12 @@ export const ops = table({
     fields: { path: 'str', type: 'str', slot: 'int' },
     doc: 'open the file of a namespace and verify that it is one of this type, and no namespace of the runtime that this config would change; runt-init finds it at slot',
   },
+  idMapVerify: {
+    code: 106,
+    by: 'runtime',
+    fields: { kind: 'str', lines: 'list' },
+    doc: 'read uid_map or gid_map (kind) of runt-init, which has joined a user namespace: it must be that of the config',
+  },
   netDevice: {
     code: 105,
     by: 'runtime',

@@ -44,6 +44,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   namespaceOpen: 'namespaces',
   setns: 'namespaces',
   await: 'namespaces',
+  idMapVerify: 'namespaces',
   netDevice: 'namespaces',
   timeOpen: 'namespaces',
   timeEnter: 'namespaces',

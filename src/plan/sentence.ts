@@ -89,6 +89,8 @@ export function sentence(op: Op): string {
       return `join the namespace ${op.path}`;
     case 'netDevice':
       return `move the network device ${op.name} into the container${op.target === op.name ? '' : ` as ${op.target}`}`;
+    case 'idMapVerify':
+      return `compare ${op.kind}_map of the joined user namespace`;
     case 'timeOpen':
       return 'open the offsets of the time namespace';
     case 'timeEnter':

@@ -151,6 +151,11 @@ export function rows(op: Op): Row[] {
         word(op.name),
         list([op.target === op.name ? '' : `as ${word(op.target)}`, 'with its permanent global addresses', 'up']),
       );
+    case 'idMapVerify':
+      return op.lines.map((line, i): Row => {
+        const [inside, outside, size] = line.split(' ');
+        return [`verify ${op.kind}s`, `${inside} ← ${outside}`, `size ${size}`, `${op.at}/${i}`];
+      });
     case 'timeOpen':
       return row('open', 'timens_offsets', 'of the time namespace');
     case 'timeEnter':

@@ -1,11 +1,12 @@
 /** Namespaces that are joined by path: every kind, alone and as in a pod, with and without a user namespace. */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { NamespaceType } from '../../src/spec/types.js';
 import { Bed, eventually, needing, onBed } from './bed.js';
 import { type Config, withUserNamespace } from './config.js';
+import { runtPath } from './place.js';
 
 const test = needing('joined-namespaces', 'root');
 
@@ -150,6 +151,19 @@ test(
       assert.equal(seen(bed.started(), pod), expected(joined, fresh));
       bed.delete('--force');
     }
+  }),
+);
+
+test(
+  'user joined, with mappings beside its path: those that it has pass, others are refused',
+  withPod(true, (bed, pod) => {
+    withUserNamespace(bed.config);
+    setNamespaces(bed.config, pod, ['user'], ['pid', 'network', 'ipc', 'uts', 'mount']);
+    assert.is(bed.out('cat /proc/self/gid_map').trim().split(/ +/).join(' '), '0 100000 65536');
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /maps gids as 0 100000 65536, not as 0 100000 1000[\s\S]*\/linux\/gidMappings/);
   }),
 );
 
@@ -362,6 +376,66 @@ test(
     }
   }),
 );
+
+/** Whether ordinary users may make user namespaces here. */
+const rootlessAllowed =
+  spawnSync('setpriv', ['--reuid', '1000', '--regid', '1000', '--clear-groups', 'unshare', '-U', 'true']).status === 0;
+
+if (rootlessAllowed) {
+  test(
+    'rootless: the namespaces of a pod of one’s own, by its user namespace; without it the reason',
+    onBed(async (bed) => {
+      const user = { uid: 1000, gid: 1000 };
+      const holder = spawn('unshare', ['-U', '-r', '-n', '-i', '-u', 'sleep', '1000'], { stdio: 'ignore', ...user });
+      try {
+        const pod = holder.pid as number;
+        await eventually('its namespaces', () => readFileSync(`/proc/${pid(holder)}/comm`, 'utf8') === 'sleep\n');
+        for (const directory of [bed.dir, bed.bundle]) chownSync(directory, 1000, 1000);
+        const program = join(bed.dir, 'runt');
+        execFileSync('cp', [runtPath, program]);
+        const env = { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir };
+        const call = (...args: string[]) => bed.runt(args, { ...user, program, env });
+        assert.is(call('spec', '--rootless', '--bundle', bed.bundle).code, 0);
+        bed.config = JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')) as Config;
+        bed.config.process.terminal = false;
+        bed.config.process.args = ['/bin/sleep', '1000'];
+        delete bed.config.linux.uidMappings;
+        delete bed.config.linux.gidMappings;
+        bed.config.process.oomScoreAdj = 500;
+        const joined: Kind[] = ['user', 'network', 'ipc', 'uts'];
+        const fresh: Kind[] = [...(kinds.includes('time') ? (['time'] as const) : []), 'pid', 'mount'];
+        if (kinds.includes('time')) bed.config.linux.timeOffsets = { boottime: { secs: 1000 } };
+        setNamespaces(bed.config, pod, joined, fresh);
+        bed.write();
+        for (const args of [
+          ['create', '--bundle', bed.bundle, bed.id],
+          ['start', bed.id],
+        ]) {
+          const r = call(...args);
+          assert.is(r.code, 0, r.stderr);
+        }
+        const { pid: container } = JSON.parse(call('state', bed.id).stdout) as { pid: number };
+        assert.equal(seen(container, pod), expected(joined, fresh));
+        assert.is(readFileSync(`/proc/${container}/oom_score_adj`, 'utf8'), '500\n');
+        const r = call('exec', bed.id, '/bin/sh', '-c', 'id -u; hostname');
+        assert.is(r.stdout, `0\n${bed.config.hostname}\n`, r.stderr);
+        assert.is(call('delete', '--force', bed.id).code, 0);
+        setNamespaces(bed.config, pod, ['network'], ['user', 'ipc', 'uts', 'pid', 'mount']);
+        delete bed.config.linux.timeOffsets;
+        bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+        bed.config.linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+        bed.write();
+        const refused = call('run', '--bundle', bed.bundle, bed.id);
+        assert.is(refused.code, 1);
+        assert.match(refused.stderr, /join that user namespace too/);
+      } finally {
+        holder.kill('SIGKILL');
+      }
+    }),
+  );
+}
+
+const pid = (process: ChildProcess): number => process.pid as number;
 
 test(
   'explain names what is joined',

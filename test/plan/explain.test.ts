@@ -230,6 +230,31 @@ test('devices and users', () => {
   );
 });
 
+test('namespaces that are joined, and what goes into them', () => {
+  const lines = (op: Op) => words(op);
+  assert.is(
+    lines({ op: 'namespaceOpen', at: '', path: '/run/netns/x', type: 'network', slot: 3 }),
+    'open namespace | /run/netns/x | verified: network, slot 3',
+  );
+  assert.is(
+    lines({ op: 'setns', at: '', path: '/n', flag: 0x40000000, slot: 3, optional: 1 }),
+    'join namespace | /n | network, slot 3, or later, with the rights in the user namespace',
+  );
+  assert.is(
+    lines({ op: 'timeEnter', at: '', offsets: ['monotonic -5 7', 'boottime 9 0'] }),
+    'time namespace | enter, monotonic - 5 s + 7 ns, boottime + 9 s',
+  );
+  assert.is(
+    lines({ op: 'netDevice', at: '', name: 'a', target: 'b' }),
+    'network device | a | as b, with its permanent global addresses, up',
+  );
+  assert.is(lines({ op: 'await', at: '', what: 'id maps' }), 'await runtime | id maps');
+  assert.is(
+    lines({ op: 'idMapVerify', at: '/x', kind: 'uid', lines: ['0 1000 1'] }),
+    'verify uids | 0 ← 1000 | size 1',
+  );
+});
+
 test('a config cannot send control characters to the terminal', () => {
   const evil = '/a\x1b[2J\n\x9b\u202eb c';
   const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil }), { colour: false, id: 'i\x07d' });

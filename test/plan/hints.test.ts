@@ -6,6 +6,7 @@ import { mountFs as fsMount, mountBind } from '../../src/plan/mount-op.js';
 import type { Op } from '../../src/plan/ops.js';
 import type { Spec } from '../../src/spec/types.js';
 import { E } from '../../src/sys/errno.js';
+import { CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUSER } from '../../src/sys/linux.js';
 
 interface Around {
   syscall?: string;
@@ -77,6 +78,15 @@ const without = (...types: string[]): Partial<Spec> => ({
 });
 const small: Partial<Spec> = { linux: { resources: { memory: { limit: 65536 } } } };
 const rootlessUser: Around = { rootless: true, userNamespace: true };
+const setns = (flag: number): Op => ({
+  op: 'setns',
+  at: '/linux/namespaces/0',
+  path: '/n',
+  flag,
+  slot: 0,
+  optional: 0,
+});
+const netDevice: Op = { op: 'netDevice', at: '/linux/netDevices/eth1', name: 'eth1', target: 'eth0' };
 const inUserns: Around = { userNamespace: true };
 
 /** The cause, the failed operation, errno, what is around, and the words that must be said. */
@@ -170,6 +180,29 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     { syscall: 'open_tree' },
     /fs\.mount-max/,
   ],
+  [
+    'a pid namespace that is over',
+    { op: 'fork', at: '/linux/namespaces' },
+    E.ENOMEM,
+    {},
+    /first process of the pid namespace has ended/,
+  ],
+  ['a user namespace of somebody else', setns(CLONE_NEWUSER), E.EPERM, {}, /root, or the user who made it/],
+  ['a namespace of the host, rootless', setns(CLONE_NEWNET), E.EPERM, rootlessUser, /join that user namespace too/],
+  ['a namespace of another user namespace', setns(CLONE_NEWNET), E.EPERM, {}, /same user namespace, or none/],
+  ['a pid namespace above', setns(CLONE_NEWPID), E.EINVAL, {}, /above or beside/],
+  ['no time namespaces', { op: 'timeOpen', at: '/linux/timeOffsets' }, E.ENOENT, {}, /no time namespaces/],
+  [
+    'an offset that is too large',
+    { op: 'timeEnter', at: '/linux/timeOffsets', offsets: ['monotonic 9000000000 0'] },
+    E.ERANGE,
+    {},
+    /below zero, or beyond 146 years/,
+  ],
+  ['a device that is not there', netDevice, E.ENODEV, {}, /no network device eth1/],
+  ['a name that is taken', netDevice, E.EEXIST, {}, /device eth0 already/],
+  ['a device that may not leave', netDevice, E.EINVAL, {}, /does not let eth1 leave/],
+  ['devices without rights', netDevice, E.EPERM, {}, /CAP_NET_ADMIN/],
   [
     'a full disk',
     { op: 'mkdir', at: '', path: '/d', mode: 0o755 },
