@@ -191,6 +191,7 @@ int op_capabilities(const struct op *op);
 int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);
 int op_terminal(const struct op *op);
+int op_security_label(const struct op *op);
 int op_cpu_affinity(const struct op *op);
 int op_memory_policy(const struct op *op);
 int op_personality(const struct op *op);

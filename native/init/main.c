@@ -114,6 +114,8 @@ static int perform(const struct op *op) {
     return op_terminal(op);
   case OP_LISTEN_FDS:
     return op_listen_fds(op);
+  case OP_SECURITY_LABEL:
+    return op_security_label(op);
   case OP_CPU_AFFINITY:
     return op_cpu_affinity(op);
   case OP_MEMORY_POLICY:

@@ -18,6 +18,7 @@ export interface CompiledBundle {
   readonly options: CompileOptions;
   readonly plan: Plan;
   readonly cgroups: CgroupPaths;
+  readonly rdt?: readonly string[];
   /** Spans of what was done here. */
   readonly spans: readonly OwnSpan[];
 }

@@ -103,6 +103,7 @@ export async function bringUp(
     ...(spec.annotations && { annotations: spec.annotations }),
     ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
+    ...(compiled.rdt && { rdt: compiled.rdt }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };

@@ -101,6 +101,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
   if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
   await removeCgroups(record.cgroups);
+  if (record.rdt) (await import('./rdt.js')).removeRdt(record.rdt);
   // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
   if (record.supervisor) await supervisorEnded(record.supervisor);
   if (record.hooks?.poststop) {

@@ -1,8 +1,9 @@
 /** Reads what the compiler must know of the host. Touches nothing. */
 import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
 import type { HostFacts } from '../plan/facts.js';
+import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, CAP_LAST, F_OK, X_OK } from '../sys/linux.js';
+import { AT_FDCWD, CAP_LAST, F_OK, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
 /** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
@@ -26,6 +27,9 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     kcore: native.access('/proc/kcore', F_OK) === 0,
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
+    resctrl: () => resctrlMount(tryReadText('/proc/self/mountinfo') ?? ''),
+    apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    selinux: () => native.statfsType('/sys/fs/selinux') === SELINUX_MAGIC,
   };
 }
 
@@ -33,6 +37,14 @@ const helper = (name: string): string => {
   const directory = helperDirectories.find((d) => native.access(`${d}/${name}`, X_OK) === 0);
   return directory ? `${directory}/${name}` : '';
 };
+
+/** Mount point of the first resctrl file system of a mountinfo (proc_pid_mountinfo(5)); '' when there is none. */
+export function resctrlMount(mountinfo: string): string {
+  const at = mountinfo.indexOf(' - resctrl ');
+  if (at < 0) return '';
+  const path = mountinfo.slice(mountinfo.lastIndexOf('\n', at) + 1, at).split(' ')[4] ?? '';
+  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
 
 function lastCapability(): number {
   const text = small('/proc/sys/kernel/cap_last_cap').trim();

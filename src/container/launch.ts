@@ -68,6 +68,8 @@ export class Launch {
   private supervisor: Supervisor | undefined;
   private netDevices: NetDevices | undefined;
   private readonly cgroups: string[] = [];
+  /** resctrl groups that were made, those below first. */
+  private readonly rdt: string[] = [];
   private readonly slots: number[] = [];
   readonly spans: Span[] = [];
 
@@ -141,6 +143,7 @@ export class Launch {
         const { killAll } = await import('./kill.js');
         killAll(this.cgroups, SIGKILL);
       }
+      if (this.rdt.length > 0) (await import('./rdt.js')).removeRdt(this.rdt);
       await removeCgroups(this.cgroups);
       if (this.hooksBegun) await this.keepForPoststop();
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
@@ -280,6 +283,10 @@ export class Launch {
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
         });
+      case 'rdtGroup':
+      case 'rdtMonitor':
+      case 'rdtAssign':
+        return import('./rdt.js').then(({ applyRdt }) => applyRdt(op, this.pid, this.rdt));
       case 'scheduler':
       case 'ioPriority':
         return import('./scheduling.js').then(({ applyScheduling }) => applyScheduling(op, this.pid));

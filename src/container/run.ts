@@ -47,9 +47,10 @@ export async function run(o: RunOptions): Promise<number> {
     terminal?.close();
   }
   if (!o.keep) {
-    const { cgroups } = launch.input.record;
+    const { cgroups, rdt } = launch.input.record;
     if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
     await removeCgroups(cgroups);
+    if (rdt) (await import('./rdt.js')).removeRdt(rdt);
     await launch.keepForPoststop();
     removeStateDir(o.root, o.id);
     await launch.poststop();

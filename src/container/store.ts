@@ -40,6 +40,8 @@ export interface ContainerRecord {
   creator?: RecordedProcess;
   /** Absolute directories of the cgroups that were made for it. */
   readonly cgroups: readonly string[];
+  /** Directories of its resctrl groups, in the order in which they are removed. */
+  readonly rdt?: readonly string[];
   /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
   readonly noNewKeyring?: true;
   /** Whether the init process has a pid namespace of its own: its end ends all processes. */
@@ -145,8 +147,8 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
     Number.isInteger(r.pid) &&
     r.pid >= 0 &&
     strings.every((s) => typeof s === 'string') &&
-    Array.isArray(r.cgroups) &&
-    r.cgroups.every((c) => typeof c === 'string' && c.startsWith('/'));
+    isPaths(r.cgroups) &&
+    (r.rdt === undefined || isPaths(r.rdt));
   if (!ok) throw corrupt(id, path, 'a field has the wrong type');
   return value as ContainerRecord;
 }
@@ -161,6 +163,9 @@ function otherVersion(id: string, path: string, version: unknown): RuntError {
     hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
   });
 }
+
+const isPaths = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((c) => typeof c === 'string' && c.startsWith('/'));
 
 const corrupt = (id: string, path: string, why: string): RuntError =>
   new RuntError({

@@ -22,8 +22,10 @@ import {
 import { notifyOps } from './notify.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
+import { rdtOps } from './rdt.js';
 import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
 import { filterOps } from './seccomp.js';
+import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { treeOps } from './trees.js';
 import { refuseUnsupported } from './unsupported.js';
@@ -32,6 +34,8 @@ export interface Compiled {
   readonly plan: Plan;
   /** The container's cgroups. */
   readonly cgroups: CgroupPaths;
+  /** Its resctrl groups, which delete removes. */
+  readonly rdt?: readonly string[];
 }
 
 /**
@@ -74,7 +78,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
   // With a user namespace all is done from inside when something is joined: what is new belongs to that user namespace.
   const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
-  const keyring: Op[] = options.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` }];
+  const keyring: Op[] = options.noNewKeyring ? [] : keyringOps(spec.process, options.id);
+  const rdt = rdtOps(spec, facts, options.id);
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
 
@@ -90,7 +95,9 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...consoleOps(spec.process, options, consoleSlot),
     ...(notify?.before ?? []),
     ...openJoins(joined),
+    ...(rdt?.groups ?? []),
     { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: inCgroups.birth },
+    ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,
     { op: 'keepFds', at: '', count: options.preserveFds },
@@ -138,5 +145,5 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   ];
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
   if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));
-  return { plan: { version: 1, ops }, cgroups };
+  return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.left }) };
 }

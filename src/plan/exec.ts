@@ -5,8 +5,10 @@ import { CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
+import { rdtOps } from './rdt.js';
 import { affinityOps } from './scheduling.js';
 import { filterOps } from './seccomp.js';
+import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -74,6 +76,8 @@ export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
         ...(!r.process.capabilities && own?.capabilities && { capabilities: own.capabilities }),
         ...(!r.process.rlimits?.length && own?.rlimits && { rlimits: own.rlimits }),
         ...(r.process.oomScoreAdj === undefined && own?.oomScoreAdj !== undefined && { oomScoreAdj: own.oomScoreAdj }),
+        ...(!r.process.apparmorProfile && own?.apparmorProfile && { apparmorProfile: own.apparmorProfile }),
+        ...(!r.process.selinuxLabel && own?.selinuxLabel && { selinuxLabel: own.selinuxLabel }),
         ...(!r.process.scheduler && own?.scheduler && { scheduler: own.scheduler }),
         ...(!r.process.ioPriority && own?.ioPriority && { ioPriority: own.ioPriority }),
         ...(!r.process.execCPUAffinity && own?.execCPUAffinity && { execCPUAffinity: own.execCPUAffinity }),
@@ -186,6 +190,7 @@ export function compileExec(
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0, cgroup: '' },
+      ...(rdtOps(spec, facts, options.id)?.assign ?? []),
       ...oom,
       { op: 'keepFds', at: '', count: options.preserveFds },
       { op: 'procfs', at: '' },
@@ -197,7 +202,7 @@ export function compileExec(
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
-      ...(target.noNewKeyring ? [] : [{ op: 'keyring', at: '', name: `_ses.${options.id}` } as const]),
+      ...(target.noNewKeyring ? [] : keyringOps(e.process, options.id)),
       ...(userNamespace
         ? ([
             { op: 'becomeRoot', at: '/linux/uidMappings' },

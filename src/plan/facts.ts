@@ -16,6 +16,11 @@ export interface HostFacts {
   /** Absolute paths of newuidmap and newgidmap, '' where missing; looked up only when rootless. */
   readonly newuidmap: string;
   readonly newgidmap: string;
+  /** Where the resctrl file system is mounted, '' where it is not; asked only with intelRdt. */
+  readonly resctrl: () => string;
+  /** Whether the security modules are on; asked only with a profile or label. */
+  readonly apparmor: () => boolean;
+  readonly selinux: () => boolean;
 }
 
 /** What the caller of the runtime chose. */

@@ -7,9 +7,11 @@ import { mountHint } from './hints-mount.js';
 import { namespaceJoinHint } from './hints-namespace.js';
 import { netDeviceHint } from './hints-net-device.js';
 import { processHint } from './hints-process.js';
+import { rdtHint } from './hints-rdt.js';
 import { rootHint } from './hints-root.js';
 import { schedulingHint } from './hints-scheduling.js';
 import { seccompHint } from './hints-seccomp.js';
+import { securityHint } from './hints-security.js';
 import { terminalHint } from './hints-terminal.js';
 
 export type { Failure, Hint } from './hint.js';
@@ -27,6 +29,8 @@ export function hintFor(failure: Failure): Hint {
     mountHint(failure) ??
     processHint(failure) ??
     schedulingHint(failure) ??
+    securityHint(failure) ??
+    rdtHint(failure) ??
     anywhere(failure) ??
     {}
   );

@@ -217,6 +217,30 @@ export const ops = table({
   },
 
   // ── done by runt-init ──
+  rdtGroup: {
+    code: 138,
+    by: 'runtime',
+    fields: { path: 'str', make: 'str', schemata: 'list' },
+    doc: 'the resctrl group at path: make is "new", "there" (it must be there) or "either"; the lines go into the schemata of one that is made, and must be in those of one that is there',
+  },
+  rdtMonitor: {
+    code: 139,
+    by: 'runtime',
+    fields: { path: 'str' },
+    doc: 'make a resctrl monitoring group',
+  },
+  rdtAssign: {
+    code: 140,
+    by: 'runtime',
+    fields: { paths: 'list' },
+    doc: 'move runt-init into these resctrl groups, one after the other',
+  },
+  securityLabel: {
+    code: 141,
+    by: 'init',
+    fields: { file: 'str', label: 'str' },
+    doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; empty takes it back',
+  },
   cpuAffinity: {
     code: 135,
     by: 'init',

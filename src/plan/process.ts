@@ -8,6 +8,7 @@ import { notifyEntry } from './notify.js';
 import type { Op } from './ops.js';
 import { ownSchedulingOps, schedulingOps } from './scheduling.js';
 import { seccompOps } from './seccomp.js';
+import { labelOps } from './security-label.js';
 
 /** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
 const noPath = '';
@@ -64,7 +65,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const ops: Op[] = [];
   // As the process that will be executed, and before a filter can stop it.
   if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
-  ops.push(...ownSchedulingOps(spec));
+  ops.push(...ownSchedulingOps(spec), ...labelOps(process, facts));
   if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
   const capsAt = sets ? '/process/capabilities' : '/process';
   ops.push({

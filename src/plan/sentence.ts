@@ -32,6 +32,15 @@ export function sentence(op: Op): string {
       return `set the scheduling policy ${schedulerPolicies()[Number(op.policy)]}`;
     case 'ioPriority':
       return `set the I/O priority ${ioPriorityClasses()[Number(op.class)]} ${op.priority}`;
+    case 'rdtGroup':
+      return `${op.make === 'there' ? 'use' : 'set up'} the resctrl group ${op.path}`;
+    case 'rdtMonitor':
+      return `make the resctrl monitoring group ${op.path}`;
+    case 'rdtAssign':
+      return `enter the resctrl group ${op.paths.join(' and ')}`;
+    case 'securityLabel':
+      // Engines look for the path in these quotes.
+      return `write ${JSON.stringify(op.label)} to \`/proc/self/attr/${op.file}\``;
     case 'cpuAffinity':
       return `set the CPU affinity ${op.cpus.join(',')}`;
     case 'memoryPolicy':

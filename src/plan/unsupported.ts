@@ -13,12 +13,7 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
   });
 }
 
-const fields: readonly (readonly [pointer: string, what: string])[] = [
-  ['/process/apparmorProfile', 'AppArmor'],
-  ['/process/selinuxLabel', 'SELinux labels'],
-  ['/linux/intelRdt', 'Intel RDT'],
-  ['/linux/mountLabel', 'SELinux labels'],
-];
+const fields: readonly (readonly [pointer: string, what: string])[] = [['/linux/mountLabel', 'SELinux labels']];
 
 /**
  * Refuses a spec that asks for more than is applied. An empty list, an empty string and `false` ask for nothing.

@@ -77,6 +77,21 @@ export function rows(op: Op): Row[] {
     }
     case 'ioPriority':
       return row('I/O priority', ioPriorityClasses()[Number(op.class)] ?? `class ${op.class}`, String(op.priority));
+    case 'rdtGroup': {
+      const make = { new: 'new', there: 'must be there', either: 'new, or with this schema' }[op.make] ?? op.make;
+      return row('resctrl group', word(op.path), list([make, ...op.schemata.map(word)]));
+    }
+    case 'rdtMonitor':
+      return row('resctrl monitoring', word(op.path), 'new');
+    case 'rdtAssign':
+      return op.paths.flatMap((path) => row('enter resctrl group', word(path)));
+    case 'securityLabel':
+      return row(
+        { exec: 'SELinux label', keycreate: 'SELinux label of keys', 'apparmor/exec': 'AppArmor profile' }[op.file] ??
+          op.file,
+        op.label === '' ? 'back' : word(op.label),
+        op.file === 'keycreate' ? '' : 'from the execve on',
+      );
     case 'cpuAffinity':
       return row('CPU affinity', op.cpus.join(','));
     case 'memoryPolicy': {

@@ -120,6 +120,7 @@ export const TMPFS_MAGIC = 0x01021994n;
 export const PROC_SUPER_MAGIC = 0x9fa0n;
 export const SYSFS_MAGIC = 0x62656572n;
 export const NSFS_MAGIC = 0x6e736673n;
+export const SELINUX_MAGIC = 0xf97cff8cn;
 
 // waitid(2) si_code
 export const CLD_EXITED = 1;

@@ -41,6 +41,8 @@ const configs: Record<string, Config> = {
     c.process.execCPUAffinity = { initial: '0', final: '0-3,7' };
     c.linux.memoryPolicy = { mode: 'MPOL_BIND', nodes: '0-1', flags: ['MPOL_F_STATIC_NODES'] };
     c.linux.personality = { domain: 'LINUX32' };
+    c.process.apparmorProfile = 'docker-default';
+    c.process.selinuxLabel = 'u:r:t:s0';
   }),
   mounts: config((c) => {
     c.mounts.push(

@@ -148,8 +148,8 @@ test(
       bed.config = config;
     };
     refused(() => {
-      bed.config.process.apparmorProfile = 'x';
-    }, /apparmorProfile/);
+      bed.config.linux.mountLabel = 'x';
+    }, /\/linux\/mountLabel/);
   }),
 );
 

@@ -20,6 +20,7 @@ export type Need =
   | 'setpriv'
   | 'systemctl'
   | 'programs'
+  | 'apparmor'
   | 'ip'
   | 'veth'
   | 'time-namespaces';
@@ -59,6 +60,8 @@ function hasVeth(): boolean {
 
 function missing(need: Need): string | undefined {
   switch (need) {
+    case 'apparmor':
+      return existsSync('/proc/self/attr/apparmor/exec') ? undefined : 'apparmor: the kernel has it not on';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
     case 'cgroups':

@@ -118,6 +118,22 @@ const cases: Record<string, Case> = {
       s.linux!.personality = { domain: 'LINUX32' };
     }),
   },
+  'security-labels': {
+    spec: base((s) => {
+      s.process!.apparmorProfile = 'docker-default';
+      s.process!.selinuxLabel = 'system_u:system_r:container_t:s0:c1,c2';
+    }),
+  },
+  'rdt-own-class': {
+    spec: base((s) => {
+      s.linux!.intelRdt = {
+        l3CacheSchema: 'L3:0=7f0;1=1f\nMB:0=10',
+        memBwSchema: 'MB:0=20;1=70',
+        schemata: ['L2:0=ff'],
+        enableMonitoring: true,
+      };
+    }),
+  },
   'no-pivot': { spec: base(), options: { noPivot: true } },
   'run-as-a-service': {
     spec: base((s) => s.process!.env!.push('NOTIFY_SOCKET=/old', 'LISTEN_FDS=old')),
@@ -394,31 +410,10 @@ test('compiling leaves the spec as it was', () => {
 
 const refused: [what: string, pointer: string, change: (spec: Spec) => void][] = [
   [
-    'AppArmor',
-    '/process/apparmorProfile',
-    (s) => {
-      s.process!.apparmorProfile = 'docker-default';
-    },
-  ],
-  [
-    'SELinux',
-    '/process/selinuxLabel',
-    (s) => {
-      s.process!.selinuxLabel = 'system_u:system_r:container_t:s0';
-    },
-  ],
-  [
     'mount labels',
     '/linux/mountLabel',
     (s) => {
       s.linux!.mountLabel = 'x';
-    },
-  ],
-  [
-    'Intel RDT',
-    '/linux/intelRdt',
-    (s) => {
-      s.linux!.intelRdt = { closID: 'x' };
     },
   ],
   [
@@ -447,5 +442,65 @@ test('an ordinary user cannot map the ids of a bind mount', () => {
     (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === '/mounts/0',
   );
 });
+
+test('resctrl: which class is made, which must be there, and what delete removes', () => {
+  const rdt = (intelRdt: NonNullable<NonNullable<Spec['linux']>['intelRdt']>) =>
+    compile(
+      base((s) => {
+        s.linux!.intelRdt = intelRdt;
+      }),
+      hostFacts(),
+      compileOptions(),
+    );
+  const group = (c: ReturnType<typeof rdt>) => {
+    const op = c.plan.ops.find((o) => o.op === 'rdtGroup');
+    return [op?.path, op?.make, c.rdt];
+  };
+  assert.equal(group(rdt({})), ['/sys/fs/resctrl/c1', 'new', ['/sys/fs/resctrl/c1']]);
+  assert.equal(group(rdt({ closID: 'gold' })), ['/sys/fs/resctrl/gold', 'there', []]);
+  assert.equal(group(rdt({ closID: 'gold', schemata: ['L3:0=f'] })), ['/sys/fs/resctrl/gold', 'either', []]);
+  const monitored = rdt({ closID: '/', enableMonitoring: true });
+  assert.equal(group(monitored), ['/sys/fs/resctrl', 'there', ['/sys/fs/resctrl/mon_groups/c1']]);
+  assert.throws(
+    () => rdt({ closID: 'info' }),
+    (e: RuntError) => e.pointer === '/linux/intelRdt/closID',
+  );
+});
+
+const without: [what: string, pointer: string, facts: Partial<HostFacts>, change: (spec: Spec) => void][] = [
+  [
+    'resctrl',
+    '/linux/intelRdt',
+    { resctrl: () => '' },
+    (s) => {
+      s.linux!.intelRdt = { closID: 'x' };
+    },
+  ],
+  [
+    'AppArmor',
+    '/process/apparmorProfile',
+    { apparmor: () => false },
+    (s) => {
+      s.process!.apparmorProfile = 'x';
+    },
+  ],
+  [
+    'SELinux',
+    '/process/selinuxLabel',
+    { selinux: () => false },
+    (s) => {
+      s.process!.selinuxLabel = 'x';
+    },
+  ],
+];
+for (const [what, pointer, facts, change] of without) {
+  test(`refused by name on a host without ${what}`, () => {
+    assert.throws(
+      () => compile(base(change), hostFacts(facts), compileOptions()),
+      (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer && (e.hint ?? '').length > 20,
+    );
+    compile(base(change), hostFacts(), compileOptions());
+  });
+}
 
 test.run();

@@ -41,6 +41,9 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     kcore: true,
     newuidmap: '',
     newgidmap: '',
+    resctrl: () => '/sys/fs/resctrl',
+    apparmor: () => true,
+    selinux: () => true,
     ...over,
   };
 }

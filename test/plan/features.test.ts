@@ -94,6 +94,7 @@ test('what is a switch is on when the compiler applies it', () => {
       linux.selinux?.enabled,
       (s) => {
         s.process.selinuxLabel = 'x';
+        s.linux.mountLabel = 'x';
       },
     ],
     [

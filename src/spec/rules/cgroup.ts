@@ -66,7 +66,12 @@ function rdtRules(rdt: IntelRdt, findings: Findings): void {
   const see = 'config-linux.md#intelrdt';
   const { closID, memBwSchema } = rdt;
   // The class is a directory below /sys/fs/resctrl.
-  if (closID !== undefined && (closID === '' || closID === '.' || closID === '..' || closID.includes('/'))) {
+  // `/` is the root class.
+  if (
+    closID !== undefined &&
+    closID !== '/' &&
+    (closID === '' || closID === '.' || closID === '..' || closID.includes('/'))
+  ) {
     findings.refuse('/linux/intelRdt/closID', closID, 'be the name of a directory', see);
   }
   if (memBwSchema && (!memBwSchema.startsWith('MB:') || memBwSchema.includes('\n'))) {

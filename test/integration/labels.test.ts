@@ -1,0 +1,55 @@
+/** process.apparmorProfile and selinuxLabel: written where the module is on, refused by name where it is off; of exec too. */
+import { existsSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { needing, onBed } from './bed.js';
+
+const test = needing('labels', 'root');
+const confined = needing('AppArmor profiles', 'root', 'apparmor');
+const off = { apparmor: !existsSync('/proc/self/attr/apparmor/exec'), selinux: !existsSync('/sys/fs/selinux/enforce') };
+
+/** Field, flag of exec, module. */
+const labels = [
+  ['apparmorProfile', '--apparmor', 'AppArmor', off.apparmor],
+  ['selinuxLabel', '--process-label', 'SELinux', off.selinux],
+] as const;
+
+for (const [field, flag, module, isOff] of labels) {
+  if (!isOff) continue;
+  test(
+    `${module} is off: ${field} and exec ${flag} are refused by name`,
+    onBed((bed) => {
+      bed.started();
+      const exec = bed.runt(['exec', flag, 'x', bed.id, 'true']);
+      assert.is(exec.code, 255);
+      assert.match(exec.stderr, new RegExp(`${module} is not enabled on this host[\\s\\S]*/process/${field}`));
+      assert.is(bed.runt(['exec', flag, '', bed.id, 'true']).code, 0, 'an empty one asks for nothing');
+      bed.delete('--force');
+      bed.config.process[field] = 'x';
+      const r = bed.create();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, new RegExp(`${module} is not enabled on this host[\\s\\S]*/process/${field}`));
+    }),
+  );
+}
+
+confined(
+  'a profile that is loaded confines, one that is not is named as engines look for it',
+  onBed((bed) => {
+    bed.config.process.apparmorProfile = 'unconfined';
+    assert.is(bed.out('cat /proc/self/attr/apparmor/current'), 'unconfined\n');
+    bed.config.process.apparmorProfile = 'runt-is-not-loaded';
+    const r = bed.run();
+    assert.is(r.code, 1);
+    const said =
+      /write "exec runt-is-not-loaded" to `\/proc\/self\/attr\/apparmor\/exec`: ENOENT[\s\S]*apparmor_parser/;
+    assert.match(r.stderr, said);
+    delete bed.config.process.apparmorProfile;
+    bed.started();
+    assert.match(bed.runt(['exec', '--apparmor', 'runt-is-not-loaded', bed.id, 'true']).stderr, said);
+    assert.is(bed.runt(['exec', '--apparmor', 'unconfined', bed.id, 'true']).code, 0);
+    bed.delete('--force');
+  }),
+);
+
+test.run();
+confined.run();

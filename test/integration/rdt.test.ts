@@ -1,0 +1,126 @@
+/** Resctrl groups, on a tree of plain files: no machine of the tests has the hardware. What the kernel does, the test does. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { resctrlMount } from '../../src/container/facts.js';
+import { OpFailed } from '../../src/container/op-failed.js';
+import { applyRdt, difference, type RdtOp, removeRdt } from '../../src/container/rdt.js';
+import { useNodeHost } from '../../src/sys/node.js';
+import { needing, onBed } from './bed.js';
+
+useNodeHost([]);
+const test = needing('rdt', 'root');
+
+/** A root with one class, `gold`. */
+function tree(): string {
+  const root = mkdtempSync(join(tmpdir(), 'runt-resctrl-'));
+  for (const dir of ['info', 'gold', 'gold/mon_groups']) mkdirSync(join(root, dir));
+  writeFileSync(join(root, 'info/last_cmd_status'), 'ok\n');
+  writeFileSync(join(root, 'gold/tasks'), '');
+  writeFileSync(join(root, 'gold/schemata'), '    L3:0=7f0;1=01f\n    MB:0=20;1=70\n');
+  return root;
+}
+
+const group = (path: string, make: string, schemata: string[] = []): RdtOp => ({
+  op: 'rdtGroup',
+  at: '/linux/intelRdt',
+  path,
+  make,
+  schemata,
+});
+
+const failing = (op: RdtOp): OpFailed['failed'] => {
+  try {
+    applyRdt(op, 7, []);
+  } catch (error) {
+    if (error instanceof OpFailed) return error.failed;
+    throw error;
+  }
+  throw new Error('it did not fail');
+};
+
+/** Each on a tree of its own. */
+const onTree = (body: (root: string) => void) => () => {
+  const root = tree();
+  try {
+    body(root);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+};
+
+test(
+  'a new class: made, its schemata written at once, the process put into it and into its monitoring group',
+  onTree((root) => {
+    const made: string[] = [];
+    const [own, monitor] = [join(root, 'c1'), join(root, 'c1/mon_groups/c1')];
+    applyRdt(group(own, 'new', ['L3:0=7f', 'MB:0=20']), 7, made);
+    assert.is(readFileSync(join(own, 'schemata'), 'utf8'), 'L3:0=7f\nMB:0=20\n');
+    mkdirSync(join(own, 'mon_groups'));
+    applyRdt({ op: 'rdtMonitor', at: '', path: monitor }, 7, made);
+    applyRdt({ op: 'rdtAssign', at: '', paths: [own, monitor] }, 4711, made);
+    for (const dir of [own, monitor]) assert.is(readFileSync(join(dir, 'tasks'), 'utf8'), '4711\n');
+    assert.equal(made, [monitor, own], 'in the order in which they can be removed');
+    // The kernel's files go with their directory.
+    for (const file of ['tasks', 'schemata', 'mon_groups/c1/tasks']) unlinkSync(join(own, file));
+    assert.throws(() => removeRdt([own]), /remove the resctrl group .*ENOTEMPTY/);
+    removeRdt([monitor, join(own, 'mon_groups'), own]);
+    removeRdt([own]);
+    assert.not(existsSync(own));
+    assert.ok(existsSync(join(root, 'gold')));
+  }),
+);
+
+test(
+  'a class that is there: taken with the same schema, whatever its zeros and letters, refused with another',
+  onTree((root) => {
+    const gold = join(root, 'gold');
+    const made: string[] = [];
+    applyRdt(group(gold, 'there'), 7, made);
+    applyRdt(group(gold, 'either', ['L3:0=07F0;1=1f', 'MB: 0=20']), 7, made);
+    assert.equal(made, [], 'it is not ours to remove');
+    assert.match(readFileSync(join(gold, 'schemata'), 'utf8'), /^ {4}L3:0=7f0;1=01f/, 'and not written');
+    const other = failing(group(gold, 'either', ['L3:0=7f0;1=3f']));
+    assert.is(other.detail, 'L3:1 is 1f, not 3f');
+    assert.is(failing(group(gold, 'new')).errno, 17);
+    assert.is(failing(group(join(root, 'none'), 'there')).errno, 2);
+  }),
+);
+
+test(
+  "the kernel's own words are in the error",
+  onTree((root) => {
+    writeFileSync(join(root, 'info/last_cmd_status'), 'Mask f00000 out of range\n');
+    mkdirSync(join(root, 'c1'));
+    mkdirSync(join(root, 'c1/tasks'));
+    assert.is(failing({ op: 'rdtAssign', at: '', paths: [join(root, 'c1')] }).detail, 'Mask f00000 out of range');
+  }),
+);
+
+test('schemata are compared domain by domain', () => {
+  const there = 'L3:0=f;1=f\nMB:0=100\n';
+  assert.is(difference(['L3:1=f'], there), '');
+  assert.is(difference(['L3:2=f'], there), 'L3:2 is not there, not f');
+  assert.is(difference(['MB:0=10'], there), 'MB:0 is 100, not 10');
+});
+
+test('the mount is found in mountinfo', () => {
+  const other = '36 35 98:0 / /mnt rw shared:1 - ext4 /dev/root rw\n';
+  assert.is(resctrlMount(other), '');
+  const line = '52 23 0:43 / /sys/fs/my\\040resctrl rw,relatime shared:9 - resctrl resctrl rw,mba_MBps\n';
+  assert.is(resctrlMount(other + line + other), '/sys/fs/my resctrl');
+});
+
+test(
+  'without the file system it is refused by name, before anything is made',
+  onBed((bed) => {
+    if (resctrlMount(readFileSync('/proc/self/mountinfo', 'utf8')) !== '') return;
+    bed.config.linux.intelRdt = { l3CacheSchema: 'L3:0=f' };
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /no resctrl file system[\s\S]*\/linux\/intelRdt[\s\S]*CONFIG_X86_CPU_RESCTRL/);
+  }),
+);
+
+test.run();
