@@ -70,7 +70,23 @@ export async function exec(o: ExecOptions): Promise<number> {
 }
 
 /** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
-export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal: Terminal | undefined }> {
+export async function begin(o: ExecOptions): Promise<Begun> {
+  const given: string[] = [];
+  try {
+    return await beginWith(o, given);
+  } catch (error) {
+    const { placeOfExec } = await import('./exec-place.js');
+    throw placeOfExec(error, o, given);
+  }
+}
+
+interface Begun {
+  readonly launch: Launch;
+  readonly terminal: Terminal | undefined;
+}
+
+/** @param given gets the fields of the file of --process */
+async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const record = load(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
@@ -80,6 +96,7 @@ export async function begin(o: ExecOptions): Promise<{ launch: Launch; terminal:
   // What it warns of was said by create.
   const { spec } = loadSpec(configPath(record));
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
+  given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
   const isTerminal = wanted.process.terminal === true;

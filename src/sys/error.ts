@@ -6,7 +6,7 @@ import { errnoName, errnoText } from './errno.js';
 
 /** One violation of the spec found in a config. */
 export interface Violation {
-  /** JSON pointer into config.json (RFC 6901). */
+  /** JSON pointer into the document, config.json when no other is named (RFC 6901). */
   pointer: string;
   /** The value found there, as JSON would print it. */
   value?: unknown;

@@ -323,7 +323,7 @@ test(
       'but not its environment',
     );
     write({ ...process, rlimits: [{ type: 'RLIMIT_CORE', soft: 18446744073709551615n.toString(), hard: 0 }] });
-    assert.match(refused(bed, '-p', file, bed.id), /process\/rlimits\/0\/soft/);
+    assert.match(refused(bed, '-p', file, bed.id), / {2}at {2}\/rlimits\/0\/soft/);
     write(
       JSON.stringify({ ...process, rlimits: [{ type: 'RLIMIT_CORE', soft: 1, hard: 'W' }] })
         .replace('"W"', '18446744073709551615')
@@ -333,7 +333,7 @@ test(
     write('{"user":{},');
     assert.match(refused(bed, '-p', file, bed.id), /process\.json:1:\d+ is not JSON/);
     write({ ...process, cwd: 'relative' });
-    assert.match(refused(bed, '-p', file, bed.id), /\/process\/cwd/);
+    assert.match(refused(bed, '-p', file, bed.id), / {2}at {2}\/cwd must/);
     assert.match(refused(bed, '-p', `${file}.missing`, bed.id), /ENOENT/);
     write(process);
     assert.match(refused(bed, '-p', file, bed.id, 'id'), /--process gives the command/);
@@ -524,6 +524,45 @@ compared(
       return texts;
     });
     for (const [i, text] of seen[0]!.entries()) assert.is(seen[1]![i], text, flags[i]!.join(' '));
+  }),
+);
+
+test(
+  'an error names the place of the value: the command line, the file of --process, or config.json',
+  onBed((bed) => {
+    bed.config.process.cwd = '/tmp';
+    bed.started();
+    const file = join(bed.dir, 'process.json');
+    const fails = (args: string[], process?: object): string => {
+      if (process) writeFileSync(file, JSON.stringify(process));
+      const r = bed.runt(
+        ['exec', ...(process ? ['--process', file] : []), ...args.slice(0, -1), bed.id, ...args.slice(-1)].filter(
+          Boolean,
+        ),
+      );
+      assert.is(r.code, 255);
+      return r.stderr;
+    };
+    assert.match(fails(['/none']), '\n  at  /process/args/0 in the command line  "/none"\n');
+    assert.match(fails(['--cwd', '/none', '/true']), '\n  at  /process/cwd in the command line  "/none"\n');
+    assert.match(
+      fails(['-u', '4294967290:5', '--cwd', '/proc/1/fd', '/true']),
+      /\n {2}at {2}\/process\/\w+ in the command line /,
+    );
+    const user = { uid: 0, gid: 0 };
+    const from = (process: object) => fails([''], { user, cwd: '/', args: ['/true'], ...process });
+    assert.match(from({ args: ['/none'] }), `\n  at  /args/0 in ${file}  "/none"\n`);
+    assert.match(from({ cwd: '/none' }), `\n  at  /cwd in ${file}  "/none"\n`);
+    assert.match(from({ cwd: 5 }), '\n  at  /cwd must be a string, found 5');
+    const log = join(bed.dir, 'log');
+    bed.runt(['--log', log, '--log-format', 'json', 'exec', bed.id, '/none']);
+    assert.match(JSON.parse(readFileSync(log, 'utf8')).msg, '(at /process/args/0 in the command line)');
+    // The container's own directory is gone: that is the config's.
+    bed.write();
+    bed.config.process.cwd = '/none';
+    bed.write();
+    assert.match(fails(['/true']), '\n  at  /process/cwd in config.json  "/none"\n');
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 
