@@ -32,7 +32,7 @@ test('every command prints what the page shows', async () => {
     HOME: '/root',
   };
   // The names of its containers are those of their cgroups: one tutorial at a time on this machine.
-  const lock = ['--close', join(tmpdir(), 'runt-tutorial.lock')];
+  const lock = ['--no-fork', join(tmpdir(), 'runt-tutorial.lock')];
   const root = new Shell('flock', [...lock, 'unshare', '--mount', '--propagation', 'private', 'bash'], env);
   let user: Shell | undefined;
   const setup = [

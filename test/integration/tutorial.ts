@@ -60,10 +60,6 @@ export class Shell {
     this.#bash.stdin!.write('exec 2>&1\n');
   }
 
-  get pid(): number {
-    return this.#bash.pid!;
-  }
-
   /** What a command printed, on standard error too, and its status. */
   async type(command: string, ms = 60_000): Promise<{ lines: string[]; status: number }> {
     this.#text = '';
@@ -93,9 +89,12 @@ export class Shell {
     }
   }
 
-  /** Ends it: its input is over. */
+  /** Ends it: its input is over. What still hangs then is killed. */
   async end(): Promise<void> {
     this.#bash.stdin!.end();
-    if (!this.#ended) await new Promise<void>((resolve) => this.#bash.once('exit', () => resolve()));
+    if (this.#ended) return;
+    const timer = setTimeout(() => this.#bash.kill('SIGKILL'), 5000);
+    await new Promise<void>((resolve) => this.#bash.once('exit', () => resolve()));
+    clearTimeout(timer);
   }
 }
