@@ -1,5 +1,6 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
 import type { Mount, Spec } from '../spec/types.js';
+import { MS_REC, MS_SHARED } from '../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { mountBind, mountFs } from './mount-op.js';
@@ -20,8 +21,11 @@ interface Placed {
 
 /** Operations of all mounts, in order. `trees` are the bind sources and id maps that the runtime opens. */
 export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+  const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [String(MS_SHARED | MS_REC)] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);
+    // A new mount is private and a bind has what the tree has: only this kind of rootfsPropagation changes them.
+    if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
     const target = clean(mount.destination);
     if (isRoot(target)) settings.propagation = [];
     const placed: Placed = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };

@@ -54,7 +54,9 @@ export const unbindableRoot = (spec: Spec): Op[] => newRootPropagation(spec, MS_
 function newRootPropagation(spec: Spec, unbindable: number): Op[] {
   const ops: Op[] = [];
   const add = (at: string, flags: number): void => {
-    if (flags && (flags & MS_UNBINDABLE) === unbindable) ops.push({ op: 'rootPropagation', at, flags });
+    if (!flags || (flags & MS_UNBINDABLE) !== unbindable) return;
+    // A mount that names its own propagation keeps it; the others have had the recursive one from the beginning.
+    ops.push({ op: 'rootPropagation', at, flags: unbindable || at.startsWith('/mounts') ? flags : flags & ~MS_REC });
   };
   spec.mounts?.forEach((mount, i) => {
     if (!isRoot(mount.destination)) return;

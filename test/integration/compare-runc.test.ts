@@ -142,6 +142,43 @@ test(
 );
 
 test(
+  'every kind of mount: options of all sorts, overlays, copies, propagation, what engines write for binds',
+  onBed((bed) => {
+    runcSpec(bed);
+    const { mounts, root, linux } = bed.config;
+    root.readonly = false;
+    linux.rootfsPropagation = 'rslave';
+    const source = join(bed.dir, 'source');
+    mkdirSync(join(source, 'below'), { recursive: true });
+    for (const name of ['layers/a', 'layers/b']) mkdirSync(join(bed.bundle, name), { recursive: true });
+    mkdirSync(join(bed.rootfs, 'var', 'copied', 'deep'), { recursive: true });
+    const bind = (name: string, ...options: string[]) => {
+      mkdirSync(join(bed.rootfs, 'mnt', name), { recursive: true });
+      mounts.push({ destination: `/mnt/${name}`, type: 'bind', source, options });
+    };
+    bind('podman', 'rprivate', 'rbind', 'ro', 'nosuid', 'nodev', 'noexec');
+    bind('containerd', 'rbind', 'rprivate', 'rw', 'size=64k', 'sync');
+    bind('docker', 'rbind', 'rslave');
+    bind('recursive', 'rbind', 'rro', 'rnosuid', 'rnoatime');
+    bind('times', 'bind', 'noatime', 'nodiratime', 'nosymfollow', 'shared');
+    bind('plain', 'bind', 'defaults', 'exec', 'suid', 'dev', 'unbindable');
+    const fs = (name: string, type: string, ...options: string[]) => {
+      mkdirSync(join(bed.rootfs, 'mnt', name), { recursive: true });
+      mounts.push({ destination: `/mnt/${name}`, type, source: name, options });
+    };
+    fs('flags', 'tmpfs', 'sync', 'dirsync', 'lazytime', 'mand', 'ro', 'strictatime', 'nodev', 'private');
+    fs('silent', 'tmpfs', 'silent', 'iversion', 'size=1m', 'nr_inodes=50', 'mode=0700', 'uid=3', 'gid=4');
+    // runc takes no relative ones.
+    const at = (name: string) => join(bed.bundle, name);
+    const lower = `lowerdir=${at('layers/a')}:${at('layers/b')}`;
+    fs('readonly', 'overlay', lower, 'ro');
+    mounts.push({ destination: '/var/copied', type: 'tmpfs', source: 'copied', options: ['tmpcopyup', 'nosuid'] });
+    mounts.push({ destination: 'mnt/relative', type: 'tmpfs', source: 'relative', options: ['size=4k'] });
+    compare(bed, 'mounts');
+  }),
+);
+
+test(
   'a user namespace with mappings',
   onBed((bed) => {
     runcSpec(bed);
