@@ -45,7 +45,8 @@ test('differs from runc in what is listed, for the reasons that are listed', () 
       const listed = expected
         .filter((e) => e.at === at && (!e.versions || e.versions.some((v) => version.startsWith(v))))
         .map((e) => e[side] ?? []);
-      if (!listed.includes('*')) assert.equal([...only].sort(), listed.flat().sort(), `${at}: only ${side} has`);
+      if (!listed.includes('*'))
+        assert.equal([...only].sort(), [...new Set(listed.flat())].sort(), `${at}: only ${side} has`);
     }
   }
 });
