@@ -90,6 +90,7 @@ int op_wait(const struct op *op) {
   /* Nothing of the host stays open while it waits (CVE-2016-9962). */
   drop(&init.proc);
   drop(&init.root);
+  drop(&init.detached);
   drop(&init.mask_tree);
   for (uint32_t i = 0; i < init.slot_count; i++)
     drop(&init.slots[i]);

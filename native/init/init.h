@@ -25,8 +25,10 @@ struct init {
   int start_socket; /* -1: start is said on the sync socket */
   int *slots;       /* trees that the runtime opened; -1 once used */
   uint32_t slot_count;
-  int proc;           /* private procfs */
-  int root;           /* root mount of the container, O_PATH */
+  int proc;     /* private procfs */
+  int root;     /* root mount of the container, O_PATH */
+  int detached; /* what keeps a tree that is attached nowhere, the root; -1 with a mount namespace
+                 */
   int user_namespace; /* becomeRoot was done */
   unsigned keep;      /* descriptors from 3 on that the process gets */
   int mask_tree;      /* an empty read-only tmpfs that is mounted already; -1 before the first */
@@ -162,6 +164,8 @@ int op_host_propagation(const struct op *op);
 int op_rootfs(const struct op *op);
 int op_pivot_root(const struct op *op);
 int op_move_root(const struct op *op);
+int op_detached_root(const struct op *op);
+int op_change_root(const struct op *op);
 int op_root_propagation(const struct op *op);
 int op_readonly_root(const struct op *op);
 int op_mount_fs(const struct op *op);

@@ -10,7 +10,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-struct init init = {.report = -1, .start_socket = -1, .proc = -1, .root = -1, .mask_tree = -1};
+struct init init = {
+    .report = -1, .start_socket = -1, .proc = -1, .root = -1, .detached = -1, .mask_tree = -1};
 
 static int perform(const struct op *op) {
   switch ((enum op_code)op->shape->code) {
@@ -58,6 +59,10 @@ static int perform(const struct op *op) {
     return op_readonly_path(op);
   case OP_PIVOT_ROOT:
     return op_pivot_root(op);
+  case OP_DETACHED_ROOT:
+    return op_detached_root(op);
+  case OP_CHANGE_ROOT:
+    return op_change_root(op);
   case OP_MOVE_ROOT:
     return op_move_root(op);
   case OP_ROOT_PROPAGATION:

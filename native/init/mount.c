@@ -27,7 +27,7 @@ static int become_root(int fd) {
 
 /* Attaches a finished tree on target; on the root itself it is the root from then on. The kernel
  * says EINVAL for a directory on a file and a file on a directory. */
-static int attach(int tree, int target) {
+static int move(int tree, int target) {
   int over = is_root(target);
   if (!sys_move_mount(tree, target))
     return over ? become_root(tree) : 0;
@@ -38,6 +38,18 @@ static int attach(int tree, int target) {
     error = ENOTDIR;
   errno = error;
   return -1;
+}
+
+/* The same with a propagation. Below a root that is attached nowhere a mount can be changed no more
+ * once it is in its place. */
+static int attach(int tree, int target, const struct value *propagation, const char *path) {
+  if (init.detached >= 0 && set_propagation(tree, propagation))
+    return fail("mount_setattr", path);
+  if (move(tree, target))
+    return fail("move_mount", path);
+  if (init.detached < 0 && set_propagation(tree, propagation))
+    return fail("mount_setattr", path);
+  return 0;
 }
 
 /* proc, sysfs and cgroup must be mounted on directories of the root file system itself: behind a
@@ -193,11 +205,7 @@ int op_mount_fs(const struct op *op) {
   int64_t slot = (int64_t)v[MOUNT_FS_IDMAP].num;
   if (slot >= (int64_t)init.slot_count || (slot >= 0 && map_ids(tree, init.slots[slot])))
     return fail("mount_setattr", "idmap");
-  if (attach(tree, target))
-    return fail("move_mount", target_path);
-  if (set_propagation(tree, &v[MOUNT_FS_PROPAGATION]))
-    return fail("mount_setattr", target_path);
-  return 0;
+  return attach(tree, target, &v[MOUNT_FS_PROPAGATION], target_path);
 }
 
 static int set_bind_attributes(int tree, const struct value *v) {
@@ -272,6 +280,10 @@ int op_mount_bind(const struct op *op) {
     return fail("open_tree", source);
   if (v[MOUNT_BIND_COPY_SYMLINK].num && S_ISLNK(st.st_mode))
     return make_link(tree, target_path);
+  /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
+  struct mount_attributes slave = {.propagation = MS_SLAVE};
+  if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave))
+    return fail("mount_setattr", source);
   /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
   int late = set_bind_attributes(tree, v), existed;
   int target CLEANUP_CLOSE =
@@ -281,11 +293,9 @@ int op_mount_bind(const struct op *op) {
                              &existed);
   if (target < 0)
     return fail("openat2", target_path);
-  if (attach(tree, target))
-    return fail("move_mount", target_path);
-  if ((late && set_bind_attributes(tree, v)) || set_propagation(tree, &v[MOUNT_BIND_PROPAGATION]))
-    return fail("mount_setattr", target_path);
-  return 0;
+  if (attach(tree, target, &v[MOUNT_BIND_PROPAGATION], target_path))
+    return -1;
+  return late && set_bind_attributes(tree, v) ? fail("mount_setattr", target_path) : 0;
 }
 
 /* Safe: acts on the mount that the resolver found inside the root. */
@@ -294,8 +304,16 @@ int op_mount_attrs(const struct op *op) {
   int fd CLEANUP_CLOSE = resolve(path, 0, 0);
   if (fd < 0)
     return fail("openat2", path);
-  if (set_attributes(fd, op->v[MOUNT_ATTRS_SET_ATTRS].num, op->v[MOUNT_ATTRS_CLEAR_ATTRS].num,
-                     op->v[MOUNT_ATTRS_RECURSIVE].num != 0))
+  int recursive = op->v[MOUNT_ATTRS_RECURSIVE].num != 0, covering = init.detached >= 0;
+  /* Below a root that is attached nowhere a clone with these attributes covers the mount. */
+  int clone CLEANUP_CLOSE =
+      covering ? sys_open_tree(
+                     fd, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_EMPTY_PATH_ | AT_RECURSIVE_)
+               : -1;
+  if (covering && clone < 0)
+    return fail("open_tree", path);
+  if (set_attributes(covering ? clone : fd, op->v[MOUNT_ATTRS_SET_ATTRS].num,
+                     op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive))
     return fail("mount_setattr", path);
-  return 0;
+  return covering && sys_move_mount(clone, fd) ? fail("move_mount", path) : 0;
 }

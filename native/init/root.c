@@ -185,6 +185,48 @@ int op_move_root(const struct op *op) {
   return reopen_root();
 }
 
+/* The root file system as a tree that is attached nowhere, for a container that shares the host's
+ * mount namespace: what is mounted in it no one else sees, and it is gone with the last process.
+ * Safe: the path is the config's, opened once; the clone reaches no other mount, as it is private
+ * and what is below it a slave. */
+int op_detached_root(const struct op *op) {
+  const char *path = op->v[DETACHED_ROOT_PATH].str;
+  int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_RECURSIVE_);
+  if (tree < 0)
+    return fail("open_tree", path);
+  init.detached = tree;
+  struct stat st;
+  if (fstat(tree, &st) || !S_ISDIR(st.st_mode))
+    return fail_with(ENOTDIR, "open_tree", path);
+  /* Kernels that cannot mount in a detached tree (before 6.15) cannot clone one either. */
+  int probe CLEANUP_CLOSE =
+      sys_open_tree(tree, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_EMPTY_PATH_);
+  if (probe < 0)
+    return errno == EINVAL ? fail_with(ENOSYS, "open_tree", path) : fail("open_tree", path);
+  struct mount_attributes slave = {.propagation = MS_SLAVE}, private = {.propagation = MS_PRIVATE};
+  if (sys_mount_setattr(tree, AT_RECURSIVE_, &slave) || sys_mount_setattr(tree, 0, &private))
+    return fail("mount_setattr", path);
+  init.root = openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return init.root < 0 ? fail("openat", path) : 0;
+}
+
+/* Safe: chroot(2) alone can be left by who may chroot again with a directory outside open; here no
+ * descriptor of one stays (CVE-2016-9962), and `..` of the tree's root is that root. */
+int op_change_root(const struct op *op) {
+  int64_t slot = (int64_t)op->v[CHANGE_ROOT_SLOT].num;
+  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
+    return fail_with(EBADF, "chroot", NULL);
+  if (fchdir(slot >= 0 ? init.slots[slot] : init.root))
+    return fail("fchdir", "/");
+  if (chroot("."))
+    return fail("chroot", NULL);
+  if (slot >= 0) {
+    close(init.slots[slot]);
+    init.slots[slot] = -1;
+  }
+  return reopen_root();
+}
+
 int op_root_propagation(const struct op *op) {
   return mount(NULL, "/", NULL, (unsigned long)op->v[ROOT_PROPAGATION_FLAGS].num, NULL)
              ? fail("mount", "/")

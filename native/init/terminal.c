@@ -119,7 +119,8 @@ static int above_stdio(int *fd) {
 }
 
 static int clear_stdio(void) {
-  int *ours[] = {&init.report, &init.start_socket, &init.proc, &init.root, &init.mask_tree};
+  int *ours[] = {&init.report, &init.start_socket, &init.proc,
+                 &init.root,   &init.detached,     &init.mask_tree};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     if (above_stdio(ours[i]))
       return -1;

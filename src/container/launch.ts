@@ -268,6 +268,7 @@ export class Launch {
       case 'cgroupDirectory':
       case 'consoleConnect':
       case 'initProcess':
+      case 'processRoot':
         this.slots[Number(op.slot)] = openSlot(op, input.record);
         return undefined;
       case 'idMapNamespace':

@@ -10,7 +10,7 @@ import { connectTo } from './unix-socket.js';
 
 export type SlotOp = Extract<
   Op,
-  { op: 'openTree' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' }
+  { op: 'openTree' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
 >;
 
 /** Opens what one operation puts into a slot. @throws OpFailed */
@@ -26,6 +26,16 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number {
       return checkOp(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
     case 'consoleConnect':
       return checkOp(op, connectTo(op.path), 'connect', op.path);
+    case 'processRoot': {
+      const path = `/proc/${record.pid}/root`;
+      const root = checkOp(op, native.openAt(AT_FDCWD, path, O_PATH, 0), 'open', path);
+      // It is that of the container when its process is still there afterwards.
+      const process = openProcess(record);
+      if (process < 0) native.close(root);
+      checkOp(op, process < 0 ? -E.ESRCH : process, 'pidfd_open');
+      native.close(process);
+      return root;
+    }
     case 'initProcess': {
       const fd = openProcess(record);
       return checkOp(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');

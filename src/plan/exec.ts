@@ -1,7 +1,7 @@
 /** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
 import type { Process, Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
+import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
@@ -178,6 +178,8 @@ export function compileExec(
   const entries = target.entries.map((path) => ({ path, slot: slot++ }));
   const filterSlot = spec.linux?.seccomp ? slot++ : -1;
   const consoleSlot = e.process.terminal ? slot++ : -1;
+  // The root of a container in the runtime's own mount namespace is not that of the namespace.
+  const rootSlot = target.namespaces & CLONE_NEWNS ? -1 : slot++;
   const oom = oomScoreOps(spec);
   // In the container's user namespace init cannot raise a limit by itself (compile does the same).
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
@@ -186,6 +188,7 @@ export function compileExec(
     version: 1,
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
+      ...(rootSlot < 0 ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
       ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
@@ -201,6 +204,7 @@ export function compileExec(
       ...affinityOps(e.process, 'final'),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
+      ...(rootSlot < 0 ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
       // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
       ...(target.noNewKeyring ? [] : keyringOps(e.process, options.id)),
       ...(userNamespace

@@ -9,6 +9,12 @@ export function rootHint(f: Failure): Hint | undefined {
   switch (op.op) {
     case 'rootfs':
       return rootfsHint(f, op.path);
+    case 'detachedRoot':
+      if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
+      return because(
+        'without a mount namespace the container lives in mounts that are attached nowhere, so that the host keeps none of them, and Linux 6.15 is the first to mount in such: give it a mount namespace',
+        'runtime-spec config-linux.md#namespaces',
+      );
     case 'mask':
       if (f.errno !== E.ENODEV) return targetHint(f, op.path);
       return because(

@@ -1,6 +1,7 @@
 /** `hooks`: those that runt-init runs, and where it waits for those of the runtime (config.md#posix-platform-hooks). */
 import type { Hook, Hooks, Spec } from '../spec/types.js';
 import type { CompileOptions } from './facts.js';
+import { hasMountNamespace } from './namespaces.js';
 import type { Op } from './ops.js';
 import { rootfsPath } from './root.js';
 
@@ -14,8 +15,10 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
   const first = (['prestart', 'createRuntime', 'createContainer'] as const).find((name) => hooks[name]?.length);
   // With startContainer hooks alone only the pid is waited for.
   if (!first) return hooks.startContainer?.length ? [{ op: 'awaitHooks', at: '/hooks/startContainer' }] : [];
+  // Without a mount namespace its path is the host's, who must not see what is mounted.
+  const show = hasMountNamespace(spec);
   return [
-    { op: 'showRoot', at: `/hooks/${first}`, path: rootfsPath(spec, options.bundle) },
+    ...(show ? [{ op: 'showRoot', at: `/hooks/${first}`, path: rootfsPath(spec, options.bundle) } as const] : []),
     ...hostHookOps(spec, 'prestart'),
     ...hostHookOps(spec, 'createRuntime'),
     { op: 'awaitHooks', at: `/hooks/${first}` },

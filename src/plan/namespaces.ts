@@ -32,6 +32,11 @@ export function netDeviceOps(spec: Spec): Op[] {
   return ops.length > 0 ? [...ops, { op: 'await', at: '', what: 'network devices' }] : [];
 }
 
+/** Whether the container has a mount namespace, new or joined. */
+export function hasMountNamespace(spec: Spec): boolean {
+  return spec.linux?.namespaces?.some(({ type }) => type === 'mount') ?? false;
+}
+
 /** After the unshare of a new time namespace: its offsets, and the way into it. */
 export function timeOps(spec: Spec): Op[] {
   const offsets = Object.entries(spec.linux?.timeOffsets ?? {}).map(

@@ -156,6 +156,12 @@ export const ops = table({
     doc: "exec: open a pidfd of the container's first process, verified by its start time; runt-init finds it at slot",
   },
 
+  processRoot: {
+    code: 152,
+    by: 'runtime',
+    fields: { slot: 'int' },
+    doc: "exec: open the root directory of the container's first process, which setns(2) does not lead to when its mount namespace is the runtime's; runt-init finds it at slot",
+  },
   seccompProgram: {
     code: 70,
     by: 'runtime',
@@ -374,6 +380,18 @@ export const ops = table({
     by: 'init',
     fields: { path: 'str' },
     doc: 'bind path on itself, read-only, keeping its other flags; missing is fine',
+  },
+  detachedRoot: {
+    code: 150,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: 'without a mount namespace: clone the rootfs into a tree that is attached nowhere, and take it as the root that paths are resolved in (mounting in it: Linux 6.15)',
+  },
+  changeRoot: {
+    code: 151,
+    by: 'init',
+    fields: { slot: 'int' },
+    doc: 'chroot(2) into the root, or into the directory at slot when ≥ 0 (exec)',
   },
   pivotRoot: { code: 47, by: 'init', fields: {}, doc: 'pivot_root(2) into the root and detach the old one' },
   moveRoot: {

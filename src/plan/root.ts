@@ -4,6 +4,7 @@ import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/l
 import type { CompileOptions } from './facts.js';
 import { mountSettings } from './mount-settings.js';
 import { isRoot } from './mounts.js';
+import { hasMountNamespace } from './namespaces.js';
 import type { Op } from './ops.js';
 
 const propagationFlag: Readonly<Record<string, number>> = {
@@ -28,22 +29,26 @@ export function rootfsPath(spec: Spec, bundle: string): string {
 
 /**
  * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
- * rootfsPropagation says: shared and slave need the host's tree to be that), then the root becomes a mount.
+ * rootfsPropagation says: shared and slave need the host's tree to be that), then the root becomes a mount. Without a
+ * mount namespace nothing may be mounted where the host would see it: the root is a tree that is attached nowhere.
  */
 export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op[] {
+  const path = rootfsPath(spec, options.bundle);
+  if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
   const wanted = rootPropagation(spec.linux?.rootfsPropagation);
   // An unbindable tree could not be cloned; for our copy of the host's, private does the same.
   const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
   return [
     { op: 'hostPropagation', at, flags: inherited | MS_REC },
-    { op: 'rootfs', at: '/root/path', path: rootfsPath(spec, options.bundle), slot },
+    { op: 'rootfs', at: '/root/path', path, slot },
   ];
 }
 
 /** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
 export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
   const at = '/root/path';
+  if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at, slot: -1 }];
   return [{ op: options.noPivot ? 'moveRoot' : 'pivotRoot', at }, ...newRootPropagation(spec, 0)];
 }
 

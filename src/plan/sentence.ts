@@ -90,6 +90,8 @@ export function sentence(op: Op): string {
       return `begin a process in the cgroup ${op.path}`;
     case 'initProcess':
       return `open the container's process ${op.pid}`;
+    case 'processRoot':
+      return "open the root of the container's process";
     case 'join':
       return 'join the namespaces of the container';
     case 'namespaceOpen':
@@ -146,6 +148,10 @@ export function sentence(op: Op): string {
       return `make ${op.path} read-only`;
     case 'pivotRoot':
       return 'pivot into the root file system';
+    case 'detachedRoot':
+      return `make a detached mount of the root file system ${op.path}`;
+    case 'changeRoot':
+      return 'change the root to the root file system';
     case 'moveRoot':
       return 'move the root file system to /';
     case 'rootPropagation':

@@ -1,6 +1,7 @@
 /** What this version does not apply is refused by name: nothing of a config is ignored. */
 import type { Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
+import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces.js';
 import { valueAt } from './pointer.js';
 
 /** The error for one value that is understood and not applied. */
@@ -26,11 +27,16 @@ export function refuseUnsupported(spec: Spec): void {
       continue;
     throw unsupported(pointer, value, what);
   }
-  if (!spec.linux?.namespaces?.some((n) => n.type === 'mount')) {
-    throw unsupported(
-      '/linux/namespaces',
-      spec.linux?.namespaces ?? [],
-      'a container without a mount namespace, whose mounts would be made on the host and stay there',
-    );
-  }
+  if (!hasMountNamespace(spec)) refuseWithoutMountNamespace(spec);
+}
+
+/** Without a mount namespace the root is attached nowhere: what would need its place in a mount tree is refused. */
+function refuseWithoutMountNamespace(spec: Spec): void {
+  const without = (pointer: string, what: string) =>
+    unsupported(pointer, valueAt(spec, pointer), `${what} without a mount namespace`);
+  if (hasUserNamespace(spec)) throw without(namespacePointer(spec, 'user'), 'a user namespace');
+  if (spec.linux?.rootfsPropagation) throw without('/linux/rootfsPropagation', 'rootfsPropagation');
+  if (spec.hooks?.createContainer?.length) throw without('/hooks/createContainer', 'createContainer hooks');
+  const root = spec.mounts?.findIndex(({ destination }) => /^[./]*$/.test(destination)) ?? -1;
+  if (root >= 0) throw without(`/mounts/${root}`, 'a mount on /');
 }

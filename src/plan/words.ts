@@ -146,6 +146,8 @@ export function rows(op: Op): Row[] {
       return row('fork', '', `into the cgroup ${word(op.path)}`);
     case 'initProcess':
       return row('open process', String(op.pid), `verified by its start time ${op.startTime}`);
+    case 'processRoot':
+      return row('open root', 'of the process', slot(op.slot));
     case 'join':
       return wrap('join namespaces', '', namespaces(Number(op.flags)), op.at);
     case 'namespaceOpen':
@@ -287,6 +289,10 @@ export function rows(op: Op): Row[] {
       return row('read-only', word(op.path));
     case 'pivotRoot':
       return row('pivot_root', '/', 'old root detached');
+    case 'detachedRoot':
+      return row('root', word(op.path), 'attached nowhere');
+    case 'changeRoot':
+      return row('chroot', '/', slot(op.slot));
     case 'moveRoot':
       return row('move root', '/', 'MS_MOVE and chroot');
     case 'rootPropagation':

@@ -75,6 +75,8 @@ const put = (kind: string, name: string, bytes: Uint8Array | string) => {
 // What no compiled config has yet stands here with a value of its own, so that every operation is in a seed.
 const alone: Op[] = [
   { op: 'moveRoot', at: '' },
+  { op: 'detachedRoot', at: '', path: '/rootfs' },
+  { op: 'changeRoot', at: '', slot: -1 },
   { op: 'rootPropagation', at: '', flags: 1 << 19 },
   { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: 1 },
   { op: 'mask', at: '', path: '/' },

@@ -450,15 +450,4 @@ test(
   }),
 );
 
-test(
-  'a container without a mount namespace is refused with the reason',
-  onBed((bed) => {
-    setNamespaces(bed.config, 0, [], ['pid', 'network', 'ipc', 'uts']);
-    bed.config.linux.maskedPaths = bed.config.linux.readonlyPaths = [];
-    const r = bed.run();
-    assert.is(r.code, 1);
-    assert.match(r.stderr, /mount namespace[\s\S]*on the host/);
-  }),
-);
-
 test.run();

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
 import { programs, runtPath } from './place.js';
@@ -18,6 +19,7 @@ export type Need =
   | 'cgroup-v1'
   | 'cgroup-v2'
   | 'setpriv'
+  | 'linux-6.15'
   | 'systemctl'
   | 'programs'
   | 'apparmor'
@@ -72,6 +74,10 @@ function missing(need: Need): string | undefined {
       return hasCgroupV2()
         ? undefined
         : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm is)';
+    case 'linux-6.15': {
+      const [major = 0, minor = 0] = release().split('.').map(Number);
+      return major * 1000 + minor >= 6015 ? undefined : `linux-6.15: this is Linux ${release()}`;
+    }
     case 'programs':
       return existsSync(programs)
         ? undefined

@@ -319,6 +319,14 @@ const cases: Record<string, Case> = {
       s.linux!.sysctl = { 'net.ipv4.conf.eth0/1.forwarding': '1', 'kernel/shmmax': '65536' };
     }),
   },
+  'no-mount-namespace': {
+    spec: base((s) => {
+      s.linux!.namespaces = [{ type: 'pid' }];
+      delete s.hostname;
+      s.hooks = { prestart: [{ path: '/h/prestart' }] };
+      s.mounts!.push({ destination: '/data', type: 'bind', source: '/srv', options: ['bind', 'ro'] });
+    }),
+  },
   'no-process': {
     spec: base((s) => {
       delete s.process;
@@ -417,10 +425,34 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
     },
   ],
   [
-    'no mount namespace',
-    '/linux/namespaces',
+    'a user namespace without a mount namespace',
+    '/linux/namespaces/1',
     (s) => {
-      s.linux!.namespaces = [{ type: 'pid' }];
+      s.linux!.namespaces = [{ type: 'pid' }, { type: 'user' }];
+    },
+  ],
+  [
+    'rootfsPropagation without a mount namespace',
+    '/linux/rootfsPropagation',
+    (s) => {
+      s.linux!.namespaces = [];
+      s.linux!.rootfsPropagation = 'private';
+    },
+  ],
+  [
+    'createContainer hooks without a mount namespace',
+    '/hooks/createContainer',
+    (s) => {
+      s.linux!.namespaces = [];
+      s.hooks = { createContainer: [{ path: '/x' }] };
+    },
+  ],
+  [
+    'a mount on / without a mount namespace',
+    '/mounts/0',
+    (s) => {
+      s.linux!.namespaces = [];
+      s.mounts = [{ destination: '/./', type: 'tmpfs', source: 'tmpfs' }];
     },
   ],
 ];
