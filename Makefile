@@ -45,10 +45,16 @@ fmt: deps
 	@$(node) node_modules/@biomejs/biome/bin/biome check --write .
 	@clang-format -i $$(git ls-files -co --exclude-standard 'native/*.c' 'native/*.h' 'hack/*.c' 'hack/*.h')
 
-# The command, one static file, and the npm package with librunt.so and its one dependency.
+# The command, one static file, its man pages and completions, and the npm package with librunt.so and its one dependency.
 library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt
+share := $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
+	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	install -m 0644 dist/share/man1/*.1 $(share)/man/man1
+	install -m 0644 dist/share/completion/runt $(share)/bash-completion/completions
+	install -m 0644 dist/share/completion/_runt $(share)/zsh/site-functions
+	install -m 0644 dist/share/completion/runt.fish $(share)/fish/vendor_completions.d
 	rm -rf $(library)
 	install -d $(library)/dist $(library)/node_modules/@koromix
 	cp -r dist/cli.js dist/index.js dist/librunt.so dist/chunks dist/types $(library)/dist
@@ -56,7 +62,7 @@ install: build
 	cp -r node_modules/koffi $(library)/node_modules
 	cp -r node_modules/@koromix/koffi-linux-* $(library)/node_modules/@koromix
 
-# The npm package and the binary's archive.
+# The npm package, the binary's archive and the Debian package.
 dist: build
 	@$(locked) $(node) hack/dist.mjs
 

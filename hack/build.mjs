@@ -327,6 +327,10 @@ async function all() {
   );
   await node();
   types();
+  // Man pages and completions, from the same tables as --help.
+  const words = ['src/cli/syntax.ts', 'src/cli/help.ts', 'src/cli/manual.ts', 'src/cli/completion.ts', 'hack/man.mjs'];
+  if (isStale('dist/share/man1/runt.1', ['package.json', ...words]))
+    run(process.execPath, 'hack/man.mjs', 'dist/share');
   if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
     console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
   }

@@ -1,18 +1,112 @@
-// What a release holds: dist/runt-VERSION.tgz (npm) and dist/runt-VERSION-linux-ARCH.tar.gz (the static binary).
+// What a release holds, in dist/: runt-VERSION.tgz (npm), runt-VERSION-linux-ARCH.tar.gz and runt_VERSION_ARCH.deb (the static
+// binary, its man pages and completions). `dist.mjs --deb DIR` makes the Debian package alone, in DIR.
+//
+// ARCH is that of the build: the binary is compiled here, and there is no cross build.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch];
-const tarball = `dist/runt-${version}.tgz`;
-const archive = `dist/runt-${version}-linux-${arch}.tar.gz`;
-for (const f of [tarball, archive]) rmSync(f, { force: true });
-execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', 'dist'], { stdio: 'inherit' });
-// Fixed owner, order and time, so that the same build gives the same bytes.
-const reproducible = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0'];
-execFileSync('tar', [...reproducible, '-czf', archive, '-C', 'dist', 'runt', '-C', '..', 'LICENSE'], {
-  stdio: 'inherit',
-});
-console.log(`${tarball}\n${archive}`);
+const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit', env });
+
+/** The time of the commit: the same sources give the same bytes. */
+function sourceTime() {
+  try {
+    return execFileSync('git', ['log', '-1', '--format=%ct'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    return '0';
+  }
+}
+const env = { ...process.env, SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? sourceTime().trim() };
+
+const put = (path, data, mode = 0o644) => {
+  mkdirSync(join(path, '..'), { recursive: true, mode: 0o755 });
+  writeFileSync(path, data, { mode });
+};
+
+/** The files below PREFIX. */
+function stage(prefix, compress) {
+  put(`${prefix}/bin/runt`, readFileSync('dist/runt'), 0o755);
+  for (const page of readdirSync('dist/share/man1')) {
+    const text = readFileSync(`dist/share/man1/${page}`);
+    if (compress) put(`${prefix}/share/man/man1/${page}.gz`, gzipSync(text, { level: 9 }));
+    else put(`${prefix}/share/man/man1/${page}`, text);
+  }
+  for (const [from, to] of [
+    ['runt', 'bash-completion/completions/runt'],
+    ['_runt', compress ? 'zsh/vendor-completions/_runt' : 'zsh/site-functions/_runt'],
+    ['runt.fish', 'fish/vendor_completions.d/runt.fish'],
+  ]) {
+    put(`${prefix}/share/${to}`, readFileSync(`dist/share/completion/${from}`));
+  }
+}
+
+/** deb(5); it needs nothing at run time, and has no scripts. */
+function debian(out) {
+  const path = `${out}/runt_${version}_${arch}.deb`;
+  const dir = mkdtempSync(join(tmpdir(), 'runt-deb-'));
+  try {
+    const root = `${dir}/root`;
+    stage(`${root}/usr`, true);
+    put(`${root}/usr/share/doc/runt/copyright`, readFileSync('LICENSE'));
+    put(`${root}/usr/share/doc/runt/changelog.gz`, gzipSync(readFileSync('CHANGELOG.md'), { level: 9 }));
+    const size = execFileSync('du', ['-sk', '--apparent-size', root], { encoding: 'utf8' }).split('\t')[0];
+    const control = [
+      'Package: runt',
+      `Version: ${version}`,
+      `Architecture: ${arch}`,
+      'Maintainer: the runt authors <runt@localhost>',
+      `Installed-Size: ${size}`,
+      'Section: admin',
+      'Priority: optional',
+      'Recommends: procps, uidmap',
+      'Description: OCI container runtime',
+      ' runt creates, starts, watches and deletes Linux containers from bundles, as',
+      ' the runtime-spec of the Open Container Initiative describes them. Its command',
+      ' line is that of runc.',
+    ];
+    put(`${root}/DEBIAN/control`, `${control.join('\n')}\n`);
+    run('chmod', '-R', 'u=rwX,go=rX', root);
+    run('dpkg-deb', '--root-owner-group', '-Zgzip', '--build', root, path);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+  return path;
+}
+
+/** The static binary with what belongs to it, for any distribution. */
+function archive() {
+  const path = `dist/runt-${version}-linux-${arch}.tar.gz`;
+  const dir = mkdtempSync(join(tmpdir(), 'runt-tar-'));
+  try {
+    stage(dir, false);
+    cpSync('LICENSE', `${dir}/LICENSE`);
+    cpSync('docs/install.md', `${dir}/INSTALL.md`);
+    run('chmod', '-R', 'u=rwX,go=rX', dir);
+    // Fixed owner, order and time.
+    const fixed = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', `--mtime=@${env.SOURCE_DATE_EPOCH}`];
+    run('tar', ...fixed, '-czf', path, '-C', dir, 'bin', 'share', 'LICENSE', 'INSTALL.md');
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+  return path;
+}
+
+const only = process.argv[2] === '--deb' ? process.argv[3] : undefined;
+if (only) {
+  debian(only);
+} else {
+  for (const f of readdirSync('dist')) if (/^runt[-_].*\.(tgz|tar\.gz|deb)$/.test(f)) rmSync(`dist/${f}`);
+  run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', 'dist');
+  console.log(`dist/runt-${version}.tgz`);
+  console.log(archive());
+  console.log(debian('dist'));
+}

@@ -14,7 +14,7 @@ export async function command(call: Call<'exec'>): Promise<number> {
   try {
     return await perform(call);
   } catch (error) {
-    await reportFailure(error, call.global);
+    await reportFailure(error, call.global, { command: 'exec', id: call.args[0]! });
     return 255;
   }
 }

@@ -194,6 +194,16 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
     },
   },
   features: { summary: 'print what this runtime supports as JSON', flags: {} },
+  debug: {
+    summary: 'print all that is known of a container in one report',
+    text: 'Its state, processes, namespaces, cgroups with their limits, mounts, descriptors, and what went wrong last.',
+    flags: { format: 'output format (default: text)' },
+  },
+  completion: {
+    summary: 'print the completion script for bash, zsh or fish',
+    text: 'For bash: source <(runt completion bash). "make install" puts the scripts where the shells look for them.',
+    flags: {},
+  },
   help: { summary: 'print this help or that of a command', flags: {} },
 };
 
@@ -218,7 +228,7 @@ function overview(): string {
     ...columns(names.map((n) => [n, words[n].summary])),
     '',
     heading('Global flags'),
-    ...columns(flagRows(globals, globalWords)),
+    ...columns(flagRows('')),
     '',
     `Of runc's commands this version does not have: ${later.join(', ')}.`,
     '"runt help COMMAND" tells more of each.',
@@ -228,7 +238,7 @@ function overview(): string {
 
 /** The help of one command. */
 export function commandHelp(name: CommandName): string {
-  const { args, flags } = commands[name];
+  const { args } = commands[name];
   const { summary, text } = words[name];
   return [
     `runt ${name}: ${summary}`,
@@ -238,28 +248,44 @@ export function commandHelp(name: CommandName): string {
     `  runt ${name} [flags]${args && ` ${args}`}`,
     '',
     heading('Flags'),
-    ...columns(flagRows(flags, words[name].flags)),
+    ...columns(flagRows(name)),
     '',
   ].join('\n');
 }
 
-function flagRows(flags: Flags, texts: Readonly<Record<string, string>>): string[][] {
+/** One flag as help, manual and completion show it. */
+export interface FlagLine {
+  readonly name: string;
+  readonly short?: string;
+  /** `value`, `N`, the words that it takes (`text|json`), or '' for a boolean. */
+  readonly value: string;
+  readonly text: string;
+}
+
+/** The flags of a command, '' for the global ones, in the order of the table. */
+export function flagLines(command: CommandName | ''): FlagLine[] {
+  const flags: Flags = command === '' ? globals : commands[command].flags;
+  const texts: Readonly<Record<string, string>> = command === '' ? globalWords : words[command].flags;
   return Object.entries(flags).map(([key, kind]) => {
-    const [name, short] = key.split('|');
-    const value =
-      kind === 'bool'
-        ? ''
-        : kind === 'str' || kind === 'list' || kind === 'later'
-          ? ' value'
-          : kind === 'int'
-            ? ' N'
-            : ` ${kind}`;
-    const text = name === 'help' ? 'print this help' : texts[name!]!;
-    return [
-      `${short === undefined ? '    ' : `-${short}, `}--${name}${value}`,
-      kind === 'later' ? `${text} (not supported by this version)` : text,
-    ];
+    const [name = '', short] = key.split('|');
+    const plain = kind === 'str' || kind === 'list' || kind === 'later';
+    const value = kind === 'bool' ? '' : plain ? 'value' : kind === 'int' ? 'N' : kind;
+    const text = name === 'help' ? 'print this help' : texts[name]!;
+    const later = kind === 'later' ? ' (not supported by this version)' : '';
+    return { name, ...(short !== undefined && { short }), value, text: text + later };
   });
+}
+
+/** What a command is, in a few words, and more of it where there is more to say. */
+export function wordsOf(command: CommandName): { readonly summary: string; readonly text?: string } {
+  return words[command];
+}
+
+function flagRows(command: CommandName | ''): string[][] {
+  return flagLines(command).map(({ name, short, value, text }) => [
+    `${short === undefined ? '    ' : `-${short}, `}--${name}${value && ` ${value}`}`,
+    text,
+  ]);
 }
 
 function columns(rows: readonly (readonly string[])[]): string[] {

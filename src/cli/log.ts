@@ -59,9 +59,26 @@ async function openTarget(log: string): Promise<number> {
   });
 }
 
+/** The command that failed, and the container that it was for. */
+export interface About {
+  readonly command: string;
+  readonly id: string;
+}
+
+/** Keeps the failure with the container, for `runt debug`. */
+async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
+  try {
+    const [{ noteError }, { rootDirectory }] = [await import('../container/last-error.js'), await import('./root.js')];
+    noteError(rootDirectory(global), id, command, e);
+  } catch {
+    // The failure itself is what is to be told.
+  }
+}
+
 /** Reports a failure on standard error and in the log; the exit status. */
-export async function reportFailure(error: unknown, global: Globals): Promise<number> {
+export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
+  if (about) await keep(e, global, about);
   // The command line itself may be what is wrong, and then the log it named was not opened yet.
   if (global.log !== undefined && logFd < 0 && e.code !== 'ERR_LOG') {
     logFd = await openTarget(global.log).catch(() => -1);

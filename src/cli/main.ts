@@ -4,6 +4,7 @@
  */
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, unsupported, usageError } from './arguments.js';
+import type { About } from './log.js';
 import { print, printError } from './output.js';
 import { type Call, type CommandName, commands, globals, later, type Values } from './syntax.js';
 
@@ -28,17 +29,20 @@ const loaders: Loaders = {
   validate: () => import('./validate.js'),
   explain: () => import('./explain.js'),
   features: () => import('./features.js'),
+  debug: () => import('./debug.js'),
+  completion: () => import('./completion.js'),
   help: () => import('./help.js'),
 };
 
 /** Runs the command that the host's arguments ask for. The exit status; never throws. */
 export async function main(): Promise<number> {
   const global: Values<typeof globals> = {};
+  const asked: { about?: About } = {};
   try {
-    return await dispatch(global);
+    return await dispatch(global, asked);
   } catch (error) {
     try {
-      return await (await import('./log.js')).reportFailure(error, global);
+      return await (await import('./log.js')).reportFailure(error, global, asked.about);
     } catch (second) {
       printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
       return 1;
@@ -46,7 +50,7 @@ export async function main(): Promise<number> {
   }
 }
 
-async function dispatch(global: Values<typeof globals>): Promise<number> {
+async function dispatch(global: Values<typeof globals>, asked: { about?: About }): Promise<number> {
   const [name, ...words] = parseFlags('', globals, host.args, global, true);
   if (global.version) {
     print((await import('./version.js')).versionText());
@@ -64,6 +68,17 @@ async function dispatch(global: Values<typeof globals>): Promise<number> {
   const args = parseFlags(name, commands[command].flags, words, flags, form.includes('…'));
   if (flags.help) return (await import('./help.js')).command({ global, flags: {}, args: [name] });
   checkArguments(name, form, args);
+  // What fails before there is a container is not about it.
+  const [id] = args;
+  if (
+    id !== undefined &&
+    form.startsWith('<container-id>') &&
+    name !== 'create' &&
+    name !== 'run' &&
+    name !== 'debug'
+  ) {
+    asked.about = { command: name, id };
+  }
   const { command: run } = await loaders[command]();
   // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
   return run({ global, flags, args } as never);

@@ -145,6 +145,8 @@ export const commands = {
     },
   },
   features: { args: '', flags: help },
+  debug: { args: '<container-id>', flags: { 'format|f': 'text|json', ...help } },
+  completion: { args: '<shell>', flags: help },
   help: { args: '[command]', flags: help },
 } as const;
 

@@ -208,7 +208,8 @@ export function removeStateDir(root: string, id: string): void {
   native.unlinkAt(AT_FDCWD, `${path}/${startSocket}`, 0);
   native.unlinkAt(AT_FDCWD, `${path}/${stateFile}`, 0);
   let r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
-  if (r === -E.ENOTEMPTY) r = native.removeTree(AT_FDCWD, path);
+  // Twice: a command that failed at this moment may have left its error there.
+  for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(AT_FDCWD, path);
   if (r < 0 && r !== -E.ENOENT) {
     throw new RuntError({ code: 'ERR_STATE', message: `remove the state of ${id}`, path, errno: -r });
   }

@@ -23,6 +23,7 @@ export type Need =
   | 'systemctl'
   | 'programs'
   | 'apparmor'
+  | 'dpkg'
   | 'ip'
   | 'veth'
   | 'time-namespaces';
