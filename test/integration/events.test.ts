@@ -106,7 +106,7 @@ test(
   }),
 );
 
-const hog = 'sleep 0.3; dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null; sleep 1000';
+const hog = 'sleep 1; dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null; sleep 1000';
 
 function hungry(bed: Bed): void {
   bed.config.linux.resources.memory = { limit: 16 << 20, swap: 16 << 20 };
