@@ -54,6 +54,25 @@ int op_await_hooks(const struct op *op) {
   return 0;
 }
 
+/* Files that hooks write to; -1: we listen. */
+static int output[2] = {-1, -1};
+
+/* Safe: files that the runtime opened for appending. They are closed by the execve, and until then
+ * no process of the container can reach them through this one. */
+int op_hook_output(const struct op *op) {
+  const int fields[2] = {HOOK_OUTPUT_OUT, HOOK_OUTPUT_ERR};
+  for (int i = 0; i < 2; i++) {
+    int64_t slot = (int64_t)op->v[fields[i]].num;
+    if (slot < 0)
+      continue;
+    if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+      return fail_with(EBADF, "open", NULL);
+    output[i] = init.slots[slot];
+    init.slots[slot] = -1;
+  }
+  return 0;
+}
+
 static volatile int exec_error;
 
 /* Starts a hook as the leader of a session of its own, so that its descendants can be ended with
@@ -103,6 +122,14 @@ static int open_pipe(int ends[2], int ours) {
     ends[i] = high;
   }
   return fcntl(ends[ours], F_SETFL, O_NONBLOCK);
+}
+
+/* The pipe that we listen at, or a copy of the file that there is in its place. */
+static int open_output(int ends[2], int file) {
+  if (file < 0)
+    return open_pipe(ends, 0);
+  ends[1] = fcntl(file, F_DUPFD_CLOEXEC, 3);
+  return ends[1] < 0 ? -1 : 0;
 }
 
 static void drop(int *fd) {
@@ -238,7 +265,7 @@ int op_hook(const struct op *op) {
   sigprocmask(SIG_BLOCK, &child, &mask_before);
   sigaction(SIGCHLD, &action, &action_before);
   uint64_t begin = now_ms();
-  if (open_pipe(in, 1) || open_pipe(out, 0) || open_pipe(err, 0))
+  if (open_pipe(in, 1) || open_output(out, output[0]) || open_output(err, output[1]))
     error = errno;
   else {
     pid_t pid = spawn(op, args, env, (const int[]){in[0], out[1], err[1]});

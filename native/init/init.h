@@ -196,6 +196,8 @@ int op_cwd(const struct op *op);
 int op_find_executable(const struct op *op);
 int op_terminal(const struct op *op);
 int op_security_label(const struct op *op);
+int op_keep_groups(const struct op *op);
+int op_hook_output(const struct op *op);
 int op_cpu_affinity(const struct op *op);
 int op_memory_policy(const struct op *op);
 int op_personality(const struct op *op);

@@ -121,6 +121,10 @@ static int perform(const struct op *op) {
     return op_listen_fds(op);
   case OP_SECURITY_LABEL:
     return op_security_label(op);
+  case OP_KEEP_GROUPS:
+    return op_keep_groups(op);
+  case OP_HOOK_OUTPUT:
+    return op_hook_output(op);
   case OP_CPU_AFFINITY:
     return op_cpu_affinity(op);
   case OP_MEMORY_POLICY:

@@ -1,11 +1,13 @@
 /** Hooks that the runtime runs in its own namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
+import { hooksStderr, hooksStdout } from '../plan/annotations.js';
 import type { Hook } from '../spec/types.js';
 import { E } from '../sys/errno.js';
-import { RuntError } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { forget, now, readable } from '../sys/loop.js';
 import { type HookEnd, hookFailed } from './hook-failure.js';
 import { endOf } from './process.js';
+import { openHookFile } from './slots.js';
 import type { ContainerRecord, Status } from './store.js';
 
 /** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
@@ -56,7 +58,7 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
   const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
     hookFailed(what, name, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
   const input = stateFile(state);
-  const [out, err] = [new Output(), new Output()];
+  const [out, err] = [hooksStdout, hooksStderr].map((name) => new Output(name, state.annotations)) as [Output, Output];
   let pidfd = -1;
   try {
     const args = hook.args?.length ? hook.args : [hook.path];
@@ -105,7 +107,20 @@ class Output {
   private tail = new Uint8Array(0);
   private over = false;
 
-  constructor() {
+  /** A pipe, or the file that an annotation names: then nothing of it is heard here. */
+  constructor(name: string, annotations: HookState['annotations']) {
+    const path = annotations?.[name];
+    if (path !== undefined) {
+      this.ours = -1;
+      const facts = {
+        code: 'ERR_HOOK',
+        message: `open ${path} for the output of hooks`,
+        path,
+        pointer: `/annotations/${name}`,
+      };
+      this.theirs = check(path.startsWith('/') ? openHookFile(path) : -E.EINVAL, { ...facts, syscall: 'open' });
+      return;
+    }
     const ends = new Uint8Array(16);
     const r = native.pipe(ends);
     if (r < 0) throw new RuntError({ code: 'ERR_IO', message: 'make a pipe for a hook', errno: -r, syscall: 'pipe2' });
@@ -117,7 +132,7 @@ class Output {
   /** Reads until all that could write has closed it, or `stop` is called. */
   async listen(): Promise<void> {
     const chunk = new Uint8Array(tailSize);
-    for (;;) {
+    while (this.ours >= 0) {
       const n = native.read(this.ours, chunk);
       if (n > 0) {
         const all = new Uint8Array(this.tail.length + n);
@@ -132,7 +147,7 @@ class Output {
   /** The hook has ended: what is there is read, more is not awaited. */
   stop(): void {
     this.over = true;
-    forget(this.ours);
+    if (this.ours >= 0) forget(this.ours);
   }
 
   get text(): string {
@@ -140,7 +155,7 @@ class Output {
   }
 
   close(): void {
-    native.close(this.ours);
+    if (this.ours >= 0) native.close(this.ours);
     native.close(this.theirs);
   }
 }

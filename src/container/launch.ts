@@ -264,6 +264,7 @@ export class Launch {
         return undefined;
       }
       case 'openTree':
+      case 'hookFile':
       case 'cgroupOpen':
       case 'cgroupDirectory':
       case 'consoleConnect':
@@ -280,6 +281,10 @@ export class Launch {
         checkOp(op, native.idMapTree(tree, namespace, op.recursive ? AT_RECURSIVE : 0), 'mount_setattr', op.source);
         return undefined;
       }
+      case 'seccompData':
+        return import('./seccomp-data.js').then(({ openProgramData }) => {
+          this.slots[Number(op.slot)] = openProgramData(op);
+        });
       case 'seccompProgram':
         return import('./seccomp-cache.js').then(({ openProgram }) => {
           this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);

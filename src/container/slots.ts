@@ -2,7 +2,16 @@
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_PATH, O_WRONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  AT_SYMLINK_NOFOLLOW,
+  O_APPEND,
+  O_CREAT,
+  O_PATH,
+  O_WRONLY,
+  OPEN_TREE_CLONE,
+} from '../sys/linux.js';
 import { checkOp } from './op-failed.js';
 import { openProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
@@ -10,8 +19,12 @@ import { connectTo } from './unix-socket.js';
 
 export type SlotOp = Extract<
   Op,
-  { op: 'openTree' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
+  { op: 'openTree' | 'hookFile' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
 >;
+
+/** The file that what hooks write is appended to; the descriptor, or -errno. */
+export const openHookFile = (path: string): number =>
+  native.openAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0o600);
 
 /** Opens what one operation puts into a slot. @throws OpFailed */
 export function openSlot(op: SlotOp, record: ContainerRecord): number {
@@ -20,6 +33,8 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number {
       const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0) | (op.nofollow ? AT_SYMLINK_NOFOLLOW : 0);
       return checkOp(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
     }
+    case 'hookFile':
+      return checkOp(op, openHookFile(op.path), 'open', op.path);
     case 'cgroupOpen':
       return checkOp(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
     case 'cgroupDirectory':

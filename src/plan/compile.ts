@@ -3,6 +3,7 @@ import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER } from '../sys/linux.js';
+import { hookFileOps, keepGroupsOps } from './annotations.js';
 import { cgroupOwnerOps } from './cgroup-owner.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
@@ -24,7 +25,7 @@ import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
 import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
-import { filterOps } from './seccomp.js';
+import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { treeOps } from './trees.js';
@@ -64,9 +65,10 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
   let slot = trees.count;
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
-  const filterSlot = spec.linux?.seccomp ? slot++ : -1;
+  const filterSlot = hasFilter(spec) ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
   const notify = options.notify ? notifyOps(options, slot++) : undefined;
+  const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   const at = '/linux/cgroupsPath';
   const userNamespace = hasUserNamespace(spec);
@@ -95,6 +97,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...consoleOps(spec.process, options, consoleSlot),
     ...(notify?.before ?? []),
     ...openJoins(joined),
+    ...hookFiles.open,
     ...(rdt?.groups ?? []),
     { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: inCgroups.birth },
     ...(rdt?.assign ?? []),
@@ -103,6 +106,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     { op: 'keepFds', at: '', count: options.preserveFds },
     ...(joined.length > 0 ? [] : [session]),
     { op: 'procfs', at: '' },
+    ...keepGroupsOps(spec),
+    ...hookFiles.take,
     ...(joined.length > 0 ? [] : keyring),
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets

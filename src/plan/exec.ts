@@ -2,12 +2,13 @@
 import type { Process, Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
+import { keepGroupsOps } from './annotations.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
 import { affinityOps } from './scheduling.js';
-import { filterOps } from './seccomp.js';
+import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
 import { refuseUnsupported } from './unsupported.js';
@@ -176,11 +177,12 @@ export function compileExec(
   const at = '/linux/cgroupsPath';
   let slot = 1;
   const entries = target.entries.map((path) => ({ path, slot: slot++ }));
-  const filterSlot = spec.linux?.seccomp ? slot++ : -1;
+  const filterSlot = hasFilter(spec) ? slot++ : -1;
   const consoleSlot = e.process.terminal ? slot++ : -1;
   // The root of a container in the runtime's own mount namespace is not that of the namespace.
   const rootSlot = target.namespaces & CLONE_NEWNS ? -1 : slot++;
   const oom = oomScoreOps(spec);
+  const keep = keepGroupsOps(spec);
   // In the container's user namespace init cannot raise a limit by itself (compile does the same).
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
@@ -197,6 +199,7 @@ export function compileExec(
       ...oom,
       { op: 'keepFds', at: '', count: options.preserveFds },
       { op: 'procfs', at: '' },
+      ...keep,
       // The score is in a file of this process, that only root could write once it is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
       ...affinityOps(e.process, 'initial'),
@@ -220,7 +223,7 @@ export function compileExec(
       ...limits,
       ...named(
         processOps(spec, facts, options, filterSlot).map(
-          (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied ? 0 : 1 } : op),
+          (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied || keep.length > 0 ? 0 : 1 } : op),
         ),
         e,
       ),

@@ -12,6 +12,7 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNames, namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/version.js';
+import { annotationNames } from './annotations.js';
 import { filterFlagNames, probeFlags } from './seccomp.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -36,6 +37,7 @@ export function features(): Features {
       mountExtensions: { idmap: { enabled: mountOption('idmap') !== undefined } },
       netDevices: { enabled: isApplied({ netDevices: { eth0: {} } }) },
     },
+    potentiallyUnsafeConfigAnnotations: annotationNames(),
     annotations: {
       'io.github.seccomp.libseccomp.version': libseccompVersion(),
       'runt.commit': commit(),

@@ -63,6 +63,12 @@ function loadHint(f: Failure): Hint | undefined {
   if (f.syscall !== 'seccomp') return undefined;
   switch (f.errno) {
     case E.EINVAL:
+      if (f.op.at.startsWith('/annotations/')) {
+        return because(
+          'the kernel refuses the ready-made program: it is no seccomp filter (struct sock_filter)',
+          'seccomp(2)',
+        );
+      }
       return because(
         'this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER), or not all of linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is Linux 5.19',
         'seccomp(2)',

@@ -223,6 +223,30 @@ export const ops = table({
   },
 
   // ── done by runt-init ──
+  keepGroups: {
+    code: 142,
+    by: 'init',
+    fields: {},
+    doc: 'the supplementary groups stay as they are: becomeRoot does not let them go',
+  },
+  hookFile: {
+    code: 143,
+    by: 'runtime',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'open the file that what hooks write is appended to, made when missing (0600); runt-init finds it at slot',
+  },
+  hookOutput: {
+    code: 144,
+    by: 'init',
+    fields: { out: 'int', err: 'int' },
+    doc: 'hooks write to the files at these slots from here on; -1: where they wrote before',
+  },
+  seccompData: {
+    code: 145,
+    by: 'runtime',
+    fields: { data: 'str', slot: 'int' },
+    doc: 'decode a seccomp program from base64; runt-init finds it at slot',
+  },
   rdtGroup: {
     code: 138,
     by: 'runtime',

@@ -1,6 +1,7 @@
 /** `process`: who it runs as, with which privileges and limits, and what is executed. */
 import type { Spec } from '../spec/types.js';
 import { capabilityNumber, rlimitNumber } from '../sys/linux.js';
+import { annotation, keepOriginalGroups } from './annotations.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { startHookOps } from './hooks.js';
 import { hasUserNamespace, setGroups } from './namespaces.js';
@@ -60,6 +61,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     ];
   }
   const { user, capabilities: sets, args = [] } = process;
+  const keepsGroups = annotation(spec, keepOriginalGroups)[0] !== undefined;
   const env = environment(process.env ?? [], options);
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
   const ops: Op[] = [];
@@ -81,8 +83,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     at: '/process/user',
     uid: user?.uid ?? 0,
     gid: user?.gid ?? 0,
-    groups: (user?.additionalGids ?? []).map(String),
-    setGroups: setGroups(spec, facts),
+    groups: keepsGroups ? [] : (user?.additionalGids ?? []).map(String),
+    setGroups: keepsGroups ? 0 : setGroups(spec, facts),
     umask: user?.umask ?? 0o022,
   });
   ops.push({

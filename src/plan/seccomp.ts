@@ -1,5 +1,6 @@
 /** `linux.seccomp`: the profile in the lines that libseccomp's side reads (native/core/seccomp.c), and when it is loaded. */
 import type { Seccomp, SeccompRule, Spec } from '../spec/types.js';
+import { annotation, seccompBpfData } from './annotations.js';
 import type { Op } from './ops.js';
 
 // linux/seccomp.h
@@ -73,8 +74,14 @@ function summary(seccomp: Seccomp): string {
   return `default ${fallback}, ${count(rules, 'rule')} for ${count(calls, 'call')}`;
 }
 
-/** Compiles the program, or takes a kept one, before the clone; runt-init finds it at `slot`. */
+/** Whether a filter is to be loaded. */
+export const hasFilter = (spec: Spec): boolean =>
+  spec.linux?.seccomp !== undefined || annotation(spec, seccompBpfData)[0] !== undefined;
+
+/** Compiles the program, takes a kept one, or one that is ready-made, before the clone; runt-init finds it at `slot`. */
 export function filterOps(spec: Spec, slot: number): Op[] {
+  const [data, from] = annotation(spec, seccompBpfData);
+  if (data !== undefined) return [{ op: 'seccompData', at: from, data, slot }];
   const seccomp = spec.linux?.seccomp;
   return seccomp ? [{ op: 'seccompProgram', at, profile: profileLines(seccomp), slot }] : [];
 }
@@ -84,15 +91,23 @@ export function filterOps(spec: Spec, slot: number): Op[] {
  * capabilities go (`late` false), and what comes after it is under the filter. With it, nothing but the execve is.
  */
 export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
+  if (late !== (spec.process?.noNewPrivileges ?? false)) return [];
+  const when = late ? 1 : 0;
+  const [data, from] = annotation(spec, seccompBpfData);
+  if (data !== undefined) {
+    return [
+      { op: 'seccomp', at: from, slot, flags: 0, late: when, agent: '', metadata: '', summary: 'a ready-made program' },
+    ];
+  }
   const seccomp = spec.linux?.seccomp;
-  if (!seccomp || late !== (spec.process?.noNewPrivileges ?? false)) return [];
+  if (!seccomp) return [];
   return [
     {
       op: 'seccomp',
       at,
       slot,
       flags: filterFlags(seccomp),
-      late: late ? 1 : 0,
+      late: when,
       agent: notifies(seccomp) ? (seccomp.listenerPath ?? '') : '',
       metadata: seccomp.listenerMetadata ?? '',
       summary: summary(seccomp),

@@ -32,6 +32,14 @@ export function sentence(op: Op): string {
       return `set the scheduling policy ${schedulerPolicies()[Number(op.policy)]}`;
     case 'ioPriority':
       return `set the I/O priority ${ioPriorityClasses()[Number(op.class)]} ${op.priority}`;
+    case 'keepGroups':
+      return 'keep the groups';
+    case 'hookFile':
+      return `open the file for the output of hooks ${op.path}`;
+    case 'hookOutput':
+      return 'take the files for the output of hooks';
+    case 'seccompData':
+      return 'decode the seccomp program';
     case 'rdtGroup':
       return `${op.make === 'there' ? 'use' : 'set up'} the resctrl group ${op.path}`;
     case 'rdtMonitor':

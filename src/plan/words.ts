@@ -77,6 +77,18 @@ export function rows(op: Op): Row[] {
     }
     case 'ioPriority':
       return row('I/O priority', ioPriorityClasses()[Number(op.class)] ?? `class ${op.class}`, String(op.priority));
+    case 'keepGroups':
+      return row('keep groups', '', "the caller's");
+    case 'hookFile':
+      return row('open', word(op.path), list(['appended to by hooks', slot(op.slot)]));
+    case 'hookOutput':
+      return row(
+        'output of hooks',
+        '',
+        list([Number(op.out) < 0 ? '' : `stdout ${slot(op.out)}`, Number(op.err) < 0 ? '' : `stderr ${slot(op.err)}`]),
+      );
+    case 'seccompData':
+      return row('decode program', 'seccomp', slot(op.slot));
     case 'rdtGroup': {
       const make = { new: 'new', there: 'must be there', either: 'new, or with this schema' }[op.make] ?? op.make;
       return row('resctrl group', word(op.path), list([make, ...op.schemata.map(word)]));

@@ -55,6 +55,7 @@ const configs: Record<string, Config> = {
   }),
   confined: config((c) => {
     const hook = [{ path: '/bin/hook', args: ['hook', 'ä'], env: ['A=b'], timeout: 3 }];
+    c.annotations = { 'run.oci.hooks.stdout': '/o', 'run.oci.keep_original_groups': '1' };
     c.hooks = { createRuntime: hook, createContainer: hook, startContainer: hook };
     c.process.terminal = true;
     c.process.consoleSize = { width: 80, height: 25 };
