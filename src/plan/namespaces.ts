@@ -55,7 +55,7 @@ export function namespacePointer(spec: Spec, type: string): string {
 /**
  * The operations that write the id maps of a new user namespace, after the clone.
  * An ordinary user may write one line that maps his own id; all else needs newuidmap and newgidmap, which check
- * /etc/subuid and /etc/subgid (user_namespaces(7)).
+ * /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace writes all that is mapped in it, as rootless podman does.
  */
 export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
   const ops: Op[] = [];
@@ -75,10 +75,11 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
 }
 
 /**
- * `setGroups` of the operation `user`. In a user namespace that is joined setgroups(2) may be off; only the kernel knows.
+ * `setGroups` of the operation `user`. In a user namespace that is joined, or where the runtime is root of one, setgroups(2) may be
+ * off; only the kernel knows.
  */
 export function setGroups(spec: Spec, facts: HostFacts): number {
-  if (joinedNamespaces(spec) & CLONE_NEWUSER) return 2;
+  if (joinedNamespaces(spec) & CLONE_NEWUSER || (facts.rootless && facts.euid === 0)) return 2;
   return setGroupsDenied(spec, facts) ? 0 : 1;
 }
 
@@ -86,6 +87,7 @@ export function setGroups(spec: Spec, facts: HostFacts): number {
 function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
   return (
     facts.rootless &&
+    facts.euid !== 0 &&
     (newNamespaces(spec) & CLONE_NEWUSER) !== 0 &&
     !needsHelper(spec.linux?.gidMappings ?? [], facts.egid, facts)
   );
@@ -93,5 +95,5 @@ function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
 
 function needsHelper(mappings: IdMapping[], own: number, facts: HostFacts): boolean {
   const [only] = mappings;
-  return facts.rootless && !(mappings.length === 1 && only?.hostID === own && only.size === 1);
+  return facts.rootless && facts.euid !== 0 && !(mappings.length === 1 && only?.hostID === own && only.size === 1);
 }

@@ -48,6 +48,8 @@ export interface CommandOptions {
   timeout?: number;
   /** Another program than runt, e.g. runc; gets the same `--root`. */
   program?: string;
+  /** A program and its arguments that execute the command. */
+  wrapped?: readonly string[];
   uid?: number;
   gid?: number;
 }
@@ -123,9 +125,10 @@ export class Bed {
   }
 
   #command(args: readonly string[], o: CommandOptions) {
+    const [file = '', ...before] = [...(o.wrapped ?? []), o.program ?? runtPath];
     return {
-      file: o.program ?? runtPath,
-      args: ['--root', this.root, ...args],
+      file,
+      args: [...before, '--root', this.root, ...args],
       options: {
         env: o.env ?? { PATH: process.env.PATH ?? '' },
         cwd: o.cwd ?? this.dir,

@@ -1,5 +1,5 @@
 /** User namespaces: mappings made by root, and rootless containers of an ordinary user. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -60,6 +60,44 @@ test(
     delete bed.config.linux.uidMappings;
     bed.config.linux.namespaces.push({ type: 'user' });
     assert.is(bed.run().code, 1);
+  }),
+);
+
+/** Runs runt as root of a new user namespace, in which the ids from 0 on are those from 100000 on outside. */
+async function runAsRootOfANamespace(bed: Bed): Promise<Result> {
+  for (const path of [bed.dir, bed.bundle]) chownSync(path, 100000, 100000);
+  bed.write();
+  // To be root there takes maps, and a process that enters after they were written.
+  const holder = spawn('unshare', ['-U', 'sleep', '60'], { stdio: 'ignore' });
+  try {
+    const own = readlinkSync('/proc/self/ns/user');
+    await eventually('the namespace', () => readlinkSync(`/proc/${holder.pid}/ns/user`) !== own);
+    for (const map of ['gid_map', 'uid_map']) writeFileSync(`/proc/${holder.pid}/${map}`, '0 100000 65536\n');
+    return bed.runt(['run', '--bundle', bed.bundle, bed.id], {
+      wrapped: ['nsenter', '-t', String(holder.pid), '-U', '-S', '0', '-G', '0', 'unshare', '-m'],
+    });
+  } finally {
+    holder.kill('SIGKILL');
+  }
+}
+
+test(
+  'root of a user namespace maps any of its ids, without a helper, and sets groups',
+  onBed(async (bed) => {
+    bed.config.linux.resources = {};
+    bed.config.linux.namespaces.push({ type: 'user' });
+    // What podman asks for with --userns=keep-id.
+    const mappings = [
+      { containerID: 0, hostID: 1, size: 1000 },
+      { containerID: 1000, hostID: 0, size: 1 },
+      { containerID: 1001, hostID: 1001, size: 64535 },
+    ];
+    bed.config.linux.uidMappings = mappings;
+    bed.config.linux.gidMappings = mappings;
+    bed.config.process.user = { uid: 1000, gid: 1000, additionalGids: [5] };
+    bed.config.process.args = ['/bin/sh', '-c', 'id -u; id -G; tr -s " " </proc/self/uid_map'];
+    const r = await runAsRootOfANamespace(bed);
+    assert.equal([r.code, r.stderr, r.stdout], [0, '', '1000\n1000 5\n 0 1 1000\n 1000 0 1\n 1001 1001 64535\n']);
   }),
 );
 

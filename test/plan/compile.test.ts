@@ -466,6 +466,23 @@ for (const [what, pointer, change] of refused) {
   });
 }
 
+test('root of a user namespace writes any map himself, and only the kernel knows whether he may set groups', () => {
+  const spec = rootlessSpec();
+  const mappings = [
+    { containerID: 0, hostID: 1, size: 1000 },
+    { containerID: 1000, hostID: 0, size: 1 },
+  ];
+  spec.linux = { ...spec.linux, uidMappings: mappings, gidMappings: mappings };
+  const operations = compile(spec, rootlessFacts({ euid: 0, egid: 0 }), compileOptions()).plan.ops;
+  const maps = operations.flatMap((op) => (op.op === 'idMap' ? [op.helper] : []));
+  assert.equal(maps, ['', '']);
+  assert.not.ok(operations.some((op) => op.op === 'setGroupsPolicy'));
+  assert.equal(
+    operations.flatMap((op) => (op.op === 'user' ? [op.setGroups] : [])),
+    [2],
+  );
+});
+
 test('an ordinary user cannot map the ids of a bind mount', () => {
   const spec = rootlessSpec();
   spec.mounts = [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }];
