@@ -54,12 +54,13 @@ const parts = {
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
   judge: "the OCI's validation programs, beside crun and runc",
+  engines: 'engines, with runt as with runc',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
-  const more = end && ['tests', 'vm', 'judge'].includes(name) ? `: ${sum(name)}` : '';
+  const more = end && ['tests', 'vm', 'judge', 'engines'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
@@ -90,6 +91,20 @@ section(
   "The OCI's validation programs",
   judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...judge] : [],
 );
+
+// A header, the versions, a line for each scenario and the sum, for each engine of each suite.
+const engines = [];
+for (const [, engine, suite, log] of text('engines').matchAll(/^── (\S+) of (\S+)\n((?:(?!── |runt: ).*\n)*)/gm)) {
+  const [versions] = log.split('\n');
+  const end = /^\S+: (\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log);
+  const row = end ? end.slice(1).join(' | ') : 'did not end | |';
+  engines.push(`| ${engine} | ${suite} | ${versions} | ${row} |`);
+}
+const notPassed = [...text('engines').matchAll(/^(?:skipped|FAILED) .*$/gm)].map(([line]) => line);
+if (engines.length > 0)
+  engines.unshift('| engine | Debian | versions | passed | failed | skipped |', '|---|---|---|---|---|---|');
+if (notPassed.length > 0) engines.push('', '```', ...notPassed, '```');
+section('Engines', engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];

@@ -1,0 +1,61 @@
+# Podman: an image of busybox, the runtimes in containers.conf.
+
+# What is told fast, and tells most.
+fast='output_and_status program_missing program_missing_text stdin created_then_started detached_wait_logs stop stop_that_is_ignored kill pause
+  kill_when_paused attach tty healthcheck init hooks exec exec_tty exec_view top stats view view_user view_read_only limits_memory limits_cpus
+  limits_pids processes_are_limited user_namespace user_namespace_exec ipc_namespace pid_namespace pod volume volume_overlay
+  volume_with_mounts_below tmpfs build buildah rootless rootless_exec_and_stop rootless_keep_id'
+
+podman() { command podman --runtime "$RUNTIME" "$@"; }
+
+setup() {
+  mkdir -p /etc/containers /root
+  cat >/etc/containers/containers.conf <<END
+[containers]
+default_sysctls = []
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+runtime_supports_json = ["crun", "runc", "runt"]
+runtime_supports_nocgroup = ["crun", "runt"]
+runtime_supports_nocgroups = ["crun", "runt"]
+[engine.runtimes]
+runt = ["/usr/local/bin/runt"]
+END
+  cat >/etc/containers/policy.json <<<'{"default": [{"type": "insecureAcceptAnything"}]}'
+  tar -C "$ROOTFS" -c . | command podman import --quiet -c 'CMD ["sh"]' -c 'ENV PATH=/bin:/sbin' - bb
+}
+
+versions() { echo "$(command podman --version), $(command buildah --version | sed 's/ (.*//'), $(conmon --version | sed -n 1p), $("$REFERENCE" --version | sed -n 1p)"; }
+
+# Now and then podman 4.3 finds the shm of a pod that it removes busy, with any runtime.
+tidy() {
+  command podman pod rm --all --force --time 0 ||
+  command podman pod rm --all --force --time 0
+  command podman rm --all --force --time 0
+  command podman volume prune --force
+}
+
+end() { :; }
+
+# fails COMMAND…: prints the status that it fails with, and nothing that it writes
+fails() {
+  local status=0
+  "$@" >/dev/null 2>&1 || status=$?
+  echo "status $status"
+}
+
+# missing WHAT: ends the scenario as one that cannot run here
+missing() {
+  echo "$*"
+  exit 77
+}
+
+# said TEXT COMMAND…: that a command fails and says TEXT
+said() {
+  local text=$1 words
+  shift
+  ! words=$("$@" 2>&1)
+  grep -o -m 1 "$text" <<<"$words"
+}
