@@ -61,7 +61,12 @@ int64_t runt_monotonic(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 int64_t runt_realtime(void) { return clock_ns(CLOCK_REALTIME); }
 
-int32_t runt_pidfdOpen(int32_t pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
+int32_t runt_pidfdOpen(int32_t pid) {
+  int32_t fd = result(syscall(SYS_pidfd_open, pid, 0));
+  /* Older kernels say so of a number that lives on as that of a session or process group, whose
+   * leader has ended and is reaped; and of a thread's. */
+  return fd == -EINVAL && pid > 0 ? -ESRCH : fd;
+}
 
 int32_t runt_pidfdSignal(int32_t pidfd, int32_t signal) {
   return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));

@@ -215,7 +215,11 @@ export const abi = table({
     ],
     doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, which is not opened for reading',
   },
-  pidfdOpen: { ret: 'i32', args: [['pid', 'i32']], doc: 'pidfd_open(2)' },
+  pidfdOpen: {
+    ret: 'i32',
+    args: [['pid', 'i32']],
+    doc: 'pidfd_open(2); -ESRCH for what is no process any more, whatever the kernel calls it',
+  },
   pidfdSignal: {
     ret: 'i32',
     args: [

@@ -331,7 +331,8 @@ test(
       const other = await child();
       assert.is(end().code, 0);
       await eventually('its end', () => ended(other));
-      bed.delete('--force');
+      const r = bed.delete('--force');
+      assert.is(r.code, 0, r.stderr);
     }
     assert.ok(existsSync(`/proc/${pod}`));
   }),
