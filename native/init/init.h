@@ -173,6 +173,7 @@ int op_mount_bind(const struct op *op);
 int op_mount_attrs(const struct op *op);
 int op_reconfigure(const struct op *op);
 int op_propagate(const struct op *op);
+int op_label_mount(const struct op *op);
 int op_mkdir(const struct op *op);
 int op_symlink(const struct op *op);
 int op_device(const struct op *op);

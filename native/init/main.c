@@ -45,6 +45,8 @@ static int perform(const struct op *op) {
     return op_mount_attrs(op);
   case OP_RECONFIGURE:
     return op_reconfigure(op);
+  case OP_LABEL_MOUNT:
+    return op_label_mount(op);
   case OP_PROPAGATE:
     return op_propagate(op);
   case OP_MKDIR:

@@ -125,7 +125,12 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
       continue;
     if (t.length)
       text_add_char(&t, ',');
-    text_add(&t, option);
+    if (!strncmp(option, "context=", 8)) { /* a label may hold commas */
+      text_add(&t, "context=\"");
+      text_add(&t, option + 8);
+      text_add_char(&t, '"');
+    } else
+      text_add(&t, option);
   }
   layers_add(&t, &v[MOUNT_FS_OPTIONS]);
   if (t.cut)

@@ -34,6 +34,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   idMapTree: 'ERR_MOUNT',
   reconfigure: 'ERR_MOUNT',
   propagate: 'ERR_MOUNT',
+  labelMount: 'ERR_MOUNT',
   clone: 'ERR_NAMESPACE',
   unshare: 'ERR_NAMESPACE',
   loopback: 'ERR_NAMESPACE',

@@ -3,6 +3,7 @@ import type { Mount, Spec } from '../spec/types.js';
 import { MS_REC, MS_SHARED } from '../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
+import { labelled } from './mount-label.js';
 import { mountBind, mountFs } from './mount-op.js';
 import { type MountSettings, mountSettings } from './mount-settings.js';
 import type { Op } from './ops.js';
@@ -21,6 +22,11 @@ interface Placed {
 
 /** Operations of all mounts, in order. `trees` are the bind sources and id maps that the runtime opens. */
 export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+  const ops = placedOps(spec, facts, options, trees, view);
+  return spec.linux?.mountLabel ? labelled(ops, spec, facts) : ops;
+}
+
+function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
   const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [String(MS_SHARED | MS_REC)] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);

@@ -375,6 +375,12 @@ export const ops = table({
     fields: { target: 'str', options: 'list' },
     doc: 'fspick(2) and fsconfig(2): change options of the file system that is mounted at target (a mount with the option remount)',
   },
+  labelMount: {
+    code: 114,
+    by: 'init',
+    fields: { target: 'str', label: 'str' },
+    doc: 'set the extended attribute security.selinux of the directory at target (mqueue takes no context=)',
+  },
   propagate: {
     code: 113,
     by: 'init',

@@ -32,6 +32,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   idMapTree: 'prepare',
   reconfigure: 'root and mounts',
   propagate: 'root and mounts',
+  labelMount: 'root and mounts',
   keepFds: 'prepare',
   procfs: 'prepare',
   keyring: 'prepare',

@@ -4,6 +4,8 @@ import { RuntError } from '../sys/error.js';
 import type { HostFacts } from './facts.js';
 import type { Op } from './ops.js';
 
+const clause = 'config.md#linux-process';
+
 /**
  * Written before the user changes and a filter is loaded; it holds until the next execve, which is the process's (or that
  * of a startContainer hook).
@@ -14,14 +16,12 @@ export function labelOps(process: Process, facts: HostFacts): Op[] {
   const ops: Op[] = [];
   if (label) {
     const at = '/process/selinuxLabel';
-    const why = 'the kernel was built without it or booted without selinux=1, or /sys/fs/selinux is not mounted';
-    if (!facts.selinux()) throw off('SELinux', at, label, why);
+    if (!facts.selinux()) throw moduleOff('SELinux', at, label, clause);
     ops.push({ op: 'securityLabel', at, file: 'exec', label });
   }
   if (profile) {
     const at = '/process/apparmorProfile';
-    const why = 'the kernel was built without it or booted without apparmor=1';
-    if (!facts.apparmor()) throw off('AppArmor', at, profile, why);
+    if (!facts.apparmor()) throw moduleOff('AppArmor', at, profile, clause);
     ops.push({ op: 'securityLabel', at, file: 'apparmor/exec', label: `exec ${profile}` });
   }
   return ops;
@@ -41,12 +41,18 @@ export function keyringOps(process: Process | undefined, id: string): Op[] {
   return [set(label), keyring, set('')];
 }
 
-const off = (module: string, pointer: string, value: string, why: string): RuntError =>
+const reasons = {
+  SELinux: 'the kernel was built without it or booted without selinux=1, or /sys/fs/selinux is not mounted',
+  AppArmor: 'the kernel was built without it or booted without apparmor=1',
+};
+
+/** The error for a value that needs a security module which is off. */
+export const moduleOff = (module: keyof typeof reasons, pointer: string, value: string, clause: string): RuntError =>
   new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `${module} is not enabled on this host`,
     pointer,
     value,
-    hint: `${why}: enable it, or remove the field, which would have no effect`,
-    see: 'runtime-spec config.md#linux-process',
+    hint: `${reasons[module]}: enable it, or remove the field, which would have no effect`,
+    see: `runtime-spec ${clause}`,
   });

@@ -67,6 +67,8 @@ export function sentence(op: Op): string {
       return `map the ids of the mount of ${op.source}`;
     case 'reconfigure':
       return `change the file system on ${op.target}`;
+    case 'labelMount':
+      return `label ${op.target} as ${op.label}`;
     case 'propagate':
       return `set the propagation of the mount on ${op.target}`;
     case 'clone':

@@ -14,19 +14,11 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
   });
 }
 
-const fields: readonly (readonly [pointer: string, what: string])[] = [['/linux/mountLabel', 'SELinux labels']];
-
 /**
- * Refuses a spec that asks for more than is applied. An empty list, an empty string and `false` ask for nothing.
+ * Refuses a spec that asks for more than is applied.
  * @throws RuntError ERR_UNSUPPORTED
  */
 export function refuseUnsupported(spec: Spec): void {
-  for (const [pointer, what] of fields) {
-    const value = valueAt(spec, pointer);
-    if (value === undefined || value === false || value === '' || (Array.isArray(value) && value.length === 0))
-      continue;
-    throw unsupported(pointer, value, what);
-  }
   if (!hasMountNamespace(spec)) refuseWithoutMountNamespace(spec);
 }
 

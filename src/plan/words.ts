@@ -266,6 +266,8 @@ export function rows(op: Op): Row[] {
       );
     case 'reconfigure':
       return row('reconfigure', word(op.target), op.options.map(word).join(','));
+    case 'labelMount':
+      return row('SELinux label', word(op.target), word(op.label));
     case 'propagate':
       return row('propagation', word(op.target), list(op.propagation.map(propagation)));
     case 'consoleConnect':

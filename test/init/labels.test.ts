@@ -1,6 +1,7 @@
 /** Security labels: written where the kernel has the module, an error that names the file where it has not. */
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { mountFs } from '../../src/plan/mount-op.js';
 import { needing } from '../integration/bed.js';
 import { andRun, Ground, intoRoot, perform } from './perform.js';
 
@@ -35,6 +36,22 @@ if (!selinux && !apparmor) {
     }
   });
 }
+
+test('a mount is labelled by its root directory, where the file system takes labels', async () => {
+  const ground = new Ground();
+  try {
+    const mount = (target: string, fstype: string) =>
+      mountFs({ at: '', target, fstype, source: fstype, options: [], attrs: 0 });
+    const mounted = [mount('/tmp', 'tmpfs'), mount('/proc', 'proc')];
+    const on = (target: string) => ({ op: 'labelMount' as const, at: '', target, label: 'u:object_r:t:s0:c1,c2' });
+    const run = (target: string) => perform([...intoRoot(ground.rootfs), ...mounted, on(target), ...andRun('true')]);
+    assert.is((await run('/tmp')).code, 0);
+    assert.equal((await run('/proc')).reports.at(-1)?.slice(2), ['95', 'fsetxattr', '/proc']);
+    assert.equal((await run('/none')).reports.at(-1)?.slice(2), ['2', 'openat2', '/none']);
+  } finally {
+    ground.end();
+  }
+});
 
 test('no other file of the process can be written', async () => {
   for (const file of ['../oom_score_adj', 'apparmor/../../oom_score_adj', 'current', '', 'exec/x']) {

@@ -148,8 +148,11 @@ test(
       bed.config = config;
     };
     refused(() => {
-      bed.config.linux.mountLabel = 'x';
-    }, /\/linux\/mountLabel/);
+      bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'mount');
+      bed.config.linux.maskedPaths = [];
+      bed.config.linux.readonlyPaths = [];
+      bed.config.linux.rootfsPropagation = 'slave';
+    }, /without a mount namespace[\s\S]*\/linux\/rootfsPropagation/);
   }),
 );
 

@@ -32,6 +32,20 @@ for (const [field, flag, module, isOff] of labels) {
   );
 }
 
+if (off.selinux) {
+  test(
+    'SELinux is off: mountLabel is refused by name, an empty one asks for nothing',
+    onBed((bed) => {
+      bed.config.linux.mountLabel = '';
+      assert.is(bed.out('echo ran'), 'ran\n');
+      bed.config.linux.mountLabel = 'system_u:object_r:container_file_t:s0';
+      const r = bed.run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /SELinux is not enabled on this host[\s\S]*\/linux\/mountLabel/);
+    }),
+  );
+}
+
 confined(
   'a profile that is loaded confines, one that is not is named as engines look for it',
   onBed((bed) => {

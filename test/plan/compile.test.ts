@@ -235,6 +235,15 @@ const cases: Record<string, Case> = {
       ];
     }),
   },
+  'mount-label': {
+    spec: base((s) => {
+      s.linux!.mountLabel = 'system_u:object_r:container_file_t:s0:c1,c2';
+      s.mounts!.push(
+        { destination: '/own', type: 'tmpfs', options: ['context=system_u:object_r:tmp_t:s0'] },
+        { destination: '/bound', source: '/bound', options: ['bind'] },
+      );
+    }),
+  },
   'mount-options': {
     spec: base((s) => {
       s.mounts = [
@@ -418,13 +427,6 @@ test('compiling leaves the spec as it was', () => {
 
 const refused: [what: string, pointer: string, change: (spec: Spec) => void][] = [
   [
-    'mount labels',
-    '/linux/mountLabel',
-    (s) => {
-      s.linux!.mountLabel = 'x';
-    },
-  ],
-  [
     'a user namespace without a mount namespace',
     '/linux/namespaces/1',
     (s) => {
@@ -535,6 +537,14 @@ const without: [what: string, pointer: string, facts: Partial<HostFacts>, change
   ],
   [
     'SELinux',
+    '/linux/mountLabel',
+    { selinux: () => false },
+    (s) => {
+      s.linux!.mountLabel = 'x';
+    },
+  ],
+  [
+    'SELinux, for the process',
     '/process/selinuxLabel',
     { selinux: () => false },
     (s) => {
