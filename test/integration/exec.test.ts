@@ -491,15 +491,6 @@ test(
   }),
 );
 
-test(
-  'LSM flags are refused by name where nothing applies them',
-  onBed((bed) => {
-    bed.started();
-    assert.match(refused(bed, '--apparmor', 'profile', bed.id, 'true'), /AppArmor/);
-    assert.match(refused(bed, '--process-label', 'a:b:c', bed.id, 'true'), /SELinux/);
-  }),
-);
-
 compared(
   'environment, capabilities, limits, ids and namespaces are those that runc gives',
   onBed((bed) => {

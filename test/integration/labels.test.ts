@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from './bed.js';
+import { missing } from './needs.js';
 
 const test = needing('labels', 'root');
 const confined = needing('AppArmor profiles', 'root', 'apparmor');
-const off = { apparmor: !existsSync('/proc/self/attr/apparmor/exec'), selinux: !existsSync('/sys/fs/selinux/enforce') };
+const off = { apparmor: missing('apparmor') !== undefined, selinux: !existsSync('/sys/fs/selinux/enforce') };
 
 /** Field, flag of exec, module. */
 const labels = [

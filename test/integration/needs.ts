@@ -37,6 +37,15 @@ export function which(name: string): string | undefined {
   return undefined;
 }
 
+/** Whether a file says yes. */
+function isOn(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').startsWith('Y');
+  } catch {
+    return false;
+  }
+}
+
 /** Whether controllers are v1 hierarchies (also in the hybrid layout), each writable. */
 export function hasCgroupV1(): boolean {
   try {
@@ -61,10 +70,11 @@ function hasVeth(): boolean {
   return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
 }
 
-function missing(need: Need): string | undefined {
+/** Why a need is not met; undefined when it is. */
+export function missing(need: Need): string | undefined {
   switch (need) {
     case 'apparmor':
-      return existsSync('/proc/self/attr/apparmor/exec') ? undefined : 'apparmor: the kernel has it not on';
+      return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
     case 'cgroups':
