@@ -29,9 +29,14 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
-    debug: global.debug === true,
+    debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   };
+}
+
+/** Whether more is to be said than what is wrong: `--debug`, or a `--log-level` that takes warnings. */
+export function isVerbose(global: Call<'create'>['global']): boolean {
+  return global.debug === true || (global['log-level'] ?? 'error') !== 'error';
 }
 
 /** `--rootless`: `auto`, or any boolean that Go reads. */

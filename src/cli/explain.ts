@@ -5,7 +5,7 @@ import { explainJson, explainText } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
-import { cgroupManager, rootlessMode } from './create-options.js';
+import { cgroupManager, isVerbose, rootlessMode } from './create-options.js';
 import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { absolute } from './path.js';
@@ -43,7 +43,7 @@ function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string):
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
-    debug: global.debug === true,
+    debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   }).plan;
 }

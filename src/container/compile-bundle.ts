@@ -51,7 +51,8 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
-  if (options.noCgroup && spec.linux?.resources?.devices?.length) {
+  // Who disables cgroups knows; engines pass a list of devices always, and standard error is the container's.
+  if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {
     o.warn('/linux/resources/devices is not applied: with --cgroup-manager disabled there is no cgroup');
   }
   const spans = ['load and validate config.json', 'read what the host offers', 'compile the plan'].map((name, i) => ({

@@ -48,6 +48,7 @@ export interface CreateOptions {
   readonly rootless: 'true' | 'false' | 'auto';
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;
+  /** Warn also of what follows from the flags. */
   readonly debug: boolean;
   /** Takes what the config says and runt leaves out, one sentence each. */
   readonly warn: (sentence: string) => void;

@@ -24,6 +24,7 @@ export type Need =
   | 'programs'
   | 'apparmor'
   | 'dpkg'
+  | 'own-clock'
   | 'ip'
   | 'veth'
   | 'time-namespaces';
@@ -77,6 +78,10 @@ export function missing(need: Need): string | undefined {
       return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
+    case 'own-clock':
+      return existsSync('/run/vm/ctl')
+        ? undefined
+        : 'own-clock: the clock is set only in a machine of its own (hack/vm)';
     case 'cgroups':
       return hasCgroupV1() || hasCgroupV2() ? undefined : 'cgroups: neither v1 hierarchies nor v2 with its controllers';
     case 'cgroup-v1':
