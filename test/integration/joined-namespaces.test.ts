@@ -364,6 +364,29 @@ test(
 );
 
 test(
+  'CVE-2016-9962: root of the pod cannot open what the waiting init has, although it sees it',
+  onBed((bed) => {
+    const pod = new Bed();
+    try {
+      const first = pod.started();
+      setNamespaces(bed.config, first, ['pid', 'network', 'ipc', 'uts'], ['mount']);
+      assert.is(bed.create().code, 0);
+      const inside = /^NSpid:\s+\d+\s+(\d+)$/m.exec(readFileSync(`/proc/${bed.state().pid}/status`, 'utf8'))?.[1];
+      assert.ok(inside);
+      assert.match(pod.runt(['exec', pod.id, '/bin/cat', `/proc/${inside}/comm`]).stdout, /^runt\/init\n$/);
+      for (const file of ['fd/', 'root/', 'cwd/', 'ns/']) {
+        const r = pod.runt(['exec', pod.id, '/bin/ls', '-l', `/proc/${inside}/${file}`]);
+        assert.match(r.stdout + r.stderr, /denied|cannot read link/, file);
+      }
+      bed.delete('--force');
+    } finally {
+      pod.delete('--force');
+      pod.end();
+    }
+  }),
+);
+
+test(
   'a failure after the join leaves nothing',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid', 'network'], ['mount', 'ipc', 'uts']);

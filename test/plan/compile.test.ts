@@ -562,4 +562,17 @@ for (const [what, pointer, facts, change] of without) {
   });
 }
 
+test('CVE-2016-9962: not dumpable before anybody in what is joined can see it', () => {
+  for (const name of ['joined-pod', 'joined-network-new-user', 'joined-user']) {
+    const { spec, facts = hostFacts(), options = {} } = cases[name] as Case;
+    const names = compile(spec, facts, compileOptions(options)).plan.ops.map(({ op }) => op);
+    const undumpable = names.indexOf('undumpable');
+    const fork = names.indexOf('fork');
+    assert.ok(undumpable > 0 && undumpable < (fork < 0 ? names.length : fork), name);
+    // With a new user namespace the maps must be written first, and it cannot be seen before the fork.
+    if (!names.includes('idMap')) assert.ok(undumpable < names.indexOf('setns'), name);
+    assert.not.ok(names.indexOf('timeOpen') > undumpable, name);
+  }
+});
+
 test.run();
