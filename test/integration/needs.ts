@@ -27,7 +27,10 @@ export type Need =
   | 'own-clock'
   | 'ip'
   | 'veth'
-  | 'time-namespaces';
+  | 'time-namespaces'
+  | 'real-time'
+  | 'numa'
+  | 'linux32';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -71,6 +74,12 @@ function hasVeth(): boolean {
   return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
 }
 
+/** Whether a process may be real-time: on v1 its cgroup can be given time, on v2 only without CONFIG_RT_GROUP_SCHED. */
+function hasRealTime(): boolean {
+  if (existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) return true;
+  return spawnSync('chrt', ['-f', '10', 'true'], { stdio: 'ignore' }).status === 0;
+}
+
 /** Why a need is not met; undefined when it is. */
 export function missing(need: Need): string | undefined {
   switch (need) {
@@ -102,6 +111,14 @@ export function missing(need: Need): string | undefined {
       return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
     case 'time-namespaces':
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
+    case 'real-time':
+      return hasRealTime() ? undefined : 'real-time: this kernel gives a cgroup of v2 no time for real-time processes';
+    case 'numa':
+      return existsSync('/proc/self/numa_maps') ? undefined : 'numa: the kernel was built without NUMA';
+    case 'linux32': {
+      const machine = spawnSync('setarch', ['linux32', 'uname', '-m'], { encoding: 'utf8' }).stdout?.trim();
+      return machine && machine !== 'x86_64' ? undefined : `linux32: the kernel calls itself ${machine} to it too`;
+    }
     default:
       return which(need) ? undefined : `${need}: ${need} is not in PATH`;
   }

@@ -7,6 +7,9 @@ import { type Bed, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
 
 const test = needing('scheduling', 'root');
+const realTime = needing('scheduling in real time', 'root', 'real-time');
+const numa = needing('memory policies', 'root', 'numa');
+const linux32 = needing('personalities', 'root', 'linux32');
 const allowed = (status: string): string => /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '';
 /** The last CPU that this process may use. */
 const lastCpu = allowed(readFileSync('/proc/self/status', 'utf8')).split(/[,-]/).pop() as string;
@@ -62,7 +65,7 @@ test(
   }),
 );
 
-test(
+realTime(
   'real time and deadlines, with flags; a user namespace is no hindrance',
   running((bed) => {
     withUserNamespace(bed.config);
@@ -124,7 +127,7 @@ test(
   }),
 );
 
-test(
+numa(
   'a memory policy, of the process, of an exec, and of their memory',
   running((bed) => {
     bed.config.linux.memoryPolicy = { mode: 'MPOL_BIND', nodes: '0', flags: ['MPOL_F_STATIC_NODES'] };
@@ -134,7 +137,7 @@ test(
   }),
 );
 
-test(
+numa(
   'a memory policy for nodes that are not there is refused by name',
   onBed((bed) => {
     bed.config.linux.memoryPolicy = { mode: 'MPOL_INTERLEAVE', nodes: '900-901' };
@@ -144,7 +147,7 @@ test(
   }),
 );
 
-test(
+linux32(
   'personality: a machine of 32 bits, for exec too; flags are refused',
   running((bed) => {
     const machine = { x64: 'i686', arm64: 'armv8l' }[process.arch as 'x64' | 'arm64'];
@@ -161,3 +164,6 @@ test(
 );
 
 test.run();
+realTime.run();
+numa.run();
+linux32.run();
