@@ -17,13 +17,33 @@ static int is_device(int fd, mode_t type, dev_t device) {
          (type == S_IFIFO || st.st_rdev == device);
 }
 
-/* Binds the host's node of the same path, verified to be that device. */
+/* The host's node of a device: that of the same path, else the one that udev has listed by its
+ * number. The descriptor, or -1 after fail(). */
+static int host_node(const char *path, mode_t type, dev_t device) {
+  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  int error = fd < 0 ? errno : ENODEV;
+  if (is_device(fd, type, device))
+    return fd;
+  close_cleanup(&fd);
+  char listed[64];
+  struct text t = TEXT_IN(listed);
+  text_add(&t, type == S_IFBLK ? "/dev/block/" : "/dev/char/");
+  text_add_number(&t, major(device));
+  text_add_char(&t, ':');
+  text_add_number(&t, minor(device));
+  fd = open(listed, O_PATH | O_CLOEXEC);
+  if (is_device(fd, type, device))
+    return fd;
+  close_cleanup(&fd);
+  return fail_with(error, error == ENODEV ? "stat" : "open", path);
+}
+
+/* Binds the host's node, verified to be that device: what it is called there does not matter. It
+ * keeps the mode and the owner that it has there. */
 static int bind_device(const char *path, mode_t type, dev_t device) {
-  int source CLEANUP_CLOSE = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  int source CLEANUP_CLOSE = host_node(path, type, device);
   if (source < 0)
-    return fail("open", path);
-  if (!is_device(source, type, device))
-    return fail_with(ENODEV, "stat", path);
+    return -1;
   int tree CLEANUP_CLOSE =
       sys_open_tree(source, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
   if (tree < 0)

@@ -127,7 +127,7 @@ function deviceHint(f: Failure): Hint | undefined {
   }
   if (f.errno === E.ENOENT && f.op.bind) {
     return because(
-      `the host has no ${f.op.path}, which without the right to make device nodes is bound from there: make it, or remove it`,
+      `the host has no ${f.op.path}, nor ${f.op.type === 'b' ? '/dev/block' : '/dev/char'}/${f.op.major}:${f.op.minor}, which without the right to make device nodes is bound from there: make it, or remove it`,
       'runtime-spec config-linux.md#devices',
     );
   }

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { needing, onBed } from './bed.js';
+import { eventually, needing, onBed } from './bed.js';
 
 const test = needing('process', 'root');
 
@@ -109,6 +109,30 @@ test(
     const r = bed.run();
     assert.is(r.code, 1);
     assert.match(r.stderr, /permission denied/i);
+  }),
+);
+
+test(
+  'a session keyring of its own, which an exec has too; with --no-new-keyring neither',
+  onBed(async (bed) => {
+    bed.config.linux.maskedPaths = bed.config.linux.maskedPaths.filter((path) => path !== '/proc/keys');
+    // Root sees those of others too.
+    const ring = (text: string) => new RegExp(`^([0-9a-f]+) .* keyring +_ses\\.${bed.id}: empty$`, 'm').exec(text)?.[1];
+    const look = ['/bin/cat', '/proc/keys'];
+    // The kernel takes its time to remove one: these come first.
+    bed.config.process.args = look;
+    const without = bed.run(['--no-new-keyring']).stdout;
+    assert.match(without, / keyring /);
+    assert.is(ring(without), undefined);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.create(['--no-new-keyring']);
+    bed.start();
+    assert.is(ring(bed.runt(['exec', bed.id, ...look]).stdout), undefined);
+    bed.delete('--force');
+    bed.started(['/bin/sh', '-c', 'cat /proc/keys; echo said; exec sleep 1000']);
+    const own = await eventually('the list', () => bed.stdout().includes('said') && ring(bed.stdout()));
+    assert.is(ring(bed.runt(['exec', bed.id, ...look]).stdout), own, 'the same');
+    bed.delete('--force');
   }),
 );
 

@@ -1,5 +1,5 @@
 /** Kernel parameters of the container's own namespaces. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from './bed.js';
 
@@ -44,6 +44,44 @@ test(
     const r = bed.run();
     assert.is(r.code, 1);
     assert.match(r.stderr, /net\.ipv4\.ip_forward/);
+  }),
+);
+
+test(
+  'each key with the namespace that it belongs to, new for it; without that it is refused by its pointer',
+  onBed((bed) => {
+    const values = {
+      ipc: ['fs.mqueue.msg_max', '13'],
+      network: ['net.core.somaxconn', '77'],
+      uts: ['kernel.domainname', 'example.org'],
+    } as const;
+    for (const [type, [key, value]] of Object.entries(values)) {
+      const path = `/proc/sys/${key.replaceAll('.', '/')}`;
+      const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      bed.config.linux.sysctl = { [key]: value };
+      assert.is(bed.out(`cat ${path}`), `${value}\n`);
+      const namespaces = bed.config.linux.namespaces;
+      bed.config.linux.namespaces = namespaces.filter((n) => n.type !== type);
+      const { hostname } = bed.config;
+      if (type === 'uts') delete bed.config.hostname;
+      const r = bed.run();
+      assert.is(r.code, 1, key);
+      assert.match(r.stderr, new RegExp(`/linux/sysctl/${key}[\\s\\S]*one of type ${type}`));
+      bed.config.linux.namespaces = namespaces;
+      if (hostname !== undefined) bed.config.hostname = hostname;
+      if (before) assert.is(readFileSync(path, 'utf8'), before);
+    }
+  }),
+);
+
+test(
+  'what hostname and domainname are the fields for is refused',
+  onBed((bed) => {
+    bed.config.linux.sysctl = { 'kernel.hostname': 'x' };
+    assert.match(bed.run().stderr, /kernel\.hostname[\s\S]*hostname is the field for it/);
+    bed.config.linux.sysctl = { 'kernel.domainname': 'x' };
+    bed.config.domainname = 'y';
+    assert.match(bed.run().stderr, /kernel\.domainname[\s\S]*beside domainname/);
   }),
 );
 

@@ -23,6 +23,10 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
       findings.refuse(at, key, 'not be set here: hostname is the field for it', SEE);
       continue;
     }
+    if (path === 'kernel/domainname' && spec.domainname !== undefined) {
+      findings.refuse(at, key, 'be absent beside domainname, the field for it', SEE);
+      continue;
+    }
     const namespace = namespaceOf(path);
     if (namespace === undefined) {
       findings.refuse(at, key, 'belong to a namespace: it would change the host', SEE);
