@@ -88,7 +88,13 @@ int64_t mount_id(int fd);
 /* overlay.c */
 /* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
 int is_layer(const char *option);
-/* Adds all such options of a list as the one `lowerdir=` that mount(2) takes. */
+int is_overlay(const char *type);
+/* Whether an option of an overlay names one directory. */
+int is_directory_option(const char *option);
+/* Gives such a directory, whose path may be longer than fsconfig(2) takes, by a descriptor (Linux
+ * 6.13). 0, or -1 with errno. */
+int set_directory(int fs, const char *option);
+/* Adds all layers of a list of options as the one `lowerdir=` that mount(2) takes. */
 void layers_add(struct text *t, const struct value *options);
 
 /* context.c */

@@ -8,8 +8,15 @@
 /* Whether fd names the root that paths are resolved in: only a mount on that very directory covers
  * all that the container would see. */
 static int is_root(int fd) {
-  struct stat a, b;
-  return !fstat(fd, &a) && !fstat(init.root, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+  static struct stat root;
+  static int known = -1; /* whose status `root` is */
+  struct stat st;
+  if (known != init.root) {
+    if (fstat(init.root, &root))
+      return 0;
+    known = init.root;
+  }
+  return !fstat(fd, &st) && st.st_dev == root.st_dev && st.st_ino == root.st_ino &&
          mount_id(fd) == mount_id(init.root);
 }
 
@@ -64,7 +71,7 @@ static uint64_t restrictions_for(const char *type) {
 static int unwritable(int tree, const struct value *v) {
   const char *option = v[MOUNT_FS_OPTIONS].str;
   int upper = 0;
-  if (strcmp(v[MOUNT_FS_FSTYPE].str, "overlay") || v[MOUNT_FS_ATTRS].num & MOUNT_ATTR_RDONLY_)
+  if (!is_overlay(v[MOUNT_FS_FSTYPE].str) || v[MOUNT_FS_ATTRS].num & MOUNT_ATTR_RDONLY_)
     return 0;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     upper |= !strncmp(option, "upperdir=", 9);
@@ -140,7 +147,7 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
     return fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
   if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
     return fail("mount", path);
-  int over = is_root(target), overlay = !strcmp(v[MOUNT_FS_FSTYPE].str, "overlay");
+  int over = is_root(target), overlay = is_overlay(v[MOUNT_FS_FSTYPE].str);
   if (!over && !overlay && !v[MOUNT_FS_PROPAGATION].num && !v[MOUNT_FS_COPY_UP].num)
     return 0;
   struct stat before, now;
@@ -177,7 +184,7 @@ int op_mount_fs(const struct op *op) {
   const char *option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option)) {
     layers |= is_layer(option);
-    by_path |= strlen(option) > 255;
+    by_path |= strlen(option) > 255 && !(is_overlay(type) && is_directory_option(option));
   }
   if (by_path)
     return mount_by_path(op, target, mode);
@@ -192,10 +199,11 @@ int op_mount_fs(const struct op *op) {
     return fail_context(fs, "fsconfig", "mode");
   option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
-    if (set_option(fs, option))
-      /* Linux before 6.7 has no lowerdir+. */
-      return layers && errno == EINVAL ? mount_by_path(op, target, mode)
-                                       : fail_context(fs, "fsconfig", option);
+    if (strlen(option) > 255 ? set_directory(fs, option) : set_option(fs, option))
+      /* Linux before 6.7 has no lowerdir+, before 6.13 no descriptors as layers. */
+      return (layers || strlen(option) > 255) && errno == EINVAL
+                 ? mount_by_path(op, target, mode)
+                 : fail_context(fs, "fsconfig", option);
   if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
     /* Before 6.5 overlay takes any option and refuses it here. */
     return layers && errno == EINVAL ? mount_by_path(op, target, mode)

@@ -35,3 +35,18 @@ void layers_add(struct text *t, const struct value *options) {
     add_escaped(t, path);
   }
 }
+
+int is_overlay(const char *type) { return !strcmp(type, "overlay"); }
+
+int is_directory_option(const char *option) {
+  return is_layer(option) || !strncmp(option, "upperdir=", 9) || !strncmp(option, "workdir=", 8);
+}
+
+int set_directory(int fs, const char *option) {
+  char key[16];
+  const char *path = strchr(option, '=') + 1;
+  struct text t = TEXT_IN(key);
+  text_add_part(&t, option, (size_t)(path - option) - 1);
+  int fd CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? -1 : sys_fsconfig_fd(fs, key, fd);
+}

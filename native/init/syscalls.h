@@ -25,6 +25,7 @@ enum {
   FSPICK_EMPTY_PATH_ = 8,
   FSCONFIG_SET_FLAG_ = 0,
   FSCONFIG_SET_STRING_ = 1,
+  FSCONFIG_SET_FD_ = 5,
   FSCONFIG_CMD_CREATE_ = 6,
   FSCONFIG_CMD_RECONFIGURE_ = 7,
   OPEN_TREE_CLONE_ = 1,
@@ -77,6 +78,9 @@ static inline int sys_fspick(int fd) {
 }
 static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
   return (int)syscall(NR_fsconfig, fs, command, key, value, 0);
+}
+static inline int sys_fsconfig_fd(int fs, const char *key, int fd) {
+  return (int)syscall(NR_fsconfig, fs, FSCONFIG_SET_FD_, key, NULL, fd);
 }
 static inline int sys_fsmount(int fs, unsigned attributes) {
   return (int)syscall(NR_fsmount, fs, FSMOUNT_CLOEXEC_, attributes);

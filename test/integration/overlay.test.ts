@@ -1,6 +1,7 @@
 /** Overlays, and file systems mounted on `/`: what the container has as its root, and what the host keeps. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
@@ -136,6 +137,20 @@ for (const [what, count, name] of [
     }),
   );
 }
+
+test(
+  'layers whose paths are longer than 255 bytes, and than a page together: by descriptors, since Linux 6.13',
+  onBed((bed) => {
+    const paths = layers(bed, 20, (i) => `${'long/'.repeat(60)}${i}`);
+    mkdirSync(join(bed.rootfs, 'o'));
+    const options = [`lowerdir=${paths.join(':')}`];
+    bed.config.mounts.push({ destination: '/o', type: 'overlay', source: 'overlay', options });
+    const [major = 0, minor = 0] = release().split('.').map(Number);
+    const r = bed.sh('ls /o | grep -c ^f; cat /o/top');
+    if (major > 6 || (major === 6 && minor >= 13)) assert.is(r.stdout, '20\n0\n', r.stderr);
+    else assert.match(r.stderr, /E2BIG[\s\S]*too long for the kernel/);
+  }),
+);
 
 test(
   'each mistake in the directories has its cause named',
