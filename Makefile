@@ -50,6 +50,7 @@ library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt
 share := $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
+	ln -sf runt $(DESTDIR)$(PREFIX)/bin/containerd-shim-runt-v1
 	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	install -m 0644 dist/share/man1/*.1 $(share)/man/man1
 	install -m 0644 dist/share/completion/runt $(share)/bash-completion/completions

@@ -189,6 +189,7 @@ export async function bytecode(entry, out, compiler, keepLines) {
     chunkNames: 'c-[hash]',
     format: 'esm',
     platform: 'neutral',
+    mainFields: ['module', 'main'],
     target: 'es2022',
     minify: !keepLines,
     legalComments: 'none',
@@ -318,6 +319,7 @@ async function all() {
       writeFileSync('build/gen/.validators', '');
     }
   }
+  run(process.execPath, 'hack/protos.mjs');
   init();
   link(
     'gcc',
@@ -333,7 +335,11 @@ async function all() {
     run(process.execPath, 'hack/man.mjs', 'dist/share');
   if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
     console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
+    return;
   }
+  // The same program under the name that containerd looks for.
+  rmSync('dist/containerd-shim-runt-v1', { force: true });
+  symlinkSync('runt', 'dist/containerd-shim-runt-v1');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await all();

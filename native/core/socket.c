@@ -68,6 +68,26 @@ int32_t runt_unixListen(int32_t dirfd, const char *name, int32_t backlog) {
   return fd;
 }
 
+int32_t runt_accept(int32_t socket) {
+  AUTO_CLOSE int fd = RETRY(accept4(socket, NULL, NULL, SOCK_CLOEXEC));
+  if (fd < 0)
+    return -errno;
+  /* The mode of the socket says the same; this holds where somebody has changed that. */
+  struct {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+  } peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+    return -errno;
+  if (peer.uid != 0 && peer.uid != geteuid())
+    return -EACCES;
+  int connection = fd;
+  fd = -1;
+  return connection;
+}
+
 int32_t runt_unixConnect(int32_t dirfd, const char *name) {
   struct sockaddr_un a;
   int r = address(&a, dirfd, name);
@@ -142,6 +162,14 @@ int32_t runt_unixConnectAs(int32_t dirfd, const char *name, int32_t uid) {
     prctl(PR_SET_DUMPABLE, 1);
   return fd;
 }
+
+int32_t runt_send(int32_t socket, const uint8_t *data, uint32_t data_len) {
+  if (data_len > INT32_MAX)
+    return -EINVAL;
+  return result(RETRY(send(socket, data, data_len, MSG_DONTWAIT | MSG_NOSIGNAL)));
+}
+
+int32_t runt_duplicate(int32_t fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
 int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const uint8_t *data,
                      uint32_t data_len) {

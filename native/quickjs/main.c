@@ -311,6 +311,8 @@ int main(int argc, char **argv) {
   JSContext *ctx = vm.ctx;
   JSValue global = JS_GetGlobalObject(ctx);
   JSValue host = JS_GetPropertyStr(ctx, global, "runtHost");
+  JS_SetPropertyStr(ctx, host, "program",
+                    string_of(ctx, argc ? argv[0] : "", argc ? strlen(argv[0]) : 0));
   JS_SetPropertyStr(ctx, host, "args", arguments(ctx, argc, argv));
   JS_SetPropertyStr(ctx, host, "env", environment(ctx));
   JS_SetPropertyStr(ctx, host, "closed", JS_NewInt32(ctx, closed));

@@ -143,16 +143,24 @@ export interface ExitRecord {
   readonly oom: boolean;
 }
 
+/** The same with its time as a number: nanoseconds since 1970. */
+export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
+
 /** The record of the init process, or of an exec by its pid; undefined while there is none. */
-export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
+export function readExit(stateDir: string, pid?: number): Exit | undefined {
   const buffer = new Uint8Array(512);
   const n = native.readFile(AT_FDCWD, `${stateDir}/${pid === undefined ? 'exit' : `exec-${pid}`}.json`, buffer);
   if (n <= 0) return undefined;
-  const { exitedAtNs, ...rest } = JSON.parse(host.decode(buffer, n)) as Omit<ExitRecord, 'exitedAt'> & {
-    exitedAtNs: string;
-  };
-  const { status, signal, oom } = rest;
-  return { pid: rest.pid, status, signal, exitedAt: timestamp(BigInt(exitedAtNs)), oom };
+  const record = JSON.parse(host.decode(buffer, n)) as Exit & { exitedAtNs: string };
+  return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
+}
+
+/** As readExit, for people. */
+export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
+  const exit = readExit(stateDir, pid);
+  if (!exit) return undefined;
+  const { status, signal, oom } = exit;
+  return { pid: exit.pid, status, signal, exitedAt: timestamp(exit.exitedAtNs), oom };
 }
 
 /** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */
@@ -161,10 +169,19 @@ export async function awaitExitRecord(
   supervisor: { readonly pid: number; readonly startTime: string },
   pid?: number,
 ): Promise<ExitRecord | undefined> {
+  return (await awaitExit(stateDir, supervisor, pid)) && readExitRecord(stateDir, pid);
+}
+
+/** As awaitExitRecord. */
+export async function awaitExit(
+  stateDir: string,
+  supervisor: { readonly pid: number; readonly startTime: string },
+  pid?: number,
+): Promise<Exit | undefined> {
   for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
     // In this order: what it wrote before it ended is found.
     const alive = processStat(supervisor.pid)?.startTime === supervisor.startTime;
-    const record = readExitRecord(stateDir, pid);
+    const record = readExit(stateDir, pid);
     if (record || !alive) return record;
     await sleep(pause);
   }

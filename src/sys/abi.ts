@@ -384,6 +384,34 @@ export const abi = table({
     doc: 'moves bytes until it would wait: 0 from has ended, 1 from must be readable, 2 to must be writable, 3 from is hung up (EIO), 4 to is gone (EPIPE, EIO …), 5 there is more, after others had their turn; to -1 drops them; state (first zeros) holds what is read and not written',
   },
 
+  // mounts
+  mountFs: {
+    ret: 'i32',
+    args: [
+      ['fstype', 'str'],
+      ['source', 'str'],
+      ['options', 'buf'],
+      ['attrs', 'i32'],
+      ['target', 'str'],
+    ],
+    doc: 'fsopen(2), fsconfig(2) with each option (key=value or key, NUL-terminated; lowerdir of an overlay by layers), fsmount(2) with MOUNT_ATTR_* and move_mount(2)',
+  },
+  mountBind: {
+    ret: 'i32',
+    args: [
+      ['source', 'str'],
+      ['recursive', 'i32'],
+      ['attrs', 'i32'],
+      ['target', 'str'],
+    ],
+    doc: 'open_tree(2), mount_setattr(2) with MOUNT_ATTR_* for the tree, move_mount(2)',
+  },
+  unmount: {
+    ret: 'i32',
+    args: [['path', 'str']],
+    doc: 'umount2(2) with MNT_DETACH and UMOUNT_NOFOLLOW',
+  },
+
   // descriptors and events
   socketPair: {
     ret: 'i32',
@@ -408,6 +436,11 @@ export const abi = table({
       ['backlog', 'i32'],
     ],
     doc: 'binds name, relative to dirfd through /proc/self/fd, mode 0600, and listens',
+  },
+  accept: {
+    ret: 'i32',
+    args: [['socket', 'i32']],
+    doc: "accept4(2) of a unix socket that is readable; the connection. -EACCES, and nothing is left of it, when its other side is neither root nor this process's user",
   },
   unixConnect: {
     ret: 'i32',
@@ -441,6 +474,15 @@ export const abi = table({
     doc: 'unixConnect with another effective user id, for one that may take it: whom the listener sees (SO_PEERCRED)',
   },
 
+  send: {
+    ret: 'i32',
+    args: [
+      ['socket', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'send(2) of as much as there is room for; the bytes sent, -EAGAIN for none',
+  },
+  duplicate: { ret: 'i32', args: [['fd', 'i32']], doc: 'fcntl(2) F_DUPFD_CLOEXEC, above 2' },
   sendFds: {
     ret: 'i32',
     args: [

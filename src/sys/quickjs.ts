@@ -6,6 +6,8 @@ import { turn } from './loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
 interface Provided {
+  /** The name that the program was started by. */
+  readonly program: string;
   readonly native: Native;
   readonly args: readonly string[];
   readonly closed: number;
@@ -23,7 +25,9 @@ function begin(): void {
   const { native, args, closed, env, decode, encode } = provided;
   setHost({ name: 'quickjs', native, args, closed, env, decode, encode });
   // A rejection is left to main.c, which prints it and exits with 1.
-  main().then((code) => provided.exit(code));
+  const isShim = provided.program.slice(provided.program.lastIndexOf('/') + 1).startsWith('containerd-shim-');
+  const code = isShim ? import('../shim/main.js').then(({ shim }) => shim()) : main();
+  code.then((status) => provided.exit(status));
 }
 
 // What main.c calls: the second when nothing else is to be done.

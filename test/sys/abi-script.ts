@@ -559,6 +559,53 @@ const cases: Record<Name, Case> = {
     t.call('unixListen', [AT_FDCWD, `${file}/x`, 1]);
     native.close(fd);
   },
+  accept(t, dir) {
+    const fd = native.openAt(AT_FDCWD, dir, 0, 0);
+    const listener = native.unixListen(fd, 'a.sock', 1);
+    const client = native.unixConnect(fd, 'a.sock');
+    const connection = t.call('accept', [listener], 'fd');
+    t.call('send', [connection, bytes('hello')]);
+    const data = new Uint8Array(8);
+    t.note('heard', text(data, native.read(client, data)));
+    t.call('accept', [connection]);
+    for (const each of [connection, client, listener, fd]) native.close(each);
+  },
+  send(t) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    t.call('send', [a, bytes('some')]);
+    // Nobody reads: at last there is no room.
+    const much = new Uint8Array(1 << 16);
+    let n = 0;
+    for (let i = 0; i < 1000 && n >= 0; i++) n = native.send(a, much);
+    t.note('full', n);
+    native.close(b);
+    t.call('send', [a, bytes('none')]);
+    native.close(a);
+  },
+  duplicate(t, _, file) {
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    const copy = t.call('duplicate', [fd], 'fd');
+    native.close(fd);
+    const data = new Uint8Array(16);
+    t.note('reads', text(data, native.read(copy, data)));
+    native.close(copy);
+    t.call('duplicate', [copy]);
+  },
+  // Mounts of the machine are not ours to change: what is refused before anything is mounted.
+  mountFs(t, dir) {
+    t.call('mountFs', ['nonsense', 'none', new Uint8Array(), 0, dir]);
+    t.call('mountFs', ['tmpfs', 'none', bytes('size=1k'), 0, dir]);
+    t.call('mountFs', ['tmpfs', 'none', bytes('nonsense=1\0'), 0, dir]);
+  },
+  mountBind(t, dir) {
+    t.call('mountBind', [`${dir}/none`, 0, 0, dir]);
+  },
+  unmount(t, dir) {
+    t.call('unmount', [`${dir}/none`]);
+    t.call('unmount', [dir]);
+  },
   unixConnect(t, dir) {
     // A directory whose path is longer than an address may be.
     const long = `${dir}/${'l'.repeat(120)}`;

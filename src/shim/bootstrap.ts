@@ -1,0 +1,74 @@
+/** `start`: finds the shim of the container's group, or starts it, and prints its address; nothing else is printed. */
+import { check } from '../sys/error.js';
+import { readLink, tryReadText } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, O_WRONLY } from '../sys/linux.js';
+import type { ShimArguments } from './arguments.js';
+
+const O_NONBLOCK = 0o4000;
+/** Annotations that put a container into the shim of another one: of a pod. */
+const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
+
+/** The address of a running server. @throws RuntError ERR_SHIM */
+export function startServer(a: ShimArguments): string {
+  const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
+  const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
+  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}`);
+  const path = `${directory}/${name}`;
+  native.mkdirAt(AT_FDCWD, directory, 0o700);
+  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
+  const running = native.unixConnect(dir, name);
+  if (running >= 0) native.close(running);
+  else {
+    native.unlinkAt(dir, name, 0);
+    const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
+    serve(a, listener, path);
+    native.close(listener);
+  }
+  native.close(dir);
+  const address = `unix://${path}`;
+  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(address)), { ...facts, path: 'address' });
+  return address;
+}
+
+function groupOf(id: string): string {
+  const config = JSON.parse(tryReadText('config.json') ?? '{}') as { annotations?: Record<string, string> };
+  for (const label of groupLabels) {
+    const group = config.annotations?.[label];
+    if (group) return group;
+  }
+  return id;
+}
+
+/** The same program with the listening socket as its stdin, in a session of its own; it writes to the log of the bundle. */
+function serve(a: ShimArguments, listener: number, socket: string): void {
+  const program = readLink('/proc/self/exe');
+  const args = [
+    'containerd-shim-runt-v1',
+    '-namespace',
+    a.namespace,
+    '-id',
+    a.id,
+    '-address',
+    a.address,
+    '-socket',
+    socket,
+    ...(a.debug ? ['-debug'] : []),
+  ];
+  const env = Object.entries(host.env).map(([name, value]) => `${name}=${value}`);
+  const list = (words: readonly string[]) => host.encode(words.map((w) => `${w}\0`).join(''));
+  const pidfd = new Uint8Array(8);
+  // A fifo that containerd reads, where there is one.
+  const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
+  const pid = native.spawn(program, list(args), list(env), listener, log, log, pidfd);
+  if (log >= 0) native.close(log);
+  check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
+  native.close(new DataView(pidfd.buffer).getInt32(0, true));
+}
+
+/** SHA-256 in hexadecimal. */
+function digest(text: string): string {
+  const out = new Uint8Array(32);
+  native.sha256(host.encode(text), out);
+  return [...out].map((b) => b.toString(16).padStart(2, '0')).join('');
+}

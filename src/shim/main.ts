@@ -1,0 +1,60 @@
+/** `containerd-shim-runt-v1`: the static binary under that name. */
+import { remove } from '../container/delete.js';
+import { readExit } from '../container/supervisor.js';
+import { host, native } from '../sys/host.js';
+import { version } from '../sys/version.js';
+import { parseArguments, type ShimArguments } from './arguments.js';
+
+const NAME = 'containerd-shim-runt-v1';
+
+/** Does what the arguments say; the exit status. */
+export async function shim(): Promise<number> {
+  try {
+    const a = parseArguments(host.args);
+    if (a.version) {
+      put(`${NAME}:\n  Version:  ${version()}\n`);
+      return 0;
+    }
+    if (a.info) {
+      const { info } = await import('./info.js');
+      native.write(1, info());
+      return 0;
+    }
+    if (a.action === 'start') {
+      const { startServer } = await import('./bootstrap.js');
+      put(startServer(a));
+      return 0;
+    }
+    if (a.action === 'delete') return await clean(a);
+    const { serve } = await import('./server.js');
+    return await serve(a, stateRoot(a));
+  } catch (error) {
+    native.write(2, host.encode(`${NAME}: ${error instanceof Error ? error.message : error}\n`));
+    return 1;
+  }
+}
+
+const put = (text: string): void => {
+  native.write(1, host.encode(text));
+};
+
+/** Where the state of a namespace's containers is. */
+export const stateRoot = (a: ShimArguments): string => `/run/containerd/runt/${a.namespace}`;
+
+/** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
+async function clean(a: ShimArguments): Promise<number> {
+  const { task } = await import('./protos.js');
+  const { unmountRootfs } = await import('./rootfs.js');
+  const { timestampOf } = await import('./time.js');
+  const root = stateRoot(a);
+  const exit = readExit(`${root}/${a.id}`);
+  await remove({ root, id: a.id, force: true });
+  unmountRootfs(`${a.bundle || '.'}/rootfs`);
+  const response = {
+    pid: exit?.pid ?? 0,
+    exitStatus: exit?.status ?? 137,
+    exitedAt: timestampOf(exit?.exitedAtNs ?? native.realtime()),
+  };
+  native.write(1, task.DeleteResponse.encode(response).finish());
+  return 0;
+}

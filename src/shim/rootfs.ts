@@ -1,0 +1,56 @@
+/** The root file system of a container as an engine describes it: a list of mounts, mounted one over the other. */
+import { mountOption } from '../spec/mount-options.js';
+import { check, RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import type { types } from './protos.js';
+
+/** Mounts the list at `target`. What was mounted is taken back when one fails. @throws RuntError ERR_MOUNT */
+export function mountRootfs(list: readonly types.Mount.$Properties[], target: string): void {
+  let done = 0;
+  try {
+    for (const mount of list) {
+      mountOne(mount, target);
+      done++;
+    }
+  } catch (error) {
+    while (done-- > 0) native.unmount(target);
+    throw error;
+  }
+}
+
+/** Unmounts all that is mounted at a path; nothing is fine. */
+export function unmountRootfs(target: string): void {
+  while (native.unmount(target) >= 0);
+}
+
+function mountOne(mount: types.Mount.$Properties, target: string): void {
+  const type = mount.type ?? '';
+  const source = mount.source ?? '';
+  let attrs = 0;
+  let bind = type === 'bind';
+  let recursive = false;
+  const data: string[] = [];
+  for (const name of mount.options ?? []) {
+    const option = mountOption(name);
+    if (option?.kind === 'attr') {
+      attrs = (attrs & ~option.clear) | option.set;
+      if (option.superblock === 'ro' && !bind) data.push('ro');
+    } else if (option?.kind === 'bind') {
+      bind = true;
+      recursive = option.recursive;
+    } else if (option === undefined) data.push(name);
+    else if (option.kind === 'superblock' && option.key) data.push(option.key);
+    else if (option.kind !== 'none' && option.kind !== 'propagation')
+      throw new RuntError({
+        code: 'ERR_UNSUPPORTED',
+        message: `mount option ${name} of the root file system`,
+        value: mount,
+      });
+  }
+  const facts = { code: 'ERR_MOUNT', message: `mount ${type} on ${target}`, path: target, value: mount };
+  if (bind) check(native.mountBind(source, recursive ? 1 : 0, attrs, target), facts);
+  else {
+    const options = host.encode(data.map((d) => `${d}\0`).join(''));
+    check(native.mountFs(type, source || type, options, attrs, target), facts);
+  }
+}

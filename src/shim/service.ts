@@ -1,0 +1,164 @@
+/** The task service (proto/task.proto), the same for every transport: the name of a method and bytes → bytes. */
+import { readCgroupFacts } from '../cgroup/facts.js';
+import { pause, resume } from '../container/pause.js';
+import { pids } from '../container/ps.js';
+import { update } from '../container/update.js';
+import { host, native } from '../sys/host.js';
+import { version } from '../sys/version.js';
+import { runtimeOptions } from './options.js';
+import { google, runcOptions, task, types } from './protos.js';
+import type { Publisher } from './publisher.js';
+import { Code, StatusError } from './status.js';
+import { Task } from './task.js';
+
+export interface ServiceOptions {
+  /** Directory of the state of the containers, when the engine names none. */
+  readonly root: string;
+  readonly publisher: Publisher;
+  /** Called by Shutdown once no container is left. */
+  readonly shutdown: () => void;
+}
+
+type Method = (payload: Uint8Array) => Promise<Uint8Array>;
+
+export class TaskService {
+  private readonly tasks = new Map<string, Task>();
+  private readonly methods: Readonly<Record<string, Method>>;
+
+  constructor(private readonly options: ServiceOptions) {
+    const method =
+      <I, O>(
+        input: { decode(data: Uint8Array): I },
+        output: { encode(value: O): { finish(): Uint8Array } },
+        f: (request: I) => Promise<O> | O,
+      ): Method =>
+      async (payload) =>
+        output.encode(await f(input.decode(payload))).finish();
+    const { Empty } = google.protobuf;
+    this.methods = {
+      Create: method(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),
+      Start: method(task.StartRequest, task.StartResponse, async (r) => ({
+        pid: await this.task(r.id).start(r.execId),
+      })),
+      State: method(task.StateRequest, task.StateResponse, (r) => this.state(r)),
+      Delete: method(task.DeleteRequest, task.DeleteResponse, (r) => this.delete(r)),
+      Pids: method(task.PidsRequest, task.PidsResponse, (r) => this.pids(r)),
+      Kill: method(task.KillRequest, Empty, async (r) => {
+        await this.task(r.id).kill(r.execId, r.signal, r.all);
+        return {};
+      }),
+      Exec: method(task.ExecProcessRequest, Empty, (r) => {
+        this.task(r.id).add(r);
+        return {};
+      }),
+      ResizePty: method(task.ResizePtyRequest, Empty, (r) => {
+        this.task(r.id).process(r.execId).console?.resize(r.width, r.height);
+        return {};
+      }),
+      CloseIO: method(task.CloseIORequest, Empty, (r) => {
+        const process = this.task(r.id).process(r.execId);
+        if (r.stdin) process.io?.closeStdin();
+        return {};
+      }),
+      Pause: method(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
+      Resume: method(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
+      Update: method(task.UpdateTaskRequest, Empty, async (r) => {
+        this.task(r.id);
+        const resources = r.resources?.value ?? new Uint8Array();
+        await update({
+          root: this.options.root,
+          id: r.id,
+          resources: host.decode(resources, resources.length),
+          document: 'resources',
+        });
+        return {};
+      }),
+      Wait: method(task.WaitRequest, task.WaitResponse, async (r) => {
+        const { status, at } = await this.task(r.id).process(r.execId).exit;
+        return { exitStatus: status, exitedAt: at };
+      }),
+      Connect: method(task.ConnectRequest, task.ConnectResponse, (r) => ({
+        shimPid: native.pid(),
+        taskPid: this.tasks.get(r.id)?.init.pid ?? 0,
+        version: version(),
+      })),
+      Stats: method(task.StatsRequest, task.StatsResponse, async (r) => {
+        this.task(r.id);
+        const { metrics } = await import('./metrics.js');
+        return { stats: metrics(readCgroupFacts(), this.options.root, r.id) };
+      }),
+      Shutdown: method(task.ShutdownRequest, Empty, async () => {
+        if (this.tasks.size > 0) return {};
+        await this.options.publisher.flush(5000);
+        this.options.shutdown();
+        return {};
+      }),
+    };
+  }
+
+  /** Answers a call of the task service, in the version 2 or 3: their messages are the same. */
+  async call(service: string, name: string, payload: Uint8Array): Promise<Uint8Array> {
+    const method = /^containerd\.task\.v[23]\.Task$/.test(service) ? this.methods[name] : undefined;
+    if (!method)
+      throw new StatusError(Code.UNIMPLEMENTED, `${service}/${name} is not supported by this version of runt`);
+    return method(payload);
+  }
+
+  private task(id: string): Task {
+    const found = this.tasks.get(id);
+    if (!found) throw new StatusError(Code.NOT_FOUND, `container ${id} does not exist`);
+    return found;
+  }
+
+  private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
+    if (this.tasks.has(r.id)) throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
+    const options = runtimeOptions(r.options);
+    const made = await Task.create(this.options.root, r, options, this.options.publisher);
+    this.tasks.set(r.id, made);
+    return { pid: made.init.pid };
+  }
+
+  private state(r: task.StateRequest): task.StateResponse.$Properties {
+    const owner = this.task(r.id);
+    const process = owner.process(r.execId);
+    const { pid, terminal, streams, ended } = process;
+    const status = owner.paused && process.status === types.Status.RUNNING ? types.Status.PAUSED : process.status;
+    return {
+      id: r.id,
+      bundle: owner.bundle,
+      pid,
+      status,
+      ...streams,
+      terminal,
+      execId: r.execId,
+      ...(ended && { exitStatus: ended.status, exitedAt: ended.at }),
+    };
+  }
+
+  private async delete(r: task.DeleteRequest): Promise<task.DeleteResponse.$Properties> {
+    const { pid, ended } = await this.task(r.id).delete(r.execId);
+    if (!r.execId) this.tasks.delete(r.id);
+    return { pid, ...(ended && { exitStatus: ended.status, exitedAt: ended.at }) };
+  }
+
+  private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
+    const owner = this.task(r.id);
+    const execOf = new Map([...owner.execs.values()].map((p) => [p.pid, p.execId]));
+    return {
+      processes: pids({ root: this.options.root, id: r.id }).map((pid) => {
+        const execId = execOf.get(pid);
+        if (execId === undefined) return { pid };
+        const value = runcOptions.ProcessDetails.encode({ execId }).finish();
+        return { pid, info: { type_url: 'containerd.runc.v1.ProcessDetails', value } };
+      }),
+    };
+  }
+
+  private async freeze(id: string, on: boolean): Promise<object> {
+    const owner = this.task(id);
+    await (on ? pause : resume)({ root: this.options.root, id });
+    owner.paused = on;
+    owner.tell(on ? '/tasks/paused' : '/tasks/resumed', on ? 'TaskPaused' : 'TaskResumed');
+    return {};
+  }
+}

@@ -1,0 +1,37 @@
+/** What a method of a service fails with: a status code of gRPC, the same on both transports. */
+import { RuntError } from '../sys/error.js';
+
+/** google.rpc.Code. */
+export const Code = {
+  OK: 0,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
+} as const;
+
+export class StatusError extends Error {
+  constructor(
+    readonly code: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const codes: Readonly<Record<string, number>> = {
+  ERR_NO_CONTAINER: Code.NOT_FOUND,
+  ERR_CONTAINER_EXISTS: Code.ALREADY_EXISTS,
+  ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
+  ERR_UNSUPPORTED: Code.UNIMPLEMENTED,
+  ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
+};
+
+/** Code and text of any error; a RuntError's text is its whole report. */
+export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
+  if (error instanceof StatusError) return { code: error.code, message: error.message };
+  if (error instanceof RuntError) return { code: codes[error.code] ?? Code.UNKNOWN, message: error.report() };
+  return { code: Code.UNKNOWN, message: String(error) };
+}
