@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { table } from './table.mjs';
+import { entryOf, excuse, failures, losses, majority } from './verdict.mjs';
 import { run, stop } from './world.mjs';
 
 const [place, ...wanted] = process.argv.slice(2);
@@ -23,6 +24,7 @@ const runtimes = [
   { name: 'crun', command: which('crun'), unified: false },
   { name: 'runc', command: which('runc'), unified: true },
 ];
+const names = runtimes.map(({ name }) => name);
 const programs = readdirSync(join(directory, 'programs')).sort();
 for (const name of wanted) if (!programs.includes(name)) throw new Error(`no program ${name}`);
 
@@ -38,13 +40,13 @@ const judged = [];
 for (const program of wanted.length > 0 ? wanted : programs) {
   let results = await all(program);
   let flaky = [];
-  if (losses(results).some((assertion) => !excuse(program, assertion))) {
+  if (losses(results).some((assertion) => !excuse(known, program, assertion))) {
     const runs = [results];
     while (runs.length < RUNS) runs.push(await all(program));
-    ({ results, flaky } = majority(runs));
+    ({ results, flaky } = majority(runs, names));
   }
-  const lost = losses(results).map((assertion) => ({ assertion, entry: excuse(program, assertion) }));
-  const failed = failures(results).map((assertion) => ({ assertion, entry: entryOf(program, assertion, () => true) }));
+  const lost = losses(results).map((assertion) => ({ assertion, entry: excuse(known, program, assertion) }));
+  const failed = failures(results).map((assertion) => ({ assertion, entry: entryOf(known, program, assertion) }));
   judged.push({ program, results, flaky, lost, failed });
   const said = runtimes.map(({ name }, i) => `${name} ${results[i].outcome}`).join(', ');
   process.stderr.write(`judge: ${program}: ${said}\n`);
@@ -84,67 +86,6 @@ async function all(program) {
     if (stopped) process.exit(130);
   }
   return results;
-}
-
-/** What crun or runc passes and runt does not: assertions, `the program` when only its end differs. */
-function losses([runt, ...peers]) {
-  const lost = new Set();
-  for (const peer of peers) {
-    for (const [assertion, state] of peer.asserted) {
-      if (state === 'passed' && runt.asserted.get(assertion) !== 'passed') lost.add(assertion);
-    }
-    // By itself only when no assertion says why.
-    if (peer.outcome !== 'failed' && runt.outcome === 'failed' && lost.size === 0) lost.add('the program');
-  }
-  return [...lost];
-}
-
-/** What fails with runt, or leaves it without a result: assertions, `the program` for its end, `nothing is asserted`. */
-function failures([runt]) {
-  const failed = [...runt.asserted].filter(([, state]) => state === 'failed').map(([assertion]) => assertion);
-  if (runt.ended !== '') failed.push('the program');
-  if (runt.outcome === 'skipped') failed.push('nothing is asserted');
-  return failed;
-}
-
-/** One result for each runtime out of several runs: of each assertion and of the end what most say; and what varied. */
-function majority(runs) {
-  const flaky = [];
-  const results = runtimes.map(({ name }, i) => {
-    const mine = runs.map((results) => results[i]);
-    const most = (values) => {
-      const counts = new Map();
-      for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-      return [...counts].sort(([, a], [, b]) => b - a)[0][0];
-    };
-    const asserted = new Map();
-    for (const assertion of new Set(mine.flatMap((one) => [...one.asserted.keys()]))) {
-      const states = mine.map((one) => one.asserted.get(assertion));
-      if (new Set(states).size > 1) flaky.push(`${name}: ${assertion}`);
-      const state = most(states);
-      if (state !== undefined) asserted.set(assertion, state);
-    }
-    const outcome = most(mine.map((one) => one.outcome));
-    return { ...mine.find((one) => one.outcome === outcome), outcome, asserted };
-  });
-  return { results, flaky };
-}
-
-/**
- * The entry of known.json for an assertion; one without `assertion` stands for a whole program. Of `the program`, the end, any
- * entry will do that names an assertion of it: the one follows from the other.
- */
-function entryOf(program, assertion, wanted) {
-  return known.find(
-    (entry) =>
-      entry.programs.includes(program) &&
-      wanted(entry) &&
-      (entry.assertion === undefined || assertion === 'the program' || assertion.startsWith(entry.assertion)),
-  );
-}
-
-function excuse(program, assertion) {
-  return entryOf(program, assertion, ({ clause, broken }) => clause !== undefined || broken === true);
 }
 
 function which(name) {

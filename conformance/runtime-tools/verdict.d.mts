@@ -1,0 +1,18 @@
+/** See verdict.mjs. */
+export interface Result {
+  outcome: 'passed' | 'failed' | 'skipped';
+  asserted: Map<string, 'passed' | 'failed' | 'skipped'>;
+  ended: string;
+}
+export interface Entry {
+  programs: string[];
+  assertion?: string;
+  why: string;
+  clause?: string;
+  broken?: boolean;
+}
+export declare function losses(results: Result[]): string[];
+export declare function failures(results: Result[]): string[];
+export declare function majority(runs: Result[][], names: string[]): { results: Result[]; flaky: string[] };
+export declare function entryOf(known: Entry[], program: string, assertion: string): Entry | undefined;
+export declare function excuse(known: Entry[], program: string, assertion: string): Entry | undefined;

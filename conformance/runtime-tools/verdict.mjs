@@ -1,0 +1,63 @@
+// What results of several runtimes mean: what runt loses, what has no reason, what most of several runs say. Pure.
+
+/** What crun or runc passes and runt does not: assertions, `the program` when only its end differs. */
+export function losses([runt, ...peers]) {
+  const lost = new Set();
+  for (const peer of peers) {
+    for (const [assertion, state] of peer.asserted) {
+      if (state === 'passed' && runt.asserted.get(assertion) !== 'passed') lost.add(assertion);
+    }
+    // By itself only when no assertion says why.
+    if (peer.outcome !== 'failed' && runt.outcome === 'failed' && lost.size === 0) lost.add('the program');
+  }
+  return [...lost];
+}
+
+/** What fails with runt, or leaves it without a result: assertions, `the program` for its end, `nothing is asserted`. */
+export function failures([runt]) {
+  const failed = [...runt.asserted].filter(([, state]) => state === 'failed').map(([assertion]) => assertion);
+  if (runt.ended !== '') failed.push('the program');
+  if (runt.outcome === 'skipped') failed.push('nothing is asserted');
+  return failed;
+}
+
+/** One result for each runtime out of several runs: of each assertion and of the end what most say; and what varied. */
+export function majority(runs, names) {
+  const flaky = [];
+  const results = names.map((name, i) => {
+    const mine = runs.map((results) => results[i]);
+    const most = (values) => {
+      const counts = new Map();
+      for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+      return [...counts].sort(([, a], [, b]) => b - a)[0][0];
+    };
+    const asserted = new Map();
+    for (const assertion of new Set(mine.flatMap((one) => [...one.asserted.keys()]))) {
+      const states = mine.map((one) => one.asserted.get(assertion));
+      if (new Set(states).size > 1) flaky.push(`${name}: ${assertion}`);
+      const state = most(states);
+      if (state !== undefined) asserted.set(assertion, state);
+    }
+    const outcome = most(mine.map((one) => one.outcome));
+    return { ...mine.find((one) => one.outcome === outcome), outcome, asserted };
+  });
+  return { results, flaky };
+}
+
+/**
+ * The entry of known.json for an assertion; one without `assertion` stands for a whole program. Of `the program`, the end, any
+ * entry will do that names an assertion of it: the one follows from the other.
+ */
+export function entryOf(known, program, assertion, wanted = () => true) {
+  return known.find(
+    (entry) =>
+      entry.programs.includes(program) &&
+      wanted(entry) &&
+      (entry.assertion === undefined || assertion === 'the program' || assertion.startsWith(entry.assertion)),
+  );
+}
+
+/** The entry that allows what another runtime passes to fail with runt. */
+export function excuse(known, program, assertion) {
+  return entryOf(known, program, assertion, ({ clause, broken }) => clause !== undefined || broken === true);
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  type Entry,
+  entryOf,
+  excuse,
+  failures,
+  losses,
+  majority,
+  type Result,
+} from '../../conformance/runtime-tools/verdict.mjs';
+
+/** `+a` passed, `-a` failed, `?a` skipped; a first `!` is a program that ended badly. */
+function result(...words: string[]): Result {
+  const bad = words[0] === '!';
+  const states = { '+': 'passed', '-': 'failed', '?': 'skipped' } as const;
+  const asserted = new Map(
+    words.filter((w) => w !== '!').map((w) => [w.slice(1), states[w[0] as keyof typeof states]] as const),
+  );
+  const all = [...asserted.values()];
+  const outcome = bad || all.includes('failed') ? 'failed' : all.includes('passed') ? 'passed' : 'skipped';
+  return { outcome, asserted, ended: bad ? 'ended with 1' : '' };
+}
+
+test('a loss is an assertion that any other passes and runt fails, skips or never makes', () => {
+  assert.equal(losses([result('+a', '-b', '?c'), result('+a', '+b', '+c', '+d'), result('-a')]), ['b', 'c', 'd']);
+  assert.equal(losses([result('+a', '-b'), result('-a', '-b'), result('!')]), []);
+});
+
+test('an end that is worse than another runtime’s is a loss by itself', () => {
+  assert.equal(losses([result('!', '+a'), result('+a'), result('!')]), ['the program']);
+  assert.equal(losses([result('!'), result('+a'), result('!')]), ['a']);
+});
+
+test('what needs a reason: failed assertions, a bad end, nothing asserted', () => {
+  assert.equal(failures([result('!', '-a', '+b', '?c')]), ['a', 'the program']);
+  assert.equal(failures([result('?a')]), ['nothing is asserted']);
+  assert.equal(failures([result('+a')]), []);
+});
+
+test('of several runs what most of them say counts, and what varied is told', () => {
+  const runs = [[result('-a', '+b')], [result('+a', '+b')], [result('+a', '+b', '+c')]];
+  const { results, flaky } = majority(runs, ['runt']);
+  assert.equal(
+    [...results[0]!.asserted],
+    [
+      ['a', 'passed'],
+      ['b', 'passed'],
+    ],
+  );
+  assert.is(results[0]!.outcome, 'passed');
+  assert.equal(flaky, ['runt: a', 'runt: c']);
+});
+
+test('an entry is for its programs and for assertions that begin like it; only a clause or a broken program excuses', () => {
+  const known: Entry[] = [
+    { programs: ['p'], assertion: 'limit', why: 'reason' },
+    { programs: ['p', 'q'], assertion: 'label', why: 'w', clause: 'runtime.md#create' },
+    { programs: ['r'], why: 'all of it', broken: true },
+  ];
+  assert.is(entryOf(known, 'p', 'limit is set (2)'), known[0]);
+  assert.is(entryOf(known, 'q', 'limit is set'), undefined);
+  assert.is(excuse(known, 'p', 'limit is set'), undefined);
+  assert.is(excuse(known, 'q', 'label x'), known[1]);
+  assert.is(excuse(known, 'r', 'anything'), known[2]);
+  assert.is(entryOf(known, 'p', 'the program'), known[0]);
+});
+
+test('the list names its reason each time, and a clause as page#heading', () => {
+  const known: Entry[] = JSON.parse(readFileSync('conformance/runtime-tools/known.json', 'utf8'));
+  for (const { programs, why, clause } of known) {
+    assert.ok(programs.length > 0 && why.length > 10);
+    if (clause !== undefined) assert.match(clause, /^[a-z-]+\.md#/);
+  }
+});
+
+test.run();
