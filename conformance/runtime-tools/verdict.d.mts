@@ -10,6 +10,8 @@ export interface Entry {
   why: string;
   clause?: string;
   broken?: boolean;
+  /** The entry is for a host with this version of cgroups alone. */
+  cgroup?: 1 | 2;
 }
 export declare function losses(results: Result[]): string[];
 export declare function failures(results: Result[]): string[];
