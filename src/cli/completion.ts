@@ -22,8 +22,11 @@ export function scripts(): Readonly<Record<string, string>> {
 
 const names = Object.keys(commands) as CommandName[];
 /** Flags whose value is a directory, and those whose value is neither a file nor a directory. */
-const directories = ['root', 'bundle'];
-const words = 'env user additional-gids cap cgroup process-label apparmor interval id cwd rootless'.split(' ');
+const directories = ['root', 'bundle', 'rootfs', 'overlay'];
+const words =
+  'env user volume hostname uid-map gid-map additional-gids cap cgroup process-label apparmor interval id cwd rootless'.split(
+    ' ',
+  );
 
 type Value = 'none' | 'directory' | 'file' | 'word' | readonly string[];
 

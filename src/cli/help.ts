@@ -155,6 +155,7 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
     text: 'Without options it is a starter to edit: a shell on a terminal in a read-only root. Flags come before the command.',
     flags: {
       bundle: 'directory to write it to (default: the current directory)',
+      file: 'another name: below the bundle, or an absolute path (default: config.json)',
       rootless: 'make one that an ordinary user can run',
       rootfs: 'directory with the root file system (default: rootfs in the bundle)',
       overlay: 'leave the root file system as it is, and keep what is written in this directory (overlayfs)',

@@ -10,11 +10,11 @@ import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
 export async function command({ flags, args }: Call<'spec'>): Promise<number> {
-  const { bundle = '.', ...given } = flags;
+  const { bundle = '.', file = 'config.json', ...given } = flags;
   const ids = callerIds();
   const options: Record<string, unknown> = args.length > 0 ? { args } : {};
   for (const [flag, value] of Object.entries(given)) options[camelCase(flag)] = value;
-  const path = absolute(`${bundle}/config.json`);
+  const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
   const isPlain = Object.keys(options).every((key) => key === 'rootless');
   const spec = isPlain
     ? defaultSpec({ rootless: flags.rootless === true, ...ids })
@@ -34,7 +34,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
       path,
       errno: -result,
       syscall: 'openat',
-      ...(result === -E.EEXIST ? { hint: 'an existing config.json is never overwritten; remove it first' } : {}),
+      ...(result === -E.EEXIST ? { hint: 'an existing file is never overwritten; remove it first' } : {}),
     });
   }
   return 0;

@@ -111,6 +111,7 @@ export const commands = {
     args: '[command…]',
     flags: {
       'bundle|b': 'str',
+      'file|f': 'str',
       rootless: 'bool',
       rootfs: 'str',
       overlay: 'str',

@@ -439,6 +439,20 @@ test(
 );
 
 test(
+  'spec --file FILE, -f FILE (crun): another name, never overwritten; run --config reads it',
+  onBed((bed) => {
+    ok(bed.runt(['spec', '--bundle', bed.bundle, '--file', 'mine.json', '/true']));
+    const again = bed.runt(['spec', '-b', bed.bundle, '-f', 'mine.json']);
+    assert.is(again.code, 1);
+    assert.match(again.stderr, `write ${join(bed.bundle, 'mine.json')}: EEXIST`);
+    ok(bed.runt(['run', '--bundle', bed.bundle, '--config', 'mine.json', bed.id]));
+    const above = join(bed.dir, 'above.json');
+    ok(bed.runt(['spec', '-f', above, '/true']));
+    assert.ok(existsSync(above));
+  }),
+);
+
+test(
   'update: a flag for every limit is taken, and what the kernel has no file for is named',
   onBed((bed) => {
     bed.started();
