@@ -53,6 +53,18 @@ const configs: Record<string, Config> = {
     c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 1, gid: 2 }];
     c.linux.namespaces.push({ type: 'cgroup' });
   }),
+  joined: config((c) => {
+    c.linux.namespaces = [
+      { type: 'mount' },
+      { type: 'user' },
+      { type: 'time' },
+      { type: 'network', path: '/run/netns/a' },
+      { type: 'pid', path: '/proc/7/ns/pid' },
+    ];
+    withUserNamespace(c);
+    c.linux.namespaces.pop();
+    c.linux.timeOffsets = { monotonic: { secs: -5 }, boottime: { secs: 1, nanosecs: 7 } };
+  }),
   confined: config((c) => {
     const hook = [{ path: '/bin/hook', args: ['hook', 'ä'], env: ['A=b'], timeout: 3 }];
     c.annotations = { 'run.oci.hooks.stdout': '/o', 'run.oci.keep_original_groups': '1' };
@@ -82,6 +94,9 @@ const alone: Op[] = [
   { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: 1 },
   { op: 'mask', at: '', path: '/' },
   { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
+  { op: 'reconfigure', at: '', target: '/x', options: ['ro', 'size=1m'] },
+  { op: 'labelMount', at: '', target: '/x', label: 'u:r:t:s0' },
+  { op: 'propagate', at: '', target: '/x', propagation: ['1048576', '16384'] },
 ];
 const seen = new Map<string, Op>(alone.map((op) => [op.op, op]));
 const options = { trace: true, startSocket: 5, slots: [7, 8] };
