@@ -1,18 +1,19 @@
 /**
  * The poststop hooks of a container, which run when it is deleted (runtime.md#lifecycle). Its record waits in
- * `<root>/.deleted/<id>` meanwhile (an id does not begin with a dot), so that the next delete runs those of a delete that was killed.
+ * `<root>/.deleted/<id>/state.json` meanwhile (an id does not begin with a dot), so that the next delete runs those of a delete that was killed.
  */
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
 import { hookState, runHook } from './hooks.js';
 import type { ContainerRecord } from './store.js';
 
 type Warn = (sentence: string) => void;
 
 const directory = (root: string): string => `${root}/.deleted`;
-const file = (root: string, id: string): string => `${directory(root)}/${id}`;
+const place = (root: string, id: string): string => `${directory(root)}/${id}`;
+const file = (root: string, id: string): string => `${place(root, id)}/state.json`;
 
 /**
  * Keeps the record of a container that is being deleted; to be called before its state is removed. Another one of the
@@ -28,6 +29,7 @@ export async function keepForPoststop(
   const kept = read(root, id);
   if (kept && (kept.created !== record.created || kept.pid !== record.pid)) await runPoststop(command, root, id, warn);
   native.mkdirAt(AT_FDCWD, directory(root), 0o700);
+  native.mkdirAt(AT_FDCWD, place(root, id), 0o700);
   const r = native.replaceFile(AT_FDCWD, file(root, id), 0o600, host.encode(JSON.stringify(record)));
   if (r < 0)
     throw new RuntError({ code: 'ERR_STATE', message: 'keep the poststop hooks', path: file(root, id), errno: -r });
@@ -38,11 +40,11 @@ export async function keepForPoststop(
  * @returns whether there were any and nobody else is running them
  */
 export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
-  const path = file(root, id);
+  const path = place(root, id);
   const fd = native.openAt(AT_FDCWD, path, O_RDONLY, 0);
   if (fd < 0) return false;
   try {
-    // Looked for again under the lock: whoever had it has run them and removed the file.
+    // Looked for again under the lock: whoever had it has run them and removed the directory.
     if (native.flock(fd, LOCK_EX | LOCK_NB) < 0 || native.access(path, 0) < 0) return false;
     const record = read(root, id);
     const state = record && hookState(record, 'stopped');
@@ -53,8 +55,7 @@ export async function runPoststop(command: string, root: string, id: string, war
         warn(error instanceof RuntError ? error.message : String(error));
       }
     }
-    native.unlinkAt(AT_FDCWD, path, 0);
-    native.unlinkAt(AT_FDCWD, directory(root), AT_REMOVEDIR);
+    native.removeTree(AT_FDCWD, path);
     return true;
   } finally {
     native.close(fd);

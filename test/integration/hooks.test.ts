@@ -376,7 +376,7 @@ test(
       assert.equal(scene.lines('order').slice(0, 3), ['ran', 'ran', 'last']);
       assert.equal([JSON.parse(scene.read('state')).id, JSON.parse(scene.read('state')).status], [bed.id, 'stopped']);
       assert.is(bed.delete().code, 1);
-      assert.not.ok(existsSync(join(bed.root, '.deleted')));
+      assert.not.ok(existsSync(join(bed.root, '.deleted', bed.id)));
     }
     assert.equal(scene.lines('order'), ['ran', 'ran', 'last', 'new']);
   }),

@@ -106,9 +106,10 @@ export function leftovers(mark: Mark, grace = 1000): string[] {
     ...pids.map((pid) => `process ${pid}: ${text(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`),
     ...mountsBelow(mark.dir).map((target) => `mount ${target}`),
     ...cgroupsNamed(mark.id).map((path) => `cgroup ${path}`),
+    ...names(join(mark.root, '.deleted')).map((name) => `poststop hooks of ${name}`),
     // Compiled seccomp programs stay, for the next container.
     ...names(mark.root)
-      .filter((name) => name !== '.seccomp')
+      .filter((name) => name !== '.seccomp' && name !== '.deleted')
       .map((name) => `state ${join(mark.root, name)}`),
   ];
 }
