@@ -69,6 +69,18 @@ export async function exec(o: ExecOptions): Promise<number> {
   }
 }
 
+/** The config that the container was made from, read again. @throws RuntError ERR_SPEC_* */
+function specOf(record: ContainerRecord): { readonly spec: Spec } {
+  try {
+    return loadSpec(configPath(record));
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_SPEC_MISSING') {
+      error.hint = 'the container runs on, but an exec takes what it leaves out from its config: put the bundle back';
+    }
+    throw error;
+  }
+}
+
 /** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
 export async function begin(o: ExecOptions): Promise<Begun> {
   const given: string[] = [];
@@ -94,7 +106,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
   // What it warns of was said by create.
-  const { spec } = loadSpec(configPath(record));
+  const { spec } = specOf(record);
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
   given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);

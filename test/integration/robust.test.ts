@@ -192,6 +192,7 @@ test(
     const r = bed.runt(['exec', bed.id, '/true']);
     assert.is(r.code, 255);
     assert.match(r.stderr, `read ${join(bed.bundle, 'config.json')}: ENOENT`);
+    assert.match(r.stderr, 'why the container runs on, but an exec takes what it leaves out from its config');
     ok(bed.delete('--force'));
     // A program that cannot be executed is still named, without the value of the config.
     renameSync(aside, bed.bundle);
