@@ -23,6 +23,7 @@ struct piece {
   const char *name;
   const uint8_t *code;
   uint32_t len;
+  int ready; /* evaluated in the snapshot */
 };
 extern const struct piece pieces[];
 extern const uint32_t piece_count;

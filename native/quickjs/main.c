@@ -173,7 +173,8 @@ static struct {
   JSValue done;
 } vm;
 
-/* snapshot.c finds this by its name and sets it at build time: load every piece and stop. */
+/* snapshot.c finds this by its name and sets it at build time: load the pieces that
+ * shall be ready and stop. */
 extern volatile int snapshot_wanted;
 volatile int snapshot_wanted;
 
@@ -257,6 +258,8 @@ static void make_snapshot(void) {
   make_vm();
   evaluate_main();
   for (uint32_t i = 1; i < piece_count; i++) {
+    if (!pieces[i].ready)
+      continue;
     JS_FreeValue(vm.ctx, JS_LoadModule(vm.ctx, "", pieces[i].name));
     run_jobs();
   }
