@@ -48,5 +48,10 @@ int set_directory(int fs, const char *option) {
   struct text t = TEXT_IN(key);
   text_add_part(&t, option, (size_t)(path - option) - 1);
   int fd CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return fd < 0 ? -1 : sys_fsconfig_fd(fs, key, fd);
+  if (fd < 0 || !sys_fsconfig_fd(fs, key, fd))
+    return fd < 0 ? -1 : 0;
+  /* Before 6.13 fsconfig(2) takes no O_PATH descriptor, whatever the file system does. */
+  if (errno == EBADF)
+    errno = EINVAL;
+  return -1;
 }

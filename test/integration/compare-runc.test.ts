@@ -166,14 +166,14 @@ test(
       mkdirSync(join(bed.rootfs, 'mnt', name), { recursive: true });
       mounts.push({ destination: `/mnt/${name}`, type, source: name, options });
     };
-    fs('flags', 'tmpfs', 'sync', 'dirsync', 'lazytime', 'mand', 'ro', 'strictatime', 'nodev', 'private');
+    fs('flags', 'tmpfs', 'sync', 'dirsync', 'lazytime', 'mand', 'ro', 'strictatime', 'nodev', 'private', 'mode=755');
     fs('silent', 'tmpfs', 'silent', 'iversion', 'size=1m', 'nr_inodes=50', 'mode=0700', 'uid=3', 'gid=4');
     // runc takes no relative ones.
     const at = (name: string) => join(bed.bundle, name);
     const lower = `lowerdir=${at('layers/a')}:${at('layers/b')}`;
     fs('readonly', 'overlay', lower, 'ro');
     mounts.push({ destination: '/var/copied', type: 'tmpfs', source: 'copied', options: ['tmpcopyup', 'nosuid'] });
-    mounts.push({ destination: 'mnt/relative', type: 'tmpfs', source: 'relative', options: ['size=4k'] });
+    mounts.push({ destination: 'mnt/relative', type: 'tmpfs', source: 'relative', options: ['size=4k', 'mode=755'] });
     compare(bed, 'mounts');
   }),
 );
