@@ -24,6 +24,7 @@ import { notifyOps } from './notify.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
+import { deferReadOnly } from './readonly-mounts.js';
 import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
 import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
@@ -84,6 +85,15 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const rdt = rdtOps(spec, facts, options.id);
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
+  const contents: Op[] = [
+    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: cgroups }),
+    ...(notify?.mount ?? []),
+    ...deviceOps(spec, facts),
+    ...(spec.process && spec.process.cwd !== '/'
+      ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
+      : []),
+  ];
+  const readOnlyLast = deferReadOnly(contents);
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
@@ -131,16 +141,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...netDeviceOps(spec),
     ...enterRoot(spec, options, trees.rootSlot),
-    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: cgroups }),
-    ...(notify?.mount ?? []),
-    ...deviceOps(spec, facts),
-    ...(spec.process && spec.process.cwd !== '/'
-      ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
-      : []),
+    ...contents,
     ...terminalOps(spec.process, consoleSlot, 1),
     ...createHookOps(spec, options),
     ...switchRoot(spec, options),
     ...kernelOps(spec),
+    ...readOnlyLast,
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
     ...(spec.linux?.readonlyPaths ?? []).map(
       (path, i) => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }) as const,

@@ -54,7 +54,8 @@ export function mountSettings(mount: Mount): MountSettings {
     const option = mountOption(name);
     switch (option?.kind) {
       case undefined:
-        s.data.push(name);
+        // An empty one asks for nothing: podman 5.8 writes some with --systemd.
+        if (name !== '') s.data.push(name);
         break;
       case 'bind':
         s.bind = true;

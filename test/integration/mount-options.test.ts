@@ -309,6 +309,24 @@ test(
 );
 
 test(
+  'a read-only tmpfs gets what is made in it first; an empty option says nothing',
+  onBed((bed) => {
+    bed.config.root.readonly = false;
+    bed.config.mounts.find((m) => m.destination === '/dev')!.options!.push('ro', '');
+    bed.config.mounts.push(
+      { destination: '/outer', type: 'tmpfs', source: 't', options: ['ro', '', 'size=64k'] },
+      { destination: '/outer/inner', type: 'tmpfs', source: 't', options: [''] },
+    );
+    const found = mounts(bed);
+    assert.equal(found.get('/dev')!.flags, ['nosuid', 'ro']);
+    assert.equal(found.get('/outer')!.flags, ['relatime', 'ro']);
+    assert.equal(found.get('/outer/inner')!.flags, ['relatime', 'rw']);
+    const said = bed.out('(touch /dev/x; touch /outer/x; touch /outer/inner/x; echo data >/dev/null) 2>&1; true');
+    assert.equal(said.match(/Read-only file system/g)?.length, 2);
+  }),
+);
+
+test(
   'remount changes the file system, with bind only the mount; propagation alone changes what is there',
   onBed((bed) => {
     bed.config.root.readonly = false;
@@ -369,7 +387,7 @@ test(
     const fails = (destination: string, source: string, why: RegExp) => {
       bed.config.mounts = [
         ...bed.config.mounts.slice(0, 7),
-        { destination: '/ro', type: 'tmpfs', source: 't', options: ['ro'] },
+        { destination: '/ro', source: bed.dir, options: ['bind', 'ro'] },
         { destination, source, options: ['bind'] },
       ];
       const failed = bed.run();

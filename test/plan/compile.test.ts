@@ -103,6 +103,14 @@ const cases: Record<string, Case> = {
     }),
     options: { startSocket: false },
   },
+  'read-only-tmpfs': {
+    spec: base((s) => {
+      const dev = s.mounts!.find((m) => m.destination === '/dev')!;
+      dev.options = [...dev.options!, 'ro', ''];
+      s.mounts!.push({ destination: '/outer/', type: 'tmpfs', options: ['ro', 'size=1m'] });
+      s.mounts!.push({ destination: '/outer/inner', type: 'tmpfs', options: ['ro'] });
+    }),
+  },
   scheduling: {
     spec: base((s) => {
       s.process!.scheduler = {

@@ -149,11 +149,7 @@ const cases: [string, unknown, string[]][] = [
     withMount({ destination: '/x', type: 'tmpfs', options: ['casefold'] }),
     [],
   ],
-  [
-    'mounts: an empty option',
-    withMount({ destination: '/x', type: 'tmpfs', options: [''] }),
-    ['/mounts/0/options/0 must not be empty'],
-  ],
+  ['mounts: an empty option is left out', withMount({ destination: '/x', type: 'tmpfs', options: [''] }), []],
   [
     'mounts: a mistyped option of a bind',
     withMount({ destination: '/x', source: '/y', options: ['bind', 'rprivte'] }),

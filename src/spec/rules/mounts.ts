@@ -69,7 +69,8 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
     const error = kind === undefined && dataError(option, bind ? 'bind' : (mount.type ?? ''));
     if (error) findings.refuse(where, option, error, see);
     // As runc: what a bind mount shows has its options already, and engines write some all the same.
-    else if (bind && (kind === undefined || kind === 'superblock')) {
+    // An empty one asks for nothing; podman writes some.
+    else if (bind && option !== '' && (kind === undefined || kind === 'superblock')) {
       findings.warn(
         where,
         option,
@@ -82,7 +83,6 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
 
 /** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
 function dataError(option: string, type: string): string | undefined {
-  if (option === '') return 'not be empty';
   const equals = option.indexOf('=');
   const name = equals < 0 ? option : option.slice(0, equals);
   if (equals < 0 || mountOption(name) !== undefined) {
