@@ -1,5 +1,10 @@
 # Podman: building images.
 
+# Left alone, buildah asks for limits that only CAP_SYS_RESOURCE may set.
+ulimits='--ulimit nofile=1024:1024 --ulimit nproc=4096:4096'
+# shellcheck disable=SC2086 # lists of words
+build() { podman build --runtime "$RUNTIME" --isolation oci --no-cache $ulimits "$@"; }
+
 scenario_build() {
   mkdir -p /tmp/context
   echo copied >/tmp/context/file
@@ -20,26 +25,26 @@ RUN --mount=type=bind,source=file,target=/bound cat /bound
 ENTRYPOINT ["sh", "-c", "cat /all/*; echo $0"]
 CMD ["end"]
 END
-  podman build --runtime "$RUNTIME" --isolation oci --no-cache -q --network none --build-arg WHAT=this -t built /tmp/context >/dev/null
+  build -q --network none --build-arg WHAT=this -t built /tmp/context >/dev/null
   podman run --rm --network none built
   podman rmi -f built >/dev/null
 }
 
 scenario_build_shows_what_runs() {
   printf 'FROM bb\nRUN echo out\nRUN ls -l /proc/self/fd | wc -l; cat /proc/self/cgroup >/dev/null; hostname | wc -c\n' >/tmp/Containerfile
-  podman build --runtime "$RUNTIME" --isolation oci --no-cache --network none -f /tmp/Containerfile /tmp/context 2>&1 | grep -E '^(STEP|out|[0-9]+$)'
+  build --network none -f /tmp/Containerfile /tmp/context 2>&1 | grep -E '^(STEP|out|[0-9]+$)'
 }
 
 scenario_build_that_fails() {
   printf 'FROM bb\nRUN exit 7\n' >/tmp/Containerfile
-  fails podman build --runtime "$RUNTIME" --isolation oci --no-cache -q --network none -f /tmp/Containerfile /tmp/context
+  fails build -q --network none -f /tmp/Containerfile /tmp/context
   printf 'FROM bb\nRUN ["/nonexistent"]\n' >/tmp/Containerfile
-  fails podman build --runtime "$RUNTIME" --isolation oci --no-cache -q --network none -f /tmp/Containerfile /tmp/context
+  fails build -q --network none -f /tmp/Containerfile /tmp/context
 }
 
 scenario_build_with_limits_and_volumes() {
-  printf 'FROM bb\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; cat /v/file; grep /v /proc/mounts | cut -d " " -f 2,4 | cut -d , -f 1; ulimit -n; grep CapEff /proc/self/status\n' >/tmp/Containerfile
-  podman build --runtime "$RUNTIME" --isolation oci --no-cache --network none --memory 64m -v /tmp/context:/v:ro --ulimit nofile=100:200 --cap-add sys_time -f /tmp/Containerfile /tmp/context 2>&1 | grep -vE '^(COMMIT|-->|ID|[0-9a-f]{64})'
+  printf 'FROM bb\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; cat /v/file; grep /v /proc/mounts | cut -d " " -f 2,4 | cut -d , -f 1; grep CapEff /proc/self/status\n' >/tmp/Containerfile
+  build --network none --memory 64m -v /tmp/context:/v:ro --cap-add sys_time -f /tmp/Containerfile /tmp/context 2>&1 | grep -vE '^(COMMIT|-->|ID|[0-9a-f]{64})'
 }
 
 buildah() {
@@ -50,7 +55,8 @@ buildah() {
 }
 
 scenario_buildah() {
-  container=$(buildah from bb)
+  # shellcheck disable=SC2086
+  container=$(buildah from $ulimits bb)
   buildah run "$container" -- sh -c 'echo out; id; touch /made'
   echo in | buildah run "$container" -- cat
   fails buildah run "$container" -- sh -c 'exit 7'
@@ -66,10 +72,14 @@ scenario_buildah() {
 }
 
 scenario_buildah_stops_what_runs() {
-  container=$(buildah from bb)
+  # shellcheck disable=SC2086
+  container=$(buildah from $ulimits bb)
   command buildah run --runtime "$RUNTIME" --isolation oci "$container" -- sh -c 'echo up >/up; sleep 100' &
   root=$(command buildah mount "$container")
-  until [ -e "$root/up" ]; do sleep 0.1; done
+  until [ -e "$root/up" ]; do
+    kill -0 "$!"
+    sleep 0.1
+  done
   kill "$!"
   wait "$!" || echo "status $?"
   sleep 0.5

@@ -1,7 +1,8 @@
 # Podman: what a container's process sees and may do.
 
 # view OPTION…: what there is to see from a container with these options. The tmpfs that holds the hierarchies of v1 is left writable by runc
-# when the config says ro; the mode that tmpcopyup finds is an option of the mount with one, a chmod of the other.
+# when the config says ro; the mode that tmpcopyup finds is an option of the mount with one, a chmod of the other; newer
+# ones make the tmpfs of a masked directory small.
 view() {
   podman run --rm --network none --hostname h "$@" bb sh -c '
     exec 2>&1
@@ -23,7 +24,7 @@ view() {
     (echo 1 >/proc/sys/kernel/panic)
     mkdir /sys/x
     for n in /proc/self/ns/*; do readlink $n; done | sed "s/:.*//"' |
-    sed -e 's#/var/lib/containers/[^ ]*#LAYERS#' -e 's#^\(/sys/fs/cgroup\) r[ow],\(.* tmpfs \)#\1 \2#' -e '/^\/run /s/,mode=755$//'
+    sed -e 's#/var/lib/containers/[^ ]*#LAYERS#' -e 's#^\(/sys/fs/cgroup\) r[ow],\(.* tmpfs \)#\1 \2#' -e '/^\/run /s/,mode=755$//' -e 's/,size=4k,nr_inodes=1$//'
 }
 
 scenario_view() { view; }

@@ -21,7 +21,7 @@ scenario_user_namespace_and_more() {
 }
 
 scenario_user_namespace_auto() {
-  grep -q ^containers: /etc/subuid || echo containers:2147483647:2147483648 | tee -a /etc/subuid >>/etc/subgid
+  grep -q ^containers: /etc/subuid || echo containers:1000000:100000 | tee -a /etc/subuid >>/etc/subgid
   podman run --rm --network none --userns auto:size=2000 bb sh -c 'id -u; tr -s " " </proc/self/uid_map | cut -d " " -f 2,4'
 }
 
@@ -87,7 +87,7 @@ scenario_pod() {
   podman pod pause p
   podman pod unpause p
   podman pod top p comm | sort
-  podman pod stats --no-stream --format '{{.Name}}' p | sort | sed 's/.*-infra/infra/'
+  podman pod stats --no-stream --format '{{.Name}}' p | sed 's/.*-infra/infra/' | sort
   podman pod kill p 2>/dev/null
 }
 

@@ -6,6 +6,7 @@ fast='output_and_status program_missing program_missing_text stdin created_then_
   limits_pids processes_are_limited user_namespace user_namespace_exec ipc_namespace pid_namespace pod volume volume_overlay
   volume_with_mounts_below tmpfs build buildah rootless rootless_exec_and_stop rootless_keep_id'
 
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman() { command podman --runtime "$RUNTIME" "$@"; }
 
 setup() {

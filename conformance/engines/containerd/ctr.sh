@@ -1,0 +1,205 @@
+# ctr: tasks from their create to their delete.
+
+# until_up ID: until the container's /up is there
+until_up() { until ctr task exec --exec-id "w$RANDOM" "$1" test -e /up 2>/dev/null; do sleep 0.1; done; }
+
+scenario_ctr_output_and_status() {
+  run --rm $bb c sh -c 'echo out; echo err >&2' 2>/tmp/err
+  cat /tmp/err
+  fails run --rm $bb c sh -c 'exit 7'
+  fails run --rm $bb c sh -c 'sh -c "kill -KILL \$\$"'
+  ctr task ls -q
+  ctr container ls -q
+}
+
+scenario_ctr_program_missing() {
+  fails run --rm $bb c nonexistent
+  fails run --rm $bb c /etc/passwd
+  run --rm $bb d nonexistent 2>&1 | grep -o 'executable file.* not found in $PATH' || true
+  run --rm $bb e /etc/passwd 2>&1 | grep -o 'permission denied' || true
+}
+
+scenario_ctr_failed_create() {
+  fails run --rm --mount type=bind,src=/nonexistent,dst=/x,options=rbind $bb c true
+  find /run/containerd /run/runc -name 'c' 2>/dev/null || true
+  find /sys/fs/cgroup -path '*/default/c' | head -n 1
+}
+
+scenario_ctr_exec() {
+  run -d $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  ctr task exec --exec-id e c sh -c 'echo out; exit 7' || echo "status $?"
+  echo in | ctr task exec --exec-id e c cat
+  ctr task exec --exec-id e --cwd /etc --user 1000:5 c sh -c 'id; pwd'
+  fails ctr task exec --exec-id e c nonexistent
+  ctr task exec -d --exec-id d c sh -c 'touch /detached; sleep 1000'
+  until ctr task exec --exec-id e c test -e /detached; do sleep 0.1; done
+  ctr task ps c | sed -n '2,$p' | wc -l
+  ctr task kill --exec-id d -s KILL c
+}
+
+# ctr now and then loses what a terminal shows right before the end, with any runtime: hence the sleeps.
+scenario_ctr_tty() {
+  script -qec "ctr --address /run/containerd.sock run --rm -t --runc-binary $RUNTIME $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 0.3; exit 3'" /dev/null || echo "status $?"
+  run -d $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'sleep 1; tty; stty size; sleep 0.3; exit 4'" /dev/null || echo "status $?"
+}
+
+scenario_ctr_kill() {
+  run -d $bb c sh -c 'trap "echo hup >/h; mv /h /hup" HUP; touch /up; while :; do sleep 0.1; done'
+  until_up c
+  ctr task kill -s HUP c
+  until ctr task exec --exec-id e c cat /hup 2>/dev/null; do sleep 0.1; done
+  ctr task kill -s KILL c
+  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+  fails ctr task kill -s KILL c
+  ctr task rm c || echo "status $?"
+  ctr container rm c
+}
+
+scenario_ctr_kill_all() {
+  run -d --with-ns pid:/proc/1/ns/pid $bb c sh -c 'sleep 98765 & touch /up; sleep 98765'
+  until_up c
+  ctr task kill -a -s KILL c
+  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+  sleep 0.3
+  pgrep -fx 'sleep 98765' || echo none
+}
+
+scenario_ctr_pause() {
+  run -d $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  ctr task pause c
+  ctr task ls | awk '{ print $1, $3 }'
+  fails ctr task pause c
+  ctr task resume c
+  ctr task ls | awk '{ print $1, $3 }'
+  ctr task exec --exec-id e c echo again
+}
+
+scenario_ctr_ps_and_metrics() {
+  run -d --memory-limit 67108864 $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  ctr task ps c | wc -l
+  ctr task metrics c | awk '{ print $1 }' | grep -v '^ID$'
+  [ "$(ctr task metrics c | awk '$1 ~ /^memory.usage(_in_bytes)?$/ { print ($2 > 0) }')" = 1 ]
+}
+
+scenario_ctr_limits() {
+  run --rm --memory-limit 67108864 --cpus 0.5 $bb c sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null; cat /proc/self/cgroup'
+  run --rm --cpu-shares 300 --cgroup /tests/one $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares /sys/fs/cgroup/cpu.weight 2>/dev/null; cat /proc/self/cgroup'
+}
+
+scenario_ctr_out_of_memory() {
+  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
+  events=$!
+  run --rm --memory-limit 16777216 $bb c tail /dev/zero || echo "status $?"
+  sleep 1
+  kill $events
+  grep -ao '/tasks/[a-z]*' /tmp/events | sort -u
+}
+
+scenario_ctr_view() {
+  run --rm $bb c sh -c '
+    exec 2>&1
+    id
+    pwd
+    hostname
+    env | sort
+    grep -E "^(Cap|NoNewPrivs|Seccomp:|Groups)" /proc/self/status
+    ulimit -n
+    cat /proc/self/oom_score_adj
+    cut -d " " -f 5,6,7,8,9,10 /proc/self/mountinfo | sort
+    find /dev | xargs stat -c "%A %u:%g %n %t,%T" | grep -v "^d" | sort
+    mkdir /sys/x || true' | sed -e 's#lowerdir=[^ ]*##' -e 's#^\(/sys/fs/cgroup\) r[ow],\(.* tmpfs \)#\1 \2#'
+}
+
+scenario_ctr_options() {
+  run --rm --cwd /etc --env A=b --read-only $bb c sh -c 'exec 2>&1; pwd; echo $A; touch /x' || echo "status $?"
+  ! ctr run --help | grep -q -- '--user value' || run --rm --user 1000:5 $bb c id
+  run --rm --privileged $bb c grep -E '^(Cap|Seccomp:)' /proc/self/status
+  run --rm --seccomp $bb c grep Seccomp: /proc/self/status
+  run --rm --cap-add CAP_SYS_TIME --cap-drop CAP_CHOWN $bb c grep Cap /proc/self/status
+  run --rm --device /dev/fuse $bb c sh -c 'ls -l /dev/fuse | cut -c 1-10'
+  mkdir -p /tmp/v
+  run --rm --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro $bb c sh -c 'exec 2>&1; touch /v/x || grep " /v " /proc/mounts | cut -d " " -f 2,4 | cut -d , -f 1'
+  run --rm --mount type=tmpfs,src=tmpfs,dst=/t,options=size=1m:noexec $bb c grep ' /t ' /proc/mounts
+  run --rm --net-host $bb c readlink /proc/self/ns/net >/tmp/ns
+  [ "$(cat /tmp/ns)" = "$(readlink /proc/self/ns/net)" ]
+}
+
+scenario_ctr_pid_file() {
+  run -d --pid-file /tmp/pid $bb c sleep 1000
+  [ "$(cat /tmp/pid)" = "$(ctr task ls | awk '$1 == "c" { print $2 }')" ]
+  od -c /tmp/pid | grep -c '\\n' || true
+}
+
+scenario_ctr_namespaces() {
+  run -d --cap-add CAP_SYS_ADMIN $bb c sh -c 'hostname pause; touch /up; sleep 1000'
+  until_up c
+  pid=$(ctr task ls | awk '$1 == "c" { print $2 }')
+  run --rm --with-ns "network:/proc/$pid/ns/net" --with-ns "ipc:/proc/$pid/ns/ipc" --with-ns "uts:/proc/$pid/ns/uts" --with-ns "pid:/proc/$pid/ns/pid" $bb d sh -c '
+    hostname; for n in net ipc uts pid; do readlink /proc/self/ns/$n; done' >/tmp/ns 2>/dev/null
+  head -n 1 /tmp/ns
+  for n in net ipc uts pid; do grep -c "^$(readlink "/proc/$pid/ns/$n" | sed 's/[][]/\\&/g')" /tmp/ns; done
+}
+
+scenario_ctr_user_namespace() {
+  run --rm --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb c sh -c 'id -u; cat /proc/self/uid_map; stat -c %u:%g / /etc/passwd; touch /x'
+}
+
+scenario_ctr_rootfs() {
+  rm -rf /tmp/rootfs
+  cp -a "$ROOTFS" /tmp/rootfs
+  run --rm --rootfs /tmp/rootfs c /bin/sh -c 'echo from; : >/made'
+  ls /tmp/rootfs/made
+}
+
+scenario_ctr_restart_of_containerd() {
+  run -d $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  pkill -x -KILL containerd
+  while pgrep -x containerd >/dev/null; do sleep 0.1; done
+  daemon
+  ctr task ls | awk '{ print $1, $3 }'
+  ctr task exec --exec-id e c echo again
+  ctr task kill -s KILL c
+  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+}
+
+scenario_ctr_shim_killed() {
+  run -d $bb c sh -c 'touch /up; sleep 98766'
+  until_up c
+  pkill -KILL -f 'containerd-shim-runc-v2.* -id c '
+  for _ in $(seq 50); do
+    pgrep -fx 'sleep 98766' >/dev/null || break
+    sleep 0.1
+  done
+  pgrep -fx 'sleep 98766' || echo none
+  ctr task rm -f c >/dev/null 2>&1 || true
+  ctr container rm c
+  ls /run/containerd/runc/default
+}
+
+scenario_ctr_events() {
+  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
+  events=$!
+  sleep 0.5
+  run --rm $bb c true
+  run -d $bb d sh -c 'touch /up; sleep 1000'
+  until_up d
+  ctr task pause d
+  ctr task resume d
+  ctr task kill -s KILL d
+  sleep 0.5
+  kill $events
+  grep -aE '/tasks/(create|start|exit|delete|paused|resumed)' /tmp/events | grep -av exec | grep -ao '/tasks/[a-z]*.*"exit_status":[0-9]*\|/tasks/[a-z]*' | sed 's/ .*exit/ exit/'
+}
+
+scenario_ctr_many() {
+  for i in $(seq 10); do run --rm $bb "m$i" echo "$i" >"/tmp/many-$i" 2>&1 & done
+  wait
+  for i in $(seq 10); do cat "/tmp/many-$i"; done
+  ls /run/containerd/runc/default
+}

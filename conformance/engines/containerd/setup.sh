@@ -1,0 +1,66 @@
+# containerd with ctr: the runc shim, told by --runc-binary (BinaryName in its options) which runtime to call.
+fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_limits ctr_view ctr_tty ctr_restart_of_containerd
+  ctr_namespaces ctr_failed_create'
+
+ctr() { command ctr --address /run/containerd.sock "$@"; }
+# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime
+run() { ctr run --runc-binary "$RUNTIME" "$@"; }
+
+# daemon: starts containerd and waits until it answers
+daemon() {
+  containerd --config /etc/containerd.toml >>/tmp/containerd.log 2>&1 </dev/null &
+  disown
+  for _ in $(seq 100); do
+    ! ctr version >/dev/null 2>&1 || return 0
+    sleep 0.1
+  done
+  tail -n 5 /tmp/containerd.log
+  return 1
+}
+
+# The image is made by podman, which needs no daemon.
+setup() {
+  local version=2
+  ! containerd --version | grep -q ' 2\.' || version=3
+  cat >/etc/containerd.toml <<END
+version = $version
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+[grpc]
+  address = "/run/containerd.sock"
+END
+  mkdir -p /etc/containers
+  echo '{"default": [{"type": "insecureAcceptAnything"}]}' >/etc/containers/policy.json
+  tar -C "$ROOTFS" -c . | podman import --quiet -c 'CMD ["sh"]' -c 'ENV PATH=/bin:/sbin' - docker.io/library/bb
+  podman save --quiet --format oci-archive -o /tmp/bb.tar docker.io/library/bb
+  daemon
+  ctr image import --local --index-name docker.io/library/bb:latest /tmp/bb.tar ||
+    ctr image import --base-name docker.io/library/bb --index-name docker.io/library/bb:latest /tmp/bb.tar
+  ctr image ls -q | tee /tmp/images
+  grep -q . /tmp/images
+}
+
+versions() { echo "$(containerd --version | cut -d ' ' -f 1,3), $("$REFERENCE" --version | sed -n 1p)"; }
+
+tidy() {
+  local id
+  for id in $(ctr task ls -q); do
+    ctr task resume "$id"
+    ctr task kill -a -s KILL "$id"
+  done
+  sleep 0.3
+  for id in $(ctr task ls -q); do ctr task rm -f "$id"; done
+  for id in $(ctr container ls -q); do ctr container rm "$id"; done
+}
+
+end() { pkill -x containerd; }
+
+bb=docker.io/library/bb:latest
+
+# fails COMMAND…: prints the status that it fails with, and nothing that it writes
+fails() {
+  local status=0
+  "$@" >/dev/null 2>&1 || status=$?
+  echo "status $status"
+}
