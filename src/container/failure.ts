@@ -148,5 +148,7 @@ function what(op: Op, errno: number): string {
   if (op.op === 'findExecutable' && errno === E.ENOENT && !op.name.includes('/')) {
     return `${sentence(op)}: executable file not found in $PATH`;
   }
+  // Docker 20.10 knows these words alone for a status of 126; execve(2) says them too.
+  if (op.op === 'findExecutable' && errno === E.EISDIR) return `${sentence(op)}: permission denied`;
   return sentence(op);
 }
