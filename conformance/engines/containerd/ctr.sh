@@ -97,7 +97,7 @@ scenario_ctr_out_of_memory() {
   run --rm --memory-limit 16777216 $bb c tail /dev/zero || echo "status $?"
   sleep 1
   kill $events
-  grep -ao '/tasks/[a-z]*' /tmp/events | sort -u
+  grep -ao '/tasks/[a-z]*' /tmp/events | grep -v delete | sort -u
 }
 
 scenario_ctr_view() {
@@ -112,7 +112,7 @@ scenario_ctr_view() {
     cat /proc/self/oom_score_adj
     cut -d " " -f 5,6,7,8,9,10 /proc/self/mountinfo | sort
     find /dev | xargs stat -c "%A %u:%g %n %t,%T" | grep -v "^d" | sort
-    mkdir /sys/x || true' | sed -e 's#lowerdir=[^ ]*##' -e 's#^\(/sys/fs/cgroup\) r[ow],\(.* tmpfs \)#\1 \2#'
+    mkdir /sys/x || true' | sed -e 's#lowerdir=[^ ]*##' -e 's#^\(/sys/fs/cgroup\) r[ow],\(.* tmpfs \)#\1 \2#' -e 's/,size=4k,nr_inodes=1$//'
 }
 
 scenario_ctr_options() {
@@ -179,9 +179,9 @@ scenario_ctr_shim_killed() {
   pgrep -fx 'sleep 98766' || echo none
   ctr task rm -f c >/dev/null 2>&1 || true
   ctr container rm c
-  ls /run/containerd/runc/default
 }
 
+# The shim of containerd 2.1 often ends before it tells of the delete, with any runtime.
 scenario_ctr_events() {
   command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
   events=$!
@@ -194,7 +194,7 @@ scenario_ctr_events() {
   ctr task kill -s KILL d
   sleep 0.5
   kill $events
-  grep -aE '/tasks/(create|start|exit|delete|paused|resumed)' /tmp/events | grep -av exec | grep -ao '/tasks/[a-z]*.*"exit_status":[0-9]*\|/tasks/[a-z]*' | sed 's/ .*exit/ exit/'
+  grep -aE '/tasks/(create|start|exit|paused|resumed)' /tmp/events | grep -av exec | grep -ao '/tasks/[a-z]*.*"exit_status":[0-9]*\|/tasks/[a-z]*' | sed 's/ .*exit/ exit/'
 }
 
 scenario_ctr_many() {
