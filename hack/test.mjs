@@ -7,8 +7,10 @@
 //
 // --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
 // better spent on the tests).
-import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -22,6 +24,25 @@ if (unknown) throw new Error(`unknown flag ${unknown}`);
 const TIMEOUT = 600_000;
 
 const isRoot = process.geteuid() === 0;
+
+/** Whether every user may go into a directory: a checkout below /root is root's alone. */
+const isOpen = (dir) => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
+
+/** Runs this again where the checkout is bound on a path that ordinary users reach: some tests are theirs. */
+function runInTheOpen() {
+  const here = process.cwd();
+  const open = mkdtempSync(join(tmpdir(), 'runt-checkout-'));
+  chmodSync(open, 0o755);
+  const script = 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"';
+  const node = process.execPath.startsWith(`${here}/`) ? open + process.execPath.slice(here.length) : process.execPath;
+  const command = [node, join(open, 'hack/test.mjs'), ...process.argv.slice(2)];
+  const { RUNT_LIBRARY: _, ...env } = process.env;
+  const inside = ['-m', '--propagation', 'private', 'sh', '-c', script, here, open, ...command];
+  const r = spawnSync('unshare', inside, { stdio: 'inherit', env });
+  rmdirSync(open);
+  process.exit(r.status ?? 1);
+}
+if (isRoot && !toBundle && !bundled && !isOpen(process.cwd())) runInTheOpen();
 const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
 if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;

@@ -89,11 +89,16 @@ export async function spawnSupervised(
   return ask(stateDir, [...head, ...places], ints(...all));
 }
 
+/** The process has ended already, and that is recorded (ESRCH); or the supervisor with it, which is so after its last child. */
+const gone: readonly number[] = [E.ESRCH, E.EPIPE, E.ECONNRESET, E.ECONNREFUSED];
+
 /** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
 export async function adopt(stateDir: string, pid: number): Promise<void> {
-  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], ints());
-  // ESRCH: it has ended already, and that is recorded.
-  if (answer < 0 && answer !== -E.ESRCH) {
+  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], ints()).catch((error: RuntError) => {
+    if (gone.includes(error.errno ?? 0)) return { pid: -(error.errno ?? 0) };
+    throw error;
+  });
+  if (answer < 0 && !gone.includes(-answer)) {
     throw new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -answer });
   }
 }
@@ -123,7 +128,9 @@ async function ask(
     const got = new Uint8Array(4);
     const n = native.receiveFds(connection, data, got);
     const [what, number] = n > 0 ? host.decode(data, n - 1).split(' ') : [];
-    if (what !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1 };
+    // A connection that ends without an answer: the supervisor has ended.
+    if (n === 0) return { pid: -E.EPIPE, pidfd: -1 };
+    if (what !== 'pid') return { pid: n < 0 ? n : -(Number(number) || E.EIO), pidfd: -1 };
     return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true) };
   } finally {
     native.close(connection);

@@ -43,9 +43,10 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /\/mounts\/7/,
   ],
   [
-    'a target that has to be made in a read-only root file system',
+    'a target that has to be made in a read-only directory',
     (bed) => {
-      bed.config.mounts.splice(1, 0, { destination: '/etc', type: 'tmpfs', source: 'x', options: ['ro'] });
+      const etc = { destination: '/etc', type: 'bind', source: join(bed.rootfs, 'etc'), options: ['bind', 'ro'] };
+      bed.config.mounts.splice(1, 0, etc);
       bed.config.mounts.push({ destination: '/etc/new', type: 'tmpfs', source: 'x' });
     },
     /\/etc\/new/,

@@ -24,7 +24,7 @@ let runc = '';
 try {
   runc = execFileSync('runc', ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
 } catch {
-  console.log('# skip defaults equal those of runc: runc is not installed');
+  console.log('# skip defaults equal those of runc: runc: runc is not installed');
 }
 // Other versions have other defaults; this is the one that runt follows.
 if (runc !== '' && !runc.startsWith('runc version 1.1.')) {
