@@ -10,15 +10,23 @@
 #include <sys/un.h>
 #include <time.h>
 
-int32_t runt_socketPair(uint8_t *data, uint32_t data_cap) {
+static int32_t make_pair(int type, uint8_t *data, uint32_t data_cap) {
   int pair[2];
   if (data_cap < 2 * 8)
     return -EOVERFLOW;
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0)
     return -errno;
   put_i64(data, 0, pair[0]);
   put_i64(data, 1, pair[1]);
   return 0;
+}
+
+int32_t runt_socketPair(uint8_t *data, uint32_t data_cap) {
+  return make_pair(SOCK_STREAM, data, data_cap);
+}
+
+int32_t runt_packetPair(uint8_t *data, uint32_t data_cap) {
+  return make_pair(SOCK_SEQPACKET, data, data_cap);
 }
 
 int32_t runt_pipe(uint8_t *data, uint32_t data_cap) {

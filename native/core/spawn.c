@@ -101,6 +101,9 @@ static int child_main(void *argument) {
     if (ok)
       syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
   } else if (place_stdio(c->stdio) == 0) {
+    for (uint32_t i = 0; i < c->keep_count; i++)
+      if (keep_open(get_i32(c->keep, i)) < 0)
+        goto failed;
     if (c->directory) {
       /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: there is
        * only what others left open. */
@@ -117,6 +120,7 @@ static int child_main(void *argument) {
     }
     syscall(SYS_execve, c->path, c->argv, c->envp);
   }
+failed:
   c->error = errno ? errno : EIO;
   return 127;
 }
@@ -215,9 +219,10 @@ static void free_pointer(void *p) { free(*(void **)p); }
 
 static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                      uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
-                     int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
+                     int32_t stderr_fd, const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd,
+                     uint32_t pidfd_cap) {
   long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
-  if (argc < 1 || envc < 0 || path[0] != '/')
+  if (argc < 1 || envc < 0 || path[0] != '/' || keep_len % 4)
     return -EINVAL;
   if (pidfd_cap < 8)
     return -EOVERFLOW;
@@ -238,6 +243,8 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
                     .argv = vectors,
                     .envp = vectors + argc + 1,
                     .directory = directory,
+                    .keep = keep,
+                    .keep_count = keep_len / 4,
                     .parent = getpid()};
   for (int n = 0; n < 3; n++) {
     int from = wanted[n];
@@ -261,13 +268,21 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
 int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                    uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd,
                    uint8_t *pidfd, uint32_t pidfd_cap) {
-  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, pidfd,
-               pidfd_cap);
+  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, NULL, 0,
+               pidfd, pidfd_cap);
+}
+
+int32_t runt_spawnKeeping(const char *path, const uint8_t *args, uint32_t args_len,
+                          const uint8_t *env, uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd,
+                          int32_t stderr_fd, const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd,
+                          uint32_t pidfd_cap) {
+  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, keep,
+               keep_len, pidfd, pidfd_cap);
 }
 
 int32_t runt_spawnHook(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                        uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
                        int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
-  return spawn(path, args, args_len, env, env_len, directory, stdin_fd, stdout_fd, stderr_fd, pidfd,
-               pidfd_cap);
+  return spawn(path, args, args_len, env, env_len, directory, stdin_fd, stdout_fd, stderr_fd, NULL,
+               0, pidfd, pidfd_cap);
 }

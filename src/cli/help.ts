@@ -2,7 +2,7 @@
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
 import { print } from './output.js';
-import { type Call, type CommandName, commands, type FlagName, type Flags, globals, later } from './syntax.js';
+import { type Call, type CommandName, commands, type FlagName, type Flags, globals } from './syntax.js';
 import { versionText } from './version.js';
 
 interface Words<F> {
@@ -20,7 +20,7 @@ const globalWords: Words<typeof globals>['flags'] = {
   rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
   'systemd-cgroup': 'let systemd manage cgroups (not supported by this version)',
   'cgroup-manager': 'who manages cgroups; disabled: the container gets none (systemd is not supported by this version)',
-  criu: 'path of criu, for checkpoint and restore, which this version does not have',
+  criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',
 };
 
@@ -36,6 +36,19 @@ const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
   supervise: 'run it under a supervisor, which records how it ends, for "runt wait"',
   trace: 'write the time that each operation took to this file, in Chrome trace format',
 };
+
+const criuWords = {
+  'image-path': 'directory of the images (default: checkpoint)',
+  'work-path': "directory of criu's log (default: that of the images)",
+  'tcp-established': 'with established TCP connections',
+  'ext-unix-sk': 'with unix sockets whose other end is outside of the container',
+  'shell-job': "with a terminal that is not the container's own",
+  'file-locks': 'with locks of files',
+  'auto-dedup': 'keep each page of memory once in the images of several dumps',
+  'lazy-pages': 'memory comes later, by userfaultfd, from "criu lazy-pages"',
+  'manage-cgroups-mode': 'what criu does with cgroups (default: soft)',
+  'empty-ns': 'network: it is left empty, as always; no other namespace can be',
+} as const;
 
 const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
   create: {
@@ -94,6 +107,38 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
     summary: 'list the processes of a container',
     text: 'What follows the id are options of ps(1) (default: -ef).',
     flags: { format: 'output format (default: table); json is the list of process ids' },
+  },
+  checkpoint: {
+    summary: 'write the processes of a running container to image files',
+    text: 'With criu, as root. Unless it is left running, the container is deleted then.',
+    flags: {
+      ...criuWords,
+      'parent-path': 'images of an earlier pre-dump, relative to --image-path',
+      'leave-running': 'let the container run on',
+      'pre-dump': 'write the memory alone, and let the container run on',
+      'link-remap': 'with files that have no name any more: give them one',
+      'tcp-skip-in-flight': 'leave out connections that are not yet accepted',
+      'page-server': 'ADDRESS:PORT of a "criu page-server" that takes the memory',
+      'status-fd': 'descriptor that gets a NUL byte when lazy pages can be asked for',
+    },
+  },
+  restore: {
+    summary: 'make a container of image files',
+    text: 'With criu, as root, and with a bundle like that of the container that was written.',
+    flags: {
+      bundle: createWords.bundle,
+      config: createWords.config,
+      ...criuWords,
+      'tcp-close': 'close the TCP connections that the images hold',
+      'lsm-profile': 'TYPE:NAME, apparmor or selinux: another profile or label for the processes',
+      'lsm-mount-context': 'another SELinux context for the mounts',
+      detach: 'do not wait for the process',
+      'pid-file': createWords['pid-file'],
+      'console-socket': createWords['console-socket'],
+      'no-pivot': 'taken, as engines pass it; criu makes the root',
+      'no-new-keyring': 'taken, as engines pass it; criu makes no keyring',
+      'no-subreaper': "do not adopt the container's orphaned processes while waiting",
+    },
   },
   pause: { summary: 'stop all processes of a container', flags: {} },
   resume: { summary: 'let a paused container go on', flags: {} },
@@ -231,7 +276,6 @@ function overview(): string {
     heading('Global flags'),
     ...columns(flagRows('')),
     '',
-    `Of runc's commands this version does not have: ${later.join(', ')}.`,
     '"runt help COMMAND" tells more of each.',
     '',
   ].join('\n');

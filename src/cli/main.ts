@@ -3,10 +3,10 @@
  * often must start fast.
  */
 import { host } from '../sys/host.js';
-import { checkArguments, parseFlags, unsupported, usageError } from './arguments.js';
+import { checkArguments, parseFlags, usageError } from './arguments.js';
 import type { About } from './log.js';
 import { print, printError } from './output.js';
-import { type Call, type CommandName, commands, globals, later, type Values } from './syntax.js';
+import { type Call, type CommandName, commands, globals, type Values } from './syntax.js';
 
 type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
 
@@ -18,6 +18,8 @@ const loaders: Loaders = {
   wait: () => import('./wait.js'),
   exec: () => import('./exec.js'),
   ps: () => import('./ps.js'),
+  checkpoint: () => import('./checkpoint.js'),
+  restore: () => import('./restore.js'),
   pause: () => import('./pause.js'),
   resume: () => import('./resume.js'),
   update: () => import('./update.js'),
@@ -60,7 +62,7 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
     await (await import('./log.js')).openLog(global);
   }
   if (global.help || name === undefined) return (await import('./help.js')).command({ global, flags: {}, args: [] });
-  if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
+  if (!Object.hasOwn(commands, name)) throw usageError('', `unknown command ${name}`, name, Object.keys(commands));
 
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
@@ -82,9 +84,4 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
   const { command: run } = await loaders[command]();
   // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
   return run({ global, flags, args } as never);
-}
-
-function unknownCommand(name: string): Error {
-  if ((later as readonly string[]).includes(name)) return unsupported('', `the command ${name}`);
-  return usageError('', `unknown command ${name}`, name, [...Object.keys(commands), ...later]);
 }

@@ -1,6 +1,6 @@
 /** The man pages, runt(1) and one for each command, from the tables of `--help`; hack/man.mjs writes them at build time. */
 import { type FlagLine, flagLines, wordsOf } from './help.js';
-import { type CommandName, commands, later } from './syntax.js';
+import { type CommandName, commands } from './syntax.js';
 import { versionText } from './version.js';
 
 const names = Object.keys(commands) as CommandName[];
@@ -46,8 +46,6 @@ function overview(): string {
     ),
     '.SH COMMANDS',
     ...commandLines,
-    '.PP',
-    text(`Of runc's commands this version does not have: ${later.join(', ')}.`),
     '.SH "GLOBAL FLAGS"',
     ...flagLines('').map(flag),
     '.SH "EXIT STATUS"',

@@ -41,6 +41,19 @@ const createFlags = {
 
 const help = { 'help|h': 'bool' } as const;
 
+const criuFlags = {
+  'image-path': 'str',
+  'work-path': 'str',
+  'tcp-established': 'bool',
+  'ext-unix-sk': 'bool',
+  'shell-job': 'bool',
+  'file-locks': 'bool',
+  'auto-dedup': 'bool',
+  'lazy-pages': 'bool',
+  'manage-cgroups-mode': 'soft|full|strict|ignore',
+  'empty-ns': 'list',
+} as const;
+
 /** `<x>` is an argument that must be there, `[x]` one that may; `[x…]` are all that follow the first, flags or not. */
 export const commands = {
   create: { args: '<container-id>', flags: createFlags },
@@ -76,6 +89,38 @@ export const commands = {
     },
   },
   ps: { args: '<container-id> [ps-option…]', flags: { 'format|f': 'table|json', ...help } },
+  checkpoint: {
+    args: '<container-id>',
+    flags: {
+      ...criuFlags,
+      'parent-path': 'str',
+      'leave-running': 'bool',
+      'pre-dump': 'bool',
+      'link-remap': 'bool',
+      'tcp-skip-in-flight': 'bool',
+      'page-server': 'str',
+      'status-fd': 'int',
+      ...help,
+    },
+  },
+  restore: {
+    args: '<container-id>',
+    flags: {
+      'bundle|b': 'str',
+      'config|f': 'str',
+      ...criuFlags,
+      'tcp-close': 'bool',
+      'lsm-profile': 'str',
+      'lsm-mount-context': 'str',
+      'detach|d': 'bool',
+      'pid-file': 'str',
+      'console-socket': 'str',
+      'no-pivot': 'bool',
+      'no-new-keyring': 'bool',
+      'no-subreaper': 'bool',
+      ...help,
+    },
+  },
   pause: { args: '<container-id>', flags: help },
   resume: { args: '<container-id>', flags: help },
   update: {
@@ -150,9 +195,6 @@ export const commands = {
   completion: { args: '<shell>', flags: help },
   help: { args: '[command]', flags: help },
 } as const;
-
-/** Commands of runc's that this version does not have. */
-export const later = ['checkpoint', 'restore'] as const;
 
 export type CommandName = keyof typeof commands;
 

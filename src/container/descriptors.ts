@@ -9,16 +9,18 @@ import { AT_EMPTY_PATH } from '../sys/linux.js';
  * @throws RuntError ERR_DESCRIPTOR
  */
 export function checkPreserved({ preserveFds, listen }: { preserveFds: number; listen?: ListenFds }): void {
-  const scratch = new Uint8Array(64);
   const sockets = listen?.count ?? 0;
   for (let fd = 3; fd < 3 + sockets + preserveFds; fd++) {
     const what = fd < 3 + sockets ? `LISTEN_FDS=${sockets}` : `--preserve-fds ${preserveFds}`;
-    check(native.stat(fd, '', AT_EMPTY_PATH, scratch), {
-      code: 'ERR_DESCRIPTOR',
-      message: `${what}: descriptor ${fd} is not open`,
-      hint: `it counts the descriptors ${fd < 3 + sockets || sockets === 0 ? 'from 3 on' : 'after those of LISTEN_FDS'} that the caller has opened for the process`,
-    });
+    const from = fd < 3 + sockets || sockets === 0 ? 'from 3 on' : 'after those of LISTEN_FDS';
+    checkOpen(fd, what, `it counts the descriptors ${from} that the caller has opened for the process`);
   }
+}
+
+/** @throws RuntError ERR_DESCRIPTOR when the descriptor, which `what` names, is not open */
+export function checkOpen(fd: number, what: string, hint: string): void {
+  const facts = { code: 'ERR_DESCRIPTOR', message: `${what}: descriptor ${fd} is not open`, hint };
+  check(native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(64)), facts);
 }
 
 /**

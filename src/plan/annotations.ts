@@ -10,8 +10,11 @@ export const seccompBpfData = 'run.oci.seccomp_bpf_data';
 /** Files to which what hooks write is appended. */
 export const hooksStdout = 'run.oci.hooks.stdout';
 export const hooksStderr = 'run.oci.hooks.stderr';
+/** A configuration file for criu, which checkpoints and restores the container; as for runc too. */
+export const criuConfig = 'org.criu.config';
 
-export const annotationNames = (): string[] => [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr].sort();
+export const annotationNames = (): string[] =>
+  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig].sort();
 
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {

@@ -288,6 +288,20 @@ export const abi = table({
     ],
     doc: 'vfork and execve of a helper by absolute path; -1 as descriptor is /dev/null; pidfd as one i64; the pid',
   },
+  spawnKeeping: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['args', 'buf'],
+      ['env', 'buf'],
+      ['stdin', 'i32'],
+      ['stdout', 'i32'],
+      ['stderr', 'i32'],
+      ['keep', 'buf'],
+      ['pidfd', 'out'],
+    ],
+    doc: 'as spawn; the descriptors in keep (i32 each) stay open in the helper, by their numbers',
+  },
   spawnHook: {
     ret: 'i32',
     args: [
@@ -417,6 +431,11 @@ export const abi = table({
     ret: 'i32',
     args: [['data', 'out']],
     doc: 'socketpair(AF_UNIX, SOCK_STREAM): two descriptors as two little-endian i64',
+  },
+  packetPair: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'socketpair(AF_UNIX, SOCK_SEQPACKET), which keeps messages apart: two descriptors as two little-endian i64',
   },
   pipe: {
     ret: 'i32',

@@ -65,14 +65,6 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
   assert.is((await runt(['help', 'strat'])).err, 'runt: help: unknown command strat; did you mean start?\n');
 });
 
-test("a command of runc's that comes later is refused by name", async () => {
-  for (const name of ['checkpoint', 'restore']) {
-    const { status, err } = await runt([name, '--help']);
-    assert.is(status, 1);
-    assert.is(err, `runt: the command ${name} is not supported by this version of runt\n`);
-  }
-});
-
 test('with --log the text is on standard error too, and the log has one JSON line', async () => {
   const opened: unknown[] = [];
   const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pid', '1', 'x'], {

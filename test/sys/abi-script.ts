@@ -464,6 +464,21 @@ const cases: Record<Name, Case> = {
     native.close(secret);
     native.close(fd);
   },
+  spawnKeeping(t, dir) {
+    const fd = native.openAt(AT_FDCWD, `${dir}/kept`, O_CREAT | O_RDWR, 0o600);
+    const secret = native.openAt(AT_FDCWD, `${dir}/secret`, O_CREAT, 0o600);
+    const pidfd = new Uint8Array(8);
+    // As long for every number.
+    const look = `echo kept >/proc/self/fd/$((${1000 + fd}-1000)); ls -l /proc/self/fd | grep -c secret`;
+    const args = bytes(`sh\0-c\0${look}\0`);
+    t.call('spawnKeeping', ['/bin/sh', args, bytes('PATH=/bin:/usr/bin\0'), -1, fd, -1, ints(fd), pidfd], 'pid');
+    wait(t, Number(longs(pidfd)[0]));
+    t.note('output', procText(`${dir}/kept`));
+    t.call('spawnKeeping', ['/bin/sh', bytes('sh\0'), bytes(''), -1, -1, -1, ints(9999), pidfd]);
+    t.call('spawnKeeping', ['/bin/sh', bytes('sh\0'), bytes(''), -1, -1, -1, new Uint8Array(3), pidfd]);
+    native.close(secret);
+    native.close(fd);
+  },
   spawnHook(t, dir) {
     const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
     const pidfd = new Uint8Array(8);
@@ -545,6 +560,20 @@ const cases: Record<Name, Case> = {
     t.note('end', native.read(b, out));
     native.close(b);
     t.call('socketPair', [new Uint8Array(8)]);
+  },
+  packetPair(t) {
+    const pair = new Uint8Array(16);
+    t.call('packetPair', [pair]);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    native.write(a, bytes('one'));
+    native.write(a, bytes('second'));
+    const out = new Uint8Array(16);
+    for (let i = 0; i < 2; i++) t.note('one message at a time', text(out, native.read(b, out)));
+    for (const fd of [a, b]) t.note('close-on-exec', /flags:\s+02/.test(procText(`/proc/self/fdinfo/${fd}`)));
+    native.close(a);
+    t.note('end', native.read(b, out));
+    native.close(b);
+    t.call('packetPair', [new Uint8Array(8)]);
   },
   unixListen(t, dir, file) {
     const fd = native.openAt(AT_FDCWD, dir, 0, 0);

@@ -1,0 +1,35 @@
+/** `runt restore`: makes a container of image files. In the foreground the exit status is the container's. */
+import { restore } from '../container/restore.js';
+import { cgroupManager, isVerbose, rootlessMode } from './create-options.js';
+import { criuFlags, imagePaths } from './criu-options.js';
+import { reportWarning } from './log.js';
+import { absolute } from './path.js';
+import { rootDirectory } from './root.js';
+import type { Call } from './syntax.js';
+
+export function command(call: Call<'restore'>): Promise<number> {
+  const { global, flags, args } = call;
+  return restore({
+    ...criuFlags('restore', flags),
+    ...imagePaths(flags),
+    root: rootDirectory(global),
+    id: args[0]!,
+    bundle: absolute(flags.bundle ?? '.'),
+    ...(flags.config === undefined ? {} : { config: flags.config }),
+    ...(global.criu ? { criu: global.criu } : {}),
+    cgroupManager: cgroupManager('restore', global),
+    ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
+    ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
+    tcpClose: flags['tcp-close'] === true,
+    ...(flags['lsm-profile'] ? { lsmProfile: flags['lsm-profile'] } : {}),
+    ...(flags['lsm-mount-context'] ? { lsmMountContext: flags['lsm-mount-context'] } : {}),
+    detach: flags.detach === true,
+    noSubreaper: flags['no-subreaper'] === true,
+    noPivot: flags['no-pivot'] === true,
+    noNewKeyring: flags['no-new-keyring'] === true,
+    preserveFds: 0,
+    rootless: rootlessMode('restore', global.rootless),
+    debug: isVerbose(global),
+    warn: (sentence) => reportWarning(global, sentence),
+  });
+}

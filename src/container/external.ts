@@ -1,0 +1,107 @@
+/** What of a container criu leaves to others: bind mounts, joined namespaces, stdio. Names are opaque: never a path in another's grammar (CVE-2026-115520). */
+
+import { mountSettings } from '../plan/mount-settings.js';
+import { isRoot } from '../plan/mounts.js';
+import { clean } from '../plan/path.js';
+import { sourcePath } from '../plan/trees.js';
+import type { Mount, Spec } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { host } from '../sys/host.js';
+
+/** A bind mount of the config. */
+export interface Bind {
+  readonly at: string;
+  readonly destination: string;
+  /** Absolute path on the host. */
+  readonly source: string;
+  /** Its name in the image. */
+  readonly name: string;
+}
+
+/** The name of the mount at a destination: the same for the same one, and made of letters and digits alone. */
+export function mountName(destination: string): string {
+  return `m${[...host.encode(clean(destination))].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** The bind mounts of a config, and the devices that are binds where no node can be made. */
+export function bindMounts(spec: Spec, bundle: string): Bind[] {
+  const binds = (spec.mounts ?? []).flatMap((mount, i): Bind[] => {
+    const settings = mountSettings(mount);
+    if (!settings.bind || settings.remount || isRoot(mount.destination)) return [];
+    const destination = clean(mount.destination);
+    return [{ at: `/mounts/${i}`, destination, source: sourcePath(mount, bundle), name: mountName(destination) }];
+  });
+  const devices = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
+  for (const { path } of spec.linux?.devices ?? []) if (!devices.includes(clean(path))) devices.push(clean(path));
+  // Without a user namespace they are nodes of the container's own /dev.
+  if (!spec.linux?.namespaces?.some((n) => n.type === 'user')) return binds;
+  const taken = new Set(binds.map((b) => b.destination));
+  return [
+    ...binds,
+    ...devices
+      .filter((d) => !taken.has(d))
+      .map((d) => ({ at: '/linux/devices', destination: d, source: d, name: mountName(d) })),
+  ];
+}
+
+/**
+ * Refuses what neither criu nor runt can bring back.
+ * @throws RuntError ERR_UNSUPPORTED with the pointer
+ */
+export function refuseUnrestorable(what: string, spec: Spec, cgroupV1: boolean): void {
+  const refuse = (pointer: string, why: string, value?: unknown): never => {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: `${what}: ${why}`,
+      pointer,
+      ...(value !== undefined && { value }),
+    });
+  };
+  spec.mounts?.forEach((mount: Mount, i) => {
+    if (mount.uidMappings || mountSettings(mount).idmap)
+      refuse(`/mounts/${i}`, 'criu cannot restore an id-mapped mount');
+    if (mount.type === 'cgroup' && cgroupV1) {
+      refuse(`/mounts/${i}`, 'a mount of cgroup v1 cannot be checkpointed by this version of runt', mount.type);
+    }
+  });
+  spec.linux?.namespaces?.forEach(({ type, path }, i) => {
+    if (path && ['mount', 'cgroup', 'user'].includes(type)) {
+      refuse(`/linux/namespaces/${i}/path`, `criu cannot restore into a ${type} namespace that is there already`, path);
+    }
+  });
+  if (spec.linux?.intelRdt) refuse('/linux/intelRdt', 'Intel RDT cannot be restored by this version of runt');
+  if (Object.keys(spec.linux?.netDevices ?? {}).length > 0) {
+    refuse('/linux/netDevices', 'network devices of the host that were moved cannot be restored');
+  }
+}
+
+/** The namespaces joined by path that criu takes as external, with the key that it knows each by; the others it joins itself. */
+export const externalNamespaces: Readonly<Record<string, { readonly proc: string; readonly key: string }>> = {
+  network: { proc: 'net', key: 'extRootNetNS' },
+  pid: { proc: 'pid', key: 'extRootPidNS' },
+};
+
+/** Mount points by mount id, of /proc/PID/mountinfo, as they are seen in the container. */
+export function mountPoints(mountinfo: string): Map<string, string> {
+  const points = new Map<string, string>();
+  for (const line of mountinfo.split('\n')) {
+    const [id, , , , point] = line.split(' ');
+    if (id && point)
+      points.set(
+        id,
+        point.replace(/\\([0-7]{3})/g, (_, o) => String.fromCharCode(parseInt(o, 8))),
+      );
+  }
+  return points;
+}
+
+/** What a descriptor's file is: `mnt_id` of /proc/PID/fdinfo/N; '' when it has none. */
+export const mountIdOf = (fdinfo: string): string => /^mnt_id:\s*([0-9]+)$/m.exec(fdinfo)?.[1] ?? '';
+
+/** criu's name for a file outside of the container's mounts. */
+export const fileKey = (mountId: string, inode: bigint): string =>
+  `file[${Number(mountId).toString(16)}:${inode.toString(16)}]`;
+
+/** A key in `descriptors.json` that may be inherited: the file comes with an image, which may be anyone's. */
+export const isInheritable = (key: unknown): key is string =>
+  typeof key === 'string' && /^(?:(?:pipe|socket):\[[0-9]{1,20}\]|file\[[0-9a-f]{1,16}:[0-9a-f]{1,16}\])$/.test(key);

@@ -1,0 +1,84 @@
+/** What criu leaves to others, by opaque names (CVE-2026-115520), and what it cannot bring back. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  bindMounts,
+  fileKey,
+  isInheritable,
+  mountIdOf,
+  mountName,
+  mountPoints,
+  refuseUnrestorable,
+} from '../../src/container/external.js';
+import type { Spec } from '../../src/spec/types.js';
+import { RuntError } from '../../src/sys/error.js';
+import { fakeHost } from '../cli/fake-host.js';
+
+const spec = (rest: Partial<Spec>): Spec => ({ ociVersion: '1.2.0', ...rest }) as Spec;
+
+function refused(rest: Partial<Spec>, v1 = false): string | undefined {
+  try {
+    refuseUnrestorable('checkpoint x', spec(rest), v1);
+    return undefined;
+  } catch (error) {
+    assert.instance(error, RuntError);
+    assert.is((error as RuntError).code, 'ERR_UNSUPPORTED');
+    return (error as RuntError).pointer;
+  }
+}
+
+test("CVE-2026-115520: a destination cannot break out of criu's grammar, and two never share a name", () => {
+  fakeHost([]);
+  for (const path of ['/a]:/etc', '/x[1]', '/ä', '/a:b', '/a,b']) assert.match(mountName(path), /^m[0-9a-f]+$/);
+  assert.is(mountName('/a/./b/'), mountName('/a/b'));
+  assert.is.not(mountName('/a/b'), mountName('/a_b'));
+});
+
+test('bind mounts are external, with the source on the host; devices too in a user namespace', () => {
+  fakeHost([]);
+  const mounts = [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/data/', source: 'data', options: ['rbind'] },
+    { destination: '/data', options: ['remount', 'bind', 'ro'] },
+  ];
+  const one = bindMounts(spec({ mounts }), '/b');
+  assert.equal(one, [{ at: '/mounts/1', destination: '/data', source: '/b/data', name: mountName('/data') }]);
+  const user = bindMounts(spec({ mounts, linux: { namespaces: [{ type: 'user' }] } }), '/b');
+  assert.is(user.length, 7);
+  assert.is(user.find((b) => b.destination === '/dev/null')?.source, '/dev/null');
+});
+
+test('what cannot be restored is refused with its pointer', () => {
+  assert.is(refused({ mounts: [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }] }), '/mounts/0');
+  const cgroup = { mounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup' }] };
+  assert.is(refused(cgroup, true), '/mounts/0');
+  assert.is(refused(cgroup), undefined);
+  const join = (type: string) => refused({ linux: { namespaces: [{ type, path: '/p' }] } } as never);
+  assert.is(join('mount'), '/linux/namespaces/0/path');
+  assert.is(join('network'), undefined);
+  assert.is(refused({ linux: { intelRdt: {} } }), '/linux/intelRdt');
+  assert.is(refused({ linux: { netDevices: { eth0: {} } } }), '/linux/netDevices');
+});
+
+test('mountinfo and fdinfo are read: ids, and the escapes of the kernel', () => {
+  const points = mountPoints('23 1 0:5 / / rw - ext4 x rw\n24 23 0:6 /a /a\\040b\\134c rw - tmpfs x rw\n');
+  assert.equal(
+    [...points],
+    [
+      ['23', '/'],
+      ['24', '/a b\\c'],
+    ],
+  );
+  assert.is(mountIdOf('pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t7\n'), '15');
+  assert.is(mountIdOf(''), '');
+  assert.is(fileKey('31', 255n), 'file[1f:ff]');
+});
+
+test('descriptors.json comes with the images: only pipes, sockets and external files are inherited', () => {
+  for (const key of ['pipe:[1]', 'socket:[22]', 'file[1f:ff]']) assert.ok(isInheritable(key), key);
+  for (const key of ['/etc/passwd', 'pipe:[1]x', 'extRootNetNS', 'file[1f:ff]:x', 'pipe:[]', 7, null]) {
+    assert.not.ok(isInheritable(key), String(key));
+  }
+});
+
+test.run();
