@@ -94,7 +94,9 @@ section(
 
 // A header, the versions, a line for each scenario and the sum, for each engine of each suite.
 const engines = [];
-for (const [, engine, suite, log] of text('engines').matchAll(/^── (\S+) of (\S+)\n((?:(?!── |runt: ).*\n)*)/gm)) {
+for (const [, engine, suite, log] of text('engines')
+  .replaceAll('\r', '')
+  .matchAll(/^── (\S+) of (\S+)\n((?:(?!── |runt: ).*\n)*)/gm)) {
   const [versions] = log.split('\n');
   const end = /^\S+: (\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log);
   const row = end ? end.slice(1).join(' | ') : 'did not end | |';

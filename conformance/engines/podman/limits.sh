@@ -15,7 +15,10 @@ limits() {
 
 scenario_limits_default() { limits; }
 scenario_limits_memory() { limits --memory 64m --memory-reservation 32m --memory-swap 128m --oom-kill-disable=false; }
-scenario_limits_memory_swappiness() { limits --memory 64m --memory-swap -1 --memory-swappiness 10; }
+scenario_limits_memory_swappiness() {
+  [ -d /sys/fs/cgroup/memory ] || missing 'v2 has no swappiness of one cgroup'
+  limits --memory 64m --memory-swap -1 --memory-swappiness 10
+}
 scenario_limits_cpus() { limits --cpus 0.5 --cpu-shares 300; }
 scenario_limits_cpu_period() { limits --cpu-period 50000 --cpu-quota 20000 --cpuset-cpus 0 --cpuset-mems 0; }
 scenario_limits_pids() { limits --pids-limit 17; }

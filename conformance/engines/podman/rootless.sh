@@ -71,7 +71,7 @@ scenario_rootless_pod() {
 
 scenario_rootless_host_namespaces() {
   prepared
-  rootless run --rm --network host --pid host --ipc host --uts host bb sh -c 'hostname; readlink /proc/self/ns/net' >/tmp/ns
+  rootless run --rm --network host --pid host --ipc host --uts host bb sh -c 'hostname; readlink /proc/self/ns/net' >/tmp/ns 2>/dev/null
   head -n 1 /tmp/ns
   [ "$(tail -n 1 /tmp/ns)" = "$(readlink /proc/self/ns/net)" ]
 }
