@@ -1,7 +1,6 @@
 /** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
 import { removeCgroups } from '../cgroup/remove.js';
 import type { Op } from '../plan/ops.js';
-import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { makeDir, readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
@@ -19,13 +18,11 @@ import { makeMountPoints } from './mount-points.js';
 import { OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
 import type { RestoreOptions } from './restore.js';
-import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
+import { type ContainerRecord, criuRoot, makeStateDir, removeStateDir, save } from './store.js';
 import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
 const endDeadline = 10_000;
-/** Where criu finds the root: it wants a mount of its own, not covered by another. */
-const rootName = 'criu-root';
 /** criu's words for the namespaces that it joins by itself. */
 const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', time: 'time' };
 
@@ -47,7 +44,7 @@ export class Restoration {
   ) {}
 
   private get rootPath(): string {
-    return `${this.o.root}/${this.o.id}/${rootName}`;
+    return `${this.o.root}/${this.o.id}/${criuRoot}`;
   }
 
   /** @throws RuntError ERR_CRIU, ERR_CONTAINER_EXISTS, ERR_CGROUP_*, ERR_HOOK …; OpFailed */
@@ -205,7 +202,10 @@ export class Restoration {
 
   private async notified({ script, pid, fd }: Notification): Promise<void> {
     const { record, o } = this;
-    if (script === 'orphan-pts-master' && fd >= 0) return this.sendMaster(fd);
+    if (script === 'orphan-pts-master' && fd >= 0) {
+      const { passMaster } = await import('./restore-terminal.js');
+      return passMaster(this.what, fd, this.terminal, o.consoleSocket);
+    }
     if (fd >= 0) native.close(fd);
     if (script === 'setup-namespaces') {
       this.adopt(pid);
@@ -234,47 +234,6 @@ export class Restoration {
     const state = hookState(this.record, 'creating');
     await runHooks('restore', 'prestart', prestart, state);
     await runHooks('restore', 'createRuntime', createRuntime, state);
-  }
-
-  /** The master of the container's terminal, to the console socket or to the caller's own. */
-  private async sendMaster(master: number): Promise<void> {
-    const { what, o } = this;
-    let socket = -1;
-    try {
-      if (this.terminal) {
-        const pair = new Uint8Array(16);
-        check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
-        const view = new DataView(pair.buffer);
-        socket = view.getInt32(8, true);
-        this.send(socket, master);
-        await this.terminal.attach(view.getInt32(0, true));
-        return;
-      }
-      const path = o.consoleSocket;
-      if (path === undefined) {
-        throw new RuntError({
-          code: 'ERR_TERMINAL',
-          message: `${what}: the images have a terminal and process.terminal of the bundle is not true`,
-          pointer: '/process/terminal',
-        });
-      }
-      const slash = path.lastIndexOf('/');
-      const directory = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', 0, 0);
-      socket = directory < 0 ? directory : native.unixConnect(directory, path.slice(slash + 1));
-      if (directory >= 0) native.close(directory);
-      check(socket, { code: 'ERR_TERMINAL', message: `${what}: connect to the console socket`, path });
-      this.send(socket, master);
-    } finally {
-      native.close(master);
-      if (socket >= 0) native.close(socket);
-    }
-  }
-
-  private send(socket: number, master: number): void {
-    const sent = native.sendFds(socket, new Uint8Array(new Int32Array([master]).buffer), host.encode('/dev/ptmx'));
-    check(sent, { code: 'ERR_TERMINAL', message: `${this.what}: send the terminal`, syscall: 'sendmsg' });
-    if (sent === 0)
-      throw new RuntError({ code: 'ERR_TERMINAL', message: `${this.what}: send the terminal`, errno: E.EIO });
   }
 }
 

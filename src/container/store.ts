@@ -51,6 +51,8 @@ export interface ContainerRecord {
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 export const startSocket = 'start.sock';
+/** Where criu finds the root during a restore: it wants a mount of its own, not covered by another. */
+export const criuRoot = 'criu-root';
 const stateFile = 'state.json';
 /** A state file is some KB; annotations make it longer. */
 const maxState = 16 << 20;
@@ -208,6 +210,8 @@ export function removeStateDir(root: string, id: string): void {
   native.unlinkAt(AT_FDCWD, `${path}/${startSocket}`, 0);
   native.unlinkAt(AT_FDCWD, `${path}/${stateFile}`, 0);
   let r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
+  // The mount of a restore that was killed; what is in it is the bundle's.
+  if (r === -E.ENOTEMPTY) native.unmount(`${path}/${criuRoot}`);
   // Twice: a command that failed at this moment may have left its error there.
   for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(AT_FDCWD, path);
   if (r < 0 && r !== -E.ENOENT) {

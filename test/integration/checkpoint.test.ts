@@ -3,8 +3,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CgroupMode, type CriuOptions, Request, Type } from '../../src/container/criu-messages.js';
-import { type Bed, needing, onBed, type Result } from './bed.js';
+import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { programs } from './place.js';
+import { listen } from './unix.js';
 
 const test = needing('checkpoint', 'root', 'programs', 'cgroups');
 const fake = join(programs, 'fake-criu');
@@ -234,7 +235,8 @@ test(
     const state = bed.state();
     assert.is(state.status, 'running');
     assert.is(readFileSync(join(bed.dir, 'pid'), 'utf8'), String(state.pid));
-    assert.match(readFileSync(`/proc/${state.pid}/cmdline`, 'utf8'), 'sleep');
+    const cmdline = () => readFileSync(`/proc/${state.pid}/cmdline`, 'utf8');
+    await eventually('the restored process is the one', () => cmdline().includes('sleep'));
     const { type, opts } = r.request();
     assert.is(type, Type.RESTORE);
     assert.is(opts.rst_sibling, true);
@@ -272,6 +274,50 @@ test(
     ok(bed.kill('KILL'));
     assert.is((await running.exit).code, 137);
     assert.is(bed.runt(['state', bed.id]).code, 1);
+  }),
+);
+
+test(
+  'a restore that was killed: delete --force removes its mount and its state, and nothing of the root file system',
+  onBed(async (bed) => {
+    withoutCgroups(bed);
+    bed.write();
+    const images = join(bed.dir, 'i');
+    mkdirSync(images);
+    const args = ['--criu', fake, 'restore', '-d', '--bundle', bed.bundle, '--image-path', images, bed.id];
+    const running = bed.spawn(args, { env: { PATH: process.env.PATH ?? '', FAKE_HANG: '1' } });
+    const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(`${bed.root}/${bed.id}/criu-root`);
+    await eventually('the root is mounted', mounted);
+    running.child.kill('SIGKILL');
+    await running.exit;
+    assert.ok(mounted());
+    assert.is(bed.state().status, 'stopped');
+    ok(bed.delete('--force'));
+    assert.not.ok(mounted());
+    assert.ok(existsSync(join(bed.rootfs, 'bin', 'sh')));
+  }),
+);
+
+test(
+  'restore --console-socket: the master of the terminal that criu hands over goes there',
+  onBed(async (bed) => {
+    withoutCgroups(bed);
+    bed.config.process.terminal = true;
+    bed.write();
+    const images = join(bed.dir, 'i');
+    mkdirSync(images);
+    const { path, lines, end } = await listen(bed, 'pidfd');
+    const r = restore(bed, ['-d', '--image-path', images, '--console-socket', path], { FAKE_PTY: '1' });
+    ok(r);
+    await eventually('the terminal comes', () => lines()[0] === '/dev/ptmx');
+    end();
+    assert.match(r.scripts(), 'orphan-pts-master yes');
+    ok(bed.delete('--force'));
+    const nobody = restore(bed, ['-d', '--image-path', images, '--console-socket', join(bed.dir, 'none')], {
+      FAKE_PTY: '1',
+    });
+    assert.is(nobody.code, 1);
+    assert.match(nobody.stderr, `connect to the console socket: ENOENT`);
   }),
 );
 

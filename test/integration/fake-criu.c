@@ -2,7 +2,8 @@
  * A criu without a kernel for it: `fake-criu swrk FD` answers one request as criu does, and saves
  * nothing. Environment: FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a request fails with this
  * message), FAKE_OUT (file that gets the request's bytes), FAKE_SCRIPTS (file that gets each
- * notification and what came back), FAKE_PTY (a restore sends a terminal).
+ * notification and what came back), FAKE_PTY (a restore sends a terminal),
+ * FAKE_HANG (a restore does nothing until the one who asked is gone).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -189,6 +190,8 @@ int main(int argc, char **argv) {
       return 1; /* no answer at all */
     done(type, error, 0);
   }
+  if (type == RESTORE && getenv("FAKE_HANG"))
+    return recv(sock, request, sizeof request, 0) <= 0 ? 1 : 2;
   if (type == RESTORE) {
     pid_t pid = sibling();
     const char *why = NULL;

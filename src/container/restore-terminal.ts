@@ -1,0 +1,60 @@
+/** The terminal of a container that is restored: criu hands its master over, which goes to who serves it. */
+import { check, RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import type { Terminal } from './terminal.js';
+
+/**
+ * Sends the master, which is closed, to the console socket as runt-init does; or gives it to the caller's terminal.
+ * @throws RuntError ERR_TERMINAL
+ */
+export async function passMaster(
+  what: string,
+  master: number,
+  terminal: Terminal | undefined,
+  consoleSocket: string | undefined,
+): Promise<void> {
+  let socket = -1;
+  try {
+    if (terminal) {
+      const pair = new Uint8Array(16);
+      check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
+      const view = new DataView(pair.buffer);
+      socket = view.getInt32(8, true);
+      send(what, socket, master);
+      await terminal.attach(view.getInt32(0, true));
+      return;
+    }
+    if (consoleSocket === undefined) {
+      throw new RuntError({
+        code: 'ERR_TERMINAL',
+        message: `${what}: the images have a terminal and process.terminal of the bundle is not true`,
+        pointer: '/process/terminal',
+      });
+    }
+    socket = check(connect(consoleSocket), {
+      code: 'ERR_TERMINAL',
+      message: `${what}: connect to the console socket`,
+      path: consoleSocket,
+    });
+    send(what, socket, master);
+  } finally {
+    native.close(master);
+    if (socket >= 0) native.close(socket);
+  }
+}
+
+/** Relative to its directory: an address has 107 bytes at most. */
+function connect(path: string): number {
+  const slash = path.lastIndexOf('/');
+  const directory = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', 0, 0);
+  if (directory < 0) return directory;
+  const socket = native.unixConnect(directory, path.slice(slash + 1));
+  native.close(directory);
+  return socket;
+}
+
+function send(what: string, socket: number, master: number): void {
+  const sent = native.sendFds(socket, new Uint8Array(new Int32Array([master]).buffer), host.encode('/dev/ptmx'));
+  check(sent, { code: 'ERR_TERMINAL', message: `${what}: send the terminal`, syscall: 'sendmsg' });
+}
