@@ -2,7 +2,7 @@
 import type { CreateOptions } from '../container/create.js';
 import { listenFds } from '../container/descriptors.js';
 import { host } from '../sys/host.js';
-import { parseBool, unsupported } from './arguments.js';
+import { parseBool } from './arguments.js';
 import { reportWarning } from './log.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
@@ -17,7 +17,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     id: args[0]!,
     bundle: absolute(flags.bundle ?? '.'),
     ...(flags.config === undefined ? {} : { config: flags.config }),
-    cgroupManager: cgroupManager(where, global),
+    cgroupManager: cgroupManager(global),
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
     supervise: flags.supervise === true,
     ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
@@ -47,11 +47,8 @@ export function rootlessMode(where: string, value: string | undefined): 'true' |
 
 /**
  * Who manages the container's cgroups. The flags are global and engines pass them on every call, but only where a cgroup
- * is made do they ask for anything. Throws ERR_UNSUPPORTED for systemd.
+ * is made do they ask for anything.
  */
-export function cgroupManager(where: string, global: Call<'create'>['global']): 'cgroupfs' | 'disabled' {
-  if (global['systemd-cgroup']) throw unsupported(where, '--systemd-cgroup');
-  const manager = global['cgroup-manager'] ?? 'cgroupfs';
-  if (manager === 'systemd') throw unsupported(where, `--cgroup-manager ${manager}`);
-  return manager;
+export function cgroupManager(global: Call<'create'>['global']): 'cgroupfs' | 'systemd' | 'disabled' {
+  return global['systemd-cgroup'] ? 'systemd' : (global['cgroup-manager'] ?? 'cgroupfs');
 }

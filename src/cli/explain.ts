@@ -1,5 +1,5 @@
 /** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
-import { compileBundle } from '../container/compile-bundle.js';
+import { compileBundle, systemdScope } from '../container/compile-bundle.js';
 import { explainDiff, explainDiffJson } from '../plan/diff.js';
 import { explainJson, explainText } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
@@ -12,38 +12,39 @@ import { absolute } from './path.js';
 import { findRoot } from './root.js';
 import type { Call } from './syntax.js';
 
-export function command(call: Call<'explain'>): number {
+export async function command(call: Call<'explain'>): Promise<number> {
   const { flags, args } = call;
   const json = flags.format === 'json';
   if (flags.diff) {
     if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
     // One id for both: two names are no difference between the bundles.
     const id = flags.id ?? 'container';
-    const [a, b] = [planOf(call, args[0]!, id), planOf(call, args[1]!, id)];
+    const [a, b] = [await planOf(call, args[0]!, id), await planOf(call, args[1]!, id)];
     print(json ? explainDiffJson(a, b) : explainDiff(a, b, { colour: colour() }));
     return 0;
   }
   if (args.length > 1) throw usageError('explain', `unexpected argument "${args[1]}": only --diff takes two bundles`);
   const bundle = absolute(args[0] ?? '.');
   const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
-  const plan = planOf(call, bundle, id);
+  const plan = await planOf(call, bundle, id);
   print(json ? explainJson(plan) : explainText(plan, { colour: colour(), id }));
   return 0;
 }
 
-function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Plan {
-  return compileBundle({
+async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Promise<Plan> {
+  const o = {
     // Only named in the plan, so a user who has none yet may explain too.
     root: findRoot(global) ?? '/run/runt',
     id,
     bundle: absolute(bundle),
     ...(flags.config === undefined ? {} : { config: flags.config }),
-    cgroupManager: cgroupManager('explain', global),
+    cgroupManager: cgroupManager(global),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
     debug: isVerbose(global),
-    warn: (sentence) => reportWarning(global, sentence),
-  }).plan;
+    warn: (sentence: string) => reportWarning(global, sentence),
+  };
+  return compileBundle(o, true, await systemdScope(o)).plan;
 }

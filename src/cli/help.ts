@@ -18,8 +18,9 @@ const globalWords: Words<typeof globals>['flags'] = {
   'log-level': 'the least that is logged: error, warning or debug (default: error)',
   debug: 'log what is asked, and where an error came from',
   rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
-  'systemd-cgroup': 'let systemd manage cgroups (not supported by this version)',
-  'cgroup-manager': 'who manages cgroups; disabled: the container gets none (systemd is not supported by this version)',
+  'systemd-cgroup':
+    'let systemd manage the cgroup: a scope, named by linux.cgroupsPath as slice:prefix:name (cgroup v2, as root)',
+  'cgroup-manager': 'who manages cgroups; systemd: as --systemd-cgroup; disabled: the container gets none',
   criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',
 };

@@ -24,10 +24,14 @@ export interface CompiledBundle {
 }
 
 /**
- * Loads, validates and compiles.
+ * Loads, validates and compiles. `systemd` is what `systemdScope` gives.
  * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
-export function compileBundle(o: CreateOptions, startSocket = true): CompiledBundle {
+export function compileBundle(
+  o: CreateOptions,
+  startSocket = true,
+  systemd?: CompileOptions['systemd'],
+): CompiledBundle {
   const times = [native.monotonic()];
   const { spec, warnings } = loadSpec(configPath(o));
   for (const warning of warnings) o.warn(text(warning));
@@ -41,6 +45,7 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     startSocket,
     supervise: o.supervise === true,
     ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
+    ...(systemd && { systemd }),
     noPivot: o.noPivot,
     noNewKeyring: o.noNewKeyring,
     preserveFds: o.preserveFds + (o.listen?.count ?? 0),
@@ -61,6 +66,11 @@ export function compileBundle(o: CreateOptions, startSocket = true): CompiledBun
     end: times[i + 1] as bigint,
   }));
   return { spec, facts, options, spans, ...compiled };
+}
+
+/** What the compiler needs where systemd manages cgroups. */
+export async function systemdScope(o: Pick<CreateOptions, 'cgroupManager'>): Promise<CompileOptions['systemd']> {
+  return o.cgroupManager === 'systemd' ? import('../cgroup/systemd/scope.js') : undefined;
 }
 
 function text({ pointer, value, expected }: Violation): string {

@@ -7,7 +7,7 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
-import { type CompiledBundle, compileBundle } from './compile-bundle.js';
+import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
 import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
@@ -26,7 +26,7 @@ export interface CreateOptions {
   /** The config: an absolute path, or one below the bundle; `config.json` when absent. */
   readonly config?: string;
   /** `disabled`: no cgroup is made, and the container stays in those of its creator. `cgroupfs` when absent. */
-  readonly cgroupManager?: 'cgroupfs' | 'disabled';
+  readonly cgroupManager?: 'cgroupfs' | 'systemd' | 'disabled';
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
   /** Absolute path of the socket that gets the master of the terminal. */
@@ -70,7 +70,7 @@ export async function bringUp(
   stays = false,
 ): Promise<{ launch: Launch; compiled: CompiledBundle; terminal: Terminal | undefined }> {
   checkId(o.id);
-  const compiled = compileBundle(o, startSocket);
+  const compiled = compileBundle(o, startSocket, o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined);
   const { spec, facts, plan, cgroups } = compiled;
   // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
   if (!spec.process && !startSocket) {
@@ -88,6 +88,7 @@ export async function bringUp(
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
   const hooks = keptHooks(spec.hooks);
+  const unit = compiled.options.systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const record: ContainerRecord = {
     version: 1,
     ociVersion: spec.ociVersion,
@@ -105,6 +106,7 @@ export async function bringUp(
     ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
     ...(compiled.rdt && { rdt: compiled.rdt }),
+    ...(unit && { unit }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };

@@ -29,6 +29,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   cgroupControllers: 'ERR_CGROUP',
   cgroupDevices: 'ERR_CGROUP',
   cgroupOwner: 'ERR_CGROUP',
+  systemdScope: 'ERR_SYSTEMD',
   openTree: 'ERR_MOUNT',
   idMapNamespace: 'ERR_MOUNT',
   idMapTree: 'ERR_MOUNT',

@@ -21,6 +21,7 @@ import { openSlot } from './slots.js';
 import { type Stdio, spawnInit } from './spawn.js';
 import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
 import type { Supervisor } from './supervisor.js';
+import type { Placeholder } from './systemd.js';
 import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -67,6 +68,9 @@ export class Launch {
   private hooksBegun = false;
   private supervisor: Supervisor | undefined;
   private netDevices: NetDevices | undefined;
+  private placeholder: Placeholder | undefined;
+  /** systemd's unit that was started. */
+  private unit = '';
   private readonly cgroups: string[] = [];
   /** resctrl groups that were made, those below first. */
   private readonly rdt: string[] = [];
@@ -130,6 +134,7 @@ export class Launch {
       this.pidfd = -1;
     }
     await this.endSupervisor();
+    if (this.placeholder) await this.endPlaceholder();
     this.closeShared();
     if (this.console >= 0) native.close(this.console);
     this.console = -1;
@@ -144,6 +149,8 @@ export class Launch {
         killAll(this.cgroups, SIGKILL);
       }
       if (this.rdt.length > 0) (await import('./rdt.js')).removeRdt(this.rdt);
+      // Without systemd's help the cgroup goes all the same.
+      if (this.unit !== '') await import('./systemd.js').then(({ stopUnit }) => stopUnit(this.unit)).catch(() => {});
       await removeCgroups(this.cgroups);
       if (this.hooksBegun) await this.keepForPoststop();
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
@@ -324,6 +331,8 @@ export class Launch {
           this.netDevices ??= new NetDevices();
           this.netDevices.move(op, this.pid);
         });
+      case 'systemdScope':
+        return this.startScope(op);
       case 'clone':
         return this.clone(op);
       case 'supervise':
@@ -361,6 +370,21 @@ export class Launch {
     }
   }
 
+  private async startScope(op: Extract<Op, { op: 'systemdScope' }>): Promise<void> {
+    const { Placeholder, startScope } = await import('./systemd.js');
+    this.placeholder = Placeholder.start();
+    await startScope(op, this.placeholder.pid);
+    this.unit = op.unit;
+    this.cgroups.push(op.path);
+  }
+
+  /** The container's process is in the scope by now, or never will be. */
+  private async endPlaceholder(): Promise<void> {
+    const { placeholder } = this;
+    this.placeholder = undefined;
+    await placeholder?.end();
+  }
+
   private async supervise(): Promise<void> {
     const { startSupervisor } = await import('./supervisor.js');
     this.supervisor = await startSupervisor(`${this.input.root}/${this.input.record.id}`);
@@ -393,6 +417,7 @@ export class Launch {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
+      if (this.placeholder) await this.endPlaceholder();
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
     } finally {
       native.close(theirs);

@@ -40,6 +40,8 @@ export interface ContainerRecord {
   creator?: RecordedProcess;
   /** Absolute directories of the cgroups that were made for it. */
   readonly cgroups: readonly string[];
+  /** systemd's unit of the container, whose cgroup is the one in `cgroups`. */
+  readonly unit?: string;
   /** Directories of its resctrl groups, in the order in which they are removed. */
   readonly rdt?: readonly string[];
   /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
@@ -150,6 +152,7 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
     r.pid >= 0 &&
     strings.every((s) => typeof s === 'string') &&
     isPaths(r.cgroups) &&
+    (r.unit === undefined || typeof r.unit === 'string') &&
     (r.rdt === undefined || isPaths(r.rdt));
   if (!ok) throw corrupt(id, path, 'a field has the wrong type');
   return value as ContainerRecord;

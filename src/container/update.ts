@@ -39,8 +39,14 @@ export async function update(o: UpdateOptions): Promise<void> {
         see: 'cgroups(7)',
       });
     }
+    const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
     try {
-      apply(o, resources, new LiveCgroups(readCgroupFacts(), record.cgroups));
+      apply(o, resources, live);
+      if (record.unit === undefined) return;
+      // After the kernel, which refuses more; systemd then writes what it knows, rounded: the exact values once more.
+      const { setUnitProperties } = await import('./systemd.js');
+      await setUnitProperties(record.unit, resources, live);
+      apply(o, resources, live);
     } catch (error) {
       if (error instanceof RuntError) error.document ??= o.document;
       throw error;

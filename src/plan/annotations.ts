@@ -13,8 +13,11 @@ export const hooksStderr = 'run.oci.hooks.stderr';
 /** A configuration file for criu, which checkpoints and restores the container; as for runc too. */
 export const criuConfig = 'org.criu.config';
 
+/** Begins the names of properties of the container's unit (cgroup/systemd/scope.ts), as runc has them. */
+export const systemdProperty = 'org.systemd.property.';
+
 export const annotationNames = (): string[] =>
-  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig].sort();
+  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig, systemdProperty].sort();
 
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {

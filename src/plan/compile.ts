@@ -49,10 +49,11 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const flags = newNamespaces(spec);
   const cgroups = options.noCgroup
     ? ownCgroups(facts.cgroup)
-    : cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
+    : (options.systemd?.scopePaths(spec, facts, options.id) ??
+      cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
         rootless: facts.rootless,
         writable: facts.cgroupWritable,
-      });
+      }));
   const { rootless } = facts;
   const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
     rootless: rootless || options.noCgroup === true,
@@ -97,7 +98,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
-    ...inCgroups.before,
+    ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
     ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, cgroups, (flags & CLONE_NEWCGROUP) !== 0)),
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),

@@ -1,6 +1,8 @@
 /** What the compiler may know of the host: read once by `container/facts.ts`, passed in, so that compiling stays pure. */
 import type { CgroupFacts } from '../cgroup/facts.js';
 
+type SystemdScope = typeof import('../cgroup/systemd/scope.js');
+
 export interface HostFacts {
   readonly cgroup: CgroupFacts;
   readonly euid: number;
@@ -34,6 +36,8 @@ export interface CompileOptions {
   readonly startSocket: boolean;
   /** No cgroup of its own (`--cgroup-manager disabled`). */
   readonly noCgroup?: boolean;
+  /** systemd manages the cgroup (`--systemd-cgroup`): the functions of cgroup/systemd/scope.ts, which only then are loaded. */
+  readonly systemd?: SystemdScope;
   /** `--supervise`. */
   readonly supervise: boolean;
   /** `--no-pivot`. */

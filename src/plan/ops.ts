@@ -88,6 +88,12 @@ export const ops = table({
     fields: { path: 'str', uid: 'int' },
     doc: 'v2: give the cgroup path, and those of its files that /sys/kernel/cgroup/delegate names, to uid',
   },
+  systemdScope: {
+    code: 190,
+    by: 'runtime',
+    fields: { path: 'str', unit: 'str', properties: 'list' },
+    doc: 'v2: have systemd start the scope unit with these properties (NAME=GVariant text) and a process of the runtime that holds the place until the container is born there; its cgroup must be path',
+  },
   cgroupOpen: {
     code: 15,
     by: 'runtime',

@@ -100,6 +100,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   cgroupControllers: 'limits',
   cgroupDevices: 'limits',
   cgroupOwner: 'limits',
+  systemdScope: 'prepare',
   cgroupWrite: 'limits',
   cgroupOpen: 'limits',
   cgroupEnter: 'limits',

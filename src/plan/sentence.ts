@@ -20,6 +20,8 @@ export function sentence(op: Op): string {
       return `enable controllers for the cgroup ${op.path}`;
     case 'cgroupDevices':
       return `attach a device filter to the cgroup ${op.path}`;
+    case 'systemdScope':
+      return `start the unit ${op.unit}`;
     case 'cgroupOwner':
       return `give the cgroup ${op.path} to user ${op.uid}`;
     case 'startSocket':

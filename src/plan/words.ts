@@ -148,6 +148,11 @@ export function rows(op: Op): Row[] {
       );
     case 'cgroupOwner':
       return row('owner', word(op.path), `uid ${op.uid}`);
+    case 'systemdScope':
+      return [
+        ...row('start unit', word(op.unit), `its cgroup is ${word(op.path)}`),
+        ...op.properties.flatMap((p) => row('property', word(p))),
+      ];
     case 'cgroupOpen':
       return row('open', word(op.path));
     case 'cgroupEnter':

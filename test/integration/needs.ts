@@ -21,6 +21,7 @@ export type Need =
   | 'setpriv'
   | 'linux-6.15'
   | 'systemctl'
+  | 'systemd'
   | 'programs'
   | 'apparmor'
   | 'dpkg'
@@ -107,6 +108,8 @@ export function missing(need: Need): string | undefined {
       return existsSync(programs)
         ? undefined
         : `programs: ${programs} is not there: hack/test.mjs builds it with musl-gcc`;
+    case 'systemd':
+      return existsSync('/run/systemd/private') ? undefined : 'systemd: it does not run here (hack/vm has it)';
     case 'veth':
       return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
     case 'time-namespaces':

@@ -1,0 +1,201 @@
+/** A connection to systemd's manager over D-Bus, on a Unix socket; every wait has a deadline. */
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
+import { now, readable } from '../../sys/loop.js';
+import { CALL, decodeMessage, ERROR, encodeMessage, type Message, messageLength, REPLY, SIGNAL } from './message.js';
+import type { Value } from './variant.js';
+
+/** ms; systemd answers at once, but for a job it may wait for others. */
+const patience = 30_000;
+
+const manager = {
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+} as const;
+
+interface Address {
+  readonly path: string;
+  /** Between a daemon and us; systemd's own socket knows neither names nor subscriptions. */
+  readonly daemon: boolean;
+}
+
+/** What a call of systemd's was answered with. */
+export class BusError extends RuntError {
+  constructor(
+    message: string,
+    /** Name of the D-Bus error, such as `org.freedesktop.systemd1.UnitExists`. */
+    readonly busError: string,
+    text: string,
+  ) {
+    super({ code: 'ERR_SYSTEMD', message: `${message}: ${text === '' ? busError : `${text} (${busError})`}` });
+  }
+}
+
+/**
+ * The bus of the system first, as every other client of systemd's: a policy there and the log see the call; systemd's own socket, for root
+ * alone, where no D-Bus daemon runs.
+ */
+const systemAddresses: readonly Address[] = [
+  { path: '/run/dbus/system_bus_socket', daemon: true },
+  { path: '/run/systemd/private', daemon: false },
+];
+
+/** Connects to the system's manager. @throws RuntError ERR_SYSTEMD */
+export async function openBus(): Promise<Bus> {
+  let failed: { path: string; errno: number } | undefined;
+  for (const { path, daemon } of systemAddresses) {
+    const socket = connectTo(path);
+    if (socket >= 0) {
+      const bus = new Bus(socket, daemon);
+      try {
+        await bus.begin();
+      } catch (error) {
+        bus.close();
+        throw error;
+      }
+      return bus;
+    }
+    failed ??= { path, errno: -socket };
+    if (socket !== -E.ENOENT && socket !== -E.ECONNREFUSED) break;
+  }
+  throw new RuntError({
+    code: 'ERR_SYSTEMD',
+    message: 'connect to systemd',
+    ...failed!,
+    syscall: 'connect',
+    hint: 'systemd does not run here, or its bus cannot be reached: without --systemd-cgroup runt makes cgroups by itself',
+  });
+}
+
+function connectTo(path: string): number {
+  const slash = path.lastIndexOf('/');
+  const dir = native.openAt(AT_FDCWD, path.slice(0, slash), O_PATH, 0);
+  if (dir < 0) return dir;
+  const socket = native.unixConnect(dir, path.slice(slash + 1));
+  native.close(dir);
+  return socket;
+}
+
+export class Bus {
+  private serial = 0;
+  private buffer: Uint8Array = new Uint8Array(0);
+  /** Jobs that have ended, and how: their signals may come before anybody asks. */
+  private readonly ended = new Map<string, string>();
+
+  constructor(
+    private readonly socket: number,
+    private readonly daemon: boolean,
+  ) {}
+
+  close(): void {
+    native.close(this.socket);
+  }
+
+  /** EXTERNAL: the kernel tells the other side who we are. A daemon wants to be greeted, and to be told which signals to send. */
+  async begin(): Promise<void> {
+    const ids = new Uint8Array(32);
+    native.ids(ids);
+    const uid = String(new DataView(ids.buffer).getBigInt64(8, true));
+    const hex = [...uid].map((c) => c.charCodeAt(0).toString(16)).join('');
+    this.write(host.encode(`\0AUTH EXTERNAL ${hex}\r\nBEGIN\r\n`));
+    const end = now() + patience;
+    let line = -1;
+    for (;;) {
+      line = this.buffer.indexOf(0x0a);
+      if (line >= 0) break;
+      if (this.buffer.length > 4096) throw broken('its answer to the authentication has no end');
+      await this.more(end);
+    }
+    const answer = host.decode(this.buffer, line).trim();
+    if (!answer.startsWith('OK ')) throw broken(`it refused the authentication of user ${uid}: ${answer}`);
+    this.buffer = this.buffer.slice(line + 1);
+    if (!this.daemon) return;
+    const daemon = {
+      destination: 'org.freedesktop.DBus',
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus',
+    };
+    await this.send({ ...daemon, member: 'Hello' }, '', []);
+    const rule = `type='signal',sender='${manager.destination}',interface='${manager.interface}',member='JobRemoved',path='${manager.path}'`;
+    await this.send({ ...daemon, member: 'AddMatch' }, 's', [rule]);
+    await this.call('Subscribe', '', []);
+  }
+
+  /** Calls a method of the manager's. @returns its results @throws BusError, RuntError ERR_SYSTEMD */
+  async call(member: string, signature: string, body: readonly Value[]): Promise<readonly Value[]> {
+    return this.send({ ...manager, member }, signature, body);
+  }
+
+  /** Calls a method that begins a job and waits until that ends. @returns how: `done`, `failed` … */
+  async job(member: string, signature: string, body: readonly Value[]): Promise<string> {
+    const [path] = await this.call(member, signature, body);
+    const end = now() + patience;
+    for (;;) {
+      const result = this.ended.get(String(path));
+      if (result !== undefined) return result;
+      this.note(await this.next(end, `the job of ${member}`));
+    }
+  }
+
+  private async send(
+    to: { destination: string; path: string; interface: string; member: string },
+    signature: string,
+    body: readonly Value[],
+  ): Promise<readonly Value[]> {
+    const serial = ++this.serial;
+    const { destination, ...rest } = to;
+    const message = { type: CALL, serial, ...rest, ...(this.daemon && { destination }), signature, body };
+    this.write(encodeMessage(message));
+    const end = now() + patience;
+    for (;;) {
+      const m = await this.next(end, to.member);
+      if (m.replySerial === serial && m.type === REPLY) return m.body;
+      if (m.replySerial === serial && m.type === ERROR) {
+        throw new BusError(`systemd: ${to.member}`, m.error ?? '', typeof m.body[0] === 'string' ? m.body[0] : '');
+      }
+      this.note(m);
+    }
+  }
+
+  private note(m: Message): void {
+    if (m.type !== SIGNAL || m.interface !== manager.interface || m.member !== 'JobRemoved') return;
+    const [, path, , result] = m.body;
+    if (typeof path === 'string' && typeof result === 'string') this.ended.set(path, result);
+  }
+
+  private async next(end: number, what: string): Promise<Message> {
+    for (;;) {
+      const length = this.buffer.length < 16 ? 16 : messageLength(this.buffer.subarray(0, 16));
+      if (this.buffer.length >= 16 && this.buffer.length >= length) {
+        const message = decodeMessage(this.buffer.slice(0, length));
+        this.buffer = this.buffer.slice(length);
+        return message;
+      }
+      await this.more(end, what);
+    }
+  }
+
+  private async more(end: number, what = 'the authentication'): Promise<void> {
+    if (!(await readable(this.socket, Math.max(0, end - now())))) {
+      throw broken(`it did not answer in ${patience / 1000} seconds: ${what}`);
+    }
+    const data = new Uint8Array(16384);
+    const n = native.read(this.socket, data);
+    if (n < 0) throw new RuntError({ code: 'ERR_SYSTEMD', message: 'read from D-Bus', errno: -n, syscall: 'read' });
+    if (n === 0) throw broken(`it closed the connection: ${what}`);
+    const all = new Uint8Array(this.buffer.length + n);
+    all.set(this.buffer);
+    all.set(data.subarray(0, n), this.buffer.length);
+    this.buffer = all;
+  }
+
+  private write(data: Uint8Array): void {
+    const n = native.write(this.socket, data);
+    if (n < 0) throw new RuntError({ code: 'ERR_SYSTEMD', message: 'write to D-Bus', errno: -n, syscall: 'write' });
+  }
+}
+
+const broken = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

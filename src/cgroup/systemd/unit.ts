@@ -1,0 +1,50 @@
+/** Names of systemd's units: `linux.cgroupsPath` as `slice:prefix:name`, and where systemd puts the cgroup of a scope (systemd.slice(5)). */
+import { RuntError } from '../../sys/error.js';
+
+export interface ScopeName {
+  /** The unit, `prefix-name.scope`. */
+  readonly unit: string;
+  /** The slice that it is in, `-.slice` for the root. */
+  readonly slice: string;
+  /** Its cgroup below that of the manager: `/a.slice/a-b.slice/unit`. */
+  readonly path: string;
+}
+
+/** A unit's name has at most 255 characters of these (systemd.unit(5)); `\` begins an escape such as `\x2d`. */
+const valid = /^[A-Za-z0-9:_.\\@-]{1,255}$/;
+
+/**
+ * `slice:prefix:name` as runc reads it: without a slice it is `system.slice` (`user.slice` of a user's own manager), `-` is the
+ * root slice; without a path it is `:runt:ID`. @throws RuntError ERR_CGROUP_PATH
+ */
+export function scopeName(cgroupsPath: string | undefined, id: string, user: boolean): ScopeName {
+  const asked = cgroupsPath || `:runt:${id}`;
+  const parts = asked.split(':');
+  const [slice = '', prefix = '', name = ''] = parts;
+  if (parts.length !== 3) throw refused(asked, 'is not of the form slice:prefix:name', cgroupsPath === undefined);
+  if (name === '') throw refused(asked, 'names no unit');
+  if (name.endsWith('.slice')) throw refused(asked, 'names a slice: a slice holds units, and processes are in a scope');
+  const unit = `${prefix === '' ? '' : `${prefix}-`}${name}.scope`;
+  if (!valid.test(unit)) throw refused(asked, `makes "${unit}", which is no name of a unit`, cgroupsPath === undefined);
+  const parent = slice === '' ? (user ? 'user.slice' : 'system.slice') : slice === '-' ? '-.slice' : slice;
+  return { unit, slice: parent, path: `${slicePath(parent, asked)}/${unit}` };
+}
+
+/** `a-b.slice` is in `a.slice`: `/a.slice/a-b.slice`; the root slice is the manager's own cgroup. */
+function slicePath(slice: string, asked: string): string {
+  if (slice === '-.slice') return '';
+  const parts = slice.endsWith('.slice') ? slice.slice(0, -'.slice'.length).split('-') : [''];
+  if (!valid.test(slice) || parts.some((part) => part === '')) {
+    throw refused(asked, `names "${slice}", which is no slice: one is called NAME.slice, and a dash is a level below`);
+  }
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
+}
+
+function refused(value: string, why: string, fromId = false): RuntError {
+  return new RuntError({
+    code: 'ERR_CGROUP_PATH',
+    message: `the cgroup path ${why}`,
+    ...(fromId ? { path: value } : { pointer: '/linux/cgroupsPath', value }),
+    hint: 'with --systemd-cgroup it is slice:prefix:name, such as "system.slice:runt:web", or is left out',
+  });
+}

@@ -1,0 +1,162 @@
+/** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
+
+import { deviceList } from '../cgroup/devices.js';
+import type { LiveCgroup } from '../cgroup/setting.js';
+import { type Bus, BusError, openBus } from '../cgroup/systemd/bus.js';
+import { deviceProperties, type Property, resourceProperties } from '../cgroup/systemd/properties.js';
+import { parseVariant, type Value } from '../cgroup/systemd/variant.js';
+import { v2Settings } from '../cgroup/v2.js';
+import type { Op } from '../plan/ops.js';
+import type { Resources } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import { readable } from '../sys/loop.js';
+import { endOf } from './process.js';
+
+/** ms; a process that only waits ends at once. */
+const endDeadline = 10_000;
+
+/**
+ * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
+ * so one that only waits for its socket's end holds the place. Should the runtime be killed, it ends, and systemd forgets the unit.
+ */
+export class Placeholder {
+  private constructor(
+    readonly pid: number,
+    private readonly pidfd: number,
+    private readonly socket: number,
+  ) {}
+
+  /** @throws RuntError ERR_SYSTEMD */
+  static start(): Placeholder {
+    const pair = new Uint8Array(16);
+    const failed = (errno: number, syscall: string) =>
+      new RuntError({ code: 'ERR_SYSTEMD', message: 'start a process for the scope', errno, syscall });
+    const r = native.socketPair(pair);
+    if (r < 0) throw failed(-r, 'socketpair');
+    const view = new DataView(pair.buffer);
+    const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
+    const out = new Uint8Array(8);
+    const pid = native.spawnInit(0n, theirs, new Uint8Array(0), -1, out);
+    native.close(theirs);
+    if (pid < 0) {
+      native.close(ours);
+      throw failed(-pid, 'clone3');
+    }
+    return new Placeholder(pid, new DataView(out.buffer).getInt32(0, true), ours);
+  }
+
+  async end(): Promise<void> {
+    native.close(this.socket);
+    native.pidfdSignal(this.pidfd, 9);
+    await readable(this.pidfd, endDeadline);
+    endOf(this.pidfd);
+    native.close(this.pidfd);
+  }
+}
+
+/** Texts NAME=VALUE as what D-Bus takes. */
+const typed = (properties: readonly Property[]): Value[] =>
+  properties.map((p) => [p.slice(0, p.indexOf('=')), parseVariant(p.slice(p.indexOf('=') + 1))]);
+
+/** Runs f with a connection that is closed after it. */
+async function onBus<T>(f: (bus: Bus) => Promise<T>): Promise<T> {
+  const bus = await openBus();
+  try {
+    return await f(bus);
+  } finally {
+    bus.close();
+  }
+}
+
+/**
+ * Starts the scope with the process in it, and checks that its cgroup is where the plan has it.
+ * @throws RuntError ERR_SYSTEMD with the name of the D-Bus error, ERR_CGROUP_BUSY when the unit is there already
+ */
+export function startScope(op: Extract<Op, { op: 'systemdScope' }>, pid: number): Promise<void> {
+  return onBus(async (bus) => {
+    const properties = [...typed(op.properties), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
+    const start = () => bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []]);
+    let result: string;
+    try {
+      result = await start().catch(async (error) => {
+        // One that has failed is remembered, with nothing in it, until somebody resets it.
+        if (!(error instanceof BusError) || error.busError !== 'org.freedesktop.systemd1.UnitExists') throw error;
+        await reset(bus, op.unit);
+        return start();
+      });
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+      const exists = error.busError === 'org.freedesktop.systemd1.UnitExists';
+      throw new RuntError({
+        code: exists ? 'ERR_CGROUP_BUSY' : 'ERR_SYSTEMD',
+        message: exists ? `the container's unit is there already: ${op.unit}` : error.message,
+        op: op.op,
+        pointer: op.at,
+        ...(exists && {
+          hint: 'another container, or what is left of one, has it: stop it, or name another in linux.cgroupsPath',
+        }),
+        cause: error,
+      });
+    }
+    if (result !== 'done') {
+      throw new RuntError({
+        code: 'ERR_SYSTEMD',
+        message: `start ${op.unit}: its job ended as "${result}"`,
+        op: op.op,
+        pointer: op.at,
+      });
+    }
+    checkPlace(op, pid);
+  });
+}
+
+/** systemd in a container, say, has its tree elsewhere. */
+function checkPlace(op: Extract<Op, { op: 'systemdScope' }>, pid: number): void {
+  const line = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n').find((l) => l.startsWith('0::')) ?? '';
+  const place = line.slice('0::'.length);
+  if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
+  throw new RuntError({
+    code: 'ERR_SYSTEMD',
+    message: `start ${op.unit}: systemd made its cgroup at ${place || 'no place that can be seen'}, not at ${op.path}`,
+    op: op.op,
+    pointer: op.at,
+  });
+}
+
+/** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */
+export function stopUnit(unit: string): Promise<void> {
+  return onBus(async (bus) => {
+    try {
+      await bus.job('StopUnit', 'ss', [unit, 'replace']);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+    }
+    await reset(bus, unit);
+  });
+}
+
+async function reset(bus: Bus, unit: string): Promise<void> {
+  try {
+    await bus.call('ResetFailedUnit', 's', [unit]);
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+  }
+}
+
+const isUnknown = (error: unknown): boolean =>
+  error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchUnit';
+
+/**
+ * Tells systemd the new values of a running container, so that it does not write the old ones again.
+ * @throws RuntError ERR_SYSTEMD
+ */
+export async function setUnitProperties(unit: string, resources: Resources, live: LiveCgroup): Promise<void> {
+  const properties = [
+    ...resourceProperties(v2Settings(resources, '', live)),
+    ...(resources.devices?.length ? deviceProperties(deviceList(resources.devices, '/devices', [])) : []),
+  ];
+  if (properties.length === 0) return;
+  await onBus((bus) => bus.call('SetUnitProperties', 'sba(sv)', [unit, true, typed(properties)]));
+}

@@ -1,0 +1,153 @@
+/** Names of scopes and slices, resources as properties, and the plan of a container under systemd. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { deviceList } from '../../../src/cgroup/devices.js';
+import { deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/properties.js';
+import * as scope from '../../../src/cgroup/systemd/scope.js';
+import { scopeName } from '../../../src/cgroup/systemd/unit.js';
+import { v2Settings } from '../../../src/cgroup/v2.js';
+import { compile } from '../../../src/plan/compile.js';
+import type { Resources, Spec } from '../../../src/spec/types.js';
+import { compileOptions, hostFacts, v1, v2 } from '../../plan/facts.js';
+import { sample } from '../../spec/sample.js';
+
+const properties = (resources: Resources): string[] => resourceProperties(v2Settings(resources, ''));
+
+test('slice:prefix:name, with the defaults of runc', () => {
+  for (const [path, unit, where] of [
+    [undefined, 'runt-web.scope', '/system.slice/runt-web.scope'],
+    ['', 'runt-web.scope', '/system.slice/runt-web.scope'],
+    ['::x', 'x.scope', '/system.slice/x.scope'],
+    ['-:a:b', 'a-b.scope', '/a-b.scope'],
+    ['a-b-c.slice:cri:1', 'cri-1.scope', '/a.slice/a-b.slice/a-b-c.slice/cri-1.scope'],
+    ['kubepods-pod\\x2d1.slice:p:n', 'p-n.scope', '/kubepods.slice/kubepods-pod\\x2d1.slice/p-n.scope'],
+  ] as const) {
+    const name = scopeName(path, 'web', false);
+    assert.equal([name.unit, name.path], [unit, where], path);
+  }
+  assert.is(scopeName(undefined, 'web', true).slice, 'user.slice');
+});
+
+test('other paths are refused, and named', () => {
+  for (const path of [
+    '/a/b',
+    'a:b',
+    'a.slice:b:c:d',
+    'a.slice:b:',
+    'a/b.slice:c:d',
+    'a:c:d',
+    'a--b.slice:c:d',
+    '-a.slice:c:d',
+    'a.slice:p:x.slice',
+    'a.slice:p:x y',
+    '..:p:x',
+    'a.slice:../p:x',
+  ]) {
+    assert.throws(
+      () => scopeName(path, 'web', false),
+      (e: { code?: string; pointer?: string }) => e.code === 'ERR_CGROUP_PATH' && e.pointer === '/linux/cgroupsPath',
+      path,
+    );
+  }
+});
+
+test('resources are what systemd writes; runc’s rounding of the quota', () => {
+  assert.equal(
+    properties({
+      memory: { limit: 1 << 26, swap: 3 << 25, reservation: 1 << 20 },
+      cpu: { shares: 1024, quota: 12345, period: 100000, cpus: '0-2,9', mems: '0' },
+      pids: { limit: -1 },
+      blockIO: { weight: 10 },
+    }),
+    [
+      'MemorySwapMax=uint64 33554432',
+      'MemoryMax=uint64 67108864',
+      'MemoryLow=uint64 1048576',
+      'CPUWeight=uint64 100',
+      'CPUQuotaPerSecUSec=uint64 130000',
+      'CPUQuotaPeriodUSec=uint64 100000',
+      'AllowedCPUs=[byte 7, byte 2]',
+      'AllowedMemoryNodes=[byte 1]',
+      'TasksMax=uint64 18446744073709551615',
+      'IOWeight=uint64 1',
+    ],
+  );
+  assert.equal(
+    properties({
+      memory: { limit: 5 },
+      cpu: { idle: 1 },
+      unified: { 'memory.max': 'max', 'cpu.max': 'max 50000', 'io.weight': 'default 7', 'memory.oom.group': '1' },
+    }),
+    [
+      'MemoryMax=uint64 18446744073709551615',
+      'CPUWeight=uint64 0',
+      'CPUQuotaPerSecUSec=uint64 18446744073709551615',
+      'CPUQuotaPeriodUSec=uint64 50000',
+      'IOWeight=uint64 7',
+    ],
+  );
+});
+
+test('devices: a list that systemd can hold, and one that it cannot', () => {
+  const list = deviceList([{ allow: true, type: 'b', major: 8, minor: 0, access: 'r' }], '', []);
+  const [policy, clear, allow] = deviceProperties(list);
+  assert.equal([policy, clear], ["DevicePolicy='strict'", 'DeviceAllow=@a(ss) []']);
+  assert.match(
+    allow!,
+    "DeviceAllow=[('/dev/block/8:0', 'r'), ('char-*', 'm'), ('block-*', 'm'), ('/dev/char/1:3', 'rwm')",
+  );
+  assert.match(allow!, "('char-136', 'rwm')");
+  for (const rule of [{ allow: true }, { allow: true, type: 'c', minor: 5, access: 'rw' }]) {
+    assert.equal(deviceProperties(deviceList([rule as never], '', [])), [
+      "DevicePolicy='auto'",
+      'DeviceAllow=@a(ss) []',
+    ]);
+  }
+});
+
+const planned = (change: (spec: Spec) => void, cgroup = v2) => {
+  const spec = sample();
+  change(spec);
+  return compile(spec, hostFacts({ cgroup }), compileOptions({ systemd: scope }));
+};
+
+test('the plan starts the unit where it would make the directory; an annotation overrides', () => {
+  const { plan, cgroups } = planned((spec) => {
+    spec.linux!.cgroupsPath = 'a.slice:p:n';
+    spec.annotations = {
+      'org.systemd.property.TimeoutStopSec': '2',
+      'org.systemd.property.CollectMode': "'inactive-or-failed'",
+      'org.systemd.property.Description': "'mine'",
+    };
+  });
+  assert.is(cgroups.unified!.path, '/sys/fs/cgroup/a.slice/p-n.scope');
+  assert.not.ok(plan.ops.some((op) => op.op === 'cgroupCreate'));
+  const op = plan.ops.find((o) => o.op === 'systemdScope')!;
+  assert.equal([op.unit, op.path], ['p-n.scope', '/sys/fs/cgroup/a.slice/p-n.scope']);
+  for (const p of ["Slice='a.slice'", 'Delegate=true', 'TimeoutStopUSec=uint64 2000000', "Description='mine'"]) {
+    assert.ok(op.properties.includes(p), p);
+  }
+  assert.is(op.properties.filter((p) => p.startsWith('Description=')).length, 1);
+});
+
+test('an annotation that is no property, and hosts that cannot, are refused by name', () => {
+  for (const [key, value] of [
+    ['TimeoutStopUSec', 'soon'],
+    ['Bad.Name', '1'],
+    ['TimeoutStopSec', "'x'"],
+  ] as const) {
+    assert.throws(
+      () =>
+        planned((spec) => {
+          delete spec.linux!.cgroupsPath;
+          spec.annotations = { [`org.systemd.property.${key}`]: value };
+        }),
+      (e: { code?: string; pointer?: string }) =>
+        e.code === 'ERR_SPEC_VALUE' && e.pointer === `/annotations/org.systemd.property.${key}`,
+      key,
+    );
+  }
+  assert.throws(() => planned(() => {}, v1), /--systemd-cgroup is not supported on cgroup v1/);
+});
+
+test.run();

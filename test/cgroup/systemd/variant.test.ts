@@ -1,0 +1,64 @@
+/** GVariant's text as values of D-Bus, as in `org.systemd.property.*`. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseVariant, types } from '../../../src/cgroup/systemd/variant.js';
+
+const read = (text: string) => {
+  const { signature, value } = parseVariant(text);
+  return [signature, value];
+};
+
+test('single values, with the type that GVariant gives or that is said', () => {
+  assert.equal(read('true'), ['b', true]);
+  assert.equal(read(' 5 '), ['i', 5n]);
+  assert.equal(read('-0x10'), ['i', -16n]);
+  assert.equal(read('uint64 18446744073709551615'), ['t', 18446744073709551615n]);
+  assert.equal(read('byte 255'), ['y', 255n]);
+  assert.equal(read('1.5'), ['d', 1.5]);
+  assert.equal(read("'it\\'s\\n\\u00e9'"), ['s', "it's\né"]);
+  assert.equal(read('"two words"'), ['s', 'two words']);
+  assert.equal(read("objectpath '/a'"), ['o', '/a']);
+});
+
+test('arrays, tuples, dictionaries and variants; one element says the type for all', () => {
+  assert.equal(read('[\'a\', "b"]'), ['as', ['a', 'b']]);
+  assert.equal(read('[1, byte 2]'), ['ay', [1n, 2n]]);
+  assert.equal(read('@a(ss) []'), ['a(ss)', []]);
+  assert.equal(read("[('/dev/null', 'rwm'), ('char-*', 'm')]"), [
+    'a(ss)',
+    [
+      ['/dev/null', 'rwm'],
+      ['char-*', 'm'],
+    ],
+  ]);
+  assert.equal(read("{'a': uint32 1}"), ['a{su}', [['a', 1n]]]);
+  assert.equal(read("('x', <true>)"), ['(sv)', ['x', { signature: 'b', value: true }]]);
+});
+
+test('what is no value is refused and named', () => {
+  for (const [text, why] of [
+    ['', 'ends too early'],
+    ['5 6', 'behind its end'],
+    ['yes', '"yes", which is no value'],
+    ['byte 256', 'no value of the type "y"'],
+    ['uint64 -1', 'no value of the type "t"'],
+    ["'open", 'without its closing'],
+    ['[]', 'is empty'],
+    ['[1, true]', 'no value of the type "i"'],
+    ['@zz 1', 'no type of D-Bus'],
+    ["'\\uD8'", 'no character'],
+    ['['.repeat(40), 'nested too deep'],
+  ] as const) {
+    assert.throws(
+      () => parseVariant(text),
+      (e: Error) => e.message.includes(why),
+      text,
+    );
+  }
+});
+
+test('a signature is split into its single types', () => {
+  assert.equal(types('ssa(sv)a(sa(sv))a{sv}aay'), ['s', 's', 'a(sv)', 'a(sa(sv))', 'a{sv}', 'aay']);
+});
+
+test.run();

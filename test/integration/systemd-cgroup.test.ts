@@ -1,0 +1,244 @@
+/** `--systemd-cgroup`: the container's scope as systemd, the kernel and runc see it, from its start to its end. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from './bed.js';
+import { cgroupsNamed } from './leftovers.js';
+
+const test = needing('systemd manages the cgroup', 'root', 'cgroup-v2', 'systemctl', 'systemd');
+const withRunc = needing(
+  'systemd manages the cgroup as with runc',
+  'root',
+  'cgroup-v2',
+  'systemctl',
+  'systemd',
+  'runc',
+);
+const MiB = 1 << 20;
+
+/** Some of what systemd knows of a unit. */
+function shown(unit: string, ...names: string[]): { [name: string]: string } {
+  const r = spawnSync('systemctl', ['show', unit, ...names.map((n) => `--property=${n}`)], { encoding: 'utf8' });
+  return Object.fromEntries(
+    r.stdout
+      .trim()
+      .split('\n')
+      .sort()
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+}
+const loaded = (unit: string): string => shown(unit, 'LoadState').LoadState!;
+const directory = (unit: string): string => `/sys/fs/cgroup/system.slice/${unit}`;
+const value = (unit: string, file: string): string => readFileSync(join(directory(unit), file), 'utf8').trim();
+
+function create(bed: Bed, ...flags: string[]): Result {
+  bed.config.process.terminal = false;
+  bed.write();
+  return bed.runt(['--systemd-cgroup', 'create', ...flags, '--bundle', bed.bundle, bed.id]);
+}
+
+const limited = (bed: Bed): void => {
+  bed.config.process.args = ['sleep', '1000'];
+  bed.config.linux.resources = {
+    ...bed.config.linux.resources,
+    memory: { limit: 64 * MiB, swap: 96 * MiB, reservation: MiB },
+    cpu: { shares: 1024, quota: 12345, period: 100000 },
+    pids: { limit: 77 },
+  };
+};
+
+test(
+  'a scope with all that the config says; update tells systemd; a daemon-reload changes nothing; delete removes it',
+  onBed((bed) => {
+    limited(bed);
+    bed.config.annotations = {
+      'org.systemd.property.TimeoutStopUSec': 'uint64 123456789',
+      'org.systemd.property.CollectMode': "'inactive-or-failed'",
+    };
+    const made = create(bed);
+    assert.equal([made.code, made.stderr], [0, '']);
+    const unit = `runt-${bed.id}.scope`;
+    assert.is(bed.start().code, 0);
+    const state = bed.state();
+    assert.equal(value(unit, 'cgroup.procs'), String(state.pid), 'the container alone is in it');
+    const names = [
+      'MemoryMax',
+      'MemorySwapMax',
+      'MemoryLow',
+      'CPUWeight',
+      'TasksMax',
+      'Delegate',
+      'Slice',
+      'ControlGroup',
+      'TimeoutStopUSec',
+      'CollectMode',
+      'DevicePolicy',
+      'CPUQuotaPerSecUSec',
+      'SubState',
+    ];
+    assert.equal(shown(unit, ...names), {
+      CPUQuotaPerSecUSec: '130ms',
+      CPUWeight: '100',
+      CollectMode: 'inactive-or-failed',
+      ControlGroup: `/system.slice/${unit}`,
+      Delegate: 'yes',
+      DevicePolicy: 'strict',
+      MemoryLow: String(MiB),
+      MemoryMax: String(64 * MiB),
+      MemorySwapMax: String(32 * MiB),
+      Slice: 'system.slice',
+      SubState: 'running',
+      TasksMax: '77',
+      TimeoutStopUSec: '2min 3.456789s',
+    });
+    // The files have the exact values, also where systemd rounds.
+    assert.equal(
+      ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((f) => value(unit, f)),
+      [String(64 * MiB), String(32 * MiB), '12345 100000', '77'],
+    );
+
+    const flags = ['--memory=128m', '--memory-swap=256m', '--cpu-quota=50000', '--pids-limit=33'];
+    const updated = bed.runt(['update', ...flags, bed.id]);
+    assert.equal([updated.code, updated.stderr], [0, '']);
+    spawnSync('systemctl', ['daemon-reload']);
+    assert.equal(shown(unit, 'MemoryMax', 'MemorySwapMax', 'TasksMax', 'CPUQuotaPerSecUSec', 'MemoryLow'), {
+      CPUQuotaPerSecUSec: '500ms',
+      MemoryLow: String(MiB),
+      MemoryMax: String(128 * MiB),
+      MemorySwapMax: String(128 * MiB),
+      TasksMax: '33',
+    });
+    assert.equal(
+      ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((f) => value(unit, f)),
+      [String(128 * MiB), String(128 * MiB), '50000 100000', '33'],
+    );
+
+    assert.is(bed.runt(['exec', bed.id, 'cat', '/proc/self/cgroup']).code, 0);
+    assert.is(bed.runt(['pause', bed.id]).code, 0);
+    assert.is(bed.state().status, 'paused');
+    assert.is(bed.runt(['resume', bed.id]).code, 0);
+    assert.is(JSON.parse(bed.runt(['events', '--stats', bed.id]).stdout).data.memory.usage.limit, 128 * MiB);
+    assert.is(bed.delete('--force').code, 0);
+    assert.is(loaded(unit), 'not-found');
+    assert.not.ok(existsSync(directory(unit)));
+  }),
+);
+
+test(
+  'device rules hold, and update changes them for systemd too',
+  onBed((bed) => {
+    bed.config.process.args = ['sleep', '1000'];
+    bed.config.process.capabilities = undefined;
+    bed.config.linux.devices = [{ path: '/dev/kmsg', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
+    bed.config.linux.resources = {
+      devices: [
+        { allow: false, access: 'rwm' },
+        { allow: true, type: 'c', major: 1, minor: 11, access: 'rw' },
+      ],
+    };
+    assert.is(create(bed).stderr, '');
+    assert.is(bed.start().code, 0);
+    const unit = `runt-${bed.id}.scope`;
+    const opens = () => bed.runt(['exec', bed.id, 'sh', '-c', ': >/dev/kmsg']).code === 0;
+    assert.ok(opens());
+    assert.match(
+      spawnSync('systemctl', ['show', unit, '--property=DeviceAllow'], { encoding: 'utf8' }).stdout,
+      'DeviceAllow=/dev/char/1:11 rw\n',
+    );
+    const resources = { devices: [{ allow: false, access: 'rwm' }] };
+    const r = bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
+    assert.equal([r.code, r.stderr], [0, '']);
+    assert.not.ok(opens());
+    assert.not.match(
+      spawnSync('systemctl', ['show', unit, '--property=DeviceAllow'], { encoding: 'utf8' }).stdout,
+      '1:11',
+    );
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'slice:prefix:name: slices are made; a supervised container that is killed leaves no failed unit',
+  onBed((bed) => {
+    const slice = `test-${bed.id.replaceAll('-', '')}.slice`;
+    bed.config.linux.cgroupsPath = `${slice}:pre:${bed.id}`;
+    bed.config.process.args = ['sleep', '1000'];
+    const made = create(bed, '--supervise');
+    assert.equal([made.code, made.stderr], [0, '']);
+    const unit = `pre-${bed.id}.scope`;
+    assert.is(shown(unit, 'ControlGroup').ControlGroup, `/test.slice/${slice}/${unit}`);
+    assert.is(bed.start().code, 0);
+    assert.is(bed.kill(9).code, 0);
+    assert.is(bed.runt(['wait', bed.id]).stdout.trim(), '137');
+    assert.is(bed.delete().code, 0);
+    assert.is(loaded(unit), 'not-found');
+    spawnSync('systemctl', ['stop', slice, 'test.slice']);
+  }),
+);
+
+test(
+  'a create that fails leaves no unit; a unit that is there is no other container’s',
+  onBed((bed) => {
+    const unit = `runt-${bed.id}.scope`;
+    bed.config.mounts.push({ destination: '/x', type: 'bind', source: '/not/there', options: ['bind'] });
+    assert.is(create(bed).code, 1);
+    assert.is(loaded(unit), 'not-found');
+    bed.config.mounts.pop();
+
+    bed.config.annotations = { 'org.systemd.property.NoSuchThing': "'x'" };
+    const unknown = create(bed);
+    assert.is(unknown.code, 1);
+    assert.match(unknown.stderr, /NoSuchThing.*\(org\.freedesktop\.DBus\.Error\.PropertyReadOnly\)|NoSuchThing/);
+    assert.equal([loaded(unit), existsSync(join(bed.root, bed.id))], ['not-found', false]);
+
+    delete bed.config.annotations;
+    spawnSync('systemd-run', ['--scope', `--unit=${unit}`, 'sh', '-c', 'sleep 60 & sleep 0.1'], { stdio: 'ignore' });
+    const busy = create(bed);
+    assert.is(busy.code, 1);
+    assert.match(busy.stderr, `the container's unit is there already: ${unit}`);
+    assert.is(shown(unit, 'SubState').SubState, 'running');
+    spawnSync('systemctl', ['stop', unit]);
+    assert.equal(cgroupsNamed(bed.id), []);
+  }),
+);
+
+withRunc(
+  'systemd knows the same of it as of one of runc’s',
+  onBed((bed) => {
+    limited(bed);
+    bed.config.linux.resources!.cpu = { quota: 12345, period: 100000 };
+    assert.is(create(bed).stderr, '');
+    const root = join(bed.dir, 'runc');
+    const args = ['--root', root, '--systemd-cgroup', 'create', '--bundle', bed.bundle, bed.id];
+    // Not a pipe: the container would hold it open.
+    assert.is(spawnSync('runc', args, { stdio: 'ignore', timeout: 20_000 }).status, 0);
+    const names = [
+      'Slice',
+      'Delegate',
+      'DefaultDependencies',
+      'MemoryMax',
+      'MemorySwapMax',
+      'MemoryLow',
+      'CPUQuotaPerSecUSec',
+      'CPUQuotaPeriodUSec',
+      'TasksMax',
+      'DevicePolicy',
+      'CPUAccounting',
+      'IOAccounting',
+      'MemoryAccounting',
+      'TasksAccounting',
+      'KillMode',
+      'CollectMode',
+      'SubState',
+    ];
+    const ours = shown(`runt-${bed.id}.scope`, ...names);
+    assert.equal(ours, shown(`runc-${bed.id}.scope`, ...names));
+    assert.is(Object.keys(ours).length, names.length);
+    spawnSync('runc', ['--root', root, 'delete', '--force', bed.id]);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test.run();
+withRunc.run();
