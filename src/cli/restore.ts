@@ -1,5 +1,6 @@
 /** `runt restore`: makes a container of image files. In the foreground the exit status is the container's. */
 import { restore } from '../container/restore.js';
+import { unsupported } from './arguments.js';
 import { cgroupManager, isVerbose, rootlessMode } from './create-options.js';
 import { criuFlags, imagePaths } from './criu-options.js';
 import { reportWarning } from './log.js';
@@ -7,8 +8,11 @@ import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
 
-export function command(call: Call<'restore'>): Promise<number> {
+export async function command(call: Call<'restore'>): Promise<number> {
   const { global, flags, args } = call;
+  const manager = cgroupManager(global);
+  // criu would have to restore into a scope that systemd has begun with another process.
+  if (manager === 'systemd') throw unsupported('restore', '--systemd-cgroup');
   return restore({
     ...criuFlags('restore', flags),
     ...imagePaths(flags),
@@ -17,7 +21,7 @@ export function command(call: Call<'restore'>): Promise<number> {
     bundle: absolute(flags.bundle ?? '.'),
     ...(flags.config === undefined ? {} : { config: flags.config }),
     ...(global.criu ? { criu: global.criu } : {}),
-    cgroupManager: cgroupManager('restore', global),
+    cgroupManager: manager,
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
     ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
     tcpClose: flags['tcp-close'] === true,

@@ -53,17 +53,6 @@ async function supervisorEnded({
   native.close(pidfd);
 }
 
-/** Without systemd the cgroup is removed all the same: it forgets a unit whose cgroup has gone. */
-async function stop(unit: string, o: DeleteOptions): Promise<void> {
-  const { stopUnit } = await import('./systemd.js');
-  try {
-    await stopUnit(unit);
-  } catch (error) {
-    if (!(error instanceof RuntError)) throw error;
-    o.warn?.(`systemd was not told that ${unit} ends: ${error.message}`);
-  }
-}
-
 /** The record; with force, of one that cannot be used what it still tells, undefined when that is no process. */
 async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   try {
@@ -111,7 +100,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   }
   // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
   if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
-  if (record.unit !== undefined) await stop(record.unit, o);
+  if (record.unit !== undefined) await (await import('./systemd.js')).endUnit(record.unit, o.warn);
   await removeCgroups(record.cgroups);
   if (record.rdt) (await import('./rdt.js')).removeRdt(record.rdt);
   // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.

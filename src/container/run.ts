@@ -47,8 +47,9 @@ export async function run(o: RunOptions): Promise<number> {
     terminal?.close();
   }
   if (!o.keep) {
-    const { cgroups, rdt } = launch.input.record;
+    const { cgroups, rdt, unit } = launch.input.record;
     if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
+    if (unit !== undefined) await (await import('./systemd.js')).endUnit(unit, o.warn);
     await removeCgroups(cgroups);
     if (rdt) (await import('./rdt.js')).removeRdt(rdt);
     await launch.keepForPoststop();

@@ -137,6 +137,16 @@ export function stopUnit(unit: string): Promise<void> {
   });
 }
 
+/** The same for a container that goes: without systemd its cgroup is removed all the same, and systemd forgets a unit without one. */
+export async function endUnit(unit: string, warn?: (sentence: string) => void): Promise<void> {
+  try {
+    await stopUnit(unit);
+  } catch (error) {
+    if (!(error instanceof RuntError)) throw error;
+    warn?.(`systemd was not told that ${unit} ends: ${error.message}`);
+  }
+}
+
 async function reset(bus: Bus, unit: string): Promise<void> {
   try {
     await bus.call('ResetFailedUnit', 's', [unit]);

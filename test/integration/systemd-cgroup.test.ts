@@ -126,6 +126,17 @@ test(
 );
 
 test(
+  'run in the foreground removes the unit at the end',
+  onBed((bed) => {
+    bed.config.process.args = ['cat', '/proc/self/cgroup'];
+    bed.write();
+    const r = bed.runt(['--systemd-cgroup', 'run', '--bundle', bed.bundle, bed.id]);
+    assert.equal([r.code, r.stderr], [0, '']);
+    assert.is(loaded(`runt-${bed.id}.scope`), 'not-found');
+  }),
+);
+
+test(
   'device rules hold, and update changes them for systemd too',
   onBed((bed) => {
     bed.config.process.args = ['sleep', '1000'];
