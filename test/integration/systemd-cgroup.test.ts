@@ -140,7 +140,6 @@ test(
   'device rules hold, and update changes them for systemd too',
   onBed((bed) => {
     bed.config.process.args = ['sleep', '1000'];
-    bed.config.process.capabilities = undefined;
     bed.config.linux.devices = [{ path: '/dev/kmsg', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
     bed.config.linux.resources = {
       devices: [
