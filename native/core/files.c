@@ -148,7 +148,8 @@ int32_t runt_mkdirAt(int32_t dirfd, const char *path, int32_t mode) {
 int32_t runt_chownAt(int32_t dirfd, const char *path, int64_t uid, int64_t gid) {
   if (uid < -1 || uid > UINT32_MAX || gid < -1 || gid > UINT32_MAX)
     return -EINVAL;
-  return result(fchownat(dirfd, path, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW));
+  int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+  return result(fchownat(dirfd, path, (uid_t)uid, (gid_t)gid, flags));
 }
 
 int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) {

@@ -23,14 +23,15 @@ struct kernel_action {
   void *restorer;
   uint64_t mask;
 };
-enum { SIGNALS = 64, MASK_SIZE = 8 };
+enum { SIGNALS = 64, MASK_SIZE = 8, PLACES = 8 };
 
 /* What parent and child share; the child writes only error. */
 struct child {
   int program;      /* descriptor to execute, or -1: path */
   const char *path; /* absolute */
   char *const *argv, *const *envp;
-  int stdio[3];        /* for a helper; -1 is /dev/null */
+  int places[PLACES]; /* for a helper: what becomes 0, 1, 2 … */
+  int place_count;
   const uint8_t *keep; /* descriptors to keep, i32 each */
   uint32_t keep_count;
   int sync;
@@ -75,11 +76,11 @@ static void reset_signals(void) {
 
 static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
 
-/* Puts the three descriptors at 0, 1 and 2. They were copied above 2 by the parent, so none is
- * overwritten. */
-static int place_stdio(const int stdio[3]) {
-  for (int n = 0; n < 3; n++)
-    if (syscall(SYS_dup3, stdio[n], n, 0) < 0)
+/* Puts the descriptors at 0, 1, 2 … They were copied above by the parent, so none is overwritten.
+ */
+static int place_all(const struct child *c) {
+  for (int n = 0; n < c->place_count; n++)
+    if (syscall(SYS_dup3, c->places[n], n, 0) < 0)
       return -1;
   return 0;
 }
@@ -100,7 +101,7 @@ static int child_main(void *argument) {
       ok = raise_ambient() == 0;
     if (ok)
       syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
-  } else if (place_stdio(c->stdio) == 0) {
+  } else if (place_all(c) == 0) {
     for (uint32_t i = 0; i < c->keep_count; i++)
       if (keep_open(get_i32(c->keep, i)) < 0)
         goto failed;
@@ -217,12 +218,17 @@ static void point_at_strings(char **out, const uint8_t *list, long count) {
 
 static void free_pointer(void *p) { free(*(void **)p); }
 
+/* The copies of descriptors that a child is to have; closed here when it has them. */
+static void close_places(struct child *c) {
+  for (int n = 0; n < c->place_count; n++)
+    close(c->places[n]);
+}
+
 static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
-                     uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
-                     int32_t stderr_fd, const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd,
-                     uint32_t pidfd_cap) {
+                     uint32_t env_len, const char *directory, const int *wanted, int count,
+                     const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd, uint32_t pidfd_cap) {
   long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
-  if (argc < 1 || envc < 0 || path[0] != '/' || keep_len % 4)
+  if (argc < 1 || envc < 0 || path[0] != '/' || count > PLACES || keep_len % 4)
     return -EINVAL;
   if (pidfd_cap < 8)
     return -EOVERFLOW;
@@ -233,30 +239,25 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
   point_at_strings(vectors, args, argc);
   point_at_strings(vectors + argc + 1, env, envc);
   AUTO_CLOSE int null = -1;
-  const int wanted[3] = {stdin_fd, stdout_fd, stderr_fd};
-  AUTO_CLOSE int copy0 = -1;
-  AUTO_CLOSE int copy1 = -1;
-  AUTO_CLOSE int copy2 = -1;
-  int *copies[3] = {&copy0, &copy1, &copy2};
-  struct child c = {.program = -1,
-                    .path = path,
-                    .argv = vectors,
-                    .envp = vectors + argc + 1,
-                    .directory = directory,
-                    .keep = keep,
-                    .keep_count = keep_len / 4,
-                    .parent = getpid()};
-  for (int n = 0; n < 3; n++) {
+  __attribute__((cleanup(close_places))) struct child c = {.program = -1,
+                                                           .path = path,
+                                                           .argv = vectors,
+                                                           .envp = vectors + argc + 1,
+                                                           .directory = directory,
+                                                           .keep = keep,
+                                                           .keep_count = keep_len / 4,
+                                                           .parent = getpid()};
+  for (int n = 0; n < count; n++) {
     int from = wanted[n];
     if (from < 0) {
       if (null < 0 && (null = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC))) < 0)
         return -errno;
       from = null;
     }
-    /* Above 2, so that placing one does not overwrite another. */
-    if ((*copies[n] = fcntl(from, F_DUPFD_CLOEXEC, 3)) < 0)
+    /* Above all places, so that placing one does not overwrite another. */
+    if ((c.places[n] = fcntl(from, F_DUPFD_CLOEXEC, count)) < 0)
       return -errno;
-    c.stdio[n] = *copies[n];
+    c.place_count = n + 1;
   }
   int fd = -1;
   int r = start(&c, 0, -1, &fd);
@@ -268,21 +269,34 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
 int32_t runt_spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                    uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd, int32_t stderr_fd,
                    uint8_t *pidfd, uint32_t pidfd_cap) {
-  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, NULL, 0,
-               pidfd, pidfd_cap);
+  const int stdio[] = {stdin_fd, stdout_fd, stderr_fd};
+  return spawn(path, args, args_len, env, env_len, NULL, stdio, 3, NULL, 0, pidfd, pidfd_cap);
 }
 
 int32_t runt_spawnKeeping(const char *path, const uint8_t *args, uint32_t args_len,
                           const uint8_t *env, uint32_t env_len, int32_t stdin_fd, int32_t stdout_fd,
                           int32_t stderr_fd, const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd,
                           uint32_t pidfd_cap) {
-  return spawn(path, args, args_len, env, env_len, NULL, stdin_fd, stdout_fd, stderr_fd, keep,
-               keep_len, pidfd, pidfd_cap);
+  const int stdio[] = {stdin_fd, stdout_fd, stderr_fd};
+  return spawn(path, args, args_len, env, env_len, NULL, stdio, 3, keep, keep_len, pidfd,
+               pidfd_cap);
+}
+
+int32_t runt_spawnWith(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
+                       uint32_t env_len, const uint8_t *fds, uint32_t fds_len, uint8_t *pidfd,
+                       uint32_t pidfd_cap) {
+  int wanted[PLACES] = {-1, -1, -1};
+  int count = 3 + (int)(fds_len / 4);
+  if (fds_len % 4 || fds_len / 4 > PLACES - 3)
+    return -EINVAL;
+  for (int n = 3; n < count; n++)
+    wanted[n] = get_i32(fds, (uint32_t)n - 3);
+  return spawn(path, args, args_len, env, env_len, NULL, wanted, count, NULL, 0, pidfd, pidfd_cap);
 }
 
 int32_t runt_spawnHook(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                        uint32_t env_len, const char *directory, int32_t stdin_fd, int32_t stdout_fd,
                        int32_t stderr_fd, uint8_t *pidfd, uint32_t pidfd_cap) {
-  return spawn(path, args, args_len, env, env_len, directory, stdin_fd, stdout_fd, stderr_fd, NULL,
-               0, pidfd, pidfd_cap);
+  const int stdio[] = {stdin_fd, stdout_fd, stderr_fd};
+  return spawn(path, args, args_len, env, env_len, directory, stdio, 3, NULL, 0, pidfd, pidfd_cap);
 }

@@ -2,7 +2,7 @@
 import { check } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_WRONLY } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 
 const O_NONBLOCK = 0o4000;
@@ -10,22 +10,30 @@ const O_NONBLOCK = 0o4000;
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
 
 /** The address of a running server. @throws RuntError ERR_SHIM */
-export function startServer(a: ShimArguments): string {
+export async function startServer(a: ShimArguments): Promise<string> {
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}`);
   const path = `${directory}/${name}`;
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
-  const running = native.unixConnect(dir, name);
-  if (running >= 0) native.close(running);
-  else {
-    native.unlinkAt(dir, name, 0);
-    const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
-    serve(a, listener, path);
-    native.close(listener);
+  try {
+    // Two that start at once: the second finds the shim of the first.
+    native.flock(dir, LOCK_EX);
+    const running = native.unixConnect(dir, name);
+    if (running >= 0) native.close(running);
+    else {
+      const { prepare } = await import('./place.js');
+      // What a shim that was killed left.
+      native.unlinkAt(dir, name, 0);
+      const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
+      const pid = serve(a, listener, path);
+      native.close(listener);
+      await prepare(pid);
+    }
+  } finally {
+    native.close(dir);
   }
-  native.close(dir);
   const address = `unix://${path}`;
   check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(address)), { ...facts, path: 'address' });
   return address;
@@ -40,8 +48,8 @@ function groupOf(id: string): string {
   return id;
 }
 
-/** The same program with the listening socket as its stdin, in a session of its own; it writes to the log of the bundle. */
-function serve(a: ShimArguments, listener: number, socket: string): void {
+/** The same program with the listening socket as its stdin; it writes to the log of the bundle. Its pid. */
+function serve(a: ShimArguments, listener: number, socket: string): number {
   const program = readLink('/proc/self/exe');
   const args = [
     'containerd-shim-runt-v1',
@@ -64,6 +72,7 @@ function serve(a: ShimArguments, listener: number, socket: string): void {
   if (log >= 0) native.close(log);
   check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
   native.close(new DataView(pidfd.buffer).getInt32(0, true));
+  return pid;
 }
 
 /** SHA-256 in hexadecimal. */

@@ -1,12 +1,12 @@
 /** A terminal of a container's process between its master and an engine's fifos. */
 import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD, O_RDONLY, O_RDWR } from '../sys/linux.js';
+import { AT_FDCWD, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
-import { pathOf, type Streams } from './stdio.js';
+import type { LoggedContainer, Logger } from './logger.js';
+import { isLogger, openSink, openSource, type Streams } from './streams.js';
 
-const O_NONBLOCK = 0o4000;
 /** ms; runt-init sends the master at once. */
 const patience = 10_000;
 
@@ -55,18 +55,39 @@ export class ConsoleSocket {
 export class Console {
   private readonly fds: number[];
   private readonly shown: Promise<void>;
+  private hold = -1;
 
-  constructor(
+  private constructor(
     private readonly fd: number,
-    streams: Streams,
+    { stdin }: Streams,
+    out: number,
+    private readonly logger: Logger | undefined,
   ) {
     // A second descriptor: one is waited for in one direction at a time.
     const typed = native.nonBlocking(fd, O_RDWR);
-    const out = streams.stdout ? native.openAt(AT_FDCWD, pathOf(streams.stdout), O_RDWR | O_NONBLOCK, 0) : -1;
-    const input = streams.stdin ? native.openAt(AT_FDCWD, pathOf(streams.stdin), O_RDONLY | O_NONBLOCK, 0) : -1;
-    this.fds = [fd, typed, out, input].filter((x) => x >= 0);
-    this.shown = copy(fd, out);
-    if (input >= 0) void readable(input).then((ready) => (ready ? copy(input, typed) : undefined));
+    this.fds = [fd, typed, out].filter((x) => x >= 0);
+    this.shown = copy(fd, out).then(() => {
+      // A logger reads the end then.
+      if (logger) this.end(out);
+      return logger?.exit;
+    });
+    if (!stdin) return;
+    const { from, hold } = openSource(stdin);
+    this.hold = hold;
+    this.fds.push(from, ...(hold < 0 ? [] : [hold]));
+    void copy(from, typed);
+  }
+
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
+  static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
+    const { stdout } = streams;
+    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? openSink(stdout) : -1, undefined);
+    const { Logger } = await import('./logger.js');
+    const logger = await Logger.start(stdout, container);
+    native.close(logger.stderr);
+    const out = native.nonBlocking(logger.stdout, O_WRONLY);
+    native.close(logger.stdout);
+    return new Console(fd, streams, out, logger);
   }
 
   /** In characters. */
@@ -74,15 +95,27 @@ export class Console {
     native.setWindowSize(this.fd, width, height);
   }
 
+  /** Nothing is typed once the engine has closed its input too. The terminal stays: what ends a line's input is typed. */
+  closeStdin(): void {
+    this.end(this.hold);
+    this.hold = -1;
+  }
+
   /** Resolves when all that was written is delivered: the other end is closed. */
-  drained(): Promise<void> {
-    return this.shown;
+  async drained(): Promise<void> {
+    await this.shown;
   }
 
   close(): void {
-    for (const fd of this.fds.splice(0)) {
-      forget(fd);
-      native.close(fd);
-    }
+    for (const fd of [...this.fds]) this.end(fd);
+    void this.logger?.end();
+  }
+
+  private end(fd: number): void {
+    const at = this.fds.indexOf(fd);
+    if (at < 0) return;
+    this.fds.splice(at, 1);
+    forget(fd);
+    native.close(fd);
   }
 }

@@ -2,13 +2,14 @@
 import { features } from '../plan/features.js';
 import { host } from '../sys/host.js';
 import { commit, version } from '../sys/version.js';
-import { types } from './protos.js';
+import { type google, types } from './protos.js';
 
-/** A RuntimeInfo as bytes. */
-export function info(): Uint8Array {
+/** A RuntimeInfo as bytes. `options` are those that were given, which are told again. */
+export function info(options: google.protobuf.Any.$Properties): Uint8Array {
   return types.RuntimeInfo.encode({
     name: 'io.containerd.runt.v1',
     version: { version: version(), revision: commit() },
+    ...(options.type_url && { options }),
     features: {
       type_url: 'types.containerd.io/opencontainers/runtime-spec/1/features/Features',
       value: host.encode(JSON.stringify(features())),

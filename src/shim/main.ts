@@ -17,17 +17,18 @@ export async function shim(): Promise<number> {
     }
     if (a.info) {
       const { info } = await import('./info.js');
-      native.write(1, info());
+      const { givenOptions } = await import('./given.js');
+      native.write(1, info(await givenOptions()));
       return 0;
     }
     if (a.action === 'start') {
       const { startServer } = await import('./bootstrap.js');
-      put(startServer(a));
+      put(await startServer(a));
       return 0;
     }
     if (a.action === 'delete') return await clean(a);
     const { serve } = await import('./server.js');
-    return await serve(a, stateRoot(a));
+    return await serve(a);
   } catch (error) {
     native.write(2, host.encode(`${NAME}: ${error instanceof Error ? error.message : error}\n`));
     return 1;
@@ -38,15 +39,13 @@ const put = (text: string): void => {
   native.write(1, host.encode(text));
 };
 
-/** Where the state of a namespace's containers is. */
-export const stateRoot = (a: ShimArguments): string => `/run/containerd/runt/${a.namespace}`;
-
 /** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
 async function clean(a: ShimArguments): Promise<number> {
   const { task } = await import('./protos.js');
   const { unmountRootfs } = await import('./rootfs.js');
   const { timestampOf } = await import('./time.js');
-  const root = stateRoot(a);
+  const { rememberedRoot } = await import('./state-root.js');
+  const root = rememberedRoot(a.bundle, a.namespace);
   const exit = readExit(`${root}/${a.id}`);
   await remove({ root, id: a.id, force: true });
   unmountRootfs(`${a.bundle || '.'}/rootfs`);

@@ -1,27 +1,48 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
-import { type google, runcOptions } from './protos.js';
+import { runtimeOptions as criOptions, type google, runcOptions } from './protos.js';
 import { Code, StatusError } from './status.js';
 
 /** The options that are applied. */
 export interface RuntimeOptions {
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  /** Directory below which the state of each namespace is; empty for runt's own. */
+  readonly root: string;
+  /** Group of a process's pipes. Their user is the process's in any case, as with runc, whatever `io_uid` says. */
+  readonly ioGid: number;
+  /** Cgroup that the shim is put into, when it is started (bootstrap.ts). */
+  readonly shimCgroup: string;
 }
 
-/** Fields that ask for what this version does not do. `binary_name` names another runtime: here it has no meaning. */
-const refused = ['shimCgroup', 'ioUid', 'ioGid', 'root', 'systemdCgroup', 'criuImagePath', 'criuWorkPath'] as const;
+const none: RuntimeOptions = { noPivot: false, noNewKeyring: false, root: '', ioGid: 0, shimCgroup: '' };
 
-/** @throws StatusError UNIMPLEMENTED for a field that is set and not applied */
+/** Fields that ask for what this version does not do. `binary_name` names another runtime: here it has no meaning. */
+const refused = ['systemdCgroup', 'criuImagePath', 'criuWorkPath', 'taskApiAddress', 'taskApiVersion'] as const;
+
+/** @throws StatusError UNIMPLEMENTED for a field that is set and not applied, INVALID_ARGUMENT */
 export function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): RuntimeOptions {
+  const value = any?.value ?? new Uint8Array();
   const name = any?.type_url?.slice(any.type_url.lastIndexOf('/') + 1) ?? '';
-  if (name !== 'containerd.runc.v1.Options') {
-    if (any?.value?.length)
-      throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
-    return { noPivot: false, noNewKeyring: false };
+  if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
+  if (name === 'runtimeoptions.v1.Options') {
+    const { configPath, configBody } = criOptions.Options.decode(value);
+    if (configPath || configBody?.length)
+      throw new StatusError(
+        Code.UNIMPLEMENTED,
+        `runtime options as a file (${configPath || 'TOML'}) are not supported`,
+      );
+    return none;
   }
-  const options = runcOptions.Options.decode(any?.value ?? new Uint8Array());
+  if (value.length > 0) throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
+  return none;
+}
+
+function applied(options: runcOptions.Options): RuntimeOptions {
   for (const field of refused) {
     if (options[field]) throw new StatusError(Code.UNIMPLEMENTED, `the runtime option ${field} is not supported`);
   }
-  return { noPivot: options.noPivotRoot, noNewKeyring: options.noNewKeyring };
+  const { root, ioGid, shimCgroup } = options;
+  if (root && !root.startsWith('/'))
+    throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option root is no absolute path: ${root}`);
+  return { noPivot: options.noPivotRoot, noNewKeyring: options.noNewKeyring, root, ioGid, shimCgroup };
 }

@@ -1,10 +1,13 @@
 /** One process of a task: its init process, or one that was executed later. */
+import type { Stdio } from '../container/spawn.js';
 import { awaitExit } from '../container/supervisor.js';
 import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import type { Console } from './console.js';
+import type { LoggedContainer } from './logger.js';
 import { type google, types } from './protos.js';
-import type { Io, Streams } from './stdio.js';
+import { Io } from './stdio.js';
+import type { Owner, Streams } from './streams.js';
 import { timestampOf } from './time.js';
 
 /** How a process ended, as its parent, the supervisor, saw it. */
@@ -15,15 +18,21 @@ export interface Ended {
 
 /** Nobody saw the end: the supervisor was killed before it could write it down. 255 is what containerd takes for that. */
 const unseen = 255;
+const noConsole = { ConsoleSocket: undefined, Console: undefined };
+const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
 /** ms that Delete waits for what the process wrote. */
 const drainTime = 10_000;
 
 export class Process {
   pid = 0;
   started = false;
+  /** Its start, until it is told: its end is told after that. */
+  starting: Promise<unknown> | undefined;
   ended: Ended | undefined;
   io: Io | undefined;
   console: Console | undefined;
+  /** What ResizePty said before there was a terminal. */
+  private size: { readonly width: number; readonly height: number } | undefined;
   /** Resolves when it has ended. */
   readonly exit: Promise<Ended>;
   private settle!: (ended: Ended) => void;
@@ -44,6 +53,43 @@ export class Process {
     return this.started ? types.Status.RUNNING : types.Status.CREATED;
   }
 
+  /** A size in characters, for the terminal if it has one. */
+  resize(width: number, height: number): void {
+    this.size = { width, height };
+    this.console?.resize(width, height);
+  }
+
+  /**
+   * Calls `begin` with the streams, or with the path of a socket that gets the terminal. When it fails nothing is left of them.
+   * @throws what it throws, and as Io.open
+   */
+  async connect(
+    container: LoggedContainer,
+    bundle: string,
+    owner: Owner,
+    begin: (stdio: Stdio, consoleSocket: { readonly consoleSocket?: string }) => Promise<void>,
+  ): Promise<void> {
+    const { ConsoleSocket, Console } = this.terminal ? await import('./console.js') : noConsole;
+    const socket = ConsoleSocket && new ConsoleSocket(bundle, `console-${this.execId}.sock`);
+    try {
+      this.io = await Io.open(this.terminal ? noStreams : this.streams, owner, container);
+      const master = socket?.master();
+      // Looked at when `begin` is done: until then a failure of its own is what counts.
+      master?.catch(() => {});
+      await begin(this.io.stdio, socket ? { consoleSocket: socket.path } : {});
+      if (master && Console) {
+        this.console = await Console.open(await master, this.streams, container);
+        if (this.size) this.resize(this.size.width, this.size.height);
+      }
+    } catch (error) {
+      this.io?.close();
+      throw error;
+    } finally {
+      this.io?.given();
+      socket?.close();
+    }
+  }
+
   /** Watches a pidfd, which is closed at the end; what the supervisor in `stateDir` wrote is how it ended. */
   async watch(pidfd: number, stateDir: string, supervisor: { pid: number; startTime: string }): Promise<Ended> {
     await readable(pidfd);
@@ -56,6 +102,11 @@ export class Process {
     this.ended ??= { status, at: timestampOf(ns) };
     this.settle(this.ended);
     return this.ended;
+  }
+
+  closeStdin(): void {
+    this.io?.closeStdin();
+    this.console?.closeStdin();
   }
 
   /** Waits until all that it wrote is delivered, and lets go of its streams. */

@@ -13,5 +13,6 @@ export import types = protos.containerd.types;
 export import ttrpc = protos.ttrpc;
 export import google = protos.google;
 export import runcOptions = protos.containerd.runc.v1;
+export import runtimeOptions = protos.runtimeoptions.v1;
 export import cgroup1 = protos.io.containerd.cgroups.v1;
 export import cgroup2 = protos.io.containerd.cgroups.v2;

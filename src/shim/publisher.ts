@@ -24,7 +24,7 @@ export class Publisher {
   constructor(
     /** Path of containerd's ttrpc socket; empty when there is none to tell. */
     private readonly address: string,
-    private readonly namespace: string,
+    readonly namespace: string,
   ) {}
 
   /** Queues an event. `name` is that of its message in containerd.events. */

@@ -8,12 +8,13 @@ import { version } from '../sys/version.js';
 import { runtimeOptions } from './options.js';
 import { google, runcOptions, task, types } from './protos.js';
 import type { Publisher } from './publisher.js';
+import { rememberRoot } from './state-root.js';
 import { Code, StatusError } from './status.js';
 import { Task } from './task.js';
 
 export interface ServiceOptions {
-  /** Directory of the state of the containers, when the engine names none. */
-  readonly root: string;
+  /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
+  readonly root: (directory: string) => string;
   readonly publisher: Publisher;
   /** Called by Shutdown once no container is left. */
   readonly shutdown: () => void;
@@ -52,21 +53,21 @@ export class TaskService {
         return {};
       }),
       ResizePty: method(task.ResizePtyRequest, Empty, (r) => {
-        this.task(r.id).process(r.execId).console?.resize(r.width, r.height);
+        this.task(r.id).process(r.execId).resize(r.width, r.height);
         return {};
       }),
       CloseIO: method(task.CloseIORequest, Empty, (r) => {
         const process = this.task(r.id).process(r.execId);
-        if (r.stdin) process.io?.closeStdin();
+        if (r.stdin) process.closeStdin();
         return {};
       }),
       Pause: method(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
       Resume: method(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
       Update: method(task.UpdateTaskRequest, Empty, async (r) => {
-        this.task(r.id);
+        const { root } = this.task(r.id);
         const resources = r.resources?.value ?? new Uint8Array();
         await update({
-          root: this.options.root,
+          root,
           id: r.id,
           resources: host.decode(resources, resources.length),
           document: 'resources',
@@ -83,9 +84,9 @@ export class TaskService {
         version: version(),
       })),
       Stats: method(task.StatsRequest, task.StatsResponse, async (r) => {
-        this.task(r.id);
+        const { root } = this.task(r.id);
         const { metrics } = await import('./metrics.js');
-        return { stats: metrics(readCgroupFacts(), this.options.root, r.id) };
+        return { stats: metrics(readCgroupFacts(), root, r.id) };
       }),
       Shutdown: method(task.ShutdownRequest, Empty, async () => {
         if (this.tasks.size > 0) return {};
@@ -113,7 +114,10 @@ export class TaskService {
   private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
     if (this.tasks.has(r.id)) throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
     const options = runtimeOptions(r.options);
-    const made = await Task.create(this.options.root, r, options, this.options.publisher);
+    const root = this.options.root(options.root);
+    // `delete` is told nothing of the options.
+    if (options.root) rememberRoot(r.bundle, root);
+    const made = await Task.create(root, r, options, this.options.publisher);
     this.tasks.set(r.id, made);
     return { pid: made.init.pid };
   }
@@ -145,7 +149,7 @@ export class TaskService {
     const owner = this.task(r.id);
     const execOf = new Map([...owner.execs.values()].map((p) => [p.pid, p.execId]));
     return {
-      processes: pids({ root: this.options.root, id: r.id }).map((pid) => {
+      processes: pids({ root: owner.root, id: r.id }).map((pid) => {
         const execId = execOf.get(pid);
         if (execId === undefined) return { pid };
         const value = runcOptions.ProcessDetails.encode({ execId }).finish();
@@ -156,7 +160,7 @@ export class TaskService {
 
   private async freeze(id: string, on: boolean): Promise<object> {
     const owner = this.task(id);
-    await (on ? pause : resume)({ root: this.options.root, id });
+    await (on ? pause : resume)({ root: owner.root, id });
     owner.paused = on;
     owner.tell(on ? '/tasks/paused' : '/tasks/resumed', on ? 'TaskPaused' : 'TaskResumed');
     return {};

@@ -1,41 +1,39 @@
 /**
- * Standard streams of a process as an engine names them: nothing, a fifo, or `file://`. The process gets pipes: a fifo of
- * the host's in its hands could be opened by it again, for reading too.
+ * The streams of one process. It gets pipes of its own user: a fifo of the host's in its hands could be opened by it again,
+ * for reading too.
  */
 import type { Stdio } from '../container/spawn.js';
-import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
-import { forget, readable } from '../sys/loop.js';
+import { O_RDONLY, O_WRONLY } from '../sys/linux.js';
+import { forget } from '../sys/loop.js';
 import { copy } from './copy.js';
-import { Code, StatusError } from './status.js';
+import type { LoggedContainer, Logger } from './logger.js';
+import { blocking, isLogger, type Owner, open, openSink, openSource, pipe, type Streams } from './streams.js';
 
-const O_NONBLOCK = 0o4000;
-const O_APPEND = 0o2000;
-
-/** Paths or URLs; empty for none. */
-export interface Streams {
-  readonly stdin: string;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The streams of one process. */
 export class Io {
   /** Descriptors that become 0, 1 and 2; closed by `given`. */
-  readonly stdio: Stdio;
+  stdio: Stdio = [-1, -1, -1];
   private readonly theirs: number[] = [];
   private readonly ours: number[] = [];
   private readonly outputs: Promise<void>[] = [];
-  private stdinPipe = -1;
+  private hold = -1;
+  private logger: Logger | undefined;
 
-  /** @throws RuntError ERR_IO, StatusError UNIMPLEMENTED */
-  constructor(streams: Streams) {
+  private constructor(private readonly owner: Owner) {}
+
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
+  static async open(streams: Streams, owner: Owner, container: LoggedContainer): Promise<Io> {
+    const io = new Io(owner);
     try {
-      this.stdio = [this.input(streams.stdin), this.output(streams.stdout), this.output(streams.stderr)];
+      const { stdin, stdout, stderr } = streams;
+      if (isLogger(stdout)) await io.log(stdout, container);
+      const { logger } = io;
+      const output = (name: string, own: number | undefined) => (isLogger(name) && own ? own : io.output(name));
+      io.stdio = [io.input(stdin), output(stdout, logger?.stdout), output(stderr, logger?.stderr)];
+      return io;
     } catch (error) {
-      this.given();
-      this.close();
+      io.given();
+      io.close();
       throw error;
     }
   }
@@ -45,12 +43,9 @@ export class Io {
     for (const fd of this.theirs.splice(0)) native.close(fd);
   }
 
-  /** The process reads the end of its input. */
+  /** The process reads the end of its input once the engine has closed it too. */
   closeStdin(): void {
-    if (this.stdinPipe < 0) return;
-    const fd = this.stdinPipe;
-    this.stdinPipe = -1;
-    this.end(fd);
+    this.end(this.hold);
   }
 
   /** Resolves when all that the process wrote is delivered. */
@@ -59,44 +54,52 @@ export class Io {
   }
 
   close(): void {
-    this.closeStdin();
     for (const fd of [...this.ours]) this.end(fd);
+    void this.logger?.end();
+  }
+
+  private async log(uri: string, container: LoggedContainer): Promise<void> {
+    const { Logger } = await import('./logger.js');
+    this.logger = await Logger.start(uri, container);
+    this.outputs.push(this.logger.exit);
+    for (const fd of [this.logger.stdout, this.logger.stderr]) this.own(this.theirsIs(fd));
   }
 
   private input(name: string): number {
     if (name === '') return this.theirsIs(open('/dev/null', O_RDONLY));
-    const fifo = this.oursIs(open(pathOf(name), O_RDONLY | O_NONBLOCK));
+    const { from, hold } = openSource(name);
+    this.oursIs(from);
+    this.hold = hold < 0 ? -1 : this.oursIs(hold);
     const [reader, writer] = pipe();
-    // The pipe's reading end does not block; the process's must.
-    const theirs = this.theirsIs(open(`/proc/self/fd/${reader}`, O_RDONLY));
-    native.close(reader);
-    this.stdinPipe = this.oursIs(native.nonBlocking(writer, O_WRONLY));
+    const theirs = this.own(this.theirsIs(blocking(reader)));
+    const to = this.oursIs(native.nonBlocking(writer, O_WRONLY));
     native.close(writer);
-    // Until somebody has opened the fifo for writing it reads as ended.
-    void readable(fifo).then(async (ready) => {
-      if (ready) await copy(fifo, this.stdinPipe);
-      this.end(fifo);
-      this.closeStdin();
+    void copy(from, to).then(() => {
+      for (const fd of [from, to, this.hold]) this.end(fd);
     });
     return theirs;
   }
 
   private output(name: string): number {
     if (name === '') return this.theirsIs(open('/dev/null', O_WRONLY));
-    const path = pathOf(name);
-    if (name.startsWith('file://')) return this.theirsIs(open(path, O_WRONLY | O_CREAT | O_APPEND));
-    // For reading too: the process must not end because a reader has left.
-    const fifo = this.oursIs(open(path, O_RDWR | O_NONBLOCK));
+    const to = this.oursIs(openSink(name));
     const [reader, writer] = pipe();
     this.oursIs(reader);
-    this.theirsIs(writer);
+    this.own(this.theirsIs(writer));
     this.outputs.push(
-      copy(reader, fifo).then(() => {
+      copy(reader, to).then(() => {
         this.end(reader);
-        this.end(fifo);
+        this.end(to);
       }),
     );
     return writer;
+  }
+
+  /** A pipe becomes the process's user's. */
+  private own(fd: number): number {
+    if (this.owner.uid !== 0 || this.owner.gid > 0)
+      native.chownAt(fd, '', BigInt(this.owner.uid), BigInt(this.owner.gid));
+    return fd;
   }
 
   private theirsIs(fd: number): number {
@@ -113,28 +116,8 @@ export class Io {
     const at = this.ours.indexOf(fd);
     if (at < 0) return;
     this.ours.splice(at, 1);
+    if (fd === this.hold) this.hold = -1;
     forget(fd);
     native.close(fd);
   }
-}
-
-/** The path of a stream's name. @throws StatusError for a kind of stream that is not served */
-export function pathOf(name: string): string {
-  const at = name.indexOf('://');
-  if (at < 0) return name;
-  const kind = name.slice(0, at);
-  if (kind !== 'fifo' && kind !== 'file')
-    throw new StatusError(Code.UNIMPLEMENTED, `a stream of kind ${kind}:// is not supported by this version of runt`);
-  return name.slice(at + 3).split('?', 1)[0] as string;
-}
-
-function open(path: string, flags: number): number {
-  const fd = native.openAt(AT_FDCWD, path, flags, 0o600);
-  return check(fd, { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
-}
-
-function pipe(): [reader: number, writer: number] {
-  const ends = new BigInt64Array(2);
-  check(native.pipe(new Uint8Array(ends.buffer)), { code: 'ERR_IO', message: 'make a pipe', syscall: 'pipe2' });
-  return [Number(ends[0]), Number(ends[1])];
 }

@@ -1,21 +1,27 @@
 /** A task: a container of containerd's, its processes, and what is told of them. */
+import { readCgroupFacts } from '../cgroup/facts.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { begin } from '../container/exec.js';
 import { kill } from '../container/kill.js';
+import { MemoryWatch } from '../container/memory-watch.js';
 import { openProcess } from '../container/process.js';
 import { start } from '../container/start.js';
-import { load } from '../container/store.js';
-import { native } from '../sys/host.js';
-import { sleep } from '../sys/loop.js';
-import { Console, ConsoleSocket } from './console.js';
+import { type ContainerRecord, load } from '../container/store.js';
+import { host, native } from '../sys/host.js';
+import { readable, sleep } from '../sys/loop.js';
 import type { RuntimeOptions } from './options.js';
+import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
 import { events, type task, type types } from './protos.js';
 import type { Publisher } from './publisher.js';
 import { mountRootfs, unmountRootfs } from './rootfs.js';
 import { Code, StatusError } from './status.js';
-import { Io } from './stdio.js';
+
+const SIGKILL = 9;
+/** ms that Delete waits for a process that it has killed. */
+const killTime = 10_000;
+const noSupervisor = { pid: 0, startTime: '' };
 
 export class Task {
   readonly init: Process;
@@ -23,14 +29,18 @@ export class Task {
   private readonly specs = new Map<string, Uint8Array>();
   /** Execs that run: the end of init is told after theirs. */
   private readonly running = new Set<Promise<unknown>>();
+  /** Resolves when the end of init is told. */
+  private over: Promise<void> | undefined;
+  private memory: MemoryWatch | undefined;
   paused = false;
 
   private constructor(
     /** Directory of the state of all containers. */
-    private readonly root: string,
+    readonly root: string,
     readonly id: string,
     readonly bundle: string,
     private readonly publisher: Publisher,
+    private readonly owners: Owners,
     init: Process,
   ) {
     this.init = init;
@@ -42,6 +52,10 @@ export class Task {
 
   get rootfs(): string {
     return `${this.bundle}/rootfs`;
+  }
+
+  private get logged() {
+    return { id: this.id, namespace: this.publisher.namespace };
   }
 
   /** Create of the task service. */
@@ -56,43 +70,37 @@ export class Task {
       throw new StatusError(Code.UNIMPLEMENTED, 'restore is not supported by this version of runt');
     const streams = { stdin: stdin ?? '', stdout: stdout ?? '', stderr: stderr ?? '' };
     const init = new Process('', terminal === true, streams);
-    const made = new Task(root, id, bundle, publisher, init);
+    const made = new Task(root, id, bundle, publisher, new Owners(bundle, options.ioGid), init);
     const mounts = (request.rootfs ?? []) as types.Mount.$Properties[];
     if (mounts.length > 0) mountRootfs(mounts, made.rootfs);
-    const socket = init.terminal ? new ConsoleSocket(bundle, 'console.sock') : undefined;
+    let created = false;
     try {
-      init.io = new Io(init.terminal ? { stdin: '', stdout: '', stderr: '' } : streams);
-      const master = socket?.master();
-      await create({
-        root,
-        id,
-        bundle,
-        supervise: true,
-        stdio: init.io.stdio,
-        ...(socket && { consoleSocket: socket.path }),
-        noPivot: options.noPivot,
-        noNewKeyring: options.noNewKeyring,
-        preserveFds: 0,
-        rootless: 'auto',
-        debug: false,
-        warn: () => {},
+      await init.connect(made.logged, bundle, made.owners.of(), async (stdio, consoleSocket) => {
+        await create({
+          root,
+          id,
+          bundle,
+          supervise: true,
+          stdio,
+          ...consoleSocket,
+          noPivot: options.noPivot,
+          noNewKeyring: options.noNewKeyring,
+          preserveFds: 0,
+          rootless: 'auto',
+          debug: false,
+          warn: log,
+        });
+        created = true;
       });
-      if (master) init.console = new Console(await master, streams);
     } catch (error) {
-      init.io?.close();
+      // Not one of that id which was there before.
+      if (created) await remove({ root, id, force: true }).catch(log);
       if (mounts.length > 0) unmountRootfs(made.rootfs);
       throw error;
-    } finally {
-      init.io?.given();
-      socket?.close();
     }
     const record = load(root, id);
     init.pid = record.pid;
-    const { supervisor } = record;
-    void init.watch(openProcess(record), made.stateDir, supervisor ?? { pid: 0, startTime: '' }).then(async (ended) => {
-      await Promise.all(made.running);
-      made.tellExit(init, ended);
-    });
+    made.over = made.watch(record);
     const event: events.TaskCreate.$Properties = {
       containerId: id,
       bundle,
@@ -104,22 +112,63 @@ export class Task {
     return made;
   }
 
+  /** Until init has ended, and that is told: after the end of all execs. */
+  private async watch(record: ContainerRecord): Promise<void> {
+    this.watchMemory(record);
+    const ended = await this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor);
+    // What it began would outlive it, and hold its streams open.
+    if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
+    await this.init.starting?.catch(() => {});
+    await Promise.all(this.running);
+    // What ended it may have been its memory limit, in the same moment.
+    if (this.memory?.happened()) this.tell('/tasks/oom', 'TaskOOM');
+    this.memory?.close();
+    this.memory = undefined;
+    this.tellExit(this.init, ended);
+  }
+
+  private watchMemory({ cgroups }: ContainerRecord): void {
+    try {
+      const memory = new MemoryWatch(readCgroupFacts(), cgroups);
+      this.memory = memory;
+      const next = async (): Promise<void> => {
+        while (memory.fd >= 0 && (await readable(memory.fd)) && this.memory === memory)
+          if (memory.happened()) this.tell('/tasks/oom', 'TaskOOM');
+      };
+      void next().catch(log);
+    } catch (error) {
+      log(error);
+    }
+  }
+
   /** Start of the task service: of init, or of an exec that was added. */
   async start(execId: string): Promise<number> {
     const process = this.process(execId);
-    if (process.ended) throw new StatusError(Code.FAILED_PRECONDITION, `process ${execId || this.id} has ended`);
-    if (execId) await this.startExec(process);
-    else await start({ root: this.root, id: this.id });
+    const precondition = (what: string) => new StatusError(Code.FAILED_PRECONDITION, what);
+    if (this.init.ended) throw precondition(`container ${this.id} has ended`);
+    if (process.started || process.ended) throw precondition(`process ${execId || this.id} was started before`);
     process.started = true;
+    process.starting = this.launch(process);
+    try {
+      await process.starting;
+    } catch (error) {
+      process.started = false;
+      throw error;
+    }
+    return process.pid;
+  }
+
+  private async launch(process: Process): Promise<void> {
+    const { execId, pid } = process;
     const containerId = this.id;
     if (execId) {
+      await this.startExec(process);
       const event = { containerId, execId, pid: process.pid };
       this.publisher.publish('/tasks/exec-started', 'TaskExecStarted', events.TaskExecStarted.encode(event).finish());
     } else {
-      const event = { containerId, pid: process.pid };
-      this.publisher.publish('/tasks/start', 'TaskStart', events.TaskStart.encode(event).finish());
+      await start({ root: this.root, id: this.id });
+      this.publisher.publish('/tasks/start', 'TaskStart', events.TaskStart.encode({ containerId, pid }).finish());
     }
-    return process.pid;
   }
 
   /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. */
@@ -136,44 +185,42 @@ export class Task {
   }
 
   private async startExec(process: Process): Promise<void> {
-    const { execId, streams, terminal } = process;
-    const file = native.sealedFile(this.specs.get(execId) as Uint8Array);
-    const socket = terminal ? new ConsoleSocket(this.bundle, `console-${execId}.sock`) : undefined;
+    const spec = this.specs.get(process.execId) as Uint8Array;
+    const file = native.sealedFile(spec);
     try {
-      process.io = new Io(terminal ? { stdin: '', stdout: '', stderr: '' } : streams);
-      const master = socket?.master();
-      const { launch } = await begin({
-        root: this.root,
-        id: this.id,
-        process: `/proc/self/fd/${file}`,
-        args: [],
-        env: [],
-        additionalGids: [],
-        capabilities: [],
-        cgroups: [],
-        terminal,
-        ...(socket && { consoleSocket: socket.path }),
-        detach: true,
-        stdio: process.io.stdio,
-        preserveFds: 0,
-        ignorePaused: false,
-        rootless: 'auto',
+      const owner = this.owners.of(host.decode(spec, spec.length));
+      await process.connect(this.logged, this.bundle, owner, async (stdio, consoleSocket) => {
+        const { launch } = await begin({
+          root: this.root,
+          id: this.id,
+          process: `/proc/self/fd/${file}`,
+          args: [],
+          env: [],
+          additionalGids: [],
+          capabilities: [],
+          cgroups: [],
+          terminal: process.terminal,
+          ...consoleSocket,
+          detach: true,
+          stdio,
+          preserveFds: 0,
+          ignorePaused: false,
+          rootless: 'auto',
+        });
+        process.pid = launch.pid;
+        const over = process
+          .watch(launch.pidfd, this.stateDir, load(this.root, this.id).supervisor ?? noSupervisor)
+          .then(async (ended) => {
+            await process.starting?.catch(() => {});
+            this.tellExit(process, ended);
+          });
+        this.running.add(over);
+        void over.then(() => this.running.delete(over));
       });
-      process.pid = launch.pid;
-      if (master) process.console = new Console(await master, streams);
-      const { supervisor } = load(this.root, this.id);
-      const over = process
-        .watch(launch.pidfd, this.stateDir, supervisor ?? { pid: 0, startTime: '' })
-        .then((ended) => this.tellExit(process, ended));
-      this.running.add(over);
-      void over.then(() => this.running.delete(over));
     } catch (error) {
-      process.io?.close();
       process.end(128, native.realtime());
       throw error;
     } finally {
-      process.io?.given();
-      socket?.close();
       if (file >= 0) native.close(file);
     }
   }
@@ -193,10 +240,15 @@ export class Task {
       this.specs.delete(execId);
       return { pid: process.pid, ended: process.ended };
     }
-    await remove({ root: this.root, id: this.id, force: true });
-    // One that was never started is killed by that.
+    if (!process.ended) {
+      // It was never started. Its supervisor sees how it ends.
+      await kill({ root: this.root, id: this.id, signal: SIGKILL, all: false }).catch(() => {});
+      await Promise.race([this.over, sleep(killTime)]);
+    }
     const ended = process.ended ?? process.end(137, native.realtime());
+    await Promise.race([this.over, sleep(killTime)]);
     await process.release(sleep);
+    await remove({ root: this.root, id: this.id, force: true, warn: log });
     unmountRootfs(this.rootfs);
     const event = { containerId: this.id, pid: process.pid, exitStatus: ended.status, exitedAt: ended.at };
     this.publisher.publish('/tasks/delete', 'TaskDelete', events.TaskDelete.encode(event).finish());
@@ -225,7 +277,7 @@ export class Task {
     return process;
   }
 
-  tell(topic: string, name: 'TaskPaused' | 'TaskResumed'): void {
+  tell(topic: string, name: 'TaskPaused' | 'TaskResumed' | 'TaskOOM'): void {
     this.publisher.publish(topic, name, events[name].encode({ containerId: this.id }).finish());
   }
 
@@ -234,3 +286,8 @@ export class Task {
     this.publisher.publish('/tasks/exit', 'TaskExit', events.TaskExit.encode(event).finish());
   }
 }
+
+/** To the log of the bundle. */
+const log = (what: unknown): void => {
+  native.write(2, host.encode(`${what instanceof Error ? what.message : what}\n`));
+};

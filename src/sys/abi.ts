@@ -107,7 +107,7 @@ export const abi = table({
       ['uid', 'i64'],
       ['gid', 'i64'],
     ],
-    doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; -1 leaves an id as it is',
+    doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path is dirfd itself; -1 leaves an id as it is',
   },
   unlinkAt: {
     ret: 'i32',
@@ -301,6 +301,17 @@ export const abi = table({
       ['pidfd', 'out'],
     ],
     doc: 'as spawn; the descriptors in keep (i32 each) stay open in the helper, by their numbers',
+  },
+  spawnWith: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['args', 'buf'],
+      ['env', 'buf'],
+      ['fds', 'buf'],
+      ['pidfd', 'out'],
+    ],
+    doc: 'as spawn, with /dev/null as stdio and the descriptors fds (i32 each, at most 5) as 3, 4 …',
   },
   spawnHook: {
     ret: 'i32',

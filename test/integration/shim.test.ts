@@ -1,130 +1,12 @@
 /** The shim as containerd drives it, over ttrpc, with this test in containerd's place. */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { events, task, ttrpc, types } from '../../src/shim/protos.js';
-import type { StatusError } from '../../src/shim/status.js';
-import { Connection } from '../../src/shim/ttrpc.js';
-import { native } from '../../src/sys/host.js';
-import { useNodeHost } from '../../src/sys/node.js';
-import { type Bed, needing, onBed } from './bed.js';
-import { runtPath } from './place.js';
+import { task, types } from '../../src/shim/protos.js';
+import { needing } from './bed.js';
+import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
-useNodeHost([]);
-
-/** containerd's side: an events service that remembers, and calls to the shim. */
-class Engine {
-  readonly topics: string[] = [];
-  readonly namespace: string;
-  readonly fifos: string;
-  private readonly server: Server;
-  private connection: Connection | undefined;
-  private readonly program: string;
-
-  constructor(readonly bed: Bed) {
-    this.namespace = bed.id;
-    this.fifos = join(bed.dir, 'fifos');
-    mkdirSync(this.fifos);
-    this.program = join(bed.dir, 'containerd-shim-runt-v1');
-    symlinkSync(runtPath, this.program);
-    this.server = createServer((socket) => {
-      let data = Buffer.alloc(0);
-      // The shim is killed by a test.
-      socket.on('error', () => {});
-      socket.on('data', (chunk) => {
-        data = Buffer.concat([data, chunk]);
-        while (data.length >= 10 && data.length >= 10 + data.readUInt32BE(0)) {
-          const end = 10 + data.readUInt32BE(0);
-          const request = ttrpc.Request.decode(data.subarray(10, end));
-          const { envelope } = events.ForwardRequest.decode(request.payload as Uint8Array);
-          this.topics.push(envelope?.topic ?? '');
-          const answer = ttrpc.Response.encode({ payload: new Uint8Array() }).finish();
-          const head = Buffer.alloc(10);
-          head.writeUInt32BE(answer.length, 0);
-          head.writeUInt32BE(data.readUInt32BE(4), 4);
-          head.writeUInt8(2, 8);
-          socket.write(Buffer.concat([head, answer]));
-          data = data.subarray(end);
-        }
-      });
-    }).listen(join(bed.dir, 'ttrpc'));
-  }
-
-  /** Runs the program with an action; its output. */
-  action(action: string): Buffer {
-    const flags = ['-namespace', this.namespace, '-address', join(this.bed.dir, 'sock'), '-publish-binary', '/none'];
-    return execFileSync(this.program, [...flags, '-id', this.bed.id, action], {
-      cwd: this.bed.bundle,
-      env: { ...process.env, TTRPC_ADDRESS: join(this.bed.dir, 'ttrpc') },
-      timeout: 10_000,
-    });
-  }
-
-  start(): string {
-    const address = String(this.action('start'));
-    assert.match(address, /^unix:\/\/\/.*[0-9a-f]{64}$/);
-    const path = address.slice('unix://'.length);
-    const dir = native.openAt(-100, dirname(path), 0, 0);
-    this.connection = new Connection(native.unixConnect(dir, path.slice(dirname(path).length + 1)));
-    native.close(dir);
-    void this.connection.serve();
-    return address;
-  }
-
-  async call<O>(
-    method: string,
-    request: { finish(): Uint8Array },
-    answer: { decode(data: Uint8Array): O } = { decode: () => undefined as O },
-  ): Promise<O> {
-    return answer.decode(await this.connection!.call('containerd.task.v2.Task', method, request.finish()));
-  }
-
-  fifo(name: string): string {
-    const path = join(this.fifos, name);
-    execFileSync('mkfifo', [path]);
-    return path;
-  }
-
-  async end(): Promise<void> {
-    this.connection?.close();
-    this.server.close();
-  }
-}
-
-/** All that is written to a fifo until its writers are gone. */
-function readAll(path: string): Promise<string> {
-  return new Promise((done) => {
-    const child = spawn('cat', [path]);
-    let text = '';
-    child.stdout.on('data', (d) => {
-      text += d;
-    });
-    child.on('close', () => done(text));
-  });
-}
-
-/** The error that a call must end with. */
-async function refused(call: Promise<unknown>): Promise<StatusError> {
-  const error = await call.then(
-    () => undefined,
-    (e: StatusError) => e,
-  );
-  assert.ok(error, 'the call was answered');
-  return error!;
-}
-
-const onEngine = (f: (engine: Engine, bed: Bed) => Promise<void>) =>
-  onBed(async (bed) => {
-    const engine = new Engine(bed);
-    try {
-      await f(engine, bed);
-    } finally {
-      await engine.end();
-    }
-  });
 
 test(
   'a container from create to shutdown: output, status, and events in order',
@@ -143,6 +25,7 @@ test(
     await engine.call('Start', task.StartRequest.encode({ id }));
     const wait = engine.call('Wait', task.WaitRequest.encode({ id }), task.WaitResponse);
     writeFileSync(stdin, 'through');
+    await engine.call('CloseIO', task.CloseIORequest.encode({ id, stdin: true }));
     const { exitStatus, exitedAt } = await wait;
     assert.is(exitStatus, 7);
     assert.ok(Math.abs(Number(exitedAt?.seconds) - Date.now() / 1000) < 60);

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runtimeOptions } from '../../src/shim/options.js';
-import { runcOptions } from '../../src/shim/protos.js';
+import { runtimeOptions as criOptions, runcOptions } from '../../src/shim/protos.js';
 
 const of = (options: runcOptions.Options.$Properties) => ({
   type_url: 'containerd.runc.v1.Options',
@@ -10,16 +10,25 @@ const of = (options: runcOptions.Options.$Properties) => ({
 });
 
 test('none, empty, and those that are applied', () => {
-  assert.equal(runtimeOptions(null), { noPivot: false, noNewKeyring: false });
-  assert.equal(runtimeOptions(of({ binaryName: 'runc' })), { noPivot: false, noNewKeyring: false });
-  assert.equal(runtimeOptions(of({ noPivotRoot: true, noNewKeyring: true })), { noPivot: true, noNewKeyring: true });
+  const none = { noPivot: false, noNewKeyring: false, root: '', ioGid: 0, shimCgroup: '' };
+  assert.equal(runtimeOptions(null), none);
+  assert.equal(runtimeOptions(of({ binaryName: 'runc' })), none);
+  assert.equal(runtimeOptions({ type_url: 'runtimeoptions.v1.Options' }), none);
+  const some = { root: '/run/x', ioGid: 5, shimCgroup: 'a/b' };
+  assert.equal(runtimeOptions(of({ ...some, noPivotRoot: true, noNewKeyring: true, ioUid: 4 })), {
+    ...some,
+    noPivot: true,
+    noNewKeyring: true,
+  });
 });
 
 test('what is not applied is refused by name', () => {
   assert.throws(() => runtimeOptions(of({ systemdCgroup: true })), /systemdCgroup is not supported/);
-  assert.throws(() => runtimeOptions(of({ root: '/run/x' })), /root is not supported/);
-  const other = { type_url: 'runtimeoptions.v1.Options', value: new Uint8Array([1]) };
-  assert.throws(() => runtimeOptions(other), /of type runtimeoptions.v1.Options are not supported/);
+  assert.throws(() => runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
+  const value = criOptions.Options.encode({ configPath: '/etc/x.toml' }).finish();
+  assert.throws(() => runtimeOptions({ type_url: 'runtimeoptions.v1.Options', value }), /as a file \(\/etc\/x.toml\)/);
+  const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
+  assert.throws(() => runtimeOptions(other), /of type x.Options are not supported/);
 });
 
 test.run();

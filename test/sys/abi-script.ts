@@ -479,6 +479,19 @@ const cases: Record<Name, Case> = {
     native.close(secret);
     native.close(fd);
   },
+  spawnWith(t, dir) {
+    const pidfd = new Uint8Array(8);
+    const out = native.openAt(AT_FDCWD, `${dir}/with`, O_RDWR | O_CREAT, 0o600);
+    const fds = new Uint8Array(new Int32Array([out, out]).buffer);
+    const args = bytes('sh\0-c\0echo three >&3; echo four >&4; read x || echo nothing to read >&3\0');
+    t.call('spawnWith', ['/bin/sh', args, bytes(''), fds, pidfd], 'pid');
+    wait(t, Number(longs(pidfd)[0]));
+    t.note('output', procText(`${dir}/with`));
+    t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(3), pidfd]);
+    t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(24), pidfd]);
+    t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(new Int32Array([9999]).buffer), pidfd]);
+    native.close(out);
+  },
   spawnHook(t, dir) {
     const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
     const pidfd = new Uint8Array(8);

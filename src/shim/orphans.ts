@@ -1,0 +1,47 @@
+/**
+ * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
+ * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
+ */
+import { processStat } from '../container/process.js';
+import { tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import { readable, sleep } from '../sys/loop.js';
+
+/** ms that whoever waits for a child has to take its status. */
+const patience = 2000;
+const SIGPIPE = 13;
+const SIGCHLD = 17;
+const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
+
+/**
+ * Reaps as long as the program runs. The signal that a reader of a stream has gone is blocked by that too: a write to it is an
+ * error, not the end. Children get the mask that programs expect.
+ */
+export async function reapOrphans(): Promise<void> {
+  const signals = native.signalFd(bit(SIGCHLD) | bit(SIGPIPE));
+  const buffer = new Uint8Array(4096);
+  for (;;) {
+    await readable(signals);
+    native.read(signals, buffer);
+    for (let seen = zombies(); seen.length > 0; seen = zombies()) {
+      await sleep(patience);
+      for (const pid of seen) reap(pid);
+    }
+  }
+}
+
+function zombies(): readonly number[] {
+  const self = native.pid();
+  const children = tryReadText(`/proc/self/task/${self}/children`) ?? '';
+  const pids = children.split(' ').filter((word) => word.trim() !== '');
+  return pids.map(Number).filter((pid) => processStat(pid)?.state === 'Z');
+}
+
+/** A child's number is not given again before it is reaped. */
+function reap(pid: number): void {
+  if (processStat(pid)?.state !== 'Z') return;
+  const fd = native.pidfdOpen(pid);
+  if (fd < 0) return;
+  native.waitPidfd(fd, new Uint8Array(16));
+  native.close(fd);
+}

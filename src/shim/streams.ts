@@ -1,0 +1,67 @@
+/** Standard streams as an engine names them: nothing, a fifo, `file://` or `binary://`. */
+import { check } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
+import { Code, StatusError } from './status.js';
+
+const O_NONBLOCK = 0o4000;
+const O_APPEND = 0o2000;
+
+/** Paths or URLs; empty for none. */
+export interface Streams {
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Who owns the pipes of a process, as the host numbers users: whoever it runs as, so that it can open /dev/stdout again. */
+export interface Owner {
+  readonly uid: number;
+  /** -1: this process's. */
+  readonly gid: number;
+}
+
+/** Whether a program takes what is written (logger.ts). */
+export const isLogger = (name: string): boolean => name.startsWith('binary://');
+
+/** Where input comes from: the reading end, and a writer of ours, so that it has no end before `CloseIO`. */
+export function openSource(name: string): { readonly from: number; readonly hold: number } {
+  const path = pathOf(name);
+  const from = open(path, O_RDONLY | O_NONBLOCK);
+  return { from, hold: native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0) };
+}
+
+/** Where output goes. A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
+export function openSink(name: string): number {
+  const path = pathOf(name);
+  return name.startsWith('file://') ? open(path, O_WRONLY | O_CREAT | O_APPEND) : open(path, O_RDWR | O_NONBLOCK);
+}
+
+export function open(path: string, flags: number): number {
+  const fd = native.openAt(AT_FDCWD, path, flags, 0o600);
+  return check(fd, { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
+}
+
+/** A pipe: a reading end that does not block, and a writing end that does. */
+export function pipe(): [reader: number, writer: number] {
+  const ends = new BigInt64Array(2);
+  check(native.pipe(new Uint8Array(ends.buffer)), { code: 'ERR_IO', message: 'make a pipe', syscall: 'pipe2' });
+  return [Number(ends[0]), Number(ends[1])];
+}
+
+/** Another reading end, that blocks, as a program expects it; `reader` is closed. */
+export function blocking(reader: number): number {
+  const fd = open(`/proc/self/fd/${reader}`, O_RDONLY);
+  native.close(reader);
+  return fd;
+}
+
+/** The path of a stream's name. @throws StatusError for a kind of stream that is not served */
+function pathOf(name: string): string {
+  const at = name.indexOf('://');
+  if (at < 0) return name;
+  const kind = name.slice(0, at);
+  if (kind !== 'fifo' && kind !== 'file')
+    throw new StatusError(Code.UNIMPLEMENTED, `a stream of kind ${kind}:// is not supported by this version of runt`);
+  return name.slice(at + 3).split('?', 1)[0] as string;
+}

@@ -1,0 +1,184 @@
+/** containerd, as far as a shim sees it: a place for its events, and calls to it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { events, task, ttrpc } from '../../src/shim/protos.js';
+import type { StatusError } from '../../src/shim/status.js';
+import { Connection } from '../../src/shim/ttrpc.js';
+import { native } from '../../src/sys/host.js';
+import { useNodeHost } from '../../src/sys/node.js';
+import { type Bed, onBed } from './bed.js';
+import { runtPath } from './place.js';
+
+useNodeHost([]);
+
+/** containerd's side: an events service that remembers, and calls to the shim. */
+export class Engine {
+  readonly topics: string[] = [];
+  readonly namespace: string;
+  readonly fifos: string;
+  private server: Server;
+  private connection: Connection | undefined;
+  readonly program: string;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(readonly bed: Bed) {
+    this.namespace = bed.id;
+    this.fifos = join(bed.dir, 'fifos');
+    mkdirSync(this.fifos);
+    this.program = join(bed.dir, 'containerd-shim-runt-v1');
+    symlinkSync(runtPath, this.program);
+    this.server = this.listen();
+  }
+
+  /** Takes events until `deaf`. */
+  private listen(): Server {
+    rmSync(join(this.bed.dir, 'ttrpc'), { force: true });
+    return createServer((socket) => {
+      this.sockets.add(socket);
+      let data = Buffer.alloc(0);
+      // The shim is killed by a test.
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        data = Buffer.concat([data, chunk]);
+        while (data.length >= 10 && data.length >= 10 + data.readUInt32BE(0)) {
+          const end = 10 + data.readUInt32BE(0);
+          const request = ttrpc.Request.decode(data.subarray(10, end));
+          const { envelope } = events.ForwardRequest.decode(request.payload as Uint8Array);
+          this.topics.push(envelope?.topic ?? '');
+          const answer = ttrpc.Response.encode({ payload: new Uint8Array() }).finish();
+          const head = Buffer.alloc(10);
+          head.writeUInt32BE(answer.length, 0);
+          head.writeUInt32BE(data.readUInt32BE(4), 4);
+          head.writeUInt8(2, 8);
+          socket.write(Buffer.concat([head, answer]));
+          data = data.subarray(end);
+        }
+      });
+    }).listen(join(this.bed.dir, 'ttrpc'));
+  }
+
+  /** containerd ends, as it were; `restart` brings it back. */
+  deaf(): void {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+  }
+
+  restart(): void {
+    this.server = this.listen();
+  }
+
+  /** Waits until an event was told that many times. */
+  async told(topic: string, times = 1): Promise<void> {
+    const until = Date.now() + 10_000;
+    while (this.topics.filter((t) => t === topic).length < times) {
+      if (Date.now() > until) throw new Error(`${topic} was not told: ${this.topics.join(' ')}`);
+      await new Promise((next) => setTimeout(next, 20));
+    }
+  }
+
+  /** Create and Start of the bed's container. */
+  async run(create: task.CreateTaskRequest.$Properties = {}): Promise<number> {
+    const { id, bundle } = this.bed;
+    await this.call('Create', task.CreateTaskRequest.encode({ id, bundle, ...create }));
+    const { pid } = await this.call('Start', task.StartRequest.encode({ id }), task.StartResponse);
+    return pid;
+  }
+
+  async exec(execId: string, args: string[], streams: task.ExecProcessRequest.$Properties = {}): Promise<void> {
+    const value = new TextEncoder().encode(
+      JSON.stringify({ ...this.bed.config.process, args, ...(streams.terminal && { terminal: true }) }),
+    );
+    await this.call('Exec', task.ExecProcessRequest.encode({ id: this.bed.id, execId, spec: { value }, ...streams }));
+  }
+
+  /** Wait: the status. */
+  async wait(execId = ''): Promise<number> {
+    const request = task.WaitRequest.encode({ id: this.bed.id, execId });
+    return (await this.call('Wait', request, task.WaitResponse)).exitStatus;
+  }
+
+  /** Kills what runs, deletes it, and ends the shim. */
+  async over(): Promise<void> {
+    const { id } = this.bed;
+    await this.call('Kill', task.KillRequest.encode({ id, signal: 9 })).catch(() => {});
+    await this.wait();
+    await this.call('Delete', task.DeleteRequest.encode({ id }));
+    await this.call('Shutdown', task.ShutdownRequest.encode({ id }));
+  }
+
+  /** Runs the program with an action; its output. */
+  action(action: string, input: Uint8Array | undefined = undefined): Buffer {
+    const flags = ['-namespace', this.namespace, '-address', join(this.bed.dir, 'sock'), '-publish-binary', '/none'];
+    return execFileSync(this.program, [...flags, '-id', this.bed.id, action], {
+      cwd: this.bed.bundle,
+      env: { ...process.env, TTRPC_ADDRESS: join(this.bed.dir, 'ttrpc') },
+      timeout: 10_000,
+      ...(input && { input }),
+    });
+  }
+
+  start(input?: Uint8Array): string {
+    const address = String(this.action('start', input));
+    assert.match(address, /^unix:\/\/\/.*[0-9a-f]{64}$/);
+    const path = address.slice('unix://'.length);
+    const dir = native.openAt(-100, dirname(path), 0, 0);
+    this.connection = new Connection(native.unixConnect(dir, path.slice(dirname(path).length + 1)));
+    native.close(dir);
+    void this.connection.serve();
+    return address;
+  }
+
+  async call<O>(
+    method: string,
+    request: { finish(): Uint8Array },
+    answer: { decode(data: Uint8Array): O } = { decode: () => undefined as O },
+  ): Promise<O> {
+    return answer.decode(await this.connection!.call('containerd.task.v2.Task', method, request.finish()));
+  }
+
+  fifo(name: string): string {
+    const path = join(this.fifos, name);
+    execFileSync('mkfifo', [path]);
+    return path;
+  }
+
+  async end(): Promise<void> {
+    this.connection?.close();
+    this.deaf();
+  }
+}
+
+/** All that is written to a fifo until its writers are gone. */
+export function readAll(path: string): Promise<string> {
+  return new Promise((done) => {
+    const child = spawn('cat', [path]);
+    let text = '';
+    child.stdout.on('data', (d) => {
+      text += d;
+    });
+    child.on('close', () => done(text));
+  });
+}
+
+/** The error that a call must end with. */
+export async function refused(call: Promise<unknown>): Promise<StatusError> {
+  const error = await call.then(
+    () => undefined,
+    (e: StatusError) => e,
+  );
+  assert.ok(error, 'the call was answered');
+  return error!;
+}
+
+export const onEngine = (f: (engine: Engine, bed: Bed) => Promise<void>) =>
+  onBed(async (bed) => {
+    const engine = new Engine(bed);
+    try {
+      await f(engine, bed);
+    } finally {
+      await engine.end();
+    }
+  });

@@ -1,0 +1,191 @@
+/** What the shim tells, and in which order; what it refuses at the wrong moment; where it puts itself. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { google, runcOptions, task, types } from '../../src/shim/protos.js';
+import { needing } from './bed.js';
+import { onEngine, refused } from './shim-engine.js';
+
+const test = needing('shim', 'root', 'cgroups');
+
+test(
+  'a process that ends at once: it is added, started and has ended, in this order',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    await engine.wait();
+    await engine.over();
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+    engine.topics.length = 0;
+
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    for (let i = 0; i < 5; i++) {
+      await engine.exec(`e${i}`, ['/bin/true']);
+      await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId: `e${i}` }));
+      await engine.wait(`e${i}`);
+      await engine.told('/tasks/exit', i + 1);
+    }
+    const one = ['/tasks/exec-added', '/tasks/exec-started', '/tasks/exit'];
+    assert.equal(engine.topics.slice(2), [...one, ...one, ...one, ...one, ...one]);
+    await engine.over();
+  }),
+);
+
+test(
+  'a container that was never started is deleted with the status of its end; what has ended is not started',
+  onEngine(async (engine, bed) => {
+    const { id, bundle } = bed;
+    bed.write();
+    engine.start();
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle }));
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
+    assert.is(deleted.exitStatus, 137);
+    await engine.told('/tasks/delete');
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/exit', '/tasks/delete']);
+
+    bed.config.process.args = ['/bin/sh', '-c', 'sleep 0.5'];
+    bed.write();
+    await engine.run();
+    await engine.exec('late', ['/bin/true']);
+    await engine.wait();
+    const start = (execId: string) => refused(engine.call('Start', task.StartRequest.encode({ id, execId })));
+    assert.equal([(await start('')).code, (await start('late')).code], [9, 9]);
+    // As often as it is asked, until Delete.
+    assert.equal([await engine.wait(), await engine.wait()], [0, 0]);
+    await engine.over();
+    assert.is((await refused(engine.call('Wait', task.WaitRequest.encode({ id })))).code, 5);
+  }),
+);
+
+test(
+  'what happens while containerd is away is told when it is back, in order',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    await engine.told('/tasks/start');
+    engine.deaf();
+    await engine.exec('e', ['/bin/true']);
+    await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId: 'e' }));
+    await engine.wait('e');
+    engine.restart();
+    await engine.told('/tasks/exit');
+    assert.equal(engine.topics.slice(2), ['/tasks/exec-added', '/tasks/exec-started', '/tasks/exit']);
+    await engine.over();
+  }),
+);
+
+test(
+  'memory that has run out is told before the end',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exec tail /dev/zero'];
+    bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 16 << 20, swap: 16 << 20 } };
+    bed.write();
+    engine.start();
+    await engine.run();
+    assert.is(await engine.wait(), 137);
+    await engine.over();
+    const oom = engine.topics.indexOf('/tasks/oom');
+    assert.ok(oom > 0 && oom < engine.topics.indexOf('/tasks/exit'), engine.topics.join(' '));
+  }),
+);
+
+test(
+  'processes that outlive a container without a pid namespace of its own are ended with it',
+  onEngine(async (engine, bed) => {
+    bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+    bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exit 2'];
+    bed.write();
+    engine.start();
+    const stdout = engine.fifo('out');
+    await engine.run({ stdout });
+    assert.is(await engine.wait(), 2);
+    await engine.told('/tasks/exit');
+    const left = async () => {
+      const request = task.PidsRequest.encode({ id: bed.id });
+      return (await engine.call('Pids', request, task.PidsResponse)).processes.length;
+    };
+    // It is killed; when it is gone is the kernel's affair.
+    for (let i = 0; i < 100 && (await left()) > 0; i++) await new Promise((next) => setTimeout(next, 50));
+    assert.is(await left(), 0);
+    const request = task.ConnectRequest.encode({ id: bed.id });
+    const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
+    const children = () => readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8');
+    for (let i = 0; i < 100 && children() !== ''; i++) await new Promise((next) => setTimeout(next, 100));
+    assert.is(children(), '');
+    await engine.over();
+  }),
+);
+
+test(
+  'state where the engine wants it; delete finds it',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 6'];
+    bed.write();
+    engine.start();
+    const root = join(bed.dir, 'own');
+    const value = runcOptions.Options.encode({ root, ioUid: 7, ioGid: 8 }).finish();
+    await engine.run({ options: { type_url: 'containerd.runc.v1.Options', value } });
+    const state = join(root, engine.namespace, bed.id);
+    assert.ok(existsSync(join(state, 'state.json')));
+    await engine.wait();
+    const request = task.ConnectRequest.encode({ id: bed.id });
+    process.kill((await engine.call('Connect', request, task.ConnectResponse)).shimPid, 'SIGKILL');
+    assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 6);
+    assert.not.ok(existsSync(state));
+  }),
+);
+
+test(
+  'the shim: one worse than its starter for the OOM killer, in the cgroup of the options; the socket of one that was killed is no hindrance',
+  onEngine(async (engine, bed) => {
+    bed.write();
+    const connect = async () => {
+      const request = task.ConnectRequest.encode({ id: bed.id });
+      return (await engine.call('Connect', request, task.ConnectResponse)).shimPid;
+    };
+    const address = engine.start();
+    const first = await connect();
+    const score = (pid: number | 'self') => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
+    assert.is(score(first), score('self') + 1);
+    process.kill(first, 'SIGKILL');
+    await new Promise((next) => setTimeout(next, 100));
+    // Parameters as containerd 2.3 gives them: the id, the namespace.
+    const parameters = google.protobuf.Any.encode({
+      type_url: bed.id,
+      value: new TextEncoder().encode(engine.namespace),
+    });
+    assert.is(engine.start(parameters.finish()), address);
+    assert.not.equal(await connect(), first);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+    await new Promise((next) => setTimeout(next, 200));
+    const value = runcOptions.Options.encode({ shimCgroup: '/runt/nowhere' }).finish();
+    const nowhere = google.protobuf.Any.encode({ type_url: 'containerd.runc.v1.Options', value }).finish();
+    assert.throws(() => engine.start(nowhere), /put the shim into the cgroup \/runt\/nowhere/);
+  }),
+);
+
+test(
+  'info tells the options that it was given, and features',
+  onEngine(async (engine) => {
+    const options = {
+      type_url: 'containerd.runc.v1.Options',
+      value: runcOptions.Options.encode({ ioGid: 3 }).finish(),
+    };
+    const input = google.protobuf.Any.encode(options).finish();
+    const told = types.RuntimeInfo.decode(execFileSync(engine.program, ['-info'], { input }));
+    assert.is(told.options?.type_url, options.type_url);
+    const features = JSON.parse(new TextDecoder().decode(told.features?.value as Uint8Array));
+    assert.ok(features.mountOptions.includes('rro'));
+    assert.ok(features.linux.mountExtensions.idmap.enabled);
+  }),
+);
+
+test.run();

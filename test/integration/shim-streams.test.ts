@@ -1,0 +1,126 @@
+/** Streams of the shim: loggers, files, terminals, and pipes that belong to the process's user. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { task } from '../../src/shim/protos.js';
+import { needing } from './bed.js';
+import { onEngine, readAll, refused } from './shim-engine.js';
+
+const test = needing('shim', 'root', 'cgroups');
+
+/** Writes what comes to out and err beside it; says that it is ready unless told to wait. */
+const logger = (dir: string): string => {
+  const path = join(dir, 'logger');
+  const lines = [
+    '#!/bin/sh',
+    'cd "$(dirname "$0")"',
+    'echo "$CONTAINER_ID $CONTAINER_NAMESPACE $*" >who',
+    '[ "$1" != fail ] || exit 3',
+    'exec 5>&-',
+    'cat <&4 >err &',
+    'cat <&3 >out',
+    'wait',
+    'echo over >>who',
+  ];
+  writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o755 });
+  return path;
+};
+
+test(
+  'a logger gets stdout and stderr as descriptors, its arguments and whose they are; Delete waits for it',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'echo one; echo two >&2'];
+    bed.write();
+    engine.start();
+    const uri = `binary://${logger(bed.dir)}?--name=a%20b&flag`;
+    await engine.run({ stdout: uri, stderr: uri });
+    await engine.wait();
+    await engine.over();
+    const read = (name: string) => readFileSync(join(bed.dir, name), 'utf8');
+    assert.equal(['out', 'err'].map(read), ['one\n', 'two\n']);
+    assert.is(read('who'), `${bed.id} ${engine.namespace} --name a b flag\nover\n`);
+  }),
+);
+
+test(
+  'a logger that ends before it is ready, or is not there, fails the create; nothing is left',
+  onEngine(async (engine, bed) => {
+    bed.write();
+    engine.start();
+    const uri = `binary://${logger(bed.dir)}?fail`;
+    const error = await refused(engine.run({ stdout: uri, stderr: uri }));
+    assert.match(error.message, /start the logger .*\n.*ended before it was ready/);
+    const missing = await refused(engine.run({ stdout: 'binary:///nowhere/x' }));
+    assert.match(missing.message, /start the logger \/nowhere\/x.*ENOENT/);
+    assert.match((await refused(engine.run({ stdout: 'http://x/y' }))).message, /http:\/\/ is not supported/);
+    assert.match((await refused(engine.run({ stdout: '/nowhere/fifo' }))).message, /open \/nowhere\/fifo/);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+  }),
+);
+
+test(
+  'a terminal and a logger; a size that comes before the terminal is there is its size',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const uri = `binary://${logger(bed.dir)}`;
+    await engine.exec('t', ['/bin/sh', '-c', 'sleep 0.3; stty size; exit 4'], { terminal: true, stdout: uri });
+    const { id } = bed;
+    await engine.call('ResizePty', task.ResizePtyRequest.encode({ id, execId: 't', width: 77, height: 31 }));
+    await engine.call('Start', task.StartRequest.encode({ id, execId: 't' }));
+    assert.is(await engine.wait('t'), 4);
+    await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 't' }));
+    assert.match(readFileSync(join(bed.dir, 'out'), 'utf8'), /^31 77\r?\n$/);
+    await engine.over();
+  }),
+);
+
+test(
+  'a process of another user can open its own stdout and stdin again',
+  onEngine(async (engine, bed) => {
+    bed.config.process.user = { uid: 1234, gid: 5 };
+    bed.config.process.args = ['/bin/sh', '-c', 'cat /dev/stdin >/dev/stdout; echo e >/dev/stderr'];
+    bed.write();
+    engine.start();
+    const [stdin, stdout] = [engine.fifo('in'), engine.fifo('out')];
+    const stderr = `file://${join(bed.dir, 'log')}`;
+    const out = readAll(stdout);
+    await engine.run({ stdin, stdout, stderr });
+    writeFileSync(stdin, 'mine');
+    await engine.call('CloseIO', task.CloseIORequest.encode({ id: bed.id, stdin: true }));
+    assert.is(await engine.wait(), 0);
+    assert.is(await out, 'mine');
+    await engine.over();
+    assert.is(readFileSync(join(bed.dir, 'log'), 'utf8'), 'e\n');
+  }),
+);
+
+test(
+  'input has no end when a writer has left, until CloseIO; input for a process that reads none ends nothing',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exec 0<&-; sleep 1000'];
+    bed.write();
+    engine.start();
+    const unread = engine.fifo('unread');
+    await engine.run({ stdin: unread });
+    // The reader of the pipe is gone: a write to it must not end the shim.
+    writeFileSync(unread, 'x');
+    const { id } = bed;
+    const [stdin, stdout] = [engine.fifo('in'), engine.fifo('out')];
+    const out = readAll(stdout);
+    await engine.exec('cat', ['/bin/cat'], { stdin, stdout });
+    await engine.call('Start', task.StartRequest.encode({ id, execId: 'cat' }));
+    writeFileSync(stdin, 'one ');
+    await new Promise((next) => setTimeout(next, 100));
+    writeFileSync(stdin, 'two');
+    await engine.call('CloseIO', task.CloseIORequest.encode({ id, execId: 'cat', stdin: true }));
+    assert.is(await engine.wait('cat'), 0);
+    assert.is(await out, 'one two');
+    await engine.over();
+    assert.not.ok(existsSync(`/run/containerd/runt/${engine.namespace}/${id}`));
+  }),
+);
+
+test.run();

@@ -1,0 +1,14 @@
+/** URIs of loggers become a program and its arguments. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loggerCommand } from '../../src/shim/logger.js';
+
+test('names and values of the query are arguments, in order', () => {
+  assert.equal(loggerCommand('binary:///bin/a'), { path: '/bin/a', args: [] });
+  assert.equal(loggerCommand('binary:///bin/a%20b?-f=x=y&z&c=d+e%26'), {
+    path: '/bin/a b',
+    args: ['-f', 'x=y', 'z', 'c', 'd e&'],
+  });
+});
+
+test.run();
