@@ -25,13 +25,17 @@ const deadline = 10_000;
 export async function remove(o: DeleteOptions): Promise<void> {
   try {
     const removed = await locked(o.root, o.id, () => removeLocked(o));
-    if (removed?.hooks?.poststop) await poststop(o);
+    if (!removed) await left(o);
+    else if (removed.hooks?.poststop) await poststop(o);
   } catch (error) {
     if (!(error instanceof RuntError && error.code === 'ERR_NO_CONTAINER')) throw error;
-    // A delete that was killed may have left the hooks.
-    const left = native.access(`${o.root}/.deleted/${o.id}`, 0) === 0 && (await poststop(o));
-    if (!left && !o.force) throw error;
+    if (!(await left(o)) && !o.force) throw error;
   }
+}
+
+/** Runs the hooks that a delete has left which was killed: after it had removed the state, or the record in it. */
+async function left(o: DeleteOptions): Promise<boolean> {
+  return native.access(`${o.root}/.deleted/${o.id}`, 0) === 0 && (await poststop(o));
 }
 
 async function poststop(o: DeleteOptions): Promise<boolean> {

@@ -2,7 +2,7 @@
  * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
  * all of it.
  */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -275,6 +275,25 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
     }),
   );
 }
+
+test(
+  'delete is killed once it has removed the record and not the directory: the next one runs the poststop hooks',
+  onBed((bed) => {
+    const said = join(bed.dir, 'said');
+    bed.config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `cat > ${said}`] }] };
+    bed.write();
+    bed.create();
+    bed.kill('KILL');
+    bed.until('stopped');
+    const kept = join(bed.root, '.deleted', bed.id);
+    mkdirSync(kept, { recursive: true });
+    renameSync(join(bed.root, bed.id, 'state.json'), join(kept, 'state.json'));
+    const r = bed.delete('--force');
+    assert.is(r.code, 0, r.stderr);
+    assert.is(JSON.parse(readFileSync(said, 'utf8')).status, 'stopped');
+    for (const name of cgroupsNamed(bed.id)) rmdirSync(name);
+  }),
+);
 
 test(
   'delete is killed, and done again',
