@@ -55,7 +55,7 @@ export class ConsoleSocket {
 export class Console {
   private readonly fds: number[];
   private readonly shown: Promise<void>;
-  private hold = -1;
+  private source = -1;
 
   private constructor(
     private readonly fd: number,
@@ -72,10 +72,10 @@ export class Console {
       return logger?.exit;
     });
     if (!stdin) return;
-    const { from, hold } = openSource(stdin);
-    this.hold = hold;
-    this.fds.push(from, ...(hold < 0 ? [] : [hold]));
-    void copy(from, typed);
+    const from = openSource(stdin);
+    this.source = from;
+    this.fds.push(from);
+    void readable(from).then((ready) => (ready ? copy(from, typed) : undefined));
   }
 
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
@@ -95,10 +95,10 @@ export class Console {
     native.setWindowSize(this.fd, width, height);
   }
 
-  /** Nothing is typed once the engine has closed its input too. The terminal stays: what ends a line's input is typed. */
+  /** Nothing is typed any more. The terminal stays: what ends a line's input is typed. */
   closeStdin(): void {
-    this.end(this.hold);
-    this.hold = -1;
+    this.end(this.source);
+    this.source = -1;
   }
 
   /** Resolves when all that was written is delivered: the other end is closed. */

@@ -10,12 +10,13 @@ const MORE = 5;
 const stateSize = 8 + (16 << 10);
 
 /** Copies until `from` has ended, or `to` takes no more; or until it is stopped by `forget` of both and their close. */
-export async function copy(from: number, to: number): Promise<void> {
+export async function copy(from: number, to: number, closing: () => boolean = () => false): Promise<void> {
   const state = new Uint8Array(stateSize);
   for (;;) {
     switch (native.transfer(from, to, state)) {
       case READABLE:
-        if (!(await readable(from))) return;
+        // What has come by the time of the close is still copied; `forget` ends the wait.
+        if (closing() || (!(await readable(from)) && !closing())) return;
         break;
       case WRITABLE:
         if (!(await writable(to))) return;

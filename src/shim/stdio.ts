@@ -5,7 +5,7 @@
 import type { Stdio } from '../container/spawn.js';
 import { native } from '../sys/host.js';
 import { O_RDONLY, O_WRONLY } from '../sys/linux.js';
-import { forget } from '../sys/loop.js';
+import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
 import { blocking, isLogger, type Owner, open, openSink, openSource, pipe, type Streams } from './streams.js';
@@ -16,7 +16,8 @@ export class Io {
   private readonly theirs: number[] = [];
   private readonly ours: number[] = [];
   private readonly outputs: Promise<void>[] = [];
-  private hold = -1;
+  private source = -1;
+  private closing = false;
   private logger: Logger | undefined;
 
   private constructor(private readonly owner: Owner) {}
@@ -43,9 +44,10 @@ export class Io {
     for (const fd of this.theirs.splice(0)) native.close(fd);
   }
 
-  /** The process reads the end of its input once the engine has closed it too. */
+  /** The process reads the end of its input, after what has come. */
   closeStdin(): void {
-    this.end(this.hold);
+    this.closing = true;
+    if (this.source >= 0) forget(this.source);
   }
 
   /** Resolves when all that the process wrote is delivered. */
@@ -67,16 +69,19 @@ export class Io {
 
   private input(name: string): number {
     if (name === '') return this.theirsIs(open('/dev/null', O_RDONLY));
-    const { from, hold } = openSource(name);
-    this.oursIs(from);
-    this.hold = hold < 0 ? -1 : this.oursIs(hold);
+    const from = this.oursIs(openSource(name));
     const [reader, writer] = pipe();
     const theirs = this.own(this.theirsIs(blocking(reader)));
     const to = this.oursIs(native.nonBlocking(writer, O_WRONLY));
     native.close(writer);
-    void copy(from, to).then(() => {
-      for (const fd of [from, to, this.hold]) this.end(fd);
-    });
+    this.source = from;
+    // Its end is that of its last writer, as for containerd's own shim: not every client calls CloseIO.
+    void readable(from)
+      .then((ready) => (ready || this.closing ? copy(from, to, () => this.closing) : undefined))
+      .then(() => {
+        this.end(from);
+        this.end(to);
+      });
     return theirs;
   }
 
@@ -116,7 +121,7 @@ export class Io {
     const at = this.ours.indexOf(fd);
     if (at < 0) return;
     this.ours.splice(at, 1);
-    if (fd === this.hold) this.hold = -1;
+    if (fd === this.source) this.source = -1;
     forget(fd);
     native.close(fd);
   }

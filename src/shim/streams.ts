@@ -24,11 +24,9 @@ export interface Owner {
 /** Whether a program takes what is written (logger.ts). */
 export const isLogger = (name: string): boolean => name.startsWith('binary://');
 
-/** Where input comes from: the reading end, and a writer of ours, so that it has no end before `CloseIO`. */
-export function openSource(name: string): { readonly from: number; readonly hold: number } {
-  const path = pathOf(name);
-  const from = open(path, O_RDONLY | O_NONBLOCK);
-  return { from, hold: native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0) };
+/** Where input comes from. Until somebody has opened a fifo for writing it reads as ended: it is to be waited for first. */
+export function openSource(name: string): number {
+  return open(pathOf(name), O_RDONLY | O_NONBLOCK);
 }
 
 /** Where output goes. A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
