@@ -55,10 +55,12 @@ test(
 test(
   'what is typed arrives; control-C interrupts, control-D ends; the exit status is the one of the process',
   onBed(async (bed) => {
-    const side = script(bed, 'trap "echo interrupted" INT; echo ready; read a; echo "<$a>"; cat; cat; exit 7');
+    const sleeper = "sh -c 'echo waits; exec sleep 1000'";
+    const side = script(bed, `trap "echo interrupted" INT; echo ready; read a; echo "<$a>"; ${sleeper}; cat; exit 7`);
     await side.shows(/ready/);
     side.type('wörd\r');
-    await side.shows(/<wörd>/);
+    // Only once it is there: a shell that is interrupted before would start it after.
+    await side.shows(/<wörd>[\s\S]*waits/);
     side.type('\x03');
     await side.shows(/interrupted/);
     side.type('to cat\r\x04');
