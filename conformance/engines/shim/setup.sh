@@ -1,0 +1,20 @@
+# containerd with ctr and the shim of the runtime: io.containerd.runc.v2, or io.containerd.runt.v1. The scenarios of containerd, and some of its own.
+# shellcheck source=/dev/null
+. "$here/containerd/setup.sh"
+# shellcheck disable=SC2034 # read by inside
+fast='ctr_output_and_status ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_tty ctr_restart_of_containerd ctr_out_of_memory
+  shim_is_killed shim_logger shim_streams'
+
+type=io.containerd.runc.v2
+[ "${RUNTIME:-}" != runt ] || type=io.containerd.runt.v1
+program=containerd-shim-${type#io.containerd.}
+program=${program/.v/-v}
+
+# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the shim
+run() { ctr run --runtime "$type" "$@"; }
+
+eval "$(declare -f setup | sed '1s/setup/setup_containerd/')"
+setup() {
+  ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
+  setup_containerd
+}
