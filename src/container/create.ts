@@ -1,18 +1,14 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
-import { cgroupDirectories, oomFile } from '../cgroup/path.js';
+import { oomFile } from '../cgroup/path.js';
 import type { ListenFds } from '../plan/facts.js';
-import { keptHooks } from '../plan/hooks.js';
-import { rootfsPath } from '../plan/root.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
-import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
+import { newRecord } from './new-record.js';
 import { OpFailed } from './op-failed.js';
-import { thisProcess } from './process.js';
 import type { Stdio } from './spawn.js';
 import { type ContainerRecord, checkId } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -87,28 +83,12 @@ export async function bringUp(
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
-  const hooks = keptHooks(spec.hooks);
   const unit = compiled.options.systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const record: ContainerRecord = {
-    version: 1,
-    ociVersion: spec.ociVersion,
-    id: o.id,
-    status: 'creating',
-    pid: 0,
-    startTime: '',
-    creator: thisProcess(),
-    bundle: o.bundle,
-    ...(o.config !== undefined && { config: configPath(o) }),
-    rootfs: rootfsPath(spec, o.bundle),
-    created: timestamp(native.realtime()),
-    owner: facts.euid,
-    ...(spec.annotations && { annotations: spec.annotations }),
-    ...(hooks && { hooks }),
-    cgroups: cgroupDirectories(cgroups),
+    ...newRecord(o, compiled),
     ...(compiled.rdt && { rdt: compiled.rdt }),
     ...(unit && { unit }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
-    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };
   const { root } = o;
   const launch = new Launch({

@@ -1,16 +1,11 @@
 /** `restore`: a container whose processes criu makes of image files; the runtime makes what is around them. */
 
-import { cgroupDirectories } from '../cgroup/path.js';
 import { removeCgroups } from '../cgroup/remove.js';
-import { keptHooks } from '../plan/hooks.js';
-import { rootfsPath } from '../plan/root.js';
 import { RuntError } from '../sys/error.js';
 import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { timestamp } from '../sys/time.js';
 import { type CompiledBundle, compileBundle } from './compile-bundle.js';
-import { configPath } from './config-path.js';
 import { type CreateOptions, explained } from './create.js';
 import { type FoundCriu, usableCriu } from './criu.js';
 import { makeImageDirectory, openDirectory } from './criu-directory.js';
@@ -19,7 +14,7 @@ import { checkVersion, needRoot } from './criu-program.js';
 import { refuseUnrestorable } from './external.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
-import { thisProcess } from './process.js';
+import { newRecord } from './new-record.js';
 import { Restoration } from './restoration.js';
 import { type ContainerRecord, checkId, removeStateDir } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -99,28 +94,9 @@ async function withDirectories(
   }
 }
 
-function recordOf(o: RestoreOptions, { spec, facts, cgroups }: CompiledBundle): ContainerRecord {
-  const hooks = keptHooks(spec.hooks);
-  return {
-    version: 1,
-    ociVersion: spec.ociVersion,
-    id: o.id,
-    status: 'creating',
-    pid: 0,
-    startTime: '',
-    creator: thisProcess(),
-    bundle: o.bundle,
-    ...(o.config !== undefined && { config: configPath(o) }),
-    rootfs: rootfsPath(spec, o.bundle),
-    created: timestamp(native.realtime()),
-    owner: facts.euid,
-    ...(spec.annotations && { annotations: spec.annotations }),
-    ...(hooks && { hooks }),
-    cgroups: cgroupDirectories(cgroups),
-    // criu makes none: the processes have that of who restores them.
-    noNewKeyring: true,
-    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
-  };
+function recordOf(o: RestoreOptions, compiled: CompiledBundle): ContainerRecord {
+  // criu makes no keyring: the processes have that of who restores them.
+  return { ...newRecord(o, compiled), noNewKeyring: true };
 }
 
 function writePidFile(what: string, { pidFile }: RestoreOptions, pid: number): void {

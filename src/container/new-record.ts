@@ -1,0 +1,42 @@
+/** The record of a container whose making begins: by `create`, `run` or `restore`. */
+import { cgroupDirectories } from '../cgroup/path.js';
+import { keptHooks } from '../plan/hooks.js';
+import { rootfsPath } from '../plan/root.js';
+import { native } from '../sys/host.js';
+import { timestamp } from '../sys/time.js';
+import type { CompiledBundle } from './compile-bundle.js';
+import { configPath } from './config-path.js';
+import { thisProcess } from './process.js';
+import type { ContainerRecord } from './store.js';
+
+/** Of which container, and from where. */
+export interface NewContainer {
+  readonly id: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Path of another file than the bundle's config.json. */
+  readonly config?: string;
+}
+
+/** What every new record has; this process is its creator. */
+export function newRecord(o: NewContainer, { spec, facts, cgroups }: CompiledBundle): ContainerRecord {
+  const hooks = keptHooks(spec.hooks);
+  return {
+    version: 1,
+    ociVersion: spec.ociVersion,
+    id: o.id,
+    status: 'creating',
+    pid: 0,
+    startTime: '',
+    creator: thisProcess(),
+    bundle: o.bundle,
+    ...(o.config !== undefined && { config: configPath(o) }),
+    rootfs: rootfsPath(spec, o.bundle),
+    created: timestamp(native.realtime()),
+    owner: facts.euid,
+    ...(spec.annotations && { annotations: spec.annotations }),
+    ...(hooks && { hooks }),
+    cgroups: cgroupDirectories(cgroups),
+    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
+  };
+}
