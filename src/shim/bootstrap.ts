@@ -2,10 +2,9 @@
 import { check } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, O_WRONLY } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 
-const O_NONBLOCK = 0o4000;
 /** Annotations that put a container into the shim of another one: of a pod. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
 

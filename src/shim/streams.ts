@@ -1,11 +1,8 @@
 /** Standard streams as an engine names them: nothing, a fifo, `file://` or `binary://`. */
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
+import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { Code, StatusError } from './status.js';
-
-const O_NONBLOCK = 0o4000;
-const O_APPEND = 0o2000;
 
 /** Paths or URLs; empty for none. */
 export interface Streams {
