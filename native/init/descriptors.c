@@ -1,6 +1,8 @@
 /* Descriptors that runt-init did not open: what the caller of the runtime leaked ends here
- * (CVE-2016-9962, CVE-2024-21626). */
+ * (CVE-2016-9962, CVE-2024-21626), and stdio gets the owner who is to use it. */
 #include "init.h"
+
+static const char *const STDIO_NAMES[] = {"stdin", "stdout", "stderr"};
 
 static int is_ours(int fd) {
   if (fd == init.report || fd == init.start_socket)
@@ -84,4 +86,55 @@ int op_keep_fds(const struct op *op) {
       return 0;
     next = ours + 1;
   }
+}
+
+/* Whether owning what is at fd serves to open it again, and gives no right that matters beside that
+ * one. A descriptor that can only read leaves a file, or a disk, to whoever has it: its owner could
+ * write to it. Sockets cannot be opened; devices that all may open need nobody's leave. */
+static int worth_owning(int fd, const struct stat *st, int pipes) {
+  int flags;
+  if (pipes && !S_ISFIFO(st->st_mode))
+    return 0;
+  switch (st->st_mode & S_IFMT) {
+  case S_IFIFO:
+    return 1;
+  case S_IFREG:
+    flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+  case S_IFCHR:
+    return (st->st_mode & 0666) != 0666 && isatty(fd);
+  default:
+    return 0;
+  }
+}
+
+/* Safe: on descriptors that the caller gave to this very process, so no path is looked up and
+ * nothing else is reached. By the rights of this user namespace: what belongs to nobody in it stays
+ * (EPERM). The group stays: that of a terminal is tty. That an owner may open a log without
+ * O_APPEND is the price, which runc's users pay too. */
+int give_stdio(uid_t uid, int pipes) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    struct stat st;
+    if (fstat(fd, &st)) {
+      if (errno != EBADF)
+        return fail("fstat", STDIO_NAMES[fd]);
+      continue;
+    }
+    if (st.st_uid == uid || !worth_owning(fd, &st, pipes) || !fchown(fd, uid, (gid_t)-1))
+      continue;
+    /* Not mapped, not ours to give, read-only, or of a file system that knows no owners: it can be
+     * used as it is. */
+    if (errno != EINVAL && errno != EPERM && errno != EACCES && errno != EROFS &&
+        errno != EOPNOTSUPP && errno != ENOSYS)
+      return fail("fchown", STDIO_NAMES[fd]);
+  }
+  return 0;
+}
+
+int op_stdio_owner(const struct op *op) {
+  uint64_t uid = op->v[STDIO_OWNER_UID].num;
+  /* 2^32-1 is "no change". */
+  if (uid >= UINT32_MAX)
+    return fail_with(EINVAL, "fchown", "an id of more than 32 bits");
+  return give_stdio((uid_t)uid, op->v[STDIO_OWNER_PIPES].num != 0);
 }

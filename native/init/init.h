@@ -145,6 +145,10 @@ void leave_words(const char *frame, size_t length);
 /* Reports go to somebody else from now on. */
 void forget_words(void);
 
+/* descriptors.c: makes uid the owner of stdio, with `pipes` of pipes alone. 0, or -1 after fail().
+ */
+int give_stdio(uid_t uid, int pipes);
+
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
 
@@ -189,6 +193,7 @@ int op_rlimit(const struct op *op);
 int op_no_new_privileges(const struct op *op);
 int op_bounding(const struct op *op);
 int op_seccomp(const struct op *op);
+int op_stdio_owner(const struct op *op);
 int op_user(const struct op *op);
 int op_named_user(const struct op *op);
 int op_join(const struct op *op);

@@ -87,6 +87,8 @@ static int perform(const struct op *op) {
     return op_bounding(op);
   case OP_SECCOMP:
     return op_seccomp(op);
+  case OP_STDIO_OWNER:
+    return op_stdio_owner(op);
   case OP_USER:
     return op_user(op);
   case OP_NAMED_USER:

@@ -139,9 +139,8 @@ int op_named_user(const struct op *op) {
   numbers.v[USER_GROUPS] = (struct value){groups, asked->num + count};
   numbers.v[USER_SET_GROUPS] = v[NAMED_USER_SET_GROUPS];
   numbers.v[USER_UMASK] = v[NAMED_USER_UMASK];
-  /* The terminal was made for another user: it was made before names could be looked up. */
-  if (v[NAMED_USER_TERMINAL].num && fchown(STDIN_FILENO, (uid_t)uid, (gid_t)-1))
-    return fail("fchown", "the terminal");
+  if (uid && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].num != 0))
+    return -1;
   init.named_uid = uid;
   return op_user(&numbers);
 }

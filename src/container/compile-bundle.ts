@@ -31,6 +31,7 @@ export function compileBundle(
   o: CreateOptions,
   startSocket = true,
   systemd?: CompileOptions['systemd'],
+  foreground = false,
 ): CompiledBundle {
   const times = [native.monotonic()];
   const { spec, warnings } = loadSpec(configPath(o));
@@ -53,6 +54,7 @@ export function compileBundle(
     ...(o.notifySocket !== undefined && { notify: true }),
     ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
     ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
+    ...(foreground && { foreground }),
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());

@@ -1,12 +1,14 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { oomFile } from '../cgroup/path.js';
 import type { ListenFds } from '../plan/facts.js';
+import { lendsStdio } from '../plan/process.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
+import type { LentStdio } from './lent-stdio.js';
 import { newRecord } from './new-record.js';
 import { OpFailed } from './op-failed.js';
 import type { Stdio } from './spawn.js';
@@ -58,15 +60,28 @@ export async function create(o: CreateOptions): Promise<void> {
   native.close(launch.pidfd);
 }
 
+interface BroughtUp {
+  readonly launch: Launch;
+  readonly compiled: CompiledBundle;
+  readonly terminal: Terminal | undefined;
+  /** What the process owns until it ends. */
+  readonly lent: LentStdio | undefined;
+}
+
 /** Compiles the bundle and performs the plan until the process waits for start. A command that `stays` serves the terminal. */
 export async function bringUp(
   command: string,
   o: CreateOptions,
   startSocket: boolean,
   stays = false,
-): Promise<{ launch: Launch; compiled: CompiledBundle; terminal: Terminal | undefined }> {
+): Promise<BroughtUp> {
   checkId(o.id);
-  const compiled = compileBundle(o, startSocket, o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined);
+  const compiled = compileBundle(
+    o,
+    startSocket,
+    o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined,
+    stays,
+  );
   const { spec, facts, plan, cgroups } = compiled;
   // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
   if (!spec.process && !startSocket) {
@@ -104,8 +119,14 @@ export async function bringUp(
     oomFile: oomFile(cgroups),
     ...(o.stdio && { stdio: o.stdio }),
   });
-  await explained(command, o.id, compiled, () => launch.perform());
-  return { launch, compiled, terminal };
+  const lent = stays && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
+  try {
+    await explained(command, o.id, compiled, () => launch.perform());
+  } catch (error) {
+    lent?.giveBack();
+    throw error;
+  }
+  return { launch, compiled, terminal, lent };
 }
 
 /** Runs f; the facts of a failed operation become the error that a person reads. */

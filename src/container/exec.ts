@@ -2,6 +2,8 @@
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
 import type { ListenFds } from '../plan/facts.js';
+import { lendsStdio } from '../plan/process.js';
+
 import { parseJson } from '../spec/json.js';
 import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
 import type { Process, Spec } from '../spec/types.js';
@@ -16,6 +18,7 @@ import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
+import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
 import { isAlive, openProcess, statusOf } from './process.js';
 import type { Stdio } from './spawn.js';
@@ -53,7 +56,7 @@ export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
-  const { launch, terminal } = await begin(o);
+  const { launch, terminal, lent } = await begin(o);
   try {
     try {
       writeFiles(o, launch);
@@ -66,6 +69,7 @@ export async function exec(o: ExecOptions): Promise<number> {
     return 0;
   } finally {
     terminal?.close();
+    lent?.giveBack();
   }
 }
 
@@ -95,6 +99,8 @@ export async function begin(o: ExecOptions): Promise<Begun> {
 interface Begun {
   readonly launch: Launch;
   readonly terminal: Terminal | undefined;
+  /** What the process owns until it ends. */
+  readonly lent: LentStdio | undefined;
 }
 
 /** @param given gets the fields of the file of --process */
@@ -132,6 +138,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     preserveFds,
     ...(o.listen && { listen: o.listen }),
     ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
+    ...(!o.detach && { foreground: true }),
   });
   const merged: Spec = { ...spec, process: wanted.process };
   const launch = new Launch({
@@ -148,11 +155,13 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     supervised: o.detach && record.supervisor !== undefined,
     ...(o.stdio && { stdio: o.stdio }),
   });
+  const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
   try {
     await launch.perform();
     await started(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();
+    lent?.giveBack();
     // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
@@ -174,7 +183,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     }
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
   }
-  return { launch, terminal };
+  return { launch, terminal, lent };
 }
 
 /** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */

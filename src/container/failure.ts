@@ -81,6 +81,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   bounding: 'ERR_PRIVILEGE',
   seccompProgram: 'ERR_SECCOMP',
   seccomp: 'ERR_SECCOMP',
+  stdioOwner: 'ERR_PRIVILEGE',
   user: 'ERR_PRIVILEGE',
   capabilities: 'ERR_PRIVILEGE',
   notifyDirectory: 'ERR_NOTIFY',

@@ -24,7 +24,7 @@ export async function run(o: RunOptions): Promise<number> {
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
-  const { launch, compiled, terminal } = await bringUp('run', o, false, !o.detach);
+  const { launch, compiled, terminal, lent } = await bringUp('run', o, false, !o.detach);
   let status = 0;
   let notify: Notify | undefined;
   let attended: Promise<void> | undefined;
@@ -45,6 +45,7 @@ export async function run(o: RunOptions): Promise<number> {
   } finally {
     notify?.close();
     terminal?.close();
+    lent?.giveBack();
   }
   if (!o.keep) {
     const { cgroups, rdt, unit } = launch.input.record;

@@ -5,7 +5,7 @@ import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import { keepGroupsOps } from './annotations.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
-import { limitOps, oomScoreOps, processOps } from './process.js';
+import { limitOps, oomScoreOps, pipesAlone, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
 import { affinityOps } from './scheduling.js';
 import { filterOps, hasFilter } from './seccomp.js';
@@ -56,6 +56,8 @@ export interface ExecTarget {
   /** Whether setgroups(2) is off in its user namespace (/proc/PID/setgroups), whoever asks: root too. */
   readonly setGroupsDenied: boolean;
 }
+
+const rootUser = { uid: 0, gid: 0 };
 
 /** 2^32-1 is "no change" to setresuid(2). */
 const maxId = 0xfffffffe;
@@ -219,27 +221,30 @@ export function compileExec(
         : []),
       ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
       { op: 'session', at: '' },
-      ...terminalOps(e.process, consoleSlot, 0),
+      // Whose it is to be is known only later, by name: root's until then.
+      ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, 0),
       ...limits,
       ...named(
         processOps(spec, facts, options, filterSlot).map(
           (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied || keep.length > 0 ? 0 : 1 } : op),
         ),
         e,
+        pipesAlone(facts, options),
       ),
     ],
   };
 }
 
 /** The operations of a process with its user by name: who that is, is known only inside. */
-function named(ops: readonly Op[], { named: user, process }: ExecProcess): Op[] {
+function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: 0 | 1): Op[] {
   if (!user) return [...ops];
   const entered = ops.filter((op) => op.op === 'cwd').length > 1;
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {
       const { gid, groups, setGroups, umask, at } = op;
-      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask, terminal: process.terminal ? 1 : 0 }];
+      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask, pipes }];
     }
+    if (op.op === 'stdioOwner') return [];
     if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
     if (op.op === 'findExecutable' && !entered) {
       const enter = ops.find((x) => x.op === 'cwd') as Extract<Op, { op: 'cwd' }>;

@@ -52,6 +52,8 @@ export interface CompileOptions {
   readonly listen?: ListenFds;
   /** sd_notify(3): the process gets a socket, on which `run` or `start` awaits that it is ready. */
   readonly notify?: boolean;
+  /** The command waits for the end of the process, and then its stdio is again whose it was. */
+  readonly foreground?: boolean;
   /** Path of the socket that gets a pidfd of the process (`--pidfd-socket`). */
   readonly pidfdSocket?: string;
 }

@@ -13,6 +13,12 @@ export function processHint(f: Failure): Hint | undefined {
       return hostnameHint(f, op.op);
     case 'keyring':
       return keyringHint(f);
+    case 'stdioOwner':
+      if (f.errno !== E.EDQUOT) return undefined;
+      return because(
+        `the file that is ${f.detail} is on a file system where user ${op.uid} has used up the quota: raise it, or give another file`,
+        'quota(1)',
+      );
     case 'user':
       return userHint(f, op);
     case 'namedUser':

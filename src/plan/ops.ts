@@ -458,6 +458,12 @@ export const ops = table({
     fields: { mask: 'int' },
     doc: 'drop every capability that is not in mask from the bounding set',
   },
+  stdioOwner: {
+    code: 200,
+    by: 'init',
+    fields: { uid: 'int', pipes: 'int' },
+    doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is 1 also files open for writing and terminals) is given to uid; what may not be given away stays',
+  },
   user: {
     code: 58,
     by: 'init',
@@ -615,8 +621,8 @@ export const ops = table({
   namedUser: {
     code: 87,
     by: 'init',
-    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', terminal: 'int' },
-    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; terminal 1: gets stdin, a terminal, too',
+    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'int' },
+    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; stdio is given as by stdioOwner',
   },
   loopback: { code: 65, by: 'init', fields: {}, doc: 'bring lo up in the new network namespace (SIOCSIFFLAGS)' },
   mkdir: {

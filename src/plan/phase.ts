@@ -92,6 +92,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   bounding: 'identity',
   seccompProgram: 'prepare',
   seccomp: 'identity',
+  stdioOwner: 'identity',
   user: 'identity',
   capabilities: 'identity',
   cgroupInherit: 'limits',

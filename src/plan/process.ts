@@ -6,7 +6,7 @@ import type { CompileOptions, HostFacts } from './facts.js';
 import { startHookOps } from './hooks.js';
 import { hasUserNamespace, setGroups } from './namespaces.js';
 import { notifyEntry } from './notify.js';
-import type { Op } from './ops.js';
+import type { Op, Plan } from './ops.js';
 import { ownSchedulingOps, schedulingOps } from './scheduling.js';
 import { seccompOps } from './seccomp.js';
 import { labelOps } from './security-label.js';
@@ -68,6 +68,10 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   // As the process that will be executed, and before a filter can stop it.
   if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
   ops.push(...ownSchedulingOps(spec), ...labelOps(process, facts));
+  // Root may open it as it is; a terminal of its own was made for the user. Before a filter could forbid it.
+  if (user?.uid && !process.terminal) {
+    ops.push({ op: 'stdioOwner', at: '/process/user', uid: user.uid, pipes: pipesAlone(facts, options) });
+  }
   if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
   const capsAt = sets ? '/process/capabilities' : '/process';
   ops.push({
@@ -121,6 +125,13 @@ function environment(env: readonly string[], { listen, notify }: CompileOptions)
   const rest = env.filter((entry) => !own.includes(entry.split('=', 1)[0] as string));
   return notify ? [...rest, notifyEntry] : rest;
 }
+
+/** 1: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
+export const pipesAlone = (facts: HostFacts, options: CompileOptions): 0 | 1 =>
+  options.foreground && facts.euid !== 0 ? 1 : 0;
+
+/** Whether a plan gives stdio to another owner. */
+export const lendsStdio = ({ ops }: Plan): boolean => ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
 
 /** Value of the last NAME=… in an environment; undefined when there is none. */
 function lookup(env: readonly string[], name: string): string | undefined {

@@ -186,6 +186,8 @@ export function sentence(op: Op): string {
       return 'load the seccomp filter';
     case 'bounding':
       return 'drop capabilities from the bounding set';
+    case 'stdioOwner':
+      return `give stdio to user ${op.uid}`;
     case 'user':
       return `become user ${op.uid}:${op.gid}`;
     case 'capabilities':

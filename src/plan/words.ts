@@ -338,6 +338,8 @@ export function rows(op: Op): Row[] {
       ];
     case 'bounding':
       return wrap('capabilities', 'bounding', capabilities(op.mask), op.at);
+    case 'stdioOwner':
+      return row('give stdio', `uid ${op.uid}`, op.pipes ? 'pipes' : 'pipes, files open for writing, terminals');
     case 'user':
       return row(
         'user',

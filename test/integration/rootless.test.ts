@@ -173,4 +173,32 @@ test(
   }),
 );
 
+test(
+  'in the foreground he lends pipes alone to a user of the container: a file he could not take back',
+  onBed((bed) => {
+    const call = asUser(bed);
+    out(bed, call, 'exit 0');
+    bed.config.linux.uidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+    bed.config.process.user = { uid: 7, gid: 7 };
+    bed.config.process.args = ['/bin/sh', '-c', 'echo pipe > /dev/stderr; echo file > /dev/stdout'];
+    bed.write();
+    const file = join(bed.dir, 'mine');
+    writeFileSync(file, '');
+    chownSync(file, me, me);
+    const [program, env] = [join(bed.dir, 'as-user'), { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir }];
+    // The pipe is his too: one that belongs to nobody in his namespace could not be lent.
+    const become = `setpriv --reuid ${me} --regid ${me} --clear-groups`;
+    const wrapped = [
+      '/bin/sh',
+      '-c',
+      `${become} mkfifo ${file}.pipe; cat <${file}.pipe & "$@" 2>${file}.pipe >>${file}`,
+      'sh',
+    ];
+    const run = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program, env, wrapped });
+    assert.is(statSync(file).uid, me);
+    assert.match(run.stdout, /^pipe\n.*can't create \/dev\/stdout/);
+  }),
+);
+
 test.run();

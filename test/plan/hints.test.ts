@@ -226,6 +226,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /read-only/,
   ],
+  [
+    'a file that its new owner has no quota for',
+    { op: 'stdioOwner', at: '/process/user', uid: 7, pipes: 0 },
+    E.EDQUOT,
+    { detail: 'stdout' },
+    /stdout is on a file system where user 7 has used up/,
+  ],
   ['/proc of the rootfs is a symlink', mountFs('proc'), E.ELOOP, {}, /symbolic link.*redirect/],
   ['a file in the way of a directory', mountFs('tmpfs'), E.ENOTDIR, {}, /is a file in the rootfs/],
   [
