@@ -6,7 +6,6 @@ import { RuntError } from '../sys/error.js';
 import { exists, readLink, readText, stat, tryReadText, write } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { O_CREAT, O_PATH, O_TRUNC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
-import { configPath } from './config-path.js';
 import { Criu, type FoundCriu, refusal, usableCriu } from './criu.js';
 import {
   checkParent,
@@ -24,7 +23,7 @@ import { checkOpen } from './descriptors.js';
 import { bindMounts, externalNamespaces, fileKey, mountIdOf, mountPoints, refuseUnrestorable } from './external.js';
 import { readHostFacts } from './facts.js';
 import { openProcess, statusOf } from './process.js';
-import { type ContainerRecord, load, locked } from './store.js';
+import { type ContainerRecord, keptConfig, load, locked } from './store.js';
 
 export interface CheckpointOptions extends DumpFlags {
   readonly root: string;
@@ -64,7 +63,7 @@ async function dump(o: CheckpointOptions): Promise<void> {
   }
   const facts = readHostFacts('auto');
   needRoot(what, facts.euid);
-  const { spec } = loadSpec(configPath(record));
+  const { spec } = loadSpec(keptConfig(root, record));
   refuseUnrestorable(what, spec, facts.cgroup.layout !== 'v2');
   const criu = await usableCriu(what, o.criu);
   const workPath = o.workPath ?? imagePath;

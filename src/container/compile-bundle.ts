@@ -14,6 +14,8 @@ import { readHostFacts } from './facts.js';
 
 export interface CompiledBundle {
   readonly spec: Spec;
+  /** The config as it was read. */
+  readonly text: Uint8Array;
   readonly facts: HostFacts;
   readonly options: CompileOptions;
   readonly plan: Plan;
@@ -34,8 +36,8 @@ export function compileBundle(
   foreground = false,
 ): CompiledBundle {
   const times = [native.monotonic()];
-  const { spec, warnings } = loadSpec(configPath(o));
-  for (const warning of warnings) o.warn(text(warning));
+  const { spec, warnings, text } = loadSpec(configPath(o));
+  for (const warning of warnings) o.warn(sentence(warning));
   times.push(native.monotonic());
   const facts = readHostFacts(o.rootless);
   times.push(native.monotonic());
@@ -67,7 +69,7 @@ export function compileBundle(
     start: times[i] as bigint,
     end: times[i + 1] as bigint,
   }));
-  return { spec, facts, options, spans, ...compiled };
+  return { spec, text, facts, options, spans, ...compiled };
 }
 
 /** What the compiler needs where systemd manages cgroups. */
@@ -75,6 +77,6 @@ export async function systemdScope(o: Pick<CreateOptions, 'cgroupManager'>): Pro
   return o.cgroupManager === 'systemd' ? import('../cgroup/systemd/scope.js') : undefined;
 }
 
-function text({ pointer, value, expected }: Violation): string {
+function sentence({ pointer, value, expected }: Violation): string {
   return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`;
 }

@@ -113,6 +113,7 @@ export async function bringUp(
     spec,
     facts,
     plan,
+    config: compiled.text,
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,

@@ -13,7 +13,6 @@ import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
-import { configPath } from './config-path.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
 import { forwardedSignals, waitForEnd } from './foreground.js';
@@ -22,7 +21,7 @@ import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
 import { isAlive, openProcess, statusOf } from './process.js';
 import type { Stdio } from './spawn.js';
-import { type ContainerRecord, load } from './store.js';
+import { type ContainerRecord, keptConfig, load } from './store.js';
 import type { Terminal } from './terminal.js';
 
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
@@ -73,18 +72,6 @@ export async function exec(o: ExecOptions): Promise<number> {
   }
 }
 
-/** The config that the container was made from, read again. @throws RuntError ERR_SPEC_* */
-function specOf(record: ContainerRecord): { readonly spec: Spec } {
-  try {
-    return loadSpec(configPath(record));
-  } catch (error) {
-    if (error instanceof RuntError && error.code === 'ERR_SPEC_MISSING') {
-      error.hint = 'the container runs on, but an exec takes what it leaves out from its config: put the bundle back';
-    }
-    throw error;
-  }
-}
-
 /** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
 export async function begin(o: ExecOptions): Promise<Begun> {
   const given: string[] = [];
@@ -112,7 +99,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
   // What it warns of was said by create.
-  const { spec } = specOf(record);
+  const { spec } = loadSpec(keptConfig(o.root, record));
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
   given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);

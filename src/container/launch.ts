@@ -19,7 +19,7 @@ import { checkOp, OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
 import { openSlot } from './slots.js';
 import { type Stdio, spawnInit } from './spawn.js';
-import { type ContainerRecord, makeStateDir, removeStateDir, save } from './store.js';
+import { type ContainerRecord, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
 import type { Supervisor } from './supervisor.js';
 import type { Placeholder } from './systemd.js';
 import type { Terminal } from './terminal.js';
@@ -36,6 +36,8 @@ export interface LaunchInput {
   readonly spec: Spec;
   readonly facts: HostFacts;
   readonly plan: Plan;
+  /** The config as it was read, to be kept. */
+  readonly config?: Uint8Array;
   readonly trace: boolean;
   readonly preserveFds: number;
   /** `exec`: the container is there, its record stays as it is. */
@@ -84,11 +86,13 @@ export class Launch {
    * @throws OpFailed, or a RuntError, after all was undone
    */
   async perform(): Promise<void> {
-    const { plan } = this.input;
+    const { plan, config, root, record } = this.input;
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
       await this.runtimeOps(first);
       if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
+      // While runt-init works.
+      if (config) keepConfig(root, record.id, config);
       await this.await('created');
       await this.runtimeOps(plan.ops.length);
       if (!this.input.exec) this.saveCreated();

@@ -18,7 +18,7 @@ import { makeMountPoints } from './mount-points.js';
 import { OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
 import type { RestoreOptions } from './restore.js';
-import { type ContainerRecord, criuRoot, makeStateDir, removeStateDir, save } from './store.js';
+import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
 import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -53,6 +53,7 @@ export class Restoration {
     makeStateDir(o.root, o.id);
     this.stateDir = true;
     save(o.root, record);
+    keepConfig(o.root, o.id, compiled.text);
     this.makeCgroups();
     this.makeRoot();
     const { inherited, joined } = this.external();

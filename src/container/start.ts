@@ -7,10 +7,9 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { Reports } from './channel.js';
-import { configPath } from './config-path.js';
 import type { Notify } from './notify.js';
 import { isAlive, openProcess, statusOf } from './process.js';
-import { type ContainerRecord, load, locked, startSocket } from './store.js';
+import { type ContainerRecord, keptConfig, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
   readonly root: string;
@@ -62,13 +61,13 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     }
     const finish = async () => {
       try {
-        if (!(await awaitExec(connection, record, times))) {
+        if (!(await awaitExec(o.root, connection, record, times))) {
           const { connectAsOwner } = await import('./connect-as.js');
           const again = connectAsOwner(dir, startSocket);
           native.close(connection);
           connection = again;
           times.length = 1;
-          if (again < 0 || !(await awaitExec(again, record, times))) throw await notHeard(record);
+          if (again < 0 || !(await awaitExec(o.root, again, record, times))) throw await notHeard(record);
         }
       } finally {
         native.close(dir);
@@ -99,7 +98,7 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
 }
 
 /** `exec`, then the end of the connection, is success; false when it ends without a word. */
-async function awaitExec(connection: number, record: ContainerRecord, times: bigint[]): Promise<boolean> {
+async function awaitExec(root: string, connection: number, record: ContainerRecord, times: bigint[]): Promise<boolean> {
   times.push(native.monotonic());
   const reports = new Reports(connection);
   let said = false;
@@ -113,7 +112,7 @@ async function awaitExec(connection: number, record: ContainerRecord, times: big
       const { handOver } = await import('./seccomp-agent.js');
       handOver(reports, report, { record, status: 'created', pid: record.pid });
     }
-    if (report.kind === 'error') throw await execFailed(record, report);
+    if (report.kind === 'error') throw await execFailed(root, record, report);
     if (report.kind === 'eof') {
       times.push(native.monotonic());
       return said;
@@ -144,8 +143,9 @@ async function stays(record: ContainerRecord): Promise<boolean> {
   return !ended;
 }
 
-/** The plan is not kept: after `wait` it is the exec that fails; the config is read again, for the value, on this way only. */
+/** The plan is not kept: after `wait` it is the exec that fails; the config that was kept is read for the value, on this way only. */
 async function execFailed(
+  root: string,
   record: ContainerRecord,
   report: { errno: number; syscall: string; detail: string },
 ): Promise<RuntError> {
@@ -155,7 +155,7 @@ async function execFailed(
     const hooks = record.hooks?.startContainer ?? [];
     return hookFailedInside(`start ${record.id}`, report, (name) => hooks[Number(name.split('/')[1])]);
   }
-  const spec = readSpec(configPath(record));
+  const spec = readSpec(keptConfig(root, record));
   if (spec && !spec.process) {
     return new RuntError({
       code: 'ERR_SPEC_INVALID',

@@ -4,8 +4,9 @@ import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
+import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
 import { sleep } from '../sys/loop.js';
+import { configPath } from './config-path.js';
 
 /** A process, known again by its start time: /proc/PID/stat, field 22. */
 export interface RecordedProcess {
@@ -56,6 +57,8 @@ export const startSocket = 'start.sock';
 /** Where criu finds the root during a restore: it wants a mount of its own, not covered by another. */
 export const criuRoot = 'criu-root';
 const stateFile = 'state.json';
+/** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
+const configFile = 'config.json';
 /** A state file is some KB; annotations make it longer. */
 const maxState = 16 << 20;
 
@@ -103,6 +106,19 @@ export function save(root: string, record: ContainerRecord): void {
   const path = `${root}/${record.id}/${stateFile}`;
   const r = native.replaceFile(AT_FDCWD, path, 0o600, host.encode(JSON.stringify(record)));
   if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'write the state', path, errno: -r });
+}
+
+/** Keeps the config of a container that is being created. */
+export function keepConfig(root: string, id: string, text: Uint8Array): void {
+  const path = `${root}/${id}/${configFile}`;
+  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o600, text);
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'keep the config', path, errno: -r });
+}
+
+/** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
+export function keptConfig(root: string, record: ContainerRecord): string {
+  const path = `${root}/${record.id}/${configFile}`;
+  return native.access(path, 0) === 0 ? path : configPath(record);
 }
 
 /**
@@ -211,6 +227,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
 export function removeStateDir(root: string, id: string): void {
   const path = `${root}/${id}`;
   native.unlinkAt(AT_FDCWD, `${path}/${startSocket}`, 0);
+  native.unlinkAt(AT_FDCWD, `${path}/${configFile}`, 0);
   native.unlinkAt(AT_FDCWD, `${path}/${stateFile}`, 0);
   let r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
   // The mount of a restore that was killed; what is in it is the bundle's.

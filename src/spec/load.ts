@@ -21,6 +21,8 @@ export interface LoadedSpec {
   readonly spec: Spec;
   /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities. */
   readonly warnings: readonly Violation[];
+  /** Its bytes. */
+  readonly text: Uint8Array;
 }
 
 /** Largest config.json that is read; a real one has some 10 KiB. */
@@ -81,7 +83,7 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
     spec.process.user.uid ??= 0;
     spec.process.user.gid ??= 0;
   }
-  return { spec, warnings: findings.warnings };
+  return { spec, warnings: findings.warnings, text: json };
 }
 
 function parse(text: string, name: string): Spec {

@@ -362,6 +362,24 @@ test(
   }),
 );
 
+test(
+  'of a container whose bundle has another config by now: it is dumped as what it was made',
+  onBed((bed) => {
+    withoutCgroups(bed);
+    const source = join(bed.dir, 'source');
+    mkdirSync(source);
+    bed.config.mounts!.push({ destination: '/data', type: 'bind', source, options: ['rbind'] });
+    bed.started();
+    writeFileSync(join(bed.bundle, 'config.json'), '{');
+    const r = checkpoint(bed, ['--image-path', join(bed.dir, 'images')]);
+    ok(r);
+    assert.equal(
+      r.request().opts.ext_mnt.map((m: { key: string }) => m.key),
+      ['/data'],
+    );
+  }),
+);
+
 function pidsLimit(pid: number): string {
   const line = /^[0-9]+:[^:]*\bpids\b[^:]*:(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
   return readFileSync(`/sys/fs/cgroup/pids${line![1]}/pids.max`, 'utf8');
