@@ -63,9 +63,10 @@ install: build
 	cp -r node_modules/koffi $(library)/node_modules
 	cp -r node_modules/@koromix/koffi-linux-* $(library)/node_modules/@koromix
 
-# The npm package, the binary's archive and the Debian package.
+# The npm package; for each ARCH (on amd64 both amd64 and arm64) the binary's archive and the Debian package.
+ARCH ?=
 dist: build
-	@$(locked) $(node) hack/dist.mjs
+	@$(locked) $(node) hack/dist.mjs $(ARCH)
 
 clean:
 	rm -rf build dist

@@ -51,6 +51,7 @@ const lines = [
   '|---|---|---|---|',
 ];
 const parts = {
+  arm64: "arm64: built here, run in QEMU's user mode",
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
   judge: "the OCI's validation programs, beside crun and runc",

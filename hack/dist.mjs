@@ -1,9 +1,10 @@
-// What a release holds, in dist/: runt-VERSION.tgz (npm), runt-VERSION-linux-ARCH.tar.gz and runt_VERSION_ARCH.deb (the static
-// binary, its man pages and completions). `dist.mjs --deb DIR` makes the Debian package alone, in DIR.
+// What a release holds, in dist/: runt-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz and
+// runt_VERSION_ARCH.deb (the static binary, the shim's name for it, man pages and completions).
 //
-// ARCH is that of the build: the binary is compiled here, and there is no cross build.
+//   dist.mjs [ARCH…]               amd64, arm64; on an amd64 machine both when none is given: arm64 is built by hack/arm64
+//   dist.mjs --deb DIR [ARCH…]     the Debian packages alone, in DIR; for this machine when none is given
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +12,10 @@ import { gzipSync } from 'node:zlib';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch];
+const here = { x64: 'amd64', arm64: 'arm64' }[process.arch];
 const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit', env });
+/** The static binary of each architecture that is built on this one. */
+const binaries = { [here]: 'dist/runt', ...(here === 'amd64' && { arm64: 'build/arm64/runt' }) };
 
 /** The time of the commit: the same sources give the same bytes. */
 function sourceTime() {
@@ -33,8 +36,9 @@ const put = (path, data, mode = 0o644) => {
 };
 
 /** The files below PREFIX. */
-function stage(prefix, compress) {
-  put(`${prefix}/bin/runt`, readFileSync('dist/runt'), 0o755);
+function stage(prefix, arch, compress) {
+  put(`${prefix}/bin/runt`, readFileSync(binaries[arch]), 0o755);
+  symlinkSync('runt', `${prefix}/bin/containerd-shim-runt-v1`);
   for (const page of readdirSync('dist/share/man1')) {
     const text = readFileSync(`dist/share/man1/${page}`);
     if (compress) put(`${prefix}/share/man/man1/${page}.gz`, gzipSync(text, { level: 9 }));
@@ -50,12 +54,12 @@ function stage(prefix, compress) {
 }
 
 /** deb(5); it needs nothing at run time, and has no scripts. */
-function debian(out) {
+function debian(arch, out) {
   const path = `${out}/runt_${version}_${arch}.deb`;
   const dir = mkdtempSync(join(tmpdir(), 'runt-deb-'));
   try {
     const root = `${dir}/root`;
-    stage(`${root}/usr`, true);
+    stage(`${root}/usr`, arch, true);
     put(`${root}/usr/share/doc/runt/copyright`, readFileSync('LICENSE'));
     put(`${root}/usr/share/doc/runt/changelog.gz`, gzipSync(readFileSync('CHANGELOG.md'), { level: 9 }));
     const size = execFileSync('du', ['-sk', '--apparent-size', root], { encoding: 'utf8' }).split('\t')[0];
@@ -83,11 +87,11 @@ function debian(out) {
 }
 
 /** The static binary with what belongs to it, for any distribution. */
-function archive() {
+function archive(arch) {
   const path = `dist/runt-${version}-linux-${arch}.tar.gz`;
   const dir = mkdtempSync(join(tmpdir(), 'runt-tar-'));
   try {
-    stage(dir, false);
+    stage(dir, arch, false);
     cpSync('LICENSE', `${dir}/LICENSE`);
     cpSync('docs/install.md', `${dir}/INSTALL.md`);
     run('chmod', '-R', 'u=rwX,go=rX', dir);
@@ -100,13 +104,23 @@ function archive() {
   return path;
 }
 
-const only = process.argv[2] === '--deb' ? process.argv[3] : undefined;
-if (only) {
-  debian(only);
+const [first, directory] = process.argv.slice(2);
+const debAlone = first === '--deb' ? directory : undefined;
+const asked = process.argv.slice(debAlone ? 4 : 2);
+const architectures = asked.length > 0 ? asked : debAlone ? [here] : Object.keys(binaries);
+for (const arch of architectures) {
+  const known = Object.keys(binaries).join(', ');
+  if (!Object.hasOwn(binaries, arch)) throw new Error(`dist: no build for ${arch} on this machine: ${known}`);
+}
+if (architectures.includes('arm64') && here !== 'arm64') run('hack/arm64', '--build');
+if (debAlone) {
+  for (const arch of architectures) debian(arch, debAlone);
 } else {
   for (const f of readdirSync('dist')) if (/^runt[-_].*\.(tgz|tar\.gz|deb)$/.test(f)) rmSync(`dist/${f}`);
   run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', 'dist');
   console.log(`dist/runt-${version}.tgz`);
-  console.log(archive());
-  console.log(debian('dist'));
+  for (const arch of architectures) {
+    console.log(archive(arch));
+    console.log(debian(arch, 'dist'));
+  }
 }

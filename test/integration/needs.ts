@@ -25,6 +25,8 @@ export type Need =
   | 'programs'
   | 'apparmor'
   | 'dpkg'
+  | 'aarch64-linux-gnu-gcc'
+  | 'qemu-aarch64-static'
   | 'own-clock'
   | 'ip'
   | 'veth'
