@@ -25,7 +25,7 @@ export function unsupported(where: string, what: string): RuntError {
 
 /**
  * Reads flags into `into` (long name → value) and returns the other arguments. With `stop`, parsing ends before the
- * first argument that is no flag, and the result starts with it. Throws ERR_USAGE, and ERR_UNSUPPORTED for kind `later`.
+ * first argument that is no flag, and the result starts with it. Throws ERR_USAGE.
  */
 export function parseFlags(
   where: string,
@@ -49,7 +49,6 @@ export function parseFlags(
     if (key === undefined) throw usageError(where, `unknown flag ${shown}`, shown, allNames(flags));
     const kind = flags[key]!;
     const name = key.split('|')[0]!;
-    if (kind === 'later') throw unsupported(where, `--${name}`);
     let value = equals < 0 ? undefined : arg.slice(equals + 1);
     if (kind === 'bool') {
       into[name] = value === undefined ? true : parseBool(where, shown, value);

@@ -314,11 +314,10 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
   const texts: Readonly<Record<string, string>> = command === '' ? globalWords : words[command].flags;
   return Object.entries(flags).map(([key, kind]) => {
     const [name = '', short] = key.split('|');
-    const plain = kind === 'str' || kind === 'list' || kind === 'later';
+    const plain = kind === 'str' || kind === 'list';
     const value = kind === 'bool' ? '' : plain ? 'value' : kind === 'int' ? 'N' : kind;
     const text = name === 'help' ? 'print this help' : texts[name]!;
-    const later = kind === 'later' ? ' (not supported by this version)' : '';
-    return { name, ...(short !== undefined && { short }), value, text: text + later };
+    return { name, ...(short !== undefined && { short }), value, text };
   });
 }
 

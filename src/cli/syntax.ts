@@ -6,7 +6,6 @@
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string
  *   int    a decimal integer ≥ 0                a|b|c  one of these words
  *   list   a string, each time it is given
- *   later  one of runc's whose feature this version does not have: recognised and refused by name
  */
 export type Flags = Readonly<Record<string, string>>;
 
@@ -143,8 +142,8 @@ export const commands = {
       'memory-reservation': 'str',
       'memory-swap': 'str',
       'pids-limit': 'str',
-      'l3-cache-schema': 'later',
-      'mem-bw-schema': 'later',
+      'l3-cache-schema': 'str',
+      'mem-bw-schema': 'str',
       ...help,
     },
   },
@@ -211,7 +210,7 @@ type ValueOf<K> = K extends 'bool'
         : Choice<K>;
 
 /** The values of a table of flags, by long name; those not given are absent. */
-export type Values<F> = { -readonly [K in keyof F as F[K] extends 'later' ? never : Long<K>]?: ValueOf<F[K]> };
+export type Values<F> = { -readonly [K in keyof F as Long<K>]?: ValueOf<F[K]> };
 
 /** The long names of a table of flags. */
 export type FlagName<F> = Long<keyof F>;

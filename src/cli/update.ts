@@ -38,7 +38,9 @@ const places: { readonly [F in keyof Flags]?: readonly [section: string, key: st
 const maxInput = 1 << 20;
 
 export async function command({ global, flags, args }: Call<'update'>): Promise<number> {
-  const target = { root: rootDirectory(global), id: args[0]! };
+  const [l3, bandwidth] = [flags['l3-cache-schema'], flags['mem-bw-schema']];
+  const rdt = { ...(l3 && { l3CacheSchema: l3 }), ...(bandwidth && { memBwSchema: bandwidth }) };
+  const target = { root: rootDirectory(global), id: args[0]!, ...((l3 || bandwidth) && { rdt }) };
   const file = flags.resources;
   if (file === undefined) {
     await update({ ...target, resources: toJson(fromFlags(flags)), document: 'the command line' });

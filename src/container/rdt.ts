@@ -45,7 +45,7 @@ function write(op: RdtOp, path: string, text: string): void {
 }
 
 /** What the kernel says of its last refusal, in `info/last_cmd_status` of the root, which lies above path. */
-function lastStatus(path: string): string {
+export function lastStatus(path: string): string {
   for (let dir = path; dir.length > 1; dir = dir.slice(0, dir.lastIndexOf('/'))) {
     const said = tryReadText(`${dir}/info/last_cmd_status`);
     if (said !== undefined) return said.trim() === 'ok' ? '' : said.trim();

@@ -7,6 +7,7 @@ import { RuntError } from '../sys/error.js';
 import { failure } from './failure.js';
 import { statusOf } from './process.js';
 import { load, locked } from './store.js';
+import type { RdtSchemas } from './update-rdt.js';
 import { writeAll } from './write-all.js';
 
 export interface UpdateOptions {
@@ -16,12 +17,14 @@ export interface UpdateOptions {
   readonly resources: string;
   /** What errors call the text: a file's name, or that it comes from flags. */
   readonly document: string;
+  /** Schemas of its class of caches and memory bandwidth. */
+  readonly rdt?: RdtSchemas;
 }
 
 /**
  * Gives the container new limits; when one is refused none is changed.
  * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_SPEC_JSON, ERR_SPEC_INVALID, ERR_UNSUPPORTED, ERR_CGROUP_VALUE,
- * ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP
+ * ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
  */
 export async function update(o: UpdateOptions): Promise<void> {
   const resources = parseResources(o.resources, o.document);
@@ -39,6 +42,7 @@ export async function update(o: UpdateOptions): Promise<void> {
         see: 'cgroups(7)',
       });
     }
+    const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
     const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
     try {
       apply(o, resources, live);
@@ -48,6 +52,7 @@ export async function update(o: UpdateOptions): Promise<void> {
       await setUnitProperties(record.unit, resources, live);
       apply(o, resources, live);
     } catch (error) {
+      undoRdt?.();
       if (error instanceof RuntError) error.document ??= o.document;
       throw error;
     }

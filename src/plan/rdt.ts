@@ -27,16 +27,7 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
   const rdt = spec.linux?.intelRdt;
   if (!rdt) return undefined;
   const root = facts.resctrl();
-  if (root === '') {
-    throw new RuntError({
-      code: 'ERR_UNSUPPORTED',
-      message: 'Intel RDT: the host has no resctrl file system',
-      pointer: at,
-      value: rdt,
-      hint: 'its CPU has no such control of caches and memory bandwidth, its kernel was built without it (CONFIG_X86_CPU_RESCTRL), or it is not mounted: mount -t resctrl resctrl /sys/fs/resctrl',
-      see: 'runtime-spec config-linux.md#intelrdt',
-    });
-  }
+  if (root === '') throw noResctrl('', { pointer: at, value: rdt });
   const { closID } = rdt;
   const name = closID ?? id;
   if (reserved.includes(name)) {
@@ -48,7 +39,7 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
     });
   }
   const path = closID === '/' ? root : `${root}/${name}`;
-  const schemata = lines(rdt);
+  const schemata = schemataLines(rdt);
   const make = closID === undefined ? 'new' : schemata.length > 0 ? 'either' : 'there';
   const monitor = rdt.enableMonitoring ? [`${path}/mon_groups/${id}`] : [];
   return {
@@ -61,8 +52,22 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
   };
 }
 
+/** What is said where there is no resctrl file system; `what` comes first. */
+export function noResctrl(
+  what: string,
+  place: { readonly pointer?: string; readonly value?: unknown } = {},
+): RuntError {
+  return new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `${what}Intel RDT: the host has no resctrl file system`,
+    ...place,
+    hint: 'its CPU has no such control of caches and memory bandwidth, its kernel was built without it (CONFIG_X86_CPU_RESCTRL), or it is not mounted: mount -t resctrl resctrl /sys/fs/resctrl',
+    see: 'runtime-spec config-linux.md#intelrdt',
+  });
+}
+
 /** The lines for `schemata`. With a memBwSchema the lines of the L3 schema for memory bandwidth do not count. */
-function lines({ l3CacheSchema, memBwSchema, schemata = [] }: IntelRdt): string[] {
+export function schemataLines({ l3CacheSchema, memBwSchema, schemata = [] }: IntelRdt): string[] {
   const l3 = (l3CacheSchema ?? '').split('\n').filter((line) => !memBwSchema || !line.trim().startsWith('MB:'));
   return [...l3, memBwSchema ?? '', ...schemata].filter((line) => line.trim() !== '');
 }

@@ -94,12 +94,6 @@ test('a flag at the end needs its value', () => {
   assert.is(fault(() => parse('create', 'id', '--bundle')).message, 'create: flag --bundle needs a value');
 });
 
-test("flags of runc's that come later are refused by their full name", () => {
-  const e = fault(() => parse('update', '--mem-bw-schema', 'MB:0=1', 'id'));
-  assert.is(e.code, 'ERR_UNSUPPORTED');
-  assert.is(e.message, 'update: --mem-bw-schema is not supported by this version of runt');
-});
-
 test('a flag of kind list is kept each time it is given', () => {
   const flags: Record<string, unknown> = {};
   const rest = parseFlags('exec', commands.exec.flags, ['-e', 'A=1', 'id', '-e', 'x'], flags, true);

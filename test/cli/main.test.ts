@@ -45,10 +45,6 @@ test('the help of a command names its flags and arguments, by every way to ask',
   }
 });
 
-test('the help of a flag that comes later says so', async () => {
-  assert.match((await runt(['update', '-h'])).out, /--mem-bw-schema value .*\(not supported by this version\)\n/);
-});
-
 test('help in colour on a terminal only, and not against NO_COLOR', async () => {
   const terminal: Partial<Native> = { isTerminal: (fd) => (fd === 1 ? 1 : 0) };
   assert.match((await runt(['help'], terminal)).out, '\x1b[1mUsage:');

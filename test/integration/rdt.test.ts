@@ -1,11 +1,22 @@
 /** Resctrl groups, on a tree of plain files: no machine of the tests has the hardware. What the kernel does, the test does. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { resctrlMount } from '../../src/container/facts.js';
 import { OpFailed } from '../../src/container/op-failed.js';
 import { applyRdt, difference, type RdtOp, removeRdt } from '../../src/container/rdt.js';
+import { setSchemata, withClass } from '../../src/container/update-rdt.js';
+import type { RuntError } from '../../src/sys/error.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { needing, onBed } from './bed.js';
 
@@ -98,6 +109,59 @@ test(
   }),
 );
 
+test(
+  'update --l3-cache-schema --mem-bw-schema: one write of all lines, and the old ones again when it is undone',
+  onTree((root) => {
+    const [gold, file] = [join(root, 'gold'), join(root, 'gold/schemata')];
+    for (const name of ['L3', 'MB']) mkdirSync(join(root, 'info', name));
+    const before = readFileSync(file, 'utf8');
+    const set = (schemas: Parameters<typeof setSchemata>[3]) => {
+      writeFileSync(file, before);
+      const undo = setSchemata('c1', root, gold, schemas);
+      // A file of the kernel's takes what one write gives; a plain one keeps what was behind it.
+      const text = readFileSync(file, 'utf8');
+      writeFileSync(file, '');
+      undo();
+      assert.is(readFileSync(file, 'utf8'), before);
+      return text;
+    };
+    assert.match(set({ l3CacheSchema: 'L3:0=f;1=f' }), /^L3:0=f;1=f\n/);
+    assert.match(set({ memBwSchema: 'MB:0=50' }), /^MB:0=50\n/);
+    assert.match(set({ l3CacheSchema: 'L3:0=3\nMB:0=9', memBwSchema: 'MB:0=50' }), /^L3:0=3\nMB:0=50\n/);
+  }),
+);
+
+test(
+  'update: what the CPU has not, a group that is gone, and what the kernel does not take, are said',
+  onTree((root) => {
+    const gold = join(root, 'gold');
+    const fault = (path: string, schemas: Parameters<typeof setSchemata>[3]): RuntError => {
+      try {
+        setSchemata('c1', root, path, schemas);
+      } catch (error) {
+        return error as RuntError;
+      }
+      throw new Error('it did not fail');
+    };
+    mkdirSync(join(root, 'info/L3CODE'));
+    assert.match(
+      fault(gold, { memBwSchema: 'MB:0=5' }).message,
+      /update c1: MB:0=5: .*no allocation of memory bandwidth/,
+    );
+    const gone = fault(join(root, 'none'), { l3CacheSchema: 'L3:0=f' });
+    assert.equal([gone.code, gone.errno, gone.path], ['ERR_RDT', 2, join(root, 'none/schemata')]);
+    assert.match(gone.hint ?? '', /was removed/);
+    writeFileSync(join(root, 'info/last_cmd_status'), 'Mask f00000 out of range\n');
+    rmSync(join(gold, 'schemata'));
+    // A file of the kernel's that takes numbers alone.
+    symlinkSync('/proc/self/oom_score_adj', join(gold, 'schemata'));
+    const refused = fault(gold, { l3CacheSchema: 'L3:0=f' });
+    assert.is(refused.message, 'update c1: write L3:0=f (Mask f00000 out of range)');
+    assert.match(refused.hint ?? '', /does not take this schema/);
+    assert.throws(() => withClass('c1', { ociVersion: '1.3.0' }), /c1: the container has no resctrl group/);
+  }),
+);
+
 test('schemata are compared domain by domain', () => {
   const there = 'L3:0=f;1=f\nMB:0=100\n';
   assert.is(difference(['L3:1=f'], there), '');
@@ -120,6 +184,14 @@ test(
     const r = bed.run();
     assert.is(r.code, 1);
     assert.match(r.stderr, /no resctrl file system[\s\S]*\/linux\/intelRdt[\s\S]*CONFIG_X86_CPU_RESCTRL/);
+    delete bed.config.linux.intelRdt;
+    bed.started();
+    for (const flag of ['--l3-cache-schema=L3:0=f', '--mem-bw-schema=MB:0=20']) {
+      const { code, stderr } = bed.runt(['update', flag, '--pids-limit', '77', bed.id]);
+      assert.is(code, 1);
+      assert.match(stderr, new RegExp(`update ${bed.id}: Intel RDT: the host has no resctrl file system`));
+    }
+    bed.delete('--force');
   }),
 );
 

@@ -182,7 +182,6 @@ anywhere(
       'flag --memory needs a size such as 64m, 1g or 4096, or -1, not "10x"',
     );
     assert.match(update(bed, '--cpu-share=many').stderr, 'flag --cpu-share needs an integer, not "many"');
-    assert.match(update(bed, '--l3-cache-schema=x').stderr, 'update: --l3-cache-schema is not supported');
     assert.match(update(bed, '--resources=/nonexistent').stderr, 'read /nonexistent: ENOENT');
   }),
 );
