@@ -16,8 +16,9 @@ static int clone_null(void) {
   return tree < 0 ? fail("open_tree", "/dev/null") : tree;
 }
 
-/* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it. */
-static int empty_directory(void) {
+/* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it: all
+ * have one label. */
+static int empty_directory(const char *label) {
   if (init.mask_tree >= 0) {
     int tree = sys_open_tree(init.mask_tree, "",
                              OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
@@ -26,6 +27,7 @@ static int empty_directory(void) {
   int fs CLEANUP_CLOSE = sys_fsopen("tmpfs");
   if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", "tmpfs") ||
       sys_fsconfig(fs, FSCONFIG_SET_FLAG_, "ro", NULL) ||
+      (*label && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "context", label)) ||
       sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
     return fail("fsconfig", "tmpfs");
   int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY_);
@@ -45,7 +47,7 @@ int op_mask(const struct op *op) {
     return 0;
   if (target < 0 || fstat(target, &st))
     return fail("openat2", path);
-  int tree CLEANUP_CLOSE = S_ISDIR(st.st_mode) ? empty_directory() : clone_null();
+  int tree CLEANUP_CLOSE = S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
   if (tree < 0)
     return -1;
   return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;

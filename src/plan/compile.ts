@@ -152,7 +152,9 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(spec.linux?.readonlyPaths ?? []).map(
       (path, i) => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }) as const,
     ),
-    ...(spec.linux?.maskedPaths ?? []).map((path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path }) as const),
+    ...(spec.linux?.maskedPaths ?? []).map(
+      (path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label: spec.linux?.mountLabel ?? '' }) as const,
+    ),
     ...unbindableRoot(spec),
   ];
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));

@@ -408,8 +408,8 @@ export const ops = table({
   mask: {
     code: 45,
     by: 'init',
-    fields: { path: 'str' },
-    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine',
+    fields: { path: 'str', label: 'str' },
+    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory, whose SELinux label is label unless that is empty; missing is fine',
   },
   readonlyPath: {
     code: 46,

@@ -303,7 +303,7 @@ export function rows(op: Op): Row[] {
         : row('device', word(op.path), `${node}, ${octal(op.mode)}, ${op.uid}:${op.gid}`);
     }
     case 'mask':
-      return row('mask', word(op.path));
+      return row('mask', word(op.path), op.label && `directories labelled ${word(op.label)}`);
     case 'readonlyPath':
       return row('read-only', word(op.path));
     case 'pivotRoot':

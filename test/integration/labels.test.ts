@@ -1,11 +1,10 @@
-/** process.apparmorProfile and selinuxLabel: written where the module is on, refused by name where it is off; of exec too. */
+/** process.apparmorProfile, selinuxLabel and linux.mountLabel are refused by name where the module is off; of exec too. */
 import { existsSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from './bed.js';
 import { missing } from './needs.js';
 
 const test = needing('labels', 'root');
-const confined = needing('AppArmor profiles', 'root', 'apparmor');
 const off = { apparmor: missing('apparmor') !== undefined, selinux: !existsSync('/sys/fs/selinux/enforce') };
 
 /** Field, flag of exec, module. */
@@ -47,24 +46,4 @@ if (off.selinux) {
   );
 }
 
-confined(
-  'a profile that is loaded confines, one that is not is named as engines look for it',
-  onBed((bed) => {
-    bed.config.process.apparmorProfile = 'unconfined';
-    assert.is(bed.out('cat /proc/self/attr/apparmor/current'), 'unconfined\n');
-    bed.config.process.apparmorProfile = 'runt-is-not-loaded';
-    const r = bed.run();
-    assert.is(r.code, 1);
-    const said =
-      /write "exec runt-is-not-loaded" to `\/proc\/self\/attr\/apparmor\/exec`: ENOENT[\s\S]*apparmor_parser/;
-    assert.match(r.stderr, said);
-    delete bed.config.process.apparmorProfile;
-    bed.started();
-    assert.match(bed.runt(['exec', '--apparmor', 'runt-is-not-loaded', bed.id, 'true']).stderr, said);
-    assert.is(bed.runt(['exec', '--apparmor', 'unconfined', bed.id, 'true']).code, 0);
-    bed.delete('--force');
-  }),
-);
-
 test.run();
-confined.run();

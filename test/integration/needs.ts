@@ -24,6 +24,8 @@ export type Need =
   | 'systemd'
   | 'programs'
   | 'apparmor'
+  | 'apparmor_parser'
+  | 'selinux'
   | 'dpkg'
   | 'aarch64-linux-gnu-gcc'
   | 'qemu-aarch64-static'
@@ -88,6 +90,10 @@ export function missing(need: Need): string | undefined {
   switch (need) {
     case 'apparmor':
       return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
+    case 'selinux':
+      return existsSync('/sys/fs/selinux/enforce') && existsSync('/etc/selinux.policy')
+        ? undefined
+        : 'selinux: not on with the policy of hack/vm --lsm selinux';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
     case 'own-clock':

@@ -257,7 +257,10 @@ test('namespaces that are joined, and what goes into them', () => {
 
 test('a config cannot send control characters to the terminal', () => {
   const evil = '/a\x1b[2J\n\x9b\u202eb c';
-  const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil }), { colour: false, id: 'i\x07d' });
+  const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil, label: '' }), {
+    colour: false,
+    id: 'i\x07d',
+  });
   assert.match(text, '"/a\\u001b[2J\\u000a\\u009b\\u202eb c"');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is what is tested
   assert.not.match(text.replaceAll('\n', ''), /[\x00-\x1f\x7f-\x9f\u202e]/);

@@ -298,7 +298,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['no CAP_MKNOD', device(0), E.EPERM, {}, /CAP_MKNOD/],
   ['a node that the host has not got either', device(1), E.ENOENT, inUserns, /host has no \/dev\/null/],
   ['another node on the host', device(1), E.ENODEV, inUserns, /of the host is not device c 1:3/],
-  ['a /dev/null that is none', { op: 'mask', at: '', path: '/proc/kcore' }, E.ENODEV, {}, /not the null device/],
+  [
+    'a /dev/null that is none',
+    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
+    E.ENODEV,
+    {},
+    /not the null device/,
+  ],
   ['something else in the place of a node', device(0), E.EEXIST, {}, /something else at \/dev\/null/],
   [
     'a link in a read-only rootfs',
@@ -307,7 +313,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /read-only/,
   ],
-  ['a masked path through a link', { op: 'mask', at: '', path: '/proc/kcore' }, E.ELOOP, {}, /symbolic link/],
+  [
+    'a masked path through a link',
+    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
+    E.ELOOP,
+    {},
+    /symbolic link/,
+  ],
 
   // namespaces and ids
   ['a kernel without time namespaces', clone(0x00020080), E.EINVAL, {}, /no time namespaces/],
