@@ -54,6 +54,11 @@ const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
+  apparmor: 'tests of labels with AppArmor on, QEMU',
+  selinux: 'tests of labels with SELinux enforcing, QEMU',
+  bullseye: "kernel tests on Debian bullseye's Linux, QEMU",
+  bookworm: "kernel tests on Debian bookworm's Linux, QEMU",
+  sid: "kernel tests on Debian sid's Linux, QEMU",
   judge: "the OCI's validation programs, beside crun and runc",
   engines: 'engines, with runt as with runc',
   fuzz: 'fuzzing',
@@ -61,7 +66,7 @@ const parts = {
 };
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
-  const more = end && ['tests', 'vm', 'judge', 'engines'].includes(name) ? `: ${sum(name)}` : '';
+  const more = end && !['fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
@@ -81,6 +86,21 @@ for (const name of ['tests', 'vm']) {
     tests.push('', `Skipped ${name === 'vm' ? 'on cgroup v2' : 'here'}:`, '', '```', skipped.trimEnd(), '```');
 }
 section('Tests', tests);
+
+const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux'].filter((name) => results(name).size > 0);
+const kernels = [];
+if (machines.length > 0) {
+  const all = machines.map(results);
+  const named = machines.map((name) => `${name} ${/^linux: (\d+\.\d+)/m.exec(text(name))?.[1] ?? ''}`.trim());
+  kernels.push(`| passed of all | ${named.join(' | ')} |`, `|---|${'---|'.repeat(machines.length)}`);
+  for (const path of [...new Set(all.flatMap((r) => [...r.keys()]))].sort())
+    kernels.push(`| ${path.slice('test/'.length)} | ${all.map((r) => r.get(path) ?? '–').join(' | ')} |`);
+  for (const name of machines) {
+    const skipped = /^skipped:\n((?: {2}.*\n)+)/m.exec(text(name))?.[1];
+    if (skipped) kernels.push('', `Skipped with ${name}:`, '', '```', skipped.trimEnd(), '```');
+  }
+}
+section('Other kernels', kernels);
 
 // Progress is on lines of its own; the sums at the end belong to the text.
 const judge = text('judge')

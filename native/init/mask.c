@@ -47,7 +47,8 @@ int op_mask(const struct op *op) {
     return 0;
   if (target < 0 || fstat(target, &st))
     return fail("openat2", path);
-  int tree CLEANUP_CLOSE = S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
+  int tree CLEANUP_CLOSE =
+      S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
   if (tree < 0)
     return -1;
   return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;

@@ -16,13 +16,17 @@ const parser = (flag: string, text: string) => {
 };
 const look = 'cat /proc/self/attr/current; echo x >/tmp/open; echo x >/tmp/shut; echo x >/tmp/closed; ls /tmp';
 
-test.before(() => {
-  parser('-r', profile('runt-one', 'shut'));
-  parser('-r', profile('runt-two', 'closed'));
-});
-test.after(() => {
-  for (const name of ['runt-one', 'runt-two']) parser('-R', `profile ${name} {}`);
-});
+/** A body on a bed, with both profiles loaded. */
+const onProfiles = (body: (bed: Bed) => void) =>
+  onBed((bed) => {
+    parser('-r', profile('runt-one', 'shut'));
+    parser('-r', profile('runt-two', 'closed'));
+    try {
+      body(bed);
+    } finally {
+      for (const name of ['runt-one', 'runt-two']) parser('-R', `profile ${name} {}`);
+    }
+  });
 
 /** What a profile lets the process do, without the shell's own words before "Permission denied". */
 const lines = (bed: Bed, program?: string) => {
@@ -35,7 +39,7 @@ const lines = (bed: Bed, program?: string) => {
 
 test(
   'a profile confines the process, as with runc',
-  onBed((bed) => {
+  onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'runt-one';
     const ours = lines(bed);
     assert.equal(ours.out, ['runt-one (enforce)', 'closed', 'open', '']);
@@ -46,7 +50,7 @@ test(
 
 test(
   'with no_new_privs too, and as another user',
-  onBed((bed) => {
+  onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'runt-one';
     bed.config.process.noNewPrivileges = true;
     bed.config.process.user = { uid: 1000, gid: 1000 };
@@ -58,7 +62,7 @@ test(
 
 test(
   'exec takes the profile of the container, or the one of --apparmor',
-  onBed((bed) => {
+  onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'runt-one';
     bed.config.process.noNewPrivileges = false;
     bed.started();
@@ -73,7 +77,7 @@ test(
 
 test(
   'a profile that is not loaded is named as engines look for it, of the process and of exec',
-  onBed((bed) => {
+  onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'unconfined';
     assert.is(bed.out('cat /proc/self/attr/apparmor/current'), 'unconfined\n');
     bed.config.process.apparmorProfile = 'runt-is-not-loaded';
