@@ -156,7 +156,7 @@ test(
     // A file of the kernel's that takes numbers alone.
     symlinkSync('/proc/self/oom_score_adj', join(gold, 'schemata'));
     const refused = fault(gold, { l3CacheSchema: 'L3:0=f' });
-    assert.is(refused.message, 'update c1: write L3:0=f (Mask f00000 out of range)');
+    assert.match(refused.message, 'update c1: write L3:0=f (Mask f00000 out of range): EINVAL');
     assert.match(refused.hint ?? '', /does not take this schema/);
     assert.throws(() => withClass('c1', { ociVersion: '1.3.0' }), /c1: the container has no resctrl group/);
   }),
