@@ -1,6 +1,6 @@
 # containerd with ctr: the runc shim, told by --runc-binary (BinaryName in its options) which runtime to call.
 fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_limits ctr_view ctr_tty ctr_restart_of_containerd
-  ctr_namespaces ctr_failed_create'
+  ctr_namespaces ctr_failed_create ctr_install_page'
 
 ctr() { command ctr --address /run/containerd.sock "$@"; }
 # run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime

@@ -4,7 +4,7 @@
 fast='output_and_status program_missing program_missing_text stdin created_then_started detached_wait_logs stop stop_that_is_ignored kill pause
   kill_when_paused attach tty healthcheck init hooks exec exec_tty exec_view top stats view view_user view_read_only limits_memory limits_cpus
   limits_pids processes_are_limited user_namespace user_namespace_exec ipc_namespace pid_namespace pod volume volume_overlay
-  volume_with_mounts_below tmpfs build buildah rootless rootless_exec_and_stop rootless_keep_id'
+  volume_with_mounts_below tmpfs build buildah rootless rootless_exec_and_stop rootless_keep_id install_page install_page_default'
 
 export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman() { command podman --runtime "$RUNTIME" "$@"; }

@@ -1,0 +1,52 @@
+# Docker with the files of docs/install.md.
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../page"
+
+# with_page FILE [OPTION…]: a daemon with that file in the place of daemon.json; the usual one comes back at the end of the scenario.
+with_page() {
+  local file=$1
+  shift
+  stop_daemon
+  cp /etc/docker/daemon.json /tmp/usual.json
+  trap 'stop_daemon; cp /tmp/usual.json /etc/docker/daemon.json; daemon' EXIT
+  cp "$file" /etc/docker/daemon.json
+  # What this bed lacks is told by flags.
+  daemon --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 "$@"
+}
+
+scenario_docker_install_page() {
+  page /etc/docker/daemon.json >/tmp/page.json
+  with_page /tmp/page.json
+  run --rm bb echo by name
+  docker run -d --runtime "$RUNTIME" --network none --name cc bb sleep 1000
+  docker inspect -f '{{.HostConfig.Runtime}}' cc
+  docker info -f '{{.CgroupDriver}}'
+  docker rm -f cc
+}
+
+scenario_docker_install_page_default() {
+  page /etc/docker/daemon.json | sed "s/^{/{ \"default-runtime\": \"$RUNTIME\",/" >/tmp/page.json
+  with_page /tmp/page.json
+  docker run -d --network none --name cc bb sleep 1000
+  docker inspect -f '{{.HostConfig.Runtime}}' cc
+  docker exec cc echo inside
+  docker rm -f cc
+}
+
+# Nothing in PATH is called runc and works: the steps are run by what the page says.
+scenario_docker_install_page_build() {
+  page /etc/docker/daemon.json >/tmp/page.json
+  rm -rf /tmp/path /tmp/context
+  mkdir -p /tmp/path /tmp/context
+  if [[ $(docker version -f '{{.Server.Version}}') == 20.* ]]; then
+    ln -s "$(command -v "$RUNTIME")" /tmp/path/runc
+  else
+    ln -s /bin/false /tmp/path/runc
+    export "$(page /etc/systemd/system/docker.service.d/runt.conf | sed -n "s#^Environment=\(.*=\).*#\1$(command -v "$RUNTIME")#p")"
+  fi
+  PATH=/tmp/path:$PATH with_page /tmp/page.json
+  printf 'FROM bb\nRUN echo built >/made\nCMD ["cat", "/made"]\n' >/tmp/context/Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q --no-cache --network none -t built /tmp/context >/dev/null 2>/tmp/err || { tail -n 3 /tmp/err; exit 1; }
+  docker run --runtime runt --network none --rm built
+  docker rmi -f built >/dev/null
+}
