@@ -1,19 +1,33 @@
-/** `start`: finds the shim of the container's group, or starts it, and prints its address; nothing else is printed. */
+/** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
 import { check } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
+import type { Given } from './given.js';
+
+/** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
+const newest = 3;
 
 /** Annotations that put a container into the shim of another one: of a pod. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
 
-/** The address of a running server. @throws RuntError ERR_SHIM */
+/**
+ * The answer of `start`, with the address of a running server: as JSON for a containerd that says which version of the answer it
+ * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
+ */
 export async function startServer(a: ShimArguments): Promise<string> {
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}`);
   const path = `${directory}/${name}`;
+  const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
+  let told: Given | undefined;
+  // With the protobuf code it takes a while to load: only when something of it is needed.
+  const ask = async (): Promise<Given> => {
+    told ??= await (await import('./given.js')).given(a.id, a.namespace);
+    return told;
+  };
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
@@ -26,16 +40,18 @@ export async function startServer(a: ShimArguments): Promise<string> {
       // What a shim that was killed left.
       native.unlinkAt(dir, name, 0);
       const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
-      const pid = serve(a, listener, path);
+      const { options, parameters } = await ask();
+      const pid = serve(a, listener, path, parameters?.containerdTtrpcAddress ?? '');
       native.close(listener);
-      await prepare(pid);
+      prepare(pid, options);
     }
   } finally {
     native.close(dir);
   }
   const address = `unix://${path}`;
   check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(address)), { ...facts, path: 'address' });
-  return address;
+  const version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
+  return version === 0 ? address : JSON.stringify({ version, address, protocol: 'ttrpc' });
 }
 
 function groupOf(id: string): string {
@@ -47,8 +63,8 @@ function groupOf(id: string): string {
   return id;
 }
 
-/** The same program with the listening socket as its stdin; it writes to the log of the bundle. Its pid. */
-function serve(a: ShimArguments, listener: number, socket: string): number {
+/** The same program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it. Its pid. */
+function serve(a: ShimArguments, listener: number, socket: string, ttrpc: string): number {
   const program = readLink('/proc/self/exe');
   const args = [
     'containerd-shim-runt-v1',
@@ -62,7 +78,8 @@ function serve(a: ShimArguments, listener: number, socket: string): number {
     socket,
     ...(a.debug ? ['-debug'] : []),
   ];
-  const env = Object.entries(host.env).map(([name, value]) => `${name}=${value}`);
+  const told = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
+  const env = Object.entries({ ...host.env, ...told }).map(([name, value]) => `${name}=${value}`);
   const list = (words: readonly string[]) => host.encode(words.map((w) => `${w}\0`).join(''));
   const pidfd = new Uint8Array(8);
   // A fifo that containerd reads, where there is one.

@@ -1,11 +1,10 @@
 /**
- * What containerd writes to the stdin of `start` and `-info`: up to 2.2 the runtime's options as an Any. Since 2.3 `start` gets
- * other parameters (BootstrapParams), which say nothing that the flags do not: their first two fields, the id and the namespace,
- * stand where an Any has its type and its value, so they are taken for options of no known type.
+ * What containerd writes to the stdin of `start` and `-info`: the runtime's options as an Any; to `start`, since 2.3, parameters
+ * (BootstrapParams), which hold the options among their extensions.
  */
 import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
-import { google } from './protos.js';
+import { bootstrap, google } from './protos.js';
 
 /** ms; it is written at once. */
 const patience = 1000;
@@ -14,13 +13,44 @@ const S_IFMT = 0o170000;
 const S_IFIFO = 0o010000;
 const S_IFSOCK = 0o140000;
 
-/** The Any, empty when there is none. A person's terminal is not waited for. */
-export async function givenOptions(): Promise<google.protobuf.Any.$Properties> {
+export interface Given {
+  /** Empty when there are none. */
+  readonly options: google.protobuf.Any.$Properties;
+  readonly parameters?: bootstrap.BootstrapParams;
+}
+
+/** @returns what was written for the container `id` of `namespace`; nothing of a person's terminal, which is not waited for */
+export async function given(id: string, namespace: string): Promise<Given> {
+  return interpret(await readAll(), id, namespace);
+}
+
+/**
+ * An Any and the parameters look alike: two strings come first. They are parameters when these are the id and the namespace,
+ * which the flags tell too.
+ */
+export function interpret(data: Uint8Array, id: string, namespace: string): Given {
+  try {
+    const parameters = bootstrap.BootstrapParams.decode(data);
+    if (id !== '' && parameters.instanceId === id && parameters.namespace === namespace) {
+      const found = parameters.extensions?.find(({ value }) => value?.type_url?.endsWith('.v1.Options'));
+      return { options: found?.value ?? {}, parameters };
+    }
+  } catch {
+    // The value of an Any need not be a string.
+  }
+  try {
+    return { options: google.protobuf.Any.decode(data) };
+  } catch {
+    return { options: {} };
+  }
+}
+
+async function readAll(): Promise<Uint8Array> {
   const stat = new BigInt64Array(8);
   const AT_EMPTY_PATH = 0x1000;
-  if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return {};
+  if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return new Uint8Array();
   const type = Number(stat[0]) & S_IFMT;
-  if (type !== S_IFIFO && type !== S_IFSOCK) return {};
+  if (type !== S_IFIFO && type !== S_IFSOCK) return new Uint8Array();
   const data = new Uint8Array(most);
   let length = 0;
   while (length < most && (await readable(0, patience))) {
@@ -28,9 +58,5 @@ export async function givenOptions(): Promise<google.protobuf.Any.$Properties> {
     if (n <= 0) break;
     length += n;
   }
-  try {
-    return google.protobuf.Any.decode(data.subarray(0, length));
-  } catch {
-    return {};
-  }
+  return data.subarray(0, length);
 }

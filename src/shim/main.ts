@@ -17,8 +17,8 @@ export async function shim(): Promise<number> {
     }
     if (a.info) {
       const { info } = await import('./info.js');
-      const { givenOptions } = await import('./given.js');
-      native.write(1, info(await givenOptions()));
+      const { given } = await import('./given.js');
+      native.write(1, info((await given('', '')).options));
       return 0;
     }
     if (a.action === 'start') {

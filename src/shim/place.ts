@@ -4,22 +4,21 @@ import { RuntError } from '../sys/error.js';
 import { readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { givenOptions } from './given.js';
-import { runcOptions } from './protos.js';
+import { type google, runcOptions } from './protos.js';
 
 const worst = 1000;
 
 /**
- * The server gets a score one worse than that of containerd, which started this process, and the cgroup that the options on stdin
+ * The server gets a score one worse than that of containerd, which started this process, and the cgroup that the runtime's options
  * name (`shim_cgroup`), if they do. The server is ended when that cannot be.
  * @throws RuntError ERR_SHIM
  */
-export async function prepare(pid: number): Promise<void> {
+export function prepare(pid: number, options: google.protobuf.Any.$Properties): void {
   const parent = /^PPid:\s*(\d+)/m.exec(readText('/proc/self/status'))?.[1];
   const score = Math.min(Number(tryReadText(`/proc/${parent}/oom_score_adj`) ?? 0) + 1, worst);
   native.writeFile(AT_FDCWD, `/proc/${pid}/oom_score_adj`, 0, 0, host.encode(String(score)));
-  const { type_url, value } = await givenOptions();
-  if (type_url !== 'containerd.runc.v1.Options') return;
+  const { type_url, value } = options;
+  if (!/(?:^|\/)containerd\.runc\.v1\.Options$/.test(type_url ?? '')) return;
   const { shimCgroup } = runcOptions.Options.decode(value ?? new Uint8Array());
   if (shimCgroup) enter(pid, shimCgroup);
 }

@@ -14,5 +14,6 @@ export import ttrpc = protos.ttrpc;
 export import google = protos.google;
 export import runcOptions = protos.containerd.runc.v1;
 export import runtimeOptions = protos.runtimeoptions.v1;
+export import bootstrap = protos.containerd.runtime.bootstrap.v1;
 export import cgroup1 = protos.io.containerd.cgroups.v1;
 export import cgroup2 = protos.io.containerd.cgroups.v2;

@@ -110,11 +110,11 @@ export class Engine {
   }
 
   /** Runs the program with an action; its output. */
-  action(action: string, input: Uint8Array | undefined = undefined): Buffer {
+  action(action: string, input?: Uint8Array, env: Record<string, string> = {}): Buffer {
     const flags = ['-namespace', this.namespace, '-address', join(this.bed.dir, 'sock'), '-publish-binary', '/none'];
     return execFileSync(this.program, [...flags, '-id', this.bed.id, action], {
       cwd: this.bed.bundle,
-      env: { ...process.env, TTRPC_ADDRESS: join(this.bed.dir, 'ttrpc') },
+      env: { ...process.env, TTRPC_ADDRESS: join(this.bed.dir, 'ttrpc'), ...env },
       timeout: 10_000,
       ...(input && { input }),
     });
