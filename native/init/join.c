@@ -130,5 +130,8 @@ int op_cgroup_fork(const struct op *op) {
   int procs CLEANUP_CLOSE = openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC);
   if (procs < 0)
     return fail("open", path);
-  return write(procs, "0", 1) == 1 ? 0 : fail("write", path);
+  if (write(procs, "0", 1) != 1)
+    return fail("write", path);
+  /* A supervisor expects one that goes on. */
+  return go_on_as_sibling(-1) ? fail("clone", NULL) : 0;
 }

@@ -18,7 +18,7 @@
 #include <time.h>
 
 enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 512 };
-enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING };
+enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
 
 static struct child {
   pid_t pid;
@@ -118,6 +118,8 @@ static int reap(void) {
       supervisor.ended = 1;
       write_record("exit", &info);
       continue;
+    case KIND_EXEC:
+      break;
     }
     text_add(&t, "exec-");
     text_add_number(&t, (uint64_t)info.si_pid);
@@ -263,8 +265,10 @@ static int parse(const char *data, size_t length, struct request *r) {
   r->kind = !strcmp(fields[3], "init")        ? KIND_INIT
             : !strcmp(fields[3], "successor") ? KIND_SUCCESSOR
             : !strcmp(fields[3], "exec")      ? KIND_JOINING
+            : !strcmp(fields[3], "exec-self") ? KIND_EXEC
                                               : KIND_SIBLING;
-  if (r->kind == KIND_SIBLING || (r->kind != KIND_JOINING) == supervisor.started)
+  int late = r->kind == KIND_JOINING || r->kind == KIND_EXEC;
+  if (r->kind == KIND_SIBLING || late != supervisor.started)
     return -1;
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
@@ -280,7 +284,7 @@ static int parse(const char *data, size_t length, struct request *r) {
   }
   if (r->image < 0)
     return -1;
-  if (r->kind != KIND_JOINING)
+  if (!late)
     memcpy(supervisor.oom_file, fields[4], strlen(fields[4]) + 1);
   return 0;
 }

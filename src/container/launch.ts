@@ -28,6 +28,8 @@ const SIGKILL = 9;
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
 const endDeadline = 10_000;
 const go = new Uint8Array([0x67]);
+/** Whether a process with this operation ends, and a sibling that it makes goes on. */
+const goesOn = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
 
 export interface LaunchInput {
   readonly command: string;
@@ -413,7 +415,7 @@ export class Launch {
         ...((this.supervisor || supervised) && {
           supervisor: {
             stateDir: `${root}/${record.id}`,
-            kind: exec ? 'exec' : plan.ops.some((o) => o.op === 'fork') ? 'successor' : 'init',
+            kind: plan.ops.some(goesOn) ? (exec ? 'exec' : 'successor') : exec ? 'exec-self' : 'init',
             oomFile,
             stdio,
           },

@@ -63,8 +63,8 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
 export interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
-  /** `init` once, or `successor`, whose sibling is the container's; then `exec`: one that joins and makes its sibling. */
-  readonly kind: 'init' | 'successor' | 'exec';
+  /** `init` once, or `successor`, whose sibling is the container's; then `exec`: one that joins and makes its sibling, or `exec-self`, which makes none. */
+  readonly kind: 'init' | 'successor' | 'exec' | 'exec-self';
   /** Where the kernel counts what it killed for memory; empty for nowhere. */
   readonly oomFile: string;
   /** Descriptor of the v2 cgroup to be born in, -1 for none. */

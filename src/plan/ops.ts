@@ -604,7 +604,7 @@ export const ops = table({
     code: 88,
     by: 'init',
     fields: { path: 'str', slot: 'int' },
-    doc: 'exec: clone into the v2 cgroup whose directory is at slot (by cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
+    doc: 'exec: clone into the v2 cgroup whose directory is at slot (with cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
   },
   join: {
     code: 85,

@@ -1,5 +1,5 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
-import { runtimeOptions as criOptions, type google, runcOptions } from './protos.js';
+import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from './protos.js';
 import { Code, StatusError } from './status.js';
 
 /** The options that are applied. */
@@ -24,6 +24,8 @@ export function runtimeOptions(any: google.protobuf.Any.$Properties | null | und
   const value = any?.value ?? new Uint8Array();
   const name = any?.type_url?.slice(any.type_url.lastIndexOf('/') + 1) ?? '';
   if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
+  // From containerd up to 1.7, for a type that does not begin with io.containerd.runc and a client that sets an option.
+  if (name === 'containerd.linux.runc.CreateOptions') return applied(asOptions(linuxRunc.CreateOptions.decode(value)));
   if (name === 'runtimeoptions.v1.Options') {
     const { configPath, configBody } = criOptions.Options.decode(value);
     if (configPath || configBody?.length)
@@ -35,6 +37,20 @@ export function runtimeOptions(any: google.protobuf.Any.$Properties | null | und
   }
   if (value.length > 0) throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
   return none;
+}
+
+/** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
+const older = ['openTcp', 'externalUnixSockets', 'terminal', 'fileLocks', 'emptyNamespaces', 'cgroupsMode'] as const;
+
+function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
+  for (const field of older) {
+    const value = options[field];
+    if (Array.isArray(value) ? value.length > 0 : value)
+      throw new StatusError(Code.UNIMPLEMENTED, `the runtime option ${field} is not supported`);
+  }
+  const { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath } = options;
+  const given = { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath };
+  return Object.assign(new runcOptions.Options(), given);
 }
 
 function applied(options: runcOptions.Options): RuntimeOptions {

@@ -1,8 +1,10 @@
 /** The supervisor and `wait`: the true end of a detached container, kept when everybody else was killed. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { runtPath } from './place.js';
 
 const test = needing('wait', 'root');
 
@@ -40,6 +42,34 @@ test(
     assert.match(bed.runt(['wait', bed.id]).stderr, /container does not exist/);
   }),
 );
+
+// With and without the v2 hierarchy beside those of v1: an exec is born in a cgroup of v2, and enters those of v1.
+for (const hidden of [false, true]) {
+  test(
+    `the end of an exec in a container without a pid namespace of its own${hidden ? ', on cgroup v1 alone' : ''}`,
+    onBed((bed) => {
+      bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      const hide = hidden ? 'umount /sys/fs/cgroup/unified 2>/dev/null;' : '';
+      const script = `${hide} exec "$0" --root "$1" run --detach --supervise --bundle "$2" "$3"`;
+      const args = ['-m', '--propagation', 'private', 'sh', '-c', script, runtPath, bed.root, bed.bundle, bed.id];
+      execFileSync('unshare', args, { stdio: 'ignore' });
+      for (const [command, status] of [
+        ['exit 3', '3\n'],
+        ['kill -KILL $$', '137\n'],
+      ] as const) {
+        const file = join(bed.dir, 'pid');
+        assert.is(bed.runt(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', command]).code, 0);
+        assert.is(bed.runt(['wait', '--pid', readFileSync(file, 'utf8'), bed.id]).stdout, status);
+      }
+      assert.is(bed.state().status, 'running');
+      assert.is(bed.kill('KILL').code, 0);
+      assert.is(end(bed).status, 137);
+      bed.delete();
+    }),
+  );
+}
 
 test(
   'a signal',

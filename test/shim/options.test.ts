@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runtimeOptions } from '../../src/shim/options.js';
-import { runtimeOptions as criOptions, runcOptions } from '../../src/shim/protos.js';
+import { runtimeOptions as criOptions, linuxRunc, runcOptions } from '../../src/shim/protos.js';
 
 const of = (options: runcOptions.Options.$Properties) => ({
   type_url: 'containerd.runc.v1.Options',
@@ -20,6 +20,21 @@ test('none, empty, and those that are applied', () => {
     noPivot: true,
     noNewKeyring: true,
   });
+});
+
+const older = (options: linuxRunc.CreateOptions.$Properties) => ({
+  type_url: 'containerd.linux.runc.CreateOptions',
+  value: linuxRunc.CreateOptions.encode(options).finish(),
+});
+
+test('those that containerd 1.6 and 1.7 give a runtime of another type', () => {
+  const some = { ioGid: 5, shimCgroup: 'a/b' };
+  const { root, ...rest } = runtimeOptions(older({ ...some, ioUid: 100000, noPivotRoot: true }));
+  assert.is(root, '');
+  assert.equal(rest, { ...some, noPivot: true, noNewKeyring: false });
+  assert.equal(runtimeOptions(older({ noNewKeyring: true })), { ...runtimeOptions(null), noNewKeyring: true });
+  assert.throws(() => runtimeOptions(older({ openTcp: true })), /openTcp is not supported/);
+  assert.throws(() => runtimeOptions(older({ emptyNamespaces: ['network'] })), /emptyNamespaces is not supported/);
 });
 
 test('what is not applied is refused by name', () => {
