@@ -1,11 +1,13 @@
 // One validation program with one runtime in a bed of its own, and what it left.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertions } from './tap.mjs';
 
 /** Seconds for one program; the slowest that ends by itself waits 12 s for a container. */
 const LIMIT = 60;
+/** In User Mode Linux, where a system call takes ten times as long. */
+const SLOW_LIMIT = 300;
 const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 let count = 0;
 let running;
@@ -19,7 +21,8 @@ export function stop() {
  * Runs a program: `passed` (something is asserted and all of it holds, or it writes no TAP and ends well), `skipped` (it ended
  * well, but asserted nothing or skipped all), or `failed`, with what it wrote to stderr and its assertions.
  * @param {string} program name of the program in `${directory}/programs`
- * @param {{command: string, unified: boolean}} runtime its path; whether it takes the hybrid layout
+ * @param {{command: string, unified: boolean, systemd: boolean, slow: boolean}} runtime its path; whether it takes the hybrid
+ * layout; whether systemd makes its cgroups; whether it runs slowly
  */
 export async function run(program, runtime, directory) {
   const cgroup = `runt-judge-${process.pid}-${++count}`;
@@ -27,7 +30,11 @@ export async function run(program, runtime, directory) {
   const files = ['out', 'err'].map((name) => join(directory, `${name}-${process.pid}`));
   mkdirSync(tmp, { recursive: true });
   const [out, err] = files.map((file) => openSync(file, 'w'));
-  const bed = [join(here, 'bed'), cgroup, runtime.unified ? '0' : '1', tmp, join(directory, 'programs', program)];
+  const limit = runtime.slow ? SLOW_LIMIT : LIMIT;
+  // systemd takes no pid of another namespace, and makes cgroups in its own: the machine is the bed.
+  const bed = runtime.systemd
+    ? [join(here, 'bed'), '--systemd', tmp, join(directory, 'programs', program)]
+    : [join(here, 'bed'), cgroup, runtime.unified ? '0' : '1', tmp, join(directory, 'programs', program)];
   try {
     // Its own process group: when time is up unshare(1) is killed, and with it the whole pid namespace.
     const child = spawn(bed[0], bed.slice(1), {
@@ -41,7 +48,7 @@ export async function run(program, runtime, directory) {
     const timer = setTimeout(() => {
       late = true;
       stop();
-    }, LIMIT * 1000);
+    }, limit * 1000);
     const status = await new Promise((done, fail) => {
       child.on('error', fail);
       child.on('exit', (code, signal) => done(code ?? signal));
@@ -56,14 +63,16 @@ export async function run(program, runtime, directory) {
       outcome: bad ? 'failed' : states.includes('passed') || !stdout.includes('TAP version') ? 'passed' : 'skipped',
       asserted,
       late,
-      ended: late ? `still ran after ${LIMIT} s` : status === 0 ? '' : `ended with ${status}`,
+      ended: late ? `still ran after ${limit} s` : status === 0 ? '' : `ended with ${status}`,
       stderr: stderr.trim(),
     };
   } finally {
     closeSync(out);
     closeSync(err);
     for (const file of files) rmSync(file, { force: true });
-    await removeCgroups(cgroup);
+    if (runtime.systemd)
+      spawnSync('systemctl', ['stop', 'runt-*.scope', 'crun-*.scope', 'runc-*.scope'], { stdio: 'ignore' });
+    else await removeCgroups(cgroup);
     rmdirSync(tmp);
   }
 }

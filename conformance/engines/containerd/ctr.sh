@@ -22,7 +22,7 @@ scenario_ctr_program_missing() {
 scenario_ctr_failed_create() {
   fails run --rm --mount type=bind,src=/nonexistent,dst=/x,options=rbind $bb c true
   find /run/containerd /run/runc -name 'c' 2>/dev/null || true
-  find /sys/fs/cgroup -path '*/default/c' | head -n 1
+  find /sys/fs/cgroup -path '*/default/c' -o -name 'runc-c.scope' | head -n 1
 }
 
 scenario_ctr_exec() {

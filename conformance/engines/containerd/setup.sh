@@ -4,7 +4,9 @@ fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_
 
 ctr() { command ctr --address /run/containerd.sock "$@"; }
 # run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime
-run() { ctr run --runc-binary "$RUNTIME" "$@"; }
+run() { ctr run --runc-binary "$RUNTIME" "${managed[@]}" "$@"; }
+managed=()
+[ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup)
 
 # daemon: starts containerd and waits until it answers
 daemon() {

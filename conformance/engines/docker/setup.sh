@@ -25,9 +25,11 @@ stop_daemon() {
 
 setup() {
   mkdir -p /etc/docker
-  cat >/etc/docker/daemon.json <<'END'
+  # Where systemd runs, Debian's unit waits on the socket.
+  [ ! -e /run/systemd/private ] || systemctl stop docker.socket
+  cat >/etc/docker/daemon.json <<END
 {"runtimes": {"runt": {"path": "/usr/local/bin/runt"}, "crun": {"path": "/usr/bin/crun"}},
- "exec-opts": ["native.cgroupdriver=cgroupfs"], "bridge": "none", "iptables": false, "ip6tables": false, "storage-driver": "overlay2"}
+ "exec-opts": ["native.cgroupdriver=$DRIVER"], "bridge": "none", "iptables": false, "ip6tables": false, "storage-driver": "overlay2"}
 END
   daemon
   tar -C "$ROOTFS" -c . | docker import -c 'CMD ["sh"]' -c 'ENV PATH=/bin:/sbin' - bb

@@ -9,10 +9,10 @@ prepared() {
   id user >/dev/null 2>&1 || {
     useradd -u 1000 -d /home/user user
     grep -q '^user:' /etc/subuid || echo user:100000:65536 | tee -a /etc/subuid >>/etc/subgid
-    mkdir -p /home/user /run/user/1000
-    chown 1000:1000 /home/user /run/user/1000
-    chmod 0700 /run/user/1000
   }
+  mkdir -p /home/user /run/user/1000
+  chown 1000:1000 /home/user /run/user/1000
+  chmod 0700 /run/user/1000
   # The first command of a user warns that / is not shared.
   user podman image exists bb 2>/dev/null || tar -C "$ROOTFS" -c . | user podman import --quiet -c 'ENV PATH=/bin' - bb >/dev/null 2>&1
 }

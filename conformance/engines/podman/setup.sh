@@ -15,7 +15,7 @@ setup() {
 [containers]
 default_sysctls = []
 [engine]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "$DRIVER"
 events_logger = "file"
 runtime = "runc"
 runtime_supports_json = ["crun", "runc", "runt"]
