@@ -37,7 +37,14 @@ function results(name) {
 
 const here = results('tests');
 const vm = results('vm');
-const sum = (name) => /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
+/** The sum at the end; of the judge, which runs once for each manager of cgroups, that of all runs. */
+function sum(name) {
+  if (name !== 'judge-v2')
+    return /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
+  const runs = [...text(name).matchAll(/^runt: (\d+) passed, (\d+) failed, (\d+) skipped$/gm)];
+  const [passed, failed, skipped] = [1, 2, 3].map((i) => runs.reduce((n, run) => n + Number(run[i]), 0));
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
 const lines = [
   '# Conformance',
   '',
@@ -60,7 +67,9 @@ const parts = {
   bookworm: "kernel tests on Debian bookworm's Linux, QEMU",
   sid: "kernel tests on Debian sid's Linux, QEMU",
   judge: "the OCI's validation programs, beside crun and runc",
+  'judge-v2': "the OCI's validation programs on cgroup v2, User Mode Linux",
   engines: 'engines, with runt as with runc',
+  'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -103,31 +112,38 @@ if (machines.length > 0) {
 section('Other kernels', kernels);
 
 // Progress is on lines of its own; the sums at the end belong to the text.
-const judge = text('judge')
-  .trimEnd()
-  .split('\n')
-  .filter((l) => !/^judge: \S+: runt /.test(l) && !/^(go|judge): (downloading|building|installing)/.test(l))
-  .map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
-section(
-  "The OCI's validation programs",
-  judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...judge] : [],
-);
-
-// A header, the versions, a line for each scenario and the sum, for each engine of each suite.
-const engines = [];
-for (const [, engine, suite, log] of text('engines')
-  .replaceAll('\r', '')
-  .matchAll(/^── (\S+) of (\S+)\n((?:(?!── |runt: ).*\n)*)/gm)) {
-  const [versions] = log.split('\n');
-  const end = /^\S+: (\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log);
-  const row = end ? end.slice(1).join(' | ') : 'did not end | |';
-  engines.push(`| ${engine} | ${suite} | ${versions} | ${row} |`);
+for (const [name, title] of [
+  ['judge', "The OCI's validation programs"],
+  ['judge-v2', "The OCI's validation programs on cgroup v2"],
+]) {
+  const judge = text(name)
+    .trimEnd()
+    .split('\n')
+    .filter((l) => !/^judge: /.test(l) && !/^(go|vm): /.test(l))
+    .map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
+  section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...judge] : []);
 }
-const notPassed = [...text('engines').matchAll(/^(?:skipped|FAILED) .*$/gm)].map(([line]) => line);
-if (engines.length > 0)
-  engines.unshift('| engine | Debian | versions | passed | failed | skipped |', '|---|---|---|---|---|---|');
-if (notPassed.length > 0) engines.push('', '```', ...notPassed, '```');
-section('Engines', engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
+
+// A header, the versions, a line for each scenario and the sum, for each engine of each suite (and manager of cgroups).
+for (const [name, title] of [
+  ['engines', 'Engines'],
+  ['engines-v2', 'Engines on cgroup v2'],
+]) {
+  const engines = [];
+  for (const [, engine, suite, log] of text(name)
+    .replaceAll('\r', '')
+    .matchAll(/^── (\S+) of (.+)\n((?:(?!── |runt: ).*\n)*)/gm)) {
+    const versions = log.split('\n').find((l) => !/^(vm|engines): /.test(l)) ?? '';
+    const end = /^\S+: (\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(log);
+    const row = end ? end.slice(1).join(' | ') : 'did not end | |';
+    engines.push(`| ${engine} | ${suite} | ${versions} | ${row} |`);
+  }
+  const notPassed = [...text(name).matchAll(/^(?:skipped|FAILED|── .* of) .*$/gm)].map(([line]) => line);
+  if (engines.length > 0)
+    engines.unshift('| engine | Debian | versions | passed | failed | skipped |', '|---|---|---|---|---|---|');
+  if (notPassed.length > 0) engines.push('', '```', ...notPassed, '```');
+  section(title, engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
+}
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];
