@@ -106,9 +106,10 @@ static int child_main(void *argument) {
       if (keep_open(get_i32(c->keep, i)) < 0)
         goto failed;
     if (c->directory) {
-      /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: there is
-       * only what others left open. */
-      syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+      /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: closed at
+       * once, as the child needs none of it; the table is its own. */
+      if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+        syscall(SYS_close_range, 3, ~0u, 0);
       syscall(SYS_setsid);
       /* A hook that outlived the runtime would act on a container that is gone, by a pid that may
        * be somebody else's. Whoever was killed before this line sends no signal. */

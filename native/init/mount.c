@@ -47,13 +47,16 @@ static int move(int tree, int target) {
   return -1;
 }
 
-/* The same with a propagation. Below a root that is attached nowhere a mount can be changed no more
- * once it is in its place. */
-static int attach(int tree, int target, const struct value *propagation, const char *path) {
+/* The same with a propagation, after the one that is late if there is any. Below a root that is
+ * attached nowhere a mount can be changed no more once it is in its place. */
+static int attach(int tree, int target, unsigned long late, const struct value *propagation,
+                  const char *path) {
   if (init.detached >= 0 && set_propagation(tree, propagation))
     return fail("mount_setattr", path);
   if (move(tree, target))
     return fail("move_mount", path);
+  if (late && mount_on(tree, NULL, NULL, late, NULL))
+    return fail("mount", path);
   if (init.detached < 0 && set_propagation(tree, propagation))
     return fail("mount_setattr", path);
   return 0;
@@ -218,7 +221,7 @@ int op_mount_fs(const struct op *op) {
   int64_t slot = (int64_t)v[MOUNT_FS_IDMAP].num;
   if (slot >= (int64_t)init.slot_count || (slot >= 0 && map_ids(tree, init.slots[slot])))
     return fail("mount_setattr", "idmap");
-  return attach(tree, target, &v[MOUNT_FS_PROPAGATION], target_path);
+  return attach(tree, target, 0, &v[MOUNT_FS_PROPAGATION], target_path);
 }
 
 static int set_bind_attributes(int tree, const struct value *v) {
@@ -227,8 +230,9 @@ static int set_bind_attributes(int tree, const struct value *v) {
                         1);
 }
 
-/* The tree to bind: the one in the slot, or a clone that is made here. -1 after fail(). */
-static int bind_source(const struct value *v) {
+/* The tree to bind: the one in the slot, or a clone that is made here. -1 after fail(). late: a
+ * propagation that it can get only in its place, before Linux 5.12. */
+static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
   int follow = !v[MOUNT_BIND_SOURCE_NOFOLLOW].num && !v[MOUNT_BIND_COPY_SYMLINK].num;
@@ -250,6 +254,10 @@ static int bind_source(const struct value *v) {
   struct mount_attributes a = {.propagation =
                                    kind == MS_SHARED && init.user_namespace ? MS_SLAVE : kind};
   if (a.propagation != MS_SHARED && sys_mount_setattr(tree, AT_RECURSIVE_, &a)) {
+    if (errno == ENOSYS) {
+      *late = a.propagation | MS_REC;
+      return tree;
+    }
     fail("mount_setattr", source);
     close(tree);
     return -1;
@@ -285,7 +293,8 @@ static int make_link(int link, const char *path) {
 int op_mount_bind(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[MOUNT_BIND_SOURCE].str, *target_path = v[MOUNT_BIND_TARGET].str;
-  int tree CLEANUP_CLOSE = bind_source(v);
+  unsigned long propagation = 0;
+  int tree CLEANUP_CLOSE = bind_source(v, &propagation);
   struct stat st;
   if (tree < 0)
     return -1;
@@ -306,7 +315,7 @@ int op_mount_bind(const struct op *op) {
                              &existed);
   if (target < 0)
     return fail("openat2", target_path);
-  if (attach(tree, target, &v[MOUNT_BIND_PROPAGATION], target_path))
+  if (attach(tree, target, propagation, &v[MOUNT_BIND_PROPAGATION], target_path))
     return -1;
   return late && set_bind_attributes(tree, v) ? fail("mount_setattr", target_path) : 0;
 }

@@ -29,8 +29,10 @@ function flat(value: unknown, at = '', into = new Map<string, unknown[]>()): Map
 const document = (program: string) => flat(JSON.parse(execFileSync(program, ['features'], { encoding: 'utf8' })));
 
 const test = needing('features', 'root', 'runc');
+/** WAIT_KILLABLE_RECV is of 5.19. */
+const beside = needing('features beside runc', 'root', 'runc', 'linux-5.19');
 
-test('differs from runc in what is listed, for the reasons that are listed', () => {
+beside('differs from runc in what is listed, for the reasons that are listed', () => {
   const version = /version (\S+)/.exec(execFileSync('runc', ['--version'], { encoding: 'utf8' }))![1]!;
   const [theirs, ours] = [document('runc'), document(runtPath)];
   const file = join(top, 'test', 'integration', 'compare-features.expected.json');
@@ -67,3 +69,4 @@ test(
 );
 
 test.run();
+beside.run();

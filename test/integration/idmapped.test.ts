@@ -7,7 +7,7 @@ import { type Bed, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 
-const test = needing('idmapped', 'root');
+const test = needing('idmapped', 'root', 'linux-5.12');
 
 const map = (containerID: number, hostID: number, size = 1): IdMapping[] => [{ containerID, hostID, size }];
 

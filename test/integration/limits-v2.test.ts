@@ -12,6 +12,7 @@ import { cgroupsNamed } from './leftovers.js';
 
 const test = needing('limits on v2', 'root', 'cgroup-v2');
 const withRunc = needing('events on v2 as runc', 'root', 'cgroup-v2', 'runc');
+const bursting = needing('bursts on v2', 'root', 'cgroup-v2', 'linux-5.15');
 useNodeHost([]);
 const MiB = 1 << 20;
 
@@ -48,11 +49,6 @@ test(
       ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((f) => value(bed, f)),
       ['max', 'max', 'max 50000', 'max'],
     );
-    done(bed, '--cpu-quota=50000', '--cpu-burst=10000');
-    assert.is(value(bed, 'cpu.max.burst'), '10000');
-    done(bed, '--cpu-burst=0', '--cpu-idle=1');
-    assert.equal([value(bed, 'cpu.max.burst'), value(bed, 'cpu.idle')], ['0', '1']);
-    done(bed, '--cpu-idle=0');
     assert.is(apply(bed, { unified: { 'memory.high': '33554432' } }).code, 0);
     assert.is(value(bed, 'memory.high'), '33554432');
     bed.delete('--force');
@@ -77,10 +73,25 @@ test(
   }),
 );
 
+bursting(
+  'update: bursts and idleness of the CPU',
+  onBed((bed) => {
+    bed.started();
+    done(bed, '--cpu-quota=50000', '--cpu-burst=10000');
+    assert.is(value(bed, 'cpu.max.burst'), '10000');
+    done(bed, '--cpu-burst=0', '--cpu-idle=1');
+    assert.equal([value(bed, 'cpu.max.burst'), value(bed, 'cpu.idle')], ['0', '1']);
+    done(bed, '--cpu-idle=0');
+    bed.delete('--force');
+  }),
+);
+
 test(
   'update: the device filter is replaced, in both directions',
   onBed(async (bed) => {
-    // A node of the host's console driver: the container may open it or not.
+    // The kernel's log, which the device filter lets the container open or not.
+    for (const set of ['bounding', 'effective', 'permitted'] as const)
+      bed.config.process.capabilities![set]!.push('CAP_SYSLOG');
     bed.config.linux.devices = [{ path: '/dev/probe', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
     bed.started([
       '/bin/sh',
@@ -197,7 +208,8 @@ withRunc(
       }
       assert.equal(ours.cpu, theirs.cpu);
       assert.equal(ours.pids, theirs.pids);
-      assert.equal(ours.hugetlb, theirs.hugetlb);
+      // runc 1.1.15 prints none where there are some.
+      if (Object.keys(theirs.hugetlb).length > 0) assert.equal(ours.hugetlb, theirs.hugetlb);
       for (const key of ['usage', 'limit', 'failcnt']) assert.is(ours.memory.usage[key], theirs.memory.usage[key], key);
       assert.equal(ours.memory.raw, theirs.memory.raw);
       assert.is(ours.memory.cache, theirs.memory.cache);
@@ -208,4 +220,5 @@ withRunc(
 );
 
 test.run();
+bursting.run();
 withRunc.run();

@@ -19,7 +19,7 @@ export type Need =
   | 'cgroup-v1'
   | 'cgroup-v2'
   | 'setpriv'
-  | 'linux-6.15'
+  | `linux-${number}.${number}`
   | 'systemctl'
   | 'systemd'
   | 'programs'
@@ -85,8 +85,19 @@ function hasRealTime(): boolean {
   return spawnSync('chrt', ['-f', '10', 'true'], { stdio: 'ignore' }).status === 0;
 }
 
+/** Whether the kernel is that old or newer: "6.15". */
+function isLinux(version: string): boolean {
+  const [wanted = 0, now = 0] = [version, release()].map((text) => {
+    const [major = 0, minor = 0] = text.split('.').map((part) => Number.parseInt(part, 10));
+    return major * 1000 + minor;
+  });
+  return now >= wanted;
+}
+
 /** Why a need is not met; undefined when it is. */
 export function missing(need: Need): string | undefined {
+  if (need.startsWith('linux-'))
+    return isLinux(need.slice('linux-'.length)) ? undefined : `${need}: this is Linux ${release()}`;
   switch (need) {
     case 'apparmor':
       return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
@@ -108,10 +119,6 @@ export function missing(need: Need): string | undefined {
       return hasCgroupV2()
         ? undefined
         : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm is)';
-    case 'linux-6.15': {
-      const [major = 0, minor = 0] = release().split('.').map(Number);
-      return major * 1000 + minor >= 6015 ? undefined : `linux-6.15: this is Linux ${release()}`;
-    }
     case 'programs':
       return existsSync(programs)
         ? undefined
