@@ -1,5 +1,6 @@
 /** Known causes of failures to mount a file system. */
 import { E } from '../sys/errno.js';
+import { MOUNT_ATTR_NOSYMFOLLOW } from '../sys/linux.js';
 import { because, type Failure, type Hint } from './hint.js';
 import type { Op } from './ops.js';
 
@@ -20,6 +21,8 @@ export function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | u
           mounts,
         );
       }
+      if (f.syscall === 'fsmount' && Number(op.attrs) & MOUNT_ATTR_NOSYMFOLLOW)
+        return because('nosymfollow needs Linux 5.14', 'mount_setattr(2)');
       if (message) return because(`the kernel says "${message}": correct the options of the mount`, mounts);
       return because(
         option === undefined

@@ -45,6 +45,8 @@ function anywhere(f: Failure): Hint | undefined {
         because('the host, or the cgroup that runt runs in, has no memory left: free some or raise its limit')
       );
     case E.ENOSYS:
+      if (f.syscall === 'mount_setattr')
+        return because('options that reach the mounts below (rro, rnosuid …) need Linux 5.12', 'mount_setattr(2)');
       return because(
         `this kernel has no ${f.syscall}, or a seccomp filter around runt hides it: runt needs Linux 5.10 and may not be filtered like a container`,
       );
