@@ -203,8 +203,9 @@ int op_mount_fs(const struct op *op) {
   option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     if (strlen(option) > 255 ? set_directory(fs, option) : set_option(fs, option))
-      /* Linux before 6.7 has no lowerdir+, before 6.13 no descriptors as layers. */
-      return (layers || strlen(option) > 255) && errno == EINVAL
+      /* Linux before 6.7 has no lowerdir+, before 6.13 no descriptors as layers, before 6.5 no
+       * descriptors at all. */
+      return (layers || strlen(option) > 255) && (errno == EINVAL || errno == EOPNOTSUPP)
                  ? mount_by_path(op, target, mode)
                  : fail_context(fs, "fsconfig", option);
   if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))

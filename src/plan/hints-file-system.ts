@@ -112,7 +112,7 @@ function fsPermissionHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint 
     );
   }
   return because(
-    `a user namespace may not mount ${op.fstype}, or not with these options: only file systems made for it are allowed (tmpfs, overlay, proc, sysfs, devpts, mqueue, cgroup, fuse …)`,
+    `a user namespace may not mount ${op.fstype}, or not with these options: only file systems made for it are allowed (tmpfs, overlay since Linux 5.11, proc, sysfs, devpts, mqueue, cgroup, fuse …)`,
     'user_namespaces(7)',
   );
 }

@@ -284,7 +284,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   ['a remount of the host’s', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
   ['too much to copy up', mountFs('tmpfs'), E.ENOSPC, { syscall: 'tmpcopyup' }, /does not fit into the tmpfs/],
-  ['nosymfollow on an old kernel', { ...mountFs('tmpfs'), attrs: 0x200000 }, E.EINVAL, { syscall: 'fsmount' }, /5\.14/],
+  ['nosymfollow on an old kernel', mountFs('tmpfs', { attrs: 0x200000 }), E.EINVAL, { syscall: 'fsmount' }, /5\.14/],
   ['recursive options on an old kernel', bind, E.ENOSYS, { syscall: 'mount_setattr' }, /mounts below.*5\.12/],
   ['a device to copy up', mountFs('tmpfs'), E.EPERM, { ...inUserns, syscall: 'tmpcopyup' }, /leave tmpcopyup out/],
   ['flags that the host has locked', bind, E.EPERM, inUserns, /locked in a user namespace/],
