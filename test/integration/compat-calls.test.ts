@@ -1,4 +1,4 @@
-/** Every call that engines make, with its flags, files, output and exit status: one test for each row of the contract. */
+/** Every call that engines make, with its flags, files, output and exit status: one test for each row of the contract. Beside runc: conformance/engines/conmon/calls.sh. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

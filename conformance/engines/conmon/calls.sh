@@ -1,0 +1,82 @@
+# Every call on a container in every state: its exit status, and which of runc's texts it says (COMPAT's, that engines match).
+
+texts='container does not exist|container with given ID already exists|invalid container ID format|container not running|container not paused'
+texts+='|cannot (start|exec|delete)[a-z ]* (paused|stopped|already running|state)|that is not stopped: [a-z]+|cannot start a container that has stopped'
+texts+='|Container cannot be checkpointed in [a-z]+ state|executable file not found in \$PATH|no such file or directory'
+
+# in_state STATE: c is in it
+in_state() {
+  runtime delete --force c 2>/dev/null || true
+  case $1 in
+    unknown) return 0 ;;
+    created) runtime create --bundle /tmp/c c </dev/null >/dev/null 2>&1 ;;
+    *) runtime run -d --bundle /tmp/c c </dev/null >/dev/null 2>&1 ;;
+  esac
+  case $1 in
+    paused) runtime pause c ;;
+    stopped)
+      runtime kill c KILL
+      until runtime state c | grep -q '"status": "stopped"'; do sleep 0.02; done
+      ;;
+  esac
+}
+
+# called STATE CALL…: the status of a call and its text; one that changes the state is made anew
+called() {
+  local state=$1 status=0 said
+  shift
+  said=$(timeout 20 "$RUNTIME" --root "/tmp/state-$RUNTIME" "$@" 2>&1 </dev/null) || status=$?
+  echo "$state: $*: $status $(grep -o -m 1 -E "$texts" <<<"$said" | head -n 1)"
+}
+
+scenario_conmon_calls_in_each_state() {
+  # crun has other statuses and other texts.
+  [ "$RUNTIME" != crun ] || { echo 'crun is not what engines were written for'; exit 77; }
+  bundle c sleep 1000
+  printf '{"args": ["true"], "user": {"uid": 0, "gid": 0}, "env": ["PATH=/bin"], "cwd": "/"}' >/tmp/c.process
+  echo '{bad' >/tmp/c.bad
+  local state call
+  for state in unknown created running paused stopped; do
+    in_state $state
+    # What changes nothing. One mistake in each: of two, runt tells that of the call first.
+    while read -r call; do
+      # shellcheck disable=SC2086 # words
+      called $state $call
+    done <<'END'
+state c
+ps c
+ps --format json c
+kill c 0
+update --pids-limit 10 c
+exec --process /tmp/c.process c
+exec --process /tmp/c.bad c
+exec --process /nofile c
+exec c true
+exec c nonexistent
+exec -d c true
+state
+state c d
+kill
+delete
+exec
+state --nosuchflag c
+--nosuchflag list
+create --bundle /nonexistent d
+create --bundle /tmp/c --pid-file /nodirectory/x d
+create --bundle /tmp/c a/b
+END
+    for call in 'create --bundle /tmp/c c' 'run -d --bundle /tmp/c c' 'start c' 'pause c' 'resume c' 'kill c' 'kill c KILL' 'kill --all c KILL' \
+      'delete c' 'delete --force c'; do
+      in_state $state
+      # shellcheck disable=SC2086 # words
+      if [[ $call = *create* ]] || [[ $call = run* ]] || [[ $call = start* ]]; then
+        "$RUNTIME" --root "/tmp/state-$RUNTIME" $call </dev/null >/tmp/c.said 2>&1 && echo "$state: $call: 0" ||
+          echo "$state: $call: $? $(grep -o -m 1 -E "$texts" /tmp/c.said | head -n 1)"
+      else
+        called $state $call
+      fi
+    done
+  done
+  runtime delete --force c
+  runtime list -q
+}
