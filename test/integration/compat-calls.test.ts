@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { failure } from '../../src/container/failure.js';
+import { useNodeHost } from '../../src/sys/node.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { runtPath } from './place.js';
 
+useNodeHost([]);
 const test = needing('compat-calls', 'root');
 
 /** Asserts exit 0 and nothing on stderr. */
@@ -543,6 +546,14 @@ test(
     bed.delete();
   }),
 );
+
+test('texts: `/proc/…/attr/exec` of a label that the kernel does not take, by which podman knows SELinux and AppArmor', () => {
+  for (const file of ['exec', 'apparmor/exec'] as const) {
+    const op = { op: 'securityLabel', at: '/process/selinuxLabel', file, label: 'x' } as const;
+    const { message } = failure('create', 'c', { op, errno: 22, syscall: 'write', detail: '' });
+    assert.match(message, new RegExp(`\`/proc/[a-z0-9-].+/attr/${file}\`: EINVAL`));
+  }
+});
 
 test(
   'the state directory: 0700, and its files for root alone',

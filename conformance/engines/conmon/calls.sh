@@ -80,3 +80,46 @@ END
   runtime delete --force c
   runtime list -q
 }
+
+# now: what the files with limits of the container's cgroups hold
+now() {
+  find /sys/fs/cgroup -path '*/c/*' -regextype posix-extended -regex '.*/(memory\.(limit|memsw\.limit|soft_limit|kmem\.tcp\.limit)_in_bytes|cpu\.(shares|cfs_[a-z]*_us|rt_[a-z]*_us|idle)|cpuset\.(cpus|mems)|pids\.max|blkio\.(bfq\.)?weight|memory\.(max|low|swap\.max)|cpu\.(weight|max|max\.burst)|io\.(bfq\.)?weight)' |
+    sort | while read -r file; do echo "${file##*/}: $(cat "$file")"; done
+}
+
+scenario_conmon_update_flags() {
+  bundle c sleep 1000
+  runtime run -d --bundle /tmp/c c </dev/null >/dev/null 2>&1
+  local flags
+  while read -r flags; do
+    # shellcheck disable=SC2086 # words
+    runtime update $flags c >/dev/null 2>&1 && echo "$flags: 0" || echo "$flags: $?"
+    now
+  done <<'END'
+--memory 64m
+--memory 64m --memory-swap 128m
+--memory-reservation 32m
+--memory 32m
+--memory-swap 256m
+--memory 67108864 --memory-swap -1
+--memory -1 --memory-swap -1
+--cpu-share 512
+--cpu-period 50000
+--cpu-quota 20000
+--cpu-period 100000 --cpu-quota 30000
+--cpu-quota -1
+--cpu-share 0
+--cpuset-cpus 0
+--cpuset-mems 0
+--cpuset-cpus 99
+--pids-limit 33
+--pids-limit -1
+--pids-limit 0
+--blkio-weight 500
+--cpu-rt-period 1000000
+--cpu-rt-runtime 1
+--kernel-memory 64m
+--memory 1
+END
+  runtime delete --force c
+}
