@@ -19,7 +19,7 @@ const globalWords: Words<typeof globals>['flags'] = {
   debug: 'log what is asked, and where an error came from',
   rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
   'systemd-cgroup':
-    'let systemd manage the cgroup: a scope, named by linux.cgroupsPath as slice:prefix:name (cgroup v2, as root)',
+    'let systemd manage the cgroup: a scope, named by linux.cgroupsPath as slice:prefix:name (cgroup v2; without root by the session of the user)',
   'cgroup-manager': 'who manages cgroups; systemd: as --systemd-cgroup; disabled: the container gets none',
   criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',

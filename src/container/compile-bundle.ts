@@ -1,5 +1,5 @@
 /** Bundle directory → spec and plan. Needs no root and touches nothing: `explain` stops here. */
-import type { CgroupPaths } from '../cgroup/path.js';
+import { type CgroupPaths, cgroupDirectories } from '../cgroup/path.js';
 import { compile } from '../plan/compile.js';
 import type { CompileOptions, HostFacts } from '../plan/facts.js';
 import type { Plan } from '../plan/ops.js';
@@ -10,7 +10,7 @@ import type { Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { configPath } from './config-path.js';
 import type { CreateOptions } from './create.js';
-import { readHostFacts } from './facts.js';
+import { readHostFacts, withoutRoot } from './facts.js';
 
 export interface CompiledBundle {
   readonly spec: Spec;
@@ -60,6 +60,9 @@ export function compileBundle(
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
+  if (facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
+    o.warn('the container has no cgroup of its own, and so no limits: none is delegated to the user');
+  }
   // Who disables cgroups knows; engines pass a list of devices always, and standard error is the container's.
   if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {
     o.warn('/linux/resources/devices is not applied: with --cgroup-manager disabled there is no cgroup');
@@ -72,9 +75,15 @@ export function compileBundle(
   return { spec, text, facts, options, spans, ...compiled };
 }
 
-/** What the compiler needs where systemd manages cgroups. */
-export async function systemdScope(o: Pick<CreateOptions, 'cgroupManager'>): Promise<CompileOptions['systemd']> {
-  return o.cgroupManager === 'systemd' ? import('../cgroup/systemd/scope.js') : undefined;
+/** What the compiler needs where systemd manages cgroups: of the system, or without root of the user's session. */
+export async function systemdScope(
+  o: Pick<CreateOptions, 'cgroupManager' | 'rootless' | 'warn'>,
+): Promise<CompileOptions['systemd']> {
+  if (o.cgroupManager !== 'systemd') return undefined;
+  const { scopes } = await import('../cgroup/systemd/scope.js');
+  if (!withoutRoot(o.rootless)) return scopes();
+  const { userManager } = await import('./systemd.js');
+  return scopes(await userManager(), o.warn);
 }
 
 function sentence({ pointer, value, expected }: Violation): string {

@@ -98,11 +98,12 @@ export async function bringUp(
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
-  const unit = compiled.options.systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
+  const { systemd } = compiled.options;
+  const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const record: ContainerRecord = {
     ...newRecord(o, compiled),
     ...(compiled.rdt && { rdt: compiled.rdt }),
-    ...(unit && { unit }),
+    ...(unit && { unit: { name: unit, ...(systemd?.bus && { bus: systemd.bus }) } }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
   };
   const { root } = o;

@@ -111,9 +111,10 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
   const facts = readHostFacts(o.rootless);
-  const target = await readTarget(o, record);
+  const target = await readTarget(o, record, facts.rootless);
+  const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
-  const plan = compileExec(spec, wanted, target, facts, {
+  const plan = compileExec(spec, wanted, place ? { ...target, entries: [] } : target, facts, {
     id: o.id,
     bundle: record.bundle,
     stateDir: `${o.root}/${o.id}`,
@@ -139,6 +140,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     preserveFds,
     oomFile: '',
     exec: true,
+    ...(place && { place }),
     supervised: o.detach && record.supervisor !== undefined,
     ...(o.stdio && { stdio: o.stdio }),
   });
@@ -216,7 +218,7 @@ function readProcess(path: string, spec: Spec): Process {
 }
 
 /** What the plan needs to know of the container, read now. */
-async function readTarget(o: ExecOptions, record: ContainerRecord): Promise<ExecTarget> {
+async function readTarget(o: ExecOptions, record: ContainerRecord, rootless: boolean): Promise<ExecTarget> {
   const { pid, startTime } = record;
   let namespaces = 0;
   try {
@@ -232,7 +234,9 @@ async function readTarget(o: ExecOptions, record: ContainerRecord): Promise<Exec
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     throw error;
   }
-  const setGroupsDenied = (namespaces & CLONE_NEWUSER) !== 0 && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
+  // Also in the caller's own, which may be an engine's.
+  const setGroupsDenied =
+    (rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
   // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.
   if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
   return {
@@ -262,6 +266,12 @@ function entries(o: ExecOptions, record: ContainerRecord): string[] {
     if (name !== '' && !named.has(name)) throw badCgroup(name, 'the container has no v1 cgroup with this controller');
   }
   return files;
+}
+
+/** The cgroup of a user's unit into which only systemd may move the process; undefined when the process enters by itself. */
+async function placeByUnit({ entries }: ExecTarget): Promise<string | undefined> {
+  const place = entries[0]?.slice(0, -1);
+  return place && !(await import('./systemd.js')).mayMove(place) ? place : undefined;
 }
 
 /** Path of each controller, '' for all others. */

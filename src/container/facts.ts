@@ -11,12 +11,8 @@ const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
 
 /** @throws RuntError ERR_IO when /proc cannot be read */
 export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
-  const out = new Uint8Array(32);
-  native.ids(out);
-  const ids = new DataView(out.buffer);
-  const euid = Number(ids.getBigInt64(8, true));
-  const egid = Number(ids.getBigInt64(24, true));
-  const isRootless = rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
+  const [euid, egid] = ids();
+  const isRootless = withoutRoot(rootless, euid);
   return {
     cgroup: readCgroupFacts(),
     euid,
@@ -31,6 +27,19 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     selinux: () => native.statfsType('/sys/fs/selinux') === SELINUX_MAGIC,
   };
+}
+
+/** Effective user and group. */
+function ids(): [euid: number, egid: number] {
+  const out = new Uint8Array(32);
+  native.ids(out);
+  const view = new DataView(out.buffer);
+  return [Number(view.getBigInt64(8, true)), Number(view.getBigInt64(24, true))];
+}
+
+/** Whether there are no rights of root on the host. */
+export function withoutRoot(rootless: 'true' | 'false' | 'auto', euid = ids()[0]): boolean {
+  return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
 }
 
 const helper = (name: string): string => {

@@ -42,6 +42,8 @@ export interface LaunchInput {
   readonly config?: Uint8Array;
   readonly trace: boolean;
   readonly preserveFds: number;
+  /** The cgroup that systemd has to move the process into, because its user may not. */
+  readonly place?: string;
   /** `exec`: the container is there, its record stays as it is. */
   readonly exec?: boolean;
   /** Takes what a poststop hook that failed says. */
@@ -73,15 +75,19 @@ export class Launch {
   private supervisor: Supervisor | undefined;
   private netDevices: NetDevices | undefined;
   private placeholder: Placeholder | undefined;
-  /** systemd's unit that was started. */
-  private unit = '';
+  /** systemd has started the record's unit. */
+  private unitStarted = false;
+  /** Where systemd moves the process (`LaunchInput.place`). */
+  private place: string;
   private readonly cgroups: string[] = [];
   /** resctrl groups that were made, those below first. */
   private readonly rdt: string[] = [];
   private readonly slots: number[] = [];
   readonly spans: Span[] = [];
 
-  constructor(readonly input: LaunchInput) {}
+  constructor(readonly input: LaunchInput) {
+    this.place = input.place ?? '';
+  }
 
   /**
    * Performs the plan until runt-init waits for start, and saves the state "created".
@@ -156,7 +162,8 @@ export class Launch {
       }
       if (this.rdt.length > 0) (await import('./rdt.js')).removeRdt(this.rdt);
       // Without systemd's help the cgroup goes all the same.
-      if (this.unit !== '') await import('./systemd.js').then(({ stopUnit }) => stopUnit(this.unit)).catch(() => {});
+      const { unit } = this.input.record;
+      if (this.unitStarted && unit) await import('./systemd.js').then(({ stopUnit }) => stopUnit(unit)).catch(() => {});
       await removeCgroups(this.cgroups);
       if (this.hooksBegun) await this.keepForPoststop();
       if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
@@ -377,10 +384,12 @@ export class Launch {
   }
 
   private async startScope(op: Extract<Op, { op: 'systemdScope' }>): Promise<void> {
-    const { Placeholder, startScope } = await import('./systemd.js');
+    const { mayMove, Placeholder, startScope } = await import('./systemd.js');
+    const user = this.input.record.unit?.bus;
     this.placeholder = Placeholder.start();
-    await startScope(op, this.placeholder.pid);
-    this.unit = op.unit;
+    await startScope(op, user, this.placeholder.pid);
+    this.unitStarted = true;
+    if (user && !mayMove(op.path)) this.place = op.path;
     this.cgroups.push(op.path);
   }
 
@@ -389,6 +398,13 @@ export class Launch {
     const { placeholder } = this;
     this.placeholder = undefined;
     await placeholder?.end();
+  }
+
+  /** Before its first operation, when it still has the ids of the user whom systemd is to believe. */
+  private async moveByUnit(): Promise<void> {
+    const { unit, cgroups } = this.input.record;
+    const { attach } = await import('./systemd.js');
+    await attach(unit!, this.place.slice(cgroups[0]!.length), this.pid);
   }
 
   private async supervise(): Promise<void> {
@@ -407,7 +423,7 @@ export class Launch {
     this.reports = new Reports(this.sync);
     const theirs = view.getInt32(8, true);
     try {
-      const spawned = await spawnInit(op, {
+      const spawned = await spawnInit(this.place === '' ? op : { ...op, cgroup: '' }, {
         sync: theirs,
         startSocket: this.startSocket,
         slots: this.slots,
@@ -423,6 +439,7 @@ export class Launch {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
+      if (this.place !== '') await this.moveByUnit();
       if (this.placeholder) await this.endPlaceholder();
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
     } finally {

@@ -14,6 +14,13 @@ export interface RecordedProcess {
   readonly startTime: string;
 }
 
+/** A unit of systemd's. */
+export interface RecordedUnit {
+  readonly name: string;
+  /** Where the manager of the user's session is reached; absent for the system's. */
+  readonly bus?: { readonly path: string; readonly daemon: boolean };
+}
+
 /** What runt remembers of a container; format version 1. */
 export interface ContainerRecord {
   readonly version: 1;
@@ -42,7 +49,7 @@ export interface ContainerRecord {
   /** Absolute directories of the cgroups that were made for it. */
   readonly cgroups: readonly string[];
   /** systemd's unit of the container, whose cgroup is the one in `cgroups`. */
-  readonly unit?: string;
+  readonly unit?: RecordedUnit;
   /** Directories of its resctrl groups, in the order in which they are removed. */
   readonly rdt?: readonly string[];
   /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
@@ -168,7 +175,7 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
     r.pid >= 0 &&
     strings.every((s) => typeof s === 'string') &&
     isPaths(r.cgroups) &&
-    (r.unit === undefined || typeof r.unit === 'string') &&
+    (r.unit === undefined || isUnit(r.unit)) &&
     (r.rdt === undefined || isPaths(r.rdt));
   if (!ok) throw corrupt(id, path, 'a field has the wrong type');
   return value as ContainerRecord;
@@ -183,6 +190,14 @@ function otherVersion(id: string, path: string, version: unknown): RuntError {
     path,
     hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
   });
+}
+
+function isUnit(value: unknown): boolean {
+  const { name, bus } = (value ?? {}) as { name?: unknown; bus?: { path?: unknown; daemon?: unknown } | null };
+  return (
+    typeof name === 'string' &&
+    (bus === undefined || (typeof bus?.path === 'string' && typeof bus.daemon === 'boolean'))
+  );
 }
 
 const isPaths = (value: unknown): boolean =>

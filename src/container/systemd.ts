@@ -2,8 +2,10 @@
 
 import { deviceList } from '../cgroup/devices.js';
 import type { LiveCgroup } from '../cgroup/setting.js';
+import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
 import { type Bus, BusError, openBus } from '../cgroup/systemd/bus.js';
 import { deviceProperties, type Property, resourceProperties } from '../cgroup/systemd/properties.js';
+import type { UserManager } from '../cgroup/systemd/scope.js';
 import { parseVariant, type Value } from '../cgroup/systemd/variant.js';
 import { v2Settings } from '../cgroup/v2.js';
 import type { Op } from '../plan/ops.js';
@@ -13,9 +15,12 @@ import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import { endOf } from './process.js';
+import type { RecordedUnit } from './store.js';
 
 /** ms; a process that only waits ends at once. */
 const endDeadline = 10_000;
+/** access(2). */
+const W_OK = 2;
 
 /**
  * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
@@ -60,9 +65,29 @@ export class Placeholder {
 const typed = (properties: readonly Property[]): Value[] =>
   properties.map((p) => [p.slice(0, p.indexOf('=')), parseVariant(p.slice(p.indexOf('=') + 1))]);
 
-/** Runs f with a connection that is closed after it. */
-async function onBus<T>(f: (bus: Bus) => Promise<T>): Promise<T> {
-  const bus = await openBus();
+/**
+ * The manager of the user's session; undefined when that of the system is the caller's own, the failure when there is none.
+ */
+export async function userManager(): Promise<UserManager | RuntError | undefined> {
+  if (ownsSystem()) return undefined;
+  try {
+    return await onBus(userAddresses(), async (bus) => {
+      const cgroup = await bus.property('ControlGroup');
+      return { cgroup: String(cgroup).replace(/\/$/, ''), bus: bus.address };
+    });
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_SYSTEMD') return error;
+    throw error;
+  }
+}
+
+/** Runs f with a connection that is closed after it: to the manager of a user's session, if one is named, and to the system's. */
+function onUnitBus<T>(user: Address | undefined, f: (bus: Bus) => Promise<T>): Promise<T> {
+  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f);
+}
+
+async function onBus<T>(addresses: readonly Address[], f: (bus: Bus) => Promise<T>): Promise<T> {
+  const bus = await openBus(addresses);
   try {
     return await f(bus);
   } finally {
@@ -74,8 +99,12 @@ async function onBus<T>(f: (bus: Bus) => Promise<T>): Promise<T> {
  * Starts the scope with the process in it, and checks that its cgroup is where the plan has it.
  * @throws RuntError ERR_SYSTEMD with the name of the D-Bus error, ERR_CGROUP_BUSY when the unit is there already
  */
-export function startScope(op: Extract<Op, { op: 'systemdScope' }>, pid: number): Promise<void> {
-  return onBus(async (bus) => {
+export function startScope(
+  op: Extract<Op, { op: 'systemdScope' }>,
+  user: Address | undefined,
+  pid: number,
+): Promise<void> {
+  return onUnitBus(user, async (bus) => {
     const properties = [...typed(op.properties), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
     const start = () => bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []]);
     let result: string;
@@ -126,25 +155,47 @@ function checkPlace(op: Extract<Op, { op: 'systemdScope' }>, pid: number): void 
 }
 
 /** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */
-export function stopUnit(unit: string): Promise<void> {
-  return onBus(async (bus) => {
+export function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
+  return onUnitBus(user, async (bus) => {
     try {
-      await bus.job('StopUnit', 'ss', [unit, 'replace']);
+      await bus.job('StopUnit', 'ss', [name, 'replace']);
     } catch (error) {
       if (!isUnknown(error)) throw error;
     }
-    await reset(bus, unit);
+    await reset(bus, name);
   });
 }
 
 /** The same for a container that goes: without systemd its cgroup is removed all the same, and systemd forgets a unit without one. */
-export async function endUnit(unit: string, warn?: (sentence: string) => void): Promise<void> {
+export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => void): Promise<void> {
   try {
     await stopUnit(unit);
   } catch (error) {
     if (!(error instanceof RuntError)) throw error;
-    warn?.(`systemd was not told that ${unit} ends: ${error.message}`);
+    warn?.(`systemd was not told that ${unit.name} ends: ${error.message}`);
   }
+}
+
+/**
+ * Has systemd move a process into the unit's cgroup, or one below it. The kernel lets a user move a process only where the cgroup above both
+ * places is his: from a session's, say, the manager of the system has to do it, which that of the user asks.
+ * @throws RuntError ERR_SYSTEMD
+ */
+export function attach({ name, bus: user }: RecordedUnit, below: string, pid: number): Promise<unknown> {
+  return onUnitBus(user, (bus) => bus.call('AttachProcessesToUnit', 'ssau', [name, below || '/', [BigInt(pid)]]));
+}
+
+/** Whether this process may move others from its own cgroup to that at the path (cgroups(7), "Cgroups delegation"). */
+export function mayMove(path: string): boolean {
+  const own =
+    (tryReadText('/proc/self/cgroup') ?? '')
+      .split('\n')
+      .find((l) => l.startsWith('0::'))
+      ?.slice('0::'.length) ?? '/';
+  const [from, to] = [own.split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
+  let common = 0;
+  while (common < from.length && from[common] === to[common]) common++;
+  return native.access(`/sys/fs/cgroup${from.slice(0, common).join('/')}/cgroup.procs`, W_OK) === 0;
 }
 
 async function reset(bus: Bus, unit: string): Promise<void> {
@@ -162,11 +213,15 @@ const isUnknown = (error: unknown): boolean =>
  * Tells systemd the new values of a running container, so that it does not write the old ones again.
  * @throws RuntError ERR_SYSTEMD
  */
-export async function setUnitProperties(unit: string, resources: Resources, live: LiveCgroup): Promise<void> {
+export async function setUnitProperties(
+  { name, bus: user }: RecordedUnit,
+  resources: Resources,
+  live: LiveCgroup,
+): Promise<void> {
   const properties = [
     ...resourceProperties(v2Settings(resources, '', live)),
-    ...(resources.devices?.length ? deviceProperties(deviceList(resources.devices, '/devices', [])) : []),
+    ...(resources.devices?.length && !user ? deviceProperties(deviceList(resources.devices, '/devices', [])) : []),
   ];
   if (properties.length === 0) return;
-  await onBus((bus) => bus.call('SetUnitProperties', 'sba(sv)', [unit, true, typed(properties)]));
+  await onUnitBus(user, (bus) => bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(properties)]));
 }

@@ -26,7 +26,7 @@ export interface CgroupView {
 }
 
 /**
- * v2: the hierarchy itself; in a user namespace without a cgroup namespace the kernel forbids that and the container's
+ * v2: the hierarchy itself; in a user namespace, be it that of an engine, without a cgroup namespace the kernel forbids that and the container's
  * own cgroup is bound. v1: a tmpfs with one mount for each hierarchy, of the new cgroup namespace's root or a bind of
  * the container's cgroup, and links for the names of co-mounted controllers.
  * A rootless container without a cgroup namespace sees its cgroups read-only: they are the host's (CVE-2023-25809).
@@ -38,7 +38,7 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   const { propagation } = settings;
   const unified = facts.cgroup.layout === 'v2' || m.mount.type === 'cgroup2';
   if (unified) {
-    if (view.cgroupNamespace || !view.userNamespace) {
+    if (view.cgroupNamespace || !(view.userNamespace || facts.rootless)) {
       const { data: options, flags } = settings;
       const source = m.mount.source ?? 'cgroup';
       return [mountFs({ at, target, fstype: 'cgroup2', source, options, attrs: guarded, propagation, flags })];

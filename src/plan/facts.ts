@@ -1,7 +1,19 @@
 /** What the compiler may know of the host: read once by `container/facts.ts`, passed in, so that compiling stays pure. */
 import type { CgroupFacts } from '../cgroup/facts.js';
+import type { CgroupPaths } from '../cgroup/path.js';
+import type { Address } from '../cgroup/systemd/address.js';
+import type { Spec } from '../spec/types.js';
+import type { Op } from './ops.js';
 
-type SystemdScope = typeof import('../cgroup/systemd/scope.js');
+/** What the compiler does otherwise where systemd manages the cgroup (cgroup/systemd/scope.ts). */
+export interface SystemdScope {
+  /** Where the cgroup will be. @throws RuntError ERR_UNSUPPORTED, ERR_CGROUP_PATH, ERR_CGROUP_NOT_DELEGATED */
+  readonly scopePaths: (spec: Spec, facts: HostFacts, id: string) => CgroupPaths;
+  /** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
+  readonly scopeOps: (before: readonly Op[], spec: Spec, options: CompileOptions) => Op[];
+  /** Where the manager of a user's session is reached; absent for the system's. */
+  readonly bus?: Address;
+}
 
 export interface HostFacts {
   readonly cgroup: CgroupFacts;
@@ -36,7 +48,7 @@ export interface CompileOptions {
   readonly startSocket: boolean;
   /** No cgroup of its own (`--cgroup-manager disabled`). */
   readonly noCgroup?: boolean;
-  /** systemd manages the cgroup (`--systemd-cgroup`): the functions of cgroup/systemd/scope.ts, which only then are loaded. */
+  /** systemd manages the cgroup (`--systemd-cgroup`): made by cgroup/systemd/scope.ts, which only then is loaded. */
   readonly systemd?: SystemdScope;
   /** `--supervise`. */
   readonly supervise: boolean;

@@ -28,7 +28,7 @@ export function features(): Features {
         .filter((type) => isApplied({ namespaces: [{ type: 'mount' }, ...(type === 'mount' ? [] : [{ type }])] }))
         .sort(),
       capabilities: capabilityNames(),
-      cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: seccompFeatures(),
       apparmor: { enabled: isApplied({}, { apparmorProfile: 'x' }) },
       selinux: { enabled: isApplied({}, { selinuxLabel: 'x' }) && isApplied({ mountLabel: 'x' }) },

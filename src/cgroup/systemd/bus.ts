@@ -1,11 +1,12 @@
-/** A connection to systemd's manager over D-Bus, on a Unix socket; every wait has a deadline. */
+/** A connection to a manager of systemd's over D-Bus, on a Unix socket; every wait has a deadline. */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
 import { now, readable } from '../../sys/loop.js';
+import { type Address, systemAddresses } from './address.js';
 import { CALL, decodeMessage, ERROR, encodeMessage, type Message, messageLength, REPLY, SIGNAL } from './message.js';
-import type { Value } from './variant.js';
+import type { Value, Variant } from './variant.js';
 
 /** ms; systemd answers at once, but for a job it may wait for others. */
 const patience = 30_000;
@@ -15,12 +16,6 @@ const manager = {
   path: '/org/freedesktop/systemd1',
   interface: 'org.freedesktop.systemd1.Manager',
 } as const;
-
-interface Address {
-  readonly path: string;
-  /** Between a daemon and us; systemd's own socket knows neither names nor subscriptions. */
-  readonly daemon: boolean;
-}
 
 /** What a call of systemd's was answered with. */
 export class BusError extends RuntError {
@@ -35,40 +30,45 @@ export class BusError extends RuntError {
 }
 
 /**
- * The bus of the system first, as every other client of systemd's: a policy there and the log see the call; systemd's own socket, for root
- * alone, where no D-Bus daemon runs.
+ * Connects to the first of the addresses at which a manager answers.
+ * @throws RuntError ERR_SYSTEMD with the first address's failure
  */
-const systemAddresses: readonly Address[] = [
-  { path: '/run/dbus/system_bus_socket', daemon: true },
-  { path: '/run/systemd/private', daemon: false },
-];
-
-/** Connects to the system's manager. @throws RuntError ERR_SYSTEMD */
-export async function openBus(): Promise<Bus> {
-  let failed: { path: string; errno: number } | undefined;
-  for (const { path, daemon } of systemAddresses) {
-    const socket = connectTo(path);
-    if (socket >= 0) {
-      const bus = new Bus(socket, daemon);
-      try {
-        await bus.begin();
-      } catch (error) {
-        bus.close();
-        throw error;
-      }
-      return bus;
+export async function openBus(addresses: readonly Address[] = systemAddresses): Promise<Bus> {
+  let failed: RuntError | undefined;
+  for (const address of addresses) {
+    const socket = connectTo(address.path);
+    if (socket < 0) {
+      failed ??= new RuntError({
+        code: 'ERR_SYSTEMD',
+        message: 'connect to systemd',
+        path: address.path,
+        errno: -socket,
+        syscall: 'connect',
+        hint: 'systemd does not run here, or its bus cannot be reached: without --systemd-cgroup runt makes cgroups by itself',
+      });
+      if (socket === -E.ENOENT || socket === -E.ECONNREFUSED) continue;
+      break;
     }
-    failed ??= { path, errno: -socket };
-    if (socket !== -E.ENOENT && socket !== -E.ECONNREFUSED) break;
+    const bus = new Bus(socket, address);
+    try {
+      await bus.begin();
+      return bus;
+    } catch (error) {
+      bus.close();
+      // A bus without a systemd behind it, such as that of dbus-run-session(1).
+      if (!(error instanceof BusError) || !withoutOwner.includes(error.busError)) throw error;
+      failed ??= error;
+    }
   }
-  throw new RuntError({
-    code: 'ERR_SYSTEMD',
-    message: 'connect to systemd',
-    ...failed!,
-    syscall: 'connect',
-    hint: 'systemd does not run here, or its bus cannot be reached: without --systemd-cgroup runt makes cgroups by itself',
-  });
+  throw failed!;
 }
+
+/** How a D-Bus daemon says that nobody has a name. */
+const withoutOwner: readonly string[] = [
+  'org.freedesktop.DBus.Error.ServiceUnknown',
+  'org.freedesktop.DBus.Error.NameHasNoOwner',
+  'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
+];
 
 function connectTo(path: string): number {
   const slash = path.lastIndexOf('/');
@@ -87,32 +87,27 @@ export class Bus {
 
   constructor(
     private readonly socket: number,
-    private readonly daemon: boolean,
+    /** Where the other side is. */
+    readonly address: Address,
   ) {}
 
   close(): void {
     native.close(this.socket);
   }
 
-  /** EXTERNAL: the kernel tells the other side who we are. A daemon wants to be greeted, and to be told which signals to send. */
+  /**
+   * EXTERNAL: the kernel tells the other side who we are, so no name is given: that of a user namespace would not be ours outside. A daemon
+   * wants to be greeted, and to be told which signals to send.
+   */
   async begin(): Promise<void> {
-    const ids = new Uint8Array(32);
-    native.ids(ids);
-    const uid = String(new DataView(ids.buffer).getBigInt64(8, true));
-    const hex = [...uid].map((c) => c.charCodeAt(0).toString(16)).join('');
-    this.write(host.encode(`\0AUTH EXTERNAL ${hex}\r\nBEGIN\r\n`));
+    this.write(host.encode('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n'));
     const end = now() + patience;
-    let line = -1;
-    for (;;) {
-      line = this.buffer.indexOf(0x0a);
-      if (line >= 0) break;
-      if (this.buffer.length > 4096) throw broken('its answer to the authentication has no end');
-      await this.more(end);
+    // It asks for the name, and gets none.
+    for (const word of ['DATA', 'OK']) {
+      const answer = await this.line(end);
+      if (answer.split(' ')[0] !== word) throw broken(`it refused the authentication: ${answer}`);
     }
-    const answer = host.decode(this.buffer, line).trim();
-    if (!answer.startsWith('OK ')) throw broken(`it refused the authentication of user ${uid}: ${answer}`);
-    this.buffer = this.buffer.slice(line + 1);
-    if (!this.daemon) return;
+    if (!this.address.daemon) return;
     const daemon = {
       destination: 'org.freedesktop.DBus',
       path: '/org/freedesktop/DBus',
@@ -127,6 +122,13 @@ export class Bus {
   /** Calls a method of the manager's. @returns its results @throws BusError, RuntError ERR_SYSTEMD */
   async call(member: string, signature: string, body: readonly Value[]): Promise<readonly Value[]> {
     return this.send({ ...manager, member }, signature, body);
+  }
+
+  /** A property of the manager's. @throws BusError, RuntError ERR_SYSTEMD */
+  async property(name: string): Promise<Value> {
+    const to = { ...manager, interface: 'org.freedesktop.DBus.Properties', member: 'Get' };
+    const [variant] = await this.send(to, 'ss', [manager.interface, name]);
+    return (variant as Variant).value;
   }
 
   /** Calls a method that begins a job and waits until that ends. @returns how: `done`, `failed` … */
@@ -147,7 +149,7 @@ export class Bus {
   ): Promise<readonly Value[]> {
     const serial = ++this.serial;
     const { destination, ...rest } = to;
-    const message = { type: CALL, serial, ...rest, ...(this.daemon && { destination }), signature, body };
+    const message = { type: CALL, serial, ...rest, ...(this.address.daemon && { destination }), signature, body };
     this.write(encodeMessage(message));
     const end = now() + patience;
     for (;;) {
@@ -157,6 +159,20 @@ export class Bus {
         throw new BusError(`systemd: ${to.member}`, m.error ?? '', typeof m.body[0] === 'string' ? m.body[0] : '');
       }
       this.note(m);
+    }
+  }
+
+  /** A line of the authentication. */
+  private async line(end: number): Promise<string> {
+    for (;;) {
+      const at = this.buffer.indexOf(0x0a);
+      if (at >= 0) {
+        const text = host.decode(this.buffer, at).trim();
+        this.buffer = this.buffer.slice(at + 1);
+        return text;
+      }
+      if (this.buffer.length > 4096) throw broken('its answer to the authentication has no end');
+      await this.more(end);
     }
   }
 

@@ -1,26 +1,65 @@
 /** A container whose cgroup is a scope of systemd's: what the compiler makes of its config (`--systemd-cgroup`). Loaded by need. */
 import { systemdProperty } from '../../plan/annotations.js';
-import type { CompileOptions, HostFacts } from '../../plan/facts.js';
+import type { CompileOptions, HostFacts, SystemdScope } from '../../plan/facts.js';
 import type { Op } from '../../plan/ops.js';
 import type { Spec } from '../../spec/types.js';
 import { RuntError } from '../../sys/error.js';
 import { deviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
 import { v2Settings } from '../v2.js';
+import type { Address } from './address.js';
 import { deviceProperties, type Property, resourceProperties } from './properties.js';
 import { scopeName } from './unit.js';
 import { parseVariant } from './variant.js';
 
-/** Where the cgroup will be. @throws RuntError ERR_UNSUPPORTED but on cgroup v2 as root, ERR_CGROUP_PATH */
-export function scopePaths(spec: Spec, facts: HostFacts, id: string): CgroupPaths {
-  const { cgroup, rootless } = facts;
-  if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
-  if (rootless) throw lacks('without root');
-  const { mountPoint } = cgroup.unified!;
+/** The manager of a user's session. */
+export interface UserManager {
+  /** Its own cgroup, below the hierarchy's root: `/user.slice/user-1000.slice/user@1000.service`. */
+  readonly cgroup: string;
+  /** Where it is reached. */
+  readonly bus: Address;
+}
+
+/**
+ * The compiler's part for the system's manager, or for a user's. Without a user's, which `user` then says, a container that asks for no limit
+ * has no cgroup of its own, of which `warn` is told.
+ */
+export function scopes(user?: UserManager | RuntError, warn: (sentence: string) => void = () => {}): SystemdScope {
+  const manager = user instanceof RuntError ? undefined : user;
   return {
-    v1: [],
-    unified: { mountPoint, path: `${mountPoint}${scopeName(spec.linux?.cgroupsPath, id, false).path}`, writable: true },
+    ...(manager && { bus: manager.bus }),
+    scopePaths: (spec, facts, id) => {
+      const paths = scopePaths(spec, facts, id, manager?.cgroup);
+      if (!(user instanceof RuntError)) return paths;
+      refuseLimits(spec, user);
+      warn(`the container has no cgroup of its own: there is no systemd of the user's: ${user.message}`);
+      return { v1: [], unified: { ...paths.unified!, writable: false } };
+    },
+    scopeOps: (before, spec, options) => scopeOps(before, spec, options, manager),
   };
+}
+
+/** Where the cgroup will be, in that of a user's manager if one is given. @throws RuntError ERR_UNSUPPORTED but on cgroup v2, ERR_CGROUP_PATH */
+function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string): CgroupPaths {
+  const { cgroup } = facts;
+  if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
+  const { mountPoint } = cgroup.unified!;
+  const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
+  return { v1: [], unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}`, writable: true } };
+}
+
+/** @throws RuntError ERR_CGROUP_NOT_DELEGATED for a limit, which only a cgroup can hold */
+function refuseLimits(spec: Spec, why: RuntError): void {
+  const [first] = v2Settings(spec.linux?.resources ?? {}, '/linux/resources');
+  if (!first) return;
+  throw new RuntError({
+    code: 'ERR_CGROUP_NOT_DELEGATED',
+    message: `the cgroup for "${first.file}" cannot be made: ${why.message}`,
+    pointer: first.at,
+    value: first.value,
+    hint: "without root a cgroup is that of a systemd of the user's own, and none is reached: log in through logind, have one kept (loginctl enable-linger), or remove the limit",
+    cause: why,
+  });
 }
 
 function lacks(where: string): RuntError {
@@ -32,8 +71,8 @@ function lacks(where: string): RuntError {
 }
 
 /** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
-export function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions): Op[] {
-  const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, false);
+function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, user?: UserManager): Op[] {
+  const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
   const resources = spec.linux?.resources ?? {};
   const properties = merged([
     `Description='runt container ${options.id}'`,
@@ -45,12 +84,17 @@ export function scopeOps(before: readonly Op[], spec: Spec, options: CompileOpti
     'MemoryAccounting=true',
     'TasksAccounting=true',
     ...resourceProperties(v2Settings(resources, '/linux/resources')),
-    ...deviceProperties(deviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? [])),
+    // A user's manager may load no BPF program, and no device can be made that the user could not open anyway.
+    ...(user
+      ? []
+      : deviceProperties(deviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
     ...annotated(spec),
   ]);
-  return before.map((op) =>
-    op.op === 'cgroupCreate' ? { op: 'systemdScope', at: op.at, path: op.path, unit, properties } : op,
-  );
+  return before.map((op): Op => {
+    if (op.op === 'cgroupCreate') return { op: 'systemdScope', at: op.at, path: op.path, unit, properties };
+    // What is above the manager's cgroup is not the user's.
+    return op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op;
+  });
 }
 
 /** The last one of a name counts; but a list is cleared first and then filled. */

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceList } from '../../../src/cgroup/devices.js';
 import { deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/properties.js';
-import * as scope from '../../../src/cgroup/systemd/scope.js';
+import { scopes } from '../../../src/cgroup/systemd/scope.js';
 import { scopeName } from '../../../src/cgroup/systemd/unit.js';
 import { v2Settings } from '../../../src/cgroup/v2.js';
 import { compile } from '../../../src/plan/compile.js';
@@ -108,7 +108,7 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
 const planned = (change: (spec: Spec) => void, cgroup = v2) => {
   const spec = sample();
   change(spec);
-  return compile(spec, hostFacts({ cgroup }), compileOptions({ systemd: scope }));
+  return compile(spec, hostFacts({ cgroup }), compileOptions({ systemd: scopes() }));
 };
 
 test('the plan starts the unit where it would make the directory; an annotation overrides', () => {
