@@ -34,20 +34,22 @@ export interface CheckpointOptions extends DumpFlags {
   readonly workPath?: string;
   /** `--criu`. */
   readonly criu?: string;
+  /** Leave the state of a container that has ended by it: whoever waits for its end deletes it. */
+  readonly keepState?: boolean;
   /** Descriptor that gets a NUL byte when the server of lazy pages is ready. */
   readonly statusFd?: number;
   readonly warn: (sentence: string) => void;
 }
 
 /**
- * Writes the images. Unless the container is to run on it is deleted then, as runc does.
+ * Writes the images. Unless the container is to run on, or its state to stay, it is deleted then, as runc does.
  * @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; the container runs on then
  */
 export async function checkpoint(o: CheckpointOptions): Promise<void> {
   const { root, id } = o;
   if (o.statusFd !== undefined) checkOpen(o.statusFd, '--status-fd', 'the caller opens it for writing');
   await locked(root, id, () => dump(o));
-  if (!o.leaveRunning && !o.preDump) await remove({ root, id, force: true, warn: o.warn });
+  if (!o.leaveRunning && !o.preDump && !o.keepState) await remove({ root, id, force: true, warn: o.warn });
 }
 
 async function dump(o: CheckpointOptions): Promise<void> {

@@ -5,6 +5,7 @@ import { readable } from '../sys/loop.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
 import { endOf } from './process.js';
+import type { Stdio } from './spawn.js';
 
 /** Longer answers than any of criu's. */
 const maxAnswer = 64 << 10;
@@ -33,11 +34,11 @@ export class Criu {
   ) {}
 
   /**
-   * Starts criu, which waits for a request. For a restore it has the stdio of this process, which the container inherits, and
-   * the descriptors in `keep` by their numbers; else no stdio: all that it says is in its log.
+   * Starts criu, which waits for a request. For a restore it has a stdio, that of this process when none is given, which the container
+   * inherits, and the descriptors in `keep` by their numbers; else no stdio: all that it says is in its log.
    * @throws RuntError ERR_CRIU
    */
-  static start(what: string, path: string, keep?: readonly number[]): Criu {
+  static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
     const failed = (syscall: string, r: number): RuntError =>
       new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
     const pair = new Uint8Array(16);
@@ -52,7 +53,7 @@ export class Criu {
     const kept = new Uint8Array(new Int32Array([theirs, ...(keep ?? [])]).buffer);
     const pidfd = new Uint8Array(8);
     const args = list([path, 'swrk', String(theirs)]);
-    const [stdin, stdout, stderr] = keep ? [0, 1, 2] : [-1, -1, -1];
+    const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];
     const pid = native.spawnKeeping(path, args, list(env), stdin, stdout, stderr, kept, pidfd);
     native.close(theirs);
     if (pid < 0) native.close(ours);

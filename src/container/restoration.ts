@@ -58,7 +58,7 @@ export class Restoration {
     this.makeRoot();
     const { inherited, joined } = this.external();
     const keep = [...this.opened];
-    const criu = Criu.start(what, this.found.path, keep);
+    const criu = Criu.start(what, this.found.path, keep, o.stdio);
     try {
       const cgroups = this.enterCgroups(criu.pid);
       const mounts = bindMounts(compiled.spec, o.bundle).map(({ name, source }) => ({ key: name, val: source }));

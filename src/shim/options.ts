@@ -1,4 +1,6 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
+import { readText } from '../sys/fs.js';
+import { host } from '../sys/host.js';
 import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from './protos.js';
 import { Code, StatusError } from './status.js';
 
@@ -6,21 +8,36 @@ import { Code, StatusError } from './status.js';
 export interface RuntimeOptions {
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  /** systemd makes the cgroup. */
+  readonly systemdCgroup: boolean;
   /** Directory below which the state of each namespace is; empty for runt's own. */
   readonly root: string;
   /** Group of a process's pipes. Their user is the process's in any case, as with runc, whatever `io_uid` says. */
   readonly ioGid: number;
   /** Cgroup that the shim is put into, when it is started (bootstrap.ts). */
   readonly shimCgroup: string;
+  /** The program criu; empty for the one that is found. */
+  readonly criuPath: string;
+  /** Directory of images: the container is restored. */
+  readonly criuImagePath: string;
+  /** Directory of criu's logs; empty for one in the bundle. */
+  readonly criuWorkPath: string;
+  /** What is known and means nothing here, a sentence each. */
+  readonly notes: readonly string[];
 }
 
-const none: RuntimeOptions = { noPivot: false, noNewKeyring: false, root: '', ioGid: 0, shimCgroup: '' };
-
-/** Fields that ask for what this version does not do. `binary_name` names another runtime: here it has no meaning. */
-const refused = ['systemdCgroup', 'criuImagePath', 'criuWorkPath', 'taskApiAddress', 'taskApiVersion'] as const;
+/** Fields that ask for what this version does not do. */
+const refused = ['taskApiAddress', 'taskApiVersion'] as const;
+const paths = ['root', 'criuPath', 'criuImagePath', 'criuWorkPath'] as const;
+/** All fields, and what JavaScript calls their type. */
+const kinds = [
+  ...(['noPivotRoot', 'noNewKeyring', 'systemdCgroup'] as const).map((f) => [f, 'boolean'] as const),
+  ...(['ioUid', 'ioGid', 'taskApiVersion'] as const).map((f) => [f, 'number'] as const),
+  ...(['shimCgroup', 'binaryName', 'taskApiAddress', ...paths] as const).map((f) => [f, 'string'] as const),
+];
 
 /** @throws StatusError UNIMPLEMENTED for a field that is set and not applied, INVALID_ARGUMENT */
-export function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): RuntimeOptions {
+export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
   const name = any?.type_url?.slice(any.type_url.lastIndexOf('/') + 1) ?? '';
   if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
@@ -28,15 +45,37 @@ export function runtimeOptions(any: google.protobuf.Any.$Properties | null | und
   if (name === 'containerd.linux.runc.CreateOptions') return applied(asOptions(linuxRunc.CreateOptions.decode(value)));
   if (name === 'runtimeoptions.v1.Options') {
     const { configPath, configBody } = criOptions.Options.decode(value);
-    if (configPath || configBody?.length)
-      throw new StatusError(
-        Code.UNIMPLEMENTED,
-        `runtime options as a file (${configPath || 'TOML'}) are not supported`,
-      );
-    return none;
+    // containerd hands over the section of its own configuration when that names no file.
+    return applied(await tomlOptions(configPath ? readFile(configPath) : host.decode(configBody, configBody.length)));
   }
   if (value.length > 0) throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
-  return none;
+  return applied(new runcOptions.Options());
+}
+
+function readFile(path: string): string {
+  try {
+    return readText(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw invalid(`the file of the runtime's options, ${path}, cannot be read: ${why}`);
+  }
+}
+
+/** The same fields by the names that containerd's configuration has for them, in any case: `SystemdCgroup = true`. */
+async function tomlOptions(text: string): Promise<runcOptions.Options> {
+  const { parseToml } = await import('./toml.js');
+  const options = new runcOptions.Options();
+  for (const [name, value] of parseToml(text)) {
+    const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
+    // Those two are containerd's own.
+    if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
+    if (!known) throw invalid(`the runtime option ${name} is not known`);
+    const [field, kind] = known;
+    const right = typeof value === kind && (typeof value !== 'number' || (value >= 0 && value < 2 ** 32));
+    if (!right) throw invalid(`the runtime option ${name} is no ${kind}: ${value}`);
+    Object.assign(options, { [field]: value });
+  }
+  return options;
 }
 
 /** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
@@ -57,8 +96,18 @@ function applied(options: runcOptions.Options): RuntimeOptions {
   for (const field of refused) {
     if (options[field]) throw new StatusError(Code.UNIMPLEMENTED, `the runtime option ${field} is not supported`);
   }
-  const { root, ioGid, shimCgroup } = options;
-  if (root && !root.startsWith('/'))
-    throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option root is no absolute path: ${root}`);
-  return { noPivot: options.noPivotRoot, noNewKeyring: options.noNewKeyring, root, ioGid, shimCgroup };
+  for (const field of paths) {
+    const path = options[field];
+    if (path && !path.startsWith('/')) throw invalid(`the runtime option ${field} is no absolute path: ${path}`);
+  }
+  const { noPivotRoot: noPivot, binaryName, ioUid } = options;
+  const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;
+  const notes = [
+    ...(binaryName ? [`the runtime option binary_name (${binaryName}) means nothing: this shim is the runtime`] : []),
+    ...(ioUid ? [`the runtime option io_uid (${ioUid}) means nothing: pipes belong to the process's user`] : []),
+  ];
+  const told = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
+  return { ...told, criuPath, criuImagePath, criuWorkPath, notes };
 }
+
+const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -1,7 +1,9 @@
 /** One process of a task: its init process, or one that was executed later. */
+import { endOf } from '../container/process.js';
 import type { Stdio } from '../container/spawn.js';
 import { awaitExit } from '../container/supervisor.js';
-import { native } from '../sys/host.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
@@ -96,6 +98,17 @@ export class Process {
     native.close(pidfd);
     const exit = await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined);
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
+  }
+
+  /** The same for a child of this program, one that criu has restored: how it ended is written down as a supervisor does. */
+  async reap(pidfd: number, stateDir: string): Promise<Ended> {
+    await readable(pidfd);
+    const { status, signal } = endOf(pidfd);
+    native.close(pidfd);
+    const ns = native.realtime();
+    const record = { pid: this.pid, status, signal, exitedAtNs: String(ns), oom: false };
+    native.replaceFile(AT_FDCWD, `${stateDir}/exit.json`, 0o600, host.encode(JSON.stringify(record)));
+    return this.end(status, ns);
   }
 
   end(status: number, ns: bigint): Ended {

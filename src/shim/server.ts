@@ -31,6 +31,7 @@ export async function serve(a: ShimArguments): Promise<number> {
   const service = new TaskService({
     root: (directory) => stateRoot(a.namespace, directory),
     publisher,
+    debug: a.debug,
     shutdown: finish,
   });
   void listen(LISTENER, (name, method, payload) => service.call(name, method, payload));

@@ -16,6 +16,8 @@ export interface ServiceOptions {
   /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
   readonly root: (directory: string) => string;
   readonly publisher: Publisher;
+  /** Log also what follows from the configuration. */
+  readonly debug: boolean;
   /** Called by Shutdown once no container is left. */
   readonly shutdown: () => void;
 }
@@ -63,6 +65,10 @@ export class TaskService {
       }),
       Pause: method(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
       Resume: method(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
+      Checkpoint: method(task.CheckpointTaskRequest, Empty, async (r) => {
+        await this.task(r.id).checkpoint(r);
+        return {};
+      }),
       Update: method(task.UpdateTaskRequest, Empty, async (r) => {
         const { root } = this.task(r.id);
         const resources = r.resources?.value ?? new Uint8Array();
@@ -113,11 +119,11 @@ export class TaskService {
 
   private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
     if (this.tasks.has(r.id)) throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
-    const options = runtimeOptions(r.options);
+    const options = await runtimeOptions(r.options);
     const root = this.options.root(options.root);
     // `delete` is told nothing of the options.
     if (options.root) rememberRoot(r.bundle, root);
-    const made = await Task.create(root, r, options, this.options.publisher);
+    const made = await Task.create(root, r, options, this.options);
     this.tasks.set(r.id, made);
     return { pid: made.init.pid };
   }

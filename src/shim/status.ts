@@ -27,6 +27,9 @@ const codes: Readonly<Record<string, number>> = {
   ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
   ERR_UNSUPPORTED: Code.UNIMPLEMENTED,
   ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
+  ERR_OPTIONS: Code.INVALID_ARGUMENT,
+  ERR_CRIU_MISSING: Code.FAILED_PRECONDITION,
+  ERR_CRIU_VERSION: Code.FAILED_PRECONDITION,
 };
 
 /** Code and text of any error; a RuntError's text is its whole report. */

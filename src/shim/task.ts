@@ -10,6 +10,7 @@ import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
 import { host, native } from '../sys/host.js';
 import { readable, sleep } from '../sys/loop.js';
+import { log } from './log.js';
 import type { RuntimeOptions } from './options.js';
 import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
@@ -32,6 +33,7 @@ export class Task {
   /** Resolves when the end of init is told. */
   private over: Promise<void> | undefined;
   private memory: MemoryWatch | undefined;
+  private readonly owners: Owners;
   paused = false;
 
   private constructor(
@@ -40,11 +42,18 @@ export class Task {
     readonly id: string,
     readonly bundle: string,
     private readonly publisher: Publisher,
-    private readonly owners: Owners,
+    readonly options: RuntimeOptions,
+    readonly debug: boolean,
     init: Process,
+    /** Directory of the images that it is restored from, at Start; empty for none. */
+    private readonly images: string,
   ) {
     this.init = init;
+    this.owners = new Owners(bundle, options.ioGid);
   }
+
+  /** To the log, with the id. */
+  readonly warn = (what: unknown): void => log(this.id, what);
 
   private get stateDir(): string {
     return `${this.root}/${this.id}`;
@@ -58,24 +67,45 @@ export class Task {
     return { id: this.id, namespace: this.publisher.namespace };
   }
 
-  /** Create of the task service. */
+  /** Create of the task service. What is to be restored is made by Start. */
   static async create(
     root: string,
-    request: task.CreateTaskRequest.$Properties,
+    request: task.CreateTaskRequest,
     options: RuntimeOptions,
-    publisher: Publisher,
+    { publisher, debug }: { readonly publisher: Publisher; readonly debug: boolean },
   ): Promise<Task> {
-    const { id = '', bundle = '', stdin, stdout, stderr, terminal } = request as Required<task.CreateTaskRequest>;
-    if (request.checkpoint)
-      throw new StatusError(Code.UNIMPLEMENTED, 'restore is not supported by this version of runt');
-    const streams = { stdin: stdin ?? '', stdout: stdout ?? '', stderr: stderr ?? '' };
-    const init = new Process('', terminal === true, streams);
-    const made = new Task(root, id, bundle, publisher, new Owners(bundle, options.ioGid), init);
-    const mounts = (request.rootfs ?? []) as types.Mount.$Properties[];
+    const { id, bundle, stdin, stdout, stderr, terminal } = request;
+    if (request.parentCheckpoint) throw new StatusError(Code.UNIMPLEMENTED, 'parent_checkpoint is not supported');
+    const streams = { stdin, stdout, stderr };
+    const init = new Process('', terminal, streams);
+    const images = options.criuImagePath || request.checkpoint;
+    const made = new Task(root, id, bundle, publisher, options, debug, init, images);
+    for (const note of options.notes) made.warn(note);
+    const mounts = request.rootfs as types.Mount.$Properties[];
     if (mounts.length > 0) mountRootfs(mounts, made.rootfs);
+    try {
+      if (!images) await made.createInit();
+    } catch (error) {
+      if (mounts.length > 0) unmountRootfs(made.rootfs);
+      throw error;
+    }
+    const event: events.TaskCreate.$Properties = {
+      containerId: id,
+      bundle,
+      rootfs: mounts,
+      io: { ...streams, terminal },
+      checkpoint: images,
+      pid: init.pid,
+    };
+    publisher.publish(id, '/tasks/create', 'TaskCreate', events.TaskCreate.encode(event).finish());
+    return made;
+  }
+
+  private async createInit(): Promise<void> {
+    const { root, id, bundle, options, debug, warn } = this;
     let created = false;
     try {
-      await init.connect(made.logged, bundle, made.owners.of(), async (stdio, consoleSocket) => {
+      await this.init.connect(this.logged, bundle, this.owners.of(), async (stdio, consoleSocket) => {
         await create({
           root,
           id,
@@ -83,39 +113,38 @@ export class Task {
           supervise: true,
           stdio,
           ...consoleSocket,
+          ...(options.systemdCgroup && { cgroupManager: 'systemd' }),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
           preserveFds: 0,
           rootless: 'auto',
-          debug: false,
-          warn: log,
+          debug,
+          warn,
         });
         created = true;
       });
     } catch (error) {
       // Not one of that id which was there before.
-      if (created) await remove({ root, id, force: true }).catch(log);
-      if (mounts.length > 0) unmountRootfs(made.rootfs);
+      if (created) await remove({ root, id, force: true, warn }).catch(warn);
       throw error;
     }
-    const record = load(root, id);
-    init.pid = record.pid;
-    made.over = made.watch(record);
-    const event: events.TaskCreate.$Properties = {
-      containerId: id,
-      bundle,
-      rootfs: mounts,
-      io: { ...streams, terminal: init.terminal },
-      pid: init.pid,
-    };
-    publisher.publish('/tasks/create', 'TaskCreate', events.TaskCreate.encode(event).finish());
-    return made;
+    this.begun();
+  }
+
+  /** Its process is there. */
+  private begun(): void {
+    const record = load(this.root, this.id);
+    this.init.pid = record.pid;
+    this.over = this.watch(record);
   }
 
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     this.watchMemory(record);
-    const ended = await this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor);
+    const pidfd = openProcess(record);
+    const ended = await (this.images
+      ? this.init.reap(pidfd, this.stateDir)
+      : this.init.watch(pidfd, this.stateDir, record.supervisor ?? noSupervisor));
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
@@ -135,9 +164,9 @@ export class Task {
         while (memory.fd >= 0 && (await readable(memory.fd)) && this.memory === memory)
           if (memory.happened()) this.tell('/tasks/oom', 'TaskOOM');
       };
-      void next().catch(log);
+      void next().catch(this.warn);
     } catch (error) {
-      log(error);
+      this.warn(error);
     }
   }
 
@@ -159,16 +188,44 @@ export class Task {
   }
 
   private async launch(process: Process): Promise<void> {
-    const { execId, pid } = process;
+    const { execId } = process;
     const containerId = this.id;
     if (execId) {
       await this.startExec(process);
       const event = { containerId, execId, pid: process.pid };
-      this.publisher.publish('/tasks/exec-started', 'TaskExecStarted', events.TaskExecStarted.encode(event).finish());
+      this.publisher.publish(
+        this.id,
+        '/tasks/exec-started',
+        'TaskExecStarted',
+        events.TaskExecStarted.encode(event).finish(),
+      );
     } else {
-      await start({ root: this.root, id: this.id });
-      this.publisher.publish('/tasks/start', 'TaskStart', events.TaskStart.encode({ containerId, pid }).finish());
+      if (this.images) await this.restore();
+      else await start({ root: this.root, id: this.id, warn: this.warn });
+      const { pid } = process;
+      this.publisher.publish(
+        this.id,
+        '/tasks/start',
+        'TaskStart',
+        events.TaskStart.encode({ containerId, pid }).finish(),
+      );
     }
+  }
+
+  private async restore(): Promise<void> {
+    const { restoreContainer } = await import('./checkpoint.js');
+    await this.init.connect(this.logged, this.bundle, this.owners.of(), (stdio, consoleSocket) =>
+      restoreContainer(this, this.images, stdio, consoleSocket),
+    );
+    this.begun();
+  }
+
+  /** Checkpoint of the task service. */
+  async checkpoint(request: task.CheckpointTaskRequest): Promise<void> {
+    const { takeCheckpoint } = await import('./checkpoint.js');
+    const event = { containerId: this.id, checkpoint: await takeCheckpoint(this, request) };
+    const value = events.TaskCheckpointed.encode(event).finish();
+    this.publisher.publish(this.id, '/tasks/checkpointed', 'TaskCheckpointed', value);
   }
 
   /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. */
@@ -181,7 +238,7 @@ export class Task {
     );
     this.specs.set(execId, spec?.value ?? new Uint8Array());
     const event = { containerId: this.id, execId };
-    this.publisher.publish('/tasks/exec-added', 'TaskExecAdded', events.TaskExecAdded.encode(event).finish());
+    this.publisher.publish(this.id, '/tasks/exec-added', 'TaskExecAdded', events.TaskExecAdded.encode(event).finish());
   }
 
   private async startExec(process: Process): Promise<void> {
@@ -248,10 +305,10 @@ export class Task {
     const ended = process.ended ?? process.end(137, native.realtime());
     await Promise.race([this.over, sleep(killTime)]);
     await process.release(sleep);
-    await remove({ root: this.root, id: this.id, force: true, warn: log });
+    await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
     unmountRootfs(this.rootfs);
     const event = { containerId: this.id, pid: process.pid, exitStatus: ended.status, exitedAt: ended.at };
-    this.publisher.publish('/tasks/delete', 'TaskDelete', events.TaskDelete.encode(event).finish());
+    this.publisher.publish(this.id, '/tasks/delete', 'TaskDelete', events.TaskDelete.encode(event).finish());
     return { pid: process.pid, ended };
   }
 
@@ -278,16 +335,11 @@ export class Task {
   }
 
   tell(topic: string, name: 'TaskPaused' | 'TaskResumed' | 'TaskOOM'): void {
-    this.publisher.publish(topic, name, events[name].encode({ containerId: this.id }).finish());
+    this.publisher.publish(this.id, topic, name, events[name].encode({ containerId: this.id }).finish());
   }
 
   private tellExit({ execId, pid }: Process, ended: Ended): void {
     const event = { containerId: this.id, id: execId || this.id, pid, exitStatus: ended.status, exitedAt: ended.at };
-    this.publisher.publish('/tasks/exit', 'TaskExit', events.TaskExit.encode(event).finish());
+    this.publisher.publish(this.id, '/tasks/exit', 'TaskExit', events.TaskExit.encode(event).finish());
   }
 }
-
-/** To the log of the bundle. */
-const log = (what: unknown): void => {
-  native.write(2, host.encode(`${what instanceof Error ? what.message : what}\n`));
-};

@@ -120,8 +120,8 @@ export class Engine {
     });
   }
 
-  start(input?: Uint8Array): string {
-    const address = String(this.action('start', input));
+  start(input?: Uint8Array, env?: Record<string, string>): string {
+    const address = String(this.action('start', input, env));
     assert.match(address, /^unix:\/\/\/.*[0-9a-f]{64}$/);
     const path = address.slice('unix://'.length);
     const dir = native.openAt(-100, dirname(path), 0, 0);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { google, runcOptions, task, types } from '../../src/shim/protos.js';
 import { needing } from './bed.js';
-import { onEngine, refused } from './shim-engine.js';
+import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 
@@ -164,6 +164,29 @@ test(
     const value = runcOptions.Options.encode({ shimCgroup: '/runt/nowhere' }).finish();
     const nowhere = google.protobuf.Any.encode({ type_url: 'containerd.runc.v1.Options', value }).finish();
     assert.throws(() => engine.start(nowhere), /put the shim into the cgroup \/runt\/nowhere/);
+  }),
+);
+
+test(
+  'the log gets what Create and Delete warn of, with the id of the container; nothing else',
+  onEngine(async (engine, bed) => {
+    const log = join(bed.bundle, 'log');
+    execFileSync('mkfifo', [log]);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.hooks = {
+      poststop: [{ path: '/bin/sh', args: ['sh', '-c', 'echo no network >&2; exit 3'] }],
+    };
+    bed.write();
+    const text = readAll(log);
+    engine.start();
+    const value = runcOptions.Options.encode({ binaryName: '/usr/bin/other' }).finish();
+    await engine.run({ options: { type_url: 'containerd.runc.v1.Options', value } });
+    await engine.over();
+    const lines = (await text).trim().split('\n');
+    for (const line of lines) assert.match(line, `containerd-shim-runt-v1: ${bed.id}: `);
+    assert.match(lines[0] as string, /binary_name \(\/usr\/bin\/other\) means nothing/);
+    assert.match(lines[1] as string, /poststop.*no network/);
+    assert.is(lines.length, 2);
   }),
 );
 

@@ -77,8 +77,6 @@ test(
     assert.match(stats?.type_url ?? '', /^io\.containerd\.cgroups\.v[12]\.Metrics$/);
     const nobody = engine.call('State', task.StateRequest.encode({ id: 'nobody' }), task.StateResponse);
     assert.is((await refused(nobody)).code, 5);
-    const checkpoint = engine.call('Checkpoint', task.CheckpointTaskRequest.encode({ id }));
-    assert.is((await refused(checkpoint)).code, 12);
     const early = engine.call('Delete', task.DeleteRequest.encode({ id }));
     assert.is((await refused(early)).code, 9);
 

@@ -1,22 +1,55 @@
 /** Options of the runtime are applied, or refused by name. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runtimeOptions } from '../../src/shim/options.js';
 import { runtimeOptions as criOptions, linuxRunc, runcOptions } from '../../src/shim/protos.js';
+import { useNodeHost } from '../../src/sys/node.js';
+
+useNodeHost([]);
 
 const of = (options: runcOptions.Options.$Properties) => ({
   type_url: 'containerd.runc.v1.Options',
   value: runcOptions.Options.encode(options).finish(),
 });
+const cri = (options: criOptions.Options.$Properties) => ({
+  type_url: 'runtimeoptions.v1.Options',
+  value: criOptions.Options.encode(options).finish(),
+});
+const toml = (text: string) => cri({ configBody: new TextEncoder().encode(text) });
 
-test('none, empty, and those that are applied', () => {
-  const none = { noPivot: false, noNewKeyring: false, root: '', ioGid: 0, shimCgroup: '' };
-  assert.equal(runtimeOptions(null), none);
-  assert.equal(runtimeOptions(of({ binaryName: 'runc' })), none);
-  assert.equal(runtimeOptions({ type_url: 'runtimeoptions.v1.Options' }), none);
-  const some = { root: '/run/x', ioGid: 5, shimCgroup: 'a/b' };
-  assert.equal(runtimeOptions(of({ ...some, noPivotRoot: true, noNewKeyring: true, ioUid: 4 })), {
+const none = {
+  noPivot: false,
+  noNewKeyring: false,
+  systemdCgroup: false,
+  root: '',
+  ioGid: 0,
+  shimCgroup: '',
+  criuPath: '',
+  criuImagePath: '',
+  criuWorkPath: '',
+  notes: [] as string[],
+};
+
+async function rejected(promise: Promise<unknown>, what: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (e: Error) => e,
+  );
+  assert.match(error?.message ?? 'nothing', what);
+}
+
+test('none, empty, and those that are applied', async () => {
+  assert.equal(await runtimeOptions(null), none);
+  assert.equal(await runtimeOptions({ type_url: 'runtimeoptions.v1.Options' }), none);
+  const some = { root: '/run/x', ioGid: 5, shimCgroup: 'a/b', systemdCgroup: true, criuPath: '/sbin/criu' };
+  const paths = { criuImagePath: '/i', criuWorkPath: '/w' };
+  assert.equal(await runtimeOptions(of({ ...some, ...paths, noPivotRoot: true, noNewKeyring: true })), {
+    ...none,
     ...some,
+    ...paths,
     noPivot: true,
     noNewKeyring: true,
   });
@@ -27,23 +60,50 @@ const older = (options: linuxRunc.CreateOptions.$Properties) => ({
   value: linuxRunc.CreateOptions.encode(options).finish(),
 });
 
-test('those that containerd 1.6 and 1.7 give a runtime of another type', () => {
-  const some = { ioGid: 5, shimCgroup: 'a/b' };
-  const { root, ...rest } = runtimeOptions(older({ ...some, ioUid: 100000, noPivotRoot: true }));
-  assert.is(root, '');
-  assert.equal(rest, { ...some, noPivot: true, noNewKeyring: false });
-  assert.equal(runtimeOptions(older({ noNewKeyring: true })), { ...runtimeOptions(null), noNewKeyring: true });
-  assert.throws(() => runtimeOptions(older({ openTcp: true })), /openTcp is not supported/);
-  assert.throws(() => runtimeOptions(older({ emptyNamespaces: ['network'] })), /emptyNamespaces is not supported/);
+test('those that containerd 1.6 and 1.7 give a runtime of another type', async () => {
+  const some = { ioGid: 5, shimCgroup: 'a/b', criuImagePath: '/i' };
+  assert.equal(await runtimeOptions(older({ ...some, noPivotRoot: true })), { ...none, ...some, noPivot: true });
+  assert.equal(await runtimeOptions(older({ noNewKeyring: true })), { ...none, noNewKeyring: true });
+  await rejected(runtimeOptions(older({ openTcp: true })), /openTcp is not supported/);
+  await rejected(runtimeOptions(older({ emptyNamespaces: ['network'] })), /emptyNamespaces is not supported/);
 });
 
-test('what is not applied is refused by name', () => {
-  assert.throws(() => runtimeOptions(of({ systemdCgroup: true })), /systemdCgroup is not supported/);
-  assert.throws(() => runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
-  const value = criOptions.Options.encode({ configPath: '/etc/x.toml' }).finish();
-  assert.throws(() => runtimeOptions({ type_url: 'runtimeoptions.v1.Options', value }), /as a file \(\/etc\/x.toml\)/);
+test('another runtime by name, and a user of pipes: it is told that they mean nothing', async () => {
+  const { notes } = await runtimeOptions(of({ binaryName: '/usr/bin/crun', ioUid: 4 }));
+  assert.is(notes.length, 2);
+  assert.match(notes[0] as string, /binary_name \(\/usr\/bin\/crun\) means nothing/);
+  assert.match(notes[1] as string, /io_uid \(4\) means nothing/);
+});
+
+test("containerd's own section for the runtime, in the message or in a file", async () => {
+  const text =
+    'SystemdCgroup = true # yes\nroot = "/run/\\u0078"\n\nIoGid = 1_0\r\nCriuWorkPath = \'/a\\b\'\nTypeUrl = "x"\n';
+  const expected = { ...none, systemdCgroup: true, root: '/run/x', ioGid: 10, criuWorkPath: '/a\\b' };
+  assert.equal(await runtimeOptions(toml(text)), expected);
+  const dir = mkdtempSync(join(tmpdir(), 'runt-options-'));
+  try {
+    writeFileSync(join(dir, 'x.toml'), text);
+    assert.equal(await runtimeOptions(cri({ configPath: join(dir, 'x.toml') })), expected);
+    await rejected(runtimeOptions(cri({ configPath: join(dir, 'y.toml') })), /y\.toml, cannot be read/);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('what is not applied is refused by name', async () => {
+  await rejected(runtimeOptions(of({ taskApiVersion: 3 })), /taskApiVersion is not supported/);
+  await rejected(runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
   const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
-  assert.throws(() => runtimeOptions(other), /of type x.Options are not supported/);
+  await rejected(runtimeOptions(other), /of type x.Options are not supported/);
+  await rejected(runtimeOptions(toml('Colour = "red"')), /the runtime option Colour is not known/);
+  await rejected(runtimeOptions(toml('SystemdCgroup = "yes"')), /SystemdCgroup is no boolean: yes/);
+  await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
+  await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
+  await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table has no place here/);
+  await rejected(runtimeOptions(toml('Root = [1]')), /line 1: a string, true, false or an integer/);
+  await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is there twice/);
+  await rejected(runtimeOptions(toml('Root = "/\\q"')), /line 1: \\q is no escape/);
+  await rejected(runtimeOptions(toml('Root "/a"')), /line 1: NAME = VALUE/);
 });
 
 test.run();

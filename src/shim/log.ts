@@ -1,0 +1,9 @@
+/** The shim's log: its standard error, which is the fifo `log` of the bundle that containerd reads. */
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+
+/** Writes a line about a container: a sentence, or an error with all that it says. */
+export function log(id: string, what: unknown): void {
+  const text = what instanceof RuntError ? what.report() : what instanceof Error ? what.message : String(what);
+  native.write(2, host.encode(`containerd-shim-runt-v1: ${id}: ${text.trim().replaceAll('\n', '; ')}\n`));
+}

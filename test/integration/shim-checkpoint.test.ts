@@ -1,0 +1,191 @@
+/** Checkpoint and restore through the shim, with a program in criu's place (fake-criu.c). */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { Request, Type } from '../../src/container/criu-messages.js';
+import { runcOptions, task, types } from '../../src/shim/protos.js';
+import { type Bed, needing } from './bed.js';
+import { programs } from './place.js';
+import { type Engine, onEngine, readAll, refused } from './shim-engine.js';
+
+const test = needing('shim checkpoint', 'root', 'programs', 'cgroups');
+const fake = join(programs, 'fake-criu');
+
+const runc = (options: runcOptions.Options.$Properties) => ({
+  type_url: 'containerd.runc.v1.Options',
+  value: runcOptions.Options.encode({ criuPath: fake, ...options }).finish(),
+});
+
+/** A running container without what criu cannot restore. */
+function prepare(bed: Bed): void {
+  bed.config.mounts = bed.config.mounts?.filter((m: { type?: string }) => m.type !== 'cgroup');
+  bed.config.process.args = ['/bin/sleep', '1000'];
+  bed.write();
+}
+
+function checkpoint(engine: Engine, path: string, options: runcOptions.CheckpointOptions.$Properties = {}) {
+  const value = runcOptions.CheckpointOptions.encode(options).finish();
+  const any = { type_url: 'containerd.runc.v1.CheckpointOptions', value };
+  return engine.call('Checkpoint', task.CheckpointTaskRequest.encode({ id: engine.bed.id, path, options: any }));
+}
+
+/** The request that the fake criu has written down. */
+const asked = (engine: Engine) => {
+  const { type, opts } = Request.decode(readFileSync(join(engine.bed.dir, 'request')));
+  return { type, opts: { ...opts } as Record<string, unknown> };
+};
+const fakeEnv = (bed: Bed) => ({ FAKE_OUT: join(bed.dir, 'request') });
+
+test(
+  'a checkpoint of a container that runs on: flags, paths and the event; then one that ends it, with its status',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    engine.start(undefined, fakeEnv(bed));
+    const pid = await engine.run({ options: runc({}) });
+    const images = join(bed.dir, 'images');
+    await checkpoint(engine, images, { openTcp: true, fileLocks: true, terminal: true, cgroupsMode: 'strict' });
+    const { type, opts } = asked(engine);
+    assert.is(type, Type.DUMP);
+    const { tcp_established, file_locks, shell_job, ext_unix_sk, leave_running } = opts;
+    assert.equal(
+      [opts.pid, tcp_established, file_locks, shell_job, ext_unix_sk, leave_running],
+      [pid, true, true, true, false, true],
+    );
+    assert.ok(existsSync(join(images, 'descriptors.json')));
+    const state = () => engine.call('State', task.StateRequest.encode({ id: bed.id }), task.StateResponse);
+    assert.is((await state()).status, types.Status.RUNNING);
+    await engine.told('/tasks/checkpointed');
+
+    const wait = engine.wait();
+    await checkpoint(engine, '/nowhere', { exit: true, imagePath: join(bed.dir, 'last') });
+    assert.is(asked(engine).opts.leave_running, false);
+    assert.is(await wait, 137);
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }), task.DeleteResponse);
+    assert.equal([deleted.pid, deleted.exitStatus], [pid, 137]);
+    await engine.told('/tasks/delete');
+    assert.equal(engine.topics, [
+      '/tasks/create',
+      '/tasks/start',
+      '/tasks/checkpointed',
+      '/tasks/checkpointed',
+      '/tasks/exit',
+      '/tasks/delete',
+    ]);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+  }),
+);
+
+test(
+  'what a checkpoint is refused for: no criu, a failure of criu with its log, a mode, a path; the container runs on',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    engine.start(undefined, { FAKE_ERROR: 'not today' });
+    await engine.run({ options: runc({ criuWorkPath: join(bed.dir, 'work') }) });
+    const failed = await refused(checkpoint(engine, join(bed.dir, 'i')));
+    assert.match(failed.message, /criu failed: not today/);
+    assert.match(failed.message, `log file: ${join(bed.dir, 'work')}/dump.log`);
+    assert.match((await refused(checkpoint(engine, ''))).message, /the path of the images is missing/);
+    assert.match((await refused(checkpoint(engine, '/i', { cgroupsMode: 'odd' }))).message, /cgroups_mode is one of/);
+    const namespaces = checkpoint(engine, '/i', { emptyNamespaces: ['pid'] });
+    assert.match((await refused(namespaces)).message, /empty_namespaces takes network, not pid/);
+    const nobody = engine.call('Checkpoint', task.CheckpointTaskRequest.encode({ id: 'nobody', path: '/i' }));
+    assert.is((await refused(nobody)).code, 5);
+    const state = await engine.call('State', task.StateRequest.encode({ id: bed.id }), task.StateResponse);
+    assert.is(state.status, types.Status.RUNNING);
+    await engine.over();
+
+    await engine.told('/tasks/delete');
+    engine.start();
+    await engine.run({ options: runc({ criuPath: '/no/criu' }) });
+    const missing = await refused(checkpoint(engine, join(bed.dir, 'i')));
+    assert.is(missing.code, 9);
+    assert.match(missing.message, /the program criu is not installed: it is not at \/no\/criu/);
+    await engine.over();
+  }),
+);
+
+test(
+  'the shim answers others while criu works',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    const slow = join(bed.dir, 'slow-criu');
+    writeFileSync(slow, `#!/bin/sh\nsleep 0.5\nexec ${fake} "$@"\n`, { mode: 0o755 });
+    engine.start();
+    await engine.run({ options: runc({ criuPath: slow }) });
+    let done = false;
+    const dump = checkpoint(engine, join(bed.dir, 'i')).then(() => {
+      done = true;
+    });
+    for (let i = 0; i < 5; i++) await engine.call('State', task.StateRequest.encode({ id: bed.id }));
+    assert.not.ok(done, 'the state was told before the end of the checkpoint');
+    await dump;
+    await engine.over();
+  }),
+);
+
+for (const by of ['the request', 'the option criu_image_path']) {
+  test(
+    `Create with images in ${by}: Start restores; output, status and events are those of the restored process`,
+    onEngine(async (engine, bed) => {
+      prepare(bed);
+      engine.start(undefined, fakeEnv(bed));
+      const images = join(bed.dir, 'images');
+      mkdirSync(images);
+      writeFileSync(join(images, 'descriptors.json'), '[]');
+      const { id, bundle } = bed;
+      const stdout = engine.fifo('out');
+      const out = readAll(stdout);
+      const inRequest = by === 'the request';
+      const create = task.CreateTaskRequest.encode({
+        id,
+        bundle,
+        stdout,
+        ...(inRequest && { checkpoint: images }),
+        options: runc(inRequest ? {} : { criuImagePath: images }),
+      });
+      assert.is((await engine.call('Create', create, task.CreateTaskResponse)).pid, 0);
+      const state = () => engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+      assert.is((await state()).status, types.Status.CREATED);
+      const { pid } = await engine.call('Start', task.StartRequest.encode({ id }), task.StartResponse);
+      assert.is(asked(engine).type, Type.RESTORE);
+      assert.equal([(await state()).status, (await state()).pid], [types.Status.RUNNING, pid]);
+      assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /sleep/);
+      const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+      assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), `PPid:\t${shimPid}\n`);
+      const wait = engine.wait();
+      await engine.call('Kill', task.KillRequest.encode({ id, signal: 15 }));
+      assert.is(await wait, 143);
+      const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
+      assert.equal([deleted.pid, deleted.exitStatus], [pid, 143]);
+      assert.is(await out, '');
+      await engine.told('/tasks/delete');
+      assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+      await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+    }),
+  );
+}
+
+test(
+  'a restore that fails says why and leaves nothing; systemd_cgroup and parent_checkpoint are refused by name',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    const { id, bundle } = bed;
+    engine.start(undefined, { FAKE_ERROR: 'bad image' });
+    const images = join(bed.dir, 'images');
+    mkdirSync(images);
+    const create = (more: task.CreateTaskRequest.$Properties) =>
+      engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint: images, ...more }));
+    assert.match((await refused(create({ parentCheckpoint: '/p' }))).message, /parent_checkpoint is not supported/);
+    const start = () => refused(engine.call('Start', task.StartRequest.encode({ id })));
+    await create({ options: runc({}) });
+    assert.match((await start()).message, /criu failed: bad image/);
+    assert.not.ok(existsSync(`/run/containerd/runt/${engine.namespace}/${id}`));
+    await engine.call('Delete', task.DeleteRequest.encode({ id }));
+    await create({ options: runc({ systemdCgroup: true }) });
+    assert.match((await start()).message, /not supported with the runtime option systemd_cgroup/);
+    await engine.call('Delete', task.DeleteRequest.encode({ id }));
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+  }),
+);
+
+test.run();

@@ -1,0 +1,52 @@
+/** The shim with the option systemd_cgroup: systemd makes the container's scope, changes and ends it. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { runcOptions, runtimeOptions, task } from '../../src/shim/protos.js';
+import { needing } from './bed.js';
+import { onEngine } from './shim-engine.js';
+
+const test = needing('shim systemd', 'root', 'cgroup-v2', 'systemctl', 'systemd');
+const MiB = 1 << 20;
+
+const shown = (unit: string, name: string): string =>
+  spawnSync('systemctl', ['show', unit, `--property=${name}`, '--value'], { encoding: 'utf8' }).stdout.trim();
+
+const text = new TextEncoder();
+const options = {
+  'runc.v1.Options': {
+    type_url: 'containerd.runc.v1.Options',
+    value: runcOptions.Options.encode({ systemdCgroup: true }).finish(),
+  },
+  "CRI's TOML": {
+    type_url: 'runtimeoptions.v1.Options',
+    value: runtimeOptions.Options.encode({ configBody: text.encode('SystemdCgroup = true\n') }).finish(),
+  },
+};
+
+for (const [by, given] of Object.entries(options)) {
+  test(
+    `a scope by ${by}: its name, its limits, an update, an exec; it ends with Delete`,
+    onEngine(async (engine, bed) => {
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.config.linux.cgroupsPath = `system.slice:shim:${bed.id}`;
+      bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 64 * MiB } };
+      bed.write();
+      const unit = `shim-${bed.id}.scope`;
+      engine.start();
+      const pid = await engine.run({ options: given });
+      assert.is(readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim(), `0::/system.slice/${unit}`);
+      assert.equal([shown(unit, 'ActiveState'), shown(unit, 'MemoryMax')], ['active', String(64 * MiB)]);
+      const value = text.encode(JSON.stringify({ memory: { limit: 48 * MiB } }));
+      await engine.call('Update', task.UpdateTaskRequest.encode({ id: bed.id, resources: { value } }));
+      assert.is(shown(unit, 'MemoryMax'), String(48 * MiB));
+      await engine.exec('e', ['/bin/sh', '-c', 'exit 4']);
+      await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId: 'e' }));
+      assert.is(await engine.wait('e'), 4);
+      await engine.over();
+      assert.is(shown(unit, 'LoadState'), 'not-found');
+    }),
+  );
+}
+
+test.run();
