@@ -89,7 +89,7 @@ test(
       ours = Math.min(ours, time(engine.program, flags));
       least = Math.min(least, time('/bin/true', []));
     }
-    console.log(`# note start ${ours.toFixed(1)} ms, /bin/true ${least.toFixed(1)} ms`);
+    console.log(`\n# note start ${ours.toFixed(1)} ms, /bin/true ${least.toFixed(1)} ms`);
     assert.ok(ours < least + 5, `${ours} ms against ${least} ms`);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
   }),
