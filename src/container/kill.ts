@@ -1,9 +1,11 @@
 /** `kill`: a signal to the init process, or to all processes of the container (runtime.md#kill). */
+import { isCgroup } from '../cgroup/facts.js';
 import { thaw } from '../cgroup/freezer.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { native } from '../sys/host.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { openProcess, statusOf } from './process.js';
 import { load } from './store.js';
 
@@ -48,11 +50,13 @@ export async function kill(o: KillOptions): Promise<void> {
 }
 
 /**
- * Signals every process that a container's cgroups hold. Each is opened by pidfd and looked up again before it is
- * signalled: it is that process then, and no other that got its number.
+ * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked
+ * meanwhile. Else each is opened by pidfd and looked up again before it is signalled: it is that process then, and no
+ * other that got its number.
  */
 export function killAll(cgroups: readonly string[], signal: number): void {
   for (const path of cgroups) {
+    if (signal === SIGKILL && killTree(path)) continue;
     for (const pid of pidsIn(path, true)) {
       const fd = native.pidfdOpen(pid);
       if (fd < 0) continue;
@@ -60,4 +64,9 @@ export function killAll(cgroups: readonly string[], signal: number): void {
       native.close(fd);
     }
   }
+}
+
+/** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, before, and in a threaded cgroup. */
+function killTree(path: string): boolean {
+  return isCgroup(path) && native.writeFile(AT_FDCWD, `${path}/cgroup.kill`, 0, 0, host.encode('1')) >= 0;
 }

@@ -35,6 +35,7 @@ export type Need =
   | 'time-namespaces'
   | 'real-time'
   | 'numa'
+  | 'not-uml'
   | 'linux32';
 
 /** The full path of a program in PATH, or undefined. */
@@ -125,6 +126,10 @@ export function missing(need: Need): string | undefined {
         : `programs: ${programs} is not there: hack/test.mjs builds it with musl-gcc`;
     case 'systemd':
       return existsSync('/run/systemd/private') ? undefined : 'systemd: it does not run here (hack/vm has it)';
+    case 'not-uml':
+      return readFileSync('/proc/cpuinfo', 'utf8').includes('User Mode Linux')
+        ? 'not-uml: User Mode Linux panics when a fork is interrupted'
+        : undefined;
     case 'veth':
       return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
     case 'time-namespaces':
