@@ -540,6 +540,15 @@ test('an unknown capability is a warning, as the spec wants, with the name that 
   ]);
 });
 
+test('an option of the file system on a bind mount is a warning; what asks the engine for a label is none', () => {
+  const warned = (...options: string[]) =>
+    parse(JSON.stringify(withMount({ destination: '/x', source: '/y', options: ['bind', ...options] }))).warnings.map(
+      ({ pointer }) => pointer,
+    );
+  assert.equal(warned('z', '', 'size=1m'), ['/mounts/0/options/3']);
+  assert.equal(warned('Z', 'ro'), []);
+});
+
 test('a relative mount destination is a warning: deprecated, yet valid', () => {
   const { warnings } = parse(JSON.stringify(withMount({ destination: 'x', type: 'tmpfs' })));
   assert.equal(words(warnings), [

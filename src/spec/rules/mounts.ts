@@ -69,8 +69,8 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
     const error = kind === undefined && dataError(option, bind ? 'bind' : (mount.type ?? ''));
     if (error) findings.refuse(where, option, error, see);
     // As runc: what a bind mount shows has its options already, and engines write some all the same.
-    // An empty one asks for nothing; podman writes some.
-    else if (bind && option !== '' && (kind === undefined || kind === 'superblock')) {
+    // An empty one asks for nothing, z and Z ask the engine to label the source: podman and buildah write some.
+    else if (bind && !DONE.has(option) && (kind === undefined || kind === 'superblock')) {
       findings.warn(
         where,
         option,
@@ -80,6 +80,9 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
     }
   });
 }
+
+/** Options of bind mounts that ask nothing of a runtime. */
+const DONE = new Set(['', 'z', 'Z']);
 
 /** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
 function dataError(option: string, type: string): string | undefined {
