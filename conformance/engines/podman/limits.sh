@@ -1,6 +1,7 @@
 # Podman: limits of memory, processors, processes and I/O.
 
-# limits OPTION…: the files of the cgroups that hold a container with these options, as the container sees them
+# limits OPTION…: the files of the cgroups that hold a container with these options, as the container sees them. The weight for shares
+# is a curve with runc 1.4, crun 1.23 and runt, a line with what is older.
 limits() {
   podman run --rm --network none "$@" bb sh -c '
     cd /sys/fs/cgroup
@@ -8,7 +9,7 @@ limits() {
       cpu/cpu.shares cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us cpuset/cpuset.cpus cpuset/cpuset.mems pids/pids.max blkio/blkio.bfq.weight blkio/blkio.throttle.read_bps_device \
       memory.max memory.low memory.swap.max cpu.weight cpu.max cpuset.cpus cpuset.mems pids.max io.weight io.max; do
       [ ! -e $f ] || { echo "$f:"; cat $f; }
-    done
+    done | sed "/^cpu.weight:/{n;/^100\$/!s/.*/set/}"
     cat devices/devices.list 2>/dev/null | sort
     sed s/libpod-.*// /proc/self/cgroup'
 }
