@@ -1,10 +1,12 @@
 /** Hooks that the runtime runs in its own namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
 import { hooksStderr, hooksStdout } from '../plan/annotations.js';
-import type { Hook } from '../spec/types.js';
+import type { Plan } from '../plan/ops.js';
+import type { Hook, HookName, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { forget, now, readable } from '../sys/loop.js';
+import type { Span } from './channel.js';
 import { type HookEnd, hookFailed } from './hook-failure.js';
 import { endOf } from './process.js';
 import { openHookFile } from './slots.js';
@@ -45,6 +47,27 @@ export async function runHooks(
   state: HookState,
 ): Promise<void> {
   for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state);
+}
+
+/** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, when they are wanted */
+export async function runPlanHooks(
+  command: string,
+  plan: Plan,
+  spec: Spec,
+  state: HookState,
+  trace: boolean,
+): Promise<Span[]> {
+  const spans: Span[] = [];
+  for (const [index, op] of plan.ops.entries()) {
+    if (op.op !== 'hostHook') continue;
+    const [point, i] = op.name.split('/');
+    const hook = spec.hooks?.[point as HookName]?.[Number(i)];
+    if (!hook || point === 'poststart' || point === 'poststop') continue;
+    const start = trace ? native.monotonic() : 0n;
+    await runHook(command, op.name, hook, state);
+    if (trace) spans.push({ index, start, end: native.monotonic() });
+  }
+  return spans;
 }
 
 /**
