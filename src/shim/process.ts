@@ -94,14 +94,20 @@ export class Process {
 
   /** Watches a pidfd, which is closed at the end; what the supervisor in `stateDir` wrote is how it ended. */
   async watch(pidfd: number, stateDir: string, supervisor: { pid: number; startTime: string }): Promise<Ended> {
-    await readable(pidfd);
-    native.close(pidfd);
+    // It may have ended already.
+    if (pidfd >= 0) {
+      await readable(pidfd);
+      native.close(pidfd);
+    }
     const exit = await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined);
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
   }
 
   /** The same for a child of this program, one that criu has restored: how it ended is written down as a supervisor does. */
-  async reap(pidfd: number, stateDir: string): Promise<Ended> {
+  async reap(stateDir: string): Promise<Ended> {
+    // Also of one that has ended: nobody else reaps it so soon (orphans.ts).
+    const pidfd = native.pidfdOpen(this.pid);
+    if (pidfd < 0) return this.end(unseen, native.realtime());
     await readable(pidfd);
     const { status, signal } = endOf(pidfd);
     native.close(pidfd);

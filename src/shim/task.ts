@@ -34,6 +34,8 @@ export class Task {
   private over: Promise<void> | undefined;
   private memory: MemoryWatch | undefined;
   private readonly owners: Owners;
+  /** A checkpoint, until it is told: an end by it is told after that. */
+  private checkpointing: Promise<void> | undefined;
   paused = false;
 
   private constructor(
@@ -135,19 +137,19 @@ export class Task {
   private begun(): void {
     const record = load(this.root, this.id);
     this.init.pid = record.pid;
-    this.over = this.watch(record);
+    this.over = this.watch(record).catch(this.warn);
   }
 
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     this.watchMemory(record);
-    const pidfd = openProcess(record);
     const ended = await (this.images
-      ? this.init.reap(pidfd, this.stateDir)
-      : this.init.watch(pidfd, this.stateDir, record.supervisor ?? noSupervisor));
+      ? this.init.reap(this.stateDir)
+      : this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor));
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
+    await this.checkpointing?.catch(() => {});
     await Promise.all(this.running);
     // What ended it may have been its memory limit, in the same moment.
     if (this.memory?.happened()) this.tell('/tasks/oom', 'TaskOOM');
@@ -223,9 +225,11 @@ export class Task {
   /** Checkpoint of the task service. */
   async checkpoint(request: task.CheckpointTaskRequest): Promise<void> {
     const { takeCheckpoint } = await import('./checkpoint.js');
-    const event = { containerId: this.id, checkpoint: await takeCheckpoint(this, request) };
-    const value = events.TaskCheckpointed.encode(event).finish();
-    this.publisher.publish(this.id, '/tasks/checkpointed', 'TaskCheckpointed', value);
+    this.checkpointing = takeCheckpoint(this, request).then((checkpoint) => {
+      const value = events.TaskCheckpointed.encode({ containerId: this.id, checkpoint }).finish();
+      this.publisher.publish(this.id, '/tasks/checkpointed', 'TaskCheckpointed', value);
+    });
+    await this.checkpointing;
   }
 
   /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. */
@@ -270,7 +274,8 @@ export class Task {
           .then(async (ended) => {
             await process.starting?.catch(() => {});
             this.tellExit(process, ended);
-          });
+          })
+          .catch(this.warn);
         this.running.add(over);
         void over.then(() => this.running.delete(over));
       });

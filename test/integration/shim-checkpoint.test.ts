@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Request, Type } from '../../src/container/criu-messages.js';
 import { runcOptions, task, types } from '../../src/shim/protos.js';
-import { type Bed, needing } from './bed.js';
+import { type Bed, eventually, needing } from './bed.js';
 import { programs } from './place.js';
 import { type Engine, onEngine, readAll, refused } from './shim-engine.js';
 
@@ -149,7 +149,9 @@ for (const by of ['the request', 'the option criu_image_path']) {
       const { pid } = await engine.call('Start', task.StartRequest.encode({ id }), task.StartResponse);
       assert.is(asked(engine).type, Type.RESTORE);
       assert.equal([(await state()).status, (await state()).pid], [types.Status.RUNNING, pid]);
-      assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /sleep/);
+      await eventually('the restored process is the one', () =>
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sleep'),
+      );
       const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
       assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), `PPid:\t${shimPid}\n`);
       const wait = engine.wait();
@@ -164,6 +166,22 @@ for (const by of ['the request', 'the option criu_image_path']) {
     }),
   );
 }
+
+test(
+  'a restored process that ends at once: its status is known, and the shim lives',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    const { id, bundle } = bed;
+    engine.start(undefined, { FAKE_ENDS: '5' });
+    const checkpoint = join(bed.dir, 'images');
+    mkdirSync(checkpoint);
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    assert.is(await engine.wait(), 5);
+    await engine.over();
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+  }),
+);
 
 test(
   'a restore that fails says why and leaves nothing; systemd_cgroup and parent_checkpoint are refused by name',
