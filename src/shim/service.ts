@@ -168,7 +168,7 @@ export class TaskService {
     const owner = this.task(id);
     await (on ? pause : resume)({ root: owner.root, id });
     owner.paused = on;
-    owner.tell(on ? '/tasks/paused' : '/tasks/resumed', on ? 'TaskPaused' : 'TaskResumed');
+    owner.events.paused(on);
     return {};
   }
 }

@@ -11,13 +11,15 @@ import { type ContainerRecord, load } from '../container/store.js';
 import { host, native } from '../sys/host.js';
 import { readable, sleep } from '../sys/loop.js';
 import { log } from './log.js';
+import type { LoggedContainer } from './logger.js';
 import type { RuntimeOptions } from './options.js';
 import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
-import { events, type task, type types } from './protos.js';
+import type { task, types } from './protos.js';
 import type { Publisher } from './publisher.js';
 import { mountRootfs, unmountRootfs } from './rootfs.js';
 import { Code, StatusError } from './status.js';
+import { TaskEvents } from './task-events.js';
 
 const SIGKILL = 9;
 /** ms that Delete waits for a process that it has killed. */
@@ -26,6 +28,8 @@ const noSupervisor = { pid: 0, startTime: '' };
 
 export class Task {
   readonly init: Process;
+  readonly events: TaskEvents;
+  private readonly logged: LoggedContainer;
   readonly execs = new Map<string, Process>();
   private readonly specs = new Map<string, Uint8Array>();
   /** Execs that run: the end of init is told after theirs. */
@@ -43,7 +47,7 @@ export class Task {
     readonly root: string,
     readonly id: string,
     readonly bundle: string,
-    private readonly publisher: Publisher,
+    publisher: Publisher,
     readonly options: RuntimeOptions,
     readonly debug: boolean,
     init: Process,
@@ -52,6 +56,8 @@ export class Task {
   ) {
     this.init = init;
     this.owners = new Owners(bundle, options.ioGid);
+    this.events = new TaskEvents(publisher, id);
+    this.logged = { id, namespace: publisher.namespace };
   }
 
   /** To the log, with the id. */
@@ -63,10 +69,6 @@ export class Task {
 
   get rootfs(): string {
     return `${this.bundle}/rootfs`;
-  }
-
-  private get logged() {
-    return { id: this.id, namespace: this.publisher.namespace };
   }
 
   /** Create of the task service. What is to be restored is made by Start. */
@@ -91,15 +93,8 @@ export class Task {
       if (mounts.length > 0) unmountRootfs(made.rootfs);
       throw error;
     }
-    const event: events.TaskCreate.$Properties = {
-      containerId: id,
-      bundle,
-      rootfs: mounts,
-      io: { ...streams, terminal },
-      checkpoint: images,
-      pid: init.pid,
-    };
-    publisher.publish(id, '/tasks/create', 'TaskCreate', events.TaskCreate.encode(event).finish());
+    const io = { ...streams, terminal };
+    made.events.create({ bundle, rootfs: mounts, io, checkpoint: images, pid: init.pid });
     return made;
   }
 
@@ -152,10 +147,10 @@ export class Task {
     await this.checkpointing?.catch(() => {});
     await Promise.all(this.running);
     // What ended it may have been its memory limit, in the same moment.
-    if (this.memory?.happened()) this.tell('/tasks/oom', 'TaskOOM');
+    if (this.memory?.happened()) this.events.outOfMemory();
     this.memory?.close();
     this.memory = undefined;
-    this.tellExit(this.init, ended);
+    this.events.exit(this.init, ended);
   }
 
   private watchMemory({ cgroups }: ContainerRecord): void {
@@ -164,7 +159,7 @@ export class Task {
       this.memory = memory;
       const next = async (): Promise<void> => {
         while (memory.fd >= 0 && (await readable(memory.fd)) && this.memory === memory)
-          if (memory.happened()) this.tell('/tasks/oom', 'TaskOOM');
+          if (memory.happened()) this.events.outOfMemory();
       };
       void next().catch(this.warn);
     } catch (error) {
@@ -190,28 +185,10 @@ export class Task {
   }
 
   private async launch(process: Process): Promise<void> {
-    const { execId } = process;
-    const containerId = this.id;
-    if (execId) {
-      await this.startExec(process);
-      const event = { containerId, execId, pid: process.pid };
-      this.publisher.publish(
-        this.id,
-        '/tasks/exec-started',
-        'TaskExecStarted',
-        events.TaskExecStarted.encode(event).finish(),
-      );
-    } else {
-      if (this.images) await this.restore();
-      else await start({ root: this.root, id: this.id, warn: this.warn });
-      const { pid } = process;
-      this.publisher.publish(
-        this.id,
-        '/tasks/start',
-        'TaskStart',
-        events.TaskStart.encode({ containerId, pid }).finish(),
-      );
-    }
+    if (process.execId) await this.startExec(process);
+    else if (this.images) await this.restore();
+    else await start({ root: this.root, id: this.id, warn: this.warn });
+    this.events.started(process);
   }
 
   private async restore(): Promise<void> {
@@ -226,23 +203,18 @@ export class Task {
   async checkpoint(request: task.CheckpointTaskRequest): Promise<void> {
     const { takeCheckpoint } = await import('./checkpoint.js');
     this.checkpointing = takeCheckpoint(this, request).then((checkpoint) => {
-      const value = events.TaskCheckpointed.encode({ containerId: this.id, checkpoint }).finish();
-      this.publisher.publish(this.id, '/tasks/checkpointed', 'TaskCheckpointed', value);
+      this.events.checkpointed(checkpoint);
     });
     await this.checkpointing;
   }
 
   /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. */
-  add(request: task.ExecProcessRequest.$Properties): void {
-    const { execId = '', terminal, stdin, stdout, stderr, spec } = request as task.ExecProcessRequest;
+  add(request: task.ExecProcessRequest): void {
+    const { execId, terminal, stdin, stdout, stderr, spec } = request;
     if (this.execs.has(execId)) throw new StatusError(Code.ALREADY_EXISTS, `id ${execId} is in use`);
-    this.execs.set(
-      execId,
-      new Process(execId, terminal === true, { stdin: stdin ?? '', stdout: stdout ?? '', stderr: stderr ?? '' }),
-    );
+    this.execs.set(execId, new Process(execId, terminal, { stdin, stdout, stderr }));
     this.specs.set(execId, spec?.value ?? new Uint8Array());
-    const event = { containerId: this.id, execId };
-    this.publisher.publish(this.id, '/tasks/exec-added', 'TaskExecAdded', events.TaskExecAdded.encode(event).finish());
+    this.events.execAdded(execId);
   }
 
   private async startExec(process: Process): Promise<void> {
@@ -273,7 +245,7 @@ export class Task {
           .watch(launch.pidfd, this.stateDir, load(this.root, this.id).supervisor ?? noSupervisor)
           .then(async (ended) => {
             await process.starting?.catch(() => {});
-            this.tellExit(process, ended);
+            this.events.exit(process, ended);
           })
           .catch(this.warn);
         this.running.add(over);
@@ -312,8 +284,7 @@ export class Task {
     await process.release(sleep);
     await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
     unmountRootfs(this.rootfs);
-    const event = { containerId: this.id, pid: process.pid, exitStatus: ended.status, exitedAt: ended.at };
-    this.publisher.publish(this.id, '/tasks/delete', 'TaskDelete', events.TaskDelete.encode(event).finish());
+    this.events.delete(process.pid, ended);
     return { pid: process.pid, ended };
   }
 
@@ -337,14 +308,5 @@ export class Task {
     const process = execId ? this.execs.get(execId) : this.init;
     if (!process) throw new StatusError(Code.NOT_FOUND, `process ${execId} does not exist`);
     return process;
-  }
-
-  tell(topic: string, name: 'TaskPaused' | 'TaskResumed' | 'TaskOOM'): void {
-    this.publisher.publish(this.id, topic, name, events[name].encode({ containerId: this.id }).finish());
-  }
-
-  private tellExit({ execId, pid }: Process, ended: Ended): void {
-    const event = { containerId: this.id, id: execId || this.id, pid, exitStatus: ended.status, exitedAt: ended.at };
-    this.publisher.publish(this.id, '/tasks/exit', 'TaskExit', events.TaskExit.encode(event).finish());
   }
 }

@@ -3,7 +3,7 @@
  * nothing. Environment: FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a request fails with this
  * message), FAKE_OUT (file that gets the request's bytes), FAKE_SCRIPTS (file that gets each
  * notification and what came back), FAKE_PTY (a restore sends a terminal),
- * FAKE_ENDS (the restored process ends with that status at once), FAKE_HANG (a restore does nothing
+ * FAKE_ENDS (the restored process is killed at once), FAKE_HANG (a restore does nothing
  * until the one who asked is gone).
  */
 #define _GNU_SOURCE
@@ -148,8 +148,6 @@ static pid_t sibling(void) {
   if (pid == 0) {
     close(sock);
     setsid();
-    if (getenv("FAKE_ENDS"))
-      _exit(atoi(getenv("FAKE_ENDS")));
     execl("/bin/sleep", "sleep", "1000", NULL);
     _exit(127);
   }
@@ -208,7 +206,7 @@ int main(int argc, char **argv) {
     }
     if (!why && !notify("post-restore", pid, -1))
       why = "post-restore was refused";
-    if (why)
+    if (why || getenv("FAKE_ENDS"))
       kill(pid, SIGKILL);
     done(type, why, why ? 0 : pid);
   }

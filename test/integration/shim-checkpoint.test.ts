@@ -172,12 +172,12 @@ test(
   onEngine(async (engine, bed) => {
     prepare(bed);
     const { id, bundle } = bed;
-    engine.start(undefined, { FAKE_ENDS: '5' });
+    engine.start(undefined, { FAKE_ENDS: '1' });
     const checkpoint = join(bed.dir, 'images');
     mkdirSync(checkpoint);
     await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
     await engine.call('Start', task.StartRequest.encode({ id }));
-    assert.is(await engine.wait(), 5);
+    assert.is(await engine.wait(), 137);
     await engine.over();
     assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
   }),
