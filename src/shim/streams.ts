@@ -1,5 +1,6 @@
 /** Standard streams as an engine names them: nothing, a fifo, `file://` or `binary://`. */
 import { check } from '../sys/error.js';
+import { makeDir } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { Code, StatusError } from './status.js';
@@ -29,11 +30,14 @@ export function openSource(name: string): number {
 /** Where output goes. A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
 export function openSink(name: string): number {
   const path = pathOf(name);
-  return name.startsWith('file://') ? open(path, O_WRONLY | O_CREAT | O_APPEND) : open(path, O_RDWR | O_NONBLOCK);
+  if (!name.startsWith('file://')) return open(path, O_RDWR | O_NONBLOCK);
+  // As the shim of runc, the directories too.
+  for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at));
+  return open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644);
 }
 
-export function open(path: string, flags: number): number {
-  const fd = native.openAt(AT_FDCWD, path, flags, 0o600);
+export function open(path: string, flags: number, mode = 0o600): number {
+  const fd = native.openAt(AT_FDCWD, path, flags, mode);
   return check(fd, { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
 }
 

@@ -59,6 +59,23 @@ test(
 );
 
 test(
+  'a file is written to its end, and made with its directories',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'echo one; sleep 0.1; echo two >&2'];
+    bed.write();
+    engine.start();
+    const file = join(bed.dir, 'logs', 'below', 'file');
+    for (const times of [1, 2]) {
+      await engine.run({ stdout: `file://${file}`, stderr: `file://${file}` });
+      await engine.wait();
+      await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }));
+      assert.is(readFileSync(file, 'utf8'), 'one\ntwo\n'.repeat(times));
+    }
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+  }),
+);
+
+test(
   'a terminal and a logger; a size that comes before the terminal is there is its size',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];

@@ -171,7 +171,7 @@ scenario_ctr_restart_of_containerd() {
 scenario_ctr_shim_killed() {
   run -d $bb c sh -c 'touch /up; sleep 98766'
   until_up c
-  pkill -KILL -f 'containerd-shim-runc-v2.* -id c '
+  pkill -KILL -f '^[^ ]*containerd-shim-run[ct]-v[12].* -id c '
   for _ in $(seq 50); do
     pgrep -fx 'sleep 98766' >/dev/null || break
     sleep 0.1

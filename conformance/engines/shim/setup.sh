@@ -3,7 +3,7 @@
 . "$here/containerd/setup.sh"
 # shellcheck disable=SC2034 # read by inside
 fast='ctr_output_and_status ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_tty ctr_restart_of_containerd ctr_out_of_memory
-  shim_is_killed shim_logger shim_streams'
+  shim_is_killed shim_true_status shim_update shim_logger'
 
 type=io.containerd.runc.v2
 [ "${RUNTIME:-}" != runt ] || type=io.containerd.runt.v1

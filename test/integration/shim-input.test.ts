@@ -1,0 +1,193 @@
+/** Whatever comes to the shim, it goes on, and so does its container. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type google, runcOptions, task, ttrpc } from '../../src/shim/protos.js';
+import { needing } from './bed.js';
+import { type Engine, onEngine, refused } from './shim-engine.js';
+
+const test = needing('shim', 'root', 'cgroups');
+
+const connect = (address: string): Promise<Socket> =>
+  new Promise((settle, fail) => {
+    const socket = createConnection(address.slice('unix://'.length), () => settle(socket));
+    socket.on('error', fail);
+  });
+
+/** Sends bytes on a connection of its own; what is answered until the shim or, after `ms`, this side ends it. */
+async function raw(address: string, bytes: Uint8Array, ms = 500): Promise<Buffer> {
+  const socket = await connect(address);
+  const answer: Buffer[] = [];
+  socket.removeAllListeners('error');
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => answer.push(chunk));
+  const closed = new Promise((settle) => socket.on('close', settle));
+  socket.write(bytes);
+  await Promise.race([closed, new Promise((settle) => setTimeout(settle, ms))]);
+  socket.destroy();
+  return Buffer.concat(answer);
+}
+
+function frame(length: number, stream: number, type: number, message: Uint8Array): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeUInt32BE(length, 0);
+  head.writeUInt32BE(stream, 4);
+  head.writeUInt8(type, 8);
+  return Buffer.concat([head, message]);
+}
+
+const request = (method: string, payload: Uint8Array, service = 'containerd.task.v2.Task') => {
+  const message = ttrpc.Request.encode({ service, method, payload }).finish();
+  return frame(message.length, 1, 1, message);
+};
+
+/** A container that sleeps, what is done to its shim, and then: the same shim, the same container, which end as always. */
+const bothGoOn = (f: (engine: Engine, address: string) => Promise<void>) =>
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const address = engine.start().replace(/^.*(unix:[^"]*).*$/, '$1');
+    const pid = await engine.run();
+    const shim = async () => {
+      const r = task.ConnectRequest.encode({ id: bed.id });
+      return (await engine.call('Connect', r, task.ConnectResponse)).shimPid;
+    };
+    const before = await shim();
+    const descriptors = () => readFds(before);
+    const open = descriptors();
+    await f(engine, address);
+    assert.is(await shim(), before);
+    assert.is(readFileSync(`/proc/${pid}/comm`, 'utf8'), 'sleep\n');
+    // A connection that ended is closed a moment later.
+    for (let i = 0; i < 100 && descriptors() > open; i++) await new Promise((next) => setTimeout(next, 20));
+    assert.is(descriptors(), open, 'descriptors are left open');
+    await engine.over();
+  });
+
+const readFds = (pid: number): number => Number(execFileSync('sh', ['-c', `ls /proc/${pid}/fd | wc -l`]));
+
+test(
+  'frames that are none: bytes of another protocol, a length of 4 GiB, types and streams that do not exist, an end in the middle',
+  bothGoOn(async (_, address) => {
+    await raw(address, Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
+    await raw(address, frame(0xffffffff, 1, 1, new Uint8Array()));
+    await raw(address, frame(5, 0, 9, new Uint8Array(5)));
+    await raw(address, frame(3, 7, 2, Buffer.from([255, 255, 255])));
+    await raw(address, Buffer.from([0, 0, 1]), 50);
+    await raw(address, frame(100, 1, 1, new Uint8Array(40)), 50);
+    const garbage = await raw(address, frame(6, 1, 1, Buffer.from([255, 255, 255, 255, 255, 255])));
+    const { status } = ttrpc.Response.decode(garbage.subarray(10));
+    assert.ok(status?.code, 'a message that is no request is answered with an error');
+  }),
+);
+
+test(
+  'a message of 5 MiB ends the connection that it came on, and no other',
+  bothGoOn(async (_, address) => {
+    const payload = new Uint8Array(5 << 20);
+    const from = Date.now();
+    assert.is((await raw(address, request('State', payload), 20_000)).length, 0);
+    assert.ok(Date.now() - from < 15_000, 'the connection was ended by the shim');
+  }),
+);
+
+test(
+  'services and methods that are unknown, and requests that are no messages, are errors',
+  bothGoOn(async (_, address) => {
+    const code = async (bytes: Buffer): Promise<number> =>
+      ttrpc.Response.decode((await raw(address, bytes)).subarray(10)).status?.code ?? 0;
+    assert.is(await code(request('Nothing', new Uint8Array())), 12);
+    assert.is(await code(request('constructor', new Uint8Array())), 12);
+    assert.is(await code(request('__proto__', new Uint8Array())), 12);
+    assert.is(await code(request('State', new Uint8Array(), 'containerd.task.v9.Task')), 12);
+    assert.ok(await code(request('State', Buffer.from([10, 200, 1]))));
+    assert.is(await code(request('State', new Uint8Array())), 5);
+  }),
+);
+
+test(
+  'an Any of another type than is wanted, or whose value is none of its type, is refused',
+  bothGoOn(async (engine) => {
+    const { id, bundle } = engine.bed;
+    const any = (type_url: string, text: string): google.protobuf.Any.$Properties => ({
+      type_url,
+      value: new TextEncoder().encode(text),
+    });
+    const other = any('containerd.events.TaskExit', 'x');
+    const create = (options: google.protobuf.Any.$Properties) =>
+      refused(engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-other`, bundle, options })));
+    assert.match((await create(other)).message, /runtime options of type containerd.events.TaskExit/);
+    await create(any('containerd.runc.v1.Options', '\xff\xff'));
+    const update = (resources: google.protobuf.Any.$Properties) =>
+      refused(engine.call('Update', task.UpdateTaskRequest.encode({ id, resources })));
+    for (const text of ['', '{', '[]', '"x"', '{"memory":{"limit":"much"}}'])
+      await update(any('types.containerd.io/opencontainers/runtime-spec/1/LinuxResources', text));
+    for (const [i, text] of ['', '{', '[]', 'null', '{"args":"x"}'].entries()) {
+      const execId = `e${i}`;
+      const spec = any('types.containerd.io/opencontainers/runtime-spec/1/Process', text);
+      await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId, spec }));
+      await refused(engine.call('Start', task.StartRequest.encode({ id, execId })));
+      await engine.call('Delete', task.DeleteRequest.encode({ id, execId }));
+    }
+  }),
+);
+
+test(
+  'clients that vanish while their calls are answered',
+  bothGoOn(async (engine, address) => {
+    const { id } = engine.bed;
+    const wait = request('Wait', task.WaitRequest.encode({ id }).finish());
+    const stats = request('Stats', task.StatsRequest.encode({ id }).finish());
+    for (let i = 0; i < 20; i++) {
+      await raw(address, wait, 10);
+      await raw(address, Buffer.concat([stats, wait, stats.subarray(0, 12)]), 1);
+    }
+  }),
+);
+
+test(
+  'streams that are not there, or are directories, sockets, regular files',
+  bothGoOn(async (engine) => {
+    const { bed } = engine;
+    const { id, bundle } = bed;
+    const directory = join(bed.dir, 'directory');
+    const file = join(bed.dir, 'regular');
+    mkdirSync(directory);
+    writeFileSync(file, 'input\n');
+    const exec = (execId: string, streams: object) =>
+      engine
+        .exec(execId, ['/bin/cat'], streams)
+        .then(() => engine.call('Start', task.StartRequest.encode({ id, execId })))
+        .finally(() => {});
+    for (const [i, path] of [join(bed.dir, 'nothing'), directory, join(bed.dir, 'ttrpc'), `file://${directory}`].entries()) {
+      await refused(exec(`out${i}`, { stdout: path }));
+      await refused(exec(`in${i}`, { stdin: path }));
+      await refused(engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-${i}`, bundle, stdout: path })));
+      for (const execId of [`out${i}`, `in${i}`])
+        await engine.call('Delete', task.DeleteRequest.encode({ id, execId }));
+    }
+    const output = join(bed.dir, 'output');
+    writeFileSync(output, '');
+    await exec('files', { stdin: file, stdout: output });
+    assert.is(await engine.wait('files'), 0);
+    await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 'files' }));
+    assert.is(readFileSync(output, 'utf8'), 'input\n');
+  }),
+);
+
+test(
+  'options that name a state directory for each container do not mix them up',
+  bothGoOn(async (engine) => {
+    const { id, bundle } = engine.bed;
+    const value = runcOptions.Options.encode({ root: 'relative' }).finish();
+    const options = { type_url: 'containerd.runc.v1.Options', value };
+    const error = await refused(
+      engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-x`, bundle, options })),
+    );
+    assert.is(error.code, 3);
+  }),
+);
+
+test.run();
