@@ -70,6 +70,7 @@ const parts = {
   'judge-v2': "the OCI's validation programs on cgroup v2, User Mode Linux",
   engines: 'engines, with runt as with runc',
   'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
+  containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -128,6 +129,7 @@ for (const [name, title] of [
 for (const [name, title] of [
   ['engines', 'Engines'],
   ['engines-v2', 'Engines on cgroup v2'],
+  ['containerd', 'The shim under containerd'],
 ]) {
   const engines = [];
   for (const [, engine, suite, log] of text(name)

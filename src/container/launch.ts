@@ -65,6 +65,9 @@ export class Launch extends RuntimeOps {
       await this.await('exec');
       const last = await this.reports.next();
       if (last.kind === 'error') throw this.failed(last);
+      // The shim lives on: it would keep one for each exec.
+      native.close(this.sync);
+      this.sync = -1;
       terminal?.relay();
       this.netDevices?.settle();
     } catch (error) {

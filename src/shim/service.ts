@@ -105,7 +105,8 @@ export class TaskService {
 
   /** Answers a call of the task service, in the version 2 or 3: their messages are the same. */
   async call(service: string, name: string, payload: Uint8Array): Promise<Uint8Array> {
-    const method = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name) ? this.methods[name] : undefined;
+    const known = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name);
+    const method = known ? this.methods[name] : undefined;
     if (!method)
       throw new StatusError(Code.UNIMPLEMENTED, `${service}/${name} is not supported by this version of runt`);
     return method(payload);

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type google, runcOptions, task, ttrpc } from '../../src/shim/protos.js';
+import { type google, task, ttrpc } from '../../src/shim/protos.js';
 import { needing } from './bed.js';
 import { type Engine, onEngine, refused } from './shim-engine.js';
 
@@ -119,7 +119,7 @@ test(
     const create = (options: google.protobuf.Any.$Properties) =>
       refused(engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-other`, bundle, options })));
     assert.match((await create(other)).message, /runtime options of type containerd.events.TaskExit/);
-    await create(any('containerd.runc.v1.Options', '\xff\xff'));
+    await create(any('containerd.runc.v1.Options', '\x0a\x7f'));
     const update = (resources: google.protobuf.Any.$Properties) =>
       refused(engine.call('Update', task.UpdateTaskRequest.encode({ id, resources })));
     for (const text of ['', '{', '[]', '"x"', '{"memory":{"limit":"much"}}'])
@@ -159,11 +159,17 @@ test(
     const exec = (execId: string, streams: object) =>
       engine
         .exec(execId, ['/bin/cat'], streams)
-        .then(() => engine.call('Start', task.StartRequest.encode({ id, execId })))
-        .finally(() => {});
-    for (const [i, path] of [join(bed.dir, 'nothing'), directory, join(bed.dir, 'ttrpc'), `file://${directory}`].entries()) {
+        .then(() => engine.call('Start', task.StartRequest.encode({ id, execId })));
+    for (const [i, path] of [
+      join(bed.dir, 'nothing'),
+      directory,
+      join(bed.dir, 'ttrpc'),
+      `file://${directory}`,
+    ].entries()) {
       await refused(exec(`out${i}`, { stdout: path }));
-      await refused(exec(`in${i}`, { stdin: path }));
+      // A directory can be opened for reading: it is the end of the input.
+      if (path.endsWith(directory)) await exec(`in${i}`, { stdin: path }).then(() => engine.wait(`in${i}`));
+      else await refused(exec(`in${i}`, { stdin: path }));
       await refused(engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-${i}`, bundle, stdout: path })));
       for (const execId of [`out${i}`, `in${i}`])
         await engine.call('Delete', task.DeleteRequest.encode({ id, execId }));
@@ -174,19 +180,6 @@ test(
     assert.is(await engine.wait('files'), 0);
     await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 'files' }));
     assert.is(readFileSync(output, 'utf8'), 'input\n');
-  }),
-);
-
-test(
-  'options that name a state directory for each container do not mix them up',
-  bothGoOn(async (engine) => {
-    const { id, bundle } = engine.bed;
-    const value = runcOptions.Options.encode({ root: 'relative' }).finish();
-    const options = { type_url: 'containerd.runc.v1.Options', value };
-    const error = await refused(
-      engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-x`, bundle, options })),
-    );
-    assert.is(error.code, 3);
   }),
 );
 

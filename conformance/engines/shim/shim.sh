@@ -17,6 +17,7 @@ scenario_shim_is_killed() {
   for _ in $(seq 100); do [ -n "$(ctr task ls -q)" ] || break; sleep 0.1; done
   ctr task ls -q
   pgrep -fx 'sleep 1000' || echo 'no process'
+  for _ in $(seq 50); do [ -n "$(left)" ] || break; sleep 0.1; done
   [ "$RUNTIME" != runt ] || left
   ctr container rm c
   run --rm $bb again echo again
