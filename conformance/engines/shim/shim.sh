@@ -16,6 +16,7 @@ scenario_shim_is_killed() {
   shims | xargs kill -9
   for _ in $(seq 100); do [ -n "$(ctr task ls -q)" ] || break; sleep 0.1; done
   ctr task ls -q
+  for _ in $(seq 50); do pgrep -fx 'sleep 1000' >/dev/null || break; sleep 0.1; done
   pgrep -fx 'sleep 1000' || echo 'no process'
   for _ in $(seq 50); do [ -n "$(left)" ] || break; sleep 0.1; done
   [ "$RUNTIME" != runt ] || left
