@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { bundleSpec, callerIds } from './container/bundle.js';
-import { compileBundle } from './container/compile-bundle.js';
+import { compileBundle, systemdScope } from './container/compile-bundle.js';
 import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
@@ -134,6 +134,8 @@ function parse(config: Spec) {
 export interface CompileOptions extends RuntimeOptions {
   /** The container's id, which names its cgroup; the bundle's name when absent. */
   id?: string;
+  /** As that of ContainerOptions. Without root this asks the user's session where its cgroups are. */
+  systemdCgroup?: boolean;
 }
 
 /**
@@ -142,17 +144,20 @@ export interface CompileOptions extends RuntimeOptions {
  */
 export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
   const path = resolve(bundle);
-  return compileBundle({
+  const o = {
     root: options.root ?? '/run/runt',
     id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
     bundle: path,
     noPivot: false,
     noNewKeyring: false,
     preserveFds: 0,
-    rootless: options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false',
+    rootless:
+      options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
+    ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
     debug: false,
     warn: () => {},
-  }).plan;
+  };
+  return compileBundle(o, true, await systemdScope(o)).plan;
 }
 
 /** The plan of a bundle in words, as `runt explain` prints it. @throws as `compile` */

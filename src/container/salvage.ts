@@ -3,11 +3,13 @@ import { readCgroupFacts } from '../cgroup/facts.js';
 import { cgroupPaths } from '../cgroup/path.js';
 import { tryReadText } from '../sys/fs.js';
 import { isAlive } from './process.js';
-import type { ContainerRecord, RecordedProcess } from './store.js';
+import type { ContainerRecord, RecordedProcess, RecordedUnit } from './store.js';
 
 /** What is needed to end a container and to remove it. */
 export interface Salvaged extends RecordedProcess {
   readonly cgroups: readonly string[];
+  /** systemd's unit: of the user's session its bus is among those that `delete` looks for anyway. */
+  readonly unit?: RecordedUnit;
   readonly supervisor?: RecordedProcess;
 }
 
@@ -30,12 +32,22 @@ export function salvage(root: string, id: string): Salvaged | undefined {
   const listed = /"cgroups":\[((?:"[^"\\]{1,4096}",?){0,64})/.exec(text)?.[1] ?? '';
   const whole = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
   const cgroups = new Set([...whole, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
-  return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }) };
+  const unit = unitIn(text);
+  return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }), ...(unit && { unit }) };
 }
 
 function processIn(text: string): RecordedProcess | undefined {
   const match = /"pid":([1-9][0-9]{0,9}),"startTime":"([0-9]{1,20})"/.exec(text);
   return match ? { pid: Number(match[1]), startTime: match[2] as string } : undefined;
+}
+
+/** The unit, when all that is said of it is there. */
+function unitIn(text: string): RecordedUnit | undefined {
+  const whole =
+    /"unit":(\{"name":"[A-Za-z0-9:_.@-]{1,255}\.scope"(?:,"bus":\{"path":"\/[^"\\]{1,4096}","daemon":(?:true|false)\})?\})/.exec(
+      text,
+    );
+  return whole ? (JSON.parse(whole[1]!) as RecordedUnit) : undefined;
 }
 
 /**

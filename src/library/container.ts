@@ -32,6 +32,8 @@ export interface ContainerOptions {
   noPivot?: boolean;
   /** Keep the caller's session keyring. */
   noNewKeyring?: boolean;
+  /** systemd manages the cgroup (docs/systemd.md). */
+  systemdCgroup?: boolean;
   /** Takes what the config says and runt leaves out, a sentence each. */
   onWarning?: (sentence: string) => void;
 }
@@ -107,6 +109,7 @@ export class Container {
         bundle,
         supervise: true,
         stdio: streams.stdio,
+        ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
         noPivot: o.noPivot === true,
         noNewKeyring: o.noNewKeyring === true,
         preserveFds: 0,

@@ -44,7 +44,9 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
       return [mountFs({ at, target, fstype: 'cgroup2', source, options, attrs: guarded, propagation, flags })];
     }
     const own = view.paths.unified;
-    const source = own?.writable ? own.path : (facts.cgroup.unified?.mountPoint ?? '/sys/fs/cgroup');
+    // In an engine's all of the hierarchy, as with runc and crun: /proc/self/cgroup names a place in it.
+    const source =
+      view.userNamespace && own?.writable ? own.path : (facts.cgroup.unified?.mountPoint ?? '/sys/fs/cgroup');
     return [mountBind({ at, target, source, setAttrs: guarded, propagation })];
   }
   const plain = attrs & ~MOUNT_ATTR_RDONLY;

@@ -1,0 +1,210 @@
+/** The connection to systemd: a peer that answers in both byte orders, in pieces, wrongly, late or not at all. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BusError, openBus } from '../../../src/cgroup/systemd/bus.js';
+import {
+  decodeMessage,
+  ERROR,
+  encodeMessage,
+  type Message,
+  messageLength,
+  REPLY,
+  SIGNAL,
+} from '../../../src/cgroup/systemd/message.js';
+import { useNodeHost } from '../../../src/sys/node.js';
+
+useNodeHost([]);
+
+type Reply = Partial<Message> & { readonly type: number };
+interface Peer {
+  /** What it answers to each call; nothing at all when undefined. */
+  readonly answer: (call: Message) => readonly (Reply | Uint8Array)[];
+  /** Its part of the authentication, after the client's. */
+  readonly auth?: string;
+  /** Bytes of each write. */
+  readonly piece?: number;
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'runt-bus-'));
+test.after(() => rmSync(dir, { recursive: true }));
+let count = 0;
+
+/** Serves one peer while f runs; f gets its path and what came before the first message. */
+async function withPeer(peer: Peer, f: (path: string, said: () => string) => Promise<void>): Promise<void> {
+  const path = join(dir, `bus-${++count}`);
+  const sockets: Socket[] = [];
+  let said = '';
+  const server: Server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    let data = Buffer.alloc(0);
+    let begun = false;
+    socket.on('data', async (chunk) => {
+      data = Buffer.concat([data, chunk]);
+      const end = data.indexOf('BEGIN\r\n');
+      if (!begun && end >= 0) {
+        begun = true;
+        said = data.subarray(0, end + 7).toString('latin1');
+        data = data.subarray(end + 7);
+        socket.write(peer.auth ?? 'DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n');
+      }
+      while (begun && data.length >= 16 && data.length >= messageLength(data)) {
+        const length = messageLength(data);
+        const call = decodeMessage(Uint8Array.from(data.subarray(0, length)));
+        data = data.subarray(length);
+        const out = Buffer.concat(
+          peer
+            .answer(call)
+            .map((r) =>
+              r instanceof Uint8Array
+                ? r
+                : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...r }),
+            ),
+        );
+        for (let at = 0; at < out.length; at += peer.piece ?? out.length) {
+          socket.write(out.subarray(at, at + (peer.piece ?? out.length)));
+          if (peer.piece) await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    await f(path, () => said);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+const failure = async (f: () => Promise<unknown>): Promise<Error & { code?: string; busError?: string }> => {
+  try {
+    await f();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was thrown');
+};
+const at = (path: string, daemon = false) => [{ path, daemon }];
+
+/** `reply` with one string, big-endian. */
+function bigEndian(replySerial: number, text: string): Uint8Array {
+  const fields = Buffer.alloc(16 + 8);
+  fields.set([5, 1, 0x75, 0], 0);
+  fields.writeUInt32BE(replySerial, 4);
+  fields.set([8, 1, 0x67, 0, 1, 0x73, 0], 8);
+  const body = Buffer.alloc(4 + text.length + 1);
+  body.writeUInt32BE(text.length, 0);
+  body.write(text, 4);
+  const head = Buffer.from([0x42, REPLY, 0, 1, 0, 0, 0, body.length, 0, 0, 0, 7, 0, 0, 0, 15]);
+  return Buffer.concat([head, fields.subarray(0, 16), body]);
+}
+
+test('no name is given: the kernel tells who calls', () =>
+  withPeer({ answer: () => [{ type: REPLY, signature: 's', body: ['x'] }] }, async (path, said) => {
+    const bus = await openBus(at(path));
+    assert.equal(await bus.call('GetUnit', 's', ['a.scope']), ['x']);
+    bus.close();
+    assert.is(said(), '\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n');
+  }));
+
+test('a peer of the other byte order, byte by byte', () =>
+  withPeer({ piece: 1, answer: (call) => [bigEndian(call.serial, 'big')] }, async (path) => {
+    const bus = await openBus(at(path));
+    assert.equal(await bus.call('GetUnit', 's', ['a.scope']), ['big']);
+    bus.close();
+  }));
+
+test('a daemon is greeted and told which signals; other messages are no answer; a job that ended early counts', async () => {
+  const calls: string[] = [];
+  const removed = (path: string, result: string): Reply => ({
+    type: SIGNAL,
+    path: '/org/freedesktop/systemd1',
+    interface: 'org.freedesktop.systemd1.Manager',
+    member: 'JobRemoved',
+    signature: 'uoss',
+    body: [1n, path, 'a.scope', result],
+  });
+  const answer = (call: Message): Reply[] => {
+    calls.push(`${call.destination} ${call.member} ${call.signature}`);
+    if (call.member !== 'StopUnit') return [{ type: REPLY }];
+    const other = { type: REPLY, replySerial: call.serial + 50, signature: 's', body: ['not mine'] };
+    return [
+      removed('/job/9', 'failed'),
+      removed('/job/1', 'done'),
+      other,
+      { type: REPLY, signature: 'o', body: ['/job/1'] },
+    ];
+  };
+  await withPeer({ answer, piece: 7 }, async (path) => {
+    const bus = await openBus(at(path, true));
+    assert.is(await bus.job('StopUnit', 'ss', ['a.scope', 'replace']), 'done');
+    bus.close();
+  });
+  assert.equal(calls, [
+    'org.freedesktop.DBus Hello ',
+    'org.freedesktop.DBus AddMatch s',
+    'org.freedesktop.systemd1 Subscribe ',
+    'org.freedesktop.systemd1 StopUnit ss',
+  ]);
+});
+
+test('an error has its name and its text', () =>
+  withPeer(
+    {
+      answer: () => [
+        { type: ERROR, error: 'org.freedesktop.systemd1.NoSuchUnit', signature: 's', body: ['no unit a'] },
+      ],
+    },
+    async (path) => {
+      const bus = await openBus(at(path));
+      const e = await failure(() => bus.call('StopUnit', 'ss', ['a', 'b']));
+      assert.instance(e, BusError);
+      assert.is(e.busError, 'org.freedesktop.systemd1.NoSuchUnit');
+      assert.match(e.message, 'no unit a (org.freedesktop.systemd1.NoSuchUnit)');
+      bus.close();
+    },
+  ));
+
+test('a refused authentication, an end, and what is no message are told as such', async () => {
+  const answer = () => [];
+  for (const [auth, why] of [
+    ['REJECTED EXTERNAL\r\n', /refused the authentication: REJECTED EXTERNAL/],
+    ['DATA\r\nERROR "no"\r\n', /refused the authentication: ERROR "no"/],
+    [`DATA\r\n${'x'.repeat(5000)}`, /has no end/],
+  ] as const) {
+    await withPeer({ auth, answer }, async (path) => {
+      const e = await failure(() => openBus(at(path)));
+      assert.equal([e.code, why.test(e.message)], ['ERR_SYSTEMD', true], e.message);
+    });
+  }
+  await withPeer({ answer: () => [new Uint8Array(64).fill(0x61)] }, async (path) => {
+    const bus = await openBus(at(path));
+    assert.match((await failure(() => bus.call('X', '', []))).message, /no message of its protocol/);
+    bus.close();
+  });
+});
+
+test('a bus with no systemd behind it is passed over; a place where nobody listens too', () =>
+  withPeer(
+    {
+      answer: (call) =>
+        call.member === 'Subscribe'
+          ? [{ type: ERROR, error: 'org.freedesktop.DBus.Error.ServiceUnknown', signature: 's', body: ['nobody'] }]
+          : [{ type: REPLY, signature: 'v', body: [{ signature: 's', value: '/here' }] }],
+    },
+    async (path) => {
+      const bus = await openBus([{ path: join(dir, 'not', 'there'), daemon: true }, ...at(path, true), ...at(path)]);
+      assert.is(bus.address.daemon, false);
+      assert.is(await bus.property('ControlGroup'), '/here');
+      bus.close();
+      const e = await failure(() => openBus([{ path: join(dir, 'none'), daemon: true }]));
+      assert.match(e.message, /connect to systemd: ENOENT/);
+    },
+  ));
+
+test.run();
