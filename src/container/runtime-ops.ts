@@ -186,6 +186,8 @@ export class RuntimeOps {
       case 'cgroupOwner': {
         const failed = applyCgroupOp(op, this.cgroups);
         if (failed) throw new OpFailed(failed);
+        // A cgroup below the unit's: that one must be empty, so that it can give controllers.
+        if (op.op === 'cgroupCreate') this.placeholder?.moveTo(op);
         return undefined;
       }
       default:
@@ -199,7 +201,7 @@ export class RuntimeOps {
     this.placeholder = Placeholder.start();
     await startScope(op, user, this.placeholder.pid);
     this.unitStarted = true;
-    if (user && !mayMove(op.path)) this.place = op.path;
+    if (user && !mayMove(op.path)) this.place = this.input.record.cgroups[0]!;
     this.cgroups.push(op.path);
   }
 
@@ -212,9 +214,9 @@ export class RuntimeOps {
 
   /** Before its first operation, when it still has the ids of the user whom systemd is to believe. */
   private async moveByUnit(): Promise<void> {
-    const { unit, cgroups } = this.input.record;
+    const { unit } = this.input.record;
     const { attach } = await import('./systemd.js');
-    await attach(unit!, this.place.slice(cgroups[0]!.length), this.pid);
+    await attach(unit!, this.place, this.pid);
   }
 
   private async supervise(): Promise<void> {

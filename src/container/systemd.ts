@@ -12,15 +12,15 @@ import type { Op } from '../plan/ops.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
-import { native } from '../sys/host.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, W_OK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
+import { checkOp } from './op-failed.js';
 import { endOf } from './process.js';
 import type { RecordedUnit } from './store.js';
 
 /** ms; a process that only waits ends at once. */
 const endDeadline = 10_000;
-/** access(2). */
-const W_OK = 2;
 
 /**
  * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
@@ -50,6 +50,12 @@ export class Placeholder {
       throw failed(-pid, 'clone3');
     }
     return new Placeholder(pid, new DataView(out.buffer).getInt32(0, true), ours);
+  }
+
+  /** @throws OpFailed */
+  moveTo(op: Extract<Op, { op: 'cgroupCreate' }>): void {
+    const procs = `${op.path}/cgroup.procs`;
+    checkOp(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
   }
 
   async end(): Promise<void> {
@@ -181,7 +187,8 @@ export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => v
  * places is his: from a session's, say, the manager of the system has to do it, which that of the user asks.
  * @throws RuntError ERR_SYSTEMD
  */
-export function attach({ name, bus: user }: RecordedUnit, below: string, pid: number): Promise<unknown> {
+export function attach({ name, bus: user }: RecordedUnit, place: string, pid: number): Promise<unknown> {
+  const below = place.slice(place.indexOf(`/${name}`) + name.length + 1);
   return onUnitBus(user, (bus) => bus.call('AttachProcessesToUnit', 'ssau', [name, below || '/', [BigInt(pid)]]));
 }
 

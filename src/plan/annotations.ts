@@ -16,8 +16,11 @@ export const criuConfig = 'org.criu.config';
 /** Begins the names of properties of the container's unit (cgroup/systemd/scope.ts), as runc has them. */
 export const systemdProperty = 'org.systemd.property.';
 
+/** Names a cgroup below the unit's in which the container is (cgroup/systemd/scope.ts). */
+export const systemdSubgroup = 'run.oci.systemd.subgroup';
+
 export const annotationNames = (): string[] =>
-  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig, systemdProperty].sort();
+  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig, systemdProperty, systemdSubgroup].sort();
 
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {

@@ -1,6 +1,6 @@
 /** `--systemd-cgroup`: the container's scope as systemd, the kernel and runc see it, from its start to its end. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from './bed.js';
@@ -210,6 +210,50 @@ test(
     assert.is(shown(unit, 'SubState').SubState, 'running');
     spawnSync('systemctl', ['stop', unit]);
     assert.equal(cgroupsNamed(bed.id), []);
+  }),
+);
+
+test(
+  'run.oci.systemd.subgroup: the container, its limits and what is executed in it are in a cgroup below the unit’s, as with crun',
+  onBed((bed) => {
+    limited(bed);
+    bed.config.annotations = { 'run.oci.systemd.subgroup': 'container' };
+    const made = create(bed);
+    assert.equal([made.code, made.stderr], [0, '']);
+    assert.is(bed.start().code, 0);
+    const unit = `runt-${bed.id}.scope`;
+    assert.equal([value(unit, 'cgroup.procs'), value(unit, 'container/cgroup.procs')], ['', String(bed.state().pid)]);
+    assert.equal([value(unit, 'container/memory.max'), value(unit, 'container/pids.max')], [String(64 * MiB), '77']);
+    assert.match(value(unit, 'cgroup.subtree_control'), /\bmemory\b.*\bpids\b/);
+    assert.is(bed.runt(['update', '--pids-limit=44', bed.id]).code, 0);
+    assert.equal([value(unit, 'container/pids.max'), shown(unit, 'TasksMax').TasksMax], ['44', '44']);
+    const place = bed.runt(['exec', bed.id, 'sh', '-c', 'cat /proc/self/cgroup; sleep 0.5']).stdout;
+    assert.ok(place === '0::/\n' || place.endsWith(`/${unit}/container\n`), place);
+    assert.is(bed.delete('--force').code, 0);
+    assert.equal([loaded(unit), existsSync(directory(unit))], ['not-found', false]);
+    for (const name of ['a/b', '..', 'memory.max']) {
+      bed.config.annotations['run.oci.systemd.subgroup'] = name;
+      const refused = create(bed);
+      assert.is(refused.code, 1);
+      assert.match(refused.stderr, '/annotations/run.oci.systemd.subgroup');
+    }
+  }),
+);
+
+test(
+  'delete --force of a container whose state is damaged stops its unit too',
+  onBed((bed) => {
+    bed.config.process.args = ['sleep', '1000'];
+    assert.is(create(bed).stderr, '');
+    assert.is(bed.start().code, 0);
+    const file = join(bed.root, bed.id, 'state.json');
+    const text = readFileSync(file, 'utf8');
+    // Cut behind the unit; the unit itself is one that systemd has to be told of: its cgroup stays while something is in it.
+    writeFileSync(file, text.slice(0, -3));
+    const unit = `runt-${bed.id}.scope`;
+    const r = bed.delete('--force');
+    assert.equal([r.code, r.stderr], [0, '']);
+    assert.equal([loaded(unit), existsSync(directory(unit))], ['not-found', false]);
   }),
 );
 

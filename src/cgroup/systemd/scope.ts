@@ -1,5 +1,5 @@
 /** A container whose cgroup is a scope of systemd's: what the compiler makes of its config (`--systemd-cgroup`). Loaded by need. */
-import { systemdProperty } from '../../plan/annotations.js';
+import { annotation, systemdProperty, systemdSubgroup } from '../../plan/annotations.js';
 import type { CompileOptions, HostFacts, SystemdScope } from '../../plan/facts.js';
 import type { Op } from '../../plan/ops.js';
 import type { Spec } from '../../spec/types.js';
@@ -45,7 +45,24 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string):
   if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
   const { mountPoint } = cgroup.unified!;
   const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
-  return { v1: [], unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}`, writable: true } };
+  return {
+    v1: [],
+    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${subgroup(spec)}`, writable: true },
+  };
+}
+
+/** `/NAME` of crun's sub-cgroup, '' for none, which is crun's `container` otherwise. @throws RuntError ERR_SPEC_VALUE */
+function subgroup(spec: Spec): string {
+  const [value, pointer] = annotation(spec, systemdSubgroup);
+  if (!value) return '';
+  if (
+    /^[A-Za-z0-9_-][A-Za-z0-9_.:@-]{0,254}$/.test(value) &&
+    !/^(cgroup|cpu|cpuset|io|memory|pids|hugetlb|rdma|misc|irq|dmem)\./.test(value)
+  ) {
+    return `/${value}`;
+  }
+  const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
+  throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
 }
 
 /** @throws RuntError ERR_CGROUP_NOT_DELEGATED for a limit, which only a cgroup can hold */
@@ -90,10 +107,14 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
       : deviceProperties(deviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
     ...annotated(spec),
   ]);
-  return before.map((op): Op => {
-    if (op.op === 'cgroupCreate') return { op: 'systemdScope', at: op.at, path: op.path, unit, properties };
+  const below = subgroup(spec);
+  return before.flatMap((op): Op[] => {
+    if (op.op === 'cgroupCreate') {
+      const path = op.path.slice(0, op.path.length - below.length);
+      return [{ op: 'systemdScope', at: op.at, path, unit, properties }, ...(below ? [op] : [])];
+    }
     // What is above the manager's cgroup is not the user's.
-    return op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op;
+    return [op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op];
   });
 }
 

@@ -8,7 +8,8 @@ import { scopeName } from '../../../src/cgroup/systemd/unit.js';
 import { v2Settings } from '../../../src/cgroup/v2.js';
 import { compile } from '../../../src/plan/compile.js';
 import type { Resources, Spec } from '../../../src/spec/types.js';
-import { compileOptions, hostFacts, v1, v2 } from '../../plan/facts.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { compileOptions, hostFacts, rootlessFacts, v1, v2 } from '../../plan/facts.js';
 import { sample } from '../../spec/sample.js';
 
 const properties = (resources: Resources): string[] => resourceProperties(v2Settings(resources, ''));
@@ -128,6 +129,53 @@ test('the plan starts the unit where it would make the directory; an annotation 
     assert.ok(op.properties.includes(p), p);
   }
   assert.is(op.properties.filter((p) => p.startsWith('Description=')).length, 1);
+});
+
+test('a cgroup below the unit’s: it gets the values, the unit the properties', () => {
+  const { plan, cgroups } = planned((spec) => {
+    delete spec.linux!.cgroupsPath;
+    spec.annotations = { 'run.oci.systemd.subgroup': 'sub' };
+  });
+  const path = cgroups.unified!.path;
+  assert.match(path, /\.scope\/sub$/);
+  const [scope, below] = plan.ops.filter((op) => op.op === 'systemdScope' || op.op === 'cgroupCreate');
+  assert.equal(
+    [scope, below].map((op) => [op!.op, (op as { path: string }).path]),
+    [
+      ['systemdScope', path.slice(0, -'/sub'.length)],
+      ['cgroupCreate', path],
+    ],
+  );
+});
+
+test('the session of a user: its cgroup, user.slice, no device rules; without one only a limit is refused', () => {
+  const cgroup = '/user.slice/user-1000.slice/user@1000.service';
+  const facts = rootlessFacts({ cgroup: v2 });
+  const spec = sample();
+  delete spec.linux!.cgroupsPath;
+  delete spec.linux!.resources;
+  spec.linux!.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+  spec.linux!.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+  const bus = { path: '/run/user/1000/bus', daemon: true };
+  const { plan, cgroups } = compile(spec, facts, compileOptions({ systemd: scopes({ cgroup, bus }) }));
+  assert.match(cgroups.unified!.path, `/sys/fs/cgroup${cgroup}/user.slice/runt-`);
+  const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
+  assert.ok(scope.properties.includes("Slice='user.slice'"));
+  assert.not.ok(scope.properties.some((p) => p.startsWith('Device')));
+  assert.is(plan.ops.find((op) => op.op === 'cgroupControllers')!.top, `/sys/fs/cgroup${cgroup}`);
+
+  const warnings: string[] = [];
+  const none = compileOptions({
+    systemd: scopes(new RuntError({ code: 'ERR_SYSTEMD', message: 'nobody there' }), (s) => warnings.push(s)),
+  });
+  assert.not.ok(compile(spec, facts, none).plan.ops.some((op) => op.op === 'systemdScope'));
+  assert.match(warnings.join(), /no cgroup of its own.*nobody there/);
+  spec.linux!.resources = { pids: { limit: 5 } };
+  assert.throws(
+    () => compile(spec, facts, none),
+    (e: { code?: string; pointer?: string }) =>
+      e.code === 'ERR_CGROUP_NOT_DELEGATED' && e.pointer === '/linux/resources/pids/limit',
+  );
 });
 
 test('an annotation that is no property, and hosts that cannot, are refused by name', () => {
