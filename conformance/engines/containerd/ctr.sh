@@ -88,7 +88,9 @@ scenario_ctr_ps_and_metrics() {
 
 scenario_ctr_limits() {
   run --rm --memory-limit 67108864 --cpus 0.5 $bb c sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null; cat /proc/self/cgroup'
-  run --rm --cpu-shares 300 --cgroup /tests/one $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
+  local place=/tests/one
+  [ "$DRIVER" != systemd ] || place=tests.slice:runc:one
+  run --rm --cpu-shares 300 --cgroup "$place" $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
 }
 
 scenario_ctr_out_of_memory() {

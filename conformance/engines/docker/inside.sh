@@ -56,7 +56,7 @@ limits() {
 scenario_docker_limits_default() { limits; }
 scenario_docker_limits_memory() { limits --memory 64m --memory-reservation 32m --memory-swap 128m --memory-swappiness 10; }
 scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0; }
-scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent /tests; }
+scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
 scenario_docker_out_of_memory() {
   run --name cc --memory 16m bb tail /dev/zero || echo "status $?"

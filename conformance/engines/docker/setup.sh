@@ -54,6 +54,9 @@ fails() {
   echo "status $status"
 }
 
+# parent: a cgroup for containers, as the manager of cgroups names it
+parent() { if [ "$DRIVER" = systemd ]; then echo tests.slice; else echo /tests; fi; }
+
 # missing WHAT: ends the scenario as one that cannot run here
 missing() {
   echo "$*"

@@ -56,7 +56,7 @@ scenario_update() {
 }
 
 scenario_cgroup_parent() {
-  podman run --rm --network none --cgroup-parent /tests bb sh -c 'sed s/libpod-.*// /proc/self/cgroup'
+  podman run --rm --network none --cgroup-parent "$(parent)" bb sh -c 'sed s/libpod-.*// /proc/self/cgroup'
   podman run --rm --network none --cgroupns private bb cat /proc/self/cgroup
   podman run --rm --network none --cgroupns host bb sh -c 'sed s/libpod-.*// /proc/self/cgroup'
 }

@@ -36,6 +36,7 @@ scenario_created_then_started() {
   podman inspect -f '{{.State.Status}}' c
   fails podman start --attach c
   podman start --attach c || true
+  until [ "$(podman inspect -f '{{.State.Status}}' c)" != stopped ]; do sleep 0.1; done
   podman inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' c
 }
 

@@ -14,6 +14,7 @@ setup() {
   cat >/etc/containers/containers.conf <<END
 [containers]
 default_sysctls = []
+log_driver = "k8s-file"
 [engine]
 cgroup_manager = "$DRIVER"
 events_logger = "file"
@@ -46,6 +47,9 @@ fails() {
   "$@" >/dev/null 2>&1 || status=$?
   echo "status $status"
 }
+
+# parent: a cgroup for containers, as the manager of cgroups names it
+parent() { if [ "$DRIVER" = systemd ]; then echo tests.slice; else echo /tests; fi; }
 
 # missing WHAT: ends the scenario as one that cannot run here
 missing() {
