@@ -3,10 +3,16 @@ fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_
   ctr_namespaces ctr_failed_create ctr_install_page'
 
 ctr() { command ctr --address /run/containerd.sock "$@"; }
-# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime
-run() { ctr run --runc-binary "$RUNTIME" "${managed[@]}" "$@"; }
-managed=()
-[ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup)
+# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime; with systemd ctr wants the name of the cgroup too
+run() {
+  local managed=() last='' id=c word
+  for word in "$@"; do
+    [ "$last" != "$bb" ] || id=$word
+    last=$word
+  done
+  [ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup --cgroup "system.slice:runc:$id")
+  ctr run --runc-binary "$RUNTIME" "${managed[@]}" "$@"
+}
 
 # daemon: starts containerd and waits until it answers
 daemon() {
