@@ -129,7 +129,12 @@ export class Connection {
     } catch (error) {
       response = { status: statusOf(error) };
     }
-    if (this.open) this.send(stream, RESPONSE, ttrpc.Response.encode(response).finish());
+    let encoded = ttrpc.Response.encode(response).finish();
+    if (encoded.length > MOST) {
+      const what = `the answer is too long: ${encoded.length} bytes`;
+      encoded = ttrpc.Response.encode({ status: { code: Code.RESOURCE_EXHAUSTED, message: what } }).finish();
+    }
+    if (this.open) this.send(stream, RESPONSE, encoded);
   }
 
   private send(stream: number, type: number, message: Uint8Array): void {

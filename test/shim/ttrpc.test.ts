@@ -107,6 +107,18 @@ test('a frame that comes byte by byte is one frame; two in one piece are two', a
   client.close();
 });
 
+test('an answer that is too long is an error of that call; the next one is answered', async () => {
+  const { client } = connected(async (_, method) => new Uint8Array(method === 'Long' ? (4 << 20) + 1 : 1));
+  const error = await client.call('s', 'Long', bytes('')).then(
+    () => assert.unreachable(),
+    (e: StatusError) => e,
+  );
+  assert.is((error as StatusError).code, Code.RESOURCE_EXHAUSTED);
+  assert.match((error as StatusError).message, /the answer is too long: 4194\d+ bytes/);
+  assert.is((await client.call('s', 'Short', bytes(''))).length, 1);
+  client.close();
+});
+
 test('a frame longer than 4 MiB ends the connection', async () => {
   const [a, b] = pair();
   const served = new Connection(b, echo).serve();
