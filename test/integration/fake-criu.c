@@ -201,6 +201,9 @@ int main(int argc, char **argv) {
     int master = -1;
     if (!why && getenv("FAKE_PTY")) {
       master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+      /* The other side, until this program ends: a hangup. */
+      if (unlockpt(master) < 0 || open(ptsname(master), O_RDWR | O_NOCTTY) < 0)
+        return 5;
       if (!notify("orphan-pts-master", 0, master))
         why = "orphan-pts-master was refused";
     }

@@ -1,5 +1,5 @@
 /** Checkpoint and restore through the shim, with a program in criu's place (fake-criu.c). */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Request, Type } from '../../src/container/criu-messages.js';
@@ -166,6 +166,34 @@ for (const by of ['the request', 'the option criu_image_path']) {
     }),
   );
 }
+
+test(
+  'a restored terminal: the shim serves its master',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    bed.config.process.terminal = true;
+    bed.write();
+    const { id, bundle } = bed;
+    engine.start(undefined, { FAKE_PTY: '1' });
+    const checkpoint = join(bed.dir, 'images');
+    mkdirSync(checkpoint);
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    const options = runc({});
+    const create = task.CreateTaskRequest.encode({ id, bundle, checkpoint, options, stdout, terminal: true });
+    await engine.call('Create', create);
+    await engine.call('ResizePty', task.ResizePtyRequest.encode({ id, width: 77, height: 11 }));
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    const masters = readdirSync(`/proc/${shimPid}/fd`).filter((fd) => {
+      const link = `/proc/${shimPid}/fd/${fd}`;
+      return existsSync(link) && readlinkSync(link).endsWith('/ptmx');
+    });
+    assert.ok(masters.length > 0, 'the shim has the master');
+    await engine.over();
+    assert.is(await out, '');
+  }),
+);
 
 test(
   'a restored process that ends at once: its status is known, and the shim lives',
