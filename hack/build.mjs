@@ -151,16 +151,31 @@ async function node() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    packages: 'external',
+    // All but the native part: grpc-js asks for a loader of .proto files only to describe its channels, which nobody does.
+    external: ['koffi', '@grpc/proto-loader'],
     legalComments: 'none',
     define,
-    banner: { js: '#!/usr/bin/env node' },
+    // What is CommonJS asks for Node's own modules by require.
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
+    },
     metafile: true,
     logLevel: 'warning',
   });
   chmodSync('dist/cli.js', 0o755);
+  licences(Object.keys(metafile.inputs));
   const made = new Set(Object.keys(metafile.outputs));
   for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
+}
+
+/** The licences of the packages that are in dist/chunks. */
+function licences(inputs) {
+  rmSync('dist/licences', { recursive: true, force: true });
+  mkdirSync('dist/licences', { recursive: true });
+  for (const name of new Set(inputs.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]))) {
+    const file = name && readdirSync(`node_modules/${name}`).find((f) => /^licen[cs]e/i.test(f));
+    if (file) copyFileSync(`node_modules/${name}/${file}`, `dist/licences/${name.replaceAll('/', '-')}`);
+  }
 }
 
 /** The library's type declarations. */

@@ -1,18 +1,21 @@
 /**
- * The messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's) and criu.js, ES
- * modules that need protobufjs/minimal, each with its .d.ts. No reflection, no descriptor is left for the run time.
+ * The messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and reflection.js, ES
+ * modules that need protobufjs/minimal, each with its .d.ts. Nothing is read from a descriptor at run time: those in descriptors.js, of
+ * the task service, are only told to who asks for them (gRPC's reflection).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import 'protobufjs/ext/descriptor/index.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const all = readdirSync(join(root, 'proto'))
   .filter((f) => f.endsWith('.proto'))
   .sort()
   .map((f) => join(root, 'proto', f));
-const isCriu = (f) => f.endsWith('/criu.proto');
+const own = ['criu', 'reflection'].map((name) => join(root, `proto/${name}.proto`));
 const time = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 const tool = (name, ...args) =>
   execFileSync(process.execPath, [join(root, 'node_modules/protobufjs-cli/bin', name), ...args], {
@@ -21,8 +24,9 @@ const tool = (name, ...args) =>
   });
 
 for (const [name, sources] of [
-  ['protos', all.filter((f) => !isCriu(f))],
-  ['criu', all.filter(isCriu)],
+  ['protos', all.filter((f) => !own.includes(f))],
+  ['criu', [own[0]]],
+  ['reflection', [own[1]]],
 ]) {
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;
@@ -49,4 +53,40 @@ for (const [name, sources] of [
   // Only needed with Long.
   writeFileSync(`${out}.d.ts.tmp`, readFileSync(`${out}.d.ts.tmp`, 'utf8').replace(/^import Long.*\n/gm, ''));
   renameSync(`${out}.d.ts.tmp`, `${out}.d.ts`);
+}
+
+// The services with their methods, and a file for each package that they need: in version 2 the same messages under another name.
+const descriptors = join(root, 'build/gen/descriptors');
+if (
+  ![join(root, 'proto/task.proto'), join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(
+    (f) => time(f) <= time(`${descriptors}.d.ts`),
+  )
+) {
+  const tree = protobuf.loadSync(join(root, 'proto/task.proto')).resolveAll();
+  const { methods } = tree.lookupService('containerd.task.v3.Task');
+  const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
+  const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
+  const made = tree.toDescriptor('proto3').file.filter((f) => packages.includes(f.package));
+  const dependencies = { 'containerd.task.v3': packages.slice(1), 'containerd.types': packages.slice(2) };
+  const files = made.map((f) => {
+    f.name = fileOf(f.package);
+    f.dependency = (dependencies[f.package] ?? []).map(fileOf);
+    const symbols = [...f.messageType, ...f.enumType, ...f.service].map(({ name }) => `${f.package}.${name}`);
+    for (const s of f.service) for (const m of s.method) symbols.push(`${f.package}.${s.name}.${m.name}`);
+    return {
+      name: f.name,
+      dependencies: f.dependency,
+      symbols,
+      descriptor: Buffer.from(f.constructor.encode(f).finish()).toString('base64'),
+    };
+  });
+  const services = ['containerd.task.v3.Task'].map((name) => ({ name, methods: Object.keys(methods) }));
+  writeFileSync(
+    `${descriptors}.js`,
+    `export const files = ${JSON.stringify(files)};\nexport const services = ${JSON.stringify(services)};\n`,
+  );
+  writeFileSync(
+    `${descriptors}.d.ts`,
+    'export const files: readonly { readonly name: string; readonly dependencies: readonly string[]; readonly symbols: readonly string[]; readonly descriptor: string }[];\nexport const services: readonly { readonly name: string; readonly methods: readonly string[] }[];\n',
+  );
 }

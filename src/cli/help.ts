@@ -241,6 +241,11 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
     },
   },
   features: { summary: 'print what this runtime supports as JSON', flags: {} },
+  serve: {
+    summary: 'serve the task service over gRPC on a unix socket, for scripts',
+    text: 'It needs Node.js and the npm package. It ends with SIGTERM; containers go on. docs/grpc.md has examples.',
+    flags: { listen: 'the socket: unix:///path, mode 0600; root and its own user may use it' },
+  },
   debug: {
     summary: 'print all that is known of a container in one report',
     text: 'Its state, processes, namespaces, cgroups with their limits, mounts, descriptors, and what went wrong last.',

@@ -31,6 +31,7 @@ const loaders: Loaders = {
   validate: () => import('./validate.js'),
   explain: () => import('./explain.js'),
   features: () => import('./features.js'),
+  serve: () => import('./serve.js'),
   debug: () => import('./debug.js'),
   completion: () => import('./completion.js'),
   help: () => import('./help.js'),

@@ -190,6 +190,7 @@ export const commands = {
     },
   },
   features: { args: '', flags: help },
+  serve: { args: '', flags: { listen: 'str', ...help } },
   debug: { args: '<container-id>', flags: { 'format|f': 'text|json', ...help } },
   completion: { args: '<shell>', flags: help },
   help: { args: '[command]', flags: help },

@@ -23,10 +23,15 @@ export async function reapOrphans(): Promise<void> {
   for (;;) {
     await readable(signals);
     native.read(signals, buffer);
-    for (let seen = zombies(); seen.length > 0; seen = zombies()) {
-      await sleep(patience);
-      for (const pid of seen) reap(pid);
-    }
+    await reapZombies();
+  }
+}
+
+/** Reaps those that are there until none is left. */
+export async function reapZombies(): Promise<void> {
+  for (let seen = zombies(); seen.length > 0; seen = zombies()) {
+    await sleep(patience);
+    for (const pid of seen) reap(pid);
   }
 }
 

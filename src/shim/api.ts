@@ -1,0 +1,116 @@
+/** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
+import { check, RuntError } from '../sys/error.js';
+import { tryStat } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
+import { forget, readable, sleep } from '../sys/loop.js';
+import { reapZombies } from './orphans.js';
+import { Publisher } from './publisher.js';
+import { TaskService } from './service.js';
+
+const S_IFMT = 0o170000;
+const S_IFSOCK = 0o140000;
+/** ms between two looks for children that nobody waits for, and how long the last answers may take. */
+const interval = 5000;
+const patience = 2000;
+
+export interface ServeOptions {
+  /** `unix:///path`, `unix:path` or an absolute path. */
+  readonly listen: string;
+  /** Directory of the state of containers. */
+  readonly root: string;
+}
+
+/**
+ * Serves until it is told to end by a signal, or by Shutdown when there is no container. Containers go on.
+ * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
+ */
+export async function serve(o: ServeOptions): Promise<void> {
+  if (!host.grpc) {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: 'serve speaks gRPC, which this static binary does not',
+      hint: 'it needs Node.js 20 or newer and the npm package: node PREFIX/lib/node_modules/runt/dist/cli.js serve …',
+    });
+  }
+  const path = pathOf(o.listen);
+  const transport = await host.grpc();
+  const listener = listenAt(path);
+  native.setSubreaper(1);
+  let end!: () => void;
+  const over = new Promise<void>((settle) => {
+    end = settle;
+  });
+  const service = new TaskService({
+    root: (directory) => directory || o.root,
+    publisher: new Publisher('', 'runt'),
+    shutdown: end,
+  });
+  const server = transport((name, method, payload) => service.call(name, method, payload));
+  let ended = false;
+  const accepting = accept(listener, (fd) => server.take(fd));
+  void (async () => {
+    for (; !ended; await sleep(interval)) await reapZombies();
+  })();
+  await Promise.race([over, server.told]);
+  ended = true;
+  // The answer to Shutdown is on its way.
+  await sleep(20);
+  native.unlinkAt(AT_FDCWD, path, 0);
+  forget(listener);
+  await accepting;
+  native.close(listener);
+  await server.close(patience);
+}
+
+async function accept(listener: number, take: (fd: number) => void): Promise<void> {
+  while (await readable(listener)) {
+    const fd = native.accept(listener);
+    if (fd >= 0) take(fd);
+  }
+}
+
+/** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */
+function pathOf(listen: string): string {
+  const [, scheme, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(.*)$/s.exec(listen) ?? [];
+  if (scheme !== undefined && scheme !== 'unix') {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: `serve does not listen at ${listen}`,
+      hint: 'only at a unix socket, whose file says who may use it: unix:///run/runt.sock',
+    });
+  }
+  const path = rest.replace(/^\/\/(?=\/)/, '');
+  if (path.startsWith('/') && !path.endsWith('/')) return path;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: `--listen ${listen || "''"}: not an absolute path`,
+    hint: 'such as unix:///run/runt.sock',
+  });
+}
+
+/** A listening socket, mode 0600. What a server that was killed left is taken away. @throws RuntError ERR_SHIM */
+function listenAt(path: string): number {
+  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
+  const cut = path.lastIndexOf('/');
+  const [directory, name] = [path.slice(0, cut) || '/', path.slice(cut + 1)];
+  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
+  try {
+    // Two that start at once.
+    check(native.flock(dir, LOCK_EX), facts);
+    const there = tryStat(path);
+    if (there !== undefined) {
+      if ((there.mode & S_IFMT) !== S_IFSOCK)
+        throw new RuntError({ ...facts, message: `${path} is there, and is no socket` });
+      const running = native.unixConnect(dir, name);
+      if (running >= 0) {
+        native.close(running);
+        throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
+      }
+      check(native.unlinkAt(dir, name, 0), facts);
+    }
+    return check(native.unixListen(dir, name, 128), facts);
+  } finally {
+    native.close(dir);
+  }
+}

@@ -1,0 +1,298 @@
+/** `runt serve`: the task service over gRPC, as a script sees it; the example of docs/grpc.md as it stands there. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { transformSync } from 'esbuild';
+import * as assert from 'uvu/assert';
+import { type Bed, eventually, needing, onBed } from './bed.js';
+import { runtPath, top } from './place.js';
+
+const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
+  loadSync(file: string, options: object): never;
+};
+const test = needing('serve', 'root');
+const proto = join(top, 'proto');
+const { containerd } = loadPackageDefinition(
+  loadSync('task.proto', { includeDirs: [proto], enums: String, longs: Number }),
+) as never as { containerd: { task: { v3: { Task: new (...a: unknown[]) => never } } } };
+
+interface Failure {
+  code: number;
+  details: string;
+}
+
+/** A server on a socket in the bed, and a client of it. */
+class Api {
+  readonly socket: string;
+  private child!: ChildProcess;
+  private readonly client: Record<string, (...a: unknown[]) => void>;
+
+  constructor(readonly bed: Bed) {
+    this.socket = join(bed.dir, 'api.sock');
+    this.client = new containerd.task.v3.Task(`unix://${this.socket}`, credentials.createInsecure());
+  }
+
+  async begin(): Promise<void> {
+    const args = [join(top, 'dist', 'cli.js'), '--root', this.bed.root, 'serve', '--listen', `unix://${this.socket}`];
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    await eventually('a socket', () => existsSync(this.socket), 60_000);
+  }
+
+  call(method: string, request: object): Promise<Record<string, never>> {
+    return new Promise((settle, fail) => {
+      const deadline = { deadline: Date.now() + 60_000 };
+      this.client[method]!(request, new Metadata(), deadline, (e: Error | null, r: never) => (e ? fail(e) : settle(r)));
+    });
+  }
+
+  /** What a call fails with. */
+  failure(method: string, request: object): Promise<Failure> {
+    return this.call(method, request).then(
+      () => {
+        throw new Error(`${method} worked`);
+      },
+      (error: Failure) => error,
+    );
+  }
+
+  /** Ends the server by a signal; its exit status. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.client.close!();
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    const over = new Promise<number | null>((settle) => this.child.once('exit', (code) => settle(code)));
+    this.child.kill(signal);
+    return over;
+  }
+}
+
+const onApi = (body: (api: Api, bed: Bed) => Promise<void>) =>
+  onBed(async (bed) => {
+    const api = new Api(bed);
+    try {
+      await api.begin();
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      await body(api, bed);
+    } finally {
+      await api.end();
+      bed.runt(['delete', '--force', bed.id]);
+    }
+  });
+
+test(
+  'a container from create to delete, and what `runt` sees of it',
+  onApi(async (api, bed) => {
+    const { id, bundle } = bed;
+    const out = (name: string) => `file://${join(bed.dir, name)}`;
+    const { pid } = await api.call('Create', { id, bundle, stdout: out('init') });
+    assert.is((await api.call('State', { id })).status, 'CREATED');
+    assert.is(bed.state().pid, pid);
+    assert.is((await api.call('Start', { id })).pid, pid);
+    assert.is((await api.call('Connect', { id })).taskPid, pid);
+    const value = Buffer.from(
+      JSON.stringify({
+        args: ['sh', '-c', 'echo hello; exit 7'],
+        cwd: '/',
+        env: ['PATH=/bin'],
+        user: { uid: 0, gid: 0 },
+      }),
+    );
+    await api.call('Exec', { id, execId: 'x', spec: { type_url: 'x', value }, stdout: out('exec') });
+    await api.call('Start', { id, execId: 'x' });
+    assert.is((await api.call('Wait', { id, execId: 'x' })).exitStatus, 7);
+    assert.is(readFileSync(join(bed.dir, 'exec'), 'utf8'), 'hello\n');
+    await api.call('Delete', { id, execId: 'x' });
+    const { processes } = (await api.call('Pids', { id })) as unknown as { processes: { pid: number }[] };
+    assert.equal(
+      processes.map((p) => p.pid),
+      [pid],
+    );
+    await api.call('Pause', { id });
+    assert.is((await api.call('State', { id })).status, 'PAUSED');
+    assert.is(bed.state().status, 'paused');
+    await api.call('Resume', { id });
+    const resources = { type_url: 'x', value: Buffer.from(JSON.stringify({ pids: { limit: 77 } })) };
+    await api.call('Update', { id, resources });
+    const { stats } = (await api.call('Stats', { id })) as unknown as { stats: { type_url: string } };
+    assert.match(stats.type_url, /^io\.containerd\.cgroups\.v[12]\.Metrics$/);
+    await api.call('CloseIO', { id, stdin: true });
+    await api.call('ResizePty', { id, width: 80, height: 25 });
+    // Shutdown is for when there is none.
+    await api.call('Shutdown', { id });
+    const wait = api.call('Wait', { id });
+    await api.call('Kill', { id, signal: 15, all: true });
+    await api.call('Kill', { id, signal: 9 });
+    assert.is((await wait).exitStatus, 137);
+    assert.is((await api.call('Delete', { id })).exitStatus, 137);
+    assert.is(bed.runt(['state', id]).code, 1);
+    await api.call('Shutdown', { id });
+    await eventually('the end of the server', () => !existsSync(api.socket));
+  }),
+);
+
+test(
+  'errors have gRPC’s codes and runt’s words',
+  onApi(async (api, bed) => {
+    const { id, bundle } = bed;
+    const expected = async (method: string, request: object, code: number, words: RegExp) => {
+      const failed = await api.failure(method, request);
+      assert.is(failed.code, code, `${method}: ${failed.details}`);
+      assert.ok(words.test(failed.details), failed.details);
+    };
+    for (const method of [
+      'State',
+      'Start',
+      'Delete',
+      'Kill',
+      'Wait',
+      'Pause',
+      'Resume',
+      'Stats',
+      'Pids',
+      'Update',
+      'Exec',
+      'CloseIO',
+      'ResizePty',
+    ])
+      await expected(method, { id: 'nobody' }, status.NOT_FOUND, /nobody/);
+    await api.call('Create', { id, bundle });
+    await expected('Create', { id, bundle }, status.ALREADY_EXISTS, new RegExp(id));
+    await expected('Pause', { id: '../x' }, status.NOT_FOUND, /\.\.\/x/);
+    await api.call('Start', { id });
+    await expected('Delete', { id }, status.FAILED_PRECONDITION, /runn/);
+    await api.call('Kill', { id, signal: 9 });
+    await api.call('Wait', { id });
+    await expected('Kill', { id, signal: 9 }, status.NOT_FOUND, /already finished/);
+    await api.call('Delete', { id });
+    bed.write('{"ociVersion": "1.0.0", "process": {"cwd": 7}}');
+    await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /\/process\/cwd/);
+    bed.write('{');
+    await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /config\.json:1:2/);
+    await expected(
+      'Update',
+      { id, resources: { type_url: 'x', value: Buffer.alloc(5 << 20) } },
+      status.RESOURCE_EXHAUSTED,
+      /larger than max/,
+    );
+    assert.is((await api.call('Connect', { id })).taskPid, 0, 'and it serves on');
+  }),
+);
+
+test(
+  'clients that vanish, or speak another language, are no matter to the others',
+  onApi(async (api, bed) => {
+    const { id, bundle } = bed;
+    await api.call('Create', { id, bundle });
+    for (const words of [
+      'GET / HTTP/1.0\r\n\r\n',
+      '\0'.repeat(100),
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff',
+    ]) {
+      const socket = connect(api.socket);
+      socket.on('error', () => {});
+      await new Promise<void>((next) => socket.write(Buffer.from(words, 'latin1'), () => next()));
+      socket.destroy();
+    }
+    const other = new Api(bed);
+    const lost = other.call('Wait', { id }).catch(() => 'lost');
+    (other as never as { client: { close(): void } }).client.close();
+    assert.is(await lost, 'lost');
+    assert.is((await api.call('State', { id })).status, 'CREATED');
+    await api.call('Kill', { id, signal: 9 });
+    await api.call('Delete', { id });
+  }),
+);
+
+test(
+  'the socket: mode 0600, whose peers are asked for; a stale one is replaced, nothing else is',
+  onApi(async (api, bed) => {
+    const serve = (listen: string) => {
+      const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', listen];
+      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+    };
+    assert.is(statSync(api.socket).mode & 0o777, 0o600);
+    // Somebody opened it to all: the kernel still says who is there.
+    chmodSync(api.socket, 0o666);
+    const script = `require('net').connect(${JSON.stringify(api.socket)}).on('close', () => console.log('shut')).on('data', () => console.log('served'))`;
+    assert.is(
+      execFileSync(process.execPath, ['-e', script], { uid: 1000, gid: 1000, encoding: 'utf8', env: {} }),
+      'shut\n',
+    );
+    for (const [listen, words] of [
+      [`unix://${api.socket}`, /somebody listens there/],
+      [join(bed.bundle, 'config.json'), /is no socket/],
+      ['tcp://127.0.0.1:1', /does not listen at tcp:\/\/127\.0\.0\.1:1/],
+      ['relative.sock', /not an absolute path/],
+      [join(bed.dir, 'none', 'x.sock'), /ENOENT/],
+    ] as const) {
+      const r = serve(listen);
+      assert.is(r.status, 1, listen);
+      assert.match(r.stderr, words);
+    }
+    assert.ok(existsSync(join(bed.bundle, 'config.json')));
+    const r = bed.runt(['serve', '--listen', 'unix:///x'], { program: runtPath });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /needs Node\.js/);
+  }),
+);
+
+test(
+  'ends with SIGTERM, the container goes on; one that was killed leaves a socket that the next takes',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const { id, bundle } = bed;
+    const first = new Api(bed);
+    await first.begin();
+    await first.call('Create', { id, bundle });
+    await first.call('Start', { id });
+    assert.is(await first.end(), 0);
+    assert.not.ok(existsSync(first.socket));
+    assert.is(bed.state().status, 'running');
+    const second = new Api(bed);
+    await second.begin();
+    await second.end('SIGKILL');
+    assert.ok(existsSync(second.socket));
+    const third = new Api(bed);
+    await third.begin();
+    // The old file was there from the beginning.
+    let answer: unknown;
+    for (let tries = 0; answer === undefined && tries < 40; tries++)
+      answer = await third.call('Connect', { id }).catch(() => new Promise((next) => setTimeout(next, 250)));
+    assert.ok(answer);
+    assert.is((await third.failure('State', { id })).code, status.NOT_FOUND);
+    assert.is(await third.end('SIGINT'), 0);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'the example of docs/grpc.md',
+  onApi(async (api, bed) => {
+    const text = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(top, 'docs', 'grpc.md'), 'utf8'))![1]!;
+    // Where the packages are found.
+    const file = join(top, 'build', `grpc-example-${process.pid}.mjs`);
+    writeFileSync(file, transformSync(text, { loader: 'ts', format: 'esm' }).code);
+    try {
+      const child = spawn(process.execPath, [file, api.socket, proto, bed.bundle], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let out = '';
+      child.stdout.on('data', (chunk) => {
+        out += chunk;
+      });
+      const code = await new Promise((settle) => child.on('exit', settle));
+      assert.is(code, 0);
+      assert.ok(/^process \d+ runs: RUNNING\nhello ended with 0\nweb ended with 137\n$/.test(out), out);
+      assert.is(readFileSync(join(bed.bundle, 'hello'), 'utf8'), 'hello\n');
+    } finally {
+      execFileSync('rm', ['-f', file]);
+      bed.runt(['delete', '--force', 'web']);
+    }
+  }),
+);
+
+test.run();
