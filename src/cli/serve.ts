@@ -6,6 +6,6 @@ import type { Call } from './syntax.js';
 export async function command({ global, flags }: Call<'serve'>): Promise<number> {
   if (flags.listen === undefined) throw usageError('serve', '--listen is missing: unix:///run/runt.sock');
   const { serve } = await import('../shim/api.js');
-  await serve({ listen: flags.listen, root: rootDirectory(global) });
+  await serve({ listen: flags.listen, root: rootDirectory(global), debug: global.debug ?? false });
   return 0;
 }

@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly listen: string;
   /** Directory of the state of containers. */
   readonly root: string;
+  /** Log also what follows from the configuration. */
+  readonly debug: boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   const service = new TaskService({
     root: (directory) => directory || o.root,
     publisher: new Publisher('', 'runt'),
+    debug: o.debug,
     shutdown: end,
   });
   const server = transport((name, method, payload) => service.call(name, method, payload));
@@ -54,8 +57,6 @@ export async function serve(o: ServeOptions): Promise<void> {
   })();
   await Promise.race([over, server.told]);
   ended = true;
-  // The answer to Shutdown is on its way.
-  await sleep(20);
   native.unlinkAt(AT_FDCWD, path, 0);
   forget(listener);
   await accepting;

@@ -31,6 +31,7 @@ export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
   addReflection(server);
   // Without TLS: the socket's mode and its peer's user say who may ask.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
   const told = new Promise<void>((settle) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle());
   });
@@ -39,15 +40,15 @@ export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
       const socket = new Socket({ fd, readable: true, writable: true });
       // A client that vanishes is no matter to the others.
       socket.on('error', () => {});
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
       injector.injectConnection(socket);
     },
     told,
     async close(ms) {
       injector.drain(ms);
-      await Promise.race([
-        new Promise<void>((settle) => server.tryShutdown(() => settle())),
-        new Promise<void>((settle) => setTimeout(settle, ms)),
-      ]);
+      const closed = [...sockets].map((socket) => new Promise<void>((settle) => socket.once('close', settle)));
+      await Promise.race([Promise.all(closed), new Promise<void>((settle) => setTimeout(settle, ms))]);
       injector.destroy();
       server.forceShutdown();
     },

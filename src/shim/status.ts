@@ -28,14 +28,11 @@ const codes: Readonly<Record<string, number>> = {
   ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
   ERR_UNSUPPORTED: Code.UNIMPLEMENTED,
   ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
-<<<<<<< HEAD
   ERR_OPTIONS: Code.INVALID_ARGUMENT,
   ERR_CRIU_MISSING: Code.FAILED_PRECONDITION,
   ERR_CRIU_VERSION: Code.FAILED_PRECONDITION,
-=======
   ERR_SPEC_JSON: Code.INVALID_ARGUMENT,
   ERR_SPEC_VALUE: Code.INVALID_ARGUMENT,
->>>>>>> 0b1a93f (Serve the task service over gRPC to scripts: runt serve)
 };
 
 /** Code and text of any error; a RuntError's text is its whole report. */

@@ -16,7 +16,7 @@ const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
 const test = needing('serve', 'root');
 const proto = join(top, 'proto');
 const { containerd } = loadPackageDefinition(
-  loadSync('task.proto', { includeDirs: [proto], enums: String, longs: Number }),
+  loadSync('task.proto', { includeDirs: [proto], enums: String, longs: Number, defaults: true }),
 ) as never as { containerd: { task: { v3: { Task: new (...a: unknown[]) => never } } } };
 
 interface Failure {
