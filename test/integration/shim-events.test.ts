@@ -38,6 +38,21 @@ test(
 );
 
 test(
+  "a process in a container of the host's pid namespace has ended, with its status",
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.linux.namespaces = bed.config.linux.namespaces?.filter(({ type }) => type !== 'pid') ?? [];
+    bed.write();
+    engine.start();
+    await engine.run();
+    await engine.exec('e', ['/bin/sh', '-c', 'exit 7']);
+    await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId: 'e' }));
+    assert.is(await engine.wait('e'), 7);
+    await engine.over();
+  }),
+);
+
+test(
   'a container that was never started is deleted with the status of its end; what has ended is not started',
   onEngine(async (engine, bed) => {
     const { id, bundle } = bed;
