@@ -67,8 +67,8 @@ export class Console {
     const typed = native.nonBlocking(fd, O_RDWR);
     this.fds = [fd, typed, out].filter((x) => x >= 0);
     this.shown = copy(fd, out).then(() => {
-      // A logger reads the end then.
-      if (logger) this.end(out);
+      // Whoever reads sees the end then: containerd's CRI waits for it before it asks for the Delete.
+      this.end(out);
       return logger?.exit;
     });
     if (!stdin) return;

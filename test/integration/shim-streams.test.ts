@@ -95,6 +95,23 @@ test(
 );
 
 test(
+  'who reads what a terminal shows sees the end of it when the process has ended, before Delete',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const [stdin, stdout] = [engine.fifo('in'), engine.fifo('out')];
+    const out = readAll(stdout);
+    await engine.exec('t', ['/bin/sh', '-c', 'echo shown'], { terminal: true, stdin, stdout });
+    await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId: 't' }));
+    assert.is(await engine.wait('t'), 0);
+    assert.is(await out, 'shown\n');
+    await engine.over();
+  }),
+);
+
+test(
   'a process of another user can open its own stdout and stdin again',
   onEngine(async (engine, bed) => {
     bed.config.process.user = { uid: 1234, gid: 5 };
