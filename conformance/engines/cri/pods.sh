@@ -1,0 +1,191 @@
+# Pods and their containers, as crictl makes them.
+# shellcheck disable=SC2154 # from setup.sh
+
+# pod NAME [SECURITY-CONTEXT]: a pod of the runtime's handler; its id
+pod() {
+  mkdir -p "/tmp/pods/$1"
+  cat >"/tmp/pods/$1/pod.json" <<END
+{ "metadata": { "name": "$1", "namespace": "default", "uid": "$1-$RUNTIME", "attempt": 1 }, "hostname": "$1",
+  "log_directory": "/tmp/pods/$1/logs", "linux": { "security_context": ${2:-{\}} } }
+END
+  crictl runp -r "$(handler)" "/tmp/pods/$1/pod.json" 2>/dev/null
+}
+
+# container POD-ID POD NAME COMMAND [LINUX [MORE]]: starts it; its id. COMMAND is for sh -c; LINUX and MORE are JSON, MORE with fields of the container's.
+container() {
+  local config=/tmp/pods/$2/$3.json id
+  cat >"$config" <<END
+{ "metadata": { "name": "$3" }, "image": { "image": "registry.k8s.io/e2e-test-images/busybox:1.29-2" }, "log_path": "$3.log",
+  "command": ["sh", "-c", $(node -p 'JSON.stringify(process.argv[1])' "$4")], "linux": ${5:-{\}} ${6:+, $6} }
+END
+  id=$(crictl create "$1" "$config" "/tmp/pods/$2/pod.json" 2>/dev/null) || crictl create "$1" "$config" "/tmp/pods/$2/pod.json"
+  crictl start "$id" >/dev/null 2>&1 || crictl start "$id"
+  echo "$id"
+}
+
+# status KIND ID EXPRESSION: of what crictl inspect (inspectp for pods) says; s is its status
+status() { crictl "$1" "$2" 2>/dev/null | node -p "const all = JSON.parse(require('fs').readFileSync(0, 'utf8')); const s = all.status; $3"; }
+
+# ended ID: waits until the container has, and says how
+ended() {
+  waited sh -c "'$tools/bin/crictl' --runtime-endpoint unix:///run/containerd.sock inspect '$1' 2>/dev/null | grep -q CONTAINER_EXITED"
+  status inspect "$1" "s.state + ' ' + s.exitCode + ' ' + s.reason"
+}
+
+run_in() { crictl exec "$@" 2>/dev/null; }
+
+# lines POD NAME: the log without times
+lines() { cut -d ' ' -f 2- "/tmp/pods/$1/logs/$2.log"; }
+
+scenario_pod_runs() {
+  local p c
+  p=$(pod a)
+  c=$(container "$p" a c 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done')
+  status inspectp "$p" "s.state + ' ' + /^10\\.88\\./.test(s.network.ip)"
+  status inspect "$c" "s.state + ' ' + all.info.pid.constructor.name"
+  crictl ps --pod "$p" -o json 2>/dev/null | grep -E '"(name|state)"'
+  crictl stop --timeout 5 "$c" >/dev/null 2>&1
+  ended "$c"
+  crictl rm "$c" >/dev/null 2>&1
+  crictl stopp "$p" >/dev/null 2>&1
+  status inspectp "$p" s.state
+  crictl rmp "$p" >/dev/null 2>&1
+  crictl pods -q 2>/dev/null | wc -l
+}
+
+scenario_pod_exec() {
+  local p c
+  p=$(pod b)
+  c=$(container "$p" b c 'sleep 1000')
+  run_in -s "$c" sh -c 'echo synchronous; hostname; cat /proc/1/comm'
+  run_in "$c" sh -c 'echo streamed; echo to-stderr >&2'
+  echo typed | run_in -i "$c" cat
+  script -qec "'$tools/bin/crictl' --runtime-endpoint unix:///run/containerd.sock exec -i -t $c sh -c 'test -t 0 && echo terminal; exit 0'" /dev/null 2>/dev/null | grep -v WARN | tail -n 1
+  run_in "$c" sh -c 'exit 7' || echo "status $?"
+  run_in -s "$c" /no/such/program || echo "status $?"
+}
+
+scenario_pod_logs() {
+  local p c
+  p=$(pod c)
+  c=$(container "$p" c c 'echo one; echo two >&2; printf three')
+  ended "$c"
+  lines c c | sort
+  crictl logs "$c" 2>&1 | grep -v WARN | sort
+}
+
+scenario_pod_stats() {
+  local p c
+  p=$(pod d)
+  c=$(container "$p" d c 'sleep 1000' '{"resources": {"memory_limit_in_bytes": 67108864, "cpu_shares": 512}}')
+  crictl stats -o json --id "$c" 2>/dev/null | node -p "
+    const [s] = JSON.parse(require('fs').readFileSync(0, 'utf8')).stats;
+    [s.attributes.metadata.name, +s.cpu.usageCoreNanoSeconds.value > 0, +s.memory.workingSetBytes.value > 0, +s.memory.workingSetBytes.value < 67108864].join(' ')"
+  crictl statsp -o json --id "$p" 2>/dev/null | node -p "JSON.parse(require('fs').readFileSync(0, 'utf8')).stats.length"
+  crictl update --memory 134217728 "$c" 2>/dev/null | wc -l
+  status inspect "$c" 's.resources.linux.memoryLimitInBytes'
+}
+
+scenario_pod_oom() {
+  local p c
+  p=$(pod e)
+  c=$(container "$p" e c 'dd if=/dev/zero of=/dev/null bs=100M count=10' '{"resources": {"memory_limit_in_bytes": 16777216}}')
+  ended "$c"
+}
+
+scenario_pod_host_namespaces() {
+  local p c own='{"namespace_options": {"network": 2, "pid": 2, "ipc": 2}}'
+  p=$(pod f "$own")
+  c=$(container "$p" f c 'sleep 1000' "{\"security_context\": $own}")
+  for n in net pid ipc uts mnt; do
+    [ "$(run_in -s "$c" readlink "/proc/self/ns/$n" | head -n 1)" = "$(readlink "/proc/self/ns/$n")" ] && echo "$n of the host" || echo "$n of its own"
+  done
+  run_in "$c" sh -c 'exit 5' || echo "status $?"
+  crictl stop --timeout 1 "$c" >/dev/null 2>&1
+  ended "$c"
+}
+
+scenario_pod_shared_pid() {
+  local p c d own='{"namespace_options": {"pid": 0}}'
+  p=$(pod g "$own")
+  c=$(container "$p" g c 'sleep 1000' "{\"security_context\": $own}")
+  d=$(container "$p" g d 'sleep 2000' "{\"security_context\": $own}")
+  run_in -s "$d" sh -c 'cat /proc/1/comm; pgrep sleep | wc -l'
+  crictl stop --timeout 1 "$c" >/dev/null 2>&1
+  ended "$c"
+  run_in -s "$d" sh -c 'pgrep sleep | wc -l'
+}
+
+scenario_pod_target_pid() {
+  local p c d
+  p=$(pod h '{"namespace_options": {"pid": 1}}')
+  c=$(container "$p" h c 'sleep 1000' '{"security_context": {"namespace_options": {"pid": 1}}}')
+  d=$(container "$p" h d 'sleep 2000' "{\"security_context\": {\"namespace_options\": {\"pid\": 3, \"target_id\": \"$c\"}}}")
+  run_in -s "$d" sh -c 'tr "\0" " " </proc/1/cmdline'
+}
+
+scenario_pod_security_context() {
+  local p c
+  p=$(pod i)
+  c=$(container "$p" i c 'sleep 1000' '{"security_context": {"run_as_user": {"value": 1000}, "run_as_group": {"value": 3000}, "supplemental_groups": [4000],
+    "no_new_privs": true, "readonly_rootfs": true, "capabilities": {"drop_capabilities": ["ALL"], "add_capabilities": ["NET_ADMIN"]},
+    "masked_paths": ["/proc/kcore"], "readonly_paths": ["/proc/sys"], "seccomp": {"profile_type": 0}}}')
+  run_in -s "$c" sh -c 'id -u; id -g; id -G; grep -E "Cap(Bnd|Eff)|NoNewPrivs|Seccomp:" /proc/self/status; touch /x; wc -c </proc/kcore; echo 1 >/proc/sys/vm/swappiness' 2>&1
+  c=$(container "$p" i d 'sleep 1000' '{"security_context": {"privileged": false, "run_as_username": "www-data"}}')
+  run_in -s "$c" id
+}
+
+scenario_pod_seccomp() {
+  local p c
+  p=$(pod j)
+  echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sethostname"], "action": "SCMP_ACT_ERRNO"}]}' >/tmp/pods/profile.json
+  c=$(container "$p" j c 'sleep 1000' '{"security_context": {"capabilities": {"add_capabilities": ["SYS_ADMIN"]},
+    "seccomp": {"profile_type": 2, "localhost_ref": "/tmp/pods/profile.json"}}}')
+  run_in "$c" hostname other || echo "status $?"
+  run_in -s "$c" grep Seccomp: /proc/self/status
+}
+
+scenario_pod_mounts() {
+  local p c
+  p=$(pod k '{"privileged": true}')
+  mkdir -p /tmp/pods/shared /tmp/pods/read
+  mount -t tmpfs tmpfs /tmp/pods/shared
+  mount --make-shared /tmp/pods/shared
+  c=$(container "$p" k c 'sleep 1000' '{"security_context": {"privileged": true}}' '"mounts": [
+    {"container_path": "/shared", "host_path": "/tmp/pods/shared", "propagation": 2},
+    {"container_path": "/slave", "host_path": "/tmp/pods/shared", "propagation": 1},
+    {"container_path": "/read", "host_path": "/tmp/pods/read", "readonly": true}]')
+  run_in -s "$c" sh -c 'mkdir /shared/in && mount -t tmpfs inside /shared/in && touch /shared/in/file; touch /read/x' 2>&1
+  ls /tmp/pods/shared/in
+  mkdir /tmp/pods/shared/out
+  mount -t tmpfs outside /tmp/pods/shared/out
+  touch /tmp/pods/shared/out/file
+  run_in -s "$c" ls /slave/out /shared/out
+  crictl rmp -f "$p" >/dev/null 2>&1
+  umount -R /tmp/pods/shared
+}
+
+scenario_pod_user_namespace() {
+  local p c own='{"namespace_options": {"pid": 1, "userns_options": {"mode": 0,
+    "uids": [{"container_id": 0, "host_id": 100000, "length": 65536}], "gids": [{"container_id": 0, "host_id": 100000, "length": 65536}]}}}'
+  if ! crictl info 2>/dev/null | grep -q user_namespaces; then
+    echo 'containerd knows no user namespaces of pods'
+    return 77
+  fi
+  p=$(pod l "$own")
+  c=$(container "$p" l c 'echo file >/tmp/made; sleep 1000' "{\"security_context\": $own}")
+  run_in -s "$c" sh -c 'sed "s/  */ /g" /proc/self/uid_map; stat -c "%u %n" /bin /tmp/made; id -u'
+}
+
+scenario_pod_failures() {
+  local p
+  p=$(pod m)
+  container "$p" m c 'echo never' '{"security_context": {"run_as_username": "nobody-here"}}' 2>&1 | grep -o 'no users found' | head -n 1
+  cat >/tmp/pods/m/d.json <<'END'
+{ "metadata": { "name": "d" }, "image": { "image": "registry.k8s.io/e2e-test-images/busybox:1.29-2" }, "command": ["/no/such/program"], "log_path": "d.log", "linux": {} }
+END
+  local id
+  id=$(crictl create "$p" /tmp/pods/m/d.json /tmp/pods/m/pod.json 2>/dev/null)
+  crictl start "$id" >/dev/null 2>&1 || echo 'not started'
+  status inspect "$id" "s.state + ' ' + s.exitCode + ' ' + s.reason"
+}
