@@ -104,6 +104,13 @@ int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, con
   return place(tree, target);
 }
 
+int32_t runt_attachTree(int32_t tree, int32_t attrs, const char *target) {
+  struct attributes a = {.set = (uint32_t)attrs};
+  if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
+    return -errno;
+  return place(tree, target);
+}
+
 int32_t runt_unmount(const char *path) {
   return result(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW));
 }

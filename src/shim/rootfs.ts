@@ -5,11 +5,11 @@ import { host, native } from '../sys/host.js';
 import type { types } from './protos.js';
 
 /** Mounts the list at `target`. What was mounted is taken back when one fails. @throws RuntError ERR_MOUNT */
-export function mountRootfs(list: readonly types.Mount.$Properties[], target: string): void {
+export async function mountRootfs(list: readonly types.Mount.$Properties[], target: string): Promise<void> {
   let done = 0;
   try {
     for (const mount of list) {
-      mountOne(mount, target);
+      await mountOne(mount, target);
       done++;
     }
   } catch (error) {
@@ -23,14 +23,23 @@ export function unmountRootfs(target: string): void {
   while (native.unmount(target) >= 0);
 }
 
-function mountOne(mount: types.Mount.$Properties, target: string): void {
+/** What containerd's snapshotter asks for when the container's user namespace is to own the layers. */
+const map = /^(uidmap|gidmap)=(.*)$/;
+
+async function mountOne(mount: types.Mount.$Properties, target: string): Promise<void> {
   const type = mount.type ?? '';
   const source = mount.source ?? '';
   let attrs = 0;
   let bind = type === 'bind';
   let recursive = false;
   const data: string[] = [];
+  const maps: Record<string, string> = {};
   for (const name of mount.options ?? []) {
+    const [, kind, value = ''] = map.exec(name) ?? [];
+    if (kind) {
+      maps[kind] = value;
+      continue;
+    }
     const option = mountOption(name);
     if (option?.kind === 'attr') {
       attrs = (attrs & ~option.clear) | option.set;
@@ -48,8 +57,25 @@ function mountOne(mount: types.Mount.$Properties, target: string): void {
       });
   }
   const facts = { code: 'ERR_MOUNT', message: `mount ${type} on ${target}`, path: target, value: mount };
-  if (bind) check(native.mountBind(source, recursive ? 1 : 0, attrs, target), facts);
-  else {
+  const { uidmap, gidmap } = maps;
+  if (uidmap || gidmap) {
+    const at = data.findIndex((d) => d.startsWith('lowerdir='));
+    const layers = data[at]?.slice('lowerdir='.length) ?? '';
+    if (type !== 'overlay' || !uidmap || !gidmap || at < 0 || layers.includes('\\'))
+      throw new RuntError({
+        ...facts,
+        code: 'ERR_UNSUPPORTED',
+        message: `id maps for a root file system of type ${type}`,
+      });
+    const { withIdMaps } = await import('./idmapped-layers.js');
+    await withIdMaps(layers.split(':'), { uidmap, gidmap }, `${target}.layers`, (mapped) => {
+      data[at] = `lowerdir=${mapped.join(':')}`;
+      mountData();
+    });
+  } else if (bind) check(native.mountBind(source, recursive ? 1 : 0, attrs, target), facts);
+  else mountData();
+
+  function mountData(): void {
     const options = host.encode(data.map((d) => `${d}\0`).join(''));
     check(native.mountFs(type, source || type, options, attrs, target), facts);
   }

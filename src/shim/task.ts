@@ -86,7 +86,7 @@ export class Task {
     const made = new Task(root, id, bundle, publisher, options, debug, init, images);
     for (const note of options.notes) made.warn(note);
     const mounts = request.rootfs as types.Mount.$Properties[];
-    if (mounts.length > 0) mountRootfs(mounts, made.rootfs);
+    if (mounts.length > 0) await mountRootfs(mounts, made.rootfs);
     try {
       if (!images) await made.createInit();
     } catch (error) {

@@ -431,6 +431,15 @@ export const abi = table({
     ],
     doc: 'open_tree(2), mount_setattr(2) with MOUNT_ATTR_* for the tree, move_mount(2)',
   },
+  attachTree: {
+    ret: 'i32',
+    args: [
+      ['tree', 'i32'],
+      ['attrs', 'i32'],
+      ['target', 'str'],
+    ],
+    doc: 'mount_setattr(2) with MOUNT_ATTR_* for a tree of openTree, move_mount(2)',
+  },
   unmount: {
     ret: 'i32',
     args: [['path', 'str']],

@@ -1,5 +1,14 @@
 /** The shim as containerd drives it, over ttrpc, with this test in containerd's place. */
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../src/shim/protos.js';
@@ -7,6 +16,7 @@ import { needing } from './bed.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
+const mapped = needing('shim: layers with other ids', 'root', 'cgroups', 'linux-5.19');
 
 test(
   'a container from create to shutdown: output, status, and events in order',
@@ -123,4 +133,41 @@ test(
   }),
 );
 
+mapped(
+  'the layers of an overlay get the ids of a user namespace, as a snapshotter asks; nothing of the mounts of layers is left',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
+    bed.config.root = { path: 'rootfs' };
+    bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
+    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
+    bed.write();
+    const directories = ['second', 'upper', 'work'].map((name) => join(bed.dir, name));
+    for (const directory of directories) mkdirSync(directory);
+    const [second, upper, work] = directories as [string, string, string];
+    writeFileSync(join(second, 'second'), '');
+    chownSync(join(second, 'second'), 7, 8);
+    chownSync(upper, 100000, 200000);
+    const layer = join(bed.dir, 'first');
+    renameSync(join(bed.bundle, 'rootfs'), layer);
+    mkdirSync(join(bed.bundle, 'rootfs'));
+    const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${second}:${layer}`];
+    const rootfs = [
+      { type: 'overlay', source: 'overlay', options: [...options, `upperdir=${upper}`, `workdir=${work}`] },
+    ];
+    engine.start();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    await engine.run({ rootfs, stdout });
+    assert.is(await engine.wait(), 0);
+    assert.is(await out, '0 0\n7 8\n');
+    assert.is(readFileSync(join(upper, 'made'), 'utf8'), 'here\n');
+    assert.is(statSync(join(upper, 'made')).uid, 100000);
+    assert.not.ok(existsSync(join(bed.bundle, 'rootfs.layers')));
+    await engine.over();
+    assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(bed.dir));
+  }),
+);
+
 test.run();
+mapped.run();
