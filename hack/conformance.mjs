@@ -71,6 +71,7 @@ const parts = {
   engines: 'engines, with runt as with runc',
   'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
+  cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -146,6 +147,14 @@ for (const [name, title] of [
   if (notPassed.length > 0) engines.push('', '```', ...notPassed, '```');
   section(title, engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
 }
+
+// As it was printed, without what all tests passed with every handler.
+const cri = text('cri')
+  .trimEnd()
+  .split('\n')
+  .filter((l) => l !== '' && !/^(passed +){2,}/.test(l) && !/^(cri|engines): building|^engines: built|^go: /.test(l))
+  .map((l) => `    ${l}`);
+section("Kubernetes' CRI", cri.length > 1 ? ['See [shim.md](shim.md#kubernetes-cri).', '', ...cri] : []);
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];

@@ -1,7 +1,7 @@
 // The images that CRI's tests pull, by the names they want, made from a root file system of busybox and a few programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, copyFileSync, chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -31,14 +31,13 @@ export class Images {
    */
   constructor(rootfs, programs) {
     const scratch = mkdtempSync(join(tmpdir(), 'images-'));
-    /** A tree of files: path → a program of ours, another file, or a text. */
+    /** A tree of files: path → a program of ours, or a text. */
     const layer = (name, files) => {
       const root = join(scratch, name);
-      for (const [path, { program, from, text, mode }] of Object.entries(files)) {
+      for (const [path, { program, text, mode }] of Object.entries(files)) {
         const at = join(root, path);
         mkdirSync(join(at, '..'), { recursive: true });
         if (program) copyFileSync(join(programs, program), at);
-        else if (from) copyFileSync(from, at);
         else writeFileSync(at, text);
         chmodSync(at, mode ?? 0o755);
       }
@@ -50,8 +49,7 @@ export class Images {
       'etc/group': { text: group, mode: 0o644 },
       'bin/ipcs': { program: 'ipcs' },
       'bin/pgrep': { program: 'pgrep' },
-      // busybox's sh has `ls` in itself, whatever is mounted over /bin/ls.
-      'bin/sh': { from: '/bin/bash-static' },
+      'bin/sh': { program: 'sh' },
     });
     const linux = [base, etc];
     const web = (name) => [...linux, layer(name, { [`bin/${name}`]: { program: 'web' } })];

@@ -45,8 +45,10 @@ for (const { name, tests } of handlers) {
   console.log(`with ${name}: ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
 }
 const reasons = [...reference.tests].filter(([, t]) => t.state === 'failed');
-for (const [name, { message }] of reasons) notes.push(`fails with runc: ${name}\n    ${message.slice(0, 300).replaceAll('\n', '\n    ')}`);
-for (const { handler, why } of known) if (others.some(({ name }) => name === handler)) notes.push(`excused with ${handler}: ${why}`);
+for (const [name, { message }] of reasons)
+  notes.push(`fails with runc: ${name}\n    ${message.slice(0, 300).replaceAll('\n', '\n    ')}`);
+for (const { handler, why } of known)
+  if (others.some(({ name }) => name === handler)) notes.push(`excused with ${handler}: ${why}`);
 for (const note of notes) console.log(note);
 console.log(`critest: ${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
 process.exitCode = sums.failed === 0 && sums.passed > 0 ? 0 : 1;
