@@ -644,6 +644,10 @@ const cases: Record<Name, Case> = {
   mountBind(t, dir) {
     t.call('mountBind', [`${dir}/none`, 0, 0, dir]);
   },
+  attachTree(t, dir) {
+    t.call('attachTree', [9999, 0, dir]);
+    t.call('attachTree', [9999, 1, dir]);
+  },
   unmount(t, dir) {
     t.call('unmount', [`${dir}/none`]);
     t.call('unmount', [dir]);
