@@ -53,7 +53,7 @@ scenario_ipc_namespace() {
   podman run --rm --network none --ipc container:c bb cat /dev/shm/x
   podman run --rm --network none --ipc host bb sh -c 'readlink /proc/self/ns/ipc' >/tmp/ns
   [ "$(cat /tmp/ns)" = "$(readlink /proc/self/ns/ipc)" ]
-  podman run --rm --network none --ipc none bb sh -c 'ls /dev/shm; grep -c shm /proc/mounts' || true
+  podman run --rm --network none --ipc none bb sh -c 'exec 2>&1; ls /dev/shm; grep -c shm /proc/mounts' || true
 }
 
 scenario_uts_namespace() {
