@@ -100,7 +100,7 @@ scenario_shim_streams() {
   run --rm $bb c seq 300000 | md5sum
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
-  ctr task exec --exec-id e --user 1000:5 c sh -c 'echo mine >/dev/stdout; echo too >/dev/stderr' 2>&1
+  ctr task exec --exec-id e --user 1000:5 c sh -c 'echo mine >/dev/stdout; sleep 0.3; echo too >/dev/stderr' 2>&1
   (sleep 1; seq 100000; sleep 1) | ctr task exec --exec-id f c wc -l
 }
 
