@@ -6,7 +6,7 @@ import { Request, Type } from '../../src/container/criu-messages.js';
 import { runcOptions, task, types } from '../../src/shim/protos.js';
 import { type Bed, eventually, needing } from './bed.js';
 import { programs } from './place.js';
-import { type Engine, onEngine, readAll, refused } from './shim-engine.js';
+import { type Engine, onEngine, refused } from './shim-engine.js';
 
 const test = needing('shim checkpoint', 'root', 'programs', 'cgroups');
 const fake = join(programs, 'fake-criu');
@@ -133,8 +133,8 @@ for (const by of ['the request', 'the option criu_image_path']) {
       mkdirSync(images);
       writeFileSync(join(images, 'descriptors.json'), '[]');
       const { id, bundle } = bed;
+      // Nobody reads it: a reader that comes late would wait for a writer for ever.
       const stdout = engine.fifo('out');
-      const out = readAll(stdout);
       const inRequest = by === 'the request';
       const create = task.CreateTaskRequest.encode({
         id,
@@ -159,7 +159,6 @@ for (const by of ['the request', 'the option criu_image_path']) {
       assert.is(await wait, 143);
       const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
       assert.equal([deleted.pid, deleted.exitStatus], [pid, 143]);
-      assert.is(await out, '');
       await engine.told('/tasks/delete');
       assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
       await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
@@ -178,7 +177,6 @@ test(
     const checkpoint = join(bed.dir, 'images');
     mkdirSync(checkpoint);
     const stdout = engine.fifo('out');
-    const out = readAll(stdout);
     const options = runc({});
     const create = task.CreateTaskRequest.encode({ id, bundle, checkpoint, options, stdout, terminal: true });
     await engine.call('Create', create);
@@ -191,7 +189,6 @@ test(
     });
     assert.ok(masters.length > 0, 'the shim has the master');
     await engine.over();
-    assert.is(await out, '');
   }),
 );
 
