@@ -24,6 +24,15 @@ export interface ServiceOptions {
 
 type Method = (payload: Uint8Array) => Promise<Uint8Array>;
 
+/** A request. @throws StatusError INVALID_ARGUMENT for bytes that are none */
+function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
+  try {
+    return input.decode(payload);
+  } catch (error) {
+    throw new StatusError(Code.INVALID_ARGUMENT, `the request is malformed: ${(error as Error).message}`);
+  }
+}
+
 export class TaskService {
   private readonly tasks = new Map<string, Task>();
   private readonly methods: Readonly<Record<string, Method>>;
@@ -36,7 +45,7 @@ export class TaskService {
         f: (request: I) => Promise<O> | O,
       ): Method =>
       async (payload) =>
-        output.encode(await f(input.decode(payload))).finish();
+        output.encode(await f(decoded(input, payload))).finish();
     const { Empty } = google.protobuf;
     this.methods = {
       Create: method(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),

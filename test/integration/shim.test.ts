@@ -169,5 +169,25 @@ mapped(
   }),
 );
 
+test(
+  'a request that is no message is refused as a bad argument, and the shim goes on',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    // A string of 127 bytes, of which one is there; a group that does not end.
+    for (const bytes of [[0x0a, 0x7f, 0x41], [0x0b]]) {
+      const { code, message } = await refused(engine.call('State', { finish: () => Uint8Array.from(bytes) }));
+      assert.is(code, 3);
+      assert.match(message, /^the request is malformed: /);
+    }
+    const { id } = bed;
+    const { status } = await engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.is(status, types.Status.RUNNING);
+    await engine.over();
+  }),
+);
+
 test.run();
 mapped.run();
