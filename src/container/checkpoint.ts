@@ -20,10 +20,11 @@ import { criuConfigFile, type DumpFlags, dumpOptions, type External } from './cr
 import { needRoot } from './criu-program.js';
 import { remove } from './delete.js';
 import { checkOpen } from './descriptors.js';
-import { bindMounts, externalNamespaces, fileKey, mountIdOf, mountPoints, refuseUnrestorable } from './external.js';
+import { bindMounts, externalNamespaces, fileKey, mountIdOf, mountLines, refuseUnrestorable } from './external.js';
 import { readHostFacts } from './facts.js';
 import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, keptConfig, load, locked } from './store.js';
+import { withSubmounts } from './submounts.js';
 
 export interface CheckpointOptions extends DumpFlags {
   readonly root: string;
@@ -127,14 +128,14 @@ function externalOf(
   record: ContainerRecord,
 ): { external: External; descriptors: readonly string[] } {
   const proc = `/proc/${record.pid}`;
-  const points = mountPoints(readText(`${proc}/mountinfo`));
+  const lines = new Map(mountLines(readText(`${proc}/mountinfo`)).map((line) => [line.id, line]));
   const mounts: { key: string; val: string }[] = [];
   const root = openPath(`${proc}/root`);
   try {
-    for (const bind of bindMounts(spec, record.bundle)) {
-      const point = points.get(mountIdAt(root, bind.destination));
-      // A place without a mount of its own: the container has unmounted it.
-      if (point === undefined || point === '/') continue;
+    for (const bind of withSubmounts(bindMounts(spec, record.bundle))) {
+      const { point, shows } = lines.get(mountIdAt(root, bind.destination)) ?? { point: '/', shows: '' };
+      // A place without a mount of its own: the container has unmounted it. Or it has mounted there what is not the host's.
+      if (point === '/' || ('shows' in bind && bind.shows !== shows)) continue;
       if (point.includes(']')) {
         throw new RuntError({
           code: 'ERR_UNSUPPORTED',
@@ -159,7 +160,7 @@ function externalOf(
     const mountId = mountIdOf(tryReadText(`${proc}/fdinfo/${n}`) ?? '');
     if (mountId === '') return '';
     const link = readLink(`${proc}/fd/${n}`);
-    if (/^(?:pipe|socket):/.test(link) || points.has(mountId)) return link;
+    if (/^(?:pipe|socket):/.test(link) || lines.has(mountId)) return link;
     const key = fileKey(mountId, stat(`${proc}/fd/${n}`).ino);
     if (!ids.includes(key)) ids.push(key);
     return key;

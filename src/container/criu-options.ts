@@ -123,6 +123,8 @@ export function restoreOptions(flags: RestoreFlags, facts: RequestFacts, restore
     tcp_close: flags.tcpClose,
     ...(flags.lsmProfile !== undefined && { lsm_profile: flags.lsmProfile }),
     ...(flags.lsmMountContext !== undefined && { lsm_mount_context: flags.lsmMountContext }),
+    // It would refuse the cgroups that were made for it just now: that they were not there is seen to by who made them.
+    ...(flags.manageCgroupsMode === 'strict' && { manage_cgroups_mode: CgroupMode.FULL }),
     ext_mnt: [...restored.mounts],
     inherit_fd: [...restored.inherited],
     join_ns: [...restored.joined],

@@ -162,11 +162,18 @@ export async function usableCriu(what: string, named: string | undefined): Promi
   }
 }
 
-/** What criu answered instead of "done", with the first error of its log. */
+/** criu goes on after these: limits that it may not raise, and the helper of cgroups that hears the end. */
+const harmless = /rlimit: Can't setup|cgroupd: recv req error/;
+
+/** What criu answered instead of "done", with the first error of its log that is one. */
 export function refusal(what: string, path: string, answer: CriuResponse, log: string, text: string): RuntError {
-  const told = answer.cr_errmsg?.trim();
-  const line = text.split('\n').find((l) => l.includes('Error ('));
-  const said = line?.slice(line.indexOf('Error (')).trim();
+  const said = text
+    .split('\n')
+    .filter((l) => l.includes('Error (') && !harmless.test(l))
+    .map((l) => l.slice(l.indexOf('Error (')).trim())[0];
+  // Its own message is the first line of that kind, whatever came of it.
+  const own = answer.cr_errmsg?.trim();
+  const told = own && harmless.test(own) ? said : own;
   return new RuntError({
     code: 'ERR_CRIU',
     message: `${what}: criu failed${told ? `: ${told}` : ''}`,

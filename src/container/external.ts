@@ -16,6 +16,8 @@ export interface Bind {
   readonly source: string;
   /** Its name in the image. */
   readonly name: string;
+  /** With what is mounted below the source. */
+  readonly recursive: boolean;
 }
 
 /** The name of the mount at a destination: the same for the same one, and made of letters and digits alone. */
@@ -29,7 +31,10 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
     const settings = mountSettings(mount);
     if (!settings.bind || settings.remount || isRoot(mount.destination)) return [];
     const destination = clean(mount.destination);
-    return [{ at: `/mounts/${i}`, destination, source: sourcePath(mount, bundle), name: mountName(destination) }];
+    const { recursiveBind: recursive } = settings;
+    return [
+      { at: `/mounts/${i}`, destination, source: sourcePath(mount, bundle), name: mountName(destination), recursive },
+    ];
   });
   const devices = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
   for (const { path } of spec.linux?.devices ?? []) if (!devices.includes(clean(path))) devices.push(clean(path));
@@ -40,7 +45,7 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
     ...binds,
     ...devices
       .filter((d) => !taken.has(d))
-      .map((d) => ({ at: '/linux/devices', destination: d, source: d, name: mountName(d) })),
+      .map((d) => ({ at: '/linux/devices', destination: d, source: d, name: mountName(d), recursive: false })),
   ];
 }
 
@@ -81,18 +86,58 @@ export const externalNamespaces: Readonly<Record<string, { readonly proc: string
   pid: { proc: 'pid', key: 'extRootPidNS' },
 };
 
-/** Mount points by mount id, of /proc/PID/mountinfo, as they are seen in the container. */
-export function mountPoints(mountinfo: string): Map<string, string> {
-  const points = new Map<string, string>();
-  for (const line of mountinfo.split('\n')) {
-    const [id, , , , point] = line.split(' ');
-    if (id && point)
-      points.set(
-        id,
-        point.replace(/\\([0-7]{3})/g, (_, o) => String.fromCharCode(parseInt(o, 8))),
-      );
+/** One line of /proc/PID/mountinfo. */
+export interface MountLine {
+  readonly id: string;
+  /** Where it is, as that process sees it. */
+  readonly point: string;
+  /** What it shows: the file system's device, and the path in that. */
+  readonly shows: string;
+}
+
+/** The mounts of /proc/PID/mountinfo, in its order. */
+export function mountLines(mountinfo: string): MountLine[] {
+  return mountinfo.split('\n').flatMap((line) => {
+    const [id, , device, root, point] = line.split(' ');
+    if (!id || !point) return [];
+    return [{ id, point: unescaped(point), shows: `${device} ${root}` }];
+  });
+}
+
+/** The kernel writes blanks and the like as octal bytes; the rest of the text is decoded already. */
+const unescaped = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, o) => String.fromCharCode(parseInt(o, 8)));
+
+/** A mount of the host below the source of a recursive bind, and so below its destination. */
+export interface Submount extends Bind {
+  readonly shows: string;
+}
+
+/**
+ * What the recursive binds bring along, each to be named to criu, which takes it for the container's own otherwise: its files would be
+ * in the images, or the checkpoint refused.
+ * @param host the mounts that this process sees
+ * @param real the path of a source without symbolic links; '' when it is not there
+ */
+export function submounts(
+  binds: readonly Bind[],
+  host: readonly MountLine[],
+  real: (source: string) => string,
+): Submount[] {
+  const found = new Map<string, Submount>();
+  for (const bind of binds.filter((b) => b.recursive)) {
+    const source = real(bind.source);
+    if (source === '') continue;
+    const below = source === '/' ? '/' : `${source}/`;
+    for (const { point, shows } of host) {
+      if (!point.startsWith(below) || point === source) continue;
+      const destination = `${bind.destination}/${point.slice(below.length)}`;
+      // The config's own mount there lies above it. Of two on one point the last one is seen.
+      if (binds.some((b) => b.destination === destination)) continue;
+      found.set(destination, { ...bind, destination, source: point, name: mountName(destination), shows });
+    }
   }
-  return points;
+  return [...found.values()];
 }
 
 /** What a descriptor's file is: `mnt_id` of /proc/PID/fdinfo/N; '' when it has none. */

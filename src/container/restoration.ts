@@ -2,7 +2,7 @@
 import { removeCgroups } from '../cgroup/remove.js';
 import type { Op } from '../plan/ops.js';
 import { check, RuntError } from '../sys/error.js';
-import { makeDir, readText, tryReadText } from '../sys/fs.js';
+import { exists, makeDir, readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -19,6 +19,7 @@ import { OpFailed } from './op-failed.js';
 import { endOf, processStat } from './process.js';
 import type { RestoreOptions } from './restore.js';
 import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
+import { withSubmounts } from './submounts.js';
 import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -61,7 +62,8 @@ export class Restoration {
     const criu = Criu.start(what, this.found.path, keep, o.stdio);
     try {
       const cgroups = this.enterCgroups(criu.pid);
-      const mounts = bindMounts(compiled.spec, o.bundle).map(({ name, source }) => ({ key: name, val: source }));
+      const binds = withSubmounts(bindMounts(compiled.spec, o.bundle));
+      const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
       const opts = restoreOptions(o, { ...facts, rootfs: this.rootPath }, { mounts, inherited, joined, cgroups });
       const answer = await criu.ask({ type: Type.RESTORE, opts: opts as never }, (n) => this.notified(n));
       const log = `${o.workPath ?? o.imagePath}/restore.log`;
@@ -107,6 +109,14 @@ export class Restoration {
 
   /** All of the container's cgroups, with their limits, before anything is restored into them. */
   private makeCgroups(): void {
+    const there = this.o.manageCgroupsMode === 'strict' ? this.record.cgroups.find(exists) : undefined;
+    if (there !== undefined) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `${this.what}: the cgroup is there already, which --manage-cgroups-mode strict forbids`,
+        path: there,
+      });
+    }
     for (const op of this.compiled.plan.ops) {
       if (!isCgroupOp(op)) continue;
       const failed = applyCgroupOp(op, this.made);

@@ -6,9 +6,10 @@ import {
   fileKey,
   isInheritable,
   mountIdOf,
+  mountLines,
   mountName,
-  mountPoints,
   refuseUnrestorable,
+  submounts,
 } from '../../src/container/external.js';
 import type { Spec } from '../../src/spec/types.js';
 import { RuntError } from '../../src/sys/error.js';
@@ -42,10 +43,38 @@ test('bind mounts are external, with the source on the host; devices too in a us
     { destination: '/data', options: ['remount', 'bind', 'ro'] },
   ];
   const one = bindMounts(spec({ mounts }), '/b');
-  assert.equal(one, [{ at: '/mounts/1', destination: '/data', source: '/b/data', name: mountName('/data') }]);
+  const data = { at: '/mounts/1', destination: '/data', source: '/b/data', name: mountName('/data'), recursive: true };
+  assert.equal(one, [data]);
   const user = bindMounts(spec({ mounts, linux: { namespaces: [{ type: 'user' }] } }), '/b');
   assert.is(user.length, 7);
   assert.is(user.find((b) => b.destination === '/dev/null')?.source, '/dev/null');
+});
+
+test('what is mounted below the source of a recursive bind is external too, by a name of its own', () => {
+  fakeHost([]);
+  const mounts = [
+    { destination: '/data', source: '/srv', options: ['rbind'] },
+    { destination: '/one', source: '/srv', options: ['bind'] },
+    { destination: '/data/own', source: '/own', options: ['bind'] },
+  ];
+  const host = ['/', '/srv', '/srv/a', '/srv/a/b', '/srvx', '/srv/own', '/srv/a'].map((point, i) => ({
+    id: `${i}`,
+    point,
+    shows: `0:${i} /`,
+  }));
+  const found = submounts(bindMounts(spec({ mounts }), '/b'), host, (source) => source);
+  assert.equal(
+    found.map((s) => [s.destination, s.source, s.name, s.shows]),
+    [
+      ['/data/a', '/srv/a', mountName('/data/a'), '0:6 /'],
+      ['/data/a/b', '/srv/a/b', mountName('/data/a/b'), '0:3 /'],
+    ],
+  );
+  assert.equal(
+    submounts(bindMounts(spec({ mounts }), '/b'), host, () => ''),
+    [],
+    'a source that is not there has nothing below it',
+  );
 });
 
 test('what cannot be restored is refused with its pointer', () => {
@@ -61,14 +90,11 @@ test('what cannot be restored is refused with its pointer', () => {
 });
 
 test('mountinfo and fdinfo are read: ids, and the escapes of the kernel', () => {
-  const points = mountPoints('23 1 0:5 / / rw - ext4 x rw\n24 23 0:6 /a /a\\040b\\134c rw - tmpfs x rw\n');
-  assert.equal(
-    [...points],
-    [
-      ['23', '/'],
-      ['24', '/a b\\c'],
-    ],
-  );
+  const lines = mountLines('23 1 0:5 / / rw - ext4 x rw\n24 23 0:6 /a /a\\040b\\134c rw - tmpfs x rw\n');
+  assert.equal(lines, [
+    { id: '23', point: '/', shows: '0:5 /' },
+    { id: '24', point: '/a b\\c', shows: '0:6 /a' },
+  ]);
   assert.is(mountIdOf('pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t7\n'), '15');
   assert.is(mountIdOf(''), '');
   assert.is(fileKey('31', 255n), 'file[1f:ff]');

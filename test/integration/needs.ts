@@ -36,7 +36,10 @@ export type Need =
   | 'real-time'
   | 'numa'
   | 'not-uml'
-  | 'linux32';
+  | 'linux32'
+  | 'criu'
+  | 'dirty-tracking'
+  | 'sys-resource';
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -95,6 +98,17 @@ function isLinux(version: string): boolean {
   return now >= wanted;
 }
 
+let criuSaid: string | undefined | null = null;
+/** Why criu cannot work here: "criu check" tells. */
+function whyNoCriu(): string | undefined {
+  if (criuSaid !== null) return criuSaid;
+  const { stdout, stderr, status, error } = spawnSync('criu', ['check'], { encoding: 'utf8' });
+  const said = `${stdout ?? ''}${stderr ?? ''}`.split('\n').find((line) => line.includes('Error'));
+  if (error) criuSaid = 'criu: criu is not in PATH (hack/vm --qemu has it)';
+  else criuSaid = status === 0 ? undefined : `criu: "criu check" fails: ${said ?? `status ${status}`}`;
+  return criuSaid;
+}
+
 /** Why a need is not met; undefined when it is. */
 export function missing(need: Need): string | undefined {
   if (need.startsWith('linux-'))
@@ -138,6 +152,16 @@ export function missing(need: Need): string | undefined {
       return hasRealTime() ? undefined : 'real-time: this kernel gives a cgroup of v2 no time for real-time processes';
     case 'numa':
       return existsSync('/proc/self/numa_maps') ? undefined : 'numa: the kernel was built without NUMA';
+    case 'criu':
+      return whyNoCriu();
+    case 'sys-resource':
+      return /^CapEff:\s*[0-9a-f]{9}[13579bdf]/m.test(readFileSync('/proc/self/status', 'utf8'))
+        ? undefined
+        : 'sys-resource: without CAP_SYS_RESOURCE no pipe holds more than the limit';
+    case 'dirty-tracking':
+      return spawnSync('criu', ['check', '--feature', 'mem_dirty_track'], { stdio: 'ignore' }).status === 0
+        ? undefined
+        : 'dirty-tracking: the kernel does not tell criu which memory has changed';
     case 'linux32': {
       const machine = spawnSync('setarch', ['linux32', 'uname', '-m'], { encoding: 'utf8' }).stdout?.trim();
       return machine && machine !== 'x86_64' ? undefined : `linux32: the kernel calls itself ${machine} to it too`;
