@@ -69,6 +69,8 @@ const parts = {
   judge: "the OCI's validation programs, beside crun and runc",
   'judge-v2': "the OCI's validation programs on cgroup v2, User Mode Linux",
   engines: 'engines, with runt as with runc',
+  'engines-qemu': 'podman checkpoint and restore, with runt as with runc, QEMU',
+  criu: "checkpoint and restore with the real criu, Debian trixie's Linux, QEMU",
   'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
@@ -98,7 +100,7 @@ for (const name of ['tests', 'vm']) {
 }
 section('Tests', tests);
 
-const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux'].filter((name) => results(name).size > 0);
+const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux', 'criu'].filter((name) => results(name).size > 0);
 const kernels = [];
 if (machines.length > 0) {
   const all = machines.map(results);
@@ -131,6 +133,7 @@ for (const [name, title] of [
   ['engines', 'Engines'],
   ['engines-v2', 'Engines on cgroup v2'],
   ['containerd', 'The shim under containerd'],
+  ['engines-qemu', 'Checkpoint and restore by podman'],
 ]) {
   const engines = [];
   for (const [, engine, suite, log] of text(name)

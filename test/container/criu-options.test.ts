@@ -72,6 +72,8 @@ test('a restore: a sibling, in the cgroups that were made; with mode ignore criu
     cgroups,
   });
   assert.is(ignored.manage_cgroups_mode, CgroupMode.IGNORE);
+  const strict = restoreOptions({ ...none, tcpClose: false, manageCgroupsMode: 'strict' }, facts, { ...made, cgroups });
+  assert.is(strict.manage_cgroups_mode, CgroupMode.FULL, 'the cgroups of a restore are there, made by runt');
   assert.equal(ignored.cg_root, []);
 });
 

@@ -173,8 +173,8 @@ test(
     const before = lines().length;
     side.goesOn();
     await eventually('steps come again', () => lines().length > before + 2, 20_000);
-    end();
     side.ends();
+    end();
   }),
 );
 
