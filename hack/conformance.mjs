@@ -100,7 +100,9 @@ for (const name of ['tests', 'vm']) {
 }
 section('Tests', tests);
 
-const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux', 'criu'].filter((name) => results(name).size > 0);
+const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux', 'criu'].filter(
+  (name) => results(name).size > 0,
+);
 const kernels = [];
 if (machines.length > 0) {
   const all = machines.map(results);

@@ -1,9 +1,9 @@
-/* What a process holds of the kernel, and whether it still does: kept KIND [ARGUMENT], for tests of checkpoint.
- *   memory MIB   so much memory with a pattern in it, of which one page changes with each step
- *   lock FILE    a lock of the whole file, flock(2); try FILE ends with 0 when it gets that lock, 1 when another has it
- *   tcp          a connection to itself over 127.0.0.1, over which each step is sent
- *   unix PATH    a datagram socket connected to PATH, where each step is sent
- * Ten times a second the number of the step is printed on a line; the end is 3, after what was lost. */
+/* What a process holds of the kernel, and whether it still does: kept KIND [ARGUMENT], for tests of
+ * checkpoint. memory MIB   so much memory with a pattern in it, of which one page changes with each
+ * step lock FILE    a lock of the whole file, flock(2); try FILE ends with 0 when it gets that
+ * lock, 1 when another has it tcp          a connection to itself over 127.0.0.1, over which each
+ * step is sent unix PATH    a datagram socket connected to PATH, where each step is sent Ten times
+ * a second the number of the step is printed on a line; the end is 3, after what was lost. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,8 +87,8 @@ int main(int argc, char **argv) {
       return lost("memory");
     if (memory)
       memory[0] = step;
-    if (far >= 0 &&
-        (write(near, &step, sizeof step) != sizeof step || read(far, &back, sizeof back) != sizeof back || back != step))
+    if (far >= 0 && (write(near, &step, sizeof step) != sizeof step ||
+                     read(far, &back, sizeof back) != sizeof back || back != step))
       return lost("tcp");
     int n = snprintf(text, sizeof text, "%u", step);
     if (*kind == 'u' && write(near, text, (size_t)n) != n)
