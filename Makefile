@@ -51,6 +51,7 @@ share := $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
 	ln -sf runt $(DESTDIR)$(PREFIX)/bin/containerd-shim-runt-v1
+	ln -sf runt $(DESTDIR)$(PREFIX)/bin/containerd-shim-runt-grpc-v1
 	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	install -m 0644 dist/share/man1/*.1 $(share)/man/man1
 	install -m 0644 dist/share/completion/runt $(share)/bash-completion/completions
@@ -58,7 +59,7 @@ install: build
 	install -m 0644 dist/share/completion/runt.fish $(share)/fish/vendor_completions.d
 	rm -rf $(library)
 	install -d $(library)/dist $(library)/node_modules/@koromix
-	cp -r dist/cli.js dist/index.js dist/librunt.so dist/chunks dist/types dist/licences $(library)/dist
+	cp -r dist/cli.js dist/index.js dist/shim.js dist/librunt.so dist/chunks dist/types dist/licences $(library)/dist
 	cp -r proto $(library)
 	cp package.json README.md CHANGELOG.md LICENSE $(library)
 	cp -r node_modules/koffi $(library)/node_modules

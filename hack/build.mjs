@@ -141,9 +141,9 @@ function core(cc, out, extra) {
 
 /** The Node.js host: one file for each entry, dependencies left to npm. */
 async function node() {
-  const entries = ['src/cli/node.ts', 'src/index.ts'].filter(existsSync);
+  const entries = { 'src/cli/node.ts': 'cli', 'src/index.ts': 'index', 'src/shim/node.ts': 'shim' };
   const { metafile } = await esbuild.build({
-    entryPoints: entries.map((e) => ({ in: e, out: e === 'src/cli/node.ts' ? 'cli' : 'index' })),
+    entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),
     outdir: 'dist',
     bundle: true,
     splitting: true,
@@ -361,9 +361,11 @@ async function all() {
     console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
     return;
   }
-  // The same program under the name that containerd looks for.
-  rmSync('dist/containerd-shim-runt-v1', { force: true });
-  symlinkSync('runt', 'dist/containerd-shim-runt-v1');
+  // The same program under the names that containerd looks for.
+  for (const name of ['containerd-shim-runt-v1', 'containerd-shim-runt-grpc-v1']) {
+    rmSync(`dist/${name}`, { force: true });
+    symlinkSync('runt', `dist/${name}`);
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await all();

@@ -1,5 +1,5 @@
 /**
- * The messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and reflection.js, ES
+ * The messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and grpc.js (Node only), ES
  * modules that need protobufjs/minimal, each with its .d.ts. Nothing is read from a descriptor at run time: those in descriptors.js, of
  * the task service, are only told to who asks for them (gRPC's reflection).
  */
@@ -15,7 +15,7 @@ const all = readdirSync(join(root, 'proto'))
   .filter((f) => f.endsWith('.proto'))
   .sort()
   .map((f) => join(root, 'proto', f));
-const own = ['criu', 'reflection'].map((name) => join(root, `proto/${name}.proto`));
+const own = ['criu', 'reflection', 'version'].map((name) => join(root, `proto/${name}.proto`));
 const time = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 const tool = (name, ...args) =>
   execFileSync(process.execPath, [join(root, 'node_modules/protobufjs-cli/bin', name), ...args], {
@@ -26,7 +26,7 @@ const tool = (name, ...args) =>
 for (const [name, sources] of [
   ['protos', all.filter((f) => !own.includes(f))],
   ['criu', [own[0]]],
-  ['reflection', [own[1]]],
+  ['grpc', own.slice(1)],
 ]) {
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;

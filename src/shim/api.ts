@@ -3,15 +3,15 @@ import { check, RuntError } from '../sys/error.js';
 import { tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
-import { forget, readable, sleep } from '../sys/loop.js';
-import { reapZombies } from './orphans.js';
+import { forget } from '../sys/loop.js';
+import { reapNowAndThen } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
+import { accept } from './ttrpc.js';
 
 const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
-/** ms between two looks for children that nobody waits for, and how long the last answers may take. */
-const interval = 5000;
+/** ms that the last answers may take. */
 const patience = 2000;
 
 export interface ServeOptions {
@@ -36,7 +36,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     });
   }
   const path = pathOf(o.listen);
-  const transport = await host.grpc();
+  const grpc = await host.grpc();
   const listener = listenAt(path);
   native.setSubreaper(1);
   let end!: () => void;
@@ -49,26 +49,16 @@ export async function serve(o: ServeOptions): Promise<void> {
     debug: o.debug,
     shutdown: end,
   });
-  const server = transport((name, method, payload) => service.call(name, method, payload));
-  let ended = false;
+  const server = grpc.serve((name, method, payload) => service.call(name, method, payload));
   const accepting = accept(listener, (fd) => server.take(fd));
-  void (async () => {
-    for (; !ended; await sleep(interval)) await reapZombies();
-  })();
-  await Promise.race([over, server.told]);
-  ended = true;
+  const reaping = reapNowAndThen();
+  await Promise.race([over, server.told()]);
+  reaping.end();
   native.unlinkAt(AT_FDCWD, path, 0);
   forget(listener);
   await accepting;
   native.close(listener);
   await server.close(patience);
-}
-
-async function accept(listener: number, take: (fd: number) => void): Promise<void> {
-  while (await readable(listener)) {
-    const fd = native.accept(listener);
-    if (fd >= 0) take(fd);
-  }
 }
 
 /** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */

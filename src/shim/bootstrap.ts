@@ -1,13 +1,15 @@
 /** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
-import { check } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY, X_OK } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
+import type { ShimName } from './main.js';
 
 /** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
 const newest = 3;
+const grpcName = 'containerd-shim-runt-grpc-v1';
 
 /** Annotations that put a container into the shim of another one: of a pod. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
@@ -16,10 +18,11 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  * The answer of `start`, with the address of a running server: as JSON for a containerd that says which version of the answer it
  * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
  */
-export async function startServer(a: ShimArguments): Promise<string> {
+export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
+  const grpc = shim === grpcName;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
-  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}`);
+  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : ''}`);
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let told: Given | undefined;
@@ -28,6 +31,14 @@ export async function startServer(a: ShimArguments): Promise<string> {
     told ??= await (await import('./given.js')).given(a.id, a.namespace);
     return told;
   };
+  let version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
+  if (grpc && version === 0) {
+    throw new RuntError({
+      ...facts,
+      code: 'ERR_UNSUPPORTED',
+      hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1',
+    });
+  }
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
@@ -39,19 +50,26 @@ export async function startServer(a: ShimArguments): Promise<string> {
       const { prepare } = await import('./place.js');
       // What a shim that was killed left.
       native.unlinkAt(dir, name, 0);
+      if (grpc) native.unlinkAt(dir, `${name}.version`, 0);
       const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
       const { options, parameters } = await ask();
-      const pid = serve(a, listener, path, parameters?.containerdTtrpcAddress ?? '');
+      const pid = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '');
       native.close(listener);
       prepare(pid, options);
     }
   } finally {
     native.close(dir);
   }
-  const address = `unix://${path}`;
-  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(address)), { ...facts, path: 'address' });
-  const version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
-  return version === 0 ? address : JSON.stringify({ version, address, protocol: 'ttrpc' });
+  // From 1.7 on containerd says 2 to all shims, but takes gRPC from 2.0 on in version 3 alone.
+  if (grpc) version = await (await import('./version-file.js')).versionOf(path);
+  const address = grpc ? path : `unix://${path}`;
+  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol: grpc ? 'grpc' : 'ttrpc' });
+  // What containerd reads when it starts again; of ttrpc it takes the bare address as well.
+  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(grpc ? answer : address)), {
+    ...facts,
+    path: 'address',
+  });
+  return answer;
 }
 
 function groupOf(id: string): string {
@@ -64,10 +82,12 @@ function groupOf(id: string): string {
 }
 
 /** The same program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it. Its pid. */
-function serve(a: ShimArguments, listener: number, socket: string, ttrpc: string): number {
-  const program = readLink('/proc/self/exe');
+function serve(a: ShimArguments, shim: ShimName, listener: number, socket: string, ttrpc: string): number {
+  const self = readLink('/proc/self/exe');
+  const program = shim === grpcName ? nodeProgram(a.id) : self;
   const args = [
-    'containerd-shim-runt-v1',
+    shim,
+    ...(shim === grpcName ? [serverOf(a.id, self)] : []),
     '-namespace',
     a.namespace,
     '-id',
@@ -89,6 +109,31 @@ function serve(a: ShimArguments, listener: number, socket: string, ttrpc: string
   check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
   native.close(new DataView(pidfd.buffer).getInt32(0, true));
   return pid;
+}
+
+/** Node.js: RUNT_NODE, or the first in PATH. @throws RuntError ERR_SHIM */
+function nodeProgram(id: string): string {
+  const places = host.env.RUNT_NODE ? [host.env.RUNT_NODE] : (host.env.PATH ?? '').split(':').map((d) => `${d}/node`);
+  const found = places.find((path) => path.startsWith('/') && native.access(path, X_OK) === 0);
+  if (found) return found;
+  throw new RuntError({
+    code: 'ERR_SHIM',
+    message: `start the shim of ${id}: there is no Node.js`,
+    hint: 'the gRPC shim needs Node.js 20 or newer in the PATH of containerd, or RUNT_NODE; io.containerd.runt.v1 needs none',
+  });
+}
+
+/** dist/shim.js: RUNT_SHIM, else that of the npm package beside the program (make install), or of the build. @throws RuntError ERR_SHIM */
+function serverOf(id: string, self: string): string {
+  const directory = self.slice(0, self.lastIndexOf('/'));
+  const places = [`${directory}/../lib/node_modules/runt/dist/shim.js`, `${directory}/shim.js`];
+  const found = (host.env.RUNT_SHIM ? [host.env.RUNT_SHIM] : places).find((path) => native.access(path, 0) === 0);
+  if (found) return found;
+  throw new RuntError({
+    code: 'ERR_SHIM',
+    message: `start the shim of ${id}: ${places[0]} is not there`,
+    hint: 'the gRPC shim needs the npm package (make install), or RUNT_SHIM, the path of its dist/shim.js',
+  });
 }
 
 /** SHA-256 in hexadecimal. */

@@ -2,16 +2,24 @@
  * gRPC: the task service over HTTP/2, by @grpc/grpc-js. Messages pass as bytes: the handler of ttrpc answers them. Node only.
  */
 import { Socket } from 'node:net';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { services } from '../../build/gen/descriptors.js';
+import { containerd } from '../../build/gen/grpc.js';
 import { addReflection } from './reflection.js';
 import { statusOf } from './status.js';
-import type { GrpcServer, GrpcTransport } from './transport.js';
+import type { GrpcServer } from './transport.js';
 import type { Handler } from './ttrpc.js';
 
 const same = (bytes: Buffer): Buffer => bytes;
 
-export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
+export function serve(handler: Handler): GrpcServer {
   // What is longer than 4 MiB is refused, as over ttrpc: the default.
   const server = new Server();
   for (const { name, methods } of services) {
@@ -32,9 +40,6 @@ export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
   // Without TLS: the socket's mode and its peer's user say who may ask.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const told = new Promise<void>((settle) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle());
-  });
   return {
     take(fd) {
       const socket = new Socket({ fd, readable: true, writable: true });
@@ -44,7 +49,10 @@ export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
       socket.once('close', () => sockets.delete(socket));
       injector.injectConnection(socket);
     },
-    told,
+    told: () =>
+      new Promise((settle) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle());
+      }),
     async close(ms) {
       injector.drain(ms);
       const closed = [...sockets].map((socket) => new Promise<void>((settle) => socket.once('close', settle)));
@@ -53,4 +61,22 @@ export const grpcServer: GrpcTransport = (handler: Handler): GrpcServer => {
       server.forceShutdown();
     },
   };
-};
+}
+
+export function containerdVersion(socket: string, ms: number): Promise<string> {
+  const client = new Client(`unix://${socket}`, credentials.createInsecure());
+  const { VersionResponse } = containerd.services.version.v1;
+  return new Promise((settle) => {
+    client.makeUnaryRequest(
+      '/containerd.services.version.v1.Version/Version',
+      same,
+      (bytes: Buffer) => VersionResponse.decode(bytes).version,
+      Buffer.alloc(0),
+      { deadline: Date.now() + ms },
+      (error, version) => {
+        client.close();
+        settle(error ? '' : (version ?? ''));
+      },
+    );
+  });
+}

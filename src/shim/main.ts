@@ -1,18 +1,22 @@
-/** `containerd-shim-runt-v1`: the static binary under that name. */
+/**
+ * `containerd-shim-runt-v1`, which speaks ttrpc, and `containerd-shim-runt-grpc-v1`: the static binary under these names. Of the second
+ * the server is Node.js's (node.ts).
+ */
 import { remove } from '../container/delete.js';
 import { readExit } from '../container/supervisor.js';
+import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/version.js';
 import { parseArguments, type ShimArguments } from './arguments.js';
 
-const NAME = 'containerd-shim-runt-v1';
+export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
 /** Does what the arguments say; the exit status. */
-export async function shim(): Promise<number> {
+export async function shim(name: ShimName): Promise<number> {
   try {
     const a = parseArguments(host.args);
     if (a.version) {
-      put(`${NAME}:\n  Version:  ${version()}\n`);
+      put(`${name}:\n  Version:  ${version()}\n`);
       return 0;
     }
     if (a.info) {
@@ -23,14 +27,19 @@ export async function shim(): Promise<number> {
     }
     if (a.action === 'start') {
       const { startServer } = await import('./bootstrap.js');
-      put(await startServer(a));
+      put(await startServer(a, name));
       return 0;
     }
     if (a.action === 'delete') return await clean(a);
     const { serve } = await import('./server.js');
     return await serve(a);
   } catch (error) {
-    native.write(2, host.encode(`${NAME}: ${error instanceof Error ? error.message : error}\n`));
+    native.write(
+      2,
+      host.encode(
+        `${name}: ${error instanceof RuntError ? error.report() : error instanceof Error ? error.message : error}\n`,
+      ),
+    );
     return 1;
   }
 }

@@ -9,6 +9,8 @@ import { readable, sleep } from '../sys/loop.js';
 
 /** ms that whoever waits for a child has to take its status. */
 const patience = 2000;
+/** ms between two looks for them. */
+const interval = 5000;
 const SIGPIPE = 13;
 const SIGCHLD = 17;
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
@@ -27,8 +29,21 @@ export async function reapOrphans(): Promise<void> {
   }
 }
 
+/** The same where signals are Node.js's: now and then, until it is ended. */
+export function reapNowAndThen(): { end(): void } {
+  let ended = false;
+  void (async () => {
+    for (; !ended; await sleep(interval)) await reapZombies();
+  })();
+  return {
+    end() {
+      ended = true;
+    },
+  };
+}
+
 /** Reaps those that are there until none is left. */
-export async function reapZombies(): Promise<void> {
+async function reapZombies(): Promise<void> {
   for (let seen = zombies(); seen.length > 0; seen = zombies()) {
     await sleep(patience);
     for (const pid of seen) reap(pid);

@@ -1,7 +1,7 @@
 /** Reflection, for grpcurl and the like: the services and messages of proto/, described at build time. Node only. */
 import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
 import { files, services } from '../../build/gen/descriptors.js';
-import { grpc } from '../../build/gen/reflection.js';
+import { grpc } from '../../build/gen/grpc.js';
 
 const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
 const versions = ['grpc.reflection.v1', 'grpc.reflection.v1alpha'];

@@ -1,27 +1,29 @@
-/** The server: one process for each group of containers, until Shutdown. */
+/** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, else ttrpc. */
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
-import { reapOrphans } from './orphans.js';
+import { reapNowAndThen, reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
 import { stateRoot } from './state-root.js';
-import { listen } from './ttrpc.js';
+import { accept, Connection, type Handler } from './ttrpc.js';
+import { versionFile } from './version-file.js';
 
 /** Its listening socket is its stdin (bootstrap.ts). */
 const LISTENER = 0;
+/** ms that the last answers may take. */
+const patience = 2000;
 
 /** Serves until containerd says Shutdown and no container is left. */
 export async function serve(a: ShimArguments): Promise<number> {
   // A hook, or the supervisor of a container, may lose its parent.
   native.setSubreaper(1);
-  void reapOrphans();
   let finish!: () => void;
   const over = new Promise<void>((settle) => {
     finish = () => {
       // A container that comes now gets a shim of its own.
-      if (a.socket) native.unlinkAt(AT_FDCWD, a.socket, 0);
+      if (a.socket) for (const file of [a.socket, versionFile(a.socket)]) native.unlinkAt(AT_FDCWD, file, 0);
       forget(LISTENER);
       native.close(LISTENER);
       settle();
@@ -34,9 +36,28 @@ export async function serve(a: ShimArguments): Promise<number> {
     debug: a.debug,
     shutdown: finish,
   });
-  void listen(LISTENER, (name, method, payload) => service.call(name, method, payload));
+  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  if (host.grpc) {
+    const grpc = await host.grpc();
+    const server = grpc.serve(handler);
+    tellVersion(a.socket, host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience)));
+    const reaping = reapNowAndThen();
+    void accept(LISTENER, (fd) => server.take(fd));
+    await over;
+    reaping.end();
+    await server.close(patience);
+    return 0;
+  }
+  void reapOrphans();
+  void accept(LISTENER, (fd) => void new Connection(fd, handler).serve());
   await over;
   // The answer to Shutdown is on its way.
   await sleep(20);
   return 0;
+}
+
+/** Writes down for `start` which version of the answer this containerd takes: 1.7 the second, others the third. */
+function tellVersion(socket: string, containerd: string): void {
+  const version = /^(2$|v?1\.)/.test(containerd) ? '2' : '3';
+  native.replaceFile(AT_FDCWD, versionFile(socket), 0o600, host.encode(version));
 }

@@ -4,11 +4,15 @@ import type { Handler } from './ttrpc.js';
 export interface GrpcServer {
   /** Serves a connection that was accepted; the descriptor is the server's from then on. */
   take(fd: number): void;
-  /** Resolves with the signal when the program is told to end: SIGINT or SIGTERM. */
-  readonly told: Promise<void>;
+  /** Resolves when the program is told to end: by SIGINT or SIGTERM, which end it no more. */
+  told(): Promise<void>;
   /** Answers what has been asked, for `ms` milliseconds at most, and ends all connections. */
   close(ms: number): Promise<void>;
 }
 
-/** A server of the task service and of reflection; calls go to the handler. */
-export type GrpcTransport = (handler: Handler) => GrpcServer;
+export interface Grpc {
+  /** A server of the task service and of reflection; calls go to the handler. */
+  serve(handler: Handler): GrpcServer;
+  /** The version of the containerd at that socket, "2.1.9"; empty when it does not tell within `ms` milliseconds. */
+  containerdVersion(socket: string, ms: number): Promise<string>;
+}

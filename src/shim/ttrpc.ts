@@ -167,10 +167,10 @@ export class Connection {
 
 const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 
-/** Accepts connections on a listening socket and answers on each, until the socket is closed. */
-export async function listen(socket: number, handler: Handler): Promise<void> {
+/** Accepts connections on a listening socket, until that is forgotten; `take` serves them. */
+export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
   while (await readable(socket)) {
     const fd = native.accept(socket);
-    if (fd >= 0) void new Connection(fd, handler).serve();
+    if (fd >= 0) take(fd);
   }
 }

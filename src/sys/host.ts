@@ -2,7 +2,7 @@
  * What a JavaScript host gives to the shared tree: the native functions of `abi.ts` and the few things that are no
  * system call. `node.ts` and `quickjs.ts` each make one and call `setHost` before anything else runs.
  */
-import type { GrpcTransport } from '../shim/transport.js';
+import type { Grpc } from '../shim/transport.js';
 import type { Native } from './abi.js';
 
 export interface Host {
@@ -20,7 +20,7 @@ export interface Host {
   /** The wait has ended, by `wake` or because nobody cares any more. */
   readonly ended?: (id: number) => void;
   /** gRPC, where there is Node.js. */
-  readonly grpc?: () => Promise<GrpcTransport>;
+  readonly grpc?: () => Promise<Grpc>;
   /** string → UTF-8. */
   encode(text: string): Uint8Array;
 }

@@ -122,7 +122,7 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
     env: process.env,
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
     encode: (text) => encoder.encode(text),
-    grpc: async () => (await import('../shim/grpc.js')).grpcServer,
+    grpc: () => import('../shim/grpc.js'),
     ...forwarded(),
   };
   setHost(host);

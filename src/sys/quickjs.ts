@@ -25,8 +25,13 @@ function begin(): void {
   const { native, args, closed, env, decode, encode } = provided;
   setHost({ name: 'quickjs', native, args, closed, env, decode, encode });
   // A rejection is left to main.c, which prints it and exits with 1.
-  const isShim = provided.program.slice(provided.program.lastIndexOf('/') + 1).startsWith('containerd-shim-');
-  const code = isShim ? import('../shim/main.js').then(({ shim }) => shim()) : main();
+  const name = provided.program.slice(provided.program.lastIndexOf('/') + 1);
+  const grpc = name.startsWith('containerd-shim-runt-grpc-');
+  const code = name.startsWith('containerd-shim-')
+    ? import('../shim/main.js').then(({ shim }) =>
+        shim(grpc ? 'containerd-shim-runt-grpc-v1' : 'containerd-shim-runt-v1'),
+      )
+    : main();
   code.then((status) => provided.exit(status));
 }
 

@@ -1,0 +1,83 @@
+/** `containerd-shim-runt-grpc-v1`: the static binary starts the server of Node.js, which speaks gRPC. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
+import * as assert from 'uvu/assert';
+import { type Bed, eventually, needing, onBed } from './bed.js';
+import { top } from './place.js';
+
+const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
+  loadSync(file: string, options: object): never;
+};
+const test = needing('gRPC shim', 'root');
+const program = join(top, 'dist', 'containerd-shim-runt-grpc-v1');
+
+/** `start` as containerd calls it: what it printed, and its status. */
+function start(bed: Bed, env: Record<string, string>) {
+  bed.write();
+  const args = ['-namespace', bed.id, '-id', bed.id, '-address', join(bed.dir, 'containerd.sock'), 'start'];
+  const r = spawnSync(program, args, { cwd: bed.bundle, env, encoding: 'utf8', input: '', timeout: 30_000 });
+  return { code: r.status, out: r.stdout + r.stderr };
+}
+
+const path = process.env.PATH!;
+
+test(
+  'start answers with a bare path, the protocol and the version; the task service is there until Shutdown',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    const env = { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2' };
+    const first = start(bed, env);
+    const { version, address, protocol } = JSON.parse(first.out) as Record<string, string>;
+    assert.equal([version, protocol], [2, 'grpc']);
+    assert.match(address!, new RegExp(`^${bed.dir}/s/[0-9a-f]{64}$`));
+    assert.is(
+      readFileSync(join(bed.bundle, 'address'), 'utf8'),
+      first.out,
+      'what containerd reads when it starts again',
+    );
+    assert.equal(start(bed, env), first, 'the second finds the server of the first');
+    const { containerd } = loadPackageDefinition(
+      loadSync('task.proto', { includeDirs: [join(top, 'proto')], defaults: true }),
+    ) as never as {
+      containerd: { task: { v3: { Task: new (...a: unknown[]) => Record<string, (...a: unknown[]) => void> } } };
+    };
+    const client = new containerd.task.v3.Task(`unix://${address}`, credentials.createInsecure());
+    const call = (method: string, request: object): Promise<Record<string, unknown>> =>
+      new Promise((settle, fail) =>
+        client[method]!(request, (e: Error | null, r: Record<string, unknown>) => (e ? fail(e) : settle(r))),
+      );
+    const { id, bundle } = bed;
+    const { pid } = await call('Create', { id, bundle });
+    assert.ok(Number(pid) > 0);
+    await call('Start', { id });
+    assert.is((await call('Wait', { id })).exitStatus, 9);
+    assert.is((await call('Delete', { id })).exitStatus, 9);
+    const { shimPid } = await call('Connect', { id });
+    await call('Shutdown', { id });
+    client.close!();
+    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.version`));
+  }),
+);
+
+test(
+  'a containerd without gRPC, no Node.js and no npm package are each named',
+  onBed((bed) => {
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    for (const [env, words] of [
+      [{ PATH: path }, /speaks ttrpc alone \(1\.6\)/],
+      [{ PATH: '/none', MAX_SHIM_VERSION: '2' }, /there is no Node\.js/],
+      [{ PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM: '/none/shim.js' }, /make install/],
+    ] as const) {
+      const r = start(bed, env);
+      assert.is(r.code, 1, r.out);
+      assert.ok(words.test(r.out), r.out);
+    }
+  }),
+);
+
+test.run();
