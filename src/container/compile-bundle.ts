@@ -60,7 +60,9 @@ export function compileBundle(
   };
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
-  if (facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
+  // Whoever names no cgroup, as "spec --rootless" does not, misses none.
+  const named = spec.linux?.cgroupsPath !== undefined;
+  if (named && facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
     o.warn('the container has no cgroup of its own, and so no limits: none is delegated to the user');
   }
   // Who disables cgroups knows; engines pass a list of devices always, and standard error is the container's.

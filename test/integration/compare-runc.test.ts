@@ -27,7 +27,7 @@ interface Expected {
 
 const test = needing('compare-runc', 'root', 'runc');
 /** runc makes recursive read-only mounts from 5.12 on, and not at all before. */
-const mounting = needing('compare-runc: mounts', 'root', 'runc', 'linux-5.12');
+const mounting = needing('compare-runc mounts', 'root', 'runc', 'linux-5.12');
 const runcVersion = which('runc')
   ? /version (\S+)/.exec(execFileSync('runc', ['--version'], { encoding: 'utf8' }))![1]!
   : '';

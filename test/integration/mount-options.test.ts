@@ -21,7 +21,7 @@ import { parseMount, type Value } from './probe.js';
 
 const test = needing('mount-options', 'root');
 /** nosymfollow is of 5.14, options for the mounts below of 5.12. */
-const flagged = needing('mount-options: flags', 'root', 'linux-5.14');
+const flagged = needing('mount-options flags', 'root', 'linux-5.14');
 
 type Facts = { [key: string]: Value };
 
