@@ -16,7 +16,7 @@ import { needing } from './bed.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
-const mapped = needing('shim: layers with other ids', 'root', 'cgroups', 'linux-5.19');
+const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'linux-5.19');
 
 test(
   'a container from create to shutdown: output, status, and events in order',
