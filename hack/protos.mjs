@@ -55,6 +55,17 @@ for (const [name, sources] of [
   renameSync(`${out}.d.ts.tmp`, `${out}.d.ts`);
 }
 
+/** The entries of a map are a message whose name follows from that of the field: some_map, SomeMapEntry. */
+function nameMaps(message) {
+  for (const entry of message.nestedType ?? []) {
+    const field = entry.options?.mapEntry && message.field.find(({ typeName }) => typeName?.endsWith(entry.name));
+    if (!field) continue;
+    const name = `${field.name.replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase())}Entry`;
+    field.typeName = field.typeName.slice(0, -entry.name.length) + name;
+    entry.name = name;
+  }
+}
+
 // The services with their methods, and a file for each package that they need: in version 2 the same messages under another name.
 const descriptors = join(root, 'build/gen/descriptors');
 if (
@@ -62,7 +73,7 @@ if (
     (f) => time(f) <= time(`${descriptors}.d.ts`),
   )
 ) {
-  const tree = protobuf.loadSync(join(root, 'proto/task.proto')).resolveAll();
+  const tree = new protobuf.Root().loadSync(join(root, 'proto/task.proto'), { keepCase: true }).resolveAll();
   const { methods } = tree.lookupService('containerd.task.v3.Task');
   const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
   const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
@@ -70,6 +81,7 @@ if (
   const dependencies = { 'containerd.task.v3': packages.slice(1), 'containerd.types': packages.slice(2) };
   const files = made.map((f) => {
     f.name = fileOf(f.package);
+    for (const message of f.messageType) nameMaps(message);
     f.dependency = (dependencies[f.package] ?? []).map(fileOf);
     const symbols = [...f.messageType, ...f.enumType, ...f.service].map(({ name }) => `${f.package}.${name}`);
     for (const s of f.service) for (const m of s.method) symbols.push(`${f.package}.${s.name}.${m.name}`);

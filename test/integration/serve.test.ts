@@ -4,14 +4,23 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
+import { grpc } from '../../build/gen/grpc.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
 
 const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
   loadSync(file: string, options: object): never;
+};
+interface Described {
+  name: string;
+  field: { name: string }[];
+  nestedType: { name: string }[];
+}
+const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') as {
+  FileDescriptorProto: { decode(bytes: Uint8Array): { name: string; messageType: Described[] } };
 };
 const test = needing('serve', 'root');
 const proto = join(top, 'proto');
@@ -266,6 +275,60 @@ test(
     assert.is((await third.failure('State', { id })).code, status.NOT_FOUND);
     assert.is(await third.end('SIGINT'), 0);
     bed.delete('--force');
+  }),
+);
+
+test(
+  'reflection tells the services, and describes the messages as proto/ does',
+  onApi(async (api) => {
+    const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
+    type Response = grpc.reflection.v1.ServerReflectionResponse;
+    const client = new Client(`unix://${api.socket}`, credentials.createInsecure());
+    const asked = (version: string, request: object) =>
+      new Promise<Response>((settle, fail) => {
+        const stream = client.makeBidiStreamRequest(
+          `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+          (r: object) => Buffer.from(ServerReflectionRequest.encode(r).finish()),
+          (bytes: Buffer) => ServerReflectionResponse.decode(bytes),
+        );
+        stream.on('data', settle).on('error', fail);
+        stream.write(request);
+        stream.end();
+      });
+    try {
+      for (const version of ['v1', 'v1alpha']) {
+        const { listServicesResponse } = await asked(version, { listServices: '' });
+        assert.equal(
+          listServicesResponse?.service?.map(({ name }) => name),
+          [
+            'containerd.task.v3.Task',
+            'grpc.reflection.v1.ServerReflection',
+            'grpc.reflection.v1alpha.ServerReflection',
+          ],
+        );
+      }
+      const { fileDescriptorResponse } = await asked('v1', { fileContainingSymbol: 'containerd.task.v3.Task' });
+      const files = fileDescriptorResponse!.fileDescriptorProto!.map((b) => descriptor.FileDescriptorProto.decode(b));
+      assert.equal(files.map((f) => f.name).sort(), [
+        'containerd/task/v3.proto',
+        'containerd/types.proto',
+        'google/protobuf.proto',
+      ]);
+      const messages = files.find((f) => f.name === 'containerd/task/v3.proto')!.messageType;
+      const update = messages.find(({ name }) => name === 'UpdateTaskRequest')!;
+      assert.equal(
+        update.nestedType.map(({ name }) => name),
+        ['AnnotationsEntry'],
+      );
+      assert.ok(messages.find(({ name }) => name === 'StartRequest')!.field.some(({ name }) => name === 'exec_id'));
+      assert.is(
+        (await asked('v1', { fileContainingSymbol: 'no.such.Thing' })).errorResponse?.errorCode,
+        status.NOT_FOUND,
+      );
+      assert.is((await asked('v1', {})).errorResponse?.errorCode, status.UNIMPLEMENTED);
+    } finally {
+      client.close();
+    }
   }),
 );
 
