@@ -25,7 +25,10 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     newgidmap: isRootless ? helper('newgidmap') : '',
     resctrl: () => resctrlMount(tryReadText('/proc/self/mountinfo') ?? ''),
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
-    selinux: () => native.statfsType('/sys/fs/selinux') === SELINUX_MAGIC,
+    // Without a policy every process is "kernel", and no label means anything.
+    selinux: () =>
+      native.statfsType('/sys/fs/selinux') === SELINUX_MAGIC &&
+      small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
   };
 }
 

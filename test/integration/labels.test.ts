@@ -1,11 +1,15 @@
 /** process.apparmorProfile, selinuxLabel and linux.mountLabel are refused by name where the module is off; of exec too. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from './bed.js';
 import { missing } from './needs.js';
 
 const test = needing('labels', 'root');
-const off = { apparmor: missing('apparmor') !== undefined, selinux: !existsSync('/sys/fs/selinux/enforce') };
+/** Whether SELinux is on: without a policy every process is "kernel". */
+function hasPolicy(): boolean {
+  return existsSync('/sys/fs/selinux/enforce') && readFileSync('/proc/self/attr/current', 'latin1').includes(':');
+}
+const off = { apparmor: missing('apparmor') !== undefined, selinux: !hasPolicy() };
 
 /** Field, flag of exec, module. */
 const labels = [

@@ -117,7 +117,8 @@ export function missing(need: Need): string | undefined {
     case 'apparmor':
       return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
     case 'selinux':
-      return existsSync('/sys/fs/selinux/enforce') && existsSync('/etc/selinux.policy')
+      return existsSync('/etc/selinux.policy') &&
+        readFileSync('/proc/self/attr/current', 'latin1').includes(':kernel_t:')
         ? undefined
         : 'selinux: not on with the policy of hack/vm --lsm selinux';
     case 'root':

@@ -99,6 +99,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
   assert.ok(readdirSync(own).includes('init.scope') && readdirSync(own).includes('system.slice'));
   assert.equal([file('cgroup.procs'), file('memory.max')], ['', String(256 << 20)]);
   assert.is(file('init.scope/cgroup.procs').split('\n')[0], String(bed.state().pid));
+  await eventually('the service', () => existsSync(join(own, 'system.slice/stays.service/memory.max')));
   assert.is(file('system.slice/stays.service/memory.max'), String(32 << 20));
   assert.is(file('system.slice/stays.service/pids.max'), '7');
   assert.is(out(bed, '/bin/cat', '/run/probe'), '0::/system.slice/probe.service\n0\n');
