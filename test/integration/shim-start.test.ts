@@ -8,6 +8,8 @@ import { needing } from './bed.js';
 import { type Engine, onEngine, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
+/** System calls take ten times as long in User Mode Linux. */
+const timed = needing('shim on time', 'root', 'cgroups', 'not-uml');
 
 /** What containerd 2.3 writes. */
 function parameters(engine: Engine, changes: Partial<bootstrap.BootstrapParams.$Properties> = {}): Uint8Array {
@@ -70,7 +72,7 @@ test(
   }),
 );
 
-test(
+timed(
   'start takes little more time than /bin/true when the shim of the group runs',
   onEngine(async (engine, bed) => {
     bed.write();
@@ -96,3 +98,4 @@ test(
 );
 
 test.run();
+timed.run();
