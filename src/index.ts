@@ -2,9 +2,10 @@
  * The library: containers from TypeScript, under Node.js. Everything waits by promises and nothing blocks the event loop;
  * every failure is a `RuntError`, the same as the command's. docs/library.md
  */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { bundleSpec, callerIds } from './container/bundle.js';
+import { bundleSpec } from './container/bundle.js';
 import { compileBundle, systemdScope } from './container/compile-bundle.js';
 import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
@@ -18,6 +19,7 @@ import { loadSpec, parseSpec } from './spec/load.js';
 import type { SpecOptions } from './spec/options.js';
 import type { Features, Spec } from './spec/types.js';
 import { RuntError, type Violation } from './sys/error.js';
+import { callerIds } from './sys/ids.js';
 import { useNodeHost } from './sys/node.js';
 
 export type { Stats } from './cgroup/stats.js';

@@ -1,5 +1,6 @@
 /** The processes of a cgroup: whom `kill --all` and `delete --force` reach. */
 import { tryListDir, tryReadText, tryStat } from '../sys/fs.js';
+import { S_IFDIR, S_IFMT } from '../sys/linux.js';
 import { isCgroup } from './facts.js';
 
 /**
@@ -33,7 +34,3 @@ function processes(path: string): number[] {
     return [];
   }
 }
-
-/** inode(7) */
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;

@@ -1,10 +1,12 @@
 /** `runt spec`: writes a config.json, the template or what the options ask for. */
-import { bundleSpec, callerIds } from '../container/bundle.js';
+
+import { bundleSpec } from '../container/bundle.js';
 import { defaultSpec } from '../spec/defaults.js';
 import type { SpecOptions } from '../spec/options.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { callerIds } from '../sys/ids.js';
 import { AT_FDCWD, O_CREAT, O_EXCL } from '../sys/linux.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';

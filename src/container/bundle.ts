@@ -6,13 +6,6 @@ import { makeDir, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
 
-/** The effective ids of this process. */
-export function callerIds(): { uid: number; gid: number } {
-  const ids = new DataView(new ArrayBuffer(32));
-  native.ids(new Uint8Array(ids.buffer));
-  return { uid: Number(ids.getBigInt64(8, true)), gid: Number(ids.getBigInt64(24, true)) };
-}
-
 /**
  * The config of options. What they name on the host must be there; the directories of an overlay are made.
  * @throws RuntError ERR_USAGE for a value that says nothing or names nothing, ERR_SPEC_INVALID for one that the spec forbids

@@ -19,7 +19,7 @@ import { forwardedSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
-import { isAlive, openProcess, statusOf } from './process.js';
+import { isAlive, openProcess, statusOf, unifiedPlace } from './process.js';
 import type { Stdio } from './spawn.js';
 import { type ContainerRecord, keptConfig, load } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -316,9 +316,8 @@ let v1: ReturnType<typeof readCgroupFacts>['v1'] | undefined;
  */
 function domainOf(directory: string, pid: number): string {
   if ((tryReadText(`${directory}/cgroup.subtree_control`) ?? '').trim() === '') return directory;
-  const line = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n').find((l) => l.startsWith('0::')) ?? '';
   const mountPoint = readCgroupFacts().unified?.mountPoint ?? '';
-  const path = `${mountPoint}${line.slice(3)}`;
+  const path = `${mountPoint}${unifiedPlace(pid)}`;
   return path.startsWith(`${directory}/`) ? path : directory;
 }
 

@@ -1,8 +1,10 @@
 /** Reads what the compiler must know of the host. Touches nothing. */
+
 import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
 import type { HostFacts } from '../plan/facts.js';
 import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
+import { callerIds } from '../sys/ids.js';
 import { AT_FDCWD, CAP_LAST, F_OK, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
@@ -11,7 +13,7 @@ const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
 
 /** @throws RuntError ERR_IO when /proc cannot be read */
 export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
-  const [euid, egid] = ids();
+  const { uid: euid, gid: egid } = callerIds();
   const isRootless = withoutRoot(rootless, euid);
   return {
     cgroup: readCgroupFacts(),
@@ -32,16 +34,8 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
   };
 }
 
-/** Effective user and group. */
-function ids(): [euid: number, egid: number] {
-  const out = new Uint8Array(32);
-  native.ids(out);
-  const view = new DataView(out.buffer);
-  return [Number(view.getBigInt64(8, true)), Number(view.getBigInt64(24, true))];
-}
-
 /** Whether there are no rights of root on the host. */
-export function withoutRoot(rootless: 'true' | 'false' | 'auto', euid = ids()[0]): boolean {
+export function withoutRoot(rootless: 'true' | 'false' | 'auto', euid = callerIds().uid): boolean {
   return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
 }
 

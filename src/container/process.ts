@@ -3,12 +3,19 @@
 import { isFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
 import { type ContainerRecord, type RecordedProcess, type Status, startSocket } from './store.js';
 
 /** Name of runt-init before the execve (native/init/init.h): no program can be called so, it has a slash. */
 const waitingName = 'runt/init';
+
+/** Path of the v2 cgroup that a process is in, from the root that this one sees; '' when it has none, or is gone. */
+export function unifiedPlace(pid: number | 'self'): string {
+  const lines = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n');
+  return lines.find((l) => l.startsWith('0::'))?.slice('0::'.length) ?? '';
+}
 
 interface Stat {
   readonly name: string;

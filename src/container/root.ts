@@ -1,5 +1,6 @@
 /** Where the state of all containers is when nobody says. */
-import { host, native } from '../sys/host.js';
+import { host } from '../sys/host.js';
+import { callerIds } from '../sys/ids.js';
 import { inUserNamespace } from './user-namespace.js';
 
 /**
@@ -7,9 +8,7 @@ import { inUserNamespace } from './user-namespace.js';
  * (the rule of runc, so that both look in the same kind of place). Undefined when there is none.
  */
 export function defaultRoot(): string | undefined {
-  const ids = new DataView(new ArrayBuffer(32));
-  native.ids(new Uint8Array(ids.buffer));
-  const ordinary = ids.getBigInt64(8, true) !== 0n;
+  const ordinary = callerIds().uid !== 0;
   const runtimeDir = host.env.XDG_RUNTIME_DIR;
   if (runtimeDir && (ordinary || (host.env.USER !== 'root' && inUserNamespace()))) return `${runtimeDir}/runt`;
   return ordinary ? undefined : '/run/runt';

@@ -11,12 +11,11 @@ import { v2Settings } from '../cgroup/v2.js';
 import type { Op } from '../plan/ops.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, W_OK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { checkOp } from './op-failed.js';
-import { endOf } from './process.js';
+import { endOf, unifiedPlace } from './process.js';
 import type { RecordedUnit } from './store.js';
 
 /** ms; a process that only waits ends at once. */
@@ -149,8 +148,7 @@ export function startScope(
 
 /** systemd in a container, say, has its tree elsewhere. */
 function checkPlace(op: Extract<Op, { op: 'systemdScope' }>, pid: number): void {
-  const line = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n').find((l) => l.startsWith('0::')) ?? '';
-  const place = line.slice('0::'.length);
+  const place = unifiedPlace(pid);
   if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
   throw new RuntError({
     code: 'ERR_SYSTEMD',
@@ -194,12 +192,7 @@ export function attach({ name, bus: user }: RecordedUnit, place: string, pid: nu
 
 /** Whether this process may move others from its own cgroup to that at the path (cgroups(7), "Cgroups delegation"). */
 export function mayMove(path: string): boolean {
-  const own =
-    (tryReadText('/proc/self/cgroup') ?? '')
-      .split('\n')
-      .find((l) => l.startsWith('0::'))
-      ?.slice('0::'.length) ?? '/';
-  const [from, to] = [own.split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
+  const [from, to] = [(unifiedPlace('self') || '/').split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
   let common = 0;
   while (common < from.length && from[common] === to[common]) common++;
   return native.access(`/sys/fs/cgroup${from.slice(0, common).join('/')}/cgroup.procs`, W_OK) === 0;

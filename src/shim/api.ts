@@ -2,15 +2,13 @@
 import { check, RuntError } from '../sys/error.js';
 import { tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, S_IFMT, S_IFSOCK } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
 import { reapNowAndThen } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
 import { accept } from './ttrpc.js';
 
-const S_IFMT = 0o170000;
-const S_IFSOCK = 0o140000;
 /** ms that the last answers may take. */
 const patience = 2000;
 

@@ -3,8 +3,9 @@ import { checkpoint } from '../container/checkpoint.js';
 import type { CriuFlags } from '../container/criu-options.js';
 import { restore } from '../container/restore.js';
 import type { Stdio } from '../container/spawn.js';
+import { typeName } from './any.js';
 import type { RuntimeOptions } from './options.js';
-import { type google, runcOptions, type task } from './protos.js';
+import { type google, linuxRunc, runcOptions, type task } from './protos.js';
 import { Code, StatusError } from './status.js';
 
 /** The container that it is about. */
@@ -30,14 +31,13 @@ const modes = ['soft', 'full', 'strict', 'ignore'] as const;
 /** The options of either type. @throws StatusError */
 export function checkpointOptions(
   any: google.protobuf.Any.$Properties | null | undefined,
-): runcOptions.CheckpointOptions {
-  const name = any?.type_url?.slice(any.type_url.lastIndexOf('/') + 1) ?? '';
+): runcOptions.CheckpointOptions | linuxRunc.CheckpointOptions {
+  const name = typeName(any);
   const value = any?.value ?? new Uint8Array();
-  const options = runcOptions.CheckpointOptions.decode(value);
-  if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0) return options;
-  // Up to 1.7, for a type that is not runc's: the same, but for the numbers of two fields.
-  const { imagePath: workPath, workPath: imagePath } = options;
-  if (name === 'containerd.linux.runc.CheckpointOptions') return Object.assign(options, { imagePath, workPath });
+  if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0)
+    return runcOptions.CheckpointOptions.decode(value);
+  // Up to 1.7, for a type that is not runc's: the same fields under other numbers.
+  if (name === 'containerd.linux.runc.CheckpointOptions') return linuxRunc.CheckpointOptions.decode(value);
   throw new StatusError(Code.UNIMPLEMENTED, `checkpoint options of type ${name} are not supported`);
 }
 

@@ -3,15 +3,13 @@
  * (BootstrapParams), which hold the options among their extensions.
  */
 import { native } from '../sys/host.js';
+import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { bootstrap, google } from './protos.js';
 
 /** ms; it is written at once. */
 const patience = 1000;
 const most = 1 << 20;
-const S_IFMT = 0o170000;
-const S_IFIFO = 0o010000;
-const S_IFSOCK = 0o140000;
 
 export interface Given {
   /** Empty when there are none. */
@@ -47,7 +45,6 @@ export function interpret(data: Uint8Array, id: string, namespace: string): Give
 
 async function readAll(): Promise<Uint8Array> {
   const stat = new BigInt64Array(8);
-  const AT_EMPTY_PATH = 0x1000;
   if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return new Uint8Array();
   const type = Number(stat[0]) & S_IFMT;
   if (type !== S_IFIFO && type !== S_IFSOCK) return new Uint8Array();

@@ -4,6 +4,11 @@ import { host, native } from '../sys/host.js';
 
 /** Writes a line about a container: a sentence, or an error with all that it says. */
 export function log(id: string, what: unknown): void {
-  const text = what instanceof RuntError ? what.report() : what instanceof Error ? what.message : String(what);
-  native.write(2, host.encode(`containerd-shim-runt-v1: ${id}: ${text.trim().replaceAll('\n', '; ')}\n`));
+  native.write(2, host.encode(`containerd-shim-runt-v1: ${id}: ${wordsOf(what).trim().replaceAll('\n', '; ')}\n`));
+}
+
+/** A sentence as it is; all that an error says. */
+export function wordsOf(what: unknown): string {
+  if (what instanceof RuntError) return what.report();
+  return what instanceof Error ? what.message : String(what);
 }

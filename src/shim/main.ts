@@ -4,10 +4,10 @@
  */
 import { remove } from '../container/delete.js';
 import { readExit } from '../container/supervisor.js';
-import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/version.js';
 import { parseArguments, type ShimArguments } from './arguments.js';
+import { wordsOf } from './log.js';
 
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
@@ -34,12 +34,7 @@ export async function shim(name: ShimName): Promise<number> {
     const { serve } = await import('./server.js');
     return await serve(a);
   } catch (error) {
-    native.write(
-      2,
-      host.encode(
-        `${name}: ${error instanceof RuntError ? error.report() : error instanceof Error ? error.message : error}\n`,
-      ),
-    );
+    native.write(2, host.encode(`${name}: ${wordsOf(error)}\n`));
     return 1;
   }
 }

@@ -1,6 +1,7 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
 import { readText } from '../sys/fs.js';
 import { host } from '../sys/host.js';
+import { typeName } from './any.js';
 import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from './protos.js';
 import { Code, StatusError } from './status.js';
 
@@ -39,7 +40,7 @@ const kinds = [
 /** @throws StatusError UNIMPLEMENTED for a field that is set and not applied, INVALID_ARGUMENT */
 export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
-  const name = any?.type_url?.slice(any.type_url.lastIndexOf('/') + 1) ?? '';
+  const name = typeName(any);
   if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
   // From containerd up to 1.7, for a type that does not begin with io.containerd.runc and a client that sets an option.
   if (name === 'containerd.linux.runc.CreateOptions') return applied(asOptions(linuxRunc.CreateOptions.decode(value)));

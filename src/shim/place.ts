@@ -4,6 +4,7 @@ import { RuntError } from '../sys/error.js';
 import { readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
+import { typeName } from './any.js';
 import { type google, runcOptions } from './protos.js';
 
 const worst = 1000;
@@ -17,9 +18,8 @@ export function prepare(pid: number, options: google.protobuf.Any.$Properties): 
   const parent = /^PPid:\s*(\d+)/m.exec(readText('/proc/self/status'))?.[1];
   const score = Math.min(Number(tryReadText(`/proc/${parent}/oom_score_adj`) ?? 0) + 1, worst);
   native.writeFile(AT_FDCWD, `/proc/${pid}/oom_score_adj`, 0, 0, host.encode(String(score)));
-  const { type_url, value } = options;
-  if (!/(?:^|\/)containerd\.runc\.v1\.Options$/.test(type_url ?? '')) return;
-  const { shimCgroup } = runcOptions.Options.decode(value ?? new Uint8Array());
+  if (typeName(options) !== 'containerd.runc.v1.Options') return;
+  const { shimCgroup } = runcOptions.Options.decode(options.value ?? new Uint8Array());
   if (shimCgroup) enter(pid, shimCgroup);
 }
 

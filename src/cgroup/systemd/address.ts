@@ -1,6 +1,7 @@
 /** Where a systemd is reached: the manager of the system, or that of a user's session (systemd --user). */
 
 import { host, native } from '../../sys/host.js';
+import { callerIds } from '../../sys/ids.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 
 export interface Address {
@@ -63,20 +64,14 @@ function percentDecoded(text: string): string {
  * user namespace, that of the machine is somebody else's.
  */
 export function ownsSystem(): boolean {
-  if (effectiveUser() !== 0) return false;
+  if (callerIds().uid !== 0) return false;
   const data = new Uint8Array(64);
   return native.stat(AT_FDCWD, '/run/systemd', 0, data) >= 0 && new DataView(data.buffer).getBigInt64(8, true) === 0n;
 }
 
-function effectiveUser(): number {
-  const ids = new Uint8Array(32);
-  native.ids(ids);
-  return Number(new DataView(ids.buffer).getBigInt64(8, true));
-}
-
 /** The user as the namespace outside knows him, in which his session is: of an engine's namespace, in which he is root, too. */
 function hostUser(): number {
-  const uid = effectiveUser();
+  const uid = callerIds().uid;
   const data = new Uint8Array(16384);
   const n = native.readFile(AT_FDCWD, '/proc/self/uid_map', data);
   for (const line of n > 0 ? host.decode(data, n).split('\n') : []) {

@@ -1,0 +1,9 @@
+/** Who this process is. */
+import { native } from './host.js';
+
+/** Its effective ids. */
+export function callerIds(): { uid: number; gid: number } {
+  const ids = new DataView(new ArrayBuffer(32));
+  native.ids(new Uint8Array(ids.buffer));
+  return { uid: Number(ids.getBigInt64(8, true)), gid: Number(ids.getBigInt64(24, true)) };
+}
