@@ -4,13 +4,10 @@ import { tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, S_IFMT, S_IFSOCK } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
-import { reapNowAndThen } from './orphans.js';
+import { serveGrpc } from './grpc-loop.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
-import { accept } from './ttrpc.js';
-
-/** ms that the last answers may take. */
-const patience = 2000;
+import type { Handler } from './ttrpc.js';
 
 export interface ServeOptions {
   /** `unix:///path`, `unix:path` or an absolute path. */
@@ -47,16 +44,13 @@ export async function serve(o: ServeOptions): Promise<void> {
     debug: o.debug,
     shutdown: end,
   });
-  const server = grpc.serve((name, method, payload) => service.call(name, method, payload));
-  const accepting = accept(listener, (fd) => server.take(fd));
-  const reaping = reapNowAndThen();
-  await Promise.race([over, server.told()]);
-  reaping.end();
-  native.unlinkAt(AT_FDCWD, path, 0);
-  forget(listener);
-  await accepting;
-  native.close(listener);
-  await server.close(patience);
+  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  await serveGrpc(grpc, listener, handler, async (server) => {
+    await Promise.race([over, server.told()]);
+    native.unlinkAt(AT_FDCWD, path, 0);
+    forget(listener);
+    native.close(listener);
+  });
 }
 
 /** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */

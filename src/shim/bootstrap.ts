@@ -2,14 +2,13 @@
 import { check, RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY, X_OK } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
 import type { ShimName } from './main.js';
 
 /** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
 const newest = 3;
-const grpcName = 'containerd-shim-runt-grpc-v1';
 
 /** Annotations that put a container into the shim of another one: of a pod. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
@@ -19,7 +18,7 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
-  const grpc = shim === grpcName;
+  const grpc = shim === 'containerd-shim-runt-grpc-v1' ? await import('./node-server.js') : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : ''}`);
@@ -50,10 +49,16 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
       const { prepare } = await import('./place.js');
       // What a shim that was killed left.
       native.unlinkAt(dir, name, 0);
-      if (grpc) native.unlinkAt(dir, `${name}.version`, 0);
+      if (grpc) native.unlinkAt(AT_FDCWD, grpc.versionFile(path), 0);
       const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
       const { options, parameters } = await ask();
-      const pid = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '');
+      const pid = serve(
+        a,
+        grpc?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
+        listener,
+        path,
+        parameters?.containerdTtrpcAddress ?? '',
+      );
       native.close(listener);
       prepare(pid, options);
     }
@@ -61,7 +66,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     native.close(dir);
   }
   // From 1.7 on containerd says 2 to all shims, but takes gRPC from 2.0 on in version 3 alone.
-  if (grpc) version = await (await import('./version-file.js')).versionOf(path);
+  if (grpc) version = await grpc.versionOf(path);
   const address = grpc ? path : `unix://${path}`;
   const answer = version === 0 ? address : JSON.stringify({ version, address, protocol: grpc ? 'grpc' : 'ttrpc' });
   // What containerd reads when it starts again; of ttrpc it takes the bare address as well.
@@ -81,13 +86,19 @@ function groupOf(id: string): string {
   return id;
 }
 
-/** The same program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it. Its pid. */
-function serve(a: ShimArguments, shim: ShimName, listener: number, socket: string, ttrpc: string): number {
-  const self = readLink('/proc/self/exe');
-  const program = shim === grpcName ? nodeProgram(a.id) : self;
+/**
+ * A program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it.
+ * @param program its path, its name and its first arguments @returns its pid
+ */
+function serve(
+  a: ShimArguments,
+  [program, ...words]: readonly [string, ...string[]],
+  listener: number,
+  socket: string,
+  ttrpc: string,
+): number {
   const args = [
-    shim,
-    ...(shim === grpcName ? [serverOf(a.id, self)] : []),
+    ...words,
     '-namespace',
     a.namespace,
     '-id',
@@ -109,31 +120,6 @@ function serve(a: ShimArguments, shim: ShimName, listener: number, socket: strin
   check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
   native.close(new DataView(pidfd.buffer).getInt32(0, true));
   return pid;
-}
-
-/** Node.js: RUNT_NODE, or the first in PATH. @throws RuntError ERR_SHIM */
-function nodeProgram(id: string): string {
-  const places = host.env.RUNT_NODE ? [host.env.RUNT_NODE] : (host.env.PATH ?? '').split(':').map((d) => `${d}/node`);
-  const found = places.find((path) => path.startsWith('/') && native.access(path, X_OK) === 0);
-  if (found) return found;
-  throw new RuntError({
-    code: 'ERR_SHIM',
-    message: `start the shim of ${id}: there is no Node.js`,
-    hint: 'the gRPC shim needs Node.js 20 or newer in the PATH of containerd, or RUNT_NODE; io.containerd.runt.v1 needs none',
-  });
-}
-
-/** dist/shim.js: RUNT_SHIM, else that of the npm package beside the program (make install), or of the build. @throws RuntError ERR_SHIM */
-function serverOf(id: string, self: string): string {
-  const directory = self.slice(0, self.lastIndexOf('/'));
-  const places = [`${directory}/../lib/node_modules/runt/dist/shim.js`, `${directory}/shim.js`];
-  const found = (host.env.RUNT_SHIM ? [host.env.RUNT_SHIM] : places).find((path) => native.access(path, 0) === 0);
-  if (found) return found;
-  throw new RuntError({
-    code: 'ERR_SHIM',
-    message: `start the shim of ${id}: ${places[0]} is not there`,
-    hint: 'the gRPC shim needs the npm package (make install), or RUNT_SHIM, the path of its dist/shim.js',
-  });
 }
 
 /** SHA-256 in hexadecimal. */

@@ -3,16 +3,15 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
-import { reapNowAndThen, reapOrphans } from './orphans.js';
+import { reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
 import { stateRoot } from './state-root.js';
 import { accept, Connection, type Handler } from './ttrpc.js';
-import { versionFile } from './version-file.js';
 
 /** Its listening socket is its stdin (bootstrap.ts). */
 const LISTENER = 0;
-/** ms that the last answers may take. */
+/** ms that containerd has to tell its version. */
 const patience = 2000;
 
 /** Serves until containerd says Shutdown and no container is left. */
@@ -23,7 +22,7 @@ export async function serve(a: ShimArguments): Promise<number> {
   const over = new Promise<void>((settle) => {
     finish = () => {
       // A container that comes now gets a shim of its own.
-      if (a.socket) for (const file of [a.socket, versionFile(a.socket)]) native.unlinkAt(AT_FDCWD, file, 0);
+      if (a.socket) native.unlinkAt(AT_FDCWD, a.socket, 0);
       forget(LISTENER);
       native.close(LISTENER);
       settle();
@@ -38,14 +37,16 @@ export async function serve(a: ShimArguments): Promise<number> {
   });
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
   if (host.grpc) {
-    const grpc = await host.grpc();
-    const server = grpc.serve(handler);
+    const [grpc, { serveGrpc }, { tellVersion, versionFile }] = await Promise.all([
+      host.grpc(),
+      import('./grpc-loop.js'),
+      import('./node-server.js'),
+    ]);
     tellVersion(a.socket, host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience)));
-    const reaping = reapNowAndThen();
-    void accept(LISTENER, (fd) => server.take(fd));
-    await over;
-    reaping.end();
-    await server.close(patience);
+    await serveGrpc(grpc, LISTENER, handler, async () => {
+      await over;
+      native.unlinkAt(AT_FDCWD, versionFile(a.socket), 0);
+    });
     return 0;
   }
   void reapOrphans();
@@ -54,10 +55,4 @@ export async function serve(a: ShimArguments): Promise<number> {
   // The answer to Shutdown is on its way.
   await sleep(20);
   return 0;
-}
-
-/** Writes down for `start` which version of the answer this containerd takes: 1.7 the second, others the third. */
-function tellVersion(socket: string, containerd: string): void {
-  const version = /^(2$|v?1\.)/.test(containerd) ? '2' : '3';
-  native.replaceFile(AT_FDCWD, versionFile(socket), 0o600, host.encode(version));
 }

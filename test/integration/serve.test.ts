@@ -4,16 +4,14 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { Client, credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
 import { grpc } from '../../build/gen/grpc.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
+import { protos, TaskClient } from './task-client.js';
 
-const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
-  loadSync(file: string, options: object): never;
-};
 interface Described {
   name: string;
   field: { name: string }[];
@@ -23,11 +21,6 @@ const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') a
   FileDescriptorProto: { decode(bytes: Uint8Array): { name: string; messageType: Described[] } };
 };
 const test = needing('serve', 'root');
-const proto = join(top, 'proto');
-const { containerd } = loadPackageDefinition(
-  loadSync('task.proto', { includeDirs: [proto], enums: String, longs: Number, defaults: true }),
-) as never as { containerd: { task: { v3: { Task: new (...a: unknown[]) => never } } } };
-
 interface Failure {
   code: number;
   details: string;
@@ -37,11 +30,11 @@ interface Failure {
 class Api {
   readonly socket: string;
   private child!: ChildProcess;
-  private readonly client: Record<string, (...a: unknown[]) => void>;
+  private readonly client: TaskClient;
 
   constructor(readonly bed: Bed) {
     this.socket = join(bed.dir, 'api.sock');
-    this.client = new containerd.task.v3.Task(`unix://${this.socket}`, credentials.createInsecure());
+    this.client = new TaskClient(this.socket);
   }
 
   async begin(): Promise<void> {
@@ -51,10 +44,12 @@ class Api {
   }
 
   call(method: string, request: object): Promise<Record<string, never>> {
-    return new Promise((settle, fail) => {
-      const deadline = { deadline: Date.now() + 60_000 };
-      this.client[method]!(request, new Metadata(), deadline, (e: Error | null, r: never) => (e ? fail(e) : settle(r)));
-    });
+    return this.client.call(method, request);
+  }
+
+  /** Leaves, whatever is asked. */
+  leave(): void {
+    this.client.close();
   }
 
   /** What a call fails with. */
@@ -69,7 +64,7 @@ class Api {
 
   /** Ends the server by a signal; its exit status. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    this.client.close!();
+    this.leave();
     if (this.child.exitCode !== null) return this.child.exitCode;
     const over = new Promise<number | null>((settle) => this.child.once('exit', (code) => settle(code)));
     this.child.kill(signal);
@@ -207,7 +202,7 @@ test(
     }
     const other = new Api(bed);
     const lost = other.call('Wait', { id }).catch(() => 'lost');
-    (other as never as { client: { close(): void } }).client.close();
+    other.leave();
     assert.is(await lost, 'lost');
     assert.is((await api.call('State', { id })).status, 'CREATED');
     await api.call('Kill', { id, signal: 9 });
@@ -340,7 +335,7 @@ test(
     const file = join(top, 'build', `grpc-example-${process.pid}.mjs`);
     writeFileSync(file, transformSync(text, { loader: 'ts', format: 'esm' }).code);
     try {
-      const child = spawn(process.execPath, [file, api.socket, proto, bed.bundle], {
+      const child = spawn(process.execPath, [file, api.socket, protos, bed.bundle], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       let out = '';

@@ -1,16 +1,12 @@
 /** `containerd-shim-runt-grpc-v1`: the static binary starts the server of Node.js, which speaks gRPC. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { top } from './place.js';
+import { TaskClient } from './task-client.js';
 
-const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
-  loadSync(file: string, options: object): never;
-};
 const test = needing('gRPC shim', 'root');
 const program = join(top, 'dist', 'containerd-shim-runt-grpc-v1');
 
@@ -40,16 +36,8 @@ test(
       'what containerd reads when it starts again',
     );
     assert.equal(start(bed, env), first, 'the second finds the server of the first');
-    const { containerd } = loadPackageDefinition(
-      loadSync('task.proto', { includeDirs: [join(top, 'proto')], defaults: true }),
-    ) as never as {
-      containerd: { task: { v3: { Task: new (...a: unknown[]) => Record<string, (...a: unknown[]) => void> } } };
-    };
-    const client = new containerd.task.v3.Task(`unix://${address}`, credentials.createInsecure());
-    const call = (method: string, request: object): Promise<Record<string, unknown>> =>
-      new Promise((settle, fail) =>
-        client[method]!(request, (e: Error | null, r: Record<string, unknown>) => (e ? fail(e) : settle(r))),
-      );
+    const client = new TaskClient(address!);
+    const call = (method: string, request: object) => client.call(method, request);
     const { id, bundle } = bed;
     const { pid } = await call('Create', { id, bundle });
     assert.ok(Number(pid) > 0);
@@ -58,7 +46,7 @@ test(
     assert.is((await call('Delete', { id })).exitStatus, 9);
     const { shimPid } = await call('Connect', { id });
     await call('Shutdown', { id });
-    client.close!();
+    client.close();
     await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
     assert.not.ok(existsSync(address!) || existsSync(`${address}.version`));
   }),
