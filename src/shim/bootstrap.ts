@@ -60,7 +60,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
         parameters?.containerdTtrpcAddress ?? '',
       );
       native.close(listener);
-      prepare(pid, options);
+      await prepare(pid, options);
     }
   } finally {
     native.close(dir);

@@ -4,23 +4,32 @@ import { RuntError } from '../sys/error.js';
 import { readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { typeName } from './any.js';
-import { type google, runcOptions } from './protos.js';
+import { runtimeOptions } from './options.js';
+import type { google } from './protos.js';
+import { StatusError } from './status.js';
 
 const worst = 1000;
 
 /**
  * The server gets a score one worse than that of containerd, which started this process, and the cgroup that the runtime's options
- * name (`shim_cgroup`), if they do. The server is ended when that cannot be.
- * @throws RuntError ERR_SHIM
+ * name (`shim_cgroup`), if they do. The server is ended when that cannot be. @throws RuntError ERR_SHIM
  */
-export function prepare(pid: number, options: google.protobuf.Any.$Properties): void {
+export async function prepare(pid: number, options: google.protobuf.Any.$Properties): Promise<void> {
   const parent = /^PPid:\s*(\d+)/m.exec(readText('/proc/self/status'))?.[1];
   const score = Math.min(Number(tryReadText(`/proc/${parent}/oom_score_adj`) ?? 0) + 1, worst);
   native.writeFile(AT_FDCWD, `/proc/${pid}/oom_score_adj`, 0, 0, host.encode(String(score)));
-  if (typeName(options) !== 'containerd.runc.v1.Options') return;
-  const { shimCgroup } = runcOptions.Options.decode(options.value ?? new Uint8Array());
-  if (shimCgroup) enter(pid, shimCgroup);
+  const cgroup = await cgroupOf(options);
+  if (cgroup) enter(pid, cgroup);
+}
+
+/** Empty when the options cannot be taken: Create gets them too, and says why. */
+async function cgroupOf(options: google.protobuf.Any.$Properties): Promise<string> {
+  try {
+    return (await runtimeOptions(options)).shimCgroup;
+  } catch (error) {
+    if (error instanceof StatusError) return '';
+    throw error;
+  }
 }
 
 /** Into the cgroup of that path in every hierarchy that has it. */

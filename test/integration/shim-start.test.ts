@@ -1,9 +1,10 @@
 /** What `start` of the shim takes and answers: for every containerd the answer that it reads, and nothing beside it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { bootstrap, runcOptions, task } from '../../src/shim/protos.js';
+import { readCgroupFacts } from '../../src/cgroup/facts.js';
+import { bootstrap, google, linuxRunc, runcOptions, runtimeOptions, task } from '../../src/shim/protos.js';
 import { needing } from './bed.js';
 import { type Engine, onEngine, refused } from './shim-engine.js';
 
@@ -71,6 +72,63 @@ test(
     await refused(gone);
   }),
 );
+
+for (const [form, any] of [
+  [
+    'containerd.runc.v1.Options',
+    (shimCgroup: string) => ({
+      type_url: 'containerd.runc.v1.Options',
+      value: runcOptions.Options.encode({ shimCgroup }).finish(),
+    }),
+  ],
+  [
+    'TOML',
+    (shimCgroup: string) => ({
+      type_url: 'runtimeoptions.v1.Options',
+      value: runtimeOptions.Options.encode({
+        configBody: new TextEncoder().encode(`ShimCgroup = "${shimCgroup}"`),
+      }).finish(),
+    }),
+  ],
+  [
+    'the options of containerd 1.6',
+    (shimCgroup: string) => ({
+      type_url: 'containerd.linux.runc.CreateOptions',
+      value: linuxRunc.CreateOptions.encode({ shimCgroup }).finish(),
+    }),
+  ],
+] as const)
+  test(
+    `shim_cgroup of ${form}: the shim is put there, in every hierarchy that has it`,
+    onEngine(async (engine, bed) => {
+      bed.write();
+      const given = (path: string) => google.protobuf.Any.encode(any(path)).finish();
+      assert.throws(() => engine.start(given(`/${bed.id}`)), new RegExp(`put the shim into the cgroup /${bed.id}`));
+      const { v1, unified } = readCgroupFacts();
+      // Not all: one of cpuset's takes nobody before it has been given CPUs.
+      const some = [
+        ...v1.filter(({ controllers }) => /pids|freezer/.test(controllers.join())),
+        ...(unified ? [unified] : []),
+      ];
+      const cgroups = some.map(({ mountPoint }) => join(mountPoint, bed.id));
+      for (const cgroup of cgroups) mkdirSync(cgroup);
+      try {
+        engine.start(given(`/${bed.id}`));
+        const { shimPid } = await engine.call(
+          'Connect',
+          task.ConnectRequest.encode({ id: bed.id }),
+          task.ConnectResponse,
+        );
+        for (const cgroup of cgroups)
+          assert.match(readFileSync(join(cgroup, 'cgroup.procs'), 'utf8'), new RegExp(`^${shimPid}$`, 'm'), cgroup);
+        await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+        while (cgroups.some((cgroup) => readFileSync(join(cgroup, 'cgroup.procs'), 'utf8') !== ''))
+          await new Promise((next) => setTimeout(next, 20));
+      } finally {
+        for (const cgroup of cgroups) rmdirSync(cgroup);
+      }
+    }),
+  );
 
 timed(
   'start takes little more time than /bin/true when the shim of the group runs',
