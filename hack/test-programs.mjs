@@ -1,9 +1,12 @@
 // Builds what test/sys/abi.test.ts runs: build/test/abi-node.mjs, and build/test/abi-quickjs when QuickJS can be had.
+// With an argument only build/test/faulty, of test/shim/unhandled.test.ts.
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { define, program } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+if (process.argv[2] === 'faulty')
+  process.exit((await program('test/shim/faulty.ts', 'build/test/faulty', 'build/test/faulty-pieces', true)) ? 0 : 3);
 await esbuild.build({
   entryPoints: ['test/sys/abi-node.ts'],
   outfile: 'build/test/abi-node.mjs',

@@ -154,14 +154,42 @@ static JSValue environment(JSContext *ctx) {
   return object;
 }
 
-/* The promise rejection that nobody has handled yet. */
-static JSValue rejected;
+/* Rejected promises that nobody has handled yet, with their reasons. */
+struct rejection {
+  JSValue promise, reason;
+};
+static struct rejection *rejections;
+static int rejection_count, rejection_room;
+
+static void drop_rejection(JSContext *ctx, int at) {
+  JS_FreeValue(ctx, rejections[at].promise);
+  JS_FreeValue(ctx, rejections[at].reason);
+  memmove(&rejections[at], &rejections[at + 1],
+          (size_t)(--rejection_count - at) * sizeof *rejections);
+}
 
 static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled,
                          void *opaque) {
-  (void)promise, (void)opaque;
-  JS_FreeValue(ctx, rejected);
-  rejected = handled ? JS_UNDEFINED : JS_DupValue(ctx, reason);
+  (void)opaque;
+  if (handled) {
+    for (int i = 0; i < rejection_count; i++)
+      if (JS_VALUE_GET_PTR(rejections[i].promise) == JS_VALUE_GET_PTR(promise)) {
+        drop_rejection(ctx, i);
+        return;
+      }
+    return;
+  }
+  if (rejection_count == rejection_room) {
+    int room = rejection_room * 2 + 8;
+    struct rejection *more =
+        js_realloc_rt(JS_GetRuntime(ctx), rejections, (size_t)room * sizeof *more);
+    if (!more)
+      die(ctx, reason);
+    rejections = more;
+    rejection_room = room;
+  }
+  rejections[rejection_count++] =
+      (struct rejection){JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
 }
 
 /* All that a start needs. In a binary with a snapshot (snapshot.c) it is there when the program
@@ -206,7 +234,6 @@ static void make_vm(void) {
   JS_AddIntrinsicPromise(ctx);
   JS_SetModuleLoaderFunc(rt, same_name, load_piece, NULL);
   JS_SetHostPromiseRejectionTracker(rt, on_rejection, NULL);
-  rejected = JS_UNDEFINED;
 
   JSValue native = JS_NewObject(ctx);
   bind_native(ctx, native);
@@ -226,16 +253,37 @@ static void make_vm(void) {
   vm.ctx = ctx;
 }
 
+/* An error that nobody has caught is the end, but of a program that goes on without what failed
+ * (the global runtUnhandled, src/sys/quickjs.ts): it is told. Takes the reference. */
+static void unhandled(JSContext *ctx, JSValue error) {
+  JSValue global = JS_GetGlobalObject(ctx);
+  JSValue tell = JS_GetPropertyStr(ctx, global, "runtUnhandled");
+  JS_FreeValue(ctx, global);
+  if (!JS_IsFunction(ctx, tell))
+    die(ctx, error);
+  JSValue result = JS_Call(ctx, tell, JS_UNDEFINED, 1, &error);
+  if (JS_IsException(result))
+    JS_FreeValue(ctx, JS_GetException(ctx)); /* it could not even be told */
+  JS_FreeValue(ctx, result);
+  JS_FreeValue(ctx, tell);
+  JS_FreeValue(ctx, error);
+}
+
 /* Does what is to be done until all promises wait for something outside. */
 static void run_jobs(void) {
   JSContext *at;
-  int r;
-  while ((r = JS_ExecutePendingJob(vm.rt, &at)) > 0)
-    ;
-  if (r < 0)
-    die(at, JS_GetException(at));
-  if (!JS_IsUndefined(rejected))
-    die(vm.ctx, rejected);
+  for (;;) {
+    int r = JS_ExecutePendingJob(vm.rt, &at);
+    if (r < 0)
+      unhandled(at, JS_GetException(at));
+    else if (r == 0 && rejection_count == 0)
+      return;
+    else if (r == 0) {
+      JSValue reason = JS_DupValue(vm.ctx, rejections[0].reason);
+      drop_rejection(vm.ctx, 0);
+      unhandled(vm.ctx, reason);
+    }
+  }
 }
 
 static void evaluate_main(void) {

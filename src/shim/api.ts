@@ -5,6 +5,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, S_IFMT, S_IFSOCK } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
 import { serveGrpc } from './grpc-loop.js';
+import { outliveErrors } from './log.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
 import type { Handler } from './ttrpc.js';
@@ -33,6 +34,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   const path = pathOf(o.listen);
   const grpc = await host.grpc();
   const listener = listenAt(path);
+  outliveErrors();
   native.setSubreaper(1);
   let end!: () => void;
   const over = new Promise<void>((settle) => {

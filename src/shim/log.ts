@@ -12,3 +12,11 @@ export function wordsOf(what: unknown): string {
   if (what instanceof RuntError) return what.report();
   return what instanceof Error ? what.message : String(what);
 }
+
+/** From now on an error that nobody has caught is a line of the log: what failed is lost, the containers' server is not. */
+export function outliveErrors(): void {
+  host.outlive?.((error) => {
+    const stack = error instanceof Error && error.stack ? `\n${error.stack}` : '';
+    log('internal error', `${wordsOf(error)}${stack}`);
+  });
+}

@@ -6,6 +6,7 @@ import { processStat } from '../container/process.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { readable, sleep } from '../sys/loop.js';
+import { log } from './log.js';
 
 /** ms that whoever waits for a child has to take its status. */
 const patience = 2000;
@@ -25,7 +26,7 @@ export async function reapOrphans(): Promise<void> {
   for (;;) {
     await readable(signals);
     native.read(signals, buffer);
-    await reapZombies();
+    await reapZombies().catch((error) => log('orphans', error));
   }
 }
 
@@ -33,7 +34,7 @@ export async function reapOrphans(): Promise<void> {
 export function reapNowAndThen(): { end(): void } {
   let ended = false;
   void (async () => {
-    for (; !ended; await sleep(interval)) await reapZombies();
+    for (; !ended; await sleep(interval)) await reapZombies().catch((error) => log('orphans', error));
   })();
   return {
     end() {

@@ -3,6 +3,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
+import { outliveErrors } from './log.js';
 import { reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
@@ -16,6 +17,7 @@ const patience = 2000;
 
 /** Serves until containerd says Shutdown and no container is left. */
 export async function serve(a: ShimArguments): Promise<number> {
+  outliveErrors();
   // A hook, or the supervisor of a container, may lose its parent.
   native.setSubreaper(1);
   let finish!: () => void;

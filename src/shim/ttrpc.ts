@@ -5,7 +5,7 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { forget, readable, writable } from '../sys/loop.js';
+import { forget, readable, sleep, writable } from '../sys/loop.js';
 import { ttrpc } from './protos.js';
 import { Code, StatusError, statusOf } from './status.js';
 
@@ -167,10 +167,14 @@ export class Connection {
 
 const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 
+/** ms without a look when a connection cannot be taken: there are too many descriptors. */
+const pause = 100;
+
 /** Accepts connections on a listening socket, until that is forgotten; `take` serves them. */
 export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
   while (await readable(socket)) {
     const fd = native.accept(socket);
     if (fd >= 0) take(fd);
+    else if (fd !== -E.EAGAIN) await sleep(pause);
   }
 }

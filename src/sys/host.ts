@@ -21,6 +21,8 @@ export interface Host {
   readonly ended?: (id: number) => void;
   /** gRPC, where there is Node.js. */
   readonly grpc?: () => Promise<Grpc>;
+  /** For a server: from now on an error that nobody has caught, or a promise that was rejected for nobody, is told, and not the end. */
+  readonly outlive?: (tell: (error: unknown) => void) => void;
   /** string → UTF-8. */
   encode(text: string): Uint8Array;
 }

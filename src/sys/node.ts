@@ -122,6 +122,10 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
     env: process.env,
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
     encode: (text) => encoder.encode(text),
+    outlive(tell) {
+      process.on('unhandledRejection', tell);
+      process.on('uncaughtException', tell);
+    },
     grpc: () => import('../shim/grpc.js'),
     ...forwarded(),
   };

@@ -23,8 +23,11 @@ const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
 /** Begins the command. main.c calls it, once the arguments are there: what was before may lie in a snapshot made at build time. */
 function begin(): void {
   const { native, args, closed, env, decode, encode } = provided;
-  setHost({ name: 'quickjs', native, args, closed, env, decode, encode });
-  // A rejection is left to main.c, which prints it and exits with 1.
+  // A rejection is left to main.c, which prints it and exits with 1; or calls this.
+  const outlive = (runtUnhandled: (error: unknown) => void): void => {
+    Object.assign(globalThis, { runtUnhandled });
+  };
+  setHost({ name: 'quickjs', native, args, closed, env, decode, encode, outlive });
   const name = provided.program.slice(provided.program.lastIndexOf('/') + 1);
   const grpc = name.startsWith('containerd-shim-runt-grpc-');
   const code = name.startsWith('containerd-shim-')

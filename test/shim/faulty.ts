@@ -1,0 +1,22 @@
+/** The static binary, and in it what must not be: a rejection that nobody handles, after FAULTY_AFTER ms. Runs in QuickJS. */
+import '../../src/sys/quickjs.js';
+import { host } from '../../src/sys/host.js';
+import { sleep } from '../../src/sys/loop.js';
+
+const begin = (globalThis as unknown as { runtMain(): void }).runtMain;
+
+async function fail(what: string): Promise<void> {
+  await sleep(Number(host.env.FAULTY_AFTER ?? 0));
+  throw new Error(what);
+}
+
+Object.assign(globalThis, {
+  runtMain() {
+    begin();
+    // The third is handled, which says nothing about the others.
+    for (const what of ['one that nobody handles', 'another one', 'a third']) {
+      const failing = fail(what);
+      if (what === 'a third') failing.catch(() => {});
+    }
+  },
+});
