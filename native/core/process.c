@@ -96,6 +96,10 @@ int32_t runt_setSubreaper(int32_t on) {
   return result(prctl(PR_SET_CHILD_SUBREAPER, on != 0, 0, 0, 0));
 }
 
+int32_t runt_schedCoreCreate(void) {
+  return result(prctl(62 /* PR_SCHED_CORE */, 1 /* _CREATE */, 0, 0 /* PIDTYPE_PID */, 0));
+}
+
 int32_t runt_signalFd(int64_t mask) {
   sigset_t set;
   sigemptyset(&set);

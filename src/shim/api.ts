@@ -1,13 +1,13 @@
 /** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
 import { check, RuntError } from '../sys/error.js';
-import { tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, S_IFMT, S_IFSOCK } from '../sys/linux.js';
+import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
 import { serveGrpc } from './grpc-loop.js';
 import { outliveErrors } from './log.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
+import { claimSocket } from './socket.js';
 import type { Handler } from './ttrpc.js';
 
 export interface ServeOptions {
@@ -83,18 +83,9 @@ function listenAt(path: string): number {
   try {
     // Two that start at once.
     check(native.flock(dir, LOCK_EX), facts);
-    const there = tryStat(path);
-    if (there !== undefined) {
-      if ((there.mode & S_IFMT) !== S_IFSOCK)
-        throw new RuntError({ ...facts, message: `${path} is there, and is no socket` });
-      const running = native.unixConnect(dir, name);
-      if (running >= 0) {
-        native.close(running);
-        throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
-      }
-      check(native.unlinkAt(dir, name, 0), facts);
-    }
-    return check(native.unixListen(dir, name, 128), facts);
+    const listener = claimSocket(dir, name, path);
+    if (listener !== undefined) return listener;
+    throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
   } finally {
     native.close(dir);
   }

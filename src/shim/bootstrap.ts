@@ -6,6 +6,7 @@ import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
 import type { ShimName } from './main.js';
+import { claimSocket } from './socket.js';
 
 /** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
 const newest = 3;
@@ -43,14 +44,20 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   try {
     // Two that start at once: the second finds the shim of the first.
     native.flock(dir, LOCK_EX);
-    const running = native.unixConnect(dir, name);
-    if (running >= 0) native.close(running);
-    else {
+    const listener = claimSocket(dir, name, path);
+    if (listener !== undefined) {
       const { prepare } = await import('./place.js');
       // What a shim that was killed left.
-      native.unlinkAt(dir, name, 0);
       if (grpc) native.unlinkAt(AT_FDCWD, grpc.versionFile(path), 0);
-      const listener = check(native.unixListen(dir, name, 128), { ...facts, path });
+      // Of this process: the server and all containers get it by fork, in a group of their own.
+      if (host.env.SCHED_CORE) {
+        check(native.schedCoreCreate(), {
+          ...facts,
+          message: `${facts.message}: make a group of core scheduling (SCHED_CORE)`,
+          syscall: 'prctl',
+          hint: 'it needs Linux 5.14 with CONFIG_SCHED_CORE, and CPUs with SMT on; or set sched_core = false in the config of containerd',
+        });
+      }
       const { options, parameters } = await ask();
       const pid = serve(
         a,

@@ -269,6 +269,11 @@ export const abi = table({
     doc: 'ioprio_set(2) of the thread pid: class << 13 | priority',
   },
   setSubreaper: { ret: 'i32', args: [['on', 'i32']], doc: 'prctl(PR_SET_CHILD_SUBREAPER)' },
+  schedCoreCreate: {
+    ret: 'i32',
+    args: [],
+    doc: 'prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE) of this thread, and what it makes later (Linux 5.14)',
+  },
   signalFd: {
     ret: 'i32',
     args: [['mask', 'i64']],

@@ -1,14 +1,16 @@
 /** What `start` of the shim takes and answers: for every containerd the answer that it reads, and nothing beside it. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../src/cgroup/facts.js';
 import { bootstrap, google, linuxRunc, runcOptions, runtimeOptions, task } from '../../src/shim/protos.js';
-import { needing } from './bed.js';
+import { eventually, needing } from './bed.js';
+import { programs } from './place.js';
 import { type Engine, onEngine, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
+const core = needing('shim core scheduling', 'root', 'cgroups', 'programs');
 /** System calls take ten times as long in User Mode Linux. */
 const timed = needing('shim on time', 'root', 'cgroups', 'not-uml');
 
@@ -42,6 +44,43 @@ test(
     // Of another container: no parameters, and options of no known type are no matter here.
     assert.is(answer(parameters(engine, { instanceId: 'other' })), address);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+  }),
+);
+
+core(
+  'SCHED_CORE: the server and its containers are a group of core scheduling; where the kernel has none it is refused by name',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    // What a pid is in: 0 for none.
+    const cookie = (pid: number) => String(execFileSync(join(programs, 'core-cookie'), [String(pid)])).trim();
+    const none = cookie(process.pid);
+    const env = { SCHED_CORE: '1' };
+    if (none.startsWith('error')) {
+      assert.throws(() => engine.action('start', undefined, env), /make a group of core scheduling \(SCHED_CORE\)/);
+      return;
+    }
+    engine.start(undefined, env);
+    const pid = await engine.run();
+    const request = task.ConnectRequest.encode({ id: bed.id });
+    const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
+    const theirs = cookie(shimPid);
+    assert.ok(theirs !== '0' && theirs !== none, `${theirs} and ${none}`);
+    assert.is(cookie(pid), theirs);
+    await engine.over();
+  }),
+);
+
+test(
+  'what is in the place of the socket and is none is left there, and named',
+  onEngine(async (engine, bed) => {
+    bed.write();
+    const path = engine.start().slice('unix://'.length);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+    await eventually('the end of the shim', () => !existsSync(path));
+    writeFileSync(path, 'mine');
+    assert.throws(() => engine.action('start'), /is there, and is no socket/);
+    assert.is(readFileSync(path, 'utf8'), 'mine');
   }),
 );
 
@@ -156,4 +195,5 @@ timed(
 );
 
 test.run();
+core.run();
 timed.run();

@@ -427,6 +427,9 @@ const cases: Record<Name, Case> = {
     t.call('setSubreaper', [1]);
     t.call('setSubreaper', [0]);
   },
+  schedCoreCreate(t) {
+    t.call('schedCoreCreate', []);
+  },
   signalFd(t) {
     const fd = t.call('signalFd', [1n << 9n], 'fd');
     t.note('blocked', /^SigBlk:\t0*200$/m.test(procText('/proc/thread-self/status')));

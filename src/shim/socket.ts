@@ -1,0 +1,25 @@
+/** The socket of a server, among those that servers before it have left. */
+import { check, RuntError } from '../sys/error.js';
+import { tryStat } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../sys/linux.js';
+
+/**
+ * A listening socket of mode 0600, in a directory that the caller has locked; undefined when somebody listens there. What a server
+ * that was killed left is taken away; another file is not. @throws RuntError ERR_SHIM
+ */
+export function claimSocket(dir: number, name: string, path: string): number | undefined {
+  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
+  const running = native.unixConnect(dir, name);
+  if (running >= 0) {
+    native.close(running);
+    return undefined;
+  }
+  const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
+  if (there !== undefined) {
+    if ((there.mode & S_IFMT) !== S_IFSOCK)
+      throw new RuntError({ ...facts, message: `${path} is there, and is no socket` });
+    check(native.unlinkAt(dir, name, 0), facts);
+  }
+  return check(native.unixListen(dir, name, 128), facts);
+}
