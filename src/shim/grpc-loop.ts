@@ -6,16 +6,20 @@ import { accept, type Handler } from './ttrpc.js';
 /** ms that the last answers may take. */
 const patience = 2000;
 
-/** Until `end` resolves, which closes the socket; then the last answers are given. */
+/**
+ * Until `end` resolves, which closes the socket; then the last answers are given.
+ * @param client called for each client that comes; gives what is to be called when it has gone
+ */
 export async function serveGrpc(
   grpc: Grpc,
   listener: number,
   handler: Handler,
   end: (server: GrpcServer) => Promise<void>,
+  client: () => () => void = () => () => {},
 ): Promise<void> {
   const server = grpc.serve(handler);
   const reaping = reapNowAndThen();
-  void accept(listener, (fd) => server.take(fd));
+  void accept(listener, (fd) => server.take(fd, client()));
   await end(server);
   reaping.end();
   await server.close(patience);

@@ -41,12 +41,15 @@ export function serve(handler: Handler): GrpcServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   return {
-    take(fd) {
+    take(fd, gone) {
       const socket = new Socket({ fd, readable: true, writable: true });
       // A client that vanishes is no matter to the others.
       socket.on('error', () => {});
       sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
+      socket.once('close', () => {
+        sockets.delete(socket);
+        gone();
+      });
       injector.injectConnection(socket);
     },
     told: () =>

@@ -45,6 +45,11 @@ export class Publisher {
     private readonly limits: QueueLimits = usual,
   ) {}
 
+  /** How many events have not been delivered. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
   /** Queues an event of a container. `name` is that of its message in containerd.events. */
   publish(id: string, topic: string, name: string, value: Uint8Array): void {
     if (this.address === '') return;

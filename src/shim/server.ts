@@ -1,9 +1,10 @@
 /** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, else ttrpc. */
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
-import { forget, sleep } from '../sys/loop.js';
+import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
+import { forget, readable, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
-import { outliveErrors } from './log.js';
+import { Idleness } from './idleness.js';
+import { log, outliveErrors } from './log.js';
 import { reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
@@ -14,17 +15,23 @@ import { accept, Connection, type Handler } from './ttrpc.js';
 const LISTENER = 0;
 /** ms that containerd has to tell its version. */
 const patience = 2000;
+/** ms in which a client that comes is seen. */
+const glance = 50;
+/** s that a server stays which has no container, nothing to tell and no client; RUNT_SHIM_IDLE says another number. */
+const idle = 60;
 
-/** Serves until containerd says Shutdown and no container is left. */
+/** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
 export async function serve(a: ShimArguments): Promise<number> {
   outliveErrors();
   // A hook, or the supervisor of a container, may lose its parent.
   native.setSubreaper(1);
+  // Files beside the socket that go with it.
+  const files: string[] = [];
   let finish!: () => void;
   const over = new Promise<void>((settle) => {
     finish = () => {
       // A container that comes now gets a shim of its own.
-      if (a.socket) native.unlinkAt(AT_FDCWD, a.socket, 0);
+      for (const file of [...files, ...(a.socket ? [a.socket] : [])]) native.unlinkAt(AT_FDCWD, file, 0);
       forget(LISTENER);
       native.close(LISTENER);
       settle();
@@ -38,23 +45,40 @@ export async function serve(a: ShimArguments): Promise<number> {
     shutdown: finish,
   });
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  const seconds = Number(host.env.RUNT_SHIM_IDLE) || idle;
+  const idleness = new Idleness(1000 * seconds, async () => {
+    if (!a.socket || service.busy || publisher.waiting > 0 || !(await unwanted(a.socket, idleness))) return false;
+    log(a.id, `the shim ends: it has had no container and no client for ${seconds} s`);
+    finish();
+    return true;
+  });
   if (host.grpc) {
     const [grpc, { serveGrpc }, { tellVersion, versionFile }] = await Promise.all([
       host.grpc(),
       import('./grpc-loop.js'),
       import('./node-server.js'),
     ]);
+    files.push(versionFile(a.socket));
     tellVersion(a.socket, host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience)));
-    await serveGrpc(grpc, LISTENER, handler, async () => {
-      await over;
-      native.unlinkAt(AT_FDCWD, versionFile(a.socket), 0);
-    });
+    const client = () => idleness.client();
+    await serveGrpc(grpc, LISTENER, handler, () => over, client);
     return 0;
   }
   void reapOrphans();
-  void accept(LISTENER, (fd) => void new Connection(fd, handler).serve());
+  void accept(LISTENER, (fd) => void new Connection(fd, handler).serve().finally(idleness.client()));
   await over;
   // The answer to Shutdown is on its way.
   await sleep(20);
   return 0;
+}
+
+/** That nobody comes: a `start` looks under this lock whether the socket answers (bootstrap.ts). The end of this process lets go of it. */
+async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
+  const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
+  const listener = native.duplicate(LISTENER);
+  const alone =
+    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, glance)) && idleness.clients === 0;
+  native.close(listener);
+  if (!alone) native.close(dir);
+  return alone;
 }

@@ -35,6 +35,8 @@ function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array)
 
 export class TaskService {
   private readonly tasks = new Map<string, Task>();
+  /** Containers that are being created. */
+  private creating = 0;
   private readonly methods: Readonly<Record<string, Method>>;
 
   constructor(private readonly options: ServiceOptions) {
@@ -121,6 +123,11 @@ export class TaskService {
     return method(payload);
   }
 
+  /** Whether there is a container, or will be. */
+  get busy(): boolean {
+    return this.tasks.size > 0 || this.creating > 0;
+  }
+
   private task(id: string): Task {
     const found = this.tasks.get(id);
     if (!found) throw new StatusError(Code.NOT_FOUND, `container ${id} does not exist`);
@@ -133,9 +140,14 @@ export class TaskService {
     const root = this.options.root(options.root);
     // `delete` is told nothing of the options.
     if (options.root) rememberRoot(r.bundle, root);
-    const made = await Task.create(root, r, options, this.options);
-    this.tasks.set(r.id, made);
-    return { pid: made.init.pid };
+    this.creating++;
+    try {
+      const made = await Task.create(root, r, options, this.options);
+      this.tasks.set(r.id, made);
+      return { pid: made.init.pid };
+    } finally {
+      this.creating--;
+    }
   }
 
   private state(r: task.StateRequest): task.StateResponse.$Properties {

@@ -2,8 +2,8 @@
 import type { Handler } from './ttrpc.js';
 
 export interface GrpcServer {
-  /** Serves a connection that was accepted; the descriptor is the server's from then on. */
-  take(fd: number): void;
+  /** Serves a connection that was accepted; the descriptor is the server's from then on. `gone` is called at its end. */
+  take(fd: number, gone: () => void): void;
   /** Resolves when the program is told to end: by SIGINT or SIGTERM, which end it no more. */
   told(): Promise<void>;
   /** Answers what has been asked, for `ms` milliseconds at most, and ends all connections. */

@@ -66,6 +66,11 @@ export class Engine {
     this.server.close();
   }
 
+  /** Ends the connection to the shim. */
+  disconnect(): void {
+    this.connection?.close();
+  }
+
   restart(): void {
     this.server = this.listen();
   }

@@ -53,6 +53,22 @@ test(
 );
 
 test(
+  'a server for which nobody comes ends, and leaves nothing',
+  onBed(async (bed) => {
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    const env = { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2', RUNT_SHIM_IDLE: '1' };
+    const { address } = JSON.parse(start(bed, env).out) as Record<string, string>;
+    const client = new TaskClient(address!);
+    const { shimPid } = await client.call('Connect', { id: bed.id });
+    await new Promise((next) => setTimeout(next, 1500));
+    assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
+    client.close();
+    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.version`));
+  }),
+);
+
+test(
   'a containerd without gRPC, no Node.js and no npm package are each named',
   onBed((bed) => {
     mkdirSync(join(bed.dir, 's'), { mode: 0o700 });

@@ -85,6 +85,46 @@ test(
 );
 
 test(
+  'a shim for which nobody comes ends, and its socket with it; one with a client or a container stays; a start meanwhile finds one',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const env = { RUNT_SHIM_IDLE: '1' };
+    const path = engine.start(undefined, env).slice('unix://'.length);
+    const connect = async () => {
+      const request = task.ConnectRequest.encode({ id: bed.id });
+      return (await engine.call('Connect', request, task.ConnectResponse)).shimPid;
+    };
+    const first = await connect();
+    const pass = (ms: number) => new Promise((next) => setTimeout(next, ms));
+    await pass(1500);
+    assert.is(await connect(), first, 'its client is there, without a container');
+    engine.disconnect();
+    await pass(700);
+    engine.start(undefined, env);
+    await pass(700);
+    assert.is(await connect(), first, 'a client came in time');
+    engine.disconnect();
+    await eventually('the end of the shim', () => !existsSync(`/proc/${first}`), 3000);
+    assert.not.ok(existsSync(path));
+
+    engine.start(undefined, env);
+    const second = await connect();
+    await engine.run();
+    engine.disconnect();
+    await pass(1500);
+    engine.start(undefined, env);
+    assert.is(await connect(), second, 'its container is there, without a client');
+    await engine.call('Kill', task.KillRequest.encode({ id: bed.id, signal: 9 }));
+    await engine.wait();
+    await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }));
+    engine.disconnect();
+    await eventually('the end of the second', () => !existsSync(`/proc/${second}`), 4000);
+    await engine.told('/tasks/delete');
+  }),
+);
+
+test(
   'parameters: events go to the address that they tell, the options among the extensions count',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];
