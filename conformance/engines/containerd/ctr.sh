@@ -119,7 +119,7 @@ scenario_ctr_view() {
 
 scenario_ctr_options() {
   run --rm --cwd /etc --env A=b --read-only $bb c sh -c 'exec 2>&1; pwd; echo $A; touch /x' || echo "status $?"
-  ! ctr run --help | grep -q -- '--user value' || run --rm --user 1000:5 $bb c id
+  ! ctr run --help | grep -e '--user value' >/dev/null || run --rm --user 1000:5 $bb c id
   run --rm --privileged $bb c grep -E '^(Cap|Seccomp:)' /proc/self/status
   run --rm --seccomp $bb c grep Seccomp: /proc/self/status
   run --rm --cap-add CAP_SYS_TIME --cap-drop CAP_CHOWN $bb c grep Cap /proc/self/status

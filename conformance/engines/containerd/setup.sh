@@ -3,14 +3,19 @@ fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_
   ctr_namespaces ctr_failed_create ctr_install_page'
 
 ctr() { command ctr --address /run/containerd.sock "$@"; }
-# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime; with systemd ctr wants the name of the cgroup too
-run() {
-  local managed=() last='' id=c word
+# unit [OPTION…] IMAGE ID COMMAND…: the cgroup's name, which ctr wants where systemd makes it
+unit() {
+  local last='' id=c word
   for word in "$@"; do
     [ "$last" != "$bb" ] || id=$word
     last=$word
   done
-  [ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup --cgroup "system.slice:runc:$id")
+  echo "system.slice:runc:$id"
+}
+# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime
+run() {
+  local managed=()
+  [ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup --cgroup "$(unit "$@")")
   ctr run --runc-binary "$RUNTIME" "${managed[@]}" "$@"
 }
 

@@ -10,11 +10,19 @@ type=io.containerd.runc.v2
 program=containerd-shim-${type#io.containerd.}
 program=${program/.v/-v}
 
-# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the shim
-run() { ctr run --runtime "$type" "$@"; }
+# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the shim; ctr tells one of another type than runc's of systemd by a file alone
+run() {
+  local managed=()
+  if [ "$DRIVER" = systemd ]; then
+    managed=(--cgroup "$(unit "$@")" --runc-systemd-cgroup)
+    [ "$type" = io.containerd.runc.v2 ] || managed[2]=--runtime-config-path=/tmp/shim.toml
+  fi
+  ctr run --runtime "$type" "${managed[@]}" "$@"
+}
 
 eval "$(declare -f setup | sed '1s/setup/setup_containerd/')"
 setup() {
   ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
+  echo 'SystemdCgroup = true' >/tmp/shim.toml
   setup_containerd
 }
