@@ -73,7 +73,9 @@ const parts = {
   criu: "checkpoint and restore with the real criu, Debian trixie's Linux, QEMU",
   'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
+  'containerd-v2': 'containerd 1.7 on cgroup v2, with its shim as with that of runc, User Mode Linux',
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
+  'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -135,6 +137,7 @@ for (const [name, title] of [
   ['engines', 'Engines'],
   ['engines-v2', 'Engines on cgroup v2'],
   ['containerd', 'The shim under containerd'],
+  ['containerd-v2', 'The shim under containerd on cgroup v2'],
   ['engines-qemu', 'Checkpoint and restore by podman'],
 ]) {
   const engines = [];
@@ -154,12 +157,17 @@ for (const [name, title] of [
 }
 
 // As it was printed, without what all tests passed with every handler.
-const cri = text('cri')
-  .trimEnd()
-  .split('\n')
-  .filter((l) => l !== '' && !/^(passed +){2,}/.test(l) && !/^(cri|engines): building|^engines: built|^go: /.test(l))
-  .map((l) => `    ${l}`);
-section("Kubernetes' CRI", cri.length > 1 ? ['See [shim.md](shim.md#kubernetes-cri).', '', ...cri] : []);
+for (const [name, title] of [
+  ['cri', "Kubernetes' CRI"],
+  ['cri-v2', "Kubernetes' CRI on cgroup v2"],
+]) {
+  const cri = text(name)
+    .trimEnd()
+    .split('\n')
+    .filter((l) => l !== '' && !/^(passed +){2,}/.test(l) && !/^(cri|engines|vm): build|^engines: built|^go: /.test(l))
+    .map((l) => `    ${l}`);
+  section(title, cri.length > 1 ? ['See [shim.md](shim.md#kubernetes-cri).', '', ...cri] : []);
+}
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];

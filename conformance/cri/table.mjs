@@ -1,8 +1,16 @@
 // critest's tests, one a line, with runc and with the other handlers: table.mjs KNOWN.json runc.json HANDLER.json…
+// table.mjs --shorten REPORT.json: what a table needs of it, on one line.
 //
 // A test that passes with runc counts as failed with a handler where it does not, unless KNOWN has its reason; one that does not pass with runc is skipped.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+
+if (process.argv[2] === '--shorten') {
+  const [suite] = JSON.parse(readFileSync(process.argv[3], 'utf8'));
+  const keys = ['LeafNodeType', 'LeafNodeText', 'ContainerHierarchyTexts', 'State', 'Failure', 'Message'];
+  process.stdout.write(`${JSON.stringify([{ SpecReports: suite.SpecReports }], ['SpecReports', ...keys])}\n`);
+  process.exit();
+}
 
 const [knownFile, ...files] = process.argv.slice(2);
 const known = JSON.parse(readFileSync(knownFile, 'utf8'));

@@ -12,8 +12,10 @@ handler() {
   if [ "${RUNTIME:-runc}" = runt ] && [ "${HANDLER:-}" = replaced ]; then echo replaced; else echo "${RUNTIME:-runc}"; fi
 }
 
-# runtimes PLUGIN: the handlers below it; the default is runt
+# runtimes PLUGIN: the handlers below it, with systemd's cgroups where it makes them; the default is runt
 runtimes() {
+  local handler managed=false
+  [ "${DRIVER:-}" != systemd ] || managed=true
   cat <<END
   [plugins."$1".containerd]
     default_runtime_name = "runt"
@@ -25,6 +27,12 @@ runtimes() {
     runtime_type = "io.containerd.runc.v2"
     runtime_path = "/usr/local/bin/containerd-shim-runt-v1"
 END
+  for handler in runc runt replaced; do
+    cat <<END
+  [plugins."$1".containerd.runtimes.$handler.options]
+    SystemdCgroup = $managed
+END
+  done
 }
 
 configuration() {
@@ -77,6 +85,7 @@ waited() {
 }
 
 setup() {
+  local name
   ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
   mkdir -p /etc/containerd/certs.d/_default /etc/cni/net.d
   cat >/etc/containerd/certs.d/_default/hosts.toml <<'END'
@@ -93,6 +102,10 @@ END
   ]
 }
 END
+  # User Mode Linux has the older tables alone.
+  if ! iptables -t nat -N tried; then
+    for name in iptables ip6tables; do ln -s /usr/sbin/xtables-legacy-multi "/usr/local/sbin/$name"; done
+  fi
   configuration >/etc/containerd/config.toml
   node "$cri/registry.mjs" "$ROOTFS" "$tools/programs" >/tmp/registry.log 2>&1 </dev/null &
   disown
