@@ -3,6 +3,7 @@
 import { openIdMaps } from '../container/id-map-namespace.js';
 import { OpFailed } from '../container/op-failed.js';
 import { check, RuntError } from '../sys/error.js';
+import { tryListDir } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from '../sys/linux.js';
 
@@ -47,12 +48,18 @@ export async function withIdMaps(
     use(points);
   } finally {
     native.close(namespace);
-    for (const point of points) {
-      native.unmount(point);
-      native.unlinkAt(AT_FDCWD, point, AT_REMOVEDIR);
-    }
-    native.unlinkAt(AT_FDCWD, directory, AT_REMOVEDIR);
+    releaseLayers(directory);
   }
+}
+
+/** Takes away what is mounted in `directory`, and the directories; nothing of the layers. */
+export function releaseLayers(directory: string): void {
+  for (const name of tryListDir(directory) ?? []) {
+    const point = `${directory}/${name}`;
+    while (native.unmount(point) >= 0);
+    native.unlinkAt(AT_FDCWD, point, AT_REMOVEDIR);
+  }
+  native.unlinkAt(AT_FDCWD, directory, AT_REMOVEDIR);
 }
 
 async function namespaceOf(maps: IdMaps, facts: { code: string; message: string }): Promise<number> {

@@ -46,13 +46,13 @@ const put = (text: string): void => {
 /** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
 async function clean(a: ShimArguments): Promise<number> {
   const { task } = await import('./protos.js');
-  const { unmountRootfs } = await import('./rootfs.js');
+  const { clearRootfs } = await import('./rootfs.js');
   const { timestampOf } = await import('./time.js');
   const { rememberedRoot } = await import('./state-root.js');
   const root = rememberedRoot(a.bundle, a.namespace);
   const exit = readExit(`${root}/${a.id}`);
   await remove({ root, id: a.id, force: true });
-  unmountRootfs(`${a.bundle || '.'}/rootfs`);
+  await clearRootfs(`${a.bundle || '.'}/rootfs`);
   const response = {
     pid: exit?.pid ?? 0,
     exitStatus: exit?.status ?? 137,

@@ -1,6 +1,7 @@
 /** The root file system of a container as an engine describes it: a list of mounts, mounted one over the other. */
 import { mountOption } from '../spec/mount-options.js';
 import { check, RuntError } from '../sys/error.js';
+import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import type { types } from './protos.js';
 
@@ -22,6 +23,15 @@ export async function mountRootfs(list: readonly types.Mount.$Properties[], targ
 export function unmountRootfs(target: string): void {
   while (native.unmount(target) >= 0);
 }
+
+/** Unmounts also what a shim that was killed meanwhile had mounted to mount a root file system. */
+export async function clearRootfs(target: string): Promise<void> {
+  unmountRootfs(target);
+  if (exists(layersOf(target))) (await import('./idmapped-layers.js')).releaseLayers(layersOf(target));
+}
+
+/** Where layers with other ids are while an overlay of them is mounted. */
+const layersOf = (target: string): string => `${target}.layers`;
 
 /** What containerd's snapshotter asks for when the container's user namespace is to own the layers. */
 const map = /^(uidmap|gidmap)=(.*)$/;
@@ -68,7 +78,7 @@ async function mountOne(mount: types.Mount.$Properties, target: string): Promise
         message: `id maps for a root file system of type ${type}`,
       });
     const { withIdMaps } = await import('./idmapped-layers.js');
-    await withIdMaps(layers.split(':'), { uidmap, gidmap }, `${target}.layers`, (mapped) => {
+    await withIdMaps(layers.split(':'), { uidmap, gidmap }, layersOf(target), (mapped) => {
       data[at] = `lowerdir=${mapped.join(':')}`;
       mountData();
     });

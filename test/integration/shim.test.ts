@@ -1,4 +1,5 @@
 /** The shim as containerd drives it, over ttrpc, with this test in containerd's place. */
+import { spawn } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -12,10 +13,12 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../src/shim/protos.js';
-import { needing } from './bed.js';
+import { type Bed, needing } from './bed.js';
+import { programs } from './place.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
+const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19');
 const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'linux-5.19');
 
 test(
@@ -133,28 +136,34 @@ test(
   }),
 );
 
+/** A root file system of two layers with other ids below a new one, whose owner is the root of the container. */
+function layered(bed: Bed) {
+  bed.config.root = { path: 'rootfs' };
+  bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
+  bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  bed.config.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
+  bed.write();
+  const directories = ['second', 'upper', 'work'].map((name) => join(bed.dir, name));
+  for (const directory of directories) mkdirSync(directory);
+  const [second, upper, work] = directories as [string, string, string];
+  writeFileSync(join(second, 'second'), '');
+  chownSync(join(second, 'second'), 7, 8);
+  chownSync(upper, 100000, 200000);
+  const layer = join(bed.dir, 'first');
+  renameSync(join(bed.bundle, 'rootfs'), layer);
+  mkdirSync(join(bed.bundle, 'rootfs'));
+  const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${second}:${layer}`];
+  const rootfs = [
+    { type: 'overlay', source: 'overlay', options: [...options, `upperdir=${upper}`, `workdir=${work}`] },
+  ];
+  return { upper, rootfs };
+}
+
 mapped(
   'the layers of an overlay get the ids of a user namespace, as a snapshotter asks; nothing of the mounts of layers is left',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
-    bed.config.root = { path: 'rootfs' };
-    bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
-    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
-    bed.write();
-    const directories = ['second', 'upper', 'work'].map((name) => join(bed.dir, name));
-    for (const directory of directories) mkdirSync(directory);
-    const [second, upper, work] = directories as [string, string, string];
-    writeFileSync(join(second, 'second'), '');
-    chownSync(join(second, 'second'), 7, 8);
-    chownSync(upper, 100000, 200000);
-    const layer = join(bed.dir, 'first');
-    renameSync(join(bed.bundle, 'rootfs'), layer);
-    mkdirSync(join(bed.bundle, 'rootfs'));
-    const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${second}:${layer}`];
-    const rootfs = [
-      { type: 'overlay', source: 'overlay', options: [...options, `upperdir=${upper}`, `workdir=${work}`] },
-    ];
+    const { upper, rootfs } = layered(bed);
     engine.start();
     const stdout = engine.fifo('out');
     const out = readAll(stdout);
@@ -166,6 +175,35 @@ mapped(
     assert.not.ok(existsSync(join(bed.bundle, 'rootfs.layers')));
     await engine.over();
     assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(bed.dir));
+  }),
+);
+
+killed(
+  'a shim that is killed while the layers are mounted: delete takes them away, and the layers are whole',
+  onEngine(async (engine, bed) => {
+    const { rootfs } = layered(bed);
+    engine.start();
+    const { id, bundle } = bed;
+    const request = task.ConnectRequest.encode({ id });
+    const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
+    // The overlay begins with it, and is the first that is no bind mount.
+    const fsopen = 430;
+    const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(fsopen)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((ready) => killer.stdout.once('data', ready));
+    await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
+    const mounts = () =>
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter((l) => l.includes(bed.dir));
+    assert.is(mounts().length, 2);
+    for (let i = 0; i < 2; i++) {
+      assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
+      assert.equal(mounts(), []);
+      assert.not.ok(existsSync(join(bundle, 'rootfs.layers')));
+    }
+    assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
   }),
 );
 
@@ -191,3 +229,4 @@ test(
 
 test.run();
 mapped.run();
+killed.run();
