@@ -20,6 +20,9 @@ export interface Supervisor {
   readonly sync: number;
 }
 
+/** Of a container that has none: nobody writes anything down. */
+export const noSupervisor = { pid: 0, startTime: '' };
+
 const ints = (...list: number[]): Uint8Array => new Uint8Array(new Int32Array(list).buffer);
 
 /**

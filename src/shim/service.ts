@@ -62,7 +62,7 @@ export class TaskService {
         return {};
       }),
       Exec: method(task.ExecProcessRequest, Empty, (r) => {
-        this.task(r.id).add(r);
+        this.task(r.id).execs.add(r);
         return {};
       }),
       ResizePty: method(task.ResizePtyRequest, Empty, (r) => {
@@ -175,7 +175,7 @@ export class TaskService {
 
   private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
     const owner = this.task(r.id);
-    const execOf = new Map([...owner.execs.values()].map((p) => [p.pid, p.execId]));
+    const execOf = new Map([...owner.execs.all()].map((p) => [p.pid, p.execId]));
     return {
       processes: pids({ root: owner.root, id: r.id }).map((pid) => {
         const execId = execOf.get(pid);

@@ -1,17 +1,17 @@
 /** A task: a container of containerd's, its processes, and what is told of them. */
-import { readCgroupFacts } from '../cgroup/facts.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
-import { begin } from '../container/exec.js';
 import { kill } from '../container/kill.js';
-import { MemoryWatch } from '../container/memory-watch.js';
 import { openProcess } from '../container/process.js';
 import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
-import { host, native } from '../sys/host.js';
-import { readable, sleep } from '../sys/loop.js';
+import { noSupervisor } from '../container/supervisor.js';
+import { native } from '../sys/host.js';
+import { sleep } from '../sys/loop.js';
+import { Execs } from './execs.js';
 import { log } from './log.js';
 import type { LoggedContainer } from './logger.js';
+import { MemoryLimit } from './memory.js';
 import type { RuntimeOptions } from './options.js';
 import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
@@ -24,20 +24,15 @@ import { TaskEvents } from './task-events.js';
 const SIGKILL = 9;
 /** ms that Delete waits for a process that it has killed. */
 const killTime = 10_000;
-const noSupervisor = { pid: 0, startTime: '' };
 
 export class Task {
   readonly init: Process;
   readonly events: TaskEvents;
-  private readonly logged: LoggedContainer;
-  readonly execs = new Map<string, Process>();
-  private readonly specs = new Map<string, Uint8Array>();
-  /** Execs that run: the end of init is told after theirs. */
-  private readonly running = new Set<Promise<unknown>>();
+  readonly execs: Execs;
+  readonly logged: LoggedContainer;
   /** Resolves when the end of init is told. */
   private over: Promise<void> | undefined;
-  private memory: MemoryWatch | undefined;
-  private readonly owners: Owners;
+  readonly owners: Owners;
   /** A checkpoint, until it is told: an end by it is told after that. */
   private checkpointing: Promise<void> | undefined;
   paused = false;
@@ -58,6 +53,7 @@ export class Task {
     this.owners = new Owners(bundle, options.ioGid);
     this.events = new TaskEvents(publisher, id);
     this.logged = { id, namespace: publisher.namespace };
+    this.execs = new Execs(this);
   }
 
   /** To the log, with the id. */
@@ -137,7 +133,7 @@ export class Task {
 
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
-    this.watchMemory(record);
+    const memory = new MemoryLimit(record.cgroups, this.events, this.warn);
     const ended = await (this.images
       ? this.init.reap(this.stateDir)
       : this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor));
@@ -145,26 +141,10 @@ export class Task {
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
     await this.checkpointing?.catch(() => {});
-    await Promise.all(this.running);
-    // What ended it may have been its memory limit, in the same moment.
-    if (this.memory?.happened()) this.events.outOfMemory();
-    this.memory?.close();
-    this.memory = undefined;
+    // Its end is told after that of all that was executed.
+    await this.execs.ended();
+    memory.close();
     this.events.exit(this.init, ended);
-  }
-
-  private watchMemory({ cgroups }: ContainerRecord): void {
-    try {
-      const memory = new MemoryWatch(readCgroupFacts(), cgroups);
-      this.memory = memory;
-      const next = async (): Promise<void> => {
-        while (memory.fd >= 0 && (await readable(memory.fd)) && this.memory === memory)
-          if (memory.happened()) this.events.outOfMemory();
-      };
-      void next().catch(this.warn);
-    } catch (error) {
-      this.warn(error);
-    }
   }
 
   /** Start of the task service: of init, or of an exec that was added. */
@@ -185,7 +165,7 @@ export class Task {
   }
 
   private async launch(process: Process): Promise<void> {
-    if (process.execId) await this.startExec(process);
+    if (process.execId) await this.execs.start(process);
     else if (this.images) await this.restore();
     else await start({ root: this.root, id: this.id, warn: this.warn });
     this.events.started(process);
@@ -208,57 +188,6 @@ export class Task {
     await this.checkpointing;
   }
 
-  /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. */
-  add(request: task.ExecProcessRequest): void {
-    const { execId, terminal, stdin, stdout, stderr, spec } = request;
-    if (this.execs.has(execId)) throw new StatusError(Code.ALREADY_EXISTS, `id ${execId} is in use`);
-    this.execs.set(execId, new Process(execId, terminal, { stdin, stdout, stderr }));
-    this.specs.set(execId, spec?.value ?? new Uint8Array());
-    this.events.execAdded(execId);
-  }
-
-  private async startExec(process: Process): Promise<void> {
-    const spec = this.specs.get(process.execId) as Uint8Array;
-    const file = native.sealedFile(spec);
-    try {
-      const owner = this.owners.of(host.decode(spec, spec.length));
-      await process.connect(this.logged, this.bundle, owner, async (stdio, consoleSocket) => {
-        const { launch } = await begin({
-          root: this.root,
-          id: this.id,
-          process: `/proc/self/fd/${file}`,
-          args: [],
-          env: [],
-          additionalGids: [],
-          capabilities: [],
-          cgroups: [],
-          terminal: process.terminal,
-          ...consoleSocket,
-          detach: true,
-          stdio,
-          preserveFds: 0,
-          ignorePaused: false,
-          rootless: 'auto',
-        });
-        process.pid = launch.pid;
-        const over = process
-          .watch(launch.pidfd, this.stateDir, load(this.root, this.id).supervisor ?? noSupervisor)
-          .then(async (ended) => {
-            await process.starting?.catch(() => {});
-            this.events.exit(process, ended);
-          })
-          .catch(this.warn);
-        this.running.add(over);
-        void over.then(() => this.running.delete(over));
-      });
-    } catch (error) {
-      process.end(128, native.realtime());
-      throw error;
-    } finally {
-      if (file >= 0) native.close(file);
-    }
-  }
-
   /** Delete of the task service. */
   async delete(execId: string): Promise<{ pid: number; ended: Ended | undefined }> {
     const process = this.process(execId);
@@ -271,7 +200,6 @@ export class Task {
     if (execId) {
       await process.release(sleep);
       this.execs.delete(execId);
-      this.specs.delete(execId);
       return { pid: process.pid, ended: process.ended };
     }
     if (!process.ended) {

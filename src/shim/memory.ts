@@ -1,0 +1,38 @@
+/** The memory limit of a container, as containerd hears of it: `/tasks/oom` when the kernel has killed for it. */
+import { readCgroupFacts } from '../cgroup/facts.js';
+import { MemoryWatch } from '../container/memory-watch.js';
+import { readable } from '../sys/loop.js';
+import type { TaskEvents } from './task-events.js';
+
+export class MemoryLimit {
+  private watch: MemoryWatch | undefined;
+
+  /** Watches the container's cgroups; where that cannot be, it is a warning. */
+  constructor(
+    cgroups: readonly string[],
+    private readonly events: TaskEvents,
+    warn: (what: unknown) => void,
+  ) {
+    try {
+      const watch = new MemoryWatch(readCgroupFacts(), cgroups);
+      this.watch = watch;
+      const next = async (): Promise<void> => {
+        while (watch.fd >= 0 && (await readable(watch.fd)) && this.watch === watch) this.tell();
+      };
+      void next().catch(warn);
+    } catch (error) {
+      warn(error);
+    }
+  }
+
+  private tell(): void {
+    if (this.watch?.happened()) this.events.outOfMemory();
+  }
+
+  /** The container has ended: what ended it may have been the limit, in the same moment. */
+  close(): void {
+    this.tell();
+    this.watch?.close();
+    this.watch = undefined;
+  }
+}
