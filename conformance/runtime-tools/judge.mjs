@@ -4,14 +4,15 @@
 //   --inside=DRIVER    the part of that which runs there: only the results, for machine.mjs
 //
 // Prints a table in Markdown, what each loss is, and a sum for each runtime. Ends with 1 when an assertion fails with runt
-// that crun or runc passes, unless known.json has the clause of the spec that says otherwise or says that the program itself
-// is broken there; or when a failure has no reason in it. results.json in DIRECTORY has every assertion.
+// that crun or runc passes, unless known.json has the clause of the spec that says otherwise, says that the program itself
+// is broken there, or that the kernel is too old for what runt needs; or when a failure has no reason in it. results.json in DIRECTORY has every assertion.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { inMachine, line } from './machine.mjs';
 import { table } from './table.mjs';
-import { entryOf, excuse, failures, losses, majority } from './verdict.mjs';
+import { entryOf, excuse, failures, isFor, losses, majority } from './verdict.mjs';
 import { run, stop } from './world.mjs';
 
 const [, where, driver = 'cgroupfs'] = /^--(vm|inside)=(cgroupfs|systemd)$/.exec(process.argv[2]) ?? [];
@@ -20,9 +21,9 @@ const directory = resolve(place);
 /** Runs of a program when one says that runt loses: what most of them say counts, since some programs guess at times. */
 const RUNS = 3;
 const cgroup = where || existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
-const known = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8')).filter(
-  (entry) => (entry.cgroup ?? cgroup) === cgroup && (entry.driver ?? driver) === driver,
-);
+const entries = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
+const knownOn = (kernel) => entries.filter((entry) => isFor(entry, { cgroup, driver, kernel }));
+let known = knownOn(release());
 const names = ['runt', 'crun', 'runc'];
 const all = readdirSync(join(directory, 'programs')).sort();
 for (const name of wanted) if (!all.includes(name)) throw new Error(`no program ${name}`);
@@ -46,6 +47,8 @@ for await (const one of found) {
   }
   if (one.versions) {
     versions = one.versions;
+    // The machine's.
+    known = knownOn(one.kernel);
     continue;
   }
   const { program, results } = one;
@@ -95,6 +98,7 @@ async function* here() {
     return { name, path, command, unified: name !== 'crun', systemd: driver === 'systemd', slow: where === 'inside' };
   });
   yield {
+    kernel: release(),
     versions: runtimes.map(({ path }) => execFileSync(path, ['--version'], { encoding: 'utf8' }).split('\n')[0]),
   };
   const each = async (program) => {

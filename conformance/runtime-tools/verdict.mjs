@@ -59,5 +59,13 @@ export function entryOf(known, program, assertion, wanted = () => true) {
 
 /** The entry that allows what another runtime passes to fail with runt. */
 export function excuse(known, program, assertion) {
-  return entryOf(known, program, assertion, ({ clause, broken }) => clause !== undefined || broken === true);
+  return entryOf(known, program, assertion, ({ clause, broken, before }) => clause || broken || before);
+}
+
+/** Whether an entry of known.json is for this host; a kernel's release is such as 6.12.63-um. */
+export function isFor({ cgroup, driver, before }, host) {
+  if ((cgroup ?? host.cgroup) !== host.cgroup || (driver ?? host.driver) !== host.driver) return false;
+  if (before === undefined) return true;
+  const [[major, minor], [a, b]] = [host.kernel, before].map((version) => version.split('.').map(Number.parseFloat));
+  return major < a || (major === a && minor < b);
 }

@@ -6,6 +6,7 @@ import {
   entryOf,
   excuse,
   failures,
+  isFor,
   losses,
   majority,
   type Result,
@@ -73,6 +74,24 @@ test('the list names its reason each time, and a clause as page#heading', () => 
     assert.ok(programs.length > 0 && why.length > 10);
     if (clause !== undefined) assert.match(clause, /^[a-z-]+\.md#/);
   }
+});
+
+test('an entry for kernels before a version excuses there, and is none on others', () => {
+  const entry: Entry = { programs: ['p'], why: 'w', before: '6.15' };
+  const on = (kernel: string) => isFor(entry, { cgroup: 2, driver: 'systemd', kernel });
+  assert.equal(['6.12.63', '6.14-rc1-um', '5.19.0', '6.9'].map(on), [true, true, true, true]);
+  assert.equal(['6.15.0', '6.15-rc1', '6.18.5-cloud', '7.0.1', '10.1'].map(on), [false, false, false, false, false]);
+  assert.is(excuse([entry], 'p', 'the program'), entry);
+  assert.is(excuse([entry], 'q', 'the program'), undefined);
+});
+
+test('an entry for a version of cgroups or for who makes them is none elsewhere', () => {
+  const host = { cgroup: 2, driver: 'systemd', kernel: '6.12.1' } as const;
+  const entry = { programs: ['p'], why: 'w' };
+  assert.ok(isFor(entry, host));
+  assert.ok(isFor({ ...entry, cgroup: 2, driver: 'systemd' }, host));
+  assert.not(isFor({ ...entry, cgroup: 1 }, host));
+  assert.not(isFor({ ...entry, driver: 'cgroupfs' }, host));
 });
 
 test.run();
