@@ -6,6 +6,7 @@
  * It starts nothing but the image that comes with a request, and keeps no descriptor of the
  * container's. docs/architecture.md, "The supervisor". */
 #include "init.h"
+#include "memory.h"
 #include "text.h"
 #include <poll.h>
 #include <sched.h>
@@ -30,25 +31,7 @@ static struct {
   int started; /* a container was started */
   int awaited; /* its init process is a sibling of the one that was started, and not known yet */
   int ended;   /* and its init process has ended */
-  char oom_file[PATH_MAX];
-  uint64_t oom_kills; /* when the container was started */
 } supervisor = {.sync = -1, .listener = -1, .state = -1};
-
-/* How often the kernel has killed for memory in the container's cgroup: the line "oom_kill N" of
- * memory.oom_control (v1) or memory.events (v2). */
-static uint64_t oom_kills(void) {
-  char text[1024];
-  int fd CLEANUP_CLOSE =
-      supervisor.oom_file[0] ? open(supervisor.oom_file, O_RDONLY | O_CLOEXEC) : -1;
-  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (n <= 0)
-    return 0;
-  text[n] = 0;
-  const char *line = strstr(text, "oom_kill ");
-  uint64_t count = 0;
-  return !line || text_number(line + 9, strspn(line + 9, "0123456789"), UINT64_MAX, &count) ? 0
-                                                                                            : count;
-}
 
 /* Writes how a process ended as NAME.json: first beside it, then by rename, so that a reader finds
  * all or nothing. */
@@ -66,7 +49,7 @@ static void write_record(const char *name, const siginfo_t *info) {
   text_add_number(&t, by_signal ? (uint64_t)info->si_status : 0);
   text_add(&t, ",\"exitedAtNs\":\"");
   text_add_number(&t, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-  text_add(&t, oom_kills() > supervisor.oom_kills ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+  text_add(&t, memory_ran_out() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
   text_add(&p, name);
   text_add(&p, ".json");
   text_add(&q, path);
@@ -135,6 +118,7 @@ struct request {
   int targets[FDS_MAX]; /* where the child gets each; -1: not a descriptor of the child's */
   size_t count;
   int image, cgroup; /* indices into fds, -1 for none */
+  const char *oom_file;
 };
 
 /* In the child: puts every descriptor where the plan expects it. They are copied above all targets
@@ -259,8 +243,7 @@ static int parse(const char *data, size_t length, struct request *r) {
   }
   if (n != 5 + r->count || strcmp(fields[0], "runt-spawn-1") ||
       text_number(fields[1], strlen(fields[1]), UINT32_MAX, &r->flags) ||
-      text_number(fields[2], strlen(fields[2]), INT_MAX, &r->sync) ||
-      strlen(fields[4]) >= sizeof supervisor.oom_file)
+      text_number(fields[2], strlen(fields[2]), INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
     return -1;
   r->kind = !strcmp(fields[3], "init")        ? KIND_INIT
             : !strcmp(fields[3], "successor") ? KIND_SUCCESSOR
@@ -284,8 +267,7 @@ static int parse(const char *data, size_t length, struct request *r) {
   }
   if (r->image < 0)
     return -1;
-  if (!late)
-    memcpy(supervisor.oom_file, fields[4], strlen(fields[4]) + 1);
+  r->oom_file = fields[4];
   return 0;
 }
 
@@ -363,8 +345,8 @@ static void serve(void) {
   if (whole && !r.count)
     result = adopt(data, (size_t)n);
   else if (whole && !parse(data, (size_t)n, &r)) {
-    if (r.kind != KIND_JOINING)
-      supervisor.oom_kills = oom_kills();
+    if (r.kind != KIND_JOINING && r.kind != KIND_EXEC)
+      watch_memory(r.oom_file);
     result = start(&r, &pidfd);
     if (result > 0 && r.kind != KIND_JOINING) {
       supervisor.started = 1;
@@ -429,9 +411,12 @@ int supervise(const char *data, size_t length) {
   for (;;) {
     struct pollfd fds[] = {{signals, POLLIN, 0},
                            {supervisor.ended ? -1 : supervisor.listener, POLLIN, 0},
-                           {supervisor.sync, POLLIN, 0}};
-    if (poll(fds, 3, -1) < 0 && errno != EINTR)
+                           {supervisor.sync, POLLIN, 0},
+                           {memory_events(), POLLIN, 0}};
+    if (poll(fds, 4, -1) < 0 && errno != EINTR)
       return 1;
+    if (fds[3].revents)
+      memory_ran_out();
     if (fds[0].revents) {
       struct signalfd_siginfo info;
       while (read(signals, &info, sizeof info) > 0)

@@ -84,11 +84,15 @@ export function cgroupDirectories(paths: CgroupPaths): string[] {
   return all;
 }
 
-/** The file in which the kernel counts what it killed in these cgroups for memory; empty when there is none. */
-export function oomFile(paths: CgroupPaths): string {
+/**
+ * The file in which the kernel counts what it killed in these cgroups for memory; empty when there is none. systemd removes the cgroup of
+ * `unit` as soon as it is empty: then `/./` stands before that cgroup, behind the one in which the kernel counts too, and which stays.
+ */
+export function oomFile(paths: CgroupPaths, unit?: string): string {
   const memory = paths.v1.find((p) => p.writable && p.hierarchy.controllers.includes('memory'));
   if (memory) return `${memory.path}/memory.oom_control`;
-  return paths.v1.length === 0 && paths.unified?.writable ? `${paths.unified.path}/memory.events` : '';
+  if (paths.v1.length > 0 || !paths.unified?.writable) return '';
+  return `${unit ? paths.unified.path.replace(`/${unit}`, `/./${unit}`) : paths.unified.path}/memory.events`;
 }
 
 function parentOf(path: string): string {

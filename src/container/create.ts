@@ -118,7 +118,7 @@ export async function bringUp(
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
-    oomFile: oomFile(cgroups),
+    oomFile: oomFile(cgroups, unit),
     ...(o.stdio && { stdio: o.stdio }),
   });
   const lent = stays && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;

@@ -53,7 +53,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
   const facts = readCgroupFacts();
   const pidfd = openProcess(record);
   if (pidfd < 0) return;
-  const memory = new MemoryWatch(facts, record.cgroups);
+  const memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
   try {
     // One wait for each descriptor at a time: it goes on while the other's event is told.
     let tick: Promise<boolean> | undefined;

@@ -68,7 +68,7 @@ export interface SpawnRequest {
   readonly flags: number;
   /** `init` once, or `successor`, whose sibling is the container's; then `exec`: one that joins and makes its sibling, or `exec-self`, which makes none. */
   readonly kind: 'init' | 'successor' | 'exec' | 'exec-self';
-  /** Where the kernel counts what it killed for memory; empty for nowhere. */
+  /** Where the kernel counts what it killed for memory, as `oomFile` of src/cgroup/path.ts says; empty for nowhere. */
   readonly oomFile: string;
   /** Descriptor of the v2 cgroup to be born in, -1 for none. */
   readonly cgroup: number;

@@ -1,6 +1,7 @@
 /** The memory limit of a container, as containerd hears of it: `/tasks/oom` when the kernel has killed for it. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { MemoryWatch } from '../container/memory-watch.js';
+import type { ContainerRecord } from '../container/store.js';
 import { readable } from '../sys/loop.js';
 import type { TaskEvents } from './task-events.js';
 
@@ -9,12 +10,12 @@ export class MemoryLimit {
 
   /** Watches the container's cgroups; where that cannot be, it is a warning. */
   constructor(
-    cgroups: readonly string[],
+    { cgroups, unit }: Pick<ContainerRecord, 'cgroups' | 'unit'>,
     private readonly events: TaskEvents,
     warn: (what: unknown) => void,
   ) {
     try {
-      const watch = new MemoryWatch(readCgroupFacts(), cgroups);
+      const watch = new MemoryWatch(readCgroupFacts(), cgroups, unit?.name);
       this.watch = watch;
       const next = async (): Promise<void> => {
         while (watch.fd >= 0 && (await readable(watch.fd)) && this.watch === watch) this.tell();

@@ -133,7 +133,7 @@ export class Task {
 
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
-    const memory = new MemoryLimit(record.cgroups, this.events, this.warn);
+    const memory = new MemoryLimit(record, this.events, this.warn);
     const ended = await (this.images
       ? this.init.reap(this.stateDir)
       : this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor));

@@ -49,4 +49,20 @@ for (const [by, given] of Object.entries(options)) {
   );
 }
 
+test(
+  'an OOM kill is told, though systemd removes the cgroup of what has ended',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exec tail /dev/zero'];
+    bed.config.linux.cgroupsPath = `system.slice:shim:${bed.id}`;
+    bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 16 * MiB, swap: 16 * MiB } };
+    bed.write();
+    engine.start();
+    await engine.run({ options: options['runc.v1.Options'] });
+    assert.is(await engine.wait(), 137);
+    await engine.over();
+    const oom = engine.topics.indexOf('/tasks/oom');
+    assert.ok(oom > 0 && oom < engine.topics.indexOf('/tasks/exit'), engine.topics.join(' '));
+  }),
+);
+
 test.run();

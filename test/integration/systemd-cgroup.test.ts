@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed, type Result } from './bed.js';
+import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
 
 const test = needing('systemd manages the cgroup', 'root', 'cgroup-v2', 'systemctl', 'systemd');
@@ -254,6 +254,71 @@ test(
     const r = bed.delete('--force');
     assert.equal([r.code, r.stderr], [0, '']);
     assert.equal([loaded(unit), existsSync(directory(unit))], ['not-found', false]);
+  }),
+);
+
+/** Starts a detached container with this script under a supervisor, in 16 MiB; the supervisor's pid. */
+function supervised(bed: Bed, script: string): number {
+  bed.config.process.terminal = false;
+  bed.config.process.args = ['sh', '-c', script];
+  bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 16 * MiB, swap: 16 * MiB } };
+  bed.write();
+  const r = bed.runt(['--systemd-cgroup', 'run', '--detach', '--supervise', '--bundle', bed.bundle, bed.id]);
+  assert.equal([r.code, r.stderr], [0, '']);
+  return (JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8')) as { supervisor: { pid: number } })
+    .supervisor.pid;
+}
+const ended = (bed: Bed): { status: number; oom: boolean } => {
+  const { status, oom } = JSON.parse(bed.runt(['wait', '--format', 'json', bed.id]).stdout);
+  return { status, oom };
+};
+const exhaust = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
+
+for (const subgroup of ['', 'container']) {
+  test(
+    `a supervisor that comes too late to read the count of OOM kills knows of one${subgroup && ' in a cgroup below the unit’s'}`,
+    onBed(async (bed) => {
+      if (subgroup) bed.config.annotations = { 'run.oci.systemd.subgroup': subgroup };
+      const supervisor = supervised(bed, `sleep 0.5; ${exhaust}`);
+      process.kill(supervisor, 'SIGSTOP');
+      try {
+        await eventually('systemd removes the cgroup', () => !existsSync(directory(`runt-${bed.id}.scope`)));
+      } finally {
+        process.kill(supervisor, 'SIGCONT');
+      }
+      assert.equal(ended(bed), { status: 137, oom: true });
+      assert.is(bed.delete().code, 0);
+    }),
+  );
+}
+
+test(
+  'an OOM kill is recorded each time, whoever is first: the supervisor or systemd, which removes the cgroup',
+  onBed((bed) => {
+    for (let i = 0; i < 8; i++) {
+      supervised(bed, exhaust);
+      assert.equal(ended(bed), { status: 137, oom: true }, `container ${i}`);
+      assert.is(bed.delete().code, 0);
+    }
+  }),
+);
+
+test(
+  'an OOM kill beside it is none of a killed container, whose count could not be read',
+  onBed(async (bed) => {
+    const supervisor = supervised(bed, 'exec sleep 1000');
+    process.kill(supervisor, 'SIGSTOP');
+    try {
+      const limits = ['--property=MemoryMax=16M', '--property=MemorySwapMax=0'];
+      const other = spawnSync('systemd-run', ['--scope', ...limits, `--unit=other-${bed.id}`, 'sh', '-c', exhaust]);
+      assert.is(other.signal ?? other.status, 'SIGKILL');
+      assert.is(bed.kill('KILL').code, 0);
+      await eventually('systemd removes the cgroup', () => !existsSync(directory(`runt-${bed.id}.scope`)));
+    } finally {
+      process.kill(supervisor, 'SIGCONT');
+    }
+    assert.equal(ended(bed), { status: 137, oom: false });
+    assert.is(bed.delete().code, 0);
   }),
 );
 
