@@ -18,6 +18,8 @@ import { checkOp } from './op-failed.js';
 import { endOf, unifiedPlace } from './process.js';
 import type { RecordedUnit } from './store.js';
 
+type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
+
 /** ms; a process that only waits ends at once. */
 const endDeadline = 10_000;
 
@@ -87,12 +89,12 @@ export async function userManager(): Promise<UserManager | RuntError | undefined
 }
 
 /** Runs f with a connection that is closed after it: to the manager of a user's session, if one is named, and to the system's. */
-function onUnitBus<T>(user: Address | undefined, f: (bus: Bus) => Promise<T>): Promise<T> {
-  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f);
+function onUnitBus<T>(user: Address | undefined, f: (bus: Bus) => Promise<T>, patience?: number): Promise<T> {
+  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f, patience);
 }
 
-async function onBus<T>(addresses: readonly Address[], f: (bus: Bus) => Promise<T>): Promise<T> {
-  const bus = await openBus(addresses);
+async function onBus<T>(addresses: readonly Address[], f: (bus: Bus) => Promise<T>, patience?: number): Promise<T> {
+  const bus = await openBus(addresses, patience);
   try {
     return await f(bus);
   } finally {
@@ -101,61 +103,81 @@ async function onBus<T>(addresses: readonly Address[], f: (bus: Bus) => Promise<
 }
 
 /**
- * Starts the scope with the process in it, and checks that its cgroup is where the plan has it.
- * @throws RuntError ERR_SYSTEMD with the name of the D-Bus error, ERR_CGROUP_BUSY when the unit is there already
+ * Starts the scope with the process in it, and checks that its cgroup is where the plan has it. Of a scope whose start was begun and did not
+ * come to that nothing is left.
+ * @param patience ms for each answer, and for the end of the job; systemd's usual when absent
+ * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already
  */
-export function startScope(
-  op: Extract<Op, { op: 'systemdScope' }>,
-  user: Address | undefined,
-  pid: number,
-): Promise<void> {
-  return onUnitBus(user, async (bus) => {
+export function startScope(op: ScopeOp, user: Address | undefined, pid: number, patience?: number): Promise<void> {
+  const start = async (bus: Bus): Promise<void> => {
     const properties = [...typed(op.properties), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
-    const start = () => bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []]);
-    let result: string;
+    const body = [op.unit, 'fail', properties, []];
+    let begun = false;
+    const job = () =>
+      bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', body, () => {
+        begun = true;
+      });
     try {
-      result = await start().catch(async (error) => {
+      const result = await job().catch(async (error) => {
         // One that has failed is remembered, with nothing in it, until somebody resets it.
-        if (!(error instanceof BusError) || error.busError !== 'org.freedesktop.systemd1.UnitExists') throw error;
+        if (!unitExists(error)) throw error;
         await reset(bus, op.unit);
-        return start();
+        return job();
       });
+      if (result !== 'done') throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
+      checkPlace(op, pid);
     } catch (error) {
-      if (!(error instanceof BusError)) throw error;
-      const exists = error.busError === 'org.freedesktop.systemd1.UnitExists';
-      throw new RuntError({
-        code: exists ? 'ERR_CGROUP_BUSY' : 'ERR_SYSTEMD',
-        message: exists ? `the container's unit is there already: ${op.unit}` : error.message,
-        op: op.op,
-        pointer: op.at,
-        ...(exists && {
-          hint: 'another container, or what is left of one, has it: stop it, or name another in linux.cgroupsPath',
-        }),
-        cause: error,
-      });
+      if (begun) await giveUp(bus, op.unit);
+      if (!(error instanceof RuntError)) throw error;
+      throw unitExists(error) ? unitBusy(op, error) : scopeFailed(op, error.message, error);
     }
-    if (result !== 'done') {
-      throw new RuntError({
-        code: 'ERR_SYSTEMD',
-        message: `start ${op.unit}: its job ended as "${result}"`,
-        op: op.op,
-        pointer: op.at,
-      });
-    }
-    checkPlace(op, pid);
+  };
+  return onUnitBus(user, start, patience);
+}
+
+const unitExists = (error: unknown): boolean =>
+  error instanceof BusError && error.busError === 'org.freedesktop.systemd1.UnitExists';
+
+const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
+  new RuntError({
+    code: 'ERR_CGROUP_BUSY',
+    message: `the container's unit is there already: ${op.unit}`,
+    op: op.op,
+    pointer: op.at,
+    hint: 'another container, or what is left of one, has it: stop it, or name another in linux.cgroupsPath',
+    cause,
   });
+
+const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError =>
+  new RuntError({
+    code: 'ERR_SYSTEMD',
+    message,
+    op: op.op,
+    pointer: op.at,
+    ...(cause?.hint !== undefined && { hint: cause.hint }),
+    ...(cause && { cause }),
+  });
+
+/** ms for a systemd that may have shown already that it does not answer. */
+const lastPatience = 5000;
+
+/** Takes back what was begun: the stop cancels a start that still waits; nobody waits for it, as that may be what systemd does not do. */
+async function giveUp(bus: Bus, unit: string): Promise<void> {
+  bus.patience = Math.min(bus.patience, lastPatience);
+  try {
+    await bus.call('StopUnit', 'ss', [unit, 'replace']);
+    await reset(bus, unit);
+  } catch {
+    // The placeholder's end is the unit's, when systemd comes to it.
+  }
 }
 
 /** systemd in a container, say, has its tree elsewhere. */
-function checkPlace(op: Extract<Op, { op: 'systemdScope' }>, pid: number): void {
+function checkPlace(op: ScopeOp, pid: number): void {
   const place = unifiedPlace(pid);
   if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
-  throw new RuntError({
-    code: 'ERR_SYSTEMD',
-    message: `start ${op.unit}: systemd made its cgroup at ${place || 'no place that can be seen'}, not at ${op.path}`,
-    op: op.op,
-    pointer: op.at,
-  });
+  const found = place || 'no place that can be seen';
+  throw scopeFailed(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
 }
 
 /** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */

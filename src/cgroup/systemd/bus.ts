@@ -9,7 +9,7 @@ import { CALL, decodeMessage, ERROR, encodeMessage, type Message, messageLength,
 import type { Value, Variant } from './variant.js';
 
 /** ms; systemd answers at once, but for a job it may wait for others. */
-const patience = 30_000;
+const usualPatience = 30_000;
 
 const manager = {
   destination: 'org.freedesktop.systemd1',
@@ -30,10 +30,10 @@ export class BusError extends RuntError {
 }
 
 /**
- * Connects to the first of the addresses at which a manager answers.
+ * Connects to the first of the addresses at which a manager answers; each wait then lasts `patience` ms at most.
  * @throws RuntError ERR_SYSTEMD with the first address's failure
  */
-export async function openBus(addresses: readonly Address[] = systemAddresses): Promise<Bus> {
+export async function openBus(addresses: readonly Address[] = systemAddresses, patience = usualPatience): Promise<Bus> {
   let failed: RuntError | undefined;
   for (const address of addresses) {
     const socket = connectTo(address.path);
@@ -49,7 +49,7 @@ export async function openBus(addresses: readonly Address[] = systemAddresses): 
       if (socket === -E.ENOENT || socket === -E.ECONNREFUSED) continue;
       break;
     }
-    const bus = new Bus(socket, address);
+    const bus = new Bus(socket, address, patience);
     try {
       await bus.begin();
       return bus;
@@ -89,6 +89,8 @@ export class Bus {
     private readonly socket: number,
     /** Where the other side is. */
     readonly address: Address,
+    /** ms that an answer, or the end of a job, is waited for. */
+    public patience = usualPatience,
   ) {}
 
   close(): void {
@@ -101,7 +103,7 @@ export class Bus {
    */
   async begin(): Promise<void> {
     this.write(host.encode('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n'));
-    const end = now() + patience;
+    const end = now() + this.patience;
     // It asks for the name, and gets none.
     for (const word of ['DATA', 'OK']) {
       const answer = await this.line(end);
@@ -131,10 +133,11 @@ export class Bus {
     return (variant as Variant).value;
   }
 
-  /** Calls a method that begins a job and waits until that ends. @returns how: `done`, `failed` … */
-  async job(member: string, signature: string, body: readonly Value[]): Promise<string> {
+  /** Calls a method that begins a job, then `begun`, and waits until the job ends. @returns how: `done`, `failed` … */
+  async job(member: string, signature: string, body: readonly Value[], begun?: () => void): Promise<string> {
     const [path] = await this.call(member, signature, body);
-    const end = now() + patience;
+    begun?.();
+    const end = now() + this.patience;
     for (;;) {
       const result = this.ended.get(String(path));
       if (result !== undefined) return result;
@@ -151,7 +154,7 @@ export class Bus {
     const { destination, ...rest } = to;
     const message = { type: CALL, serial, ...rest, ...(this.address.daemon && { destination }), signature, body };
     this.write(encodeMessage(message));
-    const end = now() + patience;
+    const end = now() + this.patience;
     for (;;) {
       const m = await this.next(end, to.member);
       if (m.replySerial === serial && m.type === REPLY) return m.body;
@@ -196,7 +199,7 @@ export class Bus {
 
   private async more(end: number, what = 'the authentication'): Promise<void> {
     if (!(await readable(this.socket, Math.max(0, end - now())))) {
-      throw broken(`it did not answer in ${patience / 1000} seconds: ${what}`);
+      throw broken(`there was no end in ${this.patience / 1000} seconds: ${what}`);
     }
     const data = new Uint8Array(16384);
     const n = native.read(this.socket, data);

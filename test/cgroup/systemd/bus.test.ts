@@ -1,85 +1,13 @@
 /** The connection to systemd: a peer that answers in both byte orders, in pieces, wrongly, late or not at all. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BusError, openBus } from '../../../src/cgroup/systemd/bus.js';
-import {
-  decodeMessage,
-  ERROR,
-  encodeMessage,
-  type Message,
-  messageLength,
-  REPLY,
-  SIGNAL,
-} from '../../../src/cgroup/systemd/message.js';
+import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/message.js';
 import { useNodeHost } from '../../../src/sys/node.js';
+import { dir, type Reply, jobRemoved as removed, withPeer } from './peer.js';
 
 useNodeHost([]);
-
-type Reply = Partial<Message> & { readonly type: number };
-interface Peer {
-  /** What it answers to each call; nothing at all when undefined. */
-  readonly answer: (call: Message) => readonly (Reply | Uint8Array)[];
-  /** Its part of the authentication, after the client's. */
-  readonly auth?: string;
-  /** Bytes of each write. */
-  readonly piece?: number;
-}
-
-const dir = mkdtempSync(join(tmpdir(), 'runt-bus-'));
-test.after(() => rmSync(dir, { recursive: true }));
-let count = 0;
-
-/** Serves one peer while f runs; f gets its path and what came before the first message. */
-async function withPeer(peer: Peer, f: (path: string, said: () => string) => Promise<void>): Promise<void> {
-  const path = join(dir, `bus-${++count}`);
-  const sockets: Socket[] = [];
-  let said = '';
-  const server: Server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => {});
-    let data = Buffer.alloc(0);
-    let begun = false;
-    socket.on('data', async (chunk) => {
-      data = Buffer.concat([data, chunk]);
-      const end = data.indexOf('BEGIN\r\n');
-      if (!begun && end >= 0) {
-        begun = true;
-        said = data.subarray(0, end + 7).toString('latin1');
-        data = data.subarray(end + 7);
-        socket.write(peer.auth ?? 'DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n');
-      }
-      while (begun && data.length >= 16 && data.length >= messageLength(data)) {
-        const length = messageLength(data);
-        const call = decodeMessage(Uint8Array.from(data.subarray(0, length)));
-        data = data.subarray(length);
-        const out = Buffer.concat(
-          peer
-            .answer(call)
-            .map((r) =>
-              r instanceof Uint8Array
-                ? r
-                : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...r }),
-            ),
-        );
-        for (let at = 0; at < out.length; at += peer.piece ?? out.length) {
-          socket.write(out.subarray(at, at + (peer.piece ?? out.length)));
-          if (peer.piece) await new Promise((resolve) => setTimeout(resolve, 1));
-        }
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  try {
-    await f(path, () => said);
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  }
-}
 
 const failure = async (f: () => Promise<unknown>): Promise<Error & { code?: string; busError?: string }> => {
   try {
@@ -121,14 +49,6 @@ test('a peer of the other byte order, byte by byte', () =>
 
 test('a daemon is greeted and told which signals; other messages are no answer; a job that ended early counts', async () => {
   const calls: string[] = [];
-  const removed = (path: string, result: string): Reply => ({
-    type: SIGNAL,
-    path: '/org/freedesktop/systemd1',
-    interface: 'org.freedesktop.systemd1.Manager',
-    member: 'JobRemoved',
-    signature: 'uoss',
-    body: [1n, path, 'a.scope', result],
-  });
   const answer = (call: Message): Reply[] => {
     calls.push(`${call.destination} ${call.member} ${call.signature}`);
     if (call.member !== 'StopUnit') return [{ type: REPLY }];

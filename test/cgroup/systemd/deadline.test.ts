@@ -1,0 +1,101 @@
+/** What becomes of a scope whose start systemd has begun and never ends, or ends badly: an error in time, and nothing is left. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openBus } from '../../../src/cgroup/systemd/bus.js';
+import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/message.js';
+import { startScope } from '../../../src/container/systemd.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { useNodeHost } from '../../../src/sys/node.js';
+import { jobRemoved, type Reply, withPeer } from './peer.js';
+
+useNodeHost([]);
+
+/** ms */
+const patience = 300;
+const op = {
+  op: 'systemdScope',
+  at: '/linux/cgroupsPath',
+  path: '/sys/fs/cgroup/system.slice/a.scope',
+  unit: 'a.scope',
+  properties: ['Delegate=true'],
+} as const;
+
+/** Starts the scope with a peer; the error, the calls that the peer got, and ms until then. */
+async function started(answer: (call: Message) => readonly Reply[]) {
+  const calls: string[] = [];
+  const noted = (call: Message) => {
+    calls.push(`${call.member} ${call.member === 'StartTransientUnit' ? call.body[0] : call.body.join(' ')}`);
+    return answer(call);
+  };
+  let error: unknown;
+  const begin = performance.now();
+  await withPeer({ answer: noted }, async (path) => {
+    await startScope(op, { path, daemon: false }, process.pid, patience).catch((e: unknown) => {
+      error = e;
+    });
+  });
+  assert.instance(error, RuntError);
+  return { error: error as RuntError, calls, ms: performance.now() - begin };
+}
+
+const begun: Reply = { type: REPLY, signature: 'o', body: ['/job/1'] };
+const ok: Reply = { type: REPLY };
+const facts = ({ code, op, pointer }: RuntError) => [code, op, pointer];
+const expected = ['ERR_SYSTEMD', 'systemdScope', '/linux/cgroupsPath'];
+
+test('a job that never ends is an error in time; its start is cancelled and the unit forgotten', async () => {
+  const { error, calls, ms } = await started((call) => [call.member === 'StartTransientUnit' ? begun : ok]);
+  assert.equal(facts(error), expected);
+  assert.match(error.message, 'systemd: there was no end in 0.3 seconds: the job of StartTransientUnit');
+  assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
+  assert.ok(ms >= patience && ms < patience + 2000, `${ms} ms`);
+});
+
+test('a systemd that answers nothing after that does not hold it up for long', async () => {
+  const { error, calls, ms } = await started((call) => (call.member === 'StartTransientUnit' ? [begun] : []));
+  assert.equal(facts(error), expected);
+  assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is the one that is told');
+  assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace']);
+  assert.ok(ms < 2 * patience + 2000, `${ms} ms`);
+});
+
+test('a job that fails, or ends with the cgroup elsewhere, leaves no unit either', async () => {
+  for (const [result, why] of [
+    ['failed', /^start a.scope: its job ended as "failed"/],
+    ['canceled', /its job ended as "canceled"/],
+    ['done', /systemd made its cgroup at .*, not at/],
+  ] as const) {
+    const { error, calls } = await started((call) =>
+      call.member === 'StartTransientUnit' ? [begun, jobRemoved('/job/1', result)] : [ok],
+    );
+    assert.equal(facts(error), expected);
+    assert.match(error.message, why);
+    assert.equal(calls.slice(1), ['StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
+  }
+});
+
+test('what was not begun is not stopped: the unit may be somebody else’s', async () => {
+  const exists = { type: ERROR, error: 'org.freedesktop.systemd1.UnitExists', signature: 's', body: ['it is there'] };
+  const busy = await started((call) => [call.member === 'StartTransientUnit' ? exists : ok]);
+  assert.is(busy.error.code, 'ERR_CGROUP_BUSY');
+  assert.equal(busy.calls, ['StartTransientUnit a.scope', 'ResetFailedUnit a.scope', 'StartTransientUnit a.scope']);
+  const silent = await started(() => []);
+  assert.equal(facts(silent.error), expected);
+  assert.match(silent.error.message, 'there was no end in 0.3 seconds: StartTransientUnit');
+  assert.equal(silent.calls, ['StartTransientUnit a.scope']);
+});
+
+test('a stop that never ends is an error in time too', () =>
+  withPeer({ answer: () => [begun] }, async (path) => {
+    const bus = await openBus([{ path, daemon: false }], patience);
+    const begin = performance.now();
+    let message = '';
+    await bus.job('StopUnit', 'ss', ['a.scope', 'replace']).catch((e: Error) => {
+      message = e.message;
+    });
+    bus.close();
+    assert.match(message, 'there was no end in 0.3 seconds: the job of StopUnit');
+    assert.ok(performance.now() - begin < patience + 2000);
+  }));
+
+test.run();
