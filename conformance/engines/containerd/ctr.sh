@@ -40,7 +40,7 @@ scenario_ctr_exec() {
 
 # ctr now and then loses what a terminal shows right before the end, with any runtime: hence the sleeps.
 scenario_ctr_tty() {
-  script -qec "ctr --address /run/containerd.sock run --rm -t --runc-binary $RUNTIME $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 0.3; exit 3'" /dev/null || echo "status $?"
+  script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 0.3; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
   script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'sleep 1; tty; stty size; sleep 0.3; exit 4'" /dev/null || echo "status $?"
@@ -173,7 +173,7 @@ scenario_ctr_restart_of_containerd() {
 scenario_ctr_shim_killed() {
   run -d $bb c sh -c 'touch /up; sleep 98766'
   until_up c
-  pkill -KILL -f '^[^ ]*containerd-shim-run[ct]-v[12].* -id c '
+  pkill -KILL -f '^[^ ]*containerd-shim-run[ct](-grpc)?-v[12].* -id c '
   for _ in $(seq 50); do
     pgrep -fx 'sleep 98766' >/dev/null || break
     sleep 0.1

@@ -3,6 +3,8 @@ fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_
   ctr_namespaces ctr_failed_create ctr_install_page'
 
 ctr() { command ctr --address /run/containerd.sock "$@"; }
+# How ctr run is told the runtime, where it is not called by run.
+flags="--runc-binary ${RUNTIME:-}"
 # unit [OPTION…] IMAGE ID COMMAND…: the cgroup's name, which ctr wants where systemd makes it
 unit() {
   local last='' id=c word

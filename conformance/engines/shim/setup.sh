@@ -1,4 +1,4 @@
-# containerd with ctr and the shim of the runtime: io.containerd.runc.v2, or io.containerd.runt.v1. The scenarios of containerd, and some of its own.
+# containerd with ctr and the shim of the runtime: io.containerd.runc.v2, or io.containerd.runt.v1 (with transport=-grpc: runt-grpc.v1). The scenarios of containerd, and some of its own.
 # shellcheck source=/dev/null
 . "$here/containerd/setup.sh"
 # shellcheck disable=SC2034 # read by inside
@@ -6,10 +6,11 @@ fast='ctr_output_and_status ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_t
   shim_is_killed shim_true_status shim_update shim_logger'
 
 type=io.containerd.runc.v2
-[ "${RUNTIME:-}" != runt ] || type=io.containerd.runt.v1
+[ "${RUNTIME:-}" != runt ] || type=io.containerd.runt${transport:-}.v1
 program=containerd-shim-${type#io.containerd.}
 program=${program/.v/-v}
 
+flags="--runtime $type"
 # run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the shim; ctr tells one of another type than runc's of systemd by a file alone
 run() {
   local managed=()
@@ -22,7 +23,7 @@ run() {
 
 eval "$(declare -f setup | sed '1s/setup/setup_containerd/')"
 setup() {
-  ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
+  ln -sf "$(readlink -f "$here/../../dist/runt")" "/usr/local/bin/containerd-shim-runt${transport:-}-v1"
   echo 'SystemdCgroup = true' >/tmp/shim.toml
   setup_containerd
 }

@@ -143,16 +143,68 @@ scenario_shim_update() {
   ctr task ls | awk '{ print $1, $3 }'
 }
 
-scenario_shim_checkpoint() {
+# criu_works: else the scenario is skipped
+criu_works() {
   criu check >/tmp/criu 2>&1 || {
     echo "criu does not work here: $(tail -n 1 /tmp/criu)"
     exit 77
   }
-  run -d $bb c sh -c 'i=0; while :; do i=$((i + 1)); echo $i >/count; sleep 0.1; done'
+}
+
+count='i=0; while :; do i=$((i + 1)); echo $i >/count; sleep 0.1; done'
+
+# counted ID: how far; the file is empty for a moment now and then
+counted() {
+  local n=''
+  while [ -z "$n" ]; do n=$(ctr task exec --exec-id "n$RANDOM" "$1" cat /count); done
+  echo "$n"
+}
+# counts ID: whether the container goes on to count
+counts() {
+  local one
+  one=$(counted "$1")
   sleep 0.5
+  [ "$(counted "$1")" -gt "$one" ] && echo "$1 counts"
+}
+
+scenario_shim_checkpoint() {
+  criu_works
+  # containerd keeps the config of the container as content, once.
+  run -d --env "OF=$RUNTIME" $bb c sh -c "$count"
+  sleep 0.5
+  ctr task checkpoint c | sed 's/.*checkpoint.*/an image/'
+  counts c
+  ctr task ls | awk '{ print $1, $3 }'
+}
+
+# containerd up to 1.7 hands --exit and --image-path over to runtimes of runc's type alone.
+scenario_shim_checkpoint_ends() {
+  criu_works
+  in_runcs_place
+  local type=io.containerd.runc.v2
+  run -d $bb c sh -c "$count"
+  sleep 0.5
+  rm -rf /tmp/image
   ctr task checkpoint --image-path /tmp/image --exit c | sed 's/.*/checkpoint/'
   until ctr task ls | grep -q STOPPED; do sleep 0.1; done
   ls /tmp/image | grep -c '^core-'
+  by_itself
+}
+
+scenario_shim_restore() {
+  criu_works
+  local at
+  run -d $bb c sh -c "$count"
+  sleep 2
+  ctr container checkpoint --rw --task c docker.io/library/counting:1
+  ctr task kill -s KILL c
+  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+  ctr task rm c >/dev/null 2>&1 || true
+  ctr container restore --rw --live d docker.io/library/counting:1
+  at=$(counted d)
+  [ "$at" -gt 10 ] && echo 'from where it was'
+  counts d
+  ctr image rm docker.io/library/counting:1
 }
 
 # The shim by its path, as containerd's options call it, in place of a type.
@@ -166,23 +218,32 @@ scenario_shim_by_path() {
   ctr task exec --exec-id e d echo inside
 }
 
-# As io.containerd.runc.v2, with options of that type.
-scenario_shim_in_runcs_place() {
+# again [VARIABLE=VALUE]: another containerd, with that in its environment
+again() {
+  pkill -x -KILL containerd
+  while pgrep -x containerd >/dev/null; do sleep 0.1; done
+  (export "${1:-A=}"; daemon)
+}
+
+# in_runcs_place: containerd takes the shim for io.containerd.runc.v2, until by_itself
+in_runcs_place() {
   mkdir -p /tmp/place
   rm -f /tmp/place/*
   printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v "$program")" >/tmp/place/containerd-shim-runc-v2
   chmod +x /tmp/place/containerd-shim-runc-v2
-  pkill -x -KILL containerd
-  while pgrep -x containerd >/dev/null; do sleep 0.1; done
-  PATH=/tmp/place:$PATH daemon
+  again "PATH=/tmp/place:$PATH"
+}
+by_itself() { again; }
+
+# With options of that type.
+scenario_shim_in_runcs_place() {
+  in_runcs_place
   local type=io.containerd.runc.v2
   run --rm $bb c echo out
   run -d --runc-binary runc --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb d sleep 1000
   ctr task exec --exec-id e d cat /proc/self/uid_map
   shims | wc -l
-  pkill -x -KILL containerd
-  while pgrep -x containerd >/dev/null; do sleep 0.1; done
-  daemon
+  by_itself
   ctr task exec --exec-id f d echo inside
 }
 
@@ -203,6 +264,13 @@ scenario_shim_many() {
   find /sys/fs/cgroup -path "*$(cgroup 'm*')" | head -n 1
 }
 
+# What is held to numbers is the shim that needs no Node.js.
+of_ttrpc() {
+  [ -n "${transport:-}" ] || return 0
+  echo 'measured over ttrpc alone'
+  exit 77
+}
+
 # rounds COMMAND…: ms of five runs of it
 rounds() {
   local from
@@ -213,6 +281,7 @@ rounds() {
 
 # At most 0.9 of the time of the runc shim: the best of rounds that take turns, since others may use the machine.
 scenario_shim_time() {
+  of_ttrpc
   [ "$RUNTIME" = runt ] || exit 0
   local ms runc=1000000 runt=1000000
   for _ in 1 2 3 4 5; do
@@ -233,6 +302,7 @@ held() { for p in $(shims) $(pgrep -x runt-init); do cat "/proc/$p/smaps_rollup"
 
 # Idle with one container at most 5 MB; each further container of a pod at most 1 MB more.
 scenario_shim_memory() {
+  of_ttrpc
   [ "$RUNTIME" = runt ] || exit 0
   local i one ten
   run -d --annotation io.containerd.runc.v2.group=pod $bb p1 sleep 1000

@@ -1,0 +1,23 @@
+# The scenarios of shim with runt's over gRPC, io.containerd.runt-grpc.v1, which containerd 1.7 speaks. The shim of runc, beside it, has ttrpc alone.
+# shellcheck disable=SC2034 # read by shim
+transport=-grpc
+# shellcheck source=/dev/null
+. "$here/shim/setup.sh"
+# Each of these shims holds 70 MB.
+[ "${MANY:-200}" -le 30 ] || MANY=30
+
+eval "$(declare -f setup | sed '1s/setup/setup_shim/')"
+setup() {
+  # Where make install puts the server of Node.js, for a program that is copied to /usr/local/bin.
+  mkdir -p /usr/local/lib/node_modules/runt
+  ln -sfn "$(readlink -f "$here/../../dist")" /usr/local/lib/node_modules/runt/dist
+  setup_shim
+}
+
+# Why it cannot be tried here, if that is so.
+unsupported() {
+  case $(containerd --version) in
+    *' 1.6.'*) echo 'containerd 1.6 speaks ttrpc alone' ;;
+    *' 2.'*) echo 'containerd 2 takes a gRPC shim for ended while it still connects to it (docs/shim.md)' ;;
+  esac
+}
