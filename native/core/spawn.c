@@ -30,7 +30,8 @@ struct child {
   int program;      /* descriptor to execute, or -1: path */
   const char *path; /* absolute */
   char *const *argv, *const *envp;
-  int places[PLACES]; /* for a helper: what becomes 0, 1, 2 … */
+  int places[PLACES]; /* what becomes 0, 1, 2 …; none for runt-init with the stdio of this process
+                       */
   int place_count;
   const uint8_t *keep; /* descriptors to keep, i32 each */
   uint32_t keep_count;
@@ -92,9 +93,9 @@ static int child_main(void *argument) {
   if (c->program >= 0) {
     /* Node.js makes even stdio close-on-exec; the container has a right to it. One that is closed
      * stays closed. */
-    for (int fd = 0; fd < 3; fd++)
+    for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
       keep_open(fd);
-    ok = keep_open(c->sync) == 0;
+    ok = place_all(c) == 0 && keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;
     if (ok && c->raise)
@@ -157,11 +158,28 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   return (int)pid;
 }
 
+/* The copies of descriptors that a child is to have; closed here when it has them. */
+static void close_places(struct child *c) {
+  for (int n = 0; n < c->place_count; n++)
+    close(c->places[n]);
+}
+
+/* Copies one that is to become the next of 0, 1, 2 …, of count in all. */
+static int add_place(struct child *c, int from, int count) {
+  /* Above all places, so that placing one does not overwrite another. */
+  int copy = fcntl(from, F_DUPFD_CLOEXEC, count);
+  if (copy < 0)
+    return -errno;
+  c->places[c->place_count++] = copy;
+  return 0;
+}
+
 int32_t runt_initImage(void) { return image_memfd(); }
 
-int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_t keep_len,
-                       int32_t cgroup, uint8_t *pidfd, uint32_t pidfd_cap) {
-  if (keep_len % 4)
+int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32_t stdio_len,
+                       const uint8_t *keep, uint32_t keep_len, int32_t cgroup, uint8_t *pidfd,
+                       uint32_t pidfd_cap) {
+  if (keep_len % 4 || (stdio_len != 0 && stdio_len != 12))
     return -EINVAL;
   if (pidfd_cap < 8)
     return -EOVERFLOW;
@@ -177,13 +195,18 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *keep, uint32_
   char *argv[] = {(char[]){"runt-init"}, digits, NULL};
   char *envp[] = {NULL};
   int fd = -1;
-  struct child c = {.program = image_memfd(),
-                    .argv = argv,
-                    .envp = envp,
-                    .keep = keep,
-                    .keep_count = keep_len / 4,
-                    .sync = sync,
-                    .raise = (flags & CLONE_NEWUSER) != 0};
+  __attribute__((cleanup(close_places))) struct child c = {.program = image_memfd(),
+                                                           .argv = argv,
+                                                           .envp = envp,
+                                                           .keep = keep,
+                                                           .keep_count = keep_len / 4,
+                                                           .sync = sync,
+                                                           .raise = (flags & CLONE_NEWUSER) != 0};
+  for (uint32_t n = 0; n < stdio_len / 4; n++) {
+    int failed = add_place(&c, get_i32(stdio, n), 3);
+    if (failed < 0)
+      return failed;
+  }
   int r = c.program < 0 ? c.program : start(&c, (uint64_t)flags, cgroup, &fd);
   if (r == -EACCES) {
     /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made
@@ -219,12 +242,6 @@ static void point_at_strings(char **out, const uint8_t *list, long count) {
 
 static void free_pointer(void *p) { free(*(void **)p); }
 
-/* The copies of descriptors that a child is to have; closed here when it has them. */
-static void close_places(struct child *c) {
-  for (int n = 0; n < c->place_count; n++)
-    close(c->places[n]);
-}
-
 static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                      uint32_t env_len, const char *directory, const int *wanted, int count,
                      const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd, uint32_t pidfd_cap) {
@@ -255,10 +272,9 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
         return -errno;
       from = null;
     }
-    /* Above all places, so that placing one does not overwrite another. */
-    if ((c.places[n] = fcntl(from, F_DUPFD_CLOEXEC, count)) < 0)
-      return -errno;
-    c.place_count = n + 1;
+    int failed = add_place(&c, from, count);
+    if (failed < 0)
+      return failed;
   }
   int fd = -1;
   int r = start(&c, 0, -1, &fd);

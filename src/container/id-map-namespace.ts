@@ -21,7 +21,7 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
   const view = new DataView(pair.buffer);
   const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
   const pidfdOut = new Uint8Array(8);
-  const pid = native.spawnInit(BigInt(CLONE_NEWUSER), theirs, new Uint8Array(0), -1, pidfdOut);
+  const pid = native.spawnInit(BigInt(CLONE_NEWUSER), theirs, new Uint8Array(0), new Uint8Array(0), -1, pidfdOut);
   native.close(theirs);
   try {
     checkOp(op, pid, 'clone3');

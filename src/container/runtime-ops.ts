@@ -245,9 +245,9 @@ export class RuntimeOps {
             stateDir: `${root}/${record.id}`,
             kind: plan.ops.some(goesOn) ? (exec ? 'exec' : 'successor') : exec ? 'exec-self' : 'init',
             oomFile,
-            stdio,
           },
         }),
+        stdio,
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;

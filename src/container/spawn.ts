@@ -22,9 +22,9 @@ export interface SpawnInput {
     readonly kind: 'init' | 'successor' | 'exec' | 'exec-self';
     /** Where the kernel counts what it killed for memory; empty for nowhere. */
     readonly oomFile: string;
-    /** Those of this process when absent. */
-    readonly stdio: Stdio | undefined;
   };
+  /** Those of this process when absent. */
+  readonly stdio?: Stdio | undefined;
 }
 
 export interface Spawned {
@@ -43,14 +43,14 @@ type Child = { pid: number; pidfd: number };
  * @throws OpFailed, RuntError ERR_SUPERVISOR
  */
 export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
-  const { startSocket, slots, sync, supervisor } = input;
+  const { startSocket, slots, sync, supervisor, stdio } = input;
   const preserved = Array.from({ length: input.preserveFds }, (_, i) => 3 + i);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
-    const keep = new Uint8Array(new Int32Array([...preserved, ...shared]).buffer);
+    const keep = ints([...preserved, ...shared]);
     const child = await inCgroup(op, (cgroup) => {
       const pidfd = new Uint8Array(8);
-      const pid = native.spawnInit(BigInt(op.flags), sync, keep, cgroup, pidfd);
+      const pid = native.spawnInit(BigInt(op.flags), sync, ints(stdio ?? []), keep, cgroup, pidfd);
       return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
     });
     return { ...child, startSocket, slots };
@@ -59,7 +59,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const { spawnSupervised } = await import('./supervisor.js');
   const first = 3 + preserved.length;
   const fds = [
-    ...(supervisor.stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
+    ...(stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
     ...preserved.map((fd) => [fd, fd] as const),
     ...[sync, ...shared].map((fd, i) => [fd, first + i] as const),
   ];
@@ -72,6 +72,8 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
     startSocket: startSocket >= 0 ? first + 1 + slots.length : -1,
   };
 }
+
+const ints = (numbers: readonly number[]): Uint8Array => new Uint8Array(new Int32Array(numbers).buffer);
 
 /** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
 async function inCgroup(

@@ -6,7 +6,7 @@ import { AT_FDCWD } from '../sys/linux.js';
 import { readable, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
-import { processStat } from './process.js';
+import { endOf, processStat } from './process.js';
 
 export const supervisorSocket = 'supervisor.sock';
 /** ms; the supervisor answers at once, or is being ended. */
@@ -19,9 +19,6 @@ export interface Supervisor {
   /** Closing it before a container was started ends the supervisor. */
   readonly sync: number;
 }
-
-/** Of a container that has none: nobody writes anything down. */
-export const noSupervisor = { pid: 0, startTime: '' };
 
 const ints = (...list: number[]): Uint8Array => new Uint8Array(new Int32Array(list).buffer);
 
@@ -47,7 +44,7 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
     const out = new Uint8Array(8);
     const sync = Number(ours);
     try {
-      const pid = ok(native.spawnInit(0n, Number(theirs), ints(listener, dir), -1, out), 'clone3');
+      const pid = ok(native.spawnInit(0n, Number(theirs), ints(), ints(listener, dir), -1, out), 'clone3');
       const pidfd = new DataView(out.buffer).getInt32(0, true);
       sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
       const report = await new Reports(sync).next();
@@ -168,9 +165,19 @@ export function readExit(stateDir: string, pid?: number): Exit | undefined {
 /** As readExit, for people. */
 export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
   const exit = readExit(stateDir, pid);
-  if (!exit) return undefined;
-  const { status, signal, oom } = exit;
-  return { pid: exit.pid, status, signal, exitedAt: timestamp(exit.exitedAtNs), oom };
+  return exit && recordOf(exit);
+}
+
+export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
+  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
+}
+
+/** How a child of this program ends, of which no supervisor keeps it. Closes the pidfd. */
+export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
+  await readable(pidfd);
+  const { status, signal } = endOf(pidfd);
+  native.close(pidfd);
+  return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };
 }
 
 /** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */

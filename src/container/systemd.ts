@@ -44,7 +44,7 @@ export class Placeholder {
     const view = new DataView(pair.buffer);
     const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
     const out = new Uint8Array(8);
-    const pid = native.spawnInit(0n, theirs, new Uint8Array(0), -1, out);
+    const pid = native.spawnInit(0n, theirs, new Uint8Array(0), new Uint8Array(0), -1, out);
     native.close(theirs);
     if (pid < 0) {
       native.close(ours);

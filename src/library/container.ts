@@ -12,7 +12,7 @@ import { start } from '../container/start.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats.js';
 import { load } from '../container/store.js';
-import type { ExitRecord } from '../container/supervisor.js';
+import { awaitChild, type ExitRecord, recordOf } from '../container/supervisor.js';
 import { update } from '../container/update.js';
 import { wait } from '../container/wait.js';
 import { toJson } from '../plan/json.js';
@@ -207,10 +207,12 @@ export class Container {
         rootless: this.rootless,
       });
       streams.given();
-      native.close(launch.pidfd);
       const { stdin, stdout, stderr } = streams;
-      const { pid } = launch;
-      return { pid, stdin, stdout, stderr, exit: wait({ root, id, pid }) };
+      const { pid, pidfd } = launch;
+      const { supervisor } = load(root, id);
+      if (supervisor) native.close(pidfd);
+      const exit = supervisor ? wait({ root, id, pid }) : awaitChild(pidfd, pid).then(recordOf);
+      return { pid, stdin, stdout, stderr, exit };
     } catch (error) {
       streams.abandon();
       throw error;

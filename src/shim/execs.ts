@@ -1,7 +1,6 @@
 /** The processes that are executed in a task's container, from Exec to Delete. */
 import { begin } from '../container/exec.js';
 import { load } from '../container/store.js';
-import { noSupervisor } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
 import type { Owners } from './owner.js';
@@ -87,7 +86,7 @@ export class Execs {
   private watch(process: Process, pidfd: number): void {
     const { root, id, events, warn } = this.container;
     const over = process
-      .watch(pidfd, `${root}/${id}`, load(root, id).supervisor ?? noSupervisor)
+      .watch(pidfd, `${root}/${id}`, load(root, id).supervisor)
       .then(async (ended) => {
         await process.starting?.catch(() => {});
         events.exit(process, ended);

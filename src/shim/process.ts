@@ -1,7 +1,7 @@
 /** One process of a task: its init process, or one that was executed later. */
-import { endOf } from '../container/process.js';
 import type { Stdio } from '../container/spawn.js';
-import { awaitExit } from '../container/supervisor.js';
+import type { ContainerRecord } from '../container/store.js';
+import { awaitChild, awaitExit } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -92,8 +92,12 @@ export class Process {
     }
   }
 
-  /** Watches a pidfd, which is closed at the end; what the supervisor in `stateDir` wrote is how it ended. */
-  async watch(pidfd: number, stateDir: string, supervisor: { pid: number; startTime: string }): Promise<Ended> {
+  /**
+   * Watches a pidfd, which is closed at the end. What the supervisor wrote into `stateDir` is how it ended; without one, as of
+   * what criu has restored and what is executed beside it, it is a child of this program.
+   */
+  async watch(pidfd: number, stateDir: string, supervisor: ContainerRecord['supervisor']): Promise<Ended> {
+    if (!supervisor) return this.reap(pidfd, stateDir);
     // It may have ended already.
     if (pidfd >= 0) {
       await readable(pidfd);
@@ -103,18 +107,16 @@ export class Process {
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
   }
 
-  /** The same for a child of this program, one that criu has restored: how it ended is written down as a supervisor does. */
-  async reap(stateDir: string): Promise<Ended> {
-    // Also of one that has ended: nobody else reaps it so soon (orphans.ts).
-    const pidfd = native.pidfdOpen(this.pid);
+  /** How a container ends is written down as a supervisor does. */
+  private async reap(pidfd: number, stateDir: string): Promise<Ended> {
     if (pidfd < 0) return this.end(unseen, native.realtime());
-    await readable(pidfd);
-    const { status, signal } = endOf(pidfd);
-    native.close(pidfd);
-    const ns = native.realtime();
-    const record = { pid: this.pid, status, signal, exitedAtNs: String(ns), oom: false };
-    native.replaceFile(AT_FDCWD, `${stateDir}/exit.json`, 0o600, host.encode(JSON.stringify(record)));
-    return this.end(status, ns);
+    // Nobody else reaps it so soon (orphans.ts).
+    const exit = await awaitChild(pidfd, this.pid);
+    if (!this.execId) {
+      const record = { ...exit, exitedAtNs: String(exit.exitedAtNs) };
+      native.replaceFile(AT_FDCWD, `${stateDir}/exit.json`, 0o600, host.encode(JSON.stringify(record)));
+    }
+    return this.end(exit.status, exit.exitedAtNs);
   }
 
   end(status: number, ns: bigint): Ended {

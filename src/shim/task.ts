@@ -5,7 +5,6 @@ import { kill } from '../container/kill.js';
 import { openProcess } from '../container/process.js';
 import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
-import { noSupervisor } from '../container/supervisor.js';
 import { native } from '../sys/host.js';
 import { sleep } from '../sys/loop.js';
 import { Execs } from './execs.js';
@@ -134,9 +133,9 @@ export class Task {
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     const memory = new MemoryLimit(record, this.events, this.warn);
-    const ended = await (this.images
-      ? this.init.reap(this.stateDir)
-      : this.init.watch(openProcess(record), this.stateDir, record.supervisor ?? noSupervisor));
+    // Also of a restored one that has ended there is a pidfd.
+    const pidfd = this.images ? native.pidfdOpen(record.pid) : openProcess(record);
+    const ended = await this.init.watch(pidfd, this.stateDir, record.supervisor);
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});

@@ -345,11 +345,12 @@ export const abi = table({
     args: [
       ['flags', 'i64'],
       ['sync', 'i32'],
+      ['stdio', 'buf'],
       ['keep', 'buf'],
       ['cgroup', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; it keeps stdio, sync and the descriptors in keep (i32 each); pidfd as one i64; the pid',
+    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd as one i64; the pid',
   },
   initImage: {
     ret: 'i32',

@@ -105,6 +105,26 @@ test(
 );
 
 test(
+  'exec in a container that runt create made, without a supervisor: its streams and its exit are the ones',
+  onBed(async (bed) => {
+    bed.started();
+    const container = runtime(bed).container(bed.id);
+    for (const [script, status, signal] of [
+      ['cat; exit 3', 3, 0],
+      ['cat; kill -9 $$', 137, 9],
+    ] as const) {
+      const exec = await container.exec(['/bin/sh', '-c', script]);
+      exec.stdin!.end('through');
+      assert.is(await text(exec.stdout), 'through');
+      const { pid, exitedAt, ...ended } = await exec.exit;
+      assert.equal([pid, ended], [exec.pid, { status, signal, oom: false }]);
+      assert.ok(Math.abs(Date.parse(exitedAt) - Date.now()) < 60_000);
+    }
+    await container.delete({ force: true });
+  }),
+);
+
+test(
   'failures are RuntErrors, and leave nothing',
   onBed(async (bed) => {
     bed.config.process.args = ['/no/such'];

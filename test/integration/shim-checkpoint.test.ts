@@ -6,7 +6,7 @@ import { Request, Type } from '../../src/container/criu-messages.js';
 import { runcOptions, task, types } from '../../src/shim/protos.js';
 import { type Bed, eventually, needing } from './bed.js';
 import { programs } from './place.js';
-import { type Engine, onEngine, refused } from './shim-engine.js';
+import { type Engine, onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim checkpoint', 'root', 'programs', 'cgroups');
 const fake = join(programs, 'fake-criu');
@@ -165,6 +165,32 @@ for (const by of ['the request', 'the option criu_image_path']) {
     }),
   );
 }
+
+test(
+  'what is executed in a restored container: its output and its status are known',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    const { id, bundle } = bed;
+    engine.start(undefined, fakeEnv(bed));
+    const checkpoint = join(bed.dir, 'images');
+    mkdirSync(checkpoint);
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    for (const [execId, script, status] of [
+      ['e', 'echo out; exit 7', 7],
+      ['f', 'echo out; kill -9 $$', 137],
+    ] as const) {
+      const stdout = engine.fifo(execId);
+      const out = readAll(stdout);
+      await engine.exec(execId, ['/bin/sh', '-c', script], { stdout });
+      await engine.call('Start', task.StartRequest.encode({ id, execId }));
+      assert.is(await engine.wait(execId), status);
+      await engine.call('Delete', task.DeleteRequest.encode({ id, execId }));
+      assert.is(await out, 'out\n');
+    }
+    await engine.over();
+  }),
+);
 
 test(
   'a restored terminal: the shim serves its master',

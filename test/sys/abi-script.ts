@@ -548,21 +548,23 @@ const cases: Record<Name, Case> = {
       const pair = new Uint8Array(16);
       native.socketPair(pair);
       const [ours, theirs] = longs(pair).map(Number) as [number, number];
-      const pid = t.call('spawnInit', [flags, theirs, ints(), -1, out], 'pid');
+      const pid = t.call('spawnInit', [flags, theirs, ints(), ints(), -1, out], 'pid');
       native.close(theirs);
       t.note('from', linkText(`/proc/${pid}/exe`));
       // The end of file is the runtime's death for it: it ends.
       native.close(ours);
       wait(t, Number(longs(out)[0]));
     }
-    t.call('spawnInit', [0n, 9999, ints(), -1, out]);
-    t.call('spawnInit', [0n, -1, ints(), -1, out]);
-    t.call('spawnInit', [0n, 0, ints(9998), -1, out]);
-    t.call('spawnInit', [0n, 0, new Uint8Array(3), -1, out]);
-    t.call('spawnInit', [0n, 0, ints(), 9997, out]);
-    t.call('spawnInit', [0n, 0, ints(), -1, new Uint8Array(7)]);
-    t.call('spawnInit', [1n << 62n, 0, ints(), -1, out]);
-    t.call('spawnInit', [0, 0, ints(), -1, out]);
+    t.call('spawnInit', [0n, 9999, ints(), ints(), -1, out]);
+    t.call('spawnInit', [0n, -1, ints(), ints(), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(), ints(9998), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(), new Uint8Array(3), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(), ints(), 9997, out]);
+    t.call('spawnInit', [0n, 0, ints(), ints(), -1, new Uint8Array(7)]);
+    t.call('spawnInit', [1n << 62n, 0, ints(), ints(), -1, out]);
+    t.call('spawnInit', [0, 0, ints(), ints(), -1, out]);
+    t.call('spawnInit', [0n, 0, new Uint8Array(4), ints(), -1, out]);
+    t.call('spawnInit', [0n, 0, ints(0, 0, 9998), ints(), -1, out]);
   },
   socketPair(t) {
     const pair = new Uint8Array(16);

@@ -21,12 +21,12 @@ interface Child {
   end(): void;
 }
 
-function spawn(flags: number, keep: number[] = [], cgroup = -1): Child {
+function spawn(flags: number, keep: number[] = [], cgroup = -1, stdio: number[] = []): Child {
   const pair = new Uint8Array(16);
   native.socketPair(pair);
   const [ours, theirs] = Array.from(new BigInt64Array(pair.buffer), Number) as [number, number];
   const out = new Uint8Array(8);
-  const pid = native.spawnInit(BigInt(flags), theirs, ints(...keep), cgroup, out);
+  const pid = native.spawnInit(BigInt(flags), theirs, ints(...stdio), ints(...keep), cgroup, out);
   native.close(theirs);
   if (pid < 0) {
     native.close(ours);
@@ -94,6 +94,18 @@ test('it holds stdio, the sync socket and what it shall keep, besides what other
   closeSync(other);
 });
 
+test('its stdio is the one that it is given, in any order, and this process’s no more', () => {
+  const [one, other] = [openSync('/dev/zero', 'r'), openSync('/dev/full', 'r')];
+  const child = spawn(0, [], -1, [other, 0, one]);
+  const link = (fd: number) => readlinkSync(`/proc/${child.pid}/fd/${fd}`);
+  assert.equal([link(0), link(1), link(2)], ['/dev/full', readlinkSync('/proc/self/fd/0'), '/dev/zero']);
+  const links = readdirSync(`/proc/${child.pid}/fd`).map((fd) => link(Number(fd)));
+  assert.is(links.filter((l) => l === '/dev/full' || l === '/dev/zero').length, 2, 'no copy is left');
+  child.end();
+  closeSync(one);
+  closeSync(other);
+});
+
 test('it runs from a memfd that nobody can write to (CVE-2019-5736)', () => {
   const child = spawn(0);
   assert.match(readlinkSync(`/proc/${child.pid}/exe`), /^\/memfd:runt-init \(deleted\)$/);
@@ -141,10 +153,10 @@ if (isRoot) {
     const program = `
       const koffi = require('koffi');
       const lib = koffi.load(process.env.RUNT_LIBRARY);
-      const spawn = lib.func('int32_t runt_spawnInit(int64_t, int32_t, uint8_t *, uint32_t, int32_t, uint8_t *, uint32_t)');
+      const spawn = lib.func('int32_t runt_spawnInit(int64_t, int32_t, uint8_t *, uint32_t, uint8_t *, uint32_t, int32_t, uint8_t *, uint32_t)');
       const pair = new BigInt64Array(2);
       lib.func('int32_t runt_socketPair(uint8_t *, uint32_t)')(new Uint8Array(pair.buffer), 16);
-      const pid = spawn(0, Number(pair[1]), new Uint8Array(0), 0, -1, new Uint8Array(8), 8);
+      const pid = spawn(0, Number(pair[1]), new Uint8Array(0), 0, new Uint8Array(0), 0, -1, new Uint8Array(8), 8);
       console.log(pid > 0 ? require('fs').readlinkSync('/proc/' + pid + '/exe') : pid);`;
     const script = 'mount -t proc proc /proc && echo 2 >/proc/sys/vm/memfd_noexec && "$0" -e "$1"';
     const args = ['-mpf', '--propagation', 'private', 'sh', '-c', script, process.execPath, program];
@@ -173,7 +185,7 @@ test('in a new user namespace it has every capability, also ambient, before its 
 
 test('an error before the exec is reported, and no child is left', () => {
   const out = new Uint8Array(8);
-  assert.is(native.spawnInit(0n, 0, ints(9999), -1, out), -E.EBADF);
+  assert.is(native.spawnInit(0n, 0, new Uint8Array(0), ints(9999), -1, out), -E.EBADF);
   assert.is(readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8'), '');
 });
 
