@@ -51,6 +51,9 @@ function sections(output: string): Record<string, string[]> {
   return found;
 }
 
+/** What no option asked for: the kernel has them of its configuration, and of SELinux. */
+const byTheKernel = new Set(['inode64', 'seclabel']);
+
 /** One line of mountinfo (proc(5)) as target and sets; the peer group numbers are left out. */
 export function parseMount(line: string): { target: string; facts: { [key: string]: Value } } {
   const dash = line.indexOf(' - ');
@@ -63,7 +66,10 @@ export function parseMount(line: string): { target: string; facts: { [key: strin
       type: type!,
       source: source!,
       flags: flags!.split(',').sort(),
-      options: (superOptions ?? '').split(',').sort(),
+      options: (superOptions ?? '')
+        .split(',')
+        .filter((word) => !byTheKernel.has(word))
+        .sort(),
       propagation: optional.map((o) => o.split(':')[0]!).sort(),
     },
   };
