@@ -19,10 +19,11 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
-  const grpc = shim === 'containerd-shim-runt-grpc-v1' ? await import('./node-server.js') : undefined;
+  const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('./node-server.js') : undefined;
+  const grpc = node?.speaksGrpc() ? node : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
-  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : ''}`);
+  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let told: Given | undefined;
@@ -36,7 +37,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     throw new RuntError({
       ...facts,
       code: 'ERR_UNSUPPORTED',
-      hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1',
+      hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1, or RUNT_SHIM_PROTOCOL=ttrpc',
     });
   }
   native.mkdirAt(AT_FDCWD, directory, 0o700);
@@ -61,7 +62,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
       const { options, parameters } = await ask();
       const pid = serve(
         a,
-        grpc?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
+        node?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
         listener,
         path,
         parameters?.containerdTtrpcAddress ?? '',

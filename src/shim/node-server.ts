@@ -9,6 +9,13 @@ import { sleep } from '../sys/loop.js';
 const patience = 10_000;
 const pause = 5;
 
+/** What it speaks: gRPC, unless RUNT_SHIM_PROTOCOL is ttrpc. @throws RuntError ERR_SHIM */
+export function speaksGrpc(): boolean {
+  const protocol = host.env.RUNT_SHIM_PROTOCOL || 'grpc';
+  if (protocol === 'grpc' || protocol === 'ttrpc') return protocol === 'grpc';
+  throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: ${protocol}` });
+}
+
 /** Program, name and first argument. @throws RuntError ERR_SHIM */
 export const nodeServer = (id: string): readonly [string, ...string[]] => [
   nodeProgram(id),

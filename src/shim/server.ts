@@ -1,11 +1,11 @@
-/** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, else ttrpc. */
+/** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, if it is not told otherwise, else ttrpc. */
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
 import { Idleness } from './idleness.js';
 import { log, outliveErrors } from './log.js';
-import { reapOrphans } from './orphans.js';
+import { reapNowAndThen, reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
 import { stateRoot } from './state-root.js';
@@ -19,6 +19,9 @@ const patience = 2000;
 const glance = 50;
 /** s that a server stays which has no container, nothing to tell and no client; RUNT_SHIM_IDLE says another number. */
 const idle = 60;
+
+const unreliable =
+  'containerd 2 often takes a gRPC shim for ended before its connection has begun: use io.containerd.runt.v1, or set RUNT_SHIM_PROTOCOL=ttrpc for containerd';
 
 /** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
 export async function serve(a: ShimArguments): Promise<number> {
@@ -52,23 +55,25 @@ export async function serve(a: ShimArguments): Promise<number> {
     finish();
     return true;
   });
-  if (host.grpc) {
-    const [grpc, { serveGrpc }, { tellVersion, versionFile }] = await Promise.all([
-      host.grpc(),
-      import('./grpc-loop.js'),
-      import('./node-server.js'),
-    ]);
+  const node = host.grpc && (await import('./node-server.js'));
+  if (host.grpc && node?.speaksGrpc()) {
+    const [grpc, { serveGrpc }] = await Promise.all([host.grpc(), import('./grpc-loop.js')]);
+    const { tellVersion, versionFile } = node;
     files.push(versionFile(a.socket));
-    tellVersion(a.socket, host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience)));
+    const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
+    if (/^v?2\./.test(version)) log(a.id, unreliable);
+    tellVersion(a.socket, version);
     const client = () => idleness.client();
     await serveGrpc(grpc, LISTENER, handler, () => over, client);
     return 0;
   }
-  void reapOrphans();
+  const reaping = node ? reapNowAndThen() : undefined;
+  if (!reaping) void reapOrphans();
   void accept(LISTENER, (fd) => void new Connection(fd, handler).serve().finally(idleness.client()));
   await over;
   // The answer to Shutdown is on its way.
   await sleep(20);
+  reaping?.end();
   return 0;
 }
 

@@ -24,11 +24,15 @@ export class Engine {
   readonly program: string;
   private readonly sockets = new Set<Socket>();
 
-  constructor(readonly bed: Bed) {
+  /** `name` is the one under which the program is called. */
+  constructor(
+    readonly bed: Bed,
+    name = 'containerd-shim-runt-v1',
+  ) {
     this.namespace = bed.id;
     this.fifos = join(bed.dir, 'fifos');
     mkdirSync(this.fifos);
-    this.program = join(bed.dir, 'containerd-shim-runt-v1');
+    this.program = join(bed.dir, name);
     symlinkSync(runtPath, this.program);
     this.server = this.listen();
   }
@@ -178,9 +182,9 @@ export async function refused(call: Promise<unknown>): Promise<StatusError> {
   return error!;
 }
 
-export const onEngine = (f: (engine: Engine, bed: Bed) => Promise<void>) =>
+export const onEngine = (f: (engine: Engine, bed: Bed) => Promise<void>, name?: string) =>
   onBed(async (bed) => {
-    const engine = new Engine(bed);
+    const engine = new Engine(bed, name);
     try {
       await f(engine, bed);
     } finally {

@@ -1,10 +1,12 @@
 /** `containerd-shim-runt-grpc-v1`: the static binary starts the server of Node.js, which speaks gRPC. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { task } from '../../src/shim/protos.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { top } from './place.js';
+import { onEngine, readAll } from './shim-engine.js';
 import { TaskClient } from './task-client.js';
 
 const test = needing('gRPC shim', 'root');
@@ -76,11 +78,52 @@ test(
       [{ PATH: path }, /speaks ttrpc alone \(1\.6\)/],
       [{ PATH: '/none', MAX_SHIM_VERSION: '2' }, /there is no Node\.js/],
       [{ PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM: '/none/shim.js' }, /make install/],
+      [{ PATH: path, RUNT_SHIM_PROTOCOL: 'http' }, /RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: http/],
     ] as const) {
       const r = start(bed, env);
       assert.is(r.code, 1, r.out);
       assert.ok(words.test(r.out), r.out);
     }
+  }),
+);
+
+test(
+  'RUNT_SHIM_PROTOCOL=ttrpc: the server of Node.js speaks ttrpc, also to a containerd that knows nothing else',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'echo out; exit 9'];
+    bed.write();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    const env = { RUNT_SHIM_PROTOCOL: 'ttrpc' };
+    const address = engine.start(undefined, env);
+    const json = String(engine.action('start', undefined, { ...env, MAX_SHIM_VERSION: '3' }));
+    assert.equal(JSON.parse(json), { version: 3, address, protocol: 'ttrpc' });
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id: bed.id }), task.ConnectResponse);
+    assert.match(readFileSync(`/proc/${shimPid}/cmdline`, 'utf8'), /shim\.js/);
+    await engine.run({ stdout });
+    assert.is(await engine.wait(), 9);
+    assert.is(await out, 'out\n');
+    await engine.over();
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+  }, 'containerd-shim-runt-grpc-v1'),
+);
+
+test(
+  'under containerd 2 the log says that it is not to be relied on',
+  onBed(async (bed) => {
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    bed.write();
+    const log = join(bed.bundle, 'log');
+    execFileSync('mkfifo', [log]);
+    const text = readAll(log);
+    const r = start(bed, { PATH: path, MAX_SHIM_VERSION: '3', RUNT_SHIM_VERSION: '2.1.9' });
+    const { version, address } = JSON.parse(r.out) as Record<string, string>;
+    assert.equal(version, 3);
+    const client = new TaskClient(address!);
+    await client.call('Shutdown', { id: bed.id });
+    client.close();
+    assert.match(await text, /containerd 2 often takes a gRPC shim for ended/);
   }),
 );
 
