@@ -2,6 +2,8 @@
 # runc's, by runtime_path, for "runt".
 cri=$here/../cri
 tools=$here/../../build/cri
+# shellcheck source=conformance/engines/tables
+. "$here/tables"
 # shellcheck disable=SC2034 # read by inside
 fast='pod_runs pod_exec pod_logs'
 
@@ -85,7 +87,6 @@ waited() {
 }
 
 setup() {
-  local name
   ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
   mkdir -p /etc/containerd/certs.d/_default /etc/cni/net.d
   cat >/etc/containerd/certs.d/_default/hosts.toml <<'END'
@@ -102,10 +103,7 @@ END
   ]
 }
 END
-  # User Mode Linux has the older tables alone.
-  if ! iptables -t nat -N tried; then
-    for name in iptables ip6tables; do ln -s /usr/sbin/xtables-legacy-multi "/usr/local/sbin/$name"; done
-  fi
+  older_tables || true
   configuration >/etc/containerd/config.toml
   node "$cri/registry.mjs" "$ROOTFS" "$tools/programs" >/tmp/registry.log 2>&1 </dev/null &
   disown

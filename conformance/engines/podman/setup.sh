@@ -6,6 +6,8 @@ fast='output_and_status program_missing program_missing_text stdin created_then_
   limits_pids processes_are_limited user_namespace user_namespace_exec ipc_namespace pid_namespace pod volume volume_overlay
   volume_with_mounts_below tmpfs build buildah rootless rootless_exec_and_stop rootless_keep_id install_page install_page_default'
 
+# shellcheck source=conformance/engines/tables
+. "$here/tables"
 export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman() { command podman --runtime "$RUNTIME" "$@"; }
 
@@ -25,6 +27,12 @@ runtime_supports_nocgroups = ["crun", "runt"]
 [engine.runtimes]
 runt = ["/usr/local/bin/runt"]
 END
+  if older_tables; then
+    cat >>/etc/containers/containers.conf <<END
+[network]
+firewall_driver = "iptables"
+END
+  fi
   cat >/etc/containers/policy.json <<<'{"default": [{"type": "insecureAcceptAnything"}]}'
   tar -C "$ROOTFS" -c . | command podman import --quiet -c 'CMD ["sh"]' -c 'ENV PATH=/bin:/sbin' - bb
 }
