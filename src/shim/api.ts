@@ -4,6 +4,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
 import { serveGrpc } from './grpc-loop.js';
+import { keepTask, keptTasks } from './kept-tasks.js';
 import { outliveErrors } from './log.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
@@ -40,12 +41,15 @@ export async function serve(o: ServeOptions): Promise<void> {
   const over = new Promise<void>((settle) => {
     end = settle;
   });
+  const publisher = new Publisher('', 'runt');
   const service = new TaskService({
     root: (directory) => directory || o.root,
-    publisher: new Publisher('', 'runt'),
+    publisher,
     debug: o.debug,
     shutdown: end,
+    made: keepTask,
   });
+  for (const task of await keptTasks(o.root, publisher, o.debug)) service.add(task);
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
   await serveGrpc(grpc, listener, handler, async (server) => {
     await Promise.race([over, server.told()]);

@@ -7,17 +7,13 @@ import { host, native } from '../sys/host.js';
 import { version } from '../sys/version.js';
 import { runtimeOptions } from './options.js';
 import { google, runcOptions, task, types } from './protos.js';
-import type { Publisher } from './publisher.js';
 import { rememberRoot } from './state-root.js';
 import { Code, StatusError } from './status.js';
-import { Task } from './task.js';
+import { Task, type TaskOptions } from './task.js';
 
-export interface ServiceOptions {
+export interface ServiceOptions extends TaskOptions {
   /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
   readonly root: (directory: string) => string;
-  readonly publisher: Publisher;
-  /** Log also what follows from the configuration. */
-  readonly debug: boolean;
   /** Called by Shutdown once no container is left. */
   readonly shutdown: () => void;
 }
@@ -112,6 +108,11 @@ export class TaskService {
         return {};
       }),
     };
+  }
+
+  /** Serves a task that was there before. */
+  add(task: Task): void {
+    this.tasks.set(task.id, task);
   }
 
   /** Answers a call of the task service, in the version 2 or 3: their messages are the same. */

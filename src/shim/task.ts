@@ -24,6 +24,15 @@ const SIGKILL = 9;
 /** ms that Delete waits for a process that it has killed. */
 const killTime = 10_000;
 
+/** What all tasks of a server have in common. */
+export interface TaskOptions {
+  readonly publisher: Publisher;
+  /** Log also what follows from the configuration. */
+  readonly debug: boolean;
+  /** Called for each whose process is there. */
+  readonly made?: (task: Task) => void;
+}
+
 export class Task {
   readonly init: Process;
   readonly events: TaskEvents;
@@ -36,7 +45,7 @@ export class Task {
   private checkpointing: Promise<void> | undefined;
   paused = false;
 
-  private constructor(
+  constructor(
     /** Directory of the state of all containers. */
     readonly root: string,
     readonly id: string,
@@ -47,6 +56,8 @@ export class Task {
     init: Process,
     /** Directory of the images that it is restored from, at Start; empty for none. */
     private readonly images: string,
+    /** Called when its process is there. */
+    private readonly made: (task: Task) => void = () => {},
   ) {
     this.init = init;
     this.owners = new Owners(bundle, options.ioGid);
@@ -71,14 +82,14 @@ export class Task {
     root: string,
     request: task.CreateTaskRequest,
     options: RuntimeOptions,
-    { publisher, debug }: { readonly publisher: Publisher; readonly debug: boolean },
+    { publisher, debug, made: told }: TaskOptions,
   ): Promise<Task> {
     const { id, bundle, stdin, stdout, stderr, terminal } = request;
     if (request.parentCheckpoint) throw new StatusError(Code.UNIMPLEMENTED, 'parent_checkpoint is not supported');
     const streams = { stdin, stdout, stderr };
     const init = new Process('', terminal, streams);
     const images = options.criuImagePath || request.checkpoint;
-    const made = new Task(root, id, bundle, publisher, options, debug, init, images);
+    const made = new Task(root, id, bundle, publisher, options, debug, init, images, told);
     for (const note of options.notes) made.warn(note);
     const mounts = request.rootfs as types.Mount.$Properties[];
     if (mounts.length > 0) await mountRootfs(mounts, made.rootfs);
@@ -114,6 +125,7 @@ export class Task {
           warn,
         });
         created = true;
+        this.made(this);
       });
     } catch (error) {
       // Not one of that id which was there before.
@@ -123,8 +135,8 @@ export class Task {
     this.begun();
   }
 
-  /** Its process is there. */
-  private begun(): void {
+  /** Its process is there: it is watched until it has ended. */
+  begun(): void {
     const record = load(this.root, this.id);
     this.init.pid = record.pid;
     this.over = this.watch(record).catch(this.warn);
@@ -172,9 +184,10 @@ export class Task {
 
   private async restore(): Promise<void> {
     const { restoreContainer } = await import('./checkpoint.js');
-    await this.init.connect(this.logged, this.bundle, this.owners.of(), (stdio, consoleSocket) =>
-      restoreContainer(this, this.images, stdio, consoleSocket),
-    );
+    await this.init.connect(this.logged, this.bundle, this.owners.of(), async (stdio, consoleSocket) => {
+      await restoreContainer(this, this.images, stdio, consoleSocket);
+      this.made(this);
+    });
     this.begun();
   }
 

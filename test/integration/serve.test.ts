@@ -32,8 +32,11 @@ class Api {
   private child!: ChildProcess;
   private readonly client: TaskClient;
 
-  constructor(readonly bed: Bed) {
-    this.socket = join(bed.dir, 'api.sock');
+  constructor(
+    readonly bed: Bed,
+    name = 'api.sock',
+  ) {
+    this.socket = join(bed.dir, name);
     this.client = new TaskClient(this.socket);
   }
 
@@ -41,6 +44,14 @@ class Api {
     const args = [join(top, 'dist', 'cli.js'), '--root', this.bed.root, 'serve', '--listen', `unix://${this.socket}`];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     await eventually('a socket', () => existsSync(this.socket), 60_000);
+    // The file is there a moment before somebody listens.
+    for (let heard = false; !heard; ) {
+      const socket = connect(this.socket);
+      heard = await new Promise<boolean>((settle) => {
+        socket.once('connect', () => settle(true)).once('error', () => setTimeout(settle, 20, false));
+      });
+      socket.destroy();
+    }
   }
 
   call(method: string, request: object): Promise<Record<string, never>> {
@@ -65,7 +76,7 @@ class Api {
   /** Ends the server by a signal; its exit status. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.leave();
-    if (this.child.exitCode !== null) return this.child.exitCode;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     const over = new Promise<number | null>((settle) => this.child.once('exit', (code) => settle(code)));
     this.child.kill(signal);
     return over;
@@ -83,6 +94,17 @@ const onApi = (body: (api: Api, bed: Bed) => Promise<void>) =>
     } finally {
       await api.end();
       bed.runt(['delete', '--force', bed.id]);
+    }
+  });
+
+/** Ends the servers that the test has made, however it ends. */
+const onServers = (body: (bed: Bed, servers: Api[]) => Promise<void>) =>
+  onBed(async (bed) => {
+    const servers: Api[] = [];
+    try {
+      await body(bed, servers);
+    } finally {
+      for (const server of servers) await server.end('SIGKILL');
     }
   });
 
@@ -267,9 +289,90 @@ test(
     for (let tries = 0; answer === undefined && tries < 40; tries++)
       answer = await third.call('Connect', { id }).catch(() => new Promise((next) => setTimeout(next, 250)));
     assert.ok(answer);
-    assert.is((await third.failure('State', { id })).code, status.NOT_FOUND);
+    const { status: told, pid } = await third.call('State', { id });
+    assert.equal([told, pid], ['RUNNING', bed.state().pid], 'it is its own, by whatever the first was ended');
     assert.is(await third.end('SIGINT'), 0);
     bed.delete('--force');
+  }),
+);
+
+test(
+  'a server that is started again knows the containers of one that was killed: what they are, and how they end',
+  onServers(async (bed, servers) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'trap "exit 9" TERM; sleep 1000 & wait'];
+    bed.write();
+    const { bundle } = bed;
+    const id = (name: string) => `${bed.id}-${name}`;
+    const names = ['ends', 'runs', 'frozen', 'created'];
+    const first = new Api(bed);
+    servers.push(first);
+    await first.begin();
+    const stdout = `file://${join(bed.dir, 'out')}`;
+    for (const name of names) await first.call('Create', { id: id(name), bundle, stdout });
+    for (const name of names.slice(0, 3)) await first.call('Start', { id: id(name) });
+    await first.call('Pause', { id: id('frozen') });
+    // One of the command's is not the server's.
+    assert.is(bed.runt(['create', '--bundle', bundle, bed.id]).code, 0);
+    const pidOf = async (name: string) => Number((await first.call('State', { id: id(name) })).pid);
+    const pids = new Map(await Promise.all(names.map(async (name) => [name, await pidOf(name)] as const)));
+    await first.end('SIGKILL');
+    await eventually('an end that no server sees', () => {
+      // Again and again: its shell may not be there yet.
+      bed.runt(['kill', id('ends'), 'TERM']);
+      return /"stopped"/.test(bed.runt(['state', id('ends')]).stdout);
+    });
+
+    // Another socket: the client would wait before it tries the first again.
+    const second = new Api(bed, 'second.sock');
+    servers.push(second);
+    await second.begin();
+    const state = (name: string) => second.call('State', { id: id(name) });
+    for (const [name, expected] of [
+      ['ends', 'STOPPED'],
+      ['runs', 'RUNNING'],
+      ['frozen', 'PAUSED'],
+      ['created', 'CREATED'],
+    ] as const) {
+      const answer = await state(name);
+      const { status: told, pid, bundle: where, stdout: out } = answer as unknown as Record<string, unknown>;
+      assert.equal([told, pid, where, out], [expected, pids.get(name), bundle, stdout], name);
+    }
+    assert.is((await second.failure('State', { id: bed.id })).code, status.NOT_FOUND);
+    assert.is((await second.failure('Create', { id: id('runs'), bundle })).code, status.ALREADY_EXISTS);
+    const ended = await second.call('Wait', { id: id('ends') });
+    assert.is(ended.exitStatus, 9, 'as its supervisor saw it');
+    assert.is((await second.failure('Kill', { id: id('ends'), signal: 9 })).code, status.NOT_FOUND);
+    assert.is((await second.failure('Delete', { id: id('runs') })).code, status.FAILED_PRECONDITION);
+    const wait = second.call('Wait', { id: id('runs') });
+    await second.call('Kill', { id: id('runs'), signal: 9 });
+    assert.is((await wait).exitStatus, 137);
+    await second.call('Resume', { id: id('frozen') });
+    assert.is((await state('frozen')).status, 'RUNNING');
+    await second.call('Start', { id: id('created') });
+    for (const name of ['frozen', 'created']) await second.call('Kill', { id: id(name), signal: 9 });
+    for (const name of names) {
+      const { exitStatus } = await second.call('Wait', { id: id(name) });
+      const deleted = await second.call('Delete', { id: id(name) });
+      assert.equal([deleted.pid, deleted.exitStatus], [pids.get(name), exitStatus]);
+      assert.is(bed.runt(['state', id(name)]).code, 1);
+    }
+    await second.call('Shutdown', {});
+    await eventually('the end of the server', () => !existsSync(second.socket));
+    await second.end();
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'two servers of one root: each knows its own containers',
+  onApi(async (api, bed) => {
+    const { id, bundle } = bed;
+    await api.call('Create', { id, bundle });
+    const other = new Api(bed, 'other.sock');
+    await other.begin();
+    assert.is((await other.failure('State', { id })).code, status.NOT_FOUND);
+    await other.end();
+    await api.call('Delete', { id });
   }),
 );
 
