@@ -9,12 +9,23 @@ import { sleep } from './leftovers.js';
 import { onSocket } from './terminal.js';
 import { listen } from './unix.js';
 
-const test = needing('criu', 'root', 'programs', 'cgroups', 'runc', 'criu');
+/** criu asks an older kernel in vain where the C library has registered its restartable sequences. */
+const rseq = 'linux-5.13';
+const test = needing('criu', 'root', 'programs', 'cgroups', 'runc', 'criu', rseq);
 /** Of memory that changes between two checkpoints. */
-const tracking = needing('criu and changed memory', 'root', 'programs', 'cgroups', 'runc', 'criu', 'dirty-tracking');
+const tracking = needing(
+  'criu and changed memory',
+  'root',
+  'programs',
+  'cgroups',
+  'runc',
+  'criu',
+  rseq,
+  'dirty-tracking',
+);
 const counter = ['/kept', 'memory', '1'];
 /** Memory waits in pipes until it is fetched. */
-const fetching = needing('criu and lazy pages', 'root', 'programs', 'cgroups', 'runc', 'criu', 'sys-resource');
+const fetching = needing('criu and lazy pages', 'root', 'programs', 'cgroups', 'runc', 'criu', rseq, 'sys-resource');
 
 /** The cgroups of the container's process that are its own, without its id. */
 const cgroupOf = (side: Side) =>
