@@ -23,7 +23,7 @@ export interface CgroupOpsOptions {
 }
 
 /** Controllers whose files engines read for statistics, enabled on v2 where the kernel lets them, asked for or not. */
-const statistics = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
+export const statistics: readonly string[] = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
 
 export interface CgroupOps {
   /** Before the clone: the cgroups made, and every value written, in an order in which the kernel takes them. */

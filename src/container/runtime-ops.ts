@@ -201,7 +201,7 @@ export class RuntimeOps {
     this.placeholder = Placeholder.start();
     await startScope(op, user, this.placeholder.pid);
     this.unitStarted = true;
-    if (user && !mayMove(op.path)) this.place = this.input.record.cgroups[0]!;
+    if (user && !mayMove(op.path)) this.place = this.input.plan.ops.find((o) => o.op === 'clone')!.cgroup;
     this.cgroups.push(op.path);
   }
 

@@ -19,8 +19,20 @@ export const systemdProperty = 'org.systemd.property.';
 /** Names a cgroup below the unit's in which the container is (cgroup/systemd/scope.ts). */
 export const systemdSubgroup = 'run.oci.systemd.subgroup';
 
+/** Names a cgroup below the one with the limits, which the container manages (cgroup/delegate.ts). */
+export const delegateCgroup = 'run.oci.delegate-cgroup';
+
 export const annotationNames = (): string[] =>
-  [keepOriginalGroups, seccompBpfData, hooksStdout, hooksStderr, criuConfig, systemdProperty, systemdSubgroup].sort();
+  [
+    keepOriginalGroups,
+    seccompBpfData,
+    hooksStdout,
+    hooksStderr,
+    criuConfig,
+    systemdProperty,
+    systemdSubgroup,
+    delegateCgroup,
+  ].sort();
 
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {

@@ -1,4 +1,5 @@
 /** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
+import { delegation } from '../cgroup/delegate.js';
 import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
@@ -60,6 +61,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
   });
+  const home = delegation(spec, facts, cgroups, inCgroups.birth);
   const rootfs = rootfsPath(spec, options.bundle);
   const trees = treeOps(spec, facts, options, rootfs);
 
@@ -87,7 +89,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
   const contents: Op[] = [
-    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: cgroups }),
+    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: home.paths }),
     ...(notify?.mount ?? []),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'
@@ -99,7 +101,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
-    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, cgroups, (flags & CLONE_NEWCGROUP) !== 0)),
+    ...home.ops,
+    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, home.paths, (flags & CLONE_NEWCGROUP) !== 0)),
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
@@ -110,7 +113,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...openJoins(joined),
     ...hookFiles.open,
     ...(rdt?.groups ?? []),
-    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: inCgroups.birth },
+    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: home.birth },
     ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,

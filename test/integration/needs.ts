@@ -12,6 +12,7 @@ import { programs, runtPath } from './place.js';
 export type Need =
   | 'root'
   | 'runc'
+  | 'crun'
   | 'newuidmap'
   | 'unshare'
   | 'useradd'

@@ -4,6 +4,7 @@ import type { CompileOptions, HostFacts, SystemdScope } from '../../plan/facts.j
 import type { Op } from '../../plan/ops.js';
 import type { Spec } from '../../spec/types.js';
 import { RuntError } from '../../sys/error.js';
+import { isCgroupName } from '../delegate.js';
 import { deviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
 import { v2Settings } from '../v2.js';
@@ -55,12 +56,7 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string):
 function subgroup(spec: Spec): string {
   const [value, pointer] = annotation(spec, systemdSubgroup);
   if (!value) return '';
-  if (
-    /^[A-Za-z0-9_-][A-Za-z0-9_.:@-]{0,254}$/.test(value) &&
-    !/^(cgroup|cpu|cpuset|io|memory|pids|hugetlb|rdma|misc|irq|dmem)\./.test(value)
-  ) {
-    return `/${value}`;
-  }
+  if (isCgroupName(value)) return `/${value}`;
   const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
   throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
 }
