@@ -1,6 +1,5 @@
 /** `runt restore`: makes a container of image files. In the foreground the exit status is the container's. */
 import { restore } from '../container/restore.js';
-import { unsupported } from './arguments.js';
 import { cgroupManager, isVerbose, rootlessMode } from './create-options.js';
 import { criuFlags, imagePaths } from './criu-options.js';
 import { reportWarning } from './log.js';
@@ -10,9 +9,6 @@ import type { Call } from './syntax.js';
 
 export async function command(call: Call<'restore'>): Promise<number> {
   const { global, flags, args } = call;
-  const manager = cgroupManager(global);
-  // criu would have to restore into a scope that systemd has begun with another process.
-  if (manager === 'systemd') throw unsupported('restore', '--systemd-cgroup');
   return restore({
     ...criuFlags('restore', flags),
     ...imagePaths(flags),
@@ -21,7 +17,7 @@ export async function command(call: Call<'restore'>): Promise<number> {
     bundle: absolute(flags.bundle ?? '.'),
     ...(flags.config === undefined ? {} : { config: flags.config }),
     ...(global.criu ? { criu: global.criu } : {}),
-    cgroupManager: manager,
+    cgroupManager: cgroupManager(global),
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
     ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
     tcpClose: flags['tcp-close'] === true,

@@ -98,12 +98,9 @@ export async function bringUp(
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
-  const { systemd } = compiled.options;
-  const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const record: ContainerRecord = {
     ...newRecord(o, compiled),
     ...(compiled.rdt && { rdt: compiled.rdt }),
-    ...(unit && { unit: { name: unit, ...(systemd?.bus && { bus: systemd.bus }) } }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
   };
   const { root } = o;
@@ -118,7 +115,7 @@ export async function bringUp(
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
-    oomFile: oomFile(cgroups, unit),
+    oomFile: oomFile(cgroups, record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
   });
   const lent = stays && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;

@@ -19,7 +19,9 @@ export interface NewContainer {
 }
 
 /** What every new record has; this process is its creator. */
-export function newRecord(o: NewContainer, { spec, facts, cgroups }: CompiledBundle): ContainerRecord {
+export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options }: CompiledBundle): ContainerRecord {
+  const { systemd } = options;
+  const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const hooks = keptHooks(spec.hooks);
   return {
     version: 1,
@@ -37,6 +39,7 @@ export function newRecord(o: NewContainer, { spec, facts, cgroups }: CompiledBun
     ...(spec.annotations && { annotations: spec.annotations }),
     ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
+    ...(unit && { unit: { name: unit, ...(systemd.bus && { bus: systemd.bus }) } }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };
 }

@@ -32,6 +32,7 @@ export class Restoration {
   private stateDir = false;
   private rooted = false;
   private hooked = false;
+  private unitStarted = false;
   private readonly made: string[] = [];
   private readonly opened: number[] = [];
 
@@ -55,12 +56,15 @@ export class Restoration {
     this.stateDir = true;
     save(o.root, record);
     keepConfig(o.root, o.id, compiled.text);
-    this.makeCgroups();
+    const scope = compiled.plan.ops.some(({ op }) => op === 'systemdScope');
+    if (!scope) await this.makeCgroups(-1);
     this.makeRoot();
     const { inherited, joined } = this.external();
     const keep = [...this.opened];
     const criu = Criu.start(what, this.found.path, keep, o.stdio);
     try {
+      // systemd starts a scope with a process in it: with criu, which ends when what it has made is there.
+      if (scope) await this.makeCgroups(criu.pid);
       const cgroups = this.enterCgroups(criu.pid);
       const binds = withSubmounts(bindMounts(compiled.spec, o.bundle));
       const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
@@ -98,6 +102,7 @@ export class Restoration {
     try {
       // What criu had made when it failed is in these cgroups, or has been ended by it.
       if (this.made.length > 0) killAll(record.cgroups, SIGKILL);
+      if (this.unitStarted) await (await import('./systemd.js')).endUnit(record.unit!);
       await removeCgroups(this.made);
       await poststop?.keepForPoststop('restore', o.root, record, o.warn);
       if (this.stateDir) removeStateDir(o.root, o.id);
@@ -107,8 +112,8 @@ export class Restoration {
     await poststop?.runPoststop('restore', o.root, o.id, o.warn);
   }
 
-  /** All of the container's cgroups, with their limits, before anything is restored into them. */
-  private makeCgroups(): void {
+  /** All of the container's cgroups, with their limits, before anything is restored into them; those of a unit with the process in them. */
+  private async makeCgroups(pid: number): Promise<void> {
     const there = this.o.manageCgroupsMode === 'strict' ? this.record.cgroups.find(exists) : undefined;
     if (there !== undefined) {
       throw new RuntError({
@@ -118,25 +123,34 @@ export class Restoration {
       });
     }
     for (const op of this.compiled.plan.ops) {
+      if (op.op === 'systemdScope') {
+        await (await import('./systemd.js')).startScope(op, this.record.unit?.bus, pid);
+        this.unitStarted = true;
+        this.made.push(op.path);
+      }
       if (!isCgroupOp(op)) continue;
       const failed = applyCgroupOp(op, this.made);
       if (failed) throw new OpFailed(failed);
+      // What is above has to be empty before it can give controllers.
+      if (op.op === 'cgroupCreate' && pid >= 0) this.enter(op.path, pid);
     }
   }
 
-  /** Puts criu into the cgroups, so that what it makes begins there. @returns them as the kernel names them */
+  private enter(directory: string, pid: number): void {
+    const path = `${directory}/cgroup.procs`;
+    check(native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid))), {
+      code: 'ERR_CGROUP',
+      message: `${this.what}: put criu into the container's cgroup`,
+      path,
+      syscall: 'write',
+    });
+  }
+
+  /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
   private enterCgroups(pid: number): { ctrl?: string; path: string }[] {
-    const { record, what } = this;
-    for (const directory of record.cgroups) {
-      const path = `${directory}/cgroup.procs`;
-      const r = native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid)));
-      check(r, {
-        code: 'ERR_CGROUP',
-        message: `${what}: put criu into the container's cgroup`,
-        path,
-        syscall: 'write',
-      });
-    }
+    const { record, compiled } = this;
+    const birth = compiled.plan.ops.find((op) => op.op === 'clone')?.cgroup ?? '';
+    for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
     if (record.cgroups.length === 0) return [];
     const lines = readText(`/proc/${pid}/cgroup`)
       .split('\n')

@@ -5,7 +5,7 @@ import { RuntError } from '../sys/error.js';
 import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { type CompiledBundle, compileBundle } from './compile-bundle.js';
+import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
 import { type CreateOptions, explained } from './create.js';
 import { type FoundCriu, usableCriu } from './criu.js';
 import { makeImageDirectory, openDirectory } from './criu-directory.js';
@@ -36,7 +36,7 @@ const SIGKILL = 9;
 export async function restore(o: RestoreOptions): Promise<number> {
   const what = `restore ${o.id}`;
   checkId(o.id);
-  const compiled = compileBundle(o, false);
+  const compiled = compileBundle(o, false, await systemdScope(o));
   const { spec, facts } = compiled;
   needRoot(what, facts.euid);
   refuseUnrestorable(what, spec, facts.cgroup.layout !== 'v2');
@@ -109,6 +109,7 @@ function writePidFile(what: string, { pidFile }: RestoreOptions, pid: number): v
 /** After the end in the foreground: what was made for the container goes. */
 async function end(o: RestoreOptions, record: ContainerRecord): Promise<void> {
   if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
+  if (record.unit !== undefined) await (await import('./systemd.js')).endUnit(record.unit, o.warn);
   await removeCgroups(record.cgroups);
   const hooks = record.hooks?.poststop ? await import('./poststop.js') : undefined;
   await hooks?.keepForPoststop('restore', o.root, record, o.warn);

@@ -82,8 +82,6 @@ export async function restoreContainer(
   stdio: Stdio,
   consoleSocket: { readonly consoleSocket?: string },
 ): Promise<void> {
-  if (c.options.systemdCgroup)
-    throw new StatusError(Code.UNIMPLEMENTED, 'restore is not supported with the runtime option systemd_cgroup');
   await restore({
     ...flags,
     root: c.root,
@@ -92,6 +90,7 @@ export async function restoreContainer(
     imagePath,
     workPath: workPath(c),
     ...(c.options.criuPath && { criu: c.options.criuPath }),
+    ...(c.options.systemdCgroup && { cgroupManager: 'systemd' as const }),
     stdio,
     ...consoleSocket,
     tcpClose: false,

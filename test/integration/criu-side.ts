@@ -22,6 +22,8 @@ export class Side {
   constructor(
     readonly bed: Bed,
     readonly program: string,
+    /** Flags before every command. */
+    private readonly globals: readonly string[] = [],
   ) {
     this.name = program === runtPath ? 'runt' : program;
     this.id = bed.id;
@@ -37,7 +39,7 @@ export class Side {
 
   /** `NAME --root ROOT ARGS…`. */
   call(args: readonly string[], o: CommandOptions = {}): Result {
-    return this.bed.runt(args, { program: this.program, timeout: patience, ...o });
+    return this.bed.runt([...this.globals, ...args], { program: this.program, timeout: patience, ...o });
   }
 
   /** `call` that must end with 0; its stdout. */
@@ -169,12 +171,12 @@ export const pageFiles = (images: string): string[] =>
  * A test's body for runc and for runt: what each gives back is the same. Where runc fails, what it said is printed and runt must
  * work all the same.
  */
-export function onSides<T>(body: (side: Side) => T | Promise<T>): () => Promise<void> {
+export function onSides<T>(body: (side: Side) => T | Promise<T>, globals: readonly string[] = []): () => Promise<void> {
   return async () => {
     const results: T[] = [];
     for (const program of ['runc', runtPath]) {
       const bed = new Bed();
-      const side = new Side(bed, program);
+      const side = new Side(bed, program, globals);
       try {
         results.push(await body(side));
       } catch (failure) {
