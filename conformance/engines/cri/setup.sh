@@ -64,6 +64,8 @@ $(runtimes io.containerd.cri.v1.runtime)
 END
   else
     cat <<END
+[plugins."io.containerd.nri.v1.nri"]
+  disable = false
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "registry.k8s.io/sandbox:1"
   restrict_oom_score_adj = true
