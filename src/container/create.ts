@@ -33,6 +33,8 @@ export interface CreateOptions {
   readonly stdio?: Stdio;
   /** Start it under a supervisor that records how it ends, for `wait`. */
   readonly supervise?: boolean;
+  /** The caller watches the memory: the supervisor need not, for which it would take one of the user's inotify instances (128 by default). */
+  readonly watchesMemory?: boolean;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   /** Descriptors that the process gets after those of `listen`, or from 3 on. */
@@ -115,7 +117,7 @@ export async function bringUp(
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
-    oomFile: oomFile(cgroups, record.unit?.name),
+    oomFile: oomFile(cgroups, o.watchesMemory ? undefined : record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
   });
   const lent = stays && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;

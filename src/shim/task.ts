@@ -116,7 +116,7 @@ export class Task {
           supervise: true,
           stdio,
           ...consoleSocket,
-          ...(options.systemdCgroup && { cgroupManager: 'systemd' }),
+          ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesMemory: true }),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
           preserveFds: 0,
