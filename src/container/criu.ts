@@ -13,6 +13,26 @@ const maxAnswer = 64 << 10;
 const versionDeadline = 10_000;
 const SIGKILL = 9;
 
+/** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
+export const firstKept = 4;
+
+const list = (items: readonly string[]): Uint8Array => host.encode(items.map((i) => `${i}\0`).join(''));
+
+const environment = (): string[] =>
+  Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
+
+const notRun = (what: string, path: string, syscall: string, r: number): RuntError =>
+  new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
+
+/** Both ends of a socket: ours and criu's. */
+function sockets(what: string, path: string): [number, number] {
+  const pair = new Uint8Array(16);
+  const made = native.packetPair(pair);
+  if (made < 0) throw notRun(what, path, 'socketpair', made);
+  const view = new DataView(pair.buffer);
+  return [view.getInt32(0, true), view.getInt32(8, true)];
+}
+
 /** Something that criu tells before it goes on; it goes on when the answer is true. */
 export interface Notification {
   /** `pre-dump`, `setup-namespaces`, `post-restore`, `orphan-pts-master` … */
@@ -39,26 +59,44 @@ export class Criu {
    * @throws RuntError ERR_CRIU
    */
   static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
-    const failed = (syscall: string, r: number): RuntError =>
-      new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
-    const pair = new Uint8Array(16);
-    const made = native.packetPair(pair);
-    if (made < 0) throw failed('socketpair', made);
-    const view = new DataView(pair.buffer);
-    const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
-    const list = (items: readonly string[]) => host.encode(items.map((i) => `${i}\0`).join(''));
-    const env = Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) =>
-      v === undefined ? [] : [`${k}=${v}`],
-    );
+    const [ours, theirs] = sockets(what, path);
     const kept = new Uint8Array(new Int32Array([theirs, ...(keep ?? [])]).buffer);
     const pidfd = new Uint8Array(8);
     const args = list([path, 'swrk', String(theirs)]);
     const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];
-    const pid = native.spawnKeeping(path, args, list(env), stdin, stdout, stderr, kept, pidfd);
+    const pid = native.spawnKeeping(path, args, list(environment()), stdin, stdout, stderr, kept, pidfd);
     native.close(theirs);
     if (pid < 0) native.close(ours);
-    if (pid < 0) throw failed('execve', pid);
+    if (pid < 0) throw notRun(what, path, 'execve', pid);
     return new Criu(path, pid, new DataView(pidfd.buffer).getInt32(0, true), ours, what);
+  }
+
+  /**
+   * The same for a restore, as a child of the supervisor that listens in `stateDir`. The descriptors in `keep` have the numbers
+   * from `firstKept` on.
+   * @throws RuntError ERR_CRIU, ERR_SUPERVISOR
+   */
+  static async startSupervised(
+    what: string,
+    path: string,
+    keep: readonly number[],
+    stdio: Stdio,
+    stateDir: string,
+    oomFile: string,
+  ): Promise<Criu> {
+    const { spawnProgram } = await import('./supervised-criu.js');
+    const [ours, theirs] = sockets(what, path);
+    try {
+      const args = [path, 'swrk', '3'];
+      const program = { what, stateDir, oomFile, path, args, env: environment(), stdio, fds: [theirs, ...keep] };
+      const { pid, pidfd } = await spawnProgram(program);
+      return new Criu(path, pid, pidfd, ours, what);
+    } catch (error) {
+      native.close(ours);
+      throw error;
+    } finally {
+      native.close(theirs);
+    }
   }
 
   /**

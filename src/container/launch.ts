@@ -46,7 +46,8 @@ export class Launch extends RuntimeOps {
       if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
       if (this.startSocket >= 0) this.netDevices?.settle();
       this.closeShared();
-      this.leaveSupervisor();
+      if (this.supervisor) (await import('./supervisor.js')).leaveSupervisor(this.supervisor);
+      this.supervisor = undefined;
     } catch (error) {
       await this.undo();
       throw error;
@@ -86,7 +87,8 @@ export class Launch extends RuntimeOps {
       native.close(this.pidfd);
       this.pidfd = -1;
     }
-    await this.endSupervisor();
+    if (this.supervisor) await (await import('./supervisor.js')).endSupervisor(this.supervisor);
+    this.supervisor = undefined;
     if (this.placeholder) await this.endPlaceholder();
     this.closeShared();
     if (this.console >= 0) native.close(this.console);
@@ -157,22 +159,6 @@ export class Launch extends RuntimeOps {
     if (!record.hooks?.poststop || exec) return;
     const { runPoststop } = await import('./poststop.js');
     await runPoststop(command, root, record.id, warn ?? (() => {}));
-  }
-
-  private async endSupervisor(): Promise<void> {
-    if (!this.supervisor) return;
-    const { pidfd } = this.supervisor;
-    native.pidfdSignal(pidfd, SIGKILL);
-    await readable(pidfd, endDeadline);
-    endOf(pidfd);
-    this.leaveSupervisor();
-  }
-
-  private leaveSupervisor(): void {
-    if (!this.supervisor) return;
-    native.close(this.supervisor.pidfd);
-    native.close(this.supervisor.sync);
-    this.supervisor = undefined;
   }
 
   /** What runt-init has and the runtime needs no more; with a start socket that is the sync socket too. */

@@ -1,25 +1,25 @@
 /** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
+import { oomFile } from '../cgroup/path.js';
 import { removeCgroups } from '../cgroup/remove.js';
-import type { Op } from '../plan/ops.js';
 import { check, RuntError } from '../sys/error.js';
-import { exists, makeDir, readText, tryReadText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
+import { makeDir, tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
-import { applyCgroupOp, type CgroupOp } from './cgroup.js';
 import type { CompiledBundle } from './compile-bundle.js';
-import { Criu, type FoundCriu, type Notification, refusal } from './criu.js';
+import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './criu.js';
 import { descriptorsFile, readLog } from './criu-directory.js';
 import { Type } from './criu-messages.js';
 import { restoreOptions } from './criu-options.js';
 import { bindMounts, externalNamespaces, isInheritable } from './external.js';
 import { killAll } from './kill.js';
 import { makeMountPoints } from './mount-points.js';
-import { OpFailed } from './op-failed.js';
-import { endOf, processStat } from './process.js';
+import { endOf, openProcess, processStat } from './process.js';
 import type { RestoreOptions } from './restore.js';
+import { RestoredCgroups } from './restored-cgroups.js';
 import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
 import { withSubmounts } from './submounts.js';
+import type { Supervisor } from './supervisor.js';
 import type { Terminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -29,11 +29,11 @@ const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', ti
 
 export class Restoration {
   pidfd = -1;
+  private supervisor: Supervisor | undefined;
   private stateDir = false;
   private rooted = false;
   private hooked = false;
-  private unitStarted = false;
-  private readonly made: string[] = [];
+  private cgroups: RestoredCgroups | undefined;
   private readonly opened: number[] = [];
 
   constructor(
@@ -45,8 +45,12 @@ export class Restoration {
     private readonly terminal: Terminal | undefined,
   ) {}
 
+  private get directory(): string {
+    return `${this.o.root}/${this.o.id}`;
+  }
+
   private get rootPath(): string {
-    return `${this.o.root}/${this.o.id}/${criuRoot}`;
+    return `${this.directory}/${criuRoot}`;
   }
 
   /** @throws RuntError ERR_CRIU, ERR_CONTAINER_EXISTS, ERR_CGROUP_*, ERR_HOOK …; OpFailed */
@@ -56,36 +60,69 @@ export class Restoration {
     this.stateDir = true;
     save(o.root, record);
     keepConfig(o.root, o.id, compiled.text);
-    const scope = compiled.plan.ops.some(({ op }) => op === 'systemdScope');
-    if (!scope) await this.makeCgroups(-1);
+    if (o.supervise) await this.startSupervisor();
+    const strict = o.manageCgroupsMode === 'strict';
+    const cgroups = new RestoredCgroups(what, compiled.plan, record, strict);
+    this.cgroups = cgroups;
+    if (!cgroups.ofUnit) await cgroups.make(-1);
     this.makeRoot();
     const { inherited, joined } = this.external();
-    const keep = [...this.opened];
-    const criu = Criu.start(what, this.found.path, keep, o.stdio);
+    const criu = await this.startCriu();
     try {
       // systemd starts a scope with a process in it: with criu, which ends when what it has made is there.
-      if (scope) await this.makeCgroups(criu.pid);
-      const cgroups = this.enterCgroups(criu.pid);
+      if (cgroups.ofUnit) await cgroups.make(criu.pid);
+      const places = cgroups.enterAll(criu.pid);
       const binds = withSubmounts(bindMounts(compiled.spec, o.bundle));
       const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
-      const opts = restoreOptions(o, { ...facts, rootfs: this.rootPath }, { mounts, inherited, joined, cgroups });
+      const opts = restoreOptions(
+        o,
+        { ...facts, rootfs: this.rootPath },
+        { mounts, inherited: inherited.map((i) => this.asCriuHas(i)), joined, cgroups: places },
+      );
       const answer = await criu.ask({ type: Type.RESTORE, opts: opts as never }, (n) => this.notified(n));
       const log = `${o.workPath ?? o.imagePath}/restore.log`;
       if (!answer.success || !answer.restore) throw refusal(what, this.found.path, answer, log, readLog(log));
       this.adopt(answer.restore.pid);
-      this.pidfd = check(native.pidfdOpen(record.pid), {
-        code: 'ERR_CRIU',
-        message: `${what}: the restored process has ended`,
-        syscall: 'pidfd_open',
-      });
+      // One that has ended already is recorded by its supervisor; as a child of this process it is there still.
+      this.pidfd = this.supervisor
+        ? openProcess(record)
+        : check(native.pidfdOpen(record.pid), {
+            code: 'ERR_CRIU',
+            message: `${what}: the restored process has ended`,
+            syscall: 'pidfd_open',
+          });
       record.status = 'created';
       delete record.creator;
       save(o.root, record);
+      if (this.supervisor) (await import('./supervisor.js')).leaveSupervisor(this.supervisor);
+      this.supervisor = undefined;
     } finally {
       await criu.close();
       this.leaveRoot();
       for (const fd of this.opened.splice(0)) native.close(fd);
     }
+  }
+
+  private async startSupervisor(): Promise<void> {
+    const { startSupervisor } = await import('./supervisor.js');
+    this.supervisor = await startSupervisor(this.directory);
+    const { pid } = this.supervisor;
+    this.record.supervisor = { pid, startTime: processStat(pid)?.startTime ?? '' };
+    save(this.o.root, this.record);
+  }
+
+  private async startCriu(): Promise<Criu> {
+    const { what, o, found, compiled, record } = this;
+    const keep = [...this.opened];
+    if (!this.supervisor) return Criu.start(what, found.path, keep, o.stdio);
+    const file = oomFile(compiled.cgroups, record.unit?.name);
+    return Criu.startSupervised(what, found.path, keep, o.stdio ?? [0, 1, 2], this.directory, file);
+  }
+
+  /** With the number that a descriptor has in criu. */
+  private asCriuHas(i: { readonly key: string; readonly fd: number }): { key: string; fd: number } {
+    const at = this.opened.indexOf(i.fd);
+    return this.supervisor && at >= 0 ? { key: i.key, fd: firstKept + at } : i;
   }
 
   /** Ends what was restored and removes what was made; what cannot be removed does not hide the first error. */
@@ -97,68 +134,22 @@ export class Restoration {
       native.close(this.pidfd);
       this.pidfd = -1;
     }
+    if (this.supervisor) await (await import('./supervisor.js')).endSupervisor(this.supervisor);
+    this.supervisor = undefined;
     const { o, record } = this;
     const poststop = this.hooked && record.hooks?.poststop ? await import('./poststop.js') : undefined;
     try {
       // What criu had made when it failed is in these cgroups, or has been ended by it.
-      if (this.made.length > 0) killAll(record.cgroups, SIGKILL);
-      if (this.unitStarted) await (await import('./systemd.js')).endUnit(record.unit!);
-      await removeCgroups(this.made);
+      const made = this.cgroups?.made ?? [];
+      if (made.length > 0) killAll(record.cgroups, SIGKILL);
+      if (this.cgroups?.unitStarted) await (await import('./systemd.js')).endUnit(record.unit!);
+      await removeCgroups(made);
       await poststop?.keepForPoststop('restore', o.root, record, o.warn);
       if (this.stateDir) removeStateDir(o.root, o.id);
     } catch {
       // The first error is thrown by the caller.
     }
     await poststop?.runPoststop('restore', o.root, o.id, o.warn);
-  }
-
-  /** All of the container's cgroups, with their limits, before anything is restored into them; those of a unit with the process in them. */
-  private async makeCgroups(pid: number): Promise<void> {
-    const there = this.o.manageCgroupsMode === 'strict' ? this.record.cgroups.find(exists) : undefined;
-    if (there !== undefined) {
-      throw new RuntError({
-        code: 'ERR_CGROUP',
-        message: `${this.what}: the cgroup is there already, which --manage-cgroups-mode strict forbids`,
-        path: there,
-      });
-    }
-    for (const op of this.compiled.plan.ops) {
-      if (op.op === 'systemdScope') {
-        await (await import('./systemd.js')).startScope(op, this.record.unit?.bus, pid);
-        this.unitStarted = true;
-        this.made.push(op.path);
-      }
-      if (!isCgroupOp(op)) continue;
-      const failed = applyCgroupOp(op, this.made);
-      if (failed) throw new OpFailed(failed);
-      // What is above has to be empty before it can give controllers.
-      if (op.op === 'cgroupCreate' && pid >= 0) this.enter(op.path, pid);
-    }
-  }
-
-  private enter(directory: string, pid: number): void {
-    const path = `${directory}/cgroup.procs`;
-    check(native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid))), {
-      code: 'ERR_CGROUP',
-      message: `${this.what}: put criu into the container's cgroup`,
-      path,
-      syscall: 'write',
-    });
-  }
-
-  /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
-  private enterCgroups(pid: number): { ctrl?: string; path: string }[] {
-    const { record, compiled } = this;
-    const birth = compiled.plan.ops.find((op) => op.op === 'clone')?.cgroup ?? '';
-    for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
-    if (record.cgroups.length === 0) return [];
-    const lines = readText(`/proc/${pid}/cgroup`)
-      .split('\n')
-      .map((line) => /^[0-9]+:([^:]*):(.*)$/.exec(line))
-      .filter((m) => m !== null);
-    const v2 = lines.every(([, ctrl]) => ctrl === '');
-    // On a hybrid host the v2 hierarchy has no controllers, and a path without a controller would be that of all.
-    return lines.flatMap(([, ctrl = '', path = '']) => (ctrl ? [{ ctrl, path }] : v2 ? [{ path }] : []));
   }
 
   private makeRoot(): void {
@@ -234,6 +225,8 @@ export class Restoration {
     if (fd >= 0) native.close(fd);
     if (script === 'setup-namespaces') {
       this.adopt(pid);
+      // From now on its end is the container's, whatever else criu makes.
+      if (this.supervisor) await (await import('./supervisor.js')).adopt(this.directory, pid);
       if (this.compiled.spec.linux?.namespaces?.some((n) => n.type === 'network' && !n.path)) {
         (await import('./loopback.js')).setLoopbackUp(this.what, pid);
       }
@@ -261,15 +254,3 @@ export class Restoration {
     await runHooks('restore', 'createRuntime', createRuntime, state);
   }
 }
-
-const isCgroupOp = (op: Op): op is CgroupOp => op.op.startsWith('cgroup') && cgroupOps.includes(op.op);
-const cgroupOps: readonly string[] = [
-  'cgroupCreate',
-  'cgroupWrite',
-  'cgroupWriteFirst',
-  'cgroupRealtime',
-  'cgroupInherit',
-  'cgroupControllers',
-  'cgroupDevices',
-  'cgroupOwner',
-];

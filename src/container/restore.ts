@@ -59,7 +59,10 @@ export async function restore(o: RestoreOptions): Promise<number> {
       return explained('restore', o.id, compiled, () => restoration.perform({ imageFd, workFd, configFile }));
     });
     writePidFile(what, o, restoration.record.pid);
-    if (o.detach) return 0;
+    if (o.detach) {
+      if (restoration.pidfd >= 0) native.close(restoration.pidfd);
+      return 0;
+    }
     terminal?.relay();
     const status = await waitForEnd(restoration.pidfd, signals, terminal);
     await end(o, restoration.record);

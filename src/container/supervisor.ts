@@ -59,6 +59,20 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
   }
 }
 
+/** Lets go of a supervisor: once it has started a container it goes on by itself. */
+export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
+  native.close(pidfd);
+  native.close(sync);
+}
+
+/** Ends a supervisor whose container is taken back. */
+export async function endSupervisor(supervisor: Supervisor): Promise<void> {
+  native.pidfdSignal(supervisor.pidfd, 9);
+  await readable(supervisor.pidfd, patience);
+  endOf(supervisor.pidfd);
+  leaveSupervisor(supervisor);
+}
+
 /** What a supervisor is asked to start. */
 export interface SpawnRequest {
   /** CLONE_NEW* flags. */

@@ -75,7 +75,7 @@ export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskReq
   return imagePath;
 }
 
-/** Makes the container of its images; its process is a child of this one. @throws RuntError ERR_CRIU*, …; StatusError */
+/** Makes the container of its images; its process is a child of a supervisor, as that of a container that is created. @throws RuntError ERR_CRIU*, …; StatusError */
 export async function restoreContainer(
   c: Subject,
   imagePath: string,
@@ -91,6 +91,7 @@ export async function restoreContainer(
     workPath: workPath(c),
     ...(c.options.criuPath && { criu: c.options.criuPath }),
     ...(c.options.systemdCgroup && { cgroupManager: 'systemd' as const }),
+    supervise: true,
     stdio,
     ...consoleSocket,
     tcpClose: false,

@@ -1,9 +1,8 @@
 /** One process of a task: its init process, or one that was executed later. */
 import type { Stdio } from '../container/spawn.js';
 import type { ContainerRecord } from '../container/store.js';
-import { awaitChild, awaitExit } from '../container/supervisor.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { awaitExit } from '../container/supervisor.js';
+import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
@@ -92,31 +91,15 @@ export class Process {
     }
   }
 
-  /**
-   * Watches a pidfd, which is closed at the end. What the supervisor wrote into `stateDir` is how it ended; without one, as of
-   * what criu has restored and what is executed beside it, it is a child of this program.
-   */
+  /** Watches a pidfd, which is closed at the end; what the supervisor wrote into `stateDir` is how it ended. */
   async watch(pidfd: number, stateDir: string, supervisor: ContainerRecord['supervisor']): Promise<Ended> {
-    if (!supervisor) return this.reap(pidfd, stateDir);
     // It may have ended already.
     if (pidfd >= 0) {
       await readable(pidfd);
       native.close(pidfd);
     }
-    const exit = await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined);
+    const exit = supervisor && (await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined));
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
-  }
-
-  /** How a container ends is written down as a supervisor does. */
-  private async reap(pidfd: number, stateDir: string): Promise<Ended> {
-    if (pidfd < 0) return this.end(unseen, native.realtime());
-    // Nobody else reaps it so soon (orphans.ts).
-    const exit = await awaitChild(pidfd, this.pid);
-    if (!this.execId) {
-      const record = { ...exit, exitedAtNs: String(exit.exitedAtNs) };
-      native.replaceFile(AT_FDCWD, `${stateDir}/exit.json`, 0o600, host.encode(JSON.stringify(record)));
-    }
-    return this.end(exit.status, exit.exitedAtNs);
   }
 
   end(status: number, ns: bigint): Ended {

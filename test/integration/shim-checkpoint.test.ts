@@ -29,6 +29,13 @@ function checkpoint(engine: Engine, path: string, options: runcOptions.Checkpoin
   return engine.call('Checkpoint', task.CheckpointTaskRequest.encode({ id: engine.bed.id, path, options: any }));
 }
 
+/** The directory of the state of its containers. */
+const stateOf = (engine: Engine): string => `/run/containerd/runt/${engine.namespace}`;
+
+/** The pid of the supervisor of its container. */
+const supervisorOf = (engine: Engine): number =>
+  JSON.parse(readFileSync(join(stateOf(engine), engine.bed.id, 'state.json'), 'utf8')).supervisor.pid;
+
 /** The request that the fake criu has written down. */
 const asked = (engine: Engine) => {
   const { type, opts } = Request.decode(readFileSync(join(engine.bed.dir, 'request')));
@@ -152,8 +159,7 @@ for (const by of ['the request', 'the option criu_image_path']) {
       await eventually('the restored process is the one', () =>
         readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sleep'),
       );
-      const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
-      assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), `PPid:\t${shimPid}\n`);
+      assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), `PPid:\t${supervisorOf(engine)}\n`);
       const wait = engine.wait();
       await engine.call('Kill', task.KillRequest.encode({ id, signal: 15 }));
       assert.is(await wait, 143);
@@ -189,6 +195,27 @@ test(
       assert.is(await out, 'out\n');
     }
     await engine.over();
+  }),
+);
+
+test(
+  'the shim of a restored container is killed: its supervisor sees how it ends, and delete tells it',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    const { id, bundle } = bed;
+    engine.start();
+    const checkpoint = join(bed.dir, 'images');
+    mkdirSync(checkpoint);
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
+    const { pid } = await engine.call('Start', task.StartRequest.encode({ id }), task.StartResponse);
+    await eventually('the restored process', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sleep'));
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    process.kill(shimPid, 'SIGKILL');
+    await eventually('the end of the shim', () => !existsSync(`/proc/${shimPid}`));
+    process.kill(pid, 'SIGTERM');
+    await eventually('its end', () => bed.runt(['--root', stateOf(engine), 'state', id]).stdout.includes('"stopped"'));
+    const { exitStatus, pid: told } = task.DeleteResponse.decode(engine.action('delete'));
+    assert.equal([told, exitStatus], [pid, 143]);
   }),
 );
 

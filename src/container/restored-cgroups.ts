@@ -1,0 +1,89 @@
+/** The cgroups of a container that is restored: made as for one that is created, and criu in them. */
+import type { Op, Plan } from '../plan/ops.js';
+import { check, RuntError } from '../sys/error.js';
+import { exists, readText } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { applyCgroupOp, type CgroupOp } from './cgroup.js';
+import { OpFailed } from './op-failed.js';
+import type { ContainerRecord } from './store.js';
+
+export class RestoredCgroups {
+  /** Directories, in the order in which they were made. */
+  readonly made: string[] = [];
+  unitStarted = false;
+
+  constructor(
+    private readonly what: string,
+    private readonly plan: Plan,
+    private readonly record: ContainerRecord,
+    /** None of them may be there before. */
+    private readonly strict: boolean,
+  ) {}
+
+  /** Whether they are those of a unit of systemd's, which starts with a process in it. */
+  get ofUnit(): boolean {
+    return this.plan.ops.some(({ op }) => op === 'systemdScope');
+  }
+
+  /** All of the container's cgroups, with their limits, before anything is restored into them; those of a unit with the process in them. */
+  async make(pid: number): Promise<void> {
+    const there = this.strict ? this.record.cgroups.find(exists) : undefined;
+    if (there !== undefined) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `${this.what}: the cgroup is there already, which --manage-cgroups-mode strict forbids`,
+        path: there,
+      });
+    }
+    for (const op of this.plan.ops) {
+      if (op.op === 'systemdScope') {
+        await (await import('./systemd.js')).startScope(op, this.record.unit?.bus, pid);
+        this.unitStarted = true;
+        this.made.push(op.path);
+      }
+      if (!isCgroupOp(op)) continue;
+      const failed = applyCgroupOp(op, this.made);
+      if (failed) throw new OpFailed(failed);
+      // What is above has to be empty before it can give controllers.
+      if (op.op === 'cgroupCreate' && pid >= 0) this.enter(op.path, pid);
+    }
+  }
+
+  private enter(directory: string, pid: number): void {
+    const path = `${directory}/cgroup.procs`;
+    check(native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid))), {
+      code: 'ERR_CGROUP',
+      message: `${this.what}: put criu into the container's cgroup`,
+      path,
+      syscall: 'write',
+    });
+  }
+
+  /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
+  enterAll(pid: number): { ctrl?: string; path: string }[] {
+    const { record, plan } = this;
+    const birth = plan.ops.find((op) => op.op === 'clone')?.cgroup ?? '';
+    for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
+    if (record.cgroups.length === 0) return [];
+    const lines = readText(`/proc/${pid}/cgroup`)
+      .split('\n')
+      .map((line) => /^[0-9]+:([^:]*):(.*)$/.exec(line))
+      .filter((m) => m !== null);
+    const v2 = lines.every(([, ctrl]) => ctrl === '');
+    // On a hybrid host the v2 hierarchy has no controllers, and a path without a controller would be that of all.
+    return lines.flatMap(([, ctrl = '', path = '']) => (ctrl ? [{ ctrl, path }] : v2 ? [{ path }] : []));
+  }
+}
+
+const isCgroupOp = (op: Op): op is CgroupOp => op.op.startsWith('cgroup') && cgroupOps.includes(op.op);
+const cgroupOps: readonly string[] = [
+  'cgroupCreate',
+  'cgroupWrite',
+  'cgroupWriteFirst',
+  'cgroupRealtime',
+  'cgroupInherit',
+  'cgroupControllers',
+  'cgroupDevices',
+  'cgroupOwner',
+];
