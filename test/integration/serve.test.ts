@@ -237,7 +237,7 @@ test(
   onApi(async (api, bed) => {
     const serve = (listen: string) => {
       const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', listen];
-      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 });
     };
     assert.is(statSync(api.socket).mode & 0o777, 0o600);
     // Somebody opened it to all: the kernel still says who is there.
@@ -286,7 +286,7 @@ test(
     await third.begin();
     // The old file was there from the beginning.
     let answer: unknown;
-    for (let tries = 0; answer === undefined && tries < 40; tries++)
+    for (let tries = 0; answer === undefined && tries < 400; tries++)
       answer = await third.call('Connect', { id }).catch(() => new Promise((next) => setTimeout(next, 250)));
     assert.ok(answer);
     const { status: told, pid } = await third.call('State', { id });
