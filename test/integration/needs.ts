@@ -37,6 +37,7 @@ export type Need =
   | 'real-time'
   | 'numa'
   | 'not-uml'
+  | 'at-speed'
   | 'linux32'
   | 'criu'
   | 'dirty-tracking'
@@ -145,6 +146,10 @@ export function missing(need: Need): string | undefined {
     case 'not-uml':
       return readFileSync('/proc/cpuinfo', 'utf8').includes('User Mode Linux')
         ? 'not-uml: User Mode Linux panics when a fork is interrupted'
+        : undefined;
+    case 'at-speed':
+      return /User Mode Linux|QEMU TCG/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+        ? 'at-speed: system calls, or all that a program does, take ten times as long in this machine'
         : undefined;
     case 'veth':
       return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';

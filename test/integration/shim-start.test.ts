@@ -11,8 +11,7 @@ import { type Engine, onEngine, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 const core = needing('shim core scheduling', 'root', 'cgroups', 'programs');
-/** System calls take ten times as long in User Mode Linux. */
-const timed = needing('shim on time', 'root', 'cgroups', 'not-uml');
+const timed = needing('shim on time', 'root', 'cgroups', 'at-speed');
 
 /** What containerd 2.3 writes. */
 function parameters(engine: Engine, changes: Partial<bootstrap.BootstrapParams.$Properties> = {}): Uint8Array {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
+import { missing } from './needs.js';
 import { runtPath } from './place.js';
 
 const test = needing('spec', 'root');
@@ -155,7 +156,9 @@ test(
       encoding: 'utf8',
     });
     const script = 'rm /bin/true; mkdir /made /home/in-home; rm -r /usr; mkdir /usr; ls / /home /usr';
-    for (const maps of [[], ['--uid-map', '0:0:65536']]) {
+    // In a user namespace.
+    const mapped = missing('linux-5.11') ? [] : [['--uid-map', '0:0:65536']];
+    for (const maps of [[], ...mapped]) {
       const work = join(bed.dir, `w${maps.length}`);
       const out = ran(bed, '--overlay', work, ...maps, '--', 'sh', '-c', script);
       assert.match(out, /^made$/m);
