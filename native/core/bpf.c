@@ -2,10 +2,11 @@
 #include "core.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <signal.h>
 
 /* The verifier's own limit without CAP_BPF is 4096 instructions, with it a million; a device list
  * is far below either. */
-enum { INSTRUCTIONS_MAX = 65536 };
+enum { INSTRUCTIONS_MAX = 65536, MASK_SIZE = 8 };
 
 static int bpf(int command, union bpf_attr *attr) {
   return (int)RETRY(syscall(SYS_bpf, command, attr, sizeof *attr));
@@ -62,9 +63,15 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   load.insn_cnt = program_len / (uint32_t)sizeof(struct bpf_insn);
   load.license = (uintptr_t) "Apache-2.0";
   memcpy(load.prog_name, name, sizeof name);
+  /* The verifier breaks off with EAGAIN when a signal is to be delivered: they wait until it is
+   * done. */
+  uint64_t all = UINT64_MAX, before;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, MASK_SIZE);
   AUTO_CLOSE int loaded = bpf(BPF_PROG_LOAD, &load);
-  if (loaded < 0)
-    return -errno;
+  int failed = loaded < 0 ? errno : 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, MASK_SIZE);
+  if (failed)
+    return -failed;
 
   /* ALLOW_MULTI: the filters of all managers must agree, none replaces another's. The kernel keeps
    * the program as long as the cgroup; the descriptor (close-on-exec) is not needed for that. */

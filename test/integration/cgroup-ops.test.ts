@@ -230,5 +230,31 @@ anywhere('v2: the device filter lets pass what the list says, and nothing else',
   }
 });
 
+anywhere('v2: a signal that comes while the kernel checks the device filter does not fail it', async () => {
+  const { unified } = readCgroupFacts();
+  if (!unified) {
+    process.stdout.write('# skip device filter: cgroup-v2: no cgroup2 mount\n');
+    return;
+  }
+  const cgroup = join(unified.mountPoint, `${name}-signals`);
+  mkdirSync(cgroup);
+  const ignore = () => {};
+  process.on('SIGUSR2', ignore);
+  // One for each time that the shell makes a child.
+  const sender = spawn('/bin/sh', ['-c', `while kill -USR2 ${process.pid}; do (:); done`], { stdio: 'ignore' });
+  sender.unref();
+  try {
+    const program = deviceFilter(
+      false,
+      Array.from({ length: 300 }, (_, n) => `c 240:${n} rwm`),
+    );
+    for (const end = Date.now() + 2000; Date.now() < end; ) assert.is(native.attachDeviceFilter(cgroup, program), 0);
+  } finally {
+    sender.kill('SIGKILL');
+    process.off('SIGUSR2', ignore);
+    rmdirSync(cgroup);
+  }
+});
+
 test.run();
 anywhere.run();

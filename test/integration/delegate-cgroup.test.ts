@@ -106,7 +106,11 @@ withCrun(
         const top = `/sys/fs/cgroup/system.slice/${unit}`;
         const all = spawnSync('find', [top, '-type', 'd'], { encoding: 'utf8' }).stdout.trim().split('\n').sort();
         return all.map((dir) => {
-          const of = (file: string) => readFileSync(join(dir, file), 'utf8').trim();
+          // rdma is a controller that crun does not hand on.
+          const of = (file: string) =>
+            readFileSync(join(dir, file), 'utf8')
+              .replace(/ ?\brdma\b/, '')
+              .trim();
           const processes = of('cgroup.procs').split('\n').filter(Boolean).length;
           return `${dir.slice(top.length)}: ${of('cgroup.controllers')}; ${of('cgroup.subtree_control')}; ${of('pids.max')}; ${processes}`;
         });

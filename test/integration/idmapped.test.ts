@@ -8,6 +8,7 @@ import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 
 const test = needing('idmapped', 'root', 'linux-5.12');
+const onTmpfs = needing('idmapped tmpfs', 'root', 'linux-6.3');
 
 const map = (containerID: number, hostID: number, size = 1): IdMapping[] => [{ containerID, hostID, size }];
 
@@ -101,7 +102,7 @@ test(
   }),
 );
 
-test(
+onTmpfs(
   'ridmap maps what is mounted below, idmap does not',
   onBed((bed) => {
     const source = data(bed);
@@ -122,7 +123,7 @@ test(
   }),
 );
 
-test(
+onTmpfs(
   'a tmpfs is mapped, with the mode and options of others',
   onBed((bed) => {
     const maps = { uidMappings: map(0, 33, 10), gidMappings: map(0, 44, 10) };
@@ -188,3 +189,4 @@ function inMountNamespace(bed: Bed, script: string) {
 }
 
 test.run();
+onTmpfs.run();
