@@ -2,11 +2,10 @@
 #include "core.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <signal.h>
 
 /* The verifier's own limit without CAP_BPF is 4096 instructions, with it a million; a device list
  * is far below either. */
-enum { INSTRUCTIONS_MAX = 65536, MASK_SIZE = 8 };
+enum { INSTRUCTIONS_MAX = 65536 };
 
 static int bpf(int command, union bpf_attr *attr) {
   return (int)RETRY(syscall(SYS_bpf, command, attr, sizeof *attr));
@@ -65,11 +64,11 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   memcpy(load.prog_name, name, sizeof name);
   /* The verifier breaks off with EAGAIN when a signal is to be delivered: they wait until it is
    * done. */
-  uint64_t all = UINT64_MAX, before;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, MASK_SIZE);
+  uint64_t before;
+  set_signal_mask(UINT64_MAX, &before);
   AUTO_CLOSE int loaded = bpf(BPF_PROG_LOAD, &load);
   int failed = loaded < 0 ? errno : 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, MASK_SIZE);
+  set_signal_mask(before, NULL);
   if (failed)
     return -failed;
 

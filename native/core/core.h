@@ -79,4 +79,10 @@ static inline void close_fd(int *fd) {
 }
 #define AUTO_CLOSE __attribute__((cleanup(close_fd)))
 
+/* The kernel's own signal mask: the C library hides signals 32 and 33. */
+enum { MASK_SIZE = 8 };
+
+static inline void set_signal_mask(uint64_t mask, uint64_t *before) {
+  syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, before, MASK_SIZE);
+}
 #endif

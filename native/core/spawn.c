@@ -16,14 +16,14 @@
 #define P_PIDFD 3
 #endif
 
-/* The kernel's own sigaction and mask: the C library hides signals 32 and 33. */
+/* The kernel's own sigaction: the C library hides signals 32 and 33. */
 struct kernel_action {
   void *handler;
   unsigned long flags;
   void *restorer;
   uint64_t mask;
 };
-enum { SIGNALS = 64, MASK_SIZE = 8, PLACES = 8 };
+enum { SIGNALS = 64, PLACES = 8 };
 
 /* What parent and child share; the child writes only error. */
 struct child {
@@ -71,8 +71,7 @@ static void reset_signals(void) {
   for (int n = 1; n <= SIGNALS; n++)
     if (n != SIGKILL && n != SIGSTOP)
       syscall(SYS_rt_sigaction, n, &action, NULL, MASK_SIZE);
-  uint64_t none = 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, MASK_SIZE);
+  set_signal_mask(0, NULL);
 }
 
 static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
@@ -143,10 +142,10 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)cgroup;
   }
-  uint64_t all = UINT64_MAX, before;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, MASK_SIZE);
+  uint64_t before;
+  set_signal_mask(UINT64_MAX, &before);
   long pid = clone3_call(&args, child_main, c);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, MASK_SIZE);
+  set_signal_mask(before, NULL);
   if (pid < 0)
     return (int)pid;
   if (c->error) {

@@ -1,5 +1,7 @@
 /** criu as a child that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
+
 import { RuntError } from '../sys/error.js';
+import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
@@ -29,8 +31,7 @@ function sockets(what: string, path: string): [number, number] {
   const pair = new Uint8Array(16);
   const made = native.packetPair(pair);
   if (made < 0) throw notRun(what, path, 'socketpair', made);
-  const view = new DataView(pair.buffer);
-  return [view.getInt32(0, true), view.getInt32(8, true)];
+  return fdPair(pair);
 }
 
 /** Something that criu tells before it goes on; it goes on when the answer is true. */
@@ -60,7 +61,7 @@ export class Criu {
    */
   static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
     const [ours, theirs] = sockets(what, path);
-    const kept = new Uint8Array(new Int32Array([theirs, ...(keep ?? [])]).buffer);
+    const kept = fdList(theirs, ...(keep ?? []));
     const pidfd = new Uint8Array(8);
     const args = list([path, 'swrk', String(theirs)]);
     const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];

@@ -1,9 +1,11 @@
 /** Hooks that the runtime runs in its own namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
+
 import { hooksStderr, hooksStdout } from '../plan/annotations.js';
 import type { Plan } from '../plan/ops.js';
 import type { Hook, HookName, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { forget, now, readable } from '../sys/loop.js';
 import type { Span } from './channel.js';
@@ -147,9 +149,7 @@ class Output {
     const ends = new Uint8Array(16);
     const r = native.pipe(ends);
     if (r < 0) throw new RuntError({ code: 'ERR_IO', message: 'make a pipe for a hook', errno: -r, syscall: 'pipe2' });
-    const view = new DataView(ends.buffer);
-    this.ours = view.getInt32(0, true);
-    this.theirs = view.getInt32(8, true);
+    [this.ours, this.theirs] = fdPair(ends);
   }
 
   /** Reads until all that could write has closed it, or `stop` is called. */

@@ -1,5 +1,7 @@
 /** User namespaces that only hold id maps, for id-mapped mounts (mount_setattr(2)). */
+
 import type { Op } from '../plan/ops.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -18,8 +20,7 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
   if (op.path) return checkOp(op, native.openAt(AT_FDCWD, op.path, O_RDONLY, 0), 'open', op.path);
   const pair = new Uint8Array(16);
   checkOp(op, native.socketPair(pair), 'socketpair');
-  const view = new DataView(pair.buffer);
-  const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
+  const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
   const pid = native.spawnInit(BigInt(CLONE_NEWUSER), theirs, new Uint8Array(0), new Uint8Array(0), -1, pidfdOut);
   native.close(theirs);

@@ -1,6 +1,8 @@
 /** newuidmap and newgidmap: the setuid helpers that write the id maps that an ordinary user may not (newuidmap(1)). */
+
 import type { Op } from '../plan/ops.js';
 import { RuntError } from '../sys/error.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import { endOf } from './process.js';
@@ -25,8 +27,7 @@ export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: numb
   const args = `${[op.helper, String(pid), ...op.lines.flatMap((line) => line.split(' '))].join('\0')}\0`;
   const pair = new Uint8Array(16);
   if (native.socketPair(pair) < 0) throw fail('no socket pair');
-  const view = new DataView(pair.buffer);
-  const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
+  const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
   const child = native.spawn(op.helper, host.encode(args), new Uint8Array(0), -1, -1, theirs, pidfdOut);
   native.close(theirs);

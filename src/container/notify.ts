@@ -2,9 +2,11 @@
  * sd_notify(3) of the process: what it says on its own socket is told to who listens at NOTIFY_SOCKET of the command. As
  * runc does: that it is ready, and which process is to be watched. All else it says is read and dropped.
  */
+
 import { notifyDirectory, notifyName } from '../plan/notify.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
+import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
@@ -117,9 +119,8 @@ export class Notify {
       say(`MAINPID=${pid}\n`);
       // The manager closes what it gets once it has seen all before: it must know of MAINPID before this process ends.
       if (native.pipe(pipe) < 0) return;
-      const view = new DataView(pipe.buffer);
-      [reading, writing] = [view.getInt32(0, true), view.getInt32(8, true)];
-      say('BARRIER=1', new Uint8Array(new Int32Array([writing]).buffer));
+      [reading, writing] = fdPair(pipe);
+      say('BARRIER=1', fdList(writing));
       native.close(writing);
       writing = -1;
       await readable(reading, barrierPatience);

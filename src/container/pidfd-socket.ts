@@ -1,5 +1,7 @@
 /** `--pidfd-socket`: who gets a pidfd of the process, by which it can be waited for and signalled whatever becomes of its number. */
+
 import type { Op } from '../plan/ops.js';
+import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { checkOp } from './op-failed.js';
 import { connectTo } from './unix-socket.js';
@@ -7,7 +9,7 @@ import { connectTo } from './unix-socket.js';
 /** Sends the pidfd beside the word by which receivers of runc's know it: `standard`, or of an exec `setns`. @throws OpFailed */
 export function sendPidfd(op: Extract<Op, { op: 'pidfdSocket' }>, pidfd: number, exec: boolean): void {
   const socket = checkOp(op, connectTo(op.path), 'connect');
-  const fds = new Uint8Array(new Int32Array([pidfd]).buffer);
+  const fds = fdList(pidfd);
   const sent = native.sendFds(socket, fds, host.encode(exec ? 'setns' : 'standard'));
   native.close(socket);
   checkOp(op, sent, 'sendmsg');

@@ -1,7 +1,9 @@
 /** `ps`: the processes of a container, as its cgroups tell them. */
+
 import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -76,7 +78,7 @@ async function runPs(options: readonly string[]): Promise<string> {
   if (path === undefined) throw new RuntError({ code: 'ERR_PS', message: 'the host has no ps', errno: E.ENOENT });
   const pair = new Uint8Array(16);
   check(native.socketPair(pair), { code: 'ERR_PS', message: `run ${path}`, syscall: 'socketpair' });
-  const [ours, theirs] = [new DataView(pair.buffer).getInt32(0, true), new DataView(pair.buffer).getInt32(8, true)];
+  const [ours, theirs] = fdPair(pair);
   const list = (items: readonly string[]) => host.encode(items.map((i) => `${i}\0`).join(''));
   const pidfdOut = new Uint8Array(8);
   const environment = Object.entries(host.env).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));

@@ -1,5 +1,7 @@
 /** The terminal of a container that is restored: criu hands its master over, which goes to who serves it. */
+
 import { check, RuntError } from '../sys/error.js';
+import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import type { Terminal } from './terminal.js';
@@ -19,10 +21,10 @@ export async function passMaster(
     if (terminal) {
       const pair = new Uint8Array(16);
       check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
-      const view = new DataView(pair.buffer);
-      socket = view.getInt32(8, true);
+      const [ours, theirs] = fdPair(pair);
+      socket = theirs;
       send(what, socket, master);
-      await terminal.attach(view.getInt32(0, true));
+      await terminal.attach(ours);
       return;
     }
     if (consoleSocket === undefined) {
@@ -55,6 +57,6 @@ function connect(path: string): number {
 }
 
 function send(what: string, socket: number, master: number): void {
-  const sent = native.sendFds(socket, new Uint8Array(new Int32Array([master]).buffer), host.encode('/dev/ptmx'));
+  const sent = native.sendFds(socket, fdList(master), host.encode('/dev/ptmx'));
   check(sent, { code: 'ERR_TERMINAL', message: `${what}: send the terminal`, syscall: 'sendmsg' });
 }

@@ -2,10 +2,12 @@
  * The runtime's operations of a plan (`by: 'runtime'` in src/plan/ops.ts): each is performed here, in this process, and what it made is
  * kept for the launch that goes on with it, or takes it back.
  */
+
 import { encodePlan } from '../plan/encode.js';
 import type { HostFacts } from '../plan/facts.js';
 import type { Op, Plan } from '../plan/ops.js';
 import type { Spec } from '../spec/types.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../sys/linux.js';
 import { applyCgroupOp } from './cgroup.js';
@@ -138,9 +140,7 @@ export class RuntimeOps {
       case 'consolePair': {
         const pair = new Uint8Array(16);
         checkOp(op, native.socketPair(pair), 'socketpair');
-        const view = new DataView(pair.buffer);
-        this.console = view.getInt32(0, true);
-        this.slots[Number(op.slot)] = view.getInt32(8, true);
+        [this.console, this.slots[Number(op.slot)]] = fdPair(pair);
         return undefined;
       }
       case 'namespaceOpen':
@@ -230,10 +230,9 @@ export class RuntimeOps {
     const { plan, trace, root, record, oomFile, stdio, exec, supervised, preserveFds } = this.input;
     const pair = new Uint8Array(16);
     checkOp(op, native.socketPair(pair), 'socketpair');
-    const view = new DataView(pair.buffer);
-    this.sync = view.getInt32(0, true);
-    this.reports = new Reports(this.sync);
-    const theirs = view.getInt32(8, true);
+    const [sync, theirs] = fdPair(pair);
+    this.sync = sync;
+    this.reports = new Reports(sync);
     try {
       const spawned = await spawnInit(this.place === '' ? op : { ...op, cgroup: '' }, {
         sync: theirs,

@@ -1,5 +1,7 @@
 /** The agent that decides calls of SCMP_ACT_NOTIFY: it gets the listener and the state of the container (runtime-spec config-linux.md#seccomp). */
+
 import { RuntError } from '../sys/error.js';
+import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import type { Report, Reports } from './channel.js';
 import type { ContainerRecord, Status } from './store.js';
@@ -34,7 +36,7 @@ export function handOver(reports: Reports, report: Listener, to: Notified): void
   try {
     const socket = connectTo(report.agent);
     if (socket < 0) throw failed(-socket, 'connect');
-    const fds = new Uint8Array(new Int32Array([report.fd]).buffer);
+    const fds = fdList(report.fd);
     const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));
     native.close(socket);
     if (sent < 0) throw failed(-sent, 'sendmsg');

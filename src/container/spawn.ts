@@ -1,6 +1,8 @@
 /** runt-init as a child: of this process, or of the container's supervisor. */
+
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
+import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
 import { checkOp } from './op-failed.js';
@@ -47,10 +49,10 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const preserved = Array.from({ length: input.preserveFds }, (_, i) => 3 + i);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
-    const keep = ints([...preserved, ...shared]);
+    const keep = fdList(...preserved, ...shared);
     const child = await inCgroup(op, (cgroup) => {
       const pidfd = new Uint8Array(8);
-      const pid = native.spawnInit(BigInt(op.flags), sync, ints(stdio ?? []), keep, cgroup, pidfd);
+      const pid = native.spawnInit(BigInt(op.flags), sync, fdList(...(stdio ?? [])), keep, cgroup, pidfd);
       return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
     });
     return { ...child, startSocket, slots };
@@ -72,8 +74,6 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
     startSocket: startSocket >= 0 ? first + 1 + slots.length : -1,
   };
 }
-
-const ints = (numbers: readonly number[]): Uint8Array => new Uint8Array(new Int32Array(numbers).buffer);
 
 /** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
 async function inCgroup(

@@ -6,6 +6,7 @@
 import { encodePlan } from '../plan/encode.js';
 import type { Plan } from '../plan/ops.js';
 import { check } from '../sys/error.js';
+import { fdPair } from '../sys/fds.js';
 import { readText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { Reports, sendFrame } from './channel.js';
@@ -30,7 +31,7 @@ export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number;
   const facts = { code: 'ERR_CRIU', message: `${p.what}: run ${p.path}`, path: p.path };
   const pair = new Uint8Array(16);
   check(native.socketPair(pair), { ...facts, syscall: 'socketpair' });
-  const [ours, theirs] = [...new BigInt64Array(pair.buffer)].map(Number) as [number, number];
+  const [ours, theirs] = fdPair(pair);
   try {
     const sync = 3 + p.fds.length;
     const places = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);

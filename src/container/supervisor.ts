@@ -1,6 +1,8 @@
 /** The supervisor of a container: how it is started, how it is asked to start processes, and what it recorded. */
+
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { readable, sleep } from '../sys/loop.js';
@@ -20,8 +22,6 @@ export interface Supervisor {
   readonly sync: number;
 }
 
-const ints = (...list: number[]): Uint8Array => new Uint8Array(new Int32Array(list).buffer);
-
 /**
  * Starts a supervisor that listens in the state directory.
  * @throws RuntError ERR_SUPERVISOR
@@ -39,12 +39,11 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
     open.push(listener);
     const pair = new Uint8Array(16);
     ok(native.socketPair(pair), 'socketpair');
-    const [ours, theirs] = new BigInt64Array(pair.buffer);
-    open.push(Number(theirs));
+    const [sync, theirs] = fdPair(pair);
+    open.push(theirs);
     const out = new Uint8Array(8);
-    const sync = Number(ours);
     try {
-      const pid = ok(native.spawnInit(0n, Number(theirs), ints(), ints(listener, dir), -1, out), 'clone3');
+      const pid = ok(native.spawnInit(0n, theirs, fdList(), fdList(listener, dir), -1, out), 'clone3');
       const pidfd = new DataView(out.buffer).getInt32(0, true);
       sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
       const report = await new Reports(sync).next();
@@ -100,7 +99,7 @@ export async function spawnSupervised(
   const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
   const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
   const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
-  return ask(stateDir, [...head, ...places], ints(...all));
+  return ask(stateDir, [...head, ...places], fdList(...all));
 }
 
 /** The process has ended already, and that is recorded (ESRCH); or the supervisor with it, which is so after its last child. */
@@ -108,7 +107,7 @@ const gone: readonly number[] = [E.ESRCH, E.EPIPE, E.ECONNRESET, E.ECONNREFUSED]
 
 /** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
 export async function adopt(stateDir: string, pid: number): Promise<void> {
-  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], ints()).catch((error: RuntError) => {
+  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], fdList()).catch((error: RuntError) => {
     if (gone.includes(error.errno ?? 0)) return { pid: -(error.errno ?? 0) };
     throw error;
   });

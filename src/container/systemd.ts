@@ -11,6 +11,7 @@ import { v2Settings } from '../cgroup/v2.js';
 import type { Op } from '../plan/ops.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
+import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, W_OK } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -41,8 +42,7 @@ export class Placeholder {
       new RuntError({ code: 'ERR_SYSTEMD', message: 'start a process for the scope', errno, syscall });
     const r = native.socketPair(pair);
     if (r < 0) throw failed(-r, 'socketpair');
-    const view = new DataView(pair.buffer);
-    const [ours, theirs] = [view.getInt32(0, true), view.getInt32(8, true)];
+    const [ours, theirs] = fdPair(pair);
     const out = new Uint8Array(8);
     const pid = native.spawnInit(0n, theirs, new Uint8Array(0), new Uint8Array(0), -1, out);
     native.close(theirs);

@@ -2,7 +2,9 @@
  * A program that takes what a process writes: `binary:///path?argument=value`. It gets the reading ends of two pipes as its
  * descriptors 3 (stdout) and 4 (stderr), and tells by closing 5 that it is ready.
  */
+
 import { check, RuntError } from '../sys/error.js';
+import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { readable, sleep } from '../sys/loop.js';
@@ -47,7 +49,7 @@ export class Logger {
     const env = { ...host.env, CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace };
     const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const pidfd = new Uint8Array(8);
-    const fds = new Uint8Array(new Int32Array(theirs).buffer);
+    const fds = fdList(...theirs);
     const pid = native.spawnWith(path, list([path, ...args]), list(words), fds, pidfd);
     for (const fd of theirs) native.close(fd);
     try {

@@ -145,9 +145,7 @@ export class Task {
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     const memory = new MemoryLimit(record, this.events, this.warn);
-    // Also of a restored one that has ended there is a pidfd.
-    const pidfd = this.images ? native.pidfdOpen(record.pid) : openProcess(record);
-    const ended = await this.init.watch(pidfd, this.stateDir, record.supervisor);
+    const ended = await this.init.watch(openProcess(record), this.stateDir, record.supervisor);
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
