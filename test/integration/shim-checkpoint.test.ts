@@ -23,6 +23,13 @@ function prepare(bed: Bed): void {
   bed.write();
 }
 
+/** Create with images, and Start; the pid. */
+function restored(engine: Engine): Promise<number> {
+  const checkpoint = join(engine.bed.dir, 'images');
+  mkdirSync(checkpoint);
+  return engine.run({ checkpoint, options: runc({}) });
+}
+
 function checkpoint(engine: Engine, path: string, options: runcOptions.CheckpointOptions.$Properties = {}) {
   const value = runcOptions.CheckpointOptions.encode(options).finish();
   const any = { type_url: 'containerd.runc.v1.CheckpointOptions', value };
@@ -176,12 +183,9 @@ test(
   'what is executed in a restored container: its output and its status are known',
   onEngine(async (engine, bed) => {
     prepare(bed);
-    const { id, bundle } = bed;
+    const { id } = bed;
     engine.start(undefined, fakeEnv(bed));
-    const checkpoint = join(bed.dir, 'images');
-    mkdirSync(checkpoint);
-    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
-    await engine.call('Start', task.StartRequest.encode({ id }));
+    await restored(engine);
     for (const [execId, script, status] of [
       ['e', 'echo out; exit 7', 7],
       ['f', 'echo out; kill -9 $$', 137],
@@ -202,12 +206,9 @@ test(
   'the shim of a restored container is killed: its supervisor sees how it ends, and delete tells it',
   onEngine(async (engine, bed) => {
     prepare(bed);
-    const { id, bundle } = bed;
+    const { id } = bed;
     engine.start();
-    const checkpoint = join(bed.dir, 'images');
-    mkdirSync(checkpoint);
-    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
-    const { pid } = await engine.call('Start', task.StartRequest.encode({ id }), task.StartResponse);
+    const pid = await restored(engine);
     await eventually('the restored process', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sleep'));
     const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
     process.kill(shimPid, 'SIGKILL');
@@ -249,12 +250,8 @@ test(
   'a restored process that ends at once: its status is known, and the shim lives',
   onEngine(async (engine, bed) => {
     prepare(bed);
-    const { id, bundle } = bed;
     engine.start(undefined, { FAKE_ENDS: '1' });
-    const checkpoint = join(bed.dir, 'images');
-    mkdirSync(checkpoint);
-    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, checkpoint, options: runc({}) }));
-    await engine.call('Start', task.StartRequest.encode({ id }));
+    await restored(engine);
     assert.is(await engine.wait(), 137);
     await engine.over();
     assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);

@@ -276,18 +276,24 @@ const ended = (bed: Bed): { status: number; oom: boolean } => {
 };
 const exhaust = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
 
+/** Stops a supervisor while something is done, until systemd has removed the cgroup. */
+async function tooLate(bed: Bed, supervisor: number, during: () => void): Promise<void> {
+  process.kill(supervisor, 'SIGSTOP');
+  try {
+    during();
+    await eventually('systemd removes the cgroup', () => !existsSync(directory(`runt-${bed.id}.scope`)));
+  } finally {
+    process.kill(supervisor, 'SIGCONT');
+  }
+}
+
 for (const subgroup of ['', 'container']) {
   test(
     `a supervisor that comes too late to read the count of OOM kills knows of one${subgroup && ' in a cgroup below the unit’s'}`,
     onBed(async (bed) => {
       if (subgroup) bed.config.annotations = { 'run.oci.systemd.subgroup': subgroup };
       const supervisor = supervised(bed, `sleep 0.5; ${exhaust}`);
-      process.kill(supervisor, 'SIGSTOP');
-      try {
-        await eventually('systemd removes the cgroup', () => !existsSync(directory(`runt-${bed.id}.scope`)));
-      } finally {
-        process.kill(supervisor, 'SIGCONT');
-      }
+      await tooLate(bed, supervisor, () => {});
       assert.equal(ended(bed), { status: 137, oom: true });
       assert.is(bed.delete().code, 0);
     }),
@@ -309,16 +315,12 @@ test(
   'an OOM kill beside it is none of a killed container, whose count could not be read',
   onBed(async (bed) => {
     const supervisor = supervised(bed, 'exec sleep 1000');
-    process.kill(supervisor, 'SIGSTOP');
-    try {
+    await tooLate(bed, supervisor, () => {
       const limits = ['--property=MemoryMax=16M', '--property=MemorySwapMax=0'];
       const other = spawnSync('systemd-run', ['--scope', ...limits, `--unit=other-${bed.id}`, 'sh', '-c', exhaust]);
       assert.is(other.signal ?? other.status, 'SIGKILL');
       assert.is(bed.kill('KILL').code, 0);
-      await eventually('systemd removes the cgroup', () => !existsSync(directory(`runt-${bed.id}.scope`)));
-    } finally {
-      process.kill(supervisor, 'SIGCONT');
-    }
+    });
     assert.equal(ended(bed), { status: 137, oom: false });
     assert.is(bed.delete().code, 0);
   }),
