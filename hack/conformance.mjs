@@ -24,6 +24,9 @@ function ending(name) {
   );
 }
 
+/** The lines of a log that are wanted. */
+const printed = (name, wanted) => text(name).trimEnd().split('\n').filter(wanted);
+
 /** Path → what its line in the log of hack/test.mjs says. */
 function results(name) {
   const lines = [...text(name).matchAll(/^(ok {2}|FAIL) (test\/\S+) (\d+)\/(\d+) /gm)];
@@ -124,12 +127,9 @@ for (const [name, title] of [
   ['judge', "The OCI's validation programs"],
   ['judge-v2', "The OCI's validation programs on cgroup v2"],
 ]) {
-  const judge = text(name)
-    .trimEnd()
-    .split('\n')
-    .filter((l) => !/^judge: /.test(l) && !/^(go|vm): /.test(l))
-    .map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
-  section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...judge] : []);
+  const judge = printed(name, (l) => !/^judge: /.test(l) && !/^(go|vm): /.test(l));
+  const indented = judge.map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
+  section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...indented] : []);
 }
 
 // A header, the versions, a line for each scenario and the sum, for each engine of each suite (and manager of cgroups).
@@ -161,11 +161,8 @@ for (const [name, title] of [
   ['cri', "Kubernetes' CRI"],
   ['cri-v2', "Kubernetes' CRI on cgroup v2"],
 ]) {
-  const cri = text(name)
-    .trimEnd()
-    .split('\n')
-    .filter((l) => l !== '' && !/^(passed +){2,}/.test(l) && !/^(cri|engines|vm): build|^engines: built|^go: /.test(l))
-    .map((l) => `    ${l}`);
+  const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: /;
+  const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
   section(title, cri.length > 1 ? ['See [shim.md](shim.md#kubernetes-cri).', '', ...cri] : []);
 }
 

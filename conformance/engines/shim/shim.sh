@@ -188,7 +188,7 @@ scenario_shim_checkpoint_ends() {
   ctr task checkpoint --image-path /tmp/image --exit c | sed 's/.*/checkpoint/'
   until ctr task ls | grep -q STOPPED; do sleep 0.1; done
   ls /tmp/image | grep -c '^core-'
-  by_itself
+  again
 }
 
 scenario_shim_restore() {
@@ -218,22 +218,21 @@ scenario_shim_by_path() {
   ctr task exec --exec-id e d echo inside
 }
 
-# again [VARIABLE=VALUE]: another containerd, with that in its environment
+# again: another containerd
 again() {
   pkill -x -KILL containerd
   while pgrep -x containerd >/dev/null; do sleep 0.1; done
-  (export "${1:-A=}"; daemon)
+  daemon
 }
 
-# in_runcs_place: containerd takes the shim for io.containerd.runc.v2, until by_itself
+# in_runcs_place: containerd takes the shim for io.containerd.runc.v2, until it is another one again
 in_runcs_place() {
   mkdir -p /tmp/place
   rm -f /tmp/place/*
   printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v "$program")" >/tmp/place/containerd-shim-runc-v2
   chmod +x /tmp/place/containerd-shim-runc-v2
-  again "PATH=/tmp/place:$PATH"
+  PATH=/tmp/place:$PATH again
 }
-by_itself() { again; }
 
 # With options of that type.
 scenario_shim_in_runcs_place() {
@@ -243,7 +242,7 @@ scenario_shim_in_runcs_place() {
   run -d --runc-binary runc --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb d sleep 1000
   ctr task exec --exec-id e d cat /proc/self/uid_map
   shims | wc -l
-  by_itself
+  again
   ctr task exec --exec-id f d echo inside
 }
 
