@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { needing, onBed } from './bed.js';
+import { eventually, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
 
 const test = needing('time-namespace', 'root', 'time-namespaces');
@@ -14,11 +14,12 @@ const day = 86_400;
 for (const user of [false, true]) {
   test(
     `offsets of both clocks${user ? ', in a user namespace' : ''}; exec is there too`,
-    onBed((bed) => {
+    onBed(async (bed) => {
       if (user) withUserNamespace(bed.config);
       bed.config.linux.namespaces.push({ type: 'time' });
       bed.config.linux.timeOffsets = { boottime: { secs: day, nanosecs: 5 }, monotonic: { secs: -1 } };
       const pid = bed.started(['/bin/sh', '-c', 'cat /proc/uptime /proc/self/timens_offsets; exec sleep 1000']);
+      await eventually('it has written', () => bed.stdout().split('\n').length > 3);
       const lines = bed.stdout().split('\n');
       assert.ok(Math.abs(Number(lines[0]!.split(' ')[0]) - uptime() - day) < 5, lines[0]);
       assert.match(lines[1]!, /^monotonic +-1 +0$/);
