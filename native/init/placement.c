@@ -23,9 +23,15 @@ static int mask_of(const struct value *list, unsigned long *mask, uint64_t most)
   return 0;
 }
 
-/* Safe: of this process alone; the kernel keeps it within its cpuset. */
+/* Safe: of this process alone; the kernel keeps it within its cpuset. To give up what was inherited
+ * is no condition of running, so its failure is none. */
 int op_cpu_affinity(const struct op *op) {
   unsigned long mask[CPUS_MAX / WORD] = {0};
+  if (op->v[CPU_AFFINITY_CPUS].num == 0) {
+    memset(mask, 0xff, sizeof mask);
+    (void)syscall(SYS_sched_setaffinity, 0, sizeof mask, mask);
+    return 0;
+  }
   if (mask_of(&op->v[CPU_AFFINITY_CPUS], mask, CPUS_MAX))
     return fail_with(EINVAL, "sched_setaffinity", "a CPU above 8191");
   return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) ? fail("sched_setaffinity", NULL) : 0;

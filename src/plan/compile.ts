@@ -27,6 +27,7 @@ import { limitOps, oomScoreOps, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
 import { deferReadOnly } from './readonly-mounts.js';
 import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
+import { affinityOp } from './scheduling.js';
 import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
@@ -124,6 +125,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...hookFiles.take,
     ...(joined.length > 0 ? [] : keyring),
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
+    affinityOp(),
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
       ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
       : []),

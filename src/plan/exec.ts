@@ -7,7 +7,7 @@ import type { CompileOptions, HostFacts } from './facts.js';
 import type { Op, Plan } from './ops.js';
 import { limitOps, oomScoreOps, pipesAlone, processOps } from './process.js';
 import { rdtOps } from './rdt.js';
-import { affinityOps } from './scheduling.js';
+import { affinityOp, initialAffinityOps } from './scheduling.js';
 import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
@@ -204,9 +204,9 @@ export function compileExec(
       ...keep,
       // The score is in a file of this process, that only root could write once it is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
-      ...affinityOps(e.process, 'initial'),
+      ...initialAffinityOps(e.process),
       ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
-      ...affinityOps(e.process, 'final'),
+      affinityOp(e.process.execCPUAffinity?.final),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       ...(rootSlot < 0 ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),

@@ -281,7 +281,7 @@ export const ops = table({
     code: 135,
     by: 'init',
     fields: { cpus: 'list' },
-    doc: 'exec: sched_setaffinity(2) to these CPUs, each a number or first-last',
+    doc: 'sched_setaffinity(2) to these CPUs, each a number or first-last; none: to all that the cpuset of its cgroup has',
   },
   memoryPolicy: {
     code: 136,

@@ -53,10 +53,20 @@ export function schedulingOps({ process }: Spec): Op[] {
   return ops;
 }
 
-/** For an exec: the CPUs before it enters the container's cgroups (`initial`) or after (`final`). */
-export function affinityOps({ execCPUAffinity }: Process, when: 'initial' | 'final'): Op[] {
-  const list = execCPUAffinity?.[when];
-  return list ? [{ op: 'cpuAffinity', at: `/process/execCPUAffinity/${when}`, cpus: ranges(list) }] : [];
+/** For an exec: the CPUs before it enters the container's cgroups. */
+export function initialAffinityOps({ execCPUAffinity }: Process): Op[] {
+  const list = execCPUAffinity?.initial;
+  return list ? [{ op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: ranges(list) }] : [];
+}
+
+/**
+ * The CPUs of a process in its cgroups: those of `final`, which is for an exec, else all of its cpuset. From Linux 6.2 on the
+ * kernel remembers the affinity that runt was started with (systemd's CPUAffinity=, taskset) also in a new cpuset.
+ */
+export function affinityOp(list?: string): Op {
+  return list
+    ? { op: 'cpuAffinity', at: '/process/execCPUAffinity/final', cpus: ranges(list) }
+    : { op: 'cpuAffinity', at: '/linux/resources/cpu/cpus', cpus: [] };
 }
 
 /** Flags as a mask: the bit of the first name is `from`. */

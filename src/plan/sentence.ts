@@ -52,7 +52,7 @@ export function sentence(op: Op): string {
       // Engines look for the path in these quotes.
       return `write ${JSON.stringify(op.label)} to \`/proc/self/attr/${op.file}\``;
     case 'cpuAffinity':
-      return `set the CPU affinity ${op.cpus.join(',')}`;
+      return op.cpus.length > 0 ? `set the CPU affinity ${op.cpus.join(',')}` : 'give up the CPU affinity of runt';
     case 'memoryPolicy':
       return `set the memory policy ${memoryPolicyModes()[Number(op.mode) & 0xff]}`;
     case 'personality':

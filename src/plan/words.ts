@@ -105,7 +105,7 @@ export function rows(op: Op): Row[] {
         op.file === 'keycreate' ? '' : 'from the execve on',
       );
     case 'cpuAffinity':
-      return row('CPU affinity', op.cpus.join(','));
+      return row('CPU affinity', op.cpus.join(',') || 'all that its cgroup has');
     case 'memoryPolicy': {
       const mode = memoryPolicyModes()[Number(op.mode) & 0xff] ?? `mode ${op.mode}`;
       const flags = memoryPolicyFlags().filter((_, bit) => (Number(op.mode) >> (13 + bit)) & 1);

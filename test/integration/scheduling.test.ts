@@ -119,11 +119,25 @@ test(
       });
       return bed.runt(['exec', '--process', file, bed.id]);
     };
-    assert.is(allowed(only({ initial: lastCpu }).stdout), lastCpu);
+    assert.is(allowed(only({ initial: lastCpu }).stdout), all);
     assert.is(allowed(only({ final: '0' }).stdout), '0');
     const refused = only({ final: '8000' });
     assert.is(refused.code, 255);
     assert.match(refused.stderr, /CPU affinity 8000: EINVAL/);
+  }),
+);
+
+test(
+  'the affinity that runt has of its own is not that of the container, nor of an exec',
+  running((bed) => {
+    const all = allowed(readFileSync('/proc/self/status', 'utf8'));
+    const wrapped = ['taskset', '--cpu-list', lastCpu];
+    const look = ['/bin/grep', 'Cpus_allowed_list', '/proc/self/status'];
+    bed.config.process.args = look;
+    assert.is(allowed(bed.run([], { wrapped }).stdout), all);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.started();
+    assert.is(allowed(bed.runt(['exec', bed.id, ...look], { wrapped }).stdout), all);
   }),
 );
 

@@ -44,7 +44,7 @@ export class Side {
   }
 
   /** Waits until the terminal has shown it; throws with what it did show. */
-  async shows(wanted: RegExp, ms = 5000): Promise<RegExpExecArray> {
+  async shows(wanted: RegExp, ms = 20_000): Promise<RegExpExecArray> {
     try {
       return await eventually(String(wanted), () => wanted.exec(this.output) ?? undefined, ms);
     } catch (e) {
