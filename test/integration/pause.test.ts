@@ -133,19 +133,22 @@ test(
 
 compared(
   'the table and the list are those that runc prints for its own',
-  onBed((bed) => {
+  onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1004'];
     bed.write();
-    const seen = ['runc', undefined].map((program) => {
+    const seen: string[][] = [];
+    for (const program of ['runc', undefined]) {
       const id = `${bed.id}-${program ?? 'runt'}`;
       const o = program ? { program } : {};
       assert.is(bed.runt(['run', '-d', '--bundle', bed.bundle, id], o).code, 0);
+      // A detached run of runc's may end before its init is the process.
+      await eventually('the process', () => / \/bin\/sleep/.test(bed.runt(['ps', id], o).stdout));
       const texts = [[], ['-o', 'pid,args'], ['aux']].map((options) => bed.runt(['ps', id, ...options], o).stdout);
       const json = bed.runt(['ps', '--format', 'json', id], o).stdout;
       assert.is(bed.runt(['delete', '-f', id], o).code, 0);
       // Pids and times are each container's own.
-      return [...texts, json].map((t) => t.replaceAll(/[0-9]+([:.][0-9]+)*/g, 'N').replaceAll(/ +/g, ' '));
-    });
+      seen.push([...texts, json].map((t) => t.replaceAll(/[0-9]+([:.][0-9]+)*/g, 'N').replaceAll(/ +/g, ' ')));
+    }
     assert.equal(seen[1], seen[0]);
   }),
 );
