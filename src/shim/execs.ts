@@ -103,6 +103,7 @@ export class Execs {
 
   /** Of one that has ended, or was never started. */
   delete(execId: string): void {
+    this.get(execId)?.deleted();
     this.processes.delete(execId);
     this.specs.delete(execId);
   }

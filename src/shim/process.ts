@@ -7,6 +7,7 @@ import { readable } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
 import { type google, types } from './protos.js';
+import { Code, StatusError } from './status.js';
 import { Io } from './stdio.js';
 import type { Owner, Streams } from './streams.js';
 import { timestampOf } from './time.js';
@@ -34,9 +35,10 @@ export class Process {
   console: Console | undefined;
   /** What ResizePty said before there was a terminal. */
   private size: { readonly width: number; readonly height: number } | undefined;
-  /** Resolves when it has ended. */
+  /** Resolves when it has ended; fails when it never will. */
   readonly exit: Promise<Ended>;
   private settle!: (ended: Ended) => void;
+  private fail!: (error: StatusError) => void;
 
   constructor(
     /** Empty for the init process. */
@@ -44,9 +46,12 @@ export class Process {
     readonly terminal: boolean,
     readonly streams: Streams,
   ) {
-    this.exit = new Promise((settle) => {
+    this.exit = new Promise((settle, fail) => {
       this.settle = settle;
+      this.fail = fail;
     });
+    // Perhaps nobody waits.
+    this.exit.catch(() => {});
   }
 
   get status(): types.Status {
@@ -106,6 +111,11 @@ export class Process {
     this.ended ??= { status, at: timestampOf(ns) };
     this.settle(this.ended);
     return this.ended;
+  }
+
+  /** It is deleted: one that was not started never ends. */
+  deleted(): void {
+    this.fail(new StatusError(Code.NOT_FOUND, `process ${this.execId} was deleted before it was started`));
   }
 
   closeStdin(): void {

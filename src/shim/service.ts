@@ -31,8 +31,8 @@ function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array)
 
 export class TaskService {
   private readonly tasks = new Map<string, Task>();
-  /** Containers that are being created. */
-  private creating = 0;
+  /** The ids of the containers that are being created. */
+  private readonly creating = new Set<string>();
   private readonly methods: Readonly<Record<string, Method>>;
 
   constructor(private readonly options: ServiceOptions) {
@@ -126,7 +126,7 @@ export class TaskService {
 
   /** Whether there is a container, or will be. */
   get busy(): boolean {
-    return this.tasks.size > 0 || this.creating > 0;
+    return this.tasks.size > 0 || this.creating.size > 0;
   }
 
   private task(id: string): Task {
@@ -136,18 +136,20 @@ export class TaskService {
   }
 
   private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
-    if (this.tasks.has(r.id)) throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
-    const options = await runtimeOptions(r.options);
-    const root = this.options.root(options.root);
-    // `delete` is told nothing of the options.
-    if (options.root) rememberRoot(r.bundle, root);
-    this.creating++;
+    if (this.tasks.has(r.id) || this.creating.has(r.id)) {
+      throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
+    }
+    this.creating.add(r.id);
     try {
+      const options = await runtimeOptions(r.options);
+      const root = this.options.root(options.root);
+      // `delete` is told nothing of the options.
+      if (options.root) rememberRoot(r.bundle, root);
       const made = await Task.create(root, r, options, this.options);
       this.tasks.set(r.id, made);
       return { pid: made.init.pid };
     } finally {
-      this.creating--;
+      this.creating.delete(r.id);
     }
   }
 

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../src/shim/protos.js';
+import type { StatusError } from '../../src/shim/status.js';
 import { type Bed, needing } from './bed.js';
 import { programs } from './place.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
@@ -204,6 +205,50 @@ killed(
       assert.not.ok(existsSync(join(bundle, 'rootfs.layers')));
     }
     assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
+  }),
+);
+
+test(
+  'two Creates of one id at once: one is refused, and takes nothing from the other',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    renameSync(bed.rootfs, join(bed.dir, 'image'));
+    mkdirSync(bed.rootfs);
+    engine.start();
+    const { id, bundle } = bed;
+    const rootfs = [{ type: 'bind', source: join(bed.dir, 'image'), options: ['rbind', 'rw'] }];
+    const create = () => engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs }));
+    const made = await Promise.allSettled([create(), create()]);
+    const refusals = made.filter((r) => r.status === 'rejected').map((r) => r.reason as StatusError);
+    assert.equal(
+      refusals.map(({ code, message }) => [code, message]),
+      [[6, `container ${id} already exists`]],
+    );
+    const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${bed.rootfs} `);
+    assert.ok(mounted());
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    assert.is(await engine.wait(), 0);
+    await engine.over();
+    assert.not(mounted());
+  }),
+);
+
+test(
+  'who waits for an exec is told when it is deleted before its start',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const value = new TextEncoder().encode(JSON.stringify(bed.config.process));
+    await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId: 'e', spec: { value } }));
+    const wait = refused(engine.call('Wait', task.WaitRequest.encode({ id, execId: 'e' })));
+    await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 'e' }));
+    const { code, message } = await wait;
+    assert.equal([code, message], [5, 'process e was deleted before it was started']);
+    await engine.over();
   }),
 );
 
