@@ -80,6 +80,8 @@ scenario_buildah_stops_what_runs() {
     kill -0 "$!"
     sleep 0.1
   done
+  # Until the start is over buildah's child dies of the signal itself, and afterwards it ends the container.
+  sleep 2
   kill "$!"
   wait "$!" || echo "status $?"
   sleep 0.5
