@@ -59,7 +59,8 @@ export function mountSettings(mount: Mount): MountSettings {
         break;
       case 'bind':
         s.bind = true;
-        s.recursiveBind = option.recursive;
+        // As flags of mount(2): `bind` takes nothing from `rbind`, which CRI-O writes together.
+        s.recursiveBind ||= option.recursive;
         break;
       case 'propagation':
         s.propagation.push(String(option.flags));

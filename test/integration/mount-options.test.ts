@@ -111,6 +111,8 @@ flagged(
         options: ['rbind', 'rro', 'rnosuid', 'rnodev', 'rnoexec', 'rnosymfollow', 'rnoatime', 'rnodiratime'],
       },
       { destination: '/back', source, options: ['rbind', 'rrw', 'rexec', 'rstrictatime'] },
+      // CRI-O writes both, and means the tree.
+      { destination: '/both', source, options: ['rbind', 'rprivate', 'ro', 'bind'] },
     );
     const r = inMountNamespace(bed, `mount -t tmpfs -o noexec,noatime,ro below ${source}/below`);
     assert.is(r.code, 0, r.stderr);
@@ -120,6 +122,7 @@ flagged(
     const all = ['noatime', 'nodev', 'nodiratime', 'noexec', 'nosuid', 'nosymfollow', 'ro'];
     for (const target of ['/deep', '/deep/below']) assert.equal(found.get(target)!.flags, all, target);
     assert.equal(found.get('/back/below')!.flags, ['rw']);
+    assert.ok(found.has('/both/below'));
   }),
 );
 
