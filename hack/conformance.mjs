@@ -79,6 +79,8 @@ const parts = {
   'containerd-v2': 'containerd 1.7 on cgroup v2, with its shim as with that of runc, User Mode Linux',
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
   'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
+  crio: 'CRI-O: crictl and critest, with runc and with runt',
+  'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -160,6 +162,8 @@ for (const [name, title] of [
 for (const [name, title] of [
   ['cri', "Kubernetes' CRI"],
   ['cri-v2', "Kubernetes' CRI on cgroup v2"],
+  ['crio', 'CRI-O'],
+  ['crio-v2', 'CRI-O on cgroup v2'],
 ]) {
   const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: /;
   const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
