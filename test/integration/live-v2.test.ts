@@ -91,7 +91,7 @@ test(
     bed.config.linux.resources = { memory: { limit: 16 * MiB, swap: 16 * MiB }, cpu: { quota: 5000, period: 100000 } };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
     bed.started(['/bin/sh', '-c', 'dd if=/dev/zero of=/tmp/f bs=1M count=64; echo $?; while :; do :; done']);
-    await eventually('the end of dd', () => /^\d+$/m.test(bed.stdout()), 30_000);
+    await eventually('the end of dd', () => /^\d+$/m.test(bed.stdout()), 120_000);
     const { data } = JSON.parse(bed.runt(['events', '--stats', bed.id]).stdout);
     const events = value(bed, 'memory.events');
     assert.ok(field(events, 'max') > 0);
