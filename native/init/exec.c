@@ -6,9 +6,14 @@
 #include <sys/socket.h>
 
 /* Safe: a working directory outside of the root (through a leaked descriptor, /proc/self/fd/N) is
- * recognised by getcwd(2), which cannot name it, and refused (CVE-2024-21626). */
+ * recognised by getcwd(2), which cannot name it, and refused (CVE-2024-21626). One that was entered
+ * before the change of user is kept, as runc does: the config names it, and all that the process
+ * does there is checked against its user. */
 int op_cwd(const struct op *op) {
+  static int entered;
   const char *path = op->v[CWD_PATH].str;
+  if (entered)
+    return 0;
   if (chdir(path)) {
     if (op->v[CWD_OPTIONAL].num && (errno == EACCES || errno == EPERM))
       return 0;
@@ -19,6 +24,7 @@ int op_cwd(const struct op *op) {
     return fail("getcwd", path);
   if (here[0] != '/')
     return fail_with(ENOENT, "getcwd", "the working directory is outside of the container's root");
+  entered = 1;
   return 0;
 }
 
@@ -29,6 +35,12 @@ static int executable(const char *path) {
     return errno;
   if (S_ISDIR(st.st_mode))
     return EISDIR;
+  /* As execve(2) will: with the effective capabilities, which access(2) leaves out. Where a filter
+   * knows only access(2). */
+  if (!syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS))
+    return 0;
+  if (errno != ENOSYS && errno != EPERM)
+    return errno;
   return access(path, X_OK) ? errno : 0;
 }
 

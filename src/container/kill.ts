@@ -30,6 +30,12 @@ export async function kill(o: KillOptions): Promise<void> {
   }
   const pidfd = openProcess(record);
   if (pidfd < 0) {
+    // Without a pid namespace what it began may be there still.
+    if (o.signal === SIGKILL && !record.pidNamespace && record.cgroups.some((path) => pidsIn(path, true).length > 0)) {
+      killAll(record.cgroups, SIGKILL);
+      thaw(record.cgroups);
+      return;
+    }
     const status = statusOf(o.root, record);
     throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
   }

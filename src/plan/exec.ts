@@ -238,7 +238,6 @@ export function compileExec(
 /** The operations of a process with its user by name: who that is, is known only inside. */
 function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: 0 | 1): Op[] {
   if (!user) return [...ops];
-  const entered = ops.filter((op) => op.op === 'cwd').length > 1;
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {
       const { gid, groups, setGroups, umask, at } = op;
@@ -246,10 +245,6 @@ function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: 0 | 1): 
     }
     if (op.op === 'stdioOwner') return [];
     if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
-    if (op.op === 'findExecutable' && !entered) {
-      const enter = ops.find((x) => x.op === 'cwd') as Extract<Op, { op: 'cwd' }>;
-      return [{ ...enter, optional: 0 }, op];
-    }
     return [op];
   });
 }

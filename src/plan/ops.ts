@@ -493,7 +493,7 @@ export const ops = table({
     code: 60,
     by: 'init',
     fields: { path: 'str', optional: 'int' },
-    doc: 'chdir(2), then verify that the directory is inside the root; optional 1: EACCES and EPERM pass (it is tried again as the user)',
+    doc: 'chdir(2), then verify that the directory is inside the root; optional 1: EACCES and EPERM pass (it is tried again as the user); nothing where it is entered already',
   },
   findExecutable: {
     code: 61,

@@ -101,7 +101,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     // the rest pass. It is left out here, where `explain` shows it, instead of asked for and refused.
     ambient: mask(sets?.ambient) & mask(sets?.permitted) & mask(sets?.inheritable),
   });
-  if (user?.uid) ops.push(enter(0));
+  ops.push(enter(0));
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
   ops.push(...seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
@@ -118,11 +118,15 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   return ops;
 }
 
-/** The environment of the config, in which the runtime's own variables replace those of the same name. */
+/**
+ * The environment of the config, in which the runtime's own variables replace those of the same name. Of several with one
+ * name the last counts, and an empty HOME is none, as with runc.
+ */
 function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
-  if (!listen && !notify) return env;
   const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
-  const rest = env.filter((entry) => !own.includes(entry.split('=', 1)[0] as string));
+  const name = (entry: string): string => entry.split('=', 1)[0] as string;
+  const last = new Map(env.map((entry, i) => [name(entry), i]));
+  const rest = env.filter((entry, i) => last.get(name(entry)) === i && entry !== 'HOME=' && !own.includes(name(entry)));
   return notify ? [...rest, notifyEntry] : rest;
 }
 

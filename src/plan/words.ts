@@ -352,7 +352,7 @@ export function rows(op: Op): Row[] {
     case 'capabilities':
       return capabilitySets(op);
     case 'cwd':
-      return row('enter directory', word(op.path), op.optional ? 'tried again as the user' : '');
+      return op.optional ? row('enter directory', word(op.path), 'else as the user') : [];
     case 'findExecutable':
       return row('find executable', word(op.name), op.name.includes('/') ? '' : `in ${word(op.path)}`);
     case 'showRoot':

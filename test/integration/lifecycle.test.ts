@@ -189,6 +189,26 @@ test(
 );
 
 test(
+  'kill with KILL ends what is left of a container without a pid namespace whose init is gone',
+  onBed(async (bed) => {
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
+    const init = bed.started(['/bin/sleep', '1000']);
+    const file = join(bed.dir, 'pid');
+    assert.is(bed.runt(['exec', '-d', '--pid-file', file, bed.id, 'sleep', '1000']).code, 0);
+    const other = Number(readFileSync(file, 'utf8'));
+    process.kill(init, 'SIGKILL');
+    await eventually('the end of init', () => bed.state().status === 'stopped');
+    assert.match(bed.runt(['kill', bed.id, 'TERM']).stderr, /container not running/);
+    assert.ok(existsSync(`/proc/${other}`));
+    const r = bed.runt(['kill', bed.id, 'KILL']);
+    assert.is(r.code, 0, r.stderr);
+    await eventually('the end of the other', () => !existsSync(`/proc/${other}`));
+    await eventually('nothing to kill', () => bed.runt(['kill', bed.id, 'KILL']).code === 1);
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
   'list: a table and JSON, ids alone with -q, an empty root is no error',
   onBed((bed) => {
     assert.is(bed.runt(['list']).code, 0);

@@ -1,8 +1,9 @@
 /** The process: arguments, environment, working directory, PATH lookup, stdio, descriptors, signals. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { eventually, needing, onBed } from './bed.js';
+import { withUserNamespace } from './config.js';
 
 const test = needing('process', 'root');
 
@@ -60,6 +61,48 @@ test(
   onBed((bed) => {
     bed.config.process.cwd = '/etc';
     assert.is(bed.out('pwd; readlink /proc/1/cwd'), '/etc\n/etc\n');
+  }),
+);
+
+test(
+  'root enters a cwd that the user of the process may not, in run and exec; a root who may not is refused',
+  onBed((bed) => {
+    mkdirSync(join(bed.rootfs, 'closed'), { mode: 0o700 });
+    bed.config.process.user = { uid: 42, gid: 42 };
+    bed.config.process.cwd = '/closed';
+    assert.is(bed.out('pwd; ls 2>/dev/null || echo no'), '/closed\nno\n');
+    bed.started(['/bin/sleep', '1000']);
+    assert.is(bed.runt(['exec', '--user', '43', bed.id, 'pwd']).stdout, '/closed\n');
+    bed.delete('--force');
+    withUserNamespace(bed.config);
+    bed.config.process.user = { uid: 0, gid: 0 };
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /enter the working directory \/closed: EACCES/);
+  }),
+);
+
+test(
+  'CAP_DAC_OVERRIDE lets a user execute what is not his',
+  onBed((bed) => {
+    copyFileSync(join(bed.rootfs, 'bin', 'busybox'), join(bed.rootfs, 'bin', 'busybox.mine'));
+    chmodSync(join(bed.rootfs, 'bin', 'busybox.mine'), 0o700);
+    bed.config.process.user = { uid: 42, gid: 42 };
+    bed.config.process.args = ['/bin/busybox.mine', 'echo', 'done'];
+    assert.match(bed.run().stderr, /permission denied/);
+    const sets = ['bounding', 'effective', 'permitted', 'inheritable', 'ambient'];
+    bed.config.process.capabilities = Object.fromEntries(sets.map((set) => [set, ['CAP_DAC_OVERRIDE']]));
+    const r = bed.run();
+    assert.is(r.stdout, 'done\n', r.stderr);
+  }),
+);
+
+test(
+  'of several variables with one name the last counts, and an empty HOME is none',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/env'];
+    bed.config.process.env = ['A=1', 'HOME=/first', 'PATH=/bin', 'A=', 'HOME='];
+    assert.is(bed.run().stdout, 'PATH=/bin\nA=\nHOME=/root\n');
   }),
 );
 

@@ -80,7 +80,6 @@ const cases: [string, unknown, string[]][] = [
     withProcess({ scheduler: { policy: 'SCHED_FIFO', nice: 1, runtime: 1 } }),
     [
       '/process/scheduler/priority must be 1 to 99 for SCHED_FIFO',
-      '/process/scheduler/nice must be absent for SCHED_FIFO',
       '/process/scheduler/runtime must be absent for SCHED_FIFO',
     ],
   ],
@@ -537,6 +536,13 @@ test('an unknown capability is a warning, as the spec wants, with the name that 
   assert.equal(words(warnings), [
     '/process/capabilities/bounding/0 must be a capability, it is left out; did you mean "CAP_SYS_ADMIN"?',
     '/process/capabilities/bounding/1 must be a capability, it is left out',
+  ]);
+});
+
+test('a nice value of a policy that has none is a warning', () => {
+  const config = withProcess({ scheduler: { policy: 'SCHED_FIFO', priority: 10, nice: 1 } });
+  assert.equal(words(parse(JSON.stringify(config)).warnings), [
+    '/process/scheduler/nice must be absent for SCHED_FIFO, it is left out',
   ]);
 });
 

@@ -91,10 +91,10 @@ END
   until ctr task ls | grep -q STOPPED; do sleep 0.1; done
   ctr task rm c
   cat /tmp/out /tmp/err /tmp/who
-  run -d --log-uri file:///tmp/logs/file $bb d sh -c 'echo one; sleep 0.1; echo two >&2'
+  run -d --log-uri file:///tmp/logs/file $bb d sh -c 'echo one; sleep 0.1; echo two >&2; sleep 1'
   until ctr task ls | grep -q STOPPED; do sleep 0.1; done
   ctr task rm d
-  # The shim of runc may write it later.
+  # The shim of runc may write it later, and where it is slow never what came at the very end.
   for _ in $(seq 50); do ! grep -q two /tmp/logs/file || break; sleep 0.1; done
   cat /tmp/logs/file
 }
@@ -215,7 +215,7 @@ scenario_shim_by_path() {
     exit 77
   }
   ctr run -d --runtime "$(command -v "$program")" $bb d sleep 1000
-  ctr task exec --exec-id e d echo inside
+  ctr task exec --exec-id e d sh -c 'echo inside; sleep 1'
 }
 
 # again: another containerd

@@ -94,7 +94,8 @@ function schedulerRules(process: Process, findings: Findings): void {
     findings.refuse('/process/scheduler/priority', scheduler.priority, expected, see);
   }
   if (scheduler.nice && policy !== 'SCHED_OTHER' && policy !== 'SCHED_BATCH') {
-    findings.refuse('/process/scheduler/nice', scheduler.nice, `be absent for ${policy}`, see);
+    // As runc: the kernel has no use for it there.
+    findings.warn('/process/scheduler/nice', scheduler.nice, `be absent for ${policy}, it is left out`, see);
   }
   const deadline = policy === 'SCHED_DEADLINE';
   for (const name of ['runtime', 'deadline', 'period'] as const) {
