@@ -212,6 +212,18 @@ test('unknown properties pass', () => {
   assert.equal(complaints({ ...sample(), someday: { a: [1] } }), []);
 });
 
+test('a member that is null is one that is not there; an element of a list is not', () => {
+  const nulls = {
+    ...sample(),
+    hooks: null,
+    linux: { ...sample().linux, timeOffsets: null, resources: { pids: null } },
+  };
+  const { spec } = parse(JSON.stringify(nulls));
+  assert.equal(spec, { ...sample(), linux: { ...sample().linux, resources: {} } });
+  assert.equal(complaints({ ...sample(), mounts: [null] }), ['/mounts/0 must be an object']);
+  assert.equal(complaints({ ...sample(), ociVersion: null }), ['/ociVersion must be given']);
+});
+
 test('a process without a user is root, with a warning', () => {
   const spec = sample() as { process: { user?: unknown } };
   delete spec.process.user;
