@@ -81,6 +81,7 @@ const parts = {
   'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
   crio: 'CRI-O: crictl and critest, with runc and with runt',
   'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
+  runc: "runc 1.4's own tests, with runc and with runt",
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -164,10 +165,12 @@ for (const [name, title] of [
   ['cri-v2', "Kubernetes' CRI on cgroup v2"],
   ['crio', 'CRI-O'],
   ['crio-v2', 'CRI-O on cgroup v2'],
+  ['runc', "runc's own tests"],
 ]) {
-  const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: /;
+  const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: |warning: Using '/;
   const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
-  section(title, cri.length > 1 ? ['See [shim.md](shim.md#kubernetes-cri).', '', ...cri] : []);
+  const page = name === 'runc' ? 'contributing.md' : 'shim.md#kubernetes-cri';
+  section(title, cri.length > 1 ? [`See [${page}](${page}).`, '', ...cri] : []);
 }
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];

@@ -489,7 +489,7 @@ for (const [host, program] of [
       const mode = 'stty -a | grep -o -- ".icanon\\|.echo "';
       const line = `set -m; ${run} & until jobs >jobs; grep Stopped jobs; do sleep 0.1; done; ${mode}; echo typed; fg >/dev/null; echo "status $?"; ${mode}`;
       const side = onTerminal(['sh', '-c', line], bed.dir);
-      await side.shows(/Stopped.*tty output[\s\S]* icanon\r\n echo [\s\S]*typed/);
+      await side.shows(/Stopped.*tty output[\s\S]* icanon\r\n echo [\s\S]*typed/, 60_000);
       await side.shows(/ready/);
       side.type('front\r');
       assert.match(await shown(side), /<front>\n[\s\S]*status 3\n icanon\n echo \n/);
