@@ -5,7 +5,7 @@ import { AT_FDCWD, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
-import { isLogger, openSink, openSource, type Streams } from './streams.js';
+import { isLogger, openSink, openSource, read, type Sink, type Streams } from './streams.js';
 
 /** ms; runt-init sends the master at once. */
 const patience = 10_000;
@@ -60,13 +60,15 @@ export class Console {
   private constructor(
     private readonly fd: number,
     { stdin }: Streams,
-    out: number,
+    sink: Sink | undefined,
     private readonly logger: Logger | undefined,
   ) {
     // A second descriptor: one is waited for in one direction at a time.
     const typed = native.nonBlocking(fd, O_RDWR);
+    const out = sink?.fd ?? -1;
     this.fds = [fd, typed, out].filter((x) => x >= 0);
-    this.shown = copy(fd, out).then(() => {
+    this.shown = copy(fd, out).then(async () => {
+      if (sink) await read(sink);
       // Whoever reads sees the end then: containerd's CRI waits for it before it asks for the Delete.
       this.end(out);
       return logger?.exit;
@@ -81,13 +83,13 @@ export class Console {
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
   static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
     const { stdout } = streams;
-    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? openSink(stdout) : -1, undefined);
+    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? openSink(stdout) : undefined, undefined);
     const { Logger } = await import('./logger.js');
     const logger = await Logger.start(stdout, container);
     native.close(logger.stderr);
     const out = native.nonBlocking(logger.stdout, O_WRONLY);
     native.close(logger.stdout);
-    return new Console(fd, streams, out, logger);
+    return new Console(fd, streams, { fd: out, unread: false }, logger);
   }
 
   /** In characters. */

@@ -8,7 +8,7 @@ import { O_RDONLY, O_WRONLY } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
-import { blocking, isLogger, type Owner, open, openSink, openSource, pipe, type Streams } from './streams.js';
+import { blocking, isLogger, type Owner, open, openSink, openSource, pipe, read, type Streams } from './streams.js';
 
 export class Io {
   /** Descriptors that become 0, 1 and 2; closed by `given`. */
@@ -87,15 +87,18 @@ export class Io {
 
   private output(name: string): number {
     if (name === '') return this.theirsIs(open('/dev/null', O_WRONLY));
-    const to = this.oursIs(openSink(name));
+    const sink = openSink(name);
+    const to = this.oursIs(sink.fd);
     const [reader, writer] = pipe();
     this.oursIs(reader);
     this.own(this.theirsIs(writer));
     this.outputs.push(
-      copy(reader, to).then(() => {
-        this.end(reader);
-        this.end(to);
-      }),
+      copy(reader, to)
+        .then(() => {
+          this.end(reader);
+          return read(sink);
+        })
+        .then(() => this.end(to)),
     );
     return writer;
   }

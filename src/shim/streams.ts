@@ -1,8 +1,10 @@
 /** Standard streams as an engine names them: nothing, a fifo, `file://` or `binary://`. */
+import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { makeDir } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
+import { now, readable, sleep } from '../sys/loop.js';
 import { Code, StatusError } from './status.js';
 
 /** Paths or URLs; empty for none. */
@@ -27,13 +29,35 @@ export function openSource(name: string): number {
   return open(pathOf(name), O_RDONLY | O_NONBLOCK);
 }
 
-/** Where output goes. A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
-export function openSink(name: string): number {
+/** Where output goes. */
+export interface Sink {
+  readonly fd: number;
+  /** A fifo that nobody had opened for reading when it was opened here: a client may still be about to. */
+  readonly unread: boolean;
+}
+
+/** ms that a reader has to come when all is written already. */
+const readerTime = 5000;
+
+/** A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
+export function openSink(name: string): Sink {
   const path = pathOf(name);
-  if (!name.startsWith('file://')) return open(path, O_RDWR | O_NONBLOCK);
+  if (!name.startsWith('file://')) {
+    const read = native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
+    const fd = open(path, O_RDWR | O_NONBLOCK);
+    if (read >= 0) native.close(read);
+    return { fd, unread: read === -E.ENXIO };
+  }
   // As the shim of runc, the directories too.
   for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at));
-  return open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644);
+  return { fd: open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644), unread: false };
+}
+
+/** Resolves when a fifo may be closed: what is in it goes with its last descriptor. */
+export async function read({ fd, unread }: Sink): Promise<void> {
+  if (!unread) return;
+  const until = now() + readerTime;
+  while (now() < until && (await readable(fd, 0))) await sleep(20);
 }
 
 export function open(path: string, flags: number, mode = 0o600): number {

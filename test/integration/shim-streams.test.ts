@@ -43,6 +43,31 @@ test(
 );
 
 test(
+  'a reader that comes when the process has ended gets all that it wrote, of a terminal too; one that never comes holds Delete up for seconds',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/echo', 'late'];
+    bed.write();
+    engine.start();
+    for (const [name, terminal] of [
+      ['out', false],
+      ['tty', true],
+    ] as const) {
+      const stdout = engine.fifo(name);
+      bed.config.process.terminal = terminal;
+      bed.write();
+      await engine.run({ stdout, terminal });
+      await engine.wait();
+      await new Promise((next) => setTimeout(next, 300));
+      assert.is((await readAll(stdout)).replace('\r', ''), 'late\n');
+      await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }));
+    }
+    await engine.run({ stdout: engine.fifo('never'), terminal: true });
+    await engine.wait();
+    await engine.over();
+  }),
+);
+
+test(
   'a logger that ends before it is ready, or is not there, fails the create; nothing is left',
   onEngine(async (engine, bed) => {
     bed.write();
