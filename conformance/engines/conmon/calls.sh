@@ -91,7 +91,7 @@ scenario_conmon_update_flags() {
   bundle c sleep 1000
   runtime run -d --bundle /tmp/c c </dev/null >/dev/null 2>&1
   local flags swap='--memory-swap 256m'
-  # Alone runc refuses it on cgroup v2, where it is a part of the limit of memory and swap.
+  # Of the shares, the one that all make the same weight of. Alone runc refuses swap on cgroup v2, where it is a part of the limit of memory and swap.
   [ ! -e /sys/fs/cgroup/cgroup.controllers ] || swap="--memory 32m $swap"
   while read -r flags; do
     # shellcheck disable=SC2086 # words
@@ -105,7 +105,7 @@ scenario_conmon_update_flags() {
 $swap
 --memory 67108864 --memory-swap -1
 --memory -1 --memory-swap -1
---cpu-share 512
+--cpu-share 262144
 --cpu-period 50000
 --cpu-quota 20000
 --cpu-period 100000 --cpu-quota 30000
