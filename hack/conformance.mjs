@@ -87,7 +87,7 @@ const parts = {
 };
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
-  const more = end && !['fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
+  const more = end && !['arm64', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
