@@ -83,7 +83,7 @@ export class Console {
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
   static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
     const { stdout } = streams;
-    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? openSink(stdout) : undefined, undefined);
+    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? await openSink(stdout) : undefined, undefined);
     const { Logger } = await import('./logger.js');
     const logger = await Logger.start(stdout, container);
     native.close(logger.stderr);

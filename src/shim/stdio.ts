@@ -29,8 +29,9 @@ export class Io {
       const { stdin, stdout, stderr } = streams;
       if (isLogger(stdout)) await io.log(stdout, container);
       const { logger } = io;
-      const output = (name: string, own: number | undefined) => (isLogger(name) && own ? own : io.output(name));
-      io.stdio = [io.input(stdin), output(stdout, logger?.stdout), output(stderr, logger?.stderr)];
+      const output = async (name: string, own: number | undefined) => (isLogger(name) && own ? own : io.output(name));
+      const input = io.input(stdin);
+      io.stdio = [input, await output(stdout, logger?.stdout), await output(stderr, logger?.stderr)];
       return io;
     } catch (error) {
       io.given();
@@ -85,9 +86,9 @@ export class Io {
     return theirs;
   }
 
-  private output(name: string): number {
+  private async output(name: string): Promise<number> {
     if (name === '') return this.theirsIs(open('/dev/null', O_WRONLY));
-    const sink = openSink(name);
+    const sink = await openSink(name);
     const to = this.oursIs(sink.fd);
     const [reader, writer] = pipe();
     this.oursIs(reader);

@@ -32,18 +32,24 @@ export function openSource(name: string): number {
 /** Where output goes. */
 export interface Sink {
   readonly fd: number;
-  /** A fifo that nobody had opened for reading when it was opened here: a client may still be about to. */
+  /** A fifo that nobody has opened for reading yet: a client may still be about to. */
   readonly unread: boolean;
 }
 
-/** ms that a reader has to come when all is written already. */
-const readerTime = 5000;
+/** ms that a reader has to come before anything is written, and again when all is. */
+const readerTime = 3000;
 
-/** A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. */
-export function openSink(name: string): Sink {
+/**
+ * A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. As the shim of runc this waits
+ * for a reader first, though not for ever: clients of containerd's give up their opening when the process has ended.
+ */
+export async function openSink(name: string): Promise<Sink> {
   const path = pathOf(name);
   if (!name.startsWith('file://')) {
-    const read = native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
+    const reader = () => native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
+    const until = now() + readerTime;
+    let read = reader();
+    for (; read === -E.ENXIO && now() < until; read = reader()) await sleep(2);
     const fd = open(path, O_RDWR | O_NONBLOCK);
     if (read >= 0) native.close(read);
     return { fd, unread: read === -E.ENXIO };

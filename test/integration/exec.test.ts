@@ -538,7 +538,7 @@ test(
     assert.match(fails(['/none']), '\n  at  /process/args/0 in the command line  "/none"\n');
     assert.match(fails(['--cwd', '/none', '/true']), '\n  at  /process/cwd in the command line  "/none"\n');
     assert.match(
-      fails(['-u', '4294967290:5', '--cwd', '/proc/1/fd', '/true']),
+      fails(['-u', '4294967290:5', '--cwd', '/none', '/true']),
       /\n {2}at {2}\/process\/\w+ in the command line /,
     );
     const user = { uid: 0, gid: 0 };

@@ -255,7 +255,8 @@ scenario_shim_many() {
   for i in $(seq "$MANY"); do ctr task kill -s KILL "m$i" & done
   wait
   until ! ctr task ls | grep -q RUNNING; do sleep 0.1; done
-  for i in $(seq "$MANY"); do ctr task rm "m$i" >/dev/null 2>&1 || true; done
+  # The first removal fails now and then with the shim of runc.
+  for i in $(seq "$MANY"); do ctr task rm "m$i" >/dev/null 2>&1 || ctr task rm "m$i" >/dev/null 2>&1 || true; done
   ctr task ls -q | wc -l
   for _ in $(seq 50); do [ -n "$(shims)" ] || break; sleep 0.1; done
   shims | wc -l
