@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here, from setup.sh
 # containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1) and replaced (type io.containerd.runc.v2 with runt's shim).
+
 # runtimes PLUGIN: the handlers below it, with systemd's cgroups where it makes them; the default is runt
 runtimes() {
   local handler
@@ -69,7 +70,7 @@ END
 
 engine_configuration() {
   ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
-  mkdir -p /etc/containerd/certs.d/_default /etc/cni/net.d
+  mkdir -p /etc/containerd/certs.d/_default
   cat >/etc/containerd/certs.d/_default/hosts.toml <<'END'
 [host."http://127.0.0.1:5000"]
   capabilities = ["pull", "resolve"]

@@ -5,7 +5,7 @@ import { AT_FDCWD, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
-import { isLogger, openSink, openSource, read, type Sink, type Streams } from './streams.js';
+import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './streams.js';
 
 /** ms; runt-init sends the master at once. */
 const patience = 10_000;
@@ -68,7 +68,7 @@ export class Console {
     const out = sink?.fd ?? -1;
     this.fds = [fd, typed, out].filter((x) => x >= 0);
     this.shown = copy(fd, out).then(async () => {
-      if (sink) await read(sink);
+      if (sink) await drained(sink);
       // Whoever reads sees the end then: containerd's CRI waits for it before it asks for the Delete.
       this.end(out);
       return logger?.exit;

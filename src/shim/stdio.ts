@@ -8,7 +8,7 @@ import { O_RDONLY, O_WRONLY } from '../sys/linux.js';
 import { forget, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
-import { blocking, isLogger, type Owner, open, openSink, openSource, pipe, read, type Streams } from './streams.js';
+import { blocking, drained, isLogger, type Owner, open, openSink, openSource, pipe, type Streams } from './streams.js';
 
 export class Io {
   /** Descriptors that become 0, 1 and 2; closed by `given`. */
@@ -97,7 +97,7 @@ export class Io {
       copy(reader, to)
         .then(() => {
           this.end(reader);
-          return read(sink);
+          return drained(sink);
         })
         .then(() => this.end(to)),
     );

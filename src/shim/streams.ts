@@ -60,7 +60,7 @@ export async function openSink(name: string): Promise<Sink> {
 }
 
 /** Resolves when a fifo may be closed: what is in it goes with its last descriptor. */
-export async function read({ fd, unread }: Sink): Promise<void> {
+export async function drained({ fd, unread }: Sink): Promise<void> {
   if (!unread) return;
   const until = now() + readerTime;
   while (now() < until && (await readable(fd, 0))) await sleep(20);

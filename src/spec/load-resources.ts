@@ -4,7 +4,7 @@ import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { Findings } from './findings.js';
 import { parseJson } from './json.js';
-import { dropNulls } from './nulls.js';
+import { conforms } from './nulls.js';
 import { blockIoRules } from './rules/block-io.js';
 import { cgroupRules } from './rules/cgroup.js';
 import { deviceRules } from './rules/devices.js';
@@ -31,7 +31,7 @@ export function parseResources(text: string, name: string): Resources {
   const spec = JSON.parse(config) as Spec;
   const violations = textViolations(json, config, spec);
   const sound = violations.length === 0;
-  const typed = validate(spec) || (dropNulls(spec) && validate(spec));
+  const typed = conforms(spec);
   if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
   if (sound) violations.push(...placeWideIntegers(json, spec));
   if (typed) {

@@ -8,7 +8,7 @@ import { check, RuntError, type Violation } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { parseJson } from './json.js';
-import { dropNulls } from './nulls.js';
+import { conforms } from './nulls.js';
 import { segments } from './pointer.js';
 import { PLATFORMS } from './rules/platform.js';
 import { schemaViolations } from './schema-violations.js';
@@ -69,8 +69,7 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
   const violations = textViolations(json, text, spec);
   // The native scanner has no pointer for a key with a NUL, so exact integers wait until the text is sound.
   const sound = violations.length === 0;
-  // Only where something is wrong: hardly anybody writes null.
-  const typed = validate(spec) || (dropNulls(spec) && validate(spec));
+  const typed = conforms(spec);
   if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
   if (sound) violations.push(...placeWideIntegers(json, spec));
   // The semantic rules rely on the types that the schema has checked.
