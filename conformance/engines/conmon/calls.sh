@@ -90,10 +90,14 @@ now() {
 scenario_conmon_update_flags() {
   bundle c sleep 1000
   runtime run -d --bundle /tmp/c c </dev/null >/dev/null 2>&1
-  local flags swap='--memory-swap 256m'
+  local flags swap='--memory-swap 256m' v1='--cpu-rt-period 1000000
+--cpu-rt-runtime 1
+--kernel-memory 64m'
   # Of the shares, the one that all make the same weight of. Alone runc refuses swap on cgroup v2, where it is a part of the limit of memory and swap.
-  [ ! -e /sys/fs/cgroup/cgroup.controllers ] || swap="--memory 32m $swap"
+  # What cgroup v2 has not at all runc leaves out without a word; crun and runt refuse it.
+  [ ! -e /sys/fs/cgroup/cgroup.controllers ] || { swap="--memory 32m $swap" v1=''; }
   while read -r flags; do
+    [ -n "$flags" ] || continue
     # shellcheck disable=SC2086 # words
     runtime update $flags c >/dev/null 2>&1 && echo "$flags: 0" || echo "$flags: $?"
     now
@@ -118,9 +122,7 @@ $swap
 --pids-limit -1
 --pids-limit 0
 --blkio-weight 500
---cpu-rt-period 1000000
---cpu-rt-runtime 1
---kernel-memory 64m
+$v1
 --memory 1
 END
   runtime delete --force c
