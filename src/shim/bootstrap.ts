@@ -20,7 +20,7 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
   const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('./node-server.js') : undefined;
-  const grpc = node?.speaksGrpc() ? node : undefined;
+  const grpc = node && node.wantedProtocol() !== 'ttrpc' ? node : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
@@ -49,7 +49,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     if (listener !== undefined) {
       const { prepare } = await import('./place.js');
       // What a shim that was killed left.
-      if (grpc) native.unlinkAt(AT_FDCWD, grpc.versionFile(path), 0);
+      if (grpc) native.unlinkAt(AT_FDCWD, grpc.spokenFile(path), 0);
       // Of this process: the server and all containers get it by fork, in a group of their own.
       if (host.env.SCHED_CORE) {
         check(native.schedCoreCreate(), {
@@ -74,11 +74,12 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     native.close(dir);
   }
   // From 1.7 on containerd says 2 to all shims, but takes gRPC from 2.0 on in version 3 alone.
-  if (grpc) version = await grpc.versionOf(path);
-  const address = grpc ? path : `unix://${path}`;
-  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol: grpc ? 'grpc' : 'ttrpc' });
+  const [protocol, takes] = grpc ? (await grpc.heardSpoken(path)).split(' ') : ['ttrpc'];
+  if (takes) version = Number(takes);
+  const address = takes ? path : `unix://${path}`;
+  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol });
   // What containerd reads when it starts again; of ttrpc it takes the bare address as well.
-  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(grpc ? answer : address)), {
+  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(takes ? answer : address)), {
     ...facts,
     path: 'address',
   });

@@ -9,10 +9,13 @@ import { sleep } from '../sys/loop.js';
 const patience = 10_000;
 const pause = 5;
 
-/** What it speaks: gRPC, unless RUNT_SHIM_PROTOCOL is ttrpc. @throws RuntError ERR_SHIM */
-export function speaksGrpc(): boolean {
-  const protocol = host.env.RUNT_SHIM_PROTOCOL || 'grpc';
-  if (protocol === 'grpc' || protocol === 'ttrpc') return protocol === 'grpc';
+export type Protocol = 'grpc' | 'ttrpc';
+
+/** RUNT_SHIM_PROTOCOL, what it is to speak; undefined: what this containerd is served well with. @throws RuntError ERR_SHIM */
+export function wantedProtocol(): Protocol | undefined {
+  const protocol = host.env.RUNT_SHIM_PROTOCOL;
+  if (!protocol) return undefined;
+  if (protocol === 'grpc' || protocol === 'ttrpc') return protocol;
   throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: ${protocol}` });
 }
 
@@ -49,20 +52,30 @@ function serverOf(id: string): string {
   });
 }
 
-/** Which version of the answer of `start` this containerd takes is written beside the server's socket. */
-export const versionFile = (socket: string): string => `${socket}.version`;
+/** What the server speaks, and over gRPC the version of the answer of `start` that this containerd takes: 1.7 the second, 2.x the third. */
+export type Spoken = 'grpc 2' | 'grpc 3' | 'ttrpc';
+const all: readonly Spoken[] = ['grpc 2', 'grpc 3', 'ttrpc'];
 
-/** Writes it down: 1.7 takes the second, others the third. `containerd` is its version, or the answer's. */
-export function tellVersion(socket: string, containerd: string): void {
-  const version = /^(2$|v?1\.)/.test(containerd) ? '2' : '3';
-  native.replaceFile(AT_FDCWD, versionFile(socket), 0o600, host.encode(version));
+/** Of containerd's version, or of the answer's that it takes; the empty string when it told none. */
+export function spoken(containerd: string, wanted: Protocol | undefined): Spoken {
+  if (wanted === 'ttrpc') return wanted;
+  if (/^(2$|v?1\.)/.test(containerd)) return 'grpc 2';
+  return wanted === 'grpc' ? 'grpc 3' : 'ttrpc';
 }
 
-/** 2 or 3. @throws RuntError ERR_SHIM */
-export async function versionOf(socket: string): Promise<number> {
+/** The file beside the server's socket in which the server writes that down. */
+export const spokenFile = (socket: string): string => `${socket}.spoken`;
+
+export function tellSpoken(socket: string, what: Spoken): void {
+  native.replaceFile(AT_FDCWD, spokenFile(socket), 0o600, host.encode(what));
+}
+
+/** What the server wrote there. @throws RuntError ERR_SHIM */
+export async function heardSpoken(socket: string): Promise<Spoken> {
   for (let waited = 0; waited < patience; waited += pause) {
-    const text = tryReadText(versionFile(socket));
-    if (text === '2' || text === '3') return Number(text);
+    const text = tryReadText(spokenFile(socket));
+    const what = all.find((s) => s === text);
+    if (what) return what;
     await sleep(pause);
   }
   throw new RuntError({

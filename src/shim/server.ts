@@ -5,6 +5,7 @@ import { forget, readable, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
 import { Idleness } from './idleness.js';
 import { log, outliveErrors } from './log.js';
+import type { Spoken } from './node-server.js';
 import { reapNowAndThen, reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
@@ -19,9 +20,6 @@ const patience = 2000;
 const glance = 50;
 /** s that a server stays which has no container, nothing to tell and no client; RUNT_SHIM_IDLE says another number. */
 const idle = 60;
-
-const unreliable =
-  'containerd 2 often takes a gRPC shim for ended before its connection has begun: use io.containerd.runt.v1, or set RUNT_SHIM_PROTOCOL=ttrpc for containerd';
 
 /** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
 export async function serve(a: ShimArguments): Promise<number> {
@@ -56,16 +54,25 @@ export async function serve(a: ShimArguments): Promise<number> {
     return true;
   });
   const node = host.grpc && (await import('./node-server.js'));
-  if (host.grpc && node?.speaksGrpc()) {
-    const [grpc, { serveGrpc }] = await Promise.all([host.grpc(), import('./grpc-loop.js')]);
-    const { tellVersion, versionFile } = node;
-    files.push(versionFile(a.socket));
+  const wanted = node?.wantedProtocol();
+  if (host.grpc && node && wanted !== 'ttrpc') {
+    const grpc = await host.grpc();
     const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
-    if (/^v?2\./.test(version)) log(a.id, unreliable);
-    tellVersion(a.socket, version);
-    const client = () => idleness.client();
-    await serveGrpc(grpc, LISTENER, handler, () => over, client);
-    return 0;
+    const what = node.spoken(version, wanted);
+    if (what !== 'grpc 2') log(a.id, unreliable(version, what));
+    files.push(node.spokenFile(a.socket));
+    node.tellSpoken(a.socket, what);
+    if (what !== 'ttrpc') {
+      const { serveGrpc } = await import('./grpc-loop.js');
+      await serveGrpc(
+        grpc,
+        LISTENER,
+        handler,
+        () => over,
+        () => idleness.client(),
+      );
+      return 0;
+    }
   }
   const reaping = node ? reapNowAndThen() : undefined;
   if (!reaping) void reapOrphans();
@@ -86,4 +93,14 @@ async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
   native.close(listener);
   if (!alone) native.close(dir);
   return alone;
+}
+
+/** What is said where containerd is not 1.7: 2.x watches a gRPC connection from before its begin. */
+function unreliable(version: string, what: Spoken): string {
+  const who = /^v?2\./.test(version) ? `containerd ${version}` : 'containerd 2';
+  const done =
+    what === 'ttrpc'
+      ? 'ttrpc is spoken in its place, unless RUNT_SHIM_PROTOCOL=grpc'
+      : 'RUNT_SHIM_PROTOCOL=grpc insists on it';
+  return `${version ? '' : 'containerd told no version; '}${who} often takes a gRPC shim for ended before its connection has begun: ${done}`;
 }

@@ -50,7 +50,7 @@ test(
     await call('Shutdown', { id });
     client.close();
     await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
-    assert.not.ok(existsSync(address!) || existsSync(`${address}.version`));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
   }),
 );
 
@@ -66,7 +66,7 @@ test(
     assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
     client.close();
     await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
-    assert.not.ok(existsSync(address!) || existsSync(`${address}.version`));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
   }),
 );
 
@@ -109,21 +109,44 @@ test(
   }, 'containerd-shim-runt-grpc-v1'),
 );
 
+/** What `start` answers under a containerd of that version, and what the shim says to its log. */
+async function under(bed: Bed, version: string, env: Record<string, string> = {}) {
+  mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+  bed.write();
+  const log = join(bed.bundle, 'log');
+  execFileSync('mkfifo', [log]);
+  const text = readAll(log);
+  const r = start(bed, { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: version, RUNT_SHIM_IDLE: '1', ...env });
+  return { answer: JSON.parse(r.out) as Record<string, unknown>, log: await text };
+}
+
 test(
-  'under containerd 2 the log says that it is not to be relied on',
+  'under containerd 2, which takes gRPC shims for ended, it speaks ttrpc, and the log says so',
   onBed(async (bed) => {
-    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
-    bed.write();
-    const log = join(bed.bundle, 'log');
-    execFileSync('mkfifo', [log]);
-    const text = readAll(log);
-    const r = start(bed, { PATH: path, MAX_SHIM_VERSION: '3', RUNT_SHIM_VERSION: '2.1.9' });
-    const { version, address } = JSON.parse(r.out) as Record<string, string>;
-    assert.equal(version, 3);
-    const client = new TaskClient(address!);
-    await client.call('Shutdown', { id: bed.id });
-    client.close();
-    assert.match(await text, /containerd 2 often takes a gRPC shim for ended/);
+    const { answer, log } = await under(bed, '2.1.9');
+    assert.equal([answer.version, answer.protocol], [2, 'ttrpc']);
+    assert.match(String(answer.address), /^unix:\/\//);
+    assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), answer.address);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: ttrpc is spoken in its place/);
+    assert.not.ok(existsSync(`${String(answer.address).replace('unix://', '')}.spoken`));
+  }),
+);
+
+test(
+  'where no version is told it is ttrpc, which every containerd speaks',
+  onBed(async (bed) => {
+    const { answer, log } = await under(bed, '');
+    assert.is(answer.protocol, 'ttrpc');
+    assert.match(log, /containerd told no version; .* ttrpc is spoken/);
+  }),
+);
+
+test(
+  'RUNT_SHIM_PROTOCOL=grpc: gRPC to containerd 2 too, and the log says that it is not to be relied on',
+  onBed(async (bed) => {
+    const { answer, log } = await under(bed, '2.1.9', { RUNT_SHIM_PROTOCOL: 'grpc', MAX_SHIM_VERSION: '3' });
+    assert.equal([answer.version, answer.protocol], [3, 'grpc']);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: RUNT_SHIM_PROTOCOL=grpc insists/);
   }),
 );
 

@@ -279,6 +279,20 @@ rounds() {
   echo $((($(date +%s%N) - from) / 1000000))
 }
 
+# What is spoken: gRPC where it was asked for and containerd can, as 1.7; 2.x takes a gRPC shim for ended while it still connects to it.
+scenario_shim_protocol() {
+  [ "$RUNTIME" = runt ] || exit 0
+  local spoken expected=ttrpc
+  [ -z "${transport:-}" ] || case $(containerd --version) in *' 1.7.'*) expected=grpc ;; esac
+  run -d $bb c sleep 1000
+  spoken=$(cd /run/containerd/io.containerd.runtime.v2.task/default/c && cat bootstrap.json address 2>/dev/null | grep -oE '"protocol":"[a-z]+"' | head -n 1 | cut -d'"' -f4) || true
+  echo "${spoken:-ttrpc}" >"$NOTE"
+  [ "${spoken:-ttrpc}" = $expected ] || {
+    cat "$NOTE"
+    exit 1
+  }
+}
+
 # At most 0.9 of the time of the runc shim: the best of rounds that take turns, since others may use the machine.
 scenario_shim_time() {
   of_ttrpc
