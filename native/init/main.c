@@ -175,6 +175,17 @@ static int take_slots(const struct plan *plan) {
   return 0;
 }
 
+static _Noreturn void on_end(int signal) { _exit(128 + signal); }
+
+/* The first process of a pid namespace has no default actions (pid_namespaces(7)): a created
+ * container would outlive what ends any other process. Before a filter may forbid it; execve takes
+ * the handlers away. */
+static void end_by_signals(void) {
+  static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    signal(ends[i], on_end);
+}
+
 int main(int argc, char **argv) {
   uint64_t sync;
   if (argc != 2 || text_number(argv[1], strlen(argv[1]), INT_MAX, &sync) || sync < 3)
@@ -198,8 +209,11 @@ int main(int argc, char **argv) {
   init.start_socket = plan.start_socket;
   /* What tells a container that waits for start from one that runs, whatever became of the command
    * that started it: an exec names the process by its file, and that name has no slash. */
-  if (init.start_socket >= 0)
+  if (init.start_socket >= 0) {
     prctl(PR_SET_NAME, WAITING_NAME);
+    if (getpid() == 1)
+      end_by_signals();
+  }
   if (plan.trace)
     trace_enable(plan.count);
   struct op op = {.index = 0};

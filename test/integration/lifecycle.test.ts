@@ -178,6 +178,22 @@ test(
 );
 
 test(
+  'TERM ends a created container, with and without a pid namespace',
+  onBed((bed) => {
+    for (let i = 0; i < 2; i++) {
+      sleeper(bed);
+      ok(bed.create(['--supervise']));
+      ok(bed.runt(['kill', bed.id]));
+      bed.until('stopped');
+      assert.is(bed.start().code, 1);
+      assert.is(bed.runt(['wait', bed.id]).stdout, '143\n');
+      ok(bed.delete());
+      bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+    }
+  }),
+);
+
+test(
   'kill --all reaches every process of the container',
   onBed((bed) => {
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
