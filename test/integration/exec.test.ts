@@ -60,8 +60,7 @@ test(
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'cgroup' });
     const pid = bed.started();
-    const script =
-      'for n in mnt pid net ipc uts cgroup user; do readlink /proc/self/ns/$n; done; hostname; ls /proc | grep -c "^[0-9]"';
+    const script = 'for n in mnt pid net ipc uts cgroup user; do readlink /proc/self/ns/$n; done; hostname';
     const [mnt, pidNs, net, ipc, uts, cgroup, user, host] = out(bed, bed.id, 'sh', '-c', script).split('\n');
     const own = (name: string) => readlinkSync(`/proc/${pid}/ns/${name}`);
     assert.equal(
