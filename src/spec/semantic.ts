@@ -4,6 +4,7 @@
  */
 import type { Violation } from '../sys/error.js';
 import { Findings } from './findings.js';
+import { annotationRules } from './rules/annotations.js';
 import { blockIoRules } from './rules/block-io.js';
 import { cgroupRules } from './rules/cgroup.js';
 import { deviceRules } from './rules/devices.js';
@@ -36,6 +37,7 @@ export function semanticFindings(spec: Spec): Findings {
     blockIoRules,
     sysctlRules,
     seccompRules,
+    annotationRules,
   ];
   for (const rule of rules) rule(spec, findings);
   return findings;

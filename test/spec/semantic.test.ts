@@ -546,6 +546,18 @@ test('a nice value of a policy that has none is a warning', () => {
   ]);
 });
 
+test('an annotation of crun’s that runt does not have is a warning: of what it means nothing is done', () => {
+  const annotations = {
+    'run.oci.handler': 'krun',
+    'run.oci.keep_original_groups': '1',
+    'org.example': 'x',
+    toString: 'y',
+  };
+  assert.equal(words(parse(JSON.stringify({ ...withProcess({}), annotations })).warnings), [
+    '/annotations/run.oci.handler must be absent, it changes nothing: no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
+  ]);
+});
+
 test('an option of the file system on a bind mount is a warning; what asks the engine for a label is none', () => {
   const warned = (...options: string[]) =>
     parse(JSON.stringify(withMount({ destination: '/x', source: '/y', options: ['bind', ...options] }))).warnings.map(

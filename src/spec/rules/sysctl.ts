@@ -1,4 +1,4 @@
-/** Rules of `linux.sysctl` and `annotations`. */
+/** Rules of `linux.sysctl`. */
 import type { Findings } from '../findings.js';
 import { segment } from '../pointer.js';
 import type { NamespaceType, Spec } from '../types.js';
