@@ -3,6 +3,16 @@
 # until_up ID: until the container's /up is there
 until_up() { until ctr task exec --exec-id "w$RANDOM" "$1" test -e /up 2>/dev/null; do sleep 0.1; done; }
 
+# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any runtime: hence the sleep
+shown() {
+  local options=()
+  while [ "$1" != "$bb" ]; do
+    options+=("$1")
+    shift
+  done
+  run --rm "${options[@]}" "$bb" "$2" sh -c '"$@"; status=$?; sleep 0.3; exit $status' sh "${@:3}"
+}
+
 scenario_ctr_output_and_status() {
   run --rm $bb c sh -c 'echo out; echo err >&2' 2>/tmp/err
   cat /tmp/err
@@ -38,7 +48,7 @@ scenario_ctr_exec() {
   ctr task kill --exec-id d -s KILL c
 }
 
-# ctr now and then loses what a terminal shows right before the end, with any runtime: hence the sleeps.
+# As in shown, hence the sleeps.
 scenario_ctr_tty() {
   script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 0.3; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
@@ -87,10 +97,10 @@ scenario_ctr_ps_and_metrics() {
 }
 
 scenario_ctr_limits() {
-  run --rm --memory-limit 67108864 --cpus 0.5 $bb c sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null; cat /proc/self/cgroup'
+  shown --memory-limit 67108864 --cpus 0.5 $bb c sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null; cat /proc/self/cgroup'
   local place=/tests/one
   [ "$DRIVER" != systemd ] || place=tests.slice:runc:one
-  run --rm --cpu-shares 300 --cgroup "$place" $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
+  shown --cpu-shares 300 --cgroup "$place" $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
 }
 
 scenario_ctr_out_of_memory() {
@@ -103,7 +113,7 @@ scenario_ctr_out_of_memory() {
 }
 
 scenario_ctr_view() {
-  run --rm $bb c sh -c '
+  shown $bb c sh -c '
     exec 2>&1
     id
     pwd
@@ -118,16 +128,16 @@ scenario_ctr_view() {
 }
 
 scenario_ctr_options() {
-  run --rm --cwd /etc --env A=b --read-only $bb c sh -c 'exec 2>&1; pwd; echo $A; touch /x' || echo "status $?"
-  ! ctr run --help | grep -e '--user value' >/dev/null || run --rm --user 1000:5 $bb c id
-  run --rm --privileged $bb c grep -E '^(Cap|Seccomp:)' /proc/self/status
-  run --rm --seccomp $bb c grep Seccomp: /proc/self/status
-  run --rm --cap-add CAP_SYS_TIME --cap-drop CAP_CHOWN $bb c grep Cap /proc/self/status
-  run --rm --device /dev/fuse $bb c sh -c 'ls -l /dev/fuse | cut -c 1-10'
+  shown --cwd /etc --env A=b --read-only $bb c sh -c 'exec 2>&1; pwd; echo $A; touch /x' || echo "status $?"
+  ! ctr run --help | grep -e '--user value' >/dev/null || shown --user 1000:5 $bb c id
+  shown --privileged $bb c grep -E '^(Cap|Seccomp:)' /proc/self/status
+  shown --seccomp $bb c grep Seccomp: /proc/self/status
+  shown --cap-add CAP_SYS_TIME --cap-drop CAP_CHOWN $bb c grep Cap /proc/self/status
+  shown --device /dev/fuse $bb c sh -c 'ls -l /dev/fuse | cut -c 1-10'
   mkdir -p /tmp/v
-  run --rm --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro $bb c sh -c 'exec 2>&1; touch /v/x || grep " /v " /proc/mounts | cut -d " " -f 2,4 | cut -d , -f 1'
-  run --rm --mount type=tmpfs,src=tmpfs,dst=/t,options=size=1m:noexec $bb c grep ' /t ' /proc/mounts
-  run --rm --net-host $bb c readlink /proc/self/ns/net >/tmp/ns
+  shown --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro $bb c sh -c 'exec 2>&1; touch /v/x || grep " /v " /proc/mounts | cut -d " " -f 2,4 | cut -d , -f 1'
+  shown --mount type=tmpfs,src=tmpfs,dst=/t,options=size=1m:noexec $bb c grep ' /t ' /proc/mounts
+  shown --net-host $bb c readlink /proc/self/ns/net >/tmp/ns
   [ "$(cat /tmp/ns)" = "$(readlink /proc/self/ns/net)" ]
 }
 
@@ -141,20 +151,20 @@ scenario_ctr_namespaces() {
   run -d --cap-add CAP_SYS_ADMIN $bb c sh -c 'hostname pause; touch /up; sleep 1000'
   until_up c
   pid=$(ctr task ls | awk '$1 == "c" { print $2 }')
-  run --rm --with-ns "network:/proc/$pid/ns/net" --with-ns "ipc:/proc/$pid/ns/ipc" --with-ns "uts:/proc/$pid/ns/uts" --with-ns "pid:/proc/$pid/ns/pid" $bb d sh -c '
+  shown --with-ns "network:/proc/$pid/ns/net" --with-ns "ipc:/proc/$pid/ns/ipc" --with-ns "uts:/proc/$pid/ns/uts" --with-ns "pid:/proc/$pid/ns/pid" $bb d sh -c '
     hostname; for n in net ipc uts pid; do readlink /proc/self/ns/$n; done' >/tmp/ns 2>/dev/null
   head -n 1 /tmp/ns
   for n in net ipc uts pid; do grep -c "^$(readlink "/proc/$pid/ns/$n" | sed 's/[][]/\\&/g')" /tmp/ns; done
 }
 
 scenario_ctr_user_namespace() {
-  run --rm --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb c sh -c 'id -u; cat /proc/self/uid_map; stat -c %u:%g / /etc/passwd; touch /x'
+  shown --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb c sh -c 'id -u; cat /proc/self/uid_map; stat -c %u:%g / /etc/passwd; touch /x'
 }
 
 scenario_ctr_rootfs() {
   rm -rf /tmp/rootfs
   cp -a "$ROOTFS" /tmp/rootfs
-  run --rm --rootfs /tmp/rootfs c /bin/sh -c 'echo from; : >/made'
+  run --rm --rootfs /tmp/rootfs c /bin/sh -c 'echo from; : >/made; sleep 0.3'
   ls /tmp/rootfs/made
 }
 
@@ -200,7 +210,7 @@ scenario_ctr_events() {
 }
 
 scenario_ctr_many() {
-  for i in $(seq 10); do run --rm $bb "m$i" echo "$i" >"/tmp/many-$i" 2>&1 & done
+  for i in $(seq 10); do shown $bb "m$i" echo "$i" >"/tmp/many-$i" 2>&1 & done
   wait
   for i in $(seq 10); do cat "/tmp/many-$i"; done
   ls /run/containerd/runc/default
