@@ -39,7 +39,8 @@ scenario_ctr_exec() {
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
   ctr task exec --exec-id e c sh -c 'echo out; exit 7' || echo "status $?"
-  echo in | ctr task exec --exec-id e c cat
+  # ctr up to 1.6 loses what comes to its stdin before the process has started, hence the sleeps.
+  (sleep 1; echo in; sleep 1) | ctr task exec --exec-id e c cat
   ctr task exec --exec-id e --cwd /etc --user 1000:5 c sh -c 'id; pwd'
   fails ctr task exec --exec-id e c nonexistent
   ctr task exec -d --exec-id d c sh -c 'touch /detached; sleep 1000'
