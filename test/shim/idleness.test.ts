@@ -10,25 +10,25 @@ const pass = (ms: number): Promise<void> => new Promise((settle) => setTimeout(s
 test('it is asked to end again and again while there is no client, and not after it has', async () => {
   let asked = 0;
   new Idleness(20, async () => ++asked === 3);
-  await pass(300);
+  await pass(1500);
   assert.is(asked, 3);
 });
 
 test('it does not end while there is a client, and is given its time again after the last has gone', async () => {
   let asked = 0;
-  const idleness = new Idleness(100, async () => ++asked > 0);
+  const idleness = new Idleness(1000, async () => ++asked > 0);
   const gone = [idleness.client(), idleness.client()];
-  await pass(250);
+  await pass(1500);
   gone[0]!();
-  await pass(150);
+  await pass(800);
   assert.is(asked, 0);
   gone[1]!();
-  await pass(30);
+  await pass(300);
   // A client that asks whether anybody is there: a `start`.
   idleness.client()();
-  await pass(80);
+  await pass(500);
   assert.is(asked, 0);
-  await pass(150);
+  await pass(1200);
   assert.is(asked, 1);
 });
 

@@ -14,7 +14,7 @@ shown() {
 }
 
 scenario_ctr_output_and_status() {
-  run --rm $bb c sh -c 'echo out; echo err >&2' 2>/tmp/err
+  shown $bb c sh -c 'echo out; echo err >&2' 2>/tmp/err
   cat /tmp/err
   fails run --rm $bb c sh -c 'exit 7'
   fails run --rm $bb c sh -c 'sh -c "kill -KILL \$\$"'
