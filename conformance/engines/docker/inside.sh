@@ -59,7 +59,9 @@ scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
 scenario_docker_out_of_memory() {
-  run --name cc --memory 16m bb tail /dev/zero || echo "status $?"
+  # The shim of runc watches the cgroup only after the start, and what it sees may come after the end.
+  run --name cc --memory 16m bb sh -c 'sleep 1; exec tail /dev/zero' || echo "status $?"
+  for _ in $(seq 50); do [ "$(docker inspect -f '{{.State.OOMKilled}}' cc)" != true ] || break; sleep 0.1; done
   docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' cc
 }
 
