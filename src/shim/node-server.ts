@@ -53,14 +53,21 @@ function serverOf(id: string): string {
 }
 
 /** What the server speaks, and over gRPC the version of the answer of `start` that this containerd takes: 1.7 the second, 2.x the third. */
-export type Spoken = 'grpc 2' | 'grpc 3' | 'ttrpc';
-const all: readonly Spoken[] = ['grpc 2', 'grpc 3', 'ttrpc'];
+const all = ['grpc 2', 'grpc 3', 'ttrpc'] as const;
+export type Spoken = (typeof all)[number];
 
-/** Of containerd's version, or of the answer's that it takes; the empty string when it told none. */
-export function spoken(containerd: string, wanted: Protocol | undefined): Spoken {
-  if (wanted === 'ttrpc') return wanted;
-  if (/^(2$|v?1\.)/.test(containerd)) return 'grpc 2';
-  return wanted === 'grpc' ? 'grpc 3' : 'ttrpc';
+/** Of containerd's version, or of the answer's that it takes; the empty string when it told none. `insists` on gRPC. */
+export const spoken = (containerd: string, insists: boolean): Spoken =>
+  /^(2$|v?1\.)/.test(containerd) ? 'grpc 2' : insists ? 'grpc 3' : 'ttrpc';
+
+/** What is said where containerd is not 1.7: 2.x watches a gRPC connection from before its begin. */
+export function unreliable(version: string, what: Spoken): string {
+  const who = /^v?2\./.test(version) ? `containerd ${version}` : 'containerd 2';
+  const done =
+    what === 'ttrpc'
+      ? 'ttrpc is spoken in its place, unless RUNT_SHIM_PROTOCOL=grpc'
+      : 'RUNT_SHIM_PROTOCOL=grpc insists on it';
+  return `${version ? '' : 'containerd told no version; '}${who} often takes a gRPC shim for ended before its connection has begun: ${done}`;
 }
 
 /** The file beside the server's socket in which the server writes that down. */

@@ -5,7 +5,6 @@ import { forget, readable, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
 import { Idleness } from './idleness.js';
 import { log, outliveErrors } from './log.js';
-import type { Spoken } from './node-server.js';
 import { reapNowAndThen, reapOrphans } from './orphans.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
@@ -58,19 +57,14 @@ export async function serve(a: ShimArguments): Promise<number> {
   if (host.grpc && node && wanted !== 'ttrpc') {
     const grpc = await host.grpc();
     const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
-    const what = node.spoken(version, wanted);
-    if (what !== 'grpc 2') log(a.id, unreliable(version, what));
+    const what = node.spoken(version, wanted === 'grpc');
+    if (what !== 'grpc 2') log(a.id, node.unreliable(version, what));
     files.push(node.spokenFile(a.socket));
     node.tellSpoken(a.socket, what);
     if (what !== 'ttrpc') {
       const { serveGrpc } = await import('./grpc-loop.js');
-      await serveGrpc(
-        grpc,
-        LISTENER,
-        handler,
-        () => over,
-        () => idleness.client(),
-      );
+      const client = () => idleness.client();
+      await serveGrpc(grpc, LISTENER, handler, () => over, client);
       return 0;
     }
   }
@@ -93,14 +87,4 @@ async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
   native.close(listener);
   if (!alone) native.close(dir);
   return alone;
-}
-
-/** What is said where containerd is not 1.7: 2.x watches a gRPC connection from before its begin. */
-function unreliable(version: string, what: Spoken): string {
-  const who = /^v?2\./.test(version) ? `containerd ${version}` : 'containerd 2';
-  const done =
-    what === 'ttrpc'
-      ? 'ttrpc is spoken in its place, unless RUNT_SHIM_PROTOCOL=grpc'
-      : 'RUNT_SHIM_PROTOCOL=grpc insists on it';
-  return `${version ? '' : 'containerd told no version; '}${who} often takes a gRPC shim for ended before its connection has begun: ${done}`;
 }

@@ -264,6 +264,20 @@ scenario_shim_many() {
   find /sys/fs/cgroup -path "*$(cgroup 'm*')" | head -n 1
 }
 
+# What is spoken: gRPC where it was asked for and containerd can, as 1.7; 2.x takes a gRPC shim for ended while it still connects to it.
+scenario_shim_protocol() {
+  [ "$RUNTIME" = runt ] || exit 0
+  local spoken expected=ttrpc
+  [ -z "${transport:-}" ] || case $(containerd --version) in *' 1.7.'*) expected=grpc ;; esac
+  run -d $bb c sleep 1000
+  spoken=$(cd /run/containerd/io.containerd.runtime.v2.task/default/c && cat bootstrap.json address 2>/dev/null | grep -oE '"protocol":"[a-z]+"' | head -n 1 | cut -d'"' -f4) || true
+  echo "${spoken:-ttrpc}" >"$NOTE"
+  [ "${spoken:-ttrpc}" = $expected ] || {
+    cat "$NOTE"
+    exit 1
+  }
+}
+
 # What is held to numbers is the shim that needs no Node.js.
 of_ttrpc() {
   [ -n "${transport:-}" ] || return 0
@@ -277,20 +291,6 @@ rounds() {
   from=$(date +%s%N)
   for _ in 1 2 3 4 5; do "$@" >/dev/null; done
   echo $((($(date +%s%N) - from) / 1000000))
-}
-
-# What is spoken: gRPC where it was asked for and containerd can, as 1.7; 2.x takes a gRPC shim for ended while it still connects to it.
-scenario_shim_protocol() {
-  [ "$RUNTIME" = runt ] || exit 0
-  local spoken expected=ttrpc
-  [ -z "${transport:-}" ] || case $(containerd --version) in *' 1.7.'*) expected=grpc ;; esac
-  run -d $bb c sleep 1000
-  spoken=$(cd /run/containerd/io.containerd.runtime.v2.task/default/c && cat bootstrap.json address 2>/dev/null | grep -oE '"protocol":"[a-z]+"' | head -n 1 | cut -d'"' -f4) || true
-  echo "${spoken:-ttrpc}" >"$NOTE"
-  [ "${spoken:-ttrpc}" = $expected ] || {
-    cat "$NOTE"
-    exit 1
-  }
 }
 
 # At most 0.9 of the time of the runc shim: the best of rounds that take turns, since others may use the machine.
