@@ -358,7 +358,7 @@ async function all() {
   if (isStale('dist/share/man1/runt.1', ['package.json', ...words]))
     run(process.execPath, 'hack/man.mjs', 'dist/share');
   if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
-    console.error('build: QuickJS is not available: dist/runt is not made, dist/cli.js is');
+    console.error('build: RUNT_WITHOUT_QUICKJS is set: dist/runt is not made, dist/cli.js is');
     return;
   }
   // The same program under the names that containerd looks for.
@@ -368,4 +368,12 @@ async function all() {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await all();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await all();
+  } catch (error) {
+    // Commands and esbuild have printed what is wrong.
+    console.error(`build: ${process.env.V ? error.stack : error.message}`);
+    process.exitCode = 1;
+  }
+}

@@ -9,7 +9,7 @@ const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe
 const SUITE = 'trixie';
 const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
 
-/** The Debian mirror that this machine uses. */
+/** The Debian mirror that this machine uses; apt knows the origin only of lists that it has fetched. */
 function mirror() {
   const lines = execFileSync(
     'apt-get',
@@ -20,41 +20,61 @@ function mirror() {
   ).split('\n');
   for (const line of lines) {
     const [kind, origin, uri, codename = ''] = line.split(' ');
-    if (kind === 'Packages' && origin === 'Debian' && uri && !codename.includes('-')) return uri;
+    if (kind !== 'Packages' || !uri || codename.includes('-')) continue;
+    if (origin === 'Debian' || /\/debian\/*$/.test(uri)) return uri;
   }
   return undefined;
 }
 
+const tarballIn = (dir) => readdirSync(dir).find((f) => f.startsWith(`quickjs_${VERSION}`) && f.includes('.orig.tar.'));
+
+function check(path) {
+  const sum = createHash('sha256').update(readFileSync(path)).digest('hex');
+  if (sum !== SHA256) throw new Error(`${path} has SHA-256 ${sum}, expected ${SHA256}`);
+}
+
+/** The tarball in `dir`. It is fetched into a directory beside and moved when it is whole: apt cut short leaves a part under its name. */
 function sourceTarball(dir) {
-  const found = () => readdirSync(dir).find((f) => f.startsWith(`quickjs_${VERSION}`) && f.includes('.orig.tar.'));
-  if (!found()) {
+  if (!tarballIn(dir)) {
     const uri = mirror();
     if (!uri) throw new Error('apt has no Debian mirror');
-    for (const d of ['apt/lists/partial', 'apt/cache/archives/partial']) mkdirSync(`${dir}/${d}`, { recursive: true });
+    const to = `${dir}/fetch`;
+    rmSync(to, { recursive: true, force: true });
+    for (const d of ['apt/lists/partial', 'apt/cache/archives/partial']) mkdirSync(`${to}/${d}`, { recursive: true });
     const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
     const signed = existsSync(keyring) ? `[signed-by=${keyring}] ` : '';
-    writeFileSync(`${dir}/apt/sources.list`, `deb-src ${signed}${uri} ${SUITE} main\n`);
-    const here = `${process.cwd()}/${dir}/apt`;
+    writeFileSync(`${to}/apt/sources.list`, `deb-src ${signed}${uri} ${SUITE} main\n`);
+    const here = `${process.cwd()}/${to}/apt`;
     const options = [
       `Dir::Etc::sourcelist=${here}/sources.list`,
       'Dir::Etc::sourceparts=-',
       `Dir::State::lists=${here}/lists`,
       `Dir::Cache=${here}/cache`,
       'APT::Sandbox::User=root',
+      'APT::Update::Error-Mode=any',
+      'Acquire::Retries=2',
+      'Acquire::http::Timeout=20',
+      'Acquire::https::Timeout=20',
     ].flatMap((o) => ['-o', o]);
     const apt = (...args) =>
-      execFileSync('apt-get', [...options, ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+      execFileSync('apt-get', [...options, ...args], { cwd: to, stdio: ['ignore', 'ignore', 'inherit'] });
     apt('-q', 'update');
     apt('-q', 'source', '--download-only', 'quickjs');
-    rmSync(`${dir}/apt`, { recursive: true });
+    const name = tarballIn(to);
+    if (!name) throw new Error(`Debian's source package in ${SUITE} has no quickjs ${VERSION}`);
+    check(`${to}/${name}`);
+    renameSync(`${to}/${name}`, `${dir}/${name}`);
+    rmSync(to, { recursive: true });
   }
-  const name = found();
-  if (!name) throw new Error(`the source package holds no quickjs ${VERSION}`);
-  const sum = createHash('sha256')
-    .update(readFileSync(`${dir}/${name}`))
-    .digest('hex');
-  if (sum !== SHA256) throw new Error(`${name} has SHA-256 ${sum}, expected ${SHA256}`);
-  return `${dir}/${name}`;
+  const path = `${dir}/${tarballIn(dir)}`;
+  try {
+    check(path);
+  } catch (error) {
+    // The next build fetches it again.
+    rmSync(path);
+    throw error;
+  }
+  return path;
 }
 
 function source() {
@@ -72,15 +92,17 @@ function source() {
   return tree;
 }
 
-/** Where quickjs.h and the library are; undefined when QuickJS cannot be had, for a reason that is printed. */
+/** Where quickjs.h and the library are; undefined with RUNT_WITHOUT_QUICKJS=1, which builds for Node.js alone. */
 export function quickjs() {
+  if (process.env.RUNT_WITHOUT_QUICKJS) return undefined;
   let tree;
   try {
     tree = source();
   } catch (error) {
-    if (process.env.QUICKJS_DIR || process.env.RUNT_NEED_QUICKJS) throw error;
-    console.error(`build: QuickJS: ${error.message}`);
-    return undefined;
+    console.error(
+      'build: QuickJS cannot be fetched; set QUICKJS_DIR to its sources, or RUNT_WITHOUT_QUICKJS=1 to build without dist/runt',
+    );
+    throw error;
   }
   const out = 'build/quickjs';
   const stamp = createHash('sha256')
