@@ -7,9 +7,20 @@ locked := flock build/.lock
 
 all: build
 
-# What the machine lacks: Debian packages (as root), node_modules. Quick when nothing is missing.
+# The groups of `hack/bootstrap --list` that a goal needs beside "build".
+for-demo := demo
+for-test := test
+for-test-root := test
+for-test-vm := test
+for-test-all := test lint fuzz
+for-fuzz := fuzz
+for-bench := demo
+for-lint := lint
+for-fmt := lint
+
+# What the machine lacks for the goals: Debian packages (as root), Node.js, node_modules. Quick when nothing is missing.
 deps:
-	@hack/bootstrap
+	@hack/bootstrap build $(foreach goal,$(MAKECMDGOALS),$(for-$(goal)))
 	@mkdir -p build
 
 build: deps
@@ -34,6 +45,11 @@ test-vm: build
 # All of it, at length: tests, cgroup v2, fuzzing, bench; the tables go to docs/conformance.md. As root.
 test-all: build
 	@hack/test-all
+
+# Fuzzes what reads bytes in C, the plan's decoder for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz: build
+	@hack/fuzz $(FUZZ_SECONDS)
 
 bench: build
 	@$(node) hack/bench/bench.mjs
@@ -73,4 +89,4 @@ dist: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all bench lint fmt install dist clean
+.PHONY: all deps build demo test test-root test-vm test-all fuzz bench lint fmt install dist clean
