@@ -3,7 +3,8 @@
 // --unit takes what needs no kernel feature (all but test/integration), --root the rest; neither: both, but the rest only as root.
 // A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line is a failure. RUNT_EXPECT_NO_SKIP=1
 // makes every skip a failure, but those of the needs that RUNT_SKIPS lists (test/integration/needs.ts).
-// A line "# note TEXT" of a test is printed below its result.
+// A line "# note TEXT" of a test is printed below its result. The line of each file ends in its number, "[N/ALL]".
+// RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it counts for a file's limit too.
 //
 // --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
 // better spent on the tests).
@@ -21,9 +22,13 @@ const toBundle = directory('bundle');
 const bundled = directory('bundled');
 const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--bundled?=./.test(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
-const TIMEOUT = 600_000;
+/** ms for a file. */
+const TIMEOUT = 600_000 * Math.max(1, Number(process.env.RUNT_CI_SLOW) || 1);
 
 const isRoot = process.geteuid() === 0;
+// Orphans of the tests would stay zombies for ever.
+if (process.pid === 1)
+  throw new Error('Node.js as process 1 reaps no orphans: run the tests by make, or below a shell');
 
 /** Whether every user may go into a directory: a checkout below /root is root's alone. */
 const isOpen = (dir) => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
@@ -119,6 +124,14 @@ if (toBundle) {
   process.exit(broken.length > 0 ? 1 : 0);
 }
 
+let ended = 0;
+const running = new Set();
+// The step's time limit in .ci/run: say which file used it up.
+process.on('SIGTERM', () => {
+  console.log(`\nended by SIGTERM after ${ended} of ${now.length} files, in ${[...running].join(' and ')}`);
+  process.exit(143);
+});
+
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const skips = [];
 const failures = [];
@@ -126,6 +139,7 @@ const lines = [];
 
 async function test(path) {
   const started = Date.now();
+  running.add(path);
   const broken = bundled ? undefined : await bundle(path);
   const { text, code, signal } = broken ? { text: broken, code: 1, signal: null } : await execute(path);
   // uvu's own summary; colours are off the numbers.
@@ -150,7 +164,9 @@ async function test(path) {
     }
   }
   const mark = failed ? 'FAIL' : 'ok  ';
-  const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s${skipped ? `, ${skipped} skipped` : ''}`;
+  running.delete(path);
+  ended++;
+  const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s${skipped ? `, ${skipped} skipped` : ''} [${ended}/${now.length}]`;
   lines.push(line);
   console.log(line);
   for (const [, note] of text.matchAll(/^# note (.*)$/gm)) console.log(`       ${note}`);

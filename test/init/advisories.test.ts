@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { mountFs } from '../../src/plan/mount-op.js';
 import type { Op } from '../../src/plan/ops.js';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { withUserNamespace } from '../integration/config.js';
 import { runtPath } from '../integration/place.js';
@@ -31,7 +32,11 @@ const [EPERM, EINVAL] = [1, 22];
 function runLeaking(bed: Bed, fds: number[], ...flags: string[]) {
   bed.write();
   const args = ['--root', bed.root, 'run', '--bundle', bed.bundle, ...flags, bed.id];
-  return spawnSync(runtPath, args, { stdio: ['ignore', 'pipe', 'pipe', ...fds], timeout: 20_000, encoding: 'utf8' });
+  return spawnSync(runtPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe', ...fds],
+    timeout: COMMAND_LIMIT,
+    encoding: 'utf8',
+  });
 }
 
 test(
@@ -149,7 +154,7 @@ test(
     const stranger = spawnSync(process.execPath, ['-e', say], {
       uid: 1000,
       gid: 1000,
-      timeout: 5000,
+      timeout: COMMAND_LIMIT,
       encoding: 'utf8',
     });
     assert.is(stranger.stdout, 'closed\n', stranger.stderr);

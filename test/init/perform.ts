@@ -7,6 +7,7 @@ import { encodePlan } from '../../src/plan/encode.js';
 import type { Op } from '../../src/plan/ops.js';
 import type { Native } from '../../src/sys/abi.js';
 import { setHost } from '../../src/sys/host.js';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { programs, runtPath, top } from '../integration/place.js';
 
 setHost({
@@ -89,7 +90,7 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
   const [file = '', ...args] = [...enter, 'unshare', ...namespaces, ...command];
   const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
-    timeout: 20_000,
+    timeout: COMMAND_LIMIT,
     killSignal: 'SIGKILL',
   });
   const sync = child.stdio[3] as import('node:net').Socket;

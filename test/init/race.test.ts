@@ -16,7 +16,7 @@ function attack(dir: string, name: string, host: string): ChildProcess {
   return spawn(program('exchange'), [name, 'link'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** Creates containers for a while beside the attacker; how many came up, how many were refused, the attacker's turns. */
+/** Creates containers for a while, and at least ten, beside the attacker; how many came up, how many were refused, the attacker's turns. */
 async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
   const attacker = attack(dir, name, host);
   let turns = '';
@@ -32,7 +32,7 @@ async function besieged(bed: Bed, dir: string, name: string, host: string, runt?
   const mounts = ours();
   const counts = { ran: 0, refused: 0, turns: 0, messages: new Set<string>() };
   try {
-    for (const until = Date.now() + DURATION; Date.now() < until; ) {
+    for (const until = Date.now() + DURATION; Date.now() < until || counts.ran + counts.refused < 10; ) {
       const r = bed.run([], runt ? { program: runt } : {});
       assert.not.match(r.stderr, 'outside');
       if (r.code === 0) counts.ran++;
@@ -71,7 +71,6 @@ for (const [way, rules] of Object.entries(ways)) {
       bed.config.process.args = ['/bin/sh', '-c', 'grep -q raced /proc/self/mountinfo || echo outside >&2'];
       const counts = await besieged(bed, volume, 'target', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
-      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
       for (const message of counts.messages) assert.match(message, /\/mounts\/8 in config\.json/);
     }),
   );
@@ -89,7 +88,6 @@ for (const [way, rules] of Object.entries(ways)) {
       );
       const counts = await besieged(bed, volume, 'target', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
-      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
       for (const message of counts.messages) assert.match(message, /\/mounts\/[89] in config\.json/);
     }),
   );
@@ -104,7 +102,6 @@ for (const [way, rules] of Object.entries(ways)) {
       bed.config.root.readonly = false;
       const counts = await besieged(bed, bed.rootfs, 'dev', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
-      assert.ok(counts.ran + counts.refused >= 10, `only ${counts.ran + counts.refused} containers`);
     }),
   );
 }

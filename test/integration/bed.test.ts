@@ -2,13 +2,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Bed } from './bed.js';
-import { hasCgroupV1, which } from './needs.js';
+import { Bed, eventually, needing } from './bed.js';
+import { leftovers } from './leftovers.js';
 import { top } from './place.js';
 
-const test = suite('bed');
+const test = needing('bed');
+const compiling = needing('hack/rootfs', 'musl-gcc');
+const mounting = needing('bed and mounts', 'root', 'mount', 'unshare');
+const controlled = needing('bed and cgroups', 'root', 'cgroup-v1');
+const compared = needing('bed and runc', 'root', 'cgroup-v1', 'runc');
 
 test('a fresh bed leaves nothing', () => {
   const bed = new Bed();
@@ -17,27 +20,24 @@ test('a fresh bed leaves nothing', () => {
   assert.not.ok(existsSync(bed.dir));
 });
 
-// hack/vm has no compiler: there the tree is made before.
-if (which('musl-gcc') || which('cc')) {
-  test('hack/rootfs may run beside itself: each finds the whole of it at its end', async () => {
-    const bed = new Bed();
-    const base = join(bed.dir, 'base');
-    const one = () =>
-      new Promise<string>((settle) => {
-        const script = '"$0" "$1" 2>&1 && "$1/true" && ls "$1/bin" | wc -l && head -n 1 "$1/etc/passwd" "$1/etc/group"';
-        const child = spawn('sh', ['-c', script, join(top, 'hack', 'rootfs'), base], { stdio: ['ignore', 'pipe', 2] });
-        let said = '';
-        child.stdout!.on('data', (d) => {
-          said += d;
-        });
-        child.on('close', (code) => settle(`${said}exit ${code}`));
+compiling('hack/rootfs may run beside itself: each finds the whole of it at its end', async () => {
+  const bed = new Bed();
+  const base = join(bed.dir, 'base');
+  const one = () =>
+    new Promise<string>((settle) => {
+      const script = '"$0" "$1" 2>&1 && "$1/true" && ls "$1/bin" | wc -l && head -n 1 "$1/etc/passwd" "$1/etc/group"';
+      const child = spawn('sh', ['-c', script, join(top, 'hack', 'rootfs'), base], { stdio: ['ignore', 'pipe', 2] });
+      let said = '';
+      child.stdout!.on('data', (d) => {
+        said += d;
       });
-    const ended = await Promise.all(Array.from({ length: 8 }, one));
-    assert.match(ended[0]!, /root:x:0:0(.|\n)*root:x:0:\n+exit 0$/);
-    assert.equal(new Set(ended).size, 1, ended.join('\n'));
-    bed.end();
-  });
-}
+      child.on('close', (code) => settle(`${said}exit ${code}`));
+    });
+  const ended = await Promise.all(Array.from({ length: 8 }, one));
+  assert.match(ended[0]!, /root:x:0:0(.|\n)*root:x:0:\n+exit 0$/);
+  assert.equal(new Set(ended).size, 1, ended.join('\n'));
+  bed.end();
+});
 
 test('a state directory that is left is found and removed', () => {
   const bed = new Bed();
@@ -46,52 +46,50 @@ test('a state directory that is left is found and removed', () => {
   assert.not.ok(existsSync(bed.dir));
 });
 
-if (process.geteuid?.() === 0) {
-  test('a mount that is left is found and unmounted', () => {
-    const bed = new Bed();
-    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(bed.rootfs, 'tmp')]);
-    assert.throws(() => bed.end(), /mount .*rootfs\/tmp/);
-    assert.not.ok(existsSync(bed.dir));
-  });
+mounting('a mount that is left is found and unmounted', () => {
+  const bed = new Bed();
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(bed.rootfs, 'tmp')]);
+  assert.throws(() => bed.end(), /mount .*rootfs\/tmp/);
+  assert.not.ok(existsSync(bed.dir));
+});
 
-  test('a process in a mount namespace of its own is found and ended', async () => {
-    const bed = new Bed();
-    const child = spawn('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs x "$0" && exec sleep 100', bed.rootfs]);
-    const ended = new Promise<string | null>((settle) => child.on('exit', (_, signal) => settle(signal)));
-    await new Promise((next) => setTimeout(next, 200));
-    assert.throws(() => bed.end(), /process \d+: sleep/);
-    assert.is(await ended, 'SIGKILL');
-  });
+mounting('a process in a mount namespace of its own is found and ended', async () => {
+  const bed = new Bed();
+  const child = spawn('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs x "$0" && exec sleep 100', bed.rootfs]);
+  const ended = new Promise<string | null>((settle) => child.on('exit', (_, signal) => settle(signal)));
+  await eventually('the mount', () => leftovers(bed.mark, 0).some((line) => line.includes(': sleep')));
+  assert.throws(() => bed.end(false, 0), /process \d+: sleep/);
+  assert.is(await ended, 'SIGKILL');
+});
 
-  if (hasCgroupV1()) {
-    test('a cgroup that is left is found and removed', () => {
-      const bed = new Bed();
-      const path = join('/sys/fs/cgroup/pids', bed.id);
-      mkdirSync(path);
-      assert.throws(() => bed.end(), /cgroup .*pids/);
-      assert.not.ok(existsSync(path));
-    });
-  }
+controlled('a cgroup that is left is found and removed', () => {
+  const bed = new Bed();
+  const path = join('/sys/fs/cgroup/pids', bed.id);
+  mkdirSync(path);
+  assert.throws(() => bed.end(), /cgroup .*pids/);
+  assert.not.ok(existsSync(path));
+});
 
-  if (which('runc') && hasCgroupV1()) {
-    test('runs a container with runc from the same bundle', () => {
-      const bed = new Bed();
-      bed.config.process.args = ['/bin/sh', '-c', 'hostname; echo oops >&2; cat; exit 3'];
-      bed.write();
-      const r = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program: 'runc', input: 'in' });
-      assert.equal(r, { code: 3, signal: null, stdout: 'runt\nin', stderr: 'oops\n' });
-      bed.end();
-    });
+compared('runs a container with runc from the same bundle', () => {
+  const bed = new Bed();
+  bed.config.process.args = ['/bin/sh', '-c', 'hostname; echo oops >&2; cat; exit 3'];
+  bed.write();
+  const r = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program: 'runc', input: 'in' });
+  assert.equal(r, { code: 3, signal: null, stdout: 'runt\nin', stderr: 'oops\n' });
+  bed.end();
+});
 
-    test('finds a container that was created and not deleted', () => {
-      const bed = new Bed();
-      bed.config.process.args = ['/bin/sleep', '100'];
-      bed.write();
-      assert.is(bed.runt(['create', '--bundle', bed.bundle, bed.id], { program: 'runc' }).code, 0);
-      assert.throws(() => bed.end(), /process(.|\n)*cgroup(.|\n)*state/);
-      assert.not.ok(existsSync(bed.dir));
-    });
-  }
-}
+compared('finds a container that was created and not deleted', () => {
+  const bed = new Bed();
+  bed.config.process.args = ['/bin/sleep', '100'];
+  bed.write();
+  assert.is(bed.runt(['create', '--bundle', bed.bundle, bed.id], { program: 'runc' }).code, 0);
+  assert.throws(() => bed.end(false, 0), /process(.|\n)*cgroup(.|\n)*state/);
+  assert.not.ok(existsSync(bed.dir));
+});
 
 test.run();
+compiling.run();
+mounting.run();
+controlled.run();
+compared.run();

@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { COMMAND_LIMIT, DEADLINE, GRACE } from '../deadline.js';
 import { type Config, defaultConfig } from './config.js';
 import { leftovers, type Mark, sleep, sweep } from './leftovers.js';
 import { runtPath, top } from './place.js';
@@ -44,7 +45,7 @@ export interface CommandOptions {
   /** The whole environment; only PATH by default. */
   env?: Record<string, string>;
   cwd?: string;
-  /** ms after which the command is killed and the test fails; 30 000 by default. */
+  /** ms after which the command is killed and the test fails; COMMAND_LIMIT by default. */
   timeout?: number;
   /** Another program than runt, e.g. runc; gets the same `--root`. */
   program?: string;
@@ -142,7 +143,7 @@ export class Bed {
   runt(args: readonly string[], o: CommandOptions = {}): Result {
     const { fds, out, err } = this.#stdio(o.input ?? '');
     const command = this.#command(args, o);
-    const timeout = o.timeout ?? 30_000;
+    const timeout = o.timeout ?? COMMAND_LIMIT;
     const r = spawnSync(command.file, command.args, {
       ...command.options,
       stdio: fds,
@@ -169,7 +170,7 @@ export class Bed {
     const child = spawn(command.file, command.args, {
       ...command.options,
       stdio: fds,
-      timeout: o.timeout ?? 30_000,
+      timeout: o.timeout ?? COMMAND_LIMIT,
       killSignal: 'SIGKILL',
     });
     for (const fd of fds) closeSync(fd);
@@ -241,7 +242,7 @@ export class Bed {
   }
 
   /** Waits until the state is `status`. */
-  until(status: string, ms = 5000): StateOutput {
+  until(status: string, ms = DEADLINE): StateOutput {
     const deadline = Date.now() + ms;
     for (;;) {
       const state = this.state();
@@ -251,9 +252,9 @@ export class Bed {
     }
   }
 
-  /** Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. */
-  end(quiet = false): void {
-    const left = leftovers(this.mark, quiet ? 0 : 1000);
+  /** Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. A process has `grace` ms to end. */
+  end(quiet = false, grace = GRACE): void {
+    const left = leftovers(this.mark, quiet ? 0 : grace);
     sweep(this.mark);
     if (!quiet && left.length > 0) throw new Error(`left behind:\n  ${left.join('\n  ')}`);
   }
@@ -279,10 +280,14 @@ export function onBed(body: (bed: Bed) => void | Promise<void>): () => Promise<v
 }
 
 /** Waits until `look` gives something that is not false; throws naming `what` after `ms`. */
-export async function eventually<T>(what: string, look: () => T | false | undefined, ms = 5000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  look: () => T | false | undefined | Promise<T | false | undefined>,
+  ms = DEADLINE,
+): Promise<T> {
   const deadline = Date.now() + ms;
   for (;;) {
-    const value = look();
+    const value = await look();
     if (value !== false && value !== undefined) return value;
     if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
     await new Promise((next) => setTimeout(next, 5));

@@ -122,7 +122,7 @@ test(
   'the pids limit holds',
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 3 };
-    const r = bed.sh('sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait');
+    const r = bed.sh('sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & wait');
     assert.match(r.stderr, /fork/);
   }),
 );

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CgroupMode, type CriuOptions, Request, Type } from '../../src/container/criu-messages.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { programs } from './place.js';
 import { listen } from './unix.js';
 
@@ -69,7 +70,7 @@ test(
       assert.ok(opts.external.includes(key));
     }
     assert.is(bed.runt(['state', bed.id]).code, 1);
-    assert.not.ok(existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[2] !== 'Z');
+    assert.ok(hasEnded(pid));
   }),
 );
 

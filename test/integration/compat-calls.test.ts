@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { failure } from '../../src/container/failure.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { DEADLINE } from '../deadline.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { runtPath } from './place.js';
 
@@ -217,7 +218,7 @@ test(
     for (const id of ids) ok(bed.runt(['run', '-d', '-b', bed.bundle, id]));
     const status = (id: string) => JSON.parse(bed.runt(['state', id]).stdout).status;
     const until = (id: string) => {
-      for (const end = Date.now() + 5000; status(id) !== 'stopped'; ) assert.ok(Date.now() < end, id);
+      for (const end = Date.now() + DEADLINE; status(id) !== 'stopped'; ) assert.ok(Date.now() < end, id);
     };
     // Anchors bind; a class of POSIX; no backtracking of exponential cost.
     ok(bed.runt(['kill', '--regex', `^${bed.id}-[[:lower:]]{2}$`, 'KILL']));

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { missing } from './needs.js';
 import { programs, runtPath } from './place.js';
@@ -15,7 +16,7 @@ function plain(bed: Bed, args: readonly string[], env: Record<string, string> = 
   const script = 'exec "$@" >"$0.out" 2>"$0.err"';
   let code = 0;
   try {
-    execFileSync('/bin/sh', ['-c', script, out, runtPath, ...args], { env, cwd: bed.dir, timeout: 30_000 });
+    execFileSync('/bin/sh', ['-c', script, out, runtPath, ...args], { env, cwd: bed.dir, timeout: COMMAND_LIMIT });
   } catch (e) {
     code = (e as { status: number }).status;
   }
@@ -232,14 +233,14 @@ async function withDaemon(bed: Bed, socket: string, script: string): Promise<Buf
 mount -t tmpfs -o mode=755 run /run; mkdir -p /run/systemd/journal
 mount -t tmpfs -o mode=755 dev /dev; mknod /dev/null c 1 3
 "$1" ${socket} & daemon=$!
-i=0; while [ ! -S ${socket} ]; do i=$((i+1)); [ $i -lt 500 ]; sleep 0.01; done
+i=0; while [ ! -S ${socket} ]; do i=$((i+1)); [ $i -lt 6000 ]; sleep 0.01; done
 set +e
 ${script}
-sleep 0.1; kill $daemon`;
+"$1" ${socket} end; wait $daemon`;
   const child = spawn(
     'unshare',
     ['--mount', '--propagation', 'private', '/bin/sh', '-c', setup, 'sh', program, runtPath, bed.root],
-    { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000, killSignal: 'SIGKILL' },
+    { stdio: ['ignore', 'pipe', 'pipe'], timeout: COMMAND_LIMIT, killSignal: 'SIGKILL' },
   );
   let [text, errors] = ['', ''];
   child.stdout.on('data', (d) => {

@@ -105,24 +105,20 @@ function status(bed: Bed, id: string): { status: Status; pid: number } {
 
 /** Waits until what `state` says is what is so: in the end a killed command leaves nothing half done. */
 async function settled(bed: Bed, id: string, when: string): Promise<Status> {
-  const told = await eventually(
-    `state and list tell the truth of ${id}, ${when}`,
-    () => {
-      const now = status(bed, id);
-      const pids = inCgroups(id).filter((pid) => !isSupervisor(pid));
-      switch (now.status) {
-        case 'creating':
-          return false;
-        case 'created':
-          return isInit(now.pid) && pids.every((pid) => pid === now.pid) && now;
-        case 'running':
-          return fileOf(now.pid) !== '' && !pids.some(isInit) && now;
-        default:
-          return pids.length === 0 && now;
-      }
-    },
-    10_000,
-  );
+  const told = await eventually(`state and list tell the truth of ${id}, ${when}`, () => {
+    const now = status(bed, id);
+    const pids = inCgroups(id).filter((pid) => !isSupervisor(pid));
+    switch (now.status) {
+      case 'creating':
+        return false;
+      case 'created':
+        return isInit(now.pid) && pids.every((pid) => pid === now.pid) && now;
+      case 'running':
+        return fileOf(now.pid) !== '' && !pids.some(isInit) && now;
+      default:
+        return pids.length === 0 && now;
+    }
+  });
   return told.status;
 }
 
@@ -211,15 +207,16 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           await gone(bed, first.id, 'not used');
           first = next();
         }
-        const whole = await duration(bed, first.line);
+        let whole = await duration(bed, first.line);
         await gone(bed, first.id, 'not killed');
-        // A moment that came too late proves little: there are more then, within reason.
+        // A moment that came too late proves little: the command takes less than that, and there are more then, within reason.
         const enough = cuts + share / 4;
         for (let i = 0; i < share || (cuts < enough && i < 5 * share); i++) {
           const { id, line } = next();
           const us = Math.random() * whole * 1.1;
           const when = `${line[0]} with ${name} killed after ${us.toFixed(0)} of ${whole} µs`;
           if (await cut(bed, line, us)) cuts++;
+          else whole = Math.min(whole, us);
           const now = await settled(bed, id, when);
           // A child of its own that has not yet become something else looks like it.
           if (now === 'running' && name === 'a supervisor')

@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { DEADLINE } from '../deadline.js';
 import { Bed, type CommandOptions, type Result } from './bed.js';
 import { sleep } from './leftovers.js';
 import { hasCgroupV1 } from './needs.js';
@@ -99,7 +100,7 @@ export class Side {
   }
 
   /** Waits until a further step is printed; the steps are one after the other, over a checkpoint too. */
-  goesOn(ms = 30_000): void {
+  goesOn(ms = DEADLINE): void {
     const from = this.lines().length;
     const deadline = Date.now() + ms;
     while (this.lines().length < from + 2) {
@@ -141,7 +142,7 @@ export class Side {
   /** Ends and deletes it; it is gone then. */
   ends(): void {
     this.ok(['kill', this.id, 'KILL']);
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + DEADLINE;
     while (this.state().status !== 'stopped') {
       if (Date.now() > deadline) throw new Error(`${this.name}: not stopped`);
       sleep(50);

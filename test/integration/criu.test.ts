@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { DEADLINE } from '../deadline.js';
 import { eventually, needing } from './bed.js';
 import { onSides, pageFiles, quiet, type Side } from './criu-side.js';
 import { sleep } from './leftovers.js';
@@ -88,7 +89,7 @@ test(
     side.restore(['--work-path', side.images('work')]);
     assert.ok(existsSync(join(side.images('work'), 'restore.log')));
     // It goes back to the step of the checkpoint.
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + DEADLINE;
     while (side.lines().length < before + 3 && Date.now() < deadline) sleep(20);
     const again = side.lines().slice(before).map(Number);
     assert.ok(again.length >= 3 && again[0]! < before && again[2] === again[0]! + 2, `${before}: ${again}`);
@@ -175,7 +176,7 @@ test(
     side.bed.config.linux.namespaces = side.bed.config.linux.namespaces.filter((n) => n.type !== 'network');
     side.started(['/kept', 'unix', path]);
     side.goesOn();
-    await eventually('steps come', () => lines().length > 0, 20_000);
+    await eventually('steps come', () => lines().length > 0);
     const refused = side.call(['checkpoint', '--image-path', side.images('no'), side.id]);
     assert.is.not(refused.code, 0);
     if (side.name === 'runt') assert.match(refused.stderr, 'ext-unix-sk');
@@ -183,7 +184,7 @@ test(
     side.restore(['--ext-unix-sk']);
     const before = lines().length;
     side.goesOn();
-    await eventually('steps come again', () => lines().length > before + 2, 20_000);
+    await eventually('steps come again', () => lines().length > before + 2);
     side.ends();
     end();
   }),
@@ -231,7 +232,7 @@ test(
 function criu(args: string[]): ChildProcess {
   return spawn('criu', args, { stdio: 'ignore' });
 }
-const ended = (child: ChildProcess) => eventually('criu ends', () => child.exitCode ?? undefined, 60_000);
+const ended = (child: ChildProcess) => eventually('criu ends', () => child.exitCode ?? undefined);
 const port = 4000;
 
 test(
@@ -255,7 +256,7 @@ test(
       readFileSync('/proc/net/tcp', 'utf8').includes(
         `:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`,
       );
-    await eventually('it listens', listening, 30_000);
+    await eventually('it listens', listening);
     side.checkpoint(['--page-server', `127.0.0.1:${port}`]);
     assert.is(await ended(server), 0);
     assert.equal(pageFiles(side.images()), []);
@@ -310,7 +311,7 @@ fetching(
       '-o',
       'lazy.log',
     ]);
-    await eventually('its socket', () => existsSync(join(images, 'lazy-pages.socket')), 30_000);
+    await eventually('its socket', () => existsSync(join(images, 'lazy-pages.socket')));
     const first = side.id;
     side.id = `${first}-lazy`;
     side.restore(['--lazy-pages'], images, { cwd: images });
@@ -347,7 +348,12 @@ test(
       { stdio: 'ignore' },
     );
     const there = { wrapped: ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`] };
-    for (let i = 0; i < 200 && !readFileSync(`/proc/${holder.pid}/cmdline`, 'utf8').startsWith('sleep'); i++) sleep(20);
+    for (
+      const end = Date.now() + DEADLINE;
+      !readFileSync(`/proc/${holder.pid}/cmdline`, 'utf8').startsWith('sleep');
+      sleep(20)
+    )
+      assert.ok(Date.now() < end, 'the mount below is not there');
     side.started(counter, [], there);
     side.goesOn();
     assert.is(side.exec('cat', '/data/sub/file').stdout, 'before\n');
@@ -383,7 +389,7 @@ for (const [type, flag] of [
         spawnSync('readlink', [`/proc/self/ns/${name}`], { encoding: 'utf8' }).stdout;
       const link = (pid: number) => spawnSync('readlink', [`/proc/${pid}/ns/${name}`], { encoding: 'utf8' }).stdout;
       let pid = holder.pid!;
-      const deadline = Date.now() + 10_000;
+      const deadline = Date.now() + DEADLINE;
       while (Date.now() < deadline) {
         const child = spawnSync('cat', [`/proc/${holder.pid}/task/${holder.pid}/children`], {
           encoding: 'utf8',
@@ -434,7 +440,7 @@ test(
       const r = side.call(['state', side.id]);
       return r.code === 0 && JSON.parse(r.stdout).status === 'running';
     };
-    await eventually('it runs', () => running.child.exitCode !== null || status(), 60_000);
+    await eventually('it runs', () => running.child.exitCode !== null || status());
     if (running.child.exitCode !== null) throw new Error(running.stderr());
     side.exec('touch', '/tmp/end');
     const { code, stderr } = await running.exit;
@@ -454,14 +460,14 @@ test(
     side.bed.config.process.args = ['/bin/sh', '-c', 'while read line; do echo "<$line>"; done'];
     side.createdAndStarted(['--console-socket', sockets[0]]);
     first.type('one\n');
-    await first.shows(/<one>/, 20_000);
+    await first.shows(/<one>/);
     side.checkpoint(['--shell-job']);
     first.child.kill('SIGKILL');
     const second = onSocket(sockets[1]);
     await second.listening();
     side.restore(['--shell-job', '--console-socket', sockets[1]]);
     second.type('two\n');
-    await second.shows(/<two>/, 20_000);
+    await second.shows(/<two>/);
     assert.is(side.exec('sh', '-c', 'test -c /proc/1/fd/0 && echo tty').stdout, 'tty\n');
     side.ends();
     second.child.kill('SIGKILL');

@@ -373,7 +373,7 @@ test(
       '-c',
       'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done',
     ]);
-    const pid = await eventually('the pid file', () => existsSync(file) && readFileSync(file, 'utf8'));
+    const pid = await eventually('the pid file', () => existsSync(file) && (readFileSync(file, 'utf8') || false));
     assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), new RegExp(`^PPid:\t${running.child.pid}$`, 'm'));
     await eventually('the trap', () => running.stdout() === 'ready\n');
     running.child.kill('SIGUSR1');

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { GRACE } from '../deadline.js';
 
 /** What a container can be recognised by. */
 export interface Mark {
@@ -89,13 +90,19 @@ export function processesOf(mark: Mark): number[] {
   return found;
 }
 
+/** Whether a process is gone, or a zombie that nobody has reaped: process 1 may take its time. */
+export function hasEnded(pid: number): boolean {
+  const stat = text(`/proc/${pid}/stat`);
+  return stat === '' || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+}
+
 /** Blocks for a while; for code between two synchronous commands. */
 export function sleep(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** Everything left of the mark, one line each; a process may take `grace` ms to end. */
-export function leftovers(mark: Mark, grace = 1000): string[] {
+export function leftovers(mark: Mark, grace = GRACE): string[] {
   const deadline = Date.now() + grace;
   let pids = processesOf(mark);
   while (pids.length > 0 && Date.now() < deadline) {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { hasEnded } from './leftovers.js';
 
 const test = needing('lifecycle', 'root');
 
@@ -218,7 +219,7 @@ test(
     assert.ok(existsSync(`/proc/${other}`));
     const r = bed.runt(['kill', bed.id, 'KILL']);
     assert.is(r.code, 0, r.stderr);
-    await eventually('the end of the other', () => !existsSync(`/proc/${other}`));
+    await eventually('the end of the other', () => hasEnded(other));
     await eventually('nothing to kill', () => bed.runt(['kill', bed.id, 'KILL']).code === 1);
     assert.is(bed.delete().code, 0);
   }),

@@ -79,7 +79,7 @@ test(
       assert.is(apply(bed, { devices: [{ allow: false }, rule] }).code, 0);
     }
     const then = rounds();
-    await eventually('rounds', () => rounds() > then, 15_000);
+    await eventually('rounds', () => rounds() > then);
     assert.is(bed.stdout(), 'begun\n');
     remove(bed);
   }),

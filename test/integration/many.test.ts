@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { DEADLINE } from '../deadline.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import type { Config } from './config.js';
 import { cgroupsNamed, processesOf } from './leftovers.js';
@@ -46,7 +47,7 @@ async function life(
   assert.equal(await said(), all('running'));
   const half = ids.filter((_, i) => i % 2);
   await each(half, async (id) => void ok(await call('kill', id, 'KILL')));
-  for (const end = Date.now() + 20_000; ; ) {
+  for (const end = Date.now() + DEADLINE; ; ) {
     const stopped = (await said()).filter((s) => s.status === 'stopped').map((s) => s.id);
     if (stopped.length === half.length) break;
     assert.ok(Date.now() < end, `${stopped.length} of ${half.length} are stopped`);
@@ -58,7 +59,7 @@ async function life(
     [],
   );
   assert.equal(cgroupsNamed(bed.id), []);
-  await eventually('no process is left', () => processesOf(bed.mark).length === 0, 10_000);
+  await eventually('no process is left', () => processesOf(bed.mark).length === 0);
 }
 
 test(

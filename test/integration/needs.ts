@@ -3,22 +3,33 @@
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
 import { programs, runtPath } from './place.js';
+
+/** A controller of cgroup v1 that a test uses; on v2 the kernel always has the freezer and the devices. */
+export type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'blkio' | 'freezer' | 'devices' | 'hugetlb';
+
+const controllers: readonly Controller[] = ['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'freezer', 'devices'];
 
 export type Need =
   | 'root'
   | 'runc'
   | 'crun'
   | 'newuidmap'
+  | 'mount'
   | 'unshare'
+  | 'nsenter'
   | 'useradd'
+  | 'flock'
+  | 'bash'
+  | 'musl-gcc'
   | 'cgroups'
   | 'cgroup-v1'
   | 'cgroup-v2'
+  | Controller
   | 'setpriv'
   | `linux-${number}.${number}`
   | 'systemctl'
@@ -61,13 +72,25 @@ function isOn(path: string): boolean {
   }
 }
 
-/** Whether controllers are v1 hierarchies (also in the hybrid layout), each writable. */
-export function hasCgroupV1(): boolean {
+/** Whether the v1 hierarchy of a controller is mounted where tests look for it. */
+function isHierarchy(controller: Controller): boolean {
   try {
-    return statfsSync('/sys/fs/cgroup/memory').type === 0x27e0eb;
+    return statfsSync(`/sys/fs/cgroup/${controller}`).type === 0x27e0eb;
   } catch {
     return false;
   }
+}
+
+/** Whether controllers are v1 hierarchies, also in the hybrid layout. */
+export const hasCgroupV1 = (): boolean => controllers.some(isHierarchy);
+
+/** Whether a container can have that controller. */
+function hasController(controller: Controller): boolean {
+  if (hasCgroupV1()) return isHierarchy(controller);
+  if (!hasCgroupV2()) return false;
+  if (controller === 'freezer' || controller === 'devices') return true;
+  const name = controller === 'blkio' ? 'io' : controller;
+  return readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ').includes(name);
 }
 
 /** Whether cgroup v2 is alone and has the controllers that matter. */
@@ -87,7 +110,19 @@ function hasVeth(): boolean {
 
 /** Whether a process may be real-time: on v1 its cgroup can be given time, on v2 only without CONFIG_RT_GROUP_SCHED. */
 function hasRealTime(): boolean {
-  if (existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) return true;
+  if (existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) {
+    // A nested cgroup may have none to give away.
+    const made = `/sys/fs/cgroup/cpu/runt-tests-${process.pid}`;
+    try {
+      mkdirSync(made);
+      writeFileSync(join(made, 'cpu.rt_runtime_us'), '20000');
+      return true;
+    } catch {
+      return false;
+    } finally {
+      if (existsSync(made)) rmdirSync(made);
+    }
+  }
   return spawnSync('chrt', ['-f', '10', 'true'], { stdio: 'ignore' }).status === 0;
 }
 
@@ -131,8 +166,21 @@ export function missing(need: Need): string | undefined {
         : 'own-clock: the clock is set only in a machine of its own (hack/vm)';
     case 'cgroups':
       return hasCgroupV1() || hasCgroupV2() ? undefined : 'cgroups: neither v1 hierarchies nor v2 with its controllers';
-    case 'cgroup-v1':
-      return hasCgroupV1() ? undefined : 'cgroup-v1: /sys/fs/cgroup/memory is no v1 hierarchy';
+    case 'cgroup-v1': {
+      const absent = controllers.filter((controller) => !isHierarchy(controller));
+      const all = absent.length === controllers.length;
+      if (absent.length === 0) return undefined;
+      return `cgroup-v1: ${all ? 'there are no v1 hierarchies' : `no v1 hierarchy at /sys/fs/cgroup/${absent[0]}`}`;
+    }
+    case 'cpu':
+    case 'cpuset':
+    case 'memory':
+    case 'pids':
+    case 'blkio':
+    case 'freezer':
+    case 'devices':
+    case 'hugetlb':
+      return hasController(need) ? undefined : `${need}: no cgroup has this controller`;
     case 'cgroup-v2':
       return hasCgroupV2()
         ? undefined
@@ -156,7 +204,7 @@ export function missing(need: Need): string | undefined {
     case 'time-namespaces':
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
     case 'real-time':
-      return hasRealTime() ? undefined : 'real-time: this kernel gives a cgroup of v2 no time for real-time processes';
+      return hasRealTime() ? undefined : 'real-time: a cgroup gets no time for real-time processes';
     case 'numa':
       return existsSync('/proc/self/numa_maps') ? undefined : 'numa: the kernel was built without NUMA';
     case 'criu':

@@ -70,10 +70,10 @@ test(
   withManager(async (bed, manager) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.create([], { env: env(manager) });
-    assert.is((await bed.spawn(['start', bed.id], { timeout: 10_000 }).exit).code, 0);
+    assert.is((await bed.spawn(['start', bed.id], {}).exit).code, 0);
     bed.delete('--force');
     bed.create();
-    assert.is((await bed.spawn(['start', bed.id], { env: env(manager), timeout: 10_000 }).exit).code, 0);
+    assert.is((await bed.spawn(['start', bed.id], { env: env(manager) }).exit).code, 0);
     assert.equal(manager.lines(), []);
   }),
 );

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed, processesOf } from './leftovers.js';
 import { runtPath } from './place.js';
@@ -32,7 +33,7 @@ function onSmallRoot(
   const r = spawnSync('unshare', ['--mount', '--propagation', 'private', '/bin/sh', '-c', lines.join('\n')], {
     env: { PATH: process.env.PATH, program: runtPath, root: bed.root, bundle: bed.bundle, id: bed.id, dir: bed.dir },
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: COMMAND_LIMIT,
   });
   assert.ok(r.status !== 99 && r.signal === null, r.stderr);
   return { code: r.status, stdout: r.stdout, stderr: r.stderr };
@@ -47,7 +48,7 @@ test(
     bed.write();
     const call = (redirect: string, ...args: string[]) =>
       spawnSync('/bin/sh', ['-c', `exec "$@" ${redirect}`, 'sh', runtPath, '--root', bed.root, ...args], {
-        timeout: 10_000,
+        timeout: COMMAND_LIMIT,
         stdio: ['ignore', 'ignore', 'ignore'],
       }).status;
     for (const redirect of ['<&-', '>&-', '2>&-', '<&- >&-', '<&- >&- 2>&-']) {
@@ -55,7 +56,7 @@ test(
         assert.is(call(redirect, ...args, '--bundle', bed.bundle, bed.id), 0, redirect);
         if (args[0] === 'create') assert.is(call(redirect, 'start', bed.id), 0, redirect);
         let fds: string[] = [];
-        for (const end = Date.now() + 5000; fds.length < 3; ) {
+        for (const end = Date.now() + DEADLINE; fds.length < 3; ) {
           assert.ok(Date.now() < end, `${redirect}: ${fds.join('\n')}`);
           const path = join(bed.dir, 'o', 'fds');
           if (existsSync(path))
@@ -100,7 +101,7 @@ quietly start "$id" || exit 5
 runt state "$id" | grep -q running || exit 6
 quietly exec "$id" /true || exit 7
 quietly kill "$id" KILL || exit 8
-i=0; until quietly delete "$id" 2>/dev/null; do i=$((i+1)); [ $i -lt 100 ] || exit 9; sleep 0.05; done
+i=0; until quietly delete "$id" 2>/dev/null; do i=$((i+1)); [ $i -lt 1200 ] || exit 9; sleep 0.05; done
 [ "$(ls "$root")" = log ]`,
     );
     assert.is(r.code, 0, r.stderr);
@@ -416,7 +417,7 @@ test(
     ];
     for (let round = 0; round < 6; round++) {
       const mixed = Array.from({ length: 8 }, (_, i) => calls[(round * 5 + i * (1 + (round % 3))) % calls.length]!);
-      const running = Promise.all(mixed.map((args) => bed.spawn(args, { timeout: 15_000 }).exit));
+      const running = Promise.all(mixed.map((args) => bed.spawn(args).exit));
       // An exec that a pause came upon waits, as the container does, until it is resumed.
       let done = false;
       void running.then(() => {

@@ -311,7 +311,7 @@ async function agent(bed: Bed, errno: number): Promise<{ path: string; lines: ()
 /** Under an agent the test must not block its own event loop, in which the agent's lines are read. */
 const exit = (bed: Bed, ...args: string[]) => {
   bed.write();
-  return bed.spawn([...args], { timeout: 20000 }).exit;
+  return bed.spawn([...args]).exit;
 };
 
 testBoth(testAgent, 'an agent gets the listener and the state, and decides', async (bed, nnp) => {

@@ -8,6 +8,7 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
 import { grpc } from '../../build/gen/grpc.js';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
 import { protos, TaskClient } from './task-client.js';
@@ -43,7 +44,7 @@ class Api {
   async begin(): Promise<void> {
     const args = [join(top, 'dist', 'cli.js'), '--root', this.bed.root, 'serve', '--listen', `unix://${this.socket}`];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    await eventually('a socket', () => existsSync(this.socket), 60_000);
+    await eventually('a socket', () => existsSync(this.socket));
     // The file is there a moment before somebody listens.
     for (let heard = false; !heard; ) {
       const socket = connect(this.socket);
@@ -237,7 +238,7 @@ test(
   onApi(async (api, bed) => {
     const serve = (listen: string) => {
       const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', listen];
-      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 });
+      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: COMMAND_LIMIT });
     };
     assert.is(statSync(api.socket).mode & 0o777, 0o600);
     // Somebody opened it to all: the kernel still says who is there.

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { Request, Type } from '../../src/container/criu-messages.js';
 import { runcOptions, task, types } from '../../src/shim/protos.js';
 import { type Bed, eventually, needing } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { programs } from './place.js';
 import { type Engine, onEngine, readAll, refused } from './shim-engine.js';
 
@@ -123,7 +124,8 @@ test(
   onEngine(async (engine, bed) => {
     prepare(bed);
     const slow = join(bed.dir, 'slow-criu');
-    writeFileSync(slow, `#!/bin/sh\nsleep 0.5\nexec ${fake} "$@"\n`, { mode: 0o755 });
+    const go = join(bed.dir, 'go');
+    writeFileSync(slow, `#!/bin/sh\nuntil [ -e ${go} ]; do sleep 0.05; done\nexec ${fake} "$@"\n`, { mode: 0o755 });
     engine.start();
     await engine.run({ options: runc({ criuPath: slow }) });
     let done = false;
@@ -132,6 +134,7 @@ test(
     });
     for (let i = 0; i < 5; i++) await engine.call('State', task.StateRequest.encode({ id: bed.id }));
     assert.not.ok(done, 'the state was told before the end of the checkpoint');
+    writeFileSync(go, '');
     await dump;
     await engine.over();
   }),
@@ -212,7 +215,7 @@ test(
     await eventually('the restored process', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sleep'));
     const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
     process.kill(shimPid, 'SIGKILL');
-    await eventually('the end of the shim', () => !existsSync(`/proc/${shimPid}`));
+    await eventually('the end of the shim', () => hasEnded(shimPid));
     process.kill(pid, 'SIGTERM');
     await eventually('its end', () => bed.runt(['--root', stateOf(engine), 'state', id]).stdout.includes('"stopped"'));
     const { exitStatus, pid: told } = task.DeleteResponse.decode(engine.action('delete'));

@@ -1,9 +1,10 @@
 /** Checkpoint and restore through the shim with the real criu. What is asked of criu: shim-checkpoint.test.ts. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { runcOptions, task } from '../../src/shim/protos.js';
 import { eventually, needing } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { onEngine } from './shim-engine.js';
 
 const test = needing('shim and criu', 'root', 'cgroups', 'criu');
@@ -35,9 +36,9 @@ test(
     assert.is(await engine.wait('e'), 5);
     const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
     process.kill(shimPid, 'SIGKILL');
-    await eventually('the end of the shim', () => !existsSync(`/proc/${shimPid}`));
+    await eventually('the end of the shim', () => hasEnded(shimPid));
     process.kill(pid, 'SIGTERM');
-    await eventually('the end of the container', () => !existsSync(`/proc/${pid}`), 20_000);
+    await eventually('the end of the container', () => hasEnded(pid));
     const { exitStatus, pid: told } = task.DeleteResponse.decode(engine.action('delete'));
     assert.equal([told, exitStatus], [pid, 9]);
   }),

@@ -9,6 +9,7 @@ import type { StatusError } from '../../src/shim/status.js';
 import { Connection } from '../../src/shim/ttrpc.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 import { type Bed, onBed } from './bed.js';
 import { runtPath } from './place.js';
 
@@ -81,7 +82,7 @@ export class Engine {
 
   /** Waits until an event was told that many times. */
   async told(topic: string, times = 1): Promise<void> {
-    const until = Date.now() + 10_000;
+    const until = Date.now() + DEADLINE;
     while (this.topics.filter((t) => t === topic).length < times) {
       if (Date.now() > until) throw new Error(`${topic} was not told: ${this.topics.join(' ')}`);
       await new Promise((next) => setTimeout(next, 20));
@@ -124,7 +125,7 @@ export class Engine {
     return execFileSync(this.program, [...flags, '-id', this.bed.id, action], {
       cwd: this.bed.bundle,
       env: { ...process.env, TTRPC_ADDRESS: join(this.bed.dir, 'ttrpc'), ...env },
-      timeout: 10_000,
+      timeout: COMMAND_LIMIT,
       ...(input && { input }),
     });
   }

@@ -1,10 +1,11 @@
 /** What the shim tells, and in which order; what it refuses at the wrong moment; where it puts itself. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { google, runcOptions, task, types } from '../../src/shim/protos.js';
-import { needing } from './bed.js';
+import { eventually, needing } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
@@ -64,10 +65,11 @@ test(
     await engine.told('/tasks/delete');
     assert.equal(engine.topics, ['/tasks/create', '/tasks/exit', '/tasks/delete']);
 
-    bed.config.process.args = ['/bin/sh', '-c', 'sleep 0.5'];
+    bed.config.process.args = ['/bin/sh', '-c', 'until [ -e /go ]; do sleep 0.05; done'];
     bed.write();
     await engine.run();
     await engine.exec('late', ['/bin/true']);
+    writeFileSync(join(bed.rootfs, 'go'), '');
     await engine.wait();
     const start = (execId: string) => refused(engine.call('Start', task.StartRequest.encode({ id, execId })));
     assert.equal([(await start('')).code, (await start('late')).code], [9, 9]);
@@ -128,13 +130,11 @@ test(
       return (await engine.call('Pids', request, task.PidsResponse)).processes.length;
     };
     // It is killed; when it is gone is the kernel's affair.
-    for (let i = 0; i < 100 && (await left()) > 0; i++) await new Promise((next) => setTimeout(next, 50));
-    assert.is(await left(), 0);
+    await eventually('none is left', async () => (await left()) === 0);
     const request = task.ConnectRequest.encode({ id: bed.id });
     const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
     const children = () => readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8');
-    for (let i = 0; i < 100 && children() !== ''; i++) await new Promise((next) => setTimeout(next, 100));
-    assert.is(children(), '');
+    await eventually('the shim has no child', () => children() === '');
     await engine.over();
   }),
 );
@@ -171,11 +171,11 @@ test(
     const score = (pid: number | 'self') => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
     assert.is(score(first), score('self') + 1);
     process.kill(first, 'SIGKILL');
-    await new Promise((next) => setTimeout(next, 100));
+    await eventually('its end', () => hasEnded(first));
     assert.is(engine.start(), address);
     assert.not.equal(await connect(), first);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
-    await new Promise((next) => setTimeout(next, 200));
+    await eventually('the end of the socket', () => !existsSync(address.slice('unix://'.length)));
     const value = runcOptions.Options.encode({ shimCgroup: '/runt/nowhere' }).finish();
     const nowhere = google.protobuf.Any.encode({ type_url: 'containerd.runc.v1.Options', value }).finish();
     assert.throws(() => engine.start(nowhere), /put the shim into the cgroup \/runt\/nowhere/);

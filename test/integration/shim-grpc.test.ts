@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../src/shim/protos.js';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { top } from './place.js';
 import { onEngine, readAll } from './shim-engine.js';
 import { TaskClient } from './task-client.js';
@@ -16,7 +18,7 @@ const program = join(top, 'dist', 'containerd-shim-runt-grpc-v1');
 function start(bed: Bed, env: Record<string, string>) {
   bed.write();
   const args = ['-namespace', bed.id, '-id', bed.id, '-address', join(bed.dir, 'containerd.sock'), 'start'];
-  const r = spawnSync(program, args, { cwd: bed.bundle, env, encoding: 'utf8', input: '', timeout: 30_000 });
+  const r = spawnSync(program, args, { cwd: bed.bundle, env, encoding: 'utf8', input: '', timeout: COMMAND_LIMIT });
   return { code: r.status, out: r.stdout + r.stderr };
 }
 
@@ -49,7 +51,7 @@ test(
     const { shimPid } = await call('Connect', { id });
     await call('Shutdown', { id });
     client.close();
-    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
     assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
   }),
 );
@@ -65,7 +67,7 @@ test(
     await new Promise((next) => setTimeout(next, 1500));
     assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
     client.close();
-    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
     assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
   }),
 );
@@ -105,7 +107,7 @@ test(
     assert.is(await out, 'out\n');
     await engine.over();
     assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
-    await eventually('the end of the server', () => !existsSync(`/proc/${shimPid}`));
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
   }, 'containerd-shim-runt-grpc-v1'),
 );
 

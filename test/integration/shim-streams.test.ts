@@ -108,7 +108,10 @@ test(
     engine.start();
     await engine.run();
     const uri = `binary://${logger(bed.dir)}`;
-    await engine.exec('t', ['/bin/sh', '-c', 'sleep 0.3; stty size; exit 4'], { terminal: true, stdout: uri });
+    // The process may be there before its size is.
+    const sized =
+      'i=0; until [ "$(stty size 2>/dev/null)" = "31 77" ] || [ $i -gt 600 ]; do i=$((i+1)); sleep 0.05; done; stty size; exit 4';
+    await engine.exec('t', ['/bin/sh', '-c', sized], { terminal: true, stdout: uri });
     const { id } = bed;
     await engine.call('ResizePty', task.ResizePtyRequest.encode({ id, execId: 't', width: 77, height: 31 }));
     await engine.call('Start', task.StartRequest.encode({ id, execId: 't' }));

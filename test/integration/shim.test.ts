@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../src/shim/protos.js';
 import type { StatusError } from '../../src/shim/status.js';
-import { type Bed, needing } from './bed.js';
+import { type Bed, eventually, needing } from './bed.js';
 import { programs } from './place.js';
 import { onEngine, readAll, refused } from './shim-engine.js';
 
@@ -132,8 +132,7 @@ test(
     assert.is(String(engine.action('start')), address);
     assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), address);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
-    await new Promise((next) => setTimeout(next, 200));
-    assert.not.ok(existsSync(address.slice('unix://'.length)));
+    await eventually('the end of the socket', () => !existsSync(address.slice('unix://'.length)));
   }),
 );
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
 
@@ -292,8 +293,8 @@ for (const subgroup of ['', 'container']) {
     `a supervisor that comes too late to read the count of OOM kills knows of one${subgroup && ' in a cgroup below the unit’s'}`,
     onBed(async (bed) => {
       if (subgroup) bed.config.annotations = { 'run.oci.systemd.subgroup': subgroup };
-      const supervisor = supervised(bed, `sleep 0.5; ${exhaust}`);
-      await tooLate(bed, supervisor, () => {});
+      const supervisor = supervised(bed, `until [ -e /go ]; do sleep 0.05; done; ${exhaust}`);
+      await tooLate(bed, supervisor, () => writeFileSync(join(bed.rootfs, 'go'), ''));
       assert.equal(ended(bed), { status: 137, oom: true });
       assert.is(bed.delete().code, 0);
     }),
@@ -335,7 +336,7 @@ withRunc(
     const root = join(bed.dir, 'runc');
     const args = ['--root', root, '--systemd-cgroup', 'create', '--bundle', bed.bundle, bed.id];
     // Not a pipe: the container would hold it open.
-    assert.is(spawnSync('runc', args, { stdio: 'ignore', timeout: 20_000 }).status, 0);
+    assert.is(spawnSync('runc', args, { stdio: 'ignore', timeout: COMMAND_LIMIT }).status, 0);
     const names = [
       'Slice',
       'Delegate',

@@ -124,7 +124,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
 
   // SIGRTMIN+3 (glibc's, 37) is its word to shut down: services are stopped in order.
   assert.is(bed.kill(37).code, 0);
-  bed.until('stopped', 30_000);
+  bed.until('stopped');
   assert.is(readFileSync(join(bed.bundle, 'systemd', 'out', 'stays'), 'utf8'), 'stopped\n');
   assert.is(bed.delete().code, 0);
   assert.not.ok(existsSync(own));

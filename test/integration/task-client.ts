@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { top } from './place.js';
 
 // A part of grpc-js that has no types of its own here.
@@ -25,7 +26,7 @@ export class TaskClient {
 
   call(method: string, request: object): Promise<Record<string, never>> {
     return new Promise((settle, fail) => {
-      const deadline = { deadline: Date.now() + 60_000 };
+      const deadline = { deadline: Date.now() + COMMAND_LIMIT };
       this.client[method]!(request, new Metadata(), deadline, (e: Error | null, r: never) => (e ? fail(e) : settle(r)));
     });
   }

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
+import { hasEnded } from './leftovers.js';
 import { runtPath, top } from './place.js';
 import { onSocket, onTerminal, type Side } from './terminal.js';
 
@@ -324,7 +325,7 @@ test(
     engine.type('typed\r');
     await engine.shows(/<typed>\r\n/);
     await engine.closed();
-    await eventually('its end', () => !existsSync(`/proc/${executed}`) || undefined);
+    await eventually('its end', () => hasEnded(executed));
     assert.is(bed.state().status, 'running');
     for (const [more, wanted] of [
       [['--detach', '--tty'], /cannot allocate tty if runt will detach without setting console socket/],
@@ -489,7 +490,7 @@ for (const [host, program] of [
       const mode = 'stty -a | grep -o -- ".icanon\\|.echo "';
       const line = `set -m; ${run} & until jobs >jobs; grep Stopped jobs; do sleep 0.1; done; ${mode}; echo typed; fg >/dev/null; echo "status $?"; ${mode}`;
       const side = onTerminal(['sh', '-c', line], bed.dir);
-      await side.shows(/Stopped.*tty output[\s\S]* icanon\r\n echo [\s\S]*typed/, 60_000);
+      await side.shows(/Stopped.*tty output[\s\S]* icanon\r\n echo [\s\S]*typed/);
       await side.shows(/ready/);
       side.type('front\r');
       assert.match(await shown(side), /<front>\n[\s\S]*status 3\n icanon\n echo \n/);

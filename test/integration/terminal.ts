@@ -1,6 +1,7 @@
 /** A person at a terminal, and an engine that receives one: test/integration/terminal.c driven from a test. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 import { eventually } from './bed.js';
 import { programs } from './place.js';
 
@@ -21,7 +22,7 @@ export class Side {
   readonly #closed: Promise<void>;
 
   constructor(args: readonly string[], cwd: string, env: Record<string, string>) {
-    this.child = spawn(program, args, { cwd, env, stdio: 'pipe', timeout: 30_000, killSignal: 'SIGKILL' });
+    this.child = spawn(program, args, { cwd, env, stdio: 'pipe', timeout: COMMAND_LIMIT, killSignal: 'SIGKILL' });
     this.child.stdout!.on('data', (d: Buffer) => this.#chunks.push(d));
     this.child.stderr!.on('data', (d: Buffer) => {
       this.#errors += d;
@@ -44,7 +45,7 @@ export class Side {
   }
 
   /** Waits until the terminal has shown it; throws with what it did show. */
-  async shows(wanted: RegExp, ms = 20_000): Promise<RegExpExecArray> {
+  async shows(wanted: RegExp, ms = DEADLINE): Promise<RegExpExecArray> {
     try {
       return await eventually(String(wanted), () => wanted.exec(this.output) ?? undefined, ms);
     } catch (e) {

@@ -1,5 +1,6 @@
 /** The commands of docs/tutorial.md, and two shells to type them into: root's, and an ordinary user's in the same mount namespace. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 
 /** One command of the page and what stands below it. */
 export interface Step {
@@ -61,7 +62,7 @@ export class Shell {
   }
 
   /** What a command printed, on standard error too, and its status. */
-  async type(command: string, ms = 60_000): Promise<{ lines: string[]; status: number }> {
+  async type(command: string, ms = COMMAND_LIMIT): Promise<{ lines: string[]; status: number }> {
     this.#text = '';
     const mark = `--- ${Math.random()}`;
     // What the shell reads is not for the command.
@@ -93,7 +94,7 @@ export class Shell {
   async end(): Promise<void> {
     this.#bash.stdin!.end();
     if (this.#ended) return;
-    const timer = setTimeout(() => this.#bash.kill('SIGKILL'), 5000);
+    const timer = setTimeout(() => this.#bash.kill('SIGKILL'), DEADLINE);
     await new Promise<void>((resolve) => this.#bash.once('exit', () => resolve()));
     clearTimeout(timer);
   }

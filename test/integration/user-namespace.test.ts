@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import type { Config } from './config.js';
 import { withUserNamespace } from './config.js';
+import { hasEnded } from './leftovers.js';
 import { runtPath } from './place.js';
 
 const test = needing('user-namespace', 'root');
@@ -210,7 +211,7 @@ if (rootlessAllowed()) {
       assert.is(other.code, 255);
       assert.match(other.stderr, /become user 5:/);
       assert.is(call('delete', '--force', bed.id).code, 0);
-      assert.not.ok(existsSync(`/proc/${pid}`));
+      assert.ok(hasEnded(pid));
     }),
   );
 

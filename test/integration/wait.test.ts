@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { hasEnded } from './leftovers.js';
 import { runtPath } from './place.js';
 
 const test = needing('wait', 'root');
@@ -95,7 +96,7 @@ test(
 
 test(
   'the supervisor is small, in a session of its own, and keeps nothing of the caller',
-  onBed((bed) => {
+  onBed(async (bed) => {
     const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     assert.match(status, new RegExp(`^PPid:\\t${supervisor}$`, 'm'));
@@ -106,12 +107,10 @@ test(
     const own = open.filter((f) => f !== '/dev/null' && f !== join(bed.root, bed.id));
     for (const f of own) assert.match(f, /^(socket:|anon_inode:\[signalfd\])/);
     assert.is(readlinkSync(`/proc/${supervisor}/cwd`), '/');
-    assert.match(
-      readFileSync(`/proc/${supervisor}/stat`, 'utf8'),
-      new RegExp(`^${supervisor} \\(runt-supervisor\\) S \\d+ ${supervisor} ${supervisor} `),
-    );
+    const asleep = new RegExp(`^${supervisor} \\(runt-supervisor\\) S \\d+ ${supervisor} ${supervisor} `);
+    await eventually('it sleeps', () => asleep.test(readFileSync(`/proc/${supervisor}/stat`, 'utf8')));
     bed.delete('--force');
-    assert.not.ok(existsSync(`/proc/${supervisor}/fd/0`));
+    await eventually('its end', () => hasEnded(supervisor));
   }),
 );
 
@@ -120,7 +119,7 @@ test(
   onBed(async (bed) => {
     const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
     process.kill(supervisor, 'SIGKILL');
-    await eventually('the end of the supervisor', () => !existsSync(`/proc/${supervisor}/fd/0`));
+    await eventually('the end of the supervisor', () => hasEnded(supervisor));
     assert.is(bed.state().status, 'running');
     process.kill(pid, 'SIGKILL');
     const r = bed.runt(['wait', bed.id]);

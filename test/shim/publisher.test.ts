@@ -9,6 +9,7 @@ import { events, ttrpc } from '../../src/shim/protos.js';
 import { Publisher } from '../../src/shim/publisher.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { DEADLINE } from '../deadline.js';
 
 useNodeHost([]);
 
@@ -56,7 +57,8 @@ class Containerd {
 }
 
 async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !what(); i++) await new Promise((next) => setTimeout(next, 20));
+  for (const end = Date.now() + DEADLINE; !what() && Date.now() < end; )
+    await new Promise((next) => setTimeout(next, 20));
   assert.ok(what());
 }
 

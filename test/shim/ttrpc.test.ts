@@ -8,6 +8,7 @@ import { RuntError } from '../../src/sys/error.js';
 import { native } from '../../src/sys/host.js';
 import { readable } from '../../src/sys/loop.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { DEADLINE } from '../deadline.js';
 
 useNodeHost([]);
 
@@ -32,14 +33,19 @@ function connected(handler: Handler): { client: Connection; server: Connection }
 const echo: Handler = async (service, method, payload) => bytes(`${service}/${method}:${text(payload)}`);
 
 test('answers come to the calls that they belong to, in whatever order', async () => {
+  let release = () => {};
+  const answered = new Promise<void>((settle) => {
+    release = settle;
+  });
   const { client } = connected(async (_, method, payload) => {
-    if (method === 'Slow') await new Promise((next) => setTimeout(next, 30));
+    if (method === 'Slow') await answered;
     return payload;
   });
   const order: string[] = [];
   const ask = async (method: string) => {
     const answer = text(await client.call('s', method, bytes(method)));
     order.push(answer);
+    release();
   };
   await Promise.all([ask('Slow'), ask('Fast')]);
   assert.equal(order, ['Fast', 'Slow']);
@@ -99,7 +105,7 @@ test('a frame that comes byte by byte is one frame; two in one piece are two', a
   const buffer = new Uint8Array(4096);
   let all = '';
   while (!all.includes('Two')) {
-    assert.ok(await readable(a, 5000), `no answer after ${all}`);
+    assert.ok(await readable(a, DEADLINE), `no answer after ${all}`);
     const n = native.read(a, buffer);
     all += text(buffer.subarray(0, n));
   }

@@ -9,6 +9,7 @@ import { task } from '../../src/shim/protos.js';
 import { Connection } from '../../src/shim/ttrpc.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { DEADLINE } from '../deadline.js';
 import { TaskClient } from '../integration/task-client.js';
 
 useNodeHost([]);
@@ -40,7 +41,7 @@ class Running {
 
   /** Until it has written that. */
   async says(pattern: RegExp): Promise<void> {
-    for (const until = Date.now() + 20_000; !pattern.test(this.words); ) {
+    for (const until = Date.now() + DEADLINE; !pattern.test(this.words); ) {
       if (Date.now() > until) throw new Error(`it does not say ${pattern}: ${this.words}`);
       assert.is(this.child.exitCode, null, `it has ended: ${this.words}`);
       await new Promise((next) => setTimeout(next, 20));
@@ -107,14 +108,18 @@ if (built.status === 3) {
 test('serve, of Node.js, tells of it, and answers on; also of what a callback throws', () =>
   inDirectory(async (dir) => {
     const plant = join(dir, 'plant.mjs');
+    const socket = join(dir, 'socket');
     writeFileSync(
       plant,
-      `if (process.argv.includes('serve')) {
-         setTimeout(async () => { throw new Error('one that nobody handles'); }, 3000);
-         setTimeout(() => { throw new Error('another one'); }, 3001);
-       }`,
+      // Once it listens, what is to see them is there too.
+      `import { existsSync } from 'node:fs';
+       const waiting = process.argv.includes('serve') && setInterval(() => {
+         if (!existsSync(${JSON.stringify(socket)})) return;
+         clearInterval(waiting);
+         setTimeout(async () => { throw new Error('one that nobody handles'); }, 1);
+         setTimeout(() => { throw new Error('another one'); }, 2);
+       }, 20);`,
     );
-    const socket = join(dir, 'socket');
     const args = ['--import', plant, 'dist/cli.js', '--root', dir, 'serve', '--listen', socket];
     const server = new Running(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
     try {

@@ -82,7 +82,7 @@ const openMaster = (): number => native.openAt(AT_FDCWD, '/dev/ptmx', O_RDWR | O
 function wait(t: Transcript, pidfd: number): void {
   const out = new Uint8Array(16);
   native.watch(pidfd, 1);
-  native.ready(new Uint8Array(4), 20000);
+  native.ready(new Uint8Array(4), 60000);
   t.call('waitPidfd', [pidfd, out]);
   t.note('how it ended', longs(out));
   t.call('waitPidfd', [pidfd, out]);

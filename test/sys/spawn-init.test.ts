@@ -7,6 +7,7 @@ import { E } from '../../src/sys/errno.js';
 import { native } from '../../src/sys/host.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS } from '../../src/sys/linux.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { DEADLINE } from '../deadline.js';
 
 useNodeHost([]);
 const isRoot = process.geteuid?.() === 0;
@@ -43,7 +44,7 @@ function spawn(flags: number, keep: number[] = [], cgroup = -1, stdio: number[] 
     end() {
       native.close(ours);
       native.watch(pidfd, 1);
-      assert.is(native.ready(new Uint8Array(4), 10000), 1, 'it ends with the runtime');
+      assert.is(native.ready(new Uint8Array(4), DEADLINE), 1, 'it ends with the runtime');
       assert.is(native.waitPidfd(pidfd, new Uint8Array(16)), 1);
       native.close(pidfd);
     },

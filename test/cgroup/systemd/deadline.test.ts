@@ -12,6 +12,8 @@ useNodeHost([]);
 
 /** ms */
 const patience = 1500;
+/** ms more that a busy machine may take, and far less than for ever. */
+const slack = 30_000;
 const op = {
   op: 'systemdScope',
   at: '/linux/cgroupsPath',
@@ -48,7 +50,7 @@ test('a job that never ends is an error in time; its start is cancelled and the 
   assert.equal(facts(error), expected);
   assert.match(error.message, 'systemd: there was no end in 1.5 seconds: the job of StartTransientUnit');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
-  assert.ok(ms >= patience && ms < patience + 2000, `${ms} ms`);
+  assert.ok(ms >= patience && ms < patience + slack, `${ms} ms`);
 });
 
 test('a systemd that answers nothing after that does not hold it up for long', async () => {
@@ -56,7 +58,7 @@ test('a systemd that answers nothing after that does not hold it up for long', a
   assert.equal(facts(error), expected);
   assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is the one that is told');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace']);
-  assert.ok(ms < 2 * patience + 2000, `${ms} ms`);
+  assert.ok(ms < 2 * patience + slack, `${ms} ms`);
 });
 
 test('a job that fails, or ends with the cgroup elsewhere, leaves no unit either', async () => {
@@ -95,7 +97,7 @@ test('a stop that never ends is an error in time too', () =>
     });
     bus.close();
     assert.match(message, 'there was no end in 1.5 seconds: the job of StopUnit');
-    assert.ok(performance.now() - begin < patience + 2000);
+    assert.ok(performance.now() - begin < patience + slack);
   }));
 
 test.run();
