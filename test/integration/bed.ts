@@ -78,6 +78,8 @@ export interface StateOutput {
 }
 
 let count = 0;
+/** Another one for each test file: runs in pid namespaces of their own have the same pids, and share the cgroups. */
+const run = Math.random().toString(36).slice(2, 6);
 
 export class Bed {
   /** The bed's own directory, 0755, below the system's temporary directory. */
@@ -95,7 +97,7 @@ export class Bed {
   constructor() {
     this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-bed-')));
     chmodSync(this.dir, 0o755);
-    this.id = `bed-${process.pid}-${++count}`;
+    this.id = `bed-${process.pid}-${run}-${++count}`;
     this.bundle = join(this.dir, 'bundle');
     this.rootfs = join(this.bundle, 'rootfs');
     this.root = join(this.dir, 'state');

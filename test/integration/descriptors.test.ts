@@ -25,7 +25,7 @@ function runWithFds(bed: Bed, environment: string, ...flags: string[]): string {
 /** A command of the program by a shell that opens descriptors 3 to 6 first. */
 function withFds(bed: Bed, environment: string, ...args: string[]): string {
   const words = [runtPath, '--root', bed.root, ...args];
-  const script = `exec 3</etc/passwd 4</etc/group 5</etc/hostname 6</etc/hosts; ${environment} exec "$0" "$@"`;
+  const script = `exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null; ${environment} exec "$0" "$@"`;
   return execFileSync('sh', ['-c', script, ...words], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -103,7 +103,7 @@ test(
   onBed((bed) => {
     bed.write();
     const words = [runtPath, '--root', bed.root, 'run', '--bundle', bed.bundle, bed.id];
-    const script = 'exec 3</etc/passwd; export LISTEN_FDS=2 LISTEN_PID=$$; exec "$0" "$@" 2>&1';
+    const script = 'exec 3</dev/null; export LISTEN_FDS=2 LISTEN_PID=$$; exec "$0" "$@" 2>&1';
     let said = '';
     try {
       execFileSync('sh', ['-c', script, ...words], { encoding: 'utf8' });
@@ -121,7 +121,7 @@ compared(
     bed.write();
     const said = (program: string) => {
       const words = [program, '--root', bed.root, 'run', '--bundle', bed.bundle, '--preserve-fds', '1', bed.id];
-      const script = 'exec 3</etc/passwd 4</etc/group 5</etc/hosts; export LISTEN_FDS=2 LISTEN_PID=$$; exec "$0" "$@"';
+      const script = 'exec 3</dev/null 4</dev/null 5</dev/null; export LISTEN_FDS=2 LISTEN_PID=$$; exec "$0" "$@"';
       return execFileSync('sh', ['-c', script, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
     };
     assert.is(said(runtPath), said('runc'));

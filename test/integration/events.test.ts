@@ -151,13 +151,16 @@ test(
     let ticks = 0;
     const timer = setInterval(() => ticks++, 10);
     bed.start();
-    for await (const event of events({ root: bed.root, id: bed.id, interval: 3_600_000 })) {
-      seen.push(event.type);
-      // While it waits for the next event.
-      if (event.type === 'stats') void eventually('a timer beside it ticks', () => ticks > 5).then(() => go(bed));
-      if (event.type === 'oom') break;
+    try {
+      for await (const event of events({ root: bed.root, id: bed.id, interval: 3_600_000 })) {
+        seen.push(event.type);
+        // While it waits for the next event.
+        if (event.type === 'stats') void eventually('a timer beside it ticks', () => ticks > 5).then(() => go(bed));
+        if (event.type === 'oom') break;
+      }
+    } finally {
+      clearInterval(timer);
     }
-    clearInterval(timer);
     assert.equal(seen, ['stats', 'oom']);
     bed.delete('--force');
   }),

@@ -435,7 +435,8 @@ test(
       out(bed, ...flags, bed.id, 'cat', '/proc/self/cgroup')
         .trim()
         .split('\n');
-    for (const line of lines('--cgroup', '/sub')) assert.match(line, /\/sub$/);
+    // Hierarchies that are not mounted are in the list too.
+    assert.is(lines('--cgroup', '/sub').filter((line) => line.endsWith('/sub')).length, dirs.length);
     if (existsSync(join(dirs[0]!, 'tasks'))) {
       const some = lines('--cgroup', 'memory,pids:sub');
       assert.equal(
