@@ -252,7 +252,7 @@ test(
     // Of a hierarchy that is not mounted the process is where its creator is.
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
     for (const { ctrl, path } of opts.cg_root)
-      if (new RegExp(` - cgroup \\S+ \\S*\\b${ctrl}\\b`).test(mounts)) assert.match(path, bed.id, ctrl);
+      if (new RegExp(` - cgroup \\S+ \\S*\\b${ctrl}\\b`).test(mounts)) assert.match(path, bed.id, String(ctrl));
     assert.ok(existsSync(join(bed.rootfs, 'made/here')), 'the place of the mount was made');
     assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), 'criu-root');
     assert.is(r.scripts(), 'setup-namespaces yes\npost-restore yes\n');

@@ -1,6 +1,6 @@
 /** containerd, as far as a shim sees it: a place for its events, and calls to it. */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, mkdirSync, openSync, readSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,7 @@ import { Connection } from '../../src/shim/ttrpc.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
-import { type Bed, onBed } from './bed.js';
+import { type Bed, eventually, onBed } from './bed.js';
 import { runtPath } from './place.js';
 
 useNodeHost([]);
@@ -161,16 +161,33 @@ export class Engine {
   }
 }
 
-/** All that is written to a fifo until its writers are gone. */
+/**
+ * All that is written to a fifo until its writers are gone. It is open when this returns: a shim loses what it writes to a log that
+ * nobody reads yet.
+ */
 export function readAll(path: string): Promise<string> {
-  return new Promise((done) => {
-    const child = spawn('cat', [path]);
-    let text = '';
-    child.stdout.on('data', (d) => {
-      text += d;
-    });
-    child.on('close', () => done(text));
-  });
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const piece = Buffer.alloc(65536);
+  const pieces: Buffer[] = [];
+  // Without a writer it reads nothing: before the first one came, and after the last one has gone.
+  let written = false;
+  const isOver = (): boolean => {
+    for (;;) {
+      try {
+        const n = readSync(fd, piece);
+        if (n === 0) return written;
+        written = true;
+        pieces.push(Buffer.from(piece.subarray(0, n)));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+        written = true;
+        return false;
+      }
+    }
+  };
+  return eventually(`the end of ${path}`, isOver, COMMAND_LIMIT)
+    .then(() => Buffer.concat(pieces).toString())
+    .finally(() => closeSync(fd));
 }
 
 /** The error that a call must end with. */
