@@ -8,7 +8,7 @@ import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
 import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
-import { isAlive, openProcess, statusOf } from './process.js';
+import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, keptConfig, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
@@ -52,7 +52,7 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     let connection = native.unixConnect(dir, startSocket);
     if (connection < 0) {
       native.close(dir);
-      if (connection === -E.ECONNREFUSED) throw wrongStatus(o.id, isAlive(record) ? 'starting' : 'stopped');
+      if (connection === -E.ECONNREFUSED) throw startedBefore(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,
@@ -67,7 +67,7 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
           native.close(connection);
           connection = again;
           times.length = 1;
-          if (again < 0 || !(await awaitExec(o.root, again, record, times))) throw await notHeard(record);
+          if (again < 0 || !(await awaitExec(o.root, again, record, times))) throw await notHeard(o.root, record);
         }
       } finally {
         native.close(dir);
@@ -120,10 +120,10 @@ async function awaitExec(root: string, connection: number, record: ContainerReco
   }
 }
 
-/** Why runt-init closed the connection without a word. */
-async function notHeard(record: ContainerRecord): Promise<RuntError> {
-  // Another start came before, and its hooks are running.
-  if (record.hooks && (await stays(record))) return wrongStatus(record.id, 'starting');
+/** Why runt-init closed the connection without a report. */
+async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
+  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it connected.
+  if (await stays(record)) return startedBefore(root, record);
   return new RuntError({
     code: 'ERR_INIT_DIED',
     message: `start ${record.id}: runt-init ended before it executed the process`,
@@ -180,6 +180,12 @@ function readSpec(path: string): Spec | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The error for a container that another start has started: runt-init takes no more connections. */
+function startedBefore(root: string, record: ContainerRecord): RuntError {
+  const status = statusOf(root, record);
+  return wrongStatus(record.id, status === 'created' ? 'starting' : status);
 }
 
 function wrongStatus(id: string, status: string): RuntError {

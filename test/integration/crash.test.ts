@@ -2,7 +2,9 @@
  * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
  * all of it.
  */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -133,6 +135,15 @@ async function gone(bed: Bed, id: string, when: string): Promise<void> {
   await eventually(`the supervisor of ${id} ends, ${when}`, () => supervisorsOf(bed, id).length === 0);
 }
 
+/** Whether a process has a socket open; one that has ended has none. */
+const hasSocket = (pid: number): boolean => {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:'));
+  } catch {
+    return false;
+  }
+};
+
 /** What makes one more kind of container, or way to call. */
 const variants: Record<string, { flags?: string[]; change?: (bed: Bed) => void }> = {
   plain: {},
@@ -224,9 +235,9 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           seen[now] = (seen[now] ?? 0) + 1;
           if (command === 'exec') assert.is(now, 'running', when);
           if (now === 'created' && i % 2) {
-            // The one that was killed may have said the word: then it starts just now.
+            // The start that was killed may have reached runt-init: then the process starts just now.
             const again = bed.runt(['start', id]);
-            assert.ok(again.code === 0 || /in the starting state/.test(again.stderr), again.stderr);
+            assert.ok(again.code === 0 || /in the starting state|an already running/.test(again.stderr), again.stderr);
             await eventually(`it runs, ${when}`, () => bed.runt(['state', id]).stdout.includes('"running"'));
           }
           // One that is not there, or was not begun, is removed without force too.
@@ -320,6 +331,33 @@ test(
       const both = [bed.spawn(['delete', '--force', bed.id]), bed.spawn(['delete', '--force', bed.id])];
       for (const r of await Promise.all(both.map(({ exit }) => exit))) assert.is(r.code, 0, r.stderr);
       sleep(1);
+    }
+  }),
+);
+
+test(
+  'a start is killed after it connected, and another connects behind it: the container runs, and the other says so',
+  onBed(async (bed) => {
+    for (const hook of [false, true]) {
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.config.hooks = hook ? { startContainer: [{ path: '/bin/sleep', args: ['sleep', '1000'] }] } : {};
+      bed.write();
+      assert.is(bed.create().code, 0);
+      const { pid } = bed.state();
+      // Stopped, it accepts neither, so that both stand in the queue.
+      process.kill(pid, 'SIGSTOP');
+      const killed = connect(join(bed.root, bed.id, 'start.sock'));
+      await once(killed, 'connect');
+      killed.destroy();
+      const other = bed.spawn(['start', bed.id]);
+      await eventually('the other start waits', () => hasSocket(other.child.pid as number));
+      process.kill(pid, 'SIGCONT');
+      const r = await other.exit;
+      assert.is(r.code, 1);
+      const words = hook ? /in the starting state/ : /in the starting state|an already running/;
+      assert.match(r.stderr, words);
+      await eventually('its status is true', () => bed.state().status === (hook ? 'created' : 'running'));
+      assert.is(bed.delete('--force').code, 0);
     }
   }),
 );
