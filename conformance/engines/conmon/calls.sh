@@ -16,7 +16,7 @@ in_state() {
     paused) runtime pause c ;;
     stopped)
       runtime kill c KILL
-      until runtime state c | grep -q '"status": "stopped"'; do sleep 0.02; done
+      eventually prints '"status": "stopped"' runtime state c
       ;;
   esac
 }

@@ -43,6 +43,9 @@ scenario_conmon_tty() {
   runtime delete c
 }
 
+# told_all SYNC: whether conmon has written the pid and the exit status of an exec there, or why it failed
+told_all() { [ "$(grep -c . "$1")" -ge 2 ] || grep message "$1"; }
+
 # exec_in NAME TTY ARGUMENTS [FLAG…]: conmon with a process of the config, as for a stream or an ExecSync
 exec_in() {
   local name=$1 tty=$2 command=$3
@@ -55,10 +58,7 @@ exec_in() {
       -b "/tmp/$name" --exit-dir /tmp/exits --socket-dir-path /tmp/sockets -l "k8s-file:/tmp/$name.e.log" -p "/tmp/$name.e.pid" \
       -e --exec-process-spec "/tmp/$name.e.json" "$@" </dev/null >/dev/null 2>&1
   ) || echo "conmon: status $?"
-  for _ in $(seq 100); do
-    [ "$(grep -c . "/tmp/$name.e.sync")" -lt 2 ] && ! grep -q message "/tmp/$name.e.sync" || break
-    sleep 0.1
-  done
+  eventually told_all "/tmp/$name.e.sync" || true
   sed -E '1s/("data": ?)[0-9]+/\1PID/' "/tmp/$name.e.sync" | sed -E 's/"message".*not found in \$PATH.*/not found/'
   [ ! -e "/tmp/$name.e.log" ] || cut -d ' ' -f 2- "/tmp/$name.e.log" | sort
 }

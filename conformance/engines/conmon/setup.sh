@@ -33,16 +33,13 @@ monitor() {
       -b "/tmp/$name" --exit-dir /tmp/exits --socket-dir-path /tmp/sockets -l "k8s-file:/tmp/$name.log" -P "/tmp/$name.conmon" \
       -p "/tmp/$name.pid" "$@" </dev/null >/dev/null 2>&1
   ) || echo "conmon: status $?"
-  for _ in $(seq 100); do
-    [ ! -s "/tmp/$name.sync" ] || break
-    sleep 0.1
-  done
+  eventually [ -s "/tmp/$name.sync" ] || true
   sed -E -e 's/"(pid|data)": ?[1-9][0-9]*/"\1": PID/g' "/tmp/$name.sync"
 }
 
 # exit_of NAME: what conmon wrote when the container had ended
 exit_of() {
-  until [ -s "/tmp/exits/$1" ]; do sleep 0.1; done
+  eventually [ -s "/tmp/exits/$1" ]
   echo "exit $(cat "/tmp/exits/$1")"
 }
 

@@ -32,9 +32,12 @@ END
 # status KIND ID EXPRESSION: of what crictl inspect (inspectp for pods) says; s is its status
 status() { crictl "$1" "$2" 2>/dev/null | node -p "const all = JSON.parse(require('fs').readFileSync(0, 'utf8')); const s = all.status; $3"; }
 
+# executes ID TEXT: waits until its first process has TEXT in its arguments: the start of runc ends before its init has become the program
+executes() { eventually prints "$2" crictl exec -s "$1" sh -c 'tr "\0" " " </proc/1/cmdline'; }
+
 # ended ID: waits until the container has, and says how
 ended() {
-  waited sh -c "'$tools/bin/crictl' inspect '$1' 2>/dev/null | grep -q CONTAINER_EXITED"
+  eventually prints CONTAINER_EXITED crictl inspect "$1"
   status inspect "$1" "s.state + ' ' + s.exitCode + ' ' + s.reason"
 }
 
@@ -50,10 +53,11 @@ scenario_pod_runs() {
   local p c
   p=$(pod a)
   c=$(container "$p" a c 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done')
+  eventually prints up lines a c
   status inspectp "$p" "s.state + ' ' + /^10\\.88\\./.test(s.network.ip)"
   status inspect "$c" "s.state + ' ' + all.info.pid.constructor.name"
   crictl ps --pod "$p" -o json 2>/dev/null | grep -E '"(name|state)"'
-  crictl stop --timeout 5 "$c" >/dev/null 2>&1
+  crictl stop --timeout 60 "$c" >/dev/null 2>&1
   ended "$c"
   crictl rm "$c" >/dev/null 2>&1
   crictl stopp "$p" >/dev/null 2>&1
@@ -69,8 +73,16 @@ scenario_pod_exec() {
   run_in -s "$c" sh -c 'echo synchronous; hostname; cat /proc/1/comm'
   run_in "$c" sh -c 'echo streamed; echo to-stderr >&2'
   echo typed | run_in -i "$c" cat
-  # Its input stays open: the end of it would end the exec before it has answered.
-  sleep 2 | script -qec "'$tools/bin/crictl' exec -i -t $c sh -c 'test -t 0 && echo terminal'" /dev/null 2>/dev/null | grep -o terminal || true
+  # Its input stays open until it has answered: the end of it would end the exec before.
+  rm -f /tmp/pods/keys
+  mkfifo /tmp/pods/keys
+  script -qec "'$tools/bin/crictl' exec -i -t $c sh -c 'test -t 0 && echo terminal; read x'" /dev/null </tmp/pods/keys >/tmp/pods/typed 2>/dev/null &
+  exec 3>/tmp/pods/keys
+  eventually grep terminal /tmp/pods/typed || true
+  echo >&3
+  wait $! || true
+  exec 3>&-
+  grep -o terminal /tmp/pods/typed || true
   run_in "$c" sh -c 'exit 7'
   run_in -s "$c" /no/such/program
 }
@@ -90,7 +102,7 @@ scenario_pod_stats() {
   local p c
   p=$(pod d)
   c=$(container "$p" d c 'sleep 1000' '{"resources": {"memory_limit_in_bytes": 67108864, "cpu_shares": 512}}')
-  sleep 1
+  eventually prints '"workingSetBytes"' crictl stats -o json --id "$c"
   crictl stats -o json --id "$c" 2>/dev/null | node -p "
     const [s] = JSON.parse(require('fs').readFileSync(0, 'utf8')).stats;
     [s.attributes.metadata.name, +s.cpu.usageCoreNanoSeconds.value > 0, +s.memory.workingSetBytes.value > 0, +s.memory.workingSetBytes.value < 67108864].join(' ')"
@@ -125,10 +137,11 @@ scenario_pod_shared_pid() {
   p=$(pod g "$own")
   c=$(container "$p" g c 'sleep 1000' "{\"security_context\": $own}")
   d=$(container "$p" g d 'sleep 2000' "{\"security_context\": $own}")
-  run_in -s "$d" sh -c 'cat /proc/1/comm; pgrep sleep | wc -l'
+  eventually prints '^2$' run_in -s "$d" sh -c 'ps -o args | grep -c "^sleep"'
+  run_in -s "$d" sh -c 'cat /proc/1/comm; ps -o args | grep -c "^sleep"'
   crictl stop --timeout 1 "$c" >/dev/null 2>&1
   ended "$c"
-  run_in -s "$d" sh -c 'pgrep sleep | wc -l'
+  run_in -s "$d" sh -c 'ps -o args | grep -c "^sleep"'
 }
 
 scenario_pod_target_pid() {
@@ -136,6 +149,7 @@ scenario_pod_target_pid() {
   p=$(pod h '{"namespace_options": {"pid": 1}}')
   c=$(container "$p" h c 'sleep 1000' '{"security_context": {"namespace_options": {"pid": 1}}}')
   d=$(container "$p" h d 'sleep 2000' "{\"security_context\": {\"namespace_options\": {\"pid\": 3, \"target_id\": \"$c\"}}}")
+  executes "$d" 'sleep 1000'
   run_in -s "$d" sh -c 'tr "\0" " " </proc/1/cmdline'
 }
 
@@ -189,6 +203,7 @@ scenario_pod_user_namespace() {
   fi
   p=$(pod l "$own")
   c=$(container "$p" l c 'echo file >/tmp/made; sleep 1000' "{\"security_context\": $own}")
+  eventually crictl exec -s "$c" test -s /tmp/made
   run_in -s "$c" sh -c 'sed "s/  */ /g" /proc/self/uid_map; stat -c "%u %n" /bin /tmp/made; id -u'
 }
 

@@ -18,15 +18,6 @@ handler() {
   if [ "${RUNTIME:-runc}" = runt ] && [ "${HANDLER:-}" = replaced ]; then echo replaced; else echo "${RUNTIME:-runc}"; fi
 }
 
-# waited FILE-OR-COMMAND…: until it is true, for 20 s
-waited() {
-  for _ in $(seq 100); do
-    ! "$@" >/dev/null 2>&1 || return 0
-    sleep 0.2
-  done
-  return 1
-}
-
 setup() {
   mkdir -p /etc/cni/net.d
   cat >/etc/cni/net.d/10-pods.conflist <<'END'
@@ -43,13 +34,13 @@ END
   engine_configuration
   node "$cri/registry.mjs" "$ROOTFS" "$tools/programs" >/tmp/registry.log 2>&1 </dev/null &
   disown
-  waited grep -q listens /tmp/registry.log || {
+  eventually grep -q listens /tmp/registry.log || {
     cat /tmp/registry.log
     return 1
   }
   engine >/tmp/engine.log 2>&1 </dev/null &
   disown
-  waited crictl info || {
+  eventually crictl info || {
     tail -n 20 /tmp/engine.log
     return 1
   }

@@ -59,9 +59,19 @@ scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
 scenario_docker_out_of_memory() {
-  # The shim of runc watches the cgroup only after the start, and what it sees may come after the end.
-  run --name cc --memory 16m bb sh -c 'sleep 1; exec tail /dev/zero' || echo "status $?"
-  for _ in $(seq 50); do [ "$(docker inspect -f '{{.State.OOMKilled}}' cc)" != true ] || break; sleep 0.1; done
+  # The shim of runc, which docker runs with any runtime, watches the cgroup only after the start, and what it sees comes after
+  # the end or, now and then, not at all: three attempts.
+  local status
+  for _ in 1 2 3; do
+    docker rm -f cc >/dev/null 2>&1 || true
+    status=0
+    run --name cc --memory 16m bb sh -c 'sleep 1; exec tail /dev/zero' || status=$?
+    for _ in $(seq 50); do
+      ! prints true docker inspect -f '{{.State.OOMKilled}}' cc || break 2
+      sleep 0.1
+    done
+  done
+  echo "status $status"
   docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' cc
 }
 
@@ -107,7 +117,8 @@ scenario_docker_volume_propagation() {
 
 scenario_docker_namespaces() {
   run -d --name cc --hostname first --ipc shareable bb sh -c 'echo shared >/dev/shm/x; sleep 1000'
-  until docker exec cc test -e /dev/shm/x; do sleep 0.1; done
+  eventually docker exec cc test -s /dev/shm/x
+  eventually docker exec cc sh -c 'ps -o args | grep -x "sleep 1000"'
   docker run --runtime "$RUNTIME" --rm --network container:cc --ipc container:cc --pid container:cc bb sh -c 'hostname; cat /dev/shm/x; cat /proc/1/comm; ps -o args | grep -c "sleep 100[0]"'
   docker run --runtime "$RUNTIME" --rm --network host --pid host --ipc host --uts host --cgroupns host bb sh -c 'hostname; [ $$ != 1 ]; readlink /proc/self/ns/net' >/tmp/ns
   head -n 1 /tmp/ns
@@ -123,7 +134,7 @@ scenario_docker_user_namespace() {
   tar -C "$ROOTFS" -c . | docker import -c 'ENV PATH=/bin' - bb >/dev/null
   run --rm --tmpfs /t --read-only bb sh -c 'id -u; cat /proc/self/uid_map; stat -c %u:%g / /etc/passwd /t /dev/null; grep CapEff /proc/self/status' || echo "status $?"
   run -d --name cc bb sleep 1000
-  docker exec -t cc sh -c 'id -u; stat -c %u:%g $(tty); sleep 0.3'
+  shown cc docker exec -t cc sh -c 'id -u; stat -c %u:%g $(tty); '"$seen"
   docker exec -u 1000 cc id -u
   docker rm -f cc >/dev/null
   stop_daemon

@@ -1,8 +1,5 @@
 # Docker: how a container's process starts, talks and ends.
 
-# until_says ID TEXT: until the container has written it
-until_says() { until docker logs "$1" 2>&1 | grep -q "$2"; do sleep 0.1; done; }
-
 scenario_docker_output_and_status() {
   run --rm bb sh -c 'echo out; echo err >&2' 2>/tmp/err
   cat /tmp/err
@@ -26,10 +23,11 @@ scenario_docker_exec() {
   echo in | docker exec -i cc cat
   docker exec -e B=2 -w /etc -u 1000:5 cc sh -c 'id; pwd; echo $B'
   docker exec -u user cc id
-  docker exec -t cc sh -c 'tty; test -t 1 && echo terminal; stat -c %u:%g:%a $(tty); sleep 0.3'
+  shown cc docker exec -t cc sh -c 'tty; test -t 1 && echo terminal; stat -c %u:%g:%a $(tty); '"$seen"
   docker exec cc grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status
   docker exec -d cc sh -c 'echo done >/x; mv /x /detached'
-  until docker exec cc cat /detached 2>/dev/null; do sleep 0.1; done
+  eventually docker exec cc test -e /detached
+  docker exec cc cat /detached
   fails docker exec cc nonexistent
   fails docker exec cc /etc/passwd
   fails docker exec -w /nonexistent cc true
@@ -54,21 +52,21 @@ scenario_docker_create_start_attach() {
 
 scenario_docker_stop() {
   run -d --name cc bb sh -c 'trap "echo bye; exit 4" TERM; echo up; while :; do sleep 0.1; done'
-  until_says cc up
-  docker stop cc
+  logged cc up
+  docker stop -t 60 cc
   docker logs cc
   docker inspect -f '{{.State.ExitCode}}' cc
   run -d --name dd bb sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
-  until_says dd up
+  logged dd up
   docker stop -t 1 dd
   docker inspect -f '{{.State.ExitCode}}' dd
 }
 
 scenario_docker_kill() {
   run -d --name cc bb sh -c 'trap "echo hup" HUP; echo up; while :; do sleep 0.1; done'
-  until_says cc up
+  logged cc up
   docker kill -s HUP cc
-  until_says cc hup
+  logged cc hup
   docker kill cc
   docker wait cc
   fails docker kill cc
@@ -87,33 +85,37 @@ scenario_docker_pause() {
 
 scenario_docker_restart() {
   run -d --name cc bb sh -c 'echo up; sleep 1000'
-  until_says cc up
+  logged cc up
   docker restart -t 0 cc
   docker inspect -f '{{.State.Status}}' cc
 }
 
 scenario_docker_restart_policy() {
   run -d --name cc --restart on-failure:2 bb sh -c 'echo up; exit 1'
-  for _ in $(seq 100); do
-    [ "$(docker inspect -f '{{.RestartCount}} {{.State.Status}}' cc)" != '2 exited' ] || break
-    sleep 0.1
-  done
+  eventually prints '2 exited' docker inspect -f '{{.RestartCount}} {{.State.Status}}' cc
   docker logs cc
   docker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' cc
 }
 
 scenario_docker_tty() {
-  run --rm -t bb sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a $(tty); ls -l /dev/console | cut -c 1-10; sleep 0.3'
-  (sleep 2; printf 'stty size\nexit 3\n'; sleep 1) |
-    script -qec "stty rows 31 cols 77; docker run --runtime $RUNTIME --network none --rm -it bb sh" /dev/null >/tmp/typed 2>&1 || echo "status $?"
+  shown cc run --rm --name cc -t bb sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a $(tty); ls -l /dev/console | cut -c 1-10; '"$seen"
+  # The size arrives after the start. What is typed before docker has made the terminal raw is lost.
+  rm -f /tmp/keys /tmp/typed
+  mkfifo /tmp/keys
+  script -qec "stty rows 31 cols 77; docker run --runtime $RUNTIME --network none --rm -it bb sh -c 'until stty size | grep \"31 77\"; do sleep 0.1; done; echo ready; read x; exit \$x'" /dev/null </tmp/keys >/tmp/typed 2>&1 &
+  exec 3>/tmp/keys
+  eventually grep ready /tmp/typed
+  echo 3 >&3
+  wait $! || echo "status $?"
+  exec 3>&-
   grep -o '31 77' /tmp/typed | head -n 1
 }
 
 scenario_docker_healthcheck() {
   run -d --name cc --health-cmd 'test -e /well' --health-interval 0.5s --health-retries 1 bb sleep 1000
-  until [ "$(docker inspect -f '{{.State.Health.Status}}' cc)" = unhealthy ]; do sleep 0.2; done
+  eventually prints '^unhealthy' docker inspect -f '{{.State.Health.Status}}' cc
   docker exec cc touch /well
-  until [ "$(docker inspect -f '{{.State.Health.Status}}' cc)" = healthy ]; do sleep 0.2; done
+  eventually prints '^healthy' docker inspect -f '{{.State.Health.Status}}' cc
   echo healthy
 }
 
@@ -123,6 +125,7 @@ scenario_docker_init() {
 
 scenario_docker_top_and_stats() {
   run -d --name cc --memory 64m bb sleep 1000
+  executes cc 'sleep 1000'
   docker top cc -o pid,args | awk '{ print $2, $3 }' | tail -n 1
   docker top cc -eo pid,comm | awk '{ print $2 }'
   docker stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' cc | sed -E 's#[0-9.]+[kKM]iB /#USED /#'
@@ -146,7 +149,8 @@ scenario_docker_live_restore() {
   daemon --live-restore
   run -d --name cc bb sleep 1000
   kill -KILL "$(cat /run/docker.pid)"
-  sleep 1
+  # Its containerd ends with it.
+  eventually no pgrep -x 'dockerd|containerd'
   rm -f /run/docker.pid
   daemon --live-restore
   docker inspect -f '{{.State.Status}}' cc

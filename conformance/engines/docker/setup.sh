@@ -8,10 +8,7 @@ run() { docker run --runtime "$RUNTIME" --network none "$@"; }
 daemon() {
   dockerd "$@" >>/tmp/dockerd.log 2>&1 </dev/null &
   disown
-  for _ in $(seq 200); do
-    ! docker version >/dev/null 2>&1 || return 0
-    sleep 0.1
-  done
+  ! eventually docker version || return 0
   tail -n 5 /tmp/dockerd.log
   return 1
 }
@@ -20,7 +17,7 @@ stop_daemon() {
   local pid
   pid=$(cat /run/docker.pid 2>/dev/null) || return 0
   kill "$pid"
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  eventually no kill -0 "$pid"
 }
 
 setup() {
@@ -52,6 +49,28 @@ fails() {
   local status=0
   "$@" >/dev/null 2>&1 || status=$?
   echo "status $status"
+}
+
+# logged NAME TEXT [TIMES]: waits until the container has logged lines that hold it, one or so many
+logged() { eventually has_logged "$@"; }
+has_logged() { [ "$(docker logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
+
+# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before its init has become the program
+executes() { eventually prints "$2" docker top "$1"; }
+
+# docker now and then loses what is written to a terminal right before the end, with any runtime: a command for sh that waits until shown has seen it all
+seen='echo seen; until [ -e /tmp/seen ]; do sleep 0.1; done; rm /tmp/seen'
+# shown NAME COMMAND…: what COMMAND prints, whose last command in that container is $seen
+shown() {
+  local name=$1 status=0
+  shift
+  rm -f /tmp/shown
+  "$@" >/tmp/shown 2>&1 &
+  eventually grep ^seen /tmp/shown
+  docker exec "$name" touch /tmp/seen
+  wait $! || status=$?
+  grep -v ^seen /tmp/shown
+  return "$status"
 }
 
 # parent: a cgroup for containers, as the manager of cgroups names it

@@ -76,16 +76,14 @@ scenario_buildah_stops_what_runs() {
   container=$(buildah from $ulimits bb)
   command buildah run --runtime "$RUNTIME" --isolation oci "$container" -- sh -c 'echo up >/up; sleep 100' &
   root=$(command buildah mount "$container")
-  until [ -e "$root/up" ]; do
-    kill -0 "$!"
-    sleep 0.1
-  done
-  # Until the start is over buildah's child dies of the signal itself, and afterwards it ends the container.
+  eventually [ -e "$root/up" ]
+  # Until the start is over buildah's child dies of the signal itself, and afterwards it ends the container: that it does
+  # shows nowhere, hence a sleep after the last thing that shows.
+  eventually no pgrep -f "$RUNTIME.* start buildah"
   sleep 2
   kill "$!"
   wait "$!" || echo "status $?"
-  sleep 0.5
-  pgrep -f 'sleep 10[0]' || echo none
+  eventually no pgrep -fx 'sleep 100' || pgrep -fx 'sleep 100'
   command buildah umount "$container" >/dev/null
   command buildah rm "$container" >/dev/null
 }

@@ -14,9 +14,11 @@ counting() {
 goes_on() {
   local from
   from=$(podman logs "$1" | wc -l)
-  until [ "$(podman logs "$1" | wc -l)" -gt $((from + 1)) ]; do sleep 0.2; done
+  eventually has_logged "$1" . $((from + 2))
   podman logs "$1" | awk '$1 != NR { print "step " $1 " on line " NR; bad = 1 } END { exit bad }'
 }
+
+counts_beyond() { [ "$(podman logs --tail 1 d | grep . || echo 0)" -gt "$1" ]; }
 
 told() { podman inspect -f '{{.State.Status}} {{.State.Checkpointed}} {{.State.Restored}}' "$1"; }
 
@@ -51,7 +53,7 @@ scenario_checkpoint_to_a_file_and_another_name() {
   told d
   podman exec d sh -c 'hostname; test -f /v/c.tar && echo bound'
   # How much of the log comes along is podman's: 1 is at most its first line.
-  until [ "$(podman logs --tail 1 d | grep . || echo 0)" -gt "$last" ]; do sleep 0.2; done
+  eventually counts_beyond "$last"
   podman logs d | awk 'NR > 1 && $1 == 1 { print "began again" }'
 }
 

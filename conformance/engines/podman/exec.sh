@@ -11,8 +11,9 @@ scenario_exec() {
   echo in | podman exec -i c cat
   podman exec -e B=2 -w /etc -u 1000:5 c sh -c 'id; pwd; env | sort'
   podman exec -u user c id
-  podman exec -d c sh -c 'echo done >/tmp/x'
-  until podman exec c cat /tmp/x 2>/dev/null; do sleep 0.1; done
+  podman exec -d c sh -c 'echo done >/tmp/x; mv /tmp/x /tmp/detached'
+  eventually podman exec c test -e /tmp/detached
+  podman exec c cat /tmp/detached
 }
 
 scenario_exec_missing() {
@@ -56,8 +57,9 @@ scenario_exec_preserve_fds() {
 
 scenario_exec_ends_with_the_container() {
   held
+  rm -f /tmp/out
   podman exec c sh -c 'echo up; sleep 100' >/tmp/out &
-  until grep -q up /tmp/out; do sleep 0.1; done
+  eventually grep up /tmp/out
   podman kill c
   status=0
   wait $! || status=$?
@@ -73,6 +75,7 @@ scenario_exec_many() {
 
 scenario_top() {
   held
+  executes c 'sleep 1000'
   podman top c user,args
   podman top c pid comm | sed 's/  */ /g'
   podman top c -o args | tail -n 1
@@ -80,6 +83,7 @@ scenario_top() {
 
 scenario_stats() {
   held --memory 64m
+  executes c 'sleep 1000'
   podman stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDS}}' c | sed -E 's#[0-9.]+k?B /#USED /#i'
 }
 

@@ -68,7 +68,8 @@ scenario_hosts_and_names() {
 }
 
 scenario_notify() {
-  podman run -d --name c --sdnotify container --network none bb sh -c 'echo "${NOTIFY_SOCKET-none}"; sleep 100'
+  podman run -d --name c --sdnotify container --network none bb sh -c 'echo "socket ${NOTIFY_SOCKET-none}"; sleep 100'
+  logged c socket
   podman logs c
 }
 

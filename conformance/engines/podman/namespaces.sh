@@ -27,6 +27,7 @@ scenario_user_namespace_auto() {
 
 scenario_user_namespace_of_another() {
   podman run -d --name c --network none --uidmap 0:100000:5000 bb sleep 100
+  executes c 'sleep 100'
   podman run --rm --network none --userns container:c bb sh -c 'cat /proc/self/uid_map; readlink /proc/self/ns/user' | sed 's/user:.*/user/'
   podman run --rm --userns container:c --network container:c --pid container:c bb sh -c 'ps -o args | grep -c "sleep 10[0]"'
 }
@@ -41,15 +42,17 @@ scenario_crun_user_namespace_idmap() {
 scenario_pid_namespace() {
   podman run --rm --network none --pid host bb sh -c 'cat /proc/1/comm; [ $$ != 1 ]'
   podman run -d --name c --network none bb sleep 100
+  executes c 'sleep 100'
   podman run --rm --network none --pid container:c bb sh -c 'cat /proc/1/comm; [ $$ != 1 ]'
   podman run -d --name d --network none --pid host bb sh -c 'sleep 99 & sleep 100'
+  eventually pgrep -fx 'sleep 99'
   podman stop -t 0 d
-  pgrep -f 'sleep 99' || echo none
+  eventually no pgrep -fx 'sleep 99' || pgrep -fx 'sleep 99'
 }
 
 scenario_ipc_namespace() {
   podman run -d --name c --ipc shareable --network none bb sh -c 'echo shared >/dev/shm/x; sleep 100'
-  until podman exec c test -e /dev/shm/x; do sleep 0.1; done
+  eventually podman exec c test -s /dev/shm/x
   podman run --rm --network none --ipc container:c bb cat /dev/shm/x
   podman run --rm --network none --ipc host bb sh -c 'readlink /proc/self/ns/ipc' >/tmp/ns
   [ "$(cat /tmp/ns)" = "$(readlink /proc/self/ns/ipc)" ]
@@ -75,18 +78,20 @@ scenario_network_bridge() {
   podman run -d --name c bb sh -c 'echo hello >/tmp/index.html; httpd -f -h /tmp' || missing 'no bridges here'
   podman exec c ip -4 -o addr show eth0 | grep -o 'inet 10\.88' | head -n 1
   address=$(podman inspect -f '{{.NetworkSettings.IPAddress}}' c)
-  podman run --rm bb wget -qO- "http://$address/"
+  podman run --rm bb sh -c "until wget -qO- http://$address/ 2>/dev/null; do sleep 0.1; done"
 }
 
 scenario_pod() {
   podman pod create --name p --hostname pod --share net,uts,ipc,pid --network none
   podman run -d --pod p --name a bb sh -c 'echo x >/dev/shm/x; nc -l -p 99 -e echo talked & sleep 100'
-  until podman exec a test -e /dev/shm/x; do sleep 0.1; done
-  podman run --rm --pod p bb sh -c 'hostname; cat /dev/shm/x; nc 127.0.0.1 99 </dev/null; cat /proc/1/comm; ps -o args | grep -c "sleep 10[0]"'
+  eventually podman exec a test -s /dev/shm/x
+  eventually podman exec a sh -c 'ps -o args | grep -x "sleep 100"'
+  podman run --rm --pod p bb sh -c 'hostname; cat /dev/shm/x; until nc 127.0.0.1 99 </dev/null 2>/dev/null; do sleep 0.1; done; cat /proc/1/comm; ps -o args | grep -c "sleep 10[0]"'
   podman pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
   podman pod pause p
   podman pod unpause p
-  podman pod top p comm | sort
+  # What nc executed may not have been reaped yet.
+  podman pod top p comm | grep -vE '^(nc|echo)' | sort
   podman pod stats --no-stream --format '{{.Name}}' p | sed 's/.*-infra/infra/' | sort
   podman pod kill p 2>/dev/null
 }
@@ -127,7 +132,7 @@ spec:
   - {name: data, emptyDir: {}}
 END
   podman kube play /tmp/pod.yaml >/dev/null 2>&1
-  until podman logs y-main | grep -q CapEff; do sleep 0.1; done
+  logged y-main CapEff
   podman logs y-main
   podman kube down /tmp/pod.yaml >/dev/null 2>&1
 }

@@ -16,7 +16,6 @@ scenario_program_missing() {
   fails podman run --rm --network none --workdir /etc/passwd bb true
 }
 
-
 scenario_program_missing_text() {
   said 'not found in \$PATH' podman run --rm --network none bb nonexistent
   said 'permission denied' podman run --rm --network none bb /etc/passwd
@@ -36,7 +35,7 @@ scenario_created_then_started() {
   podman inspect -f '{{.State.Status}}' c
   fails podman start --attach c
   podman start --attach c || true
-  until [ "$(podman inspect -f '{{.State.Status}}' c)" != stopped ]; do sleep 0.1; done
+  eventually no prints stopped podman inspect -f '{{.State.Status}}' c
   podman inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' c
 }
 
@@ -55,31 +54,31 @@ scenario_logs_follow() {
 
 scenario_stop() {
   podman run -d --name c --network none bb sh -c 'trap "echo bye; exit 4" TERM; echo up; while :; do sleep 0.1; done'
-  until podman logs c | grep -q up; do sleep 0.1; done
-  podman stop c
+  logged c up
+  podman stop -t 60 c
   podman logs c
   podman inspect -f '{{.State.ExitCode}}' c
 }
 
 scenario_stop_that_is_ignored() {
   podman run -d --name c --network none bb sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
-  until podman logs c | grep -q up; do sleep 0.1; done
+  logged c up
   podman stop -t 1 c 2>/dev/null
   podman inspect -f '{{.State.ExitCode}}' c
 }
 
 scenario_stop_signal() {
   podman run -d --name c --stop-signal USR1 --network none bb sh -c 'trap "echo usr1; exit 0" USR1; echo up; while :; do sleep 0.1; done'
-  until podman logs c | grep -q up; do sleep 0.1; done
-  podman stop c
+  logged c up
+  podman stop -t 60 c
   podman logs c
 }
 
 scenario_kill() {
   podman run -d --name c --network none bb sh -c 'trap "echo hup" HUP; echo up; while :; do sleep 0.1; done'
-  until podman logs c | grep -q up; do sleep 0.1; done
+  logged c up
   podman kill -s HUP c
-  until podman logs c | grep -q hup; do sleep 0.1; done
+  logged c hup
   podman kill c
   podman wait c
   podman logs c
@@ -107,17 +106,17 @@ scenario_kill_when_paused() {
 
 scenario_restart() {
   podman run -d --name c --network none bb sh -c 'echo up; sleep 100'
+  logged c up
   podman restart -t 0 c
   podman inspect -f '{{.State.Status}}' c
+  logged c up 2
   podman logs c
 }
 
 scenario_restart_policy() {
   podman run -d --name c --restart on-failure:2 --network none bb sh -c 'echo up; exit 1'
-  for _ in $(seq 100); do
-    [ "$(podman logs c | wc -l)" != 3 ] || [ "$(podman inspect -f '{{.State.Status}}' c)" != exited ] || break
-    sleep 0.1
-  done
+  logged c up 3
+  eventually prints exited podman inspect -f '{{.State.Status}}' c
   podman logs c
   podman inspect -f '{{.RestartCount}} {{.State.ExitCode}}' c
 }
@@ -137,11 +136,18 @@ scenario_tty() {
   podman run --rm -t --network none bb sh -c 'tty; test -t 0 && test -t 1 && test -t 2 && echo terminal; ls -l /dev/console | cut -c 1-10; stat -c %u:%g:%a $(tty)'
 }
 
+# The size arrives after the start. What is typed before podman has made the terminal raw is lost.
 scenario_tty_size_and_input() {
-  printf 'stty size\nexit 3\n' >/tmp/keys
   command -v script >/dev/null || missing 'no script(1)'
+  rm -f /tmp/keys /tmp/typed
+  mkfifo /tmp/keys
+  script -qec "stty rows 31 cols 77; podman --runtime $RUNTIME run --rm -it --network none bb sh -c 'until stty size | grep \"31 77\"; do sleep 0.1; done; echo ready; read x; exit \$x'" /dev/null </tmp/keys >/tmp/typed 2>&1 &
+  exec 3>/tmp/keys
+  eventually grep ready /tmp/typed
+  echo 3 >&3
   status=0
-  (sleep 2; cat /tmp/keys; sleep 1) | script -qec "stty rows 31 cols 77; podman --runtime $RUNTIME run --rm -it --network none bb sh" /dev/null >/tmp/typed 2>&1 || status=$?
+  wait $! || status=$?
+  exec 3>&-
   grep -o '31 77' /tmp/typed | head -n 1
   echo "$status"
 }
@@ -156,9 +162,9 @@ scenario_healthcheck() {
 
 scenario_init() {
   podman run --rm --init --network none bb sh -c 'tr "\0" " " </proc/1/cmdline | cut -d " " -f 1; [ $$ != 1 ]'
-  podman run -d --name c --init --network none bb sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'
-  sleep 0.5
-  podman stop c
+  podman run -d --name c --init --network none bb sh -c 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done'
+  logged c up
+  podman stop -t 60 c
   podman inspect -f '{{.State.ExitCode}}' c
 }
 

@@ -56,6 +56,13 @@ fails() {
   echo "status $status"
 }
 
+# logged NAME TEXT [TIMES]: waits until the container has logged lines that hold it, one or so many
+logged() { eventually has_logged "$@"; }
+has_logged() { [ "$(podman logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
+
+# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before its init has become the program
+executes() { eventually prints "$2" podman top "$1" args; }
+
 # parent: a cgroup for containers, as the manager of cgroups names it
 parent() { if [ "$DRIVER" = systemd ]; then echo tests.slice; else echo /tests; fi; }
 

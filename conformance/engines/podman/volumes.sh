@@ -81,7 +81,7 @@ scenario_volume_over_links() {
 scenario_volumes_from() {
   folder v
   podman run -d --name c --network none -v /tmp/v:/v -v /anonymous bb sh -c 'echo a >/anonymous/a; sleep 100'
-  until podman exec c test -e /anonymous/a; do sleep 0.1; done
+  eventually podman exec c test -s /anonymous/a
   podman run --rm --network none --volumes-from c bb cat /v/file /anonymous/a
 }
 
