@@ -58,20 +58,16 @@ scenario_docker_limits_memory() { limits --memory 64m --memory-reservation 32m -
 scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0; }
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
+# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until docker has heard of it.
 scenario_docker_out_of_memory() {
-  # The shim of runc, which docker runs with any runtime, watches the cgroup only after the start, and what it sees comes after
-  # the end or, now and then, not at all: three attempts.
-  local status
-  for _ in 1 2 3; do
-    docker rm -f cc >/dev/null 2>&1 || true
-    status=0
-    run --name cc --memory 16m bb sh -c 'sleep 1; exec tail /dev/zero' || status=$?
-    for _ in $(seq 50); do
-      ! prints true docker inspect -f '{{.State.OOMKilled}}' cc || break 2
-      sleep 0.1
-    done
-  done
-  echo "status $status"
+  rm -rf /tmp/held
+  mkdir /tmp/held
+  run -d --name cc --memory 16m -v /tmp/held:/held bb sh -c 'while tail /dev/zero; status=$?; [ ! -e /held/end ]; do sleep 0.1; done; exit $status'
+  docker events --since 0 --filter container=cc --filter event=oom >/tmp/events 2>&1 &
+  eventually grep ' oom ' /tmp/events
+  kill $!
+  touch /tmp/held/end
+  docker wait cc
   docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' cc
 }
 

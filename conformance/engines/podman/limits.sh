@@ -38,23 +38,14 @@ scenario_memory_is_limited() {
   podman inspect -f '{{.State.Status}}' c
 }
 
-# watches_memory PID: whether that conmon watches the memory of its container: on v1 by an eventfd and the file, on v2 by inotify
-watches_memory() { [ -n "$(find "/proc/$1/fd" '(' -lname '*/memory.oom_control' -o -lname '*inotify*' ')' 2>/dev/null)" ]; }
-# noted_oom: whether conmon has left the file that says so; where podman 4.3 starts it that is in /
+# noted_oom: whether conmon has left the file that says so; podman 4.3 starts it in /
 noted_oom() { [ -n "$(find /oom /run/libpod/persist /var/lib/containers/storage/overlay-containers -name oom 2>/dev/null)" ]; }
 
-# conmon watches the cgroup a little after the start, and has to see what happened before the cgroup is gone.
+# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it.
 scenario_out_of_memory() {
   rm -rf /tmp/held /oom
   mkdir /tmp/held
-  podman run -d --name c --network none --memory 16m -v /tmp/held:/held bb sh -c '
-    until [ -e /held/go ]; do sleep 0.1; done
-    tail /dev/zero
-    status=$?
-    until [ -e /held/end ]; do sleep 0.1; done
-    exit $status'
-  eventually watches_memory "$(podman inspect -f '{{.State.ConmonPid}}' c)"
-  touch /tmp/held/go
+  podman run -d --name c --network none --memory 16m -v /tmp/held:/held bb sh -c 'while tail /dev/zero; status=$?; [ ! -e /held/end ]; do sleep 0.1; done; exit $status'
   eventually noted_oom
   touch /tmp/held/end
   podman wait c
