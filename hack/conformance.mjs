@@ -1,5 +1,5 @@
 // The tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part that has no log here, since
-// another checkout ran it, keeps its row and section as they are in OUT.md.
+// another checkout ran it, keeps its row, its section and its column of a section with others as they are in OUT.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
@@ -38,8 +38,49 @@ function results(name) {
   );
 }
 
-const here = results('tests');
-const vm = results('vm');
+/** The columns of a section of OUT.md as it is, each with its cells by path, and its lists of skips, by what follows "Skipped". */
+function earlier(title) {
+  const text = kept(new RegExp(`^## ${title}\n(?:(?!## ).*\n)*`, 'm')) ?? '';
+  const rows = [...text.matchAll(/^\| (.*) \|$/gm)].map(([, row]) => row.split(' | '));
+  const [head = [], ...cells] = rows;
+  const columns = head.slice(1).map((name, i) => [name, new Map(cells.map((row) => [row[0], row[i + 1]]))]);
+  const skips = [...text.matchAll(/^Skipped (.*):\n\n```\n((?:(?!```).*\n)*)```/gm)].map(([, of, list]) => [
+    of,
+    list.trimEnd(),
+  ]);
+  return { columns, skips: new Map(skips) };
+}
+
+/**
+ * A table of test files, with a column for each machine, and what each part skipped.
+ * @param machines of each its name in the head, how its column in OUT.md is known, and its parts: [name of the part, words after "Skipped"]
+ */
+function testTable(title, machines) {
+  if (!machines.some(({ parts }) => parts.some(([part]) => results(part).size > 0))) return [];
+  const before = earlier(title);
+  const columns = [];
+  const skips = [];
+  for (const { head, known, parts } of machines) {
+    const [oldHead, old] = before.columns.find(([name]) => known(name)) ?? [undefined, new Map()];
+    const ran = parts.filter(([part]) => results(part).size > 0);
+    const cells = new Map(ran.length < parts.length ? [...old].filter(([, cell]) => cell !== '–') : []);
+    for (const [part] of ran) for (const [path, cell] of results(part)) cells.set(path.slice('test/'.length), cell);
+    if (cells.size > 0) columns.push([ran.length > 0 ? head() : oldHead, cells]);
+    for (const [part, of] of parts) {
+      const list =
+        results(part).size > 0 ? /^skipped:\n((?: {2}.*\n)+)/m.exec(text(part))?.[1]?.trimEnd() : before.skips.get(of);
+      if (list) skips.push('', `Skipped ${of}:`, '', '```', list, '```');
+    }
+  }
+  const table = [
+    `| passed of all | ${columns.map(([name]) => name).join(' | ')} |`,
+    `|---|${'---|'.repeat(columns.length)}`,
+  ];
+  for (const path of [...new Set(columns.flatMap(([, cells]) => [...cells.keys()]))].sort())
+    table.push(`| ${path} | ${columns.map(([, cells]) => cells.get(path) ?? '–').join(' | ')} |`);
+  return [...table, ...skips];
+}
+
 /** The sum at the end; of the judge, which runs once for each manager of cgroups, that of all runs. */
 function sum(name) {
   if (name !== 'judge-v2')
@@ -55,10 +96,16 @@ const lines = [
   '',
   'What ran where the last time that `make test-all` did, and how it went.',
   '',
-  `Here is Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'a CPU'}.`,
+  `Here, in the last run, is Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'a CPU'}.`,
   '',
   '| part | when | seconds | result |',
   '|---|---|---|---|',
+];
+const enginesOnV2 = [
+  ['engines-v2-podman-cgroupfs', 'podman on cgroup v2'],
+  ['engines-v2-podman-systemd', 'podman on cgroup v2 under systemd'],
+  ['engines-v2-others-cgroupfs', 'containerd, conmon and docker on cgroup v2'],
+  ['engines-v2-others-systemd', 'containerd, conmon and docker on cgroup v2 under systemd'],
 ];
 const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
@@ -69,12 +116,15 @@ const parts = {
   bullseye: "kernel tests on Debian bullseye's Linux, QEMU",
   bookworm: "kernel tests on Debian bookworm's Linux, QEMU",
   sid: "kernel tests on Debian sid's Linux, QEMU",
+  'bullseye-2': "kernel tests on Debian bullseye's Linux, the second half, QEMU",
+  'bookworm-2': "kernel tests on Debian bookworm's Linux, the second half, QEMU",
+  'sid-2': "kernel tests on Debian sid's Linux, the second half, QEMU",
   judge: "the OCI's validation programs, beside crun and runc",
   'judge-v2': "the OCI's validation programs on cgroup v2, User Mode Linux",
   engines: 'engines, with runt as with runc',
   'engines-qemu': 'podman checkpoint and restore, with runt as with runc, QEMU',
   criu: "checkpoint and restore with the real criu, Debian trixie's Linux, QEMU",
-  'engines-v2': 'engines on cgroup v2, with runt as with runc, User Mode Linux',
+  ...Object.fromEntries(enginesOnV2.map(([name, what]) => [name, `${what}, with runt as with runc, User Mode Linux`])),
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
   'containerd-v2': 'containerd 1.7 on cgroup v2, with its shim as with that of runc, User Mode Linux',
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
@@ -87,43 +137,41 @@ const parts = {
 };
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
+  const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
+  // Before it was split off, it was a part of the first half's row.
+  if (!end && !row && name.endsWith('-2')) continue;
   const more = end && !['arm64', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
-      : (kept(new RegExp(`^\\| ${what} \\|.*$`, 'm')) ?? `| ${what} | – | – | did not run |`),
+      : (row ?? `| ${what} | – | – | did not run |`),
   );
 }
 
-const tests = [];
-const paths = [...new Set([...here.keys(), ...vm.keys()])].sort();
-if (paths.length > 0) tests.push('| passed of all | here | cgroup v2 |', '|---|---|---|');
-for (const path of paths) {
-  tests.push(`| ${path.slice('test/'.length)} | ${here.get(path) ?? '–'} | ${vm.get(path) ?? '–'} |`);
-}
-for (const name of ['tests', 'vm']) {
-  const skipped = /^skipped:\n((?: {2}.*\n)+)/m.exec(text(name))?.[1];
-  if (skipped)
-    tests.push('', `Skipped ${name === 'vm' ? 'on cgroup v2' : 'here'}:`, '', '```', skipped.trimEnd(), '```');
-}
-section('Tests', tests);
-
-const machines = ['bullseye', 'bookworm', 'sid', 'apparmor', 'selinux', 'criu'].filter(
-  (name) => results(name).size > 0,
+section(
+  'Tests',
+  testTable('Tests', [
+    { head: () => 'here', known: (name) => name === 'here', parts: [['tests', 'here']] },
+    { head: () => 'cgroup v2', known: (name) => name === 'cgroup v2', parts: [['vm', 'on cgroup v2']] },
+  ]),
 );
-const kernels = [];
-if (machines.length > 0) {
-  const all = machines.map(results);
-  const named = machines.map((name) => `${name} ${/^linux: (\d+\.\d+)/m.exec(text(name))?.[1] ?? ''}`.trim());
-  kernels.push(`| passed of all | ${named.join(' | ')} |`, `|---|${'---|'.repeat(machines.length)}`);
-  for (const path of [...new Set(all.flatMap((r) => [...r.keys()]))].sort())
-    kernels.push(`| ${path.slice('test/'.length)} | ${all.map((r) => r.get(path) ?? '–').join(' | ')} |`);
-  for (const name of machines) {
-    const skipped = /^skipped:\n((?: {2}.*\n)+)/m.exec(text(name))?.[1];
-    if (skipped) kernels.push('', `Skipped with ${name}:`, '', '```', skipped.trimEnd(), '```');
-  }
-}
-section('Other kernels', kernels);
+section(
+  'Other kernels',
+  testTable(
+    'Other kernels',
+    Object.entries({
+      bullseye: ['bullseye', 'bullseye-2'],
+      bookworm: ['bookworm', 'bookworm-2'],
+      sid: ['sid', 'sid-2'],
+    })
+      .concat(['apparmor', 'selinux', 'criu'].map((name) => [name, [name]]))
+      .map(([name, of]) => ({
+        head: () => `${name} ${/^linux: (\d+\.\d+)/m.exec(of.map(text).join('\n'))?.[1] ?? ''}`.trim(),
+        known: (head) => head.split(' ')[0] === name,
+        parts: of.map((part) => [part, `with ${part}`]),
+      })),
+  ),
+);
 
 // Progress is on lines of its own; the sums at the end belong to the text.
 for (const [name, title] of [
@@ -138,7 +186,7 @@ for (const [name, title] of [
 // A header, the versions, a line for each scenario and the sum, for each engine of each suite (and manager of cgroups).
 for (const [name, title] of [
   ['engines', 'Engines'],
-  ['engines-v2', 'Engines on cgroup v2'],
+  ...enginesOnV2.map(([name, what]) => [name, what[0].toUpperCase() + what.slice(1)]),
   ['containerd', 'The shim under containerd'],
   ['containerd-v2', 'The shim under containerd on cgroup v2'],
   ['engines-qemu', 'Checkpoint and restore by podman'],
