@@ -35,7 +35,8 @@ scenario_limits_of_io() {
 
 scenario_memory_is_limited() {
   podman run --name c --network none --memory 24m bb sh -c 'head -c 200m /dev/zero | tail' >/dev/null 2>&1 || echo "status $?"
-  podman inspect -f '{{.State.Status}}' c
+  # It is stopped until podman has cleaned up.
+  eventually prints exited podman inspect -f '{{.State.Status}}' c
 }
 
 # noted_oom: whether conmon has left the file that says so; podman 4.3 starts it in /
