@@ -26,6 +26,7 @@ import { runtPath } from '../integration/place.js';
 import { andRun, errorOf, intoRoot, onGround, perform } from './perform.js';
 
 const test = needing('advisories', 'root', 'programs');
+const strangers = needing('advisories of strangers', 'root', 'programs', 'open-checkout');
 const [EPERM, EINVAL] = [1, 22];
 
 /** `run` with descriptors from 3 on that the caller leaks. */
@@ -139,7 +140,7 @@ test(
   }),
 );
 
-test(
+strangers(
   'CVE-2020-15257: start is said on a socket that only the owner reaches',
   onBed((bed) => {
     assert.is(bed.create().code, 0);
@@ -228,7 +229,7 @@ test(
   }),
 );
 
-test(
+strangers(
   'CVE-2023-25809: rootless, without a cgroup namespace, they are read-only',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
@@ -362,3 +363,4 @@ test(
 );
 
 test.run();
+strangers.run();

@@ -10,6 +10,7 @@ import { runtPath } from '../integration/place.js';
 import { andRun, errorOf, filtered, intoRoot, onGround, perform } from './perform.js';
 
 const test = needing('ending', 'root', 'programs');
+const mounting = needing('ending beside shared mounts', 'root', 'programs', 'mount', 'unshare', 'nsenter');
 const mark: Op = { op: 'mkdir', at: '', path: '/mark', mode: 0o755 };
 
 /** System calls that only runt-init makes, from the first operation to the last. */
@@ -159,7 +160,7 @@ test(
   }),
 );
 
-test(
+mounting(
   '--no-pivot: the mounts of proc and sysfs of the host are hidden, and not from the host',
   onGround(async ({ rootfs, dir }) => {
     const spaced = join(dir, 'a place');
@@ -198,3 +199,4 @@ test(
 );
 
 test.run();
+mounting.run();

@@ -83,7 +83,7 @@ if (process.env.RUNT_TEST_V2) {
   useNodeHost([]);
   process.stdout.write(JSON.stringify(await insideV2()));
 } else {
-  const test = needing('cgroup v2 alone', 'root');
+  const test = needing('cgroup v2 alone', 'root', 'mount', 'unshare');
   const node = `/tmp/${name}-node`;
   process.env.RUNT_TEST_NODE = node;
 

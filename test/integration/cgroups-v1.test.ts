@@ -5,8 +5,11 @@ import { basename, dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
+import { disk } from './needs.js';
 
 const test = needing('cgroups-v1', 'root', 'cgroup-v1');
+const onDisk = needing('cgroups-v1 and a disk', 'root', 'cgroup-v1', 'disk');
+const realTime = needing('cgroups-v1 in real time', 'root', 'cgroup-v1', 'real-time');
 
 /** The container's directory in the hierarchy of `controller`. */
 function dir(bed: Bed, controller: string): string {
@@ -168,23 +171,27 @@ test(
   }),
 );
 
-test(
-  'block I/O and real-time limits; new parents get real-time too',
+onDisk(
+  'block I/O limits',
   onBed((bed) => {
-    const [, major, minor] = /^ *(\d+) +(\d+) +\d+ +(?:vda|sda|ubda|xvda|nvme0n1)$/m.exec(
-      readFileSync('/proc/partitions', 'utf8'),
-    )!;
-    bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
-    bed.config.linux.resources = {
-      blockIO: { throttleReadBpsDevice: [{ major: Number(major), minor: Number(minor), rate: 1048576 }] },
-      cpu: { realtimePeriod: 500000, realtimeRuntime: 1000 },
-    };
+    const { major, minor } = disk()!;
+    bed.config.linux.resources = { blockIO: { throttleReadBpsDevice: [{ major, minor, rate: 1048576 }] } };
     bed.started();
-    const up = (controller: string, file: string) =>
-      readFileSync(`/sys/fs/cgroup/${controller}/${bed.id}-up/${file}`, 'utf8').trim();
-    assert.is(up('blkio', 'inner/blkio.throttle.read_bps_device'), `${major}:${minor} 1048576`);
-    assert.equal([up('cpu', 'cpu.rt_period_us'), up('cpu', 'cpu.rt_runtime_us')], ['500000', '1000']);
-    assert.equal([up('cpu', 'inner/cpu.rt_period_us'), up('cpu', 'inner/cpu.rt_runtime_us')], ['500000', '1000']);
+    const limits = `/sys/fs/cgroup/blkio/${bed.id}/blkio.throttle.read_bps_device`;
+    assert.is(readFileSync(limits, 'utf8').trim(), `${major}:${minor} 1048576`);
+    bed.delete('--force');
+  }),
+);
+
+realTime(
+  'real-time limits; new parents get real-time too',
+  onBed((bed) => {
+    bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
+    bed.config.linux.resources = { cpu: { realtimePeriod: 500000, realtimeRuntime: 1000 } };
+    bed.started();
+    const up = (file: string) => readFileSync(`/sys/fs/cgroup/cpu/${bed.id}-up/${file}`, 'utf8').trim();
+    assert.equal([up('cpu.rt_period_us'), up('cpu.rt_runtime_us')], ['500000', '1000']);
+    assert.equal([up('inner/cpu.rt_period_us'), up('inner/cpu.rt_runtime_us')], ['500000', '1000']);
     bed.delete('--force');
     for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
   }),
@@ -232,3 +239,5 @@ test(
 );
 
 test.run();
+onDisk.run();
+realTime.run();

@@ -5,8 +5,9 @@ import * as assert from 'uvu/assert';
 import { needing, onBed } from './bed.js';
 
 const test = needing('commands', 'root');
+const strangers = needing('commands of strangers', 'root', 'open-checkout');
 
-test(
+strangers(
   'explain and validate need no root, no rights and make nothing',
   onBed((bed) => {
     bed.write();
@@ -171,3 +172,4 @@ test(
 );
 
 test.run();
+strangers.run();

@@ -255,7 +255,7 @@ ${script}
   return lines.map((line) => Buffer.from(line, 'hex'));
 }
 
-const log = needing('compat-log', 'root', 'programs');
+const log = needing('compat-log', 'root', 'programs', 'mount', 'unshare');
 
 log(
   '--log journald:NAME sends the fields of the failure to the journal, values with newlines by their length',

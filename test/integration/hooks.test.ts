@@ -18,6 +18,8 @@ import { which } from './needs.js';
 import { runtPath } from './place.js';
 
 const test = needing('hooks', 'root');
+const entering = needing('hooks that enter', 'root', 'nsenter');
+const mounting = needing('hooks that mount', 'root', 'mount');
 const compiled = needing('hooks on other kernels', 'root', 'programs');
 const compared = needing('hooks beside runc', 'root', 'runc');
 const points = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
@@ -190,7 +192,7 @@ test(
   }),
 );
 
-test(
+mounting(
   'createContainer works on the root file system where the bundle has it, and what it mounts is in the container',
   onBed((bed) => {
     const scene = new Scene(bed);
@@ -211,7 +213,7 @@ test(
   }),
 );
 
-test(
+entering(
   'a prestart hook finds the mounts of the container in its mount namespace',
   onBed((bed) => {
     const scene = new Scene(bed);
@@ -660,5 +662,7 @@ compared(
 );
 
 test.run();
+entering.run();
+mounting.run();
 compiled.run();
 compared.run();

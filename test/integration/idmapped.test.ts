@@ -8,6 +8,7 @@ import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 
 const test = needing('idmapped', 'root', 'linux-5.12');
+const below = needing('idmapped with mounts below', 'root', 'linux-6.3', 'mount', 'unshare');
 const onTmpfs = needing('idmapped tmpfs', 'root', 'linux-6.3');
 
 const map = (containerID: number, hostID: number, size = 1): IdMapping[] => [{ containerID, hostID, size }];
@@ -102,7 +103,7 @@ test(
   }),
 );
 
-onTmpfs(
+below(
   'ridmap maps what is mounted below, idmap does not',
   onBed((bed) => {
     const source = data(bed);
@@ -189,4 +190,5 @@ function inMountNamespace(bed: Bed, script: string) {
 }
 
 test.run();
+below.run();
 onTmpfs.run();

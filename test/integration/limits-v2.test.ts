@@ -9,8 +9,10 @@ import { toJson } from '../../src/plan/json.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
+import { disk } from './needs.js';
 
 const test = needing('limits on v2', 'root', 'cgroup-v2');
+const onDisk = needing('limits of a disk on v2', 'root', 'cgroup-v2', 'disk');
 const withRunc = needing('events on v2 as runc', 'root', 'cgroup-v2', 'runc');
 const bursting = needing('bursts on v2', 'root', 'cgroup-v2', 'linux-5.15');
 useNodeHost([]);
@@ -23,12 +25,6 @@ function done(bed: Bed, ...flags: string[]): void {
 }
 const apply = (bed: Bed, resources: unknown): Result =>
   bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
-
-/** A whole disk. */
-function disk(): string {
-  const found = /^ *(\d+) +(\d+) +\d+ +(?:ubda|vda|sda|nvme0n1)$/m.exec(readFileSync('/proc/partitions', 'utf8'));
-  return found ? `${found[1]}:${found[2]}` : '';
-}
 
 test(
   'update: memory, swap, cpu, pids; what is not given stays',
@@ -111,12 +107,11 @@ test(
   }),
 );
 
-test(
+onDisk(
   'io.max of a disk, at create and by update',
   onBed((bed) => {
-    const device = disk();
-    if (!device) return;
-    const [major, minor] = device.split(':').map(Number) as [number, number];
+    const { major, minor } = disk()!;
+    const device = `${major}:${minor}`;
     bed.config.linux.resources.blockIO = { throttleReadBpsDevice: [{ major, minor, rate: 1048576 }] };
     bed.started();
     assert.is(value(bed, 'io.max'), `${device} rbps=1048576 wbps=max riops=max wiops=max`);
@@ -216,5 +211,6 @@ withRunc(
 );
 
 test.run();
+onDisk.run();
 bursting.run();
 withRunc.run();

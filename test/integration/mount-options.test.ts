@@ -20,6 +20,7 @@ import { runtPath } from './place.js';
 import { parseMount, type Value } from './probe.js';
 
 const test = needing('mount-options', 'root');
+const below = needing('mount-options with mounts below', 'root', 'linux-5.14', 'mount', 'unshare');
 /** nosymfollow is of 5.14, options for the mounts below of 5.12. */
 const flagged = needing('mount-options flags', 'root', 'linux-5.14');
 
@@ -96,7 +97,7 @@ flagged(
   }),
 );
 
-flagged(
+below(
   'r… options reach the mounts below a bind, the plain ones do not',
   onBed((bed) => {
     const source = join(bed.dir, 'source');
@@ -420,4 +421,5 @@ test(
 );
 
 test.run();
+below.run();
 flagged.run();

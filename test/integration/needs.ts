@@ -3,11 +3,11 @@
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { suite } from 'uvu';
-import { programs, runtPath } from './place.js';
+import { programs, runtPath, top } from './place.js';
 
 /** A controller of cgroup v1 that a test uses; on v2 the kernel always has the freezer and the devices. */
 export type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'blkio' | 'freezer' | 'devices' | 'hugetlb';
@@ -19,6 +19,7 @@ export type Need =
   | 'runc'
   | 'crun'
   | 'newuidmap'
+  | 'open-checkout'
   | 'mount'
   | 'unshare'
   | 'nsenter'
@@ -46,6 +47,7 @@ export type Need =
   | 'veth'
   | 'time-namespaces'
   | 'real-time'
+  | 'disk'
   | 'numa'
   | 'not-uml'
   | 'at-speed'
@@ -62,6 +64,9 @@ export function which(name: string): string | undefined {
   }
   return undefined;
 }
+
+/** Whether every user may go into a directory. */
+const isOpen = (dir: string): boolean => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
 
 /** Whether a file says yes. */
 function isOn(path: string): boolean {
@@ -106,6 +111,14 @@ export function hasCgroupV2(): boolean {
 /** Whether the kernel has the driver of virtual network devices in pairs. */
 function hasVeth(): boolean {
   return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
+}
+
+/** The numbers of a whole disk, which takes limits. */
+export function disk(): { major: number; minor: number } | undefined {
+  const named = (names: string) =>
+    new RegExp(`^ *(\\d+) +(\\d+) +\\d+ +(?:${names})$`, 'm').exec(readFileSync('/proc/partitions', 'utf8'));
+  const found = named('(?:v|s|xv|ub)d[a-z]|nvme\\d+n\\d+|mmcblk\\d+') ?? named('(?:zram|loop|ram)\\d+');
+  return found ? { major: Number(found[1]), minor: Number(found[2]) } : undefined;
 }
 
 /** Whether a process may be real-time: on v1 its cgroup can be given time, on v2 only without CONFIG_RT_GROUP_SCHED. */
@@ -160,6 +173,10 @@ export function missing(need: Need): string | undefined {
         : 'selinux: not on with the policy of hack/vm --lsm selinux';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
+    case 'open-checkout':
+      return isOpen(top)
+        ? undefined
+        : 'open-checkout: ordinary users do not reach the checkout (hack/test.mjs needs mount and unshare to bind it elsewhere)';
     case 'own-clock':
       return existsSync('/run/vm/ctl')
         ? undefined
@@ -205,6 +222,8 @@ export function missing(need: Need): string | undefined {
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
     case 'real-time':
       return hasRealTime() ? undefined : 'real-time: a cgroup gets no time for real-time processes';
+    case 'disk':
+      return disk() ? undefined : 'disk: /proc/partitions has no disk on which tests can put limits';
     case 'numa':
       return existsSync('/proc/self/numa_maps') ? undefined : 'numa: the kernel was built without NUMA';
     case 'criu':

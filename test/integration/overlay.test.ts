@@ -9,6 +9,7 @@ import { runtPath } from './place.js';
 import { parseMount } from './probe.js';
 
 const test = needing('overlay', 'root');
+const stacked = needing('overlay on an overlay', 'root', 'mount', 'unshare');
 const owned = needing('overlay in a user namespace', 'root', 'linux-5.11');
 
 /** An overlay over the bed's rootfs, its writes in `name` in the bundle. */
@@ -183,7 +184,7 @@ test(
   }),
 );
 
-test(
+stacked(
   'an upperdir on an overlay is named as the cause',
   onBed((bed) => {
     bed.config.mounts = [{ ...overlay(bed), options: ['lowerdir=rootfs', 'upperdir=over/u', 'workdir=over/w'] }];
@@ -205,4 +206,5 @@ test(
 );
 
 test.run();
+stacked.run();
 owned.run();

@@ -12,7 +12,7 @@ import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 import { parseMount } from './probe.js';
 
-const test = needing('propagation', 'root');
+const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
 
 /** A bed whose commands run in a mount namespace of its own: there `volume` is a shared tmpfs, and `volume/sub` another. */
 class Shared {

@@ -9,6 +9,7 @@ import { cgroupsNamed, processesOf } from './leftovers.js';
 import { runtPath } from './place.js';
 
 const test = needing('robust', 'root');
+const small = needing('robust on a small root', 'root', 'mount', 'unshare');
 
 function ok(r: { code: number | null; stderr: string }): void {
   assert.equal([r.code, r.stderr], [0, '']);
@@ -84,7 +85,7 @@ test(
   }),
 );
 
-test(
+small(
   'a root without a free block: create says so and leaves nothing; what runs is started, seen, killed and deleted',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -111,7 +112,7 @@ i=0; until quietly delete "$id" 2>/dev/null; do i=$((i+1)); [ $i -lt 1200 ] || e
   }),
 );
 
-test(
+small(
   'a root without a free inode: the same',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -130,7 +131,7 @@ test(
   }),
 );
 
-test(
+small(
   'a pid file and a trace on a full disk: the container is taken back',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -149,7 +150,7 @@ test(
   }),
 );
 
-test(
+small(
   'a read-only root: create and delete say so; all that only looks or signals works; nothing is lost',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -447,3 +448,4 @@ test(
 );
 
 test.run();
+small.run();

@@ -7,9 +7,9 @@ import { type Bed, needing, onBed, type Result } from './bed.js';
 import type { Config } from './config.js';
 import { runtPath } from './place.js';
 
-const test = needing('rootless', 'root', 'newuidmap', 'setpriv');
+const test = needing('rootless', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare');
 /** In a user namespace. */
-const stacking = needing('rootless overlay', 'root', 'newuidmap', 'setpriv', 'linux-5.11');
+const stacking = needing('rootless overlay', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare', 'linux-5.11');
 
 const me = 1000;
 const range = { containerID: 1, hostID: 100000, size: 65536 };

@@ -8,6 +8,7 @@ import { missing } from './needs.js';
 import { runtPath } from './place.js';
 
 const test = needing('spec', 'root');
+const mounting = needing('spec beside shared mounts', 'root', 'mount', 'unshare');
 
 /** Writes a bundle by `spec` with these options and runs it; stdout. Called in the bed's directory. */
 function ran(bed: Bed, ...options: string[]): string {
@@ -81,7 +82,7 @@ test(
   }),
 );
 
-test(
+mounting(
   'what a container mounts stays in it where the mounts of the host are shared, as under systemd',
   onBed((bed) => {
     const [bundle, tree] = [join(bed.dir, 'mapped'), join(bed.dir, 'tree')];
@@ -193,3 +194,4 @@ test(
 );
 
 test.run();
+mounting.run();

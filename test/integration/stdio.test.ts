@@ -6,6 +6,7 @@ import { runtPath } from './place.js';
 import { onTerminal } from './terminal.js';
 
 const test = needing('stdio', 'root', 'programs');
+const mounting = needing('stdio on a read-only mount', 'root', 'programs', 'mount', 'unshare');
 
 /** The command on pipes that root made. */
 const piped = ['/bin/sh', '-c', 'echo in | "$@" 2>&1 | cat; exit 0', 'sh'];
@@ -155,7 +156,7 @@ test(
   }),
 );
 
-test(
+mounting(
   'what may not be given away stays, and closed descriptors are no error',
   onBed((bed) => {
     setUser(bed);
@@ -186,3 +187,4 @@ test(
 );
 
 test.run();
+mounting.run();

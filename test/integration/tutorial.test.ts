@@ -10,7 +10,18 @@ import { needing } from './bed.js';
 import { runtPath, top } from './place.js';
 import { Shell, shows, steps } from './tutorial.js';
 
-const test = needing('tutorial', 'root', 'unshare', 'useradd', 'setpriv', 'newuidmap');
+const test = needing(
+  'tutorial',
+  'root',
+  'unshare',
+  'useradd',
+  'setpriv',
+  'newuidmap',
+  'mount',
+  'nsenter',
+  'flock',
+  'bash',
+);
 
 const page = steps(readFileSync(join(top, 'docs', 'tutorial.md'), 'utf8'));
 

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
-import { hasCgroupV1 } from './needs.js';
+import { disk, hasCgroupV1 } from './needs.js';
 
 const test = needing('update', 'root', 'cgroup-v1');
+const onDisk = needing('update of a disk', 'root', 'cgroup-v1', 'disk');
 const anywhere = needing('update, v1 or v2', 'root', 'cgroups');
 const MiB = 1 << 20;
 
@@ -111,10 +112,10 @@ test(
   }),
 );
 
-test(
+onDisk(
   'block I/O: a limit is set, and 0 takes it away',
   running((bed) => {
-    const [major, minor] = disk();
+    const { major, minor } = disk()!;
     const set = (rate: number) => apply(bed, { blockIO: { throttleReadBpsDevice: [{ major, minor, rate }] } });
     assert.is(set(1000000).code, 0);
     assert.is(value(bed, 'blkio.throttle.read_bps_device'), `${major}:${minor} 1000000`);
@@ -123,11 +124,11 @@ test(
   }),
 );
 
-test(
+onDisk(
   'when one limit is refused none is changed',
   running((bed) => {
     done(bed, '--pids-limit=55', '--memory=64m', '--cpu-quota=50000');
-    const [major, minor] = disk();
+    const { major, minor } = disk()!;
     const throttle = [{ major, minor, rate: 5 }];
     const r = apply(bed, {
       pids: { limit: 66 },
@@ -201,14 +202,6 @@ anywhere(
   }),
 );
 
-/** A whole disk of this machine: throttling takes no other. */
-function disk(): [major: number, minor: number] {
-  const lines = readFileSync('/proc/partitions', 'utf8').trim().split('\n').slice(2);
-  const fields = lines.map((line) => line.trim().split(/ +/));
-  const found = fields.find(([, , , name]) => /^(vd|sd|xvd|ubd|nvme\d+n|zram|loop|ram)[a-z0-9]?$/.test(name!));
-  assert.ok(found, 'a disk');
-  return [Number(found![0]), Number(found![1])];
-}
-
 test.run();
+onDisk.run();
 anywhere.run();

@@ -8,6 +8,9 @@ import { native } from '../../src/sys/host.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS } from '../../src/sys/linux.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { DEADLINE } from '../deadline.js';
+import { needing } from '../integration/needs.js';
+
+const mounting = needing('memfd_noexec', 'root', 'mount', 'unshare');
 
 useNodeHost([]);
 const isRoot = process.geteuid?.() === 0;
@@ -149,7 +152,7 @@ if (isRoot) {
     rmdirSync(path);
   });
 
-  test('vm.memfd_noexec=2 does not stop it', () => {
+  mounting('vm.memfd_noexec=2 does not stop it', () => {
     // The sysctl belongs to the pid namespace: a new one, so that the machine's stays.
     const program = `
       const koffi = require('koffi');
@@ -191,3 +194,4 @@ test('an error before the exec is reported, and no child is left', () => {
 });
 
 test.run();
+mounting.run();

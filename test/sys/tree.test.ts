@@ -17,11 +17,13 @@ import * as assert from 'uvu/assert';
 import { E } from '../../src/sys/errno.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { needing } from '../integration/needs.js';
 
 useNodeHost([]);
 const AT_FDCWD = -100;
 const isRoot = process.geteuid?.() === 0;
 const test = suite('tree', { dir: '' });
+const mounting = needing('trees with mounts', 'root', 'mount', 'unshare');
 test.before.each((context) => {
   context.dir = mkdtempSync(join(tmpdir(), 'runt-tree-'));
 });
@@ -50,22 +52,24 @@ test('a tree deeper than the limit is refused', ({ dir }) => {
   assert.is(native.removeTree(AT_FDCWD, join(dir, 'tree')), -E.ELOOP);
 });
 
-if (isRoot) {
-  test('a mount below the tree is not entered, whatever file system it is of', ({ dir }) => {
-    mkdirSync(join(dir, 'tree/sub/mnt'), { recursive: true });
-    mkdirSync(join(dir, 'outside'));
-    writeFileSync(join(dir, 'outside/precious'), '');
-    // A bind mount has the device number of the tree itself: only the mount tells. The namespace takes it away again.
-    const script = `mount --bind "$0/outside" "$0/tree/sub/mnt" && exec "$1" -e "$2" "$0/tree"`;
-    const call = `
-      const koffi = require('koffi');
-      const f = koffi.load('dist/librunt.so').func('int32_t runt_removeTree(int32_t, str)');
-      console.log(f(-100, process.argv[1]));`;
-    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, dir, process.execPath, call];
-    assert.is(execFileSync('unshare', args, { encoding: 'utf8' }).trim(), String(-E.EXDEV));
-    assert.ok(existsSync(join(dir, 'outside/precious')));
-  });
+mounting('a mount below the tree is not entered, whatever file system it is of', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-tree-'));
+  mkdirSync(join(dir, 'tree/sub/mnt'), { recursive: true });
+  mkdirSync(join(dir, 'outside'));
+  writeFileSync(join(dir, 'outside/precious'), '');
+  // A bind mount has the device number of the tree itself: only the mount tells. The namespace takes it away again.
+  const script = `mount --bind "$0/outside" "$0/tree/sub/mnt" && exec "$1" -e "$2" "$0/tree"`;
+  const call = `
+    const koffi = require('koffi');
+    const f = koffi.load('dist/librunt.so').func('int32_t runt_removeTree(int32_t, str)');
+    console.log(f(-100, process.argv[1]));`;
+  const args = ['-m', '--propagation', 'private', 'sh', '-c', script, dir, process.execPath, call];
+  assert.is(execFileSync('unshare', args, { encoding: 'utf8' }).trim(), String(-E.EXDEV));
+  assert.ok(existsSync(join(dir, 'outside/precious')));
+  rmSync(dir, { recursive: true });
+});
 
+if (isRoot) {
   // The unified hierarchy, alone or beside v1.
   const unified = readFileSync('/proc/self/mountinfo', 'utf8').match(/^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m)?.[1];
   if (unified) {
@@ -90,3 +94,4 @@ if (isRoot) {
 }
 
 test.run();
+mounting.run();
