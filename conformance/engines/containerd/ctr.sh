@@ -1,16 +1,48 @@
 # ctr: tasks from their create to their delete.
 
 # until_up ID: until the container's /up is there
-until_up() { until ctr task exec --exec-id "w$RANDOM" "$1" test -e /up 2>/dev/null; do sleep 0.1; done; }
+until_up() { until_there "$1" /up; }
 
-# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any runtime: hence the sleep
+# until_there ID PATH: until the container has that file
+until_there() { eventually ctr task exec --exec-id "w$RANDOM" "$1" test -e "$2" </dev/null; }
+
+# until_stopped: until a task has ended
+until_stopped() { eventually prints STOPPED ctr task ls; }
+
+# until_dead: until containerd has ended
+until_dead() { eventually no pgrep -x containerd; }
+
+# fed ID FILE COMMAND…: gives what it reads to COMMAND once the container has /fed, and the end of it when FILE has a line "fed". ctr up to 1.6 loses what
+# comes before the process has started, and may lose what comes right before the end.
+fed() {
+  local id=$1 file=$2
+  shift 2
+  : >"$file"
+  (
+    until_there "$id" /fed
+    cat
+    eventually grep -qx fed "$file"
+  ) | "$@" >"$file"
+  sed '/^fed$/d' "$file"
+}
+
+# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any runtime: the container waits until it is there.
 shown() {
   local options=()
   while [ "$1" != "$bb" ]; do
     options+=("$1")
     shift
   done
-  run --rm "${options[@]}" "$bb" "$2" sh -c '"$@"; status=$?; sleep 0.3; exit $status' sh "${@:3}"
+  local out=/tmp/shown-$2.out err=/tmp/shown-$2.err status=0 running
+  run --rm "${options[@]}" "$bb" "$2" sh -c '"$@"; status=$?; echo shown-end; echo shown-end >&2; until [ -e /dev/shm/end ]; do sleep 0.1; done; exit $status' sh "${@:3}" >"$out" 2>"$err" &
+  running=$!
+  whole() { grep -q shown-end "$out" && grep -q shown-end "$err" || [ ! -d "/proc/$running" ]; }
+  eventually whole || true
+  ctr task exec --exec-id end "$2" touch /dev/shm/end >/dev/null 2>&1 || true
+  wait "$running" || status=$?
+  sed '/^shown-end$/d' "$out"
+  sed '/^shown-end$/d' "$err" >&2
+  return $status
 }
 
 scenario_ctr_output_and_status() {
@@ -39,31 +71,31 @@ scenario_ctr_exec() {
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
   ctr task exec --exec-id e c sh -c 'echo out; exit 7' || echo "status $?"
-  # ctr up to 1.6 loses what comes to its stdin before the process has started, hence the sleeps.
-  (sleep 1; echo in; sleep 1) | ctr task exec --exec-id e c cat
+  printf 'in\nfed\n' | fed c /tmp/fed ctr task exec --exec-id e c sh -c ': >/fed; cat'
   ctr task exec --exec-id e --cwd /etc --user 1000:5 c sh -c 'id; pwd'
   fails ctr task exec --exec-id e c nonexistent
   ctr task exec -d --exec-id d c sh -c 'touch /detached; sleep 1000'
-  until ctr task exec --exec-id e c test -e /detached; do sleep 0.1; done
+  until_there c /detached
   ctr task ps c | sed -n '2,$p' | wc -l
   ctr task kill --exec-id d -s KILL c
 }
 
-# As in shown, hence the sleeps.
+# Long sleeps at the end: as in shown, and a terminal is nothing to write a mark to.
 scenario_ctr_tty() {
-  script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 0.3; exit 3'" /dev/null || echo "status $?"
+  script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 2; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
-  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'sleep 1; tty; stty size; sleep 0.3; exit 4'" /dev/null || echo "status $?"
+  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'i=0; until stty size | grep -q 31.77 || [ \$i -gt 300 ]; do i=\$((i + 1)); sleep 0.1; done; tty; stty size; sleep 2; exit 4'" /dev/null || echo "status $?"
 }
 
 scenario_ctr_kill() {
   run -d $bb c sh -c 'trap "echo hup >/h; mv /h /hup" HUP; touch /up; while :; do sleep 0.1; done'
   until_up c
   ctr task kill -s HUP c
-  until ctr task exec --exec-id e c cat /hup 2>/dev/null; do sleep 0.1; done
+  until_there c /hup
+  ctr task exec --exec-id e c cat /hup
   ctr task kill -s KILL c
-  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+  until_stopped
   fails ctr task kill -s KILL c
   ctr task rm c || echo "status $?"
   ctr container rm c
@@ -73,8 +105,8 @@ scenario_ctr_kill_all() {
   run -d --with-ns pid:/proc/1/ns/pid $bb c sh -c 'sleep 98765 & touch /up; sleep 98765'
   until_up c
   ctr task kill -a -s KILL c
-  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
-  sleep 0.3
+  until_stopped
+  eventually no pgrep -fx 'sleep 98765' || true
   pgrep -fx 'sleep 98765' || echo none
 }
 
@@ -108,8 +140,7 @@ scenario_ctr_limits() {
 scenario_ctr_out_of_memory() {
   rm -rf /tmp/held
   mkdir /tmp/held
-  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
-  events=$!
+  watched
   run -d --memory-limit 16777216 --mount type=bind,src=/tmp/held,dst=/held,options=rbind $bb c sh -c 'while tail /dev/zero; status=$?; [ ! -e /held/end ]; do sleep 0.1; done; exit $status'
   eventually grep -a /tasks/oom /tmp/events
   touch /tmp/held/end
@@ -170,7 +201,9 @@ scenario_ctr_user_namespace() {
 scenario_ctr_rootfs() {
   rm -rf /tmp/rootfs
   cp -a "$ROOTFS" /tmp/rootfs
-  run --rm --rootfs /tmp/rootfs c /bin/sh -c 'echo from; : >/made; sleep 0.3'
+  run -d --rootfs /tmp/rootfs c /bin/sh -c 'echo from >/made; sleep 1000'
+  until_there c /made
+  cat /tmp/rootfs/made
   ls /tmp/rootfs/made
 }
 
@@ -178,22 +211,19 @@ scenario_ctr_restart_of_containerd() {
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
   pkill -x -KILL containerd
-  while pgrep -x containerd >/dev/null; do sleep 0.1; done
+  until_dead
   daemon
   ctr task ls | awk '{ print $1, $3 }'
   ctr task exec --exec-id e c echo again
   ctr task kill -s KILL c
-  until ctr task ls | grep -q STOPPED; do sleep 0.1; done
+  until_stopped
 }
 
 scenario_ctr_shim_killed() {
   run -d $bb c sh -c 'touch /up; sleep 98766'
   until_up c
   pkill -KILL -f '^[^ ]*containerd-shim-run[ct](-grpc)?-v[12].* -id c '
-  for _ in $(seq 50); do
-    pgrep -fx 'sleep 98766' >/dev/null || break
-    sleep 0.1
-  done
+  eventually no pgrep -fx 'sleep 98766' || true
   pgrep -fx 'sleep 98766' || echo none
   ctr task rm -f c >/dev/null 2>&1 || true
   ctr container rm c
@@ -201,16 +231,14 @@ scenario_ctr_shim_killed() {
 
 # The shim of containerd 2.1 often ends before it tells of the delete, with any runtime.
 scenario_ctr_events() {
-  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
-  events=$!
-  sleep 0.5
+  watched
   run --rm $bb c true
   run -d $bb d sh -c 'touch /up; sleep 1000'
   until_up d
   ctr task pause d
   ctr task resume d
   ctr task kill -s KILL d
-  sleep 0.5
+  eventually grep -a '/tasks/exit.*"exit_status":137' /tmp/events
   kill $events
   grep -aE '/tasks/(create|start|exit|paused|resumed)' /tmp/events | grep -av exec | grep -ao '/tasks/[a-z]*.*"exit_status":[0-9]*\|/tasks/[a-z]*' | sed 's/ .*exit/ exit/'
 }

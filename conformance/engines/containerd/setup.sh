@@ -25,10 +25,7 @@ run() {
 daemon() {
   containerd --config /etc/containerd.toml >>/tmp/containerd.log 2>&1 </dev/null &
   disown
-  for _ in $(seq 100); do
-    ! ctr version >/dev/null 2>&1 || return 0
-    sleep 0.1
-  done
+  ! eventually ctr version || return 0
   tail -n 5 /tmp/containerd.log
   return 1
 }
@@ -64,7 +61,7 @@ tidy() {
     ctr task resume "$id"
     ctr task kill -a -s KILL "$id"
   done
-  sleep 0.3
+  eventually no prints RUNNING ctr task ls
   for id in $(ctr task ls -q); do ctr task rm -f "$id"; done
   for id in $(ctr container ls -q); do ctr container rm "$id"; done
 }
@@ -72,6 +69,14 @@ tidy() {
 end() { pkill -x containerd; }
 
 bb=docker.io/library/bb:latest
+
+# watched: containerd's events go to /tmp/events, from now on: it tells of a label of the image
+watched() {
+  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
+  events=$!
+  heard() { ctr image label "$bb" "probe=$RANDOM" && grep -a /images/update /tmp/events; }
+  eventually heard
+}
 
 # fails COMMAND…: prints the status that it fails with, and nothing that it writes
 fails() {
