@@ -90,9 +90,9 @@ function isHierarchy(controller: Controller): boolean {
 export const hasCgroupV1 = (): boolean => controllers.some(isHierarchy);
 
 /** Whether a container can have that controller. */
-function hasController(controller: Controller): boolean {
+export function hasController(controller: Controller): boolean {
   if (hasCgroupV1()) return isHierarchy(controller);
-  if (!hasCgroupV2()) return false;
+  if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return false;
   if (controller === 'freezer' || controller === 'devices') return true;
   const name = controller === 'blkio' ? 'io' : controller;
   return readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ').includes(name);

@@ -22,6 +22,7 @@ const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') a
   FileDescriptorProto: { decode(bytes: Uint8Array): { name: string; messageType: Described[] } };
 };
 const test = needing('serve', 'root');
+const strangers = needing('serve and strangers', 'root', 'open-checkout');
 interface Failure {
   code: number;
   details: string;
@@ -233,7 +234,7 @@ test(
   }),
 );
 
-test(
+strangers(
   'the socket: mode 0600, whose peers are asked for; a stale one is replaced, nothing else is',
   onApi(async (api, bed) => {
     const serve = (listen: string) => {
@@ -458,3 +459,4 @@ test(
 );
 
 test.run();
+strangers.run();
