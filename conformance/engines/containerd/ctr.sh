@@ -85,7 +85,7 @@ scenario_ctr_tty() {
   script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 2; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
-  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'i=0; until stty size | grep -q 31.77 || [ \$i -gt 300 ]; do i=\$((i + 1)); sleep 0.1; done; tty; stty size; sleep 2; exit 4'" /dev/null || echo "status $?"
+  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'i=0; until stty size 2>/dev/null | grep -q 31.77 || [ \$i -gt 300 ]; do i=\$((i + 1)); sleep 0.1; done; tty; stty size; sleep 2; exit 4'" /dev/null || echo "status $?"
 }
 
 scenario_ctr_kill() {
