@@ -9,6 +9,8 @@ import { missing } from './needs.js';
 import { programs, runtPath } from './place.js';
 
 const test = needing('compat-global', 'root');
+const ruled = needing('compat-global of devices', 'root', 'devices', 'memory');
+const limited = needing('compat-global of memory', 'root', 'memory');
 
 /** Runs the program with these arguments alone: without the bed's own --root. */
 function plain(bed: Bed, args: readonly string[], env: Record<string, string> = {}) {
@@ -69,7 +71,7 @@ test(
   }),
 );
 
-test(
+ruled(
   '--debug and --log-level debug: more lines, each one JSON object; --log-level warning has what the config is warned of',
   onBed((bed) => {
     const log = join(bed.dir, 'log.json');
@@ -166,7 +168,7 @@ test(
   }),
 );
 
-test(
+limited(
   '--cgroup-manager disabled: a limit is refused with its place, and a mounted cgroup file system shows the creator’s',
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 20 };
@@ -314,4 +316,6 @@ test(
 );
 
 test.run();
+ruled.run();
+limited.run();
 log.run();

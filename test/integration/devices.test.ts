@@ -8,6 +8,7 @@ import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 
 const test = needing('devices', 'root');
+const ruled = needing('devices that are ruled', 'root', 'devices');
 const bounded = needing('devices without CAP_MKNOD', 'root', 'setpriv');
 const compared = needing('devices as runc', 'root', 'runc');
 
@@ -66,7 +67,7 @@ test(
   }),
 );
 
-test(
+ruled(
   'what the list does not allow cannot be opened',
   onBed((bed) => {
     // Opening /dev/fuse needs no capability.
@@ -77,7 +78,7 @@ test(
   }),
 );
 
-test(
+ruled(
   'and what it allows can',
   onBed((bed) => {
     bed.config.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666 }];
@@ -218,5 +219,6 @@ bounded(
 );
 
 test.run();
+ruled.run();
 bounded.run();
 compared.run();

@@ -26,6 +26,25 @@ fed() {
   sed '/^fed$/d' "$file"
 }
 
+# The script of a process whose output has an end, and that waits for the file /dev/shm/$0 then.
+hold='"$@"; status=$?; echo shown-end; echo shown-end >&2; until [ -e "/dev/shm/$0" ]; do sleep 0.1; done; exit $status'
+
+# waiting ID NAME COMMAND…: a command that has the container run $hold with that name: its output and its status
+waiting() {
+  local id=$1 name=$2 status=0 running
+  shift 2
+  local out=/tmp/$name.out err=/tmp/$name.err
+  "$@" >"$out" 2>"$err" &
+  running=$!
+  whole() { grep -q shown-end "$out" && grep -q shown-end "$err" || [ ! -d "/proc/$running" ]; }
+  eventually whole || true
+  ctr task exec --exec-id "w$RANDOM" "$id" touch "/dev/shm/$name" >/dev/null 2>&1 || true
+  wait "$running" || status=$?
+  sed '/^shown-end$/d' "$out"
+  sed '/^shown-end$/d' "$err" >&2
+  return $status
+}
+
 # shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any runtime: the container waits until it is there.
 shown() {
   local options=()
@@ -33,16 +52,20 @@ shown() {
     options+=("$1")
     shift
   done
-  local out=/tmp/shown-$2.out err=/tmp/shown-$2.err status=0 running
-  run --rm "${options[@]}" "$bb" "$2" sh -c '"$@"; status=$?; echo shown-end; echo shown-end >&2; until [ -e /dev/shm/end ]; do sleep 0.1; done; exit $status' sh "${@:3}" >"$out" 2>"$err" &
-  running=$!
-  whole() { grep -q shown-end "$out" && grep -q shown-end "$err" || [ ! -d "/proc/$running" ]; }
-  eventually whole || true
-  ctr task exec --exec-id end "$2" touch /dev/shm/end >/dev/null 2>&1 || true
-  wait "$running" || status=$?
-  sed '/^shown-end$/d' "$out"
-  sed '/^shown-end$/d' "$err" >&2
-  return $status
+  local id=$2 name=end$RANDOM$RANDOM
+  shift 2
+  waiting "$id" "$name" run --rm "${options[@]}" "$bb" "$id" sh -c "$hold" "$name" "$@"
+}
+
+# executed ID [--OPTION VALUE]… COMMAND…: the same for a process that ctr task exec makes
+executed() {
+  local id=$1 options=() name=end$RANDOM$RANDOM
+  shift
+  while [[ $1 == --* ]]; do
+    options+=("$1" "$2")
+    shift 2
+  done
+  waiting "$id" "$name" ctr task exec --exec-id "$name" "${options[@]}" "$id" sh -c "$hold" "$name" "$@"
 }
 
 scenario_ctr_output_and_status() {
@@ -70,9 +93,9 @@ scenario_ctr_failed_create() {
 scenario_ctr_exec() {
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
-  ctr task exec --exec-id e c sh -c 'echo out; exit 7' || echo "status $?"
+  executed c sh -c 'echo out; exit 7' || echo "status $?"
   printf 'in\nfed\n' | fed c /tmp/fed ctr task exec --exec-id e c sh -c ': >/fed; cat'
-  ctr task exec --exec-id e --cwd /etc --user 1000:5 c sh -c 'id; pwd'
+  executed c --cwd /etc --user 1000:5 sh -c 'id; pwd'
   fails ctr task exec --exec-id e c nonexistent
   ctr task exec -d --exec-id d c sh -c 'touch /detached; sleep 1000'
   until_there c /detached
@@ -93,7 +116,7 @@ scenario_ctr_kill() {
   until_up c
   ctr task kill -s HUP c
   until_there c /hup
-  ctr task exec --exec-id e c cat /hup
+  executed c cat /hup
   ctr task kill -s KILL c
   until_stopped
   fails ctr task kill -s KILL c
@@ -118,7 +141,7 @@ scenario_ctr_pause() {
   fails ctr task pause c
   ctr task resume c
   ctr task ls | awk '{ print $1, $3 }'
-  ctr task exec --exec-id e c echo again
+  executed c echo again
 }
 
 scenario_ctr_ps_and_metrics() {
@@ -214,7 +237,7 @@ scenario_ctr_restart_of_containerd() {
   until_dead
   daemon
   ctr task ls | awk '{ print $1, $3 }'
-  ctr task exec --exec-id e c echo again
+  executed c echo again
   ctr task kill -s KILL c
   until_stopped
 }

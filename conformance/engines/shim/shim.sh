@@ -26,7 +26,7 @@ scenario_shim_is_killed() {
     left
   }
   ctr container rm c
-  run --rm $bb again echo again
+  shown $bb again echo again
 }
 
 # The supervisor saw the end that the shim did not see: what containerd hears then is true. With the shim of runc it is 137 always.
@@ -56,7 +56,8 @@ scenario_shim_outlives_containerd() {
   until_dead
   daemon
   ctr task ls | awk '{ print $1, $3 }'
-  ctr task exec --exec-id e c sh -c 'echo inside; : >/go'
+  executed c echo inside
+  executed c touch /go
   until_stopped
   ctr task rm c || echo "status $?"
 }
@@ -70,11 +71,11 @@ scenario_shim_is_replaced() {
   mv "$at" /tmp/old
   install /tmp/new "$at"
   run -d $bb d sleep 1000
-  ctr task exec --exec-id e c echo inside
+  executed c echo inside
   rm "$at"
   mv /tmp/old "$at"
-  ctr task exec --exec-id f c echo inside
-  ctr task exec --exec-id f d echo inside
+  executed c echo inside
+  executed d echo inside
 }
 
 scenario_shim_logger() {
@@ -121,7 +122,7 @@ scenario_shim_group() {
   ctr task kill -s KILL c
   until_stopped
   ctr task rm c || echo "status $?"
-  ctr task exec --exec-id e d echo inside
+  executed d echo inside
 }
 
 # changed VALUE: of cpu.weight, which runtimes compute from cpu.shares in two ways
@@ -242,12 +243,12 @@ in_runcs_place() {
 scenario_shim_in_runcs_place() {
   in_runcs_place
   local type=io.containerd.runc.v2
-  run --rm $bb c echo out
+  shown $bb c echo out
   run -d --runc-binary runc --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb d sleep 1000
-  ctr task exec --exec-id e d cat /proc/self/uid_map
+  executed d cat /proc/self/uid_map
   shims | wc -l
   again
-  ctr task exec --exec-id f d echo inside
+  executed d echo inside
 }
 
 # All at once where a shim serves each.
