@@ -158,11 +158,12 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each, s string, i integer, l list of strings. */
+/* fields: one letter for each, s string, i integer, l list of strings. Arrays, not pointers: a
+ * position-independent program relocates each pointer when it starts. */
 struct op_shape {
   uint16_t code;
-  const char *name;
-  const char *fields;
+  char name[${Math.max(...init.map(([n]) => n.length)) + 1}];
+  char fields[OP_FIELDS_MAX + 1];
 };
 
 static const struct op_shape op_shapes[] = {

@@ -13,8 +13,10 @@ static struct {
   char file[PATH_MAX], above[PATH_MAX + 16];
   int64_t kills, kills_above; /* when last read, and nothing had happened */
   int64_t told_ns;            /* when the kernel last told of an event; 0 for never */
-  int events, ran_out;
-} memory = {.events = -1};
+  int ran_out;
+} memory;
+/* Apart from `memory`, which would be 8 KB of the program's file with a value that is not 0. */
+static int events = -1;
 
 /* The line "oom_kill N" of a file. */
 static int64_t kills_in(const char *file) {
@@ -32,8 +34,8 @@ static int64_t kills_in(const char *file) {
 }
 
 static void stop_watching(void) {
-  close_cleanup(&memory.events);
-  memory.events = -1;
+  close_cleanup(&events);
+  events = -1;
 }
 
 static int64_t clock_ns(void) {
@@ -50,20 +52,20 @@ void watch_memory(const char *file) {
   if (kept) {
     text_add_part(&above, file, (size_t)(kept - file));
     text_add(&above, "/memory.events");
-    memory.events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (memory.events >= 0 && inotify_add_watch(memory.events, file, IN_MODIFY) < 0)
+    events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (events >= 0 && inotify_add_watch(events, file, IN_MODIFY) < 0)
       stop_watching();
   }
   memory.kills_above = kills_in(memory.above);
   memory.kills = kills_in(memory.file);
 }
 
-int memory_events(void) { return memory.events; }
+int memory_events(void) { return events; }
 
 /* Takes what the kernel has told; the file's removal is told too, which is no event of memory's. */
 static void take_events(void) {
   _Alignas(struct inotify_event) char data[1024];
-  for (ssize_t n; memory.events >= 0 && (n = read(memory.events, data, sizeof data)) > 0;)
+  for (ssize_t n; events >= 0 && (n = read(events, data, sizeof data)) > 0;)
     for (char *at = data; at < data + n;) {
       const struct inotify_event *event = (const void *)at;
       if (event->mask & (IN_MODIFY | IN_Q_OVERFLOW))
