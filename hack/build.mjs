@@ -19,6 +19,7 @@ import {
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { fortified, hardened, hardenedLink } from './flags.mjs';
 import { quickjs } from './quickjs.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -56,12 +57,15 @@ const files = (dir, end) =>
         .map((f) => `${dir}/${f}`)
     : [];
 
+/** The files with the flags: what was made by others is stale. */
+const recipe = ['hack/build.mjs', 'hack/flags.mjs'];
+
 /** Compiles C files to objects in `out`; an object depends on all headers given. */
 function objects(cc, sources, headers, out, flags) {
   mkdirSync(out, { recursive: true });
   return sources.map((source) => {
     const object = `${out}/${source.replaceAll('/', '_').replace(/\.c$/, '.o')}`;
-    if (isStale(object, [source, ...headers])) {
+    if (isStale(object, [source, ...headers, ...recipe])) {
       run(cc, ...flags, '-c', source, '-o', `${object}.tmp`);
       renameSync(`${object}.tmp`, object);
     }
@@ -70,7 +74,7 @@ function objects(cc, sources, headers, out, flags) {
 }
 
 function link(cc, output, inputs, flags) {
-  if (!isStale(output, inputs)) return;
+  if (!isStale(output, [...inputs, ...recipe])) return;
   mkdirSync(dirname(output), { recursive: true });
   run(cc, '-o', `${output}.tmp`, ...inputs, ...flags);
   renameSync(`${output}.tmp`, output);
@@ -91,26 +95,36 @@ export function musl() {
   }
   return ['-static', '-idirafter', 'build/kernel'];
 }
-const muslLink = ['-static', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,--build-id=none'];
+const muslLink = ['-static', '-Wl,--gc-sections', '-Wl,--build-id=none', ...hardenedLink];
 
-/** runt-init: static, musl. */
+/**
+ * musl's start files and flags for a static-pie program, which its specs for gcc do not know. Without gcc's own start files: they
+ * serve C++, and would be relocated.
+ */
+function staticPie() {
+  const triplet = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim().replace(/gnu$/, 'musl');
+  const [start, first, last] = ['rcrt1.o', 'crti.o', 'crtn.o'].map((name) => `/usr/lib/${triplet}/${name}`);
+  return { before: [start, first], after: ['-nostartfiles', '-Wl,-pie,--no-dynamic-linker,-z,text', last] };
+}
+
+/** runt-init: static-pie, musl (docs/security.md#hardening-of-the-binaries). */
 function init() {
   const sources = files('native/init', '.c');
   const headers = [...files('native/init', '.h'), 'build/gen/ops.h'];
-  const sections = [
-    '-ffunction-sections',
-    '-fdata-sections',
-    '-fno-asynchronous-unwind-tables',
-    '-fno-stack-protector',
-  ];
+  const sections = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
   const list = objects('musl-gcc', sources, headers, 'build/init', [
     ...warnings,
     '-Os',
+    '-fPIE',
+    ...hardened,
     ...sections,
     '-Ibuild/gen',
     ...musl(),
   ]);
-  link('musl-gcc', 'build/runt-init', list, [...muslLink, '-s', '-Wl,-z,noseparate-code']);
+  const { before, after } = staticPie();
+  // Few pages count for more here than code apart from constants.
+  const small = ['-Wl,-z,noseparate-code', '-Wl,--hash-style=gnu'];
+  link('musl-gcc', 'build/runt-init', [...before, ...list], [...muslLink, ...small, '-s', ...after]);
 }
 
 /** Debian's static libseccomp, for both hosts: neither wants a shared one on the machine that it runs on. */
@@ -130,6 +144,7 @@ function core(cc, out, extra) {
     '-fdata-sections',
     '-Ibuild/gen',
     '-fvisibility=hidden',
+    ...hardened,
     ...extra,
   ];
   flags.push('-DRUNT_INIT_PATH="build/runt-init"');
@@ -285,7 +300,7 @@ function symbol(path, name) {
 
 /** Writes `output`: the program `whole`, stripped, with a snapshot of what it is before it reads its arguments. */
 function snapshot(whole, output, tool) {
-  if (!isStale(output, [whole, tool])) return;
+  if (!isStale(output, [whole, tool, ...recipe])) return;
   run('strip', '-o', `${whole}.bare`, whole);
   try {
     run(tool, `${whole}.bare`, `${output}.tmp`, symbol(whole, 'snapshot_wanted'), symbol(whole, 'memory_gathered_end'));
@@ -303,7 +318,7 @@ export async function program(entry, output, out, keepLines = false) {
   if (!qjs) return false;
   const build = 'build/static';
   const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs'];
-  flags.push('-isystem', qjs.include, ...musl());
+  flags.push('-isystem', qjs.include, ...hardened, ...musl());
   const tools = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
   const all = files('native/quickjs', '.c').filter((f) => !tools.includes(f));
   const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
@@ -325,7 +340,7 @@ export async function program(entry, output, out, keepLines = false) {
     'musl-gcc',
     whole,
     [...list, object, ...core('musl-gcc', build, musl()), qjs.archive, seccompArchive()],
-    [...muslLink, '-Wl,--wrap=memcpy', '-Wl,--wrap=gettimeofday', '-lm'],
+    [...muslLink, '-Wl,-z,separate-code', '-Wl,--wrap=memcpy', '-Wl,--wrap=gettimeofday', '-lm'],
   );
   if (keepLines) copyFileSync(whole, output);
   else snapshot(whole, output, 'build/snapshot');
@@ -348,8 +363,8 @@ async function all() {
   link(
     'gcc',
     'dist/librunt.so',
-    [...core('gcc', 'build/shared', ['-fPIC']), seccompArchive()],
-    ['-shared', '-Wl,--exclude-libs,ALL', '-s', '-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro,-z,now'],
+    [...core('gcc', 'build/shared', ['-fPIC', ...fortified]), seccompArchive()],
+    ['-shared', '-Wl,--exclude-libs,ALL', '-s', '-Wl,--gc-sections', ...hardenedLink],
   );
   await node();
   types();

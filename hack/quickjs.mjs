@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hardened } from './flags.mjs';
 
 const VERSION = '2025.04.26';
 // The upstream tarball; Debian's revision of the package may change, this may not.
@@ -33,7 +34,7 @@ function check(path) {
   if (sum !== SHA256) throw new Error(`${path} has SHA-256 ${sum}, expected ${SHA256}`);
 }
 
-/** The tarball in `dir`. It is fetched into a directory beside and moved when it is whole: apt cut short leaves a part under its name. */
+/** The tarball in `dir`. It is fetched elsewhere and moved once whole: an apt that is cut short leaves a part under its name. */
 function sourceTarball(dir) {
   if (!tarballIn(dir)) {
     const uri = mirror();
@@ -105,8 +106,10 @@ export function quickjs() {
     throw error;
   }
   const out = 'build/quickjs';
+  const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE', ...hardened];
   const stamp = createHash('sha256')
     .update(tree)
+    .update(flags.join(' '))
     .update(readFileSync(`${tree}/quickjs.c`))
     .digest('hex')
     .slice(0, 12);
@@ -115,7 +118,6 @@ export function quickjs() {
     mkdirSync(out, { recursive: true });
     const list = FILES.map((f) => {
       const object = `${out}/${f}.o`;
-      const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE'];
       execFileSync('musl-gcc', [...flags, `-DCONFIG_VERSION="${VERSION}"`, '-c', `${tree}/${f}.c`, '-o', object]);
       return object;
     });

@@ -6,6 +6,7 @@
  * (CVE-2019-5736), is not dumpable once its id maps are written (CVE-2016-9962), and reaches the
  * container's files only through resolve.c. */
 #include "init.h"
+#include "relro.h"
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -187,6 +188,8 @@ static void end_by_signals(void) {
 }
 
 int main(int argc, char **argv) {
+  if (protect_relocated())
+    return 1;
   uint64_t sync;
   if (argc != 2 || text_number(argv[1], strlen(argv[1]), INT_MAX, &sync) || sync < 3)
     return 1;

@@ -3,6 +3,7 @@
  * command. No quickjs-libc, no source text, no eval. The process ends by `exit` of the host object
  * or, when the main module fails, with 1.
  */
+#include "../init/relro.h"
 #include "bind.h"
 #include "memory.h"
 #include "text.h"
@@ -351,6 +352,8 @@ static int fill_stdio(void) {
 }
 
 int main(int argc, char **argv) {
+  if (protect_relocated() < 0)
+    return 1;
   if (snapshot_wanted)
     make_snapshot();
   int closed = fill_stdio();

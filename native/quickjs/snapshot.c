@@ -8,7 +8,8 @@
  * END, points) as one more segment. A start maps them copy-on-write: only pages that are used cost
  * anything. The program is not position-independent, so that every pointer in them stays right;
  * what differs from process to process (stack, vdso, libc's record of its start) is not in them,
- * or is made anew before main.
+ * or is made anew before main. The part of the data that PT_GNU_RELRO names becomes a segment that
+ * is mapped read-only: nothing is relocated at a start, so nothing ever writes to it.
  */
 #define _GNU_SOURCE
 #include "memory.h"
@@ -97,12 +98,70 @@ static uint8_t *read_file(const char *path, size_t *size) {
   return data;
 }
 
-/* One segment of the output: what it holds and where in the file that begins. */
+/* The segments of the output that the snapshot makes. */
+enum { RELRO, DATA, HEAP, PARTS };
 struct part {
-  Elf64_Phdr *header;
-  void *data;
+  uint64_t address;
   size_t size;
+  unsigned flags;
+  const void *data;
 };
+
+/* Finds the segment of data and what of it is never written; neither may be missing. */
+static void find_data(const Elf64_Ehdr *elf, const Elf64_Phdr *headers, struct part *relro,
+                      struct part *data) {
+  uint64_t from = 0, to = 0, fixed_from = 0, fixed_to = 0;
+  for (unsigned i = 0; i < elf->e_phnum; i++) {
+    const Elf64_Phdr *h = &headers[i];
+    if (h->p_type == PT_LOAD && h->p_flags & PF_W) {
+      if (to)
+        refuse("more than one data segment");
+      from = h->p_vaddr;
+      to = from + h->p_memsz;
+    } else if (h->p_type == PT_GNU_RELRO) {
+      fixed_from = h->p_vaddr;
+      fixed_to = fixed_from + h->p_memsz;
+    }
+  }
+  if (!to || fixed_from != from || fixed_to >= to || fixed_to % PAGE)
+    refuse("no data segment that begins with whole pages of PT_GNU_RELRO");
+  *relro = (struct part){.address = from, .size = fixed_to - from, .flags = PF_R};
+  *data = (struct part){.address = fixed_to, .size = to - fixed_to, .flags = PF_R | PF_W};
+}
+
+/* Writes a part behind what is in the file, at `*at`, which moves on; its header. */
+static Elf64_Phdr segment(int out, const char *name, const struct part *part, size_t *at) {
+  Elf64_Phdr header = {.p_type = PT_LOAD,
+                       .p_flags = part->flags,
+                       .p_offset = *at + part->address % PAGE,
+                       .p_vaddr = part->address,
+                       .p_paddr = part->address,
+                       .p_filesz = part->size,
+                       .p_memsz = part->size,
+                       .p_align = PAGE};
+  if (pwrite(out, part->data, part->size, (off_t)header.p_offset) != (ssize_t)part->size)
+    fail(name);
+  *at = (header.p_offset + part->size + PAGE - 1) & ~(size_t)(PAGE - 1);
+  return header;
+}
+
+/* Puts the table of headers into the file; the first segment, which holds it, grows with it. */
+static void widen_first(uint8_t *file, size_t size, Elf64_Phdr *table, unsigned count) {
+  const Elf64_Ehdr *elf = (const void *)file;
+  size_t old = elf->e_phoff + elf->e_phnum * sizeof *table,
+         new = elf->e_phoff + count * sizeof *table;
+  Elf64_Phdr *first = table;
+  while (first->p_type != PT_LOAD)
+    first++;
+  if (first->p_offset != 0 || first->p_filesz != old || first->p_filesz != first->p_memsz ||
+      new > PAGE || new > size)
+    refuse("no room for more headers: link with -z separate-code");
+  for (size_t i = old; i < new; i++)
+    if (file[i])
+      refuse("what lies behind the headers is in use");
+  first->p_filesz = first->p_memsz = new;
+  memcpy(file + elf->e_phoff, table, count * sizeof *table);
+}
 
 int main(int argc, char **argv) {
   if (argc != 5)
@@ -114,20 +173,8 @@ int main(int argc, char **argv) {
   if (size < sizeof *elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_type != ET_EXEC)
     refuse("the program must be a static ELF file that is not position-independent");
   Elf64_Phdr *headers = (Elf64_Phdr *)(void *)(file + elf->e_phoff);
-  struct part data = {0}, heap = {0};
-  for (unsigned i = 0; i < elf->e_phnum; i++) {
-    Elf64_Phdr *h = &headers[i];
-    if (h->p_type == PT_LOAD && h->p_flags & PF_W) {
-      if (data.header)
-        refuse("more than one data segment");
-      data.header = h;
-    }
-    /* Of no use in a static program: musl protects nothing then. Its place is behind the data's. */
-    if (h->p_type == PT_GNU_RELRO)
-      heap.header = h;
-  }
-  if (!data.header || heap.header < data.header)
-    refuse("no data segment, or no header behind it to replace");
+  struct part parts[PARTS] = {0};
+  find_data(elf, headers, &parts[RELRO], &parts[DATA]);
 
   pid_t pid = start(argv[1]);
   char path[64];
@@ -140,37 +187,42 @@ int main(int argc, char **argv) {
   uint64_t from = (uint64_t)(uintptr_t)GATHERED_AT;
   if (*end <= from || *end > from + GATHERED_SIZE)
     refuse("the program gathered nothing");
-  data.size = data.header->p_memsz;
-  data.data = take(memory, data.header->p_vaddr, data.size);
-  heap.size = *end - from;
-  heap.data = take(memory, from, heap.size);
+  parts[HEAP] = (struct part){.address = from, .size = *end - from, .flags = PF_R | PF_W};
+  for (int i = 0; i < PARTS; i++)
+    parts[i].data = take(memory, parts[i].address, parts[i].size);
   kill(pid, SIGKILL);
 
+  int out = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+  if (out < 0)
+    fail(argv[2]);
+  /* The headers grow by two, into what the linker left free before the code. */
+  Elf64_Phdr table[64];
+  unsigned count = 0;
+  if (elf->e_phnum + 2U > sizeof table / sizeof *table)
+    refuse("too many segments");
   size_t at = (size + PAGE - 1) & ~(size_t)(PAGE - 1);
-  data.header->p_offset = at + data.header->p_vaddr % PAGE;
-  data.header->p_filesz = data.size;
-  at = (data.header->p_offset + data.size + PAGE - 1) & ~(size_t)(PAGE - 1);
-  *heap.header = (Elf64_Phdr){.p_type = PT_LOAD,
-                              .p_flags = PF_R | PF_W,
-                              .p_offset = at,
-                              .p_vaddr = from,
-                              .p_paddr = from,
-                              .p_filesz = heap.size,
-                              .p_memsz = heap.size,
-                              .p_align = PAGE};
+  for (unsigned i = 0; i < elf->e_phnum; i++) {
+    if (headers[i].p_type != PT_LOAD || !(headers[i].p_flags & PF_W)) {
+      table[count++] = headers[i];
+      continue;
+    }
+    for (int k = RELRO; k <= DATA; k++)
+      table[count++] = segment(out, argv[2], &parts[k], &at);
+  }
+  table[count++] = segment(out, argv[2], &parts[HEAP], &at);
+  for (unsigned i = 0; i < count; i++)
+    if (table[i].p_type == PT_GNU_RELRO)
+      for (unsigned k = 0; k < count; k++)
+        if (table[k].p_type == PT_LOAD && table[k].p_vaddr == table[i].p_vaddr)
+          table[i].p_offset = table[k].p_offset;
+  widen_first(file, size, table, count);
+  elf->e_phnum = (Elf64_Half)count;
   /* The sections tell of data that are elsewhere now. */
   elf->e_shoff = 0;
   elf->e_shnum = elf->e_shstrndx = 0;
-  int out = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-  if (out < 0 || pwrite(out, file, size, 0) != (ssize_t)size)
+  if (pwrite(out, file, size, 0) != (ssize_t)size || close(out) < 0)
     fail(argv[2]);
-  const struct part *parts[] = {&data, &heap};
-  for (int i = 0; i < 2; i++)
-    if (pwrite(out, parts[i]->data, parts[i]->size, (off_t)parts[i]->header->p_offset) !=
-        (ssize_t)parts[i]->size)
-      fail(argv[2]);
-  if (close(out) < 0)
-    fail(argv[2]);
-  printf("snapshot: %zu KB of data, %zu KB of objects\n", data.size >> 10, heap.size >> 10);
+  printf("snapshot: %zu KB of constants, %zu KB of data, %zu KB of objects\n",
+         parts[RELRO].size >> 10, parts[DATA].size >> 10, parts[HEAP].size >> 10);
   return 0;
 }
