@@ -1,6 +1,6 @@
 // Bundles the tests, runs each file in a process of its own and sums up: test.mjs [--unit|--root] [part of a path …].
 //
-// --unit takes what needs no kernel feature (all but test/integration), --root the rest; neither: both, but the rest only as root.
+// --unit takes what needs no kernel feature (all but test/integration and test/security), --root the rest; neither: both, but the rest only as root.
 // A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line is a failure. RUNT_EXPECT_NO_SKIP=1
 // makes every skip a failure, but those of the needs that RUNT_SKIPS lists (test/integration/needs.ts).
 // A line "# note TEXT" of a test is printed below its result. The line of each file ends in its number, "[N/ALL]".
@@ -66,7 +66,7 @@ if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;
 process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
-const isKernel = (path) => path.startsWith('test/integration/');
+const isKernel = (path) => path.startsWith('test/integration/') || path.startsWith('test/security/');
 const wanted = (path) => {
   if (flags.includes('--unit') && isKernel(path)) return false;
   if (flags.includes('--root') && !isKernel(path)) return false;

@@ -3,6 +3,7 @@
 #include "core.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -32,6 +33,13 @@ int32_t runt_watch(int32_t fd, int32_t id) { return watch(fd, EPOLLIN | EPOLLRDH
 
 int32_t runt_watchOut(int32_t fd, int32_t id) { return watch(fd, EPOLLOUT, id); }
 
+int32_t runt_isReadable(int32_t fd) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  if (RETRY(poll(&p, 1, 0)) < 0)
+    return -errno;
+  return p.revents & POLLNVAL ? -EBADF : p.revents != 0;
+}
+
 int32_t runt_unwatch(int32_t fd) {
   if (epoll() < 0)
     return -errno;
@@ -41,8 +49,11 @@ int32_t runt_unwatch(int32_t fd) {
 int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
   enum { MOST = 64 };
   struct epoll_event events[MOST];
-  if (epoll() < 0)
-    return -errno;
+  if (epoll() < 0) {
+    int error = errno;
+    /* Nothing is watched: a sleep needs no epoll, and undoing what was begun needs sleeps. */
+    return timeout >= 0 && poll(NULL, 0, timeout) == 0 ? 0 : -error;
+  }
   int room = data_cap / 4 < MOST ? (int)(data_cap / 4) : MOST;
   if (room < 1)
     return -EOVERFLOW;

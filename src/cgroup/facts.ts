@@ -1,4 +1,6 @@
 /** What the host offers as cgroups: the hierarchies, where they are mounted, and the runtime's own place in each. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { readText, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { inside, visibleCgroupMounts } from './mountinfo.js';
@@ -69,9 +71,10 @@ function usualFacts(
   for (const { controllers, name, path, unified: isUnified } of ownPaths(cgroup)) {
     const mountPoint = `/sys/fs/cgroup/${isUnified ? 'unified' : (name ?? controllers.join(','))}`;
     const magic = isUnified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
-    if (native.statfsType(mountPoint) !== BigInt(magic)) {
+    const type = native.statfsType(mountPoint);
+    if (type !== BigInt(magic)) {
       // Beside v1 hierarchies v2 need not be mounted.
-      if (isUnified) continue;
+      if (isUnified && (type >= 0n || type === BigInt(-E.ENOENT))) continue;
       return undefined;
     }
     if (path !== '/' && native.access(`${mountPoint}${path}/cgroup.procs`, F_OK) < 0) return undefined;
@@ -187,16 +190,54 @@ function words(text: string): string[] {
  */
 export function cgroupWritable(path: string): boolean {
   for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
-    if (native.access(directory, F_OK) < 0) continue;
-    return native.access(directory, W_OK) >= 0 && native.access(`${directory}/cgroup.procs`, W_OK) >= 0;
+    const there = native.access(directory, F_OK);
+    if (there === -E.ENOENT) continue;
+    return there >= 0 && native.access(directory, W_OK) >= 0 && native.access(`${directory}/cgroup.procs`, W_OK) >= 0;
   }
   return false;
 }
 
-/** Is path a directory or file of a cgroup file system? Asked before pids are believed or directories removed. */
+/**
+ * Whether a cgroup, or a file of one, is at `path`: asked before pids are believed or directories removed. False when nothing
+ * or another file system is there.
+ * @throws RuntError ERR_CGROUP when statfs(2) fails for any other reason
+ */
 export function isCgroup(path: string): boolean {
+  const type = typeAt(path);
+  return type !== undefined && isCgroupType(type);
+}
+
+/**
+ * Refuses to go on when a cgroup is not there only because its hierarchy is not mounted: it may hold processes.
+ * @throws RuntError ERR_CGROUP
+ */
+export function checkMounted(paths: readonly string[]): void {
+  for (const path of paths) {
+    let above = path;
+    let type = typeAt(path);
+    for (; type === undefined; type = typeAt(above || '/')) above = above.slice(0, above.lastIndexOf('/'));
+    if (isCgroupType(type)) continue;
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `look for the cgroup ${path}: no cgroup hierarchy is mounted at ${above || '/'}`,
+      path,
+      hint: 'mount the cgroup hierarchies as they were when the container was made',
+    });
+  }
+}
+
+const isCgroupType = (type: bigint): boolean =>
+  type === BigInt(CGROUP_SUPER_MAGIC) || type === BigInt(CGROUP2_SUPER_MAGIC);
+
+/** Type of the file system at a path; undefined when nothing is there. */
+function typeAt(path: string): bigint | undefined {
   const type = native.statfsType(path);
-  return type === BigInt(CGROUP_SUPER_MAGIC) || type === BigInt(CGROUP2_SUPER_MAGIC);
+  if (type === BigInt(-E.ENOENT) || type === BigInt(-E.ENOTDIR)) return undefined;
+  if (type < 0n) {
+    const facts = { code: 'ERR_CGROUP', message: `look for the cgroup ${path}`, path, syscall: 'statfs' };
+    throw new RuntError({ ...facts, errno: -Number(type) });
+  }
+  return type;
 }
 
 /** access(2) modes. */

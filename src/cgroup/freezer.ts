@@ -1,6 +1,9 @@
 /** The freezer of a container's cgroups: v1 `freezer.state`, v2 `cgroup.freeze` (cgroups(7)). */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
+import { checkMounted } from './facts.js';
 
 /** The file that freezes the container, and the words it takes. */
 export interface Freezer {
@@ -20,7 +23,13 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
     // The hierarchy's directory has the names of its controllers: /sys/fs/cgroup/freezer, …/cpu,freezer.
     if (!directory.split('/').some((part) => part === 'freezer' || part.split(',').includes('freezer'))) continue;
     const file = `${directory}/freezer.state`;
-    if (native.access(file, 0) === 0) return { directory, file, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
+    const there = native.access(file, 0);
+    if (there === -E.ENOENT) {
+      checkMounted([directory]);
+      continue;
+    }
+    // Reading it names the error of one that cannot be looked at.
+    return { directory, file, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
   }
   // The v2 cgroup comes last.
   const directory = directories.at(-1);
@@ -28,11 +37,19 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
   return { directory, file: `${directory}/cgroup.freeze`, frozen: '1', thawed: '0', v2: true };
 }
 
-/** What a freezer's file says; '' when it cannot be read: the cgroup is gone. */
-export function freezerState({ file }: Freezer): string {
+/**
+ * What a freezer's file says; '' when there is none: the cgroup is gone, or the kernel (before 5.2) has no freezer of v2.
+ * @throws RuntError ERR_CGROUP when it cannot be read
+ */
+export function freezerState({ file, directory }: Freezer): string {
   const buffer = new Uint8Array(64);
   const n = native.readFile(AT_FDCWD, file, buffer);
-  return n > 0 ? host.decode(buffer, n).trim() : '';
+  if (n >= 0) return host.decode(buffer, n).trim();
+  if (n === -E.ENOENT || n === -E.ENOTDIR || n === -E.ENODEV) {
+    checkMounted([directory]);
+    return '';
+  }
+  throw new RuntError({ code: 'ERR_CGROUP', message: `read ${file}`, path: file, errno: -n, syscall: 'read' });
 }
 
 /** Whether the processes of the cgroups are frozen; one that is still FREEZING is not. */
@@ -46,8 +63,14 @@ export function setFreezer({ file }: Freezer, word: string): number {
   return Math.min(0, native.writeFile(AT_FDCWD, file, 0, 0, host.encode(word)));
 }
 
-/** Thaws, so that what was killed can end: a frozen process of v1 takes no signal. */
+/**
+ * Thaws, so that what was killed can end: a frozen process of v1 takes no signal.
+ * @throws RuntError ERR_CGROUP when it stays frozen
+ */
 export function thaw(directories: readonly string[]): void {
   const freezer = freezerOf(directories);
-  if (freezer) setFreezer(freezer, freezer.thawed);
+  const r = freezer ? setFreezer(freezer, freezer.thawed) : 0;
+  if (!freezer || r === 0 || ['', freezer.thawed].includes(freezerState(freezer))) return;
+  const { file, thawed } = freezer;
+  throw new RuntError({ code: 'ERR_CGROUP', message: `write "${thawed}" to ${file}`, path: file, errno: -r });
 }

@@ -1,4 +1,6 @@
 /** The processes of a cgroup: whom `kill --all` and `delete --force` reach. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { tryListDir, tryReadText, tryStat } from '../sys/fs.js';
 import { S_IFDIR, S_IFMT } from '../sys/linux.js';
 import { isCgroup } from './facts.js';
@@ -25,12 +27,14 @@ function collect(path: string, recursive: boolean, pids: Set<number>): void {
   }
 }
 
-/** None where the file cannot be read: a cgroup that is removed at this moment, or a threaded one (EOPNOTSUPP), whose processes are in the file of the domain above. */
+/** None in a cgroup that was removed meanwhile, and in a threaded one, whose processes are in the file of the domain above it. */
 function processes(path: string): number[] {
   try {
     const lines = (tryReadText(`${path}/cgroup.procs`) ?? '').split('\n');
     return lines.filter((line) => line !== '').map(Number);
-  } catch {
-    return [];
+  } catch (error) {
+    const errno = error instanceof RuntError ? error.errno : undefined;
+    if (errno === E.ENODEV || errno === E.EOPNOTSUPP) return [];
+    throw error;
   }
 }

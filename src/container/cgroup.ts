@@ -6,7 +6,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
-import type { Failed } from './op-failed.js';
+import { checkOp, type Failed, OpFailed } from './op-failed.js';
 
 export type CgroupOp = Extract<
   Op,
@@ -25,6 +25,15 @@ export type CgroupOp = Extract<
 
 /** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
 export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
+  try {
+    return apply(op, made);
+  } catch (error) {
+    if (error instanceof OpFailed) return error.failed;
+    throw error;
+  }
+}
+
+function apply(op: CgroupOp, made: string[]): Failed | undefined {
   switch (op.op) {
     case 'cgroupCreate':
       return make(op, op.path, made);
@@ -56,7 +65,8 @@ function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
 /** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it) or is frozen (as runc since 1.2). */
 function checkUnused(op: CgroupOp, path: string): void {
   const pids = pidsIn(path, true);
-  const frozen = read(`${path}/cgroup.freeze`) === '1' || !['', 'THAWED'].includes(read(`${path}/freezer.state`));
+  const frozen =
+    read(op, `${path}/cgroup.freeze`) === '1' || !['', 'THAWED'].includes(read(op, `${path}/freezer.state`));
   if (pids.length === 0 && !frozen) return;
   throw new RuntError({
     code: 'ERR_CGROUP_BUSY',
@@ -108,10 +118,20 @@ function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly stri
   return write(op, `${op.path}/${op.file}`, op.value);
 }
 
-function read(path: string): string {
-  const buffer = new Uint8Array(4096);
-  const n = native.readFile(AT_FDCWD, path, buffer);
-  return n > 0 ? host.decode(buffer, n).trim() : '';
+/** cgroup.procs of a host with many processes is the longest. */
+const maxFile = 16 << 20;
+
+/** What a file says; '' when the kernel or the cgroup has none. @throws OpFailed */
+function read(op: CgroupOp, path: string): string {
+  let buffer = new Uint8Array(4096);
+  let n = native.readFile(AT_FDCWD, path, buffer);
+  while (n === -E.EOVERFLOW && buffer.length < maxFile) {
+    buffer = new Uint8Array(buffer.length * 16);
+    n = native.readFile(AT_FDCWD, path, buffer);
+  }
+  // EOPNOTSUPP: cgroup.procs of a threaded cgroup, whose processes are those of the domain above it.
+  if (n === -E.ENOENT || n === -E.EOPNOTSUPP) return '';
+  return host.decode(buffer, checkOp(op, n, 'read', path)).trim();
 }
 
 /** Directories from below `top` down to `path`, path included. */
@@ -127,7 +147,7 @@ function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
   const directories = [op.top, ...chain(op.path, op.top)];
   for (let i = directories.length - 1; i >= 0; i--) {
     const directory = directories[i] as string;
-    value = read(`${directory}/${op.file}`);
+    value = read(op, `${directory}/${op.file}`);
     if (value) break;
     missing.unshift(directory);
   }
@@ -141,13 +161,13 @@ function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
 function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed | undefined {
   const parents = [op.top, ...chain(op.path, op.top)].slice(0, -1);
   for (const parent of parents) {
-    const enabled = read(`${parent}/cgroup.subtree_control`).split(' ');
+    const enabled = read(op, `${parent}/cgroup.subtree_control`).split(' ');
     for (const [list, must] of [
       [op.required, true],
       [op.wanted, false],
     ] as const) {
       const add = list.filter((c) => !enabled.includes(c));
-      if (add.length > 0 && holdsProcesses(parent)) {
+      if (add.length > 0 && holdsProcesses(op, parent)) {
         if (must) return { op, errno: E.EBUSY, syscall: 'write', detail: `${parent}/cgroup.subtree_control` };
         continue;
       }
@@ -170,8 +190,8 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
  * Below a cgroup with processes of its own, but for the hierarchy's root (which has no cgroup.type), cpu and pids could be given alone:
  * it would become the root of a threaded tree, and the new cgroup one that nobody can enter (cgroups(7), "domain invalid").
  */
-function holdsProcesses(directory: string): boolean {
-  return read(`${directory}/cgroup.type`) === 'domain' && read(`${directory}/cgroup.procs`) !== '';
+function holdsProcesses(op: CgroupOp, directory: string): boolean {
+  return read(op, `${directory}/cgroup.type`) === 'domain' && read(op, `${directory}/cgroup.procs`) !== '';
 }
 
 function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
@@ -184,7 +204,7 @@ const delegated = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n';
 
 /** Files of controllers that are not enabled are not there. */
 function giveAway(op: Extract<Op, { op: 'cgroupOwner' }>): Failed | undefined {
-  const files = (read('/sys/kernel/cgroup/delegate') || delegated).split('\n').filter((name) => name !== '');
+  const files = (read(op, '/sys/kernel/cgroup/delegate') || delegated).split('\n').filter((name) => name !== '');
   for (const path of [op.path, ...files.map((name) => `${op.path}/${name}`)]) {
     const r = native.chownAt(AT_FDCWD, path, BigInt(op.uid), -1n);
     if (r < 0 && !(r === -E.ENOENT && path !== op.path)) return { op, errno: -r, syscall: 'fchownat', detail: path };

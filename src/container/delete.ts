@@ -1,12 +1,13 @@
 /** `delete`: remove what a container left (runtime.md#delete). */
+import { checkMounted } from '../cgroup/facts.js';
 import { thaw } from '../cgroup/freezer.js';
 import { removeCgroups } from '../cgroup/remove.js';
-import { RuntError } from '../sys/error.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
-import { killAll } from './kill.js';
-import { openProcess, processStat, statusOf } from './process.js';
-import { type ContainerRecord, load, locked, removeStateDir } from './store.js';
+import { killAll, killTree } from './kill.js';
+import { holdProcess, statusOf } from './process.js';
+import { type ContainerRecord, load, locked, type RecordedProcess, removeStateDir } from './store.js';
 
 export interface DeleteOptions {
   readonly root: string;
@@ -44,17 +45,10 @@ async function poststop(o: DeleteOptions): Promise<boolean> {
 }
 
 /** Waits a moment for the supervisor to end. */
-async function supervisorEnded({
-  pid,
-  startTime,
-}: {
-  readonly pid: number;
-  readonly startTime: string;
-}): Promise<void> {
-  const pidfd = native.pidfdOpen(pid);
-  if (pidfd < 0) return;
-  if (processStat(pid)?.startTime === startTime) await readable(pidfd, 1000);
-  native.close(pidfd);
+async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
+  const process = holdProcess(supervisor);
+  await process?.ended(1000);
+  process?.close();
 }
 
 /** The record; with force, of one that cannot be used what it still tells, undefined when that is no process. */
@@ -79,6 +73,8 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     removeStateDir(o.root, o.id);
     return undefined;
   }
+  // Before anything is ended: what is in a cgroup that cannot be seen would live on.
+  checkMounted(record.cgroups);
   const status = statusOf(o.root, record);
   if (status !== 'stopped' && status !== 'created' && !o.force) {
     throw new RuntError({
@@ -86,16 +82,20 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       message: `cannot delete container ${o.id} that is not stopped: ${status}`,
     });
   }
-  const pidfd = openProcess(record);
-  if (pidfd >= 0) {
-    native.pidfdSignal(pidfd, SIGKILL);
+  const process = holdProcess(record);
+  if (process) {
+    const r = process.signal(SIGKILL, () => record.cgroups.some(killTree));
+    if (r < 0 && r !== -E.ESRCH) {
+      process.close();
+      check(r, { code: 'ERR_PROCESS', message: `delete ${o.id}: kill its process ${record.pid}`, syscall: 'kill' });
+    }
     if (status !== 'created') {
       // What is frozen ends only when it is thawed; what has not been killed by then would run on.
       if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
       thaw(record.cgroups);
     }
-    const ended = await readable(pidfd, deadline);
-    native.close(pidfd);
+    const ended = await process.ended(deadline);
+    process.close();
     if (!ended)
       throw new RuntError({
         code: 'ERR_PROCESS',

@@ -1,12 +1,13 @@
 /** `kill`: a signal to the init process, or to all processes of the container (runtime.md#kill). */
-import { isCgroup } from '../cgroup/facts.js';
+import { checkMounted, isCgroup } from '../cgroup/facts.js';
 import { thaw } from '../cgroup/freezer.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
-import { RuntError } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { openProcess, statusOf } from './process.js';
+import { processStat } from '../sys/procfs.js';
+import { holdProcess, statusOf } from './process.js';
 import { load } from './store.js';
 
 const SIGKILL = 9;
@@ -22,14 +23,17 @@ export interface KillOptions {
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_PROCESS */
 export async function kill(o: KillOptions): Promise<void> {
   const record = load(o.root, o.id);
+  if (o.all || !record.pidNamespace) checkMounted(record.cgroups);
   if (o.all) {
-    if (record.cgroups.length === 0) (await import('./pids.js')).signalWithoutCgroup(record, o.signal);
-    else killAll(record.cgroups, o.signal);
+    if (record.cgroups.length === 0) {
+      const { pidsWithoutCgroup } = await import('./pids.js');
+      signalEach(() => pidsWithoutCgroup(record), o.signal);
+    } else killAll(record.cgroups, o.signal);
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
   }
-  const pidfd = openProcess(record);
-  if (pidfd < 0) {
+  const process = holdProcess(record);
+  if (!process) {
     // Without a pid namespace what it began may be there still.
     if (o.signal === SIGKILL && !record.pidNamespace && record.cgroups.some((path) => pidsIn(path, true).length > 0)) {
       killAll(record.cgroups, SIGKILL);
@@ -39,8 +43,8 @@ export async function kill(o: KillOptions): Promise<void> {
     const status = statusOf(o.root, record);
     throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
   }
-  const r = native.pidfdSignal(pidfd, o.signal);
-  native.close(pidfd);
+  const r = process.signal(o.signal);
+  process.close();
   // Without a pid namespace of its own what it began would outlive it (runc since 1.2).
   if (r >= 0 && o.signal === SIGKILL && !record.pidNamespace) killAll(record.cgroups, SIGKILL);
   // As runc: a frozen process of v1 would not even die.
@@ -51,28 +55,49 @@ export async function kill(o: KillOptions): Promise<void> {
       code: 'ERR_PROCESS',
       message: `kill ${o.id}: signal ${o.signal}`,
       errno: -r,
-      syscall: 'pidfd_send_signal',
+      syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal',
     });
 }
 
 /**
  * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked
- * meanwhile. Else each is opened by pidfd and looked up again before it is signalled: it is that process then, and no
- * other that got its number.
+ * meanwhile.
+ * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were; ERR_CGROUP
  */
 export function killAll(cgroups: readonly string[], signal: number): void {
   for (const path of cgroups) {
     if (signal === SIGKILL && killTree(path)) continue;
-    for (const pid of pidsIn(path, true)) {
-      const fd = native.pidfdOpen(pid);
-      if (fd < 0) continue;
-      if (pidsIn(path, true).includes(pid)) native.pidfdSignal(fd, signal);
-      native.close(fd);
-    }
+    signalEach(() => pidsIn(path, true), signal);
   }
 }
 
+/**
+ * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that process
+ * then, and not another one that got its number.
+ * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
+ */
+export function signalEach(pids: () => readonly number[], signal: number): void {
+  const failed = new Map<number, number>();
+  for (const pid of pids()) {
+    const r = signalMember(pid, signal, () => pids().includes(pid));
+    if (r < 0 && r !== -E.ESRCH) failed.set(r, pid);
+  }
+  for (const [r, pid] of failed) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });
+}
+
+function signalMember(pid: number, signal: number, isMember: () => boolean): number {
+  const fd = native.pidfdOpen(pid);
+  if (fd < 0 && fd !== -E.ENOSYS) return fd;
+  const r = fd < 0 ? fd : isMember() ? native.pidfdSignal(fd, signal) : -E.ESRCH;
+  if (fd >= 0) native.close(fd);
+  if (r !== -E.ENOSYS) return r;
+  // A seccomp filter refuses the call: kill(2), right after it was seen that the process is the one that is a member.
+  const startTime = processStat(pid)?.startTime;
+  const same = startTime !== undefined && isMember() && processStat(pid)?.startTime === startTime;
+  return same ? native.killProcess(pid, signal) : -E.ESRCH;
+}
+
 /** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, before, and in a threaded cgroup. */
-function killTree(path: string): boolean {
+export function killTree(path: string): boolean {
   return isCgroup(path) && native.writeFile(AT_FDCWD, `${path}/cgroup.kill`, 0, 0, host.encode('1')) >= 0;
 }

@@ -9,7 +9,7 @@ import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import type { Span } from './channel.js';
 import { checkOp, OpFailed } from './op-failed.js';
-import { endOf, processStat } from './process.js';
+import { endOf, recorded } from './process.js';
 import { RuntimeOps } from './runtime-ops.js';
 import { keepConfig, removeStateDir, save } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -244,8 +244,7 @@ export class Launch extends RuntimeOps {
 
   private notePid(): void {
     const { record } = this.input;
-    record.pid = this.pid;
-    record.startTime = processStat(this.pid)?.startTime ?? '';
+    Object.assign(record, recorded(this.pid));
   }
 
   private saveCreated(): void {

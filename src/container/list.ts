@@ -15,7 +15,7 @@ export interface ListOptions {
 /**
  * States of all containers, by name. What is no container, and one that is removed meanwhile, is left out; one whose
  * state cannot be used, so that only `delete --force` has a use for it, is a warning, as for runc: it cannot hide the others.
- * @throws RuntError ERR_STATE when the root cannot be read
+ * @throws RuntError ERR_STATE when the root cannot be read; ERR_PROCESS, ERR_CGROUP when a status cannot be known
  */
 export function list(o: ListOptions): ContainerState[] {
   const states: ContainerState[] = [];
@@ -23,8 +23,9 @@ export function list(o: ListOptions): ContainerState[] {
     try {
       states.push(describe(o.root, load(o.root, name)));
     } catch (error) {
-      if (!(error instanceof RuntError)) throw error;
-      if (error.code.startsWith('ERR_STATE')) o.warn?.(error.message);
+      const code = error instanceof RuntError ? error.code : '';
+      if (code.startsWith('ERR_STATE')) o.warn?.((error as RuntError).message);
+      else if (code !== 'ERR_CONTAINER_ID' && code !== 'ERR_NO_CONTAINER') throw error;
     }
   }
   return states;

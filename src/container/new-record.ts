@@ -6,7 +6,7 @@ import { native } from '../sys/host.js';
 import { timestamp } from '../sys/time.js';
 import type { CompiledBundle } from './compile-bundle.js';
 import { configPath } from './config-path.js';
-import { thisProcess } from './process.js';
+import { pidNamespace, thisProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
 
 /** Of which container, and from where. */
@@ -23,6 +23,7 @@ export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options
   const { systemd } = options;
   const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const hooks = keptHooks(spec.hooks);
+  const namespace = pidNamespace();
   return {
     version: 1,
     ociVersion: spec.ociVersion,
@@ -31,6 +32,7 @@ export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options
     pid: 0,
     startTime: '',
     creator: thisProcess(),
+    ...(namespace !== undefined && { pidsIn: namespace }),
     bundle: o.bundle,
     ...(o.config !== undefined && { config: configPath(o) }),
     rootfs: rootfsPath(spec, o.bundle),

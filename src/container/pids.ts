@@ -1,34 +1,48 @@
 /** The processes of a container that has no cgroup of its own (rootless, `--cgroup-manager disabled`): its pid namespace has them. */
-import { tryListDir } from '../sys/fs.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { listDir } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { isAlive, processStat } from './process.js';
+import { processStat } from '../sys/procfs.js';
+import { isAlive } from './process.js';
 import type { ContainerRecord } from './store.js';
 
-/** Which pid namespace a process is in, `pid:[INODE]`; '' when that cannot be seen. */
-function namespaceOf(pid: number): string {
+/** Which pid namespace a process is in, `pid:[INODE]`; or -errno. */
+function namespaceOf(pid: number): string | number {
   const out = new Uint8Array(64);
   const n = native.readLink(AT_FDCWD, `/proc/${pid}/ns/pid`, out);
-  return n > 0 ? host.decode(out, n) : '';
+  return n > 0 ? host.decode(out, n) : n;
 }
+
+/** It has ended; or belongs to somebody else, and so not to a container that this user can end. */
+const notOurs: readonly (string | number)[] = [-E.ENOENT, -E.ESRCH, -E.EACCES, -E.EPERM];
 
 /** Pids, in the runtime's pid namespace. Of a container that shares a pid namespace only the first process is known. */
 export function pidsWithoutCgroup(record: ContainerRecord): number[] {
   if (!isAlive(record)) return [];
-  const own = record.pidNamespace ? namespaceOf(record.pid) : '';
-  if (own === '') return [record.pid];
-  return (tryListDir('/proc') ?? [])
+  if (!record.pidNamespace) return [record.pid];
+  const own = namespaceOf(record.pid);
+  if (typeof own === 'number') {
+    if (!isAlive(record)) return [];
+    throw unreadable(record.pid, own);
+  }
+  return listDir('/proc')
     .filter((name) => /^[0-9]{1,10}$/.test(name))
     .map(Number)
-    .filter((pid) => pid === record.pid || (namespaceOf(pid) === own && processStat(pid)?.state !== 'Z'));
+    .filter((pid) => {
+      if (pid === record.pid) return true;
+      const its = namespaceOf(pid);
+      if (typeof its === 'number' && !notOurs.includes(its)) throw unreadable(pid, its);
+      return its === own && processStat(pid)?.state !== 'Z';
+    });
 }
 
-/** Signals all of them, each through a pidfd and looked up again: a number can have become another process's. */
-export function signalWithoutCgroup(record: ContainerRecord, signal: number): void {
-  for (const pid of pidsWithoutCgroup(record)) {
-    const fd = native.pidfdOpen(pid);
-    if (fd < 0) continue;
-    if (pidsWithoutCgroup(record).includes(pid)) native.pidfdSignal(fd, signal);
-    native.close(fd);
-  }
-}
+const unreadable = (pid: number, result: number): RuntError =>
+  new RuntError({
+    code: 'ERR_PROCESS',
+    message: `read the pid namespace of process ${pid}`,
+    path: `/proc/${pid}/ns/pid`,
+    errno: -result,
+    syscall: 'readlink',
+  });

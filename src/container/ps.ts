@@ -1,5 +1,6 @@
 /** `ps`: the processes of a container, as its cgroups tell them. */
 
+import { checkMounted } from '../cgroup/facts.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -27,6 +28,7 @@ const maxOutput = 64 << 20;
  */
 export function pids(o: PsOptions): number[] {
   const record = load(o.root, o.id);
+  checkMounted(record.cgroups);
   const all = new Set<number>();
   for (const path of record.cgroups) {
     for (const pid of pidsIn(path, true)) all.add(pid);

@@ -14,7 +14,7 @@ import { restoreOptions } from './criu-options.js';
 import { bindMounts, externalNamespaces, isInheritable } from './external.js';
 import { killAll } from './kill.js';
 import { makeMountPoints } from './mount-points.js';
-import { endOf, openProcess, processStat } from './process.js';
+import { endOf, openProcess, recorded } from './process.js';
 import type { RestoreOptions } from './restore.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
@@ -107,7 +107,7 @@ export class Restoration {
     const { startSupervisor } = await import('./supervisor.js');
     this.supervisor = await startSupervisor(this.directory);
     const { pid } = this.supervisor;
-    this.record.supervisor = { pid, startTime: processStat(pid)?.startTime ?? '' };
+    this.record.supervisor = recorded(pid);
     save(this.o.root, this.record);
   }
 
@@ -238,8 +238,7 @@ export class Restoration {
   }
 
   private adopt(pid: number): void {
-    this.record.pid = pid;
-    this.record.startTime = processStat(pid)?.startTime ?? '';
+    Object.assign(this.record, recorded(pid));
   }
 
   /** Those that make the network, in the namespaces that criu has just made. */

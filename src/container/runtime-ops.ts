@@ -15,7 +15,7 @@ import { Reports, sendFrame } from './channel.js';
 import { runIdMapHelper } from './id-map.js';
 import type { NetDevices } from './net-device.js';
 import { checkOp, OpFailed } from './op-failed.js';
-import { processStat } from './process.js';
+import { recorded } from './process.js';
 import { openSlot } from './slots.js';
 import { type Stdio, spawnInit } from './spawn.js';
 import { type ContainerRecord, makeStateDir, save } from './store.js';
@@ -223,7 +223,7 @@ export class RuntimeOps {
     const { startSupervisor } = await import('./supervisor.js');
     this.supervisor = await startSupervisor(`${this.input.root}/${this.input.record.id}`);
     const { pid } = this.supervisor;
-    this.input.record.supervisor = { pid, startTime: processStat(pid)?.startTime ?? '' };
+    this.input.record.supervisor = recorded(pid);
   }
 
   private async clone(op: Extract<Op, { op: 'clone' }>): Promise<void> {

@@ -13,7 +13,7 @@ import {
   OPEN_TREE_CLONE,
 } from '../sys/linux.js';
 import { checkOp } from './op-failed.js';
-import { openProcess } from './process.js';
+import { isAlive, openProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
 import { connectTo } from './unix-socket.js';
 
@@ -45,10 +45,9 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number {
       const path = `/proc/${record.pid}/root`;
       const root = checkOp(op, native.openAt(AT_FDCWD, path, O_PATH, 0), 'open', path);
       // It is that of the container when its process is still there afterwards.
-      const process = openProcess(record);
-      if (process < 0) native.close(root);
-      checkOp(op, process < 0 ? -E.ESRCH : process, 'pidfd_open');
-      native.close(process);
+      const alive = isAlive(record);
+      if (!alive) native.close(root);
+      checkOp(op, alive ? 0 : -E.ESRCH, 'open', path);
       return root;
     }
     case 'initProcess': {

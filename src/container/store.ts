@@ -44,6 +44,8 @@ export interface ContainerRecord {
   readonly hooks?: KeptHooks;
   /** The supervisor's process, when there is one. */
   supervisor?: RecordedProcess;
+  /** The pid namespace whose numbers the pids are: `pid:[INODE]`. */
+  readonly pidsIn?: string;
   /** The process that creates it, while the status is 'creating'. */
   creator?: RecordedProcess;
   /** Absolute directories of the cgroups that were made for it. */

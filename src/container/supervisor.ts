@@ -8,7 +8,8 @@ import { AT_FDCWD } from '../sys/linux.js';
 import { readable, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
-import { endOf, processStat } from './process.js';
+import { endOf, isAlive } from './process.js';
+import type { RecordedProcess } from './store.js';
 
 export const supervisorSocket = 'supervisor.sock';
 /** ms; the supervisor answers at once, or is being ended. */
@@ -169,8 +170,10 @@ export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint 
 /** The record of the init process, or of an exec by its pid; undefined while there is none. */
 export function readExit(stateDir: string, pid?: number): Exit | undefined {
   const buffer = new Uint8Array(512);
-  const n = native.readFile(AT_FDCWD, `${stateDir}/${pid === undefined ? 'exit' : `exec-${pid}`}.json`, buffer);
-  if (n <= 0) return undefined;
+  const path = `${stateDir}/${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
+  const n = native.readFile(AT_FDCWD, path, buffer);
+  if (n === -E.ENOENT) return undefined;
+  if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: `read ${path}`, path, errno: -n, syscall: 'read' });
   const record = JSON.parse(host.decode(buffer, n)) as Exit & { exitedAtNs: string };
   return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
 }
@@ -196,7 +199,7 @@ export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
 /** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */
 export async function awaitExitRecord(
   stateDir: string,
-  supervisor: { readonly pid: number; readonly startTime: string },
+  supervisor: RecordedProcess,
   pid?: number,
 ): Promise<ExitRecord | undefined> {
   return (await awaitExit(stateDir, supervisor, pid)) && readExitRecord(stateDir, pid);
@@ -205,12 +208,12 @@ export async function awaitExitRecord(
 /** As awaitExitRecord. */
 export async function awaitExit(
   stateDir: string,
-  supervisor: { readonly pid: number; readonly startTime: string },
+  supervisor: RecordedProcess,
   pid?: number,
 ): Promise<Exit | undefined> {
   for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
     // In this order: what it wrote before it ended is found.
-    const alive = processStat(supervisor.pid)?.startTime === supervisor.startTime;
+    const alive = isAlive(supervisor);
     const record = readExit(stateDir, pid);
     if (record || !alive) return record;
     await sleep(pause);

@@ -1,8 +1,6 @@
 /** `wait`: how a supervised container, or a process executed in it, has ended. */
 import { RuntError } from '../sys/error.js';
-import { native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
-import { openProcess } from './process.js';
+import { holdProcess } from './process.js';
 import { load } from './store.js';
 import { awaitExitRecord, type ExitRecord } from './supervisor.js';
 
@@ -27,11 +25,9 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
     });
   }
   if (o.pid === undefined) {
-    const pidfd = openProcess(record);
-    if (pidfd >= 0) {
-      await readable(pidfd);
-      native.close(pidfd);
-    }
+    const process = holdProcess(record);
+    await process?.ended();
+    process?.close();
   }
   const ended = await awaitExitRecord(`${o.root}/${o.id}`, record.supervisor, o.pid);
   if (ended) return ended;

@@ -2,10 +2,10 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
-import { processStat } from '../container/process.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { readable, sleep } from '../sys/loop.js';
+import { processStat } from '../sys/procfs.js';
 import { log } from './log.js';
 
 /** ms that whoever waits for a child has to take its status. */

@@ -215,10 +215,18 @@ export const abi = table({
     ],
     doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, which is not opened for reading',
   },
+  processStat: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'the text of /proc/PID/stat, and its length; -ENODEV when no procfs is mounted there, -EXDEV when it shows another pid namespace than that of this process',
+  },
   pidfdOpen: {
     ret: 'i32',
     args: [['pid', 'i32']],
-    doc: 'pidfd_open(2); -ESRCH for what is no process any more, whatever the kernel calls it',
+    doc: 'pidfd_open(2); -ESRCH when there is no process of that number, -ENOSYS also when a seccomp filter refuses the call',
   },
   pidfdSignal: {
     ret: 'i32',
@@ -226,7 +234,15 @@ export const abi = table({
       ['pidfd', 'i32'],
       ['signal', 'i32'],
     ],
-    doc: 'pidfd_send_signal(2)',
+    doc: 'pidfd_send_signal(2); -ENOSYS also when a seccomp filter refuses the call',
+  },
+  killProcess: {
+    ret: 'i32',
+    args: [
+      ['pid', 'i32'],
+      ['signal', 'i32'],
+    ],
+    doc: 'kill(2) of one process; a signal only right after its start time was compared, 0 to learn whether the number is in use',
   },
   waitPidfd: {
     ret: 'i32',
@@ -561,6 +577,11 @@ export const abi = table({
       ['id', 'i32'],
     ],
     doc: 'as watch, for when fd is writable or broken',
+  },
+  isReadable: {
+    ret: 'i32',
+    args: [['fd', 'i32']],
+    doc: 'poll(2) without waiting: 1 when fd is readable or hung up, as a regular file always is, else 0',
   },
   unwatch: { ret: 'i32', args: [['fd', 'i32']], doc: 'takes a watch back' },
   ready: {

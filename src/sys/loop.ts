@@ -25,20 +25,51 @@ export const now = (): number => Number(native.monotonic() / 1_000_000n);
  */
 export function readable(fd: number, timeout = -1): Promise<boolean> {
   const id = ++lastId;
-  return watched(native.watch(fd, id), id, fd, timeout);
+  const r = native.watch(fd, id);
+  // A regular file cannot be watched, and is always readable.
+  if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
+  return watched(r, id, fd, timeout);
+}
+
+/**
+ * Whether the process behind a pidfd ends within `timeout` ms (-1 for no limit). Looks now and then where epoll takes no more
+ * descriptors (ENOSPC: fs.epoll.max_user_watches), so that what was begun can always be undone.
+ */
+export function hasEnded(pidfd: number, timeout = -1): Promise<boolean> {
+  const id = ++lastId;
+  if (native.watch(pidfd, id) >= 0) return wait(id, pidfd, timeout);
+  return until(() => native.isReadable(pidfd) === 1, timeout);
+}
+
+/** Looks with longer and longer pauses until `look` gives true; false after `timeout` ms (-1 for no limit). */
+export async function until(look: () => boolean, timeout = -1): Promise<boolean> {
+  const end = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
+  for (let pause = 1; !look(); pause = Math.min(2 * pause, 50)) {
+    if (now() >= end) return false;
+    await sleep(pause);
+  }
+  return true;
 }
 
 /** The same for when fd is writable, or broken. */
 export function writable(fd: number, timeout = -1): Promise<boolean> {
   const id = ++lastId;
-  return watched(native.watchOut(fd, id), id, fd, timeout);
+  const r = native.watchOut(fd, id);
+  // A regular file cannot be watched, and is always writable.
+  if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
+  return watched(r, id, fd, timeout);
 }
 
 function watched(r: number, id: number, fd: number, timeout: number): Promise<boolean> {
-  // A regular file cannot be watched, as it is always ready.
-  if (r === -E.EPERM) return Promise.resolve(true);
-  if (r < 0) return Promise.reject(new RuntError({ code: 'ERR_IO', message: `watch descriptor ${fd}`, errno: -r }));
-  return wait(id, fd, timeout);
+  if (r >= 0) return wait(id, fd, timeout);
+  const error = new RuntError({
+    code: 'ERR_IO',
+    message: `epoll_ctl: watch descriptor ${fd}`,
+    errno: -r,
+    syscall: 'epoll_ctl',
+    ...(r === -E.ENOSPC && { hint: 'raise fs.epoll.max_user_watches, or end processes of this user' }),
+  });
+  return Promise.reject(error);
 }
 
 /** Resolves after `ms` milliseconds. */

@@ -375,6 +375,24 @@ const cases: Record<Name, Case> = {
     t.call('namespaceOpen', ['/there/is/none', out]);
     t.call('namespaceOpen', ['/proc/self/ns/uts', new Uint8Array(23)]);
   },
+  processStat(t) {
+    const out = new Uint8Array(1024);
+    t.note('own stat', native.processStat(native.pid(), out) > 0);
+    t.note('its pid', host.decode(out, 1024).startsWith(`${native.pid()} (`));
+    t.call('processStat', [0x3ffffff, out]);
+    t.call('processStat', [0, out]);
+    t.call('processStat', [native.pid(), new Uint8Array(8)]);
+  },
+  killProcess(t) {
+    const { pid, pidfd } = helper('/bin/sleep', ['sleep', '100']);
+    t.note('in use', native.killProcess(pid, 0));
+    t.note('killed', native.killProcess(pid, 9));
+    wait(t, pidfd);
+    t.note('reaped', native.killProcess(pid, 0));
+    t.call('killProcess', [0, 9]);
+    t.call('killProcess', [-1, 9]);
+    t.call('killProcess', [1, 99]);
+  },
   pidfdOpen(t) {
     native.close(t.call('pidfdOpen', [native.pid()], 'fd'));
     t.call('pidfdOpen', [0x3ffffff]);
@@ -923,6 +941,18 @@ const cases: Record<Name, Case> = {
     native.close(plain);
     native.close(out);
     t.call('transfer', [9999, 9998, new Uint8Array(8 + 16)]);
+  },
+  isReadable(t) {
+    const pair = new Uint8Array(16);
+    native.pipe(pair);
+    const view = new DataView(pair.buffer);
+    const [reading, writing] = [view.getInt32(0, true), view.getInt32(8, true)];
+    t.note('empty', native.isReadable(reading));
+    native.write(writing, new Uint8Array(1));
+    t.note('with a byte', native.isReadable(reading));
+    native.close(writing);
+    native.close(reading);
+    t.call('isReadable', [-1]);
   },
   unwatch(t) {
     const pair = new Uint8Array(16);

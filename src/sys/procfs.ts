@@ -1,0 +1,84 @@
+/** /proc/PID/stat: name, state and start time of a process. */
+import { E } from './errno.js';
+import { RuntError } from './error.js';
+import { host, native } from './host.js';
+
+export interface ProcessStat {
+  readonly name: string;
+  /** One letter. */
+  readonly state: string;
+  /** Clock ticks since boot. */
+  readonly startTime: string;
+}
+
+/** Reads until procfs and pidfd_open(2) agree: a pid may be freed and taken again between the two. */
+const tries = 3;
+
+/**
+ * Stat of a process (proc_pid_stat(5)); undefined when there is none, or it has ended. ENOENT alone does not say so: procfs
+ * gives it for a process that it hides (hidepid) too, and any other file system for all of them.
+ * @throws RuntError ERR_PROCESS when it cannot be known
+ */
+export function processStat(pid: number): ProcessStat | undefined {
+  const buffer = new Uint8Array(1024);
+  for (let left = tries; ; left--) {
+    const n = native.processStat(pid, buffer);
+    if (n > 0) return parse(host.decode(buffer, n));
+    // The pid may be one of the other pid namespace, so that pidfd_open(2) tells nothing.
+    if (n === -E.EXDEV) throw unreadable(pid, n);
+    if (hasEnded(pid)) return undefined;
+    if (left === 1 || (n !== 0 && n !== -E.ENOENT && n !== -E.ESRCH)) throw unreadable(pid, n);
+  }
+}
+
+/** Whether there is no process of that number, or one that has ended, whatever procfs shows. */
+function hasEnded(pid: number): boolean {
+  const fd = native.pidfdOpen(pid);
+  if (fd === -E.ENOSYS) return native.killProcess(pid, 0) === -E.ESRCH;
+  if (fd < 0) return fd === -E.ESRCH;
+  // pidfd_open(2): readable from the end of the process on, also before it is reaped.
+  const ended = native.isReadable(fd) === 1;
+  native.close(fd);
+  return ended;
+}
+
+function parse(text: string): ProcessStat {
+  // The name may hold any byte, parentheses too: the last one ends it.
+  const end = text.lastIndexOf(')');
+  const fields = text.slice(end + 2).split(' ');
+  return {
+    name: text.slice(text.indexOf('(') + 1, end),
+    state: fields[0] as string,
+    startTime: fields[19] as string,
+  };
+}
+
+function unreadable(pid: number, result: number): RuntError {
+  const facts = { code: 'ERR_PROCESS', path: `/proc/${pid}/stat`, see: 'proc(5)' };
+  const message = `read /proc/${pid}/stat`;
+  switch (-result) {
+    case E.ENODEV:
+      return new RuntError({
+        ...facts,
+        message: `${message}: /proc is not a proc file system`,
+        hint: 'run "mount -t proc proc /proc"',
+      });
+    case E.EXDEV:
+      return new RuntError({
+        ...facts,
+        message: `${message}: /proc shows another pid namespace than the one that runt is in`,
+        hint: 'run "mount -t proc proc /proc" in this pid namespace',
+      });
+    case E.ENOENT:
+    case E.ESRCH:
+    case E.EPERM:
+      return new RuntError({
+        ...facts,
+        message: `${message}: the process exists, and /proc hides it`,
+        errno: -result,
+        hint: 'mount /proc without hidepid, or run runt as root',
+      });
+    default:
+      return new RuntError({ ...facts, message, errno: -result || E.EIO });
+  }
+}

@@ -1,0 +1,240 @@
+/** A process that cannot be seen is not a process that has ended: a running container keeps its state, its cgroups, its processes. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from '../integration/bed.js';
+import { programs } from '../integration/place.js';
+
+const filter = join(programs, 'filter');
+const test = needing('unreadable process', 'root', 'unshare', 'setpriv', 'programs');
+
+/** Runs the command in a mount namespace of its own, after a script that changes mounts there. */
+const mounted = (script: string): string[] => [
+  'unshare',
+  '--mount',
+  '--propagation',
+  'private',
+  'sh',
+  '-c',
+  `${script}; exec "$@"`,
+  'sh',
+];
+
+/** What is done to /proc, and what the error says of it. */
+const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp }[] = [
+  {
+    name: 'no procfs on /proc',
+    wrapped: mounted('mount -t tmpfs none /proc'),
+    says: /\/proc is not a proc file system/,
+  },
+  {
+    name: 'hidepid=2 without CAP_SYS_PTRACE',
+    wrapped: [
+      ...mounted('mount -t proc -o hidepid=2,gid=4242 proc /proc'),
+      'setpriv',
+      '--bounding-set',
+      '-sys_ptrace',
+      '--',
+    ],
+    says: /\/proc hides it/,
+  },
+  {
+    name: 'hidepid=1 without CAP_SYS_PTRACE',
+    wrapped: [
+      ...mounted('mount -t proc -o hidepid=1,gid=4242 proc /proc'),
+      'setpriv',
+      '--bounding-set',
+      '-sys_ptrace',
+      '--',
+    ],
+    says: /\/proc hides it/,
+  },
+  {
+    name: "another pid namespace's procfs",
+    wrapped: mounted('unshare --pid --fork mount -t proc proc /proc'),
+    says: /another pid namespace/,
+  },
+  {
+    name: "runt in a pid namespace of its own, with the host's procfs",
+    wrapped: ['unshare', '--pid', '--fork'],
+    says: /another pid namespace/,
+  },
+  {
+    name: 'runt in a pid namespace of its own, with its procfs',
+    wrapped: ['unshare', '--pid', '--fork', '--mount-proc'],
+    says: /pid namespace/,
+  },
+  {
+    name: 'a tmpfs on /proc/PID',
+    wrapped: mounted('mount -t tmpfs none /proc/$VICTIM'),
+    says: /\/proc hides it/,
+  },
+  {
+    name: 'reads that fail',
+    wrapped: [filter, 'readlinkat=5', '--'],
+    says: /EIO/,
+  },
+];
+
+/** A running container whose process is of another user. */
+function victim(bed: Bed): number {
+  bed.config.process.user = { uid: 1000, gid: 1000 };
+  return bed.started();
+}
+
+const commands = (bed: Bed): readonly (readonly string[])[] => [
+  ['state', bed.id],
+  ['list'],
+  ['kill', bed.id, 'TERM'],
+  ['delete', bed.id],
+  ['delete', '--force', bed.id],
+  ['exec', bed.id, '/bin/true'],
+];
+
+for (const { name, wrapped, says } of broken) {
+  test(
+    `${name}: every command says so, and the container is untouched`,
+    onBed((bed) => {
+      const pid = victim(bed);
+      const env = { PATH: process.env.PATH ?? '', VICTIM: String(pid) };
+      for (const command of commands(bed)) {
+        const r = bed.runt(command, { wrapped, env });
+        assert.is.not(r.code, 0, `${command.join(' ')}: ${r.stdout}`);
+        assert.match(r.stderr, says, command.join(' '));
+        assert.not.match(r.stdout, /stopped/);
+        assert.is(bed.state().status, 'running', command.join(' '));
+      }
+      assert.is(bed.state().pid, pid);
+      assert.is(bed.delete('--force').code, 0);
+    }),
+  );
+}
+
+test(
+  'without procfs a container that has ended is stopped: pidfd_open(2) says so',
+  onBed((bed) => {
+    victim(bed);
+    assert.is(bed.kill('KILL').code, 0);
+    bed.until('stopped');
+    const r = bed.runt(['state', bed.id], { wrapped: broken[0]!.wrapped });
+    assert.is(r.code, 0, r.stderr);
+    assert.is(JSON.parse(r.stdout).status, 'stopped');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'a pid that another process has by now is stopped',
+  onBed((bed) => {
+    const pid = bed.started(['/bin/true']);
+    const state = join(bed.root, bed.id, 'state.json');
+    bed.until('stopped');
+    const record = JSON.parse(readFileSync(state, 'utf8'));
+    writeFileSync(state, JSON.stringify({ ...record, pid: process.pid }));
+    assert.is(record.pid, pid || record.pid);
+    assert.is(bed.state().status, 'stopped');
+    assert.is(bed.delete().code, 0);
+    assert.ok(existsSync(`/proc/${process.pid}`));
+  }),
+);
+
+test(
+  'wait says that it cannot see the supervisor, and does not call the status lost',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    assert.is(bed.create(['--supervise']).code, 0);
+    assert.is(bed.start().code, 0);
+    const r = bed.runt(['wait', bed.id], { wrapped: broken[0]!.wrapped });
+    assert.is.not(r.code, 0);
+    assert.match(r.stderr, /\/proc is not a proc file system/);
+    assert.not.match(r.stderr, /supervisor was gone/);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'a container without a cgroup: kill --all and ps say that its processes cannot be seen',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const created = bed.runt(['--cgroup-manager', 'disabled', 'create', '--bundle', bed.bundle, bed.id]);
+    assert.is(created.code, 0, created.stderr);
+    assert.is(bed.start().code, 0);
+    for (const command of [
+      ['kill', '--all', bed.id, 'KILL'],
+      ['ps', bed.id],
+      ['delete', bed.id],
+    ]) {
+      const r = bed.runt(command, { wrapped: broken[0]!.wrapped });
+      assert.is.not(r.code, 0, command.join(' '));
+      assert.is(bed.state().status, 'running', command.join(' '));
+    }
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+const cgroups = needing('unreadable cgroup', 'root', 'unshare', 'programs', 'cgroups');
+
+cgroups(
+  'statfs that fails is not "no cgroup": delete --force and kill --all say so, and leave the container',
+  onBed((bed) => {
+    bed.started();
+    for (const command of [
+      ['delete', '--force', bed.id],
+      ['kill', '--all', bed.id, 'KILL'],
+      ['ps', bed.id],
+    ]) {
+      const r = bed.runt(command, { wrapped: [filter, 'statfs=1', '--'] });
+      assert.is.not(r.code, 0, command.join(' '));
+      assert.match(r.stderr, /look for the cgroup .*EPERM/);
+      assert.is(bed.state().status, 'running', command.join(' '));
+    }
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+cgroups(
+  'hierarchies that are not mounted hide the cgroups: nothing is ended, nothing is forgotten',
+  onBed((bed) => {
+    bed.started();
+    const wrapped = mounted('mount -t tmpfs none /sys/fs/cgroup');
+    for (const command of [
+      ['state', bed.id],
+      ['delete', '--force', bed.id],
+      ['kill', '--all', bed.id, 'KILL'],
+      ['ps', bed.id],
+    ]) {
+      const r = bed.runt(command, { wrapped });
+      assert.is.not(r.code, 0, command.join(' '));
+      assert.match(r.stderr, /no cgroup hierarchy is mounted/, command.join(' '));
+      assert.is(bed.state().status, 'running', command.join(' '));
+    }
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+cgroups(
+  'a stopped container too: its cgroups are not left behind with a delete that says it worked',
+  onBed((bed) => {
+    bed.started();
+    assert.is(bed.kill('KILL').code, 0);
+    bed.until('stopped');
+    const r = bed.runt(['delete', bed.id], { wrapped: mounted('mount -t tmpfs none /sys/fs/cgroup') });
+    assert.is.not(r.code, 0);
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test('the attack is one: the tools that hide the process work here', () => {
+  const hidden = spawnSync('unshare', [
+    ...broken[1]!.wrapped.slice(1),
+    'sh',
+    '-c',
+    'test ! -e /proc/1/stat && test -e /proc/self/stat',
+  ]);
+  assert.is(hidden.status, 0, String(hidden.stderr));
+});
+
+test.run();
+cgroups.run();
