@@ -66,12 +66,31 @@ int op_keep_groups(const struct op *op) {
   return 0;
 }
 
+/* Whether the user namespace denies setgroups(2) (user_namespaces(7)): then EPERM is the kernel's
+ * answer, and not that of a seccomp filter, below which the caller's groups would stay. */
+static int groups_are_denied(void) {
+  char text[8] = "";
+  int fd CLEANUP_CLOSE = proc_open_self("setgroups", O_RDONLY);
+  return fd >= 0 && read(fd, text, sizeof text - 1) > 0 && !strncmp(text, "deny", 4);
+}
+
+/* setgroups(2) with no groups, where that may be denied. */
+static int drop_groups(void) {
+  if (!syscall(SYS_setgroups, 0, NULL))
+    return 0;
+  int error = errno;
+  if (error == EPERM && groups_are_denied())
+    return 0;
+  errno = error;
+  return -1;
+}
+
 /* Safe: becomes root of the new user namespace only. The ambient and inheritable capabilities that
  * carried the privileges through the exec are dropped at once (CVE-2022-29162). */
 int op_become_root(const struct op *op) {
   (void)op;
   init.user_namespace = 1;
-  if (!groups_stay && syscall(SYS_setgroups, 0, NULL) && errno != EPERM)
+  if (!groups_stay && drop_groups())
     return fail("setgroups", NULL);
   if (syscall(SYS_setresgid, 0, 0, 0))
     return fail("setresgid", "0");
@@ -97,7 +116,8 @@ int op_become_root(const struct op *op) {
  * is as good. */
 int op_session(const struct op *op) {
   (void)op;
-  return setsid() < 0 && errno != EPERM ? fail("setsid", NULL) : 0;
+  int error = setsid() < 0 ? errno : 0;
+  return error && getsid(0) != getpid() ? fail_with(error, "setsid", NULL) : 0;
 }
 
 /* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse
@@ -156,7 +176,7 @@ int op_user(const struct op *op) {
     /* 2: in a user namespace that was joined setgroups(2) may be denied; there are no groups to
      * lose then but those that its maker gave up already. */
     int may_fail = v[USER_SET_GROUPS].num == 2 && !groups->num;
-    if (syscall(SYS_setgroups, groups->num, list) && !(may_fail && errno == EPERM))
+    if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, groups->num, list))
       return fail("setgroups", groups->num ? "the additional groups" : NULL);
   }
   if (syscall(SYS_setresgid, gid, gid, gid))

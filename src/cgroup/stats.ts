@@ -1,5 +1,7 @@
 /** What a container's cgroups have used: one shape for v1 and v2. */
 import type { Int } from '../spec/types.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import type { CgroupFacts } from './facts.js';
 import { statsV1 } from './stats-v1.js';
@@ -130,11 +132,13 @@ export function readStats(facts: CgroupFacts, cgroups: readonly string[], read: 
   return statsV1(facts, cgroups, read);
 }
 
-/** As tryReadText; a statistic that the kernel refuses (EOPNOTSUPP: PSI that is off) is one that is not there. */
+/** As tryReadText; a statistic that the kernel does not keep (PSI that is off), or of a cgroup that was removed, is not there. */
 export function tryRead(path: string): string | undefined {
   try {
     return tryReadText(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    const errno = error instanceof RuntError ? error.errno : undefined;
+    if (errno === E.EOPNOTSUPP || errno === E.ENODEV) return undefined;
+    throw error;
   }
 }

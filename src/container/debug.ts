@@ -78,7 +78,7 @@ export function debugReport(o: { readonly root: string; readonly id: string }): 
     processes: processesOf(o, record, problem),
     namespaces: namespacesOf(pid),
     identity: identityOf(pid),
-    cgroups: (record?.cgroups ?? []).map((path) => ({ path, exists: exists(path), files: filesOf(path) })),
+    cgroups: (record?.cgroups ?? []).map((path) => ({ path, exists: isThere(path), files: filesOf(path) })),
     frozen: record ? isFrozen(record.cgroups) : false,
     mounts: mountsOf(pid),
     limits: limitsOf(pid),
@@ -105,6 +105,15 @@ function text(path: string): string {
     return '';
   }
 }
+
+/** As exists; what cannot be looked at is reported as absent. */
+const isThere = (path: string): boolean => {
+  try {
+    return exists(path);
+  } catch {
+    return false;
+  }
+};
 
 function json(of: string): unknown {
   try {

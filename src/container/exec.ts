@@ -9,7 +9,7 @@ import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
 import type { Process, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { readLink, tryReadText } from '../sys/fs.js';
+import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { readable } from '../sys/loop.js';
@@ -225,7 +225,7 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, rootless: boo
     for (const name in namespaceFlags) {
       const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
       // A kernel without time namespaces has no such file, neither here nor there.
-      if (name === 'time' && native.access('/proc/self/ns/time', 0) < 0) continue;
+      if (name === 'time' && !exists('/proc/self/ns/time')) continue;
       if (readLink(`/proc/${pid}/ns/${file}`) !== readLink(`/proc/self/ns/${file}`)) {
         namespaces |= namespaceFlags[name] as number;
       }
@@ -254,12 +254,12 @@ function entries(o: ExecOptions, record: ContainerRecord): string[] {
   const below = subCgroups(o.cgroups);
   const named = new Set<string>();
   const files = record.cgroups.map((directory) => {
-    const v1 = native.access(`${directory}/tasks`, 0) === 0;
+    const v1 = exists(`${directory}/tasks`);
     const names = v1 ? controllersOf(directory) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
     const place = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid)) : `${directory}${sub}`;
-    if (sub !== undefined && native.access(place, 0) < 0) throw badCgroup(sub, `there is no cgroup ${place}`);
+    if (sub !== undefined && !exists(place)) throw badCgroup(sub, `there is no cgroup ${place}`);
     return v1 ? `${place}/tasks` : `${place}/`;
   });
   for (const name of below.keys()) {

@@ -2,10 +2,12 @@
 
 import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
 import type { HostFacts } from '../plan/facts.js';
-import { tryReadText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { exists, readText, tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
-import { AT_FDCWD, CAP_LAST, F_OK, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
+import { CAP_LAST, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
 /** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
@@ -22,15 +24,14 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     rootless: isRootless,
     lastCapability: lastCapability(),
     cgroupWritable,
-    kcore: native.access('/proc/kcore', F_OK) === 0,
+    kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
-    resctrl: () => resctrlMount(tryReadText('/proc/self/mountinfo') ?? ''),
+    resctrl: () => resctrlMount(readText('/proc/self/mountinfo')),
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     // Without a policy every process is "kernel", and no label means anything.
     selinux: () =>
-      native.statfsType('/sys/fs/selinux') === SELINUX_MAGIC &&
-      small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
+      isSelinux('/sys/fs/selinux') && small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
   };
 }
 
@@ -57,8 +58,10 @@ function lastCapability(): number {
   return text === '' ? CAP_LAST : Number(text);
 }
 
-function small(path: string): string {
-  const buffer = new Uint8Array(512);
-  const n = native.readFile(AT_FDCWD, path, buffer);
-  return n > 0 ? host.decode(buffer, n) : '';
+const small = (path: string): string => tryReadText(path) ?? '';
+
+function isSelinux(path: string): boolean {
+  const type = native.statfsType(path);
+  if (type >= 0n || type === BigInt(-E.ENOENT)) return type === SELINUX_MAGIC;
+  throw new RuntError({ code: 'ERR_IO', message: `look at ${path}`, path, errno: -Number(type), syscall: 'statfs' });
 }

@@ -3,7 +3,7 @@ import type { CgroupFacts } from '../cgroup/facts.js';
 import { LiveCgroups } from '../cgroup/live.js';
 import { table } from '../cgroup/stats-text.js';
 import { RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
+import { exists, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { forget, now } from '../sys/loop.js';
 
@@ -29,7 +29,7 @@ export class MemoryWatch {
     const path = new LiveCgroups(facts, cgroups).directory('memory');
     this.v2 = facts.layout === 'v2';
     const file = `memory.${this.v2 ? 'events' : 'oom_control'}`;
-    const there = path !== undefined && native.access(`${path}/${file}`, 0) === 0;
+    const there = path !== undefined && exists(`${path}/${file}`);
     this.file = there ? `${path}/${file}` : undefined;
     const at = this.v2 && there && unit !== undefined ? path.indexOf(`/${unit}`) : -1;
     if (at > 0) this.above = `${path?.slice(0, at)}/${file}`;

@@ -2,8 +2,9 @@
  * The poststop hooks of a container, which run when it is deleted (runtime.md#lifecycle). Its record waits in
  * `<root>/.deleted/<id>/state.json` meanwhile (an id does not begin with a dot), so that the next delete runs those of a delete that was killed.
  */
-import { RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { exists, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
 import { hookState, runHook } from './hooks.js';
@@ -42,10 +43,14 @@ export async function keepForPoststop(
 export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
   const path = place(root, id);
   const fd = native.openAt(AT_FDCWD, path, O_RDONLY, 0);
-  if (fd < 0) return false;
+  if (fd === -E.ENOENT) return false;
+  check(fd, { code: 'ERR_STATE', message: `open the poststop hooks of ${id}`, path, syscall: 'open' });
   try {
     // Looked for again under the lock: whoever had it has run them and removed the directory.
-    if (native.flock(fd, LOCK_EX | LOCK_NB) < 0 || native.access(path, 0) < 0) return false;
+    const lock = native.flock(fd, LOCK_EX | LOCK_NB);
+    if (lock === -E.EAGAIN) return false;
+    check(lock, { code: 'ERR_STATE', message: `lock the poststop hooks of ${id}`, path, syscall: 'flock' });
+    if (!exists(path)) return false;
     const record = read(root, id);
     const state = record && hookState(record, 'stopped');
     for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
@@ -62,9 +67,11 @@ export async function runPoststop(command: string, root: string, id: string, war
   }
 }
 
+/** Undefined when there is none, or it is damaged. */
 function read(root: string, id: string): ContainerRecord | undefined {
+  const text = tryReadText(file(root, id));
   try {
-    return JSON.parse(tryReadText(file(root, id)) ?? '') as ContainerRecord;
+    return text === undefined ? undefined : (JSON.parse(text) as ContainerRecord);
   } catch {
     return undefined;
   }

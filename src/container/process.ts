@@ -4,7 +4,7 @@ import { isCgroup } from '../cgroup/facts.js';
 import { isFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
+import { exists, readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
 import { hasEnded, until } from '../sys/loop.js';
@@ -16,7 +16,8 @@ const waitingName = 'runt/init';
 
 /** Path of the v2 cgroup that a process is in, from the root that this one sees; '' when it has none, or is gone. */
 export function unifiedPlace(pid: number | 'self'): string {
-  const lines = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n');
+  const path = `/proc/${pid}/cgroup`;
+  const lines = (pid === 'self' ? readText(path) : (tryReadText(path) ?? '')).split('\n');
   return lines.find((l) => l.startsWith('0::'))?.slice('0::'.length) ?? '';
 }
 
@@ -24,11 +25,12 @@ export function unifiedPlace(pid: number | 'self'): string {
 export function statusOf(root: string, record: ContainerRecord): Status {
   const stat = liveStat(record);
   // Before the clone it is the process of the create that tells: one that was killed creates no more.
-  if (record.status === 'creating') return stat || isAlive({ ...record, ...(record.creator ?? noProcess) }) ? 'creating' : 'stopped';
+  if (record.status === 'creating')
+    return stat || isAlive({ ...record, ...(record.creator ?? noProcess) }) ? 'creating' : 'stopped';
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
   // A start that was killed leaves the socket behind, and the process may run.
-  const waits = stat.name === waitingName && native.access(`${root}/${record.id}/${startSocket}`, 0) === 0;
+  const waits = stat.name === waitingName && exists(`${root}/${record.id}/${startSocket}`);
   return waits ? 'created' : 'running';
 }
 

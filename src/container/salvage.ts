@@ -1,6 +1,8 @@
 /** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { cgroupPaths } from '../cgroup/path.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { isAlive } from './process.js';
 import type { ContainerRecord, RecordedProcess, RecordedUnit } from './store.js';
@@ -22,8 +24,9 @@ export function salvage(root: string, id: string): Salvaged | undefined {
   let text: string;
   try {
     text = tryReadText(`${root}/${id}/state.json`) ?? '';
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof RuntError && error.errno === E.EISDIR) return undefined;
+    throw error;
   }
   // The container's own pair comes first: those of creator and supervisor are in objects of their own.
   const own = processIn(text.replace(/"(creator|supervisor)":\{[^{}]{0,200}\}?/g, ''));

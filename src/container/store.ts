@@ -3,6 +3,7 @@
 import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
 import { sleep } from '../sys/loop.js';
@@ -127,7 +128,7 @@ export function keepConfig(root: string, id: string, text: Uint8Array): void {
 /** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
 export function keptConfig(root: string, record: ContainerRecord): string {
   const path = `${root}/${record.id}/${configFile}`;
-  return native.access(path, 0) === 0 ? path : configPath(record);
+  return exists(path) ? path : configPath(record);
 }
 
 /**
@@ -144,7 +145,7 @@ export function load(root: string, id: string): ContainerRecord {
     n = native.readFile(AT_FDCWD, path, buffer);
   }
   if (n === -E.ENOENT || n === -E.ENOTDIR) {
-    if (native.access(`${root}/${id}`, 0) === 0) {
+    if (exists(`${root}/${id}`)) {
       throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
     }
     throw new RuntError({

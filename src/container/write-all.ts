@@ -1,6 +1,6 @@
 /** New values for the cgroups of a running container: all of them, or none. */
 import type { Op } from '../plan/ops.js';
-import { tryReadText } from '../sys/fs.js';
+import { exists, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
 import { applyCgroupOp, type CgroupOp } from './cgroup.js';
@@ -65,7 +65,7 @@ function beforeOf(op: CgroupOp): Before[] {
     case 'cgroupRealtime':
       return before(op.path, op.file, op.value);
     case 'cgroupWriteFirst': {
-      const i = op.paths.findIndex((p) => native.access(p, 0) === 0);
+      const i = op.paths.findIndex((p) => exists(p));
       const path = op.paths[i];
       if (path === undefined) return [];
       const slash = path.lastIndexOf('/');

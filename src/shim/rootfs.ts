@@ -1,5 +1,6 @@
 /** The root file system of a container as an engine describes it: a list of mounts, mounted one over the other. */
 import { mountOption } from '../spec/mount-options.js';
+import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
@@ -21,7 +22,11 @@ export async function mountRootfs(list: readonly types.Mount.$Properties[], targ
 
 /** Unmounts all that is mounted at a path; nothing is fine. */
 export function unmountRootfs(target: string): void {
-  while (native.unmount(target) >= 0);
+  let r = 0;
+  while (r >= 0) r = native.unmount(target);
+  // EINVAL: it is not a mount point, or no longer one. EPERM: an ordinary user, who has not mounted it either.
+  if ([E.EINVAL, E.ENOENT, E.ENOTDIR, E.EPERM].includes(-r)) return;
+  check(r, { code: 'ERR_MOUNT', message: `unmount ${target}`, path: target, syscall: 'umount2' });
 }
 
 /** Unmounts also what a shim that was killed meanwhile had mounted to mount a root file system. */

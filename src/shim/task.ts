@@ -96,7 +96,11 @@ export class Task {
     try {
       if (!images) await made.createInit();
     } catch (error) {
-      if (mounts.length > 0) unmountRootfs(made.rootfs);
+      try {
+        if (mounts.length > 0) unmountRootfs(made.rootfs);
+      } catch (left) {
+        made.warn(left);
+      }
       throw error;
     }
     const io = { ...streams, terminal };

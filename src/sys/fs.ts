@@ -113,9 +113,11 @@ export function stat(path: string, dirfd = AT_FDCWD, flags = 0): Stat {
   return tryStat(path, dirfd, flags) ?? fail(-E.ENOENT, 'stat', path, 'newfstatat');
 }
 
-/** Whether the effective user can reach something at path. */
+/** Whether something is at path; what cannot be looked at is an error, not a "no". */
 export function exists(path: string): boolean {
-  return native.access(path, 0) === 0;
+  const result = native.access(path, 0);
+  if (result < 0 && !isMissing(result)) fail(result, 'look for', path, 'faccessat');
+  return result === 0;
 }
 
 /** Writes `data` in one write(2). Flags are added to O_WRONLY|O_CLOEXEC: O_CREAT and O_TRUNC are the caller's to give. */

@@ -48,6 +48,7 @@ static const struct {
     NAMED("symlinkat", SYS_symlinkat),
     NAMED("sethostname", SYS_sethostname),
     NAMED("setgroups", SYS_setgroups),
+    NAMED("setsid", SYS_setsid),
     NAMED("setresuid", SYS_setresuid),
     NAMED("capset", SYS_capset),
 };

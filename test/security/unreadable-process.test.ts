@@ -226,6 +226,21 @@ cgroups(
   }),
 );
 
+for (const call of ['setsid', 'setgroups']) {
+  test(
+    `a filter that refuses ${call} does not leave the container in the caller's`,
+    onBed((bed) => {
+      bed.config.linux!.namespaces!.push({ type: 'user' });
+      bed.config.linux!.uidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
+      bed.config.linux!.gidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
+      bed.config.process.args = ['/bin/true'];
+      const r = bed.run([], { wrapped: [filter, `${call}=1`, '--'] });
+      assert.is.not(r.code, 0);
+      assert.match(r.stderr, /EPERM/);
+    }),
+  );
+}
+
 test('the attack is one: the tools that hide the process work here', () => {
   const hidden = spawnSync('unshare', [
     ...broken[1]!.wrapped.slice(1),
