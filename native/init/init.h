@@ -56,6 +56,8 @@ int report_hooks(void);
 void report_exec(void);
 void report_pid(uint64_t pid);
 int report_await(uint32_t index);
+/* An index that no operation has: what failed came before the first one. */
+#define NO_OPERATION UINT32_MAX
 void report_failure(uint32_t index);
 void trace_enable(uint32_t operations);
 uint64_t trace_now(void);

@@ -152,8 +152,11 @@ static const char *receive_plan(size_t *length) {
   if (*length == 0 || *length > PLAN_MAX)
     return NULL;
   char *data = mmap(NULL, *length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (data == MAP_FAILED)
-    return NULL;
+  if (data == MAP_FAILED) {
+    fail("mmap", "the plan");
+    report_failure(NO_OPERATION);
+    _exit(1);
+  }
   if (read_fully(init.report, data, *length))
     _exit(1);
   return data;

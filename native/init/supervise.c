@@ -364,29 +364,40 @@ static void serve(void) {
 /* Lets go of the caller's stdio and of whatever else it had open. */
 static int settle(void) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0)
+    return fail("open", "/dev/null");
   for (int i = 0; i < 3; i++)
-    if (null < 0 || dup2(null, i) < 0)
-      return -1;
+    if (dup2(null, i) < 0)
+      return fail("dup2", "/dev/null");
   if (null > 2)
     close(null);
   int keep[] = {supervisor.sync, supervisor.listener, supervisor.state};
   for (size_t i = 0; i < 3; i++)
     if (fcntl(keep[i], F_SETFD, FD_CLOEXEC))
-      return -1;
+      return fail("fcntl", "FD_CLOEXEC");
   for (unsigned next = 3;;) {
     unsigned lowest = UINT_MAX;
     for (size_t i = 0; i < 3; i++)
       if (keep[i] >= (int)next && (unsigned)keep[i] < lowest)
         lowest = (unsigned)keep[i];
     if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0))
-      return -1;
+      return fail("close_range", NULL);
     if (lowest == UINT_MAX)
       break;
     next = lowest + 1;
   }
-  setsid();
+  if (setsid() < 0)
+    return fail("setsid", NULL);
   prctl(PR_SET_NAME, "runt-supervisor");
-  return chdir("/") || prctl(PR_SET_DUMPABLE, 0) ? -1 : 0;
+  if (chdir("/"))
+    return fail("chdir", "/");
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* Reports the step that failed; the exit status. */
+static int not_started(void) {
+  report_failure(NO_OPERATION);
+  return 1;
 }
 
 int supervise(const char *data, size_t length) {
@@ -394,20 +405,29 @@ int supervise(const char *data, size_t length) {
   uint64_t listener, state;
   c.at += sizeof SUPERVISE_MAGIC;
   if (next_number(&c, &listener) || next_number(&c, &state) || c.at != c.end ||
-      listener > INT_MAX || state > INT_MAX)
-    return 1;
+      listener > INT_MAX || state > INT_MAX) {
+    fail_with(EBADMSG, "supervise", "the request cannot be decoded");
+    return not_started();
+  }
   supervisor.sync = init.report;
   supervisor.listener = (int)listener;
   supervisor.state = (int)state;
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
-  if (settle() || sigprocmask(SIG_BLOCK, &child, NULL))
-    return 1;
+  if (settle())
+    return not_started();
+  if (sigprocmask(SIG_BLOCK, &child, NULL)) {
+    fail("sigprocmask", "SIGCHLD");
+    return not_started();
+  }
   int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signals < 0)
+  if (signals < 0) {
+    fail("signalfd", "SIGCHLD");
+    return not_started();
+  }
+  if (report_created())
     return 1;
-  report_created();
   for (;;) {
     struct pollfd fds[] = {{signals, POLLIN, 0},
                            {supervisor.ended ? -1 : supervisor.listener, POLLIN, 0},

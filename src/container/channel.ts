@@ -1,4 +1,5 @@
 /** Frames to and from runt-init (docs/architecture.md, "The plan on the wire"). */
+import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
@@ -33,12 +34,17 @@ const maxReport = 1 << 20;
 /** WORDS_SIZE of native/init/seccomp.c. */
 const wordsSize = 3 * 4096;
 
-/** Sends a frame. A peer that is gone is no error here: its last words, or the end of file, tell more. */
+/**
+ * Sends a frame. A peer that has ended is not an error here: its last report, or the end of file, says why.
+ * @throws RuntError ERR_INIT
+ */
 export function sendFrame(fd: number, data: Uint8Array): void {
   const frame = new Uint8Array(4 + data.length);
   new DataView(frame.buffer).setUint32(0, data.length, true);
   frame.set(data, 4);
-  native.write(fd, frame);
+  const sent = native.write(fd, frame);
+  if (sent >= 0 || sent === -E.EPIPE || sent === -E.ECONNRESET) return;
+  throw new RuntError({ code: 'ERR_INIT', message: 'send the plan to runt-init', errno: -sent, syscall: 'sendto' });
 }
 
 /** The reading end of a channel to runt-init. */
@@ -83,7 +89,8 @@ export class Reports {
       if (n > 0 && came >= 0) this.came = came;
       if (n > 0) this.length += n;
       // A peer that is killed may cut its report short.
-      else return this.lastWords() ?? { kind: 'eof' };
+      else if (n === 0 || n === -E.ECONNRESET) return this.lastWords() ?? { kind: 'eof' };
+      else throw new RuntError({ code: 'ERR_INIT', message: 'read from runt-init', errno: -n, syscall: 'recvmsg' });
     }
   }
 

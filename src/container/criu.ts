@@ -3,10 +3,10 @@
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
+import { readable, readableOrPolled } from '../sys/loop.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
-import { endOf } from './process.js';
+import { endOf, signalProcess } from './process.js';
 import type { Stdio } from './spawn.js';
 
 /** Longer answers than any of criu's. */
@@ -138,8 +138,8 @@ export class Criu {
   async close(): Promise<void> {
     native.close(this.socket);
     // It ends by itself once it has answered; one that was given up is ended.
-    if (!(await readable(this.pidfd, 1000))) native.pidfdSignal(this.pidfd, SIGKILL);
-    await readable(this.pidfd, versionDeadline);
+    if (!(await readableOrPolled(this.pidfd, 1000))) signalProcess(this.pidfd, this.pid, SIGKILL);
+    await readableOrPolled(this.pidfd, versionDeadline);
     endOf(this.pidfd);
     native.close(this.pidfd);
   }
@@ -162,7 +162,7 @@ export class Criu {
   }
 
   private async howItEnded(): Promise<string> {
-    if (!(await readable(this.pidfd, 1000))) return 'closed its socket';
+    if (!(await readableOrPolled(this.pidfd, 1000))) return 'closed its socket';
     const { status, signal } = endOf(this.pidfd);
     return signal ? `was killed by signal ${signal}` : `ended with status ${status}`;
   }

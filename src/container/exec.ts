@@ -12,10 +12,10 @@ import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
-import { forwardedSignals, waitForEnd } from './foreground.js';
+import { openSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
@@ -54,7 +54,7 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
 export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
-  const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
+  const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
   const { launch, terminal, lent } = await begin(o);
   try {
     try {
@@ -63,7 +63,7 @@ export async function exec(o: ExecOptions): Promise<number> {
       await launch.undo();
       throw error;
     }
-    if (!o.detach) return await waitForEnd(launch.pidfd, signals, terminal);
+    if (!o.detach) return await waitForEnd(launch, signals, terminal);
     native.close(launch.pidfd);
     return 0;
   } finally {
@@ -183,7 +183,7 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
   const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
   // Or its namespaces could not be read any more, or whoever ends it has reached the new process first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await readable(fd, left || killed ? 500 : 0);
+  const ended = await readableOrPolled(fd, left || killed ? 500 : 0);
   native.close(fd);
   return ended;
 }

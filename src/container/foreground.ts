@@ -1,7 +1,8 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
+import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
-import { endOf } from './process.js';
+import { readableOrPolled } from '../sys/loop.js';
+import { endOf, signalProcess } from './process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
 const SIGKILL = 9;
@@ -19,7 +20,7 @@ export interface Attached {
 }
 
 /** All signals but those that a process cannot pass on; bit n-1 for signal n. */
-export function forwardedSignals(): bigint {
+function forwardedSignals(): bigint {
   let mask = (1n << 64n) - 1n;
   for (const n of [SIGKILL, SIGSTOP, SIGCHLD, SIGURG]) mask &= ~(1n << BigInt(n - 1));
   // Faults of this process itself (ILL, TRAP, BUS, FPE, SEGV) stay deadly.
@@ -27,18 +28,28 @@ export function forwardedSignals(): bigint {
   return BigInt.asIntN(64, mask);
 }
 
+/** A signalfd of what is passed on, for `waitForEnd`; from here on they are blocked. @throws RuntError ERR_PROCESS */
+export function openSignals(what: string): number {
+  const facts = { code: 'ERR_PROCESS', message: `${what}: make a signalfd`, syscall: 'signalfd4' };
+  return check(native.signalFd(forwardedSignals()), facts);
+}
+
 /** Passes the signals of a signalfd on until the process behind pidfd, a child of ours, has ended. @returns its exit status */
-export async function waitForEnd(pidfd: number, signals: number, terminal?: Attached): Promise<number> {
-  const exited = readable(pidfd);
+export async function waitForEnd(
+  { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
+  signals: number,
+  terminal?: Attached,
+): Promise<number> {
+  const exited = readableOrPolled(pidfd);
   const ended = terminal ? exited.then(() => terminal.finish()).then(() => true) : exited;
   const info = new Uint8Array(signalInfoSize);
-  while (!(await Promise.race([ended, readable(signals).then(() => false)]))) {
+  while (!(await Promise.race([ended, readableOrPolled(signals).then(() => false)]))) {
     const n = native.read(signals, info);
     if (n !== signalInfoSize) continue;
     // struct signalfd_siginfo: ssi_signo at 0, ssi_pid at 12.
     const view = new DataView(info.buffer);
     const number = view.getUint32(0, true);
-    if (!terminal?.signal(number, view.getUint32(12, true))) native.pidfdSignal(pidfd, number);
+    if (!terminal?.signal(number, view.getUint32(12, true))) signalProcess(pidfd, pid, number);
   }
   return endOf(pidfd).status;
 }

@@ -7,7 +7,7 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { forget, now, readable } from '../sys/loop.js';
+import { forget, now, readable, readableOrPolled } from '../sys/loop.js';
 import type { Span } from './channel.js';
 import { type HookEnd, hookFailed } from './hook-failure.js';
 import { endOf } from './process.js';
@@ -102,10 +102,10 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
     const listening = [out.listen(), err.listen()];
     const seconds = Number(hook.timeout ?? 0);
-    const ended = await readable(pidfd, seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : -1);
+    const ended = await readableOrPolled(pidfd, seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : -1);
     // Before it is reaped: until then its number, and that of its group, are its own.
     if (!ended) native.signalGroup(pid, SIGKILL);
-    if (!ended) await readable(pidfd);
+    if (!ended) await readableOrPolled(pidfd);
     if (!ended) native.signalGroup(pid, SIGKILL);
     const end = endOf(pidfd);
     out.stop();

@@ -4,7 +4,7 @@ import type { Op } from '../plan/ops.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import { checkOp } from './op-failed.js';
 import { endOf } from './process.js';
 
@@ -38,7 +38,7 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
     native.close(ours);
     if (pid >= 0) {
       const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
-      await readable(pidfd, endDeadline);
+      await readableOrPolled(pidfd, endDeadline);
       endOf(pidfd);
       native.close(pidfd);
     }

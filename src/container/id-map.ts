@@ -4,8 +4,8 @@ import type { Op } from '../plan/ops.js';
 import { RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
-import { endOf } from './process.js';
+import { readableOrPolled } from '../sys/loop.js';
+import { endOf, signalProcess } from './process.js';
 
 /** ms; the helpers read two small files and write one. */
 const deadline = 10_000;
@@ -36,9 +36,9 @@ export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: numb
     throw fail('it cannot be run', -child);
   }
   const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
-  const ended = await readable(pidfd, deadline);
-  if (!ended) native.pidfdSignal(pidfd, 9);
-  if (!ended) await readable(pidfd, deadline);
+  const ended = await readableOrPolled(pidfd, deadline);
+  if (!ended) signalProcess(pidfd, child, 9);
+  if (!ended) await readableOrPolled(pidfd, deadline);
   const end = endOf(pidfd);
   const said = new Uint8Array(4096);
   // The helper has ended, so this is all it said and then the end of file.

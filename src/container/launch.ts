@@ -5,11 +5,12 @@
 import { removeCgroups } from '../cgroup/remove.js';
 import { type Op, ops } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import type { Span } from './channel.js';
 import { checkOp, OpFailed } from './op-failed.js';
-import { endOf, recorded } from './process.js';
+import { endOf, recorded, signalProcess } from './process.js';
 import { RuntimeOps } from './runtime-ops.js';
 import { keepConfig, removeStateDir, save } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -81,8 +82,8 @@ export class Launch extends RuntimeOps {
   async undo(): Promise<void> {
     this.netDevices?.giveBack(this.pid);
     if (this.pidfd >= 0) {
-      native.pidfdSignal(this.pidfd, SIGKILL);
-      await readable(this.pidfd, endDeadline);
+      signalProcess(this.pidfd, this.pid, SIGKILL);
+      await readableOrPolled(this.pidfd, endDeadline);
       endOf(this.pidfd);
       native.close(this.pidfd);
       this.pidfd = -1;
@@ -218,19 +219,24 @@ export class Launch extends RuntimeOps {
       const { adopt } = await import('./supervisor.js');
       await adopt(`${this.input.root}/${this.input.record.id}`, pid);
     }
-    await readable(joined, endDeadline);
+    await readableOrPolled(joined, endDeadline);
     endOf(joined);
     native.close(joined);
   }
 
   private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
-    const op = this.input.plan.ops[report.index] ?? ({ op: 'procfs', at: '' } as const);
-    return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
+    const op = this.input.plan.ops[report.index];
+    if (op) return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
+    // Before its first operation.
+    const { command, record } = this.input;
+    const { errno, syscall, detail } = report;
+    const message = `${command} ${record.id}: start runt-init: ${syscall} ${detail}`.trimEnd();
+    return new RuntError({ code: 'ERR_INIT', message, errno, syscall });
   }
 
   private async died(): Promise<Error> {
     const { command, record, spec } = this.input;
-    await readable(this.pidfd, endDeadline);
+    await readableOrPolled(this.pidfd, endDeadline);
     return endOf(this.pidfd).unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
   }
 

@@ -7,7 +7,7 @@ import { RuntError } from '../sys/error.js';
 import { exists, readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
-import { hasEnded, until } from '../sys/loop.js';
+import { readableOrPolled, until } from '../sys/loop.js';
 import { type ProcessStat, processStat } from '../sys/procfs.js';
 import { type ContainerRecord, type RecordedProcess, type Status, startSocket } from './store.js';
 
@@ -100,6 +100,17 @@ function cannotOpen(pid: number, errno: number): RuntError {
   });
 }
 
+/**
+ * Signals the process behind a pidfd, whose pid is known: by kill(2) where a seccomp filter refuses pidfd_send_signal(2). As long
+ * as the process has not ended its pid is not given to another one.
+ * @returns 0 or -errno
+ */
+export function signalProcess(pidfd: number, pid: number, signal: number): number {
+  const r = native.pidfdSignal(pidfd, signal);
+  if (r !== -E.ENOSYS) return r;
+  return native.isReadable(pidfd) === 0 ? native.killProcess(pid, signal) : -E.ESRCH;
+}
+
 /** A process that was verified, held so that no other one with its number is signalled in its place. */
 export class HeldProcess {
   constructor(
@@ -122,7 +133,7 @@ export class HeldProcess {
 
   /** Waits until it has ended; false after `timeout` ms (-1 for never). */
   ended(timeout = -1): Promise<boolean> {
-    return this.fd >= 0 ? hasEnded(this.fd, timeout) : until(() => !isAlive(this.recorded), timeout);
+    return this.fd >= 0 ? readableOrPolled(this.fd, timeout) : until(() => !isAlive(this.recorded), timeout);
   }
 
   close(): void {
@@ -159,12 +170,17 @@ export class End {
     readonly signal: number,
   ) {}
 
+  /** As the predicate of a sentence. */
+  get words(): string {
+    return this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`;
+  }
+
   /** The error for a runt-init that ended without a word. */
   unexpected(command: string, id: string, memoryLimit: unknown): RuntError {
     const killed = this.signal === 9;
     return new RuntError({
       code: 'ERR_INIT_DIED',
-      message: `${command} ${id}: runt-init ${this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`} before the container was ready`,
+      message: `${command} ${id}: runt-init ${this.words} before the container was ready`,
       ...(killed && {
         hint:
           memoryLimit === undefined

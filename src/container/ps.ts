@@ -7,7 +7,7 @@ import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readable, readableOrPolled } from '../sys/loop.js';
 import { pidsWithoutCgroup } from './pids.js';
 import { endOf } from './process.js';
 import { load } from './store.js';
@@ -91,7 +91,7 @@ async function runPs(options: readonly string[]): Promise<string> {
   const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
   try {
     const output = await readAll(ours);
-    await readable(pidfd);
+    await readableOrPolled(pidfd);
     const { status } = endOf(pidfd);
     if (status === 0) return output;
     throw new RuntError({ code: 'ERR_PS', message: `${path} ended with status ${status}: ${output.trim()}`, path });

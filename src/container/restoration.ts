@@ -5,7 +5,7 @@ import { check, RuntError } from '../sys/error.js';
 import { makeDir, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import type { CompiledBundle } from './compile-bundle.js';
 import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './criu.js';
 import { descriptorsFile, readLog } from './criu-directory.js';
@@ -14,7 +14,7 @@ import { restoreOptions } from './criu-options.js';
 import { bindMounts, externalNamespaces, isInheritable } from './external.js';
 import { killAll } from './kill.js';
 import { makeMountPoints } from './mount-points.js';
-import { endOf, openProcess, recorded } from './process.js';
+import { endOf, openProcess, recorded, signalProcess } from './process.js';
 import type { RestoreOptions } from './restore.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, removeStateDir, save } from './store.js';
@@ -128,8 +128,8 @@ export class Restoration {
   /** Ends what was restored and removes what was made; what cannot be removed does not hide the first error. */
   async undo(): Promise<void> {
     if (this.pidfd >= 0) {
-      native.pidfdSignal(this.pidfd, SIGKILL);
-      await readable(this.pidfd, endDeadline);
+      signalProcess(this.pidfd, this.record.pid, SIGKILL);
+      await readableOrPolled(this.pidfd, endDeadline);
       endOf(this.pidfd);
       native.close(this.pidfd);
       this.pidfd = -1;

@@ -12,7 +12,7 @@ import { makeImageDirectory, openDirectory } from './criu-directory.js';
 import { criuConfigFile, type RestoreFlags } from './criu-options.js';
 import { checkVersion, needRoot } from './criu-program.js';
 import { refuseUnrestorable } from './external.js';
-import { forwardedSignals, waitForEnd } from './foreground.js';
+import { openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import { newRecord } from './new-record.js';
 import { Restoration } from './restoration.js';
@@ -50,7 +50,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
     if (!o.detach) terminal = Terminal.ofCaller(what);
   }
   // Before the restore: a signal that comes early is kept, not lost.
-  const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
+  const signals = o.detach ? -1 : openSignals(`restore ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const restoration = new Restoration(what, o, compiled, recordOf(o, compiled), criu, terminal);
   try {
@@ -64,7 +64,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
       return 0;
     }
     terminal?.relay();
-    const status = await waitForEnd(restoration.pidfd, signals, terminal);
+    const status = await waitForEnd({ pid: restoration.record.pid, pidfd: restoration.pidfd }, signals, terminal);
     await end(o, restoration.record);
     return status;
   } catch (error) {

@@ -3,7 +3,7 @@ import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
 import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { checkPreserved } from './descriptors.js';
-import { forwardedSignals, waitForEnd } from './foreground.js';
+import { openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import type { Notify } from './notify.js';
@@ -22,7 +22,7 @@ const SIGKILL = 9;
 export async function run(o: RunOptions): Promise<number> {
   checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
-  const signals = o.detach ? -1 : native.signalFd(forwardedSignals());
+  const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const { launch, compiled, terminal, lent } = await bringUp('run', o, false, !o.detach);
   let status = 0;
@@ -39,7 +39,7 @@ export async function run(o: RunOptions): Promise<number> {
       if (o.detach) await attended;
     }
     if (o.detach) return 0;
-    status = await waitForEnd(launch.pidfd, signals, terminal);
+    status = await waitForEnd(launch, signals, terminal);
     notify?.stop();
     await attended;
   } finally {

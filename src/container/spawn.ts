@@ -6,6 +6,7 @@ import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
 import { checkOp } from './op-failed.js';
+import { signalProcess } from './process.js';
 
 /** Descriptors of a caller that become 0, 1 and 2 of the process. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
@@ -91,7 +92,7 @@ async function inCgroup(
     const procs = `${op.cgroup}/cgroup.procs`;
     const r = native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(child.pid)));
     if (r < 0) {
-      native.pidfdSignal(child.pidfd, 9);
+      signalProcess(child.pidfd, child.pid, 9);
       native.close(child.pidfd);
     }
     checkOp(op, r, 'write', procs);

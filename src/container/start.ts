@@ -5,7 +5,7 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
 import { openProcess, statusOf } from './process.js';
@@ -138,7 +138,7 @@ const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 's
 async function stays(record: ContainerRecord): Promise<boolean> {
   const pidfd = openProcess(record);
   if (pidfd < 0) return false;
-  const ended = await readable(pidfd, 200);
+  const ended = await readableOrPolled(pidfd, 200);
   native.close(pidfd);
   return !ended;
 }

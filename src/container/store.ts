@@ -104,10 +104,19 @@ export function makeStateDir(root: string, id: string): void {
 }
 
 function makeParents(path: string): void {
-  const r = native.mkdirAt(AT_FDCWD, path, 0o700);
+  let r = native.mkdirAt(AT_FDCWD, path, 0o700);
   if (r === -E.ENOENT && path.includes('/')) {
     makeParents(path.slice(0, path.lastIndexOf('/')) || '/');
-    native.mkdirAt(AT_FDCWD, path, 0o700);
+    r = native.mkdirAt(AT_FDCWD, path, 0o700);
+  }
+  if (r < 0 && r !== -E.EEXIST) {
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: `make the directory ${path}`,
+      path,
+      errno: -r,
+      syscall: 'mkdir',
+    });
   }
 }
 

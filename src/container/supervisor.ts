@@ -5,10 +5,10 @@ import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { readable, sleep } from '../sys/loop.js';
+import { readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
-import { endOf, isAlive } from './process.js';
+import { endOf, isAlive, signalProcess } from './process.js';
 import type { RecordedProcess } from './store.js';
 
 export const supervisorSocket = 'supervisor.sock';
@@ -28,8 +28,14 @@ export interface Supervisor {
  * @throws RuntError ERR_SUPERVISOR
  */
 export async function startSupervisor(stateDir: string): Promise<Supervisor> {
+  const failed = (step: string, errno?: number, syscall = step): RuntError =>
+    new RuntError({
+      code: 'ERR_SUPERVISOR',
+      message: `start the supervisor: ${step}`,
+      ...(errno !== undefined && { errno, syscall }),
+    });
   const ok = (r: number, syscall: string): number => {
-    if (r < 0) throw new RuntError({ code: 'ERR_SUPERVISOR', message: 'start the supervisor', errno: -r, syscall });
+    if (r < 0) throw failed(syscall, -r);
     return r;
   };
   const open: number[] = [];
@@ -43,15 +49,27 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
     const [sync, theirs] = fdPair(pair);
     open.push(theirs);
     const out = new Uint8Array(8);
+    let pid: number;
     try {
-      const pid = ok(native.spawnInit(0n, theirs, fdList(), fdList(listener, dir), -1, out), 'clone3');
-      const pidfd = new DataView(out.buffer).getInt32(0, true);
-      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
-      const report = await new Reports(sync).next();
-      if (report.kind === 'created') return { pid, pidfd, sync };
-      throw new RuntError({ code: 'ERR_SUPERVISOR', message: 'start the supervisor: it ended at once' });
+      pid = ok(native.spawnInit(0n, theirs, fdList(), fdList(listener, dir), -1, out), 'clone3');
     } catch (error) {
       native.close(sync);
+      throw error;
+    }
+    const supervisor = { pid, pidfd: new DataView(out.buffer).getInt32(0, true), sync };
+    // Its own ends: with a copy here the socket would not close when the supervisor ends.
+    for (const fd of open.splice(0)) native.close(fd);
+    try {
+      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
+      if (!(await readable(sync, patience))) throw failed(`it did not answer within ${patience / 1000} s`);
+      const report = await new Reports(sync).next();
+      if (report.kind === 'created') return supervisor;
+      if (report.kind === 'error')
+        throw failed(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
+      await readableOrPolled(supervisor.pidfd, patience);
+      throw failed(`it ${endOf(supervisor.pidfd).words}`);
+    } catch (error) {
+      await endSupervisor(supervisor);
       throw error;
     }
   } finally {
@@ -67,8 +85,8 @@ export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
 
 /** Ends a supervisor whose container is taken back. */
 export async function endSupervisor(supervisor: Supervisor): Promise<void> {
-  native.pidfdSignal(supervisor.pidfd, 9);
-  await readable(supervisor.pidfd, patience);
+  signalProcess(supervisor.pidfd, supervisor.pid, 9);
+  await readableOrPolled(supervisor.pidfd, patience);
   endOf(supervisor.pidfd);
   leaveSupervisor(supervisor);
 }
@@ -190,7 +208,7 @@ export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRe
 
 /** How a child of this program ends, of which no supervisor keeps it. Closes the pidfd. */
 export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
-  await readable(pidfd);
+  await readableOrPolled(pidfd);
   const { status, signal } = endOf(pidfd);
   native.close(pidfd);
   return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };

@@ -14,9 +14,9 @@ import { RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, W_OK } from '../sys/linux.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import { checkOp } from './op-failed.js';
-import { endOf, unifiedPlace } from './process.js';
+import { endOf, signalProcess, unifiedPlace } from './process.js';
 import type { RecordedUnit } from './store.js';
 
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
@@ -61,8 +61,8 @@ export class Placeholder {
 
   async end(): Promise<void> {
     native.close(this.socket);
-    native.pidfdSignal(this.pidfd, 9);
-    await readable(this.pidfd, endDeadline);
+    signalProcess(this.pidfd, this.pid, 9);
+    await readableOrPolled(this.pidfd, endDeadline);
     endOf(this.pidfd);
     native.close(this.pidfd);
   }

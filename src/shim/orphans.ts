@@ -2,6 +2,7 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
+import { check } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { readable, sleep } from '../sys/loop.js';
@@ -21,7 +22,11 @@ const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
  * error, not the end. Children get the mask that programs expect.
  */
 export async function reapOrphans(): Promise<void> {
-  const signals = native.signalFd(bit(SIGCHLD) | bit(SIGPIPE));
+  const signals = check(native.signalFd(bit(SIGCHLD) | bit(SIGPIPE)), {
+    code: 'ERR_SHIM',
+    message: 'make a signalfd',
+    syscall: 'signalfd4',
+  });
   const buffer = new Uint8Array(4096);
   for (;;) {
     await readable(signals);

@@ -1,7 +1,7 @@
 /** Where the server is put when it starts: its score for the OOM killer, and its cgroup. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { RuntError } from '../sys/error.js';
-import { readText, tryReadText } from '../sys/fs.js';
+import { exists, readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { runtimeOptions } from './options.js';
@@ -36,13 +36,12 @@ async function cgroupOf(options: google.protobuf.Any.$Properties): Promise<strin
 function enter(pid: number, path: string): void {
   const { v1, unified } = readCgroupFacts();
   const places = [...v1, ...(unified ? [unified] : [])].map((h) => `${h.mountPoint}/${path}/cgroup.procs`);
-  const there = places.filter((file) => native.access(file, 0) === 0);
+  const there = places.filter((file) => exists(file));
   const written = there.map((file) => native.writeFile(AT_FDCWD, file, 0, 0, host.encode(String(pid))));
   const failed = written.find((r) => r < 0);
   if (there.length > 0 && failed === undefined) return;
-  const fd = native.pidfdOpen(pid);
-  native.pidfdSignal(fd, 9);
-  native.close(fd);
+  // A child of this process that nobody has reaped: the pid is its own.
+  native.killProcess(pid, 9);
   throw new RuntError({
     code: 'ERR_SHIM',
     message: `put the shim into the cgroup ${path}`,

@@ -3,7 +3,7 @@ import type { Stdio } from '../container/spawn.js';
 import type { ContainerRecord } from '../container/store.js';
 import { awaitExit } from '../container/supervisor.js';
 import { native } from '../sys/host.js';
-import { readable } from '../sys/loop.js';
+import { readableOrPolled } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
 import { type google, types } from './protos.js';
@@ -100,7 +100,7 @@ export class Process {
   async watch(pidfd: number, stateDir: string, supervisor: ContainerRecord['supervisor']): Promise<Ended> {
     // It may have ended already.
     if (pidfd >= 0) {
-      await readable(pidfd);
+      await readableOrPolled(pidfd);
       native.close(pidfd);
     }
     const exit = supervisor && (await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined));

@@ -2,9 +2,11 @@
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { kill } from '../container/kill.js';
-import { openProcess } from '../container/process.js';
+import { openProcess, signalProcess } from '../container/process.js';
 import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
+import { E } from '../sys/errno.js';
+import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { sleep } from '../sys/loop.js';
 import { Execs } from './execs.js';
@@ -240,8 +242,9 @@ export class Task {
     }
     // Its supervisor has not reaped it while no record is there, and the pidfd is looked at once more.
     const fd = native.pidfdOpen(process.pid);
-    const r = fd < 0 ? fd : native.pidfdSignal(fd, signal);
+    const r = fd < 0 ? fd : signalProcess(fd, process.pid, signal);
     if (fd >= 0) native.close(fd);
+    if (r < 0 && r !== -E.ESRCH) check(r, { code: 'ERR_PROCESS', message: `signal process ${process.pid}` });
     if (r < 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
   }
 

@@ -32,13 +32,13 @@ export function readable(fd: number, timeout = -1): Promise<boolean> {
 }
 
 /**
- * Whether the process behind a pidfd ends within `timeout` ms (-1 for no limit). Looks now and then where epoll takes no more
- * descriptors (ENOSPC: fs.epoll.max_user_watches), so that what was begun can always be undone.
+ * As readable, and looks now and then where epoll takes no more descriptors (ENOSPC: fs.epoll.max_user_watches): for the ends of
+ * processes, so that what was begun can always be undone.
  */
-export function hasEnded(pidfd: number, timeout = -1): Promise<boolean> {
+export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
   const id = ++lastId;
-  if (native.watch(pidfd, id) >= 0) return wait(id, pidfd, timeout);
-  return until(() => native.isReadable(pidfd) === 1, timeout);
+  if (native.watch(fd, id) >= 0) return wait(id, fd, timeout);
+  return until(() => native.isReadable(fd) === 1, timeout);
 }
 
 /** Looks with longer and longer pauses until `look` gives true; false after `timeout` ms (-1 for no limit). */

@@ -1,0 +1,115 @@
+/** A supervisor that ends before its container is there: `create --supervise` says which step failed, at once, and leaves nothing. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from '../integration/bed.js';
+import { programs } from '../integration/place.js';
+
+const filter = join(programs, 'filter');
+const test = needing('supervisor that ends', 'root', 'unshare', 'programs');
+/** ms; less than the deadline of any wait of runt. */
+const atOnce = 8000;
+
+const args = (bed: Bed): string[] => ['create', '--supervise', '--bundle', bed.bundle, bed.id];
+
+const causes: readonly { name: string; wrapped: readonly string[]; says: RegExp }[] = [
+  {
+    name: 'close_range is refused',
+    wrapped: [filter, 'close_range=1', '--'],
+    says: /start the supervisor: close_range: EPERM/,
+  },
+  {
+    name: 'close_range is not there',
+    wrapped: [filter, 'close_range=38', '--'],
+    says: /start the supervisor: close_range: ENOSYS/,
+  },
+  {
+    name: 'signalfd is refused',
+    wrapped: [filter, 'signalfd4=24', '--'],
+    says: /start the supervisor: signalfd SIGCHLD: EMFILE/,
+  },
+  { name: 'setsid is refused', wrapped: [filter, 'setsid=1', '--'], says: /start the supervisor: setsid: EPERM/ },
+  {
+    name: 'there is no /dev/null',
+    wrapped: [
+      'unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      'mount -t tmpfs none /dev; exec "$@"',
+      'sh',
+    ],
+    says: /start the supervisor: open \/dev\/null: ENOENT/,
+  },
+  {
+    name: 'it cannot report',
+    wrapped: [filter, 'sendto@3&4000=12', '--'],
+    says: /ENOMEM|exited with status 1/,
+  },
+  {
+    name: 'it is killed',
+    wrapped: [filter, 'setsid=kill', '--'],
+    says: /start the supervisor: it was killed by signal 31/,
+  },
+];
+
+for (const { name, wrapped, says } of causes) {
+  test(
+    `${name}: the step and the errno`,
+    onBed((bed) => {
+      bed.write();
+      const begun = Date.now();
+      const r = bed.runt(args(bed), { wrapped, timeout: atOnce });
+      assert.is(r.code, 1, r.stderr);
+      assert.match(r.stderr, says);
+      assert.ok(Date.now() - begun < atOnce);
+      assert.not.ok(existsSync(join(bed.root, bed.id)), 'a state directory is left');
+    }),
+  );
+}
+
+/** The child of a process that is called so. */
+const childOf = (parent: number, name: string): number | undefined =>
+  readdirSync('/proc')
+    .filter((pid) => /^[0-9]+$/.test(pid))
+    .map(Number)
+    .find((pid) => {
+      try {
+        const [, comm, rest] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        return comm === name && Number(rest?.split(' ')[1]) === parent;
+      } catch {
+        return false;
+      }
+    });
+
+test(
+  'killed at any moment, 200 times: create ends, and leaves a container or nothing',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    let failures = 0;
+    for (let round = 0; round < 200; round++) {
+      const running = bed.spawn(args(bed), { timeout: atOnce });
+      const victim = () => childOf(running.child.pid!, round % 2 ? 'runt-supervisor' : 'runt-init');
+      // Without a pause: it lives a millisecond before the container is there.
+      const deadline = Date.now() + atOnce;
+      for (let pid = victim(); Date.now() < deadline; pid = victim()) {
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+        if (pid !== undefined || existsSync(join(bed.root, bed.id, 'config.json'))) break;
+      }
+      const r = await running.exit;
+      assert.is(r.signal, null, `round ${round}: it hung: ${r.stderr}`);
+      if (r.code !== 0) {
+        failures++;
+        assert.match(r.stderr, /supervisor|killed by signal 9|runt-init/);
+        assert.not.ok(existsSync(join(bed.root, bed.id)), `round ${round}: state is left`);
+      } else assert.is(bed.delete('--force').code, 0);
+    }
+    assert.ok(failures > 20, `the attack hit ${failures} of 200 times`);
+    process.stdout.write(`# note killed in time: ${failures} of 200\n`);
+  }),
+);
+
+test.run();
