@@ -53,20 +53,6 @@ static int make_memfd(void) {
   return fd;
 }
 
-int image_memfd(void) {
-  static _Atomic int cached = -1;
-  int fd = atomic_load(&cached);
-  if (fd >= 0)
-    return fd;
-  fd = make_memfd();
-  int none = -1;
-  if (fd >= 0 && !atomic_compare_exchange_strong(&cached, &none, fd)) {
-    close(fd); /* another thread was first */
-    return none;
-  }
-  return fd;
-}
-
 int image_tmpfs(void) {
   AUTO_CLOSE int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
   if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
@@ -88,4 +74,25 @@ int image_tmpfs(void) {
     return -errno;
   fd = openat(tree, "runt-init", O_RDONLY | O_CLOEXEC);
   return fd < 0 ? -errno : fd;
+}
+
+int image_memfd(void) {
+  static _Atomic int cached = -1;
+  int fd = atomic_load(&cached);
+  if (fd >= 0)
+    return fd;
+  fd = make_memfd();
+  if (fd == -EACCES) {
+    /* vm.memfd_noexec = 2 refuses an executable memfd. Where no tmpfs may be made either, the first
+     * error stands. */
+    int tree = image_tmpfs();
+    if (tree >= 0)
+      fd = tree;
+  }
+  int none = -1;
+  if (fd >= 0 && !atomic_compare_exchange_strong(&cached, &none, fd)) {
+    close(fd); /* another thread was first */
+    return none;
+  }
+  return fd;
 }

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* An entry as getdents64(2) gives it. */
 struct entry {
@@ -66,6 +68,42 @@ static int empty_dir(int fd, int depth) {
   }
 }
 
+/* Number of the mount that fd is on (proc_pid_fdinfo(5)); -1 when it cannot be read. */
+static long mount_of(int fd) {
+  char path[48], text[256];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  AUTO_CLOSE int info = RETRY(open(path, O_RDONLY | O_CLOEXEC));
+  ssize_t n = info < 0 ? -1 : RETRY(read(info, text, sizeof text - 1));
+  if (n < 0)
+    return -1;
+  text[n] = 0;
+  const char *id = strstr(text, "mnt_id:");
+  return id ? strtol(id + strlen("mnt_id:"), NULL, 10) : -1;
+}
+
+/* Opens the directory name (one component) in dirfd, if it is neither a symlink nor on another
+ * mount: -EXDEV. */
+static int open_below(int dirfd, const char *name) {
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  struct open_how how = {.flags = (uint64_t)flags,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  int fd = (int)RETRY(syscall(SYS_openat2, dirfd, name, &how, sizeof how));
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+    return result(fd);
+  /* Before Linux 5.6, or under a seccomp filter. AT_FDCWD has no number in fdinfo. */
+  AUTO_CLOSE int here = RETRY(openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (here < 0)
+    return -errno;
+  fd = RETRY(openat(here, name, flags));
+  if (fd < 0)
+    return -errno;
+  long mount = mount_of(here);
+  if (mount >= 0 && mount == mount_of(fd))
+    return fd;
+  close(fd);
+  return -EXDEV;
+}
+
 /* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before
  * anything in it is touched. */
 static int remove_entry(int dirfd, const char *name, int type, int depth) {
@@ -77,16 +115,14 @@ static int remove_entry(int dirfd, const char *name, int type, int depth) {
   }
   if (depth == 0)
     return -ELOOP;
-  struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
   AUTO_CLOSE int fd = -1;
   /* Names that appear while we read may be missed: read again while rmdir says that it is not
    * empty. */
   for (int pass = 0; pass < 3; pass++) {
     close_fd(&fd);
-    fd = (int)RETRY(syscall(SYS_openat2, dirfd, name, &how, sizeof how));
+    fd = open_below(dirfd, name);
     if (fd < 0)
-      return errno == ENOENT ? 0 : -errno;
+      return fd == -ENOENT ? 0 : fd;
     int r = empty_dir(fd, depth - 1);
     if (r < 0)
       return r;

@@ -2,7 +2,8 @@
 import { freezerOf } from '../cgroup/freezer.js';
 import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
-import { RuntError } from '../sys/error.js';
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, readText, stat, tryReadText, write } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { O_CREAT, O_PATH, O_TRUNC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
@@ -171,7 +172,8 @@ function externalOf(
 /** The mount that a path of the container is on. */
 function mountIdAt(root: number, path: string): string {
   const fd = native.openAt2(root, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-  if (fd < 0) return '';
+  if (fd === -E.ENOENT || fd === -E.ENOTDIR) return '';
+  check(fd, { code: 'ERR_CRIU', message: `open the mount on ${path}`, path, syscall: 'openat2' });
   const id = mountIdOf(tryReadText(`/proc/self/fdinfo/${fd}`) ?? '');
   native.close(fd);
   return id;

@@ -1,12 +1,16 @@
 /** A supervisor that ends before its container is there: `create --supervise` says which step failed, at once, and leaves nothing. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { task } from '../../src/shim/protos.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
-import { programs } from '../integration/place.js';
+import { programs, top } from '../integration/place.js';
+import { onEngine, refused } from '../integration/shim-engine.js';
 
 const filter = join(programs, 'filter');
 const test = needing('supervisor that ends', 'root', 'unshare', 'programs');
+const shim = needing('supervisor of a shim that ends', 'root', 'programs', 'cgroups');
 /** ms; less than the deadline of any wait of runt. */
 const atOnce = 8000;
 
@@ -70,6 +74,45 @@ for (const { name, wrapped, says } of causes) {
   );
 }
 
+test(
+  'the library rejects with the step',
+  onBed((bed) => {
+    bed.write();
+    const script = `
+      const { Runtime } = await import(process.argv[1]);
+      const error = await new Runtime({ root: process.argv[2] }).create(process.argv[3], process.argv[4]).catch((e) => e);
+      console.log(error.code, error.message);`;
+    const command = [process.execPath, '--input-type=module', '-e', script, join(top, 'dist/index.js'), bed.root];
+    const r = spawnSync(filter, ['signalfd4=24', '--', ...command, bed.id, bed.bundle], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { PATH: process.env.PATH },
+    });
+    assert.match(r.stdout, /^ERR_SUPERVISOR start the supervisor: signalfd SIGCHLD: EMFILE/, r.stderr);
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
+shim(
+  'the shim answers Create with the step',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    // The supervisor's signalfd alone is not to block: SFD_NONBLOCK.
+    const program = join(bed.dir, 'real', 'containerd-shim-runt-v1');
+    mkdirSync(join(bed.dir, 'real'));
+    renameSync(engine.program, program);
+    writeFileSync(engine.program, `#!/bin/sh\nexec ${filter} 'signalfd4@3&800=24' -- ${program} "$@"\n`, {
+      mode: 0o755,
+    });
+    engine.start();
+    const { id, bundle } = bed;
+    const error = await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle })));
+    assert.match(error.message, /start the supervisor: signalfd SIGCHLD: EMFILE/);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+  }),
+);
+
 /** The child of a process that is called so. */
 const childOf = (parent: number, name: string): number | undefined =>
   readdirSync('/proc')
@@ -108,8 +151,9 @@ test(
       } else assert.is(bed.delete('--force').code, 0);
     }
     assert.ok(failures > 20, `the attack hit ${failures} of 200 times`);
-    process.stdout.write(`# note killed in time: ${failures} of 200\n`);
+    process.stdout.write(`\n# note killed in time: ${failures} of 200\n`);
   }),
 );
 
 test.run();
+shim.run();

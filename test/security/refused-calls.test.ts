@@ -1,0 +1,170 @@
+/** Calls that a seccomp filter refuses (an old engine's profile around runt): it works without them, or says which one at once. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from '../integration/bed.js';
+import { programs } from '../integration/place.js';
+
+const filter = join(programs, 'filter');
+const test = needing('refused calls', 'root', 'programs', 'unshare');
+const atOnce = 8000;
+/** A zombie has ended. */
+const alive = (pid: number): boolean => {
+  const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : ') Z';
+  return stat[stat.lastIndexOf(')') + 2] !== 'Z';
+};
+
+const all = ['pidfd_open', 'pidfd_send_signal', 'openat2'];
+for (const errno of ['1', '38']) {
+  for (const calls of errno === '1' ? [['pidfd_open'], ['pidfd_send_signal'], all] : [all]) {
+    const wrapped = [filter, ...calls.map((call) => `${call}=${errno}`), '--'];
+    const name = `${calls.join(', ')} with errno ${errno}`;
+
+    test(
+      `${name}: delete --force ends the container`,
+      onBed((bed) => {
+        const pid = bed.started();
+        const r = bed.runt(['delete', '--force', bed.id], { wrapped, timeout: atOnce });
+        assert.is(r.code, 0, r.stderr);
+        assert.not.ok(alive(pid));
+        assert.not.ok(existsSync(join(bed.root, bed.id)));
+      }),
+    );
+
+    test(
+      `${name}: delete --force ends a container without a pid namespace, and what it began`,
+      onBed((bed) => {
+        bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
+        bed.started(['/bin/sh', '-c', 'sleep 1000 & sleep 1001 & exec sleep 1002']);
+        const r = bed.runt(['delete', '--force', bed.id], { wrapped, timeout: atOnce });
+        assert.is(r.code, 0, r.stderr);
+      }),
+    );
+
+    test(
+      `${name}: kill reaches the process, and all of them`,
+      onBed((bed) => {
+        bed.started(['/bin/sh', '-c', "trap 'echo got' USR1; while :; do sleep 0.05; done"]);
+        const one = bed.runt(['kill', bed.id, 'USR1'], { wrapped, timeout: atOnce });
+        assert.is(one.code, 0, one.stderr);
+        const deadline = Date.now() + 5000;
+        while (!bed.stdout().includes('got') && Date.now() < deadline);
+        assert.match(bed.stdout(), /got/);
+        const all = bed.runt(['kill', '--all', bed.id, 'KILL'], { wrapped, timeout: atOnce });
+        assert.is(all.code, 0, all.stderr);
+        bed.until('stopped');
+        const stopped = bed.runt(['kill', bed.id, 'KILL'], { wrapped, timeout: atOnce });
+        assert.match(stopped.stderr, /container not running/);
+        assert.is(bed.delete().code, 0);
+      }),
+    );
+
+    test(
+      `${name}: exec works, or names the call`,
+      onBed((bed) => {
+        bed.started();
+        const r = bed.runt(['exec', bed.id, '/bin/true'], { wrapped, timeout: atOnce });
+        if (r.code !== 0) assert.match(r.stderr, /open process [0-9]+: ENOSYS .*\n.*pidfd_open\(2\)/);
+        assert.is(r.code, calls.includes('pidfd_open') ? 255 : 0, r.stderr);
+        assert.is(bed.delete('--force').code, 0);
+      }),
+    );
+
+    test(
+      `${name}: create, wait and delete of a supervised container`,
+      onBed((bed) => {
+        bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
+        bed.write();
+        const o = { wrapped, timeout: atOnce };
+        const created = bed.runt(['create', '--supervise', '--bundle', bed.bundle, bed.id], o);
+        assert.is(created.code, 0, created.stderr);
+        const started = bed.runt(['start', bed.id], o);
+        assert.is(started.code, 0, started.stderr);
+        const waited = bed.runt(['wait', bed.id], o);
+        assert.is(waited.stdout, '3\n', waited.stderr);
+        const deleted = bed.runt(['delete', bed.id], o);
+        assert.is(deleted.code, 0, deleted.stderr);
+      }),
+    );
+
+    test(
+      `${name}: a run that fails leaves nothing`,
+      onBed((bed) => {
+        bed.config.process.args = ['/there/is/none'];
+        const r = bed.run([], { wrapped, timeout: atOnce });
+        assert.is.not(r.code, 0);
+        assert.match(r.stderr, /there\/is\/none/);
+      }),
+    );
+  }
+}
+
+test(
+  'EPERM of the kernel is an answer: kill(2) is not tried in its place',
+  onBed((bed) => {
+    const pid = bed.started();
+    const inside = (bed: Bed) =>
+      bed.runt(['kill', bed.id, 'KILL'], { wrapped: ['setpriv', '--bounding-set', '-kill', '--'] });
+    // Without CAP_KILL root still may signal root's processes: the call works as before.
+    const r = inside(bed);
+    assert.is(r.code, 0, r.stderr);
+    assert.ok(pid > 0);
+    bed.until('stopped');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+for (const errno of ['1', '38']) {
+  test(
+    `openat2 with errno ${errno}: a mount below the state directory is not entered`,
+    onBed((bed) => {
+      bed.started(['/bin/true']);
+      bed.until('stopped');
+      const [below, outside] = [join(bed.root, bed.id, 'below'), join(bed.dir, 'outside')];
+      mkdirSync(below);
+      mkdirSync(outside);
+      writeFileSync(join(outside, 'precious'), 'x');
+      const mount = `mount --bind ${outside} ${below} && exec "$@"`;
+      const wrapped = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', mount, 'sh'];
+      const r = bed.runt(['delete', bed.id], { wrapped: [...wrapped, filter, `openat2=${errno}`, '--'] });
+      assert.match(r.stderr, /remove the state of .*: EXDEV/);
+      assert.ok(existsSync(join(outside, 'precious')));
+      assert.is(bed.delete('--force').code, 0);
+    }),
+  );
+}
+
+const noexec = needing('memfd without exec', 'root', 'unshare', 'linux-6.6');
+/** vm.memfd_noexec is a setting of the pid namespace: only that of the command gets it. */
+const strict = (noexec: string): string[] => [
+  'unshare',
+  '--pid',
+  '--fork',
+  '--mount-proc',
+  'sh',
+  '-c',
+  `echo ${noexec} >/proc/sys/vm/memfd_noexec && "$@"`,
+  'sh',
+];
+
+for (const supervise of [false, true]) {
+  noexec(
+    `vm.memfd_noexec=2: a container ${supervise ? 'with' : 'without'} a supervisor`,
+    onBed((bed) => {
+      bed.config.process.args = ['/bin/sh', '-c', 'echo inside; exit 3'];
+      bed.write();
+      const flags = supervise ? '--supervise' : '';
+      const script = `
+        [ "$(cat /proc/sys/vm/memfd_noexec)" = 2 ] || exit 90
+        "$@" create ${flags} --bundle ${bed.bundle} ${bed.id} && "$@" start ${bed.id} || exit 91
+        ${supervise ? `[ "$("$@" wait ${bed.id})" = 3 ] || exit 92` : ''}
+        "$@" delete --force ${bed.id}`;
+      const wrapped = [...strict('2'), 'sh', '-c', script, 'sh'];
+      const r = bed.runt([], { wrapped, timeout: 20_000 });
+      assert.is(r.code, 0, r.stderr);
+    }),
+  );
+}
+
+test.run();
+noexec.run();
