@@ -11,6 +11,7 @@ import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
+import { asViolation, refusedEverywhere } from './plan/any-host.js';
 import { explainText } from './plan/explain.js';
 import { features as featuresOf } from './plan/features.js';
 import { toJson } from './plan/json.js';
@@ -120,8 +121,10 @@ export interface Validity {
  */
 export async function validate(config: Spec | string): Promise<Validity> {
   try {
-    const { warnings } = typeof config === 'string' ? loadSpec(join(resolve(config), 'config.json')) : parse(config);
-    return { valid: true, violations: [], warnings };
+    const { spec, warnings } =
+      typeof config === 'string' ? loadSpec(join(resolve(config), 'config.json')) : parse(config);
+    const refused = refusedEverywhere(spec);
+    return { valid: !refused, violations: refused ? [asViolation(refused)] : [], warnings };
   } catch (error) {
     if (!(error instanceof RuntError) || !error.violations) throw error;
     return { valid: false, violations: error.violations, warnings: [] };

@@ -40,6 +40,10 @@ async function findingsOf(path: string, strict: boolean, collect: boolean): Prom
   let calls: Violation[];
   try {
     const { spec, warnings } = await load(path);
+    const { asViolation, refusedEverywhere } = await import('../plan/any-host.js');
+    const refused = refusedEverywhere(spec);
+    if (refused && !collect) throw refused;
+    if (refused) return { violations: [asViolation(refused)], warnings: [] };
     calls = unknownCalls(spec.linux?.seccomp);
     if (!strict) return { violations: [], warnings: [...warnings, ...calls] };
     found = [

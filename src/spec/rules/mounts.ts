@@ -1,6 +1,7 @@
 /** Rules of `mounts`. */
 import { nearest } from '../../sys/nearest.js';
-import type { Findings } from '../findings.js';
+import { Findings } from '../findings.js';
+import { idRanges } from '../id-ranges.js';
 import { mountOption, mountOptionNames } from '../mount-options.js';
 import type { Mount, Spec } from '../types.js';
 import { idMappingRules } from './mappings.js';
@@ -22,8 +23,6 @@ const DATA: Readonly<Record<string, string>> = {
 };
 
 export function mountRules(spec: Spec, findings: Findings): void {
-  const namespaces = spec.linux?.namespaces ?? [];
-  const userNamespace = namespaces.some(({ type }) => type === 'user');
   spec.mounts?.forEach((mount, i) => {
     const at = `/mounts/${i}`;
     if (!mount.destination.startsWith('/')) {
@@ -34,7 +33,7 @@ export function mountRules(spec: Spec, findings: Findings): void {
       findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
     }
     optionRules(mount, at, findings);
-    idmapRules(mount, at, userNamespace, findings);
+    idmapRules(mount, at, spec, findings);
   });
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
     const paths = spec.linux?.[key];
@@ -100,19 +99,58 @@ function dataError(option: string, type: string): string | undefined {
   return undefined;
 }
 
-function idmapRules(mount: Mount, at: string, userNamespace: boolean, findings: Findings): void {
-  const { uidMappings, gidMappings } = mount;
-  if (!uidMappings !== !gidMappings) {
-    const [there, missing] = uidMappings ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
+function idmapRules(mount: Mount, at: string, { linux }: Spec, findings: Findings): void {
+  const { uidMappings, gidMappings, options = [] } = mount;
+  if (!uidMappings?.length !== !gidMappings?.length) {
+    const [there, missing] = uidMappings?.length ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
     findings.refuse(`${at}/${missing}`, undefined, `be given along with ${there}`, 'config.md#posix-platform-mounts');
   }
   idMappingRules(uidMappings, `${at}/uidMappings`, findings);
   idMappingRules(gidMappings, `${at}/gidMappings`, findings);
-  if (uidMappings?.length || gidMappings?.length || userNamespace) return;
-  mount.options?.forEach((option, i) => {
+  const own = (uidMappings?.length ?? 0) > 0 || (gidMappings?.length ?? 0) > 0;
+  const user = linux?.namespaces?.find(({ type }) => type === 'user');
+  let mapped = own;
+  options.forEach((option, i) => {
     const parsed = mountOption(option);
-    if (parsed?.kind !== 'idmap' || parsed.ranges !== undefined) return;
-    const expected = 'come with uidMappings and gidMappings: the container has no user namespace to take them from';
-    findings.refuse(`${at}/options/${i}`, option, expected, 'config.md#linux-mount-options');
+    if (parsed?.kind !== 'idmap') return;
+    mapped = true;
+    const where = `${at}/options/${i}`;
+    if (parsed.ranges !== undefined) rangeRules(option, parsed.ranges, linux, where, findings);
+    else if (!own && !user) {
+      const expected = 'come with uidMappings and gidMappings: the container has no user namespace to take them from';
+      findings.refuse(where, option, expected, 'config.md#linux-mount-options');
+    }
   });
+  if (mapped) mappedRules(mount, at, linux, findings);
+}
+
+/** Mappings in an option, in crun's form. */
+function rangeRules(option: string, ranges: string, linux: Spec['linux'], where: string, findings: Findings): void {
+  const found = idRanges(ranges, linux);
+  const refuse = (why: string) => {
+    const expected = `have mappings of the form uids=FROM-TO-LENGTH;gids=FROM-TO-LENGTH: ${why}`;
+    findings.refuse(where, option, expected, 'crun(1)');
+  };
+  if (typeof found === 'string') return refuse(found);
+  const wrong = new Findings();
+  idMappingRules(found.uids, 'uids', wrong);
+  idMappingRules(found.gids, 'gids', wrong);
+  for (const { pointer, expected } of wrong.violations) refuse(`${pointer} must ${expected}`);
+}
+
+/** Where the kernel lets nobody map the ids of a mount (mount_setattr(2)). */
+function mappedRules({ type, options = [] }: Mount, at: string, linux: Spec['linux'], findings: Findings): void {
+  const kinds = options.map((name) => mountOption(name)?.kind);
+  if (kinds.includes('remount')) return;
+  const bind = kinds.includes('bind') || type === 'bind';
+  const has = (wanted: string, joined: boolean) =>
+    linux?.namespaces?.some((n) => n.type === wanted && (!joined || n.path)) ?? false;
+  if (!bind && has('user', false)) {
+    const expected = `not be an id-mapped ${type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+    findings.refuse(at, undefined, expected, 'mount_setattr(2)');
+  }
+  if (bind && has('mount', true)) {
+    const expected = 'not be an id-mapped bind in a mount namespace that is joined';
+    findings.refuse(at, undefined, expected, 'mount_setattr(2)');
+  }
 }

@@ -1,0 +1,72 @@
+/** Hosts that offer all that a config can ask for: what none of them takes is refused everywhere. */
+import type { CgroupFacts, V1Hierarchy } from '../cgroup/facts.js';
+import type { Spec } from '../spec/types.js';
+import { RuntError, type Violation } from '../sys/error.js';
+import { compile } from './compile.js';
+import { encodePlan } from './encode.js';
+import type { CompileOptions, HostFacts } from './facts.js';
+
+const v1Controllers = 'cpuset cpu cpuacct memory devices pids blkio hugetlb rdma misc net_cls net_prio freezer'.split(
+  ' ',
+);
+const v2Controllers = 'cpuset cpu io memory pids hugetlb rdma misc'.split(' ');
+
+const hierarchy = (name: string): V1Hierarchy => ({
+  mountPoint: `/sys/fs/cgroup/${name}`,
+  root: '/',
+  controllers: [name],
+  own: '/',
+});
+
+const layouts: readonly CgroupFacts[] = [
+  { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own: '/', controllers: v2Controllers } },
+  { layout: 'v1', v1: v1Controllers.map(hierarchy) },
+];
+
+const factsOf = (cgroup: CgroupFacts): HostFacts => ({
+  cgroup,
+  euid: 0,
+  egid: 0,
+  rootless: false,
+  lastCapability: 63,
+  cgroupWritable: () => true,
+  kcore: true,
+  newuidmap: '',
+  newgidmap: '',
+  resctrl: () => '/sys/fs/resctrl',
+  apparmor: () => true,
+  selinux: () => true,
+});
+
+const options: CompileOptions = {
+  id: 'container',
+  bundle: '/bundle',
+  stateDir: '/run/runt/container',
+  startSocket: true,
+  supervise: false,
+  noPivot: false,
+  noNewKeyring: false,
+  preserveFds: 0,
+};
+
+/** Why a valid config can be compiled for no host; undefined when it can for one. */
+export function refusedEverywhere(spec: Spec): RuntError | undefined {
+  let refused: RuntError | undefined;
+  for (const layout of layouts) {
+    try {
+      encodePlan(compile(spec, factsOf(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RuntError)) throw error;
+      refused ??= error;
+    }
+  }
+  return refused;
+}
+
+/** What compiling refuses, in the form of a rule of the config. */
+export const asViolation = ({ pointer = '', value, message }: RuntError): Violation => ({
+  pointer,
+  ...(value !== undefined && { value }),
+  expected: `be a value that runt can apply: ${message}`,
+});

@@ -1,0 +1,38 @@
+/** Id mappings in a mount option, in crun's form: `idmap=uids=0-1-10#10-20-5;gids=@0-100-10`. */
+import type { IdMapping, Linux } from './types.js';
+
+export interface IdRanges {
+  readonly uids: IdMapping[];
+  readonly gids: IdMapping[];
+}
+
+/**
+ * The mappings that an option names; or why it is refused. A range is first id in the file system, first id of the host, length;
+ * with `@` in front of a list its second ids are those of the container's user namespace.
+ */
+export function idRanges(
+  text: string,
+  linux: Pick<Linux, 'uidMappings' | 'gidMappings'> | undefined,
+): IdRanges | string {
+  const found: Partial<Record<'uids' | 'gids', IdMapping[]>> = {};
+  for (const part of text.split(';')) {
+    const [, key, relative, list = ''] = /^(uids|gids)=(@?)(.*)$/s.exec(part) ?? [];
+    if (key !== 'uids' && key !== 'gids') return 'only uids=… and gids=…, separated by ";", are known';
+    if (found[key]) return `${key} is given twice`;
+    const container = key === 'uids' ? linux?.uidMappings : linux?.gidMappings;
+    const mappings: IdMapping[] = [];
+    for (const range of list.split('#')) {
+      const numbers = /^(\d{1,10})-(\d{1,10})-(\d{1,10})$/.exec(range)?.slice(1).map(Number) ?? [];
+      const [containerID = 0, hostID = 0, size = 0] = numbers;
+      if (size === 0 || hostID + size > 0xffffffff || containerID + size > 0xffffffff)
+        return `"${range}" is no range FROM-TO-LENGTH of ids`;
+      const home = container?.find((m) => hostID >= m.containerID && hostID + size <= m.containerID + m.size);
+      if (relative && !home) return `"@${range}" is not within one mapping of the container's user namespace`;
+      const first = relative && home ? hostID - home.containerID + home.hostID : hostID;
+      mappings.push({ containerID, hostID: first, size });
+    }
+    found[key] = mappings;
+  }
+  const { uids, gids } = found;
+  return uids && gids ? { uids, gids } : 'both uids=… and gids=… must be given';
+}
