@@ -230,10 +230,10 @@ export async function awaitExit(
   pid?: number,
 ): Promise<Exit | undefined> {
   for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
-    // In this order: what it wrote before it ended is found.
-    const alive = isAlive(supervisor);
-    const record = readExit(stateDir, pid);
-    if (record || !alive) return record;
+    // In this order: what it wrote before it ended is found. A record needs no look at /proc.
+    const before = readExit(stateDir, pid);
+    if (before) return before;
+    if (!isAlive(supervisor)) return readExit(stateDir, pid);
     await sleep(pause);
   }
 }

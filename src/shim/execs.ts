@@ -1,6 +1,8 @@
 /** The processes that are executed in a task's container, from Exec to Delete. */
 import { begin } from '../container/exec.js';
+import { HeldProcess } from '../container/process.js';
 import { load } from '../container/store.js';
+import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
 import type { Owners } from './owner.js';
@@ -50,7 +52,11 @@ export class Execs {
   async start(process: Process): Promise<void> {
     const { root, id, bundle, logged, owners } = this.container;
     const spec = this.specs.get(process.execId) as Uint8Array;
-    const file = native.sealedFile(spec);
+    const file = check(native.sealedFile(spec), {
+      code: 'ERR_SHIM',
+      message: 'keep the process of an exec',
+      syscall: 'memfd_create',
+    });
     try {
       const owner = owners.of(host.decode(spec, spec.length));
       await process.connect(logged, bundle, owner, async (stdio, consoleSocket) => {
@@ -72,7 +78,7 @@ export class Execs {
           rootless: 'auto',
         });
         process.pid = launch.pid;
-        this.watch(process, launch.pidfd);
+        this.watch(process, new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd));
       });
     } catch (error) {
       process.end(128, native.realtime());
@@ -83,10 +89,10 @@ export class Execs {
   }
 
   /** Tells its end, after its start. */
-  private watch(process: Process, pidfd: number): void {
+  private watch(process: Process, held: HeldProcess): void {
     const { root, id, events, warn } = this.container;
     const over = process
-      .watch(pidfd, `${root}/${id}`, load(root, id).supervisor)
+      .watch(() => held, `${root}/${id}`, load(root, id).supervisor, warn)
       .then(async (ended) => {
         await process.starting?.catch(() => {});
         events.exit(process, ended);

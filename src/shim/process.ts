@@ -1,9 +1,10 @@
 /** One process of a task: its init process, or one that was executed later. */
+import type { HeldProcess } from '../container/process.js';
 import type { Stdio } from '../container/spawn.js';
 import type { ContainerRecord } from '../container/store.js';
 import { awaitExit } from '../container/supervisor.js';
 import { native } from '../sys/host.js';
-import { readableOrPolled } from '../sys/loop.js';
+import { sleep } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
 import { type google, types } from './protos.js';
@@ -22,6 +23,21 @@ export interface Ended {
 const unseen = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
 const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
+/** ms between two looks when one fails. */
+const again = 1000;
+
+/** What `look` gives, as soon as it does not fail; why it failed first goes to the log. */
+async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => void): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await look();
+    } catch (error) {
+      if (tries === 0) warn(error);
+      await sleep(again);
+    }
+  }
+}
+
 /** ms that Delete waits for what the process wrote. */
 const drainTime = 10_000;
 
@@ -96,14 +112,21 @@ export class Process {
     }
   }
 
-  /** Watches a pidfd, which is closed at the end; what the supervisor wrote into `stateDir` is how it ended. */
-  async watch(pidfd: number, stateDir: string, supervisor: ContainerRecord['supervisor']): Promise<Ended> {
-    // It may have ended already.
-    if (pidfd >= 0) {
-      await readableOrPolled(pidfd);
-      native.close(pidfd);
-    }
-    const exit = supervisor && (await awaitExit(stateDir, supervisor, this.execId ? this.pid : undefined));
+  /**
+   * Waits until `process` has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it ended.
+   * A look that fails is repeated: the end of a task must be told, and not before it is one.
+   */
+  async watch(
+    look: () => HeldProcess | undefined,
+    stateDir: string,
+    supervisor: ContainerRecord['supervisor'],
+    warn: (what: unknown) => void,
+  ): Promise<Ended> {
+    const process = await repeated(look, warn);
+    await repeated(() => process?.ended(), warn);
+    process?.close();
+    const pid = this.execId ? this.pid : undefined;
+    const exit = supervisor && (await repeated(() => awaitExit(stateDir, supervisor, pid), warn));
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
   }
 

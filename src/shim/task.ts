@@ -2,7 +2,7 @@
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { kill } from '../container/kill.js';
-import { openProcess, signalProcess } from '../container/process.js';
+import { holdProcess, signalProcess } from '../container/process.js';
 import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
 import { E } from '../sys/errno.js';
@@ -151,7 +151,7 @@ export class Task {
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     const memory = new MemoryLimit(record, this.events, this.warn);
-    const ended = await this.init.watch(openProcess(record), this.stateDir, record.supervisor);
+    const ended = await this.init.watch(() => holdProcess(record), this.stateDir, record.supervisor, this.warn);
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
