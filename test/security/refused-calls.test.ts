@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { DEADLINE } from '../deadline.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { programs } from '../integration/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('refused calls', 'root', 'programs', 'unshare');
-const atOnce = 8000;
 /** A zombie has ended. */
 const alive = (pid: number): boolean => {
   const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : ') Z';
@@ -24,7 +24,7 @@ for (const errno of ['1', '38']) {
       `${name}: delete --force ends the container`,
       onBed((bed) => {
         const pid = bed.started();
-        const r = bed.runt(['delete', '--force', bed.id], { wrapped, timeout: atOnce });
+        const r = bed.runt(['delete', '--force', bed.id], { wrapped });
         assert.is(r.code, 0, r.stderr);
         assert.not.ok(alive(pid));
         assert.not.ok(existsSync(join(bed.root, bed.id)));
@@ -36,7 +36,7 @@ for (const errno of ['1', '38']) {
       onBed((bed) => {
         bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
         bed.started(['/bin/sh', '-c', 'sleep 1000 & sleep 1001 & exec sleep 1002']);
-        const r = bed.runt(['delete', '--force', bed.id], { wrapped, timeout: atOnce });
+        const r = bed.runt(['delete', '--force', bed.id], { wrapped });
         assert.is(r.code, 0, r.stderr);
       }),
     );
@@ -45,15 +45,15 @@ for (const errno of ['1', '38']) {
       `${name}: kill reaches the process, and all of them`,
       onBed((bed) => {
         bed.started(['/bin/sh', '-c', "trap 'echo got' USR1; while :; do sleep 0.05; done"]);
-        const one = bed.runt(['kill', bed.id, 'USR1'], { wrapped, timeout: atOnce });
+        const one = bed.runt(['kill', bed.id, 'USR1'], { wrapped });
         assert.is(one.code, 0, one.stderr);
-        const deadline = Date.now() + 5000;
+        const deadline = Date.now() + DEADLINE;
         while (!bed.stdout().includes('got') && Date.now() < deadline);
         assert.match(bed.stdout(), /got/);
-        const all = bed.runt(['kill', '--all', bed.id, 'KILL'], { wrapped, timeout: atOnce });
+        const all = bed.runt(['kill', '--all', bed.id, 'KILL'], { wrapped });
         assert.is(all.code, 0, all.stderr);
         bed.until('stopped');
-        const stopped = bed.runt(['kill', bed.id, 'KILL'], { wrapped, timeout: atOnce });
+        const stopped = bed.runt(['kill', bed.id, 'KILL'], { wrapped });
         assert.match(stopped.stderr, /container not running/);
         assert.is(bed.delete().code, 0);
       }),
@@ -63,7 +63,7 @@ for (const errno of ['1', '38']) {
       `${name}: exec works, or names the call`,
       onBed((bed) => {
         bed.started();
-        const r = bed.runt(['exec', bed.id, '/bin/true'], { wrapped, timeout: atOnce });
+        const r = bed.runt(['exec', bed.id, '/bin/true'], { wrapped });
         if (r.code !== 0) assert.match(r.stderr, /open process [0-9]+: ENOSYS .*\n.*pidfd_open\(2\)/);
         assert.is(r.code, calls.includes('pidfd_open') ? 255 : 0, r.stderr);
         assert.is(bed.delete('--force').code, 0);
@@ -75,7 +75,7 @@ for (const errno of ['1', '38']) {
       onBed((bed) => {
         bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
         bed.write();
-        const o = { wrapped, timeout: atOnce };
+        const o = { wrapped };
         const created = bed.runt(['create', '--supervise', '--bundle', bed.bundle, bed.id], o);
         assert.is(created.code, 0, created.stderr);
         const started = bed.runt(['start', bed.id], o);
@@ -91,7 +91,7 @@ for (const errno of ['1', '38']) {
       `${name}: a run that fails leaves nothing`,
       onBed((bed) => {
         bed.config.process.args = ['/there/is/none'];
-        const r = bed.run([], { wrapped, timeout: atOnce });
+        const r = bed.run([], { wrapped });
         assert.is.not(r.code, 0);
         assert.match(r.stderr, /there\/is\/none/);
       }),
@@ -160,7 +160,7 @@ for (const supervise of [false, true]) {
         ${supervise ? `[ "$("$@" wait ${bed.id})" = 3 ] || exit 92` : ''}
         "$@" delete --force ${bed.id}`;
       const wrapped = [...strict('2'), 'sh', '-c', script, 'sh'];
-      const r = bed.runt([], { wrapped, timeout: 20_000 });
+      const r = bed.runt([], { wrapped });
       assert.is(r.code, 0, r.stderr);
     }),
   );
