@@ -131,7 +131,10 @@ function rangeRules(option: string, ranges: string, linux: Spec['linux'], where:
     const expected = `have mappings of the form uids=FROM-TO-LENGTH;gids=FROM-TO-LENGTH: ${why}`;
     findings.refuse(where, option, expected, 'crun(1)');
   };
-  if (typeof found === 'string') return refuse(found);
+  if (typeof found === 'string') {
+    refuse(found);
+    return;
+  }
   const wrong = new Findings();
   idMappingRules(found.uids, 'uids', wrong);
   idMappingRules(found.gids, 'gids', wrong);
