@@ -4,7 +4,7 @@ import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
+import { exists, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { readHostFacts } from './facts.js';
@@ -51,7 +51,7 @@ export function setSchemata(id: string, mount: string, path: string, schemas: Rd
     ['MB', schemas.memBwSchema, 'allocation of memory bandwidth (MBA)'],
   ];
   for (const [name, schema, what] of needs) {
-    if (!schema || [name, `${name}CODE`].some((n) => native.access(`${mount}/info/${n}`, 0) === 0)) continue;
+    if (!schema || [name, `${name}CODE`].some((n) => exists(`${mount}/info/${n}`))) continue;
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
       message: `update ${id}: ${schema}: this CPU, or its resctrl file system, has no ${what}`,
