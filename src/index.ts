@@ -10,6 +10,7 @@ import { compileBundle, systemdScope } from './container/compile-bundle.js';
 import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
+import { onStateWarning } from './container/state-directory.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
 import { asViolation, refusedEverywhere } from './plan/any-host.js';
 import { explainText } from './plan/explain.js';
@@ -57,6 +58,7 @@ export class Runtime {
   /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
     this.root = resolve(options.root ?? usualRoot());
+    onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
     this.#rootless = options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false';
   }
 

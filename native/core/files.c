@@ -29,6 +29,15 @@ int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mod
   return result(fd);
 }
 
+int32_t runt_openDirectory(int32_t dirfd, const char *name, int32_t flags) {
+  return result(RETRY(openat(dirfd, name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+}
+
+int32_t runt_openEntry(int32_t dirfd, const char *name, int32_t flags) {
+  const int always = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  return result(RETRY(openat(dirfd, name, flags | always)));
+}
+
 /* Linux has closed the descriptor when close(2) says EINTR. */
 int32_t runt_close(int32_t fd) { return close(fd) == 0 || errno == EINTR ? 0 : -errno; }
 

@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -148,26 +146,6 @@ int32_t runt_datagramConnect(const char *to) {
     close(fd);
     return -error;
   }
-  return fd;
-}
-
-/* Only this thread changes, and only until it is connected: setresuid(2) itself, not libc's, which
- * changes all threads. The change clears the dumpable flag (proc(5)). */
-int32_t runt_unixConnectAs(int32_t dirfd, const char *name, int32_t uid) {
-  const long same = -1;
-  uid_t before = geteuid();
-  int dumpable = prctl(PR_GET_DUMPABLE);
-  if (syscall(SYS_setresuid, same, (long)(uint32_t)uid, same))
-    return -errno;
-  int32_t fd = runt_unixConnect(dirfd, name);
-  if (syscall(SYS_setresuid, same, (long)before, same)) {
-    int error = errno;
-    if (fd >= 0)
-      close_fd(&fd);
-    return -error;
-  }
-  if (dumpable == 1)
-    prctl(PR_SET_DUMPABLE, 1);
   return fd;
 }
 

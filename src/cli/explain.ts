@@ -6,10 +6,10 @@ import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
 import { cgroupManager, isVerbose, rootlessMode } from './create-options.js';
+import { findRoot } from './find-root.js';
 import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { absolute } from './path.js';
-import { findRoot } from './root.js';
 import type { Call } from './syntax.js';
 
 export async function command(call: Call<'explain'>): Promise<number> {

@@ -68,8 +68,9 @@ export interface About {
 /** Keeps the failure with the container, for `runt debug`. */
 async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
   try {
-    const [{ noteError }, { rootDirectory }] = [await import('../container/last-error.js'), await import('./root.js')];
-    noteError(rootDirectory(global), id, command, e);
+    const [{ noteError }, { findRoot }] = [await import('../container/last-error.js'), await import('./find-root.js')];
+    const root = findRoot(global);
+    if (root !== undefined) noteError(root, id, command, e);
   } catch {
     // The failure itself is what is to be told.
   }

@@ -1,22 +1,18 @@
-/** The root: the directory that holds the state of all containers. */
-import { defaultRoot } from '../container/root.js';
+/** The root of a command: the directory that holds the state of all containers. */
+import { onStateWarning } from '../container/state-directory.js';
 import { RuntError } from '../sys/error.js';
-import { absolute } from './path.js';
+import { findRoot } from './find-root.js';
+import { reportWarning } from './log.js';
 import type { globals, Values } from './syntax.js';
 
 /** `--root`, else the usual place. Throws ERR_USAGE when there is none. */
 export function rootDirectory(global: Values<typeof globals>): string {
   const root = findRoot(global);
+  onStateWarning((sentence) => reportWarning(global, sentence));
   if (root !== undefined) return root;
   throw new RuntError({
     code: 'ERR_USAGE',
     message: 'no directory for the state of containers',
     hint: 'for a user who is not root it is $XDG_RUNTIME_DIR/runt, and XDG_RUNTIME_DIR is not set; --root DIR names another',
   });
-}
-
-/** The same, undefined when there is none. */
-export function findRoot(global: Values<typeof globals>): string | undefined {
-  const root = global.root || defaultRoot();
-  return root === undefined ? undefined : absolute(root);
 }

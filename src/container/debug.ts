@@ -7,6 +7,7 @@ import { isAlive } from './process.js';
 import { pids } from './ps.js';
 import { recordFrom, salvage } from './salvage.js';
 import { type ContainerState, describe } from './state.js';
+import { entryText, withState } from './state-directory.js';
 import { type ContainerRecord, load } from './store.js';
 
 export interface DebugProcess {
@@ -66,7 +67,7 @@ export function debugReport(o: { readonly root: string; readonly id: string }): 
   const { record, problem } = recordOf(o.root, o.id);
   const pid = record && isAlive(record) ? record.pid : 0;
   const error = lastError(o.root, o.id);
-  const exit = json(text(`${o.root}/${o.id}/exit.json`));
+  const exit = json(withState(o.root, o.id, (dir) => entryText(dir, 'exit.json')) ?? '');
   return {
     id: o.id,
     directory: `${o.root}/${o.id}`,

@@ -4,10 +4,10 @@ import { thaw } from '../cgroup/freezer.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { exists } from '../sys/fs.js';
 import { killAll, killTree } from './kill.js';
 import { holdProcess, statusOf } from './process.js';
-import { type ContainerRecord, load, locked, type RecordedProcess, removeStateDir } from './store.js';
+import { openRoot } from './state-directory.js';
+import { type ContainerRecord, isEntry, load, locked, type RecordedProcess, removeStateDir } from './store.js';
 
 export interface DeleteOptions {
   readonly root: string;
@@ -36,7 +36,7 @@ export async function remove(o: DeleteOptions): Promise<void> {
 
 /** Runs the hooks that a delete has left which was killed: after it had removed the state, or the record in it. */
 async function left(o: DeleteOptions): Promise<boolean> {
-  return exists(`${o.root}/.deleted/${o.id}`) && (await poststop(o));
+  return isEntry(openRoot(o.root), '.deleted') && (await poststop(o));
 }
 
 async function poststop(o: DeleteOptions): Promise<boolean> {

@@ -2,8 +2,8 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
 import { type ContainerState, describe } from './state.js';
+import { forgetRemoved, openRoot } from './state-directory.js';
 import { load } from './store.js';
 
 export interface ListOptions {
@@ -31,11 +31,13 @@ export function list(o: ListOptions): ContainerState[] {
   return states;
 }
 
-/** The names below a root; what is no container has one too. */
+/** The names below a root; what is no container has one too. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
 export function names(root: string): string[] {
   let buffer = new Uint8Array(65536);
   for (;;) {
-    const n = native.readDir(AT_FDCWD, root, buffer);
+    const dir = openRoot(root);
+    const n = dir < 0 ? dir : native.readDir(dir, '.', buffer);
+    if (n <= 0 && forgetRemoved(root)) continue;
     if (n === -E.ENOENT) return [];
     if (n === -E.EOVERFLOW) {
       buffer = new Uint8Array(buffer.length * 8);

@@ -4,17 +4,21 @@
  */
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { exists, tryReadText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
+import { native } from '../sys/host.js';
+import { LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
 import { hookState, runHook } from './hooks.js';
-import type { ContainerRecord } from './store.js';
+import { openBelow, openRoot, readEntry } from './state-directory.js';
+import { type ContainerRecord, isEntry, parseState, writeState } from './store.js';
 
 type Warn = (sentence: string) => void;
 
-const directory = (root: string): string => `${root}/.deleted`;
-const place = (root: string, id: string): string => `${directory(root)}/${id}`;
-const file = (root: string, id: string): string => `${place(root, id)}/state.json`;
+const directory = '.deleted';
+
+/** Opens the directory of all such records, judged; the caller closes it. -errno when there is none. */
+function openAll(root: string): number {
+  const dir = openRoot(root);
+  return dir < 0 ? dir : openBelow(dir, directory, `${root}/${directory}`);
+}
 
 /**
  * Keeps the record of a container that is being deleted; to be called before its state is removed. Another one of the
@@ -29,11 +33,26 @@ export async function keepForPoststop(
   const { id } = record;
   const kept = read(root, id);
   if (kept && (kept.created !== record.created || kept.pid !== record.pid)) await runPoststop(command, root, id, warn);
-  native.mkdirAt(AT_FDCWD, directory(root), 0o700);
-  native.mkdirAt(AT_FDCWD, place(root, id), 0o700);
-  const r = native.replaceFile(AT_FDCWD, file(root, id), 0o600, host.encode(JSON.stringify(record)));
-  if (r < 0)
-    throw new RuntError({ code: 'ERR_STATE', message: 'keep the poststop hooks', path: file(root, id), errno: -r });
+  const r = keep(root, record);
+  if (r >= 0) return;
+  throw new RuntError({
+    code: 'ERR_STATE',
+    message: 'keep the poststop hooks',
+    path: `${root}/${directory}/${id}`,
+    errno: -r,
+  });
+}
+
+function keep(root: string, record: ContainerRecord): number {
+  const { id } = record;
+  native.mkdirAt(openRoot(root), directory, 0o700);
+  const all = openAll(root);
+  if (all < 0) return all;
+  native.mkdirAt(all, id, 0o700);
+  const dir = openOne(root, all, id);
+  const r = writeState(dir, record);
+  if (dir >= 0) native.close(dir);
+  return r;
 }
 
 /**
@@ -41,17 +60,22 @@ export async function keepForPoststop(
  * @returns whether there were any and nobody else is running them
  */
 export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
-  const path = place(root, id);
-  const fd = native.openAt(AT_FDCWD, path, O_RDONLY, 0);
-  if (fd === -E.ENOENT) return false;
-  check(fd, { code: 'ERR_STATE', message: `open the poststop hooks of ${id}`, path, syscall: 'open' });
+  const all = openAll(root);
+  const path = `${root}/${directory}/${id}`;
+  const facts = { code: 'ERR_STATE', message: `open the poststop hooks of ${id}`, path };
+  if (all === -E.ENOENT) return false;
+  check(all, facts);
+  let dir = -1;
   try {
-    // Looked for again under the lock: whoever had it has run them and removed the directory.
-    const lock = native.flock(fd, LOCK_EX | LOCK_NB);
+    dir = openBelow(all, id, path, O_RDONLY);
+    if (dir === -E.ENOENT) return false;
+    check(dir, facts);
+    const lock = native.flock(dir, LOCK_EX | LOCK_NB);
     if (lock === -E.EAGAIN) return false;
-    check(lock, { code: 'ERR_STATE', message: `lock the poststop hooks of ${id}`, path, syscall: 'flock' });
-    if (!exists(path)) return false;
-    const record = read(root, id);
+    check(lock, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
+    // Read under the lock: whoever had it has run them and removed the directory.
+    const record = recordIn(dir, id, path);
+    if (!record && !isEntry(all, id)) return false;
     const state = record && hookState(record, 'stopped');
     for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
       try {
@@ -60,18 +84,40 @@ export async function runPoststop(command: string, root: string, id: string, war
         warn(error instanceof RuntError ? error.message : String(error));
       }
     }
-    native.removeTree(AT_FDCWD, path);
+    native.removeTree(all, id);
     return true;
   } finally {
-    native.close(fd);
+    for (const fd of [dir, all]) if (fd >= 0) native.close(fd);
   }
 }
 
-/** Undefined when there is none, or it is damaged. */
 function read(root: string, id: string): ContainerRecord | undefined {
-  const text = tryReadText(file(root, id));
+  const all = openAll(root);
+  if (all < 0) return undefined;
+  const dir = openOne(root, all, id);
+  if (dir < 0) return undefined;
+  const record = recordIn(dir, id, `${root}/${directory}/${id}`);
+  native.close(dir);
+  return record;
+}
+
+/** Opens the directory of one record, and closes that of all. */
+function openOne(root: string, all: number, id: string): number {
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as ContainerRecord);
+    return openBelow(all, id, `${root}/${directory}/${id}`);
+  } finally {
+    native.close(all);
+  }
+}
+
+/** Undefined when there is none, or it is damaged. @throws RuntError ERR_STATE */
+function recordIn(dir: number, id: string, path: string): ContainerRecord | undefined {
+  const content = readEntry(dir, 'state.json');
+  if ('errno' in content && content.errno !== E.ENOENT) {
+    throw new RuntError({ code: 'ERR_STATE', message: `read the poststop hooks of ${id}`, path, errno: content.errno });
+  }
+  try {
+    return 'data' in content ? parseState(content.data, id, path) : undefined;
   } catch {
     return undefined;
   }

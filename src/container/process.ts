@@ -9,7 +9,8 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
 import { readableOrPolled, until } from '../sys/loop.js';
 import { type ProcessStat, processStat } from '../sys/procfs.js';
-import { type ContainerRecord, type RecordedProcess, type Status, startSocket } from './store.js';
+import { withState } from './state-directory.js';
+import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './store.js';
 
 /** Name of runt-init before the execve (native/init/init.h): no program can be called so, it has a slash. */
 const waitingName = 'runt/init';
@@ -30,7 +31,7 @@ export function statusOf(root: string, record: ContainerRecord): Status {
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
   // A start that was killed leaves the socket behind, and the process may run.
-  const waits = stat.name === waitingName && exists(`${root}/${record.id}/${startSocket}`);
+  const waits = stat.name === waitingName && withState(root, record.id, (dir) => isEntry(dir, startSocket));
   return waits ? 'created' : 'running';
 }
 

@@ -18,7 +18,8 @@ import { checkOp, OpFailed } from './op-failed.js';
 import { recorded } from './process.js';
 import { openSlot } from './slots.js';
 import { type Stdio, spawnInit } from './spawn.js';
-import { type ContainerRecord, makeStateDir, save } from './store.js';
+import { withState } from './state-directory.js';
+import { type ContainerRecord, makeStateDir, save, startSocket } from './store.js';
 import type { Supervisor } from './supervisor.js';
 import type { Placeholder } from './systemd.js';
 
@@ -88,11 +89,8 @@ export class RuntimeOps {
         save(input.root, input.record);
         return undefined;
       case 'startSocket': {
-        const slash = op.path.lastIndexOf('/');
-        const dir = checkOp(op, native.openAt(AT_FDCWD, op.path.slice(0, slash), 0, 0), 'open');
-        const fd = native.unixListen(dir, op.path.slice(slash + 1), 8);
-        native.close(dir);
-        this.startSocket = checkOp(op, fd, 'bind');
+        const listen = (dir: number) => (dir < 0 ? dir : native.unixListen(dir, startSocket, 8));
+        this.startSocket = checkOp(op, withState(input.root, input.record.id, listen), 'bind');
         return undefined;
       }
       case 'openTree':

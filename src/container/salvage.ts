@@ -1,10 +1,9 @@
 /** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { cgroupPaths } from '../cgroup/path.js';
-import { E } from '../sys/errno.js';
-import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { isAlive } from './process.js';
+import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess, RecordedUnit } from './store.js';
 
 /** What is needed to end a container and to remove it. */
@@ -17,17 +16,11 @@ export interface Salvaged extends RecordedProcess {
 
 /**
  * Reads what a cut, damaged or newer state.json still says: only whole values count, and a process only by its start
- * time. The directory is the owner's alone (0700), so what stands there is as true as in a whole record.
+ * time. The directory and the file were judged (state-directory.ts), so what stands there is as true as in a whole record.
  * @returns undefined when it tells no process
  */
 export function salvage(root: string, id: string): Salvaged | undefined {
-  let text: string;
-  try {
-    text = tryReadText(`${root}/${id}/state.json`) ?? '';
-  } catch (error) {
-    if (error instanceof RuntError && error.errno === E.EISDIR) return undefined;
-    throw error;
-  }
+  const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
   // The container's own pair comes first: those of creator and supervisor are in objects of their own.
   const own = processIn(text.replace(/"(creator|supervisor)":\{[^{}]{0,200}\}?/g, ''));
   if (!own) return undefined;

@@ -6,8 +6,9 @@
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { host, native } from '../sys/host.js';
-import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK } from '../sys/linux.js';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/linux.js';
 import { OpFailed } from './op-failed.js';
+import { openRoot } from './state-directory.js';
 
 type ProgramOp = Extract<Op, { op: 'seccompProgram' }>;
 
@@ -17,9 +18,6 @@ export const maxPrograms = 64;
 const maxProgram = 4096 * 8;
 const digestSize = 32;
 const directory = '.seccomp';
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-const S_IFREG = 0o100000;
 
 /**
  * The program of a profile: a descriptor of a file that holds it and its digest.
@@ -28,7 +26,7 @@ const S_IFREG = 0o100000;
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
   const profile = host.encode(`${op.profile.join('\0')}\0`);
   const name = nameOf(profile);
-  const dir = openDirectory(`${root}/${directory}`, euid);
+  const dir = openDirectory(root, euid);
   try {
     const kept = dir < 0 ? -1 : openKept(dir, name, euid);
     if (kept >= 0) return kept;
@@ -69,11 +67,13 @@ function isOurs(fd: number, type: number, euid: number): boolean {
 }
 
 /** The directory, made when missing; -1 when it is not ours alone or cannot be had. */
-function openDirectory(path: string, euid: number): number {
-  let fd = native.openAt(AT_FDCWD, path, O_NONBLOCK, 0);
+function openDirectory(root: string, euid: number): number {
+  const parent = openRoot(root);
+  if (parent < 0) return -1;
+  let fd = native.openDirectory(parent, directory, O_RDONLY);
   if (fd === -E.ENOENT) {
-    native.mkdirAt(AT_FDCWD, path, 0o700);
-    fd = native.openAt(AT_FDCWD, path, O_NONBLOCK, 0);
+    native.mkdirAt(parent, directory, 0o700);
+    fd = native.openDirectory(parent, directory, O_RDONLY);
   }
   if (fd < 0) return -1;
   if (isOurs(fd, S_IFDIR, euid)) return fd;
@@ -83,7 +83,7 @@ function openDirectory(path: string, euid: number): number {
 
 /** A kept program that is whole; -1 when there is none. What is broken is removed. */
 function openKept(dir: number, name: string, euid: number): number {
-  const fd = native.openAt(dir, name, O_NONBLOCK, 0);
+  const fd = native.openEntry(dir, name, O_RDONLY);
   if (fd < 0) return -1;
   if (isOurs(fd, S_IFREG, euid) && isWhole(fd)) return fd;
   native.close(fd);
@@ -129,7 +129,7 @@ function keep(dir: number, name: string, file: Uint8Array): void {
 /** Time of the last change in ns. */
 function changed(dir: number, name: string): bigint {
   const out = new Uint8Array(64);
-  if (native.stat(dir, name, 0, out) < 0) return 0n;
+  if (native.stat(dir, name, AT_SYMLINK_NOFOLLOW, out) < 0) return 0n;
   return new DataView(out.buffer).getBigInt64(56, true);
 }
 

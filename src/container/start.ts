@@ -9,6 +9,7 @@ import { readableOrPolled } from '../sys/loop.js';
 import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
 import { openProcess, statusOf } from './process.js';
+import { openState } from './state-directory.js';
 import { type ContainerRecord, keptConfig, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
@@ -48,10 +49,10 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     if (status !== 'created') throw wrongStatus(o.id, status);
     prepare?.();
     const times = [native.monotonic()];
-    const dir = native.openAt(AT_FDCWD, `${o.root}/${o.id}`, 0, 0);
-    let connection = native.unixConnect(dir, startSocket);
+    const dir = openState(o.root, o.id);
+    const connection = dir < 0 ? dir : native.unixConnect(dir, startSocket);
     if (connection < 0) {
-      native.close(dir);
+      if (dir >= 0) native.close(dir);
       if (connection === -E.ECONNREFUSED) throw startedBefore(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
@@ -61,19 +62,12 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     }
     const finish = async () => {
       try {
-        if (!(await awaitExec(o.root, connection, record, times))) {
-          const { connectAsOwner } = await import('./connect-as.js');
-          const again = connectAsOwner(dir, startSocket);
-          native.close(connection);
-          connection = again;
-          times.length = 1;
-          if (again < 0 || !(await awaitExec(o.root, again, record, times))) throw await notHeard(o.root, record);
-        }
+        if (!(await awaitExec(o.root, connection, record, times))) throw await notHeard(o.root, record);
+        native.unlinkAt(dir, startSocket, 0);
       } finally {
         native.close(dir);
-        if (connection >= 0) native.close(connection);
+        native.close(connection);
       }
-      native.unlinkAt(AT_FDCWD, `${o.root}/${o.id}/${startSocket}`, 0);
       if (o.trace !== undefined) await writeTrace(o.trace, times);
     };
     // The lock is not held while hooks run: they take what time they like.

@@ -1,13 +1,13 @@
-/** The state directory of a container: `<root>/<id>/state.json`, `start.sock`; the directory itself is the lock. */
+/** The state of a container: `<root>/<id>/state.json`, `config.json`, `start.sock`; the directory itself is the lock. */
 
 import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
+import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
 import { sleep } from '../sys/loop.js';
 import { configPath } from './config-path.js';
+import { forgetRemoved, holding, isStill, openRoot, openState, readEntry, withState } from './state-directory.js';
 
 /** A process, known again by its start time: /proc/PID/stat, field 22. */
 export interface RecordedProcess {
@@ -69,8 +69,6 @@ export const criuRoot = 'criu-root';
 const stateFile = 'state.json';
 /** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
 const configFile = 'config.json';
-/** A state file is some KB; annotations make it longer. */
-const maxState = 16 << 20;
 
 /**
  * Refuses an id that is no single safe path component.
@@ -88,86 +86,107 @@ export function checkId(id: string): void {
 
 /**
  * Makes the state directory of a new container; the one who makes it owns the id.
- * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE
+ * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
  */
 export function makeStateDir(root: string, id: string): void {
   const path = `${root}/${id}`;
-  let r = native.mkdirAt(AT_FDCWD, path, 0o700);
-  if (r === -E.ENOENT) {
-    makeParents(root);
-    r = native.mkdirAt(AT_FDCWD, path, 0o700);
-  }
+  const make = (): number => {
+    const dir = openRoot(root, true);
+    return dir < 0 ? dir : native.mkdirAt(dir, id, 0o700);
+  };
+  let r = make();
+  if (r === -E.ENOENT && forgetRemoved(root)) r = make();
   if (r === -E.EEXIST) {
     throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
   }
   if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'make the state directory', path, errno: -r });
 }
 
-function makeParents(path: string): void {
-  let r = native.mkdirAt(AT_FDCWD, path, 0o700);
-  if (r === -E.ENOENT && path.includes('/')) {
-    makeParents(path.slice(0, path.lastIndexOf('/')) || '/');
-    r = native.mkdirAt(AT_FDCWD, path, 0o700);
-  }
-  if (r < 0 && r !== -E.EEXIST) {
-    throw new RuntError({
-      code: 'ERR_STATE',
-      message: `make the directory ${path}`,
-      path,
-      errno: -r,
-      syscall: 'mkdir',
-    });
-  }
-}
-
 /** Writes state.json at once: readers see the old one or the new one. */
 export function save(root: string, record: ContainerRecord): void {
-  const path = `${root}/${record.id}/${stateFile}`;
-  const r = native.replaceFile(AT_FDCWD, path, 0o600, host.encode(JSON.stringify(record)));
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'write the state', path, errno: -r });
+  const r = withState(root, record.id, (dir) => writeState(dir, record));
+  if (r < 0)
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: 'write the state',
+      path: `${root}/${record.id}/${stateFile}`,
+      errno: -r,
+    });
+}
+
+/** Writes the record into a directory; 0 or -errno. */
+export function writeState(dir: number, record: ContainerRecord): number {
+  return dir < 0 ? dir : native.replaceFile(dir, stateFile, 0o600, host.encode(JSON.stringify(record)));
 }
 
 /** Keeps the config of a container that is being created. */
 export function keepConfig(root: string, id: string, text: Uint8Array): void {
-  const path = `${root}/${id}/${configFile}`;
-  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o600, text);
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'keep the config', path, errno: -r });
+  const r = withState(root, id, (dir) =>
+    dir < 0 ? dir : native.writeFile(dir, configFile, O_CREAT | O_EXCL, 0o600, text),
+  );
+  if (r < 0)
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: 'keep the config',
+      path: `${root}/${id}/${configFile}`,
+      errno: -r,
+    });
 }
 
 /** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
 export function keptConfig(root: string, record: ContainerRecord): string {
-  const path = `${root}/${record.id}/${configFile}`;
-  return exists(path) ? path : configPath(record);
+  const kept = withState(root, record.id, (dir) => isEntry(dir, configFile));
+  return kept ? `${root}/${record.id}/${configFile}` : configPath(record);
 }
+
+/** Whether a directory has an entry of that name; `dir` may be -ENOENT. @throws RuntError ERR_STATE when that cannot be told */
+export function isEntry(dir: number, name: string): boolean {
+  const r = dir < 0 ? dir : native.stat(dir, name, AT_SYMLINK_NOFOLLOW, new Uint8Array(64));
+  if (r < 0 && !isMissing(r)) {
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: `look for ${name} in the state`,
+      errno: -r,
+      syscall: 'newfstatat',
+    });
+  }
+  return r >= 0;
+}
+
+const unknown = (root: string, id: string): RuntError =>
+  new RuntError({ code: 'ERR_NO_CONTAINER', message: `container does not exist: ${id}`, path: `${root}/${id}` });
+
+/** There is no such directory; or, of the root, one of its parents is a file. */
+const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
 /**
  * Reads the record of a container.
- * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE_UNSAFE, ERR_STATE
  */
 export function load(root: string, id: string): ContainerRecord {
   checkId(id);
-  const path = `${root}/${id}/${stateFile}`;
-  let buffer = new Uint8Array(8192);
-  let n = native.readFile(AT_FDCWD, path, buffer);
-  while (n === -E.EOVERFLOW && buffer.length < maxState) {
-    buffer = new Uint8Array(buffer.length * 8);
-    n = native.readFile(AT_FDCWD, path, buffer);
-  }
-  if (n === -E.ENOENT || n === -E.ENOTDIR) {
-    if (exists(`${root}/${id}`)) {
+  return withState(root, id, (dir) => {
+    const path = `${root}/${id}/${stateFile}`;
+    if (isMissing(dir)) throw unknown(root, id);
+    const content = readEntry(dir, stateFile);
+    if ('why' in content) throw corrupt(id, path, content.why);
+    if ('errno' in content) {
+      const { errno } = content;
+      if (errno !== E.ENOENT)
+        throw new RuntError({ code: 'ERR_STATE', message: `read the state of ${id}`, path, errno });
+      // Removed while it was read, or its create or delete was ended in the middle.
+      if (!isStill(root, id, dir)) throw unknown(root, id);
       throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
     }
-    throw new RuntError({
-      code: 'ERR_NO_CONTAINER',
-      message: `container does not exist: ${id}`,
-      path: `${root}/${id}`,
-    });
-  }
-  if (n === -E.EISDIR) throw corrupt(id, path, 'it is a directory');
-  if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: `read the state of ${id}`, path, errno: -n });
+    return parseState(content.data, id, path);
+  });
+}
+
+/** @throws RuntError ERR_STATE_CORRUPT, ERR_STATE_VERSION */
+export function parseState(data: Uint8Array, id: string, path: string): ContainerRecord {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(host.decode(buffer, n));
+    parsed = JSON.parse(host.decode(data, data.length));
   } catch (e) {
     throw corrupt(id, path, String(e));
   }
@@ -223,45 +242,47 @@ const corrupt = (id: string, path: string, why: string): RuntError =>
     hint: '"delete --force" ends what it still tells of, and removes what is left',
   });
 
-/** Runs f while holding the container's lock; the lock ends with the process. */
+/**
+ * Runs f while holding the container's lock; the lock ends with the process.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_UNSAFE
+ */
 export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
   checkId(id);
-  const fd = native.openAt(AT_FDCWD, `${root}/${id}/.`, O_RDONLY, 0);
-  if (fd < 0) {
-    if (fd === -E.ENOENT || fd === -E.ENOTDIR) {
-      throw new RuntError({
-        code: 'ERR_NO_CONTAINER',
-        message: `container does not exist: ${id}`,
-        path: `${root}/${id}`,
-      });
+  for (;;) {
+    const fd = openState(root, id, O_RDONLY);
+    if (isMissing(fd)) throw unknown(root, id);
+    if (fd < 0) {
+      throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
     }
-    throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
-  }
-  try {
-    let r = native.flock(fd, LOCK_EX | LOCK_NB);
-    for (let pause = 1; r === -E.EAGAIN; pause = Math.min(2 * pause, 50)) {
-      await sleep(pause);
-      r = native.flock(fd, LOCK_EX | LOCK_NB);
+    try {
+      let r = native.flock(fd, LOCK_EX | LOCK_NB);
+      for (let pause = 1; r === -E.EAGAIN; pause = Math.min(2 * pause, 50)) {
+        await sleep(pause);
+        r = native.flock(fd, LOCK_EX | LOCK_NB);
+      }
+      if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
+      // Whoever had the lock may have removed the directory, and somebody have made another one.
+      if (isStill(root, id, fd)) return await holding(root, id, fd, f);
+    } finally {
+      native.close(fd);
     }
-    if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
-    return await f();
-  } finally {
-    native.close(fd);
   }
 }
 
-/** Removes the state directory; what is in it is known, a deeper tree is removed too. */
+/** Removes the state directory; what is in it is known, a deeper tree is removed too. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
 export function removeStateDir(root: string, id: string): void {
-  const path = `${root}/${id}`;
-  native.unlinkAt(AT_FDCWD, `${path}/${startSocket}`, 0);
-  native.unlinkAt(AT_FDCWD, `${path}/${configFile}`, 0);
-  native.unlinkAt(AT_FDCWD, `${path}/${stateFile}`, 0);
-  let r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
-  // The mount of a restore that was killed; what is in it is the bundle's.
-  if (r === -E.ENOTEMPTY) native.unmount(`${path}/${criuRoot}`);
-  // Twice: a command that failed at this moment may have left its error there.
-  for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(AT_FDCWD, path);
+  const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
   if (r < 0 && r !== -E.ENOENT) {
-    throw new RuntError({ code: 'ERR_STATE', message: `remove the state of ${id}`, path, errno: -r });
+    throw new RuntError({ code: 'ERR_STATE', message: `remove the state of ${id}`, path: `${root}/${id}`, errno: -r });
   }
+}
+
+function removeDirectory(parent: number, id: string, dir: number): number {
+  for (const name of [startSocket, configFile, stateFile]) native.unlinkAt(dir, name, 0);
+  let r = native.unlinkAt(parent, id, AT_REMOVEDIR);
+  // The mount of a restore that was killed; what is in it is the bundle's.
+  if (r === -E.ENOTEMPTY) native.unmount(`/proc/self/fd/${dir}/${criuRoot}`);
+  // Twice: a command that failed at this moment may have left its error there.
+  for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(parent, id);
+  return r;
 }

@@ -4,11 +4,11 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
 import { readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
 import { endOf, isAlive, signalProcess } from './process.js';
+import { entryText, openStateAt, withStateAt } from './state-directory.js';
 import type { RecordedProcess } from './store.js';
 
 export const supervisorSocket = 'supervisor.sock';
@@ -40,7 +40,7 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
   };
   const open: number[] = [];
   try {
-    const dir = ok(native.openAt(AT_FDCWD, `${stateDir}/.`, 0, 0), 'open');
+    const dir = ok(openStateAt(stateDir), 'open');
     open.push(dir);
     const listener = ok(native.unixListen(dir, supervisorSocket, 64), 'bind');
     open.push(listener);
@@ -141,9 +141,7 @@ async function ask(
   fields: readonly (string | number)[],
   fds: Uint8Array,
 ): Promise<{ pid: number; pidfd: number }> {
-  const dir = native.openAt(AT_FDCWD, `${stateDir}/.`, 0, 0);
-  const connection = dir < 0 ? dir : native.unixConnect(dir, supervisorSocket);
-  if (dir >= 0) native.close(dir);
+  const connection = withStateAt(stateDir, (dir) => (dir < 0 ? dir : native.unixConnect(dir, supervisorSocket)));
   if (connection < 0) {
     throw new RuntError({
       code: 'ERR_SUPERVISOR',
@@ -187,12 +185,10 @@ export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint 
 
 /** The record of the init process, or of an exec by its pid; undefined while there is none. */
 export function readExit(stateDir: string, pid?: number): Exit | undefined {
-  const buffer = new Uint8Array(512);
-  const path = `${stateDir}/${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
-  const n = native.readFile(AT_FDCWD, path, buffer);
-  if (n === -E.ENOENT) return undefined;
-  if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: `read ${path}`, path, errno: -n, syscall: 'read' });
-  const record = JSON.parse(host.decode(buffer, n)) as Exit & { exitedAtNs: string };
+  const name = `${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
+  const text = withStateAt(stateDir, (dir) => entryText(dir, name));
+  if (!text) return undefined;
+  const record = JSON.parse(text) as Exit & { exitedAtNs: string };
   return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
 }
 

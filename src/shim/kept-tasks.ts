@@ -2,12 +2,12 @@
  * The tasks of `runt serve`, written down beside the state of each container, so that a server that is started again knows those of
  * one that has ended. (containerd's shim has no need: a new one is another container's.)
  */
+import { names } from '../container/list.js';
 import { isAlive, statusOf, thisProcess } from '../container/process.js';
+import { entryText, withState } from '../container/state-directory.js';
 import { load, type RecordedProcess } from '../container/store.js';
 import { check } from '../sys/error.js';
-import { tryListDir, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
 import { log } from './log.js';
 import type { RuntimeOptions } from './options.js';
 import { Process } from './process.js';
@@ -24,26 +24,25 @@ interface Kept {
   readonly options: RuntimeOptions;
 }
 
-const fileOf = (root: string, id: string): string => `${root}/${id}/task.json`;
+const file = 'task.json';
 
 /** Writes down a task whose container has just been made. @throws RuntError ERR_STATE */
 export function keepTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
   const kept: Kept = { version: 1, server: thisProcess(), terminal, streams, options };
-  const path = fileOf(root, id);
-  check(native.replaceFile(AT_FDCWD, path, 0o600, host.encode(JSON.stringify(kept))), {
-    code: 'ERR_STATE',
-    message: `write down the task ${id}`,
-    path,
-  });
+  const text = host.encode(JSON.stringify(kept));
+  check(
+    withState(root, id, (dir) => (dir < 0 ? dir : native.replaceFile(dir, file, 0o600, text))),
+    { code: 'ERR_STATE', message: `write down the task ${id}`, path: `${root}/${id}/${file}` },
+  );
 }
 
 /** The tasks below a root that belong to no server which runs; they are this one's from now on. What cannot be used is told in the log. */
 export async function keptTasks(root: string, publisher: Publisher, debug: boolean): Promise<readonly Task[]> {
   const tasks: Task[] = [];
-  for (const id of tryListDir(root) ?? []) {
+  for (const id of names(root)) {
     try {
-      const text = tryReadText(fileOf(root, id));
+      const text = withState(root, id, (dir) => entryText(dir, file));
       const kept = text === undefined ? undefined : (JSON.parse(text) as Kept);
       if (kept?.version === 1 && !isAlive(kept.server)) tasks.push(await resumed(root, id, kept, publisher, debug));
     } catch (error) {

@@ -1,4 +1,5 @@
 /** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, if it is not told otherwise, else ttrpc. */
+import { onStateWarning } from '../container/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/loop.js';
@@ -23,6 +24,7 @@ const idle = 60;
 /** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
 export async function serve(a: ShimArguments): Promise<number> {
   outliveErrors();
+  onStateWarning((sentence) => log(a.id, sentence));
   // A hook, or the supervisor of a container, may lose its parent.
   native.setSubreaper(1);
   // Files beside the socket that go with it.

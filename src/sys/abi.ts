@@ -43,6 +43,24 @@ export const abi = table({
     ],
     doc: 'openat2(2) with O_CLOEXEC and RESOLVE_* flags; the descriptor',
   },
+  openDirectory: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+      ['flags', 'i32'],
+    ],
+    doc: 'openat(2) with O_CLOEXEC, O_DIRECTORY and O_NOFOLLOW; the descriptor, -ENOTDIR for a symbolic link too',
+  },
+  openEntry: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['name', 'str'],
+      ['flags', 'i32'],
+    ],
+    doc: 'openat(2) with O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK and O_NOCTTY, so that no link is followed and no FIFO waited for; the descriptor',
+  },
   close: { ret: 'i32', args: [['fd', 'i32']], doc: 'close(2)' },
   read: {
     ret: 'i32',
@@ -525,16 +543,6 @@ export const abi = table({
     args: [['address', 'str']],
     doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @',
   },
-  unixConnectAs: {
-    ret: 'i32',
-    args: [
-      ['dirfd', 'i32'],
-      ['name', 'str'],
-      ['uid', 'i32'],
-    ],
-    doc: 'unixConnect with another effective user id, for one that may take it: whom the listener sees (SO_PEERCRED)',
-  },
-
   send: {
     ret: 'i32',
     args: [

@@ -12,6 +12,7 @@ import {
   O_CREAT,
   O_EXCL,
   O_NOCTTY,
+  O_PATH,
   O_RDWR,
   O_TRUNC,
 } from '../../src/sys/linux.js';
@@ -123,6 +124,25 @@ const cases: Record<Name, Case> = {
     t.call('openAt2', [fd, 'file', 0, 0, 0x4000]);
     t.call('openAt2', [AT_FDCWD, file, 0, 0o600, 0]);
     native.close(fd);
+  },
+  openDirectory(t, dir) {
+    const fd = t.call('openDirectory', [AT_FDCWD, dir, 0], 'fd');
+    native.close(t.call('openDirectory', [fd, '..', O_PATH], 'fd'));
+    for (const name of ['file', 'none']) t.call('openDirectory', [fd, name, 0]);
+    // A link is not followed, whatever it leads to.
+    t.call('openDirectory', [AT_FDCWD, '/proc/self/cwd', 0]);
+    native.close(fd);
+  },
+  openEntry(t, dir, file) {
+    const fd = t.call('openEntry', [AT_FDCWD, file, 0], 'fd');
+    const data = new Uint8Array(16);
+    t.note('reads', text(data, native.read(fd, data)));
+    native.close(fd);
+    const link = t.call('openEntry', [AT_FDCWD, '/proc/self/cwd', O_PATH], 'fd');
+    t.note('a link itself', native.readLink(link, '', new Uint8Array(4096)) > 0);
+    native.close(link);
+    t.call('openEntry', [AT_FDCWD, '/proc/self/cwd', 0]);
+    t.call('openEntry', [AT_FDCWD, `${dir}/none`, 0]);
   },
   close(t, _, file) {
     t.call('close', [native.openAt(AT_FDCWD, file, 0, 0)]);
@@ -713,22 +733,6 @@ const cases: Record<Name, Case> = {
     t.call('datagramConnect', ['@runt-nobody-listens-here']);
     t.call('datagramConnect', [`/${'x'.repeat(108)}`]);
     for (const open of [client, socket, fd]) native.close(open);
-  },
-  unixConnectAs(t, dir) {
-    const path = `${dir}/as`;
-    native.mkdirAt(AT_FDCWD, path, 0o700);
-    const fd = native.openAt(AT_FDCWD, path, 0, 0);
-    const ids = new Uint8Array(32);
-    native.ids(ids);
-    const [, euid] = longs(ids);
-    t.call('unixConnectAs', [fd, 'c.sock', Number(euid)]);
-    const listener = native.unixListen(fd, 'c.sock', 1);
-    native.close(t.call('unixConnectAs', [fd, 'c.sock', Number(euid)], 'fd'));
-    native.close(listener);
-    native.close(fd);
-    const after = new Uint8Array(32);
-    native.ids(after);
-    t.note('the same user as before', longs(after).join() === longs(ids).join());
   },
   initImage(t) {
     const fd = t.call('initImage', [], 'fd');
