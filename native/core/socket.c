@@ -1,5 +1,6 @@
 /* Unix sockets, descriptors sent over them, and waiting for them. */
 #include "core.h"
+#include "peer.h"
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -78,21 +79,14 @@ int32_t runt_accept(int32_t socket) {
   AUTO_CLOSE int fd = RETRY(accept4(socket, NULL, NULL, SOCK_CLOEXEC));
   if (fd < 0)
     return -errno;
-  /* The mode of the socket says the same; this holds where somebody has changed that. */
-  struct {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-  } peer;
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-    return -errno;
-  if (peer.uid != 0 && peer.uid != geteuid())
+  if (!peer_is(fd, geteuid(), 1))
     return -EACCES;
   int connection = fd;
   fd = -1;
   return connection;
 }
+
+int32_t runt_trustedPeer(int32_t socket) { return peer_is(socket, geteuid(), 1); }
 
 int32_t runt_unixConnect(int32_t dirfd, const char *name) {
   struct sockaddr_un a;

@@ -1,5 +1,6 @@
 /* From the finished container to the user's program: working directory, program, waiting,
  * descriptors, execve. */
+#include "../core/peer.h"
 #include "init.h"
 #include <elf.h>
 #include <signal.h>
@@ -87,14 +88,6 @@ static void drop(int *fd) {
   *fd = -1;
 }
 
-/* The user at the other end of a socket, as this user namespace sees it: whoever made the pair, or
- * connected. Users that it has no id for are all the same one (overflowuid). */
-static uid_t peer_of(int socket) {
-  struct ucred peer = {.uid = UINT32_MAX};
-  socklen_t length = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) ? UINT32_MAX : peer.uid;
-}
-
 /* Safe: who may connect is decided by the state directory (0700, of the runtime's user), which the
  * socket lies in, and it must be that user, or root (CVE-2020-15257). */
 int op_wait(const struct op *op) {
@@ -113,7 +106,7 @@ int op_wait(const struct op *op) {
     _exit(0); /* the runtime ended before it had noted that the container exists */
   if (init.start_socket < 0)
     return 0;
-  uid_t creator = peer_of(init.report);
+  int64_t creator = peer_of(init.report);
   for (;;) {
     drop(&init.report);
     init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);
@@ -121,8 +114,8 @@ int op_wait(const struct op *op) {
       _exit(1);
     if (init.report < 0)
       continue;
-    uid_t peer = peer_of(init.report);
-    if (peer == creator || (peer == 0 && !init.user_namespace))
+    /* In a user namespace of its own uid 0 is the container's. */
+    if (peer_is(init.report, creator, !init.user_namespace))
       break;
   }
   close(init.start_socket);

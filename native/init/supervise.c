@@ -2,9 +2,11 @@
  * starts them for the runtime, sees how they end, and writes that to the state directory, where it
  * stays when everybody else was killed.
  *
- * Whom it trusts: whoever may open a socket in the state directory (0700, of the runtime's user).
- * It starts nothing but the image that comes with a request, and keeps no descriptor of the
- * container's. docs/architecture.md, "The supervisor". */
+ * Whom it trusts: its own user and root, by the credentials of each connection; the state directory
+ * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
+ * that comes with a request, and keeps no descriptor of the container's. docs/architecture.md, "The
+ * supervisor". */
+#include "../core/peer.h"
 #include "init.h"
 #include "memory.h"
 #include "text.h"
@@ -314,8 +316,8 @@ static void answer(int connection, int result, int pidfd) {
   sendmsg(connection, &message, MSG_NOSIGNAL);
 }
 
-/* One connection is one request. A client that is slow to ask is dropped: nobody else could be
- * served meanwhile. */
+/* One connection is one request. Another user's is closed before anything of it is read. A client
+ * that is slow to ask is dropped: nobody else could be served meanwhile. */
 static void serve(void) {
   static char data[REQUEST_MAX];
   static union {
@@ -323,7 +325,7 @@ static void serve(void) {
     char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
   } control;
   int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
-  if (connection < 0)
+  if (connection < 0 || !peer_is(connection, geteuid(), 1))
     return;
   struct timeval patience = {.tv_sec = 2};
   setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

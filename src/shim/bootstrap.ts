@@ -1,8 +1,9 @@
 /** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
 import { check, RuntError } from '../sys/error.js';
-import { readLink, tryReadText } from '../sys/fs.js';
+import { readLink, stat, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
+import { callerIds } from '../sys/ids.js';
+import { AT_EMPTY_PATH, AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
 import type { ShimName } from './main.js';
@@ -43,6 +44,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
+    refuseForeign(dir, directory);
     // Two that start at once: the second finds the shim of the first.
     native.flock(dir, LOCK_EX);
     const listener = claimSocket(dir, name, path);
@@ -84,6 +86,18 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     path: 'address',
   });
   return answer;
+}
+
+/** The address that containerd gets is one in this directory: whoever else may write there could be the shim. @throws RuntError ERR_SHIM */
+function refuseForeign(dir: number, path: string): void {
+  const { mode, uid } = stat('', dir, AT_EMPTY_PATH);
+  if ((uid === 0 || uid === callerIds().uid) && (mode & 0o022) === 0) return;
+  throw new RuntError({
+    code: 'ERR_SHIM',
+    message: `use ${path} for the sockets of shims: another user owns it, or may write to it`,
+    path,
+    hint: `chown it to the user who runs containerd, and chmod it to 0700`,
+  });
 }
 
 function groupOf(id: string): string {

@@ -1,8 +1,9 @@
 /** A terminal of a container's process between its master and an engine's fifos. */
+import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_RDWR, O_WRONLY } from '../sys/linux.js';
-import { forget, readable } from '../sys/loop.js';
+import { forget, now, readable } from '../sys/loop.js';
 import { copy } from './copy.js';
 import type { LoggedContainer, Logger } from './logger.js';
 import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './streams.js';
@@ -31,8 +32,7 @@ export class ConsoleSocket {
 
   /** The master that was sent. @throws RuntError ERR_TERMINAL */
   async master(): Promise<number> {
-    const came = await readable(this.listener, patience);
-    const connection = came ? native.accept(this.listener) : -1;
+    const connection = await this.accept();
     if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
     const fds = new Uint8Array(4);
     await readable(connection, patience);
@@ -42,6 +42,15 @@ export class ConsoleSocket {
     if (fd < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
     check(native.terminalMaster(fd), { code: 'ERR_TERMINAL', message: 'prepare the terminal' });
     return fd;
+  }
+
+  /** The first connection of our user, or root's; -errno when none came in time. */
+  private async accept(): Promise<number> {
+    for (const end = now() + patience; ; ) {
+      const came = await readable(this.listener, Math.max(0, end - now()));
+      const connection = came ? native.accept(this.listener) : -E.ETIMEDOUT;
+      if (connection !== -E.EACCES) return connection;
+    }
   }
 
   close(): void {

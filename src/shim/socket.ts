@@ -12,8 +12,14 @@ export function claimSocket(dir: number, name: string, path: string): number | u
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
   const running = native.unixConnect(dir, name);
   if (running >= 0) {
+    const ours = native.trustedPeer(running) === 1;
     native.close(running);
-    return undefined;
+    if (ours) return undefined;
+    throw new RuntError({
+      ...facts,
+      message: `${path} is in use: another user listens there`,
+      hint: 'remove it, and let no other user write to its directory',
+    });
   }
   const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
   if (there !== undefined) {

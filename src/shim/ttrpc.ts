@@ -175,6 +175,7 @@ export async function accept(socket: number, take: (fd: number) => void): Promis
   while (await readable(socket)) {
     const fd = native.accept(socket);
     if (fd >= 0) take(fd);
-    else if (fd !== -E.EAGAIN) await sleep(pause);
+    // Another user's connection is closed by now, and holds nobody up.
+    else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(pause);
   }
 }

@@ -521,6 +521,11 @@ export const abi = table({
     args: [['socket', 'i32']],
     doc: "accept4(2) of a unix socket that is readable; the connection. -EACCES, and nothing is left of it, when its other side is neither root nor this process's user",
   },
+  trustedPeer: {
+    ret: 'i32',
+    args: [['socket', 'i32']],
+    doc: "whether root or this process's user is at the other side of a unix socket (SO_PEERCRED): 1 or 0",
+  },
   unixConnect: {
     ret: 'i32',
     args: [

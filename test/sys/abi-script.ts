@@ -655,6 +655,17 @@ const cases: Record<Name, Case> = {
     t.call('accept', [connection]);
     for (const each of [connection, client, listener, fd]) native.close(each);
   },
+  trustedPeer(t, _, file) {
+    const pair = new Uint8Array(16);
+    native.socketPair(pair);
+    const [a, b] = longs(pair).map(Number) as [number, number];
+    t.call('trustedPeer', [a]);
+    for (const each of [a, b]) native.close(each);
+    t.call('trustedPeer', [a]);
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('trustedPeer', [fd]);
+    native.close(fd);
+  },
   send(t) {
     const pair = new Uint8Array(16);
     native.socketPair(pair);

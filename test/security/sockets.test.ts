@@ -1,0 +1,221 @@
+/**
+ * Attacks on runt's sockets: another user reaches them, because somebody has opened their directory and mode, or through a descriptor of
+ * the directory. Before the check of credentials supervisor.sock started what he asked for, as root.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { task, ttrpc } from '../../src/shim/protos.js';
+import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
+import { top } from '../integration/place.js';
+import { Engine } from '../integration/shim-engine.js';
+
+const test = needing('sockets', 'root', 'setpriv');
+
+const attacker = 1000;
+
+/** What a client says and hears: connects, writes, prints what it got as JSON and how it ended. */
+const client = `
+  const { connect } = require('node:net');
+  const [path, hex, hold] = process.argv.slice(1);
+  let heard = '';
+  const socket = connect(path);
+  socket.on('connect', () => socket.write(Buffer.from(hex, 'hex')));
+  socket.on('data', (d) => { heard += d.toString('latin1'); if (!hold) socket.end(); });
+  socket.on('error', (e) => { if (e.code !== 'EPIPE' && e.code !== 'ECONNRESET') heard = e.code; });
+  socket.on('close', () => console.log(JSON.stringify(heard)));`;
+
+/** The answer to `request` on a socket, as the user `uid`; '' when the connection was closed without one. */
+function ask(path: string, request: string | Uint8Array, uid: number, directory?: number): string {
+  const hex = Buffer.from(request).toString('hex');
+  const r = spawnSync(process.execPath, ['-e', client, path, hex], {
+    uid,
+    gid: uid,
+    cwd: '/',
+    env: {},
+    encoding: 'utf8',
+    timeout: 60_000,
+    stdio: ['ignore', 'pipe', 'pipe', directory ?? 'ignore'],
+  });
+  if (r.status !== 0) throw new Error(`${r.error ?? ''}${r.stderr}`);
+  return JSON.parse(r.stdout) as string;
+}
+
+/** Opens a state directory and all sockets in it to everybody. */
+function open(bed: Bed): string {
+  const dir = join(bed.root, bed.id);
+  for (const path of [bed.root, dir]) chmodSync(path, 0o755);
+  for (const name of readdirSync(dir).filter((n) => n.endsWith('.sock'))) chmodSync(join(dir, name), 0o666);
+  return dir;
+}
+
+test(
+  'supervisor.sock: another user is not answered, root is; the container goes on',
+  onBed((bed) => {
+    assert.is(bed.create(['--supervise']).code, 0);
+    const dir = open(bed);
+    const socket = join(dir, 'supervisor.sock');
+    for (const request of ['runt-adopt-1\x01\0', 'runt-spawn-1\x00\x03\0init\0\0', '', 'x'.repeat(9000)]) {
+      assert.is(ask(socket, request || 'x', attacker), '', request.slice(0, 20));
+    }
+    assert.match(ask(socket, 'runt-adopt-1\x01\0', 0), /^error \d+\0$/);
+    // Through a descriptor of the directory, below one that he may not enter.
+    chmodSync(bed.root, 0o700);
+    const fd = openSync(dir, 'r');
+    assert.is(ask('/proc/self/fd/3/supervisor.sock', 'runt-adopt-1\x01\0', attacker, fd), '');
+    assert.match(ask('/proc/self/fd/3/supervisor.sock', 'runt-adopt-1\x01\0', 0, fd), /^error/);
+    closeSync(fd);
+    assert.is(bed.start().code, 0);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'supervisor.sock: 200 connections of another user that are silent hold up no exec',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    assert.is(bed.create(['--supervise']).code, 0);
+    assert.is(bed.start().code, 0);
+    const socket = join(open(bed), 'supervisor.sock');
+    const flood = `
+      const { connect } = require('node:net');
+      let closed = 0, at = 0;
+      const one = () => { at++; connect(${JSON.stringify(socket)}).on('error', () => {}).on('close', () => {
+        if (++closed === 200) console.log('over'); else if (at < 200) one();
+      }); };
+      for (let i = 0; i < 20; i++) one();`;
+    const child: ChildProcess = spawn(process.execPath, ['-e', flood], {
+      uid: attacker,
+      gid: attacker,
+      cwd: '/',
+      env: {},
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout!.on('data', (d) => {
+      said += d;
+    });
+    try {
+      // One that was waited for 2 s each would take minutes.
+      const r = bed.runt(['exec', '--detach', bed.id, '/bin/true'], { timeout: 20_000 });
+      assert.is(r.code, 0, r.stderr);
+      await eventually('the end of the flood', () => said === 'over\n', 20_000);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'start.sock: another user starts nothing',
+  onBed((bed) => {
+    assert.is(bed.create().code, 0);
+    const dir = open(bed);
+    for (let i = 0; i < 5; i++) assert.is(ask(join(dir, 'start.sock'), 'g', attacker), '');
+    assert.is(bed.state().status, 'created');
+    assert.is(bed.start().code, 0);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+/** A frame of ttrpc: Connect of the task service. */
+function connectRequest(id: string): Uint8Array {
+  const payload = task.ConnectRequest.encode({ id }).finish();
+  const message = ttrpc.Request.encode({ service: 'containerd.task.v2.Task', method: 'Connect', payload }).finish();
+  const frame = Buffer.alloc(10 + message.length);
+  frame.writeUInt32BE(message.length, 0);
+  frame.writeUInt32BE(1, 4);
+  frame.writeUInt8(1, 8);
+  frame.set(message, 10);
+  return frame;
+}
+
+test(
+  "the shim's ttrpc socket: another user is not answered, root is",
+  onBed(async (bed) => {
+    const engine = new Engine(bed);
+    bed.write();
+    const path = engine.start().slice('unix://'.length);
+    chmodSync(dirname(path), 0o755);
+    chmodSync(path, 0o666);
+    assert.is(ask(path, connectRequest(bed.id), attacker), '');
+    assert.is.not(ask(path, connectRequest(bed.id), 0), '');
+    await engine.run();
+    await engine.over();
+    engine.deaf();
+  }),
+);
+
+test(
+  "the directory of the shims' sockets: refused when another user may write to it; a socket of his is not taken for a shim",
+  onBed(async (bed) => {
+    const engine = new Engine(bed);
+    bed.write();
+    const directory = join(bed.dir, 's');
+    const refused = (why: RegExp) => {
+      try {
+        engine.action('start');
+      } catch (error) {
+        assert.match(String((error as { stderr?: Buffer }).stderr), why);
+        return;
+      }
+      throw new Error('start worked');
+    };
+    mkdirSync(directory, { mode: 0o700 });
+    chownSync(directory, attacker, attacker);
+    refused(/for the sockets of shims: another user owns it/);
+    chownSync(directory, 0, 0);
+    chmodSync(directory, 0o777);
+    refused(/for the sockets of shims/);
+    chmodSync(directory, 0o700);
+    // A listener of his in a directory that is root's now, by the name that the shim's has.
+    const path = engine.start().slice('unix://'.length);
+    await engine.run();
+    await engine.over();
+    await eventually('the end of the shim', () => !existsSync(path), 20_000);
+    chmodSync(directory, 0o777);
+    const listener = spawn(
+      process.execPath,
+      ['-e', `require('node:net').createServer((s) => s.end()).listen(${JSON.stringify(path)})`],
+      { uid: attacker, gid: attacker, cwd: '/', env: {}, stdio: 'ignore' },
+    );
+    try {
+      await eventually('the listener', () => existsSync(path), 20_000);
+      chmodSync(directory, 0o700);
+      refused(/is in use: another user listens there/);
+    } finally {
+      listener.kill('SIGKILL');
+    }
+    engine.deaf();
+  }),
+);
+
+test(
+  'the socket of runt serve: another user is not answered, and holds nobody up',
+  onBed(async (bed) => {
+    const path = join(bed.dir, 'api.sock');
+    const child = spawn(
+      process.execPath,
+      [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${path}`],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    try {
+      await eventually('the socket', () => existsSync(path), 60_000);
+      chmodSync(path, 0o666);
+      // The preface of HTTP/2 is answered with the server's settings.
+      const preface = Buffer.concat([
+        Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+        Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+      ]);
+      assert.is(ask(path, preface, attacker), '');
+      assert.is.not(ask(path, preface, 0), '');
+    } finally {
+      child.kill('SIGTERM');
+      await new Promise((over) => child.once('exit', over));
+    }
+  }),
+);
+
+test.run();
