@@ -12,6 +12,7 @@ import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
 import { onStateWarning } from './container/state-directory.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './library/container.js';
+import type { AnnotationPolicy } from './plan/annotation-policy.js';
 import { asViolation, refusedEverywhere } from './plan/any-host.js';
 import { explainText } from './plan/explain.js';
 import { features as featuresOf } from './plan/features.js';
@@ -36,6 +37,7 @@ export {
   type RunOptions,
   type StdioOption,
 } from './library/container.js';
+export type { AnnotationPolicy } from './plan/annotation-policy.js';
 export type { Op, Plan } from './plan/ops.js';
 export type { SpecOptions } from './spec/options.js';
 export type * from './spec/types.js';
@@ -143,6 +145,8 @@ export interface CompileOptions extends RuntimeOptions {
   id?: string;
   /** As that of ContainerOptions. Without root this asks the user's session where its cgroups are. */
   systemdCgroup?: boolean;
+  /** As that of ContainerOptions. */
+  unsafeAnnotations?: AnnotationPolicy;
 }
 
 /**
@@ -161,6 +165,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
     rootless:
       options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
     ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
+    ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
     debug: false,
     warn: () => {},
   };

@@ -1,6 +1,7 @@
 /** `runt checkpoint`: writes the processes of a container to image files. */
 import { checkpoint } from '../container/checkpoint.js';
 import { usageError } from './arguments.js';
+import { unsafeAnnotations } from './create-options.js';
 import { criuFlags, imagePaths } from './criu-options.js';
 import { reportWarning } from './log.js';
 import { rootDirectory } from './root.js';
@@ -22,6 +23,7 @@ export async function command(call: Call<'checkpoint'>): Promise<number> {
     ...(flags['parent-path'] ? { parentPath: flags['parent-path'] } : {}),
     ...(server ? { pageServer: pageServer(server) } : {}),
     ...(flags['status-fd'] === undefined ? {} : { statusFd: flags['status-fd'] }),
+    ...unsafeAnnotations(global),
     warn: (sentence) => reportWarning(global, sentence),
   });
   return 0;

@@ -28,6 +28,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(host.env.NOTIFY_SOCKET ? { notifySocket: host.env.NOTIFY_SOCKET } : {}),
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
+    ...unsafeAnnotations(global),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
@@ -38,6 +39,11 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
 export function isVerbose(global: Call<'create'>['global']): boolean {
   return global.debug === true || (global['log-level'] ?? 'error') !== 'error';
 }
+
+/** `--unsafe-annotations`, when it is there: the environment counts otherwise. */
+export const unsafeAnnotations = ({
+  'unsafe-annotations': policy,
+}: Call<'create'>['global']): Pick<CreateOptions, 'unsafeAnnotations'> => (policy ? { unsafeAnnotations: policy } : {});
 
 /** `--rootless`: `auto`, or any boolean that Go reads. */
 export function rootlessMode(where: string, value: string | undefined): 'true' | 'false' | 'auto' {

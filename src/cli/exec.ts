@@ -4,7 +4,7 @@ import { listenFds } from '../container/descriptors.js';
 import { exec } from '../container/exec.js';
 import { host } from '../sys/host.js';
 import { usageError } from './arguments.js';
-import { rootlessMode } from './create-options.js';
+import { rootlessMode, unsafeAnnotations } from './create-options.js';
 import { reportFailure } from './log.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
@@ -52,6 +52,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     ignorePaused: flags['ignore-paused'] === true,
     rootless: rootlessMode('exec', global.rootless),
+    ...unsafeAnnotations(global),
     ...(trace !== undefined && { trace: absolute(trace) }),
   });
 }

@@ -20,6 +20,7 @@ const globalWords: Words<typeof globals>['flags'] = {
   rootless: 'true, false or auto: whether limits of an ordinary user are expected (default: auto)',
   'systemd-cgroup':
     'let systemd manage the cgroup: a scope, named by linux.cgroupsPath as slice:prefix:name (cgroup v2; without root by the session of the user)',
+  'unsafe-annotations': 'what to do about annotations that weaken a container (default: warn)',
   'cgroup-manager': 'who manages cgroups; systemd: as --systemd-cgroup; disabled: the container gets none',
   criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',

@@ -19,6 +19,7 @@ export const globals = {
   rootless: 'str',
   'systemd-cgroup': 'bool',
   'cgroup-manager': 'cgroupfs|systemd|disabled',
+  'unsafe-annotations': 'allow|warn|deny',
   criu: 'str',
   'version|v': 'bool',
   'help|h': 'bool',

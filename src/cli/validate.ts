@@ -1,4 +1,5 @@
 /** `runt validate`: checks a config.json and names every violation. */
+import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { printable } from '../plan/printable.js';
 import { type LoadedSpec, loadSpec } from '../spec/load.js';
 import { unknownProperties } from '../spec/strict.js';
@@ -10,10 +11,15 @@ import { print, printError } from './output.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
-export async function command({ flags, args }: Call<'validate'>): Promise<number> {
+export async function command({ global, flags, args }: Call<'validate'>): Promise<number> {
   const path = configPath(absolute(args[0] ?? '.'));
   const json = flags.format === 'json';
-  const { violations, warnings } = await findingsOf(path, flags.strict === true, json);
+  const { violations, warnings } = await findingsOf(
+    path,
+    flags.strict === true,
+    json,
+    annotationPolicy(global['unsafe-annotations']),
+  );
   const valid = violations.length === 0;
   if (json) {
     print(`${JSON.stringify({ valid, violations, warnings }, bigintAsText, 2)}\n`);
@@ -35,16 +41,25 @@ interface Found {
  * In text form a violation is thrown as the error that create would give; as JSON it is the result. `strict` makes
  * violations of warnings about the config and of unknown properties.
  */
-async function findingsOf(path: string, strict: boolean, collect: boolean): Promise<Found> {
+async function findingsOf(path: string, strict: boolean, collect: boolean, policy: AnnotationPolicy): Promise<Found> {
   let found: Violation[];
   let calls: Violation[];
   try {
     const { spec, warnings } = await load(path);
+    const unsafe = findUnsafe(spec.annotations, ['create', 'systemd']);
+    if (!collect) refuseDenied(unsafe, policy);
+    const named = unsafe.map(({ at, value, effect }) => ({
+      pointer: at,
+      value,
+      expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
+      see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
+    }));
+    if (policy === 'deny' && named.length > 0) return { violations: named, warnings: [...warnings] };
     const { asViolation, refusedEverywhere } = await import('../plan/any-host.js');
     const refused = refusedEverywhere(spec);
     if (refused && !collect) throw refused;
     if (refused) return { violations: [asViolation(refused)], warnings: [] };
-    calls = unknownCalls(spec.linux?.seccomp);
+    calls = [...unknownCalls(spec.linux?.seccomp), ...(policy === 'allow' ? [] : named)];
     if (!strict) return { violations: [], warnings: [...warnings, ...calls] };
     found = [
       ...warnings,

@@ -1,5 +1,12 @@
 /** `checkpoint`: the processes of a container, written to image files by criu. */
 import { freezerOf } from '../cgroup/freezer.js';
+import {
+  type AnnotationPolicy,
+  annotationPolicy,
+  findUnsafe,
+  refuseDenied,
+  unsafeSentence,
+} from '../plan/annotation-policy.js';
 import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
@@ -40,6 +47,8 @@ export interface CheckpointOptions extends DumpFlags {
   readonly keepState?: boolean;
   /** Descriptor that gets a NUL byte when the server of lazy pages is ready. */
   readonly statusFd?: number;
+  /** As that of create. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
   readonly warn: (sentence: string) => void;
 }
 
@@ -64,6 +73,12 @@ async function dump(o: CheckpointOptions): Promise<void> {
       code: 'ERR_CONTAINER_STATUS',
       message: `Container cannot be checkpointed in ${status} state: ${id}`,
     });
+  }
+  const unsafe = findUnsafe(record.annotations, ['checkpoint']);
+  if (unsafe.length > 0) {
+    const policy = annotationPolicy(o.unsafeAnnotations);
+    refuseDenied(unsafe, policy);
+    if (policy === 'warn') for (const one of unsafe) o.warn(unsafeSentence(one));
   }
   const facts = readHostFacts('auto');
   needRoot(what, facts.euid);

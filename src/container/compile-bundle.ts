@@ -1,5 +1,12 @@
 /** Bundle directory → spec and plan. Needs no root and touches nothing: `explain` stops here. */
 import { type CgroupPaths, cgroupDirectories } from '../cgroup/path.js';
+import {
+  annotationPolicy,
+  findUnsafe,
+  refuseDenied,
+  type UnsafeAnnotation,
+  unsafeSentence,
+} from '../plan/annotation-policy.js';
 import { compile } from '../plan/compile.js';
 import type { CompileOptions, HostFacts } from '../plan/facts.js';
 import type { Plan } from '../plan/ops.js';
@@ -58,6 +65,7 @@ export function compileBundle(
     ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
     ...(foreground && { foreground }),
   };
+  const unsafe = judgeAnnotations(o, spec, systemd !== undefined);
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
   // Whoever names no cgroup, as "spec --rootless" does not, misses none.
@@ -74,7 +82,18 @@ export function compileBundle(
     start: times[i] as bigint,
     end: times[i + 1] as bigint,
   }));
-  return { spec, text, facts, options, spans, ...compiled };
+  const plan = unsafe.length === 0 ? compiled.plan : { ...compiled.plan, unsafeAnnotations: unsafe };
+  return { spec, text, facts, options, spans, ...compiled, plan };
+}
+
+/** @throws RuntError ERR_ANNOTATION_DENIED */
+function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: boolean): readonly UnsafeAnnotation[] {
+  if (!annotations) return [];
+  const found = findUnsafe(annotations, systemd ? ['create', 'systemd'] : ['create']);
+  const policy = annotationPolicy(o.unsafeAnnotations);
+  refuseDenied(found, policy);
+  if (policy === 'warn') for (const one of found) o.warn(unsafeSentence(one));
+  return found;
 }
 
 /** What the compiler needs where systemd manages cgroups: of the system, or without root of the user's session. */

@@ -1,5 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { oomFile } from '../cgroup/path.js';
+import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import type { ListenFds } from '../plan/facts.js';
 import { lendsStdio } from '../plan/process.js';
 import { RuntError } from '../sys/error.js';
@@ -46,6 +47,8 @@ export interface CreateOptions {
   /** Absolute path of the socket that gets a pidfd of the process. */
   readonly pidfdSocket?: string;
   readonly rootless: 'true' | 'false' | 'auto';
+  /** What is done about annotations that weaken a container; what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when absent. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;
   /** Warn also of what follows from the flags. */

@@ -1,5 +1,6 @@
 /** `exec`: one more process in a container (runc's, the runtime-spec has none). */
 import { readCgroupFacts } from '../cgroup/facts.js';
+import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
 import type { ListenFds } from '../plan/facts.js';
 import { lendsStdio } from '../plan/process.js';
@@ -44,6 +45,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly pidfdSocket?: string;
   readonly ignorePaused: boolean;
   readonly rootless: 'true' | 'false' | 'auto';
+  /** As that of create; only `deny` has a meaning, for create has warned. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
 }
 
@@ -100,6 +103,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
   // What it warns of was said by create.
   const { spec } = loadSpec(keptConfig(o.root, record));
+  if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), annotationPolicy(o.unsafeAnnotations));
   const process = o.process === undefined ? undefined : readProcess(o.process, spec);
   given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);

@@ -15,6 +15,7 @@ import { load } from '../container/store.js';
 import { awaitChild, type ExitRecord, recordOf } from '../container/supervisor.js';
 import { update } from '../container/update.js';
 import { wait } from '../container/wait.js';
+import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { toJson } from '../plan/json.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
@@ -34,6 +35,8 @@ export interface ContainerOptions {
   noNewKeyring?: boolean;
   /** systemd manages the cgroup (docs/systemd.md). */
   systemdCgroup?: boolean;
+  /** What is done about annotations that weaken a container (docs/cli.md); what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when absent. */
+  unsafeAnnotations?: AnnotationPolicy;
   /** Takes what the config says and runt leaves out, a sentence each. */
   onWarning?: (sentence: string) => void;
 }
@@ -65,6 +68,8 @@ export interface ExecOptions {
   additionalGids?: readonly number[];
   /** Capabilities besides the container's. */
   capabilities?: readonly string[];
+  /** As that of ContainerOptions; only `deny` has a meaning, for create has warned. */
+  unsafeAnnotations?: AnnotationPolicy;
 }
 
 export class Container {
@@ -115,6 +120,7 @@ export class Container {
         preserveFds: 0,
         rootless: this.rootless,
         debug: false,
+        ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
         warn: o.onWarning ?? (() => {}),
       });
       return streams;
@@ -205,6 +211,7 @@ export class Container {
         preserveFds: 0,
         ignorePaused: false,
         rootless: this.rootless,
+        ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
       });
       streams.given();
       const { stdin, stdout, stderr } = streams;

@@ -22,17 +22,39 @@ export const systemdSubgroup = 'run.oci.systemd.subgroup';
 /** Names a cgroup below the one with the limits, which the container manages (cgroup/delegate.ts). */
 export const delegateCgroup = 'run.oci.delegate-cgroup';
 
-export const annotationNames = (): string[] =>
-  [
-    keepOriginalGroups,
-    seccompBpfData,
-    hooksStdout,
-    hooksStderr,
-    criuConfig,
-    systemdProperty,
-    systemdSubgroup,
-    delegateCgroup,
-  ].sort();
+/** What an annotation counts for: what makes a container, with systemd's help, a process in it, or its images. */
+export type AnnotationUse = 'create' | 'systemd' | 'exec' | 'checkpoint';
+
+interface Known {
+  /** The whole name, or its beginning. */
+  readonly name: string;
+  readonly prefix?: true;
+  readonly uses: readonly AnnotationUse[];
+  /** What it does, as a clause that follows "it". */
+  readonly effect: string;
+}
+
+/** All that runt reads. Each weakens the container or names what is the host's, so whoever writes them must be trusted as the runtime's caller is. */
+export const unsafeAnnotations: readonly Known[] = [
+  {
+    name: keepOriginalGroups,
+    uses: ['create', 'exec'],
+    effect: 'leaves the process the supplementary groups of runt’s caller',
+  },
+  { name: seccompBpfData, uses: ['create', 'exec'], effect: 'replaces the seccomp filter' },
+  { name: hooksStdout, uses: ['create'], effect: 'names a file of the host that hooks append to' },
+  { name: hooksStderr, uses: ['create'], effect: 'names a file of the host that hooks append to' },
+  {
+    name: criuConfig,
+    uses: ['create', 'checkpoint'],
+    effect: 'names a configuration of criu on the host, which can run programs',
+  },
+  { name: systemdProperty, prefix: true, uses: ['systemd'], effect: 'sets a property of the systemd unit' },
+  { name: systemdSubgroup, uses: ['systemd'], effect: 'moves the container to another cgroup of its unit' },
+  { name: delegateCgroup, uses: ['create'], effect: 'lets the container manage a cgroup' },
+];
+
+export const annotationNames = (): string[] => unsafeAnnotations.map((a) => a.name).sort();
 
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {

@@ -14,7 +14,8 @@ export interface Look {
 
 /**
  * The plan by phases, one line or more for each operation: its number in the plan, the verb, what it is done to, how, and
- * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself.
+ * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself. Annotations that weaken the
+ * container come last, marked.
  */
 export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
   const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
@@ -23,13 +24,19 @@ export function explainText(plan: Plan, o: Look & { readonly id: string }): stri
     const lines = numbered.filter((n) => n.phase === name).flatMap((n) => n.lines);
     if (lines.length > 0) blocks.push(`${bold(name, o)}\n${lines.map(layout(lines, o)).join('')}`);
   }
+  const unsafe = plan.unsafeAnnotations ?? [];
+  if (unsafe.length > 0) {
+    const lines = unsafe.map(({ at, effect }): Line => ['!', 'unsafe', '', `it ${effect}`, at]);
+    blocks.push(`${bold('annotations', o)}\n${lines.map(layout(lines, o)).join('')}`);
+  }
   return blocks.join('\n');
 }
 
 /** The plan as JSON (docs/cli.md, "explain"); integers are exact. */
 export function explainJson(plan: Plan): string {
   const operations = plan.ops.map((op, index) => ({ index, ...describe(op) }));
-  return `${toJson({ version: plan.version, operations }, '  ')}\n`;
+  const unsafe = plan.unsafeAnnotations?.map(({ at, effect }) => ({ at, effect }));
+  return `${toJson({ version: plan.version, operations, ...(unsafe && { unsafeAnnotations: unsafe }) }, '  ')}\n`;
 }
 
 /** An operation as explain's JSON has it. */

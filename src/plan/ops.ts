@@ -648,4 +648,6 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 export interface Plan {
   readonly version: 1;
   readonly ops: readonly Op[];
+  /** For whoever reads the plan; absent when there are none. */
+  readonly unsafeAnnotations?: readonly { readonly at: string; readonly effect: string }[];
 }

@@ -4,7 +4,7 @@ import type { CriuFlags } from '../container/criu-options.js';
 import { restore } from '../container/restore.js';
 import type { Stdio } from '../container/spawn.js';
 import { typeName } from './any.js';
-import type { RuntimeOptions } from './options.js';
+import { policyOf, type RuntimeOptions } from './options.js';
 import { type google, linuxRunc, runcOptions, type task } from './protos.js';
 import { Code, StatusError } from './status.js';
 
@@ -60,6 +60,7 @@ export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskReq
     imagePath,
     workPath: o.workPath ? absolute('work_path', o.workPath) : workPath(c),
     ...(c.options.criuPath && { criu: c.options.criuPath }),
+    ...policyOf(c.options),
     leaveRunning: !o.exit,
     keepState: true,
     preDump: false,
@@ -97,6 +98,7 @@ export async function restoreContainer(
     tcpClose: false,
     detach: true,
     noSubreaper: false,
+    ...policyOf(c.options),
     noPivot: c.options.noPivot,
     noNewKeyring: c.options.noNewKeyring,
     preserveFds: 0,

@@ -5,6 +5,7 @@ import { load } from '../container/store.js';
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
+import { policyOf, type RuntimeOptions } from './options.js';
 import type { Owners } from './owner.js';
 import { Process } from './process.js';
 import type { task } from './protos.js';
@@ -20,6 +21,7 @@ export interface ExecutedIn {
   readonly logged: LoggedContainer;
   readonly owners: Owners;
   readonly events: TaskEvents;
+  readonly options: RuntimeOptions;
   readonly warn: (what: unknown) => void;
 }
 
@@ -50,7 +52,7 @@ export class Execs {
 
   /** @throws RuntError when it cannot be executed: it has ended with 128 then */
   async start(process: Process): Promise<void> {
-    const { root, id, bundle, logged, owners } = this.container;
+    const { root, id, bundle, logged, owners, options } = this.container;
     const spec = this.specs.get(process.execId) as Uint8Array;
     const file = check(native.sealedFile(spec), {
       code: 'ERR_SHIM',
@@ -76,6 +78,7 @@ export class Execs {
           preserveFds: 0,
           ignorePaused: false,
           rootless: 'auto',
+          ...policyOf(options),
         });
         process.pid = launch.pid;
         this.watch(process, new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd));

@@ -1,4 +1,6 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
+
+import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { readText } from '../sys/fs.js';
 import { host } from '../sys/host.js';
 import { typeName } from './any.js';
@@ -23,6 +25,8 @@ export interface RuntimeOptions {
   readonly criuImagePath: string;
   /** Directory of criu's logs; empty for one in the bundle. */
   readonly criuWorkPath: string;
+  /** What is done about annotations that weaken a container; absent when the shim's environment says. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
   /** What is known and means nothing here, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -47,7 +51,9 @@ export async function runtimeOptions(any: google.protobuf.Any.$Properties | null
   if (name === 'runtimeoptions.v1.Options') {
     const { configPath, configBody } = criOptions.Options.decode(value);
     // containerd hands over the section of its own configuration when that names no file.
-    return applied(await tomlOptions(configPath ? readFile(configPath) : host.decode(configBody, configBody.length)));
+    const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
+    const { options, unsafeAnnotations } = await tomlOptions(text);
+    return { ...applied(options), ...(unsafeAnnotations && { unsafeAnnotations }) };
   }
   if (value.length > 0) throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
   return applied(new runcOptions.Options());
@@ -62,13 +68,24 @@ function readFile(path: string): string {
   }
 }
 
+interface TomlOptions {
+  readonly options: runcOptions.Options;
+  /** `UnsafeAnnotations`, runt's own: runc's options have no field for it. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
+}
+
 /** The same fields by the names that containerd's configuration has for them, in any case: `SystemdCgroup = true`. */
-async function tomlOptions(text: string): Promise<runcOptions.Options> {
+async function tomlOptions(text: string): Promise<TomlOptions> {
   const { parseToml } = await import('./toml.js');
   const options = new runcOptions.Options();
+  let unsafeAnnotations: AnnotationPolicy | undefined;
   for (const [name, value] of parseToml(text)) {
     const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
     // Those two are containerd's own.
+    if (name.toLowerCase() === 'unsafeannotations') {
+      unsafeAnnotations = policyNamed(name, value);
+      continue;
+    }
     if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
     if (!known) throw invalid(`the runtime option ${name} is not known`);
     const [field, kind] = known;
@@ -76,7 +93,12 @@ async function tomlOptions(text: string): Promise<runcOptions.Options> {
     if (!right) throw invalid(`the runtime option ${name} is no ${kind}: ${value}`);
     Object.assign(options, { [field]: value });
   }
-  return options;
+  return { options, ...(unsafeAnnotations && { unsafeAnnotations }) };
+}
+
+function policyNamed(name: string, value: unknown): AnnotationPolicy {
+  if (value === 'allow' || value === 'warn' || value === 'deny') return value;
+  throw invalid(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
 }
 
 /** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
@@ -110,5 +132,9 @@ function applied(options: runcOptions.Options): RuntimeOptions {
   const told = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
   return { ...told, criuPath, criuImagePath, criuWorkPath, notes };
 }
+
+/** What the operations on a container take of it. */
+export const policyOf = ({ unsafeAnnotations }: RuntimeOptions): Pick<RuntimeOptions, 'unsafeAnnotations'> =>
+  unsafeAnnotations ? { unsafeAnnotations } : {};
 
 const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

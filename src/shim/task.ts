@@ -13,7 +13,7 @@ import { Execs } from './execs.js';
 import { log } from './log.js';
 import type { LoggedContainer } from './logger.js';
 import { MemoryLimit } from './memory.js';
-import type { RuntimeOptions } from './options.js';
+import { policyOf, type RuntimeOptions } from './options.js';
 import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
 import type { task, types } from './protos.js';
@@ -123,6 +123,7 @@ export class Task {
           stdio,
           ...consoleSocket,
           ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesMemory: true }),
+          ...policyOf(options),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
           preserveFds: 0,

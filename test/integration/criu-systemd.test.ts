@@ -34,7 +34,7 @@ function commandLine(bed: Bed, ...flags: string[]): string[] {
   const images = join(bed.dir, 'images');
   mkdirSync(images, { recursive: true });
   const paths = ['--bundle', bed.bundle, '--image-path', images];
-  return ['--criu', fake, '--systemd-cgroup', 'restore', ...paths, ...flags, bed.id];
+  return ['--unsafe-annotations=allow', '--criu', fake, '--systemd-cgroup', 'restore', ...paths, ...flags, bed.id];
 }
 const restored = (bed: Bed, env: Record<string, string> = {}): Result =>
   bed.runt(commandLine(bed, '-d'), { env: { PATH: process.env.PATH ?? '', ...env } });

@@ -42,7 +42,7 @@ for (const [by, suite, flags, path, at] of [
     `${by}: limits above the delegated cgroup, which is the root of the container’s; it manages that and nothing above`,
     onBed(async (bed) => {
       delegated(bed, path(bed.id));
-      const made = bed.runt([...flags, 'create', '--bundle', bed.bundle, bed.id]);
+      const made = bed.runt(['--unsafe-annotations=allow', ...flags, 'create', '--bundle', bed.bundle, bed.id]);
       assert.equal([made.code, made.stderr], [0, '']);
       assert.is(bed.start().code, 0);
       const limited = `/sys/fs/cgroup/${at(bed.id)}`;
@@ -81,7 +81,7 @@ test(
     bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }];
     spawnSync('chown', ['-R', '100000:100000', bed.rootfs]);
     bed.write();
-    const made = bed.create();
+    const made = bed.runt(['--unsafe-annotations=allow', 'create', '--bundle', bed.bundle, bed.id]);
     assert.equal([made.code, made.stderr], [0, '']);
     assert.is(bed.start().code, 0);
     const owners = (dir: string) =>
@@ -115,7 +115,14 @@ withCrun(
           return `${dir.slice(top.length)}: ${of('cgroup.controllers')}; ${of('cgroup.subtree_control')}; ${of('pids.max')}; ${processes}`;
         });
       };
-      const made = bed.runt(['--systemd-cgroup', 'create', '--bundle', bed.bundle, bed.id]);
+      const made = bed.runt([
+        '--unsafe-annotations=allow',
+        '--systemd-cgroup',
+        'create',
+        '--bundle',
+        bed.bundle,
+        bed.id,
+      ]);
       assert.equal([made.code, made.stderr], [0, '']);
       const ours = facts(`a-${bed.id}.scope`);
       assert.is(bed.delete('--force').code, 0);

@@ -36,7 +36,15 @@ const value = (unit: string, file: string): string => readFileSync(join(director
 function create(bed: Bed, ...flags: string[]): Result {
   bed.config.process.terminal = false;
   bed.write();
-  return bed.runt(['--systemd-cgroup', 'create', ...flags, '--bundle', bed.bundle, bed.id]);
+  return bed.runt([
+    '--unsafe-annotations=allow',
+    '--systemd-cgroup',
+    'create',
+    ...flags,
+    '--bundle',
+    bed.bundle,
+    bed.id,
+  ]);
 }
 
 const limited = (bed: Bed): void => {

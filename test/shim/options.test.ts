@@ -97,6 +97,13 @@ test('what is not applied is refused by name', async () => {
   await rejected(runtimeOptions(other), /of type x.Options are not supported/);
   await rejected(runtimeOptions(toml('Colour = "red"')), /the runtime option Colour is not known/);
   await rejected(runtimeOptions(toml('SystemdCgroup = "yes"')), /SystemdCgroup is no boolean: yes/);
+  await rejected(
+    runtimeOptions(toml('UnsafeAnnotations = "no"')),
+    /UnsafeAnnotations is neither allow, warn nor deny: no/,
+  );
+  await rejected(runtimeOptions(toml('UnsafeAnnotations = true')), /neither allow, warn nor deny: true/);
+  assert.is((await runtimeOptions(toml('unsafeannotations = "deny"'))).unsafeAnnotations, 'deny');
+  assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
   await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
   await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
   await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table has no place here/);

@@ -1,0 +1,60 @@
+/** What is done about annotations that weaken a container or name paths of the host: allowed, told, or refused. */
+import { segment } from '../spec/pointer.js';
+import { RuntError } from '../sys/error.js';
+import { host } from '../sys/host.js';
+import { type AnnotationUse, unsafeAnnotations } from './annotations.js';
+
+export type AnnotationPolicy = 'allow' | 'warn' | 'deny';
+
+const policies: readonly string[] = ['allow', 'warn', 'deny'];
+const variable = 'RUNT_UNSAFE_ANNOTATIONS';
+
+/** An annotation of the table that a config has. */
+export interface UnsafeAnnotation {
+  /** JSON pointer. */
+  readonly at: string;
+  readonly name: string;
+  readonly value: string;
+  /** What it does, as a clause that follows "it". */
+  readonly effect: string;
+}
+
+/** What was asked for, else what the environment says, else `warn`. @throws RuntError ERR_USAGE */
+export function annotationPolicy(asked?: AnnotationPolicy): AnnotationPolicy {
+  const policy = asked ?? (host.env[variable] || 'warn');
+  if (policies.includes(policy)) return policy as AnnotationPolicy;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: `${variable} must be allow, warn or deny, not ${JSON.stringify(policy)}`,
+  });
+}
+
+/** Those that have an effect in one of the uses, in the order of the config. */
+export function findUnsafe(
+  annotations: { readonly [key: string]: string } | undefined,
+  uses: readonly AnnotationUse[],
+): UnsafeAnnotation[] {
+  return Object.entries(annotations ?? {}).flatMap(([name, value]) => {
+    const known = unsafeAnnotations.find((a) => (a.prefix ? name.startsWith(a.name) : name === a.name));
+    if (!known?.uses.some((use) => uses.includes(use))) return [];
+    return [{ at: `/annotations/${segment(name)}`, name, value, effect: known.effect }];
+  });
+}
+
+/** @throws RuntError ERR_ANNOTATION_DENIED */
+export function refuseDenied(found: readonly UnsafeAnnotation[], policy: AnnotationPolicy): void {
+  const [first] = found;
+  if (policy !== 'deny' || !first) return;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';
+  throw new RuntError({
+    code: 'ERR_ANNOTATION_DENIED',
+    message: `the annotation ${first.name} is denied: it ${first.effect}${more}`,
+    pointer: first.at,
+    value: first.value,
+    hint: `remove it, or allow such annotations: --unsafe-annotations allow, or ${variable}=allow`,
+  });
+}
+
+/** A warning's sentence. */
+export const unsafeSentence = ({ at, effect }: UnsafeAnnotation): string =>
+  `${at} is an unsafe annotation: it ${effect} (--unsafe-annotations)`;

@@ -1,0 +1,89 @@
+/** The table of annotations is whole: every name that the sources read is in it, and `features` lists it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { annotationPolicy, findUnsafe, refuseDenied, unsafeSentence } from '../../src/plan/annotation-policy.js';
+import { annotationNames, unsafeAnnotations } from '../../src/plan/annotations.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { host } from '../../src/sys/host.js';
+import { useNodeHost } from '../../src/sys/node.js';
+
+useNodeHost([]);
+
+test('every annotation that a file of src/ names is in the table, or in that of those without an effect here', () => {
+  const others = readFileSync('src/spec/rules/annotations.ts', 'utf8');
+  const names = annotationNames();
+  const files = readdirSync('src', { recursive: true }).map(String);
+  let seen = 0;
+  for (const file of files.filter((f) => f.endsWith('.ts') && f !== 'spec/rules/annotations.ts')) {
+    for (const [, name] of readFileSync(join('src', file), 'utf8').matchAll(
+      /'((?:run\.oci|org\.(?:criu|systemd))\.[^']+)'/g,
+    )) {
+      // A bus name of systemd's is not an annotation.
+      if (/^org\.systemd\.property\.$|^run\.oci|^org\.criu/.test(name!)) {
+        assert.ok(names.includes(name!) || others.includes(`'${name}'`), `${file}: ${name}`);
+        seen++;
+      }
+    }
+  }
+  assert.ok(seen >= names.length, `${seen} names were seen`);
+});
+
+test('found by use, with the pointer escaped; what begins with a prefix is found', () => {
+  const annotations = {
+    'org.systemd.property.CPUWeight': 'uint64 1',
+    'org.systemd.property.a/b~c': 'x',
+    'run.oci.hooks.stdout': '/x',
+    'run.oci.hooks.stdout.not': '/x',
+    'org.criu.config': '/x',
+    harmless: 'x',
+  };
+  const pointers = (...uses: Parameters<typeof findUnsafe>[1]) => findUnsafe(annotations, uses).map((f) => f.at);
+  assert.equal(pointers('create'), ['/annotations/run.oci.hooks.stdout', '/annotations/org.criu.config']);
+  assert.equal(pointers('systemd'), [
+    '/annotations/org.systemd.property.CPUWeight',
+    '/annotations/org.systemd.property.a~1b~0c',
+  ]);
+  assert.equal(pointers('checkpoint'), ['/annotations/org.criu.config']);
+  assert.equal(pointers('exec'), []);
+  assert.equal(findUnsafe(undefined, ['create']), []);
+  for (const { effect } of unsafeAnnotations) assert.match(effect, /^(leaves|replaces|names|sets|moves|lets) /);
+});
+
+test('the policy: asked, else the environment, else warn; another word is refused', () => {
+  const env = host.env as Record<string, string | undefined>;
+  delete env.RUNT_UNSAFE_ANNOTATIONS;
+  assert.is(annotationPolicy(), 'warn');
+  env.RUNT_UNSAFE_ANNOTATIONS = '';
+  assert.is(annotationPolicy(), 'warn');
+  env.RUNT_UNSAFE_ANNOTATIONS = 'deny';
+  assert.is(annotationPolicy(), 'deny');
+  assert.is(annotationPolicy('allow'), 'allow');
+  env.RUNT_UNSAFE_ANNOTATIONS = 'Deny';
+  assert.throws(
+    () => annotationPolicy(),
+    (e: RuntError) => e.code === 'ERR_USAGE' && /"Deny"/.test(e.message),
+  );
+  delete env.RUNT_UNSAFE_ANNOTATIONS;
+});
+
+test('denied: the first is named, with its pointer and value, and how many more there are', () => {
+  const found = findUnsafe({ 'run.oci.hooks.stdout': '/x', 'run.oci.delegate-cgroup': 'a' }, ['create']);
+  refuseDenied(found, 'warn');
+  refuseDenied([], 'deny');
+  assert.throws(
+    () => refuseDenied(found, 'deny'),
+    (e: RuntError) =>
+      e.code === 'ERR_ANNOTATION_DENIED' &&
+      e.pointer === '/annotations/run.oci.hooks.stdout' &&
+      e.value === '/x' &&
+      / \(and 1 more\)$/.test(e.message),
+  );
+  assert.match(
+    unsafeSentence(found[0]!),
+    /^\/annotations\/run\.oci\.hooks\.stdout is an unsafe annotation: it names a file/,
+  );
+});
+
+test.run();
