@@ -4,8 +4,10 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { annotationNames } from '../../src/plan/annotations.js';
+import { runtimeOptions, task } from '../../src/shim/protos.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
 import { top } from '../integration/place.js';
+import { Engine } from '../integration/shim-engine.js';
 
 const test = needing('unsafe annotations', 'root');
 const testCriu = needing('unsafe annotations, criu', 'root', 'criu');
@@ -220,6 +222,43 @@ test(
         await code(compile(bundle)));`;
     const r = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     assert.is(r.stdout, 'ERR_ANNOTATION_DENIED ERR_ANNOTATION_DENIED worked\n', r.stderr);
+  }),
+);
+
+test(
+  'the shim takes it from its options in TOML, else from its environment',
+  onBed(async (bed) => {
+    bed.config.annotations = { 'run.oci.hooks.stdout': join(bed.dir, 'overwritten') };
+    bed.config.hooks = { createRuntime: [hook] };
+    bed.write();
+    const any = (text: string) => ({
+      type_url: 'runtimeoptions.v1.Options',
+      value: runtimeOptions.Options.encode({ configBody: new TextEncoder().encode(text) }).finish(),
+    });
+    for (const [env, text, denied] of [
+      [{}, 'UnsafeAnnotations = "deny"', true],
+      [{ RUNT_UNSAFE_ANNOTATIONS: 'deny' }, '', true],
+      [{ RUNT_UNSAFE_ANNOTATIONS: 'deny' }, 'UnsafeAnnotations = "allow"', false],
+    ] as const) {
+      rmSync(join(bed.dir, 'fifos'), { recursive: true, force: true });
+      rmSync(join(bed.dir, 'containerd-shim-runt-v1'), { force: true });
+      const engine = new Engine(bed);
+      engine.start(undefined, env);
+      const { id, bundle } = bed;
+      const made = engine
+        .call('Create', task.CreateTaskRequest.encode({ id, bundle, options: any(text) }))
+        .then(() => 'made', String);
+      if (denied) {
+        assert.match(await made, /the annotation run\.oci\.hooks\.stdout is denied/);
+        assert.not.ok(existsSync(join(bed.dir, 'overwritten')));
+        await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+      } else {
+        assert.is(await made, 'made');
+        await engine.over();
+      }
+      engine.disconnect();
+      engine.deaf();
+    }
   }),
 );
 
