@@ -4,7 +4,7 @@ import { isCgroup } from '../cgroup/facts.js';
 import { isFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists, readText, tryReadText } from '../sys/fs.js';
+import { readText, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLD_EXITED } from '../sys/linux.js';
 import { readableOrPolled, until } from '../sys/loop.js';
