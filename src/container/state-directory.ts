@@ -253,18 +253,6 @@ export function withState<T>(root: string, id: string, f: (dir: number) => T): T
   }
 }
 
-/** Root and id of a state directory's path. */
-function split(path: string): [root: string, id: string] {
-  const slash = path.lastIndexOf('/');
-  return [path.slice(0, slash) || '/', path.slice(slash + 1)];
-}
-
-/** As openState, by the path of the state directory; for reading, which a listening socket's directory needs. */
-export const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
-
-/** As withState, by the path of the state directory. */
-export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
-
 /** From now on, and until f ends, the state directory is the one that `fd` is. */
 export async function holding<T>(root: string, id: string, fd: number, f: () => Promise<T>): Promise<T> {
   held.set(`${root}/${id}`, fd);

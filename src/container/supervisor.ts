@@ -4,16 +4,29 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
+import { O_RDONLY } from '../sys/linux.js';
 import { readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
 import { endOf, isAlive, signalProcess } from './process.js';
-import { entryText, openStateAt, withStateAt } from './state-directory.js';
+import { entryText, openState, withState } from './state-directory.js';
 import type { RecordedProcess } from './store.js';
 
 export const supervisorSocket = 'supervisor.sock';
 /** ms; the supervisor answers at once, or is being ended. */
 const patience = 10_000;
+
+/** Root and id of a state directory's path. */
+function split(path: string): [root: string, id: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, slash) || '/', path.slice(slash + 1)];
+}
+
+/** As openState, by the path of the state directory; for reading, which a listening socket's directory needs. */
+const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
+
+/** As withState, by the path of the state directory. */
+const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
 
 /** A process that answers as the container's parent. */
 export interface Supervisor {
