@@ -1,7 +1,7 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { readableOrPolled } from '../sys/loop.js';
+import { firstReadable, forget, readable } from '../sys/loop.js';
 import { endOf, signalProcess } from './process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
@@ -40,16 +40,25 @@ export async function waitForEnd(
   signals: number,
   terminal?: Attached,
 ): Promise<number> {
-  const exited = readableOrPolled(pidfd);
-  const ended = terminal ? exited.then(() => terminal.finish()).then(() => true) : exited;
   const info = new Uint8Array(signalInfoSize);
-  while (!(await Promise.race([ended, readableOrPolled(signals).then(() => false)]))) {
+  const passOn = (): void => {
     const n = native.read(signals, info);
-    if (n !== signalInfoSize) continue;
+    if (n !== signalInfoSize) return;
     // struct signalfd_siginfo: ssi_signo at 0, ssi_pid at 12.
     const view = new DataView(info.buffer);
     const number = view.getUint32(0, true);
     if (!terminal?.signal(number, view.getUint32(12, true))) signalProcess(pidfd, pid, number);
+  };
+  while ((await firstReadable([pidfd, signals])) !== 0) passOn();
+  if (terminal) {
+    let relaying = true;
+    const finished = terminal.finish().finally(() => {
+      relaying = false;
+      forget(signals);
+    });
+    // A signal ends the relay to a reader that does not read.
+    while (relaying) if (await readable(signals)) passOn();
+    await finished;
   }
   return endOf(pidfd).status;
 }

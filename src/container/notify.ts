@@ -9,7 +9,7 @@ import { check, RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { forget, readable } from '../sys/loop.js';
+import { firstReadable, forget, readable } from '../sys/loop.js';
 
 /** ms; service managers that do not know BARRIER never answer. */
 const barrierPatience = 30_000;
@@ -57,15 +57,12 @@ export class Notify {
    * @throws RuntError ERR_NOTIFY when nobody listens
    */
   async forward(pid: number, pidfd = -1): Promise<void> {
-    const ended = pidfd >= 0 ? [readable(pidfd).then(() => false)] : [];
+    const fds = pidfd >= 0 ? [this.fd, pidfd] : [this.fd];
     // Looked at once more after its end: it may have said so just before.
     for (let waits = true; ; ) {
-      if (this.isReady()) {
-        if (pidfd >= 0) forget(pidfd);
-        return this.tell(pid);
-      }
+      if (this.isReady()) return this.tell(pid);
       if (!waits) return;
-      waits = !this.over && (await Promise.race([readable(this.fd), ...ended]));
+      waits = !this.over && (await firstReadable(fds)) === 0;
     }
   }
 

@@ -3,7 +3,7 @@ import { readCgroupFacts } from '../cgroup/facts.js';
 import { readStats, type Stats } from '../cgroup/stats.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { forget, now, readable } from '../sys/loop.js';
+import { firstReadable, forget, now } from '../sys/loop.js';
 import { MemoryWatch } from './memory-watch.js';
 import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load } from './store.js';
@@ -55,27 +55,13 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
   if (pidfd < 0) return;
   const memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
   try {
-    // One wait for each descriptor at a time: it goes on while the other's event is told.
-    let tick: Promise<boolean> | undefined;
-    let oom: Promise<boolean> | undefined;
+    const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
     let next = now();
-    for (;;) {
-      if (!tick && now() >= next) {
-        yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
-        next = Math.max(next + o.interval, now());
-      }
-      tick ??= readable(pidfd, Math.max(0, next - now()));
-      oom ??= memory.fd < 0 ? undefined : readable(memory.fd);
-      const which = await (oom
-        ? Promise.race([tick.then(told('end')), oom.then(told('oom'))])
-        : tick.then(told('end')));
-      if (which.what === 'oom') {
-        oom = undefined;
-        if (memory.happened()) yield { type: 'oom', id: o.id };
-        continue;
-      }
-      tick = undefined;
-      if (which.ready) break;
+    for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {
+      if (first > 0 && memory.happened()) yield { type: 'oom', id: o.id };
+      if (now() < next) continue;
+      yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
+      next = Math.max(next + o.interval, now());
     }
     // What ended the container may have been its memory limit, in the same moment.
     if (memory.happened()) yield { type: 'oom', id: o.id };
@@ -85,7 +71,3 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
     native.close(pidfd);
   }
 }
-
-const told =
-  (what: 'end' | 'oom') =>
-  (ready: boolean): { what: 'end' | 'oom'; ready: boolean } => ({ what, ready });

@@ -7,7 +7,7 @@ import { check, RuntError } from '../sys/error.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { readable, sleep } from '../sys/loop.js';
+import { readable, within } from '../sys/loop.js';
 import { blocking, pipe } from './streams.js';
 
 /** Whose output it is. */
@@ -75,7 +75,7 @@ export class Logger {
     for (const [signal, ms] of [[SIGTERM, grace] as const, [SIGKILL, grace] as const]) {
       if (this.ended) return;
       native.pidfdSignal(this.pidfd, signal);
-      await Promise.race([this.exit, sleep(ms)]);
+      await within(this.exit, ms);
     }
   }
 }

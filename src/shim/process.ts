@@ -4,7 +4,7 @@ import type { Stdio } from '../container/spawn.js';
 import type { ContainerRecord } from '../container/store.js';
 import { awaitExit } from '../container/supervisor.js';
 import { native } from '../sys/host.js';
-import { sleep } from '../sys/loop.js';
+import { sleep, within } from '../sys/loop.js';
 import type { Console } from './console.js';
 import type { LoggedContainer } from './logger.js';
 import { type google, types } from './protos.js';
@@ -147,9 +147,8 @@ export class Process {
   }
 
   /** Waits until all that it wrote is delivered, and lets go of its streams. */
-  async release(timeout: (ms: number) => Promise<void>): Promise<void> {
-    const delivered = Promise.all([this.io?.drained(), this.console?.drained()]);
-    await Promise.race([delivered, timeout(drainTime)]);
+  async release(): Promise<void> {
+    await within(Promise.all([this.io?.drained(), this.console?.drained()]), drainTime);
     this.io?.close();
     this.console?.close();
   }

@@ -1,7 +1,7 @@
 /** Events to containerd, in the order in which they happened; what cannot be delivered waits until it can. */
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { now, sleep } from '../sys/loop.js';
+import { now, sleep, within } from '../sys/loop.js';
 import { log } from './log.js';
 import { events } from './protos.js';
 import { StatusError } from './status.js';
@@ -72,7 +72,7 @@ export class Publisher {
 
   /** Resolves when all is delivered, or after `ms`: what waits still is lost then. */
   async flush(ms: number): Promise<void> {
-    if (this.sending) await Promise.race([this.sending, sleep(ms)]);
+    if (this.sending) await within(this.sending, ms);
     while (this.queue.length > 0) this.drop('containerd could not be reached before the end of the shim');
   }
 

@@ -8,7 +8,7 @@ import { type ContainerRecord, load } from '../container/store.js';
 import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { sleep } from '../sys/loop.js';
+import { within } from '../sys/loop.js';
 import { Execs } from './execs.js';
 import { log } from './log.js';
 import type { LoggedContainer } from './logger.js';
@@ -215,22 +215,27 @@ export class Task {
       );
     }
     if (execId) {
-      await process.release(sleep);
+      await process.release();
       this.execs.delete(execId);
       return { pid: process.pid, ended: process.ended };
     }
     if (!process.ended) {
       // It was never started. Its supervisor sees how it ends.
       await kill({ root: this.root, id: this.id, signal: SIGKILL, all: false }).catch(() => {});
-      await Promise.race([this.over, sleep(killTime)]);
+      await this.settled();
     }
     const ended = process.ended ?? process.end(137, native.realtime());
-    await Promise.race([this.over, sleep(killTime)]);
-    await process.release(sleep);
+    await this.settled();
+    await process.release();
     await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
     unmountRootfs(this.rootfs);
     this.events.delete(process.pid, ended);
     return { pid: process.pid, ended };
+  }
+
+  /** Waits until the end of init is told, for a while. */
+  private async settled(): Promise<void> {
+    if (this.over) await within(this.over, killTime);
   }
 
   /** Kill of the task service. */

@@ -2,33 +2,40 @@
  * Waiting without blocking. `readable` is what everything that waits is made of: under QuickJS the program sleeps in
  * `turn` when nothing else is to be done; under Node.js the host wakes it from libuv (`node.ts`).
  */
+import { Deadlines, type Timed } from './deadlines.js';
 import { E } from './errno.js';
 import { RuntError } from './error.js';
 import { host, native } from './host.js';
 
-interface Waiter {
+interface Waiter extends Timed {
+  readonly id: number;
+  /** -1 for a timer. */
   readonly fd: number;
-  /** Milliseconds on CLOCK_MONOTONIC; Infinity for none. */
-  readonly deadline: number;
   readonly settle: (ready: boolean) => void;
 }
 
 const waiters = new Map<number, Waiter>();
+/** The wait for each descriptor. */
+const watching = new Map<number, Waiter>();
+const deadlines = new Deadlines<Waiter>();
 let lastId = 0;
+
+/** A number for a wait, 32 bits for the kernel: a server that copies a stream for weeks uses them all. */
+function newId(): number {
+  do lastId = (lastId + 1) & 0x7fff_ffff;
+  while (waiters.has(lastId));
+  return lastId;
+}
 
 /** Milliseconds on CLOCK_MONOTONIC. */
 export const now = (): number => Number(native.monotonic() / 1_000_000n);
 
 /**
  * Resolves with true when fd is readable or hung up, with false after `timeout` ms (-1 for never). One wait at a time for a
- * descriptor, which must stay open meanwhile.
+ * descriptor, which must stay open meanwhile: a second one ends the first as if its time were over.
  */
 export function readable(fd: number, timeout = -1): Promise<boolean> {
-  const id = ++lastId;
-  const r = native.watch(fd, id);
-  // A regular file cannot be watched, and is always readable.
-  if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
-  return watched(r, id, fd, timeout);
+  return watched(fd, timeout, native.watch);
 }
 
 /**
@@ -36,7 +43,8 @@ export function readable(fd: number, timeout = -1): Promise<boolean> {
  * processes, so that what was begun can always be undone.
  */
 export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
-  const id = ++lastId;
+  forget(fd);
+  const id = newId();
   if (native.watch(fd, id) >= 0) return wait(id, fd, timeout);
   return until(() => native.isReadable(fd) === 1, timeout);
 }
@@ -53,15 +61,33 @@ export async function until(look: () => boolean, timeout = -1): Promise<boolean>
 
 /** The same for when fd is writable, or broken. */
 export function writable(fd: number, timeout = -1): Promise<boolean> {
-  const id = ++lastId;
-  const r = native.watchOut(fd, id);
-  // A regular file cannot be watched, and is always writable.
-  if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
-  return watched(r, id, fd, timeout);
+  return watched(fd, timeout, native.watchOut);
 }
 
-function watched(r: number, id: number, fd: number, timeout: number): Promise<boolean> {
+/**
+ * The index of the first of some descriptors that is readable or hung up, -1 after `timeout` ms. The waits for the others end with it: a
+ * promise that is raced again and again keeps what was made for every race. Where epoll takes no more they are polled.
+ */
+export async function firstReadable(fds: readonly number[], timeout = -1): Promise<number> {
+  try {
+    return await Promise.race(fds.map((fd, i) => readable(fd, timeout).then((ready) => (ready ? i : -1))));
+  } catch (error) {
+    if (!(error instanceof RuntError) || error.errno !== E.ENOSPC) throw error;
+    const first = (): number => fds.findIndex((fd) => native.isReadable(fd) === 1);
+    await until(() => first() >= 0, timeout);
+    return first();
+  } finally {
+    for (const fd of fds) forget(fd);
+  }
+}
+
+function watched(fd: number, timeout: number, watch: (fd: number, id: number) => number): Promise<boolean> {
+  forget(fd);
+  const id = newId();
+  const r = watch(fd, id);
   if (r >= 0) return wait(id, fd, timeout);
+  // A regular file cannot be watched, and is always readable and writable.
+  if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
   const error = new RuntError({
     code: 'ERR_IO',
     message: `epoll_ctl: watch descriptor ${fd}`,
@@ -74,49 +100,64 @@ function watched(r: number, id: number, fd: number, timeout: number): Promise<bo
 
 /** Resolves after `ms` milliseconds. */
 export async function sleep(ms: number): Promise<void> {
-  await wait(++lastId, -1, ms);
+  await wait(newId(), -1, ms);
+}
+
+/** Waits for `work`, `ms` milliseconds at most: undefined then. The timer ends with the work: nothing is left of it. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const id = newId();
+  try {
+    return await Promise.race([work, wait(id, -1, ms).then(() => undefined)]);
+  } finally {
+    wake(id, false);
+  }
 }
 
 function wait(id: number, fd: number, timeout: number): Promise<boolean> {
   return new Promise((settle) => {
-    waiters.set(id, { fd, deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout, settle });
+    const waiter = { id, fd, deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout, settle, at: -1 };
+    waiters.set(id, waiter);
+    if (fd >= 0) watching.set(fd, waiter);
+    if (timeout >= 0) deadlines.add(waiter);
     host.waiting?.(id, timeout);
   });
 }
 
-/** Ends the waits for fd as if their time were over: before it is closed, or when nobody cares any more. */
+/** Ends the wait for fd as if its time were over: before it is closed, or when its result is not needed any more. */
 export function forget(fd: number): void {
-  for (const [id, w] of waiters) if (w.fd === fd) wake(id, false);
+  const waiter = watching.get(fd);
+  if (waiter) wake(waiter.id, false);
 }
 
-/** Ends the wait `id`: it is ready, or its time is over. What is not waited for any more is passed over. */
+/** Ends the wait `id`: it is ready, or its time is over. One that has ended already is passed over. */
 export function wake(id: number, ready: boolean): void {
   const waiter = waiters.get(id);
   if (!waiter) return;
+  const { fd } = waiter;
   waiters.delete(id);
-  if (!ready && waiter.fd >= 0) native.unwatch(waiter.fd);
+  if (fd >= 0) watching.delete(fd);
+  deadlines.remove(waiter);
+  if (!ready && fd >= 0) native.unwatch(fd);
   host.ended?.(id);
   waiter.settle(ready);
 }
 
-/** How many wait. */
+/** How many waits there are. */
 export const pending = (): number => waiters.size;
 
 const ids = new Uint8Array(64 * 4);
 
-/** Sleeps until at least one wait ends, and ends it. False when nobody waits: then nothing will ever happen again. */
+/** Sleeps until at least one wait ends, and ends it. False when there is none: then nothing will ever happen again. */
 export function turn(): boolean {
   if (waiters.size === 0) return false;
-  let deadline = Number.POSITIVE_INFINITY;
-  for (const w of waiters.values()) deadline = Math.min(deadline, w.deadline);
-  const timeout = deadline === Number.POSITIVE_INFINITY ? -1 : Math.max(0, deadline - now());
+  const timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
   const n = native.ready(ids, timeout);
   if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'wait for events', errno: -n, syscall: 'epoll_wait' });
   const view = new DataView(ids.buffer);
   for (let i = 0; i < n; i++) wake(view.getInt32(4 * i, true), true);
-  if (deadline !== Number.POSITIVE_INFINITY) {
+  if (deadlines.first) {
     const time = now();
-    for (const [id, w] of waiters) if (w.deadline <= time) wake(id, false);
+    for (let due = deadlines.first; due && due.deadline <= time; due = deadlines.first) wake(due.id, false);
   }
   return true;
 }

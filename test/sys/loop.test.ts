@@ -1,0 +1,85 @@
+/** Waits: what ends them, and that nothing is left of them. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { fdPair } from '../../src/sys/fds.js';
+import { native } from '../../src/sys/host.js';
+import { firstReadable, forget, now, pending, readable, sleep, within } from '../../src/sys/loop.js';
+import { useNodeHost } from '../../src/sys/node.js';
+
+useNodeHost([]);
+
+function pipe(): [reader: number, writer: number] {
+  const ends = new Uint8Array(16);
+  assert.ok(native.pipe(ends) >= 0);
+  return fdPair(ends) as [number, number];
+}
+
+const minute = 60_000;
+
+test('the timer of `within` ends with the work, also when that fails', async () => {
+  assert.is(await within(Promise.resolve('done'), minute), 'done');
+  assert.is(pending(), 0);
+  const error = await within(Promise.reject(new Error('no')), minute).catch((e) => e);
+  assert.is(error.message, 'no');
+  assert.is(pending(), 0);
+});
+
+test('work that takes longer gives undefined', async () => {
+  const from = now();
+  assert.is(await within(new Promise(() => {}), 30), undefined);
+  assert.ok(now() - from >= 29);
+  assert.is(pending(), 0);
+});
+
+test('a thousand waits that end before their time leave no timer', async () => {
+  await Promise.all(Array.from({ length: 1000 }, () => within(sleep(1), minute)));
+  assert.is(pending(), 0);
+});
+
+test('`firstReadable` tells which descriptor is ready, and ends the other waits', async () => {
+  const [[a, toA], [b, toB]] = [pipe(), pipe()];
+  native.write(toB, new Uint8Array(1));
+  assert.is(await firstReadable([a, b], minute), 1);
+  assert.is(pending(), 0);
+  native.write(toA, new Uint8Array(1));
+  // The lower one first when both are.
+  assert.is(await firstReadable([a, b], minute), 0);
+  native.read(a, new Uint8Array(1));
+  assert.is(await firstReadable([a, b], minute), 1);
+  native.read(b, new Uint8Array(1));
+  assert.is(await firstReadable([a, b], 20), -1);
+  assert.is(pending(), 0);
+  for (const fd of [a, b, toA, toB]) native.close(fd);
+});
+
+test('a second wait for a descriptor ends the first as if its time were over, and is told itself', async () => {
+  const [reader, writer] = pipe();
+  const [first, second] = [readable(reader, 50), readable(reader, minute)];
+  assert.is(await first, false);
+  // Past the deadline of the first: it must not take the second one's watch away.
+  await sleep(60);
+  native.write(writer, new Uint8Array(1));
+  assert.is(await second, true);
+  assert.is(pending(), 0);
+  for (const fd of [reader, writer]) native.close(fd);
+});
+
+test('`forget` ends a wait, and a descriptor that was closed without it does not disturb its successor', async () => {
+  const [reader, writer] = pipe();
+  const forgotten = readable(reader);
+  forget(reader);
+  assert.is(await forgotten, false);
+  const left = readable(reader, minute);
+  native.close(reader);
+  native.close(writer);
+  const [again, to] = pipe();
+  assert.is(again, reader, 'the lowest number that is free');
+  const wait = readable(again, minute);
+  assert.is(await left, false);
+  native.write(to, new Uint8Array(1));
+  assert.is(await wait, true);
+  assert.is(pending(), 0);
+  for (const fd of [again, to]) native.close(fd);
+});
+
+test.run();
