@@ -89,11 +89,48 @@ static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   return promise;
 }
 
+/* Of a program that stays (host.longLived): what was in use after the last collection; 0 for a
+ * command, which ends before garbage matters. */
+static size_t live;
+
+/* Frees cycles, which reference counting leaves, once there may be `slack` bytes of them: a task, a
+ * promise and what it settles, a closure and its object are such. */
+static void collect(JSRuntime *rt, size_t slack) {
+  if (live == 0 || memory_in_use() < live + slack)
+    return;
+  JS_RunGC(rt);
+  live = memory_in_use();
+}
+
+/* While there is work. A part of what is in use, so that a large heap is not walked all the time.
+ */
+static void collect_at_work(JSRuntime *rt) {
+  collect(rt, live / 4 > ((size_t)512 << 10) ? live / 4 : (size_t)512 << 10);
+}
+
+/* When there has been nothing to do for a while (src/sys/loop.ts). A collection writes to all
+ * objects, those of the snapshot too, which are shared with other processes until then: not for
+ * less. */
+static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self, (void)argc, (void)argv;
+  collect(JS_GetRuntime(ctx), (size_t)128 << 10);
+  return JS_UNDEFINED;
+}
+
+static JSValue host_long_lived(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)ctx, (void)self, (void)argc, (void)argv;
+  memory_long_lived();
+  live = memory_in_use();
+  return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("exit", 1, host_exit),
     JS_CFUNC_DEF("decode", 2, host_decode),
     JS_CFUNC_DEF("encode", 1, host_encode),
     JS_CFUNC_DEF("load", 1, host_load),
+    JS_CFUNC_DEF("longLived", 0, host_long_lived),
+    JS_CFUNC_DEF("tidy", 0, host_tidy),
 };
 
 static JSValue read_piece(JSContext *ctx, const struct piece *p) {
@@ -374,8 +411,10 @@ int main(int argc, char **argv) {
     evaluate_main();
   run_jobs();
   call_global("runtMain");
-  do
+  do {
     run_jobs();
+    collect_at_work(vm.rt);
+  }
   /* Nothing to run: sleep until something that is waited for happens (src/sys/loop.ts). */
   while (JS_VALUE_GET_BOOL(call_global("runtTurn")));
   if (JS_PromiseState(ctx, vm.done) == JS_PROMISE_REJECTED)

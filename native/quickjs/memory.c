@@ -1,26 +1,46 @@
-/*
- * Memory for a process that lives a millisecond and has one thread: blocks are cut from large
- * chunks, a freed block waits in the list of its size, nothing goes back to the kernel. A chunk is
- * populated when it is made: one call instead of a page fault for every 4 KB, which is what most of
- * the time went to. What a snapshot keeps is cut from memory at a fixed address instead.
- */
+/* The allocator that QuickJS runs on: one mode for a command, one for a process that stays. */
 #define _GNU_SOURCE
 #include "memory.h"
+#include <malloc.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+/*
+ * A command lives a millisecond: blocks are cut from large chunks, a freed block waits in the list
+ * of its size, nothing goes back to the kernel. A chunk is populated when it is made: one call
+ * instead of a page fault for every 4 KB, which is what most of the time went to. What a snapshot
+ * keeps is cut from memory at a fixed address instead.
+ *
+ * A server may not do so: a block that grows where it lies takes fresh memory though the lists are
+ * full, and a shim grew by 15 KB for every container that it had. So a process that stays calls
+ * memory_long_lived. From then on blocks are those of libc's malloc: musl's keeps blocks of a size
+ * together and unmaps what is empty. Blocks of before stay valid: they are known by their address,
+ * go back to the lists, and are used again from there.
+ */
 enum {
-  HEADER = 8, /* before each block: its capacity */
+  HEADER = 8, /* before each block of a chunk: its capacity */
   STEP = 16,  /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
                  two */
   SMALL = 1024,
   CHUNK = 256 * 1024,
   CLASSES = SMALL / STEP + 64,
+  PAGE = 4096,
+  /* The pages of a freed block of that size (a large config) are given back in the second mode. */
+  DISCARDED = 64 * 1024,
 };
 
+struct chunk {
+  struct chunk *older;
+  uint8_t *end;
+};
+
+static struct chunk *newest;
 static uint8_t *next, *end; /* what is left of the newest chunk */
 static void *free_lists[CLASSES];
+static int long_lived;
+static const JSMallocState *counted; /* the runtime's: there is one */
 
 static int gathering;
 uint8_t *memory_gathered_end;
@@ -61,17 +81,90 @@ static size_t whole_size(size_t size, unsigned *class) {
   return (size_t)1 << bits;
 }
 
+/* Whether a block was cut from the snapshot's memory or from a chunk, and not made by libc. */
+static int is_cut(const void *block) {
+  const uint8_t *at = block;
+  if (at >= (uint8_t *)GATHERED_AT && at < memory_gathered_end)
+    return 1;
+  for (const struct chunk *c = newest; c; c = c->older)
+    if (at >= (const uint8_t *)c && at < c->end)
+      return 1;
+  return 0;
+}
+
 static int new_chunk(size_t least) {
   if (gathering)
     return -1;
-  size_t size = least > CHUNK ? (least + 4095) & ~(size_t)4095 : CHUNK;
-  uint8_t *chunk =
+  size_t size = sizeof(struct chunk) + least;
+  size = size > CHUNK ? (size + PAGE - 1) & ~(size_t)(PAGE - 1) : CHUNK;
+  uint8_t *at =
       mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  if (chunk == MAP_FAILED)
+  if (at == MAP_FAILED)
     return -1;
-  next = chunk;
-  end = chunk + size;
+  struct chunk *chunk = (struct chunk *)(void *)at;
+  *chunk = (struct chunk){newest, at + size};
+  newest = chunk;
+  next = at + sizeof *chunk;
+  end = at + size;
   return 0;
+}
+
+/* Takes a block of that class from its list. */
+static void *reuse(unsigned class) {
+  void *block = free_lists[class];
+  if (block)
+    memcpy(&free_lists[class], block, sizeof block);
+  return block;
+}
+
+/* Gives the pages inside of a large free block back; its first bytes link it to the next. */
+static void discard(void *block, size_t capacity) {
+  uintptr_t from = ((uintptr_t)block + sizeof block + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+  uintptr_t to = ((uintptr_t)block + capacity) & ~(uintptr_t)(PAGE - 1);
+  if (capacity >= DISCARDED)
+    madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void memory_long_lived(void) {
+  if (long_lived)
+    return;
+  long_lived = 1;
+  for (unsigned class = SMALL / STEP; class < CLASSES; class ++)
+    for (void *block = free_lists[class]; block; memcpy(&block, block, sizeof block))
+      discard(block, *header(block));
+  /* What is left of the chunk: libc may be given the same addresses. */
+  uint8_t *unused = (uint8_t *)(((uintptr_t)next + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+  if (newest && unused < end && munmap(unused, (size_t)(end - unused)) == 0)
+    newest->end = unused;
+  next = end = NULL;
+}
+
+size_t memory_in_use(void) { return counted ? counted->malloc_size : 0; }
+
+/* A block that is new, or was freed. NULL without memory. */
+static void *cut(size_t whole, unsigned class) {
+  void *block = reuse(class);
+  if (block)
+    return block;
+  if ((size_t)(end - next) < whole && new_chunk(whole) < 0)
+    return NULL;
+  block = next + HEADER;
+  next += whole;
+  *header(block) = whole - HEADER;
+  return block;
+}
+
+static size_t memory_usable_size(const void *block) {
+  if (!block)
+    return 0;
+  if (long_lived && !is_cut(block))
+    return malloc_usable_size((void *)(uintptr_t)block);
+  return *header(block);
+}
+
+/* What a block of libc's counts for in `malloc_size`: its header is about as long. */
+static size_t cost(const void *block) {
+  return malloc_usable_size((void *)(uintptr_t)block) + HEADER;
 }
 
 static void *memory_malloc(JSMallocState *state, size_t size) {
@@ -79,16 +172,14 @@ static void *memory_malloc(JSMallocState *state, size_t size) {
   size_t whole = whole_size(size, &class);
   if (whole == 0 || state->malloc_size + whole > state->malloc_limit)
     return NULL;
-  void *block = free_lists[class];
-  if (block)
-    memcpy(&free_lists[class], block, sizeof block);
-  else {
-    if ((size_t)(end - next) < whole && new_chunk(whole) < 0)
-      return NULL;
-    block = next + HEADER;
-    next += whole;
-    *header(block) = whole - HEADER;
+  void *block = long_lived ? reuse(class) : cut(whole, class);
+  if (long_lived && !block) {
+    block = malloc(size);
+    whole = block ? cost(block) : 0;
   }
+  if (!block)
+    return NULL;
+  counted = state;
   state->malloc_count++;
   state->malloc_size += whole;
   return block;
@@ -97,12 +188,18 @@ static void *memory_malloc(JSMallocState *state, size_t size) {
 static void memory_free(JSMallocState *state, void *block) {
   if (!block)
     return;
+  state->malloc_count--;
+  if (long_lived && !is_cut(block)) {
+    state->malloc_size -= cost(block);
+    free(block);
+    return;
+  }
   unsigned class = 0;
-  size_t whole = whole_size(*header(block), &class);
+  state->malloc_size -= whole_size(*header(block), &class);
   memcpy(block, &free_lists[class], sizeof block);
   free_lists[class] = block;
-  state->malloc_count--;
-  state->malloc_size -= whole;
+  if (long_lived)
+    discard(block, *header(block));
 }
 
 /* Grows the newest block where it lies. */
@@ -122,6 +219,15 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
     memory_free(state, block);
     return NULL;
   }
+  if (long_lived && !is_cut(block)) {
+    size_t before = cost(block);
+    if (size > SIZE_MAX / 4 || state->malloc_size - before + size > state->malloc_limit)
+      return NULL;
+    block = realloc(block, size);
+    if (block)
+      state->malloc_size += cost(block) - before;
+    return block;
+  }
   size_t capacity = *header(block);
   if (size <= capacity)
     return block;
@@ -138,8 +244,6 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
   memory_free(state, block);
   return larger;
 }
-
-static size_t memory_usable_size(const void *block) { return block ? *header(block) : 0; }
 
 const JSMallocFunctions memory_functions = {memory_malloc, memory_free, memory_realloc,
                                             memory_usable_size};

@@ -2,6 +2,7 @@
 #ifndef RUNT_MEMORY_H
 #define RUNT_MEMORY_H
 #include "quickjs.h"
+#include <stddef.h>
 #include <stdint.h>
 
 extern const JSMallocFunctions memory_functions;
@@ -15,6 +16,10 @@ extern const JSMallocFunctions memory_functions;
 int memory_gather(void);
 /* Ends it: what was made stays, what comes is fresh memory. */
 void memory_scatter(void);
+/* For a process that stays: from here on memory that is not in use goes back to the kernel. */
+void memory_long_lived(void);
+/* Bytes that the runtime has allocated and not freed. */
+size_t memory_in_use(void);
 /* Where the last of those blocks ended; snapshot.c reads it, by its name. */
 extern uint8_t *memory_gathered_end;
 

@@ -1,7 +1,7 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { firstReadable, forget, readable } from '../sys/loop.js';
+import { firstReadable, forget, readable, stay } from '../sys/loop.js';
 import { endOf, signalProcess } from './process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
@@ -40,6 +40,7 @@ export async function waitForEnd(
   signals: number,
   terminal?: Attached,
 ): Promise<number> {
+  stay();
   const info = new Uint8Array(signalInfoSize);
   const passOn = (): void => {
     const n = native.read(signals, info);

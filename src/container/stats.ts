@@ -3,7 +3,7 @@ import { readCgroupFacts } from '../cgroup/facts.js';
 import { readStats, type Stats } from '../cgroup/stats.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { firstReadable, forget, now } from '../sys/loop.js';
+import { firstReadable, forget, now, stay } from '../sys/loop.js';
 import { MemoryWatch } from './memory-watch.js';
 import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, load } from './store.js';
@@ -55,6 +55,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
   if (pidfd < 0) return;
   const memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
   try {
+    stay();
     const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
     let next = now();
     for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {

@@ -1,5 +1,6 @@
 /** `wait`: how a supervised container, or a process executed in it, has ended. */
 import { RuntError } from '../sys/error.js';
+import { stay } from '../sys/loop.js';
 import { holdProcess } from './process.js';
 import { load } from './store.js';
 import { awaitExitRecord, type ExitRecord } from './supervisor.js';
@@ -24,6 +25,7 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
       hint: 'only the parent of a process sees its status: create it with --supervise, or ask who ran runt',
     });
   }
+  stay();
   if (o.pid === undefined) {
     const process = holdProcess(record);
     await process?.ended();

@@ -5,6 +5,7 @@
 import { remove } from '../container/delete.js';
 import { readExit } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
+import { stay } from '../sys/loop.js';
 import { version } from '../sys/version.js';
 import { parseArguments, type ShimArguments } from './arguments.js';
 import { wordsOf } from './log.js';
@@ -31,6 +32,7 @@ export async function shim(name: ShimName): Promise<number> {
       return 0;
     }
     if (a.action === 'delete') return await clean(a);
+    stay();
     const { serve } = await import('./server.js');
     return await serve(a);
   } catch (error) {

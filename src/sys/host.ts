@@ -23,6 +23,9 @@ export interface Host {
   readonly grpc?: () => Promise<Grpc>;
   /** For a server: from now on an error that nobody has caught, or a promise that was rejected for nobody, is told, and not the end. */
   readonly outlive?: (tell: (error: unknown) => void) => void;
+  /** For a program that stays: from now on memory that it does not use goes back to the kernel. `tidy` does the rest when it is idle. */
+  readonly longLived?: () => void;
+  readonly tidy?: () => void;
   /** string → UTF-8. */
   encode(text: string): Uint8Array;
 }

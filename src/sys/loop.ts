@@ -146,12 +146,27 @@ export function wake(id: number, ready: boolean): void {
 export const pending = (): number => waiters.size;
 
 const ids = new Uint8Array(64 * 4);
+/** ms without an event after which a program that stays is idle. */
+const quiet = 200;
+let staying = false;
+/** Something happened since it was idle. */
+let worked = false;
+
+/** For a server, and for a command that waits however long: from now on its memory does not grow with what it has done. */
+export function stay(): void {
+  staying = host.tidy !== undefined;
+  host.longLived?.();
+}
 
 /** Sleeps until at least one wait ends, and ends it. False when there is none: then nothing will ever happen again. */
 export function turn(): boolean {
   if (waiters.size === 0) return false;
-  const timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
+  let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
+  const rests = staying && worked && (timeout < 0 || timeout > quiet);
+  if (rests) timeout = quiet;
   const n = native.ready(ids, timeout);
+  worked = n > 0 || !rests;
+  if (!worked) host.tidy?.();
   if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'wait for events', errno: -n, syscall: 'epoll_wait' });
   const view = new DataView(ids.buffer);
   for (let i = 0; i < n; i++) wake(view.getInt32(4 * i, true), true);

@@ -1,0 +1,52 @@
+/** The allocator of the static binary (native/quickjs/memory.c) against a model of it, with the address sanitizer. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const quickjs = process.env.QUICKJS_DIR ?? 'build/quickjs/source';
+const flags = '-std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined';
+
+/** Builds the model with more flags, runs it, and gives how that went. */
+function run(lives: number, seed: number, ...more: string[]): { status: number | null; stderr: string } {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-memory-'));
+  try {
+    const program = join(dir, 'model');
+    const source = 'native/quickjs/fuzz/memory_fuzz.c';
+    const args = [...flags.split(' '), '-isystem', quickjs, '-DRANDOM', ...more, source, '-o', program];
+    const built = spawnSync('gcc', args, { encoding: 'utf8' });
+    assert.is(built.status, 0, built.stderr);
+    // Leaks are the model's to find: it counts. The sanitizer's search for them wants ptrace(2).
+    const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
+    return spawnSync(program, [String(lives), String(seed)], { encoding: 'utf8', env });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+if (!existsSync(`${quickjs}/quickjs.h`)) {
+  process.stdout.write('# skip memory: quickjs: QuickJS is not available\n');
+  test.skip('memory');
+} else {
+  test('no block changes another and none is lost, in the modes of a command, of a server and of the build', () => {
+    const { status, stderr } = run(12, 1);
+    assert.is(status, 0, stderr);
+    const [, lives, made, moved, freed, reused] = (
+      /(\d+) lives, (\d+) blocks made, (\d+) moved, (\d+) freed, (\d+) reused/.exec(stderr) ?? []
+    ).map(Number);
+    assert.is(lives, 12);
+    assert.is(made, freed);
+    // It did something: more than half of its steps, thousands of each kind.
+    assert.ok(made! > 12_000 && moved! > 4000 && reused! > 4000, stderr);
+  });
+
+  test('the model finds a block that is handed out twice', () => {
+    const { status, stderr } = run(12, 1, '-DPLANT_CRASH');
+    assert.is.not(status, 0, 'the planted bug was not found');
+    assert.match(stderr, /memory_fuzz: a block's content has changed|AddressSanitizer/);
+  });
+}
+
+test.run();
