@@ -87,6 +87,8 @@ export class Execs {
       process.end(128, native.realtime());
       throw error;
     } finally {
+      // It is not started again.
+      this.specs.delete(process.execId);
       if (file >= 0) native.close(file);
     }
   }

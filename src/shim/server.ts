@@ -4,6 +4,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/loop.js';
 import type { ShimArguments } from './arguments.js';
+import { Clients } from './clients.js';
 import { Idleness } from './idleness.js';
 import { log, outliveErrors } from './log.js';
 import { reapNowAndThen, reapOrphans } from './orphans.js';
@@ -72,7 +73,18 @@ export async function serve(a: ShimArguments): Promise<number> {
   }
   const reaping = node ? reapNowAndThen() : undefined;
   if (!reaping) void reapOrphans();
-  void accept(LISTENER, (fd) => void new Connection(fd, handler).serve().finally(idleness.client()));
+  const clients = new Clients((line) => log('ttrpc', line));
+  void accept(LISTENER, (fd) => {
+    if (!clients.connect()) {
+      native.close(fd);
+      return;
+    }
+    const gone = idleness.client();
+    void new Connection(fd, handler, clients).serve().finally(() => {
+      clients.left();
+      gone();
+    });
+  });
   await over;
   // The answer to Shutdown is on its way.
   await sleep(20);

@@ -29,6 +29,13 @@ function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array)
   }
 }
 
+async function encoded<O>(
+  output: { encode(value: O): { finish(): Uint8Array } },
+  response: Promise<O> | O,
+): Promise<Uint8Array> {
+  return output.encode(await response).finish();
+}
+
 export class TaskService {
   private readonly tasks = new Map<string, Task>();
   /** The ids of the containers that are being created. */
@@ -42,8 +49,10 @@ export class TaskService {
         output: { encode(value: O): { finish(): Uint8Array } },
         f: (request: I) => Promise<O> | O,
       ): Method =>
-      async (payload) =>
-        output.encode(await f(decoded(input, payload))).finish();
+      async (payload) => {
+        // Not awaited here: a Wait lasts, and this function would hold the bytes of its request as long.
+        return encoded(output, f(decoded(input, payload)));
+      };
     const { Empty } = google.protobuf;
     this.methods = {
       Create: method(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),
