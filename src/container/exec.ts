@@ -20,7 +20,7 @@ import { openSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
-import { isAlive, openProcess, statusOf, unifiedPlace } from './process.js';
+import { endOf, isAlive, openProcess, statusOf, unifiedPlace } from './process.js';
 import type { Stdio } from './spawn.js';
 import { type ContainerRecord, keptConfig, load } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -41,6 +41,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly preserveFds: number;
   /** Socket activation: descriptors from 3 on, before those of `preserveFds`. */
   readonly listen?: ListenFds;
+  /** Takes the pids of all processes that are begun for it: each may have a record of its end, for `dropExits`. */
+  readonly pids?: number[];
   /** Absolute path of the socket that gets a pidfd of the process. */
   readonly pidfdSocket?: string;
   readonly ignorePaused: boolean;
@@ -66,9 +68,10 @@ export async function exec(o: ExecOptions): Promise<number> {
       await launch.undo();
       throw error;
     }
-    if (!o.detach) return await waitForEnd(launch, signals, terminal);
+    if (!o.detach) await waitForEnd(launch, signals, terminal);
+    const status = o.detach ? 0 : endOf(launch.pidfd).status;
     native.close(launch.pidfd);
-    return 0;
+    return status;
   } finally {
     terminal?.close();
     lent?.giveBack();
@@ -147,6 +150,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     ...(place && { place }),
     supervised: o.detach && record.supervisor !== undefined,
     ...(o.stdio && { stdio: o.stdio }),
+    ...(o.pids && { pids: o.pids }),
   });
   const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
   try {

@@ -2,7 +2,7 @@
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { firstReadable, forget, readable, stay } from '../sys/loop.js';
-import { endOf, signalProcess } from './process.js';
+import { signalProcess } from './process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
 const SIGKILL = 9;
@@ -34,12 +34,12 @@ export function openSignals(what: string): number {
   return check(native.signalFd(forwardedSignals()), facts);
 }
 
-/** Passes the signals of a signalfd on until the process behind pidfd, a child of ours, has ended. @returns its exit status */
+/** Passes the signals of a signalfd on until the process behind pidfd has ended. Its parent has its status: this program, or a supervisor. */
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   signals: number,
   terminal?: Attached,
-): Promise<number> {
+): Promise<void> {
   stay();
   const info = new Uint8Array(signalInfoSize);
   const passOn = (): void => {
@@ -61,5 +61,4 @@ export async function waitForEnd(
     while (relaying) if (await readable(signals)) passOn();
     await finished;
   }
-  return endOf(pidfd).status;
 }

@@ -208,6 +208,7 @@ export class Launch extends RuntimeOps {
 
   /** The process that joined has ended; the one that it began is a child of ours as well. */
   private async succeeded(pid: number): Promise<void> {
+    this.input.pids?.push(pid);
     const joined = this.pidfd;
     const fd = native.pidfdOpen(pid);
     // A supervisor may have reaped it: it has gone on as another process, of which the next report tells, or has died.

@@ -15,6 +15,7 @@ import { refuseUnrestorable } from './external.js';
 import { openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import { newRecord } from './new-record.js';
+import { endOf } from './process.js';
 import { Restoration } from './restoration.js';
 import { type ContainerRecord, checkId, removeStateDir } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -64,7 +65,8 @@ export async function restore(o: RestoreOptions): Promise<number> {
       return 0;
     }
     terminal?.relay();
-    const status = await waitForEnd({ pid: restoration.record.pid, pidfd: restoration.pidfd }, signals, terminal);
+    await waitForEnd({ pid: restoration.record.pid, pidfd: restoration.pidfd }, signals, terminal);
+    const { status } = endOf(restoration.pidfd);
     await end(o, restoration.record);
     return status;
   } catch (error) {

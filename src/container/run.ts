@@ -7,6 +7,7 @@ import { openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import type { Notify } from './notify.js';
+import { endOf } from './process.js';
 import { removeStateDir } from './store.js';
 
 export interface RunOptions extends CreateOptions {
@@ -25,7 +26,7 @@ export async function run(o: RunOptions): Promise<number> {
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const { launch, compiled, terminal, lent } = await bringUp('run', o, false, !o.detach);
-  let status = 0;
+  let status: number | undefined;
   let notify: Notify | undefined;
   let attended: Promise<void> | undefined;
   try {
@@ -39,7 +40,8 @@ export async function run(o: RunOptions): Promise<number> {
       if (o.detach) await attended;
     }
     if (o.detach) return 0;
-    status = await waitForEnd(launch, signals, terminal);
+    await waitForEnd(launch, signals, terminal);
+    status = await statusOf(o, launch);
     notify?.stop();
     await attended;
   } finally {
@@ -57,7 +59,16 @@ export async function run(o: RunOptions): Promise<number> {
     removeStateDir(o.root, o.id);
     await launch.poststop();
   }
+  if (status === undefined) throw (await import('./supervisor.js')).statusLost(`run ${o.id}`);
   return status;
+}
+
+/** How the process has ended, as its parent saw it; undefined when that was a supervisor which was killed. */
+async function statusOf(o: RunOptions, { pidfd, input }: Launch): Promise<number | undefined> {
+  const { supervisor } = input.record;
+  if (!supervisor) return endOf(pidfd).status;
+  const { awaitExit } = await import('./supervisor.js');
+  return (await awaitExit(`${o.root}/${o.id}`, supervisor))?.status;
 }
 
 /** The container runs: that nobody can be told is a warning. In the foreground the main process is this one, which waits for it. */

@@ -49,6 +49,8 @@ export interface LaunchInput {
   readonly stdio?: Stdio;
   /** The container has a supervisor, and it is to be the parent. */
   readonly supervised?: boolean;
+  /** Takes the pid of every process that is begun: of one that joins, too, which ends when its sibling goes on. */
+  readonly pids?: number[];
 }
 
 /** What the runtime's operations of one launch have made so far. */
@@ -248,6 +250,7 @@ export class RuntimeOps {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
+      this.input.pids?.push(spawned.pid);
       if (this.place !== '') await this.moveByUnit();
       if (this.placeholder) await this.endPlaceholder();
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));

@@ -4,8 +4,8 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { O_RDONLY } from '../sys/linux.js';
-import { readable, readableOrPolled, sleep } from '../sys/loop.js';
+import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
+import { aside, readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
 import { endOf, isAlive, signalProcess } from './process.js';
@@ -90,10 +90,20 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
   }
 }
 
-/** Lets go of a supervisor: once it has started a container it goes on by itself. */
+/**
+ * Leaves a supervisor alone: once it has started a container it goes on by itself. A script that uses the library outlives it, and
+ * reaps it: a pids cgroup counts zombies. A command ends before, and the shim reaps all its children (src/shim/orphans.ts).
+ */
 export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
-  native.close(pidfd);
   native.close(sync);
+  if (host.name === 'node') {
+    // Where it cannot be watched it is not reaped.
+    const ended = aside(pidfd).then(
+      () => void endOf(pidfd),
+      () => {},
+    );
+    void ended.then(() => native.close(pidfd));
+  } else native.close(pidfd);
 }
 
 /** Ends a supervisor whose container is taken back. */
@@ -101,7 +111,8 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
   signalProcess(supervisor.pidfd, supervisor.pid, 9);
   await readableOrPolled(supervisor.pidfd, patience);
   endOf(supervisor.pidfd);
-  leaveSupervisor(supervisor);
+  native.close(supervisor.pidfd);
+  native.close(supervisor.sync);
 }
 
 /** What a supervisor is asked to start. */
@@ -205,6 +216,14 @@ export function readExit(stateDir: string, pid?: number): Exit | undefined {
   return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
 }
 
+/**
+ * Removes the records of an exec, for whoever began it and has read how it ended: they would be as many as the container has had execs,
+ * and be taken for those of a later process with the same pid.
+ */
+export function dropExits(stateDir: string, pids: readonly number[]): void {
+  for (const pid of pids) native.unlinkAt(AT_FDCWD, `${stateDir}/exec-${pid}.json`, 0);
+}
+
 /** As readExit, for people. */
 export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
   const exit = readExit(stateDir, pid);
@@ -221,6 +240,12 @@ export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
   const { status, signal } = endOf(pidfd);
   native.close(pidfd);
   return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };
+}
+
+/** For a process whose end no record tells. */
+export function statusLost(what: string, pid?: number): RuntError {
+  const ended = pid === undefined ? 'the container has ended' : `process ${pid} is not known to have ended`;
+  return new RuntError({ code: 'ERR_STATUS_LOST', message: `${what}: ${ended}, and its supervisor was gone before` });
 }
 
 /** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */

@@ -3,7 +3,7 @@ import { RuntError } from '../sys/error.js';
 import { stay } from '../sys/loop.js';
 import { holdProcess } from './process.js';
 import { load } from './store.js';
-import { awaitExitRecord, type ExitRecord } from './supervisor.js';
+import { awaitExitRecord, type ExitRecord, statusLost } from './supervisor.js';
 
 export interface WaitOptions {
   readonly root: string;
@@ -33,8 +33,5 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   }
   const ended = await awaitExitRecord(`${o.root}/${o.id}`, record.supervisor, o.pid);
   if (ended) return ended;
-  throw new RuntError({
-    code: 'ERR_STATUS_LOST',
-    message: `wait ${o.id}: ${o.pid === undefined ? 'the container has ended' : `process ${o.pid} is not known to have ended`}, and its supervisor was gone before`,
-  });
+  throw statusLost(`wait ${o.id}`, o.pid);
 }

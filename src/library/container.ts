@@ -12,7 +12,7 @@ import { start } from '../container/start.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats.js';
 import { load } from '../container/store.js';
-import { awaitChild, type ExitRecord, recordOf } from '../container/supervisor.js';
+import { awaitChild, dropExits, type ExitRecord, recordOf } from '../container/supervisor.js';
 import { update } from '../container/update.js';
 import { wait } from '../container/wait.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
@@ -194,8 +194,11 @@ export class Container {
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
+    const pids: number[] = [];
+    const drop = () => dropExits(`${root}/${id}`, pids);
     try {
       const { launch } = await begin({
+        pids,
         root,
         id,
         args: [...args],
@@ -218,10 +221,11 @@ export class Container {
       const { pid, pidfd } = launch;
       const { supervisor } = load(root, id);
       if (supervisor) native.close(pidfd);
-      const exit = supervisor ? wait({ root, id, pid }) : awaitChild(pidfd, pid).then(recordOf);
+      const exit = supervisor ? wait({ root, id, pid }).finally(drop) : awaitChild(pidfd, pid).then(recordOf);
       return { pid, stdin, stdout, stderr, exit };
     } catch (error) {
       streams.abandon();
+      drop();
       throw error;
     }
   }

@@ -2,6 +2,7 @@
 import { begin } from '../container/exec.js';
 import { HeldProcess } from '../container/process.js';
 import { load } from '../container/store.js';
+import { dropExits } from '../container/supervisor.js';
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
@@ -79,6 +80,7 @@ export class Execs {
           ignorePaused: false,
           rootless: 'auto',
           ...policyOf(options),
+          pids: process.pids,
         });
         process.pid = launch.pid;
         this.watch(process, new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd));
@@ -114,7 +116,9 @@ export class Execs {
 
   /** Of one that has ended, or was never started. */
   delete(execId: string): void {
-    this.get(execId)?.deleted();
+    const process = this.get(execId);
+    process?.deleted();
+    dropExits(`${this.container.root}/${this.container.id}`, process?.pids ?? []);
     this.processes.delete(execId);
     this.specs.delete(execId);
   }

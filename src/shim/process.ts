@@ -43,6 +43,8 @@ const drainTime = 10_000;
 
 export class Process {
   pid = 0;
+  /** With those that began it, and ended. */
+  readonly pids: number[] = [];
   started = false;
   /** Its start, until it is told: its end is told after that. */
   starting: Promise<unknown> | undefined;

@@ -98,19 +98,25 @@ export class Connection implements Receiver {
   private async receive(): Promise<boolean> {
     if (!(await readable(this.fd)) || !this.open) return false;
     if (this.length === this.data.length) this.grow();
+    if (this.rest > 0) return this.skip();
     const n = native.read(this.fd, this.data.subarray(this.length));
     if (n <= 0) return n === -E.EAGAIN;
     this.length += n;
     return this.frames();
   }
 
+  /** Reads some of what is left of a refused message. */
+  private skip(): boolean {
+    const n = native.read(this.fd, skipped.subarray(0, Math.min(this.rest, skipped.length)));
+    if (n <= 0) return n === -E.EAGAIN;
+    this.rest -= n;
+    return true;
+  }
+
   /** Handles every whole frame. False when the other side does not speak ttrpc. */
   private frames(): boolean {
     let at = 0;
     for (;;) {
-      const skipped = Math.min(this.rest, this.length - at);
-      this.rest -= skipped;
-      at += skipped;
       if (this.length - at < HEADER) break;
       const { size, stream, type } = this.header(at);
       if (size > MOST) {
@@ -248,6 +254,8 @@ export class Connection implements Receiver {
 }
 
 const nothing = new Uint8Array(0);
+/** What is read of refused messages; nobody looks at it. */
+const skipped = new Uint8Array(32 << 10);
 
 const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 

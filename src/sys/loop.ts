@@ -11,6 +11,8 @@ interface Waiter extends Timed {
   readonly id: number;
   /** -1 for a timer. */
   readonly fd: number;
+  /** It does not keep the program from ending. */
+  readonly aside: boolean;
   readonly settle: (ready: boolean) => void;
 }
 
@@ -19,6 +21,8 @@ const waiters = new Map<number, Waiter>();
 const watching = new Map<number, Waiter>();
 const deadlines = new Deadlines<Waiter>();
 let lastId = 0;
+/** How many of the waits are `aside`. */
+let asides = 0;
 
 /** A number for a wait, 32 bits for the kernel: a server that copies a stream for weeks uses them all. */
 function newId(): number {
@@ -59,7 +63,12 @@ export async function until(look: () => boolean, timeout = -1): Promise<boolean>
   return true;
 }
 
-/** The same for when fd is writable, or broken. */
+/** As readable, but a program whose other waits are over ends without it. */
+export function aside(fd: number): Promise<boolean> {
+  return watched(fd, -1, native.watch, true);
+}
+
+/** As readable, for when fd is writable, or broken. */
 export function writable(fd: number, timeout = -1): Promise<boolean> {
   return watched(fd, timeout, native.watchOut);
 }
@@ -81,11 +90,16 @@ export async function firstReadable(fds: readonly number[], timeout = -1): Promi
   }
 }
 
-function watched(fd: number, timeout: number, watch: (fd: number, id: number) => number): Promise<boolean> {
+function watched(
+  fd: number,
+  timeout: number,
+  watch: (fd: number, id: number) => number,
+  aside = false,
+): Promise<boolean> {
   forget(fd);
   const id = newId();
   const r = watch(fd, id);
-  if (r >= 0) return wait(id, fd, timeout);
+  if (r >= 0) return wait(id, fd, timeout, aside);
   // A regular file cannot be watched, and is always readable and writable.
   if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
   const error = new RuntError({
@@ -113,12 +127,20 @@ export async function within<T>(work: Promise<T>, ms: number): Promise<T | undef
   }
 }
 
-function wait(id: number, fd: number, timeout: number): Promise<boolean> {
+function wait(id: number, fd: number, timeout: number, aside = false): Promise<boolean> {
   return new Promise((settle) => {
-    const waiter = { id, fd, deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout, settle, at: -1 };
+    const waiter = {
+      id,
+      fd,
+      deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout,
+      settle,
+      aside,
+      at: -1,
+    };
     waiters.set(id, waiter);
     if (fd >= 0) watching.set(fd, waiter);
     if (timeout >= 0) deadlines.add(waiter);
+    if (aside) asides++;
     host.waiting?.(id, timeout);
   });
 }
@@ -137,13 +159,14 @@ export function wake(id: number, ready: boolean): void {
   waiters.delete(id);
   if (fd >= 0) watching.delete(fd);
   deadlines.remove(waiter);
+  if (waiter.aside) asides--;
   if (!ready && fd >= 0) native.unwatch(fd);
   host.ended?.(id);
   waiter.settle(ready);
 }
 
-/** How many waits there are. */
-export const pending = (): number => waiters.size;
+/** How many waits keep the program from ending. */
+export const pending = (): number => waiters.size - asides;
 
 const ids = new Uint8Array(64 * 4);
 /** ms without an event after which a program that stays is idle. */
@@ -160,7 +183,7 @@ export function stay(): void {
 
 /** Sleeps until at least one wait ends, and ends it. False when there is none: then nothing will ever happen again. */
 export function turn(): boolean {
-  if (waiters.size === 0) return false;
+  if (pending() === 0) return false;
   let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
   const rests = staying && worked && (timeout < 0 || timeout > quiet);
   if (rests) timeout = quiet;

@@ -89,7 +89,11 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   const ended = (id: number) => {
     clearTimeout(timers.get(id));
     timers.delete(id);
+    hold();
+  };
+  const hold = () => {
     if (pending() === 0) pipe?.unref();
+    else pipe?.ref();
   };
   const open = (): Socket => {
     const fd = check(native.forward(), { code: 'ERR_IO', message: 'start the thread that waits' });
@@ -105,7 +109,7 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   };
   const waiting = (id: number, timeout: number) => {
     pipe ??= open();
-    pipe.ref();
+    hold();
     if (timeout >= 0) timers.set(id, setTimeout(wake, timeout, id, false));
   };
   return { waiting, ended };

@@ -1,13 +1,22 @@
 /** The library under Node.js, as a script uses it: dist/index.js, and the examples of docs/library.md. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import type * as Library from '../../src/index.js';
-import { COMMAND_LIMIT } from '../deadline.js';
-import { type Bed, needing, onBed } from './bed.js';
+import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
+import { type Bed, eventually, needing, onBed } from './bed.js';
 
 const test = needing('library', 'root');
 const library = resolve('dist/index.js');
@@ -128,6 +137,77 @@ test(
       assert.ok(Math.abs(Date.parse(exitedAt) - Date.now()) < 60_000);
     }
     await container.delete({ force: true });
+  }),
+);
+
+/** States of the children of this process, by pid. */
+function children(): Map<number, string> {
+  const states = new Map<number, string>();
+  for (const name of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (Number(parent) === process.pid) states.set(Number(name), state as string);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return states;
+}
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+test(
+  'a script that runs container after container keeps no zombie and no descriptor',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    const stdio = ['ignore', 'ignore', 'ignore'] as const;
+    const one = async (): Promise<void> => {
+      const run = await runtime(bed).run(bed.id, bed.bundle, { stdio });
+      assert.is((await run.exit).status, 0);
+    };
+    await one();
+    await eventually('the first leaves a child', () => children().size === 0);
+    const before = descriptors();
+    for (let i = 0; i < 10; i++) await one();
+    const rest = () => children().size === 0 && descriptors() <= before;
+    await eventually('ten leave nothing more than one', rest);
+  }),
+);
+
+test(
+  'the exit of a run rejects when its supervisor was killed',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const run = await runtime(bed).run(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    const { supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+    process.kill(supervisor.pid, 'SIGKILL');
+    process.kill(run.pid, 'SIGKILL');
+    const deadline = new Promise<string>((settle) => setTimeout(settle, DEADLINE, 'nothing in time').unref());
+    const error = await Promise.race([run.exit.catch((e) => e), deadline]);
+    assert.ok(error instanceof RuntError && error.code === 'ERR_STATUS_LOST', String(error));
+    await runtime(bed).container(bed.id).delete({ force: true });
+  }),
+);
+
+test(
+  'a script that has created a container ends though that goes on',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const script = join(bed.dir, 'script.mjs');
+    writeFileSync(
+      script,
+      `import { Runtime } from ${JSON.stringify(library)};
+       const container = await new Runtime({ root: ${JSON.stringify(bed.root)} }).create(${JSON.stringify(bed.id)},
+         ${JSON.stringify(bed.bundle)}, { stdio: ['ignore', 'ignore', 'ignore'] });
+       await container.start();`,
+    );
+    await promisify(execFile)(process.execPath, [script], { timeout: COMMAND_LIMIT });
+    assert.is(bed.state().status, 'running');
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 

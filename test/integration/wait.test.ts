@@ -45,6 +45,45 @@ test(
   }),
 );
 
+test(
+  'run --supervise in the foreground ends as the process did: by a status, or by a signal',
+  onBed((bed) => {
+    // The kernel keeps signals of its own from the first process of a pid namespace.
+    bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+    for (const [script, code] of [
+      ['exit 0', 0],
+      ['exit 7', 7],
+      ['kill -KILL $$', 137],
+    ] as const) {
+      const r = bed.sh(script, ['--supervise']);
+      assert.equal([r.code, r.stderr], [code, ''], script);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
+    const kept = bed.sh('exit 5', ['--supervise', '--keep']);
+    assert.is(kept.code, 5, kept.stderr);
+    assert.is(end(bed).status, 5);
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'run --supervise in the foreground, whose supervisor is killed: an error, no made-up status, and nothing is left',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const running = bed.spawn(['run', '--supervise', '--bundle', bed.bundle, bed.id]);
+    const runs = () => existsSync(join(bed.root, bed.id, 'state.json')) && bed.state().status === 'running';
+    await eventually('it runs', runs);
+    const { pid, supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+    process.kill(supervisor.pid, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    const { code, stderr } = await running.exit;
+    assert.is(code, 1, stderr);
+    assert.match(stderr, new RegExp(`run ${bed.id}: the container has ended, and its supervisor was gone before`));
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
 // With and without the v2 hierarchy beside those of v1: an exec is born in a cgroup of v2, and enters those of v1.
 for (const hidden of [false, true]) {
   const suite = hidden ? hiding : test;
