@@ -102,7 +102,7 @@ int plan_open(const char *data, size_t length, struct plan *plan) {
   plan->slot_fds = c;
   for (uint32_t i = 0; i < plan->slots; i++) {
     int fd;
-    if (next_fd(&c, &fd) || fd < 0)
+    if (next_fd(&c, &fd))
       return -1;
   }
   plan->ops = c;

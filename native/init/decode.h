@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Limits of one plan; far above what any config gives. */
-enum { PLAN_MAX = 16 << 20, SLOTS_MAX = 4096 };
+enum { PLAN_MAX = 16 << 20, SLOTS_MAX = 65536 };
 
 /* One field. str: a string, or the first of a list's strings, each ended by NUL. num: an integer
  * (its 64 bits), or the number of strings in a list. */

@@ -23,10 +23,11 @@
 struct init {
   int report;       /* where reports go: the sync socket, later the accepted start connection */
   int start_socket; /* -1: start is said on the sync socket */
-  int *slots;       /* trees that the runtime opened; -1 once used */
+  int *slots;       /* trees that the runtime opened, or cloneSource; -1 before and after use */
   uint32_t slot_count;
-  int proc;     /* private procfs */
-  int root;     /* root mount of the container, O_PATH */
+  uint32_t given_slots; /* the first ones, which the runtime filled */
+  int proc;             /* private procfs */
+  int root;             /* root mount of the container, O_PATH */
   int detached; /* what keeps a tree that is attached nowhere, the root; -1 with a mount namespace
                  */
   int user_namespace; /* becomeRoot was done */
@@ -153,6 +154,8 @@ int give_stdio(uid_t uid, int pipes);
 
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
+/* Raises the limit on descriptors until the exec. 0, or -1 when there is no higher one. */
+int raise_descriptor_limit(void);
 
 /* supervise.c: the second mode. Returns the exit status. */
 #define SUPERVISE_MAGIC "runt-supervise-1"
@@ -173,6 +176,8 @@ int op_loopback(const struct op *op);
 int op_hostname(const struct op *op);
 int op_domainname(const struct op *op);
 int op_host_propagation(const struct op *op);
+int op_isolate(const struct op *op);
+int op_clone_source(const struct op *op);
 int op_rootfs(const struct op *op);
 int op_pivot_root(const struct op *op);
 int op_move_root(const struct op *op);

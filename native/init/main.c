@@ -36,6 +36,10 @@ static int perform(const struct op *op) {
     return op_unshare(op);
   case OP_HOST_PROPAGATION:
     return op_host_propagation(op);
+  case OP_ISOLATE:
+    return op_isolate(op);
+  case OP_CLONE_SOURCE:
+    return op_clone_source(op);
   case OP_ROOTFS:
     return op_rootfs(op);
   case OP_MOUNT_FS:
@@ -175,6 +179,7 @@ static int take_slots(const struct plan *plan) {
     if (next_number(&c, &fd))
       return -1;
     init.slots[i] = (int)fd;
+    init.given_slots += init.slots[i] >= 0;
   }
   return 0;
 }

@@ -231,23 +231,49 @@ static int set_bind_attributes(int tree, const struct value *v) {
                         1);
 }
 
+static int clone_source(const char *source, uint64_t recursive, uint64_t nofollow) {
+  return sys_open_tree(AT_FDCWD, source,
+                       OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
+                           (unsigned)(nofollow ? AT_SYMLINK_NOFOLLOW : 0) |
+                           (unsigned)(recursive ? AT_RECURSIVE_ : 0));
+}
+
+/* The root is attached over `/` later: then a recursive clone of `/` has it on top, and a path that
+ * passes `/` by `..`, as many symlinks do, goes on in it, with what the image has there. Safe: the
+ * path is the config's, and is resolved once, among the host's mounts alone. */
+int op_clone_source(const struct op *op) {
+  const struct value *v = op->v;
+  const char *source = v[CLONE_SOURCE_SOURCE].str;
+  uint64_t slot = v[CLONE_SOURCE_SLOT].num, recursive = v[CLONE_SOURCE_RECURSIVE].num,
+           nofollow = v[CLONE_SOURCE_NOFOLLOW].num;
+  if (slot >= init.slot_count || init.slots[slot] >= 0)
+    return fail_with(EBADF, "open_tree", source);
+  int tree = clone_source(source, recursive, nofollow);
+  if (tree < 0 && errno == EMFILE && !raise_descriptor_limit())
+    tree = clone_source(source, recursive, nofollow);
+  if (tree < 0 && !(errno == ENOENT && v[CLONE_SOURCE_OPTIONAL].num))
+    return fail("open_tree", source);
+  init.slots[slot] = tree;
+  return 0;
+}
+
 /* The tree to bind: the one in the slot, or a clone that is made here. -1 after fail(). late: a
  * propagation that it can get only in its place, before Linux 5.12. */
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
-  int follow = !v[MOUNT_BIND_SOURCE_NOFOLLOW].num && !v[MOUNT_BIND_COPY_SYMLINK].num;
-  if (slot < 0) {
-    int tree = sys_open_tree(AT_FDCWD, source,
-                             OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
-                                 (unsigned)(follow ? 0 : AT_SYMLINK_NOFOLLOW) |
-                                 (unsigned)(v[MOUNT_BIND_RECURSIVE].num ? AT_RECURSIVE_ : 0));
+  int ours = slot >= init.given_slots && slot < init.slot_count; /* cloneSource's */
+  if (slot < 0 || (ours && init.slots[slot] < 0)) {
+    int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].num,
+                            v[MOUNT_BIND_SOURCE_NOFOLLOW].num | v[MOUNT_BIND_COPY_SYMLINK].num);
     return tree < 0 ? fail("open_tree", source) : tree;
   }
   if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
     return fail_with(EBADF, "open_tree", source);
   int tree = init.slots[slot];
   init.slots[slot] = -1;
+  if (ours) /* with the propagation of hostPropagation, which came before */
+    return tree;
   /* It was cloned among the host's mounts and is a peer of those that are shared. It gets what
    * hostPropagation gave to the ones that were inherited; in a user namespace, as those, at most
    * events from the host. */

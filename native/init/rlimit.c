@@ -16,6 +16,8 @@ static struct {
 int op_rlimit(const struct op *op) {
   int resource = (int)op->v[RLIMIT_RESOURCE].num;
   struct rlimit limit = {op->v[RLIMIT_SOFT].num, op->v[RLIMIT_HARD].num};
+  if (resource == RLIMIT_NOFILE)
+    late.pending = 0;
   if (resource == RLIMIT_NOFILE && limit.rlim_cur < OWN_DESCRIPTORS) {
     late.pending = 1;
     late.limit = limit;
@@ -24,6 +26,19 @@ int op_rlimit(const struct op *op) {
       limit.rlim_max = OWN_DESCRIPTORS;
   }
   return syscall(SYS_prlimit64, 0, resource, &limit, NULL) ? fail("setrlimit", NULL) : 0;
+}
+
+int raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (late.pending || syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) ||
+      limit.rlim_cur >= limit.rlim_max)
+    return -1;
+  late.limit = limit;
+  limit.rlim_cur = limit.rlim_max;
+  if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL))
+    return -1;
+  late.pending = 1;
+  return 0;
 }
 
 int apply_late_limit(void) {

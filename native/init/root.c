@@ -11,20 +11,19 @@ int op_host_propagation(const struct op *op) {
   return mount(NULL, "/", NULL, flags, NULL) ? fail("mount", "/") : 0;
 }
 
-/* Makes the mount that holds path private, as runc does: what the config binds from beside the root
- * file system is then private too. */
-static int isolate(const char *path) {
+/* Safe: a mount of our copy of the tree gets fewer peers. The path is the config's, and is only
+ * shortened. */
+int op_isolate(const struct op *op) {
+  const char *path = op->v[ISOLATE_PATH].str;
   char mount_point[PATH_MAX];
   size_t length = strlen(path);
-  if (length >= sizeof mount_point) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
+  if (length >= sizeof mount_point)
+    return fail_with(ENAMETOOLONG, "mount", path);
   memcpy(mount_point, path, length + 1);
   while (mount(NULL, mount_point, NULL, MS_PRIVATE, NULL)) {
     /* EINVAL: not a mount point; the one above is tried. */
     if (errno != EINVAL || length <= 1)
-      return -1;
+      return fail("mount", path);
     while (length > 1 && mount_point[length - 1] != '/')
       length--;
     while (length > 1 && mount_point[length - 1] == '/')
@@ -37,8 +36,9 @@ static int isolate(const char *path) {
 /* The root file system is cloned and attached over `/`, where this process, whose root is the
  * directory below, does not see it: so it needs no path that the container's root could reach, and
  * its parent mount is one whose propagation we may make private (pivot_root(2) demands that, and it
- * keeps the attaching itself from the host). Safe: the path is the config's, opened once; all that
- * follows is done on the clone's descriptor. */
+ * keeps the attaching itself from the host). Clones of the host's mounts are made before that.
+ * Safe: the path is the config's, opened once; all that follows is done on the clone's descriptor.
+ */
 int op_rootfs(const struct op *op) {
   const char *path = op->v[ROOTFS_PATH].str;
   int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
@@ -51,8 +51,12 @@ int op_rootfs(const struct op *op) {
     return fail("open_tree", path);
   if (slot >= 0)
     init.slots[slot] = -1;
-  if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) || (slot < 0 && isolate(path)))
-    return fail("mount", path);
+  /* The sources of binds are cloned: the old tree needs its peers no more, and what is unmounted in
+   * it later would be unmounted in the peers of the mount above it too. */
+  if (init.inherited_propagation == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+    return fail("mount", "/");
+  if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
+    return fail("mount", "/");
   /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
    * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
    * would reach the host. One that is cloned here is what hostPropagation made of it. */
@@ -118,10 +122,9 @@ static void unescape(char *s) {
   *to = 0;
 }
 
-/* Hides one mount; its unmounting must not reach the host, to which it may still be shared. */
+/* Hides one mount. Its unmounting does not reach the host: `rootfs` made the mount above it, whose
+ * peers would see it, a slave or private. */
 static int hide_mount(const char *target) {
-  if (mount(NULL, target, NULL, MS_SLAVE | MS_REC, NULL) && errno != EINVAL && errno != EPERM)
-    return errno == ENOENT ? 0 : fail("mount", target);
   if (!umount2(target, MNT_DETACH) || errno == ENOENT)
     return 0;
   /* Locked, in a user namespace: it can only be covered. */

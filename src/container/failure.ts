@@ -43,6 +43,8 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   idMap: 'ERR_ID_MAP',
   becomeRoot: 'ERR_ID_MAP',
   hostPropagation: 'ERR_MOUNT',
+  isolate: 'ERR_MOUNT',
+  cloneSource: 'ERR_MOUNT',
   rootfs: 'ERR_ROOTFS',
   pivotRoot: 'ERR_ROOTFS',
   moveRoot: 'ERR_ROOTFS',

@@ -75,6 +75,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const notify = options.notify ? notifyOps(options, slot++) : undefined;
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
+  slot += joined.length;
+  const binds = new Map(trees.binds);
+  const sources = [...trees.sources].map(([mount, source]): Op => {
+    binds.set(mount, slot);
+    return { ...source, slot: slot++ };
+  });
   const at = '/linux/cgroupsPath';
   const userNamespace = hasUserNamespace(spec);
   // In a new user namespace a cgroup namespace that is joined is somebody else's, and shows nothing that could be mounted.
@@ -90,7 +96,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
   const contents: Op[] = [
-    ...mountOps(spec, facts, options, trees, { cgroupNamespace, userNamespace, paths: home.paths }),
+    ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: home.paths }),
     ...(notify?.mount ?? []),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'
@@ -146,7 +152,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
         ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...netDeviceOps(spec),
-    ...enterRoot(spec, options, trees.rootSlot),
+    ...enterRoot(spec, options, trees.rootSlot, sources),
     ...contents,
     ...terminalOps(spec.process, consoleSlot, 1),
     ...createHookOps(spec, options),

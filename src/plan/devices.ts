@@ -1,6 +1,7 @@
 /** `linux.devices` and the default devices and links of runtime-spec config-linux.md#default-devices. */
 import type { Spec } from '../spec/types.js';
 import type { HostFacts } from './facts.js';
+import { isBind } from './mount-settings.js';
 import { hasUserNamespace } from './namespaces.js';
 import type { Op } from './ops.js';
 import { clean } from './path.js';
@@ -27,7 +28,7 @@ const links: readonly (readonly [path: string, content: string])[] = [
  * Without CAP_MKNOD in the first user namespace nodes cannot be made: the host's are bound.
  */
 export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
-  if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m.type, m.options))) return [];
+  if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m))) return [];
   const bind = facts.rootless || hasUserNamespace(spec) ? 1 : 0;
   const ops: Op[] = [];
   const configured = spec.linux?.devices ?? [];
@@ -54,6 +55,3 @@ export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
   ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: '/dev/ptmx', required: 1 });
   return ops;
 }
-
-const isBind = (type: string | undefined, options: readonly string[] | undefined): boolean =>
-  type === 'bind' || (options ?? []).some((o) => o === 'bind' || o === 'rbind');

@@ -7,7 +7,7 @@ export interface EncodeOptions {
   readonly trace: boolean;
   /** Descriptor of the listening start socket, or -1 when the sync socket says start. */
   readonly startSocket: number;
-  /** Descriptors that fill the plan's slots, by slot number. */
+  /** Descriptors that the runtime puts into slots, by slot number. Those after them are for `cloneSource`. */
   readonly slots: readonly number[];
 }
 
@@ -44,7 +44,8 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     }
   }
   if (texts.join('').includes('\0')) throw nul(plan);
-  const { slots } = options;
+  const slots = [...options.slots];
+  for (const op of plan.ops) if (op.op === 'cloneSource') while (slots.length <= op.slot) slots.push(-1);
   const head = ['runt-plan-1', count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
   return host.encode(`${head.join('\0')}\0${fields.length ? `${fields.join('\0')}\0` : ''}`);
 }

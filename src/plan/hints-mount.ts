@@ -11,6 +11,7 @@ export function mountHint(f: Failure): Hint | undefined {
   const { op } = f;
   switch (op.op) {
     case 'openTree':
+    case 'cloneSource':
       return sourceHint(f, op.source);
     case 'mountFs':
       return fsHint(f, op) ?? targetHint(f, op.target);

@@ -27,6 +27,10 @@ export interface MountSettings {
   copySymlink: boolean;
 }
 
+/** Whether a mount is a bind. */
+export const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || (options?.some((o) => o === 'bind' || o === 'rbind') ?? false);
+
 /**
  * Reads the options of one mount. A bind mount has the flags and data of the file system that it shows, which are left
  * out here; the rules of the config warn of each.

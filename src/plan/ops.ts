@@ -333,11 +333,23 @@ export const ops = table({
     fields: { flags: 'int' },
     doc: 'set the propagation (MS_* flags) of the whole inherited mount tree',
   },
+  isolate: {
+    code: 154,
+    by: 'init',
+    fields: { path: 'str' },
+    doc: 'make private the mount that path is on',
+  },
+  cloneSource: {
+    code: 153,
+    by: 'init',
+    fields: { source: 'str', recursive: 'int', nofollow: 'int', optional: 'int', slot: 'int' },
+    doc: 'clone the source of a bind mount into slot, before the root is attached over `/`; nofollow 1: source itself, were it a symlink; optional 1: one that is missing is left to mountBind',
+  },
   rootfs: {
     code: 39,
     by: 'init',
     fields: { path: 'str', slot: 'int' },
-    doc: 'make a private mount of the rootfs (from slot when ≥ 0; pivot_root(2) refuses a shared one), make the mount that held it private, and take it as the root that paths are resolved in',
+    doc: 'make a private mount of the rootfs (from slot when ≥ 0; pivot_root(2) refuses a shared one), attach it over `/`, and take it as the root that paths are resolved in',
   },
   mountFs: {
     code: 40,

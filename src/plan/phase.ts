@@ -54,6 +54,8 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   domainname: 'namespaces',
   sysctl: 'namespaces',
   hostPropagation: 'root and mounts',
+  isolate: 'root and mounts',
+  cloneSource: 'root and mounts',
   rootfs: 'root and mounts',
   mountFs: 'root and mounts',
   mountBind: 'root and mounts',

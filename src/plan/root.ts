@@ -29,10 +29,11 @@ export function rootfsPath(spec: Spec, bundle: string): string {
 
 /**
  * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
- * rootfsPropagation says: shared and slave need the host's tree to be that), then the root becomes a mount. Without a
- * mount namespace nothing may be mounted where the host would see it: the root is a tree that is attached nowhere.
+ * rootfsPropagation says: shared and slave need the host's tree to be that), the sources of binds are cloned from it, then
+ * the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root is a
+ * tree that is attached nowhere.
  */
-export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op[] {
+export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sources: readonly Op[]): Op[] {
   const path = rootfsPath(spec, options.bundle);
   if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
@@ -41,6 +42,9 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number): Op
   const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
   return [
     { op: 'hostPropagation', at, flags: inherited | MS_REC },
+    // As runc: the host does not see what is bound from beside the rootfs. In a user namespace nothing stays shared.
+    ...(inherited & MS_SHARED && slot < 0 ? ([{ op: 'isolate', at, path }] as const) : []),
+    ...sources,
     { op: 'rootfs', at: '/root/path', path, slot },
   ];
 }

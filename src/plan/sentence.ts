@@ -134,6 +134,10 @@ export function sentence(op: Op): string {
       return 'make the namespaces that are made from inside';
     case 'hostPropagation':
       return 'set the propagation of the inherited mounts';
+    case 'isolate':
+      return `make the mount that ${op.path} is on private`;
+    case 'cloneSource':
+      return `open the bind source ${op.source}`;
     case 'rootfs':
       return `make a mount of the root file system ${op.path}`;
     case 'mountFs':

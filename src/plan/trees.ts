@@ -1,12 +1,13 @@
-/** What of the mounts only the runtime can open: bind sources out of the container's reach, and id maps (slots). */
+/** Slots of mounts: bind sources and the rootfs that are opened before the root is attached, and id maps. */
 import type { IdMapping, Mount, Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { CLONE_NEWNS } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { mapLines, relativeRanges } from './id-ranges.js';
-import { mountSettings } from './mount-settings.js';
-import { hasUserNamespace, joinedNamespaces } from './namespaces.js';
+import { isBind, mountSettings } from './mount-settings.js';
+import { hasMountNamespace, hasUserNamespace, joinedNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
+import { clean } from './path.js';
 import { unsupported } from './unsupported.js';
 
 export interface Trees {
@@ -15,6 +16,8 @@ export interface Trees {
   readonly binds: ReadonlyMap<number, number>;
   /** Slots of the user namespaces with the id maps of other file systems, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
+  /** Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills. */
+  readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
   /** Slot of the root file system, or -1. */
   readonly rootSlot: number;
   /** Slots in use. */
@@ -31,6 +34,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const ops: Op[] = [];
   const binds = new Map<number, number>();
   const maps = new Map<number, number>();
+  const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
   const namespaces = new Map<string, number>();
   // In a mount namespace that is joined, paths are those of its tree.
   const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
@@ -39,10 +43,22 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   if (beyond) ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, nofollow: 0, slot: count++ });
   spec.mounts?.forEach((mount, i) => {
     const mapped = mayBeMapped(mount);
-    if (!mapped && !beyond) return;
+    if (!mapped && !beyond && !isBind(mount)) return;
     const at = `/mounts/${i}`;
     const s = mountSettings(mount);
     if (s.remount) return;
+    const source = sourcePath(mount, options.bundle);
+    const open = {
+      at: `${at}/source`,
+      source,
+      recursive: s.recursiveBind ? 1 : 0,
+      nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
+    };
+    if (!mapped && !beyond) {
+      const optional = isBelow(source, rootfs) ? 1 : 0;
+      if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open, optional });
+      return;
+    }
     // A bind is mapped by the runtime; another file system by runt-init, which is root of the host only without a user
     // namespace, and the kernel wants one that controls the maps.
     if (mapped && s.bind && elsewhere)
@@ -60,21 +76,17 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       if (mapped) maps.set(i, namespace);
       return;
     }
-    const source = sourcePath(mount, options.bundle);
     const tree = count++;
     binds.set(i, tree);
-    ops.push({
-      op: 'openTree',
-      at: `${at}/source`,
-      source,
-      recursive: s.recursiveBind ? 1 : 0,
-      nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
-      slot: tree,
-    });
+    ops.push({ op: 'openTree', ...open, slot: tree });
     if (mapped) ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ? 1 : 0, slot: namespace });
   });
-  return { ops, binds, maps, rootSlot: beyond ? 0 : -1, count };
+  return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
 }
+
+/** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
+const isBelow = (path: string, rootfs: string): boolean =>
+  !path.split('/').includes('..') && clean(path).startsWith(`${clean(rootfs)}/`);
 
 function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
   const message = bind

@@ -1,6 +1,7 @@
 /** Operations in words for `explain`: what is done, to what, and how, with every flag by its name. */
 import {
   ioPriorityClasses,
+  MS_PRIVATE,
   memoryPolicyFlags,
   memoryPolicyModes,
   RLIM_INFINITY,
@@ -30,10 +31,16 @@ export function rows(op: Op): Row[] {
     case 'supervise':
       return row('supervisor', word(op.path), 'parent of all processes; records how they end');
     case 'openTree':
+    case 'cloneSource':
       return row(
         'open tree',
         word(op.source),
-        list([op.recursive ? 'recursive' : '', op.nofollow ? 'not through a link' : '', `slot ${op.slot}`]),
+        list([
+          op.recursive ? 'recursive' : '',
+          op.nofollow ? 'not through a link' : '',
+          op.op === 'cloneSource' && op.optional ? 'or at its turn' : '',
+          `slot ${op.slot}`,
+        ]),
       );
     case 'idMapNamespace':
       if (op.path) return row('open id maps', word(op.path), slot(op.slot));
@@ -236,6 +243,8 @@ export function rows(op: Op): Row[] {
       return wrap('new namespaces', '', namespaces(Number(op.flags)), op.at, 'from inside');
     case 'hostPropagation':
       return row('propagation', 'inherited mounts', propagation(op.flags));
+    case 'isolate':
+      return row('propagation', `the mount of ${word(op.path)}`, propagation(MS_PRIVATE));
     case 'rootfs':
       return row('root', word(op.path), slot(op.slot));
     case 'mountFs': {

@@ -39,7 +39,7 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>
     withOperation(t, 63, 9, '2305843009213693953', 'a'),
   'more slots than there may be': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x0099999\0')),
-  'a slot that is no descriptor': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x001\x00-1\0')),
+  'a slot that is no descriptor': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x001\x00-2\0')),
   'nothing but its name': () => bytes('runt-plan-1\0'),
 };
 
