@@ -133,10 +133,39 @@ static int hide_mount(const char *target) {
   return mount("tmpfs", target, "tmpfs", 0, "") ? fail("mount", target) : 0;
 }
 
+/* The number at *line of mountinfo, which is the rest of the line then; UINT64_MAX for none. */
+static uint64_t next_id(const char **line) {
+  uint64_t id;
+  size_t length = strcspn(*line, " \n");
+  int none = text_number(*line, length, INT32_MAX, &id);
+  *line += length + ((*line)[length] == ' ');
+  return none ? UINT64_MAX : id;
+}
+
+static const char *next_line(const char *line) {
+  line += strcspn(line, "\n");
+  return line + (*line == '\n');
+}
+
+/* Whether a mount of mountinfo is `root` or attached somewhere below it. The order of the lines
+ * does not tell: a clone may be older than what it is attached to, and Linux 6.8 sorts by id. */
+static int is_below(const char *mountinfo, uint64_t id, uint64_t root) {
+  for (unsigned depth = 0; id != root; depth++) {
+    uint64_t parent = UINT64_MAX;
+    for (const char *line = mountinfo; *line && parent == UINT64_MAX; line = next_line(line))
+      if (next_id(&line) == id)
+        parent = next_id(&line);
+    /* The parent of the topmost mount is not shown. */
+    if (parent == UINT64_MAX || parent == id || depth > PATH_MAX)
+      return 0;
+    id = parent;
+  }
+  return 1;
+}
+
 /* Removes, or covers, the mounts of proc and sysfs that the host has: without a pivot they stay in
  * this mount namespace, and a mount that shows all of proc lets a user namespace inside mount
- * another one that is not masked. mountinfo is in the order of mounting: the container's root, and
- * all that is ours, comes last. */
+ * another one that is not masked. */
 static int hide_host_proc(void) {
   int64_t root = mount_id(init.root);
   int fd CLEANUP_CLOSE = proc_open_self("mountinfo", O_RDONLY);
@@ -144,31 +173,34 @@ static int hide_host_proc(void) {
     return fail("open", "/proc/self/mountinfo");
   /* All is read first: removing a mount moves what is not read yet. */
   size_t size = 0, room = 1 << 20;
-  char *all = allocate(room);
-  if (!all)
+  char *all = allocate(room), *target = allocate(room);
+  if (!all || !target)
     return fail("mmap", NULL);
   for (ssize_t n; (n = read(fd, all + size, room - 1 - size)) != 0; size += (size_t)n)
     if (n < 0 || size + (size_t)n >= room - 1)
       return fail_with(n < 0 ? errno : E2BIG, "read", "/proc/self/mountinfo");
   all[size] = 0;
-  for (char *line = all, *next; *line; line = next) {
-    next = line + strcspn(line, "\n");
-    if (*next)
-      *next++ = 0;
-    uint64_t id;
-    if (!text_number(line, strcspn(line, " "), INT32_MAX, &id) && (int64_t)id == root)
-      return 0;
-    char *type = strstr(line, " - "), *target = line;
-    for (int field = 0; field < 4; field++)
-      target += strcspn(target, " ") + (target[strcspn(target, " ")] == ' ');
-    if (!type || (strncmp(type + 3, "proc ", 5) && strncmp(type + 3, "sysfs ", 6)))
+  int seen = 0;
+  for (const char *line = all, *next; *line; line = next) {
+    next = next_line(line);
+    const char *type = strstr(line, " - ");
+    uint64_t id = next_id(&line);
+    seen |= id == (uint64_t)root;
+    if (!type || type > next || (strncmp(type + 3, "proc ", 5) && strncmp(type + 3, "sysfs ", 6)) ||
+        is_below(all, id, (uint64_t)root))
       continue;
-    target[strcspn(target, " ")] = 0;
+    for (int field = 1; field < 4; field++)
+      line += strcspn(line, " ") + 1;
+    size_t length = strcspn(line, " ");
+    memcpy(target, line, length);
+    target[length] = 0;
     unescape(target);
     if (hide_mount(target))
       return -1;
   }
-  return fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
+  return seen
+             ? 0
+             : fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
 }
 
 /* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, or is

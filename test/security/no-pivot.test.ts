@@ -1,0 +1,122 @@
+/**
+ * `--no-pivot` removes the host's mounts of proc and sysfs from the container's mount namespace. The host keeps them,
+ * wherever they are and whatever the container's propagation. The host is a mount namespace of the test's own.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { Propagation } from '../../src/spec/linux-types.js';
+import { Bed, eventually, needing } from '../integration/bed.js';
+import { withUserNamespace } from '../integration/config.js';
+import { runtPath } from '../integration/place.js';
+
+const test = needing('mounts of the host under --no-pivot', 'root');
+
+/** A host with shared mounts, in which a chroot below a mount of its own has proc and sysfs, each twice. */
+class Host {
+  readonly bed = new Bed();
+  readonly #machine = join(this.bed.dir, 'machine');
+  readonly #keeper = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
+
+  async ready(): Promise<void> {
+    await eventually('the mount namespace', () => {
+      const [there, here] = [this.#keeper.pid, 'self'].map((p) => readlinkSync(`/proc/${p}/ns/mnt`));
+      return there !== here;
+    });
+    mkdirSync(this.#machine);
+    const twice = (type: string) => `mkdir ${type}; mount -t ${type} ${type} ${type}; mount --bind ${type} ${type}; `;
+    this.sh(
+      `mount --make-rshared /; mount -t tmpfs one '${this.#machine}'; cd '${this.#machine}'; ${twice('proc')}${twice('sysfs')}`,
+    );
+  }
+
+  sh(script: string): string {
+    const pid = String(this.#keeper.pid);
+    return execFileSync('nsenter', ['-t', pid, '-m', 'sh', '-ec', script], { encoding: 'utf8' });
+  }
+
+  get mounts(): string {
+    return readFileSync(`/proc/${this.#keeper.pid}/mountinfo`, 'utf8');
+  }
+
+  /** `run --no-pivot`, which must work, of a shell script; its stdout. */
+  run(script: string): string {
+    const program = join(this.bed.dir, 'there');
+    writeFileSync(program, `#!/bin/sh\nexec nsenter -t ${this.#keeper.pid} -m '${runtPath}' "$@"\n`, { mode: 0o755 });
+    const r = this.bed.sh(script, ['--no-pivot'], { program });
+    assert.is(r.code, 0, r.stderr);
+    return r.stdout;
+  }
+
+  end(quiet: boolean): void {
+    this.#keeper.kill('SIGKILL');
+    this.bed.end(quiet);
+  }
+}
+
+const onHost = (body: (host: Host) => void) => async (): Promise<void> => {
+  const host = new Host();
+  let failed = true;
+  try {
+    await host.ready();
+    body(host);
+    failed = false;
+  } finally {
+    host.end(failed);
+  }
+};
+
+test(
+  'the host of these tests loses what is unmounted below a shared mount, though it is a slave itself',
+  onHost((host) => {
+    const { mounts } = host;
+    const place = join(host.bed.dir, 'machine/proc');
+    host.sh(`exec unshare -m --propagation unchanged sh -ec "mount --make-rslave '${place}'; umount '${place}'"`);
+    assert.is.not(host.mounts, mounts);
+  }),
+);
+
+const propagations: readonly (Propagation | undefined)[] = [
+  undefined,
+  'shared',
+  'rshared',
+  'slave',
+  'rslave',
+  'private',
+  'rprivate',
+  'unbindable',
+  'runbindable',
+];
+for (const rootfsPropagation of propagations) {
+  test(
+    `the host’s proc and sysfs stay with rootfsPropagation ${rootfsPropagation}`,
+    onHost((host) => {
+      const { mounts, bed } = host;
+      if (rootfsPropagation) bed.config.linux.rootfsPropagation = rootfsPropagation;
+      bed.config.mounts.push({ destination: '/host', source: '/', options: ['rbind'] });
+      const found = host.run(`ls -d /host/${bed.dir}/machine/proc/1 /host/proc/1; ls / | wc -l`);
+      assert.match(found, 'machine/proc/1\n');
+      assert.is(host.mounts, mounts);
+      host.bed.config.hooks = { createContainer: [{ path: '/bin/true' }] };
+      host.run('true');
+      assert.is(host.mounts, mounts);
+    }),
+  );
+}
+
+for (const rootfsPropagation of ['shared', 'rshared'] as const) {
+  test(
+    `and in a user namespace, with rootfsPropagation ${rootfsPropagation}`,
+    onHost((host) => {
+      const { mounts, bed } = host;
+      bed.config.linux.rootfsPropagation = rootfsPropagation;
+      withUserNamespace(bed.config);
+      execFileSync('chown', ['-R', '100000:100000', bed.rootfs]);
+      host.run('true');
+      assert.is(host.mounts, mounts);
+    }),
+  );
+}
+
+test.run();
