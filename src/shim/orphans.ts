@@ -2,6 +2,8 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
+import { endOf, holdProcess } from '../container/process.js';
+import type { RecordedProcess } from '../container/store.js';
 import { check } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
@@ -46,6 +48,16 @@ export function reapNowAndThen(): { end(): void } {
       ended = true;
     },
   };
+}
+
+/** Waits for the end of a child that no other code waits for, and reaps it at once. */
+export async function reapAtEnd(child: RecordedProcess): Promise<void> {
+  const process = holdProcess(child);
+  if (!process) return;
+  await process.ended();
+  // Without a pidfd it is left to reapOrphans.
+  if (process.fd >= 0) endOf(process.fd);
+  process.close();
 }
 
 /** Reaps those that are there until none is left. */

@@ -1,7 +1,6 @@
 /** The task service (proto/task.proto), the same for every transport: the name of a method and bytes → bytes. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { pause, resume } from '../container/pause.js';
-import { pids } from '../container/ps.js';
 import { update } from '../container/update.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/version.js';
@@ -188,8 +187,11 @@ export class TaskService {
   private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
     const owner = this.task(r.id);
     const execOf = new Map([...owner.execs.all()].map((p) => [p.pid, p.execId]));
+    const all = owner.pids();
+    // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was cut
+    // off, deletes it, and never asks for the exit status.
     return {
-      processes: pids({ root: owner.root, id: r.id }).map((pid) => {
+      processes: (all.length > 0 ? all : [owner.init.pid]).map((pid) => {
         const execId = execOf.get(pid);
         if (execId === undefined) return { pid };
         const value = runcOptions.ProcessDetails.encode({ execId }).finish();

@@ -3,6 +3,7 @@ import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { kill } from '../container/kill.js';
 import { holdProcess, signalProcess } from '../container/process.js';
+import { pids } from '../container/ps.js';
 import { start } from '../container/start.js';
 import { type ContainerRecord, load } from '../container/store.js';
 import { E } from '../sys/errno.js';
@@ -14,6 +15,7 @@ import { log } from './log.js';
 import type { LoggedContainer } from './logger.js';
 import { MemoryLimit } from './memory.js';
 import { policyOf, type RuntimeOptions } from './options.js';
+import { reapAtEnd } from './orphans.js';
 import { Owners } from './owner.js';
 import { type Ended, Process } from './process.js';
 import type { task, types } from './protos.js';
@@ -87,7 +89,7 @@ export class Task {
     { publisher, debug, made: told }: TaskOptions,
   ): Promise<Task> {
     const { id, bundle, stdin, stdout, stderr, terminal } = request;
-    if (request.parentCheckpoint) throw new StatusError(Code.UNIMPLEMENTED, 'parent_checkpoint is not supported');
+    if (request.parentCheckpoint) throw new StatusError(Code.INVALID_ARGUMENT, 'parent_checkpoint is not supported');
     const streams = { stdin, stdout, stderr };
     const init = new Process('', terminal, streams);
     const images = options.criuImagePath || request.checkpoint;
@@ -146,6 +148,7 @@ export class Task {
   begun(): void {
     const record = load(this.root, this.id);
     this.init.pid = record.pid;
+    if (record.supervisor) reapAtEnd(record.supervisor).catch(this.warn);
     this.over = this.watch(record).catch(this.warn);
   }
 
@@ -252,6 +255,11 @@ export class Task {
     if (fd >= 0) native.close(fd);
     if (r < 0 && r !== -E.ESRCH) check(r, { code: 'ERR_PROCESS', message: `signal process ${process.pid}` });
     if (r < 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
+  }
+
+  /** The pids of its processes; none before Start where it is to be restored. */
+  pids(): number[] {
+    return this.over ? pids({ root: this.root, id: this.id }) : [];
   }
 
   /** The init process for ''. @throws StatusError NOT_FOUND */

@@ -124,6 +124,51 @@ test(
 );
 
 test(
+  'a task that has ended has a process: containerd that starts takes one without any for left behind, and its status is lost',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 42'];
+    bed.write();
+    engine.start();
+    engine.deaf();
+    const pid = await engine.run();
+    assert.is(await engine.wait(), 42);
+    const { id } = bed;
+    const { processes } = await engine.call('Pids', task.PidsRequest.encode({ id }), task.PidsResponse);
+    assert.equal(
+      processes.map((p) => p.pid),
+      [pid],
+    );
+    const state = await engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.equal([state.status, state.exitStatus], [types.Status.STOPPED, 42]);
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
+    assert.equal([deleted.pid, deleted.exitStatus], [pid, 42]);
+    const nobody = await refused(engine.call('Pids', task.PidsRequest.encode({ id }), task.PidsResponse));
+    assert.is(nobody.code, 5);
+    engine.restart();
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+  }),
+);
+
+test(
+  'the supervisor is reaped when it ends',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    await engine.wait();
+    const from = Date.now();
+    const children = () => readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8');
+    await eventually('the end of the supervisor', () => children() === '');
+    // Children that nobody waits for are reaped after two seconds.
+    assert.ok(Date.now() - from < 1500);
+    await engine.over();
+  }),
+);
+
+test(
   'a second container of a group finds the shim of the first',
   onEngine(async (engine, bed) => {
     bed.config.annotations = { 'io.kubernetes.cri.sandbox-id': `pod-${bed.id}` };

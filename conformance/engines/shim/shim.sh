@@ -62,6 +62,31 @@ scenario_shim_outlives_containerd() {
   ctr task rm c || echo "status $?"
 }
 
+# away COMMAND…: while no containerd runs
+away() {
+  pkill -9 -x containerd
+  while pgrep -x containerd >/dev/null; do sleep 0.1; done
+  "$@"
+  daemon
+}
+
+# ends ID: lets the process end that waits for /go in its root, and waits until it has
+ends() {
+  : >"/proc/$1/root/go"
+  while [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"; do sleep 0.1; done
+}
+
+# A containerd that starts takes a task without processes for one that was left behind: with the shim of runc the status is lost.
+scenario_shim_end_while_containerd_is_away() {
+  [ "$RUNTIME" = runt ] || exit 0
+  local pid
+  run -d $bb c sh -c 'until [ -e /go ]; do sleep 0.1; done; exit 42'
+  pid=$(ctr task ls | awk '$1 == "c" { print $2 }')
+  away ends "$pid"
+  ctr task ls | grep -q '^c .*STOPPED'
+  ctr task rm c 2>&1 | grep -q "code 42"
+}
+
 # The program is replaced, as by an upgrade, while a shim runs.
 scenario_shim_is_replaced() {
   local at
