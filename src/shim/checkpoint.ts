@@ -38,7 +38,7 @@ export function checkpointOptions(
     return runcOptions.CheckpointOptions.decode(value);
   // Up to 1.7, for a type that is not runc's: the same fields under other numbers.
   if (name === 'containerd.linux.runc.CheckpointOptions') return linuxRunc.CheckpointOptions.decode(value);
-  throw new StatusError(Code.UNIMPLEMENTED, `checkpoint options of type ${name} are not supported`);
+  throw new StatusError(Code.INVALID_ARGUMENT, `checkpoint options of type ${name} are not supported`);
 }
 
 /**

@@ -89,7 +89,7 @@ export class Console {
     void readable(from).then((ready) => (ready ? copy(from, typed) : undefined));
   }
 
-  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
   static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
     const { stdout } = streams;
     if (!isLogger(stdout)) return new Console(fd, streams, stdout ? await openSink(stdout) : undefined, undefined);

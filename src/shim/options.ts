@@ -41,7 +41,7 @@ const kinds = [
   ...(['shimCgroup', 'binaryName', 'taskApiAddress', ...paths] as const).map((f) => [f, 'string'] as const),
 ];
 
-/** @throws StatusError UNIMPLEMENTED for a field that is set and not applied, INVALID_ARGUMENT */
+/** @throws StatusError INVALID_ARGUMENT, also for a field that is set and not applied */
 export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
   const name = typeName(any);
@@ -55,7 +55,8 @@ export async function runtimeOptions(any: google.protobuf.Any.$Properties | null
     const { options, unsafeAnnotations } = await tomlOptions(text);
     return { ...applied(options), ...(unsafeAnnotations && { unsafeAnnotations }) };
   }
-  if (value.length > 0) throw new StatusError(Code.UNIMPLEMENTED, `runtime options of type ${name} are not supported`);
+  if (value.length > 0)
+    throw new StatusError(Code.INVALID_ARGUMENT, `runtime options of type ${name} are not supported`);
   return applied(new runcOptions.Options());
 }
 
@@ -108,7 +109,7 @@ function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
   for (const field of older) {
     const value = options[field];
     if (Array.isArray(value) ? value.length > 0 : value)
-      throw new StatusError(Code.UNIMPLEMENTED, `the runtime option ${field} is not supported`);
+      throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
   }
   const { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath } = options;
   const given = { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath };
@@ -117,7 +118,7 @@ function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
 
 function applied(options: runcOptions.Options): RuntimeOptions {
   for (const field of refused) {
-    if (options[field]) throw new StatusError(Code.UNIMPLEMENTED, `the runtime option ${field} is not supported`);
+    if (options[field]) throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
   }
   for (const field of paths) {
     const path = options[field];

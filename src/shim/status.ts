@@ -1,7 +1,10 @@
 /** What a method of a service fails with: a status code of gRPC, the same on both transports. */
 import { RuntError } from '../sys/error.js';
 
-/** google.rpc.Code. */
+/**
+ * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older task API when
+ * Create is answered so, and with a gRPC shim ends itself (nil dereference).
+ */
 export const Code = {
   OK: 0,
   UNKNOWN: 2,
@@ -26,7 +29,7 @@ const codes: Readonly<Record<string, number>> = {
   ERR_NO_CONTAINER: Code.NOT_FOUND,
   ERR_CONTAINER_EXISTS: Code.ALREADY_EXISTS,
   ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
-  ERR_UNSUPPORTED: Code.UNIMPLEMENTED,
+  ERR_UNSUPPORTED: Code.INVALID_ARGUMENT,
   ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
   ERR_OPTIONS: Code.INVALID_ARGUMENT,
   ERR_ANNOTATION_DENIED: Code.INVALID_ARGUMENT,

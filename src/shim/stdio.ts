@@ -22,7 +22,7 @@ export class Io {
 
   private constructor(private readonly owner: Owner) {}
 
-  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError UNIMPLEMENTED */
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
   static async open(streams: Streams, owner: Owner, container: LoggedContainer): Promise<Io> {
     const io = new Io(owner);
     try {

@@ -91,6 +91,9 @@ function pathOf(name: string): string {
   if (at < 0) return name;
   const kind = name.slice(0, at);
   if (kind !== 'fifo' && kind !== 'file')
-    throw new StatusError(Code.UNIMPLEMENTED, `a stream of kind ${kind}:// is not supported by this version of runt`);
+    throw new StatusError(
+      Code.INVALID_ARGUMENT,
+      `a stream of kind ${kind}:// is not supported by this version of runt`,
+    );
   return name.slice(at + 3).split('?', 1)[0] as string;
 }
