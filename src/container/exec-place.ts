@@ -19,18 +19,24 @@ const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
  * Corrects the place that an error tells. The compiler knows one process, merged of all three; a pointer into the file
  * of --process begins at the process.
  * @param given the fields that the file has
+ * @param document what the file is called; undefined without one
  */
-export function placeOfExec(error: unknown, o: ExecOptions, given: readonly string[]): unknown {
+export function placeOfExec(
+  error: unknown,
+  o: ExecOptions,
+  given: readonly string[],
+  document: string | undefined,
+): unknown {
   if (!(error instanceof RuntError)) return error;
-  if (o.process !== undefined && error.path === o.process) {
+  if (document !== undefined && error.path === document) {
     for (const violation of error.violations ?? []) violation.pointer = inFile(violation.pointer);
   }
   const field = /^\/process\/([^/]+)/.exec(error.pointer ?? '')?.[1];
   if (field === undefined || error.document !== undefined) return error;
-  if (o.process === undefined) {
+  if (document === undefined) {
     if (flags[field]?.(o)) error.document = 'the command line';
   } else if (given.includes(field)) {
-    error.document = o.process;
+    error.document = document;
     error.pointer = inFile(error.pointer ?? '');
   }
   return error;

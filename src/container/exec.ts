@@ -28,8 +28,10 @@ import type { Terminal } from './terminal.js';
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly root: string;
   readonly id: string;
-  /** Path of a file with a process as JSON. */
+  /** Path of a file with a process as JSON, */
   readonly process?: string;
+  /** or what such a file would hold. */
+  readonly processText?: Uint8Array;
   /** `[CONTROLLER[,CONTROLLER…]:]PATH` each: cgroups below the container's. */
   readonly cgroups: readonly string[];
   readonly consoleSocket?: string;
@@ -85,7 +87,7 @@ export async function begin(o: ExecOptions): Promise<Begun> {
     return await beginWith(o, given);
   } catch (error) {
     const { placeOfExec } = await import('./exec-place.js');
-    throw placeOfExec(error, o, given);
+    throw placeOfExec(error, o, given, processName(o));
   }
 }
 
@@ -107,7 +109,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   // What it warns of was said by create.
   const { spec } = loadSpec(keptConfig(o.root, record));
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), annotationPolicy(o.unsafeAnnotations));
-  const process = o.process === undefined ? undefined : readProcess(o.process, spec);
+  const process = readProcess(o, spec);
   given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
@@ -210,7 +212,21 @@ const wrongStatus = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
 
 /** The process of a file, checked by the rules of config.json. */
-function readProcess(path: string, spec: Spec): Process {
+/** What errors call the process that an exec is given as JSON; undefined without one. */
+const processName = (o: ExecOptions): string | undefined => (o.processText ? 'the process document' : o.process);
+
+function readProcess(o: ExecOptions, spec: Spec): Process | undefined {
+  const name = processName(o);
+  if (name === undefined) return undefined;
+  const bytes = o.processText ?? readFile(name);
+  const text = host.decode(bytes, bytes.length);
+  // Its own line and column, not those of what it is put into.
+  parseJson(text, name);
+  const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
+  return parseSpec(whole, whole.length, name).spec.process as Process;
+}
+
+function readFile(path: string): Uint8Array {
   let bytes = new Uint8Array(64 << 10);
   let length = native.readFile(AT_FDCWD, path, bytes);
   if (length === -E.EOVERFLOW) {
@@ -218,11 +234,7 @@ function readProcess(path: string, spec: Spec): Process {
     length = native.readFile(AT_FDCWD, path, bytes);
   }
   check(length, { code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, syscall: 'read' });
-  const text = host.decode(bytes, length);
-  // Its own line and column, not those of what it is put into.
-  parseJson(text, path);
-  const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
-  return parseSpec(whole, whole.length, path).spec.process as Process;
+  return bytes.subarray(0, length);
 }
 
 /** What the plan needs to know of the container, read now. */

@@ -3,7 +3,6 @@ import { begin } from '../container/exec.js';
 import { HeldProcess } from '../container/process.js';
 import { load } from '../container/store.js';
 import { dropExits } from '../container/supervisor.js';
-import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
 import { policyOf, type RuntimeOptions } from './options.js';
@@ -55,18 +54,13 @@ export class Execs {
   async start(process: Process): Promise<void> {
     const { root, id, bundle, logged, owners, options } = this.container;
     const spec = this.specs.get(process.execId) as Uint8Array;
-    const file = check(native.sealedFile(spec), {
-      code: 'ERR_SHIM',
-      message: 'keep the process of an exec',
-      syscall: 'memfd_create',
-    });
     try {
       const owner = owners.of(host.decode(spec, spec.length));
       await process.connect(logged, bundle, owner, async (stdio, consoleSocket) => {
         const { launch } = await begin({
           root,
           id,
-          process: `/proc/self/fd/${file}`,
+          processText: spec,
           args: [],
           env: [],
           additionalGids: [],
@@ -91,7 +85,6 @@ export class Execs {
     } finally {
       // It is not started again.
       this.specs.delete(process.execId);
-      if (file >= 0) native.close(file);
     }
   }
 

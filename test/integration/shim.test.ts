@@ -150,6 +150,31 @@ test(
 );
 
 test(
+  'what is wrong with an exec is told by its place in the process document',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const failed = async (execId: string, value: Uint8Array): Promise<string> => {
+      await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId, spec: { value } }));
+      return (await refused(engine.call('Start', task.StartRequest.encode({ id, execId })))).message;
+    };
+    const bytes = (document: unknown) => new TextEncoder().encode(JSON.stringify(document));
+    const { process } = bed.config;
+    assert.match(await failed('a', bytes({ ...process, args: ['/none'] })), 'at  /args/0 in the process document');
+    assert.match(await failed('b', bytes({ ...process, cwd: 7 })), '/cwd');
+    const texts = [await failed('c', bytes({ ...process, cwd: 7 })), await failed('d', new TextEncoder().encode('{'))];
+    for (const text of texts) {
+      assert.match(text, 'the process document');
+      assert.not.match(text, /proc.self.fd/);
+    }
+    await engine.over();
+  }),
+);
+
+test(
   'the supervisor is reaped when it ends',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
