@@ -90,13 +90,15 @@ int op_keep_fds(const struct op *op) {
 
 /* Whether owning what is at fd serves to open it again, and gives no right that matters beside that
  * one. A descriptor that can only read leaves a file, or a disk, to whoever has it: its owner could
- * write to it. Sockets cannot be opened; devices that all may open need nobody's leave. */
+ * write to it. Devices that all may open need nobody's leave, and others but terminals are not the
+ * container's: /dev/null is everybody's. A socket cannot be opened, but runc gives it away too. */
 static int worth_owning(int fd, const struct stat *st, int pipes) {
   int flags;
   if (pipes && !S_ISFIFO(st->st_mode))
     return 0;
   switch (st->st_mode & S_IFMT) {
   case S_IFIFO:
+  case S_IFSOCK:
     return 1;
   case S_IFREG:
     flags = fcntl(fd, F_GETFL);
@@ -108,11 +110,17 @@ static int worth_owning(int fd, const struct stat *st, int pipes) {
   }
 }
 
+/* The owner of what belongs to nobody in this user namespace, as its processes see it
+ * (user_namespaces(7)); also the id of many a user. */
+enum { OVERFLOW_UID = 65534 };
+
 /* Safe: on descriptors that the caller gave to this very process, so no path is looked up and
- * nothing else is reached. By the rights of this user namespace: what belongs to nobody in it stays
- * (EPERM). The group stays: that of a terminal is tty. That an owner may open a log without
- * O_APPEND is the price, which runc's users pay too. */
+ * nothing else is reached. A file whose owner is not mapped in this user namespace is not ours to
+ * give (EPERM): the runtime has the same descriptors, and the caller's rights. The group stays:
+ * that of a terminal is tty. That an owner may open a log without O_APPEND is the price, which
+ * runc's users pay too. */
 int give_stdio(uid_t uid, int pipes) {
+  unsigned refused = 0;
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
     struct stat st;
     if (fstat(fd, &st)) {
@@ -120,14 +128,20 @@ int give_stdio(uid_t uid, int pipes) {
         return fail("fstat", STDIO_NAMES[fd]);
       continue;
     }
-    if (st.st_uid == uid || !worth_owning(fd, &st, pipes) || !fchown(fd, uid, (gid_t)-1))
+    if ((st.st_uid == uid && uid != OVERFLOW_UID) || !worth_owning(fd, &st, pipes) ||
+        !fchown(fd, uid, (gid_t)-1))
       continue;
+    if (errno == EPERM && init.user_namespace)
+      refused |= 1u << fd;
     /* Not mapped, not ours to give, read-only, or of a file system that knows no owners: it can be
      * used as it is. */
     if (errno != EINVAL && errno != EPERM && errno != EACCES && errno != EROFS &&
         errno != EOPNOTSUPP && errno != ENOSYS)
       return fail("fchown", STDIO_NAMES[fd]);
   }
+  char go;
+  if (refused && (report_stdio(uid, refused) || read_fully(init.report, &go, 1)))
+    _exit(0); /* the runtime is gone */
   return 0;
 }
 

@@ -57,6 +57,9 @@ int report_hooks(void);
 void report_exec(void);
 void report_pid(uint64_t pid);
 int report_await(uint32_t index);
+/* Asks the runtime to give stdio to a uid of this user namespace: the bits of 0, 1 and 2 in `fds`.
+ */
+int report_stdio(uint64_t uid, unsigned fds);
 /* An index that no operation has: what failed came before the first one. */
 #define NO_OPERATION UINT32_MAX
 void report_failure(uint32_t index);

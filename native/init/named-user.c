@@ -139,7 +139,7 @@ int op_named_user(const struct op *op) {
   numbers.v[USER_GROUPS] = (struct value){groups, asked->num + count};
   numbers.v[USER_SET_GROUPS] = v[NAMED_USER_SET_GROUPS];
   numbers.v[USER_UMASK] = v[NAMED_USER_UMASK];
-  if (uid && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].num != 0))
+  if ((uid || init.user_namespace) && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].num != 0))
     return -1;
   init.named_uid = uid;
   return op_user(&numbers);

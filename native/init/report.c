@@ -144,6 +144,16 @@ int report_await(uint32_t index) {
   return send_frame(buffer, t.length);
 }
 
+int report_stdio(uint64_t uid, unsigned fds) {
+  char buffer[48];
+  struct text t = TEXT_IN(buffer);
+  text_add(&t, "stdio");
+  text_add_char(&t, 0);
+  add_field(&t, uid);
+  add_field(&t, fds);
+  return send_frame(buffer, t.length);
+}
+
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);

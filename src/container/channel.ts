@@ -25,6 +25,8 @@ export type Report =
   | { readonly kind: 'pid'; readonly pid: number }
   /** The operation of that index awaits those of the runtime before it. */
   | { readonly kind: 'await'; readonly index: number }
+  /** The descriptors of stdio with these bits are to belong to a uid of its user namespace. */
+  | { readonly kind: 'stdio'; readonly uid: number; readonly fds: number }
   /** Of a seccomp filter that notifies: the descriptor, who gets it, and what that is told. It is the reader's to close. */
   | { readonly kind: 'listener'; readonly fd: number; readonly agent: string; readonly metadata: string };
 
@@ -129,6 +131,8 @@ function parse(fields: string[]): Report {
       return { kind: 'pid', pid: Number(fields[1]) };
     case 'await':
       return { kind: 'await', index: Number(fields[1]) };
+    case 'stdio':
+      return { kind: 'stdio', uid: Number(fields[1]), fds: Number(fields[2]) };
     case 'trace': {
       const spans: Span[] = [];
       for (let i = 1; i + 2 < fields.length; i += 3) {

@@ -197,6 +197,10 @@ export class Launch extends RuntimeOps {
       else if (report.kind === 'await') {
         await this.runtimeOps(report.index);
         this.told(native.write(this.sync, go), 'await');
+      } else if (report.kind === 'stdio') {
+        const { giveStdio } = await import('./lent-stdio.js');
+        giveStdio(report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
+        this.told(native.write(this.sync, go), 'await');
       } else if (report.kind === 'listener') {
         const { handOver } = await import('./seccomp-agent.js');
         const { record, exec } = this.input;

@@ -474,7 +474,7 @@ export const ops = table({
     code: 200,
     by: 'init',
     fields: { uid: 'int', pipes: 'int' },
-    doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is 1 also files open for writing and terminals) is given to uid; what may not be given away stays',
+    doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is 1 also files open for writing and terminals) is given to uid, by the runtime where a user namespace does not map its owner; what may not be given away stays',
   },
   user: {
     code: 58,

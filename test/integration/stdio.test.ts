@@ -1,7 +1,9 @@
 /** Stdio is the user's of the process: what /dev/stdout names can be opened again, and what is the host's stays the host's. */
-import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed } from './bed.js';
+import { Bed, needing, onBed } from './bed.js';
+import { withUserNamespace } from './config.js';
 import { runtPath } from './place.js';
 import { onTerminal } from './terminal.js';
 
@@ -124,18 +126,124 @@ test(
   }),
 );
 
+/** A container in a user namespace, whose users own nothing of what root of the host makes. */
+function mapped(bed: Bed, uid: number): void {
+  withUserNamespace(bed.config);
+  chownSync(bed.rootfs, 100000, 100000);
+  setUser(bed, uid);
+}
+
+// 65534 is also what a file without a mapped owner seems to belong to.
+for (const uid of [0, 1000, 65534]) {
+  test(
+    `in a user namespace uid ${uid} opens pipes of the host's root by name: run, create, exec`,
+    onBed((bed) => {
+      mapped(bed, uid);
+      assert.is(bed.sh(again, [], { wrapped: piped }).stdout, 'out\nerr\nin\n');
+
+      const script = `${again}; exec sleep 1000`;
+      bed.config.process.args = ['/bin/sh', '-c', script];
+      const fifo = `${bed.dir}/fifo`;
+      execFileSync('mkfifo', ['-m', '600', fifo]);
+      assert.is(bed.create([], { wrapped: on(`<>${fifo} >&0 2>&1`) }).code, 0);
+      assert.is(owner(fifo), 100000 + uid);
+      assert.is(bed.start().code, 0);
+      const args = ['/bin/sh', '-c', again];
+      for (const call of [['-u', String(uid)], ['-u', `${uid}:7`], ...(uid === 1000 ? [['-u', 'user']] : [])])
+        assert.is(bed.runt(['exec', ...call, bed.id, ...args], { wrapped: piped }).stdout, 'out\nerr\nin\n');
+      bed.delete('--force');
+    }),
+  );
+
+  test(
+    `in a user namespace uid ${uid} gets files and sockets of the host's root, and no device; the foreground gives them back`,
+    onBed((bed) => {
+      mapped(bed, uid);
+      const [theirs, ours, input] = [file(bed, 'theirs', 100000, 100000), file(bed, 'ours', 0, 42), file(bed, 'input')];
+      const devices = ['/dev/null', '/dev/full'];
+      const before = devices.map(owner);
+      bed.config.process.args = ['/bin/true'];
+      for (const [redirections, owners] of [
+        [`<${input} >>${theirs} 2>>${ours}`, [0, 100000 + uid, 100000 + uid]],
+        ['</dev/null >/dev/full 2>/dev/null', [0, 100000 + uid, 100000 + uid]],
+      ] as const) {
+        assert.is(bed.create([], { wrapped: on(redirections) }).code, 0);
+        assert.equal([input, theirs, ours].map(owner), [...owners]);
+        assert.equal([...devices.map(owner), statSync(ours).gid], [...before, 42]);
+        bed.delete('--force');
+      }
+      for (const path of [theirs, ours]) chownSync(path, 5, 5);
+      bed.config.mounts.push({ destination: '/host', source: bed.dir, options: ['bind'] });
+      const script = 'stat -c %u /host/ours > /host/seen; exec cat /host/none';
+      const seen = file(bed, 'seen');
+      chmodSync(seen, 0o666);
+      chmodSync(bed.dir, 0o755);
+      assert.is(bed.sh(script, [], { wrapped: on(`>>${theirs} 2>>${ours}`) }).code, 1);
+      assert.equal([readFileSync(seen, 'utf8'), owner(theirs), owner(ours)], [`${uid}\n`, 5, 5]);
+      bed.config.process.args = ['/none'];
+      assert.is(bed.run([], { wrapped: on(`>>${ours}`) }).code, 1);
+      assert.is(owner(ours), 5);
+
+      bed.started();
+      const detached = ['exec', '-d', '-u', String(uid), bed.id, 'true'];
+      assert.is(bed.runt(detached, { wrapped: on(`</dev/null >>${ours}`) }).code, 0);
+      assert.is(owner(ours), 100000 + uid);
+      chownSync(ours, 5, 5);
+      assert.is(bed.runt(['exec', '-u', String(uid), bed.id, 'true'], { wrapped: on(`>>${ours}`) }).code, 0);
+      assert.is(owner(ours), 5);
+      bed.delete('--force');
+    }),
+  );
+
+  test(
+    `in a user namespace uid ${uid} opens the terminal of the caller, which is root's again at the end`,
+    onBed(async (bed) => {
+      mapped(bed, uid);
+      bed.config.process.args = ['/bin/sh', '-c', 'echo ou""t > /dev/stdout; stat -c "owner %u" -L /proc/self/fd/0'];
+      bed.write();
+      const { id, root, bundle, dir } = bed;
+      const script = '"$@"; status=$?; stat -c "after %u" -L /proc/self/fd/0; exit $status';
+      const run = onTerminal(
+        ['/bin/sh', '-c', script, 'sh', runtPath, '--root', root, 'run', '--bundle', bundle, id],
+        dir,
+      );
+      await run.shows(new RegExp(`out\r\nowner ${uid}\r\nafter 0`));
+      assert.is((await run.ended()).code, 0);
+    }),
+  );
+}
+
 test(
-  'in a user namespace: what belongs to it changes hands, and what does not stays, without an error',
+  'in a user namespace that is joined, and for a uid that is not mapped',
   onBed((bed) => {
-    bed.config.linux.namespaces.push({ type: 'user' });
-    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-    const [theirs, ours] = [file(bed, 'theirs', 100000, 100000), file(bed, 'ours')];
-    chownSync(bed.rootfs, 100000, 100000);
-    setUser(bed);
-    assert.is(bed.create([], { wrapped: on(`</dev/null >>${theirs} 2>>${ours}`) }).code, 0);
-    assert.equal([owner(theirs), owner(ours)], [101000, 0]);
+    mapped(bed, 0);
+    bed.started();
+    const other = new Bed();
+    try {
+      chownSync(other.rootfs, 100000, 100000);
+      setUser(other);
+      const path = `/proc/${bed.state().pid}/ns/`;
+      other.config.linux.namespaces.push({ type: 'user', path: `${path}user` });
+      assert.is(other.sh(again, [], { wrapped: piped }).stdout, 'out\nerr\nin\n');
+      setUser(other, 70000);
+      assert.is(other.run([], { wrapped: piped }).code, 0);
+      assert.not.ok(other.runt(['state', other.id]).code === 0);
+    } finally {
+      other.end();
+    }
     bed.delete('--force');
+  }),
+);
+
+test(
+  'without a user namespace, too, the owner of a socket changes, as with runc',
+  onBed((bed) => {
+    setUser(bed);
+    bed.config.process.args = ['/bin/stat', '-c', '%u', '-L', '/proc/self/fd/0'];
+    bed.write();
+    // What Node.js calls a pipe is a pair of sockets.
+    const args = ['--root', bed.root, 'run', '--bundle', bed.bundle, bed.id];
+    assert.is(execFileSync(runtPath, args, { encoding: 'utf8', stdio: 'pipe' }), '1000\n');
   }),
 );
 
