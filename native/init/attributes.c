@@ -56,6 +56,31 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
                   MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set), NULL);
 }
 
+/* Each by itself: the kernel takes all of a call or nothing. */
+int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept) {
+  static const uint64_t flags[] = {MOUNT_ATTR_RDONLY_, MOUNT_ATTR_NOSUID_,     MOUNT_ATTR_NODEV_,
+                                   MOUNT_ATTR_NOEXEC_, MOUNT_ATTR_NODIRATIME_, MOUNT_ATTR_ATIME_};
+  if (!set_attributes(fd, set, clear, recursive))
+    return 0;
+  /* What is to be set is more than what the host has: without it the mount would allow too much. */
+  if (errno != EPERM || set_attributes(fd, set, 0, recursive))
+    return -1;
+  if (set & MOUNT_ATTR_ATIME_)
+    clear &= ~(uint64_t)MOUNT_ATTR_ATIME_;
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    uint64_t flag = clear & flags[i];
+    clear &= ~flag;
+    if (!flag || !set_attributes(fd, 0, flag, recursive))
+      continue;
+    if (errno != EPERM)
+      return -1;
+    /* Perhaps it is locked on a mount below alone. */
+    if (!recursive || set_attributes(fd, 0, flag, 0))
+      *kept |= flag;
+  }
+  return set_attributes(fd, 0, clear, recursive);
+}
+
 int map_ids(int fd, int user_namespace) {
   struct mount_attributes a = {.set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t)user_namespace};
   return sys_mount_setattr(fd, 0, &a);

@@ -57,6 +57,9 @@ int report_hooks(void);
 void report_exec(void);
 void report_pid(uint64_t pid);
 int report_await(uint32_t index);
+/* Tells which MOUNT_ATTR_* of the mount of an operation stay, of those for all mounts below it in
+ * `recursive`. 0, or -1 when the runtime is gone. */
+int report_kept(uint32_t index, uint64_t kept, uint64_t recursive);
 /* Asks the runtime to give stdio to a uid of this user namespace: the bits of 0, 1 and 2 in `fds`.
  */
 int report_stdio(uint64_t uid, unsigned fds);
@@ -120,6 +123,9 @@ int map_ids(int fd, int user_namespace);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
  * with errno. */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
+/* The same, but a flag that is to be cleared and that the host locked (mount_namespaces(7)) stays,
+ * and is added to *kept. 0, or -1 with errno. */
+int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept);
 /* The MS_* flags of mount(2) for MOUNT_ATTR_*. */
 unsigned long old_flags(uint64_t attributes);
 /* mount(2), which wants a path, on what fd names: the descriptors of this process in the private

@@ -225,10 +225,24 @@ int op_mount_fs(const struct op *op) {
   return attach(tree, target, 0, &v[MOUNT_FS_PROPAGATION], target_path);
 }
 
-static int set_bind_attributes(int tree, const struct value *v) {
-  return set_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num, 0) ||
-         set_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num, v[MOUNT_BIND_CLEAR_ATTRS_REC].num,
-                        1);
+/* Flags that stay, as the host locked them: of the mount, and of all below it. */
+struct kept {
+  uint64_t plain, recursive;
+};
+
+static int set_bind_attributes(int tree, const struct value *v, struct kept *kept) {
+  *kept = (struct kept){0};
+  return set_unlocked_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num,
+                                 0, &kept->plain) ||
+         set_unlocked_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num,
+                                 v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1, &kept->recursive);
+}
+
+/* An option that has no effect is a warning: podman and containerd write `rw` unasked. */
+static int tell_kept(const struct op *op, const struct kept *kept) {
+  if ((kept->plain || kept->recursive) && report_kept(op->index, kept->plain, kept->recursive))
+    _exit(0); /* the runtime is gone */
+  return 0;
 }
 
 static int clone_source(const char *source, uint64_t recursive, uint64_t nofollow) {
@@ -314,9 +328,9 @@ static int make_link(int link, const char *path) {
 }
 
 /* Safe: the source is a path of the host that the config names, opened before the pivot; what is
- * mounted is a clone of it, with its attributes set before anyone in the container can reach it. In
- * a user namespace attributes that the host locked are kept, as only what the config names is
- * cleared. A symlink is mounted on, or copied, as what it is, by a descriptor or a name in one. */
+ * mounted is a clone of it, with its attributes set before anyone in the container can reach it.
+ * Attributes that the host locked are kept. A symlink is mounted on, or copied, as what it is, by a
+ * descriptor or a name in one. */
 int op_mount_bind(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[MOUNT_BIND_SOURCE].str, *target_path = v[MOUNT_BIND_TARGET].str;
@@ -334,7 +348,8 @@ int op_mount_bind(const struct op *op) {
   if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave))
     return fail("mount_setattr", source);
   /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
-  int late = set_bind_attributes(tree, v), existed;
+  struct kept kept;
+  int late = set_bind_attributes(tree, v, &kept), existed;
   int target CLEANUP_CLOSE =
       v[MOUNT_BIND_TARGET_NOFOLLOW].num ? resolve(target_path, O_NOFOLLOW, 0) : -1;
   if (target < 0)
@@ -344,7 +359,9 @@ int op_mount_bind(const struct op *op) {
     return fail("openat2", target_path);
   if (attach(tree, target, propagation, &v[MOUNT_BIND_PROPAGATION], target_path))
     return -1;
-  return late && set_bind_attributes(tree, v) ? fail("mount_setattr", target_path) : 0;
+  if (late && set_bind_attributes(tree, v, &kept))
+    return fail("mount_setattr", target_path);
+  return tell_kept(op, &kept);
 }
 
 /* Safe: acts on the mount that the resolver found inside the root. */
@@ -361,8 +378,12 @@ int op_mount_attrs(const struct op *op) {
                : -1;
   if (covering && clone < 0)
     return fail("open_tree", path);
-  if (set_attributes(covering ? clone : fd, op->v[MOUNT_ATTRS_SET_ATTRS].num,
-                     op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive))
+  struct kept kept = {0};
+  if (set_unlocked_attributes(covering ? clone : fd, op->v[MOUNT_ATTRS_SET_ATTRS].num,
+                              op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive,
+                              recursive ? &kept.recursive : &kept.plain))
     return fail("mount_setattr", path);
-  return covering && sys_move_mount(clone, fd) ? fail("move_mount", path) : 0;
+  if (covering && sys_move_mount(clone, fd))
+    return fail("move_mount", path);
+  return tell_kept(op, &kept);
 }

@@ -144,6 +144,17 @@ int report_await(uint32_t index) {
   return send_frame(buffer, t.length);
 }
 
+int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
+  char buffer[64];
+  struct text t = TEXT_IN(buffer);
+  text_add(&t, "kept");
+  text_add_char(&t, 0);
+  add_field(&t, index);
+  add_field(&t, kept);
+  add_field(&t, recursive);
+  return send_frame(buffer, t.length);
+}
+
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);

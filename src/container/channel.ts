@@ -25,6 +25,8 @@ export type Report =
   | { readonly kind: 'pid'; readonly pid: number }
   /** The operation of that index awaits those of the runtime before it. */
   | { readonly kind: 'await'; readonly index: number }
+  /** MOUNT_ATTR_* that the operation of that index should have cleared; those of `recursive` on all mounts below, too. */
+  | { readonly kind: 'kept'; readonly index: number; readonly kept: number; readonly recursive: number }
   /** The descriptors of stdio with these bits are to belong to a uid of its user namespace. */
   | { readonly kind: 'stdio'; readonly uid: number; readonly fds: number }
   /** Of a seccomp filter that notifies: the descriptor, who gets it, and what that is told. It is the reader's to close. */
@@ -131,6 +133,8 @@ function parse(fields: string[]): Report {
       return { kind: 'pid', pid: Number(fields[1]) };
     case 'await':
       return { kind: 'await', index: Number(fields[1]) };
+    case 'kept':
+      return { kind: 'kept', index: Number(fields[1]), kept: Number(fields[2]), recursive: Number(fields[3]) };
     case 'stdio':
       return { kind: 'stdio', uid: Number(fields[1]), fds: Number(fields[2]) };
     case 'trace': {

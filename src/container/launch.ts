@@ -197,6 +197,9 @@ export class Launch extends RuntimeOps {
       else if (report.kind === 'await') {
         await this.runtimeOps(report.index);
         this.told(native.write(this.sync, go), 'await');
+      } else if (report.kind === 'kept') {
+        const { keptFlags } = await import('./kept-flags.js');
+        this.input.warn?.(keptFlags(this.input.plan.ops[report.index]!, report));
       } else if (report.kind === 'stdio') {
         const { giveStdio } = await import('./lent-stdio.js');
         giveStdio(report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
