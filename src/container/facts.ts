@@ -4,7 +4,7 @@ import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
 import type { HostFacts } from '../plan/facts.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists, readText, tryReadText } from '../sys/fs.js';
+import { exists, readText, realPath, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
 import { CAP_LAST, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
@@ -24,6 +24,7 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     rootless: isRootless,
     lastCapability: lastCapability(),
     cgroupWritable,
+    realPath,
     kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',

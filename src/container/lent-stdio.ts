@@ -4,6 +4,7 @@ import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_EMPTY_PATH } from '../sys/linux.js';
 import { OpFailed } from './op-failed.js';
+import { signalProcess } from './process.js';
 import type { Stdio } from './spawn.js';
 
 /** What says that a file may not be given away, or has no owners: it stays as it is. */
@@ -18,7 +19,7 @@ const kept: readonly number[] = [E.EPERM, E.EINVAL, E.EACCES, E.EROFS, E.EOPNOTS
 export function giveStdio(given: { uid: number; fds: number }, pid: number, pidfd: number, stdio: Stdio): void {
   const uid = idOutside(tryReadText(`/proc/${pid}/uid_map`) ?? '', given.uid);
   // The map was that of the process when it still runs.
-  if (uid === undefined || native.pidfdSignal(pidfd, 0) < 0) return;
+  if (uid === undefined || signalProcess(pidfd, pid, 0) < 0) return;
   stdio.forEach((fd, i) => {
     const r = (given.fds >> i) & 1 ? native.chownAt(fd, '', BigInt(uid), -1n) : 0;
     if (r >= 0 || kept.includes(-r)) return;

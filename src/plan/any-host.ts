@@ -30,6 +30,7 @@ const factsOf = (cgroup: CgroupFacts): HostFacts => ({
   rootless: false,
   lastCapability: 63,
   cgroupWritable: () => true,
+  realPath: (path) => path,
   kcore: true,
   newuidmap: '',
   newgidmap: '',

@@ -25,6 +25,8 @@ export interface HostFacts {
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; asked only when rootless. */
   readonly cgroupWritable: (path: string) => boolean;
+  /** A path of the host without symlinks and `..`; '' where it cannot be opened. Asked only for the directories of overlays and for paths with `..`. */
+  readonly realPath: (path: string) => string;
   /** Whether the kernel has /proc/kcore, to which /dev/core points. */
   readonly kcore: boolean;
   /** Absolute paths of newuidmap and newgidmap, '' where missing; looked up only when rootless. */

@@ -1,11 +1,12 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
 import type { Mount, Spec } from '../spec/types.js';
-import { MS_REC, MS_SHARED } from '../sys/linux.js';
+import { CLONE_NEWNS, MS_REC, MS_SHARED } from '../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from './cgroup-mount.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { labelled } from './mount-label.js';
 import { mountBind, mountFs } from './mount-op.js';
 import { type MountSettings, mountSettings } from './mount-settings.js';
+import { joinedNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
 import { overlayOptions } from './overlay.js';
 import { clean } from './path.js';
@@ -38,7 +39,7 @@ function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees:
     if (settings.remount || (!settings.bind && !mount.type)) return remountOps(placed);
     if (settings.bind) return bindOp(placed, trees.binds.get(i) ?? -1);
     if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, placed);
-    return fsOp(placed, trees.maps.get(i) ?? -1);
+    return fsOp(placed, trees.maps.get(i) ?? -1, facts, spec);
   });
 }
 
@@ -66,14 +67,21 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
   });
 }
 
-function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number): Op {
+/**
+ * The kernel opens the directories of an overlay, and a device, when the container's root is attached over `/` already: a
+ * path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is joined
+ * are not the runtime's.
+ */
+function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number, facts: HostFacts, spec: Spec): Op {
   const fstype = mount.type ?? '';
+  const real = (path: string): string => (joinedNamespaces(spec) & CLONE_NEWNS ? '' : facts.realPath(path)) || path;
+  const source = mount.source ?? fstype;
   return mountFs({
     at,
     target,
     fstype,
-    source: mount.source ?? fstype,
-    options: fstype === 'overlay' ? overlayOptions(s.data, bundle) : s.data,
+    source: /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
+    options: fstype === 'overlay' ? overlayOptions(s.data, bundle, real) : s.data,
     // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,

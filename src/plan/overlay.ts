@@ -6,13 +6,19 @@ const valueMax = 255;
 /**
  * The options of an overlay with absolute paths. A `lowerdir` that is longer than fsconfig(2) takes becomes one
  * `lowerdir+` for each layer, and `datadir+` for those after `::`, which hold data only.
+ * @param real a path as it is opened when the container's root is attached over `/`
  */
-export function overlayOptions(options: readonly string[], bundle: string): string[] {
+export function overlayOptions(
+  options: readonly string[],
+  bundle: string,
+  real: (path: string) => string = (path) => path,
+): string[] {
+  const absolute = (path: string): string => real(path.startsWith('/') ? path : `${bundle}/${path}`);
   return options.flatMap((option) => {
     const [, key, value = ''] = /^(lowerdir|upperdir|workdir)=(.+)$/s.exec(option) ?? [];
     if (key === undefined) return option;
-    if (key !== 'lowerdir') return `${key}=${absolute(value, bundle)}`;
-    const layers = lowerLayers(value).map((layer) => ({ ...layer, path: absolute(layer.path, bundle) }));
+    if (key !== 'lowerdir') return `${key}=${absolute(value)}`;
+    const layers = lowerLayers(value).map((layer) => ({ ...layer, path: absolute(layer.path) }));
     const text = layers.map(({ data, path }, i) => `${i ? (data ? '::' : ':') : ''}${escapeLayer(path)}`).join('');
     if (text.length <= valueMax) return `lowerdir=${text}`;
     return layers.map(({ data, path }) => `${data ? 'datadir' : 'lowerdir'}+=${path}`);
@@ -39,5 +45,4 @@ export function lowerLayers(value: string): { path: string; data: boolean }[] {
   return layers;
 }
 
-const absolute = (path: string, bundle: string): string => (path.startsWith('/') ? path : `${bundle}/${path}`);
 const escapeLayer = (path: string): string => path.replaceAll(/[\\:]/g, '\\$&');

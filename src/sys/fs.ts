@@ -5,6 +5,7 @@ import { host, native } from './host.js';
 
 /** openat(2)'s "relative to the current directory". */
 const AT_FDCWD = -100;
+const O_PATH = 0o10000000;
 const FIRST_SIZE = 16384;
 /** No file that we read as a whole is larger: config.json is the largest. */
 const MAX_SIZE = 16 << 20;
@@ -87,6 +88,15 @@ export function readLink(path: string, dirfd = AT_FDCWD): string {
   const length = fill((out) => native.readLink(dirfd, path, out));
   if (length < 0) fail(length, 'read the link', path, 'readlink');
   return text(length);
+}
+
+/** A path without symlinks and `..`; '' where it cannot be opened. */
+export function realPath(path: string): string {
+  const fd = native.openAt(AT_FDCWD, path, O_PATH, 0);
+  if (fd < 0) return '';
+  const real = readLink(`/proc/self/fd/${fd}`);
+  native.close(fd);
+  return real;
 }
 
 /** What stat(2) tells, symlinks followed unless `flags` holds AT_SYMLINK_NOFOLLOW; undefined when nothing is there. */

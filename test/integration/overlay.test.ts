@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
 import { runtPath } from './place.js';
@@ -41,6 +41,23 @@ for (const flags of [[], ['--no-pivot']]) {
     }),
   );
 }
+
+test(
+  'its directories are the host’s, however their paths pass /',
+  onBed((bed) => {
+    for (const name of ['lower', 'upper', 'work']) mkdirSync(join(bed.dir, name));
+    writeFileSync(join(bed.dir, 'lower', 'file'), 'host\n');
+    const up = relative(bed.dir, '/');
+    symlinkSync(join(up, bed.dir.slice(1), 'lower'), join(bed.dir, 'link'));
+    for (const lower of [join(bed.dir, 'link'), `${bed.dir}/${up}${bed.dir}/lower`]) {
+      const options = [`lowerdir=${lower}`, `upperdir=${bed.dir}/${up}${bed.dir}/upper`, `workdir=${bed.dir}/work`];
+      bed.config.mounts.push({ destination: '/over', type: 'overlay', source: 'overlay', options });
+      assert.is(bed.out('cat /over/file; touch /over/made'), 'host\n');
+      assert.ok(existsSync(join(bed.dir, 'upper', 'made')));
+      bed.config.mounts.pop();
+    }
+  }),
+);
 
 test(
   'two containers over one image see the image and not each other',

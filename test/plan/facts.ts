@@ -38,6 +38,7 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     rootless: false,
     lastCapability: 40,
     cgroupWritable: () => true,
+    realPath: (path) => path,
     kcore: true,
     newuidmap: '',
     newgidmap: '',
