@@ -201,6 +201,13 @@ scenario_ctr_options() {
   [ "$(cat /tmp/ns)" = "$(readlink /proc/self/ns/net)" ]
 }
 
+scenario_ctr_host() {
+  mkdir -p /tmp/v
+  echo 'of the host' >/tmp/v/file
+  shown --mount type=bind,src=/,dst=/host,options=rbind:ro $bb c sh -c 'cat /host/tmp/v/file; ls -d /host/usr/lib/os-release /host/proc/self'
+  shown --mount type=bind,src=/tmp/..,dst=/host,options=rbind:rslave $bb c sh -c 'cat /host/tmp/v/file; ls -d /host/usr/lib/os-release'
+}
+
 scenario_ctr_pid_file() {
   run -d --pid-file /tmp/pid $bb c sleep 1000
   [ "$(cat /tmp/pid)" = "$(ctr task ls | awk '$1 == "c" { print $2 }')" ]

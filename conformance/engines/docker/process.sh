@@ -17,6 +17,12 @@ scenario_docker_program_missing() {
   run --rm bb /etc/passwd 2>&1 | grep -o -m 1 'permission denied' || true
 }
 
+scenario_docker_host() {
+  echo 'of the host' >/tmp/file
+  run --rm -v /:/host bb sh -c 'cat /host/tmp/file; ls -d /host/usr/lib/os-release /host/proc/self'
+  run --rm -v /tmp/..:/host:ro bb sh -c 'cat /host/tmp/file; ls -d /host/usr/lib/os-release'
+}
+
 scenario_docker_exec() {
   run -d --name cc -e A=1 bb sleep 1000
   docker exec cc sh -c 'echo out; echo $A; exit 7' || echo "status $?"

@@ -22,6 +22,16 @@ scenario_volume() {
   mounts /v -v /tmp/v:/v:ro,noexec,nodev
 }
 
+# As agents have the host; all mounts below come along. A symlink may lead up to / and down again.
+scenario_volume_of_the_host() {
+  folder v
+  ln -sfn ../../../etc /tmp/v/up
+  for option in ro rslave rprivate; do
+    podman run --rm --network none -v "/:/host:$option" bb sh -c 'cat /host/tmp/v/file; ls -d /host/usr/lib/os-release /host/proc/self; readlink /host/proc/1/exe | wc -l'
+    podman run --rm --network none -v /tmp/..:/host:$option -v /tmp/v/up:/settings:$option bb sh -c 'cat /host/tmp/v/file; grep -c . /settings/debian_version'
+  done
+}
+
 scenario_volume_with_a_name() {
   podman run --rm --network none -v named:/etc bb sh -c 'cat /etc/hosts >/dev/null; echo kept >/etc/kept'
   podman run --rm --network none -v named:/x bb cat /x/kept /x/passwd
