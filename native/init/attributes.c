@@ -19,6 +19,27 @@ int mount_on(int fd, const char *source, const char *type, unsigned long flags, 
   return r;
 }
 
+/* `..` of the directory that is the root of a lookup is that directory, and the kernel goes on to
+ * what is mounted on it. Without openat2 the root of this process is that directory for a moment:
+ * it has one thread, and the descriptor of `/` leads back. */
+int open_mounted_on(int fd) {
+  struct open_how_ how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT_};
+  for (int i = 0; i < 128; i++) {
+    int top = sys_openat2(fd, "..", &how);
+    if (top >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOSYS && errno != EPERM))
+      return top;
+    if (errno == ENOSYS || errno == EPERM)
+      break;
+  }
+  int back CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (back < 0 || fchdir(fd) || chroot("."))
+    return -1;
+  int top = open("..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fchdir(back) || chroot("."))
+    _exit(1);
+  return top;
+}
+
 unsigned long old_flags(uint64_t attributes) {
   static const struct {
     unsigned attribute;

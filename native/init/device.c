@@ -48,11 +48,12 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
       sys_open_tree(source, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
   if (tree < 0)
     return fail("open_tree", path);
+  char found[PATH_MAX];
   int existed;
-  int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed);
+  int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed, found);
   if (target < 0)
     return fail("openat2", path);
-  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+  return put_mount(&tree, target, path, found, 0) ? fail("move_mount", path) : 0;
 }
 
 /* Safe: the directory is opened once inside the root, and the node is made and changed by its name
@@ -68,7 +69,7 @@ int op_device(const struct op *op) {
   dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);
   if (v[DEVICE_BIND].num && type != S_IFIFO)
     return bind_device(path, type, device);
-  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
   if (dir < 0)
     return fail("openat2", path);
   int made = !mknodat(dir, name, type | ((mode_t)v[DEVICE_MODE].num & 07777), device);
@@ -93,7 +94,7 @@ int op_device(const struct op *op) {
  * it is a name in the container's own directory. */
 int op_symlink(const struct op *op) {
   const char *content = op->v[SYMLINK_CONTENT].str, *path = op->v[SYMLINK_PATH].str, *name;
-  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
   if (dir < 0)
     return fail("openat2", path);
   if (!symlinkat(content, dir, name))

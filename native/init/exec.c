@@ -97,6 +97,7 @@ int op_wait(const struct op *op) {
   drop(&init.root);
   drop(&init.detached);
   drop(&init.mask_tree);
+  forget_mounts();
   for (uint32_t i = 0; i < init.slot_count; i++)
     drop(&init.slots[i]);
   if (report_created())

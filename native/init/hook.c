@@ -47,6 +47,7 @@ int op_show_root(const struct op *op) {
 int op_await_hooks(const struct op *op) {
   (void)op;
   unsigned char word[5];
+  init.hooks_ran = 1;
   if (report_hooks() || read_fully(init.report, word, sizeof word))
     _exit(0); /* the runtime is gone, or a hook has failed */
   init.host_pid =
@@ -253,6 +254,7 @@ int op_hook(const struct op *op) {
   char **args = string_vector(&v[HOOK_ARGS], NULL, 0),
        **env = string_vector(&v[HOOK_ENV], &home, 1);
   struct text state;
+  init.hooks_ran = 1;
   if (!args || !env || (uid >= 0 && !home) || write_state(&v[HOOK_STATE], &state))
     return fail("mmap", NULL);
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, error = 0, late = 0;

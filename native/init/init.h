@@ -20,14 +20,23 @@
  * looks for it. */
 #define WAITING_NAME "runt/init"
 
+/* What a descriptor names. */
+struct identity {
+  int64_t mount; /* as mountinfo and fdinfo count them */
+  uint64_t device, inode;
+  mode_t type; /* S_IFMT */
+  int is_root; /* the root of that mount; -1: not known */
+};
+
 struct init {
   int report;       /* where reports go: the sync socket, later the accepted start connection */
   int start_socket; /* -1: start is said on the sync socket */
   int *slots;       /* trees that the runtime opened, or cloneSource; -1 before and after use */
   uint32_t slot_count;
-  uint32_t given_slots; /* the first ones, which the runtime filled */
-  int proc;             /* private procfs */
-  int root;             /* root mount of the container, O_PATH */
+  uint32_t given_slots;   /* the first ones, which the runtime filled */
+  int proc;               /* private procfs */
+  int root;               /* root mount of the container, O_PATH */
+  struct identity rootfs; /* the directory that root.path named */
   int detached; /* what keeps a tree that is attached nowhere, the root; -1 with a mount namespace
                  */
   int user_namespace; /* becomeRoot was done */
@@ -35,10 +44,13 @@ struct init {
   int mask_tree;      /* an empty read-only tmpfs that is mounted already; -1 before the first */
   char *executable;   /* what findExecutable found */
   uint64_t named_uid; /* what namedUser found */
+  uint32_t current;   /* index of the operation at hand in the whole plan */
   uint32_t blamed;    /* index + 1 of the operation that failed, when it is not the one at hand */
   unsigned long inherited_propagation; /* MS_* that hostPropagation set, without MS_REC */
   unsigned covered_roots;              /* below a mount on `/` */
   int root_shown;                      /* the root lies at its path, no longer over / */
+  int joined_mounts;                   /* the mount namespace has other processes */
+  int hooks_ran;                       /* hooks that may have mounted something in the root */
   uint32_t host_pid; /* this process as the runtime sees it; known after awaitHooks */
 };
 extern struct init init;
@@ -48,6 +60,8 @@ extern struct init init;
 int fail(const char *syscall, const char *detail);
 /* The same with an errno of our own. */
 int fail_with(int error, const char *syscall, const char *detail);
+/* The same, and what fails from here on is not why. */
+int fail_for_good(int error, const char *syscall, const char *detail);
 
 /* report.c */
 int read_fully(int fd, void *data, size_t length);
@@ -73,14 +87,51 @@ void trace_rebase(uint64_t before);
 void trace_add(uint32_t index, uint64_t start);
 
 /* resolve.c: every path in the container */
-/* Opens path inside the root, never outside: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with
- * errno. */
-int resolve(const char *path, int flags, uint64_t restrictions);
+/* Opens path inside the root, never outside, and below a mount of the plan from that mount's
+ * descriptor: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with errno. `found` gets the path of
+ * what it is, without symlinks; NULL where nobody asks. */
+int resolve(const char *path, int flags, uint64_t restrictions, char found[PATH_MAX]);
 /* The same; what is missing is made, the last component with the type and permissions of `kind`
  * (S_IFDIR or S_IFREG), directories above it 0755. *existed tells which it was. */
-int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *existed);
+int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *existed,
+                    char found[PATH_MAX]);
 /* The directory that holds path (made when missing) and the name in it. */
-int resolve_parent(const char *path, const char **name);
+int resolve_parent(const char *path, const char **name, char found[PATH_MAX]);
+/* Opens what a process in the container sees at path, with no regard to the plan. */
+int resolve_shown(const char *path, int flags);
+/* Opens path, which has no `..`, below dir: any symlink on the way is an error, a mount is not. */
+int resolve_below(int dir, const char *path);
+/* Copies a path without repeated slashes and `.`: 1, 0 when it has a `..`, or -1 with errno. */
+int clean_path(const char *path, char out[PATH_MAX]);
+
+/* mount-table.c: the mounts that the plan has made */
+struct made;
+/* Where a mount comes from. */
+enum {
+  KERNEL_NAMES = 1, /* proc or sysfs: nobody can rename what it holds */
+  NEW_FILES = 2,    /* a tmpfs that was empty: what it holds was made here */
+  REPEATS = 4,      /* a recursive clone of what it covers, with the mounts below that */
+};
+/* Notes the mount *tree, which was attached at `found` (from resolve) in the mount `holder`; the
+ * plan says `named`. The table keeps the descriptor, or closes it, and *tree is -1 then. 0, or -1
+ * with errno. */
+int note_mount(int *tree, const char *named, const char *found, int64_t holder, unsigned traits);
+/* The deepest mount that path (clean, without `..`) is on by the plan, and what follows; NULL for
+ * the root. */
+const struct made *made_above(const char *path, const char **rest);
+/* The mount that is on path itself; NULL for none. */
+const struct made *made_on(const char *path);
+const char *made_path(const struct made *m);
+/* Its root: a new descriptor, or -1 with errno. */
+int made_open(const struct made *m);
+/* The descriptor that the table keeps; -1 for none. */
+int made_descriptor(const struct made *m);
+/* The mount of this id, wherever it is; NULL when it is not of the plan. */
+const struct made *made_by_id(int64_t id);
+/* Blames the operation that made the mount for whatever fails now; returns -1 with errno. */
+int mount_moved(const struct made *m);
+/* Closes the descriptors: nothing is resolved from them any more, or the root is another one. */
+void forget_mounts(void);
 
 /* proc.c */
 int is_procfs(int fd);
@@ -91,8 +142,25 @@ int proc_open_namespace(const char *name);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
 
+/* mountinfo.c */
+/* 0, or -1 with errno. */
+int identify(int fd, struct identity *of);
+/* Whether now is the root of the mount that was has been the root of. */
+int same_root(const struct identity *now, const struct identity *was);
 /* The kernel's number of the mount that fd is on; -1 with errno. */
 int64_t mount_id(int fd);
+/* All of mountinfo; NULL after fail(). */
+char *mountinfo_read(void);
+/* One line: a mount, the one that holds it, its mount point (escaped) and what follows " - ". */
+struct mountinfo {
+  int64_t id, parent;
+  const char *target, *type;
+  size_t target_length;
+};
+/* Reads the line at `at`: where the next one begins, or NULL at the end. */
+const char *mountinfo_next(const char *at, struct mountinfo *line);
+/* The mount point of a line without its escapes. 0, or -1 after fail(). */
+int mountinfo_target(const struct mountinfo *line, char to[PATH_MAX]);
 
 /* overlay.c */
 /* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
@@ -132,6 +200,11 @@ unsigned long old_flags(uint64_t attributes);
  * procfs are paths that nobody can change. They are reached by changing the working directory,
  * which the operation `cwd` sets anew before anything is executed. */
 int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data);
+/* Opens the root of the topmost mount on the directory fd; -1 with errno. */
+int open_mounted_on(int fd);
+/* mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve found
+ * at `found`, and notes it (mount-table.c). 0, or -1 with errno. */
+int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 
@@ -203,6 +276,7 @@ int op_label_mount(const struct op *op);
 int op_mkdir(const struct op *op);
 int op_symlink(const struct op *op);
 int op_device(const struct op *op);
+int op_verify_mounts(const struct op *op);
 int op_mask(const struct op *op);
 int op_readonly_path(const struct op *op);
 int op_rlimit(const struct op *op);

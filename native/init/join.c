@@ -59,6 +59,8 @@ int op_setns(const struct op *op) {
   }
   if (flag == NEW_TIME)
     trace_rebase(before);
+  if (flag == CLONE_NEWNS)
+    init.joined_mounts = 1;
   close(fd);
   init.slots[slot] = -1;
   return 0;

@@ -60,6 +60,8 @@ static int perform(const struct op *op) {
     return op_symlink(op);
   case OP_DEVICE:
     return op_device(op);
+  case OP_VERIFY_MOUNTS:
+    return op_verify_mounts(op);
   case OP_MASK:
     return op_mask(op);
   case OP_READONLY_PATH:
@@ -231,6 +233,7 @@ int main(int argc, char **argv) {
   for (uint32_t i = 0; i < plan.count; i++) {
     plan_next(&plan.ops, &op);
     uint64_t start = trace_now();
+    init.current = op.index;
     if (perform(&op)) {
       report_failure(init.blamed ? init.blamed - 1 : op.index);
       return 1;

@@ -5,7 +5,7 @@
 /* A clone of the container's /dev/null, verified on the descriptor that is cloned (CVE-2025-31133).
  */
 static int clone_null(void) {
-  int fd CLEANUP_CLOSE = resolve("/dev/null", O_NOFOLLOW, 0);
+  int fd CLEANUP_CLOSE = resolve("/dev/null", O_NOFOLLOW, 0, NULL);
   struct stat st;
   if (fd < 0 || fstat(fd, &st))
     return fail("openat2", "/dev/null");
@@ -37,11 +37,13 @@ static int empty_directory(const char *label) {
   return tree;
 }
 
-/* Safe: the path is resolved inside the root to a descriptor, and what is mounted over that is ours
- * and verified. */
+/* Safe: the path is resolved inside the root to a descriptor, below a mount of the plan from that
+ * mount's: what is missing there is missing in the container, wherever its mount point is moved.
+ * What is mounted over it is ours and verified. */
 int op_mask(const struct op *op) {
   const char *path = op->v[MASK_PATH].str;
-  int target CLEANUP_CLOSE = resolve(path, 0, 0);
+  char found[PATH_MAX];
+  int target CLEANUP_CLOSE = resolve(path, 0, 0, found);
   struct stat st;
   if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
     return 0;
@@ -51,14 +53,15 @@ int op_mask(const struct op *op) {
       S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
   if (tree < 0)
     return -1;
-  return sys_move_mount(tree, target) ? fail("move_mount", path) : 0;
+  return put_mount(&tree, target, path, found, 0) ? fail("move_mount", path) : 0;
 }
 
-/* Safe: the path is bound on itself by descriptors; the clone is read-only, mounts below it too,
- * before it is attached, and it keeps its other attributes. */
+/* Safe: resolved as for a mask, the path is bound on itself by descriptors; the clone is read-only,
+ * mounts below it too, before it is attached, and it keeps its other attributes. */
 int op_readonly_path(const struct op *op) {
   const char *path = op->v[READONLY_PATH_PATH].str;
-  int target CLEANUP_CLOSE = resolve(path, 0, 0);
+  char found[PATH_MAX];
+  int target CLEANUP_CLOSE = resolve(path, 0, 0, found);
   if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
     return 0;
   if (target < 0)
@@ -72,7 +75,8 @@ int op_readonly_path(const struct op *op) {
   int late = set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
-  if (sys_move_mount(tree, target))
+  int kept CLEANUP_CLOSE = late ? fcntl(tree, F_DUPFD_CLOEXEC, 3) : -1;
+  if ((late && kept < 0) || put_mount(&tree, target, path, found, REPEATS))
     return fail("move_mount", path);
-  return late && set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount_setattr", path) : 0;
+  return late && set_attributes(kept, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount_setattr", path) : 0;
 }

@@ -7,17 +7,15 @@
 
 /* Whether fd names the root that paths are resolved in: only a mount on that very directory covers
  * all that the container would see. */
-static int is_root(int fd) {
-  static struct stat root;
-  static int known = -1; /* whose status `root` is */
-  struct stat st;
+static int is_root(const struct identity *at) {
+  static struct identity root;
+  static int known = -1; /* what `root` is of */
   if (known != init.root) {
-    if (fstat(init.root, &root))
+    if (identify(init.root, &root))
       return 0;
     known = init.root;
   }
-  return !fstat(fd, &st) && st.st_dev == root.st_dev && st.st_ino == root.st_ino &&
-         mount_id(fd) == mount_id(init.root);
+  return at->mount == root.mount && at->device == root.device && at->inode == root.inode;
 }
 
 /* Safe: fd is a mount of ours, attached over the root; from here on paths are resolved in it. The
@@ -29,37 +27,59 @@ static int become_root(int fd) {
   close(init.root);
   init.root = root;
   init.covered_roots++;
+  forget_mounts();
   return 0;
 }
 
-/* Attaches a finished tree on target; on the root itself it is the root from then on. The kernel
- * says EINVAL for a directory on a file and a file on a directory. */
-static int move(int tree, int target) {
-  int over = is_root(target);
+/* What resolve found for a mount: the place, what it is called in the plan, and where it is. */
+struct target {
+  int fd;
+  const char *named, *found;
+};
+
+/* Attaches a finished tree; on the root itself it is the root from then on. The kernel says EINVAL
+ * for a directory on a file and a file on a directory. *at is what it was mounted on. */
+static int move(int tree, int target, struct identity *at) {
+  struct stat st;
+  if (identify(target, at))
+    return -1;
+  int over = is_root(at);
   if (!sys_move_mount(tree, target))
     return over ? become_root(tree) : 0;
-  struct stat a, b;
   int error = errno;
-  if (error == EINVAL && !fstat(tree, &a) && !fstat(target, &b) &&
-      S_ISDIR(a.st_mode) != S_ISDIR(b.st_mode))
+  if (error == EINVAL && !fstat(tree, &st) && S_ISDIR(st.st_mode) != S_ISDIR(at->type))
     error = ENOTDIR;
   errno = error;
   return -1;
 }
 
+/* Notes it, unless it is the root. */
+static int note(int *tree, const struct target *target, const struct identity *at,
+                unsigned traits) {
+  return target->found[0] ? note_mount(tree, target->named, target->found, at->mount, traits) : 0;
+}
+
 /* The same with a propagation, after the one that is late if there is any. Below a root that is
  * attached nowhere a mount can be changed no more once it is in its place. */
-static int attach(int tree, int target, unsigned long late, const struct value *propagation,
-                  const char *path) {
+static int attach(int tree, const struct target *target, unsigned long late,
+                  const struct value *propagation, struct identity *at) {
   if (init.detached >= 0 && set_propagation(tree, propagation))
-    return fail("mount_setattr", path);
-  if (move(tree, target))
-    return fail("move_mount", path);
+    return fail("mount_setattr", target->named);
+  if (move(tree, target->fd, at))
+    return fail("move_mount", target->named);
   if (late && mount_on(tree, NULL, NULL, late, NULL))
-    return fail("mount", path);
+    return fail("mount", target->named);
   if (init.detached < 0 && set_propagation(tree, propagation))
-    return fail("mount_setattr", path);
+    return fail("mount_setattr", target->named);
   return 0;
+}
+
+int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits) {
+  struct identity at;
+  return identify(target, &at) || sys_move_mount(*tree, target) ||
+                 (found[0] && note_mount(tree, path, found, at.mount, traits))
+             ? -1
+             : 0;
 }
 
 /* proc, sysfs and cgroup must be mounted on directories of the root file system itself: behind a
@@ -114,13 +134,19 @@ static int begin_with_copy(const struct value *v, int target, int tree) {
   return v[MOUNT_FS_COPY_UP].num && copy_up(target, tree, owner);
 }
 
+static unsigned traits_of(const char *type) {
+  return !strcmp(type, "proc") || !strcmp(type, "sysfs") ? KERNEL_NAMES
+         : !strcmp(type, "tmpfs")                        ? NEW_FILES
+                                                         : 0;
+}
+
 /* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
  * mount(2), on the target's descriptor, and gets its attributes in the same call. What is done to
- * it then needs the mount, which only the target's path gives: what is found there must be another
- * file system than before (CVE-2026-115521). */
-static int mount_by_path(const struct op *op, int target, const char *mode) {
+ * it then needs the mount: what lies on that very descriptor, never what its path leads to
+ * (CVE-2026-115521). */
+static int mount_by_path(const struct op *op, const struct target *target, const char *mode) {
   const struct value *v = op->v;
-  const char *path = v[MOUNT_FS_TARGET].str, *option = v[MOUNT_FS_OPTIONS].str;
+  const char *path = target->named, *option = v[MOUNT_FS_OPTIONS].str;
   unsigned long flags = old_flags(v[MOUNT_FS_ATTRS].num) | v[MOUNT_FS_FLAGS].num;
   char data[4096]; /* the kernel reads one page */
   struct text t = TEXT_IN(data);
@@ -148,36 +174,35 @@ static int mount_by_path(const struct op *op, int target, const char *mode) {
   /* Only a mount that was never attached can be mapped. */
   if ((int64_t)v[MOUNT_FS_IDMAP].num >= 0)
     return fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
-  if (mount_on(target, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
+  if (mount_on(target->fd, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
     return fail("mount", path);
-  int over = is_root(target), overlay = is_overlay(v[MOUNT_FS_FSTYPE].str);
-  if (!over && !overlay && !v[MOUNT_FS_PROPAGATION].num && !v[MOUNT_FS_COPY_UP].num)
-    return 0;
-  struct stat before, now;
-  /* `..` of a root is what is mounted on it. */
-  int fd CLEANUP_CLOSE =
-      over ? openat(init.root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : resolve(path, 0, 0);
-  if (fd < 0 || fstat(fd, &now) || fstat(target, &before))
+  struct identity at, now;
+  int fd CLEANUP_CLOSE = open_mounted_on(target->fd);
+  if (fd < 0 || identify(fd, &now) || identify(target->fd, &at))
     return fail("openat2", path);
-  if (now.st_dev == before.st_dev)
+  if (now.mount == at.mount)
     return fail_with(EAGAIN, "mount", path);
   if (unwritable(fd, v))
     return fail_with(EROFS, "mount", "workdir");
-  if (begin_with_copy(v, target, fd))
+  if (begin_with_copy(v, target->fd, fd))
     return fail("tmpcopyup", path);
-  if (over && become_root(fd))
+  if (is_root(&at) && become_root(fd))
     return fail("fcntl", path);
-  return set_propagation(fd, &v[MOUNT_FS_PROPAGATION]) ? fail("mount_setattr", path) : 0;
+  if (set_propagation(fd, &v[MOUNT_FS_PROPAGATION]))
+    return fail("mount_setattr", path);
+  return note(&fd, target, &at, traits_of(v[MOUNT_FS_FSTYPE].str)) ? fail("mount", path) : 0;
 }
 
 int op_mount_fs(const struct op *op) {
   const struct value *v = op->v;
   const char *target_path = v[MOUNT_FS_TARGET].str, *type = v[MOUNT_FS_FSTYPE].str;
+  char found[PATH_MAX];
   int existed;
   int target CLEANUP_CLOSE =
-      resolve_or_make(target_path, S_IFDIR | 0755, restrictions_for(type), &existed);
+      resolve_or_make(target_path, S_IFDIR | 0755, restrictions_for(type), &existed, found);
   if (target < 0)
     return fail("openat2", target_path);
+  const struct target where = {target, target_path, found};
   char mode[16];
   struct text mode_text = TEXT_IN(mode);
   struct stat st;
@@ -190,7 +215,7 @@ int op_mount_fs(const struct op *op) {
     by_path |= strlen(option) > 255 && !(is_overlay(type) && is_directory_option(option));
   }
   if (by_path)
-    return mount_by_path(op, target, mode);
+    return mount_by_path(op, &where, mode);
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
   if (fs < 0)
@@ -206,11 +231,11 @@ int op_mount_fs(const struct op *op) {
       /* Linux before 6.7 has no lowerdir+, before 6.13 no descriptors as layers, before 6.5 no
        * descriptors at all. */
       return (layers || strlen(option) > 255) && (errno == EINVAL || errno == EOPNOTSUPP)
-                 ? mount_by_path(op, target, mode)
+                 ? mount_by_path(op, &where, mode)
                  : fail_context(fs, "fsconfig", option);
   if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
     /* Before 6.5 overlay takes any option and refuses it here. */
-    return layers && errno == EINVAL ? mount_by_path(op, target, mode)
+    return layers && errno == EINVAL ? mount_by_path(op, &where, mode)
                                      : fail_context(fs, "fsconfig", type);
   int tree CLEANUP_CLOSE = sys_fsmount(fs, (unsigned)v[MOUNT_FS_ATTRS].num);
   if (tree < 0)
@@ -222,7 +247,10 @@ int op_mount_fs(const struct op *op) {
   int64_t slot = (int64_t)v[MOUNT_FS_IDMAP].num;
   if (slot >= (int64_t)init.slot_count || (slot >= 0 && map_ids(tree, init.slots[slot])))
     return fail("mount_setattr", "idmap");
-  return attach(tree, target, 0, &v[MOUNT_FS_PROPAGATION], target_path);
+  struct identity at;
+  if (attach(tree, &where, 0, &v[MOUNT_FS_PROPAGATION], &at))
+    return -1;
+  return note(&tree, &where, &at, traits_of(type)) ? fail("move_mount", target_path) : 0;
 }
 
 /* Flags that stay, as the host locked them: of the mount, and of all below it. */
@@ -315,7 +343,7 @@ static int make_link(int link, const char *path) {
   if (n < 0)
     return fail("readlinkat", path);
   content[n] = 0;
-  int dir CLEANUP_CLOSE = resolve_parent(path, &name);
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
   if (dir < 0)
     return fail("openat2", path);
   if (!symlinkat(content, dir, name))
@@ -350,24 +378,30 @@ int op_mount_bind(const struct op *op) {
   /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
   struct kept kept;
   int late = set_bind_attributes(tree, v, &kept), existed;
+  char found[PATH_MAX];
   int target CLEANUP_CLOSE =
-      v[MOUNT_BIND_TARGET_NOFOLLOW].num ? resolve(target_path, O_NOFOLLOW, 0) : -1;
+      v[MOUNT_BIND_TARGET_NOFOLLOW].num ? resolve(target_path, O_NOFOLLOW, 0, found) : -1;
   if (target < 0)
     target = resolve_or_make(target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0,
-                             &existed);
+                             &existed, found);
   if (target < 0)
     return fail("openat2", target_path);
-  if (attach(tree, target, propagation, &v[MOUNT_BIND_PROPAGATION], target_path))
+  const struct target where = {target, target_path, found};
+  struct identity at;
+  if (attach(tree, &where, propagation, &v[MOUNT_BIND_PROPAGATION], &at))
     return -1;
   if (late && set_bind_attributes(tree, v, &kept))
     return fail("mount_setattr", target_path);
+  if (note(&tree, &where, &at, 0))
+    return fail("move_mount", target_path);
   return tell_kept(op, &kept);
 }
 
 /* Safe: acts on the mount that the resolver found inside the root. */
 int op_mount_attrs(const struct op *op) {
   const char *path = op->v[MOUNT_ATTRS_TARGET].str;
-  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  char found[PATH_MAX];
+  int fd CLEANUP_CLOSE = resolve(path, 0, 0, found);
   if (fd < 0)
     return fail("openat2", path);
   int recursive = op->v[MOUNT_ATTRS_RECURSIVE].num != 0, covering = init.detached >= 0;
@@ -383,7 +417,7 @@ int op_mount_attrs(const struct op *op) {
                               op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive,
                               recursive ? &kept.recursive : &kept.plain))
     return fail("mount_setattr", path);
-  if (covering && sys_move_mount(clone, fd))
+  if (covering && put_mount(&clone, fd, path, found, REPEATS))
     return fail("move_mount", path);
   return tell_kept(op, &kept);
 }

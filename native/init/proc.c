@@ -60,24 +60,6 @@ int proc_open_self(const char *name, int flags) {
   return proc_open(path, flags);
 }
 
-int64_t mount_id(int fd) {
-  char path[32] = "fdinfo/", text[512];
-  struct text t = {path, sizeof path, strlen(path), 0};
-  text_add_number(&t, (uint64_t)fd);
-  int info CLEANUP_CLOSE = proc_open_self(path, O_RDONLY);
-  ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
-  if (n < 0)
-    return -1;
-  text[n] = 0;
-  const char *id = strstr(text, "mnt_id:\t");
-  uint64_t number;
-  if (!id || text_number(id + 8, strcspn(id + 8, "\n"), INT32_MAX, &number)) {
-    errno = ENOENT;
-    return -1;
-  }
-  return (int64_t)number;
-}
-
 /* A magic link, which proc_open refuses to follow. Safe: only the kernel makes names below the
  * private procfs, and a mount on top of one is the host's. */
 int proc_open_namespace(const char *name) {

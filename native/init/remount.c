@@ -6,7 +6,7 @@
  * lets only root of the user namespace that the file system belongs to change it. */
 int op_reconfigure(const struct op *op) {
   const char *path = op->v[RECONFIGURE_TARGET].str, *option = op->v[RECONFIGURE_OPTIONS].str;
-  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  int fd CLEANUP_CLOSE = resolve(path, 0, 0, NULL);
   if (fd < 0)
     return fail("openat2", path);
   int fs CLEANUP_CLOSE = sys_fspick(fd);
@@ -23,7 +23,7 @@ int op_reconfigure(const struct op *op) {
 /* Safe: as above, and only the mount is changed. */
 int op_propagate(const struct op *op) {
   const char *path = op->v[PROPAGATE_TARGET].str;
-  int fd CLEANUP_CLOSE = resolve(path, 0, 0);
+  int fd CLEANUP_CLOSE = resolve(path, 0, 0, NULL);
   if (fd < 0)
     return fail("openat2", path);
   return set_propagation(fd, &op->v[PROPAGATE_PROPAGATION]) ? fail("mount_setattr", path) : 0;
@@ -32,7 +32,7 @@ int op_propagate(const struct op *op) {
 /* Safe: a directory that the resolver found inside the root, opened by its descriptor. */
 int op_label_mount(const struct op *op) {
   const char *path = op->v[LABEL_MOUNT_TARGET].str, *label = op->v[LABEL_MOUNT_LABEL].str;
-  int target CLEANUP_CLOSE = resolve(path, O_DIRECTORY, 0);
+  int target CLEANUP_CLOSE = resolve(path, O_DIRECTORY, 0, NULL);
   int fd CLEANUP_CLOSE = target < 0 ? -1 : openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return fail("openat2", path);

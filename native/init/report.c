@@ -8,6 +8,7 @@ static struct {
   int error;
   const char *syscall;
   char detail[2 * PATH_MAX];
+  int final;
 } failure;
 
 static struct span { uint64_t index, start, end; } * spans;
@@ -16,6 +17,8 @@ static uint32_t span_count, span_max;
 static uint64_t clock_shift;
 
 int fail_with(int error, const char *syscall, const char *detail) {
+  if (failure.final)
+    return -1;
   failure.error = error;
   failure.syscall = syscall;
   size_t n = detail ? strnlen(detail, sizeof failure.detail - 1) : 0;
@@ -26,6 +29,12 @@ int fail_with(int error, const char *syscall, const char *detail) {
 }
 
 int fail(const char *syscall, const char *detail) { return fail_with(errno, syscall, detail); }
+
+int fail_for_good(int error, const char *syscall, const char *detail) {
+  fail_with(error, syscall, detail);
+  failure.final = 1;
+  return -1;
+}
 
 int read_fully(int fd, void *data, size_t length) {
   char *at = data;

@@ -31,6 +31,7 @@ enum {
   OPEN_TREE_CLONE_ = 1,
   OPEN_TREE_CLOEXEC_ = 02000000,
   AT_EMPTY_PATH_ = 0x1000,
+  AT_STATX_DONT_SYNC_ = 0x4000,
   AT_RECURSIVE_ = 0x8000,
   MOVE_MOUNT_F_EMPTY_PATH_ = 0x4,
   MOVE_MOUNT_T_EMPTY_PATH_ = 0x40,
@@ -50,6 +51,10 @@ enum {
   RESOLVE_BENEATH_ = 0x08,
   RESOLVE_IN_ROOT_ = 0x10,
   CLOSE_RANGE_CLOEXEC_ = 4,
+  STATX_TYPE_ = 0x1,
+  STATX_INO_ = 0x100,
+  STATX_MNT_ID_ = 0x1000,
+  STATX_ATTR_MOUNT_ROOT_ = 0x2000,
   PROC_SUPER_MAGIC_ = 0x9fa0,
   KEYCTL_JOIN_SESSION_KEYRING_ = 1,
   KEYCTL_SETPERM_ = 5,
@@ -61,6 +66,16 @@ struct mount_attributes {
 
 struct open_how_ {
   uint64_t flags, mode, resolve;
+};
+
+struct statx_ {
+  uint32_t mask, block_size;
+  uint64_t attributes;
+  uint32_t links, uid, gid;
+  uint16_t mode, padding;
+  uint64_t inode, size, blocks, attributes_mask, times[8];
+  uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+  uint64_t mount, spare[13];
 };
 
 static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
@@ -90,6 +105,9 @@ static inline int sys_mount_setattr(int fd, unsigned flags, struct mount_attribu
 }
 static inline int sys_openat2(int dirfd, const char *path, struct open_how_ *how) {
   return (int)syscall(NR_openat2, dirfd, path, how, sizeof *how);
+}
+static inline int sys_statx(int fd, unsigned mask, struct statx_ *to) {
+  return (int)syscall(SYS_statx, fd, "", AT_EMPTY_PATH_ | AT_STATX_DONT_SYNC_, mask, to);
 }
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(NR_close_range, first, last, flags);

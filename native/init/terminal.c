@@ -24,7 +24,7 @@ static int is_pty(int fd, unsigned first, unsigned last) {
 /* Opens the multiplexer by its name in a directory that is a devpts itself, on which no other mount
  * may lie: it is what the kernel put there. */
 static int open_master(void) {
-  int dir CLEANUP_CLOSE = resolve("/dev/pts", O_DIRECTORY, 0);
+  int dir CLEANUP_CLOSE = resolve("/dev/pts", O_DIRECTORY, 0, NULL);
   if (dir < 0)
     return fail("openat2", "/dev/pts");
   if (!is_devpts(dir))
@@ -48,9 +48,9 @@ static int open_master(void) {
 
 /* The file that /dev/console is bound over, made when there is none; a link in its place is not
  * followed. */
-static int console_target(void) {
+static int console_target(char found[PATH_MAX]) {
   const char *name;
-  int dir CLEANUP_CLOSE = resolve_parent("/dev/console", &name);
+  int dir CLEANUP_CLOSE = resolve_parent("/dev/console", &name, found);
   if (dir < 0)
     return fail("openat2", "/dev/console");
   int made CLEANUP_CLOSE =
@@ -63,7 +63,10 @@ static int console_target(void) {
     close_cleanup(&target);
     return fail("openat", "/dev/console");
   }
-  if (!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+  struct text t = {found, PATH_MAX, strlen(found), 0};
+  text_add_char(&t, '/');
+  text_add(&t, name);
+  if (!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode) && !t.cut)
     return target;
   close(target);
   return fail_with(S_ISDIR(st.st_mode) ? EISDIR : ELOOP, "openat", "/dev/console");
@@ -71,14 +74,16 @@ static int console_target(void) {
 
 /* Binds the slave itself, by its descriptor, on /dev/console. */
 static int bind_console(int slave) {
-  int target CLEANUP_CLOSE = console_target();
+  char found[PATH_MAX];
+  int target CLEANUP_CLOSE = console_target(found);
   if (target < 0)
     return -1;
   int tree CLEANUP_CLOSE =
       sys_open_tree(slave, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
   if (tree < 0)
     return fail("open_tree", "/dev/console");
-  return sys_move_mount(tree, target) ? fail("move_mount", "/dev/console") : 0;
+  return put_mount(&tree, target, "/dev/console", found, 0) ? fail("move_mount", "/dev/console")
+                                                            : 0;
 }
 
 /* One message: the master, and the name that engines expect and log. */

@@ -10,6 +10,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { hookFailedInside } from './hook-failure.js';
 import { idmapHint } from './idmap-failure.js';
+import { mountMoved } from './mount-moved.js';
 import type { Failed } from './op-failed.js';
 import { overlayHint } from './overlay-failure.js';
 
@@ -56,6 +57,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   mountBind: 'ERR_MOUNT',
   mountAttrs: 'ERR_MOUNT',
   mkdir: 'ERR_MOUNT',
+  verifyMounts: 'ERR_MOUNT',
   symlink: 'ERR_DEVICE',
   device: 'ERR_DEVICE',
   mask: 'ERR_MASK',
@@ -118,6 +120,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
   if (syscall === 'hook') {
     return hookFailedInside(`${command} ${id}`, failed, (name) => valueAt(spec, `/hooks/${name}`) as Hook | undefined);
   }
+  if (syscall === 'verifyMount') return mountMoved(`${command} ${id}`, failed, spec);
   const { hint, see } =
     overlayHint(failed) ??
     idmapHint(failed) ??

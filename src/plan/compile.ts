@@ -167,6 +167,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       (path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label: spec.linux?.mountLabel ?? '' }) as const,
     ),
     ...unbindableRoot(spec),
+    { op: 'verifyMounts', at: '', last: 1 },
   ];
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
   if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));

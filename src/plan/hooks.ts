@@ -8,7 +8,10 @@ import { rootfsPath } from './root.js';
 /** The hooks that are needed after the create; kept with the state, as the bundle may change. */
 export type KeptHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
 
-/** Before the switch of root, when all is mounted: the runtime's hooks, then those of createContainer. */
+/**
+ * Before the switch of root, when all is mounted: the runtime's hooks, then those of createContainer. What they mount
+ * on a mount is taken for it; without them the look after the last mount is enough.
+ */
 export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
   const { hooks } = spec;
   if (!hooks) return [];
@@ -23,6 +26,7 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
     ...hostHookOps(spec, 'createRuntime'),
     { op: 'awaitHooks', at: `/hooks/${first}` },
     ...hookOps(spec, options, 'createContainer'),
+    { op: 'verifyMounts', at: '', last: 0 },
   ];
 }
 

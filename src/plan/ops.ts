@@ -588,6 +588,12 @@ export const ops = table({
     fields: { target: 'str', setAttrs: 'int', clearAttrs: 'int', recursive: 'int' },
     doc: 'mount_setattr(2) on the mount at target (its top mount), for all mounts below it too when recursive; used for read-only after what had to be made inside',
   },
+  verifyMounts: {
+    code: 210,
+    by: 'init',
+    fields: { last: 'int' },
+    doc: 'look whether each mount of the plan is still on its path; last 0: after hooks, and what one has mounted on a mount is in its place from then on; last 1: after the last mount, and the descriptors of the mounts are closed',
+  },
   setns: {
     code: 101,
     by: 'init',

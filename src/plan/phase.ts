@@ -61,6 +61,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   mountBind: 'root and mounts',
   mountAttrs: 'root and mounts',
   mkdir: 'root and mounts',
+  verifyMounts: 'root and mounts',
   pivotRoot: 'root and mounts',
   moveRoot: 'root and mounts',
   detachedRoot: 'root and mounts',
@@ -134,6 +135,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
 export function phase(op: Op): Phase {
   // Hooks before the switch of root.
   if (op.op === 'hook' && !op.inside) return 'root and mounts';
+  if (op.op === 'verifyMounts' && op.last) return 'hide and protect';
   if (op.op === 'hostHook' && !op.name.startsWith('post')) return 'root and mounts';
   return phaseOf[op.op];
 }

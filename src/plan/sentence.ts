@@ -152,6 +152,8 @@ export function sentence(op: Op): string {
       return 'make the terminal';
     case 'mountAttrs':
       return `set the attributes of the mount on ${op.target}`;
+    case 'verifyMounts':
+      return 'verify the mounts';
     case 'mkdir':
       return `make the directory ${op.path}`;
     case 'symlink':

@@ -301,6 +301,8 @@ export function rows(op: Op): Row[] {
       );
     case 'mountAttrs':
       return row('attributes', word(op.target), attributes(op.setAttrs, op.clearAttrs, op.recursive ? 'r' : ''));
+    case 'verifyMounts':
+      return row('verify mounts', '', 'each is where it was put');
     case 'mkdir':
       return row('make directory', word(op.path), octal(op.mode));
     case 'symlink':
