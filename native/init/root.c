@@ -73,6 +73,8 @@ int op_rootfs(const struct op *op) {
     return fail("open", "/");
   if (sys_move_mount(tree, over))
     return fail("move_mount", path);
+  if (identify(tree, &init.rootfs))
+    return fail("statx", path);
   init.root = tree;
   /* Before 5.12 only an attached mount can be changed. */
   if (enslave && mount_on(tree, NULL, NULL, MS_SLAVE | MS_REC, NULL))

@@ -30,6 +30,12 @@ export function rootHint(f: Failure): Hint | undefined {
           'mount_namespaces(7)',
         );
       return targetHint(f, op.path);
+    case 'showRoot':
+      if (f.errno !== E.ESTALE) return limitHint(f);
+      return because(
+        `${op.path} was another directory when it became the root: keep others from renaming the directories that lead to it`,
+        'rename(2)',
+      );
     case 'pivotRoot':
     case 'moveRoot':
       return switchHint(f);
