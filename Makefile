@@ -30,11 +30,11 @@ build: deps
 demo: build
 	@hack/demo
 
-# All tests; those of test/integration only as root.
+# All tests; those of test/integration and test/security only as root.
 test: build
 	@$(node) hack/test.mjs
 
-# The tests of test/integration alone.
+# The tests of test/integration and test/security alone.
 test-root: build
 	@$(node) hack/test.mjs --root
 

@@ -1,26 +1,38 @@
-// The C programs that tests run: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too.
+// The C programs that tests run: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too; and
+// runt-init without one of its defences, as build/test-programs/weak-NAME.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { musl, warnings } from './build.mjs';
 
 const OUT = 'build/test-programs';
+/** Switches of native/init that the product is never built with, and what each program is called. */
+const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 
-/** Builds what is older than its source. Without musl-gcc nothing is built: the tests that need it skip with that reason. */
+/** Builds what is older than its sources. Without musl-gcc nothing is built: the tests that need it skip with that reason. */
 export function testPrograms() {
-  const sources = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));
   mkdirSync(OUT, { recursive: true });
-  for (const source of sources.map((f) => `test/${f}`)) {
-    const output = `${OUT}/${basename(source, '.c')}`;
-    if (existsSync(output) && statSync(output).mtimeMs > statSync(source).mtimeMs) continue;
-    // By another name first: two runs at a time.
-    const made = `${output}.${process.pid}`;
-    try {
-      execFileSync('musl-gcc', [...warnings, '-O1', ...musl(), '-o', made, source], { stdio: 'inherit' });
-    } catch (error) {
-      if (error.code === 'ENOENT') return;
-      throw error;
-    }
-    renameSync(made, output);
+  const programs = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));
+  const init = readdirSync('native/init').map((f) => `native/init/${f}`);
+  const headers = [...init.filter((f) => f.endsWith('.h')), 'build/gen/ops.h'];
+  const sources = init.filter((f) => f.endsWith('.c'));
+  for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], [], [])) return;
+  for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;
+}
+
+/** False without musl-gcc. */
+function build(name, sources, headers, flags) {
+  const output = `${OUT}/${name}`;
+  const made = existsSync(output) ? statSync(output).mtimeMs : 0;
+  if ([...sources, ...headers].every((f) => statSync(f).mtimeMs < made)) return true;
+  // By another name first: two runs at a time.
+  const next = `${output}.${process.pid}`;
+  try {
+    execFileSync('musl-gcc', [...warnings, '-O1', ...flags, ...musl(), '-o', next, ...sources], { stdio: 'inherit' });
+  } catch (error) {
+    if (error.code === 'ENOENT') return false;
+    throw error;
   }
+  renameSync(next, output);
+  return true;
 }

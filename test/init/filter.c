@@ -30,6 +30,7 @@ static const struct {
     NAMED("close_range", 436),
     NAMED("openat2", 437),
     NAMED("mount_setattr", 442),
+    NAMED("statx", SYS_statx),
     NAMED("keyctl", SYS_keyctl),
     NAMED("epoll_ctl", SYS_epoll_ctl),
     NAMED("fstatfs", SYS_fstatfs),

@@ -39,6 +39,12 @@ export interface Performing {
   /** Bytes `g` to send after the plan; then, when `hangUp`, the runtime's end is closed. */
   words?: number;
   hangUp?: boolean;
+  /** A program in the place of runt-init. */
+  init?: string;
+  /** Called at each operation `await`, which then passes. */
+  awaited?: () => void;
+  /** Its limit on descriptors. */
+  descriptors?: number;
   /** A process in whose mount namespace it starts, with mounts as they are shared there. */
   inside?: number;
 }
@@ -55,7 +61,7 @@ export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
   encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
 
 /** The program of test/init/NAME.c; its users need `programs`. */
-export const program = (name: 'filter' | 'exchange'): string => join(programs, name);
+export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
 
 /** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
@@ -65,9 +71,11 @@ export function filtered(dir: string, rules: readonly string[]): string {
   return path;
 }
 
-function frames(bytes: Buffer): Report[] {
+/** The frames of what was heard; the last one may be cut while more is `coming`. */
+function frames(bytes: Buffer, coming = false): Report[] {
   const found: Report[] = [];
   for (let at = 0; at < bytes.length; ) {
+    if (coming && (bytes.length < at + 4 || bytes.length < at + 4 + bytes.readUInt32LE(at))) break;
     const length = bytes.readUInt32LE(at);
     const body = bytes.subarray(at + 4, at + 4 + length);
     if (body.length !== length || body.at(-1) !== 0)
@@ -80,10 +88,11 @@ function frames(bytes: Buffer): Report[] {
 
 /** Runs runt-init in a mount, pid and uts namespace of its own, sends the plan and reads to the end. */
 export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome> {
-  const init = join(top, 'build', 'runt-init');
+  const init = o.init ?? join(top, 'build', 'runt-init');
   if (!existsSync(init)) throw new Error(`${init} is not built`);
   const inner = [init, '3'];
-  const command = o.filter ? [program('filter'), ...o.filter, '--', ...inner] : inner;
+  const limited = o.descriptors ? ['prlimit', `--nofile=${o.descriptors}`, ...inner] : inner;
+  const command = o.filter ? [program('filter'), ...o.filter, '--', ...limited] : limited;
   const propagation = o.inside === undefined ? 'private' : 'unchanged';
   const namespaces = ['--mount', '--propagation', propagation, '--pid', '--uts', '--ipc', '--kill-child', '--fork'];
   const enter = o.inside === undefined ? [] : ['nsenter', '--mount', '--target', String(o.inside), '--'];
@@ -99,7 +108,16 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
   child.stdout?.on('data', (d) => {
     stdout += d;
   });
-  sync.on('data', (d) => heard.push(d));
+  let awaits = 0;
+  sync.on('data', (d) => {
+    heard.push(d);
+    if (!o.awaited) return;
+    const all = frames(Buffer.concat(heard), true).filter(([kind]) => kind === 'await').length;
+    for (; awaits < all; awaits++) {
+      o.awaited();
+      sync.write('g');
+    }
+  });
   sync.on('error', () => {});
   sync.write(o.raw ?? frame(encoded(ops, o.trace)));
   if (o.words) sync.write('g'.repeat(o.words));
@@ -127,6 +145,7 @@ export const intoRoot = (rootfs: string): Op[] => [
 /** What ends a plan: into the root, and a shell script there. */
 export const andRun = (script: string): Op[] => [
   { op: 'pivotRoot', at: '' },
+  { op: 'verifyMounts', at: '', last: 1 },
   { op: 'cwd', at: '', path: '/', optional: 0 },
   { op: 'findExecutable', at: '', name: '/bin/sh', path: '' },
   { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOf: -1 },

@@ -21,6 +21,7 @@ export type Need =
   | 'newuidmap'
   | 'open-checkout'
   | 'mount'
+  | 'prlimit'
   | 'unshare'
   | 'nsenter'
   | 'useradd'
