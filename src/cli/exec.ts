@@ -5,7 +5,7 @@ import { exec } from '../container/exec.js';
 import { host } from '../sys/host.js';
 import { usageError } from './arguments.js';
 import { rootlessMode, unsafeAnnotations } from './create-options.js';
-import { reportFailure } from './log.js';
+import { reportFailure } from './failure-report.js';
 import { absolute } from './path.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';

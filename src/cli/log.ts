@@ -1,18 +1,12 @@
-/**
- * What the command says when it fails, and the log that engines read (`--log FILE --log-format json`).
- *
- * Engines rely on two things: the text is on standard error whether or not there is a log, and on a failure the log
- * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
- */
+/** The log that engines read (`--log FILE --log-format json`), and warnings. */
 import { printable } from '../plan/printable.js';
 import { errnoName } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
+import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_WRONLY } from '../sys/linux.js';
 import { timestamp } from '../sys/time.js';
 import { printError } from './output.js';
 import type { globals, Values } from './syntax.js';
-import { versionText } from './version.js';
 
 type Globals = Values<typeof globals>;
 type Level = 'error' | 'warning' | 'debug';
@@ -27,7 +21,7 @@ export type Sink = (fd: number, level: Level, message: string, fields: Fields) =
 let sink: Sink | undefined;
 
 /** How much is logged, `--debug` being one way to say it; undefined when nobody said. */
-function threshold(global: Globals): Level | undefined {
+export function threshold(global: Globals): Level | undefined {
   return global.debug ? 'debug' : global['log-level'];
 }
 
@@ -35,6 +29,7 @@ function threshold(global: Globals): Level | undefined {
 export async function openLog(global: Globals): Promise<void> {
   if (global.log !== undefined) logFd = await openTarget(global.log);
   if (threshold(global) !== 'debug') return;
+  const { versionText } = await import('./version.js');
   writeLine(
     global,
     'debug',
@@ -59,43 +54,19 @@ async function openTarget(log: string): Promise<number> {
   });
 }
 
-/** The command that failed, and the container that it was for. */
-export interface About {
-  readonly command: string;
-  readonly id: string;
+/** Whether lines go to a file or a socket. */
+export const hasLog = (): boolean => logFd >= 0;
+
+/** Opens `--log` for a failure that came before openLog: of the command line itself. Without it the failure is on standard error alone. */
+export async function openLogForFailure(global: Globals): Promise<void> {
+  if (global.log !== undefined && logFd < 0) logFd = await openTarget(global.log).catch(() => -1);
 }
 
-/** Keeps the failure with the container, for `runt debug`. */
-async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
-  try {
-    const [{ noteError }, { findRoot }] = [await import('../container/last-error.js'), await import('./find-root.js')];
-    const root = findRoot(global);
-    if (root !== undefined) noteError(root, id, command, e);
-  } catch {
-    // The failure itself is what is to be told.
-  }
-}
-
-/** Reports a failure on standard error and in the log; the exit status. */
-export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
-  const e = error instanceof RuntError ? error : internalError(error);
-  if (about) await keep(e, global, about);
-  // The command line itself may be what is wrong, and then the log it named was not opened yet.
-  if (global.log !== undefined && logFd < 0 && e.code !== 'ERR_LOG') {
-    logFd = await openTarget(global.log).catch(() => -1);
-  }
-  const fields: Record<string, unknown> = {};
-  for (const key of ['code', 'op', 'path', 'pointer', 'errno', 'syscall', 'hint', 'violations'] as const) {
-    if (e[key] !== undefined) fields[key] = e[key];
-  }
-  if (logFd >= 0 || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
-  if (logFd >= 0 || global['log-format'] !== 'json')
-    printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
-  if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
+/** Closes what openLog opened. */
+export function closeLog(): void {
   if (logFd >= 0) native.close(logFd);
   logFd = -1;
   sink = undefined;
-  return 1;
 }
 
 /**
@@ -109,33 +80,8 @@ export function reportWarning(global: Globals, sentence: string): void {
   else if (level !== undefined) writeLine(global, 'warning', sentence, {});
 }
 
-/** What no code expected: a defect of runt. */
-function internalError(error: unknown): RuntError {
-  return new RuntError({
-    code: 'ERR_INTERNAL',
-    message: `internal error: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
-    hint: 'this is a defect of runt; with --debug the log shows where it happened',
-    cause: error,
-  });
-}
-
-/** The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno. */
-function sentence(e: RuntError): string {
-  const found = (e.violations ?? []).map((v) => `${v.pointer || '/'} must ${v.expected}`);
-  const at = e.pointer === undefined ? '' : ` (at ${e.pointer || '/'} in ${e.document ?? 'config.json'})`;
-  return `${e.message}${found.length > 0 ? `: ${found.join('; ')}` : ''}${at}`;
-}
-
-function stackOf(e: Error): string {
-  const lines: string[] = [];
-  for (let at: unknown = e, depth = 0; at !== undefined && depth < 8; depth++) {
-    lines.push(at instanceof Error ? `${at.name}: ${at.message}\n${at.stack ?? ''}` : String(at));
-    at = at instanceof Error ? at.cause : undefined;
-  }
-  return lines.join('\ncaused by ');
-}
-
-function writeLine(global: Globals, level: Level, message: string, fields: Fields): void {
+/** Writes one line to the log, or to standard error where there is none. */
+export function writeLine(global: Globals, level: Level, message: string, fields: Fields): void {
   if (sink) {
     written(global, sink(logFd, level, message, fields));
     return;

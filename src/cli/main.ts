@@ -4,7 +4,7 @@
  */
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, usageError } from './arguments.js';
-import type { About } from './log.js';
+import type { About } from './failure-report.js';
 import { print, printError } from './output.js';
 import { type Call, type CommandName, commands, globals, type Values } from './syntax.js';
 
@@ -45,7 +45,7 @@ export async function main(): Promise<number> {
     return await dispatch(global, asked);
   } catch (error) {
     try {
-      return await (await import('./log.js')).reportFailure(error, global, asked.about);
+      return await (await import('./failure-report.js')).reportFailure(error, global, asked.about);
     } catch (second) {
       printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
       return 1;

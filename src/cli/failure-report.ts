@@ -1,0 +1,73 @@
+/**
+ * How the command reports that it failed.
+ *
+ * Engines rely on two things: the text is on standard error whether or not there is a log, and on a failure the log
+ * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
+ */
+import { printable } from '../plan/printable.js';
+import { RuntError } from '../sys/error.js';
+import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './log.js';
+import { printError } from './output.js';
+import type { globals, Values } from './syntax.js';
+
+type Globals = Values<typeof globals>;
+
+/** The command that failed, and the container that it was for. */
+export interface About {
+  readonly command: string;
+  readonly id: string;
+}
+
+/** Keeps the failure with the container, for `runt debug`. */
+async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
+  try {
+    const [{ noteError }, { findRoot }] = [await import('../container/last-error.js'), await import('./find-root.js')];
+    const root = findRoot(global);
+    if (root !== undefined) noteError(root, id, command, e);
+  } catch {
+    // The failure itself is what is to be told.
+  }
+}
+
+/** Reports a failure on standard error and in the log; the exit status. */
+export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
+  const e = error instanceof RuntError ? error : internalError(error);
+  if (about) await keep(e, global, about);
+  if (e.code !== 'ERR_LOG') await openLogForFailure(global);
+  const fields: Record<string, unknown> = {};
+  for (const key of ['code', 'op', 'path', 'pointer', 'errno', 'syscall', 'hint', 'violations'] as const) {
+    if (e[key] !== undefined) fields[key] = e[key];
+  }
+  if (hasLog() || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
+  if (hasLog() || global['log-format'] !== 'json')
+    printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
+  if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
+  closeLog();
+  return 1;
+}
+
+/** What no code expected: a defect of runt. */
+function internalError(error: unknown): RuntError {
+  return new RuntError({
+    code: 'ERR_INTERNAL',
+    message: `internal error: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
+    hint: 'this is a defect of runt; with --debug the log shows where it happened',
+    cause: error,
+  });
+}
+
+/** The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno. */
+function sentence(e: RuntError): string {
+  const found = (e.violations ?? []).map((v) => `${v.pointer || '/'} must ${v.expected}`);
+  const at = e.pointer === undefined ? '' : ` (at ${e.pointer || '/'} in ${e.document ?? 'config.json'})`;
+  return `${e.message}${found.length > 0 ? `: ${found.join('; ')}` : ''}${at}`;
+}
+
+function stackOf(e: Error): string {
+  const lines: string[] = [];
+  for (let at: unknown = e, depth = 0; at !== undefined && depth < 8; depth++) {
+    lines.push(at instanceof Error ? `${at.name}: ${at.message}\n${at.stack ?? ''}` : String(at));
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return lines.join('\ncaused by ');
+}
