@@ -3,9 +3,11 @@
  * the server is Node.js's (node.ts).
  */
 import { remove } from '../container/delete.js';
-import { readExit } from '../container/supervisor.js';
+import { statusOf } from '../container/process.js';
+import { type ContainerRecord, load } from '../container/store.js';
+import { awaitExit, type Exit, readExit } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
-import { stay } from '../sys/loop.js';
+import { stay, within } from '../sys/loop.js';
 import { version } from '../sys/version.js';
 import { parseArguments, type ShimArguments } from './arguments.js';
 import { wordsOf } from './log.js';
@@ -45,6 +47,25 @@ const put = (text: string): void => {
   native.write(1, host.encode(text));
 };
 
+/** ms that a living supervisor has to write the record of a process that has ended; containerd ends `delete` after 5 s. */
+const recordDeadline = 2000;
+
+/** How the container ended: a process is a zombie some moments before its supervisor has written the record. */
+async function exitOf(root: string, id: string): Promise<Exit | undefined> {
+  const directory = `${root}/${id}`;
+  const exit = readExit(directory);
+  if (exit) return exit;
+  let record: ContainerRecord;
+  try {
+    record = load(root, id);
+  } catch {
+    // Its removal reports what is wrong with it.
+    return undefined;
+  }
+  if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
+  return await within(awaitExit(directory, record.supervisor), recordDeadline);
+}
+
 /** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
 async function clean(a: ShimArguments): Promise<number> {
   const { task } = await import('./protos.js');
@@ -52,7 +73,7 @@ async function clean(a: ShimArguments): Promise<number> {
   const { timestampOf } = await import('./time.js');
   const { rememberedRoot } = await import('./state-root.js');
   const root = rememberedRoot(a.bundle, a.namespace);
-  const exit = readExit(`${root}/${a.id}`);
+  const exit = await exitOf(root, a.id);
   await remove({ root, id: a.id, force: true });
   await clearRootfs(`${a.bundle || '.'}/rootfs`);
   const response = {

@@ -1,16 +1,6 @@
 /** hack/bootstrap, in a copy of its directory and with programs of the test's own in PATH: nothing is fetched or installed. */
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
@@ -28,14 +18,15 @@ function checkout(stubs: Record<string, string>) {
   writeFileSync(`${dir}/package-lock.json`, '{}');
   const bin = `${dir}/bin`;
   mkdirSync(bin);
+  const present = 'exit 0';
+  const scripts = { gcc: present, 'musl-gcc': present, make: present, ...stubs };
   for (const name of TOOLS) {
     const path = which(name);
-    if (path) symlinkSync(path, `${bin}/${name}`);
+    if (path && !(name in scripts)) symlinkSync(path, `${bin}/${name}`);
   }
-  const present = 'exit 0';
-  for (const [name, text] of Object.entries({ gcc: present, 'musl-gcc': present, make: present, ...stubs })) {
-    writeFileSync(`${bin}/${name}`, `#!/bin/sh\n${text}\n`);
-    chmodSync(`${bin}/${name}`, 0o755);
+  for (const [name, text] of Object.entries(scripts)) {
+    // Only a new file: through a link this would overwrite the machine's own program.
+    writeFileSync(`${bin}/${name}`, `#!/bin/sh\n${text}\n`, { flag: 'wx', mode: 0o755 });
   }
   const run = (...args: string[]) => {
     const r = spawnSync(`${bin}/sh`, ['hack/bootstrap', ...args], {
