@@ -93,7 +93,7 @@ scenario_pod() {
   podman pod pause p
   podman pod unpause p
   # What nc executed may not have been reaped yet.
-  podman pod top p comm | grep -vE '^(nc|echo)' | sort
+  podman pod top p comm | grep -vE '^(nc|exe|echo)' | sort
   podman pod stats --no-stream --format '{{.Name}}' p | sed 's/.*-infra/infra/' | sort
   podman pod kill p 2>/dev/null
 }
