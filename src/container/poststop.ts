@@ -6,6 +6,7 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
+import { sleep } from '../sys/loop.js';
 import { hookState, runHook } from './hooks.js';
 import { openBelow, openRoot, readEntry } from './state-directory.js';
 import { type ContainerRecord, isEntry, parseState, writeState } from './store.js';
@@ -70,9 +71,9 @@ export async function runPoststop(command: string, root: string, id: string, war
     dir = openBelow(all, id, path, O_RDONLY);
     if (dir === -E.ENOENT) return false;
     check(dir, facts);
-    const lock = native.flock(dir, LOCK_EX | LOCK_NB);
-    if (lock === -E.EAGAIN) return false;
-    check(lock, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
+    const taken = await lock(dir);
+    if (taken === -E.EAGAIN) return false;
+    check(taken, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
     // Read under the lock: whoever had it has run them and removed the directory.
     const record = recordIn(dir, id, path);
     if (!record && !isEntry(all, id)) return false;
@@ -89,6 +90,20 @@ export async function runPoststop(command: string, root: string, id: string, war
   } finally {
     for (const fd of [dir, all]) if (fd >= 0) native.close(fd);
   }
+}
+
+/**
+ * Takes the lock; -EAGAIN when another command keeps it. The child of a delete that was killed has it for a moment, until it
+ * executes the hook.
+ */
+async function lock(fd: number): Promise<number> {
+  const deadline = native.monotonic() + 1_000_000_000n;
+  let r = native.flock(fd, LOCK_EX | LOCK_NB);
+  while (r === -E.EAGAIN && native.monotonic() < deadline) {
+    await sleep(5);
+    r = native.flock(fd, LOCK_EX | LOCK_NB);
+  }
+  return r;
 }
 
 function read(root: string, id: string): ContainerRecord | undefined {

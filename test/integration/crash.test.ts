@@ -2,6 +2,7 @@
  * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
  * all of it.
  */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmdirSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -288,18 +289,37 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
   );
 }
 
+/** A container whose delete was killed before its poststop hook, which writes a file; the file, and the directory that is locked. */
+function deletedHalf(bed: Bed): { said: string; kept: string } {
+  const said = join(bed.dir, 'said');
+  bed.config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `cat > ${said}`] }] };
+  bed.write();
+  bed.create();
+  bed.kill('KILL');
+  bed.until('stopped');
+  const kept = join(bed.root, '.deleted', bed.id);
+  mkdirSync(kept, { recursive: true });
+  renameSync(join(bed.root, bed.id, 'state.json'), join(kept, 'state.json'));
+  return { said, kept };
+}
+
 test(
   'delete is killed once it has removed the record and not the directory: the next one runs the poststop hooks',
   onBed((bed) => {
-    const said = join(bed.dir, 'said');
-    bed.config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `cat > ${said}`] }] };
-    bed.write();
-    bed.create();
-    bed.kill('KILL');
-    bed.until('stopped');
-    const kept = join(bed.root, '.deleted', bed.id);
-    mkdirSync(kept, { recursive: true });
-    renameSync(join(bed.root, bed.id, 'state.json'), join(kept, 'state.json'));
+    const { said } = deletedHalf(bed);
+    const r = bed.delete('--force');
+    assert.is(r.code, 0, r.stderr);
+    assert.is(JSON.parse(readFileSync(said, 'utf8')).status, 'stopped');
+    for (const name of cgroupsNamed(bed.id)) rmdirSync(name);
+  }),
+);
+
+test(
+  'the child of a killed delete keeps the lock until it executes the hook: the next delete waits and runs the hooks',
+  onBed(async (bed) => {
+    const { said, kept } = deletedHalf(bed);
+    const child = spawn('flock', ['--no-fork', kept, 'sh', '-c', 'echo locked; exec sleep 0.5']);
+    await once(child.stdout, 'data');
     const r = bed.delete('--force');
     assert.is(r.code, 0, r.stderr);
     assert.is(JSON.parse(readFileSync(said, 'utf8')).status, 'stopped');
