@@ -44,13 +44,17 @@ noted_oom() { [ -n "$(find /oom /run/libpod/persist /var/lib/containers/storage/
 
 noted_or_ended() { noted_oom || ! prints running podman inspect -f '{{.State.Status}}' c; }
 
-# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it. Should the shell be killed, it is tried again.
+# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it.
+# Now and then it sees none of them: then another one is started.
 scenario_out_of_memory() {
   for attempt in 1 2 3; do
     rm -rf /tmp/held /oom
     mkdir /tmp/held
     podman run -d --name c --network none --memory 16m -v /tmp/held:/held bb sh -c 'while tail /dev/zero; status=$?; [ ! -e /held/end ]; do sleep 0.1; done; exit $status' >/dev/null
-    eventually noted_or_ended || true
+    for _ in $(seq 30); do
+      ! noted_or_ended || break
+      sleep 0.1
+    done
     ! noted_oom || break
     echo "attempt $attempt: $(podman inspect -f '{{.State.Status}}' c), and no OOM noted" >>"$NOTE"
     podman rm -f c >/dev/null
