@@ -44,8 +44,8 @@ noted_oom() { [ -n "$(find /oom /run/libpod/persist /var/lib/containers/storage/
 
 noted_or_ended() { noted_oom || ! prints running podman inspect -f '{{.State.Status}}' c; }
 
-# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it.
-# Now and then it sees none of them: then another one is started.
+# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it. On v2 it
+# sees none of them now and then, with runc too: then another container is started, and what podman says of it does not count.
 scenario_out_of_memory() {
   for attempt in 1 2 3; do
     rm -rf /tmp/held /oom
@@ -56,12 +56,13 @@ scenario_out_of_memory() {
       sleep 0.1
     done
     ! noted_oom || break
-    echo "attempt $attempt: $(podman inspect -f '{{.State.Status}}' c), and no OOM noted" >>"$NOTE"
-    podman rm -f c >/dev/null
+    echo "attempt $attempt: no OOM noted" >>"$NOTE"
+    [ "$attempt" = 3 ] || podman rm -f -t 0 c >/dev/null
   done
   touch /tmp/held/end
   podman wait c
-  podman inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' c
+  podman inspect -f '{{.State.ExitCode}}' c
+  [ -e /sys/fs/cgroup/cgroup.controllers ] || podman inspect -f '{{.State.OOMKilled}}' c
 }
 
 scenario_processes_are_limited() {
