@@ -92,14 +92,17 @@ export function makeStateDir(root: string, id: string): void {
   const path = `${root}/${id}`;
   const make = (): number => {
     const dir = openRoot(root, true);
-    return dir < 0 ? dir : native.mkdirAt(dir, id, 0o700);
+    if (dir < 0) {
+      throw new RuntError({ code: 'ERR_STATE', message: `make the state root ${root}`, path: root, errno: -dir });
+    }
+    return native.mkdirAt(dir, id, 0o700);
   };
   let r = make();
   if (r === -E.ENOENT && forgetRemoved(root)) r = make();
   if (r === -E.EEXIST) {
     throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
   }
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'make the state directory', path, errno: -r });
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `make the state directory ${path}`, path, errno: -r });
 }
 
 /** Writes state.json at once: readers see the old one or the new one. */

@@ -174,7 +174,7 @@ quietly delete --force "$id" || exit 11
 ls -A "$root"`,
     );
     assert.equal([r.code, r.stdout], [0, ''], r.stderr);
-    assert.match(r.stderr, 'make the state directory: EROFS (read-only file system)');
+    assert.match(r.stderr, new RegExp(`make the state directory .*/${bed.id}-2: EROFS \\(read-only file system\\)`));
     assert.match(r.stderr, new RegExp(`remove the state of ${bed.id}: EROFS`));
   }),
 );

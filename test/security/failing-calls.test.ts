@@ -108,7 +108,7 @@ for (const command of ['run', 'exec']) {
 
 for (const where of ['/run/runt', '/run/there/is/none']) {
   test(
-    `a read-only /run: the directory ${where} and EROFS are named`,
+    `a read-only /run: the state root ${where} and EROFS are named`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/true'];
       bed.write();
@@ -116,7 +116,7 @@ for (const where of ['/run/runt', '/run/there/is/none']) {
       const wrapped = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh'];
       const r = bed.runt(['create'], { wrapped });
       assert.is(r.code, 1);
-      assert.match(r.stderr, /make the directory \/run\/[a-z]+: EROFS/);
+      assert.match(r.stderr, new RegExp(`make the state root ${where}: EROFS`));
     }),
   );
 }
