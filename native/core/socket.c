@@ -149,6 +149,11 @@ int32_t runt_send(int32_t socket, const uint8_t *data, uint32_t data_len) {
   return result(RETRY(send(socket, data, data_len, MSG_DONTWAIT | MSG_NOSIGNAL)));
 }
 
+int32_t runt_closesOnExec(int32_t fd) {
+  int flags = fcntl(fd, F_GETFD);
+  return flags < 0 ? -errno : (flags & FD_CLOEXEC) != 0;
+}
+
 int32_t runt_duplicate(int32_t fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
 int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const uint8_t *data,

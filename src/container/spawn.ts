@@ -5,6 +5,7 @@ import { E } from '../sys/errno.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
+import { preservedOf } from './descriptors.js';
 import { checkOp } from './op-failed.js';
 import { signalProcess } from './process.js';
 
@@ -17,7 +18,7 @@ export interface SpawnInput {
   /** Listening start socket, -1 for none. */
   readonly startSocket: number;
   readonly slots: readonly number[];
-  /** Descriptors from 3 on that the process keeps. */
+  /** How many numbers from 3 on the process keeps; those that the caller had not opened are free. */
   readonly preserveFds: number;
   /** The supervisor that starts it; this process does when absent. */
   readonly supervisor?: {
@@ -47,7 +48,7 @@ type Child = { pid: number; pidfd: number };
  */
 export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
   const { startSocket, slots, sync, supervisor, stdio } = input;
-  const preserved = Array.from({ length: input.preserveFds }, (_, i) => 3 + i);
+  const preserved = preservedOf(input.preserveFds);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
     const keep = fdList(...preserved, ...shared);
@@ -60,7 +61,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   }
   // The supervisor puts them side by side, behind what the process keeps.
   const { spawnSupervised } = await import('./supervisor.js');
-  const first = 3 + preserved.length;
+  const first = 3 + input.preserveFds;
   const fds = [
     ...(stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
     ...preserved.map((fd) => [fd, fd] as const),

@@ -556,6 +556,11 @@ export const abi = table({
     ],
     doc: 'send(2) of as much as there is room for; the bytes sent, -EAGAIN for none',
   },
+  closesOnExec: {
+    ret: 'i32',
+    args: [['fd', 'i32']],
+    doc: 'fcntl(2) F_GETFD: 1 when the descriptor is close-on-exec, else 0',
+  },
   duplicate: { ret: 'i32', args: [['fd', 'i32']], doc: 'fcntl(2) F_DUPFD_CLOEXEC, above 2' },
   sendFds: {
     ret: 'i32',

@@ -13,6 +13,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Which of the descriptors 0 to 2 the caller had closed, bit n for n; /dev/null is in their place. */
   readonly closed?: number;
+  /** Whether the caller had opened a descriptor when the program began. Absent where only the caller's are not close-on-exec. */
+  readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
   /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */

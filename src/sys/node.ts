@@ -1,5 +1,5 @@
 /** The Node.js host: librunt.so bound by koffi. Node only. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
@@ -115,10 +115,53 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   return { waiting, ended };
 }
 
+/** open(2) flags in /proc/self/fdinfo (proc_pid_fdinfo(5)). */
+const O_ACCMODE = 0o3;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd, pipes with both ends in this process, and /dev/null.
+ * It makes the caller's close-on-exec like its own, so only their kind tells them apart. In doubt a descriptor is
+ * Node.js's: to pass one of its own on would be worse.
+ */
+function inheritedFds(): Set<number> {
+  const all: { fd: number; link: string; flags: number }[] = [];
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      const link = readlinkSync(`/proc/self/fd/${name}`);
+      const flags = Number.parseInt(
+        /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))![1]!,
+        8,
+      );
+      all.push({ fd: Number(name), link, flags });
+    } catch {
+      // The directory that was listed: it is closed by now.
+    }
+  }
+  all.sort((a, b) => a.fd - b.fd);
+  const own = all.filter(({ fd, link, flags }) => {
+    if (fd < 3 || (flags & O_CLOEXEC) === 0) return false;
+    if (link === 'anon_inode:[eventfd]') return (flags & O_NONBLOCK) !== 0;
+    if (!link.startsWith('pipe:')) return link === 'anon_inode:[eventpoll]' || link === 'anon_inode:[io_uring]';
+    return all.some((other) => other.link === link && (other.flags & O_ACCMODE) !== (flags & O_ACCMODE));
+  });
+  // libuv opens /dev/null after its pipes and right before the first eventfd, each at the lowest free number.
+  const event = own.find(({ link }) => link === 'anon_inode:[eventfd]')?.fd ?? 0;
+  const pipe = own.filter(({ fd, link }) => fd < event && link.startsWith('pipe:')).at(-1)?.fd ?? event;
+  const nothing = all.find(
+    ({ fd, link, flags }) => fd > pipe && fd < event && link === '/dev/null' && (flags & O_ACCMODE) === 0,
+  );
+  return new Set(all.filter((one) => one !== nothing && !own.includes(one)).map(({ fd }) => fd));
+}
+
 /** Loads the library and puts this host in force. `args` are those after the program's name. */
 export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Host {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
+  // Only a command that hands descriptors on asks, and by then it may have opened its log.
+  const asked = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
+  const inherited = asked ? inheritedFds() : new Set<number>();
   const host: Host = {
     name: 'node',
     native: bind(libraryPath()),
@@ -130,6 +173,7 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
       process.on('unhandledRejection', tell);
       process.on('uncaughtException', tell);
     },
+    inherited: (fd) => inherited.has(fd),
     grpc: () => import('../shim/grpc.js'),
     ...forwarded(),
   };

@@ -1,10 +1,10 @@
 /** Descriptors beyond stdio: --preserve-fds and socket activation. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
-import { runtPath } from './place.js';
+import { runtPath, top } from './place.js';
 import { listen } from './unix.js';
 
 const test = needing('descriptors', 'root');
@@ -127,6 +127,79 @@ compared(
     assert.is(said(runtPath), said('runc'));
   }),
 );
+
+/** Both hosts: Node.js has descriptors of its own at the lowest numbers that the caller left free. */
+const hosts: [name: string, ...words: string[]][] = [
+  ['dist/runt', runtPath],
+  ['Node.js', process.execPath, join(top, 'dist/cli.js')],
+];
+
+/** A command by a shell that opens the numbers in `opened` alone, with a log, which is a descriptor of runt's. */
+function withHoles(bed: Bed, words: string[], opened: number[], environment: string, ...args: string[]) {
+  const all = Array.from({ length: 40 }, (_, i) => 3 + i);
+  const redirections = all.map((fd) => (opened.includes(fd) ? `${fd}<"$F"` : `${fd}<&-`)).join(' ');
+  const script = `exec ${redirections}; ${environment} exec "$@"`;
+  const log = ['--log', join(bed.dir, 'log'), '--log-level', 'debug'];
+  return spawnSync('bash', ['-c', script, 'bash', ...words, '--root', bed.root, ...log, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, F: join(bed.bundle, 'config.json') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+const numbers =
+  'n=0; while [ $n -lt 48 ]; do [ -e /proc/$$/fd/$n ] && echo -n "$n "; n=$((n+1)); done; echo; [ "$(cat <&5 | wc -c)" -gt 9 ] && echo read; echo $LISTEN_FDS';
+
+for (const [name, ...words] of hosts) {
+  test(
+    `${name}: run, exec, and create with start pass what the caller opened and fill no hole with a descriptor of runt's`,
+    onBed(async (bed) => {
+      const sh = ['/bin/sh', '-c', numbers];
+      bed.config.process.args = sh;
+      bed.write();
+      for (const [opened, flag, seen] of [
+        [[5], '3', '0 1 2 5'],
+        [[4, 5, 9], '7', '0 1 2 4 5 9'],
+        [[3, 5, 30, 31], '28', '0 1 2 3 5 30'],
+        [[5, 6, 7], '1', ''],
+      ] as const) {
+        const r = withHoles(bed, words, [...opened], '', 'run', '-b', bed.bundle, '--preserve-fds', flag, bed.id);
+        if (seen === '') assert.match(r.stderr, /--preserve-fds 1: descriptor 3 is not open: EBADF/);
+        else assert.is(r.stdout, `${seen} \nread\n\n`, `${opened}: ${r.stderr}`);
+      }
+      for (const supervise of [[], ['--supervise']]) {
+        bed.config.process.args = ['/bin/sleep', '1000'];
+        bed.write();
+        const out = join(bed.dir, 'out');
+        const create = ['create', ...supervise, '-b', bed.bundle, '--preserve-fds', '3', bed.id];
+        const r = withHoles(bed, ['sh', '-c', `exec "$@" >'${out}' 2>&1`, 'sh', ...words], [5], '', ...create);
+        assert.is(r.status, 0, readFileSync(out, 'utf8'));
+        assert.is(bed.start().code, 0);
+        const seen = () => readdirSync(`/proc/${bed.state().pid}/fd`).join(' ');
+        // The loader of programs has one more open for a moment.
+        await eventually('the descriptors of the process', () => seen() === '0 1 2 5');
+        const exec = withHoles(bed, words, [4, 5], '', 'exec', '--preserve-fds', '3', bed.id, ...sh);
+        assert.is(exec.stdout, '0 1 2 4 5 \nread\n\n', exec.stderr);
+        bed.delete('--force');
+      }
+    }),
+  );
+
+  test(
+    `${name}: holes after LISTEN_FDS are allowed, a hole in it is refused`,
+    onBed((bed) => {
+      bed.config.process.args = ['/bin/sh', '-c', numbers];
+      bed.write();
+      const run = (opened: number[], count: number) => {
+        const environment = `export LISTEN_FDS=${count} LISTEN_PID=$$;`;
+        return withHoles(bed, words, opened, environment, 'run', '-b', bed.bundle, '--preserve-fds', '2', bed.id);
+      };
+      const r = run([3, 5], 1);
+      assert.is(r.stdout, '0 1 2 3 5 \nread\n1\n', r.stderr);
+      assert.match(run([3, 5], 2).stderr, /LISTEN_FDS=2: descriptor 4 is not open: EBADF/);
+    }),
+  );
+}
 
 sockets(
   'create, run and exec send a pidfd to --pidfd-socket',
