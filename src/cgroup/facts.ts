@@ -208,6 +208,16 @@ export function isCgroup(path: string): boolean {
 }
 
 /**
+ * Which version of cgroups the directory is of; undefined when no cgroup is there.
+ * @throws RuntError ERR_CGROUP when statfs(2) fails for another reason than that nothing is there
+ */
+export function hierarchyVersion(path: string): 1 | 2 | undefined {
+  const type = typeAt(path);
+  if (type === BigInt(CGROUP_SUPER_MAGIC)) return 1;
+  return type === BigInt(CGROUP2_SUPER_MAGIC) ? 2 : undefined;
+}
+
+/**
  * Refuses to go on when a cgroup is not there only because its hierarchy is not mounted: it may hold processes.
  * @throws RuntError ERR_CGROUP
  */

@@ -1,9 +1,10 @@
 /** The freezer of a container's cgroups: v1 `freezer.state`, v2 `cgroup.freeze` (cgroups(7)). */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
+import { tryListDir, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
-import { checkMounted } from './facts.js';
+import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
+import { checkMounted, hierarchyVersion, isCgroup } from './facts.js';
 
 /** The file that freezes the container, and the words it takes. */
 export interface Freezer {
@@ -16,24 +17,24 @@ export interface Freezer {
 
 /**
  * The freezer among a container's cgroup directories; undefined when there is none. In the hybrid layout it is v1's:
- * the v2 cgroup holds the same processes, but engines look at v1 there.
+ * the v2 cgroup holds the same processes, but engines look at v1 there. The kernel tells which one it is: only the
+ * v1 freezer's cgroups have a `freezer.state`, and only v2's file system is cgroup2. A directory may have any name.
+ * @throws RuntError ERR_CGROUP when the freezer cannot be told, as a hierarchy is no longer mounted
  */
 export function freezerOf(directories: readonly string[]): Freezer | undefined {
+  let unknown: Freezer | undefined;
   for (const directory of directories) {
-    // The hierarchy's directory has the names of its controllers: /sys/fs/cgroup/freezer, …/cpu,freezer.
-    if (!directory.split('/').some((part) => part === 'freezer' || part.split(',').includes('freezer'))) continue;
-    const file = `${directory}/freezer.state`;
-    const there = native.access(file, 0);
-    if (there === -E.ENOENT) {
-      checkMounted([directory]);
-      continue;
-    }
-    // Reading it names the error of one that cannot be looked at.
-    return { directory, file, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
+    const freezer = { directory, file: `${directory}/freezer.state`, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
+    const there = native.access(freezer.file, 0);
+    if (there >= 0 && isCgroup(directory)) return freezer;
+    if (there < 0 && there !== -E.ENOENT && there !== -E.ENOTDIR) unknown ??= freezer;
   }
-  // The v2 cgroup comes last.
-  const directory = directories.at(-1);
-  if (directory === undefined) return undefined;
+  // Reading it names the error of one that cannot be looked at.
+  if (unknown) return unknown;
+  checkMounted(directories);
+  const directory = directories.find((path) => hierarchyVersion(path) === 2) ?? directories.at(-1);
+  // The last one may also be gone, as all of a container that was removed are: its file says so.
+  if (directory === undefined || hierarchyVersion(directory) === 1) return undefined;
   return { directory, file: `${directory}/cgroup.freeze`, frozen: '1', thawed: '0', v2: true };
 }
 
@@ -64,13 +65,30 @@ export function setFreezer({ file }: Freezer, word: string): number {
 }
 
 /**
- * Thaws, so that what was killed can end: a frozen process of v1 takes no signal.
+ * Thaws, so that what was killed can end: a frozen process of v1 takes no signal. There the cgroups below may be frozen
+ * by themselves (a container that has the freezer's cgroup writable, or an engine in it).
  * @throws RuntError ERR_CGROUP when it stays frozen
  */
 export function thaw(directories: readonly string[]): void {
   const freezer = freezerOf(directories);
-  const r = freezer ? setFreezer(freezer, freezer.thawed) : 0;
-  if (!freezer || r === 0 || ['', freezer.thawed].includes(freezerState(freezer))) return;
+  if (!freezer) return;
+  thawOne(freezer);
+  if (!freezer.v2) thawBelow(freezer);
+}
+
+function thawOne(freezer: Freezer): void {
+  const r = setFreezer(freezer, freezer.thawed);
+  if (r === 0 || ['', freezer.thawed].includes(freezerState(freezer))) return;
   const { file, thawed } = freezer;
   throw new RuntError({ code: 'ERR_CGROUP', message: `write "${thawed}" to ${file}`, path: file, errno: -r });
+}
+
+function thawBelow(above: Freezer): void {
+  for (const name of tryListDir(above.directory) ?? []) {
+    const directory = `${above.directory}/${name}`;
+    if (((tryStat(directory)?.mode ?? 0) & S_IFMT) !== S_IFDIR) continue;
+    const freezer = { ...above, directory, file: `${directory}/freezer.state` };
+    thawOne(freezer);
+    thawBelow(freezer);
+  }
 }

@@ -103,7 +103,10 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       });
   }
   // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
-  if (!record.pidNamespace || record.status === 'creating') killAll(record.cgroups, SIGKILL);
+  if (!record.pidNamespace || record.status === 'creating') {
+    killAll(record.cgroups, SIGKILL);
+    thaw(record.cgroups);
+  }
   if (record.unit !== undefined) await (await import('./systemd.js')).endUnit(record.unit, o.warn);
   await removeCgroups(record.cgroups);
   if (record.rdt) (await import('./rdt.js')).removeRdt(record.rdt);

@@ -63,6 +63,14 @@ export function resume(o: PauseOptions): Promise<void> {
 function freezerFor(command: string, id: string, directories: readonly string[]): Freezer {
   const freezer = freezerOf(directories);
   if (freezer) return freezer;
+  if (directories.length > 0) {
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `${command} ${id}: none of the container's cgroups has a freezer`,
+      hint: 'mount the freezer controller (cgroup v1), or cgroup v2, before the container is created',
+      see: 'cgroups(7)',
+    });
+  }
   throw new RuntError({
     code: 'ERR_CGROUP',
     message: `${command} ${id}: the container has no cgroup, and so no freezer`,

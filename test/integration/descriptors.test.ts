@@ -7,7 +7,7 @@ import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
 import { listen } from './unix.js';
 
-const test = needing('descriptors', 'root');
+const test = needing('descriptors', 'root', 'bash');
 const compared = needing('descriptors as runc', 'root', 'runc');
 const sockets = needing('pidfd sockets', 'root', 'programs');
 
