@@ -680,6 +680,14 @@ const cases: Record<Name, Case> = {
     t.call('send', [a, bytes('none')]);
     native.close(a);
   },
+  closesOnExec(t, _, file) {
+    const fd = native.openAt(AT_FDCWD, file, 0, 0);
+    t.call('closesOnExec', [fd]);
+    native.close(fd);
+    t.call('closesOnExec', [fd]);
+    t.call('closesOnExec', [-1]);
+    t.note('stdout', native.closesOnExec(1) >= 0);
+  },
   duplicate(t, _, file) {
     const fd = native.openAt(AT_FDCWD, file, 0, 0);
     const copy = t.call('duplicate', [fd], 'fd');
