@@ -3,6 +3,7 @@ import { readCgroupFacts } from '../cgroup/facts.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
 import type { ListenFds } from '../plan/facts.js';
+import type { Plan } from '../plan/ops.js';
 import { lendsStdio } from '../plan/process.js';
 
 import { parseJson } from '../spec/json.js';
@@ -123,40 +124,51 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const target = await readTarget(o, record, facts.rootless);
   const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
-  const plan = compileExec(spec, wanted, place ? { ...target, entries: [] } : target, facts, {
-    id: o.id,
-    bundle: record.bundle,
-    stateDir: `${o.root}/${o.id}`,
-    startSocket: false,
-    supervise: false,
-    ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
-    noPivot: false,
-    noNewKeyring: target.noNewKeyring,
-    preserveFds,
-    ...(o.listen && { listen: o.listen }),
-    ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
-    ...(!o.detach && { foreground: true }),
-  });
+  const compiled = (moveLast: boolean) =>
+    compileExec(spec, wanted, { ...target, ...(place && { entries: [] }), moveLast }, facts, {
+      id: o.id,
+      bundle: record.bundle,
+      stateDir: `${o.root}/${o.id}`,
+      startSocket: false,
+      supervise: false,
+      ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
+      noPivot: false,
+      noNewKeyring: target.noNewKeyring,
+      preserveFds,
+      ...(o.listen && { listen: o.listen }),
+      ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
+      ...(!o.detach && { foreground: true }),
+    });
   const merged: Spec = { ...spec, process: wanted.process };
-  const launch = new Launch({
-    command: 'exec',
-    root: o.root,
-    record,
-    spec: merged,
-    facts,
-    plan,
-    trace: o.trace !== undefined,
-    preserveFds,
-    oomFile: '',
-    exec: true,
-    ...(place && { place }),
-    supervised: o.detach && record.supervisor !== undefined,
-    ...(o.stdio && { stdio: o.stdio }),
-    ...(o.pids && { pids: o.pids }),
-  });
+  const launchOf = (plan: Plan) =>
+    new Launch({
+      command: 'exec',
+      root: o.root,
+      record,
+      spec: merged,
+      facts,
+      plan,
+      trace: o.trace !== undefined,
+      preserveFds,
+      oomFile: '',
+      exec: true,
+      ...(place && { place }),
+      supervised: o.detach && record.supervisor !== undefined,
+      ...(o.stdio && { stdio: o.stdio }),
+      ...(o.pids && { pids: o.pids }),
+    });
+  let plan = compiled(false);
+  let launch = launchOf(plan);
   const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
   try {
-    await launch.perform();
+    try {
+      await launch.perform();
+    } catch (error) {
+      if (place || !isFull(error)) throw error;
+      plan = compiled(true);
+      launch = launchOf(plan);
+      await launch.perform();
+    }
     await started(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();
@@ -183,6 +195,13 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
   }
   return { launch, terminal, lent };
+}
+
+/** Whether a process that only helps found no room in the container's cgroups (pids.max). */
+function isFull(error: unknown): boolean {
+  if (!(error instanceof OpFailed)) return false;
+  const { op, errno } = error.failed;
+  return errno === E.EAGAIN && (op?.op === 'fork' || op?.op === 'cgroupFork');
 }
 
 /** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */

@@ -52,6 +52,11 @@ export interface ExecTarget {
   readonly namespaces: number;
   /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
   readonly entries: readonly string[];
+  /**
+   * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to pids.max, and
+   * not a move: under a limit with room for one process, the helper that forks it would take that room.
+   */
+  readonly moveLast?: boolean;
   readonly noNewKeyring: boolean;
   /** Whether setgroups(2) is off in its user namespace (/proc/PID/setgroups), whoever asks: root too. */
   readonly setGroupsDenied: boolean;
@@ -178,7 +183,10 @@ export function compileExec(
   const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
   const at = '/linux/cgroupsPath';
   let slot = 1;
-  const entries = target.entries.map((path) => ({ path, slot: slot++ }));
+  const entries = target.entries.map((path) => ({
+    path: target.moveLast && path.endsWith('/') ? `${path}cgroup.procs` : path,
+    slot: slot++,
+  }));
   const filterSlot = hasFilter(spec) ? slot++ : -1;
   const consoleSlot = e.process.terminal ? slot++ : -1;
   // The root of a container in the runtime's own mount namespace is not that of the namespace.
@@ -188,6 +196,10 @@ export function compileExec(
   // In the container's user namespace init cannot raise a limit by itself (compile does the same).
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
+  const enter = [
+    ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
+    affinityOp(e.process.execCPUAffinity?.final),
+  ];
   return {
     version: 1,
     ops: [
@@ -205,8 +217,7 @@ export function compileExec(
       // The score is in a file of this process, that only root could write once it is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
       ...initialAffinityOps(e.process),
-      ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
-      affinityOp(e.process.execCPUAffinity?.final),
+      ...(target.moveLast ? [] : enter),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       ...(rootSlot < 0 ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
@@ -220,6 +231,7 @@ export function compileExec(
           ] as const)
         : []),
       ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
+      ...(target.moveLast ? enter : []),
       { op: 'session', at: '' },
       // Whose it is to be is known only later, by name: root's until then.
       ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, 0),
