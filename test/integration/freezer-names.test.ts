@@ -60,7 +60,12 @@ const files = (bed: Bed, sh: (...words: string[]) => string, name: string) =>
   sh('sh', '-c', `find /sys/fs/cgroup -path '*${bed.id}*' -name ${name} -exec sh -c 'echo $0 $(cat $0)' {} ';'`).trim();
 
 for (const [name, hierarchies, file, frozen] of [
-  ['at another name', { ice: 'freezer', 'pids,devices': 'pids', dev: 'devices', manager: 'none,name=systemd' }, 'freezer.state', 'FROZEN'],
+  [
+    'at another name',
+    { ice: 'freezer', 'pids,devices': 'pids', dev: 'devices', manager: 'none,name=systemd' },
+    'freezer.state',
+    'FROZEN',
+  ],
   ['under the name of pids, and pids under its own', { pids: 'freezer', freezer: 'pids' }, 'freezer.state', 'FROZEN'],
   [
     'last of all, behind a v2 mount of another name',
