@@ -13,7 +13,8 @@ const maxDescriptors = 1 << 20;
 
 /**
  * Notes which descriptors the caller has opened. podman's `--preserve-fd 5` counts 3 descriptors and opens only the last
- * one. Holes are filled, so that runt's own descriptors get higher numbers and none of them is passed on (CVE-2024-21626). Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
+ * one. Holes are filled, so that runt's own descriptors get higher numbers and none of them is passed on
+ * (CVE-2024-21626). Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
  * @throws RuntError ERR_DESCRIPTOR when none that `--preserve-fds` counts is open, or a socket of LISTEN_FDS is not
  */
 export function checkPreserved({ preserveFds, listen }: { preserveFds: number; listen?: ListenFds }): void {

@@ -61,7 +61,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   }
   // The supervisor puts them side by side, behind what the process keeps.
   const { spawnSupervised } = await import('./supervisor.js');
-  const first = 3 + input.preserveFds;
+  const first = (preserved.at(-1) ?? 2) + 1;
   const fds = [
     ...(stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
     ...preserved.map((fd) => [fd, fd] as const),

@@ -121,9 +121,9 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 
 /**
- * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd, pipes with both ends in this process, and /dev/null.
- * It makes the caller's close-on-exec like its own, so only their kind tells them apart. In doubt a descriptor is
- * Node.js's: to pass one of its own on would be worse.
+ * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd, pipes
+ * with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only their
+ * kind tells them apart. In doubt a descriptor is Node.js's: to pass one of its own on would be worse.
  */
 function inheritedFds(): Set<number> {
   const all: { fd: number; link: string; flags: number }[] = [];
@@ -135,8 +135,9 @@ function inheritedFds(): Set<number> {
         8,
       );
       all.push({ fd: Number(name), link, flags });
-    } catch {
+    } catch (error) {
       // The directory that was listed: it is closed by now.
+      if ((error as { code?: string }).code !== 'ENOENT') throw error;
     }
   }
   all.sort((a, b) => a.fd - b.fd);

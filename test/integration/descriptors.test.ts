@@ -161,6 +161,7 @@ for (const [name, ...words] of hosts) {
         [[5], '3', '0 1 2 5'],
         [[4, 5, 9], '7', '0 1 2 4 5 9'],
         [[3, 5, 30, 31], '28', '0 1 2 3 5 30'],
+        [[5], '38', '0 1 2 5'],
         [[5, 6, 7], '1', ''],
       ] as const) {
         const r = withHoles(bed, words, [...opened], '', 'run', '-b', bed.bundle, '--preserve-fds', flag, bed.id);
@@ -171,7 +172,7 @@ for (const [name, ...words] of hosts) {
         bed.config.process.args = ['/bin/sleep', '1000'];
         bed.write();
         const out = join(bed.dir, 'out');
-        const create = ['create', ...supervise, '-b', bed.bundle, '--preserve-fds', '3', bed.id];
+        const create = ['create', ...supervise, '-b', bed.bundle, '--preserve-fds', '38', bed.id];
         const r = withHoles(bed, ['sh', '-c', `exec "$@" >'${out}' 2>&1`, 'sh', ...words], [5], '', ...create);
         assert.is(r.status, 0, readFileSync(out, 'utf8'));
         assert.is(bed.start().code, 0);
