@@ -20,7 +20,7 @@ import { placeWideIntegers } from './wide.js';
 /** A config that is valid. */
 export interface LoadedSpec {
   readonly spec: Spec;
-  /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities. */
+  /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
   readonly warnings: readonly Violation[];
   /** Its bytes. */
   readonly text: Uint8Array;

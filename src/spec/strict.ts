@@ -1,6 +1,6 @@
 /**
  * Properties that the runtime-spec does not have. It tells runtimes to let them pass (config.md#extensibility), so
- * only `validate --strict` asks.
+ * only `validate --strict` refuses them, and only the warning of a newer `ociVersion` names them.
  */
 import { keys } from '../../build/gen/keys.js';
 import { nearest } from '../sys/nearest.js';

@@ -101,6 +101,17 @@ test('validate warns of an unknown capability, which the spec lets pass, and --s
   assert.is((await runt(['validate', '--strict', '/b'], bundle(config))).status, 1);
 });
 
+test('validate warns of a newer minor ociVersion and names what it does not know; --strict refuses it', async () => {
+  const config = { ...JSON.parse((await written()).text), ociVersion: '1.4.0', later: 1 };
+  const { status, out, err } = await runt(['validate', '/b'], bundle(config));
+  assert.equal([status, out], [0, 'valid\n']);
+  assert.match(err, /^warning: \/ociVersion should be at most 1\.3, .*unknown and are ignored: \/later \(runtime-spec/);
+  const json = JSON.parse((await runt(['validate', '--format', 'json', '/b'], bundle(config))).out);
+  assert.equal([json.valid, json.warnings[0].pointer, json.warnings[0].value], [true, '/ociVersion', '1.4.0']);
+  assert.is((await runt(['validate', '--strict', '/b'], bundle(config))).status, 1);
+  assert.is((await runt(['validate', '/b'], bundle({ ...config, ociVersion: '2.0.0' }))).status, 1);
+});
+
 test('validate of what is not there or no JSON is an error in either format', async () => {
   for (const format of ['text', 'json']) {
     const missing = await runt(['validate', '--format', format, '/none'], bundle({}));

@@ -48,6 +48,45 @@ test(
 );
 
 test(
+  'a config of a newer minor ociVersion runs through create, start, exec and update; its unknown properties are ignored',
+  onBed((bed) => {
+    Object.assign(bed.config, { ociVersion: '1.10.0-rc.1', later: { a: 1 } });
+    bed.started();
+    assert.is(bed.state().ociVersion, '1.10.0-rc.1');
+    assert.is(bed.stderr(), '');
+    const exec = bed.runt(['exec', bed.id, '/bin/echo', 'ran']);
+    assert.equal([exec.code, exec.stdout, exec.stderr], [0, 'ran\n', '']);
+    const process = join(bed.dir, 'process.json');
+    writeFileSync(
+      process,
+      JSON.stringify({ args: ['/bin/echo', 'ran'], cwd: '/', user: { uid: 0, gid: 0 }, later: 1 }),
+    );
+    const given = bed.runt(['exec', '--process', process, bed.id]);
+    assert.equal([given.code, given.stdout, given.stderr], [0, 'ran\n', '']);
+    ok(bed.runt(['update', '--pids-limit', '40', bed.id]));
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
+  'a newer minor ociVersion is a warning only with --debug; another major version is refused',
+  onBed((bed) => {
+    const run = (ociVersion: string, ...global: string[]) => {
+      bed.write({ ...bed.config, ociVersion, later: 1, process: { ...bed.config.process, args: ['/bin/true'] } });
+      return bed.runt([...global, 'run', '--bundle', bed.bundle, bed.id]);
+    };
+    const quiet = run('1.4.0');
+    assert.equal([quiet.code, quiet.stderr], [0, '']);
+    const warned = run('1.4.0', '--debug');
+    assert.is(warned.code, 0, warned.stderr);
+    assert.match(warned.stderr, /warning: \/ociVersion should be at most 1\.3.*: \/later, found "1\.4\.0"/);
+    const refused = run('2.0.0');
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, '/ociVersion must have the major version 1');
+  }),
+);
+
+test(
   'a program that ends by itself is stopped, and deleted without force',
   onBed((bed) => {
     ok(bed.create());

@@ -18,17 +18,34 @@ const cases: [string, unknown, string[]][] = [
   ['ociVersion: a pre-release and a build', { ...sample(), ociVersion: '1.0.2-rc.1+build.7' }, []],
   ['ociVersion: an older draft', { ...sample(), ociVersion: '0.5.0-dev' }, []],
   ['ociVersion: the newest', { ...sample(), ociVersion: '1.3.9' }, []],
-  ...['invalid', '1', '1.0', '1.0.0.0', '01.0.0', '1.0.0-', '1.0.0-01', '1.0.0+', ' 1.0.0', '', '1.0.x', 'v1.0.0'].map(
-    (v): [string, unknown, string[]] => [
-      `ociVersion: ${JSON.stringify(v)}`,
-      { ...sample(), ociVersion: v },
-      ['/ociVersion must be a version such as 1.0.2 (SemVer 2.0.0)'],
-    ],
-  ),
-  ...['1.4.0', '2.0.0', '1.4.0-dev'].map((v): [string, unknown, string[]] => [
-    `ociVersion: ${v} is newer`,
+  ...[
+    'invalid',
+    '1',
+    '1.0',
+    '0.9',
+    '1.4',
+    '2.0',
+    '1.0.0.0',
+    '01.0.0',
+    '1.0.0-',
+    '1.0.0-01',
+    '1.0.0+',
+    ' 1.0.0',
+    '',
+    '1.0.x',
+    'v1.0.0',
+  ].map((v): [string, unknown, string[]] => [
+    `ociVersion: ${JSON.stringify(v)}`,
     { ...sample(), ociVersion: v },
-    ['/ociVersion must be at most 1.3, the newest runtime-spec this runt speaks'],
+    ['/ociVersion must be a version such as 1.0.2 (SemVer 2.0.0)'],
+  ]),
+  ...['1.3.0+dev', '1.3.0-rc.2', '1.4.0', '1.4.0-dev', '1.4.0-rc.1', '1.10.0', '1.999999999.0'].map(
+    (v): [string, unknown, string[]] => [`ociVersion: ${v} has our major version`, { ...sample(), ociVersion: v }, []],
+  ),
+  ...['2.0.0', '2.0.0-rc.1', '10.0.0', '12.3.0+dev'].map((v): [string, unknown, string[]] => [
+    `ociVersion: ${v} has another major version`,
+    { ...sample(), ociVersion: v },
+    ['/ociVersion must have the major version 1: this runt follows runtime-spec 1.3'],
   ]),
 
   ['process: no args', withProcess({ args: [] }), ['/process/args must have at least one entry, the program']],
@@ -537,6 +554,21 @@ test('an unknown capability is a warning, as the spec wants, with the name that 
     '/process/capabilities/bounding/0 must be a capability, it is left out; did you mean "CAP_SYS_ADMIN"?',
     '/process/capabilities/bounding/1 must be a capability, it is left out',
   ]);
+});
+
+test('a newer minor ociVersion is a warning, which names the properties that are unknown', () => {
+  const warned = (ociVersion: string, more: object = {}) =>
+    words(parse(JSON.stringify({ ...sample(), ...more, ociVersion })).warnings);
+  const newer = '/ociVersion must be at most 1.3, the newest runtime-spec that this runt follows; ';
+  for (const version of ['1.4.0', '1.4.0-rc.1', '1.10.0']) {
+    assert.equal(warned(version), [`${newer}it has no property that this runt does not know`]);
+    assert.equal(warned(version, { later: {}, linux: { 'a/b': 1, namespaces: [{ type: 'pid', x: 1 }] } }), [
+      `${newer}these properties are unknown and are ignored: /linux/a~1b, /linux/namespaces/0/x, /later`,
+    ]);
+  }
+  const many = Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`later${i}`, 1]));
+  assert.match(warned('1.4.0', many)[0]!, /\/later7 and 3 more$/);
+  for (const version of ['1.3.9', '1.3.0+dev', '0.5.0-dev']) assert.equal(warned(version, { later: {} }), []);
 });
 
 test('a nice value of a policy that has none is a warning', () => {

@@ -1,8 +1,16 @@
 /** Rules of `ociVersion`. */
 import type { Findings } from '../findings.js';
+import { unknownProperties } from '../strict.js';
 import type { Spec } from '../types.js';
 import { OCI_VERSION, parseVersion } from '../version.js';
 
+/** Members that the warning names; a config of a much newer version may have any number. */
+const MOST_NAMED = 8;
+
+/**
+ * A minor version only adds to the one before (SemVer §7), and a runtime ignores properties that it does not know
+ * (config.md#extensibility): a config of a newer minor version runs. Another major version may mean anything.
+ */
 export function versionRules(spec: Spec, findings: Findings): void {
   const see = 'config.md#specification-version';
   const version = parseVersion(spec.ociVersion);
@@ -11,13 +19,24 @@ export function versionRules(spec: Spec, findings: Findings): void {
     return;
   }
   const ours = parseVersion(OCI_VERSION)!;
-  if (version.major > ours.major || (version.major === ours.major && version.minor > ours.minor)) {
-    const upTo = `${ours.major}.${ours.minor}`;
+  const newest = `${ours.major}.${ours.minor}`;
+  if (version.major > ours.major) {
     findings.refuse(
       '/ociVersion',
       spec.ociVersion,
-      `be at most ${upTo}, the newest runtime-spec this runt speaks`,
+      `have the major version ${ours.major}: this runt follows runtime-spec ${newest}`,
       see,
     );
+  } else if (version.major === ours.major && version.minor > ours.minor) {
+    const text = `be at most ${newest}, the newest runtime-spec that this runt follows`;
+    findings.warn('/ociVersion', spec.ociVersion, `${text}; ${ignored(spec)}`, see);
   }
+}
+
+/** What of a config of a newer version has no effect. */
+function ignored(spec: Spec): string {
+  const unknown = unknownProperties(spec).map(({ pointer }) => pointer);
+  if (unknown.length === 0) return 'it has no property that this runt does not know';
+  const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
+  return `these properties are unknown and are ignored: ${unknown.slice(0, MOST_NAMED).join(', ')}${more}`;
 }
