@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -93,12 +94,15 @@ int32_t runt_unixConnect(int32_t dirfd, const char *name) {
   int r = address(&a, dirfd, name);
   if (r < 0)
     return r;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return -errno;
-  if (RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0) {
-    close_fd(&fd);
-    return -errno;
+  /* A blocking connect(2) waits without end where the queue of the listener is full. A connection
+   * to a Unix socket never is in progress: it is there, or the queue is full (EAGAIN). */
+  if (RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
   }
   return fd;
 }
@@ -135,7 +139,10 @@ int32_t runt_datagramConnect(const char *to) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  if (RETRY(connect(fd, (struct sockaddr *)&a, length)) < 0) {
+  /* send(2) waits without end where the queue of the receiver is full. */
+  struct timeval most = {.tv_sec = 1};
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) < 0 ||
+      RETRY(connect(fd, (struct sockaddr *)&a, length)) < 0) {
     int error = errno;
     close(fd);
     return -error;

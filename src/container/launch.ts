@@ -207,7 +207,7 @@ export class Launch extends RuntimeOps {
       } else if (report.kind === 'listener') {
         const { handOver } = await import('./seccomp-agent.js');
         const { record, exec } = this.input;
-        handOver(this.reports, report, { record, status: exec ? 'running' : record.status, pid: this.pid });
+        await handOver(this.reports, report, { record, status: exec ? 'running' : record.status, pid: this.pid });
       } else if (report.kind === 'error') throw this.failed(report);
       else throw await this.died();
     }

@@ -4,12 +4,13 @@
  */
 
 import { notifyDirectory, notifyName } from '../plan/notify.js';
+import { connectPatience } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { firstReadable, forget, readable } from '../sys/loop.js';
+import { firstReadable, forget, readable, until } from '../sys/loop.js';
 
 /** ms; service managers that do not know BARRIER never answer. */
 const barrierPatience = 30_000;
@@ -98,26 +99,30 @@ export class Notify {
     const failed = (errno: number, syscall: string): RuntError =>
       new RuntError({
         code: 'ERR_NOTIFY',
-        message: `tell ${this.address} that the container is ready`,
+        message: `tell NOTIFY_SOCKET ${this.address} that the container is ready`,
         path: this.address,
         errno,
         syscall,
         hint: 'NOTIFY_SOCKET names the socket of the service manager, which must listen there',
       });
     if (socket < 0) throw failed(-socket, 'connect');
-    const say = (text: string, fds = new Uint8Array(0)) => {
-      const r = native.sendFds(socket, fds, host.encode(text));
-      if (r < 0) throw failed(-r, 'sendmsg');
+    const say = async (text: string, fds = new Uint8Array(0)) => {
+      let r = -E.EAGAIN;
+      await until(() => {
+        r = native.sendFds(socket, fds, host.encode(text));
+        return r !== -E.EAGAIN;
+      }, connectPatience);
+      if (r < 0) throw failed(r === -E.EAGAIN ? E.ETIMEDOUT : -r, 'sendmsg');
     };
     const pipe = new Uint8Array(16);
     let [reading, writing] = [-1, -1];
     try {
-      say('READY=1\n');
-      say(`MAINPID=${pid}\n`);
+      await say('READY=1\n');
+      await say(`MAINPID=${pid}\n`);
       // The manager closes what it gets once it has seen all before: it must know of MAINPID before this process ends.
       if (native.pipe(pipe) < 0) return;
       [reading, writing] = fdPair(pipe);
-      say('BARRIER=1', fdList(writing));
+      await say('BARRIER=1', fdList(writing));
       native.close(writing);
       writing = -1;
       await readable(reading, barrierPatience);

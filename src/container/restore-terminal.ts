@@ -3,8 +3,8 @@
 import { check, RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
 import type { Terminal } from './terminal.js';
+import { connectTo } from './unix-socket.js';
 
 /**
  * Sends the master, which is closed, to the console socket as runt-init does; or gives it to the caller's terminal.
@@ -34,9 +34,9 @@ export async function passMaster(
         pointer: '/process/terminal',
       });
     }
-    socket = check(connect(consoleSocket), {
+    socket = check(await connectTo(consoleSocket), {
       code: 'ERR_TERMINAL',
-      message: `${what}: connect to the console socket`,
+      message: `${what}: connect to the console socket (--console-socket)`,
       path: consoleSocket,
     });
     send(what, socket, master);
@@ -44,16 +44,6 @@ export async function passMaster(
     native.close(master);
     if (socket >= 0) native.close(socket);
   }
-}
-
-/** Relative to its directory: an address has 107 bytes at most. */
-function connect(path: string): number {
-  const slash = path.lastIndexOf('/');
-  const directory = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', 0, 0);
-  if (directory < 0) return directory;
-  const socket = native.unixConnect(directory, path.slice(slash + 1));
-  native.close(directory);
-  return socket;
 }
 
 function send(what: string, socket: number, master: number): void {

@@ -101,9 +101,12 @@ export class RuntimeOps {
       case 'cgroupDirectory':
       case 'consoleConnect':
       case 'initProcess':
-      case 'processRoot':
-        this.slots[Number(op.slot)] = openSlot(op, input.record);
+      case 'processRoot': {
+        const opened = openSlot(op, input.record);
+        if (typeof opened !== 'number') return opened.then((fd) => void (this.slots[Number(op.slot)] = fd));
+        this.slots[Number(op.slot)] = opened;
         return undefined;
+      }
       case 'idMapNamespace':
         return import('./id-map-namespace.js').then(async ({ openIdMaps }) => {
           this.slots[Number(op.slot)] = await openIdMaps(op);
@@ -134,9 +137,7 @@ export class RuntimeOps {
           if (op.bind) this.notify = checkOp(op, bindNotify(op.path), 'bind');
         });
       case 'pidfdSocket':
-        return import('./pidfd-socket.js').then(({ sendPidfd }) => {
-          sendPidfd(op, this.pidfd, input.exec === true);
-        });
+        return import('./pidfd-socket.js').then(({ sendPidfd }) => sendPidfd(op, this.pidfd, input.exec === true));
       case 'consolePair': {
         const pair = new Uint8Array(16);
         checkOp(op, native.socketPair(pair), 'socketpair');

@@ -1,5 +1,6 @@
 /** The agent that decides calls of SCMP_ACT_NOTIFY: it gets the listener and the state of the container (runtime-spec config-linux.md#seccomp). */
 
+import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
@@ -21,7 +22,7 @@ export interface Notified {
  * Hands a listener over to its agent and tells runt-init to go on. One connection, one message, closed after it.
  * @throws RuntError ERR_SECCOMP_AGENT; the process must not go on then
  */
-export function handOver(reports: Reports, report: Listener, to: Notified): void {
+export async function handOver(reports: Reports, report: Listener, to: Notified): Promise<void> {
   const failed = (errno: number, syscall: string): RuntError =>
     new RuntError({
       code: 'ERR_SECCOMP_AGENT',
@@ -31,10 +32,13 @@ export function handOver(reports: Reports, report: Listener, to: Notified): void
       path: report.agent,
       errno,
       syscall,
-      hint: 'the agent must listen there, with a stream socket, before the container starts',
+      hint:
+        errno === E.ETIMEDOUT
+          ? 'the agent listens there and accepts no connection: restart it'
+          : 'the agent must listen there, with a stream socket, before the container starts',
     });
   try {
-    const socket = connectTo(report.agent);
+    const socket = await connectTo(report.agent);
     if (socket < 0) throw failed(-socket, 'connect');
     const fds = fdList(report.fd);
     const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));

@@ -26,8 +26,8 @@ export type SlotOp = Extract<
 export const openHookFile = (path: string): number =>
   native.openAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0o600);
 
-/** Opens what one operation puts into a slot. @throws OpFailed */
-export function openSlot(op: SlotOp, record: ContainerRecord): number {
+/** Opens what one operation puts into a slot; a promise where that waits. @throws OpFailed */
+export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<number> {
   switch (op.op) {
     case 'openTree': {
       const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0) | (op.nofollow ? AT_SYMLINK_NOFOLLOW : 0);
@@ -40,7 +40,7 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number {
     case 'cgroupDirectory':
       return checkOp(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
     case 'consoleConnect':
-      return checkOp(op, connectTo(op.path), 'connect', op.path);
+      return connectTo(op.path).then((socket) => checkOp(op, socket, 'connect', op.path));
     case 'processRoot': {
       const path = `/proc/${record.pid}/root`;
       const root = checkOp(op, native.openAt(AT_FDCWD, path, O_PATH, 0), 'open', path);

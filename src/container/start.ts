@@ -1,6 +1,7 @@
 /** `start`: the word to a created container (runtime.md#start). */
 import type { Op } from '../plan/ops.js';
 import type { Spec } from '../spec/types.js';
+import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -50,7 +51,7 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     prepare?.();
     const times = [native.monotonic()];
     const dir = openState(o.root, o.id);
-    const connection = dir < 0 ? dir : native.unixConnect(dir, startSocket);
+    const connection = dir < 0 ? dir : await connectAt(dir, startSocket);
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
       if (connection === -E.ECONNREFUSED) throw startedBefore(o.root, record);

@@ -1,5 +1,6 @@
 /** The supervisor of a container: how it is started, how it is asked to start processes, and what it recorded. */
 
+import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
@@ -165,7 +166,10 @@ async function ask(
   fields: readonly (string | number)[],
   fds: Uint8Array,
 ): Promise<{ pid: number; pidfd: number }> {
-  const connection = withStateAt(stateDir, (dir) => (dir < 0 ? dir : native.unixConnect(dir, supervisorSocket)));
+  // Its own descriptor: that of withStateAt is closed before the connection is there.
+  const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
+  const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, patience);
+  if (dir >= 0) native.close(dir);
   if (connection < 0) {
     throw new RuntError({
       code: 'ERR_SUPERVISOR',

@@ -9,6 +9,8 @@ export function terminalHint(f: Failure): Hint | undefined {
   if (op.op === 'consoleConnect') {
     if (errno === E.ENOENT) return because('nothing is at that path: who calls runt makes the console socket first');
     if (errno === E.ECONNREFUSED) return because('nobody listens there: it is no socket, or its owner has ended');
+    if (errno === E.ETIMEDOUT)
+      return because('the process that listens on --console-socket accepts no connection: restart it');
     return undefined;
   }
   if (op.op !== 'terminal') return undefined;

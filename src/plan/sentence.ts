@@ -60,7 +60,7 @@ export function sentence(op: Op): string {
     case 'notifyDirectory':
       return `make the socket for sd_notify in ${op.path}`;
     case 'pidfdSocket':
-      return `send a pidfd to the socket ${op.path}`;
+      return `send a pidfd to the socket (--pidfd-socket) ${op.path}`;
     case 'listenFds':
       return 'hand the activated sockets over';
     case 'idMapNamespace':
@@ -145,7 +145,7 @@ export function sentence(op: Op): string {
     case 'mountBind':
       return `bind ${op.source} on ${op.target}`;
     case 'consoleConnect':
-      return `connect to the console socket ${op.path}`;
+      return `connect to the console socket (--console-socket) ${op.path}`;
     case 'consolePair':
       return 'make the socket for the terminal';
     case 'terminal':

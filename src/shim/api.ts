@@ -34,7 +34,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   }
   const path = pathOf(o.listen);
   const grpc = await host.grpc();
-  const listener = listenAt(path);
+  const listener = await listenAt(path);
   outliveErrors();
   native.setSubreaper(1);
   let end!: () => void;
@@ -79,7 +79,7 @@ function pathOf(listen: string): string {
 }
 
 /** A listening socket, mode 0600. What a server that was killed left is taken away. @throws RuntError ERR_SHIM */
-function listenAt(path: string): number {
+async function listenAt(path: string): Promise<number> {
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
   const cut = path.lastIndexOf('/');
   const [directory, name] = [path.slice(0, cut) || '/', path.slice(cut + 1)];
@@ -87,7 +87,7 @@ function listenAt(path: string): number {
   try {
     // Two that start at once.
     check(native.flock(dir, LOCK_EX), facts);
-    const listener = claimSocket(dir, name, path);
+    const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) return listener;
     throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
   } finally {

@@ -47,7 +47,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     refuseForeign(dir, directory);
     // Two that start at once: the second finds the shim of the first.
     native.flock(dir, LOCK_EX);
-    const listener = claimSocket(dir, name, path);
+    const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) {
       const { prepare } = await import('./place.js');
       // What a shim that was killed left.

@@ -1,4 +1,5 @@
 /** Events to containerd, in the order in which they happened; what cannot be delivered waits until it can. */
+import { connectAt } from '../sys/connect.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { now, sleep, within } from '../sys/loop.js';
@@ -91,7 +92,7 @@ export class Publisher {
     let [pause, refusals] = [shortest, 0];
     for (let first = this.queue[0]; first; first = this.queue[0]) {
       try {
-        await this.reach().call(SERVICE, 'Forward', first.payload);
+        await (await this.reach()).call(SERVICE, 'Forward', first.payload);
         // While it was on its way it may have been dropped.
         if (this.queue[0] === first) this.take();
         [pause, refusals] = [shortest, 0];
@@ -126,9 +127,9 @@ export class Publisher {
     this.connection = undefined;
   }
 
-  private reach(): Connection {
+  private async reach(): Promise<Connection> {
     if (this.connection) return this.connection;
-    const fd = native.unixConnect(AT_FDCWD, this.address);
+    const fd = await connectAt(AT_FDCWD, this.address);
     if (fd < 0) throw new Error(`connect ${host.name} to ${this.address}`);
     const connection = new Connection(fd);
     this.connection = connection;

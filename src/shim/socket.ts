@@ -1,4 +1,6 @@
 /** The socket of a server, among those that servers before it have left. */
+import { connectAt } from '../sys/connect.js';
+import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
@@ -8,9 +10,9 @@ import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../sys/linux.js';
  * A listening socket of mode 0600, in a directory that the caller has locked; undefined when somebody listens there. What a server
  * that was killed left is taken away; another file is not. @throws RuntError ERR_SHIM
  */
-export function claimSocket(dir: number, name: string, path: string): number | undefined {
+export async function claimSocket(dir: number, name: string, path: string): Promise<number | undefined> {
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
-  const running = native.unixConnect(dir, name);
+  const running = await connectAt(dir, name);
   if (running >= 0) {
     const ours = native.trustedPeer(running) === 1;
     native.close(running);
@@ -19,6 +21,15 @@ export function claimSocket(dir: number, name: string, path: string): number | u
       ...facts,
       message: `${path} is in use: another user listens there`,
       hint: 'remove it, and let no other user write to its directory',
+    });
+  }
+  // Only these mean that nobody listens. A server that accepts nothing keeps its socket.
+  if (running !== -E.ECONNREFUSED && running !== -E.ENOENT) {
+    throw new RuntError({
+      ...facts,
+      errno: -running,
+      syscall: 'connect',
+      ...(running === -E.ETIMEDOUT && { hint: 'end the process that listens there: it accepts no connection' }),
     });
   }
   const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);

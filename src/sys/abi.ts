@@ -532,7 +532,7 @@ export const abi = table({
       ['dirfd', 'i32'],
       ['name', 'str'],
     ],
-    doc: 'connects to the socket name, relative to dirfd through /proc/self/fd',
+    doc: 'connects to the socket name, relative to dirfd through /proc/self/fd; -EAGAIN when the queue of its listener is full',
   },
   datagramBind: {
     ret: 'i32',
@@ -546,7 +546,7 @@ export const abi = table({
   datagramConnect: {
     ret: 'i32',
     args: [['address', 'str']],
-    doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @',
+    doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @; a send gives -EAGAIN when the queue of the receiver is full for 1 s',
   },
   send: {
     ret: 'i32',

@@ -724,6 +724,10 @@ const cases: Record<Name, Case> = {
     const client = t.call('unixConnect', [fd, 'c.sock'], 'fd');
     native.watch(listener, 5);
     t.call('ready', [new Uint8Array(4), 0]);
+    // Its queue has room for one more than 1 (unix(7)).
+    const second = t.call('unixConnect', [fd, 'c.sock'], 'fd');
+    t.call('unixConnect', [fd, 'c.sock']);
+    native.close(second);
     native.close(listener);
     t.call('unixConnect', [fd, 'c.sock']);
     native.close(client);

@@ -1,4 +1,5 @@
 /** A connection to a manager of systemd's over D-Bus, on a Unix socket; every wait has a deadline. */
+import { connectAt } from '../../sys/connect.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
@@ -36,7 +37,7 @@ export class BusError extends RuntError {
 export async function openBus(addresses: readonly Address[] = systemAddresses, patience = usualPatience): Promise<Bus> {
   let failed: RuntError | undefined;
   for (const address of addresses) {
-    const socket = connectTo(address.path);
+    const socket = await connectTo(address.path, patience);
     if (socket < 0) {
       failed ??= new RuntError({
         code: 'ERR_SYSTEMD',
@@ -70,13 +71,15 @@ const withoutOwner: readonly string[] = [
   'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
 ];
 
-function connectTo(path: string): number {
+async function connectTo(path: string, patience: number): Promise<number> {
   const slash = path.lastIndexOf('/');
   const dir = native.openAt(AT_FDCWD, path.slice(0, slash), O_PATH, 0);
   if (dir < 0) return dir;
-  const socket = native.unixConnect(dir, path.slice(slash + 1));
-  native.close(dir);
-  return socket;
+  try {
+    return await connectAt(dir, path.slice(slash + 1), patience);
+  } finally {
+    native.close(dir);
+  }
 }
 
 export class Bus {
