@@ -60,8 +60,14 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
     if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
     const { recordFrom, salvage } = await import('./salvage.js');
     const salvaged = salvage(o.root, o.id);
-    if (salvaged) return recordFrom(o.id, salvaged);
-    o.warn?.(`${error.message}; it tells no process, so what ran, if anything did, was not ended`);
+    const { endSalvagedCgroups, endUnlistedCgroups } = await import('./salvage-cgroups.js');
+    if (salvaged) {
+      await endUnlistedCgroups(o.root, o.id, salvaged);
+      return recordFrom(o.id, salvaged);
+    }
+    const ended = await endSalvagedCgroups(o.root, o.id);
+    const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
+    o.warn?.(`${error.message}; it tells no process, so ${what}`);
     return undefined;
   }
 }

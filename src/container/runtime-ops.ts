@@ -103,9 +103,10 @@ export class RuntimeOps {
       case 'initProcess':
       case 'processRoot': {
         const opened = openSlot(op, input.record);
-        if (typeof opened !== 'number') return opened.then((fd) => void (this.slots[Number(op.slot)] = fd));
-        this.slots[Number(op.slot)] = opened;
-        return undefined;
+        const keep = (fd: number): undefined => {
+          this.slots[Number(op.slot)] = fd;
+        };
+        return typeof opened === 'number' ? keep(opened) : opened.then(keep);
       }
       case 'idMapNamespace':
         return import('./id-map-namespace.js').then(async ({ openIdMaps }) => {

@@ -56,8 +56,7 @@ function cgroupsOf(pid: number, id: string): string[] {
   const found: string[] = [];
   for (const line of lines) {
     const path = line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1);
-    const last = path.slice(path.lastIndexOf('/') + 1);
-    if (last !== id && !last.endsWith(`-${id}`) && !last.endsWith(`-${id}.scope`)) continue;
+    if (!carriesId(path, id)) continue;
     // Absolute, as the process sees it from this cgroup namespace.
     const { v1, unified } = cgroupPaths(facts, path, id, { rootless: false });
     const controllers = line.slice(line.indexOf(':') + 1, line.indexOf(':', line.indexOf(':') + 1));
@@ -65,6 +64,12 @@ function cgroupsOf(pid: number, id: string): string[] {
     else found.push(...v1.filter((p) => belongs(p.hierarchy, controllers)).map((p) => p.path));
   }
   return found;
+}
+
+/** Whether the last component of a cgroup's path is the container's name, as cgroupfs or an engine or systemd writes it. */
+export function carriesId(path: string, id: string): boolean {
+  const last = path.slice(path.lastIndexOf('/') + 1);
+  return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
 }
 
 const belongs = (h: { readonly controllers: readonly string[]; readonly name?: string }, list: string): boolean =>

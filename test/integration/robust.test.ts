@@ -1,6 +1,15 @@
 /** Calls under bad conditions: a clear error, nothing lost, and `delete --force` always cleans up. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
@@ -316,6 +325,114 @@ test(
     mkdirSync(stateOf(bed), { recursive: true });
     assert.match(bed.runt(['state', bed.id]).stderr, 'it is a directory');
     assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+/** A container that runs, of whose state no process can be read. */
+function withoutProcess(bed: Bed, cgroupsPath: string | undefined, text: (state: string) => string): number {
+  if (cgroupsPath === undefined) delete bed.config.linux.cgroupsPath;
+  else bed.config.linux.cgroupsPath = cgroupsPath;
+  return damaged(bed, [], text);
+}
+
+const noPids = (text: string) => text.replace(/"pid":\d+/g, '"pid":"?"');
+
+/** The cgroups above those of a container stay: they are the engine's. */
+function removeParents(bed: Bed): void {
+  for (const path of cgroupsNamed(bed.id).reverse()) rmdirSync(path);
+}
+
+test(
+  'a state.json that tells no process: delete --force ends what is in the cgroups that carry the id, and removes them',
+  onBed(async (bed) => {
+    for (const [path, text] of [
+      [`/${bed.id}`, () => ''],
+      [`/runt-test-${bed.id}/x-${bed.id}`, () => '{}'],
+      [`runt-test-${bed.id}/${bed.id}`, () => '\0'.repeat(100)],
+      [undefined, () => ''],
+      [`/${bed.id}`, noPids],
+    ] as const) {
+      const when = `${path} ${text('"pid":7')}`;
+      withoutProcess(bed, path, text);
+      const r = bed.delete('--force');
+      assert.is(r.code, 0, `${when}: ${r.stderr}`);
+      assert.match(r.stderr, 'it tells no process, so what was in its cgroup was ended');
+      assert.not.ok(existsSync(join(bed.root, bed.id)), when);
+      await eventually(`nothing runs: ${when}`, () => processesOf(bed.mark).length === 0);
+      assert.equal(
+        cgroupsNamed(bed.id).filter((each) => !each.endsWith(`runt-test-${bed.id}`)),
+        [],
+        when,
+      );
+    }
+    removeParents(bed);
+  }),
+);
+
+test(
+  'a state.json that tells no process and is frozen: delete --force thaws it and ends it',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exec sleep 1001'];
+    ok(bed.create());
+    ok(bed.start());
+    ok(bed.runt(['pause', bed.id]));
+    writeFileSync(stateOf(bed), '');
+    const r = bed.delete('--force');
+    assert.is(r.code, 0, r.stderr);
+    await eventually('nothing runs', () => processesOf(bed.mark).length === 0);
+  }),
+);
+
+test(
+  'a cut state.json of a process that has ended: delete --force ends what it left in its cgroup, and removes all of them',
+  onBed(async (bed) => {
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
+    bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exit 0'];
+    ok(bed.create());
+    ok(bed.start());
+    bed.until('stopped');
+    const text = readFileSync(stateOf(bed), 'utf8');
+    const list = text.indexOf('"cgroups":[');
+    const process = /"pid":\d+,"startTime":"\d+"/.exec(text)![0];
+    // After its first entry, with the process before it.
+    writeFileSync(stateOf(bed), `{${process},${text.slice(list, text.indexOf(',', list))}`);
+    const r = bed.delete('--force');
+    assert.is(r.code, 0, r.stderr);
+    await eventually('nothing runs', () => processesOf(bed.mark).length === 0);
+    assert.equal(cgroupsNamed(bed.id), []);
+  }),
+);
+
+test(
+  'a state.json that tells no process, and a cgroup that may be of others: delete --force fails, and keeps process and record',
+  onBed((bed) => {
+    const other = `/runt-other-${process.pid}`;
+    const configOf = join(bed.root, bed.id, 'config.json');
+    for (const [name, path, damage, why] of [
+      ['a path without the id', other, () => {}, /does not carry the id/],
+      ['a config that is damaged too', `/${bed.id}`, () => writeFileSync(configOf, '{"linux":'), /config\.json cannot/],
+      [
+        'a relative path of another creator',
+        `/${other}-${bed.id}/${bed.id}`,
+        () => writeFileSync(configOf, JSON.stringify({ linux: { cgroupsPath: `elsewhere/${bed.id}` } })),
+        /may be its/,
+      ],
+    ] as const) {
+      const pid = withoutProcess(bed, path, (text) => text);
+      const state = readFileSync(stateOf(bed), 'utf8');
+      const config = readFileSync(configOf, 'utf8');
+      writeFileSync(stateOf(bed), '');
+      damage();
+      const r = bed.delete('--force');
+      assert.is(r.code, 1, `${name}: ${r.stderr}`);
+      assert.match(r.stderr, why, name);
+      assert.ok(existsSync(`/proc/${pid}`), name);
+      assert.ok(existsSync(stateOf(bed)), name);
+      writeFileSync(stateOf(bed), state);
+      writeFileSync(configOf, config);
+      ok(bed.delete('--force'));
+    }
+    removeParents(bed);
   }),
 );
 

@@ -1,0 +1,150 @@
+/** The cgroups of a container whose state tells no process, for `delete --force`. Loaded by need. */
+import { checkMounted, isCgroup, readCgroupFacts } from '../cgroup/facts.js';
+import { thaw } from '../cgroup/freezer.js';
+import { cgroupPaths, ownCgroups } from '../cgroup/path.js';
+import { pidsIn } from '../cgroup/procs.js';
+import { removeCgroups } from '../cgroup/remove.js';
+import { scopeName } from '../cgroup/systemd/unit.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { listDir, tryReadText } from '../sys/fs.js';
+import { until } from '../sys/loop.js';
+import { processStat } from '../sys/procfs.js';
+import { killAll } from './kill.js';
+import { isAlive } from './process.js';
+import { carriesId } from './salvage.js';
+import { entryText, withState } from './state-directory.js';
+import type { RecordedProcess } from './store.js';
+
+const SIGKILL = 9;
+/** ms; a process that is killed and does not end is stuck in the kernel. */
+const deadline = 10_000;
+
+/**
+ * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its config and its id
+ * give. Only one whose last component carries the id is touched, and never one that this process is in or below: any other may
+ * hold processes of somebody else.
+ * @returns whether there was one
+ * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed then
+ */
+export async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
+  const paths = listedCgroups(root, id) ?? configuredCgroups(root, id);
+  checkMounted(paths);
+  const own = ownPaths();
+  const ours: string[] = [];
+  for (const path of new Set(paths)) {
+    const above = own.some((each) => `${each}/`.startsWith(`${path}/`));
+    if (!above && carriesId(path, id)) ours.push(path);
+    else if (above || pidsIn(path, true).length > 0) {
+      const why = above ? 'this command is in it too' : 'its name does not carry the id of the container';
+      throw unsure(root, id, `what runs in the cgroup ${path} may be its, but ${why}`, path);
+    }
+  }
+  const found = ours.filter(isCgroup);
+  await until(() => {
+    killAll(found, SIGKILL);
+    // What is frozen ends only when it is thawed.
+    thaw(found);
+    return found.every((path) => pidsIn(path, true).length === 0);
+  }, deadline);
+  await removeCgroups(found);
+  return found.length > 0;
+}
+
+/** The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its cgroups. */
+export async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
+  if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
+}
+
+/** The list of a state.json that is cut or damaged elsewhere; undefined when it is not whole. */
+function listedCgroups(root: string, id: string): string[] | undefined {
+  const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
+  const list = /"cgroups":\[((?:"\/[^"\\]{1,4096}"(?:,(?="))?){0,64})\]/.exec(text)?.[1];
+  return list === undefined ? undefined : [...list.matchAll(/"([^"]*)"/g)].map((m) => m[1] as string);
+}
+
+/**
+ * By the kept config. Where a relative path is depends on the creator's own cgroup, and who manages cgroups is not known: a process in
+ * another cgroup of that name is an error.
+ */
+function configuredCgroups(root: string, id: string): string[] {
+  const asked = cgroupsPathOf(root, id);
+  const facts = readCgroupFacts();
+  const { v1, unified } = cgroupPaths(facts, asked, id, { rootless: false });
+  const paths = [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
+  if (asked?.startsWith('/')) return paths;
+  const names = new Set(paths.map(lastOf));
+  const scope = facts.layout === 'v2' ? scopeOf(asked, id) : undefined;
+  if (scope !== undefined) {
+    paths.push(`${facts.unified!.mountPoint}${scope}`);
+    names.add(lastOf(scope));
+  }
+  for (const pid of listDir('/proc').filter((name) => /^[1-9][0-9]*$/.test(name))) {
+    const lines = cgroupsOf(pid).split('\n');
+    const other = lines
+      .map((line) => line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1))
+      .find((path) => names.has(lastOf(path)));
+    if (other === undefined || paths.some((path) => pidsIn(path, true).includes(Number(pid)))) continue;
+    // A zombie is in no cgroup.procs and still shows its cgroup (cgroups(7)).
+    const state = processStat(Number(pid))?.state;
+    if (state !== undefined && state !== 'Z' && state !== 'X') {
+      throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its`, other);
+    }
+  }
+  return paths;
+}
+
+/** Where systemd has the scope; undefined when the path makes no name of one: then systemd did not make the container's cgroup. */
+function scopeOf(asked: string | undefined, id: string): string | undefined {
+  try {
+    return scopeName(asked, id, false).path;
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_CGROUP_PATH') return undefined;
+    throw error;
+  }
+}
+
+/** proc_pid_cgroup(5) of a process; '' when it has ended. */
+function cgroupsOf(pid: string): string {
+  try {
+    return tryReadText(`/proc/${pid}/cgroup`) ?? '';
+  } catch (error) {
+    if (error instanceof RuntError && error.errno === E.ESRCH) return '';
+    throw error;
+  }
+}
+
+/** `linux.cgroupsPath` of the kept config; undefined when it has none, or when none was kept: nothing was started then. */
+function cgroupsPathOf(root: string, id: string): string | undefined {
+  const text = withState(root, id, (dir) => entryText(dir, 'config.json'));
+  if (text === undefined) return undefined;
+  try {
+    const path = JSON.parse(text).linux?.cgroupsPath ?? undefined;
+    if (path === undefined || typeof path === 'string') return path;
+  } catch {
+    // It is damaged too.
+  }
+  throw unsure(
+    root,
+    id,
+    'its config.json cannot be used either, so its cgroup is not known',
+    `${root}/${id}/config.json`,
+  );
+}
+
+/** The cgroup that this process is in, of each hierarchy. */
+function ownPaths(): string[] {
+  const { v1, unified } = ownCgroups(readCgroupFacts());
+  return [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
+}
+
+const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+function unsure(root: string, id: string, why: string, path: string): RuntError {
+  return new RuntError({
+    code: 'ERR_STATE_CORRUPT',
+    message: `delete ${id}: its state tells no process, and ${why}`,
+    path,
+    hint: `end what runs of the container, then remove ${root}/${id}`,
+  });
+}
