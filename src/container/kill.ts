@@ -7,7 +7,7 @@ import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { processStat } from '../sys/procfs.js';
-import { holdProcess, statusOf } from './process.js';
+import { checkNamespace, holdProcess, statusOf } from './process.js';
 import { load } from './store.js';
 
 const SIGKILL = 9;
@@ -28,7 +28,14 @@ export async function kill(o: KillOptions): Promise<void> {
     if (record.cgroups.length === 0) {
       const { pidsWithoutCgroup } = await import('./pids.js');
       signalEach(() => pidsWithoutCgroup(record), o.signal);
-    } else killAll(record.cgroups, o.signal);
+    } else {
+      // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
+      const reached =
+        (o.signal === SIGKILL && record.cgroups.some(killTree)) ||
+        record.cgroups.some((path) => pidsIn(path, true).length > 0);
+      if (!reached) checkNamespace(record);
+      killAll(record.cgroups, o.signal);
+    }
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
   }

@@ -1,6 +1,6 @@
 /** The init process of a container: is it still the one we started, what does it do, how is it signalled. */
 
-import { isCgroup } from '../cgroup/facts.js';
+import { checkMounted, isCgroup } from '../cgroup/facts.js';
 import { isFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
@@ -53,11 +53,13 @@ function liveStat(recorded: Recorded): ProcessStat | undefined {
 
 /**
  * A pid of another pid namespace tells nothing here. Its container may run as long as its cgroups are there; they go with what
- * had that namespace, when that is a container of an engine.
+ * had that namespace, when that is a container of an engine. @throws RuntError ERR_PROCESS, ERR_CGROUP
  */
-function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
+export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   const own = pidNamespace();
-  if (own === undefined || pidsIn === undefined || pidsIn === own || !cgroups.some(isCgroup)) return;
+  if (own === undefined || pidsIn === undefined || pidsIn === own) return;
+  checkMounted(cgroups);
+  if (!cgroups.some(isCgroup)) return;
   throw new RuntError({
     code: 'ERR_PROCESS',
     message: `look for process ${pid}: it is a number of the pid namespace ${pidsIn}, and runt is in ${own}`,

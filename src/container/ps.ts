@@ -9,7 +9,7 @@ import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
 import { readable, readableOrPolled } from '../sys/loop.js';
 import { pidsWithoutCgroup } from './pids.js';
-import { endOf } from './process.js';
+import { checkNamespace, endOf } from './process.js';
 import { load } from './store.js';
 
 export interface PsOptions {
@@ -36,6 +36,8 @@ export function pids(o: PsOptions): number[] {
     if (all.size > 0) break;
   }
   if (record.cgroups.length === 0) for (const pid of pidsWithoutCgroup(record)) all.add(pid);
+  // The kernel lists no process of a pid namespace that runt cannot see into.
+  if (all.size === 0) checkNamespace(record);
   return [...all].sort((a, b) => a - b);
 }
 

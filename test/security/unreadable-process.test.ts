@@ -241,6 +241,33 @@ for (const call of ['setsid', 'setgroups']) {
   );
 }
 
+/** Runt in a pid namespace below the container's, with procfs of its own. */
+const elsewhere = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--mount-proc'];
+
+test(
+  "from a pid namespace that cannot see the container's processes: ps is not empty, kill --all does not say that it worked",
+  onBed((bed) => {
+    bed.started();
+    for (const args of [
+      ['ps', bed.id],
+      ['ps', '--format', 'json', bed.id],
+      ['kill', '--all', bed.id, 'TERM'],
+    ]) {
+      const r = bed.runt(args, { wrapped: elsewhere });
+      assert.is(r.code, 1, `${args.join(' ')}: ${r.stdout}`);
+      assert.match(r.stderr, /a number of the pid namespace pid:\[[0-9]+\], and runt is in pid:/, args.join(' '));
+    }
+    const noCgroups = [...elsewhere, 'sh', '-c', 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', 'sh'];
+    for (const args of [['state', bed.id], ['list'], ['kill', bed.id, 'TERM'], ['delete', bed.id]]) {
+      const r = bed.runt(args, { wrapped: noCgroups });
+      assert.is(r.code, 1, `${args.join(' ')}: ${r.stdout}`);
+      assert.match(r.stderr, /no cgroup hierarchy is mounted/, args.join(' '));
+    }
+    assert.is(bed.state().status, 'running');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
 test('the attack is one: the tools that hide the process work here', () => {
   const hidden = spawnSync('unshare', [
     ...broken[1]!.wrapped.slice(1),
