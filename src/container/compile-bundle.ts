@@ -92,9 +92,10 @@ export function compileBundle(
 
 /** @throws RuntError ERR_ANNOTATION_DENIED */
 function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: boolean): readonly UnsafeAnnotation[] {
+  // First: a wrong word is refused before an image brings the annotation that it should stop.
+  const policy = annotationPolicy(o.unsafeAnnotations);
   if (!annotations) return [];
   const found = findUnsafe(annotations, systemd ? ['create', 'systemd'] : ['create']);
-  const policy = annotationPolicy(o.unsafeAnnotations);
   refuseDenied(found, policy);
   if (policy === 'warn') for (const one of found) o.warn(unsafeSentence(one));
   return found;

@@ -109,7 +109,8 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
   // What it warns of was said by create.
   const { spec } = loadSpec(keptConfig(o.root, record));
-  if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), annotationPolicy(o.unsafeAnnotations));
+  const policy = annotationPolicy(o.unsafeAnnotations);
+  if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const process = readProcess(o, spec);
   given.push(...Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);

@@ -122,6 +122,15 @@ test(
     assert.equal([bed.runt(['--unsafe-annotations=allow', ...run])].map((r) => [r.code, r.stderr])[0], [0, '']);
     assert.match(bed.runt(run, env('no')).stderr, /RUNT_UNSAFE_ANNOTATIONS must be allow, warn or deny, not "no"/);
     assert.match(bed.runt(['--unsafe-annotations=no', ...run]).stderr, /must be allow or warn or deny/);
+    // Also by a config that has none: the word is wrong before an image brings one.
+    delete bed.config.annotations;
+    bed.started();
+    for (const args of [run, ['explain', bed.bundle], ['validate', bed.bundle], ['exec', bed.id, '/bin/true']]) {
+      assert.match(bed.runt(args, env('Deny')).stderr, /RUNT_UNSAFE_ANNOTATIONS must be/, args[0]);
+    }
+    const flag = bed.runt(['--unsafe-annotations', 'deny', 'exec', bed.id, '/bin/true'], env('Deny'));
+    assert.is(flag.code, 0, flag.stderr);
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 
