@@ -43,7 +43,8 @@ export function names(root: string): string[] {
       buffer = new Uint8Array(buffer.length * 8);
       continue;
     }
-    if (n < 0) throw new RuntError({ code: 'ERR_STATE', message: 'read the root directory', path: root, errno: -n });
+    if (n < 0)
+      throw new RuntError({ code: 'ERR_STATE', message: `read the root directory ${root}`, path: root, errno: -n });
     return host.decode(buffer, n).split('\0').filter(Boolean).sort();
   }
 }

@@ -32,7 +32,7 @@ export async function keepForPoststop(
   warn: Warn,
 ): Promise<void> {
   const { id } = record;
-  const kept = read(root, id);
+  const kept = read(root, id, warn);
   if (kept && (kept.created !== record.created || kept.pid !== record.pid)) await runPoststop(command, root, id, warn);
   const r = keep(root, record);
   if (r >= 0) return;
@@ -75,7 +75,7 @@ export async function runPoststop(command: string, root: string, id: string, war
     if (taken === -E.EAGAIN) return false;
     check(taken, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
     // Read under the lock: whoever had it has run them and removed the directory.
-    const record = recordIn(dir, id, path);
+    const record = recordIn(dir, id, path, warn);
     if (!record && !isEntry(all, id)) return false;
     const state = record && hookState(record, 'stopped');
     for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
@@ -106,12 +106,12 @@ async function lock(fd: number): Promise<number> {
   return r;
 }
 
-function read(root: string, id: string): ContainerRecord | undefined {
+function read(root: string, id: string, warn: Warn): ContainerRecord | undefined {
   const all = openAll(root);
   if (all < 0) return undefined;
   const dir = openOne(root, all, id);
   if (dir < 0) return undefined;
-  const record = recordIn(dir, id, `${root}/${directory}/${id}`);
+  const record = recordIn(dir, id, `${root}/${directory}/${id}`, warn);
   native.close(dir);
   return record;
 }
@@ -125,15 +125,18 @@ function openOne(root: string, all: number, id: string): number {
   }
 }
 
-/** Undefined when there is none, or it is damaged. @throws RuntError ERR_STATE */
-function recordIn(dir: number, id: string, path: string): ContainerRecord | undefined {
+/** Undefined when there is none, or it cannot be used, of which it warns. @throws RuntError ERR_STATE */
+function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerRecord | undefined {
+  const lost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
   const content = readEntry(dir, 'state.json');
   if ('errno' in content && content.errno !== E.ENOENT) {
     throw new RuntError({ code: 'ERR_STATE', message: `read the poststop hooks of ${id}`, path, errno: content.errno });
   }
+  if ('why' in content) lost(content.why);
   try {
     return 'data' in content ? parseState(content.data, id, path) : undefined;
-  } catch {
+  } catch (error) {
+    lost((error as Error).message);
     return undefined;
   }
 }

@@ -4,7 +4,7 @@ import { cgroupPaths } from '../cgroup/path.js';
 import { tryReadText } from '../sys/fs.js';
 import { isAlive } from './process.js';
 import { entryText, withState } from './state-directory.js';
-import type { ContainerRecord, RecordedProcess, RecordedUnit } from './store.js';
+import { type ContainerRecord, isPid, type RecordedProcess, type RecordedUnit } from './store.js';
 
 /** What is needed to end a container and to remove it. */
 export interface Salvaged extends RecordedProcess {
@@ -34,7 +34,7 @@ export function salvage(root: string, id: string): Salvaged | undefined {
 
 function processIn(text: string): RecordedProcess | undefined {
   const match = /"pid":([1-9][0-9]{0,9}),"startTime":"([0-9]{1,20})"/.exec(text);
-  return match ? { pid: Number(match[1]), startTime: match[2] as string } : undefined;
+  return match && isPid(Number(match[1])) ? { pid: Number(match[1]), startTime: match[2] as string } : undefined;
 }
 
 /** The unit, when all that is said of it is there. */

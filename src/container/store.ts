@@ -108,13 +108,8 @@ export function makeStateDir(root: string, id: string): void {
 /** Writes state.json at once: readers see the old one or the new one. */
 export function save(root: string, record: ContainerRecord): void {
   const r = withState(root, record.id, (dir) => writeState(dir, record));
-  if (r < 0)
-    throw new RuntError({
-      code: 'ERR_STATE',
-      message: 'write the state',
-      path: `${root}/${record.id}/${stateFile}`,
-      errno: -r,
-    });
+  const path = `${root}/${record.id}/${stateFile}`;
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `write the state ${path}`, path, errno: -r });
 }
 
 /** Writes the record into a directory; 0 or -errno. */
@@ -127,13 +122,8 @@ export function keepConfig(root: string, id: string, text: Uint8Array): void {
   const r = withState(root, id, (dir) =>
     dir < 0 ? dir : native.writeFile(dir, configFile, O_CREAT | O_EXCL, 0o600, text),
   );
-  if (r < 0)
-    throw new RuntError({
-      code: 'ERR_STATE',
-      message: 'keep the config',
-      path: `${root}/${id}/${configFile}`,
-      errno: -r,
-    });
+  const path = `${root}/${id}/${configFile}`;
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `keep the config as ${path}`, path, errno: -r });
 }
 
 /** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
@@ -204,9 +194,9 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
   const ok =
     r.id === id &&
     (r.status === 'creating' || r.status === 'created') &&
-    typeof r.pid === 'number' &&
-    Number.isInteger(r.pid) &&
-    r.pid >= 0 &&
+    isPid(r.pid) &&
+    (r.supervisor === undefined || isProcess(r.supervisor)) &&
+    (r.creator === undefined || isProcess(r.creator)) &&
     strings.every((s) => typeof s === 'string') &&
     isPaths(r.cgroups) &&
     (r.unit === undefined || isUnit(r.unit)) &&
@@ -224,6 +214,15 @@ function otherVersion(id: string, path: string, version: unknown): RuntError {
     path,
     hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
   });
+}
+
+/** The kernel takes a pid as a 32-bit integer, and so do the native calls. */
+export const isPid = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+
+function isProcess(value: unknown): boolean {
+  const { pid, startTime } = (value ?? {}) as { pid?: unknown; startTime?: unknown };
+  return isPid(pid) && typeof startTime === 'string';
 }
 
 function isUnit(value: unknown): boolean {

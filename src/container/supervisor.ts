@@ -211,13 +211,18 @@ export interface ExitRecord {
 /** The same with its time as a number: nanoseconds since 1970. */
 export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
 
-/** The record of the init process, or of an exec by its pid; undefined while there is none. */
+/** The record of the init process, or of an exec by its pid; undefined while there is none. @throws RuntError ERR_STATE_CORRUPT */
 export function readExit(stateDir: string, pid?: number): Exit | undefined {
   const name = `${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
   const text = withStateAt(stateDir, (dir) => entryText(dir, name));
   if (!text) return undefined;
-  const record = JSON.parse(text) as Exit & { exitedAtNs: string };
-  return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
+  try {
+    const record = JSON.parse(text) as Exit & { exitedAtNs: string };
+    return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
+  } catch {
+    const path = `${stateDir}/${name}`;
+    throw new RuntError({ code: 'ERR_STATE_CORRUPT', message: `read how a process ended: ${path} is damaged`, path });
+  }
 }
 
 /**

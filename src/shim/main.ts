@@ -73,7 +73,8 @@ async function clean(a: ShimArguments): Promise<number> {
   const { timestampOf } = await import('./time.js');
   const { rememberedRoot } = await import('./state-root.js');
   const root = rememberedRoot(a.bundle, a.namespace);
-  const exit = await exitOf(root, a.id);
+  // A record that cannot be read holds up no removal.
+  const exit = await exitOf(root, a.id).catch(() => undefined);
   await remove({ root, id: a.id, force: true });
   await clearRootfs(`${a.bundle || '.'}/rootfs`);
   const response = {

@@ -115,7 +115,7 @@ i=0; until quietly delete "$id" 2>/dev/null; do i=$((i+1)); [ $i -lt 1200 ] || e
 [ "$(ls "$root")" = log ]`,
     );
     assert.is(r.code, 0, r.stderr);
-    assert.match(r.stderr, 'runt: write the state: ENOSPC (no space left on device)');
+    assert.match(r.stderr, /^runt: write the state \/.*\/state\.json: ENOSPC \(no space left on device\)$/m);
     assert.match(r.stderr, 'runt: container does not exist: none');
     assert.match(r.stderr, /runt: the log \S+\/log was not written: ENOSPC/);
   }),

@@ -155,6 +155,21 @@ test(
     forge(bed, waiting, 0);
     assert.is(bed.delete().code, 0);
     assert.is(readFileSync(marker(bed), 'utf8'), '0\n');
+    // One that cannot be used is removed, and what is lost with it is named.
+    const lost: readonly (readonly [(path: string) => void, RegExp])[] = [
+      [(path) => execFileSync('mkfifo', ['-m', '600', path]), /it is not a regular file/],
+      [(path) => writeFileSync(path, '{"version":1,', { mode: 0o600 }), /SyntaxError/],
+      [(path) => writeFileSync(path, '{"version":2}', { mode: 0o600 }), /has format version 2/],
+    ];
+    for (const [make, why] of lost) {
+      mkdirSync(waiting, { recursive: true, mode: 0o700 });
+      make(join(waiting, 'state.json'));
+      const r = bed.runt(['delete', bed.id], { timeout: 10_000 });
+      assert.is(r.code, 0);
+      assert.match(r.stderr, new RegExp(`^runt: warning: the poststop hooks of ${bed.id} were lost: `));
+      assert.match(r.stderr, why);
+      assert.not.ok(existsSync(waiting));
+    }
   }),
 );
 
@@ -240,6 +255,64 @@ test(
     assert.is(bed.runt(['debug', bed.id], { timeout }).code, 0);
     rmSync(join(bed.root, `${bed.id}-entry`));
     assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'a record whose processes cannot be processes hides no other container, and can be removed',
+  onBed((bed) => {
+    rootOf(bed, 0);
+    bed.write();
+    assert.is(bed.create().code, 0);
+    const odd = `${bed.id}-odd`;
+    const whole = JSON.parse(forgedRecord(bed, odd));
+    for (const wrong of [
+      { pid: 2 ** 31, startTime: '1' },
+      { pid: 9999999999, startTime: '1' },
+      { supervisor: 'none' },
+      { supervisor: { pid: 2 ** 32, startTime: '1' } },
+      { status: 'creating', creator: { pid: 2 ** 31, startTime: '1' } },
+      { status: 'creating', creator: { pid: 1 } },
+    ]) {
+      mkdirSync(join(bed.root, odd), { mode: 0o700 });
+      writeFileSync(join(bed.root, odd, 'state.json'), JSON.stringify({ ...whole, ...wrong }), { mode: 0o600 });
+      const listed = bed.runt(['list', '-q']);
+      assert.equal([listed.code, listed.stdout], [0, `${bed.id}\n`], listed.stderr);
+      for (const command of ['state', 'start', 'kill', 'wait', 'ps', 'delete']) {
+        const r = bed.runt([command, odd]);
+        assert.is(r.code, 1, `${command} ${JSON.stringify(wrong)}`);
+        assert.match(r.stderr, /cannot be used: a field has the wrong type/, command);
+      }
+      const removed = bed.runt(['delete', '--force', odd]);
+      assert.is(removed.code, 0, removed.stderr);
+      assert.not.ok(existsSync(join(bed.root, odd)));
+    }
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'a damaged record of the end is named by wait, and holds up no delete of the shim',
+  onBed((bed) => {
+    rootOf(bed, 0);
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    const shim = join(top, 'dist', 'containerd-shim-runt-v1');
+    writeFileSync(join(bed.bundle, 'state-root'), bed.root);
+    for (const text of ['{"pid":', '{}', 'null', '{"pid":1,"status":3,"signal":0,"exitedAtNs":"x"}']) {
+      assert.is(bed.runt(['create', '--supervise', '--bundle', bed.bundle, bed.id]).code, 0);
+      assert.is(bed.start().code, 0);
+      assert.is(bed.runt(['wait', bed.id]).stdout, '0\n');
+      const path = join(bed.root, bed.id, 'exit.json');
+      writeFileSync(path, text, { mode: 0o600 });
+      const waited = bed.runt(['wait', bed.id]);
+      assert.is(waited.code, 1);
+      assert.match(waited.stderr, `read how a process ended: ${path} is damaged`);
+      const args = ['-namespace', 'attack', '-id', bed.id, '-bundle', bed.bundle, 'delete'];
+      const deleted = spawnSync(shim, args, { cwd: bed.bundle, encoding: 'utf8', timeout: 20_000 });
+      assert.is(deleted.status, 0, deleted.stderr);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
   }),
 );
 
