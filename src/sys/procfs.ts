@@ -31,11 +31,14 @@ export function processStat(pid: number): ProcessStat | undefined {
   }
 }
 
-/** Whether there is no process of that number, or one that has ended, whatever procfs shows. */
+/** Whether there is no process of that number, or one that has ended, whatever procfs shows. @throws RuntError ERR_PROCESS */
 function hasEnded(pid: number): boolean {
   const fd = native.pidfdOpen(pid);
   if (fd === -E.ENOSYS) return native.killProcess(pid, 0) === -E.ESRCH;
-  if (fd < 0) return fd === -E.ESRCH;
+  if (fd === -E.ESRCH) return true;
+  if (fd < 0) {
+    throw new RuntError({ code: 'ERR_PROCESS', message: `open process ${pid}`, errno: -fd, syscall: 'pidfd_open' });
+  }
   // pidfd_open(2): readable from the end of the process on, also before it is reaped.
   const ended = native.isReadable(fd) === 1;
   native.close(fd);

@@ -134,6 +134,22 @@ for (const errno of ['1', '38']) {
   );
 }
 
+test(
+  'pidfd_open without memory or descriptors: the process is not said to exist, and the call is named',
+  onBed((bed) => {
+    bed.started(['/bin/true']);
+    bed.until('stopped');
+    for (const errno of ['12', '23', '24']) {
+      for (const args of [['state', bed.id], ['list'], ['delete', bed.id]]) {
+        const r = bed.runt(args, { wrapped: [filter, `pidfd_open=${errno}`, '--'] });
+        assert.is(r.code, 1, args.join(' '));
+        assert.match(r.stderr, /^runt: open process [0-9]+: E(NOMEM|NFILE|MFILE) /, args.join(' '));
+      }
+    }
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
 const noexec = needing('memfd without exec', 'root', 'unshare', 'linux-6.6');
 /** vm.memfd_noexec is a setting of the pid namespace: only that of the command gets it. */
 const strict = (noexec: string): string[] => [
