@@ -1,18 +1,26 @@
 /** `runt list`: the containers below the root. */
 import { list } from '../container/list.js';
+import type { RuntError } from '../sys/error.js';
 import { reportWarning } from './log.js';
 import { print } from './output.js';
 import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
 
 export function command({ global, flags }: Call<'list'>): number {
-  const entries = list({ root: rootDirectory(global), warn: (sentence) => reportWarning(global, sentence) });
+  const unknown: RuntError[] = [];
+  const entries = list({
+    root: rootDirectory(global),
+    warn: (sentence) => reportWarning(global, sentence),
+    unknown: (error) => unknown.push(error),
+  });
   if (flags.quiet) print(entries.map((e) => `${e.id}\n`).join(''));
   else if (flags.format === 'json') print(`${JSON.stringify(entries)}\n`);
   else {
     const rows = entries.map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
     print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
   }
+  // The others are printed first: one container must not hide them.
+  if (unknown[0]) throw unknown[0];
   return 0;
 }
 

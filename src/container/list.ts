@@ -10,6 +10,8 @@ export interface ListOptions {
   readonly root: string;
   /** Takes a sentence about each container whose state cannot be used. */
   readonly warn?: (sentence: string) => void;
+  /** Takes why the status of a container cannot be known; without it that is thrown. */
+  readonly unknown?: (error: RuntError) => void;
 }
 
 /**
@@ -25,7 +27,9 @@ export function list(o: ListOptions): ContainerState[] {
     } catch (error) {
       const code = error instanceof RuntError ? error.code : '';
       if (code.startsWith('ERR_STATE')) o.warn?.((error as RuntError).message);
-      else if (code !== 'ERR_CONTAINER_ID' && code !== 'ERR_NO_CONTAINER') throw error;
+      else if (code === 'ERR_CONTAINER_ID' || code === 'ERR_NO_CONTAINER') continue;
+      else if (o.unknown && error instanceof RuntError) o.unknown(error);
+      else throw error;
     }
   }
   return states;

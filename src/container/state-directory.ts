@@ -6,16 +6,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
-  O_PATH,
-  O_RDONLY,
-  S_IFDIR,
-  S_IFMT,
-  S_IFREG,
-} from '../sys/linux.js';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, S_IFMT, S_IFREG } from '../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
 const GROUP_WRITES = 0o020;
@@ -74,13 +65,14 @@ function unsafe(path: string, why: string, hint: string): RuntError {
   });
 }
 
+const tooOpen = (path: string, why: string, mode: string): RuntError =>
+  unsafe(path, why, `run chmod ${mode} ${path}, or choose another --root`);
+
 function foreign(path: string, uid: number): RuntError {
   return unsafe(
     path,
     `it belongs to user ${uid}, and runt runs as user ${euid()}`,
-    euid() === 0
-      ? `run the command as that user (sudo -u '#${uid}' runt …), or choose a --root that only root can change`
-      : 'choose a --root of your own',
+    euid() === 0 ? `run it as that user (sudo -u '#${uid}' runt …), or choose another --root` : 'choose another --root',
   );
 }
 
@@ -96,19 +88,11 @@ function judgeParent(fd: number, path: string): void {
   if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
   if ((mode & STICKY) !== 0) return;
   if ((mode & OTHERS_WRITE) !== 0) {
-    throw unsafe(
-      path,
-      'every user may rename what is in it',
-      `make it sticky (chmod +t ${path}), or choose another --root`,
-    );
+    throw tooOpen(path, 'every user may rename what is in it', '+t');
   }
   // An ordinary user has umask 0002 and a group of his own on many systems.
   if ((mode & GROUP_WRITES) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
-    throw unsafe(
-      path,
-      `group ${gid} may rename what is in it`,
-      `remove that right (chmod g-w ${path}), or choose another --root`,
-    );
+    throw tooOpen(path, `group ${gid} may rename what is in it`, 'g-w');
   }
 }
 
@@ -117,15 +101,15 @@ function judge(fd: number, path: string): void {
   const { mode, uid } = factsOf(fd);
   if (uid !== euid() && uid !== 0) throw foreign(path, uid);
   if ((mode & OTHERS_WRITE) !== 0) {
-    throw unsafe(path, 'every user may write to it', `remove that right (chmod o-w ${path}), or choose another --root`);
+    throw tooOpen(path, 'every user may write to it', 'o-w');
   }
   if ((mode & GROUP_WRITES) === 0) return;
   if (euid() === 0 && !namespaced()) {
-    throw unsafe(path, 'its group may write to it', `remove that right (chmod g-w ${path}), or choose another --root`);
+    throw tooOpen(path, 'its group may write to it', 'g-w');
   }
   if (warned.has(path)) return;
   warned.add(path);
-  listener?.(`the group of ${path} may write to it, and so change the state of your containers: chmod g-w ${path}`);
+  listener?.(`the group of ${path} may change the state of your containers: run chmod g-w ${path}`);
 }
 
 /** Target of a symbolic link of root's or of our own; undefined when the name is not a symbolic link. @throws RuntError ERR_STATE_UNSAFE */
@@ -221,7 +205,7 @@ export function openBelow(dir: number, name: string, path: string, flags: number
   if (fd === -E.ENOTDIR) {
     const type = new Uint8Array(1);
     if (native.readLink(dir, name, type) === -E.EOVERFLOW) {
-      throw unsafe(path, 'it is a symbolic link', 'remove it: runt makes no links there');
+      throw unsafe(path, symlink, 'remove it: runt makes no links there');
     }
   }
   if (fd < 0) return fd;
@@ -275,17 +259,19 @@ export function isStill(root: string, id: string, fd: number): boolean {
 /** What a file in a state directory holds, or why it cannot be had: an errno, or what is wrong with the file. */
 export type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
 
+const symlink = 'it is a symbolic link';
+const irregular = 'it is not a regular file';
+
 /** Reads a regular file of ours; never waits for another process, as opening a FIFO would. */
 export function readEntry(dir: number, name: string): Content {
   if (dir < 0) return { errno: -dir };
   const fd = native.openEntry(dir, name, O_RDONLY);
-  if (fd === -E.ELOOP) return { why: 'it is a symbolic link' };
-  if (fd === -E.ENXIO) return { why: 'it is not a regular file' };
+  if (fd === -E.ELOOP) return { why: symlink };
+  if (fd === -E.ENXIO) return { why: irregular };
   if (fd < 0) return { errno: -fd };
   try {
     const { mode, uid } = factsOf(fd);
-    if ((mode & S_IFMT) === S_IFDIR) return { why: 'it is a directory' };
-    if ((mode & S_IFMT) !== S_IFREG) return { why: 'it is not a regular file' };
+    if ((mode & S_IFMT) !== S_IFREG) return { why: irregular };
     if (uid !== euid() && uid !== 0) return { why: `it belongs to user ${uid}` };
     if ((mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0) return { why: 'other users may write to it' };
     return readAll(fd);
@@ -303,7 +289,7 @@ function readAll(fd: number): Content {
     if (n === 0) return { data: data.subarray(0, length) };
     length += n;
     if (length < data.length) continue;
-    if (length >= maxFile) return { why: `it is longer than ${maxFile} bytes` };
+    if (length >= maxFile) return { why: 'it is longer than 16 MiB' };
     const more = new Uint8Array(data.length * 8);
     more.set(data);
     data = more;

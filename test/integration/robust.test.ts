@@ -323,7 +323,7 @@ test(
       assert.not.ok(existsSync(join(bed.root, bed.id)));
     }
     mkdirSync(stateOf(bed), { recursive: true });
-    assert.match(bed.runt(['state', bed.id]).stderr, 'it is a directory');
+    assert.match(bed.runt(['state', bed.id]).stderr, 'it is not a regular file');
     assert.is(bed.delete('--force').code, 0);
   }),
 );

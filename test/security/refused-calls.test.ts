@@ -1,4 +1,5 @@
 /** Calls that a seccomp filter refuses (an old engine's profile around runt): it works without them, or says which one at once. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -139,6 +140,10 @@ test(
   onBed((bed) => {
     bed.started(['/bin/true']);
     bed.until('stopped');
+    // procfs would show a zombie: one that was reaped.
+    const state = join(bed.root, bed.id, 'state.json');
+    const { pid } = spawnSync('true');
+    writeFileSync(state, JSON.stringify({ ...JSON.parse(readFileSync(state, 'utf8')), pid }));
     for (const errno of ['12', '23', '24']) {
       for (const args of [['state', bed.id], ['list'], ['delete', bed.id]]) {
         const r = bed.runt(args, { wrapped: [filter, `pidfd_open=${errno}`, '--'] });

@@ -369,7 +369,7 @@ test(
     const o = { program, uid: attacker, gid: attacker };
     const listed = bed.runt(['list', '-q'], o);
     assert.equal([listed.code, listed.stdout], [0, '']);
-    assert.match(listed.stderr, /^runt: warning: the group of .* may write to it/);
+    assert.match(listed.stderr, /^runt: warning: the group of .* may change the state/);
     assert.is(listed.stderr.split('\n').length, 2, 'once');
     const log = join(bed.dir, 'log');
     writeFileSync(log, '');

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed } from '../integration/bed.js';
+import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
 import { programs } from '../integration/place.js';
 
 const filter = join(programs, 'filter');
@@ -110,6 +110,25 @@ for (const { name, wrapped, says } of broken) {
     }),
   );
 }
+
+test(
+  'list prints the containers that it knows before it fails for one that it does not',
+  onBed(async (bed) => {
+    victim(bed);
+    const other = `${bed.id}-ended`;
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    assert.is(bed.runt(['create', '--bundle', bed.bundle, other]).code, 0);
+    assert.is(bed.runt(['kill', other, 'KILL']).code, 0);
+    await eventually('its end', () => bed.runt(['state', other]).stdout.includes('"stopped"'));
+    const r = bed.runt(['list', '--quiet'], { wrapped: broken[0]!.wrapped });
+    assert.is(r.code, 1);
+    assert.is(r.stdout, `${other}\n`);
+    assert.match(r.stderr, broken[0]!.says);
+    assert.is(bed.runt(['delete', other]).code, 0);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
 
 test(
   'without procfs a container that has ended is stopped: pidfd_open(2) says so',
