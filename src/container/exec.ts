@@ -231,10 +231,10 @@ async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, 
 const wrongStatus = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
 
-/** The process of a file, checked by the rules of config.json. */
 /** What errors call the process that an exec is given as JSON; undefined without one. */
 const processName = (o: ExecOptions): string | undefined => (o.processText ? 'the process document' : o.process);
 
+/** The process that an exec is given as JSON, checked by the rules of config.json. */
 function readProcess(o: ExecOptions, spec: Spec): Process | undefined {
   const name = processName(o);
   if (name === undefined) return undefined;

@@ -28,13 +28,9 @@ export async function kill(o: KillOptions): Promise<void> {
     if (record.cgroups.length === 0) {
       const { pidsWithoutCgroup } = await import('./pids.js');
       signalEach(() => pidsWithoutCgroup(record), o.signal);
-    } else {
+    } else if (!killAll(record.cgroups, o.signal)) {
       // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
-      const reached =
-        (o.signal === SIGKILL && record.cgroups.some(killTree)) ||
-        record.cgroups.some((path) => pidsIn(path, true).length > 0);
-      if (!reached) checkNamespace(record);
-      killAll(record.cgroups, o.signal);
+      checkNamespace(record);
     }
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
@@ -69,27 +65,33 @@ export async function kill(o: KillOptions): Promise<void> {
 /**
  * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked
  * meanwhile.
+ * @returns whether there was a process to signal, or `cgroup.kill` was written
  * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were; ERR_CGROUP
  */
-export function killAll(cgroups: readonly string[], signal: number): void {
+export function killAll(cgroups: readonly string[], signal: number): boolean {
+  let reached = false;
   for (const path of cgroups) {
-    if (signal === SIGKILL && killTree(path)) continue;
-    signalEach(() => pidsIn(path, true), signal);
+    const killed = signal === SIGKILL && killTree(path);
+    if (killed || signalEach(() => pidsIn(path, true), signal)) reached = true;
   }
+  return reached;
 }
 
 /**
  * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that process
  * then, and not another one that got its number.
+ * @returns whether there was any
  * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
  */
-export function signalEach(pids: () => readonly number[], signal: number): void {
+function signalEach(pids: () => readonly number[], signal: number): boolean {
   const failed = new Map<number, number>();
-  for (const pid of pids()) {
+  const all = pids();
+  for (const pid of all) {
     const r = signalMember(pid, signal, () => pids().includes(pid));
     if (r < 0 && r !== -E.ESRCH) failed.set(r, pid);
   }
   for (const [r, pid] of failed) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });
+  return all.length > 0;
 }
 
 function signalMember(pid: number, signal: number, isMember: () => boolean): number {
