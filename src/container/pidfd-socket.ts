@@ -3,8 +3,8 @@
 import type { Op } from '../plan/ops.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
+import { connectTo } from '../sys/unix-socket.js';
 import { checkOp } from './op-failed.js';
-import { connectTo } from './unix-socket.js';
 
 /** Sends the pidfd beside the word by which receivers of runc's know it: `standard`, or of an exec `setns`. @throws OpFailed */
 export async function sendPidfd(op: Extract<Op, { op: 'pidfdSocket' }>, pidfd: number, exec: boolean): Promise<void> {

@@ -3,8 +3,8 @@
 import { check, RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
+import { connectTo } from '../sys/unix-socket.js';
 import type { Terminal } from './terminal.js';
-import { connectTo } from './unix-socket.js';
 
 /**
  * Sends the master, which is closed, to the console socket as runt-init does; or gives it to the caller's terminal.

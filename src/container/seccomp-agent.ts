@@ -4,9 +4,9 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
+import { connectTo } from '../sys/unix-socket.js';
 import type { Report, Reports } from './channel.js';
 import type { ContainerRecord, Status } from './store.js';
-import { connectTo } from './unix-socket.js';
 
 type Listener = Extract<Report, { kind: 'listener' }>;
 

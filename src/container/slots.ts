@@ -12,10 +12,10 @@ import {
   O_WRONLY,
   OPEN_TREE_CLONE,
 } from '../sys/linux.js';
+import { connectTo } from '../sys/unix-socket.js';
 import { checkOp } from './op-failed.js';
 import { isAlive, openProcess } from './process.js';
 import type { ContainerRecord } from './store.js';
-import { connectTo } from './unix-socket.js';
 
 export type SlotOp = Extract<
   Op,

@@ -1,10 +1,9 @@
 /** A connection to a manager of systemd's over D-Bus, on a Unix socket; every wait has a deadline. */
-import { connectAt } from '../../sys/connect.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
 import { now, readable } from '../../sys/loop.js';
+import { connectTo } from '../../sys/unix-socket.js';
 import { type Address, systemAddresses } from './address.js';
 import { CALL, decodeMessage, ERROR, encodeMessage, type Message, messageLength, REPLY, SIGNAL } from './message.js';
 import type { Value, Variant } from './variant.js';
@@ -70,17 +69,6 @@ const withoutOwner: readonly string[] = [
   'org.freedesktop.DBus.Error.NameHasNoOwner',
   'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
 ];
-
-async function connectTo(path: string, patience: number): Promise<number> {
-  const slash = path.lastIndexOf('/');
-  const dir = native.openAt(AT_FDCWD, path.slice(0, slash), O_PATH, 0);
-  if (dir < 0) return dir;
-  try {
-    return await connectAt(dir, path.slice(slash + 1), patience);
-  } finally {
-    native.close(dir);
-  }
-}
 
 export class Bus {
   private serial = 0;
