@@ -122,7 +122,7 @@ export function parseCgroupFacts(
 }
 
 /** What a hierarchy is called in mount options and in state: `cpu,cpuacct`, `name=systemd`. */
-export function hierarchyName(h: V1Hierarchy): string {
+export function hierarchyName(h: Pick<V1Hierarchy, 'controllers' | 'name'>): string {
   return h.name === undefined ? h.controllers.join(',') : `name=${h.name}`;
 }
 
@@ -145,15 +145,16 @@ export function hierarchyOptions(h: V1Hierarchy): string[] {
   return h.name === undefined ? [...h.controllers] : ['none', `name=${h.name}`];
 }
 
-interface OwnPath {
+/** The cgroup that a process is in, of one hierarchy. */
+export interface OwnPath {
   readonly unified: boolean;
   readonly controllers: readonly string[];
   readonly name?: string;
   readonly path: string;
 }
 
-/** Lines `id:controllers:path`; a path may hold colons. */
-function ownPaths(text: string): OwnPath[] {
+/** The lines `id:controllers:path` of proc_pid_cgroup(5); a path may hold colons. */
+export function ownPaths(text: string): OwnPath[] {
   const paths: OwnPath[] = [];
   for (const line of text.split('\n')) {
     const first = line.indexOf(':');

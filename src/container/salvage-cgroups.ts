@@ -5,14 +5,13 @@ import { cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { scopeName } from '../cgroup/systemd/unit.js';
-import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { listDir, tryReadText } from '../sys/fs.js';
+import { listDir } from '../sys/fs.js';
 import { until } from '../sys/loop.js';
 import { processStat } from '../sys/procfs.js';
 import { killAll } from './kill.js';
 import { isAlive } from './process.js';
-import { carriesId } from './salvage.js';
+import { carriesId, cgroupsOfProcess, lastOf } from './salvage.js';
 import { entryText, withState } from './state-directory.js';
 import type { RecordedProcess } from './store.js';
 
@@ -79,14 +78,12 @@ function configuredCgroups(root: string, id: string): string[] {
     paths.push(`${facts.unified!.mountPoint}${scope}`);
     names.add(lastOf(scope));
   }
-  for (const pid of listDir('/proc').filter((name) => /^[1-9][0-9]*$/.test(name))) {
-    const lines = cgroupsOf(pid).split('\n');
-    const other = lines
-      .map((line) => line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1))
-      .find((path) => names.has(lastOf(path)));
-    if (other === undefined || paths.some((path) => pidsIn(path, true).includes(Number(pid)))) continue;
+  for (const name of listDir('/proc').filter((entry) => /^[1-9][0-9]*$/.test(entry))) {
+    const pid = Number(name);
+    const other = cgroupsOfProcess(pid).find((own) => names.has(lastOf(own.path)))?.path;
+    if (other === undefined || paths.some((path) => pidsIn(path, true).includes(pid))) continue;
     // A zombie is in no cgroup.procs and still shows its cgroup (cgroups(7)).
-    const state = processStat(Number(pid))?.state;
+    const state = processStat(pid)?.state;
     if (state !== undefined && state !== 'Z' && state !== 'X') {
       throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its`, other);
     }
@@ -100,16 +97,6 @@ function scopeOf(asked: string | undefined, id: string): string | undefined {
     return scopeName(asked, id, false).path;
   } catch (error) {
     if (error instanceof RuntError && error.code === 'ERR_CGROUP_PATH') return undefined;
-    throw error;
-  }
-}
-
-/** proc_pid_cgroup(5) of a process; '' when it has ended. */
-function cgroupsOf(pid: string): string {
-  try {
-    return tryReadText(`/proc/${pid}/cgroup`) ?? '';
-  } catch (error) {
-    if (error instanceof RuntError && error.errno === E.ESRCH) return '';
     throw error;
   }
 }
@@ -137,8 +124,6 @@ function ownPaths(): string[] {
   const { v1, unified } = ownCgroups(readCgroupFacts());
   return [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
 }
-
-const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 function unsure(root: string, id: string, why: string, path: string): RuntError {
   return new RuntError({

@@ -1,6 +1,8 @@
 /** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
-import { readCgroupFacts } from '../cgroup/facts.js';
+import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../cgroup/facts.js';
 import { cgroupPaths } from '../cgroup/path.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { isAlive } from './process.js';
 import { entryText, withState } from './state-directory.js';
@@ -51,29 +53,36 @@ function unitIn(text: string): RecordedUnit | undefined {
  * engine when the container was made without its own, holds other processes too.
  */
 function cgroupsOf(pid: number, id: string): string[] {
-  const lines = (tryReadText(`/proc/${pid}/cgroup`) ?? '').split('\n');
   const facts = readCgroupFacts();
   const found: string[] = [];
-  for (const line of lines) {
-    const path = line.slice(line.indexOf(':', line.indexOf(':') + 1) + 1);
-    if (!carriesId(path, id)) continue;
+  for (const own of cgroupsOfProcess(pid)) {
+    if (!carriesId(own.path, id)) continue;
     // Absolute, as the process sees it from this cgroup namespace.
-    const { v1, unified } = cgroupPaths(facts, path, id, { rootless: false });
-    const controllers = line.slice(line.indexOf(':') + 1, line.indexOf(':', line.indexOf(':') + 1));
-    if (controllers === '') found.push(...(unified ? [unified.path] : []));
-    else found.push(...v1.filter((p) => belongs(p.hierarchy, controllers)).map((p) => p.path));
+    const { v1, unified } = cgroupPaths(facts, own.path, id, { rootless: false });
+    if (own.unified) found.push(...(unified ? [unified.path] : []));
+    else found.push(...v1.filter((p) => hierarchyName(p.hierarchy) === hierarchyName(own)).map((p) => p.path));
   }
   return found;
 }
 
-/** Whether the last component of a cgroup's path is the container's name, as cgroupfs or an engine or systemd writes it. */
-export function carriesId(path: string, id: string): boolean {
-  const last = path.slice(path.lastIndexOf('/') + 1);
-  return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
+/** The cgroups that a process is in; none when it has ended. */
+export function cgroupsOfProcess(pid: number): readonly OwnPath[] {
+  try {
+    return ownPaths(tryReadText(`/proc/${pid}/cgroup`) ?? '');
+  } catch (error) {
+    if (error instanceof RuntError && error.errno === E.ESRCH) return [];
+    throw error;
+  }
 }
 
-const belongs = (h: { readonly controllers: readonly string[]; readonly name?: string }, list: string): boolean =>
-  list === (h.name === undefined ? h.controllers.join(',') : `name=${h.name}`);
+/** The last component of a cgroup's path. */
+export const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** Whether that is the container's name, as cgroupfs or an engine or systemd writes it. */
+export function carriesId(path: string, id: string): boolean {
+  const last = lastOf(path);
+  return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
+}
 
 /** As much of a record as `delete` reads. */
 export function recordFrom(id: string, s: Salvaged): ContainerRecord {
