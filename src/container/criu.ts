@@ -4,9 +4,10 @@ import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { readable, readableOrPolled } from '../sys/loop.js';
+import { endOf } from './child-end.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
-import { endOf, signalProcess } from './process.js';
+import { signalProcess } from './process.js';
 import type { Stdio } from './spawn.js';
 
 /** Longer answers than any of criu's. */

@@ -9,8 +9,8 @@ import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { forget, now, readable, readableOrPolled } from '../sys/loop.js';
 import type { Span } from './channel.js';
+import { endOf } from './child-end.js';
 import { type HookEnd, hookFailed } from './hook-failure.js';
-import { endOf } from './process.js';
 import { openHookFile } from './slots.js';
 import type { ContainerRecord, Status } from './store.js';
 

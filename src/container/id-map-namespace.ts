@@ -5,8 +5,8 @@ import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
 import { readableOrPolled } from '../sys/loop.js';
+import { endOf } from './child-end.js';
 import { checkOp } from './op-failed.js';
-import { endOf } from './process.js';
 
 /** ms; a process without a plan ends at once. */
 const endDeadline = 10_000;

@@ -5,7 +5,8 @@ import { RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { readableOrPolled } from '../sys/loop.js';
-import { endOf, signalProcess } from './process.js';
+import { endOf } from './child-end.js';
+import { signalProcess } from './process.js';
 
 /** ms; the helpers read two small files and write one. */
 const deadline = 10_000;

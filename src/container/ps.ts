@@ -8,8 +8,9 @@ import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
 import { readable, readableOrPolled } from '../sys/loop.js';
+import { endOf } from './child-end.js';
 import { pidsWithoutCgroup } from './pids.js';
-import { checkNamespace, endOf } from './process.js';
+import { checkNamespace } from './process.js';
 import { load } from './store.js';
 
 export interface PsOptions {

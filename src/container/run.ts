@@ -1,13 +1,13 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/remove.js';
 import { native } from '../sys/host.js';
+import { endOf } from './child-end.js';
 import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { checkPreserved } from './descriptors.js';
 import { openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import type { Notify } from './notify.js';
-import { endOf } from './process.js';
 import { removeStateDir } from './store.js';
 
 export interface RunOptions extends CreateOptions {

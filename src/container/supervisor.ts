@@ -9,7 +9,8 @@ import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
 import { aside, readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
-import { endOf, isAlive, signalProcess } from './process.js';
+import { endOf } from './child-end.js';
+import { isAlive, signalProcess } from './process.js';
 import { entryText, openState, withState } from './state-directory.js';
 import type { RecordedProcess } from './store.js';
 

@@ -15,8 +15,9 @@ import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, W_OK } from '../sys/linux.js';
 import { readableOrPolled } from '../sys/loop.js';
+import { endOf } from './child-end.js';
 import { checkOp } from './op-failed.js';
-import { endOf, signalProcess, unifiedPlace } from './process.js';
+import { signalProcess, unifiedPlace } from './process.js';
 import type { RecordedUnit } from './store.js';
 
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;

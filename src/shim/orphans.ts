@@ -2,7 +2,8 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
-import { endOf, holdProcess } from '../container/process.js';
+import { endOf } from '../container/child-end.js';
+import { holdProcess } from '../container/process.js';
 import type { RecordedProcess } from '../container/store.js';
 import { check } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
