@@ -23,7 +23,8 @@ const layouts: readonly CgroupFacts[] = [
   { layout: 'v1', v1: v1Controllers.map(hierarchy) },
 ];
 
-const factsOf = (cgroup: CgroupFacts): HostFacts => ({
+/** Root on a host that offers all but what its cgroups lack. */
+export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   cgroup,
   euid: 0,
   egid: 0,
@@ -55,7 +56,7 @@ export function refusedEverywhere(spec: Spec): RuntError | undefined {
   let refused: RuntError | undefined;
   for (const layout of layouts) {
     try {
-      encodePlan(compile(spec, factsOf(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
+      encodePlan(compile(spec, hostWith(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
       return undefined;
     } catch (error) {
       if (!(error instanceof RuntError)) throw error;

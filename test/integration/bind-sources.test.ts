@@ -2,14 +2,15 @@
  * The sources of bind mounts are the host's, however their paths are written: `/`, symlinks, `..`, and directories above
  * the container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import * as assert from 'uvu/assert';
 
 import type { Mount } from '../../src/spec/types.js';
-import { Bed, eventually, needing, onBed } from './bed.js';
+import { Bed, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
+import { MountNamespace, onStage } from './mount-namespace.js';
 import { which } from './needs.js';
 import { runtPath } from './place.js';
 import { parseMount } from './probe.js';
@@ -24,7 +25,7 @@ type Seen = Record<string, string>;
 class Host {
   readonly bed = new Bed();
   readonly volume = join(this.bed.dir, 'volume');
-  readonly #keeper = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
+  readonly #namespace = new MountNamespace();
   readonly #up = relative(this.bed.dir, '/');
 
   /** The sources, each written in a way of its own. */
@@ -48,10 +49,7 @@ class Host {
 
   async ready(): Promise<void> {
     const { dir } = this.bed;
-    await eventually('the mount namespace', () => {
-      const [there, here] = [this.#keeper.pid, 'self'].map((p) => readlinkSync(`/proc/${p}/ns/mnt`));
-      return there !== here;
-    });
+    await this.#namespace.ready();
     mkdirSync(this.volume);
     symlinkSync('/', join(dir, 'absolute'));
     symlinkSync(this.#up, join(dir, 'upwards'));
@@ -65,8 +63,7 @@ class Host {
 
   /** A shell script on this host; its stdout. */
   sh(script: string): string {
-    const pid = String(this.#keeper.pid);
-    return execFileSync('nsenter', ['-t', pid, '-m', 'sh', '-ec', script], { encoding: 'utf8', cwd: this.bed.bundle });
+    return this.#namespace.sh(script, this.bed.bundle);
   }
 
   /** What a bind of each source shows when mount(8) makes it, and which directory that is. */
@@ -91,8 +88,7 @@ class Host {
   /** What the binds of a container show. */
   container(mounts: Mount[], program: string, flags: string[] = []): { seen: Seen[]; directories: string[] } {
     const { bed } = this;
-    const there = join(bed.dir, 'there');
-    writeFileSync(there, `#!/bin/sh\nexec nsenter -t ${this.#keeper.pid} -m ${program} "$@"\n`, { mode: 0o755 });
+    const there = this.#namespace.program(join(bed.dir, 'there'), program);
     const config = structuredClone(bed.config);
     config.mounts.push(...mounts);
     const targets = mounts.map((m) => m.destination);
@@ -106,7 +102,7 @@ class Host {
   }
 
   end(quiet: boolean): void {
-    this.#keeper.kill('SIGKILL');
+    this.#namespace.end();
     this.bed.end(quiet);
   }
 }
@@ -124,17 +120,7 @@ function below(mountinfo: string[], target: string): Seen {
   return found;
 }
 
-const onHost = (body: (host: Host) => void) => async (): Promise<void> => {
-  const host = new Host();
-  let failed = true;
-  try {
-    await host.ready();
-    body(host);
-    failed = false;
-  } finally {
-    host.end(failed);
-  }
-};
+const onHost = (body: (host: Host) => void) => onStage(() => new Host(), body);
 
 const all = (seen: Seen, change: (words: string[], place: string) => string[]): Seen =>
   Object.fromEntries(Object.entries(seen).map(([place, text]) => [place, change(text.split(' '), place).join(' ')]));

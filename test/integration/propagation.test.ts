@@ -2,14 +2,14 @@
  * Propagation of mount events between the host and the container: of `linux.rootfsPropagation` and of each mount. The
  * host is a mount namespace of the test's own, in which what is bound is shared.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Propagation } from '../../src/spec/linux-types.js';
-import { Bed, eventually, needing } from './bed.js';
+import { Bed, needing } from './bed.js';
 import { withUserNamespace } from './config.js';
-import { runtPath } from './place.js';
+import { MountNamespace, onStage } from './mount-namespace.js';
 import { parseMount } from './probe.js';
 
 const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
@@ -18,15 +18,12 @@ const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
 class Shared {
   readonly bed = new Bed();
   readonly volume = join(this.bed.dir, 'volume');
-  readonly #keeper;
-  readonly #program = join(this.bed.dir, 'runt-there');
+  readonly #namespace = new MountNamespace();
+  readonly #program = this.#namespace.program(join(this.bed.dir, 'runt-there'));
 
   constructor() {
     mkdirSync(this.volume);
     mkdirSync(join(this.bed.rootfs, 'v'));
-    this.#keeper = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
-    const enter = `exec nsenter -t ${this.#keeper.pid} -m`;
-    writeFileSync(this.#program, `#!/bin/sh\n${enter} '${runtPath}' "$@"\n`, { mode: 0o755 });
     this.bed.config.root.readonly = false;
     this.bed.config.process.capabilities.bounding!.push('CAP_SYS_ADMIN');
     this.bed.config.process.capabilities.effective!.push('CAP_SYS_ADMIN');
@@ -34,10 +31,7 @@ class Shared {
   }
 
   async ready(): Promise<void> {
-    await eventually('the mount namespace', () => {
-      const there = execFileSync('readlink', [`/proc/${this.#keeper.pid}/ns/mnt`], { encoding: 'utf8' });
-      return there !== execFileSync('readlink', ['/proc/self/ns/mnt'], { encoding: 'utf8' });
-    });
+    await this.#namespace.ready();
     const tmpfs = (path: string) => `mkdir -p '${path}' && mount -t tmpfs t '${path}' && mount --make-shared '${path}'`;
     this.host(
       `${tmpfs(this.volume)} && ${tmpfs(`${this.volume}/sub`)} && cd '${this.volume}' && mkdir h c sub/h sub/c`,
@@ -46,8 +40,7 @@ class Shared {
 
   /** A shell script on this host; its stdout. */
   host(script: string): string {
-    const pid = String(this.#keeper.pid);
-    return execFileSync('nsenter', ['-t', pid, '-m', 'sh', '-ec', script], { encoding: 'utf8' });
+    return this.#namespace.sh(script);
   }
 
   /** A command of runt on this host, which must work; its stdout. */
@@ -90,22 +83,12 @@ class Shared {
 
   end(quiet: boolean): void {
     this.bed.runt(['delete', '--force', this.bed.id]);
-    process.kill(this.#keeper.pid!, 'SIGKILL');
+    this.#namespace.end();
     this.bed.end(quiet);
   }
 }
 
-const onShared = (body: (shared: Shared) => void) => async (): Promise<void> => {
-  const shared = new Shared();
-  let failed = true;
-  try {
-    await shared.ready();
-    body(shared);
-    failed = false;
-  } finally {
-    shared.end(failed);
-  }
-};
+const onShared = (body: (shared: Shared) => void) => onStage(() => new Shared(), body);
 
 for (const [value, events, root] of [
   [undefined, 'in', []],

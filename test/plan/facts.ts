@@ -1,5 +1,6 @@
 /** Hosts that do not exist: what a compiler test says the host offers. */
 import type { CgroupFacts } from '../../src/cgroup/facts.js';
+import { hostWith } from '../../src/plan/any-host.js';
 import type { CompileOptions, HostFacts } from '../../src/plan/facts.js';
 
 const hierarchy = (controllers: string[], directory = controllers.join(',')) => ({
@@ -31,22 +32,7 @@ export const none: CgroupFacts = { layout: 'none', v1: [] };
 
 /** Root on a host with cgroup v1, unless overridden. */
 export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
-  return {
-    cgroup: v1,
-    euid: 0,
-    egid: 0,
-    rootless: false,
-    lastCapability: 40,
-    cgroupWritable: () => true,
-    realPath: (path) => path,
-    kcore: true,
-    newuidmap: '',
-    newgidmap: '',
-    resctrl: () => '/sys/fs/resctrl',
-    apparmor: () => true,
-    selinux: () => true,
-    ...over,
-  };
+  return { ...hostWith(v1), lastCapability: 40, ...over };
 }
 
 /** An ordinary user, 1000:1000, with the helpers of uidmap and no cgroup of his own. */

@@ -2,14 +2,14 @@
  * `--no-pivot` removes the host's mounts of proc and sysfs from the container's mount namespace. The host keeps them,
  * wherever they are and whatever the container's propagation. The host is a mount namespace of the test's own.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Propagation } from '../../src/spec/linux-types.js';
-import { Bed, eventually, needing } from '../integration/bed.js';
+import { Bed, needing } from '../integration/bed.js';
 import { withUserNamespace } from '../integration/config.js';
-import { runtPath } from '../integration/place.js';
+import { MountNamespace, onStage } from '../integration/mount-namespace.js';
 
 const test = needing('mounts of the host under --no-pivot', 'root');
 
@@ -17,13 +17,10 @@ const test = needing('mounts of the host under --no-pivot', 'root');
 class Host {
   readonly bed = new Bed();
   readonly #machine = join(this.bed.dir, 'machine');
-  readonly #keeper = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
+  readonly #namespace = new MountNamespace();
 
   async ready(): Promise<void> {
-    await eventually('the mount namespace', () => {
-      const [there, here] = [this.#keeper.pid, 'self'].map((p) => readlinkSync(`/proc/${p}/ns/mnt`));
-      return there !== here;
-    });
+    await this.#namespace.ready();
     mkdirSync(this.#machine);
     const twice = (type: string) => `mkdir ${type}; mount -t ${type} ${type} ${type}; mount --bind ${type} ${type}; `;
     this.sh(
@@ -32,40 +29,28 @@ class Host {
   }
 
   sh(script: string): string {
-    const pid = String(this.#keeper.pid);
-    return execFileSync('nsenter', ['-t', pid, '-m', 'sh', '-ec', script], { encoding: 'utf8' });
+    return this.#namespace.sh(script);
   }
 
   get mounts(): string {
-    return readFileSync(`/proc/${this.#keeper.pid}/mountinfo`, 'utf8');
+    return this.#namespace.mountinfo;
   }
 
   /** `run --no-pivot`, which must work, of a shell script; its stdout. */
   run(script: string): string {
-    const program = join(this.bed.dir, 'there');
-    writeFileSync(program, `#!/bin/sh\nexec nsenter -t ${this.#keeper.pid} -m '${runtPath}' "$@"\n`, { mode: 0o755 });
+    const program = this.#namespace.program(join(this.bed.dir, 'there'));
     const r = this.bed.sh(script, ['--no-pivot'], { program });
     assert.is(r.code, 0, r.stderr);
     return r.stdout;
   }
 
   end(quiet: boolean): void {
-    this.#keeper.kill('SIGKILL');
+    this.#namespace.end();
     this.bed.end(quiet);
   }
 }
 
-const onHost = (body: (host: Host) => void) => async (): Promise<void> => {
-  const host = new Host();
-  let failed = true;
-  try {
-    await host.ready();
-    body(host);
-    failed = false;
-  } finally {
-    host.end(failed);
-  }
-};
+const onHost = (body: (host: Host) => void) => onStage(() => new Host(), body);
 
 test(
   'the host of these tests loses what is unmounted below a shared mount, though it is a slave itself',

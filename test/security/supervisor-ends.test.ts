@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { task } from '../../src/shim/protos.js';
 import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 import { type Bed, needing, onBed } from '../integration/bed.js';
+import { mounting } from '../integration/mount-namespace.js';
 import { programs, top } from '../integration/place.js';
 import { onEngine, refused } from '../integration/shim-engine.js';
 
@@ -34,16 +35,7 @@ const causes: readonly { name: string; wrapped: readonly string[]; says: RegExp 
   { name: 'setsid is refused', wrapped: [filter, 'setsid=1', '--'], says: /start the supervisor: setsid: EPERM/ },
   {
     name: 'there is no /dev/null',
-    wrapped: [
-      'unshare',
-      '--mount',
-      '--propagation',
-      'private',
-      'sh',
-      '-c',
-      'mount -t tmpfs none /dev; exec "$@"',
-      'sh',
-    ],
+    wrapped: mounting('mount -t tmpfs none /dev'),
     says: /start the supervisor: open \/dev\/null: ENOENT/,
   },
   {

@@ -4,34 +4,23 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
+import { mounting } from '../integration/mount-namespace.js';
 import { programs } from '../integration/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('unreadable process', 'root', 'unshare', 'setpriv', 'programs');
 
-/** Runs the command in a mount namespace of its own, after a script that changes mounts there. */
-const mounted = (script: string): string[] => [
-  'unshare',
-  '--mount',
-  '--propagation',
-  'private',
-  'sh',
-  '-c',
-  `${script}; exec "$@"`,
-  'sh',
-];
-
 /** What is done to /proc, and what the error says of it. */
 const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp }[] = [
   {
     name: 'no procfs on /proc',
-    wrapped: mounted('mount -t tmpfs none /proc'),
+    wrapped: mounting('mount -t tmpfs none /proc'),
     says: /\/proc is not a proc file system/,
   },
   {
     name: 'hidepid=2 without CAP_SYS_PTRACE',
     wrapped: [
-      ...mounted('mount -t proc -o hidepid=2,gid=4242 proc /proc'),
+      ...mounting('mount -t proc -o hidepid=2,gid=4242 proc /proc'),
       'setpriv',
       '--bounding-set',
       '-sys_ptrace',
@@ -42,7 +31,7 @@ const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp 
   {
     name: 'hidepid=1 without CAP_SYS_PTRACE',
     wrapped: [
-      ...mounted('mount -t proc -o hidepid=1,gid=4242 proc /proc'),
+      ...mounting('mount -t proc -o hidepid=1,gid=4242 proc /proc'),
       'setpriv',
       '--bounding-set',
       '-sys_ptrace',
@@ -52,7 +41,7 @@ const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp 
   },
   {
     name: "another pid namespace's procfs",
-    wrapped: mounted('unshare --pid --fork mount -t proc proc /proc'),
+    wrapped: mounting('unshare --pid --fork mount -t proc proc /proc'),
     says: /another pid namespace/,
   },
   {
@@ -67,7 +56,7 @@ const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp 
   },
   {
     name: 'a tmpfs on /proc/PID',
-    wrapped: mounted('mount -t tmpfs none /proc/$VICTIM'),
+    wrapped: mounting('mount -t tmpfs none /proc/$VICTIM'),
     says: /\/proc hides it/,
   },
   {
@@ -217,7 +206,7 @@ cgroups(
   'hierarchies that are not mounted hide the cgroups: nothing is ended, nothing is forgotten',
   onBed((bed) => {
     bed.started();
-    const wrapped = mounted('mount -t tmpfs none /sys/fs/cgroup');
+    const wrapped = mounting('mount -t tmpfs none /sys/fs/cgroup');
     for (const command of [
       ['state', bed.id],
       ['delete', '--force', bed.id],
@@ -239,7 +228,7 @@ cgroups(
     bed.started();
     assert.is(bed.kill('KILL').code, 0);
     bed.until('stopped');
-    const r = bed.runt(['delete', bed.id], { wrapped: mounted('mount -t tmpfs none /sys/fs/cgroup') });
+    const r = bed.runt(['delete', bed.id], { wrapped: mounting('mount -t tmpfs none /sys/fs/cgroup') });
     assert.is.not(r.code, 0);
     assert.is(bed.delete().code, 0);
   }),

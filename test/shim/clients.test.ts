@@ -9,6 +9,7 @@ import { E } from '../../src/sys/errno.js';
 import { native } from '../../src/sys/host.js';
 import { readable, sleep } from '../../src/sys/loop.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { requestFrame } from './request-frame.js';
 
 useNodeHost([]);
 
@@ -52,16 +53,8 @@ class Server {
 }
 
 /** A request of which the payload has that many bytes, as a frame. */
-function frame(stream: number, size: number): Uint8Array {
-  const message = ttrpc.Request.encode({ service: 's', method: 'm', payload: new Uint8Array(size) }).finish();
-  const data = new Uint8Array(10 + message.length);
-  const view = new DataView(data.buffer);
-  view.setUint32(0, message.length);
-  view.setUint32(4, stream);
-  view.setUint8(8, 1);
-  data.set(message, 10);
-  return data;
-}
+const frame = (stream: number, size: number): Uint8Array =>
+  requestFrame(stream, { service: 's', method: 'm', payload: new Uint8Array(size) });
 
 /** Writes all of it, as the other side takes it. */
 async function write(fd: number, data: Uint8Array): Promise<void> {

@@ -1,7 +1,6 @@
 /** ttrpc over a socket pair: both sides of the code, and frames that were made by hand. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ttrpc } from '../../src/shim/protos.js';
 import { Code, StatusError } from '../../src/shim/status.js';
 import { Connection, type Handler } from '../../src/shim/ttrpc.js';
 import { RuntError } from '../../src/sys/error.js';
@@ -9,6 +8,7 @@ import { native } from '../../src/sys/host.js';
 import { readable } from '../../src/sys/loop.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { DEADLINE } from '../deadline.js';
+import { requestFrame } from './request-frame.js';
 
 useNodeHost([]);
 
@@ -89,16 +89,7 @@ test('a message of a megabyte passes; calls fail when the other side ends', asyn
 test('a frame that comes byte by byte is one frame; two in one piece are two', async () => {
   const [a, b] = pair();
   void new Connection(b, echo).serve();
-  const frame = (stream: number, method: string) => {
-    const message = ttrpc.Request.encode({ service: 's', method, payload: bytes('p') }).finish();
-    const data = new Uint8Array(10 + message.length);
-    const view = new DataView(data.buffer);
-    view.setUint32(0, message.length);
-    view.setUint32(4, stream);
-    view.setUint8(8, 1);
-    data.set(message, 10);
-    return data;
-  };
+  const frame = (stream: number, method: string) => requestFrame(stream, { service: 's', method, payload: bytes('p') });
   const client = new Connection(a);
   for (const byte of frame(1, 'Slowly')) native.write(a, new Uint8Array([byte]));
   native.write(a, new Uint8Array([...frame(3, 'One'), ...frame(5, 'Two')]));
