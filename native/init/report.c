@@ -103,6 +103,12 @@ static void add_field(struct text *t, uint64_t n) {
   text_add_char(t, 0);
 }
 
+/* Begins a report: its kind, after which come the fields. */
+static void begin(struct text *t, const char *kind) {
+  text_add(t, kind);
+  text_add_char(t, 0);
+}
+
 static void send_trace(void) {
   if (!span_count)
     return;
@@ -111,8 +117,7 @@ static void send_trace(void) {
   if (!buffer)
     return;
   struct text t = text_in(buffer, room);
-  text_add(&t, "trace");
-  text_add_char(&t, 0);
+  begin(&t, "trace");
   for (uint32_t i = 0; i < span_count; i++) {
     add_field(&t, spans[i].index);
     add_field(&t, spans[i].start);
@@ -138,8 +143,7 @@ void report_exec(void) {
 void report_pid(uint64_t pid) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  text_add(&t, "pid");
-  text_add_char(&t, 0);
+  begin(&t, "pid");
   add_field(&t, pid);
   send_frame(buffer, t.length);
 }
@@ -147,8 +151,7 @@ void report_pid(uint64_t pid) {
 int report_await(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  text_add(&t, "await");
-  text_add_char(&t, 0);
+  begin(&t, "await");
   add_field(&t, index);
   return send_frame(buffer, t.length);
 }
@@ -156,8 +159,7 @@ int report_await(uint32_t index) {
 int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  text_add(&t, "kept");
-  text_add_char(&t, 0);
+  begin(&t, "kept");
   add_field(&t, index);
   add_field(&t, kept);
   add_field(&t, recursive);
@@ -167,8 +169,7 @@ int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);
-  text_add(&t, "stdio");
-  text_add_char(&t, 0);
+  begin(&t, "stdio");
   add_field(&t, uid);
   add_field(&t, fds);
   return send_frame(buffer, t.length);
@@ -177,8 +178,7 @@ int report_stdio(uint64_t uid, unsigned fds) {
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);
-  text_add(&t, "error");
-  text_add_char(&t, 0);
+  begin(&t, "error");
   add_field(&t, index);
   add_field(&t, (uint64_t)failure.error);
   text_add(&t, failure.syscall ? failure.syscall : "");
