@@ -98,8 +98,8 @@ export function musl() {
 const muslLink = ['-static', '-Wl,--gc-sections', '-Wl,--build-id=none', ...hardenedLink];
 
 /**
- * musl's start files and flags for a static-pie program, which its specs for gcc do not know. Without gcc's own start files: they
- * serve C++, and would be relocated.
+ * musl's start files and flags for a static-pie program, which its specs for gcc do not know. Without gcc's own start
+ * files: they serve C++, and would be relocated.
  */
 function staticPie() {
   const triplet = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim().replace(/gnu$/, 'musl');

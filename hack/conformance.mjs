@@ -38,7 +38,10 @@ function results(name) {
   );
 }
 
-/** The columns of a section of OUT.md as it is, each with its cells by path, and its lists of skips, by what follows "Skipped". */
+/**
+ * The columns of a section of OUT.md as it is, each with its cells by path, and its lists of skips, by what follows
+ * "Skipped".
+ */
 function earlier(title) {
   const text = kept(new RegExp(`^## ${title}\n(?:(?!## ).*\n)*`, 'm')) ?? '';
   const rows = [...text.matchAll(/^\| (.*) \|$/gm)].map(([, row]) => row.split(' | '));
@@ -53,7 +56,8 @@ function earlier(title) {
 
 /**
  * A table of test files, with a column for each machine, and what each part skipped.
- * @param machines of each its name in the head, how its column in OUT.md is known, and its parts: [name of the part, words after "Skipped"]
+ * @param machines of each its name in the head, how its column in OUT.md is known, and its parts: [name of the part,
+ * words after "Skipped"]
  */
 function testTable(title, machines) {
   if (!machines.some(({ parts }) => parts.some(([part]) => results(part).size > 0))) return [];

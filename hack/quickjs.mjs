@@ -34,7 +34,10 @@ function check(path) {
   if (sum !== SHA256) throw new Error(`${path} has SHA-256 ${sum}, expected ${SHA256}`);
 }
 
-/** The tarball in `dir`. It is fetched elsewhere and moved once whole: an apt that is cut short leaves a part under its name. */
+/**
+ * The tarball in `dir`. It is fetched elsewhere and moved once whole: an apt that is cut short leaves a part under its
+ * name.
+ */
 function sourceTarball(dir) {
   if (!tarballIn(dir)) {
     const uri = mirror();

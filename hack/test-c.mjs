@@ -1,5 +1,5 @@
-// The C programs that tests run: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too; and
-// runt-init without one of its defences, as build/test-programs/weak-NAME.
+// The C programs that tests run: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too;
+// and runt-init without one of its defences, as build/test-programs/weak-NAME.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -9,7 +9,10 @@ const OUT = 'build/test-programs';
 /** Switches of native/init that the product is never built with, and what each program is called. */
 const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 
-/** Builds what is older than its sources. Without musl-gcc nothing is built: the tests that need it skip with that reason. */
+/**
+ * Builds what is older than its sources. Without musl-gcc nothing is built: the tests that need it skip with that
+ * reason.
+ */
 export function testPrograms() {
   mkdirSync(OUT, { recursive: true });
   const programs = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));

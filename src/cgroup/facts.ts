@@ -199,8 +199,8 @@ export function cgroupWritable(path: string): boolean {
 }
 
 /**
- * Whether a cgroup, or a file of one, is at `path`: asked before pids are believed or directories removed. False when nothing
- * or another file system is there.
+ * Whether a cgroup, or a file of one, is at `path`: asked before pids are believed or directories removed. False when
+ * nothing or another file system is there.
  * @throws RuntError ERR_CGROUP when statfs(2) fails for any other reason
  */
 export function isCgroup(path: string): boolean {

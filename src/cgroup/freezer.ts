@@ -39,7 +39,8 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
 }
 
 /**
- * What a freezer's file says; '' when there is none: the cgroup is gone, or the kernel (before 5.2) has no freezer of v2.
+ * What a freezer's file says; '' when there is none: the cgroup is gone, or the kernel (before 5.2) has no freezer of
+ * v2.
  * @throws RuntError ERR_CGROUP when it cannot be read
  */
 export function freezerState({ file, directory }: Freezer): string {

@@ -27,7 +27,10 @@ function collect(path: string, recursive: boolean, pids: Set<number>): void {
   }
 }
 
-/** None in a cgroup that was removed meanwhile, and in a threaded one, whose processes are in the file of the domain above it. */
+/**
+ * None in a cgroup that was removed meanwhile, and in a threaded one, whose processes are in the file of the domain
+ * above it.
+ */
 function processes(path: string): number[] {
   try {
     const lines = (tryReadText(`${path}/cgroup.procs`) ?? '').split('\n');

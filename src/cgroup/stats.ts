@@ -132,7 +132,10 @@ export function readStats(facts: CgroupFacts, cgroups: readonly string[], read: 
   return statsV1(facts, cgroups, read);
 }
 
-/** As tryReadText; a statistic that the kernel does not keep (PSI that is off), or of a cgroup that was removed, is not there. */
+/**
+ * As tryReadText; a statistic that the kernel does not keep (PSI that is off), or of a cgroup that was removed, is not
+ * there.
+ */
 export function tryRead(path: string): string | undefined {
   try {
     return tryReadText(path);

@@ -56,7 +56,9 @@ function internalError(error: unknown): RuntError {
   });
 }
 
-/** The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno. */
+/**
+ * The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno.
+ */
 function sentence(e: RuntError): string {
   const found = (e.violations ?? []).map((v) => `${v.pointer || '/'} must ${v.expected}`);
   const at = e.pointer === undefined ? '' : ` (at ${e.pointer || '/'} in ${e.document ?? 'config.json'})`;

@@ -57,7 +57,10 @@ async function openTarget(log: string): Promise<number> {
 /** Whether lines go to a file or a socket. */
 export const hasLog = (): boolean => logFd >= 0;
 
-/** Opens `--log` for a failure that came before openLog: of the command line itself. Without it the failure is on standard error alone. */
+/**
+ * Opens `--log` for a failure that came before openLog: of the command line itself. Without it the failure is on
+ * standard error alone.
+ */
 export async function openLogForFailure(global: Globals): Promise<void> {
   if (global.log !== undefined && logFd < 0) logFd = await openTarget(global.log).catch(() => -1);
 }

@@ -25,7 +25,9 @@ export type Report =
   | { readonly kind: 'pid'; readonly pid: number }
   /** The operation of that index awaits those of the runtime before it. */
   | { readonly kind: 'await'; readonly index: number }
-  /** MOUNT_ATTR_* that the operation of that index should have cleared; those of `recursive` on all mounts below, too. */
+  /**
+   * MOUNT_ATTR_* that the operation of that index should have cleared; those of `recursive` on all mounts below, too.
+   */
   | { readonly kind: 'kept'; readonly index: number; readonly kept: number; readonly recursive: number }
   /** The descriptors of stdio with these bits are to belong to a uid of its user namespace. */
   | { readonly kind: 'stdio'; readonly uid: number; readonly fds: number }

@@ -47,7 +47,10 @@ export interface CreateOptions {
   /** Absolute path of the socket that gets a pidfd of the process. */
   readonly pidfdSocket?: string;
   readonly rootless: 'true' | 'false' | 'auto';
-  /** What is done about annotations that weaken a container; what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when absent. */
+  /**
+   * What is done about annotations that weaken a container; what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when
+   * absent.
+   */
   readonly unsafeAnnotations?: AnnotationPolicy;
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;

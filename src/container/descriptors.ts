@@ -12,8 +12,8 @@ const holes = new Set<number>();
 const maxDescriptors = 1 << 20;
 
 /**
- * Notes which descriptors the caller has opened. podman's `--preserve-fd 5` counts 3 descriptors and opens only the last
- * one. Holes are filled, so that runt's own descriptors get higher numbers and none of them is passed on
+ * Notes which descriptors the caller has opened. podman's `--preserve-fd 5` counts 3 descriptors and opens only the
+ * last one. Holes are filled, so that runt's own descriptors get higher numbers and none of them is passed on
  * (CVE-2024-21626). Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
  * @throws RuntError ERR_DESCRIPTOR when none that `--preserve-fds` counts is open, or a socket of LISTEN_FDS is not
  */
@@ -62,8 +62,8 @@ function fillBelow(last: number): void {
 }
 
 /**
- * 0 for a descriptor that the caller has opened, else -EBADF. One that runt opened itself (its log) is close-on-exec, and
- * execve(2) has closed all such of the caller's.
+ * 0 for a descriptor that the caller has opened, else -EBADF. One that runt opened itself (its log) is close-on-exec,
+ * and execve(2) has closed all such of the caller's.
  */
 function openError(fd: number): number {
   const inherited = host.inherited ? host.inherited(fd) : native.closesOnExec(fd) === 0;

@@ -34,7 +34,10 @@ export function openSignals(what: string): number {
   return check(native.signalFd(forwardedSignals()), facts);
 }
 
-/** Passes the signals of a signalfd on until the process behind pidfd has ended. Its parent has its status: this program, or a supervisor. */
+/**
+ * Passes the signals of a signalfd on until the process behind pidfd has ended. Its parent has its status: this
+ * program, or a supervisor.
+ */
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   signals: number,

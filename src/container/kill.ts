@@ -78,8 +78,8 @@ export function killAll(cgroups: readonly string[], signal: number): boolean {
 }
 
 /**
- * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that process
- * then, and not another one that got its number.
+ * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that
+ * process then, and not another one that got its number.
  * @returns whether there was any
  * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
  */

@@ -1,4 +1,6 @@
-/** The owner of stdio: the process's user (op `stdioOwner`); in the foreground while the process runs, as with login(1). */
+/**
+ * The owner of stdio: the process's user (op `stdioOwner`); in the foreground while the process runs, as with login(1).
+ */
 import { E } from '../sys/errno.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
@@ -11,8 +13,8 @@ import type { Stdio } from './spawn.js';
 const kept: readonly number[] = [E.EPERM, E.EINVAL, E.EACCES, E.EROFS, E.EOPNOTSUPP, E.ENOSYS];
 
 /**
- * Gives descriptors of stdio to a uid of the process's user namespace, in which their owner is not mapped: the process itself
- * cannot. It has chosen them by their kind.
+ * Gives descriptors of stdio to a uid of the process's user namespace, in which their owner is not mapped: the process
+ * itself cannot. It has chosen them by their kind.
  * @param fds bits of 0, 1 and 2
  * @throws OpFailed
  */
@@ -28,7 +30,10 @@ export function giveStdio(given: { uid: number; fds: number }, pid: number, pidf
   });
 }
 
-/** An id of a user namespace as the reader of its map sees it (user_namespaces(7)); undefined for one that is not mapped. */
+/**
+ * An id of a user namespace as the reader of its map sees it (user_namespaces(7)); undefined for one that is not
+ * mapped.
+ */
 function idOutside(map: string, id: number): number | undefined {
   for (const line of map.split('\n')) {
     const [inside = 0, outside = 0, size = 0] = line.trim().split(/ +/).map(Number);

@@ -93,8 +93,8 @@ export async function runPoststop(command: string, root: string, id: string, war
 }
 
 /**
- * Takes the lock; -EAGAIN when another command keeps it. The child of a delete that was killed has it for a moment, until it
- * executes the hook.
+ * Takes the lock; -EAGAIN when another command keeps it. The child of a delete that was killed has it for a moment,
+ * until it executes the hook.
  */
 async function lock(fd: number): Promise<number> {
   const deadline = native.monotonic() + 1_000_000_000n;

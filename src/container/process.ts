@@ -52,8 +52,8 @@ function liveStat(recorded: Recorded): ProcessStat | undefined {
 }
 
 /**
- * A pid of another pid namespace tells nothing here. Its container may run as long as its cgroups are there; they go with what
- * had that namespace, when that is a container of an engine. @throws RuntError ERR_PROCESS, ERR_CGROUP
+ * A pid of another pid namespace tells nothing here. Its container may run as long as its cgroups are there; they go
+ * with what had that namespace, when that is a container of an engine. @throws RuntError ERR_PROCESS, ERR_CGROUP
  */
 export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   const own = pidNamespace();
@@ -104,8 +104,8 @@ function cannotOpen(pid: number, errno: number): RuntError {
 }
 
 /**
- * Signals the process behind a pidfd, whose pid is known: by kill(2) where a seccomp filter refuses pidfd_send_signal(2). As long
- * as the process has not ended its pid is not given to another one.
+ * Signals the process behind a pidfd, whose pid is known: by kill(2) where a seccomp filter refuses
+ * pidfd_send_signal(2). As long as the process has not ended its pid is not given to another one.
  * @returns 0 or -errno
  */
 export function signalProcess(pidfd: number, pid: number, signal: number): number {

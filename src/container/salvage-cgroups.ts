@@ -20,11 +20,12 @@ const SIGKILL = 9;
 const deadline = 10_000;
 
 /**
- * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its config and its id
- * give. Only one whose last component carries the id is touched, and never one that this process is in or below: any other may
- * hold processes of somebody else.
+ * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its
+ * config and its id give. Only one whose last component carries the id is touched, and never one that this process is
+ * in or below: any other may hold processes of somebody else.
  * @returns whether there was one
- * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed then
+ * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed
+ * then
  */
 export async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
   const paths = listedCgroups(root, id) ?? configuredCgroups(root, id);
@@ -50,7 +51,10 @@ export async function endSalvagedCgroups(root: string, id: string): Promise<bool
   return found.length > 0;
 }
 
-/** The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its cgroups. */
+/**
+ * The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its
+ * cgroups.
+ */
 export async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
   if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
 }
@@ -63,8 +67,8 @@ function listedCgroups(root: string, id: string): string[] | undefined {
 }
 
 /**
- * By the kept config. Where a relative path is depends on the creator's own cgroup, and who manages cgroups is not known: a process in
- * another cgroup of that name is an error.
+ * By the kept config. Where a relative path is depends on the creator's own cgroup, and who manages cgroups is not
+ * known: a process in another cgroup of that name is an error.
  */
 function configuredCgroups(root: string, id: string): string[] {
   const asked = cgroupsPathOf(root, id);
@@ -91,7 +95,10 @@ function configuredCgroups(root: string, id: string): string[] {
   return paths;
 }
 
-/** Where systemd has the scope; undefined when the path makes no name of one: then systemd did not make the container's cgroup. */
+/**
+ * Where systemd has the scope; undefined when the path makes no name of one: then systemd did not make the container's
+ * cgroup.
+ */
 function scopeOf(asked: string | undefined, id: string): string | undefined {
   try {
     return scopeName(asked, id, false).path;
@@ -101,7 +108,9 @@ function scopeOf(asked: string | undefined, id: string): string | undefined {
   }
 }
 
-/** `linux.cgroupsPath` of the kept config; undefined when it has none, or when none was kept: nothing was started then. */
+/**
+ * `linux.cgroupsPath` of the kept config; undefined when it has none, or when none was kept: nothing was started then.
+ */
 function cgroupsPathOf(root: string, id: string): string | undefined {
   const text = withState(root, id, (dir) => entryText(dir, 'config.json'));
   if (text === undefined) return undefined;

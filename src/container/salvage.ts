@@ -18,7 +18,8 @@ export interface Salvaged extends RecordedProcess {
 
 /**
  * Reads what a cut, damaged or newer state.json still says: only whole values count, and a process only by its start
- * time. The directory and the file were judged (state-directory.ts), so what stands there is as true as in a whole record.
+ * time. The directory and the file were judged (state-directory.ts), so what stands there is as true as in a whole
+ * record.
  * @returns undefined when it tells no process
  */
 export function salvage(root: string, id: string): Salvaged | undefined {

@@ -117,7 +117,8 @@ async function awaitExec(root: string, connection: number, record: ContainerReco
 
 /** Why runt-init closed the connection without a report. */
 async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
-  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it connected.
+  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it
+  // connected.
   if (await stays(record)) return startedBefore(root, record);
   return new RuntError({
     code: 'ERR_INIT_DIED',

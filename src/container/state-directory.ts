@@ -1,6 +1,7 @@
 /**
- * The state root and the directories below it. What is in them is executed (hooks), removed and believed, so each directory is opened
- * once and its descriptor is judged: nobody but its owner and root may have written what we read, or may swap it for another one.
+ * The state root and the directories below it. What is in them is executed (hooks), removed and believed, so each
+ * directory is opened once and its descriptor is judged: nobody but its owner and root may have written what we read,
+ * or may swap it for another one.
  */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
@@ -14,7 +15,9 @@ const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 /** As many as the kernel follows in one path (path_resolution(7)). */
 const maxLinks = 40;
-/** The id that stands for ids without a mapping, unless /proc/sys/kernel/overflowuid says another (user_namespaces(7)). */
+/**
+ * The id that stands for ids without a mapping, unless /proc/sys/kernel/overflowuid says another (user_namespaces(7)).
+ */
 const overflowId = 65534;
 /** A state file has some KB; annotations make it longer. */
 const maxFile = 16 << 20;
@@ -76,12 +79,15 @@ function foreign(path: string, uid: number): RuntError {
   );
 }
 
-/** In a user namespace a file of the real root has no owner, and neither has one of any other user outside: `/` and `/run` are such. */
+/**
+ * In a user namespace a file of the real root has no owner, and neither has one of any other user outside: `/` and
+ * `/run` are such.
+ */
 const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
 
 /**
- * A directory on the way: whoever may rename its entries could put another directory of ours in place, such as one of a root file
- * system, with an image's files in it. In a sticky one only an entry's owner may, and that is judged next.
+ * A directory on the way: whoever may rename its entries could put another directory of ours in place, such as one of a
+ * root file system, with an image's files in it. In a sticky one only an entry's owner may, and that is judged next.
  */
 function judgeParent(fd: number, path: string): void {
   const { mode, uid, gid } = factsOf(fd);
@@ -112,7 +118,10 @@ function judge(fd: number, path: string): void {
   listener?.(`the group of ${path} may change the state of your containers: run chmod g-w ${path}`);
 }
 
-/** Target of a symbolic link of root's or of our own; undefined when the name is not a symbolic link. @throws RuntError ERR_STATE_UNSAFE */
+/**
+ * Target of a symbolic link of root's or of our own; undefined when the name is not a symbolic link. @throws RuntError
+ * ERR_STATE_UNSAFE
+ */
 function linkTarget(dir: number, name: string, path: string): string | undefined {
   const fd = native.openEntry(dir, name, O_PATH);
   if (fd < 0) return undefined;
@@ -169,7 +178,8 @@ function walk(path: string, make: boolean): number {
 }
 
 /**
- * The root, judged; with `make`, made when it is missing. The descriptor (O_PATH) is not the caller's to close; -errno when there is none.
+ * The root, judged; with `make`, made when it is missing. The descriptor (O_PATH) is not the caller's to close; -errno
+ * when there is none.
  * @throws RuntError ERR_STATE_UNSAFE
  */
 export function openRoot(root: string, make = false): number {
@@ -181,7 +191,8 @@ export function openRoot(root: string, make = false): number {
 }
 
 /**
- * Lets go of a root that was removed, which another one may have replaced: a program that lives long (the library, a shim) sees that.
+ * Lets go of a root that was removed, which another one may have replaced: a program that lives long (the library, a
+ * shim) sees that.
  * @returns whether it did
  */
 export function forgetRemoved(root: string): boolean {
@@ -218,7 +229,10 @@ export function openBelow(dir: number, name: string, path: string, flags: number
   }
 }
 
-/** The state directory of a container; the caller closes it. -errno when there is none. @throws RuntError ERR_STATE_UNSAFE */
+/**
+ * The state directory of a container; the caller closes it. -errno when there is none. @throws RuntError
+ * ERR_STATE_UNSAFE
+ */
 export function openState(root: string, id: string, flags: number = O_PATH): number {
   const dir = openRoot(root);
   const state = dir < 0 ? dir : openBelow(dir, id, `${root}/${id}`, flags);
@@ -296,7 +310,10 @@ function readAll(fd: number): Content {
   }
 }
 
-/** Its text; undefined when there is none, or it is nothing that runt wrote. @throws RuntError ERR_STATE when it cannot be read */
+/**
+ * Its text; undefined when there is none, or it is nothing that runt wrote. @throws RuntError ERR_STATE when it cannot
+ * be read
+ */
 export function entryText(dir: number, name: string): string | undefined {
   const content = readEntry(dir, name);
   if ('errno' in content && content.errno !== E.ENOENT && content.errno !== E.ENOTDIR) {

@@ -1,4 +1,6 @@
-/** The state of a container: `<root>/<id>/state.json`, `config.json`, `start.sock`; the directory itself is the lock. */
+/**
+ * The state of a container: `<root>/<id>/state.json`, `config.json`, `start.sock`; the directory itself is the lock.
+ */
 
 import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
@@ -132,7 +134,10 @@ export function keptConfig(root: string, record: ContainerRecord): string {
   return kept ? `${root}/${record.id}/${configFile}` : configPath(record);
 }
 
-/** Whether a directory has an entry of that name; `dir` may be -ENOENT. @throws RuntError ERR_STATE when that cannot be told */
+/**
+ * Whether a directory has an entry of that name; `dir` may be -ENOENT. @throws RuntError ERR_STATE when that cannot be
+ * told
+ */
 export function isEntry(dir: number, name: string): boolean {
   const r = dir < 0 ? dir : native.stat(dir, name, AT_SYMLINK_NOFOLLOW, new Uint8Array(64));
   if (r < 0 && !isMissing(r)) {
@@ -271,7 +276,10 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
   }
 }
 
-/** Removes the state directory; what is in it is known, a deeper tree is removed too. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
+/**
+ * Removes the state directory; what is in it is known, a deeper tree is removed too. @throws RuntError ERR_STATE,
+ * ERR_STATE_UNSAFE
+ */
 export function removeStateDir(root: string, id: string): void {
   const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
   if (r < 0 && r !== -E.ENOENT) {

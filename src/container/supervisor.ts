@@ -93,8 +93,9 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
 }
 
 /**
- * Leaves a supervisor alone: once it has started a container it goes on by itself. A script that uses the library outlives it, and
- * reaps it: a pids cgroup counts zombies. A command ends before, and the shim reaps all its children (src/shim/orphans.ts).
+ * Leaves a supervisor alone: once it has started a container it goes on by itself. A script that uses the library
+ * outlives it, and reaps it: a pids cgroup counts zombies. A command ends before, and the shim reaps all its children
+ * (src/shim/orphans.ts).
  */
 export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
   native.close(sync);
@@ -212,7 +213,10 @@ export interface ExitRecord {
 /** The same with its time as a number: nanoseconds since 1970. */
 export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
 
-/** The record of the init process, or of an exec by its pid; undefined while there is none. @throws RuntError ERR_STATE_CORRUPT */
+/**
+ * The record of the init process, or of an exec by its pid; undefined while there is none. @throws RuntError
+ * ERR_STATE_CORRUPT
+ */
 export function readExit(stateDir: string, pid?: number): Exit | undefined {
   const name = `${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
   const text = withStateAt(stateDir, (dir) => entryText(dir, name));
@@ -227,8 +231,8 @@ export function readExit(stateDir: string, pid?: number): Exit | undefined {
 }
 
 /**
- * Removes the records of an exec, for whoever began it and has read how it ended: they would be as many as the container has had execs,
- * and be taken for those of a later process with the same pid.
+ * Removes the records of an exec, for whoever began it and has read how it ended: they would be as many as the
+ * container has had execs, and be taken for those of a later process with the same pid.
  */
 export function dropExits(stateDir: string, pids: readonly number[]): void {
   for (const pid of pids) native.unlinkAt(AT_FDCWD, `${stateDir}/exec-${pid}.json`, 0);

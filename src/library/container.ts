@@ -35,7 +35,10 @@ export interface ContainerOptions {
   noNewKeyring?: boolean;
   /** systemd manages the cgroup (docs/systemd.md). */
   systemdCgroup?: boolean;
-  /** What is done about annotations that weaken a container (docs/cli.md); what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when absent. */
+  /**
+   * What is done about annotations that weaken a container (docs/cli.md); what RUNT_UNSAFE_ANNOTATIONS says, else
+   * `warn`, when absent.
+   */
   unsafeAnnotations?: AnnotationPolicy;
   /** Takes what the config says and runt leaves out, a sentence each. */
   onWarning?: (sentence: string) => void;

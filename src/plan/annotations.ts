@@ -34,7 +34,10 @@ interface Known {
   readonly effect: string;
 }
 
-/** All that runt reads. Each weakens the container or names what is the host's, so whoever writes them must be trusted as the runtime's caller is. */
+/**
+ * All that runt reads. Each weakens the container or names what is the host's, so whoever writes them must be trusted
+ * as the runtime's caller is.
+ */
 export const unsafeAnnotations: readonly Known[] = [
   {
     name: keepOriginalGroups,

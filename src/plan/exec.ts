@@ -53,8 +53,8 @@ export interface ExecTarget {
   /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
   readonly entries: readonly string[];
   /**
-   * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to pids.max, and
-   * not a move: under a limit with room for one process, the helper that forks it would take that room.
+   * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to
+   * pids.max, and not a move: under a limit with room for one process, the helper that forks it would take that room.
    */
   readonly moveLast?: boolean;
   readonly noNewKeyring: boolean;

@@ -14,8 +14,8 @@ export interface Look {
 
 /**
  * The plan by phases, one line or more for each operation: its number in the plan, the verb, what it is done to, how, and
- * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself. Annotations that weaken the
- * container come last, marked.
+ * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself.
+ * Annotations that weaken the container come last, marked.
  */
 export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
   const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));

@@ -25,7 +25,10 @@ export interface HostFacts {
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; asked only when rootless. */
   readonly cgroupWritable: (path: string) => boolean;
-  /** A path of the host without symlinks and `..`; '' where it cannot be opened. Asked only for the directories of overlays and for paths with `..`. */
+  /**
+   * A path of the host without symlinks and `..`; '' where it cannot be opened. Asked only for the directories of
+   * overlays and for paths with `..`.
+   */
   readonly realPath: (path: string) => string;
   /** Whether the kernel has /proc/kcore, to which /dev/core points. */
   readonly kcore: boolean;

@@ -68,9 +68,9 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
 }
 
 /**
- * The kernel opens the directories of an overlay, and a device, when the container's root is attached over `/` already: a
- * path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is joined
- * are not the runtime's.
+ * The kernel opens the directories of an overlay, and a device, when the container's root is attached over `/` already:
+ * a path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is
+ * joined are not the runtime's.
  */
 function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number, facts: HostFacts, spec: Spec): Op {
   const fstype = mount.type ?? '';

@@ -68,8 +68,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   // As the process that will be executed, and before a filter can stop it.
   if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
   ops.push(...ownSchedulingOps(spec), ...labelOps(process, facts));
-  // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a filter
-  // could forbid it.
+  // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a
+  // filter could forbid it.
   if ((user?.uid || hasUserNamespace(spec)) && !process.terminal) {
     ops.push({ op: 'stdioOwner', at: '/process/user', uid: user?.uid ?? 0, pipes: pipesAlone(facts, options) });
   }

@@ -29,9 +29,9 @@ export function rootfsPath(spec: Spec, bundle: string): string {
 
 /**
  * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
- * rootfsPropagation says: shared and slave need the host's tree to be that), the sources of binds are cloned from it, then
- * the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root is a
- * tree that is attached nowhere.
+ * rootfsPropagation says: shared and slave need the host's tree to be that), the sources of binds are cloned from it,
+ * then the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root
+ * is a tree that is attached nowhere.
  */
 export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sources: readonly Op[]): Op[] {
   const path = rootfsPath(spec, options.bundle);

@@ -16,7 +16,9 @@ export interface Trees {
   readonly binds: ReadonlyMap<number, number>;
   /** Slots of the user namespaces with the id maps of other file systems, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
-  /** Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills. */
+  /**
+   * Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills.
+   */
   readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
   /** Slot of the root file system, or -1. */
   readonly rootSlot: number;

@@ -88,7 +88,10 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   return answer;
 }
 
-/** The address that containerd gets is one in this directory: whoever else may write there could be the shim. @throws RuntError ERR_SHIM */
+/**
+ * The address that containerd gets is one in this directory: whoever else may write there could be the shim. @throws
+ * RuntError ERR_SHIM
+ */
 function refuseForeign(dir: number, path: string): void {
   const { mode, uid } = stat('', dir, AT_EMPTY_PATH);
   if ((uid === 0 || uid === callerIds().uid) && (mode & 0o022) === 0) return;

@@ -60,8 +60,8 @@ export class Clients {
   }
 
   /**
-   * Whether a connection may take `size` bytes in place of those that it holds. When all take too much the longest unfinished
-   * message is refused: a short one is taken whatever others have announced and not sent.
+   * Whether a connection may take `size` bytes in place of those that it holds. When all take too much the longest
+   * unfinished message is refused: a short one is taken whatever others have announced and not sent.
    */
   take(receiver: Receiver, size: number): boolean {
     this.receivers.add(receiver);

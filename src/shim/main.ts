@@ -47,7 +47,9 @@ const put = (text: string): void => {
   native.write(1, host.encode(text));
 };
 
-/** ms that a living supervisor has to write the record of a process that has ended; containerd ends `delete` after 5 s. */
+/**
+ * ms that a living supervisor has to write the record of a process that has ended; containerd ends `delete` after 5 s.
+ */
 const recordDeadline = 2000;
 
 /** How the container ended: a process is a zombie some moments before its supervisor has written the record. */

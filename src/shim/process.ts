@@ -115,8 +115,8 @@ export class Process {
   }
 
   /**
-   * Waits until `process` has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it ended.
-   * A look that fails is repeated: the end of a task must be told, and not before it is one.
+   * Waits until `process` has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it
+   * ended. A look that fails is repeated: the end of a task must be told, and not before it is one.
    */
   async watch(
     look: () => HeldProcess | undefined,

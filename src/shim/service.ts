@@ -188,8 +188,8 @@ export class TaskService {
     const owner = this.task(r.id);
     const execOf = new Map([...owner.execs.all()].map((p) => [p.pid, p.execId]));
     const all = owner.pids();
-    // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was cut
-    // off, deletes it, and never asks for the exit status.
+    // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was
+    // cut off, deletes it, and never asks for the exit status.
     return {
       processes: (all.length > 0 ? all : [owner.init.pid]).map((pid) => {
         const execId = execOf.get(pid);

@@ -2,8 +2,8 @@
 import { RuntError } from '../sys/error.js';
 
 /**
- * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older task API when
- * Create is answered so, and with a gRPC shim ends itself (nil dereference).
+ * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older
+ * task API when Create is answered so, and with a gRPC shim ends itself (nil dereference).
  */
 export const Code = {
   OK: 0,

@@ -7,8 +7,8 @@ export interface IdRanges {
 }
 
 /**
- * The mappings that an option names; or why it is refused. A range is first id in the file system, first id of the host, length;
- * with `@` in front of a list its second ids are those of the container's user namespace.
+ * The mappings that an option names; or why it is refused. A range is first id in the file system, first id of the
+ * host, length; with `@` in front of a list its second ids are those of the container's user namespace.
  */
 export function idRanges(
   text: string,

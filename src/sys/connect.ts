@@ -7,8 +7,9 @@ import { until } from './loop.js';
 export const connectPatience = 10_000;
 
 /**
- * Connects to the socket `name` in a directory, however long the directory's path is. Where the queue of the listener stays full
- * it gives up: a blocking connect(2) waits for ever. The descriptor, or -errno; -ETIMEDOUT when nobody accepts.
+ * Connects to the socket `name` in a directory, however long the directory's path is. Where the queue of the listener
+ * stays full it gives up: a blocking connect(2) waits for ever. The descriptor, or -errno; -ETIMEDOUT when nobody
+ * accepts.
  */
 export async function connectAt(dir: number, name: string, patience = connectPatience): Promise<number> {
   let socket = -E.EAGAIN;

@@ -7,7 +7,10 @@ export interface Timed {
   at: number;
 }
 
-/** Adding and removing cost O(log n): a busy server has a wait for each stream of each process, and most end before their time. */
+/**
+ * Adding and removing cost O(log n): a busy server has a wait for each stream of each process, and most end before
+ * their time.
+ */
 export class Deadlines<T extends Timed> {
   private readonly heap: T[] = [];
 

@@ -13,7 +13,10 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Which of the descriptors 0 to 2 the caller had closed, bit n for n; /dev/null is in their place. */
   readonly closed?: number;
-  /** Whether the caller had opened a descriptor when the program began. Absent where only the caller's are not close-on-exec. */
+  /**
+   * Whether the caller had opened a descriptor when the program began. Absent where only the caller's are not
+   * close-on-exec.
+   */
   readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
@@ -25,7 +28,10 @@ export interface Host {
   readonly grpc?: () => Promise<Grpc>;
   /** For a server: from now on an error that nobody has caught, or a promise that was rejected for nobody, is told, and not the end. */
   readonly outlive?: (tell: (error: unknown) => void) => void;
-  /** For a program that stays: from now on memory that it does not use goes back to the kernel. `tidy` does the rest when it is idle. */
+  /**
+   * For a program that stays: from now on memory that it does not use goes back to the kernel. `tidy` does the rest
+   * when it is idle.
+   */
   readonly longLived?: () => void;
   readonly tidy?: () => void;
   /** string → UTF-8. */

@@ -43,8 +43,8 @@ export function readable(fd: number, timeout = -1): Promise<boolean> {
 }
 
 /**
- * As readable, and looks now and then where epoll takes no more descriptors (ENOSPC: fs.epoll.max_user_watches): for the ends of
- * processes, so that what was begun can always be undone.
+ * As readable, and looks now and then where epoll takes no more descriptors (ENOSPC: fs.epoll.max_user_watches): for
+ * the ends of processes, so that what was begun can always be undone.
  */
 export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
   forget(fd);
@@ -74,8 +74,9 @@ export function writable(fd: number, timeout = -1): Promise<boolean> {
 }
 
 /**
- * The index of the first of some descriptors that is readable or hung up, -1 after `timeout` ms. The waits for the others end with it: a
- * promise that is raced again and again keeps what was made for every race. Where epoll takes no more they are polled.
+ * The index of the first of some descriptors that is readable or hung up, -1 after `timeout` ms. The waits for the
+ * others end with it: a promise that is raced again and again keeps what was made for every race. Where epoll takes no
+ * more they are polled.
  */
 export async function firstReadable(fds: readonly number[], timeout = -1): Promise<number> {
   try {
@@ -175,7 +176,9 @@ let staying = false;
 /** Something happened since it was idle. */
 let worked = false;
 
-/** For a server, and for a command that waits however long: from now on its memory does not grow with what it has done. */
+/**
+ * For a server, and for a command that waits however long: from now on its memory does not grow with what it has done.
+ */
 export function stay(): void {
   staying = host.tidy !== undefined;
   host.longLived?.();

@@ -121,9 +121,9 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 
 /**
- * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd, pipes
- * with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only their
- * kind tells them apart. In doubt a descriptor is Node.js's: to pass one of its own on would be worse.
+ * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd,
+ * pipes with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only
+ * their kind tells them apart. In doubt a descriptor is Node.js's: to pass one of its own on would be worse.
  */
 function inheritedFds(): Set<number> {
   const all: { fd: number; link: string; flags: number }[] = [];

@@ -15,8 +15,8 @@ export interface ProcessStat {
 const tries = 3;
 
 /**
- * Stat of a process (proc_pid_stat(5)); undefined when there is none, or it has ended. ENOENT alone does not say so: procfs
- * gives it for a process that it hides (hidepid) too, and any other file system for all of them.
+ * Stat of a process (proc_pid_stat(5)); undefined when there is none, or it has ended. ENOENT alone does not say so:
+ * procfs gives it for a process that it hides (hidepid) too, and any other file system for all of them.
  * @throws RuntError ERR_PROCESS when it cannot be known
  */
 export function processStat(pid: number): ProcessStat | undefined {
@@ -31,7 +31,10 @@ export function processStat(pid: number): ProcessStat | undefined {
   }
 }
 
-/** Whether there is no process of that number, or one that has ended, whatever procfs shows. @throws RuntError ERR_PROCESS */
+/**
+ * Whether there is no process of that number, or one that has ended, whatever procfs shows. @throws RuntError
+ * ERR_PROCESS
+ */
 function hasEnded(pid: number): boolean {
   const fd = native.pidfdOpen(pid);
   if (fd === -E.ENOSYS) return native.killProcess(pid, 0) === -E.ESRCH;

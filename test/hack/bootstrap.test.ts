@@ -1,4 +1,7 @@
-/** hack/bootstrap, in a copy of its directory and with programs of the test's own in PATH: nothing is fetched or installed. */
+/**
+ * hack/bootstrap, in a copy of its directory and with programs of the test's own in PATH: nothing is fetched or
+ * installed.
+ */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

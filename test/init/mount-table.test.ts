@@ -1,4 +1,7 @@
-/** What the plan does below a mount, once the directory that it lies on is somewhere else; and what verifyMounts takes and refuses. */
+/**
+ * What the plan does below a mount, once the directory that it lies on is somewhere else; and what verifyMounts takes
+ * and refuses.
+ */
 import { mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';

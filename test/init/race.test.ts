@@ -16,7 +16,10 @@ function attack(dir: string, name: string, host: string): ChildProcess {
   return spawn(program('exchange'), [name, 'link'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** Creates containers for a while, and at least ten, beside the attacker; how many came up, how many were refused, the attacker's turns. */
+/**
+ * Creates containers for a while, and at least ten, beside the attacker; how many came up, how many were refused, the
+ * attacker's turns.
+ */
 async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
   const attacker = attack(dir, name, host);
   let turns = '';

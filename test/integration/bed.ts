@@ -254,7 +254,10 @@ export class Bed {
     }
   }
 
-  /** Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. A process has `grace` ms to end. */
+  /**
+   * Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. A process
+   * has `grace` ms to end.
+   */
   end(quiet = false, grace = GRACE): void {
     const left = leftovers(this.mark, quiet ? 0 : grace);
     sweep(this.mark);

@@ -1,6 +1,6 @@
 /**
- * The sources of bind mounts are the host's, however their paths are written: `/`, symlinks, `..`, and directories above
- * the container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
+ * The sources of bind mounts are the host's, however their paths are written: `/`, symlinks, `..`, and directories
+ * above the container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';

@@ -221,7 +221,8 @@ for (const [command, { before, args }] of Object.entries(commands)) {
         }
         let whole = await duration(bed, first.line);
         await gone(bed, first.id, 'not killed');
-        // A moment that came too late proves little: the command takes less than that, and there are more then, within reason.
+        // A moment that came too late proves little: the command takes less than that, and there are more then, within
+        // reason.
         const enough = cuts + share / 4;
         for (let i = 0; i < share || (cuts < enough && i < 5 * share); i++) {
           const { id, line } = next();
@@ -289,7 +290,10 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
   );
 }
 
-/** A container whose delete was killed before its poststop hook, which writes a file; the file, and the directory that is locked. */
+/**
+ * A container whose delete was killed before its poststop hook, which writes a file; the file, and the directory that
+ * is locked.
+ */
 function deletedHalf(bed: Bed): { said: string; kept: string } {
   const said = join(bed.dir, 'said');
   bed.config.hooks = { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `cat > ${said}`] }] };

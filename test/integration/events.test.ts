@@ -46,7 +46,8 @@ test(
   onBed(async (bed) => {
     bed.config.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 9 } };
     bed.started();
-    // Between two readings that are the same: until it sleeps the process uses more, and the kernel counts a little later.
+    // Between two readings that are the same: until it sleeps the process uses more, and the kernel counts a little
+    // later.
     const used = () => [memoryUsed(bed), cpuUsed(bed)];
     const { r, before } = await eventually('nothing moves', () => {
       const before = used();

@@ -1,4 +1,7 @@
-/** Peers that listen and accept nothing: every socket that runt connects to has a deadline, and its error names the flag. */
+/**
+ * Peers that listen and accept nothing: every socket that runt connects to has a deadline, and its error names the
+ * flag.
+ */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';

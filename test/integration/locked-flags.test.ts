@@ -1,4 +1,7 @@
-/** Mount flags of the host's that are locked in a user namespace: options that would clear them have no effect, and say so. */
+/**
+ * Mount flags of the host's that are locked in a user namespace: options that would clear them have no effect, and say
+ * so.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +13,10 @@ import { runtPath } from './place.js';
 const test = needing('locked flags', 'root', 'setpriv', 'unshare');
 const me = 1000;
 
-/** `run` of an ordinary user with the volume on /v. The host has mounted it with `flags`, and another one on its `sub` with `below`. */
+/**
+ * `run` of an ordinary user with the volume on /v. The host has mounted it with `flags`, and another one on its `sub`
+ * with `below`.
+ */
 function run(bed: Bed, flags: string, below: string, options: string[], script: string): Result {
   const volume = join(bed.dir, 'volume');
   mkdirSync(volume, { recursive: true });

@@ -162,8 +162,8 @@ export class Engine {
 }
 
 /**
- * All that is written to a fifo until its writers are gone. It is open when this returns: a shim loses what it writes to a log that
- * nobody reads yet.
+ * All that is written to a fifo until its writers are gone. It is open when this returns: a shim loses what it writes
+ * to a log that nobody reads yet.
  */
 export function readAll(path: string): Promise<string> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -23,7 +23,10 @@ interface Answer {
   closed: boolean;
 }
 
-/** Sends bytes on a connection of its own; what comes until the shim ends it, `enough` has come, or after `ms` this side ends it. */
+/**
+ * Sends bytes on a connection of its own; what comes until the shim ends it, `enough` has come, or after `ms` this side
+ * ends it.
+ */
 async function sent(
   address: string,
   bytes: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * What a shim holds, as the kernel shares it out (PSS): with one container, for each more of a pod, and after all that came and went. The
- * long form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000, prints a line for each 500.
+ * What a shim holds, as the kernel shares it out (PSS): with one container, for each more of a pod, and after all that
+ * came and went. The long form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000, prints a line for each 500.
  */
 import { closeSync, constants, cpSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

@@ -1,4 +1,6 @@
-/** What `validate` accepts compiles: every combination of mounts with mapped ids, and one bad value of each other field. */
+/**
+ * What `validate` accepts compiles: every combination of mounts with mapped ids, and one bad value of each other field.
+ */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { refusedEverywhere } from '../../src/plan/any-host.js';

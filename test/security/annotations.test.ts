@@ -1,4 +1,6 @@
-/** Annotations that an image may have put into a config: what they do is told, or refused, wherever they have an effect. */
+/**
+ * Annotations that an image may have put into a config: what they do is told, or refused, wherever they have an effect.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Calls that a seccomp filter refuses (an old engine's profile around runt): it works without them, or says which one at once. */
+/**
+ * Calls that a seccomp filter refuses (an old engine's profile around runt): it works without them, or says which one
+ * at once.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

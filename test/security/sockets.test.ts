@@ -1,6 +1,7 @@
 /**
- * Attacks on runt's sockets: another user reaches them, because somebody has opened their directory and mode, or through a descriptor of
- * the directory. Before the check of credentials supervisor.sock started what he asked for, as root.
+ * Attacks on runt's sockets: another user reaches them, because somebody has opened their directory and mode, or
+ * through a descriptor of the directory. Before the check of credentials supervisor.sock started what he asked for, as
+ * root.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';

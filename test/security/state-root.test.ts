@@ -1,6 +1,6 @@
 /**
- * Attacks on the state root: another user writes what root reads, executes and removes below `--root`. A runtime that is vulnerable
- * fails the tests that name it: RUNT_BIN=… node hack/test.mjs test/security/state-root.
+ * Attacks on the state root: another user writes what root reads, executes and removes below `--root`. A runtime that
+ * is vulnerable fails the tests that name it: RUNT_BIN=… node hack/test.mjs test/security/state-root.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {

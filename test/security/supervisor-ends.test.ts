@@ -1,4 +1,7 @@
-/** A supervisor that ends before its container is there: `create --supervise` says which step failed, at once, and leaves nothing. */
+/**
+ * A supervisor that ends before its container is there: `create --supervise` says which step failed, at once, and
+ * leaves nothing.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

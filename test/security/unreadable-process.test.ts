@@ -1,4 +1,7 @@
-/** A process that cannot be seen is not a process that has ended: a running container keeps its state, its cgroups, its processes. */
+/**
+ * A process that cannot be seen is not a process that has ended: a running container keeps its state, its cgroups, its
+ * processes.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** What clients of a server may hold together: unfinished messages, calls, connections, answers that they do not read. */
+/**
+ * What clients of a server may hold together: unfinished messages, calls, connections, answers that they do not read.
+ */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ClientLimits, Clients } from '../../src/shim/clients.js';

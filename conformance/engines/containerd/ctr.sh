@@ -12,8 +12,9 @@ until_stopped() { eventually prints STOPPED ctr task ls; }
 # until_dead: until containerd has ended
 until_dead() { eventually no pgrep -x containerd; }
 
-# fed ID FILE COMMAND…: gives what it reads to COMMAND once the container has /fed, and the end of it when FILE has a line "fed". ctr up to 1.6 loses what
-# comes before the process has started, and may lose what comes right before the end.
+# fed ID FILE COMMAND…: gives what it reads to COMMAND once the container has /fed, and the end of it when FILE has a
+# line "fed". ctr up to 1.6 loses what comes before the process has started, and may lose what comes right before the
+# end.
 fed() {
   local id=$1 file=$2
   shift 2
@@ -45,7 +46,8 @@ waiting() {
   return $status
 }
 
-# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any runtime: the container waits until it is there.
+# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any
+# runtime: the container waits until it is there.
 shown() {
   local options=()
   while [ "$1" != "$bb" ]; do
@@ -159,7 +161,8 @@ scenario_ctr_limits() {
   shown --cpu-shares 300 --cgroup "$place" $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
 }
 
-# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has told of it.
+# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it
+# has told of it.
 scenario_ctr_out_of_memory() {
   rm -rf /tmp/held
   mkdir /tmp/held

@@ -32,7 +32,8 @@ END
 # status KIND ID EXPRESSION: of what crictl inspect (inspectp for pods) says; s is its status
 status() { crictl "$1" "$2" 2>/dev/null | node -p "const all = JSON.parse(require('fs').readFileSync(0, 'utf8')); const s = all.status; $3"; }
 
-# executes ID TEXT: waits until its first process has TEXT in its arguments: the start of runc ends before its init has become the program
+# executes ID TEXT: waits until its first process has TEXT in its arguments: the start of runc ends before its init has
+# become the program
 executes() { eventually prints "$2" crictl exec -s "$1" sh -c 'tr "\0" " " </proc/1/cmdline'; }
 
 # ended ID: waits until the container has, and says how

@@ -58,7 +58,8 @@ scenario_docker_limits_memory() { limits --memory 64m --memory-reservation 32m -
 scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0; }
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
-# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until docker has heard of it.
+# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until
+# docker has heard of it.
 scenario_docker_out_of_memory() {
   rm -rf /tmp/held
   mkdir /tmp/held

@@ -55,10 +55,12 @@ fails() {
 logged() { eventually has_logged "$@"; }
 has_logged() { [ "$(docker logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
 
-# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before its init has become the program
+# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before
+# its init has become the program
 executes() { eventually prints "$2" docker top "$1"; }
 
-# docker now and then loses what is written to a terminal right before the end, with any runtime: a command for sh that waits until shown has seen it all
+# docker now and then loses what is written to a terminal right before the end, with any runtime: a command for sh that
+# waits until shown has seen it all
 seen='echo seen; until [ -e /tmp/seen ]; do sleep 0.1; done; rm /tmp/seen'
 # shown NAME COMMAND…: what COMMAND prints, whose last command in that container is $seen
 shown() {

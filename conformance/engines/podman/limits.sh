@@ -44,8 +44,9 @@ noted_oom() { [ -n "$(find /oom /run/libpod/persist /var/lib/containers/storage/
 
 noted_or_ended() { noted_oom || ! prints running podman inspect -f '{{.State.Status}}' c; }
 
-# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen it. On v2 it
-# sees none of them now and then, with runc too: then another container is started, and what podman says of it does not count.
+# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen
+# it. On v2 it sees none of them now and then, with runc too: then another container is started, and what podman says of
+# it does not count.
 scenario_out_of_memory() {
   for attempt in 1 2 3; do
     rm -rf /tmp/held /oom

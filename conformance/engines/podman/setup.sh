@@ -60,7 +60,8 @@ fails() {
 logged() { eventually has_logged "$@"; }
 has_logged() { [ "$(podman logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
 
-# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before its init has become the program
+# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before
+# its init has become the program
 executes() { eventually prints "$2" podman top "$1" args; }
 
 # parent: a cgroup for containers, as the manager of cgroups names it

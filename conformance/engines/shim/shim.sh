@@ -76,7 +76,8 @@ ends() {
   while [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"; do sleep 0.1; done
 }
 
-# A containerd that starts takes a task without processes for one that was left behind: with the shim of runc the status is lost.
+# A containerd that starts takes a task without processes for one that was left behind: with the shim of runc the status
+# is lost.
 scenario_shim_end_while_containerd_is_away() {
   [ "$RUNTIME" = runt ] || exit 0
   local pid
