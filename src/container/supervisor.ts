@@ -5,7 +5,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
+import { O_RDONLY } from '../sys/linux.js';
 import { aside, readable, readableOrPolled, sleep } from '../sys/loop.js';
 import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
@@ -235,7 +235,9 @@ export function readExit(stateDir: string, pid?: number): Exit | undefined {
  * container has had execs, and be taken for those of a later process with the same pid.
  */
 export function dropExits(stateDir: string, pids: readonly number[]): void {
-  for (const pid of pids) native.unlinkAt(AT_FDCWD, `${stateDir}/exec-${pid}.json`, 0);
+  withStateAt(stateDir, (dir) => {
+    if (dir >= 0) for (const pid of pids) native.unlinkAt(dir, `exec-${pid}.json`, 0);
+  });
 }
 
 /** As readExit, for people. */

@@ -6,7 +6,10 @@ import { type AnnotationUse, unsafeAnnotations } from './annotations.js';
 
 export type AnnotationPolicy = 'allow' | 'warn' | 'deny';
 
-const policies: readonly string[] = ['allow', 'warn', 'deny'];
+const policies: readonly unknown[] = ['allow', 'warn', 'deny'];
+
+export const isAnnotationPolicy = (value: unknown): value is AnnotationPolicy => policies.includes(value);
+
 const variable = 'RUNT_UNSAFE_ANNOTATIONS';
 
 /** An annotation of the table that a config has. */
@@ -22,7 +25,7 @@ export interface UnsafeAnnotation {
 /** What was asked for, else what the environment says, else `warn`. @throws RuntError ERR_USAGE */
 export function annotationPolicy(asked?: AnnotationPolicy): AnnotationPolicy {
   const policy = asked ?? (host.env[variable] || 'warn');
-  if (policies.includes(policy)) return policy as AnnotationPolicy;
+  if (isAnnotationPolicy(policy)) return policy;
   throw new RuntError({
     code: 'ERR_USAGE',
     message: `${variable} must be allow, warn or deny, not ${JSON.stringify(policy)}`,

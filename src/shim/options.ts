@@ -1,6 +1,5 @@
 /** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
-
-import type { AnnotationPolicy } from '../plan/annotation-policy.js';
+import { type AnnotationPolicy, isAnnotationPolicy } from '../plan/annotation-policy.js';
 import { readText } from '../sys/fs.js';
 import { host } from '../sys/host.js';
 import { typeName } from './any.js';
@@ -82,11 +81,11 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
   let unsafeAnnotations: AnnotationPolicy | undefined;
   for (const [name, value] of parseToml(text)) {
     const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
-    // Those two are containerd's own.
     if (name.toLowerCase() === 'unsafeannotations') {
       unsafeAnnotations = policyNamed(name, value);
       continue;
     }
+    // Those two are containerd's own.
     if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
     if (!known) throw invalid(`the runtime option ${name} is not known`);
     const [field, kind] = known;
@@ -98,7 +97,7 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
 }
 
 function policyNamed(name: string, value: unknown): AnnotationPolicy {
-  if (value === 'allow' || value === 'warn' || value === 'deny') return value;
+  if (isAnnotationPolicy(value)) return value;
   throw invalid(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
 }
 
