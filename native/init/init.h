@@ -236,7 +236,7 @@ int give_stdio(uid_t uid, int pipes);
 
 /* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
 int apply_late_limit(void);
-/* Raises the limit on descriptors until the exec. 0, or -1 when there is no higher one. */
+/* Raises the soft limit on descriptors until the exec. 0, or -1 when it cannot be raised. */
 int raise_descriptor_limit(void);
 
 /* supervise.c: the second mode. Returns the exit status. */

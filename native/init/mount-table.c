@@ -433,8 +433,8 @@ static int verify(struct made *m, const char **mountinfo, int last) {
 }
 
 /* Safe: only looks, from the root, as a process of the container will. What it finds on the way is
- * compared and closed. Left out is what lies on a directory that nobody can rename, in a mount that
- * is verified itself; but for what hooks may have mounted there. */
+ * compared and closed. It skips mount points that no other process can rename, in a mount that is
+ * verified itself, unless a hook may have mounted something there. */
 int op_verify_mounts(const struct op *op) {
   const char *mountinfo = NULL;
   int last = op->v[VERIFY_MOUNTS_LAST].num != 0;

@@ -19,7 +19,7 @@ struct aim {
   const char *path;
   int flags; /* of open(2), beside O_PATH */
   uint64_t restrictions;
-  mode_t kind; /* what is missing is made so; 0: it is not */
+  mode_t kind; /* type and mode of what is missing and made; 0: nothing is made */
   int shown;   /* as a process in the container sees it */
 };
 
