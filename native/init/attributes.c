@@ -3,6 +3,7 @@
 #include "init.h"
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data) {
   char number[16];
@@ -56,12 +57,7 @@ unsigned long old_flags(uint64_t attributes) {
   return flags;
 }
 
-int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
-  if (!set && !clear)
-    return 0;
-  /* The kernel takes a new access time mode only with the whole field cleared. */
-  if (set & MOUNT_ATTR_ATIME_)
-    clear |= MOUNT_ATTR_ATIME_;
+static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   struct mount_attributes a = {.set = set, .clear = clear};
   if (!sys_mount_setattr(fd, recursive ? AT_RECURSIVE_ : 0, &a))
     return 0;
@@ -75,6 +71,24 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
       now.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
   return mount_on(fd, NULL, NULL,
                   MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set), NULL);
+}
+
+/* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a hook
+ * left behind writes, or updates an access time, for a moment: try again for a second. */
+int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
+  enum { TRIES = 1000 };
+  static const struct timespec pause = {.tv_nsec = 1000000};
+  if (!set && !clear)
+    return 0;
+  /* The kernel takes a new access time mode only with the whole field cleared. */
+  if (set & MOUNT_ATTR_ATIME_)
+    clear |= MOUNT_ATTR_ATIME_;
+  for (int i = 0; try_attributes(fd, set, clear, recursive); i++) {
+    if (errno != EBUSY || !(set & MOUNT_ATTR_RDONLY_) || i == TRIES)
+      return -1;
+    syscall(SYS_nanosleep, &pause, NULL);
+  }
+  return 0;
 }
 
 /* Each by itself: the kernel takes all of a call or nothing. */

@@ -40,6 +40,11 @@ export function rootHint(f: Failure): Hint | undefined {
     case 'moveRoot':
       return switchHint(f);
     case 'readonlyRoot':
+      if (f.errno !== E.EBUSY) return limitHint(f);
+      return because(
+        'end the process that has a file of the root open for writing (a daemon that a createContainer hook left behind?), or make it close the file before the hook ends',
+        'mount(2), EBUSY',
+      );
     case 'rootPropagation':
     case 'hostPropagation':
       return limitHint(f);

@@ -1,4 +1,5 @@
 /** The six hooks: order, namespaces, what they are given, deadlines, and what is left when one fails. */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -458,6 +459,37 @@ test(
     const sizes = scene.lines('sizes').map(Number);
     assert.is(sizes.length, 3);
     assert.ok(sizes.every((n) => n > 300_000));
+  }),
+);
+
+test(
+  'a daemon that opens files of the root for writing, each for a moment, does not keep it from being read-only',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    mkdirSync(join(bed.rootfs, 'written'));
+    // pivot_root(2) moves the daemon into the container's root; there it writes until that is read-only.
+    const write = 'until [ -d /written ]; do :; done; while echo > /written/file; do :; done';
+    const path = scene.script('daemon', `(${write}) >> ${scene.dir}/end 2>&1 &`);
+    scene.set('createContainer', { path, env: ['PATH=/bin'] });
+    bed.config.process.args = ['/bin/true'];
+    // A container may end before the daemon writes.
+    for (let i = 0; i < 10 || (i < 100 && !scene.read('end')); i++) ok(bed.run());
+    assert.match(scene.read('end'), /Read-only/);
+  }),
+);
+
+test(
+  'a daemon that keeps a file of the root open for writing is named as the cause',
+  onBed((bed) => {
+    const scene = new Scene(bed);
+    execFileSync('mkfifo', [join(scene.dir, 'fifo')]);
+    // A createContainer hook sees the container's mount of the root at root.path. Nobody writes to the FIFO.
+    const path = scene.script('daemon', `exec 5> ${bed.rootfs}/written; (read x < ${scene.dir}/fifo) &`);
+    scene.set('createContainer', { path, env: ['PATH=/bin'] });
+    const { code, stderr } = bed.run();
+    assert.is(code, 1, stderr);
+    assert.match(stderr, /make the root read-only \(\/\): EBUSY/);
+    assert.match(stderr, /end the process that has a file of the root open for writing/);
   }),
 );
 

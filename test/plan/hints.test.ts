@@ -97,6 +97,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['the rootfs cannot be reached by the mapped root', rootfs, E.EACCES, inUserns, /search .*o\+x/],
   ['pivot_root on ramfs or shared mounts', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /ramfs.*--no-pivot/],
   ['the rootfs is the root already', { op: 'pivotRoot', at: '' }, E.EBUSY, {}, /root of the host already/],
+  ['the root is written to', { op: 'readonlyRoot', at: '' }, E.EBUSY, {}, /end the process .*open for writing/],
   ['no mounts in detached trees', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOSYS, {}, /Linux 6\.15/],
   ['no rootfs to clone', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOENT, {}, /there is no \/r/],
   ['a mount below a shared one is moved', { op: 'moveRoot', at: '' }, E.EINVAL, {}, /--make-rprivate/],
