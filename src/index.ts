@@ -147,6 +147,8 @@ export interface CompileOptions extends RuntimeOptions {
   systemdCgroup?: boolean;
   /** As that of ContainerOptions. */
   unsafeAnnotations?: AnnotationPolicy;
+  /** As that of ContainerOptions. */
+  hookTimeout?: number;
 }
 
 /**
@@ -166,6 +168,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
       options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
     ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
     ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
+    ...(options.hookTimeout !== undefined && { hookTimeout: options.hookTimeout }),
     debug: false,
     warn: () => {},
   };

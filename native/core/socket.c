@@ -200,7 +200,7 @@ int32_t runt_receiveFds(int32_t socket, uint8_t *data, uint32_t data_cap, uint8_
                            .msg_iovlen = 1,
                            .msg_control = control.bytes,
                            .msg_controllen = sizeof control.bytes};
-  ssize_t n = RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+  ssize_t n = RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT));
   if (n < 0)
     return -errno;
   uint32_t room = fds_cap / 4, count = 0;

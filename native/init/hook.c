@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000 };
+enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000, SLOW_MS = 30000 };
 
 /* The last that a hook wrote to one of its descriptors. */
 struct tail {
@@ -198,9 +198,10 @@ static void on_child(int number) { (void)number; }
 /* Feeds the hook and listens to it until it has ended; 1 when it had to be ended. It may leave its
  * input unread, write any amount, and leave descendants that hold its descriptors open: none of
  * that holds this up. */
-static int attend(pid_t pid, uint64_t seconds, int *input, const struct text *state,
+static int attend(const struct op *op, pid_t pid, int *input, const struct text *state,
                   struct tail *out, struct tail *err, siginfo_t *end) {
-  uint64_t limit = seconds && seconds < SECONDS_MAX ? now_ms() + seconds * 1000 : 0;
+  uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_MS;
+  uint64_t limit = seconds && seconds < SECONDS_MAX ? begin + seconds * 1000 : 0;
   size_t sent = 0;
   int late = 0;
   sigset_t none;
@@ -212,15 +213,21 @@ static int attend(pid_t pid, uint64_t seconds, int *input, const struct text *st
     if (waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG | WNOWAIT) == 0 && end->si_pid)
       break;
     struct timespec wait = {0, 0}, *timeout = NULL;
-    if (limit && !late) {
-      uint64_t now = now_ms();
-      if (now >= limit) {
-        kill(-pid, SIGKILL);
-        late = 1;
-        continue;
-      }
-      wait.tv_sec = (time_t)((limit - now) / 1000);
-      wait.tv_nsec = (long)((limit - now) % 1000) * 1000000;
+    uint64_t now = now_ms(), next = slow;
+    if (limit && now >= limit && !late) {
+      kill(-pid, SIGKILL);
+      late = 1;
+      continue;
+    }
+    if (slow && now >= slow) {
+      report_slow(op->v[HOOK_NAME].str);
+      slow = next = 0;
+    }
+    if (limit && !late && (!next || limit < next))
+      next = limit;
+    if (next) {
+      wait.tv_sec = (time_t)((next - now) / 1000);
+      wait.tv_nsec = (long)((next - now) % 1000) * 1000000;
       timeout = &wait;
     }
     struct pollfd fds[] = {
@@ -293,7 +300,7 @@ int op_hook(const struct op *op) {
     said_out.fd = out[0];
     said_err.fd = err[0];
     if (!error)
-      late = attend(pid, v[HOOK_TIMEOUT].num, &in[1], &state, &said_out, &said_err, &end);
+      late = attend(op, pid, &in[1], &state, &said_out, &said_err, &end);
     out[0] = said_out.fd;
     err[0] = said_err.fd;
   }

@@ -68,6 +68,7 @@ int read_fully(int fd, void *data, size_t length);
 /* 0, or -1 when the runtime is gone. */
 int report_created(void);
 int report_hooks(void);
+void report_slow(const char *hook);
 void report_exec(void);
 void report_pid(uint64_t pid);
 int report_await(uint32_t index);

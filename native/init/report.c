@@ -134,6 +134,16 @@ int report_created(void) {
 
 int report_hooks(void) { return send_frame("hooks", 6); }
 
+/* Of a hook that takes long; a runtime that is gone needs no warning. */
+void report_slow(const char *hook) {
+  char buffer[64];
+  struct text t = TEXT_IN(buffer);
+  begin(&t, "slow");
+  text_add(&t, hook);
+  text_add_char(&t, 0);
+  send_frame(buffer, t.length);
+}
+
 void report_exec(void) {
   send_trace();
   send_frame("exec", 5);

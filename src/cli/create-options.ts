@@ -29,6 +29,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
     ...unsafeAnnotations(global),
+    ...hookTimeout(global),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
@@ -44,6 +45,12 @@ export function isVerbose(global: Call<'create'>['global']): boolean {
 export const unsafeAnnotations = ({
   'unsafe-annotations': policy,
 }: Call<'create'>['global']): Pick<CreateOptions, 'unsafeAnnotations'> => (policy ? { unsafeAnnotations: policy } : {});
+
+/** `--hook-timeout`, when it is there: the environment counts otherwise. */
+export const hookTimeout = ({
+  'hook-timeout': seconds,
+}: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> =>
+  seconds === undefined ? {} : { hookTimeout: seconds };
 
 /** `--rootless`: `auto`, or any boolean that Go reads. */
 export function rootlessMode(where: string, value: string | undefined): 'true' | 'false' | 'auto' {

@@ -14,8 +14,8 @@ export async function command(call: Call<'exec'>): Promise<number> {
   try {
     return await perform(call);
   } catch (error) {
-    await reportFailure(error, call.global, { command: 'exec', id: call.args[0]! });
-    return 255;
+    const status = await reportFailure(error, call.global, { command: 'exec', id: call.args[0]! });
+    return status === 1 ? 255 : status;
   }
 }
 

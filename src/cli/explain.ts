@@ -5,7 +5,7 @@ import { explainJson, explainText } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
-import { cgroupManager, isVerbose, rootlessMode, unsafeAnnotations } from './create-options.js';
+import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from './create-options.js';
 import { findRoot } from './find-root.js';
 import { reportWarning } from './log.js';
 import { print } from './output.js';
@@ -44,6 +44,7 @@ async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: st
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
     ...unsafeAnnotations(global),
+    ...hookTimeout(global),
     debug: isVerbose(global),
     warn: (sentence: string) => reportWarning(global, sentence),
   };

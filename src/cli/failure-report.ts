@@ -43,7 +43,7 @@ export async function reportFailure(error: unknown, global: Globals, about?: Abo
     printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
   if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   closeLog();
-  return 1;
+  return e.exit ?? 1;
 }
 
 /** What no code expected: a defect of runt. */

@@ -1,6 +1,6 @@
 /** `runt restore`: makes a container of image files. In the foreground the exit status is the container's. */
 import { restore } from '../container/restore.js';
-import { cgroupManager, isVerbose, rootlessMode, unsafeAnnotations } from './create-options.js';
+import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from './create-options.js';
 import { criuFlags, imagePaths } from './criu-options.js';
 import { reportWarning } from './log.js';
 import { absolute } from './path.js';
@@ -30,6 +30,7 @@ export async function command(call: Call<'restore'>): Promise<number> {
     preserveFds: 0,
     rootless: rootlessMode('restore', global.rootless),
     ...unsafeAnnotations(global),
+    ...hookTimeout(global),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   });

@@ -20,6 +20,7 @@ export const globals = {
   'systemd-cgroup': 'bool',
   'cgroup-manager': 'cgroupfs|systemd|disabled',
   'unsafe-annotations': 'allow|warn|deny',
+  'hook-timeout': 'int',
   criu: 'str',
   'version|v': 'bool',
   'help|h': 'bool',

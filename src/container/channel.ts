@@ -23,6 +23,8 @@ export type Report =
     }
   | { readonly kind: 'trace'; readonly spans: readonly Span[] }
   | { readonly kind: 'pid'; readonly pid: number }
+  /** A hook, by its name in `hooks`, is not done after 30 s. */
+  | { readonly kind: 'slow'; readonly hook: string }
   /** The operation of that index awaits those of the runtime before it. */
   | { readonly kind: 'await'; readonly index: number }
   /**
@@ -133,6 +135,8 @@ function parse(fields: string[]): Report {
       };
     case 'pid':
       return { kind: 'pid', pid: Number(fields[1]) };
+    case 'slow':
+      return { kind: 'slow', hook: fields[1] ?? '' };
     case 'await':
       return { kind: 'await', index: Number(fields[1]) };
     case 'kept':

@@ -9,6 +9,7 @@ import {
 } from '../plan/annotation-policy.js';
 import { compile } from '../plan/compile.js';
 import type { CompileOptions, HostFacts } from '../plan/facts.js';
+import { withHookTimeouts } from '../plan/hooks.js';
 import type { Plan } from '../plan/ops.js';
 import type { OwnSpan } from '../plan/trace.js';
 import { loadSpec } from '../spec/load.js';
@@ -43,7 +44,8 @@ export function compileBundle(
   foreground = false,
 ): CompiledBundle {
   const times = [native.monotonic()];
-  const { spec, warnings, text } = loadSpec(configPath(o));
+  const { spec: loaded, warnings, text } = loadSpec(configPath(o));
+  const spec = withHookTimeouts(loaded, o.hookTimeout);
   for (const warning of warnings) {
     // An engine that links the next runtime-spec writes its version into each config: only --debug reports that.
     if (warning.pointer === '/ociVersion' && !o.debug) continue;

@@ -52,6 +52,8 @@ export interface CreateOptions {
    * absent.
    */
   readonly unsafeAnnotations?: AnnotationPolicy;
+  /** Seconds for a hook without `timeout`, 0 for no limit; what RUNT_HOOK_TIMEOUT says, else 600, when absent. */
+  readonly hookTimeout?: number;
   /** File that gets the spans of all operations, in Chrome's trace format. */
   readonly trace?: string;
   /** Warn also of what follows from the flags. */

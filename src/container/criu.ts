@@ -3,7 +3,7 @@
 import { RuntError } from '../sys/error.js';
 import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { readable, readableOrPolled } from '../sys/loop.js';
+import { firstReadable, readableOrPolled } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
@@ -114,7 +114,8 @@ export class Criu {
     this.send(request);
     let first: unknown;
     for (;;) {
-      if (!(await readable(this.socket, timeout))) throw this.died('does not answer');
+      // What criu began may have inherited the other end of the socket: its own end ends the wait as well.
+      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('does not answer');
       const data = new Uint8Array(maxAnswer);
       const fds = new Uint8Array(4);
       const n = native.receiveFds(this.socket, data, fds);

@@ -18,7 +18,7 @@ import { readableOrPolled } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
-import { openSignals, waitForEnd } from './foreground.js';
+import { interruptible, openSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
@@ -64,7 +64,7 @@ export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o);
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
-  const { launch, terminal, lent } = await begin(o);
+  const { launch, terminal, lent } = await interruptible(`exec ${o.id}`, signals, () => begin(o));
   try {
     try {
       writeFiles(o, launch);

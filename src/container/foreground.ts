@@ -1,7 +1,8 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
-import { check } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { firstReadable, forget, readable, stay } from '../sys/loop.js';
+import { signalName } from '../sys/linux.js';
+import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../sys/loop.js';
 import { signalProcess } from './process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
@@ -34,6 +35,56 @@ export function openSignals(what: string): number {
   return check(native.signalFd(forwardedSignals()), facts);
 }
 
+/** Signals by which a user or a service manager asks a command to end: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
+const ending: readonly number[] = [1, 2, 3, 15];
+
+/** Signals that arrived before the process was executed: number and sender. */
+const early: [number: number, from: number][] = [];
+
+/**
+ * Does `work`, which makes what `waitForEnd` waits for. A signal that asks to end interrupts what the work waits for,
+ * so that it undoes itself and fails; others are passed on later.
+ * @throws RuntError ERR_INTERRUPTED, and what `work` throws
+ */
+export async function interruptible<T>(what: string, signals: number, work: () => Promise<T>): Promise<T> {
+  if (signals < 0) return work();
+  let [working, ended] = [true, false];
+  const listen = async (): Promise<void> => {
+    while (working && (await aside(signals))) {
+      const signal = nextSignal(signals);
+      const ends = signal !== undefined && ending.includes(signal[0]);
+      // What undoes the work is not interrupted. Between two waits of the work there is nothing to interrupt.
+      for (; ends && working && !ended; await sleep(ended ? 0 : 1)) ended = interrupt(interrupted(what, signal[0]));
+      if (signal && !ended) early.push(signal);
+    }
+  };
+  const listening = listen();
+  try {
+    return await work();
+  } finally {
+    working = false;
+    forget(signals);
+    await listening;
+  }
+}
+
+function interrupted(what: string, number: number): RuntError {
+  return new RuntError({
+    code: 'ERR_INTERRUPTED',
+    message: `${what}: ended by ${signalName(number)} before all was done`,
+    exit: 128 + number,
+  });
+}
+
+/** The next signal of a signalfd, and who sent it; undefined when there is none. */
+function nextSignal(signals: number): [number: number, from: number] | undefined {
+  const info = new Uint8Array(signalInfoSize);
+  if (native.read(signals, info) !== signalInfoSize) return undefined;
+  // struct signalfd_siginfo: ssi_signo at 0, ssi_pid at 12.
+  const view = new DataView(info.buffer);
+  return [view.getUint32(0, true), view.getUint32(12, true)];
+}
+
 /**
  * Passes the signals of a signalfd on until the process behind pidfd has ended. Its parent has its status: this
  * program, or a supervisor.
@@ -44,15 +95,10 @@ export async function waitForEnd(
   terminal?: Attached,
 ): Promise<void> {
   stay();
-  const info = new Uint8Array(signalInfoSize);
-  const passOn = (): void => {
-    const n = native.read(signals, info);
-    if (n !== signalInfoSize) return;
-    // struct signalfd_siginfo: ssi_signo at 0, ssi_pid at 12.
-    const view = new DataView(info.buffer);
-    const number = view.getUint32(0, true);
-    if (!terminal?.signal(number, view.getUint32(12, true))) signalProcess(pidfd, pid, number);
+  const passOn = (signal = nextSignal(signals)): void => {
+    if (signal && !terminal?.signal(...signal)) signalProcess(pidfd, pid, signal[0]);
   };
+  for (const signal of early.splice(0)) passOn(signal);
   while ((await firstReadable([pidfd, signals])) !== 0) passOn();
   if (terminal) {
     let relaying = true;

@@ -1,8 +1,24 @@
 /** A hook that failed → the error that a person reads. */
 import { printable, word } from '../plan/printable.js';
-import type { Hook } from '../spec/types.js';
+import type { Hook, HookName, Hooks } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { signalName } from '../sys/linux.js';
+
+/** ms after which a warning names the hook that a command still waits for; SLOW_MS of native/init/hook.c. */
+export const slowHook = 30_000;
+
+/** The hook of that name, "createRuntime/0". */
+export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefined {
+  const [point, i] = name.split('/');
+  return hooks?.[point as HookName]?.[Number(i)];
+}
+
+/** The warning. @param command what is being done, "create web" */
+export function hookIsSlow(command: string, name: string, hook: Hook | undefined): string {
+  const { path, timeout = 0 } = hook ?? { path: '' };
+  const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
+  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${slowHook / 1000} s; ${end}`;
+}
 
 /** How a hook ended. */
 export interface HookEnd {
@@ -79,7 +95,10 @@ function quoted(text: string): string {
 const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 function hint(name: string, how: HookEnd['how']): { hint?: string } {
-  if (how === 'timeout') return { hint: 'give it more time (timeout, in seconds), or find out what it waits for' };
+  if (how === 'timeout')
+    return {
+      hint: 'find out what it waits for, or give it more time: "timeout" of the hook, in seconds, or --hook-timeout',
+    };
   if (how !== 'exec') return {};
   return {
     hint: name.startsWith('startContainer')

@@ -2,7 +2,7 @@
 
 import { hooksStderr, hooksStdout } from '../plan/annotations.js';
 import type { Plan } from '../plan/ops.js';
-import type { Hook, HookName, Spec } from '../spec/types.js';
+import type { Hook, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
@@ -10,7 +10,7 @@ import { host, native } from '../sys/host.js';
 import { forget, now, readable, readableOrPolled } from '../sys/loop.js';
 import type { Span } from './channel.js';
 import { endOf } from './child-end.js';
-import { type HookEnd, hookFailed } from './hook-failure.js';
+import { type HookEnd, hookFailed, hookIsSlow, hookNamed, slowHook } from './hook-failure.js';
 import { openHookFile } from './slots.js';
 import type { ContainerRecord, Status } from './store.js';
 
@@ -28,6 +28,9 @@ export interface HookState {
 const SIGKILL = 9;
 /** Of what a hook writes the last so many bytes are kept. */
 const tailSize = 4096;
+/** Takes a sentence. */
+type Warn = (sentence: string) => void;
+
 /** ms; what timers take at most. A longer timeout is none. */
 const maxTimeout = 2 ** 31 - 1;
 
@@ -47,8 +50,9 @@ export async function runHooks(
   point: string,
   hooks: readonly Hook[] | undefined,
   state: HookState,
+  warn: Warn,
 ): Promise<void> {
-  for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state);
+  for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state, warn);
 }
 
 /** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, when they are wanted */
@@ -58,15 +62,15 @@ export async function runPlanHooks(
   spec: Spec,
   state: HookState,
   trace: boolean,
+  warn: Warn,
 ): Promise<Span[]> {
   const spans: Span[] = [];
   for (const [index, op] of plan.ops.entries()) {
     if (op.op !== 'hostHook') continue;
-    const [point, i] = op.name.split('/');
-    const hook = spec.hooks?.[point as HookName]?.[Number(i)];
-    if (!hook || point === 'poststart' || point === 'poststop') continue;
+    const hook = hookNamed(spec.hooks, op.name);
+    if (!hook || op.name.startsWith('post')) continue;
     const start = trace ? native.monotonic() : 0n;
-    await runHook(command, op.name, hook, state);
+    await runHook(command, op.name, hook, state, warn);
     if (trace) spans.push({ index, start, end: native.monotonic() });
   }
   return spans;
@@ -77,7 +81,7 @@ export async function runPlanHooks(
  * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any
  * amount, and leave descendants with its descriptors: none of that holds this up.
  */
-export async function runHook(command: string, name: string, hook: Hook, state: HookState): Promise<void> {
+export async function runHook(command: string, name: string, hook: Hook, state: HookState, warn: Warn): Promise<void> {
   const what = `${command} ${state.id}`;
   const started = now();
   const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
@@ -102,7 +106,18 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
     const listening = [out.listen(), err.listen()];
     const seconds = Number(hook.timeout ?? 0);
-    const ended = await readableOrPolled(pidfd, seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : -1);
+    const limit = seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : Number.POSITIVE_INFINITY;
+    let ended = false;
+    let interruption: unknown;
+    try {
+      ended = await readableOrPolled(pidfd, Math.min(limit, slowHook));
+      if (!ended && limit > slowHook) {
+        warn(hookIsSlow(what, name, hook));
+        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHook : -1);
+      }
+    } catch (error) {
+      interruption = error;
+    }
     // Before it is reaped: until then its number, and that of its group, are its own.
     if (!ended) native.signalGroup(pid, SIGKILL);
     if (!ended) await readableOrPolled(pidfd);
@@ -111,6 +126,7 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     out.stop();
     err.stop();
     await Promise.all(listening);
+    if (interruption) throw interruption;
     const said = err.text || !out.text ? { stream: 'stderr', said: err.text } : { stream: 'stdout', said: out.text };
     if (!ended) throw failed({ how: 'timeout', number: seconds }, said);
     if (end.signal) throw failed({ how: 'signal', number: end.signal }, said);
@@ -163,7 +179,8 @@ class Output {
         all.set(chunk.subarray(0, n), this.tail.length);
         this.tail = all.subarray(Math.max(0, all.length - tailSize));
       } else if (n !== -E.EAGAIN || this.over) return;
-      else await readable(this.ours);
+      // A wait that is interrupted is over: so is the hook.
+      else await readable(this.ours).catch(() => this.stop());
     }
   }
 

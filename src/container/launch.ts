@@ -28,6 +28,7 @@ export class Launch extends RuntimeOps {
   /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
   private hooksBegun = false;
   readonly spans: Span[] = [];
+  private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
 
   /**
    * Performs the plan until runt-init waits for start, and saves the state "created".
@@ -125,7 +126,7 @@ export class Launch extends RuntimeOps {
     this.hooksBegun = true;
     this.notePid();
     save(root, record);
-    const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace);
+    const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace, this.warn);
     this.spans.push(...spans);
     const word = new Uint8Array(5);
     word.set(go);
@@ -139,7 +140,7 @@ export class Launch extends RuntimeOps {
     if (!spec.hooks?.poststart?.length) return;
     const { hookState, runHooks } = await import('./hooks.js');
     try {
-      await runHooks(command, 'poststart', spec.hooks.poststart, hookState(record, 'running'));
+      await runHooks(command, 'poststart', spec.hooks.poststart, hookState(record, 'running'), this.warn);
     } catch (error) {
       await this.undo();
       throw error;
@@ -148,19 +149,19 @@ export class Launch extends RuntimeOps {
 
   /** To be called before the state is removed. */
   async keepForPoststop(): Promise<void> {
-    const { command, root, record, warn, exec } = this.input;
+    const { command, root, record, exec } = this.input;
     if (!record.hooks?.poststop || exec) return;
     const { keepForPoststop } = await import('./poststop.js');
-    await keepForPoststop(command, root, record, warn ?? (() => {}));
+    await keepForPoststop(command, root, record, this.warn);
   }
 
   /** Poststop hooks, after all is removed. */
   async poststop(): Promise<void> {
-    const { command, root, record, warn, exec } = this.input;
+    const { command, root, record, exec } = this.input;
     this.hooksBegun = false;
     if (!record.hooks?.poststop || exec) return;
     const { runPoststop } = await import('./poststop.js');
-    await runPoststop(command, root, record.id, warn ?? (() => {}));
+    await runPoststop(command, root, record.id, this.warn);
   }
 
   /** What runt-init has and the runtime needs no more; with a start socket that is the sync socket too. */
@@ -200,7 +201,11 @@ export class Launch extends RuntimeOps {
         this.told(native.write(this.sync, go), 'await');
       } else if (report.kind === 'kept') {
         const { keptFlags } = await import('./kept-flags.js');
-        this.input.warn?.(keptFlags(this.input.plan.ops[report.index]!, report));
+        this.warn(keptFlags(this.input.plan.ops[report.index]!, report));
+      } else if (report.kind === 'slow') {
+        const { hookIsSlow, hookNamed } = await import('./hook-failure.js');
+        const { command, record, spec } = this.input;
+        this.warn(hookIsSlow(`${command} ${record.id}`, report.hook, hookNamed(spec.hooks, report.hook)));
       } else if (report.kind === 'stdio') {
         const { giveStdio } = await import('./lent-stdio.js');
         giveStdio(report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);

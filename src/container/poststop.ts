@@ -5,8 +5,8 @@
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { LOCK_EX, LOCK_NB, O_RDONLY } from '../sys/linux.js';
-import { sleep } from '../sys/loop.js';
+import { O_RDONLY } from '../sys/linux.js';
+import { lock } from '../sys/lock.js';
 import { hookState, runHook } from './hooks.js';
 import { openBelow, openRoot, readEntry } from './state-directory.js';
 import { type ContainerRecord, isEntry, parseState, writeState } from './store.js';
@@ -71,7 +71,8 @@ export async function runPoststop(command: string, root: string, id: string, war
     dir = openBelow(all, id, path, O_RDONLY);
     if (dir === -E.ENOENT) return false;
     check(dir, facts);
-    const taken = await lock(dir);
+    // The child of a delete that was killed has the lock for a moment, until it executes the hook.
+    const taken = await lock(dir, 1000);
     if (taken === -E.EAGAIN) return false;
     check(taken, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
     // Read under the lock: whoever had it has run them and removed the directory.
@@ -80,7 +81,7 @@ export async function runPoststop(command: string, root: string, id: string, war
     const state = record && hookState(record, 'stopped');
     for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
       try {
-        await runHook(command, `poststop/${i}`, hook, state!);
+        await runHook(command, `poststop/${i}`, hook, state!, warn);
       } catch (error) {
         warn(error instanceof RuntError ? error.message : String(error));
       }
@@ -90,20 +91,6 @@ export async function runPoststop(command: string, root: string, id: string, war
   } finally {
     for (const fd of [dir, all]) if (fd >= 0) native.close(fd);
   }
-}
-
-/**
- * Takes the lock; -EAGAIN when another command keeps it. The child of a delete that was killed has it for a moment,
- * until it executes the hook.
- */
-async function lock(fd: number): Promise<number> {
-  const deadline = native.monotonic() + 1_000_000_000n;
-  let r = native.flock(fd, LOCK_EX | LOCK_NB);
-  while (r === -E.EAGAIN && native.monotonic() < deadline) {
-    await sleep(5);
-    r = native.flock(fd, LOCK_EX | LOCK_NB);
-  }
-  return r;
 }
 
 function read(root: string, id: string, warn: Warn): ContainerRecord | undefined {

@@ -250,7 +250,7 @@ export class Restoration {
     this.hooked = true;
     save(this.o.root, this.record);
     const state = hookState(this.record, 'creating');
-    await runHooks('restore', 'prestart', prestart, state);
-    await runHooks('restore', 'createRuntime', createRuntime, state);
+    await runHooks('restore', 'prestart', prestart, state, this.o.warn);
+    await runHooks('restore', 'createRuntime', createRuntime, state, this.o.warn);
   }
 }

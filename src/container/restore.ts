@@ -13,7 +13,7 @@ import { makeImageDirectory, openDirectory } from './criu-directory.js';
 import { criuConfigFile, type RestoreFlags } from './criu-options.js';
 import { checkVersion, needRoot } from './criu-program.js';
 import { refuseUnrestorable } from './external.js';
-import { openSignals, waitForEnd } from './foreground.js';
+import { interruptible, openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import { newRecord } from './new-record.js';
 import { Restoration } from './restoration.js';
@@ -57,7 +57,9 @@ export async function restore(o: RestoreOptions): Promise<number> {
   try {
     await withDirectories(what, o, (imageFd, workFd) => {
       const configFile = criuConfigFile(spec.annotations, exists);
-      return explained('restore', o.id, compiled, () => restoration.perform({ imageFd, workFd, configFile }));
+      return interruptible(what, signals, () =>
+        explained('restore', o.id, compiled, () => restoration.perform({ imageFd, workFd, configFile })),
+      );
     });
     writePidFile(what, o, restoration.record.pid);
     if (o.detach) {

@@ -4,7 +4,7 @@ import { native } from '../sys/host.js';
 import { endOf } from './child-end.js';
 import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { checkPreserved } from './descriptors.js';
-import { openSignals, waitForEnd } from './foreground.js';
+import { interruptible, openSignals, waitForEnd } from './foreground.js';
 import { killAll } from './kill.js';
 import type { Launch } from './launch.js';
 import type { Notify } from './notify.js';
@@ -25,14 +25,17 @@ export async function run(o: RunOptions): Promise<number> {
   // Before the clone: a signal that comes early is kept, not lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
-  const { launch, compiled, terminal, lent } = await bringUp('run', o, false, !o.detach);
+  const interruptibly = <T>(work: () => Promise<T>): Promise<T> => interruptible(`run ${o.id}`, signals, work);
+  const { launch, compiled, terminal, lent } = await interruptibly(() => bringUp('run', o, false, !o.detach));
   let status: number | undefined;
   let notify: Notify | undefined;
   let attended: Promise<void> | undefined;
   try {
-    await explained('run', o.id, compiled, () => launch.start(terminal));
-    await finish(o, launch, compiled);
-    await launch.poststart();
+    await interruptibly(async () => {
+      await explained('run', o.id, compiled, () => launch.start(terminal));
+      await finish(o, launch, compiled);
+      await launch.poststart();
+    });
     if (launch.notify >= 0) {
       const { Notify } = await import('./notify.js');
       notify = new Notify(launch.notify, o.notifySocket ?? '');

@@ -19,7 +19,7 @@ export async function startWithHooks(
   const warn = o.warn ?? (() => {});
   try {
     await started();
-    await runHooks('start', 'poststart', record.hooks?.poststart, hookState(record, 'running'));
+    await runHooks('start', 'poststart', record.hooks?.poststart, hookState(record, 'running'), warn);
   } catch (error) {
     if (error instanceof RuntError && error.code.startsWith('ERR_HOOK')) {
       try {

@@ -63,7 +63,7 @@ async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRe
     }
     const finish = async () => {
       try {
-        if (!(await awaitExec(o.root, connection, record, times))) throw await notHeard(o.root, record);
+        if (!(await awaitExec(o, connection, record, times))) throw await notHeard(o.root, record);
         native.unlinkAt(dir, startSocket, 0);
       } finally {
         native.close(dir);
@@ -93,7 +93,12 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
 }
 
 /** `exec`, then the end of the connection, is success; false when it ends without a word. */
-async function awaitExec(root: string, connection: number, record: ContainerRecord, times: bigint[]): Promise<boolean> {
+async function awaitExec(
+  { root, warn }: StartOptions,
+  connection: number,
+  record: ContainerRecord,
+  times: bigint[],
+): Promise<boolean> {
   times.push(native.monotonic());
   const reports = new Reports(connection);
   let said = false;
@@ -106,6 +111,10 @@ async function awaitExec(root: string, connection: number, record: ContainerReco
     if (report.kind === 'listener') {
       const { handOver } = await import('./seccomp-agent.js');
       handOver(reports, report, { record, status: 'created', pid: record.pid });
+    }
+    if (report.kind === 'slow') {
+      const { hookIsSlow, hookNamed } = await import('./hook-failure.js');
+      warn?.(hookIsSlow(`start ${record.id}`, report.hook, hookNamed(record.hooks, report.hook)));
     }
     if (report.kind === 'error') throw await execFailed(root, record, report);
     if (report.kind === 'eof') {
@@ -147,9 +156,8 @@ async function execFailed(
 ): Promise<RuntError> {
   const { failure } = await import('./failure.js');
   if (report.syscall === 'hook') {
-    const { hookFailedInside } = await import('./hook-failure.js');
-    const hooks = record.hooks?.startContainer ?? [];
-    return hookFailedInside(`start ${record.id}`, report, (name) => hooks[Number(name.split('/')[1])]);
+    const { hookFailedInside, hookNamed } = await import('./hook-failure.js');
+    return hookFailedInside(`start ${record.id}`, report, (name) => hookNamed(record.hooks, name));
   }
   const spec = readSpec(keptConfig(root, record));
   if (spec && !spec.process) {

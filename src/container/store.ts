@@ -6,8 +6,8 @@ import type { KeptHooks } from '../plan/hooks.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
-import { sleep } from '../sys/loop.js';
+import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../sys/linux.js';
+import { lock } from '../sys/lock.js';
 import { configPath } from './config-path.js';
 import { forgetRemoved, holding, isStill, openRoot, openState, readEntry, withState } from './state-directory.js';
 
@@ -262,11 +262,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
       throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
     }
     try {
-      let r = native.flock(fd, LOCK_EX | LOCK_NB);
-      for (let pause = 1; r === -E.EAGAIN; pause = Math.min(2 * pause, 50)) {
-        await sleep(pause);
-        r = native.flock(fd, LOCK_EX | LOCK_NB);
-      }
+      const r = await lock(fd, -1);
       if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
       // Whoever had the lock may have removed the directory, and somebody have made another one.
       if (isStill(root, id, fd)) return await holding(root, id, fd, f);

@@ -107,8 +107,8 @@ export class Terminal {
     this.output = native.nonBlocking(1, O_WRONLY);
     this.raw();
     // A caller without stdin types nothing, one without stdout sees nothing.
-    if (this.input >= 0) void this.type();
-    this.relayed = this.show();
+    if (this.input >= 0) void untilInterrupted(this.type());
+    this.relayed = untilInterrupted(this.show());
   }
 
   /**
@@ -249,4 +249,11 @@ export class Terminal {
   private ok(result: number, message: string): number {
     return check(result, { code: 'ERR_TERMINAL', message });
   }
+}
+
+/** An interrupted command ends the container, and nobody waits for its output. */
+function untilInterrupted(relay: Promise<void>): Promise<void> {
+  return relay.catch((error: unknown) => {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_INTERRUPTED') throw error;
+  });
 }

@@ -40,6 +40,8 @@ export interface ContainerOptions {
    * `warn`, when absent.
    */
   unsafeAnnotations?: AnnotationPolicy;
+  /** Seconds for hooks without `timeout`, 0 for no limit; those of RUNT_HOOK_TIMEOUT, else 600, when absent. */
+  hookTimeout?: number;
   /** Takes what the config says and runt leaves out, a sentence each. */
   onWarning?: (sentence: string) => void;
 }
@@ -124,6 +126,7 @@ export class Container {
         rootless: this.rootless,
         debug: false,
         ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+        ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
         warn: o.onWarning ?? (() => {}),
       });
       return streams;

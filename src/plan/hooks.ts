@@ -1,5 +1,7 @@
 /** `hooks`: those that runt-init runs, and where it waits for those of the runtime (config.md#posix-platform-hooks). */
 import type { Hook, Hooks, Spec } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { host } from '../sys/host.js';
 import type { CompileOptions } from './facts.js';
 import { hasMountNamespace } from './namespaces.js';
 import type { Op } from './ops.js';
@@ -7,6 +9,34 @@ import { rootfsPath } from './root.js';
 
 /** The hooks that are needed after the create; kept with the state, as the bundle may change. */
 export type KeptHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
+
+const timeoutVariable = 'RUNT_HOOK_TIMEOUT';
+
+/** Seconds after which a hook without `timeout` is killed: those asked for, of the environment, or 600. 0 is no limit. @throws RuntError ERR_USAGE */
+function hookTimeout(asked?: number): number {
+  const text = host.env[timeoutVariable];
+  if (asked !== undefined || !text) return asked ?? 600;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: `${timeoutVariable} must be a number of seconds, not ${JSON.stringify(text)}`,
+  });
+}
+
+/**
+ * The same spec where each hook has a timeout: a hook that hangs must not hold up the engine for ever.
+ * @param asked seconds for hooks without one; those of RUNT_HOOK_TIMEOUT, else 600, when absent; 0 is no limit
+ * @throws RuntError ERR_USAGE
+ */
+export function withHookTimeouts(spec: Spec, asked?: number): Spec {
+  const seconds = hookTimeout(asked);
+  if (!spec.hooks) return spec;
+  const limited = Object.entries(spec.hooks).map(([point, hooks]: [string, Hook[] | undefined]) => [
+    point,
+    hooks?.map((hook) => ({ ...hook, timeout: hook.timeout ?? seconds })),
+  ]);
+  return { ...spec, hooks: Object.fromEntries(limited) };
+}
 
 /**
  * Before the switch of root, when all is mounted: the runtime's hooks, then those of createContainer. What they mount

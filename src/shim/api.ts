@@ -1,14 +1,14 @@
 /** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, LOCK_EX } from '../sys/linux.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { forget } from '../sys/loop.js';
 import { serveGrpc } from './grpc-loop.js';
 import { keepTask, keptTasks } from './kept-tasks.js';
 import { outliveErrors } from './log.js';
 import { Publisher } from './publisher.js';
 import { TaskService } from './service.js';
-import { claimSocket } from './socket.js';
+import { claimSocket, lockSockets } from './socket.js';
 import type { Handler } from './ttrpc.js';
 
 export interface ServeOptions {
@@ -86,7 +86,7 @@ async function listenAt(path: string): Promise<number> {
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
     // Two that start at once.
-    check(native.flock(dir, LOCK_EX), facts);
+    await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) return listener;
     throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });

@@ -3,11 +3,11 @@ import { check, RuntError } from '../sys/error.js';
 import { readLink, stat, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
-import { AT_EMPTY_PATH, AT_FDCWD, LOCK_EX, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
+import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
 import type { ShimName } from './main.js';
-import { claimSocket } from './socket.js';
+import { claimSocket, lockSockets } from './socket.js';
 
 /** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
 const newest = 3;
@@ -46,7 +46,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   try {
     refuseForeign(dir, directory);
     // Two that start at once: the second finds the shim of the first.
-    native.flock(dir, LOCK_EX);
+    await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) {
       const { prepare } = await import('./place.js');

@@ -26,9 +26,13 @@ export interface RuntimeOptions {
   readonly criuWorkPath: string;
   /** What is done about annotations that weaken a container; absent when the shim's environment says. */
   readonly unsafeAnnotations?: AnnotationPolicy;
+  /** Seconds for a hook without a timeout, 0 for no limit; absent when the shim's environment says. */
+  readonly hookTimeout?: number;
   /** What is known and means nothing here, a sentence each. */
   readonly notes: readonly string[];
 }
+
+type Policies = Pick<RuntimeOptions, 'unsafeAnnotations' | 'hookTimeout'>;
 
 /** Fields that ask for what this version does not do. */
 const refused = ['taskApiAddress', 'taskApiVersion'] as const;
@@ -51,8 +55,8 @@ export async function runtimeOptions(any: google.protobuf.Any.$Properties | null
     const { configPath, configBody } = criOptions.Options.decode(value);
     // containerd hands over the section of its own configuration when that names no file.
     const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
-    const { options, unsafeAnnotations } = await tomlOptions(text);
-    return { ...applied(options), ...(unsafeAnnotations && { unsafeAnnotations }) };
+    const { options, own } = await tomlOptions(text);
+    return { ...applied(options), ...own };
   }
   if (value.length > 0)
     throw new StatusError(Code.INVALID_ARGUMENT, `runtime options of type ${name} are not supported`);
@@ -70,19 +74,23 @@ function readFile(path: string): string {
 
 interface TomlOptions {
   readonly options: runcOptions.Options;
-  /** `UnsafeAnnotations`, runt's own: runc's options have no field for it. */
-  readonly unsafeAnnotations?: AnnotationPolicy;
+  /** `UnsafeAnnotations` and `HookTimeout`: runc's options have no fields for them. */
+  readonly own: Policies;
 }
 
 /** The same fields by the names that containerd's configuration has for them, in any case: `SystemdCgroup = true`. */
 async function tomlOptions(text: string): Promise<TomlOptions> {
   const { parseToml } = await import('./toml.js');
   const options = new runcOptions.Options();
-  let unsafeAnnotations: AnnotationPolicy | undefined;
+  let own: Policies = {};
   for (const [name, value] of parseToml(text)) {
     const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
     if (name.toLowerCase() === 'unsafeannotations') {
-      unsafeAnnotations = policyNamed(name, value);
+      own = { ...own, unsafeAnnotations: policyNamed(name, value) };
+      continue;
+    }
+    if (name.toLowerCase() === 'hooktimeout') {
+      own = { ...own, hookTimeout: secondsNamed(name, value) };
       continue;
     }
     // Those two are containerd's own.
@@ -93,12 +101,17 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
     if (!right) throw invalid(`the runtime option ${name} is no ${kind}: ${value}`);
     Object.assign(options, { [field]: value });
   }
-  return { options, ...(unsafeAnnotations && { unsafeAnnotations }) };
+  return { options, own };
 }
 
 function policyNamed(name: string, value: unknown): AnnotationPolicy {
   if (isAnnotationPolicy(value)) return value;
   throw invalid(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
+}
+
+function secondsNamed(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e9) return value;
+  throw invalid(`the runtime option ${name} is not a number of seconds: ${value}`);
 }
 
 /** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
@@ -134,7 +147,9 @@ function applied(options: runcOptions.Options): RuntimeOptions {
 }
 
 /** What the operations on a container take of it. */
-export const policyOf = ({ unsafeAnnotations }: RuntimeOptions): Pick<RuntimeOptions, 'unsafeAnnotations'> =>
-  unsafeAnnotations ? { unsafeAnnotations } : {};
+export const policyOf = ({ unsafeAnnotations, hookTimeout }: RuntimeOptions): Policies => ({
+  ...(unsafeAnnotations && { unsafeAnnotations }),
+  ...(hookTimeout !== undefined && { hookTimeout }),
+});
 
 const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -1,10 +1,29 @@
 /** The socket of a server, among those that servers before it have left. */
 import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
+import { check, type ErrorFacts, RuntError } from '../sys/error.js';
 import { tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../sys/linux.js';
+import { lock } from '../sys/lock.js';
+
+/** ms; whoever holds the lock looks whether a server answers, and starts one. */
+const lockDeadline = 30_000;
+
+/** Locks a directory of sockets: of two servers that start at once, the second finds the first. @throws RuntError */
+export async function lockSockets(dir: number, facts: ErrorFacts): Promise<void> {
+  const r = await lock(dir, lockDeadline);
+  if (r >= 0) return;
+  throw new RuntError({
+    ...facts,
+    message: `${facts.message}: lock ${facts.path}`,
+    errno: -r,
+    syscall: 'flock',
+    ...(r === -E.EAGAIN && {
+      hint: `end the process that has kept the lock for ${lockDeadline / 1000} s: lsof ${facts.path} shows it`,
+    }),
+  });
+}
 
 /**
  * A listening socket of mode 0600, in a directory that the caller has locked; undefined when somebody listens there. What a server

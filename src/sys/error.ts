@@ -39,6 +39,8 @@ export interface ErrorFacts {
   /** Spec clause or man page. */
   see?: string;
   violations?: Violation[];
+  /** Exit status of the command; 1 when absent. */
+  exit?: number;
   cause?: unknown;
 }
 
@@ -55,6 +57,7 @@ export class RuntError extends Error {
   hint?: string;
   see?: string;
   readonly violations?: Violation[];
+  readonly exit?: number;
 
   constructor(facts: ErrorFacts) {
     const { message, cause, ...rest } = facts;

@@ -13,7 +13,7 @@ interface Waiter extends Timed {
   readonly fd: number;
   /** It does not keep the program from ending. */
   readonly aside: boolean;
-  readonly settle: (ready: boolean) => void;
+  readonly settle: (ready: boolean | Promise<never>) => void;
 }
 
 const waiters = new Map<number, Waiter>();
@@ -153,7 +153,7 @@ export function forget(fd: number): void {
 }
 
 /** Ends the wait `id`: it is ready, or its time is over. One that has ended already is passed over. */
-export function wake(id: number, ready: boolean): void {
+export function wake(id: number, ready: boolean | Promise<never>): void {
   const waiter = waiters.get(id);
   if (!waiter) return;
   const { fd } = waiter;
@@ -161,9 +161,20 @@ export function wake(id: number, ready: boolean): void {
   if (fd >= 0) watching.delete(fd);
   deadlines.remove(waiter);
   if (waiter.aside) asides--;
-  if (!ready && fd >= 0) native.unwatch(fd);
+  if (ready !== true && fd >= 0) native.unwatch(fd);
   host.ended?.(id);
   waiter.settle(ready);
+}
+
+/**
+ * Rejects all waits of this moment but those that are `aside`: a signal asks the command to end. Later waits are as
+ * ever.
+ * @returns whether there were any
+ */
+export function interrupt(error: Error): boolean {
+  const waits = [...waiters.values()].filter((w) => !w.aside);
+  for (const { id } of waits) wake(id, Promise.reject(error));
+  return waits.length > 0;
 }
 
 /** How many waits keep the program from ending. */

@@ -222,6 +222,39 @@ test(
 );
 
 test(
+  'a criu that ends without an answer ends the wait, though its child keeps the socket',
+  onBed((bed) => {
+    withoutCgroups(bed);
+    bed.started();
+    const r = checkpoint(bed, ['--image-path', join(bed.dir, 'i')], { FAKE_HEIR: '1' });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /fake-criu ended with status 3 before it had done what it was asked/);
+    assert.is(bed.state().status, 'running');
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
+  'SIGTERM ends a restore in the foreground while criu restores, and nothing is left',
+  onBed(async (bed) => {
+    withoutCgroups(bed);
+    bed.write();
+    const images = join(bed.dir, 'i');
+    mkdirSync(images);
+    const args = ['--criu', fake, 'restore', '--bundle', bed.bundle, '--image-path', images, bed.id];
+    const running = bed.spawn(args, { env: { PATH: process.env.PATH ?? '', FAKE_HANG: '1' } });
+    const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(`${bed.root}/${bed.id}/criu-root`);
+    await eventually('the root is mounted', mounted);
+    running.child.kill('SIGTERM');
+    const r = await running.exit;
+    assert.is(r.code, 143, r.stderr);
+    assert.match(r.stderr, `restore ${bed.id}: ended by SIGTERM before all was done`);
+    assert.not.ok(mounted());
+    assert.is(bed.runt(['state', bed.id]).code, 1);
+  }),
+);
+
+test(
   'restore -d: a child of the caller, in cgroups with their limits, with a pid file and a state',
   onBed(async (bed) => {
     withoutCgroups(bed);

@@ -4,7 +4,8 @@
  * message), FAKE_OUT (file that gets the request's bytes), FAKE_SCRIPTS (file that gets each
  * notification and what came back), FAKE_PTY (a restore sends a terminal),
  * FAKE_ENDS (the restored process is killed at once), FAKE_HANG (a restore does nothing
- * until the one who asked is gone).
+ * until the one who asked is gone), FAKE_HEIR (ends at once, while a child keeps the socket until
+ * the one who asked is gone).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -181,6 +182,8 @@ int main(int argc, char **argv) {
     fwrite(request, 1, (size_t)n, f);
     fclose(f);
   }
+  if (getenv("FAKE_HEIR"))
+    return fork() ? 3 : recv(sock, request, sizeof request, 0) <= 0 ? 1 : 2;
   const uint8_t *opts = NULL;
   size_t size = 0;
   field(request, (size_t)n, 2, &opts, &size, 0);

@@ -9,6 +9,7 @@ import { E } from '../../src/sys/errno.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
 import { type Bed, needing, onBed, type Result } from './bed.js';
+import { fullListener } from './full-listener.js';
 import { addUnixProgram } from './unix.js';
 
 useNodeHost([]);
@@ -18,25 +19,7 @@ const test = needing('sockets that accept nothing', 'root', 'programs');
 /** ms; runt gives up after 10 s. */
 const LIMIT = 60_000;
 
-/** Calls `body` with a listener at `name` in the directory of the bed, whose queue is full. */
-async function full(bed: Bed, name: string, body: (path: string) => Promise<void>): Promise<void> {
-  const dir = native.openAt(-100, bed.dir, 0, 0);
-  const open = [dir, native.unixListen(dir, name, 0)];
-  try {
-    assert.ok(open[1]! >= 0);
-    for (;;) {
-      const client = native.unixConnect(dir, name);
-      if (client === -E.EAGAIN) break;
-      assert.ok(client >= 0, `connect: ${client}`);
-      open.push(client);
-    }
-    await body(join(bed.dir, name));
-  } finally {
-    for (const fd of open) native.close(fd);
-  }
-}
-
-/** The same for datagrams. */
+/** As fullListener, for datagrams. */
 async function fullOfDatagrams(bed: Bed, name: string, body: (path: string) => Promise<void>): Promise<void> {
   const dir = native.openAt(-100, bed.dir, 0, 0);
   const path = join(bed.dir, name);
@@ -64,7 +47,7 @@ const spawned = (bed: Bed, args: readonly string[], env?: Record<string, string>
 test(
   'create, run and exec give up on a --console-socket that accepts nothing; nothing is left of the container',
   onBed((bed) =>
-    full(bed, 'console', async (path) => {
+    fullListener(bed, 'console', async (path) => {
       bed.started();
       bed.config.process.terminal = true;
       bed.write();
@@ -86,7 +69,7 @@ test(
 test(
   'create and exec give up on a --pidfd-socket that accepts nothing',
   onBed((bed) =>
-    full(bed, 'pidfd', async (path) => {
+    fullListener(bed, 'pidfd', async (path) => {
       bed.started();
       const flag = ['--pidfd-socket', path];
       const other = `${bed.id}-a`;
@@ -104,7 +87,7 @@ test(
 test(
   'a command that waits for a --pidfd-socket ends with SIGTERM',
   onBed((bed) =>
-    full(bed, 'pidfd', async (path) => {
+    fullListener(bed, 'pidfd', async (path) => {
       bed.write();
       const command = bed.spawn(['create', '--bundle', bed.bundle, '--pidfd-socket', path, bed.id], { timeout: LIMIT });
       const end = Date.now() + LIMIT;
@@ -119,7 +102,7 @@ test(
 test(
   'run gives up on a seccomp agent that accepts nothing, and names listenerPath',
   onBed((bed) =>
-    full(bed, 'agent', async (path) => {
+    fullListener(bed, 'agent', async (path) => {
       const syscalls = [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }];
       bed.config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: path, syscalls };
       bed.config.process.args = ['/bin/true'];
@@ -154,7 +137,7 @@ test(
   'a shim whose socket accepts nothing keeps it: a second one gives up',
   onBed(async (bed) => {
     const { claimSocket } = await import('../../src/shim/socket.js');
-    await full(bed, 'shim', async (path) => {
+    await fullListener(bed, 'shim', async (path) => {
       const inode = statSync(path).ino;
       const dir = native.openAt(-100, bed.dir, 0, 0);
       try {

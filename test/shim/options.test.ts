@@ -103,6 +103,10 @@ test('what is not applied is refused by name', async () => {
   );
   await rejected(runtimeOptions(toml('UnsafeAnnotations = true')), /neither allow, warn nor deny: true/);
   assert.is((await runtimeOptions(toml('unsafeannotations = "deny"'))).unsafeAnnotations, 'deny');
+  assert.is((await runtimeOptions(toml('HookTimeout = 20'))).hookTimeout, 20);
+  assert.is((await runtimeOptions(toml('hooktimeout = 0'))).hookTimeout, 0);
+  for (const wrong of ['"20"', '1.5', '-1', 'true'])
+    await rejected(runtimeOptions(toml(`HookTimeout = ${wrong}`)), /HookTimeout|TOML|line 1/);
   assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
   await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
   await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
