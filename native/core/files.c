@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 int32_t runt_openAt(int32_t dirfd, const char *path, int32_t flags, int32_t mode) {
   return result(RETRY(openat(dirfd, path, flags | O_CLOEXEC, (mode_t)mode)));
@@ -192,6 +193,10 @@ int64_t runt_statfsType(const char *path) {
   if (RETRY(statfs(path, &s)) < 0)
     return -errno;
   return (int64_t)(uint32_t)s.f_type;
+}
+
+int32_t runt_getXattr(const char *path, const char *name, uint8_t *data, uint32_t data_cap) {
+  return result(RETRY(getxattr(path, name, data, data_cap)));
 }
 
 int32_t runt_readLink(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {

@@ -22,8 +22,11 @@ type Instruction = readonly [code: number, destination: number, source: number, 
 
 /**
  * The instructions (8 bytes each) of a filter that answers `allow` but for the exceptions: lines such as
- * "c 1:3 rwm" or "b *:* m". An exception that allows must hold all the access that is asked for, one that denies any of it, as in
- * v1. Throws TypeError for a line of another form: the plan holds none.
+ * "c 1:3 rwm" or "b *:* m". An exception that allows must hold all the access that is asked for, one that denies any of
+ * it, as in v1. Lines that begin with "allow" or "deny" are rules in order: about each kind of access that is asked for
+ * the last one that matches decides, and all kinds must be allowed. (The filters of crun and runc pass a rule over that
+ * has not all that is asked for: with them O_RDWR opens a device to which only writing is denied.)
+ * Throws TypeError for a line of another form: the plan holds none.
  */
 export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uint8Array {
   const program: Instruction[] = [
@@ -34,7 +37,10 @@ export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uin
     [LOAD_WORD, MAJOR, CONTEXT, 4, 0],
     [LOAD_WORD, MINOR, CONTEXT, 8, 0],
   ];
-  for (const line of exceptions) program.push(...block(line, allow));
+  for (const line of [...exceptions].reverse()) {
+    const [, verb, rest = line] = /^(allow|deny) (.*)$/.exec(line) ?? [];
+    program.push(...(verb === undefined ? block(line, allow) : ruleBlock(rest, verb === 'allow')));
+  }
   program.push([MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0], [EXIT, 0, 0, 0, 0]);
 
   const view = new DataView(new ArrayBuffer(program.length * 8));
@@ -58,16 +64,29 @@ function block(line: string, allow: boolean): Instruction[] {
   }
   if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
   if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
-  const answer: Instruction[] = [
-    [MOVE_NUMBER, RESULT, 0, 0, allow ? 0 : 1],
-    [EXIT, 0, 0, 0, 0],
-  ];
-  const end = tests.length + answer.length;
+  return jumpingToEnd([...tests, ...answer(!allow)]);
+}
+
+/** One rule of several, from the last to the first: ACCESS holds what no later rule has decided about. */
+function ruleBlock(line: string, allow: boolean): Instruction[] {
+  const { type, major, minor, access } = parse(line);
+  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, type]];
+  if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
+  if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
+  if (allow) tests.push([AND_NUMBER, ACCESS, 0, 0, ~access], [JUMP_UNEQUAL, ACCESS, 0, 0, 0]);
+  else tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, access], [JUMP_EQUAL, CONTEXT, 0, 0, 0]);
+  return jumpingToEnd([...tests, ...answer(allow)]);
+}
+
+const answer = (allow: boolean): Instruction[] => [
+  [MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0],
+  [EXIT, 0, 0, 0, 0],
+];
+
+/** The jumps of a block lead to its end. */
+function jumpingToEnd(block: readonly Instruction[]): Instruction[] {
   const jumps = (code: number) => code === JUMP_EQUAL || code === JUMP_UNEQUAL;
-  return [
-    ...tests.map(([code, d, s, jump, n], i): Instruction => [code, d, s, jumps(code) ? end - i - 1 : jump, n]),
-    ...answer,
-  ];
+  return block.map(([code, d, s, jump, n], i) => [code, d, s, jumps(code) ? block.length - i - 1 : jump, n]);
 }
 
 function parse(line: string): { type: number; major?: number; minor?: number; access: number } {

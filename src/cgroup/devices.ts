@@ -1,6 +1,7 @@
 /** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
 import type { Op } from '../plan/ops.js';
 import type { Device, DeviceRule, Int } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
 import { badValue, unsupported } from './setting.js';
 
 /**
@@ -40,6 +41,14 @@ export interface DeviceList {
   readonly exceptions: readonly DeviceException[];
 }
 
+/** Rules as they stand: of those that match, the last one decides about each kind of access. */
+export interface DeviceOrder {
+  /** The default. */
+  readonly allow: boolean;
+  readonly at: string;
+  readonly ordered: readonly (DeviceException & { readonly allow: boolean })[];
+}
+
 /**
  * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list,
  * `configured` is `linux.devices`: a node of the config in the place of a default one takes the default's rule away.
@@ -52,14 +61,51 @@ export function deviceList(
   configured: readonly Device[],
 ): DeviceList {
   const state: DeviceState = { allow: false, at: '', exceptions: [] };
-  rules?.forEach((rule, i) => {
-    apply(state, rule, `${at}/${i}`);
-  });
-  for (const [path, type, major, minor, access] of defaults) {
-    if (path && configured.some((d) => d.path === path)) continue;
-    apply(state, { allow: true, type, major, minor, access }, '');
+  for (const [rule, pointer] of allRules(rules, at, configured)) {
+    for (const part of parts(state, rule, pointer)) {
+      if (rule.allow === state.allow) removeException(state, part, rule);
+      else addException(state, part);
+    }
   }
   return state;
+}
+
+/**
+ * The same for v2, whose filter can hold rules in any order: as a list where v1 could hold it too, so that both are
+ * told alike, else in order. @throws RuntError ERR_CGROUP_VALUE
+ */
+export function v2DeviceList(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): DeviceList | DeviceOrder {
+  try {
+    return deviceList(rules, at, configured);
+  } catch (error) {
+    if (!(error instanceof RuntError && error.code === 'ERR_UNSUPPORTED')) throw error;
+  }
+  const state: DeviceState = { allow: false, at: '', exceptions: [] };
+  const ordered: (DeviceException & { allow: boolean })[] = [];
+  for (const [rule, pointer] of allRules(rules, at, configured)) {
+    const found = parts(state, rule, pointer);
+    if (found.length === 0) ordered.length = 0;
+    for (const part of found) ordered.push({ ...part, allow: rule.allow });
+  }
+  return { allow: state.allow, at: state.at, ordered };
+}
+
+/** The rules of the config, then the default ones that its nodes leave; each with its pointer. */
+function allRules(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): [rule: DeviceRule, pointer: string][] {
+  const all = (rules ?? []).map((rule, i): [DeviceRule, string] => [rule, `${at}/${i}`]);
+  for (const [path, type, major, minor, access] of defaults) {
+    if (path && configured.some((d) => d.path === path)) continue;
+    all.push([{ allow: true, type, major, minor, access }, '']);
+  }
+  return all;
 }
 
 interface DeviceState {
@@ -68,8 +114,9 @@ interface DeviceState {
   exceptions: DeviceException[];
 }
 
-function apply(state: DeviceState, rule: DeviceRule, at: string): void {
-  const access = accessOf(rule.access, at);
+/** What a rule says of each type; empty for one on all devices, which is the default from then on. */
+function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
+  const access = accessOf(rule, at);
   const major = numberOf(rule.major, `${at}/major`);
   const minor = numberOf(rule.minor, `${at}/minor`);
   const any = rule.type === undefined || rule.type === 'a';
@@ -77,14 +124,10 @@ function apply(state: DeviceState, rule: DeviceRule, at: string): void {
     state.allow = rule.allow;
     state.at = at;
     state.exceptions = [];
-    return;
+    return [];
   }
   // v1 takes "a" for all devices whatever the numbers say: a rule on both types is two rules.
-  for (const type of any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']) {
-    const part: DeviceException = { type, major, minor, access, at };
-    if (rule.allow === state.allow) removeException(state, part, rule);
-    else addException(state, part);
-  }
+  return (any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']).map((type) => ({ type, major, minor, access, at }));
 }
 
 function addException(state: DeviceState, e: DeviceException): void {
@@ -125,7 +168,9 @@ function numberOf(value: Int | undefined, at: string): number {
   return Number(value);
 }
 
-function accessOf(access: string | undefined, at: string): string {
+/** A rule that denies means all access where it names none; one that allows must name it. */
+function accessOf({ allow, access }: DeviceRule, at: string): string {
+  if (allow && !access) throw badValue(`${at}/access`, access, 'a rule that allows must name the access');
   if (!access || access === 'rwm') return 'rwm';
   for (const letter of access) {
     if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
@@ -145,8 +190,12 @@ export function v1DeviceOps(path: string, list: DeviceList): Op[] {
 }
 
 /** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
-export function v2DeviceOps(path: string, list: DeviceList, at: string): Op[] {
-  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions: list.exceptions.map(exceptionText) }];
+export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: string): Op[] {
+  const exceptions =
+    'ordered' in list
+      ? list.ordered.map((rule) => `${rule.allow ? 'allow' : 'deny'} ${exceptionText(rule)}`)
+      : list.exceptions.map(exceptionText);
+  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions }];
 }
 
 /** An exception as v1 writes it. */

@@ -1,7 +1,7 @@
 /** The cgroups of a container that exists: found again from its record, changed while it runs. */
 import type { Op } from '../plan/ops.js';
 import type { Resources } from '../spec/types.js';
-import { type DeviceList, deviceList, exceptionText, v2DeviceOps } from './devices.js';
+import { type DeviceList, deviceList, exceptionText, v2DeviceList, v2DeviceOps } from './devices.js';
 import type { CgroupFacts } from './facts.js';
 import { noController, notDelegated, settingOp, split } from './ops.js';
 import type { LiveCgroup, Setting } from './setting.js';
@@ -90,7 +90,7 @@ function updateV2(live: LiveCgroups, resources: Resources): Op[] {
   }
   if (resources.devices?.length) {
     const missing: Setting = { controller: 'devices', file: 'device filter', value: '', at: '/devices' };
-    ops.push(...v2DeviceOps(path ?? refuse(missing), deviceList(resources.devices, '/devices', []), '/devices'));
+    ops.push(...v2DeviceOps(path ?? refuse(missing), v2DeviceList(resources.devices, '/devices', []), '/devices'));
   }
   return ops;
 }

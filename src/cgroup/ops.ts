@@ -2,7 +2,7 @@
 import type { Op } from '../plan/ops.js';
 import type { Device, Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { deviceList, v1DeviceOps, v2DeviceOps } from './devices.js';
+import { deviceList, v1DeviceOps, v2DeviceList, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
 import type { CgroupPaths } from './path.js';
 import type { Setting } from './setting.js';
@@ -121,7 +121,7 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
     ...settings.map((s) => settingOp(s, path)),
   ];
   if (!options.rootless) {
-    const list = deviceList(resources.devices, `${at}/devices`, options.devices);
+    const list = v2DeviceList(resources.devices, `${at}/devices`, options.devices);
     ops.push(...v2DeviceOps(path, list, resources.devices ? `${at}/devices` : ''));
   }
   return ops;

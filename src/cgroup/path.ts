@@ -22,12 +22,17 @@ export interface CgroupPathOptions {
   readonly rootless: boolean;
   /** Asked only when rootless: can a directory be made (or used) at this path? `cgroupWritable`, or what a test says. */
   readonly writable?: (path: string) => boolean;
+  /**
+   * The parent of a cgroup that nobody named, on v2, below the mount point; asked only then. That of `own` when absent.
+   */
+  readonly defaultParent?: (mountPoint: string, own: string) => string;
 }
 
 /**
  * Absolute: below the mount point of each hierarchy. Relative: below the runtime's own cgroup. Absent: `id`, relative.
  * On v2 "own" is the parent of the own cgroup: one that holds processes cannot give controllers to its children
- * (cgroups(7), "no internal processes"), and a sibling can have them (runc, fs2). Named hierarchies other than
+ * (cgroups(7), "no internal processes"), and a sibling can have them (runc, fs2). Absent, and with root, it is
+ * `defaultParent`. Named hierarchies other than
  * systemd's belong to other managers and are left alone.
  * Throws ERR_CGROUP_PATH for `..` and for the root cgroup itself.
  */
@@ -61,7 +66,8 @@ export function cgroupPaths(
     });
   if (!facts.unified) return { v1 };
   const { mountPoint, own } = facts.unified;
-  const path = place(mountPoint, facts.layout === 'v2' ? parentOf(own) : own);
+  const besides = cgroupsPath || options.rootless ? undefined : options.defaultParent;
+  const path = place(mountPoint, facts.layout === 'v2' ? (besides?.(mountPoint, own) ?? parentOf(own)) : own);
   return { v1, unified: { mountPoint, path, writable: writable(path) } };
 }
 

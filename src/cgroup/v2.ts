@@ -32,7 +32,10 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
     if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
       throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
     }
-    settings.push({ controller: file.slice(0, dot), file, value, at: pointer });
+    // The kernel takes one line in each write: a limit of one device of io.max, say.
+    const lines = value.split('\n').filter((line) => line.trim() !== '');
+    if (lines.length === 0) throw badValue(pointer, value, `"${file}" is given no value`);
+    for (const line of lines) settings.push({ controller: file.slice(0, dot), file, value: line, at: pointer });
   }
   return settings;
 }
@@ -80,7 +83,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
 /** v1 limits memory and swap together, v2 swap alone: the difference. */
 function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | undefined {
   // No limit of memory: none of memory and swap together either (as runc).
-  if (!isSet(m.swap)) return isSet(m.limit) && m.limit < 0 ? 'max' : undefined;
+  if (!isSet(m.swap)) return isSet(m.limit) ? (m.limit < 0 ? 'max' : restOfSum(m.limit, at, live)) : undefined;
   if (m.swap < 0) return 'max';
   const now = isSet(m.limit) ? undefined : live?.read('memory.max');
   const memory = isSet(m.limit) ? m.limit : now && now !== 'max' ? BigInt(now) : -1;
@@ -91,6 +94,15 @@ function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | 
     throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
   return String(BigInt(m.swap) - BigInt(memory));
+}
+
+/** A new limit of memory alone keeps that of memory and swap together, as with runc. */
+function restOfSum(limit: Int, at: string, live: LiveCgroup | undefined): string | undefined {
+  const [memory, swap] = [live?.read('memory.max') ?? '', live?.read('memory.swap.max') ?? ''];
+  if (!/^\d+$/.test(memory) || !/^\d+$/.test(swap)) return undefined;
+  const sum = BigInt(memory) + BigInt(swap);
+  if (sum >= BigInt(limit)) return String(sum - BigInt(limit));
+  throw badValue(`${at}/limit`, limit, `it is above the limit of memory and swap together, ${sum}: give that one too`);
 }
 
 function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[] {
@@ -105,7 +117,8 @@ function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[
       value: String(value),
       at: `${at}/${key}`,
     });
-  if (isSet(c.shares)) add('shares', 'cpu.weight', cpuWeight(c.shares));
+  // An idle cgroup has a weight of its own, and refuses another one (sched_group_set_shares in the kernel).
+  if (isSet(c.shares) && Number(c.idle ?? 0) !== 1) add('shares', 'cpu.weight', cpuWeight(c.shares));
   if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
   if (isSet(c.quota) || isSet(c.period)) {
     // A live cgroup keeps the half that is not given.

@@ -1,10 +1,11 @@
 /** Reads what the compiler must know of the host. Touches nothing. */
 
 import { cgroupWritable, readCgroupFacts } from '../cgroup/facts.js';
+import { defaultParent, unifiedOptions } from '../cgroup/unified.js';
 import type { HostFacts } from '../plan/facts.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists, readText, realPath, tryReadText } from '../sys/fs.js';
+import { exists, readText, realPath, stat, tryReadText, tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
 import { CAP_LAST, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
@@ -24,6 +25,9 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     rootless: isRootless,
     lastCapability: lastCapability(),
     cgroupWritable,
+    cgroupParent: defaultParent,
+    unifiedOptions,
+    ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),
     realPath,
     kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
@@ -57,6 +61,12 @@ export function resctrlMount(mountinfo: string): string {
 function lastCapability(): number {
   const text = small('/proc/sys/kernel/cap_last_cap').trim();
   return text === '' ? CAP_LAST : Number(text);
+}
+
+/** Whether both paths lead to one file; false where the first leads to none, which another operation says. */
+function sameFile(path: string, other: string): boolean {
+  const [a, b] = [tryStat(path), stat(other)];
+  return a !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 const small = (path: string): string => tryReadText(path) ?? '';

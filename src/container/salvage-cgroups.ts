@@ -5,6 +5,7 @@ import { cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { scopeName } from '../cgroup/systemd/unit.js';
+import { defaultParent } from '../cgroup/unified.js';
 import { RuntError } from '../sys/error.js';
 import { listDir } from '../sys/fs.js';
 import { until } from '../sys/loop.js';
@@ -73,7 +74,7 @@ function listedCgroups(root: string, id: string): string[] | undefined {
 function configuredCgroups(root: string, id: string): string[] {
   const asked = cgroupsPathOf(root, id);
   const facts = readCgroupFacts();
-  const { v1, unified } = cgroupPaths(facts, asked, id, { rootless: false });
+  const { v1, unified } = cgroupPaths(facts, asked, id, { rootless: false, defaultParent });
   const paths = [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
   if (asked?.startsWith('/')) return paths;
   const names = new Set(paths.map(lastOf));

@@ -1,6 +1,6 @@
 /** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
 
-import { deviceList } from '../cgroup/devices.js';
+import { v2DeviceList } from '../cgroup/devices.js';
 import type { LiveCgroup } from '../cgroup/setting.js';
 import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
 import { type Bus, BusError, openBus } from '../cgroup/systemd/bus.js';
@@ -243,7 +243,7 @@ export async function setUnitProperties(
 ): Promise<void> {
   const properties = [
     ...resourceProperties(v2Settings(resources, '', live)),
-    ...(resources.devices?.length && !user ? deviceProperties(deviceList(resources.devices, '/devices', [])) : []),
+    ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
   ];
   if (properties.length === 0) return;
   await onUnitBus(user, (bus) => bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(properties)]));

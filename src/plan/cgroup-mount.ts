@@ -2,6 +2,7 @@
 import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../cgroup/facts.js';
 import type { CgroupPaths } from '../cgroup/path.js';
 import type { Mount } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
 import { MOUNT_ATTR_RDONLY } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
 import { mountBind, mountFs } from './mount-op.js';
@@ -26,8 +27,9 @@ export interface CgroupView {
 }
 
 /**
- * v2: the hierarchy itself; in a user namespace, be it that of an engine, without a cgroup namespace the kernel forbids that and the container's
- * own cgroup is bound. v1: a tmpfs with one mount for each hierarchy, of the new cgroup namespace's root or a bind of
+ * v2: with a cgroup namespace of its own the hierarchy, mounted anew. Without one that is bound which the host has
+ * mounted: a new mount would give the hierarchy its own options, and take nsdelegate and memory_recursiveprot from the
+ * host (cgroup_apply_root_flags in the kernel); in a user namespace of the container's its own cgroup. v1: a tmpfs with one mount for each hierarchy, of the new cgroup namespace's root or a bind of
  * the container's cgroup, and links for the names of co-mounted controllers.
  * A rootless container without a cgroup namespace sees its cgroups read-only: they are the host's (CVE-2023-25809).
  */
@@ -38,16 +40,18 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   const { propagation } = settings;
   const unified = facts.cgroup.layout === 'v2' || m.mount.type === 'cgroup2';
   if (unified) {
-    if (view.cgroupNamespace || !(view.userNamespace || facts.rootless)) {
+    const hosts = facts.cgroup.unified?.mountPoint;
+    if (view.cgroupNamespace || hosts === undefined) {
       const { data: options, flags } = settings;
       const source = m.mount.source ?? 'cgroup';
       return [mountFs({ at, target, fstype: 'cgroup2', source, options, attrs: guarded, propagation, flags })];
     }
+    refuseOtherOptions(m, facts);
     const own = view.paths.unified;
     // In an engine's all of the hierarchy, as with runc and crun: /proc/self/cgroup names a place in it.
-    const source =
-      view.userNamespace && own?.writable ? own.path : (facts.cgroup.unified?.mountPoint ?? '/sys/fs/cgroup');
-    return [mountBind({ at, target, source, setAttrs: guarded, propagation })];
+    const source = view.userNamespace && own?.writable ? own.path : hosts;
+    const { clearAttrs } = settings;
+    return [mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation })];
   }
   const plain = attrs & ~MOUNT_ATTR_RDONLY;
   const ops: Op[] = [
@@ -76,4 +80,25 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   if (attrs & MOUNT_ATTR_RDONLY)
     ops.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
   return ops;
+}
+
+/**
+ * Options of the file system are those of the host's mount, which is shown; newer engines pass them.
+ * @throws RuntError ERR_UNSUPPORTED for one that the host's mount has not
+ */
+function refuseOtherOptions({ mount, settings, at }: CgroupMount, facts: HostFacts): void {
+  // Read-only is an attribute of the container's mount.
+  const asked = settings.data.filter((option) => option !== 'ro' && option !== 'rw');
+  if (asked.length === 0) return;
+  const there = facts.unifiedOptions();
+  const other = asked.find((option) => !there.includes(option));
+  if (other === undefined) return;
+  throw new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `the option "${other}" would change the host's mount of cgroup v2, which the container shares`,
+    pointer: `${at}/options/${mount.options?.indexOf(other)}`,
+    value: other,
+    hint: 'give the container a cgroup namespace, or remove the option',
+    see: 'cgroups(7), "Cgroups v2 mount options"',
+  });
 }

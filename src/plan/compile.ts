@@ -55,6 +55,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
         rootless: facts.rootless,
         writable: facts.cgroupWritable,
+        defaultParent: facts.cgroupParent,
       }));
   const { rootless } = facts;
   const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
@@ -85,7 +86,10 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const userNamespace = hasUserNamespace(spec);
   // In a new user namespace a cgroup namespace that is joined is somebody else's, and shows nothing that could be mounted.
   const shown = flags & CLONE_NEWUSER ? flags : flags | joinedNamespaces(spec);
-  const cgroupNamespace = (shown & CLONE_NEWCGROUP) !== 0;
+  const joinedCgroup = spec.linux?.namespaces?.find(({ type, path }) => type === 'cgroup' && path)?.path;
+  // One that is joined may be the host's.
+  const cgroupNamespace =
+    (shown & CLONE_NEWCGROUP) !== 0 && !(joinedCgroup !== undefined && facts.ownCgroupNamespace(joinedCgroup));
   // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
   // maker, who should be the container's root. The time namespace gets its offsets before anybody is in it.
   const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));

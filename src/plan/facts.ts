@@ -25,6 +25,12 @@ export interface HostFacts {
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; asked only when rootless. */
   readonly cgroupWritable: (path: string) => boolean;
+  /** Options of the host's mount of cgroup v2; asked only for a cgroup mount with options that shows it. */
+  readonly unifiedOptions: () => readonly string[];
+  /** Whether the path is the cgroup namespace that the runtime is in; asked only for one that is joined. */
+  readonly ownCgroupNamespace: (path: string) => boolean;
+  /** cgroup/facts.ts, `defaultParent`; asked only with root, on v2, for a container that names no cgroup. */
+  readonly cgroupParent: (mountPoint: string, own: string) => string;
   /**
    * A path of the host without symlinks and `..`; '' where it cannot be opened. Asked only for the directories of
    * overlays and for paths with `..`.

@@ -80,7 +80,7 @@ export const ops = table({
     code: 14,
     by: 'runtime',
     fields: { path: 'str', allow: 'int', exceptions: 'list' },
-    doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"',
+    doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"; or, where v1 could not hold them, but for rules, of which the last that matches decides about each kind of access: "deny c 4:64 w"',
   },
   cgroupOwner: {
     code: 170,

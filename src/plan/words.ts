@@ -151,7 +151,9 @@ export function rows(op: Op): Row[] {
       return row(
         'device filter',
         word(op.path),
-        `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
+        /^(?:allow|deny) /.test(op.exceptions[0] ?? '')
+          ? [`${op.allow ? 'allow' : 'deny'} all`, ...op.exceptions].join(', then ')
+          : `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
       );
     case 'cgroupOwner':
       return row('owner', word(op.path), `uid ${op.uid}`);

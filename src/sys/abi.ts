@@ -155,6 +155,15 @@ export const abi = table({
     doc: 'faccessat(2) with AT_EACCESS',
   },
   statfsType: { ret: 'i64', args: [['path', 'str']], doc: 'statfs(2): f_type' },
+  getXattr: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['name', 'str'],
+      ['data', 'out'],
+    ],
+    doc: 'getxattr(2): bytes of the value, -ENODATA when there is none',
+  },
   readDir: {
     ret: 'i32',
     args: [

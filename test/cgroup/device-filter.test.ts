@@ -105,7 +105,40 @@ for (const allow of [false, true]) {
   }
 }
 
+const orders = [
+  ['allow c 4:* rwm', 'deny c 4:64 w'],
+  ['deny c *:* w', 'allow c 1:3 rwm'],
+  ['allow c *:5 r', 'deny c 136:* rw', 'allow c 136:5 w', 'deny b *:* m'],
+  ['allow c 1:* r', 'allow c *:3 w', 'allow c 1:3 m', 'deny c 4294967295:2147483648 r'],
+  ['deny c *:* rwm', 'allow b *:* rwm', 'deny b 8:0 m'],
+];
+const more = [...numbers, 4, 64];
+
+for (const allow of [false, true]) {
+  for (const lines of orders) {
+    test(`${allow ? 'allow' : 'deny'} all, then ${lines.join(', then ')}: the last rule decides about each kind of access`, () => {
+      const program = deviceFilter(allow, lines);
+      for (const type of ['b', 'c'] as const)
+        for (const major of more)
+          for (const minor of more)
+            for (const access of accesses) {
+              const q = { type, major, minor, access };
+              // One kind of access alone, which a rule holds or not.
+              const each = [...access].every((letter) => {
+                const line = [...lines]
+                  .reverse()
+                  .find((l) => !meant(true, [l.replace(/^\w+ /, '')], { ...q, access: letter }));
+                return line === undefined ? allow : line.startsWith('allow');
+              });
+              assert.is(run(program, q), each, JSON.stringify(q));
+            }
+    });
+  }
+}
+
 for (const line of [
+  'allow',
+  'deny c 1:3 x',
   '',
   'c',
   'c 1:3',

@@ -1,7 +1,7 @@
 /** Device rules lead to one list, whatever their order, or are refused; a rule must never be lost. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { deviceList } from '../../src/cgroup/devices.js';
+import { deviceList, v2DeviceList, v2DeviceOps } from '../../src/cgroup/devices.js';
 import type { Device, DeviceRule } from '../../src/spec/types.js';
 
 const at = '/linux/resources/devices';
@@ -41,7 +41,7 @@ test('access to one device adds up, in the order r, w, m', () => {
 test('a later rule for all takes back what was before it', () => {
   assert.is(
     list([
-      { allow: true, type: 'c', major: 7, minor: 7 },
+      { allow: true, type: 'c', major: 7, minor: 7, access: 'rwm' },
       { allow: false, type: 'a' },
     ]),
     `- ${defaults}`,
@@ -49,23 +49,29 @@ test('a later rule for all takes back what was before it', () => {
 });
 
 test('privileged: everything, and the defaults add nothing', () => {
-  assert.is(list([{ allow: true }]), '+ ');
+  assert.is(list([{ allow: true, access: 'rwm' }]), '+ ');
   assert.is(list([{ allow: false }, { allow: true, type: 'a', access: 'rwm' }]), '+ ');
 });
 
 test('everything but one device', () => {
-  const rules: DeviceRule[] = [{ allow: true }, { allow: false, type: 'c', major: 10, minor: 229, access: 'rw' }];
+  const rules: DeviceRule[] = [
+    { allow: true, access: 'rwm' },
+    { allow: false, type: 'c', major: 10, minor: 229, access: 'rw' },
+  ];
   assert.is(list(rules), '+ c 10:229 rw');
 });
 
 test('a default device cannot be denied before: the defaults come last, as under runc', () => {
-  const rules: DeviceRule[] = [{ allow: true }, { allow: false, type: 'c', major: 1, minor: 3, access: 'rwm' }];
+  const rules: DeviceRule[] = [
+    { allow: true, access: 'rwm' },
+    { allow: false, type: 'c', major: 1, minor: 3, access: 'rwm' },
+  ];
   assert.is(list(rules), '+ ');
 });
 
 test('a denial takes away only the access that it names', () => {
   const rules: DeviceRule[] = [
-    { allow: true, type: 'b', major: 8, minor: 0 },
+    { allow: true, type: 'b', major: 8, minor: 0, access: 'rwm' },
     { allow: false, type: 'b', major: 8, minor: 0, access: 'w' },
   ];
   assert.is(list(rules), `- b 8:0 rm,${defaults}`);
@@ -73,8 +79,8 @@ test('a denial takes away only the access that it names', () => {
 
 test('a wider denial covers narrower rules', () => {
   const rules: DeviceRule[] = [
-    { allow: true, type: 'b', major: 8, minor: 0 },
-    { allow: true, type: 'b', major: 9, minor: 0 },
+    { allow: true, type: 'b', major: 8, minor: 0, access: 'rwm' },
+    { allow: true, type: 'b', major: 9, minor: 0, access: 'rwm' },
     { allow: false, type: 'b', major: 8 },
   ];
   assert.is(list(rules), `- b 9:0 rwm,${defaults}`);
@@ -86,7 +92,11 @@ test('type "a" with numbers means both types, where v1 would take it for all dev
 
 test('a denial of one kind of access to all devices collides with the default devices', () => {
   assert.throws(
-    () => list([{ allow: true }, { allow: false, access: 'w' }]),
+    () =>
+      list([
+        { allow: true, access: 'rwm' },
+        { allow: false, access: 'w' },
+      ]),
     (e: { code: string; pointer: string; message: string }) => {
       assert.equal([e.code, e.pointer], ['ERR_UNSUPPORTED', `${at}/1`]);
       return e.message.includes('c 1:3 rwm out of the wider rule c *:* w');
@@ -100,7 +110,7 @@ test('-1 is any number, as engines write it', () => {
 
 test('a hole in a wider rule is refused, with both pointers', () => {
   const rules: DeviceRule[] = [
-    { allow: true, type: 'c', major: 4 },
+    { allow: true, type: 'c', major: 4, access: 'rwm' },
     { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
   ];
   assert.throws(
@@ -123,13 +133,45 @@ test('rules that cross are refused, those that share no access are not', () => {
   assert.is(list(crossed), `- c *:5 r,${defaults}`);
 });
 
+test('a rule that allows must name the access; one that denies means all of it', () => {
+  for (const access of [undefined, '']) {
+    for (const of of [deviceList, v2DeviceList])
+      assert.throws(
+        () => of([{ allow: true, type: 'c', major: 7, ...(access === undefined ? {} : { access }) }], at, []),
+        (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/access`,
+      );
+    const denied: DeviceRule[] = [
+      { allow: true, access: 'rwm' },
+      { allow: false, type: 'c', major: 7 },
+    ];
+    // The default devices, which come last, allow mknod(2) of all.
+    assert.is(list(denied), '+ c 7:* rw');
+  }
+});
+
+test('v2 takes as rules in order what v1 cannot hold, and the same list for the rest', () => {
+  const rules: DeviceRule[] = [
+    { allow: true, type: 'b', major: 1, access: 'rwm' },
+    { allow: false, access: 'rwm' },
+    { allow: true, type: 'c', major: 4, access: 'rwm' },
+    { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
+    { allow: true, type: 'a', major: 7, access: 'r' },
+  ];
+  const [op] = v2DeviceOps('/x', v2DeviceList(rules, at, []), at);
+  assert.ok(op?.op === 'cgroupDevices');
+  assert.is(op.allow, 0);
+  assert.equal(op.exceptions.slice(0, 4), ['allow c 4:* rwm', 'deny c 4:64 w', 'allow c 7:* r', 'allow b 7:* r']);
+  assert.is(op.exceptions.length, 4 + 11, 'the default devices come last');
+  assert.equal(v2DeviceList(rules.slice(0, 3), at, []), deviceList(rules.slice(0, 3), at, []));
+});
+
 test('an access letter or a number that is none is refused', () => {
   assert.throws(
     () => list([{ allow: true, type: 'c', access: 'rx' }]),
     (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/access`,
   );
   assert.throws(
-    () => list([{ allow: true, type: 'c', major: 4294967296 }]),
+    () => list([{ allow: true, type: 'c', major: 4294967296, access: 'r' }]),
     (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/major`,
   );
 });

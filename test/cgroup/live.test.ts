@@ -78,7 +78,7 @@ test('v1 devices: only what differs is written, more before less', () => {
 });
 
 test('v1 devices: from all and to all the list is written anew', () => {
-  assert.equal(changes([{ allow: true }], defaults), ['allow a']);
+  assert.equal(changes([{ allow: true, access: 'rwm' }], defaults), ['allow a']);
   assert.is(changes([{ allow: false }], 'a *:* rwm\n')[0], 'deny a');
   assert.is(changes([{ allow: false }], 'a *:* rwm\n').length, 1 + defaults.split('\n').length);
 });

@@ -194,7 +194,7 @@ test('v2: without values the controllers are wanted for statistics, none is requ
 
 test('v2: the device list is one filter', () => {
   const filter = (resources: Resources | undefined) => one(plan('v2', resources).before, 'cgroupDevices');
-  assert.equal(filter({ devices: [{ allow: true }] }), {
+  assert.equal(filter({ devices: [{ allow: true, access: 'rwm' }] }), {
     op: 'cgroupDevices',
     at: '/linux/resources/devices',
     path: '/sys/fs/cgroup/box',
@@ -303,6 +303,16 @@ test('unified: what is no file of a cgroup is refused', () => {
   ] as const) {
     refused('v2', { unified: { [key]: '1' } }, 'ERR_CGROUP_VALUE', pointer);
   }
+});
+
+test('unified: a value of several lines is written line by line, and an empty one is refused', () => {
+  const value = '8:0 rbps=1000\n\n8:16 wbps=2000\n';
+  assert.equal(writes(plan('v2', { unified: { 'io.max': value } }).before), [
+    'box/io.max=8:0 rbps=1000 /unified/io.max',
+    'box/io.max=8:16 wbps=2000 /unified/io.max',
+  ]);
+  for (const none of ['', '\n', ' \n '])
+    refused('v2', { unified: { 'io.max': none } }, 'ERR_CGROUP_VALUE', '/unified/io.max');
 });
 
 test('unified on v1 is refused, unless empty', () => {

@@ -36,6 +36,26 @@ test('a relative path is below the own cgroup', () => {
   assert.is(directories(facts(hybrid), 'x/y')[3], '/sys/fs/cgroup/memory/user.slice/a:b/x/y');
 });
 
+test('on v2 a cgroup that nobody named is where the host says, but not without root', () => {
+  const host = facts(v2);
+  const there = { ...host, unified: { ...host.unified!, own: '/a.slice/b.service/c' } };
+  const where = (path: string | undefined, rootless: boolean, parent: string): string => {
+    const asked: string[] = [];
+    const defaultParent = (mountPoint: string, own: string): string => {
+      asked.push(`${mountPoint} ${own}`);
+      return parent;
+    };
+    const { unified } = cgroupPaths(there, path, 'web', { rootless, defaultParent });
+    assert.equal(asked, path || rootless ? [] : ['/sys/fs/cgroup /a.slice/b.service/c']);
+    return unified!.path;
+  };
+  assert.is(where(undefined, false, '/'), '/sys/fs/cgroup/web');
+  assert.is(where('', false, '/a.slice/b.service'), '/sys/fs/cgroup/a.slice/b.service/web');
+  assert.is(where('x', false, '/'), '/sys/fs/cgroup/a.slice/b.service/x');
+  assert.is(where('/x', false, '/'), '/sys/fs/cgroup/x');
+  assert.is(where(undefined, true, '/'), '/sys/fs/cgroup/a.slice/b.service/web');
+});
+
 test('on v2 a relative path is beside the own cgroup, which has processes', () => {
   assert.equal(directories(facts(v2), undefined), ['/sys/fs/cgroup/user.slice/user-1000.slice/web']);
   assert.equal(directories(facts({ ...v2, cgroup: '0::/one\n' }), 'x'), ['/sys/fs/cgroup/x']);

@@ -105,7 +105,7 @@ test(
     assert.equal(value(bed, 'devices.list').split('\n').sort(), [...before, 'c 10:229 rw'].sort());
     assert.is(apply(bed, { devices: [{ allow: false }] }).code, 0);
     assert.equal(value(bed, 'devices.list').split('\n').sort(), before);
-    assert.is(apply(bed, { devices: [{ allow: true }] }).code, 0);
+    assert.is(apply(bed, { devices: [{ allow: true, access: 'rwm' }] }).code, 0);
     assert.is(value(bed, 'devices.list'), 'a *:* rwm');
     assert.is(apply(bed, { devices: [{ allow: false }] }).code, 0);
     assert.equal(value(bed, 'devices.list').split('\n').sort(), before);

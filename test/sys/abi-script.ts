@@ -265,6 +265,10 @@ const cases: Record<Name, Case> = {
     t.call('statfsType', ['/proc']);
     t.call('statfsType', [`${dir}/none`]);
   },
+  getXattr(t, dir) {
+    t.call('getXattr', [dir, 'trusted.runt-none', new Uint8Array(8)]);
+    t.call('getXattr', [`${dir}/none`, 'trusted.x', new Uint8Array(8)]);
+  },
   readDir(t, dir, file) {
     for (const name of ['b', 'ä', '..c']) native.mkdirAt(AT_FDCWD, `${dir}/${name}`, 0o700);
     const out = new Uint8Array(100);

@@ -1,5 +1,5 @@
 /** Values for cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them; as GVariant text. */
-import type { DeviceList } from '../devices.js';
+import type { DeviceList, DeviceOrder } from '../devices.js';
 import type { Setting } from '../setting.js';
 
 /** `NAME=VALUE`. */
@@ -89,8 +89,9 @@ function bitmask(list: string): string | undefined {
  * The device list as systemd's own. It knows lists of what is allowed, and of a type all devices, those of one major number, or one:
  * any other list is left to runt's filter alone, which is there always (`auto` with nothing allowed restricts nothing).
  */
-export function deviceProperties(list: DeviceList): Property[] {
+export function deviceProperties(list: DeviceList | DeviceOrder): Property[] {
   const clear = 'DeviceAllow=@a(ss) []';
+  if ('ordered' in list) return ["DevicePolicy='auto'", clear];
   const specifiers = list.exceptions.map(({ type, major, minor }) => {
     const long = type === 'c' ? 'char' : 'block';
     if (major < 0) return minor < 0 ? `${long}-*` : undefined;

@@ -5,13 +5,13 @@ import type { Op } from '../../plan/ops.js';
 import type { Spec } from '../../spec/types.js';
 import { RuntError } from '../../sys/error.js';
 import { isCgroupName } from '../delegate.js';
-import { deviceList } from '../devices.js';
+import { v2DeviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
 import { v2Settings } from '../v2.js';
 import type { Address } from './address.js';
 import { deviceProperties, type Property, resourceProperties } from './properties.js';
 import { scopeName } from './unit.js';
-import { parseVariant } from './variant.js';
+import { parseVariant, type Value, type Variant } from './variant.js';
 
 /** The manager of a user's session. */
 export interface UserManager {
@@ -87,6 +87,7 @@ function lacks(where: string): RuntError {
 function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, user?: UserManager): Op[] {
   const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
   const resources = spec.linux?.resources ?? {};
+  const limits = resourceProperties(v2Settings(resources, '/linux/resources'));
   const properties = merged([
     `Description='runt container ${options.id}'`,
     `Slice='${slice}'`,
@@ -96,12 +97,12 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
     'IOAccounting=true',
     'MemoryAccounting=true',
     'TasksAccounting=true',
-    ...resourceProperties(v2Settings(resources, '/linux/resources')),
+    ...limits,
     // A user's manager may load no BPF program, and no device can be made that the user could not open anyway.
     ...(user
       ? []
-      : deviceProperties(deviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
-    ...annotated(spec),
+      : deviceProperties(v2DeviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
+    ...annotated(spec, limits),
   ]);
   const below = subgroup(spec);
   return before.flatMap((op): Op[] => {
@@ -121,16 +122,62 @@ function merged(properties: readonly Property[]): Property[] {
   return properties.filter((p, i) => last.get(nameOf(p)) === i || (nameOf(p) === 'DeviceAllow' && p.endsWith(' []')));
 }
 
-/** `org.systemd.property.NAME`; NAMESec in seconds is NAMEUSec in µs, as with runc. @throws RuntError ERR_SPEC_VALUE */
-function annotated(spec: Spec): Property[] {
+/** Properties that no annotation may set, and why: a clause that follows "it". */
+const reserved: { readonly [name: string]: string } = {
+  PIDs: 'moves processes of the host into the unit, which ends with the container',
+  PIDFDs: 'moves processes of the host into the unit, which ends with the container',
+  ControlGroup: 'puts the unit into a cgroup that the container does not have',
+  Controller: 'leaves the end of the unit to another program',
+  Slice: 'moves the unit: name the slice in linux.cgroupsPath, slice:prefix:name',
+  Delegate: 'takes the unit away from runt, which manages the cgroups in it',
+  DelegateSubgroup: 'moves processes of the unit: use the annotation run.oci.systemd.subgroup',
+  DelegateControllers: 'takes controllers away that limits and statistics need',
+  DisableControllers: 'takes controllers away that limits and statistics need',
+  Conflicts: 'stops other units',
+  PropagatesStopTo: 'stops other units',
+  FailureAction: 'acts on the whole machine',
+  SuccessAction: 'acts on the whole machine',
+  JobTimeoutAction: 'acts on the whole machine',
+  StartLimitAction: 'acts on the whole machine',
+};
+/** Without them statistics and limits have no files. */
+const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
+
+/** @throws RuntError ERR_SPEC_VALUE for a value that must not be set, or a property that `limits` set too */
+function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
+  if (accounting.test(name) && variant.value === false)
+    throw bad(`the property ${name} must be true: limits and statistics need it`);
+  if (limits.some((limit) => limit.startsWith(`${name}=`)))
+    throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
+  if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
+}
+
+/** Whether a text in it has a control character: a newline would begin another line of the unit's file. */
+function hasControl(value: Value): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (typeof value === 'string') return /[\x00-\x1f\x7f]/.test(value);
+  if (Array.isArray(value)) return value.some(hasControl);
+  return typeof value === 'object' && hasControl((value as Variant).value);
+}
+
+/**
+ * `org.systemd.property.NAME`; NAMESec in seconds is NAMEUSec in µs, as with runc.
+ * @param limits the properties that the config's limits set
+ * @throws RuntError ERR_SPEC_VALUE
+ */
+function annotated(spec: Spec, limits: readonly Property[]): Property[] {
   const list: Property[] = [];
   for (const [key, value] of Object.entries(spec.annotations ?? {})) {
     if (!key.startsWith(systemdProperty)) continue;
     const name = key.slice(systemdProperty.length);
     try {
       if (!/^[A-Za-z]{3,64}$/.test(name)) throw bad(`${JSON.stringify(name)} is no name of a property`);
+      const why = Object.hasOwn(reserved, name) ? reserved[name] : undefined;
+      if (why !== undefined) throw bad(`the property ${name} is reserved: it ${why}`);
       const variant = parseVariant(value);
-      if (!/[a-z]Sec$/.test(name)) list.push(`${name}=${value}`);
+      const seconds = /[a-z]Sec$/.test(name);
+      checkProperty(seconds ? `${name.slice(0, -3)}USec` : name, variant, limits);
+      if (!seconds) list.push(`${name}=${value}`);
       else if (typeof variant.value === 'bigint' || typeof variant.value === 'number') {
         if (variant.value < 0) throw bad(`${value} is no time`);
         const us =

@@ -15,7 +15,7 @@ const valid = /^[A-Za-z0-9:_.\\@-]{1,255}$/;
 
 /**
  * `slice:prefix:name` as runc reads it: without a slice it is `system.slice` (`user.slice` of a user's own manager), `-` is the
- * root slice; without a path it is `:runt:ID`. @throws RuntError ERR_CGROUP_PATH
+ * root slice; without a prefix the unit is `-name.scope`; without a path it is `:runt:ID`. @throws RuntError ERR_CGROUP_PATH
  */
 export function scopeName(cgroupsPath: string | undefined, id: string, user: boolean): ScopeName {
   const asked = cgroupsPath || `:runt:${id}`;
@@ -24,7 +24,7 @@ export function scopeName(cgroupsPath: string | undefined, id: string, user: boo
   if (parts.length !== 3) throw refused(asked, 'is not of the form slice:prefix:name', cgroupsPath === undefined);
   if (name === '') throw refused(asked, 'names no unit');
   if (name.endsWith('.slice')) throw refused(asked, 'names a slice: a slice holds units, and processes are in a scope');
-  const unit = `${prefix === '' ? '' : `${prefix}-`}${name}.scope`;
+  const unit = `${prefix}-${name}.scope`;
   if (!valid.test(unit)) throw refused(asked, `makes "${unit}", which is no name of a unit`, cgroupsPath === undefined);
   const parent = slice === '' ? (user ? 'user.slice' : 'system.slice') : slice === '-' ? '-.slice' : slice;
   return { unit, slice: parent, path: `${slicePath(parent, asked)}/${unit}` };

@@ -11,7 +11,11 @@ export function cgroupRules(spec: Spec, findings: Findings, update = false): voi
   pathRules(linux, findings);
   memoryRules(linux.resources?.memory, findings, update);
   cpuRules(linux.resources?.cpu, findings);
-  for (const key of Object.keys(linux.resources?.unified ?? {})) {
+  for (const [key, value] of Object.entries(linux.resources?.unified ?? {})) {
+    if (value.trim() === '') {
+      const pointer = `/linux/resources/unified/${segment(key)}`;
+      findings.refuse(pointer, value, 'be what is written to the file, not empty', 'config-linux.md#unified');
+    }
     // A name that is a path could lead out of the cgroup.
     if (key === '' || key === '.' || key === '..' || key.includes('/')) {
       const expected = 'be the name of a file of the cgroup, without a slash';

@@ -22,6 +22,8 @@ export function deviceRules(spec: Spec, findings: Findings): void {
       if (rule[key] !== undefined) numberRule(`${at}/${key}`, rule[key], key, -1, findings, page);
     }
     const { access } = rule;
+    // A rule that forgets it must not allow everything. One that denies means all access: runc's own default has it so.
+    if (rule.allow && !access) findings.refuse(`${at}/access`, access, 'be given for a rule that allows', page);
     if (access !== undefined && [...access].some((c, j) => !'rwm'.includes(c) || access.indexOf(c) !== j)) {
       findings.refuse(`${at}/access`, access, 'be made of r, w and m, each once', page);
     }

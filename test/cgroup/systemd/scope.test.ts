@@ -1,7 +1,7 @@
 /** Names of scopes and slices, resources as properties, and the plan of a container under systemd. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { deviceList } from '../../../src/cgroup/devices.js';
+import { deviceList, v2DeviceList } from '../../../src/cgroup/devices.js';
 import { deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/properties.js';
 import { scopes } from '../../../src/cgroup/systemd/scope.js';
 import { scopeName } from '../../../src/cgroup/systemd/unit.js';
@@ -18,7 +18,7 @@ test('slice:prefix:name, with the defaults of runc', () => {
   for (const [path, unit, where] of [
     [undefined, 'runt-web.scope', '/system.slice/runt-web.scope'],
     ['', 'runt-web.scope', '/system.slice/runt-web.scope'],
-    ['::x', 'x.scope', '/system.slice/x.scope'],
+    ['::x', '-x.scope', '/system.slice/-x.scope'],
     ['-:a:b', 'a-b.scope', '/a-b.scope'],
     ['a-b-c.slice:cri:1', 'cri-1.scope', '/a.slice/a-b.slice/a-b-c.slice/cri-1.scope'],
     ['kubepods-pod\\x2d1.slice:p:n', 'p-n.scope', '/kubepods.slice/kubepods-pod\\x2d1.slice/p-n.scope'],
@@ -98,12 +98,20 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
     "DeviceAllow=[('/dev/block/8:0', 'r'), ('char-*', 'm'), ('block-*', 'm'), ('/dev/char/1:3', 'rwm')",
   );
   assert.match(allow!, "('char-136', 'rwm')");
-  for (const rule of [{ allow: true }, { allow: true, type: 'c', minor: 5, access: 'rw' }]) {
+  for (const rule of [
+    { allow: true, access: 'rwm' },
+    { allow: true, type: 'c', minor: 5, access: 'rw' },
+  ]) {
     assert.equal(deviceProperties(deviceList([rule as never], '', [])), [
       "DevicePolicy='auto'",
       'DeviceAllow=@a(ss) []',
     ]);
   }
+  const hole = [
+    { allow: true, type: 'c', major: 4, access: 'rwm' },
+    { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
+  ] as const;
+  assert.equal(deviceProperties(v2DeviceList(hole, '', [])), ["DevicePolicy='auto'", 'DeviceAllow=@a(ss) []']);
 });
 
 const planned = (change: (spec: Spec) => void, cgroup = v2) => {
@@ -129,6 +137,50 @@ test('the plan starts the unit where it would make the directory; an annotation 
     assert.ok(op.properties.includes(p), p);
   }
   assert.is(op.properties.filter((p) => p.startsWith('Description=')).length, 1);
+});
+
+test('annotations that act on strangers, on the place of the unit or beside a limit are refused by their pointer', () => {
+  const refused = (name: string, value: string, says: RegExp, resources: Resources = {}): void => {
+    assert.throws(
+      () =>
+        planned((spec) => {
+          spec.annotations = { [`org.systemd.property.${name}`]: value };
+          spec.linux!.resources = resources;
+        }),
+      (e: { code?: string; pointer?: string; message: string }) => {
+        assert.equal([e.code, e.pointer], ['ERR_SPEC_VALUE', `/annotations/org.systemd.property.${name}`], name);
+        assert.match(e.message, says);
+        return true;
+      },
+    );
+  };
+  refused('PIDs', '[uint32 1]', /moves processes of the host/);
+  refused('PIDFDs', '@ah []', /moves processes of the host/);
+  for (const name of ['ControlGroup', 'Controller', 'Delegate', 'DelegateSubgroup', 'DisableControllers', 'Conflicts'])
+    refused(name, "'x'", /is reserved: it /);
+  refused('Slice', "'other.slice'", /name the slice in linux\.cgroupsPath/);
+  refused('FailureAction', "'reboot'", /whole machine/);
+  refused('MemoryAccounting', 'false', /must be true/);
+  for (const value of ["'a\\nb'", '"a\\u0001b"', '["ok", "a\\tb"]', "<'\\n'>", "('x', '\\r')"])
+    refused('Description', value, /control character/);
+  refused('MemoryMax', 'uint64 5', /set by a limit in \/linux\/resources as well/, { memory: { limit: 1 << 26 } });
+  refused('TasksMax', 'uint64 5', /as well/, { pids: { limit: 7 } });
+  refused('CPUQuotaPerSecSec', '1', /as well/, { cpu: { quota: 5000 } });
+  refused('MemoryHigh', 'uint64 5', /as well/, { unified: { 'memory.high': '5' } });
+});
+
+test('a limit by annotation stands beside other limits, and accounting may be asked for', () => {
+  const { plan } = planned((spec) => {
+    spec.annotations = {
+      'org.systemd.property.MemoryMax': 'uint64 50000000',
+      'org.systemd.property.MemoryAccounting': 'true',
+    };
+    spec.linux!.resources = { pids: { limit: 7 } };
+  });
+  const { properties } = plan.ops.find((o) => o.op === 'systemdScope')!;
+  assert.ok(properties.includes('MemoryMax=uint64 50000000'));
+  assert.ok(properties.includes('TasksMax=uint64 7'));
+  assert.not.ok(plan.ops.some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
 });
 
 test('a cgroup below the unit’s: it gets the values, the unit the properties', () => {
