@@ -8,17 +8,25 @@ import { pidsIn } from './procs.js';
 
 /** How long killed processes may take to leave their cgroup, in ms. */
 const deadline = 5_000;
+/** ms of the pause after which what is left does not end by itself: it was waited twice as long. */
+const stuckAfter = 32;
 
 /**
  * Removes the cgroups and all below them, deepest first. What is not there or is no cgroup is passed over: with the
  * hierarchy unmounted the path can lead to plain directories of somebody else. The kernel answers EBUSY until the last
  * dying process has left, so that is tried again, with longer and longer pauses, until the deadline (ms).
+ * `stuck` is called once when processes are still there after a moment.
  * Throws ERR_CGROUP_BUSY when processes stay, ERR_CGROUP for any other failure, after having tried every path.
  */
-export async function removeCgroups(paths: readonly string[], deadlineMs: number = deadline): Promise<void> {
+export async function removeCgroups(
+  paths: readonly string[],
+  deadlineMs: number = deadline,
+  stuck?: () => Promise<void>,
+): Promise<void> {
   let left = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
   const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
   let failed: RuntError | undefined;
+  let calls = stuck;
   for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
     left = left.filter((path) => {
       const r = native.removeCgroup(path);
@@ -35,6 +43,10 @@ export async function removeCgroups(paths: readonly string[], deadlineMs: number
     });
     if (left.length === 0) break;
     if (native.monotonic() >= end) throw busy(left[0]!);
+    if (pause >= stuckAfter) {
+      await calls?.();
+      calls = undefined;
+    }
     await sleep(pause);
   }
   if (failed) throw failed;

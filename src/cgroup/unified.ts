@@ -22,7 +22,7 @@ export function defaultParent(mountPoint: string, own: string): string {
   // sd_booted(3).
   if (!exists('/run/systemd/system')) return parent;
   for (let at = own; at !== '' && at !== '/'; at = at.slice(0, at.lastIndexOf('/')))
-    if (isDelegated(`${mountPoint}${at}`)) return at === own ? own : parent;
+    if (isDelegated(`${mountPoint}${at}`)) return parent;
   return '/';
 }
 

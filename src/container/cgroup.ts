@@ -59,7 +59,26 @@ function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
   const before = made.length;
   const failed = makeDirectory(op, path, made);
   if (!failed && made.length === before) checkUnused(op, path);
+  else if (!failed) checkThawed(op, path);
   return failed;
+}
+
+/**
+ * Throws ERR_CGROUP for a new cgroup of v2 that is frozen, as one below a frozen one is: nothing that is born in it
+ * would ever go on. v1 has no such file.
+ */
+export function checkThawed(op: { readonly at: string }, path: string): void {
+  const events = new Uint8Array(256);
+  const n = native.readFile(AT_FDCWD, `${path}/cgroup.events`, events);
+  if (n <= 0 || !host.decode(events, n).includes('frozen 1')) return;
+  throw new RuntError({
+    code: 'ERR_CGROUP',
+    message: `the container's cgroup is frozen: ${path}`,
+    path,
+    pointer: op.at,
+    hint: 'thaw the cgroup (the slice) above it, or name another linux.cgroupsPath',
+    see: 'cgroups(7)',
+  });
 }
 
 /** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it) or is frozen (as runc since 1.2). */

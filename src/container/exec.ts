@@ -14,7 +14,7 @@ import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { readableOrPolled } from '../sys/loop.js';
+import { now, readableOrPolled, sleep } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
@@ -55,6 +55,10 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
 }
+
+/** ms in which a container has moved its processes to other cgroups, and between two looks. */
+const settleDeadline = 5000;
+const settlePause = 5;
 
 /**
  * Executes a process in a container; the exit status of the process, 0 when detached.
@@ -126,8 +130,8 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const target = await readTarget(o, record, facts.rootless);
   const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
-  const compiled = (moveLast: boolean) =>
-    compileExec(spec, wanted, { ...target, ...(place && { entries: [] }), moveLast }, facts, {
+  const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
+    compileExec(spec, wanted, { ...target, entries, moveLast }, facts, {
       id: o.id,
       bundle: record.bundle,
       stateDir: `${o.root}/${o.id}`,
@@ -161,15 +165,23 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     });
   let plan = compiled(false);
   let launch = launchOf(plan);
+  const again = now() + settleDeadline;
   const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
   try {
-    try {
-      await launch.perform();
-    } catch (error) {
-      if (place || !isFull(error)) throw error;
-      plan = compiled(true);
-      launch = launchOf(plan);
-      await launch.perform();
+    for (let moveLast = false; ; ) {
+      try {
+        await launch.perform();
+        break;
+      } catch (error) {
+        const full: boolean = !moveLast && isFull(error);
+        const moved = o.cgroups.length === 0 && isMoving(error) && now() < again;
+        if (place || !(full || moved)) throw error;
+        moveLast ||= full;
+        if (!full) await sleep(settlePause);
+        // The place of init, when the container's cgroup takes no processes by now.
+        plan = compiled(moveLast, entries(o, record));
+        launch = launchOf(plan);
+      }
     }
     await started(o, record, launch, terminal);
   } catch (error) {
@@ -204,6 +216,18 @@ function isFull(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
   const { op, errno } = error.failed;
   return errno === E.EAGAIN && (op?.op === 'fork' || op?.op === 'cgroupFork');
+}
+
+/**
+ * Whether the container, such as one that runs systemd or an engine, moved its processes below its cgroup at this
+ * moment: what takes no process now, or has gone, is looked for again.
+ */
+function isMoving(error: unknown): boolean {
+  if (!(error instanceof OpFailed)) return false;
+  const { op, errno } = error.failed;
+  const entering = op?.op === 'cgroupFork' || op?.op === 'cgroupEnter';
+  if (op?.op === 'cgroupDirectory' || op?.op === 'cgroupOpen') return errno === E.ENOENT;
+  return entering && (errno === E.EBUSY || errno === E.ENODEV || errno === E.ENOENT);
 }
 
 /** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */
@@ -299,7 +323,12 @@ function entries(o: ExecOptions, record: ContainerRecord): string[] {
     const names = v1 ? controllersOf(directory) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
-    const place = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid)) : `${directory}${sub}`;
+    const place =
+      sub === undefined
+        ? v1
+          ? directory
+          : domainOf(directory, record.pid, record.unit !== undefined)
+        : `${directory}${sub}`;
     if (sub !== undefined && !exists(place)) throw badCgroup(sub, `there is no cgroup ${place}`);
     return v1 ? `${place}/tasks` : `${place}/`;
   });
@@ -355,11 +384,13 @@ let v1: ReturnType<typeof readCgroupFacts>['v1'] | undefined;
  * v2: a cgroup that gives controllers to its children takes no processes (cgroups(7), "no internal processes"): a
  * container that runs systemd has moved all of its own below. There the place of its first process is the one.
  */
-function domainOf(directory: string, pid: number): string {
-  if ((tryReadText(`${directory}/cgroup.subtree_control`) ?? '').trim() === '') return directory;
+function domainOf(directory: string, pid: number, unit: boolean): string {
+  const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
+  if (enabled === '') return directory;
   const mountPoint = readCgroupFacts().unified?.mountPoint ?? '';
   const path = `${mountPoint}${unifiedPlace(pid)}`;
-  return path.startsWith(`${directory}/`) ? path : directory;
+  // systemd removes the cgroup of a scope that has no processes left: its first process was moved elsewhere.
+  return path.startsWith(`${directory}/`) || (enabled === undefined && unit) ? path : directory;
 }
 
 /** The pid file comes last: engines know a failure by its absence. */

@@ -28,9 +28,15 @@ export async function kill(o: KillOptions): Promise<void> {
     if (record.cgroups.length === 0) {
       const { pidsWithoutCgroup } = await import('./pids.js');
       signalEach(() => pidsWithoutCgroup(record), o.signal);
-    } else if (!killAll(record.cgroups, o.signal)) {
+    } else {
+      // Somebody may have moved it to another cgroup.
+      const init = holdProcess(record);
+      const outside = init && !record.cgroups.some((path) => pidsIn(path, true).includes(record.pid));
       // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
-      checkNamespace(record);
+      if (!killAll(record.cgroups, o.signal) && !init) checkNamespace(record);
+      const r = outside ? init.signal(o.signal) : 0;
+      init?.close();
+      if (r !== -E.ESRCH) check(r, failed(o, record.pid));
     }
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;
@@ -53,14 +59,13 @@ export async function kill(o: KillOptions): Promise<void> {
   // As runc: a frozen process of v1 would not even die.
   if (r >= 0 && o.signal === SIGKILL) thaw(record.cgroups);
   if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });
-  if (r < 0)
-    throw new RuntError({
-      code: 'ERR_PROCESS',
-      message: `kill ${o.id}: signal ${o.signal}`,
-      errno: -r,
-      syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal',
-    });
+  check(r, { ...failed(o, record.pid), syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal' });
 }
+
+const failed = (o: KillOptions, pid: number) => ({
+  code: 'ERR_PROCESS',
+  message: `kill ${o.id}: send signal ${o.signal} to process ${pid}`,
+});
 
 /**
  * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked

@@ -52,9 +52,23 @@ export class Launch extends RuntimeOps {
       if (this.supervisor) (await import('./supervisor.js')).leaveSupervisor(this.supervisor);
       this.supervisor = undefined;
     } catch (error) {
+      const cause = this.placeholder?.hasEnded() ? this.noRoom(error) : error;
       await this.undo();
-      throw error;
+      throw cause;
     }
+  }
+
+  /** The process that holds the scope's place was killed, and with it went the scope and its cgroup. */
+  private noRoom(cause: unknown): RuntError {
+    const { command, record, spec } = this.input;
+    const limit = spec.linux?.resources?.memory?.limit;
+    return new RuntError({
+      code: 'ERR_CGROUP',
+      message: `${command} ${record.id}: the first process of ${record.unit?.name} was killed, and systemd removed its cgroup`,
+      ...(limit !== undefined && { pointer: '/linux/resources/memory/limit', value: limit }),
+      hint: 'raise the limit of memory: the kernel killed a process of 100 KB (dmesg shows it)',
+      cause,
+    });
   }
 
   /** Says start to an init without a start socket and waits for the execve; a terminal gets its other end before. */

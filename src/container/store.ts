@@ -22,6 +22,8 @@ export interface RecordedUnit {
   readonly name: string;
   /** Where the manager of the user's session is reached; absent for the system's. */
   readonly bus?: { readonly path: string; readonly daemon: boolean };
+  /** systemd may know other values than the cgroup has: an `update` ended before it answered. */
+  readonly unsettled?: true;
 }
 
 /** What runt remembers of a container; format version 1. */

@@ -1,20 +1,23 @@
 /** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
 
 import { v2DeviceList } from '../cgroup/devices.js';
-import type { LiveCgroup } from '../cgroup/setting.js';
+import type { LiveCgroups } from '../cgroup/live.js';
 import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
-import { type Bus, BusError, openBus } from '../cgroup/systemd/bus.js';
-import { deviceProperties, type Property, resourceProperties } from '../cgroup/systemd/properties.js';
+import { type Bus, BusError, isPassing, onBus } from '../cgroup/systemd/bus.js';
+import { readUnitFiles, settingsOf } from '../cgroup/systemd/files.js';
+import { deviceProperties, type Property, resourceProperties, since } from '../cgroup/systemd/properties.js';
 import type { UserManager } from '../cgroup/systemd/scope.js';
 import { parseVariant, type Value } from '../cgroup/systemd/variant.js';
 import { v2Settings } from '../cgroup/v2.js';
+import { systemdProperty } from '../plan/annotations.js';
 import type { Op } from '../plan/ops.js';
+import { segment } from '../spec/pointer.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, W_OK } from '../sys/linux.js';
-import { readableOrPolled } from '../sys/loop.js';
+import { readableOrPolled, until } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkOp } from './op-failed.js';
 import { signalProcess, unifiedPlace } from './process.js';
@@ -60,6 +63,11 @@ export class Placeholder {
     checkOp(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
   }
 
+  /** Whether it has ended before its time: a limit leaves no room for it. */
+  hasEnded(): boolean {
+    return native.isReadable(this.pidfd) === 1;
+  }
+
   async end(): Promise<void> {
     native.close(this.socket);
     signalProcess(this.pidfd, this.pid, 9);
@@ -90,50 +98,95 @@ export async function userManager(): Promise<UserManager | RuntError | undefined
 }
 
 /** Runs f with a connection that is closed after it: to the manager of a user's session, if one is named, and to the system's. */
-function onUnitBus<T>(user: Address | undefined, f: (bus: Bus) => Promise<T>, patience?: number): Promise<T> {
+function onUnitBus<T>(
+  user: Address | undefined,
+  f: (bus: Bus, tries: number) => Promise<T>,
+  patience?: number,
+): Promise<T> {
   return onBus(user ? [user, ...userAddresses()] : systemAddresses, f, patience);
-}
-
-async function onBus<T>(addresses: readonly Address[], f: (bus: Bus) => Promise<T>, patience?: number): Promise<T> {
-  const bus = await openBus(addresses, patience);
-  try {
-    return await f(bus);
-  } finally {
-    bus.close();
-  }
 }
 
 /**
  * Starts the scope with the process in it, and checks that its cgroup is where the plan has it. Of a scope whose start was begun and did not
  * come to that nothing is left.
+ * @param annotations those of the config: an error of systemd's about the property of one has its pointer
  * @param patience ms for each answer, and for the end of the job; systemd's usual when absent
  * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already
  */
-export function startScope(op: ScopeOp, user: Address | undefined, pid: number, patience?: number): Promise<void> {
-  const start = async (bus: Bus): Promise<void> => {
-    const properties = [...typed(op.properties), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
-    const body = [op.unit, 'fail', properties, []];
-    let begun = false;
+export function startScope(
+  op: ScopeOp,
+  user: Address | undefined,
+  pid: number,
+  patience?: number,
+  annotations: { readonly [key: string]: string } = {},
+): Promise<void> {
+  // The unit is ours from here on: a stranger's is never stopped, reset or taken over.
+  let begun = false;
+  const start = async (bus: Bus, tries: number): Promise<void> => {
+    const known = await knownProperties(bus, op);
+    const properties = [...typed(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
     const job = () =>
-      bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', body, () => {
+      bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []], () => {
         begun = true;
       });
+    // systemd went away after it was asked: it may have done it, or be doing it.
+    if (tries > 0 && (await isPlaced(op, pid, begun ? bus.patience : 0))) return;
     try {
       const result = await job().catch(async (error) => {
-        // One that has failed is remembered, with nothing in it, until somebody resets it.
         if (!unitExists(error)) throw error;
+        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastPatience)))) return 'done';
+        // One that has failed is remembered, with nothing in it, until somebody resets it.
+        if (tries > 0) throw error;
         await reset(bus, op.unit);
         return job();
       });
-      if (result !== 'done') throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
+      if (result !== 'done' && result !== 'gone')
+        throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
       checkPlace(op, pid);
     } catch (error) {
+      if (isPassing(error)) throw error;
       if (begun) await giveUp(bus, op.unit);
-      if (!(error instanceof RuntError)) throw error;
-      throw unitExists(error) ? unitBusy(op, error) : scopeFailed(op, error.message, error);
+      throw error;
     }
   };
-  return onUnitBus(user, start, patience);
+  return onUnitBus(user, start, patience).catch(async (error) => {
+    // It went away and did not come back in time.
+    if (begun && isPassing(error)) await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastPatience).catch(() => {});
+    if (!(error instanceof RuntError) || error.op === op.op) throw error;
+    if (unitExists(error)) throw unitBusy(op, error);
+    const failed = scopeFailed(op, error.message, error);
+    const key = Object.keys(annotations).find((name) => isNamed(error.message, name));
+    if (key !== undefined) Object.assign(failed, { pointer: `/annotations/${segment(key)}`, value: annotations[key] });
+    throw failed;
+  });
+}
+
+/** Whether systemd's error is about the property that the annotation sets. */
+function isNamed(message: string, annotation: string): boolean {
+  if (!annotation.startsWith(systemdProperty)) return false;
+  const name = annotation.slice(systemdProperty.length);
+  return new RegExp(`\\b(?:${name}|${name.replace(/Sec$/, 'USec')})\\b`).test(message);
+}
+
+/** Whether systemd has put the process into the cgroup, within `patience` ms. */
+const isPlaced = (op: ScopeOp, pid: number, patience: number): Promise<boolean> =>
+  until(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
+
+/** The properties without those that only a newer systemd knows. */
+async function knownProperties(
+  bus: Bus,
+  { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
+): Promise<readonly Property[]> {
+  const version = optional.length === 0 ? 0 : await versionOf(bus);
+  return properties.filter((p) => {
+    const name = p.slice(0, p.indexOf('='));
+    return !optional.includes(name) || version >= (since[name] ?? 0);
+  });
+}
+
+/** 257 of "257.9-1~deb13u1". @throws RuntError ERR_SYSTEMD */
+async function versionOf(bus: Bus): Promise<number> {
+  return Number(/^v?(\d+)/.exec(String(await bus.property('Version')))?.[1] ?? 0);
 }
 
 const unitExists = (error: unknown): boolean =>
@@ -237,14 +290,25 @@ const isUnknown = (error: unknown): boolean =>
  * @throws RuntError ERR_SYSTEMD
  */
 export async function setUnitProperties(
-  { name, bus: user }: RecordedUnit,
+  { name, bus: user, unsettled }: RecordedUnit,
   resources: Resources,
-  live: LiveCgroup,
+  live: LiveCgroups,
 ): Promise<void> {
+  // After an update that ended before systemd answered all of its values are given once more, as the files have them.
+  const held = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
   const properties = [
-    ...resourceProperties(v2Settings(resources, '', live)),
+    ...resourceProperties([...held, ...v2Settings(resources, '', live)]),
     ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
-  ];
+  ].filter((p) => !p.startsWith('OOMPolicy='));
   if (properties.length === 0) return;
-  await onUnitBus(user, (bus) => bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(properties)]));
+  const optional = properties.map((p) => p.slice(0, p.indexOf('='))).filter((p) => since[p] !== undefined);
+  await onUnitBus(user, async (bus) => {
+    const known = await knownProperties(bus, { properties, optional });
+    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(known)]);
+    // systemd writes the files before it reads the next message.
+    await versionOf(bus);
+  });
 }
+
+/** Whether systemd answered that it does not do it; else it may still. */
+export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isPassing(error);

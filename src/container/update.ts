@@ -2,13 +2,11 @@
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { LiveCgroups, updateOps } from '../cgroup/live.js';
 import { parseResources } from '../spec/load-resources.js';
-import type { Resources, Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { failure } from './failure.js';
 import { statusOf } from './process.js';
 import { load, locked } from './store.js';
 import type { RdtSchemas } from './update-rdt.js';
-import { writeAll } from './write-all.js';
+import { write } from './update-write.js';
 
 export interface UpdateOptions {
   readonly root: string;
@@ -45,30 +43,12 @@ export async function update(o: UpdateOptions): Promise<void> {
     const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
     const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
     try {
-      apply(o, resources, live);
-      if (record.unit === undefined) return;
-      // After the kernel, which refuses more; systemd then writes what it knows, rounded: the exact values once more.
-      const { setUnitProperties } = await import('./systemd.js');
-      await setUnitProperties(record.unit, resources, live);
-      apply(o, resources, live);
+      if (record.unit === undefined) write(o.id, resources, updateOps(live, resources));
+      else await (await import('./update-unit.js')).updateUnit(o.root, record, record.unit, resources, live);
     } catch (error) {
       undoRdt?.();
       if (error instanceof RuntError) error.document ??= o.document;
       throw error;
     }
   });
-}
-
-function apply(o: UpdateOptions, resources: Resources, live: LiveCgroups): void {
-  const refused = writeAll(updateOps(live, resources));
-  if (!refused) return;
-  // Pointers are into the resources, and so is the value that is looked up with them.
-  const error = failure('update', o.id, refused.failed, resources as unknown as Spec);
-  error.hint = [
-    ...(error.hint ? [error.hint] : []),
-    refused.kept.length === 0
-      ? 'nothing was changed'
-      : `these have their new values and would not take back the old ones: ${refused.kept.join(', ')}`,
-  ].join('; ');
-  throw error;
 }

@@ -6,6 +6,14 @@ import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
 import { applyCgroupOp, type CgroupOp } from './cgroup.js';
 import type { Failed } from './op-failed.js';
 
+/** What was done, and can be undone. */
+export interface Written {
+  /** Why nothing was changed; absent when all was written. */
+  readonly refused?: Refused;
+  /** Gives the files what they held before; those that would not take it. */
+  readonly takeBack: () => readonly string[];
+}
+
 /** What a file held before it was written. */
 interface Before {
   readonly path: string;
@@ -24,7 +32,7 @@ export interface Refused {
  * order the kernel takes depends on those that are in force: what it refuses is tried again after the others, for as
  * long as one more is taken. When some stay refused, what was written is taken back.
  */
-export function writeAll(ops: readonly Op[]): Refused | undefined {
+export function writeAll(ops: readonly Op[]): Written {
   const done: Before[] = [];
   let left = ops as readonly CgroupOp[];
   let first: Failed | undefined;
@@ -40,7 +48,9 @@ export function writeAll(ops: readonly Op[]): Refused | undefined {
     if (refused.length === left.length) break;
     left = refused;
   }
-  return first && { failed: first, kept: takeBack(done) };
+  return first
+    ? { refused: { failed: first, kept: takeBack(done) }, takeBack: () => [] }
+    : { takeBack: () => takeBack(done) };
 }
 
 /** In reverse, and as above again and again while that helps. The files that do not take their old value. */

@@ -15,6 +15,8 @@ export interface Failure {
     readonly userNamespace: boolean;
     /** The runtime has no rights of root on the host. */
     readonly rootless: boolean;
+    /** The cgroup of the operation is not there. */
+    readonly cgroupGone?: boolean;
   };
   readonly spec?: Spec;
 }

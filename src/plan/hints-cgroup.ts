@@ -21,6 +21,12 @@ export function cgroupHint(f: Failure): Hint | undefined {
   ) {
     return undefined;
   }
+  if (f.facts.cgroupGone) {
+    return because(
+      'the cgroup is gone: its last process ended, or somebody removed it; look whether the container still runs (runt state), and for the kernel’s OOM messages (dmesg)',
+      'cgroups(7)',
+    );
+  }
   if (errno === E.EROFS) {
     return because(
       'cgroups are mounted read-only here, as inside most containers: mount them writable, or run the outer container with its own cgroup namespace and write access',

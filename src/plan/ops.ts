@@ -91,8 +91,8 @@ export const ops = table({
   systemdScope: {
     code: 190,
     by: 'runtime',
-    fields: { path: 'str', unit: 'str', properties: 'list' },
-    doc: 'v2: have systemd start the scope unit with these properties (NAME=GVariant text) and a process of the runtime that holds the place until the container is born there; its cgroup must be path',
+    fields: { path: 'str', unit: 'str', properties: 'list', optional: 'list' },
+    doc: 'v2: have systemd start the scope unit with these properties (NAME=GVariant text; those named in optional only if its version knows them) and a process of the runtime that holds the place until the container is born there; its cgroup must be path',
   },
   cgroupOpen: {
     code: 15,

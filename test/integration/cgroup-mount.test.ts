@@ -1,4 +1,5 @@
 /** A mount of type cgroup, with and without a cgroup namespace and a user namespace, on v1 and on v2. */
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
 import { withUserNamespace } from './config.js';
@@ -72,6 +73,49 @@ v1(
     assert.is(said, 'writable\n');
   }),
 );
+
+const hosts = (): string[] => {
+  const line = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((l) => l.split(' ')[4] === '/sys/fs/cgroup')!;
+  return line.slice(line.indexOf(' - ')).split(' ')[4]!.split(',');
+};
+
+for (const [what, change] of [
+  ['without a cgroup namespace', () => {}],
+  [
+    'in the cgroup namespace of the host, joined by its path',
+    (bed: Bed) => bed.config.linux.namespaces.push({ type: 'cgroup', path: '/proc/1/ns/cgroup' }),
+  ],
+] as const)
+  v2(
+    `${what} the host's mount keeps its options; the container may name them, and no others`,
+    onBed((bed) => {
+      const before = hosts().sort();
+      assert.ok(before.includes('nsdelegate'), String(before));
+      change(bed);
+      const mount = bed.config.mounts.find(({ type }) => type === 'cgroup')!;
+      for (const options of [
+        ['nosuid', 'noexec', 'nodev', 'relatime', 'ro'],
+        ['rw'],
+        ['ro', 'nsdelegate'],
+        ['nosuid', ...before.filter((o) => o !== 'rw')],
+      ]) {
+        mount.options = options;
+        assert.is(look(bed, 'true').mounts.get('')?.type, 'cgroup2');
+        assert.equal(hosts().sort(), before, String(options));
+      }
+      mount.options = ['ro', 'pids_localevents', 'nsdelegate'];
+      const r = bed.run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /the option "pids_localevents" would change the host's mount/);
+      assert.match(r.stderr, /at {2}\/mounts\/\d+\/options\/1 /);
+      bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'cgroup');
+      bed.config.linux.namespaces.push({ type: 'cgroup' });
+      assert.is(bed.run().code, 0, 'the kernel ignores it in a cgroup namespace');
+      assert.equal(hosts().sort(), before);
+    }),
+  );
 
 v1.run();
 v2.run();

@@ -27,6 +27,54 @@ const apply = (bed: Bed, resources: unknown): Result =>
   bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
 
 test(
+  'update of memory alone keeps the limit of memory and swap together, as runc does',
+  onBed((bed) => {
+    bed.config.linux.resources.memory = { limit: 64 * MiB, swap: 128 * MiB };
+    bed.started();
+    const now = () => ['memory.max', 'memory.swap.max'].map((f) => Number(value(bed, f)) / MiB);
+    assert.equal(now(), [64, 64]);
+    done(bed, '--memory=96m');
+    assert.equal(now(), [96, 32]);
+    done(bed, '--memory=128m');
+    assert.equal(now(), [128, 0]);
+    const r = bed.runt(['update', '--memory=129m', bed.id]);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /above the limit of memory and swap together, 134217728/);
+    assert.equal(now(), [128, 0]);
+    done(bed, '--memory=32m');
+    assert.equal(now(), [32, 96]);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'an idle cgroup with shares, at create and by update',
+  onBed((bed) => {
+    bed.config.linux.resources.cpu = { idle: 1, shares: 1024 };
+    bed.started();
+    assert.is(value(bed, 'cpu.idle'), '1');
+    assert.is(apply(bed, { cpu: { idle: 0, shares: 2048 } }).code, 0);
+    assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.weight')], ['0', '170']);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'unified: a value of several lines, and none',
+  onBed((bed) => {
+    bed.config.linux.resources.unified = { 'pids.max': '33\n\n44\n' };
+    bed.started();
+    assert.is(value(bed, 'pids.max'), '44');
+    assert.is(apply(bed, { unified: { 'memory.high': '50000000\n60000000' } }).code, 0);
+    assert.is(value(bed, 'memory.high'), String(60_000_000 - (60_000_000 % 4096)));
+    const r = apply(bed, { unified: { 'memory.high': '' } });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, '/unified/memory.high');
+    bed.delete('--force');
+  }),
+);
+
+test(
   'update: memory, swap, cpu, pids; what is not given stays',
   onBed((bed) => {
     bed.started();

@@ -1,5 +1,5 @@
 /** What changes while a container lives, on v2 alone: its device programs, its pressure and memory events, cgroup.kill, frozen and delegated trees. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -255,6 +255,110 @@ test(
     await eventually('the tree', () => bed.stdout().includes('ready'));
     remove(bed);
     assert.not.ok(existsSync(path));
+  }),
+);
+
+test(
+  'execs reach a container that moves its processes below its cgroup and back all the time',
+  onBed(async (bed) => {
+    delegate(bed);
+    const script = `cd /sys/fs/cgroup; mkdir init; echo ready
+      while :; do
+        for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs; done
+        echo +pids >cgroup.subtree_control; echo -pids >cgroup.subtree_control
+        for p in $(cat init/cgroup.procs); do echo $p >cgroup.procs; done
+      done`;
+    bed.started(['/bin/sh', '-c', `(${script}) 2>/dev/null`]);
+    await eventually('the tree', () => bed.stdout().includes('ready'));
+    for (let i = 0; i < 60; i++) {
+      const { code, stderr } = bed.runt(['exec', bed.id, 'true']);
+      assert.is(code, 0, stderr);
+    }
+    remove(bed);
+  }),
+);
+
+/** A process of the machine in a cgroup; resolves when it is there. */
+async function stranger(path: string): Promise<{ pid: number; ended: () => boolean; kill: () => void }> {
+  const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+  writeFileSync(`${path}/cgroup.procs`, String(child.pid));
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  return { pid: child.pid!, ended, kill: () => child.kill('SIGKILL') };
+}
+
+for (const frozen of [false, true])
+  test(
+    `delete --force ends a process of the machine in the container's cgroup${frozen ? ', below a frozen one' : ''}; delete without it says which`,
+    onBed(async (bed) => {
+      const top = `/sys/fs/cgroup/${bed.id}-top`;
+      mkdirSync(top);
+      bed.config.linux.cgroupsPath = `/${bed.id}-top/box`;
+      bed.started();
+      const other = await stranger(dir(bed));
+      try {
+        if (frozen) writeFileSync(`${top}/cgroup.freeze`, '1');
+        else {
+          bed.kill('KILL');
+          bed.until('stopped');
+          const r = bed.delete();
+          assert.is(r.code, 1);
+          assert.match(r.stderr, String(other.pid));
+        }
+        remove(bed);
+        await eventually('its end', other.ended);
+        assert.not.ok(existsSync(`${top}/box`));
+      } finally {
+        other.kill();
+        writeFileSync(`${top}/cgroup.freeze`, '0');
+        rmdirSync(top);
+      }
+    }),
+  );
+
+for (const own of [true, false])
+  test(
+    `delete --force refuses to end what is below, ${own ? 'with' : 'without'} a pid namespace: another container there lives on, and is named`,
+    onBed(async (bed) => {
+      const [outer, inner] = [`${bed.id}-outer`, `${bed.id}-inner`];
+      const create = (id: string, path: string): Result[] => {
+        bed.config.linux.cgroupsPath = path;
+        bed.config.process.args = ['/bin/sleep', '1000'];
+        bed.write();
+        return [bed.runt(['create', '--bundle', bed.bundle, id]), bed.runt(['start', id])];
+      };
+      if (!own) bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
+      for (const r of [...create(outer, `/${outer}`), ...create(inner, `/${outer}/${inner}`)])
+        assert.is(r.code, 0, r.stderr);
+      const state = (id: string) => JSON.parse(bed.runt(['state', id]).stdout).status;
+      const r = bed.runt(['delete', '--force', outer]);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, new RegExp(`the container ${inner} is in it or below`));
+      assert.is(state(inner), 'running');
+      assert.is(bed.runt(['delete', '--force', inner]).code, 0);
+      assert.is(bed.runt(['delete', '--force', outer]).code, 0);
+      assert.not.ok(existsSync(`/sys/fs/cgroup/${outer}`));
+    }),
+  );
+
+test(
+  'kill --all reaches a first process that was moved to another cgroup',
+  onBed(async (bed) => {
+    const elsewhere = `/sys/fs/cgroup/${bed.id}-elsewhere`;
+    mkdirSync(elsewhere);
+    try {
+      const pid = bed.started(['/bin/sh', '-c', 'trap "echo got" USR1; echo up; while :; do sleep 0.05; done']);
+      await eventually('it is up', () => bed.stdout().includes('up'));
+      writeFileSync(`${elsewhere}/cgroup.procs`, String(pid));
+      assert.is(bed.runt(['kill', '--all', bed.id, 'USR1']).code, 0);
+      await eventually('the signal', () => bed.stdout().includes('got'));
+      assert.is(bed.runt(['kill', '--all', bed.id, 'KILL']).code, 0);
+      bed.until('stopped');
+      assert.is(bed.runt(['kill', '--all', bed.id, 'KILL']).code, 0, 'one that has stopped');
+      remove(bed);
+    } finally {
+      await eventually('its end', () => readFileSync(`${elsewhere}/cgroup.procs`, 'utf8') === '');
+      rmdirSync(elsewhere);
+    }
   }),
 );
 

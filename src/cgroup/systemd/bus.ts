@@ -2,7 +2,7 @@
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { now, readable } from '../../sys/loop.js';
+import { now, readable, sleep } from '../../sys/loop.js';
 import { connectTo } from '../../sys/unix-socket.js';
 import { type Address, systemAddresses } from './address.js';
 import { CALL, decodeMessage, ERROR, encodeMessage, type Message, messageLength, REPLY, SIGNAL } from './message.js';
@@ -10,6 +10,9 @@ import type { Value, Variant } from './variant.js';
 
 /** ms; systemd answers at once, but for a job it may wait for others. */
 const usualPatience = 30_000;
+
+/** ms after which a job is looked for whose end was not told, and between two looks. */
+const jobLook = 2000;
 
 const manager = {
   destination: 'org.freedesktop.systemd1',
@@ -26,6 +29,49 @@ export class BusError extends RuntError {
     text: string,
   ) {
     super({ code: 'ERR_SYSTEMD', message: `${message}: ${text === '' ? busError : `${text} (${busError})`}` });
+  }
+}
+
+/** The connection ended: what became of the call is not known. */
+class BusLost extends RuntError {}
+
+/** A daemon that has no answer for us as systemd executes itself anew. */
+const unanswered: readonly string[] = ['org.freedesktop.DBus.Error.NoReply', 'org.freedesktop.DBus.Error.Disconnected'];
+
+/**
+ * Whether systemd, or the bus, went away during a call and will be back, as after `systemctl daemon-reexec`. A call that
+ * changes something may have been done.
+ */
+export function isPassing(error: unknown): boolean {
+  return error instanceof BusLost || (error instanceof BusError && unanswered.includes(error.busError));
+}
+
+/** ms between two tries. */
+const again = 100;
+
+/**
+ * Does `work` with a connection that is closed after it; again with a new one, until the patience (ms) is over, where
+ * systemd went away meanwhile. `work` is told how often it was tried before: it must look first whether its call was
+ * done.
+ * @throws RuntError ERR_SYSTEMD, and what `work` throws
+ */
+export async function onBus<T>(
+  addresses: readonly Address[],
+  work: (bus: Bus, tries: number) => Promise<T>,
+  patience = usualPatience,
+): Promise<T> {
+  const end = now() + patience;
+  for (let tries = 0; ; tries++) {
+    let bus: Bus | undefined;
+    try {
+      bus = await openBus(addresses, Math.max(again, end - now()));
+      return await work(bus, tries);
+    } catch (error) {
+      if (!isPassing(error) || now() + again >= end) throw error;
+    } finally {
+      bus?.close();
+    }
+    await sleep(again);
   }
 }
 
@@ -124,16 +170,43 @@ export class Bus {
     return (variant as Variant).value;
   }
 
-  /** Calls a method that begins a job, then `begun`, and waits until the job ends. @returns how: `done`, `failed` … */
+  /**
+   * Calls a method that begins a job, then `begun`, and waits until the job ends.
+   * @returns how: `done`, `failed` …; `gone` when the signal of its end was lost, as in a daemon-reexec
+   */
   async job(member: string, signature: string, body: readonly Value[], begun?: () => void): Promise<string> {
     const [path] = await this.call(member, signature, body);
     begun?.();
     const end = now() + this.patience;
-    for (;;) {
+    for (let look = now() + jobLook; ; ) {
       const result = this.ended.get(String(path));
       if (result !== undefined) return result;
+      if (!(await this.arrives(Math.min(look, end)))) {
+        if (now() >= end) throw late(this.patience, `the job of ${member}`);
+        if (!(await this.hasJob(String(path)))) return this.ended.get(String(path)) ?? 'gone';
+        look = now() + jobLook;
+        continue;
+      }
       this.note(await this.next(end, `the job of ${member}`));
     }
+  }
+
+  private async hasJob(path: string): Promise<boolean> {
+    const id = /(\d+)$/.exec(path)?.[1];
+    if (id === undefined) return true;
+    try {
+      await this.call('GetJob', 'u', [BigInt(id)]);
+      return true;
+    } catch (error) {
+      if (error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchJob') return false;
+      if (isPassing(error) && !(error instanceof BusLost)) return true;
+      throw error;
+    }
+  }
+
+  /** Whether a whole message, or a part of one, is there before `end`. */
+  private async arrives(end: number): Promise<boolean> {
+    return this.buffer.length > 0 || (await readable(this.socket, Math.max(0, end - now())));
   }
 
   private async send(
@@ -189,13 +262,11 @@ export class Bus {
   }
 
   private async more(end: number, what = 'the authentication'): Promise<void> {
-    if (!(await readable(this.socket, Math.max(0, end - now())))) {
-      throw broken(`there was no end in ${this.patience / 1000} seconds: ${what}`);
-    }
+    if (!(await readable(this.socket, Math.max(0, end - now())))) throw late(this.patience, what);
     const data = new Uint8Array(16384);
     const n = native.read(this.socket, data);
-    if (n < 0) throw new RuntError({ code: 'ERR_SYSTEMD', message: 'read from D-Bus', errno: -n, syscall: 'read' });
-    if (n === 0) throw broken(`it closed the connection: ${what}`);
+    if (n < 0) throw lost('read from D-Bus', n, 'read');
+    if (n === 0) throw new BusLost({ code: 'ERR_SYSTEMD', message: `systemd: it closed the connection: ${what}` });
     const all = new Uint8Array(this.buffer.length + n);
     all.set(this.buffer);
     all.set(data.subarray(0, n), this.buffer.length);
@@ -204,8 +275,16 @@ export class Bus {
 
   private write(data: Uint8Array): void {
     const n = native.write(this.socket, data);
-    if (n < 0) throw new RuntError({ code: 'ERR_SYSTEMD', message: 'write to D-Bus', errno: -n, syscall: 'write' });
+    if (n < 0) throw lost('write to D-Bus', n, 'write');
   }
 }
+
+function lost(message: string, result: number, syscall: string): RuntError {
+  const facts = { code: 'ERR_SYSTEMD', message, errno: -result, syscall };
+  return result === -E.EPIPE || result === -E.ECONNRESET ? new BusLost(facts) : new RuntError(facts);
+}
+
+const late = (patience: number, what: string): RuntError =>
+  broken(`there was no end in ${patience / 1000} seconds: ${what}`);
 
 const broken = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

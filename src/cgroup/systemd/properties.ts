@@ -14,8 +14,15 @@ const amounts: { readonly [file: string]: string } = {
   'memory.min': 'MemoryMin',
   'memory.high': 'MemoryHigh',
   'memory.swap.max': 'MemorySwapMax',
+  'memory.zswap.max': 'MemoryZSwapMax',
   'cpu.weight': 'CPUWeight',
   'pids.max': 'TasksMax',
+};
+/** Files that newer systemds write as well, and undo what they were not told: the version from which on. */
+export const since: { readonly [property: string]: number } = {
+  OOMPolicy: 253,
+  MemoryZSwapMax: 253,
+  MemoryZSwapWriteback: 256,
 };
 const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs', 'cpuset.mems': 'AllowedMemoryNodes' };
 
@@ -46,6 +53,11 @@ function ofSetting({ file, value, others }: Setting): (readonly [string, string]
     return mask === undefined ? [] : [[set, mask]];
   }
   if (file === 'cpu.max') return cpuMax(value);
+  const text = value.trim();
+  // systemd writes 0 for every other policy.
+  if (file === 'memory.oom.group') return text === '1' ? [['OOMPolicy', "'kill'"]] : [];
+  if (file === 'memory.zswap.writeback')
+    return text === '0' || text === '1' ? [['MemoryZSwapWriteback', String(text === '1')]] : [];
   // An idle group has, for systemd (252), the weight 0.
   if (file === 'cpu.idle' && value.trim() === '1') return [['CPUWeight', 'uint64 0']];
   const weight = file === 'io.weight' ? value : others?.find((o) => o.file === 'io.weight')?.value;

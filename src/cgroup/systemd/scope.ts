@@ -9,7 +9,7 @@ import { v2DeviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
 import { v2Settings } from '../v2.js';
 import type { Address } from './address.js';
-import { deviceProperties, type Property, resourceProperties } from './properties.js';
+import { deviceProperties, type Property, resourceProperties, since } from './properties.js';
 import { scopeName } from './unit.js';
 import { parseVariant, type Value, type Variant } from './variant.js';
 
@@ -88,6 +88,7 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
   const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
   const resources = spec.linux?.resources ?? {};
   const limits = resourceProperties(v2Settings(resources, '/linux/resources'));
+  const annotations = annotated(spec, limits);
   const properties = merged([
     `Description='runt container ${options.id}'`,
     `Slice='${slice}'`,
@@ -102,22 +103,26 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
     ...(user
       ? []
       : deviceProperties(v2DeviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
-    ...annotated(spec, limits),
+    ...annotations,
   ]);
+  const named = new Set(annotations.map(nameOf));
+  // What only a newer systemd knows is left to the files with an older one.
+  const optional = limits.map(nameOf).filter((name) => since[name] !== undefined && !named.has(name));
   const below = subgroup(spec);
   return before.flatMap((op): Op[] => {
     if (op.op === 'cgroupCreate') {
       const path = op.path.slice(0, op.path.length - below.length);
-      return [{ op: 'systemdScope', at: op.at, path, unit, properties }, ...(below ? [op] : [])];
+      return [{ op: 'systemdScope', at: op.at, path, unit, properties, optional }, ...(below ? [op] : [])];
     }
     // What is above the manager's cgroup is not the user's.
     return [op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op];
   });
 }
 
+const nameOf = (p: Property): string => p.slice(0, p.indexOf('='));
+
 /** The last one of a name counts; but a list is cleared first and then filled. */
 function merged(properties: readonly Property[]): Property[] {
-  const nameOf = (p: Property) => p.slice(0, p.indexOf('='));
   const last = new Map(properties.map((p, i) => [nameOf(p), i]));
   return properties.filter((p, i) => last.get(nameOf(p)) === i || (nameOf(p) === 'DeviceAllow' && p.endsWith(' []')));
 }
@@ -147,7 +152,7 @@ const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
 function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
   if (accounting.test(name) && variant.value === false)
     throw bad(`the property ${name} must be true: limits and statistics need it`);
-  if (limits.some((limit) => limit.startsWith(`${name}=`)))
+  if (name !== 'OOMPolicy' && limits.some((limit) => limit.startsWith(`${name}=`)))
     throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
   if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
 }

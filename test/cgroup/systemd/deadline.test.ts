@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openBus } from '../../../src/cgroup/systemd/bus.js';
 import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/message.js';
+import { unifiedPlace } from '../../../src/container/process.js';
 import { startScope } from '../../../src/container/systemd.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { useNodeHost } from '../../../src/sys/node.js';
@@ -20,6 +21,7 @@ const op = {
   path: '/sys/fs/cgroup/system.slice/a.scope',
   unit: 'a.scope',
   properties: ['Delegate=true'],
+  optional: [],
 } as const;
 
 /** Starts the scope with a peer; the error, the calls that the peer got, and ms until then. */
@@ -85,6 +87,100 @@ test('what was not begun is not stopped: the unit may be somebody else’s', asy
   assert.equal(facts(silent.error), expected);
   assert.match(silent.error.message, 'there was no end in 1.5 seconds: StartTransientUnit');
   assert.equal(silent.calls, ['StartTransientUnit a.scope']);
+});
+
+const noReply: Reply = { type: ERROR, error: 'org.freedesktop.DBus.Error.NoReply', signature: 's', body: ['gone'] };
+const noJob: Reply = { type: ERROR, error: 'org.freedesktop.systemd1.NoSuchJob', signature: 's', body: ['none'] };
+/** The cgroup that this process is in: as if systemd had put it there. */
+const here = { ...op, path: `/sys/fs/cgroup${unifiedPlace(process.pid)}` };
+
+/** Starts a scope with a peer that is silent for the first call; the calls that it got. */
+async function afterReexec(scope: typeof op, then: (call: Message) => readonly Reply[]) {
+  const calls: string[] = [];
+  const answer = (call: Message) => {
+    calls.push(String(call.member));
+    return calls.length === 1 ? [noReply] : then(call);
+  };
+  let error: unknown;
+  await withPeer({ answer }, async (path) => {
+    await startScope(scope, { path, daemon: false }, process.pid, 4000).catch((e: unknown) => {
+      error = e;
+    });
+  });
+  return { calls, error };
+}
+
+test('a start that systemd did not answer, but did, is not begun again', async () => {
+  const { calls, error } = await afterReexec(here as typeof op, () => [ok]);
+  assert.is(error, undefined);
+  assert.equal(calls, ['StartTransientUnit']);
+});
+
+test('one that it did not do is begun again', async () => {
+  const { calls, error } = await afterReexec(op, (call) =>
+    call.member === 'StartTransientUnit' ? [begun, jobRemoved('/job/1', 'failed')] : [ok],
+  );
+  assert.match((error as Error).message, /its job ended as "failed"/);
+  assert.equal(calls, ['StartTransientUnit', 'StartTransientUnit', 'StopUnit', 'ResetFailedUnit']);
+});
+
+test('a unit that is there then, and does not hold the process, is a stranger’s: neither stopped nor reset', async () => {
+  const exists = { type: ERROR, error: 'org.freedesktop.systemd1.UnitExists', signature: 's', body: ['it is there'] };
+  const { calls, error } = await afterReexec(op, () => [exists]);
+  assert.is((error as RuntError).code, 'ERR_CGROUP_BUSY');
+  assert.equal(calls, ['StartTransientUnit', 'StartTransientUnit']);
+});
+
+test('a job whose end was not told is looked for', async () => {
+  const calls: string[] = [];
+  const answer = (call: Message) => {
+    calls.push(String(call.member));
+    return [call.member === 'StartTransientUnit' ? begun : call.member === 'GetJob' ? noJob : ok];
+  };
+  await withPeer({ answer }, (path) => startScope(here, { path, daemon: false }, process.pid, 10_000));
+  assert.equal(calls, ['StartTransientUnit', 'GetJob']);
+});
+
+test('properties of a newer systemd are left out for an older one', async () => {
+  const names: string[] = [];
+  const answer = (version: string) => (call: Message) => {
+    if (call.member === 'Get') return [{ type: REPLY, signature: 'v', body: [{ signature: 's', value: version }] }];
+    if (call.member !== 'StartTransientUnit') return [ok];
+    names.push((call.body[2] as [string, unknown][]).map(([name]) => name).join(' '));
+    return [begun, jobRemoved('/job/1', 'done')];
+  };
+  const scope = {
+    ...here,
+    properties: ['Delegate=true', "OOMPolicy='kill'", 'MemoryZSwapWriteback=false'],
+    optional: ['OOMPolicy', 'MemoryZSwapWriteback'],
+  };
+  for (const version of ['252.39-1~deb12u1', '255', 'v257.9-1', '262~rc3'])
+    await withPeer({ answer: answer(version) }, (path) =>
+      startScope(scope, { path, daemon: false }, process.pid, patience),
+    );
+  assert.equal(names, [
+    'Delegate PIDs',
+    'Delegate OOMPolicy PIDs',
+    'Delegate OOMPolicy MemoryZSwapWriteback PIDs',
+    'Delegate OOMPolicy MemoryZSwapWriteback PIDs',
+  ]);
+});
+
+test('an error about the property of an annotation points at it', async () => {
+  const wrong = {
+    type: ERROR,
+    error: 'org.freedesktop.DBus.Error.PropertyReadOnly',
+    signature: 's',
+    body: ['Cannot set property TimeoutStopUSec, or unknown property.'],
+  };
+  let error: RuntError | undefined;
+  await withPeer({ answer: () => [wrong] }, async (path) => {
+    const annotations = { 'org.systemd.property.Other': '1', 'org.systemd.property.TimeoutStopSec': '2' };
+    await startScope(op, { path, daemon: false }, process.pid, patience, annotations).catch((e) => {
+      error = e;
+    });
+  });
+  assert.equal([error?.pointer, error?.value], ['/annotations/org.systemd.property.TimeoutStopSec', '2']);
 });
 
 test('a stop that never ends is an error in time too', () =>

@@ -77,7 +77,14 @@ test('resources are what systemd writes; runc’s rounding of the quota', () => 
     properties({
       memory: { limit: 5 },
       cpu: { idle: 1 },
-      unified: { 'memory.max': 'max', 'cpu.max': 'max 50000', 'io.weight': 'default 7', 'memory.oom.group': '1' },
+      unified: {
+        'memory.max': 'max',
+        'cpu.max': 'max 50000',
+        'io.weight': 'default 7',
+        'memory.oom.group': '1',
+        'memory.zswap.max': '4096',
+        'memory.zswap.writeback': '0',
+      },
     }),
     [
       'MemoryMax=uint64 18446744073709551615',
@@ -85,6 +92,9 @@ test('resources are what systemd writes; runc’s rounding of the quota', () => 
       'CPUQuotaPerSecUSec=uint64 18446744073709551615',
       'CPUQuotaPeriodUSec=uint64 50000',
       'IOWeight=uint64 7',
+      "OOMPolicy='kill'",
+      'MemoryZSwapMax=uint64 4096',
+      'MemoryZSwapWriteback=false',
     ],
   );
 });
@@ -181,6 +191,21 @@ test('a limit by annotation stands beside other limits, and accounting may be as
   assert.ok(properties.includes('MemoryMax=uint64 50000000'));
   assert.ok(properties.includes('TasksMax=uint64 7'));
   assert.not.ok(plan.ops.some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
+});
+
+test('what only a newer systemd knows is marked, unless an annotation asks for it', () => {
+  const scope = (annotations: { [key: string]: string }) =>
+    planned((spec) => {
+      spec.linux!.resources = { unified: { 'memory.oom.group': '1', 'memory.zswap.max': '0', 'memory.high': '9999' } };
+      spec.annotations = annotations;
+    }).plan.ops.find((o) => o.op === 'systemdScope')!;
+  assert.equal(scope({}).optional, ['OOMPolicy', 'MemoryZSwapMax']);
+  const { optional, properties } = scope({ 'org.systemd.property.OOMPolicy': "'continue'" });
+  assert.equal(optional, ['MemoryZSwapMax']);
+  assert.equal(
+    properties.filter((p) => p.startsWith('OOMPolicy')),
+    ["OOMPolicy='continue'"],
+  );
 });
 
 test('a cgroup below the unit’s: it gets the values, the unit the properties', () => {
