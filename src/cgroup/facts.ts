@@ -47,7 +47,7 @@ export interface CgroupFacts {
  * Throws ERR_IO when /proc cannot be read.
  */
 export function readCgroupFacts(): CgroupFacts {
-  const cgroup = readText('/proc/self/cgroup');
+  const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
   if (native.statfsType('/sys/fs/cgroup') === BigInt(CGROUP2_SUPER_MAGIC)) {
     const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
     // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
@@ -59,6 +59,18 @@ export function readCgroupFacts(): CgroupFacts {
   }
   const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
   return usualFacts(cgroup, controllersOf) ?? parseCgroupFacts(cgroup, readText('/proc/self/mountinfo'), controllersOf);
+}
+
+function refuseWithoutProc(): never {
+  throw new RuntError({
+    code: 'ERR_IO',
+    message: 'read /proc/self/cgroup',
+    path: '/proc/self/cgroup',
+    errno: E.ENOENT,
+    syscall: 'open',
+    hint: 'no procfs is mounted on /proc, as in a new chroot, or the kernel has no cgroups: mount it (mount -t proc proc /proc)',
+    see: 'proc(5)',
+  });
 }
 
 /** v1 and hybrid in the usual places, with each own cgroup below; undefined when one is elsewhere. */
