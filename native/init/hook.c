@@ -20,9 +20,10 @@ struct tail {
  * is moved to, and the host must not see the root come. */
 static int make_holder_private(int directory) {
   int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
-  /* EINVAL: not the root of its mount, which is above it. */
-  while (at >= 0 && mount_on(at, NULL, NULL, MS_PRIVATE, NULL)) {
-    int up = errno == EINVAL ? openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  /* EINVAL: not the root of its mount, which is above it. A path has no more components. */
+  for (unsigned n = 0; at >= 0 && mount_on(at, NULL, NULL, MS_PRIVATE, NULL); n++) {
+    int above = errno == EINVAL && n < PATH_MAX / 2;
+    int up = above ? openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     close_cleanup(&at);
     at = up;
   }

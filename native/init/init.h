@@ -48,6 +48,8 @@ struct init {
   uint32_t blamed;    /* index + 1 of the operation that failed, when it is not the one at hand */
   unsigned long inherited_propagation; /* MS_* that hostPropagation set, without MS_REC */
   unsigned covered_roots;              /* below a mount on `/` */
+  int64_t covered_root;                /* the mount id of the uppermost of these */
+  int chrooted;                        /* runt is known to be in a chroot */
   int root_shown;                      /* the root lies at its path, no longer over / */
   int joined_mounts;                   /* the mount namespace has other processes */
   int hooks_ran;                       /* hooks that may have mounted something in the root */
@@ -163,6 +165,19 @@ const char *mountinfo_next(const char *at, struct mountinfo *line);
 /* The mount point of a line without its escapes. 0, or -1 after fail(). */
 int mountinfo_target(const struct mountinfo *line, char to[PATH_MAX]);
 
+/* chroot.c */
+/* Makes a mount of the root of this process, which is a plain directory. 0, or -1 after fail(). */
+int mount_chroot(void);
+/* Leaves the chroot that this process may be in: 1, also when it has left it before, 0 when it is
+ * in none or may not leave it, or -1 after fail(). */
+int leave_chroot(void);
+/* Whether the root of this process is the file system that the kernel began with: 0, 1 or -1 after
+ * fail(). */
+int is_ramdisk(void);
+/* The container's root becomes this process's, which is a ramdisk, and all else that is mounted on
+ * it goes. move: it is not over `/`. 0, or -1 after fail(). */
+int cover_ramdisk(int move);
+
 /* overlay.c */
 /* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
 int is_layer(const char *option);
@@ -262,6 +277,7 @@ int op_host_propagation(const struct op *op);
 int op_isolate(const struct op *op);
 int op_clone_source(const struct op *op);
 int op_rootfs(const struct op *op);
+int op_leave_chroot(const struct op *op);
 int op_pivot_root(const struct op *op);
 int op_move_root(const struct op *op);
 int op_detached_root(const struct op *op);

@@ -36,6 +36,8 @@ static int perform(const struct op *op) {
     return op_unshare(op);
   case OP_HOST_PROPAGATION:
     return op_host_propagation(op);
+  case OP_LEAVE_CHROOT:
+    return op_leave_chroot(op);
   case OP_ISOLATE:
     return op_isolate(op);
   case OP_CLONE_SOURCE:

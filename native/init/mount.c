@@ -20,13 +20,14 @@ static int is_root(const struct identity *at) {
 
 /* Safe: fd is a mount of ours, attached over the root; from here on paths are resolved in it. The
  * root that it covers stays private, so that pivot_root(2) takes the new one. */
-static int become_root(int fd) {
+static int become_root(int fd, int64_t covered) {
   int root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (root < 0)
     return -1;
   close(init.root);
   init.root = root;
   init.covered_roots++;
+  init.covered_root = covered;
   forget_mounts();
   return 0;
 }
@@ -45,7 +46,7 @@ static int move(int tree, int target, struct identity *at) {
     return -1;
   int over = is_root(at);
   if (!sys_move_mount(tree, target))
-    return over ? become_root(tree) : 0;
+    return over ? become_root(tree, at->mount) : 0;
   int error = errno;
   if (error == EINVAL && !fstat(tree, &st) && S_ISDIR(st.st_mode) != S_ISDIR(at->type))
     error = ENOTDIR;
@@ -186,7 +187,7 @@ static int mount_by_path(const struct op *op, const struct target *target, const
     return fail_with(EROFS, "mount", "workdir");
   if (begin_with_copy(v, target->fd, fd))
     return fail("tmpcopyup", path);
-  if (is_root(&at) && become_root(fd))
+  if (is_root(&at) && become_root(fd, at.mount))
     return fail("fcntl", path);
   if (set_propagation(fd, &v[MOUNT_FS_PROPAGATION]))
     return fail("mount_setattr", path);

@@ -1,6 +1,7 @@
 /* The mount tree around the container: what is inherited, the root file system as a mount, the
  * switch into it. */
 #include "init.h"
+#include <sched.h>
 #include <sys/mount.h>
 
 /* Safe: acts on our copy of the mount tree. After it nothing that is mounted here reaches the host,
@@ -8,6 +9,13 @@
 int op_host_propagation(const struct op *op) {
   unsigned long flags = op->v[HOST_PROPAGATION_FLAGS].num;
   init.inherited_propagation = flags & ~(unsigned long)MS_REC;
+  if (!mount(NULL, "/", NULL, flags, NULL))
+    return 0;
+  /* EINVAL: the root is not a mount point, so that this process is in a chroot. */
+  if (errno != EINVAL)
+    return fail("mount", "/");
+  if (mount_chroot())
+    return -1;
   return mount(NULL, "/", NULL, flags, NULL) ? fail("mount", "/") : 0;
 }
 
@@ -92,23 +100,135 @@ static int reopen_root(void) {
   return init.root < 0 ? fail("open", "/") : 0;
 }
 
-/* Safe: by pivot_root(".", ".") the old root lies over the new one and needs no directory in the
- * root file system; it is made a slave first, so that its unmounting is not seen by the host, and
- * then detached with all that is below it. */
-int op_pivot_root(const struct op *op) {
-  (void)op;
-  int old CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (old < 0 || fchdir(init.root))
-    return fail("fchdir", "/");
-  if (syscall(SYS_pivot_root, ".", "."))
-    return fail("pivot_root", NULL);
-  if (fchdir(old) || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL))
+/* Detaches the old root, which lies over the new one, with all that is below it. Roots that a mount
+ * on `/` covered lie over it, `covered` of them, and the uppermost goes first. `old` is made a
+ * slave, so that the host does not see its unmounting: -1 where `rootfs` did that to all of it. */
+static int detach_old_root(int old, unsigned covered) {
+  if (old >= 0 && (fchdir(old) || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL)))
     return fail("mount", "the old root");
-  /* Roots that a mount on `/` covered lie over the old one, and the uppermost goes first. */
-  for (unsigned n = 0; n <= init.covered_roots; n++)
+  for (unsigned n = 0; n <= covered; n++)
     if (umount2(".", MNT_DETACH))
       return fail("umount2", "the old root");
-  return reopen_root();
+  return 0;
+}
+
+/* Enters the root of the mount namespace, where setns(2) leads to: 1 when it is the container's, 0
+ * for another root, or -1 after fail(). */
+static int enter_container(void) {
+  struct identity now, root = init.rootfs;
+  int own CLEANUP_CLOSE = proc_open_namespace("mnt");
+  if (own < 0)
+    return fail("open", "/proc/self/ns/mnt");
+  if (syscall(SYS_setns, own, CLONE_NEWNS)) {
+    /* As in leave_chroot. */
+    if (errno == EPERM || errno == ENOSYS)
+      return chdir("/") ? fail("chdir", "/") : 1;
+    return fail("setns", "/proc/self/ns/mnt");
+  }
+  int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (at < 0)
+    return fail("open", "/");
+  if (identify(at, &now) || (init.covered_roots && identify(init.root, &root))) {
+    close(at);
+    return fail("statx", "/");
+  }
+  if (now.mount != root.mount) {
+    close(at);
+    return 0;
+  }
+  close(init.root);
+  init.root = at;
+  return 1;
+}
+
+/* Whether something is mounted on the container's root: the old root, which had another mount over
+ * it that no process had entered. 0, 1 or -1 after fail(). */
+static int is_covered(void) {
+  struct identity root, top;
+  int fd CLEANUP_CLOSE = open_mounted_on(init.root);
+  if (fd < 0 || identify(fd, &top) || identify(init.root, &root))
+    return fail("openat2", "/");
+  return top.mount != root.mount;
+}
+
+static int pivot(void) {
+  if (fchdir(init.root))
+    return fail("fchdir", "/");
+  return syscall(SYS_pivot_root, ".", ".") ? fail("pivot_root", NULL) : 0;
+}
+
+/* The root of this process is that of the mount namespace, and the container's root is somewhere
+ * below it. Safe: what lies beside the container's root becomes a slave after the pivot, when the
+ * container's own mounts are no longer below it. */
+static int pivot_from_namespace_root(void) {
+  int old CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (old < 0)
+    return fail("open", "/");
+  if (!pivot()) {
+    if (detach_old_root(old, 0))
+      return -1;
+  } else {
+    int ramdisk = errno == EINVAL ? is_ramdisk() : -1;
+    if (ramdisk < 0 || (ramdisk && cover_ramdisk(1)))
+      return -1;
+    if (!ramdisk)
+      return fail_with(EINVAL, "pivot_root", "chroot");
+  }
+  int there = enter_container();
+  return there ? (there < 0 ? -1 : 0) : fail_with(EXDEV, "setns", "chroot");
+}
+
+static int take_ramdisk(void) {
+  if (cover_ramdisk(init.root_shown))
+    return -1;
+  int there = enter_container();
+  return there ? (there < 0 ? -1 : 0) : fail_with(EXDEV, "setns", "ramdisk");
+}
+
+/* pivot_root(2) said EINVAL. */
+static int pivot_elsewhere(void) {
+  int chrooted = leave_chroot();
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  int ramdisk = is_ramdisk();
+  if (ramdisk)
+    return ramdisk < 0 ? -1 : take_ramdisk();
+  return fail_with(EINVAL, "pivot_root", NULL);
+}
+
+/* Mounts that came from another user namespace are locked. A pivot in a chroot would pass the lock
+ * of its mount point on to the container's root, which then could not be moved any more.
+ *
+ * Safe: as leave_chroot. No operation between this one and the pivot takes a path of the host. */
+int op_leave_chroot(const struct op *op) {
+  (void)op;
+  return leave_chroot() < 0 ? -1 : 0;
+}
+
+/* By pivot_root(".", ".") the old root lies over the new one and needs no directory in the root
+ * file system. In a chroot the kernel may let the container's root take the place of the chroot's
+ * alone: it would have the host's root above it, to which setns(2) leads, and with it an exec.
+ *
+ * Safe: ends only with the container's root as that of the mount namespace. */
+int op_pivot_root(const struct op *op) {
+  (void)op;
+  int chrooted = init.chrooted ? leave_chroot() : 0;
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  int old CLEANUP_CLOSE = init.hooks_ran ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (pivot())
+    return errno == EINVAL ? pivot_elsewhere() : -1;
+  if (detach_old_root(old, init.covered_roots))
+    return -1;
+  for (;;) {
+    int there = enter_container(), covered = there ? 0 : is_covered();
+    if (there || covered < 0)
+      return there > 0 ? 0 : -1;
+    if (!covered)
+      return pivot_from_namespace_root();
+    if (fchdir(init.root) || umount2(".", MNT_DETACH))
+      return fail("umount2", "the old root");
+  }
 }
 
 /* Undoes the escapes of mountinfo (proc(5)): a space is \\040. */
@@ -210,6 +330,12 @@ static int hide_host_proc(void) {
  * process change into it. Weaker than a pivot, as the old tree stays below. */
 int op_move_root(const struct op *op) {
   (void)op;
+  int chrooted = leave_chroot();
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  int ramdisk = init.user_namespace ? 0 : is_ramdisk();
+  if (ramdisk)
+    return ramdisk < 0 ? -1 : take_ramdisk();
   if (hide_host_proc())
     return -1;
   int over CLEANUP_CLOSE = init.root_shown ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;

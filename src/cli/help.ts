@@ -33,7 +33,7 @@ const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
   'console-socket': 'socket that receives the master of the pseudoterminal',
   'pidfd-socket': 'socket that receives a pidfd of the container',
   'pid-file': 'write the process id to this file',
-  'no-pivot': 'move the root with MS_MOVE and chroot instead of pivot_root, for a root on a ramdisk',
+  'no-pivot': 'move the root with MS_MOVE and chroot instead of pivot_root',
   'no-new-keyring': "keep the caller's session keyring",
   'preserve-fds': 'keep this many descriptors open from 3 on, besides those of LISTEN_FDS (default: 0)',
   supervise: 'run it under a supervisor, which records how it ends, for "runt wait"',

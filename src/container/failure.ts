@@ -48,6 +48,7 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
   isolate: 'ERR_MOUNT',
   cloneSource: 'ERR_MOUNT',
   rootfs: 'ERR_ROOTFS',
+  leaveChroot: 'ERR_ROOTFS',
   pivotRoot: 'ERR_ROOTFS',
   moveRoot: 'ERR_ROOTFS',
   detachedRoot: 'ERR_ROOTFS',

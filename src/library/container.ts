@@ -29,7 +29,7 @@ export type { StdioOption } from './streams.js';
 export interface ContainerOptions {
   /** What the process gets as 0, 1 and 2; `inherit` when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
-  /** MS_MOVE and chroot instead of pivot_root, for a root on a ramdisk. */
+  /** MS_MOVE and chroot instead of pivot_root. */
   noPivot?: boolean;
   /** Keep the caller's session keyring. */
   noNewKeyring?: boolean;

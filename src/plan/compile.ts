@@ -160,7 +160,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...contents,
     ...terminalOps(spec.process, consoleSlot, 1),
     ...createHookOps(spec, options),
-    ...switchRoot(spec, options),
+    ...switchRoot(spec, facts, options),
     ...kernelOps(spec),
     ...readOnlyLast,
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),

@@ -36,6 +36,7 @@ export function rootHint(f: Failure): Hint | undefined {
         `${op.path} was another directory when it became the root: keep others from renaming the directories that lead to it`,
         'rename(2)',
       );
+    case 'leaveChroot':
     case 'pivotRoot':
     case 'moveRoot':
       return switchHint(f);
@@ -45,8 +46,13 @@ export function rootHint(f: Failure): Hint | undefined {
         'end the process that has a file of the root open for writing (a daemon that a createContainer hook left behind?), or make it close the file before the hook ends',
         'mount(2), EBUSY',
       );
-    case 'rootPropagation':
     case 'hostPropagation':
+      if (f.errno !== E.EINVAL) return f.syscall === 'setns' ? switchHint(f) : limitHint(f);
+      return because(
+        'the root of runt is on no mount of its mount namespace, as in a container without one: start runt outside of that',
+        'mount_namespaces(7)',
+      );
+    case 'rootPropagation':
       return limitHint(f);
     default:
       return undefined;
@@ -73,10 +79,26 @@ function rootfsHint(f: Failure, path: string): Hint | undefined {
 }
 
 function switchHint(f: Failure): Hint | undefined {
+  if (f.syscall === 'setns')
+    return because(
+      f.errno === E.EXDEV
+        ? 'the container’s root is not the root of its mount namespace, so that setns(2), and with it an exec, would lead to the host: start runt outside of the chroot'
+        : 'runt is in a chroot, and cannot leave it: it lacks CAP_SYS_CHROOT, or a seccomp filter forbids setns(2); start runt outside of the chroot',
+      'setns(2)',
+    );
+  if (f.detail === 'ramdisk')
+    return because(
+      f.errno === E.EPERM
+        ? 'the root of the host is a ramdisk (initramfs), and in a user namespace its mounts can be neither removed nor kept from the container: remove "user" from linux.namespaces, or move the host to another root (switch_root(8))'
+        : 'the root of the host is a ramdisk (initramfs) with another file system mounted over it: start runt with that one as its root',
+      'mount_namespaces(7)',
+    );
   if (f.errno === E.EINVAL) {
     return f.op.op === 'pivotRoot'
       ? because(
-          'pivot_root(2) cannot leave a ramfs root (initramfs), nor a root or a parent mount with shared propagation: use --no-pivot on such a host',
+          f.detail === 'chroot'
+            ? 'runt is in a chroot, and pivot_root(2) cannot leave the root above it either: start runt outside of the chroot'
+            : 'pivot_root(2) cannot leave a root on a mount with shared propagation: use --no-pivot on such a host',
           'pivot_root(2)',
         )
       : because(

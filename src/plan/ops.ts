@@ -441,12 +441,23 @@ export const ops = table({
     fields: { slot: 'int' },
     doc: 'chroot(2) into the root, or into the directory at slot when ≥ 0 (exec)',
   },
-  pivotRoot: { code: 47, by: 'init', fields: {}, doc: 'pivot_root(2) into the root and detach the old one' },
+  leaveChroot: {
+    code: 155,
+    by: 'init',
+    fields: {},
+    doc: 'look whether runt is in a chroot, and leave it; pivotRoot and moveRoot find that out too, but pivotRoot only when mounts are not locked',
+  },
+  pivotRoot: {
+    code: 47,
+    by: 'init',
+    fields: {},
+    doc: 'pivot_root(2) into the root and detach the old one; in a chroot of runt from the root of the mount namespace; on a ramdisk the root covers it instead, and all else that is mounted there is detached',
+  },
   moveRoot: {
     code: 48,
     by: 'init',
     fields: {},
-    doc: 'MS_MOVE the root over / and chroot(2) (--no-pivot), other mounts detached or covered first',
+    doc: 'MS_MOVE the root over / and chroot(2) (--no-pivot), other mounts detached or covered first; in a chroot of runt as pivotRoot',
   },
   rootPropagation: {
     code: 49,

@@ -62,6 +62,7 @@ const phaseOf: { readonly [N in OpName]: Phase } = {
   mountAttrs: 'root and mounts',
   mkdir: 'root and mounts',
   verifyMounts: 'root and mounts',
+  leaveChroot: 'root and mounts',
   pivotRoot: 'root and mounts',
   moveRoot: 'root and mounts',
   detachedRoot: 'root and mounts',

@@ -1,10 +1,10 @@
 /** `root`, `linux.rootfsPropagation` and what surrounds them: the mount tree before and after the pivot. */
 import type { Spec } from '../spec/types.js';
-import { MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/linux.js';
-import type { CompileOptions } from './facts.js';
+import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../sys/linux.js';
+import type { CompileOptions, HostFacts } from './facts.js';
 import { mountSettings } from './mount-settings.js';
 import { isRoot } from './mounts.js';
-import { hasMountNamespace } from './namespaces.js';
+import { hasMountNamespace, joinedNamespaces, newNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
 
 const propagationFlag: Readonly<Record<string, number>> = {
@@ -50,10 +50,17 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sou
 }
 
 /** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
-export function switchRoot(spec: Spec, options: CompileOptions): Op[] {
+export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
   const at = '/root/path';
   if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at, slot: -1 }];
-  return [{ op: options.noPivot ? 'moveRoot' : 'pivotRoot', at }, ...newRootPropagation(spec, 0)];
+  // Mounts of another user namespace are locked, and a pivot in a chroot would hand the lock of its mount point on to
+  // the root. In a chroot no user namespace can be made.
+  const locked = facts.rootless || (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0;
+  return [
+    ...(locked && !(newNamespaces(spec) & CLONE_NEWUSER) ? ([{ op: 'leaveChroot', at }] as const) : []),
+    { op: options.noPivot ? 'moveRoot' : 'pivotRoot', at },
+    ...newRootPropagation(spec, 0),
+  ];
 }
 
 /** Unbindable comes after readonlyPaths and maskedPaths, which are bound. */

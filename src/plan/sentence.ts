@@ -164,6 +164,8 @@ export function sentence(op: Op): string {
       return `mask ${op.path}`;
     case 'readonlyPath':
       return `make ${op.path} read-only`;
+    case 'leaveChroot':
+      return 'leave the chroot of runt';
     case 'pivotRoot':
       return 'pivot into the root file system';
     case 'detachedRoot':

@@ -319,6 +319,8 @@ export function rows(op: Op): Row[] {
       return row('mask', word(op.path), op.label && `directories labelled ${word(op.label)}`);
     case 'readonlyPath':
       return row('read-only', word(op.path));
+    case 'leaveChroot':
+      return row('root', 'of the namespace', 'where runt is in a chroot');
     case 'pivotRoot':
       return row('pivot_root', '/', 'old root detached');
     case 'detachedRoot':

@@ -29,6 +29,7 @@ static const struct {
     NAMED("pidfd_open", 434),
     NAMED("close_range", 436),
     NAMED("openat2", 437),
+    NAMED("setns", SYS_setns),
     NAMED("mount_setattr", 442),
     NAMED("statx", SYS_statx),
     NAMED("keyctl", SYS_keyctl),

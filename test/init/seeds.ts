@@ -88,6 +88,7 @@ const put = (kind: string, name: string, bytes: Uint8Array | string) => {
 // What no compiled config has yet stands here with a value of its own, so that every operation is in a seed.
 const alone: Op[] = [
   { op: 'isolate', at: '', path: '/rootfs' },
+  { op: 'leaveChroot', at: '' },
   { op: 'moveRoot', at: '' },
   { op: 'detachedRoot', at: '', path: '/rootfs' },
   { op: 'changeRoot', at: '', slot: -1 },

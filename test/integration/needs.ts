@@ -55,6 +55,7 @@ export type Need =
   | 'linux32'
   | 'criu'
   | 'dirty-tracking'
+  | 'ramdisk'
   | 'sys-resource';
 
 /** The full path of a program in PATH, or undefined. */
@@ -237,6 +238,14 @@ export function missing(need: Need): string | undefined {
       return spawnSync('criu', ['check', '--feature', 'mem_dirty_track'], { stdio: 'ignore' }).status === 0
         ? undefined
         : 'dirty-tracking: the kernel does not tell criu which memory has changed';
+    case 'ramdisk': {
+      // Only a machine of our own gets directories there.
+      const verb = existsSync('/run/vm/ctl') ? 'make' : 'check';
+      const args = ['-m', '--propagation', 'private', join(programs, 'ramdisk'), verb];
+      return spawnSync('unshare', args, { stdio: 'ignore' }).status === 0
+        ? undefined
+        : 'ramdisk: the root file system that the kernel began with lacks /dev, /proc, /root or /sys (hack/vm makes them)';
+    }
     case 'linux32': {
       const machine = spawnSync('setarch', ['linux32', 'uname', '-m'], { encoding: 'utf8' }).stdout?.trim();
       return machine && machine !== 'x86_64' ? undefined : `linux32: the kernel calls itself ${machine} to it too`;

@@ -35,6 +35,8 @@ function hint(op: Op, errno: number, around: Around = {}): string {
 
 const mountFs = (fstype: string, more: Partial<Extract<Op, { op: 'mountFs' }>> = {}): Op =>
   fsMount({ at: '/mounts/1', target: '/target', fstype, source: fstype, options: [], attrs: 0, ...more });
+const pivot: Op = { op: 'pivotRoot', at: '/root/path' };
+const hostPropagation: Op = { op: 'hostPropagation', at: '', flags: 0 };
 const bind: Op = mountBind({ at: '/mounts/2', target: '/data', source: '/srv/data' });
 const remount: Op = { op: 'reconfigure', at: '/mounts/3', target: '/data', options: ['size=1'] };
 const device = (bound: number): Op => ({
@@ -95,7 +97,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['the rootfs is missing', rootfs, E.ENOENT, {}, /there is no \/bundle\/rootfs: unpack an image/],
   ['the rootfs is a file', rootfs, E.ENOTDIR, {}, /not a directory/],
   ['the rootfs cannot be reached by the mapped root', rootfs, E.EACCES, inUserns, /search .*o\+x/],
-  ['pivot_root on ramfs or shared mounts', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /ramfs.*--no-pivot/],
+  ['pivot_root on a shared mount', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /shared.*--no-pivot/],
+  ['pivot_root in a chroot', pivot, E.EINVAL, { detail: 'chroot' }, /runt is in a chroot/],
+  ['a user namespace on a ramdisk', pivot, E.EPERM, { detail: 'ramdisk' }, /ramdisk.*remove "user"/],
+  ['a mount over the root of a ramdisk', pivot, E.EBUSY, { detail: 'ramdisk' }, /mounted over it/],
+  ['the root is not that of the namespace', pivot, E.EXDEV, { syscall: 'setns' }, /would lead to the host/],
+  ['a chroot cannot be left', hostPropagation, E.EPERM, { syscall: 'setns' }, /CAP_SYS_CHROOT/],
+  ['the root is on no mount', hostPropagation, E.EINVAL, { syscall: 'open_tree' }, /no mount of its mount namespace/],
   ['the rootfs is the root already', { op: 'pivotRoot', at: '' }, E.EBUSY, {}, /root of the host already/],
   ['the root is written to', { op: 'readonlyRoot', at: '' }, E.EBUSY, {}, /end the process .*open for writing/],
   ['no mounts in detached trees', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOSYS, {}, /Linux 6\.15/],

@@ -3,7 +3,7 @@
  * wherever they are and whatever the container's propagation. The host is a mount namespace of the test's own.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Propagation } from '../../src/spec/linux-types.js';
@@ -89,6 +89,24 @@ for (const rootfsPropagation of propagations) {
     }),
   );
 }
+
+test(
+  'a mount on / is moved back over it, when hooks were shown it',
+  onHost((host) => {
+    const { mounts, bed } = host;
+    writeFileSync(join(bed.rootfs, 'whose'), 'container');
+    for (const name of ['up', 'work']) mkdirSync(join(bed.bundle, name));
+    bed.config.mounts.unshift({
+      destination: '/',
+      type: 'overlay',
+      source: 'overlay',
+      options: [`lowerdir=${bed.rootfs}`, 'upperdir=up', 'workdir=work'],
+    });
+    bed.config.hooks = { createContainer: [{ path: '/bin/true' }] };
+    assert.is(host.run('cat /whose'), 'container');
+    assert.is(host.mounts, mounts);
+  }),
+);
 
 for (const rootfsPropagation of ['shared', 'rshared'] as const) {
   test(

@@ -103,6 +103,28 @@ for (const errno of ['1', '38']) {
   }
 }
 
+for (const [what, wrapped] of [
+  ['setns with errno 1', [filter, 'setns=1', '--']],
+  ['setns with errno 38', [filter, 'setns=38', '--']],
+  ['no CAP_SYS_CHROOT', ['setpriv', '--bounding-set', '-sys_chroot', '--inh-caps', '-sys_chroot', '--']],
+] as const) {
+  test(
+    `${what}: a container runs, as it can have no more rights than runt to go elsewhere`,
+    onBed((bed) => {
+      const ran = (command: readonly string[]) => {
+        const r = bed.run([], { wrapped: command });
+        assert.is(r.code, 0, r.stderr);
+      };
+      ran(wrapped);
+      // In a user namespace, whose mounts are locked, runt looks for a chroot before the pivot.
+      bed.config.linux.resources = {};
+      for (const mount of bed.config.mounts)
+        mount.options = mount.options?.filter((option) => option !== 'gid=5') ?? [];
+      ran(['unshare', '-U', '-r', '-m', ...wrapped]);
+    }),
+  );
+}
+
 test(
   'EPERM of the kernel is an answer: kill(2) is not tried in its place',
   onBed((bed) => {
