@@ -88,6 +88,8 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       message: `cannot delete container ${o.id} that is not stopped: ${status}`,
     });
   }
+  // Without a pid namespace what is ended is a whole tree of cgroups.
+  if (!record.pidNamespace) (await import('./occupants.js')).checkAlone(o.root, o.id, record.cgroups);
   const process = holdProcess(record);
   if (process) {
     const r = process.signal(SIGKILL, () => record.cgroups.some(killTree));

@@ -53,7 +53,10 @@ export function resume(o: PauseOptions): Promise<void> {
     }
     const freezer = freezerFor('resume', o.id, record.cgroups);
     const above = freezer.v2 ? frozenAbove(freezer.directory) : undefined;
-    if (above !== undefined) throw staysFrozen(o.id, freezer, above);
+    if (above !== undefined) {
+      setFreezer(freezer, freezer.thawed);
+      throw staysFrozen(o.id, freezer, above);
+    }
     if (await settle('resume', o.id, freezer, freezer.thawed)) return;
     throw staysFrozen(o.id, freezer);
   });

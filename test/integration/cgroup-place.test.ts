@@ -1,7 +1,9 @@
 /** Where the cgroup of a container is that names none, on v2 under systemd: outside of what systemd manages. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, needing, onBed } from './bed.js';
 import { runtPath } from './place.js';
 
@@ -11,7 +13,10 @@ const test = needing('the place of a cgroup that nobody named', 'root', 'cgroup-
 function inService(bed: Bed, properties: readonly string[], shell: string): { status: number | null; said: string } {
   const unit = `${bed.id}.service`;
   const args = ['--quiet', '--pipe', '--wait', `--unit=${unit}`, ...properties.map((p) => `--property=${p}`)];
-  const r = spawnSync('systemd-run', [...args, '/bin/sh', '-c', shell], { encoding: 'utf8' });
+  // A file: systemd expands $$ in the words of a command.
+  const script = join(bed.dir, 'script');
+  writeFileSync(script, shell);
+  const r = spawnSync('systemd-run', [...args, '/bin/sh', script], { encoding: 'utf8', timeout: COMMAND_LIMIT });
   return { status: r.status, said: `${r.stdout}${r.stderr}` };
 }
 
@@ -27,7 +32,7 @@ test(
     bed.config.linux.resources = { cpu: { shares: 512 }, pids: { limit: 33 } };
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
-    const create = `${runtPath} --root ${bed.root} create --bundle ${bed.bundle} ${bed.id} </dev/null >/dev/null`;
+    const create = `${runtPath} --root ${bed.root} create --bundle ${bed.bundle} ${bed.id} </dev/null >/dev/null 2>&1`;
     const { status, said } = inService(bed, ['KillMode=process'], create);
     assert.is(status, 0, said);
     assert.is(placeOf(bed), `/${bed.id}`);
@@ -51,9 +56,9 @@ test(
     bed.write();
     const runt = `${runtPath} --root ${bed.root}`;
     const shell = `c=/sys/fs/cgroup$(sed s/0:://  /proc/self/cgroup); mkdir $c/own && echo $$ >$c/own/cgroup.procs &&
-      ${runt} create --bundle ${bed.bundle} ${bed.id} </dev/null >/dev/null && cat /proc/$(${runt} state ${bed.id} | sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/cgroup
+      ${runt} create --bundle ${bed.bundle} ${bed.id} </dev/null >/dev/null 2>&1 && cat /proc/$(${runt} state ${bed.id} | sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/cgroup
       ${runt} delete --force ${bed.id}; cat $c/pids.max`;
-    const { said } = inService(bed, ['Delegate=yes', 'TasksMax=55'], shell.replaceAll('\\\\', '\\'));
+    const { said } = inService(bed, ['Delegate=yes', 'TasksMax=55'], shell);
     assert.is(said, `0::/system.slice/${bed.id}.service/${bed.id}\n55\n`);
   }),
 );

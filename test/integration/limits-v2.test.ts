@@ -54,7 +54,7 @@ test(
     bed.started();
     assert.is(value(bed, 'cpu.idle'), '1');
     assert.is(apply(bed, { cpu: { idle: 0, shares: 2048 } }).code, 0);
-    assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.weight')], ['0', '170']);
+    assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.weight')], ['0', '174']);
     bed.delete('--force');
   }),
 );
