@@ -8,7 +8,7 @@ import { RuntError } from '../sys/error.js';
 import { exists, readText, realPath, stat, tryReadText, tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
-import { CAP_LAST, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
+import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
 /** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
@@ -29,6 +29,7 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     unifiedOptions,
     ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),
     realPath,
+    mayClone,
     kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
@@ -38,6 +39,13 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     selinux: () =>
       isSelinux('/sys/fs/selinux') && small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
   };
+}
+
+/** By doing so: the kernel checks the owner of the mount namespace before it looks at the path (open_tree(2), EPERM). */
+function mayClone(): boolean {
+  const tree = native.openTree(AT_FDCWD, '/', OPEN_TREE_CLONE);
+  if (tree >= 0) native.close(tree);
+  return tree >= 0;
 }
 
 /** Whether there are no rights of root on the host. */

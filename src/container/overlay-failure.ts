@@ -22,6 +22,11 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
       'an overlay of one layer needs an upperdir and a workdir: add them, or bind the layer with "ro" instead',
       see,
     );
+  if (errno === E.EACCES && /^(lowerdir|datadir|upperdir|workdir)\+?=/.test(detail))
+    return because(
+      `root of the container may not search a directory on the way to ${detail}, or not write to it: give others search permission (chmod o+x) on its parents, and the upperdir and workdir to root of the container`,
+      see,
+    );
   for (const [what, path] of [...lower.map((l) => ['lowerdir', l] as const), ['upperdir', upper], ['workdir', work]]) {
     const found = path === undefined ? undefined : lookAt(what as string, path);
     if (found) return found;

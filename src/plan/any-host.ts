@@ -35,6 +35,7 @@ export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   ownCgroupNamespace: () => false,
   cgroupParent: (_mountPoint, own) => own.slice(0, own.lastIndexOf('/')) || '/',
   realPath: (path) => path,
+  mayClone: () => true,
   kcore: true,
   newuidmap: '',
   newgidmap: '',

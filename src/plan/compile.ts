@@ -13,6 +13,7 @@ import { joinOps, joins, openJoins } from './joins.js';
 import { kernelOps } from './kernel.js';
 import { mountOps } from './mounts.js';
 import {
+  hasMountNamespace,
   hasUserNamespace,
   idMapOps,
   joinedNamespaces,
@@ -31,7 +32,7 @@ import { affinityOp } from './scheduling.js';
 import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
-import { treeOps } from './trees.js';
+import { openedAsCaller, treeOps } from './trees.js';
 import { refuseUnsupported } from './unsupported.js';
 
 export interface Compiled {
@@ -73,7 +74,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
   const filterSlot = hasFilter(spec) ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
-  const notify = options.notify ? notifyOps(options, slot++) : undefined;
+  const notify = options.notify ? notifyOps(options, rootless && !facts.mayClone() ? -1 : slot++) : undefined;
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   slot += joined.length;
@@ -108,6 +109,16 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       : []),
   ];
   const readOnlyLast = deferReadOnly(contents);
+  // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts are made, a mount in the clone of a
+  // shared tree, as on /sys/fs/cgroup in one of /sys, is also on the path of its original.
+  contents.forEach((op, i) => {
+    if (op.op !== 'mountBind' || op.slot >= 0 || !hasMountNamespace(spec)) return;
+    const { at: from, source, recursive } = op;
+    sources.push({ op: 'cloneSource', at: from, source, recursive, nofollow: 0, optional: 0, slot });
+    contents[i] = { ...op, slot: slot++ };
+  });
+  const root = enterRoot(spec, options, trees.rootSlot, sources);
+  const asCaller = openedAsCaller(spec, trees) ? root : [];
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
@@ -142,11 +153,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     // The score is written to this process: before it is succeeded by another or not dumpable.
     ...(joined.length > 0 && oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
     ...(joined.length > 0
-      ? [...joinOps(spec, facts, joined, made, keyring), session]
+      ? [...joinOps(spec, facts, joined, made, keyring, asCaller), session]
       : [
           ...(userNamespace
             ? ([
                 { op: 'sync', at: '' },
+                ...asCaller,
                 { op: 'becomeRoot', at: '/linux/uidMappings' },
               ] as const)
             : []),
@@ -156,7 +168,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
         ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
     ...netDeviceOps(spec),
-    ...enterRoot(spec, options, trees.rootSlot, sources),
+    ...(asCaller.length > 0 ? [] : root),
     ...contents,
     ...terminalOps(spec.process, consoleSlot, 1),
     ...createHookOps(spec, options),

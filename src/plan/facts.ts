@@ -36,6 +36,11 @@ export interface HostFacts {
    * overlays and for paths with `..`.
    */
   readonly realPath: (path: string) => string;
+  /**
+   * Whether the runtime may clone mounts: root may, and root of a user namespace in a mount namespace that belongs to
+   * it. Asked only when rootless.
+   */
+  readonly mayClone: () => boolean;
   /** Whether the kernel has /proc/kcore, to which /dev/core points. */
   readonly kcore: boolean;
   /** Absolute paths of newuidmap and newgidmap, '' where missing; looked up only when rootless. */

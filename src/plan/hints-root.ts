@@ -70,7 +70,7 @@ function rootfsHint(f: Failure, path: string): Hint | undefined {
       return because(`${path} is not a directory: root.path must name one`, 'runtime-spec config.md#root');
     case E.EACCES:
       return because(
-        `root of the container may not search a directory on the way to ${path}: give others search permission (chmod o+x) on its parents`,
+        `runt may not search a directory on the way to ${path}: give it search permission (chmod o+x) on its parents`,
         'path_resolution(7)',
       );
     default:

@@ -47,8 +47,17 @@ function verifyOps(spec: Spec): Op[] {
  * joined in the middle: what belongs to it needs the rights that a process has in it, what belongs to the host those
  * before. Everything else that is new is made in the user namespace, so that it belongs to it. A pid namespace holds the
  * next child alone, so that a second clone ends the way, with the caller as the parent.
+ *
+ * @param asCaller what is done in the new mount namespace before the process takes other ids than the caller's
  */
-export function joinOps(spec: Spec, facts: HostFacts, all: readonly Join[], made: number, middle: readonly Op[]): Op[] {
+export function joinOps(
+  spec: Spec,
+  facts: HostFacts,
+  all: readonly Join[],
+  made: number,
+  middle: readonly Op[],
+  asCaller: readonly Op[],
+): Op[] {
   const enter = (optional: number, chosen: readonly Join[]): Op[] =>
     chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
   const at = '/linux/namespaces';
@@ -56,7 +65,13 @@ export function joinOps(spec: Spec, facts: HostFacts, all: readonly Join[], made
   const user = all.filter(({ flag }) => flag === CLONE_NEWUSER);
   const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
   const undumpable: Op = { op: 'undumpable', at: '' };
-  const root: Op[] = [...middle, { op: 'becomeRoot', at: '/linux/uidMappings' }, undumpable];
+  const early = asCaller.length > 0 ? CLONE_NEWNS : 0;
+  const root: Op[] = [
+    ...middle,
+    ...(early ? [{ op: 'unshare', at, flags: early } as const, ...asCaller] : []),
+    { op: 'becomeRoot', at: '/linux/uidMappings' },
+    undumpable,
+  ];
   const ops: Op[] = [];
   if (user.length > 0) {
     ops.push(undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root);
@@ -66,7 +81,7 @@ export function joinOps(spec: Spec, facts: HostFacts, all: readonly Join[], made
   } else {
     ops.push(...middle, undumpable, ...enter(0, others));
   }
-  const rest = fresh & ~CLONE_NEWUSER;
+  const rest = fresh & ~(CLONE_NEWUSER | early);
   if (rest) ops.push({ op: 'unshare', at, flags: rest }, ...timeOps(spec));
   const joined = all.reduce((flags, { flag }) => flags | flag, 0);
   if ((rest | joined) & CLONE_NEWPID) ops.push({ op: 'fork', at });

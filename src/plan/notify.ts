@@ -15,7 +15,8 @@ export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
 
 /**
  * The directory on the host, and its mount in the container. The socket in it comes and goes with who listens: `run` at
- * once, else `start`. The container's root may not reach the state directory: the runtime opens it.
+ * once, else `start`. The container's root may not reach the state directory: it is opened into the slot, or where the
+ * runtime may not clone mounts (slot -1) with the other sources of binds.
  */
 export function notifyOps(options: CompileOptions, slot: number): { before: Op[]; mount: Op[] } {
   const path = `${options.stateDir}/${notifyDirectory}`;
@@ -23,7 +24,7 @@ export function notifyOps(options: CompileOptions, slot: number): { before: Op[]
   return {
     before: [
       { op: 'notifyDirectory', at: '', path, bind: options.startSocket ? 0 : 1 },
-      { op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, slot },
+      ...(slot < 0 ? [] : [{ op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, slot } as const]),
     ],
     mount: [mountBind({ at: '', target, source: path, slot, recursive: 0, setAttrs })],
   };

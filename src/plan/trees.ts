@@ -5,7 +5,7 @@ import { CLONE_NEWNS } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { mapLines, relativeRanges } from './id-ranges.js';
 import { isBind, mountSettings } from './mount-settings.js';
-import { hasMountNamespace, hasUserNamespace, joinedNamespaces } from './namespaces.js';
+import { hasMountNamespace, hasUserNamespace, joinedNamespaces, newNamespaces } from './namespaces.js';
 import type { Op } from './ops.js';
 import { clean } from './path.js';
 import { unsupported } from './unsupported.js';
@@ -28,8 +28,8 @@ export interface Trees {
 
 /**
  * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may not be able to walk to
- * them, or because it is the runtime that may map their ids. An ordinary user opens nothing that his container's root
- * could not open itself.
+ * them, or because it is the runtime that may map their ids. An ordinary user may not clone mounts: his runt-init does,
+ * while it still has his ids (`openedAsCaller`).
  * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not let be mapped; ERR_SPEC_VALUE
  */
 export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
@@ -40,7 +40,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const namespaces = new Map<string, number>();
   // In a mount namespace that is joined, paths are those of its tree.
   const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
-  const beyond = !facts.rootless && !elsewhere && hasUserNamespace(spec);
+  const beyond = !elsewhere && hasUserNamespace(spec) && (!facts.rootless || facts.mayClone());
   let count = 0;
   if (beyond) ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, nofollow: 0, slot: count++ });
   spec.mounts?.forEach((mount, i) => {
@@ -85,6 +85,13 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   });
   return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
 }
+
+/**
+ * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may not be
+ * the caller's: then directories that the caller alone may search (0700), or by a supplementary group, are in the way.
+ */
+export const openedAsCaller = (spec: Spec, trees: Trees): boolean =>
+  trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
 const isBelow = (path: string, rootfs: string): boolean =>

@@ -1,8 +1,9 @@
 /** sd_notify(3): what the process says on its socket, told to the service manager by run and start, as by runc. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { asUser, me } from './callers.js';
 import { withUserNamespace } from './config.js';
 import { addUnixProgram, type Listener, listen } from './unix.js';
 
@@ -125,6 +126,30 @@ test(
   }),
 );
 
+const rootless = needing('notify, rootless', 'root', 'programs', 'newuidmap', 'setpriv', 'mount', 'unshare');
+for (const [what, hostID] of [
+  ['his own id', me],
+  ['another one', 100000],
+] as const) {
+  rootless(
+    `an ordinary user's, whose container has ${what} as root`,
+    withManager(async (bed, manager) => {
+      const args = ['run', '--bundle', bed.bundle, bed.id];
+      asUser(bed);
+      bed.config.linux.uidMappings = [{ containerID: 0, hostID, size: 1 }];
+      bed.config.linux.gidMappings = [{ containerID: 0, hostID, size: 1 }];
+      mkdirSync(join(bed.rootfs, 'run', 'notify'), { recursive: true });
+      bed.config.process.args = ['/unix', 'send', socket, 'READY=1'];
+      bed.write();
+      chmodSync(manager.path, 0o777);
+      const mine = { ...env(manager), XDG_RUNTIME_DIR: bed.dir };
+      const r = await bed.spawn(args, { program: join(bed.dir, 'as-user'), env: mine }).exit;
+      assert.is(r.code, 0, r.stderr);
+      await eventually('READY=1', () => manager.lines().includes('READY=1'));
+    }),
+  );
+}
+
 test(
   'without NOTIFY_SOCKET there is no mount, and no directory',
   withManager(async (bed) => {
@@ -151,3 +176,4 @@ test(
 );
 
 test.run();
+rootless.run();

@@ -1,55 +1,17 @@
 /** An ordinary user's containers: with his one id, and with a range that /etc/subuid and /etc/subgid give him. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from './bed.js';
+import { asUser, me } from './callers.js';
 import type { Config } from './config.js';
-import { runtPath } from './place.js';
 
 const test = needing('rootless', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare');
 /** In a user namespace. */
 const stacking = needing('rootless overlay', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare', 'linux-5.11');
 
-const me = 1000;
 const range = { containerID: 1, hostID: 100000, size: 65536 };
-
-/**
- * The bed is the user's, with a config of `runt spec --rootless`. Commands run as him, where /etc has `subuid` and
- * `subgid` of the test's own.
- */
-function asUser(bed: Bed, subordinate = `${me}:100000:65536\n`): (...args: string[]) => Result {
-  for (const path of [bed.dir, bed.bundle]) chownSync(path, me, me);
-  const own = join(bed.dir, 'runt');
-  execFileSync('cp', [runtPath, own]);
-  const passwd = readFileSync('/etc/passwd', 'utf8');
-  const known = new RegExp(`^[^:]+:[^:]*:${me}:`, 'm').test(passwd);
-  const files = {
-    passwd: known ? passwd : `${passwd}somebody:x:${me}:${me}::/:/bin/sh\n`,
-    subuid: subordinate,
-    subgid: subordinate,
-  };
-  let binds = '';
-  for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(bed.dir, `etc-${name}`), text);
-    binds += `touch /etc/${name} && mount --bind "${bed.dir}/etc-${name}" /etc/${name} && `;
-  }
-  const program = join(bed.dir, 'as-user');
-  const become = `setpriv --reuid ${me} --regid ${me} --clear-groups`;
-  writeFileSync(
-    program,
-    `#!/bin/sh\nexec unshare -m --propagation private sh -c '${binds} exec ${become} "$@"' sh '${own}' "$@"\n`,
-    { mode: 0o755 },
-  );
-  const call = (...args: string[]) =>
-    bed.runt(args, { program, env: { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir } });
-  rmSync(join(bed.bundle, 'config.json'), { force: true });
-  const spec = call('spec', '--rootless', '--bundle', bed.bundle);
-  assert.is(spec.code, 0, spec.stderr);
-  bed.config = JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')) as Config;
-  bed.config.process.terminal = false;
-  return call;
-}
 
 /** `run` of a shell script, which must work. */
 function out(bed: Bed, call: (...args: string[]) => Result, script: string): string {

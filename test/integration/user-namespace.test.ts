@@ -1,11 +1,12 @@
 /** User namespaces: mappings made by root, and rootless containers of an ordinary user. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
 import type { Config } from './config.js';
 import { withUserNamespace } from './config.js';
+import { runAsRootOfANamespace } from './callers.js';
 import { hasEnded } from './leftovers.js';
 import { runtPath } from './place.js';
 
@@ -63,24 +64,6 @@ test(
     assert.is(bed.run().code, 1);
   }),
 );
-
-/** Runs runt as root of a new user namespace, in which the ids from 0 on are those from 100000 on outside. */
-async function runAsRootOfANamespace(bed: Bed): Promise<Result> {
-  for (const path of [bed.dir, bed.bundle]) chownSync(path, 100000, 100000);
-  bed.write();
-  // To be root there takes maps, and a process that enters after they were written.
-  const holder = spawn('unshare', ['-U', 'sleep', '60'], { stdio: 'ignore' });
-  try {
-    const own = readlinkSync('/proc/self/ns/user');
-    await eventually('the namespace', () => readlinkSync(`/proc/${holder.pid}/ns/user`) !== own);
-    for (const map of ['gid_map', 'uid_map']) writeFileSync(`/proc/${holder.pid}/${map}`, '0 100000 65536\n');
-    return bed.runt(['run', '--bundle', bed.bundle, bed.id], {
-      wrapped: ['nsenter', '-t', String(holder.pid), '-U', '-S', '0', '-G', '0', 'unshare', '-m'],
-    });
-  } finally {
-    holder.kill('SIGKILL');
-  }
-}
 
 test(
   'root of a user namespace maps any of its ids, without a helper, and sets groups',

@@ -493,6 +493,23 @@ test('root of a user namespace writes any map himself, and only the kernel knows
   );
 });
 
+test('rootless: the runtime opens what is bound where it may clone mounts, else runt-init before it changes its ids', () => {
+  const spec = rootlessSpec();
+  spec.mounts = [{ destination: '/a', source: '/closed/a', options: ['rbind'] }];
+  const names = (over: Partial<HostFacts>, s = spec) =>
+    compile(s, rootlessFacts(over), compileOptions()).plan.ops.flatMap(({ op }) =>
+      ['openTree', 'unshare', 'cloneSource', 'rootfs', 'becomeRoot', 'mountBind'].includes(op) ? [op] : [],
+    );
+  assert.equal(names({}), ['cloneSource', 'rootfs', 'becomeRoot', 'unshare', 'mountBind']);
+  assert.equal(names({ mayClone: () => true }), ['openTree', 'openTree', 'becomeRoot', 'unshare', 'rootfs', 'mountBind']);
+  const namespaces = spec.linux!.namespaces!.map((n) => (n.type === 'user' ? { ...n, path: '/proc/7/ns/user' } : n));
+  const joins: Spec = { ...spec, linux: { ...spec.linux, namespaces } };
+  assert.equal(names({}, joins), ['unshare', 'cloneSource', 'rootfs', 'becomeRoot', 'unshare', 'mountBind']);
+  const mounts = namespaces.map((n) => (n.type === 'mount' ? { ...n, path: '/proc/7/ns/mnt' } : n));
+  const inside: Spec = { ...spec, linux: { ...spec.linux, namespaces: mounts } };
+  assert.equal(names({}, inside), ['becomeRoot', 'unshare', 'cloneSource', 'rootfs', 'mountBind']);
+});
+
 test('an ordinary user cannot map the ids of a bind mount', () => {
   const spec = rootlessSpec();
   spec.mounts = [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }];

@@ -42,6 +42,7 @@ export const rootlessFacts = (over: Partial<HostFacts> = {}): HostFacts =>
     egid: 1000,
     rootless: true,
     cgroupWritable: () => false,
+    mayClone: () => false,
     newuidmap: '/usr/bin/newuidmap',
     newgidmap: '/usr/bin/newgidmap',
     ...over,
