@@ -52,6 +52,26 @@ scenario_rootless_keep_id() {
   stat -c %u:%g /home/user/v/x
 }
 
+# The user's own id is not mapped: files in his directories of mode 0700 (/etc/hosts, secrets) are opened by the runtime.
+scenario_rootless_unmapped() {
+  prepared
+  rm -rf /home/user/v
+  user mkdir -m 0700 /home/user/v
+  echo inner | user tee /home/user/v/f >/dev/null
+  chmod 0700 /home/user
+  local flags
+  for flags in --userns=auto --userns=auto:size=2000 --userns=nomap '--uidmap 0:1:1000 --gidmap 0:1:1000' '--uidmap 0:5:1 --gidmap 0:5:1'; do
+    echo "$flags"
+    # shellcheck disable=SC2086 # words
+    rootless run --rm --network none $flags -v /home/user/v/f:/f -v /home/user/v:/closed bb sh -c '
+      id -u; grep -c localhost /etc/hosts; cat /f; stat -c %u /f; tr -s " " </proc/self/uid_map; touch /made; stat -c %u /made' ||
+      echo "status $?"
+  done
+  rootless run -d --name c --network none --userns=auto bb sleep 1000 >/dev/null
+  rootless exec c sh -c 'id -u; hostname | wc -c'
+  rootless rm -f -t 0 c >/dev/null
+}
+
 scenario_rootless_volumes() {
   prepared
   rm -rf /home/user/v
