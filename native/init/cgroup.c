@@ -1,4 +1,4 @@
-/* The v1 cgroups, which this process enters by itself. */
+/* Cgroups that this process enters by itself. */
 #include "init.h"
 
 /* Safe: the file was opened by the runtime, with the runtime's rights (the kernel checks those of

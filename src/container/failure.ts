@@ -140,7 +140,8 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     });
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({
-    code: codes[op.op] ?? 'ERR_INIT',
+    // The clone itself, as that of `fork`: a pid namespace that is over, a limit on processes.
+    code: op.op === 'cgroupFork' && syscall === 'clone' ? 'ERR_NAMESPACE' : (codes[op.op] ?? 'ERR_INIT'),
     message: `${command} ${id}: ${what(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
     op: op.op,
     errno,

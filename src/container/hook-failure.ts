@@ -102,7 +102,9 @@ function hint(name: string, how: HookEnd['how']): { hint?: string } {
   if (how !== 'exec') return {};
   const onHost = 'the program, and the interpreter that its first line names, must be on the host';
   if (name.startsWith('createContainer'))
-    return { hint: `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them` };
+    return {
+      hint: `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`,
+    };
   return {
     hint: name.startsWith('startContainer')
       ? 'startContainer hooks are looked up in the container: the program, its interpreter and its libraries must be in the rootfs, and the user of the process must be allowed to execute it'

@@ -43,6 +43,7 @@ export class Launch extends RuntimeOps {
       // While runt-init works.
       if (config) keepConfig(root, record.id, config);
       await this.await('created');
+      if (this.placeholder) await this.endPlaceholder();
       await this.runtimeOps(plan.ops.length);
       if (!this.input.exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.

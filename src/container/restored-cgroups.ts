@@ -63,7 +63,7 @@ export class RestoredCgroups {
   /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
   enterAll(pid: number): { ctrl?: string; path: string }[] {
     const { record, plan } = this;
-    const birth = plan.ops.find((op) => op.op === 'clone')?.cgroup ?? '';
+    const birth = birthOf(plan);
     for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
     if (record.cgroups.length === 0) return [];
     const lines = readText(`/proc/${pid}/cgroup`)
@@ -74,6 +74,16 @@ export class RestoredCgroups {
     // On a hybrid host the v2 hierarchy has no controllers, and a path without a controller would be that of all.
     return lines.flatMap(([, ctrl = '', path = '']) => (ctrl ? [{ ctrl, path }] : v2 ? [{ path }] : []));
   }
+}
+
+/** The v2 cgroup in which a new process would begin; '' without one. */
+function birthOf({ ops }: Plan): string {
+  for (const op of ops) {
+    if (op.op === 'clone' && op.cgroup) return op.cgroup;
+    if (op.op === 'cgroupFork') return op.path.replace(/\/$/, '');
+    if (op.op === 'cgroupEnter' && op.path.endsWith('/cgroup.procs')) return op.path.slice(0, -'/cgroup.procs'.length);
+  }
+  return '';
 }
 
 const isCgroupOp = (op: Op): op is CgroupOp => op.op.startsWith('cgroup') && cgroupOps.includes(op.op);

@@ -9,7 +9,7 @@ import { cgroupOwnerOps } from './cgroup-owner.js';
 import { deviceOps } from './devices.js';
 import type { CompileOptions, HostFacts } from './facts.js';
 import { createHookOps, hostHookOps } from './hooks.js';
-import { joinOps, joins, openJoins } from './joins.js';
+import { goesOnAsChild, type Join, joinOps, joins, mayBeBornLate, openJoins } from './joins.js';
 import { kernelOps } from './kernel.js';
 import { mountOps } from './mounts.js';
 import {
@@ -78,28 +78,37 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   slot += joined.length;
+  const userNamespace = hasUserNamespace(spec);
+  // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
+  // maker, who should be the container's root. The time namespace gets its offsets before anybody is in it.
+  const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
+  // With a user namespace all is done from inside when something is joined: what is new belongs to that user namespace.
+  const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
+  // A process that goes on as its child enters the cgroups as that one: pids.limit counts no helper. Where only the
+  // manager of a user's session may move processes, it moves the first.
+  const late = goesOnAsChild(spec, joined, made) && !options.systemd?.bus;
+  const birth = late && home.birth ? lateBirth(spec, joined, home.birth, options, slot++) : undefined;
   const binds = new Map(trees.binds);
   const sources = [...trees.sources].map(([mount, source]): Op => {
     binds.set(mount, slot);
     return { ...source, slot: slot++ };
   });
   const at = '/linux/cgroupsPath';
-  const userNamespace = hasUserNamespace(spec);
   // In a new user namespace a cgroup namespace that is joined is somebody else's, and shows nothing that could be mounted.
   const shown = flags & CLONE_NEWUSER ? flags : flags | joinedNamespaces(spec);
   const joinedCgroup = spec.linux?.namespaces?.find(({ type, path }) => type === 'cgroup' && path)?.path;
   // One that is joined may be the host's.
   const cgroupNamespace =
     (shown & CLONE_NEWCGROUP) !== 0 && !(joinedCgroup !== undefined && facts.ownCgroupNamespace(joinedCgroup));
-  // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
-  // maker, who should be the container's root. The time namespace gets its offsets before anybody is in it.
-  const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
-  // With a user namespace all is done from inside when something is joined: what is new belongs to that user namespace.
-  const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
   const keyring: Op[] = options.noNewKeyring ? [] : keyringOps(spec.process, options.id);
   const rdt = rdtOps(spec, facts, options.id);
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
+  const entering: Op[] = [
+    ...(birth ? [birth] : []),
+    ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
+    affinityOp(),
+  ];
   const contents: Op[] = [
     ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: home.paths }),
     ...(notify?.mount ?? []),
@@ -109,8 +118,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       : []),
   ];
   const readOnlyLast = deferReadOnly(contents);
-  // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts are made, a mount in the clone of a
-  // shared tree, as on /sys/fs/cgroup in one of /sys, is also on the path of its original.
+  // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts
+  // are made, a mount in the clone of a shared tree, as on /sys/fs/cgroup in one of /sys, is also on the original's path.
   contents.forEach((op, i) => {
     if (op.op !== 'mountBind' || op.slot >= 0 || !hasMountNamespace(spec)) return;
     const { at: from, source, recursive } = op;
@@ -129,13 +138,14 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
+    ...(birth ? [{ ...birth, op: birth.op === 'cgroupFork' ? 'cgroupDirectory' : 'cgroupOpen' } as const] : []),
     ...filterOps(spec, filterSlot),
     ...consoleOps(spec.process, options, consoleSlot),
     ...(notify?.before ?? []),
     ...openJoins(joined),
     ...hookFiles.open,
     ...(rdt?.groups ?? []),
-    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: home.birth },
+    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: birth ? '' : home.birth },
     ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,
@@ -145,22 +155,17 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...keepGroupsOps(spec),
     ...hookFiles.take,
     ...(joined.length > 0 ? [] : keyring),
-    ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
-    affinityOp(),
+    ...(late ? [] : entering),
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
       ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
       : []),
     // The score is written to this process: before it is succeeded by another or not dumpable.
     ...(joined.length > 0 && oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
     ...(joined.length > 0
-      ? [...joinOps(spec, facts, joined, made, keyring, asCaller), session]
+      ? [...joinOps(spec, facts, joined, made, keyring, late ? entering : [], asCaller), session]
       : [
           ...(userNamespace
-            ? ([
-                { op: 'sync', at: '' },
-                ...asCaller,
-                { op: 'becomeRoot', at: '/linux/uidMappings' },
-              ] as const)
+            ? ([{ op: 'sync', at: '' }, ...asCaller, { op: 'becomeRoot', at: '/linux/uidMappings' }] as const)
             : []),
           { op: 'undumpable', at: '' } as const,
           ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
@@ -188,4 +193,16 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
   if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));
   return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.left }) };
+}
+
+/**
+ * How the process that goes on enters its v2 cgroup: born there, unless a namespace is in the way or a process of the
+ * runtime holds the place in a unit of systemd's, which takes a pid. The kernel does not charge a move, which costs
+ * milliseconds.
+ */
+function lateBirth(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
+  const at = '/linux/cgroupsPath';
+  return !systemd && mayBeBornLate(spec, joined)
+    ? ({ op: 'cgroupFork', at, path: `${path}/`, slot } as const)
+    : ({ op: 'cgroupEnter', at, path: `${path}/cgroup.procs`, slot } as const);
 }

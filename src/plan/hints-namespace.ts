@@ -6,7 +6,14 @@ import { because, type Failure, type Hint } from './hint.js';
 const noTime = 'this kernel has no time namespaces (Linux 5.6, CONFIG_TIME_NS): remove "time" from linux.namespaces';
 
 export function namespaceJoinHint(f: Failure): Hint | undefined {
-  if (f.op.op === 'fork' && f.errno === E.ENOMEM) {
+  const forks = f.op.op === 'fork' || f.op.op === 'cgroupFork';
+  if (forks && f.errno === E.EAGAIN) {
+    return because(
+      'no more processes may be made: raise linux.resources.pids.limit, pids.max of the cgroups above, or the limit of processes of the user (ulimit -u)',
+      'fork(2)',
+    );
+  }
+  if (forks && f.errno === E.ENOMEM) {
     return because(
       'the first process of the pid namespace has ended, and with it the namespace: no process can begin in it any more',
       'pid_namespaces(7), "The namespace init process"',

@@ -1,6 +1,6 @@
 /** The order in which a container whose namespaces are not all new gets them (setns(2), user_namespaces(7)). */
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
+import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
 import { mapLines } from './id-ranges.js';
 import { idMapOps, newNamespaces, timeOps } from './namespaces.js';
@@ -27,6 +27,22 @@ export function joins(spec: Spec, slot: number): Join[] {
 export const openJoins = (all: readonly Join[]): Op[] =>
   all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
 
+/** Namespaces that the clone has not made. */
+const unmade = (spec: Spec, made: number): number => newNamespaces(spec) & ~made;
+
+const joinedFlags = (all: readonly Join[]): number => all.reduce((flags, { flag }) => flags | flag, 0);
+
+/** Whether the process that joins is only on the way: a pid namespace that is joined or unshared is for its child. */
+export const goesOnAsChild = (spec: Spec, all: readonly Join[], made: number): boolean =>
+  all.length > 0 && ((unmade(spec, made) | joinedFlags(all)) & CLONE_NEWPID) !== 0;
+
+/**
+ * Whether that child may be born in the container's v2 cgroup. The kernel checks the rights that the process has by
+ * then, in a user namespace, and the cgroups that it sees, in a cgroup namespace that was joined.
+ */
+export const mayBeBornLate = (spec: Spec, all: readonly Join[]): boolean =>
+  ((newNamespaces(spec) | joinedFlags(all)) & CLONE_NEWUSER) === 0 && (joinedFlags(all) & CLONE_NEWCGROUP) === 0;
+
 /** Mappings beside the path of a user namespace (as some engines give them) must be those that it has. */
 function verifyOps(spec: Spec): Op[] {
   const ops: Op[] = [];
@@ -48,6 +64,7 @@ function verifyOps(spec: Spec): Op[] {
  * before. Everything else that is new is made in the user namespace, so that it belongs to it. A pid namespace holds the
  * next child alone, so that a second clone ends the way, with the caller as the parent.
  *
+ * @param entering how it enters its cgroups, once it is the process that stays; a new cgroup namespace comes after that
  * @param asCaller what is done in the new mount namespace before the process takes other ids than the caller's
  */
 export function joinOps(
@@ -56,12 +73,13 @@ export function joinOps(
   all: readonly Join[],
   made: number,
   middle: readonly Op[],
+  entering: readonly Op[],
   asCaller: readonly Op[],
 ): Op[] {
   const enter = (optional: number, chosen: readonly Join[]): Op[] =>
     chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
   const at = '/linux/namespaces';
-  const fresh = newNamespaces(spec) & ~made;
+  const fresh = unmade(spec, made);
   const user = all.filter(({ flag }) => flag === CLONE_NEWUSER);
   const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
   const undumpable: Op = { op: 'undumpable', at: '' };
@@ -81,9 +99,12 @@ export function joinOps(
   } else {
     ops.push(...middle, undumpable, ...enter(0, others));
   }
-  const rest = fresh & ~(CLONE_NEWUSER | early);
+  const late = goesOnAsChild(spec, all, made) ? CLONE_NEWCGROUP : 0;
+  const rest = fresh & ~(CLONE_NEWUSER | early | late);
   if (rest) ops.push({ op: 'unshare', at, flags: rest }, ...timeOps(spec));
-  const joined = all.reduce((flags, { flag }) => flags | flag, 0);
-  if ((rest | joined) & CLONE_NEWPID) ops.push({ op: 'fork', at });
+  if (!late) return ops;
+  if (!entering.some(({ op }) => op === 'cgroupFork')) ops.push({ op: 'fork', at });
+  ops.push(...entering);
+  if (fresh & late) ops.push({ op: 'unshare', at, flags: fresh & late });
   return ops;
 }

@@ -98,7 +98,7 @@ export const ops = table({
     code: 15,
     by: 'runtime',
     fields: { path: 'str', slot: 'int' },
-    doc: 'open the tasks file of a v1 cgroup for runt-init, which finds it at slot',
+    doc: 'open the file tasks of a v1 cgroup, or cgroup.procs of a v2 one, for runt-init, which finds it at slot',
   },
   cgroupWriteFirst: {
     code: 16,
@@ -153,7 +153,7 @@ export const ops = table({
     code: 91,
     by: 'runtime',
     fields: { path: 'str', slot: 'int' },
-    doc: 'exec: open the directory of a v2 cgroup for runt-init, which finds it at slot',
+    doc: 'open the directory of a v2 cgroup for runt-init, which finds it at slot',
   },
   initProcess: {
     code: 90,
@@ -540,7 +540,7 @@ export const ops = table({
     code: 67,
     by: 'init',
     fields: { path: 'str', slot: 'int' },
-    doc: 'move this process, which has one thread, into the v1 cgroup whose tasks file is at slot',
+    doc: 'move this process, which has one thread, into the cgroup whose file tasks (v1) or cgroup.procs (v2) is at slot',
   },
   undumpable: {
     code: 68,
@@ -633,7 +633,7 @@ export const ops = table({
     code: 88,
     by: 'init',
     fields: { path: 'str', slot: 'int' },
-    doc: 'exec: clone into the v2 cgroup whose directory is at slot (with cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
+    doc: 'clone into the v2 cgroup whose directory is at slot (with cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
   },
   join: {
     code: 85,

@@ -169,7 +169,7 @@ export function rows(op: Op): Row[] {
     case 'cgroupDirectory':
       return row('open', word(op.path));
     case 'cgroupFork':
-      return row('fork', '', `into the cgroup ${word(op.path)}`);
+      return row('fork', '', `into the pid namespace, born in the cgroup ${word(op.path.replace(/\/$/, ''))}`);
     case 'initProcess':
       return row('open process', String(op.pid), `verified by its start time ${op.startTime}`);
     case 'processRoot':

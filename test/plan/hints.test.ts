@@ -198,6 +198,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /first process of the pid namespace has ended/,
   ],
+  [
+    'no room for a process in the cgroup',
+    { op: 'cgroupFork', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/c/', slot: 0 },
+    E.EAGAIN,
+    {},
+    /raise linux.resources.pids.limit/,
+  ],
   ['a user namespace of somebody else', setns(CLONE_NEWUSER), E.EPERM, {}, /root, or the user who made it/],
   ['a namespace of the host, rootless', setns(CLONE_NEWNET), E.EPERM, rootlessUser, /join that user namespace too/],
   ['a namespace of another user namespace', setns(CLONE_NEWNET), E.EPERM, {}, /same user namespace, or none/],
