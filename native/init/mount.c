@@ -3,6 +3,7 @@
  * could be swapped. */
 #include "init.h"
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 /* Whether fd names the root that paths are resolved in: only a mount on that very directory covers
@@ -141,6 +142,43 @@ static unsigned traits_of(const char *type) {
                                                          : 0;
 }
 
+/* A sysfs shows a network namespace, and the kernel gives it only to the user namespace of that.
+ * In its place comes the host's, as it is mounted there. Safe: it was cloned before anything of the
+ * container was mounted, and neither it nor a mount below it can be written, cgroups least of all
+ * (CVE-2023-25809); what the host mounts there later does not come along. The target is the one
+ * that a sysfs would have been mounted on, no symlink. Fails with EPERM, as the sysfs did, where
+ * the host has none. */
+static int bind_instead(const struct op *op, const struct target *target) {
+  const struct value *v = op->v;
+  enum { SYSFS = 0x62656572 };
+  int64_t slot = (int64_t)v[MOUNT_FS_INSTEAD].num;
+  int tree CLEANUP_CLOSE = init.slots[slot];
+  init.slots[slot] = -1;
+  struct statfs fs;
+  if (fstatfs(tree, &fs) || fs.f_type != SYSFS)
+    return fail_with(EPERM, "fsopen", "sysfs");
+  /* A mount that is read-only writes no access times, whose mode is locked here. */
+  uint64_t times = MOUNT_ATTR_ATIME_ | MOUNT_ATTR_NODIRATIME_;
+  struct mount_attributes all = {.set = MOUNT_ATTR_RDONLY_ | (v[MOUNT_FS_ATTRS].num & ~times),
+                                 .propagation = MS_PRIVATE};
+  if (sys_mount_setattr(tree, AT_RECURSIVE_, &all))
+    return fail("mount_setattr", target->named);
+  struct identity at;
+  if (attach(tree, target, 0, &v[MOUNT_FS_PROPAGATION], &at))
+    return -1;
+  if (note(&tree, target, &at, traits_of("sysfs")))
+    return fail("move_mount", target->named);
+  if (report_bound(op->index))
+    _exit(0); /* the runtime is gone */
+  return 0;
+}
+
+/* Whether the plan has a mount of the host for a file system that was refused. */
+static int is_replaced(const struct value *v) {
+  int64_t slot = (int64_t)v[MOUNT_FS_INSTEAD].num;
+  return errno == EPERM && slot >= 0 && slot < (int64_t)init.slot_count && init.slots[slot] >= 0;
+}
+
 /* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
  * mount(2), on the target's descriptor, and gets its attributes in the same call. What is done to
  * it then needs the mount: what lies on that very descriptor, never what its path leads to
@@ -176,7 +214,7 @@ static int mount_by_path(const struct op *op, const struct target *target, const
   if ((int64_t)v[MOUNT_FS_IDMAP].num >= 0)
     return fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
   if (mount_on(target->fd, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
-    return fail("mount", path);
+    return is_replaced(v) ? bind_instead(op, target) : fail("mount", path);
   struct identity at, now;
   int fd CLEANUP_CLOSE = open_mounted_on(target->fd);
   if (fd < 0 || identify(fd, &now) || identify(target->fd, &at))
@@ -220,7 +258,7 @@ int op_mount_fs(const struct op *op) {
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
   if (fs < 0)
-    return fail("fsopen", type);
+    return is_replaced(v) ? bind_instead(op, &where) : fail("fsopen", type);
   const char *source = v[MOUNT_FS_SOURCE].str;
   if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", source))
     return fail_context(fs, "fsconfig", source);

@@ -176,6 +176,14 @@ int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
   return send_frame(buffer, t.length);
 }
 
+int report_bound(uint32_t index) {
+  char buffer[32];
+  struct text t = TEXT_IN(buffer);
+  begin(&t, "bound");
+  add_field(&t, index);
+  return send_frame(buffer, t.length);
+}
+
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);

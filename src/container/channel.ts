@@ -31,6 +31,8 @@ export type Report =
    * MOUNT_ATTR_* that the operation of that index should have cleared; those of `recursive` on all mounts below, too.
    */
   | { readonly kind: 'kept'; readonly index: number; readonly kept: number; readonly recursive: number }
+  /** The operation of that index has bound the host's /sys in the place of a new sysfs. */
+  | { readonly kind: 'bound'; readonly index: number }
   /** The descriptors of stdio with these bits are to belong to a uid of its user namespace. */
   | { readonly kind: 'stdio'; readonly uid: number; readonly fds: number }
   /** Of a seccomp filter that notifies: the descriptor, who gets it, and what that is told. It is the reader's to close. */
@@ -138,7 +140,8 @@ function parse(fields: string[]): Report {
     case 'slow':
       return { kind: 'slow', hook: fields[1] ?? '' };
     case 'await':
-      return { kind: 'await', index: Number(fields[1]) };
+    case 'bound':
+      return { kind: fields[0], index: Number(fields[1]) };
     case 'kept':
       return { kind: 'kept', index: Number(fields[1]), kept: Number(fields[2]), recursive: Number(fields[3]) };
     case 'stdio':

@@ -215,8 +215,12 @@ export class Launch extends RuntimeOps {
         await this.runtimeOps(report.index);
         this.told(native.write(this.sync, go), 'await');
       } else if (report.kind === 'kept') {
-        const { keptFlags } = await import('./kept-flags.js');
+        const { keptFlags } = await import('./mount-warnings.js');
         this.warn(keptFlags(this.input.plan.ops[report.index]!, report));
+      } else if (report.kind === 'bound') {
+        const { boundSysfs } = await import('./mount-warnings.js');
+        const warning = boundSysfs(this.input.plan.ops[report.index]!, this.input.spec);
+        if (warning !== undefined) this.warn(warning);
       } else if (report.kind === 'slow') {
         const { hookIsSlow, hookNamed } = await import('./hook-failure.js');
         const { command, record, spec } = this.input;

@@ -3,7 +3,14 @@ import { delegation } from '../cgroup/delegate.js';
 import { cgroupOps } from '../cgroup/ops.js';
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
 import type { Spec } from '../spec/types.js';
-import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER } from '../sys/linux.js';
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+} from '../sys/linux.js';
 import { hookFileOps, keepGroupsOps } from './annotations.js';
 import { cgroupOwnerOps } from './cgroup-owner.js';
 import { deviceOps } from './devices.js';
@@ -121,10 +128,14 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts
   // are made, a mount in the clone of a shared tree, as on /sys/fs/cgroup in one of /sys, is also on the original's path.
   contents.forEach((op, i) => {
-    if (op.op !== 'mountBind' || op.slot >= 0 || !hasMountNamespace(spec)) return;
-    const { at: from, source, recursive } = op;
-    sources.push({ op: 'cloneSource', at: from, source, recursive, nofollow: 0, optional: 0, slot });
-    contents[i] = { ...op, slot: slot++ };
+    const clone = { op: 'cloneSource', at: op.at, nofollow: 0 } as const;
+    if (op.op === 'mountBind' && op.slot < 0 && hasMountNamespace(spec)) {
+      sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: 0, slot });
+      contents[i] = { ...op, slot: slot++ };
+    } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {
+      sources.push({ ...clone, source: '/sys', recursive: 1, optional: 1, slot });
+      contents[i] = { ...op, instead: slot++ };
+    }
   });
   const root = enterRoot(spec, options, trees.rootSlot, sources);
   const asCaller = openedAsCaller(spec, trees) ? root : [];
@@ -194,6 +205,13 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));
   return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.left }) };
 }
+
+/**
+ * Whether the kernel may refuse a sysfs: it shows a network namespace, and belongs to the user namespace of that. One
+ * that is not new belongs to a new user namespace never, and to one that is joined perhaps.
+ */
+const needsHostSysfs = (spec: Spec): boolean =>
+  hasUserNamespace(spec) && !(newNamespaces(spec) & CLONE_NEWNET) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /**
  * How the process that goes on enters its v2 cgroup: born there, unless a namespace is in the way or a process of the

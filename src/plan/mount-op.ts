@@ -9,9 +9,9 @@ export function mountFs(
   given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
   const { at, target, fstype, source, options, attrs } = given;
-  const { propagation = [], inheritMode = 0, flags = 0, copyUp = 0, idmap = -1 } = given;
+  const { propagation = [], inheritMode = 0, flags = 0, copyUp = 0, idmap = -1, instead = -1 } = given;
   const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
-  return { ...base, propagation, inheritMode, flags, copyUp, idmap };
+  return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
 }
 
 /** A mountBind of what is given. */

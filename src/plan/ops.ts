@@ -365,8 +365,9 @@ export const ops = table({
       flags: 'int',
       copyUp: 'int',
       idmap: 'int',
+      instead: 'int',
     },
-    doc: 'mount a file system on target, made when missing (0755), which is the root from then on when it was the root; options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order; inheritMode 1: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc); flags: MS_* that only mount(2) passes to a file system; copyUp 1: it begins with a copy of what target holds; idmap ≥ 0: the slot of the user namespace with its id maps',
+    doc: "mount a file system on target, made when missing (0755), which is the root from then on when it was the root; options are key=value or key; attrs MOUNT_ATTR_*; propagation: decimal MS_* flags in order; inheritMode 1: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc); flags: MS_* that only mount(2) passes to a file system; copyUp 1: it begins with a copy of what target holds; idmap ≥ 0: the slot of the user namespace with its id maps; instead ≥ 0: the slot of a clone of the host's /sys, which is bound, read-only with all mounts below it, when the kernel refuses a sysfs (EPERM)",
   },
   mountBind: {
     code: 41,

@@ -262,6 +262,7 @@ export function rows(op: Op): Row[] {
         op.copyUp ? 'begins with a copy of what is there' : '',
         ...op.propagation.map(propagation),
         Number(op.idmap) < 0 ? '' : `ids mapped by the namespace in slot ${op.idmap}`,
+        Number(op.instead) < 0 ? '' : `or else the /sys of the host, read-only throughout, slot ${op.instead}`,
       ];
       return row('mount', word(op.target), list(how));
     }

@@ -28,6 +28,7 @@ const mount = {
   flags: 0,
   copyUp: 0,
   idmap: -1,
+  instead: -1,
 } as const;
 
 const bind = {

@@ -599,6 +599,25 @@ test('an option of the file system on a bind mount is a warning; what asks the e
   assert.equal(warned('Z', 'ro'), []);
 });
 
+test('a sysfs that a new user namespace cannot have is a warning', () => {
+  const sysfs = { destination: '/sys', type: 'sysfs', source: 'sysfs' };
+  const warned = (...namespaces: object[]) =>
+    parse(
+      JSON.stringify({
+        ...withMount(sysfs),
+        linux: {
+          uidMappings: [map(0, 1, 1)],
+          gidMappings: [map(0, 1, 1)],
+          namespaces: [{ type: 'mount' }, ...namespaces],
+        },
+      }),
+    ).warnings.map(({ pointer }) => pointer);
+  assert.equal(warned({ type: 'user' }), ['/mounts/0/type']);
+  assert.equal(warned({ type: 'user' }, { type: 'network', path: '/run/netns/x' }), ['/mounts/0/type']);
+  assert.equal(warned({ type: 'user' }, { type: 'network' }), []);
+  assert.equal(warned({ type: 'user', path: '/proc/7/ns/user' }), []);
+});
+
 test('a relative mount destination is a warning: deprecated, yet valid', () => {
   const { warnings } = parse(JSON.stringify(withMount({ destination: 'x', type: 'tmpfs' })));
   assert.equal(words(warnings), [

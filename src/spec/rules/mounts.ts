@@ -33,6 +33,7 @@ export function mountRules(spec: Spec, findings: Findings): void {
       findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
     }
     optionRules(mount, at, findings);
+    sysfsRule(mount, at, spec, findings);
     idmapRules(mount, at, spec, findings);
   });
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
@@ -42,6 +43,15 @@ export function mountRules(spec: Spec, findings: Findings): void {
       findings.absolute(`/linux/${key}/${i}`, path, see);
     });
   }
+}
+
+/** A new user namespace owns no network namespace but a new one, and the kernel gives it the sysfs of no other. */
+function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findings): void {
+  const isNew = (wanted: string) => linux?.namespaces?.some((n) => n.type === wanted && !n.path) ?? false;
+  if (type !== 'sysfs' || !isNew('user') || isNew('network')) return;
+  const expected =
+    'be a recursive bind of /sys, or the container have a new network namespace: a new user namespace cannot mount the sysfs of another one, and the /sys of the host is bound, read-only with all mounts below it';
+  findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
 }
 
 function optionRules(mount: Mount, at: string, findings: Findings): void {
