@@ -11,6 +11,10 @@ export interface V1Path {
   readonly writable: boolean;
 }
 
+/** What a mount of this hierarchy shows: the container's cgroup, or the runtime's where there is none. */
+export const shownCgroup = ({ hierarchy, path, writable }: V1Path): string =>
+  writable ? path : `${hierarchy.mountPoint}${hierarchy.own === '/' ? '' : hierarchy.own}`;
+
 export interface CgroupPaths {
   readonly v1: readonly V1Path[];
   /** On v2, and on hybrid beside the v1 hierarchies. */

@@ -1,4 +1,5 @@
 /** `checkpoint`: the processes of a container, written to image files by criu. */
+import { type CgroupFacts, hierarchyDirectory } from '../cgroup/facts.js';
 import { freezerOf } from '../cgroup/freezer.js';
 import {
   type AnnotationPolicy,
@@ -28,7 +29,15 @@ import { criuConfigFile, type DumpFlags, dumpOptions, type External } from './cr
 import { needRoot } from './criu-program.js';
 import { remove } from './delete.js';
 import { checkOpen } from './descriptors.js';
-import { bindMounts, externalNamespaces, fileKey, mountIdOf, mountLines, refuseUnrestorable } from './external.js';
+import {
+  bindMounts,
+  cgroupMounts,
+  externalNamespaces,
+  fileKey,
+  mountIdOf,
+  mountLines,
+  refuseUnrestorable,
+} from './external.js';
 import { readHostFacts } from './facts.js';
 import { openProcess, statusOf } from './process.js';
 import { type ContainerRecord, keptConfig, load, locked } from './store.js';
@@ -83,7 +92,7 @@ async function dump(o: CheckpointOptions): Promise<void> {
   const facts = readHostFacts('auto');
   needRoot(what, facts.euid);
   const { spec } = loadSpec(keptConfig(root, record));
-  refuseUnrestorable(what, spec, facts.cgroup.layout !== 'v2');
+  refuseUnrestorable(what, spec);
   const criu = await usableCriu(what, o.criu);
   const workPath = o.workPath ?? imagePath;
   for (const path of [imagePath, workPath]) makeImageDirectory(path);
@@ -96,7 +105,7 @@ async function dump(o: CheckpointOptions): Promise<void> {
     opened.push(imageFd);
     const workFd = openDirectory(what, '--work-path', workPath);
     opened.push(workFd);
-    const { external, descriptors } = externalOf(what, spec, record);
+    const { external, descriptors } = externalOf(what, spec, record, facts.cgroup);
     const options = dumpOptions(
       o,
       {
@@ -142,16 +151,20 @@ function externalOf(
   what: string,
   spec: Spec,
   record: ContainerRecord,
+  cgroup: CgroupFacts,
 ): { external: External; descriptors: readonly string[] } {
   const proc = `/proc/${record.pid}`;
   const lines = new Map(mountLines(readText(`${proc}/mountinfo`)).map((line) => [line.id, line]));
   const mounts: { key: string; val: string }[] = [];
   const root = openPath(`${proc}/root`);
   try {
-    for (const bind of withSubmounts(bindMounts(spec, record.bundle))) {
+    const shown = cgroup.v1.map((h) => ({ directory: hierarchyDirectory(h), source: '' }));
+    const hierarchies = cgroup.layout === 'v2' ? [] : cgroupMounts(spec, shown);
+    for (const bind of withSubmounts([...bindMounts(spec, record.bundle), ...hierarchies])) {
       const { point, shows } = lines.get(mountIdAt(root, bind.destination)) ?? { point: '/', shows: '' };
       // A place without a mount of its own: the container has unmounted it. Or it has mounted there what is not the host's.
       if (point === '/' || ('shows' in bind && bind.shows !== shows)) continue;
+      if ('ownMount' in bind && point !== bind.destination) continue;
       if (point.includes(']')) {
         throw new RuntError({
           code: 'ERR_UNSUPPORTED',

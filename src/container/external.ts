@@ -49,11 +49,34 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
   ];
 }
 
+/** A mount of one hierarchy of cgroup v1, below a mount of type `cgroup`. */
+export interface HierarchyMount extends Bind {
+  /** A hierarchy that is not shown has no mount of its own there. */
+  readonly ownMount: true;
+}
+
+/**
+ * What a mount of type `cgroup` consists of on v1: criu takes the tmpfs with its links for the container's, and each
+ * hierarchy for the host's, with or without a cgroup namespace.
+ * @param shown where each is below the destination, and what of it the container sees: a directory of the host
+ */
+export function cgroupMounts(spec: Spec, shown: readonly { directory: string; source: string }[]): HierarchyMount[] {
+  return (spec.mounts ?? []).flatMap((mount, i) =>
+    mount.type !== 'cgroup'
+      ? []
+      : shown.map(({ directory, source }): HierarchyMount => {
+          const destination = `${clean(mount.destination)}/${directory}`;
+          const name = mountName(destination);
+          return { at: `/mounts/${i}`, destination, source, name, recursive: false, ownMount: true };
+        }),
+  );
+}
+
 /**
  * Refuses what neither criu nor runt can bring back.
  * @throws RuntError ERR_UNSUPPORTED with the pointer
  */
-export function refuseUnrestorable(what: string, spec: Spec, cgroupV1: boolean): void {
+export function refuseUnrestorable(what: string, spec: Spec): void {
   const refuse = (pointer: string, why: string, value?: unknown): never => {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
@@ -65,9 +88,6 @@ export function refuseUnrestorable(what: string, spec: Spec, cgroupV1: boolean):
   spec.mounts?.forEach((mount: Mount, i) => {
     if (mount.uidMappings || mountSettings(mount).idmap)
       refuse(`/mounts/${i}`, 'criu cannot restore an id-mapped mount');
-    if (mount.type === 'cgroup' && cgroupV1) {
-      refuse(`/mounts/${i}`, 'a mount of cgroup v1 cannot be checkpointed by this version of runt', mount.type);
-    }
   });
   spec.linux?.namespaces?.forEach(({ type, path }, i) => {
     if (path && ['mount', 'cgroup', 'user'].includes(type)) {

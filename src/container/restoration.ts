@@ -1,5 +1,6 @@
 /** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
-import { oomFile } from '../cgroup/path.js';
+import { hierarchyDirectory } from '../cgroup/facts.js';
+import { oomFile, shownCgroup } from '../cgroup/path.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { check, RuntError } from '../sys/error.js';
 import { makeDir, tryReadText } from '../sys/fs.js';
@@ -12,7 +13,7 @@ import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './c
 import { descriptorsFile, readLog } from './criu-directory.js';
 import { Type } from './criu-messages.js';
 import { restoreOptions } from './criu-options.js';
-import { bindMounts, externalNamespaces, isInheritable } from './external.js';
+import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './external.js';
 import { killAll } from './kill.js';
 import { makeMountPoints } from './mount-points.js';
 import { openProcess, recorded, signalProcess } from './process.js';
@@ -73,7 +74,7 @@ export class Restoration {
       // systemd starts a scope with a process in it: with criu, which ends when what it has made is there.
       if (cgroups.ofUnit) await cgroups.make(criu.pid);
       const places = cgroups.enterAll(criu.pid);
-      const binds = withSubmounts(bindMounts(compiled.spec, o.bundle));
+      const binds = withSubmounts([...bindMounts(compiled.spec, o.bundle), ...this.hierarchies()]);
       const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
       const opts = restoreOptions(
         o,
@@ -118,6 +119,13 @@ export class Restoration {
     if (!this.supervisor) return Criu.start(what, found.path, keep, o.stdio);
     const file = oomFile(compiled.cgroups, record.unit?.name);
     return Criu.startSupervised(what, found.path, keep, o.stdio ?? [0, 1, 2], this.directory, file);
+  }
+
+  private hierarchies() {
+    const { cgroups, facts, spec } = this.compiled;
+    if (facts.cgroup.layout === 'v2') return [];
+    const shown = cgroups.v1.map((c) => ({ directory: hierarchyDirectory(c.hierarchy), source: shownCgroup(c) }));
+    return cgroupMounts(spec, shown);
   }
 
   /** With the number that a descriptor has in criu. */

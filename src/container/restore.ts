@@ -40,7 +40,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
   const compiled = compileBundle(o, false, await systemdScope(o));
   const { spec, facts } = compiled;
   needRoot(what, facts.euid);
-  refuseUnrestorable(what, spec, facts.cgroup.layout !== 'v2');
+  refuseUnrestorable(what, spec);
   const criu = await usableCriu(what, o.criu);
   checkLabels(what, o, criu);
   let terminal: Terminal | undefined;

@@ -70,9 +70,11 @@ export class RestoredCgroups {
       .split('\n')
       .map((line) => /^[0-9]+:([^:]*):(.*)$/.exec(line))
       .filter((m) => m !== null);
-    const v2 = lines.every(([, ctrl]) => ctrl === '');
-    // On a hybrid host the v2 hierarchy has no controllers, and a path without a controller would be that of all.
-    return lines.flatMap(([, ctrl = '', path = '']) => (ctrl ? [{ ctrl, path }] : v2 ? [{ path }] : []));
+    // criu knows each controller of a hierarchy by its own name. The path without one, of v2, is that of all which are
+    // not named: on a hybrid host criu would otherwise make the cgroup of the checkpoint again, and leave it.
+    return lines.flatMap(([, ctrl = '', path = '']) =>
+      ctrl ? ctrl.split(',').map((c) => ({ ctrl: c, path })) : [{ path }],
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** A mount of type `cgroup`: what the container sees of its cgroups (config-linux.md, cgroup mounts of runc). */
 import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../cgroup/facts.js';
-import type { CgroupPaths } from '../cgroup/path.js';
+import { type CgroupPaths, shownCgroup } from '../cgroup/path.js';
 import type { Mount } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
 import { MOUNT_ATTR_RDONLY } from '../sys/linux.js';
@@ -57,9 +57,10 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   const ops: Op[] = [
     mountFs({ at, target, fstype: 'tmpfs', source: 'tmpfs', options: ['mode=755'], attrs: plain, propagation }),
   ];
-  for (const { hierarchy, path, writable } of view.paths.v1) {
+  for (const place of view.paths.v1) {
+    const { hierarchy } = place;
     const directory = `${target}/${hierarchyDirectory(hierarchy)}`;
-    const source = writable ? path : `${hierarchy.mountPoint}${hierarchy.own === '/' ? '' : hierarchy.own}`;
+    const source = shownCgroup(place);
     ops.push(
       view.cgroupNamespace
         ? mountFs({

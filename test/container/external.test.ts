@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   bindMounts,
+  cgroupMounts,
   fileKey,
   isInheritable,
   mountIdOf,
@@ -17,9 +18,9 @@ import { fakeHost } from '../cli/fake-host.js';
 
 const spec = (rest: Partial<Spec>): Spec => ({ ociVersion: '1.2.0', ...rest }) as Spec;
 
-function refused(rest: Partial<Spec>, v1 = false): string | undefined {
+function refused(rest: Partial<Spec>): string | undefined {
   try {
-    refuseUnrestorable('checkpoint x', spec(rest), v1);
+    refuseUnrestorable('checkpoint x', spec(rest));
     return undefined;
   } catch (error) {
     assert.instance(error, RuntError);
@@ -48,6 +49,28 @@ test('bind mounts are external, with the source on the host; devices too in a us
   const user = bindMounts(spec({ mounts, linux: { namespaces: [{ type: 'user' }] } }), '/b');
   assert.is(user.length, 7);
   assert.is(user.find((b) => b.destination === '/dev/null')?.source, '/dev/null');
+});
+
+test('a mount of cgroup v1 is one of each hierarchy, by a name of its own', () => {
+  fakeHost([]);
+  const mounts = [
+    { destination: '/sys/fs/cgroup/', type: 'cgroup', source: 'cgroup' },
+    { destination: '/v2', type: 'cgroup2', source: 'cgroup2' },
+  ];
+  const shown = [
+    { directory: 'pids', source: '/sys/fs/cgroup/pids/x' },
+    { directory: 'cpu,cpuacct', source: '/sys/fs/cgroup/cpu,cpuacct/x' },
+  ];
+  const found = cgroupMounts(spec({ mounts }), shown);
+  assert.equal(
+    found.map(({ at, destination, source }) => [at, destination, source]),
+    [
+      ['/mounts/0', '/sys/fs/cgroup/pids', '/sys/fs/cgroup/pids/x'],
+      ['/mounts/0', '/sys/fs/cgroup/cpu,cpuacct', '/sys/fs/cgroup/cpu,cpuacct/x'],
+    ],
+  );
+  assert.is(found[1]?.name, mountName('/sys/fs/cgroup/cpu,cpuacct'));
+  assert.equal(cgroupMounts(spec({}), shown), []);
 });
 
 test('what is mounted below the source of a recursive bind is external too, by a name of its own', () => {
@@ -79,9 +102,6 @@ test('what is mounted below the source of a recursive bind is external too, by a
 
 test('what cannot be restored is refused with its pointer', () => {
   assert.is(refused({ mounts: [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }] }), '/mounts/0');
-  const cgroup = { mounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup' }] };
-  assert.is(refused(cgroup, true), '/mounts/0');
-  assert.is(refused(cgroup), undefined);
   const join = (type: string) => refused({ linux: { namespaces: [{ type, path: '/p' }] } } as never);
   assert.is(join('mount'), '/linux/namespaces/0/path');
   assert.is(join('network'), undefined);

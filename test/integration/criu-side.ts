@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert';
 import { DEADLINE } from '../deadline.js';
 import { Bed, type CommandOptions, type Result } from './bed.js';
 import { sleep } from './leftovers.js';
-import { hasCgroupV1 } from './needs.js';
 import { programs, runtPath } from './place.js';
 
 /** The machine is emulated: ms that one command may take. */
@@ -32,8 +31,6 @@ export class Side {
     this.output = join(this.images('out'), 'lines');
     writeFileSync(this.output, '');
     copyFileSync(join(programs, 'kept'), join(bed.rootfs, 'kept'));
-    // Mounts of cgroup v1 are refused.
-    if (hasCgroupV1()) bed.config.mounts = bed.config.mounts.filter((m) => m.type !== 'cgroup');
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'tmpfs' });
     bed.config.mounts.push({ destination: '/out', type: 'bind', source: this.images('out'), options: ['bind'] });
   }

@@ -24,6 +24,7 @@ const tracking = needing(
   rseq,
   'dirty-tracking',
 );
+const v1 = needing('criu on cgroup v1', 'root', 'programs', 'cgroup-v1', 'pids', 'runc', 'criu', rseq);
 const counter = ['/kept', 'memory', '1'];
 /** Memory waits in pipes until it is fetched. */
 const fetching = needing('criu and lazy pages', 'root', 'programs', 'cgroups', 'runc', 'criu', rseq, 'sys-resource');
@@ -97,6 +98,58 @@ test(
     side.ends();
   }),
 );
+
+/** Mounts of cgroups as the container's process has them, without ids of mounts. */
+const cgroupMounts = (side: Side) =>
+  readFileSync(`/proc/${side.state().pid}/mountinfo`, 'utf8')
+    .split('\n')
+    .filter((line) => line.split(' ')[4]?.startsWith('/sys/fs/cgroup'))
+    .map((line) => {
+      const [, , , root = '', point, options = ''] = line.split(' ');
+      // A restored one may have an access time of its own.
+      return [
+        root.replace(side.id, 'ID'),
+        point,
+        options
+          .split(',')
+          .filter((o) => !o.endsWith('atime'))
+          .sort()
+          .join(),
+      ];
+    })
+    .sort((a, b) => a.join().localeCompare(b.join()));
+
+for (const namespace of [false, true]) {
+  v1(
+    `the default bundle's mount of cgroup v1 ${namespace ? 'in a cgroup namespace ' : ''}shows the cgroups of what is restored, read-only`,
+    onSides((side) => {
+      if (namespace) side.bed.config.linux.namespaces.push({ type: 'cgroup' });
+      side.started(counter);
+      side.goesOn();
+      const look = () =>
+        side.exec('sh', '-c', 'cd /sys/fs/cgroup; ls; cat pids/pids.max; mkdir pids/x 2>&1 || mkdir x 2>&1');
+      const [mounts, seen] = [cgroupMounts(side), look().stdout];
+      assert.ok(mounts.length > 1 && mounts.every(([, , options]) => options!.split(',').includes('ro')), `${mounts}`);
+      assert.match(seen, /max\n.*Read-only file system/);
+      side.checkpoint();
+      // With another id it has other cgroups, and sees those.
+      side.id = `${side.id}-other`;
+      side.restore();
+      side.goesOn();
+      const restored = cgroupMounts(side);
+      if (side.name !== 'runc') {
+        assert.equal(restored, mounts);
+        assert.is(look().stdout, seen);
+        writeFileSync(
+          `/sys/fs/cgroup/pids${/:pids:(.*)$/m.exec(readFileSync(`/proc/${side.state().pid}/cgroup`, 'utf8'))![1]}/pids.max`,
+          '78',
+        );
+        assert.is(side.exec('cat', '/sys/fs/cgroup/pids/pids.max').stdout, '78\n', 'its own cgroup');
+      }
+      side.ends();
+    }),
+  );
+}
 
 tracking(
   '--pre-dump and --parent-path: what follows a pre-dump holds only what has changed',
@@ -475,5 +528,6 @@ test(
 );
 
 test.run();
+v1.run();
 tracking.run();
 fetching.run();

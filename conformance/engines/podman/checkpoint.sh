@@ -4,7 +4,6 @@
 counting() {
   command -v criu >/dev/null || missing 'criu is not installed'
   criu check >/dev/null 2>&1 || missing '"criu check" fails on this kernel'
-  [ -e /sys/fs/cgroup/cgroup.controllers ] || missing 'mounts of cgroup v1 cannot be restored'
   [ "${DRIVER:-cgroupfs}" = cgroupfs ] || missing 'runt restores into no scope of systemd'
   podman run -d --name c --network none "$@" bb sh -c 'i=0; while sleep 0.1; do i=$((i + 1)); echo $i; done' >/dev/null
   goes_on c
@@ -29,7 +28,7 @@ scenario_checkpoint_and_restore() {
   podman container restore c
   told c
   goes_on c
-  podman exec c sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max; cat /proc/1/comm; hostname | wc -c'
+  podman exec c sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max || cat memory/memory.limit_in_bytes pids/pids.max; cat /proc/1/comm; hostname | wc -c' 2>/dev/null
   podman pause c && podman unpause c
   goes_on c
   podman stop -t 0 c
