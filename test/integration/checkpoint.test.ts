@@ -9,6 +9,7 @@ import { programs } from './place.js';
 import { listen } from './unix.js';
 
 const test = needing('checkpoint', 'root', 'programs', 'cgroups');
+const hierarchies = needing('checkpoint on cgroup v1', 'root', 'programs', 'cgroup-v1', 'pids');
 const fake = join(programs, 'fake-criu');
 
 /** The request that the fake criu has written down. */
@@ -29,10 +30,9 @@ function checkpoint(bed: Bed, flags: string[] = [], env: Record<string, string> 
   return { ...result, request, scripts: () => readFileSync(scripts, 'utf8') };
 }
 
-/** The bed's mounts without those of cgroups, which are refused on v1. */
-function withoutCgroups(bed: Bed): void {
-  bed.config.mounts = bed.config.mounts?.filter((m: { type?: string }) => m.type !== 'cgroup');
-}
+/** Names of the external mounts of a request, by key, without those of cgroup v1. */
+const ownMounts = (opts: { ext_mnt: { key: string; val: string }[] }) =>
+  opts.ext_mnt.map((m) => [m.key, m.val]).filter(([key]) => !key!.startsWith('/sys/fs/cgroup/'));
 
 function ok(r: Result): void {
   assert.is(r.code, 0, r.stderr);
@@ -41,7 +41,6 @@ function ok(r: Result): void {
 test(
   'checkpoint --image-path I --work-path W: criu dumps the process, and the container is gone',
   onBed((bed) => {
-    withoutCgroups(bed);
     const source = join(bed.dir, 'source');
     mkdirSync(source);
     bed.config.mounts!.push({ destination: '/data', type: 'bind', source, options: ['rbind'] });
@@ -58,10 +57,7 @@ test(
     assert.is(opts.notify_scripts, true);
     assert.is(opts.manage_cgroups_mode, CgroupMode.SOFT);
     assert.match(opts.freeze_cgroup, bed.id);
-    assert.equal(
-      opts.ext_mnt.map((m: { key: string; val: string }) => [m.key, m.val]),
-      [['/data', `m${Buffer.from('/data').toString('hex')}`]],
-    );
+    assert.equal(ownMounts(opts), [['/data', `m${Buffer.from('/data').toString('hex')}`]]);
     assert.is(r.scripts(), 'pre-dump yes\nnetwork-lock yes\nstatus-ready yes\npost-dump yes\n');
     const descriptors = JSON.parse(readFileSync(join(images, 'descriptors.json'), 'utf8'));
     assert.is(descriptors.length, 3);
@@ -74,10 +70,36 @@ test(
   }),
 );
 
+hierarchies(
+  'each hierarchy of a mount of cgroup v1 is the host’s, by one name in both; the restored process has its own cgroup there',
+  onBed((bed) => {
+    bed.started();
+    const images = join(bed.dir, 'images');
+    const dump = checkpoint(bed, ['--image-path', images]);
+    ok(dump);
+    const names = new Map<string, string>(
+      dump.request().opts.ext_mnt.map(({ key, val }: { key: string; val: string }) => [key, val]),
+    );
+    assert.is(names.get('/sys/fs/cgroup/pids'), `m${Buffer.from('/sys/fs/cgroup/pids').toString('hex')}`);
+    assert.not.ok(names.has('/sys/fs/cgroup'), 'the tmpfs is the container’s own');
+    bed.write();
+    const r = restore(bed, ['-d', '--image-path', images]);
+    ok(r);
+    const { opts } = r.request();
+    const sources = opts.ext_mnt as { key: string; val: string }[];
+    assert.equal(sources.map((m) => m.key).sort(), [...names.values()].sort());
+    const pids = sources.find((m) => m.key === names.get('/sys/fs/cgroup/pids'))!;
+    assert.ok(pids.val.startsWith('/sys/fs/cgroup/pids/') && pids.val.endsWith(`/${bed.id}`), pids.val);
+    // criu compares the name of one controller.
+    const roots = opts.cg_root as { ctrl?: string; path: string }[];
+    assert.not.ok(roots.some(({ ctrl }) => ctrl?.includes(',')));
+    ok(bed.delete('--force'));
+  }),
+);
+
 test(
   '--leave-running, which may come twice, and every other flag reach criu; the container runs on',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const flags =
       '--leave-running --tcp-established --ext-unix-sk --shell-job --file-locks --auto-dedup --link-remap --tcp-skip-in-flight --lazy-pages --leave-running';
@@ -111,7 +133,6 @@ test(
 test(
   '--pre-dump asks for PRE_DUMP and leaves it running; --parent-path is relative, and there',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const first = checkpoint(bed, ['--image-path', join(bed.dir, 'one'), '--pre-dump']);
     ok(first);
@@ -136,7 +157,6 @@ test(
 test(
   'a criu that fails: what it said, the first error of its log, where that is; the container runs on',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const images = join(bed.dir, 'i');
     const r = checkpoint(bed, ['--image-path', images], { FAKE_ERROR: 'no such thing' });
@@ -154,7 +174,6 @@ test(
 test(
   'a missing or too old criu: an error that says where it was looked for, which package, what is needed',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const images = ['--image-path', join(bed.dir, 'i')];
     const missing = bed.runt(['--criu', join(bed.dir, 'none'), 'checkpoint', ...images, bed.id]);
@@ -177,7 +196,6 @@ test(
 test(
   '--status-fd gets a NUL byte when criu is ready, and must be open',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const out = join(bed.dir, 'status');
     const flags = ['--criu', fake, 'checkpoint', '--image-path', join(bed.dir, 'i'), '--leave-running', '--lazy-pages'];
@@ -193,7 +211,6 @@ test(
 test(
   'a container that does not run, and a mount that criu would confuse, are refused by name',
   onBed((bed) => {
-    withoutCgroups(bed);
     const source = join(bed.dir, 'source');
     mkdirSync(source);
     bed.config.mounts!.push({ destination: '/x]:y', type: 'bind', source, options: ['bind'] });
@@ -212,7 +229,6 @@ test(
 test(
   'org.criu.config names a configuration file for criu',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.config.annotations = { 'org.criu.config': '/etc/criu/mine.conf' };
     bed.started();
     const r = checkpoint(bed, ['--image-path', join(bed.dir, 'i')]);
@@ -257,7 +273,6 @@ test(
 test(
   'restore -d: a child of the caller, in cgroups with their limits, with a pid file and a state',
   onBed(async (bed) => {
-    withoutCgroups(bed);
     bed.config.mounts!.push({ destination: '/made/here', type: 'tmpfs', source: 'tmpfs' });
     bed.config.linux.resources = { pids: { limit: 77 } };
     bed.write();
@@ -299,7 +314,6 @@ test(
 test(
   'restore in the foreground ends with the status of the process and leaves nothing',
   onBed(async (bed) => {
-    withoutCgroups(bed);
     bed.write();
     const images = join(bed.dir, 'i');
     mkdirSync(images);
@@ -315,7 +329,6 @@ test(
 test(
   'a restore that was killed: delete --force removes its mount and its state, and nothing of the root file system',
   onBed(async (bed) => {
-    withoutCgroups(bed);
     bed.write();
     const images = join(bed.dir, 'i');
     mkdirSync(images);
@@ -336,7 +349,6 @@ test(
 test(
   'restore --console-socket: the master of the terminal that criu hands over goes there',
   onBed(async (bed) => {
-    withoutCgroups(bed);
     bed.config.process.terminal = true;
     bed.write();
     const images = join(bed.dir, 'i');
@@ -359,7 +371,6 @@ test(
 test(
   'restore: hooks run when the namespaces are there; one that fails takes all back',
   onBed((bed) => {
-    withoutCgroups(bed);
     const script = join(bed.dir, 'hook');
     writeFileSync(script, `#!/bin/sh\ncat > ${bed.dir}/hook-state\nexit $1\n`);
     chmodSync(script, 0o755);
@@ -382,7 +393,6 @@ test(
 test(
   'restore that fails says why, with the log, and leaves nothing; images must be there',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.write();
     const images = join(bed.dir, 'i');
     const none = restore(bed, ['-d', '--image-path', images]);
@@ -400,7 +410,6 @@ test(
 test(
   'of a container whose bundle has another config by now: it is dumped as what it was made',
   onBed((bed) => {
-    withoutCgroups(bed);
     const source = join(bed.dir, 'source');
     mkdirSync(source);
     bed.config.mounts!.push({ destination: '/data', type: 'bind', source, options: ['rbind'] });
@@ -409,7 +418,7 @@ test(
     const r = checkpoint(bed, ['--image-path', join(bed.dir, 'images')]);
     ok(r);
     assert.equal(
-      r.request().opts.ext_mnt.map((m: { key: string }) => m.key),
+      ownMounts(r.request().opts).map(([key]) => key),
       ['/data'],
     );
   }),
@@ -431,3 +440,4 @@ function restore(bed: Bed, flags: string[], env: Record<string, string> = {}) {
 }
 
 test.run();
+hierarchies.run();
