@@ -77,8 +77,8 @@ int report_await(uint32_t index);
 /* Tells which MOUNT_ATTR_* of the mount of an operation stay, of those for all mounts below it in
  * `recursive`. 0, or -1 when the runtime is gone. */
 int report_kept(uint32_t index, uint64_t kept, uint64_t recursive);
-/* Tells that a mount of the host is bound in the place of the new one of an operation. 0, or -1 when
- * the runtime is gone. */
+/* Tells that a mount of the host is bound in the place of the new one of an operation. 0, or -1
+ * when the runtime is gone. */
 int report_bound(uint32_t index);
 /* Asks the runtime to give stdio to a uid of this user namespace: the bits of 0, 1 and 2 in `fds`.
  */

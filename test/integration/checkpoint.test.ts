@@ -240,7 +240,6 @@ test(
 test(
   'a criu that ends without an answer ends the wait, though its child keeps the socket',
   onBed((bed) => {
-    withoutCgroups(bed);
     bed.started();
     const r = checkpoint(bed, ['--image-path', join(bed.dir, 'i')], { FAKE_HEIR: '1' });
     assert.is(r.code, 1);
@@ -253,7 +252,6 @@ test(
 test(
   'SIGTERM ends a restore in the foreground while criu restores, and nothing is left',
   onBed(async (bed) => {
-    withoutCgroups(bed);
     bed.write();
     const images = join(bed.dir, 'i');
     mkdirSync(images);

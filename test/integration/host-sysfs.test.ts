@@ -12,10 +12,10 @@ const without = (bed: Bed, type: string): void => {
   bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== type);
 };
 
-/** Mounts of /sys and below that could be written, those of the container's network, and what is masked. */
+/** Mounts of /sys and below that could be written or get events of the host's, devices, and what is masked. */
 const look = `
   awk '$5 == "/sys" || $5 ~ "^/sys/" { split($6, o, ","); if (o[1] != "ro") print "rw", $5 }' /proc/self/mountinfo
-  awk '$5 ~ "^/sys(/|$)" && $7 != "-" { print $7, $5 }' /proc/self/mountinfo
+  awk '$5 ~ "^/sys(/|$)" && $5 !~ "^/sys/fs/cgroup" && $7 != "-" { print $7, $5 }' /proc/self/mountinfo
   ls /sys/class/net >/dev/null && echo net
   ls /sys/kernel | wc -l
   mkdir /sys/fs/cgroup/made 2>/dev/null && echo made`;

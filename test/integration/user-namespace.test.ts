@@ -4,9 +4,9 @@ import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, s
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
+import { runAsRootOfANamespace } from './callers.js';
 import type { Config } from './config.js';
 import { withUserNamespace } from './config.js';
-import { runAsRootOfANamespace } from './callers.js';
 import { hasEnded } from './leftovers.js';
 import { runtPath } from './place.js';
 
