@@ -33,7 +33,7 @@ struct init {
   int start_socket; /* -1: start is said on the sync socket */
   int *slots;       /* trees that the runtime opened, or cloneSource; -1 before and after use */
   uint32_t slot_count;
-  uint32_t given_slots;   /* the first ones, which the runtime filled */
+  uint32_t given_slots;   /* the first ones, which the runtime fills */
   int proc;               /* private procfs */
   int root;               /* root mount of the container, O_PATH */
   struct identity rootfs; /* the directory that root.path named */

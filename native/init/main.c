@@ -183,7 +183,8 @@ static int take_slots(const struct plan *plan) {
     if (next_number(&c, &fd))
       return -1;
     init.slots[i] = (int)fd;
-    init.given_slots += init.slots[i] >= 0;
+    if (init.slots[i] >= 0)
+      init.given_slots = i + 1;
   }
   return 0;
 }

@@ -338,18 +338,19 @@ int op_clone_source(const struct op *op) {
   return 0;
 }
 
-/* The tree to bind: the one in the slot, or a clone that is made here. -1 after fail(). late: a
- * propagation that it can get only in its place, before Linux 5.12. */
+/* The tree to bind: the one in the slot, or a clone that is made here, as of a source that was
+ * missing when the others were cloned. -1 after fail(). late: a propagation that it can get only in
+ * its place, before Linux 5.12. */
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
   int ours = slot >= init.given_slots && slot < init.slot_count; /* cloneSource's */
-  if (slot < 0 || (ours && init.slots[slot] < 0)) {
+  if (slot < 0 || (slot < init.slot_count && init.slots[slot] < 0)) {
     int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].num,
                             v[MOUNT_BIND_SOURCE_NOFOLLOW].num | v[MOUNT_BIND_COPY_SYMLINK].num);
     return tree < 0 ? fail("open_tree", source) : tree;
   }
-  if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+  if (slot >= init.slot_count)
     return fail_with(EBADF, "open_tree", source);
   int tree = init.slots[slot];
   init.slots[slot] = -1;

@@ -31,7 +31,8 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<
   switch (op.op) {
     case 'openTree': {
       const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0) | (op.nofollow ? AT_SYMLINK_NOFOLLOW : 0);
-      return checkOp(op, native.openTree(AT_FDCWD, op.source, flags), 'open_tree', op.source);
+      const tree = native.openTree(AT_FDCWD, op.source, flags);
+      return tree === -E.ENOENT && op.optional ? -1 : checkOp(op, tree, 'open_tree', op.source);
     }
     case 'hookFile':
       return checkOp(op, openHookFile(op.path), 'open', op.path);

@@ -17,6 +17,7 @@ export interface SpawnInput {
   readonly sync: number;
   /** Listening start socket, -1 for none. */
   readonly startSocket: number;
+  /** -1 for one that is left open. */
   readonly slots: readonly number[];
   /** How many numbers from 3 on the process keeps; those that the caller had not opened are free. */
   readonly preserveFds: number;
@@ -51,7 +52,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const preserved = preservedOf(input.preserveFds);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
-    const keep = fdList(...preserved, ...shared);
+    const keep = fdList(...preserved, ...shared.filter((fd) => fd >= 0));
     const child = await inCgroup(op, (cgroup) => {
       const pidfd = new Uint8Array(8);
       const pid = native.spawnInit(BigInt(op.flags), sync, fdList(...(stdio ?? [])), keep, cgroup, pidfd);
@@ -65,14 +66,14 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const fds = [
     ...(stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
     ...preserved.map((fd) => [fd, fd] as const),
-    ...[sync, ...shared].map((fd, i) => [fd, first + i] as const),
+    ...[sync, ...shared].map((fd, i) => [fd, first + i] as const).filter(([fd]) => fd >= 0),
   ];
   const { stateDir, kind, oomFile } = supervisor;
   const request = { flags: Number(op.flags), kind, oomFile, fds, sync: first };
   const child = await inCgroup(op, (cgroup) => spawnSupervised(stateDir, { ...request, cgroup }));
   return {
     ...child,
-    slots: slots.map((_, i) => first + 1 + i),
+    slots: slots.map((fd, i) => (fd < 0 ? -1 : first + 1 + i)),
     startSocket: startSocket >= 0 ? first + 1 + slots.length : -1,
   };
 }

@@ -24,7 +24,9 @@ export function notifyOps(options: CompileOptions, slot: number): { before: Op[]
   return {
     before: [
       { op: 'notifyDirectory', at: '', path, bind: options.startSocket ? 0 : 1 },
-      ...(slot < 0 ? [] : [{ op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, slot } as const]),
+      ...(slot < 0
+        ? []
+        : [{ op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, optional: 0, slot } as const]),
     ],
     mount: [mountBind({ at: '', target, source: path, slot, recursive: 0, setAttrs })],
   };

@@ -36,8 +36,8 @@ export const ops = table({
   openTree: {
     code: 5,
     by: 'runtime',
-    fields: { source: 'str', recursive: 'int', nofollow: 'int', slot: 'int' },
-    doc: 'clone a mount tree that the container root may not be able to reach, or whose ids are to be mapped; init finds it at slot; nofollow 1: source itself, were it a symlink',
+    fields: { source: 'str', recursive: 'int', nofollow: 'int', optional: 'int', slot: 'int' },
+    doc: 'clone a mount tree that the container root may not be able to reach, or whose ids are to be mapped; init finds it at slot; nofollow 1: source itself, were it a symlink; optional 1: one that is missing is left to mountBind',
   },
   clone: {
     code: 6,

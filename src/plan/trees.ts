@@ -42,7 +42,16 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
   const beyond = !elsewhere && hasUserNamespace(spec) && (!facts.rootless || facts.mayClone());
   let count = 0;
-  if (beyond) ops.push({ op: 'openTree', at: '/root/path', source: rootfs, recursive: 1, nofollow: 0, slot: count++ });
+  if (beyond)
+    ops.push({
+      op: 'openTree',
+      at: '/root/path',
+      source: rootfs,
+      recursive: 1,
+      nofollow: 0,
+      optional: 0,
+      slot: count++,
+    });
   spec.mounts?.forEach((mount, i) => {
     const mapped = mayBeMapped(mount);
     if (!mapped && !beyond && !isBind(mount)) return;
@@ -55,10 +64,10 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       source,
       recursive: s.recursiveBind ? 1 : 0,
       nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
+      optional: !mapped && isBelow(source, rootfs) ? 1 : 0,
     };
     if (!mapped && !beyond) {
-      const optional = isBelow(source, rootfs) ? 1 : 0;
-      if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open, optional });
+      if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
       return;
     }
     // A bind is mapped by the runtime; another file system by runt-init, which is root of the host only without a user

@@ -197,6 +197,29 @@ test(
 );
 
 test(
+  'also in a user namespace, where the runtime clones the other sources, with a supervisor and without',
+  onBed((bed) => {
+    withUserNamespace(bed.config);
+    execFileSync('chown', ['100000:100000', bed.rootfs]);
+    bed.config.root.readonly = false;
+    bed.config.mounts.push(
+      { destination: '/first', source: bed.dir, options: ['bind', 'rslave'] },
+      { destination: '/made/here', type: 'tmpfs', source: 'x' },
+      { destination: '/again', source: 'rootfs/made', options: ['rbind'] },
+      { destination: '/last', source: bed.dir, options: ['bind', 'rslave'] },
+    );
+    const script = 'ls /again; ls -d /first/bundle /last/bundle';
+    for (const flags of [[], ['--supervise']]) {
+      const r = bed.sh(script, flags);
+      assert.equal([r.code, r.stdout, r.stderr], [0, 'here\n/first/bundle\n/last/bundle\n', '']);
+      execFileSync('rm', ['-r', join(bed.rootfs, 'made')]);
+    }
+    bed.config.mounts.push({ destination: '/none', source: 'rootfs/none', options: ['rbind'] });
+    assert.match(bed.sh(script).stderr, /bind .*rootfs\/none on \/none: ENOENT/);
+  }),
+);
+
+test(
   'a source that is missing is named',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/none', source: '/nowhere/../none', options: ['rbind'] });

@@ -58,6 +58,34 @@ const limited = (bed: Bed): void => {
 };
 
 test(
+  'one pid is enough for a container that joins a pid namespace: it is in the scope, and nothing of runt is',
+  onBed((bed) => {
+    const holder = `${bed.id}-holder`;
+    bed.config.process.args = ['sleep', '1000'];
+    bed.write();
+    assert.is(bed.runt(['--systemd-cgroup', 'create', '--bundle', bed.bundle, holder]).code, 0);
+    try {
+      assert.is(bed.runt(['start', holder]).code, 0);
+      const path = `/proc/${JSON.parse(bed.runt(['state', holder]).stdout).pid}/ns/pid`;
+      bed.config.linux.namespaces = [
+        ...bed.config.linux.namespaces.filter((n) => n.type !== 'pid'),
+        { type: 'pid', path },
+      ];
+      bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 1 } };
+      const r = create(bed);
+      assert.is(r.code, 0, r.stderr);
+      assert.is(bed.start().code, 0);
+      const unit = `runt-${bed.id}.scope`;
+      assert.is(value(unit, 'cgroup.procs'), String(bed.state().pid));
+      assert.is(value(unit, 'pids.max'), '1');
+      assert.is(bed.delete('--force').code, 0);
+    } finally {
+      bed.runt(['delete', '--force', holder]);
+    }
+  }),
+);
+
+test(
   'a scope with all that the config says; update tells systemd; a daemon-reload changes nothing; delete removes it',
   onBed((bed) => {
     limited(bed);

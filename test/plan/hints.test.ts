@@ -186,7 +186,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['too many mounts', mountFs('tmpfs'), E.ENOSPC, { syscall: 'move_mount' }, /fs\.mount-max/],
   [
     'too many mounts for a bind',
-    { op: 'openTree', at: '', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
+    { op: 'openTree', at: '', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
     E.ENOSPC,
     { syscall: 'open_tree' },
     /fs\.mount-max/,
@@ -268,21 +268,21 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a bind source that is missing', bind, E.ENOENT, { detail: '/srv/data' }, /source \/srv\/data .*does not exist/],
   [
     'a bind source that is missing, opened before',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
     E.ENOENT,
     {},
     /source \/srv .*does not exist/,
   ],
   [
     'a bind source that cannot be reached',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
     E.EACCES,
     {},
     /may not search/,
   ],
   [
     'an unbindable bind source',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, nofollow: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, nofollow: 0, optional: 0, slot: 0 },
     E.EINVAL,
     {},
     /unbindable.*rbind/,

@@ -67,6 +67,8 @@ scenario_rootless_unmapped() {
       id -u; grep -c localhost /etc/hosts; cat /f; stat -c %u /f; tr -s " " </proc/self/uid_map; touch /made; stat -c %u /made' ||
       echo "status $?"
   done
+  rootless run --rm -t --network none --userns=auto --tmpfs /etc/ssl --read-only bb sh -c 'tty; stat -c %u $(tty); touch /etc/ssl/x && ls /etc/ssl'
+  rootless run --rm --network none --userns=auto -u 5:6 -w /var/tmp bb sh -c 'id -u; id -g; pwd; echo out >/dev/stdout'
   rootless run -d --name c --network none --userns=auto bb sleep 1000 >/dev/null
   rootless exec c sh -c 'id -u; hostname | wc -c'
   rootless rm -f -t 0 c >/dev/null
