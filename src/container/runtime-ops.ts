@@ -209,7 +209,7 @@ export class RuntimeOps {
     this.cgroups.push(op.path);
   }
 
-  /** The container's process is in the scope by now (one that joins enters it later), or never will be. */
+  /** The container's process is in the scope by now, or never will be. */
   protected async endPlaceholder(): Promise<void> {
     const { placeholder } = this;
     this.placeholder = undefined;
@@ -256,6 +256,7 @@ export class RuntimeOps {
       this.pidfd = spawned.pidfd;
       this.input.pids?.push(spawned.pid);
       if (this.place !== '') await this.moveByUnit();
+      // A process that joins enters the scope later: the placeholder is ended once it is created.
       if (this.placeholder && op.cgroup !== '') await this.endPlaceholder();
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
     } finally {

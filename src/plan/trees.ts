@@ -96,8 +96,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
 }
 
 /**
- * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may not be
- * the caller's: then directories that the caller alone may search (0700), or by a supplementary group, are in the way.
+ * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may be
+ * others than the caller's. So it passes a directory that only its owner may search (0700), or only a group of the
+ * caller's.
  */
 export const openedAsCaller = (spec: Spec, trees: Trees): boolean =>
   trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;

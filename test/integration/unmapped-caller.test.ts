@@ -3,7 +3,7 @@
  * the caller alone may reach is opened with the caller's rights.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from './bed.js';
@@ -134,6 +134,29 @@ for (const { name, uid, root, takes } of callers) {
     }),
   );
 }
+
+test(
+  'an ordinary user: a source that he reaches by a supplementary group, which the container does not have',
+  onBed((bed) => {
+    const call = asUser(bed);
+    const program = join(bed.dir, 'as-user');
+    writeFileSync(program, readFileSync(program, 'utf8').replace('--clear-groups', '--groups 4242'));
+    const dir = join(bed.dir, 'group');
+    mkdirSync(join(dir, 'data'), { recursive: true });
+    writeFileSync(join(dir, 'data', 'f'), 'inner\n');
+    chownSync(dir, 0, 4242);
+    chmodSync(dir, 0o750);
+    bed.config.mounts.push({ destination: '/tmp', source: join(dir, 'data'), options: ['bind', 'ro'] });
+    for (const hostID of [me, 100000]) {
+      bed.config.linux.uidMappings = [{ containerID: 0, hostID, size: 1 }];
+      bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }];
+      bed.config.process.args = ['/bin/sh', '-c', 'cat /tmp/f; id -G'];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.equal([r.code, r.stdout], [0, 'inner\n0\n'], r.stderr);
+    }
+  }),
+);
 
 test(
   'an ordinary user: a user namespace that is joined does not map him either',

@@ -74,6 +74,27 @@ scenario_rootless_unmapped() {
   rootless rm -f -t 0 c >/dev/null
 }
 
+scenario_rootless_unmapped_sources() {
+  prepared
+  rm -rf /home/user/v
+  user mkdir -m 0700 /home/user/v
+  echo inner | user tee /home/user/v/f >/dev/null
+  chmod 0700 /home/user
+  echo secret | rootless secret create s - >/dev/null
+  rootless run --rm --network none --userns=auto --secret s bb cat /run/secrets/s
+  rootless secret rm s >/dev/null
+  rootless run --rm --network none --userns=auto --device /dev/null:/dev/none bb sh -c 'echo x >/dev/none && echo device' || echo "status $?"
+  rootless run --rm --network none --userns=auto -v named:/n:U --tmpfs /t bb sh -c 'touch /n/x /t/x; stat -c %u /n/x /t/x' || echo "status $?"
+  rootless volume rm named >/dev/null
+  rootless run --rm --network none --userns=auto -v /home/user/v:/v:O bb sh -c 'ls -d /v' || echo "status $?"
+  user cp -r "$ROOTFS" /home/user/rootfs
+  rootless run --rm --network none --userns=nomap --rootfs /home/user/rootfs sh -c 'id -u' || echo "status $?"
+  rm -rf /home/user/rootfs
+  rootless pod create --name p --userns=auto --network none >/dev/null
+  rootless run --rm --pod p -v /home/user/v/f:/f bb sh -c 'id -u; cat /f' || echo "status $?"
+  rootless pod rm -f p >/dev/null
+}
+
 scenario_rootless_volumes() {
   prepared
   rm -rf /home/user/v
