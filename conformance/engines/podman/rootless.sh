@@ -68,7 +68,7 @@ scenario_rootless_unmapped() {
       echo "status $?"
   done
   rootless run --rm -t --network none --userns=auto --tmpfs /etc/ssl --read-only bb sh -c 'tty; stat -c %u $(tty); touch /etc/ssl/x && ls /etc/ssl'
-  rootless run --rm --network none --userns=auto -u 5:6 -w /var/tmp bb sh -c 'id -u; id -g; pwd; echo out >/dev/stdout'
+  rootless run --rm --network none --userns=auto -u 5:6 -w /var/tmp bb sh -c 'id -u; id -g; pwd'
   rootless run -d --name c --network none --userns=auto bb sleep 1000 >/dev/null
   rootless exec c sh -c 'id -u; hostname | wc -c'
   rootless rm -f -t 0 c >/dev/null
@@ -86,10 +86,6 @@ scenario_rootless_unmapped_sources() {
   rootless run --rm --network none --userns=auto --device /dev/null:/dev/none bb sh -c 'echo x >/dev/none && echo device' || echo "status $?"
   rootless run --rm --network none --userns=auto -v named:/n:U --tmpfs /t bb sh -c 'touch /n/x /t/x; stat -c %u /n/x /t/x' || echo "status $?"
   rootless volume rm named >/dev/null
-  rootless run --rm --network none --userns=auto -v /home/user/v:/v:O bb sh -c 'ls -d /v' || echo "status $?"
-  user cp -r "$ROOTFS" /home/user/rootfs
-  rootless run --rm --network none --userns=nomap --rootfs /home/user/rootfs sh -c 'id -u' || echo "status $?"
-  rm -rf /home/user/rootfs
   rootless pod create --name p --userns=auto --network none >/dev/null
   rootless run --rm --pod p -v /home/user/v/f:/f bb sh -c 'id -u; cat /f' || echo "status $?"
   rootless pod rm -f p >/dev/null
