@@ -58,17 +58,7 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
   } catch (error) {
     if (!o.force || !(error instanceof RuntError)) throw error;
     if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
-    const { recordFrom, salvage } = await import('./salvage.js');
-    const salvaged = salvage(o.root, o.id);
-    const { endSalvagedCgroups, endUnlistedCgroups } = await import('./salvage-cgroups.js');
-    if (salvaged) {
-      await endUnlistedCgroups(o.root, o.id, salvaged);
-      return recordFrom(o.id, salvaged);
-    }
-    const ended = await endSalvagedCgroups(o.root, o.id);
-    const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
-    o.warn?.(`${error.message}; it tells no process, so ${what}`);
-    return undefined;
+    return (await import('./salvage-cgroups.js')).salvagedRecord(o.root, o.id, error.message, o.warn);
   }
 }
 

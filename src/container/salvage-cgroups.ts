@@ -12,13 +12,36 @@ import { until } from '../sys/loop.js';
 import { processStat } from '../sys/procfs.js';
 import { killAll } from './kill.js';
 import { isAlive } from './process.js';
-import { carriesId, cgroupsOfProcess, lastOf } from './salvage.js';
+import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salvage.js';
 import { entryText, withState } from './state-directory.js';
-import type { RecordedProcess } from './store.js';
+import type { ContainerRecord, RecordedProcess } from './store.js';
 
 const SIGKILL = 9;
 /** ms; a process that is killed and does not end is stuck in the kernel. */
 const deadline = 10_000;
+
+/**
+ * What `delete --force` goes by where the state cannot be used; undefined when it tells no process: then the container's
+ * cgroup was emptied.
+ * @param why of the state
+ * @throws RuntError ERR_STATE_CORRUPT, as endSalvagedCgroups
+ */
+export async function salvagedRecord(
+  root: string,
+  id: string,
+  why: string,
+  warn?: (sentence: string) => void,
+): Promise<ContainerRecord | undefined> {
+  const salvaged = salvage(root, id);
+  if (salvaged) {
+    await endUnlistedCgroups(root, id, salvaged);
+    return recordFrom(id, salvaged);
+  }
+  const ended = await endSalvagedCgroups(root, id);
+  const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
+  warn?.(`${why}; it tells no process, so ${what}`);
+  return undefined;
+}
 
 /**
  * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its
@@ -28,7 +51,7 @@ const deadline = 10_000;
  * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed
  * then
  */
-export async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
+async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
   const paths = listedCgroups(root, id) ?? configuredCgroups(root, id);
   checkMounted(paths);
   const own = ownPaths();
@@ -56,7 +79,7 @@ export async function endSalvagedCgroups(root: string, id: string): Promise<bool
  * The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its
  * cgroups.
  */
-export async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
+async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
   if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
 }
 

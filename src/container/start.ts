@@ -1,6 +1,4 @@
 /** `start`: the word to a created container (runtime.md#start). */
-import type { Op } from '../plan/ops.js';
-import type { Spec } from '../spec/types.js';
 import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -11,7 +9,7 @@ import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
 import { openProcess, statusOf } from './process.js';
 import { openState } from './state-directory.js';
-import { type ContainerRecord, keptConfig, load, locked, startSocket } from './store.js';
+import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
 export interface StartOptions {
   readonly root: string;
@@ -116,7 +114,10 @@ async function awaitExec(
       const { hookIsSlow, hookNamed } = await import('./hook-failure.js');
       warn?.(hookIsSlow(`start ${record.id}`, report.hook, hookNamed(record.hooks, report.hook)));
     }
-    if (report.kind === 'error') throw await execFailed(root, record, report);
+    if (report.kind === 'error') {
+      const { execFailed } = await import('./start-failure.js');
+      throw execFailed(root, record, report);
+    }
     if (report.kind === 'eof') {
       times.push(native.monotonic());
       return said;
@@ -136,9 +137,6 @@ async function notHeard(root: string, record: ContainerRecord): Promise<RuntErro
   });
 }
 
-/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
-const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
-
 /** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
 async function stays(record: ContainerRecord): Promise<boolean> {
   const pidfd = openProcess(record);
@@ -146,44 +144,6 @@ async function stays(record: ContainerRecord): Promise<boolean> {
   const ended = await readableOrPolled(pidfd, 200);
   native.close(pidfd);
   return !ended;
-}
-
-/** The plan is not kept: after `wait` it is the exec that fails; the config that was kept is read for the value, on this way only. */
-async function execFailed(
-  root: string,
-  record: ContainerRecord,
-  report: { errno: number; syscall: string; detail: string },
-): Promise<RuntError> {
-  const { failure } = await import('./failure.js');
-  if (report.syscall === 'hook') {
-    const { hookFailedInside, hookNamed } = await import('./hook-failure.js');
-    return hookFailedInside(`start ${record.id}`, report, (name) => hookNamed(record.hooks, name));
-  }
-  const spec = readSpec(keptConfig(root, record));
-  if (spec && !spec.process) {
-    return new RuntError({
-      code: 'ERR_SPEC_INVALID',
-      message: `start ${record.id}: the config has no process`,
-      pointer: '/process',
-      hint: 'the container can be deleted, and created again with a process',
-      see: 'runtime-spec runtime.md#start',
-    });
-  }
-  const args = spec?.process?.args ?? [];
-  const op: Op = loading.includes(report.syscall)
-    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }
-    : { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
-  return failure('start', record.id, { op, ...report }, spec);
-}
-
-function readSpec(path: string): Spec | undefined {
-  const buffer = new Uint8Array(4 << 20);
-  const n = native.readFile(AT_FDCWD, path, buffer);
-  try {
-    return n > 0 ? (JSON.parse(host.decode(buffer, n)) as Spec) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The error for a container that another start has started: runt-init takes no more connections. */

@@ -1,0 +1,48 @@
+/** Why a created container could not execute its process: what runt-init reports, as an error. Loaded by need. */
+import type { Op } from '../plan/ops.js';
+import type { Spec } from '../spec/types.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { failure } from './failure.js';
+import { hookFailedInside, hookNamed } from './hook-failure.js';
+import { type ContainerRecord, keptConfig } from './store.js';
+
+/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
+const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
+
+/** The plan is not kept: after `wait` it is the exec that fails; the config that was kept is read for the value, on this way only. */
+export function execFailed(
+  root: string,
+  record: ContainerRecord,
+  report: { errno: number; syscall: string; detail: string },
+): RuntError {
+  if (report.syscall === 'hook') {
+    return hookFailedInside(`start ${record.id}`, report, (name) => hookNamed(record.hooks, name));
+  }
+  const spec = readSpec(keptConfig(root, record));
+  if (spec && !spec.process) {
+    return new RuntError({
+      code: 'ERR_SPEC_INVALID',
+      message: `start ${record.id}: the config has no process`,
+      pointer: '/process',
+      hint: 'the container can be deleted, and created again with a process',
+      see: 'runtime-spec runtime.md#start',
+    });
+  }
+  const args = spec?.process?.args ?? [];
+  const op: Op = loading.includes(report.syscall)
+    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }
+    : { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
+  return failure('start', record.id, { op, ...report }, spec);
+}
+
+function readSpec(path: string): Spec | undefined {
+  const buffer = new Uint8Array(4 << 20);
+  const n = native.readFile(AT_FDCWD, path, buffer);
+  try {
+    return n > 0 ? (JSON.parse(host.decode(buffer, n)) as Spec) : undefined;
+  } catch {
+    return undefined;
+  }
+}
