@@ -4,8 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT } from '../deadline.js';
-import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
+import { type Bed, eventually, needing, onBed } from './bed.js';
 import { cgroupsNamed } from './leftovers.js';
+import { create, directory, loaded, shown, value } from './systemd-unit.js';
 
 const test = needing('systemd manages the cgroup', 'root', 'cgroup-v2', 'systemctl', 'systemd');
 const withRunc = needing(
@@ -17,35 +18,6 @@ const withRunc = needing(
   'runc',
 );
 const MiB = 1 << 20;
-
-/** Some of what systemd knows of a unit. */
-function shown(unit: string, ...names: string[]): { [name: string]: string } {
-  const r = spawnSync('systemctl', ['show', unit, ...names.map((n) => `--property=${n}`)], { encoding: 'utf8' });
-  return Object.fromEntries(
-    r.stdout
-      .trim()
-      .split('\n')
-      .sort()
-      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  );
-}
-const loaded = (unit: string): string => shown(unit, 'LoadState').LoadState!;
-const directory = (unit: string): string => `/sys/fs/cgroup/system.slice/${unit}`;
-const value = (unit: string, file: string): string => readFileSync(join(directory(unit), file), 'utf8').trim();
-
-function create(bed: Bed, ...flags: string[]): Result {
-  bed.config.process.terminal = false;
-  bed.write();
-  return bed.runt([
-    '--unsafe-annotations=allow',
-    '--systemd-cgroup',
-    'create',
-    ...flags,
-    '--bundle',
-    bed.bundle,
-    bed.id,
-  ]);
-}
 
 const limited = (bed: Bed): void => {
   bed.config.process.args = ['sleep', '1000'];

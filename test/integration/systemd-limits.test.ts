@@ -1,0 +1,225 @@
+/** Limits of a scope: they stay through what systemd does, an update is all or nothing, errors say what failed. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from './bed.js';
+import { create, directory, loaded, shown, value } from './systemd-unit.js';
+
+const test = needing('limits under systemd', 'root', 'cgroup-v2', 'systemctl', 'systemd');
+const small = needing('a limit of 4 KiB under systemd', 'root', 'cgroup-v2', 'systemctl', 'systemd', 'not-uml');
+const MiB = 1 << 20;
+
+const files = [
+  'cpu.weight',
+  'cpu.max',
+  'memory.min',
+  'memory.low',
+  'memory.high',
+  'memory.max',
+  'memory.swap.max',
+  'memory.zswap.max',
+  'memory.zswap.writeback',
+  'memory.oom.group',
+  'pids.max',
+];
+
+/** What the files of the scope hold; those that this kernel lacks are left out. */
+const held = (unit: string): { [file: string]: string } =>
+  Object.fromEntries(files.filter((f) => existsSync(join(directory(unit), f))).map((f) => [f, value(unit, f)]));
+
+function started(bed: Bed): string {
+  bed.config.process.args = ['sleep', '1000'];
+  const made = create(bed);
+  assert.equal([made.code, made.stderr], [0, '']);
+  assert.is(bed.start().code, 0);
+  return `runt-${bed.id}.scope`;
+}
+
+const update = (bed: Bed, resources: unknown) =>
+  bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources), timeout: 180_000 });
+
+test(
+  'daemon-reload, daemon-reexec, set-property and update change nothing that they were not asked to',
+  onBed((bed) => {
+    const unified: { [file: string]: string } = { 'memory.oom.group': '1', 'memory.high': String(48 * MiB) };
+    if (existsSync('/sys/fs/cgroup/system.slice/memory.zswap.max')) unified['memory.zswap.max'] = String(8 * MiB);
+    if (existsSync('/sys/fs/cgroup/system.slice/memory.zswap.writeback')) unified['memory.zswap.writeback'] = '0';
+    bed.config.linux.resources = {
+      ...bed.config.linux.resources,
+      memory: { limit: 64 * MiB, reservation: MiB },
+      cpu: { quota: 25000, period: 50000 },
+      pids: { limit: 77 },
+      unified,
+    };
+    const unit = started(bed);
+    const version = Number(/systemd (\d+)/.exec(execFileSync('systemctl', ['--version'], { encoding: 'utf8' }))?.[1]);
+    let before = held(unit);
+    assert.is(before['memory.oom.group'], '1');
+    const same = (what: string): void => {
+      const now = held(unit);
+      // A systemd that knows no OOM policy of scopes writes nothing there; one that does was told.
+      assert.equal(now, before, `${what}, systemd ${version}`);
+    };
+    for (const args of [['daemon-reload'], ['daemon-reexec'], ['set-property', '--runtime', unit, 'TasksMax=66']]) {
+      execFileSync('systemctl', args);
+      if (args[0] === 'set-property') before = { ...before, 'pids.max': '66' };
+      same(args[0]!);
+    }
+    // What somebody else wrote counts as well.
+    writeFileSync(join(directory(unit), 'memory.low'), String(2 * MiB));
+    writeFileSync(join(directory(unit), 'cpu.max'), '12345 50000');
+    before = held(unit);
+    assert.is(update(bed, { pids: { limit: 55 } }).stderr, '');
+    before = { ...before, 'pids.max': '55' };
+    same('update of pids');
+    assert.is(update(bed, { memory: { limit: 72 * MiB, swap: 80 * MiB } }).stderr, '');
+    before = { ...before, 'memory.max': String(72 * MiB), 'memory.swap.max': String(8 * MiB) };
+    same('update of memory');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'what systemd refuses is not changed in the kernel either',
+  onBed((bed) => {
+    bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, memory: { limit: 64 * MiB } };
+    const unit = started(bed);
+    const before = held(unit);
+    // The kernel takes a limit of no pids, systemd does not.
+    const r = update(bed, { memory: { limit: 32 * MiB }, unified: { 'pids.max': '0' } });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /TasksMax/);
+    assert.match(r.stderr, /no limit was changed/);
+    assert.equal(held(unit), before);
+    assert.is(update(bed, { pids: { limit: 55 } }).code, 0);
+    assert.equal(held(unit), { ...before, 'pids.max': '55' });
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'an update whose bus hangs changes no file, says so, and the next one settles what systemd knows',
+  onBed((bed) => {
+    bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, memory: { limit: 64 * MiB } };
+    const unit = started(bed);
+    const before = held(unit);
+    const daemon = Number(shown('dbus.service', 'MainPID').MainPID);
+    assert.ok(daemon > 0);
+    process.kill(daemon, 'SIGSTOP');
+    try {
+      const r = update(bed, { pids: { limit: 55 } });
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /there was no end in 30 seconds/);
+      assert.match(r.stderr, /no limit was changed; systemd may still apply what it was sent: repeat the update/);
+      assert.equal(held(unit), before);
+    } finally {
+      process.kill(daemon, 'SIGCONT');
+    }
+    assert.is(update(bed, { memory: { limit: 72 * MiB } }).stderr, '');
+    assert.equal(held(unit), { ...before, 'memory.max': String(72 * MiB) });
+    execFileSync('systemctl', ['daemon-reload']);
+    assert.equal(held(unit), { ...before, 'memory.max': String(72 * MiB) });
+    assert.is(shown(unit, 'TasksMax').TasksMax, '77');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'creates, updates and execs beside daemon-reexec and daemon-reload all succeed',
+  onBed(async (bed) => {
+    bed.config.process.args = ['sleep', '1000'];
+    const loop = 'while :; do systemctl daemon-reexec; systemctl daemon-reload; done';
+    const disturber = spawn('/bin/sh', ['-c', loop], { stdio: 'ignore', detached: true });
+    try {
+      for (let i = 0; i < 5; i++) {
+        const made = create(bed);
+        assert.is(made.code, 0, made.stderr);
+        const begun = bed.start();
+        assert.is(begun.code, 0, begun.stderr);
+        const changed = update(bed, { pids: { limit: 40 + i } });
+        assert.is(changed.code, 0, changed.stderr);
+        const executed = bed.runt(['exec', bed.id, 'true']);
+        assert.is(executed.code, 0, executed.stderr);
+        const removed = bed.delete('--force');
+        assert.equal([removed.code, removed.stderr], [0, '']);
+      }
+    } finally {
+      process.kill(-disturber.pid!, 'SIGKILL');
+      spawnSync('systemctl', ['daemon-reload']);
+    }
+  }),
+);
+
+test(
+  'a create in a frozen slice fails at once, and names it; so it does below a frozen cgroup',
+  onBed((bed) => {
+    const slice = `test${bed.id.replaceAll('-', '')}.slice`;
+    execFileSync('systemd-run', ['--quiet', `--slice=${slice}`, '--scope', '/bin/true']);
+    const top = `/sys/fs/cgroup/${bed.id}-top`;
+    mkdirSync(top);
+    execFileSync('systemctl', ['start', slice]);
+    try {
+      for (const frozen of [`/sys/fs/cgroup/${slice}`, top]) {
+        writeFileSync(`${frozen}/cgroup.freeze`, '1');
+        bed.config.linux.cgroupsPath = frozen === top ? `/${bed.id}-top/box` : `${slice}:runt:${bed.id}`;
+        const begin = Date.now();
+        const r = frozen === top ? bed.create() : create(bed);
+        assert.is(r.code, 1);
+        assert.ok(Date.now() - begin < 20_000, `${Date.now() - begin} ms`);
+        assert.match(r.stderr, `the container's cgroup is frozen: ${frozen}`);
+        assert.is(loaded(`runt-${bed.id}.scope`), 'not-found');
+        writeFileSync(`${frozen}/cgroup.freeze`, '0');
+      }
+    } finally {
+      spawnSync('systemctl', ['stop', slice]);
+      rmdirSync(top);
+    }
+  }),
+);
+
+test(
+  'systemd’s errors about a property point at its annotation; limits by annotation hold at once',
+  onBed((bed) => {
+    bed.config.annotations = { 'org.systemd.property.NoSuchThing': "'x'" };
+    assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.NoSuchThing in config\.json/);
+    bed.config.annotations = { 'org.systemd.property.MemoryMax': "'much'" };
+    assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.MemoryMax in config\.json/);
+    bed.config.annotations = {
+      'org.systemd.property.MemoryMax': `uint64 ${32 * MiB}`,
+      'org.systemd.property.TasksMax': 'uint64 44',
+    };
+    const unit = started(bed);
+    assert.equal([value(unit, 'memory.max'), value(unit, 'pids.max')], [String(32 * MiB), '44']);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+test(
+  'cpu.idle with shares, and a path without a prefix',
+  onBed((bed) => {
+    bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { idle: 1, shares: 512 } };
+    bed.config.linux.cgroupsPath = `system.slice::${bed.id}`;
+    bed.config.process.args = ['sleep', '1000'];
+    const made = create(bed);
+    assert.equal([made.code, made.stderr], [0, '']);
+    assert.is(value(`-${bed.id}.scope`, 'cpu.idle'), '1');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+small(
+  'a limit that leaves no room for one process is named as the cause',
+  onBed((bed) => {
+    bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 4096 } };
+    bed.config.process.args = ['sleep', '1000'];
+    const r = create(bed);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /was killed, and systemd removed its cgroup/);
+    assert.match(r.stderr, /at {2}\/linux\/resources\/memory\/limit/);
+    assert.is(loaded(`runt-${bed.id}.scope`), 'not-found');
+  }),
+);
+
+test.run();
+small.run();
