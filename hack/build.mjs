@@ -110,7 +110,7 @@ function staticPie() {
 /** runt-init: static-pie, musl (docs/security.md#hardening-of-the-binaries). */
 function init() {
   const sources = files('native/init', '.c');
-  const headers = [...files('native/init', '.h'), 'native/core/peer.h', 'build/gen/ops.h'];
+  const headers = [...files('native/init', '.h'), ...files('native/core', '.h'), 'build/gen/ops.h'];
   const sections = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
   const list = objects('musl-gcc', sources, headers, 'build/init', [
     ...warnings,

@@ -1,8 +1,9 @@
-/* clone3(2) for a child that shares our memory until it executes a program (CLONE_VM|CLONE_VFORK).
- */
+/* clone3(2), or clone(2), for a child that shares our memory until it executes a program
+ * (CLONE_VM|CLONE_VFORK). */
 #ifndef RUNT_CLONE_H
 #define RUNT_CLONE_H
 #include "core.h"
+#include "refused.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -23,11 +24,12 @@ struct clone3_args {
 };
 
 /*
- * The child runs fn(argument) on the stack of `args` and exits with what it returns; it must call
- * only what is safe between vfork and exec. Written in assembly since the child returns from the
- * call on another stack.
+ * clone3(args, size) or clone(flags, stack, pidfd). The child runs fn(argument) on the stack that
+ * the arguments name and exits with what it returns; it must call only what is safe between vfork
+ * and exec. Written in assembly since the child returns from the call on another stack.
  */
-static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *), void *argument) {
+static inline long clone_call(long number, long first, long second, long third, int (*fn)(void *),
+                              void *argument) {
 #if defined(__x86_64__)
   long ret;
   register int (*f)(void *) __asm__("r12") = fn;
@@ -44,14 +46,15 @@ static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *)
                    "hlt\n"
                    "1:"
                    : "=a"(ret)
-                   : "a"((long)SYS_clone3), "D"(args),
-                     "S"(sizeof *args), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
+                   : "a"(number), "D"(first), "S"(second),
+                     "d"(third), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
                    : "rcx", "r11", "memory", "cc");
   return ret;
 #elif defined(__aarch64__)
-  register long x0 __asm__("x0") = (long)args;
-  register long x1 __asm__("x1") = sizeof *args;
-  register long x8 __asm__("x8") = SYS_clone3;
+  register long x0 __asm__("x0") = first;
+  register long x1 __asm__("x1") = second;
+  register long x2 __asm__("x2") = third;
+  register long x8 __asm__("x8") = number;
   register int (*f)(void *) __asm__("x19") = fn;
   register void *a __asm__("x20") = argument;
   __asm__ volatile("svc #0\n\t"
@@ -64,12 +67,28 @@ static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *)
                    "brk #0\n"
                    "1:"
                    : "+r"(x0)
-                   : "r"(x1), "r"(x8), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
+                   : "r"(x1), "r"(x2), "r"(x8), [f] "r"(f), [a] "r"(a), [exit] "i"(SYS_exit_group)
                    : "memory", "cc");
   return x0;
 #else
-#error "clone3_call is not written for this architecture"
+#error "clone_call is not written for this architecture"
 #endif
+}
+
+/*
+ * clone3(2); where that is refused clone(2), which knows neither cgroups nor time namespaces: with
+ * one of them it is -ENOSYS. The pid, or -errno.
+ */
+static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *), void *argument) {
+  enum { LOW_FLAGS = 0xff /* the signal's place in clone(2) */ };
+  long pid = clone_call(SYS_clone3, (long)args, sizeof *args, 0, fn, argument);
+  if (pid != -ENOSYS && pid != -EPERM)
+    return pid;
+  errno = (int)-pid;
+  if (!is_refused(SYS_clone3) || args->flags & (CLONE_INTO_CGROUP | LOW_FLAGS))
+    return -errno;
+  return clone_call(SYS_clone, (long)(args->flags | args->exit_signal),
+                    (long)(args->stack + args->stack_size), (long)args->pidfd, fn, argument);
 }
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "image.h"
 #include "core.h"
+#include "private-file.h"
+#include "refused.h"
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdatomic.h>
@@ -40,8 +42,10 @@ static int make_memfd(void) {
   int fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
   if (fd < 0 && errno == EINVAL)
     fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0)
+  if (fd < 0) {
+    is_refused(SYS_memfd_create);
     return -errno;
+  }
   int r = write_image(fd);
   if (r == 0 &&
       fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
@@ -76,23 +80,38 @@ int image_tmpfs(void) {
   return fd < 0 ? -errno : fd;
 }
 
-int image_memfd(void) {
+/*
+ * A copy for one execution. Without seals the container's root may write to it once it has ended
+ * being executed, if it kept a descriptor of /proc/PID/exe: so no copy is executed twice. While it
+ * runs the kernel refuses to (ETXTBSY), and before that only this process can reach it.
+ */
+static int image_copy(void) {
+  int fd = private_file(1);
+  if (fd >= 0 && write_image(fd) == 0)
+    return private_finish(fd);
+  close_fd(&fd);
+  return -1;
+}
+
+struct image image_open(void) {
   static _Atomic int cached = -1;
   int fd = atomic_load(&cached);
   if (fd >= 0)
-    return fd;
+    return (struct image){.fd = fd};
   fd = make_memfd();
-  if (fd == -EACCES) {
-    /* vm.memfd_noexec = 2 refuses an executable memfd. Where no tmpfs may be made either, the first
-     * error stands. */
-    int tree = image_tmpfs();
+  if (fd == -EACCES || fd == -ENOSYS) {
+    /* vm.memfd_noexec = 2 refuses an executable memfd, a filter any. Where nothing else may be made
+     * either, the first error stands. */
+    int tree = image_tmpfs(), copy = -1;
     if (tree >= 0)
       fd = tree;
+    else if ((copy = image_copy()) >= 0)
+      return (struct image){.fd = copy, .once = 1};
   }
   int none = -1;
   if (fd >= 0 && !atomic_compare_exchange_strong(&cached, &none, fd)) {
     close(fd); /* another thread was first */
-    return none;
+    fd = none;
   }
-  return fd;
+  return (struct image){.fd = fd};
 }

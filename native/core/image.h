@@ -2,13 +2,16 @@
 #ifndef RUNT_IMAGE_H
 #define RUNT_IMAGE_H
 
-/* How a descriptor of the image was made. */
-enum image_kind { IMAGE_MEMFD, IMAGE_TMPFS };
+/* The program, and what it is: a sealed memfd or a file of a read-only tmpfs, which stays open for
+ * the process's life; or a copy that is for one execution alone, and the caller's to close. */
+struct image {
+  int fd; /* or -errno */
+  int once;
+};
 
-/* A sealed memfd that holds runt-init, made once in a process; or -errno. */
-int image_memfd(void);
+struct image image_open(void);
 
-/* The same on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids to run a
+/* The program on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids to run a
  * memfd; or -errno. */
 int image_tmpfs(void);
 

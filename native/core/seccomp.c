@@ -10,6 +10,8 @@
  * that happens to run: it can be kept.
  */
 #include "core.h"
+#include "private-file.h"
+#include "refused.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -268,6 +270,8 @@ static int read_lines(struct profile *p, const uint8_t *profile, uint32_t length
 /* libseccomp's program, behind what c holds. */
 static int export(struct profile *p, const struct code *c, uint8_t *program, uint32_t capacity) {
   AUTO_CLOSE int fd = memfd_create("seccomp", MFD_CLOEXEC);
+  if (fd < 0 && is_refused(SYS_memfd_create))
+    fd = private_file(0);
   if (fd < 0)
     return -errno;
   int r = seccomp_export_bpf(p->context, fd);

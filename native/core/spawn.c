@@ -1,6 +1,8 @@
 /* Children: runt-init in its new namespaces, and helper programs. */
 #include "clone.h"
+#include "close-listed.h"
 #include "core.h"
+#include "execute.h"
 #include "image.h"
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -25,6 +27,9 @@ struct kernel_action {
 };
 enum { SIGNALS = 64, PLACES = 8 };
 
+/* What a start of runt-init has failed in (src/container/start-init.ts). */
+enum failed_call { CLONE3, MEMFD_CREATE, EXECVEAT, DUP3, CAPSET };
+
 /* What parent and child share; the child writes only error. */
 struct child {
   int program;      /* descriptor to execute, or -1: path */
@@ -40,6 +45,7 @@ struct child {
   const char *directory; /* for a hook, which leads a session of its own; else NULL */
   pid_t parent;
   volatile int error;
+  volatile int call; /* enum failed_call: what failed with it */
 };
 
 /*
@@ -94,13 +100,18 @@ static int child_main(void *argument) {
      * stays closed. */
     for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
       keep_open(fd);
+    c->call = DUP3;
     ok = place_all(c) == 0 && keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;
-    if (ok && c->raise)
+    if (ok && c->raise) {
+      c->call = CAPSET;
       ok = raise_ambient() == 0;
-    if (ok)
-      syscall(SYS_execveat, c->program, "", c->argv, c->envp, AT_EMPTY_PATH);
+    }
+    if (ok) {
+      c->call = EXECVEAT;
+      execute_fd(c->program, c->argv, c->envp);
+    }
   } else if (place_all(c) == 0) {
     for (uint32_t i = 0; i < c->keep_count; i++)
       if (keep_open(get_i32(c->keep, i)) < 0)
@@ -108,8 +119,9 @@ static int child_main(void *argument) {
     if (c->directory) {
       /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: closed at
        * once, as the child needs none of it; the table is its own. */
-      if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-        syscall(SYS_close_range, 3, ~0u, 0);
+      if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 &&
+          syscall(SYS_close_range, 3, ~0u, 0) < 0 && close_listed(3, NULL) < 0)
+        goto failed;
       syscall(SYS_setsid);
       /* A hook that outlived the runtime would act on a container that is gone, by a pid that may
        * be somebody else's. Whoever was killed before this line sends no signal. */
@@ -173,14 +185,17 @@ static int add_place(struct child *c, int from, int count) {
   return 0;
 }
 
-int32_t runt_initImage(void) { return image_memfd(); }
+int32_t runt_initImage(void) {
+  struct image image = image_open();
+  return image.fd < 0 || image.once ? image.fd : result(fcntl(image.fd, F_DUPFD_CLOEXEC, 3));
+}
 
 int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32_t stdio_len,
                        const uint8_t *keep, uint32_t keep_len, int32_t cgroup, uint8_t *pidfd,
                        uint32_t pidfd_cap) {
   if (keep_len % 4 || (stdio_len != 0 && stdio_len != 12))
     return -EINVAL;
-  if (pidfd_cap < 8)
+  if (pidfd_cap < 2 * 8)
     return -EOVERFLOW;
   char number[12];
   char *digits = number + sizeof number - 1;
@@ -194,7 +209,12 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   char *argv[] = {(char[]){"runt-init"}, digits, NULL};
   char *envp[] = {NULL};
   int fd = -1;
-  __attribute__((cleanup(close_places))) struct child c = {.program = image_memfd(),
+  struct image image = image_open();
+  __attribute__((unused)) AUTO_CLOSE int once = image.once ? image.fd : -1;
+  put_i64(pidfd, 1, MEMFD_CREATE);
+  if (image.fd < 0)
+    return image.fd;
+  __attribute__((cleanup(close_places))) struct child c = {.program = image.fd,
                                                            .argv = argv,
                                                            .envp = envp,
                                                            .keep = keep,
@@ -206,7 +226,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
     if (failed < 0)
       return failed;
   }
-  int r = c.program < 0 ? c.program : start(&c, (uint64_t)flags, cgroup, &fd);
+  int r = start(&c, (uint64_t)flags, cgroup, &fd);
   if (r == -EACCES) {
     /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made
      * either, the first error stands. */
@@ -217,6 +237,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
       r = start(&c, (uint64_t)flags, cgroup, &fd);
     }
   }
+  put_i64(pidfd, 1, c.error ? c.call : CLONE3);
   if (r >= 0)
     put_i64(pidfd, 0, fd);
   return r;

@@ -1,5 +1,6 @@
 /* Descriptors that runt-init did not open: what the caller of the runtime leaked ends here
  * (CVE-2016-9962, CVE-2024-21626), and stdio gets the owner who is to use it. */
+#include "../core/close-listed.h"
 #include "init.h"
 
 static const char *const STDIO_NAMES[] = {"stdin", "stdout", "stderr"};
@@ -26,40 +27,6 @@ static unsigned next_of_ours(unsigned from) {
   return lowest;
 }
 
-/* Before close_range (5.9), or where a filter forbids it: what /proc lists. Removing while reading
- * is allowed, but a pass that removed something is followed by another one. */
-static int close_listed(unsigned from) {
-  struct entry {
-    uint64_t inode, offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-  };
-  int dir CLEANUP_CLOSE = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0 || !is_procfs(dir))
-    return -1;
-  for (int closed = 1; closed;) {
-    _Alignas(struct entry) char buffer[2048];
-    long n;
-    closed = 0;
-    if (lseek(dir, 0, SEEK_SET))
-      return -1;
-    while ((n = syscall(SYS_getdents64, dir, buffer, sizeof buffer)) > 0)
-      for (char *at = buffer; at < buffer + n; at += ((struct entry *)(void *)at)->length) {
-        const char *name = ((struct entry *)(void *)at)->name;
-        uint64_t fd;
-        if (text_number(name, strlen(name), INT_MAX, &fd) || fd < from || (int)fd == dir ||
-            is_ours((int)fd))
-          continue;
-        close((int)fd);
-        closed = 1;
-      }
-    if (n < 0)
-      return -1;
-  }
-  return 0;
-}
-
 /* Safe: what remains is stdio, what the config's process gets, and ours, which are close-on-exec
  * from now on. */
 int op_keep_fds(const struct op *op) {
@@ -78,9 +45,9 @@ int op_keep_fds(const struct op *op) {
   for (;;) {
     unsigned ours = next_of_ours(next);
     if (ours > next && sys_close_range(next, ours == UINT_MAX ? UINT_MAX : ours - 1, 0)) {
-      if (errno != ENOSYS && errno != EPERM)
+      if (!is_refused(NR_close_range))
         return fail("close_range", NULL);
-      return close_listed(next) ? fail("close", "/proc/self/fd") : 0;
+      return close_listed(next, is_ours) ? fail("close", "/proc/self/fd") : 0;
     }
     if (ours == UINT_MAX)
       return 0;

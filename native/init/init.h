@@ -72,7 +72,9 @@ int report_created(void);
 int report_hooks(void);
 void report_slow(const char *hook);
 void report_exec(void);
-void report_pid(uint64_t pid);
+void report_pid(uint64_t pid, int pidfd);
+/* One frame, without its length, with a descriptor. 0, or -1 with errno. */
+int send_with(const char *data, size_t length, int fd);
 int report_await(uint32_t index);
 /* Tells which MOUNT_ATTR_* of the mount of an operation stay, of those for all mounts below it in
  * `recursive`. 0, or -1 when the runtime is gone. */

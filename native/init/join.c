@@ -4,7 +4,42 @@
 #include <sched.h>
 #include <signal.h>
 
-enum { NEW_TIME = 0x80 }; /* CLONE_NEWTIME */
+enum { NEW_TIME = 0x80 /* CLONE_NEWTIME */, PIDFD = 0x1000 /* CLONE_PIDFD */ };
+
+static const struct {
+  const char *name;
+  int flag;
+} NAMES[] = {{"ns/ipc", CLONE_NEWIPC},       {"ns/uts", CLONE_NEWUTS},  {"ns/net", CLONE_NEWNET},
+             {"ns/cgroup", CLONE_NEWCGROUP}, {"ns/time", NEW_TIME},     {"ns/pid", CLONE_NEWPID},
+             {"ns/mnt", CLONE_NEWNS},        {"ns/user", CLONE_NEWUSER}};
+enum { NAME_COUNT = sizeof NAMES / sizeof *NAMES };
+
+/* Where pidfd_open(2) is refused: the same by the directory of the process in procfs.
+ *
+ * Safe: the runtime verified the process after it had opened the directory, which is never another
+ * process's. All namespaces are opened before one is joined. The user namespace is the last for who
+ * has rights outside of it, and comes before what only those inside may join. */
+static int join_each(int process, int flags) {
+  int fds[NAME_COUNT], joined = 0, failed = 0;
+  for (int i = 0; i < NAME_COUNT; i++) {
+    fds[i] = flags & NAMES[i].flag && !failed ? openat(process, NAMES[i].name, O_RDONLY | O_CLOEXEC)
+                                              : -1;
+    failed |= fds[i] < 0 && flags & NAMES[i].flag;
+  }
+  for (int pass = 0; pass < 2 && !failed; pass++)
+    for (int i = 0; i < NAME_COUNT && !failed; i++) {
+      if (fds[i] < 0 || joined & NAMES[i].flag)
+        continue;
+      if (!syscall(SYS_setns, fds[i], NAMES[i].flag))
+        joined |= NAMES[i].flag;
+      else
+        failed =
+            errno != EPERM || pass || !(flags & CLONE_NEWUSER) || NAMES[i].flag == CLONE_NEWUSER;
+    }
+  for (int i = 0; i < NAME_COUNT; i++)
+    close_cleanup(&fds[i]);
+  return failed ? -1 : 0;
+}
 
 /* Safe: the descriptor is a pidfd that the runtime opened and verified by the start time of the
  * process, so that no other process with its number can be meant. All namespaces are taken in one
@@ -15,7 +50,9 @@ int op_join(const struct op *op) {
   if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
     return fail_with(EBADF, "setns", NULL);
   uint64_t before = trace_now();
-  if (op->v[JOIN_FLAGS].num && syscall(SYS_setns, init.slots[slot], (int)op->v[JOIN_FLAGS].num))
+  int process = init.slots[slot], flags = (int)op->v[JOIN_FLAGS].num;
+  if (flags && syscall(SYS_setns, process, flags) &&
+      (errno != EBADF || !is_procfs(process) || join_each(process, flags)))
     return fail("setns", NULL);
   if (op->v[JOIN_FLAGS].num & NEW_TIME)
     trace_rebase(before);
@@ -67,15 +104,15 @@ int op_setns(const struct op *op) {
 }
 
 /* clone3(2), with the process as a child of this one's parent; its signal at the end is the one of
- * this process, SIGCHLD. cgroup: a directory of v2 to be born in, or -1. */
-static long clone_sibling(int cgroup) {
+ * this process, SIGCHLD. cgroup: a directory of v2 to be born in, or -1. *pidfd: its pidfd. */
+static long clone_sibling(int cgroup, int *pidfd) {
   enum { SYS_clone3_ = 435 };
   struct {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
         set_tid_size, cgroup;
-  } args = {.flags = CLONE_PARENT};
+  } args = {.flags = CLONE_PARENT | PIDFD, .pidfd = (uintptr_t)pidfd};
   if (cgroup < 0)
-    return syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    return syscall(SYS_clone, CLONE_PARENT | PIDFD | SIGCHLD, 0, pidfd, 0, 0);
   args.flags |= 0x200000000ull; /* CLONE_INTO_CGROUP, Linux 5.7 */
   args.cgroup = (uint64_t)cgroup;
   return syscall(SYS_clone3_, &args, sizeof args);
@@ -91,7 +128,8 @@ static int go_on_as_sibling(int cgroup) {
   int told[2];
   if (syscall(SYS_pipe2, told, O_CLOEXEC))
     return -1;
-  long pid = clone_sibling(cgroup);
+  int pidfd = -1;
+  long pid = clone_sibling(cgroup, &pidfd);
   if (pid < 0) {
     int error = errno;
     close(told[0]);
@@ -100,7 +138,7 @@ static int go_on_as_sibling(int cgroup) {
     return -1;
   }
   if (pid > 0) {
-    report_pid((uint64_t)pid);
+    report_pid((uint64_t)pid, pidfd);
     _exit(0);
   }
   close(told[1]);

@@ -149,13 +149,41 @@ void report_exec(void) {
   send_frame("exec", 5);
 }
 
-/* Of the process that goes on in place of this one; a runtime that is gone is that one's to see. */
-void report_pid(uint64_t pid) {
+int send_with(const char *data, size_t length, int fd) {
+  unsigned char head[4] = {(unsigned char)length, (unsigned char)(length >> 8),
+                           (unsigned char)(length >> 16), (unsigned char)(length >> 24)};
+  struct iovec parts[2] = {{head, sizeof head}, {(char *)(uintptr_t)data, length}};
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {.room = {0}};
+  struct msghdr message = {.msg_iov = parts,
+                           .msg_iovlen = 2,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(c), &fd, sizeof fd);
+  ssize_t n = sendmsg(init.report, &message, MSG_NOSIGNAL);
+  if (n < 0)
+    return -1;
+  if ((size_t)n == sizeof head + length)
+    return 0;
+  errno = EMSGSIZE;
+  return -1;
+}
+
+/* Of the process that goes on in place of this one, with its pidfd; a runtime that is gone is that
+ * one's to see. */
+void report_pid(uint64_t pid, int pidfd) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
   begin(&t, "pid");
   add_field(&t, pid);
-  send_frame(buffer, t.length);
+  if (send_with(buffer, t.length, pidfd))
+    send_frame(buffer, t.length);
 }
 
 int report_await(uint32_t index) {

@@ -44,33 +44,6 @@ void leave_words(const char *frame, size_t length) {
   }
 }
 
-/* One frame with a descriptor. 0, or -1 with errno. */
-static int send_with(const char *data, size_t length, int fd) {
-  unsigned char head[4] = {(unsigned char)length, (unsigned char)(length >> 8),
-                           (unsigned char)(length >> 16), (unsigned char)(length >> 24)};
-  struct iovec parts[2] = {{head, sizeof head}, {(char *)(uintptr_t)data, length}};
-  union {
-    struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control = {.room = {0}};
-  struct msghdr message = {.msg_iov = parts,
-                           .msg_iovlen = 2,
-                           .msg_control = control.room,
-                           .msg_controllen = sizeof control.room};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof fd);
-  memcpy(CMSG_DATA(c), &fd, sizeof fd);
-  ssize_t n = sendmsg(init.report, &message, MSG_NOSIGNAL);
-  if (n < 0)
-    return -1;
-  if ((size_t)n == sizeof head + length)
-    return 0;
-  errno = EMSGSIZE;
-  return -1;
-}
-
 /* Gives the reader of the reports the page of last words. Without it a failure under the filter is
  * reported by send or write, if the filter lets them. */
 static void share_words(void) {

@@ -6,6 +6,8 @@
  * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
  * that comes with a request, and keeps no descriptor of the container's. docs/architecture.md, "The
  * supervisor". */
+#include "../core/close-listed.h"
+#include "../core/execute.h"
 #include "../core/peer.h"
 #include "init.h"
 #include "memory.h"
@@ -170,7 +172,19 @@ static int raise_ambient(void) {
   return 0;
 }
 
-/* Never returns: becomes runt-init, or tells its errno through `failed`. */
+/* What a start has failed in. */
+struct failure {
+  int error;
+  char call[16];
+};
+
+static struct failure failed_in(const char *call) {
+  struct failure f = {.error = errno};
+  strncpy(f.call, call, sizeof f.call - 1);
+  return f;
+}
+
+/* Never returns: becomes runt-init, or tells through `failed` why not. */
 static _Noreturn void become(const struct request *r, int failed) {
   char digits[24];
   struct text t = TEXT_IN(digits);
@@ -181,17 +195,23 @@ static _Noreturn void become(const struct request *r, int failed) {
   signal(SIGPIPE, SIG_DFL);
   prctl(PR_SET_NAME, "runt-init");
   int image = place(r);
-  if (image >= 0 && !sigprocmask(SIG_SETMASK, &none, NULL) &&
-      (!(r->flags & CLONE_NEWUSER) || !raise_ambient()))
-    syscall(SYS_execveat, image, "", argv, envp, AT_EMPTY_PATH_);
-  int error = errno;
-  while (write(failed, &error, sizeof error) < 0 && errno == EINTR)
+  struct failure f = failed_in("dup2");
+  if (image >= 0 && !sigprocmask(SIG_SETMASK, &none, NULL)) {
+    if (r->flags & CLONE_NEWUSER && raise_ambient())
+      f = failed_in("capset");
+    else {
+      execute_fd(image, argv, envp);
+      f = failed_in("execveat");
+    }
+  }
+  while (write(failed, &f, sizeof f) < 0 && errno == EINTR)
     ;
   _exit(127);
 }
 
-/* The child's pid, its pidfd in *pidfd; or -errno. */
-static int start(const struct request *r, int *pidfd) {
+/* clone3(2); where that is refused clone(2), which can do all but put the child into a cgroup: the
+ * runtime moves it there when it is told that the first has failed. */
+static long clone_child(const struct request *r, int *pidfd) {
   struct {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
         set_tid_size, cgroup;
@@ -202,25 +222,40 @@ static int start(const struct request *r, int *pidfd) {
     args.flags |= 0x200000000ull; /* CLONE_INTO_CGROUP */
     args.cgroup = (uint64_t)r->fds[r->cgroup];
   }
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid >= 0 || !is_refused(SYS_clone3) || r->cgroup >= 0 || r->flags & 0xff)
+    return pid;
+  return syscall(SYS_clone, args.flags | SIGCHLD, 0, pidfd, 0, 0);
+}
+
+/* The child's pid, its pidfd in *pidfd; or -errno, and in what. */
+static int start(const struct request *r, int *pidfd, struct failure *f) {
   int slot = 0, ends[2];
   while (slot < CHILDREN_MAX && children[slot].pid)
     slot++;
+  errno = EAGAIN;
+  *f = failed_in("clone3");
   if (slot == CHILDREN_MAX)
-    return -EAGAIN;
+    return -f->error;
   /* Above every target, so that `place` cannot overwrite it. */
-  if (pipe2(ends, O_CLOEXEC))
-    return -errno;
+  if (pipe2(ends, O_CLOEXEC)) {
+    *f = failed_in("pipe2");
+    return -f->error;
+  }
   int failed = fcntl(ends[1], F_DUPFD_CLOEXEC, 512);
   close(ends[1]);
-  long pid = failed < 0 ? -1 : syscall(SYS_clone3, &args, sizeof args);
+  long pid = failed < 0 ? -1 : clone_child(r, pidfd);
   if (pid == 0)
     become(r, failed);
-  int error = pid < 0 ? errno : 0;
+  if (pid < 0)
+    *f = failed_in(failed < 0 ? "fcntl" : "clone3");
+  else
+    f->error = 0;
   close_cleanup(&failed);
   if (pid > 0) {
-    while (read(ends[0], &error, sizeof error) < 0 && errno == EINTR)
+    while (read(ends[0], f, sizeof *f) < 0 && errno == EINTR)
       ;
-    if (error) {
+    if (f->error) {
       siginfo_t info;
       waitid(P_PID, (id_t)pid, &info, WEXITED);
       close(*pidfd);
@@ -228,7 +263,7 @@ static int start(const struct request *r, int *pidfd) {
       children[slot] = (struct child){(pid_t)pid, r->kind};
   }
   close(ends[0]);
-  return error ? -error : (int)pid;
+  return f->error ? -f->error : (int)pid;
 }
 
 /* A request's text: magic, clone flags, the sync descriptor's place, kind, OOM file, and for each
@@ -292,12 +327,16 @@ static int adopt(const char *data, size_t length) {
   return -EAGAIN;
 }
 
-static void answer(int connection, int result, int pidfd) {
-  char text[32];
+static void answer(int connection, int result, int pidfd, const char *call) {
+  char text[48];
   struct text t = TEXT_IN(text);
   text_add(&t, result < 0 ? "error" : "pid");
   text_add_char(&t, ' ');
   text_add_number(&t, (uint64_t)(result < 0 ? -result : result));
+  if (result < 0 && *call) {
+    text_add_char(&t, ' ');
+    text_add(&t, call);
+  }
   struct iovec data = {text, t.length + 1};
   union {
     struct cmsghdr align;
@@ -343,13 +382,14 @@ static void serve(void) {
         memcpy(&r.fds[r.count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
     }
   int pidfd = -1, result = -EBADMSG;
+  struct failure f = {0};
   int whole = n > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
   if (whole && !r.count)
     result = adopt(data, (size_t)n);
   else if (whole && !parse(data, (size_t)n, &r)) {
     if (r.kind != KIND_JOINING && r.kind != KIND_EXEC)
       watch_memory(r.oom_file);
-    result = start(&r, &pidfd);
+    result = start(&r, &pidfd, &f);
     if (result > 0 && r.kind != KIND_JOINING) {
       supervisor.started = 1;
       supervisor.awaited = r.kind == KIND_SUCCESSOR;
@@ -357,10 +397,14 @@ static void serve(void) {
       supervisor.sync = -1;
     }
   }
-  answer(connection, result, pidfd);
+  answer(connection, result, pidfd, f.call);
   close_cleanup(&pidfd);
   for (size_t i = 0; i < r.count; i++)
     close(r.fds[i]);
+}
+
+static int is_own(int fd) {
+  return fd == supervisor.sync || fd == supervisor.listener || fd == supervisor.state;
 }
 
 /* Lets go of the caller's stdio and of whatever else it had open. */
@@ -382,8 +426,13 @@ static int settle(void) {
     for (size_t i = 0; i < 3; i++)
       if (keep[i] >= (int)next && (unsigned)keep[i] < lowest)
         lowest = (unsigned)keep[i];
-    if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0))
-      return fail("close_range", NULL);
+    if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0)) {
+      if (!is_refused(NR_close_range))
+        return fail("close_range", NULL);
+      if (close_listed(next, is_own))
+        return fail("close", "/proc/self/fd");
+      break;
+    }
     if (lowest == UINT_MAX)
       break;
     next = lowest + 1;

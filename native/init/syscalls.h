@@ -2,6 +2,7 @@
  * same everywhere. */
 #ifndef RUNT_INIT_SYSCALLS_H
 #define RUNT_INIT_SYSCALLS_H
+#include "../core/refused.h"
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -78,30 +79,38 @@ struct statx_ {
   uint64_t mount, spare[13];
 };
 
+/* A call that is refused, by the kernel or by a filter, has failed with ENOSYS. */
+static inline int or_refused(long result, long number) {
+  if (result < 0)
+    is_refused(number);
+  return (int)result;
+}
 static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
-  return (int)syscall(NR_open_tree, dirfd, path, flags);
+  return or_refused(syscall(NR_open_tree, dirfd, path, flags), NR_open_tree);
 }
 static inline int sys_move_mount(int from, int to) {
-  return (int)syscall(NR_move_mount, from, "", to, "",
-                      MOVE_MOUNT_F_EMPTY_PATH_ | MOVE_MOUNT_T_EMPTY_PATH_);
+  return or_refused(
+      syscall(NR_move_mount, from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH_ | MOVE_MOUNT_T_EMPTY_PATH_),
+      NR_move_mount);
 }
 static inline int sys_fsopen(const char *type) {
-  return (int)syscall(NR_fsopen, type, FSOPEN_CLOEXEC_);
+  return or_refused(syscall(NR_fsopen, type, FSOPEN_CLOEXEC_), NR_fsopen);
 }
 static inline int sys_fspick(int fd) {
-  return (int)syscall(NR_fspick, fd, "", FSPICK_CLOEXEC_ | FSPICK_EMPTY_PATH_);
+  return or_refused(syscall(NR_fspick, fd, "", FSPICK_CLOEXEC_ | FSPICK_EMPTY_PATH_), NR_fspick);
 }
 static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
-  return (int)syscall(NR_fsconfig, fs, command, key, value, 0);
+  return or_refused(syscall(NR_fsconfig, fs, command, key, value, 0), NR_fsconfig);
 }
 static inline int sys_fsconfig_fd(int fs, const char *key, int fd) {
   return (int)syscall(NR_fsconfig, fs, FSCONFIG_SET_FD_, key, NULL, fd);
 }
 static inline int sys_fsmount(int fs, unsigned attributes) {
-  return (int)syscall(NR_fsmount, fs, FSMOUNT_CLOEXEC_, attributes);
+  return or_refused(syscall(NR_fsmount, fs, FSMOUNT_CLOEXEC_, attributes), NR_fsmount);
 }
 static inline int sys_mount_setattr(int fd, unsigned flags, struct mount_attributes *a) {
-  return (int)syscall(NR_mount_setattr, fd, "", flags | AT_EMPTY_PATH_, a, sizeof *a);
+  return or_refused(syscall(NR_mount_setattr, fd, "", flags | AT_EMPTY_PATH_, a, sizeof *a),
+                    NR_mount_setattr);
 }
 static inline int sys_openat2(int dirfd, const char *path, struct open_how_ *how) {
   return (int)syscall(NR_openat2, dirfd, path, how, sizeof *how);

@@ -22,7 +22,7 @@ export type Report =
       readonly detail: string;
     }
   | { readonly kind: 'trace'; readonly spans: readonly Span[] }
-  | { readonly kind: 'pid'; readonly pid: number }
+  | { readonly kind: 'pid'; readonly pid: number; readonly pidfd: number }
   /** A hook, by its name in `hooks`, is not done after 30 s. */
   | { readonly kind: 'slow'; readonly hook: string }
   /** The operation of that index awaits those of the runtime before it. */
@@ -83,6 +83,7 @@ export class Reports {
           this.words = this.take();
           continue;
         }
+        if (fields[0] === 'pid') return { kind: 'pid', pid: Number(fields[1]), pidfd: this.take() };
         if (fields[0] === 'listener') {
           return { kind: 'listener', fd: this.take(), agent: fields[1] ?? '', metadata: fields[2] ?? '' };
         }
@@ -135,8 +136,6 @@ function parse(fields: string[]): Report {
         syscall: fields[3] ?? '',
         detail: fields[4] ?? '',
       };
-    case 'pid':
-      return { kind: 'pid', pid: Number(fields[1]) };
     case 'slow':
       return { kind: 'slow', hook: fields[1] ?? '' };
     case 'await':

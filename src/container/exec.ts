@@ -14,7 +14,7 @@ import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { now, readableOrPolled, sleep } from '../sys/loop.js';
+import { now, sleep } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkPreserved } from './descriptors.js';
 import { readHostFacts } from './facts.js';
@@ -22,7 +22,7 @@ import { interruptible, openSignals, waitForEnd } from './foreground.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
 import { OpFailed } from './op-failed.js';
-import { isAlive, openProcess, statusOf, unifiedPlace } from './process.js';
+import { holdProcess, isAlive, statusOf, unifiedPlace } from './process.js';
 import type { Stdio } from './spawn.js';
 import { type ContainerRecord, keptConfig, load } from './store.js';
 import type { Terminal } from './terminal.js';
@@ -232,14 +232,14 @@ function isMoving(error: unknown): boolean {
 
 /** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */
 async function isEnding(record: ContainerRecord, error: unknown): Promise<boolean> {
-  const fd = openProcess(record);
-  if (fd < 0) return true;
+  const held = holdProcess(record);
+  if (!held) return true;
   const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
   const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
   // Or its namespaces could not be read any more, or whoever ends it has reached the new process first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await readableOrPolled(fd, left || killed ? 500 : 0);
-  native.close(fd);
+  const ended = await held.ended(left || killed ? 500 : 0);
+  held.close();
   return ended;
 }
 

@@ -7,6 +7,7 @@ import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
 import { readableOrPolled } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkOp } from './op-failed.js';
+import { startInit } from './start-init.js';
 
 /** ms; a process without a plan ends at once. */
 const endDeadline = 10_000;
@@ -21,11 +22,10 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
   const pair = new Uint8Array(16);
   checkOp(op, native.socketPair(pair), 'socketpair');
   const [ours, theirs] = fdPair(pair);
-  const pidfdOut = new Uint8Array(8);
-  const pid = native.spawnInit(BigInt(CLONE_NEWUSER), theirs, new Uint8Array(0), new Uint8Array(0), -1, pidfdOut);
+  const { pid, pidfd, syscall } = startInit(BigInt(CLONE_NEWUSER), theirs);
   native.close(theirs);
   try {
-    checkOp(op, pid, 'clone3');
+    checkOp(op, pid, syscall);
     for (const [file, lines] of [
       ['uid_map', op.uids],
       ['gid_map', op.gids],
@@ -37,7 +37,6 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
   } finally {
     native.close(ours);
     if (pid >= 0) {
-      const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
       await readableOrPolled(pidfd, endDeadline);
       endOf(pidfd);
       native.close(pidfd);

@@ -210,7 +210,7 @@ export class Launch extends RuntimeOps {
       if (report.kind === wanted) return;
       if (report.kind === 'trace') this.spans.push(...report.spans);
       else if (report.kind === 'hooks') await this.runtimeHooks();
-      else if (report.kind === 'pid') await this.succeeded(report.pid);
+      else if (report.kind === 'pid') await this.succeeded(report);
       else if (report.kind === 'await') {
         await this.runtimeOps(report.index);
         this.told(native.write(this.sync, go), 'await');
@@ -239,14 +239,11 @@ export class Launch extends RuntimeOps {
   }
 
   /** The process that joined has ended; the one that it began is a child of ours as well. */
-  private async succeeded(pid: number): Promise<void> {
+  private async succeeded({ pid, pidfd }: { pid: number; pidfd: number }): Promise<void> {
     this.input.pids?.push(pid);
     const joined = this.pidfd;
-    const fd = native.pidfdOpen(pid);
-    // A supervisor may have reaped it: it has gone on as another process, of which the next report tells, or has died.
-    // Without one it is ours to reap, so its number stays its own.
-    if (fd === -E.ESRCH) return;
-    this.pidfd = checkOp({ op: 'fork', at: '' }, fd, 'pidfd_open');
+    // It came without one where this process may open no more files.
+    this.pidfd = pidfd >= 0 ? pidfd : checkOp({ op: 'fork', at: '' }, native.pidfdOpen(pid), 'pidfd_open');
     this.pid = pid;
     if (this.supervisor) {
       const { adopt } = await import('./supervisor.js');

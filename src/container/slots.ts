@@ -14,7 +14,7 @@ import {
 } from '../sys/linux.js';
 import { connectTo } from '../sys/unix-socket.js';
 import { checkOp } from './op-failed.js';
-import { isAlive, openProcess } from './process.js';
+import { holdProcess, isAlive } from './process.js';
 import type { ContainerRecord } from './store.js';
 
 export type SlotOp = Extract<
@@ -52,8 +52,14 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<
       return root;
     }
     case 'initProcess': {
-      const fd = openProcess(record);
-      return checkOp(op, fd < 0 ? -E.ESRCH : fd, 'pidfd_open');
+      const held = holdProcess(record);
+      if (!held || held.fd >= 0) return checkOp(op, held?.fd ?? -E.ESRCH, 'pidfd_open');
+      // pidfd_open(2) is refused. The directory stays that of this process; runt-init verifies that a procfs has it.
+      const path = `/proc/${record.pid}`;
+      const dir = checkOp(op, native.openDirectory(AT_FDCWD, path, O_PATH), 'open', path);
+      const alive = isAlive(record);
+      if (!alive) native.close(dir);
+      return checkOp(op, alive ? dir : -E.ESRCH, 'open', path);
     }
   }
 }

@@ -1,13 +1,13 @@
 /** runt-init as a child: of this process, or of the container's supervisor. */
 
 import type { Op } from '../plan/ops.js';
-import { E } from '../sys/errno.js';
 import { fdList } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
 import { preservedOf } from './descriptors.js';
 import { checkOp } from './op-failed.js';
 import { signalProcess } from './process.js';
+import { type Started, startInit } from './start-init.js';
 
 /** Descriptors of a caller that become 0, 1 and 2 of the process. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
@@ -41,8 +41,6 @@ export interface Spawned {
   readonly slots: readonly number[];
 }
 
-type Child = { pid: number; pidfd: number };
-
 /**
  * Starts runt-init in the namespaces and, where the kernel lets it, in the v2 cgroup of a clone operation.
  * @throws OpFailed, RuntError ERR_SUPERVISOR
@@ -53,11 +51,9 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
     const keep = fdList(...preserved, ...shared.filter((fd) => fd >= 0));
-    const child = await inCgroup(op, (cgroup) => {
-      const pidfd = new Uint8Array(8);
-      const pid = native.spawnInit(BigInt(op.flags), sync, fdList(...(stdio ?? [])), keep, cgroup, pidfd);
-      return { pid, pidfd: new DataView(pidfd.buffer).getInt32(0, true) };
-    });
+    const child = await inCgroup(op, (cgroup) =>
+      startInit(BigInt(op.flags), sync, keep, cgroup, fdList(...(stdio ?? []))),
+    );
     return { ...child, startSocket, slots };
   }
   // The supervisor puts them side by side, behind what the process keeps.
@@ -81,15 +77,15 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
 /** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
 async function inCgroup(
   op: Extract<Op, { op: 'clone' }>,
-  spawn: (cgroup: number) => Child | Promise<Child>,
-): Promise<Child> {
+  spawn: (cgroup: number) => Started | Promise<Started>,
+): Promise<Started> {
   const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
-  let child: Child = cgroup >= 0 ? await spawn(cgroup) : { pid: -E.EINVAL, pidfd: -1 };
+  let child: Started | undefined = cgroup >= 0 ? await spawn(cgroup) : undefined;
   if (cgroup >= 0) native.close(cgroup);
-  if (child.pid >= 0) return child;
+  if (child && child.pid >= 0) return child;
   // The error of a plain clone is the one that counts.
   child = await spawn(-1);
-  checkOp(op, child.pid, 'clone3');
+  checkOp(op, child.pid, child.syscall);
   if (op.cgroup) {
     const procs = `${op.cgroup}/cgroup.procs`;
     const r = native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(child.pid)));

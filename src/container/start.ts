@@ -4,10 +4,9 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { readableOrPolled } from '../sys/loop.js';
 import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
-import { openProcess, statusOf } from './process.js';
+import { holdProcess, openProcess, statusOf } from './process.js';
 import { openState } from './state-directory.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
@@ -29,24 +28,27 @@ export async function start(o: StartOptions): Promise<void> {
   }
   const { notifyOf } = await import('./notify.js');
   let notify: Notify | undefined;
+  let pidfd = -1;
   try {
-    const record = await begin(o, () => {
+    const record = await begin(o, (record) => {
       notify = notifyOf(`${o.root}/${o.id}`, o.notifySocket as string);
+      // Before it runs: what cannot be waited for is not started.
+      if (notify) pidfd = openProcess(record);
     });
-    const pidfd = notify ? openProcess(record) : -1;
     if (pidfd >= 0) await notify?.forward(record.pid, pidfd);
   } finally {
     notify?.close();
+    if (pidfd >= 0) native.close(pidfd);
   }
 }
 
 /** Says start and waits for the execve. `prepare` is called, under the lock, before. */
-async function begin(o: StartOptions, prepare?: () => void): Promise<ContainerRecord> {
+async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => void): Promise<ContainerRecord> {
   const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created') throw wrongStatus(o.id, status);
-    prepare?.();
+    prepare?.(record);
     const times = [native.monotonic()];
     const dir = openState(o.root, o.id);
     const connection = dir < 0 ? dir : await connectAt(dir, startSocket);
@@ -139,11 +141,10 @@ async function notHeard(root: string, record: ContainerRecord): Promise<RuntErro
 
 /** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
 async function stays(record: ContainerRecord): Promise<boolean> {
-  const pidfd = openProcess(record);
-  if (pidfd < 0) return false;
-  const ended = await readableOrPolled(pidfd, 200);
-  native.close(pidfd);
-  return !ended;
+  const held = holdProcess(record);
+  const ended = await held?.ended(200);
+  held?.close();
+  return ended === false;
 }
 
 /** The error for a container that another start has started: runt-init takes no more connections. */

@@ -11,6 +11,7 @@ import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
 import { endOf } from './child-end.js';
 import { isAlive, signalProcess } from './process.js';
+import { type Started, startInit } from './start-init.js';
 import { entryText, openState, withState } from './state-directory.js';
 import type { RecordedProcess } from './store.js';
 
@@ -63,15 +64,12 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
     ok(native.socketPair(pair), 'socketpair');
     const [sync, theirs] = fdPair(pair);
     open.push(theirs);
-    const out = new Uint8Array(8);
-    let pid: number;
-    try {
-      pid = ok(native.spawnInit(0n, theirs, fdList(), fdList(listener, dir), -1, out), 'clone3');
-    } catch (error) {
+    const { pid, pidfd, syscall } = startInit(0n, theirs, fdList(listener, dir));
+    if (pid < 0) {
       native.close(sync);
-      throw error;
+      throw failed(syscall, -pid);
     }
-    const supervisor = { pid, pidfd: new DataView(out.buffer).getInt32(0, true), sync };
+    const supervisor = { pid, pidfd, sync };
     // Its own ends: with a copy here the socket would not close when the supervisor ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
@@ -135,17 +133,14 @@ export interface SpawnRequest {
 }
 
 /** The result of a request: a pid, or -errno. */
-export async function spawnSupervised(
-  stateDir: string,
-  request: SpawnRequest,
-): Promise<{ pid: number; pidfd: number }> {
+export async function spawnSupervised(stateDir: string, request: SpawnRequest): Promise<Started> {
   const image = native.initImage();
-  if (image < 0) return { pid: image, pidfd: -1 };
+  if (image < 0) return { pid: image, pidfd: -1, syscall: 'memfd_create' };
   const { fds, cgroup } = request;
   const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
   const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
   const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
-  return ask(stateDir, [...head, ...places], fdList(...all));
+  return ask(stateDir, [...head, ...places], fdList(...all)).finally(() => native.close(image));
 }
 
 /** The process has ended already, and that is recorded (ESRCH); or the supervisor with it, which is so after its last child. */
@@ -163,11 +158,7 @@ export async function adopt(stateDir: string, pid: number): Promise<void> {
 }
 
 /** Sends one request with descriptors and reads the answer. */
-async function ask(
-  stateDir: string,
-  fields: readonly (string | number)[],
-  fds: Uint8Array,
-): Promise<{ pid: number; pidfd: number }> {
+async function ask(stateDir: string, fields: readonly (string | number)[], fds: Uint8Array): Promise<Started> {
   // Its own descriptor: that of withStateAt is closed before the connection is there.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
   const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, patience);
@@ -182,16 +173,17 @@ async function ask(
   }
   try {
     const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
-    if (sent < 0) return { pid: sent, pidfd: -1 };
-    if (!(await readable(connection, patience))) return { pid: -E.ETIMEDOUT, pidfd: -1 };
+    const none = (errno: number, syscall: string) => ({ pid: -errno, pidfd: -1, syscall });
+    if (sent < 0) return none(-sent, 'sendmsg');
+    if (!(await readable(connection, patience))) return none(E.ETIMEDOUT, 'poll');
     const data = new Uint8Array(64);
     const got = new Uint8Array(4);
     const n = native.receiveFds(connection, data, got);
-    const [what, number] = n > 0 ? host.decode(data, n - 1).split(' ') : [];
+    const [what, number, syscall] = n > 0 ? host.decode(data, n - 1).split(' ') : [];
     // A connection that ends without an answer: the supervisor has ended.
-    if (n === 0) return { pid: -E.EPIPE, pidfd: -1 };
-    if (what !== 'pid') return { pid: n < 0 ? n : -(Number(number) || E.EIO), pidfd: -1 };
-    return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true) };
+    if (n === 0) return none(E.EPIPE, 'recvmsg');
+    if (what !== 'pid') return none(n < 0 ? -n : Number(number) || E.EIO, syscall ?? 'recvmsg');
+    return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true), syscall: '' };
   } finally {
     native.close(connection);
   }

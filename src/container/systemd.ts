@@ -21,6 +21,7 @@ import { readableOrPolled, until } from '../sys/loop.js';
 import { endOf } from './child-end.js';
 import { checkOp } from './op-failed.js';
 import { signalProcess, unifiedPlace } from './process.js';
+import { startInit } from './start-init.js';
 import type { RecordedUnit } from './store.js';
 
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
@@ -47,14 +48,13 @@ export class Placeholder {
     const r = native.socketPair(pair);
     if (r < 0) throw failed(-r, 'socketpair');
     const [ours, theirs] = fdPair(pair);
-    const out = new Uint8Array(8);
-    const pid = native.spawnInit(0n, theirs, new Uint8Array(0), new Uint8Array(0), -1, out);
+    const { pid, pidfd, syscall } = startInit(0n, theirs);
     native.close(theirs);
     if (pid < 0) {
       native.close(ours);
-      throw failed(-pid, 'clone3');
+      throw failed(-pid, syscall);
     }
-    return new Placeholder(pid, new DataView(out.buffer).getInt32(0, true), ours);
+    return new Placeholder(pid, pidfd, ours);
   }
 
   /** @throws OpFailed */

@@ -393,12 +393,12 @@ export const abi = table({
       ['cgroup', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd as one i64; the pid',
+    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then what failed (by the list of src/container/start-init.ts), two of i64; the pid; -ENOSYS also when a seccomp filter refuses a call for which there is no other way',
   },
   initImage: {
     ret: 'i32',
     args: [],
-    doc: 'the sealed memfd that holds runt-init; it belongs to the library and stays open',
+    doc: 'a descriptor of the sealed memfd that holds runt-init, or of what takes its place (docs/security.md)',
   },
 
   // terminals

@@ -64,12 +64,11 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: exec works, or names the call`,
+      `${name}: exec works`,
       onBed((bed) => {
         bed.started();
         const r = bed.runt(['exec', bed.id, '/bin/true'], { wrapped });
-        if (r.code !== 0) assert.match(r.stderr, /open process [0-9]+: ENOSYS .*\n.*pidfd_open\(2\)/);
-        assert.is(r.code, calls.includes('pidfd_open') ? 255 : 0, r.stderr);
+        assert.is(r.code, 0, r.stderr);
         assert.is(bed.delete('--force').code, 0);
       }),
     );

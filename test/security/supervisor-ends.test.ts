@@ -21,16 +21,6 @@ const args = (bed: Bed): string[] => ['create', '--supervise', '--bundle', bed.b
 
 const causes: readonly { name: string; wrapped: readonly string[]; says: RegExp }[] = [
   {
-    name: 'close_range is refused',
-    wrapped: [filter, 'close_range=1', '--'],
-    says: /start the supervisor: close_range: EPERM/,
-  },
-  {
-    name: 'close_range is not there',
-    wrapped: [filter, 'close_range=38', '--'],
-    says: /start the supervisor: close_range: ENOSYS/,
-  },
-  {
     name: 'signalfd is refused',
     wrapped: [filter, 'signalfd4=24', '--'],
     says: /start the supervisor: signalfd SIGCHLD: EMFILE/,

@@ -585,7 +585,7 @@ const cases: Record<Name, Case> = {
     native.close(t.call('sealedFile', [new Uint8Array(0)], 'fd'));
   },
   spawnInit(t) {
-    const out = new Uint8Array(8);
+    const out = new Uint8Array(16);
     for (const flags of [0n, BigInt(CLONE_NEWUSER)]) {
       const pair = new Uint8Array(16);
       native.socketPair(pair);
@@ -602,7 +602,7 @@ const cases: Record<Name, Case> = {
     t.call('spawnInit', [0n, 0, ints(), ints(9998), -1, out]);
     t.call('spawnInit', [0n, 0, ints(), new Uint8Array(3), -1, out]);
     t.call('spawnInit', [0n, 0, ints(), ints(), 9997, out]);
-    t.call('spawnInit', [0n, 0, ints(), ints(), -1, new Uint8Array(7)]);
+    t.call('spawnInit', [0n, 0, ints(), ints(), -1, new Uint8Array(15)]);
     t.call('spawnInit', [1n << 62n, 0, ints(), ints(), -1, out]);
     t.call('spawnInit', [0, 0, ints(), ints(), -1, out]);
     t.call('spawnInit', [0n, 0, new Uint8Array(4), ints(), -1, out]);

@@ -29,7 +29,7 @@ function spawn(flags: number, keep: number[] = [], cgroup = -1, stdio: number[] 
   const pair = new Uint8Array(16);
   native.socketPair(pair);
   const [ours, theirs] = Array.from(new BigInt64Array(pair.buffer), Number) as [number, number];
-  const out = new Uint8Array(8);
+  const out = new Uint8Array(16);
   const pid = native.spawnInit(BigInt(flags), theirs, ints(...stdio), ints(...keep), cgroup, out);
   native.close(theirs);
   if (pid < 0) {
@@ -160,7 +160,7 @@ if (isRoot) {
       const spawn = lib.func('int32_t runt_spawnInit(int64_t, int32_t, uint8_t *, uint32_t, uint8_t *, uint32_t, int32_t, uint8_t *, uint32_t)');
       const pair = new BigInt64Array(2);
       lib.func('int32_t runt_socketPair(uint8_t *, uint32_t)')(new Uint8Array(pair.buffer), 16);
-      const pid = spawn(0, Number(pair[1]), new Uint8Array(0), 0, new Uint8Array(0), 0, -1, new Uint8Array(8), 8);
+      const pid = spawn(0, Number(pair[1]), new Uint8Array(0), 0, new Uint8Array(0), 0, -1, new Uint8Array(16), 16);
       console.log(pid > 0 ? require('fs').readlinkSync('/proc/' + pid + '/exe') : pid);`;
     const script = 'mount -t proc proc /proc && echo 2 >/proc/sys/vm/memfd_noexec && "$0" -e "$1"';
     const args = ['-mpf', '--propagation', 'private', 'sh', '-c', script, process.execPath, program];
@@ -188,7 +188,7 @@ test('in a new user namespace it has every capability, also ambient, before its 
 });
 
 test('an error before the exec is reported, and no child is left', () => {
-  const out = new Uint8Array(8);
+  const out = new Uint8Array(16);
   assert.is(native.spawnInit(0n, 0, new Uint8Array(0), ints(9999), -1, out), -E.EBADF);
   assert.is(readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8'), '');
 });

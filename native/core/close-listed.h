@@ -1,0 +1,56 @@
+/* Descriptors are closed by what procfs lists, where close_range(2) is refused or older than its
+ * flag. */
+#ifndef RUNT_CLOSE_LISTED_H
+#define RUNT_CLOSE_LISTED_H
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* The number that a name is; -1 for none. */
+static inline int listed_number(const char *name) {
+  int fd = *name ? 0 : -1;
+  for (; *name && fd >= 0; name++)
+    fd = *name < '0' || *name > '9' || fd > INT_MAX / 10 - 1 ? -1 : 10 * fd + (*name - '0');
+  return fd;
+}
+
+/* Closes all from `from` on but those that is_kept (NULL: none) keeps. Removing while reading is
+ * allowed, but a pass that removed something is followed by another one. 0, or -1 with errno. */
+static inline int close_listed(unsigned from, int (*is_kept)(int fd)) {
+  enum { PROC_MAGIC = 0x9fa0 };
+  struct entry {
+    uint64_t inode, offset;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+  };
+  struct statfs fs;
+  int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
+  if (dir < 0)
+    return -1;
+  if (fstatfs(dir, &fs) || (unsigned long)fs.f_type != PROC_MAGIC)
+    failed = -1;
+  for (int closed = 1; closed && !failed;) {
+    _Alignas(struct entry) char buffer[2048];
+    long n;
+    closed = 0;
+    failed = lseek(dir, 0, SEEK_SET) ? -1 : 0;
+    while (!failed && (n = syscall(SYS_getdents64, dir, buffer, sizeof buffer)) != 0) {
+      failed = n < 0 ? -1 : 0;
+      for (char *at = buffer; at < buffer + n; at += ((struct entry *)(void *)at)->length) {
+        int fd = listed_number(((struct entry *)(void *)at)->name);
+        if (fd < (int)from || fd == dir || (is_kept && is_kept(fd)))
+          continue;
+        close(fd);
+        closed = 1;
+      }
+    }
+  }
+  close(dir);
+  return failed;
+}
+#endif
