@@ -1,9 +1,14 @@
 /* Mounts in the runtime's own mount namespace: root file systems that an engine asks a shim for. */
 #include "core.h"
+#include "mount-flags.h"
+#include "refused.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 /* Constants and structures of linux/mount.h, which cannot be included beside sys/mount.h. */
 enum {
@@ -71,41 +76,154 @@ static long set_option(int fs, const char *option) {
   return set_string(fs, key, equals + 1);
 }
 
+/* The kernel takes a new access time mode only with the whole field cleared. */
+static uint64_t cleared_by(unsigned attrs) { return attrs & ATTR_ATIME ? ATTR_ATIME : 0; }
+
 static int32_t place(int tree, const char *target) {
-  return result(syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_FROM_EMPTY));
+  long r = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_FROM_EMPTY);
+  if (r < 0)
+    is_refused(SYS_move_mount);
+  return result(r);
+}
+
+/* What procfs calls a descriptor; -1 with ENOSYS where /proc is not the root of a procfs. */
+static int name_of(int fd, char name[32]) {
+  enum { PROC_MAGIC = 0x9fa0, PROC_ROOT = 1 };
+  struct statfs fs;
+  struct stat st;
+  AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  snprintf(name, 32, "/proc/self/fd/%d", fd);
+  if (proc >= 0 && fstatfs(proc, &fs) == 0 && (unsigned long)fs.f_type == PROC_MAGIC &&
+      fstat(proc, &st) == 0 && st.st_ino == PROC_ROOT)
+    return 0;
+  errno = ENOSYS;
+  return -1;
+}
+
+/*
+ * mount(2), where the mount API of Linux 5.2 is refused: on the descriptor of the target. The new
+ * mount is opened, and must show `wanted`, or for NULL another file system than the target's; else
+ * it is taken away. Its descriptor, or -errno.
+ */
+static int old_mount(const char *source, const char *type, unsigned long flags, const char *data,
+                     const char *target, const struct stat *wanted) {
+  char name[32];
+  struct stat below, now;
+  AUTO_CLOSE int at = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (at < 0 || fstat(at, &below) < 0 || name_of(at, name) < 0 ||
+      mount(source, name, type, flags, data) < 0)
+    return -errno;
+  int fd = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0 && fstat(fd, &now) == 0 &&
+      (wanted ? now.st_dev == wanted->st_dev && now.st_ino == wanted->st_ino
+              : now.st_dev != below.st_dev))
+    return fd;
+  close_fd(&fd);
+  umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+  return -ESTALE;
+}
+
+static int32_t old_mount_fs(const char *fstype, const char *source, const char *list, uint32_t len,
+                            unsigned attrs, const char *target) {
+  char data[4096]; /* the kernel reads one page */
+  size_t length = 0;
+  unsigned long flags = old_flags(attrs);
+  data[0] = 0;
+  for (uint32_t at = 0; at < len; at += (uint32_t)strlen(list + at) + 1) {
+    const char *option = list + at;
+    unsigned long flag = superblock_flag(option);
+    flags |= flag;
+    if (flag)
+      continue;
+    if (strchr(option, ','))
+      return -ENOSYS; /* it would be two */
+    int n = snprintf(data + length, sizeof data - length, "%s%s", length ? "," : "", option);
+    if (n < 0 || (size_t)n >= sizeof data - length)
+      return -E2BIG;
+    length += (size_t)n;
+  }
+  AUTO_CLOSE int fd = old_mount(source, fstype, flags, data, target, NULL);
+  return fd < 0 ? fd : 0;
+}
+
+static int32_t old_mount_bind(const char *source, int recursive, unsigned attrs,
+                              const char *target) {
+  char name[32];
+  struct stat wanted;
+  struct statvfs now;
+  AUTO_CLOSE int from = open(source, O_PATH | O_CLOEXEC);
+  if (from < 0 || fstat(from, &wanted) < 0 || name_of(from, name) < 0)
+    return -errno;
+  /* mount(2) would change the topmost alone. */
+  if (attrs && recursive)
+    return -ENOSYS;
+  AUTO_CLOSE int fd =
+      old_mount(name, NULL, MS_BIND | (recursive ? MS_REC : 0), NULL, target, &wanted);
+  if (fd < 0 || !attrs)
+    return fd < 0 ? fd : 0;
+  if (fstatvfs(fd, &now) == 0 && name_of(fd, name) == 0 &&
+      mount(NULL, name, NULL,
+            MS_REMOUNT | MS_BIND | changed_flags(now.f_flag, attrs, cleared_by(attrs)), NULL) == 0)
+    return 0;
+  int error = errno;
+  umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+  return -error;
+}
+
+/* By the mount API; -ENOSYS where any call of it is refused. */
+static int32_t new_mount_fs(const char *fstype, const char *source, const char *list, uint32_t len,
+                            unsigned attrs, const char *target) {
+  AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, fstype, CLOEXEC);
+  if (fs < 0) {
+    is_refused(SYS_fsopen);
+    return -errno;
+  }
+  long r = set_string(fs, "source", source);
+  for (uint32_t at = 0; r == 0 && at < len; at += (uint32_t)strlen(list + at) + 1)
+    r = set_option(fs, list + at);
+  if (r < 0 || syscall(SYS_fsconfig, fs, CMD_CREATE, NULL, NULL, 0) < 0) {
+    is_refused(SYS_fsconfig);
+    return -errno;
+  }
+  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, fs, CLOEXEC, attrs);
+  if (tree < 0)
+    is_refused(SYS_fsmount);
+  return tree < 0 ? -errno : place(tree, target);
 }
 
 int32_t runt_mountFs(const char *fstype, const char *source, const uint8_t *options,
                      uint32_t options_len, int32_t attrs, const char *target) {
   if (options_len > 0 && options[options_len - 1] != 0)
     return -EINVAL;
-  AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, fstype, CLOEXEC);
-  if (fs < 0 || set_string(fs, "source", source) < 0)
-    return -errno;
   const char *list = (const char *)options;
-  for (uint32_t at = 0; at < options_len; at += (uint32_t)strlen(list + at) + 1)
-    if (set_option(fs, list + at) < 0)
-      return -errno;
-  if (syscall(SYS_fsconfig, fs, CMD_CREATE, NULL, NULL, 0) < 0)
-    return -errno;
-  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, fs, CLOEXEC, (unsigned)attrs);
-  return tree < 0 ? -errno : place(tree, target);
+  int32_t r = new_mount_fs(fstype, source, list, options_len, (unsigned)attrs, target);
+  return r == -ENOSYS ? old_mount_fs(fstype, source, list, options_len, (unsigned)attrs, target)
+                      : r;
 }
 
-int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, const char *target) {
-  unsigned all = recursive ? RECURSIVE : 0;
+static int32_t new_mount_bind(const char *source, unsigned all, unsigned attrs,
+                              const char *target) {
   AUTO_CLOSE int tree =
       (int)syscall(SYS_open_tree, AT_FDCWD, source, CLOEXEC | (unsigned)O_CLOEXEC | all);
-  if (tree < 0)
+  if (tree < 0) {
+    is_refused(SYS_open_tree);
     return -errno;
-  struct attributes a = {.set = (uint32_t)attrs};
-  if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | all, &a, sizeof a) < 0)
+  }
+  struct attributes a = {.set = attrs, .clear = cleared_by(attrs)};
+  if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | all, &a, sizeof a) < 0) {
+    is_refused(SYS_mount_setattr);
     return -errno;
+  }
   return place(tree, target);
 }
 
+int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, const char *target) {
+  int32_t r = new_mount_bind(source, recursive ? RECURSIVE : 0, (unsigned)attrs, target);
+  return r == -ENOSYS ? old_mount_bind(source, recursive, (unsigned)attrs, target) : r;
+}
+
 int32_t runt_attachTree(int32_t tree, int32_t attrs, const char *target) {
-  struct attributes a = {.set = (uint32_t)attrs};
+  struct attributes a = {.set = (uint32_t)attrs, .clear = cleared_by((uint32_t)attrs)};
   if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
     return -errno;
   return place(tree, target);

@@ -41,36 +41,18 @@ int open_mounted_on(int fd) {
   return top;
 }
 
-unsigned long old_flags(uint64_t attributes) {
-  static const struct {
-    unsigned attribute;
-    unsigned long flag;
-  } pairs[] = {
-      {MOUNT_ATTR_RDONLY_, MS_RDONLY},         {MOUNT_ATTR_NOSUID_, MS_NOSUID},
-      {MOUNT_ATTR_NODEV_, MS_NODEV},           {MOUNT_ATTR_NOEXEC_, MS_NOEXEC},
-      {MOUNT_ATTR_NOATIME_, MS_NOATIME},       {MOUNT_ATTR_STRICTATIME_, MS_STRICTATIME},
-      {MOUNT_ATTR_NODIRATIME_, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW_, 256 /* MS_NOSYMFOLLOW */}};
-  unsigned long flags = 0;
-  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-    if (attributes & pairs[i].attribute)
-      flags |= pairs[i].flag;
-  return flags;
-}
-
 static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   struct mount_attributes a = {.set = set, .clear = clear};
   if (!sys_mount_setattr(fd, recursive ? AT_RECURSIVE_ : 0, &a))
     return 0;
   if (errno != ENOSYS || recursive)
     return -1;
+  /* mount(2) sets all flags of a mount anew: those that are not named are read first. */
   struct statvfs now;
   if (fstatvfs(fd, &now))
     return -1;
-  /* The ST_* flags of statvfs(3) have the values of MS_* for what is kept here. */
-  unsigned long keep =
-      now.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-  return mount_on(fd, NULL, NULL,
-                  MS_REMOUNT | MS_BIND | (keep & ~old_flags(clear)) | old_flags(set), NULL);
+  return mount_on(fd, NULL, NULL, MS_REMOUNT | MS_BIND | changed_flags(now.f_flag, set, clear),
+                  NULL);
 }
 
 /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a hook
@@ -114,6 +96,54 @@ int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive,
       *kept |= flag;
   }
   return set_attributes(fd, 0, clear, recursive);
+}
+
+/* The line of mountinfo for a mount; 0, or -1 when there is none. */
+static int find_line(const char *at, int64_t id, struct mountinfo *line) {
+  while ((at = mountinfo_next(at, line)))
+    if (line->id == id)
+      return 0;
+  return -1;
+}
+
+static int is_below(const char *mountinfo, struct mountinfo line, int64_t top) {
+  for (int depth = 0; depth < PATH_MAX && line.parent != line.id; depth++) {
+    if (line.parent == top)
+      return 1;
+    if (find_line(mountinfo, line.parent, &line))
+      return 0;
+  }
+  return 0;
+}
+
+/* What is mounted below is found by its path, and taken only when it is the mount of that number:
+ * one that has been moved, or is covered, is an error, as nothing is to be left out. */
+int set_all_readonly(int fd, const char *path) {
+  int64_t top = mount_id(fd);
+  const char *all = top < 0 ? NULL : mountinfo_read();
+  struct mountinfo own, line;
+  char directory[PATH_MAX], target[PATH_MAX];
+  if (!all)
+    return top < 0 ? fail("statx", path) : -1;
+  if (find_line(all, top, &own))
+    return fail_with(ENOENT, "read", "/proc/self/mountinfo");
+  if (mountinfo_target(&own, directory))
+    return -1;
+  size_t length = strlen(directory);
+  for (const char *at = all; (at = mountinfo_next(at, &line));) {
+    if (!is_below(all, line, top))
+      continue;
+    if (mountinfo_target(&line, target))
+      return -1;
+    int found CLEANUP_CLOSE = !strncmp(target, directory, length) && target[length] == '/'
+                                  ? resolve_below(fd, target + length + 1)
+                                  : -1;
+    if (found < 0 || mount_id(found) != line.id)
+      return fail_with(ENOSYS, "mount_setattr", path);
+    if (set_attributes(found, MOUNT_ATTR_RDONLY_, 0, 0))
+      return fail("mount", target);
+  }
+  return set_attributes(fd, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount", path) : 0;
 }
 
 int map_ids(int fd, int user_namespace) {

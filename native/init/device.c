@@ -44,16 +44,15 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
   int source CLEANUP_CLOSE = host_node(path, type, device);
   if (source < 0)
     return -1;
-  int tree CLEANUP_CLOSE =
-      sys_open_tree(source, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+  int tree CLEANUP_CLOSE = clone_mount(source, "", AT_EMPTY_PATH_);
   if (tree < 0)
-    return fail("open_tree", path);
+    return fail(clone_call(), path);
   char found[PATH_MAX];
   int existed;
   int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed, found);
   if (target < 0)
     return fail("openat2", path);
-  return put_mount(&tree, target, path, found, 0) ? fail("move_mount", path) : 0;
+  return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;
 }
 
 /* Safe: the directory is opened once inside the root, and the node is made and changed by its name

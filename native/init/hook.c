@@ -50,8 +50,8 @@ int op_show_root(const struct op *op) {
     return fail_with(ESTALE, "open", path);
   if (make_holder_private(at))
     return fail("mount", path);
-  if (sys_move_mount(init.root, at))
-    return fail("move_mount", path);
+  if (move_tree(init.root, at))
+    return fail(move_call(), path);
   init.root_shown = 1;
   return 0;
 }

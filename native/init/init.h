@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../core/mount-flags.h"
 #include "decode.h"
 #include "syscalls.h"
 #include "text.h"
@@ -215,14 +216,34 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
 /* The same, but a flag that is to be cleared and that the host locked (mount_namespaces(7)) stays,
  * and is added to *kept. 0, or -1 with errno. */
 int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept);
-/* The MS_* flags of mount(2) for MOUNT_ATTR_*. */
-unsigned long old_flags(uint64_t attributes);
+/* Makes the mount at fd and each mount below it read-only, one by one: where mount_setattr(2) is
+ * refused. 0, or -1 after fail(). */
+int set_all_readonly(int fd, const char *path);
 /* mount(2), which wants a path, on what fd names: the descriptors of this process in the private
  * procfs are paths that nobody can change. They are reached by changing the working directory,
  * which the operation `cwd` sets anew before anything is executed. */
 int mount_on(int fd, const char *source, const char *type, unsigned long flags, const char *data);
 /* Opens the root of the topmost mount on the directory fd; -1 with errno. */
 int open_mounted_on(int fd);
+
+/* old-mounts.c: trees where the mount API of Linux 5.2 is refused, too */
+/* open_tree(2) with OPEN_TREE_CLONE. The tree, or -1 with errno; ENOSYS: it is refused, and so is
+ * mount(2). */
+int clone_mount(int dirfd, const char *path, unsigned flags);
+/* A new file system, MS_* flags. The tree, or -1 with errno. */
+int stage_fs(const char *type, unsigned long flags, const char *data);
+/* move_mount(2) of a tree, attached or not, onto a descriptor. 0, or -1 with errno. */
+int move_tree(int tree, int target);
+/* Whether clones are staged in the host's tree. */
+int is_staging(void);
+/* What clone_mount and move_tree call. */
+const char *clone_call(void);
+const char *move_call(void);
+/* The root is another one: what is staged stays with the old one. */
+void leave_staging(void);
+/* Takes the staging directory from over the root. 0, or -1 with errno. */
+int drop_staging(void);
+
 /* mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve found
  * at `found`, and notes it (mount-table.c). 0, or -1 with errno. */
 int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits);

@@ -1,5 +1,6 @@
 /* maskedPaths and readonlyPaths. */
 #include "init.h"
+#include <sys/mount.h>
 #include <sys/sysmacros.h>
 
 /* A clone of the container's /dev/null, verified on the descriptor that is cloned (CVE-2025-31133).
@@ -11,28 +12,45 @@ static int clone_null(void) {
     return fail("openat2", "/dev/null");
   if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
     return fail_with(ENODEV, "stat", "/dev/null of the container is no null device");
-  int tree =
-      sys_open_tree(fd, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
-  return tree < 0 ? fail("open_tree", "/dev/null") : tree;
+  int tree = clone_mount(fd, "", AT_EMPTY_PATH_);
+  return tree < 0 ? fail(clone_call(), "/dev/null") : tree;
+}
+
+/* The same by mount(2), where the mount API is refused. */
+static int old_empty_directory(const char *label, const char *call) {
+  int error = errno;
+  char data[4096];
+  struct text t = TEXT_IN(data);
+  if (*label) { /* a label may hold commas */
+    text_add(&t, "context=\"");
+    text_add(&t, label);
+    text_add_char(&t, '"');
+  }
+  if (t.cut)
+    return fail_with(E2BIG, "mount", "tmpfs");
+  int tree = error == ENOSYS ? stage_fs("tmpfs", MS_RDONLY, data) : -1;
+  if (tree < 0)
+    return fail_with(error, call, "tmpfs");
+  init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+  return tree;
 }
 
 /* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it: all
  * have one label. */
 static int empty_directory(const char *label) {
   if (init.mask_tree >= 0) {
-    int tree = sys_open_tree(init.mask_tree, "",
-                             OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
-    return tree < 0 ? fail("open_tree", "tmpfs") : tree;
+    int tree = clone_mount(init.mask_tree, "", AT_EMPTY_PATH_);
+    return tree < 0 ? fail(clone_call(), "tmpfs") : tree;
   }
   int fs CLEANUP_CLOSE = sys_fsopen("tmpfs");
   if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", "tmpfs") ||
       sys_fsconfig(fs, FSCONFIG_SET_FLAG_, "ro", NULL) ||
       (*label && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "context", label)) ||
       sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
-    return fail("fsconfig", "tmpfs");
+    return old_empty_directory(label, fs < 0 ? "fsopen" : "fsconfig");
   int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY_);
   if (tree < 0)
-    return fail("fsmount", "tmpfs");
+    return old_empty_directory(label, "fsmount");
   init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
   return tree;
 }
@@ -53,7 +71,7 @@ int op_mask(const struct op *op) {
       S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
   if (tree < 0)
     return -1;
-  return put_mount(&tree, target, path, found, 0) ? fail("move_mount", path) : 0;
+  return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;
 }
 
 /* Safe: resolved as for a mask, the path is bound on itself by descriptors; the clone is read-only,
@@ -66,17 +84,15 @@ int op_readonly_path(const struct op *op) {
     return 0;
   if (target < 0)
     return fail("openat2", path);
-  int tree CLEANUP_CLOSE = sys_open_tree(target, "",
-                                         OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
-                                             (unsigned)(AT_EMPTY_PATH_ | AT_RECURSIVE_));
+  int tree CLEANUP_CLOSE = clone_mount(target, "", AT_EMPTY_PATH_ | AT_RECURSIVE_);
   if (tree < 0)
-    return fail("open_tree", path);
-  /* Before 5.12 only an attached mount can be changed, and only without those below it. */
+    return fail(clone_call(), path);
+  /* Before 5.12 only an attached mount can be changed, each by itself. */
   int late = set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
   int kept CLEANUP_CLOSE = late ? fcntl(tree, F_DUPFD_CLOEXEC, 3) : -1;
   if ((late && kept < 0) || put_mount(&tree, target, path, found, REPEATS))
-    return fail("move_mount", path);
-  return late && set_attributes(kept, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount_setattr", path) : 0;
+    return fail(move_call(), path);
+  return late ? set_all_readonly(kept, path) : 0;
 }

@@ -438,6 +438,8 @@ static int verify(struct made *m, const char **mountinfo, int last) {
 int op_verify_mounts(const struct op *op) {
   const char *mountinfo = NULL;
   int last = op->v[VERIFY_MOUNTS_LAST].num != 0;
+  if (last && drop_staging())
+    return fail("umount2", "/");
   for (struct made *m = table; m < table + count; m++)
     if (!m->covered && !(m->settled && (last || !init.hooks_ran)) && verify(m, &mountinfo, last))
       return -1;

@@ -46,7 +46,7 @@ static int move(int tree, int target, struct identity *at) {
   if (identify(target, at))
     return -1;
   int over = is_root(at);
-  if (!sys_move_mount(tree, target))
+  if (!move_tree(tree, target))
     return over ? become_root(tree, at->mount) : 0;
   int error = errno;
   if (error == EINVAL && !fstat(tree, &st) && S_ISDIR(st.st_mode) != S_ISDIR(at->type))
@@ -68,7 +68,7 @@ static int attach(int tree, const struct target *target, unsigned long late,
   if (init.detached >= 0 && set_propagation(tree, propagation))
     return fail("mount_setattr", target->named);
   if (move(tree, target->fd, at))
-    return fail("move_mount", target->named);
+    return fail(move_call(), target->named);
   if (late && mount_on(tree, NULL, NULL, late, NULL))
     return fail("mount", target->named);
   if (init.detached < 0 && set_propagation(tree, propagation))
@@ -78,7 +78,7 @@ static int attach(int tree, const struct target *target, unsigned long late,
 
 int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits) {
   struct identity at;
-  return identify(target, &at) || sys_move_mount(*tree, target) ||
+  return identify(target, &at) || move_tree(*tree, target) ||
                  (found[0] && note_mount(tree, path, found, at.mount, traits))
              ? -1
              : 0;
@@ -102,22 +102,6 @@ static int unwritable(int tree, const struct value *v) {
     upper |= !strncmp(option, "upperdir=", 9);
   struct statvfs now;
   return upper && !fstatvfs(tree, &now) && now.f_flag & ST_RDONLY;
-}
-
-/* The flags of a superblock that fsconfig(2) takes by name and mount(2) by number: 0 for others. */
-static unsigned long superblock_flag(const char *option) {
-  static const struct {
-    const char *name;
-    unsigned long flag;
-  } flags[] = {{"ro", MS_RDONLY},
-               {"sync", MS_SYNCHRONOUS},
-               {"dirsync", MS_DIRSYNC},
-               {"lazytime", 1 << 25},
-               {"mand", MS_MANDLOCK}};
-  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-    if (!strcmp(option, flags[i].name))
-      return flags[i].flag;
-  return 0;
 }
 
 /* What switches such a flag off: with mount(2) that is not to switch it on. */
@@ -182,8 +166,9 @@ static int is_replaced(const struct value *v) {
 /* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
  * mount(2), on the target's descriptor, and gets its attributes in the same call. What is done to
  * it then needs the mount: what lies on that very descriptor, never what its path leads to
- * (CVE-2026-115521). */
-static int mount_by_path(const struct op *op, const struct target *target, const char *mode) {
+ * (CVE-2026-115521). refused: the call of the mount API for which this is done, or NULL. */
+static int mount_by_path(const struct op *op, const struct target *target, const char *mode,
+                         const char *refused) {
   const struct value *v = op->v;
   const char *path = target->named, *option = v[MOUNT_FS_OPTIONS].str;
   unsigned long flags = old_flags(v[MOUNT_FS_ATTRS].num) | v[MOUNT_FS_FLAGS].num;
@@ -212,7 +197,8 @@ static int mount_by_path(const struct op *op, const struct target *target, const
     return fail_with(E2BIG, "mount", "the options are longer than a page");
   /* Only a mount that was never attached can be mapped. */
   if ((int64_t)v[MOUNT_FS_IDMAP].num >= 0)
-    return fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
+    return refused ? fail_with(ENOSYS, refused, v[MOUNT_FS_FSTYPE].str)
+                   : fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
   if (mount_on(target->fd, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
     return is_replaced(v) ? bind_instead(op, target) : fail("mount", path);
   struct identity at, now;
@@ -230,6 +216,12 @@ static int mount_by_path(const struct op *op, const struct target *target, const
   if (set_propagation(fd, &v[MOUNT_FS_PROPAGATION]))
     return fail("mount_setattr", path);
   return note(&fd, target, &at, traits_of(v[MOUNT_FS_FSTYPE].str)) ? fail("mount", path) : 0;
+}
+
+/* A call of the mount API has failed on what: where it is refused, mount(2) is used. */
+static int not_mounted(const struct op *op, const struct target *target, const char *mode, int fs,
+                       const char *call, const char *what) {
+  return errno == ENOSYS ? mount_by_path(op, target, mode, call) : fail_context(fs, call, what);
 }
 
 int op_mount_fs(const struct op *op) {
@@ -254,31 +246,31 @@ int op_mount_fs(const struct op *op) {
     by_path |= strlen(option) > 255 && !(is_overlay(type) && is_directory_option(option));
   }
   if (by_path)
-    return mount_by_path(op, &where, mode);
+    return mount_by_path(op, &where, mode, NULL);
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
   if (fs < 0)
-    return is_replaced(v) ? bind_instead(op, &where) : fail("fsopen", type);
+    return is_replaced(v) ? bind_instead(op, &where) : not_mounted(op, &where, mode, fs, "fsopen", type);
   const char *source = v[MOUNT_FS_SOURCE].str;
   if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", source))
-    return fail_context(fs, "fsconfig", source);
+    return not_mounted(op, &where, mode, fs, "fsconfig", source);
   if (mode[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "mode", mode))
-    return fail_context(fs, "fsconfig", "mode");
+    return not_mounted(op, &where, mode, fs, "fsconfig", "mode");
   option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     if (strlen(option) > 255 ? set_directory(fs, option) : set_option(fs, option))
       /* Linux before 6.7 has no lowerdir+, before 6.13 no descriptors as layers, before 6.5 no
        * descriptors at all. */
       return (layers || strlen(option) > 255) && (errno == EINVAL || errno == EOPNOTSUPP)
-                 ? mount_by_path(op, &where, mode)
-                 : fail_context(fs, "fsconfig", option);
+                 ? mount_by_path(op, &where, mode, NULL)
+                 : not_mounted(op, &where, mode, fs, "fsconfig", option);
   if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
     /* Before 6.5 overlay takes any option and refuses it here. */
-    return layers && errno == EINVAL ? mount_by_path(op, &where, mode)
-                                     : fail_context(fs, "fsconfig", type);
+    return layers && errno == EINVAL ? mount_by_path(op, &where, mode, NULL)
+                                     : not_mounted(op, &where, mode, fs, "fsconfig", type);
   int tree CLEANUP_CLOSE = sys_fsmount(fs, (unsigned)v[MOUNT_FS_ATTRS].num);
   if (tree < 0)
-    return fail_context(fs, "fsmount", type);
+    return not_mounted(op, &where, mode, fs, "fsmount", type);
   if (unwritable(tree, v))
     return fail_with(EROFS, "fsmount", "workdir");
   if (begin_with_copy(v, target, tree))
@@ -289,7 +281,7 @@ int op_mount_fs(const struct op *op) {
   struct identity at;
   if (attach(tree, &where, 0, &v[MOUNT_FS_PROPAGATION], &at))
     return -1;
-  return note(&tree, &where, &at, traits_of(type)) ? fail("move_mount", target_path) : 0;
+  return note(&tree, &where, &at, traits_of(type)) ? fail(move_call(), target_path) : 0;
 }
 
 /* Flags that stay, as the host locked them: of the mount, and of all below it. */
@@ -313,10 +305,9 @@ static int tell_kept(const struct op *op, const struct kept *kept) {
 }
 
 static int clone_source(const char *source, uint64_t recursive, uint64_t nofollow) {
-  return sys_open_tree(AT_FDCWD, source,
-                       OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ |
-                           (unsigned)(nofollow ? AT_SYMLINK_NOFOLLOW : 0) |
-                           (unsigned)(recursive ? AT_RECURSIVE_ : 0));
+  return clone_mount(AT_FDCWD, source,
+                     (unsigned)(nofollow ? AT_SYMLINK_NOFOLLOW : 0) |
+                         (unsigned)(recursive ? AT_RECURSIVE_ : 0));
 }
 
 /* The root is attached over `/` later: then a recursive clone of `/` has it on top, and a path that
@@ -333,7 +324,7 @@ int op_clone_source(const struct op *op) {
   if (tree < 0 && errno == EMFILE && !raise_descriptor_limit())
     tree = clone_source(source, recursive, nofollow);
   if (tree < 0 && !(errno == ENOENT && v[CLONE_SOURCE_OPTIONAL].num))
-    return fail("open_tree", source);
+    return fail(clone_call(), source);
   init.slots[slot] = tree;
   return 0;
 }
@@ -348,7 +339,7 @@ static int bind_source(const struct value *v, unsigned long *late) {
   if (slot < 0 || (slot < init.slot_count && init.slots[slot] < 0)) {
     int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].num,
                             v[MOUNT_BIND_SOURCE_NOFOLLOW].num | v[MOUNT_BIND_COPY_SYMLINK].num);
-    return tree < 0 ? fail("open_tree", source) : tree;
+    return tree < 0 ? fail(clone_call(), source) : tree;
   }
   if (slot >= init.slot_count)
     return fail_with(EBADF, "open_tree", source);
@@ -408,7 +399,7 @@ int op_mount_bind(const struct op *op) {
   if (tree < 0)
     return -1;
   if (fstat(tree, &st))
-    return fail("open_tree", source);
+    return fail(clone_call(), source);
   if (v[MOUNT_BIND_COPY_SYMLINK].num && S_ISLNK(st.st_mode))
     return make_link(tree, target_path);
   /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
@@ -433,7 +424,7 @@ int op_mount_bind(const struct op *op) {
   if (late && set_bind_attributes(tree, v, &kept))
     return fail("mount_setattr", target_path);
   if (note(&tree, &where, &at, 0))
-    return fail("move_mount", target_path);
+    return fail(move_call(), target_path);
   return tell_kept(op, &kept);
 }
 
@@ -446,18 +437,15 @@ int op_mount_attrs(const struct op *op) {
     return fail("openat2", path);
   int recursive = op->v[MOUNT_ATTRS_RECURSIVE].num != 0, covering = init.detached >= 0;
   /* Below a root that is attached nowhere a clone with these attributes covers the mount. */
-  int clone CLEANUP_CLOSE =
-      covering ? sys_open_tree(
-                     fd, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_EMPTY_PATH_ | AT_RECURSIVE_)
-               : -1;
+  int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH_ | AT_RECURSIVE_) : -1;
   if (covering && clone < 0)
-    return fail("open_tree", path);
+    return fail(clone_call(), path);
   struct kept kept = {0};
   if (set_unlocked_attributes(covering ? clone : fd, op->v[MOUNT_ATTRS_SET_ATTRS].num,
                               op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive,
                               recursive ? &kept.recursive : &kept.plain))
     return fail("mount_setattr", path);
   if (covering && put_mount(&clone, fd, path, found, REPEATS))
-    return fail("move_mount", path);
+    return fail(move_call(), path);
   return tell_kept(op, &kept);
 }

@@ -32,6 +32,17 @@ int op_procfs(const struct op *op) {
   return init.proc < 0 ? fail("fsmount", "proc") : 0;
 }
 
+/* The kernel tells the mount since Linux 5.8; before that a part of the same procfs that lies over
+ * another one, which only the host can have put there, is not told apart. */
+static int on_one_mount(int fd, int root) {
+  struct statx_ a, b;
+  const unsigned mask = STATX_INO_ | STATX_MNT_ID_;
+  if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) && a.mask & b.mask & STATX_MNT_ID_)
+    return a.mount == b.mount;
+  struct stat x, y;
+  return is_procfs(fd) && !fstat(fd, &x) && !fstat(root, &y) && x.st_dev == y.st_dev;
+}
+
 int proc_open(const char *path, int flags) {
   struct open_how_ how = {.flags = (uint64_t)(flags | O_CLOEXEC),
                           .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_};
@@ -39,9 +50,9 @@ int proc_open(const char *path, int flags) {
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
     return fd;
   /* No openat2: nothing but the kernel makes names or links in a procfs, and what is found must be
-   * on one. */
+   * on that very mount of it. */
   fd = openat(init.proc, path, flags | O_CLOEXEC | O_NOFOLLOW);
-  if (fd >= 0 && !is_procfs(fd)) {
+  if (fd >= 0 && !on_one_mount(fd, init.proc)) {
     close(fd);
     errno = EXDEV;
     return -1;

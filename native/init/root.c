@@ -52,16 +52,16 @@ int op_rootfs(const struct op *op) {
   int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
   if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
     return fail_with(EBADF, "open_tree", path);
-  int tree = slot >= 0 ? init.slots[slot]
-                       : sys_open_tree(AT_FDCWD, path,
-                                       OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_RECURSIVE_);
+  int tree = slot >= 0 ? init.slots[slot] : clone_mount(AT_FDCWD, path, AT_RECURSIVE_);
   if (tree < 0)
-    return fail("open_tree", path);
+    return fail(clone_call(), path);
   if (slot >= 0)
     init.slots[slot] = -1;
   /* The sources of binds are cloned: the old tree needs its peers no more, and what is unmounted in
-   * it later would be unmounted in the peers of the mount above it too. */
-  if (init.inherited_propagation == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+   * it later would be unmounted in the peers of the mount above it too. Clones that are staged in
+   * it would lose them as well: pivotRoot makes it a slave when they are gone. */
+  if (init.inherited_propagation == MS_SHARED && !is_staging() &&
+      mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
     return fail("mount", "/");
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
@@ -79,8 +79,8 @@ int op_rootfs(const struct op *op) {
   int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (over < 0)
     return fail("open", "/");
-  if (sys_move_mount(tree, over))
-    return fail("move_mount", path);
+  if (move_tree(tree, over))
+    return fail(move_call(), path);
   if (identify(tree, &init.rootfs))
     return fail("statx", path);
   init.root = tree;
@@ -93,6 +93,7 @@ int op_rootfs(const struct op *op) {
 }
 
 static int reopen_root(void) {
+  leave_staging();
   if (chdir("/"))
     return fail("chdir", "/");
   close(init.root);
@@ -330,6 +331,8 @@ static int hide_host_proc(void) {
  * process change into it. Weaker than a pivot, as the old tree stays below. */
 int op_move_root(const struct op *op) {
   (void)op;
+  if (init.inherited_propagation == MS_SHARED && is_staging())
+    return fail_with(ENOSYS, "open_tree", "rootfsPropagation shared, without a pivot");
   int chrooted = leave_chroot();
   if (chrooted)
     return chrooted < 0 ? -1 : pivot_from_namespace_root();
@@ -339,8 +342,8 @@ int op_move_root(const struct op *op) {
   if (hide_host_proc())
     return -1;
   int over CLEANUP_CLOSE = init.root_shown ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-  if (init.root_shown && (over < 0 || sys_move_mount(init.root, over)))
-    return fail("move_mount", "/");
+  if (init.root_shown && (over < 0 || move_tree(init.root, over)))
+    return fail(move_call(), "/");
   if (fchdir(init.root))
     return fail("fchdir", "/");
   if (chroot("."))

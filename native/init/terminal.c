@@ -34,8 +34,11 @@ static int open_master(void) {
   int master = sys_openat2(dir, "ptmx", &how);
   if (master < 0 && (errno == ENOSYS || errno == EPERM)) {
     int found CLEANUP_CLOSE = openat(dir, "ptmx", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat there, own;
     if (found >= 0 && !is_pty(found, 5, 5))
       return fail_with(ENODEV, "openat", "/dev/pts/ptmx");
+    if (found >= 0 && (fstat(found, &there) || fstat(dir, &own) || there.st_dev != own.st_dev))
+      return fail_with(EXDEV, "openat", "/dev/pts/ptmx");
     master = openat(dir, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
   }
   if (master < 0)
@@ -78,12 +81,10 @@ static int bind_console(int slave) {
   int target CLEANUP_CLOSE = console_target(found);
   if (target < 0)
     return -1;
-  int tree CLEANUP_CLOSE =
-      sys_open_tree(slave, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | (unsigned)AT_EMPTY_PATH_);
+  int tree CLEANUP_CLOSE = clone_mount(slave, "", AT_EMPTY_PATH_);
   if (tree < 0)
-    return fail("open_tree", "/dev/console");
-  return put_mount(&tree, target, "/dev/console", found, 0) ? fail("move_mount", "/dev/console")
-                                                            : 0;
+    return fail(clone_call(), "/dev/console");
+  return put_mount(&tree, target, "/dev/console", found, 0) ? fail(move_call(), "/dev/console") : 0;
 }
 
 /* One message: the master, and the name that engines expect and log. */

@@ -92,6 +92,13 @@ export function compileBundle(
   return { spec, text, facts, options, spans, ...compiled, plan };
 }
 
+/** The same where open_tree(2) is refused to the runtime. */
+export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
+  const facts = { ...bundle.facts, oldMounts: true };
+  const compiled = compile(bundle.spec, facts, bundle.options);
+  return { ...bundle, facts, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
+}
+
 /** @throws RuntError ERR_ANNOTATION_DENIED */
 function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: boolean): readonly UnsafeAnnotation[] {
   // First: a wrong word is refused before an image brings the annotation that it should stop.

@@ -3,10 +3,11 @@ import { oomFile } from '../cgroup/path.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import type { ListenFds } from '../plan/facts.js';
 import { lendsStdio } from '../plan/process.js';
+import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
+import { type CompiledBundle, compileBundle, systemdScope, withoutTrees } from './compile-bundle.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
@@ -86,13 +87,9 @@ export async function bringUp(
   stays = false,
 ): Promise<BroughtUp> {
   checkId(o.id);
-  const compiled = compileBundle(
-    o,
-    startSocket,
-    o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined,
-    stays,
-  );
-  const { spec, facts, plan, cgroups } = compiled;
+  const systemd = o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined;
+  let compiled = compileBundle(o, startSocket, systemd, stays);
+  const { spec } = compiled;
   // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
   if (!spec.process && !startSocket) {
     throw new RuntError({
@@ -108,15 +105,36 @@ export async function bringUp(
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
+  let launch = launchOf(command, o, compiled);
+  const lent = stays && lendsStdio(compiled.plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
+  try {
+    await explained(command, o.id, compiled, async () => {
+      try {
+        await launch.perform();
+      } catch (error) {
+        if (!areTreesRefused(error)) throw error;
+        compiled = withoutTrees(compiled);
+        launch = launchOf(command, o, compiled);
+        await explained(command, o.id, compiled, () => launch.perform());
+      }
+    });
+  } catch (error) {
+    lent?.giveBack();
+    throw error;
+  }
+  return { launch, compiled, terminal, lent };
+}
+
+function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): Launch {
+  const { spec, facts, plan, cgroups } = compiled;
   const record: ContainerRecord = {
     ...newRecord(o, compiled),
     ...(compiled.rdt && { rdt: compiled.rdt }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
   };
-  const { root } = o;
-  const launch = new Launch({
+  return new Launch({
     command,
-    root,
+    root: o.root,
     record,
     spec,
     facts,
@@ -128,15 +146,11 @@ export async function bringUp(
     oomFile: oomFile(cgroups, o.watchesMemory ? undefined : record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
   });
-  const lent = stays && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
-  try {
-    await explained(command, o.id, compiled, () => launch.perform());
-  } catch (error) {
-    lent?.giveBack();
-    throw error;
-  }
-  return { launch, compiled, terminal, lent };
 }
+
+/** Whether the runtime may not clone mounts; nothing has been started by then. */
+const areTreesRefused = (error: unknown): boolean =>
+  error instanceof OpFailed && error.failed.op.op === 'openTree' && error.failed.errno === E.ENOSYS;
 
 /** Runs f; the facts of a failed operation become the error that a person reads. */
 export async function explained(

@@ -39,7 +39,7 @@ import { affinityOp } from './scheduling.js';
 import { filterOps, hasFilter } from './seccomp.js';
 import { keyringOps } from './security-label.js';
 import { consoleOps, terminalOps } from './terminal.js';
-import { openedAsCaller, treeOps } from './trees.js';
+import { clonesMounts, openedAsCaller, treeOps } from './trees.js';
 import { refuseUnsupported } from './unsupported.js';
 
 export interface Compiled {
@@ -81,7 +81,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
   const filterSlot = hasFilter(spec) ? slot++ : -1;
   const consoleSlot = spec.process?.terminal ? slot++ : -1;
-  const notify = options.notify ? notifyOps(options, rootless && !facts.mayClone() ? -1 : slot++) : undefined;
+  const notify = options.notify ? notifyOps(options, clonesMounts(facts) ? slot++ : -1) : undefined;
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   slot += joined.length;

@@ -48,6 +48,8 @@ export interface HostFacts {
   readonly newgidmap: string;
   /** Where the resctrl file system is mounted, '' where it is not; asked only with intelRdt. */
   readonly resctrl: () => string;
+  /** open_tree(2) was refused in a first attempt: only runt-init can bind, in the container's mount namespace. */
+  readonly oldMounts?: boolean;
   /** Whether the security modules are on; asked only with a profile or label. */
   readonly apparmor: () => boolean;
   readonly selinux: () => boolean;

@@ -40,7 +40,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const namespaces = new Map<string, number>();
   // In a mount namespace that is joined, paths are those of its tree.
   const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
-  const beyond = !elsewhere && hasUserNamespace(spec) && (!facts.rootless || facts.mayClone());
+  const beyond = !elsewhere && hasUserNamespace(spec) && clonesMounts(facts);
   let count = 0;
   if (beyond)
     ops.push({
@@ -94,6 +94,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   });
   return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
 }
+
+/** Whether the runtime itself may clone mounts, with open_tree(2). */
+export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (!facts.rootless || facts.mayClone());
 
 /**
  * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may be

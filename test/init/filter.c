@@ -21,16 +21,27 @@ static const struct {
   unsigned number;
 } calls[] = {
     NAMED("memfd_create", SYS_memfd_create),
+    NAMED("execveat", SYS_execveat),
     NAMED("pidfd_send_signal", 424),
     NAMED("open_tree", 428),
     NAMED("move_mount", 429),
     NAMED("fsopen", 430),
+    NAMED("fsconfig", 431),
     NAMED("fsmount", 432),
+    NAMED("fspick", 433),
     NAMED("pidfd_open", 434),
+    NAMED("clone3", 435),
     NAMED("close_range", 436),
     NAMED("openat2", 437),
     NAMED("setns", SYS_setns),
+    NAMED("faccessat2", 439),
     NAMED("mount_setattr", 442),
+#ifdef SYS_open
+    NAMED("open", SYS_open),
+#else
+    NAMED("open", 0xffffffff), /* none */
+#endif
+    NAMED("openat", SYS_openat),
     NAMED("statx", SYS_statx),
     NAMED("keyctl", SYS_keyctl),
     NAMED("epoll_ctl", SYS_epoll_ctl),
@@ -101,6 +112,10 @@ int main(int argc, char **argv) {
   }
   struct sock_fprog program = {n, code};
   /* As root no_new_privs is not needed, and it would change what the container sees. */
+  if (geteuid() != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+    perror("filter: no_new_privs");
+    return 125;
+  }
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
     perror("filter: seccomp");
     return 125;

@@ -60,13 +60,19 @@ export const frame = (body: Uint8Array): Uint8Array => {
 export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
   encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
 
+/** What came with Linux 5.2, and mount_setattr(2) with 5.12. */
+export const mountApi = ['open_tree', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'];
+
 /** The program of test/init/NAME.c; its users need `programs`. */
 export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
 
 /** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
   const path = join(dir, `runt-${rules.join('-')}`);
-  writeFileSync(path, `#!/bin/sh\nexec ${program('filter')} ${rules.join(' ')} -- ${runtPath} "$@"\n`);
+  writeFileSync(
+    path,
+    `#!/bin/sh\nexec ${program('filter')} ${rules.map((rule) => `'${rule}'`).join(' ')} -- ${runtPath} "$@"\n`,
+  );
   chmodSync(path, 0o755);
   return path;
 }

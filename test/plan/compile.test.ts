@@ -517,6 +517,22 @@ test('rootless: the runtime opens what is bound where it may clone mounts, else 
   assert.equal(names({}, inside), ['becomeRoot', 'unshare', 'cloneSource', 'rootfs', 'mountBind']);
 });
 
+test('where open_tree is refused runt-init clones what the runtime would have opened, but id maps', () => {
+  const spec = rootlessSpec();
+  spec.mounts = [
+    { destination: '/a', source: '/a', options: ['bind'] },
+    { destination: '/b', source: '/b', options: ['bind', 'idmap'] },
+  ];
+  const options = compileOptions({ notify: true });
+  const trees = (oldMounts: boolean) =>
+    compile(spec, hostFacts({ oldMounts }), options).plan.ops.flatMap((op) =>
+      op.op === 'openTree' || op.op === 'cloneSource' ? [`${op.op} ${op.source}`] : [],
+    );
+  const notify = 'openTree /run/runt/c1/notify';
+  assert.equal(trees(false), ['openTree /bundle/rootfs', 'openTree /a', 'openTree /b', notify]);
+  assert.equal(trees(true), ['openTree /b', 'cloneSource /a']);
+});
+
 test('an ordinary user cannot map the ids of a bind mount', () => {
   const spec = rootlessSpec();
   spec.mounts = [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }];
