@@ -136,6 +136,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
         userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
         rootless: facts?.rootless ?? false,
         cgroupGone: isCgroupGone(failed),
+        ...(facts?.oldMounts && { oldMounts: true }),
       },
     });
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;

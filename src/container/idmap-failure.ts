@@ -31,8 +31,6 @@ export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefi
         `${tree ? op.source : 'it'} is id-mapped already, or belongs to a user namespace that runt does not control: bind what it was made from`,
         see,
       );
-    case E.ENOSYS:
-      return because('id-mapped mounts need Linux 5.12', see);
     case E.EOPNOTSUPP:
       return because(
         'a file system with an option longer than 255 bytes, or one that only mount(2) takes (silent, iversion, acl), cannot be mapped: leave that option out',

@@ -17,6 +17,8 @@ export interface Failure {
     readonly rootless: boolean;
     /** The cgroup of the operation is not there. */
     readonly cgroupGone?: boolean;
+    /** As `HostFacts.oldMounts`. */
+    readonly oldMounts?: boolean;
   };
   readonly spec?: Spec;
 }

@@ -79,7 +79,9 @@ function namespaceHint(f: Failure, flags: bigint): Hint | undefined {
             'user_namespaces(7)',
           )
         : because(
-            'making namespaces needs CAP_SYS_ADMIN: run runt as root, or use a bundle with a user namespace (runt spec --rootless)',
+            f.facts.rootless
+              ? 'run runt as root, or use a bundle with a user namespace (runt spec --rootless): making namespaces needs CAP_SYS_ADMIN'
+              : 'give runt CAP_SYS_ADMIN, which making namespaces needs, or allow clone(2) and unshare(2) in the seccomp filter around it',
             'clone(2)',
           );
     case E.EAGAIN:

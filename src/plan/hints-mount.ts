@@ -39,7 +39,7 @@ function sourceHint(f: Failure, source: string): Hint | undefined {
       );
     case E.EACCES:
       return because(
-        `runt may not search a directory on the way to ${source}: give it the permission, or bind another path`,
+        `runt may not search a directory on the way to ${source}: give it the permission, or bind another path${f.facts.oldMounts ? '; or allow open_tree(2), by which root of the host opens it' : ''}`,
         'path_resolution(7)',
       );
     case E.EINVAL:
@@ -58,6 +58,8 @@ function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | unde
     case E.ENOENT:
       if (op.source && (detail === '' || detail === op.source)) return sourceHint(f, op.source);
       return undefined;
+    case E.EACCES:
+      return detail === op.source ? sourceHint(f, op.source) : undefined;
     case E.EEXIST:
       return because(
         `something else is at ${op.target}, where copy-symlink makes a symlink: remove it from the rootfs, or bind without copy-symlink`,

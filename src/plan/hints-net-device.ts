@@ -19,10 +19,7 @@ export function netDeviceHint(f: Failure): Hint | undefined {
         SEE,
       );
     case E.EPERM:
-      return because(
-        'moving a device takes CAP_NET_ADMIN in both network namespaces, and runt has it not: run it as root',
-        'capabilities(7)',
-      );
+      return because('give runt CAP_NET_ADMIN in both network namespaces: moving a device takes it', 'capabilities(7)');
     case E.EINVAL:
       return because(
         `the kernel does not let ${name} leave its network namespace: loopback, bridges of some drivers and wireless devices may not be moved one by one`,

@@ -107,7 +107,7 @@ function keyringHint(f: Failure): Hint | undefined {
     case E.EPERM:
     case E.EACCES:
       return because(
-        'this kernel has no keyrings, or a seccomp filter around runt forbids keyctl: use --no-new-keyring',
+        'use --no-new-keyring: this kernel has no keyrings, or a seccomp filter around runt forbids keyctl(2)',
         'keyctl(2)',
       );
     default:

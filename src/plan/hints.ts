@@ -36,6 +36,22 @@ export function hintFor(failure: Failure): Hint {
   );
 }
 
+/** What each call that is refused is needed for, where mount(2) and others cannot take its place. */
+function missingCall({ op, syscall }: Failure): Hint {
+  const allow = `allow ${syscall}(2) in the seccomp filter that runt runs under`;
+  const see = 'docs/security.md#missing-system-calls';
+  if (syscall === 'mount_setattr')
+    return because(
+      `${allow}, or use Linux 5.12: options that reach the mounts below (rro, rnosuid …) and id maps need it`,
+      'mount_setattr(2)',
+    );
+  if (op.op === 'reconfigure')
+    return because(`${allow}, or add "bind" to change the mount alone: the file system is changed by it`, see);
+  if (op.op === 'moveRoot')
+    return because(`${allow}, or leave --no-pivot or rootfsPropagation out: together they need it`, see);
+  return because(`${allow}, or use Linux 5.10 or newer: runt has no other way to do this`, see);
+}
+
 /** Causes that do not depend on the operation. */
 function anywhere(f: Failure): Hint | undefined {
   switch (f.errno) {
@@ -45,11 +61,7 @@ function anywhere(f: Failure): Hint | undefined {
         because('the host, or the cgroup that runt runs in, has no memory left: free some or raise its limit')
       );
     case E.ENOSYS:
-      if (f.syscall === 'mount_setattr')
-        return because('options that reach the mounts below (rro, rnosuid …) need Linux 5.12', 'mount_setattr(2)');
-      return because(
-        `this kernel has no ${f.syscall}, or a seccomp filter around runt hides it: runt needs Linux 5.10 and may not be filtered like a container`,
-      );
+      return missingCall(f);
     case E.EMFILE:
       return because('runt may open no more files: raise its limit (ulimit -n)', 'getrlimit(2), RLIMIT_NOFILE');
     case E.ENFILE:
@@ -70,7 +82,7 @@ function anywhere(f: Failure): Hint | undefined {
       return f.facts.userNamespace || f.facts.rootless
         ? undefined
         : because(
-            'runt lacks a capability for this, usually CAP_SYS_ADMIN: run it as root and not inside a restricted container, or use a rootless bundle (runt spec --rootless)',
+            `give runt the capability that this needs, usually CAP_SYS_ADMIN, or allow ${f.syscall}(2) in the seccomp filter around it`,
             'capabilities(7)',
           );
     default:

@@ -301,7 +301,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a remount of the host’s', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
   ['too much to copy up', mountFs('tmpfs'), E.ENOSPC, { syscall: 'tmpcopyup' }, /does not fit into the tmpfs/],
   ['nosymfollow on an old kernel', mountFs('tmpfs', { attrs: 0x200000 }), E.EINVAL, { syscall: 'fsmount' }, /5\.14/],
-  ['recursive options on an old kernel', bind, E.ENOSYS, { syscall: 'mount_setattr' }, /mounts below.*5\.12/],
+  ['recursive options on an old kernel', bind, E.ENOSYS, { syscall: 'mount_setattr' }, /5\.12: .*mounts below/],
   ['a device to copy up', mountFs('tmpfs'), E.EPERM, { ...inUserns, syscall: 'tmpcopyup' }, /leave tmpcopyup out/],
   ['flags that the host has locked', bind, E.EPERM, inUserns, /locked in a user namespace/],
   [
@@ -351,7 +351,8 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a kernel without some namespace', clone(0x00020000), E.EINVAL, {}, /\/proc\/self\/ns/],
   ['too many user namespaces', clone(0x10000000), E.ENOSPC, {}, /user\.max_user_namespaces/],
   ['user namespaces forbidden', clone(0x10020000), E.EPERM, { rootless: true }, /unprivileged_userns_clone/],
-  ['namespaces without root', clone(0x00020000), E.EPERM, { rootless: true }, /CAP_SYS_ADMIN.*--rootless/],
+  ['namespaces without root', clone(0x00020000), E.EPERM, { rootless: true }, /^run runt as root.*CAP_SYS_ADMIN/],
+  ['namespaces in a sandbox', clone(0x00020000), E.EPERM, {}, /^give runt CAP_SYS_ADMIN.*seccomp filter/],
   ['too many processes', clone(0x00020000), E.EAGAIN, {}, /pids\.max/],
   ['newuidmap is missing', idMap('newuidmap'), E.ENOENT, rootlessUser, /install newuidmap/],
   ['newuidmap refuses', idMap('/usr/bin/newuidmap'), E.EPERM, rootlessUser, /\/etc\/subuid does not give/],
@@ -662,7 +663,8 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   // anywhere
   ['no memory at all', mountFs('tmpfs'), E.ENOMEM, {}, /no memory left/],
   ['no memory within a small limit', mountFs('tmpfs'), E.ENOMEM, { spec: small }, /may use 65536 bytes/],
-  ['an old kernel', { op: 'wait', at: '' }, E.ENOSYS, { syscall: 'accept4' }, /no accept4/],
+  ['an old kernel', { op: 'wait', at: '' }, E.ENOSYS, { syscall: 'accept4' }, /^allow accept4\(2\).*5\.10/],
+  ['a call that root may not make', { op: 'wait', at: '' }, E.EPERM, { syscall: 'accept4' }, /^give runt.*allow accept4/],
   ['too many open files', bind, E.EMFILE, {}, /ulimit -n/],
   ['too many open files of the host', bind, E.ENFILE, {}, /fs\.file-max/],
   ['a name that is too long', { op: 'mkdir', at: '', path: 'x', mode: 0 }, E.ENAMETOOLONG, {}, /255 bytes/],
