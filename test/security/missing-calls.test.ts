@@ -1,0 +1,399 @@
+/**
+ * The table of docs/security.md, "Missing system calls": a container's whole life without each call, and what is
+ * refused, by its name and the place in the config. test/init/kernels.test.ts compares the containers.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { filtered, mountApi } from '../init/perform.js';
+import { type Bed, needing, onBed } from '../integration/bed.js';
+import { withUserNamespace } from '../integration/config.js';
+import { programs, top } from '../integration/place.js';
+
+const test = needing('missing calls', 'root', 'programs');
+const mounting = needing('missing calls and mounts', 'root', 'programs', 'mount', 'unshare');
+/** mount_setattr(2) is the only way to a read-only tmpfs that is attached nowhere, and to options for all below. */
+const newer = needing('missing calls and mount_setattr', 'root', 'programs', 'unshare', 'linux-5.12');
+
+/** The rows of the table. */
+const rows = new Map<string, string>();
+for (const line of readFileSync(join(top, 'docs', 'security.md'), 'utf8').split('\n')) {
+  const [, call = '', what = ''] = /^\| `(\w+)` \| [\d.]+ \| ([a-z ]+) \|/.exec(line) ?? [];
+  if (call) rows.set(call, what);
+}
+const fallsBack = [...rows].filter(([, what]) => what === 'falls back').map(([call]) => call);
+const rules = (calls: readonly string[], errno: number): string[] => calls.map((call) => `${call}=${errno}`);
+
+test('the table has each call that is newer than the kernel must be, in runt and in runt-init', () => {
+  const numbers = new Set<string>();
+  for (const dir of ['core', 'init'])
+    for (const file of readdirSync(join(top, 'native', dir)).filter((name) => /\.[ch]$/.test(name)))
+      for (const [, name] of readFileSync(join(top, 'native', dir, file), 'utf8').matchAll(/\b(?:NR|SYS)_(\w+?)_?\b/g))
+        numbers.add(name as string);
+  const calls = ['execveat', 'memfd_create', 'clone3', 'pidfd_open', 'pidfd_send_signal', 'pidfd_getfd', 'openat2'];
+  calls.push(...mountApi, 'close_range', 'faccessat2', 'statx', 'epoll_pwait2', 'landlock_create_ruleset', 'statmount');
+  calls.push('listmount', 'open_tree_attr', 'setxattrat', 'fchmodat2', 'mseal', 'cachestat', 'memfd_secret', 'rseq');
+  assert.equal([...rows.keys()].sort(), calls.filter((call) => numbers.has(call)).sort());
+});
+
+const works = (r: { code: number | null; stderr: string }, what: string): void =>
+  assert.is(r.code, 0, `${what}: ${r.stderr}`);
+
+/** In a shell of a hook: the descriptors that it should not have. */
+const leaked = 'n=3; while [ $n -lt 64 ]; do [ -e /proc/$$/fd/$n ] && echo $n; n=$((n+1)); done; true';
+
+/** Every command that a container meets. */
+function wholeLife(bed: Bed, program: string, flags: readonly string[]): void {
+  const o = { program };
+  const sh = ['/bin/sh', '-c', "trap 'exit 3' TERM; while :; do sleep 0.02; done"];
+  bed.config.process.args = sh;
+  bed.config.hooks = {
+    createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `exec >${bed.dir}/hook; cat; ${leaked}`] }],
+  };
+  works(bed.create(flags, o), 'create');
+  assert.match(readFileSync(join(bed.dir, 'hook'), 'utf8'), new RegExp(`^\\{.*"id":"${bed.id}".*\\}$`));
+  works(bed.runt(['start', bed.id], o), 'start');
+  const inside = bed.runt(['exec', bed.id, '/bin/sh', '-c', 'echo $$; readlink /proc/self/ns/mnt; exit 5'], o);
+  assert.is(inside.code, 5, `exec: ${inside.stderr}`);
+  const { pid } = bed.state();
+  assert.is(inside.stdout.split('\n')[1], readlinkSync(`/proc/${pid}/ns/mnt`));
+  works(bed.runt(['exec', '--detach', bed.id, '/bin/true'], o), 'exec --detach');
+  if (existsSync('/sys/fs/cgroup/freezer') || existsSync('/sys/fs/cgroup/cgroup.controllers')) {
+    works(bed.runt(['pause', bed.id], o), 'pause');
+    assert.is(bed.state().status, 'paused');
+    works(bed.runt(['resume', bed.id], o), 'resume');
+  }
+  works(bed.runt(['ps', bed.id], o), 'ps');
+  works(bed.runt(['kill', bed.id, 'TERM'], o), 'kill');
+  if (flags.includes('--supervise')) assert.is(bed.runt(['wait', bed.id], o).stdout, '3\n');
+  bed.until('stopped');
+  works(bed.runt(['delete', bed.id], o), 'delete');
+  bed.config.process.args = ['/bin/sh', '-c', 'echo run; exit 4'];
+  delete bed.config.hooks;
+  const run = bed.run([], o);
+  assert.is(`${run.code} ${run.stdout}`, '4 run\n', run.stderr);
+}
+
+const lives: Record<string, readonly string[]> = Object.fromEntries(fallsBack.map((call) => [call, [call]]));
+lives['all of them'] = [...fallsBack, 'move_mount', 'fspick'];
+for (const [name, calls] of Object.entries(lives)) {
+  for (const errno of name === 'all of them' ? [1, 38] : [1]) {
+    test(
+      `${name} with errno ${errno}: create, start, exec, pause, resume, ps, kill, wait, delete, run`,
+      onBed((bed) => wholeLife(bed, filtered(bed.dir, rules(calls, errno)), ['--supervise'])),
+    );
+  }
+}
+
+test(
+  'all of them: the same in a user namespace, and without a supervisor',
+  onBed((bed) => {
+    const program = filtered(bed.dir, rules(lives['all of them'] as string[], 1));
+    wholeLife(bed, program, []);
+    withUserNamespace(bed.config);
+    execFileSync('chown', ['-R', '100000:100000', bed.rootfs]);
+    wholeLife(bed, program, ['--supervise']);
+  }),
+);
+
+/** What has no other way: the call, where it stands in the config, and what is asked. */
+const refused: readonly {
+  what: string;
+  calls: readonly string[];
+  says: RegExp;
+  pointer: string;
+  flags?: readonly string[];
+  ask?(bed: Bed): void;
+}[] = [
+  {
+    what: 'an option that reaches the mounts below',
+    calls: ['mount_setattr'],
+    says: /bind .* on \/data: ENOSYS[\s\S]*allow mount_setattr\(2\)/,
+    pointer: '/mounts/7',
+    ask: (bed) =>
+      bed.config.mounts.push({ destination: '/data', type: 'bind', source: '/usr', options: ['rbind', 'rro'] }),
+  },
+  {
+    what: 'the same by mount(2)',
+    calls: mountApi,
+    says: /bind .* on \/data: ENOSYS[\s\S]*allow mount_setattr\(2\)/,
+    pointer: '/mounts/7',
+    ask: (bed) =>
+      bed.config.mounts.push({ destination: '/data', type: 'bind', source: '/usr', options: ['rbind', 'rro'] }),
+  },
+  ...[['mount_setattr'], ['open_tree']].map((calls) => ({
+    what: 'an id-mapped bind',
+    calls,
+    says: new RegExp(`ENOSYS[\\s\\S]*allow ${calls[0]}\\(2\\)`),
+    pointer: calls[0] === 'open_tree' ? '/mounts/7/source' : '/mounts/7',
+    ask: (bed: Bed) =>
+      void bed.config.mounts.push({
+        ...{ destination: '/data', type: 'bind', source: bed.dir, options: ['bind'] },
+        ...{ uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
+        ...{ gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
+      }),
+  })),
+  ...['fsopen', 'fsconfig', 'fsmount'].map((call) => ({
+    what: 'an id-mapped file system',
+    calls: [call],
+    says: new RegExp(`mount tmpfs on /data.*: ENOSYS[\\s\\S]*allow ${call}\\(2\\)`),
+    pointer: '/mounts/7',
+    ask: (bed: Bed) =>
+      void bed.config.mounts.push({
+        ...{ destination: '/data', type: 'tmpfs', source: 'tmpfs' },
+        ...{ uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
+        ...{ gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
+      }),
+  })),
+  {
+    what: 'a remount of the file system',
+    calls: ['fspick'],
+    says: /change the file system on \/dev: ENOSYS[\s\S]*allow fspick\(2\)[^\n]*add "bind"/,
+    pointer: '/mounts/7',
+    ask: (bed) =>
+      bed.config.mounts.push({ destination: '/dev', type: 'tmpfs', source: 't', options: ['remount', 'ro'] }),
+  },
+  {
+    what: 'no mount namespace',
+    calls: ['open_tree'],
+    says: /detached mount of the root file system .*: ENOSYS/,
+    pointer: '/root/path',
+    ask(bed) {
+      bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'mount');
+    },
+  },
+  {
+    what: 'a move of mounts that open_tree has cloned',
+    calls: ['move_mount'],
+    says: /make a mount of the root file system .*: ENOSYS[\s\S]*allow move_mount\(2\)/,
+    pointer: '/root/path',
+  },
+  {
+    what: 'rootfsPropagation shared without a pivot',
+    calls: mountApi,
+    says: /ENOSYS[\s\S]*allow open_tree\(2\)[^\n]*--no-pivot/,
+    pointer: '/root/path',
+    flags: ['--no-pivot'],
+    ask(bed) {
+      bed.config.linux.rootfsPropagation = 'shared';
+    },
+  },
+  {
+    what: 'an image of runt-init that nothing can hold',
+    calls: ['memfd_create', 'fsopen', 'open@1&400000', 'openat@2&400000'], // __O_TMPFILE
+    says: /start runt-init in new namespaces: ENOSYS[\s\S]*allow memfd_create\(2\)/,
+    pointer: '/linux/namespaces',
+  },
+];
+
+for (const { what, calls, says, pointer, flags = [], ask } of refused) {
+  for (const errno of [1, 38]) {
+    test(
+      `${calls.join(', ')} with errno ${errno}: ${what} is refused by the name of the call and its place in the config`,
+      onBed((bed) => {
+        ask?.(bed);
+        const r = bed.sh('true', flags, { program: filtered(bed.dir, rules(calls, errno)) });
+        assert.is(r.code, 1, r.stdout);
+        assert.match(r.stderr, says);
+        assert.match(r.stderr, new RegExp(`^ +at +${pointer} in config\\.json`, 'm'));
+        assert.not.match(r.stderr, /as root/);
+        assert.not.ok(existsSync(join(bed.root, bed.id)));
+      }),
+    );
+  }
+}
+
+/** The file that a container's first process runs from, while it waits for start. */
+function imageOf(bed: Bed, calls: readonly string[]) {
+  bed.config.process.args = ['/bin/true'];
+  works(bed.create(['--supervise'], { program: filtered(bed.dir, rules(calls, 1)) }), 'create');
+  const { supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+  const parent = statSync(`/proc/${supervisor.pid}/exe`);
+  const exe = `/proc/${bed.state().pid}/exe`;
+  const { dev, ino, nlink, mode } = statSync(exe);
+  const path = readlinkSync(exe);
+  const kept = openSync(exe, 0o10000000); // O_PATH
+  const running = written(exe);
+  works(bed.delete('--force'), 'delete');
+  const ended = written(`/proc/self/fd/${kept}`);
+  closeSync(kept);
+  return { shared: parent.dev === dev && parent.ino === ino, nlink, mode: mode & 0o777, running, ended, path };
+}
+
+/** How an attempt to write to a file is refused; '' when it is not. */
+function written(path: string): string {
+  try {
+    closeSync(openSync(path, 'r+'));
+    return '';
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}
+
+newer(
+  'without memfd_create runt-init runs from a tmpfs that is read-only and attached nowhere',
+  onBed((bed) => {
+    const { running, ended, path } = imageOf(bed, ['memfd_create']);
+    assert.equal({ running, ended, path }, { running: 'ETXTBSY', ended: 'EROFS', path: '/runt-init' });
+  }),
+);
+
+test(
+  'without the mount API either, from an unlinked file, another one for each process; nobody can write to it while it runs',
+  onBed((bed) => {
+    const calls = ['memfd_create', ...mountApi];
+    const { shared, nlink, mode, running, path } = imageOf(bed, calls);
+    assert.equal({ shared, nlink, mode, running }, { shared: false, nlink: 0, mode: 0o500, running: 'ETXTBSY' });
+    assert.match(path, / \(deleted\)$/);
+  }),
+);
+
+test(
+  'without memfd_create the state of a hook and the seccomp filter have other files',
+  onBed((bed) => {
+    const program = filtered(bed.dir, ['memfd_create=1']);
+    bed.config.hooks = { poststart: [{ path: '/bin/sh', args: ['sh', '-c', `cat >${bed.dir}/hook`] }] };
+    bed.config.linux.seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 77 }],
+    };
+    bed.config.root.readonly = false;
+    bed.config.process.args = ['/bin/sh', '-c', 'mkdir /x && echo made; grep Seccomp: /proc/self/status'];
+    const r = bed.run([], { program });
+    assert.is(r.code, 0, r.stderr);
+    assert.is(r.stdout, 'Seccomp:\t2\n');
+    assert.is(JSON.parse(readFileSync(join(bed.dir, 'hook'), 'utf8')).status, 'running');
+  }),
+);
+
+for (const errno of [1, 38]) {
+  test(
+    `pidfd_open with errno ${errno}: events and sd_notify of start, which wait for the process, name the call`,
+    onBed((bed) => {
+      const program = filtered(bed.dir, rules(['pidfd_open'], errno));
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      const env = { PATH: process.env.PATH ?? '', NOTIFY_SOCKET: join(bed.dir, 'notify') };
+      works(bed.create([], { env }), 'create');
+      for (const [args, o] of [
+        [['start', bed.id], { program, env }],
+        [['events', bed.id], { program }],
+      ] as const) {
+        const r = bed.runt(args, o);
+        assert.is(r.code, 1, args.join(' '));
+        assert.match(r.stderr, /open process \d+: ENOSYS .*\n +why +allow pidfd_open\(2\)/);
+        if (args[0] === 'start') works(bed.runt(['start', bed.id]), 'start');
+      }
+      works(bed.delete('--force'), 'delete');
+    }),
+  );
+}
+
+mounting(
+  'by mount(2): a bind keeps the flags that the config does not name, and the host sees no mount',
+  onBed((bed) => {
+    const [source, below] = [join(bed.dir, 'source'), join(bed.dir, 'source', 'below')];
+    mkdirSync(below, { recursive: true });
+    writeFileSync(join(source, 'file'), '');
+    symlinkSync('file', join(source, 'link'));
+    bed.config.mounts.push({ destination: '/data', type: 'bind', source, options: ['rbind', 'nodev'] });
+    bed.config.process.args = ['/bin/sh', '-c', 'grep " /data" /proc/self/mountinfo | cut -d" " -f5,6; cat /data/link'];
+    bed.write();
+    const before = readFileSync('/proc/self/mountinfo', 'utf8');
+    const flags = 'bind,nosymfollow,noexec,nosuid,nodiratime,strictatime';
+    const script = `mount --bind ${source} ${source} && mount -o remount,${flags} ${source} && mount -t tmpfs -o noexec t ${below} && exec "$@"`;
+    const run = (program: string): string => {
+      const args = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', program, '--root', bed.root];
+      return spawnSync('unshare', [...args, 'run', '--bundle', bed.bundle, bed.id], { encoding: 'utf8' }).stdout;
+    };
+    const expected = run(filtered(bed.dir, ['keyctl=38']));
+    assert.match(
+      expected,
+      /^\/data rw,nosuid,nodev,noexec,nodiratime,nosymfollow\n\/data\/below rw,noexec,relatime\n$/,
+    );
+    assert.is(run(filtered(bed.dir, rules(mountApi, 1))), expected);
+    assert.is(readFileSync('/proc/self/mountinfo', 'utf8'), before);
+  }),
+);
+
+mounting(
+  'by mount(2), where the host’s mounts are shared: the staging directory reaches neither the host nor a bind of /',
+  onBed((bed) => {
+    bed.config.mounts.push({ destination: '/host', type: 'bind', source: '/', options: ['rbind'] });
+    bed.config.linux.rootfsPropagation = 'rshared';
+    bed.config.process.args = ['/bin/sh', '-c', 'grep -c "tmpfs runt" /proc/self/mountinfo; ls /host/proc/fs | wc -l'];
+    bed.write();
+    const program = filtered(bed.dir, rules(mountApi, 1));
+    const script = 'mount --make-rshared / && ls /proc/fs | wc -l && "$@"; grep -c "tmpfs runt" /proc/self/mountinfo';
+    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', program, '--root', bed.root];
+    const r = spawnSync('unshare', [...args, 'run', '--bundle', bed.bundle, bed.id], { encoding: 'utf8' });
+    const [entries, ...rest] = r.stdout.trim().split('\n');
+    assert.equal(rest, ['0', entries, '0'], r.stderr);
+  }),
+);
+
+newer(
+  'by mount(2): the root file systems that the shim mounts are the same, or refused',
+  onBed((bed) => {
+    const [source, target] = [join(bed.dir, 'source'), join(bed.dir, 'target')];
+    for (const dir of [source, target, join(bed.dir, 'upper'), join(bed.dir, 'work')]) mkdirSync(dir);
+    const program = `
+      const koffi = require('koffi');
+      const lib = koffi.load(process.env.RUNT_LIBRARY);
+      const mountFs = lib.func('int32_t runt_mountFs(const char *, const char *, uint8_t *, uint32_t, int32_t, const char *)');
+      const bind = lib.func('int32_t runt_mountBind(const char *, int32_t, int32_t, const char *)');
+      const [source, target, dir] = process.argv.slice(1);
+      const fs = (type, from, list, attrs) => {
+        const options = Buffer.from(list.map((o) => o + '\\0').join(''));
+        return mountFs(type, from, options, options.length, attrs, target);
+      };
+      const shown = () => require('fs').readFileSync('/proc/self/mountinfo', 'utf8').split('\\n').flatMap((line) => {
+        const [, , , root, at, flags] = line.split(' ');
+        // An overlay may show that it has found a uuid.
+        return at === target ? [[root, flags, line.split(' - ')[1].replace(',uuid=on', '')]] : [];
+      });
+      const overlay = ['lowerdir=' + source, 'upperdir=' + dir + '/upper', 'workdir=' + dir + '/work'];
+      const results = [
+        fs('tmpfs', 't', ['size=64k', 'ro'], 1 | 4),
+        bind(source, 0, 1 | 8 | 0x10, target),
+        bind(source, 1, 0, target),
+        bind(source, 1, 1, target),
+        fs('overlay', 'overlay', overlay, 2),
+      ];
+      console.log(JSON.stringify({ results, mounts: shown() }));`;
+    const run = (calls: readonly string[]) => {
+      const node = [process.execPath, '-e', program, source, target, bed.dir];
+      const args = ['-m', '--propagation', 'private', join(programs, 'filter'), ...rules(calls, 1), '--', ...node];
+      const r = spawnSync('unshare', args, { encoding: 'utf8' });
+      assert.is(r.status, 0, r.stderr);
+      return JSON.parse(r.stdout) as { results: number[]; mounts: [string, string, string][] };
+    };
+    const expected = run(['keyctl']);
+    assert.equal(expected.results, [0, 0, 0, 0, 0]);
+    for (const calls of [mountApi, ['fsopen', 'open_tree'], ['move_mount'], ['fsmount', 'move_mount']]) {
+      const { results, mounts } = run(calls);
+      // Read-only with all below has no other way.
+      assert.equal(results, [0, 0, 0, -38, 0], calls.join());
+      assert.equal(
+        mounts,
+        expected.mounts.filter((_, i) => i !== 3),
+        calls.join(),
+      );
+    }
+  }),
+);
+
+test.run();
+mounting.run();
+newer.run();
