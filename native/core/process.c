@@ -106,6 +106,16 @@ int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
   return 1;
 }
 
+int32_t runt_reapChild(int32_t pid) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (pid <= 0)
+    return -EINVAL;
+  if (RETRY(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG)) < 0)
+    return -errno;
+  return info.si_pid != 0;
+}
+
 int32_t runt_setSubreaper(int32_t on) {
   return result(prctl(PR_SET_CHILD_SUBREAPER, on != 0, 0, 0, 0));
 }

@@ -2,7 +2,6 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
-import { endOf } from '../container/child-end.js';
 import { holdProcess } from '../container/process.js';
 import type { RecordedProcess } from '../container/store.js';
 import { check } from '../sys/error.js';
@@ -56,8 +55,7 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   const process = holdProcess(child);
   if (!process) return;
   await process.ended();
-  // Without a pidfd it is left to reapOrphans.
-  if (process.fd >= 0) endOf(process.fd);
+  native.reapChild(child.pid);
   process.close();
 }
 
@@ -78,9 +76,5 @@ function zombies(): readonly number[] {
 
 /** A child's number is not given again before it is reaped. */
 function reap(pid: number): void {
-  if (processStat(pid)?.state !== 'Z') return;
-  const fd = native.pidfdOpen(pid);
-  if (fd < 0) return;
-  native.waitPidfd(fd, new Uint8Array(16));
-  native.close(fd);
+  if (processStat(pid)?.state === 'Z') native.reapChild(pid);
 }

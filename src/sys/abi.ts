@@ -279,6 +279,11 @@ export const abi = table({
     ],
     doc: 'waitid(P_PIDFD, WEXITED|WNOHANG): si_code and si_status as two little-endian i64; 1, or 0 when it still runs',
   },
+  reapChild: {
+    ret: 'i32',
+    args: [['pid', 'i32']],
+    doc: 'waitid(P_PID, WEXITED|WNOHANG) of a child that has ended, whose number is its own until then: 1, or 0 when it still runs',
+  },
   prlimit: {
     ret: 'i32',
     args: [

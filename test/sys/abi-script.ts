@@ -440,6 +440,18 @@ const cases: Record<Name, Case> = {
     wait(t, pidfd);
     t.call('waitPidfd', [-1, new Uint8Array(16)]);
   },
+  reapChild(t) {
+    const { pid, pidfd } = helper('/bin/sleep', ['sleep', '100']);
+    t.note('running', native.reapChild(pid));
+    native.pidfdSignal(pidfd, 15);
+    native.watch(pidfd, 1);
+    native.ready(new Uint8Array(4), 60000);
+    t.note('ended', native.reapChild(pid));
+    t.note('gone', native.reapChild(pid));
+    native.close(pidfd);
+    t.call('reapChild', [0]);
+    t.call('reapChild', [-1]);
+  },
   prlimit(t) {
     t.call('prlimit', [0, 4, 0n, 0n]);
     t.note('core limit', /^Max core file size +0 +0 /m.test(procText('/proc/self/limits')));
