@@ -183,8 +183,8 @@ test(
   onBed((bed) => {
     bed.config.annotations = { 'org.systemd.property.NoSuchThing': "'x'" };
     assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.NoSuchThing in config\.json/);
-    bed.config.annotations = { 'org.systemd.property.MemoryMax': "'much'" };
-    assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.MemoryMax in config\.json/);
+    bed.config.annotations = { 'org.systemd.property.TasksMax': 'uint64 0' };
+    assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.TasksMax in config\.json/);
     bed.config.annotations = {
       'org.systemd.property.MemoryMax': `uint64 ${32 * MiB}`,
       'org.systemd.property.TasksMax': 'uint64 44',
