@@ -27,18 +27,17 @@ static int go_back(int root) {
  * that was shared, and is attached right on it. */
 int mount_chroot(void) {
   int old CLEANUP_CLOSE = open_root();
-  int tree CLEANUP_CLOSE =
-      sys_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_RECURSIVE_);
+  int tree CLEANUP_CLOSE = clone_mount(AT_FDCWD, "/", AT_RECURSIVE_);
   if (old < 0 || tree < 0)
-    return fail(old < 0 ? "open" : "open_tree", "/");
+    return fail(old < 0 ? "open" : clone_call(), "/");
   if (enter_namespace_root())
     return -1;
   if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
     return fail("mount", "the root above the one of runt");
   if (go_back(old))
     return -1;
-  if (sys_move_mount(tree, old))
-    return fail("move_mount", "/");
+  if (move_tree(tree, old))
+    return fail(move_call(), "/");
   init.chrooted = 1;
   return go_back(tree);
 }
@@ -137,8 +136,8 @@ int cover_ramdisk(int move) {
     return fail("statx", "/");
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
-  if (move && sys_move_mount(init.root, root))
-    return fail("move_mount", "/");
+  if (move && move_tree(init.root, root))
+    return fail(move_call(), "/");
   for (int done = 0; !done;) {
     const char *mountinfo = mountinfo_read();
     int64_t keep = mountinfo ? holder_on(mountinfo, id) : -1;

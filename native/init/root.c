@@ -120,6 +120,7 @@ static int enter_container(void) {
   int own CLEANUP_CLOSE = proc_open_namespace("mnt");
   if (own < 0)
     return fail("open", "/proc/self/ns/mnt");
+  leave_staging();
   if (syscall(SYS_setns, own, CLONE_NEWNS)) {
     /* As in leave_chroot. */
     if (errno == EPERM || errno == ENOSYS)
@@ -216,7 +217,9 @@ int op_pivot_root(const struct op *op) {
   int chrooted = init.chrooted ? leave_chroot() : 0;
   if (chrooted)
     return chrooted < 0 ? -1 : pivot_from_namespace_root();
-  int old CLEANUP_CLOSE = init.hooks_ran ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  /* Hooks may have mounted there, and `rootfs` left peers to a tree that holds staged clones. */
+  int old CLEANUP_CLOSE =
+      init.hooks_ran || is_staging() ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   if (pivot())
     return errno == EINVAL ? pivot_elsewhere() : -1;
   if (detach_old_root(old, init.covered_roots))

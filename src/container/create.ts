@@ -148,9 +148,11 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
   });
 }
 
-/** Whether the runtime may not clone mounts; nothing has been started by then. */
+/** Whether open_tree(2) is refused, to the runtime or to runt-init before it has the ids of the container. */
 const areTreesRefused = (error: unknown): boolean =>
-  error instanceof OpFailed && error.failed.op.op === 'openTree' && error.failed.errno === E.ENOSYS;
+  error instanceof OpFailed &&
+  ['openTree', 'cloneSource', 'rootfs'].includes(error.failed.op.op) &&
+  error.failed.errno === E.ENOSYS;
 
 /** Runs f; the facts of a failed operation become the error that a person reads. */
 export async function explained(

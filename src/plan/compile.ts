@@ -138,7 +138,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     }
   });
   const root = enterRoot(spec, options, trees.rootSlot, sources);
-  const asCaller = openedAsCaller(spec, trees) ? root : [];
+  const asCaller = openedAsCaller(spec, facts, trees) ? root : [];
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },

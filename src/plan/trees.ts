@@ -101,10 +101,10 @@ export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (
 /**
  * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may be
  * others than the caller's. So it passes a directory that only its owner may search (0700), or only a group of the
- * caller's.
+ * caller's. Without open_tree(2) it cannot: it has no id then with which it could make the directory of a clone.
  */
-export const openedAsCaller = (spec: Spec, trees: Trees): boolean =>
-  trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
+export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
+  !facts.oldMounts && trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
 const isBelow = (path: string, rootfs: string): boolean =>
