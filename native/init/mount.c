@@ -250,7 +250,8 @@ int op_mount_fs(const struct op *op) {
 
   int fs CLEANUP_CLOSE = sys_fsopen(type);
   if (fs < 0)
-    return is_replaced(v) ? bind_instead(op, &where) : not_mounted(op, &where, mode, fs, "fsopen", type);
+    return is_replaced(v) ? bind_instead(op, &where)
+                          : not_mounted(op, &where, mode, fs, "fsopen", type);
   const char *source = v[MOUNT_FS_SOURCE].str;
   if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", source))
     return not_mounted(op, &where, mode, fs, "fsconfig", source);

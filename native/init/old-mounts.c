@@ -125,7 +125,8 @@ int clone_mount(int dirfd, const char *path, unsigned flags) {
   int fd = stage_clone(dirfd, path, flags);
   /* Where mount(2) may not be used, the first error stands; so it does in a user namespace in which
    * this process has no id yet: no directory of the staging one could belong to it. */
-  if (fd < 0 && (errno == ENOSYS || errno == EOVERFLOW || (errno == EPERM && !init.user_namespace))) {
+  if (fd < 0 &&
+      (errno == ENOSYS || errno == EOVERFLOW || (errno == EPERM && !init.user_namespace))) {
     refused = 0;
     errno = ENOSYS;
   }

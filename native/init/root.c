@@ -218,8 +218,10 @@ int op_pivot_root(const struct op *op) {
   if (chrooted)
     return chrooted < 0 ? -1 : pivot_from_namespace_root();
   /* Hooks may have mounted there, and `rootfs` left peers to a tree that holds staged clones. */
-  int old CLEANUP_CLOSE =
-      init.hooks_ran || is_staging() ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  int peers = init.hooks_ran || is_staging();
+  int old CLEANUP_CLOSE = peers ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (peers && old < 0)
+    return fail("open", "/");
   if (pivot())
     return errno == EINVAL ? pivot_elsewhere() : -1;
   if (detach_old_root(old, init.covered_roots))
