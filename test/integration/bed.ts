@@ -25,7 +25,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_LIMIT, DEADLINE, GRACE } from '../deadline.js';
 import { type Config, defaultConfig } from './config.js';
-import { leftovers, type Mark, sleep, sweep } from './leftovers.js';
+import { hostMounts, leftovers, type Mark, sleep, sweep } from './leftovers.js';
 import { runtPath, top } from './place.js';
 
 export { needing } from './needs.js';
@@ -93,6 +93,7 @@ export class Bed {
   config: Config = defaultConfig();
   #calls = 0;
   #created?: { out: string; err: string };
+  readonly #mounts = hostMounts();
 
   constructor() {
     this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-bed-')));
@@ -262,6 +263,9 @@ export class Bed {
     const left = leftovers(this.mark, quiet ? 0 : grace);
     sweep(this.mark);
     if (!quiet && left.length > 0) throw new Error(`left behind:\n  ${left.join('\n  ')}`);
+    const mounts = hostMounts();
+    if (!quiet && mounts !== this.#mounts)
+      throw new Error(`the host's mounts were\n${this.#mounts}\nand are\n${mounts}`);
   }
 }
 

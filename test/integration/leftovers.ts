@@ -1,11 +1,22 @@
 /** What a container leaves behind: mounts, cgroups, processes and state; found from outside and taken away. */
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GRACE } from '../deadline.js';
 
 /** What a container can be recognised by. */
+/**
+ * The mounts of the host with all their options, but for those of beds and those in /run, which systemd makes and
+ * removes at any time. On cgroup v2, where a mount can change the
+ * options of the host's; '' elsewhere.
+ */
+export function hostMounts(): string {
+  if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return '';
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return lines.filter((line) => !line.includes('/runt-bed-') && !line.split(' ')[4]?.startsWith('/run/')).join('\n');
+}
+
 export interface Mark {
   /** The bed's directory: holds the bundles and the state. */
   dir: string;

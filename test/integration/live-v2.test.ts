@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed, type Result } from './bed.js';
+import { cgroupSettings } from './cgroup-files.js';
 import { cgroupsNamed } from './leftovers.js';
 import { programs } from './place.js';
 
@@ -255,6 +256,41 @@ test(
     await eventually('the tree', () => bed.stdout().includes('ready'));
     remove(bed);
     assert.not.ok(existsSync(path));
+  }),
+);
+
+test(
+  'no command changes a setting of the cgroup that it was not asked to',
+  onBed((bed) => {
+    bed.config.linux.resources = {
+      ...bed.config.linux.resources,
+      memory: { limit: 64 * MiB, reservation: MiB },
+      cpu: { shares: 512, quota: 12345, period: 50000 },
+      pids: { limit: 77 },
+      unified: { 'memory.high': String(48 * MiB), 'memory.oom.group': '1', 'cgroup.max.depth': '5' },
+    };
+    bed.started();
+    const before = cgroupSettings(dir(bed));
+    assert.ok(Object.keys(before).length > 15, Object.keys(before).join(' '));
+    for (const args of [
+      ['state', bed.id],
+      ['exec', bed.id, 'true'],
+      ['ps', bed.id],
+      ['events', '--stats', bed.id],
+      ['kill', bed.id, 'CONT'],
+      ['pause', bed.id],
+      ['resume', bed.id],
+      ['update', '--pids-limit=77', bed.id],
+      ['list'],
+    ]) {
+      const r = bed.runt(args);
+      assert.is(r.code, 0, r.stderr);
+      if (args[0] === 'pause') continue;
+      assert.equal(cgroupSettings(dir(bed)), before, args.join(' '));
+    }
+    assert.is(apply(bed, { pids: { limit: 66 } }).code, 0);
+    assert.equal(cgroupSettings(dir(bed)), { ...before, 'pids.max': '66' });
+    remove(bed);
   }),
 );
 

@@ -4,29 +4,15 @@ import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from './bed.js';
+import { cgroupSettings } from './cgroup-files.js';
 import { create, directory, loaded, shown, value } from './systemd-unit.js';
 
 const test = needing('limits under systemd', 'root', 'cgroup-v2', 'systemctl', 'systemd');
 const small = needing('a limit of 4 KiB under systemd', 'root', 'cgroup-v2', 'systemctl', 'systemd', 'not-uml');
 const MiB = 1 << 20;
 
-const files = [
-  'cpu.weight',
-  'cpu.max',
-  'memory.min',
-  'memory.low',
-  'memory.high',
-  'memory.max',
-  'memory.swap.max',
-  'memory.zswap.max',
-  'memory.zswap.writeback',
-  'memory.oom.group',
-  'pids.max',
-];
-
-/** What the files of the scope hold; those that this kernel lacks are left out. */
-const held = (unit: string): { [file: string]: string } =>
-  Object.fromEntries(files.filter((f) => existsSync(join(directory(unit), f))).map((f) => [f, value(unit, f)]));
+/** Every setting of the scope. */
+const held = (unit: string): { [file: string]: string } => cgroupSettings(directory(unit));
 
 function started(bed: Bed): string {
   bed.config.process.args = ['sleep', '1000'];
