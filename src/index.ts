@@ -26,8 +26,8 @@ import { callerIds } from './sys/ids.js';
 import { useNodeHost } from './sys/node.js';
 
 export type { Stats } from './cgroup/stats.js';
+export type { ExitRecord } from './container/exit-records.js';
 export type { ContainerEvent } from './container/stats.js';
-export type { ExitRecord } from './container/supervisor.js';
 export {
   Container,
   type ContainerOptions,

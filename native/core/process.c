@@ -1,5 +1,6 @@
 /* Processes: who we are, clocks, pidfds, signals. */
 #include "core.h"
+#include "pidfd.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -114,6 +115,11 @@ int32_t runt_reapChild(int32_t pid) {
   if (RETRY(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG)) < 0)
     return -errno;
   return info.si_pid != 0;
+}
+
+int32_t runt_exitOfPidfd(int32_t pidfd) {
+  int status = 0, r = pidfd_exit(pidfd, &status);
+  return r == 1 ? status & 0xffff : r == 0 ? -EAGAIN : r;
 }
 
 int32_t runt_setSubreaper(int32_t on) {

@@ -125,10 +125,9 @@ static long clone_sibling(int cgroup, int *pidfd) {
  * until it is told, so that two processes never write to the channel at the same time. 0 in the
  * child; -1 with errno, and nothing has happened. */
 static int go_on_as_sibling(int cgroup) {
-  int told[2];
+  int told[2], pidfd = -1;
   if (syscall(SYS_pipe2, told, O_CLOEXEC))
     return -1;
-  int pidfd = -1;
   long pid = clone_sibling(cgroup, &pidfd);
   if (pid < 0) {
     int error = errno;

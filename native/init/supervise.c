@@ -9,6 +9,7 @@
 #include "../core/close-listed.h"
 #include "../core/execute.h"
 #include "../core/peer.h"
+#include "../core/pidfd.h"
 #include "init.h"
 #include "memory.h"
 #include "text.h"
@@ -22,38 +23,47 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 512 };
+/* Untouched, a table costs no memory. */
+enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 4096 };
+/* Records of execs that nobody has read: 4 KiB of a tmpfs each. docs/cli.md tells this number. */
+enum { UNREAD_MAX = 1024 };
+/* A sibling is a process that a child made by CLONE_PARENT and of which no request has told: a
+ * process of the container can make such ones too, so nothing is written down about them. */
 enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
 
 static struct child {
   pid_t pid;
   enum kind kind;
+  uint64_t begun; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never given again */
+  /* Of a process whose parent was a supervisor that was killed: */
+  int pidfd;
+  int watched;
+  uint64_t ended; /* when that was seen: ns since 1970; 0 while it runs */
+  uint64_t seen;  /* the same on CLOCK_MONOTONIC */
 } children[CHILDREN_MAX];
+static int children_end; /* no child is at this index or behind it */
+
+/* Execs whose records may be unread, in the order in which those were written. */
+static struct exec {
+  pid_t pid;
+  uint64_t begun;
+} unread[UNREAD_MAX];
+static size_t unread_count;
 
 static struct {
   int sync, listener, state;
-  int started; /* a container was started */
+  int heir; /* of a supervisor that was killed: what that one had started is taken over by sync */
+  int watched; /* how many children are */
+  int started; /* a container was started, or taken over */
   int awaited; /* its init process is a sibling of the one that was started, and not known yet */
   int ended;   /* and its init process has ended */
 } supervisor = {.sync = -1, .listener = -1, .state = -1};
 
-/* Writes how a process ended as NAME.json: first beside it, then by rename, so that a reader finds
- * all or nothing. */
-static void write_record(const char *name, const siginfo_t *info) {
-  char json[512], path[64], temporary[64];
-  struct text t = TEXT_IN(json), p = TEXT_IN(path), q = TEXT_IN(temporary);
-  struct timespec now;
-  int by_signal = info->si_code != CLD_EXITED;
-  clock_gettime(CLOCK_REALTIME, &now);
-  text_add(&t, "{\"pid\":");
-  text_add_number(&t, (uint64_t)info->si_pid);
-  text_add(&t, ",\"status\":");
-  text_add_number(&t, (uint64_t)info->si_status + (by_signal ? 128 : 0));
-  text_add(&t, ",\"signal\":");
-  text_add_number(&t, by_signal ? (uint64_t)info->si_status : 0);
-  text_add(&t, ",\"exitedAtNs\":\"");
-  text_add_number(&t, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-  text_add(&t, memory_ran_out() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+/* Writes NAME.json: first beside it, then by rename, so that a reader finds all or nothing. 0, or
+ * -1 with errno. */
+static int write_json(const char *name, const struct text *json) {
+  char path[64], temporary[64];
+  struct text p = TEXT_IN(path), q = TEXT_IN(temporary);
   text_add(&p, name);
   text_add(&p, ".json");
   text_add(&q, path);
@@ -61,22 +71,135 @@ static void write_record(const char *name, const siginfo_t *info) {
   int fd = openat(supervisor.state, temporary,
                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
-    return; /* the state directory was removed: nobody will ask */
-  ssize_t n = write(fd, json, t.length);
+    return -1; /* the state directory was removed: nobody will ask */
+  ssize_t n = write(fd, json->at, json->length);
   close(fd);
-  if (n == (ssize_t)t.length)
-    renameat(supervisor.state, temporary, supervisor.state, path);
+  if (n == (ssize_t)json->length)
+    return renameat(supervisor.state, temporary, supervisor.state, path);
+  int error = n < 0 ? errno : ENOSPC;
+  unlinkat(supervisor.state, temporary, 0);
+  errno = error;
+  return -1;
 }
 
-/* Takes a child off the list; its kind, 0 for one that a joining process made as its sibling
- * (CLONE_PARENT). */
-static enum kind forget(pid_t pid) {
-  for (int i = 0; i < CHILDREN_MAX; i++)
-    if (children[i].pid == pid) {
-      children[i].pid = 0;
-      return children[i].kind;
-    }
-  return KIND_SIBLING;
+static uint64_t clock_ns(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* How a process ended. */
+struct end {
+  int lost; /* nobody can tell the status */
+  int by_signal, number;
+  uint64_t at; /* ns since 1970 */
+};
+
+static int write_end(const char *name, pid_t pid, const struct end *end) {
+  char json[512];
+  struct text t = TEXT_IN(json);
+  text_add(&t, "{\"pid\":");
+  text_add_number(&t, (uint64_t)pid);
+  if (end->lost)
+    text_add(&t, ",\"lost\":true");
+  else {
+    text_add(&t, ",\"status\":");
+    text_add_number(&t, (uint64_t)end->number + (end->by_signal ? 128 : 0));
+    text_add(&t, ",\"signal\":");
+    text_add_number(&t, end->by_signal ? (uint64_t)end->number : 0);
+  }
+  text_add(&t, ",\"exitedAtNs\":\"");
+  text_add_number(&t, end->at);
+  text_add(&t, memory_ran_out() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+  return write_json(name, &t);
+}
+
+/* The name of an exec's record: its pid alone is given to other processes later. */
+static struct text exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
+  struct text t = text_in(buffer, size);
+  text_add(&t, "exec-");
+  text_add_number(&t, (uint64_t)pid);
+  text_add_char(&t, '-');
+  text_add_number(&t, begun);
+  return t;
+}
+
+static void remove_exec(pid_t pid, uint64_t begun) {
+  char name[64];
+  struct text t = exec_name(name, sizeof name, pid, begun);
+  text_add(&t, ".json");
+  unlinkat(supervisor.state, name, 0);
+}
+
+/* Who reads a record removes it. */
+static int is_unread(const struct exec *exec) {
+  char name[64];
+  struct stat unused;
+  struct text t = exec_name(name, sizeof name, exec->pid, exec->begun);
+  text_add(&t, ".json");
+  return !fstatat(supervisor.state, name, &unused, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Notes a record that nobody may ever read, and removes the oldest of too many. */
+static void note_unread(pid_t pid, uint64_t begun) {
+  if (unread_count == UNREAD_MAX) {
+    unread_count = 0;
+    for (size_t i = 0; i < UNREAD_MAX; i++)
+      if (is_unread(&unread[i]))
+        unread[unread_count++] = unread[i];
+  }
+  if (unread_count == UNREAD_MAX) {
+    remove_exec(unread[0].pid, unread[0].begun);
+    memmove(unread, unread + 1, --unread_count * sizeof *unread);
+  }
+  unread[unread_count++] = (struct exec){pid, begun};
+}
+
+/* The place of a child in the list, NULL when it is not there; 0 gives a free one, NULL when there
+ * is none. */
+static struct child *find(pid_t pid) {
+  for (int i = 0; i < children_end; i++)
+    if (children[i].pid == pid)
+      return &children[i];
+  return pid || children_end == CHILDREN_MAX ? NULL : &children[children_end++];
+}
+
+/* Takes a child off the list. One that a joining process made as its sibling (CLONE_PARENT) is not
+ * in it. */
+static struct child forget(pid_t pid) {
+  struct child *place = find(pid), child = {.kind = KIND_SIBLING};
+  if (place) {
+    child = *place;
+    place->pid = 0;
+  }
+  return child;
+}
+
+static void record(const struct child *child, pid_t pid, const struct end *end) {
+  char name[64];
+  switch (child->kind) {
+  case KIND_JOINING:
+  case KIND_SUCCESSOR:
+    return;
+  case KIND_SIBLING:
+    /* Nothing is executed in a container before its init process is known. */
+    if (!supervisor.awaited)
+      return;
+    supervisor.awaited = 0;
+    break;
+  case KIND_INIT:
+    break;
+  case KIND_EXEC:
+    exec_name(name, sizeof name, pid, child->begun);
+    /* A record that says "running" would be waited for. */
+    if (write_end(name, pid, end))
+      remove_exec(pid, child->begun);
+    else
+      note_unread(pid, child->begun);
+    return;
+  }
+  supervisor.ended = 1;
+  write_end("exit", pid, end);
 }
 
 /* Reaps all that have ended. 0 when there is no child left. */
@@ -87,31 +210,40 @@ static int reap(void) {
       return errno != ECHILD;
     if (!info.si_pid)
       return 1;
-    char name[32];
-    struct text t = TEXT_IN(name);
-    switch (forget(info.si_pid)) {
-    case KIND_JOINING:
-    case KIND_SUCCESSOR:
-      continue;
-    case KIND_INIT:
-      supervisor.ended = 1;
-      write_record("exit", &info);
-      continue;
-    case KIND_SIBLING:
-      if (!supervisor.awaited)
-        break;
-      /* Nothing is executed in a container before its init process is known. */
-      supervisor.awaited = 0;
-      supervisor.ended = 1;
-      write_record("exit", &info);
-      continue;
-    case KIND_EXEC:
-      break;
-    }
-    text_add(&t, "exec-");
-    text_add_number(&t, (uint64_t)info.si_pid);
-    write_record(name, &info);
+    struct child child = forget(info.si_pid);
+    struct end end = {.by_signal = info.si_code != CLD_EXITED,
+                      .number = info.si_status,
+                      .at = clock_ns(CLOCK_REALTIME)};
+    record(&child, info.si_pid, &end);
   }
+}
+
+/* ms that whoever is the parent of a process has to reap it. */
+enum { REAP_MS = 10000 };
+
+/* Looks whether a watched process has ended. The kernel tells the status when its parent, the
+ * subreaper or process 1, has reaped it; one that does not is not waited for. */
+static void look_at(struct child *child, short events) {
+  int status = 0, r = pidfd_exit(child->pidfd, &status);
+  if (!child->ended && events) {
+    child->ended = clock_ns(CLOCK_REALTIME);
+    child->seen = clock_ns(CLOCK_MONOTONIC);
+  }
+  int late = child->ended && clock_ns(CLOCK_MONOTONIC) - child->seen > REAP_MS * 1000000ull;
+  /* Linux 6.15 tells; 6.13 knows the ioctl, and POLLHUP says that the process was reaped; before
+   * that there is nothing to wait for. */
+  if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))
+    return;
+  struct end end = {.lost = r != 1,
+                    .by_signal = (status & 0x7f) != 0,
+                    .number = status & 0x7f ? status & 0x7f : status >> 8 & 0xff,
+                    .at = child->ended};
+  struct child ended = *child;
+  child->pid = 0;
+  child->watched = 0;
+  supervisor.watched--;
+  close(ended.pidfd);
+  record(&ended, ended.pid, &end);
 }
 
 /* What one request asks for. */
@@ -230,12 +362,11 @@ static long clone_child(const struct request *r, int *pidfd) {
 
 /* The child's pid, its pidfd in *pidfd; or -errno, and in what. */
 static int start(const struct request *r, int *pidfd, struct failure *f) {
-  int slot = 0, ends[2];
-  while (slot < CHILDREN_MAX && children[slot].pid)
-    slot++;
+  int ends[2];
+  struct child *child = find(0);
   errno = EAGAIN;
   *f = failed_in("clone3");
-  if (slot == CHILDREN_MAX)
+  if (!child)
     return -f->error;
   /* Above every target, so that `place` cannot overwrite it. */
   if (pipe2(ends, O_CLOEXEC)) {
@@ -260,35 +391,40 @@ static int start(const struct request *r, int *pidfd, struct failure *f) {
       waitid(P_PID, (id_t)pid, &info, WEXITED);
       close(*pidfd);
     } else
-      children[slot] = (struct child){(pid_t)pid, r->kind};
+      *child = (struct child){.pid = (pid_t)pid, .kind = r->kind};
   }
   close(ends[0]);
   return f->error ? -f->error : (int)pid;
 }
 
-/* A request's text: magic, clone flags, the sync descriptor's place, kind, OOM file, and for each
- * descriptor its place, "image" or "cgroup". */
-static int parse(const char *data, size_t length, struct request *r) {
-  const char *fields[5 + FDS_MAX];
+/* The NUL-terminated fields of a request; how many, or -1. */
+static int split(const char *data, size_t length, const char *fields[], size_t most) {
   size_t n = 0;
   if (!length || data[length - 1])
     return -1;
   for (const char *at = data; at < data + length; at += strlen(at) + 1) {
-    if (n == sizeof fields / sizeof *fields)
+    if (n == most)
       return -1;
     fields[n++] = at;
   }
-  if (n != 5 + r->count || strcmp(fields[0], "runt-spawn-1") ||
-      text_number(fields[1], strlen(fields[1]), UINT32_MAX, &r->flags) ||
-      text_number(fields[2], strlen(fields[2]), INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
+  return (int)n;
+}
+
+static int number(const char *field, uint64_t max, uint64_t *out) {
+  return text_number(field, strlen(field), max, out);
+}
+
+/* A request's text: magic, clone flags, the sync descriptor's place, kind, OOM file, and for each
+ * descriptor its place, "image" or "cgroup". */
+static int parse(const char *const fields[], int n, struct request *r) {
+  if (n < 5 || (size_t)n != 5 + r->count || number(fields[1], UINT32_MAX, &r->flags) ||
+      number(fields[2], INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
     return -1;
   r->kind = !strcmp(fields[3], "init")        ? KIND_INIT
             : !strcmp(fields[3], "successor") ? KIND_SUCCESSOR
             : !strcmp(fields[3], "exec")      ? KIND_JOINING
-            : !strcmp(fields[3], "exec-self") ? KIND_EXEC
                                               : KIND_SIBLING;
-  int late = r->kind == KIND_JOINING || r->kind == KIND_EXEC;
-  if (r->kind == KIND_SIBLING || late != supervisor.started)
+  if (r->kind == KIND_SIBLING || (r->kind == KIND_JOINING) != supervisor.started)
     return -1;
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
@@ -297,7 +433,7 @@ static int parse(const char *data, size_t length, struct request *r) {
       r->image = (int)i;
     else if (!strcmp(fields[5 + i], "cgroup"))
       r->cgroup = (int)i;
-    else if (text_number(fields[5 + i], strlen(fields[5 + i]), 4096, &target))
+    else if (number(fields[5 + i], 4096, &target))
       return -1;
     else
       r->targets[i] = (int)target;
@@ -308,27 +444,158 @@ static int parse(const char *data, size_t length, struct request *r) {
   return 0;
 }
 
-/* The container's init process: a sibling of the one that was started for it. Its pid; -ESRCH when
- * it has ended and is recorded already; -EBADMSG when that is not what is asked. */
-static int adopt(const char *data, size_t length) {
-  static const char magic[] = "runt-adopt-1";
-  uint64_t pid;
-  if (length <= sizeof magic || data[length - 1] || memcmp(data, magic, sizeof magic) ||
-      text_number(data + sizeof magic, strlen(data + sizeof magic), INT_MAX, &pid))
+static int spawn(const char *const fields[], int n, struct request *r, int *pidfd,
+                 struct failure *f) {
+  if (parse(fields, n, r))
     return -EBADMSG;
-  if (!supervisor.awaited)
+  if (r->kind == KIND_JOINING && supervisor.ended)
     return -ESRCH;
-  for (int i = 0; i < CHILDREN_MAX; i++)
-    if (!children[i].pid) {
-      children[i] = (struct child){(pid_t)pid, KIND_INIT};
-      supervisor.awaited = 0;
-      return (int)pid;
-    }
-  return -EAGAIN;
+  if (r->kind != KIND_JOINING)
+    watch_memory(r->oom_file);
+  int result = start(r, pidfd, f);
+  if (result > 0 && r->kind != KIND_JOINING) {
+    supervisor.started = 1;
+    supervisor.awaited = r->kind == KIND_SUCCESSOR;
+    close(supervisor.sync);
+    supervisor.sync = -1;
+  }
+  return result;
 }
 
-static void answer(int connection, int result, int pidfd, const char *call) {
-  char text[48];
+/* Whether the process behind a pidfd is a child that was not reaped: its number is its own then. */
+static int is_child(int pidfd) {
+  enum { P_PIDFD_ = 3 };
+  siginfo_t info;
+  return !waitid((idtype_t)P_PIDFD_, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
+static int is_over(int pidfd) {
+  struct pollfd look = {pidfd, POLLIN, 0};
+  return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
+}
+
+/* Keeps an eye on a process that is not our child. Its pid, or -errno. */
+static int watch(struct child *place, struct child child, int pidfd) {
+  child.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+  if (child.pidfd < 0)
+    return -errno;
+  child.watched = 1;
+  *place = child;
+  supervisor.watched++;
+  return child.pid;
+}
+
+/* Writes that an exec runs, with what tells it from others that have its number later. */
+static int write_running(const struct child *child, const char *start_time) {
+  char json[256], name[64];
+  struct text t = TEXT_IN(json);
+  exec_name(name, sizeof name, child->pid, child->begun);
+  text_add(&t, "{\"pid\":");
+  text_add_number(&t, (uint64_t)child->pid);
+  text_add(&t, ",\"startTime\":\"");
+  text_add(&t, start_time);
+  text_add(&t, "\",\"running\":true}\n");
+  return write_json(name, &t);
+}
+
+/* Later than that of any exec before. */
+static uint64_t begin_exec(void) {
+  static uint64_t last;
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC);
+  last = ns > last ? ns : last + 1;
+  return last;
+}
+
+/* "runt-adopt-2", what it is ("init" or "exec"), pid, start time, with a pidfd: one of our
+ * children, of which a request has not told yet, is the container's init process or an exec. Its
+ * pid, and in *begun with that the name of an exec's record; -ESRCH when it has ended and was
+ * reaped, -EBADMSG when that is not what is asked. */
+static int adopt(const char *const fields[], int n, const struct request *r, uint64_t *begun) {
+  uint64_t pid, start_time;
+  if (n != 4 || r->count != 1 || number(fields[2], INT_MAX, &pid) || !pid ||
+      number(fields[3], UINT64_MAX, &start_time))
+    return -EBADMSG;
+  int is_init = !strcmp(fields[1], "init");
+  if (!is_init && strcmp(fields[1], "exec"))
+    return -EBADMSG;
+  if (is_init ? !supervisor.awaited : supervisor.ended)
+    return -ESRCH;
+  int ours = is_child(r->fds[0]);
+  if (!ours && errno != ECHILD)
+    return -errno;
+  /* Begun by a supervisor that was killed then. */
+  if (!ours && (!supervisor.heir || is_over(r->fds[0])))
+    return -ESRCH;
+  struct child *place = find((pid_t)pid);
+  /* The supervisor before this one was killed before it could answer. */
+  if (place && !is_init && place->kind == KIND_EXEC) {
+    *begun = place->begun;
+    return (int)pid;
+  }
+  if (place && place->kind != KIND_JOINING)
+    return -EEXIST;
+  if (!place && !(place = find(0)))
+    return -EAGAIN;
+  struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC};
+  if (is_init)
+    supervisor.awaited = 0;
+  else {
+    child.begun = *begun = begin_exec();
+    if (write_running(&child, fields[3]))
+      return -errno;
+  }
+  if (!ours)
+    return watch(place, child, r->fds[0]);
+  *place = child;
+  return (int)pid;
+}
+
+/* "runt-watch-1", "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
+ * supervisor before this one had started. The init process comes last: then all is taken over. */
+static int inherit(const char *const fields[], int n, const struct request *r) {
+  uint64_t pid, begun = 0;
+  if (!supervisor.heir || supervisor.started || n != 5 || r->count != 1 ||
+      number(fields[2], INT_MAX, &pid) || !pid || strlen(fields[4]) >= PATH_MAX)
+    return -EBADMSG;
+  int is_init = !strcmp(fields[1], "init");
+  if (!is_init && (strcmp(fields[1], "exec") || number(fields[3], UINT64_MAX, &begun)))
+    return -EBADMSG;
+  struct child *place = find(0);
+  if (!place)
+    return -EAGAIN;
+  struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC, .begun = begun};
+  int result = watch(place, child, r->fds[0]);
+  if (result > 0 && is_init) {
+    watch_memory(fields[4]);
+    supervisor.started = 1;
+  }
+  return result;
+}
+
+/* "runt-unread-1", pid, begun: a record that the supervisor before this one wrote. */
+static int inherit_unread(const char *const fields[], int n) {
+  uint64_t pid, begun;
+  if (!supervisor.heir || supervisor.started || n != 3 || number(fields[1], INT_MAX, &pid) ||
+      number(fields[2], UINT64_MAX, &begun))
+    return -EBADMSG;
+  note_unread((pid_t)pid, begun);
+  return (int)pid;
+}
+
+/* "runt-forget-1", pid, begun: nobody will ask how this exec ended, or how it will. */
+static int forget_exec(const char *const fields[], int n) {
+  uint64_t pid, begun;
+  if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &begun))
+    return -EBADMSG;
+  struct child *child = find((pid_t)pid);
+  if (child && child->begun == begun)
+    child->kind = KIND_JOINING;
+  remove_exec((pid_t)pid, begun);
+  return (int)pid;
+}
+
+static void answer(int connection, int result, int pidfd, const char *call, uint64_t begun) {
+  char text[96];
   struct text t = TEXT_IN(text);
   text_add(&t, result < 0 ? "error" : "pid");
   text_add_char(&t, ' ');
@@ -336,6 +603,10 @@ static void answer(int connection, int result, int pidfd, const char *call) {
   if (result < 0 && *call) {
     text_add_char(&t, ' ');
     text_add(&t, call);
+  }
+  if (result >= 0 && begun) {
+    text_add_char(&t, ' ');
+    text_add_number(&t, begun);
   }
   struct iovec data = {text, t.length + 1};
   union {
@@ -355,17 +626,14 @@ static void answer(int connection, int result, int pidfd, const char *call) {
   sendmsg(connection, &message, MSG_NOSIGNAL);
 }
 
-/* One connection is one request. Another user's is closed before anything of it is read. A client
- * that is slow to ask is dropped: nobody else could be served meanwhile. */
-static void serve(void) {
+/* Reads one request and answers it. 0, or -1 when the other end is gone. A client that is slow to
+ * ask is dropped: nobody else could be served meanwhile. */
+static int serve(int connection) {
   static char data[REQUEST_MAX];
   static union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
   } control;
-  int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
-  if (connection < 0 || !peer_is(connection, geteuid(), 1))
-    return;
   struct timeval patience = {.tv_sec = 2};
   setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   struct iovec part = {data, sizeof data};
@@ -374,8 +642,10 @@ static void serve(void) {
                            .msg_control = control.bytes,
                            .msg_controllen = sizeof control.bytes};
   ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+  if (n <= 0)
+    return -1;
   struct request r = {.image = -1, .cgroup = -1};
-  for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL; c; c = CMSG_NXTHDR(&message, c))
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
       size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       for (size_t i = 0; i < count && r.count < FDS_MAX; i++)
@@ -383,24 +653,33 @@ static void serve(void) {
     }
   int pidfd = -1, result = -EBADMSG;
   struct failure f = {0};
-  int whole = n > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-  if (whole && !r.count)
-    result = adopt(data, (size_t)n);
-  else if (whole && !parse(data, (size_t)n, &r)) {
-    if (r.kind != KIND_JOINING && r.kind != KIND_EXEC)
-      watch_memory(r.oom_file);
-    result = start(&r, &pidfd, &f);
-    if (result > 0 && r.kind != KIND_JOINING) {
-      supervisor.started = 1;
-      supervisor.awaited = r.kind == KIND_SUCCESSOR;
-      close(supervisor.sync);
-      supervisor.sync = -1;
-    }
-  }
-  answer(connection, result, pidfd, f.call);
+  uint64_t begun = 0;
+  const char *fields[5 + FDS_MAX];
+  int count = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
+                  ? -1
+                  : split(data, (size_t)n, fields, sizeof fields / sizeof *fields);
+  if (count > 0 && !strcmp(fields[0], "runt-spawn-1"))
+    result = spawn(fields, count, &r, &pidfd, &f);
+  else if (count > 0 && !strcmp(fields[0], "runt-adopt-2"))
+    result = adopt(fields, count, &r, &begun);
+  else if (count > 0 && !strcmp(fields[0], "runt-forget-1"))
+    result = forget_exec(fields, count);
+  else if (count > 0 && !strcmp(fields[0], "runt-watch-1"))
+    result = inherit(fields, count, &r);
+  else if (count > 0 && !strcmp(fields[0], "runt-unread-1"))
+    result = inherit_unread(fields, count);
+  answer(connection, result, pidfd, f.call, begun);
   close_cleanup(&pidfd);
   for (size_t i = 0; i < r.count; i++)
     close(r.fds[i]);
+  return 0;
+}
+
+/* One connection is one request. Another user's is closed before anything of it is read. */
+static void accept_one(void) {
+  int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
+  if (connection >= 0 && peer_is(connection, geteuid(), 1))
+    serve(connection);
 }
 
 static int is_own(int fd) {
@@ -451,18 +730,68 @@ static int not_started(void) {
   return 1;
 }
 
+/* Waits until something happens, and does what is to be done. Nonzero when all is over. */
+static int turn(int signals) {
+  enum { SIGNALS, LISTENER, SYNC, MEMORY, FIXED };
+  static struct pollfd fds[FIXED + CHILDREN_MAX];
+  static struct child *watched[CHILDREN_MAX];
+  /* Until all is taken over a request waits in the queue. */
+  int serves = !supervisor.heir || supervisor.started;
+  fds[SIGNALS] = (struct pollfd){signals, POLLIN, 0};
+  fds[LISTENER] = (struct pollfd){serves ? supervisor.listener : -1, POLLIN, 0};
+  fds[SYNC] = (struct pollfd){supervisor.sync, POLLIN, 0};
+  fds[MEMORY] = (struct pollfd){memory_events(), POLLIN, 0};
+  size_t n = 0;
+  int late = 0; /* one has ended that its parent has not reaped */
+  for (int i = 0; supervisor.watched && i < children_end; i++)
+    if (children[i].pid && children[i].watched) {
+      late |= children[i].ended != 0;
+      watched[n] = &children[i];
+      fds[FIXED + n++] = (struct pollfd){children[i].pidfd, children[i].ended ? 0 : POLLIN, 0};
+    }
+  if (poll(fds, FIXED + n, late ? 1000 : -1) < 0)
+    return errno != EINTR;
+  if (fds[MEMORY].revents)
+    memory_ran_out();
+  for (size_t i = 0; i < n; i++)
+    if (fds[FIXED + i].revents || watched[i]->ended)
+      look_at(watched[i], fds[FIXED + i].revents);
+  int busy = 1;
+  if (fds[SIGNALS].revents || n) {
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) > 0)
+      ;
+    busy = reap() || supervisor.watched;
+  }
+  if (!busy && (supervisor.ended || supervisor.awaited))
+    return 1;
+  if (fds[LISTENER].revents)
+    accept_one();
+  if (!fds[SYNC].revents)
+    return 0;
+  if (!supervisor.heir || serve(supervisor.sync))
+    return !supervisor.started; /* the runtime ended before it had a container started */
+  if (supervisor.started) {
+    close(supervisor.sync);
+    supervisor.sync = -1;
+  }
+  return 0;
+}
+
 int supervise(const char *data, size_t length) {
   struct cursor c = {data, data + length};
   uint64_t listener, state;
   c.at += sizeof SUPERVISE_MAGIC;
-  if (next_number(&c, &listener) || next_number(&c, &state) || c.at != c.end ||
-      listener > INT_MAX || state > INT_MAX) {
+  uint64_t heir;
+  if (next_number(&c, &listener) || next_number(&c, &state) || next_number(&c, &heir) ||
+      c.at != c.end || listener > INT_MAX || state > INT_MAX || heir > 1) {
     fail_with(EBADMSG, "supervise", "the request cannot be decoded");
     return not_started();
   }
   supervisor.sync = init.report;
   supervisor.listener = (int)listener;
   supervisor.state = (int)state;
+  supervisor.heir = (int)heir;
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
@@ -479,26 +808,7 @@ int supervise(const char *data, size_t length) {
   }
   if (report_created())
     return 1;
-  for (;;) {
-    struct pollfd fds[] = {{signals, POLLIN, 0},
-                           {supervisor.ended ? -1 : supervisor.listener, POLLIN, 0},
-                           {supervisor.sync, POLLIN, 0},
-                           {memory_events(), POLLIN, 0}};
-    if (poll(fds, 4, -1) < 0 && errno != EINTR)
-      return 1;
-    if (fds[3].revents)
-      memory_ran_out();
-    if (fds[0].revents) {
-      struct signalfd_siginfo info;
-      while (read(signals, &info, sizeof info) > 0)
-        ;
-      if (!reap() && (supervisor.ended || supervisor.awaited))
-        return 0;
-    }
-    if (fds[1].revents)
-      serve();
-    /* The runtime ended before it had a container started. */
-    if (fds[2].revents && !supervisor.started)
+  for (;;)
+    if (turn(signals))
       return 0;
-  }
 }

@@ -22,6 +22,7 @@ export type Report =
       readonly detail: string;
     }
   | { readonly kind: 'trace'; readonly spans: readonly Span[] }
+  /** The process that goes on in place of this one. The pidfd is the reader's to close. */
   | { readonly kind: 'pid'; readonly pid: number; readonly pidfd: number }
   /** A hook, by its name in `hooks`, is not done after 30 s. */
   | { readonly kind: 'slow'; readonly hook: string }
@@ -87,6 +88,7 @@ export class Reports {
         if (fields[0] === 'listener') {
           return { kind: 'listener', fd: this.take(), agent: fields[1] ?? '', metadata: fields[2] ?? '' };
         }
+        if (fields[0] === 'pid') return { kind: 'pid', pid: Number(fields[1]), pidfd: this.take() };
         return parse(fields);
       }
       if (size > this.data.length) {

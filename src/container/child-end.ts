@@ -34,9 +34,12 @@ export class End {
 }
 
 /** Reaps the ended child behind a pidfd; a process that is no child of ours, or still runs, gives status 255. */
-export function endOf(pidfd: number): End {
+export const endOf = (pidfd: number): End => childEnd(pidfd) ?? new End(255, 0);
+
+/** The same; undefined for a process that is no child of ours, or still runs. */
+export function childEnd(pidfd: number): End | undefined {
   const out = new Uint8Array(16);
-  if (native.waitPidfd(pidfd, out) !== 1) return new End(255, 0);
+  if (native.waitPidfd(pidfd, out) !== 1) return undefined;
   const view = new DataView(out.buffer);
   const code = view.getInt32(0, true);
   const status = view.getInt32(8, true);

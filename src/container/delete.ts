@@ -44,10 +44,10 @@ async function poststop(o: DeleteOptions): Promise<boolean> {
   return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
 }
 
-/** Waits a moment for the supervisor to end. */
+/** Waits a moment for the supervisor to end: one that took over may wait longer for others to reap the process. */
 async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
   const process = holdProcess(supervisor);
-  await process?.ended(1000);
+  if (process && !(await process.ended(1000))) process.signal(SIGKILL);
   process?.close();
 }
 

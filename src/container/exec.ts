@@ -45,8 +45,6 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly preserveFds: number;
   /** Socket activation: descriptors from 3 on, before those of `preserveFds`. */
   readonly listen?: ListenFds;
-  /** Takes the pids of all processes that are begun for it: each may have a record of its end, for `dropExits`. */
-  readonly pids?: number[];
   /** Absolute path of the socket that gets a pidfd of the process. */
   readonly pidfdSocket?: string;
   readonly ignorePaused: boolean;
@@ -145,6 +143,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
       ...(!o.detach && { foreground: true }),
     });
+  const withSupervisor = o.detach && record.supervisor !== undefined;
   const merged: Spec = { ...spec, process: wanted.process };
   const launchOf = (plan: Plan) =>
     new Launch({
@@ -159,19 +158,22 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       oomFile: '',
       exec: true,
       ...(place && { place }),
-      supervised: o.detach && record.supervisor !== undefined,
+      supervised: withSupervisor,
       ...(o.stdio && { stdio: o.stdio }),
-      ...(o.pids && { pids: o.pids }),
     });
   let plan = compiled(false);
-  let launch = launchOf(plan);
+  let launch!: Launch;
   const again = now() + settleDeadline;
-  const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
-  try {
+  // Each on sockets of its own: what was begun by a supervisor that was killed then may be there still.
+  const attempt = (): Promise<void> => {
+    launch = launchOf(plan);
+    return launch.perform();
+  };
+  const perform = async (): Promise<void> => {
     for (let moveLast = false; ; ) {
       try {
-        await launch.perform();
-        break;
+        await attempt();
+        return;
       } catch (error) {
         const full: boolean = !moveLast && isFull(error);
         const moved = o.cgroups.length === 0 && isMoving(error) && now() < again;
@@ -180,9 +182,13 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         if (!full) await sleep(settlePause);
         // The place of init, when the container's cgroup takes no processes by now.
         plan = compiled(moveLast, entries(o, record));
-        launch = launchOf(plan);
       }
     }
+  };
+  const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
+  try {
+    if (withSupervisor) await (await import('./supervisor.js')).supervised(`${o.root}/${o.id}`, perform);
+    else await perform();
     await started(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();

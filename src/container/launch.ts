@@ -105,6 +105,7 @@ export class Launch extends RuntimeOps {
       native.close(this.pidfd);
       this.pidfd = -1;
     }
+    if (this.executed) await (await import('./supervisor.js')).forgetExec(this.directory, this.executed);
     if (this.supervisor) await (await import('./supervisor.js')).endSupervisor(this.supervisor);
     this.supervisor = undefined;
     if (this.placeholder) await this.endPlaceholder();
@@ -238,20 +239,21 @@ export class Launch extends RuntimeOps {
     }
   }
 
-  /** The process that joined has ended; the one that it began is a child of ours as well. */
-  private async succeeded({ pid, pidfd }: { pid: number; pidfd: number }): Promise<void> {
-    this.input.pids?.push(pid);
+  /** The process that joined has ended; the one that it began is a child of ours, or of the supervisor, as well. */
+  private async succeeded({ pid, pidfd }: { readonly pid: number; readonly pidfd: number }): Promise<void> {
     const joined = this.pidfd;
-    // It came without one where this process may open no more files.
-    this.pidfd = pidfd >= 0 ? pidfd : checkOp({ op: 'fork', at: '' }, native.pidfdOpen(pid), 'pidfd_open');
+    this.pidfd = checkOp({ op: 'fork', at: '' }, pidfd < 0 ? -E.EMFILE : pidfd, 'recvmsg');
     this.pid = pid;
-    if (this.supervisor) {
-      const { adopt } = await import('./supervisor.js');
-      await adopt(`${this.input.root}/${this.input.record.id}`, pid);
+    try {
+      if (--this.successors === 0) {
+        if (this.supervisor) await (await import('./supervisor.js')).adopt(this.directory, this);
+        await this.adoptExec();
+      }
+      await readableOrPolled(joined, endDeadline);
+      endOf(joined);
+    } finally {
+      native.close(joined);
     }
-    await readableOrPolled(joined, endDeadline);
-    endOf(joined);
-    native.close(joined);
   }
 
   private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
@@ -267,7 +269,9 @@ export class Launch extends RuntimeOps {
   private async died(): Promise<Error> {
     const { command, record, spec } = this.input;
     await readableOrPolled(this.pidfd, endDeadline);
-    return endOf(this.pidfd).unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
+    // Of a supervisor's child only the kernel can tell.
+    const end = (await (await import('./exit-records.js')).seenEnd(this.pidfd)) ?? endOf(this.pidfd);
+    return end.unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
   }
 
   /** A peer that is gone is no failure of the write: its report, or its end, says more. */

@@ -131,7 +131,8 @@ export class HeldProcess {
     if (r !== -E.ENOSYS) return r;
     if (instead()) return 0;
     // The kernel gives a pid again only after all others: not between the comparison and kill(2).
-    return isAlive(this.recorded) ? native.killProcess(this.recorded.pid, signal) : -E.ESRCH;
+    const lives = this.fd >= 0 ? native.isReadable(this.fd) === 0 : isAlive(this.recorded);
+    return lives ? native.killProcess(this.recorded.pid, signal) : -E.ESRCH;
   }
 
   /** Waits until it has ended; false after `timeout` ms (-1 for never). */

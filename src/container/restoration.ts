@@ -235,7 +235,7 @@ export class Restoration {
     if (script === 'setup-namespaces') {
       this.adopt(pid);
       // From now on its end is the container's, whatever else criu makes.
-      if (this.supervisor) await (await import('./supervisor.js')).adopt(this.directory, pid);
+      await this.giveToSupervisor(pid);
       if (this.compiled.spec.linux?.namespaces?.some((n) => n.type === 'network' && !n.path)) {
         (await import('./loopback.js')).setLoopbackUp(this.what, pid);
       }
@@ -243,6 +243,18 @@ export class Restoration {
     } else if (script === 'post-restore') {
       this.adopt(pid);
       save(o.root, record);
+    }
+  }
+
+  private async giveToSupervisor(pid: number): Promise<void> {
+    if (!this.supervisor) return;
+    const { adopt } = await import('./supervisor.js');
+    const facts = { code: 'ERR_CRIU', message: `${this.what}: open the restored process`, syscall: 'pidfd_open' };
+    const pidfd = check(native.pidfdOpen(pid), facts);
+    try {
+      await adopt(this.directory, { pid, pidfd });
+    } finally {
+      native.close(pidfd);
     }
   }
 

@@ -62,16 +62,15 @@ export async function run(o: RunOptions): Promise<number> {
     removeStateDir(o.root, o.id);
     await launch.poststop();
   }
-  if (status === undefined) throw (await import('./supervisor.js')).statusLost(`run ${o.id}`);
+  if (status === undefined) throw (await import('./exit-records.js')).statusLost(`run ${o.id}`);
   return status;
 }
 
-/** How the process has ended, as its parent saw it; undefined when that was a supervisor which was killed. */
-async function statusOf(o: RunOptions, { pidfd, input }: Launch): Promise<number | undefined> {
-  const { supervisor } = input.record;
-  if (!supervisor) return endOf(pidfd).status;
-  const { awaitExit } = await import('./supervisor.js');
-  return (await awaitExit(`${o.root}/${o.id}`, supervisor))?.status;
+/** How the process has ended; undefined when its supervisor was killed, and the kernel does not tell. */
+async function statusOf(o: RunOptions, launch: Launch): Promise<number | undefined> {
+  if (!launch.input.record.supervisor) return endOf(launch.pidfd).status;
+  const { endedProcess } = await import('./exit-records.js');
+  return (await endedProcess(`${o.root}/${o.id}`, launch))?.status;
 }
 
 /** The container runs: that nobody can be told is a warning. In the foreground the main process is this one, which waits for it. */

@@ -12,6 +12,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../sys/linux.js';
 import { applyCgroupOp, checkThawed } from './cgroup.js';
 import { Reports, sendFrame } from './channel.js';
+import type { Executed } from './exit-records.js';
 import { runIdMapHelper } from './id-map.js';
 import type { NetDevices } from './net-device.js';
 import { checkOp, OpFailed } from './op-failed.js';
@@ -49,8 +50,6 @@ export interface LaunchInput {
   readonly stdio?: Stdio;
   /** The container has a supervisor, and it is to be the parent. */
   readonly supervised?: boolean;
-  /** Takes the pid of every process that is begun: of one that joins, too, which ends when its sibling goes on. */
-  readonly pids?: number[];
 }
 
 /** What the runtime's operations of one launch have made so far. */
@@ -77,8 +76,19 @@ export class RuntimeOps {
   protected readonly rdt: string[] = [];
   protected readonly slots: number[] = [];
 
+  /** How many times the process will still go on as a sibling. */
+  protected successors: number;
+  /** Of an exec that a supervisor keeps: the key of its record. */
+  executed: Executed | undefined;
+
   constructor(readonly input: LaunchInput) {
+    this.successors = input.plan.ops.filter(goesOn).length;
     this.place = input.place ?? '';
+  }
+
+  /** Path of the state directory. */
+  protected get directory(): string {
+    return `${this.input.root}/${this.input.record.id}`;
   }
 
   /** Does one operation of the runtime's; a promise for the ones that wait. */
@@ -225,13 +235,13 @@ export class RuntimeOps {
 
   private async supervise(): Promise<void> {
     const { startSupervisor } = await import('./supervisor.js');
-    this.supervisor = await startSupervisor(`${this.input.root}/${this.input.record.id}`);
+    this.supervisor = await startSupervisor(this.directory);
     const { pid } = this.supervisor;
     this.input.record.supervisor = recorded(pid);
   }
 
   private async clone(op: Extract<Op, { op: 'clone' }>): Promise<void> {
-    const { plan, trace, root, record, oomFile, stdio, exec, supervised, preserveFds } = this.input;
+    const { plan, trace, oomFile, stdio, exec, supervised, preserveFds } = this.input;
     const pair = new Uint8Array(16);
     checkOp(op, native.socketPair(pair), 'socketpair');
     const [sync, theirs] = fdPair(pair);
@@ -245,8 +255,8 @@ export class RuntimeOps {
         preserveFds,
         ...((this.supervisor || supervised) && {
           supervisor: {
-            stateDir: `${root}/${record.id}`,
-            kind: plan.ops.some(goesOn) ? (exec ? 'exec' : 'successor') : exec ? 'exec-self' : 'init',
+            stateDir: this.directory,
+            kind: exec ? 'exec' : this.successors > 0 ? 'successor' : 'init',
             oomFile,
           },
         }),
@@ -254,14 +264,21 @@ export class RuntimeOps {
       });
       this.pid = spawned.pid;
       this.pidfd = spawned.pidfd;
-      this.input.pids?.push(spawned.pid);
       if (this.place !== '') await this.moveByUnit();
+      if (this.successors === 0) await this.adoptExec();
       // A process that joins enters the scope later: the placeholder is ended once it is created.
       if (this.placeholder && op.cgroup !== '') await this.endPlaceholder();
       sendFrame(this.sync, encodePlan(plan, { trace, startSocket: spawned.startSocket, slots: spawned.slots }));
     } finally {
       native.close(theirs);
     }
+  }
+
+  /** The process that is executed in a supervised container has a record from now on. */
+  protected async adoptExec(): Promise<void> {
+    if (!this.input.supervised) return;
+    const { adoptExec } = await import('./supervisor.js');
+    this.executed = await adoptExec(this.directory, this);
   }
 
   private writeProc(op: Op, file: string, value: string): void {

@@ -24,7 +24,7 @@ export interface SpawnInput {
   /** The supervisor that starts it; this process does when absent. */
   readonly supervisor?: {
     readonly stateDir: string;
-    readonly kind: 'init' | 'successor' | 'exec' | 'exec-self';
+    readonly kind: 'init' | 'successor' | 'exec';
     /** Where the kernel counts what it killed for memory; empty for nowhere. */
     readonly oomFile: string;
   };

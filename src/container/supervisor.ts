@@ -1,4 +1,4 @@
-/** The supervisor of a container: how it is started, how it is asked to start processes, and what it recorded. */
+/** The supervisor of a container: how it is started, and how it is asked to start processes. */
 
 import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
@@ -7,29 +7,19 @@ import { fdList, fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { O_RDONLY } from '../sys/linux.js';
 import { aside, readable, readableOrPolled, sleep } from '../sys/loop.js';
-import { timestamp } from '../sys/time.js';
 import { Reports, sendFrame } from './channel.js';
 import { endOf } from './child-end.js';
-import { isAlive, signalProcess } from './process.js';
+import { type Executed, split, withStateAt } from './exit-records.js';
+import { recorded, signalProcess } from './process.js';
 import { type Started, startInit } from './start-init.js';
-import { entryText, openState, withState } from './state-directory.js';
-import type { RecordedProcess } from './store.js';
+import { openState } from './state-directory.js';
 
 export const supervisorSocket = 'supervisor.sock';
 /** ms; the supervisor answers at once, or is being ended. */
 const patience = 10_000;
 
-/** Root and id of a state directory's path. */
-function split(path: string): [root: string, id: string] {
-  const slash = path.lastIndexOf('/');
-  return [path.slice(0, slash) || '/', path.slice(slash + 1)];
-}
-
 /** As openState, by the path of the state directory; for reading, which a listening socket's directory needs. */
 const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
-
-/** As withState, by the path of the state directory. */
-const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
 
 /** A process that answers as the container's parent. */
 export interface Supervisor {
@@ -40,10 +30,11 @@ export interface Supervisor {
 }
 
 /**
- * Starts a supervisor that listens in the state directory.
+ * Starts a supervisor that listens in the state directory; as an heir it takes over what another one had started, and
+ * serves nobody before that.
  * @throws RuntError ERR_SUPERVISOR
  */
-export async function startSupervisor(stateDir: string): Promise<Supervisor> {
+export async function startSupervisor(stateDir: string, heir = false): Promise<Supervisor> {
   const failed = (step: string, errno?: number, syscall = step): RuntError =>
     new RuntError({
       code: 'ERR_SUPERVISOR',
@@ -73,7 +64,7 @@ export async function startSupervisor(stateDir: string): Promise<Supervisor> {
     // Its own ends: with a copy here the socket would not close when the supervisor ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
-      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0`));
+      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0${heir ? 1 : 0}\0`));
       if (!(await readable(sync, patience))) throw failed(`it did not answer within ${patience / 1000} s`);
       const report = await new Reports(sync).next();
       if (report.kind === 'created') return supervisor;
@@ -120,8 +111,8 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
 export interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
-  /** `init` once, or `successor`, whose sibling is the container's; then `exec`: one that joins and makes its sibling, or `exec-self`, which makes none. */
-  readonly kind: 'init' | 'successor' | 'exec' | 'exec-self';
+  /** `init` once, or `successor`, whose sibling is the container's; then `exec`. What comes of the last two is adopted. */
+  readonly kind: 'init' | 'successor' | 'exec';
   /** Where the kernel counts what it killed for memory, as `oomFile` of src/cgroup/path.ts says; empty for nowhere. */
   readonly oomFile: string;
   /** Descriptor of the v2 cgroup to be born in, -1 for none. */
@@ -143,139 +134,131 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
   return ask(stateDir, [...head, ...places], fdList(...all)).finally(() => native.close(image));
 }
 
-/** The process has ended already, and that is recorded (ESRCH); or the supervisor with it, which is so after its last child. */
-const gone: readonly number[] = [E.ESRCH, E.EPIPE, E.ECONNRESET, E.ECONNREFUSED];
+/** The supervisor has ended: after its last child, or it was killed. */
+const gone: readonly number[] = [E.EPIPE, E.ECONNRESET, E.ECONNREFUSED, E.ENOENT];
 
-/** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
-export async function adopt(stateDir: string, pid: number): Promise<void> {
-  const { pid: answer } = await ask(stateDir, ['runt-adopt-1', pid], fdList()).catch((error: RuntError) => {
-    if (gone.includes(error.errno ?? 0)) return { pid: -(error.errno ?? 0) };
-    throw error;
-  });
-  if (answer < 0 && !gone.includes(-answer)) {
-    throw new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -answer });
+/** Whether a request failed because there is no supervisor any more; not whether one could not be started, at a system call. */
+export const isGone = (error: unknown): boolean =>
+  error instanceof RuntError &&
+  error.code === 'ERR_SUPERVISOR' &&
+  error.syscall === undefined &&
+  gone.includes(error.errno ?? 0);
+
+/** Attempts of one request; a supervisor that is being killed refuses connections some moments before it has ended. */
+export const mostTries = 20;
+/** ms between two, at most. */
+export const retryPause = 50;
+
+/**
+ * Makes a request of the supervisor; when that is gone, of the one that takes over. `request` must bear to be repeated.
+ * @throws what it throws, RuntError ERR_SUPERVISOR
+ */
+export async function supervised<T>(stateDir: string, request: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await request();
+    } catch (error) {
+      if (!isGone(error) || tries === mostTries) throw error;
+      const { ensureSupervisor } = await import('./heir.js');
+      const there = await ensureSupervisor(stateDir).catch((failure: unknown) => {
+        // The heir was killed before all was passed on to it.
+        if (isGone(failure)) return true;
+        throw failure;
+      });
+      if (!there) throw error;
+      await sleep(Math.min(2 ** tries, retryPause));
+    }
   }
 }
 
-/** Sends one request with descriptors and reads the answer. */
-async function ask(stateDir: string, fields: readonly (string | number)[], fds: Uint8Array): Promise<Started> {
+/** The process behind a pidfd, a child of the supervisor's of which that has to be told. */
+export interface Child {
+  readonly pid: number;
+  readonly pidfd: number;
+}
+
+/** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
+export async function adopt(stateDir: string, child: Child): Promise<void> {
+  const { answer } = await adoptAs('init', stateDir, child).catch((error: unknown) => {
+    // With the process, whose end it has recorded.
+    if (isGone(error)) return { answer: -E.ESRCH };
+    throw error;
+  });
+  if (answer < 0 && answer !== -E.ESRCH) throw notAdopted(child, answer);
+}
+
+/**
+ * Tells the supervisor that this process is an exec, before that executes anything: it has a record from now on, of
+ * which the result is the key. Undefined when it has ended: its last report says why. @throws RuntError ERR_SUPERVISOR
+ */
+export async function adoptExec(stateDir: string, child: Child): Promise<Executed | undefined> {
+  const { answer, begun } = await supervised(stateDir, () => adoptAs('exec', stateDir, child));
+  if (answer === -E.ESRCH) return undefined;
+  if (answer < 0) throw notAdopted(child, answer);
+  return { pid: child.pid, begun };
+}
+
+const notAdopted = ({ pid }: Child, errno: number): RuntError =>
+  new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -errno });
+
+async function adoptAs(
+  kind: 'init' | 'exec',
+  stateDir: string,
+  { pid, pidfd }: Child,
+): Promise<{ answer: number; begun: string }> {
+  const { startTime } = recorded(pid);
+  if (startTime === '') return { answer: -E.ESRCH, begun: '' };
+  const { pid: answer, begun } = await ask(stateDir, ['runt-adopt-2', kind, pid, startTime], fdList(pidfd));
+  return { answer, begun };
+}
+
+/** Tells the supervisor that nobody will ask how an exec ended; one that is gone left a record that is too old some day. */
+export async function forgetExec(stateDir: string, { pid, begun }: Executed): Promise<void> {
+  await ask(stateDir, ['runt-forget-1', pid, begun], fdList()).catch(() => {});
+}
+
+/** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR when there is none */
+async function ask(
+  stateDir: string,
+  fields: readonly (string | number)[],
+  fds: Uint8Array,
+): Promise<Started & { readonly begun: string }> {
   // Its own descriptor: that of withStateAt is closed before the connection is there.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
   const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, patience);
   if (dir >= 0) native.close(dir);
-  if (connection < 0) {
-    throw new RuntError({
-      code: 'ERR_SUPERVISOR',
-      message: 'reach the supervisor of the container',
-      errno: -connection,
-      hint: 'it was killed, or the container has ended',
-    });
-  }
+  if (connection < 0) throw unreached(-connection);
   try {
-    const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
-    const none = (errno: number, syscall: string) => ({ pid: -errno, pidfd: -1, syscall });
-    if (sent < 0) return none(-sent, 'sendmsg');
-    if (!(await readable(connection, patience))) return none(E.ETIMEDOUT, 'poll');
-    const data = new Uint8Array(64);
-    const got = new Uint8Array(4);
-    const n = native.receiveFds(connection, data, got);
-    const [what, number, syscall] = n > 0 ? host.decode(data, n - 1).split(' ') : [];
-    // A connection that ends without an answer: the supervisor has ended.
-    if (n === 0) return none(E.EPIPE, 'recvmsg');
-    if (what !== 'pid') return none(n < 0 ? -n : Number(number) || E.EIO, syscall ?? 'recvmsg');
-    return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true), syscall: '' };
+    return await askOn(connection, fields, fds);
   } finally {
     native.close(connection);
   }
 }
 
-/** How a process ended, as its parent saw it. */
-export interface ExitRecord {
-  readonly pid: number;
-  /** Exit status as a shell gives it: the code, or 128 + signal. */
-  readonly status: number;
-  /** The signal that ended it; 0 when it exited by itself. */
-  readonly signal: number;
-  /** RFC 3339, UTC. */
-  readonly exitedAt: string;
-  /** The kernel had killed in the container's cgroup because its memory was used up. */
-  readonly oom: boolean;
+/** The same on a connection, which stays open. */
+export async function askOn(
+  connection: number,
+  fields: readonly (string | number)[],
+  fds: Uint8Array,
+): Promise<Started & { readonly begun: string }> {
+  const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
+  if (sent < 0) throw unreached(-sent);
+  if (!(await readable(connection, patience))) throw unreached(E.ETIMEDOUT);
+  const data = new Uint8Array(64);
+  const got = new Uint8Array(4);
+  const n = native.receiveFds(connection, data, got);
+  // A connection that ends without an answer: the supervisor has ended.
+  if (n <= 0) throw unreached(-n || E.EPIPE);
+  // "pid N BEGUN", or "error ERRNO CALL".
+  const [what, number, more = ''] = host.decode(data, n - 1).split(' ');
+  if (what !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1, syscall: more, begun: '' };
+  return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true), syscall: '', begun: more };
 }
 
-/** The same with its time as a number: nanoseconds since 1970. */
-export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
-
-/**
- * The record of the init process, or of an exec by its pid; undefined while there is none. @throws RuntError
- * ERR_STATE_CORRUPT
- */
-export function readExit(stateDir: string, pid?: number): Exit | undefined {
-  const name = `${pid === undefined ? 'exit' : `exec-${pid}`}.json`;
-  const text = withStateAt(stateDir, (dir) => entryText(dir, name));
-  if (!text) return undefined;
-  try {
-    const record = JSON.parse(text) as Exit & { exitedAtNs: string };
-    return { ...record, exitedAtNs: BigInt(record.exitedAtNs) };
-  } catch {
-    const path = `${stateDir}/${name}`;
-    throw new RuntError({ code: 'ERR_STATE_CORRUPT', message: `read how a process ended: ${path} is damaged`, path });
-  }
-}
-
-/**
- * Removes the records of an exec, for whoever began it and has read how it ended: they would be as many as the
- * container has had execs, and be taken for those of a later process with the same pid.
- */
-export function dropExits(stateDir: string, pids: readonly number[]): void {
-  withStateAt(stateDir, (dir) => {
-    if (dir >= 0) for (const pid of pids) native.unlinkAt(dir, `exec-${pid}.json`, 0);
+const unreached = (errno: number): RuntError =>
+  new RuntError({
+    code: 'ERR_SUPERVISOR',
+    message: 'reach the supervisor of the container',
+    errno,
+    hint: 'it was killed, or the container has ended',
   });
-}
-
-/** As readExit, for people. */
-export function readExitRecord(stateDir: string, pid?: number): ExitRecord | undefined {
-  const exit = readExit(stateDir, pid);
-  return exit && recordOf(exit);
-}
-
-export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
-  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
-}
-
-/** How a child of this program ends, of which no supervisor keeps it. Closes the pidfd. */
-export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
-  await readableOrPolled(pidfd);
-  const { status, signal } = endOf(pidfd);
-  native.close(pidfd);
-  return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };
-}
-
-/** For a process whose end no record tells. */
-export function statusLost(what: string, pid?: number): RuntError {
-  const ended = pid === undefined ? 'the container has ended' : `process ${pid} is not known to have ended`;
-  return new RuntError({ code: 'ERR_STATUS_LOST', message: `${what}: ${ended}, and its supervisor was gone before` });
-}
-
-/** Waits for a record that the supervisor is about to write. Undefined when the supervisor is gone and wrote none. */
-export async function awaitExitRecord(
-  stateDir: string,
-  supervisor: RecordedProcess,
-  pid?: number,
-): Promise<ExitRecord | undefined> {
-  return (await awaitExit(stateDir, supervisor, pid)) && readExitRecord(stateDir, pid);
-}
-
-/** As awaitExitRecord. */
-export async function awaitExit(
-  stateDir: string,
-  supervisor: RecordedProcess,
-  pid?: number,
-): Promise<Exit | undefined> {
-  for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
-    // In this order: what it wrote before it ended is found. A record needs no look at /proc.
-    const before = readExit(stateDir, pid);
-    if (before) return before;
-    if (!isAlive(supervisor)) return readExit(stateDir, pid);
-    await sleep(pause);
-  }
-}

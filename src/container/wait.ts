@@ -1,14 +1,28 @@
 /** `wait`: how a supervised container, or a process executed in it, has ended. */
 import { RuntError } from '../sys/error.js';
-import { stay } from '../sys/loop.js';
+import { native } from '../sys/host.js';
+import { readableOrPolled, stay } from '../sys/loop.js';
+import {
+  type Executed,
+  type ExitRecord,
+  endedProcess,
+  readRunning,
+  recordedExecs,
+  recordOf,
+  statusLost,
+} from './exit-records.js';
+import { awaitWithHeirs, openUnreaped } from './heir.js';
 import { holdProcess } from './process.js';
+import { pids } from './ps.js';
 import { load } from './store.js';
-import { awaitExitRecord, type ExitRecord, statusLost } from './supervisor.js';
 
 export interface WaitOptions {
   readonly root: string;
   readonly id: string;
-  /** An exec's pid; the container's init process when absent. */
+  /**
+   * Pid of a process that a detached exec began, the last one that had this number; the container's init process when
+   * absent.
+   */
   readonly pid?: number;
 }
 
@@ -26,12 +40,56 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
     });
   }
   stay();
-  if (o.pid === undefined) {
-    const process = holdProcess(record);
-    await process?.ended();
-    process?.close();
+  const stateDir = `${o.root}/${o.id}`;
+  const exec = o.pid === undefined ? undefined : lastExec(stateDir, o.id, o.pid);
+  const recorded = exec ? readRunning(stateDir, exec) : record;
+  if (exec && !recorded) refuseOther(o, exec);
+  const pidfd = recorded ? openUnreaped(recorded) : -1;
+  try {
+    if (pidfd >= 0) await awaitWithHeirs(stateDir, pidfd);
+    else if (recorded) await holdProcess(recorded)?.ended();
+    const exit = await endedProcess(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
+    if (exit) return recordOf(exit);
+  } finally {
+    if (pidfd >= 0) native.close(pidfd);
   }
-  const ended = await awaitExitRecord(`${o.root}/${o.id}`, record.supervisor, o.pid);
-  if (ended) return ended;
   throw statusLost(`wait ${o.id}`, o.pid);
+}
+
+/** How an exec of a supervised container ends. Closes the pidfd. @throws RuntError ERR_STATUS_LOST */
+export async function waitForExec(o: WaitOptions, exec: Executed, pidfd: number): Promise<ExitRecord> {
+  try {
+    await readableOrPolled(pidfd);
+    const exit = await endedProcess(`${o.root}/${o.id}`, { pid: exec.pid, pidfd }, exec);
+    if (exit) return recordOf(exit);
+  } finally {
+    native.close(pidfd);
+  }
+  throw statusLost(`exec ${o.id}`, exec.pid);
+}
+
+/** The last exec that had a pid. @throws RuntError ERR_STATUS_LOST when there is no record of one */
+function lastExec(stateDir: string, id: string, pid: number): Executed {
+  const exec = recordedExecs(stateDir)
+    .filter((e) => e.pid === pid)
+    .at(-1);
+  if (exec) return exec;
+  throw new RuntError({
+    code: 'ERR_STATUS_LOST',
+    message: `wait ${id}: no exec with pid ${pid} is recorded`,
+    hint: 'only one of "exec --detach" is; its record goes when it was read, and when 1024 newer ones are unread',
+  });
+}
+
+/**
+ * Refuses to tell the end of an exec whose pid another process of the container has now: the caller may mean that one.
+ * @throws RuntError ERR_STATUS_LOST
+ */
+function refuseOther(o: WaitOptions, { pid }: Executed): void {
+  if (!pids(o).includes(pid)) return;
+  throw new RuntError({
+    code: 'ERR_STATUS_LOST',
+    message: `wait ${o.id}: the exec with pid ${pid} has ended, and another process of the container has its pid now`,
+    hint: 'wait for an exec before its pid can be given again',
+  });
 }

@@ -5,6 +5,7 @@ import { readStats, type Stats } from '../cgroup/stats.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { begin } from '../container/exec.js';
+import { awaitChild, type ExitRecord, recordOf } from '../container/exit-records.js';
 import { kill } from '../container/kill.js';
 import { pause, resume } from '../container/pause.js';
 import { pids } from '../container/ps.js';
@@ -12,14 +13,12 @@ import { start } from '../container/start.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats.js';
 import { load } from '../container/store.js';
-import { awaitChild, dropExits, type ExitRecord, recordOf } from '../container/supervisor.js';
 import { update } from '../container/update.js';
-import { wait } from '../container/wait.js';
+import { wait, waitForExec } from '../container/wait.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { toJson } from '../plan/json.js';
 import type { Resources } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
-import { native } from '../sys/host.js';
 import { signalNumber } from '../sys/linux.js';
 import { openStreams, type StdioOption } from './streams.js';
 
@@ -200,11 +199,8 @@ export class Container {
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
-    const pids: number[] = [];
-    const drop = () => dropExits(`${root}/${id}`, pids);
     try {
       const { launch } = await begin({
-        pids,
         root,
         id,
         args: [...args],
@@ -224,14 +220,11 @@ export class Container {
       });
       streams.given();
       const { stdin, stdout, stderr } = streams;
-      const { pid, pidfd } = launch;
-      const { supervisor } = load(root, id);
-      if (supervisor) native.close(pidfd);
-      const exit = supervisor ? wait({ root, id, pid }).finally(drop) : awaitChild(pidfd, pid).then(recordOf);
+      const { pid, pidfd, executed } = launch;
+      const exit = executed ? waitForExec({ root, id }, executed, pidfd) : awaitChild(pidfd, pid).then(recordOf);
       return { pid, stdin, stdout, stderr, exit };
     } catch (error) {
       streams.abandon();
-      drop();
       throw error;
     }
   }

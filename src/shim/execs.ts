@@ -1,8 +1,7 @@
 /** The processes that are executed in a task's container, from Exec to Delete. */
 import { begin } from '../container/exec.js';
+import type { Executed } from '../container/exit-records.js';
 import { HeldProcess } from '../container/process.js';
-import { load } from '../container/store.js';
-import { dropExits } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
 import type { LoggedContainer } from './logger.js';
 import { policyOf, type RuntimeOptions } from './options.js';
@@ -74,10 +73,10 @@ export class Execs {
           ignorePaused: false,
           rootless: 'auto',
           ...policyOf(options),
-          pids: process.pids,
         });
         process.pid = launch.pid;
-        this.watch(process, new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd));
+        const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);
+        this.watch(process, held, launch.executed);
       });
     } catch (error) {
       process.end(128, native.realtime());
@@ -89,10 +88,10 @@ export class Execs {
   }
 
   /** Tells its end, after its start. */
-  private watch(process: Process, held: HeldProcess): void {
+  private watch(process: Process, held: HeldProcess, executed: Executed | undefined): void {
     const { root, id, events, warn } = this.container;
     const over = process
-      .watch(() => held, `${root}/${id}`, load(root, id).supervisor, warn)
+      .watch(() => held, `${root}/${id}`, warn, executed)
       .then(async (ended) => {
         await process.starting?.catch(() => {});
         events.exit(process, ended);
@@ -111,7 +110,6 @@ export class Execs {
   delete(execId: string): void {
     const process = this.get(execId);
     process?.deleted();
-    dropExits(`${this.container.root}/${this.container.id}`, process?.pids ?? []);
     this.processes.delete(execId);
     this.specs.delete(execId);
   }

@@ -3,9 +3,9 @@
  * the server is Node.js's (node.ts).
  */
 import { remove } from '../container/delete.js';
+import { awaitExit, type Exit, readExit } from '../container/exit-records.js';
 import { statusOf } from '../container/process.js';
 import { type ContainerRecord, load } from '../container/store.js';
-import { awaitExit, type Exit, readExit } from '../container/supervisor.js';
 import { host, native } from '../sys/host.js';
 import { stay, within } from '../sys/loop.js';
 import { version } from '../sys/version.js';
@@ -65,7 +65,7 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
     return undefined;
   }
   if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
-  return await within(awaitExit(directory, record.supervisor), recordDeadline);
+  return await within(awaitExit(directory), recordDeadline);
 }
 
 /** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */

@@ -2,8 +2,10 @@
  * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
  * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
  */
+import { endOf } from '../container/child-end.js';
 import { holdProcess } from '../container/process.js';
 import type { RecordedProcess } from '../container/store.js';
+import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
@@ -55,7 +57,8 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   const process = holdProcess(child);
   if (!process) return;
   await process.ended();
-  native.reapChild(child.pid);
+  if (process.fd >= 0) endOf(process.fd);
+  else native.reapChild(child.pid);
   process.close();
 }
 
@@ -63,18 +66,23 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
 async function reapZombies(): Promise<void> {
   for (let seen = zombies(); seen.length > 0; seen = zombies()) {
     await sleep(patience);
-    for (const pid of seen) reap(pid);
+    for (const { pid, fd } of seen) {
+      // One that was reaped meanwhile gives an error; its pid may be that of another child by now.
+      if (fd >= 0) native.waitPidfd(fd, new Uint8Array(16));
+      // A seccomp filter refuses pidfd_open(2): the number is compared with the state alone.
+      else if (fd === -E.ENOSYS && processStat(pid)?.state === 'Z') native.reapChild(pid);
+      if (fd >= 0) native.close(fd);
+    }
   }
 }
 
-function zombies(): readonly number[] {
+/** All, with pidfds. A child's number is not given again before it is reaped, which nobody does between these calls. */
+function zombies(): readonly { readonly pid: number; readonly fd: number }[] {
   const self = native.pid();
   const children = tryReadText(`/proc/self/task/${self}/children`) ?? '';
   const pids = children.split(' ').filter((word) => word.trim() !== '');
-  return pids.map(Number).filter((pid) => processStat(pid)?.state === 'Z');
-}
-
-/** A child's number is not given again before it is reaped. */
-function reap(pid: number): void {
-  if (processStat(pid)?.state === 'Z') native.reapChild(pid);
+  return pids
+    .map(Number)
+    .filter((pid) => processStat(pid)?.state === 'Z')
+    .map((pid) => ({ pid, fd: native.pidfdOpen(pid) }));
 }

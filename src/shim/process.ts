@@ -1,8 +1,8 @@
 /** One process of a task: its init process, or one that was executed later. */
+import { type Executed, endedProcess } from '../container/exit-records.js';
 import type { HeldProcess } from '../container/process.js';
 import type { Stdio } from '../container/spawn.js';
-import type { ContainerRecord } from '../container/store.js';
-import { awaitExit } from '../container/supervisor.js';
+import { E } from '../sys/errno.js';
 import { native } from '../sys/host.js';
 import { sleep, within } from '../sys/loop.js';
 import type { Console } from './console.js';
@@ -19,7 +19,7 @@ export interface Ended {
   readonly at: google.protobuf.Timestamp.$Properties;
 }
 
-/** Nobody saw the end: the supervisor was killed before it could write it down. 255 is what containerd takes for that. */
+/** Nobody saw the end: the supervisor was killed, and the kernel does not tell. 255 is what containerd takes for that. */
 const unseen = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
 const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
@@ -43,8 +43,8 @@ const drainTime = 10_000;
 
 export class Process {
   pid = 0;
-  /** With those that began it, and ended. */
-  readonly pids: number[] = [];
+  /** It, while it is watched; its pid may be another process's after that. */
+  private held: HeldProcess | undefined;
   started = false;
   /** Its start, until it is told: its end is told after that. */
   starting: Promise<unknown> | undefined;
@@ -115,21 +115,28 @@ export class Process {
   }
 
   /**
-   * Waits until `process` has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it
+   * Waits until a process has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it
    * ended. A look that fails is repeated: the end of a task must be told, and not before it is one.
    */
   async watch(
     look: () => HeldProcess | undefined,
     stateDir: string,
-    supervisor: ContainerRecord['supervisor'],
     warn: (what: unknown) => void,
+    executed?: Executed,
   ): Promise<Ended> {
-    const process = await repeated(look, warn);
-    await repeated(() => process?.ended(), warn);
-    process?.close();
-    const pid = this.execId ? this.pid : undefined;
-    const exit = supervisor && (await repeated(() => awaitExit(stateDir, supervisor, pid), warn));
+    const held = await repeated(look, warn);
+    this.held = held;
+    await repeated(() => held?.ended(), warn);
+    this.held = undefined;
+    const ended = { pid: this.pid, pidfd: held?.fd ?? -1 };
+    const exit = await repeated(() => endedProcess(stateDir, ended, executed), warn);
+    held?.close();
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
+  }
+
+  /** Signals it. @returns 0 or -errno, ESRCH when it has ended */
+  signal(signal: number): number {
+    return this.held?.signal(signal) ?? -E.ESRCH;
   }
 
   end(status: number, ns: bigint): Ended {

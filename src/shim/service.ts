@@ -186,7 +186,9 @@ export class TaskService {
 
   private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
     const owner = this.task(r.id);
-    const execOf = new Map([...owner.execs.all()].map((p) => [p.pid, p.execId]));
+    // The pid of one that has ended may be another process's.
+    const running = [...owner.execs.all()].filter((p) => p.started && !p.ended);
+    const execOf = new Map(running.map((p) => [p.pid, p.execId]));
     const all = owner.pids();
     // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was
     // cut off, deletes it, and never asks for the exit status.

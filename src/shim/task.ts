@@ -1,15 +1,16 @@
 /** A task: a container of containerd's, its processes, and what is told of them. */
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
+import { readExit } from '../container/exit-records.js';
 import { kill } from '../container/kill.js';
-import { holdProcess, signalProcess } from '../container/process.js';
+import { holdProcess } from '../container/process.js';
 import { pids } from '../container/ps.js';
 import { start } from '../container/start.js';
-import { type ContainerRecord, load } from '../container/store.js';
+import { type ContainerRecord, load, type RecordedProcess } from '../container/store.js';
 import { E } from '../sys/errno.js';
-import { check } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { within } from '../sys/loop.js';
+import { now, sleep, within } from '../sys/loop.js';
 import { Execs } from './execs.js';
 import { log } from './log.js';
 import type { LoggedContainer } from './logger.js';
@@ -148,14 +149,35 @@ export class Task {
   begun(): void {
     const record = load(this.root, this.id);
     this.init.pid = record.pid;
-    if (record.supervisor) reapAtEnd(record.supervisor).catch(this.warn);
+    if (record.supervisor) this.keepSupervised(record.supervisor).catch(this.warn);
     this.over = this.watch(record).catch(this.warn);
+  }
+
+  /** Reaps the supervisor when it has ended. When it was killed another one takes over at once. */
+  private async keepSupervised(first: RecordedProcess): Promise<void> {
+    let pause = 1;
+    for (let supervisor: RecordedProcess | undefined = first; supervisor; ) {
+      const began = now();
+      await reapAtEnd(supervisor);
+      if (this.init.ended || readExit(this.stateDir)) return;
+      // One after another that ends at once is not to keep the machine busy.
+      pause = now() - began < 1000 ? Math.min(2 * pause, 10_000) : 1;
+      await sleep(pause);
+      const { ensureSupervisor } = await import('../container/heir.js');
+      const last: RecordedProcess = supervisor;
+      supervisor = await ensureSupervisor(this.stateDir).catch((error) => {
+        if (error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return undefined;
+        this.warn(error);
+        return last;
+      });
+      if (supervisor && supervisor !== last) this.warn('its supervisor was killed: another one has taken over');
+    }
   }
 
   /** Until init has ended, and that is told: after the end of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     const memory = new MemoryLimit(record, this.events, this.warn);
-    const ended = await this.init.watch(() => holdProcess(record), this.stateDir, record.supervisor, this.warn);
+    const ended = await this.init.watch(() => holdProcess(record), this.stateDir, this.warn);
     // What it began would outlive it, and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
@@ -249,10 +271,7 @@ export class Task {
       await kill({ root: this.root, id: this.id, signal, all });
       return;
     }
-    // Its supervisor has not reaped it while no record is there, and the pidfd is looked at once more.
-    const fd = native.pidfdOpen(process.pid);
-    const r = fd < 0 ? fd : signalProcess(fd, process.pid, signal);
-    if (fd >= 0) native.close(fd);
+    const r = process.signal(signal);
     if (r < 0 && r !== -E.ESRCH) check(r, { code: 'ERR_PROCESS', message: `signal process ${process.pid}` });
     if (r < 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
   }

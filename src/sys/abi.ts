@@ -284,6 +284,11 @@ export const abi = table({
     args: [['pid', 'i32']],
     doc: 'waitid(P_PID, WEXITED|WNOHANG) of a child that has ended, whose number is its own until then: 1, or 0 when it still runs',
   },
+  exitOfPidfd: {
+    ret: 'i32',
+    args: [['pidfd', 'i32']],
+    doc: 'the wait status of a process that was reaped, by whomever (PIDFD_GET_INFO, Linux 6.15); -EAGAIN when it was not, -ENOTTY, -ESRCH or another error where the kernel cannot tell',
+  },
   prlimit: {
     ret: 'i32',
     args: [

@@ -1,5 +1,5 @@
 /** The library under Node.js, as a script uses it: dist/index.js, and the examples of docs/library.md. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -17,8 +17,11 @@ import * as assert from 'uvu/assert';
 import type * as Library from '../../src/index.js';
 import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
+import { hasEnded } from './leftovers.js';
+import { missing } from './needs.js';
 
 const test = needing('library', 'root');
+const telling = needing('library where the kernel tells', 'root', 'linux-6.15');
 const library = resolve('dist/index.js');
 const { Runtime, RuntError, bundle, compile, explain, validate } = (await import(library)) as typeof Library;
 
@@ -177,7 +180,7 @@ test(
 );
 
 test(
-  'the exit of a run rejects when its supervisor was killed',
+  'the exit of a run whose supervisor was killed settles: true where the kernel tells, else rejected',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -187,8 +190,41 @@ test(
     process.kill(run.pid, 'SIGKILL');
     const deadline = new Promise<string>((settle) => setTimeout(settle, DEADLINE, 'nothing in time').unref());
     const error = await Promise.race([run.exit.catch((e) => e), deadline]);
-    assert.ok(error instanceof RuntError && error.code === 'ERR_STATUS_LOST', String(error));
+    if (missing('linux-6.15')) assert.ok(error instanceof RuntError && error.code === 'ERR_STATUS_LOST', String(error));
+    else assert.equal([error.status, error.signal], [137, 9], String(error));
     await runtime(bed).container(bed.id).delete({ force: true });
+  }),
+);
+
+telling(
+  'a supervisor that is killed, between execs, during one and before the end: another one takes over',
+  onBed(async (bed) => {
+    const killSupervisor = async (): Promise<void> => {
+      const { supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+      process.kill(supervisor.pid, 'SIGKILL');
+      await eventually('its end', () => hasEnded(supervisor.pid));
+    };
+    for (const word of ['go', 'exec']) execFileSync('mkfifo', [join(bed.rootfs, word)]);
+    bed.config.process.args = ['/bin/sh', '-c', 'read x </go; exit 9'];
+    bed.write();
+    const stdio = ['ignore', 'ignore', 'ignore'] as const;
+    const run = await runtime(bed).run(bed.id, bed.bundle, { stdio, keep: true });
+    const container = runtime(bed).container(bed.id);
+    const during = await container.exec(['/bin/sh', '-c', 'read x </exec; exit 4'], { stdio });
+    await killSupervisor();
+    const [three, five] = await Promise.all(
+      [3, 5].map((status) => container.exec(['/bin/sh', '-c', `exit ${status}`], { stdio })),
+    );
+    assert.equal([(await three!.exit).status, (await five!.exit).status], [3, 5]);
+    await killSupervisor();
+    writeFileSync(join(bed.rootfs, 'exec'), '\n');
+    assert.is((await during.exit).status, 4);
+    const waiting = container.wait();
+    writeFileSync(join(bed.rootfs, 'go'), '\n');
+    assert.is((await run.exit).status, 9);
+    assert.is((await waiting).status, 9);
+    assert.is((await container.wait()).status, 9);
+    await container.delete();
   }),
 );
 
@@ -300,3 +336,4 @@ test(
 );
 
 test.run();
+telling.run();

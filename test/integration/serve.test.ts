@@ -11,7 +11,7 @@ import { grpc } from '../../build/gen/grpc.js';
 import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
-import { protos, TaskClient } from './task-client.js';
+import { listening, protos, TaskClient } from './task-client.js';
 
 interface Described {
   name: string;
@@ -45,15 +45,7 @@ class Api {
   async begin(): Promise<void> {
     const args = [join(top, 'dist', 'cli.js'), '--root', this.bed.root, 'serve', '--listen', `unix://${this.socket}`];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    await eventually('a socket', () => existsSync(this.socket));
-    // The file is there a moment before somebody listens.
-    for (let heard = false; !heard; ) {
-      const socket = connect(this.socket);
-      heard = await new Promise<boolean>((settle) => {
-        socket.once('connect', () => settle(true)).once('error', () => setTimeout(settle, 20, false));
-      });
-      socket.destroy();
-    }
+    await listening(this.socket);
   }
 
   call(method: string, request: object): Promise<Record<string, never>> {

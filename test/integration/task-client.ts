@@ -1,8 +1,11 @@
 /** A client of the task service over gRPC, made from proto/ as anybody's would be. */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { COMMAND_LIMIT } from '../deadline.js';
+import { eventually } from './bed.js';
 import { top } from './place.js';
 
 // A part of grpc-js that has no types of its own here.
@@ -34,4 +37,17 @@ export class TaskClient {
   close(): void {
     this.client.close!();
   }
+}
+
+/** Waits until somebody listens on a socket: its file is there a moment before. */
+export async function listening(path: string): Promise<void> {
+  await eventually(`a server on ${path}`, async () => {
+    if (!existsSync(path)) return false;
+    const socket = connect(path);
+    const heard = await new Promise<boolean>((settle) => {
+      socket.once('connect', () => settle(true)).once('error', () => settle(false));
+    });
+    socket.destroy();
+    return heard;
+  });
 }

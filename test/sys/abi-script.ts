@@ -452,6 +452,18 @@ const cases: Record<Name, Case> = {
     t.call('reapChild', [0]);
     t.call('reapChild', [-1]);
   },
+  exitOfPidfd(t) {
+    const { pidfd } = helper('/bin/sleep', ['sleep', '100']);
+    t.call('exitOfPidfd', [pidfd]);
+    native.pidfdSignal(pidfd, 15);
+    native.watch(pidfd, 1);
+    native.ready(new Uint8Array(4), 60000);
+    t.call('exitOfPidfd', [pidfd]);
+    native.waitPidfd(pidfd, new Uint8Array(16));
+    t.call('exitOfPidfd', [pidfd]);
+    native.close(pidfd);
+    t.call('exitOfPidfd', [-1]);
+  },
   prlimit(t) {
     t.call('prlimit', [0, 4, 0n, 0n]);
     t.note('core limit', /^Max core file size +0 +0 /m.test(procText('/proc/self/limits')));
