@@ -89,14 +89,14 @@ static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   return promise;
 }
 
-/* Of a program that stays (host.longLived): what was in use after the last collection; 0 for a
- * command, which ends before garbage matters. */
-static size_t live;
+/* Of a program that stays (host.longLived): what was in use after the last collection, and after
+ * the last one without work; 0 for a command, which ends before garbage matters. */
+static size_t live, live_at_rest;
 
 /* Frees cycles, which reference counting leaves, once there may be `slack` bytes of them: a task, a
  * promise and what it settles, a closure and its object are such. */
-static void collect(JSRuntime *rt, size_t slack) {
-  if (live == 0 || memory_in_use() < live + slack)
+static void collect(JSRuntime *rt, size_t before, size_t slack) {
+  if (before == 0 || memory_in_use() < before + slack)
     return;
   JS_RunGC(rt);
   live = memory_in_use();
@@ -105,22 +105,26 @@ static void collect(JSRuntime *rt, size_t slack) {
 /* While there is work. A part of what is in use, so that a large heap is not walked all the time.
  */
 static void collect_at_work(JSRuntime *rt) {
-  collect(rt, live / 4 > ((size_t)512 << 10) ? live / 4 : (size_t)512 << 10);
+  collect(rt, live, live / 8 > ((size_t)256 << 10) ? live / 8 : (size_t)256 << 10);
 }
 
-/* When there has been nothing to do for a while (src/sys/loop.ts). A collection writes to all
- * objects, those of the snapshot too, which are shared with other processes until then: not for
- * less. */
+/* When there has been nothing to do for a while (src/sys/loop.ts). Compared is with the last such
+ * moment: a collection amid much work leaves what that still uses, and the garbage of its end would
+ * never be enough. A collection writes to all objects, those of the snapshot too, which are shared
+ * with other processes until then: not for less. */
 static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self, (void)argc, (void)argv;
-  collect(JS_GetRuntime(ctx), (size_t)128 << 10);
+  collect(JS_GetRuntime(ctx), live_at_rest, (size_t)128 << 10);
+  size_t now = memory_in_use();
+  if (now < live_at_rest || live == now)
+    live_at_rest = now;
   return JS_UNDEFINED;
 }
 
 static JSValue host_long_lived(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)ctx, (void)self, (void)argc, (void)argv;
   memory_long_lived();
-  live = memory_in_use();
+  live = live_at_rest = memory_in_use();
   return JS_UNDEFINED;
 }
 

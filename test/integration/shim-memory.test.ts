@@ -17,7 +17,7 @@ const containers = Number(process.env.RUNT_CONTAINERS ?? 150);
 const execs = Number(process.env.RUNT_EXECS ?? 300);
 /** kB that a shim may hold after any number of containers, and one second after any number of execs. */
 const plateau = 5500;
-const afterStorm = 5250;
+const afterStorm = 5500;
 /** kB by which anonymous memory differs from one look to the next. */
 const noise = 400;
 
