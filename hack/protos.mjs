@@ -68,16 +68,19 @@ function nameMaps(message) {
 
 // The services with their methods, and a file for each package that they need: in version 2 the same messages under another name.
 const descriptors = join(root, 'build/gen/descriptors');
+// The service, what Stats answers, what Create takes as options and Pids tells of an exec.
+const described = ['task', 'cgroup1', 'cgroup2', 'options'].map((name) => join(root, `proto/${name}.proto`));
 if (
-  ![join(root, 'proto/task.proto'), join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(
+  ![...described, join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(
     (f) => time(f) <= time(`${descriptors}.d.ts`),
   )
 ) {
-  const tree = new protobuf.Root().loadSync(join(root, 'proto/task.proto'), { keepCase: true }).resolveAll();
+  const tree = new protobuf.Root().loadSync(described, { keepCase: true }).resolveAll();
   const { methods } = tree.lookupService('containerd.task.v3.Task');
   const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
+  const answers = ['io.containerd.cgroups.v1', 'io.containerd.cgroups.v2', 'containerd.runc.v1'];
   const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
-  const made = tree.toDescriptor('proto3').file.filter((f) => packages.includes(f.package));
+  const made = tree.toDescriptor('proto3').file.filter((f) => [...packages, ...answers].includes(f.package));
   const dependencies = { 'containerd.task.v3': packages.slice(1), 'containerd.types': packages.slice(2) };
   const files = made.map((f) => {
     f.name = fileOf(f.package);

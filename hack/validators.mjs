@@ -18,6 +18,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'build/gen');
 mkdirSync(out, { recursive: true });
 
+/** Errors after which a validator stops: as many violations as are listed (`MOST` of src/spec/findings.ts). */
+const MOST = 100;
+
 const schemas = Object.fromEntries(
   ['config', 'platforms', 'features', 'state'].map((name) => [
     name,
@@ -48,7 +51,13 @@ export interface SchemaError {
   propertyName?: string;
   params: Record<string, unknown>;
 }
-declare const validate: { (data: unknown): boolean; errors?: SchemaError[] | null };
+declare const validate: {
+  (data: unknown): boolean;
+  /** Of the last document, the first ${MOST}. */
+  errors?: SchemaError[];
+  /** Whether there are more. */
+  more?: boolean;
+};
 export default validate;
 `,
   );
@@ -57,6 +66,9 @@ export default validate;
 /**
  * Makes ajv's code half as long: leaves out what nothing reads (schema texts, paths inside the schema, parent and root
  * data, which only keywords of ajv's users need), and puts the appending of an error into one function.
+ *
+ * Ajv makes a list of errors in each function and joins them going up, a copy for each bad entry of a list: a config
+ * with n of them costs n². Here all functions append to one list, and the validator stops when it is full.
  */
 function shrink(code) {
   const short = code
@@ -76,13 +88,32 @@ function shrink(code) {
       /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
       (_, _name, error) => `${appended(error)};errors++;`,
     )
+    .replaceAll(
+      /vErrors = vErrors === null \? (validate\d+)\.errors : vErrors\.concat\(\1\.errors\);errors = vErrors\.length;/g,
+      'errors++;',
+    )
+    .replaceAll(/let vErrors = null;|validate\d+\.errors = vErrors;/g, '')
+    .replace(/export const validate = (validate\d+);export default \1;/, 'const root = $1;export default validate;')
     // Ajv's only run-time helper in use counts code points, for minLength.
     .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => [...text].length');
-  const append = `function append(list, instancePath, keyword, params, propertyName) {
-    list ??= [];
-    list.push({ instancePath, keyword, params, propertyName });
-    return list;
+  const append = `const full = {};
+  let found = [];
+  function append(instancePath, keyword, params, propertyName) {
+    if (found.length === ${MOST}) throw full;
+    found.push({ instancePath, keyword, params, propertyName });
+  }
+  function validate(data) {
+    validate.errors = found = [];
+    validate.more = false;
+    try {
+      return root(data);
+    } catch (error) {
+      if (error !== full) throw error;
+      validate.more = true;
+      return false;
+    }
   }`;
+  if (short.includes('vErrors') || !short.includes('const root = ')) throw new Error('ajv joins errors in a new way');
   // A call in another form would pass an object where a path is expected.
   if (short.includes('{instancePath')) throw new Error('ajv calls its functions in a new way');
   return `${append}\n${short}`;
@@ -96,7 +127,7 @@ function appended(error) {
     );
   if (!parts) throw new Error(`ajv writes errors in a new way: ${error}`);
   const { path = ':instancePath', keyword, params, name = '' } = parts.groups;
-  return `vErrors=append(vErrors,${path.slice(1)},${keyword},${params}${name.replace('propertyName:', '')})`;
+  return `append(${path.slice(1)},${keyword},${params}${name.replace('propertyName:', '')})`;
 }
 
 /** Walks a schema: calls `visit(path, definition)` for each reference; `*` stands for an index or a free key. */

@@ -18,12 +18,13 @@ import { explainText } from './plan/explain.js';
 import { features as featuresOf } from './plan/features.js';
 import { toJson } from './plan/json.js';
 import type { Plan } from './plan/ops.js';
-import { loadSpec, parseSpec } from './spec/load.js';
+import { judgeFile, judgeSpec, validSpec } from './spec/load.js';
 import type { SpecOptions } from './spec/options.js';
 import type { Features, Spec } from './spec/types.js';
 import { RuntError, type Violation } from './sys/error.js';
 import { callerIds } from './sys/ids.js';
 import { useNodeHost } from './sys/node.js';
+import { reportOf } from './sys/report.js';
 
 export type { Stats } from './cgroup/stats.js';
 export type { ExitRecord } from './container/exit-records.js';
@@ -44,6 +45,11 @@ export type * from './spec/types.js';
 export { RuntError, type Violation } from './sys/error.js';
 
 useNodeHost();
+Object.defineProperty(RuntError.prototype, 'report', {
+  value(this: RuntError) {
+    return reportOf(this);
+  },
+});
 
 export interface RuntimeOptions {
   /** Directory of all containers' state; `/run/runt`, or `$XDG_RUNTIME_DIR/runt` for an ordinary user, when absent. */
@@ -115,6 +121,8 @@ export interface Validity {
   readonly valid: boolean;
   /** What the spec forbids; empty when valid. */
   readonly violations: readonly Violation[];
+  /** Whether there are more violations than these: the first 100 are listed. */
+  readonly more?: boolean;
   /** What it advises against. */
   readonly warnings: readonly Violation[];
 }
@@ -125,9 +133,11 @@ export interface Validity {
  */
 export async function validate(config: Spec | string): Promise<Validity> {
   try {
-    const { spec, warnings } =
-      typeof config === 'string' ? loadSpec(join(resolve(config), 'config.json')) : parse(config);
-    const refused = refusedEverywhere(spec);
+    const path = typeof config === 'string' ? join(resolve(config), 'config.json') : 'config.json';
+    const judged = typeof config === 'string' ? judgeFile(path) : judgeObject(config);
+    const { violations, more, warnings } = judged.findings;
+    if (violations.length > 0) return { valid: false, violations, ...(more && { more }), warnings };
+    const refused = refusedEverywhere(validSpec(judged, path).spec);
     return { valid: !refused, violations: refused ? [asViolation(refused)] : [], warnings };
   } catch (error) {
     if (!(error instanceof RuntError) || !error.violations) throw error;
@@ -135,9 +145,9 @@ export async function validate(config: Spec | string): Promise<Validity> {
   }
 }
 
-function parse(config: Spec) {
+function judgeObject(config: Spec) {
   const bytes = Buffer.from(toJson(config));
-  return parseSpec(bytes, bytes.length, 'config.json');
+  return judgeSpec(bytes, bytes.length, 'config.json');
 }
 
 export interface CompileOptions extends RuntimeOptions {

@@ -1,5 +1,6 @@
 /* Checked arguments of native functions, with the words of src/sys/node.ts. */
 #include "bind.h"
+#include "text.h"
 #include <string.h>
 
 int want_i32(JSContext *ctx, JSValueConst value, int32_t *out, const char *function,
@@ -81,11 +82,8 @@ const char *want_str(JSContext *ctx, JSValueConst value, const char *function,
   if (memchr(text, 0, len))
     JS_ThrowTypeError(ctx, "%s: %s holds a NUL", function, argument);
   else {
-    /* QuickJS writes a lone surrogate as three bytes that are no UTF-8. */
-    const char *p = text;
-    while ((p = memchr(p, 0xed, len - (size_t)(p - text))) && (uint8_t)p[1] < 0xa0)
-      p++;
-    if (!p)
+    /* A string with a surrogate has 16-bit characters, so that its UTF-8 is a copy of ours. */
+    if (text_bytes((char *)(uintptr_t)text, len) >= 0)
       return text;
     JS_ThrowTypeError(ctx, "%s: %s holds a lone surrogate", function, argument);
   }

@@ -51,8 +51,8 @@ static JSValue host_exit(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   _exit(code); /* nothing to flush; the kernel frees all at once */
 }
 
-static JSValue host_decode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self;
+static JSValue decode(JSContext *ctx, int argc, JSValueConst *argv,
+                      JSValue (*of)(JSContext *ctx, const uint8_t *bytes, size_t len)) {
   uint8_t *data;
   uint32_t len;
   int32_t wanted;
@@ -61,7 +61,17 @@ static JSValue host_decode(JSContext *ctx, JSValueConst self, int argc, JSValueC
     return argc == 2 ? JS_EXCEPTION : JS_ThrowTypeError(ctx, "decode takes 2 arguments");
   if (wanted < 0 || (uint32_t)wanted > len)
     wanted = (int32_t)len;
-  return text_decode(ctx, data, (size_t)wanted);
+  return of(ctx, data, (size_t)wanted);
+}
+
+static JSValue host_decode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  return decode(ctx, argc, argv, text_decode);
+}
+
+static JSValue host_decode_raw(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  (void)self;
+  return decode(ctx, argc, argv, text_decode_raw);
 }
 
 static JSValue host_encode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
@@ -131,6 +141,7 @@ static JSValue host_long_lived(JSContext *ctx, JSValueConst self, int argc, JSVa
 static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("exit", 1, host_exit),
     JS_CFUNC_DEF("decode", 2, host_decode),
+    JS_CFUNC_DEF("decodeRaw", 2, host_decode_raw),
     JS_CFUNC_DEF("encode", 1, host_encode),
     JS_CFUNC_DEF("load", 1, host_load),
     JS_CFUNC_DEF("longLived", 0, host_long_lived),
@@ -167,7 +178,7 @@ static char *same_name(JSContext *ctx, const char *base, const char *name, void 
 }
 
 static JSValue string_of(JSContext *ctx, const char *text, size_t len) {
-  return text_decode(ctx, (const uint8_t *)text, len);
+  return text_decode_raw(ctx, (const uint8_t *)text, len);
 }
 
 static JSValue arguments(JSContext *ctx, int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* UTF-8 to strings and back, with replacement of what is malformed. */
+/* UTF-8 to strings and back; what is malformed is replaced, or kept as bytes. */
 #include "text.h"
 #include <string.h>
 
@@ -59,7 +59,8 @@ static size_t well_formed(const uint8_t *bytes, size_t len) {
   return at;
 }
 
-JSValue text_decode(JSContext *ctx, const uint8_t *bytes, size_t len) {
+/* Replaces what is malformed. `raw`: byte by byte, by a surrogate as WTF-8 has it. */
+static JSValue decode(JSContext *ctx, const uint8_t *bytes, size_t len, int raw) {
   size_t good = well_formed(bytes, len);
   if (good == len)
     return JS_NewStringLen(ctx, (const char *)bytes, len);
@@ -76,6 +77,13 @@ JSValue text_decode(JSContext *ctx, const uint8_t *bytes, size_t len) {
     at += n;
     if (at == len)
       break;
+    if (raw) {
+      /* U+DC00 + byte: ED B2 80…BF, ED B3 80…BF. */
+      clean[used++] = 0xed;
+      clean[used++] = bytes[at] < 0xc0 ? 0xb2 : 0xb3;
+      clean[used++] = 0x80 | (bytes[at++] & 0x3f);
+      continue;
+    }
     memcpy(clean + used, replacement, sizeof replacement);
     used += sizeof replacement;
     at += (size_t)-sequence(bytes + at, len - at);
@@ -85,19 +93,63 @@ JSValue text_decode(JSContext *ctx, const uint8_t *bytes, size_t len) {
   return string;
 }
 
+JSValue text_decode(JSContext *ctx, const uint8_t *bytes, size_t len) {
+  return decode(ctx, bytes, len, 0);
+}
+
+JSValue text_decode_raw(JSContext *ctx, const uint8_t *bytes, size_t len) {
+  return decode(ctx, bytes, len, 1);
+}
+
+/* A lone surrogate at p, which QuickJS writes as ED A0…BF 80…BF: the byte that it stands for, 0 for
+ * none, -1 where p is something else. */
+static int surrogate(const uint8_t *p) {
+  if (p[0] != 0xed || p[1] < 0xa0)
+    return -1;
+  return p[1] == 0xb2 ? p[2] : p[1] == 0xb3 ? p[2] | 0xc0 : 0;
+}
+
+ssize_t text_bytes(char *text, size_t len) {
+  uint8_t *bytes = (uint8_t *)text;
+  const uint8_t *first = memchr(bytes, 0xed, len);
+  if (!first)
+    return (ssize_t)len;
+  size_t used = (size_t)(first - bytes);
+  for (size_t at = used; at < len;) {
+    int byte = surrogate(bytes + at);
+    if (byte == 0)
+      return -1;
+    bytes[used++] = byte > 0 ? (uint8_t)byte : bytes[at];
+    at += byte > 0 ? 3 : 1;
+  }
+  bytes[used] = 0;
+  return (ssize_t)used;
+}
+
 JSValue text_encode(JSContext *ctx, JSValueConst string) {
-  size_t len, whole;
+  size_t len;
   const char *text = JS_ToCStringLen(ctx, &len, string);
   if (!text)
     return JS_EXCEPTION;
-  JSValue buffer = JS_NewArrayBufferCopy(ctx, (const uint8_t *)text, len);
-  JS_FreeCString(ctx, text);
-  uint8_t *bytes = JS_IsException(buffer) ? NULL : JS_GetArrayBuffer(ctx, &whole, buffer);
-  /* A lone surrogate stands there as ED A0…BF xx: as long as the replacement. */
-  for (uint8_t *p = bytes; p && (p = memchr(p, 0xed, len - (size_t)(p - bytes)));) {
-    if (p[1] >= 0xa0)
-      memcpy(p, replacement, sizeof replacement);
-    p++;
+  const uint8_t *from = (const uint8_t *)text;
+  if (!memchr(text, 0xed, len)) {
+    JSValue buffer = JS_NewArrayBufferCopy(ctx, from, len);
+    JS_FreeCString(ctx, text);
+    return buffer;
   }
+  uint8_t *bytes = js_malloc(ctx, len);
+  size_t used = 0;
+  for (size_t at = 0; bytes && at < len;) {
+    int byte = surrogate(from + at);
+    if (byte == 0) { /* as long as the replacement */
+      memcpy(bytes + used, replacement, sizeof replacement);
+      used += sizeof replacement;
+    } else
+      bytes[used++] = byte > 0 ? (uint8_t)byte : from[at];
+    at += byte >= 0 ? 3 : 1;
+  }
+  JSValue buffer = bytes ? JS_NewArrayBufferCopy(ctx, bytes, used) : JS_EXCEPTION;
+  js_free(ctx, bytes);
+  JS_FreeCString(ctx, text);
   return buffer;
 }

@@ -1,4 +1,5 @@
 /** The BPF program that stands in for the device list on cgroup v2 (kernel: admin-guide/cgroup-v2, "Device controller"). */
+import { append } from '../sys/append.js';
 
 // linux/bpf.h: instruction codes
 const LOAD_WORD = 0x61; // BPF_LDX | BPF_MEM | BPF_W
@@ -39,7 +40,7 @@ export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uin
   ];
   for (const line of [...exceptions].reverse()) {
     const [, verb, rest = line] = /^(allow|deny) (.*)$/.exec(line) ?? [];
-    program.push(...(verb === undefined ? block(line, allow) : ruleBlock(rest, verb === 'allow')));
+    append(program, verb === undefined ? block(line, allow) : ruleBlock(rest, verb === 'allow'));
   }
   program.push([MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0], [EXIT, 0, 0, 0, 0]);
 

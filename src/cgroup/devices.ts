@@ -60,14 +60,14 @@ export function deviceList(
   at: string,
   configured: readonly Device[],
 ): DeviceList {
-  const state: DeviceState = { allow: false, at: '', exceptions: [] };
+  const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
   for (const [rule, pointer] of allRules(rules, at, configured)) {
     for (const part of parts(state, rule, pointer)) {
       if (rule.allow === state.allow) removeException(state, part, rule);
       else addException(state, part);
     }
   }
-  return state;
+  return { ...state, exceptions: [...state.exceptions.values()] };
 }
 
 /**
@@ -84,7 +84,7 @@ export function v2DeviceList(
   } catch (error) {
     if (!(error instanceof RuntError && error.code === 'ERR_UNSUPPORTED')) throw error;
   }
-  const state: DeviceState = { allow: false, at: '', exceptions: [] };
+  const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
   const ordered: (DeviceException & { allow: boolean })[] = [];
   for (const [rule, pointer] of allRules(rules, at, configured)) {
     const found = parts(state, rule, pointer);
@@ -111,8 +111,11 @@ function allRules(
 interface DeviceState {
   allow: boolean;
   at: string;
-  exceptions: DeviceException[];
+  /** By type and numbers, in the order in which they came: a list would be searched once for each rule. */
+  exceptions: Map<string, DeviceException>;
 }
+
+const keyOf = (type: 'b' | 'c', major: number, minor: number): string => `${type} ${major}:${minor}`;
 
 /** What a rule says of each type; empty for one on all devices, which is the default from then on. */
 function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
@@ -123,7 +126,7 @@ function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceExceptio
   if (any && major < 0 && minor < 0 && access === 'rwm') {
     state.allow = rule.allow;
     state.at = at;
-    state.exceptions = [];
+    state.exceptions = new Map();
     return [];
   }
   // v1 takes "a" for all devices whatever the numbers say: a rule on both types is two rules.
@@ -131,16 +134,15 @@ function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceExceptio
 }
 
 function addException(state: DeviceState, e: DeviceException): void {
-  const i = state.exceptions.findIndex((x) => x.type === e.type && x.major === e.major && x.minor === e.minor);
-  if (i < 0) state.exceptions.push(e);
-  else state.exceptions[i] = { ...e, access: letters((l) => e.access.includes(l) || has(state.exceptions[i], l)) };
+  const key = keyOf(e.type, e.major, e.minor);
+  const there = state.exceptions.get(key);
+  state.exceptions.set(key, { ...e, access: letters((l) => e.access.includes(l) || has(there, l)) });
 }
 
 /** A rule that agrees with the default takes its access away from the exceptions that it covers. */
 function removeException(state: DeviceState, e: DeviceException, rule: DeviceRule): void {
-  state.exceptions = state.exceptions.flatMap((x) => {
-    const meets = x.type === e.type && touches(x.major, e.major) && touches(x.minor, e.minor);
-    if (!meets || !letters((l) => e.access.includes(l) && has(x, l))) return [x];
+  for (const [key, x] of touched(state, e)) {
+    if (!letters((l) => e.access.includes(l) && has(x, l))) continue;
     if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
       const verb = rule.allow ? 'allow' : 'deny';
       throw unsupported(
@@ -151,7 +153,20 @@ function removeException(state: DeviceState, e: DeviceException, rule: DeviceRul
       );
     }
     const access = letters((l) => has(x, l) && !e.access.includes(l));
-    return access ? [{ ...x, access }] : [];
+    if (access) state.exceptions.set(key, { ...x, access });
+    else state.exceptions.delete(key);
+  }
+}
+
+/** The exceptions that share a device with one. */
+function touched({ exceptions }: DeviceState, { type, major, minor }: DeviceException): [string, DeviceException][] {
+  if (major < 0 || minor < 0) {
+    return [...exceptions].filter(([, x]) => x.type === type && touches(x.major, major) && touches(x.minor, minor));
+  }
+  const keys = [keyOf(type, major, minor), keyOf(type, major, -1), keyOf(type, -1, minor), keyOf(type, -1, -1)];
+  return keys.flatMap((key): [string, DeviceException][] => {
+    const x = exceptions.get(key);
+    return x ? [[key, x]] : [];
   });
 }
 

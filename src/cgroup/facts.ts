@@ -1,8 +1,9 @@
 /** What the host offers as cgroups: the hierarchies, where they are mounted, and the runtime's own place in each. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { readText, tryReadText } from '../sys/fs.js';
+import { LONG, readText, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { inside, visibleCgroupMounts } from './mountinfo.js';
 
 /** f_type of a cgroup v1 and of the cgroup v2 file system (statfs(2)). */
@@ -58,7 +59,10 @@ export function readCgroupFacts(): CgroupFacts {
     }
   }
   const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
-  return usualFacts(cgroup, controllersOf) ?? parseCgroupFacts(cgroup, readText('/proc/self/mountinfo'), controllersOf);
+  return (
+    usualFacts(cgroup, controllersOf) ??
+    parseCgroupFacts(cgroup, readText('/proc/self/mountinfo', AT_FDCWD, LONG), controllersOf)
+  );
 }
 
 function refuseWithoutProc(): never {

@@ -1,6 +1,7 @@
 /** The cgroups of a container that exists: found again from its record, changed while it runs. */
 import type { Op } from '../plan/ops.js';
 import type { Resources } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { type DeviceList, deviceList, exceptionText, v2DeviceList, v2DeviceOps } from './devices.js';
 import type { CgroupFacts } from './facts.js';
 import { noController, notDelegated, settingOp, split } from './ops.js';
@@ -55,13 +56,16 @@ export function updateOps(live: LiveCgroups, resources: Resources): Op[] {
     return settingOp(s, live.directory(s.controller) ?? refuse(s));
   });
   const unified = v2Settings(inUnified, '', live);
-  ops.push(...unified.map((s) => settingOp(s, live.unified() ?? refuse(s))));
+  append(
+    ops,
+    unified.map((s) => settingOp(s, live.unified() ?? refuse(s))),
+  );
   const devices = resources.devices?.length ? live.directory('devices') : undefined;
   if (resources.devices?.length) {
     const missing: Setting = { controller: 'devices', file: 'devices.list', value: '', at: '/devices' };
     if (!facts.v1.some((h) => h.controllers.includes('devices'))) throw noController(missing, facts);
     const list = deviceList(resources.devices, '/devices', []);
-    ops.push(...deviceChanges(devices ?? refuse(missing), list, live.read('devices.list')));
+    append(ops, deviceChanges(devices ?? refuse(missing), list, live.read('devices.list')));
   }
   return ops;
 }
@@ -86,11 +90,14 @@ function updateV2(live: LiveCgroups, resources: Resources): Op[] {
       required,
       wanted: [],
     });
-    ops.push(...settings.map((s) => settingOp(s, directory)));
+    append(
+      ops,
+      settings.map((s) => settingOp(s, directory)),
+    );
   }
   if (resources.devices?.length) {
     const missing: Setting = { controller: 'devices', file: 'device filter', value: '', at: '/devices' };
-    ops.push(...v2DeviceOps(path ?? refuse(missing), v2DeviceList(resources.devices, '/devices', []), '/devices'));
+    append(ops, v2DeviceOps(path ?? refuse(missing), v2DeviceList(resources.devices, '/devices', []), '/devices'));
   }
   return ops;
 }

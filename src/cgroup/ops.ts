@@ -1,6 +1,8 @@
 /** `linux.resources` → operations of the plan, on whatever layout the host has. */
+
 import type { Op } from '../plan/ops.js';
 import type { Device, Resources } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { deviceList, v1DeviceOps, v2DeviceList, v2DeviceOps } from './devices.js';
 import { type CgroupFacts, hierarchyName } from './facts.js';
@@ -78,10 +80,10 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
     if (!place.writable) throw notDelegated(setting, place.path);
     ops.push(settingOp(setting, place.path));
   }
-  if (unifiedSettings.length > 0) ops.push(...unifiedOps(facts, paths, unifiedSettings));
+  if (unifiedSettings.length > 0) append(ops, unifiedOps(facts, paths, unifiedSettings));
   if (!options.rootless) {
     const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
-    if (place) ops.push(...v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
+    if (place) append(ops, v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
     else if (asked.devices?.length) {
       throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
     }
@@ -122,7 +124,7 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   ];
   if (!options.rootless) {
     const list = v2DeviceList(resources.devices, `${at}/devices`, options.devices);
-    ops.push(...v2DeviceOps(path, list, resources.devices ? `${at}/devices` : ''));
+    append(ops, v2DeviceOps(path, list, resources.devices ? `${at}/devices` : ''));
   }
   return ops;
 }

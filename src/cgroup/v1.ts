@@ -1,5 +1,7 @@
 /** `linux.resources` as files of cgroup v1, in an order that a new cgroup takes them (kernel: admin-guide/cgroup-v1). */
+
 import type { Cpu, Memory, Resources } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { v1BlockIo } from './block-io.js';
 import { hugepageSettings, networkSettings, rdmaSettings } from './device-limits.js';
 import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
@@ -15,16 +17,16 @@ export function v1Settings(resources: Resources, at: string, live?: LiveCgroup):
     throw unsupported(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
   }
   const settings: Setting[] = [];
-  if (memory) settings.push(...memorySettings(memory, `${at}/memory`, live));
-  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`));
+  if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
+  if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`));
   if (isSet(pids?.limit)) {
     const value = pids.limit < 0 ? 'max' : String(pids.limit);
     settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
   }
-  if (blockIO) settings.push(...v1BlockIo(blockIO, `${at}/blockIO`));
-  if (hugepageLimits) settings.push(...hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, false));
-  if (rdma) settings.push(...rdmaSettings(rdma, `${at}/rdma`));
-  if (network) settings.push(...networkSettings(network, `${at}/network`));
+  if (blockIO) append(settings, v1BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, false));
+  if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));
+  if (network) append(settings, networkSettings(network, `${at}/network`));
   return settings;
 }
 

@@ -1,5 +1,7 @@
 /** `linux.resources` as files of cgroup v2 (kernel: admin-guide/cgroup-v2). The config speaks v1: values are converted. */
+
 import type { Cpu, Int, Memory, Resources } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { v2BlockIo } from './block-io.js';
 import { hugepageSettings, rdmaSettings } from './device-limits.js';
 import { badValue, below, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
@@ -12,14 +14,14 @@ import { badValue, below, checkUsage, isSet, type LiveCgroup, type Setting, unsu
 export function v2Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   const settings: Setting[] = [];
-  if (memory) settings.push(...memorySettings(memory, `${at}/memory`, live));
-  if (cpu) settings.push(...cpuSettings(cpu, `${at}/cpu`, live));
+  if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
+  if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`, live));
   if (isSet(pids?.limit)) {
     settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
   }
-  if (blockIO) settings.push(...v2BlockIo(blockIO, `${at}/blockIO`));
-  if (hugepageLimits) settings.push(...hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
-  if (rdma) settings.push(...rdmaSettings(rdma, `${at}/rdma`));
+  if (blockIO) append(settings, v2BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
+  if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));
   if (isSet(network?.classID)) {
     throw unsupported(`${at}/network/classID`, network.classID, 'cgroup v2 has no network classes');
   }

@@ -3,24 +3,23 @@
  * after `=` or as the next argument, and flags on either side of the arguments.
  */
 import { RuntError } from '../sys/error.js';
-import { nearest } from '../sys/nearest.js';
 import type { Flags } from './syntax.js';
 
-/** What is wrong with a command line. `where` is the command, '' before it. */
-export function usageError(where: string, message: string, wrong = '', candidates: readonly string[] = []): RuntError {
-  const near = nearest(wrong, candidates);
-  return new RuntError({
-    code: 'ERR_USAGE',
-    message: `${where && `${where}: `}${message}${near === undefined ? '' : `; did you mean ${near}?`}`,
-  });
+/** A word that the command line does not know, among those that it does. */
+export interface Unknown {
+  /** The command, '' before it. */
+  readonly where: string;
+  readonly wrong: string;
+  readonly candidates: readonly string[];
 }
 
-/** What this version does not do, by its name. */
-export function unsupported(where: string, what: string): RuntError {
-  return new RuntError({
-    code: 'ERR_UNSUPPORTED',
-    message: `${where && `${where}: `}${what} is not supported by this version of runt`,
-  });
+/**
+ * What is wrong with a command line. `where` is the command, '' before it. Of a word that is `wrong` the report says
+ * what may have been meant (mistyped.ts).
+ */
+export function usageError(where: string, message: string, wrong = '', candidates: readonly string[] = []): RuntError {
+  const error = new RuntError({ code: 'ERR_USAGE', message: `${where && `${where}: `}${message}` });
+  return wrong ? Object.assign(error, { unknown: { where, wrong, candidates } }) : error;
 }
 
 /**
@@ -46,7 +45,14 @@ export function parseFlags(
     const equals = arg.indexOf('=');
     const shown = equals < 0 ? arg : arg.slice(0, equals);
     const key = findFlag(flags, shown.slice(shown[1] === '-' ? 2 : 1));
-    if (key === undefined) throw usageError(where, `unknown flag ${shown}`, shown, allNames(flags));
+    if (key === undefined) {
+      // As kill(1): -9, -KILL.
+      if (flags['signal|s'] && /^-[0-9A-Z]/.test(arg)) into.signal = arg.slice(1);
+      else if (!shortFlags(flags, arg.slice(1), into)) {
+        throw usageError(where, `unknown flag ${shown}`, shown, allNames(flags));
+      }
+      continue;
+    }
     const kind = flags[key]!;
     const name = key.split('|')[0]!;
     let value = equals < 0 ? undefined : arg.slice(equals + 1);
@@ -62,6 +68,18 @@ export function parseFlags(
     else into[name] = parseValue(where, shown, kind, value);
   }
   return rest;
+}
+
+/** Short names in one word, such as `-it`; only of flags without a value, as a word of Go's may be a long name. */
+function shortFlags(flags: Flags, letters: string, into: Record<string, unknown>): boolean {
+  const names: string[] = [];
+  for (const letter of letters) {
+    const key = findFlag(flags, letter);
+    if (!key || flags[key] !== 'bool') return false;
+    names.push(key.split('|')[0]!);
+  }
+  for (const name of names) into[name] = true;
+  return true;
 }
 
 function findFlag(flags: Flags, name: string): string | undefined {

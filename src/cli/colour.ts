@@ -5,3 +5,11 @@ import { host, native } from '../sys/host.js';
 export function colour(): boolean {
   return !host.env.NO_COLOR && native.isTerminal(1) === 1;
 }
+
+/** Columns of the terminal on standard output; undefined where none is, or it has no size. */
+export function terminalWidth(): number | undefined {
+  if (native.isTerminal(1) !== 1) return undefined;
+  const size = new Uint8Array(16);
+  if (native.windowSize(1, size) < 0) return undefined;
+  return new DataView(size.buffer).getInt32(0, true) || undefined;
+}

@@ -1,4 +1,5 @@
 /** `runt completion`: scripts that complete the command line in a shell, made from the tables of `--help`. */
+import { capabilityNames, signalNames } from '../sys/linux.js';
 import { usageError } from './arguments.js';
 import { type FlagLine, flagLines, wordsOf } from './help.js';
 import { print } from './output.js';
@@ -21,21 +22,15 @@ export function scripts(): Readonly<Record<string, string>> {
 }
 
 const names = Object.keys(commands) as CommandName[];
-/** Flags whose value is a directory, and those whose value is neither a file nor a directory. */
-const directories = ['root', 'bundle', 'rootfs', 'overlay'];
-const words =
-  'env user volume hostname uid-map gid-map additional-gids cap cgroup process-label apparmor interval id cwd rootless'.split(
-    ' ',
-  );
-
 type Value = 'none' | 'directory' | 'file' | 'word' | readonly string[];
 
-function kindOf({ name, value }: FlagLine): Value {
+function kindOf({ value }: FlagLine): Value {
   if (value === '') return 'none';
   if (value.includes('|')) return value.split('|');
-  if (directories.includes(name)) return 'directory';
-  const limits = 'cpu cpuset memory kernel pids blkio l3 mem'.split(' ').some((p) => name.startsWith(p));
-  return value === 'N' || words.includes(name) || limits ? 'word' : 'file';
+  if (value === 'SIGNAL') return signalNames();
+  if (value === 'CAPABILITY') return capabilityNames();
+  if (value === 'DIR') return 'directory';
+  return ['FILE', 'SOCKET', 'PATH'].includes(value) ? 'file' : 'word';
 }
 
 /** What the first argument of a command is. */
@@ -66,10 +61,11 @@ function bash(): string {
       return `    ${where === '' ? '' : `${where}:`}${spelled(f).join(`|${where === '' ? '' : `${where}:`}`)}) _runt_reply ${reply}; return ;;`;
     });
   };
-  const taking = (where: CommandName | ''): string =>
+  const taking = (where: CommandName | '', before = ''): string =>
     flagLines(where)
       .filter((f) => f.value !== '')
       .flatMap(spelled)
+      .map((flag) => `${before}${flag}`)
       .join('|');
   const argument: Record<ReturnType<typeof firstArgument>, string> = {
     container: '_runt_reply _runt_ids',
@@ -79,19 +75,22 @@ function bash(): string {
     none: ':',
   };
   return `# bash completion of runt; made by "runt completion bash"
-_runt_reply() { mapfile -t COMPREPLY < <("$@"); }
+_runt_reply() { mapfile -t COMPREPLY < <("$@"); COMPREPLY=("\${COMPREPLY[@]/#/$prefix}"); }
 _runt_ids() { compgen -W "$("\${COMP_WORDS[0]}" "\${root[@]}" list -q 2>/dev/null)" -- "$cur"; }
 _runt() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= i=1 word
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= prefix= i=1 count=0 word
   local -a root=()
   COMPREPLY=()
   # "--flag=value" comes as three words.
   if [[ $cur = = ]]; then cur=; elif [[ $prev = = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+  # As one word, where = is not in COMP_WORDBREAKS.
+  if [[ $cur = -*=* ]]; then prefix=\${cur%%=*}=; prev=\${cur%%=*}; cur=\${cur#*=}; fi
   while ((i < COMP_CWORD)); do
     word=\${COMP_WORDS[i]}
     case $word in
     --root) if [[ \${COMP_WORDS[i+1]} = = ]]; then ((i += 1)); fi; root=(--root "\${COMP_WORDS[i+1]}"); ((i += 1)) ;;
     ${taking('')}) if [[ \${COMP_WORDS[i+1]} = = ]]; then ((i += 1)); fi; ((i += 1)) ;;
+    --root=*) root=(--root "\${word#*=}") ;;
     -*) ;;
     *) command=$word; break ;;
     esac
@@ -118,6 +117,20 @@ ${names.map((n) => `    ${n}) _runt_reply compgen -W '${flagLines(n).flatMap(spe
     esac
     return
   fi
+  # The arguments before this one: words that are not flags, nor values of flags.
+  for ((i += 1; i < COMP_CWORD; i++)); do
+    case $command:\${COMP_WORDS[i]} in
+    ${names
+      .map((n) => taking(n, `${n}:`))
+      .filter(Boolean)
+      .join('|')}) if [[ \${COMP_WORDS[i+1]} = = ]]; then ((i += 1)); fi; ((i += 1)) ;;
+    *:-*) ;;
+    *) ((count += 1)) ;;
+    esac
+  done
+  case $command in
+  kill) if ((count > 0)); then _runt_reply compgen -W '${signalNames().join(' ')}' -- "$cur"; return; fi ;;
+  esac
   case $command in
 ${names.map((n) => `  ${n}) ${argument[firstArgument(n)]} ;;`).join('\n')}
   esac
@@ -182,7 +195,7 @@ ${names.map((n) => `      ${quoted(`${n}:${wordsOf(n).summary}`, "'\\''")}`).joi
     ;;
   argument)
     case $words[1] in
-${names.map((n) => `    ${n})\n      _arguments \\\n${flags(n)}\n      ${argument[firstArgument(n)]} ;;`).join('\n')}
+${names.map((n) => `    ${n})\n      _arguments \\\n${flags(n)}\n      ${argument[firstArgument(n)]}${n === 'kill' ? ` '2:signal:(${signalNames().join(' ')})'` : ''} ;;`).join('\n')}
     esac
     ;;
   esac
@@ -221,6 +234,7 @@ function fish(): string {
     'complete -c runt -f',
     ...names.map((n) => `complete -c runt -n '__fish_use_subcommand' -a ${n} -d ${q(wordsOf(n).summary)}`),
     ...flagLines('').map((f) => line('', f)),
+    `complete -c runt -n '__fish_seen_subcommand_from kill; and test (count (commandline -opc)) -ge 3' -a ${q(signalNames().join(' '))}`,
     ...names.flatMap((n) => [
       ...flagLines(n).map((f) => line(n, f)),
       ...(argument[firstArgument(n)] === ''

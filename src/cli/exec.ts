@@ -28,6 +28,12 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
   if (process !== undefined && command.length > 0) {
     throw usageError('exec', `--process gives the command, "${command[0]}" is one more`);
   }
+  if (flags.interactive === false) {
+    throw usageError(
+      'exec',
+      '--interactive=false: the process reads the standard input of runt; redirect that from /dev/null',
+    );
+  }
   const listen = listenFds(host.env);
   return exec({
     root: rootDirectory(global),

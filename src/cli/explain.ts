@@ -1,10 +1,10 @@
 /** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
 import { compileBundle, systemdScope } from '../container/compile-bundle.js';
 import { explainDiff, explainDiffJson } from '../plan/diff.js';
-import { explainJson, explainText } from '../plan/explain.js';
+import { explainJson, explainText, type Look } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
 import { usageError } from './arguments.js';
-import { colour } from './colour.js';
+import { colour, terminalWidth } from './colour.js';
 import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from './create-options.js';
 import { findRoot } from './find-root.js';
 import { reportWarning } from './log.js';
@@ -20,15 +20,20 @@ export async function command(call: Call<'explain'>): Promise<number> {
     // One id for both: two names are no difference between the bundles.
     const id = flags.id ?? 'container';
     const [a, b] = [await planOf(call, args[0]!, id), await planOf(call, args[1]!, id)];
-    print(json ? explainDiffJson(a, b) : explainDiff(a, b, { colour: colour() }));
+    print(json ? explainDiffJson(a, b) : explainDiff(a, b, look()));
     return 0;
   }
   if (args.length > 1) throw usageError('explain', `unexpected argument "${args[1]}": only --diff takes two bundles`);
   const bundle = absolute(args[0] ?? '.');
   const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
   const plan = await planOf(call, bundle, id);
-  print(json ? explainJson(plan) : explainText(plan, { colour: colour(), id }));
+  print(json ? explainJson(plan) : explainText(plan, { ...look(), id }));
   return 0;
+}
+
+function look(): Look {
+  const width = terminalWidth();
+  return { colour: colour(), ...(width !== undefined && { width }) };
 }
 
 async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Promise<Plan> {

@@ -6,7 +6,9 @@
  */
 import { printable } from '../plan/printable.js';
 import { RuntError } from '../sys/error.js';
+import { reportOf } from '../sys/report.js';
 import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './log.js';
+import { sayMeant } from './mistyped.js';
 import { printError } from './output.js';
 import type { globals, Values } from './syntax.js';
 
@@ -32,6 +34,7 @@ async function keep(e: RuntError, global: Globals, { command, id }: About): Prom
 /** Reports a failure on standard error and in the log; the exit status. */
 export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
+  sayMeant(e);
   if (about) await keep(e, global, about);
   if (e.code !== 'ERR_LOG') await openLogForFailure(global);
   const fields: Record<string, unknown> = {};
@@ -40,7 +43,7 @@ export async function reportFailure(error: unknown, global: Globals, about?: Abo
   }
   if (hasLog() || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
   if (hasLog() || global['log-format'] !== 'json')
-    printError(`runt: ${e.report().split('\n').map(printable).join('\n')}\n`);
+    printError(`runt: ${reportOf(e).split('\n').map(printable).join('\n')}\n`);
   if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   closeLog();
   return e.exit ?? 1;

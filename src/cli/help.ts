@@ -2,6 +2,7 @@
 import { usageError } from './arguments.js';
 import { colour } from './colour.js';
 import { print } from './output.js';
+import { placeholderOf } from './placeholders.js';
 import { type Call, type CommandName, commands, type FlagName, type Flags, globals } from './syntax.js';
 import { versionText } from './version.js';
 
@@ -90,6 +91,7 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
       cwd: "working directory (default: that of the container's process)",
       env: 'NAME=VALUE; may be given many times',
       tty: 'give it a terminal',
+      interactive: 'let it read standard input, as it always may',
       user: "UID[:GID], or names from the container's own /etc/passwd and /etc/group",
       'additional-gids': 'a further group, a number; may be given many times',
       cap: 'a further capability; may be given many times',
@@ -181,10 +183,11 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
   },
   kill: {
     summary: 'send a signal to a container',
-    text: 'The signal is a number or a name, with or without SIG (default: TERM).',
+    text: 'The signal is a number or a name, with or without SIG (default: TERM); -9 and -KILL are signals too.',
     flags: {
       all: 'send it to every process of the container',
       regex: 'the id is an extended regular expression: all containers that it matches',
+      signal: 'the signal, as kill(1) takes it',
     },
   },
   delete: {
@@ -205,6 +208,7 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
       bundle: 'directory to write it to (default: the current directory)',
       file: 'another name: below the bundle, or an absolute path (default: config.json)',
       rootless: 'make one that an ordinary user can run',
+      schema: 'URL of a JSON schema, for editors: the $schema of the file (default: none)',
       rootfs: 'directory with the root file system (default: rootfs in the bundle)',
       overlay: 'leave the root file system as it is, and keep what is written in this directory (overlayfs)',
       volume: 'SRC:DST[:OPTIONS]: show SRC of the host at DST, with ro, rshared, idmap …; may be given many times',
@@ -222,6 +226,7 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
       'gid-map': 'the same for groups (default: as --uid-map)',
     },
   },
+  version: { summary: 'print the version, the commit and the runtime-spec that is followed, as --version', flags: {} },
   validate: {
     summary: 'check a config.json and print every violation',
     flags: {
@@ -310,7 +315,7 @@ export function commandHelp(name: CommandName): string {
 export interface FlagLine {
   readonly name: string;
   readonly short?: string;
-  /** `value`, `N`, the words that it takes (`text|json`), or '' for a boolean. */
+  /** A placeholder such as `DIR`, the words that it takes (`text|json`), or '' for a boolean. */
   readonly value: string;
   readonly text: string;
 }
@@ -322,7 +327,7 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
   return Object.entries(flags).map(([key, kind]) => {
     const [name = '', short] = key.split('|');
     const plain = kind === 'str' || kind === 'list';
-    const value = kind === 'bool' ? '' : plain ? 'value' : kind === 'int' ? 'N' : kind;
+    const value = kind === 'bool' ? '' : plain ? placeholderOf(name) : kind === 'int' ? 'N' : kind;
     const text = name === 'help' ? 'print this help' : texts[name]!;
     return { name, ...(short !== undefined && { short }), value, text };
   });
@@ -341,7 +346,7 @@ function flagRows(command: CommandName | ''): string[][] {
 }
 
 function columns(rows: readonly (readonly string[])[]): string[] {
-  const width = Math.max(...rows.map((r) => r[0]!.length)) + 2;
+  const width = rows.reduce((most, [first = '']) => Math.max(most, first.length), 0) + 2;
   return rows.map((r) => `  ${r[0]!.padEnd(width)}${r[1]}`);
 }
 

@@ -6,7 +6,10 @@ import { rootDirectory } from './root.js';
 import type { Call } from './syntax.js';
 
 export async function command({ global, flags, args }: Call<'kill'>): Promise<number> {
-  const signal = signalOf(args[1] ?? 'TERM');
+  if (flags.signal !== undefined && args[1] !== undefined) {
+    throw usageError('kill', `two signals, "${flags.signal}" and "${args[1]}"`);
+  }
+  const signal = signalOf(flags.signal ?? args[1] ?? 'TERM');
   const root = rootDirectory(global);
   const send = (id: string) => kill({ root, id, signal, all: flags.all === true });
   if (flags.regex) {

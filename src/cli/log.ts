@@ -1,4 +1,5 @@
 /** The log that engines read (`--log FILE --log-format json`), and warnings. */
+import { toJson } from '../plan/json.js';
 import { printable } from '../plan/printable.js';
 import { errnoName } from '../sys/errno.js';
 import { check } from '../sys/error.js';
@@ -92,7 +93,7 @@ export function writeLine(global: Globals, level: Level, message: string, fields
   const time = timestamp(native.realtime());
   const line =
     global['log-format'] === 'json'
-      ? JSON.stringify({ level, msg: message, time, ...fields }, (_, v) => (typeof v === 'bigint' ? String(v) : v))
+      ? toJson({ level, msg: message, time, ...fields })
       : [`time="${time}"`, `level=${level}`, `msg=${JSON.stringify(message)}`, ...pairs(fields)].join(' ');
   if (logFd < 0) printError(`${line}\n`);
   else written(global, native.write(logFd, host.encode(`${line}\n`)));

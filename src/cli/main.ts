@@ -28,6 +28,7 @@ const loaders: Loaders = {
   delete: () => import('./delete.js'),
   list: () => import('./list.js'),
   spec: () => import('./spec.js'),
+  version: () => import('./version.js'),
   validate: () => import('./validate.js'),
   explain: () => import('./explain.js'),
   features: () => import('./features.js'),

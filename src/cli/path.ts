@@ -19,5 +19,5 @@ function cwd(): string {
     message: 'find the current directory',
     syscall: 'getcwd',
   });
-  return host.decode(data, length);
+  return host.decodeRaw(data, length);
 }

@@ -8,11 +8,13 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
 import { AT_FDCWD, O_CREAT, O_EXCL } from '../sys/linux.js';
+import { usageError } from './arguments.js';
 import { absolute } from './path.js';
 import type { Call } from './syntax.js';
 
 export async function command({ flags, args }: Call<'spec'>): Promise<number> {
-  const { bundle = '.', file = 'config.json', ...given } = flags;
+  const { bundle = '.', file = 'config.json', schema, ...given } = flags;
+  if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
   const ids = callerIds();
   const options: Record<string, unknown> = args.length > 0 ? { args } : {};
   for (const [flag, value] of Object.entries(given)) options[camelCase(flag)] = value;
@@ -27,7 +29,8 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
         name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
       });
   // O_EXCL: a config.json that someone wrote is never overwritten.
-  const text = host.encode(`${JSON.stringify(spec, null, '\t')}\n`);
+  const named = schema === undefined ? spec : { $schema: schema, ...spec };
+  const text = host.encode(`${JSON.stringify(named, null, '\t')}\n`);
   const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
   if (result < 0) {
     throw new RuntError({

@@ -72,6 +72,7 @@ export const commands = {
       cwd: 'str',
       'env|e': 'list',
       'tty|t': 'bool',
+      'interactive|i': 'bool',
       'user|u': 'str',
       'additional-gids|g': 'list',
       'cap|c': 'list',
@@ -150,7 +151,7 @@ export const commands = {
     },
   },
   events: { args: '<container-id>', flags: { interval: 'str', stats: 'bool', ...help } },
-  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', 'regex|r': 'bool', ...help } },
+  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
   delete: { args: '<container-id>', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
   spec: {
@@ -159,6 +160,7 @@ export const commands = {
       'bundle|b': 'str',
       'file|f': 'str',
       rootless: 'bool',
+      schema: 'str',
       rootfs: 'str',
       overlay: 'str',
       'volume|v': 'list',
@@ -177,6 +179,7 @@ export const commands = {
       ...help,
     },
   },
+  version: { args: '', flags: help },
   validate: { args: '[bundle-or-file]', flags: { strict: 'bool', format: 'text|json', ...help } },
   explain: {
     args: '[bundle] [other-bundle]',

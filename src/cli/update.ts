@@ -2,9 +2,10 @@
 import { update } from '../container/update.js';
 import { toJson } from '../plan/json.js';
 import { bytes } from '../spec/size.js';
+import { utf8Text } from '../spec/utf8.js';
 import { RuntError } from '../sys/error.js';
-import { readText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
+import { readBytes } from '../sys/fs.js';
+import { native } from '../sys/host.js';
 import { readable } from '../sys/loop.js';
 import { usageError } from './arguments.js';
 import { absolute } from './path.js';
@@ -48,7 +49,7 @@ export async function command({ global, flags, args }: Call<'update'>): Promise<
     await update({ ...target, resources: await standardInput(), document: 'standard input' });
   } else {
     const path = absolute(file);
-    await update({ ...target, resources: readText(path), document: path });
+    await update({ ...target, resources: utf8Text(readBytes(path), path), document: path });
   }
   return 0;
 }
@@ -85,7 +86,7 @@ async function standardInput(): Promise<string> {
     await readable(0);
     const n = native.read(0, data.subarray(length));
     if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'read standard input', errno: -n, syscall: 'read' });
-    if (n === 0) return host.decode(data, length);
+    if (n === 0) return utf8Text(data.subarray(0, length), 'standard input');
     length += n;
   }
 }

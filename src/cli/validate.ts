@@ -1,8 +1,10 @@
 /** `runt validate`: checks a config.json and names every violation. */
-import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
+import { type AnnotationPolicy, annotationPolicy, deniedError, findUnsafe } from '../plan/annotation-policy.js';
+import { toJson } from '../plan/json.js';
 import { printable } from '../plan/printable.js';
-import { type LoadedSpec, loadSpec } from '../spec/load.js';
-import { unknownProperties } from '../spec/strict.js';
+import { countOf, Findings } from '../spec/findings.js';
+import { invalid, type JudgedSpec, judgeFile, validSpec } from '../spec/load.js';
+import { eachUnknownProperty } from '../spec/strict.js';
 import { unknownCalls } from '../spec/unknown-calls.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
@@ -14,84 +16,118 @@ import type { Call } from './syntax.js';
 export async function command({ global, flags, args }: Call<'validate'>): Promise<number> {
   const path = configPath(absolute(args[0] ?? '.'));
   const json = flags.format === 'json';
-  const { violations, warnings } = await findingsOf(
-    path,
-    flags.strict === true,
-    json,
-    annotationPolicy(global['unsafe-annotations']),
-  );
+  const { violations, more, warnings, error } = await findingsOf(path, {
+    strict: flags.strict === true,
+    policy: annotationPolicy(global['unsafe-annotations']),
+    collect: json,
+  });
   const valid = violations.length === 0;
   if (json) {
-    print(`${JSON.stringify({ valid, violations, warnings }, bigintAsText, 2)}\n`);
-  } else {
-    for (const { pointer, expected, see } of warnings) {
-      printError(`warning: ${printable(pointer)} should ${printable(expected)}${see ? ` (${see})` : ''}\n`);
-    }
-    print('valid\n');
+    print(`${toJson({ valid, violations, ...(more && { more }), warnings }, '  ')}\n`);
+    return valid ? 0 : 1;
   }
-  return valid ? 0 : 1;
+  for (const { pointer, expected, see } of warnings) {
+    printError(`warning: ${printable(pointer || '/')} should ${printable(expected)}${see ? ` (${see})` : ''}\n`);
+  }
+  if (error) throw error;
+  print('valid\n');
+  return 0;
 }
 
 interface Found {
   readonly violations: readonly Violation[];
+  /** Whether there are more. */
+  readonly more: boolean;
   readonly warnings: readonly Violation[];
+  /** Of a config that is not valid: all of that. */
+  readonly error?: RuntError;
 }
 
-/**
- * In text form a violation is thrown as the error that create would give; as JSON it is the result. `strict` makes
- * violations of warnings about the config and of unknown properties.
- */
-async function findingsOf(path: string, strict: boolean, collect: boolean, policy: AnnotationPolicy): Promise<Found> {
-  let found: Violation[];
-  let calls: Violation[];
+interface Asked {
+  /** Makes violations of warnings about the config and of unknown properties. */
+  readonly strict: boolean;
+  readonly policy: AnnotationPolicy;
+  /** Whether a text that is not an object is a result, and no error. */
+  readonly collect: boolean;
+}
+
+async function findingsOf(path: string, { strict, policy, collect }: Asked): Promise<Found> {
+  let judged: JudgedSpec;
   try {
-    const { spec, warnings } = await load(path);
-    const unsafe = findUnsafe(spec.annotations, ['create', 'systemd']);
-    if (!collect) refuseDenied(unsafe, policy);
-    const named = unsafe.map(({ at, value, effect }) => ({
-      pointer: at,
-      value,
-      expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
-      see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
-    }));
-    if (policy === 'deny' && named.length > 0) return { violations: named, warnings: [...warnings] };
-    const { asViolation, refusedEverywhere } = await import('../plan/any-host.js');
-    const refused = refusedEverywhere(spec);
-    if (refused && !collect) throw refused;
-    if (refused) return { violations: [asViolation(refused)], warnings: [] };
-    calls = [...unknownCalls(spec.linux?.seccomp), ...(policy === 'allow' ? [] : named)];
-    if (!strict) return { violations: [], warnings: [...warnings, ...calls] };
-    found = [
-      ...warnings,
-      ...unknownProperties(spec).map(({ pointer, nearest }) => ({
-        pointer,
-        expected: `be a property of the runtime-spec${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
-      })),
-    ];
+    judged = judgeFile(path);
   } catch (error) {
     if (!collect || !(error instanceof RuntError) || error.violations === undefined) throw error;
-    return { violations: error.violations, warnings: [] };
+    return { violations: error.violations, more: false, warnings: [] };
   }
-  if (found.length > 0 && !collect) {
-    throw new RuntError({ code: 'ERR_SPEC_INVALID', message: `${path} is not strictly valid`, violations: found });
+  const { spec, findings } = judged;
+  const kept = findings.violations.length === 0;
+  const foreign = kept ? undefined : invalid(path, findings.violations);
+  if (foreign?.code === 'ERR_SPEC_UNSUPPORTED') {
+    const { foreignViolations } = await import('../spec/foreign.js');
+    const wrong = foreignViolations(path);
+    for (const violation of wrong) findings.add(violation);
+    const message = `${path} is for another platform than Linux, and not valid for that one`;
+    const { violations, more, warnings } = findings;
+    const all = { violations: [...violations], ...(more && { more }) };
+    const error = wrong.length > 0 ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all }) : foreign;
+    return { violations, more, warnings, error };
   }
-  return { violations: found, warnings: calls };
+
+  const unsafe = findUnsafe(textsOf(spec.annotations), ['create', 'systemd']);
+  const named = unsafe.map(({ at, value, effect }) => ({
+    pointer: at,
+    value,
+    expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
+    see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
+  }));
+  const others = new Findings();
+  if (policy === 'deny') for (const violation of named) others.add(violation);
+  let refused: RuntError | undefined;
+  if (kept) {
+    const { asViolation, refusedEverywhere } = await import('../plan/any-host.js');
+    refused = refusedEverywhere(validSpec(judged, path).spec);
+    if (refused) others.add(asViolation(refused));
+  }
+  const forgiven = kept && others.violations.length === 0;
+  if (strict) {
+    for (const violation of findings.warnings) others.add(violation);
+    eachUnknownProperty(spec, (pointer, nearest) => {
+      others.refuse(pointer, undefined, () => `be a property of the runtime-spec${meant(nearest())}`, '');
+    });
+  }
+
+  for (const violation of others.violations) findings.add(violation);
+  const { violations } = findings;
+  const more = findings.more || others.more;
+  // What depends on this machine, or on who wrote the config, is no violation.
+  const calls = forgiven ? unknownCalls(spec.linux?.seccomp) : [];
+  const notes = new Findings();
+  for (const { pointer, value, expected, see = '' } of [...calls, ...(policy === 'warn' ? named : [])])
+    notes.warn(pointer, value, expected, see);
+  const warnings = [...(strict ? [] : findings.warnings), ...notes.warnings];
+  if (violations.length === 0) return { violations, more, warnings };
+
+  const all = { violations: [...violations], ...(more && { more }) };
+  const message = `${path} is not strictly valid: it has ${countOf(violations, more)}`;
+  const error =
+    kept && violations.length === unsafe.length && policy === 'deny'
+      ? deniedError(unsafe)
+      : refused && violations.length === 1
+        ? refused
+        : forgiven
+          ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all })
+          : invalid(path, violations, more);
+  return { violations, more, warnings, error };
 }
 
-/** loadSpec; of a config for another platform also what is wrong in the section that makes it one. */
-async function load(path: string): Promise<LoadedSpec> {
-  try {
-    return loadSpec(path);
-  } catch (error) {
-    if (error instanceof RuntError && error.code === 'ERR_SPEC_UNSUPPORTED') {
-      const { foreignViolations } = await import('../spec/foreign.js');
-      const more = foreignViolations(path);
-      const violations = [...(error.violations ?? []), ...more];
-      const message = `${path} is for another platform than Linux, and not valid for that one`;
-      if (more.length > 0) throw new RuntError({ code: 'ERR_SPEC_INVALID', message, path, violations });
-    }
-    throw error;
-  }
+const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
+
+/** The annotations that are text, of a config whose schema may be broken. */
+function textsOf(annotations: unknown): Record<string, string> {
+  if (typeof annotations !== 'object' || annotations === null) return {};
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 /** A bundle stands for the config.json in it. */
@@ -102,5 +138,3 @@ function configPath(path: string): string {
     (Number(data.getBigInt64(0, true)) & S_IFMT) === S_IFDIR;
   return isDirectory ? `${path}/config.json` : path;
 }
-
-const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);

@@ -12,9 +12,9 @@ import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { exists, readLink, readText, stat, tryReadText, write } from '../sys/fs.js';
+import { exists, LONG, readLink, readText, stat, tryReadText, write } from '../sys/fs.js';
 import { native } from '../sys/host.js';
-import { O_CREAT, O_PATH, O_TRUNC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_PATH, O_TRUNC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
 import { Criu, type FoundCriu, refusal, usableCriu } from './criu.js';
 import {
   checkParent,
@@ -154,7 +154,7 @@ function externalOf(
   cgroup: CgroupFacts,
 ): { external: External; descriptors: readonly string[] } {
   const proc = `/proc/${record.pid}`;
-  const lines = new Map(mountLines(readText(`${proc}/mountinfo`)).map((line) => [line.id, line]));
+  const lines = new Map(mountLines(readText(`${proc}/mountinfo`, AT_FDCWD, LONG)).map((line) => [line.id, line]));
   const mounts: { key: string; val: string }[] = [];
   const root = openPath(`${proc}/root`);
   try {

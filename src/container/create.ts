@@ -178,7 +178,7 @@ export async function finish(o: CreateOptions, launch: Launch, compiled: Compile
       if (r < 0)
         throw new RuntError({
           code: 'ERR_IO',
-          message: `create ${o.id}: write the pid file`,
+          message: `create ${o.id}: write the pid file ${o.pidFile}`,
           path: o.pidFile,
           errno: -r,
         });
@@ -188,7 +188,12 @@ export async function finish(o: CreateOptions, launch: Launch, compiled: Compile
       const text = host.encode(traceJson(compiled.plan, launch.spans, compiled.spans));
       const r = native.writeFile(AT_FDCWD, o.trace, O_CREAT | O_TRUNC, 0o644, text);
       if (r < 0)
-        throw new RuntError({ code: 'ERR_IO', message: `create ${o.id}: write the trace`, path: o.trace, errno: -r });
+        throw new RuntError({
+          code: 'ERR_IO',
+          message: `create ${o.id}: write the trace ${o.trace}`,
+          path: o.trace,
+          errno: -r,
+        });
     }
   } catch (error) {
     await launch.undo();

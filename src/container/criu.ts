@@ -62,7 +62,7 @@ export class Criu {
    */
   static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
     const [ours, theirs] = sockets(what, path);
-    const kept = fdList(theirs, ...(keep ?? []));
+    const kept = fdList([theirs, ...(keep ?? [])]);
     const pidfd = new Uint8Array(8);
     const args = list([path, 'swrk', String(theirs)]);
     const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];

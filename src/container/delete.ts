@@ -106,8 +106,9 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     thaw(record.cgroups);
   }
   if (record.unit !== undefined) await (await import('./systemd.js')).endUnit(record.unit, o.warn);
-  const occupied = async () => (await import('./occupants.js')).endOccupants(o.root, o.id, record.cgroups);
-  await removeCgroups(record.cgroups, undefined, o.force ? occupied : undefined);
+  await removeCgroups(record.cgroups, undefined, async () => {
+    if (o.force) await (await import('./occupants.js')).endOccupants(o.root, o.id, record.cgroups);
+  });
   if (record.rdt) (await import('./rdt.js')).removeRdt(record.rdt);
   // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
   if (record.supervisor) await supervisorEnded(record.supervisor);

@@ -1,14 +1,16 @@
 /** `exec`: one more process in a container (runc's, the runtime-spec has none). */
-import { readCgroupFacts } from '../cgroup/facts.js';
+
+import type { CgroupFacts } from '../cgroup/facts.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
-import type { ListenFds } from '../plan/facts.js';
+import type { HostFacts, ListenFds } from '../plan/facts.js';
 import type { Plan } from '../plan/ops.js';
 import { lendsStdio } from '../plan/process.js';
-
 import { parseJson } from '../spec/json.js';
 import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
 import type { Process, Spec } from '../spec/types.js';
+import { utf8Text } from '../spec/utf8.js';
+import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
@@ -115,7 +117,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const process = readProcess(o, spec);
-  given.push(...Object.keys(process ?? {}));
+  append(given, Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
   const isTerminal = wanted.process.terminal === true;
@@ -125,7 +127,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
   const facts = readHostFacts(o.rootless);
-  const target = await readTarget(o, record, facts.rootless);
+  const target = await readTarget(o, record, facts);
   const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
@@ -181,7 +183,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         moveLast ||= full;
         if (!full) await sleep(settlePause);
         // The place of init, when the container's cgroup takes no processes by now.
-        plan = compiled(moveLast, entries(o, record));
+        plan = compiled(moveLast, entries(o, record, facts.cgroup));
       }
     }
   };
@@ -212,7 +214,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       terminal?.close();
       await launch.undo();
     }
-    check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace`, path: o.trace });
+    check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace ${o.trace}`, path: o.trace });
   }
   return { launch, terminal, lent };
 }
@@ -270,7 +272,7 @@ function readProcess(o: ExecOptions, spec: Spec): Process | undefined {
   const name = processName(o);
   if (name === undefined) return undefined;
   const bytes = o.processText ?? readFile(name);
-  const text = host.decode(bytes, bytes.length);
+  const text = utf8Text(bytes, name);
   // Its own line and column, not those of what it is put into.
   parseJson(text, name);
   const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
@@ -289,7 +291,7 @@ function readFile(path: string): Uint8Array {
 }
 
 /** What the plan needs to know of the container, read now. */
-async function readTarget(o: ExecOptions, record: ContainerRecord, rootless: boolean): Promise<ExecTarget> {
+async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFacts): Promise<ExecTarget> {
   const { pid, startTime } = record;
   let namespaces = 0;
   try {
@@ -307,33 +309,33 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, rootless: boo
   }
   // Also in the caller's own, which may be an engine's.
   const setGroupsDenied =
-    (rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
+    (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
   // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.
   if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
   return {
     pid,
     startTime,
     namespaces,
-    entries: entries(o, record),
+    entries: entries(o, record, facts.cgroup),
     noNewKeyring: record.noNewKeyring === true,
     setGroupsDenied,
   };
 }
 
 /** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */
-function entries(o: ExecOptions, record: ContainerRecord): string[] {
+function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): string[] {
   const below = subCgroups(o.cgroups);
   const named = new Set<string>();
   const files = record.cgroups.map((directory) => {
     const v1 = exists(`${directory}/tasks`);
-    const names = v1 ? controllersOf(directory) : [];
+    const names = v1 ? controllersOf(directory, facts) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
     const place =
       sub === undefined
         ? v1
           ? directory
-          : domainOf(directory, record.pid, record.unit !== undefined)
+          : domainOf(directory, record.pid, record.unit !== undefined, facts)
         : `${directory}${sub}`;
     if (sub !== undefined && !exists(place)) throw badCgroup(sub, `there is no cgroup ${place}`);
     return v1 ? `${place}/tasks` : `${place}/`;
@@ -379,21 +381,19 @@ const badCgroup = (text: string, why: string): RuntError =>
   });
 
 /** Controllers of the v1 hierarchy that a directory is in. */
-function controllersOf(directory: string): readonly string[] {
-  v1 ??= readCgroupFacts().v1;
+function controllersOf(directory: string, { v1 }: CgroupFacts): readonly string[] {
   const h = v1.find(({ mountPoint }) => directory.startsWith(`${mountPoint}/`));
   return h ? (h.name === undefined ? h.controllers : [h.name, `name=${h.name}`]) : [];
 }
-let v1: ReturnType<typeof readCgroupFacts>['v1'] | undefined;
 
 /**
  * v2: a cgroup that gives controllers to its children takes no processes (cgroups(7), "no internal processes"): a
  * container that runs systemd has moved all of its own below. There the place of its first process is the one.
  */
-function domainOf(directory: string, pid: number, unit: boolean): string {
+function domainOf(directory: string, pid: number, unit: boolean, { unified }: CgroupFacts): string {
   const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
   if (enabled === '') return directory;
-  const mountPoint = readCgroupFacts().unified?.mountPoint ?? '';
+  const mountPoint = unified?.mountPoint ?? '';
   const path = `${mountPoint}${unifiedPlace(pid)}`;
   // systemd removes the cgroup of a scope that has no processes left: its first process was moved elsewhere.
   return path.startsWith(`${directory}/`) || (enabled === undefined && unit) ? path : directory;
@@ -404,7 +404,7 @@ function writeFiles(o: ExecOptions, launch: Launch): void {
   if (o.pidFile === undefined) return;
   check(native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid))), {
     code: 'ERR_IO',
-    message: `exec ${o.id}: write the pid file`,
+    message: `exec ${o.id}: write the pid file ${o.pidFile}`,
     path: o.pidFile,
   });
 }

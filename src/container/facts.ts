@@ -5,7 +5,7 @@ import { defaultParent, unifiedOptions } from '../cgroup/unified.js';
 import type { HostFacts } from '../plan/facts.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists, readText, realPath, stat, tryReadText, tryStat } from '../sys/fs.js';
+import { exists, LONG, readText, realPath, stat, tryReadText, tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
 import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../sys/linux.js';
@@ -33,7 +33,7 @@ export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
     kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
-    resctrl: () => resctrlMount(readText('/proc/self/mountinfo')),
+    resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG)),
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     // Without a policy every process is "kernel", and no label means anything.
     selinux: () =>

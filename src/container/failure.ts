@@ -10,6 +10,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { exists } from '../sys/fs.js';
 import { hookFailedInside } from './hook-failure.js';
+import { hostPathHint } from './host-path.js';
 import { idmapHint } from './idmap-failure.js';
 import { mountMoved } from './mount-moved.js';
 import type { Failed } from './op-failed.js';
@@ -120,12 +121,14 @@ const codes: Readonly<Partial<{ [N in Op['op']]: string }>> = {
 export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
   const { op, errno, syscall, detail } = failed;
   if (syscall === 'hook') {
-    return hookFailedInside(`${command} ${id}`, failed, (name) => valueAt(spec, `/hooks/${name}`) as Hook | undefined);
+    const hookOf = (name: string) => valueAt(spec, `/hooks/${name}`) as Hook | undefined;
+    return hookFailedInside(`${command} ${id}`, failed, hookOf, spec);
   }
   if (syscall === 'verifyMount') return mountMoved(`${command} ${id}`, failed, spec);
   const { hint, see } =
     overlayHint(failed) ??
     idmapHint(failed) ??
+    hostPathHint(failed, spec) ??
     hintFor({
       op,
       errno,

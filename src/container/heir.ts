@@ -112,7 +112,7 @@ async function passOn(stateDir: string, sync: number, exec: Executed): Promise<v
     return;
   }
   if (!running) {
-    await askOn(sync, ['runt-unread-1', exec.pid, exec.begun], fdList());
+    await askOn(sync, ['runt-unread-1', exec.pid, exec.begun], fdList([]));
     return;
   }
   const pidfd = openUnreaped(running);
@@ -126,7 +126,7 @@ async function passOn(stateDir: string, sync: number, exec: Executed): Promise<v
 
 /** @returns -errno when the heir cannot watch it */
 async function watch(sync: number, which: readonly (string | number)[], file: string, pidfd: number): Promise<number> {
-  return (await askOn(sync, ['runt-watch-1', ...which, file], fdList(pidfd))).pid;
+  return (await askOn(sync, ['runt-watch-1', ...which, file], fdList([pidfd]))).pid;
 }
 
 /** As `oomFile` of src/cgroup/path.ts, of a container that is there. */

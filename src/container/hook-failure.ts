@@ -1,8 +1,11 @@
 /** A hook that failed → the error that a person reads. */
+import { noexecHint } from '../plan/noexec.js';
 import { printable, word } from '../plan/printable.js';
-import type { Hook, HookName, Hooks } from '../spec/types.js';
+import type { Hook, HookName, Hooks, Spec } from '../spec/types.js';
+import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { signalName } from '../sys/linux.js';
+import { whyNotExecuted } from './host-path.js';
 
 /** ms after which a warning names the hook that a command still waits for; SLOW_MS of native/init/hook.c. */
 export const slowHook = 30_000;
@@ -32,6 +35,7 @@ export interface HookEnd {
   readonly said: string;
   /** Positive; why it could not be executed. */
   readonly errno?: number;
+  readonly spec?: Spec;
 }
 
 /**
@@ -59,7 +63,7 @@ export function hookFailed(command: string, name: string, hook: Hook, end: HookE
     pointer: `/hooks/${name}`,
     value: hook,
     ...(errno ? { errno, syscall: 'execve' } : {}),
-    ...hint(name, how),
+    ...hint(name, hook.path, end),
     see: 'config.md#posix-platform-hooks',
   });
 }
@@ -72,6 +76,7 @@ export function hookFailedInside(
   command: string,
   report: { readonly errno: number; readonly detail: string },
   hookOf: (name: string) => Hook | undefined,
+  spec?: Spec,
 ): RuntError {
   const [name = '', facts = '', ...rest] = report.detail.split('\n');
   const [how = '', number, ms, stream = ''] = facts.split(' ');
@@ -82,6 +87,7 @@ export function hookFailedInside(
     stream,
     said: rest.join('\n'),
     ...(report.errno ? { errno: report.errno } : {}),
+    ...(spec && { spec }),
   });
 }
 
@@ -94,20 +100,40 @@ function quoted(text: string): string {
 
 const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-function hint(name: string, how: HookEnd['how']): { hint?: string } {
+function hint(name: string, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
   if (how === 'timeout')
     return {
       hint: 'find out what it waits for, or give it more time: "timeout" of the hook, in seconds, or --hook-timeout',
     };
   if (how !== 'exec') return {};
-  const onHost = 'the program, and the interpreter that its first line names, must be on the host';
-  if (name.startsWith('createContainer'))
-    return {
-      hint: `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`,
-    };
   return {
-    hint: name.startsWith('startContainer')
-      ? 'startContainer hooks are looked up in the container: the program, its interpreter and its libraries must be in the rootfs, and the user of the process must be allowed to execute it'
-      : `${onHost} and executable`,
+    hint: name.startsWith('startContainer') ? whyNotInside(path, errno, spec) : whyNotOutside(name, path, errno),
   };
+}
+
+/** A hook of the runtime's file system, which can be looked at. */
+function whyNotOutside(name: string, path: string, errno: number): string {
+  const onHost = 'the program, and the interpreter that its first line names, must be on the host';
+  return (
+    whyNotExecuted(path, errno) ??
+    (name.startsWith('createContainer')
+      ? `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`
+      : `${onHost} and executable: install or correct them`)
+  );
+}
+
+function whyNotInside(path: string, errno: number, spec?: Spec): string {
+  switch (errno) {
+    case E.ENOENT:
+      return `startContainer hooks are looked up in the container, and ${path}, its interpreter or its dynamic loader is not in the rootfs: add it to the image, or use a createContainer hook`;
+    case E.ENOTDIR:
+      return `a component of ${path} is a file in the container, where startContainer hooks are looked up: correct the hook's path`;
+    case E.EACCES:
+      return (
+        noexecHint(spec, path) ??
+        `the user of the process may not execute ${path} in the container: add the x permission (chmod +x) there, or remove noexec from the mount that it is on`
+      );
+    default:
+      return 'startContainer hooks are looked up in the container: put the program, its interpreter and its libraries into the rootfs, and let the user of the process execute it';
+  }
 }

@@ -1,6 +1,7 @@
 /** The last failure of a command on a container, kept in its state directory for `runt debug`. Loaded only after one. */
 import type { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { reportOf } from '../sys/report.js';
 import { timestamp } from '../sys/time.js';
 import { entryText, withState } from './state-directory.js';
 import { isEntry } from './store.js';
@@ -30,7 +31,7 @@ const file = 'error.json';
 /** Keeps it where there is a state directory; that it cannot be written is no second failure. */
 export function noteError(root: string, id: string, command: string, error: RuntError): void {
   if (passing.includes(error.code)) return;
-  const kept: LastError = { time: timestamp(native.realtime()), command, code: error.code, report: error.report() };
+  const kept: LastError = { time: timestamp(native.realtime()), command, code: error.code, report: reportOf(error) };
   withState(root, id, (dir) => {
     if (isEntry(dir, 'state.json')) native.replaceFile(dir, file, 0o600, host.encode(JSON.stringify(kept)));
   });

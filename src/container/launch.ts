@@ -2,8 +2,10 @@
  * Performs a plan: the runtime's operations here, the rest by runt-init. Whatever fails, what was made is taken back and
  * the first error is the one that is told.
  */
+
 import { removeCgroups } from '../cgroup/remove.js';
 import { type Op, ops } from '../plan/ops.js';
+import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
@@ -143,7 +145,7 @@ export class Launch extends RuntimeOps {
     this.notePid();
     save(root, record);
     const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace, this.warn);
-    this.spans.push(...spans);
+    append(this.spans, spans);
     const word = new Uint8Array(5);
     word.set(go);
     new DataView(word.buffer).setUint32(1, this.pid, true);
@@ -209,7 +211,7 @@ export class Launch extends RuntimeOps {
     for (;;) {
       const report = await this.reports.next();
       if (report.kind === wanted) return;
-      if (report.kind === 'trace') this.spans.push(...report.spans);
+      if (report.kind === 'trace') append(this.spans, report.spans);
       else if (report.kind === 'hooks') await this.runtimeHooks();
       else if (report.kind === 'pid') await this.succeeded(report);
       else if (report.kind === 'await') {

@@ -11,7 +11,7 @@ const index = 1;
 export function setLoopbackUp(what: string, pid: number): void {
   const path = `/proc/${pid}/ns/net`;
   if (stat(path).ino === stat('/proc/self/ns/net').ino) return;
-  const facts = { code: 'ERR_NET_DEVICE', message: `${what}: set the loopback device up`, path };
+  const facts = { code: 'ERR_NET_DEVICE', message: `${what}: set the loopback device of ${path} up`, path };
   const namespace = check(native.namespaceOpen(path, new Uint8Array(24)), facts);
   const socket = native.netlinkOpen(namespace);
   native.close(namespace);

@@ -30,7 +30,7 @@ export function makeMountPoints(what: string, root: string, spec: Spec, bundle: 
       if (r >= 0) return;
       throw new RuntError({
         code: 'ERR_MOUNT',
-        message: `${what}: make the place of a mount in the root`,
+        message: `${what}: make ${destination} in the root, on which something is mounted`,
         path: destination,
         pointer: `/mounts/${i}/destination`,
         errno: -r,

@@ -1,5 +1,7 @@
 /** `linux.netDevices`: a network interface of the host goes into the container's network namespace, and back on failure. */
+
 import type { Op } from '../plan/ops.js';
+import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { native } from '../sys/host.js';
 import * as netlink from '../sys/netlink.js';
@@ -176,7 +178,7 @@ class RouteSocket {
       if (errno && !allowed.includes(errno)) {
         throw new OpFailed({ op: this.op, errno, syscall: 'netlink', detail: words });
       }
-      messages.push(...more);
+      append(messages, more);
       if (done) return { messages, errno };
     }
   }

@@ -38,8 +38,17 @@ export function notifyOf(stateDir: string, address: string): Notify | undefined 
   const path = `${stateDir}/${notifyDirectory}`;
   const fd = bindNotify(path);
   if (fd === -E.ENOENT) return undefined;
-  check(fd, { code: 'ERR_NOTIFY', message: 'listen for sd_notify of the container', path, syscall: 'bind' });
+  check(fd, { code: 'ERR_NOTIFY', message: `listen for sd_notify of the container in ${path}`, path, syscall: 'bind' });
   return new Notify(fd, address);
+}
+
+/** Tells a service manager that this program itself is ready (sd_notify(3)). @throws RuntError ERR_NOTIFY */
+export function tellReady(address: string, status: string): void {
+  const facts = { code: 'ERR_NOTIFY', message: `tell NOTIFY_SOCKET ${address} that runt is ready`, path: address };
+  const socket = check(native.datagramConnect(address), { ...facts, syscall: 'connect' });
+  const sent = native.sendFds(socket, new Uint8Array(0), host.encode(`READY=1\nSTATUS=${status}\n`));
+  native.close(socket);
+  check(sent, { ...facts, syscall: 'sendmsg' });
 }
 
 /** A socket of a container, and who is told. */
@@ -122,7 +131,7 @@ export class Notify {
       // The manager closes what it gets once it has seen all before: it must know of MAINPID before this process ends.
       if (native.pipe(pipe) < 0) return;
       [reading, writing] = fdPair(pipe);
-      await say('BARRIER=1', fdList(writing));
+      await say('BARRIER=1', fdList([writing]));
       native.close(writing);
       writing = -1;
       await readable(reading, barrierPatience);

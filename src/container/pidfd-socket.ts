@@ -9,7 +9,7 @@ import { checkOp } from './op-failed.js';
 /** Sends the pidfd beside the word by which receivers of runc's know it: `standard`, or of an exec `setns`. @throws OpFailed */
 export async function sendPidfd(op: Extract<Op, { op: 'pidfdSocket' }>, pidfd: number, exec: boolean): Promise<void> {
   const socket = checkOp(op, await connectTo(op.path), 'connect');
-  const fds = fdList(pidfd);
+  const fds = fdList([pidfd]);
   const sent = native.sendFds(socket, fds, host.encode(exec ? 'setns' : 'standard'));
   native.close(socket);
   checkOp(op, sent, 'sendmsg');

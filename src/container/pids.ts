@@ -41,7 +41,7 @@ export function pidsWithoutCgroup(record: ContainerRecord): number[] {
 const unreadable = (pid: number, result: number): RuntError =>
   new RuntError({
     code: 'ERR_PROCESS',
-    message: `read the pid namespace of process ${pid}`,
+    message: `read the pid namespace of process ${pid}, /proc/${pid}/ns/pid`,
     path: `/proc/${pid}/ns/pid`,
     errno: -result,
     syscall: 'readlink',

@@ -38,7 +38,7 @@ export async function keepForPoststop(
   if (r >= 0) return;
   throw new RuntError({
     code: 'ERR_STATE',
-    message: 'keep the poststop hooks',
+    message: `keep the poststop hooks in ${root}/${directory}/${id}`,
     path: `${root}/${directory}/${id}`,
     errno: -r,
   });
@@ -63,7 +63,7 @@ function keep(root: string, record: ContainerRecord): number {
 export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
   const all = openAll(root);
   const path = `${root}/${directory}/${id}`;
-  const facts = { code: 'ERR_STATE', message: `open the poststop hooks of ${id}`, path };
+  const facts = { code: 'ERR_STATE', message: `open the poststop hooks ${path}`, path };
   if (all === -E.ENOENT) return false;
   check(all, facts);
   let dir = -1;
@@ -74,7 +74,7 @@ export async function runPoststop(command: string, root: string, id: string, war
     // The child of a delete that was killed has the lock for a moment, until it executes the hook.
     const taken = await lock(dir, 1000);
     if (taken === -E.EAGAIN) return false;
-    check(taken, { ...facts, message: `lock the poststop hooks of ${id}`, syscall: 'flock' });
+    check(taken, { ...facts, message: `lock the poststop hooks ${path}`, syscall: 'flock' });
     // Read under the lock: whoever had it has run them and removed the directory.
     const record = recordIn(dir, id, path, warn);
     if (!record && !isEntry(all, id)) return false;
@@ -117,7 +117,12 @@ function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerR
   const lost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
   const content = readEntry(dir, 'state.json');
   if ('errno' in content && content.errno !== E.ENOENT) {
-    throw new RuntError({ code: 'ERR_STATE', message: `read the poststop hooks of ${id}`, path, errno: content.errno });
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: `read the poststop hooks ${path}`,
+      path,
+      errno: content.errno,
+    });
   }
   if ('why' in content) lost(content.why);
   try {

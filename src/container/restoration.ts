@@ -165,7 +165,11 @@ export class Restoration {
     const { what, record } = this;
     const path = this.rootPath;
     makeDir(path, 0o700);
-    const facts = { code: 'ERR_CRIU', message: `${what}: mount the root for criu`, path: record.rootfs };
+    const facts = {
+      code: 'ERR_CRIU',
+      message: `${what}: mount the root ${record.rootfs} for criu`,
+      path: record.rootfs,
+    };
     check(native.mountBind(record.rootfs, 1, 0, path), facts);
     this.rooted = true;
     makeMountPoints(what, path, this.compiled.spec, this.o.bundle);
@@ -197,7 +201,7 @@ export class Restoration {
       if (!known) continue;
       const fd = check(native.openAt(AT_FDCWD, path, 0, 0), {
         code: 'ERR_NAMESPACE',
-        message: `${this.what}: open the ${type} namespace`,
+        message: `${this.what}: open the ${type} namespace ${path}`,
         path,
         pointer: `/linux/namespaces/${i}/path`,
       });

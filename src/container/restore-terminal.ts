@@ -36,7 +36,7 @@ export async function passMaster(
     }
     socket = check(await connectTo(consoleSocket), {
       code: 'ERR_TERMINAL',
-      message: `${what}: connect to the console socket (--console-socket)`,
+      message: `${what}: connect to the console socket ${consoleSocket} (--console-socket)`,
       path: consoleSocket,
     });
     send(what, socket, master);
@@ -47,6 +47,6 @@ export async function passMaster(
 }
 
 function send(what: string, socket: number, master: number): void {
-  const sent = native.sendFds(socket, fdList(master), host.encode('/dev/ptmx'));
+  const sent = native.sendFds(socket, fdList([master]), host.encode('/dev/ptmx'));
   check(sent, { code: 'ERR_TERMINAL', message: `${what}: send the terminal`, syscall: 'sendmsg' });
 }

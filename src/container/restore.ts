@@ -110,7 +110,7 @@ function writePidFile(what: string, { pidFile }: RestoreOptions, pid: number): v
   if (pidFile === undefined) return;
   const r = native.replaceFile(AT_FDCWD, pidFile, 0o644, host.encode(String(pid)));
   if (r >= 0) return;
-  throw new RuntError({ code: 'ERR_IO', message: `${what}: write the pid file`, path: pidFile, errno: -r });
+  throw new RuntError({ code: 'ERR_IO', message: `${what}: write the pid file ${pidFile}`, path: pidFile, errno: -r });
 }
 
 /** After the end in the foreground: what was made for the container goes. */

@@ -54,7 +54,7 @@ export class RestoredCgroups {
     const path = `${directory}/cgroup.procs`;
     check(native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid))), {
       code: 'ERR_CGROUP',
-      message: `${this.what}: put criu into the container's cgroup`,
+      message: `${this.what}: put criu into the container's cgroup: write ${path}`,
       path,
       syscall: 'write',
     });

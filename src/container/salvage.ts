@@ -1,6 +1,8 @@
 /** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
+
 import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../cgroup/facts.js';
 import { cgroupPaths } from '../cgroup/path.js';
+import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
@@ -60,8 +62,12 @@ function cgroupsOf(pid: number, id: string): string[] {
     if (!carriesId(own.path, id)) continue;
     // Absolute, as the process sees it from this cgroup namespace.
     const { v1, unified } = cgroupPaths(facts, own.path, id, { rootless: false });
-    if (own.unified) found.push(...(unified ? [unified.path] : []));
-    else found.push(...v1.filter((p) => hierarchyName(p.hierarchy) === hierarchyName(own)).map((p) => p.path));
+    if (own.unified) append(found, unified ? [unified.path] : []);
+    else
+      append(
+        found,
+        v1.filter((p) => hierarchyName(p.hierarchy) === hierarchyName(own)).map((p) => p.path),
+      );
   }
   return found;
 }

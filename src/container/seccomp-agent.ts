@@ -40,7 +40,7 @@ export async function handOver(reports: Reports, report: Listener, to: Notified)
   try {
     const socket = await connectTo(report.agent);
     if (socket < 0) throw failed(-socket, 'connect');
-    const fds = fdList(report.fd);
+    const fds = fdList([report.fd]);
     const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));
     native.close(socket);
     if (sent < 0) throw failed(-sent, 'sendmsg');

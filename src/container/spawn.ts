@@ -50,10 +50,8 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   const preserved = preservedOf(input.preserveFds);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
-    const keep = fdList(...preserved, ...shared.filter((fd) => fd >= 0));
-    const child = await inCgroup(op, (cgroup) =>
-      startInit(BigInt(op.flags), sync, keep, cgroup, fdList(...(stdio ?? []))),
-    );
+    const keep = fdList([...preserved, ...shared.filter((fd) => fd >= 0)]);
+    const child = await inCgroup(op, (cgroup) => startInit(BigInt(op.flags), sync, keep, cgroup, fdList(stdio ?? [])));
     return { ...child, startSocket, slots };
   }
   // The supervisor puts them side by side, behind what the process keeps.

@@ -89,7 +89,7 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
   const spans = names.map((name, i) => ({ name, start: times[i] as bigint, end: times[i + 1] as bigint }));
   const text = host.encode(traceJson({ version: 1, ops: [] }, [], spans));
   const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC, 0o644, text);
-  check(r, { code: 'ERR_IO', message: 'write the trace', path });
+  check(r, { code: 'ERR_IO', message: `write the trace ${path}`, path });
 }
 
 /** `exec`, then the end of the connection, is success; false when it ends without a word. */

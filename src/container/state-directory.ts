@@ -131,7 +131,7 @@ function linkTarget(dir: number, name: string, path: string): string | undefined
     if (n < 0) return undefined;
     const { uid } = factsOf(fd);
     if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
-    return host.decode(target, n);
+    return host.decodeRaw(target, n);
   } finally {
     native.close(fd);
   }
@@ -141,7 +141,7 @@ const parts = (path: string): string[] => path.split('/').filter((name) => name 
 
 /** Resolves an absolute path, directory by directory; with `make`, what is missing is made. A descriptor, or -errno. */
 function walk(path: string, make: boolean): number {
-  const names = parts(path);
+  let names = parts(path);
   let [links, here] = [0, ''];
   let at = native.openDirectory(AT_FDCWD, '/', O_PATH);
   try {
@@ -161,7 +161,7 @@ function walk(path: string, make: boolean): number {
       if (target !== undefined) {
         if (++links > maxLinks) next = -E.ELOOP;
         else {
-          names.unshift(...parts(target));
+          names = [...parts(target), ...names];
           if (target[0] !== '/') continue;
           next = native.openDirectory(AT_FDCWD, '/', O_PATH);
           here = '';

@@ -88,6 +88,10 @@ export function checkId(id: string): void {
   }
 }
 
+/** The error of something done to a path of the state; `r` is -errno. */
+const stateError = (verb: string, path: string, r: number): RuntError =>
+  new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r });
+
 /**
  * Makes the state directory of a new container; the one who makes it owns the id.
  * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
@@ -97,7 +101,7 @@ export function makeStateDir(root: string, id: string): void {
   const make = (): number => {
     const dir = openRoot(root, true);
     if (dir < 0) {
-      throw new RuntError({ code: 'ERR_STATE', message: `make the state root ${root}`, path: root, errno: -dir });
+      throw stateError('make the state root', root, dir);
     }
     return native.mkdirAt(dir, id, 0o700);
   };
@@ -106,14 +110,14 @@ export function makeStateDir(root: string, id: string): void {
   if (r === -E.EEXIST) {
     throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
   }
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `make the state directory ${path}`, path, errno: -r });
+  if (r < 0) throw stateError('make the state directory', path, r);
 }
 
 /** Writes state.json at once: readers see the old one or the new one. */
 export function save(root: string, record: ContainerRecord): void {
   const r = withState(root, record.id, (dir) => writeState(dir, record));
   const path = `${root}/${record.id}/${stateFile}`;
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `write the state ${path}`, path, errno: -r });
+  if (r < 0) throw stateError('write the state', path, r);
 }
 
 /** Writes the record into a directory; 0 or -errno. */
@@ -172,8 +176,7 @@ export function load(root: string, id: string): ContainerRecord {
     if ('why' in content) throw corrupt(id, path, content.why);
     if ('errno' in content) {
       const { errno } = content;
-      if (errno !== E.ENOENT)
-        throw new RuntError({ code: 'ERR_STATE', message: `read the state of ${id}`, path, errno });
+      if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
       // Removed while it was read, or its create or delete was ended in the middle.
       if (!isStill(root, id, dir)) throw unknown(root, id);
       throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
@@ -261,7 +264,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
     const fd = openState(root, id, O_RDONLY);
     if (isMissing(fd)) throw unknown(root, id);
     if (fd < 0) {
-      throw new RuntError({ code: 'ERR_STATE', message: `open the state of ${id}`, path: `${root}/${id}`, errno: -fd });
+      throw stateError('open the state', `${root}/${id}`, fd);
     }
     try {
       const r = await lock(fd, -1);
@@ -281,7 +284,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
 export function removeStateDir(root: string, id: string): void {
   const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
   if (r < 0 && r !== -E.ENOENT) {
-    throw new RuntError({ code: 'ERR_STATE', message: `remove the state of ${id}`, path: `${root}/${id}`, errno: -r });
+    throw stateError('remove the state', `${root}/${id}`, r);
   }
 }
 

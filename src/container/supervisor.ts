@@ -55,7 +55,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     ok(native.socketPair(pair), 'socketpair');
     const [sync, theirs] = fdPair(pair);
     open.push(theirs);
-    const { pid, pidfd, syscall } = startInit(0n, theirs, fdList(listener, dir));
+    const { pid, pidfd, syscall } = startInit(0n, theirs, fdList([listener, dir]));
     if (pid < 0) {
       native.close(sync);
       throw failed(syscall, -pid);
@@ -131,7 +131,7 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
   const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
   const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
   const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
-  return ask(stateDir, [...head, ...places], fdList(...all)).finally(() => native.close(image));
+  return ask(stateDir, [...head, ...places], fdList(all)).finally(() => native.close(image));
 }
 
 /** The supervisor has ended: after its last child, or it was killed. */
@@ -208,13 +208,13 @@ async function adoptAs(
 ): Promise<{ answer: number; begun: string }> {
   const { startTime } = recorded(pid);
   if (startTime === '') return { answer: -E.ESRCH, begun: '' };
-  const { pid: answer, begun } = await ask(stateDir, ['runt-adopt-2', kind, pid, startTime], fdList(pidfd));
+  const { pid: answer, begun } = await ask(stateDir, ['runt-adopt-2', kind, pid, startTime], fdList([pidfd]));
   return { answer, begun };
 }
 
 /** Tells the supervisor that nobody will ask how an exec ended; one that is gone left a record that is too old some day. */
 export async function forgetExec(stateDir: string, { pid, begun }: Executed): Promise<void> {
-  await ask(stateDir, ['runt-forget-1', pid, begun], fdList()).catch(() => {});
+  await ask(stateDir, ['runt-forget-1', pid, begun], fdList([])).catch(() => {});
 }
 
 /** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR when there is none */

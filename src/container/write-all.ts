@@ -1,5 +1,7 @@
 /** New values for the cgroups of a running container: all of them, or none. */
+
 import type { Op } from '../plan/ops.js';
+import { append } from '../sys/append.js';
 import { exists, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
@@ -42,7 +44,7 @@ export function writeAll(ops: readonly Op[]): Written {
       const before = beforeOf(op);
       const failed = applyCgroupOp(op, []);
       if (failed) first ??= failed;
-      else done.push(...before);
+      else append(done, before);
       return failed !== undefined;
     });
     if (refused.length === left.length) break;

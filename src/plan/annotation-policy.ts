@@ -46,14 +46,18 @@ export function findUnsafe(
 
 /** @throws RuntError ERR_ANNOTATION_DENIED */
 export function refuseDenied(found: readonly UnsafeAnnotation[], policy: AnnotationPolicy): void {
-  const [first] = found;
-  if (policy !== 'deny' || !first) return;
+  if (policy === 'deny' && found.length > 0) throw deniedError(found);
+}
+
+/** The error for annotations that are denied; there is at least one. */
+export function deniedError(found: readonly UnsafeAnnotation[]): RuntError {
+  const { name, effect, at, value } = found[0]!;
   const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';
-  throw new RuntError({
+  return new RuntError({
     code: 'ERR_ANNOTATION_DENIED',
-    message: `the annotation ${first.name} is denied: it ${first.effect}${more}`,
-    pointer: first.at,
-    value: first.value,
+    message: `the annotation ${name} is denied: it ${effect}${more}`,
+    pointer: at,
+    value,
     hint: `remove it, or allow such annotations: --unsafe-annotations allow, or ${variable}=allow`,
   });
 }

@@ -18,10 +18,12 @@ const hierarchy = (name: string): V1Hierarchy => ({
   own: '/',
 });
 
-const layouts: readonly CgroupFacts[] = [
-  { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own: '/', controllers: v2Controllers } },
-  { layout: 'v1', v1: v1Controllers.map(hierarchy) },
-];
+export const cgroupV2: CgroupFacts = {
+  layout: 'v2',
+  v1: [],
+  unified: { mountPoint: '/sys/fs/cgroup', own: '/', controllers: v2Controllers },
+};
+export const cgroupV1: CgroupFacts = { layout: 'v1', v1: v1Controllers.map(hierarchy) };
 
 /** Root on a host that offers all but what its cgroups lack. */
 export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
@@ -44,7 +46,7 @@ export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   selinux: () => true,
 });
 
-const options: CompileOptions = {
+export const options: CompileOptions = {
   id: 'container',
   bundle: '/bundle',
   stateDir: '/run/runt/container',
@@ -58,7 +60,7 @@ const options: CompileOptions = {
 /** Why a valid config can be compiled for no host; undefined when it can for one. */
 export function refusedEverywhere(spec: Spec): RuntError | undefined {
   let refused: RuntError | undefined;
-  for (const layout of layouts) {
+  for (const layout of [cgroupV2, cgroupV1]) {
     try {
       encodePlan(compile(spec, hostWith(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
       return undefined;

@@ -200,9 +200,11 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ),
     ...unbindableRoot(spec),
     { op: 'verifyMounts', at: '', last: 1 },
+    ...limitOps(spec),
+    ...processOps(spec, facts, options, filterSlot),
+    ...hostHookOps(spec, 'poststart'),
+    ...hostHookOps(spec, 'poststop'),
   ];
-  ops.push(...limitOps(spec), ...processOps(spec, facts, options, filterSlot));
-  if (spec.hooks) ops.push(...hostHookOps(spec, 'poststart'), ...hostHookOps(spec, 'poststop'));
   return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.left }) };
 }
 

@@ -1,4 +1,5 @@
 /** What differs between two plans (`explain --diff`). */
+import { append } from '../sys/append.js';
 import { describe, type Line, type Look, layout, lineParts } from './explain.js';
 import { toJson } from './json.js';
 import type { Op, Plan } from './ops.js';
@@ -68,19 +69,30 @@ export function explainDiff(before: Plan, after: Plan, o: Look): string {
   if (changes.length === 0) return 'no difference\n';
   const lines: { sign: string; line: Line }[] = [];
   for (const c of changes) {
-    if ('before' in c) lines.push(...lineParts(c.before, c.a).map((line) => ({ sign: '-', line })));
-    if ('after' in c) lines.push(...lineParts(c.after, c.b).map((line) => ({ sign: '+', line })));
+    if ('before' in c)
+      append(
+        lines,
+        lineParts(c.before, c.a).map((line) => ({ sign: '-', line })),
+      );
+    if ('after' in c)
+      append(
+        lines,
+        lineParts(c.after, c.b).map((line) => ({ sign: '+', line })),
+      );
   }
   // Colours go by sign here; the columns stay plain.
   const format = layout(
     lines.map((l) => l.line),
-    { colour: false },
+    { colour: false, ...(o.width !== undefined && { width: o.width }) },
   );
   const count = (kind: Change['change']): number => changes.filter((c) => c.change === kind).length;
   const kinds = (['removed', 'added', 'changed', 'moved'] as const).filter((k) => count(k) > 0);
   const body = lines.map(({ sign, line }) => {
-    const text = `${sign}${format(line).slice(1, -1)}`;
-    return o.colour ? `\x1b[${sign === '-' ? 31 : 32}m${text}\x1b[0m\n` : `${text}\n`;
+    const texts = format(line)
+      .slice(0, -1)
+      .split('\n')
+      .map((text) => `${sign}${text.slice(1)}`);
+    return texts.map((text) => (o.colour ? `\x1b[${sign === '-' ? 31 : 32}m${text}\x1b[0m\n` : `${text}\n`)).join('');
   });
   return `${kinds.map((k) => `${count(k)} ${k}`).join(', ')}\n\n${body.join('')}`;
 }

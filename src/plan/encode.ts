@@ -1,4 +1,5 @@
 /** Plan → the bytes that runt-init reads (docs/architecture.md, "The plan on the wire"). */
+import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { type Op, ops, type Plan } from './ops.js';
@@ -35,8 +36,9 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     for (const name of shape.names) {
       const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name]!;
       if (typeof value === 'object') {
-        fields.push(value.length, ...value);
-        texts.push(...value);
+        fields.push(value.length);
+        append(fields, value);
+        append(texts, value);
       } else {
         fields.push(value);
         if (typeof value === 'string') texts.push(value);

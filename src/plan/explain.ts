@@ -5,11 +5,14 @@ import { phase, phases } from './phase.js';
 import { printable } from './printable.js';
 import { sentence } from './sentence.js';
 import { type Row, rows } from './words.js';
+import { wrap } from './wrap.js';
 
 /** How explain prints. */
 export interface Look {
   /** ANSI colours. */
   readonly colour: boolean;
+  /** Characters of a line, those of the terminal; absent where none is. */
+  readonly width?: number;
 }
 
 /**
@@ -56,6 +59,8 @@ export function lineParts(op: Op, index: number): Line[] {
 // A column is as wide as its widest cell, but one long path must not push all pointers off the screen.
 const most = [4, 17, 44, 64] as const;
 const gap = 2;
+/** Characters that the middle columns need beside a pointer. */
+const least = 24;
 
 /** A function that prints lines in columns fitted to all of `lines`. */
 export function layout(lines: readonly Line[], o: Look): (line: Line) => string {
@@ -82,13 +87,35 @@ export function layout(lines: readonly Line[], o: Look): (line: Line) => string 
     most[2] + most[3],
   );
   const both = Math.max(object + (detail && detail + gap), alone);
-  return ([n, v, obj, how, at]) => {
+  const before = 2 + number + gap + verb + gap;
+  const pointers = lines.reduce((w, l) => Math.max(w, printable(l[4]).length || 1), 0);
+  // Without room for both, pointers stand below what they are of.
+  const beside = o.width === undefined || o.width - before - gap - pointers >= least;
+  const room = o.width === undefined ? Number.POSITIVE_INFINITY : o.width - before - (beside ? gap + pointers : 0);
+  const wrapped = ([n, v, obj, how, at]: Line): string => {
+    const shown = wrap(at === '' ? '-' : printable(at), beside ? pointers : Math.max(room, 1));
+    const cells = [
+      ...(obj === '' ? [] : wrap(obj, Math.max(room, 1))).map((text) => [text, bold(text, o)] as const),
+      ...(how === '' ? [] : wrap(how, Math.max(room, 1))).map((text) => [text, text] as const),
+    ];
+    const [first = ['', ''] as const, ...more] = cells;
+    const indent = ' '.repeat(before);
+    const head = `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${first[1]}`;
+    const beginning = beside
+      ? `${head}${' '.repeat(Math.max(0, Math.min(both, room) - first[0].length))}  ${dim(shown[0]!, o)}`
+      : head;
+    const below = beside ? [] : shown.map((text) => dim(text, o));
+    return [beginning, ...[...more.map(([, text]) => text), ...below].map((text) => `${indent}${text}`), ''].join('\n');
+  };
+  return (line) => {
+    const [n, v, obj, how, at] = line;
     // What is done to nothing in particular takes the room of both columns.
     const what =
       obj === '' ? how : how === '' ? bold(obj, o) : `${bold(obj.padEnd(object), o)}${' '.repeat(gap)}${how}`;
     const length = obj === '' ? how.length : how === '' ? obj.length : Math.max(obj.length, object) + gap + how.length;
+    if (!beside || length > room) return wrapped(line);
     const pointer = dim(at === '' ? '-' : printable(at), o);
-    return `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${what}${' '.repeat(Math.max(0, both - length))}  ${pointer}\n`;
+    return `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${what}${' '.repeat(Math.max(0, Math.min(both, room) - length))}  ${pointer}\n`;
   };
 }
 

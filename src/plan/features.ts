@@ -1,11 +1,14 @@
 /**
- * The features document (runtime-spec features.md). Nothing is listed by hand: names are those of the schema and of the tables
- * that the compiler works with, and what it refuses when it is asked (ERR_UNSUPPORTED) is left out or `false`.
+ * The features document (runtime-spec features.md). Names are those of the schema and of the tables that the compiler
+ * works with. Whether one is supported, the compiler tells: its plan must be another one with the value than without.
  */
 import { names } from '../../build/gen/names.js';
-import { mountOption, mountOptionNames } from '../spec/mount-options.js';
+import type { CgroupFacts } from '../cgroup/facts.js';
+import type { Address } from '../cgroup/systemd/address.js';
+import { scopes } from '../cgroup/systemd/scope.js';
+import { mountOptionNames } from '../spec/mount-options.js';
 import { HOOKS } from '../spec/rules/hooks.js';
-import type { Features, FeaturesLinux, Linux, NamespaceType, Process } from '../spec/types.js';
+import type { Features, FeaturesLinux, IdMapping, Linux, Mount, NamespaceType, Process, Spec } from '../spec/types.js';
 import { OCI_VERSION, OCI_VERSION_MIN } from '../spec/version.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
@@ -13,29 +16,42 @@ import { host, native } from '../sys/host.js';
 import { capabilityNames, namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/version.js';
 import { annotationNames } from './annotations.js';
+import { cgroupV1, cgroupV2, hostWith, options } from './any-host.js';
+import { compile } from './compile.js';
+import type { SystemdScope } from './facts.js';
+import { toJson } from './json.js';
 import { filterFlagNames, probeFlags } from './seccomp.js';
-import { refuseUnsupported } from './unsupported.js';
 
 /** What this version applies on a host that has it. What this host's kernel lacks is left out of `supportedFlags` alone. */
 export function features(): Features {
   return {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,
-    hooks: [...HOOKS],
+    hooks: HOOKS.filter((point) => isApplied({ hooks: { [point]: [{ path: '/bin/true' }] } })),
     mountOptions: mountOptionNames(),
     linux: {
       namespaces: (Object.keys(namespaceFlags) as NamespaceType[])
-        .filter((type) => isApplied({ namespaces: [{ type: 'mount' }, ...(type === 'mount' ? [] : [{ type }])] }))
+        .filter((type) =>
+          type === 'mount'
+            ? isApplied({ linux: base.linux as Linux }, { ...base, linux: {} })
+            : onLinux({ namespaces: [{ type: 'mount' }, { type }] }),
+        )
         .sort(),
-      capabilities: capabilityNames(),
-      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
+      capabilities: capabilityNames().filter((name) =>
+        isApplied({ process: { ...process, capabilities: { bounding: [name] } } }),
+      ),
+      cgroup: cgroupFeatures(),
       seccomp: seccompFeatures(),
-      apparmor: { enabled: isApplied({}, { apparmorProfile: 'x' }) },
-      selinux: { enabled: isApplied({}, { selinuxLabel: 'x' }) && isApplied({ mountLabel: 'x' }) },
+      apparmor: { enabled: isApplied({ process: { ...process, apparmorProfile: 'x' } }) },
+      selinux: {
+        enabled:
+          isApplied({ process: { ...process, selinuxLabel: 'x' } }) &&
+          isApplied({ linux: { mountLabel: 'x', maskedPaths: ['/x'] } }, maskedBase),
+      },
       intelRdt: rdtFeatures(),
       ...memoryPolicyFeatures(),
-      mountExtensions: { idmap: { enabled: mountOption('idmap') !== undefined } },
-      netDevices: { enabled: isApplied({ netDevices: { eth0: {} } }) },
+      mountExtensions: { idmap: { enabled: isApplied({ mounts: [{ ...bind, ...mappings }] }, bindBase) } },
+      netDevices: { enabled: onLinux({ netDevices: { eth0: {} } }) },
     },
     potentiallyUnsafeConfigAnnotations: annotationNames(),
     annotations: {
@@ -46,40 +62,81 @@ export function features(): Features {
   };
 }
 
-function isApplied(linux: Linux, process: Partial<Process> = {}): boolean {
-  return isAccepted(() =>
-    refuseUnsupported({
-      ociVersion: OCI_VERSION,
-      process: { cwd: '/', user: { uid: 0, gid: 0 }, ...process },
-      linux: { namespaces: [{ type: 'mount' }], ...linux },
-    }),
-  );
+const process: Process = { cwd: '/', user: { uid: 0, gid: 0 }, args: ['x'] };
+/** A config that asks for next to nothing. */
+const base: Spec = {
+  ociVersion: OCI_VERSION,
+  root: { path: 'rootfs' },
+  process,
+  linux: { namespaces: [{ type: 'mount' }] },
+};
+const maskedBase: Spec = { ...base, linux: { ...base.linux, maskedPaths: ['/x'] } };
+const bind: Mount = { destination: '/x', source: '/x', type: 'bind', options: ['bind'] };
+const bindBase: Spec = { ...base, mounts: [bind] };
+const ids: IdMapping[] = [{ containerID: 0, hostID: 1000, size: 1 }];
+const mappings = { uidMappings: ids, gidMappings: ids };
+
+/** Where a config is compiled: on cgroup v2 and without systemd, when nothing is said. */
+interface Where {
+  readonly cgroup?: CgroupFacts;
+  readonly systemd?: SystemdScope;
 }
 
-function isAccepted(ask: () => unknown): boolean {
+/**
+ * The plan of a config on a host that offers all, as text; undefined when the compiler refuses it. Without the places in
+ * the config: they are no effect.
+ */
+function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | undefined {
   try {
-    ask();
-    return true;
+    const { plan } = compile(spec, hostWith(cgroup), { ...options, ...(systemd && { systemd }) });
+    return toJson(plan.ops.map(({ at, ...op }) => op));
   } catch (error) {
-    if (error instanceof RuntError && error.code === 'ERR_UNSUPPORTED') return false;
+    if (error instanceof RuntError && error.code === 'ERR_UNSUPPORTED') return undefined;
     throw error;
   }
 }
 
+/** Whether a change of a config has an effect. What the compiler would ignore has none. */
+export function isApplied(change: Partial<Spec>, to: Spec = base, where: Where = {}): boolean {
+  const changed = { ...to, ...change };
+  if (change.linux) changed.linux = { ...to.linux, ...change.linux };
+  const plan = planOf(changed, where);
+  return plan !== undefined && plan !== planOf(to, where);
+}
+
+const onLinux = (linux: Linux): boolean => isApplied({ linux });
+
+function cgroupFeatures(): NonNullable<FeaturesLinux['cgroup']> {
+  const limit: Partial<Spec> = { linux: { resources: { memory: { limit: 1 << 20 } } } };
+  const rdma: Partial<Spec> = { linux: { resources: { rdma: { x: { hcaHandles: 1 } } } } };
+  const managedBy = (systemd: SystemdScope): boolean =>
+    isApplied(limit, base, { systemd }) && planOf(base, { systemd }) !== planOf(base, {});
+  const manager = { cgroup: '/user.slice', bus: { path: '/bus' } as Address };
+  return {
+    v1: isApplied(limit, base, { cgroup: cgroupV1 }),
+    v2: isApplied(limit),
+    systemd: managedBy(scopes()),
+    systemdUser: managedBy(scopes(manager)),
+    rdma: isApplied(rdma) && isApplied(rdma, base, { cgroup: cgroupV1 }),
+  };
+}
+
 function rdtFeatures(): NonNullable<FeaturesLinux['intelRdt']> {
-  const enabled = isApplied({ intelRdt: { closID: 'x' } });
+  const enabled = onLinux({ intelRdt: { closID: 'x' } });
   if (!enabled) return { enabled };
   return {
     enabled,
-    schemata: isApplied({ intelRdt: { schemata: ['L3:0=f'] } }),
-    monitoring: isApplied({ intelRdt: { enableMonitoring: true } }),
+    schemata: onLinux({ intelRdt: { schemata: ['L3:0=f'] } }),
+    monitoring: onLinux({ intelRdt: { enableMonitoring: true } }),
   };
 }
 
 function memoryPolicyFeatures(): Pick<FeaturesLinux, 'memoryPolicy'> {
-  const modes = names.memoryModes.filter((mode) => isApplied({ memoryPolicy: { mode, nodes: '0' } })).sort();
+  const policy = { mode: 'MPOL_BIND', nodes: '0' };
+  const modes = names.memoryModes.filter((mode) => onLinux({ memoryPolicy: { ...policy, mode } })).sort();
+  const plain: Spec = { ...base, linux: { ...base.linux, memoryPolicy: policy } };
   const flags = names.memoryFlags.filter((f) =>
-    isApplied({ memoryPolicy: { mode: 'MPOL_BIND', nodes: '0', flags: [f] } }),
+    isApplied({ linux: { memoryPolicy: { ...policy, flags: [f] } } }, plain),
   );
   return modes.length === 0 ? {} : { memoryPolicy: { modes, flags: flags.sort() } };
 }
@@ -88,18 +145,18 @@ function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
   const known = filterFlagNames().sort();
   const bare = (name: string, prefix: string): string => name.slice(prefix.length);
   return {
-    enabled: true,
-    actions: names.actions.filter((a) => compiles('rule', bare(a, 'SCMP_ACT_'), '0 : getpid')).sort(),
-    operators: names.operators.filter((o) => compiles('rule ERRNO 1 0', bare(o, 'SCMP_CMP_'), '0 0 : getpid')).sort(),
-    archs: names.archs.filter((a) => compiles('arch', bare(a, 'SCMP_ARCH_').toLowerCase())).sort(),
+    enabled: compiles('rule KILL 0 : getpid'),
+    actions: names.actions.filter((a) => compiles(`rule ${bare(a, 'SCMP_ACT_')} 0 : getpid`)).sort(),
+    operators: names.operators.filter((o) => compiles(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`)).sort(),
+    archs: names.archs.filter((a) => compiles(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
     knownFlags: known,
     supportedFlags: known.filter((name) => native.seccompFlags(probeFlags(name)) === 0),
   };
 }
 
 /** Whether libseccomp takes a line of a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
-function compiles(...words: string[]): boolean {
-  const profile = host.encode(`default ALLOW 0\0${words.join(' ')}\0`);
+function compiles(words: string): boolean {
+  const profile = host.encode(`default ALLOW 0\0${words}\0`);
   const r = native.compileSeccomp(profile, new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;
 }

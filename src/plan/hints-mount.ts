@@ -66,6 +66,7 @@ function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | unde
         mounts,
       );
     case E.ENOTDIR:
+      if (f.syscall === 'openat2') return undefined;
       return because(
         `one of ${op.source} and ${op.target} is a directory and the other a file: bind like on like, or remove the target from the rootfs`,
         mounts,

@@ -1,6 +1,7 @@
 /** Known causes of failures of the process: kernel settings, identity, working directory, execution. */
 import { E } from '../sys/errno.js';
 import { because, type Failure, type Hint, smallMemory } from './hint.js';
+import { noexecHint } from './noexec.js';
 import type { Op } from './ops.js';
 
 export function processHint(f: Failure): Hint | undefined {
@@ -193,15 +194,19 @@ function findHint(f: Failure, op: Extract<Op, { op: 'findExecutable' }>): Hint |
       return because(`${f.detail || op.name} is a directory: process.args[0] must name a program`, see);
     case E.EACCES:
       return because(
-        `${f.detail || op.name} is no file that the process's user may execute: it is a directory, or lacks the x permission (chmod +x), or one of its parents cannot be searched`,
+        noexecHint(f.spec, f.detail || op.name) ??
+          `${f.detail || op.name} is not a file that the process's user may execute: add the x permission (chmod +x) to it and to its parents, or remove "noexec" from the mount that it is on`,
         see,
       );
     case E.ENOTDIR:
-      return because(`a part of ${op.name} is a file: correct process.args[0]`, see);
+      return because(`a component of ${op.name} is a file: correct process.args[0]`, see);
     default:
       return undefined;
   }
 }
+
+/** The interpreter in runt-init's detail of a script, "PATH: #!INTERPRETER". */
+const interpreterIn = (detail: string): string | undefined => /: #!\s*(\S+)/.exec(detail)?.[1];
 
 function execHint(f: Failure, name: string): Hint | undefined {
   const { detail } = f;
@@ -239,7 +244,8 @@ function execHint(f: Failure, name: string): Hint | undefined {
     }
     case E.EACCES:
       return because(
-        `${name} may not be executed: it is on a mount with "noexec", or lacks the x permission, or a security module forbids it`,
+        noexecHint(f.spec, interpreterIn(detail) ?? name) ??
+          `${name} may not be executed: remove "noexec" from the mount that it or its interpreter is on, add the x permission, or ask the security module (AppArmor, SELinux)`,
         see,
       );
     case E.EPERM:

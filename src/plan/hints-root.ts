@@ -129,7 +129,9 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
       );
     case E.ENOTDIR:
       return because(
-        `a part of ${target} is a file in the rootfs, or it is one and a directory is needed (or the other way round): correct the image or the path`,
+        f.syscall === 'move_mount'
+          ? `${target} is a file in the rootfs, and a directory is to be mounted on it (or the other way round): remove it from the image, or correct the path`
+          : `a component of ${target} is a file in the rootfs: correct the image or the path`,
         mounts,
       );
     case E.EACCES:

@@ -1,5 +1,6 @@
 /** The order in which a container whose namespaces are not all new gets them (setns(2), user_namespaces(7)). */
 import type { Spec } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import type { HostFacts } from './facts.js';
 import { mapLines } from './id-ranges.js';
@@ -92,19 +93,19 @@ export function joinOps(
   ];
   const ops: Op[] = [];
   if (user.length > 0) {
-    ops.push(undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root);
+    append(ops, [undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root]);
   } else if (fresh & CLONE_NEWUSER) {
-    ops.push(...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER });
-    ops.push(...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root);
+    append(ops, [...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER }]);
+    append(ops, [...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root]);
   } else {
-    ops.push(...middle, undumpable, ...enter(0, others));
+    append(ops, [...middle, undumpable, ...enter(0, others)]);
   }
   const late = goesOnAsChild(spec, all, made) ? CLONE_NEWCGROUP : 0;
   const rest = fresh & ~(CLONE_NEWUSER | early | late);
-  if (rest) ops.push({ op: 'unshare', at, flags: rest }, ...timeOps(spec));
+  if (rest) append(ops, [{ op: 'unshare', at, flags: rest }, ...timeOps(spec)]);
   if (!late) return ops;
   if (!entering.some(({ op }) => op === 'cgroupFork')) ops.push({ op: 'fork', at });
-  ops.push(...entering);
+  append(ops, entering);
   if (fresh & late) ops.push({ op: 'unshare', at, flags: fresh & late });
   return ops;
 }

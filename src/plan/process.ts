@@ -1,5 +1,7 @@
 /** `process`: who it runs as, with which privileges and limits, and what is executed. */
+
 import type { Spec } from '../spec/types.js';
+import { append } from '../sys/append.js';
 import { capabilityNumber, rlimitNumber } from '../sys/linux.js';
 import { annotation, keepOriginalGroups } from './annotations.js';
 import type { CompileOptions, HostFacts } from './facts.js';
@@ -67,7 +69,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const ops: Op[] = [];
   // As the process that will be executed, and before a filter can stop it.
   if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
-  ops.push(...ownSchedulingOps(spec), ...labelOps(process, facts));
+  append(ops, ownSchedulingOps(spec));
+  append(ops, labelOps(process, facts));
   // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a
   // filter could forbid it.
   if ((user?.uid || hasUserNamespace(spec)) && !process.terminal) {
@@ -82,7 +85,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   });
   const enter = (optional: number): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
   ops.push(enter(1));
-  ops.push(...seccompOps(spec, filterSlot, false));
+  append(ops, seccompOps(spec, filterSlot, false));
   ops.push({
     op: 'user',
     at: '/process/user',
@@ -104,11 +107,11 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   });
   ops.push(enter(0));
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
-  ops.push(...seccompOps(spec, filterSlot, true));
+  append(ops, seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
-  ops.push(...schedulingOps(spec));
+  append(ops, schedulingOps(spec));
   if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });
-  ops.push(...startHookOps(spec, options));
+  append(ops, startHookOps(spec, options));
   ops.push({
     op: 'exec',
     at: '/process/args',

@@ -1,4 +1,6 @@
 /** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
+import { tellReady } from '../container/notify.js';
+import { printable } from '../plan/printable.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
@@ -52,11 +54,26 @@ export async function serve(o: ServeOptions): Promise<void> {
   for (const task of await keptTasks(o.root, publisher, o.debug)) service.add(task);
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
   await serveGrpc(grpc, listener, handler, async (server) => {
+    sayReady(path, o.root);
     await Promise.race([over, server.told()]);
     native.unlinkAt(AT_FDCWD, path, 0);
     forget(listener);
     native.close(listener);
   });
+}
+
+/** Who started the server, and the service manager, need not try. */
+function sayReady(path: string, root: string): void {
+  const sentence = `the task service is ready at unix://${path}, for the containers below ${root}`;
+  const note = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
+  note(sentence);
+  const { NOTIFY_SOCKET } = host.env;
+  if (!NOTIFY_SOCKET) return;
+  try {
+    tellReady(NOTIFY_SOCKET, sentence);
+  } catch (error) {
+    note(`warning: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */

@@ -23,7 +23,11 @@ export class ConsoleSocket {
     const dir = native.openAt(AT_FDCWD, directory, 0, 0);
     const listener = dir < 0 ? dir : native.unixListen(dir, name, 1);
     if (dir >= 0) native.close(dir);
-    this.listener = check(listener, { code: 'ERR_TERMINAL', message: 'listen for a terminal', path: this.path });
+    this.listener = check(listener, {
+      code: 'ERR_TERMINAL',
+      message: `listen for a terminal at ${this.path}`,
+      path: this.path,
+    });
   }
 
   get path(): string {

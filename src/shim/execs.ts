@@ -40,12 +40,22 @@ export class Execs {
     return this.processes.values();
   }
 
-  /** Exec of the task service: it is added, and started later. `spec` is a process as JSON. @throws StatusError ALREADY_EXISTS */
+  /**
+   * Exec of the task service: it is added, and started later. `spec` is a process as JSON.
+   * @throws StatusError ALREADY_EXISTS, INVALID_ARGUMENT
+   */
   add(request: task.ExecProcessRequest): void {
     const { execId, terminal, stdin, stdout, stderr, spec } = request;
+    if (execId === '') throw new StatusError(Code.INVALID_ARGUMENT, 'Exec has no exec_id');
+    if (!spec) {
+      throw new StatusError(
+        Code.INVALID_ARGUMENT,
+        `Exec of ${execId} has no spec: it is a process of an OCI config, as JSON`,
+      );
+    }
     if (this.processes.has(execId)) throw new StatusError(Code.ALREADY_EXISTS, `id ${execId} is in use`);
     this.processes.set(execId, new Process(execId, terminal, { stdin, stdout, stderr }));
-    this.specs.set(execId, spec?.value ?? new Uint8Array());
+    this.specs.set(execId, spec.value ?? new Uint8Array());
     this.container.events.execAdded(execId);
   }
 

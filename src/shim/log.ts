@@ -1,6 +1,7 @@
 /** The shim's log: its standard error, which is the fifo `log` of the bundle that containerd reads. */
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { reportOf } from '../sys/report.js';
 
 /** Writes a line about a container: a sentence, or an error with all that it says. */
 export function log(id: string, what: unknown): void {
@@ -9,7 +10,7 @@ export function log(id: string, what: unknown): void {
 
 /** A sentence as it is; all that an error says. */
 export function wordsOf(what: unknown): string {
-  if (what instanceof RuntError) return what.report();
+  if (what instanceof RuntError) return reportOf(what);
   return what instanceof Error ? what.message : String(what);
 }
 

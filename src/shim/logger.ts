@@ -49,7 +49,7 @@ export class Logger {
     const env = { ...host.env, CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace };
     const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const pidfd = new Uint8Array(8);
-    const fds = fdList(...theirs);
+    const fds = fdList(theirs);
     const pid = native.spawnWith(path, list([path, ...args]), list(words), fds, pidfd);
     for (const fd of theirs) native.close(fd);
     try {

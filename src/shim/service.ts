@@ -1,8 +1,10 @@
 /** The task service (proto/task.proto), the same for every transport: the name of a method and bytes → bytes. */
 import { readCgroupFacts } from '../cgroup/facts.js';
 import { pause, resume } from '../container/pause.js';
+import { checkId } from '../container/store.js';
 import { update } from '../container/update.js';
-import { host, native } from '../sys/host.js';
+import { utf8Text } from '../spec/utf8.js';
+import { native } from '../sys/host.js';
 import { version } from '../sys/version.js';
 import { runtimeOptions } from './options.js';
 import { google, runcOptions, task, types } from './protos.js';
@@ -90,7 +92,7 @@ export class TaskService {
         await update({
           root,
           id: r.id,
-          resources: host.decode(resources, resources.length),
+          resources: utf8Text(resources, 'resources'),
           document: 'resources',
         });
         return {};
@@ -146,6 +148,13 @@ export class TaskService {
   private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
     if (this.tasks.has(r.id) || this.creating.has(r.id)) {
       throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
+    }
+    checkId(r.id);
+    if (!r.bundle.startsWith('/')) {
+      throw new StatusError(
+        Code.INVALID_ARGUMENT,
+        `Create of ${r.id}: bundle must be an absolute path, not "${r.bundle}"`,
+      );
     }
     this.creating.add(r.id);
     try {

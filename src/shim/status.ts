@@ -1,5 +1,6 @@
 /** What a method of a service fails with: a status code of gRPC, the same on both transports. */
 import { RuntError } from '../sys/error.js';
+import { reportOf } from '../sys/report.js';
 
 /**
  * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older
@@ -27,6 +28,10 @@ export class StatusError extends Error {
 
 const codes: Readonly<Record<string, number>> = {
   ERR_NO_CONTAINER: Code.NOT_FOUND,
+  // There is no such bundle.
+  ERR_SPEC_MISSING: Code.NOT_FOUND,
+  ERR_CONTAINER_ID: Code.INVALID_ARGUMENT,
+  ERR_USAGE: Code.INVALID_ARGUMENT,
   ERR_CONTAINER_EXISTS: Code.ALREADY_EXISTS,
   ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
   ERR_UNSUPPORTED: Code.INVALID_ARGUMENT,
@@ -43,6 +48,6 @@ const codes: Readonly<Record<string, number>> = {
 /** Code and text of any error; a RuntError's text is its whole report. */
 export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
   if (error instanceof StatusError) return { code: error.code, message: error.message };
-  if (error instanceof RuntError) return { code: codes[error.code] ?? Code.UNKNOWN, message: error.report() };
+  if (error instanceof RuntError) return { code: codes[error.code] ?? Code.UNKNOWN, message: reportOf(error) };
   return { code: Code.UNKNOWN, message: String(error) };
 }

@@ -25,6 +25,9 @@ import { mountRootfs, unmountRootfs } from './rootfs.js';
 import { Code, StatusError } from './status.js';
 import { TaskEvents } from './task-events.js';
 
+/** SIGRTMAX of the kernel. */
+const MOST_SIGNAL = 64;
+
 const SIGKILL = 9;
 /** ms that Delete waits for a process that it has killed. */
 const killTime = 10_000;
@@ -266,6 +269,7 @@ export class Task {
   /** Kill of the task service. */
   async kill(execId: string, signal: number, all: boolean): Promise<void> {
     const process = this.process(execId);
+    if (signal > MOST_SIGNAL) throw new StatusError(Code.INVALID_ARGUMENT, `unknown signal ${signal}`);
     if (process.ended || process.pid === 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
     if (!execId) {
       await kill({ root: this.root, id: this.id, signal, all });

@@ -1,6 +1,7 @@
 /** The text of a document as JSON, or the error that names the place where it stops being that. */
 import { RuntError } from '../sys/error.js';
 import { syntaxError } from './syntax-error.js';
+import { tooDeep } from './wide.js';
 
 /** @param name what the error calls the document. @throws RuntError ERR_SPEC_JSON */
 export function parseJson(text: string, name: string): unknown {
@@ -8,10 +9,12 @@ export function parseJson(text: string, name: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const error = syntaxError(text);
-    const where = error ? `:${error.line}:${error.column}` : '';
+    // It is JSON, and the parser has no stack for it.
+    if (!error) throw tooDeep(name);
+    const where = `:${error.line}:${error.column}`;
     throw new RuntError({
       code: 'ERR_SPEC_JSON',
-      message: `${name}${where} is not JSON: ${error?.problem ?? String(cause)}`,
+      message: `${name}${where} is not JSON: ${error.problem}`,
       path: name,
       cause,
     });

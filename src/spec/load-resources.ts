@@ -1,18 +1,14 @@
 /** `linux.resources` alone, as `update` takes it: the same schema, exact integers and rules as within a config. */
-import validate from '../../build/gen/validate-config.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
-import { Findings } from './findings.js';
+import { countOf } from './findings.js';
 import { parseJson } from './json.js';
-import { conforms } from './nulls.js';
+import { judge } from './judge.js';
 import { blockIoRules } from './rules/block-io.js';
 import { cgroupRules } from './rules/cgroup.js';
 import { deviceRules } from './rules/devices.js';
-import { schemaViolations } from './schema-violations.js';
-import { textViolations } from './text.js';
 import type { Resources, Spec } from './types.js';
 import { OCI_VERSION } from './version.js';
-import { placeWideIntegers } from './wide.js';
 
 const PREFIX = '/linux/resources';
 
@@ -29,29 +25,22 @@ export function parseResources(text: string, name: string): Resources {
   const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"root":{"path":"rootfs"},"linux":{"resources":${text}}}`;
   const json = host.encode(config);
   const spec = JSON.parse(config) as Spec;
-  const violations = textViolations(json, config, spec);
-  const sound = violations.length === 0;
-  const typed = conforms(spec);
-  if (!typed) violations.push(...schemaViolations(validate.errors ?? [], spec));
-  if (sound) violations.push(...placeWideIntegers(json, spec));
-  if (typed) {
-    const findings = new Findings();
-    deviceRules(spec, findings);
-    cgroupRules(spec, findings, true);
-    blockIoRules(spec, findings);
-    violations.push(...findings.violations);
-  }
-  if (violations.length > 0) throw invalid(name, violations);
+  const { violations, more } = judge({ json, text: config, spec, name }, (resources, findings) => {
+    deviceRules(resources, findings);
+    cgroupRules(resources, findings, true);
+    blockIoRules(resources, findings);
+  });
+  if (violations.length > 0) throw invalid(name, violations, more);
   return spec.linux?.resources ?? {};
 }
 
-function invalid(name: string, violations: readonly Violation[]): RuntError {
-  const count = violations.length === 1 ? 'a violation' : `${violations.length} violations`;
+function invalid(name: string, violations: readonly Violation[], more = false): RuntError {
   return new RuntError({
     code: 'ERR_SPEC_INVALID',
-    message: `${name} has ${count} of the runtime-spec`,
+    message: `${name} has ${countOf(violations, more)} of the runtime-spec`,
     path: name,
     document: name,
+    ...(more && { more }),
     violations: violations.map((v) => ({
       ...v,
       pointer: v.pointer.startsWith(PREFIX) ? v.pointer.slice(PREFIX.length) : v.pointer,

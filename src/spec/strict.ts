@@ -15,28 +15,38 @@ export interface UnknownProperty {
 /** Every unknown property of a config, in its order. Keys of maps, such as annotations, are free. */
 export function unknownProperties(spec: unknown): UnknownProperty[] {
   const unknown: UnknownProperty[] = [];
-  object(spec, '', '', unknown);
+  eachUnknownProperty(spec, (pointer, nearest) => {
+    const near = nearest();
+    unknown.push(near === undefined ? { pointer } : { pointer, nearest: near });
+  });
   return unknown;
 }
 
-function object(value: unknown, definition: string, pointer: string, unknown: UnknownProperty[]): void {
+/** Told of each unknown property; `nearest` looks for the known one that may have been meant. */
+type Seen = (pointer: string, nearest: () => string | undefined) => void;
+
+/** The same, one by one: looking for the nearest known property costs more than all else. */
+export function eachUnknownProperty(spec: unknown, seen: Seen): void {
+  object(spec, '', '', seen);
+}
+
+function object(value: unknown, definition: string, pointer: string, seen: Seen): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const known = keys[definition]!;
   for (const key of Object.keys(value)) {
     const at = `${pointer}/${segment(key)}`;
     const child = (value as Record<string, unknown>)[key];
     if (!Object.hasOwn(known, key)) {
-      const near = nearest(key, Object.keys(known));
-      unknown.push(near === undefined ? { pointer: at } : { pointer: at, nearest: near });
+      seen(at, () => nearest(key, Object.keys(known)));
       continue;
     }
     const below = known[key]!;
     if (typeof below === 'string') {
-      object(child, below, at, unknown);
+      object(child, below, at, seen);
     } else if (below !== 0 && typeof child === 'object' && child !== null) {
       // A list or a map: Object.keys has the indexes of the one and the keys of the other.
       for (const name of Object.keys(child)) {
-        object((child as Record<string, unknown>)[name], below[0], `${at}/${segment(name)}`, unknown);
+        object((child as Record<string, unknown>)[name], below[0], `${at}/${segment(name)}`, seen);
       }
     }
   }

@@ -39,12 +39,14 @@ export interface ErrorFacts {
   /** Spec clause or man page. */
   see?: string;
   violations?: Violation[];
+  /** Whether there are more violations than these. */
+  more?: boolean;
   /** Exit status of the command; 1 when absent. */
   exit?: number;
   cause?: unknown;
 }
 
-/** Every failure that runt reports. `String(e)` is one line; `report()` is the text a person gets. */
+/** Every failure that runt reports. `String(e)` is one line; `reportOf` (report.ts) is the text a person gets. */
 export class RuntError extends Error {
   readonly code: string;
   readonly op?: string;
@@ -57,7 +59,10 @@ export class RuntError extends Error {
   hint?: string;
   see?: string;
   readonly violations?: Violation[];
+  readonly more?: boolean;
   readonly exit?: number;
+  /** The whole text, as the command prints it. For users of the library, which gives it (index.ts). */
+  declare readonly report: () => string;
 
   constructor(facts: ErrorFacts) {
     const { message, cause, ...rest } = facts;
@@ -71,24 +76,6 @@ export class RuntError extends Error {
     this.code = rest.code;
     Object.assign(this, rest);
   }
-
-  /** The whole report: the sentence, then `at`, `why` and `see` lines (DESIGN §1). */
-  report(): string {
-    const lines = [this.message];
-    for (const v of this.violations ?? []) {
-      lines.push(
-        `  at  ${v.pointer || '/'} must ${v.expected}${v.value === undefined ? '' : `, found ${brief(v.value)}`}${v.see ? ` (${v.see})` : ''}`,
-      );
-    }
-    if (this.pointer !== undefined) {
-      lines.push(
-        `  at  ${this.pointer || '/'} in ${this.document ?? 'config.json'}${this.value === undefined ? '' : `  ${brief(this.value)}`}`,
-      );
-    }
-    if (this.hint) lines.push(`  why ${this.hint}`);
-    if (this.see) lines.push(`  see ${this.see}`);
-    return lines.join('\n');
-  }
 }
 
 /**
@@ -98,12 +85,6 @@ export class RuntError extends Error {
 function inSentence(text: string): string {
   const second = text[1] ?? '';
   return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
-}
-
-/** JSON of a value, cut to what fits a line of a report. */
-function brief(value: unknown): string {
-  const text = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)) ?? String(value);
-  return text.length > 160 ? `${text.slice(0, 157)}…` : text;
 }
 
 /** Throws when a native result is `-errno`; else returns it. */

@@ -7,6 +7,11 @@ import { host, native } from './host.js';
 const AT_FDCWD = -100;
 const O_PATH = 0o10000000;
 const FIRST_SIZE = 16384;
+/**
+ * For /proc/self/mountinfo of a host with many containers: a second read with a larger buffer would make the kernel hold
+ * and write all mounts of the namespace again.
+ */
+export const LONG = 4 << 20;
 /** No file that we read as a whole is larger: config.json is the largest. */
 const MAX_SIZE = 16 << 20;
 
@@ -25,13 +30,16 @@ export interface Stat {
 /** The output buffer, kept for the next call. */
 let buffer: Uint8Array | undefined;
 
-/** Calls with a larger buffer each time until the output fits; the length or -errno. */
-function fill(call: (out: Uint8Array) => number): number {
-  buffer ??= new Uint8Array(FIRST_SIZE);
+/**
+ * Calls with a larger buffer each time until the output fits; the length or -errno. Never with more than is needed: for
+ * a read of /proc/sys the kernel allocates as much.
+ */
+function fill(call: (out: Uint8Array) => number, size = FIRST_SIZE): number {
   for (;;) {
-    const length = call(buffer);
-    if (length !== -E.EOVERFLOW || buffer.length >= MAX_SIZE) return length;
-    buffer = new Uint8Array(buffer.length * 4);
+    if (!buffer || buffer.length < size) buffer = new Uint8Array(size);
+    const length = call(buffer.length === size ? buffer : buffer.subarray(0, size));
+    if (length !== -E.EOVERFLOW || size >= MAX_SIZE) return length;
+    size *= 4;
   }
 }
 
@@ -42,8 +50,11 @@ function fail(result: number, verb: string, path: string, syscall: string): neve
 /** True when a file that is not there explains the result. */
 const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
+/** Names and paths need not be UTF-8. A large buffer is not kept: a shim may live for years. */
 function text(length: number): string {
-  return host.decode(buffer as Uint8Array, length);
+  const result = host.decodeRaw(buffer as Uint8Array, length);
+  if ((buffer as Uint8Array).length > FIRST_SIZE) buffer = undefined;
+  return result;
 }
 
 /** The bytes of a file of at most 16 MiB, in a buffer of their own. */
@@ -53,9 +64,9 @@ export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
   return (buffer as Uint8Array).slice(0, length);
 }
 
-/** The text of a file of at most 16 MiB. */
-export function readText(path: string, dirfd = AT_FDCWD): string {
-  const length = fill((out) => native.readFile(dirfd, path, out));
+/** The text of a file of at most 16 MiB; `first` is the size of the buffer for a first attempt. */
+export function readText(path: string, dirfd = AT_FDCWD, first = FIRST_SIZE): string {
+  const length = fill((out) => native.readFile(dirfd, path, out), first);
   if (length < 0) fail(length, 'read', path, 'open');
   return text(length);
 }
@@ -83,7 +94,7 @@ export function tryListDir(path: string, dirfd = AT_FDCWD): string[] | undefined
   return length === 0 ? [] : text(length - 1).split('\0');
 }
 
-/** The target of a symlink. */
+/** The target of a symlink; a name in it need not be UTF-8 (decodeRaw). */
 export function readLink(path: string, dirfd = AT_FDCWD): string {
   const length = fill((out) => native.readLink(dirfd, path, out));
   if (length < 0) fail(length, 'read the link', path, 'readlink');

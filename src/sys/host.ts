@@ -20,6 +20,11 @@ export interface Host {
   readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
+  /**
+   * UTF-8 → string, for what the kernel has as bytes: arguments, variables, paths. Each malformed byte becomes the lone
+   * surrogate U+DC00 + byte, and so it is in `args` and `env`; `encode` and the native functions give the byte back.
+   */
+  decodeRaw(bytes: Uint8Array, length: number): string;
   /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
   readonly waiting?: (id: number, timeout: number) => void;
   /** The wait has ended, by `wake` or because nobody cares any more. */
@@ -34,7 +39,7 @@ export interface Host {
    */
   readonly longLived?: () => void;
   readonly tidy?: () => void;
-  /** string → UTF-8. */
+  /** string → UTF-8. Of lone surrogates those of decodeRaw become bytes again, the others U+FFFD. */
   encode(text: string): Uint8Array;
 }
 

@@ -46,13 +46,94 @@ function checked(name: string, argument: string, type: AbiType, value: unknown, 
     case 'str':
       if (typeof value !== 'string') throw new TypeError(`${name}: ${argument} must be a string`);
       if (value.includes('\0')) throw new TypeError(`${name}: ${argument} holds a NUL`);
-      if (/\p{Surrogate}/u.test(value)) throw new TypeError(`${name}: ${argument} holds a lone surrogate`);
-      out.push(value);
+      if (LONE.test(value)) out.push(Buffer.from([...rawBytes(value, `${name}: ${argument}`), 0]));
+      else out.push(value);
       return;
     default:
       if (!(value instanceof Uint8Array)) throw new TypeError(`${name}: ${argument} must be a Uint8Array`);
       out.push(value, value.length);
   }
+}
+
+/** A surrogate alone: with the flag u two that belong together are one character. */
+const LONE = /\p{Surrogate}/u;
+
+/**
+ * The bytes of a string with lone surrogates: those of decodeRaw are bytes. Another one becomes U+FFFD, or throws for a
+ * native function's argument, which is `what`.
+ */
+function rawBytes(text: string, what?: string): Uint8Array {
+  const parts = text.split(/([\ud800-\udfff])/u).map((part) => {
+    const code = LONE.test(part) ? part.charCodeAt(0) : 0;
+    if (code >= 0xdc80 && code <= 0xdcff) return Buffer.from([code & 0xff]);
+    if (code > 0 && what !== undefined) throw new TypeError(`${what} holds a lone surrogate`);
+    return Buffer.from(code > 0 ? '\ufffd' : part);
+  });
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of bytes; undefined when they are not UTF-8. */
+function strictText(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** decodeRaw of the static binary: what is not UTF-8 is rare, and need not be quick. */
+function decodeRaw(bytes: Uint8Array): string {
+  const whole = strictText(bytes);
+  if (whole !== undefined) return whole;
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((n) => strictText(bytes.subarray(at, at + n)) !== undefined);
+    text += length ? strictText(bytes.subarray(at, at + length)) : String.fromCharCode(0xdc00 + bytes[at]!);
+    at += length ?? 1;
+  }
+  return text;
+}
+
+/**
+ * Arguments and variables that Node.js has decoded with U+FFFD in the place of what is not UTF-8: as they were. Both files
+ * have NUL after each text.
+ */
+function rawTexts(file: string): string[] {
+  const bytes = readFileSync(file);
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0, at);
+    texts.push(decodeRaw(bytes.subarray(at, end < 0 ? bytes.length : end)));
+    at = end < 0 ? bytes.length : end + 1;
+  }
+  return texts;
+}
+
+function rawArguments(args: readonly string[]): readonly string[] {
+  if (!args.some((arg) => arg.includes('\ufffd'))) return args;
+  const raw = rawTexts('/proc/self/cmdline').slice(-args.length);
+  // Given by a caller of this function, they are not those of the process.
+  return raw.every((text, i) => Buffer.from(rawBytes(text)).toString() === args[i]) ? raw : args;
+}
+
+function rawEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string | undefined>> {
+  if (
+    !Object.entries(env)
+      .flat()
+      .some((text) => text?.includes('\ufffd'))
+  )
+    return env;
+  const raw = rawTexts('/proc/self/environ').map((text) => [text.split('=', 1)[0]!, text.slice(text.indexOf('=') + 1)]);
+  const was: Record<string, string | undefined> = { ...env };
+  for (const [name = '', value = ''] of raw) {
+    const shown = Buffer.from(rawBytes(name)).toString();
+    if (env[shown] !== Buffer.from(rawBytes(value)).toString()) continue; // changed since
+    if (shown !== name) delete was[shown];
+    was[name] = value;
+  }
+  return was;
 }
 
 /** Binds every function of `abi`. A function is looked up in the library when it is first called. */
@@ -166,10 +247,11 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
   const host: Host = {
     name: 'node',
     native: bind(libraryPath()),
-    args,
-    env: process.env,
+    args: rawArguments(args),
+    env: rawEnvironment(process.env),
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
-    encode: (text) => encoder.encode(text),
+    decodeRaw: (bytes, length) => decodeRaw(bytes.subarray(0, length)),
+    encode: (text) => (LONE.test(text) ? rawBytes(text) : encoder.encode(text)),
     outlive(tell) {
       process.on('unhandledRejection', tell);
       process.on('uncaughtException', tell);

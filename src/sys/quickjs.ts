@@ -13,6 +13,7 @@ interface Provided {
   readonly closed: number;
   readonly env: Readonly<Record<string, string>>;
   decode(bytes: Uint8Array, length: number): string;
+  decodeRaw(bytes: Uint8Array, length: number): string;
   encode(text: string): Uint8Array;
   longLived(): void;
   tidy(): void;
@@ -24,12 +25,12 @@ const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
 
 /** Begins the command. main.c calls it, once the arguments are there: what was before may lie in a snapshot made at build time. */
 function begin(): void {
-  const { native, args, closed, env, decode, encode, longLived, tidy } = provided;
+  const { native, args, closed, env, decode, decodeRaw, encode, longLived, tidy } = provided;
   // A rejection is left to main.c, which prints it and exits with 1; or calls this.
   const outlive = (runtUnhandled: (error: unknown) => void): void => {
     Object.assign(globalThis, { runtUnhandled });
   };
-  setHost({ name: 'quickjs', native, args, closed, env, decode, encode, outlive, longLived, tidy });
+  setHost({ name: 'quickjs', native, args, closed, env, decode, decodeRaw, encode, outlive, longLived, tidy });
   const name = provided.program.slice(provided.program.lastIndexOf('/') + 1);
   const grpc = name.startsWith('containerd-shim-runt-grpc-');
   const code = name.startsWith('containerd-shim-')

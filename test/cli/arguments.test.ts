@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
+import { sayMeant } from '../../src/cli/mistyped.js';
 import { commands, globals } from '../../src/cli/syntax.js';
 import type { RuntError } from '../../src/sys/error.js';
 
@@ -15,6 +16,7 @@ function fault(f: () => unknown): RuntError {
   try {
     f();
   } catch (e) {
+    sayMeant(e as RuntError);
     return e as RuntError;
   }
   throw new Error('nothing was thrown');
@@ -86,8 +88,32 @@ test('an unknown flag is refused with the nearest one', () => {
   assert.is(fault(() => parse('create', '--bundel=/b', 'id')).message, e.message);
   assert.is(fault(() => parse('create', '--zzz', 'id')).message, 'create: unknown flag --zzz');
   assert.is(fault(() => parse('create', '--__proto__', 'id')).message, 'create: unknown flag --__proto__');
-  // A flag is not the sum of short ones, as in Go.
+  // A word is the sum of short flags only when none of them takes a value: in Go it is a long name.
   assert.is(fault(() => parse('list', '-qf', 'json')).message, 'list: unknown flag -qf');
+});
+
+test('a global flag after the command is told to be one', () => {
+  const e = fault(() => parse('list', '--root', '/r'));
+  assert.is(e.message, 'list: unknown flag --root: it is a global flag');
+  assert.is(e.hint, 'global flags stand before the command: write runt --root … list …');
+  assert.is(
+    fault(() => parse('list', '--debug')).hint,
+    'global flags stand before the command: write runt --debug list …',
+  );
+});
+
+test('short flags without values may stand in one word', () => {
+  assert.equal(parse('exec', '-it', 'id').flags, { interactive: true, tty: true });
+  assert.equal(parse('exec', '-ti', 'id').flags, { tty: true, interactive: true });
+  assert.is(fault(() => parse('exec', '-ite', 'id')).message, 'exec: unknown flag -ite');
+});
+
+test('kill takes the signal where kill(1) does', () => {
+  assert.equal(parse('kill', '-9', 'id'), { flags: { signal: '9' }, rest: ['id'] });
+  assert.equal(parse('kill', 'id', '-KILL'), { flags: { signal: 'KILL' }, rest: ['id'] });
+  assert.equal(parse('kill', '-s', 'SIGTERM', 'id'), { flags: { signal: 'SIGTERM' }, rest: ['id'] });
+  assert.equal(parse('kill', '-a', '-9', 'id').flags, { all: true, signal: '9' });
+  assert.is(fault(() => parse('delete', '-9', 'id')).message, 'delete: unknown flag -9');
 });
 
 test('a flag at the end needs its value', () => {

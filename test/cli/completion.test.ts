@@ -44,6 +44,12 @@ test('each script names every command and every long flag', () => {
   }
 });
 
+test('every value has a placeholder that says what it is', () => {
+  for (const where of ['', ...names] as const) {
+    for (const { name, value } of flagLines(where)) assert.not.equal(value, 'value', `${where} --${name}`);
+  }
+});
+
 test('the command prints them, and refuses another shell', async () => {
   for (const [shell, file] of [
     ['bash', 'runt'],
@@ -81,6 +87,17 @@ test('bash: commands, flags, words of a flag, containers, directories', () => {
     assert.equal(complete('kill', '--all', 'w'), ['web']);
     assert.equal(complete('--root', '/r', 'delete', ''), ['other']);
     assert.equal(complete('--root', '=', '/r', 'delete', ''), ['other']);
+    // As one word, where = breaks no words.
+    assert.equal(complete('--log-format=j'), ['--log-format=json']);
+    assert.equal(complete('list', '--format='), ['--format=table', '--format=json']);
+    assert.equal(complete('--root=/r', 'delete', ''), ['other']);
+    assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
+    assert.equal(complete('kill', 'web', 'KI'), ['KILL']);
+    assert.equal(complete('kill', '-s', 'KILL', 'w'), ['web']);
+    assert.equal(complete('kill', '-s', '=', 'KILL', 'web', 'TE'), ['TERM']);
+    assert.equal(complete('kill', '--signal', '=', 'SEG'), ['SEGV']);
+    assert.ok(complete('kill', '--all', 'web', '').includes('HUP'));
+    assert.equal(complete('exec', '--cap', 'CAP_MK'), ['CAP_MKNOD']);
     assert.equal(complete('create', ''), []);
     assert.equal(complete('list', '--f'), ['--format']);
     assert.equal(complete('list', '-f', ''), ['table', 'json']);

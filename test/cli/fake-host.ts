@@ -38,7 +38,15 @@ export function fakeHost(
       return f;
     },
   }) as Native;
-  setHost({ name: 'node', native, args, env, decode, encode: (text) => new TextEncoder().encode(text) });
+  setHost({
+    name: 'node',
+    native,
+    args,
+    env,
+    decode,
+    decodeRaw: decode,
+    encode: (text) => new TextEncoder().encode(text),
+  });
   return { written: (fd) => texts.get(fd) ?? '' };
 }
 

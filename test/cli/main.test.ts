@@ -61,6 +61,21 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
   assert.is((await runt(['help', 'strat'])).err, 'runt: help: unknown command strat; did you mean start?\n');
 });
 
+test('version prints what --version prints', async () => {
+  assert.is((await runt(['version'])).out, (await runt(['--version'])).out);
+});
+
+test('commands of engines: what does it here, or the engine', async () => {
+  assert.match(
+    (await runt(['rm', 'x'])).err,
+    'runt: unknown command rm\n  why engines call it so: use runt delete ID\n',
+  );
+  assert.match((await runt(['stop', 'x'])).err, 'use runt kill ID, which sends TERM, then runt delete ID');
+  assert.match((await runt(['inspect', 'x'])).err, 'use runt state ID');
+  assert.match((await runt(['logs', 'x'])).err, 'use podman logs, docker logs or nerdctl logs');
+  assert.match((await runt(['help', 'rm'])).err, 'use runt delete');
+});
+
 test('with --log the text is on standard error too, and the log has one JSON line', async () => {
   const opened: unknown[] = [];
   const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pid', '1', 'x'], {
@@ -157,6 +172,10 @@ test('a manager of cgroups that there is not is refused; --systemd-cgroup is tak
 test('kill refuses a signal that there is none of', async () => {
   assert.is((await runt(['kill', 'x', 'KIL'])).err, 'runt: kill: unknown signal "KIL"; did you mean KILL?\n');
   assert.match((await runt(['kill', 'x', '65'])).err, 'unknown signal "65"');
+});
+
+test('kill refuses two signals', async () => {
+  assert.is((await runt(['kill', '-9', 'x', 'TERM'])).err, 'runt: kill: two signals, "9" and "TERM"\n');
 });
 
 test.run();

@@ -19,6 +19,7 @@ async function written(...args: string[]): Promise<{ path: string; flags: number
       file = { path, flags, text: new TextDecoder().decode(data) };
       return data.length;
     },
+    wideIntegers: () => 0,
   });
   assert.equal([status, out, err], [0, '', '']);
   return file;
@@ -34,6 +35,7 @@ function bundle(config: unknown): Partial<Native> {
     },
     readFile: (_, path, data) => (path === '/b/config.json' ? fill(data, JSON.stringify(config)) : -2),
     wideIntegers: () => 0,
+    access: () => -2,
   };
 }
 
@@ -73,6 +75,48 @@ test('validate names every violation with its pointer and exits 1', async () => 
   assert.is(valid, false);
   const pointers = violations.map((v: { pointer: string }) => v.pointer);
   assert.ok(pointers.includes('/root/path') && pointers.includes('/process/args/0'));
+});
+
+test('validate lists violations of the schema, of the other rules and of --strict in one', async () => {
+  const config = JSON.parse((await written()).text);
+  Object.assign(config, { hostname: 7, hostnam: 'x', annotations: { 'run.oci.hooks.stdout': '/x' } });
+  config.process.cwd = 'tmp';
+  config.process.capabilities.bounding.push('CAP_SYS_ADMN');
+  const pointers = async (...flags: string[]) => {
+    const { out } = await runt([...flags, 'validate', '--format', 'json', '/b'], bundle(config));
+    const { violations, warnings } = JSON.parse(out);
+    return [violations, warnings].map((list) => list.map((v: { pointer: string }) => v.pointer));
+  };
+  const capability = '/process/capabilities/bounding/3';
+  const annotation = '/annotations/run.oci.hooks.stdout';
+  assert.equal(await pointers(), [
+    ['/hostname', '/process/cwd'],
+    [capability, annotation],
+  ]);
+  assert.equal(await pointers('--unsafe-annotations', 'deny'), [
+    ['/hostname', '/process/cwd', annotation],
+    [capability],
+  ]);
+  const strict = JSON.parse((await runt(['validate', '--strict', '--format', 'json', '/b'], bundle(config))).out);
+  assert.equal(
+    strict.violations.map((v: { pointer: string }) => v.pointer),
+    ['/hostname', '/process/cwd', capability, '/hostnam'],
+  );
+  const { status, err } = await runt(['validate', '--strict', '/b'], bundle(config));
+  assert.is(status, 1);
+  assert.match(err, '/b/config.json has 4 violations');
+  for (const pointer of ['/hostname', '/process/cwd', capability, '/hostnam'])
+    assert.match(err, `  at  ${pointer} must `);
+});
+
+test('spec --schema names a schema for editors, which --strict allows', async () => {
+  const url = 'https://example.com/config.schema.json';
+  const { text } = await written('--schema', url);
+  assert.match(text, `{\n\t"$schema": "${url}",\n\t"ociVersion"`);
+  assert.is((await runt(['validate', '--strict', '/b'], bundle(JSON.parse(text)))).out, 'valid\n');
+  assert.not.match((await written()).text, '$schema');
+  assert.is(JSON.parse((await written('--schema', url, 'true')).text).$schema, url);
+  assert.match((await runt(['spec', '--schema='])).err, '--schema needs the URL');
 });
 
 test('validate lets unknown properties pass, as the spec demands, and --strict lists them', async () => {

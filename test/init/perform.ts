@@ -16,6 +16,7 @@ setHost({
   args: [],
   env: {},
   decode: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
+  decodeRaw: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
   encode: (text) => new TextEncoder().encode(text),
 });
 

@@ -362,7 +362,7 @@ test(
       FAKE_PTY: '1',
     });
     assert.is(nobody.code, 1);
-    assert.match(nobody.stderr, `connect to the console socket (--console-socket): ENOENT`);
+    assert.match(nobody.stderr, /connect to the console socket \/\S+ \(--console-socket\): ENOENT/);
   }),
 );
 

@@ -50,7 +50,7 @@ test(
   onBed((bed) => {
     const r = bed.create(['--pid-file', join(bed.dir, 'no', 'pid')]);
     assert.is(r.code, 1);
-    assert.match(r.stderr, 'write the pid file: ENOENT');
+    assert.match(r.stderr, `write the pid file ${join(bed.dir, 'no', 'pid')}: ENOENT`);
     assert.is(bed.runt(['list', '-q']).stdout, '');
   }),
 );

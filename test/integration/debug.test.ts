@@ -43,6 +43,9 @@ test(
       `container ${bed.id}: running, pid ${pid}\n`,
       /\nprocesses\n {2}\d+ {2}S \/bin\/sleep 1000\n/,
       /\n {2}pids\.max +33\n/,
+      /\n {2}created +\d{4}-\d\d-\d\d [\d:]{8} UTC \(\d+ s ago\) by /,
+      /\n {2}CapBnd +CAP_KILL CAP_NET_BIND_SERVICE CAP_AUDIT_WRITE\n/,
+      /\n {2}CapInh +none\n/,
       /\n {2}user +user:\[\d+\] \(shared with this command\)\n/,
       /\n {2}Max open files +1024 1024 files\n/,
     ]) {
@@ -67,7 +70,7 @@ test(
     assert.match(lastError.time, /^\d{4}-\d\d-\d\dT.*Z$/);
     assert.match(
       bed.runt(['debug', bed.id]).stdout,
-      /\nlast error\n {2}\S+ exec ERR_EXEC\n {2}exec .*executable file not found/,
+      /\nlast error\n {2}\d{4}-\d\d-\d\d [\d:]{8} UTC \(\d+ s ago\) exec ERR_EXEC\n {2}exec .*executable file not found/,
     );
     const update = bed.runt(['update', '--pids-limit', '-5', bed.id]);
     if (update.code !== 0) assert.is(report(bed).lastError.command, 'update');

@@ -402,8 +402,8 @@ test(
       assert.match(failed.stderr, /\/mounts\/8(\/source)? in config.json/);
     };
     fails('/ro/missing', bed.dir, /\/ro\/missing is not in the rootfs and cannot be made/);
-    fails('/true', bed.dir, /one of .* and \/true is a directory and the other a file/);
-    fails('/tmp', join(bed.bundle, 'config.json'), /one of .* and \/tmp is a directory and the other a file/);
+    fails('/true', bed.dir, /the source .* is a directory, and \/true is a file in the rootfs/);
+    fails('/tmp', join(bed.bundle, 'config.json'), /the source .* is a file, and \/tmp is a directory in the rootfs/);
     fails('/tmp', join(bed.dir, 'missing'), /missing of the bind mount does not exist/);
   }),
 );

@@ -12,6 +12,7 @@ import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { runtPath, top } from './place.js';
 import { listening, protos, TaskClient } from './task-client.js';
+import { listen } from './unix.js';
 
 interface Described {
   name: string;
@@ -22,6 +23,7 @@ const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') a
   FileDescriptorProto: { decode(bytes: Uint8Array): { name: string; messageType: Described[] } };
 };
 const test = needing('serve', 'root');
+const notified = needing('serve and sd_notify', 'root', 'programs');
 const strangers = needing('serve and strangers', 'root', 'open-checkout');
 interface Failure {
   code: number;
@@ -181,7 +183,19 @@ test(
     await api.call('Create', { id, bundle });
     await expected('Create', { id, bundle }, status.ALREADY_EXISTS, new RegExp(id));
     await expected('Pause', { id: '../x' }, status.NOT_FOUND, /\.\.\/x/);
+    await expected('Create', { id: '', bundle }, status.INVALID_ARGUMENT, /invalid container ID format/);
+    await expected('Create', { id: 'a/b', bundle }, status.INVALID_ARGUMENT, /invalid container ID format/);
+    await expected('Create', { id: 'other' }, status.INVALID_ARGUMENT, /bundle must be an absolute path/);
+    await expected('Create', { id: 'other', bundle: 'b' }, status.INVALID_ARGUMENT, /bundle must be an absolute path/);
+    await expected('Create', { id: 'other', bundle: `${bundle}/none` }, status.NOT_FOUND, /there is no directory/);
+    await expected('Kill', { id, signal: 65 }, status.INVALID_ARGUMENT, /unknown signal 65/);
+    await expected('Kill', { id, execId: 'none', signal: 9 }, status.NOT_FOUND, /none/);
+    await expected('Exec', { id, execId: 'x' }, status.INVALID_ARGUMENT, /Exec of x has no spec/);
+    await expected('Exec', { id, spec: { value: Buffer.from('{}') } }, status.INVALID_ARGUMENT, /no exec_id/);
+    await expected('Start', { id, execId: 'x' }, status.NOT_FOUND, /x/);
+    await api.call('Exec', { id, execId: 'bad', spec: { value: Buffer.from('{') } });
     await api.call('Start', { id });
+    await expected('Start', { id, execId: 'bad' }, status.INVALID_ARGUMENT, /is not JSON/);
     await expected('Delete', { id }, status.FAILED_PRECONDITION, /runn/);
     await api.call('Kill', { id, signal: 9 });
     await api.call('Wait', { id });
@@ -198,6 +212,35 @@ test(
       /larger than max/,
     );
     assert.is((await api.call('Connect', { id })).taskPid, 0, 'and it serves on');
+  }),
+);
+
+notified(
+  'it says when it is ready: on standard error, and to the service manager',
+  onBed(async (bed) => {
+    const manager = await listen(bed, 'datagrams');
+    const socket = join(bed.dir, 'ready.sock');
+    const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${socket}`];
+    const env = { ...process.env, NOTIFY_SOCKET: manager.path };
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let text = '';
+    child.stderr.on('data', (data) => {
+      text += data;
+    });
+    try {
+      await eventually('the line', () => text.includes('\n'));
+      assert.is(text, `runt: the task service is ready at unix://${socket}, for the containers below ${bed.root}\n`);
+      // Whoever read that need not try.
+      const client = new TaskClient(socket);
+      const failed = await client.call('State', { id: 'none' }).catch((error: Failure) => error);
+      assert.is((failed as Failure).code, status.NOT_FOUND);
+      client.close();
+      await eventually('READY=1', () => manager.lines().includes('READY=1'));
+      assert.ok(manager.lines().some((line) => line.startsWith('STATUS=the task service is ready at ')));
+    } finally {
+      manager.end();
+      child.kill('SIGKILL');
+    }
   }),
 );
 
@@ -406,6 +449,18 @@ test(
         'containerd/types.proto',
         'google/protobuf.proto',
       ]);
+      for (const name of [
+        'io.containerd.cgroups.v1.Metrics',
+        'io.containerd.cgroups.v2.Metrics',
+        'containerd.runc.v1.Options',
+      ]) {
+        const answer = (await asked('v1', { fileContainingSymbol: name })).fileDescriptorResponse!.fileDescriptorProto!;
+        const [file] = answer.map((b) => descriptor.FileDescriptorProto.decode(b));
+        assert.ok(
+          file!.messageType.some((message) => name.endsWith(`.${message.name}`)),
+          name,
+        );
+      }
       const messages = files.find((f) => f.name === 'containerd/task/v3.proto')!.messageType;
       const update = messages.find(({ name }) => name === 'UpdateTaskRequest')!;
       assert.equal(
@@ -451,4 +506,5 @@ test(
 );
 
 test.run();
+notified.run();
 strangers.run();

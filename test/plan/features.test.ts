@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { names } from '../../build/gen/names.js';
 import validateFeatures from '../../build/gen/validate-features.js';
 import { compile } from '../../src/plan/compile.js';
-import { features } from '../../src/plan/features.js';
+import { features, isApplied } from '../../src/plan/features.js';
 import { defaultSpec } from '../../src/spec/defaults.js';
 import { mountOption, mountOptionNames } from '../../src/spec/mount-options.js';
 import type { Spec } from '../../src/spec/types.js';
@@ -135,6 +135,16 @@ test('seccomp: the names of the schema that libseccomp knows', () => {
   assert.ok(archs!.length > 10 && archs!.every((name) => names.archs.includes(name)));
   assert.ok(supportedFlags!.includes('SECCOMP_FILTER_FLAG_TSYNC'));
   assert.ok(supportedFlags!.every((name) => knownFlags!.includes(name)));
+});
+
+test('a value that changes no plan is not supported', () => {
+  assert.is(isApplied({ annotations: { a: 'b' } }), false);
+  assert.is(isApplied({ hostname: 'x' }), true);
+  assert.is(isApplied({ linux: { resources: { network: { classID: 1 } } } }), false, 'refused on cgroup v2');
+});
+
+test('cgroups: of both versions, made by runt and by systemd', () => {
+  assert.equal(linux.cgroup, { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true });
 });
 
 test.run();

@@ -1,9 +1,11 @@
 /** LinuxResources alone: same rules as in a config, pointers into the object, exact integers. */
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseResources } from '../../src/spec/load-resources.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { useNodeHost } from '../../src/sys/node.js';
+import { reportOf } from '../../src/sys/report.js';
 
 useNodeHost([]);
 
@@ -38,7 +40,7 @@ test('swap without a limit is fine in an update, a limit above it is not', () =>
 
 test('violations of the schema and of rules', () => {
   const e = refused('{"cpu":{"shares":"many"}}', 'ERR_SPEC_INVALID', '/cpu/shares');
-  assert.match(e.report(), '/cpu/shares must be an integer, found "many"');
+  assert.match(reportOf(e), '/cpu/shares must be an integer, found "many"');
   refused('{"blockIO":{"weight":5}}', 'ERR_SPEC_INVALID', '/blockIO/weight');
   refused('{"unified":{"a/b":"1"}}', 'ERR_SPEC_INVALID', '/unified/a~1b');
   refused('[]', 'ERR_SPEC_INVALID', '');

@@ -272,6 +272,7 @@ const cases: [string, unknown, string[]][] = [
     [
       '/linux/timeOffsets/realtime must be one of boottime, monotonic',
       '/linux/timeOffsets/monotonic/nanosecs must be at most 999999999',
+      '/linux/timeOffsets must be absent, or linux.namespaces have one of type time',
     ],
   ],
   [

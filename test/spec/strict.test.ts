@@ -46,4 +46,9 @@ test('__proto__ and constructor are unknown like other keys', () => {
   ]);
 });
 
+test('$schema, by which editors find a schema, is allowed, at the top alone', () => {
+  assert.equal(unknownProperties({ $schema: 'https://example.com/config.json', ...sample() }), []);
+  assert.equal(unknownProperties({ root: { $schema: 'x' } }), [{ pointer: '/root/$schema' }]);
+});
+
 test.run();

@@ -103,6 +103,8 @@ const cases: Record<Name, Case> = {
     native.close(fd);
     t.call('openAt', [AT_FDCWD, 'a\0b', 0, 0]);
     t.call('openAt', [AT_FDCWD, 'a\ud800b', 0, 0]);
+    // A name that is not UTF-8 is a name.
+    t.call('openAt', [AT_FDCWD, 'a\udcffb', 0, 0]);
     t.call('openAt', [AT_FDCWD, '\udfff', 0, 0]);
     t.call('openAt', [AT_FDCWD, `${dir}/ünï-😀`, 0, 0]);
     t.call('openAt', [AT_FDCWD, 7, 0, 0]);
@@ -1187,9 +1189,12 @@ export function runScript(dir: string): { names: string[]; cases: string[]; line
   ];
   for (const list of malformed) {
     t.note(`decode ${list}`, JSON.stringify(host.decode(new Uint8Array(list), list.length)));
+    const raw = host.decodeRaw(new Uint8Array(list), list.length);
+    t.note(`decode raw ${list}`, JSON.stringify(raw));
+    if (`${bytes(raw)}` !== `${list}`) throw new Error(`${list} comes back as ${bytes(raw)}`);
   }
   t.note('decode a part', host.decode(bytes('abcdef'), 3));
-  for (const s of ['', 'a\0b', 'grüße 😀', '\ud800', 'x\udc00\ud800y', '힣'])
+  for (const s of ['', 'a\0b', 'grüße 😀', '\ud800', 'x\udc00\ud800y', '힣', '\udc7f\udc80\udcff\udd00', 'é\udce9'])
     t.note(`encode ${JSON.stringify(s)}`, bytes(s));
   return {
     names: Object.getOwnPropertyNames(native as Native).sort(),

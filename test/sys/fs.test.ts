@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RuntError } from '../../src/sys/error.js';
 import * as fs from '../../src/sys/fs.js';
+import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node.js';
 
 useNodeHost([]);
@@ -80,6 +81,25 @@ test('writes, replaces and makes', ({ dir }) => {
   assert.is(fs.makeDir(join(dir, 'd')), true);
   assert.is(fs.makeDir(join(dir, 'd')), false);
   assert.throws(() => fs.makeDir(join(dir, 'x/y')), /ENOENT/);
+});
+
+test('mountinfo is read once, and its paths may be any bytes', ({ dir }) => {
+  const path = join(dir, 'long');
+  writeFileSync(path, Buffer.concat([Buffer.alloc(300_000, 'x'), Buffer.from([0xff])]));
+  const { readFile } = native;
+  let reads = 0;
+  Object.assign(native, {
+    readFile: (...args: Parameters<typeof readFile>) => {
+      reads++;
+      return readFile(...args);
+    },
+  });
+  try {
+    assert.is(fs.readText(path, -100, fs.LONG), `${'x'.repeat(300_000)}\udcff`);
+    assert.is(reads, 1);
+  } finally {
+    Object.assign(native, { readFile });
+  }
 });
 
 test.run();

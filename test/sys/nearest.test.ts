@@ -24,4 +24,17 @@ test('a word that is no typing error gets no suggestion', () => {
   assert.is(nearest('', words), undefined);
 });
 
+test('a prefix that all candidates have says nothing about a word', () => {
+  const limits = ['RLIMIT_CPU', 'RLIMIT_CORE', 'RLIMIT_NOFILE', 'RLIMIT_STACK'];
+  assert.is(nearest('RLIMIT_FOO', limits), undefined);
+  assert.is(nearest('RLIMIT_NOFIEL', limits), 'RLIMIT_NOFILE');
+  assert.is(nearest('RLIMIT_STACKS', limits), 'RLIMIT_STACK');
+  assert.is(nearest('RLIMT_STACK', limits), 'RLIMIT_STACK');
+  assert.is(nearest('CAP_BAR', ['CAP_MKNOD', 'CAP_BPF', 'CAP_CHOWN']), undefined);
+});
+
+test('a long word is not near to one that differs in many letters', () => {
+  assert.is(nearest('aSoundWayOfNamingThings', ['aRoundBayOfTamingKinds']), undefined);
+});
+
 test.run();

@@ -54,7 +54,7 @@ function percentDecoded(text: string): string {
   for (let at = 0; at < text.length; at++) {
     const hex = /^%([0-9a-fA-F]{2})/.exec(text.slice(at, at + 3))?.[1];
     if (hex !== undefined) at += 2;
-    bytes.push(...(hex === undefined ? host.encode(text[at]!) : [Number.parseInt(hex, 16)]));
+    for (const byte of hex === undefined ? host.encode(text[at]!) : [Number.parseInt(hex, 16)]) bytes.push(byte);
   }
   return host.decode(new Uint8Array(bytes), bytes.length);
 }

@@ -22,7 +22,17 @@ const DATA: Readonly<Record<string, string>> = {
   cgroup2: 'nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents',
 };
 
+/**
+ * Options whose spelling is judged, each once: it is compared with all that are known, and a config of 4 MiB has room for
+ * more than that takes a minute for. A mistyped one after them is refused by the kernel.
+ */
+const MOST_JUDGED = 200;
+
+/** What was said of an option, by file system type and option. */
+type Judged = Map<string, string | undefined>;
+
 export function mountRules(spec: Spec, findings: Findings): void {
+  const judged: Judged = new Map();
   spec.mounts?.forEach((mount, i) => {
     const at = `/mounts/${i}`;
     if (!mount.destination.startsWith('/')) {
@@ -32,7 +42,7 @@ export function mountRules(spec: Spec, findings: Findings): void {
     if (i > 0 && /^[/.]*$/.test(mount.destination)) {
       findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
     }
-    optionRules(mount, at, findings);
+    optionRules(mount, at, findings, judged);
     sysfsRule(mount, at, spec, findings);
     idmapRules(mount, at, spec, findings);
   });
@@ -54,7 +64,7 @@ function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findi
   findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
 }
 
-function optionRules(mount: Mount, at: string, findings: Findings): void {
+function optionRules(mount: Mount, at: string, findings: Findings, judged: Judged): void {
   const options = mount.options ?? [];
   const kinds = options.map((name) => mountOption(name)?.kind);
   const bind = kinds.includes('bind') || mount.type === 'bind';
@@ -75,7 +85,7 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
     const where = `${at}/options/${i}`;
     const see = 'config.md#linux-mount-options';
     if (kind === 'nofollow' && !bind) findings.refuse(where, option, 'be used with bind mounts only', see);
-    const error = kind === undefined && dataError(option, bind ? 'bind' : (mount.type ?? ''));
+    const error = kind === undefined && spellingError(option, bind ? 'bind' : (mount.type ?? ''), judged);
     if (error) findings.refuse(where, option, error, see);
     // As runc: what a bind mount shows has its options already, and engines write some all the same.
     // An empty one asks for nothing, z and Z ask the engine to label the source: podman and buildah write some.
@@ -92,6 +102,15 @@ function optionRules(mount: Mount, at: string, findings: Findings): void {
 
 /** Options of bind mounts that ask nothing of a runtime. */
 const DONE = new Set(['', 'z', 'Z']);
+
+function spellingError(option: string, type: string, judged: Judged): string | undefined {
+  const key = `${type} ${option}`;
+  if (judged.has(key)) return judged.get(key);
+  if (judged.size === MOST_JUDGED) return undefined;
+  const error = dataError(option, type);
+  judged.set(key, error);
+  return error;
+}
 
 /** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
 function dataError(option: string, type: string): string | undefined {

@@ -11,11 +11,15 @@ export const PLATFORMS: Readonly<Record<string, string>> = {
   freebsd: 'FreeBSD',
 };
 
-export function platformRules(spec: Spec, findings: Findings): void {
+/** Whether the config has such a section. */
+export function platformRules(spec: Spec, findings: Findings): boolean {
+  let has = false;
   for (const [section, platform] of Object.entries(PLATFORMS)) {
     if (Object.hasOwn(spec, section)) {
+      has = true;
       const expected = `be absent: it configures ${platform}, and runt runs Linux containers`;
       findings.refuse(`/${section}`, undefined, expected, 'config.md#platform-specific-configuration');
     }
   }
+  return has;
 }

@@ -54,7 +54,7 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
     sets[name]?.forEach((capability, i) => {
       if (capabilityNumber(capability) !== undefined) return;
       // The spec wants a warning, no error: an engine may know the capabilities of a newer kernel.
-      const text = `be a capability, it is left out${suggestion(capability, capabilityNames())}`;
+      const text = () => `be a capability, it is left out${suggestion(capability, capabilityNames())}`;
       findings.warn(`/process/capabilities/${name}/${i}`, capability, text, see);
     });
   }
@@ -73,7 +73,7 @@ function rlimitRules(process: Process, findings: Findings): void {
   process.rlimits?.forEach(({ type, soft, hard }, i) => {
     const at = `/process/rlimits/${i}`;
     if (!known.includes(type)) {
-      findings.refuse(`${at}/type`, type, `be a resource limit of Linux${suggestion(type, known)}`, see);
+      findings.refuse(`${at}/type`, type, () => `be a resource limit of Linux${suggestion(type, known)}`, see);
     }
     const first = seen.get(type);
     if (first !== undefined)

@@ -1,6 +1,6 @@
 /** Rules of `ociVersion`. */
 import type { Findings } from '../findings.js';
-import { unknownProperties } from '../strict.js';
+import { eachUnknownProperty } from '../strict.js';
 import type { Spec } from '../types.js';
 import { OCI_VERSION, parseVersion } from '../version.js';
 
@@ -35,7 +35,8 @@ export function versionRules(spec: Spec, findings: Findings): void {
 
 /** What of a config of a newer version has no effect. */
 function ignored(spec: Spec): string {
-  const unknown = unknownProperties(spec).map(({ pointer }) => pointer);
+  const unknown: string[] = [];
+  eachUnknownProperty(spec, (pointer) => unknown.push(pointer));
   if (unknown.length === 0) return 'it has no property that this runt does not know';
   const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
   return `these properties are unknown and are ignored: ${unknown.slice(0, MOST_NAMED).join(', ')}${more}`;

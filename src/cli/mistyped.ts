@@ -1,0 +1,46 @@
+/** What may have been meant by a word that the command line does not know. Loaded when one was found. */
+import type { RuntError } from '../sys/error.js';
+import { nearest } from '../sys/nearest.js';
+import type { Unknown } from './arguments.js';
+import { globals } from './syntax.js';
+
+/** What engines have a command for, and what does it here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  rm: 'runt delete ID',
+  stop: 'runt kill ID, which sends TERM, then runt delete ID',
+  inspect: 'runt state ID, or runt debug ID for all that is known',
+  stats: 'runt events --stats ID',
+  top: 'runt ps ID',
+  unpause: 'runt resume ID',
+  init: 'runt spec, which writes a config.json',
+};
+
+/** Commands of engines for which a runtime has nothing. */
+const engines =
+  'attach build commit cp diff images import load login logs port pull push rename restart rmi save tag'.split(' ');
+
+/** Adds to an error what may have been meant. */
+export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
+  if (!error.unknown) return;
+  const { where, wrong, candidates } = error.unknown;
+  const flag = wrong.replace(/^--?/, '');
+  if (where !== '' && flag !== wrong && isGlobal(flag)) {
+    error.message += `: it is a global flag`;
+    error.hint = `global flags stand before the command: write runt ${wrong}${kindOf(flag) === 'bool' ? '' : ' …'} ${where} …`;
+    return;
+  }
+  if (flag === wrong && (where === '' || where === 'help')) {
+    if (Object.hasOwn(elsewhere, wrong)) error.hint = `engines call it so: use ${elsewhere[wrong]}`;
+    else if (engines.includes(wrong)) {
+      error.hint = `images, registries and the output of containers belong to engines: use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}`;
+    }
+    if (error.hint) return;
+  }
+  const near = nearest(wrong, candidates);
+  if (near !== undefined) error.message += `; did you mean ${near}?`;
+}
+
+const globalKey = (name: string): string | undefined =>
+  Object.keys(globals).find((key) => key.split('|').includes(name));
+const isGlobal = (name: string): boolean => globalKey(name) !== undefined;
+const kindOf = (name: string): string => (globals as Readonly<Record<string, string>>)[globalKey(name) ?? ''] ?? '';

@@ -1,0 +1,78 @@
+/** All that is wrong with a config, at once: a violation of the schema hides none of the other rules. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { complaints, sample } from './sample.js';
+
+test('a value of the wrong type hides nothing else', () => {
+  const config = {
+    ...sample(),
+    hostname: 7,
+    process: { ...sample().process, cwd: 'tmp', rlimits: [{ type: 'RLIMIT_FOO', soft: 1, hard: 2 }] },
+    mounts: [{}, { destination: '/a', type: 'bind' }, { destination: '/b', type: 'tmpfs', options: [1, 'tmpcopyup'] }],
+    linux: { ...sample().linux, maskedPaths: ['proc/kcore', false] },
+  };
+  assert.equal(complaints(config), [
+    '/hostname must be a string',
+    '/mounts/0/destination must be given',
+    '/mounts/2/options/0 must be a string',
+    '/linux/maskedPaths/1 must be a string',
+    '/process/cwd must be an absolute path',
+    '/process/rlimits/0/type must be a resource limit of Linux',
+    '/mounts/0/type must name a file system type, unless an option is bind or rbind',
+    '/mounts/1/source must name what is bound',
+    '/linux/maskedPaths/0 must be an absolute path',
+  ]);
+});
+
+test('what a rule says of a refused value is not told', () => {
+  const wrong = (change: (config: ReturnType<typeof sample>) => void): string[] => {
+    const config = sample();
+    change(config);
+    return complaints(config);
+  };
+  // None of these is told that it lacks what stands in the refused value.
+  assert.equal(
+    wrong((c) => Object.assign(c, { process: [] })),
+    ['/process must be an object'],
+  );
+  assert.equal(
+    wrong((c) => Object.assign(c.process, { args: 'sh' })),
+    ['/process/args must be an array'],
+  );
+  assert.equal(
+    wrong((c) => Object.assign(c.linux, { namespaces: [{ type: 'foo' }, { type: 'pid' }] })).map((s) => s.slice(0, 40)),
+    ['/linux/namespaces/0/type must be one of '],
+  );
+  assert.equal(
+    wrong((c) => {
+      c.hostname = 'x';
+      Object.assign(c.linux, { namespaces: [{ type: 'utss' }] });
+    }).map((s) => s.slice(0, 40)),
+    ['/linux/namespaces/0/type must be one of '],
+  );
+  assert.equal(
+    wrong((c) => Object.assign(c.linux, { timeOffsets: { boottim: { secs: 1 } } })).map((s) => s.slice(0, 33)),
+    ['/linux/timeOffsets/boottim must b'],
+  );
+});
+
+test('several errors about one value are no trouble', () => {
+  const wrong = (linux: object): number => complaints({ ...sample(), linux: { ...sample().linux, ...linux } }).length;
+  assert.is(wrong({ timeOffsets: { boottim: { secs: 'x' }, monotonic: 7 } }), 4);
+  assert.is(wrong({ resources: { rdma: { x: {} }, hugepageLimits: [{ pageSize: 5 }] } }), 3);
+  assert.ok(wrong({ seccomp: { syscalls: [{ names: [] }, 7, { names: [5], action: 'x' }] } }) >= 5);
+  assert.ok(complaints(JSON.parse('{"ociVersion":1,"root":[],"annotations":{"__proto__":5}}')).length >= 3);
+  assert.ok(
+    complaints({ ociVersion: '1.0.0', root: { path: '' }, process: { user: 7, args: {}, rlimits: [{}] } }).length >= 6,
+  );
+});
+
+test('exact integers are judged beside a violation of the schema', () => {
+  const config = { ...sample(), hostname: 7, linux: { resources: { memory: { limit: 1e30 } } } };
+  assert.equal(complaints(config), [
+    '/hostname must be a string',
+    '/linux/resources/memory/limit must be at most 9223372036854775807',
+  ]);
+});
+
+test.run();
