@@ -5,7 +5,7 @@ import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, F_OK, O_TRUNC } from '../sys/linux.js';
 import { checkOp, type Failed, OpFailed } from './op-failed.js';
 
 export type CgroupOp = Extract<
@@ -26,11 +26,19 @@ export type CgroupOp = Extract<
 /** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
 export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
   try {
-    return apply(op, made);
+    return looked(apply(op, made));
   } catch (error) {
-    if (error instanceof OpFailed) return error.failed;
+    if (error instanceof OpFailed) return looked(error.failed);
     throw error;
   }
+}
+
+/** Now, as it is removed when the create is taken back: whether a file is missing because its cgroup is. */
+function looked(failed: Failed | undefined): Failed | undefined {
+  if (!failed || (failed.errno !== E.ENOENT && failed.errno !== E.ENODEV)) return failed;
+  const { op, detail } = failed;
+  const directory = op.op === 'cgroupDevices' ? op.path : detail.slice(0, detail.lastIndexOf('/'));
+  return directory !== '' && native.access(directory, F_OK) === -E.ENOENT ? { ...failed, cgroupGone: true } : failed;
 }
 
 function apply(op: CgroupOp, made: string[]): Failed | undefined {

@@ -4,7 +4,7 @@ import { thaw } from '../cgroup/freezer.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { killAll, killTree } from './kill.js';
+import { killAll, killTree } from './kill-all.js';
 import { holdProcess, statusOf } from './process.js';
 import { openRoot } from './state-directory.js';
 import { type ContainerRecord, isEntry, load, locked, type RecordedProcess, removeStateDir } from './store.js';

@@ -8,7 +8,6 @@ import { sentence } from '../plan/sentence.js';
 import type { Hook, Spec } from '../spec/types.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { exists } from '../sys/fs.js';
 import { hookFailedInside } from './hook-failure.js';
 import { hostPathHint } from './host-path.js';
 import { idmapHint } from './idmap-failure.js';
@@ -138,7 +137,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
       facts: {
         userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
         rootless: facts?.rootless ?? false,
-        cgroupGone: isCgroupGone(failed),
+        ...(failed.cgroupGone && { cgroupGone: true }),
         ...(facts?.oldMounts && { oldMounts: true }),
       },
     });
@@ -156,14 +155,6 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     ...(hint !== undefined && { hint }),
     ...(see !== undefined && { see }),
   });
-}
-
-/** Whether a cgroup's file is missing because the cgroup is. */
-function isCgroupGone({ op, errno, detail }: Failed): boolean {
-  if (errno === E.ENODEV && op.op.startsWith('cgroup')) return true;
-  if (errno !== E.ENOENT || !/^cgroup(?:Write|WriteFirst|Realtime|Inherit|Owner|Devices)$/.test(op.op)) return false;
-  const path = detail.startsWith('/') ? detail : 'path' in op ? op.path : '';
-  return path !== '' && !exists(op.op === 'cgroupDevices' ? path : path.slice(0, path.lastIndexOf('/')));
 }
 
 /** Engines read "executable file not found in $PATH" as exit status 127. */

@@ -121,7 +121,7 @@ export class Launch extends RuntimeOps {
     try {
       // Without a pid namespace of its own what its hooks left in the cgroups outlives init.
       if (this.hooksBegun && !this.input.record.pidNamespace) {
-        const { killAll } = await import('./kill.js');
+        const { killAll } = await import('./kill-all.js');
         killAll(this.cgroups, SIGKILL);
       }
       if (this.rdt.length > 0) (await import('./rdt.js')).removeRdt(this.rdt);

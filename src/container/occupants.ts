@@ -5,7 +5,7 @@ import { ownCgroups } from '../cgroup/path.js';
 import { pidsIn } from '../cgroup/procs.js';
 import { RuntError } from '../sys/error.js';
 import { until } from '../sys/loop.js';
-import { killAll } from './kill.js';
+import { killAll } from './kill-all.js';
 import { names } from './list.js';
 import { type ContainerRecord, load } from './store.js';
 

@@ -7,6 +7,8 @@ export interface Failed {
   readonly syscall: string;
   /** A path, or the kernel's message; may be empty. */
   readonly detail: string;
+  /** The cgroup of the operation was not there. */
+  readonly cgroupGone?: true;
 }
 
 export class OpFailed extends Error {

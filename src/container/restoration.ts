@@ -14,7 +14,7 @@ import { descriptorsFile, readLog } from './criu-directory.js';
 import { Type } from './criu-messages.js';
 import { restoreOptions } from './criu-options.js';
 import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './external.js';
-import { killAll } from './kill.js';
+import { killAll } from './kill-all.js';
 import { makeMountPoints } from './mount-points.js';
 import { openProcess, recorded, signalProcess } from './process.js';
 import type { RestoreOptions } from './restore.js';

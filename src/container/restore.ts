@@ -14,7 +14,7 @@ import { criuConfigFile, type RestoreFlags } from './criu-options.js';
 import { checkVersion, needRoot } from './criu-program.js';
 import { refuseUnrestorable } from './external.js';
 import { interruptible, openSignals, waitForEnd } from './foreground.js';
-import { killAll } from './kill.js';
+import { killAll } from './kill-all.js';
 import { newRecord } from './new-record.js';
 import { Restoration } from './restoration.js';
 import { type ContainerRecord, checkId, removeStateDir } from './store.js';

@@ -5,7 +5,7 @@ import { endOf } from './child-end.js';
 import { bringUp, type CreateOptions, explained, finish } from './create.js';
 import { checkPreserved } from './descriptors.js';
 import { interruptible, openSignals, waitForEnd } from './foreground.js';
-import { killAll } from './kill.js';
+import { killAll } from './kill-all.js';
 import type { Launch } from './launch.js';
 import type { Notify } from './notify.js';
 import { removeStateDir } from './store.js';

@@ -10,7 +10,7 @@ import { RuntError } from '../sys/error.js';
 import { listDir } from '../sys/fs.js';
 import { until } from '../sys/loop.js';
 import { processStat } from '../sys/procfs.js';
-import { killAll } from './kill.js';
+import { killAll } from './kill-all.js';
 import { isAlive } from './process.js';
 import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salvage.js';
 import { entryText, withState } from './state-directory.js';

@@ -136,8 +136,8 @@ test(
       { type: 'oom', id: bed.id },
     );
     bed.delete('--force');
-    const { code, stdout } = await running.exit;
-    assert.is(code, 0);
+    const { code, stdout, stderr } = await running.exit;
+    assert.is(code, 0, stderr);
     // A cgroup that is removed is no out-of-memory event.
     assert.is(lines(stdout).filter((line) => line.type === 'stats').length, 1);
   }),
