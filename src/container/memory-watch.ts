@@ -1,9 +1,10 @@
 /** The memory of a container, as far as the kernel tells that it has run out. */
 import type { CgroupFacts } from '../cgroup/facts.js';
 import { LiveCgroups } from '../cgroup/live.js';
+import { tryRead } from '../cgroup/stats.js';
 import { table } from '../cgroup/stats-text.js';
 import { RuntError } from '../sys/error.js';
-import { exists, tryReadText } from '../sys/fs.js';
+import { exists } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { forget, now } from '../sys/loop.js';
 
@@ -80,6 +81,7 @@ export class MemoryWatch {
 
 /** Processes ended for want of memory, so far; -1 when the cgroup is gone. */
 function killsIn(file: string | undefined): number {
-  const text = file === undefined ? undefined : tryReadText(file);
+  // Also while it is being removed (ENODEV).
+  const text = file === undefined ? undefined : tryRead(file);
   return text === undefined ? -1 : Number(table(text).oom_kill ?? 0);
 }
