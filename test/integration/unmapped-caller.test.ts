@@ -120,6 +120,7 @@ for (const { name, uid, root, takes } of callers) {
     onBed(async (bed) => {
       const run = takes(bed);
       const dir = closed(bed, uid);
+      chmodSync(join(dir, 'hosts'), 0o755);
       bed.config.hooks = { createContainer: [{ path: join(dir, 'hosts') }] };
       let r = await run();
       assert.is(r.code, 1);
