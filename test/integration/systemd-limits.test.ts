@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed } from './bed.js';
+import { type Bed, eventually, needing, onBed } from './bed.js';
 import { cgroupSettings } from './cgroup-files.js';
 import { create, directory, loaded, shown, value } from './systemd-unit.js';
 
@@ -132,7 +132,8 @@ test(
       }
     } finally {
       process.kill(-disturber.pid!, 'SIGKILL');
-      spawnSync('systemctl', ['daemon-reload']);
+      // The last daemon-reexec may not be over.
+      await eventually('systemd answers', () => spawnSync('systemctl', ['daemon-reload']).status === 0);
     }
   }),
 );
