@@ -2,13 +2,11 @@
  * flag. */
 #ifndef RUNT_CLOSE_LISTED_H
 #define RUNT_CLOSE_LISTED_H
-#include <fcntl.h>
+#include "procfs.h"
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 /* The number that a name is; -1 for none. */
 static inline int listed_number(const char *name) {
@@ -21,18 +19,16 @@ static inline int listed_number(const char *name) {
 /* Closes all from `from` on but those that is_kept (NULL: none) keeps. Removing while reading is
  * allowed, but a pass that removed something is followed by another one. 0, or -1 with errno. */
 static inline int close_listed(unsigned from, int (*is_kept)(int fd)) {
-  enum { PROC_MAGIC = 0x9fa0 };
   struct entry {
     uint64_t inode, offset;
     uint16_t length;
     uint8_t type;
     char name[];
   };
-  struct statfs fs;
   int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
   if (dir < 0)
     return -1;
-  if (fstatfs(dir, &fs) || (unsigned long)fs.f_type != PROC_MAGIC)
+  if (check_procfs(dir))
     failed = -1;
   for (int closed = 1; closed && !failed;) {
     _Alignas(struct entry) char buffer[2048];

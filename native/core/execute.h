@@ -1,32 +1,27 @@
 /* To execute the file that a descriptor names: execveat(2), or execve(2) of its name in procfs. */
 #ifndef RUNT_EXECUTE_H
 #define RUNT_EXECUTE_H
+#include "procfs.h"
 #include "refused.h"
-#include <fcntl.h>
 #include <stddef.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 /* Returns when it fails, with errno; ENOSYS: execveat(2) is refused, and there is no other way.
  * Safe: the name is looked up below a descriptor that is verified to be the root of a procfs, where
  * nobody but the kernel makes names, and leads to what the descriptor names. Only for a process
  * that shares neither directory nor descriptors. */
 static inline void execute_fd(int fd, char *const *argv, char *const *envp) {
-  enum { EMPTY_PATH = 0x1000, PROC_MAGIC = 0x9fa0, PROC_ROOT = 1 };
+  enum { EMPTY_PATH = 0x1000 };
   syscall(SYS_execveat, fd, "", argv, envp, EMPTY_PATH);
   if (!is_refused(SYS_execveat))
     return;
-  struct statfs fs;
-  struct stat st;
-  int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int proc = open_procfs();
   char path[24] = "self/fd/", digits[12];
   size_t n = 0, length = 8;
   for (unsigned rest = (unsigned)fd; rest || n == 0; rest /= 10)
     digits[n++] = (char)('0' + rest % 10);
   while (n > 0)
     path[length++] = digits[--n];
-  if (proc >= 0 && fstatfs(proc, &fs) == 0 && (unsigned long)fs.f_type == PROC_MAGIC &&
-      fstat(proc, &st) == 0 && st.st_ino == PROC_ROOT && fchdir(proc) == 0) {
+  if (proc >= 0 && fchdir(proc) == 0) {
     execve(path, argv, envp);
     if (errno != ENOENT) /* a procfs of another pid namespace has no `self` */
       return;

@@ -1,17 +1,8 @@
 /* /proc/PID/stat, read from a procfs that was verified to show the caller's pid namespace. */
+#include "procfs.h"
 #include "core.h"
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/vfs.h>
-
-static int is_procfs(int fd) {
-  struct statfs fs;
-  if (fstatfs(fd, &fs) < 0)
-    return -errno;
-  return (uint32_t)fs.f_type == PROC_SUPER_MAGIC ? 0 : -ENODEV;
-}
 
 /* /proc/self is the reader's number in the pid namespace of the procfs; a reader that is not in
  * that namespace gets ENOENT. */
@@ -31,7 +22,7 @@ int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
   AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
     return errno == ENOENT || errno == ENOTDIR ? -ENODEV : -errno;
-  int error = is_procfs(proc);
+  int error = check_procfs(proc);
   if (!error)
     error = is_of_this_namespace(proc);
   if (error)
@@ -41,7 +32,7 @@ int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
   if (fd < 0)
     return -errno;
   /* A mount on /proc/PID hides it as one on /proc does. */
-  error = is_procfs(fd);
+  error = check_procfs(fd);
   if (error)
     return error;
   uint32_t done = 0;

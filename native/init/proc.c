@@ -1,30 +1,18 @@
 /* The private procfs: opened before any mount of the container's, so that nothing in the container
  * can stand between a write and the file that it is meant for (CVE-2019-16884, CVE-2025-52881). */
+#include "../core/procfs.h"
 #include "init.h"
-#include <sys/vfs.h>
 
-/* Inode of the root of every procfs (PROC_ROOT_INO). */
-enum { PROC_ROOT_INODE = 1 };
-
-int is_procfs(int fd) {
-  struct statfs fs;
-  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == PROC_SUPER_MAGIC_;
-}
-
-static int is_procfs_root(int fd) {
-  struct stat st;
-  return is_procfs(fd) && fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INODE;
-}
+int is_procfs(int fd) { return !check_procfs(fd); }
 
 /* Safe: the host's /proc as it was before this process changed a mount, verified to be the root of
  * a procfs; where the host shows something else there, a procfs of our own that is mounted nowhere.
  */
 int op_procfs(const struct op *op) {
   (void)op;
-  init.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (init.proc >= 0 && is_procfs_root(init.proc))
+  init.proc = open_procfs();
+  if (init.proc >= 0)
     return 0;
-  close_cleanup(&init.proc);
   int fs CLEANUP_CLOSE = sys_fsopen("proc");
   if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
     return fail("fsopen", "proc");

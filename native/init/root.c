@@ -143,6 +143,12 @@ static int enter_container(void) {
   return 1;
 }
 
+/* The same where another root is a failure. 0, or -1 after fail(). */
+static int end_in_container(const char *from) {
+  int there = enter_container();
+  return there > 0 ? 0 : there < 0 ? -1 : fail_with(EXDEV, "setns", from);
+}
+
 /* Whether something is mounted on the container's root: the old root, which had another mount over
  * it that no process had entered. 0, 1 or -1 after fail(). */
 static int is_covered(void) {
@@ -176,15 +182,11 @@ static int pivot_from_namespace_root(void) {
     if (!ramdisk)
       return fail_with(EINVAL, "pivot_root", "chroot");
   }
-  int there = enter_container();
-  return there ? (there < 0 ? -1 : 0) : fail_with(EXDEV, "setns", "chroot");
+  return end_in_container("chroot");
 }
 
 static int take_ramdisk(void) {
-  if (cover_ramdisk(init.root_shown))
-    return -1;
-  int there = enter_container();
-  return there ? (there < 0 ? -1 : 0) : fail_with(EXDEV, "setns", "ramdisk");
+  return cover_ramdisk(init.root_shown) ? -1 : end_in_container("ramdisk");
 }
 
 /* pivot_root(2) said EINVAL. */

@@ -780,9 +780,8 @@ static int turn(int signals) {
 
 int supervise(const char *data, size_t length) {
   struct cursor c = {data, data + length};
-  uint64_t listener, state;
+  uint64_t listener, state, heir;
   c.at += sizeof SUPERVISE_MAGIC;
-  uint64_t heir;
   if (next_number(&c, &listener) || next_number(&c, &state) || next_number(&c, &heir) ||
       c.at != c.end || listener > INT_MAX || state > INT_MAX || heir > 1) {
     fail_with(EBADMSG, "supervise", "the request cannot be decoded");

@@ -56,27 +56,32 @@ export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uin
 
 /** The answer for one exception; what does not match it jumps to its end. */
 function block(line: string, allow: boolean): Instruction[] {
-  const { type, major, minor, access } = parse(line);
-  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, type]];
-  if (access !== all) {
-    const outside = allow ? access : ~access;
+  const device = parse(line);
+  const tests = testsOf(device);
+  if (device.access !== all) {
+    const outside = allow ? device.access : ~device.access;
     tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, outside]);
     tests.push([allow ? JUMP_EQUAL : JUMP_UNEQUAL, CONTEXT, 0, 0, 0]);
   }
-  if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
-  if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
   return jumpingToEnd([...tests, ...answer(!allow)]);
 }
 
 /** One rule of several, from the last to the first: ACCESS holds what no later rule has decided about. */
 function ruleBlock(line: string, allow: boolean): Instruction[] {
-  const { type, major, minor, access } = parse(line);
-  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, type]];
-  if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
-  if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
+  const device = parse(line);
+  const tests = testsOf(device);
+  const { access } = device;
   if (allow) tests.push([AND_NUMBER, ACCESS, 0, 0, ~access], [JUMP_UNEQUAL, ACCESS, 0, 0, 0]);
   else tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, access], [JUMP_EQUAL, CONTEXT, 0, 0, 0]);
   return jumpingToEnd([...tests, ...answer(allow)]);
+}
+
+/** What jumps away for another device than those of a line. */
+function testsOf({ type, major, minor }: Device): Instruction[] {
+  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, type]];
+  if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
+  if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
+  return tests;
 }
 
 const answer = (allow: boolean): Instruction[] => [
@@ -90,7 +95,15 @@ function jumpingToEnd(block: readonly Instruction[]): Instruction[] {
   return block.map(([code, d, s, jump, n], i) => [code, d, s, jumps(code) ? block.length - i - 1 : jump, n]);
 }
 
-function parse(line: string): { type: number; major?: number; minor?: number; access: number } {
+/** What a line says; a number that is absent is any. */
+interface Device {
+  readonly type: number;
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: number;
+}
+
+function parse(line: string): Device {
   const [type = '', numbers = '', letters = '', ...rest] = line.split(' ');
   const [major = '', minor = '', ...more] = numbers.split(':');
   const known = [...letters].every((l) => accesses[l]);

@@ -4,6 +4,7 @@
  */
 
 import { readCgroupFacts } from '../cgroup/facts.js';
+import { LiveCgroups } from '../cgroup/live.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdList } from '../sys/fds.js';
@@ -132,11 +133,9 @@ async function watch(sync: number, which: readonly (string | number)[], file: st
 /** As `oomFile` of src/cgroup/path.ts, of a container that is there. */
 function oomFileOf({ cgroups, unit }: ContainerRecord): string {
   const facts = readCgroupFacts();
-  const v2 = facts.layout === 'v2';
-  const v1 = facts.v1.find((h) => h.controllers.includes('memory'))?.mountPoint;
-  const path = v2 ? cgroups[0] : cgroups.find((directory) => v1 !== undefined && directory.startsWith(`${v1}/`));
+  const path = new LiveCgroups(facts, cgroups).directory('memory');
   if (path === undefined) return '';
-  if (!v2) return `${path}/memory.oom_control`;
+  if (facts.layout !== 'v2') return `${path}/memory.oom_control`;
   return `${unit ? path.replace(`/${unit.name}`, `/./${unit.name}`) : path}/memory.events`;
 }
 

@@ -3,6 +3,7 @@ import { readCgroupFacts } from '../cgroup/facts.js';
 import { thaw } from '../cgroup/freezer.js';
 import { ownCgroups } from '../cgroup/path.js';
 import { pidsIn } from '../cgroup/procs.js';
+import { isAtOrBelow } from '../plan/path.js';
 import { RuntError } from '../sys/error.js';
 import { until } from '../sys/loop.js';
 import { killAll } from './kill-all.js';
@@ -54,8 +55,6 @@ export function checkAlone(root: string, id: string, cgroups: readonly string[])
       );
   }
 }
-
-const isAtOrBelow = (path: string, top: string): boolean => path === top || path.startsWith(`${top}/`);
 
 /** One that cannot be used has no cgroup that is known; `list` warns of it. */
 function recordOf(root: string, id: string): ContainerRecord | undefined {

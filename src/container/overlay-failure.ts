@@ -2,6 +2,7 @@
 import { because, type Hint } from '../plan/hint.js';
 import type { Op } from '../plan/ops.js';
 import { lowerLayers } from '../plan/overlay.js';
+import { isAtOrBelow } from '../plan/path.js';
 import { E } from '../sys/errno.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
@@ -42,7 +43,7 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
       `the upperdir ${upper} and the workdir ${work} are on different file systems: they must be on the same mount`,
       see,
     );
-  if (within(work, upper) || within(upper, work))
+  if (isAtOrBelow(work, upper) || isAtOrBelow(upper, work))
     return because(`one of the upperdir ${upper} and the workdir ${work} is in the other: put them side by side`, see);
   if (errno === E.EBUSY)
     return because(`another overlay uses the upperdir ${upper} or the workdir ${work}: give each its own`, see);
@@ -79,5 +80,3 @@ function device(path: string): bigint {
   const data = new Uint8Array(64);
   return native.stat(AT_FDCWD, path, 0, data) < 0 ? -1n : new DataView(data.buffer).getBigInt64(40, true);
 }
-
-const within = (path: string, directory: string): boolean => `${path}/`.startsWith(`${directory}/`);

@@ -6,6 +6,7 @@ import { pidsIn } from '../cgroup/procs.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { scopeName } from '../cgroup/systemd/unit.js';
 import { defaultParent } from '../cgroup/unified.js';
+import { isAtOrBelow } from '../plan/path.js';
 import { RuntError } from '../sys/error.js';
 import { listDir } from '../sys/fs.js';
 import { until } from '../sys/loop.js';
@@ -57,7 +58,7 @@ async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
   const own = ownPaths();
   const ours: string[] = [];
   for (const path of new Set(paths)) {
-    const above = own.some((each) => `${each}/`.startsWith(`${path}/`));
+    const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && carriesId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
       const why = above ? 'this command is in it too' : 'its name does not carry the id of the container';

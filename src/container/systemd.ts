@@ -5,7 +5,7 @@ import type { LiveCgroups } from '../cgroup/live.js';
 import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
 import { type Bus, BusError, isPassing, onBus } from '../cgroup/systemd/bus.js';
 import { readUnitFiles, settingsOf } from '../cgroup/systemd/files.js';
-import { deviceProperties, type Property, resourceProperties, since } from '../cgroup/systemd/properties.js';
+import { deviceProperties, nameOf, type Property, resourceProperties, since } from '../cgroup/systemd/properties.js';
 import type { UserManager } from '../cgroup/systemd/scope.js';
 import { parseVariant, type Value } from '../cgroup/systemd/variant.js';
 import { v2Settings } from '../cgroup/v2.js';
@@ -79,7 +79,7 @@ export class Placeholder {
 
 /** Texts NAME=VALUE as what D-Bus takes. */
 const typed = (properties: readonly Property[]): Value[] =>
-  properties.map((p) => [p.slice(0, p.indexOf('=')), parseVariant(p.slice(p.indexOf('=') + 1))]);
+  properties.map((p) => [nameOf(p), parseVariant(p.slice(p.indexOf('=') + 1))]);
 
 /**
  * The manager of the user's session; undefined when that of the system is the caller's own, the failure when there is none.
@@ -178,10 +178,7 @@ async function knownProperties(
   { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
 ): Promise<readonly Property[]> {
   const version = optional.length === 0 ? 0 : await versionOf(bus);
-  return properties.filter((p) => {
-    const name = p.slice(0, p.indexOf('='));
-    return !optional.includes(name) || version >= (since[name] ?? 0);
-  });
+  return properties.filter((p) => !optional.includes(nameOf(p)) || version >= (since[nameOf(p)] ?? 0));
 }
 
 /** 257 of "257.9-1~deb13u1". @throws RuntError ERR_SYSTEMD */
@@ -299,9 +296,9 @@ export async function setUnitProperties(
   const properties = [
     ...resourceProperties([...held, ...v2Settings(resources, '', live)]),
     ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
-  ].filter((p) => !p.startsWith('OOMPolicy='));
+  ].filter((p) => nameOf(p) !== 'OOMPolicy');
   if (properties.length === 0) return;
-  const optional = properties.map((p) => p.slice(0, p.indexOf('='))).filter((p) => since[p] !== undefined);
+  const optional = properties.map(nameOf).filter((p) => since[p] !== undefined);
   await onUnitBus(user, async (bus) => {
     const known = await knownProperties(bus, { properties, optional });
     await bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(known)]);

@@ -5,6 +5,9 @@ import type { Setting } from '../setting.js';
 /** `NAME=VALUE`. */
 export type Property = string;
 
+/** Its NAME. */
+export const nameOf = (p: Property): string => p.slice(0, p.indexOf('='));
+
 const NONE = (1n << 64n) - 1n;
 
 /** Files whose value is a number or "max", and the property for it. */
@@ -42,9 +45,10 @@ export function resourceProperties(settings: readonly Setting[]): Property[] {
 }
 
 function ofSetting({ file, value, others }: Setting): (readonly [string, string])[] {
+  const text = value.trim();
   const amount = amounts[file];
   if (amount !== undefined) {
-    const number = uint64(value.trim());
+    const number = uint64(text);
     return number === undefined ? [] : [[amount, number]];
   }
   const set = sets[file];
@@ -53,13 +57,12 @@ function ofSetting({ file, value, others }: Setting): (readonly [string, string]
     return mask === undefined ? [] : [[set, mask]];
   }
   if (file === 'cpu.max') return cpuMax(value);
-  const text = value.trim();
   // systemd writes 0 for every other policy.
   if (file === 'memory.oom.group') return text === '1' ? [['OOMPolicy', "'kill'"]] : [];
   if (file === 'memory.zswap.writeback')
     return text === '0' || text === '1' ? [['MemoryZSwapWriteback', String(text === '1')]] : [];
   // An idle group has, for systemd (252), the weight 0.
-  if (file === 'cpu.idle' && value.trim() === '1') return [['CPUWeight', 'uint64 0']];
+  if (file === 'cpu.idle' && text === '1') return [['CPUWeight', 'uint64 0']];
   const weight = file === 'io.weight' ? value : others?.find((o) => o.file === 'io.weight')?.value;
   const number = /^(?:default )?(\d+)$/.exec(weight?.trim() ?? '')?.[1];
   return number === undefined ? [] : [['IOWeight', `uint64 ${number}`]];

@@ -9,7 +9,7 @@ import { v2DeviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
 import { v2Settings } from '../v2.js';
 import type { Address } from './address.js';
-import { deviceProperties, type Property, resourceProperties, since } from './properties.js';
+import { deviceProperties, nameOf, type Property, resourceProperties, since } from './properties.js';
 import { scopeName } from './unit.js';
 import { parseVariant, type Value, type Variant } from './variant.js';
 
@@ -119,8 +119,6 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
   });
 }
 
-const nameOf = (p: Property): string => p.slice(0, p.indexOf('='));
-
 /** The last one of a name counts; but a list is cleared first and then filled. */
 function merged(properties: readonly Property[]): Property[] {
   const last = new Map(properties.map((p, i) => [nameOf(p), i]));
@@ -152,7 +150,7 @@ const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
 function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
   if (accounting.test(name) && variant.value === false)
     throw bad(`the property ${name} must be true: limits and statistics need it`);
-  if (name !== 'OOMPolicy' && limits.some((limit) => limit.startsWith(`${name}=`)))
+  if (name !== 'OOMPolicy' && limits.some((limit) => nameOf(limit) === name))
     throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
   if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
 }

@@ -1,0 +1,34 @@
+/* Whether what lies on /proc is a procfs: any file system may be mounted there. */
+#ifndef RUNT_PROCFS_H
+#define RUNT_PROCFS_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* 0 when fd is on a procfs, -ENODEV when it is on another file system, or -errno. */
+static inline int check_procfs(int fd) {
+  enum { SUPER_MAGIC = 0x9fa0 };
+  struct statfs fs;
+  if (fstatfs(fd, &fs) < 0)
+    return -errno;
+  return (uint32_t)fs.f_type == SUPER_MAGIC ? 0 : -ENODEV;
+}
+
+/* Opens /proc, O_PATH, when it is the root of a procfs, below which nobody but the kernel makes
+ * names; else -1. */
+static inline int open_procfs(void) {
+  enum { ROOT_INODE = 1 /* PROC_ROOT_INO, of every procfs */ };
+  struct stat st;
+  int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || (!check_procfs(fd) && fstat(fd, &st) == 0 && st.st_ino == ROOT_INODE))
+    return fd;
+  close(fd);
+  return -1;
+}
+#endif
