@@ -6,6 +6,7 @@
 #include "../init/relro.h"
 #include "bind.h"
 #include "memory.h"
+#include "slabs.h"
 #include "text.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -110,6 +111,7 @@ static void collect(JSRuntime *rt, size_t before, size_t slack) {
     return;
   JS_RunGC(rt);
   live = memory_in_use();
+  slabs_trim();
 }
 
 /* While there is work. A part of what is in use, so that a large heap is not walked all the time.
@@ -128,6 +130,7 @@ static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   size_t now = memory_in_use();
   if (now < live_at_rest || live == now)
     live_at_rest = now;
+  slabs_trim();
   return JS_UNDEFINED;
 }
 

@@ -1,6 +1,7 @@
 /* The allocator that QuickJS runs on: one mode for a command, one for a process that stays. */
 #define _GNU_SOURCE
 #include "memory.h"
+#include "slabs.h"
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,9 +16,9 @@
  *
  * A server may not do so: a block that grows where it lies takes fresh memory though the lists are
  * full, and a shim grew by 15 KB for every container that it had. So a process that stays calls
- * memory_long_lived. From then on blocks are those of libc's malloc: musl's keeps blocks of a size
- * together and unmaps what is empty. Blocks of before stay valid: they are known by their address,
- * go back to the lists, and are used again from there.
+ * memory_long_lived. From then on small blocks are those of slabs.c, and the others libc's malloc
+ * makes. Blocks of before stay valid: they are known by their address, go back to the lists, and
+ * are used again from there.
  */
 enum {
   HEADER = 8, /* before each block of a chunk: its capacity */
@@ -81,7 +82,8 @@ static size_t whole_size(size_t size, unsigned *class) {
   return (size_t)1 << bits;
 }
 
-/* Whether a block was cut from the snapshot's memory or from a chunk, and not made by libc. */
+/* Whether a block that is none of slabs.c was cut from the snapshot's memory or from a chunk, and
+ * not made by libc. */
 static int is_cut(const void *block) {
   const uint8_t *at = block;
   if (at >= (uint8_t *)GATHERED_AT && at < memory_gathered_end)
@@ -137,6 +139,7 @@ void memory_long_lived(void) {
   if (newest && unused < end && munmap(unused, (size_t)(end - unused)) == 0)
     newest->end = unused;
   next = end = NULL;
+  slabs_begin();
 }
 
 size_t memory_in_use(void) { return counted ? counted->malloc_size : 0; }
@@ -157,14 +160,24 @@ static void *cut(size_t whole, unsigned class) {
 static size_t memory_usable_size(const void *block) {
   if (!block)
     return 0;
+  if (slab_holds(block))
+    return slab_capacity(block);
   if (long_lived && !is_cut(block))
     return malloc_usable_size((void *)(uintptr_t)block);
   return *header(block);
 }
 
-/* What a block of libc's counts for in `malloc_size`: its header is about as long. */
+/* What a block counts for in `malloc_size`. The header of one of libc's is about as long. */
 static size_t cost(const void *block) {
-  return malloc_usable_size((void *)(uintptr_t)block) + HEADER;
+  return memory_usable_size(block) + (slab_holds(block) ? 0 : HEADER);
+}
+
+/* A new block of a process that stays. NULL without memory. */
+static void *make_lasting(size_t size, unsigned class) {
+  void *block = reuse(class);
+  if (!block && size > 0 && size <= SLAB_LARGEST)
+    block = slab_alloc(size);
+  return block ? block : malloc(size);
 }
 
 static void *memory_malloc(JSMallocState *state, size_t size) {
@@ -172,16 +185,12 @@ static void *memory_malloc(JSMallocState *state, size_t size) {
   size_t whole = whole_size(size, &class);
   if (whole == 0 || state->malloc_size + whole > state->malloc_limit)
     return NULL;
-  void *block = long_lived ? reuse(class) : cut(whole, class);
-  if (long_lived && !block) {
-    block = malloc(size);
-    whole = block ? cost(block) : 0;
-  }
+  void *block = long_lived ? make_lasting(size, class) : cut(whole, class);
   if (!block)
     return NULL;
   counted = state;
   state->malloc_count++;
-  state->malloc_size += whole;
+  state->malloc_size += cost(block);
   return block;
 }
 
@@ -189,13 +198,17 @@ static void memory_free(JSMallocState *state, void *block) {
   if (!block)
     return;
   state->malloc_count--;
+  state->malloc_size -= cost(block);
+  if (slab_holds(block)) {
+    slab_free(block);
+    return;
+  }
   if (long_lived && !is_cut(block)) {
-    state->malloc_size -= cost(block);
     free(block);
     return;
   }
   unsigned class = 0;
-  state->malloc_size -= whole_size(*header(block), &class);
+  whole_size(*header(block), &class);
   memcpy(block, &free_lists[class], sizeof block);
   free_lists[class] = block;
   if (long_lived)
@@ -219,7 +232,8 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
     memory_free(state, block);
     return NULL;
   }
-  if (long_lived && !is_cut(block)) {
+  size_t capacity = memory_usable_size(block);
+  if (long_lived && !slab_holds(block) && !is_cut(block) && size > SLAB_LARGEST) {
     size_t before = cost(block);
     if (size > SIZE_MAX / 4 || state->malloc_size - before + size > state->malloc_limit)
       return NULL;
@@ -228,21 +242,21 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
       state->malloc_size += cost(block) - before;
     return block;
   }
-  size_t capacity = *header(block);
-  if (size <= capacity)
+  /* What shrinks to half its page moves, in a process that stays. */
+  if (size <= capacity && (!long_lived || size > capacity / 2))
     return block;
   unsigned class = 0;
   size_t whole = whole_size(size, &class);
   if (whole == 0)
     return NULL;
-  if (grow_in_place(state, block, capacity, whole))
+  if (!slab_holds(block) && grow_in_place(state, block, capacity, whole))
     return block;
-  void *larger = memory_malloc(state, size);
-  if (!larger)
-    return NULL;
-  memcpy(larger, block, capacity);
+  void *moved = memory_malloc(state, size);
+  if (!moved)
+    return size <= capacity ? block : NULL;
+  memcpy(moved, block, size < capacity ? size : capacity);
   memory_free(state, block);
-  return larger;
+  return moved;
 }
 
 const JSMallocFunctions memory_functions = {memory_malloc, memory_free, memory_realloc,

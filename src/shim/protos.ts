@@ -6,6 +6,8 @@ import * as protos from '../../build/gen/protos.js';
 // 64-bit integers are numbers: what is read here is exact as such, and what is written may be { low, high } too.
 protobuf.util.Long = undefined as never;
 protobuf.configure();
+// A message has memory of its own. protobufjs cuts all from pieces of 8 KB, and a message that waits keeps its piece whole.
+protobuf.Writer.alloc = (size) => new Uint8Array(size);
 
 export import task = protos.containerd.task.v3;
 export import events = protos.containerd.events;

@@ -16,8 +16,8 @@ const test = needing('shim memory', 'root', 'cgroups');
 const containers = Number(process.env.RUNT_CONTAINERS ?? 150);
 const execs = Number(process.env.RUNT_EXECS ?? 300);
 /** kB that a shim may hold after any number of containers, and one second after any number of execs. */
-const plateau = 5500;
-const afterStorm = 5500;
+const plateau = 5000;
+const afterStorm = 5000;
 /** kB by which anonymous memory differs from one look to the next. */
 const noise = 400;
 
@@ -197,7 +197,7 @@ test(
       `PSS in kB: before ${before}, ${lines.join(', ')}, at most ${largest}, one second after ${execs} execs ${after}`,
     );
     assert.ok(after <= afterStorm, `${after} kB`);
-    assert.ok(largest <= 16_000, `while ${width} at a time ran: ${largest} kB`);
+    assert.ok(largest <= 12_000, `while ${width} at a time ran: ${largest} kB`);
     await eventually('no descriptor and no zombie is left', () => descriptors(shim) <= open && zombies(shim) === 0);
     const state = `/run/containerd/runt/${engine.namespace}/${bed.id}`;
     assert.equal(

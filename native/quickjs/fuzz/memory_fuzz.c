@@ -1,4 +1,4 @@
-/* libFuzzer target of the allocator (memory.c). Bytes are a life of a process: blocks are made,
+/* libFuzzer target of the allocator (memory.c, slabs.c). Bytes are a life of a process: blocks are made,
  * grown, shrunk and freed while a snapshot is gathered, as a command, and as a process that lives
  * long. A model knows each block's size and content: no block changes by what happens to another
  * one, and in the end nothing counts as in use. Without libFuzzer (-DRANDOM): memory_fuzz LIVES
@@ -133,6 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       memory_scatter();
     else if (op[0] >= 254 && !gathering)
       memory_long_lived();
+    else if (op[0] == 252)
+      slabs_trim();
     else if (!blocks[i].at && op[0] < 200)
       make(i, size_of(op + 2));
     else if (op[0] < 100)
