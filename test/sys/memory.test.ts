@@ -1,4 +1,4 @@
-/** The allocator of the static binary (native/quickjs/memory.c) against a model of it, with the address sanitizer. */
+/** The allocator of the static binary (native/quickjs/memory.c, slabs.c) against a model of it, with the address sanitizer. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,8 @@ function run(lives: number, seed: number, ...more: string[]): { status: number |
   const dir = mkdtempSync(join(tmpdir(), 'runt-memory-'));
   try {
     const program = join(dir, 'model');
-    const source = 'native/quickjs/fuzz/memory_fuzz.c';
-    const args = [...flags.split(' '), '-isystem', quickjs, '-DRANDOM', ...more, source, '-o', program];
+    const sources = ['native/quickjs/fuzz/memory_fuzz.c', 'native/quickjs/slabs.c'];
+    const args = [...flags.split(' '), '-isystem', quickjs, '-DRANDOM', ...more, ...sources, '-o', program];
     const built = spawnSync('gcc', args, { encoding: 'utf8' });
     assert.is(built.status, 0, built.stderr);
     // Leaks are the model's to find: it counts. The sanitizer's search for them wants ptrace(2).
