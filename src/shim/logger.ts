@@ -1,6 +1,7 @@
 /**
  * A program that takes what a process writes: `binary:///path?argument=value`. It gets the reading ends of two pipes as its
- * descriptors 3 (stdout) and 4 (stderr), and tells by closing 5 that it is ready.
+ * descriptors 3 (stdout) and 4 (stderr), and tells by closing 5 that it is ready. Under `binary-v2://` (containerd 2.3) it
+ * writes a byte to 5 before: the kernel closes 5 of a program that crashes as well.
  */
 
 import { check, RuntError } from '../sys/error.js';
@@ -42,7 +43,7 @@ export class Logger {
 
   /** @throws RuntError ERR_LOGGER when it cannot be started, or ends or waits too long before it is ready */
   static async start(uri: string, container: LoggedContainer): Promise<Logger> {
-    const { path, args } = loggerCommand(uri);
+    const { path, args, writes } = loggerCommand(uri);
     const facts = { code: 'ERR_LOGGER', message: `start the logger ${path}`, path };
     const [out, err, ready] = [pipe(), pipe(), pipe()];
     const theirs = [blocking(out[0]), blocking(err[0]), ready[1]];
@@ -58,9 +59,15 @@ export class Logger {
       const told = await readable(ready[0], patience);
       // It may have ended just so: then it has no descriptors any more.
       const lives = native.readDir(AT_FDCWD, `/proc/${pid}/fd`, new Uint8Array(4096)) > 0 && !logger.ended;
-      if (told && lives) return logger;
+      const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
+      if (told && lives && !silent) return logger;
       void logger.end();
-      throw new RuntError({ ...facts, hint: told ? 'it ended before it was ready' : 'it was not ready in 10 s' });
+      const hint = !told
+        ? 'it was not ready in 10 s'
+        : lives
+          ? 'it closed descriptor 5 without writing a byte, as binary-v2:// requires'
+          : 'it ended before it was ready';
+      throw new RuntError({ ...facts, hint });
     } catch (error) {
       native.close(out[1]);
       native.close(err[1]);
@@ -80,9 +87,16 @@ export class Logger {
   }
 }
 
+export interface LoggerCommand {
+  readonly path: string;
+  readonly args: readonly string[];
+  /** `binary-v2://`: it is ready when it has written a byte, not when it closes the descriptor. */
+  readonly writes: boolean;
+}
+
 /** The program of a URI and its arguments: names of the query, each followed by its value if it has one. */
-export function loggerCommand(uri: string): { readonly path: string; readonly args: readonly string[] } {
-  const [location = '', query = ''] = uri.slice('binary://'.length).split('?', 2);
+export function loggerCommand(uri: string): LoggerCommand {
+  const [location = '', query = ''] = uri.slice(uri.indexOf('://') + '://'.length).split('?', 2);
   const text = (s: string): string => decodeURIComponent(s.replaceAll('+', ' '));
   const args = query
     .split('&')
@@ -91,7 +105,7 @@ export function loggerCommand(uri: string): { readonly path: string; readonly ar
       const [name = '', ...value] = pair.split('=');
       return [name, value.join('=')].map(text).filter((word) => word !== '');
     });
-  return { path: decodeURIComponent(location), args };
+  return { path: decodeURIComponent(location), args, writes: uri.startsWith('binary-v2:') };
 }
 
 const list = (words: readonly string[]): Uint8Array => host.encode(words.map((w) => `${w}\0`).join(''));

@@ -1,4 +1,4 @@
-/** Standard streams as an engine names them: nothing, a fifo, `file://` or `binary://`. */
+/** Standard streams as an engine names them: nothing, a fifo, `file://`, `binary://` or `binary-v2://`. */
 import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { makeDir } from '../sys/fs.js';
@@ -22,7 +22,7 @@ export interface Owner {
 }
 
 /** Whether a program takes what is written (logger.ts). */
-export const isLogger = (name: string): boolean => name.startsWith('binary://');
+export const isLogger = (name: string): boolean => /^binary(-v2)?:\/\//.test(name);
 
 /** Where input comes from. Until somebody has opened a fifo for writing it reads as ended: it is to be waited for first. */
 export function openSource(name: string): number {

@@ -8,14 +8,15 @@ import { onEngine, readAll, refused } from './shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 
-/** Writes what comes to out and err beside it; says that it is ready unless told to wait. */
-const logger = (dir: string): string => {
+/** Writes what comes to out and err beside it, and closes descriptor 5 when it is ready; `ready` is a command that runs before. */
+const logger = (dir: string, ready = ':'): string => {
   const path = join(dir, 'logger');
   const lines = [
     '#!/bin/sh',
     'cd "$(dirname "$0")"',
     'echo "$CONTAINER_ID $CONTAINER_NAMESPACE $*" >who',
     '[ "$1" != fail ] || exit 3',
+    ready,
     'exec 5>&-',
     'cat <&4 >err &',
     'cat <&3 >out',
@@ -80,6 +81,30 @@ test(
     assert.match((await refused(engine.run({ stdout: 'http://x/y' }))).message, /http:\/\/ is not supported/);
     assert.match((await refused(engine.run({ stdout: '/nowhere/fifo' }))).message, /open \/nowhere\/fifo/);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+  }),
+);
+
+test(
+  'binary-v2:// (containerd 2.3): a logger is ready when it has written a byte; one that closes the descriptor without a byte fails the create',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/echo', 'one'];
+    bed.write();
+    engine.start();
+    const silent = `binary-v2://${logger(bed.dir)}`;
+    const error = await refused(engine.run({ stdout: silent, stderr: silent }));
+    assert.match(error.message, /start the logger .*\n.*closed descriptor 5 without writing a byte/);
+    const uri = `binary-v2://${logger(bed.dir, 'printf x >&5')}?--name=a`;
+    await engine.run({ stdout: uri, stderr: uri });
+    await engine.wait();
+    await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }));
+    assert.is(readFileSync(join(bed.dir, 'out'), 'utf8'), 'one\n');
+    assert.is(readFileSync(join(bed.dir, 'who'), 'utf8'), `${bed.id} ${engine.namespace} --name a\nover\n`);
+    bed.config.process.terminal = true;
+    bed.write();
+    await engine.run({ stdout: uri, terminal: true });
+    await engine.wait();
+    await engine.over();
+    assert.is(readFileSync(join(bed.dir, 'out'), 'utf8').replace('\r', ''), 'one\n');
   }),
 );
 
