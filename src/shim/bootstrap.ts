@@ -1,6 +1,6 @@
 /** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
 import { check, RuntError } from '../sys/error.js';
-import { readLink, stat, tryReadText } from '../sys/fs.js';
+import { makeParents, readLink, stat, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { callerIds } from '../sys/ids.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
@@ -8,6 +8,7 @@ import type { ShimArguments } from './arguments.js';
 import type { Given } from './given.js';
 import type { ShimName } from './main.js';
 import { claimSocket, lockSockets } from './socket.js';
+import { readInput, socketDirectory } from './start-input.js';
 
 /** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
 const newest = 3;
@@ -23,14 +24,16 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('./node-server.js') : undefined;
   const grpc = node && node.wantedProtocol() !== 'ttrpc' ? node : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
-  const directory = `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
+  const input = await readInput();
+  const named = socketDirectory(input, a.id, a.namespace);
+  const directory = named ?? `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let told: Given | undefined;
   // With the protobuf code it takes a while to load: only when something of it is needed.
   const ask = async (): Promise<Given> => {
-    told ??= await (await import('./given.js')).given(a.id, a.namespace);
+    told ??= (await import('./given.js')).interpret(input, a.id, a.namespace);
     return told;
   };
   let version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
@@ -41,6 +44,8 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
       hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1, or RUNT_SHIM_PROTOCOL=ttrpc',
     });
   }
+  // containerd makes no directory that its config names.
+  if (named) makeParents(named);
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {

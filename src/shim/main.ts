@@ -24,8 +24,9 @@ export async function shim(name: ShimName): Promise<number> {
     }
     if (a.info) {
       const { info } = await import('./info.js');
-      const { given } = await import('./given.js');
-      native.write(1, info((await given('', '')).options));
+      const { interpret } = await import('./given.js');
+      const { readInput } = await import('./start-input.js');
+      native.write(1, info(interpret(await readInput(), '', '').options));
       return 0;
     }
     if (a.action === 'start') {

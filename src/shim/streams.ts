@@ -1,7 +1,7 @@
 /** Standard streams as an engine names them: nothing, a fifo, `file://`, `binary://` or `binary-v2://`. */
 import { E } from '../sys/errno.js';
 import { check } from '../sys/error.js';
-import { makeDir } from '../sys/fs.js';
+import { makeParents } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../sys/linux.js';
 import { now, readable, sleep } from '../sys/loop.js';
@@ -55,7 +55,7 @@ export async function openSink(name: string): Promise<Sink> {
     return { fd, unread: read === -E.ENXIO };
   }
   // As the shim of runc, the directories too.
-  for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at));
+  makeParents(path);
   return { fd: open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644), unread: false };
 }
 

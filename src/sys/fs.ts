@@ -161,3 +161,8 @@ export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   if (result < 0) fail(result, 'make the directory', path, 'mkdir');
   return true;
 }
+
+/** Makes the directories above a path that are missing. @throws RuntError ERR_IO */
+export function makeParents(path: string, mode = 0o755): void {
+  for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at), mode);
+}

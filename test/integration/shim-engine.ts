@@ -133,12 +133,17 @@ export class Engine {
   start(input?: Uint8Array, env?: Record<string, string>): string {
     const address = String(this.action('start', input, env));
     assert.match(address, /^unix:\/\/\/.*[0-9a-f]{64}$/);
+    this.connect(address);
+    return address;
+  }
+
+  /** To the address that `start` answered with. */
+  connect(address: string): void {
     const path = address.slice('unix://'.length);
     const dir = native.openAt(-100, dirname(path), 0, 0);
     this.connection = new Connection(native.unixConnect(dir, path.slice(dirname(path).length + 1)));
     native.close(dir);
     void this.connection.serve();
-    return address;
   }
 
   async call<O>(

@@ -1,6 +1,6 @@
 /** What `start` of the shim takes and answers: for every containerd the answer that it reads, and nothing beside it. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../src/cgroup/facts.js';
@@ -161,6 +161,24 @@ test(
     assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
     const gone = engine.call('State', task.StateRequest.encode({ id: bed.id }));
     await refused(gone);
+  }),
+);
+
+test(
+  'parameters: the socket is in the directory that they name (containerd 2.3), which is made; so the second start finds the first shim',
+  onEngine(async (engine, bed) => {
+    bed.write();
+    const socketDir = join(bed.dir, 'sockets', 'below');
+    const env = { MAX_SHIM_VERSION: '2' };
+    const answer = () => JSON.parse(String(engine.action('start', parameters(engine, { socketDir }), env)));
+    const { address, version } = answer();
+    assert.is(version, 2);
+    assert.match(address, new RegExp(`^unix://${socketDir}/[0-9a-f]{64}$`));
+    assert.is(statSync(socketDir).mode & 0o777, 0o700);
+    assert.is(answer().address, address);
+    assert.not.ok(existsSync(join(bed.dir, 's')));
+    engine.connect(address);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
   }),
 );
 
