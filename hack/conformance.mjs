@@ -130,6 +130,7 @@ const parts = {
   criu: "checkpoint and restore with the real criu, Debian trixie's Linux, QEMU",
   ...Object.fromEntries(enginesOnV2.map(([name, what]) => [name, `${what}, with runt as with runc, User Mode Linux`])),
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
+  'containerd-newer': 'containerd 2.4, with its shim as with that of runc',
   'containerd-v2': 'containerd 1.7 on cgroup v2, with its shim as with that of runc, User Mode Linux',
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
   'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
@@ -193,6 +194,7 @@ for (const [name, title] of [
   ['engines', 'Engines'],
   ...enginesOnV2.map(([name, what]) => [name, what[0].toUpperCase() + what.slice(1)]),
   ['containerd', 'The shim under containerd'],
+  ['containerd-newer', 'The shim under a containerd newer than those of Debian'],
   ['containerd-v2', 'The shim under containerd on cgroup v2'],
   ['engines-qemu', 'Checkpoint and restore by podman'],
 ]) {

@@ -28,7 +28,7 @@ END
 
 configuration() {
   local version=2
-  ! containerd --version | grep -q ' 2\.' || version=3
+  ! containerd --version | grep -q ' v\?2\.' || version=3
   cat <<END
 version = $version
 root = "/var/lib/containerd"

@@ -231,10 +231,11 @@ scenario_ctr_user_namespace() {
   shown --uidmap 0:100000:65536 --gidmap 0:100000:65536 $bb c sh -c 'id -u; cat /proc/self/uid_map; stat -c %u:%g / /etc/passwd; touch /x'
 }
 
+# ctr of containerd 2.4 sets no PATH for a container without an image.
 scenario_ctr_rootfs() {
   rm -rf /tmp/rootfs
   cp -a "$ROOTFS" /tmp/rootfs
-  run -d --rootfs /tmp/rootfs c /bin/sh -c 'echo from >/made; sleep 1000'
+  run -d --env PATH=/bin --rootfs /tmp/rootfs c /bin/sh -c 'echo from >/made; sleep 1000'
   until_there c /made
   cat /tmp/rootfs/made
   ls /tmp/rootfs/made
