@@ -121,6 +121,32 @@ scenario_pod_oom() {
   echo "${said% *}"
 }
 
+# zombie PID: whether the process has ended
+zombie() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
+# containerd is killed, and another one starts when the containers have ended. It takes a task without processes for one that was left behind: with the shim of
+# runc all read 255, Unknown.
+scenario_pod_ends_while_engine_is_away() {
+  [ "$RUNTIME" = runt ] && [ "${ENGINE:-containerd}" = containerd ] || exit 0
+  local p c ids='' pids='' id pid
+  local share='"mounts": [{"container_path": "/away", "host_path": "/tmp/pods/away"}]' until_go='until [ -e /away/go ]; do sleep 0.1; done'
+  p=$(pod n)
+  rm -rf /tmp/pods/away
+  mkdir -p /tmp/pods/away
+  for c in 'true' 'exit 42' 'tail /dev/zero; exit 9'; do
+    id=$(container "$p" n "c${#ids}" "$until_go; $c" '{"resources": {"memory_limit_in_bytes": 33554432}}' "$share")
+    ids+=" $id"
+    pids+=" $(status inspect "$id" all.info.pid)"
+  done
+  pkill -x -KILL containerd
+  eventually no pgrep -x containerd
+  touch /tmp/pods/away/go
+  for pid in $pids; do eventually zombie "$pid"; done
+  engine_starts
+  for id in $ids; do ended "$id"; done >/tmp/pods/ends
+  printf 'CONTAINER_EXITED %s\n' '0 Completed' '42 Error' '9 OOMKilled' | diff - /tmp/pods/ends
+}
+
 scenario_pod_host_namespaces() {
   local p c own='{"namespace_options": {"network": 2, "pid": 2, "ipc": 2}}'
   p=$(pod f "$own")

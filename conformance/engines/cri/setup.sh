@@ -18,6 +18,16 @@ handler() {
   if [ "${RUNTIME:-runc}" = runt ] && [ "${HANDLER:-}" = replaced ]; then echo replaced; else echo "${RUNTIME:-runc}"; fi
 }
 
+# engine_starts: and answers
+engine_starts() {
+  engine >>/tmp/engine.log 2>&1 </dev/null &
+  disown
+  eventually crictl info || {
+    tail -n 20 /tmp/engine.log
+    return 1
+  }
+}
+
 setup() {
   mkdir -p /etc/cni/net.d
   cat >/etc/cni/net.d/10-pods.conflist <<'END'
@@ -38,12 +48,7 @@ END
     cat /tmp/registry.log
     return 1
   }
-  engine >/tmp/engine.log 2>&1 </dev/null &
-  disown
-  eventually crictl info || {
-    tail -n 20 /tmp/engine.log
-    return 1
-  }
+  engine_starts
   # Pods get a copy.
   [ -e /etc/resolv.conf ] || echo 'nameserver 127.0.0.1' >/etc/resolv.conf
   crictl pull registry.k8s.io/e2e-test-images/busybox:1.29-2
