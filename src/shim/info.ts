@@ -2,12 +2,13 @@
 import { features } from '../plan/features.js';
 import { host } from '../sys/host.js';
 import { commit, version } from '../sys/version.js';
+import type { ShimName } from './main.js';
 import { type google, types } from './protos.js';
 
-/** A RuntimeInfo as bytes. `options` are those that were given, which are told again. */
-export function info(options: google.protobuf.Any.$Properties): Uint8Array {
+/** A RuntimeInfo of the program `shim` as bytes. `options` are those that were given, which are told again. */
+export function info(shim: ShimName, options: google.protobuf.Any.$Properties): Uint8Array {
   return types.RuntimeInfo.encode({
-    name: 'io.containerd.runt.v1',
+    name: shim.replace('containerd-shim-', 'io.containerd.').replace(/-v1$/, '.v1'),
     version: { version: version(), revision: commit() },
     ...(options.type_url && { options }),
     features: {

@@ -26,7 +26,7 @@ export async function shim(name: ShimName): Promise<number> {
       const { info } = await import('./info.js');
       const { interpret } = await import('./given.js');
       const { readInput } = await import('./start-input.js');
-      native.write(1, info(interpret(await readInput(), '', '').options));
+      native.write(1, info(name, interpret(await readInput(), '', '').options));
       return 0;
     }
     if (a.action === 'start') {

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { task } from '../../src/shim/protos.js';
+import { task, types } from '../../src/shim/protos.js';
 import { COMMAND_LIMIT } from '../deadline.js';
 import { type Bed, eventually, needing, onBed } from './bed.js';
 import { hasEnded } from './leftovers.js';
@@ -151,5 +151,15 @@ test(
     assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: RUNT_SHIM_PROTOCOL=grpc insists/);
   }),
 );
+
+test('info names the runtime type under which the shim was called', () => {
+  for (const [name, type] of [
+    ['containerd-shim-runt-grpc-v1', 'io.containerd.runt-grpc.v1'],
+    ['containerd-shim-runt-v1', 'io.containerd.runt.v1'],
+  ] as const) {
+    const said = execFileSync(join(top, 'dist', name), ['-info'], { input: '', timeout: COMMAND_LIMIT });
+    assert.is(types.RuntimeInfo.decode(said).name, type);
+  }
+});
 
 test.run();
