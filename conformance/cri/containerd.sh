@@ -16,7 +16,7 @@ runtimes() {
     runtime_type = "io.containerd.runc.v2"
     runtime_path = "/usr/local/bin/containerd-shim-runt-v1"
 END
-  # containerd 2.1 makes no pod with a user namespace where a type of our own has options (docs/shim.md).
+  # containerd 2.1 to 2.4 makes no pod with a user namespace where a type of our own has options (docs/shim.md).
   [ "${DRIVER:-}" = systemd ] || return 0
   for handler in runc runt replaced; do
     cat <<END
