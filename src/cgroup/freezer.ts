@@ -43,7 +43,7 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
  * v2.
  * @throws RuntError ERR_CGROUP when it cannot be read
  */
-export function freezerState({ file, directory }: Freezer): string {
+export function freezerState({ file, directory }: Pick<Freezer, 'file' | 'directory'>): string {
   const buffer = new Uint8Array(64);
   const n = native.readFile(AT_FDCWD, file, buffer);
   if (n >= 0) return host.decode(buffer, n).trim();
@@ -58,6 +58,18 @@ export function freezerState({ file, directory }: Freezer): string {
 export function isFrozen(directories: readonly string[]): boolean {
   const freezer = freezerOf(directories);
   return freezer !== undefined && freezerState(freezer) === freezer.frozen;
+}
+
+/**
+ * The freezer of the cgroups if it, or a cgroup above it, stops what is in them, or is about to; undefined otherwise.
+ * @throws RuntError ERR_CGROUP
+ */
+export function stopped(directories: readonly string[]): Freezer | undefined {
+  const freezer = freezerOf(directories);
+  if (!freezer) return undefined;
+  const { directory, v2 } = freezer;
+  const state = freezerState(v2 ? { directory, file: `${directory}/cgroup.events` } : freezer);
+  return /FR|frozen 1/.test(state) ? freezer : undefined;
 }
 
 /** Writes one of the freezer's words. @returns 0 or -errno */

@@ -1,5 +1,6 @@
 /** The runtime's cgroup operations of a plan, done through cgroupfs. */
 import { deviceFilter } from '../cgroup/device-filter.js';
+import { frozenError } from '../cgroup/frozen.js';
 import { pidsIn } from '../cgroup/procs.js';
 import type { Op } from '../plan/ops.js';
 import { E } from '../sys/errno.js';
@@ -66,45 +67,32 @@ function apply(op: CgroupOp, made: string[]): Failed | undefined {
 function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
   const before = made.length;
   const failed = makeDirectory(op, path, made);
-  if (!failed && made.length === before) checkUnused(op, path);
-  else if (!failed) checkThawed(op, path);
-  return failed;
+  if (failed) return failed;
+  if (made.length === before) checkEmpty(op, path);
+  checkThawed(op, path);
+  return undefined;
 }
 
 /**
- * Throws ERR_CGROUP for a new cgroup of v2 that is frozen, as one below a frozen one is: nothing that is born in it
- * would ever go on. v1 has no such file.
+ * Throws ERR_CGROUP for a cgroup that is frozen, as a new one below a frozen one is: nothing that is born in it, or
+ * moved there, would go on. One file of v2 and one of v1's freezer tell; other hierarchies have neither.
  */
-export function checkThawed(op: { readonly at: string }, path: string): void {
-  const events = new Uint8Array(256);
-  const n = native.readFile(AT_FDCWD, `${path}/cgroup.events`, events);
-  if (n <= 0 || !host.decode(events, n).includes('frozen 1')) return;
-  throw new RuntError({
-    code: 'ERR_CGROUP',
-    message: `the container's cgroup is frozen: ${path}`,
-    path,
-    pointer: op.at,
-    hint: 'thaw the cgroup (the slice) above it, or name another linux.cgroupsPath',
-    see: 'cgroups(7)',
-  });
+function checkThawed(op: CgroupOp, path: string): void {
+  const v2 = read(op, `${path}/cgroup.events`).includes('frozen 1');
+  if (!v2 && ['', 'THAWED'].includes(read(op, `${path}/freezer.state`))) return;
+  throw frozenError("the container's cgroup is frozen", path, 'name another linux.cgroupsPath', op.at);
 }
 
-/** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it) or is frozen (as runc since 1.2). */
-function checkUnused(op: CgroupOp, path: string): void {
+/** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it), as runc since 1.2. */
+function checkEmpty(op: CgroupOp, path: string): void {
   const pids = pidsIn(path, true);
-  const frozen =
-    read(op, `${path}/cgroup.freeze`) === '1' || !['', 'THAWED'].includes(read(op, `${path}/freezer.state`));
-  if (pids.length === 0 && !frozen) return;
+  if (pids.length === 0) return;
   throw new RuntError({
     code: 'ERR_CGROUP_BUSY',
-    message:
-      pids.length > 0 ? `the container's cgroup is not empty: ${path}` : `the container's cgroup is frozen: ${path}`,
+    message: `the container's cgroup is not empty: ${path}`,
     path,
     pointer: op.at,
-    hint:
-      pids.length > 0
-        ? `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} in it already: end them, or name another linux.cgroupsPath`
-        : 'a process that is put into it would stop: thaw it, or name another linux.cgroupsPath',
+    hint: `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} in it already: end them, or name another linux.cgroupsPath`,
   });
 }
 

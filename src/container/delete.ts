@@ -1,6 +1,6 @@
 /** `delete`: remove what a container left (runtime.md#delete). */
 import { checkMounted } from '../cgroup/facts.js';
-import { thaw } from '../cgroup/freezer.js';
+import { stopped, thaw } from '../cgroup/freezer.js';
 import { removeCgroups } from '../cgroup/remove.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -92,8 +92,14 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
       thaw(record.cgroups);
     }
-    const ended = await process.ended(deadline);
+    // On v1 it ends when the cgroup above is thawed, which may never be.
+    const held = stopped(record.cgroups);
+    const ended = await process.ended(held && !held.v2 ? 0 : deadline);
     process.close();
+    if (!ended && held) {
+      const { frozenError } = await import('../cgroup/frozen.js');
+      throw frozenError(`delete ${o.id}: its process ${record.pid} was killed, and is frozen`, held.directory);
+    }
     if (!ended)
       throw new RuntError({
         code: 'ERR_PROCESS',

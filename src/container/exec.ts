@@ -1,6 +1,7 @@
 /** `exec`: one more process in a container (runc's, the runtime-spec has none). */
 
 import type { CgroupFacts } from '../cgroup/facts.js';
+import { stopped } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
 import type { HostFacts, ListenFds } from '../plan/facts.js';
@@ -109,6 +110,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const record = load(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
+    await refuseStopped(o, record.cgroups, record.cgroups);
     throw wrongStatus('cannot exec in a paused container (use --ignore-paused to override)', o.id);
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
@@ -128,6 +130,8 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   }
   const facts = readHostFacts(o.rootless);
   const target = await readTarget(o, record, facts);
+  // The process would wait in it.
+  if (!o.ignorePaused) await refuseStopped(o, target.entries.map(directoryOf));
   const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
@@ -217,6 +221,21 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace ${o.trace}`, path: o.trace });
   }
   return { launch, terminal, lent };
+}
+
+/** The cgroup of one of `entries`. */
+const directoryOf = (entry: string): string => entry.slice(0, entry.lastIndexOf('/'));
+
+/**
+ * Throws ERR_CGROUP when the cgroups, or one above them, are frozen.
+ * @param own the container's, whose own freezer is left to the caller: `pause` is what froze them
+ */
+async function refuseStopped(o: ExecOptions, places: readonly string[], own: readonly string[] = []): Promise<void> {
+  const freezer = stopped(places);
+  if (!freezer) return;
+  const { frozenBy, frozenError } = await import('../cgroup/frozen.js');
+  if (own.includes(frozenBy(freezer.directory) ?? '')) return;
+  throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
 
 /** Whether a process that only helps found no room in the container's cgroups (pids.max). */

@@ -1,12 +1,9 @@
 /** `pause` and `resume`: all processes of a container stop and go on, by the freezer of its cgroups. */
 
-import { hierarchyVersion } from '../cgroup/facts.js';
 import { type Freezer, freezerOf, freezerState, setFreezer } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
 import { now, sleep } from '../sys/loop.js';
 import { statusOf } from './process.js';
 import { load, locked } from './store.js';
@@ -52,24 +49,19 @@ export function resume(o: PauseOptions): Promise<void> {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
     }
     const freezer = freezerFor('resume', o.id, record.cgroups);
-    const above = freezer.v2 ? frozenAbove(freezer.directory) : undefined;
-    if (above !== undefined) {
+    const { frozenBy, frozenError } = await import('../cgroup/frozen.js');
+    if (frozenBy(parentOf(freezer.directory)) !== undefined) {
       setFreezer(freezer, freezer.thawed);
-      throw staysFrozen(o.id, freezer, above);
+      throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);
     }
     if (await settle('resume', o.id, freezer, freezer.thawed)) return;
-    throw staysFrozen(o.id, freezer);
-  });
-}
-
-function staysFrozen(id: string, { file }: Freezer, above?: string): RuntError {
-  return new RuntError({
-    code: 'ERR_CGROUP',
-    message: `resume ${id}: its processes stay frozen${above === undefined ? '' : ` by the cgroup ${above}`}`,
-    path: above ?? file,
-    ...(above === undefined && { errno: E.ETIMEDOUT }),
-    hint: `thaw the cgroup above the container first${above === undefined ? '' : `: echo 0 > ${above}/cgroup.freeze`}`,
-    see: 'cgroups(7)',
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `resume ${o.id}: its processes stay frozen`,
+      path: freezer.file,
+      errno: E.ETIMEDOUT,
+      see: 'cgroups(7)',
+    });
   });
 }
 
@@ -125,19 +117,6 @@ function isSettled(freezer: Freezer, word: string): boolean {
     .split('\n')
     .find((l) => l.startsWith('frozen '));
   return line === undefined ? freezerState(freezer) === word : line === `frozen ${word}`;
-}
-
-/**
- * The cgroup above a directory of v2 that is frozen by itself: what is below stays frozen whatever it asks for.
- * undefined when there is none.
- */
-function frozenAbove(directory: string): string | undefined {
-  const buffer = new Uint8Array(16);
-  for (let at = parentOf(directory); hierarchyVersion(at) === 2; at = parentOf(at)) {
-    const n = native.readFile(AT_FDCWD, `${at}/cgroup.freeze`, buffer);
-    if (n > 0 && host.decode(buffer, n).trim() === '1') return at;
-  }
-  return undefined;
 }
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';

@@ -10,7 +10,7 @@ import type { Spec } from '../spec/types.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../sys/linux.js';
-import { applyCgroupOp, checkThawed } from './cgroup.js';
+import { applyCgroupOp } from './cgroup.js';
 import { Reports, sendFrame } from './channel.js';
 import type { Executed } from './exit-records.js';
 import { runIdMapHelper } from './id-map.js';
@@ -209,8 +209,6 @@ export class RuntimeOps {
 
   private async startScope(op: Extract<Op, { op: 'systemdScope' }>): Promise<void> {
     const { mayMove, Placeholder, startScope } = await import('./systemd.js');
-    // Below a frozen slice systemd would wait for the scope.
-    checkThawed(op, op.path.slice(0, op.path.lastIndexOf('/')));
     const user = this.input.record.unit?.bus;
     this.placeholder = Placeholder.start();
     await startScope(op, user, this.placeholder.pid, undefined, this.input.spec.annotations);

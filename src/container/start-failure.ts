@@ -1,4 +1,6 @@
 /** Why a created container could not execute its process: what runt-init reports, as an error. Loaded by need. */
+import { stopped } from '../cgroup/freezer.js';
+import { frozenBy, frozenError } from '../cgroup/frozen.js';
 import type { Op } from '../plan/ops.js';
 import type { Spec } from '../spec/types.js';
 import { RuntError } from '../sys/error.js';
@@ -6,6 +8,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { failure } from './failure.js';
 import { hookFailedInside, hookNamed } from './hook-failure.js';
+import { holdProcess, statusOf } from './process.js';
 import { type ContainerRecord, keptConfig } from './store.js';
 
 /** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
@@ -45,4 +48,44 @@ function readSpec(path: string): Spec | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Why a container with this status, or one that would run in a frozen cgroup, is not started. */
+export function notStarted({ id, cgroups }: ContainerRecord, status: string): RuntError {
+  const freezer = status === 'created' || status === 'paused' ? stopped(cgroups) : undefined;
+  if (freezer && frozenBy(freezer.directory) !== freezer.directory)
+    return frozenError(`start ${id}: the cgroup is frozen`, freezer.directory);
+  const message =
+    status === 'stopped'
+      ? `cannot start a container that has stopped: ${id}`
+      : status === 'running'
+        ? `cannot start an already running container: ${id}`
+        : `cannot start a container in the ${status} state: ${id}`;
+  return new RuntError({ code: 'ERR_CONTAINER_STATUS', message });
+}
+
+/** Why runt-init closed the connection without a report. */
+export async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
+  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it
+  // connected.
+  if (await stays(record)) return startedBefore(root, record);
+  return new RuntError({
+    code: 'ERR_INIT_DIED',
+    message: `start ${record.id}: runt-init ended before it executed the process`,
+    hint: 'it was killed, by a signal or because its cgroup is out of memory',
+  });
+}
+
+/** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
+async function stays(record: ContainerRecord): Promise<boolean> {
+  const held = holdProcess(record);
+  const ended = await held?.ended(200);
+  held?.close();
+  return ended === false;
+}
+
+/** The error for a container that another start has started: runt-init takes no more connections. */
+export function startedBefore(root: string, record: ContainerRecord): RuntError {
+  const status = statusOf(root, record);
+  return notStarted(record, status === 'created' ? 'starting' : status);
 }

@@ -1,4 +1,5 @@
 /** `start`: the word to a created container (runtime.md#start). */
+import { stopped } from '../cgroup/freezer.js';
 import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -6,7 +7,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { Reports } from './channel.js';
 import type { Notify } from './notify.js';
-import { holdProcess, openProcess, statusOf } from './process.js';
+import { openProcess, statusOf } from './process.js';
 import { openState } from './state-directory.js';
 import { type ContainerRecord, load, locked, startSocket } from './store.js';
 
@@ -47,14 +48,16 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
   const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
-    if (status !== 'created') throw wrongStatus(o.id, status);
+    if (status !== 'created' || stopped(record.cgroups)) {
+      throw (await import('./start-failure.js')).notStarted(record, status);
+    }
     prepare?.(record);
     const times = [native.monotonic()];
     const dir = openState(o.root, o.id);
     const connection = dir < 0 ? dir : await connectAt(dir, startSocket);
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
-      if (connection === -E.ECONNREFUSED) throw startedBefore(o.root, record);
+      if (connection === -E.ECONNREFUSED) throw (await import('./start-failure.js')).startedBefore(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,
@@ -63,7 +66,9 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     }
     const finish = async () => {
       try {
-        if (!(await awaitExec(o, connection, record, times))) throw await notHeard(o.root, record);
+        if (!(await awaitExec(o, connection, record, times))) {
+          throw await (await import('./start-failure.js')).notHeard(o.root, record);
+        }
         native.unlinkAt(dir, startSocket, 0);
       } finally {
         native.close(dir);
@@ -125,40 +130,4 @@ async function awaitExec(
       return said;
     }
   }
-}
-
-/** Why runt-init closed the connection without a report. */
-async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
-  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it
-  // connected.
-  if (await stays(record)) return startedBefore(root, record);
-  return new RuntError({
-    code: 'ERR_INIT_DIED',
-    message: `start ${record.id}: runt-init ended before it executed the process`,
-    hint: 'it was killed, by a signal or because its cgroup is out of memory',
-  });
-}
-
-/** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
-async function stays(record: ContainerRecord): Promise<boolean> {
-  const held = holdProcess(record);
-  const ended = await held?.ended(200);
-  held?.close();
-  return ended === false;
-}
-
-/** The error for a container that another start has started: runt-init takes no more connections. */
-function startedBefore(root: string, record: ContainerRecord): RuntError {
-  const status = statusOf(root, record);
-  return wrongStatus(record.id, status === 'created' ? 'starting' : status);
-}
-
-function wrongStatus(id: string, status: string): RuntError {
-  const message =
-    status === 'stopped'
-      ? `cannot start a container that has stopped: ${id}`
-      : status === 'running'
-        ? `cannot start an already running container: ${id}`
-        : `cannot start a container in the ${status} state: ${id}`;
-  return new RuntError({ code: 'ERR_CONTAINER_STATUS', message });
 }

@@ -1,6 +1,7 @@
 /** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
 
 import { v2DeviceList } from '../cgroup/devices.js';
+import { frozenBy, frozenError } from '../cgroup/frozen.js';
 import type { LiveCgroups } from '../cgroup/live.js';
 import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
 import { type Bus, BusError, isPassing, onBus } from '../cgroup/systemd/bus.js';
@@ -111,15 +112,19 @@ function onUnitBus<T>(
  * come to that nothing is left.
  * @param annotations those of the config: an error of systemd's about the property of one has its pointer
  * @param patience ms for each answer, and for the end of the job; systemd's usual when absent
- * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already
+ * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already;
+ * ERR_CGROUP when a slice is frozen
  */
-export function startScope(
+export async function startScope(
   op: ScopeOp,
   user: Address | undefined,
   pid: number,
   patience?: number,
   annotations: { readonly [key: string]: string } = {},
 ): Promise<void> {
+  // systemd would wait for the scope, and the process in it for the thaw.
+  if (frozenBy(op.path) !== undefined)
+    throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
   // The unit is ours from here on: a stranger's is never stopped, reset or taken over.
   let begun = false;
   const start = async (bus: Bus, tries: number): Promise<void> => {
