@@ -250,3 +250,63 @@ END
   crictl start "$id" >/dev/null 2>&1 || echo 'not started'
   status inspect "$id" "s.state + ' ' + s.exitCode + ' ' + s.reason"
 }
+
+# cgroup_of ID: the container's cgroup of v2
+cgroup_of() { echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(status inspect "$1" all.info.pid)/cgroup")"; }
+
+# settings DIRECTORY: a line for each file of the cgroup that can be written, with what it holds; not for those that count, only take, or hold what another does
+settings() {
+  find "$1" -maxdepth 1 -type f -perm /222 -printf '%f\n' | sort |
+    grep -vE '\.(stat|events|current|peak|pressure|numa_stat|kill|reclaim|procs|threads|nice)(\.local)?$' |
+    while read -r file; do echo "$file $(tr '\n' ' ' 2>&1 <"$1/$file")"; done
+}
+
+# changed WHAT DIRECTORY EXPECTED: the lines that WHAT has changed since the last time. runc's are not compared: they are printed in the note
+changed() {
+  local new
+  settings "$2" >/tmp/pods/now
+  new=$(comm -13 /tmp/pods/then /tmp/pods/now | sed 's/ *$//' | paste -sd ,)
+  mv /tmp/pods/now /tmp/pods/then
+  if [ "$RUNTIME" != runt ]; then
+    [ "$new" = "$3" ] || echo "$1 $new" >>"$NOTE.$RUNTIME"
+    new=$3
+  fi
+  echo "$1:${new:+ $new}"
+}
+
+scenario_pod_update_keeps_settings() {
+  local p c cgroup unified='"memory.high": "50331648", "pids.max": "77"'
+  [ -e /sys/fs/cgroup/cgroup.controllers ] || {
+    echo 'the limits of the CRI that are written as they are need cgroup v2'
+    return 77
+  }
+  rm -f "$NOTE.$RUNTIME"
+  p=$(pod n)
+  # As kubelet: memory.oom.group for every container.
+  cgroup=/sys/fs/cgroup$(sed -n "s/^0:://p" "/proc/$(status inspectp "$p" all.info.pid)/cgroup")
+  for setting in memory.oom.group=1 memory.zswap.max=8388608 memory.zswap.writeback=0 memory.swap.max=1048576; do
+    [ ! -e "$cgroup/${setting%=*}" ] || unified+=", \"${setting%=*}\": \"${setting#*=}\""
+  done
+  c=$(container "$p" n c 'sleep 1000' "{\"resources\": {\"memory_limit_in_bytes\": 67108864, \"cpu_shares\": 512, \"cpu_quota\": 12345, \"cpu_period\": 50000,
+    \"unified\": {$unified}}}")
+  cgroup=$(cgroup_of "$c")
+  # What somebody else wrote is to stay as well.
+  echo 2097152 >"$cgroup/memory.low"
+  settings "$cgroup" >/tmp/pods/then
+  grep -E '^(cpu\.max|memory\.(high|low|max|oom\.group|swap\.max|zswap\.max|zswap\.writeback)|pids\.max) ' /tmp/pods/then
+  crictl update --cpu-quota 23456 "$c" 2>/dev/null | grep -v "$c" || true
+  changed 'a quota' "$cgroup" 'cpu.max 23456 50000'
+  crictl update --memory 134217728 "$c" 2>/dev/null | grep -v "$c" || true
+  changed 'memory' "$cgroup" 'memory.max 134217728'
+  crictl update --cpu-share 1024 "$c" 2>/dev/null | grep -v "$c" || true
+  changed 'shares' "$cgroup" 'cpu.weight 100'
+  if [ "$DRIVER" = systemd ]; then
+    systemctl daemon-reload
+    changed 'daemon-reload' "$cgroup" ''
+    systemctl daemon-reexec
+    eventually systemctl list-units
+    changed 'daemon-reexec' "$cgroup" ''
+  fi
+  # What the reference changed that it was not asked to.
+  [ "$RUNTIME" != runt ] || [ ! -s "$NOTE.$REFERENCE" ] || echo "$REFERENCE: $(paste -sd ';' "$NOTE.$REFERENCE")" >"$NOTE"
+}
