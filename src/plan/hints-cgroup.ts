@@ -176,6 +176,8 @@ function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
     }
   }
   if (file.startsWith('cpu.') && errno === E.EINVAL) {
+    if (file === 'cpu.weight' || file === 'cpu.shares')
+      return because('an idle cgroup takes no shares: set cpu.idle to 0 too (runt update --cpu-idle 0)');
     return file.startsWith('cpu.rt_')
       ? because(
           'real-time runtime must fit into its period and into what the parent cgroup has left: give the parent some first (cpu.rt_runtime_us)',

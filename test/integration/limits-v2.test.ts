@@ -53,6 +53,9 @@ test(
     bed.config.linux.resources.cpu = { idle: 1, shares: 1024 };
     bed.started();
     assert.is(value(bed, 'cpu.idle'), '1');
+    const refused = apply(bed, { cpu: { shares: 2048 } });
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, 'an idle cgroup takes no shares: set cpu.idle to 0 too');
     assert.is(apply(bed, { cpu: { idle: 0, shares: 2048 } }).code, 0);
     assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.weight')], ['0', '174']);
     bed.delete('--force');
