@@ -231,6 +231,8 @@ withRunc(
       pids: { limit: 9 },
       cpu: { quota: 50000, period: 100000 },
     };
+    // Without one of its own, runc 1.1 changes the options of the host's cgroup mount (cgroup_namespaces(7)).
+    bed.config.linux.namespaces.push({ type: 'cgroup' });
     bed.write();
     const runc = (...args: string[]) => bed.runt(args, { program: 'runc' });
     try {
