@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { bundleSpec } from './container/bundle.js';
-import { compileBundle, systemdScope } from './container/compile-bundle.js';
+import { compilePlan } from './container/compile-bundle.js';
 import { list } from './container/list.js';
 import { defaultRoot } from './container/root.js';
 import { type ContainerState, state } from './container/state.js';
@@ -182,7 +182,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
     debug: false,
     warn: () => {},
   };
-  return compileBundle(o, true, await systemdScope(o)).plan;
+  return compilePlan(o);
 }
 
 /** The plan of a bundle in words, as `runt explain` prints it. @throws as `compile` */

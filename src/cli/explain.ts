@@ -1,5 +1,5 @@
 /** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
-import { compileBundle, systemdScope } from '../container/compile-bundle.js';
+import { compilePlan } from '../container/compile-bundle.js';
 import { explainDiff, explainDiffJson } from '../plan/diff.js';
 import { explainJson, explainText, type Look } from '../plan/explain.js';
 import type { Plan } from '../plan/ops.js';
@@ -53,5 +53,5 @@ async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: st
     debug: isVerbose(global),
     warn: (sentence: string) => reportWarning(global, sentence),
   };
-  return compileBundle(o, true, await systemdScope(o)).plan;
+  return compilePlan(o);
 }

@@ -14,7 +14,7 @@ import type { Plan } from '../plan/ops.js';
 import type { OwnSpan } from '../plan/trace.js';
 import { loadSpec } from '../spec/load.js';
 import type { Spec } from '../spec/types.js';
-import type { Violation } from '../sys/error.js';
+import { RuntError, type Violation } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { configPath } from './config-path.js';
 import type { CreateOptions } from './create.js';
@@ -94,9 +94,33 @@ export function compileBundle(
 
 /** The same where open_tree(2) is refused to the runtime. */
 export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
-  const facts = { ...bundle.facts, oldMounts: true };
-  const compiled = compile(bundle.spec, facts, bundle.options);
-  return { ...bundle, facts, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
+  return compiledAgain({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
+}
+
+function compiledAgain(bundle: CompiledBundle): CompiledBundle {
+  const compiled = compile(bundle.spec, bundle.facts, bundle.options);
+  return { ...bundle, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
+}
+
+/** The same for systemd's version, which is asked for if the cgroup depends on it. @throws RuntError ERR_SYSTEMD */
+export async function forSystemd(bundle: CompiledBundle): Promise<CompiledBundle> {
+  const { systemd } = bundle.options;
+  if (!systemd?.dependsOnVersion(bundle.spec)) return bundle;
+  const { systemdVersion } = await import('./systemd.js');
+  const version = await systemdVersion(systemd.bus);
+  return compiledAgain({ ...bundle, options: { ...bundle.options, systemd: systemd.ofVersion(version) } });
+}
+
+/** The plan alone. Without an answer from systemd, it is the plan for a version that keeps all limits. */
+export async function compilePlan(o: CreateOptions): Promise<Plan> {
+  const bundle = compileBundle(o, true, await systemdScope(o));
+  try {
+    return (await forSystemd(bundle)).plan;
+  } catch (error) {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_SYSTEMD') throw error;
+    o.warn(`"create" may put the container into a cgroup below the unit's, which depends on systemd: ${error.message}`);
+    return bundle.plan;
+  }
 }
 
 /** @throws RuntError ERR_ANNOTATION_DENIED */

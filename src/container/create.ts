@@ -7,7 +7,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { type CompiledBundle, compileBundle, systemdScope, withoutTrees } from './compile-bundle.js';
+import { type CompiledBundle, compileBundle, forSystemd, systemdScope, withoutTrees } from './compile-bundle.js';
 import { checkPreserved } from './descriptors.js';
 import { Launch } from './launch.js';
 import type { LentStdio } from './lent-stdio.js';
@@ -89,6 +89,7 @@ export async function bringUp(
   checkId(o.id);
   const systemd = o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined;
   let compiled = compileBundle(o, startSocket, systemd, stays);
+  if (systemd) compiled = await forSystemd(compiled);
   const { spec } = compiled;
   // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
   if (!spec.process && !startSocket) {

@@ -6,7 +6,7 @@ import { exists } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { endOf } from './child-end.js';
-import { type CompiledBundle, compileBundle, systemdScope } from './compile-bundle.js';
+import { type CompiledBundle, compileBundle, forSystemd, systemdScope } from './compile-bundle.js';
 import { type CreateOptions, explained } from './create.js';
 import { type FoundCriu, usableCriu } from './criu.js';
 import { makeImageDirectory, openDirectory } from './criu-directory.js';
@@ -37,7 +37,7 @@ const SIGKILL = 9;
 export async function restore(o: RestoreOptions): Promise<number> {
   const what = `restore ${o.id}`;
   checkId(o.id);
-  const compiled = compileBundle(o, false, await systemdScope(o));
+  const compiled = await forSystemd(compileBundle(o, false, await systemdScope(o)));
   const { spec, facts } = compiled;
   needRoot(what, facts.euid);
   refuseUnrestorable(what, spec);

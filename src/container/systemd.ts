@@ -6,7 +6,14 @@ import type { LiveCgroups } from '../cgroup/live.js';
 import { type Address, ownsSystem, systemAddresses, userAddresses } from '../cgroup/systemd/address.js';
 import { type Bus, BusError, isPassing, onBus } from '../cgroup/systemd/bus.js';
 import { readUnitFiles, settingsOf } from '../cgroup/systemd/files.js';
-import { deviceProperties, nameOf, type Property, resourceProperties, since } from '../cgroup/systemd/properties.js';
+import {
+  changesOnReload,
+  deviceProperties,
+  nameOf,
+  type Property,
+  resourceProperties,
+  since,
+} from '../cgroup/systemd/properties.js';
 import type { UserManager } from '../cgroup/systemd/scope.js';
 import { parseVariant, type Value } from '../cgroup/systemd/variant.js';
 import { v2Settings } from '../cgroup/v2.js';
@@ -186,6 +193,9 @@ async function knownProperties(
   return properties.filter((p) => !optional.includes(nameOf(p)) || version >= (since[nameOf(p)] ?? 0));
 }
 
+/** The version of the manager of a user's session, if one is named, or of the system's. @throws RuntError ERR_SYSTEMD */
+export const systemdVersion = (user: Address | undefined): Promise<number> => onUnitBus(user, versionOf);
+
 /** 257 of "257.9-1~deb13u1". @throws RuntError ERR_SYSTEMD */
 async function versionOf(bus: Bus): Promise<number> {
   return Number(/^v?(\d+)/.exec(String(await bus.property('Version')))?.[1] ?? 0);
@@ -298,13 +308,17 @@ export async function setUnitProperties(
 ): Promise<void> {
   // After an update that ended before systemd answered all of its values are given once more, as the files have them.
   const held = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
-  const properties = [
-    ...resourceProperties([...held, ...v2Settings(resources, '', live)]),
-    ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
-  ].filter((p) => nameOf(p) !== 'OOMPolicy');
+  const settings = [...held, ...v2Settings(resources, '', live)];
+  const propertiesFor = (version?: number): Property[] =>
+    [
+      ...resourceProperties(settings, version),
+      ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
+    ].filter((p) => nameOf(p) !== 'OOMPolicy');
+  let properties = propertiesFor();
   if (properties.length === 0) return;
   const optional = properties.map(nameOf).filter((p) => since[p] !== undefined);
   await onUnitBus(user, async (bus) => {
+    if (changesOnReload(settings)) properties = propertiesFor(await versionOf(bus));
     const known = await knownProperties(bus, { properties, optional });
     await bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(known)]);
     // systemd writes the files before it reads the next message.

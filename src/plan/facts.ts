@@ -11,6 +11,10 @@ export interface SystemdScope {
   readonly scopePaths: (spec: Spec, facts: HostFacts, id: string) => CgroupPaths;
   /** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
   readonly scopeOps: (before: readonly Op[], spec: Spec, options: CompileOptions) => Op[];
+  /** Whether the paths and operations depend on systemd's version, which is not known yet. */
+  readonly dependsOnVersion: (spec: Spec) => boolean;
+  /** The same for this version. */
+  readonly ofVersion: (version: number) => SystemdScope;
   /** Where the manager of a user's session is reached; absent for the system's. */
   readonly bus?: Address;
 }

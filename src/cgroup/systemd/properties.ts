@@ -21,7 +21,7 @@ const amounts: { readonly [file: string]: string } = {
   'cpu.weight': 'CPUWeight',
   'pids.max': 'TasksMax',
 };
-/** Files that newer systemds write as well, and undo what they were not told: the version from which on. */
+/** Files for which only newer systemds have a property: the version from which on. */
 export const since: { readonly [property: string]: number } = {
   OOMPolicy: 253,
   MemoryZSwapMax: 253,
@@ -32,19 +32,31 @@ const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs'
 /**
  * The properties that say what the settings say; a later setting overrides. What systemd has no property for, or not as exact, is
  * left to the files.
+ * @param version systemd's: the steps of a CPU quota depend on it
  */
-export function resourceProperties(settings: readonly Setting[]): Property[] {
+export function resourceProperties(settings: readonly Setting[], version = 0): Property[] {
   const found = new Map<string, string>();
   for (const s of settings) {
     // Not idle any more: the kernel gives it the default weight, but for one that is given too.
     if (s.file === 'cpu.idle' && s.value.trim() === '0' && !found.has('CPUWeight'))
       found.set('CPUWeight', 'uint64 100');
-    for (const [name, value] of ofSetting(s)) found.set(name, value);
+    for (const [name, value] of ofSetting(s, version)) found.set(name, value);
   }
   return [...found].map(([name, value]) => `${name}=${value}`);
 }
 
-function ofSetting({ file, value, others }: Setting): (readonly [string, string])[] {
+/**
+ * Whether systemd of this version changes one of the files when it reads its units again (daemon-reload): it writes a CPU quota down
+ * rounded, and before 253 it knows no OOM policy of scopes and writes 0 to memory.oom.group.
+ */
+export function changesOnReload(settings: readonly Setting[], version = 0): boolean {
+  const last = new Map(settings.map(({ file, value }) => [file, value]));
+  if (last.get('memory.oom.group')?.trim() === '1' && version < since.OOMPolicy!) return true;
+  const { quota, period, perSecond } = cpuQuota(last.get('cpu.max') ?? 'max', version) ?? {};
+  return quota !== undefined && quota !== NONE && (perSecond! * period!) / SECOND !== quota;
+}
+
+function ofSetting({ file, value, others }: Setting, version: number): (readonly [string, string])[] {
   const text = value.trim();
   const amount = amounts[file];
   if (amount !== undefined) {
@@ -56,7 +68,14 @@ function ofSetting({ file, value, others }: Setting): (readonly [string, string]
     const mask = bitmask(value);
     return mask === undefined ? [] : [[set, mask]];
   }
-  if (file === 'cpu.max') return cpuMax(value);
+  if (file === 'cpu.max') {
+    const max = cpuQuota(value, version);
+    if (!max) return [];
+    return [
+      ['CPUQuotaPerSecUSec', `uint64 ${max.perSecond}`],
+      ['CPUQuotaPeriodUSec', `uint64 ${max.period}`],
+    ];
+  }
   // systemd writes 0 for every other policy.
   if (file === 'memory.oom.group') return text === '1' ? [['OOMPolicy', "'kill'"]] : [];
   if (file === 'memory.zswap.writeback')
@@ -73,17 +92,24 @@ function uint64(text: string): string | undefined {
   return /^\d{1,19}$/.test(text) ? `uint64 ${text}` : undefined;
 }
 
-/** `QUOTA PERIOD` in µs. systemd takes the time for each second, and writes it down in whole percents: rounded up, as runc does. */
-function cpuMax(value: string): (readonly [string, string])[] {
+/** µs. */
+const SECOND = 1_000_000n;
+
+/**
+ * `QUOTA PERIOD` in µs. systemd takes the quota per second. It writes `CPUQuota=` in steps of 0.01 % from 257 on and in whole percents before
+ * (both truncate), so round up to such a step, as runc does.
+ */
+function cpuQuota(
+  value: string,
+  version: number,
+): { readonly quota: bigint; readonly period: bigint; readonly perSecond: bigint } | undefined {
   const [quota = '', period = '100000'] = value.trim().split(/\s+/);
-  if (!/^(max|\d{1,16})$/.test(quota) || !/^[1-9]\d{0,15}$/.test(period)) return [];
-  const each = 10_000n;
-  const perSecond = quota === 'max' ? NONE : (BigInt(quota) * 1_000_000n) / BigInt(period);
-  const rounded = quota === 'max' ? NONE : ((perSecond + each - 1n) / each) * each;
-  return [
-    ['CPUQuotaPerSecUSec', `uint64 ${rounded}`],
-    ['CPUQuotaPeriodUSec', `uint64 ${period}`],
-  ];
+  if (!/^(max|\d{1,16})$/.test(quota) || !/^[1-9]\d{0,15}$/.test(period)) return undefined;
+  if (quota === 'max') return { quota: NONE, period: BigInt(period), perSecond: NONE };
+  const step = version >= 257 ? 100n : 10_000n;
+  const unit = step * BigInt(period);
+  const steps = (BigInt(quota) * SECOND + unit - 1n) / unit;
+  return { quota: BigInt(quota), period: BigInt(period), perSecond: steps * step };
 }
 
 /** `0-2,5` as bytes, the lowest first. */

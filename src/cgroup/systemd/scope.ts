@@ -7,9 +7,10 @@ import { RuntError } from '../../sys/error.js';
 import { isCgroupName } from '../delegate.js';
 import { v2DeviceList } from '../devices.js';
 import type { CgroupPaths } from '../path.js';
+import type { Setting } from '../setting.js';
 import { v2Settings } from '../v2.js';
 import type { Address } from './address.js';
-import { deviceProperties, nameOf, type Property, resourceProperties, since } from './properties.js';
+import { changesOnReload, deviceProperties, nameOf, type Property, resourceProperties, since } from './properties.js';
 import { scopeName } from './unit.js';
 import { parseVariant, type Value, type Variant } from './variant.js';
 
@@ -24,38 +25,52 @@ export interface UserManager {
 /**
  * The compiler's part for the system's manager, or for a user's. Without a user's, which `user` then says, a container that asks for no limit
  * has no cgroup of its own, of which `warn` is told.
+ * @param version systemd's, once it is known: see `dependsOnVersion`
  */
-export function scopes(user?: UserManager | RuntError, warn: (sentence: string) => void = () => {}): SystemdScope {
+export function scopes(
+  user?: UserManager | RuntError,
+  warn: (sentence: string) => void = () => {},
+  version?: number,
+): SystemdScope {
   const manager = user instanceof RuntError ? undefined : user;
   return {
     ...(manager && { bus: manager.bus }),
+    dependsOnVersion: (spec) =>
+      version === undefined && !(user instanceof RuntError) && changesOnReload(limitsOf(spec)),
+    ofVersion: (known) => scopes(user, warn, known),
     scopePaths: (spec, facts, id) => {
-      const paths = scopePaths(spec, facts, id, manager?.cgroup);
+      const paths = scopePaths(spec, facts, id, manager?.cgroup, version);
       if (!(user instanceof RuntError)) return paths;
       refuseLimits(spec, user);
       warn(`the container has no cgroup of its own: there is no systemd of the user's: ${user.message}`);
       return { v1: [], unified: { ...paths.unified!, writable: false } };
     },
-    scopeOps: (before, spec, options) => scopeOps(before, spec, options, manager),
+    scopeOps: (before, spec, options) => scopeOps(before, spec, options, manager, version),
   };
 }
 
+const limitsOf = (spec: Spec): Setting[] => v2Settings(spec.linux?.resources ?? {}, '/linux/resources');
+
 /** Where the cgroup will be, in that of a user's manager if one is given. @throws RuntError ERR_UNSUPPORTED but on cgroup v2, ERR_CGROUP_PATH */
-function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string): CgroupPaths {
+function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, version?: number): CgroupPaths {
   const { cgroup } = facts;
   if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
   const { mountPoint } = cgroup.unified!;
   const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
   return {
     v1: [],
-    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${subgroup(spec)}`, writable: true },
+    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${subgroup(spec, version)}`, writable: true },
   };
 }
 
-/** `/NAME` of crun's sub-cgroup, '' for none, which is crun's `container` otherwise. @throws RuntError ERR_SPEC_VALUE */
-function subgroup(spec: Spec): string {
+/**
+ * `/NAME` of crun's sub-cgroup, '' for none. Without the annotation it is crun's `container` for limits that this version of systemd does not
+ * keep: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
+ */
+function subgroup(spec: Spec, version?: number): string {
   const [value, pointer] = annotation(spec, systemdSubgroup);
-  if (!value) return '';
+  if (value === undefined) return version !== undefined && changesOnReload(limitsOf(spec), version) ? '/container' : '';
+  if (value === '') return '';
   if (isCgroupName(value)) return `/${value}`;
   const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
   throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
@@ -63,7 +78,7 @@ function subgroup(spec: Spec): string {
 
 /** @throws RuntError ERR_CGROUP_NOT_DELEGATED for a limit, which only a cgroup can hold */
 function refuseLimits(spec: Spec, why: RuntError): void {
-  const [first] = v2Settings(spec.linux?.resources ?? {}, '/linux/resources');
+  const [first] = limitsOf(spec);
   if (!first) return;
   throw new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
@@ -84,10 +99,16 @@ function lacks(where: string): RuntError {
 }
 
 /** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
-function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, user?: UserManager): Op[] {
+function scopeOps(
+  before: readonly Op[],
+  spec: Spec,
+  options: CompileOptions,
+  user?: UserManager,
+  version?: number,
+): Op[] {
   const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
   const resources = spec.linux?.resources ?? {};
-  const limits = resourceProperties(v2Settings(resources, '/linux/resources'));
+  const limits = resourceProperties(limitsOf(spec), version);
   const annotations = annotated(spec, limits);
   const properties = merged([
     `Description='runt container ${options.id}'`,
@@ -108,7 +129,7 @@ function scopeOps(before: readonly Op[], spec: Spec, options: CompileOptions, us
   const named = new Set(annotations.map(nameOf));
   // What only a newer systemd knows is left to the files with an older one.
   const optional = limits.map(nameOf).filter((name) => since[name] !== undefined && !named.has(name));
-  const below = subgroup(spec);
+  const below = subgroup(spec, version);
   return before.flatMap((op): Op[] => {
     if (op.op === 'cgroupCreate') {
       const path = op.path.slice(0, op.path.length - below.length);

@@ -2,11 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceList, v2DeviceList } from '../../../src/cgroup/devices.js';
-import { deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/properties.js';
+import { changesOnReload, deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/properties.js';
 import { scopes } from '../../../src/cgroup/systemd/scope.js';
 import { scopeName } from '../../../src/cgroup/systemd/unit.js';
 import { v2Settings } from '../../../src/cgroup/v2.js';
 import { compile } from '../../../src/plan/compile.js';
+import type { SystemdScope } from '../../../src/plan/facts.js';
 import type { Resources, Spec } from '../../../src/spec/types.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { compileOptions, hostFacts, rootlessFacts, v1, v2 } from '../../plan/facts.js';
@@ -122,6 +123,61 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
     { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
   ] as const;
   assert.equal(deviceProperties(v2DeviceList(hole, '', [])), ["DevicePolicy='auto'", 'DeviceAllow=@a(ss) []']);
+});
+
+test('a quota is in the steps in which systemd writes it down: 0.01 % from 257 on', () => {
+  const perSecond = (quota: number, period: number, version: number) =>
+    resourceProperties(v2Settings({ cpu: { quota, period } }, ''), version)[0];
+  assert.is(perSecond(12345, 100000, 256), 'CPUQuotaPerSecUSec=uint64 130000');
+  assert.is(perSecond(12345, 100000, 257), 'CPUQuotaPerSecUSec=uint64 123500');
+  assert.is(perSecond(12345, 50000, 257), 'CPUQuotaPerSecUSec=uint64 246900');
+  // A third of a percent more than 33: what is less than a µs is rounded up too.
+  assert.is(perSecond(100001, 300000, 252), 'CPUQuotaPerSecUSec=uint64 340000');
+  assert.is(perSecond(20000001, 1000000, 252), 'CPUQuotaPerSecUSec=uint64 20010000');
+});
+
+test('what systemd changes when it reads its units again: a rounded quota, and before 253 memory.oom.group', () => {
+  const versions = (resources: Resources) =>
+    [252, 253, 256, 257, 262].filter((version) => changesOnReload(v2Settings(resources, ''), version));
+  for (const quota of [-1, 25000, 13000, 100000, 1000]) assert.equal(versions({ cpu: { quota } }), [], String(quota));
+  assert.equal(versions({ cpu: { quota: 25000, period: 50000 } }), []);
+  assert.equal(versions({ cpu: { quota: 24690 } }), [252, 253, 256]);
+  assert.equal(versions({ cpu: { quota: 12345, period: 50000 } }), [252, 253, 256]);
+  assert.equal(versions({ cpu: { quota: 12345 } }), [252, 253, 256, 257, 262]);
+  assert.equal(versions({ cpu: { quota: 20000001, period: 1000000 } }), [252, 253, 256, 257, 262]);
+  assert.equal(versions({ unified: { 'cpu.max': '12345' } }), [252, 253, 256, 257, 262]);
+  assert.equal(versions({ cpu: { quota: 12345 }, unified: { 'cpu.max': 'max' } }), []);
+  assert.equal(versions({ unified: { 'memory.oom.group': '1' } }), [252]);
+  assert.equal(versions({ unified: { 'memory.oom.group': '0' } }), []);
+  assert.is(
+    changesOnReload(v2Settings({ cpu: { quota: 24690 } }, '')),
+    true,
+    'of one that is not known: as of the oldest',
+  );
+});
+
+test('limits that systemd does not keep are in a cgroup below the unit’s, once its version is known', () => {
+  const compiled = (systemd: SystemdScope, annotations = {}) => {
+    const spec = sample();
+    delete spec.linux!.cgroupsPath;
+    spec.linux!.resources = { cpu: { quota: 24690, period: 100000 } };
+    spec.annotations = annotations;
+    const { plan, cgroups } = compile(spec, hostFacts({ cgroup: v2 }), compileOptions({ systemd }));
+    const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
+    const quota = scope.properties.find((p) => p.startsWith('CPUQuotaPerSecUSec'));
+    return { below: cgroups.unified!.path.split('.scope')[1], quota, asks: systemd.dependsOnVersion(spec) };
+  };
+  const coarse = 'CPUQuotaPerSecUSec=uint64 250000';
+  assert.equal(compiled(scopes()), { below: '', quota: coarse, asks: true });
+  assert.equal(compiled(scopes().ofVersion(252)), { below: '/container', quota: coarse, asks: false });
+  const fine = 'CPUQuotaPerSecUSec=uint64 246900';
+  assert.equal(compiled(scopes().ofVersion(257)), { below: '', quota: fine, asks: false });
+  // The annotation decides.
+  for (const [name, below] of [
+    ['', ''],
+    ['sub', '/sub'],
+  ] as const)
+    assert.is(compiled(scopes().ofVersion(252), { 'run.oci.systemd.subgroup': name }).below, below);
 });
 
 const planned = (change: (spec: Spec) => void, cgroup = v2) => {
