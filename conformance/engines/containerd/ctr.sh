@@ -154,6 +154,15 @@ scenario_ctr_ps_and_metrics() {
   [ "$(ctr task metrics c | awk '$1 ~ /^memory.usage(_in_bytes)?$/ { print ($2 > 0) }')" = 1 ]
 }
 
+# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+scenario_ctr_limits_cpu_exact() {
+  run -d --memory-limit 67108864 --cpu-period 100000 --cpu-quota 12345 $bb c sh -c 'touch /up; sleep 1000'
+  until_up c
+  executed c sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max /sys/fs/cgroup/memory.max 2>/dev/null; true'
+  ctr task ps c | wc -l
+  [ "$(ctr task metrics c | awk '$1 ~ /^memory.usage(_in_bytes)?$/ { print ($2 > 0) }')" = 1 ]
+}
+
 scenario_ctr_limits() {
   shown --memory-limit 67108864 --cpus 0.5 $bb c sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null; cat /proc/self/cgroup'
   local place=/tests/one

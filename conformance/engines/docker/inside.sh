@@ -56,6 +56,15 @@ limits() {
 scenario_docker_limits_default() { limits; }
 scenario_docker_limits_memory() { limits --memory 64m --memory-reservation 32m --memory-swap 128m --memory-swappiness 10; }
 scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0; }
+# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+scenario_docker_limits_cpu_exact() {
+  run -d --name cc --cpus 0.12345 --memory 64m bb sleep 100
+  docker stats --no-stream --format '{{.Name}} {{.PIDs}}' cc
+  docker update --cpus 0.23456 cc
+  docker exec cc sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max /sys/fs/cgroup/memory.max 2>/dev/null; true'
+  docker stop -t 0 cc
+  docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' cc
+}
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
 # The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until

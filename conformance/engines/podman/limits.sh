@@ -22,6 +22,19 @@ scenario_limits_memory_swappiness() {
 }
 scenario_limits_cpus() { limits --cpus 0.5 --cpu-shares 300; }
 scenario_limits_cpu_period() { limits --cpu-period 50000 --cpu-quota 20000 --cpuset-cpus 0 --cpuset-mems 0; }
+# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+scenario_limits_cpu_exact() {
+  limits --cpu-period 100000 --cpu-quota 12345
+  podman run -d --name c --network none --cpu-period 100000 --cpu-quota 12345 --memory 64m bb sleep 100
+  podman stats --no-stream --format '{{.Name}} {{.PIDs}}' c
+  podman pause c
+  podman unpause c
+  podman update --cpu-quota 23456 --memory 96m c
+  podman exec c sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max /sys/fs/cgroup/memory.max 2>/dev/null; true'
+  podman top c comm
+  podman stop -t 0 c
+  podman inspect -f '{{.State.Status}} {{.State.ExitCode}}' c
+}
 scenario_limits_pids() { limits --pids-limit 17; }
 scenario_limits_pids_unlimited() { limits --pids-limit -1; }
 scenario_limits_of_devices() { limits --device /dev/fuse --device-cgroup-rule 'c 42:* rwm'; }
