@@ -115,6 +115,8 @@ const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
+  'systemd-bookworm': "kernel tests under Debian bookworm's systemd (252), User Mode Linux",
+  'systemd-sid': "kernel tests under Debian sid's systemd, User Mode Linux",
   apparmor: 'tests of labels with AppArmor on, QEMU',
   selinux: 'tests of labels with SELinux enforcing, QEMU',
   bullseye: "kernel tests on Debian bullseye's Linux, QEMU",
@@ -170,7 +172,7 @@ section(
       bookworm: ['bookworm', 'bookworm-2'],
       sid: ['sid', 'sid-2'],
     })
-      .concat(['apparmor', 'selinux', 'criu'].map((name) => [name, [name]]))
+      .concat(['systemd-bookworm', 'systemd-sid', 'apparmor', 'selinux', 'criu'].map((name) => [name, [name]]))
       .map(([name, of]) => ({
         head: () => `${name} ${/^linux: (\d+\.\d+)/m.exec(of.map(text).join('\n'))?.[1] ?? ''}`.trim(),
         known: (head) => head.split(' ')[0] === name,
