@@ -368,7 +368,11 @@ withRunc(
     ];
     const ours = shown(`runt-${bed.id}.scope`, ...names);
     assert.equal(ours, shown(`runc-${bed.id}.scope`, ...names));
-    assert.is(Object.keys(ours).length, names.length);
+    // systemd 262 always accounts CPU time.
+    assert.equal(
+      names.filter((name) => !(name in ours) && name !== 'CPUAccounting'),
+      [],
+    );
     spawnSync('runc', ['--root', root, 'delete', '--force', bed.id]);
     assert.is(bed.delete('--force').code, 0);
   }),
