@@ -85,7 +85,7 @@ for (const [what, resources, systemds] of [
       const place = readFileSync(`/proc/${bed.state().pid}/cgroup`, 'utf8').trim().slice('0::'.length);
       const below = systemds === 'all' || version < 253 ? '/container' : '';
       assert.is(place, `/system.slice/${unit}${below}`);
-      const explained = bed.runt(['--systemd-cgroup', 'explain', '--bundle', bed.bundle]);
+      const explained = bed.runt(['--systemd-cgroup', 'explain', bed.bundle]);
       assert.equal([explained.code, explained.stderr], [0, '']);
       assert.is(explained.stdout.replaceAll(/\s/g, '').includes('.scope/container'), below !== '', explained.stdout);
       const settings = () => {
