@@ -156,7 +156,11 @@ function core(cc, out, extra) {
 
 /** The Node.js host: one file for each entry, dependencies left to npm. */
 async function node() {
-  const entries = { 'src/cli/node.ts': 'cli', 'src/index.ts': 'index', 'src/shim/node.ts': 'shim' };
+  const entries = {
+    'src/entry/node-command.ts': 'cli',
+    'src/library/index.ts': 'index',
+    'src/entry/node-shim.ts': 'shim',
+  };
   const { metafile } = await esbuild.build({
     entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),
     outdir: 'dist',
@@ -198,7 +202,7 @@ function types() {
   const sources = readdirSync('src', { recursive: true })
     .filter((f) => f.endsWith('.ts'))
     .map((f) => `src/${f}`);
-  if (!isStale('dist/types/index.d.ts', sources)) return;
+  if (!isStale('dist/types/library/index.d.ts', sources)) return;
   rmSync('dist/types', { recursive: true, force: true });
   run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
 }
@@ -261,6 +265,10 @@ export async function bytecode(entry, out, compiler, keepLines) {
     asm += `.balign 16\n${symbol}:\n.incbin "${code}"\n`;
     rows.push([name, symbol, bytes, snapshotted.includes(output.entryPoint) ? 1 : 0]);
   }
+  const entries = manifest.map((piece) => piece.entry);
+  const lost = entry === command ? snapshotted.filter((path) => !entries.includes(path)) : [];
+  if (lost.length > 0)
+    throw new Error(`no piece of the command begins with ${lost.join(', ')}: a snapshot cannot hold it`);
   writeFileSync(`${out}/manifest.json`, `${JSON.stringify(manifest, null, 1)}\n`);
   const source = `/* Made by hack/build.mjs; do not edit. */
 #include "bind.h"
@@ -287,9 +295,12 @@ const uint32_t piece_count = ${rows.length};
  * one needs besides. The rest is read from its bytecode when it is wanted: a start maps 64 KB around whatever it looks at.
  */
 const snapshotted = [
-  ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec'].map((name) => `src/cli/${name}.ts`),
-  'src/container/seccomp-cache.ts',
+  ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec'].map((name) => `src/cli/commands/${name}-command.ts`),
+  'src/container/launch/handlers/seccomp-cache.ts',
 ];
+
+/** The main module of the static binary. */
+const command = 'src/entry/static-binary.ts';
 
 /** The address of a symbol of a program that is not stripped, in hexadecimal. */
 function symbol(path, name) {
@@ -369,10 +380,16 @@ async function all() {
   await node();
   types();
   // Man pages and completions, from the same tables as --help.
-  const words = ['src/cli/syntax.ts', 'src/cli/help.ts', 'src/cli/manual.ts', 'src/cli/completion.ts', 'hack/man.mjs'];
+  const words = [
+    'src/cli/command-syntax.ts',
+    'src/cli/commands/help-command.ts',
+    'src/cli/man-pages.ts',
+    'src/cli/commands/completion-command.ts',
+    'hack/man.mjs',
+  ];
   if (isStale('dist/share/man1/runt.1', ['package.json', ...words]))
     run(process.execPath, 'hack/man.mjs', 'dist/share');
-  if (!(await program('src/sys/quickjs.ts', 'dist/runt', 'build/runt', debug))) {
+  if (!(await program(command, 'dist/runt', 'build/runt', debug))) {
     console.error('build: RUNT_WITHOUT_QUICKJS is set: dist/runt is not made, dist/cli.js is');
     return;
   }

@@ -1,5 +1,5 @@
 // Writes the C that follows from the tables: build/gen/abi.h, build/gen/quickjs-abi.c (from src/sys/abi.ts) and
-// build/gen/ops.h (from src/plan/ops.ts). A file whose content would not change keeps its time, so make rests.
+// build/gen/ops.h (from src/plan/plan-ops.ts). A file whose content would not change keeps its time, so make rests.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -183,7 +183,7 @@ function checkOps(ops) {
 }
 
 mkdirSync(out, { recursive: true });
-const [{ abi }, { ops }] = await Promise.all([load('src/sys/abi.ts'), load('src/plan/ops.ts')]);
+const [{ abi }, { ops }] = await Promise.all([load('src/sys/abi.ts'), load('src/plan/plan-ops.ts')]);
 checkOps(ops);
 put('abi.h', abiHeader(abi));
 put('quickjs-abi.c', abiQuickjs(abi));

@@ -23,8 +23,8 @@ async function load(entry) {
   return import(new URL(`../${file}`, import.meta.url));
 }
 
-const { manualPages } = await load('src/cli/manual.ts');
-const { scripts } = await load('src/cli/completion.ts');
+const { manualPages } = await load('src/cli/man-pages.ts');
+const { scripts } = await load('src/cli/commands/completion-command.ts');
 rmSync(out, { recursive: true, force: true });
 for (const [dir, files] of [
   ['man1', manualPages()],

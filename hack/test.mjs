@@ -3,7 +3,7 @@
 // --unit takes what needs no kernel feature (all but test/integration and test/security), --root the rest; neither:
 // both, but the rest only as root. A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line
 // is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, but those of the needs that RUNT_SKIPS lists
-// (test/integration/needs.ts). A line "# note TEXT" of a test is printed below its result. The line of each file ends
+// (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result. The line of each file ends
 // in its number, "[N/ALL]". RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine;
 // it counts for a file's limit too.
 //

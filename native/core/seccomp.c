@@ -1,7 +1,7 @@
 /*
  * Seccomp profiles, compiled to classic BPF by libseccomp.
  *
- * A profile comes as lines, each ended by NUL (src/plan/seccomp.ts writes them):
+ * A profile comes as lines, each ended by NUL (src/plan/seccomp/seccomp-compile.ts writes them):
  *   default ACTION ERRNO
  *   arch NAME
  *   rule ACTION ERRNO [INDEX OPERATOR VALUE VALUE2]... : NAME...

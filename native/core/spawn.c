@@ -27,7 +27,7 @@ struct kernel_action {
 };
 enum { SIGNALS = 64, PLACES = 8 };
 
-/* What a start of runt-init has failed in (src/container/start-init.ts). */
+/* What a start of runt-init has failed in (src/container/launch/start-init.ts). */
 enum failed_call { CLONE3, MEMFD_CREATE, EXECVEAT, DUP3, CAPSET };
 
 /* What parent and child share; the child writes only error. */

@@ -174,7 +174,7 @@ static uint64_t now_ms(void) {
 }
 
 /* Why the hook failed: its name, then how it ended, a number for that, the milliseconds it took and
- * where it wrote what follows; read by container/hook-failure.ts. */
+ * where it wrote what follows; read by container/hooks/hook-failure.ts. */
 static int failed(const struct op *op, int error, const char *how, uint64_t number, uint64_t ms,
                   const struct tail *out, const struct tail *err) {
   const struct tail *said = err->length || !out->length ? err : out;

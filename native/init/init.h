@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Name of the process until it is executed, when there is a start socket; src/container/process.ts
+/* Name of the process until it is executed, when there is a start socket; src/container/state/recorded-process.ts
  * looks for it. */
 #define WAITING_NAME "runt/init"
 

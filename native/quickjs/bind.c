@@ -1,4 +1,4 @@
-/* Checked arguments of native functions, with the words of src/sys/node.ts. */
+/* Checked arguments of native functions, with the words of src/sys/node-host.ts. */
 #include "bind.h"
 #include "text.h"
 #include <string.h>

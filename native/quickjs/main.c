@@ -310,7 +310,7 @@ static void make_vm(void) {
 }
 
 /* An error that nobody has caught is the end, but of a program that goes on without what failed
- * (the global runtUnhandled, src/sys/quickjs.ts): it is told. Takes the reference. */
+ * (the global runtUnhandled, src/entry/static-binary.ts): it is told. Takes the reference. */
 static void unhandled(JSContext *ctx, JSValue error) {
   JSValue global = JS_GetGlobalObject(ctx);
   JSValue tell = JS_GetPropertyStr(ctx, global, "runtUnhandled");

@@ -4,7 +4,7 @@ import { RuntError } from '../sys/error.js';
 import { tryListDir, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
-import { checkMounted, hierarchyVersion, isCgroup } from './facts.js';
+import { checkMounted, hierarchyVersion, isCgroup } from './cgroup-facts.js';
 
 /** The file that freezes the container, and the words it takes. */
 export interface Freezer {

@@ -3,7 +3,7 @@
  * after `=` or as the next argument, and flags on either side of the arguments.
  */
 import { RuntError } from '../sys/error.js';
-import type { Flags } from './syntax.js';
+import type { Flags } from './command-syntax.js';
 
 /** A word that the command line does not know, among those that it does. */
 export interface Unknown {

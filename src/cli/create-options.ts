@@ -1,12 +1,12 @@
 /** What `create` and `run` share: the options that their flags and the global flags make. */
 import type { CreateOptions } from '../container/create.js';
-import { listenFds } from '../container/descriptors.js';
+import { listenFds } from '../container/stdio/preserved-descriptors.js';
 import { host } from '../sys/host.js';
+import { absolute } from './absolute-path.js';
 import { parseBool } from './arguments.js';
-import { reportWarning } from './log.js';
-import { absolute } from './path.js';
-import { rootDirectory } from './root.js';
-import type { Call } from './syntax.js';
+import { reportWarning } from './command-log.js';
+import type { Call } from './command-syntax.js';
+import { rootDirectory } from './root-directory.js';
 
 /** The options of a create. Throws ERR_USAGE, ERR_UNSUPPORTED. */
 export function createOptions(where: string, call: Call<'create'> | Call<'run'>): CreateOptions {

@@ -4,13 +4,13 @@
  * Engines rely on two things: the text is on standard error whether or not there is a log, and on a failure the log
  * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
  */
-import { printable } from '../plan/printable.js';
+import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
-import { reportOf } from '../sys/report.js';
-import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './log.js';
+import { reportOf } from '../sys/error-report.js';
+import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './command-log.js';
+import { printError } from './command-output.js';
+import type { globals, Values } from './command-syntax.js';
 import { sayMeant } from './mistyped.js';
-import { printError } from './output.js';
-import type { globals, Values } from './syntax.js';
 
 type Globals = Values<typeof globals>;
 
@@ -23,7 +23,10 @@ export interface About {
 /** Keeps the failure with the container, for `runt debug`. */
 async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
   try {
-    const [{ noteError }, { findRoot }] = [await import('../container/last-error.js'), await import('./find-root.js')];
+    const [{ noteError }, { findRoot }] = [
+      await import('../container/state/last-error.js'),
+      await import('./root-flag.js'),
+    ];
     const root = findRoot(global);
     if (root !== undefined) noteError(root, id, command, e);
   } catch {

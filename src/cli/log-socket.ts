@@ -1,8 +1,8 @@
 /** `--log journald:NAME` and `--log syslog:NAME`: each line is one datagram in the receiver's own format. Loaded by need. */
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { timestamp } from '../sys/time.js';
-import { pairs, type Sink } from './log.js';
+import { timestamp } from '../sys/timestamp.js';
+import { pairs, type Sink } from './command-log.js';
 
 const JOURNAL = '/run/systemd/journal/socket';
 const SYSLOG = '/dev/log';

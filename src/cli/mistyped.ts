@@ -1,8 +1,8 @@
 /** What may have been meant by a word that the command line does not know. Loaded when one was found. */
 import type { RuntError } from '../sys/error.js';
-import { nearest } from '../sys/nearest.js';
+import { nearest } from '../sys/nearest-word.js';
 import type { Unknown } from './arguments.js';
-import { globals } from './syntax.js';
+import { globals } from './command-syntax.js';
 
 /** What engines have a command for, and what does it here. */
 const elsewhere: Readonly<Record<string, string>> = {

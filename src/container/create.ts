@@ -1,21 +1,21 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
-import { oomFile } from '../cgroup/path.js';
+import { oomFile } from '../cgroup/cgroup-paths.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
-import type { ListenFds } from '../plan/facts.js';
-import { lendsStdio } from '../plan/process.js';
+import type { ListenFds } from '../plan/host-facts.js';
+import { lendsStdio } from '../plan/process/process-compile.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { type CompiledBundle, compileBundle, forSystemd, systemdScope, withoutTrees } from './compile-bundle.js';
-import { checkPreserved } from './descriptors.js';
-import { Launch } from './launch.js';
-import type { LentStdio } from './lent-stdio.js';
-import { newRecord } from './new-record.js';
-import { OpFailed } from './op-failed.js';
-import type { Stdio } from './spawn.js';
-import { type ContainerRecord, checkId } from './store.js';
-import type { Terminal } from './terminal.js';
+import { OpFailed } from './failure/op-failed.js';
+import { type CompiledBundle, compileBundle, forSystemd, systemdScope, withoutTrees } from './launch/compile-bundle.js';
+import { Launch } from './launch/launch.js';
+import type { Stdio } from './launch/spawn-init.js';
+import { newRecord } from './state/new-record.js';
+import { type ContainerRecord, checkId } from './state/state-store.js';
+import type { Terminal } from './stdio/foreground-terminal.js';
+import { checkPreserved } from './stdio/preserved-descriptors.js';
+import type { LentStdio } from './stdio/stdio-owner.js';
 
 export interface CreateOptions {
   /** Directory of all containers' state. */
@@ -102,12 +102,13 @@ export async function bringUp(
   let terminal: Terminal | undefined;
   const wanted = spec.process?.terminal === true;
   if (wanted || o.consoleSocket !== undefined) {
-    const { checkConsole, Terminal } = await import('./terminal.js');
+    const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');
     checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
     if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
   let launch = launchOf(command, o, compiled);
-  const lent = stays && lendsStdio(compiled.plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
+  const lent =
+    stays && lendsStdio(compiled.plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
   try {
     await explained(command, o.id, compiled, async () => {
       try {
@@ -166,7 +167,7 @@ export async function explained(
     await f();
   } catch (error) {
     if (!(error instanceof OpFailed)) throw error;
-    const { failure } = await import('./failure.js');
+    const { failure } = await import('./failure/op-failure.js');
     throw failure(command, id, error.failed, compiled.spec, compiled.facts);
   }
 }
@@ -185,7 +186,7 @@ export async function finish(o: CreateOptions, launch: Launch, compiled: Compile
         });
     }
     if (o.trace !== undefined) {
-      const { traceJson } = await import('../plan/trace.js');
+      const { traceJson } = await import('../plan/explain/plan-trace.js');
       const text = host.encode(traceJson(compiled.plan, launch.spans, compiled.spans));
       const r = native.writeFile(AT_FDCWD, o.trace, O_CREAT | O_TRUNC, 0o644, text);
       if (r < 0)

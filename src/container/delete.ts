@@ -1,13 +1,20 @@
 /** `delete`: remove what a container left (runtime.md#delete). */
-import { checkMounted } from '../cgroup/facts.js';
+import { checkMounted } from '../cgroup/cgroup-facts.js';
+import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { stopped, thaw } from '../cgroup/freezer.js';
-import { removeCgroups } from '../cgroup/remove.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { killAll, killTree } from './kill-all.js';
-import { holdProcess, statusOf } from './process.js';
-import { openRoot } from './state-directory.js';
-import { type ContainerRecord, isEntry, load, locked, type RecordedProcess, removeStateDir } from './store.js';
+import { killAll, killTree } from './cgroups/kill-all.js';
+import { holdProcess, statusOf } from './state/recorded-process.js';
+import { openRoot } from './state/state-directory.js';
+import {
+  type ContainerRecord,
+  isEntry,
+  load,
+  locked,
+  type RecordedProcess,
+  removeStateDir,
+} from './state/state-store.js';
 
 export interface DeleteOptions {
   readonly root: string;
@@ -40,7 +47,7 @@ async function left(o: DeleteOptions): Promise<boolean> {
 }
 
 async function poststop(o: DeleteOptions): Promise<boolean> {
-  const { runPoststop } = await import('./poststop.js');
+  const { runPoststop } = await import('./hooks/poststop-hooks.js');
   return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
 }
 
@@ -58,7 +65,7 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
   } catch (error) {
     if (!o.force || !(error instanceof RuntError)) throw error;
     if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
-    return (await import('./salvage-cgroups.js')).salvagedRecord(o.root, o.id, error.message, o.warn);
+    return (await import('./state/salvaged-cgroups.js')).salvagedRecord(o.root, o.id, error.message, o.warn);
   }
 }
 
@@ -79,7 +86,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     });
   }
   // Without a pid namespace what is ended is a whole tree of cgroups.
-  if (!record.pidNamespace) (await import('./occupants.js')).checkAlone(o.root, o.id, record.cgroups);
+  if (!record.pidNamespace) (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups);
   const process = holdProcess(record);
   if (process) {
     const r = process.signal(SIGKILL, () => record.cgroups.some(killTree));
@@ -97,7 +104,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     const ended = await process.ended(held && !held.v2 ? 0 : deadline);
     process.close();
     if (!ended && held) {
-      const { frozenError } = await import('../cgroup/frozen.js');
+      const { frozenError } = await import('../cgroup/frozen-ancestor.js');
       throw frozenError(`delete ${o.id}: its process ${record.pid} was killed, and is frozen`, held.directory);
     }
     if (!ended)
@@ -111,15 +118,15 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     killAll(record.cgroups, SIGKILL);
     thaw(record.cgroups);
   }
-  if (record.unit !== undefined) await (await import('./systemd.js')).endUnit(record.unit, o.warn);
+  if (record.unit !== undefined) await (await import('./cgroups/systemd-unit.js')).endUnit(record.unit, o.warn);
   await removeCgroups(record.cgroups, undefined, async () => {
-    if (o.force) await (await import('./occupants.js')).endOccupants(o.root, o.id, record.cgroups);
+    if (o.force) await (await import('./cgroups/occupants.js')).endOccupants(o.root, o.id, record.cgroups);
   });
-  if (record.rdt) (await import('./rdt.js')).removeRdt(record.rdt);
+  if (record.rdt) (await import('./launch/handlers/rdt-handler.js')).removeRdt(record.rdt);
   // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
   if (record.supervisor) await supervisorEnded(record.supervisor);
   if (record.hooks?.poststop) {
-    const { keepForPoststop } = await import('./poststop.js');
+    const { keepForPoststop } = await import('./hooks/poststop-hooks.js');
     await keepForPoststop('delete', o.root, record, o.warn ?? (() => {}));
   }
   removeStateDir(o.root, o.id);

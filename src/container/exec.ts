@@ -1,16 +1,16 @@
 /** `exec`: one more process in a container (runc's, the runtime-spec has none). */
 
-import type { CgroupFacts } from '../cgroup/facts.js';
+import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
 import { stopped } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
-import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec.js';
-import type { HostFacts, ListenFds } from '../plan/facts.js';
-import type { Plan } from '../plan/ops.js';
-import { lendsStdio } from '../plan/process.js';
-import { parseJson } from '../spec/json.js';
-import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load.js';
-import type { Process, Spec } from '../spec/types.js';
-import { utf8Text } from '../spec/utf8.js';
+import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
+import type { HostFacts, ListenFds } from '../plan/host-facts.js';
+import type { Plan } from '../plan/plan-ops.js';
+import { lendsStdio } from '../plan/process/process-compile.js';
+import type { Process, Spec } from '../spec/config-types.js';
+import { parseJson } from '../spec/json/parse-json.js';
+import { utf8Text } from '../spec/json/utf8.js';
+import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -18,17 +18,17 @@ import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/loop.js';
-import { endOf } from './child-end.js';
-import { checkPreserved } from './descriptors.js';
-import { readHostFacts } from './facts.js';
-import { interruptible, openSignals, waitForEnd } from './foreground.js';
-import { Launch } from './launch.js';
-import type { LentStdio } from './lent-stdio.js';
-import { OpFailed } from './op-failed.js';
-import { holdProcess, isAlive, statusOf, unifiedPlace } from './process.js';
-import type { Stdio } from './spawn.js';
-import { type ContainerRecord, keptConfig, load } from './store.js';
-import type { Terminal } from './terminal.js';
+import { OpFailed } from './failure/op-failed.js';
+import { endOf } from './launch/child-end.js';
+import { Launch } from './launch/launch.js';
+import { readHostFacts } from './launch/read-host-facts.js';
+import type { Stdio } from './launch/spawn-init.js';
+import { holdProcess, isAlive, statusOf, unifiedPlace } from './state/recorded-process.js';
+import { type ContainerRecord, keptConfig, load } from './state/state-store.js';
+import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
+import type { Terminal } from './stdio/foreground-terminal.js';
+import { checkPreserved } from './stdio/preserved-descriptors.js';
+import type { LentStdio } from './stdio/stdio-owner.js';
 
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly root: string;
@@ -93,7 +93,7 @@ export async function begin(o: ExecOptions): Promise<Begun> {
   try {
     return await beginWith(o, given);
   } catch (error) {
-    const { placeOfExec } = await import('./exec-place.js');
+    const { placeOfExec } = await import('./failure/exec-pointer.js');
     throw placeOfExec(error, o, given, processName(o));
   }
 }
@@ -124,7 +124,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   let terminal: Terminal | undefined;
   const isTerminal = wanted.process.terminal === true;
   if (isTerminal || o.consoleSocket !== undefined) {
-    const { checkConsole, Terminal } = await import('./terminal.js');
+    const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');
     checkConsole(`exec ${o.id}`, isTerminal, o.consoleSocket, !o.detach);
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
@@ -191,9 +191,9 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       }
     }
   };
-  const lent = !o.detach && lendsStdio(plan) ? new (await import('./lent-stdio.js')).LentStdio() : undefined;
+  const lent = !o.detach && lendsStdio(plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
   try {
-    if (withSupervisor) await (await import('./supervisor.js')).supervised(`${o.root}/${o.id}`, perform);
+    if (withSupervisor) await (await import('./launch/supervisor.js')).supervised(`${o.root}/${o.id}`, perform);
     else await perform();
     await started(o, record, launch, terminal);
   } catch (error) {
@@ -202,11 +202,11 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
-    const { failure } = await import('./failure.js');
+    const { failure } = await import('./failure/op-failure.js');
     throw failure('exec', o.id, error.failed, merged, facts);
   }
   if (o.trace !== undefined) {
-    const { traceJson } = await import('../plan/trace.js');
+    const { traceJson } = await import('../plan/explain/plan-trace.js');
     const r = native.writeFile(
       AT_FDCWD,
       o.trace,
@@ -233,7 +233,7 @@ const directoryOf = (entry: string): string => entry.slice(0, entry.lastIndexOf(
 async function refuseStopped(o: ExecOptions, places: readonly string[], own: readonly string[] = []): Promise<void> {
   const freezer = stopped(places);
   if (!freezer) return;
-  const { frozenBy, frozenError } = await import('../cgroup/frozen.js');
+  const { frozenBy, frozenError } = await import('../cgroup/frozen-ancestor.js');
   if (own.includes(frozenBy(freezer.directory) ?? '')) return;
   throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
@@ -368,7 +368,7 @@ function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): s
 /** The cgroup of a user's unit into which only systemd may move the process; undefined when the process enters by itself. */
 async function placeByUnit({ entries }: ExecTarget): Promise<string | undefined> {
   const place = entries[0]?.slice(0, -1);
-  return place && !(await import('./systemd.js')).mayMove(place) ? place : undefined;
+  return place && !(await import('./cgroups/systemd-unit.js')).mayMove(place) ? place : undefined;
 }
 
 /** Path of each controller, '' for all others. */

@@ -1,12 +1,12 @@
 /** `kill`: a signal to the init process, or to all processes of the container (runtime.md#kill). */
-import { checkMounted } from '../cgroup/facts.js';
+import { checkMounted } from '../cgroup/cgroup-facts.js';
+import { pidsIn } from '../cgroup/cgroup-processes.js';
 import { thaw } from '../cgroup/freezer.js';
-import { pidsIn } from '../cgroup/procs.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { killAll, signalEach } from './kill-all.js';
-import { checkNamespace, holdProcess, statusOf } from './process.js';
-import { load } from './store.js';
+import { killAll, signalEach } from './cgroups/kill-all.js';
+import { checkNamespace, holdProcess, statusOf } from './state/recorded-process.js';
+import { load } from './state/state-store.js';
 
 const SIGKILL = 9;
 
@@ -24,7 +24,7 @@ export async function kill(o: KillOptions): Promise<void> {
   if (o.all || !record.pidNamespace) checkMounted(record.cgroups);
   if (o.all) {
     if (record.cgroups.length === 0) {
-      const { pidsWithoutCgroup } = await import('./pids.js');
+      const { pidsWithoutCgroup } = await import('./cgroups/pids-without-cgroup.js');
       signalEach(() => pidsWithoutCgroup(record), o.signal);
     } else {
       // Somebody may have moved it to another cgroup.

@@ -2,9 +2,9 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { forgetRemoved, openRoot } from './state/state-directory.js';
+import { load } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
-import { forgetRemoved, openRoot } from './state-directory.js';
-import { load } from './store.js';
 
 export interface ListOptions {
   readonly root: string;

@@ -5,8 +5,8 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { now, sleep } from '../sys/loop.js';
-import { statusOf } from './process.js';
-import { load, locked } from './store.js';
+import { statusOf } from './state/recorded-process.js';
+import { load, locked } from './state/state-store.js';
 
 export interface PauseOptions {
   readonly root: string;
@@ -49,7 +49,7 @@ export function resume(o: PauseOptions): Promise<void> {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
     }
     const freezer = freezerFor('resume', o.id, record.cgroups);
-    const { frozenBy, frozenError } = await import('../cgroup/frozen.js');
+    const { frozenBy, frozenError } = await import('../cgroup/frozen-ancestor.js');
     if (frozenBy(parentOf(freezer.directory)) !== undefined) {
       setFreezer(freezer, freezer.thawed);
       throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);

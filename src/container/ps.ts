@@ -1,17 +1,17 @@
 /** `ps`: the processes of a container, as its cgroups tell them. */
 
-import { checkMounted } from '../cgroup/facts.js';
-import { pidsIn } from '../cgroup/procs.js';
+import { checkMounted } from '../cgroup/cgroup-facts.js';
+import { pidsIn } from '../cgroup/cgroup-processes.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
 import { readable, readableOrPolled } from '../sys/loop.js';
-import { endOf } from './child-end.js';
-import { pidsWithoutCgroup } from './pids.js';
-import { checkNamespace } from './process.js';
-import { load } from './store.js';
+import { pidsWithoutCgroup } from './cgroups/pids-without-cgroup.js';
+import { endOf } from './launch/child-end.js';
+import { checkNamespace } from './state/recorded-process.js';
+import { load } from './state/state-store.js';
 
 export interface PsOptions {
   readonly root: string;

@@ -1,14 +1,14 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
-import { removeCgroups } from '../cgroup/remove.js';
+import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { native } from '../sys/host.js';
-import { endOf } from './child-end.js';
+import { killAll } from './cgroups/kill-all.js';
 import { bringUp, type CreateOptions, explained, finish } from './create.js';
-import { checkPreserved } from './descriptors.js';
-import { interruptible, openSignals, waitForEnd } from './foreground.js';
-import { killAll } from './kill-all.js';
-import type { Launch } from './launch.js';
-import type { Notify } from './notify.js';
-import { removeStateDir } from './store.js';
+import { endOf } from './launch/child-end.js';
+import type { Launch } from './launch/launch.js';
+import { removeStateDir } from './state/state-store.js';
+import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
+import type { Notify } from './stdio/notify-socket.js';
+import { checkPreserved } from './stdio/preserved-descriptors.js';
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
@@ -37,7 +37,7 @@ export async function run(o: RunOptions): Promise<number> {
       await launch.poststart();
     });
     if (launch.notify >= 0) {
-      const { Notify } = await import('./notify.js');
+      const { Notify } = await import('./stdio/notify-socket.js');
       notify = new Notify(launch.notify, o.notifySocket ?? '');
       attended = attend(notify, o, launch);
       if (o.detach) await attended;
@@ -55,21 +55,21 @@ export async function run(o: RunOptions): Promise<number> {
   if (!o.keep) {
     const { cgroups, rdt, unit } = launch.input.record;
     if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
-    if (unit !== undefined) await (await import('./systemd.js')).endUnit(unit, o.warn);
+    if (unit !== undefined) await (await import('./cgroups/systemd-unit.js')).endUnit(unit, o.warn);
     await removeCgroups(cgroups);
-    if (rdt) (await import('./rdt.js')).removeRdt(rdt);
+    if (rdt) (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt);
     await launch.keepForPoststop();
     removeStateDir(o.root, o.id);
     await launch.poststop();
   }
-  if (status === undefined) throw (await import('./exit-records.js')).statusLost(`run ${o.id}`);
+  if (status === undefined) throw (await import('./state/exit-records.js')).statusLost(`run ${o.id}`);
   return status;
 }
 
 /** How the process has ended; undefined when its supervisor was killed, and the kernel does not tell. */
 async function statusOf(o: RunOptions, launch: Launch): Promise<number | undefined> {
   if (!launch.input.record.supervisor) return endOf(launch.pidfd).status;
-  const { endedProcess } = await import('./exit-records.js');
+  const { endedProcess } = await import('./state/exit-records.js');
   return (await endedProcess(`${o.root}/${o.id}`, launch))?.status;
 }
 

@@ -1,15 +1,15 @@
 /** `start`: the word to a created container (runtime.md#start). */
 import { stopped } from '../cgroup/freezer.js';
-import { connectAt } from '../sys/connect.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { Reports } from './channel.js';
-import type { Notify } from './notify.js';
-import { openProcess, statusOf } from './process.js';
-import { openState } from './state-directory.js';
-import { type ContainerRecord, load, locked, startSocket } from './store.js';
+import { connectAt } from '../sys/sockets/connect-deadline.js';
+import { Reports } from './launch/init-channel.js';
+import { openProcess, statusOf } from './state/recorded-process.js';
+import { openState } from './state/state-directory.js';
+import { type ContainerRecord, load, locked, startSocket } from './state/state-store.js';
+import type { Notify } from './stdio/notify-socket.js';
 
 export interface StartOptions {
   readonly root: string;
@@ -27,7 +27,7 @@ export async function start(o: StartOptions): Promise<void> {
     await begin(o);
     return;
   }
-  const { notifyOf } = await import('./notify.js');
+  const { notifyOf } = await import('./stdio/notify-socket.js');
   let notify: Notify | undefined;
   let pidfd = -1;
   try {
@@ -49,7 +49,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created' || stopped(record.cgroups)) {
-      throw (await import('./start-failure.js')).notStarted(record, status);
+      throw (await import('./failure/start-failure.js')).notStarted(record, status);
     }
     prepare?.(record);
     const times = [native.monotonic()];
@@ -57,7 +57,8 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     const connection = dir < 0 ? dir : await connectAt(dir, startSocket);
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
-      if (connection === -E.ECONNREFUSED) throw (await import('./start-failure.js')).startedBefore(o.root, record);
+      if (connection === -E.ECONNREFUSED)
+        throw (await import('./failure/start-failure.js')).startedBefore(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,
@@ -67,7 +68,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     const finish = async () => {
       try {
         if (!(await awaitExec(o, connection, record, times))) {
-          throw await (await import('./start-failure.js')).notHeard(o.root, record);
+          throw await (await import('./failure/start-failure.js')).notHeard(o.root, record);
         }
         native.unlinkAt(dir, startSocket, 0);
       } finally {
@@ -82,14 +83,14 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     return { record, started: async () => {} };
   });
   if (!record.hooks) return record;
-  const { startWithHooks } = await import('./start-hooks.js');
+  const { startWithHooks } = await import('./hooks/start-hooks.js');
   await startWithHooks(o, record, started);
   return record;
 }
 
 /** The container runs by now: a trace that cannot be written is an error that leaves it running. */
 async function writeTrace(path: string, times: readonly bigint[]): Promise<void> {
-  const { traceJson } = await import('../plan/trace.js');
+  const { traceJson } = await import('../plan/explain/plan-trace.js');
   const names = ['connect to the start socket', 'prepare the process', 'execve'];
   const spans = names.map((name, i) => ({ name, start: times[i] as bigint, end: times[i + 1] as bigint }));
   const text = host.encode(traceJson({ version: 1, ops: [] }, [], spans));
@@ -114,15 +115,15 @@ async function awaitExec(
       times.push(native.monotonic());
     }
     if (report.kind === 'listener') {
-      const { handOver } = await import('./seccomp-agent.js');
+      const { handOver } = await import('./launch/handlers/seccomp-agent.js');
       handOver(reports, report, { record, status: 'created', pid: record.pid });
     }
     if (report.kind === 'slow') {
-      const { hookIsSlow, hookNamed } = await import('./hook-failure.js');
+      const { hookIsSlow, hookNamed } = await import('./hooks/hook-failure.js');
       warn?.(hookIsSlow(`start ${record.id}`, report.hook, hookNamed(record.hooks, report.hook)));
     }
     if (report.kind === 'error') {
-      const { execFailed } = await import('./start-failure.js');
+      const { execFailed } = await import('./failure/start-failure.js');
       throw execFailed(root, record, report);
     }
     if (report.kind === 'eof') {

@@ -1,8 +1,8 @@
 /** `state`: what a container is and does (runtime.md#query-state). */
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { statusOf } from './process.js';
-import { type ContainerRecord, load, type Status } from './store.js';
+import { statusOf } from './state/recorded-process.js';
+import { type ContainerRecord, load, type Status } from './state/state-store.js';
 
 export interface StateOptions {
   readonly root: string;

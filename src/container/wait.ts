@@ -2,6 +2,8 @@
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { readableOrPolled, stay } from '../sys/loop.js';
+import { awaitWithHeirs, openUnreaped } from './launch/supervisor-heir.js';
+import { pids } from './ps.js';
 import {
   type Executed,
   type ExitRecord,
@@ -10,11 +12,9 @@ import {
   recordedExecs,
   recordOf,
   statusLost,
-} from './exit-records.js';
-import { awaitWithHeirs, openUnreaped } from './heir.js';
-import { holdProcess } from './process.js';
-import { pids } from './ps.js';
-import { load } from './store.js';
+} from './state/exit-records.js';
+import { holdProcess } from './state/recorded-process.js';
+import { load } from './state/state-store.js';
 
 export interface WaitOptions {
   readonly root: string;

@@ -1,29 +1,29 @@
 /** One container, for scripts. Node only. */
 import type { Readable, Writable } from 'node:stream';
-import { readCgroupFacts } from '../cgroup/facts.js';
-import { readStats, type Stats } from '../cgroup/stats.js';
+import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
+import { readStats, type Stats } from '../cgroup/stats/cgroup-stats.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { begin } from '../container/exec.js';
-import { awaitChild, type ExitRecord, recordOf } from '../container/exit-records.js';
 import { kill } from '../container/kill.js';
 import { pause, resume } from '../container/pause.js';
 import { pids } from '../container/ps.js';
 import { start } from '../container/start.js';
+import { awaitChild, type ExitRecord, recordOf } from '../container/state/exit-records.js';
+import { load } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
-import { type ContainerEvent, events } from '../container/stats.js';
-import { load } from '../container/store.js';
-import { update } from '../container/update.js';
+import { type ContainerEvent, events } from '../container/stats-stream.js';
+import { update } from '../container/update/update.js';
 import { wait, waitForExec } from '../container/wait.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
-import { toJson } from '../plan/json.js';
-import type { Resources } from '../spec/types.js';
+import type { Resources } from '../spec/config-types.js';
+import { toJson } from '../spec/json/exact-json.js';
 import { RuntError } from '../sys/error.js';
 import { signalNumber } from '../sys/linux.js';
-import { openStreams, type StdioOption } from './streams.js';
+import { openStreams, type StdioOption } from './process-streams.js';
 
 export type { ContainerState } from '../container/state.js';
-export type { StdioOption } from './streams.js';
+export type { StdioOption } from './process-streams.js';
 
 export interface ContainerOptions {
   /** What the process gets as 0, 1 and 2; `inherit` when absent. */

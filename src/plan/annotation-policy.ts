@@ -1,8 +1,9 @@
 /** What is done about annotations that weaken a container or name paths of the host: allowed, told, or refused. */
-import { segment } from '../spec/pointer.js';
+
+import { type AnnotationUse, unsafeAnnotations } from '../spec/annotation-names.js';
+import { segment } from '../spec/json/json-pointer.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
-import { type AnnotationUse, unsafeAnnotations } from './annotations.js';
 
 export type AnnotationPolicy = 'allow' | 'warn' | 'deny';
 

@@ -1,8 +1,8 @@
 /** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
-import { delegation } from '../cgroup/delegate.js';
-import { cgroupOps } from '../cgroup/ops.js';
-import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/path.js';
-import type { Spec } from '../spec/types.js';
+
+import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/cgroup-paths.js';
+import { hookFileOps, keepGroupsOps } from '../spec/annotation-names.js';
+import type { Spec } from '../spec/config-types.js';
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -11,14 +11,18 @@ import {
   CLONE_NEWTIME,
   CLONE_NEWUSER,
 } from '../sys/linux.js';
-import { hookFileOps, keepGroupsOps } from './annotations.js';
-import { cgroupOwnerOps } from './cgroup-owner.js';
-import { deviceOps } from './devices.js';
-import type { CompileOptions, HostFacts } from './facts.js';
-import { createHookOps, hostHookOps } from './hooks.js';
-import { goesOnAsChild, type Join, joinOps, joins, mayBeBornLate, openJoins } from './joins.js';
-import { kernelOps } from './kernel.js';
-import { mountOps } from './mounts.js';
+import { cgroupOps } from './cgroup/cgroup-compile.js';
+import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
+import { delegation } from './cgroup/delegated-cgroup.js';
+import { deviceOps } from './devices/device-compile.js';
+import { createHookOps, hostHookOps } from './hooks/hook-compile.js';
+import type { CompileOptions, HostFacts } from './host-facts.js';
+import { keyringOps } from './labels/label-compile.js';
+import { mountOps } from './mounts/mount-compile.js';
+import { clonesMounts, openedAsCaller, treeOps } from './mounts/mount-sources.js';
+import { deferReadOnly } from './mounts/readonly-mounts.js';
+import { goesOnAsChild, type Join, joinOps, joins, mayBeBornLate, openJoins } from './namespaces/joined-namespaces.js';
+import { kernelOps } from './namespaces/kernel-compile.js';
 import {
   hasMountNamespace,
   hasUserNamespace,
@@ -28,19 +32,16 @@ import {
   netDeviceOps,
   newNamespaces,
   timeOps,
-} from './namespaces.js';
-import { notifyOps } from './notify.js';
-import type { Op, Plan } from './ops.js';
-import { limitOps, oomScoreOps, processOps } from './process.js';
-import { rdtOps } from './rdt.js';
-import { deferReadOnly } from './readonly-mounts.js';
-import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root.js';
-import { affinityOp } from './scheduling.js';
-import { filterOps, hasFilter } from './seccomp.js';
-import { keyringOps } from './security-label.js';
-import { consoleOps, terminalOps } from './terminal.js';
-import { clonesMounts, openedAsCaller, treeOps } from './trees.js';
-import { refuseUnsupported } from './unsupported.js';
+} from './namespaces/namespace-compile.js';
+import type { Op, Plan } from './plan-ops.js';
+import { notifyOps } from './process/notify-compile.js';
+import { limitOps, oomScoreOps, processOps } from './process/process-compile.js';
+import { rdtOps } from './rdt/rdt-compile.js';
+import { enterRoot, rootfsPath, switchRoot, unbindableRoot } from './root/root-compile.js';
+import { affinityOp } from './scheduling/scheduling-compile.js';
+import { filterOps, hasFilter } from './seccomp/seccomp-compile.js';
+import { consoleOps, terminalOps } from './terminal/terminal-compile.js';
+import { refuseUnsupported } from './unsupported-values.js';
 
 export interface Compiled {
   readonly plan: Plan;

@@ -1,5 +1,5 @@
 /** Id mappings in a mount option, in crun's form: `idmap=uids=0-1-10#10-20-5;gids=@0-100-10`. */
-import type { IdMapping, Linux } from './types.js';
+import type { IdMapping, Linux } from './config-types.js';
 
 export interface IdRanges {
   readonly uids: IdMapping[];

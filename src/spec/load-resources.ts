@@ -1,14 +1,14 @@
 /** `linux.resources` alone, as `update` takes it: the same schema, exact integers and rules as within a config. */
 import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
+import type { Resources, Spec } from './config-types.js';
 import { countOf } from './findings.js';
-import { parseJson } from './json.js';
-import { judge } from './judge.js';
-import { blockIoRules } from './rules/block-io.js';
-import { cgroupRules } from './rules/cgroup.js';
-import { deviceRules } from './rules/devices.js';
-import type { Resources, Spec } from './types.js';
-import { OCI_VERSION } from './version.js';
+import { parseJson } from './json/parse-json.js';
+import { judge } from './judge-config.js';
+import { OCI_VERSION } from './oci-version.js';
+import { blockIoRules } from './rules/block-io-rules.js';
+import { cgroupRules } from './rules/cgroup-rules.js';
+import { deviceRules } from './rules/device-rules.js';
 
 const PREFIX = '/linux/resources';
 

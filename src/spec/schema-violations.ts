@@ -2,7 +2,7 @@
 import type { SchemaError } from '../../build/gen/validate-config.js';
 import type { Violation } from '../sys/error.js';
 import { suggestion } from './findings.js';
-import { at, segment, segments } from './pointer.js';
+import { at, segment, segments } from './json/json-pointer.js';
 
 /** Headings of the runtime-spec's pages, where they are not the field's own name in lower case. */
 const CONFIG: Readonly<Record<string, string>> = {

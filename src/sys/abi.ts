@@ -1,5 +1,5 @@
 /**
- * The single table of native functions. koffi binds from it (`src/sys/node.ts`), the QuickJS bindings and the
+ * The single table of native functions. koffi binds from it (`src/sys/node-host.ts`), the QuickJS bindings and the
  * C prototypes are generated from it (`hack/gen.mjs`); nothing declares a native function a second time.
  *
  * Types of arguments:
@@ -403,7 +403,7 @@ export const abi = table({
       ['cgroup', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then what failed (by the list of src/container/start-init.ts), two of i64; the pid; -ENOSYS also when a seccomp filter refuses a call for which there is no other way',
+    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then what failed (by the list of src/container/launch/start-init.ts), two of i64; the pid; -ENOSYS also when a seccomp filter refuses a call for which there is no other way',
   },
   initImage: {
     ret: 'i32',

@@ -46,7 +46,7 @@ export interface ErrorFacts {
   cause?: unknown;
 }
 
-/** Every failure that runt reports. `String(e)` is one line; `reportOf` (report.ts) is the text a person gets. */
+/** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) is the text a person gets. */
 export class RuntError extends Error {
   readonly code: string;
   readonly op?: string;
@@ -61,7 +61,7 @@ export class RuntError extends Error {
   readonly violations?: Violation[];
   readonly more?: boolean;
   readonly exit?: number;
-  /** The whole text, as the command prints it. For users of the library, which gives it (index.ts). */
+  /** The whole text, as the command prints it. For users of the library, which gives it (library/index.ts). */
   declare readonly report: () => string;
 
   constructor(facts: ErrorFacts) {

@@ -1,8 +1,8 @@
 /**
  * What a JavaScript host gives to the shared tree: the native functions of `abi.ts` and the few things that are no
- * system call. `node.ts` and `quickjs.ts` each make one and call `setHost` before anything else runs.
+ * system call. `node-host.ts` and `entry/static-binary.ts` each make one and call `setHost` before anything else runs.
  */
-import type { Grpc } from '../shim/transport.js';
+import type { Grpc } from '../shim/transport/grpc-interface.js';
 import type { Native } from './abi.js';
 
 export interface Host {

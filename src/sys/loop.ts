@@ -1,6 +1,6 @@
 /**
  * Waiting without blocking. `readable` is what everything that waits is made of: under QuickJS the program sleeps in
- * `turn` when nothing else is to be done; under Node.js the host wakes it from libuv (`node.ts`).
+ * `turn` when nothing else is to be done; under Node.js the host wakes it from libuv (`node-host.ts`).
  */
 import { Deadlines, type Timed } from './deadlines.js';
 import { E } from './errno.js';

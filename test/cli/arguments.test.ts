@@ -2,8 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
+import { commands, globals } from '../../src/cli/command-syntax.js';
 import { sayMeant } from '../../src/cli/mistyped.js';
-import { commands, globals } from '../../src/cli/syntax.js';
 import type { RuntError } from '../../src/sys/error.js';
 
 function parse(name: keyof typeof commands, ...args: string[]) {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { which } from '../integration/needs.js';
+import { which } from '../integration/bed/needs.js';
 
 const TOOLS =
   'sh dash bash awk cat chmod cmp cp dirname find grep id ln ls mkdir mv rm touch env ar xz flock setpriv'.split(' ');

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { annotationPolicy, findUnsafe, refuseDenied, unsafeSentence } from '../../src/plan/annotation-policy.js';
-import { annotationNames, unsafeAnnotations } from '../../src/plan/annotations.js';
+import { annotationNames, unsafeAnnotations } from '../../src/spec/annotation-names.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { host } from '../../src/sys/host.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 
 test('every annotation that a file of src/ names is in the table, or in that of those without an effect here', () => {
-  const others = readFileSync('src/spec/rules/annotations.ts', 'utf8');
+  const others = readFileSync('src/spec/rules/annotation-rules.ts', 'utf8');
   const names = annotationNames();
   const files = readdirSync('src', { recursive: true }).map(String);
   let seen = 0;
-  for (const file of files.filter((f) => f.endsWith('.ts') && f !== 'spec/rules/annotations.ts')) {
+  for (const file of files.filter((f) => f.endsWith('.ts') && f !== 'spec/rules/annotation-rules.ts')) {
     for (const [, name] of readFileSync(join('src', file), 'utf8').matchAll(
       /'((?:run\.oci|org\.(?:criu|systemd))\.[^']+)'/g,
     )) {

@@ -6,11 +6,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/plan/compile.js';
-import type { CompileOptions, HostFacts } from '../../src/plan/facts.js';
-import { toJson } from '../../src/plan/json.js';
-import type { Plan } from '../../src/plan/ops.js';
-import { defaultSpec } from '../../src/spec/defaults.js';
-import type { Spec } from '../../src/spec/types.js';
+import type { CompileOptions, HostFacts } from '../../src/plan/host-facts.js';
+import type { Plan } from '../../src/plan/plan-ops.js';
+import type { Spec } from '../../src/spec/config-types.js';
+import { defaultSpec } from '../../src/spec/default-config.js';
+import { toJson } from '../../src/spec/json/exact-json.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { compileOptions, hostFacts, none, rootlessFacts, v2 } from './facts.js';
 

@@ -1,7 +1,7 @@
 /** Hosts that do not exist: what a compiler test says the host offers. */
-import type { CgroupFacts } from '../../src/cgroup/facts.js';
-import { hostWith } from '../../src/plan/any-host.js';
-import type { CompileOptions, HostFacts } from '../../src/plan/facts.js';
+import type { CgroupFacts } from '../../src/cgroup/cgroup-facts.js';
+import type { CompileOptions, HostFacts } from '../../src/plan/host-facts.js';
+import { hostWith } from '../../src/plan/ideal-hosts.js';
 
 const hierarchy = (controllers: string[], directory = controllers.join(',')) => ({
   mountPoint: `/sys/fs/cgroup/${directory}`,

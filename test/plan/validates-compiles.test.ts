@@ -3,12 +3,12 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { refusedEverywhere } from '../../src/plan/any-host.js';
 import { compile } from '../../src/plan/compile.js';
-import { parseSpec } from '../../src/spec/load.js';
-import type { IdMapping, Mount, Namespace, Spec } from '../../src/spec/types.js';
+import { refusedEverywhere } from '../../src/plan/ideal-hosts.js';
+import type { IdMapping, Mount, Namespace, Spec } from '../../src/spec/config-types.js';
+import { parseSpec } from '../../src/spec/load-config.js';
 import { RuntError } from '../../src/sys/error.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 import { compileOptions, hostFacts, v1, v2 } from './facts.js';
 
 useNodeHost([]);

@@ -5,11 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { annotationNames } from '../../src/plan/annotations.js';
-import { runtimeOptions, task } from '../../src/shim/protos.js';
-import { type Bed, needing, onBed } from '../integration/bed.js';
-import { top } from '../integration/place.js';
-import { Engine } from '../integration/shim-engine.js';
+import { runtimeOptions, task } from '../../src/shim/transport/protos.js';
+import { annotationNames } from '../../src/spec/annotation-names.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { top } from '../integration/bed/place.js';
+import { Engine } from '../integration/bed/shim-engine.js';
 
 const test = needing('unsafe annotations', 'root');
 const testCriu = needing('unsafe annotations, criu', 'root', 'criu');

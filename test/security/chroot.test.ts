@@ -7,11 +7,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Propagation } from '../../src/spec/linux-types.js';
-import { Bed, needing, type Result } from '../integration/bed.js';
-import { withUserNamespace } from '../integration/config.js';
-import { MountNamespace, onStage } from '../integration/mount-namespace.js';
-import { runtPath } from '../integration/place.js';
-import { parseMount } from '../integration/probe.js';
+import { Bed, needing, type Result } from '../integration/bed/bed.js';
+import { withUserNamespace } from '../integration/bed/config.js';
+import { MountNamespace, onStage } from '../integration/bed/mount-namespace.js';
+import { runtPath } from '../integration/bed/place.js';
+import { parseMount } from '../integration/bed/probe.js';
 
 const test = needing('chroots', 'root', 'mount', 'unshare', 'nsenter');
 

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { needing, onBed } from '../integration/bed.js';
-import { programs } from '../integration/place.js';
+import { needing, onBed } from '../integration/bed/bed.js';
+import { programs } from '../integration/bed/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('failing calls', 'root', 'programs', 'unshare');

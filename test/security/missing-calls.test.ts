@@ -1,6 +1,6 @@
 /**
  * The table of docs/security.md, "Missing system calls": a container's whole life without each call, and what is
- * refused, by its name and the place in the config. test/init/kernels.test.ts compares the containers.
+ * refused, by its name and the place in the config. test/native/init/kernels.test.ts compares the containers.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -17,10 +17,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { filtered, mountApi } from '../init/perform.js';
-import { type Bed, needing, onBed } from '../integration/bed.js';
-import { withUserNamespace } from '../integration/config.js';
-import { programs, top } from '../integration/place.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { withUserNamespace } from '../integration/bed/config.js';
+import { programs, top } from '../integration/bed/place.js';
+import { filtered, mountApi } from '../native/init/perform.js';
 
 const test = needing('missing calls', 'root', 'programs');
 const mounting = needing('missing calls and mounts', 'root', 'programs', 'mount', 'unshare');

@@ -7,9 +7,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Propagation } from '../../src/spec/linux-types.js';
-import { Bed, needing } from '../integration/bed.js';
-import { withUserNamespace } from '../integration/config.js';
-import { MountNamespace, onStage } from '../integration/mount-namespace.js';
+import { Bed, needing } from '../integration/bed/bed.js';
+import { withUserNamespace } from '../integration/bed/config.js';
+import { MountNamespace, onStage } from '../integration/bed/mount-namespace.js';
 
 const test = needing('mounts of the host under --no-pivot', 'root');
 

@@ -9,10 +9,10 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { mountFs } from '../../src/plan/mount-op.js';
-import type { Op } from '../../src/plan/ops.js';
-import { andRun, errorOf, type Ground, intoRoot, onGround, perform, program } from '../init/perform.js';
-import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
+import { mountFs } from '../../src/plan/mounts/mount-op.js';
+import type { Op } from '../../src/plan/plan-ops.js';
+import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
+import { andRun, errorOf, type Ground, intoRoot, onGround, perform, program } from '../native/init/perform.js';
 
 const test = needing('a swapped mount point', 'root', 'programs');
 const ROUNDS = Number(process.env.RUNT_ATTACK_ROUNDS ?? 25);

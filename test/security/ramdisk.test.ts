@@ -6,11 +6,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { Bed, eventually, needing, type Result } from '../integration/bed.js';
-import { withUserNamespace } from '../integration/config.js';
-import { MountNamespace, onStage } from '../integration/mount-namespace.js';
-import { programs, runtPath } from '../integration/place.js';
-import { parseMount } from '../integration/probe.js';
+import { Bed, eventually, needing, type Result } from '../integration/bed/bed.js';
+import { withUserNamespace } from '../integration/bed/config.js';
+import { MountNamespace, onStage } from '../integration/bed/mount-namespace.js';
+import { programs, runtPath } from '../integration/bed/place.js';
+import { parseMount } from '../integration/bed/probe.js';
 
 const test = needing('the root of an initramfs', 'root', 'mount', 'unshare', 'nsenter', 'programs', 'ramdisk');
 

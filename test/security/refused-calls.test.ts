@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { DEADLINE } from '../deadline.js';
-import { type Bed, needing, onBed } from '../integration/bed.js';
-import { programs } from '../integration/place.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { programs } from '../integration/bed/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('refused calls', 'root', 'programs', 'unshare');

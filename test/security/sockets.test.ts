@@ -7,10 +7,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { task, ttrpc } from '../../src/shim/protos.js';
-import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
-import { top } from '../integration/place.js';
-import { Engine } from '../integration/shim-engine.js';
+import { task, ttrpc } from '../../src/shim/transport/protos.js';
+import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
+import { top } from '../integration/bed/place.js';
+import { Engine } from '../integration/bed/shim-engine.js';
 
 const test = needing('sockets', 'root', 'setpriv');
 

@@ -17,9 +17,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed, type Result } from '../integration/bed.js';
-import { missing } from '../integration/needs.js';
-import { programs, runtPath, top } from '../integration/place.js';
+import { type Bed, needing, onBed, type Result } from '../integration/bed/bed.js';
+import { missing } from '../integration/bed/needs.js';
+import { programs, runtPath, top } from '../integration/bed/place.js';
 
 const test = needing('state root', 'root', 'setpriv');
 const testRace = needing('state root, raced', 'root', 'setpriv', 'programs');

@@ -6,12 +6,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { task } from '../../src/shim/protos.js';
+import { task } from '../../src/shim/transport/protos.js';
 import { COMMAND_LIMIT, DEADLINE } from '../deadline.js';
-import { type Bed, needing, onBed } from '../integration/bed.js';
-import { mounting } from '../integration/mount-namespace.js';
-import { programs, top } from '../integration/place.js';
-import { onEngine, refused } from '../integration/shim-engine.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { mounting } from '../integration/bed/mount-namespace.js';
+import { programs, top } from '../integration/bed/place.js';
+import { onEngine, refused } from '../integration/bed/shim-engine.js';
 
 const filter = join(programs, 'filter');
 const test = needing('supervisor that ends', 'root', 'unshare', 'programs');

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, eventually, needing, onBed } from '../integration/bed.js';
-import { mounting } from '../integration/mount-namespace.js';
-import { programs } from '../integration/place.js';
+import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
+import { mounting } from '../integration/bed/mount-namespace.js';
+import { programs } from '../integration/bed/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('unreadable process', 'root', 'unshare', 'setpriv', 'programs');

@@ -1,5 +1,5 @@
 /** The static binary, and in it what must not be: a rejection that nobody handles, after FAULTY_AFTER ms. Runs in QuickJS. */
-import '../../src/sys/quickjs.js';
+import '../../src/entry/static-binary.js';
 import { host } from '../../src/sys/host.js';
 import { sleep } from '../../src/sys/loop.js';
 

@@ -1,5 +1,5 @@
 /** A request of ttrpc as the frame that a client sends. */
-import { ttrpc } from '../../src/shim/protos.js';
+import { ttrpc } from '../../src/shim/transport/protos.js';
 
 export function requestFrame(stream: number, request: ttrpc.Request.$Properties): Uint8Array {
   const message = ttrpc.Request.encode(request).finish();

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { task } from '../../src/shim/protos.js';
-import { Connection } from '../../src/shim/ttrpc.js';
+import { task } from '../../src/shim/transport/protos.js';
+import { Connection } from '../../src/shim/transport/ttrpc.js';
 import { native } from '../../src/sys/host.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 import { DEADLINE } from '../deadline.js';
-import { TaskClient } from '../integration/task-client.js';
+import { TaskClient } from '../integration/bed/task-client.js';
 
 useNodeHost([]);
 

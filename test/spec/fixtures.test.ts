@@ -10,7 +10,7 @@ import validateConfig from '../../build/gen/validate-config.js';
 import validateFeatures from '../../build/gen/validate-features.js';
 import validatePlatforms from '../../build/gen/validate-platforms.js';
 import validateState from '../../build/gen/validate-state.js';
-import { loadSpec } from '../../src/spec/load.js';
+import { loadSpec } from '../../src/spec/load-config.js';
 import { RuntError } from '../../src/sys/error.js';
 import { words } from './sample.js';
 

@@ -1,8 +1,9 @@
 /** A small valid config for the tests of spec/, and a way to change one. */
-import { parseSpec } from '../../src/spec/load.js';
-import type { Spec } from '../../src/spec/types.js';
+
+import type { Spec } from '../../src/spec/config-types.js';
+import { parseSpec } from '../../src/spec/load-config.js';
 import { RuntError, type Violation } from '../../src/sys/error.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 

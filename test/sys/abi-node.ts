@@ -1,6 +1,6 @@
 /** The script in the Node.js host: prints its transcript as JSON. Its argument is a directory of its own. */
 import { native } from '../../src/sys/host.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 import { runScript } from './abi-script.js';
 
 const host = useNodeHost();

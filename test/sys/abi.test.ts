@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { abi } from '../../src/sys/abi.js';
-import { needing } from '../integration/needs.js';
+import { needing } from '../integration/bed/needs.js';
 
 const stranger = needing('abi of an ordinary user', 'root', 'open-checkout');
 

@@ -23,7 +23,7 @@ function loaded(pieces: Piece[], command: string): number {
     for (const name of piece.imports) add(pieces.find((p) => p.name === name));
   };
   add(pieces[0]);
-  add(pieces.find((p) => p.entry === `src/cli/${command}.ts`));
+  add(pieces.find((p) => p.entry === `src/cli/commands/${command}-command.ts`));
   return [...names].reduce((sum, name) => sum + pieces.find((p) => p.name === name)!.bytes, 0);
 }
 

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { RuntError } from '../../src/sys/error.js';
 import * as fs from '../../src/sys/fs.js';
 import { native } from '../../src/sys/host.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 const test = suite('fs', { dir: '' });

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { fdPair } from '../../src/sys/fds.js';
 import { native } from '../../src/sys/host.js';
 import { firstReadable, forget, now, pending, readable, sleep, within } from '../../src/sys/loop.js';
-import { useNodeHost } from '../../src/sys/node.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 

@@ -1,12 +1,12 @@
 /** What becomes of a scope whose start systemd has begun and never ends, or ends badly: an error in time, and nothing is left. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openBus } from '../../../src/cgroup/systemd/bus.js';
-import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/message.js';
-import { unifiedPlace } from '../../../src/container/process.js';
-import { startScope } from '../../../src/container/systemd.js';
+import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/bus-message.js';
+import { openBus } from '../../../src/cgroup/systemd/systemd-bus.js';
+import { startScope } from '../../../src/container/cgroups/systemd-unit.js';
+import { unifiedPlace } from '../../../src/container/state/recorded-process.js';
 import { RuntError } from '../../../src/sys/error.js';
-import { useNodeHost } from '../../../src/sys/node.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
 import { jobRemoved, type Reply, withPeer } from './peer.js';
 
 useNodeHost([]);

@@ -10,7 +10,7 @@ import {
   type Message,
   messageLength,
   SIGNAL,
-} from '../../../src/cgroup/systemd/message.js';
+} from '../../../src/cgroup/systemd/bus-message.js';
 
 export type Reply = Partial<Message> & { readonly type: number };
 export interface Peer {

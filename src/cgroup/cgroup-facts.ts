@@ -1,0 +1,272 @@
+/** What the host offers as cgroups: the hierarchies, where they are mounted, and the runtime's own place in each. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { LONG, readText, tryReadText } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { inside, visibleCgroupMounts } from './cgroup-mounts.js';
+
+/** f_type of a cgroup v1 and of the cgroup v2 file system (statfs(2)). */
+export const CGROUP_SUPER_MAGIC = 0x27e0eb;
+export const CGROUP2_SUPER_MAGIC = 0x63677270;
+
+/** One mounted v1 hierarchy. */
+export interface V1Hierarchy {
+  /** Absolute path; its last component is what the container finds below /sys/fs/cgroup. */
+  readonly mountPoint: string;
+  /** Which cgroup of the hierarchy is mounted there: `/`, or another inside a container without a cgroup namespace. */
+  readonly root: string;
+  /** In the kernel's order; empty for a named hierarchy. */
+  readonly controllers: readonly string[];
+  /** `systemd` for `name=systemd`; undefined with controllers. */
+  readonly name?: string;
+  /** Own cgroup, relative to mountPoint: `/` or `/a/b`. */
+  readonly own: string;
+}
+
+/** The v2 hierarchy. */
+export interface UnifiedHierarchy {
+  readonly mountPoint: string;
+  /** Own cgroup, relative to mountPoint: `/` or `/a/b`. */
+  readonly own: string;
+  /** `cgroup.controllers` at the mount point. */
+  readonly controllers: readonly string[];
+}
+
+export interface CgroupFacts {
+  /** `hybrid`: v1 hierarchies and a v2 mount beside them. */
+  readonly layout: 'v1' | 'hybrid' | 'v2' | 'none';
+  /** Every mounted v1 hierarchy, in the order of /proc/self/cgroup. */
+  readonly v1: readonly V1Hierarchy[];
+  /** Present when the layout is `v2` or `hybrid`. */
+  readonly unified?: UnifiedHierarchy;
+}
+
+/**
+ * Reads the facts where systemd and all others mount the hierarchies; where one is not, mountinfo tells. It is long on a
+ * host with many containers, and the kernel holds its mounts while it writes it.
+ * Throws ERR_IO when /proc cannot be read.
+ */
+export function readCgroupFacts(): CgroupFacts {
+  const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
+  if (native.statfsType('/sys/fs/cgroup') === BigInt(CGROUP2_SUPER_MAGIC)) {
+    const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
+    // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
+    // then only mountinfo tells which part of the own path is above it.
+    if (own === '/' || native.access(`/sys/fs/cgroup${own}`, F_OK) >= 0) {
+      const controllers = words(tryReadText('/sys/fs/cgroup/cgroup.controllers') ?? '');
+      return { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own, controllers } };
+    }
+  }
+  const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
+  return (
+    usualFacts(cgroup, controllersOf) ??
+    parseCgroupFacts(cgroup, readText('/proc/self/mountinfo', AT_FDCWD, LONG), controllersOf)
+  );
+}
+
+function refuseWithoutProc(): never {
+  throw new RuntError({
+    code: 'ERR_IO',
+    message: 'read /proc/self/cgroup',
+    path: '/proc/self/cgroup',
+    errno: E.ENOENT,
+    syscall: 'open',
+    hint: 'no procfs is mounted on /proc, as in a new chroot, or the kernel has no cgroups: mount it (mount -t proc proc /proc)',
+    see: 'proc(5)',
+  });
+}
+
+/** v1 and hybrid in the usual places, with each own cgroup below; undefined when one is elsewhere. */
+function usualFacts(
+  cgroup: string,
+  controllersOf: (mountPoint: string) => string | undefined,
+): CgroupFacts | undefined {
+  const v1: V1Hierarchy[] = [];
+  let unified: UnifiedHierarchy | undefined;
+  for (const { controllers, name, path, unified: isUnified } of ownPaths(cgroup)) {
+    const mountPoint = `/sys/fs/cgroup/${isUnified ? 'unified' : (name ?? controllers.join(','))}`;
+    const magic = isUnified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+    const type = native.statfsType(mountPoint);
+    if (type !== BigInt(magic)) {
+      // Beside v1 hierarchies v2 need not be mounted.
+      if (isUnified && (type >= 0n || type === BigInt(-E.ENOENT))) continue;
+      return undefined;
+    }
+    if (path !== '/' && native.access(`${mountPoint}${path}/cgroup.procs`, F_OK) < 0) return undefined;
+    if (isUnified) unified = { mountPoint, own: path, controllers: words(controllersOf(mountPoint) ?? '') };
+    else v1.push({ mountPoint, root: '/', controllers, ...(name !== undefined && { name }), own: path });
+  }
+  if (v1.length === 0) return undefined;
+  return { layout: unified ? 'hybrid' : 'v1', v1, ...(unified && { unified }) };
+}
+
+/**
+ * The facts from the texts of /proc/self/cgroup and /proc/self/mountinfo (proc_pid_cgroup(5), proc_pid_mountinfo(5));
+ * `controllersOf` gives the text of cgroup.controllers at a v2 mount point.
+ */
+export function parseCgroupFacts(
+  cgroup: string,
+  mountinfo: string,
+  controllersOf: (mountPoint: string) => string | undefined,
+): CgroupFacts {
+  const mounts = visibleCgroupMounts(mountinfo);
+  const v1: V1Hierarchy[] = [];
+  let unified: UnifiedHierarchy | undefined;
+  for (const line of ownPaths(cgroup)) {
+    if (line.unified) {
+      const m = mounts.find((c) => c.type === 'cgroup2');
+      if (m) {
+        const controllers = words(controllersOf(m.mountPoint) ?? '');
+        unified = { mountPoint: m.mountPoint, own: below(line.path, m.root), controllers };
+      }
+      continue;
+    }
+    const key = line.name === undefined ? line.controllers[0]! : `name=${line.name}`;
+    const m = mounts.find((c) => c.type === 'cgroup' && c.options.includes(key));
+    if (!m) continue;
+    v1.push({
+      mountPoint: m.mountPoint,
+      root: m.root,
+      controllers: line.controllers,
+      ...(line.name === undefined ? {} : { name: line.name }),
+      own: below(line.path, m.root),
+    });
+  }
+  const layout = v1.length > 0 ? (unified ? 'hybrid' : 'v1') : unified ? 'v2' : 'none';
+  return { layout, v1, ...(unified ? { unified } : {}) };
+}
+
+/** What a hierarchy is called in mount options and in state: `cpu,cpuacct`, `name=systemd`. */
+export function hierarchyName(h: Pick<V1Hierarchy, 'controllers' | 'name'>): string {
+  return h.name === undefined ? h.controllers.join(',') : `name=${h.name}`;
+}
+
+/** Directory of a hierarchy below /sys/fs/cgroup, the same on the host and in the container. */
+export function hierarchyDirectory(h: V1Hierarchy): string {
+  return h.mountPoint.slice(h.mountPoint.lastIndexOf('/') + 1);
+}
+
+/**
+ * Names that must be symlinks to the hierarchy's directory, so that each controller of a co-mounted hierarchy is
+ * found by its own name (`cpu` → `cpu,cpuacct`); empty for the usual hierarchy of one controller.
+ */
+export function hierarchyLinks(h: V1Hierarchy): string[] {
+  const directory = hierarchyDirectory(h);
+  return h.controllers.length > 1 ? h.controllers.filter((c) => c !== directory) : [];
+}
+
+/** Options with which the hierarchy can be mounted again, in a new cgroup namespace. */
+export function hierarchyOptions(h: V1Hierarchy): string[] {
+  return h.name === undefined ? [...h.controllers] : ['none', `name=${h.name}`];
+}
+
+/** The cgroup that a process is in, of one hierarchy. */
+export interface OwnPath {
+  readonly unified: boolean;
+  readonly controllers: readonly string[];
+  readonly name?: string;
+  readonly path: string;
+}
+
+/** The lines `id:controllers:path` of proc_pid_cgroup(5); a path may hold colons. */
+export function ownPaths(text: string): OwnPath[] {
+  const paths: OwnPath[] = [];
+  for (const line of text.split('\n')) {
+    const first = line.indexOf(':');
+    const second = line.indexOf(':', first + 1);
+    if (first < 0 || second < 0) continue;
+    const list = line.slice(first + 1, second);
+    const path = line.slice(second + 1);
+    const name = list.split(',').find((c) => c.startsWith('name='));
+    if (list === '') paths.push({ unified: true, controllers: [], path });
+    else if (name !== undefined) paths.push({ unified: false, controllers: [], name: name.slice(5), path });
+    else paths.push({ unified: false, controllers: list.split(','), path });
+  }
+  return paths;
+}
+
+/** A path of /proc/self/cgroup as seen from a mount that begins at `root`; its top when it is not below that. */
+function below(path: string, root: string): string {
+  if (path.split('/').includes('..')) return '/';
+  if (root === '/') return path;
+  if (path === root) return '/';
+  return inside(path, root) ? path.slice(root.length) : '/';
+}
+
+function words(text: string): string[] {
+  return text
+    .replaceAll('\n', ' ')
+    .split(' ')
+    .filter((w) => w !== '');
+}
+
+/**
+ * Can the runtime make (or use) the cgroup at `path`? Asks for its nearest existing ancestor, and on v2 for the
+ * cgroup.procs there too: that is what a delegation hands over (cgroups(7), "Cgroups delegation").
+ */
+export function cgroupWritable(path: string): boolean {
+  for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
+    const there = native.access(directory, F_OK);
+    if (there === -E.ENOENT) continue;
+    return there >= 0 && native.access(directory, W_OK) >= 0 && native.access(`${directory}/cgroup.procs`, W_OK) >= 0;
+  }
+  return false;
+}
+
+/**
+ * Whether a cgroup, or a file of one, is at `path`: asked before pids are believed or directories removed. False when
+ * nothing or another file system is there.
+ * @throws RuntError ERR_CGROUP when statfs(2) fails for any other reason
+ */
+export function isCgroup(path: string): boolean {
+  const type = typeAt(path);
+  return type !== undefined && isCgroupType(type);
+}
+
+/**
+ * Which version of cgroups the directory is of; undefined when no cgroup is there.
+ * @throws RuntError ERR_CGROUP when statfs(2) fails for another reason than that nothing is there
+ */
+export function hierarchyVersion(path: string): 1 | 2 | undefined {
+  const type = typeAt(path);
+  if (type === BigInt(CGROUP_SUPER_MAGIC)) return 1;
+  return type === BigInt(CGROUP2_SUPER_MAGIC) ? 2 : undefined;
+}
+
+/**
+ * Refuses to go on when a cgroup is not there only because its hierarchy is not mounted: it may hold processes.
+ * @throws RuntError ERR_CGROUP
+ */
+export function checkMounted(paths: readonly string[]): void {
+  for (const path of paths) {
+    let above = path;
+    let type = typeAt(path);
+    for (; type === undefined; type = typeAt(above || '/')) above = above.slice(0, above.lastIndexOf('/'));
+    if (isCgroupType(type)) continue;
+    throw new RuntError({
+      code: 'ERR_CGROUP',
+      message: `look for the cgroup ${path}: no cgroup hierarchy is mounted at ${above || '/'}`,
+      path,
+      hint: 'mount the cgroup hierarchies as they were when the container was made',
+    });
+  }
+}
+
+const isCgroupType = (type: bigint): boolean =>
+  type === BigInt(CGROUP_SUPER_MAGIC) || type === BigInt(CGROUP2_SUPER_MAGIC);
+
+/** Type of the file system at a path; undefined when nothing is there. */
+function typeAt(path: string): bigint | undefined {
+  const type = native.statfsType(path);
+  if (type === BigInt(-E.ENOENT) || type === BigInt(-E.ENOTDIR)) return undefined;
+  if (type < 0n) {
+    const facts = { code: 'ERR_CGROUP', message: `look for the cgroup ${path}`, path, syscall: 'statfs' };
+    throw new RuntError({ ...facts, errno: -Number(type) });
+  }
+  return type;
+}
+
+/** access(2) modes. */
+const F_OK = 0;
+const W_OK = 2;

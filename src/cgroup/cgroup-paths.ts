@@ -1,0 +1,110 @@
+/** Which directory of each hierarchy is the container's: `linux.cgroupsPath` resolved as runc's cgroupfs driver does. */
+import { RuntError } from '../sys/error.js';
+import type { CgroupFacts, V1Hierarchy } from './cgroup-facts.js';
+
+/** The container's cgroup in one hierarchy. */
+export interface V1Path {
+  readonly hierarchy: V1Hierarchy;
+  /** Absolute directory. */
+  readonly path: string;
+  /** May the runtime make it? False only for a rootless runtime. */
+  readonly writable: boolean;
+}
+
+/** What a mount of this hierarchy shows: the container's cgroup, or the runtime's where there is none. */
+export const shownCgroup = ({ hierarchy, path, writable }: V1Path): string =>
+  writable ? path : `${hierarchy.mountPoint}${hierarchy.own === '/' ? '' : hierarchy.own}`;
+
+export interface CgroupPaths {
+  readonly v1: readonly V1Path[];
+  /** On v2, and on hybrid beside the v1 hierarchies. */
+  readonly unified?: { readonly mountPoint: string; readonly path: string; readonly writable: boolean };
+}
+
+export interface CgroupPathOptions {
+  /** `facts.rootless`: then what cannot be written may be left out. */
+  readonly rootless: boolean;
+  /** Asked only when rootless: can a directory be made (or used) at this path? `cgroupWritable`, or what a test says. */
+  readonly writable?: (path: string) => boolean;
+  /**
+   * The parent of a cgroup that nobody named, on v2, below the mount point; asked only then. That of `own` when absent.
+   */
+  readonly defaultParent?: (mountPoint: string, own: string) => string;
+}
+
+/**
+ * Absolute: below the mount point of each hierarchy. Relative: below the runtime's own cgroup. Absent: `id`, relative.
+ * On v2 "own" is the parent of the own cgroup: one that holds processes cannot give controllers to its children
+ * (cgroups(7), "no internal processes"), and a sibling can have them (runc, fs2). Absent, and with root, it is
+ * `defaultParent`. Named hierarchies other than
+ * systemd's belong to other managers and are left alone.
+ * Throws ERR_CGROUP_PATH for `..` and for the root cgroup itself.
+ */
+export function cgroupPaths(
+  facts: CgroupFacts,
+  cgroupsPath: string | undefined,
+  id: string,
+  options: CgroupPathOptions,
+): CgroupPaths {
+  const asked = cgroupsPath || id;
+  const parts = asked.split('/').filter((p) => p !== '' && p !== '.');
+  if (parts.length === 0 || parts.includes('..')) {
+    throw new RuntError({
+      code: 'ERR_CGROUP_PATH',
+      message: parts.length === 0 ? 'the cgroup path names the root cgroup' : 'the cgroup path has ".." in it',
+      ...(cgroupsPath ? { pointer: '/linux/cgroupsPath', value: cgroupsPath } : { path: id }),
+      see: 'runtime-spec config-linux.md#cgroups-path',
+    });
+  }
+  const inner = parts.join('/');
+  const absolute = asked.startsWith('/');
+  const writable = (path: string) => !options.rootless || (options.writable?.(path) ?? true);
+  const place = (mountPoint: string, own: string) =>
+    absolute || own === '/' ? `${mountPoint}/${inner}` : `${mountPoint}${own}/${inner}`;
+
+  const v1 = facts.v1
+    .filter((h) => h.name === undefined || h.name === 'systemd')
+    .map((hierarchy) => {
+      const path = place(hierarchy.mountPoint, hierarchy.own);
+      return { hierarchy, path, writable: writable(path) };
+    });
+  if (!facts.unified) return { v1 };
+  const { mountPoint, own } = facts.unified;
+  const besides = cgroupsPath || options.rootless ? undefined : options.defaultParent;
+  const path = place(mountPoint, facts.layout === 'v2' ? (besides?.(mountPoint, own) ?? parentOf(own)) : own);
+  return { v1, unified: { mountPoint, path, writable: writable(path) } };
+}
+
+/** The runtime's own cgroups, not to be written: where a container without any of its own stays. */
+export function ownCgroups({ v1, unified }: CgroupFacts): CgroupPaths {
+  const place = (mountPoint: string, own: string) => (own === '/' ? mountPoint : `${mountPoint}${own}`);
+  const writable = false;
+  return {
+    v1: v1.map((hierarchy) => ({ hierarchy, path: place(hierarchy.mountPoint, hierarchy.own), writable })),
+    ...(unified && {
+      unified: { mountPoint: unified.mountPoint, path: place(unified.mountPoint, unified.own), writable },
+    }),
+  };
+}
+
+/** Every directory that is made for the container: what `delete` removes and `state.json` keeps. */
+export function cgroupDirectories(paths: CgroupPaths): string[] {
+  const all = paths.v1.filter((p) => p.writable).map((p) => p.path);
+  if (paths.unified?.writable) all.push(paths.unified.path);
+  return all;
+}
+
+/**
+ * The file in which the kernel counts what it killed in these cgroups for memory; empty when there is none. systemd removes the cgroup of
+ * `unit` as soon as it is empty: then `/./` stands before that cgroup, behind the one in which the kernel counts too, and which stays.
+ */
+export function oomFile(paths: CgroupPaths, unit?: string): string {
+  const memory = paths.v1.find((p) => p.writable && p.hierarchy.controllers.includes('memory'));
+  if (memory) return `${memory.path}/memory.oom_control`;
+  if (paths.v1.length > 0 || !paths.unified?.writable) return '';
+  return `${unit ? paths.unified.path.replace(`/${unit}`, `/./${unit}`) : paths.unified.path}/memory.events`;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}

@@ -1,0 +1,69 @@
+/** Removal of a container's cgroups, once its processes were killed. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { sleep } from '../sys/loop.js';
+import { isCgroup } from './cgroup-facts.js';
+import { pidsIn } from './cgroup-processes.js';
+
+/** How long killed processes may take to leave their cgroup, in ms. */
+const deadline = 5_000;
+/** ms of the pause after which what is left does not end by itself: it was waited twice as long. */
+const stuckAfter = 32;
+
+/**
+ * Removes the cgroups and all below them, deepest first. What is not there or is no cgroup is passed over: with the
+ * hierarchy unmounted the path can lead to plain directories of somebody else. The kernel answers EBUSY until the last
+ * dying process has left, so that is tried again, with longer and longer pauses, until the deadline (ms).
+ * `stuck` is called once when processes are still there after a moment.
+ * Throws ERR_CGROUP_BUSY when processes stay, ERR_CGROUP for any other failure, after having tried every path.
+ */
+export async function removeCgroups(
+  paths: readonly string[],
+  deadlineMs: number = deadline,
+  stuck?: () => Promise<void>,
+): Promise<void> {
+  let left = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
+  const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
+  let failed: RuntError | undefined;
+  let calls = stuck;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
+    left = left.filter((path) => {
+      const r = native.removeCgroup(path);
+      if (r < 0 && r !== -E.EBUSY) {
+        failed ??= new RuntError({
+          code: 'ERR_CGROUP',
+          message: `remove cgroup ${path}`,
+          path,
+          errno: -r,
+          syscall: 'rmdir',
+        });
+      }
+      return r === -E.EBUSY;
+    });
+    if (left.length === 0) break;
+    if (native.monotonic() >= end) throw busy(left[0]!);
+    if (pause >= stuckAfter) {
+      await calls?.();
+      calls = undefined;
+    }
+    await sleep(pause);
+  }
+  if (failed) throw failed;
+}
+
+function busy(path: string): RuntError {
+  const pids = pidsIn(path, true);
+  return new RuntError({
+    code: 'ERR_CGROUP_BUSY',
+    message: `remove cgroup ${path}`,
+    path,
+    errno: E.EBUSY,
+    syscall: 'rmdir',
+    hint:
+      pids.length > 0
+        ? `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} still in it: kill --all, or wait for what hangs in the kernel`
+        : 'the kernel still holds it: a process in it is ending, or a cgroup of another pid namespace is below it',
+    see: 'cgroups(7)',
+  });
+}

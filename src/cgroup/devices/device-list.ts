@@ -1,0 +1,219 @@
+/** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
+import type { Op } from '../../plan/plan-ops.js';
+import type { Device, DeviceRule, Int } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import { badValue, unsupported } from '../settings/setting.js';
+
+/**
+ * Allowed in every container, after the config's own rules, as runc does: path of the node (where a config can have
+ * another one in its place), the rule. net/tun: runc 1.2.0 took it away, programs missed it, 1.2.4 gave it back.
+ */
+const defaults: readonly (readonly [path: string, type: 'b' | 'c', major: number, minor: number, access: string])[] = [
+  ['', 'c', -1, -1, 'm'],
+  ['', 'b', -1, -1, 'm'],
+  ['/dev/null', 'c', 1, 3, 'rwm'],
+  ['/dev/random', 'c', 1, 8, 'rwm'],
+  ['/dev/full', 'c', 1, 7, 'rwm'],
+  ['/dev/tty', 'c', 5, 0, 'rwm'],
+  ['/dev/zero', 'c', 1, 5, 'rwm'],
+  ['/dev/urandom', 'c', 1, 9, 'rwm'],
+  ['', 'c', 136, -1, 'rwm'],
+  ['', 'c', 5, 2, 'rwm'],
+  ['', 'c', 10, 200, 'rwm'],
+];
+
+/** What differs from the default: always allowed where the default denies, denied where it allows. */
+export interface DeviceException {
+  readonly type: 'b' | 'c';
+  /** -1: any. */
+  readonly major: number;
+  readonly minor: number;
+  /** Some of `rwm`, in this order. */
+  readonly access: string;
+  readonly at: string;
+}
+
+/** The state that the rules, applied in order, lead to. Exceptions do not depend on their order. */
+export interface DeviceList {
+  readonly allow: boolean;
+  /** Pointer of the rule that set the default; '' when none did. */
+  readonly at: string;
+  readonly exceptions: readonly DeviceException[];
+}
+
+/** Rules as they stand: of those that match, the last one decides about each kind of access. */
+export interface DeviceOrder {
+  /** The default. */
+  readonly allow: boolean;
+  readonly at: string;
+  readonly ordered: readonly (DeviceException & { readonly allow: boolean })[];
+}
+
+/**
+ * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list,
+ * `configured` is `linux.devices`: a node of the config in the place of a default one takes the default's rule away.
+ * Throws ERR_UNSUPPORTED for a rule that would take a part out of a wider exception: v1 cannot hold that
+ * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too), ERR_CGROUP_VALUE for an access that is none.
+ */
+export function deviceList(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): DeviceList {
+  const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
+  for (const [rule, pointer] of allRules(rules, at, configured)) {
+    for (const part of parts(state, rule, pointer)) {
+      if (rule.allow === state.allow) removeException(state, part, rule);
+      else addException(state, part);
+    }
+  }
+  return { ...state, exceptions: [...state.exceptions.values()] };
+}
+
+/**
+ * The same for v2, whose filter can hold rules in any order: as a list where v1 could hold it too, so that both are
+ * told alike, else in order. @throws RuntError ERR_CGROUP_VALUE
+ */
+export function v2DeviceList(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): DeviceList | DeviceOrder {
+  try {
+    return deviceList(rules, at, configured);
+  } catch (error) {
+    if (!(error instanceof RuntError && error.code === 'ERR_UNSUPPORTED')) throw error;
+  }
+  const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
+  const ordered: (DeviceException & { allow: boolean })[] = [];
+  for (const [rule, pointer] of allRules(rules, at, configured)) {
+    const found = parts(state, rule, pointer);
+    if (found.length === 0) ordered.length = 0;
+    for (const part of found) ordered.push({ ...part, allow: rule.allow });
+  }
+  return { allow: state.allow, at: state.at, ordered };
+}
+
+/** The rules of the config, then the default ones that its nodes leave; each with its pointer. */
+function allRules(
+  rules: readonly DeviceRule[] | undefined,
+  at: string,
+  configured: readonly Device[],
+): [rule: DeviceRule, pointer: string][] {
+  const all = (rules ?? []).map((rule, i): [DeviceRule, string] => [rule, `${at}/${i}`]);
+  for (const [path, type, major, minor, access] of defaults) {
+    if (path && configured.some((d) => d.path === path)) continue;
+    all.push([{ allow: true, type, major, minor, access }, '']);
+  }
+  return all;
+}
+
+interface DeviceState {
+  allow: boolean;
+  at: string;
+  /** By type and numbers, in the order in which they came: a list would be searched once for each rule. */
+  exceptions: Map<string, DeviceException>;
+}
+
+const keyOf = (type: 'b' | 'c', major: number, minor: number): string => `${type} ${major}:${minor}`;
+
+/** What a rule says of each type; empty for one on all devices, which is the default from then on. */
+function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
+  const access = accessOf(rule, at);
+  const major = numberOf(rule.major, `${at}/major`);
+  const minor = numberOf(rule.minor, `${at}/minor`);
+  const any = rule.type === undefined || rule.type === 'a';
+  if (any && major < 0 && minor < 0 && access === 'rwm') {
+    state.allow = rule.allow;
+    state.at = at;
+    state.exceptions = new Map();
+    return [];
+  }
+  // v1 takes "a" for all devices whatever the numbers say: a rule on both types is two rules.
+  return (any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']).map((type) => ({ type, major, minor, access, at }));
+}
+
+function addException(state: DeviceState, e: DeviceException): void {
+  const key = keyOf(e.type, e.major, e.minor);
+  const there = state.exceptions.get(key);
+  state.exceptions.set(key, { ...e, access: letters((l) => e.access.includes(l) || has(there, l)) });
+}
+
+/** A rule that agrees with the default takes its access away from the exceptions that it covers. */
+function removeException(state: DeviceState, e: DeviceException, rule: DeviceRule): void {
+  for (const [key, x] of touched(state, e)) {
+    if (!letters((l) => e.access.includes(l) && has(x, l))) continue;
+    if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
+      const verb = rule.allow ? 'allow' : 'deny';
+      throw unsupported(
+        // A default rule has no place in the config: the rule that it collides with has.
+        e.at || x.at,
+        e.at ? rule : undefined,
+        `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
+      );
+    }
+    const access = letters((l) => has(x, l) && !e.access.includes(l));
+    if (access) state.exceptions.set(key, { ...x, access });
+    else state.exceptions.delete(key);
+  }
+}
+
+/** The exceptions that share a device with one. */
+function touched({ exceptions }: DeviceState, { type, major, minor }: DeviceException): [string, DeviceException][] {
+  if (major < 0 || minor < 0) {
+    return [...exceptions].filter(([, x]) => x.type === type && touches(x.major, major) && touches(x.minor, minor));
+  }
+  const keys = [keyOf(type, major, minor), keyOf(type, major, -1), keyOf(type, -1, minor), keyOf(type, -1, -1)];
+  return keys.flatMap((key): [string, DeviceException][] => {
+    const x = exceptions.get(key);
+    return x ? [[key, x]] : [];
+  });
+}
+
+const touches = (a: number, b: number): boolean => a < 0 || b < 0 || a === b;
+const covers = (a: number, b: number): boolean => a < 0 || a === b;
+const star = (n: number): string => (n < 0 ? '*' : String(n));
+const has = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
+const letters = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
+
+/** A device number; -1 for any. The kernel's fields have 32 bits. */
+function numberOf(value: Int | undefined, at: string): number {
+  if (value === undefined || value === null || value < 0) return -1;
+  if (value > 0xffffffff) throw badValue(at, value, 'a device number has at most 32 bits');
+  return Number(value);
+}
+
+/** A rule that denies means all access where it names none; one that allows must name it. */
+function accessOf({ allow, access }: DeviceRule, at: string): string {
+  if (allow && !access) throw badValue(`${at}/access`, access, 'a rule that allows must name the access');
+  if (!access || access === 'rwm') return 'rwm';
+  for (const letter of access) {
+    if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
+  }
+  return letters((l) => access.includes(l));
+}
+
+/** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
+export function v1DeviceOps(path: string, list: DeviceList): Op[] {
+  const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
+  return [
+    { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
+    ...list.exceptions.map(
+      (e): Op => ({ op: 'cgroupWrite', at: e.at, path: file(!list.allow), value: exceptionText(e) }),
+    ),
+  ];
+}
+
+/** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
+export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: string): Op[] {
+  const exceptions =
+    'ordered' in list
+      ? list.ordered.map((rule) => `${rule.allow ? 'allow' : 'deny'} ${exceptionText(rule)}`)
+      : list.exceptions.map(exceptionText);
+  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions }];
+}
+
+/** An exception as v1 writes it. */
+export function exceptionText(e: DeviceException): string {
+  return `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`;
+}

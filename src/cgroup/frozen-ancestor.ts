@@ -1,0 +1,46 @@
+/** The cgroup that keeps what is in another one frozen, and the error that names it. Loaded by need. */
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { hierarchyVersion, isCgroup } from './cgroup-facts.js';
+
+/**
+ * The cgroup at or above `directory`, on either version, that is frozen by itself: all below it stays frozen, whatever
+ * it asks for. undefined when there is none. Directories that do not exist are passed over: systemd makes slices by need.
+ * @throws RuntError ERR_CGROUP when one cannot be read
+ */
+export function frozenBy(directory: string): string | undefined {
+  for (let at = directory; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    if ((isOne(`${at}/cgroup.freeze`) || isOne(`${at}/freezer.self_freezing`)) && isCgroup(at)) return at;
+  }
+  return undefined;
+}
+
+function isOne(path: string): boolean {
+  const buffer = new Uint8Array(16);
+  const n = native.readFile(AT_FDCWD, path, buffer);
+  if (n >= 0) return host.decode(buffer, n).trim() === '1';
+  // ENODEV: the cgroup was removed after the open.
+  if (n === -E.ENOENT || n === -E.ENOTDIR || n === -E.ENODEV) return false;
+  throw new RuntError({ code: 'ERR_CGROUP', message: `read ${path}`, path, errno: -n, syscall: 'read' });
+}
+
+/**
+ * Why a command does not go on where it would wait in the frozen cgroup `directory`.
+ * @param what what is frozen, with its verb: "exec web: the cgroup is frozen"
+ * @param otherwise another way out than to thaw the cgroup, after ", or "
+ */
+export function frozenError(what: string, directory: string, otherwise?: string, pointer?: string): RuntError {
+  // Somebody may have thawed it since the command looked.
+  const by = frozenBy(directory) ?? directory;
+  const thaw = hierarchyVersion(by) === 1 ? `echo THAWED > ${by}/freezer.state` : `echo 0 > ${by}/cgroup.freeze`;
+  return new RuntError({
+    code: 'ERR_CGROUP',
+    message: by === directory ? `${what}: ${directory}` : `${what} by the cgroup ${by}: ${directory}`,
+    path: by,
+    ...(pointer !== undefined && { pointer }),
+    hint: `thaw it: ${thaw}${otherwise === undefined ? '' : `, or ${otherwise}`}`,
+    see: 'cgroups(7)',
+  });
+}

@@ -1,0 +1,50 @@
+/** Limits that v1 and v2 write nearly alike: huge pages, RDMA; and v1's network classes. */
+import type { HugepageLimit, NetworkPriority, Rdma } from '../../spec/config-types.js';
+import { badValue, below, isSet, type Setting } from './setting.js';
+
+/**
+ * `hugepageLimits`: what may be used, and where the kernel has it (5.7) what may be reserved: a limit of use alone kills
+ * by SIGBUS a process whose mmap(2) has succeeded.
+ */
+export function hugepageSettings(limits: readonly HugepageLimit[], at: string, v2: boolean): Setting[] {
+  return limits.flatMap(({ pageSize, limit }, i) => {
+    const [used, reserved] = v2 ? ['max', 'rsvd.max'] : ['limit_in_bytes', 'rsvd.limit_in_bytes'];
+    const setting = { controller: 'hugetlb', value: String(limit), at: `${at}/${i}/limit` };
+    return [
+      { ...setting, file: `hugetlb.${pageSize}.${used}` },
+      { ...setting, file: `hugetlb.${pageSize}.${reserved}`, optional: true },
+    ];
+  });
+}
+
+/** `rdma`: one line for each device; the same file on v1 and v2. */
+export function rdmaSettings(rdma: Readonly<Record<string, Rdma>>, at: string): Setting[] {
+  return Object.entries(rdma).flatMap(([device, { hcaHandles, hcaObjects }]) => {
+    const pointer = below(at, device);
+    if (device === '' || device.includes(' ') || device.includes('\n')) {
+      throw badValue(pointer, device, `"${device}" is not the name of an RDMA device`);
+    }
+    const limits = [
+      ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
+      ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
+    ];
+    if (limits.length === 0) return [];
+    return [{ controller: 'rdma', file: 'rdma.max', value: [device, ...limits].join(' '), at: pointer }];
+  });
+}
+
+/** `network`: v1 alone; v2 has no such controller (kernel: admin-guide/cgroup-v2, "Network"). */
+export function networkSettings({ classID, priorities }: NetworkPriority, at: string): Setting[] {
+  const settings: Setting[] = [];
+  if (isSet(classID)) {
+    settings.push({ controller: 'net_cls', file: 'net_cls.classid', value: String(classID), at: `${at}/classID` });
+  }
+  priorities?.forEach(({ name, priority }, i) => {
+    const pointer = `${at}/priorities/${i}`;
+    if (name.includes(' ') || name.includes('\n')) {
+      throw badValue(`${pointer}/name`, name, `"${name}" is not the name of a network interface`);
+    }
+    settings.push({ controller: 'net_prio', file: 'net_prio.ifpriomap', value: `${name} ${priority}`, at: pointer });
+  });
+  return settings;
+}

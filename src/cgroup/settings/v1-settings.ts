@@ -1,0 +1,86 @@
+/** `linux.resources` as files of cgroup v1, in an order that a new cgroup takes them (kernel: admin-guide/cgroup-v1). */
+
+import type { Cpu, Memory, Resources } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
+import { v1BlockIo } from './block-io-settings.js';
+import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
+import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settings.js';
+
+/**
+ * Settings in the order to write them. Limits before what is bounded by them: memory before memory and swap, the
+ * period before the quota, the quota before the burst, shares before idle (an idle group takes no shares).
+ * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED, ERR_CGROUP_VALUE.
+ */
+export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
+  const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
+  if (unified && Object.keys(unified).length > 0) {
+    throw unsupported(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
+  }
+  const settings: Setting[] = [];
+  if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
+  if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`));
+  if (isSet(pids?.limit)) {
+    const value = pids.limit < 0 ? 'max' : String(pids.limit);
+    settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
+  }
+  if (blockIO) append(settings, v1BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, false));
+  if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));
+  if (network) append(settings, networkSettings(network, `${at}/network`));
+  return settings;
+}
+
+/**
+ * `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. Kernels since 5.11 account
+ * memory for the whole hierarchy always, and refuse the opposite.
+ */
+function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
+  if (isSet(m.limit) && isSet(m.swap) && m.swap > 0 && (m.limit < 0 || m.swap < m.limit)) {
+    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+  }
+  if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit) && !live) {
+    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+  }
+  if (live) checkUsage(m, at, live, 'memory.usage_in_bytes');
+  if (m.useHierarchy === false) {
+    throw unsupported(`${at}/useHierarchy`, false, 'the kernel (5.11 and later) always accounts memory hierarchically');
+  }
+  const settings: Setting[] = [];
+  const add = (key: keyof Memory, file: string, value: unknown) =>
+    settings.push({ controller: 'memory', file: `memory.${file}`, value: String(value), at: `${at}/${key}` });
+  if (m.useHierarchy) add('useHierarchy', 'use_hierarchy', 1);
+  if (isSet(m.kernel)) add('kernel', 'kmem.limit_in_bytes', m.kernel);
+  if (isSet(m.kernelTCP)) add('kernelTCP', 'kmem.tcp.limit_in_bytes', m.kernelTCP);
+  if (isSet(m.limit)) add('limit', 'limit_in_bytes', m.limit);
+  if (isSet(m.swap)) add('swap', 'memsw.limit_in_bytes', m.swap);
+  else if (isSet(m.limit) && m.limit < 0) {
+    // No limit of memory: a limit of memory and swap together would still be one (as runc).
+    const file = 'memory.memsw.limit_in_bytes';
+    settings.push({ controller: 'memory', file, value: '-1', at: `${at}/limit`, optional: true });
+  }
+  if (isSet(m.reservation)) add('reservation', 'soft_limit_in_bytes', m.reservation);
+  if (m.swappiness !== undefined && m.swappiness !== null) add('swappiness', 'swappiness', m.swappiness);
+  if (m.disableOOMKiller) add('disableOOMKiller', 'oom_control', 1);
+  return settings;
+}
+
+function cpuSettings(c: Cpu, at: string): Setting[] {
+  const settings: Setting[] = [];
+  const add = (key: keyof Cpu, file: string, value: unknown) =>
+    settings.push({
+      controller: file.slice(0, file.indexOf('.')),
+      file,
+      value: String(value),
+      at: `${at}/${key}`,
+    });
+  if (isSet(c.realtimePeriod)) add('realtimePeriod', 'cpu.rt_period_us', c.realtimePeriod);
+  if (isSet(c.realtimeRuntime)) add('realtimeRuntime', 'cpu.rt_runtime_us', c.realtimeRuntime);
+  if (isSet(c.shares)) add('shares', 'cpu.shares', c.shares);
+  if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
+  if (isSet(c.period)) add('period', 'cpu.cfs_period_us', c.period);
+  if (isSet(c.quota)) add('quota', 'cpu.cfs_quota_us', c.quota);
+  if (c.burst !== undefined && c.burst !== null) add('burst', 'cpu.cfs_burst_us', c.burst);
+  if (c.cpus) add('cpus', 'cpuset.cpus', c.cpus);
+  if (c.mems) add('mems', 'cpuset.mems', c.mems);
+  return settings;
+}

@@ -1,0 +1,149 @@
+/** `linux.resources` as files of cgroup v2 (kernel: admin-guide/cgroup-v2). The config speaks v1: values are converted. */
+
+import type { Cpu, Int, Memory, Resources } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
+import { v2BlockIo } from './block-io-settings.js';
+import { badValue, below, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
+import { hugepageSettings, rdmaSettings } from './shared-settings.js';
+
+/**
+ * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec asks.
+ * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED for what v2 has no file for,
+ * ERR_CGROUP_VALUE.
+ */
+export function v2Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
+  const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
+  const settings: Setting[] = [];
+  if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
+  if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`, live));
+  if (isSet(pids?.limit)) {
+    settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
+  }
+  if (blockIO) append(settings, v2BlockIo(blockIO, `${at}/blockIO`));
+  if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
+  if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));
+  if (isSet(network?.classID)) {
+    throw unsupported(`${at}/network/classID`, network.classID, 'cgroup v2 has no network classes');
+  }
+  if (network?.priorities?.length) {
+    throw unsupported(`${at}/network/priorities`, network.priorities, 'cgroup v2 has no network priorities');
+  }
+  for (const [file, value] of Object.entries(unified ?? {})) {
+    const pointer = below(`${at}/unified`, file);
+    const dot = file.indexOf('.');
+    if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
+      throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
+    }
+    // The kernel takes one line in each write: a limit of one device of io.max, say.
+    const lines = value.split('\n').filter((line) => line.trim() !== '');
+    if (lines.length === 0) throw badValue(pointer, value, `"${file}" is given no value`);
+    for (const line of lines) settings.push({ controller: file.slice(0, dot), file, value: line, at: pointer });
+  }
+  return settings;
+}
+
+/** v2 writes "no limit" as a word. */
+function limit(value: Int): string {
+  return value < 0 ? 'max' : String(value);
+}
+
+/** `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. */
+function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
+  const none = (key: keyof Memory, why: string): never => {
+    throw unsupported(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
+  };
+  if (isSet(m.kernel) && m.kernel > 0) none('kernel', 'has no limit of kernel memory: it counts in the memory limit');
+  if (isSet(m.kernelTCP) && m.kernelTCP > 0) {
+    none('kernelTCP', 'has no limit of TCP memory: it counts in the memory limit');
+  }
+  if (m.swappiness !== undefined && m.swappiness !== null) none('swappiness', 'has no swappiness of one cgroup');
+  if (m.disableOOMKiller) none('disableOOMKiller', 'cannot disable the OOM killer');
+  if (m.useHierarchy === false) none('useHierarchy', 'always accounts memory hierarchically');
+
+  const settings: Setting[] = [];
+  const add = (key: keyof Memory, file: string, value: string) =>
+    settings.push({ controller: 'memory', file: `memory.${file}`, value, at: `${at}/${key}` });
+  if (live) checkUsage(m, at, live, 'memory.current');
+  const swap = swapMax(m, at, live);
+  if (swap !== undefined) {
+    // Where swap is not accounted, there is none to limit.
+    const optional = swap === 'max' || swap === '0';
+    const key = isSet(m.swap) ? 'swap' : 'limit';
+    settings.push({
+      controller: 'memory',
+      file: 'memory.swap.max',
+      value: swap,
+      at: `${at}/${key}`,
+      ...(optional && { optional }),
+    });
+  }
+  if (isSet(m.limit)) add('limit', 'max', limit(m.limit));
+  if (isSet(m.reservation)) add('reservation', 'low', limit(m.reservation));
+  return settings;
+}
+
+/** v1 limits memory and swap together, v2 swap alone: the difference. */
+function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | undefined {
+  // No limit of memory: none of memory and swap together either (as runc).
+  if (!isSet(m.swap)) return isSet(m.limit) ? (m.limit < 0 ? 'max' : restOfSum(m.limit, at, live)) : undefined;
+  if (m.swap < 0) return 'max';
+  const now = isSet(m.limit) ? undefined : live?.read('memory.max');
+  const memory = isSet(m.limit) ? m.limit : now && now !== 'max' ? BigInt(now) : -1;
+  if (memory < 0) {
+    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+  }
+  if (m.swap < memory) {
+    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+  }
+  return String(BigInt(m.swap) - BigInt(memory));
+}
+
+/** A new limit of memory alone keeps that of memory and swap together, as with runc. */
+function restOfSum(limit: Int, at: string, live: LiveCgroup | undefined): string | undefined {
+  const [memory, swap] = [live?.read('memory.max') ?? '', live?.read('memory.swap.max') ?? ''];
+  if (!/^\d+$/.test(memory) || !/^\d+$/.test(swap)) return undefined;
+  const sum = BigInt(memory) + BigInt(swap);
+  if (sum >= BigInt(limit)) return String(sum - BigInt(limit));
+  throw badValue(`${at}/limit`, limit, `it is above the limit of memory and swap together, ${sum}: give that one too`);
+}
+
+function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[] {
+  for (const key of ['realtimeRuntime', 'realtimePeriod'] as const) {
+    if (isSet(c[key])) throw unsupported(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
+  }
+  const settings: Setting[] = [];
+  const add = (key: keyof Cpu, file: string, value: unknown) =>
+    settings.push({
+      controller: file.slice(0, file.indexOf('.')),
+      file,
+      value: String(value),
+      at: `${at}/${key}`,
+    });
+  // An idle cgroup has a weight of its own, and refuses another one (sched_group_set_shares in the kernel).
+  if (isSet(c.shares) && Number(c.idle ?? 0) !== 1) add('shares', 'cpu.weight', cpuWeight(c.shares));
+  if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
+  if (isSet(c.quota) || isSet(c.period)) {
+    // A live cgroup keeps the half that is not given.
+    const [oldQuota, oldPeriod] = (live?.read('cpu.max') ?? '').split(' ');
+    const quota = isSet(c.quota) ? limit(c.quota) : oldQuota || 'max';
+    const period = isSet(c.period) ? c.period : oldPeriod || 100000;
+    add(isSet(c.quota) ? 'quota' : 'period', 'cpu.max', `${quota} ${period}`);
+  }
+  if (c.burst !== undefined && c.burst !== null) add('burst', 'cpu.max.burst', c.burst);
+  if (c.cpus) add('cpus', 'cpuset.cpus', c.cpus);
+  if (c.mems) add('mems', 'cpuset.mems', c.mems);
+  return settings;
+}
+
+/**
+ * v1 shares (2 … 262144, default 1024) as a v2 weight (1 … 10000, default 100): a curve through the three pairs of
+ * minimum, default and maximum, quadratic in log2, as runc and crun have it since 2025. The straight line that was used
+ * before gave the default 1024 shares a weight of 39.
+ */
+export function cpuWeight(shares: Int): number {
+  const s = Number(shares);
+  if (s <= 2) return 1;
+  if (s >= 262144) return 10000;
+  const l = Math.log2(s);
+  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
+}

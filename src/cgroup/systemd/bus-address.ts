@@ -1,0 +1,82 @@
+/** Where a systemd is reached: the manager of the system, or that of a user's session (systemd --user). */
+
+import { callerIds } from '../../sys/caller-ids.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+
+export interface Address {
+  /** Of the socket. */
+  readonly path: string;
+  /** Between a daemon and us; systemd's own socket knows neither names nor subscriptions. */
+  readonly daemon: boolean;
+}
+
+/**
+ * The bus of the system first, as every other client of systemd's: a policy there and the log see the call; systemd's own socket, for root
+ * alone, where no D-Bus daemon runs.
+ */
+export const systemAddresses: readonly Address[] = [
+  { path: '/run/dbus/system_bus_socket', daemon: true },
+  { path: '/run/systemd/private', daemon: false },
+];
+
+/** Of the user's session: the bus that the environment names, those in the runtime directory, systemd's own socket last. */
+export function userAddresses(env: Readonly<Record<string, string | undefined>> = host.env): Address[] {
+  const named = parseAddresses(env.DBUS_SESSION_BUS_ADDRESS ?? '');
+  const directory = env.XDG_RUNTIME_DIR || `/run/user/${hostUser()}`;
+  const paths = [...named, `${directory}/bus`];
+  return [
+    ...[...new Set(paths)].map((path) => ({ path, daemon: true })),
+    { path: `${directory}/systemd/private`, daemon: false },
+  ];
+}
+
+/**
+ * The paths of a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:…` (dbus-specification, "Server Addresses"). systemd offers no other
+ * kind than a path, so others are passed over.
+ */
+export function parseAddresses(list: string): string[] {
+  const paths: string[] = [];
+  for (const address of list.split(';')) {
+    if (!address.startsWith('unix:')) continue;
+    const path = address
+      .slice('unix:'.length)
+      .split(',')
+      .find((pair) => pair.startsWith('path=/'));
+    if (path) paths.push(percentDecoded(path.slice('path='.length)));
+  }
+  return paths;
+}
+
+/** `%2f` and the like: bytes, so that two of them may be one character. */
+function percentDecoded(text: string): string {
+  const bytes: number[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const hex = /^%([0-9a-fA-F]{2})/.exec(text.slice(at, at + 3))?.[1];
+    if (hex !== undefined) at += 2;
+    for (const byte of hex === undefined ? host.encode(text[at]!) : [Number.parseInt(hex, 16)]) bytes.push(byte);
+  }
+  return host.decode(new Uint8Array(bytes), bytes.length);
+}
+
+/**
+ * Whether the manager of the system is one's own: that of the machine, or in a user namespace one that runs as its root. Seen from an engine's
+ * user namespace, that of the machine is somebody else's.
+ */
+export function ownsSystem(): boolean {
+  if (callerIds().uid !== 0) return false;
+  const data = new Uint8Array(64);
+  return native.stat(AT_FDCWD, '/run/systemd', 0, data) >= 0 && new DataView(data.buffer).getBigInt64(8, true) === 0n;
+}
+
+/** The user as the namespace outside knows him, in which his session is: of an engine's namespace, in which he is root, too. */
+function hostUser(): number {
+  const uid = callerIds().uid;
+  const data = new Uint8Array(16384);
+  const n = native.readFile(AT_FDCWD, '/proc/self/uid_map', data);
+  for (const line of n > 0 ? host.decode(data, n).split('\n') : []) {
+    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
+    if (uid >= inside && uid < inside + count) return outside + uid - inside;
+  }
+  return uid;
+}

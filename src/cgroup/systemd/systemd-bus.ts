@@ -1,0 +1,299 @@
+/** A connection to a manager of systemd's over D-Bus, on a Unix socket; every wait has a deadline. */
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { now, readable, sleep } from '../../sys/loop.js';
+import { connectTo } from '../../sys/sockets/unix-socket.js';
+import { type Address, systemAddresses } from './bus-address.js';
+import {
+  CALL,
+  decodeMessage,
+  ERROR,
+  encodeMessage,
+  type Message,
+  messageLength,
+  REPLY,
+  SIGNAL,
+} from './bus-message.js';
+import type { Value, Variant } from './variant.js';
+
+/** ms; systemd answers at once, but for a job it may wait for others. */
+const usualPatience = 30_000;
+
+/** ms after which a job is looked for whose end was not told, and between two looks. */
+const jobLook = 2000;
+
+const manager = {
+  destination: 'org.freedesktop.systemd1',
+  path: '/org/freedesktop/systemd1',
+  interface: 'org.freedesktop.systemd1.Manager',
+} as const;
+
+/** What a call of systemd's was answered with. */
+export class BusError extends RuntError {
+  constructor(
+    message: string,
+    /** Name of the D-Bus error, such as `org.freedesktop.systemd1.UnitExists`. */
+    readonly busError: string,
+    text: string,
+  ) {
+    super({ code: 'ERR_SYSTEMD', message: `${message}: ${text === '' ? busError : `${text} (${busError})`}` });
+  }
+}
+
+/** The connection ended: what became of the call is not known. */
+class BusLost extends RuntError {}
+
+/** A daemon that has no answer for us as systemd executes itself anew. */
+const unanswered: readonly string[] = ['org.freedesktop.DBus.Error.NoReply', 'org.freedesktop.DBus.Error.Disconnected'];
+
+/**
+ * Whether systemd, or the bus, went away during a call and will be back, as after `systemctl daemon-reexec`. A call that
+ * changes something may have been done.
+ */
+export function isPassing(error: unknown): boolean {
+  return error instanceof BusLost || (error instanceof BusError && unanswered.includes(error.busError));
+}
+
+/** ms between two tries. */
+const again = 100;
+
+/**
+ * Does `work` with a connection that is closed after it; again with a new one, until the patience (ms) is over, where
+ * systemd went away meanwhile. `work` is told how often it was tried before: it must look first whether its call was
+ * done.
+ * @throws RuntError ERR_SYSTEMD, and what `work` throws
+ */
+export async function onBus<T>(
+  addresses: readonly Address[],
+  work: (bus: Bus, tries: number) => Promise<T>,
+  patience = usualPatience,
+): Promise<T> {
+  const end = now() + patience;
+  for (let tries = 0; ; tries++) {
+    let bus: Bus | undefined;
+    try {
+      bus = await openBus(addresses, Math.max(again, end - now()));
+      return await work(bus, tries);
+    } catch (error) {
+      if (!isPassing(error) || now() + again >= end) throw error;
+    } finally {
+      bus?.close();
+    }
+    await sleep(again);
+  }
+}
+
+/**
+ * Connects to the first of the addresses at which a manager answers; each wait then lasts `patience` ms at most.
+ * @throws RuntError ERR_SYSTEMD with the first address's failure
+ */
+export async function openBus(addresses: readonly Address[] = systemAddresses, patience = usualPatience): Promise<Bus> {
+  let failed: RuntError | undefined;
+  for (const address of addresses) {
+    const socket = await connectTo(address.path, patience);
+    if (socket < 0) {
+      failed ??= new RuntError({
+        code: 'ERR_SYSTEMD',
+        message: 'connect to systemd',
+        path: address.path,
+        errno: -socket,
+        syscall: 'connect',
+        hint: 'systemd does not run here, or its bus cannot be reached: without --systemd-cgroup runt makes cgroups by itself',
+      });
+      if (socket === -E.ENOENT || socket === -E.ECONNREFUSED) continue;
+      break;
+    }
+    const bus = new Bus(socket, address, patience);
+    try {
+      await bus.begin();
+      return bus;
+    } catch (error) {
+      bus.close();
+      // A bus without a systemd behind it, such as that of dbus-run-session(1).
+      if (!(error instanceof BusError) || !withoutOwner.includes(error.busError)) throw error;
+      failed ??= error;
+    }
+  }
+  throw failed!;
+}
+
+/** How a D-Bus daemon says that nobody has a name. */
+const withoutOwner: readonly string[] = [
+  'org.freedesktop.DBus.Error.ServiceUnknown',
+  'org.freedesktop.DBus.Error.NameHasNoOwner',
+  'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
+];
+
+export class Bus {
+  private serial = 0;
+  private buffer: Uint8Array = new Uint8Array(0);
+  /** Jobs that have ended, and how: their signals may come before anybody asks. */
+  private readonly ended = new Map<string, string>();
+
+  constructor(
+    private readonly socket: number,
+    /** Where the other side is. */
+    readonly address: Address,
+    /** ms that an answer, or the end of a job, is waited for. */
+    public patience = usualPatience,
+  ) {}
+
+  close(): void {
+    native.close(this.socket);
+  }
+
+  /**
+   * EXTERNAL: the kernel tells the other side who we are, so no name is given: that of a user namespace would not be ours outside. A daemon
+   * wants to be greeted, and to be told which signals to send.
+   */
+  async begin(): Promise<void> {
+    this.write(host.encode('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n'));
+    const end = now() + this.patience;
+    // It asks for the name, and gets none.
+    for (const word of ['DATA', 'OK']) {
+      const answer = await this.line(end);
+      if (answer.split(' ')[0] !== word) throw broken(`it refused the authentication: ${answer}`);
+    }
+    if (!this.address.daemon) return;
+    const daemon = {
+      destination: 'org.freedesktop.DBus',
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus',
+    };
+    await this.send({ ...daemon, member: 'Hello' }, '', []);
+    const rule = `type='signal',sender='${manager.destination}',interface='${manager.interface}',member='JobRemoved',path='${manager.path}'`;
+    await this.send({ ...daemon, member: 'AddMatch' }, 's', [rule]);
+    await this.call('Subscribe', '', []);
+  }
+
+  /** Calls a method of the manager's. @returns its results @throws BusError, RuntError ERR_SYSTEMD */
+  async call(member: string, signature: string, body: readonly Value[]): Promise<readonly Value[]> {
+    return this.send({ ...manager, member }, signature, body);
+  }
+
+  /** A property of the manager's. @throws BusError, RuntError ERR_SYSTEMD */
+  async property(name: string): Promise<Value> {
+    const to = { ...manager, interface: 'org.freedesktop.DBus.Properties', member: 'Get' };
+    const [variant] = await this.send(to, 'ss', [manager.interface, name]);
+    return (variant as Variant).value;
+  }
+
+  /**
+   * Calls a method that begins a job, then `begun`, and waits until the job ends.
+   * @returns how: `done`, `failed` …; `gone` when the signal of its end was lost, as in a daemon-reexec
+   */
+  async job(member: string, signature: string, body: readonly Value[], begun?: () => void): Promise<string> {
+    const [path] = await this.call(member, signature, body);
+    begun?.();
+    const end = now() + this.patience;
+    for (let look = now() + jobLook; ; ) {
+      const result = this.ended.get(String(path));
+      if (result !== undefined) return result;
+      if (!(await this.arrives(Math.min(look, end)))) {
+        if (now() >= end) throw late(this.patience, `the job of ${member}`);
+        if (!(await this.hasJob(String(path)))) return this.ended.get(String(path)) ?? 'gone';
+        look = now() + jobLook;
+        continue;
+      }
+      this.note(await this.next(end, `the job of ${member}`));
+    }
+  }
+
+  private async hasJob(path: string): Promise<boolean> {
+    const id = /(\d+)$/.exec(path)?.[1];
+    if (id === undefined) return true;
+    try {
+      await this.call('GetJob', 'u', [BigInt(id)]);
+      return true;
+    } catch (error) {
+      if (error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchJob') return false;
+      if (isPassing(error) && !(error instanceof BusLost)) return true;
+      throw error;
+    }
+  }
+
+  /** Whether a whole message, or a part of one, is there before `end`. */
+  private async arrives(end: number): Promise<boolean> {
+    return this.buffer.length > 0 || (await readable(this.socket, Math.max(0, end - now())));
+  }
+
+  private async send(
+    to: { destination: string; path: string; interface: string; member: string },
+    signature: string,
+    body: readonly Value[],
+  ): Promise<readonly Value[]> {
+    const serial = ++this.serial;
+    const { destination, ...rest } = to;
+    const message = { type: CALL, serial, ...rest, ...(this.address.daemon && { destination }), signature, body };
+    this.write(encodeMessage(message));
+    const end = now() + this.patience;
+    for (;;) {
+      const m = await this.next(end, to.member);
+      if (m.replySerial === serial && m.type === REPLY) return m.body;
+      if (m.replySerial === serial && m.type === ERROR) {
+        throw new BusError(`systemd: ${to.member}`, m.error ?? '', typeof m.body[0] === 'string' ? m.body[0] : '');
+      }
+      this.note(m);
+    }
+  }
+
+  /** A line of the authentication. */
+  private async line(end: number): Promise<string> {
+    for (;;) {
+      const at = this.buffer.indexOf(0x0a);
+      if (at >= 0) {
+        const text = host.decode(this.buffer, at).trim();
+        this.buffer = this.buffer.slice(at + 1);
+        return text;
+      }
+      if (this.buffer.length > 4096) throw broken('its answer to the authentication has no end');
+      await this.more(end);
+    }
+  }
+
+  private note(m: Message): void {
+    if (m.type !== SIGNAL || m.interface !== manager.interface || m.member !== 'JobRemoved') return;
+    const [, path, , result] = m.body;
+    if (typeof path === 'string' && typeof result === 'string') this.ended.set(path, result);
+  }
+
+  private async next(end: number, what: string): Promise<Message> {
+    for (;;) {
+      const length = this.buffer.length < 16 ? 16 : messageLength(this.buffer.subarray(0, 16));
+      if (this.buffer.length >= 16 && this.buffer.length >= length) {
+        const message = decodeMessage(this.buffer.slice(0, length));
+        this.buffer = this.buffer.slice(length);
+        return message;
+      }
+      await this.more(end, what);
+    }
+  }
+
+  private async more(end: number, what = 'the authentication'): Promise<void> {
+    if (!(await readable(this.socket, Math.max(0, end - now())))) throw late(this.patience, what);
+    const data = new Uint8Array(16384);
+    const n = native.read(this.socket, data);
+    if (n < 0) throw lost('read from D-Bus', n, 'read');
+    if (n === 0) throw new BusLost({ code: 'ERR_SYSTEMD', message: `systemd: it closed the connection: ${what}` });
+    const all = new Uint8Array(this.buffer.length + n);
+    all.set(this.buffer);
+    all.set(data.subarray(0, n), this.buffer.length);
+    this.buffer = all;
+  }
+
+  private write(data: Uint8Array): void {
+    const n = native.write(this.socket, data);
+    if (n < 0) throw lost('write to D-Bus', n, 'write');
+  }
+}
+
+function lost(message: string, result: number, syscall: string): RuntError {
+  const facts = { code: 'ERR_SYSTEMD', message, errno: -result, syscall };
+  return result === -E.EPIPE || result === -E.ECONNRESET ? new BusLost(facts) : new RuntError(facts);
+}
+
+const late = (patience: number, what: string): RuntError =>
+  broken(`there was no end in ${patience / 1000} seconds: ${what}`);
+
+const broken = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

@@ -1,0 +1,144 @@
+/** Values for cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them; as GVariant text. */
+import type { DeviceList, DeviceOrder } from '../devices/device-list.js';
+import type { Setting } from '../settings/setting.js';
+
+/** `NAME=VALUE`. */
+export type Property = string;
+
+/** Its NAME. */
+export const nameOf = (p: Property): string => p.slice(0, p.indexOf('='));
+
+const NONE = (1n << 64n) - 1n;
+
+/** Files whose value is a number or "max", and the property for it. */
+const amounts: { readonly [file: string]: string } = {
+  'memory.max': 'MemoryMax',
+  'memory.low': 'MemoryLow',
+  'memory.min': 'MemoryMin',
+  'memory.high': 'MemoryHigh',
+  'memory.swap.max': 'MemorySwapMax',
+  'memory.zswap.max': 'MemoryZSwapMax',
+  'cpu.weight': 'CPUWeight',
+  'pids.max': 'TasksMax',
+};
+/** Files for which only newer systemds have a property: the version from which on. */
+export const since: { readonly [property: string]: number } = {
+  OOMPolicy: 253,
+  MemoryZSwapMax: 253,
+  MemoryZSwapWriteback: 256,
+};
+const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs', 'cpuset.mems': 'AllowedMemoryNodes' };
+
+/**
+ * The properties that say what the settings say; a later setting overrides. What systemd has no property for, or not as exact, is
+ * left to the files.
+ * @param version systemd's: the steps of a CPU quota depend on it
+ */
+export function resourceProperties(settings: readonly Setting[], version = 0): Property[] {
+  const found = new Map<string, string>();
+  for (const s of settings) {
+    // Not idle any more: the kernel gives it the default weight, but for one that is given too.
+    if (s.file === 'cpu.idle' && s.value.trim() === '0' && !found.has('CPUWeight'))
+      found.set('CPUWeight', 'uint64 100');
+    for (const [name, value] of ofSetting(s, version)) found.set(name, value);
+  }
+  return [...found].map(([name, value]) => `${name}=${value}`);
+}
+
+/**
+ * Whether systemd of this version changes one of the files when it reads its units again (daemon-reload): it writes a CPU quota down
+ * rounded, and before 253 it knows no OOM policy of scopes and writes 0 to memory.oom.group.
+ */
+export function changesOnReload(settings: readonly Setting[], version = 0): boolean {
+  const last = new Map(settings.map(({ file, value }) => [file, value]));
+  if (last.get('memory.oom.group')?.trim() === '1' && version < since.OOMPolicy!) return true;
+  const { quota, period, perSecond } = cpuQuota(last.get('cpu.max') ?? 'max', version) ?? {};
+  return quota !== undefined && quota !== NONE && (perSecond! * period!) / SECOND !== quota;
+}
+
+function ofSetting({ file, value, others }: Setting, version: number): (readonly [string, string])[] {
+  const text = value.trim();
+  const amount = amounts[file];
+  if (amount !== undefined) {
+    const number = uint64(text);
+    return number === undefined ? [] : [[amount, number]];
+  }
+  const set = sets[file];
+  if (set !== undefined) {
+    const mask = bitmask(value);
+    return mask === undefined ? [] : [[set, mask]];
+  }
+  if (file === 'cpu.max') {
+    const max = cpuQuota(value, version);
+    if (!max) return [];
+    return [
+      ['CPUQuotaPerSecUSec', `uint64 ${max.perSecond}`],
+      ['CPUQuotaPeriodUSec', `uint64 ${max.period}`],
+    ];
+  }
+  // systemd writes 0 for every other policy.
+  if (file === 'memory.oom.group') return text === '1' ? [['OOMPolicy', "'kill'"]] : [];
+  if (file === 'memory.zswap.writeback')
+    return text === '0' || text === '1' ? [['MemoryZSwapWriteback', String(text === '1')]] : [];
+  // An idle group has, for systemd (252), the weight 0.
+  if (file === 'cpu.idle' && text === '1') return [['CPUWeight', 'uint64 0']];
+  const weight = file === 'io.weight' ? value : others?.find((o) => o.file === 'io.weight')?.value;
+  const number = /^(?:default )?(\d+)$/.exec(weight?.trim() ?? '')?.[1];
+  return number === undefined ? [] : [['IOWeight', `uint64 ${number}`]];
+}
+
+function uint64(text: string): string | undefined {
+  if (text === 'max') return `uint64 ${NONE}`;
+  return /^\d{1,19}$/.test(text) ? `uint64 ${text}` : undefined;
+}
+
+/** µs. */
+const SECOND = 1_000_000n;
+
+/**
+ * `QUOTA PERIOD` in µs. systemd takes the quota per second. It writes `CPUQuota=` in steps of 0.01 % from 257 on and in whole percents before
+ * (both truncate), so round up to such a step, as runc does.
+ */
+function cpuQuota(
+  value: string,
+  version: number,
+): { readonly quota: bigint; readonly period: bigint; readonly perSecond: bigint } | undefined {
+  const [quota = '', period = '100000'] = value.trim().split(/\s+/);
+  if (!/^(max|\d{1,16})$/.test(quota) || !/^[1-9]\d{0,15}$/.test(period)) return undefined;
+  if (quota === 'max') return { quota: NONE, period: BigInt(period), perSecond: NONE };
+  const step = version >= 257 ? 100n : 10_000n;
+  const unit = step * BigInt(period);
+  const steps = (BigInt(quota) * SECOND + unit - 1n) / unit;
+  return { quota: BigInt(quota), period: BigInt(period), perSecond: steps * step };
+}
+
+/** `0-2,5` as bytes, the lowest first. */
+function bitmask(list: string): string | undefined {
+  const bytes: number[] = [];
+  for (const part of list.trim().split(',')) {
+    const [, first, last] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part.trim()) ?? [];
+    if (first === undefined) return undefined;
+    for (let n = Number(first); n <= Number(last ?? first); n++) {
+      while (bytes.length <= n >> 3) bytes.push(0);
+      bytes[n >> 3]! |= 1 << (n & 7);
+    }
+  }
+  return `[${bytes.map((b) => `byte ${b}`).join(', ')}]`;
+}
+
+/**
+ * The device list as systemd's own. It knows lists of what is allowed, and of a type all devices, those of one major number, or one:
+ * any other list is left to runt's filter alone, which is there always (`auto` with nothing allowed restricts nothing).
+ */
+export function deviceProperties(list: DeviceList | DeviceOrder): Property[] {
+  const clear = 'DeviceAllow=@a(ss) []';
+  if ('ordered' in list) return ["DevicePolicy='auto'", clear];
+  const specifiers = list.exceptions.map(({ type, major, minor }) => {
+    const long = type === 'c' ? 'char' : 'block';
+    if (major < 0) return minor < 0 ? `${long}-*` : undefined;
+    return minor < 0 ? `${long}-${major}` : `/dev/${long}/${major}:${minor}`;
+  });
+  if (list.allow || specifiers.includes(undefined)) return ["DevicePolicy='auto'", clear];
+  const entries = list.exceptions.map((e, i) => `('${specifiers[i]}', '${e.access}')`);
+  return ["DevicePolicy='strict'", clear, `DeviceAllow=[${entries.join(', ')}]`];
+}

@@ -1,0 +1,90 @@
+/**
+ * The command `runt`: finds the command, parses its flags, runs it. Everything is loaded by need: what engines call
+ * often must start fast.
+ */
+import { host } from '../sys/host.js';
+import { checkArguments, parseFlags, usageError } from './arguments.js';
+import { print, printError } from './command-output.js';
+import { type Call, type CommandName, commands, globals, type Values } from './command-syntax.js';
+import type { About } from './failure-report.js';
+
+type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
+
+const loaders: Loaders = {
+  create: () => import('./commands/create-command.js'),
+  start: () => import('./commands/start-command.js'),
+  run: () => import('./commands/run-command.js'),
+  state: () => import('./commands/state-command.js'),
+  wait: () => import('./commands/wait-command.js'),
+  exec: () => import('./commands/exec-command.js'),
+  ps: () => import('./commands/ps-command.js'),
+  checkpoint: () => import('./commands/checkpoint-command.js'),
+  restore: () => import('./commands/restore-command.js'),
+  pause: () => import('./commands/pause-command.js'),
+  resume: () => import('./commands/resume-command.js'),
+  update: () => import('./commands/update-command.js'),
+  events: () => import('./commands/events-command.js'),
+  kill: () => import('./commands/kill-command.js'),
+  delete: () => import('./commands/delete-command.js'),
+  list: () => import('./commands/list-command.js'),
+  spec: () => import('./commands/spec-command.js'),
+  version: () => import('./commands/version-command.js'),
+  validate: () => import('./commands/validate-command.js'),
+  explain: () => import('./commands/explain-command.js'),
+  features: () => import('./commands/features-command.js'),
+  serve: () => import('./commands/serve-command.js'),
+  debug: () => import('./commands/debug-command.js'),
+  completion: () => import('./commands/completion-command.js'),
+  help: () => import('./commands/help-command.js'),
+};
+
+/** Runs the command that the host's arguments ask for. The exit status; never throws. */
+export async function main(): Promise<number> {
+  const global: Values<typeof globals> = {};
+  const asked: { about?: About } = {};
+  try {
+    return await dispatch(global, asked);
+  } catch (error) {
+    try {
+      return await (await import('./failure-report.js')).reportFailure(error, global, asked.about);
+    } catch (second) {
+      printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
+      return 1;
+    }
+  }
+}
+
+async function dispatch(global: Values<typeof globals>, asked: { about?: About }): Promise<number> {
+  const [name, ...words] = parseFlags('', globals, host.args, global, true);
+  if (global.version) {
+    print((await import('./commands/version-command.js')).versionText());
+    return 0;
+  }
+  if (global.debug || global['log-level'] === 'debug' || global.log !== undefined) {
+    await (await import('./command-log.js')).openLog(global);
+  }
+  if (global.help || name === undefined)
+    return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [] });
+  if (!Object.hasOwn(commands, name)) throw usageError('', `unknown command ${name}`, name, Object.keys(commands));
+
+  const command = name as CommandName;
+  const flags: Record<string, unknown> = {};
+  const { args: form } = commands[command];
+  const args = parseFlags(name, commands[command].flags, words, flags, form.includes('…'));
+  if (flags.help) return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [name] });
+  checkArguments(name, form, args);
+  // What fails before there is a container is not about it.
+  const [id] = args;
+  if (
+    id !== undefined &&
+    form.startsWith('<container-id>') &&
+    name !== 'create' &&
+    name !== 'run' &&
+    name !== 'debug'
+  ) {
+    asked.about = { command: name, id };
+  }
+  const { command: run } = await loaders[command]();
+  // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
+  return run({ global, flags, args } as never);
+}

@@ -1,0 +1,229 @@
+/**
+ * The command line: every command, its arguments and its flags, in one table. The parser reads it, `--help` prints it,
+ * and the words for each flag stand in `cli/commands/help-command.ts`, which the compiler keeps complete.
+ *
+ * A flag's key is its name and its short name (`bundle|b`). Its kind is
+ *   bool   `--f`, `--f=true`, `--f=false`       str    a string
+ *   int    a decimal integer ≥ 0                a|b|c  one of these words
+ *   list   a string, each time it is given
+ */
+export type Flags = Readonly<Record<string, string>>;
+
+/** What stands before the command. */
+export const globals = {
+  root: 'str',
+  log: 'str',
+  'log-format': 'text|json',
+  'log-level': 'error|warning|debug',
+  debug: 'bool',
+  rootless: 'str',
+  'systemd-cgroup': 'bool',
+  'cgroup-manager': 'cgroupfs|systemd|disabled',
+  'unsafe-annotations': 'allow|warn|deny',
+  'hook-timeout': 'int',
+  criu: 'str',
+  'version|v': 'bool',
+  'help|h': 'bool',
+} as const;
+
+const createFlags = {
+  'bundle|b': 'str',
+  'config|f': 'str',
+  'console-socket': 'str',
+  'pidfd-socket': 'str',
+  'pid-file': 'str',
+  'no-pivot': 'bool',
+  'no-new-keyring': 'bool',
+  'preserve-fds': 'int',
+  supervise: 'bool',
+  trace: 'str',
+  'help|h': 'bool',
+} as const;
+
+const help = { 'help|h': 'bool' } as const;
+
+const criuFlags = {
+  'image-path': 'str',
+  'work-path': 'str',
+  'tcp-established': 'bool',
+  'ext-unix-sk': 'bool',
+  'shell-job': 'bool',
+  'file-locks': 'bool',
+  'auto-dedup': 'bool',
+  'lazy-pages': 'bool',
+  'manage-cgroups-mode': 'soft|full|strict|ignore',
+  'empty-ns': 'list',
+} as const;
+
+/** `<x>` is an argument that must be there, `[x]` one that may; `[x…]` are all that follow the first, flags or not. */
+export const commands = {
+  create: { args: '<container-id>', flags: createFlags },
+  start: { args: '<container-id>', flags: { trace: 'str', ...help } },
+  run: {
+    args: '<container-id>',
+    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool' },
+  },
+  state: { args: '<container-id>', flags: help },
+  wait: { args: '<container-id>', flags: { pid: 'int', 'format|f': 'text|json', ...help } },
+  exec: {
+    args: '<container-id> [command…]',
+    flags: {
+      'process|p': 'str',
+      cwd: 'str',
+      'env|e': 'list',
+      'tty|t': 'bool',
+      'interactive|i': 'bool',
+      'user|u': 'str',
+      'additional-gids|g': 'list',
+      'cap|c': 'list',
+      'no-new-privs': 'bool',
+      'detach|d': 'bool',
+      'pid-file': 'str',
+      'console-socket': 'str',
+      'preserve-fds': 'int',
+      cgroup: 'list',
+      'ignore-paused': 'bool',
+      'process-label': 'str',
+      apparmor: 'str',
+      'pidfd-socket': 'str',
+      trace: 'str',
+      ...help,
+    },
+  },
+  ps: { args: '<container-id> [ps-option…]', flags: { 'format|f': 'table|json', ...help } },
+  checkpoint: {
+    args: '<container-id>',
+    flags: {
+      ...criuFlags,
+      'parent-path': 'str',
+      'leave-running': 'bool',
+      'pre-dump': 'bool',
+      'link-remap': 'bool',
+      'tcp-skip-in-flight': 'bool',
+      'page-server': 'str',
+      'status-fd': 'int',
+      ...help,
+    },
+  },
+  restore: {
+    args: '<container-id>',
+    flags: {
+      'bundle|b': 'str',
+      'config|f': 'str',
+      ...criuFlags,
+      'tcp-close': 'bool',
+      'lsm-profile': 'str',
+      'lsm-mount-context': 'str',
+      'detach|d': 'bool',
+      'pid-file': 'str',
+      'console-socket': 'str',
+      'no-pivot': 'bool',
+      'no-new-keyring': 'bool',
+      'no-subreaper': 'bool',
+      ...help,
+    },
+  },
+  pause: { args: '<container-id>', flags: help },
+  resume: { args: '<container-id>', flags: help },
+  update: {
+    args: '<container-id>',
+    flags: {
+      'resources|r': 'str',
+      'blkio-weight': 'str',
+      'cpu-period': 'str',
+      'cpu-quota': 'str',
+      'cpu-burst': 'str',
+      'cpu-share': 'str',
+      'cpu-rt-period': 'str',
+      'cpu-rt-runtime': 'str',
+      'cpu-idle': 'str',
+      'cpuset-cpus': 'str',
+      'cpuset-mems': 'str',
+      'kernel-memory': 'str',
+      'kernel-memory-tcp': 'str',
+      memory: 'str',
+      'memory-reservation': 'str',
+      'memory-swap': 'str',
+      'pids-limit': 'str',
+      'l3-cache-schema': 'str',
+      'mem-bw-schema': 'str',
+      ...help,
+    },
+  },
+  events: { args: '<container-id>', flags: { interval: 'str', stats: 'bool', ...help } },
+  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
+  delete: { args: '<container-id>', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
+  list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
+  spec: {
+    args: '[command…]',
+    flags: {
+      'bundle|b': 'str',
+      'file|f': 'str',
+      rootless: 'bool',
+      schema: 'str',
+      rootfs: 'str',
+      overlay: 'str',
+      'volume|v': 'list',
+      'env|e': 'list',
+      cwd: 'str',
+      'user|u': 'str',
+      hostname: 'str',
+      'tty|t': 'bool',
+      'read-only': 'bool',
+      'host-network': 'bool',
+      memory: 'str',
+      cpus: 'str',
+      pids: 'str',
+      'uid-map': 'list',
+      'gid-map': 'list',
+      ...help,
+    },
+  },
+  version: { args: '', flags: help },
+  validate: { args: '[bundle-or-file]', flags: { strict: 'bool', format: 'text|json', ...help } },
+  explain: {
+    args: '[bundle] [other-bundle]',
+    flags: {
+      'config|f': 'str',
+      diff: 'bool',
+      format: 'text|json',
+      id: 'str',
+      'no-pivot': 'bool',
+      'no-new-keyring': 'bool',
+      'preserve-fds': 'int',
+      ...help,
+    },
+  },
+  features: { args: '', flags: help },
+  serve: { args: '', flags: { listen: 'str', ...help } },
+  debug: { args: '<container-id>', flags: { 'format|f': 'text|json', ...help } },
+  completion: { args: '<shell>', flags: help },
+  help: { args: '[command]', flags: help },
+} as const;
+
+export type CommandName = keyof typeof commands;
+
+type Long<K> = K extends `${infer N}|${string}` ? N : K & string;
+type Choice<K> = K extends `${infer A}|${infer B}` ? A | Choice<B> : K;
+type ValueOf<K> = K extends 'bool'
+  ? boolean
+  : K extends 'int'
+    ? number
+    : K extends 'str'
+      ? string
+      : K extends 'list'
+        ? readonly string[]
+        : Choice<K>;
+
+/** The values of a table of flags, by long name; those not given are absent. */
+export type Values<F> = { -readonly [K in keyof F as Long<K>]?: ValueOf<F[K]> };
+
+/** The long names of a table of flags. */
+export type FlagName<F> = Long<keyof F>;
+
+/** One parsed command line. */
+export interface Call<N extends CommandName> {
+  readonly global: Values<typeof globals>;
+  readonly flags: Values<(typeof commands)[N]['flags']>;
+  readonly args: readonly string[];
+}

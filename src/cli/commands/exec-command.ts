@@ -1,0 +1,64 @@
+/** `runt exec`: executes another process in a container. Whatever keeps it from starting is status 255, as for runc. */
+
+import { exec } from '../../container/exec.js';
+import { listenFds } from '../../container/stdio/preserved-descriptors.js';
+import { host } from '../../sys/host.js';
+import { absolute } from '../absolute-path.js';
+import { usageError } from '../arguments.js';
+import type { Call } from '../command-syntax.js';
+import { rootlessMode, unsafeAnnotations } from '../create-options.js';
+import { reportFailure } from '../failure-report.js';
+import { rootDirectory } from '../root-directory.js';
+
+export async function command(call: Call<'exec'>): Promise<number> {
+  try {
+    return await perform(call);
+  } catch (error) {
+    const status = await reportFailure(error, call.global, { command: 'exec', id: call.args[0]! });
+    return status === 1 ? 255 : status;
+  }
+}
+
+function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
+  const [id = '', ...command] = args;
+  const { process, trace, cwd, user, apparmor } = flags;
+  if (process === undefined && command.length === 0) {
+    throw usageError('exec', 'process args cannot be empty: give a command after the id, or --process FILE');
+  }
+  if (process !== undefined && command.length > 0) {
+    throw usageError('exec', `--process gives the command, "${command[0]}" is one more`);
+  }
+  if (flags.interactive === false) {
+    throw usageError(
+      'exec',
+      '--interactive=false: the process reads the standard input of runt; redirect that from /dev/null',
+    );
+  }
+  const listen = listenFds(host.env);
+  return exec({
+    root: rootDirectory(global),
+    id,
+    args: command,
+    ...(process !== undefined && { process: absolute(process) }),
+    ...(cwd !== undefined && { cwd }),
+    ...(user !== undefined && { user }),
+    env: flags.env ?? [],
+    additionalGids: flags['additional-gids'] ?? [],
+    capabilities: flags.cap ?? [],
+    cgroups: flags.cgroup ?? [],
+    ...(flags['no-new-privs'] !== undefined && { noNewPrivileges: flags['no-new-privs'] }),
+    ...(apparmor !== undefined && { apparmor }),
+    ...(flags['process-label'] !== undefined && { processLabel: flags['process-label'] }),
+    terminal: flags.tty === true,
+    ...(flags['console-socket'] !== undefined && { consoleSocket: absolute(flags['console-socket']) }),
+    detach: flags.detach === true,
+    ...(flags['pid-file'] !== undefined && { pidFile: absolute(flags['pid-file']) }),
+    preserveFds: flags['preserve-fds'] ?? 0,
+    ...(listen && { listen }),
+    ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
+    ignorePaused: flags['ignore-paused'] === true,
+    rootless: rootlessMode('exec', global.rootless),
+    ...unsafeAnnotations(global),
+    ...(trace !== undefined && { trace: absolute(trace) }),
+  });
+}

@@ -1,0 +1,57 @@
+/** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
+import { compilePlan } from '../../container/launch/compile-bundle.js';
+import { explainJson, explainText, type Look } from '../../plan/explain/explain-plan.js';
+import { explainDiff, explainDiffJson } from '../../plan/explain/plan-diff.js';
+import type { Plan } from '../../plan/plan-ops.js';
+import { absolute } from '../absolute-path.js';
+import { usageError } from '../arguments.js';
+import { colour, terminalWidth } from '../colour.js';
+import { reportWarning } from '../command-log.js';
+import { print } from '../command-output.js';
+import type { Call } from '../command-syntax.js';
+import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from '../create-options.js';
+import { findRoot } from '../root-flag.js';
+
+export async function command(call: Call<'explain'>): Promise<number> {
+  const { flags, args } = call;
+  const json = flags.format === 'json';
+  if (flags.diff) {
+    if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
+    // One id for both: two names are no difference between the bundles.
+    const id = flags.id ?? 'container';
+    const [a, b] = [await planOf(call, args[0]!, id), await planOf(call, args[1]!, id)];
+    print(json ? explainDiffJson(a, b) : explainDiff(a, b, look()));
+    return 0;
+  }
+  if (args.length > 1) throw usageError('explain', `unexpected argument "${args[1]}": only --diff takes two bundles`);
+  const bundle = absolute(args[0] ?? '.');
+  const id = flags.id ?? (bundle.slice(bundle.lastIndexOf('/') + 1) || 'container');
+  const plan = await planOf(call, bundle, id);
+  print(json ? explainJson(plan) : explainText(plan, { ...look(), id }));
+  return 0;
+}
+
+function look(): Look {
+  const width = terminalWidth();
+  return { colour: colour(), ...(width !== undefined && { width }) };
+}
+
+async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Promise<Plan> {
+  const o = {
+    // Only named in the plan, so a user who has none yet may explain too.
+    root: findRoot(global) ?? '/run/runt',
+    id,
+    bundle: absolute(bundle),
+    ...(flags.config === undefined ? {} : { config: flags.config }),
+    cgroupManager: cgroupManager(global),
+    noPivot: flags['no-pivot'] === true,
+    noNewKeyring: flags['no-new-keyring'] === true,
+    preserveFds: flags['preserve-fds'] ?? 0,
+    rootless: rootlessMode('explain', global.rootless),
+    ...unsafeAnnotations(global),
+    ...hookTimeout(global),
+    debug: isVerbose(global),
+    warn: (sentence: string) => reportWarning(global, sentence),
+  };
+  return compilePlan(o);
+}

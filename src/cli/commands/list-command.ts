@@ -1,0 +1,38 @@
+/** `runt list`: the containers below the root. */
+import { list } from '../../container/list.js';
+import type { RuntError } from '../../sys/error.js';
+import { reportWarning } from '../command-log.js';
+import { print } from '../command-output.js';
+import type { Call } from '../command-syntax.js';
+import { rootDirectory } from '../root-directory.js';
+
+export function command({ global, flags }: Call<'list'>): number {
+  const unknown: RuntError[] = [];
+  const entries = list({
+    root: rootDirectory(global),
+    warn: (sentence) => reportWarning(global, sentence),
+    unknown: (error) => unknown.push(error),
+  });
+  if (flags.quiet) print(entries.map((e) => `${e.id}\n`).join(''));
+  else if (flags.format === 'json') print(`${JSON.stringify(entries)}\n`);
+  else {
+    const rows = entries.map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
+    print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
+  }
+  // The others are printed first: one container must not hide them.
+  if (unknown[0]) throw unknown[0];
+  return 0;
+}
+
+/** Columns at least 12 wide with three spaces between them, as runc prints them: people cut them with awk. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 12, cell.length + 3);
+    });
+  }
+  return rows
+    .map((row) => `${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('')}\n`)
+    .join('');
+}

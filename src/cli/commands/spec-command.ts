@@ -1,0 +1,49 @@
+/** `runt spec`: writes a config.json, the template or what the options ask for. */
+
+import { bundleSpec } from '../../container/write-bundle.js';
+import { defaultSpec } from '../../spec/default-config.js';
+import type { SpecOptions } from '../../spec/spec-options.js';
+import { callerIds } from '../../sys/caller-ids.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_CREAT, O_EXCL } from '../../sys/linux.js';
+import { absolute } from '../absolute-path.js';
+import { usageError } from '../arguments.js';
+import type { Call } from '../command-syntax.js';
+
+export async function command({ flags, args }: Call<'spec'>): Promise<number> {
+  const { bundle = '.', file = 'config.json', schema, ...given } = flags;
+  if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
+  const ids = callerIds();
+  const options: Record<string, unknown> = args.length > 0 ? { args } : {};
+  for (const [flag, value] of Object.entries(given)) options[camelCase(flag)] = value;
+  const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
+  const isPlain = Object.keys(options).every((key) => key === 'rootless');
+  const spec = isPlain
+    ? defaultSpec({ rootless: flags.rootless === true, ...ids })
+    : await bundleSpec(options as SpecOptions, {
+        ...ids,
+        bundle: absolute(bundle),
+        absolute,
+        name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
+      });
+  // O_EXCL: a config.json that someone wrote is never overwritten.
+  const named = schema === undefined ? spec : { $schema: schema, ...spec };
+  const text = host.encode(`${JSON.stringify(named, null, '\t')}\n`);
+  const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
+  if (result < 0) {
+    throw new RuntError({
+      code: result === -E.EEXIST ? 'ERR_SPEC_EXISTS' : 'ERR_SPEC_WRITE',
+      message: `write ${path}`,
+      path,
+      errno: -result,
+      syscall: 'openat',
+      ...(result === -E.EEXIST ? { hint: 'an existing file is never overwritten; remove it first' } : {}),
+    });
+  }
+  return 0;
+}
+
+const camelCase = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

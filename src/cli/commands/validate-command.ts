@@ -1,0 +1,140 @@
+/** `runt validate`: checks a config.json and names every violation. */
+import { type AnnotationPolicy, annotationPolicy, deniedError, findUnsafe } from '../../plan/annotation-policy.js';
+import { printable } from '../../plan/printable-text.js';
+import { countOf, Findings } from '../../spec/findings.js';
+import { toJson } from '../../spec/json/exact-json.js';
+import { invalid, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-config.js';
+import { unknownCalls } from '../../spec/rules/unknown-calls.js';
+import { eachUnknownProperty } from '../../spec/unknown-properties.js';
+import { RuntError, type Violation } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, S_IFDIR, S_IFMT } from '../../sys/linux.js';
+import { absolute } from '../absolute-path.js';
+import { print, printError } from '../command-output.js';
+import type { Call } from '../command-syntax.js';
+
+export async function command({ global, flags, args }: Call<'validate'>): Promise<number> {
+  const path = configPath(absolute(args[0] ?? '.'));
+  const json = flags.format === 'json';
+  const { violations, more, warnings, error } = await findingsOf(path, {
+    strict: flags.strict === true,
+    policy: annotationPolicy(global['unsafe-annotations']),
+    collect: json,
+  });
+  const valid = violations.length === 0;
+  if (json) {
+    print(`${toJson({ valid, violations, ...(more && { more }), warnings }, '  ')}\n`);
+    return valid ? 0 : 1;
+  }
+  for (const { pointer, expected, see } of warnings) {
+    printError(`warning: ${printable(pointer || '/')} should ${printable(expected)}${see ? ` (${see})` : ''}\n`);
+  }
+  if (error) throw error;
+  print('valid\n');
+  return 0;
+}
+
+interface Found {
+  readonly violations: readonly Violation[];
+  /** Whether there are more. */
+  readonly more: boolean;
+  readonly warnings: readonly Violation[];
+  /** Of a config that is not valid: all of that. */
+  readonly error?: RuntError;
+}
+
+interface Asked {
+  /** Makes violations of warnings about the config and of unknown properties. */
+  readonly strict: boolean;
+  readonly policy: AnnotationPolicy;
+  /** Whether a text that is not an object is a result, and no error. */
+  readonly collect: boolean;
+}
+
+async function findingsOf(path: string, { strict, policy, collect }: Asked): Promise<Found> {
+  let judged: JudgedSpec;
+  try {
+    judged = judgeFile(path);
+  } catch (error) {
+    if (!collect || !(error instanceof RuntError) || error.violations === undefined) throw error;
+    return { violations: error.violations, more: false, warnings: [] };
+  }
+  const { spec, findings } = judged;
+  const kept = findings.violations.length === 0;
+  const foreign = kept ? undefined : invalid(path, findings.violations);
+  if (foreign?.code === 'ERR_SPEC_UNSUPPORTED') {
+    const { foreignViolations } = await import('../../spec/rules/other-platforms.js');
+    const wrong = foreignViolations(path);
+    for (const violation of wrong) findings.add(violation);
+    const message = `${path} is for another platform than Linux, and not valid for that one`;
+    const { violations, more, warnings } = findings;
+    const all = { violations: [...violations], ...(more && { more }) };
+    const error = wrong.length > 0 ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all }) : foreign;
+    return { violations, more, warnings, error };
+  }
+
+  const unsafe = findUnsafe(textsOf(spec.annotations), ['create', 'systemd']);
+  const named = unsafe.map(({ at, value, effect }) => ({
+    pointer: at,
+    value,
+    expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
+    see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
+  }));
+  const others = new Findings();
+  if (policy === 'deny') for (const violation of named) others.add(violation);
+  let refused: RuntError | undefined;
+  if (kept) {
+    const { asViolation, refusedEverywhere } = await import('../../plan/ideal-hosts.js');
+    refused = refusedEverywhere(validSpec(judged, path).spec);
+    if (refused) others.add(asViolation(refused));
+  }
+  const forgiven = kept && others.violations.length === 0;
+  if (strict) {
+    for (const violation of findings.warnings) others.add(violation);
+    eachUnknownProperty(spec, (pointer, nearest) => {
+      others.refuse(pointer, undefined, () => `be a property of the runtime-spec${meant(nearest())}`, '');
+    });
+  }
+
+  for (const violation of others.violations) findings.add(violation);
+  const { violations } = findings;
+  const more = findings.more || others.more;
+  // What depends on this machine, or on who wrote the config, is no violation.
+  const calls = forgiven ? unknownCalls(spec.linux?.seccomp) : [];
+  const notes = new Findings();
+  for (const { pointer, value, expected, see = '' } of [...calls, ...(policy === 'warn' ? named : [])])
+    notes.warn(pointer, value, expected, see);
+  const warnings = [...(strict ? [] : findings.warnings), ...notes.warnings];
+  if (violations.length === 0) return { violations, more, warnings };
+
+  const all = { violations: [...violations], ...(more && { more }) };
+  const message = `${path} is not strictly valid: it has ${countOf(violations, more)}`;
+  const error =
+    kept && violations.length === unsafe.length && policy === 'deny'
+      ? deniedError(unsafe)
+      : refused && violations.length === 1
+        ? refused
+        : forgiven
+          ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all })
+          : invalid(path, violations, more);
+  return { violations, more, warnings, error };
+}
+
+const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
+
+/** The annotations that are text, of a config whose schema may be broken. */
+function textsOf(annotations: unknown): Record<string, string> {
+  if (typeof annotations !== 'object' || annotations === null) return {};
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
+/** A bundle stands for the config.json in it. */
+function configPath(path: string): string {
+  const data = new DataView(new ArrayBuffer(64));
+  const isDirectory =
+    native.stat(AT_FDCWD, path, 0, new Uint8Array(data.buffer)) >= 0 &&
+    (Number(data.getBigInt64(0, true)) & S_IFMT) === S_IFDIR;
+  return isDirectory ? `${path}/config.json` : path;
+}

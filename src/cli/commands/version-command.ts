@@ -1,0 +1,14 @@
+/** What `--version` prints. */
+import { OCI_VERSION } from '../../spec/oci-version.js';
+import { commit, version } from '../../sys/runt-version.js';
+import { print } from '../command-output.js';
+
+/** The three lines that engines look for: name and version, commit, version of the runtime-spec. */
+export function versionText(): string {
+  return `runt version ${version()}\ncommit: ${commit()}\nspec: ${OCI_VERSION}\n`;
+}
+
+export function command(): number {
+  print(versionText());
+  return 0;
+}

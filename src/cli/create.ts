@@ -1,9 +1,0 @@
-/** `runt create`: makes a container and leaves it waiting for `start`. */
-import { create } from '../container/create.js';
-import { createOptions } from './create-options.js';
-import type { Call } from './syntax.js';
-
-export async function command(call: Call<'create'>): Promise<number> {
-  await create(createOptions('create', call));
-  return 0;
-}

@@ -1,9 +1,0 @@
-/** `runt resume`: lets a paused container go on. */
-import { resume } from '../container/pause.js';
-import { rootDirectory } from './root.js';
-import type { Call } from './syntax.js';
-
-export async function command({ global, args }: Call<'resume'>): Promise<number> {
-  await resume({ root: rootDirectory(global), id: args[0]! });
-  return 0;
-}

@@ -1,0 +1,18 @@
+/** The root of a command: the directory that holds the state of all containers. */
+import { onStateWarning } from '../container/state/state-directory.js';
+import { RuntError } from '../sys/error.js';
+import { reportWarning } from './command-log.js';
+import type { globals, Values } from './command-syntax.js';
+import { findRoot } from './root-flag.js';
+
+/** `--root`, else the usual place. Throws ERR_USAGE when there is none. */
+export function rootDirectory(global: Values<typeof globals>): string {
+  const root = findRoot(global);
+  onStateWarning((sentence) => reportWarning(global, sentence));
+  if (root !== undefined) return root;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: 'no directory for the state of containers',
+    hint: 'for a user who is not root it is $XDG_RUNTIME_DIR/runt, and XDG_RUNTIME_DIR is not set; --root DIR names another',
+  });
+}

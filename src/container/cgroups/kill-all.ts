@@ -1,0 +1,59 @@
+/** Signals to all processes of a container's cgroups. */
+import { isCgroup } from '../../cgroup/cgroup-facts.js';
+import { pidsIn } from '../../cgroup/cgroup-processes.js';
+import { E } from '../../sys/errno.js';
+import { check } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { processStat } from '../../sys/procfs.js';
+
+const SIGKILL = 9;
+
+/**
+ * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked
+ * meanwhile.
+ * @returns whether there was a process to signal, or `cgroup.kill` was written
+ * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were; ERR_CGROUP
+ */
+export function killAll(cgroups: readonly string[], signal: number): boolean {
+  let reached = false;
+  for (const path of cgroups) {
+    const killed = signal === SIGKILL && killTree(path);
+    if (killed || signalEach(() => pidsIn(path, true), signal)) reached = true;
+  }
+  return reached;
+}
+
+/**
+ * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that
+ * process then, and not another one that got its number.
+ * @returns whether there was any
+ * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
+ */
+export function signalEach(pids: () => readonly number[], signal: number): boolean {
+  const failed = new Map<number, number>();
+  const all = pids();
+  for (const pid of all) {
+    const r = signalMember(pid, signal, () => pids().includes(pid));
+    if (r < 0 && r !== -E.ESRCH) failed.set(r, pid);
+  }
+  for (const [r, pid] of failed) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });
+  return all.length > 0;
+}
+
+function signalMember(pid: number, signal: number, isMember: () => boolean): number {
+  const fd = native.pidfdOpen(pid);
+  if (fd < 0 && fd !== -E.ENOSYS) return fd;
+  const r = fd < 0 ? fd : isMember() ? native.pidfdSignal(fd, signal) : -E.ESRCH;
+  if (fd >= 0) native.close(fd);
+  if (r !== -E.ENOSYS) return r;
+  // A seccomp filter refuses the call: kill(2), right after it was seen that the process is the one that is a member.
+  const startTime = processStat(pid)?.startTime;
+  const same = startTime !== undefined && isMember() && processStat(pid)?.startTime === startTime;
+  return same ? native.killProcess(pid, signal) : -E.ESRCH;
+}
+
+/** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, before, and in a threaded cgroup. */
+export function killTree(path: string): boolean {
+  return isCgroup(path) && native.writeFile(AT_FDCWD, `${path}/cgroup.kill`, 0, 0, host.encode('1')) >= 0;
+}

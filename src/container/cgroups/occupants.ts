@@ -1,0 +1,67 @@
+/** Processes in a container's cgroups that its pid namespace does not end with it, for `delete --force`. Loaded by need. */
+import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { ownCgroups } from '../../cgroup/cgroup-paths.js';
+import { pidsIn } from '../../cgroup/cgroup-processes.js';
+import { thaw } from '../../cgroup/freezer.js';
+import { isAtOrBelow } from '../../plan/container-path.js';
+import { RuntError } from '../../sys/error.js';
+import { until } from '../../sys/loop.js';
+import { names } from '../list.js';
+import { type ContainerRecord, load } from '../state/state-store.js';
+import { killAll } from './kill-all.js';
+
+const SIGKILL = 9;
+/** ms; a process that is killed and does not end is stuck in the kernel. */
+const deadline = 5000;
+
+/**
+ * Ends what is in the cgroups and below: the kernel does that for a whole tree (cgroup.kill), however many ancestors are
+ * frozen.
+ * @throws RuntError ERR_CGROUP_BUSY when that would end more than the container: this process is in one of them, or
+ * another container of the root is below
+ */
+export async function endOccupants(root: string, id: string, cgroups: readonly string[]): Promise<void> {
+  checkAlone(root, id, cgroups);
+  await until(() => {
+    killAll(cgroups, SIGKILL);
+    thaw(cgroups);
+    return cgroups.every((path) => pidsIn(path, true).length === 0);
+  }, deadline);
+}
+
+/** @throws RuntError ERR_CGROUP_BUSY */
+export function checkAlone(root: string, id: string, cgroups: readonly string[]): void {
+  const busy = (path: string, why: string, hint: string): RuntError =>
+    new RuntError({
+      code: 'ERR_CGROUP_BUSY',
+      message: `delete ${id}: what is in its cgroup ${path} is not ended: ${why}`,
+      path,
+      hint,
+    });
+  const { v1, unified } = ownCgroups(readCgroupFacts());
+  for (const { path: own } of [...v1, ...(unified ? [unified] : [])]) {
+    const above = cgroups.find((path) => isAtOrBelow(own, path));
+    if (above !== undefined) throw busy(above, 'this command is in it too', 'run the command from another cgroup');
+  }
+  for (const other of names(root)) {
+    if (other === id) continue;
+    const below = recordOf(root, other)?.cgroups ?? [];
+    const path = cgroups.find((own) => below.some((each) => isAtOrBelow(each, own)));
+    if (path !== undefined)
+      throw busy(
+        path,
+        `the container ${other} is in it or below`,
+        `delete ${other} first (runt delete --force ${other})`,
+      );
+  }
+}
+
+/** One that cannot be used has no cgroup that is known; `list` warns of it. */
+function recordOf(root: string, id: string): ContainerRecord | undefined {
+  try {
+    return load(root, id);
+  } catch (error) {
+    if (error instanceof RuntError && /^ERR_(?:STATE|CONTAINER_ID|NO_CONTAINER)/.test(error.code)) return undefined;
+    throw error;
+  }
+}

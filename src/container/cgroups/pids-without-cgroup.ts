@@ -1,0 +1,48 @@
+/** The processes of a container that has no cgroup of its own (rootless, `--cgroup-manager disabled`): its pid namespace has them. */
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { listDir } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { processStat } from '../../sys/procfs.js';
+import { isAlive } from '../state/recorded-process.js';
+import type { ContainerRecord } from '../state/state-store.js';
+
+/** Which pid namespace a process is in, `pid:[INODE]`; or -errno. */
+function namespaceOf(pid: number): string | number {
+  const out = new Uint8Array(64);
+  const n = native.readLink(AT_FDCWD, `/proc/${pid}/ns/pid`, out);
+  return n > 0 ? host.decode(out, n) : n;
+}
+
+/** It has ended; or belongs to somebody else, and so not to a container that this user can end. */
+const notOurs: readonly (string | number)[] = [-E.ENOENT, -E.ESRCH, -E.EACCES, -E.EPERM];
+
+/** Pids, in the runtime's pid namespace. Of a container that shares a pid namespace only the first process is known. */
+export function pidsWithoutCgroup(record: ContainerRecord): number[] {
+  if (!isAlive(record)) return [];
+  if (!record.pidNamespace) return [record.pid];
+  const own = namespaceOf(record.pid);
+  if (typeof own === 'number') {
+    if (!isAlive(record)) return [];
+    throw unreadable(record.pid, own);
+  }
+  return listDir('/proc')
+    .filter((name) => /^[0-9]{1,10}$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      if (pid === record.pid) return true;
+      const its = namespaceOf(pid);
+      if (typeof its === 'number' && !notOurs.includes(its)) throw unreadable(pid, its);
+      return its === own && processStat(pid)?.state !== 'Z';
+    });
+}
+
+const unreadable = (pid: number, result: number): RuntError =>
+  new RuntError({
+    code: 'ERR_PROCESS',
+    message: `read the pid namespace of process ${pid}, /proc/${pid}/ns/pid`,
+    path: `/proc/${pid}/ns/pid`,
+    errno: -result,
+    syscall: 'readlink',
+  });

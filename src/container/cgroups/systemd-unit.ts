@@ -1,0 +1,330 @@
+/** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
+
+import { v2DeviceList } from '../../cgroup/devices/device-list.js';
+import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
+import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
+import { v2Settings } from '../../cgroup/settings/v2-settings.js';
+import { type Address, ownsSystem, systemAddresses, userAddresses } from '../../cgroup/systemd/bus-address.js';
+import { type Bus, BusError, isPassing, onBus } from '../../cgroup/systemd/systemd-bus.js';
+import { readUnitFiles, settingsOf } from '../../cgroup/systemd/unit-files.js';
+import {
+  changesOnReload,
+  deviceProperties,
+  nameOf,
+  type Property,
+  resourceProperties,
+  since,
+} from '../../cgroup/systemd/unit-properties.js';
+import { parseVariant, type Value } from '../../cgroup/systemd/variant.js';
+import type { UserManager } from '../../plan/cgroup/systemd-scope.js';
+import type { Op } from '../../plan/plan-ops.js';
+import { systemdProperty } from '../../spec/annotation-names.js';
+import type { Resources } from '../../spec/config-types.js';
+import { segment } from '../../spec/json/json-pointer.js';
+import { RuntError } from '../../sys/error.js';
+import { fdPair } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, W_OK } from '../../sys/linux.js';
+import { readableOrPolled, until } from '../../sys/loop.js';
+import { checkOp } from '../failure/op-failed.js';
+import { endOf } from '../launch/child-end.js';
+import { startInit } from '../launch/start-init.js';
+import { signalProcess, unifiedPlace } from '../state/recorded-process.js';
+import type { RecordedUnit } from '../state/state-store.js';
+
+type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
+
+/** ms; a process that only waits ends at once. */
+const endDeadline = 10_000;
+
+/**
+ * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
+ * so one that only waits for its socket's end holds the place. Should the runtime be killed, it ends, and systemd forgets the unit.
+ */
+export class Placeholder {
+  private constructor(
+    readonly pid: number,
+    private readonly pidfd: number,
+    private readonly socket: number,
+  ) {}
+
+  /** @throws RuntError ERR_SYSTEMD */
+  static start(): Placeholder {
+    const pair = new Uint8Array(16);
+    const failed = (errno: number, syscall: string) =>
+      new RuntError({ code: 'ERR_SYSTEMD', message: 'start a process for the scope', errno, syscall });
+    const r = native.socketPair(pair);
+    if (r < 0) throw failed(-r, 'socketpair');
+    const [ours, theirs] = fdPair(pair);
+    const { pid, pidfd, syscall } = startInit(0n, theirs);
+    native.close(theirs);
+    if (pid < 0) {
+      native.close(ours);
+      throw failed(-pid, syscall);
+    }
+    return new Placeholder(pid, pidfd, ours);
+  }
+
+  /** @throws OpFailed */
+  moveTo(op: Extract<Op, { op: 'cgroupCreate' }>): void {
+    const procs = `${op.path}/cgroup.procs`;
+    checkOp(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
+  }
+
+  /** Whether it has ended before its time: a limit leaves no room for it. */
+  hasEnded(): boolean {
+    return native.isReadable(this.pidfd) === 1;
+  }
+
+  async end(): Promise<void> {
+    native.close(this.socket);
+    signalProcess(this.pidfd, this.pid, 9);
+    await readableOrPolled(this.pidfd, endDeadline);
+    endOf(this.pidfd);
+    native.close(this.pidfd);
+  }
+}
+
+/** Texts NAME=VALUE as what D-Bus takes. */
+const typed = (properties: readonly Property[]): Value[] =>
+  properties.map((p) => [nameOf(p), parseVariant(p.slice(p.indexOf('=') + 1))]);
+
+/**
+ * The manager of the user's session; undefined when that of the system is the caller's own, the failure when there is none.
+ */
+export async function userManager(): Promise<UserManager | RuntError | undefined> {
+  if (ownsSystem()) return undefined;
+  try {
+    return await onBus(userAddresses(), async (bus) => {
+      const cgroup = await bus.property('ControlGroup');
+      return { cgroup: String(cgroup).replace(/\/$/, ''), bus: bus.address };
+    });
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_SYSTEMD') return error;
+    throw error;
+  }
+}
+
+/** Runs f with a connection that is closed after it: to the manager of a user's session, if one is named, and to the system's. */
+function onUnitBus<T>(
+  user: Address | undefined,
+  f: (bus: Bus, tries: number) => Promise<T>,
+  patience?: number,
+): Promise<T> {
+  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f, patience);
+}
+
+/**
+ * Starts the scope with the process in it, and checks that its cgroup is where the plan has it. Of a scope whose start was begun and did not
+ * come to that nothing is left.
+ * @param annotations those of the config: an error of systemd's about the property of one has its pointer
+ * @param patience ms for each answer, and for the end of the job; systemd's usual when absent
+ * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already;
+ * ERR_CGROUP when a slice is frozen
+ */
+export async function startScope(
+  op: ScopeOp,
+  user: Address | undefined,
+  pid: number,
+  patience?: number,
+  annotations: { readonly [key: string]: string } = {},
+): Promise<void> {
+  // systemd would wait for the scope, and the process in it for the thaw.
+  if (frozenBy(op.path) !== undefined)
+    throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
+  // The unit is ours from here on: a stranger's is never stopped, reset or taken over.
+  let begun = false;
+  const start = async (bus: Bus, tries: number): Promise<void> => {
+    const known = await knownProperties(bus, op);
+    const properties = [...typed(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
+    const job = () =>
+      bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []], () => {
+        begun = true;
+      });
+    // systemd went away after it was asked: it may have done it, or be doing it.
+    if (tries > 0 && (await isPlaced(op, pid, begun ? bus.patience : 0))) return;
+    try {
+      const result = await job().catch(async (error) => {
+        if (!unitExists(error)) throw error;
+        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastPatience)))) return 'done';
+        // One that has failed is remembered, with nothing in it, until somebody resets it.
+        if (tries > 0) throw error;
+        await reset(bus, op.unit);
+        return job();
+      });
+      if (result !== 'done' && result !== 'gone')
+        throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
+      checkPlace(op, pid);
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      if (begun) await giveUp(bus, op.unit);
+      throw error;
+    }
+  };
+  return onUnitBus(user, start, patience).catch(async (error) => {
+    // It went away and did not come back in time.
+    if (begun && isPassing(error)) await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastPatience).catch(() => {});
+    if (!(error instanceof RuntError) || error.op === op.op) throw error;
+    if (unitExists(error)) throw unitBusy(op, error);
+    const failed = scopeFailed(op, error.message, error);
+    const key = Object.keys(annotations).find((name) => isNamed(error.message, name));
+    if (key !== undefined) Object.assign(failed, { pointer: `/annotations/${segment(key)}`, value: annotations[key] });
+    throw failed;
+  });
+}
+
+/** Whether systemd's error is about the property that the annotation sets. */
+function isNamed(message: string, annotation: string): boolean {
+  if (!annotation.startsWith(systemdProperty)) return false;
+  const name = annotation.slice(systemdProperty.length);
+  return new RegExp(`\\b(?:${name}|${name.replace(/Sec$/, 'USec')})\\b`).test(message);
+}
+
+/** Whether systemd has put the process into the cgroup, within `patience` ms. */
+const isPlaced = (op: ScopeOp, pid: number, patience: number): Promise<boolean> =>
+  until(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
+
+/** The properties without those that only a newer systemd knows. */
+async function knownProperties(
+  bus: Bus,
+  { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
+): Promise<readonly Property[]> {
+  const version = optional.length === 0 ? 0 : await versionOf(bus);
+  return properties.filter((p) => !optional.includes(nameOf(p)) || version >= (since[nameOf(p)] ?? 0));
+}
+
+/** The version of the manager of a user's session, if one is named, or of the system's. @throws RuntError ERR_SYSTEMD */
+export const systemdVersion = (user: Address | undefined): Promise<number> => onUnitBus(user, versionOf);
+
+/** 257 of "257.9-1~deb13u1". @throws RuntError ERR_SYSTEMD */
+async function versionOf(bus: Bus): Promise<number> {
+  return Number(/^v?(\d+)/.exec(String(await bus.property('Version')))?.[1] ?? 0);
+}
+
+const unitExists = (error: unknown): boolean =>
+  error instanceof BusError && error.busError === 'org.freedesktop.systemd1.UnitExists';
+
+const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
+  new RuntError({
+    code: 'ERR_CGROUP_BUSY',
+    message: `the container's unit is there already: ${op.unit}`,
+    op: op.op,
+    pointer: op.at,
+    hint: 'another container, or what is left of one, has it: stop it, or name another in linux.cgroupsPath',
+    cause,
+  });
+
+const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError =>
+  new RuntError({
+    code: 'ERR_SYSTEMD',
+    message,
+    op: op.op,
+    pointer: op.at,
+    ...(cause?.hint !== undefined && { hint: cause.hint }),
+    ...(cause && { cause }),
+  });
+
+/** ms for a systemd that may have shown already that it does not answer. */
+const lastPatience = 5000;
+
+/** Takes back what was begun: the stop cancels a start that still waits; nobody waits for it, as that may be what systemd does not do. */
+async function giveUp(bus: Bus, unit: string): Promise<void> {
+  bus.patience = Math.min(bus.patience, lastPatience);
+  try {
+    await bus.call('StopUnit', 'ss', [unit, 'replace']);
+    await reset(bus, unit);
+  } catch {
+    // The placeholder's end is the unit's, when systemd comes to it.
+  }
+}
+
+/** systemd in a container, say, has its tree elsewhere. */
+function checkPlace(op: ScopeOp, pid: number): void {
+  const place = unifiedPlace(pid);
+  if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
+  const found = place || 'no place that can be seen';
+  throw scopeFailed(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
+}
+
+/** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */
+export function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
+  return onUnitBus(user, async (bus) => {
+    try {
+      await bus.job('StopUnit', 'ss', [name, 'replace']);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+    }
+    await reset(bus, name);
+  });
+}
+
+/** The same for a container that goes: without systemd its cgroup is removed all the same, and systemd forgets a unit without one. */
+export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => void): Promise<void> {
+  try {
+    await stopUnit(unit);
+  } catch (error) {
+    if (!(error instanceof RuntError)) throw error;
+    warn?.(`systemd was not told that ${unit.name} ends: ${error.message}`);
+  }
+}
+
+/**
+ * Has systemd move a process into the unit's cgroup, or one below it. The kernel lets a user move a process only where the cgroup above both
+ * places is his: from a session's, say, the manager of the system has to do it, which that of the user asks.
+ * @throws RuntError ERR_SYSTEMD
+ */
+export function attach({ name, bus: user }: RecordedUnit, place: string, pid: number): Promise<unknown> {
+  const below = place.slice(place.indexOf(`/${name}`) + name.length + 1);
+  return onUnitBus(user, (bus) => bus.call('AttachProcessesToUnit', 'ssau', [name, below || '/', [BigInt(pid)]]));
+}
+
+/** Whether this process may move others from its own cgroup to that at the path (cgroups(7), "Cgroups delegation"). */
+export function mayMove(path: string): boolean {
+  const [from, to] = [(unifiedPlace('self') || '/').split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
+  let common = 0;
+  while (common < from.length && from[common] === to[common]) common++;
+  return native.access(`/sys/fs/cgroup${from.slice(0, common).join('/')}/cgroup.procs`, W_OK) === 0;
+}
+
+async function reset(bus: Bus, unit: string): Promise<void> {
+  try {
+    await bus.call('ResetFailedUnit', 's', [unit]);
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+  }
+}
+
+const isUnknown = (error: unknown): boolean =>
+  error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchUnit';
+
+/**
+ * Tells systemd the new values of a running container, so that it does not write the old ones again.
+ * @throws RuntError ERR_SYSTEMD
+ */
+export async function setUnitProperties(
+  { name, bus: user, unsettled }: RecordedUnit,
+  resources: Resources,
+  live: LiveCgroups,
+): Promise<void> {
+  // After an update that ended before systemd answered all of its values are given once more, as the files have them.
+  const held = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
+  const settings = [...held, ...v2Settings(resources, '', live)];
+  const propertiesFor = (version?: number): Property[] =>
+    [
+      ...resourceProperties(settings, version),
+      ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
+    ].filter((p) => nameOf(p) !== 'OOMPolicy');
+  let properties = propertiesFor();
+  if (properties.length === 0) return;
+  const optional = properties.map(nameOf).filter((p) => since[p] !== undefined);
+  await onUnitBus(user, async (bus) => {
+    if (changesOnReload(settings)) properties = propertiesFor(await versionOf(bus));
+    const known = await knownProperties(bus, { properties, optional });
+    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(known)]);
+    // systemd writes the files before it reads the next message.
+    await versionOf(bus);
+  });
+}
+
+/** Whether systemd answered that it does not do it; else it may still. */
+export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isPassing(error);

@@ -1,0 +1,226 @@
+/** criu as a child that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
+
+import { RuntError } from '../../sys/error.js';
+import { fdList, fdPair } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { firstReadable, readableOrPolled } from '../../sys/loop.js';
+import { endOf } from '../launch/child-end.js';
+import type { Stdio } from '../launch/spawn-init.js';
+import { signalProcess } from '../state/recorded-process.js';
+import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
+import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
+
+/** Longer answers than any of criu's. */
+const maxAnswer = 64 << 10;
+/** ms for a program that only has to say its version. */
+const versionDeadline = 10_000;
+const SIGKILL = 9;
+
+/** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
+export const firstKept = 4;
+
+const list = (items: readonly string[]): Uint8Array => host.encode(items.map((i) => `${i}\0`).join(''));
+
+const environment = (): string[] =>
+  Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
+
+const notRun = (what: string, path: string, syscall: string, r: number): RuntError =>
+  new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
+
+/** Both ends of a socket: ours and criu's. */
+function sockets(what: string, path: string): [number, number] {
+  const pair = new Uint8Array(16);
+  const made = native.packetPair(pair);
+  if (made < 0) throw notRun(what, path, 'socketpair', made);
+  return fdPair(pair);
+}
+
+/** Something that criu tells before it goes on; it goes on when the answer is true. */
+export interface Notification {
+  /** `pre-dump`, `setup-namespaces`, `post-restore`, `orphan-pts-master` … */
+  readonly script: string;
+  /** The process that it is about, 0 for none. */
+  readonly pid: number;
+  /** A descriptor that came along, -1 for none; the receiver closes it. */
+  readonly fd: number;
+}
+
+/** One criu process and the socket to it. */
+export class Criu {
+  private constructor(
+    readonly path: string,
+    readonly pid: number,
+    private readonly pidfd: number,
+    private readonly socket: number,
+    private readonly what: string,
+  ) {}
+
+  /**
+   * Starts criu, which waits for a request. For a restore it has a stdio, that of this process when none is given, which the container
+   * inherits, and the descriptors in `keep` by their numbers; else no stdio: all that it says is in its log.
+   * @throws RuntError ERR_CRIU
+   */
+  static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
+    const [ours, theirs] = sockets(what, path);
+    const kept = fdList([theirs, ...(keep ?? [])]);
+    const pidfd = new Uint8Array(8);
+    const args = list([path, 'swrk', String(theirs)]);
+    const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];
+    const pid = native.spawnKeeping(path, args, list(environment()), stdin, stdout, stderr, kept, pidfd);
+    native.close(theirs);
+    if (pid < 0) native.close(ours);
+    if (pid < 0) throw notRun(what, path, 'execve', pid);
+    return new Criu(path, pid, new DataView(pidfd.buffer).getInt32(0, true), ours, what);
+  }
+
+  /**
+   * The same for a restore, as a child of the supervisor that listens in `stateDir`. The descriptors in `keep` have the numbers
+   * from `firstKept` on.
+   * @throws RuntError ERR_CRIU, ERR_SUPERVISOR
+   */
+  static async startSupervised(
+    what: string,
+    path: string,
+    keep: readonly number[],
+    stdio: Stdio,
+    stateDir: string,
+    oomFile: string,
+  ): Promise<Criu> {
+    const { spawnProgram } = await import('./supervised-criu.js');
+    const [ours, theirs] = sockets(what, path);
+    try {
+      const args = [path, 'swrk', '3'];
+      const program = { what, stateDir, oomFile, path, args, env: environment(), stdio, fds: [theirs, ...keep] };
+      const { pid, pidfd } = await spawnProgram(program);
+      return new Criu(path, pid, pidfd, ours, what);
+    } catch (error) {
+      native.close(ours);
+      throw error;
+    } finally {
+      native.close(theirs);
+    }
+  }
+
+  /**
+   * Sends a request and gives the answer to it. Before that criu may notify, and waits until `notified` has settled: false, or
+   * what it throws, ends the request, and the error is thrown here.
+   * @throws RuntError ERR_CRIU when criu ends without an answer; what `notified` throws
+   */
+  async ask(
+    request: CriuRequest,
+    notified: (n: Notification) => void | Promise<void> = () => {},
+    timeout = -1,
+  ): Promise<CriuResponse> {
+    this.send(request);
+    let first: unknown;
+    for (;;) {
+      // What criu began may have inherited the other end of the socket: its own end ends the wait as well.
+      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('does not answer');
+      const data = new Uint8Array(maxAnswer);
+      const fds = new Uint8Array(4);
+      const n = native.receiveFds(this.socket, data, fds);
+      if (n <= 0) throw first ?? this.died(await this.howItEnded());
+      const fd = new DataView(fds.buffer).getInt32(0, true);
+      const answer = this.decode(data.subarray(0, n));
+      if (answer.type !== Type.NOTIFY) {
+        if (first !== undefined) throw first;
+        return answer;
+      }
+      try {
+        await notified({ script: answer.notify?.script ?? '', pid: answer.notify?.pid ?? 0, fd });
+        this.send({ type: Type.NOTIFY, notify_success: true });
+      } catch (error) {
+        first ??= error;
+        this.send({ type: Type.NOTIFY, notify_success: false });
+      }
+    }
+  }
+
+  /** Ends criu, if it has not ended, and forgets it. */
+  async close(): Promise<void> {
+    native.close(this.socket);
+    // It ends by itself once it has answered; one that was given up is ended.
+    if (!(await readableOrPolled(this.pidfd, 1000))) signalProcess(this.pidfd, this.pid, SIGKILL);
+    await readableOrPolled(this.pidfd, versionDeadline);
+    endOf(this.pidfd);
+    native.close(this.pidfd);
+  }
+
+  /** To one that is gone nothing can be sent; the answer that does not come says so. */
+  private send(request: CriuRequest): void {
+    native.send(this.socket, Request.encode(request).finish());
+  }
+
+  private decode(data: Uint8Array): CriuResponse {
+    try {
+      return Response.decode(data);
+    } catch (cause) {
+      throw new RuntError({
+        code: 'ERR_CRIU',
+        message: `${this.what}: ${this.path} sent what is no answer of criu's`,
+        cause,
+      });
+    }
+  }
+
+  private async howItEnded(): Promise<string> {
+    if (!(await readableOrPolled(this.pidfd, 1000))) return 'closed its socket';
+    const { status, signal } = endOf(this.pidfd);
+    return signal ? `was killed by signal ${signal}` : `ended with status ${status}`;
+  }
+
+  private died(how: string): RuntError {
+    return new RuntError({
+      code: 'ERR_CRIU',
+      message: `${this.what}: ${this.path} ${how} before it had done what it was asked`,
+      path: this.path,
+      hint: '"criu check" tells whether it can work on this kernel',
+      see: 'criu(8)',
+    });
+  }
+}
+
+/** A criu that was found and has told its version. */
+export interface FoundCriu {
+  readonly path: string;
+  readonly version: CriuVersion;
+}
+
+/**
+ * Finds criu and asks it for its version.
+ * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU_VERSION, ERR_CRIU
+ */
+export async function usableCriu(what: string, named: string | undefined): Promise<FoundCriu> {
+  const path = findCriu(what, named);
+  const criu = Criu.start(what, path);
+  try {
+    const { success, version } = await criu.ask({ type: Type.VERSION }, undefined, versionDeadline);
+    // Before 3.0 it had no such request.
+    checkVersion(what, path, success && version ? version : { major_number: 2, minor_number: 0 });
+    return { path, version: version! };
+  } finally {
+    await criu.close();
+  }
+}
+
+/** criu goes on after these: limits that it may not raise, and the helper of cgroups that hears the end. */
+const harmless = /rlimit: Can't setup|cgroupd: recv req error/;
+
+/** What criu answered instead of "done", with the first error of its log that is one. */
+export function refusal(what: string, path: string, answer: CriuResponse, log: string, text: string): RuntError {
+  const said = text
+    .split('\n')
+    .filter((l) => l.includes('Error (') && !harmless.test(l))
+    .map((l) => l.slice(l.indexOf('Error (')).trim())[0];
+  // Its own message is the first line of that kind, whatever came of it.
+  const own = answer.cr_errmsg?.trim();
+  const told = own && harmless.test(own) ? said : own;
+  return new RuntError({
+    code: 'ERR_CRIU',
+    message: `${what}: criu failed${told ? `: ${told}` : ''}`,
+    path,
+    ...(answer.cr_errno ? { errno: answer.cr_errno } : {}),
+    hint: `${said && !told?.includes(said) ? `${said}; ` : ''}log file: ${log}`,
+    see: 'criu(8)',
+  });
+}

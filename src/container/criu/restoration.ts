@@ -1,0 +1,287 @@
+/** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
+import { hierarchyDirectory } from '../../cgroup/cgroup-facts.js';
+import { oomFile, shownCgroup } from '../../cgroup/cgroup-paths.js';
+import { removeCgroups } from '../../cgroup/cgroup-removal.js';
+import { check, RuntError } from '../../sys/error.js';
+import { makeDir, tryReadText } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, AT_REMOVEDIR } from '../../sys/linux.js';
+import { readableOrPolled } from '../../sys/loop.js';
+import { killAll } from '../cgroups/kill-all.js';
+import { endOf } from '../launch/child-end.js';
+import type { CompiledBundle } from '../launch/compile-bundle.js';
+import { withSubmounts } from '../launch/handlers/bind-submounts.js';
+import type { Supervisor } from '../launch/supervisor.js';
+import { openProcess, recorded, signalProcess } from '../state/recorded-process.js';
+import {
+  type ContainerRecord,
+  criuRoot,
+  keepConfig,
+  makeStateDir,
+  removeStateDir,
+  save,
+} from '../state/state-store.js';
+import type { Terminal } from '../stdio/foreground-terminal.js';
+import { descriptorsFile, readLog } from './criu-directory.js';
+import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './criu-external.js';
+import { Type } from './criu-messages.js';
+import { restoreOptions } from './criu-options.js';
+import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './criu-process.js';
+import type { RestoreOptions } from './restore.js';
+import { RestoredCgroups } from './restored-cgroups.js';
+import { makeMountPoints } from './restored-mount-points.js';
+
+const SIGKILL = 9;
+const endDeadline = 10_000;
+/** criu's words for the namespaces that it joins by itself. */
+const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', time: 'time' };
+
+export class Restoration {
+  pidfd = -1;
+  private supervisor: Supervisor | undefined;
+  private stateDir = false;
+  private rooted = false;
+  private hooked = false;
+  private cgroups: RestoredCgroups | undefined;
+  private readonly opened: number[] = [];
+
+  constructor(
+    private readonly what: string,
+    private readonly o: RestoreOptions,
+    private readonly compiled: CompiledBundle,
+    readonly record: ContainerRecord,
+    private readonly found: FoundCriu,
+    private readonly terminal: Terminal | undefined,
+  ) {}
+
+  private get directory(): string {
+    return `${this.o.root}/${this.o.id}`;
+  }
+
+  private get rootPath(): string {
+    return `${this.directory}/${criuRoot}`;
+  }
+
+  /** @throws RuntError ERR_CRIU, ERR_CONTAINER_EXISTS, ERR_CGROUP_*, ERR_HOOK …; OpFailed */
+  async perform(facts: { imageFd: number; workFd: number; configFile: string | undefined }): Promise<void> {
+    const { o, record, compiled, what } = this;
+    makeStateDir(o.root, o.id);
+    this.stateDir = true;
+    save(o.root, record);
+    keepConfig(o.root, o.id, compiled.text);
+    if (o.supervise) await this.startSupervisor();
+    const strict = o.manageCgroupsMode === 'strict';
+    const cgroups = new RestoredCgroups(what, compiled.plan, record, strict);
+    this.cgroups = cgroups;
+    if (!cgroups.ofUnit) await cgroups.make(-1);
+    this.makeRoot();
+    const { inherited, joined } = this.external();
+    const criu = await this.startCriu();
+    try {
+      // systemd starts a scope with a process in it: with criu, which ends when what it has made is there.
+      if (cgroups.ofUnit) await cgroups.make(criu.pid);
+      const places = cgroups.enterAll(criu.pid);
+      const binds = withSubmounts([...bindMounts(compiled.spec, o.bundle), ...this.hierarchies()]);
+      const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
+      const opts = restoreOptions(
+        o,
+        { ...facts, rootfs: this.rootPath },
+        { mounts, inherited: inherited.map((i) => this.asCriuHas(i)), joined, cgroups: places },
+      );
+      const answer = await criu.ask({ type: Type.RESTORE, opts: opts as never }, (n) => this.notified(n));
+      const log = `${o.workPath ?? o.imagePath}/restore.log`;
+      if (!answer.success || !answer.restore) throw refusal(what, this.found.path, answer, log, readLog(log));
+      this.adopt(answer.restore.pid);
+      // One that has ended already is recorded by its supervisor; as a child of this process it is there still.
+      this.pidfd = this.supervisor
+        ? openProcess(record)
+        : check(native.pidfdOpen(record.pid), {
+            code: 'ERR_CRIU',
+            message: `${what}: the restored process has ended`,
+            syscall: 'pidfd_open',
+          });
+      record.status = 'created';
+      delete record.creator;
+      save(o.root, record);
+      if (this.supervisor) (await import('../launch/supervisor.js')).leaveSupervisor(this.supervisor);
+      this.supervisor = undefined;
+    } finally {
+      await criu.close();
+      this.leaveRoot();
+      for (const fd of this.opened.splice(0)) native.close(fd);
+    }
+  }
+
+  private async startSupervisor(): Promise<void> {
+    const { startSupervisor } = await import('../launch/supervisor.js');
+    this.supervisor = await startSupervisor(this.directory);
+    const { pid } = this.supervisor;
+    this.record.supervisor = recorded(pid);
+    save(this.o.root, this.record);
+  }
+
+  private async startCriu(): Promise<Criu> {
+    const { what, o, found, compiled, record } = this;
+    const keep = [...this.opened];
+    if (!this.supervisor) return Criu.start(what, found.path, keep, o.stdio);
+    const file = oomFile(compiled.cgroups, record.unit?.name);
+    return Criu.startSupervised(what, found.path, keep, o.stdio ?? [0, 1, 2], this.directory, file);
+  }
+
+  private hierarchies() {
+    const { cgroups, facts, spec } = this.compiled;
+    if (facts.cgroup.layout === 'v2') return [];
+    const shown = cgroups.v1.map((c) => ({ directory: hierarchyDirectory(c.hierarchy), source: shownCgroup(c) }));
+    return cgroupMounts(spec, shown);
+  }
+
+  /** With the number that a descriptor has in criu. */
+  private asCriuHas(i: { readonly key: string; readonly fd: number }): { key: string; fd: number } {
+    const at = this.opened.indexOf(i.fd);
+    return this.supervisor && at >= 0 ? { key: i.key, fd: firstKept + at } : i;
+  }
+
+  /** Ends what was restored and removes what was made; what cannot be removed does not hide the first error. */
+  async undo(): Promise<void> {
+    if (this.pidfd >= 0) {
+      signalProcess(this.pidfd, this.record.pid, SIGKILL);
+      await readableOrPolled(this.pidfd, endDeadline);
+      endOf(this.pidfd);
+      native.close(this.pidfd);
+      this.pidfd = -1;
+    }
+    if (this.supervisor) await (await import('../launch/supervisor.js')).endSupervisor(this.supervisor);
+    this.supervisor = undefined;
+    const { o, record } = this;
+    const poststop = this.hooked && record.hooks?.poststop ? await import('../hooks/poststop-hooks.js') : undefined;
+    try {
+      // What criu had made when it failed is in these cgroups, or has been ended by it.
+      const made = this.cgroups?.made ?? [];
+      if (made.length > 0) killAll(record.cgroups, SIGKILL);
+      if (this.cgroups?.unitStarted) await (await import('../cgroups/systemd-unit.js')).endUnit(record.unit!);
+      await removeCgroups(made);
+      await poststop?.keepForPoststop('restore', o.root, record, o.warn);
+      if (this.stateDir) removeStateDir(o.root, o.id);
+    } catch {
+      // The first error is thrown by the caller.
+    }
+    await poststop?.runPoststop('restore', o.root, o.id, o.warn);
+  }
+
+  private makeRoot(): void {
+    const { what, record } = this;
+    const path = this.rootPath;
+    makeDir(path, 0o700);
+    const facts = {
+      code: 'ERR_CRIU',
+      message: `${what}: mount the root ${record.rootfs} for criu`,
+      path: record.rootfs,
+    };
+    check(native.mountBind(record.rootfs, 1, 0, path), facts);
+    this.rooted = true;
+    makeMountPoints(what, path, this.compiled.spec, this.o.bundle);
+  }
+
+  /** The mount is the host's: it must not outlive the restore. */
+  private leaveRoot(): void {
+    if (!this.rooted) return;
+    this.rooted = false;
+    native.unmount(this.rootPath);
+    native.unlinkAt(AT_FDCWD, this.rootPath, AT_REMOVEDIR);
+  }
+
+  /** Opens what is external and is there already: stdio, namespaces joined by path. */
+  private external(): {
+    inherited: { key: string; fd: number }[];
+    joined: { ns: string; ns_file: string }[];
+  } {
+    const inherited: { key: string; fd: number }[] = [];
+    this.descriptors().forEach((key, fd) => {
+      if (isInheritable(key) && !inherited.some((i) => i.key === key)) inherited.push({ key, fd });
+    });
+    const joined: { ns: string; ns_file: string }[] = [];
+    for (const [i, { type, path }] of (this.compiled.spec.linux?.namespaces ?? []).entries()) {
+      if (!path) continue;
+      const known = externalNamespaces[type];
+      const ns = joinNames[type];
+      if (ns !== undefined) joined.push({ ns, ns_file: path });
+      if (!known) continue;
+      const fd = check(native.openAt(AT_FDCWD, path, 0, 0), {
+        code: 'ERR_NAMESPACE',
+        message: `${this.what}: open the ${type} namespace ${path}`,
+        path,
+        pointer: `/linux/namespaces/${i}/path`,
+      });
+      this.opened.push(fd);
+      inherited.push({ key: known.key, fd });
+    }
+    return { inherited, joined };
+  }
+
+  /** What 0, 1 and 2 were when the images were written; nothing when that was not noted. */
+  private descriptors(): readonly unknown[] {
+    const path = `${this.o.imagePath}/${descriptorsFile}`;
+    const text = tryReadText(path);
+    let list: unknown = [];
+    try {
+      if (text !== undefined) list = JSON.parse(text);
+    } catch {
+      list = undefined;
+    }
+    if (Array.isArray(list) && list.length <= 3) return list;
+    throw new RuntError({
+      code: 'ERR_CRIU',
+      message: `${this.what}: ${descriptorsFile} of the images is damaged`,
+      path,
+    });
+  }
+
+  private async notified({ script, pid, fd }: Notification): Promise<void> {
+    const { record, o } = this;
+    if (script === 'orphan-pts-master' && fd >= 0) {
+      const { passMaster } = await import('./restore-terminal.js');
+      return passMaster(this.what, fd, this.terminal, o.consoleSocket);
+    }
+    if (fd >= 0) native.close(fd);
+    if (script === 'setup-namespaces') {
+      this.adopt(pid);
+      // From now on its end is the container's, whatever else criu makes.
+      await this.giveToSupervisor(pid);
+      if (this.compiled.spec.linux?.namespaces?.some((n) => n.type === 'network' && !n.path)) {
+        (await import('./loopback.js')).setLoopbackUp(this.what, pid);
+      }
+      await this.hooks();
+    } else if (script === 'post-restore') {
+      this.adopt(pid);
+      save(o.root, record);
+    }
+  }
+
+  private async giveToSupervisor(pid: number): Promise<void> {
+    if (!this.supervisor) return;
+    const { adopt } = await import('../launch/supervisor.js');
+    const facts = { code: 'ERR_CRIU', message: `${this.what}: open the restored process`, syscall: 'pidfd_open' };
+    const pidfd = check(native.pidfdOpen(pid), facts);
+    try {
+      await adopt(this.directory, { pid, pidfd });
+    } finally {
+      native.close(pidfd);
+    }
+  }
+
+  private adopt(pid: number): void {
+    Object.assign(this.record, recorded(pid));
+  }
+
+  /** Those that make the network, in the namespaces that criu has just made. */
+  private async hooks(): Promise<void> {
+    const { prestart, createRuntime } = this.compiled.spec.hooks ?? {};
+    if (!prestart?.length && !createRuntime?.length) return;
+    const { hookState, runHooks } = await import('../hooks/run-hooks.js');
+    this.hooked = true;
+    save(this.o.root, this.record);
+    const state = hookState(this.record, 'creating');
+    await runHooks('restore', 'prestart', prestart, state, this.o.warn);
+    await runHooks('restore', 'createRuntime', createRuntime, state, this.o.warn);
+  }
+}

@@ -1,0 +1,52 @@
+/** The terminal of a container that is restored: criu hands its master over, which goes to who serves it. */
+
+import { check, RuntError } from '../../sys/error.js';
+import { fdList, fdPair } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { connectTo } from '../../sys/sockets/unix-socket.js';
+import type { Terminal } from '../stdio/foreground-terminal.js';
+
+/**
+ * Sends the master, which is closed, to the console socket as runt-init does; or gives it to the caller's terminal.
+ * @throws RuntError ERR_TERMINAL
+ */
+export async function passMaster(
+  what: string,
+  master: number,
+  terminal: Terminal | undefined,
+  consoleSocket: string | undefined,
+): Promise<void> {
+  let socket = -1;
+  try {
+    if (terminal) {
+      const pair = new Uint8Array(16);
+      check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
+      const [ours, theirs] = fdPair(pair);
+      socket = theirs;
+      send(what, socket, master);
+      await terminal.attach(ours);
+      return;
+    }
+    if (consoleSocket === undefined) {
+      throw new RuntError({
+        code: 'ERR_TERMINAL',
+        message: `${what}: the images have a terminal and process.terminal of the bundle is not true`,
+        pointer: '/process/terminal',
+      });
+    }
+    socket = check(await connectTo(consoleSocket), {
+      code: 'ERR_TERMINAL',
+      message: `${what}: connect to the console socket ${consoleSocket} (--console-socket)`,
+      path: consoleSocket,
+    });
+    send(what, socket, master);
+  } finally {
+    native.close(master);
+    if (socket >= 0) native.close(socket);
+  }
+}
+
+function send(what: string, socket: number, master: number): void {
+  const sent = native.sendFds(socket, fdList([master]), host.encode('/dev/ptmx'));
+  check(sent, { code: 'ERR_TERMINAL', message: `${what}: send the terminal`, syscall: 'sendmsg' });
+}

@@ -1,0 +1,101 @@
+/** The cgroups of a container that is restored: made as for one that is created, and criu in them. */
+import type { Op, Plan } from '../../plan/plan-ops.js';
+import { check, RuntError } from '../../sys/error.js';
+import { exists, readText } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { OpFailed } from '../failure/op-failed.js';
+import { applyCgroupOp, type CgroupOp } from '../launch/handlers/cgroup-handler.js';
+import type { ContainerRecord } from '../state/state-store.js';
+
+export class RestoredCgroups {
+  /** Directories, in the order in which they were made. */
+  readonly made: string[] = [];
+  unitStarted = false;
+
+  constructor(
+    private readonly what: string,
+    private readonly plan: Plan,
+    private readonly record: ContainerRecord,
+    /** None of them may be there before. */
+    private readonly strict: boolean,
+  ) {}
+
+  /** Whether they are those of a unit of systemd's, which starts with a process in it. */
+  get ofUnit(): boolean {
+    return this.plan.ops.some(({ op }) => op === 'systemdScope');
+  }
+
+  /** All of the container's cgroups, with their limits, before anything is restored into them; those of a unit with the process in them. */
+  async make(pid: number): Promise<void> {
+    const there = this.strict ? this.record.cgroups.find(exists) : undefined;
+    if (there !== undefined) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `${this.what}: the cgroup is there already, which --manage-cgroups-mode strict forbids`,
+        path: there,
+      });
+    }
+    for (const op of this.plan.ops) {
+      if (op.op === 'systemdScope') {
+        await (await import('../cgroups/systemd-unit.js')).startScope(op, this.record.unit?.bus, pid);
+        this.unitStarted = true;
+        this.made.push(op.path);
+      }
+      if (!isCgroupOp(op)) continue;
+      const failed = applyCgroupOp(op, this.made);
+      if (failed) throw new OpFailed(failed);
+      // What is above has to be empty before it can give controllers.
+      if (op.op === 'cgroupCreate' && pid >= 0) this.enter(op.path, pid);
+    }
+  }
+
+  private enter(directory: string, pid: number): void {
+    const path = `${directory}/cgroup.procs`;
+    check(native.writeFile(AT_FDCWD, path, 0, 0, host.encode(String(pid))), {
+      code: 'ERR_CGROUP',
+      message: `${this.what}: put criu into the container's cgroup: write ${path}`,
+      path,
+      syscall: 'write',
+    });
+  }
+
+  /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
+  enterAll(pid: number): { ctrl?: string; path: string }[] {
+    const { record, plan } = this;
+    const birth = birthOf(plan);
+    for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
+    if (record.cgroups.length === 0) return [];
+    const lines = readText(`/proc/${pid}/cgroup`)
+      .split('\n')
+      .map((line) => /^[0-9]+:([^:]*):(.*)$/.exec(line))
+      .filter((m) => m !== null);
+    // criu knows each controller of a hierarchy by its own name. The path without one, of v2, is that of all which are
+    // not named: on a hybrid host criu would otherwise make the cgroup of the checkpoint again, and leave it.
+    return lines.flatMap(([, ctrl = '', path = '']) =>
+      ctrl ? ctrl.split(',').map((c) => ({ ctrl: c, path })) : [{ path }],
+    );
+  }
+}
+
+/** The v2 cgroup in which a new process would begin; '' without one. */
+function birthOf({ ops }: Plan): string {
+  for (const op of ops) {
+    if (op.op === 'clone' && op.cgroup) return op.cgroup;
+    if (op.op === 'cgroupFork') return op.path.replace(/\/$/, '');
+    if (op.op === 'cgroupEnter' && op.path.endsWith('/cgroup.procs')) return op.path.slice(0, -'/cgroup.procs'.length);
+  }
+  return '';
+}
+
+const isCgroupOp = (op: Op): op is CgroupOp => op.op.startsWith('cgroup') && cgroupOps.includes(op.op);
+const cgroupOps: readonly string[] = [
+  'cgroupCreate',
+  'cgroupWrite',
+  'cgroupWriteFirst',
+  'cgroupRealtime',
+  'cgroupInherit',
+  'cgroupControllers',
+  'cgroupDevices',
+  'cgroupOwner',
+];

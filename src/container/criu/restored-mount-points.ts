@@ -1,0 +1,67 @@
+/** The places of mounts in a root file system that a restore mounts on: criu does not make them. */
+
+import { clean } from '../../plan/container-path.js';
+import { isRoot } from '../../plan/mounts/mount-compile.js';
+import { mountSettings } from '../../plan/mounts/mount-settings.js';
+import { sourcePath } from '../../plan/mounts/mount-sources.js';
+import type { Spec } from '../../spec/config-types.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { tryStat } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, O_CREAT, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IFDIR, S_IFMT } from '../../sys/linux.js';
+
+const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+
+/**
+ * Makes what is missing, each step resolved within the root. What lies below another mount is in that one.
+ * @throws RuntError ERR_MOUNT
+ */
+export function makeMountPoints(what: string, root: string, spec: Spec, bundle: string): void {
+  const mounts = (spec.mounts ?? []).filter((m) => !isRoot(m.destination));
+  const all = mounts.map((m) => clean(m.destination));
+  const fd = native.openAt(AT_FDCWD, root, O_PATH, 0);
+  try {
+    mounts.forEach((mount, i) => {
+      const destination = all[i] as string;
+      if (destination.split('/').includes('..') || all.some((other) => destination.startsWith(`${other}/`))) return;
+      const source = mountSettings(mount).bind ? tryStat(sourcePath(mount, bundle)) : undefined;
+      const isFile = source !== undefined && (source.mode & S_IFMT) !== S_IFDIR;
+      const r = fd < 0 ? fd : make(fd, destination, isFile);
+      if (r >= 0) return;
+      throw new RuntError({
+        code: 'ERR_MOUNT',
+        message: `${what}: make ${destination} in the root, on which something is mounted`,
+        path: destination,
+        pointer: `/mounts/${i}/destination`,
+        errno: -r,
+      });
+    });
+  } finally {
+    if (fd >= 0) native.close(fd);
+  }
+}
+
+/** Walks down; what is there stays as it is. */
+function make(root: number, path: string, isFile: boolean): number {
+  const parts = path.split('/').filter((p) => p !== '');
+  for (let n = 1; n <= parts.length; n++) {
+    const there = native.openAt2(root, parts.slice(0, n).join('/'), O_PATH, 0, resolve);
+    if (there >= 0) native.close(there);
+    if (there !== -E.ENOENT) {
+      if (there < 0) return there;
+      continue;
+    }
+    const parent = native.openAt2(root, parts.slice(0, n - 1).join('/') || '.', O_PATH, 0, resolve);
+    if (parent < 0) return parent;
+    const name = parts[n - 1] as string;
+    const r =
+      isFile && n === parts.length
+        ? native.openAt2(parent, name, O_CREAT, 0o644, resolve)
+        : native.mkdirAt(parent, name, 0o755);
+    if (isFile && n === parts.length && r >= 0) native.close(r);
+    native.close(parent);
+    if (r < 0 && r !== -E.EEXIST) return r;
+  }
+  return 0;
+}

@@ -1,0 +1,64 @@
+/**
+ * criu as a child of a container's supervisor. What it restores is a child of the supervisor's then (criu's `rst_sibling`), which
+ * records how that ends. It begins as runt-init, whose plan is to execute it.
+ */
+
+import { encodePlan } from '../../plan/encode-plan.js';
+import type { Plan } from '../../plan/plan-ops.js';
+import { check } from '../../sys/error.js';
+import { fdPair } from '../../sys/fds.js';
+import { readText } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { Reports, sendFrame } from '../launch/init-channel.js';
+import type { Stdio } from '../launch/spawn-init.js';
+import { spawnSupervised } from '../launch/supervisor.js';
+
+export interface SupervisedProgram {
+  readonly what: string;
+  readonly stateDir: string;
+  /** Where the kernel counts what it killed for memory; empty for nowhere. */
+  readonly oomFile: string;
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly stdio: Stdio;
+  /** Descriptors that become 3, 4 … */
+  readonly fds: readonly number[];
+}
+
+/** Resolves when it runs. @throws RuntError ERR_CRIU, ERR_SUPERVISOR */
+export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number; pidfd: number }> {
+  const facts = { code: 'ERR_CRIU', message: `${p.what}: run ${p.path}`, path: p.path };
+  const pair = new Uint8Array(16);
+  check(native.socketPair(pair), { ...facts, syscall: 'socketpair' });
+  const [ours, theirs] = fdPair(pair);
+  try {
+    const sync = 3 + p.fds.length;
+    const places = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);
+    const request = { flags: 0, kind: 'successor' as const, oomFile: p.oomFile, cgroup: -1, sync };
+    const spawned = await spawnSupervised(p.stateDir, { ...request, fds: [...places, [theirs, sync]] });
+    check(spawned.pid, { ...facts, syscall: 'clone3' });
+    native.close(theirs);
+    sendFrame(ours, encodePlan(planOf(p), { trace: false, startSocket: -1, slots: [] }));
+    const reports = new Reports(ours);
+    for (let report = await reports.next(); report.kind !== 'eof'; report = await reports.next())
+      if (report.kind === 'error') check(-report.errno, { ...facts, syscall: report.syscall });
+    return spawned;
+  } finally {
+    native.close(ours);
+  }
+}
+
+function planOf(p: SupervisedProgram): Plan {
+  const umask = Number.parseInt(/^Umask:\s*([0-7]+)/m.exec(readText('/proc/self/status'))?.[1] ?? '22', 8);
+  return {
+    version: 1,
+    ops: [
+      { op: 'keepFds', at: '', count: p.fds.length },
+      // The same user, who is root: for the mask of what it makes.
+      { op: 'user', at: '', uid: 0, gid: 0, groups: [], setGroups: 0, umask },
+      { op: 'findExecutable', at: '', name: p.path, path: '' },
+      { op: 'exec', at: '', args: p.args, env: p.env, homeOf: -1 },
+    ],
+  };
+}

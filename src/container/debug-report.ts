@@ -1,0 +1,227 @@
+/** All that the host tells of a container, in one report (`runt debug`). */
+import { isFrozen } from '../cgroup/freezer.js';
+import { RuntError } from '../sys/error.js';
+import { exists, readLink, tryListDir, tryReadText } from '../sys/fs.js';
+import { pids } from './ps.js';
+import { type LastError, lastError } from './state/last-error.js';
+import { isAlive } from './state/recorded-process.js';
+import { recordFrom, salvage } from './state/salvaged-state.js';
+import { entryText, withState } from './state/state-directory.js';
+import { type ContainerRecord, load } from './state/state-store.js';
+import { type ContainerState, describe } from './state.js';
+
+export interface DebugProcess {
+  readonly pid: number;
+  /** One letter of proc_pid_stat(5). */
+  readonly state: string;
+  readonly command: string;
+}
+
+export interface DebugReport {
+  readonly id: string;
+  /** Its state directory. */
+  readonly directory: string;
+  /** Absent when the state cannot be used; `problem` says why, and the rest is what can be salvaged. */
+  readonly state?: ContainerState;
+  readonly problem?: string;
+  readonly config?: string;
+  readonly supervised: boolean;
+  /** exit.json of a supervised container that has ended. */
+  readonly exit?: unknown;
+  readonly lastError?: LastError;
+  readonly processes: readonly DebugProcess[];
+  /** `own`: another one than that of the calling command. */
+  readonly namespaces: readonly { readonly type: string; readonly id: string; readonly own: boolean }[];
+  /** Lines of /proc/PID/status about ids, capabilities, seccomp; and the id maps. */
+  readonly identity: Readonly<Record<string, string>>;
+  readonly cgroups: readonly {
+    readonly path: string;
+    readonly exists: boolean;
+    /** Files with limits and use, by name. */
+    readonly files: Readonly<Record<string, string>>;
+  }[];
+  readonly frozen: boolean;
+  readonly mounts: readonly {
+    readonly target: string;
+    readonly type: string;
+    readonly source: string;
+    readonly options: string;
+  }[];
+  /** Resource limits: name, soft, hard, unit. */
+  readonly limits: readonly (readonly string[])[];
+  readonly descriptors: Readonly<Record<string, string>>;
+}
+
+const identityLines =
+  'Uid Gid Groups NoNewPrivs Seccomp Seccomp_filters CapInh CapPrm CapEff CapBnd CapAmb Umask Cpus_allowed_list'.split(
+    ' ',
+  );
+/** v1 and v2; what a kernel or a hierarchy has not is left out. */
+const cgroupFiles =
+  'memory.limit_in_bytes memory.usage_in_bytes memory.memsw.limit_in_bytes memory.oom_control memory.max memory.high memory.low memory.current memory.swap.max memory.events cpu.shares cpu.cfs_period_us cpu.cfs_quota_us cpu.weight cpu.max cpu.stat cpuset.cpus cpuset.mems cpuset.cpus.effective pids.max pids.current blkio.weight io.weight io.max devices.list freezer.state cgroup.freeze cgroup.controllers'.split(
+    ' ',
+  );
+
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_ID, ERR_STATE */
+export function debugReport(o: { readonly root: string; readonly id: string }): DebugReport {
+  const { record, problem } = recordOf(o.root, o.id);
+  const pid = record && isAlive(record) ? record.pid : 0;
+  const error = lastError(o.root, o.id);
+  const exit = json(withState(o.root, o.id, (dir) => entryText(dir, 'exit.json')) ?? '');
+  return {
+    id: o.id,
+    directory: `${o.root}/${o.id}`,
+    ...(problem === undefined ? record && { state: describe(o.root, record) } : { problem }),
+    ...(record?.config !== undefined && { config: record.config }),
+    supervised: record?.supervisor !== undefined,
+    ...(exit !== undefined && { exit }),
+    ...(error && { lastError: error }),
+    processes: processesOf(o, record, problem),
+    namespaces: namespacesOf(pid),
+    identity: identityOf(pid),
+    cgroups: (record?.cgroups ?? []).map((path) => ({ path, exists: isThere(path), files: filesOf(path) })),
+    frozen: record ? isFrozen(record.cgroups) : false,
+    mounts: mountsOf(pid),
+    limits: limitsOf(pid),
+    descriptors: descriptorsOf(pid),
+  };
+}
+
+function recordOf(root: string, id: string): { record: ContainerRecord | undefined; problem?: string } {
+  try {
+    return { record: load(root, id) };
+  } catch (error) {
+    if (!(error instanceof RuntError)) throw error;
+    if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
+    const salvaged = salvage(root, id);
+    return { record: salvaged && recordFrom(id, salvaged), problem: error.message };
+  }
+}
+
+/** '' when it is not there, or not ours to read: a report says what it can. */
+function text(path: string): string {
+  try {
+    return tryReadText(path) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** As exists; what cannot be looked at is reported as absent. */
+const isThere = (path: string): boolean => {
+  try {
+    return exists(path);
+  } catch {
+    return false;
+  }
+};
+
+function json(of: string): unknown {
+  try {
+    return of === '' ? undefined : JSON.parse(of);
+  } catch {
+    return of;
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readLink(path);
+  } catch {
+    return '';
+  }
+}
+
+const names = (path: string): string[] => {
+  try {
+    return tryListDir(path) ?? [];
+  } catch {
+    return [];
+  }
+};
+
+function processesOf(
+  o: { readonly root: string; readonly id: string },
+  record: ContainerRecord | undefined,
+  problem: string | undefined,
+): DebugProcess[] {
+  const all = problem === undefined ? pids(o) : record && isAlive(record) ? [record.pid] : [];
+  return all.map((pid) => {
+    const stat = text(`/proc/${pid}/stat`);
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+    const command = text(`/proc/${pid}/cmdline`).split('\0').filter(Boolean).join(' ');
+    return { pid, state: stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '?', command: command || `[${name}]` };
+  });
+}
+
+function namespacesOf(pid: number): { type: string; id: string; own: boolean }[] {
+  if (pid === 0) return [];
+  return names(`/proc/${pid}/ns`)
+    .filter((type) => !type.endsWith('_for_children'))
+    .sort()
+    .map((type) => {
+      const id = link(`/proc/${pid}/ns/${type}`);
+      return { type, id, own: id !== link(`/proc/self/ns/${type}`) };
+    });
+}
+
+function identityOf(pid: number): Record<string, string> {
+  if (pid === 0) return {};
+  const found: Record<string, string> = {};
+  for (const line of text(`/proc/${pid}/status`).split('\n')) {
+    const [key = '', ...rest] = line.split(':');
+    if (identityLines.includes(key)) found[key] = rest.join(':').trim().replaceAll('\t', ' ');
+  }
+  for (const map of ['uid_map', 'gid_map']) {
+    const lines = text(`/proc/${pid}/${map}`).trim().split('\n');
+    found[map] = lines.map((l) => l.trim().split(/ +/).join(' ')).join(', ');
+  }
+  const label = text(`/proc/${pid}/attr/current`).replaceAll('\0', '').trim();
+  if (label !== '') found.label = label;
+  found.oom_score_adj = text(`/proc/${pid}/oom_score_adj`).trim();
+  return found;
+}
+
+function filesOf(path: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const file of cgroupFiles) {
+    const value = text(`${path}/${file}`).trim();
+    if (value !== '') found[file] = value.split('\n').join(', ');
+  }
+  return found;
+}
+
+function mountsOf(pid: number): { target: string; type: string; source: string; options: string }[] {
+  if (pid === 0) return [];
+  // Octal escapes (proc_pid_mountinfo(5)) stay: they are what keeps a path on its line.
+  return text(`/proc/${pid}/mountinfo`)
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [left = '', right = ''] = line.split(' - ');
+      const fields = left.split(' ');
+      const [type = '', source = '', superOptions = ''] = right.split(' ');
+      const propagation = fields.slice(6).join(',');
+      const options = [fields[5], propagation, superOptions].filter(Boolean).join(' ');
+      return { target: fields[4] ?? '', type, source, options };
+    });
+}
+
+function limitsOf(pid: number): string[][] {
+  if (pid === 0) return [];
+  // Columns of fixed width: the names have spaces.
+  return text(`/proc/${pid}/limits`)
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((l) => [l.slice(0, 26).trim(), l.slice(26, 47).trim(), l.slice(47, 68).trim(), l.slice(68).trim()]);
+}
+
+function descriptorsOf(pid: number): Record<string, string> {
+  if (pid === 0) return {};
+  const numbers = names(`/proc/${pid}/fd`)
+    .map(Number)
+    .sort((a, b) => a - b);
+  return Object.fromEntries(numbers.map((fd) => [String(fd), link(`/proc/${pid}/fd/${fd}`)]));
+}

@@ -1,0 +1,46 @@
+/** Where the value that an exec failed with stands: on the command line, in the file of --process, or in the container's config.json. */
+import { RuntError } from '../../sys/error.js';
+import type { ExecOptions } from '../exec.js';
+
+/** What each field of the process comes from, when flags give it. */
+const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
+  args: () => true,
+  cwd: (o) => o.cwd !== undefined,
+  env: (o) => o.env.length > 0,
+  user: (o) => o.user !== undefined || o.additionalGids.length > 0,
+  capabilities: (o) => o.capabilities.length > 0,
+  noNewPrivileges: (o) => o.noNewPrivileges !== undefined,
+  apparmorProfile: (o) => o.apparmor !== undefined,
+  selinuxLabel: (o) => o.processLabel !== undefined,
+  terminal: (o) => o.terminal,
+};
+
+/**
+ * Corrects the place that an error tells. The compiler knows one process, merged of all three; a pointer into the file
+ * of --process begins at the process.
+ * @param given the fields that the file has
+ * @param document what the file is called; undefined without one
+ */
+export function placeOfExec(
+  error: unknown,
+  o: ExecOptions,
+  given: readonly string[],
+  document: string | undefined,
+): unknown {
+  if (!(error instanceof RuntError)) return error;
+  if (document !== undefined && error.path === document) {
+    for (const violation of error.violations ?? []) violation.pointer = inFile(violation.pointer);
+  }
+  const field = /^\/process\/([^/]+)/.exec(error.pointer ?? '')?.[1];
+  if (field === undefined || error.document !== undefined) return error;
+  if (document === undefined) {
+    if (flags[field]?.(o)) error.document = 'the command line';
+  } else if (given.includes(field)) {
+    error.document = document;
+    error.pointer = inFile(error.pointer ?? '');
+  }
+  return error;
+}
+
+const inFile = (pointer: string): string =>
+  pointer.startsWith('/process/') ? pointer.slice('/process'.length) : pointer;

@@ -1,0 +1,141 @@
+/** Why a path of the host cannot be opened or executed: its components are looked at, one after the other. */
+import { because, type Hint } from '../../plan/failure/known-cause.js';
+import { mountOf } from '../../plan/mounts/noexec-mounts.js';
+import type { Op } from '../../plan/plan-ops.js';
+import type { Spec } from '../../spec/config-types.js';
+import { E } from '../../sys/errno.js';
+import { tryStat } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG, X_OK } from '../../sys/linux.js';
+import type { Failed } from './op-failed.js';
+
+/** The first component of a path that is in the way. */
+interface Obstacle {
+  readonly path: string;
+  readonly what: 'missing' | 'dangling' | 'file' | 'loop' | 'closed';
+}
+
+/** The mode of what is at a path, or -errno. */
+function modeAt(path: string, flags = 0): number {
+  const data = new Uint8Array(64);
+  const r = native.stat(AT_FDCWD, path, flags, data);
+  return r < 0 ? r : Number(new DataView(data.buffer).getBigInt64(0, true));
+}
+
+function obstacleOf(path: string): Obstacle | undefined {
+  const parts = path.split('/').filter(Boolean);
+  for (let i = 1; i <= parts.length; i++) {
+    const here = `/${parts.slice(0, i).join('/')}`;
+    const mode = modeAt(here);
+    if (mode === -E.ENOENT) {
+      const dangling = modeAt(here, AT_SYMLINK_NOFOLLOW) >= 0;
+      return { path: here, what: dangling ? 'dangling' : 'missing' };
+    }
+    if (mode === -E.ELOOP) return { path: here, what: 'loop' };
+    if (mode === -E.EACCES) return { path: `/${parts.slice(0, i - 1).join('/')}`, what: 'closed' };
+    if (mode >= 0 && i < parts.length && (mode & S_IFMT) !== S_IFDIR) return { path: here, what: 'file' };
+  }
+  return undefined;
+}
+
+/** What is in the way to `path`, which is called `name`, as a sentence that ends in what to do; `mend` is what else may be done. */
+function sayObstacle(path: string, name: string, mend: string): string | undefined {
+  const found = obstacleOf(path);
+  if (!found) return undefined;
+  switch (found.what) {
+    case 'missing':
+      return found.path === path ? undefined : `there is no ${found.path} on the way to ${name}: make it, or ${mend}`;
+    case 'dangling':
+      return `${found.path} is a symbolic link to something that does not exist: make that, or ${mend}`;
+    case 'file':
+      return `${found.path} is a file, and ${name} is looked for in it: ${mend}`;
+    case 'loop':
+      return `the symbolic links at ${found.path} lead in a circle: correct them, or ${mend}`;
+    case 'closed':
+      return `runt may not search ${found.path}: give it search permission (chmod +x) there, or ${mend}`;
+  }
+}
+
+/** The cause of a failure with a path of the host: the source of a bind mount, the root, a program that a bind shows. */
+export function hostPathHint({ op, errno, syscall, detail }: Failed, spec?: Spec): Hint | undefined {
+  const source = sourceOf(op);
+  if (source !== undefined && syscall === 'move_mount' && errno === E.ENOTDIR) return unlike(source, op);
+  if (source !== undefined && (detail === source || detail === '')) {
+    const said = sayObstacle(source, `the source ${source}`, "correct the mount's source");
+    if (said) return because(said, 'path_resolution(7)');
+  }
+  if ((op.op === 'rootfs' || op.op === 'detachedRoot') && (detail === op.path || detail === '')) {
+    const said = sayObstacle(op.path, `the root file system ${op.path}`, 'correct root.path');
+    if (said) return because(said, 'runtime-spec config.md#root');
+  }
+  if ((op.op === 'findExecutable' || op.op === 'exec') && errno === E.EACCES) return hostNoexec(op, detail, spec);
+  return undefined;
+}
+
+function sourceOf(op: Op): string | undefined {
+  return op.op === 'openTree' || op.op === 'cloneSource' || op.op === 'mountBind' ? op.source : undefined;
+}
+
+function unlike(source: string, op: Op): Hint | undefined {
+  const mode = modeAt(source);
+  if (op.op !== 'mountBind' || mode < 0) return undefined;
+  const [one, other] = (mode & S_IFMT) === S_IFDIR ? ['directory', 'file'] : ['file', 'directory'];
+  return because(
+    `the source ${source} is a ${one}, and ${op.target} is a ${other} in the rootfs: bind like on like, or remove ${op.target} from the rootfs`,
+    'runtime-spec config.md#mounts',
+  );
+}
+
+/** A bind mount has the flags of the mount that it shows, unless its options say otherwise. */
+function hostNoexec(op: Extract<Op, { op: 'findExecutable' | 'exec' }>, detail: string, spec?: Spec): Hint | undefined {
+  const name = detail || (op.op === 'exec' ? (op.args[0] ?? '') : op.name);
+  const mount = mountOf(spec, name);
+  if (mount?.source === undefined) return undefined;
+  const path = `${mount.source}${mount.rest}`;
+  if (!isNoexec(path)) return undefined;
+  return because(
+    `${mount.destination} (/mounts/${mount.index}) shows ${mount.source}, which the host has mounted with "noexec": add "exec" to its options, or put the program elsewhere`,
+    'mount(8)',
+  );
+}
+
+/** Whether it is a program by its mode that its mount lets nobody execute. */
+function isNoexec(path: string): boolean {
+  const mode = modeAt(path);
+  return (
+    mode >= 0 && (mode & S_IFMT) === S_IFREG && (mode & 0o111) === 0o111 && native.access(path, X_OK) === -E.EACCES
+  );
+}
+
+/** Why a program of the host cannot be executed, and what to do. `errno` is that of execve(2). */
+export function whyNotExecuted(path: string, errno: number): string | undefined {
+  const found = sayObstacle(path, `${path} on the host`, "correct the hook's path");
+  if (found) return found;
+  const stat = tryStat(path);
+  if (!stat) return `there is no ${path} on the host: install the program, or correct the hook's path`;
+  if ((stat.mode & S_IFMT) !== S_IFREG) return `${path} is not a file on the host: name a program in the hook's path`;
+  if (errno === E.ENOENT) {
+    const interpreter = interpreterOf(path);
+    return interpreter === undefined
+      ? `the dynamic loader of ${path} is not on the host: install its C library, or use a static program`
+      : `${path} is a script, and its interpreter ${interpreter} is not on the host: install it, or correct the first line of the script`;
+  }
+  if (errno === E.EACCES && (stat.mode & 0o111) === 0)
+    return `${path} lacks the x permission on the host: make it executable (chmod +x)`;
+  if (errno === E.EACCES && isNoexec(path))
+    return `${path} is on a file system that is mounted with "noexec" on the host: move the program, or mount that with exec`;
+  return undefined;
+}
+
+/** The interpreter that the first line of a script names; undefined for another file. */
+function interpreterOf(path: string): string | undefined {
+  const fd = native.openAt(AT_FDCWD, path, 0, 0);
+  if (fd < 0) return undefined;
+  const data = new Uint8Array(256);
+  const n = native.read(fd, data);
+  native.close(fd);
+  if (n < 3 || data[0] !== 0x23 || data[1] !== 0x21) return undefined;
+  let line = '';
+  for (let i = 2; i < n && data[i] !== 0x0a; i++) line += String.fromCharCode(data[i]!);
+  return line.trim().split(/[ \t]/)[0];
+}

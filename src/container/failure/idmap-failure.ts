@@ -1,0 +1,55 @@
+/** Why the kernel refuses to map the ids of a mount: it says EINVAL for a file system that cannot, so that is looked up here. */
+import { because, type Hint } from '../../plan/failure/known-cause.js';
+import { E } from '../../sys/errno.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import type { Failed } from './op-failed.js';
+
+const see = 'mount_setattr(2), "ID-mapped mounts"';
+
+/** The cause; undefined when the failed operation maps no ids, or none is known. */
+export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefined {
+  if (op.op === 'idMapNamespace') {
+    return errno === E.EPERM || errno === E.EINVAL
+      ? because(
+          `the kernel does not take the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount: each host id must be one that runt has itself`,
+          'user_namespaces(7)',
+        )
+      : undefined;
+  }
+  const tree = op.op === 'idMapTree';
+  if (syscall !== 'mount_setattr' || !(tree || (op.op === 'mountFs' && detail === 'idmap'))) return undefined;
+  switch (errno) {
+    case E.EINVAL: {
+      const type = tree ? typeOf(op.source) : op.fstype;
+      const where = tree ? `${type}, which ${op.source} is on,` : type;
+      const below = tree && op.recursive ? ', or a file system mounted below has not' : '';
+      return because(`${where} has no id-mapped mounts in this kernel${below}: bind it without mappings`, see);
+    }
+    case E.EPERM:
+      return because(
+        `${tree ? op.source : 'it'} is id-mapped already, or belongs to a user namespace that runt does not control: bind what it was made from`,
+        see,
+      );
+    case E.EOPNOTSUPP:
+      return because(
+        'a file system with an option longer than 255 bytes, or one that only mount(2) takes (silent, iversion, acl), cannot be mapped: leave that option out',
+        see,
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** Type of the file system that a path is on, from mountinfo by its device number. */
+function typeOf(path: string): string {
+  const data = new Uint8Array(64);
+  const text = new Uint8Array(1 << 20);
+  if (native.stat(AT_FDCWD, path, 0, data) < 0) return 'the file system';
+  const device = new DataView(data.buffer).getBigInt64(40, true);
+  const major = (device >> 8n) & 0xfffn;
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xfff00n);
+  const n = native.readFile(AT_FDCWD, '/proc/self/mountinfo', text);
+  const line = (n > 0 ? host.decode(text, n) : '').split('\n').find((l) => l.split(' ')[2] === `${major}:${minor}`);
+  return line?.split(' - ')[1]?.split(' ')[0] ?? 'the file system';
+}

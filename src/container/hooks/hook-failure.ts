@@ -1,0 +1,139 @@
+/** A hook that failed → the error that a person reads. */
+import { noexecHint } from '../../plan/mounts/noexec-mounts.js';
+import { printable, word } from '../../plan/printable-text.js';
+import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { signalName } from '../../sys/linux.js';
+import { whyNotExecuted } from '../failure/host-path-hint.js';
+
+/** ms after which a warning names the hook that a command still waits for; SLOW_MS of native/init/hook.c. */
+export const slowHook = 30_000;
+
+/** The hook of that name, "createRuntime/0". */
+export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefined {
+  const [point, i] = name.split('/');
+  return hooks?.[point as HookName]?.[Number(i)];
+}
+
+/** The warning. @param command what is being done, "create web" */
+export function hookIsSlow(command: string, name: string, hook: Hook | undefined): string {
+  const { path, timeout = 0 } = hook ?? { path: '' };
+  const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
+  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${slowHook / 1000} s; ${end}`;
+}
+
+/** How a hook ended. */
+export interface HookEnd {
+  /** What the number is: the exit status, the signal, the seconds it was given, nothing (it could not be executed). */
+  readonly how: 'exit' | 'signal' | 'timeout' | 'exec';
+  readonly number: number;
+  /** What it took. */
+  readonly ms: number;
+  /** Where it wrote `said`, the last of what it wrote: stdout only when it left stderr empty. */
+  readonly stream: string;
+  readonly said: string;
+  /** Positive; why it could not be executed. */
+  readonly errno?: number;
+  readonly spec?: Spec;
+}
+
+/**
+ * The error of one hook.
+ * @param command what was being done, "create web"
+ * @param name where the hook stands in `hooks`, "createRuntime/0"
+ */
+export function hookFailed(command: string, name: string, hook: Hook, end: HookEnd): RuntError {
+  const { how, number, errno } = end;
+  const called = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
+  const said = end.said.trim();
+  const what =
+    how === 'exit'
+      ? `exit status ${number} after ${duration(end.ms)}`
+      : how === 'signal'
+        ? `ended by ${signalName(number)} after ${duration(end.ms)}`
+        : how === 'timeout'
+          ? `not done after ${duration(end.ms)}, its timeout is ${number} s; it was killed`
+          : 'cannot be executed';
+  return new RuntError({
+    code: how === 'timeout' ? 'ERR_HOOK_TIMEOUT' : 'ERR_HOOK',
+    message: `${command}: hook ${name.replace('/', ' ')}, ${called}: ${what}${said && `, ${end.stream}: ${quoted(said)}`}`,
+    op: 'hook',
+    path: hook.path,
+    pointer: `/hooks/${name}`,
+    value: hook,
+    ...(errno ? { errno, syscall: 'execve' } : {}),
+    ...hint(name, hook.path, end),
+    see: 'config.md#posix-platform-hooks',
+  });
+}
+
+/**
+ * The same from what runt-init reports (native/init/hook.c): the hook's name, then how, number, milliseconds and stream,
+ * then what the hook said; a line each but the last.
+ */
+export function hookFailedInside(
+  command: string,
+  report: { readonly errno: number; readonly detail: string },
+  hookOf: (name: string) => Hook | undefined,
+  spec?: Spec,
+): RuntError {
+  const [name = '', facts = '', ...rest] = report.detail.split('\n');
+  const [how = '', number, ms, stream = ''] = facts.split(' ');
+  return hookFailed(command, name, hookOf(name) ?? { path: name }, {
+    how: how as HookEnd['how'],
+    number: Number(number),
+    ms: Number(ms),
+    stream,
+    said: rest.join('\n'),
+    ...(report.errno ? { errno: report.errno } : {}),
+    ...(spec && { spec }),
+  });
+}
+
+/** Text of several lines in quotes, with \n: an error is one line. */
+function quoted(text: string): string {
+  return text.includes('\n')
+    ? `"${text.split('\n').map(printable).join('\\n').replaceAll('"', '\\"')}"`
+    : printable(text);
+}
+
+const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+function hint(name: string, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
+  if (how === 'timeout')
+    return {
+      hint: 'find out what it waits for, or give it more time: "timeout" of the hook, in seconds, or --hook-timeout',
+    };
+  if (how !== 'exec') return {};
+  return {
+    hint: name.startsWith('startContainer') ? whyNotInside(path, errno, spec) : whyNotOutside(name, path, errno),
+  };
+}
+
+/** A hook of the runtime's file system, which can be looked at. */
+function whyNotOutside(name: string, path: string, errno: number): string {
+  const onHost = 'the program, and the interpreter that its first line names, must be on the host';
+  return (
+    whyNotExecuted(path, errno) ??
+    (name.startsWith('createContainer')
+      ? `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`
+      : `${onHost} and executable: install or correct them`)
+  );
+}
+
+function whyNotInside(path: string, errno: number, spec?: Spec): string {
+  switch (errno) {
+    case E.ENOENT:
+      return `startContainer hooks are looked up in the container, and ${path}, its interpreter or its dynamic loader is not in the rootfs: add it to the image, or use a createContainer hook`;
+    case E.ENOTDIR:
+      return `a component of ${path} is a file in the container, where startContainer hooks are looked up: correct the hook's path`;
+    case E.EACCES:
+      return (
+        noexecHint(spec, path) ??
+        `the user of the process may not execute ${path} in the container: add the x permission (chmod +x) there, or remove noexec from the mount that it is on`
+      );
+    default:
+      return 'startContainer hooks are looked up in the container: put the program, its interpreter and its libraries into the rootfs, and let the user of the process execute it';
+  }
+}

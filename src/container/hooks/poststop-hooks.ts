@@ -1,0 +1,134 @@
+/**
+ * The poststop hooks of a container, which run when it is deleted (runtime.md#lifecycle). Its record waits in
+ * `<root>/.deleted/<id>/state.json` meanwhile (an id does not begin with a dot), so that the next delete runs those of a delete that was killed.
+ */
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { lock } from '../../sys/file-lock.js';
+import { native } from '../../sys/host.js';
+import { O_RDONLY } from '../../sys/linux.js';
+import { openBelow, openRoot, readEntry } from '../state/state-directory.js';
+import { type ContainerRecord, isEntry, parseState, writeState } from '../state/state-store.js';
+import { hookState, runHook } from './run-hooks.js';
+
+type Warn = (sentence: string) => void;
+
+const directory = '.deleted';
+
+/** Opens the directory of all such records, judged; the caller closes it. -errno when there is none. */
+function openAll(root: string): number {
+  const dir = openRoot(root);
+  return dir < 0 ? dir : openBelow(dir, directory, `${root}/${directory}`);
+}
+
+/**
+ * Keeps the record of a container that is being deleted; to be called before its state is removed. Another one of the
+ * same name, whose delete was killed, gets its hooks first.
+ */
+export async function keepForPoststop(
+  command: string,
+  root: string,
+  record: ContainerRecord,
+  warn: Warn,
+): Promise<void> {
+  const { id } = record;
+  const kept = read(root, id, warn);
+  if (kept && (kept.created !== record.created || kept.pid !== record.pid)) await runPoststop(command, root, id, warn);
+  const r = keep(root, record);
+  if (r >= 0) return;
+  throw new RuntError({
+    code: 'ERR_STATE',
+    message: `keep the poststop hooks in ${root}/${directory}/${id}`,
+    path: `${root}/${directory}/${id}`,
+    errno: -r,
+  });
+}
+
+function keep(root: string, record: ContainerRecord): number {
+  const { id } = record;
+  native.mkdirAt(openRoot(root), directory, 0o700);
+  const all = openAll(root);
+  if (all < 0) return all;
+  native.mkdirAt(all, id, 0o700);
+  const dir = openOne(root, all, id);
+  const r = writeState(dir, record);
+  if (dir >= 0) native.close(dir);
+  return r;
+}
+
+/**
+ * Runs the hooks that are kept for an id; one that fails is a warning, and the others run.
+ * @returns whether there were any and nobody else is running them
+ */
+export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
+  const all = openAll(root);
+  const path = `${root}/${directory}/${id}`;
+  const facts = { code: 'ERR_STATE', message: `open the poststop hooks ${path}`, path };
+  if (all === -E.ENOENT) return false;
+  check(all, facts);
+  let dir = -1;
+  try {
+    dir = openBelow(all, id, path, O_RDONLY);
+    if (dir === -E.ENOENT) return false;
+    check(dir, facts);
+    // The child of a delete that was killed has the lock for a moment, until it executes the hook.
+    const taken = await lock(dir, 1000);
+    if (taken === -E.EAGAIN) return false;
+    check(taken, { ...facts, message: `lock the poststop hooks ${path}`, syscall: 'flock' });
+    // Read under the lock: whoever had it has run them and removed the directory.
+    const record = recordIn(dir, id, path, warn);
+    if (!record && !isEntry(all, id)) return false;
+    const state = record && hookState(record, 'stopped');
+    for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
+      try {
+        await runHook(command, `poststop/${i}`, hook, state!, warn);
+      } catch (error) {
+        warn(error instanceof RuntError ? error.message : String(error));
+      }
+    }
+    native.removeTree(all, id);
+    return true;
+  } finally {
+    for (const fd of [dir, all]) if (fd >= 0) native.close(fd);
+  }
+}
+
+function read(root: string, id: string, warn: Warn): ContainerRecord | undefined {
+  const all = openAll(root);
+  if (all < 0) return undefined;
+  const dir = openOne(root, all, id);
+  if (dir < 0) return undefined;
+  const record = recordIn(dir, id, `${root}/${directory}/${id}`, warn);
+  native.close(dir);
+  return record;
+}
+
+/** Opens the directory of one record, and closes that of all. */
+function openOne(root: string, all: number, id: string): number {
+  try {
+    return openBelow(all, id, `${root}/${directory}/${id}`);
+  } finally {
+    native.close(all);
+  }
+}
+
+/** Undefined when there is none, or it cannot be used, of which it warns. @throws RuntError ERR_STATE */
+function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerRecord | undefined {
+  const lost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
+  const content = readEntry(dir, 'state.json');
+  if ('errno' in content && content.errno !== E.ENOENT) {
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: `read the poststop hooks ${path}`,
+      path,
+      errno: content.errno,
+    });
+  }
+  if ('why' in content) lost(content.why);
+  try {
+    return 'data' in content ? parseState(content.data, id, path) : undefined;
+  } catch (error) {
+    lost((error as Error).message);
+    return undefined;
+  }
+}

@@ -1,0 +1,215 @@
+/** Hooks that the runtime runs in its own namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
+
+import type { Plan } from '../../plan/plan-ops.js';
+import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
+import type { Hook, Spec } from '../../spec/config-types.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { fdPair } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { forget, now, readable, readableOrPolled } from '../../sys/loop.js';
+import { endOf } from '../launch/child-end.js';
+import { openHookFile } from '../launch/handlers/slot-handler.js';
+import type { Span } from '../launch/init-channel.js';
+import type { ContainerRecord, Status } from '../state/state-store.js';
+import { type HookEnd, hookFailed, hookIsSlow, hookNamed, slowHook } from './hook-failure.js';
+
+/** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
+export interface HookState {
+  readonly ociVersion: string;
+  readonly id: string;
+  readonly status: Status;
+  /** As the runtime sees it; absent when stopped. */
+  readonly pid?: number;
+  readonly bundle: string;
+  readonly annotations?: { readonly [key: string]: string };
+}
+
+const SIGKILL = 9;
+/** Of what a hook writes the last so many bytes are kept. */
+const tailSize = 4096;
+/** Takes a sentence. */
+type Warn = (sentence: string) => void;
+
+/** ms; what timers take at most. A longer timeout is none. */
+const maxTimeout = 2 ** 31 - 1;
+
+/** The state of a container for its hooks. */
+export function hookState(record: ContainerRecord, status: Status): HookState {
+  const { ociVersion, id, pid, bundle, annotations } = record;
+  return { ociVersion, id, status, ...(status !== 'stopped' && { pid }), bundle, ...(annotations && { annotations }) };
+}
+
+/**
+ * Runs hooks one after the other until one fails.
+ * @param point its name in `hooks`, "createRuntime"
+ * @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT
+ */
+export async function runHooks(
+  command: string,
+  point: string,
+  hooks: readonly Hook[] | undefined,
+  state: HookState,
+  warn: Warn,
+): Promise<void> {
+  for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state, warn);
+}
+
+/** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, when they are wanted */
+export async function runPlanHooks(
+  command: string,
+  plan: Plan,
+  spec: Spec,
+  state: HookState,
+  trace: boolean,
+  warn: Warn,
+): Promise<Span[]> {
+  const spans: Span[] = [];
+  for (const [index, op] of plan.ops.entries()) {
+    if (op.op !== 'hostHook') continue;
+    const hook = hookNamed(spec.hooks, op.name);
+    if (!hook || op.name.startsWith('post')) continue;
+    const start = trace ? native.monotonic() : 0n;
+    await runHook(command, op.name, hook, state, warn);
+    if (trace) spans.push({ index, start, end: native.monotonic() });
+  }
+  return spans;
+}
+
+/**
+ * Runs one hook to its end: in the bundle's directory, in a session of its own, with the state on its standard input.
+ * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any
+ * amount, and leave descendants with its descriptors: none of that holds this up.
+ */
+export async function runHook(command: string, name: string, hook: Hook, state: HookState, warn: Warn): Promise<void> {
+  const what = `${command} ${state.id}`;
+  const started = now();
+  const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
+    hookFailed(what, name, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
+  const input = stateFile(state);
+  const [out, err] = [hooksStdout, hooksStderr].map((name) => new Output(name, state.annotations)) as [Output, Output];
+  let pidfd = -1;
+  try {
+    const args = hook.args?.length ? hook.args : [hook.path];
+    const pidfdOut = new Uint8Array(8);
+    const pid = native.spawnHook(
+      hook.path,
+      strings(args),
+      strings(hook.env ?? inherited()),
+      state.bundle,
+      input,
+      out.theirs,
+      err.theirs,
+      pidfdOut,
+    );
+    if (pid < 0) throw failed({ how: 'exec', number: 0, errno: -pid });
+    pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
+    const listening = [out.listen(), err.listen()];
+    const seconds = Number(hook.timeout ?? 0);
+    const limit = seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : Number.POSITIVE_INFINITY;
+    let ended = false;
+    let interruption: unknown;
+    try {
+      ended = await readableOrPolled(pidfd, Math.min(limit, slowHook));
+      if (!ended && limit > slowHook) {
+        warn(hookIsSlow(what, name, hook));
+        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHook : -1);
+      }
+    } catch (error) {
+      interruption = error;
+    }
+    // Before it is reaped: until then its number, and that of its group, are its own.
+    if (!ended) native.signalGroup(pid, SIGKILL);
+    if (!ended) await readableOrPolled(pidfd);
+    if (!ended) native.signalGroup(pid, SIGKILL);
+    const end = endOf(pidfd);
+    out.stop();
+    err.stop();
+    await Promise.all(listening);
+    if (interruption) throw interruption;
+    const said = err.text || !out.text ? { stream: 'stderr', said: err.text } : { stream: 'stdout', said: out.text };
+    if (!ended) throw failed({ how: 'timeout', number: seconds }, said);
+    if (end.signal) throw failed({ how: 'signal', number: end.signal }, said);
+    if (end.status) throw failed({ how: 'exit', number: end.status }, said);
+  } finally {
+    native.close(input);
+    if (pidfd >= 0) native.close(pidfd);
+    out.close();
+    err.close();
+  }
+}
+
+type Said = Pick<HookEnd, 'stream' | 'said'>;
+
+/** One descriptor that a hook writes to. */
+class Output {
+  readonly theirs: number;
+  private readonly ours: number;
+  private tail = new Uint8Array(0);
+  private over = false;
+
+  /** A pipe, or the file that an annotation names: then nothing of it is heard here. */
+  constructor(name: string, annotations: HookState['annotations']) {
+    const path = annotations?.[name];
+    if (path !== undefined) {
+      this.ours = -1;
+      const facts = {
+        code: 'ERR_HOOK',
+        message: `open ${path} for the output of hooks`,
+        path,
+        pointer: `/annotations/${name}`,
+      };
+      this.theirs = check(path.startsWith('/') ? openHookFile(path) : -E.EINVAL, { ...facts, syscall: 'open' });
+      return;
+    }
+    const ends = new Uint8Array(16);
+    const r = native.pipe(ends);
+    if (r < 0) throw new RuntError({ code: 'ERR_IO', message: 'make a pipe for a hook', errno: -r, syscall: 'pipe2' });
+    [this.ours, this.theirs] = fdPair(ends);
+  }
+
+  /** Reads until all that could write has closed it, or `stop` is called. */
+  async listen(): Promise<void> {
+    const chunk = new Uint8Array(tailSize);
+    while (this.ours >= 0) {
+      const n = native.read(this.ours, chunk);
+      if (n > 0) {
+        const all = new Uint8Array(this.tail.length + n);
+        all.set(this.tail);
+        all.set(chunk.subarray(0, n), this.tail.length);
+        this.tail = all.subarray(Math.max(0, all.length - tailSize));
+      } else if (n !== -E.EAGAIN || this.over) return;
+      // A wait that is interrupted is over: so is the hook.
+      else await readable(this.ours).catch(() => this.stop());
+    }
+  }
+
+  /** The hook has ended: what is there is read, more is not awaited. */
+  stop(): void {
+    this.over = true;
+    if (this.ours >= 0) forget(this.ours);
+  }
+
+  get text(): string {
+    return host.decode(this.tail, this.tail.length);
+  }
+
+  close(): void {
+    if (this.ours >= 0) native.close(this.ours);
+    native.close(this.theirs);
+  }
+}
+
+/** A file that no other process has, with the state. */
+function stateFile(state: HookState): number {
+  const fd = native.sealedFile(host.encode(JSON.stringify(state)));
+  if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'make the state of a hook', errno: -fd });
+  return fd;
+}
+
+/** The runtime's own environment. */
+function inherited(): string[] {
+  return Object.entries(host.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+const strings = (list: readonly string[]): Uint8Array => host.encode(list.map((s) => `${s}\0`).join(''));

@@ -1,0 +1,47 @@
+/** How a child of this program has ended. */
+import { RuntError } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { CLD_EXITED } from '../../sys/linux.js';
+
+export class End {
+  constructor(
+    /** Exit status as a shell gives it: the code, or 128 + signal. */
+    readonly status: number,
+    /** The signal that ended it; 0 when it exited. */
+    readonly signal: number,
+  ) {}
+
+  /** As the predicate of a sentence. */
+  get words(): string {
+    return this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`;
+  }
+
+  /** The error for a runt-init that ended without a word. */
+  unexpected(command: string, id: string, memoryLimit: unknown): RuntError {
+    const killed = this.signal === 9;
+    return new RuntError({
+      code: 'ERR_INIT_DIED',
+      message: `${command} ${id}: runt-init ${this.words} before the container was ready`,
+      ...(killed && {
+        hint:
+          memoryLimit === undefined
+            ? 'something outside of runt killed it'
+            : `the kernel kills a process when its cgroup is out of memory: memory.limit is ${memoryLimit}`,
+        ...(memoryLimit !== undefined && { pointer: '/linux/resources/memory/limit', value: memoryLimit }),
+      }),
+    });
+  }
+}
+
+/** Reaps the ended child behind a pidfd; a process that is no child of ours, or still runs, gives status 255. */
+export const endOf = (pidfd: number): End => childEnd(pidfd) ?? new End(255, 0);
+
+/** The same; undefined for a process that is no child of ours, or still runs. */
+export function childEnd(pidfd: number): End | undefined {
+  const out = new Uint8Array(16);
+  if (native.waitPidfd(pidfd, out) !== 1) return undefined;
+  const view = new DataView(out.buffer);
+  const code = view.getInt32(0, true);
+  const status = view.getInt32(8, true);
+  return code === CLD_EXITED ? new End(status, 0) : new End(128 + status, status);
+}

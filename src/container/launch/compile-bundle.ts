@@ -1,0 +1,150 @@
+/** Bundle directory → spec and plan. Needs no root and touches nothing: `explain` stops here. */
+import { type CgroupPaths, cgroupDirectories } from '../../cgroup/cgroup-paths.js';
+import {
+  annotationPolicy,
+  findUnsafe,
+  refuseDenied,
+  type UnsafeAnnotation,
+  unsafeSentence,
+} from '../../plan/annotation-policy.js';
+import { compile } from '../../plan/compile.js';
+import type { OwnSpan } from '../../plan/explain/plan-trace.js';
+import { withHookTimeouts } from '../../plan/hooks/hook-compile.js';
+import type { CompileOptions, HostFacts } from '../../plan/host-facts.js';
+import type { Plan } from '../../plan/plan-ops.js';
+import type { Spec } from '../../spec/config-types.js';
+import { loadSpec } from '../../spec/load-config.js';
+import { RuntError, type Violation } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import type { CreateOptions } from '../create.js';
+import { configPath } from '../state/config-path.js';
+import { readHostFacts, withoutRoot } from './read-host-facts.js';
+
+export interface CompiledBundle {
+  readonly spec: Spec;
+  /** The config as it was read. */
+  readonly text: Uint8Array;
+  readonly facts: HostFacts;
+  readonly options: CompileOptions;
+  readonly plan: Plan;
+  readonly cgroups: CgroupPaths;
+  readonly rdt?: readonly string[];
+  /** Spans of what was done here. */
+  readonly spans: readonly OwnSpan[];
+}
+
+/**
+ * Loads, validates and compiles. `systemd` is what `systemdScope` gives.
+ * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
+ */
+export function compileBundle(
+  o: CreateOptions,
+  startSocket = true,
+  systemd?: CompileOptions['systemd'],
+  foreground = false,
+): CompiledBundle {
+  const times = [native.monotonic()];
+  const { spec: loaded, warnings, text } = loadSpec(configPath(o));
+  const spec = withHookTimeouts(loaded, o.hookTimeout);
+  for (const warning of warnings) {
+    // An engine that links the next runtime-spec writes its version into each config: only --debug reports that.
+    if (warning.pointer === '/ociVersion' && !o.debug) continue;
+    o.warn(sentence(warning));
+  }
+  times.push(native.monotonic());
+  const facts = readHostFacts(o.rootless);
+  times.push(native.monotonic());
+  const options: CompileOptions = {
+    id: o.id,
+    bundle: o.bundle,
+    stateDir: `${o.root}/${o.id}`,
+    startSocket,
+    supervise: o.supervise === true,
+    ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
+    ...(systemd && { systemd }),
+    noPivot: o.noPivot,
+    noNewKeyring: o.noNewKeyring,
+    preserveFds: o.preserveFds + (o.listen?.count ?? 0),
+    ...(o.listen && { listen: o.listen }),
+    ...(o.notifySocket !== undefined && { notify: true }),
+    ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),
+    ...(o.consoleSocket !== undefined && { consoleSocket: o.consoleSocket }),
+    ...(foreground && { foreground }),
+  };
+  const unsafe = judgeAnnotations(o, spec, systemd !== undefined);
+  const compiled = compile(spec, facts, options);
+  times.push(native.monotonic());
+  // Whoever names no cgroup, as "spec --rootless" does not, misses none.
+  const named = spec.linux?.cgroupsPath !== undefined;
+  if (named && facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
+    o.warn('the container has no cgroup of its own, and so no limits: none is delegated to the user');
+  }
+  // Who disables cgroups knows; engines pass a list of devices always, and standard error is the container's.
+  if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {
+    o.warn('/linux/resources/devices is not applied: with --cgroup-manager disabled there is no cgroup');
+  }
+  const spans = ['load and validate config.json', 'read what the host offers', 'compile the plan'].map((name, i) => ({
+    name,
+    start: times[i] as bigint,
+    end: times[i + 1] as bigint,
+  }));
+  const plan = unsafe.length === 0 ? compiled.plan : { ...compiled.plan, unsafeAnnotations: unsafe };
+  return { spec, text, facts, options, spans, ...compiled, plan };
+}
+
+/** The same where open_tree(2) is refused to the runtime. */
+export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
+  return compiledAgain({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
+}
+
+function compiledAgain(bundle: CompiledBundle): CompiledBundle {
+  const compiled = compile(bundle.spec, bundle.facts, bundle.options);
+  return { ...bundle, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
+}
+
+/** The same for systemd's version, which is asked for if the cgroup depends on it. @throws RuntError ERR_SYSTEMD */
+export async function forSystemd(bundle: CompiledBundle): Promise<CompiledBundle> {
+  const { systemd } = bundle.options;
+  if (!systemd?.dependsOnVersion(bundle.spec)) return bundle;
+  const { systemdVersion } = await import('../cgroups/systemd-unit.js');
+  const version = await systemdVersion(systemd.bus);
+  return compiledAgain({ ...bundle, options: { ...bundle.options, systemd: systemd.ofVersion(version) } });
+}
+
+/** The plan alone. Without an answer from systemd, it is the plan for a version that keeps all limits. */
+export async function compilePlan(o: CreateOptions): Promise<Plan> {
+  const bundle = compileBundle(o, true, await systemdScope(o));
+  try {
+    return (await forSystemd(bundle)).plan;
+  } catch (error) {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_SYSTEMD') throw error;
+    o.warn(`"create" may put the container into a cgroup below the unit's, which depends on systemd: ${error.message}`);
+    return bundle.plan;
+  }
+}
+
+/** @throws RuntError ERR_ANNOTATION_DENIED */
+function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: boolean): readonly UnsafeAnnotation[] {
+  // First: a wrong word is refused before an image brings the annotation that it should stop.
+  const policy = annotationPolicy(o.unsafeAnnotations);
+  if (!annotations) return [];
+  const found = findUnsafe(annotations, systemd ? ['create', 'systemd'] : ['create']);
+  refuseDenied(found, policy);
+  if (policy === 'warn') for (const one of found) o.warn(unsafeSentence(one));
+  return found;
+}
+
+/** What the compiler needs where systemd manages cgroups: of the system, or without root of the user's session. */
+export async function systemdScope(
+  o: Pick<CreateOptions, 'cgroupManager' | 'rootless' | 'warn'>,
+): Promise<CompileOptions['systemd']> {
+  if (o.cgroupManager !== 'systemd') return undefined;
+  const { scopes } = await import('../../plan/cgroup/systemd-scope.js');
+  if (!withoutRoot(o.rootless)) return scopes();
+  const { userManager } = await import('../cgroups/systemd-unit.js');
+  return scopes(await userManager(), o.warn);
+}
+
+function sentence({ pointer, value, expected }: Violation): string {
+  return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`;
+}

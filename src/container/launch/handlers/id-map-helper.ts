@@ -1,0 +1,51 @@
+/** newuidmap and newgidmap: the setuid helpers that write the id maps that an ordinary user may not (newuidmap(1)). */
+
+import type { Op } from '../../../plan/plan-ops.js';
+import { RuntError } from '../../../sys/error.js';
+import { fdPair } from '../../../sys/fds.js';
+import { host, native } from '../../../sys/host.js';
+import { readableOrPolled } from '../../../sys/loop.js';
+import { signalProcess } from '../../state/recorded-process.js';
+import { endOf } from '../child-end.js';
+
+/** ms; the helpers read two small files and write one. */
+const deadline = 10_000;
+
+/** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with what it said */
+export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id: string): Promise<void> {
+  const fail = (why: string, errno?: number): RuntError =>
+    new RuntError({
+      code: 'ERR_ID_MAP',
+      message: `create ${id}: write ${op.kind}_map with ${op.helper}: ${why}`,
+      op: op.op,
+      path: op.helper,
+      pointer: op.at,
+      ...(errno !== undefined && { errno }),
+      hint: `${op.helper.slice(op.helper.lastIndexOf('/') + 1)} of the package uidmap must be there, and /etc/sub${op.kind} must give these ids to the user`,
+      see: 'newuidmap(1), subuid(5)',
+    });
+  if (!op.helper.startsWith('/')) throw fail('it is not installed');
+  const args = `${[op.helper, String(pid), ...op.lines.flatMap((line) => line.split(' '))].join('\0')}\0`;
+  const pair = new Uint8Array(16);
+  if (native.socketPair(pair) < 0) throw fail('no socket pair');
+  const [ours, theirs] = fdPair(pair);
+  const pidfdOut = new Uint8Array(8);
+  const child = native.spawn(op.helper, host.encode(args), new Uint8Array(0), -1, -1, theirs, pidfdOut);
+  native.close(theirs);
+  if (child < 0) {
+    native.close(ours);
+    throw fail('it cannot be run', -child);
+  }
+  const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
+  const ended = await readableOrPolled(pidfd, deadline);
+  if (!ended) signalProcess(pidfd, child, 9);
+  if (!ended) await readableOrPolled(pidfd, deadline);
+  const end = endOf(pidfd);
+  const said = new Uint8Array(4096);
+  // The helper has ended, so this is all it said and then the end of file.
+  const n = native.read(ours, said);
+  native.close(ours);
+  native.close(pidfd);
+  if (!ended) throw fail('it did not end in time');
+  if (end.status !== 0) throw fail(n > 0 ? host.decode(said, n).trim() : `it ended with status ${end.status}`);
+}

@@ -1,0 +1,185 @@
+/** `linux.netDevices`: a network interface of the host goes into the container's network namespace, and back on failure. */
+
+import type { Op } from '../../../plan/plan-ops.js';
+import { append } from '../../../sys/append.js';
+import { E } from '../../../sys/errno.js';
+import { native } from '../../../sys/host.js';
+import * as netlink from '../../../sys/sockets/netlink.js';
+import { OpFailed } from '../../failure/op-failed.js';
+
+export type NetDeviceOp = Extract<Op, { op: 'netDevice' }>;
+
+/** Flags that whoever adds an address chooses (if_addr.h): NODAD, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN. */
+const chosenFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
+
+const isPermanent = ({ flags }: netlink.Address): boolean => (flags & netlink.IFA_F_PERMANENT) !== 0;
+
+/** Whether a device keeps an address in the container: one that somebody gave it, valid beyond the network it was in. */
+const stays = (a: netlink.Address): boolean => isPermanent(a) && a.scope === netlink.RT_SCOPE_UNIVERSE;
+
+/** What a device was in the host's namespace. */
+interface Device {
+  readonly index: number;
+  readonly up: boolean;
+  readonly addresses: readonly netlink.Address[];
+}
+
+/** The devices of one container that were moved so far. */
+export class NetDevices {
+  /** The container's network namespace is held: when init ends with an error, virtual devices would end with it. */
+  private namespace = -1;
+  private readonly moved: { readonly op: NetDeviceOp; readonly device: Device }[] = [];
+
+  /**
+   * Moves one device, gives it its name, its permanent global addresses (runtime-spec config-linux.md#network-devices:
+   * what else it had belongs to the network that it leaves), and sets it up.
+   * @param pid a process in the network namespace
+   * @throws OpFailed
+   */
+  move(op: NetDeviceOp, pid: number): void {
+    if (this.namespace < 0) this.namespace = check(op, openNamespace(pid), 'open');
+    const here = new RouteSocket(op, -1);
+    const there = new RouteSocket(op, this.namespace);
+    try {
+      // Found first: moved and then not renamed, the device would be nowhere that somebody looks for it.
+      if (there.find(op.target)) throw new OpFailed({ op, errno: E.EEXIST, syscall: 'netlink', detail: op.target });
+      const device = here.find(op.name);
+      if (!device) throw new OpFailed({ op, errno: E.ENODEV, syscall: 'netlink', detail: op.name });
+      here.move(device.index, this.namespace, op.target);
+      this.moved.push({ op, device });
+      there.restore(op.target, { up: true, addresses: device.addresses.filter(stays) }, op.name !== op.target);
+    } finally {
+      here.close();
+      there.close();
+    }
+  }
+
+  /** Gives all of them back, the last one first, as they were. What cannot be given back does not hide the first error. */
+  giveBack(pid: number): void {
+    if (this.moved.length > 0 && this.namespace < 0) this.namespace = openNamespace(pid);
+    const own = this.moved.length > 0 ? openNamespace('thread-self') : -1;
+    for (const { op, device } of this.moved.splice(0).reverse()) {
+      try {
+        const here = new RouteSocket(op, -1);
+        const there = new RouteSocket(op, this.namespace);
+        try {
+          const found = there.find(op.target);
+          if (found) there.move(found.index, own, op.name);
+          here.restore(op.name, device, false);
+        } finally {
+          here.close();
+          there.close();
+        }
+      } catch {
+        // The error that ended the launch is the one that is told.
+      }
+    }
+    if (own >= 0) native.close(own);
+    this.settle();
+  }
+
+  /** Lets go of the namespace: from here on the devices are the container's. */
+  settle(): void {
+    if (this.namespace >= 0) native.close(this.namespace);
+    this.namespace = -1;
+  }
+}
+
+const openNamespace = (pid: number | 'thread-self'): number =>
+  native.namespaceOpen(`/proc/${pid}/ns/net`, new Uint8Array(24));
+
+function check(op: NetDeviceOp, value: number, syscall: string, detail = ''): number {
+  if (value < 0) throw new OpFailed({ op, errno: -value, syscall, detail });
+  return value;
+}
+
+/** A conversation with the kernel about the interfaces of one network namespace. */
+class RouteSocket {
+  private readonly fd: number;
+
+  /** @param namespace descriptor of a network namespace; -1 for that of the runtime */
+  constructor(
+    private readonly op: NetDeviceOp,
+    namespace: number,
+  ) {
+    this.fd = check(op, native.netlinkOpen(namespace), 'socket');
+  }
+
+  close(): void {
+    native.close(this.fd);
+  }
+
+  /** The device of a name; undefined when there is none. */
+  find(name: string): Device | undefined {
+    const { messages, errno } = this.ask(
+      netlink.request(netlink.RTM_GETLINK, 0, netlink.ifinfo(0), [[netlink.IFLA_IFNAME, netlink.name(name)]]),
+      [E.ENODEV],
+    );
+    const link = messages.find(({ type }) => type === netlink.RTM_NEWLINK);
+    if (errno || !link) return undefined;
+    const view = new DataView(link.body.buffer, link.body.byteOffset);
+    const index = view.getInt32(4, true);
+    const dump = this.ask(netlink.request(netlink.RTM_GETADDR, netlink.NLM_F_DUMP, new Uint8Array(8)));
+    const addresses = dump.messages
+      .filter(({ type }) => type === netlink.RTM_NEWADDR)
+      .map(({ body }) => netlink.address(body))
+      .filter((a) => a.index === index);
+    return { index, up: (view.getUint32(8, true) & netlink.IFF_UP) !== 0, addresses };
+  }
+
+  /** Moves a device of this namespace into another, where it gets a name. */
+  move(index: number, namespace: number, name: string): void {
+    this.ask(
+      netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(index), [
+        [netlink.IFLA_NET_NS_FD, netlink.u32(namespace)],
+        [netlink.IFLA_IFNAME, netlink.name(name)],
+      ]),
+    );
+  }
+
+  /** Gives a device of this namespace addresses and, where it was up, sets it up. A label begins with the device's name. */
+  restore(name: string, { addresses, up }: Pick<Device, 'addresses' | 'up'>, renamed: boolean): void {
+    const device = this.find(name);
+    if (!device) throw new OpFailed({ op: this.op, errno: E.ENODEV, syscall: 'netlink', detail: name });
+    for (const address of addresses) {
+      const without = [
+        netlink.IFA_FLAGS,
+        ...(renamed ? [netlink.IFA_LABEL] : []),
+        // Lifetimes: those of a permanent one say "for ever" by their absence.
+        ...(isPermanent(address) ? [netlink.IFA_CACHEINFO] : []),
+      ];
+      const kept = address.attributes.filter(([kind]) => !without.includes(kind));
+      const flags = netlink.u32(address.flags & chosenFlags);
+      this.ask(
+        netlink.request(
+          netlink.RTM_NEWADDR,
+          netlink.NLM_F_CREATE_EXCL,
+          netlink.ifaddr({ ...address, index: device.index }),
+          [...kept, [netlink.IFA_FLAGS, flags]],
+        ),
+        // The kernel makes some by itself.
+        [E.EEXIST],
+      );
+    }
+    if (up) {
+      this.ask(netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(device.index, netlink.IFF_UP, netlink.IFF_UP)));
+    }
+  }
+
+  /** @throws OpFailed for an error that is not among those that may be */
+  private ask(message: Uint8Array, allowed: readonly number[] = []): { messages: netlink.Message[]; errno: number } {
+    check(this.op, native.write(this.fd, message), 'write');
+    const messages: netlink.Message[] = [];
+    const buffer = new Uint8Array(64 << 10);
+    for (;;) {
+      const n = check(this.op, native.read(this.fd, buffer), 'read');
+      // A datagram is read over by the next one.
+      const { messages: more, errno, words, done } = netlink.answer(buffer.slice(0, n));
+      if (errno && !allowed.includes(errno)) {
+        throw new OpFailed({ op: this.op, errno, syscall: 'netlink', detail: words });
+      }
+      append(messages, more);
+      if (done) return { messages, errno };
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/** The container's group in the resctrl file system. A schema is compared as the kernel prints it: `L3:0=7f0;1=1f`. */
+import type { Op } from '../../../plan/plan-ops.js';
+import { E } from '../../../sys/errno.js';
+import { RuntError } from '../../../sys/error.js';
+import { tryReadText } from '../../../sys/fs.js';
+import { host, native } from '../../../sys/host.js';
+import { AT_FDCWD, AT_REMOVEDIR, O_CREAT } from '../../../sys/linux.js';
+import { checkOp, OpFailed } from '../../failure/op-failed.js';
+
+export type RdtOp = Extract<Op, { op: 'rdtGroup' | 'rdtMonitor' | 'rdtAssign' }>;
+
+/** Performs one operation for the process `pid`; the directories that it makes are put in front of `made`. @throws OpFailed */
+export function applyRdt(op: RdtOp, pid: number, made: string[]): void {
+  switch (op.op) {
+    case 'rdtGroup':
+      makeGroup(op, made);
+      break;
+    case 'rdtMonitor':
+      checkOp(op, native.mkdirAt(AT_FDCWD, op.path, 0o755), 'mkdir', lastStatus(op.path));
+      made.unshift(op.path);
+      break;
+    case 'rdtAssign':
+      for (const path of op.paths) write(op, `${path}/tasks`, `${pid}\n`);
+  }
+}
+
+function makeGroup(op: Extract<RdtOp, { op: 'rdtGroup' }>, made: string[]): void {
+  const isNew = op.make !== 'there' && native.mkdirAt(AT_FDCWD, op.path, 0o755);
+  if (isNew === 0) {
+    made.unshift(op.path);
+    if (op.schemata.length > 0) write(op, `${op.path}/schemata`, `${op.schemata.join('\n')}\n`);
+    return;
+  }
+  if (isNew !== false && (isNew !== -E.EEXIST || op.make === 'new')) checkOp(op, isNew, 'mkdir', lastStatus(op.path));
+  checkOp(op, native.access(`${op.path}/tasks`, 0), 'access');
+  if (op.schemata.length === 0) return;
+  const differs = difference(op.schemata, tryReadText(`${op.path}/schemata`) ?? '');
+  if (differs) throw new OpFailed({ op, errno: E.EEXIST, syscall: 'schemata', detail: differs });
+}
+
+/** O_CREAT: in the kernel's tree the files come with the directory and nothing is made; a test's tree is of plain files. */
+function write(op: RdtOp, path: string, text: string): void {
+  const r = native.writeFile(AT_FDCWD, path, O_CREAT, 0o644, host.encode(text));
+  if (r < 0) throw new OpFailed({ op, errno: -r, syscall: 'write', detail: lastStatus(path) || path });
+}
+
+/** What the kernel says of its last refusal, in `info/last_cmd_status` of the root, which lies above path. */
+export function lastStatus(path: string): string {
+  for (let dir = path; dir.length > 1; dir = dir.slice(0, dir.lastIndexOf('/'))) {
+    const said = tryReadText(`${dir}/info/last_cmd_status`);
+    if (said !== undefined) return said.trim() === 'ok' ? '' : said.trim();
+  }
+  return '';
+}
+
+/** What a group's schemata have in another way than it is wanted; '' when nothing. */
+export function difference(wanted: readonly string[], schemata: string): string {
+  const there = new Map(schemata.split('\n').flatMap((line) => domains(line)));
+  for (const [domain, value] of wanted.flatMap((line) => domains(line))) {
+    if (there.get(domain) !== value) return `${domain} is ${there.get(domain) ?? 'not there'}, not ${value}`;
+  }
+  return '';
+}
+
+/** `L3:0=07f0;1=1f` → L3:0 → 7f0, L3:1 → 1f. */
+function domains(line: string): [string, string][] {
+  const colon = line.indexOf(':');
+  if (colon < 0) return [];
+  const resource = line.slice(0, colon).trim();
+  return line
+    .slice(colon + 1)
+    .split(';')
+    .map((part) => {
+      const [domain = '', value = ''] = part.split('=', 2);
+      return [
+        `${resource}:${domain.trim()}`,
+        value
+          .trim()
+          .toLowerCase()
+          .replace(/^0+(?=.)/, ''),
+      ];
+    });
+}
+
+/** Removes groups; what is gone already is fine. @throws RuntError ERR_RDT */
+export function removeRdt(paths: readonly string[]): void {
+  for (const path of paths) {
+    const r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
+    if (r < 0 && r !== -E.ENOENT) {
+      throw new RuntError({
+        code: 'ERR_RDT',
+        message: `remove the resctrl group ${path}`,
+        path,
+        errno: -r,
+        syscall: 'rmdir',
+      });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/** The agent that decides calls of SCMP_ACT_NOTIFY: it gets the listener and the state of the container (runtime-spec config-linux.md#seccomp). */
+
+import { E } from '../../../sys/errno.js';
+import { RuntError } from '../../../sys/error.js';
+import { fdList } from '../../../sys/fds.js';
+import { host, native } from '../../../sys/host.js';
+import { connectTo } from '../../../sys/sockets/unix-socket.js';
+import type { ContainerRecord, Status } from '../../state/state-store.js';
+import type { Report, Reports } from '../init-channel.js';
+
+type Listener = Extract<Report, { kind: 'listener' }>;
+
+/** What the agent is told of the process. */
+export interface Notified {
+  readonly record: ContainerRecord;
+  readonly status: Status;
+  /** Of the process that has the filter, as the runtime sees it: the container's, or one that `exec` starts. */
+  readonly pid: number;
+}
+
+/**
+ * Hands a listener over to its agent and tells runt-init to go on. One connection, one message, closed after it.
+ * @throws RuntError ERR_SECCOMP_AGENT; the process must not go on then
+ */
+export async function handOver(reports: Reports, report: Listener, to: Notified): Promise<void> {
+  const failed = (errno: number, syscall: string): RuntError =>
+    new RuntError({
+      code: 'ERR_SECCOMP_AGENT',
+      message: `hand the seccomp listener to the agent at ${report.agent}`,
+      pointer: '/linux/seccomp/listenerPath',
+      value: report.agent,
+      path: report.agent,
+      errno,
+      syscall,
+      hint:
+        errno === E.ETIMEDOUT
+          ? 'the agent listens there and accepts no connection: restart it'
+          : 'the agent must listen there, with a stream socket, before the container starts',
+    });
+  try {
+    const socket = await connectTo(report.agent);
+    if (socket < 0) throw failed(-socket, 'connect');
+    const fds = fdList([report.fd]);
+    const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));
+    native.close(socket);
+    if (sent < 0) throw failed(-sent, 'sendmsg');
+  } finally {
+    native.close(report.fd);
+  }
+  native.write(reports.fd, new Uint8Array([0x67]));
+}
+
+/** The container process state. */
+function state(report: Listener, { record, status, pid }: Notified): unknown {
+  const { ociVersion, id, bundle, annotations } = record;
+  return {
+    ociVersion,
+    fds: ['seccompFd'],
+    pid,
+    ...(report.metadata !== '' && { metadata: report.metadata }),
+    state: { ociVersion, id, status, pid: record.pid || pid, bundle, ...(annotations && { annotations }) },
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * Compiled seccomp programs, kept below the root directory: libseccomp needs 10 to 25 ms for a large profile. A file is
+ * the program and its SHA-256, named by the SHA-256 of what the program follows from: the profile's lines, libseccomp's
+ * version and the machine. `.seccomp` can be no container: an id does not begin with a dot.
+ */
+import type { Op } from '../../../plan/plan-ops.js';
+import { E } from '../../../sys/errno.js';
+import { host, native } from '../../../sys/host.js';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../../sys/linux.js';
+import { OpFailed } from '../../failure/op-failed.js';
+import { openRoot } from '../../state/state-directory.js';
+
+type ProgramOp = Extract<Op, { op: 'seccompProgram' }>;
+
+/** As many programs are kept; the oldest goes first. */
+export const maxPrograms = 64;
+/** BPF_MAXINSNS instructions of 8 bytes. */
+const maxProgram = 4096 * 8;
+const digestSize = 32;
+const directory = '.seccomp';
+
+/**
+ * The program of a profile: a descriptor of a file that holds it and its digest.
+ * @throws OpFailed when libseccomp refuses the profile. A cache that cannot be used is passed over.
+ */
+export function openProgram(op: ProgramOp, root: string, euid: number): number {
+  const profile = host.encode(`${op.profile.join('\0')}\0`);
+  const name = nameOf(profile);
+  const dir = openDirectory(root, euid);
+  try {
+    const kept = dir < 0 ? -1 : openKept(dir, name, euid);
+    if (kept >= 0) return kept;
+    const file = compile(op, profile);
+    if (dir >= 0) keep(dir, name, file);
+    const fd = native.sealedFile(file);
+    if (fd < 0) throw new OpFailed({ op, errno: -fd, syscall: 'memfd_create', detail: '' });
+    return fd;
+  } finally {
+    if (dir >= 0) native.close(dir);
+  }
+}
+
+function nameOf(profile: Uint8Array): string {
+  const version = new Uint8Array(128);
+  const n = Math.max(0, native.seccompVersion(version));
+  const whole = new Uint8Array(profile.length + n);
+  whole.set(profile);
+  whole.set(version.subarray(0, n), profile.length);
+  let name = '';
+  for (const byte of digest(whole)) name += byte.toString(16).padStart(2, '0');
+  return name;
+}
+
+function digest(data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(digestSize);
+  native.sha256(data, out);
+  return out;
+}
+
+/** What is ours alone: nobody else may have written it. */
+function isOurs(fd: number, type: number, euid: number): boolean {
+  const out = new Uint8Array(64);
+  if (native.stat(fd, '', AT_EMPTY_PATH, out) < 0) return false;
+  const view = new DataView(out.buffer);
+  const mode = Number(view.getBigInt64(0, true));
+  return (mode & S_IFMT) === type && (mode & 0o077) === 0 && Number(view.getBigInt64(8, true)) === euid;
+}
+
+/** The directory, made when missing; -1 when it is not ours alone or cannot be had. */
+function openDirectory(root: string, euid: number): number {
+  const parent = openRoot(root);
+  if (parent < 0) return -1;
+  let fd = native.openDirectory(parent, directory, O_RDONLY);
+  if (fd === -E.ENOENT) {
+    native.mkdirAt(parent, directory, 0o700);
+    fd = native.openDirectory(parent, directory, O_RDONLY);
+  }
+  if (fd < 0) return -1;
+  if (isOurs(fd, S_IFDIR, euid)) return fd;
+  native.close(fd);
+  return -1;
+}
+
+/** A kept program that is whole; -1 when there is none. What is broken is removed. */
+function openKept(dir: number, name: string, euid: number): number {
+  const fd = native.openEntry(dir, name, O_RDONLY);
+  if (fd < 0) return -1;
+  if (isOurs(fd, S_IFREG, euid) && isWhole(fd)) return fd;
+  native.close(fd);
+  native.unlinkAt(dir, name, 0);
+  return -1;
+}
+
+function isWhole(fd: number): boolean {
+  const data = new Uint8Array(maxProgram + digestSize + 1);
+  const n = native.read(fd, data);
+  if (n <= digestSize || n > maxProgram + digestSize || n % 8 !== 0) return false;
+  const expected = digest(data.subarray(0, n - digestSize));
+  return expected.every((byte, i) => data[n - digestSize + i] === byte);
+}
+
+/** @returns the file: program and digest */
+function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
+  const out = new Uint8Array(maxProgram + digestSize);
+  const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
+  if (n < 0) {
+    // The line says what is refused; a program that is too long is the whole profile's.
+    const line = Number(new DataView(out.buffer).getBigInt64(0, true));
+    const at = n === -E.E2BIG || n === -E.ENOMEM ? op.at : pointer(op, line);
+    throw new OpFailed({ op: { ...op, at }, errno: -n, syscall: 'libseccomp', detail: '' });
+  }
+  out.set(digest(out.subarray(0, n)), n);
+  return out.slice(0, n + digestSize);
+}
+
+/** Where in the config the line comes from: the default action, then the architectures, then the rules. */
+function pointer(op: ProgramOp, line: number): string {
+  if (line === 0) return `${op.at}/defaultAction`;
+  const firstRule = op.profile.findIndex((l) => l.startsWith('rule '));
+  if (firstRule < 0 || line < firstRule) return `${op.at}/architectures/${line - 1}`;
+  return `${op.at}/syscalls/${line - firstRule}`;
+}
+
+/** Keeps a program; when that does not work the next create compiles it again. */
+function keep(dir: number, name: string, file: Uint8Array): void {
+  if (native.replaceFile(dir, name, 0o600, file) >= 0) removeOldest(dir);
+}
+
+/** Time of the last change in ns. */
+function changed(dir: number, name: string): bigint {
+  const out = new Uint8Array(64);
+  if (native.stat(dir, name, AT_SYMLINK_NOFOLLOW, out) < 0) return 0n;
+  return new DataView(out.buffer).getBigInt64(56, true);
+}
+
+function removeOldest(dir: number): void {
+  const buffer = new Uint8Array(65536);
+  const n = native.readDir(dir, '.', buffer);
+  if (n <= 0) return;
+  const names = host.decode(buffer, n).split('\0').filter(Boolean);
+  if (names.length <= maxPrograms) return;
+  const byAge = names.map((name) => ({ name, time: changed(dir, name) })).sort((a, b) => (a.time < b.time ? -1 : 1));
+  for (const { name } of byAge.slice(0, names.length - maxPrograms)) native.unlinkAt(dir, name, 0);
+}

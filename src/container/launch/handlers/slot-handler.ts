@@ -1,0 +1,65 @@
+/** Slots: descriptors that the runtime opens, because only it can, and that runt-init finds by their number in the plan. */
+import type { Op } from '../../../plan/plan-ops.js';
+import { E } from '../../../sys/errno.js';
+import { native } from '../../../sys/host.js';
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  AT_SYMLINK_NOFOLLOW,
+  O_APPEND,
+  O_CREAT,
+  O_PATH,
+  O_WRONLY,
+  OPEN_TREE_CLONE,
+} from '../../../sys/linux.js';
+import { connectTo } from '../../../sys/sockets/unix-socket.js';
+import { checkOp } from '../../failure/op-failed.js';
+import { holdProcess, isAlive } from '../../state/recorded-process.js';
+import type { ContainerRecord } from '../../state/state-store.js';
+
+export type SlotOp = Extract<
+  Op,
+  { op: 'openTree' | 'hookFile' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
+>;
+
+/** The file that what hooks write is appended to; the descriptor, or -errno. */
+export const openHookFile = (path: string): number =>
+  native.openAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0o600);
+
+/** Opens what one operation puts into a slot; a promise where that waits. @throws OpFailed */
+export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<number> {
+  switch (op.op) {
+    case 'openTree': {
+      const flags = OPEN_TREE_CLONE | (op.recursive ? AT_RECURSIVE : 0) | (op.nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+      const tree = native.openTree(AT_FDCWD, op.source, flags);
+      return tree === -E.ENOENT && op.optional ? -1 : checkOp(op, tree, 'open_tree', op.source);
+    }
+    case 'hookFile':
+      return checkOp(op, openHookFile(op.path), 'open', op.path);
+    case 'cgroupOpen':
+      return checkOp(op, native.openAt(AT_FDCWD, op.path, O_WRONLY, 0), 'open', op.path);
+    case 'cgroupDirectory':
+      return checkOp(op, native.openAt(AT_FDCWD, op.path, O_PATH, 0), 'open', op.path);
+    case 'consoleConnect':
+      return connectTo(op.path).then((socket) => checkOp(op, socket, 'connect', op.path));
+    case 'processRoot': {
+      const path = `/proc/${record.pid}/root`;
+      const root = checkOp(op, native.openAt(AT_FDCWD, path, O_PATH, 0), 'open', path);
+      // It is that of the container when its process is still there afterwards.
+      const alive = isAlive(record);
+      if (!alive) native.close(root);
+      checkOp(op, alive ? 0 : -E.ESRCH, 'open', path);
+      return root;
+    }
+    case 'initProcess': {
+      const held = holdProcess(record);
+      if (!held || held.fd >= 0) return checkOp(op, held?.fd ?? -E.ESRCH, 'pidfd_open');
+      // pidfd_open(2) is refused. The directory stays that of this process; runt-init verifies that a procfs has it.
+      const path = `/proc/${record.pid}`;
+      const dir = checkOp(op, native.openDirectory(AT_FDCWD, path, O_PATH), 'open', path);
+      const alive = isAlive(record);
+      if (!alive) native.close(dir);
+      return checkOp(op, alive ? dir : -E.ESRCH, 'open', path);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/** Reads what the compiler must know of the host. Touches nothing. */
+
+import { cgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { defaultParent, unifiedOptions } from '../../cgroup/unified-tree.js';
+import type { HostFacts } from '../../plan/host-facts.js';
+import { callerIds } from '../../sys/caller-ids.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { exists, LONG, readText, realPath, stat, tryReadText, tryStat } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../../sys/linux.js';
+import { inUserNamespace } from './user-namespace.js';
+
+/** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
+const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
+
+/** @throws RuntError ERR_IO when /proc cannot be read */
+export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
+  const { uid: euid, gid: egid } = callerIds();
+  const isRootless = withoutRoot(rootless, euid);
+  return {
+    cgroup: readCgroupFacts(),
+    euid,
+    egid,
+    rootless: isRootless,
+    lastCapability: lastCapability(),
+    cgroupWritable,
+    cgroupParent: defaultParent,
+    unifiedOptions,
+    ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),
+    realPath,
+    mayClone,
+    kcore: exists('/proc/kcore'),
+    newuidmap: isRootless ? helper('newuidmap') : '',
+    newgidmap: isRootless ? helper('newgidmap') : '',
+    resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG)),
+    apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    // Without a policy every process is "kernel", and no label means anything.
+    selinux: () =>
+      isSelinux('/sys/fs/selinux') && small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
+  };
+}
+
+/** By doing so: the kernel checks the owner of the mount namespace before it looks at the path (open_tree(2), EPERM). */
+function mayClone(): boolean {
+  const tree = native.openTree(AT_FDCWD, '/', OPEN_TREE_CLONE);
+  if (tree >= 0) native.close(tree);
+  return tree >= 0;
+}
+
+/** Whether there are no rights of root on the host. */
+export function withoutRoot(rootless: 'true' | 'false' | 'auto', euid = callerIds().uid): boolean {
+  return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
+}
+
+const helper = (name: string): string => {
+  const directory = helperDirectories.find((d) => native.access(`${d}/${name}`, X_OK) === 0);
+  return directory ? `${directory}/${name}` : '';
+};
+
+/** Mount point of the first resctrl file system of a mountinfo (proc_pid_mountinfo(5)); '' when there is none. */
+export function resctrlMount(mountinfo: string): string {
+  const at = mountinfo.indexOf(' - resctrl ');
+  if (at < 0) return '';
+  const path = mountinfo.slice(mountinfo.lastIndexOf('\n', at) + 1, at).split(' ')[4] ?? '';
+  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+function lastCapability(): number {
+  const text = small('/proc/sys/kernel/cap_last_cap').trim();
+  return text === '' ? CAP_LAST : Number(text);
+}
+
+/** Whether both paths lead to one file; false where the first leads to none, which another operation says. */
+function sameFile(path: string, other: string): boolean {
+  const [a, b] = [tryStat(path), stat(other)];
+  return a !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+const small = (path: string): string => tryReadText(path) ?? '';
+
+function isSelinux(path: string): boolean {
+  const type = native.statfsType(path);
+  if (type >= 0n || type === BigInt(-E.ENOENT)) return type === SELINUX_MAGIC;
+  throw new RuntError({ code: 'ERR_IO', message: `look at ${path}`, path, errno: -Number(type), syscall: 'statfs' });
+}

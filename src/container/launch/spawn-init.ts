@@ -1,0 +1,97 @@
+/** runt-init as a child: of this process, or of the container's supervisor. */
+
+import type { Op } from '../../plan/plan-ops.js';
+import { fdList } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
+import { checkOp } from '../failure/op-failed.js';
+import { signalProcess } from '../state/recorded-process.js';
+import { preservedOf } from '../stdio/preserved-descriptors.js';
+import { type Started, startInit } from './start-init.js';
+
+/** Descriptors of a caller that become 0, 1 and 2 of the process. */
+export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
+
+export interface SpawnInput {
+  /** runt-init's end of the sync socket. */
+  readonly sync: number;
+  /** Listening start socket, -1 for none. */
+  readonly startSocket: number;
+  /** -1 for one that is left open. */
+  readonly slots: readonly number[];
+  /** How many numbers from 3 on the process keeps; those that the caller had not opened are free. */
+  readonly preserveFds: number;
+  /** The supervisor that starts it; this process does when absent. */
+  readonly supervisor?: {
+    readonly stateDir: string;
+    readonly kind: 'init' | 'successor' | 'exec';
+    /** Where the kernel counts what it killed for memory; empty for nowhere. */
+    readonly oomFile: string;
+  };
+  /** Those of this process when absent. */
+  readonly stdio?: Stdio | undefined;
+}
+
+export interface Spawned {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** The start socket's number in runt-init, -1 for none. */
+  readonly startSocket: number;
+  /** The numbers of the slots in runt-init. */
+  readonly slots: readonly number[];
+}
+
+/**
+ * Starts runt-init in the namespaces and, where the kernel lets it, in the v2 cgroup of a clone operation.
+ * @throws OpFailed, RuntError ERR_SUPERVISOR
+ */
+export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
+  const { startSocket, slots, sync, supervisor, stdio } = input;
+  const preserved = preservedOf(input.preserveFds);
+  const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
+  if (!supervisor) {
+    const keep = fdList([...preserved, ...shared.filter((fd) => fd >= 0)]);
+    const child = await inCgroup(op, (cgroup) => startInit(BigInt(op.flags), sync, keep, cgroup, fdList(stdio ?? [])));
+    return { ...child, startSocket, slots };
+  }
+  // The supervisor puts them side by side, behind what the process keeps.
+  const { spawnSupervised } = await import('./supervisor.js');
+  const first = (preserved.at(-1) ?? 2) + 1;
+  const fds = [
+    ...(stdio ?? [0, 1, 2]).map((fd, i) => [fd, i] as const),
+    ...preserved.map((fd) => [fd, fd] as const),
+    ...[sync, ...shared].map((fd, i) => [fd, first + i] as const).filter(([fd]) => fd >= 0),
+  ];
+  const { stateDir, kind, oomFile } = supervisor;
+  const request = { flags: Number(op.flags), kind, oomFile, fds, sync: first };
+  const child = await inCgroup(op, (cgroup) => spawnSupervised(stateDir, { ...request, cgroup }));
+  return {
+    ...child,
+    slots: slots.map((fd, i) => (fd < 0 ? -1 : first + 1 + i)),
+    startSocket: startSocket >= 0 ? first + 1 + slots.length : -1,
+  };
+}
+
+/** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
+async function inCgroup(
+  op: Extract<Op, { op: 'clone' }>,
+  spawn: (cgroup: number) => Started | Promise<Started>,
+): Promise<Started> {
+  const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
+  let child: Started | undefined = cgroup >= 0 ? await spawn(cgroup) : undefined;
+  if (cgroup >= 0) native.close(cgroup);
+  if (child && child.pid >= 0) return child;
+  // The error of a plain clone is the one that counts.
+  child = await spawn(-1);
+  checkOp(op, child.pid, child.syscall);
+  if (op.cgroup) {
+    const procs = `${op.cgroup}/cgroup.procs`;
+    const r = native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(child.pid)));
+    if (r < 0) {
+      signalProcess(child.pidfd, child.pid, 9);
+      native.close(child.pidfd);
+    }
+    checkOp(op, r, 'write', procs);
+  }
+  return child;
+}

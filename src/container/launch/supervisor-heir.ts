@@ -1,0 +1,164 @@
+/**
+ * The heir of a supervisor that was killed: whoever needs the supervisor next starts another one, which takes over what
+ * the first had started.
+ */
+
+import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { LiveCgroups } from '../../cgroup/live-cgroups.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { fdList } from '../../sys/fds.js';
+import { native } from '../../sys/host.js';
+import { firstReadable, readableOrPolled, sleep } from '../../sys/loop.js';
+import { processStat } from '../../sys/procfs.js';
+import {
+  dropExit,
+  type Executed,
+  readRunning,
+  recordedExecs,
+  removeUnfinished,
+  split,
+  supervisorOf,
+} from '../state/exit-records.js';
+import { holdProcess, isAlive, recorded } from '../state/recorded-process.js';
+import { withState } from '../state/state-directory.js';
+import { type ContainerRecord, load, locked, type RecordedProcess, save } from '../state/state-store.js';
+import {
+  askOn,
+  endSupervisor,
+  leaveSupervisor,
+  mostTries,
+  retryPause,
+  startSupervisor,
+  supervisorSocket,
+} from './supervisor.js';
+
+/**
+ * The supervisor of a container, which is another one from now on when the last was killed. Undefined when the container
+ * has ended, for which it is too late.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_SUPERVISOR, ERR_PROCESS …
+ */
+export function ensureSupervisor(stateDir: string): Promise<RecordedProcess | undefined> {
+  const [root, id] = split(stateDir);
+  // Two that want one at the same time: the second finds that of the first.
+  return locked(root, id, async () => {
+    const record = load(root, id);
+    if (!record.supervisor || record.status === 'creating') return undefined;
+    if (isAlive(record.supervisor)) return record.supervisor;
+    const init = openUnreaped(record);
+    if (init < 0) return undefined;
+    try {
+      return await inherit(root, record, init);
+    } finally {
+      native.close(init);
+    }
+  });
+}
+
+/**
+ * A pidfd of a process, by pid and start time, also of one that has ended and was not reaped: how it ended can be
+ * learned then. -1 when there is none, or a seccomp filter refuses pidfd_open(2). @throws RuntError ERR_PROCESS
+ */
+export function openUnreaped({ pid, startTime }: RecordedProcess): number {
+  const fd = pid === 0 ? -E.ESRCH : native.pidfdOpen(pid);
+  if (fd === -E.ESRCH || fd === -E.ENOSYS) return -1;
+  if (fd < 0) {
+    throw new RuntError({ code: 'ERR_PROCESS', message: `open process ${pid}`, errno: -fd, syscall: 'pidfd_open' });
+  }
+  // Compared after it is open: it is that process then.
+  try {
+    if (processStat(pid)?.startTime === startTime) return fd;
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+  native.close(fd);
+  return -1;
+}
+
+async function inherit(root: string, record: ContainerRecord, init: number): Promise<RecordedProcess> {
+  const stateDir = `${root}/${record.id}`;
+  withState(root, record.id, (dir) => native.unlinkAt(dir, supervisorSocket, 0));
+  removeUnfinished(stateDir);
+  const supervisor = await startSupervisor(stateDir, true);
+  try {
+    const { sync } = supervisor;
+    for (const exec of recordedExecs(stateDir)) await passOn(stateDir, sync, exec);
+    // Before it serves: one whose heir was not complete is started anew by the next.
+    record.supervisor = recorded(supervisor.pid);
+    save(root, record);
+    const answer = await watch(sync, ['init', record.pid, ''], oomFileOf(record), init);
+    check(answer, { code: 'ERR_SUPERVISOR', message: `give process ${record.pid} to a new supervisor` });
+  } catch (error) {
+    await endSupervisor(supervisor);
+    throw error;
+  }
+  const heir = record.supervisor;
+  leaveSupervisor(supervisor);
+  return heir;
+}
+
+/**
+ * Passes on an exec that runs, or has ended and was not read. Of one that ended while nobody saw it nothing stays; nor of one
+ * that is too many.
+ */
+async function passOn(stateDir: string, sync: number, exec: Executed): Promise<void> {
+  let running: RecordedProcess | undefined;
+  try {
+    running = readRunning(stateDir, exec);
+  } catch (error) {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_STATE_CORRUPT') throw error;
+    // One that is damaged is not to keep the others from being passed on.
+    dropExit(stateDir, exec);
+    return;
+  }
+  if (!running) {
+    await askOn(sync, ['runt-unread-1', exec.pid, exec.begun], fdList([]));
+    return;
+  }
+  const pidfd = openUnreaped(running);
+  try {
+    const answer = pidfd < 0 ? pidfd : await watch(sync, ['exec', exec.pid, exec.begun], '', pidfd);
+    if (answer < 0) dropExit(stateDir, exec);
+  } finally {
+    if (pidfd >= 0) native.close(pidfd);
+  }
+}
+
+/** @returns -errno when the heir cannot watch it */
+async function watch(sync: number, which: readonly (string | number)[], file: string, pidfd: number): Promise<number> {
+  return (await askOn(sync, ['runt-watch-1', ...which, file], fdList([pidfd]))).pid;
+}
+
+/** As `oomFile` of src/cgroup/cgroup-paths.ts, of a container that is there. */
+function oomFileOf({ cgroups, unit }: ContainerRecord): string {
+  const facts = readCgroupFacts();
+  const path = new LiveCgroups(facts, cgroups).directory('memory');
+  if (path === undefined) return '';
+  if (facts.layout !== 'v2') return `${path}/memory.oom_control`;
+  return `${unit ? path.replace(`/${unit.name}`, `/./${unit.name}`) : path}/memory.events`;
+}
+
+/**
+ * Waits until a process of the container has ended. A supervisor that is killed meanwhile gets an heir: others may ask
+ * later how the process ended.
+ */
+export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<void> {
+  for (let tries = 0; tries < mostTries && native.isReadable(pidfd) === 0; tries++) {
+    const supervisor = supervisorOf(stateDir);
+    const process = supervisor && holdProcess(supervisor);
+    if (!process) {
+      try {
+        if (!(await ensureSupervisor(stateDir))) break;
+      } catch {
+        // It was killed as well, or cannot be started: this process can still learn how that one ends.
+        await sleep(retryPause);
+      }
+      continue;
+    }
+    const first = process.fd < 0 ? -1 : await firstReadable([pidfd, process.fd]);
+    process.close();
+    if (first !== 1) break;
+  }
+  await readableOrPolled(pidfd);
+}

@@ -1,0 +1,233 @@
+/** The records of a supervisor: how the container ended, and how each process that was executed in it did. */
+
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { listDir } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { O_RDONLY } from '../../sys/linux.js';
+import { readableOrPolled, sleep, until } from '../../sys/loop.js';
+import { timestamp } from '../../sys/timestamp.js';
+import { childEnd, End, endOf } from '../launch/child-end.js';
+import { isAlive } from './recorded-process.js';
+import { entryText, openState, withState } from './state-directory.js';
+import { isPid, load, type RecordedProcess } from './state-store.js';
+
+/** How a process ended, as its parent saw it. */
+export interface ExitRecord {
+  readonly pid: number;
+  /** Exit status as a shell gives it: the code, or 128 + signal. */
+  readonly status: number;
+  /** The signal that ended it; 0 when it exited by itself. */
+  readonly signal: number;
+  /** RFC 3339, UTC. */
+  readonly exitedAt: string;
+  /** The kernel had killed in the container's cgroup because its memory was used up. */
+  readonly oom: boolean;
+}
+
+/** The same with its time as a number: nanoseconds since 1970. */
+export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
+
+/** A process that a supervisor has executed: the kernel gives its pid to another one later, and `begun` never. */
+export interface Executed {
+  readonly pid: number;
+  /** When the supervisor got to know it: ns on CLOCK_MONOTONIC, in decimal. */
+  readonly begun: string;
+}
+
+/** What a record holds. */
+type Written =
+  /** Of an exec that has not ended. */
+  | ({ readonly running: true; readonly lost?: undefined } & RecordedProcess)
+  /** Of a process that a supervisor took over, and of which the kernel could not tell how it ended. */
+  | { readonly running?: undefined; readonly lost: true; readonly pid: number }
+  | ({ readonly running?: undefined; readonly lost?: undefined } & Told);
+
+type Told = Omit<Exit, 'exitedAtNs'> & { readonly exitedAtNs: string };
+
+/** Root and id of a state directory's path. */
+export function split(path: string): [root: string, id: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, slash) || '/', path.slice(slash + 1)];
+}
+
+/** As withState, by the path of the state directory. */
+export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
+
+const fileOf = (exec?: Executed): string => (exec ? `exec-${exec.pid}-${exec.begun}.json` : 'exit.json');
+
+/** @throws RuntError ERR_STATE_CORRUPT */
+function read(stateDir: string, exec?: Executed): Written | undefined {
+  const name = fileOf(exec);
+  const text = withStateAt(stateDir, (dir) => entryText(dir, name));
+  if (!text) return undefined;
+  try {
+    const written: unknown = JSON.parse(text);
+    if (isWritten(written)) return written;
+  } catch {
+    // It is no JSON.
+  }
+  const path = `${stateDir}/${name}`;
+  throw new RuntError({ code: 'ERR_STATE_CORRUPT', message: `read how a process ended: ${path} is damaged`, path });
+}
+
+function isWritten(value: unknown): value is Written {
+  const w = (value ?? {}) as { readonly [key: string]: unknown };
+  if (!isPid(w.pid)) return false;
+  if (w.running !== undefined) return w.running === true && typeof w.startTime === 'string';
+  if (w.lost !== undefined) return w.lost === true;
+  const numbers = Number.isInteger(w.status) && Number.isInteger(w.signal) && typeof w.oom === 'boolean';
+  return numbers && typeof w.exitedAtNs === 'string' && /^[0-9]{1,20}$/.test(w.exitedAtNs);
+}
+
+/**
+ * How the init process, or an exec, ended; undefined while that is not written down. @throws RuntError
+ * ERR_STATE_CORRUPT
+ */
+export function readExit(stateDir: string, exec?: Executed): Exit | undefined {
+  return exitIn(read(stateDir, exec));
+}
+
+function exitIn(written: Written | undefined): Exit | undefined {
+  if (!written || written.running || written.lost) return undefined;
+  const { pid, status, signal, exitedAtNs, oom } = written;
+  return { pid, status, signal, exitedAtNs: BigInt(exitedAtNs), oom };
+}
+
+/** The process of an exec that has not ended. @throws RuntError ERR_STATE_CORRUPT */
+export function readRunning(stateDir: string, exec: Executed): RecordedProcess | undefined {
+  const written = read(stateDir, exec);
+  return written?.running ? written : undefined;
+}
+
+/** Removes the record of an exec, once it was read. */
+export function dropExit(stateDir: string, exec: Executed): void {
+  withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, fileOf(exec), 0));
+}
+
+/** All execs that have a record, the oldest first. @throws RuntError ERR_STATE */
+export function recordedExecs(stateDir: string): Executed[] {
+  return namesIn(stateDir)
+    .map((name) => /^exec-([0-9]{1,10})-([0-9]{1,20})\.json$/.exec(name))
+    .filter((match) => match !== null)
+    .map(([, pid, begun]) => ({ pid: Number(pid), begun: begun! }))
+    .sort((a, b) => (BigInt(a.begun) < BigInt(b.begun) ? -1 : 1));
+}
+
+function namesIn(stateDir: string): string[] {
+  const dir = openState(...split(stateDir), O_RDONLY);
+  if (dir === -E.ENOENT || dir === -E.ENOTDIR) return [];
+  if (dir < 0) throw new RuntError({ code: 'ERR_STATE', message: 'open the state', path: stateDir, errno: -dir });
+  try {
+    return listDir('.', dir);
+  } finally {
+    native.close(dir);
+  }
+}
+
+/** Removes what a supervisor that was killed was about to write. */
+export function removeUnfinished(stateDir: string): void {
+  for (const name of namesIn(stateDir))
+    if (/^(exit|exec-[0-9-]+)\.json\.tmp$/.test(name))
+      withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, name, 0));
+}
+
+export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
+  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
+}
+
+/** How a child of this program ends, of which no supervisor keeps it. Closes the pidfd. */
+export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
+  await readableOrPolled(pidfd);
+  const { status, signal } = endOf(pidfd);
+  native.close(pidfd);
+  return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };
+}
+
+/** For a process whose end no record tells. */
+export function statusLost(what: string, pid?: number): RuntError {
+  const why =
+    pid === undefined
+      ? 'the container has ended, and its supervisor was gone before'
+      : `process ${pid} has ended, and its supervisor was gone before, or its status was read by somebody else`;
+  return new RuntError({ code: 'ERR_STATUS_LOST', message: `${what}: ${why}` });
+}
+
+/** The supervisor that the state names; undefined also when the container was removed. */
+export function supervisorOf(stateDir: string): RecordedProcess | undefined {
+  try {
+    return load(...split(stateDir)).supervisor;
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return undefined;
+    throw error;
+  }
+}
+
+/** Whether the container has a supervisor that lives, and writes down what ends. */
+function isSupervised(stateDir: string): boolean {
+  const supervisor = supervisorOf(stateDir);
+  return supervisor !== undefined && isAlive(supervisor);
+}
+
+/**
+ * Waits for a record that the supervisor is about to write; that of an exec is removed with it. Undefined when the
+ * supervisor is gone and wrote none, or somebody else has read that of the exec.
+ */
+export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit | undefined> {
+  for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
+    // In this order: what it wrote before it ended is found. A record needs no look at /proc.
+    let written = read(stateDir, exec);
+    const pending = exec ? written?.running : !written;
+    if (pending && isSupervised(stateDir)) {
+      await sleep(pause);
+      continue;
+    }
+    if (pending) written = read(stateDir, exec);
+    if (exec) dropExit(stateDir, exec);
+    return exitIn(written);
+  }
+}
+
+/** ms that whoever is the parent of a process has to reap it: process 1 may take seconds. */
+const reapTime = 10_000;
+
+/** How a process that has ended did, when this program is its parent now, or the kernel tells (Linux 6.15). */
+export async function seenEnd(pidfd: number): Promise<End | undefined> {
+  let end = childEnd(pidfd);
+  let status = -E.EAGAIN;
+  await until(() => {
+    // Its parent may have been killed in the same moment.
+    end ??= childEnd(pidfd);
+    if (!end) status = native.exitOfPidfd(pidfd);
+    return end !== undefined || status !== -E.EAGAIN;
+  }, reapTime);
+  if (end || status < 0) return end;
+  const signal = status & 0x7f;
+  return signal ? new End(128 + signal, signal) : new End((status >> 8) & 0xff, 0);
+}
+
+/**
+ * How a process of a supervised container has ended: as its supervisor, or the heir of that, wrote down; else as this
+ * program can still see by a pidfd that was opened before the process was reaped. Undefined when nobody can tell.
+ */
+export async function endedProcess(
+  stateDir: string,
+  { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
+  exec?: Executed,
+): Promise<Exit | undefined> {
+  // A subreaper is the parent of what a supervisor has left, and the heir of that waits until it is reaped.
+  const own = pidfd < 0 ? undefined : childEnd(pidfd);
+  const told = await awaitExit(stateDir, exec);
+  if (told || pidfd < 0) return told;
+  const end = own ?? (await seenEnd(pidfd));
+  if (!end) return undefined;
+  const exit = { pid, status: end.status, signal: end.signal, exitedAtNs: native.realtime(), oom: false };
+  if (!exec) keepExit(stateDir, exit);
+  return exit;
+}
+
+/** Writes down how the container ended, as nobody else can any more. */
+function keepExit(stateDir: string, exit: Exit): void {
+  const text = host.encode(`${JSON.stringify({ ...exit, exitedAtNs: String(exit.exitedAtNs) })}\n`);
+  withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, fileOf(), 0o600, text));
+}

@@ -1,0 +1,47 @@
+/** The record of a container whose making begins: by `create`, `run` or `restore`. */
+import { cgroupDirectories } from '../../cgroup/cgroup-paths.js';
+import { keptHooks } from '../../plan/hooks/hook-compile.js';
+import { rootfsPath } from '../../plan/root/root-compile.js';
+import { native } from '../../sys/host.js';
+import { timestamp } from '../../sys/timestamp.js';
+import type { CompiledBundle } from '../launch/compile-bundle.js';
+import { configPath } from './config-path.js';
+import { pidNamespace, thisProcess } from './recorded-process.js';
+import type { ContainerRecord } from './state-store.js';
+
+/** Of which container, and from where. */
+export interface NewContainer {
+  readonly id: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Path of another file than the bundle's config.json. */
+  readonly config?: string;
+}
+
+/** What every new record has; this process is its creator. */
+export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options }: CompiledBundle): ContainerRecord {
+  const { systemd } = options;
+  const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
+  const hooks = keptHooks(spec.hooks);
+  const namespace = pidNamespace();
+  return {
+    version: 1,
+    ociVersion: spec.ociVersion,
+    id: o.id,
+    status: 'creating',
+    pid: 0,
+    startTime: '',
+    creator: thisProcess(),
+    ...(namespace !== undefined && { pidsIn: namespace }),
+    bundle: o.bundle,
+    ...(o.config !== undefined && { config: configPath(o) }),
+    rootfs: rootfsPath(spec, o.bundle),
+    created: timestamp(native.realtime()),
+    owner: facts.euid,
+    ...(spec.annotations && { annotations: spec.annotations }),
+    ...(hooks && { hooks }),
+    cgroups: cgroupDirectories(cgroups),
+    ...(unit && { unit: { name: unit, ...(systemd.bus && { bus: systemd.bus }) } }),
+    pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
+  };
+}

@@ -1,0 +1,169 @@
+/** The cgroups of a container whose state tells no process, for `delete --force`. Loaded by need. */
+import { checkMounted, isCgroup, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { cgroupPaths, ownCgroups } from '../../cgroup/cgroup-paths.js';
+import { pidsIn } from '../../cgroup/cgroup-processes.js';
+import { removeCgroups } from '../../cgroup/cgroup-removal.js';
+import { thaw } from '../../cgroup/freezer.js';
+import { scopeName } from '../../cgroup/systemd/unit-name.js';
+import { defaultParent } from '../../cgroup/unified-tree.js';
+import { isAtOrBelow } from '../../plan/container-path.js';
+import { RuntError } from '../../sys/error.js';
+import { listDir } from '../../sys/fs.js';
+import { until } from '../../sys/loop.js';
+import { processStat } from '../../sys/procfs.js';
+import { killAll } from '../cgroups/kill-all.js';
+import { isAlive } from './recorded-process.js';
+import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salvaged-state.js';
+import { entryText, withState } from './state-directory.js';
+import type { ContainerRecord, RecordedProcess } from './state-store.js';
+
+const SIGKILL = 9;
+/** ms; a process that is killed and does not end is stuck in the kernel. */
+const deadline = 10_000;
+
+/**
+ * What `delete --force` goes by where the state cannot be used; undefined when it tells no process: then the container's
+ * cgroup was emptied.
+ * @param why of the state
+ * @throws RuntError ERR_STATE_CORRUPT, as endSalvagedCgroups
+ */
+export async function salvagedRecord(
+  root: string,
+  id: string,
+  why: string,
+  warn?: (sentence: string) => void,
+): Promise<ContainerRecord | undefined> {
+  const salvaged = salvage(root, id);
+  if (salvaged) {
+    await endUnlistedCgroups(root, id, salvaged);
+    return recordFrom(id, salvaged);
+  }
+  const ended = await endSalvagedCgroups(root, id);
+  const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
+  warn?.(`${why}; it tells no process, so ${what}`);
+  return undefined;
+}
+
+/**
+ * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its
+ * config and its id give. Only one whose last component carries the id is touched, and never one that this process is
+ * in or below: any other may hold processes of somebody else.
+ * @returns whether there was one
+ * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed
+ * then
+ */
+async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
+  const paths = listedCgroups(root, id) ?? configuredCgroups(root, id);
+  checkMounted(paths);
+  const own = ownPaths();
+  const ours: string[] = [];
+  for (const path of new Set(paths)) {
+    const above = own.some((each) => isAtOrBelow(each, path));
+    if (!above && carriesId(path, id)) ours.push(path);
+    else if (above || pidsIn(path, true).length > 0) {
+      const why = above ? 'this command is in it too' : 'its name does not carry the id of the container';
+      throw unsure(root, id, `what runs in the cgroup ${path} may be its, but ${why}`, path);
+    }
+  }
+  const found = ours.filter(isCgroup);
+  await until(() => {
+    killAll(found, SIGKILL);
+    // What is frozen ends only when it is thawed.
+    thaw(found);
+    return found.every((path) => pidsIn(path, true).length === 0);
+  }, deadline);
+  await removeCgroups(found);
+  return found.length > 0;
+}
+
+/**
+ * The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its
+ * cgroups.
+ */
+async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
+  if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
+}
+
+/** The list of a state.json that is cut or damaged elsewhere; undefined when it is not whole. */
+function listedCgroups(root: string, id: string): string[] | undefined {
+  const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
+  const list = /"cgroups":\[((?:"\/[^"\\]{1,4096}"(?:,(?="))?){0,64})\]/.exec(text)?.[1];
+  return list === undefined ? undefined : [...list.matchAll(/"([^"]*)"/g)].map((m) => m[1] as string);
+}
+
+/**
+ * By the kept config. Where a relative path is depends on the creator's own cgroup, and who manages cgroups is not
+ * known: a process in another cgroup of that name is an error.
+ */
+function configuredCgroups(root: string, id: string): string[] {
+  const asked = cgroupsPathOf(root, id);
+  const facts = readCgroupFacts();
+  const { v1, unified } = cgroupPaths(facts, asked, id, { rootless: false, defaultParent });
+  const paths = [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
+  if (asked?.startsWith('/')) return paths;
+  const names = new Set(paths.map(lastOf));
+  const scope = facts.layout === 'v2' ? scopeOf(asked, id) : undefined;
+  if (scope !== undefined) {
+    paths.push(`${facts.unified!.mountPoint}${scope}`);
+    names.add(lastOf(scope));
+  }
+  for (const name of listDir('/proc').filter((entry) => /^[1-9][0-9]*$/.test(entry))) {
+    const pid = Number(name);
+    const other = cgroupsOfProcess(pid).find((own) => names.has(lastOf(own.path)))?.path;
+    if (other === undefined || paths.some((path) => pidsIn(path, true).includes(pid))) continue;
+    // A zombie is in no cgroup.procs and still shows its cgroup (cgroups(7)).
+    const state = processStat(pid)?.state;
+    if (state !== undefined && state !== 'Z' && state !== 'X') {
+      throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its`, other);
+    }
+  }
+  return paths;
+}
+
+/**
+ * Where systemd has the scope; undefined when the path makes no name of one: then systemd did not make the container's
+ * cgroup.
+ */
+function scopeOf(asked: string | undefined, id: string): string | undefined {
+  try {
+    return scopeName(asked, id, false).path;
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_CGROUP_PATH') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * `linux.cgroupsPath` of the kept config; undefined when it has none, or when none was kept: nothing was started then.
+ */
+function cgroupsPathOf(root: string, id: string): string | undefined {
+  const text = withState(root, id, (dir) => entryText(dir, 'config.json'));
+  if (text === undefined) return undefined;
+  try {
+    const path = JSON.parse(text).linux?.cgroupsPath ?? undefined;
+    if (path === undefined || typeof path === 'string') return path;
+  } catch {
+    // It is damaged too.
+  }
+  throw unsure(
+    root,
+    id,
+    'its config.json cannot be used either, so its cgroup is not known',
+    `${root}/${id}/config.json`,
+  );
+}
+
+/** The cgroup that this process is in, of each hierarchy. */
+function ownPaths(): string[] {
+  const { v1, unified } = ownCgroups(readCgroupFacts());
+  return [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
+}
+
+function unsure(root: string, id: string, why: string, path: string): RuntError {
+  return new RuntError({
+    code: 'ERR_STATE_CORRUPT',
+    message: `delete ${id}: its state tells no process, and ${why}`,
+    path,
+    hint: `end what runs of the container, then remove ${root}/${id}`,
+  });
+}

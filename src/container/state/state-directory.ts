@@ -1,0 +1,324 @@
+/**
+ * The state root and the directories below it. What is in them is executed (hooks), removed and believed, so each
+ * directory is opened once and its descriptor is judged: nobody but its owner and root may have written what we read,
+ * or may swap it for another one.
+ */
+
+import { callerIds } from '../../sys/caller-ids.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, S_IFMT, S_IFREG } from '../../sys/linux.js';
+import { inUserNamespace } from '../launch/user-namespace.js';
+
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+const STICKY = 0o1000;
+/** As many as the kernel follows in one path (path_resolution(7)). */
+const maxLinks = 40;
+/**
+ * The id that stands for ids without a mapping, unless /proc/sys/kernel/overflowuid says another (user_namespaces(7)).
+ */
+const overflowId = 65534;
+/** A state file has some KB; annotations make it longer. */
+const maxFile = 16 << 20;
+
+/** Each root that was used, with a descriptor (O_PATH) that stays open: a command resolves its path once. */
+const roots = new Map<string, number>();
+/** Directories whose lock this process holds: what is done under the lock is done in that very directory. */
+const held = new Map<string, number>();
+const warned = new Set<string>();
+let listener: ((sentence: string) => void) | undefined;
+let me: number | undefined;
+let mapped: boolean | undefined;
+
+/** Sets who is told of a directory that is used though the owner's group may write to it. */
+export function onStateWarning(f: (sentence: string) => void): void {
+  listener = f;
+}
+
+interface Facts {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function factsOf(fd: number): Facts {
+  const out = new BigInt64Array(8);
+  const r = native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(out.buffer));
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: 'stat an open file', errno: -r, syscall: 'newfstatat' });
+  return { mode: Number(out[0]), uid: Number(out[1]), gid: Number(out[2]) };
+}
+
+function euid(): number {
+  me ??= callerIds().uid;
+  return me;
+}
+
+function namespaced(): boolean {
+  mapped ??= inUserNamespace();
+  return mapped;
+}
+
+function unsafe(path: string, why: string, hint: string): RuntError {
+  return new RuntError({
+    code: 'ERR_STATE_UNSAFE',
+    message: `use ${path} for the state of containers: ${why}`,
+    path,
+    hint,
+  });
+}
+
+const tooOpen = (path: string, why: string, mode: string): RuntError =>
+  unsafe(path, why, `run chmod ${mode} ${path}, or choose another --root`);
+
+function foreign(path: string, uid: number): RuntError {
+  return unsafe(
+    path,
+    `it belongs to user ${uid}, and runt runs as user ${euid()}`,
+    euid() === 0 ? `run it as that user (sudo -u '#${uid}' runt …), or choose another --root` : 'choose another --root',
+  );
+}
+
+/**
+ * In a user namespace a file of the real root has no owner, and neither has one of any other user outside: `/` and
+ * `/run` are such.
+ */
+const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
+
+/**
+ * A directory on the way: whoever may rename its entries could put another directory of ours in place, such as one of a
+ * root file system, with an image's files in it. In a sticky one only an entry's owner may, and that is judged next.
+ */
+function judgeParent(fd: number, path: string): void {
+  const { mode, uid, gid } = factsOf(fd);
+  if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
+  if ((mode & STICKY) !== 0) return;
+  if ((mode & OTHERS_WRITE) !== 0) {
+    throw tooOpen(path, 'every user may rename what is in it', '+t');
+  }
+  // An ordinary user has umask 0002 and a group of his own on many systems.
+  if ((mode & GROUP_WRITES) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
+    throw tooOpen(path, `group ${gid} may rename what is in it`, 'g-w');
+  }
+}
+
+/** The root, or a directory below it. */
+function judge(fd: number, path: string): void {
+  const { mode, uid } = factsOf(fd);
+  if (uid !== euid() && uid !== 0) throw foreign(path, uid);
+  if ((mode & OTHERS_WRITE) !== 0) {
+    throw tooOpen(path, 'every user may write to it', 'o-w');
+  }
+  if ((mode & GROUP_WRITES) === 0) return;
+  if (euid() === 0 && !namespaced()) {
+    throw tooOpen(path, 'its group may write to it', 'g-w');
+  }
+  if (warned.has(path)) return;
+  warned.add(path);
+  listener?.(`the group of ${path} may change the state of your containers: run chmod g-w ${path}`);
+}
+
+/**
+ * Target of a symbolic link of root's or of our own; undefined when the name is not a symbolic link. @throws RuntError
+ * ERR_STATE_UNSAFE
+ */
+function linkTarget(dir: number, name: string, path: string): string | undefined {
+  const fd = native.openEntry(dir, name, O_PATH);
+  if (fd < 0) return undefined;
+  try {
+    const target = new Uint8Array(4096);
+    const n = native.readLink(fd, '', target);
+    if (n < 0) return undefined;
+    const { uid } = factsOf(fd);
+    if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
+    return host.decodeRaw(target, n);
+  } finally {
+    native.close(fd);
+  }
+}
+
+const parts = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+
+/** Resolves an absolute path, directory by directory; with `make`, what is missing is made. A descriptor, or -errno. */
+function walk(path: string, make: boolean): number {
+  let names = parts(path);
+  let [links, here] = [0, ''];
+  let at = native.openDirectory(AT_FDCWD, '/', O_PATH);
+  try {
+    while (at >= 0) {
+      const name = names.shift();
+      if (name === undefined) {
+        judge(at, here || '/');
+        return at;
+      }
+      judgeParent(at, here || '/');
+      let next = native.openDirectory(at, name, O_PATH);
+      if (next === -E.ENOENT && make) {
+        const made = native.mkdirAt(at, name, 0o700);
+        next = made < 0 && made !== -E.EEXIST ? made : native.openDirectory(at, name, O_PATH);
+      }
+      const target = next === -E.ENOTDIR ? linkTarget(at, name, `${here}/${name}`) : undefined;
+      if (target !== undefined) {
+        if (++links > maxLinks) next = -E.ELOOP;
+        else {
+          names = [...parts(target), ...names];
+          if (target[0] !== '/') continue;
+          next = native.openDirectory(AT_FDCWD, '/', O_PATH);
+          here = '';
+        }
+      } else here = name === '..' ? here.slice(0, here.lastIndexOf('/')) : `${here}/${name}`;
+      native.close(at);
+      at = next;
+    }
+    return at;
+  } catch (error) {
+    native.close(at);
+    throw error;
+  }
+}
+
+/**
+ * The root, judged; with `make`, made when it is missing. The descriptor (O_PATH) is not the caller's to close; -errno
+ * when there is none.
+ * @throws RuntError ERR_STATE_UNSAFE
+ */
+export function openRoot(root: string, make = false): number {
+  const known = roots.get(root);
+  if (known !== undefined) return known;
+  const fd = walk(root, make);
+  if (fd >= 0) roots.set(root, fd);
+  return fd;
+}
+
+/**
+ * Lets go of a root that was removed, which another one may have replaced: a program that lives long (the library, a
+ * shim) sees that.
+ * @returns whether it did
+ */
+export function forgetRemoved(root: string): boolean {
+  const fd = roots.get(root);
+  if (fd === undefined) return false;
+  const link = new Uint8Array(8192);
+  const n = native.readLink(AT_FDCWD, `/proc/self/fd/${fd}`, link);
+  if (n < 0 || !host.decode(link, n).endsWith(' (deleted)')) return false;
+  native.close(fd);
+  roots.delete(root);
+  return true;
+}
+
+/**
+ * A directory in a judged one, judged. The caller closes the descriptor; -errno when there is none.
+ * @param path what errors call it
+ * @throws RuntError ERR_STATE_UNSAFE
+ */
+export function openBelow(dir: number, name: string, path: string, flags: number = O_PATH): number {
+  const fd = native.openDirectory(dir, name, flags);
+  if (fd === -E.ENOTDIR) {
+    const type = new Uint8Array(1);
+    if (native.readLink(dir, name, type) === -E.EOVERFLOW) {
+      throw unsafe(path, symlink, 'remove it: runt makes no links there');
+    }
+  }
+  if (fd < 0) return fd;
+  try {
+    judge(fd, path);
+    return fd;
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+}
+
+/**
+ * The state directory of a container; the caller closes it. -errno when there is none. @throws RuntError
+ * ERR_STATE_UNSAFE
+ */
+export function openState(root: string, id: string, flags: number = O_PATH): number {
+  const dir = openRoot(root);
+  const state = dir < 0 ? dir : openBelow(dir, id, `${root}/${id}`, flags);
+  return state === -E.ENOENT && forgetRemoved(root) ? openState(root, id, flags) : state;
+}
+
+/** Calls f with the state directory of a container, which is closed then; with -errno when there is none. */
+export function withState<T>(root: string, id: string, f: (dir: number) => T): T {
+  const locked = held.get(`${root}/${id}`);
+  if (locked !== undefined) return f(locked);
+  const dir = openState(root, id);
+  try {
+    return f(dir);
+  } finally {
+    if (dir >= 0) native.close(dir);
+  }
+}
+
+/** From now on, and until f ends, the state directory is the one that `fd` is. */
+export async function holding<T>(root: string, id: string, fd: number, f: () => Promise<T>): Promise<T> {
+  held.set(`${root}/${id}`, fd);
+  try {
+    return await f();
+  } finally {
+    held.delete(`${root}/${id}`);
+  }
+}
+
+/** Whether the name still is that directory: one that was waited for may have been removed, and another made. */
+export function isStill(root: string, id: string, fd: number): boolean {
+  const dir = openRoot(root);
+  const [ours, named] = [new BigInt64Array(8), new BigInt64Array(8)];
+  if (dir < 0 || native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(ours.buffer)) < 0) return false;
+  if (native.stat(dir, id, AT_SYMLINK_NOFOLLOW, new Uint8Array(named.buffer)) < 0) return false;
+  return ours[4] === named[4] && ours[5] === named[5];
+}
+
+/** What a file in a state directory holds, or why it cannot be had: an errno, or what is wrong with the file. */
+export type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
+
+const symlink = 'it is a symbolic link';
+const irregular = 'it is not a regular file';
+
+/** Reads a regular file of ours; never waits for another process, as opening a FIFO would. */
+export function readEntry(dir: number, name: string): Content {
+  if (dir < 0) return { errno: -dir };
+  const fd = native.openEntry(dir, name, O_RDONLY);
+  if (fd === -E.ELOOP) return { why: symlink };
+  if (fd === -E.ENXIO) return { why: irregular };
+  if (fd < 0) return { errno: -fd };
+  try {
+    const { mode, uid } = factsOf(fd);
+    if ((mode & S_IFMT) !== S_IFREG) return { why: irregular };
+    if (uid !== euid() && uid !== 0) return { why: `it belongs to user ${uid}` };
+    if ((mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0) return { why: 'other users may write to it' };
+    return readAll(fd);
+  } finally {
+    native.close(fd);
+  }
+}
+
+function readAll(fd: number): Content {
+  let data = new Uint8Array(8192);
+  let length = 0;
+  for (;;) {
+    const n = native.read(fd, data.subarray(length));
+    if (n < 0) return { errno: -n };
+    if (n === 0) return { data: data.subarray(0, length) };
+    length += n;
+    if (length < data.length) continue;
+    if (length >= maxFile) return { why: 'it is longer than 16 MiB' };
+    const more = new Uint8Array(data.length * 8);
+    more.set(data);
+    data = more;
+  }
+}
+
+/**
+ * Its text; undefined when there is none, or it is nothing that runt wrote. @throws RuntError ERR_STATE when it cannot
+ * be read
+ */
+export function entryText(dir: number, name: string): string | undefined {
+  const content = readEntry(dir, name);
+  if ('errno' in content && content.errno !== E.ENOENT && content.errno !== E.ENOTDIR) {
+    throw new RuntError({ code: 'ERR_STATE', message: `read ${name} of the state`, errno: content.errno });
+  }
+  return 'data' in content ? host.decode(content.data, content.data.length) : undefined;
+}

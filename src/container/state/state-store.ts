@@ -1,0 +1,299 @@
+/**
+ * The state of a container: `<root>/<id>/state.json`, `config.json`, `start.sock`; the directory itself is the lock.
+ */
+
+import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { lock } from '../../sys/file-lock.js';
+import { host, native } from '../../sys/host.js';
+import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
+import { configPath } from './config-path.js';
+import { forgetRemoved, holding, isStill, openRoot, openState, readEntry, withState } from './state-directory.js';
+
+/** A process, known again by its start time: /proc/PID/stat, field 22. */
+export interface RecordedProcess {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** A unit of systemd's. */
+export interface RecordedUnit {
+  readonly name: string;
+  /** Where the manager of the user's session is reached; absent for the system's. */
+  readonly bus?: { readonly path: string; readonly daemon: boolean };
+  /** systemd may know other values than the cgroup has: an `update` ended before it answered. */
+  readonly unsettled?: true;
+}
+
+/** What runt remembers of a container; format version 1. */
+export interface ContainerRecord {
+  readonly version: 1;
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 'creating' until runt-init waits for start; what comes later is read from the process. */
+  status: 'creating' | 'created';
+  /** 0 before the clone. */
+  pid: number;
+  /** Start time of the pid in clock ticks since boot (/proc/PID/stat, field 22): a reused pid has another. */
+  startTime: string;
+  readonly bundle: string;
+  /** Absolute path of the config, when it is not the bundle's config.json. */
+  readonly config?: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly owner: number;
+  readonly annotations?: { readonly [key: string]: string };
+  /** Those of its hooks that run after the create. */
+  readonly hooks?: KeptHooks;
+  /** The supervisor's process, when there is one. */
+  supervisor?: RecordedProcess;
+  /** The pid namespace whose numbers the pids are: `pid:[INODE]`. */
+  readonly pidsIn?: string;
+  /** The process that creates it, while the status is 'creating'. */
+  creator?: RecordedProcess;
+  /** Absolute directories of the cgroups that were made for it. */
+  readonly cgroups: readonly string[];
+  /** systemd's unit of the container, whose cgroup is the one in `cgroups`. */
+  readonly unit?: RecordedUnit;
+  /** Directories of its resctrl groups, in the order in which they are removed. */
+  readonly rdt?: readonly string[];
+  /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
+  readonly noNewKeyring?: true;
+  /** Whether the init process has a pid namespace of its own: its end ends all processes. */
+  readonly pidNamespace: boolean;
+}
+
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+export const startSocket = 'start.sock';
+/** Where criu finds the root during a restore: it wants a mount of its own, not covered by another. */
+export const criuRoot = 'criu-root';
+const stateFile = 'state.json';
+/** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
+const configFile = 'config.json';
+
+/**
+ * Refuses an id that is no single safe path component.
+ * @throws RuntError ERR_CONTAINER_ID
+ */
+export function checkId(id: string): void {
+  if (id.length === 0 || id.length > 255 || !/^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id)) {
+    throw new RuntError({
+      code: 'ERR_CONTAINER_ID',
+      message: `invalid container ID format: ${JSON.stringify(id)}`,
+      hint: 'an id has 1 to 255 characters of A-Z a-z 0-9 _ + - and, not first, a dot',
+    });
+  }
+}
+
+/** The error of something done to a path of the state; `r` is -errno. */
+const stateError = (verb: string, path: string, r: number): RuntError =>
+  new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r });
+
+/**
+ * Makes the state directory of a new container; the one who makes it owns the id.
+ * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
+ */
+export function makeStateDir(root: string, id: string): void {
+  const path = `${root}/${id}`;
+  const make = (): number => {
+    const dir = openRoot(root, true);
+    if (dir < 0) {
+      throw stateError('make the state root', root, dir);
+    }
+    return native.mkdirAt(dir, id, 0o700);
+  };
+  let r = make();
+  if (r === -E.ENOENT && forgetRemoved(root)) r = make();
+  if (r === -E.EEXIST) {
+    throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
+  }
+  if (r < 0) throw stateError('make the state directory', path, r);
+}
+
+/** Writes state.json at once: readers see the old one or the new one. */
+export function save(root: string, record: ContainerRecord): void {
+  const r = withState(root, record.id, (dir) => writeState(dir, record));
+  const path = `${root}/${record.id}/${stateFile}`;
+  if (r < 0) throw stateError('write the state', path, r);
+}
+
+/** Writes the record into a directory; 0 or -errno. */
+export function writeState(dir: number, record: ContainerRecord): number {
+  return dir < 0 ? dir : native.replaceFile(dir, stateFile, 0o600, host.encode(JSON.stringify(record)));
+}
+
+/** Keeps the config of a container that is being created. */
+export function keepConfig(root: string, id: string, text: Uint8Array): void {
+  const r = withState(root, id, (dir) =>
+    dir < 0 ? dir : native.writeFile(dir, configFile, O_CREAT | O_EXCL, 0o600, text),
+  );
+  const path = `${root}/${id}/${configFile}`;
+  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `keep the config as ${path}`, path, errno: -r });
+}
+
+/** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
+export function keptConfig(root: string, record: ContainerRecord): string {
+  const kept = withState(root, record.id, (dir) => isEntry(dir, configFile));
+  return kept ? `${root}/${record.id}/${configFile}` : configPath(record);
+}
+
+/**
+ * Whether a directory has an entry of that name; `dir` may be -ENOENT. @throws RuntError ERR_STATE when that cannot be
+ * told
+ */
+export function isEntry(dir: number, name: string): boolean {
+  const r = dir < 0 ? dir : native.stat(dir, name, AT_SYMLINK_NOFOLLOW, new Uint8Array(64));
+  if (r < 0 && !isMissing(r)) {
+    throw new RuntError({
+      code: 'ERR_STATE',
+      message: `look for ${name} in the state`,
+      errno: -r,
+      syscall: 'newfstatat',
+    });
+  }
+  return r >= 0;
+}
+
+const unknown = (root: string, id: string): RuntError =>
+  new RuntError({ code: 'ERR_NO_CONTAINER', message: `container does not exist: ${id}`, path: `${root}/${id}` });
+
+/** There is no such directory; or, of the root, one of its parents is a file. */
+const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
+
+/**
+ * Reads the record of a container.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE_UNSAFE, ERR_STATE
+ */
+export function load(root: string, id: string): ContainerRecord {
+  checkId(id);
+  return withState(root, id, (dir) => {
+    const path = `${root}/${id}/${stateFile}`;
+    if (isMissing(dir)) throw unknown(root, id);
+    const content = readEntry(dir, stateFile);
+    if ('why' in content) throw corrupt(id, path, content.why);
+    if ('errno' in content) {
+      const { errno } = content;
+      if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
+      // Removed while it was read, or its create or delete was ended in the middle.
+      if (!isStill(root, id, dir)) throw unknown(root, id);
+      throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
+    }
+    return parseState(content.data, id, path);
+  });
+}
+
+/** @throws RuntError ERR_STATE_CORRUPT, ERR_STATE_VERSION */
+export function parseState(data: Uint8Array, id: string, path: string): ContainerRecord {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(host.decode(data, data.length));
+  } catch (e) {
+    throw corrupt(id, path, String(e));
+  }
+  return verify(parsed, id, path);
+}
+
+function verify(value: unknown, id: string, path: string): ContainerRecord {
+  if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is no object');
+  const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
+  if (r.version !== 1) throw otherVersion(id, path, r.version);
+  const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];
+  const ok =
+    r.id === id &&
+    (r.status === 'creating' || r.status === 'created') &&
+    isPid(r.pid) &&
+    (r.supervisor === undefined || isProcess(r.supervisor)) &&
+    (r.creator === undefined || isProcess(r.creator)) &&
+    strings.every((s) => typeof s === 'string') &&
+    isPaths(r.cgroups) &&
+    (r.unit === undefined || isUnit(r.unit)) &&
+    (r.rdt === undefined || isPaths(r.rdt));
+  if (!ok) throw corrupt(id, path, 'a field has the wrong type');
+  return value as ContainerRecord;
+}
+
+/** One of another runt's: refused by name, whatever else it holds. */
+function otherVersion(id: string, path: string, version: unknown): RuntError {
+  if (typeof version !== 'number') return corrupt(id, path, 'it has no format version');
+  return new RuntError({
+    code: 'ERR_STATE_VERSION',
+    message: `the state of container ${id} has format version ${version}, and this runt reads version 1`,
+    path,
+    hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
+  });
+}
+
+/** The kernel takes a pid as a 32-bit integer, and so do the native calls. */
+export const isPid = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+
+function isProcess(value: unknown): boolean {
+  const { pid, startTime } = (value ?? {}) as { pid?: unknown; startTime?: unknown };
+  return isPid(pid) && typeof startTime === 'string';
+}
+
+function isUnit(value: unknown): boolean {
+  const { name, bus } = (value ?? {}) as { name?: unknown; bus?: { path?: unknown; daemon?: unknown } | null };
+  return (
+    typeof name === 'string' &&
+    (bus === undefined || (typeof bus?.path === 'string' && typeof bus.daemon === 'boolean'))
+  );
+}
+
+const isPaths = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((c) => typeof c === 'string' && c.startsWith('/'));
+
+const corrupt = (id: string, path: string, why: string): RuntError =>
+  new RuntError({
+    code: 'ERR_STATE_CORRUPT',
+    message: `the state of container ${id} cannot be used: ${why}`,
+    path,
+    hint: '"delete --force" ends what it still tells of, and removes what is left',
+  });
+
+/**
+ * Runs f while holding the container's lock; the lock ends with the process.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_UNSAFE
+ */
+export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
+  checkId(id);
+  for (;;) {
+    const fd = openState(root, id, O_RDONLY);
+    if (isMissing(fd)) throw unknown(root, id);
+    if (fd < 0) {
+      throw stateError('open the state', `${root}/${id}`, fd);
+    }
+    try {
+      const r = await lock(fd, -1);
+      if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
+      // Whoever had the lock may have removed the directory, and somebody have made another one.
+      if (isStill(root, id, fd)) return await holding(root, id, fd, f);
+    } finally {
+      native.close(fd);
+    }
+  }
+}
+
+/**
+ * Removes the state directory; what is in it is known, a deeper tree is removed too. @throws RuntError ERR_STATE,
+ * ERR_STATE_UNSAFE
+ */
+export function removeStateDir(root: string, id: string): void {
+  const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
+  if (r < 0 && r !== -E.ENOENT) {
+    throw stateError('remove the state', `${root}/${id}`, r);
+  }
+}
+
+function removeDirectory(parent: number, id: string, dir: number): number {
+  for (const name of [startSocket, configFile, stateFile]) native.unlinkAt(dir, name, 0);
+  let r = native.unlinkAt(parent, id, AT_REMOVEDIR);
+  // The mount of a restore that was killed; what is in it is the bundle's.
+  if (r === -E.ENOTEMPTY) native.unmount(`/proc/self/fd/${dir}/${criuRoot}`);
+  // Twice: a command that failed at this moment may have left its error there.
+  for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(parent, id);
+  return r;
+}

@@ -1,0 +1,74 @@
+/** What a container has used, and what happens to its memory, as a stream. */
+import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
+import { readStats, type Stats } from '../cgroup/stats/cgroup-stats.js';
+import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
+import { firstReadable, forget, now, stay } from '../sys/loop.js';
+import { MemoryWatch } from './cgroups/memory-watch.js';
+import { openProcess, statusOf } from './state/recorded-process.js';
+import { type ContainerRecord, load } from './state/state-store.js';
+
+export interface StatsOptions {
+  readonly root: string;
+  readonly id: string;
+}
+
+export interface EventsOptions extends StatsOptions {
+  /** ms between statistics. */
+  readonly interval: number;
+}
+
+/** `oom`: the container, or a part of it, met its memory limit and the kernel ended a process or would have. */
+export type ContainerEvent =
+  | { readonly type: 'stats'; readonly id: string; readonly stats: Stats }
+  | { readonly type: 'oom'; readonly id: string };
+
+/**
+ * The statistics of a container now.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS when it has stopped
+ */
+export function stats(o: StatsOptions): Stats {
+  return readStats(readCgroupFacts(), running(o).cgroups);
+}
+
+function running(o: StatsOptions): ContainerRecord {
+  const record = load(o.root, o.id);
+  const status = statusOf(o.root, record);
+  if (status === 'stopped' || status === 'creating') {
+    throw new RuntError({
+      code: 'ERR_CONTAINER_STATUS',
+      message: `container with id ${o.id} is not running: it is ${status}`,
+    });
+  }
+  return record;
+}
+
+/**
+ * Statistics now and after each interval, and out-of-memory events as they happen, until the container has stopped. Holds two
+ * descriptors and no thread; whoever ends the iteration early (`return`) closes them.
+ * @throws RuntError as `stats`; ERR_CGROUP when the memory cgroup cannot be watched
+ */
+export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined> {
+  const record = running(o);
+  const facts = readCgroupFacts();
+  const pidfd = openProcess(record);
+  if (pidfd < 0) return;
+  const memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
+  try {
+    stay();
+    const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
+    let next = now();
+    for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {
+      if (first > 0 && memory.happened()) yield { type: 'oom', id: o.id };
+      if (now() < next) continue;
+      yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
+      next = Math.max(next + o.interval, now());
+    }
+    // What ended the container may have been its memory limit, in the same moment.
+    if (memory.happened()) yield { type: 'oom', id: o.id };
+  } finally {
+    memory.close();
+    forget(pidfd);
+    native.close(pidfd);
+  }
+}

@@ -1,0 +1,259 @@
+/** The terminal of a container that runs in the foreground: the caller's one beside it, and the bytes between the two. */
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
+import { forget, readable, sleep, writable } from '../../sys/loop.js';
+
+/** What `native.transfer` waits for; 0 is the end. */
+const READABLE = 1;
+const WRITABLE = 2;
+const HUNG_UP = 3;
+const GONE = 4;
+const MORE = 5;
+
+const SIGHUP = 1;
+const SIGINT = 2;
+const SIGQUIT = 3;
+const SIGPIPE = 13;
+const SIGTERM = 15;
+const SIGCONT = 18;
+const SIGWINCH = 28;
+
+/** The head of a transfer's state, and room for what a terminal holds at a time. */
+const stateSize = 8 + (32 << 10);
+/** While no process of the container has its terminal open, it is looked at again after at most this time (ms). */
+const longestPause = 100;
+
+/**
+ * Who gets the master of the terminal must be clear before anything is made: the caller of a command that leaves by the
+ * console socket, a command that stays itself.
+ * @throws RuntError ERR_TERMINAL, with the words that engines know
+ */
+export function checkConsole(what: string, terminal: boolean, socket: string | undefined, stays: boolean): void {
+  if (terminal && !stays && socket === undefined) {
+    throw new RuntError({
+      code: 'ERR_TERMINAL',
+      message: `${what}: cannot allocate tty if runt will detach without setting console socket`,
+      pointer: '/process/terminal',
+      value: true,
+      hint: 'give --console-socket, a socket that receives the terminal, or run it in the foreground, or set terminal to false',
+    });
+  }
+  if (socket !== undefined && (stays || !terminal)) {
+    throw new RuntError({
+      code: 'ERR_TERMINAL',
+      message: `${what}: cannot use console socket if runt will not detach or allocate tty`,
+      hint: terminal ? 'in the foreground runt itself serves the terminal' : 'process.terminal is not true',
+    });
+  }
+}
+
+/** The caller's terminal, and once attached the container's. */
+export class Terminal {
+  private master = -1;
+  /** A second descriptor of the master: a descriptor is waited for in one direction at a time. */
+  private masterIn = -1;
+  private input = -1;
+  private output = -1;
+  private saved: Uint8Array | undefined;
+  /** The process has ended: what is on its way is still delivered. */
+  private ended = false;
+  /** The caller does not want the rest. */
+  private abandoned = false;
+  private relayed: Promise<void> = Promise.resolve();
+
+  private constructor(private readonly caller: number) {}
+
+  /**
+   * Finds the terminal of the caller: standard error, output or input, as runc, or the one that it is controlled by.
+   * @throws RuntError ERR_TERMINAL
+   */
+  static ofCaller(what: string): Terminal {
+    for (const fd of [2, 1, 0]) if (native.isTerminal(fd) === 1) return new Terminal(fd);
+    const fd = native.openAt(AT_FDCWD, '/dev/tty', O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+    if (fd >= 0) return new Terminal(fd);
+    throw new RuntError({
+      code: 'ERR_TERMINAL',
+      message: `${what}: open /dev/tty`,
+      path: '/dev/tty',
+      pointer: '/process/terminal',
+      value: true,
+      errno: -fd,
+      hint: 'the process wants a terminal and the caller has none: run it in a terminal, detach with --console-socket, or set terminal to false',
+    });
+  }
+
+  /**
+   * Takes the master that runt-init sends over `socket`, which is closed, and gives it the caller's size.
+   * @throws RuntError ERR_TERMINAL
+   */
+  async attach(socket: number): Promise<void> {
+    const name = new Uint8Array(64);
+    const fds = new Uint8Array(4);
+    await readable(socket);
+    const n = native.receiveFds(socket, name, fds);
+    native.close(socket);
+    this.master = n <= 0 ? (n < 0 ? n : -E.EPIPE) : new DataView(fds.buffer).getInt32(0, true);
+    this.ok(this.master, 'receive the terminal');
+    this.ok(native.terminalMaster(this.master), 'prepare the terminal');
+    this.resize();
+  }
+
+  /** Begins to relay, the caller's terminal in raw mode until `close`. */
+  relay(): void {
+    this.masterIn = this.ok(native.nonBlocking(this.master, O_RDWR), 'copy the terminal');
+    this.input = native.nonBlocking(0, O_RDONLY);
+    this.output = native.nonBlocking(1, O_WRONLY);
+    this.raw();
+    // A caller without stdin types nothing, one without stdout sees nothing.
+    if (this.input >= 0) void untilInterrupted(this.type());
+    this.relayed = untilInterrupted(this.show());
+  }
+
+  /**
+   * A signal to this process.
+   * @param sender the pid that it comes from
+   * @returns whether it was for the terminal, and not for the container's process
+   */
+  signal(number: number, sender: number): boolean {
+    switch (number) {
+      case SIGWINCH:
+        this.resize();
+        return true;
+      case SIGPIPE:
+        // Of our own writing; the container has no part in it.
+        return sender === native.pid();
+      case SIGCONT:
+        // Whoever had the terminal meanwhile left it as it likes.
+        if (this.saved) this.raw();
+        this.resize();
+        return false;
+      case SIGHUP:
+      case SIGINT:
+      case SIGQUIT:
+      case SIGTERM:
+        if (!this.ended) return false;
+        this.abandoned = true;
+        for (const fd of [this.master, this.output]) forget(fd);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** After the process has ended: resolves when all that it has written is delivered. */
+  async finish(): Promise<void> {
+    this.ended = true;
+    forget(this.master);
+    await this.relayed;
+  }
+
+  /** Restores the caller's terminal. Nothing is relayed any more. */
+  close(): void {
+    this.ended = true;
+    this.abandoned = true;
+    if (this.saved) native.terminalRestore(this.caller, this.saved);
+    this.saved = undefined;
+    for (const fd of [this.master, this.masterIn, this.input, this.output]) {
+      if (fd < 0) continue;
+      forget(fd);
+      native.close(fd);
+    }
+    this.master = this.masterIn = this.input = this.output = -1;
+    if (this.caller > 2) native.close(this.caller);
+  }
+
+  private raw(): void {
+    const mode = new Uint8Array(256);
+    const n = native.terminalRaw(this.caller, mode);
+    // A job in the background for good: it has no say in the mode of the terminal, and what is typed is not for it.
+    if (this.saved || n === -E.EIO) return;
+    this.ok(n, "put the caller's terminal in raw mode");
+    this.saved = mode.slice(0, n);
+  }
+
+  /** The size of the caller's terminal for the container's; one that has none (0 × 0) leaves that of consoleSize. */
+  private resize(): void {
+    const size = new Uint8Array(16);
+    if (this.master < 0 || native.windowSize(this.caller, size) < 0) return;
+    const view = new DataView(size.buffer);
+    const [width, height] = [view.getInt32(0, true), view.getInt32(8, true)];
+    if (width || height) native.setWindowSize(this.master, width, height);
+  }
+
+  /** Standard input to the container, until one of them ends. */
+  private async type(): Promise<void> {
+    const state = new Uint8Array(stateSize);
+    let pause = 1;
+    while (!this.ended) {
+      switch (native.transfer(this.input, this.masterIn, state)) {
+        case READABLE:
+          pause = 1;
+          await readable(this.input);
+          break;
+        case MORE:
+          await sleep(0);
+          break;
+        case WRITABLE:
+          await writable(this.masterIn);
+          break;
+        case GONE:
+          // Nobody in the container has the terminal open now; what was typed for them is lost, as on a line that hung up.
+          state.fill(0, 0, 8);
+          await sleep(pause);
+          pause = Math.min(2 * pause, longestPause);
+          break;
+        default:
+          // The end of a file or pipe is no ^D: as runc, the container goes on without input.
+          return;
+      }
+    }
+  }
+
+  /** What the container writes to standard output, until it has ended and all is written. */
+  private async show(): Promise<void> {
+    const state = new Uint8Array(stateSize);
+    let pause = 1;
+    while (!this.abandoned) {
+      // What is ready when the process has ended is all that will come: the kernel hands over what is on its way first.
+      const last = this.ended;
+      switch (native.transfer(this.master, this.output, state)) {
+        case READABLE:
+          pause = 1;
+          if (last) return;
+          await readable(this.master);
+          break;
+        case MORE:
+          await sleep(0);
+          break;
+        case WRITABLE:
+          await writable(this.output);
+          break;
+        case GONE:
+          // The reader has left; the container must not stop for that.
+          if (this.output >= 0) native.close(this.output);
+          this.output = -1;
+          break;
+        case HUNG_UP:
+          if (last) return;
+          await sleep(pause);
+          pause = Math.min(2 * pause, longestPause);
+          break;
+        default:
+          return;
+      }
+    }
+  }
+
+  private ok(result: number, message: string): number {
+    return check(result, { code: 'ERR_TERMINAL', message });
+  }
+}
+
+/** An interrupted command ends the container, and nobody waits for its output. */
+function untilInterrupted(relay: Promise<void>): Promise<void> {
+  return relay.catch((error: unknown) => {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_INTERRUPTED') throw error;
+  });
+}

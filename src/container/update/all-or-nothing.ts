@@ -1,0 +1,127 @@
+/** New values for the cgroups of a running container: all of them, or none. */
+
+import type { Op } from '../../plan/plan-ops.js';
+import { append } from '../../sys/append.js';
+import { exists, tryReadText } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_TRUNC } from '../../sys/linux.js';
+import type { Failed } from '../failure/op-failed.js';
+import { applyCgroupOp, type CgroupOp } from '../launch/handlers/cgroup-handler.js';
+
+/** What was done, and can be undone. */
+export interface Written {
+  /** Why nothing was changed; absent when all was written. */
+  readonly refused?: Refused;
+  /** Gives the files what they held before; those that would not take it. */
+  readonly takeBack: () => readonly string[];
+}
+
+/** What a file held before it was written. */
+interface Before {
+  readonly path: string;
+  /** As it is written to have it again; undefined when that cannot be told. */
+  readonly value: string | undefined;
+}
+
+export interface Refused {
+  readonly failed: Failed;
+  /** Files that could not be given back what they held. */
+  readonly kept: readonly string[];
+}
+
+/**
+ * Performs the operations. Values bound each other (memory and swap together, quota and burst, period and runtime), and what
+ * order the kernel takes depends on those that are in force: what it refuses is tried again after the others, for as
+ * long as one more is taken. When some stay refused, what was written is taken back.
+ */
+export function writeAll(ops: readonly Op[]): Written {
+  const done: Before[] = [];
+  let left = ops as readonly CgroupOp[];
+  let first: Failed | undefined;
+  while (left.length > 0) {
+    first = undefined;
+    const refused = left.filter((op) => {
+      const before = beforeOf(op);
+      const failed = applyCgroupOp(op, []);
+      if (failed) first ??= failed;
+      else append(done, before);
+      return failed !== undefined;
+    });
+    if (refused.length === left.length) break;
+    left = refused;
+  }
+  return first
+    ? { refused: { failed: first, kept: takeBack(done) }, takeBack: () => [] }
+    : { takeBack: () => takeBack(done) };
+}
+
+/** In reverse, and as above again and again while that helps. The files that do not take their old value. */
+function takeBack(done: readonly Before[]): string[] {
+  let left = [...done].reverse();
+  for (let count = -1; left.length > 0 && left.length !== count; ) {
+    count = left.length;
+    left = left.filter(({ path, value }) => {
+      if (value === undefined) return true;
+      return native.writeFile(AT_FDCWD, path, O_TRUNC, 0, host.encode(value)) < 0;
+    });
+  }
+  return left.map((b) => b.path);
+}
+
+function beforeOf(op: CgroupOp): Before[] {
+  switch (op.op) {
+    case 'cgroupWrite': {
+      const slash = op.path.lastIndexOf('/');
+      return before(op.path.slice(0, slash), op.path.slice(slash + 1), op.value);
+    }
+    case 'cgroupRealtime':
+      return before(op.path, op.file, op.value);
+    case 'cgroupWriteFirst': {
+      const i = op.paths.findIndex((p) => exists(p));
+      const path = op.paths[i];
+      if (path === undefined) return [];
+      const slash = path.lastIndexOf('/');
+      return before(path.slice(0, slash), path.slice(slash + 1), op.values[i] ?? '');
+    }
+    default:
+      // Controllers may stay enabled. The device filter is replaced at once, and last.
+      return [];
+  }
+}
+
+function before(directory: string, file: string, value: string): Before[] {
+  const path = `${directory}/${file}`;
+  // Write-only: what undoes an entry is the other file.
+  if (file === 'devices.allow' || file === 'devices.deny') {
+    const other = file === 'devices.allow' ? 'deny' : 'allow';
+    return [{ path: `${directory}/devices.${other}`, value: value === 'a' ? undefined : value }];
+  }
+  return [{ path, value: oldValue(path, file, value) }];
+}
+
+function oldValue(path: string, file: string, value: string): string | undefined {
+  let text: string | undefined;
+  try {
+    text = tryReadText(path);
+  } catch {
+    return undefined;
+  }
+  if (text === undefined) return undefined;
+  const lines = text.split('\n').filter((line) => line !== '');
+  if (file === 'memory.oom_control') return lines[0]?.split(' ')[1];
+  const space = value.indexOf(' ');
+  // `8:0 1000`: the line of that device; a device without one has no limit. Of cpu.max there is one line only.
+  if (space > 0 && file !== 'cpu.max') {
+    const key = value.slice(0, space);
+    return lines.find((line) => line.startsWith(`${key} `)) ?? `${key} ${none(file)}`;
+  }
+  // A list of CPUs that is empty is written as an empty line: no bytes are no write.
+  return lines.length === 0 ? '\n' : lines.length === 1 ? lines[0] : lines.find((l) => l.startsWith('default '));
+}
+
+/** "No limit" for a device that a file does not list. */
+function none(file: string): string {
+  if (file === 'io.max') return 'rbps=max wbps=max riops=max wiops=max';
+  if (file === 'io.weight' || file === 'io.bfq.weight') return 'default';
+  return '0';
+}

@@ -1,0 +1,78 @@
+/** `update --l3-cache-schema --mem-bw-schema`: another schema for the class that `linux.intelRdt` gave the container. */
+import { noResctrl, rdtOps, schemataLines } from '../../plan/rdt/rdt-compile.js';
+import type { Spec } from '../../spec/config-types.js';
+import { loadSpec } from '../../spec/load-config.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { exists, tryReadText } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { lastStatus } from '../launch/handlers/rdt-handler.js';
+import { readHostFacts } from '../launch/read-host-facts.js';
+import { type ContainerRecord, keptConfig } from '../state/state-store.js';
+
+/** Lines as the kernel takes them: `L3:0=7f0;1=1f`, `MB:0=20`. What is absent stays. */
+export interface RdtSchemas {
+  readonly l3CacheSchema?: string;
+  readonly memBwSchema?: string;
+}
+
+/**
+ * Sets the schemas of a container's class; a class of a name of its own (`closID`) has them for all that are in it.
+ * @returns what sets the old ones again
+ * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_RDT
+ */
+export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSchemas): () => void {
+  const facts = readHostFacts('auto');
+  const mount = facts.resctrl();
+  if (mount === '') throw noResctrl(`update ${record.id}: `);
+  const { spec } = loadSpec(keptConfig(root, record));
+  const [assign] = rdtOps(withClass(record.id, spec), facts, record.id)?.assign ?? [];
+  const [path = ''] = assign?.op === 'rdtAssign' ? assign.paths : [];
+  return setSchemata(record.id, mount, path, schemas);
+}
+
+/** The config, when it gives the container a class. @throws RuntError ERR_RDT */
+export function withClass(id: string, spec: Spec): Spec {
+  if (spec.linux?.intelRdt) return spec;
+  throw new RuntError({
+    code: 'ERR_RDT',
+    message: `update ${id}: the container has no resctrl group whose schema could be changed`,
+    hint: 'one that is made with linux.intelRdt has one; to make it now would leave out what runs already',
+    see: 'runtime-spec config-linux.md#intelrdt',
+  });
+}
+
+/** The same for the group at `path` of the file system at `mount`. */
+export function setSchemata(id: string, mount: string, path: string, schemas: RdtSchemas): () => void {
+  const file = `${path}/schemata`;
+  const needs: readonly (readonly [string, string | undefined, string])[] = [
+    ['L3', schemas.l3CacheSchema, 'allocation of the L3 cache (CAT)'],
+    ['MB', schemas.memBwSchema, 'allocation of memory bandwidth (MBA)'],
+  ];
+  for (const [name, schema, what] of needs) {
+    if (!schema || [name, `${name}CODE`].some((n) => exists(`${mount}/info/${n}`))) continue;
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: `update ${id}: ${schema}: this CPU, or its resctrl file system, has no ${what}`,
+      path: `${mount}/info`,
+      see: 'runtime-spec config-linux.md#intelrdt',
+    });
+  }
+  const before = tryReadText(file);
+  const write = (text: string): void => {
+    const errno = native.writeFile(AT_FDCWD, file, 0, 0, host.encode(text));
+    const said = errno < 0 ? lastStatus(path) : '';
+    check(errno, {
+      code: 'ERR_RDT',
+      message: `update ${id}: write ${text.trim().replaceAll('\n', ', ')}${said && ` (${said})`}`,
+      path: file,
+      syscall: 'write',
+      ...(errno === -E.ENOENT && { hint: 'the group was removed while the container ran' }),
+      ...(errno === -E.EINVAL && { hint: 'the CPU does not take this schema: see info/ of the resctrl file system' }),
+    });
+  };
+  // All lines in one write: the kernel takes all of them or none.
+  write(`${schemataLines(schemas).join('\n')}\n`);
+  return () => write(before ?? '');
+}

@@ -1,0 +1,57 @@
+/** `update` of a container whose cgroup is a scope of systemd's: both get the new values, and keep all others. */
+import { type LiveCgroups, updateOps } from '../../cgroup/live-cgroups.js';
+import { putBack, readUnitFiles } from '../../cgroup/systemd/unit-files.js';
+import type { Resources } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import { refusedBySystemd, setUnitProperties } from '../cgroups/systemd-unit.js';
+import { type ContainerRecord, type RecordedUnit, save } from '../state/state-store.js';
+import { write } from './update-files.js';
+
+/**
+ * The kernel first, which refuses more; then systemd, which writes what it knows, rounded, and sets what it does not
+ * know to its own defaults: so the exact values once more, and those of all other files as they were.
+ * @throws RuntError ERR_CGROUP_VALUE, ERR_CGROUP, ERR_SYSTEMD …; the files have their old values then
+ */
+export async function updateUnit(
+  root: string,
+  record: ContainerRecord,
+  unit: RecordedUnit,
+  resources: Resources,
+  live: LiveCgroups,
+): Promise<void> {
+  const directory = live.unified() ?? '';
+  const ops = updateOps(live, resources);
+  const before = readUnitFiles(directory);
+  // A device filter replaces the one before it for good: last.
+  const takeBack = write(
+    record.id,
+    resources,
+    ops.filter(({ op }) => op !== 'cgroupDevices'),
+  );
+  try {
+    await setUnitProperties(unit, resources, live);
+  } catch (error) {
+    const kept = [...new Set([...takeBack(), ...putBack(directory, before, new Set())])];
+    if (!(error instanceof RuntError)) throw error;
+    const refused = refusedBySystemd(error);
+    if (!refused) save(root, { ...record, unit: { ...unit, unsettled: true } });
+    error.hint = [
+      ...(error.hint ? [error.hint] : []),
+      kept.length > 0 ? `these files would not take their old values back: ${kept.join(', ')}` : 'no limit was changed',
+      ...(refused ? [] : ['systemd may still apply what it was sent: repeat the update, which settles it']),
+    ].join('; ');
+    throw error;
+  }
+  if (unit.unsettled) {
+    const { unsettled, ...settled } = unit;
+    save(root, { ...record, unit: settled });
+  }
+  write(record.id, resources, ops);
+  putBack(directory, before, new Set(ops.flatMap(filesOf)));
+}
+
+/** Names of the files that an operation writes. */
+function filesOf(op: object): string[] {
+  const { path, paths } = op as { path?: string; paths?: readonly string[] };
+  return [...(path ? [path] : []), ...(paths ?? [])].map((p) => p.slice(p.lastIndexOf('/') + 1));
+}

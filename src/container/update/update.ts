@@ -1,0 +1,54 @@
+/** `update`: other limits for a container that runs. */
+import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { LiveCgroups, updateOps } from '../../cgroup/live-cgroups.js';
+import { parseResources } from '../../spec/load-resources.js';
+import { RuntError } from '../../sys/error.js';
+import { statusOf } from '../state/recorded-process.js';
+import { load, locked } from '../state/state-store.js';
+import { write } from './update-files.js';
+import type { RdtSchemas } from './update-rdt.js';
+
+export interface UpdateOptions {
+  readonly root: string;
+  readonly id: string;
+  /** LinuxResources as JSON; what is absent, and 0 where that means "not set", stays as it is. */
+  readonly resources: string;
+  /** What errors call the text: a file's name, or that it comes from flags. */
+  readonly document: string;
+  /** Schemas of its class of caches and memory bandwidth. */
+  readonly rdt?: RdtSchemas;
+}
+
+/**
+ * Gives the container new limits; when one is refused none is changed.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_SPEC_JSON, ERR_SPEC_INVALID, ERR_UNSUPPORTED, ERR_CGROUP_VALUE,
+ * ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
+ */
+export async function update(o: UpdateOptions): Promise<void> {
+  const resources = parseResources(o.resources, o.document);
+  await locked(o.root, o.id, async () => {
+    const record = load(o.root, o.id);
+    const status = statusOf(o.root, record);
+    if (status === 'stopped' || status === 'creating') {
+      throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
+    }
+    if (record.cgroups.length === 0 && Object.keys(resources).length > 0) {
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `update ${o.id}: the container has no cgroup, and so no limits`,
+        hint: 'a rootless container gets a cgroup only where one was delegated to its user, and with --cgroup-manager disabled none does',
+        see: 'cgroups(7)',
+      });
+    }
+    const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
+    const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
+    try {
+      if (record.unit === undefined) write(o.id, resources, updateOps(live, resources));
+      else await (await import('./update-unit.js')).updateUnit(o.root, record, record.unit, resources, live);
+    } catch (error) {
+      undoRdt?.();
+      if (error instanceof RuntError) error.document ??= o.document;
+      throw error;
+    }
+  });
+}

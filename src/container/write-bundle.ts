@@ -1,0 +1,61 @@
+/** The config.json that `runt spec` and the library's `bundle()` write: from options, checked against what is there. */
+
+import type { Spec } from '../spec/config-types.js';
+import { type SpecCaller, type SpecOptions, specOf } from '../spec/spec-options.js';
+import { check, RuntError } from '../sys/error.js';
+import { makeDir, tryStat } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
+
+/**
+ * The config of options. What they name on the host must be there; the directories of an overlay are made.
+ * @throws RuntError ERR_USAGE for a value that says nothing or names nothing, ERR_SPEC_INVALID for one that the spec forbids
+ */
+export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Promise<Spec> {
+  const spec = specOf(options, caller);
+  for (const option of ['rootfs', 'overlay'] as const) {
+    const text = options[option];
+    if (text === undefined) continue;
+    const there = tryStat(caller.absolute(text));
+    if (there === undefined ? option === 'rootfs' : (there.mode & S_IFMT) !== S_IFDIR) {
+      throw absent(caller, option, text, there === undefined ? 'is not there' : 'is no directory');
+    }
+  }
+  for (const text of options.volume ?? []) {
+    const source = text.slice(0, text.indexOf(':'));
+    if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} is not there`);
+  }
+  // Loaded by need: the plain template is valid.
+  const { parseSpec } = await import('../spec/load-config.js');
+  const json = host.encode(JSON.stringify(spec));
+  parseSpec(json, json.length, 'the config of these options');
+  if (options.overlay !== undefined) makeOverlay(spec, caller.absolute(options.overlay), caller.uid);
+  return spec;
+}
+
+function absent(caller: SpecCaller, option: keyof SpecOptions, text: string, problem: string): RuntError {
+  const space = problem.startsWith(':') ? '' : ' ';
+  return new RuntError({
+    code: 'ERR_USAGE',
+    message: `spec: ${caller.name(option)} ${JSON.stringify(text)}${space}${problem}`,
+  });
+}
+
+/** overlayfs takes the root's owner from `upper`, and writes into both: in a user namespace as its root. */
+function makeOverlay(spec: Spec, directory: string, euid: number): void {
+  const first = (mappings: NonNullable<Spec['linux']>['uidMappings']): number =>
+    mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
+  const [uid, gid] = [first(spec.linux?.uidMappings), first(spec.linux?.gidMappings)];
+  makeDir(directory);
+  for (const name of ['upper', 'work']) {
+    const path = `${directory}/${name}`;
+    if (!makeDir(path) || euid !== 0 || (uid === 0 && gid === 0)) continue;
+    const message = `give ${path} to the container's root`;
+    check(native.chownAt(AT_FDCWD, path, BigInt(uid), BigInt(gid)), {
+      code: 'ERR_IO',
+      message,
+      path,
+      syscall: 'fchownat',
+    });
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The library: containers from TypeScript, under Node.js. Everything waits by promises and nothing blocks the event loop;
+ * every failure is a `RuntError`, the same as the command's. docs/library.md
+ */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { compilePlan } from '../container/launch/compile-bundle.js';
+import { list } from '../container/list.js';
+import { defaultRoot } from '../container/state/default-root.js';
+import { onStateWarning } from '../container/state/state-directory.js';
+import { type ContainerState, state } from '../container/state.js';
+import { bundleSpec } from '../container/write-bundle.js';
+import type { AnnotationPolicy } from '../plan/annotation-policy.js';
+import { explainText } from '../plan/explain/explain-plan.js';
+import { features as featuresOf } from '../plan/features-document.js';
+import { asViolation, refusedEverywhere } from '../plan/ideal-hosts.js';
+import type { Plan } from '../plan/plan-ops.js';
+import type { Features, Spec } from '../spec/config-types.js';
+import { toJson } from '../spec/json/exact-json.js';
+import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
+import type { SpecOptions } from '../spec/spec-options.js';
+import { callerIds } from '../sys/caller-ids.js';
+import { RuntError, type Violation } from '../sys/error.js';
+import { reportOf } from '../sys/error-report.js';
+import { useNodeHost } from '../sys/node-host.js';
+import { Container, type ContainerOptions, type Run, type RunOptions } from './container.js';
+
+export type { Stats } from '../cgroup/stats/cgroup-stats.js';
+export type { ExitRecord } from '../container/state/exit-records.js';
+export type { ContainerEvent } from '../container/stats-stream.js';
+export type { AnnotationPolicy } from '../plan/annotation-policy.js';
+export type { Op, Plan } from '../plan/plan-ops.js';
+export type * from '../spec/config-types.js';
+export type { SpecOptions } from '../spec/spec-options.js';
+export { RuntError, type Violation } from '../sys/error.js';
+export {
+  Container,
+  type ContainerOptions,
+  type ContainerState,
+  type ExecOptions,
+  type Run,
+  type RunOptions,
+  type StdioOption,
+} from './container.js';
+
+useNodeHost();
+Object.defineProperty(RuntError.prototype, 'report', {
+  value(this: RuntError) {
+    return reportOf(this);
+  },
+});
+
+export interface RuntimeOptions {
+  /** Directory of all containers' state; `/run/runt`, or `$XDG_RUNTIME_DIR/runt` for an ordinary user, when absent. */
+  root?: string;
+  /** Whether limits of an ordinary user are expected; found out when absent. */
+  rootless?: boolean;
+}
+
+/** The containers below one root directory. */
+export class Runtime {
+  readonly root: string;
+  readonly #rootless: 'true' | 'false' | 'auto';
+
+  /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
+  constructor(options: RuntimeOptions = {}) {
+    this.root = resolve(options.root ?? usualRoot());
+    onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
+    this.#rootless = options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false';
+  }
+
+  /** A handle on a container, which need not exist. */
+  container(id: string): Container {
+    return new Container(this.root, id, this.#rootless);
+  }
+
+  /**
+   * Makes a container whose process waits for `start` (runtime.md#create). It has a supervisor, so that `wait` knows how it
+   * ended whatever becomes of this process.
+   * @throws RuntError; nothing of the container is left then
+   */
+  async create(id: string, bundle: string, options: ContainerOptions = {}): Promise<Container> {
+    const container = this.container(id);
+    await container.create(resolve(bundle), options);
+    return container;
+  }
+
+  /**
+   * Makes a container and starts it. The result has its streams, and `exit`, which resolves when it has ended and been
+   * deleted (unless `keep`).
+   * @throws RuntError; nothing of the container is left then
+   */
+  run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
+    return this.container(id).run(resolve(bundle), options);
+  }
+
+  /** @throws RuntError ERR_NO_CONTAINER … */
+  async state(id: string): Promise<ContainerState> {
+    return state({ root: this.root, id });
+  }
+
+  /** The states of all containers, by id. */
+  async list(): Promise<ContainerState[]> {
+    return list({ root: this.root });
+  }
+}
+
+function usualRoot(): string {
+  const root = defaultRoot();
+  if (root !== undefined) return root;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: 'no directory for the state of containers',
+    hint: 'give the option root, or set XDG_RUNTIME_DIR',
+  });
+}
+
+/** What `validate` finds. */
+export interface Validity {
+  readonly valid: boolean;
+  /** What the spec forbids; empty when valid. */
+  readonly violations: readonly Violation[];
+  /** Whether there are more violations than these: the first 100 are listed. */
+  readonly more?: boolean;
+  /** What it advises against. */
+  readonly warnings: readonly Violation[];
+}
+
+/**
+ * Checks a config: an object, or the path of a bundle's directory.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … when there is nothing to check
+ */
+export async function validate(config: Spec | string): Promise<Validity> {
+  try {
+    const path = typeof config === 'string' ? join(resolve(config), 'config.json') : 'config.json';
+    const judged = typeof config === 'string' ? judgeFile(path) : judgeObject(config);
+    const { violations, more, warnings } = judged.findings;
+    if (violations.length > 0) return { valid: false, violations, ...(more && { more }), warnings };
+    const refused = refusedEverywhere(validSpec(judged, path).spec);
+    return { valid: !refused, violations: refused ? [asViolation(refused)] : [], warnings };
+  } catch (error) {
+    if (!(error instanceof RuntError) || !error.violations) throw error;
+    return { valid: false, violations: error.violations, warnings: [] };
+  }
+}
+
+function judgeObject(config: Spec) {
+  const bytes = Buffer.from(toJson(config));
+  return judgeSpec(bytes, bytes.length, 'config.json');
+}
+
+export interface CompileOptions extends RuntimeOptions {
+  /** The container's id, which names its cgroup; the bundle's name when absent. */
+  id?: string;
+  /** As that of ContainerOptions. Without root this asks the user's session where its cgroups are. */
+  systemdCgroup?: boolean;
+  /** As that of ContainerOptions. */
+  unsafeAnnotations?: AnnotationPolicy;
+  /** As that of ContainerOptions. */
+  hookTimeout?: number;
+}
+
+/**
+ * The plan of a bundle: all that `create` would do, in order. Needs no root and touches nothing.
+ * @throws RuntError ERR_SPEC_*, ERR_UNSUPPORTED, ERR_CGROUP_*
+ */
+export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
+  const path = resolve(bundle);
+  const o = {
+    root: options.root ?? '/run/runt',
+    id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
+    bundle: path,
+    noPivot: false,
+    noNewKeyring: false,
+    preserveFds: 0,
+    rootless:
+      options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
+    ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
+    ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
+    ...(options.hookTimeout !== undefined && { hookTimeout: options.hookTimeout }),
+    debug: false,
+    warn: () => {},
+  };
+  return compilePlan(o);
+}
+
+/** The plan of a bundle in words, as `runt explain` prints it. @throws as `compile` */
+export async function explain(bundle: string, options: CompileOptions & { colour?: boolean } = {}): Promise<string> {
+  const path = resolve(bundle);
+  const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
+  return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
+}
+
+/** What this runtime applies (runtime-spec features.md), as `runt features` prints it. */
+export function features(): Features {
+  return featuresOf();
+}
+
+/** Changes a spec before it is written. */
+export type SpecChange = (spec: Spec) => void;
+
+/**
+ * Writes a bundle's config.json as `runt spec` does, without a terminal unless `tty` asks for one, changed by `change`. The
+ * directory is made when it is missing, and a config.json that is there is replaced. For an ordinary user `rootless` is true
+ * when absent. Relative paths count from the current directory.
+ * @returns the spec that was written
+ * @throws RuntError ERR_USAGE for an option that is unknown or whose value says nothing, ERR_SPEC_INVALID
+ */
+export async function bundle(
+  directory: string,
+  options: SpecOptions | SpecChange = {},
+  change: SpecChange = () => {},
+): Promise<Spec> {
+  if (typeof options === 'function') return bundle(directory, {}, options);
+  const path = resolve(directory);
+  const ids = callerIds();
+  const asked = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };
+  const spec = await bundleSpec(asked, {
+    ...ids,
+    bundle: path,
+    absolute: (p) => resolve(p),
+    name: (o) => `option ${o}`,
+  });
+  change(spec);
+  await mkdir(path, { recursive: true });
+  await writeFile(join(path, 'config.json'), `${toJson(spec, '  ')}\n`);
+  return spec;
+}

@@ -1,0 +1,197 @@
+/** `linux.resources` → operations of the plan, on whatever layout the host has. */
+
+import { type CgroupFacts, hierarchyName } from '../../cgroup/cgroup-facts.js';
+import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
+import { deviceList, v1DeviceOps, v2DeviceList, v2DeviceOps } from '../../cgroup/devices/device-list.js';
+import type { Setting } from '../../cgroup/settings/setting.js';
+import { v1Settings } from '../../cgroup/settings/v1-settings.js';
+import { v2Settings } from '../../cgroup/settings/v2-settings.js';
+import type { Device, Resources } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
+import { RuntError } from '../../sys/error.js';
+import type { Op } from '../plan-ops.js';
+
+export interface CgroupOpsOptions {
+  /**
+   * No rights on the host: cgroups that cannot be written are left out when nothing is asked of them, and device
+   * rules too: the kernel takes them only with CAP_SYS_ADMIN on the host, and without it no device can be made that
+   * the user could not open anyway (as runc).
+   */
+  readonly rootless: boolean;
+  /** There is to be no cgroup: a limit is refused for that reason. */
+  readonly noCgroup?: boolean;
+  /** `linux.devices`: a default device that is configured otherwise loses its default rule (as runc). */
+  readonly devices: readonly Device[];
+}
+
+/** Controllers whose files engines read for statistics, enabled on v2 where the kernel lets them, asked for or not. */
+export const statistics: readonly string[] = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
+
+export interface CgroupOps {
+  /** Before the clone: the cgroups made, and every value written, in an order in which the kernel takes them. */
+  readonly before: Op[];
+  /** v1: the files by which runt-init enters its cgroups. */
+  readonly tasks: readonly string[];
+  /** v2: the cgroup that runt-init is born in; empty for none. */
+  readonly birth: string;
+}
+
+/**
+ * The operations for `linux.resources` in the cgroups of `paths`.
+ * Throws ERR_UNSUPPORTED for what the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
+ * ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write, ERR_CGROUP_VALUE for values
+ * that contradict each other.
+ */
+export function cgroupOps(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources | undefined,
+  options: CgroupOpsOptions,
+): CgroupOps {
+  const asked = resources ?? {};
+  if (options.noCgroup) refuseLimits(facts, asked);
+  const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
+  return {
+    before,
+    tasks: paths.v1.filter((p) => p.writable).map((p) => `${p.path}/tasks`),
+    birth: paths.unified?.writable ? paths.unified.path : '',
+  };
+}
+
+/** JSON pointer of the resources. */
+const at = '/linux/resources';
+
+function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options: CgroupOpsOptions): Op[] {
+  const ops: Op[] = [];
+  for (const { hierarchy, path, writable } of paths.v1) {
+    if (!writable) continue;
+    ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path });
+    if (!hierarchy.controllers.includes('cpuset')) continue;
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      ops.push({ op: 'cgroupInherit', at: '', path, top: hierarchy.mountPoint, file });
+    }
+  }
+  if (paths.unified?.writable) ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path: paths.unified.path });
+  const [inV1, inUnified] = split(facts, asked);
+  const unifiedSettings = v2Settings(inUnified, at);
+  for (const setting of v1Settings(inV1, at)) {
+    const place = paths.v1.find((p) => p.hierarchy.controllers.includes(setting.controller));
+    if (!place) throw noController(setting, facts);
+    if (!place.writable) throw notDelegated(setting, place.path);
+    ops.push(settingOp(setting, place.path));
+  }
+  if (unifiedSettings.length > 0) append(ops, unifiedOps(facts, paths, unifiedSettings));
+  if (!options.rootless) {
+    const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
+    if (place) append(ops, v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
+    else if (asked.devices?.length) {
+      throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
+    }
+  }
+  return ops;
+}
+
+/** Without a cgroup there is no limit. */
+function refuseLimits(facts: CgroupFacts, asked: Resources): void {
+  const [first] = facts.layout === 'v2' ? v2Settings(asked, at) : v1Settings(asked, at);
+  if (!first) return;
+  throw new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `a limit ("${first.file}") for a container without a cgroup`,
+    pointer: first.at,
+    value: first.value,
+    hint: '--cgroup-manager disabled makes none: leave it out, or remove the limit',
+  });
+}
+
+function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, options: CgroupOpsOptions): Op[] {
+  const settings = v2Settings(resources, at);
+  const { path, mountPoint, writable } = paths.unified!;
+  const available = facts.unified!.controllers;
+  const required: string[] = [];
+  for (const setting of settings) {
+    if (!writable) throw notDelegated(setting, path);
+    if (setting.controller === 'cgroup') continue;
+    if (!available.includes(setting.controller)) throw noController(setting, facts);
+    if (!required.includes(setting.controller)) required.push(setting.controller);
+  }
+  if (!writable) return [];
+  const wanted = available.filter((c) => statistics.includes(c) && !required.includes(c));
+  const ops: Op[] = [
+    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path },
+    { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
+    ...settings.map((s) => settingOp(s, path)),
+  ];
+  if (!options.rootless) {
+    const list = v2DeviceList(resources.devices, `${at}/devices`, options.devices);
+    append(ops, v2DeviceOps(path, list, resources.devices ? `${at}/devices` : ''));
+  }
+  return ops;
+}
+
+/** One value as the operation that writes it into the cgroup at `directory`. */
+export function settingOp(s: Setting, directory: string): Op {
+  const { at, value } = s;
+  if (s.others || s.optional) {
+    const all = [{ file: s.file, value }, ...(s.others ?? [])];
+    return {
+      op: 'cgroupWriteFirst',
+      at,
+      paths: all.map((x) => `${directory}/${x.file}`),
+      values: all.map((x) => x.value),
+      required: s.optional ? 0 : 1,
+    };
+  }
+  if (s.file.startsWith('cpu.rt_')) return { op: 'cgroupRealtime', at, path: directory, file: s.file, value };
+  return { op: 'cgroupWrite', at, path: `${directory}/${s.file}`, value };
+}
+
+/** Hybrid: huge pages and RDMA can be controllers of the v2 hierarchy beside the others. What goes to v1, what there. */
+export function split(facts: CgroupFacts, r: Resources): readonly [v1: Resources, unified: Resources] {
+  const [v1, unified]: [Resources, Resources] = [{ ...r }, {}];
+  const there = (controller: string) => facts.unified?.controllers.includes(controller) === true;
+  if (r.hugepageLimits && there('hugetlb')) {
+    unified.hugepageLimits = r.hugepageLimits;
+    delete v1.hugepageLimits;
+  }
+  if (r.rdma && there('rdma')) {
+    unified.rdma = r.rdma;
+    delete v1.rdma;
+  }
+  return [v1, unified];
+}
+
+/** Hybrid: the values in the v2 hierarchy. */
+function unifiedOps(facts: CgroupFacts, paths: CgroupPaths, settings: readonly Setting[]): Op[] {
+  const { path, mountPoint: top, writable } = paths.unified!;
+  if (!writable) throw notDelegated(settings[0]!, path);
+  const required = facts.unified!.controllers.filter((c) => settings.some((s) => s.controller === c));
+  return [{ op: 'cgroupControllers', at, path, top, required, wanted: [] }, ...settings.map((s) => settingOp(s, path))];
+}
+
+export function noController(setting: Setting, facts: CgroupFacts): RuntError {
+  const have = facts.layout === 'v2' ? facts.unified!.controllers : facts.v1.map(hierarchyName);
+  return new RuntError({
+    code: 'ERR_CGROUP_CONTROLLER',
+    message: `the host has no cgroup controller "${setting.controller}"`,
+    pointer: setting.at,
+    ...(setting.value === '' ? {} : { value: setting.value }),
+    hint:
+      have.length === 0
+        ? 'no cgroup hierarchy is mounted below /sys/fs/cgroup: mount them, or remove this value'
+        : `there is ${have.join(', ')}: enable the controller (kernel command line cgroup_enable=, or a v1 mount that holds it), or remove this value`,
+    see: 'cgroups(7)',
+  });
+}
+
+export function notDelegated(setting: Setting, path: string): RuntError {
+  return new RuntError({
+    code: 'ERR_CGROUP_NOT_DELEGATED',
+    message: `the cgroup for "${setting.file}" cannot be made without root`,
+    path,
+    pointer: setting.at,
+    ...(setting.value === '' ? {} : { value: setting.value }),
+    hint: 'the user has no write access to that cgroup: have it delegated (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit',
+    see: 'cgroups(7), "Cgroups delegation"',
+  });
+}

@@ -1,0 +1,105 @@
+/** A mount of type `cgroup`: what the container sees of its cgroups (config-linux.md, cgroup mounts of runc). */
+import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../../cgroup/cgroup-facts.js';
+import { type CgroupPaths, shownCgroup } from '../../cgroup/cgroup-paths.js';
+import type { Mount } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import { MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
+import type { HostFacts } from '../host-facts.js';
+import { mountBind, mountFs } from '../mounts/mount-op.js';
+import type { MountSettings } from '../mounts/mount-settings.js';
+import type { Op } from '../plan-ops.js';
+
+/** One mount of the config, its options read. */
+export interface CgroupMount {
+  readonly mount: Mount;
+  readonly settings: MountSettings;
+  readonly target: string;
+  readonly at: string;
+}
+
+/** What of the container's namespaces decides how its cgroups are shown. */
+export interface CgroupView {
+  /** A cgroup namespace of its own. */
+  readonly cgroupNamespace: boolean;
+  /** A user namespace of its own. */
+  readonly userNamespace: boolean;
+  readonly paths: CgroupPaths;
+}
+
+/**
+ * v2: with a cgroup namespace of its own the hierarchy, mounted anew. Without one that is bound which the host has
+ * mounted: a new mount would give the hierarchy its own options, and take nsdelegate and memory_recursiveprot from the
+ * host (cgroup_apply_root_flags in the kernel); in a user namespace of the container's its own cgroup. v1: a tmpfs with one mount for each hierarchy, of the new cgroup namespace's root or a bind of
+ * the container's cgroup, and links for the names of co-mounted controllers.
+ * A rootless container without a cgroup namespace sees its cgroups read-only: they are the host's (CVE-2023-25809).
+ */
+export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMount): Op[] {
+  const { settings, target, at } = m;
+  const attrs = (settings.setAttrs | settings.setAttrsRec) >>> 0;
+  const guarded = facts.rootless && !view.cgroupNamespace ? attrs | MOUNT_ATTR_RDONLY : attrs;
+  const { propagation } = settings;
+  const unified = facts.cgroup.layout === 'v2' || m.mount.type === 'cgroup2';
+  if (unified) {
+    const hosts = facts.cgroup.unified?.mountPoint;
+    if (view.cgroupNamespace || hosts === undefined) {
+      const { data: options, flags } = settings;
+      const source = m.mount.source ?? 'cgroup';
+      return [mountFs({ at, target, fstype: 'cgroup2', source, options, attrs: guarded, propagation, flags })];
+    }
+    refuseOtherOptions(m, facts);
+    const own = view.paths.unified;
+    // In an engine's all of the hierarchy, as with runc and crun: /proc/self/cgroup names a place in it.
+    const source = view.userNamespace && own?.writable ? own.path : hosts;
+    const { clearAttrs } = settings;
+    return [mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation })];
+  }
+  const plain = attrs & ~MOUNT_ATTR_RDONLY;
+  const ops: Op[] = [
+    mountFs({ at, target, fstype: 'tmpfs', source: 'tmpfs', options: ['mode=755'], attrs: plain, propagation }),
+  ];
+  for (const place of view.paths.v1) {
+    const { hierarchy } = place;
+    const directory = `${target}/${hierarchyDirectory(hierarchy)}`;
+    const source = shownCgroup(place);
+    ops.push(
+      view.cgroupNamespace
+        ? mountFs({
+            at,
+            target: directory,
+            fstype: 'cgroup',
+            source: hierarchy.name ?? 'cgroup',
+            options: hierarchyOptions(hierarchy),
+            attrs: guarded,
+            propagation,
+          })
+        : mountBind({ at, target: directory, source, setAttrs: guarded, propagation }),
+    );
+    for (const name of hierarchyLinks(hierarchy)) {
+      ops.push({ op: 'symlink', at, content: hierarchyDirectory(hierarchy), path: `${target}/${name}`, required: 0 });
+    }
+  }
+  if (attrs & MOUNT_ATTR_RDONLY)
+    ops.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
+  return ops;
+}
+
+/**
+ * Options of the file system are those of the host's mount, which is shown; newer engines pass them.
+ * @throws RuntError ERR_UNSUPPORTED for one that the host's mount has not
+ */
+function refuseOtherOptions({ mount, settings, at }: CgroupMount, facts: HostFacts): void {
+  // Read-only is an attribute of the container's mount.
+  const asked = settings.data.filter((option) => option !== 'ro' && option !== 'rw');
+  if (asked.length === 0) return;
+  const there = facts.unifiedOptions();
+  const other = asked.find((option) => !there.includes(option));
+  if (other === undefined) return;
+  throw new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `the option "${other}" would change the host's mount of cgroup v2, which the container shares`,
+    pointer: `${at}/options/${mount.options?.indexOf(other)}`,
+    value: other,
+    hint: 'give the container a cgroup namespace, or remove the option',
+    see: 'cgroups(7), "Cgroups v2 mount options"',
+  });
+}

@@ -1,0 +1,230 @@
+/** A container whose cgroup is a scope of systemd's: what the compiler makes of its config (`--systemd-cgroup`). Loaded by need. */
+
+import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
+import { v2DeviceList } from '../../cgroup/devices/device-list.js';
+import type { Setting } from '../../cgroup/settings/setting.js';
+import { v2Settings } from '../../cgroup/settings/v2-settings.js';
+import type { Address } from '../../cgroup/systemd/bus-address.js';
+import { scopeName } from '../../cgroup/systemd/unit-name.js';
+import {
+  changesOnReload,
+  deviceProperties,
+  nameOf,
+  type Property,
+  resourceProperties,
+  since,
+} from '../../cgroup/systemd/unit-properties.js';
+import { parseVariant, type Value, type Variant } from '../../cgroup/systemd/variant.js';
+import { annotation, systemdProperty, systemdSubgroup } from '../../spec/annotation-names.js';
+import type { Spec } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import type { CompileOptions, HostFacts, SystemdScope } from '../host-facts.js';
+import type { Op } from '../plan-ops.js';
+import { isCgroupName } from './delegated-cgroup.js';
+
+/** The manager of a user's session. */
+export interface UserManager {
+  /** Its own cgroup, below the hierarchy's root: `/user.slice/user-1000.slice/user@1000.service`. */
+  readonly cgroup: string;
+  /** Where it is reached. */
+  readonly bus: Address;
+}
+
+/**
+ * The compiler's part for the system's manager, or for a user's. Without a user's, which `user` then says, a container that asks for no limit
+ * has no cgroup of its own, of which `warn` is told.
+ * @param version systemd's, once it is known: see `dependsOnVersion`
+ */
+export function scopes(
+  user?: UserManager | RuntError,
+  warn: (sentence: string) => void = () => {},
+  version?: number,
+): SystemdScope {
+  const manager = user instanceof RuntError ? undefined : user;
+  return {
+    ...(manager && { bus: manager.bus }),
+    dependsOnVersion: (spec) =>
+      version === undefined && !(user instanceof RuntError) && changesOnReload(limitsOf(spec)),
+    ofVersion: (known) => scopes(user, warn, known),
+    scopePaths: (spec, facts, id) => {
+      const paths = scopePaths(spec, facts, id, manager?.cgroup, version);
+      if (!(user instanceof RuntError)) return paths;
+      refuseLimits(spec, user);
+      warn(`the container has no cgroup of its own: there is no systemd of the user's: ${user.message}`);
+      return { v1: [], unified: { ...paths.unified!, writable: false } };
+    },
+    scopeOps: (before, spec, options) => scopeOps(before, spec, options, manager, version),
+  };
+}
+
+const limitsOf = (spec: Spec): Setting[] => v2Settings(spec.linux?.resources ?? {}, '/linux/resources');
+
+/** Where the cgroup will be, in that of a user's manager if one is given. @throws RuntError ERR_UNSUPPORTED but on cgroup v2, ERR_CGROUP_PATH */
+function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, version?: number): CgroupPaths {
+  const { cgroup } = facts;
+  if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
+  const { mountPoint } = cgroup.unified!;
+  const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
+  return {
+    v1: [],
+    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${subgroup(spec, version)}`, writable: true },
+  };
+}
+
+/**
+ * `/NAME` of crun's sub-cgroup, '' for none. Without the annotation it is crun's `container` for limits that this version of systemd does not
+ * keep: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
+ */
+function subgroup(spec: Spec, version?: number): string {
+  const [value, pointer] = annotation(spec, systemdSubgroup);
+  if (value === undefined) return version !== undefined && changesOnReload(limitsOf(spec), version) ? '/container' : '';
+  if (value === '') return '';
+  if (isCgroupName(value)) return `/${value}`;
+  const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
+  throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
+}
+
+/** @throws RuntError ERR_CGROUP_NOT_DELEGATED for a limit, which only a cgroup can hold */
+function refuseLimits(spec: Spec, why: RuntError): void {
+  const [first] = limitsOf(spec);
+  if (!first) return;
+  throw new RuntError({
+    code: 'ERR_CGROUP_NOT_DELEGATED',
+    message: `the cgroup for "${first.file}" cannot be made: ${why.message}`,
+    pointer: first.at,
+    value: first.value,
+    hint: "without root a cgroup is that of a systemd of the user's own, and none is reached: log in through logind, have one kept (loginctl enable-linger), or remove the limit",
+    cause: why,
+  });
+}
+
+function lacks(where: string): RuntError {
+  return new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `--systemd-cgroup is not supported ${where} by this version of runt`,
+    hint: 'leave it out: runt makes the cgroup by itself then',
+  });
+}
+
+/** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
+function scopeOps(
+  before: readonly Op[],
+  spec: Spec,
+  options: CompileOptions,
+  user?: UserManager,
+  version?: number,
+): Op[] {
+  const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
+  const resources = spec.linux?.resources ?? {};
+  const limits = resourceProperties(limitsOf(spec), version);
+  const annotations = annotated(spec, limits);
+  const properties = merged([
+    `Description='runt container ${options.id}'`,
+    `Slice='${slice}'`,
+    'Delegate=true',
+    'DefaultDependencies=false',
+    'CPUAccounting=true',
+    'IOAccounting=true',
+    'MemoryAccounting=true',
+    'TasksAccounting=true',
+    ...limits,
+    // A user's manager may load no BPF program, and no device can be made that the user could not open anyway.
+    ...(user
+      ? []
+      : deviceProperties(v2DeviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
+    ...annotations,
+  ]);
+  const named = new Set(annotations.map(nameOf));
+  // What only a newer systemd knows is left to the files with an older one.
+  const optional = limits.map(nameOf).filter((name) => since[name] !== undefined && !named.has(name));
+  const below = subgroup(spec, version);
+  return before.flatMap((op): Op[] => {
+    if (op.op === 'cgroupCreate') {
+      const path = op.path.slice(0, op.path.length - below.length);
+      return [{ op: 'systemdScope', at: op.at, path, unit, properties, optional }, ...(below ? [op] : [])];
+    }
+    // What is above the manager's cgroup is not the user's.
+    return [op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op];
+  });
+}
+
+/** The last one of a name counts; but a list is cleared first and then filled. */
+function merged(properties: readonly Property[]): Property[] {
+  const last = new Map(properties.map((p, i) => [nameOf(p), i]));
+  return properties.filter((p, i) => last.get(nameOf(p)) === i || (nameOf(p) === 'DeviceAllow' && p.endsWith(' []')));
+}
+
+/** Properties that no annotation may set, and why: a clause that follows "it". */
+const reserved: { readonly [name: string]: string } = {
+  PIDs: 'moves processes of the host into the unit, which ends with the container',
+  PIDFDs: 'moves processes of the host into the unit, which ends with the container',
+  ControlGroup: 'puts the unit into a cgroup that the container does not have',
+  Controller: 'leaves the end of the unit to another program',
+  Slice: 'moves the unit: name the slice in linux.cgroupsPath, slice:prefix:name',
+  Delegate: 'takes the unit away from runt, which manages the cgroups in it',
+  DelegateSubgroup: 'moves processes of the unit: use the annotation run.oci.systemd.subgroup',
+  DelegateControllers: 'takes controllers away that limits and statistics need',
+  DisableControllers: 'takes controllers away that limits and statistics need',
+  Conflicts: 'stops other units',
+  PropagatesStopTo: 'stops other units',
+  FailureAction: 'acts on the whole machine',
+  SuccessAction: 'acts on the whole machine',
+  JobTimeoutAction: 'acts on the whole machine',
+  StartLimitAction: 'acts on the whole machine',
+};
+/** Without them statistics and limits have no files. */
+const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
+
+/** @throws RuntError ERR_SPEC_VALUE for a value that must not be set, or a property that `limits` set too */
+function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
+  if (accounting.test(name) && variant.value === false)
+    throw bad(`the property ${name} must be true: limits and statistics need it`);
+  if (name !== 'OOMPolicy' && limits.some((limit) => nameOf(limit) === name))
+    throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
+  if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
+}
+
+/** Whether a text in it has a control character: a newline would begin another line of the unit's file. */
+function hasControl(value: Value): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (typeof value === 'string') return /[\x00-\x1f\x7f]/.test(value);
+  if (Array.isArray(value)) return value.some(hasControl);
+  return typeof value === 'object' && hasControl((value as Variant).value);
+}
+
+/**
+ * `org.systemd.property.NAME`; NAMESec in seconds is NAMEUSec in µs, as with runc.
+ * @param limits the properties that the config's limits set
+ * @throws RuntError ERR_SPEC_VALUE
+ */
+function annotated(spec: Spec, limits: readonly Property[]): Property[] {
+  const list: Property[] = [];
+  for (const [key, value] of Object.entries(spec.annotations ?? {})) {
+    if (!key.startsWith(systemdProperty)) continue;
+    const name = key.slice(systemdProperty.length);
+    try {
+      if (!/^[A-Za-z]{3,64}$/.test(name)) throw bad(`${JSON.stringify(name)} is no name of a property`);
+      const why = Object.hasOwn(reserved, name) ? reserved[name] : undefined;
+      if (why !== undefined) throw bad(`the property ${name} is reserved: it ${why}`);
+      const variant = parseVariant(value);
+      const seconds = /[a-z]Sec$/.test(name);
+      checkProperty(seconds ? `${name.slice(0, -3)}USec` : name, variant, limits);
+      if (!seconds) list.push(`${name}=${value}`);
+      else if (typeof variant.value === 'bigint' || typeof variant.value === 'number') {
+        if (variant.value < 0) throw bad(`${value} is no time`);
+        const us =
+          typeof variant.value === 'bigint' ? variant.value * 1_000_000n : BigInt(Math.round(variant.value * 1e6));
+        list.push(`${name.slice(0, -3)}USec=uint64 ${us}`);
+      } else throw bad(`${value} is no number of seconds`);
+    } catch (error) {
+      if (error instanceof RuntError) {
+        error.pointer ??= `/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        error.value ??= value;
+      }
+      throw error;
+    }
+  }
+  return list;
+}
+
+const bad = (message: string): RuntError => new RuntError({ code: 'ERR_SPEC_VALUE', message });

@@ -1,0 +1,57 @@
+/** `linux.devices` and the default devices and links of runtime-spec config-linux.md#default-devices. */
+import type { Spec } from '../../spec/config-types.js';
+import { clean } from '../container-path.js';
+import type { HostFacts } from '../host-facts.js';
+import { isBind } from '../mounts/mount-settings.js';
+import { hasUserNamespace } from '../namespaces/namespace-compile.js';
+import type { Op } from '../plan-ops.js';
+
+const defaults: readonly (readonly [path: string, minor: number, major?: number])[] = [
+  ['/dev/null', 3],
+  ['/dev/zero', 5],
+  ['/dev/full', 7],
+  ['/dev/random', 8],
+  ['/dev/urandom', 9],
+  ['/dev/tty', 0, 5],
+];
+
+const links: readonly (readonly [path: string, content: string])[] = [
+  ['/dev/fd', '/proc/self/fd'],
+  ['/dev/stdin', '/proc/self/fd/0'],
+  ['/dev/stdout', '/proc/self/fd/1'],
+  ['/dev/stderr', '/proc/self/fd/2'],
+];
+
+/**
+ * Device nodes, then the links. Where /dev is a bind mount from the host, what is in it is the host's business and
+ * nothing is made (as runc: such a /dev is given complete).
+ * Without CAP_MKNOD in the first user namespace nodes cannot be made: the host's are bound.
+ */
+export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
+  if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m))) return [];
+  const bind = facts.rootless || hasUserNamespace(spec) ? 1 : 0;
+  const ops: Op[] = [];
+  const configured = spec.linux?.devices ?? [];
+  for (const [path, minor, major = 1] of defaults) {
+    if (configured.some((d) => clean(d.path) === path)) continue;
+    ops.push({ op: 'device', at: '', path, type: 'c', major, minor, mode: 0o666, uid: 0, gid: 0, bind });
+  }
+  configured.forEach((d, i) => {
+    ops.push({
+      op: 'device',
+      at: `/linux/devices/${i}`,
+      path: d.path,
+      type: d.type === 'u' ? 'c' : d.type,
+      major: d.major ?? 0,
+      minor: d.minor ?? 0,
+      mode: d.fileMode ?? 0o666,
+      uid: d.uid ?? 0,
+      gid: d.gid ?? 0,
+      bind,
+    });
+  });
+  if (facts.kcore) ops.push({ op: 'symlink', at: '', content: '/proc/kcore', path: '/dev/core', required: 0 });
+  for (const [path, content] of links) ops.push({ op: 'symlink', at: '', content, path, required: 0 });
+  ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: '/dev/ptmx', required: 1 });
+  return ops;
+}

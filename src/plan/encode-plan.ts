@@ -1,0 +1,66 @@
+/** Plan → the bytes that runt-init reads (docs/architecture.md, "The plan on the wire"). */
+import { append } from '../sys/append.js';
+import { RuntError } from '../sys/error.js';
+import { host } from '../sys/host.js';
+import { type Op, ops, type Plan } from './plan-ops.js';
+
+export interface EncodeOptions {
+  readonly trace: boolean;
+  /** Descriptor of the listening start socket, or -1 when the sync socket says start. */
+  readonly startSocket: number;
+  /** Descriptors that the runtime puts into slots, by slot number. Those after them are for `cloneSource`. */
+  readonly slots: readonly number[];
+}
+
+/** The operations that runt-init does: their codes and their fields, in the table's order. */
+const shapes: ReadonlyMap<string, { readonly code: number; readonly names: readonly string[] }> = new Map(
+  Object.entries(ops).flatMap(([name, { code, by, fields }]) =>
+    by === 'init' ? [[name, { code, names: Object.keys(fields) }]] : [],
+  ),
+);
+
+/**
+ * Encodes the operations that runt-init does, without the frame's length.
+ * @throws RuntError ERR_SPEC_VALUE when a string holds NUL: it can be no argument of a system call.
+ */
+export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
+  const fields: (string | number | bigint)[] = [];
+  const texts: string[] = [];
+  let count = 0;
+  for (let i = 0; i < plan.ops.length; i++) {
+    const op = plan.ops[i] as Op;
+    const shape = shapes.get(op.op);
+    if (!shape) continue;
+    count++;
+    fields.push(shape.code, i);
+    for (const name of shape.names) {
+      const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name]!;
+      if (typeof value === 'object') {
+        fields.push(value.length);
+        append(fields, value);
+        append(texts, value);
+      } else {
+        fields.push(value);
+        if (typeof value === 'string') texts.push(value);
+      }
+    }
+  }
+  if (texts.join('').includes('\0')) throw nul(plan);
+  const slots = [...options.slots];
+  for (const op of plan.ops) if (op.op === 'cloneSource') while (slots.length <= op.slot) slots.push(-1);
+  const head = ['runt-plan-1', count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
+  return host.encode(`${head.join('\0')}\0${fields.length ? `${fields.join('\0')}\0` : ''}`);
+}
+
+function nul(plan: Plan): RuntError {
+  const holds = (value: unknown): boolean =>
+    typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
+  const op = plan.ops.find((o) => shapes.has(o.op) && Object.values(o).some(holds)) as Op;
+  return new RuntError({
+    code: 'ERR_SPEC_VALUE',
+    message: `${op.op}: a string with a NUL byte`,
+    op: op.op,
+    pointer: op.at,
+    value: Object.values(op).find(holds),
+  });
+}

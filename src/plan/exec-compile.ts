@@ -1,0 +1,263 @@
+/** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
+
+import { keepGroupsOps } from '../spec/annotation-names.js';
+import type { Process, Spec } from '../spec/config-types.js';
+import { RuntError } from '../sys/error.js';
+import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
+import type { CompileOptions, HostFacts } from './host-facts.js';
+import { keyringOps } from './labels/label-compile.js';
+import type { Op, Plan } from './plan-ops.js';
+import { limitOps, oomScoreOps, pipesAlone, processOps } from './process/process-compile.js';
+import { rdtOps } from './rdt/rdt-compile.js';
+import { affinityOp, initialAffinityOps } from './scheduling/scheduling-compile.js';
+import { filterOps, hasFilter } from './seccomp/seccomp-compile.js';
+import { consoleOps, terminalOps } from './terminal/terminal-compile.js';
+import { refuseUnsupported } from './unsupported-values.js';
+
+/** What is asked on the command line, over a base: the container's own process, or that of `--process`. */
+export interface ExecRequest {
+  /** A process of its own, valid; the container's is the base without it. */
+  readonly process?: Process;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  /** NAME=VALUE each; they replace those of the base with the same name. */
+  readonly env: readonly string[];
+  /** `UID[:GID]` or `name[:group]`; digits are always a number. */
+  readonly user?: string;
+  readonly additionalGids: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges?: boolean;
+  readonly apparmor?: string;
+  readonly processLabel?: string;
+  readonly terminal: boolean;
+}
+
+/** Names that only the container's own files can turn into numbers. */
+export interface NamedUser {
+  readonly user: string;
+  /** '' when it is not asked for by name. */
+  readonly group: string;
+}
+
+/** The process to execute and, where it was asked for by name, its user. */
+export interface ExecProcess {
+  readonly process: Process;
+  readonly named?: NamedUser;
+}
+
+/** What the runtime read of the container at this moment. */
+export interface ExecTarget {
+  readonly pid: number;
+  readonly startTime: string;
+  /** CLONE_NEW* of the namespaces that are not the runtime's own. */
+  readonly namespaces: number;
+  /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
+  readonly entries: readonly string[];
+  /**
+   * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to
+   * pids.max, and not a move: under a limit with room for one process, the helper that forks it would take that room.
+   */
+  readonly moveLast?: boolean;
+  readonly noNewKeyring: boolean;
+  /** Whether setgroups(2) is off in its user namespace (/proc/PID/setgroups), whoever asks: root too. */
+  readonly setGroupsDenied: boolean;
+}
+
+const rootUser = { uid: 0, gid: 0 };
+
+/** 2^32-1 is "no change" to setresuid(2). */
+const maxId = 0xfffffffe;
+
+/**
+ * Base and request → the process, as runc merges them: a process of `--process` takes from the container only what it
+ * leaves out as a whole (capabilities, limits, umask); flags go over the container's own process.
+ * @throws RuntError ERR_USAGE for values of flags that say nothing, ERR_SPEC_INVALID when there is no base
+ */
+export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
+  const own = spec.process;
+  if (r.process) {
+    const { user } = r.process;
+    const umask = user?.umask ?? own?.user?.umask;
+    return {
+      process: {
+        ...r.process,
+        ...(user && umask !== undefined && { user: { ...user, umask } }),
+        ...(!r.process.capabilities && own?.capabilities && { capabilities: own.capabilities }),
+        ...(!r.process.rlimits?.length && own?.rlimits && { rlimits: own.rlimits }),
+        ...(r.process.oomScoreAdj === undefined && own?.oomScoreAdj !== undefined && { oomScoreAdj: own.oomScoreAdj }),
+        ...(!r.process.apparmorProfile && own?.apparmorProfile && { apparmorProfile: own.apparmorProfile }),
+        ...(!r.process.selinuxLabel && own?.selinuxLabel && { selinuxLabel: own.selinuxLabel }),
+        ...(!r.process.scheduler && own?.scheduler && { scheduler: own.scheduler }),
+        ...(!r.process.ioPriority && own?.ioPriority && { ioPriority: own.ioPriority }),
+        ...(!r.process.execCPUAffinity && own?.execCPUAffinity && { execCPUAffinity: own.execCPUAffinity }),
+      },
+    };
+  }
+  if (!own)
+    throw new RuntError({ code: 'ERR_SPEC_INVALID', message: 'the config has no process', pointer: '/process' });
+  const process: Process = {
+    ...own,
+    terminal: r.terminal,
+    args: [...r.args],
+    env: mergeEnv(own.env ?? [], r.env),
+    ...(r.cwd !== undefined && { cwd: r.cwd }),
+    ...(r.noNewPrivileges !== undefined && { noNewPrivileges: r.noNewPrivileges }),
+    ...(r.apparmor !== undefined && { apparmorProfile: r.apparmor }),
+    ...(r.processLabel !== undefined && { selinuxLabel: r.processLabel }),
+  };
+  if (r.capabilities.length > 0) process.capabilities = addCapabilities(own, r.capabilities);
+  const gids = r.additionalGids.map((gid) => number('--additional-gids', gid));
+  process.user = { ...(own.user ?? { uid: 0, gid: 0 }) };
+  if (gids.length > 0) process.user.additionalGids = [...(process.user.additionalGids ?? []), ...gids];
+  const named = r.user === undefined ? undefined : placeUser(process.user, r.user);
+  return { process, ...(named && { named }) };
+}
+
+/** The last of several entries of one name counts, and it alone is passed on: getenv(3) would find the first. */
+function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
+  const name = (entry: string) => entry.split('=', 1)[0];
+  for (const entry of more) {
+    if (entry.indexOf('=') < 1) throw usage(`--env "${entry}" is not NAME=VALUE`);
+  }
+  const names = more.map(name);
+  return [
+    ...base.filter((entry) => !names.includes(name(entry))),
+    ...more.filter((entry, i) => names.lastIndexOf(name(entry)) === i),
+  ];
+}
+
+/** Inheritable is never raised (CVE-2022-29162), and so ambient only where the config has inheritable ones (runc). */
+function addCapabilities(own: Process, names: readonly string[]): NonNullable<Process['capabilities']> {
+  const sets = own.capabilities ?? {};
+  const add = (set: readonly string[] | undefined) => [...(set ?? []), ...names];
+  return {
+    ...sets,
+    bounding: add(sets.bounding),
+    effective: add(sets.effective),
+    permitted: add(sets.permitted),
+    ...(sets.inheritable && { ambient: add(sets.ambient) }),
+  };
+}
+
+/** Numbers go into `user`; what is left are names. */
+function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser | undefined {
+  const colon = text.indexOf(':');
+  const [who, group] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];
+  if (who === '' || group === '') throw usage(`--user "${text}" is not UID[:GID] or NAME[:GROUP]`);
+  const uid = isNumber(who) ? number('--user', who) : undefined;
+  const gid = group !== undefined && isNumber(group) ? number('--user', group) : undefined;
+  if (uid !== undefined) user.uid = uid;
+  if (gid !== undefined) user.gid = gid;
+  if (uid !== undefined && (group === undefined || gid !== undefined)) return undefined;
+  // A name brings the group of its passwd line, unless another is asked for.
+  return { user: who, group: group ?? '' };
+}
+
+const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
+
+/** An id: digits in the range of the kernel's ids, nothing else (CVE-2026-30892, CVE-2024-40635). */
+function number(flag: string, text: string): number {
+  const value = Number(text);
+  if (!isNumber(text) || value > maxId)
+    throw usage(`${flag} "${text}" is no id: it must be a number from 0 to ${maxId}`);
+  return value;
+}
+
+const isFile = ({ path }: { path: string }): boolean => !path.endsWith('/');
+
+const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
+
+/**
+ * The plan of an exec. `spec` is the container's, `e` what to execute.
+ * @throws RuntError ERR_UNSUPPORTED for what this version does not apply to a process
+ */
+export function compileExec(
+  container: Spec,
+  e: ExecProcess,
+  target: ExecTarget,
+  facts: HostFacts,
+  options: CompileOptions,
+): Plan {
+  // Hooks are about the container, not about each process in it.
+  const spec: Spec = { ...container, process: e.process, hooks: {} };
+  refuseUnsupported(spec);
+  const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
+  const at = '/linux/cgroupsPath';
+  let slot = 1;
+  const entries = target.entries.map((path) => ({
+    path: target.moveLast && path.endsWith('/') ? `${path}cgroup.procs` : path,
+    slot: slot++,
+  }));
+  const filterSlot = hasFilter(spec) ? slot++ : -1;
+  const consoleSlot = e.process.terminal ? slot++ : -1;
+  // The root of a container in the runtime's own mount namespace is not that of the namespace.
+  const rootSlot = target.namespaces & CLONE_NEWNS ? -1 : slot++;
+  const oom = oomScoreOps(spec);
+  const keep = keepGroupsOps(spec);
+  // In the container's user namespace init cannot raise a limit by itself (compile does the same).
+  const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
+  const { pid, startTime, namespaces } = target;
+  const enter = [
+    ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
+    affinityOp(e.process.execCPUAffinity?.final),
+  ];
+  return {
+    version: 1,
+    ops: [
+      { op: 'initProcess', at: '', pid, startTime, slot: 0 },
+      ...(rootSlot < 0 ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
+      ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
+      ...filterOps(spec, filterSlot),
+      ...consoleOps(e.process, options, consoleSlot),
+      { op: 'clone', at: '', flags: 0, cgroup: '' },
+      ...(rdtOps(spec, facts, options.id)?.assign ?? []),
+      ...oom,
+      { op: 'keepFds', at: '', count: options.preserveFds },
+      { op: 'procfs', at: '' },
+      ...keep,
+      // The score is in a file of this process, that only root could write once it is not dumpable.
+      ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
+      ...initialAffinityOps(e.process),
+      ...(target.moveLast ? [] : enter),
+      { op: 'undumpable', at: '' },
+      { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
+      ...(rootSlot < 0 ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
+      // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
+      ...(target.noNewKeyring ? [] : keyringOps(e.process, options.id)),
+      ...(userNamespace
+        ? ([
+            { op: 'becomeRoot', at: '/linux/uidMappings' },
+            // A change of user may have set it anew (fs.suid_dumpable).
+            { op: 'undumpable', at: '' },
+          ] as const)
+        : []),
+      ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
+      ...(target.moveLast ? enter : []),
+      { op: 'session', at: '' },
+      // Whose it is to be is known only later, by name: root's until then.
+      ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, 0),
+      ...limits,
+      ...named(
+        processOps(spec, facts, options, filterSlot).map(
+          (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied || keep.length > 0 ? 0 : 1 } : op),
+        ),
+        e,
+        pipesAlone(facts, options),
+      ),
+    ],
+  };
+}
+
+/** The operations of a process with its user by name: who that is, is known only inside. */
+function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: 0 | 1): Op[] {
+  if (!user) return [...ops];
+  return ops.flatMap((op): Op[] => {
+    if (op.op === 'user') {
+      const { gid, groups, setGroups, umask, at } = op;
+      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask, pipes }];
+    }
+    if (op.op === 'stdioOwner') return [];
+    if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
+    return [op];
+  });
+}

@@ -1,0 +1,123 @@
+/** A plan for a person and for a machine. Pure: nothing is read, nothing done. */
+import { toJson } from '../../spec/json/exact-json.js';
+import { sentence } from '../failure/op-sentence.js';
+import { type Op, ops, type Plan } from '../plan-ops.js';
+import { printable } from '../printable-text.js';
+import { phase, phases } from './op-phases.js';
+import { type Row, rows } from './op-rows.js';
+import { wrap } from './wrapped-lines.js';
+
+/** How explain prints. */
+export interface Look {
+  /** ANSI colours. */
+  readonly colour: boolean;
+  /** Characters of a line, those of the terminal; absent where none is. */
+  readonly width?: number;
+}
+
+/**
+ * The plan by phases, one line or more for each operation: its number in the plan, the verb, what it is done to, how, and
+ * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself.
+ * Annotations that weaken the container come last, marked.
+ */
+export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
+  const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
+  const blocks: string[] = [`${bold(printable(o.id), o)}: ${plan.ops.length} operations\n`];
+  for (const name of phases) {
+    const lines = numbered.filter((n) => n.phase === name).flatMap((n) => n.lines);
+    if (lines.length > 0) blocks.push(`${bold(name, o)}\n${lines.map(layout(lines, o)).join('')}`);
+  }
+  const unsafe = plan.unsafeAnnotations ?? [];
+  if (unsafe.length > 0) {
+    const lines = unsafe.map(({ at, effect }): Line => ['!', 'unsafe', '', `it ${effect}`, at]);
+    blocks.push(`${bold('annotations', o)}\n${lines.map(layout(lines, o)).join('')}`);
+  }
+  return blocks.join('\n');
+}
+
+/** The plan as JSON (docs/cli.md, "explain"); integers are exact. */
+export function explainJson(plan: Plan): string {
+  const operations = plan.ops.map((op, index) => ({ index, ...describe(op) }));
+  const unsafe = plan.unsafeAnnotations?.map(({ at, effect }) => ({ at, effect }));
+  return `${toJson({ version: plan.version, operations, ...(unsafe && { unsafeAnnotations: unsafe }) }, '  ')}\n`;
+}
+
+/** An operation as explain's JSON has it. */
+export function describe(op: Op): Record<string, unknown> {
+  const { op: name, at, ...fields } = op;
+  return { op: name, by: ops[name].by, phase: phase(op), at, text: sentence(op), fields };
+}
+
+/** A line before it is laid out: the operation's number (empty on further lines) and its cells. */
+export type Line = readonly [number: string, ...Row];
+
+/** The lines of an operation. */
+export function lineParts(op: Op, index: number): Line[] {
+  return rows(op).map((row, i): Line => [i === 0 ? String(index) : '', ...row]);
+}
+
+// A column is as wide as its widest cell, but one long path must not push all pointers off the screen.
+const most = [4, 17, 44, 64] as const;
+const gap = 2;
+/** Characters that the middle columns need beside a pointer. */
+const least = 24;
+
+/** A function that prints lines in columns fitted to all of `lines`. */
+export function layout(lines: readonly Line[], o: Look): (line: Line) => string {
+  const width = (cells: readonly string[], max: number): number =>
+    cells.reduce((w, cell) => (cell.length <= max ? Math.max(w, cell.length) : w), 0);
+  const number = width(
+    lines.map((l) => l[0]),
+    most[0],
+  );
+  const verb = width(
+    lines.map((l) => l[1]),
+    most[1],
+  );
+  const object = width(
+    lines.map((l) => l[2]),
+    most[2],
+  );
+  const detail = width(
+    lines.filter((l) => l[2] !== '').map((l) => l[3]),
+    most[3],
+  );
+  const alone = width(
+    lines.filter((l) => l[2] === '').map((l) => l[3]),
+    most[2] + most[3],
+  );
+  const both = Math.max(object + (detail && detail + gap), alone);
+  const before = 2 + number + gap + verb + gap;
+  const pointers = lines.reduce((w, l) => Math.max(w, printable(l[4]).length || 1), 0);
+  // Without room for both, pointers stand below what they are of.
+  const beside = o.width === undefined || o.width - before - gap - pointers >= least;
+  const room = o.width === undefined ? Number.POSITIVE_INFINITY : o.width - before - (beside ? gap + pointers : 0);
+  const wrapped = ([n, v, obj, how, at]: Line): string => {
+    const shown = wrap(at === '' ? '-' : printable(at), beside ? pointers : Math.max(room, 1));
+    const cells = [
+      ...(obj === '' ? [] : wrap(obj, Math.max(room, 1))).map((text) => [text, bold(text, o)] as const),
+      ...(how === '' ? [] : wrap(how, Math.max(room, 1))).map((text) => [text, text] as const),
+    ];
+    const [first = ['', ''] as const, ...more] = cells;
+    const indent = ' '.repeat(before);
+    const head = `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${first[1]}`;
+    const beginning = beside
+      ? `${head}${' '.repeat(Math.max(0, Math.min(both, room) - first[0].length))}  ${dim(shown[0]!, o)}`
+      : head;
+    const below = beside ? [] : shown.map((text) => dim(text, o));
+    return [beginning, ...[...more.map(([, text]) => text), ...below].map((text) => `${indent}${text}`), ''].join('\n');
+  };
+  return (line) => {
+    const [n, v, obj, how, at] = line;
+    // What is done to nothing in particular takes the room of both columns.
+    const what =
+      obj === '' ? how : how === '' ? bold(obj, o) : `${bold(obj.padEnd(object), o)}${' '.repeat(gap)}${how}`;
+    const length = obj === '' ? how.length : how === '' ? obj.length : Math.max(obj.length, object) + gap + how.length;
+    if (!beside || length > room) return wrapped(line);
+    const pointer = dim(at === '' ? '-' : printable(at), o);
+    return `  ${dim(n.padStart(number), o)}  ${v.padEnd(verb)}  ${what}${' '.repeat(Math.max(0, Math.min(both, room) - length))}  ${pointer}\n`;
+  };
+}
+
+const bold = (text: string, o: Look): string => (o.colour ? `\x1b[1m${text}\x1b[0m` : text);
+const dim = (text: string, o: Look): string => (o.colour ? `\x1b[2m${text}\x1b[0m` : text);

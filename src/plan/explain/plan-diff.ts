@@ -1,0 +1,187 @@
+/** What differs between two plans (`explain --diff`). */
+
+import { toJson } from '../../spec/json/exact-json.js';
+import { append } from '../../sys/append.js';
+import type { Op, Plan } from '../plan-ops.js';
+import { describe, type Line, type Look, layout, lineParts } from './explain-plan.js';
+
+/** One difference. `moved` is the same operation at another place of the order. */
+export type Change =
+  | { readonly change: 'removed'; readonly before: Op; readonly a: number }
+  | { readonly change: 'added'; readonly after: Op; readonly b: number }
+  | {
+      readonly change: 'changed' | 'moved';
+      readonly before: Op;
+      readonly after: Op;
+      readonly a: number;
+      readonly b: number;
+    };
+
+/**
+ * The differences in the order of the plans. Operations are compared by what they do: the config pointer does not count,
+ * because one more mount renumbers all that follow.
+ */
+export function planDiff(before: Plan, after: Plan): Change[] {
+  const a = before.ops.map(canonical);
+  const b = after.ops.map(canonical);
+  const common = longestCommon(a, b);
+  const keptA = new Set(common.map(([i]) => i));
+  const keptB = new Set(common.map(([, j]) => j));
+  const removed = [...a.keys()].filter((i) => !keptA.has(i));
+  const added = [...b.keys()].filter((j) => !keptB.has(j));
+
+  const partner = new Map<number, number>();
+  pair(
+    removed,
+    added,
+    (i) => a[i]!,
+    (j) => b[j]!,
+    partner,
+  );
+  pair(
+    removed,
+    added,
+    (i) => identity(before.ops[i]!),
+    (j) => identity(after.ops[j]!),
+    partner,
+  );
+  const taken = new Set(partner.values());
+
+  const changes: { place: number; change: Change }[] = [];
+  const placeOf = places(new Map([...common, ...[...partner].filter(([i, j]) => a[i] !== b[j])]));
+  for (const i of removed) {
+    const j = partner.get(i);
+    const op = before.ops[i]!;
+    if (j === undefined) changes.push({ place: placeOf(i), change: { change: 'removed', before: op, a: i } });
+    else {
+      const change = a[i] === b[j] ? 'moved' : 'changed';
+      changes.push({ place: j, change: { change, before: op, after: after.ops[j]!, a: i, b: j } });
+    }
+  }
+  for (const j of added) {
+    if (!taken.has(j)) changes.push({ place: j, change: { change: 'added', after: after.ops[j]!, b: j } });
+  }
+  return changes.sort((x, y) => x.place - y.place).map((c) => c.change);
+}
+
+/** The differences as lines that begin with `-` for the first plan and `+` for the second. */
+export function explainDiff(before: Plan, after: Plan, o: Look): string {
+  const changes = planDiff(before, after);
+  if (changes.length === 0) return 'no difference\n';
+  const lines: { sign: string; line: Line }[] = [];
+  for (const c of changes) {
+    if ('before' in c)
+      append(
+        lines,
+        lineParts(c.before, c.a).map((line) => ({ sign: '-', line })),
+      );
+    if ('after' in c)
+      append(
+        lines,
+        lineParts(c.after, c.b).map((line) => ({ sign: '+', line })),
+      );
+  }
+  // Colours go by sign here; the columns stay plain.
+  const format = layout(
+    lines.map((l) => l.line),
+    { colour: false, ...(o.width !== undefined && { width: o.width }) },
+  );
+  const count = (kind: Change['change']): number => changes.filter((c) => c.change === kind).length;
+  const kinds = (['removed', 'added', 'changed', 'moved'] as const).filter((k) => count(k) > 0);
+  const body = lines.map(({ sign, line }) => {
+    const texts = format(line)
+      .slice(0, -1)
+      .split('\n')
+      .map((text) => `${sign}${text.slice(1)}`);
+    return texts.map((text) => (o.colour ? `\x1b[${sign === '-' ? 31 : 32}m${text}\x1b[0m\n` : `${text}\n`)).join('');
+  });
+  return `${kinds.map((k) => `${count(k)} ${k}`).join(', ')}\n\n${body.join('')}`;
+}
+
+/** The differences as JSON (docs/cli.md, "explain"). */
+export function explainDiffJson(before: Plan, after: Plan): string {
+  const changes = planDiff(before, after).map((c) => ({
+    change: c.change,
+    ...('before' in c ? { before: { index: c.a, ...describe(c.before) } } : {}),
+    ...('after' in c ? { after: { index: c.b, ...describe(c.after) } } : {}),
+  }));
+  return `${toJson({ version: 1, changes }, '  ')}\n`;
+}
+
+/** An operation without its pointer, as text that is equal when the operations do the same. */
+function canonical(op: Op): string {
+  return toJson({ ...op, at: undefined });
+}
+
+/** What an operation is about: two with the same identity in two plans are one that changed. */
+function identity(op: Op): string {
+  const o = op as Readonly<Record<string, unknown>>;
+  return toJson([op.op, o.target ?? o.key ?? o.resource ?? o.kind ?? (op.op === 'rootfs' ? '' : o.path) ?? '']);
+}
+
+/** Pairs what is left of `removed` with what is left of `added` by equal keys, first come first served. */
+function pair(
+  removed: readonly number[],
+  added: readonly number[],
+  keyA: (i: number) => string,
+  keyB: (j: number) => string,
+  partner: Map<number, number>,
+): void {
+  const taken = new Set(partner.values());
+  const waiting = new Map<string, number[]>();
+  for (const j of added) {
+    if (taken.has(j)) continue;
+    const list = waiting.get(keyB(j));
+    if (list) list.push(j);
+    else waiting.set(keyB(j), [j]);
+  }
+  for (const i of removed) {
+    if (partner.has(i)) continue;
+    const j = waiting.get(keyA(i))?.shift();
+    if (j !== undefined) partner.set(i, j);
+  }
+}
+
+/** Where in the second plan an operation of the first would stand: right after the one before it that is in both. */
+function places(both: ReadonlyMap<number, number>): (i: number) => number {
+  return (i) => {
+    let before = i - 1;
+    while (before >= 0 && !both.has(before)) before--;
+    return (both.get(before) ?? -1) + 0.5;
+  };
+}
+
+/**
+ * A longest common subsequence as pairs of indices (Hunt and Szymanski 1977): fast where most lines are unique, as those
+ * of a plan are.
+ */
+function longestCommon(a: readonly string[], b: readonly string[]): [number, number][] {
+  const where = new Map<string, number[]>();
+  for (let j = b.length - 1; j >= 0; j--) {
+    const list = where.get(b[j]!);
+    if (list) list.push(j);
+    else where.set(b[j]!, [j]);
+  }
+  interface Node {
+    readonly i: number;
+    readonly j: number;
+    readonly before: Node | undefined;
+  }
+  // tails[k] ends the chain of length k + 1 whose last j is smallest.
+  const tails: Node[] = [];
+  a.forEach((line, i) => {
+    for (const j of where.get(line) ?? []) {
+      let low = 0;
+      let high = tails.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (tails[middle]!.j < j) low = middle + 1;
+        else high = middle;
+      }
+      tails[low] = { i, j, before: tails[low - 1] };
+    }
+  });
+  const result: [number, number][] = [];
+  for (let node = tails.at(-1); node !== undefined; node = node.before) result.push([node.i, node.j]);
+  return result.reverse();
+}

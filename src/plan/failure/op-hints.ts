@@ -1,0 +1,91 @@
+/** Why an operation failed, where its errno and its fields give the cause away: the `why` line of an error. */
+import { E } from '../../sys/errno.js';
+import { cgroupHint } from '../cgroup/cgroup-hints.js';
+import { securityHint } from '../labels/label-hints.js';
+import { mountHint } from '../mounts/mount-hints.js';
+import { hostHint } from '../namespaces/host-hints.js';
+import { namespaceJoinHint } from '../namespaces/namespace-hints.js';
+import { netDeviceHint } from '../network/network-hints.js';
+import { processHint } from '../process/process-hints.js';
+import { rdtHint } from '../rdt/rdt-hints.js';
+import { rootHint } from '../root/root-hints.js';
+import { schedulingHint } from '../scheduling/scheduling-hints.js';
+import { seccompHint } from '../seccomp/seccomp-hints.js';
+import { terminalHint } from '../terminal/terminal-hints.js';
+import { because, type Failure, type Hint, smallMemory } from './known-cause.js';
+
+export type { Failure, Hint } from './known-cause.js';
+
+/** The known cause of a failure; empty when it is not known: a wrong hint is worse than none. */
+export function hintFor(failure: Failure): Hint {
+  return (
+    hostHint(failure) ??
+    namespaceJoinHint(failure) ??
+    netDeviceHint(failure) ??
+    seccompHint(failure) ??
+    cgroupHint(failure) ??
+    rootHint(failure) ??
+    terminalHint(failure) ??
+    mountHint(failure) ??
+    processHint(failure) ??
+    schedulingHint(failure) ??
+    securityHint(failure) ??
+    rdtHint(failure) ??
+    anywhere(failure) ??
+    {}
+  );
+}
+
+/** What each call that is refused is needed for, where mount(2) and others cannot take its place. */
+function missingCall({ op, syscall }: Failure): Hint {
+  const allow = `allow ${syscall}(2) in the seccomp filter that runt runs under`;
+  const see = 'docs/security.md#missing-system-calls';
+  if (syscall === 'mount_setattr')
+    return because(
+      `${allow}, or use Linux 5.12: options that reach the mounts below (rro, rnosuid …) and id maps need it`,
+      'mount_setattr(2)',
+    );
+  if (op.op === 'reconfigure')
+    return because(`${allow}, or add "bind" to change the mount alone: the file system is changed by it`, see);
+  if (op.op === 'moveRoot')
+    return because(`${allow}, or leave --no-pivot or rootfsPropagation out: together they need it`, see);
+  return because(`${allow}, or use Linux 5.10 or newer: runt has no other way to do this`, see);
+}
+
+/** Causes that do not depend on the operation. */
+function anywhere(f: Failure): Hint | undefined {
+  switch (f.errno) {
+    case E.ENOMEM:
+      return (
+        smallMemory(f) ??
+        because('the host, or the cgroup that runt runs in, has no memory left: free some or raise its limit')
+      );
+    case E.ENOSYS:
+      return missingCall(f);
+    case E.EMFILE:
+      return because('runt may open no more files: raise its limit (ulimit -n)', 'getrlimit(2), RLIMIT_NOFILE');
+    case E.ENFILE:
+      return because('the host has all the files open that it allows: raise the sysctl fs.file-max', 'proc_sys_fs(5)');
+    case E.ENAMETOOLONG:
+      return because(
+        'a name in the path has more than 255 bytes, or the path more than 4095: shorten it',
+        'path_resolution(7)',
+      );
+    case E.ELOOP:
+      return because(
+        'a part of the path is a symbolic link where none may be, or the links lead in a circle: make it a real directory or file in the rootfs',
+        'CVE-2019-19921, openat2(2)',
+      );
+    case E.EIO:
+      return because('the disk or file system below it reports errors: see the kernel log (dmesg)');
+    case E.EPERM:
+      return f.facts.userNamespace || f.facts.rootless
+        ? undefined
+        : because(
+            `give runt the capability that this needs, usually CAP_SYS_ADMIN, or allow ${f.syscall}(2) in the seccomp filter around it`,
+            'capabilities(7)',
+          );
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The features document (runtime-spec features.md). Names are those of the schema and of the tables that the compiler
+ * works with. Whether one is supported, the compiler tells: its plan must be another one with the value than without.
+ */
+import { names } from '../../build/gen/names.js';
+import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
+import type { Address } from '../cgroup/systemd/bus-address.js';
+import { annotationNames } from '../spec/annotation-names.js';
+import type {
+  Features,
+  FeaturesLinux,
+  IdMapping,
+  Linux,
+  Mount,
+  NamespaceType,
+  Process,
+  Spec,
+} from '../spec/config-types.js';
+import { toJson } from '../spec/json/exact-json.js';
+import { mountOptionNames } from '../spec/mount-options.js';
+import { OCI_VERSION, OCI_VERSION_MIN } from '../spec/oci-version.js';
+import { HOOKS } from '../spec/rules/hook-rules.js';
+import { E } from '../sys/errno.js';
+import { RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { capabilityNames, namespaceFlags } from '../sys/linux.js';
+import { commit, version } from '../sys/runt-version.js';
+import { scopes } from './cgroup/systemd-scope.js';
+import { compile } from './compile.js';
+import type { SystemdScope } from './host-facts.js';
+import { cgroupV1, cgroupV2, hostWith, options } from './ideal-hosts.js';
+import { filterFlagNames, probeFlags } from './seccomp/seccomp-compile.js';
+
+/** What this version applies on a host that has it. What this host's kernel lacks is left out of `supportedFlags` alone. */
+export function features(): Features {
+  return {
+    ociVersionMin: OCI_VERSION_MIN,
+    ociVersionMax: OCI_VERSION,
+    hooks: HOOKS.filter((point) => isApplied({ hooks: { [point]: [{ path: '/bin/true' }] } })),
+    mountOptions: mountOptionNames(),
+    linux: {
+      namespaces: (Object.keys(namespaceFlags) as NamespaceType[])
+        .filter((type) =>
+          type === 'mount'
+            ? isApplied({ linux: base.linux as Linux }, { ...base, linux: {} })
+            : onLinux({ namespaces: [{ type: 'mount' }, { type }] }),
+        )
+        .sort(),
+      capabilities: capabilityNames().filter((name) =>
+        isApplied({ process: { ...process, capabilities: { bounding: [name] } } }),
+      ),
+      cgroup: cgroupFeatures(),
+      seccomp: seccompFeatures(),
+      apparmor: { enabled: isApplied({ process: { ...process, apparmorProfile: 'x' } }) },
+      selinux: {
+        enabled:
+          isApplied({ process: { ...process, selinuxLabel: 'x' } }) &&
+          isApplied({ linux: { mountLabel: 'x', maskedPaths: ['/x'] } }, maskedBase),
+      },
+      intelRdt: rdtFeatures(),
+      ...memoryPolicyFeatures(),
+      mountExtensions: { idmap: { enabled: isApplied({ mounts: [{ ...bind, ...mappings }] }, bindBase) } },
+      netDevices: { enabled: onLinux({ netDevices: { eth0: {} } }) },
+    },
+    potentiallyUnsafeConfigAnnotations: annotationNames(),
+    annotations: {
+      'io.github.seccomp.libseccomp.version': libseccompVersion(),
+      'runt.commit': commit(),
+      'runt.version': version(),
+    },
+  };
+}
+
+const process: Process = { cwd: '/', user: { uid: 0, gid: 0 }, args: ['x'] };
+/** A config that asks for next to nothing. */
+const base: Spec = {
+  ociVersion: OCI_VERSION,
+  root: { path: 'rootfs' },
+  process,
+  linux: { namespaces: [{ type: 'mount' }] },
+};
+const maskedBase: Spec = { ...base, linux: { ...base.linux, maskedPaths: ['/x'] } };
+const bind: Mount = { destination: '/x', source: '/x', type: 'bind', options: ['bind'] };
+const bindBase: Spec = { ...base, mounts: [bind] };
+const ids: IdMapping[] = [{ containerID: 0, hostID: 1000, size: 1 }];
+const mappings = { uidMappings: ids, gidMappings: ids };
+
+/** Where a config is compiled: on cgroup v2 and without systemd, when nothing is said. */
+interface Where {
+  readonly cgroup?: CgroupFacts;
+  readonly systemd?: SystemdScope;
+}
+
+/**
+ * The plan of a config on a host that offers all, as text; undefined when the compiler refuses it. Without the places in
+ * the config: they are no effect.
+ */
+function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | undefined {
+  try {
+    const { plan } = compile(spec, hostWith(cgroup), { ...options, ...(systemd && { systemd }) });
+    return toJson(plan.ops.map(({ at, ...op }) => op));
+  } catch (error) {
+    if (error instanceof RuntError && error.code === 'ERR_UNSUPPORTED') return undefined;
+    throw error;
+  }
+}
+
+/** Whether a change of a config has an effect. What the compiler would ignore has none. */
+export function isApplied(change: Partial<Spec>, to: Spec = base, where: Where = {}): boolean {
+  const changed = { ...to, ...change };
+  if (change.linux) changed.linux = { ...to.linux, ...change.linux };
+  const plan = planOf(changed, where);
+  return plan !== undefined && plan !== planOf(to, where);
+}
+
+const onLinux = (linux: Linux): boolean => isApplied({ linux });
+
+function cgroupFeatures(): NonNullable<FeaturesLinux['cgroup']> {
+  const limit: Partial<Spec> = { linux: { resources: { memory: { limit: 1 << 20 } } } };
+  const rdma: Partial<Spec> = { linux: { resources: { rdma: { x: { hcaHandles: 1 } } } } };
+  const managedBy = (systemd: SystemdScope): boolean =>
+    isApplied(limit, base, { systemd }) && planOf(base, { systemd }) !== planOf(base, {});
+  const manager = { cgroup: '/user.slice', bus: { path: '/bus' } as Address };
+  return {
+    v1: isApplied(limit, base, { cgroup: cgroupV1 }),
+    v2: isApplied(limit),
+    systemd: managedBy(scopes()),
+    systemdUser: managedBy(scopes(manager)),
+    rdma: isApplied(rdma) && isApplied(rdma, base, { cgroup: cgroupV1 }),
+  };
+}
+
+function rdtFeatures(): NonNullable<FeaturesLinux['intelRdt']> {
+  const enabled = onLinux({ intelRdt: { closID: 'x' } });
+  if (!enabled) return { enabled };
+  return {
+    enabled,
+    schemata: onLinux({ intelRdt: { schemata: ['L3:0=f'] } }),
+    monitoring: onLinux({ intelRdt: { enableMonitoring: true } }),
+  };
+}
+
+function memoryPolicyFeatures(): Pick<FeaturesLinux, 'memoryPolicy'> {
+  const policy = { mode: 'MPOL_BIND', nodes: '0' };
+  const modes = names.memoryModes.filter((mode) => onLinux({ memoryPolicy: { ...policy, mode } })).sort();
+  const plain: Spec = { ...base, linux: { ...base.linux, memoryPolicy: policy } };
+  const flags = names.memoryFlags.filter((f) =>
+    isApplied({ linux: { memoryPolicy: { ...policy, flags: [f] } } }, plain),
+  );
+  return modes.length === 0 ? {} : { memoryPolicy: { modes, flags: flags.sort() } };
+}
+
+function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
+  const known = filterFlagNames().sort();
+  const bare = (name: string, prefix: string): string => name.slice(prefix.length);
+  return {
+    enabled: compiles('rule KILL 0 : getpid'),
+    actions: names.actions.filter((a) => compiles(`rule ${bare(a, 'SCMP_ACT_')} 0 : getpid`)).sort(),
+    operators: names.operators.filter((o) => compiles(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`)).sort(),
+    archs: names.archs.filter((a) => compiles(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
+    knownFlags: known,
+    supportedFlags: known.filter((name) => native.seccompFlags(probeFlags(name)) === 0),
+  };
+}
+
+/** Whether libseccomp takes a line of a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
+function compiles(words: string): boolean {
+  const profile = host.encode(`default ALLOW 0\0${words}\0`);
+  const r = native.compileSeccomp(profile, new Uint8Array(4096));
+  return r >= 0 || r === -E.EDOM;
+}
+
+function libseccompVersion(): string {
+  const data = new Uint8Array(128);
+  return host.decode(data, Math.max(0, native.seccompVersion(data))).split(' ')[0]!;
+}

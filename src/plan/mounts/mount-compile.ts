@@ -1,0 +1,106 @@
+/** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
+import type { Mount, Spec } from '../../spec/config-types.js';
+import { CLONE_NEWNS, MS_REC, MS_SHARED } from '../../sys/linux.js';
+import { type CgroupView, cgroupMountOps } from '../cgroup/cgroup-mount.js';
+import { clean } from '../container-path.js';
+import type { CompileOptions, HostFacts } from '../host-facts.js';
+import { labelled } from '../labels/mount-label.js';
+import { joinedNamespaces } from '../namespaces/namespace-compile.js';
+import type { Op } from '../plan-ops.js';
+import { mountBind, mountFs } from './mount-op.js';
+import { type MountSettings, mountSettings } from './mount-settings.js';
+import { sourcePath, type Trees } from './mount-sources.js';
+import { overlayOptions } from './overlay-options.js';
+
+/** One mount and where it goes. */
+interface Placed {
+  readonly mount: Mount;
+  readonly settings: MountSettings;
+  readonly target: string;
+  readonly at: string;
+  readonly bundle: string;
+}
+
+/** Operations of all mounts, in order. `trees` are the bind sources and id maps that the runtime opens. */
+export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+  const ops = placedOps(spec, facts, options, trees, view);
+  return spec.linux?.mountLabel ? labelled(ops, spec, facts) : ops;
+}
+
+function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+  const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [String(MS_SHARED | MS_REC)] : [];
+  return (spec.mounts ?? []).flatMap((mount, i) => {
+    const settings = mountSettings(mount);
+    // A new mount is private and a bind has what the tree has: only this kind of rootfsPropagation changes them.
+    if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
+    const target = clean(mount.destination);
+    if (isRoot(target)) settings.propagation = [];
+    const placed: Placed = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
+    if (settings.remount || (!settings.bind && !mount.type)) return remountOps(placed);
+    if (settings.bind) return bindOp(placed, trees.binds.get(i) ?? -1);
+    if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, placed);
+    return fsOp(placed, trees.maps.get(i) ?? -1, facts, spec);
+  });
+}
+
+/** Whether a destination is the root itself, so that what is mounted there makes the container's root. */
+export function isRoot(destination: string): boolean {
+  return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
+}
+
+function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number): Op {
+  const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
+  return mountBind({
+    at,
+    target,
+    source: sourcePath(mount, bundle),
+    slot,
+    recursive: s.recursiveBind ? 1 : 0,
+    setAttrs,
+    clearAttrs,
+    setAttrsRec,
+    clearAttrsRec,
+    propagation,
+    sourceNofollow: s.sourceNofollow ? 1 : 0,
+    targetNofollow: s.targetNofollow ? 1 : 0,
+    copySymlink: s.copySymlink ? 1 : 0,
+  });
+}
+
+/**
+ * The kernel opens the directories of an overlay, and a device, when the container's root is attached over `/` already:
+ * a path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is
+ * joined are not the runtime's.
+ */
+function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number, facts: HostFacts, spec: Spec): Op {
+  const fstype = mount.type ?? '';
+  const real = (path: string): string => (joinedNamespaces(spec) & CLONE_NEWNS ? '' : facts.realPath(path)) || path;
+  const source = mount.source ?? fstype;
+  return mountFs({
+    at,
+    target,
+    fstype,
+    source: /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
+    options: fstype === 'overlay' ? overlayOptions(s.data, bundle, real) : s.data,
+    // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
+    attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
+    propagation: s.propagation,
+    inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')) ? 1 : 0,
+    flags: s.flags,
+    copyUp: s.copyUp ? 1 : 0,
+    idmap,
+  });
+}
+
+/** `remount`, or propagation alone: what is mounted already is changed, options of its file system (not with `bind`), attributes, propagation. */
+function remountOps({ settings: s, target, at }: Placed): Op[] {
+  const ops: Op[] = [];
+  if (s.remount && !s.bind) ops.push({ op: 'reconfigure', at, target, options: s.data });
+  const attributes = (setAttrs: number, clearAttrs: number, recursive: number): void => {
+    if (setAttrs || clearAttrs) ops.push({ op: 'mountAttrs', at, target, setAttrs, clearAttrs, recursive });
+  };
+  attributes(s.setAttrs, s.clearAttrs, 0);
+  attributes(s.setAttrsRec, s.clearAttrsRec, 1);
+  if (s.propagation.length) ops.push({ op: 'propagate', at, target, propagation: s.propagation });
+  return ops;
+}

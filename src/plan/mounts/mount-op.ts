@@ -1,0 +1,25 @@
+/** The two operations that mount, with what is rarely asked of them left out. */
+import type { Op } from '../plan-ops.js';
+
+type FsMount = Extract<Op, { op: 'mountFs' }>;
+type BindMount = Extract<Op, { op: 'mountBind' }>;
+
+/** A mountFs of what is given. */
+export function mountFs(
+  given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
+): FsMount {
+  const { at, target, fstype, source, options, attrs } = given;
+  const { propagation = [], inheritMode = 0, flags = 0, copyUp = 0, idmap = -1, instead = -1 } = given;
+  const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
+  return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
+}
+
+/** A mountBind of what is given. */
+export function mountBind(given: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
+  const { at, target, source, slot = -1, recursive = 1, setAttrs = 0, clearAttrs = 0 } = given;
+  const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = given;
+  const { sourceNofollow = 0, targetNofollow = 0, copySymlink = 0 } = given;
+  const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };
+  const base = { op: 'mountBind', at, target, source, slot, recursive, ...attributes, propagation } as const;
+  return { ...base, sourceNofollow, targetNofollow, copySymlink };
+}

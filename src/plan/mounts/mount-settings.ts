@@ -1,0 +1,108 @@
+/** What the options of one mount ask for, sorted by what they act on (config.md#linux-mount-options). */
+
+import type { Mount } from '../../spec/config-types.js';
+import { mountOption } from '../../spec/mount-options.js';
+
+export interface MountSettings {
+  bind: boolean;
+  recursiveBind: boolean;
+  setAttrs: number;
+  clearAttrs: number;
+  setAttrsRec: number;
+  clearAttrsRec: number;
+  /** Decimal MS_* flags, in order. */
+  propagation: string[];
+  /** Options of the file system: `key=value` or `key`. */
+  data: string[];
+  /** MS_* that only mount(2) can pass to a file system. */
+  flags: number;
+  /** `tmpcopyup`. */
+  copyUp: boolean;
+  /** Changes the mount that is there. */
+  remount: boolean;
+  /** The last of `idmap`, `ridmap`: for all mounts of the tree; the mappings that it names, if any. */
+  idmap?: { readonly recursive: boolean; readonly ranges?: string };
+  /** `src-nofollow`, `dest-nofollow`, `copy-symlink`. */
+  sourceNofollow: boolean;
+  targetNofollow: boolean;
+  copySymlink: boolean;
+}
+
+/** Whether a mount is a bind. */
+export const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || (options?.some((o) => o === 'bind' || o === 'rbind') ?? false);
+
+/**
+ * Reads the options of one mount. A bind mount has the flags and data of the file system that it shows, which are left
+ * out here; the rules of the config warn of each.
+ */
+export function mountSettings(mount: Mount): MountSettings {
+  const s: MountSettings = {
+    bind: mount.type === 'bind',
+    recursiveBind: false,
+    setAttrs: 0,
+    clearAttrs: 0,
+    setAttrsRec: 0,
+    clearAttrsRec: 0,
+    propagation: [],
+    data: [],
+    flags: 0,
+    copyUp: false,
+    remount: false,
+    sourceNofollow: false,
+    targetNofollow: false,
+    copySymlink: false,
+  };
+  let readOnly = '';
+  const keys: string[] = [];
+  for (const name of mount.options ?? []) {
+    const option = mountOption(name);
+    switch (option?.kind) {
+      case undefined:
+        // An empty one asks for nothing: podman 5.8 writes some with --systemd.
+        if (name !== '') s.data.push(name);
+        break;
+      case 'bind':
+        s.bind = true;
+        // As flags of mount(2): `bind` takes nothing from `rbind`, which CRI-O writes together.
+        s.recursiveBind ||= option.recursive;
+        break;
+      case 'propagation':
+        s.propagation.push(String(option.flags));
+        break;
+      case 'attr':
+        if (option.recursive) {
+          s.setAttrsRec = (s.setAttrsRec & ~option.clear) | option.set;
+          s.clearAttrsRec = (s.clearAttrsRec & ~option.set) | option.clear;
+        } else {
+          s.setAttrs = (s.setAttrs & ~option.clear) | option.set;
+          s.clearAttrs = (s.clearAttrs & ~option.set) | option.clear;
+          if (option.superblock) readOnly = option.superblock;
+        }
+        break;
+      case 'superblock':
+        if (option.key !== undefined) keys.push(option.key);
+        else s.flags = option.set ? s.flags | option.flag : s.flags & ~option.flag;
+        break;
+      case 'idmap':
+        s.idmap = option;
+        break;
+      case 'tmpcopyup':
+        s.copyUp = true;
+        break;
+      case 'remount':
+        s.remount = true;
+        break;
+      case 'nofollow':
+        s[option.what] = true;
+        break;
+      default:
+    }
+  }
+  if (s.bind) {
+    s.data = [];
+    s.flags = 0;
+  } else if (readOnly === 'ro' || (readOnly && s.remount)) s.data = [readOnly, ...keys, ...s.data];
+  else s.data = [...keys, ...s.data];
+  return s;
+}

@@ -1,0 +1,148 @@
+/** Slots of mounts: bind sources and the rootfs that are opened before the root is attached, and id maps. */
+import type { IdMapping, Mount, Spec } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import { CLONE_NEWNS } from '../../sys/linux.js';
+import { clean } from '../container-path.js';
+import type { CompileOptions, HostFacts } from '../host-facts.js';
+import { mapLines, relativeRanges } from '../ids/id-map-lines.js';
+import {
+  hasMountNamespace,
+  hasUserNamespace,
+  joinedNamespaces,
+  newNamespaces,
+} from '../namespaces/namespace-compile.js';
+import type { Op } from '../plan-ops.js';
+import { unsupported } from '../unsupported-values.js';
+import { isBind, mountSettings } from './mount-settings.js';
+
+export interface Trees {
+  readonly ops: Op[];
+  /** Slots of bind sources, by the index of the mount. */
+  readonly binds: ReadonlyMap<number, number>;
+  /** Slots of the user namespaces with the id maps of other file systems, by the index of the mount. */
+  readonly maps: ReadonlyMap<number, number>;
+  /**
+   * Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills.
+   */
+  readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
+  /** Slot of the root file system, or -1. */
+  readonly rootSlot: number;
+  /** Slots in use. */
+  readonly count: number;
+}
+
+/**
+ * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may not be able to walk to
+ * them, or because it is the runtime that may map their ids. An ordinary user may not clone mounts: his runt-init does,
+ * while it still has his ids (`openedAsCaller`).
+ * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not let be mapped; ERR_SPEC_VALUE
+ */
+export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
+  const ops: Op[] = [];
+  const binds = new Map<number, number>();
+  const maps = new Map<number, number>();
+  const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
+  const namespaces = new Map<string, number>();
+  // In a mount namespace that is joined, paths are those of its tree.
+  const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
+  const beyond = !elsewhere && hasUserNamespace(spec) && clonesMounts(facts);
+  let count = 0;
+  if (beyond)
+    ops.push({
+      op: 'openTree',
+      at: '/root/path',
+      source: rootfs,
+      recursive: 1,
+      nofollow: 0,
+      optional: 0,
+      slot: count++,
+    });
+  spec.mounts?.forEach((mount, i) => {
+    const mapped = mayBeMapped(mount);
+    if (!mapped && !beyond && !isBind(mount)) return;
+    const at = `/mounts/${i}`;
+    const s = mountSettings(mount);
+    if (s.remount) return;
+    const source = sourcePath(mount, options.bundle);
+    const open = {
+      at: `${at}/source`,
+      source,
+      recursive: s.recursiveBind ? 1 : 0,
+      nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
+      optional: !mapped && isBelow(source, rootfs) ? 1 : 0,
+    };
+    if (!mapped && !beyond) {
+      if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
+      return;
+    }
+    // A bind is mapped by the runtime; another file system by runt-init, which is root of the host only without a user
+    // namespace, and the kernel wants one that controls the maps.
+    if (mapped && s.bind && elsewhere)
+      throw unsupported(at, mount, 'an id-mapped bind in a mount namespace that is joined');
+    if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappable(mount, s.bind, at);
+    let namespace = -1;
+    if (mapped) {
+      const op = namespaceOf(spec, mount, s.idmap?.ranges, at);
+      const key = JSON.stringify([op.path, op.uids, op.gids]);
+      namespace = namespaces.get(key) ?? count;
+      if (namespace === count) ops.push({ ...op, slot: count++ });
+      namespaces.set(key, namespace);
+    }
+    if (!s.bind) {
+      if (mapped) maps.set(i, namespace);
+      return;
+    }
+    const tree = count++;
+    binds.set(i, tree);
+    ops.push({ op: 'openTree', ...open, slot: tree });
+    if (mapped) ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ? 1 : 0, slot: namespace });
+  });
+  return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
+}
+
+/** Whether the runtime itself may clone mounts, with open_tree(2). */
+export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (!facts.rootless || facts.mayClone());
+
+/**
+ * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may be
+ * others than the caller's. So it passes a directory that only its owner may search (0700), or only a group of the
+ * caller's. Without open_tree(2) it cannot: it has no id then with which it could make the directory of a clone.
+ */
+export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
+  !facts.oldMounts && trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
+
+/** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
+const isBelow = (path: string, rootfs: string): boolean =>
+  !path.split('/').includes('..') && clean(path).startsWith(`${clean(rootfs)}/`);
+
+function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
+  const message = bind
+    ? 'an id-mapped bind mount without root: the kernel lets only root of the host map the ids of its file systems'
+    : `an id-mapped ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+  return new RuntError({ code: 'ERR_UNSUPPORTED', message, pointer: at, value: mount });
+}
+
+/** Absolute path of the source of a mount: a relative one counts from the bundle. */
+export function sourcePath(mount: Mount, bundle: string): string {
+  const source = mount.source ?? '';
+  return source.startsWith('/') ? source : `${bundle}/${source}`;
+}
+
+const mayBeMapped = (mount: Mount): boolean =>
+  (mount.uidMappings?.length ?? 0) > 0 ||
+  (mount.gidMappings?.length ?? 0) > 0 ||
+  (mount.options?.some((name) => /^r?idmap($|=)/.test(name)) ?? false);
+
+/** The mount's own mappings, those in its option (crun's form), or the container's. */
+function namespaceOf(spec: Spec, mount: Mount, ranges: string | undefined, at: string) {
+  const { linux } = spec;
+  const op = (uids: IdMapping[] = [], gids: IdMapping[] = [], path = '') =>
+    ({ op: 'idMapNamespace', at, path, uids: mapLines(uids), gids: mapLines(gids) }) as const;
+  if (mount.uidMappings?.length || mount.gidMappings?.length) return op(mount.uidMappings, mount.gidMappings);
+  if (ranges !== undefined) {
+    const { uids, gids } = relativeRanges(ranges, linux, at);
+    return op(uids, gids);
+  }
+  const joined = linux?.namespaces?.find((n) => n.type === 'user')?.path;
+  return joined ? op([], [], joined) : op(linux?.uidMappings, linux?.gidMappings);
+}

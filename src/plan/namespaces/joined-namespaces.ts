@@ -1,0 +1,111 @@
+/** The order in which a container whose namespaces are not all new gets them (setns(2), user_namespaces(7)). */
+import type { Spec } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
+import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../../sys/linux.js';
+import type { HostFacts } from '../host-facts.js';
+import { mapLines } from '../ids/id-map-lines.js';
+import type { Op } from '../plan-ops.js';
+import { idMapOps, newNamespaces, timeOps } from './namespace-compile.js';
+
+/** A namespace of the config that is joined by path. */
+export interface Join {
+  readonly at: string;
+  readonly path: string;
+  readonly type: string;
+  readonly flag: number;
+  readonly slot: number;
+}
+
+/** The namespaces to join; the mount namespace comes last, as paths are those of its tree from there on. */
+export function joins(spec: Spec, slot: number): Join[] {
+  const all: Join[] = [];
+  spec.linux?.namespaces?.forEach(({ type, path }, i) => {
+    if (path) all.push({ at: `/linux/namespaces/${i}`, path, type, flag: namespaceFlags[type] ?? 0, slot: slot++ });
+  });
+  return all.sort((a, b) => Number(a.flag === CLONE_NEWNS) - Number(b.flag === CLONE_NEWNS));
+}
+
+export const openJoins = (all: readonly Join[]): Op[] =>
+  all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
+
+/** Namespaces that the clone has not made. */
+const unmade = (spec: Spec, made: number): number => newNamespaces(spec) & ~made;
+
+const joinedFlags = (all: readonly Join[]): number => all.reduce((flags, { flag }) => flags | flag, 0);
+
+/** Whether the process that joins is only on the way: a pid namespace that is joined or unshared is for its child. */
+export const goesOnAsChild = (spec: Spec, all: readonly Join[], made: number): boolean =>
+  all.length > 0 && ((unmade(spec, made) | joinedFlags(all)) & CLONE_NEWPID) !== 0;
+
+/**
+ * Whether that child may be born in the container's v2 cgroup. The kernel checks the rights that the process has by
+ * then, in a user namespace, and the cgroups that it sees, in a cgroup namespace that was joined.
+ */
+export const mayBeBornLate = (spec: Spec, all: readonly Join[]): boolean =>
+  ((newNamespaces(spec) | joinedFlags(all)) & CLONE_NEWUSER) === 0 && (joinedFlags(all) & CLONE_NEWCGROUP) === 0;
+
+/** Mappings beside the path of a user namespace (as some engines give them) must be those that it has. */
+function verifyOps(spec: Spec): Op[] {
+  const ops: Op[] = [];
+  for (const [kind, key] of [
+    ['uid', 'uidMappings'],
+    ['gid', 'gidMappings'],
+  ] as const) {
+    const mappings = spec.linux?.[key];
+    if (mappings?.length) ops.push({ op: 'idMapVerify', at: `/linux/${key}`, kind, lines: mapLines(mappings) });
+  }
+  return ops.length > 0 ? [...ops, { op: 'await', at: '', what: 'id maps' }] : [];
+}
+
+/**
+ * From a process in the namespaces of the runtime (all but those that the clone made: `made`) into those of the config.
+ *
+ * A new user namespace is made after the joins: what is joined belongs to somebody outside of it. One that is joined is
+ * joined in the middle: what belongs to it needs the rights that a process has in it, what belongs to the host those
+ * before. Everything else that is new is made in the user namespace, so that it belongs to it. A pid namespace holds the
+ * next child alone, so that a second clone ends the way, with the caller as the parent.
+ *
+ * @param entering how it enters its cgroups, once it is the process that stays; a new cgroup namespace comes after that
+ * @param asCaller what is done in the new mount namespace before the process takes other ids than the caller's
+ */
+export function joinOps(
+  spec: Spec,
+  facts: HostFacts,
+  all: readonly Join[],
+  made: number,
+  middle: readonly Op[],
+  entering: readonly Op[],
+  asCaller: readonly Op[],
+): Op[] {
+  const enter = (optional: number, chosen: readonly Join[]): Op[] =>
+    chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
+  const at = '/linux/namespaces';
+  const fresh = unmade(spec, made);
+  const user = all.filter(({ flag }) => flag === CLONE_NEWUSER);
+  const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
+  const undumpable: Op = { op: 'undumpable', at: '' };
+  const early = asCaller.length > 0 ? CLONE_NEWNS : 0;
+  const root: Op[] = [
+    ...middle,
+    ...(early ? [{ op: 'unshare', at, flags: early } as const, ...asCaller] : []),
+    { op: 'becomeRoot', at: '/linux/uidMappings' },
+    undumpable,
+  ];
+  const ops: Op[] = [];
+  if (user.length > 0) {
+    append(ops, [undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root]);
+  } else if (fresh & CLONE_NEWUSER) {
+    append(ops, [...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER }]);
+    append(ops, [...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root]);
+  } else {
+    append(ops, [...middle, undumpable, ...enter(0, others)]);
+  }
+  const late = goesOnAsChild(spec, all, made) ? CLONE_NEWCGROUP : 0;
+  const rest = fresh & ~(CLONE_NEWUSER | early | late);
+  if (rest) append(ops, [{ op: 'unshare', at, flags: rest }, ...timeOps(spec)]);
+  if (!late) return ops;
+  if (!entering.some(({ op }) => op === 'cgroupFork')) ops.push({ op: 'fork', at });
+  append(ops, entering);
+  if (fresh & late) ops.push({ op: 'unshare', at, flags: fresh & late });
+  return ops;
+}

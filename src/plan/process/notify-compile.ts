@@ -1,0 +1,33 @@
+/** sd_notify(3) from inside: the socket that the process finds as NOTIFY_SOCKET, bound from the state directory (as runc). */
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
+import type { CompileOptions } from '../host-facts.js';
+import { mountBind } from '../mounts/mount-op.js';
+import type { Op } from '../plan-ops.js';
+
+/** Below the state directory. */
+export const notifyDirectory = 'notify';
+export const notifyName = 'notify.sock';
+/** In the container. */
+const target = '/run/notify';
+
+/** The environment entry of the process. */
+export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
+
+/**
+ * The directory on the host, and its mount in the container. The socket in it comes and goes with who listens: `run` at
+ * once, else `start`. The container's root may not reach the state directory: it is opened into the slot, or where the
+ * runtime may not clone mounts (slot -1) with the other sources of binds.
+ */
+export function notifyOps(options: CompileOptions, slot: number): { before: Op[]; mount: Op[] } {
+  const path = `${options.stateDir}/${notifyDirectory}`;
+  const setAttrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return {
+    before: [
+      { op: 'notifyDirectory', at: '', path, bind: options.startSocket ? 0 : 1 },
+      ...(slot < 0
+        ? []
+        : [{ op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, optional: 0, slot } as const]),
+    ],
+    mount: [mountBind({ at: '', target, source: path, slot, recursive: 0, setAttrs })],
+  };
+}

@@ -1,0 +1,151 @@
+/** `process`: who it runs as, with which privileges and limits, and what is executed. */
+
+import { annotation, keepOriginalGroups } from '../../spec/annotation-names.js';
+import type { Spec } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
+import { capabilityNumber, rlimitNumber } from '../../sys/linux.js';
+import { startHookOps } from '../hooks/hook-compile.js';
+import type { CompileOptions, HostFacts } from '../host-facts.js';
+import { labelOps } from '../labels/label-compile.js';
+import { hasUserNamespace, setGroups } from '../namespaces/namespace-compile.js';
+import type { Op, Plan } from '../plan-ops.js';
+import { ownSchedulingOps, schedulingOps } from '../scheduling/scheduling-compile.js';
+import { seccompOps } from '../seccomp/seccomp-compile.js';
+import { notifyEntry } from './notify-compile.js';
+
+/** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
+const noPath = '';
+
+/** Mask of capability names; those that the kernel does not have are left out, as runc and crun do. */
+export function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
+  let mask = 0n;
+  for (const name of names ?? []) {
+    const bit = capabilityNumber(name);
+    if (bit !== undefined && bit <= last) mask |= 1n << BigInt(bit);
+  }
+  return mask;
+}
+
+/** The score by which the kernel picks whom to kill: written by the runtime, from outside. */
+export function oomScoreOps(spec: Spec): Op[] {
+  const value = spec.process?.oomScoreAdj;
+  return value === undefined ? [] : [{ op: 'oomScoreAdj', at: '/process/oomScoreAdj', value }];
+}
+
+/**
+ * Limits. Raising one takes CAP_SYS_RESOURCE in the first user namespace: in a user namespace of its own init has not
+ * got it, and the runtime sets them from outside.
+ */
+export function limitOps(spec: Spec): Op[] {
+  const op = hasUserNamespace(spec) ? 'prlimit' : 'rlimit';
+  return (spec.process?.rlimits ?? []).map(({ type, soft, hard }, i) => ({
+    op,
+    at: `/process/rlimits/${i}`,
+    resource: rlimitNumber(type) ?? -1,
+    soft,
+    hard,
+  }));
+}
+
+/**
+ * From the finished root to the user's program. The bounding set goes first, while capabilities are there to drop it
+ * with; the working directory is entered before the change of user, as runc does (root may enter what the user may
+ * not), and once more as the user where root was refused (a network file system that squashes root). The program of the
+ * seccomp filter is at `filterSlot`.
+ */
+export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot = -1): Op[] {
+  const { process } = spec;
+  // Nothing to prepare: it can be created, and `start` fails, as runtime.md#start wants.
+  if (!process) {
+    return [
+      { op: 'wait', at: '' },
+      { op: 'exec', at: '/process', args: [], env: [], homeOf: -1 },
+    ];
+  }
+  const { user, capabilities: sets, args = [] } = process;
+  const keepsGroups = annotation(spec, keepOriginalGroups)[0] !== undefined;
+  const env = environment(process.env ?? [], options);
+  const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
+  const ops: Op[] = [];
+  // As the process that will be executed, and before a filter can stop it.
+  if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
+  append(ops, ownSchedulingOps(spec));
+  append(ops, labelOps(process, facts));
+  // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a
+  // filter could forbid it.
+  if ((user?.uid || hasUserNamespace(spec)) && !process.terminal) {
+    ops.push({ op: 'stdioOwner', at: '/process/user', uid: user?.uid ?? 0, pipes: pipesAlone(facts, options) });
+  }
+  if (process.noNewPrivileges) ops.push({ op: 'noNewPrivileges', at: '/process/noNewPrivileges' });
+  const capsAt = sets ? '/process/capabilities' : '/process';
+  ops.push({
+    op: 'bounding',
+    at: sets?.bounding ? '/process/capabilities/bounding' : capsAt,
+    mask: mask(sets?.bounding),
+  });
+  const enter = (optional: number): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
+  ops.push(enter(1));
+  append(ops, seccompOps(spec, filterSlot, false));
+  ops.push({
+    op: 'user',
+    at: '/process/user',
+    uid: user?.uid ?? 0,
+    gid: user?.gid ?? 0,
+    groups: keepsGroups ? [] : (user?.additionalGids ?? []).map(String),
+    setGroups: keepsGroups ? 0 : setGroups(spec, facts),
+    umask: user?.umask ?? 0o022,
+  });
+  ops.push({
+    op: 'capabilities',
+    at: capsAt,
+    effective: mask(sets?.effective),
+    permitted: mask(sets?.permitted),
+    inheritable: mask(sets?.inheritable),
+    // The kernel raises only what is permitted and inheritable (capabilities(7)); `runc spec` names more, and runc lets
+    // the rest pass. It is left out here, where `explain` shows it, instead of asked for and refused.
+    ambient: mask(sets?.ambient) & mask(sets?.permitted) & mask(sets?.inheritable),
+  });
+  ops.push(enter(0));
+  ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
+  append(ops, seccompOps(spec, filterSlot, true));
+  ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
+  append(ops, schedulingOps(spec));
+  if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });
+  append(ops, startHookOps(spec, options));
+  ops.push({
+    op: 'exec',
+    at: '/process/args',
+    args,
+    env,
+    homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : -1,
+  });
+  return ops;
+}
+
+/**
+ * The environment of the config, in which the runtime's own variables replace those of the same name. Of several with one
+ * name the last counts, and an empty HOME is none, as with runc.
+ */
+function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
+  const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
+  const name = (entry: string): string => entry.split('=', 1)[0] as string;
+  const last = new Map(env.map((entry, i) => [name(entry), i]));
+  const rest = env.filter((entry, i) => last.get(name(entry)) === i && entry !== 'HOME=' && !own.includes(name(entry)));
+  return notify ? [...rest, notifyEntry] : rest;
+}
+
+/** 1: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
+export const pipesAlone = (facts: HostFacts, options: CompileOptions): 0 | 1 =>
+  options.foreground && facts.euid !== 0 ? 1 : 0;
+
+/** Whether a plan gives stdio to another owner. */
+export const lendsStdio = ({ ops }: Plan): boolean => ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
+
+/** Value of the last NAME=… in an environment; undefined when there is none. */
+function lookup(env: readonly string[], name: string): string | undefined {
+  for (let i = env.length - 1; i >= 0; i--) {
+    const entry = env[i] as string;
+    if (entry.startsWith(`${name}=`)) return entry.slice(name.length + 1);
+  }
+  return undefined;
+}

@@ -1,0 +1,73 @@
+/** `linux.intelRdt`: the container's group in the resctrl file system (config-linux.md#intelrdt). */
+import type { IntelRdt, Spec } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import type { HostFacts } from '../host-facts.js';
+import type { Op } from '../plan-ops.js';
+
+const at = '/linux/intelRdt';
+
+export interface RdtOps {
+  /** Before the clone: the groups. */
+  readonly groups: Op[];
+  /** After it: the process enters them, as does all that it begins. */
+  readonly assign: Op[];
+  /** Directories that delete removes, in this order. */
+  readonly left: readonly string[];
+}
+
+/** Names that the kernel has itself there. */
+const reserved = ['info', 'mon_groups', 'mon_data'];
+
+/**
+ * A class that the config names is somebody's: it is used, and stays. Without a name the class is the container's own.
+ * Undefined when nothing is asked.
+ * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_SPEC_VALUE for a name that the kernel has itself
+ */
+export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undefined {
+  const rdt = spec.linux?.intelRdt;
+  if (!rdt) return undefined;
+  const root = facts.resctrl();
+  if (root === '') throw noResctrl('', { pointer: at, value: rdt });
+  const { closID } = rdt;
+  const name = closID ?? id;
+  if (reserved.includes(name)) {
+    throw new RuntError({
+      code: 'ERR_SPEC_VALUE',
+      message: `Intel RDT: the kernel has "${name}" in the resctrl file system itself: use another closID`,
+      pointer: `${at}/closID`,
+      value: name,
+    });
+  }
+  const path = closID === '/' ? root : `${root}/${name}`;
+  const schemata = schemataLines(rdt);
+  const make = closID === undefined ? 'new' : schemata.length > 0 ? 'either' : 'there';
+  const monitor = rdt.enableMonitoring ? [`${path}/mon_groups/${id}`] : [];
+  return {
+    groups: [
+      { op: 'rdtGroup', at, path, make, schemata },
+      ...monitor.map((m): Op => ({ op: 'rdtMonitor', at: `${at}/enableMonitoring`, path: m })),
+    ],
+    assign: [{ op: 'rdtAssign', at, paths: [path, ...monitor] }],
+    left: [...monitor, ...(closID === undefined ? [path] : [])],
+  };
+}
+
+/** What is said where there is no resctrl file system; `what` comes first. */
+export function noResctrl(
+  what: string,
+  place: { readonly pointer?: string; readonly value?: unknown } = {},
+): RuntError {
+  return new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `${what}Intel RDT: the host has no resctrl file system`,
+    ...place,
+    hint: 'its CPU has no such control of caches and memory bandwidth, its kernel was built without it (CONFIG_X86_CPU_RESCTRL), or it is not mounted: mount -t resctrl resctrl /sys/fs/resctrl',
+    see: 'runtime-spec config-linux.md#intelrdt',
+  });
+}
+
+/** The lines for `schemata`. With a memBwSchema the lines of the L3 schema for memory bandwidth do not count. */
+export function schemataLines({ l3CacheSchema, memBwSchema, schemata = [] }: IntelRdt): string[] {
+  const l3 = (l3CacheSchema ?? '').split('\n').filter((line) => !memBwSchema || !line.trim().startsWith('MB:'));
+  return [...l3, memBwSchema ?? '', ...schemata].filter((line) => line.trim() !== '');
+}

@@ -1,0 +1,83 @@
+/** `root`, `linux.rootfsPropagation` and what surrounds them: the mount tree before and after the pivot. */
+import type { Spec } from '../../spec/config-types.js';
+import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../sys/linux.js';
+import type { CompileOptions, HostFacts } from '../host-facts.js';
+import { isRoot } from '../mounts/mount-compile.js';
+import { mountSettings } from '../mounts/mount-settings.js';
+import { hasMountNamespace, joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
+import type { Op } from '../plan-ops.js';
+
+const propagationFlag: Readonly<Record<string, number>> = {
+  shared: MS_SHARED,
+  slave: MS_SLAVE,
+  private: MS_PRIVATE,
+  unbindable: MS_UNBINDABLE,
+};
+
+/** MS_* flags of a `rootfsPropagation` such as `rslave`; 0 for none. */
+export function rootPropagation(name: string | undefined): number {
+  if (!name) return 0;
+  const recursive = name.length > 1 && name[0] === 'r' && name.slice(1) in propagationFlag;
+  return (propagationFlag[recursive ? name.slice(1) : name] ?? 0) | (recursive ? MS_REC : 0);
+}
+
+/** Absolute path of the container's root file system on the host. */
+export function rootfsPath(spec: Spec, bundle: string): string {
+  const path = spec.root?.path ?? 'rootfs';
+  return path.startsWith('/') ? path : `${bundle}/${path}`;
+}
+
+/**
+ * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
+ * rootfsPropagation says: shared and slave need the host's tree to be that), the sources of binds are cloned from it,
+ * then the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root
+ * is a tree that is attached nowhere.
+ */
+export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sources: readonly Op[]): Op[] {
+  const path = rootfsPath(spec, options.bundle);
+  if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
+  const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
+  const wanted = rootPropagation(spec.linux?.rootfsPropagation);
+  // An unbindable tree could not be cloned; for our copy of the host's, private does the same.
+  const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
+  return [
+    { op: 'hostPropagation', at, flags: inherited | MS_REC },
+    // As runc: the host does not see what is bound from beside the rootfs. In a user namespace nothing stays shared.
+    ...(inherited & MS_SHARED && slot < 0 ? ([{ op: 'isolate', at, path }] as const) : []),
+    ...sources,
+    { op: 'rootfs', at: '/root/path', path, slot },
+  ];
+}
+
+/** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
+export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
+  const at = '/root/path';
+  if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at, slot: -1 }];
+  // Mounts of another user namespace are locked, and a pivot in a chroot would hand the lock of its mount point on to
+  // the root. In a chroot no user namespace can be made.
+  const locked = facts.rootless || (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0;
+  return [
+    ...(locked && !(newNamespaces(spec) & CLONE_NEWUSER) ? ([{ op: 'leaveChroot', at }] as const) : []),
+    { op: options.noPivot ? 'moveRoot' : 'pivotRoot', at },
+    ...newRootPropagation(spec, 0),
+  ];
+}
+
+/** Unbindable comes after readonlyPaths and maskedPaths, which are bound. */
+export const unbindableRoot = (spec: Spec): Op[] => newRootPropagation(spec, MS_UNBINDABLE);
+
+/** pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it too. */
+function newRootPropagation(spec: Spec, unbindable: number): Op[] {
+  const ops: Op[] = [];
+  const add = (at: string, flags: number): void => {
+    if (!flags || (flags & MS_UNBINDABLE) !== unbindable) return;
+    // A mount that names its own propagation keeps it; the others have had the recursive one from the beginning.
+    ops.push({ op: 'rootPropagation', at, flags: unbindable || at.startsWith('/mounts') ? flags : flags & ~MS_REC });
+  };
+  spec.mounts?.forEach((mount, i) => {
+    if (!isRoot(mount.destination)) return;
+    for (const flags of mountSettings(mount).propagation) add(`/mounts/${i}`, Number(flags));
+  });
+  add('/linux/rootfsPropagation', rootPropagation(spec.linux?.rootfsPropagation));
+  return ops;
+}

@@ -1,0 +1,94 @@
+/** Known causes of failures of the seccomp filter. */
+import { E } from '../../sys/errno.js';
+import { because, type Failure, type Hint } from '../failure/known-cause.js';
+
+const SEE = 'runtime-spec config-linux.md#seccomp';
+
+export function seccompHint(f: Failure): Hint | undefined {
+  switch (f.op.op) {
+    case 'seccompProgram':
+      return profileHint(f);
+    case 'seccomp':
+      return loadHint(f);
+    case 'exec':
+      return deniesExec(f)
+        ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** An execve that the filter answers: with the errno of the profile, or ENOSYS for a call that it does not know. */
+function deniesExec(f: Failure): boolean {
+  const seccomp = f.spec?.linux?.seccomp;
+  if (!seccomp || (f.errno !== E.EPERM && f.errno !== E.ENOSYS)) return false;
+  const rules = seccomp.syscalls?.filter((rule) => rule.names.includes('execve')) ?? [];
+  return rules.length > 0
+    ? rules.every((rule) => rule.action === 'SCMP_ACT_ERRNO')
+    : seccomp.defaultAction === 'SCMP_ACT_ERRNO';
+}
+
+function profileHint(f: Failure): Hint | undefined {
+  switch (f.errno) {
+    case E.EOPNOTSUPP:
+      return because('libseccomp does not know this architecture: remove it from linux.seccomp.architectures', SEE);
+    case E.EDOM:
+      return because(
+        'one filter cannot serve architectures of both byte orders: remove those that this machine cannot run',
+        SEE,
+      );
+    case E.EINVAL:
+      return because(
+        'libseccomp refuses the rule: an errno is at most 65535, and it takes no such combination of arguments',
+        SEE,
+      );
+    case E.E2BIG:
+    case E.ENOMEM:
+      return because(
+        'the filter would have more than 4096 instructions, which is all that the kernel loads: use fewer rules or architectures',
+        'seccomp(2)',
+      );
+    default:
+      return undefined;
+  }
+}
+
+function loadHint(f: Failure): Hint | undefined {
+  if (f.syscall === 'clone' && f.errno === E.EAGAIN) {
+    return because(
+      'the helper that hands the listener over is one process more than the limits on processes allow: raise linux.resources.pids.limit or RLIMIT_NPROC',
+    );
+  }
+  if (f.syscall !== 'seccomp') return undefined;
+  switch (f.errno) {
+    case E.EINVAL:
+      if (f.op.at.startsWith('/annotations/')) {
+        return because(
+          'the kernel refuses the ready-made program: it is no seccomp filter (struct sock_filter)',
+          'seccomp(2)',
+        );
+      }
+      return because(
+        'this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER), or not all of linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is Linux 5.19',
+        'seccomp(2)',
+      );
+    case E.EACCES:
+      return because(
+        'a filter takes process.noNewPrivileges, or CAP_SYS_ADMIN of the runtime in the user namespace',
+        'seccomp(2)',
+      );
+    case E.EBUSY:
+      return because(
+        'runt runs under a filter that has a listener already, and the kernel allows one for a process: run it outside, or use no SCMP_ACT_NOTIFY',
+        'seccomp(2)',
+      );
+    case E.ENOMEM:
+      return because(
+        'all filters of a process together may have 32768 instructions; runt itself runs under some',
+        'seccomp(2)',
+      );
+    default:
+      return undefined;
+  }
+}

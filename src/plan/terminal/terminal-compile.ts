@@ -1,0 +1,20 @@
+/** `process.terminal`: how the process gets a terminal, and who gets the other end of it (config.md#process). */
+import type { Process } from '../../spec/config-types.js';
+import type { CompileOptions } from '../host-facts.js';
+import type { Op } from '../plan-ops.js';
+
+const at = '/process/terminal';
+
+/** The runtime's part: the socket in `slot`, over which the master is sent. Nothing without a terminal. */
+export function consoleOps(process: Process | undefined, options: CompileOptions, slot: number): Op[] {
+  if (!process?.terminal) return [];
+  const path = options.consoleSocket;
+  return [path === undefined ? { op: 'consolePair', at, slot } : { op: 'consoleConnect', at: '', path, slot }];
+}
+
+/** runt-init's part, in the container's root with its /dev; `console` 1 binds the terminal on /dev/console. */
+export function terminalOps(process: Process | undefined, slot: number, console: 0 | 1): Op[] {
+  if (!process?.terminal) return [];
+  const { width = 0, height = 0 } = process.consoleSize ?? {};
+  return [{ op: 'terminal', at, slot, uid: process.user?.uid ?? 0, width, height, console }];
+}

@@ -1,0 +1,34 @@
+/** What this version does not apply is refused by name: nothing of a config is ignored. */
+import type { Spec } from '../spec/config-types.js';
+import { RuntError } from '../sys/error.js';
+import { valueAt } from './config-pointer.js';
+import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces/namespace-compile.js';
+
+/** The error for one value that is understood and not applied. */
+export function unsupported(pointer: string, value: unknown, what: string): RuntError {
+  return new RuntError({
+    code: 'ERR_UNSUPPORTED',
+    message: `${what}: not supported by this version of runt`,
+    pointer,
+    value,
+  });
+}
+
+/**
+ * Refuses a spec that asks for more than is applied.
+ * @throws RuntError ERR_UNSUPPORTED
+ */
+export function refuseUnsupported(spec: Spec): void {
+  if (!hasMountNamespace(spec)) refuseWithoutMountNamespace(spec);
+}
+
+/** Without a mount namespace the root is attached nowhere: what would need its place in a mount tree is refused. */
+function refuseWithoutMountNamespace(spec: Spec): void {
+  const without = (pointer: string, what: string) =>
+    unsupported(pointer, valueAt(spec, pointer), `${what} without a mount namespace`);
+  if (hasUserNamespace(spec)) throw without(namespacePointer(spec, 'user'), 'a user namespace');
+  if (spec.linux?.rootfsPropagation) throw without('/linux/rootfsPropagation', 'rootfsPropagation');
+  if (spec.hooks?.createContainer?.length) throw without('/hooks/createContainer', 'createContainer hooks');
+  const root = spec.mounts?.findIndex(({ destination }) => /^[./]*$/.test(destination)) ?? -1;
+  if (root >= 0) throw without(`/mounts/${root}`, 'a mount on /');
+}

@@ -1,0 +1,140 @@
+/** What a container's cgroups count, in the two messages that containerd's clients know. */
+import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { type Count, type IoTable, type MemoryEntry, readStats, type Stats } from '../../cgroup/stats/cgroup-stats.js';
+import { load } from '../../container/state/state-store.js';
+import { cgroup1, cgroup2, type google } from '../transport/protos.js';
+
+/** The largest value of a uint64: no limit. */
+const UNLIMITED = 2n ** 64n - 1n;
+
+/** As Stats wants it: a message with its name. */
+export function metrics(facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties {
+  const stats = readStats(facts, load(root, id).cgroups);
+  if (facts.layout === 'v2') {
+    return { type_url: 'io.containerd.cgroups.v2.Metrics', value: cgroup2.Metrics.encode(v2Metrics(stats)).finish() };
+  }
+  return { type_url: 'io.containerd.cgroups.v1.Metrics', value: cgroup1.Metrics.encode(v1Metrics(stats)).finish() };
+}
+
+/** A uint64 as protobufjs writes it: a number while that is exact, else its halves. */
+export function wide(value: Count | undefined): number {
+  if (value === undefined) return 0;
+  if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Number(value);
+  const bits = BigInt.asUintN(64, BigInt(value));
+  const halves = { low: Number(bits & 0xffffffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: true };
+  // What Long would be, which protobufjs takes wherever its types say number.
+  return halves as unknown as number;
+}
+
+const micro = (ns: Count): number => wide(BigInt(ns) / 1000n);
+
+export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
+  const entry = (e: MemoryEntry | undefined) =>
+    e ? { limit: wide(e.limit), usage: wide(e.usage), max: wide(e.max), failcnt: wide(e.failures) } : null;
+  const blkio = (name: IoTable) =>
+    (s.io?.tables[name] ?? []).map((e) => ({ op: e.operation, major: e.major, minor: e.minor, value: wide(e.value) }));
+  return {
+    ...(s.pids && { pids: { current: wide(s.pids.current), limit: wide(s.pids.limit) } }),
+    ...(s.cpu && {
+      cpu: {
+        usage: {
+          total: wide(s.cpu.total),
+          kernel: wide(s.cpu.kernel),
+          user: wide(s.cpu.user),
+          perCpu: (s.cpu.each?.total ?? []).map(wide),
+        },
+        throttling: {
+          periods: wide(s.cpu.throttling.periods),
+          throttledPeriods: wide(s.cpu.throttling.throttledPeriods),
+          throttledTime: wide(s.cpu.throttling.throttledTime),
+        },
+      },
+    }),
+    ...(s.memory && {
+      memory: {
+        ...memoryLines(s.memory.raw),
+        usage: entry(s.memory.usage),
+        swap: entry(s.memory.swap),
+        kernel: entry(s.memory.kernel),
+        kernelTcp: entry(s.memory.kernelTcp),
+      },
+      memoryOomControl: { oomKill: wide(s.memory.oomKills) },
+    }),
+    blkio: {
+      ioServiceBytesRecursive: blkio('io_service_bytes'),
+      ioServicedRecursive: blkio('io_serviced'),
+      ioQueuedRecursive: blkio('io_queued'),
+      ioServiceTimeRecursive: blkio('io_service_time'),
+      ioWaitTimeRecursive: blkio('io_wait_time'),
+      ioMergedRecursive: blkio('io_merged'),
+      ioTimeRecursive: blkio('time'),
+      sectorsRecursive: blkio('sectors'),
+    },
+    hugetlb: Object.entries(s.hugepages ?? {}).map(([pagesize, h]) => ({
+      pagesize,
+      usage: wide(h.usage),
+      max: wide(h.max),
+      failcnt: wide(h.failures),
+    })),
+  };
+}
+
+/** `memory.stat` by the names of the fields; what has no field is left out by the encoder. */
+function memoryLines(raw: Readonly<Record<string, Count>>): Record<string, number> {
+  const fields: Record<string, number> = {};
+  for (const [name, value] of Object.entries(raw)) {
+    const plain = name
+      .replace(/pgpg(in|out)$/, 'pg_pg_$1')
+      .replace(/pg(maj)?fault$/, (_, m) => `pg_${m ? 'maj_' : ''}fault`);
+    fields[camel(plain.replace('memsw_limit', 'swap_limit'))] = wide(value);
+  }
+  return fields;
+}
+
+const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+
+export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
+  const io = new Map<string, Record<string, number>>();
+  const add = (table: IoTable, read: string, write: string) => {
+    for (const e of s.io?.tables[table] ?? []) {
+      const key = `${e.major}:${e.minor}`;
+      const entry = io.get(key) ?? { major: e.major, minor: e.minor };
+      io.set(key, entry);
+      if (e.operation === 'Read') entry[read] = wide(e.value);
+      if (e.operation === 'Write') entry[write] = wide(e.value);
+    }
+  };
+  add('io_service_bytes', 'rbytes', 'wbytes');
+  add('io_serviced', 'rios', 'wios');
+  const raw = s.memory?.raw ?? {};
+  return {
+    ...(s.pids && { pids: { current: wide(s.pids.current), limit: wide(s.pids.limit) } }),
+    ...(s.cpu && {
+      cpu: {
+        usageUsec: micro(s.cpu.total),
+        userUsec: micro(s.cpu.user),
+        systemUsec: micro(s.cpu.kernel),
+        nrPeriods: wide(s.cpu.throttling.periods),
+        nrThrottled: wide(s.cpu.throttling.throttledPeriods),
+        throttledUsec: micro(s.cpu.throttling.throttledTime),
+      },
+    }),
+    ...(s.memory && {
+      memory: {
+        ...Object.fromEntries(Object.entries(raw).map(([name, value]) => [camel(name), wide(value)])),
+        usage: wide(s.memory.usage.usage),
+        usageLimit: wide(s.memory.usage.limit ?? UNLIMITED),
+        swapUsage: wide(BigInt(s.memory.swap.usage) - BigInt(s.memory.usage.usage)),
+        swapLimit: wide(s.memory.swap.limit ?? UNLIMITED),
+        maxUsage: wide(s.memory.usage.max),
+      },
+      memoryEvents: { oomKill: wide(s.memory.oomKills) },
+    }),
+    io: { usage: [...io.values()] },
+    hugetlb: Object.entries(s.hugepages ?? {}).map(([pagesize, h]) => ({
+      pagesize,
+      current: wide(h.usage),
+      max: wide(h.max),
+    })),
+  };
+}

@@ -1,0 +1,142 @@
+/** Events to containerd, in the order in which they happened; what cannot be delivered waits until it can. */
+
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { now, sleep, within } from '../../sys/loop.js';
+import { connectAt } from '../../sys/sockets/connect-deadline.js';
+import { log } from '../shim-log.js';
+import { events } from '../transport/protos.js';
+import { StatusError } from '../transport/status-code.js';
+import { Connection } from '../transport/ttrpc.js';
+import { timestampOf } from './proto-timestamp.js';
+
+const SERVICE = 'containerd.services.events.ttrpc.v1.Events';
+/** ms between attempts: at first, and at most. */
+const shortest = 100;
+const longest = 2000;
+/** ms for an answer, and from one look at whether it came to the next. */
+const patience = 10_000;
+const glance = 1000;
+/** How often an event is sent that containerd answers with an error. */
+const attempts = 5;
+
+/** What waits at most: as many events, as many bytes. The oldest go first. */
+export interface QueueLimits {
+  readonly events: number;
+  readonly bytes: number;
+}
+const usual: QueueLimits = { events: 8192, bytes: 2 << 20 };
+
+interface Waiting {
+  /** For the log. */
+  readonly what: string;
+  readonly payload: Uint8Array;
+}
+
+export class Publisher {
+  private readonly queue: Waiting[] = [];
+  private bytes = 0;
+  private sending: Promise<void> | undefined;
+  private watched = false;
+  private connection: Connection | undefined;
+
+  constructor(
+    /** Path of containerd's ttrpc socket; empty when there is none to tell. */
+    private readonly address: string,
+    readonly namespace: string,
+    private readonly limits: QueueLimits = usual,
+  ) {}
+
+  /** How many events have not been delivered. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  /** Queues an event of a container. `name` is that of its message in containerd.events. */
+  publish(id: string, topic: string, name: string, value: Uint8Array): void {
+    if (this.address === '') return;
+    const envelope = {
+      timestamp: timestampOf(native.realtime()),
+      namespace: this.namespace,
+      topic,
+      event: { type_url: `containerd.events.${name}`, value },
+    };
+    const payload = events.ForwardRequest.encode({ envelope }).finish();
+    this.queue.push({ what: `${id}: the event ${topic}`, payload });
+    this.bytes += payload.length;
+    while (this.queue.length > 1 && (this.queue.length > this.limits.events || this.bytes > this.limits.bytes))
+      this.drop('too many wait for containerd');
+    this.sending ??= this.send().finally(() => {
+      this.sending = undefined;
+    });
+    if (!this.watched) void this.watch();
+  }
+
+  /** Resolves when all is delivered, or after `ms`: what waits still is lost then. */
+  async flush(ms: number): Promise<void> {
+    if (this.sending) await within(this.sending, ms);
+    while (this.queue.length > 0) this.drop('containerd could not be reached before the end of the shim');
+  }
+
+  private drop(why: string): void {
+    const first = this.take();
+    if (first) log('events', `${first.what} is lost: ${why}`);
+  }
+
+  private take(): Waiting | undefined {
+    const first = this.queue.shift();
+    this.bytes -= first?.payload.length ?? 0;
+    return first;
+  }
+
+  private async send(): Promise<void> {
+    let [pause, refusals] = [shortest, 0];
+    for (let first = this.queue[0]; first; first = this.queue[0]) {
+      try {
+        await (await this.reach()).call(SERVICE, 'Forward', first.payload);
+        // While it was on its way it may have been dropped.
+        if (this.queue[0] === first) this.take();
+        [pause, refusals] = [shortest, 0];
+      } catch (error) {
+        if (error instanceof StatusError && ++refusals >= attempts && this.queue[0] === first) {
+          this.drop(`containerd answers ${error.message}`);
+          refusals = 0;
+          continue;
+        }
+        // containerd is restarting: however long that takes, it is told what happened meanwhile.
+        if (!(error instanceof StatusError)) this.disconnect();
+        await sleep(pause);
+        pause = Math.min(2 * pause, longest);
+      }
+    }
+  }
+
+  /** Ends a connection on which nothing is answered: the call on it fails then. */
+  private async watch(): Promise<void> {
+    this.watched = true;
+    let [first, since] = [this.queue[0], now()];
+    while (this.queue.length > 0) {
+      await sleep(glance);
+      if (this.queue[0] !== first) [first, since] = [this.queue[0], now()];
+      else if (now() - since > patience) this.disconnect();
+    }
+    this.watched = false;
+  }
+
+  private disconnect(): void {
+    this.connection?.close();
+    this.connection = undefined;
+  }
+
+  private async reach(): Promise<Connection> {
+    if (this.connection) return this.connection;
+    const fd = await connectAt(AT_FDCWD, this.address);
+    if (fd < 0) throw new Error(`connect ${host.name} to ${this.address}`);
+    const connection = new Connection(fd);
+    this.connection = connection;
+    void connection.serve().then(() => {
+      if (this.connection === connection) this.connection = undefined;
+    });
+    return connection;
+  }
+}

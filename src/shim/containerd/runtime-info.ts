@@ -1,0 +1,19 @@
+/** `-info`: what the runtime can do, for containerd and those who ask it (CRI). */
+import { features } from '../../plan/features-document.js';
+import { host } from '../../sys/host.js';
+import { commit, version } from '../../sys/runt-version.js';
+import type { ShimName } from '../shim-main.js';
+import { type google, types } from '../transport/protos.js';
+
+/** A RuntimeInfo of the program `shim` as bytes. `options` are those that were given, which are told again. */
+export function info(shim: ShimName, options: google.protobuf.Any.$Properties): Uint8Array {
+  return types.RuntimeInfo.encode({
+    name: shim.replace('containerd-shim-', 'io.containerd.').replace(/-v1$/, '.v1'),
+    version: { version: version(), revision: commit() },
+    ...(options.type_url && { options }),
+    features: {
+      type_url: 'types.containerd.io/opencontainers/runtime-spec/1/features/Features',
+      value: host.encode(JSON.stringify(features())),
+    },
+  }).finish();
+}

@@ -1,0 +1,155 @@
+/** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
+import { type AnnotationPolicy, isAnnotationPolicy } from '../../plan/annotation-policy.js';
+import { readText } from '../../sys/fs.js';
+import { host } from '../../sys/host.js';
+import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from '../transport/protos.js';
+import { Code, StatusError } from '../transport/status-code.js';
+import { typeName } from './any-message.js';
+
+/** The options that are applied. */
+export interface RuntimeOptions {
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  /** systemd makes the cgroup. */
+  readonly systemdCgroup: boolean;
+  /** Directory below which the state of each namespace is; empty for runt's own. */
+  readonly root: string;
+  /** Group of a process's pipes. Their user is the process's in any case, as with runc, whatever `io_uid` says. */
+  readonly ioGid: number;
+  /** Cgroup that the shim is put into, when it is started (shim-bootstrap.ts). */
+  readonly shimCgroup: string;
+  /** The program criu; empty for the one that is found. */
+  readonly criuPath: string;
+  /** Directory of images: the container is restored. */
+  readonly criuImagePath: string;
+  /** Directory of criu's logs; empty for one in the bundle. */
+  readonly criuWorkPath: string;
+  /** What is done about annotations that weaken a container; absent when the shim's environment says. */
+  readonly unsafeAnnotations?: AnnotationPolicy;
+  /** Seconds for a hook without a timeout, 0 for no limit; absent when the shim's environment says. */
+  readonly hookTimeout?: number;
+  /** What is known and means nothing here, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+type Policies = Pick<RuntimeOptions, 'unsafeAnnotations' | 'hookTimeout'>;
+
+/** Fields that ask for what this version does not do. */
+const refused = ['taskApiAddress', 'taskApiVersion'] as const;
+const paths = ['root', 'criuPath', 'criuImagePath', 'criuWorkPath'] as const;
+/** All fields, and what JavaScript calls their type. */
+const kinds = [
+  ...(['noPivotRoot', 'noNewKeyring', 'systemdCgroup'] as const).map((f) => [f, 'boolean'] as const),
+  ...(['ioUid', 'ioGid', 'taskApiVersion'] as const).map((f) => [f, 'number'] as const),
+  ...(['shimCgroup', 'binaryName', 'taskApiAddress', ...paths] as const).map((f) => [f, 'string'] as const),
+];
+
+/** @throws StatusError INVALID_ARGUMENT, also for a field that is set and not applied */
+export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
+  const value = any?.value ?? new Uint8Array();
+  const name = typeName(any);
+  if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
+  // From containerd up to 1.7, for a type that does not begin with io.containerd.runc and a client that sets an option.
+  if (name === 'containerd.linux.runc.CreateOptions') return applied(asOptions(linuxRunc.CreateOptions.decode(value)));
+  if (name === 'runtimeoptions.v1.Options') {
+    const { configPath, configBody } = criOptions.Options.decode(value);
+    // containerd hands over the section of its own configuration when that names no file.
+    const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
+    const { options, own } = await tomlOptions(text);
+    return { ...applied(options), ...own };
+  }
+  if (value.length > 0)
+    throw new StatusError(Code.INVALID_ARGUMENT, `runtime options of type ${name} are not supported`);
+  return applied(new runcOptions.Options());
+}
+
+function readFile(path: string): string {
+  try {
+    return readText(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw invalid(`the file of the runtime's options, ${path}, cannot be read: ${why}`);
+  }
+}
+
+interface TomlOptions {
+  readonly options: runcOptions.Options;
+  /** `UnsafeAnnotations` and `HookTimeout`: runc's options have no fields for them. */
+  readonly own: Policies;
+}
+
+/** The same fields by the names that containerd's configuration has for them, in any case: `SystemdCgroup = true`. */
+async function tomlOptions(text: string): Promise<TomlOptions> {
+  const { parseToml } = await import('./toml.js');
+  const options = new runcOptions.Options();
+  let own: Policies = {};
+  for (const [name, value] of parseToml(text)) {
+    const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
+    if (name.toLowerCase() === 'unsafeannotations') {
+      own = { ...own, unsafeAnnotations: policyNamed(name, value) };
+      continue;
+    }
+    if (name.toLowerCase() === 'hooktimeout') {
+      own = { ...own, hookTimeout: secondsNamed(name, value) };
+      continue;
+    }
+    // Those two are containerd's own.
+    if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
+    if (!known) throw invalid(`the runtime option ${name} is not known`);
+    const [field, kind] = known;
+    const right = typeof value === kind && (typeof value !== 'number' || (value >= 0 && value < 2 ** 32));
+    if (!right) throw invalid(`the runtime option ${name} is no ${kind}: ${value}`);
+    Object.assign(options, { [field]: value });
+  }
+  return { options, own };
+}
+
+function policyNamed(name: string, value: unknown): AnnotationPolicy {
+  if (isAnnotationPolicy(value)) return value;
+  throw invalid(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
+}
+
+function secondsNamed(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e9) return value;
+  throw invalid(`the runtime option ${name} is not a number of seconds: ${value}`);
+}
+
+/** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
+const older = ['openTcp', 'externalUnixSockets', 'terminal', 'fileLocks', 'emptyNamespaces', 'cgroupsMode'] as const;
+
+function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
+  for (const field of older) {
+    const value = options[field];
+    if (Array.isArray(value) ? value.length > 0 : value)
+      throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
+  }
+  const { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath } = options;
+  const given = { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath };
+  return Object.assign(new runcOptions.Options(), given);
+}
+
+function applied(options: runcOptions.Options): RuntimeOptions {
+  for (const field of refused) {
+    if (options[field]) throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
+  }
+  for (const field of paths) {
+    const path = options[field];
+    if (path && !path.startsWith('/')) throw invalid(`the runtime option ${field} is no absolute path: ${path}`);
+  }
+  const { noPivotRoot: noPivot, binaryName, ioUid } = options;
+  const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;
+  const notes = [
+    ...(binaryName ? [`the runtime option binary_name (${binaryName}) means nothing: this shim is the runtime`] : []),
+    ...(ioUid ? [`the runtime option io_uid (${ioUid}) means nothing: pipes belong to the process's user`] : []),
+  ];
+  const told = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
+  return { ...told, criuPath, criuImagePath, criuWorkPath, notes };
+}
+
+/** What the operations on a container take of it. */
+export const policyOf = ({ unsafeAnnotations, hookTimeout }: RuntimeOptions): Policies => ({
+  ...(unsafeAnnotations && { unsafeAnnotations }),
+  ...(hookTimeout !== undefined && { hookTimeout }),
+});
+
+const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -1,0 +1,56 @@
+/** The command line of a shim, as containerd gives it: Go's flags, then an action. */
+import { RuntError } from '../../sys/error.js';
+
+export interface ShimArguments {
+  readonly namespace: string;
+  readonly id: string;
+  /** Path of containerd's socket. */
+  readonly address: string;
+  readonly bundle: string;
+  /** Path of a containerd that publishes events; not needed: they go over ttrpc. */
+  readonly publishBinary: string;
+  /** Path of the socket on which the server listens: its file is removed at the end. */
+  readonly socket: string;
+  readonly debug: boolean;
+  readonly version: boolean;
+  readonly info: boolean;
+  /** Empty: serve. */
+  readonly action: 'start' | 'delete' | '';
+}
+
+const texts = ['namespace', 'id', 'address', 'bundle', 'publish-binary', 'socket'] as const;
+const switches = ['debug', 'v', 'info'] as const;
+
+/** @throws RuntError ERR_USAGE */
+export function parseArguments(list: readonly string[]): ShimArguments {
+  const values: Record<string, string> = {};
+  const on = new Set<string>();
+  let i = 0;
+  for (; i < list.length && (list[i] as string).startsWith('-'); i++) {
+    const [name = '', ...rest] = (list[i] as string).replace(/^--?/, '').split('=');
+    if ((switches as readonly string[]).includes(name)) {
+      if (rest.length === 0 || rest[0] === 'true') on.add(name);
+    } else if ((texts as readonly string[]).includes(name)) {
+      const value = rest.length > 0 ? rest.join('=') : list[++i];
+      if (value === undefined) throw usage(`-${name} needs a value`);
+      values[name] = value;
+    } else throw usage(`unknown flag -${name}`);
+  }
+  const action = list[i] ?? '';
+  if (action !== '' && action !== 'start' && action !== 'delete') throw usage(`unknown action ${action}`);
+  return {
+    namespace: values.namespace ?? '',
+    id: values.id ?? '',
+    address: values.address ?? '',
+    bundle: values.bundle ?? '',
+    publishBinary: values['publish-binary'] ?? '',
+    socket: values.socket ?? '',
+    debug: on.has('debug'),
+    version: on.has('v'),
+    info: on.has('info'),
+    action,
+  };
+}
+
+const usage = (message: string): RuntError =>
+  new RuntError({ code: 'ERR_USAGE', message: `containerd-shim-runt-v1: ${message}` });

@@ -1,0 +1,162 @@
+/** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
+
+import { callerIds } from '../../sys/caller-ids.js';
+import { check, RuntError } from '../../sys/error.js';
+import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.js';
+import type { ShimName } from '../shim-main.js';
+import { claimSocket, lockSockets } from '../transport/server-socket.js';
+import type { ShimArguments } from './shim-arguments.js';
+import { readInput, socketDirectory } from './start-input.js';
+import type { Given } from './start-parameters.js';
+
+/** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
+const newest = 3;
+
+/** Annotations that put a container into the shim of another one: of a pod. */
+const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
+
+/**
+ * The answer of `start`, with the address of a running server: as JSON for a containerd that says which version of the answer it
+ * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
+ */
+export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
+  const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('../grpc-server-program.js') : undefined;
+  const grpc = node && node.wantedProtocol() !== 'ttrpc' ? node : undefined;
+  const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
+  const input = await readInput();
+  const named = socketDirectory(input, a.id, a.namespace);
+  const directory = named ?? `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
+  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
+  const path = `${directory}/${name}`;
+  const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
+  let told: Given | undefined;
+  // With the protobuf code it takes a while to load: only when something of it is needed.
+  const ask = async (): Promise<Given> => {
+    told ??= (await import('./start-parameters.js')).interpret(input, a.id, a.namespace);
+    return told;
+  };
+  let version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
+  if (grpc && version === 0) {
+    throw new RuntError({
+      ...facts,
+      code: 'ERR_UNSUPPORTED',
+      hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1, or RUNT_SHIM_PROTOCOL=ttrpc',
+    });
+  }
+  // containerd makes no directory that its config names.
+  if (named) makeParents(named);
+  native.mkdirAt(AT_FDCWD, directory, 0o700);
+  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
+  try {
+    refuseForeign(dir, directory);
+    // Two that start at once: the second finds the shim of the first.
+    await lockSockets(dir, { ...facts, path: directory });
+    const listener = await claimSocket(dir, name, path);
+    if (listener !== undefined) {
+      const { prepare } = await import('./server-place.js');
+      // What a shim that was killed left.
+      if (grpc) native.unlinkAt(AT_FDCWD, grpc.spokenFile(path), 0);
+      // Of this process: the server and all containers get it by fork, in a group of their own.
+      if (host.env.SCHED_CORE) {
+        check(native.schedCoreCreate(), {
+          ...facts,
+          message: `${facts.message}: make a group of core scheduling (SCHED_CORE)`,
+          syscall: 'prctl',
+          hint: 'it needs Linux 5.14 with CONFIG_SCHED_CORE, and CPUs with SMT on; or set sched_core = false in the config of containerd',
+        });
+      }
+      const { options, parameters } = await ask();
+      const pid = serve(
+        a,
+        node?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
+        listener,
+        path,
+        parameters?.containerdTtrpcAddress ?? '',
+      );
+      native.close(listener);
+      await prepare(pid, options);
+    }
+  } finally {
+    native.close(dir);
+  }
+  // From 1.7 on containerd says 2 to all shims, but takes gRPC from 2.0 on in version 3 alone.
+  const [protocol, takes] = grpc ? (await grpc.heardSpoken(path)).split(' ') : ['ttrpc'];
+  if (takes) version = Number(takes);
+  const address = takes ? path : `unix://${path}`;
+  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol });
+  // What containerd reads when it starts again; of ttrpc it takes the bare address as well.
+  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(takes ? answer : address)), {
+    ...facts,
+    path: 'address',
+  });
+  return answer;
+}
+
+/**
+ * The address that containerd gets is one in this directory: whoever else may write there could be the shim. @throws
+ * RuntError ERR_SHIM
+ */
+function refuseForeign(dir: number, path: string): void {
+  const { mode, uid } = stat('', dir, AT_EMPTY_PATH);
+  if ((uid === 0 || uid === callerIds().uid) && (mode & 0o022) === 0) return;
+  throw new RuntError({
+    code: 'ERR_SHIM',
+    message: `use ${path} for the sockets of shims: another user owns it, or may write to it`,
+    path,
+    hint: `chown it to the user who runs containerd, and chmod it to 0700`,
+  });
+}
+
+function groupOf(id: string): string {
+  const config = JSON.parse(tryReadText('config.json') ?? '{}') as { annotations?: Record<string, string> };
+  for (const label of groupLabels) {
+    const group = config.annotations?.[label];
+    if (group) return group;
+  }
+  return id;
+}
+
+/**
+ * A program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it.
+ * @param program its path, its name and its first arguments @returns its pid
+ */
+function serve(
+  a: ShimArguments,
+  [program, ...words]: readonly [string, ...string[]],
+  listener: number,
+  socket: string,
+  ttrpc: string,
+): number {
+  const args = [
+    ...words,
+    '-namespace',
+    a.namespace,
+    '-id',
+    a.id,
+    '-address',
+    a.address,
+    '-socket',
+    socket,
+    ...(a.debug ? ['-debug'] : []),
+  ];
+  const told = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
+  const env = Object.entries({ ...host.env, ...told }).map(([name, value]) => `${name}=${value}`);
+  const list = (words: readonly string[]) => host.encode(words.map((w) => `${w}\0`).join(''));
+  const pidfd = new Uint8Array(8);
+  // A fifo that containerd reads, where there is one.
+  const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
+  const pid = native.spawn(program, list(args), list(env), listener, log, log, pidfd);
+  if (log >= 0) native.close(log);
+  check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
+  native.close(new DataView(pidfd.buffer).getInt32(0, true));
+  return pid;
+}
+
+/** SHA-256 in hexadecimal. */
+function digest(text: string): string {
+  const out = new Uint8Array(32);
+  native.sha256(host.encode(text), out);
+  return [...out].map((b) => b.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,63 @@
+/** What containerd writes to the stdin of `start` and `-info`, as bytes; start-parameters.ts interprets it. Needs no protobuf code, which takes 2 ms to load. */
+import { host, native } from '../../sys/host.js';
+import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
+import { readable } from '../../sys/loop.js';
+
+/** ms; it is written at once. */
+const patience = 1000;
+const most = 1 << 20;
+
+/** @returns what was written; nothing of a person's terminal, which is not waited for */
+export async function readInput(): Promise<Uint8Array> {
+  const stat = new BigInt64Array(8);
+  if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return new Uint8Array();
+  const type = Number(stat[0]) & S_IFMT;
+  if (type !== S_IFIFO && type !== S_IFSOCK) return new Uint8Array();
+  const data = new Uint8Array(most);
+  let length = 0;
+  while (length < most && (await readable(0, patience))) {
+    const n = native.read(0, data.subarray(length));
+    if (n <= 0) break;
+    length += n;
+  }
+  return data.subarray(0, length);
+}
+
+/** Field numbers of BootstrapParams (proto/bootstrap.proto). */
+const [instanceField, namespaceField, socketField] = [1, 2, 9];
+
+/**
+ * The directory for the socket that BootstrapParams name, which containerd sends since 2.3 (`socket_dir` in its config, else
+ * /run/containerd/s). @returns undefined when there is none, or the data are not the parameters of the container `id` of `namespace`
+ */
+export function socketDirectory(data: Uint8Array, id: string, namespace: string): string | undefined {
+  const texts = new Map<number, string>();
+  let at = 0;
+  const varint = (): number => {
+    for (let value = 0, unit = 1; ; unit *= 128) {
+      const byte = data[at++];
+      if (byte === undefined) return Number.NaN;
+      value += (byte & 127) * unit;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < data.length) {
+    const key = varint();
+    if (key % 8 === 0) {
+      varint();
+    } else if (key % 8 === 2) {
+      const length = varint();
+      const end = at + length;
+      // Not a number, too.
+      if (!(end <= data.length)) return undefined;
+      const field = (key - 2) / 8;
+      if (field === instanceField || field === namespaceField || field === socketField)
+        texts.set(field, host.decode(data.subarray(at, end), length));
+      at = end;
+    } else {
+      return undefined;
+    }
+  }
+  if (texts.get(instanceField) !== id || texts.get(namespaceField) !== namespace) return undefined;
+  return texts.get(socketField) || undefined;
+}

@@ -1,0 +1,113 @@
+/** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
+import { tellReady } from '../container/stdio/notify-socket.js';
+import { printable } from '../plan/printable-text.js';
+import { check, RuntError } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import { forget } from '../sys/loop.js';
+import { Publisher } from './containerd/event-publisher.js';
+import { outliveErrors } from './shim-log.js';
+import { keepTask, keptTasks } from './task/recorded-tasks.js';
+import { serveGrpc } from './transport/grpc-loop.js';
+import { claimSocket, lockSockets } from './transport/server-socket.js';
+import { TaskService } from './transport/task-service.js';
+import type { Handler } from './transport/ttrpc.js';
+
+export interface ServeOptions {
+  /** `unix:///path`, `unix:path` or an absolute path. */
+  readonly listen: string;
+  /** Directory of the state of containers. */
+  readonly root: string;
+  /** Log also what follows from the configuration. */
+  readonly debug: boolean;
+}
+
+/**
+ * Serves until it is told to end by a signal, or by Shutdown when there is no container. Containers go on.
+ * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
+ */
+export async function serve(o: ServeOptions): Promise<void> {
+  if (!host.grpc) {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: 'serve speaks gRPC, which this static binary does not',
+      hint: 'it needs Node.js 20 or newer and the npm package: node PREFIX/lib/node_modules/runt/dist/cli.js serve …',
+    });
+  }
+  const path = pathOf(o.listen);
+  const grpc = await host.grpc();
+  const listener = await listenAt(path);
+  outliveErrors();
+  native.setSubreaper(1);
+  let end!: () => void;
+  const over = new Promise<void>((settle) => {
+    end = settle;
+  });
+  const publisher = new Publisher('', 'runt');
+  const service = new TaskService({
+    root: (directory) => directory || o.root,
+    publisher,
+    debug: o.debug,
+    shutdown: end,
+    made: keepTask,
+  });
+  for (const task of await keptTasks(o.root, publisher, o.debug)) service.add(task);
+  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  await serveGrpc(grpc, listener, handler, async (server) => {
+    sayReady(path, o.root);
+    await Promise.race([over, server.told()]);
+    native.unlinkAt(AT_FDCWD, path, 0);
+    forget(listener);
+    native.close(listener);
+  });
+}
+
+/** Who started the server, and the service manager, need not try. */
+function sayReady(path: string, root: string): void {
+  const sentence = `the task service is ready at unix://${path}, for the containers below ${root}`;
+  const note = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
+  note(sentence);
+  const { NOTIFY_SOCKET } = host.env;
+  if (!NOTIFY_SOCKET) return;
+  try {
+    tellReady(NOTIFY_SOCKET, sentence);
+  } catch (error) {
+    note(`warning: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */
+function pathOf(listen: string): string {
+  const [, scheme, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(.*)$/s.exec(listen) ?? [];
+  if (scheme !== undefined && scheme !== 'unix') {
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: `serve does not listen at ${listen}`,
+      hint: 'only at a unix socket, whose file says who may use it: unix:///run/runt.sock',
+    });
+  }
+  const path = rest.replace(/^\/\/(?=\/)/, '');
+  if (path.startsWith('/') && !path.endsWith('/')) return path;
+  throw new RuntError({
+    code: 'ERR_USAGE',
+    message: `--listen ${listen || "''"}: not an absolute path`,
+    hint: 'such as unix:///run/runt.sock',
+  });
+}
+
+/** A listening socket, mode 0600. What a server that was killed left is taken away. @throws RuntError ERR_SHIM */
+async function listenAt(path: string): Promise<number> {
+  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
+  const cut = path.lastIndexOf('/');
+  const [directory, name] = [path.slice(0, cut) || '/', path.slice(cut + 1)];
+  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
+  try {
+    // Two that start at once.
+    await lockSockets(dir, { ...facts, path: directory });
+    const listener = await claimSocket(dir, name, path);
+    if (listener !== undefined) return listener;
+    throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
+  } finally {
+    native.close(dir);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * `containerd-shim-runt-v1`, which speaks ttrpc, and `containerd-shim-runt-grpc-v1`: the static binary under these names. Of the second
+ * the server is Node.js's (entry/node-shim.ts).
+ */
+import { remove } from '../container/delete.js';
+import { awaitExit, type Exit, readExit } from '../container/state/exit-records.js';
+import { statusOf } from '../container/state/recorded-process.js';
+import { type ContainerRecord, load } from '../container/state/state-store.js';
+import { host, native } from '../sys/host.js';
+import { stay, within } from '../sys/loop.js';
+import { version } from '../sys/runt-version.js';
+import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
+import { wordsOf } from './shim-log.js';
+
+export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
+
+/** Does what the arguments say; the exit status. */
+export async function shim(name: ShimName): Promise<number> {
+  try {
+    const a = parseArguments(host.args);
+    if (a.version) {
+      put(`${name}:\n  Version:  ${version()}\n`);
+      return 0;
+    }
+    if (a.info) {
+      const { info } = await import('./containerd/runtime-info.js');
+      const { interpret } = await import('./containerd/start-parameters.js');
+      const { readInput } = await import('./containerd/start-input.js');
+      native.write(1, info(name, interpret(await readInput(), '', '').options));
+      return 0;
+    }
+    if (a.action === 'start') {
+      const { startServer } = await import('./containerd/shim-bootstrap.js');
+      put(await startServer(a, name));
+      return 0;
+    }
+    if (a.action === 'delete') return await clean(a);
+    stay();
+    const { serve } = await import('./shim-server.js');
+    return await serve(a);
+  } catch (error) {
+    native.write(2, host.encode(`${name}: ${wordsOf(error)}\n`));
+    return 1;
+  }
+}
+
+const put = (text: string): void => {
+  native.write(1, host.encode(text));
+};
+
+/**
+ * ms that a living supervisor has to write the record of a process that has ended; containerd ends `delete` after 5 s.
+ */
+const recordDeadline = 2000;
+
+/** How the container ended: a process is a zombie some moments before its supervisor has written the record. */
+async function exitOf(root: string, id: string): Promise<Exit | undefined> {
+  const directory = `${root}/${id}`;
+  const exit = readExit(directory);
+  if (exit) return exit;
+  let record: ContainerRecord;
+  try {
+    record = load(root, id);
+  } catch {
+    // Its removal reports what is wrong with it.
+    return undefined;
+  }
+  if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
+  return await within(awaitExit(directory), recordDeadline);
+}
+
+/** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
+async function clean(a: ShimArguments): Promise<number> {
+  const { task } = await import('./transport/protos.js');
+  const { clearRootfs } = await import('./task/rootfs-mounts.js');
+  const { timestampOf } = await import('./containerd/proto-timestamp.js');
+  const { rememberedRoot } = await import('./task/state-root.js');
+  const root = rememberedRoot(a.bundle, a.namespace);
+  // A record that cannot be read holds up no removal.
+  const exit = await exitOf(root, a.id).catch(() => undefined);
+  await remove({ root, id: a.id, force: true });
+  await clearRootfs(`${a.bundle || '.'}/rootfs`);
+  const response = {
+    pid: exit?.pid ?? 0,
+    exitStatus: exit?.status ?? 137,
+    exitedAt: timestampOf(exit?.exitedAtNs ?? native.realtime()),
+  };
+  native.write(1, task.DeleteResponse.encode(response).finish());
+  return 0;
+}

@@ -1,0 +1,104 @@
+/** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, if it is not told otherwise, else ttrpc. */
+import { onStateWarning } from '../container/state/state-directory.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
+import { forget, readable, sleep } from '../sys/loop.js';
+import { Publisher } from './containerd/event-publisher.js';
+import type { ShimArguments } from './containerd/shim-arguments.js';
+import { Idleness } from './idle-end.js';
+import { log, outliveErrors } from './shim-log.js';
+import { reapNowAndThen, reapOrphans } from './task/orphan-reaper.js';
+import { stateRoot } from './task/state-root.js';
+import { Clients } from './transport/client-limits.js';
+import { TaskService } from './transport/task-service.js';
+import { accept, Connection, type Handler } from './transport/ttrpc.js';
+
+/** Its listening socket is its stdin (shim/containerd/shim-bootstrap.ts). */
+const LISTENER = 0;
+/** ms that containerd has to tell its version. */
+const patience = 2000;
+/** ms in which a client that comes is seen. */
+const glance = 50;
+/** s that a server stays which has no container, nothing to tell and no client; RUNT_SHIM_IDLE says another number. */
+const idle = 60;
+
+/** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
+export async function serve(a: ShimArguments): Promise<number> {
+  outliveErrors();
+  onStateWarning((sentence) => log(a.id, sentence));
+  // A hook, or the supervisor of a container, may lose its parent.
+  native.setSubreaper(1);
+  // Files beside the socket that go with it.
+  const files: string[] = [];
+  let finish!: () => void;
+  const over = new Promise<void>((settle) => {
+    finish = () => {
+      // A container that comes now gets a shim of its own.
+      for (const file of [...files, ...(a.socket ? [a.socket] : [])]) native.unlinkAt(AT_FDCWD, file, 0);
+      forget(LISTENER);
+      native.close(LISTENER);
+      settle();
+    };
+  });
+  const publisher = new Publisher(host.env.TTRPC_ADDRESS ?? '', a.namespace);
+  const service = new TaskService({
+    root: (directory) => stateRoot(a.namespace, directory),
+    publisher,
+    debug: a.debug,
+    shutdown: finish,
+  });
+  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  const seconds = Number(host.env.RUNT_SHIM_IDLE) || idle;
+  const idleness = new Idleness(1000 * seconds, async () => {
+    if (!a.socket || service.busy || publisher.waiting > 0 || !(await unwanted(a.socket, idleness))) return false;
+    log(a.id, `the shim ends: it has had no container and no client for ${seconds} s`);
+    finish();
+    return true;
+  });
+  const node = host.grpc && (await import('./grpc-server-program.js'));
+  const wanted = node?.wantedProtocol();
+  if (host.grpc && node && wanted !== 'ttrpc') {
+    const grpc = await host.grpc();
+    const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
+    const what = node.spoken(version, wanted === 'grpc');
+    if (what !== 'grpc 2') log(a.id, node.unreliable(version, what));
+    files.push(node.spokenFile(a.socket));
+    node.tellSpoken(a.socket, what);
+    if (what !== 'ttrpc') {
+      const { serveGrpc } = await import('./transport/grpc-loop.js');
+      const client = () => idleness.client();
+      await serveGrpc(grpc, LISTENER, handler, () => over, client);
+      return 0;
+    }
+  }
+  const reaping = node ? reapNowAndThen() : undefined;
+  if (!reaping) void reapOrphans();
+  const clients = new Clients((line) => log('ttrpc', line));
+  void accept(LISTENER, (fd) => {
+    if (!clients.connect()) {
+      native.close(fd);
+      return;
+    }
+    const gone = idleness.client();
+    void new Connection(fd, handler, clients).serve().finally(() => {
+      clients.left();
+      gone();
+    });
+  });
+  await over;
+  // The answer to Shutdown is on its way.
+  await sleep(20);
+  reaping?.end();
+  return 0;
+}
+
+/** That nobody comes: a `start` looks under this lock whether the socket answers (shim/containerd/shim-bootstrap.ts). The end of this process lets go of it. */
+async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
+  const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
+  const listener = native.duplicate(LISTENER);
+  const alone =
+    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, glance)) && idleness.clients === 0;
+  native.close(listener);
+  if (!alone) native.close(dir);
+  return alone;
+}

@@ -1,0 +1,111 @@
+/**
+ * A program that takes what a process writes: `binary:///path?argument=value`. It gets the reading ends of two pipes as its
+ * descriptors 3 (stdout) and 4 (stderr), and tells by closing 5 that it is ready. Under `binary-v2://` (containerd 2.3) it
+ * writes a byte to 5 before: the kernel closes 5 of a program that crashes as well.
+ */
+
+import { check, RuntError } from '../../sys/error.js';
+import { fdList } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { readable, within } from '../../sys/loop.js';
+import { blocking, pipe } from './stdio-streams.js';
+
+/** Whose output it is. */
+export interface LoggedContainer {
+  readonly id: string;
+  readonly namespace: string;
+}
+
+/** ms until it must be ready; and from SIGTERM to SIGKILL. */
+const patience = 10_000;
+const grace = 2000;
+const SIGKILL = 9;
+const SIGTERM = 15;
+
+export class Logger {
+  private ended = false;
+  /** Resolves when it has taken all and ended. */
+  readonly exit: Promise<void>;
+
+  private constructor(
+    /** Writing ends, which are closed by whoever has started the logger. */
+    readonly stdout: number,
+    readonly stderr: number,
+    private readonly pidfd: number,
+  ) {
+    this.exit = readable(pidfd).then(() => {
+      native.waitPidfd(pidfd, new Uint8Array(16));
+      this.ended = true;
+      native.close(pidfd);
+    });
+  }
+
+  /** @throws RuntError ERR_LOGGER when it cannot be started, or ends or waits too long before it is ready */
+  static async start(uri: string, container: LoggedContainer): Promise<Logger> {
+    const { path, args, writes } = loggerCommand(uri);
+    const facts = { code: 'ERR_LOGGER', message: `start the logger ${path}`, path };
+    const [out, err, ready] = [pipe(), pipe(), pipe()];
+    const theirs = [blocking(out[0]), blocking(err[0]), ready[1]];
+    const env = { ...host.env, CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace };
+    const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const pidfd = new Uint8Array(8);
+    const fds = fdList(theirs);
+    const pid = native.spawnWith(path, list([path, ...args]), list(words), fds, pidfd);
+    for (const fd of theirs) native.close(fd);
+    try {
+      check(pid, facts);
+      const logger = new Logger(out[1], err[1], new DataView(pidfd.buffer).getInt32(0, true));
+      const told = await readable(ready[0], patience);
+      // It may have ended just so: then it has no descriptors any more.
+      const lives = native.readDir(AT_FDCWD, `/proc/${pid}/fd`, new Uint8Array(4096)) > 0 && !logger.ended;
+      const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
+      if (told && lives && !silent) return logger;
+      void logger.end();
+      const hint = !told
+        ? 'it was not ready in 10 s'
+        : lives
+          ? 'it closed descriptor 5 without writing a byte, as binary-v2:// requires'
+          : 'it ended before it was ready';
+      throw new RuntError({ ...facts, hint });
+    } catch (error) {
+      native.close(out[1]);
+      native.close(err[1]);
+      throw error;
+    } finally {
+      native.close(ready[0]);
+    }
+  }
+
+  /** Ends it, whether it has taken all or not. */
+  async end(): Promise<void> {
+    for (const [signal, ms] of [[SIGTERM, grace] as const, [SIGKILL, grace] as const]) {
+      if (this.ended) return;
+      native.pidfdSignal(this.pidfd, signal);
+      await within(this.exit, ms);
+    }
+  }
+}
+
+export interface LoggerCommand {
+  readonly path: string;
+  readonly args: readonly string[];
+  /** `binary-v2://`: it is ready when it has written a byte, not when it closes the descriptor. */
+  readonly writes: boolean;
+}
+
+/** The program of a URI and its arguments: names of the query, each followed by its value if it has one. */
+export function loggerCommand(uri: string): LoggerCommand {
+  const [location = '', query = ''] = uri.slice(uri.indexOf('://') + '://'.length).split('?', 2);
+  const text = (s: string): string => decodeURIComponent(s.replaceAll('+', ' '));
+  const args = query
+    .split('&')
+    .filter((pair) => pair !== '')
+    .flatMap((pair) => {
+      const [name = '', ...value] = pair.split('=');
+      return [name, value.join('=')].map(text).filter((word) => word !== '');
+    });
+  return { path: decodeURIComponent(location), args, writes: uri.startsWith('binary-v2:') };
+}
+
+const list = (words: readonly string[]): Uint8Array => host.encode(words.map((w) => `${w}\0`).join(''));

@@ -1,0 +1,142 @@
+/**
+ * The streams of one process. It gets pipes of its own user: a fifo of the host's in its hands could be opened by it again,
+ * for reading too.
+ */
+import type { Stdio } from '../../container/launch/spawn-init.js';
+import { native } from '../../sys/host.js';
+import { O_RDONLY, O_WRONLY } from '../../sys/linux.js';
+import { forget, readable } from '../../sys/loop.js';
+import { copy } from './byte-copy.js';
+import type { LoggedContainer, Logger } from './log-program.js';
+import {
+  blocking,
+  drained,
+  isLogger,
+  type Owner,
+  open,
+  openSink,
+  openSource,
+  pipe,
+  type Streams,
+} from './stdio-streams.js';
+
+export class Io {
+  /** Descriptors that become 0, 1 and 2; closed by `given`. */
+  stdio: Stdio = [-1, -1, -1];
+  private readonly theirs: number[] = [];
+  private readonly ours: number[] = [];
+  private readonly outputs: Promise<void>[] = [];
+  private source = -1;
+  private closing = false;
+  private logger: Logger | undefined;
+
+  private constructor(private readonly owner: Owner) {}
+
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
+  static async open(streams: Streams, owner: Owner, container: LoggedContainer): Promise<Io> {
+    const io = new Io(owner);
+    try {
+      const { stdin, stdout, stderr } = streams;
+      if (isLogger(stdout)) await io.log(stdout, container);
+      const { logger } = io;
+      const output = async (name: string, own: number | undefined) => (isLogger(name) && own ? own : io.output(name));
+      const input = io.input(stdin);
+      io.stdio = [input, await output(stdout, logger?.stdout), await output(stderr, logger?.stderr)];
+      return io;
+    } catch (error) {
+      io.given();
+      io.close();
+      throw error;
+    }
+  }
+
+  /** Closes the process's ends here, once it has them. */
+  given(): void {
+    for (const fd of this.theirs.splice(0)) native.close(fd);
+  }
+
+  /** The process reads the end of its input, after what has come. */
+  closeStdin(): void {
+    this.closing = true;
+    if (this.source >= 0) forget(this.source);
+  }
+
+  /** Resolves when all that the process wrote is delivered. */
+  async drained(): Promise<void> {
+    await Promise.all(this.outputs);
+  }
+
+  close(): void {
+    for (const fd of [...this.ours]) this.end(fd);
+    void this.logger?.end();
+  }
+
+  private async log(uri: string, container: LoggedContainer): Promise<void> {
+    const { Logger } = await import('./log-program.js');
+    this.logger = await Logger.start(uri, container);
+    this.outputs.push(this.logger.exit);
+    for (const fd of [this.logger.stdout, this.logger.stderr]) this.own(this.theirsIs(fd));
+  }
+
+  private input(name: string): number {
+    if (name === '') return this.theirsIs(open('/dev/null', O_RDONLY));
+    const from = this.oursIs(openSource(name));
+    const [reader, writer] = pipe();
+    const theirs = this.own(this.theirsIs(blocking(reader)));
+    const to = this.oursIs(native.nonBlocking(writer, O_WRONLY));
+    native.close(writer);
+    this.source = from;
+    // Its end is that of its last writer, as for containerd's own shim: not every client calls CloseIO.
+    void readable(from)
+      .then((ready) => (ready || this.closing ? copy(from, to, () => this.closing) : undefined))
+      .then(() => {
+        this.end(from);
+        this.end(to);
+      });
+    return theirs;
+  }
+
+  private async output(name: string): Promise<number> {
+    if (name === '') return this.theirsIs(open('/dev/null', O_WRONLY));
+    const sink = await openSink(name);
+    const to = this.oursIs(sink.fd);
+    const [reader, writer] = pipe();
+    this.oursIs(reader);
+    this.own(this.theirsIs(writer));
+    this.outputs.push(
+      copy(reader, to)
+        .then(() => {
+          this.end(reader);
+          return drained(sink);
+        })
+        .then(() => this.end(to)),
+    );
+    return writer;
+  }
+
+  /** A pipe becomes the process's user's. */
+  private own(fd: number): number {
+    if (this.owner.uid !== 0 || this.owner.gid > 0)
+      native.chownAt(fd, '', BigInt(this.owner.uid), BigInt(this.owner.gid));
+    return fd;
+  }
+
+  private theirsIs(fd: number): number {
+    this.theirs.push(fd);
+    return fd;
+  }
+
+  private oursIs(fd: number): number {
+    this.ours.push(fd);
+    return fd;
+  }
+
+  private end(fd: number): void {
+    const at = this.ours.indexOf(fd);
+    if (at < 0) return;
+    this.ours.splice(at, 1);
+    if (fd === this.source) this.source = -1;
+    forget(fd);
+    native.close(fd);
+  }
+}

@@ -1,0 +1,97 @@
+/** The root file system of a container as an engine describes it: a list of mounts, mounted one over the other. */
+import { mountOption } from '../../spec/mount-options.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { exists } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import type { types } from '../transport/protos.js';
+
+/** Mounts the list at `target`. What was mounted is taken back when one fails. @throws RuntError ERR_MOUNT */
+export async function mountRootfs(list: readonly types.Mount.$Properties[], target: string): Promise<void> {
+  let done = 0;
+  try {
+    for (const mount of list) {
+      await mountOne(mount, target);
+      done++;
+    }
+  } catch (error) {
+    while (done-- > 0) native.unmount(target);
+    throw error;
+  }
+}
+
+/** Unmounts all that is mounted at a path; nothing is fine. */
+export function unmountRootfs(target: string): void {
+  let r = 0;
+  while (r >= 0) r = native.unmount(target);
+  // EINVAL: it is not a mount point, or no longer one. EPERM: an ordinary user, who has not mounted it either.
+  if ([E.EINVAL, E.ENOENT, E.ENOTDIR, E.EPERM].includes(-r)) return;
+  check(r, { code: 'ERR_MOUNT', message: `unmount ${target}`, path: target, syscall: 'umount2' });
+}
+
+/** Unmounts also what a shim that was killed meanwhile had mounted to mount a root file system. */
+export async function clearRootfs(target: string): Promise<void> {
+  unmountRootfs(target);
+  if (exists(layersOf(target))) (await import('./idmapped-layers.js')).releaseLayers(layersOf(target));
+}
+
+/** Where layers with other ids are while an overlay of them is mounted. */
+const layersOf = (target: string): string => `${target}.layers`;
+
+/** What containerd's snapshotter asks for when the container's user namespace is to own the layers. */
+const map = /^(uidmap|gidmap)=(.*)$/;
+
+async function mountOne(mount: types.Mount.$Properties, target: string): Promise<void> {
+  const type = mount.type ?? '';
+  const source = mount.source ?? '';
+  let attrs = 0;
+  let bind = type === 'bind';
+  let recursive = false;
+  const data: string[] = [];
+  const maps: Record<string, string> = {};
+  for (const name of mount.options ?? []) {
+    const [, kind, value = ''] = map.exec(name) ?? [];
+    if (kind) {
+      maps[kind] = value;
+      continue;
+    }
+    const option = mountOption(name);
+    if (option?.kind === 'attr') {
+      attrs = (attrs & ~option.clear) | option.set;
+      if (option.superblock === 'ro' && !bind) data.push('ro');
+    } else if (option?.kind === 'bind') {
+      bind = true;
+      recursive = option.recursive;
+    } else if (option === undefined) data.push(name);
+    else if (option.kind === 'superblock' && option.key) data.push(option.key);
+    else if (option.kind !== 'none' && option.kind !== 'propagation')
+      throw new RuntError({
+        code: 'ERR_UNSUPPORTED',
+        message: `mount option ${name} of the root file system`,
+        value: mount,
+      });
+  }
+  const facts = { code: 'ERR_MOUNT', message: `mount ${type} on ${target}`, path: target, value: mount };
+  const { uidmap, gidmap } = maps;
+  if (uidmap || gidmap) {
+    const at = data.findIndex((d) => d.startsWith('lowerdir='));
+    const layers = data[at]?.slice('lowerdir='.length) ?? '';
+    if (type !== 'overlay' || !uidmap || !gidmap || at < 0 || layers.includes('\\'))
+      throw new RuntError({
+        ...facts,
+        code: 'ERR_UNSUPPORTED',
+        message: `id maps for a root file system of type ${type}`,
+      });
+    const { withIdMaps } = await import('./idmapped-layers.js');
+    await withIdMaps(layers.split(':'), { uidmap, gidmap }, layersOf(target), (mapped) => {
+      data[at] = `lowerdir=${mapped.join(':')}`;
+      mountData();
+    });
+  } else if (bind) check(native.mountBind(source, recursive ? 1 : 0, attrs, target), facts);
+  else mountData();
+
+  function mountData(): void {
+    const options = host.encode(data.map((d) => `${d}\0`).join(''));
+    check(native.mountFs(type, source || type, options, attrs, target), facts);
+  }
+}

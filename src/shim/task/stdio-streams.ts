@@ -1,0 +1,99 @@
+/** Standard streams as an engine names them: nothing, a fifo, `file://`, `binary://` or `binary-v2://`. */
+import { E } from '../../sys/errno.js';
+import { check } from '../../sys/error.js';
+import { makeParents } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
+import { now, readable, sleep } from '../../sys/loop.js';
+import { Code, StatusError } from '../transport/status-code.js';
+
+/** Paths or URLs; empty for none. */
+export interface Streams {
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Who owns the pipes of a process, as the host numbers users: whoever it runs as, so that it can open /dev/stdout again. */
+export interface Owner {
+  readonly uid: number;
+  /** -1: this process's. */
+  readonly gid: number;
+}
+
+/** Whether a program takes what is written (log-program.ts). */
+export const isLogger = (name: string): boolean => /^binary(-v2)?:\/\//.test(name);
+
+/** Where input comes from. Until somebody has opened a fifo for writing it reads as ended: it is to be waited for first. */
+export function openSource(name: string): number {
+  return open(pathOf(name), O_RDONLY | O_NONBLOCK);
+}
+
+/** Where output goes. */
+export interface Sink {
+  readonly fd: number;
+  /** A fifo that nobody has opened for reading yet: a client may still be about to. */
+  readonly unread: boolean;
+}
+
+/** ms that a reader has to come before anything is written, and again when all is. */
+const readerTime = 3000;
+
+/**
+ * A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. As the shim of runc this waits
+ * for a reader first, though not for ever: clients of containerd's give up their opening when the process has ended.
+ */
+export async function openSink(name: string): Promise<Sink> {
+  const path = pathOf(name);
+  if (!name.startsWith('file://')) {
+    const reader = () => native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
+    const until = now() + readerTime;
+    let read = reader();
+    for (; read === -E.ENXIO && now() < until; read = reader()) await sleep(2);
+    const fd = open(path, O_RDWR | O_NONBLOCK);
+    if (read >= 0) native.close(read);
+    return { fd, unread: read === -E.ENXIO };
+  }
+  // As the shim of runc, the directories too.
+  makeParents(path);
+  return { fd: open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644), unread: false };
+}
+
+/** Resolves when a fifo may be closed: what is in it goes with its last descriptor. */
+export async function drained({ fd, unread }: Sink): Promise<void> {
+  if (!unread) return;
+  const until = now() + readerTime;
+  while (now() < until && (await readable(fd, 0))) await sleep(20);
+}
+
+export function open(path: string, flags: number, mode = 0o600): number {
+  const fd = native.openAt(AT_FDCWD, path, flags, mode);
+  return check(fd, { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
+}
+
+/** A pipe: a reading end that does not block, and a writing end that does. */
+export function pipe(): [reader: number, writer: number] {
+  const ends = new BigInt64Array(2);
+  check(native.pipe(new Uint8Array(ends.buffer)), { code: 'ERR_IO', message: 'make a pipe', syscall: 'pipe2' });
+  return [Number(ends[0]), Number(ends[1])];
+}
+
+/** Another reading end, that blocks, as a program expects it; `reader` is closed. */
+export function blocking(reader: number): number {
+  const fd = open(`/proc/self/fd/${reader}`, O_RDONLY);
+  native.close(reader);
+  return fd;
+}
+
+/** The path of a stream's name. @throws StatusError for a kind of stream that is not served */
+function pathOf(name: string): string {
+  const at = name.indexOf('://');
+  if (at < 0) return name;
+  const kind = name.slice(0, at);
+  if (kind !== 'fifo' && kind !== 'file')
+    throw new StatusError(
+      Code.INVALID_ARGUMENT,
+      `a stream of kind ${kind}:// is not supported by this version of runt`,
+    );
+  return name.slice(at + 3).split('?', 1)[0] as string;
+}

@@ -1,0 +1,119 @@
+/** Checkpoint of the task service, and the restore of a container whose Create names images. Loaded by need. */
+import { checkpoint } from '../../container/criu/checkpoint.js';
+import type { CriuFlags } from '../../container/criu/criu-options.js';
+import { restore } from '../../container/criu/restore.js';
+import type { Stdio } from '../../container/launch/spawn-init.js';
+import { typeName } from '../containerd/any-message.js';
+import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
+import { type google, linuxRunc, runcOptions, type task } from '../transport/protos.js';
+import { Code, StatusError } from '../transport/status-code.js';
+
+/** The container that it is about. */
+export interface Subject {
+  readonly root: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly options: RuntimeOptions;
+  readonly debug: boolean;
+  readonly warn: (sentence: string) => void;
+}
+
+const flags: CriuFlags = {
+  tcpEstablished: false,
+  extUnixSk: false,
+  shellJob: false,
+  fileLocks: false,
+  autoDedup: false,
+  lazyPages: false,
+};
+const modes = ['soft', 'full', 'strict', 'ignore'] as const;
+
+/** The options of either type. @throws StatusError */
+export function checkpointOptions(
+  any: google.protobuf.Any.$Properties | null | undefined,
+): runcOptions.CheckpointOptions | linuxRunc.CheckpointOptions {
+  const name = typeName(any);
+  const value = any?.value ?? new Uint8Array();
+  if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0)
+    return runcOptions.CheckpointOptions.decode(value);
+  // Up to 1.7, for a type that is not runc's: the same fields under other numbers.
+  if (name === 'containerd.linux.runc.CheckpointOptions') return linuxRunc.CheckpointOptions.decode(value);
+  throw new StatusError(Code.INVALID_ARGUMENT, `checkpoint options of type ${name} are not supported`);
+}
+
+/**
+ * Writes the images. The state of a container that ends with it stays, for Delete.
+ * @returns where they are @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; StatusError
+ */
+export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskRequest): Promise<string> {
+  const o = checkpointOptions(request.options);
+  const imagePath = absolute('the path of the images', o.imagePath || request.path);
+  const mode = modes.find((m) => m === o.cgroupsMode);
+  if (o.cgroupsMode && !mode) throw invalid(`cgroups_mode is one of ${modes.join(', ')}, not ${o.cgroupsMode}`);
+  // The network namespace is always left empty; no other one can be.
+  for (const namespace of o.emptyNamespaces)
+    if (namespace !== 'network') throw invalid(`empty_namespaces takes network, not ${namespace}`);
+  await checkpoint({
+    ...flags,
+    root: c.root,
+    id: c.id,
+    imagePath,
+    workPath: o.workPath ? absolute('work_path', o.workPath) : workPath(c),
+    ...(c.options.criuPath && { criu: c.options.criuPath }),
+    ...policyOf(c.options),
+    leaveRunning: !o.exit,
+    keepState: true,
+    preDump: false,
+    linkRemap: false,
+    tcpSkipInFlight: false,
+    tcpEstablished: o.openTcp,
+    extUnixSk: o.externalUnixSockets,
+    shellJob: o.terminal,
+    fileLocks: o.fileLocks,
+    ...(mode && { manageCgroupsMode: mode }),
+    warn: c.warn,
+  });
+  return imagePath;
+}
+
+/** Makes the container of its images; its process is a child of a supervisor, as that of a container that is created. @throws RuntError ERR_CRIU*, …; StatusError */
+export async function restoreContainer(
+  c: Subject,
+  imagePath: string,
+  stdio: Stdio,
+  consoleSocket: { readonly consoleSocket?: string },
+): Promise<void> {
+  await restore({
+    ...flags,
+    root: c.root,
+    id: c.id,
+    bundle: c.bundle,
+    imagePath,
+    workPath: workPath(c),
+    ...(c.options.criuPath && { criu: c.options.criuPath }),
+    ...(c.options.systemdCgroup && { cgroupManager: 'systemd' as const }),
+    supervise: true,
+    stdio,
+    ...consoleSocket,
+    tcpClose: false,
+    detach: true,
+    noSubreaper: false,
+    ...policyOf(c.options),
+    noPivot: c.options.noPivot,
+    noNewKeyring: c.options.noNewKeyring,
+    preserveFds: 0,
+    rootless: 'auto',
+    debug: c.debug,
+    warn: c.warn,
+  });
+}
+
+/** Of criu's logs: not with the images, which are stored away. */
+const workPath = (c: Subject): string => c.options.criuWorkPath || `${c.bundle}/criu`;
+
+function absolute(what: string, path: string): string {
+  if (path.startsWith('/')) return path;
+  throw invalid(path === '' ? `${what} is missing` : `${what} is no absolute path: ${path}`);
+}
+
+const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -1,0 +1,136 @@
+/** A terminal of a container's process between its master and an engine's fifos. */
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD, O_RDWR, O_WRONLY } from '../../sys/linux.js';
+import { forget, now, readable } from '../../sys/loop.js';
+import { copy } from './byte-copy.js';
+import type { LoggedContainer, Logger } from './log-program.js';
+import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
+
+/** ms; runt-init sends the master at once. */
+const patience = 10_000;
+
+/** A socket that gets the master of a terminal, as `--console-socket` does. */
+export class ConsoleSocket {
+  private readonly listener: number;
+
+  /** Listens in a directory of ours. @throws RuntError ERR_TERMINAL */
+  constructor(
+    private readonly directory: string,
+    private readonly name: string,
+  ) {
+    const dir = native.openAt(AT_FDCWD, directory, 0, 0);
+    const listener = dir < 0 ? dir : native.unixListen(dir, name, 1);
+    if (dir >= 0) native.close(dir);
+    this.listener = check(listener, {
+      code: 'ERR_TERMINAL',
+      message: `listen for a terminal at ${this.path}`,
+      path: this.path,
+    });
+  }
+
+  get path(): string {
+    return `${this.directory}/${this.name}`;
+  }
+
+  /** The master that was sent. @throws RuntError ERR_TERMINAL */
+  async master(): Promise<number> {
+    const connection = await this.accept();
+    if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
+    const fds = new Uint8Array(4);
+    await readable(connection, patience);
+    native.receiveFds(connection, new Uint8Array(256), fds);
+    native.close(connection);
+    const fd = new DataView(fds.buffer).getInt32(0, true);
+    if (fd < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
+    check(native.terminalMaster(fd), { code: 'ERR_TERMINAL', message: 'prepare the terminal' });
+    return fd;
+  }
+
+  /** The first connection of our user, or root's; -errno when none came in time. */
+  private async accept(): Promise<number> {
+    for (const end = now() + patience; ; ) {
+      const came = await readable(this.listener, Math.max(0, end - now()));
+      const connection = came ? native.accept(this.listener) : -E.ETIMEDOUT;
+      if (connection !== -E.EACCES) return connection;
+    }
+  }
+
+  close(): void {
+    forget(this.listener);
+    native.close(this.listener);
+    native.unlinkAt(AT_FDCWD, this.path, 0);
+  }
+}
+
+/** The master and the copies to and from it. */
+export class Console {
+  private readonly fds: number[];
+  private readonly shown: Promise<void>;
+  private source = -1;
+
+  private constructor(
+    private readonly fd: number,
+    { stdin }: Streams,
+    sink: Sink | undefined,
+    private readonly logger: Logger | undefined,
+  ) {
+    // A second descriptor: one is waited for in one direction at a time.
+    const typed = native.nonBlocking(fd, O_RDWR);
+    const out = sink?.fd ?? -1;
+    this.fds = [fd, typed, out].filter((x) => x >= 0);
+    this.shown = copy(fd, out).then(async () => {
+      if (sink) await drained(sink);
+      // Whoever reads sees the end then: containerd's CRI waits for it before it asks for the Delete.
+      this.end(out);
+      return logger?.exit;
+    });
+    if (!stdin) return;
+    const from = openSource(stdin);
+    this.source = from;
+    this.fds.push(from);
+    void readable(from).then((ready) => (ready ? copy(from, typed) : undefined));
+  }
+
+  /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
+  static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
+    const { stdout } = streams;
+    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? await openSink(stdout) : undefined, undefined);
+    const { Logger } = await import('./log-program.js');
+    const logger = await Logger.start(stdout, container);
+    native.close(logger.stderr);
+    const out = native.nonBlocking(logger.stdout, O_WRONLY);
+    native.close(logger.stdout);
+    return new Console(fd, streams, { fd: out, unread: false }, logger);
+  }
+
+  /** In characters. */
+  resize(width: number, height: number): void {
+    native.setWindowSize(this.fd, width, height);
+  }
+
+  /** Nothing is typed any more. The terminal stays: what ends a line's input is typed. */
+  closeStdin(): void {
+    this.end(this.source);
+    this.source = -1;
+  }
+
+  /** Resolves when all that was written is delivered: the other end is closed. */
+  async drained(): Promise<void> {
+    await this.shown;
+  }
+
+  close(): void {
+    for (const fd of [...this.fds]) this.end(fd);
+    void this.logger?.end();
+  }
+
+  private end(fd: number): void {
+    const at = this.fds.indexOf(fd);
+    if (at < 0) return;
+    this.fds.splice(at, 1);
+    forget(fd);
+    native.close(fd);
+  }
+}

@@ -1,0 +1,126 @@
+/** The processes that are executed in a task's container, from Exec to Delete. */
+import { begin } from '../../container/exec.js';
+import type { Executed } from '../../container/state/exit-records.js';
+import { HeldProcess } from '../../container/state/recorded-process.js';
+import { host, native } from '../../sys/host.js';
+import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
+import type { task } from '../transport/protos.js';
+import { Code, StatusError } from '../transport/status-code.js';
+import type { LoggedContainer } from './log-program.js';
+import type { Owners } from './pipe-owner.js';
+import type { TaskEvents } from './task-events.js';
+import { Process } from './task-process.js';
+
+/** What they need of their container. */
+export interface ExecutedIn {
+  /** Directory of the state of all containers. */
+  readonly root: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly logged: LoggedContainer;
+  readonly owners: Owners;
+  readonly events: TaskEvents;
+  readonly options: RuntimeOptions;
+  readonly warn: (what: unknown) => void;
+}
+
+export class Execs {
+  private readonly processes = new Map<string, Process>();
+  private readonly specs = new Map<string, Uint8Array>();
+  /** Those that run, until their end is told. */
+  private readonly running = new Set<Promise<unknown>>();
+
+  constructor(private readonly container: ExecutedIn) {}
+
+  get(execId: string): Process | undefined {
+    return this.processes.get(execId);
+  }
+
+  all(): Iterable<Process> {
+    return this.processes.values();
+  }
+
+  /**
+   * Exec of the task service: it is added, and started later. `spec` is a process as JSON.
+   * @throws StatusError ALREADY_EXISTS, INVALID_ARGUMENT
+   */
+  add(request: task.ExecProcessRequest): void {
+    const { execId, terminal, stdin, stdout, stderr, spec } = request;
+    if (execId === '') throw new StatusError(Code.INVALID_ARGUMENT, 'Exec has no exec_id');
+    if (!spec) {
+      throw new StatusError(
+        Code.INVALID_ARGUMENT,
+        `Exec of ${execId} has no spec: it is a process of an OCI config, as JSON`,
+      );
+    }
+    if (this.processes.has(execId)) throw new StatusError(Code.ALREADY_EXISTS, `id ${execId} is in use`);
+    this.processes.set(execId, new Process(execId, terminal, { stdin, stdout, stderr }));
+    this.specs.set(execId, spec.value ?? new Uint8Array());
+    this.container.events.execAdded(execId);
+  }
+
+  /** @throws RuntError when it cannot be executed: it has ended with 128 then */
+  async start(process: Process): Promise<void> {
+    const { root, id, bundle, logged, owners, options } = this.container;
+    const spec = this.specs.get(process.execId) as Uint8Array;
+    try {
+      const owner = owners.of(host.decode(spec, spec.length));
+      await process.connect(logged, bundle, owner, async (stdio, consoleSocket) => {
+        const { launch } = await begin({
+          root,
+          id,
+          processText: spec,
+          args: [],
+          env: [],
+          additionalGids: [],
+          capabilities: [],
+          cgroups: [],
+          terminal: process.terminal,
+          ...consoleSocket,
+          detach: true,
+          stdio,
+          preserveFds: 0,
+          ignorePaused: false,
+          rootless: 'auto',
+          ...policyOf(options),
+        });
+        process.pid = launch.pid;
+        const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);
+        this.watch(process, held, launch.executed);
+      });
+    } catch (error) {
+      process.end(128, native.realtime());
+      throw error;
+    } finally {
+      // It is not started again.
+      this.specs.delete(process.execId);
+    }
+  }
+
+  /** Tells its end, after its start. */
+  private watch(process: Process, held: HeldProcess, executed: Executed | undefined): void {
+    const { root, id, events, warn } = this.container;
+    const over = process
+      .watch(() => held, `${root}/${id}`, warn, executed)
+      .then(async (ended) => {
+        await process.starting?.catch(() => {});
+        events.exit(process, ended);
+      })
+      .catch(warn);
+    this.running.add(over);
+    void over.then(() => this.running.delete(over));
+  }
+
+  /** Resolves when all have ended, and that is told. */
+  async ended(): Promise<void> {
+    await Promise.all(this.running);
+  }
+
+  /** Of one that has ended, or was never started. */
+  delete(execId: string): void {
+    const process = this.get(execId);
+    process?.deleted();
+    this.processes.delete(execId);
+    this.specs.delete(execId);
+  }
+}

@@ -1,0 +1,294 @@
+/** A task: a container of containerd's, its processes, and what is told of them. */
+import { create } from '../../container/create.js';
+import { remove } from '../../container/delete.js';
+import { kill } from '../../container/kill.js';
+import { pids } from '../../container/ps.js';
+import { start } from '../../container/start.js';
+import { readExit } from '../../container/state/exit-records.js';
+import { holdProcess } from '../../container/state/recorded-process.js';
+import { type ContainerRecord, load, type RecordedProcess } from '../../container/state/state-store.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { now, sleep, within } from '../../sys/loop.js';
+import type { Publisher } from '../containerd/event-publisher.js';
+import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
+import { log } from '../shim-log.js';
+import type { task, types } from '../transport/protos.js';
+import { Code, StatusError } from '../transport/status-code.js';
+import type { LoggedContainer } from './log-program.js';
+import { MemoryLimit } from './memory-limit.js';
+import { reapAtEnd } from './orphan-reaper.js';
+import { Owners } from './pipe-owner.js';
+import { mountRootfs, unmountRootfs } from './rootfs-mounts.js';
+import { TaskEvents } from './task-events.js';
+import { Execs } from './task-execs.js';
+import { type Ended, Process } from './task-process.js';
+
+/** SIGRTMAX of the kernel. */
+const MOST_SIGNAL = 64;
+
+const SIGKILL = 9;
+/** ms that Delete waits for a process that it has killed. */
+const killTime = 10_000;
+
+/** What all tasks of a server have in common. */
+export interface TaskOptions {
+  readonly publisher: Publisher;
+  /** Log also what follows from the configuration. */
+  readonly debug: boolean;
+  /** Called for each whose process is there. */
+  readonly made?: (task: Task) => void;
+}
+
+export class Task {
+  readonly init: Process;
+  readonly events: TaskEvents;
+  readonly execs: Execs;
+  readonly logged: LoggedContainer;
+  /** Resolves when the end of init is told. */
+  private over: Promise<void> | undefined;
+  readonly owners: Owners;
+  /** A checkpoint, until it is told: an end by it is told after that. */
+  private checkpointing: Promise<void> | undefined;
+  paused = false;
+
+  constructor(
+    /** Directory of the state of all containers. */
+    readonly root: string,
+    readonly id: string,
+    readonly bundle: string,
+    publisher: Publisher,
+    readonly options: RuntimeOptions,
+    readonly debug: boolean,
+    init: Process,
+    /** Directory of the images that it is restored from, at Start; empty for none. */
+    private readonly images: string,
+    /** Called when its process is there. */
+    private readonly made: (task: Task) => void = () => {},
+  ) {
+    this.init = init;
+    this.owners = new Owners(bundle, options.ioGid);
+    this.events = new TaskEvents(publisher, id);
+    this.logged = { id, namespace: publisher.namespace };
+    this.execs = new Execs(this);
+  }
+
+  /** To the log, with the id. */
+  readonly warn = (what: unknown): void => log(this.id, what);
+
+  private get stateDir(): string {
+    return `${this.root}/${this.id}`;
+  }
+
+  get rootfs(): string {
+    return `${this.bundle}/rootfs`;
+  }
+
+  /** Create of the task service. What is to be restored is made by Start. */
+  static async create(
+    root: string,
+    request: task.CreateTaskRequest,
+    options: RuntimeOptions,
+    { publisher, debug, made: told }: TaskOptions,
+  ): Promise<Task> {
+    const { id, bundle, stdin, stdout, stderr, terminal } = request;
+    if (request.parentCheckpoint) throw new StatusError(Code.INVALID_ARGUMENT, 'parent_checkpoint is not supported');
+    const streams = { stdin, stdout, stderr };
+    const init = new Process('', terminal, streams);
+    const images = options.criuImagePath || request.checkpoint;
+    const made = new Task(root, id, bundle, publisher, options, debug, init, images, told);
+    for (const note of options.notes) made.warn(note);
+    const mounts = request.rootfs as types.Mount.$Properties[];
+    if (mounts.length > 0) await mountRootfs(mounts, made.rootfs);
+    try {
+      if (!images) await made.createInit();
+    } catch (error) {
+      try {
+        if (mounts.length > 0) unmountRootfs(made.rootfs);
+      } catch (left) {
+        made.warn(left);
+      }
+      throw error;
+    }
+    const io = { ...streams, terminal };
+    made.events.create({ bundle, rootfs: mounts, io, checkpoint: images, pid: init.pid });
+    return made;
+  }
+
+  private async createInit(): Promise<void> {
+    const { root, id, bundle, options, debug, warn } = this;
+    let created = false;
+    try {
+      await this.init.connect(this.logged, bundle, this.owners.of(), async (stdio, consoleSocket) => {
+        await create({
+          root,
+          id,
+          bundle,
+          supervise: true,
+          stdio,
+          ...consoleSocket,
+          ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesMemory: true }),
+          ...policyOf(options),
+          noPivot: options.noPivot,
+          noNewKeyring: options.noNewKeyring,
+          preserveFds: 0,
+          rootless: 'auto',
+          debug,
+          warn,
+        });
+        created = true;
+        this.made(this);
+      });
+    } catch (error) {
+      // Not one of that id which was there before.
+      if (created) await remove({ root, id, force: true, warn }).catch(warn);
+      throw error;
+    }
+    this.begun();
+  }
+
+  /** Its process is there: it is watched until it has ended. */
+  begun(): void {
+    const record = load(this.root, this.id);
+    this.init.pid = record.pid;
+    if (record.supervisor) this.keepSupervised(record.supervisor).catch(this.warn);
+    this.over = this.watch(record).catch(this.warn);
+  }
+
+  /** Reaps the supervisor when it has ended. When it was killed another one takes over at once. */
+  private async keepSupervised(first: RecordedProcess): Promise<void> {
+    let pause = 1;
+    for (let supervisor: RecordedProcess | undefined = first; supervisor; ) {
+      const began = now();
+      await reapAtEnd(supervisor);
+      if (this.init.ended || readExit(this.stateDir)) return;
+      // One after another that ends at once is not to keep the machine busy.
+      pause = now() - began < 1000 ? Math.min(2 * pause, 10_000) : 1;
+      await sleep(pause);
+      const { ensureSupervisor } = await import('../../container/launch/supervisor-heir.js');
+      const last: RecordedProcess = supervisor;
+      supervisor = await ensureSupervisor(this.stateDir).catch((error) => {
+        if (error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return undefined;
+        this.warn(error);
+        return last;
+      });
+      if (supervisor && supervisor !== last) this.warn('its supervisor was killed: another one has taken over');
+    }
+  }
+
+  /** Until init has ended, and that is told: after the end of all execs. */
+  private async watch(record: ContainerRecord): Promise<void> {
+    const memory = new MemoryLimit(record, this.events, this.warn);
+    const ended = await this.init.watch(() => holdProcess(record), this.stateDir, this.warn);
+    // What it began would outlive it, and hold its streams open.
+    if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
+    await this.init.starting?.catch(() => {});
+    await this.checkpointing?.catch(() => {});
+    // Its end is told after that of all that was executed.
+    await this.execs.ended();
+    memory.close();
+    this.events.exit(this.init, ended);
+  }
+
+  /** Start of the task service: of init, or of an exec that was added. */
+  async start(execId: string): Promise<number> {
+    const process = this.process(execId);
+    const precondition = (what: string) => new StatusError(Code.FAILED_PRECONDITION, what);
+    if (this.init.ended) throw precondition(`container ${this.id} has ended`);
+    if (process.started || process.ended) throw precondition(`process ${execId || this.id} was started before`);
+    process.started = true;
+    process.starting = this.launch(process);
+    try {
+      await process.starting;
+    } catch (error) {
+      process.started = false;
+      throw error;
+    }
+    return process.pid;
+  }
+
+  private async launch(process: Process): Promise<void> {
+    if (process.execId) await this.execs.start(process);
+    else if (this.images) await this.restore();
+    else await start({ root: this.root, id: this.id, warn: this.warn });
+    this.events.started(process);
+  }
+
+  private async restore(): Promise<void> {
+    const { restoreContainer } = await import('./task-checkpoint.js');
+    await this.init.connect(this.logged, this.bundle, this.owners.of(), async (stdio, consoleSocket) => {
+      await restoreContainer(this, this.images, stdio, consoleSocket);
+      this.made(this);
+    });
+    this.begun();
+  }
+
+  /** Checkpoint of the task service. */
+  async checkpoint(request: task.CheckpointTaskRequest): Promise<void> {
+    const { takeCheckpoint } = await import('./task-checkpoint.js');
+    this.checkpointing = takeCheckpoint(this, request).then((checkpoint) => {
+      this.events.checkpointed(checkpoint);
+    });
+    await this.checkpointing;
+  }
+
+  /** Delete of the task service. */
+  async delete(execId: string): Promise<{ pid: number; ended: Ended | undefined }> {
+    const process = this.process(execId);
+    if (process.started && !process.ended) {
+      throw new StatusError(
+        Code.FAILED_PRECONDITION,
+        `process ${execId || this.id} is running: it must be stopped first`,
+      );
+    }
+    if (execId) {
+      await process.release();
+      this.execs.delete(execId);
+      return { pid: process.pid, ended: process.ended };
+    }
+    if (!process.ended) {
+      // It was never started. Its supervisor sees how it ends.
+      await kill({ root: this.root, id: this.id, signal: SIGKILL, all: false }).catch(() => {});
+      await this.settled();
+    }
+    const ended = process.ended ?? process.end(137, native.realtime());
+    await this.settled();
+    await process.release();
+    await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
+    unmountRootfs(this.rootfs);
+    this.events.delete(process.pid, ended);
+    return { pid: process.pid, ended };
+  }
+
+  /** Waits until the end of init is told, for a while. */
+  private async settled(): Promise<void> {
+    if (this.over) await within(this.over, killTime);
+  }
+
+  /** Kill of the task service. */
+  async kill(execId: string, signal: number, all: boolean): Promise<void> {
+    const process = this.process(execId);
+    if (signal > MOST_SIGNAL) throw new StatusError(Code.INVALID_ARGUMENT, `unknown signal ${signal}`);
+    if (process.ended || process.pid === 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
+    if (!execId) {
+      await kill({ root: this.root, id: this.id, signal, all });
+      return;
+    }
+    const r = process.signal(signal);
+    if (r < 0 && r !== -E.ESRCH) check(r, { code: 'ERR_PROCESS', message: `signal process ${process.pid}` });
+    if (r < 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
+  }
+
+  /** The pids of its processes; none before Start where it is to be restored. */
+  pids(): number[] {
+    return this.over ? pids({ root: this.root, id: this.id }) : [];
+  }
+
+  /** The init process for ''. @throws StatusError NOT_FOUND */
+  process(execId: string): Process {
+    const process = execId ? this.execs.get(execId) : this.init;
+    if (!process) throw new StatusError(Code.NOT_FOUND, `process ${execId} does not exist`);
+    return process;
+  }
+}

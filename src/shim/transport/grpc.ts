@@ -1,0 +1,85 @@
+/**
+ * gRPC: the task service over HTTP/2, by @grpc/grpc-js. Messages pass as bytes: the handler of ttrpc answers them. Node only.
+ */
+import { Socket } from 'node:net';
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { services } from '../../../build/gen/descriptors.js';
+import { containerd } from '../../../build/gen/grpc.js';
+import type { GrpcServer } from './grpc-interface.js';
+import { addReflection } from './reflection.js';
+import { statusOf } from './status-code.js';
+import type { Handler } from './ttrpc.js';
+
+const same = (bytes: Buffer): Buffer => bytes;
+
+export function serve(handler: Handler): GrpcServer {
+  // What is longer than 4 MiB is refused, as over ttrpc: the default.
+  const server = new Server();
+  for (const { name, methods } of services) {
+    for (const method of methods) {
+      const answer = (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+        handler(name, method, call.request).then(
+          (response) => done(null, Buffer.from(response.buffer, response.byteOffset, response.length)),
+          (error) => {
+            const { code, message } = statusOf(error);
+            done({ code, details: message });
+          },
+        );
+      };
+      server.register(`/${name}/${method}`, answer, same, same, 'unary');
+    }
+  }
+  addReflection(server);
+  // Without TLS: the socket's mode and its peer's user say who may ask.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  return {
+    take(fd, gone) {
+      const socket = new Socket({ fd, readable: true, writable: true });
+      // A client that vanishes is no matter to the others.
+      socket.on('error', () => {});
+      sockets.add(socket);
+      socket.once('close', () => {
+        sockets.delete(socket);
+        gone();
+      });
+      injector.injectConnection(socket);
+    },
+    told: () =>
+      new Promise((settle) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle());
+      }),
+    async close(ms) {
+      injector.drain(ms);
+      const closed = [...sockets].map((socket) => new Promise<void>((settle) => socket.once('close', settle)));
+      await Promise.race([Promise.all(closed), new Promise<void>((settle) => setTimeout(settle, ms))]);
+      injector.destroy();
+      server.forceShutdown();
+    },
+  };
+}
+
+export function containerdVersion(socket: string, ms: number): Promise<string> {
+  const client = new Client(`unix://${socket}`, credentials.createInsecure());
+  const { VersionResponse } = containerd.services.version.v1;
+  return new Promise((settle) => {
+    client.makeUnaryRequest(
+      '/containerd.services.version.v1.Version/Version',
+      same,
+      (bytes: Buffer) => VersionResponse.decode(bytes).version,
+      Buffer.alloc(0),
+      { deadline: Date.now() + ms },
+      (error, version) => {
+        client.close();
+        settle(error ? '' : (version ?? ''));
+      },
+    );
+  });
+}

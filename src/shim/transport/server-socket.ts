@@ -1,0 +1,62 @@
+/** The socket of a server, among those that servers before it have left. */
+
+import { E } from '../../sys/errno.js';
+import { check, type ErrorFacts, RuntError } from '../../sys/error.js';
+import { lock } from '../../sys/file-lock.js';
+import { tryStat } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
+import { connectAt } from '../../sys/sockets/connect-deadline.js';
+
+/** ms; whoever holds the lock looks whether a server answers, and starts one. */
+const lockDeadline = 30_000;
+
+/** Locks a directory of sockets: of two servers that start at once, the second finds the first. @throws RuntError */
+export async function lockSockets(dir: number, facts: ErrorFacts): Promise<void> {
+  const r = await lock(dir, lockDeadline);
+  if (r >= 0) return;
+  throw new RuntError({
+    ...facts,
+    message: `${facts.message}: lock ${facts.path}`,
+    errno: -r,
+    syscall: 'flock',
+    ...(r === -E.EAGAIN && {
+      hint: `end the process that has kept the lock for ${lockDeadline / 1000} s: lsof ${facts.path} shows it`,
+    }),
+  });
+}
+
+/**
+ * A listening socket of mode 0600, in a directory that the caller has locked; undefined when somebody listens there. What a server
+ * that was killed left is taken away; another file is not. @throws RuntError ERR_SHIM
+ */
+export async function claimSocket(dir: number, name: string, path: string): Promise<number | undefined> {
+  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
+  const running = await connectAt(dir, name);
+  if (running >= 0) {
+    const ours = native.trustedPeer(running) === 1;
+    native.close(running);
+    if (ours) return undefined;
+    throw new RuntError({
+      ...facts,
+      message: `${path} is in use: another user listens there`,
+      hint: 'remove it, and let no other user write to its directory',
+    });
+  }
+  // Only these mean that nobody listens. A server that accepts nothing keeps its socket.
+  if (running !== -E.ECONNREFUSED && running !== -E.ENOENT) {
+    throw new RuntError({
+      ...facts,
+      errno: -running,
+      syscall: 'connect',
+      ...(running === -E.ETIMEDOUT && { hint: 'end the process that listens there: it accepts no connection' }),
+    });
+  }
+  const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
+  if (there !== undefined) {
+    if ((there.mode & S_IFMT) !== S_IFSOCK)
+      throw new RuntError({ ...facts, message: `${path} is there, and is no socket` });
+    check(native.unlinkAt(dir, name, 0), facts);
+  }
+  return check(native.unixListen(dir, name, 128), facts);
+}

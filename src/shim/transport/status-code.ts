@@ -1,0 +1,53 @@
+/** What a method of a service fails with: a status code of gRPC, the same on both transports. */
+import { RuntError } from '../../sys/error.js';
+import { reportOf } from '../../sys/error-report.js';
+
+/**
+ * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older
+ * task API when Create is answered so, and with a gRPC shim ends itself (nil dereference).
+ */
+export const Code = {
+  OK: 0,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
+} as const;
+
+export class StatusError extends Error {
+  constructor(
+    readonly code: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const codes: Readonly<Record<string, number>> = {
+  ERR_NO_CONTAINER: Code.NOT_FOUND,
+  // There is no such bundle.
+  ERR_SPEC_MISSING: Code.NOT_FOUND,
+  ERR_CONTAINER_ID: Code.INVALID_ARGUMENT,
+  ERR_USAGE: Code.INVALID_ARGUMENT,
+  ERR_CONTAINER_EXISTS: Code.ALREADY_EXISTS,
+  ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
+  ERR_UNSUPPORTED: Code.INVALID_ARGUMENT,
+  ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
+  ERR_OPTIONS: Code.INVALID_ARGUMENT,
+  ERR_ANNOTATION_DENIED: Code.INVALID_ARGUMENT,
+  ERR_STATE_UNSAFE: Code.FAILED_PRECONDITION,
+  ERR_CRIU_MISSING: Code.FAILED_PRECONDITION,
+  ERR_CRIU_VERSION: Code.FAILED_PRECONDITION,
+  ERR_SPEC_JSON: Code.INVALID_ARGUMENT,
+  ERR_SPEC_VALUE: Code.INVALID_ARGUMENT,
+};
+
+/** Code and text of any error; a RuntError's text is its whole report. */
+export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
+  if (error instanceof StatusError) return { code: error.code, message: error.message };
+  if (error instanceof RuntError) return { code: codes[error.code] ?? Code.UNKNOWN, message: reportOf(error) };
+  return { code: Code.UNKNOWN, message: String(error) };
+}

@@ -1,0 +1,221 @@
+/** The task service (proto/task.proto), the same for every transport: the name of a method and bytes → bytes. */
+import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { pause, resume } from '../../container/pause.js';
+import { checkId } from '../../container/state/state-store.js';
+import { update } from '../../container/update/update.js';
+import { utf8Text } from '../../spec/json/utf8.js';
+import { native } from '../../sys/host.js';
+import { version } from '../../sys/runt-version.js';
+import { runtimeOptions } from '../containerd/runtime-options.js';
+import { rememberRoot } from '../task/state-root.js';
+import { Task, type TaskOptions } from '../task/task.js';
+import { google, runcOptions, task, types } from './protos.js';
+import { Code, StatusError } from './status-code.js';
+
+export interface ServiceOptions extends TaskOptions {
+  /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
+  readonly root: (directory: string) => string;
+  /** Called by Shutdown once no container is left. */
+  readonly shutdown: () => void;
+}
+
+type Method = (payload: Uint8Array) => Promise<Uint8Array>;
+
+/** A request. @throws StatusError INVALID_ARGUMENT for bytes that are none */
+function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
+  try {
+    return input.decode(payload);
+  } catch (error) {
+    throw new StatusError(Code.INVALID_ARGUMENT, `the request is malformed: ${(error as Error).message}`);
+  }
+}
+
+async function encoded<O>(
+  output: { encode(value: O): { finish(): Uint8Array } },
+  response: Promise<O> | O,
+): Promise<Uint8Array> {
+  return output.encode(await response).finish();
+}
+
+export class TaskService {
+  private readonly tasks = new Map<string, Task>();
+  /** The ids of the containers that are being created. */
+  private readonly creating = new Set<string>();
+  private readonly methods: Readonly<Record<string, Method>>;
+
+  constructor(private readonly options: ServiceOptions) {
+    const method =
+      <I, O>(
+        input: { decode(data: Uint8Array): I },
+        output: { encode(value: O): { finish(): Uint8Array } },
+        f: (request: I) => Promise<O> | O,
+      ): Method =>
+      async (payload) => {
+        // Not awaited here: a Wait lasts, and this function would hold the bytes of its request as long.
+        return encoded(output, f(decoded(input, payload)));
+      };
+    const { Empty } = google.protobuf;
+    this.methods = {
+      Create: method(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),
+      Start: method(task.StartRequest, task.StartResponse, async (r) => ({
+        pid: await this.task(r.id).start(r.execId),
+      })),
+      State: method(task.StateRequest, task.StateResponse, (r) => this.state(r)),
+      Delete: method(task.DeleteRequest, task.DeleteResponse, (r) => this.delete(r)),
+      Pids: method(task.PidsRequest, task.PidsResponse, (r) => this.pids(r)),
+      Kill: method(task.KillRequest, Empty, async (r) => {
+        await this.task(r.id).kill(r.execId, r.signal, r.all);
+        return {};
+      }),
+      Exec: method(task.ExecProcessRequest, Empty, (r) => {
+        this.task(r.id).execs.add(r);
+        return {};
+      }),
+      ResizePty: method(task.ResizePtyRequest, Empty, (r) => {
+        this.task(r.id).process(r.execId).resize(r.width, r.height);
+        return {};
+      }),
+      CloseIO: method(task.CloseIORequest, Empty, (r) => {
+        const process = this.task(r.id).process(r.execId);
+        if (r.stdin) process.closeStdin();
+        return {};
+      }),
+      Pause: method(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
+      Resume: method(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
+      Checkpoint: method(task.CheckpointTaskRequest, Empty, async (r) => {
+        await this.task(r.id).checkpoint(r);
+        return {};
+      }),
+      Update: method(task.UpdateTaskRequest, Empty, async (r) => {
+        const { root } = this.task(r.id);
+        const resources = r.resources?.value ?? new Uint8Array();
+        await update({
+          root,
+          id: r.id,
+          resources: utf8Text(resources, 'resources'),
+          document: 'resources',
+        });
+        return {};
+      }),
+      Wait: method(task.WaitRequest, task.WaitResponse, async (r) => {
+        const { status, at } = await this.task(r.id).process(r.execId).exit;
+        return { exitStatus: status, exitedAt: at };
+      }),
+      Connect: method(task.ConnectRequest, task.ConnectResponse, (r) => ({
+        shimPid: native.pid(),
+        taskPid: this.tasks.get(r.id)?.init.pid ?? 0,
+        version: version(),
+      })),
+      Stats: method(task.StatsRequest, task.StatsResponse, async (r) => {
+        const { root } = this.task(r.id);
+        const { metrics } = await import('../containerd/containerd-metrics.js');
+        return { stats: metrics(readCgroupFacts(), root, r.id) };
+      }),
+      Shutdown: method(task.ShutdownRequest, Empty, async () => {
+        if (this.tasks.size > 0) return {};
+        await this.options.publisher.flush(5000);
+        this.options.shutdown();
+        return {};
+      }),
+    };
+  }
+
+  /** Serves a task that was there before. */
+  add(task: Task): void {
+    this.tasks.set(task.id, task);
+  }
+
+  /** Answers a call of the task service, in the version 2 or 3: their messages are the same. */
+  async call(service: string, name: string, payload: Uint8Array): Promise<Uint8Array> {
+    const known = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name);
+    const method = known ? this.methods[name] : undefined;
+    if (!method)
+      throw new StatusError(Code.UNIMPLEMENTED, `${service}/${name} is not supported by this version of runt`);
+    return method(payload);
+  }
+
+  /** Whether there is a container, or will be. */
+  get busy(): boolean {
+    return this.tasks.size > 0 || this.creating.size > 0;
+  }
+
+  private task(id: string): Task {
+    const found = this.tasks.get(id);
+    if (!found) throw new StatusError(Code.NOT_FOUND, `container ${id} does not exist`);
+    return found;
+  }
+
+  private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
+    if (this.tasks.has(r.id) || this.creating.has(r.id)) {
+      throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
+    }
+    checkId(r.id);
+    if (!r.bundle.startsWith('/')) {
+      throw new StatusError(
+        Code.INVALID_ARGUMENT,
+        `Create of ${r.id}: bundle must be an absolute path, not "${r.bundle}"`,
+      );
+    }
+    this.creating.add(r.id);
+    try {
+      const options = await runtimeOptions(r.options);
+      const root = this.options.root(options.root);
+      // `delete` is told nothing of the options.
+      if (options.root) rememberRoot(r.bundle, root);
+      const made = await Task.create(root, r, options, this.options);
+      this.tasks.set(r.id, made);
+      return { pid: made.init.pid };
+    } finally {
+      this.creating.delete(r.id);
+    }
+  }
+
+  private state(r: task.StateRequest): task.StateResponse.$Properties {
+    const owner = this.task(r.id);
+    const process = owner.process(r.execId);
+    const { pid, terminal, streams, ended } = process;
+    const status = owner.paused && process.status === types.Status.RUNNING ? types.Status.PAUSED : process.status;
+    return {
+      id: r.id,
+      bundle: owner.bundle,
+      pid,
+      status,
+      ...streams,
+      terminal,
+      execId: r.execId,
+      ...(ended && { exitStatus: ended.status, exitedAt: ended.at }),
+    };
+  }
+
+  private async delete(r: task.DeleteRequest): Promise<task.DeleteResponse.$Properties> {
+    const { pid, ended } = await this.task(r.id).delete(r.execId);
+    if (!r.execId) this.tasks.delete(r.id);
+    return { pid, ...(ended && { exitStatus: ended.status, exitedAt: ended.at }) };
+  }
+
+  private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
+    const owner = this.task(r.id);
+    // The pid of one that has ended may be another process's.
+    const running = [...owner.execs.all()].filter((p) => p.started && !p.ended);
+    const execOf = new Map(running.map((p) => [p.pid, p.execId]));
+    const all = owner.pids();
+    // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was
+    // cut off, deletes it, and never asks for the exit status.
+    return {
+      processes: (all.length > 0 ? all : [owner.init.pid]).map((pid) => {
+        const execId = execOf.get(pid);
+        if (execId === undefined) return { pid };
+        const value = runcOptions.ProcessDetails.encode({ execId }).finish();
+        return { pid, info: { type_url: 'containerd.runc.v1.ProcessDetails', value } };
+      }),
+    };
+  }
+
+  private async freeze(id: string, on: boolean): Promise<object> {
+    const owner = this.task(id);
+    await (on ? pause : resume)({ root: owner.root, id });
+    owner.paused = on;
+    owner.events.paused(on);
+    return {};
+  }
+}

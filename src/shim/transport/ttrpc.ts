@@ -1,0 +1,273 @@
+/**
+ * ttrpc, the protocol between containerd and its shims: requests and responses in frames over a unix socket. A frame is
+ * a header of ten bytes (length and stream as big-endian u32, a type, flags) and a message of proto/ttrpc.proto.
+ */
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
+import { native } from '../../sys/host.js';
+import { forget, readable, sleep, writable } from '../../sys/loop.js';
+import type { Clients, Receiver } from './client-limits.js';
+import { ttrpc } from './protos.js';
+import { Code, StatusError, statusOf } from './status-code.js';
+
+const HEADER = 10;
+/** A longer message is refused, as by containerd. */
+const MOST = 4 << 20;
+/** Bytes of the buffer of a connection; a longer message gets more as it arrives, and gives it back. */
+const usual = 1024;
+/** Answers that a client has not read; while there are more bytes none of its requests is. */
+const unread = 64 << 10;
+const REQUEST = 1;
+const RESPONSE = 2;
+
+/** Answers a call: the name of the service, that of the method, the request's bytes → the response's. */
+export type Handler = (service: string, method: string, payload: Uint8Array) => Promise<Uint8Array>;
+
+interface Pending {
+  readonly settle: (payload: Uint8Array) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** One connection, of a server or of a client. */
+export class Connection implements Receiver {
+  private data = new Uint8Array(usual);
+  private length = 0;
+  /** Bytes of a refused message that have not arrived. */
+  private rest = 0;
+  private lastStream = -1;
+  private readonly pending = new Map<number, Pending>();
+  private open = true;
+  /** Frames that have not been sent; the first one may be cut. */
+  private readonly outgoing: Uint8Array[] = [];
+  private outgoingBytes = 0;
+  private flushing: Promise<void> | undefined;
+  /** The same socket: a descriptor is waited for in one direction at a time. */
+  private readonly out: number;
+
+  constructor(
+    private readonly fd: number,
+    /** A client has none: it only asks. */
+    private readonly handler?: Handler,
+    /** Those of the server; without it nothing is bounded but the length of a message. */
+    private readonly clients?: Clients,
+  ) {
+    this.out = native.duplicate(fd);
+  }
+
+  /** Reads until the other side ends; calls that still wait fail then. Never throws. */
+  async serve(): Promise<void> {
+    try {
+      while (this.open && (await this.receive())) {
+        // A client that does not read what it has asked for asks for no more.
+        if (this.handler && this.outgoingBytes > unread) await this.flushing;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Calls a method. @throws StatusError with what it answered, RuntError ERR_IO when the connection ends before */
+  async call(service: string, method: string, payload: Uint8Array): Promise<Uint8Array> {
+    if (!this.open) throw ended();
+    this.lastStream += 2;
+    const stream = this.lastStream;
+    const answer = new Promise<Uint8Array>((settle, fail) => this.pending.set(stream, { settle, fail }));
+    try {
+      this.send(stream, REQUEST, ttrpc.Request.encode({ service, method, payload }).finish());
+    } catch (error) {
+      this.pending.delete(stream);
+      throw error;
+    }
+    return answer;
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.clients?.free(this);
+    this.data = nothing;
+    for (const fd of [this.fd, this.out]) {
+      forget(fd);
+      native.close(fd);
+    }
+    for (const { fail } of this.pending.values()) fail(ended());
+    this.pending.clear();
+  }
+
+  /** Takes what has come. False at the end. */
+  private async receive(): Promise<boolean> {
+    if (!(await readable(this.fd)) || !this.open) return false;
+    if (this.length === this.data.length) this.grow();
+    if (this.rest > 0) return this.skip();
+    const n = native.read(this.fd, this.data.subarray(this.length));
+    if (n <= 0) return n === -E.EAGAIN;
+    this.length += n;
+    return this.frames();
+  }
+
+  /** Reads some of what is left of a refused message. */
+  private skip(): boolean {
+    const n = native.read(this.fd, skipped.subarray(0, Math.min(this.rest, skipped.length)));
+    if (n <= 0) return n === -E.EAGAIN;
+    this.rest -= n;
+    return true;
+  }
+
+  /** Handles every whole frame. False when the other side does not speak ttrpc. */
+  private frames(): boolean {
+    let at = 0;
+    for (;;) {
+      if (this.length - at < HEADER) break;
+      const { size, stream, type } = this.header(at);
+      if (size > MOST) {
+        this.clients?.tell(
+          `a connection is closed: it announces a message of ${size} bytes, at most ${MOST} are taken`,
+        );
+        return false;
+      }
+      if (this.length - at < HEADER + size) break;
+      this.frame(stream, type, this.message(at + HEADER, at + HEADER + size));
+      // `frame` may have closed the connection.
+      if (!this.open) return false;
+      at += HEADER + size;
+    }
+    this.data.copyWithin(0, at, this.length);
+    this.length -= at;
+    if (this.length <= usual && this.held > 0) this.resize(usual);
+    return true;
+  }
+
+  private header(at: number): { size: number; stream: number; type: number } {
+    const view = new DataView(this.data.buffer, this.data.byteOffset + at, HEADER);
+    return { size: view.getUint32(0), stream: view.getUint32(4), type: view.getUint8(8) };
+  }
+
+  /** Bytes of their own; a long message is all that its buffer holds, and takes that over. */
+  private message(from: number, to: number): Uint8Array {
+    if (from > HEADER || to < this.length || this.held === 0) return this.data.slice(from, to);
+    const message = this.data.subarray(from, to);
+    this.data = new Uint8Array(usual);
+    this.clients?.free(this);
+    return message;
+  }
+
+  private frame(stream: number, type: number, message: Uint8Array): void {
+    if (type === REQUEST && this.handler) {
+      this.answer(stream, message, this.handler);
+      return;
+    }
+    const waiting = type === RESPONSE ? this.pending.get(stream) : undefined;
+    if (!waiting) return;
+    this.pending.delete(stream);
+    try {
+      const { status, payload } = ttrpc.Response.decode(message);
+      if (status?.code) waiting.fail(new StatusError(status.code, status.message ?? ''));
+      else waiting.settle(payload ?? new Uint8Array());
+    } catch (error) {
+      waiting.fail(error as Error);
+    }
+  }
+
+  /** Calls the handler. While that waits nothing here holds the message. */
+  private answer(stream: number, message: Uint8Array, handler: Handler): void {
+    if (this.clients?.call() === false) {
+      this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls have not been answered yet'));
+      return;
+    }
+    let answer: Promise<Uint8Array>;
+    try {
+      const { service = '', method = '', payload } = ttrpc.Request.decode(message) as ttrpc.Request;
+      answer = handler(service, method, payload ?? new Uint8Array());
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    void answer
+      .then(
+        (payload) => this.respond(stream, { payload }),
+        (error) => this.fail(stream, error),
+      )
+      .finally(() => this.clients?.answered());
+  }
+
+  private fail(stream: number, error: unknown): void {
+    this.respond(stream, { status: statusOf(error) });
+  }
+
+  private respond(stream: number, response: ttrpc.Response.$Properties): void {
+    const encoded = ttrpc.Response.encode(response).finish();
+    if (encoded.length > MOST) {
+      const what = `the answer is too long: ${encoded.length} bytes`;
+      this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, what));
+    } else if (this.open) this.send(stream, RESPONSE, encoded);
+  }
+
+  private send(stream: number, type: number, message: Uint8Array): void {
+    if (message.length > MOST) throw new StatusError(Code.UNKNOWN, `a message of ${message.length} bytes is too long`);
+    const frame = new Uint8Array(HEADER + message.length);
+    const view = new DataView(frame.buffer);
+    view.setUint32(0, message.length);
+    view.setUint32(4, stream);
+    view.setUint8(8, type);
+    frame.set(message, HEADER);
+    this.outgoing.push(frame);
+    this.outgoingBytes += frame.length;
+    // Else the one before is still on its way.
+    if (this.outgoing.length === 1) this.flushing = this.flush();
+  }
+
+  private async flush(): Promise<void> {
+    for (let first = this.outgoing[0]; first && this.open; first = this.outgoing[0]) {
+      const n = native.send(this.out, first);
+      if (n > 0) this.outgoingBytes -= n;
+      if (n === first.length) this.outgoing.shift();
+      else if (n > 0) this.outgoing[0] = first.subarray(n);
+      else if (n !== -E.EAGAIN || !(await writable(this.out))) this.close();
+    }
+  }
+
+  /** Bytes beyond those that every connection has. */
+  get held(): number {
+    return this.data.length > usual ? this.data.length : 0;
+  }
+
+  refuse(why: string): void {
+    const { size, stream, type } = this.header(0);
+    this.rest = HEADER + size - this.length;
+    this.length = 0;
+    this.resize(usual);
+    const error = new StatusError(Code.RESOURCE_EXHAUSTED, why);
+    if (type === REQUEST && this.handler) this.fail(stream, error);
+  }
+
+  /** The buffer is full: more for the message that it begins with, as much again as has arrived. */
+  private grow(): void {
+    const size = Math.min(2 * this.length, HEADER + this.header(0).size);
+    if (this.clients?.take(this, size) !== false) this.resize(size);
+  }
+
+  private resize(size: number): void {
+    const data = new Uint8Array(size);
+    data.set(this.data.subarray(0, this.length));
+    this.data = data;
+    if (this.held === 0) this.clients?.free(this);
+  }
+}
+
+const nothing = new Uint8Array(0);
+/** What is read of refused messages; nobody looks at it. */
+const skipped = new Uint8Array(32 << 10);
+
+const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
+
+/** ms without a look when a connection cannot be taken: there are too many descriptors. */
+const pause = 100;
+
+/** Accepts connections on a listening socket, until that is forgotten; `take` serves them. */
+export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
+  while (await readable(socket)) {
+    const fd = native.accept(socket);
+    if (fd >= 0) take(fd);
+    // Another user's connection is closed by now, and holds nobody up.
+    else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(pause);
+  }
+}

@@ -1,0 +1,98 @@
+/** The config.json that `spec` writes: a shell in a read-only root, with few capabilities; what `runc spec` has. */
+import type { Mount, Namespace, Spec } from './config-types.js';
+import { OCI_VERSION } from './oci-version.js';
+
+export interface DefaultOptions {
+  /** For an ordinary user: a user namespace, nothing that needs root. */
+  readonly rootless: boolean;
+  /** Effective ids of the caller, which become root inside when rootless. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A new default config. */
+export function defaultSpec({ rootless, uid, gid }: DefaultOptions): Spec {
+  const capabilities = (): string[] => ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
+  return {
+    ociVersion: OCI_VERSION,
+    process: {
+      terminal: true,
+      user: { uid: 0, gid: 0 },
+      args: ['sh'],
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm'],
+      cwd: '/',
+      capabilities: {
+        bounding: capabilities(),
+        effective: capabilities(),
+        permitted: capabilities(),
+        ambient: capabilities(),
+      },
+      rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 }],
+      noNewPrivileges: true,
+    },
+    root: { path: 'rootfs', readonly: true },
+    hostname: 'runt',
+    mounts: mounts(rootless),
+    linux: {
+      ...(rootless
+        ? {
+            uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
+            gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
+          }
+        : { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
+      namespaces: namespaces(rootless),
+      maskedPaths: [
+        '/proc/acpi',
+        '/proc/asound',
+        '/proc/kcore',
+        '/proc/keys',
+        '/proc/latency_stats',
+        '/proc/timer_list',
+        '/proc/timer_stats',
+        '/proc/sched_debug',
+        '/sys/firmware',
+        '/proc/scsi',
+      ],
+      readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],
+    },
+  };
+}
+
+function mounts(rootless: boolean): Mount[] {
+  const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'];
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    // Group 5, tty, is not mapped in the user namespace of an ordinary user.
+    { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: rootless ? pts : [...pts, 'gid=5'] },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    // A new sysfs needs a network namespace of its own user namespace, which the rootless config does not make.
+    rootless
+      ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'] }
+      : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: ['nosuid', 'noexec', 'nodev', 'relatime', 'ro'],
+    },
+  ];
+}
+
+function namespaces(rootless: boolean): Namespace[] {
+  const types: Namespace['type'][] = rootless
+    ? ['pid', 'ipc', 'uts', 'mount', 'user']
+    : ['pid', 'network', 'ipc', 'uts', 'mount'];
+  return types.map((type) => ({ type }));
+}

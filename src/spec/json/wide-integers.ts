@@ -1,0 +1,86 @@
+/**
+ * Integers that no double holds. JSON.parse has rounded them; the native scanner gives the exact literals, and here
+ * they are put back, as bigints, into the fields that the schema has as 64-bit integers.
+ */
+import { int64, uint64 } from '../../../build/gen/fields.js';
+import { E } from '../../sys/errno.js';
+import { check, RuntError } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import type { Findings } from '../findings.js';
+import { pageOf } from '../schema-violations.js';
+import { at, replaceAt } from './json-pointer.js';
+
+/** Pairs of JSON pointer and literal. */
+export type WideIntegers = readonly (readonly [pointer: string, literal: string])[];
+
+/** Levels of objects and lists in a document: as many as the native scanner has (`DEPTH_MAX` of native/core/json.c). */
+const MOST_LEVELS = 512;
+
+/** Bytes of its answer: a few, what a config of some size has, and more than one of 4 MiB with short names has. */
+const SIZES = [4096, 1 << 20, 16 << 20];
+
+/**
+ * The integers of `json`, a sound JSON text, that a double may have rounded; none for one with a name that has no UTF-8
+ * form or holds a NUL. `name` is what errors call the text.
+ * @throws RuntError ERR_SPEC_JSON for one that is nested too deeply for the walks through it
+ */
+export function wideIntegers(json: Uint8Array, name: string): WideIntegers {
+  let list = new Uint8Array(0);
+  let length = -E.EOVERFLOW as number;
+  for (const size of SIZES) {
+    if (length !== -E.EOVERFLOW) break;
+    list = new Uint8Array(size);
+    length = native.wideIntegers(json, list);
+  }
+  if (length === -E.EILSEQ) return [];
+  if (length === -E.ELOOP) throw tooDeep(name);
+  check(length, { code: 'ERR_SPEC_JSON', message: `find the 64-bit integers of ${name}`, syscall: 'wideIntegers' });
+  if (length === 0) return [];
+  const fields = host.decode(list, length).split('\0');
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) pairs.push([fields[i]!, fields[i + 1]!]);
+  return pairs;
+}
+
+/** The error for a text that is nested too deeply. */
+export const tooDeep = (name: string): RuntError =>
+  new RuntError({
+    code: 'ERR_SPEC_JSON',
+    message: `${name} is nested deeper than ${MOST_LEVELS} levels`,
+    path: name,
+  });
+
+/** Places exact integers in the tree that their text was parsed to. */
+export function placeWideIntegers(integers: WideIntegers, root: unknown, findings: Findings): void {
+  // The schema may have refused the double that it was rounded to.
+  const refuse = (pointer: string, value: unknown, expected: string) => {
+    if (findings.violations.some((violation) => violation.pointer === pointer)) return;
+    findings.add({ pointer, value, expected, see: pageOf(pointer) });
+  };
+  for (const [pointer, literal] of integers) {
+    const range = rangeOf(pointer);
+    if (!range) continue; // an unknown property, or one that the schema has refused already
+    const found = at(root, pointer);
+    // Of a key that stands twice in an object JSON.parse keeps the last; the scanner reports both.
+    if (Number(found) !== Number(literal)) continue;
+    if (literal.includes('e') || literal.includes('E')) {
+      // Beyond what a double counts in ones: what was meant cannot be told.
+      if (!Number.isSafeInteger(found) && Number.isInteger(found)) {
+        refuse(pointer, found, 'be written without an exponent');
+      }
+      continue;
+    }
+    const value = BigInt(literal);
+    replaceAt(root, pointer, value);
+    if (value < range.least || value > range.most) {
+      refuse(pointer, value, `be ${range.least} to ${range.most}`);
+    }
+  }
+}
+
+function rangeOf(pointer: string): { least: bigint; most: bigint } | undefined {
+  const path = ` ${pointer.replace(/\/[0-9]+(?=\/|$)/g, '/*')} `;
+  if (` ${uint64} `.includes(path)) return { least: 0n, most: 2n ** 64n - 1n };
+  if (` ${int64} `.includes(path)) return { least: -(2n ** 63n), most: 2n ** 63n - 1n };
+  return undefined;
+}

@@ -1,0 +1,131 @@
+/**
+ * config.json from its bytes to a Spec that keeps every rule: JSON, schema, exact integers, semantics. All violations
+ * are reported at once, up to `MOST`. A later `JSON.stringify` of the spec needs a replacer for its bigints.
+ */
+import { E } from '../sys/errno.js';
+import { check, RuntError, type Violation } from '../sys/error.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD } from '../sys/linux.js';
+import type { Spec } from './config-types.js';
+import { countOf, type Findings } from './findings.js';
+import { segments } from './json/json-pointer.js';
+import { parseJson } from './json/parse-json.js';
+import { judge } from './judge-config.js';
+import { PLATFORMS } from './rules/platform-rules.js';
+import { semanticRules } from './rules/semantic-rules.js';
+
+/** A config that is valid. */
+export interface LoadedSpec {
+  readonly spec: Spec;
+  /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
+  readonly warnings: readonly Violation[];
+  /** Its bytes. */
+  readonly text: Uint8Array;
+}
+
+/** A config, and what the rules find in it. */
+export interface JudgedSpec {
+  readonly spec: Spec;
+  readonly findings: Findings;
+  /** Its bytes. */
+  readonly text: Uint8Array;
+}
+
+/** Largest config.json that is read; a real one has some 10 KiB. */
+export const MAX_CONFIG = 4 << 20;
+
+/**
+ * Reads and checks the config.json at a path.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, and those of parseSpec
+ */
+export function loadSpec(path: string): LoadedSpec {
+  return validSpec(judgeFile(path), path);
+}
+
+/**
+ * Checks the first `length` bytes as a config.json; `name` is what errors call it.
+ * @throws RuntError ERR_SPEC_JSON when it is not JSON, ERR_SPEC_UNSUPPORTED when it is for another platform,
+ * ERR_SPEC_INVALID with all violations otherwise
+ */
+export function parseSpec(bytes: Uint8Array, length: number, name: string): LoadedSpec {
+  return validSpec(judgeSpec(bytes, length, name), name);
+}
+
+/**
+ * Reads the config.json at a path and judges it.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for what is not an object
+ */
+export function judgeFile(path: string): JudgedSpec {
+  let bytes = new Uint8Array(64 << 10);
+  let length = native.readFile(AT_FDCWD, path, bytes);
+  if (length === -E.EOVERFLOW) {
+    bytes = new Uint8Array(MAX_CONFIG);
+    length = native.readFile(AT_FDCWD, path, bytes);
+  }
+  if (length === -E.ENOENT || length === -E.ENOTDIR) {
+    throw new RuntError({
+      code: 'ERR_SPEC_MISSING',
+      message: `read ${path}`,
+      path,
+      errno: -length,
+      syscall: 'openat',
+      hint: whyMissing(path),
+      see: 'runtime-spec bundle.md',
+    });
+  }
+  if (length === -E.EOVERFLOW) throw invalid(path, [{ pointer: '', expected: `be at most ${MAX_CONFIG >> 20} MiB` }]);
+  check(length, { code: 'ERR_SPEC_READ', message: `read ${path}`, path, syscall: 'read' });
+  return judgeSpec(bytes, length, path);
+}
+
+/** What is not there of a config.json that is missing, and what to do. */
+function whyMissing(path: string): string {
+  const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
+  const r = native.access(bundle, 0);
+  if (r === -E.ENOENT) return `there is no directory ${bundle}: correct the path of the bundle (--bundle)`;
+  if (r === -E.ENOTDIR || native.access(`${bundle}/.`, 0) === -E.ENOTDIR)
+    return `${bundle} is not a directory: name the directory that has the config.json (--bundle)`;
+  return `${bundle} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`;
+}
+
+/** Judges the first `length` bytes as a config.json. @throws as judgeFile */
+export function judgeSpec(bytes: Uint8Array, length: number, name: string): JudgedSpec {
+  const json = bytes.subarray(0, length);
+  const text = host.decode(json, length);
+  const spec = parse(text, name);
+  return { spec, findings: judge({ json, text, spec, name }, semanticRules), text: json };
+}
+
+/** A config that was judged, when it is valid. @throws RuntError ERR_SPEC_UNSUPPORTED, ERR_SPEC_INVALID */
+export function validSpec({ spec, findings, text }: JudgedSpec, name: string): LoadedSpec {
+  if (findings.violations.length > 0) throw invalid(name, findings.violations, findings.more);
+  if (spec.process) {
+    // The spec wants user, uid and gid; without them runc and crun take root, and so do we, with the warning above.
+    spec.process.user ??= { uid: 0, gid: 0 };
+    spec.process.user.uid ??= 0;
+    spec.process.user.gid ??= 0;
+  }
+  return { spec, warnings: findings.warnings, text };
+}
+
+function parse(text: string, name: string): Spec {
+  const value = parseJson(text, name);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(name, [{ pointer: '', value, expected: 'be an object', see: 'runtime-spec config.md' }]);
+  }
+  return value as Spec;
+}
+
+/** The error of a config with violations; `more`: with more than these. */
+export function invalid(name: string, violations: readonly Violation[], more = false): RuntError {
+  const foreign = violations.every(({ pointer }) => Object.hasOwn(PLATFORMS, segments(pointer)[0] ?? ''));
+  return new RuntError({
+    code: foreign ? 'ERR_SPEC_UNSUPPORTED' : 'ERR_SPEC_INVALID',
+    message: foreign
+      ? `${name} is for another platform than Linux`
+      : `${name} has ${countOf(violations, more)} of the runtime-spec`,
+    path: name,
+    violations: [...violations],
+    ...(more && { more }),
+  });
+}

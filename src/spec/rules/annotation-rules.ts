@@ -1,0 +1,27 @@
+/** Rules of `annotations`. One that a runtime does not know is no error (config.md); of these its user expects something. */
+
+import type { Spec } from '../config-types.js';
+import type { Findings } from '../findings.js';
+import { segment } from '../json/json-pointer.js';
+
+const SEE = 'config.md#annotations';
+
+/** What another runtime makes of annotations that mean nothing here: crun's (crun(1), "EXTENSIONS TO OCI"). */
+const others: Readonly<Record<string, string>> = {
+  'run.oci.handler': 'no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
+  'module.wasm.image/variant': 'WebAssembly is not run: the process is an ordinary one',
+  'run.oci.seccomp.plugins': 'no plugin is asked',
+  'run.oci.seccomp.receiver': 'the receiver is linux.seccomp.listenerPath',
+  'run.oci.seccomp_fail_unknown_syscall': 'a system call that nobody knows is left out of the filter',
+  'run.oci.systemd.force_cgroup_v1': 'the cgroup mount is that of the host’s version',
+  'run.oci.timens_offset': 'the offsets are linux.timeOffsets',
+};
+
+export function annotationRules({ annotations }: Spec, findings: Findings): void {
+  if (!annotations) return;
+  for (const [name, instead] of Object.entries(others)) {
+    const value = annotations[name];
+    if (value !== undefined)
+      findings.warn(`/annotations/${segment(name)}`, value, `be absent, it changes nothing: ${instead}`, SEE);
+  }
+}

@@ -1,0 +1,45 @@
+/** Rules of `linux.devices` and `linux.resources.devices`. */
+
+import type { Spec } from '../config-types.js';
+import type { Findings } from '../findings.js';
+
+export function deviceRules(spec: Spec, findings: Findings): void {
+  const see = 'config-linux.md#devices';
+  spec.linux?.devices?.forEach((device, i) => {
+    const at = `/linux/devices/${i}`;
+    findings.absolute(`${at}/path`, device.path, see);
+    for (const key of ['major', 'minor'] as const) {
+      const number = device[key];
+      if (device.type === 'p') continue;
+      if (number === undefined) findings.refuse(`${at}/${key}`, undefined, `be given for type ${device.type}`, see);
+      else numberRule(`${at}/${key}`, number, key, 0, findings, see);
+    }
+  });
+  spec.linux?.resources?.devices?.forEach((rule, i) => {
+    const at = `/linux/resources/devices/${i}`;
+    const page = 'config-linux.md#allowed-device-list';
+    for (const key of ['major', 'minor'] as const) {
+      // -1 is how runc's own tools write "all".
+      if (rule[key] !== undefined) numberRule(`${at}/${key}`, rule[key], key, -1, findings, page);
+    }
+    const { access } = rule;
+    // A rule that forgets it must not allow everything. One that denies means all access: runc's own default has it so.
+    if (rule.allow && !access) findings.refuse(`${at}/access`, access, 'be given for a rule that allows', page);
+    if (access !== undefined && [...access].some((c, j) => !'rwm'.includes(c) || access.indexOf(c) !== j)) {
+      findings.refuse(`${at}/access`, access, 'be made of r, w and m, each once', page);
+    }
+  });
+}
+
+/** Device numbers of Linux have 12 bits for the major and 20 for the minor (MINORBITS). */
+function numberRule(
+  at: string,
+  number: number | bigint,
+  key: 'major' | 'minor',
+  least: number,
+  findings: Findings,
+  see: string,
+): void {
+  const most = key === 'major' ? 0xfff : 0xfffff;
+  if (number < least || number > most) findings.refuse(at, number, `be ${least} to ${most}`, see);
+}

@@ -1,0 +1,188 @@
+/** Rules of `mounts`. */
+import { nearest } from '../../sys/nearest-word.js';
+import type { Mount, Spec } from '../config-types.js';
+import { Findings } from '../findings.js';
+import { idRanges } from '../id-ranges.js';
+import { mountOption, mountOptionNames } from '../mount-options.js';
+import { idMappingRules } from './mapping-rules.js';
+
+const SEE = 'config.md#mounts';
+
+/**
+ * Options of the kernel's own file systems, by type. An option that is not here goes to the kernel all the same, which
+ * may be newer than this table; it serves to recognise what is mistyped.
+ */
+const DATA: Readonly<Record<string, string>> = {
+  tmpfs: 'size nr_blocks nr_inodes mode uid gid huge mpol inode32 inode64 noswap quota usrquota grpquota',
+  devpts: 'uid gid mode ptmxmode newinstance max',
+  proc: 'gid hidepid subset pidns',
+  sysfs: '',
+  mqueue: '',
+  cgroup: '',
+  cgroup2: 'nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents',
+};
+
+/**
+ * Options whose spelling is judged, each once: it is compared with all that are known, and a config of 4 MiB has room for
+ * more than that takes a minute for. A mistyped one after them is refused by the kernel.
+ */
+const MOST_JUDGED = 200;
+
+/** What was said of an option, by file system type and option. */
+type Judged = Map<string, string | undefined>;
+
+export function mountRules(spec: Spec, findings: Findings): void {
+  const judged: Judged = new Map();
+  spec.mounts?.forEach((mount, i) => {
+    const at = `/mounts/${i}`;
+    if (!mount.destination.startsWith('/')) {
+      const expected = 'be an absolute path; a relative one is deprecated and counts from /';
+      findings.warn(`${at}/destination`, mount.destination, expected, SEE);
+    }
+    if (i > 0 && /^[/.]*$/.test(mount.destination)) {
+      findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
+    }
+    optionRules(mount, at, findings, judged);
+    sysfsRule(mount, at, spec, findings);
+    idmapRules(mount, at, spec, findings);
+  });
+  for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
+    const paths = spec.linux?.[key];
+    const see = `config-linux.md#${key === 'maskedPaths' ? 'masked-paths' : 'readonly-paths'}`;
+    paths?.forEach((path, i) => {
+      findings.absolute(`/linux/${key}/${i}`, path, see);
+    });
+  }
+}
+
+/** A new user namespace owns no network namespace but a new one, and the kernel gives it the sysfs of no other. */
+function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findings): void {
+  const isNew = (wanted: string) => linux?.namespaces?.some((n) => n.type === wanted && !n.path) ?? false;
+  if (type !== 'sysfs' || !isNew('user') || isNew('network')) return;
+  const expected =
+    'be a recursive bind of /sys, or the container have a new network namespace: a new user namespace cannot mount the sysfs of another one, and the /sys of the host is bound, read-only with all mounts below it';
+  findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
+}
+
+function optionRules(mount: Mount, at: string, findings: Findings, judged: Judged): void {
+  const options = mount.options ?? [];
+  const kinds = options.map((name) => mountOption(name)?.kind);
+  const bind = kinds.includes('bind') || mount.type === 'bind';
+  const remount = kinds.includes('remount');
+  if (bind && !remount && !mount.source) {
+    findings.refuse(`${at}/source`, mount.source, 'name what is bound', SEE);
+  }
+  if (!bind && !remount && !mount.type && !kinds.includes('propagation')) {
+    findings.refuse(`${at}/type`, mount.type, 'name a file system type, unless an option is bind or rbind', SEE);
+  }
+  const tmpcopyup = kinds.indexOf('tmpcopyup');
+  if (tmpcopyup >= 0 && mount.type !== 'tmpfs') {
+    const expected = 'be used with type tmpfs only';
+    findings.refuse(`${at}/options/${tmpcopyup}`, 'tmpcopyup', expected, 'config.md#linux-mount-options');
+  }
+  options.forEach((option, i) => {
+    const kind = kinds[i];
+    const where = `${at}/options/${i}`;
+    const see = 'config.md#linux-mount-options';
+    if (kind === 'nofollow' && !bind) findings.refuse(where, option, 'be used with bind mounts only', see);
+    const error = kind === undefined && spellingError(option, bind ? 'bind' : (mount.type ?? ''), judged);
+    if (error) findings.refuse(where, option, error, see);
+    // As runc: what a bind mount shows has its options already, and engines write some all the same.
+    // An empty one asks for nothing, z and Z ask the engine to label the source: podman and buildah write some.
+    else if (bind && !DONE.has(option) && (kind === undefined || kind === 'superblock')) {
+      findings.warn(
+        where,
+        option,
+        'be absent: a bind mount has the options of the file system it shows, and this one is left out',
+        see,
+      );
+    }
+  });
+}
+
+/** Options of bind mounts that ask nothing of a runtime. */
+const DONE = new Set(['', 'z', 'Z']);
+
+function spellingError(option: string, type: string, judged: Judged): string | undefined {
+  const key = `${type} ${option}`;
+  if (judged.has(key)) return judged.get(key);
+  if (judged.size === MOST_JUDGED) return undefined;
+  const error = dataError(option, type);
+  judged.set(key, error);
+  return error;
+}
+
+/** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
+function dataError(option: string, type: string): string | undefined {
+  const equals = option.indexOf('=');
+  const name = equals < 0 ? option : option.slice(0, equals);
+  if (equals < 0 || mountOption(name) !== undefined) {
+    const own = Object.hasOwn(DATA, type) && DATA[type] !== '' ? DATA[type]!.split(' ') : [];
+    if (own.includes(name)) return undefined;
+    const known = type === 'bind' || Object.hasOwn(DATA, type) ? mountOptionNames() : [];
+    const near = nearest(name, [...known, ...own]);
+    if (near !== undefined) {
+      return near === name ? `have no value: ${name} is a flag` : `be a mount option; did you mean "${near}"?`;
+    }
+  }
+  return undefined;
+}
+
+function idmapRules(mount: Mount, at: string, { linux }: Spec, findings: Findings): void {
+  const { uidMappings, gidMappings, options = [] } = mount;
+  if (!uidMappings?.length !== !gidMappings?.length) {
+    const [there, missing] = uidMappings?.length ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
+    findings.refuse(`${at}/${missing}`, undefined, `be given along with ${there}`, 'config.md#posix-platform-mounts');
+  }
+  idMappingRules(uidMappings, `${at}/uidMappings`, findings);
+  idMappingRules(gidMappings, `${at}/gidMappings`, findings);
+  const own = (uidMappings?.length ?? 0) > 0 || (gidMappings?.length ?? 0) > 0;
+  const user = linux?.namespaces?.find(({ type }) => type === 'user');
+  let mapped = own;
+  options.forEach((option, i) => {
+    const parsed = mountOption(option);
+    if (parsed?.kind !== 'idmap') return;
+    mapped = true;
+    const where = `${at}/options/${i}`;
+    if (parsed.ranges !== undefined) rangeRules(option, parsed.ranges, linux, where, findings);
+    else if (!own && !user) {
+      const expected = 'come with uidMappings and gidMappings: the container has no user namespace to take them from';
+      findings.refuse(where, option, expected, 'config.md#linux-mount-options');
+    }
+  });
+  if (mapped) mappedRules(mount, at, linux, findings);
+}
+
+/** Mappings in an option, in crun's form. */
+function rangeRules(option: string, ranges: string, linux: Spec['linux'], where: string, findings: Findings): void {
+  const found = idRanges(ranges, linux);
+  const refuse = (why: string) => {
+    const expected = `have mappings of the form uids=FROM-TO-LENGTH;gids=FROM-TO-LENGTH: ${why}`;
+    findings.refuse(where, option, expected, 'crun(1)');
+  };
+  if (typeof found === 'string') {
+    refuse(found);
+    return;
+  }
+  const wrong = new Findings();
+  idMappingRules(found.uids, 'uids', wrong);
+  idMappingRules(found.gids, 'gids', wrong);
+  for (const { pointer, expected } of wrong.violations) refuse(`${pointer} must ${expected}`);
+}
+
+/** Where the kernel lets nobody map the ids of a mount (mount_setattr(2)). */
+function mappedRules({ type, options = [] }: Mount, at: string, linux: Spec['linux'], findings: Findings): void {
+  const kinds = options.map((name) => mountOption(name)?.kind);
+  if (kinds.includes('remount')) return;
+  const bind = kinds.includes('bind') || type === 'bind';
+  const has = (wanted: string, joined: boolean) =>
+    linux?.namespaces?.some((n) => n.type === wanted && (!joined || n.path)) ?? false;
+  if (!bind && has('user', false)) {
+    const expected = `not be an id-mapped ${type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+    findings.refuse(at, undefined, expected, 'mount_setattr(2)');
+  }
+  if (bind && has('mount', true)) {
+    const expected = 'not be an id-mapped bind in a mount namespace that is joined';
+    findings.refuse(at, undefined, expected, 'mount_setattr(2)');
+  }
+}

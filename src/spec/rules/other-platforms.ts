@@ -1,0 +1,19 @@
+/** The sections of other platforms, for `runt validate`: nothing runs them, but a mistake in one can be named. */
+import validate from '../../../build/gen/validate-platforms.js';
+import type { Violation } from '../../sys/error.js';
+import { readText } from '../../sys/fs.js';
+import { segments } from '../json/json-pointer.js';
+import { schemaViolations } from '../schema-violations.js';
+
+/**
+ * What is wrong in the sections for other platforms of a config.json that is sound JSON.
+ * @throws RuntError when the file cannot be read
+ */
+export function foreignViolations(path: string): Violation[] {
+  const spec: unknown = JSON.parse(readText(path));
+  if (validate(spec)) return [];
+  return schemaViolations(validate.errors ?? [], spec).map((violation) => ({
+    ...violation,
+    see: `runtime-spec config-${segments(violation.pointer)[0]}.md`,
+  }));
+}

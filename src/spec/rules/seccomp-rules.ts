@@ -1,0 +1,41 @@
+/** Rules of `linux.seccomp` and `linux.personality`. */
+
+import type { Spec } from '../config-types.js';
+import type { Findings } from '../findings.js';
+
+const SEE = 'config-linux.md#seccomp';
+
+export function seccompRules(spec: Spec, findings: Findings): void {
+  const flags = spec.linux?.personality?.flags;
+  if (flags?.length) {
+    findings.refuse('/linux/personality/flags', flags, 'be empty: the spec has none', 'config-linux.md#personality');
+  }
+  const seccomp = spec.linux?.seccomp;
+  if (!seccomp) return;
+  const at = '/linux/seccomp';
+  const { defaultAction, listenerPath } = seccomp;
+  if (defaultAction === 'SCMP_ACT_NOTIFY') {
+    // The agent could not even be asked: sending it the descriptor would itself wait for the agent.
+    findings.refuse(`${at}/defaultAction`, defaultAction, 'not be SCMP_ACT_NOTIFY', SEE);
+  }
+  errnoRule(`${at}/defaultErrnoRet`, seccomp.defaultErrnoRet, defaultAction, findings);
+  seccomp.syscalls?.forEach((rule, i) => {
+    errnoRule(`${at}/syscalls/${i}/errnoRet`, rule.errnoRet, rule.action, findings);
+    if (rule.action === 'SCMP_ACT_NOTIFY' && !listenerPath) {
+      const expected = 'come with /linux/seccomp/listenerPath, the socket of the agent';
+      findings.refuse(`${at}/syscalls/${i}/action`, rule.action, expected, SEE);
+    }
+    rule.names.forEach((name, j) => {
+      if (name === '') findings.refuse(`${at}/syscalls/${i}/names/${j}`, name, 'name a system call', SEE);
+    });
+  });
+  if (listenerPath) findings.absolute(`${at}/listenerPath`, listenerPath, SEE);
+  if (seccomp.listenerMetadata && !listenerPath) {
+    findings.refuse(`${at}/listenerMetadata`, seccomp.listenerMetadata, 'be absent without listenerPath', SEE);
+  }
+}
+
+function errnoRule(at: string, errno: number | undefined, action: string, findings: Findings): void {
+  if (errno === undefined || action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE') return;
+  findings.refuse(at, errno, `be absent for ${action}, which returns no errno`, SEE);
+}

@@ -1,0 +1,68 @@
+/** Rules of `linux.sysctl`. */
+
+import type { NamespaceType, Spec } from '../config-types.js';
+import type { Findings } from '../findings.js';
+import { segment } from '../json/json-pointer.js';
+
+const SEE = 'config-linux.md#sysctl';
+
+/** Parameters of the IPC namespace outside fs.mqueue (ipc_namespaces(7)). */
+const IPC =
+  'kernel/auto_msgmni kernel/msg_next_id kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem kernel/sem_next_id ' +
+  'kernel/shm_next_id kernel/shm_rmid_forced kernel/shmall kernel/shmmax kernel/shmmni';
+
+export function sysctlRules(spec: Spec, findings: Findings): void {
+  const namespaces = new Set(spec.linux?.namespaces?.map(({ type }) => type));
+  for (const key of Object.keys(spec.linux?.sysctl ?? {})) {
+    const at = `/linux/sysctl/${segment(key)}`;
+    const path = sysctlPath(key);
+    if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
+      findings.refuse(at, key, 'be a kernel parameter such as net.ipv4.ip_forward', SEE);
+      continue;
+    }
+    if (path === 'kernel/hostname') {
+      findings.refuse(at, key, 'not be set here: hostname is the field for it', SEE);
+      continue;
+    }
+    if (path === 'kernel/domainname' && spec.domainname !== undefined) {
+      findings.refuse(at, key, 'be absent beside domainname, the field for it', SEE);
+      continue;
+    }
+    const namespace = namespaceOf(path);
+    if (namespace === undefined) {
+      findings.refuse(at, key, 'belong to a namespace: it would change the host', SEE);
+    } else if (!namespaces.has(namespace)) {
+      const expected = `be absent, or linux.namespaces have one of type ${namespace}: it would change the host`;
+      findings.refuse(at, key, expected, SEE);
+    }
+  }
+  if (spec.annotations && Object.hasOwn(spec.annotations, '')) {
+    findings.refuse('/annotations/', '', 'have a key that is not empty', 'config.md#annotations');
+  }
+}
+
+/** The namespace that a key of `linux.sysctl` acts on; undefined for one that all containers share. */
+export const sysctlNamespace = (key: string): NamespaceType | undefined => namespaceOf(sysctlPath(key));
+
+/** The namespace that has its own value of a parameter; undefined when all containers share it. */
+function namespaceOf(path: string): NamespaceType | undefined {
+  if (path.startsWith('net/')) return 'network';
+  if (path.startsWith('fs/mqueue/') || IPC.split(' ').includes(path)) return 'ipc';
+  if (path === 'kernel/domainname') return 'uts';
+  // Limits on what a user namespace may hold (namespaces(7)).
+  if (path.startsWith('user/max_')) return 'user';
+  return undefined;
+}
+
+/**
+ * Path of a parameter below /proc/sys. As in sysctl(8), the first separator tells which one is meant:
+ * `net.ipv4.conf.eth0/1.rp_filter` has dots as separators, and a slash that stands for a dot in a name.
+ */
+export function sysctlPath(key: string): string {
+  const slash = key.indexOf('/');
+  const dot = key.indexOf('.');
+  if (slash >= 0 && (dot < 0 || slash < dot)) return key;
+  let path = '';
+  for (const c of key) path += c === '.' ? '/' : c === '/' ? '.' : c;
+  return path;
+}

@@ -1,0 +1,44 @@
+/** Rules of `ociVersion`. */
+
+import type { Spec } from '../config-types.js';
+import type { Findings } from '../findings.js';
+import { OCI_VERSION, parseVersion } from '../oci-version.js';
+import { eachUnknownProperty } from '../unknown-properties.js';
+
+/** Members that the warning names; a config of a much newer version may have any number. */
+const MOST_NAMED = 8;
+
+/**
+ * A minor version only adds to the one before (SemVer §7), and a runtime ignores properties that it does not know
+ * (config.md#extensibility): a config of a newer minor version runs. Another major version may mean anything.
+ */
+export function versionRules(spec: Spec, findings: Findings): void {
+  const see = 'config.md#specification-version';
+  const version = parseVersion(spec.ociVersion);
+  if (!version) {
+    findings.refuse('/ociVersion', spec.ociVersion, 'be a version such as 1.0.2 (SemVer 2.0.0)', see);
+    return;
+  }
+  const ours = parseVersion(OCI_VERSION)!;
+  const newest = `${ours.major}.${ours.minor}`;
+  if (version.major > ours.major) {
+    findings.refuse(
+      '/ociVersion',
+      spec.ociVersion,
+      `have the major version ${ours.major}: this runt follows runtime-spec ${newest}`,
+      see,
+    );
+  } else if (version.major === ours.major && version.minor > ours.minor) {
+    const text = `be at most ${newest}, the newest runtime-spec that this runt follows`;
+    findings.warn('/ociVersion', spec.ociVersion, `${text}; ${ignored(spec)}`, see);
+  }
+}
+
+/** What of a config of a newer version has no effect. */
+function ignored(spec: Spec): string {
+  const unknown: string[] = [];
+  eachUnknownProperty(spec, (pointer) => unknown.push(pointer));
+  if (unknown.length === 0) return 'it has no property that this runt does not know';
+  const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
+  return `these properties are unknown and are ignored: ${unknown.slice(0, MOST_NAMED).join(', ')}${more}`;
+}

@@ -1,0 +1,246 @@
+/** The options of `runt spec` and of the library's `bundle()`: a config for a script, from a few words. Pure. */
+import { RuntError } from '../sys/error.js';
+import { nearest } from '../sys/nearest-word.js';
+import { bytes } from './byte-size.js';
+import type { IdMapping, Mount, Process, Resources, Spec } from './config-types.js';
+import { defaultSpec } from './default-config.js';
+import { volumeMount } from './volume-option.js';
+
+export interface SpecOptions {
+  /** For an ordinary user: a user namespace with the caller's ids as root, nothing that needs root. */
+  readonly rootless?: boolean;
+  /** Directory with the root file system; `rootfs` in the bundle when absent. */
+  readonly rootfs?: string;
+  /** The root file system is only read, and what is written goes into `upper` of this directory (overlayfs). */
+  readonly overlay?: string;
+  /** `SRC:DST[:OPTION,…]` each: what is at SRC on the host appears at DST. Options are those of bind mounts. */
+  readonly volume?: readonly string[];
+  /** `NAME=VALUE` each; one that the template has is replaced. */
+  readonly env?: readonly string[];
+  /** Working directory, absolute; `/` when absent. */
+  readonly cwd?: string;
+  /** `UID[:GID]`, numbers; `0:0` when absent. */
+  readonly user?: string;
+  /** Host name inside; `runt` when absent. */
+  readonly hostname?: string;
+  /** A terminal. When absent: a command has none, the shell of the template has one (`bundle()`: none). */
+  readonly tty?: boolean;
+  /** Whether the root can be only read; when absent it is, unless there is an overlay. */
+  readonly readOnly?: boolean;
+  /** The host's network instead of one of its own. */
+  readonly hostNetwork?: boolean;
+  /** Limit of memory: bytes, or a number with k, m, g, t or p; -1 is none. */
+  readonly memory?: string | number;
+  /** CPUs that may be in use on average, such as 1.5. */
+  readonly cpus?: string | number;
+  /** Most processes; -1 is no limit. */
+  readonly pids?: string | number;
+  /** `CONTAINER:HOST:SIZE` each: a user namespace with these user ids. */
+  readonly uidMap?: readonly string[];
+  /** The same for groups; as `uidMap` when absent. */
+  readonly gidMap?: readonly string[];
+  /** The command and its arguments; `sh` when absent. */
+  readonly args?: readonly string[];
+}
+
+/** What is known of the caller. */
+export interface SpecCaller {
+  readonly uid: number;
+  readonly gid: number;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** The absolute form of a path that the caller gave. */
+  readonly absolute: (path: string) => string;
+  /** What an option is called in an error: `--read-only`, or `readOnly`. */
+  readonly name: (option: keyof SpecOptions) => string;
+}
+
+const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
+  rootless: 'boolean',
+  rootfs: 'string',
+  overlay: 'string',
+  volume: 'list',
+  env: 'list',
+  cwd: 'string',
+  user: 'string',
+  hostname: 'string',
+  tty: 'boolean',
+  readOnly: 'boolean',
+  hostNetwork: 'boolean',
+  memory: 'string number',
+  cpus: 'string number',
+  pids: 'string number',
+  uidMap: 'list',
+  gidMap: 'list',
+  args: 'list',
+};
+
+/** 2^32-1 is "no change" to setresuid(2). */
+const maxId = 0xfffffffe;
+const periodMicroseconds = 100_000;
+
+/**
+ * The config that the options ask for.
+ * @throws RuntError ERR_USAGE, which names the option and its value
+ */
+export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
+  checkTypes(options);
+  const refuse = (option: keyof SpecOptions, value: unknown, problem: string): RuntError =>
+    usage(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`);
+  const spec = defaultSpec({ rootless: options.rootless === true, uid: caller.uid, gid: caller.gid });
+  const { process, root, linux } = spec as Required<Spec>;
+  processOptions(process, options, refuse);
+  if (options.hostname !== undefined) {
+    if (options.hostname === '') throw refuse('hostname', '', 'is empty');
+    spec.hostname = options.hostname;
+  }
+  if (options.hostNetwork) linux.namespaces = linux.namespaces!.filter(({ type }) => type !== 'network');
+  mapOptions(linux, options, refuse);
+  const mapped = linux.namespaces!.some(({ type }) => type === 'user');
+  if (mapped) fitUserNamespace(spec);
+
+  const image = options.rootfs === undefined ? undefined : path(caller, 'rootfs', options.rootfs);
+  if (image !== undefined) root.path = image;
+  root.readonly = options.readOnly ?? options.overlay === undefined;
+  if (options.overlay !== undefined) {
+    root.path = image ?? `${caller.bundle}/${root.path}`;
+    const upper = path(caller, 'overlay', options.overlay);
+    for (const layer of [root.path, upper]) {
+      // They separate layers and options in what the kernel reads.
+      if (/[:,\\]/.test(layer))
+        throw refuse('overlay', layer, 'cannot have a colon, a comma or a backslash in its path');
+    }
+    spec.mounts!.unshift(overlayMount(root.path, upper, mapped));
+  }
+  const volumes = options.volume ?? [];
+  for (const text of volumes) {
+    const mount = volumeMount(text, caller.absolute, { mapped, rootless: options.rootless === true });
+    if (typeof mount === 'string') throw refuse('volume', text, mount);
+    spec.mounts!.push(mount);
+    // What is mounted below it inside reaches the host only while our copy of the host's tree is a peer of it. Not `rshared`,
+    // which would undo what other volumes say.
+    if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
+  }
+  const resources = limits(options, refuse);
+  if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
+  return spec;
+}
+
+type Refuse = (option: keyof SpecOptions, value: unknown, problem: string) => RuntError;
+
+function usage(message: string): RuntError {
+  return new RuntError({ code: 'ERR_USAGE', message: `spec: ${message}` });
+}
+
+/** For callers without a compiler: every option is known and of its type. */
+function checkTypes(options: SpecOptions): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (!Object.hasOwn(types, key)) {
+      const near = nearest(key, Object.keys(types));
+      throw usage(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
+    }
+    const wanted = types[key as keyof SpecOptions];
+    const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
+    if (value === undefined || (wanted === 'list' ? isList : wanted.split(' ').includes(typeof value))) continue;
+    throw usage(`option ${key} must be a ${wanted === 'list' ? 'list of strings' : wanted.replace(' ', ' or a ')}`);
+  }
+}
+
+function path(caller: SpecCaller, option: keyof SpecOptions, text: string): string {
+  if (text === '') throw usage(`${caller.name(option)} needs the path of a directory`);
+  return caller.absolute(text);
+}
+
+function processOptions(process: Process, o: SpecOptions, refuse: Refuse): void {
+  if (o.args !== undefined && o.args.length > 0) {
+    process.args = [...o.args];
+    process.terminal = false;
+  }
+  if (o.tty !== undefined) process.terminal = o.tty;
+  if (o.cwd !== undefined) {
+    if (!o.cwd.startsWith('/')) throw refuse('cwd', o.cwd, 'is no absolute path');
+    process.cwd = o.cwd;
+  }
+  if (o.user !== undefined) {
+    const match = /^([0-9]{1,10})(?::([0-9]{1,10}))?$/.exec(o.user);
+    const [uid, gid] = [Number(match?.[1]), Number(match?.[2] ?? 0)];
+    if (!match || uid > maxId || gid > maxId) {
+      throw refuse('user', o.user, `is not UID[:GID], numbers from 0 to ${maxId}; config.json holds no names`);
+    }
+    process.user = { uid, gid };
+  }
+  for (const entry of o.env ?? []) {
+    const name = entry.slice(0, entry.indexOf('='));
+    if (entry.indexOf('=') < 1) throw refuse('env', entry, 'is not NAME=VALUE');
+    process.env = [...process.env!.filter((other) => !other.startsWith(`${name}=`)), entry];
+  }
+}
+
+function mapOptions(linux: NonNullable<Spec['linux']>, o: SpecOptions, refuse: Refuse): void {
+  const { uidMap, gidMap = uidMap } = o;
+  if (uidMap === undefined && o.gidMap !== undefined) {
+    throw refuse('gidMap', o.gidMap.join(' '), 'needs user ids too: they are mapped together');
+  }
+  if (!uidMap?.length || !gidMap?.length) return;
+  const read =
+    (option: 'uidMap' | 'gidMap') =>
+    (text: string): IdMapping => {
+      const match = /^([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})$/.exec(text);
+      if (!match) throw refuse(option, text, 'is not CONTAINER:HOST:SIZE, three numbers such as 0:100000:65536');
+      return { containerID: Number(match[1]), hostID: Number(match[2]), size: Number(match[3]) };
+    };
+  linux.uidMappings = uidMap.map(read('uidMap'));
+  linux.gidMappings = gidMap.map(read('gidMap'));
+  if (!linux.namespaces!.some(({ type }) => type === 'user')) linux.namespaces!.push({ type: 'user' });
+}
+
+/** What the template mounts as root of the host and the root of a user namespace may not. */
+function fitUserNamespace(spec: Spec): void {
+  const { namespaces, gidMappings = [] } = spec.linux!;
+  const ttyMapped = gidMappings.some(({ containerID, size }) => containerID <= 5 && 5 < containerID + size);
+  for (const mount of spec.mounts!) {
+    if (mount.type === 'devpts' && !ttyMapped) mount.options = mount.options!.filter((o) => o !== 'gid=5');
+    // A new sysfs needs a network namespace of the same user namespace.
+    if (mount.type === 'sysfs' && !namespaces!.some(({ type }) => type === 'network')) {
+      Object.assign(mount, { type: 'none', source: '/sys', options: ['rbind', ...mount.options!] });
+    }
+  }
+}
+
+/** The root: the image below, `upper` above it. `work` is what overlayfs needs besides, on the same file system. */
+function overlayMount(image: string, directory: string, mapped: boolean): Mount {
+  const options = [`lowerdir=${image}`, `upperdir=${directory}/upper`, `workdir=${directory}/work`];
+  // It marks what was removed by attributes of the name space "trusted", which only root of the host may write.
+  return {
+    destination: '/',
+    type: 'overlay',
+    source: 'overlay',
+    options: mapped ? [...options, 'userxattr'] : options,
+  };
+}
+
+function limits(o: SpecOptions, refuse: Refuse): Resources {
+  const resources: Resources = {};
+  if (o.memory !== undefined) {
+    const limit = bytes(String(o.memory));
+    if (limit === undefined || limit === 0n || limit > Number.MAX_SAFE_INTEGER) {
+      throw refuse('memory', o.memory, 'is no size: it must be such as 64m, 1g or 1048576, or -1 for no limit');
+    }
+    resources.memory = { limit: Number(limit) };
+  }
+  if (o.cpus !== undefined) {
+    const text = String(o.cpus);
+    const quota = /^[0-9]{1,6}(\.[0-9]{1,9})?$/.test(text) ? Math.round(Number(text) * periodMicroseconds) : 0;
+    // The kernel's least quota is 1 ms.
+    if (quota < 1000) throw refuse('cpus', text, 'is no number of CPUs: it must be such as 2 or 0.5, at least 0.01');
+    resources.cpu = { quota, period: periodMicroseconds };
+  }
+  if (o.pids !== undefined) {
+    const text = String(o.pids);
+    if (!/^(-1|[1-9][0-9]{0,8})$/.test(text)) {
+      throw refuse('pids', text, 'is no number of processes: it must be at least 1, or -1 for no limit');
+    }
+    resources.pids = { limit: Number(text) };
+  }
+  return resources;
+}

@@ -1,0 +1,265 @@
+/** The Node.js host: librunt.so bound by koffi. Node only. */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { type AbiType, abi, type Native } from './abi.js';
+import { check } from './error.js';
+import { type Host, native, setHost } from './host.js';
+import { pending, wake } from './loop.js';
+
+const cTypes: Record<AbiType, string[]> = {
+  i32: ['int32_t'],
+  i64: ['int64_t'],
+  str: ['str'],
+  buf: ['uint8_t *', 'uint32_t'],
+  out: ['uint8_t *', 'uint32_t'],
+};
+
+/** librunt.so beside this module or above it (dist/, dist/chunks/); RUNT_LIBRARY names another, for tests. */
+function libraryPath(): string {
+  const named = process.env.RUNT_LIBRARY;
+  if (named) return named;
+  const places = ['./librunt.so', '../librunt.so'];
+  for (const place of places) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new Error(`librunt.so is not beside ${fileURLToPath(import.meta.url)}: run "make build"`);
+}
+
+/** Refuses what the QuickJS bindings refuse (build/gen/quickjs-abi.c), with the same words. */
+function checked(name: string, argument: string, type: AbiType, value: unknown, out: unknown[]): void {
+  switch (type) {
+    case 'i32':
+      if (typeof value !== 'number' || (value | 0) !== value) {
+        throw new TypeError(`${name}: ${argument} must be a 32-bit integer`);
+      }
+      out.push(value);
+      return;
+    case 'i64':
+      if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
+        throw new TypeError(`${name}: ${argument} must be a 64-bit BigInt`);
+      }
+      out.push(value);
+      return;
+    case 'str':
+      if (typeof value !== 'string') throw new TypeError(`${name}: ${argument} must be a string`);
+      if (value.includes('\0')) throw new TypeError(`${name}: ${argument} holds a NUL`);
+      if (LONE.test(value)) out.push(Buffer.from([...rawBytes(value, `${name}: ${argument}`), 0]));
+      else out.push(value);
+      return;
+    default:
+      if (!(value instanceof Uint8Array)) throw new TypeError(`${name}: ${argument} must be a Uint8Array`);
+      out.push(value, value.length);
+  }
+}
+
+/** A surrogate alone: with the flag u two that belong together are one character. */
+const LONE = /\p{Surrogate}/u;
+
+/**
+ * The bytes of a string with lone surrogates: those of decodeRaw are bytes. Another one becomes U+FFFD, or throws for a
+ * native function's argument, which is `what`.
+ */
+function rawBytes(text: string, what?: string): Uint8Array {
+  const parts = text.split(/([\ud800-\udfff])/u).map((part) => {
+    const code = LONE.test(part) ? part.charCodeAt(0) : 0;
+    if (code >= 0xdc80 && code <= 0xdcff) return Buffer.from([code & 0xff]);
+    if (code > 0 && what !== undefined) throw new TypeError(`${what} holds a lone surrogate`);
+    return Buffer.from(code > 0 ? '\ufffd' : part);
+  });
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of bytes; undefined when they are not UTF-8. */
+function strictText(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** decodeRaw of the static binary: what is not UTF-8 is rare, and need not be quick. */
+function decodeRaw(bytes: Uint8Array): string {
+  const whole = strictText(bytes);
+  if (whole !== undefined) return whole;
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((n) => strictText(bytes.subarray(at, at + n)) !== undefined);
+    text += length ? strictText(bytes.subarray(at, at + length)) : String.fromCharCode(0xdc00 + bytes[at]!);
+    at += length ?? 1;
+  }
+  return text;
+}
+
+/**
+ * Arguments and variables that Node.js has decoded with U+FFFD in the place of what is not UTF-8: as they were. Both files
+ * have NUL after each text.
+ */
+function rawTexts(file: string): string[] {
+  const bytes = readFileSync(file);
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0, at);
+    texts.push(decodeRaw(bytes.subarray(at, end < 0 ? bytes.length : end)));
+    at = end < 0 ? bytes.length : end + 1;
+  }
+  return texts;
+}
+
+function rawArguments(args: readonly string[]): readonly string[] {
+  if (!args.some((arg) => arg.includes('\ufffd'))) return args;
+  const raw = rawTexts('/proc/self/cmdline').slice(-args.length);
+  // Given by a caller of this function, they are not those of the process.
+  return raw.every((text, i) => Buffer.from(rawBytes(text)).toString() === args[i]) ? raw : args;
+}
+
+function rawEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string | undefined>> {
+  if (
+    !Object.entries(env)
+      .flat()
+      .some((text) => text?.includes('\ufffd'))
+  )
+    return env;
+  const raw = rawTexts('/proc/self/environ').map((text) => [text.split('=', 1)[0]!, text.slice(text.indexOf('=') + 1)]);
+  const was: Record<string, string | undefined> = { ...env };
+  for (const [name = '', value = ''] of raw) {
+    const shown = Buffer.from(rawBytes(name)).toString();
+    if (env[shown] !== Buffer.from(rawBytes(value)).toString()) continue; // changed since
+    if (shown !== name) delete was[shown];
+    was[name] = value;
+  }
+  return was;
+}
+
+/** Binds every function of `abi`. A function is looked up in the library when it is first called. */
+function bind(path: string): Native {
+  const library = koffi.load(path);
+  const native: Record<string, (...args: unknown[]) => unknown> = {};
+  for (const [name, { ret, args }] of Object.entries(abi)) {
+    let call: ((...a: unknown[]) => number | bigint) | undefined;
+    native[name] = (...given) => {
+      if (given.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
+      call ??= library.func(
+        `runt_${name}`,
+        ret === 'i64' ? 'int64_t' : 'int32_t',
+        args.flatMap(([, type]) => cTypes[type]),
+      );
+      const list: unknown[] = [];
+      args.forEach(([argument, type], i) => {
+        checked(name, argument, type, given[i], list);
+      });
+      const value = call(...list);
+      return ret === 'i64' ? BigInt(value) : Number(value);
+    };
+  }
+  return native as unknown as Native;
+}
+
+/**
+ * How Node.js waits: a thread of the library writes the ids of what is ready to a pipe that libuv reads. Both exist from the
+ * first wait on; the pipe keeps the process alive only while somebody waits.
+ */
+function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
+  let pipe: Socket | undefined;
+  const timers = new Map<number, NodeJS.Timeout>();
+  const ended = (id: number) => {
+    clearTimeout(timers.get(id));
+    timers.delete(id);
+    hold();
+  };
+  const hold = () => {
+    if (pending() === 0) pipe?.unref();
+    else pipe?.ref();
+  };
+  const open = (): Socket => {
+    const fd = check(native.forward(), { code: 'ERR_IO', message: 'start the thread that waits' });
+    const socket = new Socket({ fd, readable: true, writable: false });
+    let rest = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      const all = Buffer.concat([rest, chunk]);
+      const whole = all.length - (all.length % 4);
+      for (let i = 0; i < whole; i += 4) wake(all.readInt32LE(i), true);
+      rest = all.subarray(whole);
+    });
+    return socket;
+  };
+  const waiting = (id: number, timeout: number) => {
+    pipe ??= open();
+    hold();
+    if (timeout >= 0) timers.set(id, setTimeout(wake, timeout, id, false));
+  };
+  return { waiting, ended };
+}
+
+/** open(2) flags in /proc/self/fdinfo (proc_pid_fdinfo(5)). */
+const O_ACCMODE = 0o3;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd,
+ * pipes with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only
+ * their kind tells them apart. In doubt a descriptor is Node.js's: to pass one of its own on would be worse.
+ */
+function inheritedFds(): Set<number> {
+  const all: { fd: number; link: string; flags: number }[] = [];
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      const link = readlinkSync(`/proc/self/fd/${name}`);
+      const flags = Number.parseInt(
+        /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))![1]!,
+        8,
+      );
+      all.push({ fd: Number(name), link, flags });
+    } catch (error) {
+      // The directory that was listed: it is closed by now.
+      if ((error as { code?: string }).code !== 'ENOENT') throw error;
+    }
+  }
+  all.sort((a, b) => a.fd - b.fd);
+  const own = all.filter(({ fd, link, flags }) => {
+    if (fd < 3 || (flags & O_CLOEXEC) === 0) return false;
+    if (link === 'anon_inode:[eventfd]') return (flags & O_NONBLOCK) !== 0;
+    if (!link.startsWith('pipe:')) return link === 'anon_inode:[eventpoll]' || link === 'anon_inode:[io_uring]';
+    return all.some((other) => other.link === link && (other.flags & O_ACCMODE) !== (flags & O_ACCMODE));
+  });
+  // libuv opens /dev/null after its pipes and right before the first eventfd, each at the lowest free number.
+  const event = own.find(({ link }) => link === 'anon_inode:[eventfd]')?.fd ?? 0;
+  const pipe = own.filter(({ fd, link }) => fd < event && link.startsWith('pipe:')).at(-1)?.fd ?? event;
+  const nothing = all.find(
+    ({ fd, link, flags }) => fd > pipe && fd < event && link === '/dev/null' && (flags & O_ACCMODE) === 0,
+  );
+  return new Set(all.filter((one) => one !== nothing && !own.includes(one)).map(({ fd }) => fd));
+}
+
+/** Loads the library and puts this host in force. `args` are those after the program's name. */
+export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Host {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const encoder = new TextEncoder();
+  // Only a command that hands descriptors on asks, and by then it may have opened its log.
+  const asked = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
+  const inherited = asked ? inheritedFds() : new Set<number>();
+  const host: Host = {
+    name: 'node',
+    native: bind(libraryPath()),
+    args: rawArguments(args),
+    env: rawEnvironment(process.env),
+    decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
+    decodeRaw: (bytes, length) => decodeRaw(bytes.subarray(0, length)),
+    encode: (text) => (LONE.test(text) ? rawBytes(text) : encoder.encode(text)),
+    outlive(tell) {
+      process.on('unhandledRejection', tell);
+      process.on('uncaughtException', tell);
+    },
+    inherited: (fd) => inherited.has(fd),
+    grpc: () => import('../shim/transport/grpc.js'),
+    ...forwarded(),
+  };
+  setHost(host);
+  return host;
+}

@@ -1,0 +1,181 @@
+/** The command as a whole on a fake host: output, exit status, errors, the log. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { main } from '../../src/cli/command-main.js';
+import { commands, globals } from '../../src/cli/command-syntax.js';
+import type { Native } from '../../src/sys/abi.js';
+import { fakeHost } from '../sys/fake-host.js';
+
+async function runt(args: string[], functions: Partial<Native> = {}, env: Record<string, string> = {}) {
+  const host = fakeHost(args, functions, env);
+  const status = await main();
+  return { status, out: host.written(1), err: host.written(2), log: host.written(9) };
+}
+
+const logAt9: Partial<Native> = { openAt: () => 9 };
+
+test('--version prints the three lines that engines look for', async () => {
+  for (const flag of ['--version', '-v', '-version']) {
+    const { status, out, err } = await runt([flag]);
+    assert.is(status, 0);
+    assert.match(out, /^runt version \S+\ncommit: \S+\nspec: 1\.\d+\.\d+\n$/);
+    assert.is(err, '');
+  }
+});
+
+test('the help names every command and every global flag', async () => {
+  for (const args of [[], ['--help'], ['-h'], ['help']]) {
+    const { status, out } = await runt(args);
+    assert.is(status, 0);
+    for (const name of Object.keys(commands)) assert.match(out, new RegExp(`^  ${name} {2,}\\S`, 'm'), name);
+    for (const key of Object.keys(globals)) assert.match(out, `--${key.split('|')[0]}`);
+  }
+});
+
+test('the help of a command names its flags and arguments, by every way to ask', async () => {
+  for (const [name, { args, flags }] of Object.entries(commands)) {
+    const { status, out } = await runt([name, '--help']);
+    assert.is(status, 0);
+    assert.match(out, `runt ${name} [flags]${args && ` ${args}`}\n`);
+    for (const key of Object.keys(flags)) assert.match(out, `--${key.split('|')[0]}`, `${name} ${key}`);
+    assert.is((await runt(['help', name])).out, out);
+    // After the id of exec and ps come words that are not for runt.
+    if (args.includes('…')) continue;
+    assert.is((await runt([name, 'x', 'y', 'z', '-h'])).out, out, 'help does not count arguments');
+  }
+});
+
+test('help in colour on a terminal only, and not against NO_COLOR', async () => {
+  const terminal: Partial<Native> = { isTerminal: (fd) => (fd === 1 ? 1 : 0) };
+  assert.match((await runt(['help'], terminal)).out, '\x1b[1mUsage:');
+  assert.not.match((await runt(['help'], terminal, { NO_COLOR: '1' })).out, '\x1b');
+  assert.not.match((await runt(['help'])).out, '\x1b');
+});
+
+test('an unknown command exits 1 and suggests the nearest one', async () => {
+  const { status, out, err } = await runt(['creat', 'x']);
+  assert.is(status, 1);
+  assert.is(out, '');
+  assert.is(err, 'runt: unknown command creat; did you mean create?\n');
+  assert.is((await runt(['toString'])).err, 'runt: unknown command toString\n');
+  assert.is((await runt(['help', 'strat'])).err, 'runt: help: unknown command strat; did you mean start?\n');
+});
+
+test('version prints what --version prints', async () => {
+  assert.is((await runt(['version'])).out, (await runt(['--version'])).out);
+});
+
+test('commands of engines: what does it here, or the engine', async () => {
+  assert.match(
+    (await runt(['rm', 'x'])).err,
+    'runt: unknown command rm\n  why engines call it so: use runt delete ID\n',
+  );
+  assert.match((await runt(['stop', 'x'])).err, 'use runt kill ID, which sends TERM, then runt delete ID');
+  assert.match((await runt(['inspect', 'x'])).err, 'use runt state ID');
+  assert.match((await runt(['logs', 'x'])).err, 'use podman logs, docker logs or nerdctl logs');
+  assert.match((await runt(['help', 'rm'])).err, 'use runt delete');
+});
+
+test('with --log the text is on standard error too, and the log has one JSON line', async () => {
+  const opened: unknown[] = [];
+  const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pid', '1', 'x'], {
+    openAt: (...a) => {
+      opened.push(a);
+      return 9;
+    },
+  });
+  assert.is(status, 1);
+  assert.is(err, 'runt: create: unknown flag --pid\n');
+  assert.equal(log.split('\n').length, 2);
+  assert.equal(JSON.parse(log), {
+    level: 'error',
+    msg: 'create: unknown flag --pid',
+    time: '2023-11-14T22:13:20.123456789Z',
+    code: 'ERR_USAGE',
+  });
+  // O_WRONLY|O_CREAT|O_APPEND, once, for the owner only.
+  assert.equal(opened, [[-100, '/l', 0o2101, 0o600]]);
+});
+
+test('a fault in the global flags is logged where the log was named before it', async () => {
+  const { log } = await runt(['--log=/l', '--log-format=json', '--rot', '/r', 'list'], logAt9);
+  assert.is(JSON.parse(log).msg, 'unknown flag --rot; did you mean --root?');
+});
+
+test('the text log is one logrus line', async () => {
+  const { log } = await runt(['--log', '/l', 'start'], logAt9);
+  assert.is(
+    log,
+    'time="2023-11-14T22:13:20.123456789Z" level=error msg="start: missing argument <container-id>" code=ERR_USAGE\n',
+  );
+});
+
+test('a JSON log without a file goes to standard error, alone', async () => {
+  const { err } = await runt(['--log-format', 'json', 'start']);
+  assert.is(JSON.parse(err).msg, 'start: missing argument <container-id>');
+});
+
+test('a log that cannot be opened is an error before anything is done', async () => {
+  const { status, err } = await runt(['--log', '/no/l', 'help'], { openAt: () => -2 });
+  assert.is(status, 1);
+  assert.match(err, /^runt: open the log \/no\/l: ENOENT/);
+});
+
+test('an error that no code expected is reported as a defect, with its stack only in debug', async () => {
+  // `--root` must be made absolute, and the fake cwd throws.
+  const boom: Partial<Native> = {
+    ...logAt9,
+    cwd: () => {
+      throw new TypeError('boom');
+    },
+  };
+  const { status, err, log } = await runt(['--log=/l', '--log-format=json', '--root', 'r', 'list'], boom);
+  assert.is(status, 1);
+  assert.match(err, /^runt: internal error: TypeError: boom\n {2}why this is a defect of runt/);
+  const line = JSON.parse(log);
+  assert.is(line.code, 'ERR_INTERNAL');
+  assert.is(line.msg, 'internal error: TypeError: boom');
+
+  const debug = await runt(['--debug', '--log=/l', '--log-format=json', '--root', 'r', 'list'], boom);
+  const lines = debug.log
+    .trimEnd()
+    .split('\n')
+    .map((l) => JSON.parse(l));
+  assert.equal(
+    lines.map((l) => l.level),
+    ['debug', 'error', 'debug'],
+  );
+  assert.match(lines[0].msg, '"--root","r","list"');
+  assert.match(lines[2].msg, 'boom');
+  assert.match(lines[2].msg, 'at ');
+});
+
+test('output that cannot be written is an error', async () => {
+  let err = '';
+  const { status } = await runt(['--version'], {
+    write: (fd, data) => {
+      if (fd === 1) return -28;
+      err += new TextDecoder().decode(data);
+      return data.length;
+    },
+  });
+  assert.is(status, 1);
+  assert.match(err, /^runt: write to standard output: ENOSPC/);
+});
+
+test('a manager of cgroups that there is not is refused; --systemd-cgroup is taken with every command', async () => {
+  const message = async (...args: string[]) => (await runt(args)).err;
+  assert.match(await message('--cgroup-manager=foo', 'run', 'x'), 'must be cgroupfs or systemd or disabled');
+  assert.is((await runt(['--systemd-cgroup', '--criu', 'criu', '--version'])).status, 0);
+});
+
+test('kill refuses a signal that there is none of', async () => {
+  assert.is((await runt(['kill', 'x', 'KIL'])).err, 'runt: kill: unknown signal "KIL"; did you mean KILL?\n');
+  assert.match((await runt(['kill', 'x', '65'])).err, 'unknown signal "65"');
+});
+
+test('kill refuses two signals', async () => {
+  assert.is((await runt(['kill', '-9', 'x', 'TERM'])).err, 'runt: kill: two signals, "9" and "TERM"\n');
+});
+
+test.run();

@@ -1,0 +1,175 @@
+/** Completion scripts and man pages: whole, and what the shells make of them. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { main } from '../../../src/cli/command-main.js';
+import { type CommandName, commands, globals } from '../../../src/cli/command-syntax.js';
+import { scripts } from '../../../src/cli/commands/completion-command.js';
+import { flagLines } from '../../../src/cli/commands/help-command.js';
+import { manualPages } from '../../../src/cli/man-pages.js';
+import { fakeHost } from '../../sys/fake-host.js';
+
+const names = Object.keys(commands) as CommandName[];
+const all = scripts();
+
+const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+
+/** A directory with a `runt` that lists two containers, and the scripts. */
+function withShell<T>(f: (dir: string) => T): T {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-completion-'));
+  try {
+    const fake =
+      '#!/bin/sh\n[ "$*" = "list -q" ] && printf "web\\ndb\\n"; [ "$*" = "--root /r list -q" ] && echo other\n';
+    writeFileSync(join(dir, 'runt-fake'), fake);
+    writeFileSync(join(dir, 'runt'), fake);
+    for (const name of ['runt-fake', 'runt']) chmodSync(join(dir, name), 0o755);
+    for (const [name, text] of Object.entries(all)) writeFileSync(join(dir, `script-${name}`), text);
+    return f(dir);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+test('each script names every command and every long flag', () => {
+  for (const [name, text] of Object.entries(all)) {
+    for (const command of names) assert.match(text, command, name);
+    for (const where of ['', ...names] as const) {
+      for (const flag of flagLines(where))
+        assert.match(text, name === 'runt.fish' ? `-l ${flag.name}` : `--${flag.name}`);
+    }
+    assert.not.match(text, 'undefined');
+  }
+});
+
+test('every value has a placeholder that says what it is', () => {
+  for (const where of ['', ...names] as const) {
+    for (const { name, value } of flagLines(where)) assert.not.equal(value, 'value', `${where} --${name}`);
+  }
+});
+
+test('the command prints them, and refuses another shell', async () => {
+  for (const [shell, file] of [
+    ['bash', 'runt'],
+    ['zsh', '_runt'],
+    ['fish', 'runt.fish'],
+  ] as const) {
+    const host = fakeHost(['completion', shell]);
+    assert.is(await main(), 0);
+    assert.is(host.written(1), all[file]);
+  }
+  const host = fakeHost(['completion', 'bsh']);
+  assert.is(await main(), 1);
+  assert.match(host.written(2), 'unknown shell bsh: there are bash, zsh and fish; did you mean bash?');
+});
+
+test('bash: commands, flags, words of a flag, containers, directories', () => {
+  withShell((dir) => {
+    const complete = (...line: string[]): string[] => {
+      const script = `source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runt; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const out = execFileSync('bash', ['-c', script, join(dir, 'script-runt'), join(dir, 'runt-fake'), ...line], {
+        encoding: 'utf8',
+        cwd: dir,
+      });
+      return out.split('\n').filter(Boolean);
+    };
+    assert.equal(complete('').sort(), [...names].sort());
+    assert.equal(complete('cre'), ['create']);
+    assert.equal(complete('--cg'), ['--cgroup-manager']);
+    assert.equal(complete('--log-format', ''), ['text', 'json']);
+    assert.equal(complete('--log-format', '=', 'j'), ['json']);
+    assert.equal(complete('--log-format', '='), ['text', 'json']);
+    assert.equal(complete('--log', 'x', 'st'), ['start', 'state']);
+    assert.equal(complete('--debug', '--root', '=', '/r', 'li'), ['list']);
+    assert.equal(complete('state', ''), ['web', 'db']);
+    assert.equal(complete('kill', '--all', 'w'), ['web']);
+    assert.equal(complete('--root', '/r', 'delete', ''), ['other']);
+    assert.equal(complete('--root', '=', '/r', 'delete', ''), ['other']);
+    // As one word, where = breaks no words.
+    assert.equal(complete('--log-format=j'), ['--log-format=json']);
+    assert.equal(complete('list', '--format='), ['--format=table', '--format=json']);
+    assert.equal(complete('--root=/r', 'delete', ''), ['other']);
+    assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
+    assert.equal(complete('kill', 'web', 'KI'), ['KILL']);
+    assert.equal(complete('kill', '-s', 'KILL', 'w'), ['web']);
+    assert.equal(complete('kill', '-s', '=', 'KILL', 'web', 'TE'), ['TERM']);
+    assert.equal(complete('kill', '--signal', '=', 'SEG'), ['SEGV']);
+    assert.ok(complete('kill', '--all', 'web', '').includes('HUP'));
+    assert.equal(complete('exec', '--cap', 'CAP_MK'), ['CAP_MKNOD']);
+    assert.equal(complete('create', ''), []);
+    assert.equal(complete('list', '--f'), ['--format']);
+    assert.equal(complete('list', '-f', ''), ['table', 'json']);
+    assert.equal(complete('completion', 'z'), ['zsh']);
+    assert.equal(complete('create', '--pid-file', 'script-runt.'), ['script-runt.fish']);
+    assert.equal(complete('create', '--bundle', 'script'), []);
+    assert.equal(complete('update', '--memory', ''), []);
+    assert.equal(complete('help', 'val'), ['validate']);
+  });
+});
+
+for (const [shell, file, check] of [
+  ['zsh', '_runt', ['-n']],
+  ['fish', 'runt.fish', ['--no-execute']],
+] as const) {
+  if (!has(shell)) {
+    process.stdout.write(`# skip completion: ${shell}: ${shell} is not in PATH\n`);
+    test.skip(`${shell} reads its script`);
+    continue;
+  }
+  test(`${shell} reads its script`, () => {
+    withShell((dir) => {
+      const r = spawnSync(shell, [...check, join(dir, `script-${file}`)], { encoding: 'utf8' });
+      assert.equal([r.status, r.stderr], [0, '']);
+    });
+  });
+}
+
+if (has('fish')) {
+  test('fish: commands, flags, words of a flag, containers', () => {
+    withShell((dir) => {
+      const complete = (line: string): string[] => {
+        const script = `source ${dir}/script-runt.fish; complete -C '${line}'`;
+        const env = { PATH: `${dir}:${process.env.PATH}`, HOME: dir };
+        const out = execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8', env });
+        return out
+          .split('\n')
+          .filter(Boolean)
+          .map((l) => l.split('\t')[0]!);
+      };
+      assert.equal(complete('runt cre'), ['create']);
+      assert.equal(complete('runt --log-format ').sort(), ['json', 'text']);
+      assert.equal(complete('runt state ').sort(), ['db', 'web']);
+      assert.equal(complete('runt kill --reg'), ['--regex']);
+      assert.equal(complete('runt list --format=').sort(), ['--format=json', '--format=table']);
+    });
+  });
+}
+
+test('there is a man page for each command, each with every flag and argument', () => {
+  const pages = manualPages();
+  assert.equal(Object.keys(pages), ['runt.1', ...names.map((n) => `runt-${n}.1`)]);
+  const plain = (page: string) => page.replaceAll('\\-', '-').replaceAll(/\\f[BIR]/g, '');
+  for (const key of Object.keys(globals)) assert.match(plain(pages['runt.1']!), `--${key.split('|')[0]}`);
+  for (const name of names) {
+    const page = plain(pages[`runt-${name}.1`]!);
+    assert.match(page, `runt [global flags] ${name} [flags]${commands[name].args && ` ${commands[name].args}`}\n`);
+    for (const flag of flagLines(name)) assert.match(page, `--${flag.name}`);
+    // What begins with a dot or a quote is a request to roff: only the ones that are meant.
+    for (const line of pages[`runt-${name}.1`]!.split('\n')) {
+      if (/^[.']/.test(line)) assert.match(line, /^\.(TH|SH|TP|PP)\b/);
+    }
+  }
+});
+
+if (has('groff')) {
+  test('groff has nothing to say about them', () => {
+    for (const [name, page] of Object.entries(manualPages())) {
+      const r = spawnSync('groff', ['-man', '-ww', '-Tutf8', '-Kutf8'], { input: page, encoding: 'utf8' });
+      assert.equal([r.status, r.stderr], [0, ''], name);
+    }
+  });
+}
+
+test.run();

@@ -1,0 +1,17 @@
+/** The table of `list`: the columns of runc's. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { table } from '../../../src/cli/commands/list-command.js';
+
+test('a column is 12 wide or its longest cell and three spaces; the last is not padded', () => {
+  assert.is(table([['ID', 'PID', 'OWNER']]), 'ID          PID         OWNER\n');
+  assert.is(
+    table([
+      ['ID', 'PID', 'OWNER'],
+      ['a-long-container', '1', 'root'],
+    ]),
+    'ID                 PID         OWNER\na-long-container   1           root\n',
+  );
+});
+
+test.run();

@@ -1,0 +1,307 @@
+/**
+ * A bed: one bundle in a directory of its own with a private state root, in which a test runs the program and looks.
+ *
+ *     const test = needing('hostname', 'root');
+ *     test('is set', onBed((bed) => {
+ *       bed.config.hostname = 'x';
+ *       assert.is(bed.sh('hostname').stdout, 'x\n');
+ *     }));
+ *     test.run();
+ *
+ * At the end `onBed` asserts that no mount, cgroup, process or state is left, and takes away what is.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { COMMAND_LIMIT, DEADLINE, GRACE } from '../../deadline.js';
+import { type Config, defaultConfig } from './config.js';
+import { hostMounts, leftovers, type Mark, sleep, sweep } from './leftovers.js';
+import { runtPath, top } from './place.js';
+
+export { needing } from './needs.js';
+
+/** How one command ended. */
+export interface Result {
+  /** Exit status; null when a signal ended the runtime itself. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandOptions {
+  /** What the command, and the container, reads as stdin; empty by default. */
+  input?: string;
+  /** The whole environment; only PATH by default. */
+  env?: Record<string, string>;
+  cwd?: string;
+  /** ms after which the command is killed and the test fails; COMMAND_LIMIT by default. */
+  timeout?: number;
+  /** Another program than runt, e.g. runc; gets the same `--root`. */
+  program?: string;
+  /** A program and its arguments that execute the command. */
+  wrapped?: readonly string[];
+  uid?: number;
+  gid?: number;
+}
+
+/** A command that runs beside the test. */
+export interface Running {
+  child: ChildProcess;
+  /** Settles when the command has ended. */
+  exit: Promise<Result>;
+  /** What stdout holds so far. */
+  stdout(): string;
+  stderr(): string;
+}
+
+export interface StateOutput {
+  ociVersion: string;
+  id: string;
+  pid: number;
+  status: string;
+  bundle: string;
+  rootfs?: string;
+  created?: string;
+  annotations?: Record<string, string>;
+  owner?: string;
+}
+
+let count = 0;
+/** Another one for each test file: runs in pid namespaces of their own have the same pids, and share the cgroups. */
+const run = Math.random().toString(36).slice(2, 6);
+
+export class Bed {
+  /** The bed's own directory, 0755, below the system's temporary directory. */
+  readonly dir: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** `--root` of every command. */
+  readonly root: string;
+  readonly id: string;
+  /** Written to config.json before each create, run and explain. */
+  config: Config = defaultConfig();
+  #calls = 0;
+  #created?: { out: string; err: string };
+  readonly #mounts = hostMounts();
+  /** Another runtime ran: runc 1.1 takes options (nsdelegate) away from the host's mount of cgroup v2. */
+  #others = false;
+
+  constructor() {
+    this.dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-bed-')));
+    chmodSync(this.dir, 0o755);
+    this.id = `bed-${process.pid}-${run}-${++count}`;
+    this.bundle = join(this.dir, 'bundle');
+    this.rootfs = join(this.bundle, 'rootfs');
+    this.root = join(this.dir, 'state');
+    mkdirSync(this.bundle);
+    const base = join(top, 'build', 'rootfs');
+    execFileSync(join(top, 'hack', 'rootfs'), [base], { stdio: ['ignore', 'ignore', 'inherit'] });
+    // cp, because Node's cpSync makes copies of hard links.
+    execFileSync('cp', ['-a', base, this.rootfs]);
+  }
+
+  get mark(): Mark {
+    return { dir: this.dir, root: this.root, id: this.id };
+  }
+
+  /** Writes config.json; a string is written as it is. */
+  write(config: unknown = this.config): void {
+    const body =
+      typeof config === 'string' ? config : JSON.stringify(config, wide, 2).replaceAll(/"wide:(-?\d+)"/g, '$1');
+    writeFileSync(join(this.bundle, 'config.json'), body);
+  }
+
+  /** Files, not pipes: a container that outlives the command must not hold the test up, and crun takes over its stdio. */
+  #stdio(input: string): { fds: [number, number, number]; out: string; err: string } {
+    const base = join(this.dir, `call-${++this.#calls}`);
+    writeFileSync(`${base}.in`, input);
+    const [out, err] = [`${base}.out`, `${base}.err`];
+    return { fds: [openSync(`${base}.in`, 'r'), openSync(out, 'a'), openSync(err, 'a')], out, err };
+  }
+
+  #command(args: readonly string[], o: CommandOptions) {
+    if (o.program) this.#others = true;
+    const [file = '', ...before] = [...(o.wrapped ?? []), o.program ?? runtPath];
+    return {
+      file,
+      args: [...before, '--root', this.root, ...args],
+      options: {
+        env: o.env ?? { PATH: process.env.PATH ?? '' },
+        cwd: o.cwd ?? this.dir,
+        ...(o.uid === undefined ? {} : { uid: o.uid }),
+        ...(o.gid === undefined ? {} : { gid: o.gid }),
+      },
+    };
+  }
+
+  /** Runs `runt --root ROOT ARGS…` to its end. */
+  runt(args: readonly string[], o: CommandOptions = {}): Result {
+    const { fds, out, err } = this.#stdio(o.input ?? '');
+    const command = this.#command(args, o);
+    const timeout = o.timeout ?? COMMAND_LIMIT;
+    const r = spawnSync(command.file, command.args, {
+      ...command.options,
+      stdio: fds,
+      timeout,
+      killSignal: 'SIGKILL',
+    });
+    for (const fd of fds) closeSync(fd);
+    if (args[0] === 'create') this.#created = { out, err };
+    const result = {
+      code: r.status,
+      signal: r.signal,
+      stdout: readFileSync(out, 'utf8'),
+      stderr: readFileSync(err, 'utf8'),
+    };
+    if (r.error)
+      throw new Error(`${args.join(' ')}: ${r.error.message} (after ${timeout} ms at most)\n${result.stderr}`);
+    return result;
+  }
+
+  /** Runs `runt --root ROOT ARGS…` beside the test. */
+  spawn(args: readonly string[], o: CommandOptions = {}): Running {
+    const { fds, out, err } = this.#stdio(o.input ?? '');
+    const command = this.#command(args, o);
+    const child = spawn(command.file, command.args, {
+      ...command.options,
+      stdio: fds,
+      timeout: o.timeout ?? COMMAND_LIMIT,
+      killSignal: 'SIGKILL',
+    });
+    for (const fd of fds) closeSync(fd);
+    const read = (path: string) => () => readFileSync(path, 'utf8');
+    const exit = new Promise<Result>((settle, reject) => {
+      child.on('error', reject);
+      child.on('exit', (code, signal) => settle({ code, signal, stdout: read(out)(), stderr: read(err)() }));
+    });
+    return { child, exit, stdout: read(out), stderr: read(err) };
+  }
+
+  /** `runt run`: writes the config, runs the container in the foreground. Extra flags come before the id. */
+  run(flags: readonly string[] = [], o: CommandOptions = {}): Result {
+    this.write();
+    return this.runt(['run', '--bundle', this.bundle, ...flags, this.id], o);
+  }
+
+  /** `run` of a shell script in the container. */
+  sh(script: string, flags: readonly string[] = [], o: CommandOptions = {}): Result {
+    this.config.process.args = ['/bin/sh', '-c', script];
+    return this.run(flags, o);
+  }
+
+  /** `sh` that must end with 0 and print nothing on stderr; its stdout. */
+  out(script: string): string {
+    const r = this.sh(script);
+    if (r.code !== 0 || r.stderr !== '') throw new Error(`exit ${r.code ?? r.signal}: ${r.stderr}\n${r.stdout}`);
+    return r.stdout;
+  }
+
+  /** `runt create`; the container's stdout is then in `stdout()`. */
+  create(flags: readonly string[] = [], o: CommandOptions = {}): Result {
+    this.write();
+    return this.runt(['create', '--bundle', this.bundle, ...flags, this.id], o);
+  }
+
+  /** `create` and `start`, which must both work; the process's pid. */
+  started(args: string[] = ['/bin/sleep', '1000']): number {
+    this.config.process.args = args;
+    for (const r of [this.create(), this.runt(['start', this.id])]) {
+      if (r.code !== 0) throw new Error(`exit ${r.code}: ${r.stderr}`);
+    }
+    return this.state().pid;
+  }
+
+  /** What the container of the last `create` has written so far. */
+  stdout(): string {
+    return this.#created ? readFileSync(this.#created.out, 'utf8') : '';
+  }
+  stderr(): string {
+    return this.#created ? readFileSync(this.#created.err, 'utf8') : '';
+  }
+
+  /** `runt state`, parsed; throws when the command fails. */
+  state(): StateOutput {
+    const r = this.runt(['state', this.id]);
+    if (r.code !== 0) throw new Error(`state: exit ${r.code}: ${r.stderr}`);
+    return JSON.parse(r.stdout);
+  }
+
+  start(): Result {
+    return this.runt(['start', this.id]);
+  }
+  kill(signal: string | number = 'TERM', ...flags: string[]): Result {
+    return this.runt(['kill', ...flags, this.id, String(signal)]);
+  }
+  delete(...flags: string[]): Result {
+    return this.runt(['delete', ...flags, this.id]);
+  }
+
+  /** Waits until the state is `status`. */
+  until(status: string, ms = DEADLINE): StateOutput {
+    const deadline = Date.now() + ms;
+    for (;;) {
+      const state = this.state();
+      if (state.status === status) return state;
+      if (Date.now() > deadline) throw new Error(`state is ${state.status}, not ${status}, after ${ms} ms`);
+      sleep(5);
+    }
+  }
+
+  /**
+   * Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. A process
+   * has `grace` ms to end.
+   */
+  end(quiet = false, grace = GRACE): void {
+    const left = leftovers(this.mark, quiet ? 0 : grace);
+    sweep(this.mark);
+    if (!quiet && left.length > 0) throw new Error(`left behind:\n  ${left.join('\n  ')}`);
+    const mounts = hostMounts();
+    if (!quiet && !this.#others && mounts !== this.#mounts)
+      throw new Error(`the host's mounts were\n${this.#mounts}\nand are\n${mounts}`);
+  }
+}
+
+/** BigInt in a config: JSON.stringify refuses it, so it is marked and unquoted afterwards. */
+function wide(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `wide:${value}` : value;
+}
+
+/** A test's body on a bed of its own: cleaned up after it, and checked for what is left. */
+export function onBed(body: (bed: Bed) => void | Promise<void>): () => Promise<void> {
+  return async () => {
+    const bed = new Bed();
+    try {
+      await body(bed);
+    } catch (failure) {
+      bed.end(true);
+      throw failure;
+    }
+    bed.end();
+  };
+}
+
+/** Waits until `look` gives something that is not false; throws naming `what` after `ms`. */
+export async function eventually<T>(
+  what: string,
+  look: () => T | false | undefined | Promise<T | false | undefined>,
+  ms = DEADLINE,
+): Promise<T> {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const value = await look();
+    if (value !== false && value !== undefined) return value;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
+    await new Promise((next) => setTimeout(next, 5));
+  }
+}

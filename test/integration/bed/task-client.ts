@@ -1,0 +1,53 @@
+/** A client of the task service over gRPC, made from proto/ as anybody's would be. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
+import { COMMAND_LIMIT } from '../../deadline.js';
+import { eventually } from './bed.js';
+import { top } from './place.js';
+
+// A part of grpc-js that has no types of its own here.
+const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
+  loadSync(file: string, options: object): never;
+};
+
+/** The directory of the .proto files. */
+export const protos = join(top, 'proto');
+const { containerd } = loadPackageDefinition(
+  loadSync('task.proto', { includeDirs: [protos], enums: String, longs: Number, defaults: true }),
+) as never as { containerd: { task: { v3: { Task: new (...a: unknown[]) => never } } } };
+
+export class TaskClient {
+  private readonly client: Record<string, (...a: unknown[]) => void>;
+
+  /** Of the socket at that path. */
+  constructor(socket: string) {
+    this.client = new containerd.task.v3.Task(`unix://${socket}`, credentials.createInsecure());
+  }
+
+  call(method: string, request: object): Promise<Record<string, never>> {
+    return new Promise((settle, fail) => {
+      const deadline = { deadline: Date.now() + COMMAND_LIMIT };
+      this.client[method]!(request, new Metadata(), deadline, (e: Error | null, r: never) => (e ? fail(e) : settle(r)));
+    });
+  }
+
+  close(): void {
+    this.client.close!();
+  }
+}
+
+/** Waits until somebody listens on a socket: its file is there a moment before. */
+export async function listening(path: string): Promise<void> {
+  await eventually(`a server on ${path}`, async () => {
+    if (!existsSync(path)) return false;
+    const socket = connect(path);
+    const heard = await new Promise<boolean>((settle) => {
+      socket.once('connect', () => settle(true)).once('error', () => settle(false));
+    });
+    socket.destroy();
+    return heard;
+  });
+}

@@ -1,0 +1,321 @@
+/** What engines write before the command, and where failures go: one test for each row of the contract. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { COMMAND_LIMIT } from '../../deadline.js';
+import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { missing } from '../bed/needs.js';
+import { programs, runtPath } from '../bed/place.js';
+
+const test = needing('compat-global', 'root');
+const ruled = needing('compat-global of devices', 'root', 'devices', 'memory');
+const limited = needing('compat-global of memory', 'root', 'memory');
+
+/** Runs the program with these arguments alone: without the bed's own --root. */
+function plain(bed: Bed, args: readonly string[], env: Record<string, string> = {}) {
+  const out = join(bed.dir, 'plain');
+  const script = 'exec "$@" >"$0.out" 2>"$0.err"';
+  let code = 0;
+  try {
+    execFileSync('/bin/sh', ['-c', script, out, runtPath, ...args], { env, cwd: bed.dir, timeout: COMMAND_LIMIT });
+  } catch (e) {
+    code = (e as { status: number }).status;
+  }
+  return { code, stdout: readFileSync(`${out}.out`, 'utf8'), stderr: readFileSync(`${out}.err`, 'utf8') };
+}
+
+test(
+  '--root DIR, --root=DIR, -root DIR, -root=DIR',
+  onBed((bed) => {
+    bed.started();
+    for (const flags of [['--root', bed.root], [`--root=${bed.root}`], ['-root', bed.root], [`-root=${bed.root}`]]) {
+      const r = plain(bed, [...flags, 'list', '-q']);
+      assert.equal([r.code, r.stdout, r.stderr], [0, `${bed.id}\n`, '']);
+    }
+    bed.delete('--force');
+  }),
+);
+
+test(
+  '--log FILE --log-format json: on a failure one JSON object in the file and the text on stderr; on success nothing',
+  onBed((bed) => {
+    const log = join(bed.dir, 'log.json');
+    for (const flags of [
+      ['--log', log, '--log-format', 'json'],
+      [`-log=${log}`, '-log-format=json'],
+      ['--log-format=json', '--log', `file:${log}`],
+    ]) {
+      rmSync(log, { force: true });
+      const r = bed.runt([...flags, 'state', 'nothing']);
+      assert.is(r.code, 1);
+      assert.is(r.stderr, 'runt: container does not exist: nothing\n');
+      const text = readFileSync(log, 'utf8');
+      assert.ok(text.endsWith('}\n'));
+      const line = JSON.parse(text);
+      assert.is(line.level, 'error');
+      assert.is(line.msg, 'container does not exist: nothing');
+      assert.match(line.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
+    }
+    rmSync(log);
+    // Every call of a life that works.
+    bed.write();
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    for (const args of [['create', '--bundle', bed.bundle], ['start'], ['state'], ['pause'], ['resume'], ['kill']]) {
+      const r = bed.runt(['--log', log, '--log-format', 'json', ...args, bed.id]);
+      assert.is(r.code, 0, r.stderr);
+    }
+    assert.is(readFileSync(log, 'utf8'), '');
+    bed.delete('--force');
+  }),
+);
+
+ruled(
+  '--debug and --log-level debug: more lines, each one JSON object; --log-level warning has what the config is warned of',
+  onBed((bed) => {
+    const log = join(bed.dir, 'log.json');
+    const lines = () =>
+      readFileSync(log, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .filter(Boolean)
+        .map((l) => JSON.parse(l).level);
+    for (const flag of ['--debug', '--log-level=debug']) {
+      rmSync(log, { force: true });
+      bed.runt([flag, '--log', log, '--log-format', 'json', 'state', 'nothing']);
+      assert.equal(lines(), ['debug', 'error', 'debug']);
+    }
+    const disabled = ['--cgroup-manager', 'disabled', '--log', log, '--log-format', 'json'];
+    for (const [level, want] of [
+      [[], []],
+      [['--log-level', 'error'], []],
+      [['--log-level', 'warning'], ['warning']],
+    ] as const) {
+      rmSync(log, { force: true });
+      bed.write();
+      const r = bed.runt([...disabled, ...level, 'run', '--bundle', bed.bundle, bed.id]);
+      assert.equal([r.code, r.stderr], [0, '']);
+      assert.equal(lines(), want);
+    }
+    const bad = bed.runt(['--log-level', 'loud', 'list']);
+    assert.match(bad.stderr, 'must be error or warning or debug, not "loud"');
+  }),
+);
+
+test(
+  '--systemd-cgroup, conmon’s -s: taken with every command; where systemd cannot do it a create is refused by name and leaves nothing',
+  onBed((bed) => {
+    bed.started();
+    for (const args of [['state', bed.id], ['kill', bed.id, '0'], ['list'], ['delete', '--force', bed.id]]) {
+      assert.is(bed.runt(['--systemd-cgroup', ...args]).code, 0, args[0]);
+    }
+    bed.write();
+    for (const flag of ['--systemd-cgroup', '--cgroup-manager=systemd']) {
+      const r = bed.runt([flag, '--rootless=true', 'create', '--bundle', bed.bundle, bed.id]);
+      if (missing('systemd') === undefined) {
+        assert.is(r.code, 0, r.stderr);
+        bed.delete('--force');
+      } else {
+        assert.is(r.code, 1);
+        assert.match(r.stderr, '--systemd-cgroup is not supported');
+      }
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
+  }),
+);
+
+test(
+  '--criu PATH, --rootless=BOOL: taken with every command',
+  onBed((bed) => {
+    bed.write();
+    for (const flags of [['--criu', '/usr/sbin/criu'], ['--rootless=false'], ['--rootless', 'auto'], ['-rootless=0']]) {
+      assert.is(bed.runt([...flags, 'run', '--bundle', bed.bundle, bed.id]).code, 0, flags[0]);
+      assert.is(bed.runt([...flags, 'list']).code, 0, flags[0]);
+    }
+  }),
+);
+
+test(
+  '--cgroup-manager disabled: no cgroup is made, the container stays in those of its creator; all other commands work',
+  onBed(async (bed) => {
+    const disabled = ['--cgroup-manager', 'disabled'];
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const r = bed.runt([...disabled, 'create', '--bundle', bed.bundle, bed.id]);
+    assert.equal([r.code, r.stderr], [0, '']);
+    assert.is(bed.start().code, 0);
+    const { pid } = bed.state();
+    assert.is(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'));
+    // Its pid namespace says what is in it: an exec too, and nothing of the host.
+    const second = bed.runt(['exec', '--detach', '--pid-file', join(bed.dir, 'pid'), bed.id, '/bin/sleep', '1000']);
+    assert.is(second.code, 0, second.stderr);
+    const other = Number(readFileSync(join(bed.dir, 'pid'), 'utf8'));
+    const ps = () => JSON.parse(bed.runt(['ps', '--format', 'json', bed.id]).stdout) as number[];
+    assert.equal(
+      ps(),
+      [pid, other].sort((a, b) => a - b),
+    );
+    assert.match(bed.runt(['pause', bed.id]).stderr, 'the container has no cgroup');
+    assert.match(
+      bed.runt(['update', '--memory', '64m', bed.id]).stderr,
+      'the container has no cgroup, and so no limits',
+    );
+    assert.is(bed.kill('KILL', '--all').code, 0);
+    await eventually('both ended', () => ps().length === 0);
+    bed.until('stopped');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+limited(
+  '--cgroup-manager disabled: a limit is refused with its place, and a mounted cgroup file system shows the creator’s',
+  onBed((bed) => {
+    bed.config.linux.resources.pids = { limit: 20 };
+    bed.write();
+    const r = bed.runt(['--cgroup-manager=disabled', 'run', '--bundle', bed.bundle, bed.id]);
+    assert.is(r.code, 1);
+    assert.match(
+      r.stderr,
+      /a limit \("pids\.max"\) for a container without a cgroup\n {2}at {2}\/linux\/resources\/pids\/limit/,
+    );
+    delete bed.config.linux.resources.pids;
+    bed.config.process.args = ['/bin/ls', '/sys/fs/cgroup'];
+    bed.write();
+    const shown = bed.runt(['--cgroup-manager=disabled', 'run', '--bundle', bed.bundle, bed.id]);
+    assert.is(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /memory|cgroup\.procs/);
+  }),
+);
+
+test(
+  '--version: a line with the name and the word version, then commit and spec',
+  onBed((bed) => {
+    for (const flag of ['--version', '-version', '-v']) {
+      const r = plain(bed, [flag]);
+      assert.equal([r.code, r.stderr], [0, '']);
+      assert.match(r.stdout, /^runt version \S+\ncommit: \S+\nspec: 1\.\d+\.\d+\n$/);
+    }
+  }),
+);
+
+test(
+  'no PATH, no HOME: every call works with an empty environment',
+  onBed((bed) => {
+    const env = {};
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const calls = [
+      ['create', '--bundle', bed.bundle, bed.id],
+      ['start', bed.id],
+      ['state', bed.id],
+      ['list'],
+      ['ps', bed.id],
+      ['exec', bed.id, '/true'],
+      ['events', '--stats', bed.id],
+      ['pause', bed.id],
+      ['resume', bed.id],
+      ['kill', bed.id, 'KILL'],
+      ['delete', '--force', bed.id],
+      ['features'],
+      ['run', '--bundle', bed.bundle, '--detach', bed.id],
+      ['delete', '--force', bed.id],
+    ];
+    for (const args of calls) {
+      const r = bed.runt(args, { env });
+      assert.equal([r.code, r.stderr], [0, ''], args.join(' '));
+    }
+  }),
+);
+
+/** Runs a script in a mount namespace in which /run and /dev are its own, with a daemon on a datagram socket. */
+async function withDaemon(bed: Bed, socket: string, script: string): Promise<Buffer[]> {
+  const program = join(programs, 'datagrams');
+  const setup = `set -e
+mount -t tmpfs -o mode=755 run /run; mkdir -p /run/systemd/journal
+mount -t tmpfs -o mode=755 dev /dev; mknod /dev/null c 1 3
+"$1" ${socket} & daemon=$!
+i=0; while [ ! -S ${socket} ]; do i=$((i+1)); [ $i -lt 6000 ]; sleep 0.01; done
+set +e
+${script}
+"$1" ${socket} end; wait $daemon`;
+  const child = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', '/bin/sh', '-c', setup, 'sh', program, runtPath, bed.root],
+    { stdio: ['ignore', 'pipe', 'pipe'], timeout: COMMAND_LIMIT, killSignal: 'SIGKILL' },
+  );
+  let [text, errors] = ['', ''];
+  child.stdout.on('data', (d) => {
+    text += d;
+  });
+  child.stderr.on('data', (d) => {
+    errors += d;
+  });
+  await new Promise((settle) => child.on('close', settle));
+  const [ready, ...lines] = text.split('\n').filter(Boolean);
+  assert.is(ready, 'ready', errors);
+  return lines.map((line) => Buffer.from(line, 'hex'));
+}
+
+const log = needing('compat-log', 'root', 'programs', 'mount', 'unshare');
+
+log(
+  '--log journald:NAME sends the fields of the failure to the journal, values with newlines by their length',
+  onBed(async (bed) => {
+    const script = `"$2" --root "$3" --log journald:engine state nothing
+"$2" --root "$3" --log journald:engine --debug state nothing`;
+    const [first, ...more] = await withDaemon(bed, '/run/systemd/journal/socket', script);
+    const lines = first!.toString().split('\n');
+    for (const line of [
+      'MESSAGE=container does not exist: nothing',
+      'PRIORITY=3',
+      'SYSLOG_IDENTIFIER=engine',
+      'RUNT_CODE=ERR_NO_CONTAINER',
+    ]) {
+      assert.ok(lines.includes(line), `${line} in ${first}`);
+    }
+    assert.is(more.length, 3);
+    // The stack has newlines: MESSAGE, its length as little-endian u64, the text, a newline.
+    const stack = more[2]!;
+    assert.is(stack.subarray(0, 8).toString(), 'MESSAGE\n');
+    const length = Number(stack.readBigUInt64LE(8));
+    assert.match(stack.subarray(16, 16 + length).toString(), /container does not exist: nothing\n/);
+    assert.is(stack[16 + length], 10);
+    assert.match(stack.subarray(17 + length).toString(), /^PRIORITY=7\n/);
+  }),
+);
+
+log(
+  '--log syslog:NAME sends one line to /dev/log; NAME may be left out',
+  onBed(async (bed) => {
+    const script = `"$2" --root "$3" --log syslog:engine state nothing
+"$2" --root "$3" --log syslog: kill nothing`;
+    const lines = (await withDaemon(bed, '/dev/log', script)).map(String);
+    assert.is(lines.length, 2);
+    assert.match(
+      lines[0]!,
+      /^<27>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d engine\[\d+\]: container does not exist: nothing code=ERR_NO_CONTAINER path=\S+$/,
+    );
+    assert.match(lines[1]!, / runt\[\d+\]: /);
+  }),
+);
+
+test(
+  '--log to a daemon that is not there: refused before anything is done',
+  onBed((bed) => {
+    for (const [name, path] of [
+      ['journald:x', '/run/systemd/journal/socket'],
+      ['syslog:x', '/dev/log'],
+    ] as const) {
+      if (existsSync(path)) continue;
+      const r = bed.runt(['--log', name, 'list']);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, `runt: open the log ${name}: ${path}: ENOENT`);
+    }
+  }),
+);
+
+test.run();
+ruled.run();
+limited.run();
+log.run();

@@ -1,0 +1,96 @@
+/** Arguments, variables and paths are bytes: what is not UTF-8 reaches the process as it is, or is refused by name. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { needing, onBed } from '../bed/bed.js';
+
+const test = needing('not-utf8', 'root');
+
+/** A shell that executes the command in front of it with the words of `more`, where `$raw` is `a\xffb`. */
+const withRaw = (more: string): readonly string[] => ['sh', '-c', `raw=$(printf 'a\\377b'); exec "$@" ${more}`, 'sh'];
+const hex = `printf %s "$1" | od -An -tx1 | tr -d ' \\n'`;
+
+test(
+  'an argument and a variable of exec',
+  onBed((bed) => {
+    bed.started();
+    const argument = bed.runt(['exec', bed.id, 'sh', '-c', hex, 'sh'], { wrapped: withRaw('"$raw"') });
+    assert.equal([argument.stderr, argument.stdout], ['', '61ff62']);
+    const variable = bed.runt(['exec'], {
+      wrapped: withRaw(`-e "A=$raw" --cwd / ${bed.id} sh -c 'printf %s "$A" | od -An -tx1 | tr -d " \\n"'`),
+    });
+    assert.equal([variable.stderr, variable.stdout], ['', '61ff62']);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'the path of a bundle: the current directory, and an argument',
+  onBed((bed) => {
+    bed.config.process.args = ['echo', 'ran'];
+    bed.write();
+    const named = Buffer.concat([Buffer.from(join(bed.dir, 'a')), Buffer.from([0xff, 0x62])]);
+    mkdirSync(named);
+    renameSync(bed.bundle, Buffer.concat([named, Buffer.from('/bundle')]));
+    try {
+      const cwd = bed.runt(['run', bed.id], {
+        wrapped: ['sh', '-c', `cd "${bed.dir}/$(printf 'a\\377b')/bundle" && exec "$@"`, 'sh'],
+      });
+      assert.equal([cwd.stderr, cwd.stdout], ['', 'ran\n']);
+      const flag = bed.runt(['run'], { wrapped: withRaw(`-b "${bed.dir}/$raw/bundle" ${bed.id}`) });
+      assert.equal([flag.stderr, flag.stdout], ['', 'ran\n']);
+      // Through create, the state is read again by start and delete.
+      const create = bed.runt(['create'], { wrapped: withRaw(`-b "${bed.dir}/$raw/bundle" ${bed.id}`) });
+      assert.equal([create.code, create.stderr], [0, '']);
+      assert.is(bed.state().bundle, `${bed.dir}/a\udcffb/bundle`);
+      assert.is(bed.start().code, 0);
+      bed.until('stopped');
+      assert.is(bed.delete().code, 0);
+    } finally {
+      renameSync(Buffer.concat([named, Buffer.from('/bundle')]), bed.bundle);
+    }
+  }),
+);
+
+test(
+  'a document that is not UTF-8 is refused',
+  onBed((bed) => {
+    bed.started();
+    const file = join(bed.dir, 'document.json');
+    const write = (text: string) => writeFileSync(file, Buffer.from(text.replace('RAW', 'a\xffb'), 'latin1'));
+    write('{"args":["echo","RAW"],"cwd":"/"}');
+    const exec = bed.runt(['exec', '--process', file, bed.id]);
+    assert.is(exec.code, 255);
+    assert.match(exec.stderr, `${file} is not UTF-8`);
+    write('{"unified":{"memory.max":"RAW"}}');
+    for (const source of [file, '-']) {
+      const update = bed.runt(['update', '--resources', source, bed.id], {
+        wrapped: ['sh', '-c', `exec "$@" < ${file}`, 'sh'],
+      });
+      assert.is(update.code, 1);
+      assert.match(update.stderr, `${source === '-' ? 'standard input' : file} is not UTF-8`);
+    }
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'a config that says it by an escape is refused',
+  onBed((bed) => {
+    bed.config.process.args = ['echo', 'a\udcffb'];
+    const { code, stderr } = bed.run();
+    assert.is(code, 1);
+    assert.match(stderr, '/process/args/1 must be text without lone surrogates');
+  }),
+);
+
+test(
+  'an unknown word is shown by escapes',
+  onBed((bed) => {
+    const { code, stderr } = bed.runt([], { wrapped: withRaw('"$raw"') });
+    assert.is(code, 1);
+    assert.is(stderr, 'runt: unknown command a\\xffb\n');
+  }),
+);
+
+test.run();

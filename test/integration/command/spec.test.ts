@@ -1,0 +1,197 @@
+/** Containers of configs that `spec` writes from its options alone: what they see is what was asked for. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed } from '../bed/bed.js';
+import { missing } from '../bed/needs.js';
+import { runtPath } from '../bed/place.js';
+
+const test = needing('spec', 'root');
+const mounting = needing('spec beside shared mounts', 'root', 'mount', 'unshare');
+
+/** Writes a bundle by `spec` with these options and runs it; stdout. Called in the bed's directory. */
+function ran(bed: Bed, ...options: string[]): string {
+  const bundle = join(bed.dir, `spec-${++count}`);
+  mkdirSync(bundle);
+  for (const args of [
+    ['spec', '--bundle', bundle, '--rootfs', 'bundle/rootfs', ...options],
+    ['run', '--bundle', bundle, bed.id],
+  ]) {
+    const r = bed.runt(args);
+    if (r.code !== 0 || r.stderr !== '') throw new Error(`${args.join(' ')}: exit ${r.code}: ${r.stderr}${r.stdout}`);
+    if (args[0] === 'run') return r.stdout;
+  }
+  return '';
+}
+let count = 0;
+
+test(
+  'the process is as asked: command, environment, directory, user, host name',
+  onBed((bed) => {
+    const options = ['--env', 'A=b c', '-e', 'TERM=dumb', '--cwd', '/tmp', '--user', '7:8', '--hostname', 'web'];
+    const script = 'echo "$A|$TERM|$PWD|$(id -u):$(id -g)|$(hostname)"; [ -t 0 ] || echo no terminal';
+    assert.is(ran(bed, ...options, '--', 'sh', '-c', script), 'b c|dumb|/tmp|7:8|web\nno terminal\n');
+  }),
+);
+
+test(
+  'the root is read-only unless that is switched off',
+  onBed((bed) => {
+    const script = 'touch /made 2>/dev/null && echo written || echo refused';
+    assert.is(ran(bed, '--', 'sh', '-c', script), 'refused\n');
+    assert.is(ran(bed, '--read-only=false', '--', 'sh', '-c', script), 'written\n');
+    assert.ok(existsSync(join(bed.rootfs, 'made')));
+  }),
+);
+
+test(
+  'a volume shows the directory of the host, and with ro it cannot be written',
+  onBed((bed) => {
+    mkdirSync(join(bed.dir, 'data'));
+    writeFileSync(join(bed.dir, 'data', 'from-host'), '');
+    const script = 'ls /data; touch /data/made 2>/dev/null && echo written || echo refused';
+    assert.is(ran(bed, '--volume', 'data:/data:ro', '--', 'sh', '-c', script), 'from-host\nrefused\n');
+    assert.is(ran(bed, '-v', 'data:/data', '--', 'sh', '-c', script), 'from-host\nwritten\n');
+    assert.ok(existsSync(join(bed.dir, 'data', 'made')));
+  }),
+);
+
+test(
+  'the network is the host’s only with --host-network',
+  onBed((bed) => {
+    const own = execFileSync('readlink', ['/proc/self/ns/net'], { encoding: 'utf8' });
+    const command = ['--', 'readlink', '/proc/self/ns/net'];
+    assert.is(ran(bed, '--host-network', ...command), own);
+    assert.is.not(ran(bed, ...command), own);
+  }),
+);
+
+test(
+  'ids are mapped as asked: root inside is another user outside',
+  onBed((bed) => {
+    mkdirSync(join(bed.dir, 'shared'), { mode: 0o777 });
+    execFileSync('chmod', ['777', join(bed.dir, 'shared')]);
+    const script = 'id -u; touch /home/made; stat -c %u:%g /home/made; cat /proc/self/uid_map | tr -s " "';
+    const out = ran(bed, '--uid-map', '0:100000:1000', '-v', 'shared:/home', '--', 'sh', '-c', script);
+    assert.is(out, '0\n0:0\n 0 100000 1000\n');
+    const { uid, gid } = statSync(join(bed.dir, 'shared', 'made'));
+    assert.equal([uid, gid], [100000, 100000]);
+    // The host's network has no sysfs for it; a bind of the host's is there instead.
+    assert.is(ran(bed, '--uid-map', '0:100000:1000', '--host-network', '--', 'ls', '-d', '/sys/class'), '/sys/class\n');
+  }),
+);
+
+mounting(
+  'what a container mounts stays in it where the mounts of the host are shared, as under systemd',
+  onBed((bed) => {
+    const [bundle, tree] = [join(bed.dir, 'mapped'), join(bed.dir, 'tree')];
+    mkdirSync(bundle);
+    mkdirSync(tree);
+    const options = ['--uid-map', '0:100000:1000', '--host-network', '--volume', `${tree}:/home:bind`];
+    assert.is(
+      bed.runt(['spec', '-b', bundle, '--rootfs', bed.rootfs, ...options, '--', 'ls', '/sys/fs/cgroup']).stderr,
+      '',
+    );
+    const path = join(bundle, 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8'));
+    // Nothing is said of its propagation, and something is mounted below it.
+    config.mounts.at(-1).options = ['bind'];
+    config.mounts.push({ destination: '/home', source: 'tmpfs', type: 'tmpfs' });
+    writeFileSync(path, JSON.stringify(config));
+    const script = `mount --make-rshared / && cp /proc/self/mountinfo "$0" &&
+      "$1" --root "$2" run --bundle "$3" "$4" >/dev/null && diff "$0" /proc/self/mountinfo`;
+    const args = [join(bed.dir, 'mounts'), runtPath, bed.root, bundle, bed.id];
+    execFileSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, ...args], { encoding: 'utf8' });
+  }),
+);
+
+test(
+  'limits are those of the cgroup',
+  onBed((bed) => {
+    const bundle = join(bed.dir, 'limited');
+    mkdirSync(bundle);
+    const limits = ['--memory', '64m', '--cpus', '0.5', '--pids', '20'];
+    const { stderr } = bed.runt(['spec', '-b', bundle, '--rootfs', bed.rootfs, ...limits, '--', 'sleep', '1000']);
+    assert.is(stderr, '');
+    assert.is(bed.runt(['create', '-b', bundle, bed.id]).code, 0);
+    const stats = JSON.parse(bed.runt(['events', '--stats', bed.id]).stdout).data;
+    assert.is(stats.memory.usage.limit, 67108864);
+    assert.is(stats.pids.limit, 20);
+    const cgroup = readFileSync(`/proc/${bed.state().pid}/cgroup`, 'utf8');
+    const [, controllers, path] = /^\d+:([^:]*\bcpu\b[^:]*|):(.*)$/m.exec(cgroup)!;
+    const dir = controllers === '' ? `/sys/fs/cgroup${path}` : `/sys/fs/cgroup/cpu${path}`;
+    const quota = controllers === '' ? 'cpu.max' : 'cpu.cfs_quota_us';
+    assert.match(readFileSync(join(dir, quota), 'utf8'), /^50000\b/);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'what is not there is refused before anything is written',
+  onBed((bed) => {
+    for (const [options, expected] of [
+      [['--rootfs', 'none'], 'runt: spec: --rootfs "none" is not there\n'],
+      [['--rootfs', '/etc/passwd'], 'runt: spec: --rootfs "/etc/passwd" is no directory\n'],
+      [['--overlay', '/etc/passwd'], 'runt: spec: --overlay "/etc/passwd" is no directory\n'],
+      [['--volume', 'none:/data'], 'runt: spec: --volume "none:/data": none is not there\n'],
+      [
+        ['--pids', 'many'],
+        'runt: spec: --pids "many" is no number of processes: it must be at least 1, or -1 for no limit\n',
+      ],
+    ] as const) {
+      const r = bed.runt(['spec', ...options]);
+      assert.equal([r.code, r.stderr], [1, expected]);
+      assert.not.ok(existsSync(join(bed.dir, 'config.json')));
+    }
+    const long = bed.runt(['spec', '--hostname', 'x'.repeat(65)]);
+    assert.match(long.stderr, '/hostname must be at most 64 bytes');
+    assert.not.ok(existsSync(join(bed.dir, 'config.json')));
+  }),
+);
+
+test(
+  'containers share one image that none of them changes; each keeps what it wrote',
+  onBed((bed) => {
+    const before = execFileSync('find', [bed.rootfs, '-newermt', '1970-01-01', '-printf', '%p %C@\\n'], {
+      encoding: 'utf8',
+    });
+    const script = 'rm /bin/true; mkdir /made /home/in-home; rm -r /usr; mkdir /usr; ls / /home /usr';
+    // In a user namespace.
+    const mapped = missing('linux-5.11') ? [] : [['--uid-map', '0:0:65536']];
+    for (const maps of [[], ...mapped]) {
+      const work = join(bed.dir, `w${maps.length}`);
+      const out = ran(bed, '--overlay', work, ...maps, '--', 'sh', '-c', script);
+      assert.match(out, /^made$/m);
+      assert.match(out, /\/usr:\n$/);
+      assert.ok(existsSync(join(work, 'upper', 'made')) && existsSync(join(work, 'upper', 'home', 'in-home')));
+      assert.not.ok(existsSync(join(bed.rootfs, 'made')));
+      assert.is(ran(bed, '--overlay', work, ...maps, '--', 'ls', '-d', '/made'), '/made\n');
+      const absent = '[ -e /made ] || echo absent';
+      assert.is(ran(bed, '--overlay', `${work}-other`, ...maps, '--', 'sh', '-c', absent), 'absent\n');
+    }
+    const refused = 'touch /made 2>/dev/null && echo written || echo refused';
+    assert.is(ran(bed, '--overlay', 'read', '--read-only', '--', 'sh', '-c', refused), 'refused\n');
+    const after = execFileSync('find', [bed.rootfs, '-newermt', '1970-01-01', '-printf', '%p %C@\\n'], {
+      encoding: 'utf8',
+    });
+    assert.is(after, before);
+  }),
+);
+
+test(
+  'an overlay gets its directories, owned by the root of the container',
+  onBed((bed) => {
+    const options = ['--rootfs', bed.rootfs, '--overlay', 'w', '--uid-map', '0:100000:9', '--gid-map', '0:200000:9'];
+    assert.equal(bed.runt(['spec', ...options]).stderr, '');
+    for (const name of ['upper', 'work']) {
+      const { uid, gid } = statSync(join(bed.dir, 'w', name));
+      assert.equal([uid, gid], [100000, 200000]);
+    }
+    const { mounts, root } = JSON.parse(readFileSync(join(bed.dir, 'config.json'), 'utf8'));
+    assert.equal([mounts[0].destination, mounts[0].type, root.path], ['/', 'overlay', bed.rootfs]);
+  }),
+);
+
+test.run();
+mounting.run();

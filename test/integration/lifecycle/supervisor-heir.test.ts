@@ -1,0 +1,405 @@
+/**
+ * A supervisor that is killed: another one takes over for whoever needs it next, and statuses are true where the kernel
+ * still tells (Linux 6.15), else honestly lost.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { task } from '../../../src/shim/transport/protos.js';
+import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { hasEnded } from '../bed/leftovers.js';
+import { missing } from '../bed/needs.js';
+import { runInside } from '../bed/pid-namespace.js';
+import { programs, top } from '../bed/place.js';
+import { type Engine, onEngine } from '../bed/shim-engine.js';
+import { listening, TaskClient } from '../bed/task-client.js';
+
+const test = needing('heir of a supervisor', 'root', 'unshare');
+const telling = needing('heir of a supervisor where the kernel tells', 'root', 'unshare', 'linux-6.15');
+const shim = needing('heir of a supervisor of the shim', 'root', 'unshare', 'cgroups');
+// A fork is interrupted.
+const attacked = needing('heir of a supervisor that is killed at any moment', 'root', 'unshare', 'not-uml');
+const filtered = needing('heir of a supervisor that cannot start', 'root', 'unshare', 'programs');
+
+/** Kills of a supervisor at any moment. */
+const rounds = Number(process.env.RUNT_ATTACK_ROUNDS ?? 20);
+
+interface Recorded {
+  pid: number;
+  supervisor: { pid: number };
+}
+const recordIn = (state: string): Recorded => JSON.parse(readFileSync(join(state, 'state.json'), 'utf8'));
+const supervisorIn = (state: string): number => recordIn(state).supervisor.pid;
+
+/** Processes that supervise the container whose state is there. */
+const supervisors = (state: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'runt-supervisor\n') return false;
+        return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === state);
+      } catch {
+        return false;
+      }
+    });
+
+async function killSupervisor(state: string): Promise<void> {
+  const pid = supervisorIn(state);
+  process.kill(pid, 'SIGKILL');
+  await eventually('the end of the supervisor', () => hasEnded(pid));
+}
+
+/** Takes what the process of a container, or of an exec, is to end with, when `go` is written. */
+const onWord = (status: number, word = 'go'): string => `read x </${word}; exit ${status}`;
+
+class Supervised {
+  readonly state: string;
+
+  constructor(
+    readonly bed: Bed,
+    script = 'exec sleep 1000',
+  ) {
+    this.state = join(bed.root, bed.id);
+    this.word('go');
+    bed.config.process.args = ['/bin/sh', '-c', script];
+    const r = bed.run(['--detach', '--supervise']);
+    assert.is(r.code, 0, r.stderr);
+  }
+
+  word(name: string): void {
+    execFileSync('mkfifo', [join(this.bed.rootfs, name)]);
+  }
+
+  go(word = 'go'): void {
+    writeFileSync(join(this.bed.rootfs, word), '\n');
+  }
+
+  /** A detached exec; its pid. */
+  exec(script: string): number {
+    const file = join(this.bed.dir, 'pid');
+    const r = this.bed.runt(['exec', '-d', '--pid-file', file, this.bed.id, '/bin/sh', '-c', script]);
+    assert.is(r.code, 0, r.stderr);
+    return Number(readFileSync(file, 'utf8'));
+  }
+
+  status(pid?: number): string {
+    const r = this.bed.runt(['wait', ...(pid === undefined ? [] : ['--pid', String(pid)]), this.bed.id]);
+    return r.code === 0 ? r.stdout.trim() : r.stderr;
+  }
+}
+
+test(
+  'between execs, twice: exec and wait work, and the heir is small, in a session of its own, and keeps nothing',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    const { pid } = recordIn(s.state);
+    for (let i = 0; i < 2; i++) {
+      await killSupervisor(s.state);
+      assert.is(s.status(s.exec(`exit ${3 + i}`)), String(3 + i));
+      assert.is(recordIn(s.state).pid, pid);
+      const heir = supervisorIn(s.state);
+      assert.equal(supervisors(s.state), [heir]);
+      const open = readdirSync(`/proc/${heir}/fd`).map((fd) => readlinkSync(`/proc/${heir}/fd/${fd}`));
+      const own = open.filter((f) => f !== '/dev/null' && f !== s.state);
+      for (const f of own) assert.match(f, /^(socket:|anon_inode:\[(signalfd|pidfd)\]|pidfd:)/);
+      assert.match(readFileSync(`/proc/${heir}/stat`, 'utf8'), new RegExp(`^${heir} .* S \\d+ ${heir} ${heir} `));
+      const pss = Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${heir}/smaps_rollup`, 'utf8'))?.[1]);
+      assert.ok(pss > 0 && pss < 1024, `${pss} kB`);
+    }
+    assert.is(bed.runt(['exec', bed.id, '/bin/sh', '-c', 'exit 6']).code, 6);
+    assert.is(bed.state().status, 'running');
+    const heir = supervisorIn(s.state);
+    assert.is(bed.delete('--force').code, 0);
+    await eventually('the end of the heir', () => hasEnded(heir));
+  }),
+);
+
+telling(
+  'during an exec, twice: its status is true, and told once',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    const pid = s.exec(onWord(4));
+    await killSupervisor(s.state);
+    const waiting = bed.spawn(['wait', '--pid', String(pid), bed.id]);
+    await eventually('an heir', () => !hasEnded(supervisorIn(s.state)));
+    await killSupervisor(s.state);
+    assert.is(s.status(s.exec('exit 5')), '5');
+    s.go();
+    const r = await waiting.exit;
+    assert.equal([r.code, r.stdout], [0, '4\n'], r.stderr);
+    assert.match(s.status(pid), 'no exec with pid');
+    // Nobody waits for this one when it ends.
+    const unseen = s.exec(onWord(7));
+    await killSupervisor(s.state);
+    assert.is(s.status(s.exec('exit 6')), '6');
+    s.go();
+    assert.is(s.status(unseen), '7');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+telling(
+  'before the container ends: the wait that is there and a later one tell the true status, with the time of its end',
+  onBed(async (bed) => {
+    const s = new Supervised(bed, onWord(9));
+    const waiting = bed.spawn(['wait', '--format', 'json', bed.id]);
+    for (let i = 0; i < 2; i++) {
+      const killed = supervisorIn(s.state);
+      await eventually('the wait', () => /epoll|poll/.test(wchan(waiting.child.pid!)));
+      process.kill(killed, 'SIGKILL');
+      await eventually('an heir', () => supervisorIn(s.state) !== killed);
+    }
+    const before = Date.now();
+    s.go();
+    const r = await waiting.exit;
+    const told = JSON.parse(r.stdout);
+    assert.equal([told.status, told.signal, told.oom], [9, 0, false], r.stderr);
+    assert.ok(Date.parse(told.exitedAt) >= before, told.exitedAt);
+    assert.is(s.status(), '9');
+    assert.is(bed.state().status, 'stopped');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+const wchan = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+telling(
+  'an exec takes over, and the container ends by a signal while nobody waits',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    await killSupervisor(s.state);
+    assert.is(s.status(s.exec('exit 0')), '0');
+    assert.is(bed.kill('KILL').code, 0);
+    assert.is(s.status(), '137');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'what ended while there was no supervisor is lost: wait says so, for the container and for an exec',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    const pid = s.exec('exec sleep 1000');
+    await killSupervisor(s.state);
+    process.kill(pid, 'SIGKILL');
+    await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
+    assert.match(s.status(pid), /process \d+ has ended, and its supervisor was gone before|no exec with pid/);
+    const { pid: init } = recordIn(s.state);
+    // One that took over for the exec.
+    if (!hasEnded(supervisorIn(s.state))) await killSupervisor(s.state);
+    process.kill(init, 'SIGKILL');
+    await eventually('its parent has reaped it', () => !existsSync(`/proc/${init}`));
+    assert.match(s.status(), 'the container has ended, and its supervisor was gone before');
+    const r = bed.runt(['exec', '-d', bed.id, 'true']);
+    assert.match(r.stderr, 'cannot exec in a stopped container');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'ten execs at once that all need another one: they get the same',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    await killSupervisor(s.state);
+    const pids = await Promise.all(
+      Array.from({ length: 10 }, async (_, i) => {
+        const file = join(bed.dir, `pid-${i}`);
+        const r = await bed.spawn(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', `exit ${i}`]).exit;
+        assert.is(r.code, 0, r.stderr);
+        return Number(readFileSync(file, 'utf8'));
+      }),
+    );
+    assert.equal(
+      pids.map((pid) => s.status(pid)),
+      pids.map((_, i) => String(i)),
+    );
+    assert.equal(supervisors(s.state), [supervisorIn(s.state)]);
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+attacked(
+  `killed at any moment, ${rounds} times: execs work or say why, no status is wrong, nothing hangs`,
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    let kills = 0;
+    let over = false;
+    const killer = async (): Promise<void> => {
+      for (; kills < rounds; await new Promise((next) => setTimeout(next, 7 * (kills % 5)))) {
+        for (const pid of supervisors(s.state)) {
+          try {
+            process.kill(pid, 'SIGKILL');
+            kills++;
+          } catch {
+            // It has ended meanwhile.
+          }
+        }
+      }
+      over = true;
+    };
+    let [right, lost] = [0, 0];
+    const worker = async (which: number): Promise<void> => {
+      for (let n = 0; !over; n++) {
+        const file = join(bed.dir, `pid-${which}-${n}`);
+        const status = (16 * n + which) % 251;
+        const exec = bed.spawn(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', `exit ${status}`]);
+        const r = await exec.exit;
+        if (r.code !== 0) {
+          // A process is called as the supervisor until it executes runt-init.
+          assert.match(r.stderr, /supervisor|runt-init (was killed by signal 9|exited with status 255)/, r.stderr);
+          continue;
+        }
+        const w = await bed.spawn(['wait', '--pid', readFileSync(file, 'utf8'), bed.id]).exit;
+        if (w.code === 0) {
+          assert.is(w.stdout, `${status}\n`);
+          right++;
+        } else {
+          assert.match(w.stderr, /supervisor was gone before|no exec with pid/);
+          lost++;
+        }
+      }
+    };
+    await Promise.all([killer(), worker(1), worker(2), worker(3)]);
+    assert.ok(right > 0, `${right} right, ${lost} lost`);
+    assert.is(s.status(s.exec('exit 3')), '3');
+    await eventually('one supervisor is left', () => supervisors(s.state).length === 1);
+    assert.is(bed.delete('--force').code, 0);
+    process.stdout.write(`\n# note ${kills} kills: ${right} statuses right, ${lost} lost\n`);
+  }),
+);
+
+filtered(
+  'one that cannot be started: the exec fails with the step, and the next one works',
+  onBed(async (bed) => {
+    const s = new Supervised(bed);
+    await killSupervisor(s.state);
+    const filter = join(programs, 'filter');
+    const r = bed.runt(['exec', '-d', bed.id, 'true'], { wrapped: [filter, 'setsid=1', '--'] });
+    assert.is(r.code, 255);
+    assert.match(r.stderr, /start the supervisor: setsid: EPERM/);
+    assert.equal(supervisors(s.state), []);
+    assert.is(s.status(s.exec('exit 3')), '3');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
+/** The same through a task service: `call` is a door's, `state` is where the container's is. */
+interface Door {
+  exec(execId: string, script: string): Promise<void>;
+  wait(execId?: string): Promise<number>;
+  over(): Promise<void>;
+}
+
+async function throughTaskService(bed: Bed, state: string, door: Door): Promise<void> {
+  const other = (than: number) =>
+    eventually('another supervisor, unasked', () => {
+      const now = supervisorIn(state);
+      return now !== than && !hasEnded(now);
+    });
+  for (const [i, status] of [3, 4].entries()) {
+    await door.exec(`during-${i}`, onWord(10 + i, `during-${i}`));
+    const killed = supervisorIn(state);
+    process.kill(killed, 'SIGKILL');
+    // At once, so that either side may be the one to start it.
+    await Promise.all([0, 1].map((n) => door.exec(`between-${i}-${n}`, `exit ${status + n}`)));
+    await other(killed);
+    for (const n of [0, 1]) assert.is(await door.wait(`between-${i}-${n}`), status + n);
+    writeFileSync(join(bed.rootfs, `during-${i}`), '\n');
+    assert.is(await door.wait(`during-${i}`), 10 + i);
+  }
+  // In the same moment as an exec, and then the container.
+  await door.exec('last', 'exec sleep 1000');
+  const last = supervisorIn(state);
+  process.kill(last, 'SIGKILL');
+  await other(last);
+  process.kill(supervisorIn(state), 'SIGKILL');
+  writeFileSync(join(bed.rootfs, 'go'), '\n');
+  assert.is(await door.wait(), 9);
+  assert.is(await door.wait('last'), 137);
+  await door.over();
+}
+
+function words(bed: Bed): void {
+  for (const word of ['go', 'during-0', 'during-1']) execFileSync('mkfifo', [join(bed.rootfs, word)]);
+  bed.config.process.args = ['/bin/sh', '-c', onWord(9)];
+  bed.write();
+}
+
+shim(
+  'the shim starts one at once, and is the parent of what the last one left: statuses and events are true',
+  onEngine(async (engine: Engine, bed) => {
+    words(bed);
+    engine.start();
+    await engine.run();
+    const state = `/run/containerd/runt/${engine.namespace}/${bed.id}`;
+    await throughTaskService(bed, state, {
+      async exec(execId, script) {
+        await engine.exec(execId, ['/bin/sh', '-c', script]);
+        await engine.call('Start', task.StartRequest.encode({ id: bed.id, execId }));
+      },
+      wait: (execId) => engine.wait(execId),
+      async over() {
+        await engine.told('/tasks/exit', 8);
+        assert.is(engine.topics.filter((topic) => topic === '/tasks/exit').length, 8);
+        await engine.over();
+      },
+    });
+  }),
+);
+
+const ended = (server: ChildProcess): Promise<void> =>
+  new Promise((settle) => {
+    server.once('exit', () => settle());
+    server.kill('SIGTERM');
+  });
+
+shim(
+  'runt serve does so too',
+  onBed(async (bed) => {
+    words(bed);
+    const socket = join(bed.dir, 'api.sock');
+    const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${socket}`];
+    const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const client = new TaskClient(socket);
+    try {
+      await listening(socket);
+      const { id, bundle } = bed;
+      await client.call('Create', { id, bundle });
+      await client.call('Start', { id });
+      await throughTaskService(bed, join(bed.root, id), {
+        async exec(execId, script) {
+          const value = Buffer.from(JSON.stringify({ ...bed.config.process, args: ['/bin/sh', '-c', script] }));
+          await client.call('Exec', { id, execId, spec: { value } });
+          await client.call('Start', { id, execId });
+        },
+        wait: async (execId = '') => Number((await client.call('Wait', { id, execId })).exitStatus),
+        async over() {
+          await client.call('Delete', { id });
+        },
+      });
+    } finally {
+      client.close();
+      await ended(server);
+      bed.runt(['delete', '--force', bed.id]);
+    }
+  }),
+);
+
+// Whoever is process 1 here may take seconds to reap what a supervisor has left.
+if (process.env.RUNT_TEST_INSIDE === undefined && missing('root') === undefined && missing('unshare') === undefined) {
+  process.exit(runInside('', { RUNT_TEST_INSIDE: '1' }, { stdio: 'inherit' }).status ?? 1);
+}
+telling.run();
+test.run();
+attacked.run();
+filtered.run();
+shim.run();

@@ -1,0 +1,203 @@
+/** The supervisor and `wait`: the true end of a detached container, kept when everybody else was killed. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { hasEnded } from '../bed/leftovers.js';
+import { runtPath } from '../bed/place.js';
+
+const test = needing('wait', 'root');
+const hiding = needing('wait on cgroup v1 alone', 'root', 'mount', 'unshare');
+
+interface End {
+  pid: number;
+  status: number;
+  signal: number;
+  exitedAt: string;
+  oom: boolean;
+}
+
+/** Starts a detached container under a supervisor; pids of both. */
+function supervised(bed: Bed, script: string): { pid: number; supervisor: number } {
+  bed.config.process.args = ['/bin/sh', '-c', script];
+  const r = bed.run(['--detach', '--supervise']);
+  assert.is(r.code, 0, r.stderr);
+  const { pid, supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+  return { pid, supervisor: supervisor.pid };
+}
+
+const end = (bed: Bed): End => JSON.parse(bed.runt(['wait', '--format', 'json', bed.id]).stdout) as End;
+
+test(
+  'a status: awaited while it runs, told again when it has stopped, gone with delete',
+  onBed((bed) => {
+    const before = new Date().toISOString();
+    const { pid } = supervised(bed, 'sleep 0.2; exit 7');
+    const first = end(bed);
+    assert.equal({ ...first, exitedAt: '' }, { pid, status: 7, signal: 0, exitedAt: '', oom: false });
+    assert.ok(first.exitedAt > before && first.exitedAt < new Date(Date.now() + 1000).toISOString());
+    assert.is(bed.state().status, 'stopped');
+    assert.equal(end(bed), first);
+    assert.is(bed.runt(['wait', bed.id]).stdout, '7\n');
+    assert.is(bed.delete().code, 0);
+    assert.match(bed.runt(['wait', bed.id]).stderr, /container does not exist/);
+  }),
+);
+
+test(
+  'run --supervise in the foreground ends as the process did: by a status, or by a signal',
+  onBed((bed) => {
+    // The kernel keeps signals of its own from the first process of a pid namespace.
+    bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+    for (const [script, code] of [
+      ['exit 0', 0],
+      ['exit 7', 7],
+      ['kill -KILL $$', 137],
+    ] as const) {
+      const r = bed.sh(script, ['--supervise']);
+      assert.equal([r.code, r.stderr], [code, ''], script);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
+    const kept = bed.sh('exit 5', ['--supervise', '--keep']);
+    assert.is(kept.code, 5, kept.stderr);
+    assert.is(end(bed).status, 5);
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'run --supervise in the foreground, whose supervisor is killed: as subreaper it sees the status, and nothing is left',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const running = bed.spawn(['run', '--supervise', '--bundle', bed.bundle, bed.id]);
+    const runs = () => existsSync(join(bed.root, bed.id, 'state.json')) && bed.state().status === 'running';
+    await eventually('it runs', runs);
+    const { pid, supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
+    await eventually('its program', () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n');
+    process.kill(supervisor.pid, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    const { code, stderr } = await running.exit;
+    assert.is(code, 137, stderr);
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
+// With and without the v2 hierarchy beside those of v1: an exec is born in a cgroup of v2, and enters those of v1.
+for (const hidden of [false, true]) {
+  const suite = hidden ? hiding : test;
+  suite(
+    `the end of an exec in a container without a pid namespace of its own${hidden ? ', on cgroup v1 alone' : ''}`,
+    onBed((bed) => {
+      bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      const hide = hidden ? 'umount /sys/fs/cgroup/unified 2>/dev/null;' : '';
+      const script = `${hide} exec "$0" --root "$1" run --detach --supervise --bundle "$2" "$3"`;
+      const args = ['-m', '--propagation', 'private', 'sh', '-c', script, runtPath, bed.root, bed.bundle, bed.id];
+      execFileSync('unshare', args, { stdio: 'ignore' });
+      for (const [command, status] of [
+        ['exit 3', '3\n'],
+        ['kill -KILL $$', '137\n'],
+      ] as const) {
+        const file = join(bed.dir, 'pid');
+        assert.is(bed.runt(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', command]).code, 0);
+        assert.is(bed.runt(['wait', '--pid', readFileSync(file, 'utf8'), bed.id]).stdout, status);
+      }
+      assert.is(bed.state().status, 'running');
+      assert.is(bed.kill('KILL').code, 0);
+      assert.is(end(bed).status, 137);
+      bed.delete();
+    }),
+  );
+}
+
+test(
+  'a signal',
+  onBed((bed) => {
+    supervised(bed, 'exec sleep 1000');
+    assert.is(bed.kill('KILL').code, 0);
+    const { status, signal, oom } = end(bed);
+    assert.equal({ status, signal, oom }, { status: 137, signal: 9, oom: false });
+    bed.delete();
+  }),
+);
+
+test(
+  'out of memory is told from a kill',
+  onBed((bed) => {
+    bed.config.linux!.resources = { ...bed.config.linux!.resources, memory: { limit: 16 << 20, swap: 16 << 20 } };
+    supervised(bed, 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done');
+    const { status, oom } = end(bed);
+    assert.equal({ status, oom }, { status: 137, oom: true });
+    bed.delete();
+  }),
+);
+
+test(
+  'the supervisor is small, in a session of its own, and keeps nothing of the caller',
+  onBed(async (bed) => {
+    const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    assert.match(status, new RegExp(`^PPid:\\t${supervisor}$`, 'm'));
+    const pss = Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${supervisor}/smaps_rollup`, 'utf8'))?.[1]);
+    assert.ok(pss > 0 && pss < 1024, `${pss} kB`);
+    const open = readdirSync(`/proc/${supervisor}/fd`).map((fd) => readlinkSync(`/proc/${supervisor}/fd/${fd}`));
+    assert.equal(open.filter((f) => f === '/dev/null').length, 3);
+    const own = open.filter((f) => f !== '/dev/null' && f !== join(bed.root, bed.id));
+    for (const f of own) assert.match(f, /^(socket:|anon_inode:\[signalfd\])/);
+    assert.is(readlinkSync(`/proc/${supervisor}/cwd`), '/');
+    const asleep = new RegExp(`^${supervisor} \\(runt-supervisor\\) S \\d+ ${supervisor} ${supervisor} `);
+    await eventually('it sleeps', () => asleep.test(readFileSync(`/proc/${supervisor}/stat`, 'utf8')));
+    bed.delete('--force');
+    await eventually('its end', () => hasEnded(supervisor));
+  }),
+);
+
+test(
+  'a status that nobody saw is not made up',
+  onBed(async (bed) => {
+    const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
+    process.kill(supervisor, 'SIGKILL');
+    await eventually('the end of the supervisor', () => hasEnded(supervisor));
+    assert.is(bed.state().status, 'running');
+    process.kill(pid, 'SIGKILL');
+    // As long as it is a zombie the kernel can tell.
+    await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
+    const r = bed.runt(['wait', bed.id]);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /its supervisor was gone before/);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'without --supervise nobody knows, and wait says so',
+  onBed((bed) => {
+    bed.started();
+    const r = bed.runt(['wait', bed.id]);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /nobody keeps how this container ends/);
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'create and start under a supervisor; a create that fails ends it',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
+    assert.is(bed.create(['--supervise']).code, 0);
+    assert.is(bed.start().code, 0);
+    assert.is(end(bed).status, 3);
+    assert.is(bed.delete().code, 0);
+    bed.config.process.args = ['/no/such/program'];
+    const r = bed.create(['--supervise']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /\/no\/such\/program/);
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
+test.run();
+hiding.run();

@@ -1,0 +1,291 @@
+/**
+ * The sources of bind mounts are the host's, however their paths are written: `/`, symlinks, `..`, and directories
+ * above the container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import * as assert from 'uvu/assert';
+
+import type { Mount } from '../../../src/spec/config-types.js';
+import { Bed, needing, onBed } from '../bed/bed.js';
+import { withUserNamespace } from '../bed/config.js';
+import { MountNamespace, onStage } from '../bed/mount-namespace.js';
+import { which } from '../bed/needs.js';
+import { runtPath } from '../bed/place.js';
+import { parseMount } from '../bed/probe.js';
+
+const test = needing('bind sources', 'root');
+const withRunc = needing('bind sources like runc’s', 'root', 'runc');
+
+/** What counts of the mounts below a bind, by their places in it. */
+type Seen = Record<string, string>;
+
+/** A mount namespace that stands for a host, with a bed in it. */
+class Host {
+  readonly bed = new Bed();
+  readonly volume = join(this.bed.dir, 'volume');
+  readonly #namespace = new MountNamespace();
+  readonly #up = relative(this.bed.dir, '/');
+
+  /** The sources, each written in a way of its own. */
+  readonly sources: readonly string[] = [
+    '/',
+    '//./',
+    '/..',
+    join(this.bed.dir, 'absolute'),
+    join(this.bed.dir, 'upwards'),
+    `${this.bed.dir}/${this.#up}`,
+    `${this.bed.dir}/${this.#up}/etc`,
+    join(this.bed.dir, 'settings'),
+    '../volume',
+    `${this.bed.dir}/alias/../volume/sub`,
+    dirname(this.bed.dir),
+    this.bed.dir,
+    this.bed.bundle,
+    join(this.bed.dir, 'alias'),
+    '/proc',
+  ];
+
+  async ready(): Promise<void> {
+    const { dir } = this.bed;
+    await this.#namespace.ready();
+    mkdirSync(this.volume);
+    symlinkSync('/', join(dir, 'absolute'));
+    symlinkSync(this.#up, join(dir, 'upwards'));
+    symlinkSync(`${this.#up}/etc`, join(dir, 'settings'));
+    symlinkSync('bundle', join(dir, 'alias'));
+    const { volume } = this;
+    this.sh(
+      `mount --make-rshared /; mount -t tmpfs -o mode=755 one '${volume}'; mkdir '${volume}/sub'; mount -t tmpfs -o mode=755 two '${volume}/sub'`,
+    );
+  }
+
+  /** A shell script on this host; its stdout. */
+  sh(script: string): string {
+    return this.#namespace.sh(script, this.bed.bundle);
+  }
+
+  /** What a bind of each source shows when mount(8) makes it, and which directory that is. */
+  expected(how: 'bind' | 'rbind'): { seen: Seen[]; directories: string[] } {
+    const at = join(this.bed.dir, 'at');
+    mkdirSync(at, { recursive: true });
+    const binds = this.sources.map((source) =>
+      [
+        `cd '${this.bed.bundle}'; mount --${how} '${source}' '${at}'`,
+        `stat -c '= %d:%i' '${at}'; cat /proc/self/mountinfo`,
+      ].join('; '),
+    );
+    const outputs = binds.map((script) =>
+      this.sh(`exec unshare -m --propagation unchanged sh -ec "mount --make-rslave /; ${script}"`),
+    );
+    return {
+      seen: outputs.map((o) => below(o.trim().split('\n').slice(1), at)),
+      directories: outputs.map((o) => o.split('\n')[0]!),
+    };
+  }
+
+  /** What the binds of a container show. */
+  container(mounts: Mount[], program: string, flags: string[] = []): { seen: Seen[]; directories: string[] } {
+    const { bed } = this;
+    const there = this.#namespace.program(join(bed.dir, 'there'), program);
+    const config = structuredClone(bed.config);
+    config.mounts.push(...mounts);
+    const targets = mounts.map((m) => m.destination);
+    config.process.args = ['/bin/sh', '-c', `stat -c '= %d:%i' ${targets.join(' ')}; cat /proc/self/mountinfo`];
+    bed.write(config);
+    const r = bed.runt(['run', '--bundle', bed.bundle, ...flags, bed.id], { program: there });
+    if (r.code !== 0) throw new Error(`${program}: exit ${r.code}: ${r.stderr}`);
+    const lines = r.stdout.trim().split('\n');
+    const mountinfo = lines.slice(targets.length);
+    return { seen: targets.map((target) => below(mountinfo, target)), directories: lines.slice(0, targets.length) };
+  }
+
+  end(quiet: boolean): void {
+    this.#namespace.end();
+    this.bed.end(quiet);
+  }
+}
+
+/** The mounts at and below a target: the root of each, whether it is read-only, its propagation. */
+function below(mountinfo: string[], target: string): Seen {
+  const found: Seen = {};
+  for (const m of mountinfo.map(parseMount)) {
+    if (m.target !== target && !m.target.startsWith(`${target}/`)) continue;
+    const { flags, propagation, root } = m.facts as { flags: string[]; propagation: string[]; root: string };
+    const words = [root, flags.includes('ro') ? 'ro' : 'rw', propagation.join('+') || 'private'];
+    // Of two on one target the last one is seen.
+    found[m.target.slice(target.length)] = words.join(' ');
+  }
+  return found;
+}
+
+const onHost = (body: (host: Host) => void) => onStage(() => new Host(), body);
+
+const all = (seen: Seen, change: (words: string[], place: string) => string[]): Seen =>
+  Object.fromEntries(Object.entries(seen).map(([place, text]) => [place, change(text.split(' '), place).join(' ')]));
+
+/** Options, and what they make of a mount of the host's that has become a slave. */
+const options: readonly [string[], (words: string[], place: string) => string[]][] = [
+  [['rbind'], (words) => words],
+  [['rbind', 'rslave'], (words) => words],
+  [['rbind', 'rprivate'], ([root = '', mode = '']) => [root, mode, 'private']],
+  [['rbind', 'rshared'], ([root = '', mode = '']) => [root, mode, 'master+shared']],
+  [['rbind', 'ro'], ([root = '', mode = '', kind = ''], place) => [root, place === '' ? 'ro' : mode, kind]],
+  [['rbind', 'rro'], ([root = '', , kind = '']) => [root, 'ro', kind]],
+  [['bind'], (words) => words],
+];
+
+/** A bind of each source with each of the options. */
+const binds = (host: Host): Mount[] =>
+  options.flatMap(([list], n) =>
+    host.sources.map((source, i) => ({ destination: `/binds/${n}-${i}`, type: 'bind', source, options: list })),
+  );
+
+function assertShown(host: Host, found: { seen: Seen[]; directories: string[] }): void {
+  const [one, tree] = [host.expected('bind'), host.expected('rbind')];
+  options.forEach(([list, change], n) => {
+    const from = list.includes('rbind') ? tree : one;
+    host.sources.forEach((source, i) => {
+      const at = n * host.sources.length + i;
+      assert.is(found.directories[at], from.directories[i], `${list}: ${source}`);
+      assert.equal(found.seen[at], all(from.seen[i]!, change), `${list}: ${source}`);
+    });
+  });
+}
+
+for (const flags of [[], ['--no-pivot']]) {
+  test(
+    `the binds of a container show what mount(8) would show ${flags}`,
+    onHost((host) => assertShown(host, host.container(binds(host), `'${runtPath}'`, flags))),
+  );
+}
+
+test(
+  'and with hooks, for which the root is attached at its path',
+  onHost((host) => {
+    host.bed.config.hooks = { createContainer: [{ path: '/bin/true' }] };
+    assertShown(host, host.container(binds(host), `'${runtPath}'`));
+  }),
+);
+
+test(
+  'more binds than the caller may open files, and the process has the caller’s limit',
+  onBed((bed) => {
+    bed.config.process.rlimits = [];
+    for (let i = 0; i < 200; i++) bed.config.mounts.push({ destination: `/b/${i}`, source: '/etc', options: ['bind'] });
+    bed.config.process.args = ['/bin/sh', '-c', 'ulimit -n; grep -c " /b/" /proc/self/mountinfo'];
+    const r = bed.run([], { wrapped: ['prlimit', '--nofile=64:4096'] });
+    assert.equal([r.stdout, r.code], ['64\n200\n', 0], r.stderr);
+    bed.config.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 128, hard: 256 }];
+    assert.is(bed.run([], { wrapped: ['prlimit', '--nofile=64:4096'] }).stdout, '128\n200\n');
+  }),
+);
+
+test(
+  'a source in the root file system that an earlier mount makes',
+  onBed((bed) => {
+    bed.config.root.readonly = false;
+    bed.config.mounts.push(
+      { destination: '/made/here', type: 'tmpfs', source: 'x' },
+      { destination: '/again', source: 'rootfs/made', options: ['rbind'] },
+    );
+    assert.is(bed.out('ls /again'), 'here\n');
+    bed.config.mounts.push({ destination: '/none', source: 'rootfs/none', options: ['rbind'] });
+    assert.match(bed.run().stderr, /bind .*rootfs\/none on \/none: ENOENT/);
+  }),
+);
+
+test(
+  'also in a user namespace, where the runtime clones the other sources, with a supervisor and without',
+  onBed((bed) => {
+    withUserNamespace(bed.config);
+    execFileSync('chown', ['100000:100000', bed.rootfs]);
+    bed.config.root.readonly = false;
+    bed.config.mounts.push(
+      { destination: '/first', source: bed.dir, options: ['bind', 'rslave'] },
+      { destination: '/made/here', type: 'tmpfs', source: 'x' },
+      { destination: '/again', source: 'rootfs/made', options: ['rbind'] },
+      { destination: '/last', source: bed.dir, options: ['bind', 'rslave'] },
+    );
+    const script = 'ls /again; ls -d /first/bundle /last/bundle';
+    for (const flags of [[], ['--supervise']]) {
+      const r = bed.sh(script, flags);
+      assert.equal([r.code, r.stdout, r.stderr], [0, 'here\n/first/bundle\n/last/bundle\n', '']);
+      execFileSync('rm', ['-r', join(bed.rootfs, 'made')]);
+    }
+    bed.config.mounts.push({ destination: '/none', source: 'rootfs/none', options: ['rbind'] });
+    assert.match(bed.sh(script).stderr, /bind .*rootfs\/none on \/none: ENOENT/);
+  }),
+);
+
+test(
+  'a source that is missing is named',
+  onBed((bed) => {
+    bed.config.mounts.push({ destination: '/none', source: '/nowhere/../none', options: ['rbind'] });
+    const { stderr, code } = bed.run();
+    assert.is(code, 1);
+    assert.match(stderr, /open the bind source \/nowhere\/..\/none: ENOENT \(no such file or directory\)/);
+    assert.match(stderr, /at {2}\/mounts\/7\/source in config.json/);
+  }),
+);
+
+/** What a user namespace makes of the clones: their flags are locked, they are slaves at most. */
+const places = (found: { seen: Seen[]; directories: string[] }) => ({
+  directories: found.directories,
+  seen: found.seen.map((seen) => Object.keys(seen).sort()),
+});
+
+test(
+  'in a user namespace that root makes the binds show the same',
+  onHost((host) => {
+    withUserNamespace(host.bed.config);
+    execFileSync('chown', ['-R', '100000:100000', host.bed.rootfs]);
+    const trees = host.sources.map((source, i) => ({ destination: `/binds/${i}`, source, options: ['rbind'] }));
+    assert.equal(places(host.container(trees, `'${runtPath}'`)), places(host.expected('rbind')));
+  }),
+);
+
+test(
+  'an ordinary user’s container shows the same trees',
+  onHost((host) => {
+    const { bed } = host;
+    const own = join(bed.dir, 'runt');
+    execFileSync('cp', [runtPath, own]);
+    execFileSync('chown', ['-R', '1000:1000', bed.dir]);
+    const as = `setpriv --reuid 1000 --regid 1000 --clear-groups env XDG_RUNTIME_DIR='${bed.dir}' '${own}'`;
+    withUserNamespace(bed.config, 1000, 1);
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'network');
+    bed.config.linux.resources = {};
+    bed.config.mounts = bed.config.mounts
+      .filter((m) => m.type !== 'sysfs' && m.type !== 'cgroup')
+      .map((m) => ({ ...m, options: m.options?.filter((o) => o !== 'gid=5') ?? [] }));
+    // Below /proc the mounts of another pid namespace are not all to be seen.
+    const trees = host.sources.map((source, i) => ({ destination: `/binds/${i}`, source, options: ['rbind'] }));
+    assert.equal(places(host.container(trees, as)), places(host.expected('rbind')));
+  }),
+);
+
+for (const propagation of [undefined, 'shared', 'rprivate'] as const) {
+  withRunc(
+    `runc binds the same trees with rootfsPropagation ${propagation}`,
+    onHost((host) => {
+      if (propagation) host.bed.config.linux.rootfsPropagation = propagation;
+      const [mounts, count] = [binds(host), 4];
+      const mine = host.container(mounts, `'${runtPath}'`);
+      for (let from = 0; from < mounts.length; from += count) {
+        // Few at a time: each of runc's shows the container's root too, with all before it, and their number doubles.
+        const theirs = host.container(mounts.slice(from, from + count), `'${which('runc')}'`);
+        assert.equal(mine.directories.slice(from, from + count), theirs.directories);
+        theirs.seen.forEach((seen, i) => {
+          const { source, options } = mounts[from + i]!;
+          const shown = Object.entries(seen).filter(([place]) => !`${place}/`.includes('/rootfs/'));
+          assert.equal(mine.seen[from + i], Object.fromEntries(shown), `${options}: ${source}`);
+        });
+      }
+    }),
+  );
+}
+
+test.run();
+withRunc.run();

@@ -1,0 +1,201 @@
+/**
+ * Propagation of mount events between the host and the container: of `linux.rootfsPropagation` and of each mount. The
+ * host is a mount namespace of the test's own, in which what is bound is shared.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { Propagation } from '../../../src/spec/linux-types.js';
+import { Bed, needing } from '../bed/bed.js';
+import { withUserNamespace } from '../bed/config.js';
+import { MountNamespace, onStage } from '../bed/mount-namespace.js';
+import { parseMount } from '../bed/probe.js';
+
+const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
+
+/** A bed whose commands run in a mount namespace of its own: there `volume` is a shared tmpfs, and `volume/sub` another. */
+class Shared {
+  readonly bed = new Bed();
+  readonly volume = join(this.bed.dir, 'volume');
+  readonly #namespace = new MountNamespace();
+  readonly #program = this.#namespace.program(join(this.bed.dir, 'runt-there'));
+
+  constructor() {
+    mkdirSync(this.volume);
+    mkdirSync(join(this.bed.rootfs, 'v'));
+    this.bed.config.root.readonly = false;
+    this.bed.config.process.capabilities.bounding!.push('CAP_SYS_ADMIN');
+    this.bed.config.process.capabilities.effective!.push('CAP_SYS_ADMIN');
+    this.bed.config.process.capabilities.permitted!.push('CAP_SYS_ADMIN');
+  }
+
+  async ready(): Promise<void> {
+    await this.#namespace.ready();
+    const tmpfs = (path: string) => `mkdir -p '${path}' && mount -t tmpfs t '${path}' && mount --make-shared '${path}'`;
+    this.host(
+      `${tmpfs(this.volume)} && ${tmpfs(`${this.volume}/sub`)} && cd '${this.volume}' && mkdir h c sub/h sub/c`,
+    );
+  }
+
+  /** A shell script on this host; its stdout. */
+  host(script: string): string {
+    return this.#namespace.sh(script);
+  }
+
+  /** A command of runt on this host, which must work; its stdout. */
+  runt(...args: string[]): string {
+    const r = this.bed.runt(args, { program: this.#program });
+    if (r.code !== 0) throw new Error(`${args.join(' ')}: exit ${r.code}: ${r.stderr}`);
+    return r.stdout;
+  }
+
+  /** Starts the container with the volume on /v. */
+  start(rootfsPropagation: Propagation | undefined, options: string[]): void {
+    const { bed } = this;
+    if (rootfsPropagation) bed.config.linux.rootfsPropagation = rootfsPropagation;
+    bed.config.mounts.push({ destination: '/v', source: this.volume, options: ['rbind', ...options] });
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    this.runt('create', '--bundle', bed.bundle, bed.id);
+    this.runt('start', bed.id);
+  }
+
+  inside(script: string): string {
+    return this.runt('exec', this.bed.id, '/bin/sh', '-ec', script);
+  }
+
+  /** Which events pass at a place of the volume: `in` from the host, `out` to it. */
+  events(place = ''): string {
+    const passed: string[] = [];
+    this.host(`mount -t tmpfs from-host '${this.volume}${place}/h'`);
+    if (this.inside('cat /proc/self/mountinfo').includes(` /v${place}/h `)) passed.push('in');
+    this.inside(`mount -t tmpfs from-container /v${place}/c`);
+    if (this.host('cat /proc/self/mountinfo').includes(`${this.volume}${place}/c `)) passed.push('out');
+    return passed.join(' ') || 'none';
+  }
+
+  /** Propagation fields of mountinfo for a mount of the container. */
+  fields(target: string): string[] {
+    const lines = this.inside('cat /proc/self/mountinfo').trim().split('\n').map(parseMount);
+    return lines.filter((m) => m.target === target).at(-1)!.facts.propagation as string[];
+  }
+
+  end(quiet: boolean): void {
+    this.bed.runt(['delete', '--force', this.bed.id]);
+    this.#namespace.end();
+    this.bed.end(quiet);
+  }
+}
+
+const onShared = (body: (shared: Shared) => void) => onStage(() => new Shared(), body);
+
+for (const [value, events, root] of [
+  [undefined, 'in', []],
+  ['slave', 'in', []],
+  ['rslave', 'in', []],
+  ['shared', 'in out', ['shared']],
+  ['rshared', 'in out', ['shared']],
+  ['private', 'none', []],
+  ['rprivate', 'none', []],
+  ['unbindable', 'none', ['unbindable']],
+  ['runbindable', 'none', ['unbindable']],
+] as const) {
+  test(
+    `rootfsPropagation ${value ?? 'not given'}: events of a bind pass ${events}`,
+    onShared((s) => {
+      s.start(value, []);
+      assert.is(s.events(), events);
+      assert.is(s.events('/sub'), events);
+      assert.equal(s.fields('/'), root);
+      // Recursive: what is mounted in the container has it too.
+      const deep = value?.startsWith('r') ? [...root] : [];
+      assert.equal(s.fields('/proc'), deep);
+    }),
+  );
+}
+
+for (const [options, top, sub, fields] of [
+  [['shared'], 'in out', 'in out', ['shared']],
+  [['slave'], 'in', 'in out', ['master']],
+  [['rslave'], 'in', 'in', ['master']],
+  [['private'], 'none', 'in out', []],
+  [['rprivate'], 'none', 'none', []],
+  [['unbindable'], 'none', 'in out', ['unbindable']],
+  [['runbindable'], 'none', 'none', ['unbindable']],
+  [['rslave', 'rshared'], 'in', 'in', ['master', 'shared']],
+] as const) {
+  test(
+    `rshared, and a mount with ${options} of its own: events pass ${top}, below it ${sub}`,
+    onShared((s) => {
+      s.start('rshared', [...options]);
+      assert.is(s.events(), top);
+      assert.is(s.events('/sub'), sub);
+      assert.equal([...s.fields('/v')].sort(), [...fields].sort());
+    }),
+  );
+}
+
+test(
+  'a mount keeps its own propagation under rslave',
+  onShared((s) => {
+    s.bed.config.mounts.push({ destination: '/w', type: 'tmpfs', source: 'w', options: ['shared'] });
+    s.start('rslave', ['rshared']);
+    assert.equal(s.fields('/v').sort(), ['master', 'shared']);
+    assert.equal(s.fields('/w'), ['shared']);
+    assert.is(s.events(), 'in');
+  }),
+);
+
+for (const userNamespace of [false, true]) {
+  test(
+    `a slave of the host’s that is shared inside ${userNamespace ? 'a user namespace' : 'the container'}: events come in, and spread there`,
+    onShared((s) => {
+      if (userNamespace) {
+        withUserNamespace(s.bed.config);
+        execFileSync('chown', ['-R', '100000:100000', s.bed.rootfs]);
+        s.host(`chmod -R 0777 '${s.volume}'`);
+      }
+      s.start(undefined, ['rshared']);
+      assert.equal(s.fields('/v').sort(), ['master', 'shared']);
+      assert.is(s.events(), 'in');
+      assert.is(s.events('/sub'), 'in');
+    }),
+  );
+}
+
+test(
+  'with a user namespace nothing reaches the host, whatever is asked for',
+  onShared((s) => {
+    withUserNamespace(s.bed.config);
+    execFileSync('chown', ['-R', '100000:100000', s.bed.rootfs]);
+    s.host(`chmod -R 0777 '${s.volume}'`);
+    s.start('rshared', ['rshared']);
+    assert.is(s.events(), 'in');
+    assert.is(s.events('/sub'), 'in');
+  }),
+);
+
+test(
+  'mounts of the container itself never reach the host, and leave it as it was',
+  onShared((s) => {
+    s.host(`mount --bind '${s.bed.rootfs}' '${s.bed.rootfs}' && mount --make-shared '${s.bed.rootfs}'`);
+    const before = s.host('cat /proc/self/mountinfo');
+    s.start('rshared', []);
+    assert.is(s.host('cat /proc/self/mountinfo'), before);
+    s.runt('delete', '--force', s.bed.id);
+    assert.is(s.host('cat /proc/self/mountinfo'), before);
+  }),
+);
+
+test(
+  'a readonlyPath on an unbindable mount is named',
+  onShared((s) => {
+    s.bed.config.mounts[0]!.options = ['unbindable'];
+    const r = s.bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /\/proc\/bus is on a mount with unbindable propagation/);
+  }),
+);
+
+test.run();

@@ -1,0 +1,483 @@
+/** Namespaces that are joined by path: every kind, alone and as in a pod, with and without a user namespace. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { NamespaceType } from '../../../src/spec/config-types.js';
+import { Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { type Config, withUserNamespace } from '../bed/config.js';
+import { runtPath } from '../bed/place.js';
+
+const test = needing('joined-namespaces', 'root');
+
+const files = {
+  pid: 'pid',
+  network: 'net',
+  ipc: 'ipc',
+  uts: 'uts',
+  mount: 'mnt',
+  cgroup: 'cgroup',
+  user: 'user',
+  time: 'time',
+};
+type Kind = keyof typeof files;
+/** A kernel may be without the newest. */
+const kinds = (Object.keys(files) as Kind[]).filter((k) => existsSync(`/proc/self/ns/${files[k]}`));
+const path = (pid: number, kind: Kind): string => `/proc/${pid}/ns/${files[kind]}`;
+const link = (pid: number | 'self', kind: Kind): string => readlinkSync(`/proc/${pid}/ns/${files[kind]}`);
+
+/** Runs the body beside a container that has a namespace of its own of each kind, the user namespace where asked for. */
+function withPod(user: boolean, body: (bed: Bed, pod: number) => void | Promise<void>): () => Promise<void> {
+  return onBed(async (bed) => {
+    const pod = new Bed();
+    try {
+      pod.config.linux.namespaces.push({ type: 'cgroup' });
+      if (kinds.includes('time')) pod.config.linux.namespaces.push({ type: 'time' });
+      if (user) withUserNamespace(pod.config);
+      await body(bed, pod.started());
+    } finally {
+      pod.delete('--force');
+      pod.end();
+    }
+  });
+}
+
+/** Makes the config have these namespaces: joined ones of the pod, and new ones. */
+function setNamespaces(config: Config, pod: number, joined: readonly Kind[], fresh: readonly Kind[]): void {
+  config.linux.namespaces = [
+    ...joined.map((type) => ({ type: type as NamespaceType, path: path(pod, type) })),
+    ...fresh.map((type) => ({ type: type as NamespaceType })),
+  ];
+}
+
+/** Where a process is, kind by kind: in the namespace of the pod, of the host, or in one of its own. */
+function seen(pid: number, pod: number): Record<string, string> {
+  return Object.fromEntries(
+    kinds.map((kind) => {
+      const inside = link(pid, kind);
+      return [kind, inside === link('self', kind) ? 'host' : inside === link(pod, kind) ? 'pod' : 'new'];
+    }),
+  );
+}
+
+const expected = (joined: readonly Kind[], fresh: readonly Kind[]): Record<string, string> =>
+  Object.fromEntries(
+    kinds.map((kind) => [kind, joined.includes(kind) ? 'pod' : fresh.includes(kind) ? 'new' : 'host']),
+  );
+
+/** Leaves out what the container's user namespace has no rights to mount or to set. */
+function withoutRightsOver(config: Config, kind: Kind): void {
+  const types: Partial<Record<Kind, string[]>> = {
+    pid: ['proc'],
+    network: ['sysfs', 'cgroup'],
+    ipc: ['mqueue'],
+    cgroup: ['cgroup'],
+  };
+  config.mounts = config.mounts.filter(({ type }) => !types[kind]?.includes(type ?? ''));
+  if (kind === 'uts') delete config.hostname;
+  if (kind === 'pid') config.linux.maskedPaths = config.linux.readonlyPaths = [];
+}
+
+const shareable = kinds.filter((k) => k !== 'mount' && k !== 'user');
+const usual: Kind[] = ['pid', 'network', 'ipc', 'uts', 'mount'];
+
+for (const kind of shareable) {
+  test(
+    `${kind}: joined alone, the others new; exec is there too`,
+    withPod(false, (bed, pod) => {
+      const fresh = usual.filter((k) => k !== kind);
+      setNamespaces(bed.config, pod, [kind], fresh);
+      const pid = bed.started();
+      assert.equal(seen(pid, pod), expected([kind], fresh));
+      const r = bed.runt(['exec', bed.id, '/bin/readlink', `/proc/self/ns/${files[kind]}`]);
+      assert.is(r.stdout, `${link(pod, kind)}\n`, r.stderr);
+      assert.is(bed.delete('--force').code, 0);
+    }),
+  );
+
+  test(
+    `${kind}: joined, with a new user namespace to which the others belong`,
+    withPod(false, (bed, pod) => {
+      const fresh: Kind[] = [...usual.filter((k) => k !== kind), 'user'];
+      withUserNamespace(bed.config);
+      setNamespaces(bed.config, pod, [kind], fresh);
+      withoutRightsOver(bed.config, kind);
+      const pid = bed.started();
+      assert.equal(seen(pid, pod), expected([kind], fresh));
+      assert.is(statSync(`/proc/${pid}`).uid, 100000);
+      const r = bed.runt(['exec', bed.id, '/bin/id', '-u']);
+      assert.is(r.stdout, '0\n', r.stderr);
+      bed.delete('--force');
+    }),
+  );
+
+  test(
+    `${kind}: joined with the user namespace that it belongs to`,
+    withPod(true, (bed, pod) => {
+      const fresh = usual.filter((k) => k !== kind);
+      setNamespaces(bed.config, pod, ['user', kind], fresh);
+      const pid = bed.started();
+      assert.equal(seen(pid, pod), expected(['user', kind], fresh));
+      assert.match(readFileSync(`/proc/${pid}/uid_map`, 'utf8'), /^\s+0\s+100000\s+65536\n$/);
+      assert.is(statSync(`/proc/${pid}`).uid, 100000);
+      const r = bed.runt(['exec', bed.id, '/bin/readlink', `/proc/self/ns/${files[kind]}`]);
+      assert.is(r.stdout, `${link(pod, kind)}\n`, r.stderr);
+      bed.delete('--force');
+    }),
+  );
+}
+
+test(
+  'a pod: pid, network, ipc and uts at once; run gives the status of the process, which is no first one',
+  withPod(false, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['pid', 'network', 'ipc', 'uts'], ['mount']);
+    const r = bed.sh('for n in pid net ipc uts; do readlink /proc/self/ns/$n; done; echo $$; exit 7');
+    assert.is(r.code, 7, r.stderr);
+    const lines = r.stdout.split('\n');
+    assert.equal(
+      lines.slice(0, 4),
+      (['pid', 'network', 'ipc', 'uts'] as const).map((k) => link(pod, k)),
+    );
+    assert.ok(Number(lines[4]) > 1);
+  }),
+);
+
+test(
+  'user joined: all others new, and all others joined',
+  withPod(true, (bed, pod) => {
+    for (const joined of [['user'], ['user', ...shareable]] as Kind[][]) {
+      const fresh = kinds.filter((k) => !joined.includes(k));
+      setNamespaces(bed.config, pod, joined, fresh);
+      assert.equal(seen(bed.started(), pod), expected(joined, fresh));
+      bed.delete('--force');
+    }
+  }),
+);
+
+test(
+  'user joined, with mappings beside its path: those that it has pass, others are refused',
+  withPod(true, (bed, pod) => {
+    withUserNamespace(bed.config);
+    setNamespaces(bed.config, pod, ['user'], ['pid', 'network', 'ipc', 'uts', 'mount']);
+    assert.is(bed.out('cat /proc/self/gid_map').trim().split(/ +/).join(' '), '0 100000 65536');
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }];
+    const r = bed.run();
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /maps gids as 0 100000 65536, not as 0 100000 1000[\s\S]*\/linux\/gidMappings/);
+  }),
+);
+
+test(
+  'user joined, and with it namespaces of the host’s',
+  withPod(true, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['user'], ['pid', 'network', 'mount']);
+    bed.config.linux.namespaces.push({ type: 'uts', path: '/proc/self/ns/uts' });
+    withoutRightsOver(bed.config, 'ipc');
+    withoutRightsOver(bed.config, 'uts');
+    assert.equal(seen(bed.started(), pod), expected(['user'], ['pid', 'network', 'mount']));
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'mount: the root becomes that of the namespace, as with runc, and the host’s is as before',
+  onBed(async (bed) => {
+    const holder = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
+    try {
+      const pid = holder.pid as number;
+      await eventually('a mount namespace', () => link(pid, 'mount') !== link('self', 'mount'));
+      setNamespaces(bed.config, pid, ['mount'], ['pid', 'network', 'ipc', 'uts']);
+      // Of the host's mounts those at the destinations of the config: others come and go beside the test.
+      const destinations = ['/', ...bed.config.mounts.map((m) => m.destination)];
+      const ours = () =>
+        readFileSync('/proc/self/mountinfo', 'utf8')
+          .split('\n')
+          .filter((line) => destinations.includes(line.split(' ')[4]!));
+      const before = ours();
+      assert.equal(seen(bed.started(), pid), expected(['mount'], ['pid', 'network', 'ipc', 'uts']));
+      assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(bed.dir));
+      assert.equal(ours(), before);
+      assert.match(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), /^\S+ \S+ \S+ \S*\/bundle\/rootfs \/ /m);
+      const r = bed.runt(['exec', bed.id, '/bin/ls', '/true']);
+      assert.is(r.stdout, '/true\n', r.stderr);
+      bed.delete('--force');
+    } finally {
+      holder.kill('SIGKILL');
+    }
+  }),
+);
+
+test(
+  'the runtime’s own: of every kind that the config leaves alone',
+  onBed((bed) => {
+    bed.config.linux.namespaces = [
+      ...kinds
+        .filter((k) => k !== 'mount')
+        .map((type) => ({
+          type: type as NamespaceType,
+          path: `/proc/self/ns/${files[type]}`,
+        })),
+      { type: 'mount' },
+    ];
+    delete bed.config.hostname;
+    assert.equal(seen(bed.started(), process.pid), expected([], ['mount']));
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'the runtime’s own is refused where the config would change the host',
+  onBed((bed) => {
+    const own = (type: Kind) => {
+      const config = structuredClone(bed.config);
+      for (const n of config.linux.namespaces) if (n.type === type) n.path = `/proc/self/ns/${files[type]}`;
+      return config;
+    };
+    const name = own('uts');
+    const host = readFileSync('/proc/sys/kernel/hostname', 'utf8');
+    const sysctl = own('network');
+    sysctl.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
+    for (const [config, why] of [
+      [name, /\/linux\/namespaces\/3\/path[\s\S]*hostname/],
+      [sysctl, /\/linux\/namespaces\/1\/path[\s\S]*net.ipv4.ip_forward/],
+      [own('mount'), /\/linux\/namespaces\/4\/path[\s\S]*mounts of its own/],
+    ] as const) {
+      bed.config = config;
+      const r = bed.run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, why);
+      assert.match(r.stderr, /that of the host/);
+    }
+    assert.is(readFileSync('/proc/sys/kernel/hostname', 'utf8'), host);
+  }),
+);
+
+test(
+  'hostname and sysctl are set in what is joined',
+  withPod(false, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['network', 'uts', 'ipc'], ['mount', 'pid']);
+    bed.config.hostname = 'shared';
+    bed.config.linux.sysctl = { 'net.ipv4.ip_forward': '1', 'kernel.msgmax': '4321' };
+    bed.started();
+    const inPod = (file: string) => bed.runt(['exec', bed.id, '/bin/cat', file]).stdout;
+    assert.is(inPod('/proc/sys/kernel/hostname'), 'shared\n');
+    assert.is(inPod('/proc/sys/net/ipv4/ip_forward'), '1\n');
+    assert.is(inPod('/proc/sys/kernel/msgmax'), '4321\n');
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'what is no namespace of the type is refused by name, with the pointer and what to write',
+  withPod(false, (bed, pod) => {
+    const fifo = join(bed.dir, 'file');
+    writeFileSync(fifo, 'net:[1]\n');
+    for (const [file, why] of [
+      [path(pod, 'pid'), /it is a pid namespace/],
+      [fifo, /it is no namespace/],
+      ['/dev/null', /it is no namespace/],
+      [bed.dir, /it is no namespace/],
+      [join(bed.dir, 'none'), /ENOENT[\s\S]*the file is not there/],
+      ['/proc/4194303/ns/net', /ENOENT[\s\S]*has ended/],
+      ['run/netns/x', /absolute path/],
+    ] as const) {
+      setNamespaces(bed.config, pod, [], ['pid', 'ipc', 'uts', 'mount']);
+      bed.config.linux.namespaces.push({ type: 'network', path: file });
+      const r = bed.run();
+      assert.is(r.code, 1, file);
+      assert.match(r.stderr, /\/linux\/namespaces\/4/);
+      assert.match(r.stderr, why);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
+  }),
+);
+
+test(
+  'a pid namespace whose first process has ended is refused with the reason',
+  onBed(async (bed) => {
+    const holder = spawn('unshare', ['-p', 'sh', '-c', 'sleep 0.1 & wait; exec sleep 1000'], { stdio: 'ignore' });
+    try {
+      const children = `/proc/${holder.pid}/ns/pid_for_children`;
+      await eventually('its first process', () => {
+        try {
+          return readlinkSync(children) !== link('self', 'pid');
+        } catch {
+          return false;
+        }
+      });
+      await eventually('its end', () => readFileSync(`/proc/${holder.pid}/comm`, 'utf8') === 'sleep\n');
+      setNamespaces(bed.config, 0, [], ['network', 'ipc', 'uts', 'mount']);
+      bed.config.linux.namespaces.push({ type: 'pid', path: children });
+      const r = bed.run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /first process of the pid namespace has ended/);
+    } finally {
+      holder.kill('SIGKILL');
+    }
+  }),
+);
+
+test(
+  'in a joined pid namespace kill and delete end all that the container began, and nothing of the pod',
+  withPod(false, async (bed, pod) => {
+    setNamespaces(bed.config, pod, ['pid'], ['network', 'ipc', 'uts', 'mount']);
+    bed.config.linux.cgroupsPath = `/${bed.id}-c`;
+    const child = async () => {
+      const pid = bed.started(['/bin/sh', '-c', 'sleep 2000 & echo; wait']);
+      await eventually('the child', () => bed.stdout() !== '');
+      const all = bed.runt(['ps', '--format', 'json', bed.id]);
+      const pids = JSON.parse(all.stdout) as number[];
+      assert.is(pids.length, 2, all.stderr);
+      assert.ok(pids.includes(pid));
+      return pids.find((p) => p !== pid) as number;
+    };
+    const ended = (pid: number) =>
+      !existsSync(`/proc/${pid}`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    for (const end of [() => bed.kill('KILL'), () => bed.kill('KILL', '--all'), () => bed.delete('--force')]) {
+      const other = await child();
+      assert.is(end().code, 0);
+      await eventually('its end', () => ended(other));
+      const r = bed.delete('--force');
+      assert.is(r.code, 0, r.stderr);
+    }
+    assert.ok(existsSync(`/proc/${pod}`));
+  }),
+);
+
+test(
+  'a supervised container in a pod: its exit is recorded, and that of an exec',
+  withPod(false, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['pid', 'network', 'ipc', 'uts'], ['mount']);
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 5'];
+    const made = bed.create(['--supervise']);
+    assert.is(made.code, 0, made.stderr);
+    const { pid } = bed.state();
+    assert.is(link(pid, 'pid'), link(pod, 'pid'));
+    assert.is(bed.start().code, 0);
+    assert.is(bed.runt(['wait', bed.id]).stdout, '5\n');
+    assert.is(bed.delete().code, 0);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    const again = bed.create(['--supervise']);
+    assert.is(again.code, 0, again.stderr);
+    bed.start();
+    assert.is(bed.runt(['exec', '-d', '--pid-file', join(bed.dir, 'pid'), bed.id, '/bin/sh', '-c', 'exit 3']).code, 0);
+    const exec = readFileSync(join(bed.dir, 'pid'), 'utf8');
+    assert.is(bed.runt(['wait', '--pid', exec, bed.id]).stdout, '3\n');
+    assert.is(bed.kill('KILL').code, 0);
+    assert.is(bed.runt(['wait', bed.id]).stdout, '137\n');
+    assert.is(bed.delete().code, 0);
+  }),
+);
+
+test(
+  'CVE-2016-9962: root of the pod cannot open what the waiting init has, although it sees it',
+  onBed((bed) => {
+    const pod = new Bed();
+    try {
+      const first = pod.started();
+      setNamespaces(bed.config, first, ['pid', 'network', 'ipc', 'uts'], ['mount']);
+      assert.is(bed.create().code, 0);
+      const inside = /^NSpid:\s+\d+\s+(\d+)$/m.exec(readFileSync(`/proc/${bed.state().pid}/status`, 'utf8'))?.[1];
+      assert.ok(inside);
+      assert.match(pod.runt(['exec', pod.id, '/bin/cat', `/proc/${inside}/comm`]).stdout, /^runt\/init\n$/);
+      for (const file of ['fd/', 'root/', 'cwd/', 'ns/']) {
+        const r = pod.runt(['exec', pod.id, '/bin/ls', '-l', `/proc/${inside}/${file}`]);
+        assert.match(r.stdout + r.stderr, /denied|cannot read link/, file);
+      }
+      bed.delete('--force');
+    } finally {
+      pod.delete('--force');
+      pod.end();
+    }
+  }),
+);
+
+test(
+  'a failure after the join leaves nothing',
+  withPod(false, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['pid', 'network'], ['mount', 'ipc', 'uts']);
+    mkdirSync(join(bed.rootfs, 'x'));
+    bed.config.mounts.push({ destination: '/x', type: 'bind', source: '/there/is/none', options: ['bind'] });
+    for (const flags of [[], ['--supervise']]) {
+      const r = bed.create(flags);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /\/mounts\/7/);
+      assert.not.ok(existsSync(join(bed.root, bed.id)));
+    }
+  }),
+);
+
+/** Whether ordinary users may make user namespaces here. */
+const rootlessAllowed =
+  spawnSync('setpriv', ['--reuid', '1000', '--regid', '1000', '--clear-groups', 'unshare', '-U', 'true']).status === 0;
+
+if (rootlessAllowed) {
+  test(
+    'rootless: the namespaces of a pod of one’s own, by its user namespace; without it the reason',
+    onBed(async (bed) => {
+      const user = { uid: 1000, gid: 1000 };
+      const holder = spawn('unshare', ['-U', '-r', '-n', '-i', '-u', 'sleep', '1000'], { stdio: 'ignore', ...user });
+      try {
+        const pod = holder.pid as number;
+        await eventually('its namespaces', () => readFileSync(`/proc/${pid(holder)}/comm`, 'utf8') === 'sleep\n');
+        for (const directory of [bed.dir, bed.bundle]) chownSync(directory, 1000, 1000);
+        const program = join(bed.dir, 'runt');
+        execFileSync('cp', [runtPath, program]);
+        const env = { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir };
+        const call = (...args: string[]) => bed.runt(args, { ...user, program, env });
+        assert.is(call('spec', '--rootless', '--bundle', bed.bundle).code, 0);
+        bed.config = JSON.parse(readFileSync(join(bed.bundle, 'config.json'), 'utf8')) as Config;
+        bed.config.process.terminal = false;
+        bed.config.process.args = ['/bin/sleep', '1000'];
+        delete bed.config.linux.uidMappings;
+        delete bed.config.linux.gidMappings;
+        bed.config.process.oomScoreAdj = 500;
+        const joined: Kind[] = ['user', 'network', 'ipc', 'uts'];
+        const fresh: Kind[] = [...(kinds.includes('time') ? (['time'] as const) : []), 'pid', 'mount'];
+        if (kinds.includes('time')) bed.config.linux.timeOffsets = { boottime: { secs: 1000 } };
+        setNamespaces(bed.config, pod, joined, fresh);
+        bed.write();
+        for (const args of [
+          ['create', '--bundle', bed.bundle, bed.id],
+          ['start', bed.id],
+        ]) {
+          const r = call(...args);
+          assert.is(r.code, 0, r.stderr);
+        }
+        const { pid: container } = JSON.parse(call('state', bed.id).stdout) as { pid: number };
+        assert.equal(seen(container, pod), expected(joined, fresh));
+        assert.is(readFileSync(`/proc/${container}/oom_score_adj`, 'utf8'), '500\n');
+        const r = call('exec', bed.id, '/bin/sh', '-c', 'id -u; hostname');
+        assert.is(r.stdout, `0\n${bed.config.hostname}\n`, r.stderr);
+        assert.is(call('delete', '--force', bed.id).code, 0);
+        setNamespaces(bed.config, pod, ['network'], ['user', 'ipc', 'uts', 'pid', 'mount']);
+        delete bed.config.linux.timeOffsets;
+        bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+        bed.config.linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+        bed.write();
+        const refused = call('run', '--bundle', bed.bundle, bed.id);
+        assert.is(refused.code, 1);
+        assert.match(refused.stderr, /join that user namespace too/);
+      } finally {
+        holder.kill('SIGKILL');
+      }
+    }),
+  );
+}
+
+const pid = (process: ChildProcess): number => process.pid as number;
+
+test(
+  'explain names what is joined',
+  withPod(false, (bed, pod) => {
+    setNamespaces(bed.config, pod, ['pid', 'network'], ['mount', 'ipc', 'uts']);
+    bed.write();
+    const r = bed.runt(['explain', bed.bundle]);
+    assert.is(r.code, 0, r.stderr);
+    assert.match(r.stdout, new RegExp(`open namespace +${path(pod, 'pid')} +verified: pid, slot`));
+    assert.match(r.stdout, new RegExp(`join namespace +${path(pod, 'network')} +network, slot`));
+    assert.match(r.stdout, /fork +into the pid namespace/);
+  }),
+);
+
+test.run();

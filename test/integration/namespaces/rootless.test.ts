@@ -1,0 +1,193 @@
+/** An ordinary user's containers: with his one id, and with a range that /etc/subuid and /etc/subgid give him. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
+import { asUser, me } from '../bed/callers.js';
+import type { Config } from '../bed/config.js';
+
+const test = needing('rootless', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare');
+/** In a user namespace. */
+const stacking = needing('rootless overlay', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare', 'linux-5.11');
+
+const range = { containerID: 1, hostID: 100000, size: 65536 };
+
+/** `run` of a shell script, which must work. */
+function out(bed: Bed, call: (...args: string[]) => Result, script: string): string {
+  bed.config.process.args = ['/bin/sh', '-c', script];
+  bed.write();
+  const r = call('run', '--bundle', bed.bundle, bed.id);
+  if (r.code !== 0) throw new Error(`exit ${r.code}: ${r.stderr}\n${r.stdout}`);
+  return r.stdout;
+}
+
+const withRange = (config: Config): void => {
+  config.linux.uidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+  config.linux.gidMappings = structuredClone(config.linux.uidMappings);
+};
+
+test(
+  'one id: setgroups is denied, the map is written without a helper',
+  onBed((bed) => {
+    const call = asUser(bed, '');
+    assert.equal(out(bed, call, 'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -G').split(/\s+/), [
+      ...['', '0', `${me}`, '1', '0', `${me}`, '1', 'deny', '0', ''],
+    ]);
+    bed.config.process.user.additionalGids = [5];
+    bed.write();
+    const r = call('run', '--bundle', bed.bundle, bed.id);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /setgroups|additionalGids/);
+    assert.match(r.stderr, /why /);
+  }),
+);
+
+test(
+  'a range: users and groups of the container, as they are and as the host sees them',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    const shared = join(bed.dir, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    bed.config.mounts.push({ destination: '/tmp', source: shared, options: ['bind'] });
+    assert.is(out(bed, call, 'touch /tmp/root; cat /proc/self/setgroups'), 'allow\n');
+    bed.config.process.user = { uid: 7, gid: 8, additionalGids: [9, 10] };
+    assert.is(
+      out(bed, call, 'touch /tmp/seven; id -u; id -G; stat -c %u:%g /tmp/root /tmp/seven'),
+      '7\n8 9 10\n0:0\n7:8\n',
+    );
+    const owner = (name: string) => [statSync(join(shared, name)).uid, statSync(join(shared, name)).gid];
+    assert.equal(owner('root'), [me, me]);
+    assert.equal(owner('seven'), [100006, 100007]);
+  }),
+);
+
+test(
+  'a range: create, start, exec as another user, delete',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.config.process.user = { uid: 5, gid: 5 };
+    bed.write();
+    for (const args of [
+      ['create', '--bundle', bed.bundle, bed.id],
+      ['start', bed.id],
+    ]) {
+      const r = call(...args);
+      assert.is(r.code, 0, r.stderr);
+    }
+    const { pid } = JSON.parse(call('state', bed.id).stdout) as { pid: number };
+    assert.is(statSync(`/proc/${pid}/stat`).uid, 100004);
+    const r = call('exec', '-u', '6:7', bed.id, '/bin/id');
+    assert.match(r.stdout, /^uid=6 gid=7/);
+    assert.is(call('delete', '--force', bed.id).code, 0);
+  }),
+);
+
+for (const [what, subordinate, size] of [
+  ['no range', '', 65536],
+  ['a smaller range', `${me}:100000:1000\n`, 65536],
+  ['a range of another user', '1001:100000:65536\n', 65536],
+] as const) {
+  test(
+    `${what}: refused by newuidmap, and what to do is said`,
+    onBed((bed) => {
+      const call = asUser(bed, subordinate);
+      withRange(bed.config);
+      bed.config.linux.uidMappings![1]!.size = size;
+      bed.config.process.args = ['/true'];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /new[ug]idmap/);
+      assert.match(r.stderr, /\/etc\/sub[ug]id/);
+    }),
+  );
+}
+
+stacking(
+  'a writable overlay on /',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    for (const name of ['upper', 'work']) mkdirSync(join(bed.bundle, name));
+    execFileSync('chown', ['-R', `${me}:${me}`, bed.rootfs, bed.bundle]);
+    bed.config.root.readonly = false;
+    const options = ['lowerdir=rootfs', 'upperdir=upper', 'workdir=work', 'userxattr'];
+    bed.config.mounts.unshift({ destination: '/', type: 'overlay', source: 'overlay', options });
+    assert.is(out(bed, call, 'echo x >/made; rm /true; ls /true 2>/dev/null || echo gone'), 'gone\n');
+    assert.ok(readdirSync(bed.rootfs).includes('true'));
+    assert.is(statSync(join(bed.bundle, 'upper', 'made')).uid, me);
+  }),
+);
+
+test(
+  'a bind below the user’s own closed directory, and no id-mapped binds',
+  onBed((bed) => {
+    const call = asUser(bed);
+    withRange(bed.config);
+    const closed = join(bed.dir, 'closed');
+    mkdirSync(join(closed, 'data'), { recursive: true });
+    writeFileSync(join(closed, 'data', 'f'), 'inner\n');
+    execFileSync('chown', ['-R', `${me}:${me}`, closed, bed.bundle]);
+    chmodSync(closed, 0o700);
+    bed.config.mounts.push({ destination: '/data', source: join(closed, 'data'), options: ['bind', 'ro'] });
+    assert.is(out(bed, call, 'cat /data/f'), 'inner\n');
+    bed.config.mounts.at(-1)!.options = ['bind', 'idmap'];
+    bed.write();
+    const r = call('run', '--bundle', bed.bundle, bed.id);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /id-mapped bind mount without root/);
+  }),
+);
+
+test(
+  'in the foreground he lends pipes alone to a user of the container: a file he could not take back',
+  onBed((bed) => {
+    const call = asUser(bed);
+    out(bed, call, 'exit 0');
+    bed.config.linux.uidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+    bed.config.linux.gidMappings = [{ containerID: 0, hostID: me, size: 1 }, range];
+    bed.config.process.user = { uid: 7, gid: 7 };
+    bed.config.process.args = ['/bin/sh', '-c', 'echo pipe > /dev/stderr; echo file > /dev/stdout'];
+    bed.write();
+    const file = join(bed.dir, 'mine');
+    writeFileSync(file, '');
+    chownSync(file, me, me);
+    const [program, env] = [join(bed.dir, 'as-user'), { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir }];
+    // The pipe is his too: one that belongs to nobody in his namespace could not be lent.
+    const become = `setpriv --reuid ${me} --regid ${me} --clear-groups`;
+    const wrapped = [
+      '/bin/sh',
+      '-c',
+      `${become} mkfifo ${file}.pipe; cat <${file}.pipe & "$@" 2>${file}.pipe >>${file}`,
+      'sh',
+    ];
+    const run = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program, env, wrapped });
+    assert.is(statSync(file).uid, me);
+    assert.match(run.stdout, /^pipe\n.*can't create \/dev\/stdout/);
+  }),
+);
+
+test(
+  'whose config names a cgroup is told that there is none; whose names none is told nothing',
+  onBed((bed) => {
+    const call = asUser(bed);
+    bed.config.process.args = ['true'];
+    const told = () => {
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.is(r.code, 0, r.stderr);
+      return r.stderr;
+    };
+    assert.is(told(), '');
+    bed.config.linux.cgroupsPath = `/${bed.id}`;
+    assert.match(told(), /^runt: warning: the container has no cgroup of its own, and so no limits/);
+  }),
+);
+
+test.run();
+stacking.run();

@@ -1,0 +1,199 @@
+/**
+ * Containers in a user namespace that does not map their caller's own id (podman's `--userns=auto` and `nomap`): what
+ * the caller alone may reach is opened with the caller's rights.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
+import { asUser, me, runAsRootOfANamespace } from '../bed/callers.js';
+
+const test = needing('unmapped caller', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare');
+
+/** One who runs runt, and maps none of his own ids into the container. */
+interface Caller {
+  readonly name: string;
+  /** His id, as the host sees it. */
+  readonly uid: number;
+  /** What the container's root is, as the host sees it. */
+  readonly root: number;
+  /** The bed is his afterwards; the result runs the container of its config. */
+  readonly takes: (bed: Bed) => () => Promise<Result>;
+}
+
+const map = (bed: Bed, hostID: number): void => {
+  bed.config.linux.uidMappings = [{ containerID: 0, hostID, size: 1000 }];
+  bed.config.linux.gidMappings = [{ containerID: 0, hostID, size: 1000 }];
+};
+
+const rootOfANamespace = (mounts: 'own' | 'outer') => (bed: Bed) => {
+  bed.config.linux.resources = {};
+  bed.config.linux.namespaces.push({ type: 'user' });
+  map(bed, 1);
+  return () => runAsRootOfANamespace(bed, mounts);
+};
+
+const callers: readonly Caller[] = [
+  { name: 'root of a user namespace', uid: 100000, root: 100001, takes: rootOfANamespace('own') },
+  {
+    name: 'root of a user namespace with the mounts of the host',
+    uid: 100000,
+    root: 100001,
+    takes: rootOfANamespace('outer'),
+  },
+  {
+    name: 'an ordinary user',
+    uid: me,
+    root: 100000,
+    takes: (bed) => {
+      const call = asUser(bed);
+      map(bed, 100000);
+      return async () => {
+        bed.write();
+        return call('run', '--bundle', bed.bundle, bed.id);
+      };
+    },
+  },
+];
+
+/** A directory that its owner alone may enter, with a directory `data`, a file `hosts` and a hook in it. */
+function closed(bed: Bed, uid: number): string {
+  const dir = join(bed.dir, 'closed');
+  mkdirSync(join(dir, 'data'), { recursive: true });
+  writeFileSync(join(dir, 'data', 'f'), 'inner\n');
+  writeFileSync(join(dir, 'hosts'), '127.0.0.1 localhost\n');
+  execFileSync('chown', ['-R', `${uid}:${uid}`, dir]);
+  chmodSync(dir, 0o700);
+  return dir;
+}
+
+/** What a shell script in the container prints; it must end with 0. */
+async function out(bed: Bed, run: () => Promise<Result>, script: string): Promise<string> {
+  bed.config.process.args = ['/bin/sh', '-c', script];
+  const r = await run();
+  if (r.code !== 0) throw new Error(`exit ${r.code}: ${r.stderr}\n${r.stdout}`);
+  return r.stdout;
+}
+
+for (const { name, uid, root, takes } of callers) {
+  test(
+    `${name}: the sources of binds are below a directory of mode 0700`,
+    onBed(async (bed) => {
+      const run = takes(bed);
+      const dir = closed(bed, uid);
+      bed.config.mounts.push(
+        { destination: '/tmp', source: join(dir, 'data'), options: ['bind', 'ro'] },
+        { destination: '/etc', type: 'tmpfs', source: 'tmpfs' },
+        { destination: '/etc/hosts', source: join(dir, 'hosts'), options: ['rbind', 'rprivate'] },
+        { destination: '/host', source: '/', options: ['rbind'] },
+      );
+      mkdirSync(join(bed.rootfs, 'host'));
+      assert.is(
+        await out(bed, run, 'cat /tmp/f /etc/hosts; ls -d /host/usr/lib; id -u; stat -c %u /tmp'),
+        'inner\n127.0.0.1 localhost\n/host/usr/lib\n0\n65534\n',
+      );
+    }),
+  );
+
+  test(
+    `${name}: so is the root file system, in any propagation`,
+    onBed(async (bed) => {
+      const run = takes(bed);
+      const dir = closed(bed, uid);
+      renameSync(bed.rootfs, join(dir, 'rootfs'));
+      bed.config.root.path = join(dir, 'rootfs');
+      bed.config.root.readonly = false;
+      bed.config.mounts.push({ destination: '/tmp', source: join(dir, 'data'), options: ['bind'] });
+      execFileSync('chown', [`${root}:${root}`, join(dir, 'rootfs'), join(dir, 'rootfs', 'tmp')]);
+      assert.is(await out(bed, run, 'cat /tmp/f; echo x > /made; id -u'), 'inner\n0\n');
+      assert.is(statSync(join(dir, 'rootfs', 'made')).uid, root);
+      for (const rootfsPropagation of ['rshared', 'private', 'unbindable'] as const) {
+        bed.config.linux.rootfsPropagation = rootfsPropagation;
+        assert.is(await out(bed, run, 'cat /tmp/f'), 'inner\n', rootfsPropagation);
+      }
+    }),
+  );
+
+  test(
+    `${name}: hooks and overlays, which the container's root reaches by path, are refused with the reason`,
+    onBed(async (bed) => {
+      const run = takes(bed);
+      const dir = closed(bed, uid);
+      chmodSync(join(dir, 'hosts'), 0o755);
+      bed.config.hooks = { createContainer: [{ path: join(dir, 'hosts') }] };
+      let r = await run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /hook createContainer 0.*EACCES[\s\S]*the container's root.* must be allowed to execute/);
+      delete bed.config.hooks;
+      for (const layer of ['upper', 'work']) mkdirSync(join(dir, layer));
+      const options = [`lowerdir=${dir}/data`, `upperdir=${dir}/upper`, `workdir=${dir}/work`, 'userxattr'];
+      bed.config.mounts.push({ destination: '/tmp', type: 'overlay', source: 'overlay', options });
+      r = await run();
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /overlay on \/tmp .*EACCES[\s\S]*root of the container may not search .*lowerdir=/);
+    }),
+  );
+}
+
+test(
+  'an ordinary user: a source that he reaches by a supplementary group, which the container does not have',
+  onBed((bed) => {
+    const call = asUser(bed);
+    const program = join(bed.dir, 'as-user');
+    writeFileSync(program, readFileSync(program, 'utf8').replace('--clear-groups', '--groups 4242'));
+    const dir = join(bed.dir, 'group');
+    mkdirSync(join(dir, 'data'), { recursive: true });
+    writeFileSync(join(dir, 'data', 'f'), 'inner\n');
+    chownSync(dir, 0, 4242);
+    chmodSync(dir, 0o750);
+    bed.config.mounts.push({ destination: '/tmp', source: join(dir, 'data'), options: ['bind', 'ro'] });
+    for (const hostID of [me, 100000]) {
+      bed.config.linux.uidMappings = [{ containerID: 0, hostID, size: 1 }];
+      bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }];
+      bed.config.process.args = ['/bin/sh', '-c', 'cat /tmp/f; id -G'];
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, bed.id);
+      assert.equal([r.code, r.stdout], [0, 'inner\n0\n'], r.stderr);
+    }
+  }),
+);
+
+test(
+  'an ordinary user: a user namespace that is joined does not map him either',
+  onBed(async (bed) => {
+    const call = asUser(bed);
+    map(bed, 100000);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const [first, second] = [`${bed.id}-first`, bed.id];
+    for (const args of [
+      ['create', '--bundle', bed.bundle, first],
+      ['start', first],
+    ])
+      assert.is(call(...args).code, 0);
+    const { pid } = JSON.parse(call('state', first).stdout) as { pid: number };
+    const dir = closed(bed, me);
+    renameSync(bed.rootfs, join(dir, 'rootfs'));
+    bed.config.root.path = join(dir, 'rootfs');
+    bed.config.mounts.push({ destination: '/tmp', source: join(dir, 'data'), options: ['bind', 'ro'] });
+    bed.config.process.args = ['/bin/sh', '-c', 'cat /tmp/f; id -u; readlink /proc/self/ns/user'];
+    for (const joined of [['user'], ['user', 'ipc', 'pid'], ['ipc', 'uts']]) {
+      bed.config.linux.namespaces = ['user', 'mount', 'pid', 'ipc', 'uts'].map((type) => ({
+        type: type as 'user',
+        ...(joined.includes(type) && { path: `/proc/${pid}/ns/${type === 'mount' ? 'mnt' : type}` }),
+      }));
+      delete bed.config.hostname;
+      bed.write();
+      const r = call('run', '--bundle', bed.bundle, second);
+      if (joined.includes('user')) {
+        assert.is(r.code, 0, r.stderr);
+        const link = execFileSync('readlink', [`/proc/${pid}/ns/user`], { encoding: 'utf8' });
+        assert.is(r.stdout, `inner\n0\n${link}`);
+      } else assert.match(r.stderr, /EPERM/, 'namespaces of another user namespace');
+    }
+    assert.is(call('delete', '--force', first).code, 0);
+  }),
+);
+
+test.run();

@@ -1,0 +1,165 @@
+/** `containerd-shim-runt-grpc-v1`: the static binary starts the server of Node.js, which speaks gRPC. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { task, types } from '../../../src/shim/transport/protos.js';
+import { COMMAND_LIMIT } from '../../deadline.js';
+import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { hasEnded } from '../bed/leftovers.js';
+import { top } from '../bed/place.js';
+import { onEngine, readAll } from '../bed/shim-engine.js';
+import { TaskClient } from '../bed/task-client.js';
+
+const test = needing('gRPC shim', 'root');
+const program = join(top, 'dist', 'containerd-shim-runt-grpc-v1');
+
+/** `start` as containerd calls it: what it printed, and its status. */
+function start(bed: Bed, env: Record<string, string>) {
+  bed.write();
+  const args = ['-namespace', bed.id, '-id', bed.id, '-address', join(bed.dir, 'containerd.sock'), 'start'];
+  const r = spawnSync(program, args, { cwd: bed.bundle, env, encoding: 'utf8', input: '', timeout: COMMAND_LIMIT });
+  return { code: r.status, out: r.stdout + r.stderr };
+}
+
+const path = process.env.PATH!;
+
+test(
+  'start answers with a bare path, the protocol and the version; the task service is there until Shutdown',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    const env = { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2' };
+    const first = start(bed, env);
+    const { version, address, protocol } = JSON.parse(first.out) as Record<string, string>;
+    assert.equal([version, protocol], [2, 'grpc']);
+    assert.match(address!, new RegExp(`^${bed.dir}/s/[0-9a-f]{64}$`));
+    assert.is(
+      readFileSync(join(bed.bundle, 'address'), 'utf8'),
+      first.out,
+      'what containerd reads when it starts again',
+    );
+    assert.equal(start(bed, env), first, 'the second finds the server of the first');
+    const client = new TaskClient(address!);
+    const call = (method: string, request: object) => client.call(method, request);
+    const { id, bundle } = bed;
+    const { pid } = await call('Create', { id, bundle });
+    assert.ok(Number(pid) > 0);
+    await call('Start', { id });
+    assert.is((await call('Wait', { id })).exitStatus, 9);
+    assert.is((await call('Delete', { id })).exitStatus, 9);
+    const { shimPid } = await call('Connect', { id });
+    await call('Shutdown', { id });
+    client.close();
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
+  }),
+);
+
+test(
+  'a server for which nobody comes ends, and leaves nothing',
+  onBed(async (bed) => {
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    const env = { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2', RUNT_SHIM_IDLE: '1' };
+    const { address } = JSON.parse(start(bed, env).out) as Record<string, string>;
+    const client = new TaskClient(address!);
+    const { shimPid } = await client.call('Connect', { id: bed.id });
+    await new Promise((next) => setTimeout(next, 1500));
+    assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
+    client.close();
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
+    assert.not.ok(existsSync(address!) || existsSync(`${address}.spoken`));
+  }),
+);
+
+test(
+  'a containerd without gRPC, no Node.js and no npm package are each named',
+  onBed((bed) => {
+    mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+    for (const [env, words] of [
+      [{ PATH: path }, /speaks ttrpc alone \(1\.6\)/],
+      [{ PATH: '/none', MAX_SHIM_VERSION: '2' }, /there is no Node\.js/],
+      [{ PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM: '/none/shim.js' }, /make install/],
+      [{ PATH: path, RUNT_SHIM_PROTOCOL: 'http' }, /RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: http/],
+    ] as const) {
+      const r = start(bed, env);
+      assert.is(r.code, 1, r.out);
+      assert.ok(words.test(r.out), r.out);
+    }
+  }),
+);
+
+test(
+  'RUNT_SHIM_PROTOCOL=ttrpc: the server of Node.js speaks ttrpc, also to a containerd that knows nothing else',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'echo out; exit 9'];
+    bed.write();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    const env = { RUNT_SHIM_PROTOCOL: 'ttrpc' };
+    const address = engine.start(undefined, env);
+    const json = String(engine.action('start', undefined, { ...env, MAX_SHIM_VERSION: '3' }));
+    assert.equal(JSON.parse(json), { version: 3, address, protocol: 'ttrpc' });
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id: bed.id }), task.ConnectResponse);
+    assert.match(readFileSync(`/proc/${shimPid}/cmdline`, 'utf8'), /shim\.js/);
+    await engine.run({ stdout });
+    assert.is(await engine.wait(), 9);
+    assert.is(await out, 'out\n');
+    await engine.over();
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+    await eventually('the end of the server', () => hasEnded(Number(shimPid)));
+  }, 'containerd-shim-runt-grpc-v1'),
+);
+
+/** What `start` answers under a containerd of that version, and what the shim says to its log. */
+async function under(bed: Bed, version: string, env: Record<string, string> = {}) {
+  mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
+  bed.write();
+  const log = join(bed.bundle, 'log');
+  execFileSync('mkfifo', [log]);
+  const text = readAll(log);
+  const r = start(bed, { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: version, RUNT_SHIM_IDLE: '1', ...env });
+  return { answer: JSON.parse(r.out) as Record<string, unknown>, log: await text };
+}
+
+test(
+  'under containerd 2, which takes gRPC shims for ended, it speaks ttrpc, and the log says so',
+  onBed(async (bed) => {
+    const { answer, log } = await under(bed, '2.1.9');
+    assert.equal([answer.version, answer.protocol], [2, 'ttrpc']);
+    assert.match(String(answer.address), /^unix:\/\//);
+    assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), answer.address);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: ttrpc is spoken in its place/);
+    assert.not.ok(existsSync(`${String(answer.address).replace('unix://', '')}.spoken`));
+  }),
+);
+
+test(
+  'where no version is told it is ttrpc, which every containerd speaks',
+  onBed(async (bed) => {
+    const { answer, log } = await under(bed, '');
+    assert.is(answer.protocol, 'ttrpc');
+    assert.match(log, /containerd told no version; .* ttrpc is spoken/);
+  }),
+);
+
+test(
+  'RUNT_SHIM_PROTOCOL=grpc: gRPC to containerd 2 too, and the log says that it is not to be relied on',
+  onBed(async (bed) => {
+    const { answer, log } = await under(bed, '2.1.9', { RUNT_SHIM_PROTOCOL: 'grpc', MAX_SHIM_VERSION: '3' });
+    assert.equal([answer.version, answer.protocol], [3, 'grpc']);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: RUNT_SHIM_PROTOCOL=grpc insists/);
+  }),
+);
+
+test('info names the runtime type under which the shim was called', () => {
+  for (const [name, type] of [
+    ['containerd-shim-runt-grpc-v1', 'io.containerd.runt-grpc.v1'],
+    ['containerd-shim-runt-v1', 'io.containerd.runt.v1'],
+  ] as const) {
+    const said = execFileSync(join(top, 'dist', name), ['-info'], { input: '', timeout: COMMAND_LIMIT });
+    assert.is(types.RuntimeInfo.decode(said).name, type);
+  }
+});
+
+test.run();

@@ -1,0 +1,346 @@
+/** The shim as containerd drives it, over ttrpc, with this test in containerd's place. */
+import { spawn } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { task, types } from '../../../src/shim/transport/protos.js';
+import type { StatusError } from '../../../src/shim/transport/status-code.js';
+import { type Bed, eventually, needing } from '../bed/bed.js';
+import { programs } from '../bed/place.js';
+import { onEngine, readAll, refused } from '../bed/shim-engine.js';
+
+const test = needing('shim', 'root', 'cgroups');
+const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19');
+const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'linux-5.19');
+
+test(
+  'a container from create to shutdown: output, status, and events in order',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'cat; echo no >&2; exit 7'];
+    bed.write();
+    engine.start();
+    const [stdin, stdout, stderr] = ['in', 'out', 'err'].map((n) => engine.fifo(n)) as [string, string, string];
+    const [out, err] = [readAll(stdout), readAll(stderr)];
+    const { id, bundle } = bed;
+    const create = task.CreateTaskRequest.encode({ id, bundle, stdin, stdout, stderr });
+    const { pid } = await engine.call('Create', create, task.CreateTaskResponse);
+    assert.match(readlinkSync(`/proc/${pid}/ns/pid`), /^pid:/);
+    const state = () => engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.is((await state()).status, types.Status.CREATED);
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    const wait = engine.call('Wait', task.WaitRequest.encode({ id }), task.WaitResponse);
+    writeFileSync(stdin, 'through');
+    await engine.call('CloseIO', task.CloseIORequest.encode({ id, stdin: true }));
+    const { exitStatus, exitedAt } = await wait;
+    assert.is(exitStatus, 7);
+    assert.ok(Math.abs(Number(exitedAt?.seconds) - Date.now() / 1000) < 60);
+    assert.equal([await out, await err], ['through', 'no\n']);
+    assert.is((await state()).status, types.Status.STOPPED);
+    const again = await refused(engine.call('Kill', task.KillRequest.encode({ id, signal: 9 })));
+    assert.equal([again.code, again.message], [5, 'process already finished']);
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
+    assert.equal([deleted.pid, deleted.exitStatus], [pid, 7]);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+    assert.equal(engine.topics, ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+    assert.not.ok(existsSync(`/run/containerd/runt/${engine.namespace}/${id}`));
+  }),
+);
+
+test(
+  'an exec, a pause, statistics, and what is asked of what is not there',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    const { id, bundle } = bed;
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle }));
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    const spec = { ...bed.config.process, args: ['/bin/sh', '-c', 'echo inside; exit 3'] };
+    const value = new TextEncoder().encode(JSON.stringify(spec));
+    await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId: 'e', stdout, spec: { value } }));
+    const twice = engine.call('Exec', task.ExecProcessRequest.encode({ id, execId: 'e', spec: { value } }));
+    assert.is((await refused(twice)).code, 6);
+    const { pid } = await engine.call('Start', task.StartRequest.encode({ id, execId: 'e' }), task.StartResponse);
+    const ended = await engine.call('Wait', task.WaitRequest.encode({ id, execId: 'e' }), task.WaitResponse);
+    assert.equal([await out, ended.exitStatus], ['inside\n', 3]);
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 'e' }), task.DeleteResponse);
+    assert.equal([deleted.pid, deleted.exitStatus], [pid, 3]);
+
+    await engine.call('Pause', task.PauseRequest.encode({ id }));
+    const state = () => engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.is((await state()).status, types.Status.PAUSED);
+    await engine.call('Resume', task.ResumeRequest.encode({ id }));
+    assert.is((await state()).status, types.Status.RUNNING);
+    const { processes } = await engine.call('Pids', task.PidsRequest.encode({ id }), task.PidsResponse);
+    assert.equal(
+      processes.map((p) => p.pid),
+      [(await state()).pid],
+    );
+    const { stats } = await engine.call('Stats', task.StatsRequest.encode({ id }), task.StatsResponse);
+    assert.match(stats?.type_url ?? '', /^io\.containerd\.cgroups\.v[12]\.Metrics$/);
+    const nobody = engine.call('State', task.StateRequest.encode({ id: 'nobody' }), task.StateResponse);
+    assert.is((await refused(nobody)).code, 5);
+    const early = engine.call('Delete', task.DeleteRequest.encode({ id }));
+    assert.is((await refused(early)).code, 9);
+
+    await engine.call('Kill', task.KillRequest.encode({ id, signal: 9 }));
+    const end = await engine.call('Wait', task.WaitRequest.encode({ id }), task.WaitResponse);
+    assert.is(end.exitStatus, 137);
+    await engine.call('Delete', task.DeleteRequest.encode({ id }));
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+    const [first, last] = [engine.topics.indexOf('/tasks/exit'), engine.topics.lastIndexOf('/tasks/exit')];
+    assert.ok(first < last, engine.topics.join(' '));
+    assert.is(engine.topics.at(-1), '/tasks/delete');
+  }),
+);
+
+test(
+  'a shim that is killed: delete ends the container and tells the true status, again and again',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
+    bed.write();
+    engine.start();
+    const { id, bundle } = bed;
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle }));
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    await engine.call('Wait', task.WaitRequest.encode({ id }));
+    process.kill(shimPid, 'SIGKILL');
+    const { exitStatus } = task.DeleteResponse.decode(engine.action('delete'));
+    assert.is(exitStatus, 9);
+    task.DeleteResponse.decode(engine.action('delete'));
+  }),
+);
+
+test(
+  'a task that has ended has a process: containerd that starts takes one without any for left behind, and its status is lost',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 42'];
+    bed.write();
+    engine.start();
+    engine.deaf();
+    const pid = await engine.run();
+    assert.is(await engine.wait(), 42);
+    const { id } = bed;
+    const { processes } = await engine.call('Pids', task.PidsRequest.encode({ id }), task.PidsResponse);
+    assert.equal(
+      processes.map((p) => p.pid),
+      [pid],
+    );
+    const state = await engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.equal([state.status, state.exitStatus], [types.Status.STOPPED, 42]);
+    const deleted = await engine.call('Delete', task.DeleteRequest.encode({ id }), task.DeleteResponse);
+    assert.equal([deleted.pid, deleted.exitStatus], [pid, 42]);
+    const nobody = await refused(engine.call('Pids', task.PidsRequest.encode({ id }), task.PidsResponse));
+    assert.is(nobody.code, 5);
+    engine.restart();
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+  }),
+);
+
+test(
+  'what is wrong with an exec is told by its place in the process document',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const failed = async (execId: string, value: Uint8Array): Promise<string> => {
+      await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId, spec: { value } }));
+      return (await refused(engine.call('Start', task.StartRequest.encode({ id, execId })))).message;
+    };
+    const bytes = (document: unknown) => new TextEncoder().encode(JSON.stringify(document));
+    const { process } = bed.config;
+    assert.match(await failed('a', bytes({ ...process, args: ['/none'] })), 'at  /args/0 in the process document');
+    assert.match(await failed('b', bytes({ ...process, cwd: 7 })), '/cwd');
+    const texts = [await failed('c', bytes({ ...process, cwd: 7 })), await failed('d', new TextEncoder().encode('{'))];
+    for (const text of texts) {
+      assert.match(text, 'the process document');
+      assert.not.match(text, /proc.self.fd/);
+    }
+    await engine.over();
+  }),
+);
+
+test(
+  'the supervisor is reaped when it ends',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    await engine.wait();
+    const from = Date.now();
+    const children = () => readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8');
+    await eventually('the end of the supervisor', () => children() === '');
+    // Children that nobody waits for are reaped after two seconds.
+    assert.ok(Date.now() - from < 1500);
+    await engine.over();
+  }),
+);
+
+test(
+  'a second container of a group finds the shim of the first',
+  onEngine(async (engine, bed) => {
+    bed.config.annotations = { 'io.kubernetes.cri.sandbox-id': `pod-${bed.id}` };
+    bed.write();
+    const address = engine.start();
+    assert.is(String(engine.action('start')), address);
+    assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), address);
+    await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
+    await eventually('the end of the socket', () => !existsSync(address.slice('unix://'.length)));
+  }),
+);
+
+/** A root file system of two layers with other ids below a new one, whose owner is the root of the container. */
+function layered(bed: Bed) {
+  bed.config.root = { path: 'rootfs' };
+  bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
+  bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  bed.config.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
+  bed.write();
+  const directories = ['second', 'upper', 'work'].map((name) => join(bed.dir, name));
+  for (const directory of directories) mkdirSync(directory);
+  const [second, upper, work] = directories as [string, string, string];
+  writeFileSync(join(second, 'second'), '');
+  chownSync(join(second, 'second'), 7, 8);
+  chownSync(upper, 100000, 200000);
+  const layer = join(bed.dir, 'first');
+  renameSync(join(bed.bundle, 'rootfs'), layer);
+  mkdirSync(join(bed.bundle, 'rootfs'));
+  const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${second}:${layer}`];
+  const rootfs = [
+    { type: 'overlay', source: 'overlay', options: [...options, `upperdir=${upper}`, `workdir=${work}`] },
+  ];
+  return { upper, rootfs };
+}
+
+mapped(
+  'the layers of an overlay get the ids of a user namespace, as a snapshotter asks; nothing of the mounts of layers is left',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
+    const { upper, rootfs } = layered(bed);
+    engine.start();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    await engine.run({ rootfs, stdout });
+    assert.is(await engine.wait(), 0);
+    assert.is(await out, '0 0\n7 8\n');
+    assert.is(readFileSync(join(upper, 'made'), 'utf8'), 'here\n');
+    assert.is(statSync(join(upper, 'made')).uid, 100000);
+    assert.not.ok(existsSync(join(bed.bundle, 'rootfs.layers')));
+    await engine.over();
+    assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(bed.dir));
+  }),
+);
+
+killed(
+  'a shim that is killed while the layers are mounted: delete takes them away, and the layers are whole',
+  onEngine(async (engine, bed) => {
+    const { rootfs } = layered(bed);
+    engine.start();
+    const { id, bundle } = bed;
+    const request = task.ConnectRequest.encode({ id });
+    const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
+    // The overlay begins with it, and is the first that is no bind mount.
+    const fsopen = 430;
+    const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(fsopen)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((ready) => killer.stdout.once('data', ready));
+    await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
+    const mounts = () =>
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter((l) => l.includes(bed.dir));
+    assert.is(mounts().length, 2);
+    for (let i = 0; i < 2; i++) {
+      assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
+      assert.equal(mounts(), []);
+      assert.not.ok(existsSync(join(bundle, 'rootfs.layers')));
+    }
+    assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
+  }),
+);
+
+test(
+  'two Creates of one id at once: one is refused, and takes nothing from the other',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    renameSync(bed.rootfs, join(bed.dir, 'image'));
+    mkdirSync(bed.rootfs);
+    engine.start();
+    const { id, bundle } = bed;
+    const rootfs = [{ type: 'bind', source: join(bed.dir, 'image'), options: ['rbind', 'rw'] }];
+    const create = () => engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs }));
+    const made = await Promise.allSettled([create(), create()]);
+    const refusals = made.filter((r) => r.status === 'rejected').map((r) => r.reason as StatusError);
+    assert.equal(
+      refusals.map(({ code, message }) => [code, message]),
+      [[6, `container ${id} already exists`]],
+    );
+    const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${bed.rootfs} `);
+    assert.ok(mounted());
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    assert.is(await engine.wait(), 0);
+    await engine.over();
+    assert.not(mounted());
+  }),
+);
+
+test(
+  'who waits for an exec is told when it is deleted before its start',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    const { id } = bed;
+    const value = new TextEncoder().encode(JSON.stringify(bed.config.process));
+    await engine.call('Exec', task.ExecProcessRequest.encode({ id, execId: 'e', spec: { value } }));
+    const wait = refused(engine.call('Wait', task.WaitRequest.encode({ id, execId: 'e' })));
+    await engine.call('Delete', task.DeleteRequest.encode({ id, execId: 'e' }));
+    const { code, message } = await wait;
+    assert.equal([code, message], [5, 'process e was deleted before it was started']);
+    await engine.over();
+  }),
+);
+
+test(
+  'a request that is no message is refused as a bad argument, and the shim goes on',
+  onEngine(async (engine, bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    engine.start();
+    await engine.run();
+    // A string of 127 bytes, of which one is there; a group that does not end.
+    for (const bytes of [[0x0a, 0x7f, 0x41], [0x0b]]) {
+      const { code, message } = await refused(engine.call('State', { finish: () => Uint8Array.from(bytes) }));
+      assert.is(code, 3);
+      assert.match(message, /^the request is malformed: /);
+    }
+    const { id } = bed;
+    const { status } = await engine.call('State', task.StateRequest.encode({ id }), task.StateResponse);
+    assert.is(status, types.Status.RUNNING);
+    await engine.over();
+  }),
+);
+
+test.run();
+mapped.run();
+killed.run();

@@ -1,0 +1,300 @@
+/**
+ * Compiled seccomp profiles, run here by an interpreter of classic BPF: every system call of a profile and its neighbours
+ * give the action that the rules, read plainly, say.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { profileLines } from '../../../src/plan/seccomp/seccomp-compile.js';
+import type { Seccomp } from '../../../src/spec/config-types.js';
+import { host, native } from '../../../src/sys/host.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+
+useNodeHost([]);
+
+const X86_64 = 0xc000003e;
+const I386 = 0x40000003;
+const AARCH64 = 0xc00000b7;
+const X32_BIT = 0x40000000;
+
+interface Call {
+  nr: number;
+  arch?: number;
+  args?: bigint[];
+}
+
+/** What seccomp(2) makes of a program and a call: the value that the program returns. */
+function verdict(program: Uint8Array, { nr, arch = X86_64, args = [] }: Call): number {
+  const data = new DataView(new ArrayBuffer(64));
+  data.setUint32(0, nr, true);
+  data.setUint32(4, arch, true);
+  for (const [i, value] of args.entries()) data.setBigUint64(16 + 8 * i, value, true);
+  const view = new DataView(program.buffer, program.byteOffset, program.length);
+  const memory = new Uint32Array(16);
+  let a = 0;
+  let x = 0;
+  for (let pc = 0, steps = 0; ; pc++) {
+    assert.ok(pc * 8 + 8 <= program.length && ++steps <= 4096, 'the program runs out of its end');
+    const code = view.getUint16(pc * 8, true);
+    const [yes, no, k] = [view.getUint8(pc * 8 + 2), view.getUint8(pc * 8 + 3), view.getUint32(pc * 8 + 4, true)];
+    const jump = (condition: boolean): void => {
+      pc += condition ? yes : no;
+    };
+    switch (code) {
+      case 0x20:
+        a = data.getUint32(k, true);
+        break;
+      case 0x00:
+        a = k;
+        break;
+      case 0x02:
+        memory[k] = a;
+        break;
+      case 0x60:
+        a = memory[k]!;
+        break;
+      case 0x07:
+        x = a;
+        break;
+      case 0x87:
+        a = x;
+        break;
+      case 0x54:
+        a = (a & k) >>> 0;
+        break;
+      case 0x05:
+        pc += k;
+        break;
+      case 0x15:
+        jump(a === k);
+        break;
+      case 0x25:
+        jump(a > k);
+        break;
+      case 0x35:
+        jump(a >= k);
+        break;
+      case 0x45:
+        jump((a & k) !== 0);
+        break;
+      case 0x06:
+        return k;
+      default:
+        throw new Error(`instruction 0x${code.toString(16)} at ${pc}`);
+    }
+  }
+}
+
+function compile(profile: Seccomp): Uint8Array {
+  const out = new Uint8Array(4096 * 8);
+  const n = native.compileSeccomp(host.encode(`${profileLines(profile).join('\0')}\0`), out);
+  assert.ok(n > 0, `compiles: ${n}`);
+  assert.is(n % 8, 0);
+  return out.slice(0, n);
+}
+
+const KILL_THREAD = 0;
+const KILL_PROCESS = 0x80000000;
+const ALLOW = 0x7fff0000;
+const NOTIFY = 0x7fc00000;
+const errno = (n: number): number => (0x00050000 | n) >>> 0;
+const ENOSYS = errno(38);
+const allow = (...names: string[]) => ({ names, action: 'SCMP_ACT_ALLOW' });
+/** Numbers on x86_64. */
+const nr = { read: 0, write: 1, socket: 41, clone: 56, personality: 135, unshare: 272, clone3: 435, openat2: 437 };
+
+if (process.arch !== 'x64') {
+  process.stdout.write(`# skip seccomp programs: arch: numbers here are those of x86_64, this is ${process.arch}\n`);
+  test.skip('seccomp programs');
+} else {
+  test('an empty profile gives its default to every call', () => {
+    for (const [action, value] of [
+      ['SCMP_ACT_ALLOW', ALLOW],
+      ['SCMP_ACT_LOG', 0x7ffc0000],
+      ['SCMP_ACT_TRAP', 0x00030000],
+      ['SCMP_ACT_KILL', KILL_THREAD],
+      ['SCMP_ACT_KILL_THREAD', KILL_THREAD],
+      ['SCMP_ACT_KILL_PROCESS', KILL_PROCESS],
+      ['SCMP_ACT_ERRNO', errno(1)],
+      ['SCMP_ACT_TRACE', 0x7ff00001],
+    ] as const) {
+      const program = compile({ defaultAction: action });
+      for (const n of [0, 1, 400, 5000]) assert.is(verdict(program, { nr: n }), value >>> 0, `${action} ${n}`);
+    }
+    assert.is(verdict(compile({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 13 }), { nr: 3 }), errno(13));
+    assert.is(verdict(compile({ defaultAction: 'SCMP_ACT_TRACE', defaultErrnoRet: 7 }), { nr: 3 }), 0x7ff00007);
+  });
+
+  test('each action in a rule, with its errno', () => {
+    for (const [action, errnoRet, value] of [
+      ['SCMP_ACT_ERRNO', undefined, errno(1)],
+      ['SCMP_ACT_ERRNO', 0, errno(0)],
+      ['SCMP_ACT_ERRNO', 22, errno(22)],
+      ['SCMP_ACT_TRACE', 5, 0x7ff00005],
+      ['SCMP_ACT_NOTIFY', undefined, NOTIFY],
+      ['SCMP_ACT_KILL_PROCESS', undefined, KILL_PROCESS],
+      ['SCMP_ACT_TRAP', undefined, 0x00030000],
+      ['SCMP_ACT_LOG', undefined, 0x7ffc0000],
+    ] as const) {
+      const rule = { names: ['unshare'], action, ...(errnoRet !== undefined && { errnoRet }) };
+      const program = compile({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] });
+      assert.is(verdict(program, { nr: nr.unshare }), value >>> 0, action);
+      assert.is(verdict(program, { nr: nr.unshare + 1 }), ALLOW);
+      assert.is(verdict(program, { nr: 5000 }), ALLOW, 'nothing is hidden when the default allows');
+    }
+  });
+
+  test('each comparison, on 64 bits', () => {
+    const big = 0x1_0000_0005n;
+    const truth: [op: string, holds: (v: bigint) => boolean][] = [
+      ['NE', (v) => v !== big],
+      ['LT', (v) => v < big],
+      ['LE', (v) => v <= big],
+      ['EQ', (v) => v === big],
+      ['GE', (v) => v >= big],
+      ['GT', (v) => v > big],
+    ];
+    for (const [op, holds] of truth) {
+      const program = compile({
+        defaultAction: 'SCMP_ACT_ERRNO',
+        syscalls: [{ ...allow('socket'), args: [{ index: 2, op: `SCMP_CMP_${op}`, value: big }] }],
+      });
+      for (const v of [0n, 5n, big - 1n, big, big + 1n, 0x2_0000_0000n, 2n ** 64n - 1n]) {
+        const result = verdict(program, { nr: nr.socket, args: [9n, 9n, v] });
+        assert.is(result, holds(v) ? ALLOW : errno(1), `${op} ${v}`);
+      }
+    }
+    const masked = compile({
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [{ ...allow('clone'), args: [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 0x7e020000, valueTwo: 0 }] }],
+    });
+    assert.is(verdict(masked, { nr: nr.clone, args: [0x11n] }), ALLOW);
+    assert.is(verdict(masked, { nr: nr.clone, args: [0x10000011n] }), errno(1));
+  });
+
+  test('several arguments are all to match; two conditions on one are rules of their own', () => {
+    const rule = (args: { index: number; op: string; value: number }[]) =>
+      compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ ...allow('socket'), args }] });
+    const both = rule([
+      { index: 0, op: 'SCMP_CMP_EQ', value: 2 },
+      { index: 1, op: 'SCMP_CMP_EQ', value: 1 },
+    ]);
+    assert.is(verdict(both, { nr: nr.socket, args: [2n, 1n] }), ALLOW);
+    assert.is(verdict(both, { nr: nr.socket, args: [2n, 3n] }), errno(1));
+    const either = rule([
+      { index: 0, op: 'SCMP_CMP_EQ', value: 2 },
+      { index: 0, op: 'SCMP_CMP_EQ', value: 10 },
+    ]);
+    for (const [family, value] of [
+      [2n, ALLOW],
+      [10n, ALLOW],
+      [3n, errno(1)],
+    ] as const)
+      assert.is(verdict(either, { nr: nr.socket, args: [family] }), value);
+  });
+
+  test('calls with a higher number than the profile knows return ENOSYS, on each architecture', () => {
+    const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32', 'SCMP_ARCH_AARCH64'];
+    const syscalls = [allow('read', 'openat2')];
+    const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', architectures, syscalls });
+    for (const [arch, bit] of [
+      [X86_64, 0],
+      [X86_64, X32_BIT],
+      [I386, 0],
+      [AARCH64, 0],
+    ] as const) {
+      assert.is(verdict(program, { nr: bit + 437, arch }), ALLOW);
+      assert.is(verdict(program, { nr: bit + 436, arch }), errno(1), 'known: the default');
+      assert.is(verdict(program, { nr: bit + 438, arch }), ENOSYS);
+      assert.is(verdict(program, { nr: bit + 9999, arch }), ENOSYS);
+    }
+    for (const defaultAction of ['SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_TRAP', 'SCMP_ACT_KILL']) {
+      assert.is(verdict(compile({ defaultAction, syscalls }), { nr: 438 }), ENOSYS, defaultAction);
+    }
+    const own = compile({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 38, syscalls });
+    assert.is(verdict(own, { nr: 2 }), ENOSYS);
+    const logs = compile({ defaultAction: 'SCMP_ACT_LOG', syscalls });
+    assert.is(verdict(logs, { nr: 9999 }), 0x7ffc0000);
+  });
+
+  test('an architecture that the profile has not kills, x32 too', () => {
+    const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow('read')] });
+    assert.is(verdict(program, { nr: 3, arch: I386 }), KILL_THREAD);
+    assert.is(verdict(program, { nr: X32_BIT }), KILL_THREAD);
+    assert.is(verdict(program, { nr: 0, arch: 0x12345678 }), KILL_THREAD);
+  });
+
+  test('unknown names are passed over, names that only another architecture has are not', () => {
+    const program = compile({
+      defaultAction: 'SCMP_ACT_ERRNO',
+      architectures: ['SCMP_ARCH_X86'],
+      syscalls: [allow('read', 'no_such_call', 'a name', 'waitpid', 'x'.repeat(200))],
+    });
+    assert.is(verdict(program, { nr: 0 }), ALLOW);
+    assert.is(verdict(program, { nr: 7, arch: I386 }), ALLOW, 'waitpid of i386');
+    assert.is(verdict(program, { nr: 5, arch: I386 }), errno(1));
+  });
+
+  test("Docker's default profile: every number gives what its rules say", () => {
+    const profile: Seccomp = JSON.parse(readFileSync('profiles/default.json', 'utf8'));
+    const program = compile(profile);
+    assert.ok(program.length / 8 < 2000, `${program.length / 8} instructions`);
+    const names = profile.syscalls!.flatMap((r) => r.names);
+    const numbers = callNumbers();
+    const last = Math.max(...names.map((n) => numbers.get(n) ?? -1));
+    const byNumber = new Map([...numbers].map(([name, n]) => [n, name]));
+    // libseccomp may know later calls than the header does.
+    for (let n = 0; n <= last; n++) {
+      const name = byNumber.get(n);
+      const rules = profile.syscalls!.filter((r) => name !== undefined && r.names.includes(name));
+      const plain = rules.find((r) => !r.args?.length);
+      if (rules.length > 0 && !plain) continue; // By argument, below.
+      const expected = plain?.action === 'SCMP_ACT_ERRNO' ? errno(plain.errnoRet!) : plain ? ALLOW : errno(1);
+      assert.is(verdict(program, { nr: n }), expected, `${n} ${name}`);
+    }
+    assert.is(verdict(program, { nr: 5000 }), ENOSYS);
+    assert.is(verdict(program, { nr: nr.clone3 }), ENOSYS);
+    assert.is(verdict(program, { nr: nr.unshare }), errno(1));
+    for (const [family, value] of [
+      [2n, ALLOW],
+      [40n, errno(1)],
+    ] as const)
+      assert.is(verdict(program, { nr: nr.socket, args: [family] }), value);
+    for (const [persona, value] of [
+      [0n, ALLOW],
+      [8n, ALLOW],
+      [0x20008n, ALLOW],
+      [0xffffffffn, ALLOW],
+      [1n, errno(1)],
+    ] as const)
+      assert.is(verdict(program, { nr: nr.personality, args: [persona] }), value);
+    assert.is(verdict(program, { nr: nr.clone, args: [0x11n] }), ALLOW);
+    for (let bit = 25n; bit <= 30n; bit++) {
+      assert.is(verdict(program, { nr: nr.clone, args: [1n << bit] }), errno(1), `CLONE_NEW* bit ${bit}`);
+    }
+  });
+}
+
+test('SHA-256 is that of Node.js, at every length around a block', () => {
+  const out = new Uint8Array(32);
+  for (let length = 0; length < 200; length++) {
+    const data = Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 255);
+    assert.is(native.sha256(data, out), 32);
+    assert.is(Buffer.from(out).toString('hex'), createHash('sha256').update(data).digest('hex'), `${length}`);
+  }
+});
+
+/** Names and numbers of x86_64 from the kernel's header. */
+function callNumbers(): Map<string, number> {
+  const paths = ['/usr/include/x86_64-linux-gnu/asm/unistd_64.h', '/usr/include/asm/unistd_64.h'];
+  for (const path of paths) {
+    try {
+      const lines = readFileSync(path, 'utf8').matchAll(/#define __NR_(\w+) (\d+)/g);
+      return new Map([...lines].map((m) => [m[1]!, Number(m[2])]));
+    } catch {}
+  }
+  throw new Error('asm/unistd_64.h is missing: install linux-libc-dev');
+}
+
+test.run();

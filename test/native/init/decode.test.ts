@@ -1,0 +1,89 @@
+/** Plans that are no plans: refused whole, before anything is done (CVE-2021-43784: a length that is believed). */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import { needing } from '../../integration/bed/needs.js';
+import { encoded, errorOf, frame, intoRoot, onGround, perform } from './perform.js';
+
+const test = needing('decode', 'root');
+const EBADMSG = 74;
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** Operations that leave a directory behind, and the same as text. */
+const marking = (rootfs: string): { ops: Op[]; text: string; mark: string } => {
+  const ops: Op[] = [...intoRoot(rootfs), { op: 'mkdir', at: '', path: '/mark', mode: 0o755 }];
+  return { ops, text: new TextDecoder().decode(encoded(ops)), mark: join(rootfs, 'mark') };
+};
+
+/** With one operation more, which is given as its fields. */
+const withOperation = (text: string, ...fields: (string | number)[]) =>
+  bytes(`${text.replace(/^runt-plan-1\0(\d+)/, (_, n) => `runt-plan-1\0${Number(n) + 1}`)}${fields.join('\0')}\0`);
+
+const broken: Record<string, (text: string) => Uint8Array> = {
+  'an unknown operation': (t) => withOperation(t, 999, 9),
+  'an operation of the runtime': (t) => withOperation(t, 1, 9, '/x'),
+  'a byte too much': (t) => bytes(`${t}\0`),
+  'a field too much': (t) => bytes(`${t}x\0`),
+  'a missing NUL': (t) => bytes(t.slice(0, -1)),
+  'a missing field': (t) => withOperation(t, 66, 9, '/x'),
+  'fewer operations than are said': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x006')),
+  'more operations than are said': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x004')),
+  'another version': (t) => bytes(t.replace('runt-plan-1', 'runt-plan-2')),
+  'no number where one is due': (t) => withOperation(t, 66, 9, '/x', '0755x'),
+  'an empty number': (t) => withOperation(t, 66, 9, '/x', ''),
+  'a number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '18446744073709551616'),
+  'a negative number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '-9223372036854775809'),
+  'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
+  'CVE-2021-43784: a list whose count would overflow': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
+  'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>
+    withOperation(t, 63, 9, '2305843009213693953', 'a'),
+  'more slots than there may be': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x0099999\0')),
+  'a slot that is no descriptor': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x001\x00-2\0')),
+  'nothing but its name': () => bytes('runt-plan-1\0'),
+};
+
+test(
+  'what the broken plans are made from is a plan',
+  onGround(async ({ rootfs }) => {
+    const { ops, mark } = marking(rootfs);
+    const outcome = await perform(ops);
+    assert.equal(errorOf(outcome), { index: 4, errno: EBADMSG, syscall: 'plan', detail: 'it ends without an exec' });
+    assert.ok(existsSync(mark));
+  }),
+);
+
+for (const [name, breakIt] of Object.entries(broken)) {
+  test(
+    `is refused before anything is done: ${name}`,
+    onGround(async ({ rootfs }) => {
+      const { text, mark } = marking(rootfs);
+      const body = breakIt(text);
+      assert.not.equal(Buffer.from(body), Buffer.from(text));
+      const outcome = await perform([], { raw: frame(body) });
+      assert.equal(errorOf(outcome), { index: 0, errno: EBADMSG, syscall: 'plan', detail: 'it cannot be decoded' });
+      assert.is(outcome.code, 1);
+      assert.not.ok(existsSync(mark));
+    }),
+  );
+}
+
+for (const [name, length] of [
+  ['0', 0],
+  ['17 MiB', 17 << 20],
+  ['2^32-1', 2 ** 32 - 1],
+] as const) {
+  test(`CVE-2021-43784: a frame of ${name} bytes is refused`, async () => {
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(length);
+    assert.is(errorOf(await perform([], { raw: head })).errno, EBADMSG);
+  });
+}
+
+test('a frame that ends early ends runt-init without a word', async () => {
+  const whole = frame(encoded([{ op: 'procfs', at: '' }]));
+  const outcome = await perform([], { raw: whole.subarray(0, -3), hangUp: true });
+  assert.equal([outcome.code, outcome.reports], [1, []]);
+});
+
+test.run();

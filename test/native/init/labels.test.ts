@@ -1,0 +1,64 @@
+/** Security labels: written where the kernel has the module, an error that names the file where it has not. */
+import { existsSync, readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { mountFs } from '../../../src/plan/mounts/mount-op.js';
+import { needing } from '../../integration/bed/bed.js';
+import { andRun, Ground, intoRoot, perform } from './perform.js';
+
+const test = needing('security labels', 'root', 'programs');
+const apparmor = existsSync('/proc/self/attr/apparmor/exec');
+const selinux = existsSync('/sys/fs/selinux/enforce');
+
+const label = (file: string, text: string) => ({ op: 'securityLabel' as const, at: '/process', file, label: text });
+
+async function labelled(file: string, text: string) {
+  const ground = new Ground();
+  try {
+    return await perform([...intoRoot(ground.rootfs), label(file, text), ...andRun('cat /proc/self/attr/current')]);
+  } finally {
+    ground.end();
+  }
+}
+
+if (!apparmor) {
+  test('no AppArmor: its file is not there', async () => {
+    const r = await labelled('apparmor/exec', 'exec unconfined');
+    assert.equal(r.reports.at(-1), ['error', '4', '2', 'open', '']);
+    assert.is(r.code, 1);
+  });
+}
+
+if (!selinux && !apparmor) {
+  test('no security module at all: nobody takes the label', async () => {
+    for (const file of ['exec', 'keycreate']) {
+      const r = await labelled(file, 'u:r:t:s0');
+      assert.equal(r.reports.at(-1), ['error', '4', '22', 'write', ''], file);
+    }
+  });
+}
+
+test('a mount is labelled by its root directory, where the file system takes labels', async () => {
+  const ground = new Ground();
+  try {
+    const mount = (target: string, fstype: string) =>
+      mountFs({ at: '', target, fstype, source: fstype, options: [], attrs: 0 });
+    const mounted = [mount('/tmp', 'tmpfs'), mount('/proc', 'proc')];
+    const on = (target: string) => ({ op: 'labelMount' as const, at: '', target, label: 'u:object_r:t:s0:c1,c2' });
+    const run = (target: string) => perform([...intoRoot(ground.rootfs), ...mounted, on(target), ...andRun('true')]);
+    assert.is((await run('/tmp')).code, 0);
+    assert.equal((await run('/proc')).reports.at(-1)?.slice(2), ['95', 'fsetxattr', '/proc']);
+    assert.equal((await run('/none')).reports.at(-1)?.slice(2), ['2', 'openat2', '/none']);
+  } finally {
+    ground.end();
+  }
+});
+
+test('no other file of the process can be written', async () => {
+  for (const file of ['../oom_score_adj', 'apparmor/../../oom_score_adj', 'current', '', 'exec/x']) {
+    const r = await labelled(file, '1000');
+    assert.equal(r.reports.at(-1), ['error', '4', '22', 'open', ''], file);
+  }
+  assert.not.match(readFileSync('/proc/self/oom_score_adj', 'utf8'), /^1000/);
+});
+
+test.run();

@@ -1,0 +1,194 @@
+/** Hand-made plans, performed by runt-init itself: for what no config says, and for kernels that lack something. */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodePlan } from '../../../src/plan/encode-plan.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import type { Native } from '../../../src/sys/abi.js';
+import { setHost } from '../../../src/sys/host.js';
+import { COMMAND_LIMIT } from '../../deadline.js';
+import { programs, runtPath, top } from '../../integration/bed/place.js';
+
+setHost({
+  name: 'node',
+  native: {} as Native,
+  args: [],
+  env: {},
+  decode: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
+  decodeRaw: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
+  encode: (text) => new TextEncoder().encode(text),
+});
+
+/** The fields of one report frame; the first one is its kind. */
+export type Report = string[];
+
+export interface Outcome {
+  reports: Report[];
+  /** Exit status, or null when a signal ended it. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+}
+
+export interface Performing {
+  /** Rules for test/native/init/filter.c, e.g. `openat2=38`. */
+  filter?: string[];
+  trace?: boolean;
+  /** Bytes in the place of the encoded operations, sent as they are (with their frame's length, or without one). */
+  raw?: Uint8Array;
+  /** Bytes `g` to send after the plan; then, when `hangUp`, the runtime's end is closed. */
+  words?: number;
+  hangUp?: boolean;
+  /** A program in the place of runt-init. */
+  init?: string;
+  /** Called at each operation `await`, which then passes. */
+  awaited?: () => void;
+  /** Its limit on descriptors. */
+  descriptors?: number;
+  /** A process in whose mount namespace it starts, with mounts as they are shared there. */
+  inside?: number;
+}
+
+export const frame = (body: Uint8Array): Uint8Array => {
+  const bytes = Buffer.alloc(4 + body.length);
+  bytes.writeUInt32LE(body.length);
+  bytes.set(body, 4);
+  return bytes;
+};
+
+/** The wire form of operations. */
+export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
+  encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
+
+/** What came with Linux 5.2, and mount_setattr(2) with 5.12. */
+export const mountApi = ['open_tree', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'];
+
+/** The program of test/init/NAME.c; its users need `programs`. */
+export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
+
+/** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
+export function filtered(dir: string, rules: readonly string[]): string {
+  const path = join(dir, `runt-${rules.join('-')}`);
+  writeFileSync(
+    path,
+    `#!/bin/sh\nexec ${program('filter')} ${rules.map((rule) => `'${rule}'`).join(' ')} -- ${runtPath} "$@"\n`,
+  );
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** The frames of what was heard; the last one may be cut while more is `coming`. */
+function frames(bytes: Buffer, coming = false): Report[] {
+  const found: Report[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (coming && (bytes.length < at + 4 || bytes.length < at + 4 + bytes.readUInt32LE(at))) break;
+    const length = bytes.readUInt32LE(at);
+    const body = bytes.subarray(at + 4, at + 4 + length);
+    if (body.length !== length || body.at(-1) !== 0)
+      throw new Error(`a broken frame: ${JSON.stringify(String(bytes))}`);
+    found.push(body.subarray(0, -1).toString().split('\0'));
+    at += 4 + length;
+  }
+  return found;
+}
+
+/** Runs runt-init in a mount, pid and uts namespace of its own, sends the plan and reads to the end. */
+export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome> {
+  const init = o.init ?? join(top, 'build', 'runt-init');
+  if (!existsSync(init)) throw new Error(`${init} is not built`);
+  const inner = [init, '3'];
+  const limited = o.descriptors ? ['prlimit', `--nofile=${o.descriptors}`, ...inner] : inner;
+  const command = o.filter ? [program('filter'), ...o.filter, '--', ...limited] : limited;
+  const propagation = o.inside === undefined ? 'private' : 'unchanged';
+  const namespaces = ['--mount', '--propagation', propagation, '--pid', '--uts', '--ipc', '--kill-child', '--fork'];
+  const enter = o.inside === undefined ? [] : ['nsenter', '--mount', '--target', String(o.inside), '--'];
+  const [file = '', ...args] = [...enter, 'unshare', ...namespaces, ...command];
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+    timeout: COMMAND_LIMIT,
+    killSignal: 'SIGKILL',
+  });
+  const sync = child.stdio[3] as import('node:net').Socket;
+  const heard: Buffer[] = [];
+  let stdout = '';
+  child.stdout?.on('data', (d) => {
+    stdout += d;
+  });
+  let awaits = 0;
+  sync.on('data', (d) => {
+    heard.push(d);
+    if (!o.awaited) return;
+    const all = frames(Buffer.concat(heard), true).filter(([kind]) => kind === 'await').length;
+    for (; awaits < all; awaits++) {
+      o.awaited();
+      sync.write('g');
+    }
+  });
+  sync.on('error', () => {});
+  sync.write(o.raw ?? frame(encoded(ops, o.trace)));
+  if (o.words) sync.write('g'.repeat(o.words));
+  if (o.hangUp) sync.end();
+  return new Promise((settle, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      try {
+        settle({ reports: frames(Buffer.concat(heard)), code, signal, stdout });
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+}
+
+/** What every plan begins with: a root to work in, nothing shared with the host. */
+export const intoRoot = (rootfs: string): Op[] => [
+  { op: 'keepFds', at: '', count: 0 },
+  { op: 'procfs', at: '' },
+  { op: 'hostPropagation', at: '', flags: (1 << 18) | (1 << 14) },
+  { op: 'rootfs', at: '', path: rootfs, slot: -1 },
+];
+
+/** What ends a plan: into the root, and a shell script there. */
+export const andRun = (script: string): Op[] => [
+  { op: 'pivotRoot', at: '' },
+  { op: 'verifyMounts', at: '', last: 1 },
+  { op: 'cwd', at: '', path: '/', optional: 0 },
+  { op: 'findExecutable', at: '', name: '/bin/sh', path: '' },
+  { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOf: -1 },
+];
+
+/** A directory for one test with a root file system (busybox) in it, and something of the host's beside it. */
+export class Ground {
+  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-init-')));
+  readonly rootfs = join(this.dir, 'rootfs');
+  /** Stands for a directory of the host. */
+  readonly outside = join(this.dir, 'outside');
+
+  constructor() {
+    const base = join(top, 'build', 'rootfs');
+    execFileSync(join(top, 'hack', 'rootfs'), [base], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('cp', ['-a', base, this.rootfs]);
+    mkdirSync(this.outside);
+  }
+  end(): void {
+    execFileSync('rm', ['-rf', '--one-file-system', '--', this.dir]);
+  }
+}
+
+/** A test's body on a ground of its own. */
+export const onGround = (body: (ground: Ground) => Promise<void>) => async (): Promise<void> => {
+  const ground = new Ground();
+  try {
+    await body(ground);
+  } finally {
+    ground.end();
+  }
+};
+
+/** The error report of an outcome; throws when there is none. */
+export function errorOf(outcome: Outcome): { index: number; errno: number; syscall: string; detail: string } {
+  const report = outcome.reports.at(-1);
+  if (report?.[0] !== 'error') throw new Error(`no error: ${JSON.stringify(outcome)}`);
+  return { index: Number(report[1]), errno: Number(report[2]), syscall: report[3] ?? '', detail: report[4] ?? '' };
+}

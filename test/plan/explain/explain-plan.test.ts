@@ -1,0 +1,303 @@
+/** explain: each operation in words with its flags by name, the layout, and the JSON. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { explainJson, explainText } from '../../../src/plan/explain/explain-plan.js';
+import { rows } from '../../../src/plan/explain/op-rows.js';
+import { type Op, ops, type Plan } from '../../../src/plan/plan-ops.js';
+
+const plain = { colour: false, id: 'web' };
+const planOf = (...list: Op[]): Plan => ({ version: 1, ops: list });
+
+/** The line of an operation without its pointer, cells joined by ` | `. */
+function words(op: Op): string {
+  return rows(op)
+    .map(([verb, object, detail]) => [verb, object, detail].filter((c) => c !== '').join(' | '))
+    .join('\n');
+}
+
+const mount = {
+  op: 'mountFs',
+  at: '/mounts/1',
+  target: '/dev',
+  fstype: 'tmpfs',
+  source: 'tmpfs',
+  options: ['mode=755', 'size=65536k'],
+  attrs: 0x22,
+  propagation: [],
+  inheritMode: 0,
+  flags: 0,
+  copyUp: 0,
+  idmap: -1,
+  instead: -1,
+} as const;
+
+const bind = {
+  op: 'mountBind',
+  at: '/mounts/9',
+  target: '/data',
+  source: '/srv/data',
+  slot: -1,
+  recursive: 1,
+  setAttrs: 0,
+  clearAttrs: 0,
+  setAttrsRec: 0,
+  clearAttrsRec: 0,
+  propagation: [],
+  sourceNofollow: 0,
+  targetNofollow: 0,
+  copySymlink: 0,
+} as const;
+
+test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {
+  const plan = planOf(
+    { op: 'stateDir', at: '', path: '/run/runt/web' },
+    { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
+    { op: 'keepFds', at: '', count: 0 },
+    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1 },
+    mount,
+    { op: 'pivotRoot', at: '/root/path' },
+    { op: 'exec', at: '/process/args', args: ['sh', '-c', 'echo hi'], env: ['PATH=/bin', 'SECRET=x'], homeOf: -1 },
+  );
+  assert.is(
+    explainText(plan, plain),
+    `web: 7 operations
+
+prepare
+  0  make directory     /run/runt/web  state of the container  -
+  2  close descriptors  all but stdio                          -
+
+namespaces
+  1  new namespaces  mount, pid  /linux/namespaces
+
+root and mounts
+  3  root        /b/rootfs                                                   /root/path
+  4  mount       /dev       tmpfs(mode=755,size=65536k), nosuid,strictatime  /mounts/1
+  5  pivot_root  /          old root detached                                /root/path
+
+start
+  6  exec         sh -c "echo hi"  /process/args
+     environment  PATH SECRET      /process/env
+`,
+  );
+});
+
+test('values of environment variables are not shown', () => {
+  const text = explainText(
+    planOf({ op: 'exec', at: '/process/args', args: ['sh'], env: ['TOKEN=hunter2'], homeOf: 0 }),
+    plain,
+  );
+  assert.match(text, 'TOKEN');
+  assert.not.match(text, 'hunter2');
+  assert.match(text, 'of uid 0, from /etc/passwd');
+});
+
+test('every operation of the table has words and a phase', () => {
+  const sample = { str: 'x', int: 1, list: ['1 2 3'] } as const;
+  for (const [name, shape] of Object.entries(ops)) {
+    const fields = Object.fromEntries(
+      Object.entries(shape.fields).map(([f, kind]) => [f, f === 'propagation' ? ['262144'] : sample[kind]]),
+    );
+    const op = { op: name, at: '/at', ...fields } as unknown as Op;
+    const text = explainText(planOf(op), plain);
+    assert.match(text, /\n\n[a-z ]+\n {2}0 {2}\S.* {2}(-|\/\S*)\n/, name);
+    assert.not.match(text, /undefined|NaN|object Object/, name);
+  }
+});
+
+test('mount attributes are named', () => {
+  assert.is(words(mount), 'mount | /dev | tmpfs(mode=755,size=65536k), nosuid,strictatime');
+  assert.is(
+    words({ ...mount, options: [], source: 'shm', attrs: 0xf }),
+    'mount | /dev | tmpfs, from shm, ro,nosuid,nodev,noexec',
+  );
+  assert.is(
+    words({ ...mount, options: [], attrs: 0x10 | 0x80 | 0x200000 }),
+    'mount | /dev | tmpfs, nodiratime,nosymfollow,noatime',
+  );
+  // A bit that nobody knows is shown, not dropped.
+  assert.is(words({ ...mount, options: [], attrs: 0x1 | 0x4000000 }), 'mount | /dev | tmpfs, ro,0x4000000');
+});
+
+test('cleared and recursive attributes of a bind mount are named', () => {
+  assert.is(words(bind), 'bind tree | /data | from /srv/data');
+  assert.is(
+    words({ ...bind, recursive: 0, setAttrs: 0x1, clearAttrs: 0x70 | 0x2, slot: 3 }),
+    'bind | /data | from /srv/data, ro,suid,relatime, slot 3',
+  );
+  assert.is(words({ ...bind, setAttrsRec: 0x1, clearAttrsRec: 0x8 }), 'bind tree | /data | from /srv/data, rro,rexec');
+  // Set wins over cleared: mount_setattr(2) clears first.
+  assert.is(words({ ...bind, setAttrs: 0x10, clearAttrs: 0x70 }), 'bind tree | /data | from /srv/data, noatime');
+});
+
+test('propagation is named in the order it is set', () => {
+  assert.is(
+    words({ ...bind, propagation: [String(1 << 18), String((1 << 20) | (1 << 14))] }),
+    'bind tree | /data | from /srv/data, private, rshared',
+  );
+  assert.is(words({ op: 'rootPropagation', at: '', flags: (1 << 19) | (1 << 14) }), 'propagation | / | rslave');
+  assert.is(words({ op: 'rootPropagation', at: '', flags: 1 << 17 }), 'propagation | / | unbindable');
+});
+
+test('namespaces are named; a flag without a name is shown in hex', () => {
+  const all = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000;
+  const text = words({ op: 'clone', at: '', flags: all, cgroup: '' });
+  for (const name of ['mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time']) assert.match(text, name);
+  assert.is(words({ op: 'clone', at: '', flags: 0x20000 | 0x100, cgroup: '' }), 'new namespaces | mount, 0x100');
+  assert.is(words({ op: 'clone', at: '', flags: 0, cgroup: '' }), 'new namespaces | none');
+});
+
+test('capability masks are named, and equal sets share their lines', () => {
+  assert.is(words({ op: 'bounding', at: '', mask: 0n }), 'capabilities | bounding | none');
+  assert.is(words({ op: 'bounding', at: '', mask: (1n << 41n) - 1n }), 'capabilities | bounding | all');
+  assert.is(
+    words({ op: 'bounding', at: '', mask: (1n << 40n) | 1n }),
+    'capabilities | bounding | CAP_CHOWN, CAP_CHECKPOINT_RESTORE',
+  );
+  assert.is(words({ op: 'bounding', at: '', mask: 1n << 50n }), 'capabilities | bounding | bit 50');
+  assert.is(
+    words({ op: 'capabilities', at: '', effective: 33, permitted: 33n, inheritable: 0, ambient: 0n }),
+    'capabilities | effective, permitted | CAP_CHOWN, CAP_KILL\ncapabilities | inheritable, ambient | none',
+  );
+});
+
+test('a long list takes several lines, each with its pointer', () => {
+  const lines = rows({ op: 'bounding', at: '/p', mask: 0xffffn });
+  assert.ok(lines.length > 2);
+  assert.equal(
+    lines.map((l) => l[3]),
+    lines.map(() => '/p'),
+  );
+  assert.equal(
+    lines.map((l) => l[0]),
+    ['capabilities', ...lines.slice(1).map(() => '')],
+  );
+  assert.is(
+    lines
+      .map((l) => l[2])
+      .join(' ')
+      .split(', ').length,
+    16,
+  );
+});
+
+test('limits are named, 2^64-1 is unlimited and wide numbers are exact', () => {
+  assert.is(
+    words({ op: 'prlimit', at: '', resource: 7, soft: 1024, hard: 18446744073709551615n }),
+    'limit | RLIMIT_NOFILE | soft 1024, hard unlimited',
+  );
+  assert.is(
+    words({ op: 'prlimit', at: '', resource: 99, soft: 9223372036854771712n, hard: 0 }),
+    'limit | resource 99 | soft 9223372036854771712, hard 0',
+  );
+});
+
+test('id maps take one line each, with their pointers', () => {
+  const op: Op = {
+    op: 'idMap',
+    at: '/linux/uidMappings',
+    kind: 'uid',
+    lines: ['0 1000 1', '1 100000 65536'],
+    helper: '/usr/bin/newuidmap',
+  };
+  assert.equal(rows(op), [
+    ['map uids', '0 ← 1000', 'size 1, by /usr/bin/newuidmap', '/linux/uidMappings/0'],
+    ['map uids', '1 ← 100000', 'size 65536, by /usr/bin/newuidmap', '/linux/uidMappings/1'],
+  ]);
+});
+
+test('devices and users', () => {
+  const device = {
+    op: 'device',
+    at: '',
+    path: '/dev/null',
+    type: 'c',
+    major: 1,
+    minor: 3,
+    mode: 0o666,
+    uid: 0,
+    gid: 0,
+    bind: 0,
+  } as const;
+  assert.is(words(device), 'device | /dev/null | c 1:3, 0666, 0:0');
+  assert.is(words({ ...device, bind: 1 }), 'bind device | /dev/null | c 1:3, from the host');
+  assert.is(words({ ...device, type: 'p' }), 'device | /dev/null | p, 0666, 0:0');
+  assert.is(
+    words({ op: 'user', at: '', uid: 1, gid: 2, groups: ['3', '4'], setGroups: 1, umask: 0o27 }),
+    'user | 1:2 | groups 3,4, umask 0027',
+  );
+  assert.is(
+    words({ op: 'user', at: '', uid: 1, gid: 2, groups: [], setGroups: 0, umask: -1 }),
+    'user | 1:2 | groups unchanged',
+  );
+});
+
+test('namespaces that are joined, and what goes into them', () => {
+  const lines = (op: Op) => words(op);
+  assert.is(
+    lines({ op: 'namespaceOpen', at: '', path: '/run/netns/x', type: 'network', slot: 3 }),
+    'open namespace | /run/netns/x | verified: network, slot 3',
+  );
+  assert.is(
+    lines({ op: 'setns', at: '', path: '/n', flag: 0x40000000, slot: 3, optional: 1 }),
+    'join namespace | /n | network, slot 3, or later, with the rights in the user namespace',
+  );
+  assert.is(
+    lines({ op: 'timeEnter', at: '', offsets: ['monotonic -5 7', 'boottime 9 0'] }),
+    'time namespace | enter, monotonic - 5 s + 7 ns, boottime + 9 s',
+  );
+  assert.is(
+    lines({ op: 'netDevice', at: '', name: 'a', target: 'b' }),
+    'network device | a | as b, with its permanent global addresses, up',
+  );
+  assert.is(lines({ op: 'await', at: '', what: 'id maps' }), 'await runtime | id maps');
+  assert.is(
+    lines({ op: 'idMapVerify', at: '/x', kind: 'uid', lines: ['0 1000 1'] }),
+    'verify uids | 0 ← 1000 | size 1',
+  );
+});
+
+test('a config cannot send control characters to the terminal', () => {
+  const evil = '/a\x1b[2J\n\x9b\u202eb c';
+  const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil, label: '' }), {
+    colour: false,
+    id: 'i\x07d',
+  });
+  assert.match(text, '"/a\\u001b[2J\\u000a\\u009b\\u202eb c"');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is what is tested
+  assert.not.match(text.replaceAll('\n', ''), /[\x00-\x1f\x7f-\x9f\u202e]/);
+});
+
+test('colour only when asked for', () => {
+  const plan = planOf(mount);
+  assert.not.match(explainText(plan, plain), '\x1b');
+  const coloured = explainText(plan, { colour: true, id: 'web' });
+  assert.match(coloured, '\x1b[1m');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is taken out
+  assert.is(coloured.replace(/\x1b\[[0-9]+m/g, ''), explainText(plan, plain));
+});
+
+test('the JSON form has every field, and integers exactly', () => {
+  const plan = planOf(mount, {
+    op: 'prlimit',
+    at: '/process/rlimits/0',
+    resource: 7,
+    soft: 1,
+    hard: 18446744073709551615n,
+  });
+  const text = explainJson(plan);
+  assert.match(text, '"hard": 18446744073709551615\n');
+  const { op, at, ...fields } = mount;
+  assert.equal(JSON.parse(text).operations[0], {
+    index: 0,
+    op,
+    by: 'init',
+    phase: 'root and mounts',
+    at,
+    text: 'mount tmpfs on /dev',
+    fields: { ...fields, options: [...fields.options], propagation: [] },
+  });
+  assert.is(JSON.parse(text).version, 1);
+  assert.is(JSON.parse(text).operations[1].by, 'runtime');
+});
+
+test.run();

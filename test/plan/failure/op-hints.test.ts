@@ -1,0 +1,733 @@
+/** Each known cause gives its hint; what is not known gives none. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Failure, hintFor } from '../../../src/plan/failure/op-hints.js';
+import { mountFs as fsMount, mountBind } from '../../../src/plan/mounts/mount-op.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import type { Spec } from '../../../src/spec/config-types.js';
+import { E } from '../../../src/sys/errno.js';
+import { CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUSER } from '../../../src/sys/linux.js';
+
+interface Around {
+  syscall?: string;
+  detail?: string;
+  userNamespace?: boolean;
+  rootless?: boolean;
+  spec?: Partial<Spec>;
+}
+
+function hint(op: Op, errno: number, around: Around = {}): string {
+  const failure: Failure = {
+    op,
+    errno,
+    syscall: around.syscall ?? '',
+    detail: around.detail ?? '',
+    facts: { userNamespace: around.userNamespace ?? false, rootless: around.rootless ?? false },
+    ...(around.spec && { spec: { ociVersion: '1.3.0', ...around.spec } as Spec }),
+  };
+  const found = hintFor(failure);
+  if (found.hint !== undefined) {
+    assert.not.match(found.hint, /undefined|NaN|\[object/, 'a field that is missing shows');
+    assert.not.match(found.hint, /[.\n]$/, 'it is a clause of a report, without a full stop');
+  }
+  return found.hint ?? '';
+}
+
+const mountFs = (fstype: string, more: Partial<Extract<Op, { op: 'mountFs' }>> = {}): Op =>
+  fsMount({ at: '/mounts/1', target: '/target', fstype, source: fstype, options: [], attrs: 0, ...more });
+const pivot: Op = { op: 'pivotRoot', at: '/root/path' };
+const hostPropagation: Op = { op: 'hostPropagation', at: '', flags: 0 };
+const bind: Op = mountBind({ at: '/mounts/2', target: '/data', source: '/srv/data' });
+const remount: Op = { op: 'reconfigure', at: '/mounts/3', target: '/data', options: ['size=1'] };
+const device = (bound: number): Op => ({
+  op: 'device',
+  at: '',
+  path: '/dev/null',
+  type: 'c',
+  major: 1,
+  minor: 3,
+  mode: 0o666,
+  uid: 0,
+  gid: 0,
+  bind: bound,
+});
+const write = (file: string): Op => ({
+  op: 'cgroupWrite',
+  at: '/linux/resources',
+  path: `/sys/fs/cgroup/x/${file}`,
+  value: '1',
+});
+const clone = (flags: number): Op => ({ op: 'clone', at: '/linux/namespaces', flags, cgroup: '' });
+const idMap = (helper: string): Op => ({
+  op: 'idMap',
+  at: '/linux/uidMappings',
+  kind: 'uid',
+  lines: ['0 1000 1'],
+  helper,
+});
+const user: Op = { op: 'user', at: '/process/user', uid: 1000, gid: 50, groups: ['7'], setGroups: 1, umask: 18 };
+const cwd: Op = { op: 'cwd', at: '/process/cwd', path: '/work', optional: 0 };
+const find = (name: string, path: string): Op => ({ op: 'findExecutable', at: '/process/args/0', name, path });
+const exec: Op = { op: 'exec', at: '/process/args', args: ['/bin/app'], env: [], homeOf: -1 };
+const sysctl: Op = { op: 'sysctl', at: '/linux/sysctl', key: 'net/core/somaxconn', value: 'x' };
+const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/bundle/rootfs', slot: -1 };
+const without = (...types: string[]): Partial<Spec> => ({
+  linux: {
+    namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup', 'user'] as const)
+      .filter((type) => !types.includes(type))
+      .map((type) => ({ type })),
+  },
+});
+const small: Partial<Spec> = { linux: { resources: { memory: { limit: 65536 } } } };
+const rootlessUser: Around = { rootless: true, userNamespace: true };
+const setns = (flag: number): Op => ({
+  op: 'setns',
+  at: '/linux/namespaces/0',
+  path: '/n',
+  flag,
+  slot: 0,
+  optional: 0,
+});
+const netDevice: Op = { op: 'netDevice', at: '/linux/netDevices/eth1', name: 'eth1', target: 'eth0' };
+const inUserns: Around = { userNamespace: true };
+
+/** The cause, the failed operation, errno, what is around, and the words that must be said. */
+const causes: [cause: string, op: Op, errno: number, around: Around, says: RegExp][] = [
+  // root file system
+  ['the rootfs is missing', rootfs, E.ENOENT, {}, /there is no \/bundle\/rootfs: unpack an image/],
+  ['the rootfs is a file', rootfs, E.ENOTDIR, {}, /not a directory/],
+  ['the rootfs cannot be reached by the mapped root', rootfs, E.EACCES, inUserns, /search .*o\+x/],
+  ['pivot_root on a shared mount', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /shared.*--no-pivot/],
+  ['pivot_root in a chroot', pivot, E.EINVAL, { detail: 'chroot' }, /runt is in a chroot/],
+  ['a user namespace on a ramdisk', pivot, E.EPERM, { detail: 'ramdisk' }, /ramdisk.*remove "user"/],
+  ['a mount over the root of a ramdisk', pivot, E.EBUSY, { detail: 'ramdisk' }, /mounted over it/],
+  ['the root is not that of the namespace', pivot, E.EXDEV, { syscall: 'setns' }, /would lead to the host/],
+  ['a chroot cannot be left', hostPropagation, E.EPERM, { syscall: 'setns' }, /CAP_SYS_CHROOT/],
+  ['the root is on no mount', hostPropagation, E.EINVAL, { syscall: 'open_tree' }, /no mount of its mount namespace/],
+  ['the rootfs is the root already', { op: 'pivotRoot', at: '' }, E.EBUSY, {}, /root of the host already/],
+  ['the root is written to', { op: 'readonlyRoot', at: '' }, E.EBUSY, {}, /end the process .*open for writing/],
+  ['no mounts in detached trees', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOSYS, {}, /Linux 6\.15/],
+  ['no rootfs to clone', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOENT, {}, /there is no \/r/],
+  ['a mount below a shared one is moved', { op: 'moveRoot', at: '' }, E.EINVAL, {}, /--make-rprivate/],
+
+  // mounts
+  [
+    'an id that is not mapped as a mount option',
+    mountFs('tmpfs', { options: ['mode=755', 'uid=1000'] }),
+    E.EINVAL,
+    inUserns,
+    /mounts tmpfs with "uid=1000", which is not mapped/,
+  ],
+  [
+    "an option that the file system does not take, with the kernel's words",
+    mountFs('tmpfs', { options: ['mode=rubbish'] }),
+    E.EINVAL,
+    { detail: "tmpfs: Bad value for 'mode'" },
+    /kernel says "tmpfs: Bad value for 'mode'"/,
+  ],
+  [
+    'an option that the file system does not take, without words',
+    mountFs('tmpfs', { options: ['huge=odd'] }),
+    E.EINVAL,
+    { detail: '/target' },
+    /tmpfs does not take one of the options huge=odd/,
+  ],
+  [
+    'one option that the file system does not take, without words',
+    mountFs('tmpfs', { options: ['mode=755', 'size=a b'] }),
+    E.EINVAL,
+    { syscall: 'fsconfig', detail: 'size=a b' },
+    /does not take the option "size=a b"/,
+  ],
+  [
+    'options that are too long',
+    mountFs('overlay'),
+    E.E2BIG,
+    { detail: 'the options are longer than a page' },
+    /too long/,
+  ],
+  ['an unknown type', mountFs('zfs'), E.ENODEV, {}, /no file system "zfs".*\/proc\/filesystems/],
+  ['no block device', mountFs('ext4', { source: '/img' }), E.ENOTBLK, {}, /\/img is not a block device/],
+  ['no device behind it', mountFs('ext4', { source: '/dev/sdz' }), E.ENXIO, {}, /no device behind \/dev\/sdz/],
+  ['v1 controllers grouped otherwise', mountFs('cgroup'), E.EBUSY, {}, /grouped in one way/],
+  [
+    'proc where the host masks /proc',
+    mountFs('proc'),
+    E.EPERM,
+    { ...inUserns, spec: without() },
+    /parts of \/proc are masked/,
+  ],
+  ['the private procfs there', { op: 'procfs', at: '' }, E.EPERM, inUserns, /parts of \/proc are masked/],
+  ['proc without a pid namespace', mountFs('proc'), E.EPERM, { ...inUserns, spec: without('pid') }, /add "pid"/],
+  [
+    'sysfs without a network namespace',
+    mountFs('sysfs'),
+    E.EPERM,
+    { ...inUserns, spec: without('network') },
+    /add "network".*rbind/,
+  ],
+  [
+    'sysfs where the host covers /sys',
+    mountFs('sysfs'),
+    E.EPERM,
+    { ...inUserns, spec: without() },
+    /parts are covered.*rbind/,
+  ],
+  ['mqueue without an ipc namespace', mountFs('mqueue'), E.EPERM, { spec: without('ipc') }, /add "ipc"/],
+  [
+    'cgroup2 without a cgroup namespace',
+    mountFs('cgroup2'),
+    E.EPERM,
+    { ...inUserns, spec: without('cgroup') },
+    /add "cgroup"/,
+  ],
+  ['a type that users may not mount', mountFs('ext4'), E.EPERM, { ...inUserns, spec: without() }, /may not mount ext4/],
+  ['no CAP_SYS_ADMIN', mountFs('tmpfs'), E.EPERM, { spec: without() }, /CAP_SYS_ADMIN/],
+  ['too many mounts', mountFs('tmpfs'), E.ENOSPC, { syscall: 'move_mount' }, /fs\.mount-max/],
+  [
+    'too many mounts for a bind',
+    { op: 'openTree', at: '', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    E.ENOSPC,
+    { syscall: 'open_tree' },
+    /fs\.mount-max/,
+  ],
+  [
+    'a pid namespace that is over',
+    { op: 'fork', at: '/linux/namespaces' },
+    E.ENOMEM,
+    {},
+    /first process of the pid namespace has ended/,
+  ],
+  [
+    'no room for a process in the cgroup',
+    { op: 'cgroupFork', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/c/', slot: 0 },
+    E.EAGAIN,
+    {},
+    /raise linux.resources.pids.limit/,
+  ],
+  ['a user namespace of somebody else', setns(CLONE_NEWUSER), E.EPERM, {}, /root, or the user who made it/],
+  ['a namespace of the host, rootless', setns(CLONE_NEWNET), E.EPERM, rootlessUser, /join that user namespace too/],
+  ['a namespace of another user namespace', setns(CLONE_NEWNET), E.EPERM, {}, /same user namespace, or none/],
+  ['a pid namespace above', setns(CLONE_NEWPID), E.EINVAL, {}, /above or beside/],
+  ['no time namespaces', { op: 'timeOpen', at: '/linux/timeOffsets' }, E.ENOENT, {}, /no time namespaces/],
+  [
+    'an offset that is too large',
+    { op: 'timeEnter', at: '/linux/timeOffsets', offsets: ['monotonic 9000000000 0'] },
+    E.ERANGE,
+    {},
+    /below zero, or beyond 146 years/,
+  ],
+  ['a device that is not there', netDevice, E.ENODEV, {}, /no network device eth1/],
+  ['a name that is taken', netDevice, E.EEXIST, {}, /device eth0 already/],
+  ['a device that may not leave', netDevice, E.EINVAL, {}, /does not let eth1 leave/],
+  ['devices without rights', netDevice, E.EPERM, {}, /CAP_NET_ADMIN/],
+  [
+    'a full disk',
+    { op: 'mkdir', at: '', path: '/d', mode: 0o755 },
+    E.ENOSPC,
+    { syscall: 'mkdirat' },
+    /full, or has no inode/,
+  ],
+  [
+    'a target in a read-only rootfs',
+    mountFs('tmpfs'),
+    E.EROFS,
+    { syscall: 'mkdirat' },
+    /\/target is not in the rootfs.*read-only/,
+  ],
+  [
+    'a directory in a read-only rootfs',
+    { op: 'mkdir', at: '/process/cwd', path: '/d', mode: 0o755 },
+    E.EROFS,
+    {},
+    /read-only/,
+  ],
+  [
+    'a file that its new owner has no quota for',
+    { op: 'stdioOwner', at: '/process/user', uid: 7, pipes: 0 },
+    E.EDQUOT,
+    { detail: 'stdout' },
+    /stdout is on a file system where user 7 has used up/,
+  ],
+  ['/proc of the rootfs is a symlink', mountFs('proc'), E.ELOOP, {}, /symbolic link.*redirect/],
+  ['a file in the way of a directory', mountFs('tmpfs'), E.ENOTDIR, {}, /is a file in the rootfs/],
+  [
+    'a directory that root of the container cannot write',
+    mountFs('tmpfs'),
+    E.EACCES,
+    {},
+    /owner is perhaps not mapped/,
+  ],
+  [
+    'a rootfs of an owner that is not mapped',
+    { op: 'mkdir', at: '', path: '/d', mode: 0o755 },
+    E.EOVERFLOW,
+    inUserns,
+    /not mapped.*change the owner/,
+  ],
+  ['a bind source that is missing', bind, E.ENOENT, { detail: '/srv/data' }, /source \/srv\/data .*does not exist/],
+  [
+    'a bind source that is missing, opened before',
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    E.ENOENT,
+    {},
+    /source \/srv .*does not exist/,
+  ],
+  [
+    'a bind source that cannot be reached',
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    E.EACCES,
+    {},
+    /may not search/,
+  ],
+  [
+    'an unbindable bind source',
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, nofollow: 0, optional: 0, slot: 0 },
+    E.EINVAL,
+    {},
+    /unbindable.*rbind/,
+  ],
+  ['a file over a directory', bind, E.ENOTDIR, {}, /one of \/srv\/data and \/data is a directory and the other a file/],
+  ['something else where a symlink is copied to', bind, E.EEXIST, {}, /something else is at \/data/],
+  ['a remount of nothing', remount, E.EINVAL, { syscall: 'fspick' }, /nothing is mounted on \/data/],
+  ['a remount of what is not there', remount, E.ENOENT, { detail: '/data' }, /nothing is mounted on \/data/],
+  [
+    'an option for mounting only',
+    remount,
+    E.EINVAL,
+    { syscall: 'fsconfig', detail: 'size=1' },
+    /does not take "size=1"/,
+  ],
+  ['a remount of the host’s', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
+  ['too much to copy up', mountFs('tmpfs'), E.ENOSPC, { syscall: 'tmpcopyup' }, /does not fit into the tmpfs/],
+  ['nosymfollow on an old kernel', mountFs('tmpfs', { attrs: 0x200000 }), E.EINVAL, { syscall: 'fsmount' }, /5\.14/],
+  ['recursive options on an old kernel', bind, E.ENOSYS, { syscall: 'mount_setattr' }, /5\.12: .*mounts below/],
+  ['a device to copy up', mountFs('tmpfs'), E.EPERM, { ...inUserns, syscall: 'tmpcopyup' }, /leave tmpcopyup out/],
+  ['flags that the host has locked', bind, E.EPERM, inUserns, /locked in a user namespace/],
+  [
+    'flags that the host has locked, set later',
+    { op: 'mountAttrs', at: '', target: '/data', setAttrs: 0, clearAttrs: 1, recursive: 0 },
+    E.EPERM,
+    inUserns,
+    /locked in a user namespace/,
+  ],
+  ['an id-mapped mount of a file system without', bind, E.EINVAL, { syscall: 'mount_setattr' }, /no id-mapped mounts/],
+  ['a device node in a user namespace', device(1), E.EPERM, inUserns, /no such node to bind/],
+  ['no CAP_MKNOD', device(0), E.EPERM, {}, /CAP_MKNOD/],
+  ['a node that the host has not got either', device(1), E.ENOENT, inUserns, /host has no \/dev\/null/],
+  ['another node on the host', device(1), E.ENODEV, inUserns, /of the host is not device c 1:3/],
+  [
+    'a /dev/null that is none',
+    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
+    E.ENODEV,
+    {},
+    /not the null device/,
+  ],
+  ['something else in the place of a node', device(0), E.EEXIST, {}, /something else at \/dev\/null/],
+  [
+    'a link in a read-only rootfs',
+    { op: 'symlink', at: '', content: 'x', path: '/dev/fd', required: 0 },
+    E.EROFS,
+    {},
+    /read-only/,
+  ],
+  [
+    'a masked path through a link',
+    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
+    E.ELOOP,
+    {},
+    /symbolic link/,
+  ],
+
+  // namespaces and ids
+  ['a kernel without time namespaces', clone(0x00020080), E.EINVAL, {}, /no time namespaces/],
+  [
+    'a kernel without cgroup namespaces',
+    { op: 'unshare', at: '', flags: 0x02000000 },
+    E.EINVAL,
+    {},
+    /no cgroup namespaces/,
+  ],
+  ['a kernel without some namespace', clone(0x00020000), E.EINVAL, {}, /\/proc\/self\/ns/],
+  ['too many user namespaces', clone(0x10000000), E.ENOSPC, {}, /user\.max_user_namespaces/],
+  ['user namespaces forbidden', clone(0x10020000), E.EPERM, { rootless: true }, /unprivileged_userns_clone/],
+  ['namespaces without root', clone(0x00020000), E.EPERM, { rootless: true }, /^run runt as root.*CAP_SYS_ADMIN/],
+  ['namespaces in a sandbox', clone(0x00020000), E.EPERM, {}, /^give runt CAP_SYS_ADMIN.*seccomp filter/],
+  ['too many processes', clone(0x00020000), E.EAGAIN, {}, /pids\.max/],
+  ['newuidmap is missing', idMap('newuidmap'), E.ENOENT, rootlessUser, /install newuidmap/],
+  ['newuidmap refuses', idMap('/usr/bin/newuidmap'), E.EPERM, rootlessUser, /\/etc\/subuid does not give/],
+  ['an id that the user may not map', idMap(''), E.EPERM, rootlessUser, /only the user's own id/],
+  ['mappings that overlap', idMap(''), E.EINVAL, {}, /340 mappings/],
+  [
+    'setgroups was denied outside',
+    { op: 'setGroupsPolicy', at: '', value: 'allow' },
+    E.EPERM,
+    rootlessUser,
+    /denied in an outer/,
+  ],
+  ['root of the container is not mapped', { op: 'becomeRoot', at: '' }, E.EINVAL, inUserns, /id 0 .*not mapped/],
+  [
+    'the user is not mapped',
+    user,
+    E.EINVAL,
+    { ...inUserns, syscall: 'setresuid' },
+    /user 1000 or group 50 is not mapped/,
+  ],
+  [
+    'a supplementary group is not mapped',
+    user,
+    E.EINVAL,
+    { ...inUserns, syscall: 'setgroups' },
+    /additionalGids is not mapped/,
+  ],
+  ['too many groups', user, E.EINVAL, { syscall: 'setgroups' }, /65536 groups/],
+  ['setgroups is denied', user, E.EPERM, { ...rootlessUser, syscall: 'setgroups' }, /setgroups is denied/],
+  ['too many processes of the user', user, E.EAGAIN, { syscall: 'setresuid' }, /RLIMIT_NPROC/],
+
+  // cgroups
+  [
+    'a cgroup that is not delegated',
+    { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' },
+    E.EACCES,
+    { rootless: true },
+    /not delegated.*Delegate=yes/,
+  ],
+  [
+    'joining out of what is delegated',
+    { op: 'cgroupOpen', at: '', path: '/sys/fs/cgroup/x/tasks', slot: 0 },
+    E.EACCES,
+    { rootless: true },
+    /not delegated/,
+  ],
+  ['read-only cgroups', { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' }, E.EROFS, {}, /mounted read-only/],
+  [
+    'too many cgroups',
+    { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' },
+    E.EAGAIN,
+    {},
+    /cgroup\.max\.descendants/,
+  ],
+  [
+    'a memory limit that is too low',
+    write('memory.limit_in_bytes'),
+    E.EBUSY,
+    { spec: small },
+    /may use 65536 bytes.*raise the limit/,
+  ],
+  ['more memory in use than the limit', write('memory.limit_in_bytes'), E.EBUSY, {}, /more memory is in use/],
+  [
+    'memory and swap below memory',
+    write('memory.memsw.limit_in_bytes'),
+    E.EINVAL,
+    {},
+    /never below the limit of memory/,
+  ],
+  ['no swap accounting on v1', write('memory.memsw.limit_in_bytes'), E.ENOENT, {}, /does not account swap/],
+  ['no swap accounting on v2', write('memory.swap.max'), E.ENOENT, {}, /does not account swap/],
+  ['no kernel memory limit', write('memory.kmem.limit_in_bytes'), E.EOPNOTSUPP, {}, /kernel memory no longer apart/],
+  ['no real-time groups', write('cpu.rt_runtime_us'), E.ENOENT, {}, /CONFIG_RT_GROUP_SCHED/],
+  ['no burst', write('cpu.max.burst'), E.ENOENT, {}, /Linux 5\.14/],
+  ['no cpu.idle', write('cpu.idle'), E.ENOENT, {}, /Linux 5\.15/],
+  ['another file that is missing', write('memory.high'), E.ENOENT, {}, /this kernel has no memory\.high/],
+  ['a CPU that is not there', write('cpuset.cpus'), E.EINVAL, {}, /names CPUs or memory nodes/],
+  ['a quota that is too small', write('cpu.cfs_quota_us'), E.EINVAL, {}, /1000 µs/],
+  ['real-time without a share of the parent', write('cpu.rt_runtime_us'), E.EINVAL, {}, /real-time runtime must fit/],
+  ['a device that the parent does not allow', write('devices.allow'), E.EPERM, {}, /parent cgroup does not allow/],
+  [
+    'an empty cpuset',
+    { op: 'cgroupEnter', at: '', path: '/sys/fs/cgroup/cpuset/x/tasks', slot: 0 },
+    E.ENOSPC,
+    {},
+    /holds no CPU or no memory node/,
+  ],
+  [
+    'a v2 cgroup that has children with controllers',
+    { op: 'clone', at: '', flags: 0, cgroup: '/sys/fs/cgroup/x' },
+    E.EBUSY,
+    { syscall: 'write' },
+    /can hold no process/,
+  ],
+  [
+    'a threaded v2 cgroup',
+    { op: 'clone', at: '', flags: 0, cgroup: '/sys/fs/cgroup/x' },
+    E.EOPNOTSUPP,
+    { syscall: 'write' },
+    /threaded/,
+  ],
+  [
+    'processes in a cgroup above',
+    { op: 'cgroupControllers', at: '', path: '/x', top: '/', required: [], wanted: [] },
+    E.EBUSY,
+    {},
+    /has processes of its own/,
+  ],
+  [
+    'a controller in a threaded tree',
+    { op: 'cgroupControllers', at: '', path: '/x', top: '/', required: ['memory'], wanted: [] },
+    E.EOPNOTSUPP,
+    {},
+    /threaded/,
+  ],
+  [
+    'weights without a scheduler that has them',
+    { op: 'cgroupWriteFirst', at: '', paths: ['/x/io.bfq.weight', '/x/io.weight'], values: ['1', '1'], required: 1 },
+    E.ENOENT,
+    { detail: '/x/io.bfq.weight' },
+    /BFQ scheduler/,
+  ],
+  [
+    'real-time that the parent has not',
+    { op: 'cgroupRealtime', at: '', path: '/x', file: 'cpu.rt_runtime_us', value: '9' },
+    E.EINVAL,
+    {},
+    /give the parent some first/,
+  ],
+  [
+    'huge pages of no size',
+    { op: 'cgroupWrite', at: '', path: '/x/hugetlb.7MB.max', value: '1' },
+    E.ENOENT,
+    {},
+    /no huge pages of this size/,
+  ],
+  [
+    'a disk that is not there',
+    { op: 'cgroupWrite', at: '', path: '/x/io.max', value: '9:9 rbps=1' },
+    E.ENODEV,
+    {},
+    /no block device of this number/,
+  ],
+  [
+    'a controller that is not handed down',
+    { op: 'cgroupControllers', at: '', path: '/x', top: '/', required: [], wanted: [] },
+    E.ENOENT,
+    {},
+    /cgroup\.subtree_control/,
+  ],
+  [
+    'no right to attach a device filter',
+    { op: 'cgroupDevices', at: '', path: '/x', allow: 0, exceptions: [] },
+    E.EPERM,
+    {},
+    /CAP_BPF/,
+  ],
+  [
+    'no device filters in the kernel',
+    { op: 'cgroupDevices', at: '', path: '/x', allow: 0, exceptions: [] },
+    E.EINVAL,
+    {},
+    /CONFIG_CGROUP_BPF/,
+  ],
+  [
+    'too many device filters',
+    { op: 'cgroupDevices', at: '', path: '/x', allow: 0, exceptions: [] },
+    E.E2BIG,
+    {},
+    /64 device filters/,
+  ],
+
+  // limits and kernel settings
+  [
+    'oom_score_adj without CAP_SYS_RESOURCE',
+    { op: 'oomScoreAdj', at: '', value: -998 },
+    E.EACCES,
+    {},
+    /CAP_SYS_RESOURCE.*oom_score_adj/,
+  ],
+  [
+    'a hard limit without CAP_SYS_RESOURCE',
+    { op: 'rlimit', at: '', resource: 3, soft: 1, hard: 2 },
+    E.EPERM,
+    {},
+    /CAP_SYS_RESOURCE may raise a hard limit, and runt has not got it: /,
+  ],
+  ['open files above nr_open', { op: 'rlimit', at: '', resource: 7, soft: 1, hard: 2 }, E.EPERM, {}, /fs\.nr_open/],
+  [
+    'a soft limit above the hard one',
+    { op: 'rlimit', at: '', resource: 7, soft: 3, hard: 2 },
+    E.EINVAL,
+    {},
+    /soft limit is above/,
+  ],
+  ['a sysctl that is not there', sysctl, E.ENOENT, {}, /no sysctl net\.core\.somaxconn/],
+  ['a sysctl of the host', sysctl, E.EACCES, {}, /belongs to the whole host/],
+  ['a sysctl on a read-only proc', sysctl, E.EROFS, {}, /belongs to the whole host/],
+  ['a sysctl value that the kernel refuses', sysctl, E.EINVAL, {}, /does not take "x" for net\.core\.somaxconn/],
+  [
+    'a hostname that is too long',
+    { op: 'hostname', at: '/hostname', name: 'x'.repeat(65) },
+    E.EINVAL,
+    {},
+    /at most 64 bytes/,
+  ],
+  [
+    'a hostname without a uts namespace',
+    { op: 'domainname', at: '/domainname', name: 'x' },
+    E.EPERM,
+    {},
+    /domainname would be the host's/,
+  ],
+  [
+    'too many keyrings',
+    { op: 'keyring', at: '', name: '_ses.x' },
+    E.EDQUOT,
+    {},
+    /kernel\.keys\.maxkeys.*--no-new-keyring/,
+  ],
+  ['no keyrings', { op: 'keyring', at: '', name: '_ses.x' }, E.ENOSYS, {}, /no keyrings/],
+
+  // process
+  [
+    'capabilities that runt has not got',
+    { op: 'capabilities', at: '', effective: 1, permitted: 1, inheritable: 0, ambient: 0 },
+    E.EPERM,
+    {},
+    /cannot give capabilities/,
+  ],
+  ['a bounding set that cannot be dropped', { op: 'bounding', at: '', mask: 0 }, E.EPERM, inUserns, /capabilities/],
+  ['no working directory', cwd, E.ENOENT, { syscall: 'openat2' }, /there is no \/work/],
+  [
+    'a working directory outside of the root',
+    cwd,
+    E.ENOENT,
+    { syscall: 'getcwd' },
+    /leads out of the container's root/,
+  ],
+  ['a working directory that is a file', cwd, E.ENOTDIR, {}, /is a file in the container/],
+  ['a working directory that the user may not enter', cwd, E.EACCES, {}, /may not enter \/work/],
+  [
+    'a program that is not in PATH',
+    find('app', '/usr/bin:/bin'),
+    E.ENOENT,
+    {},
+    /"app" is in none .*\(\/usr\/bin:\/bin\)/,
+  ],
+  ['no PATH', find('app', ''), E.ENOENT, {}, /has no PATH/],
+  ['no program', find('', '/bin'), E.ENOENT, {}, /args\[0\] is empty/],
+  [
+    'a program by path that is not there',
+    find('/bin/app', '/bin'),
+    E.ENOENT,
+    {},
+    /there is no \/bin\/app in the container/,
+  ],
+  ['a directory as program', find('/bin', '/bin'), E.EISDIR, { detail: '/bin' }, /\/bin is a directory/],
+  ['a program without permission', find('/bin/app', '/bin'), E.EACCES, {}, /chmod \+x/],
+  ['a program below a file', find('/bin/app/x', '/bin'), E.ENOTDIR, {}, /is a file/],
+  [
+    'a script whose interpreter is missing',
+    exec,
+    E.ENOENT,
+    { detail: '/bin/app: #!/bin/bash' },
+    /interpreter \(#!\/bin\/bash\) is not in the container/,
+  ],
+  [
+    'a dynamic loader that is missing',
+    exec,
+    E.ENOENT,
+    { detail: '/bin/app: loader /lib64/ld-linux-x86-64.so.2' },
+    /its loader \/lib64\/ld-linux-x86-64\.so\.2 is not/,
+  ],
+  ['a program that has gone', exec, E.ENOENT, {}, /was there and is gone/],
+  [
+    'another architecture',
+    exec,
+    E.ENOEXEC,
+    { detail: '/bin/app: ELF machine 183, class 2' },
+    /is a program for ARM 64,/,
+  ],
+  ['a rare architecture', exec, E.ENOEXEC, { detail: '/bin/app: ELF machine 2, class 1' }, /for ELF machine 2,/],
+  ['a script without its first line', exec, E.ENOEXEC, { detail: '/bin/app' }, /without "#!"/],
+  ['noexec', exec, E.EACCES, {}, /"noexec"/],
+  ['file capabilities beyond the bounding set', exec, E.EPERM, {}, /bounding/],
+  ['too large an environment', exec, E.E2BIG, {}, /process\.env together/],
+  ['a program that is written to', exec, E.ETXTBSY, {}, /open for writing/],
+  ['a loader of another machine', exec, E.ELIBBAD, {}, /no ELF program/],
+  ['an interpreter that is a directory', exec, E.EISDIR, {}, /interpreter of \/bin\/app is a directory/],
+  ['scripts that run scripts', exec, E.ELOOP, {}, /more than four deep/],
+  ['too many processes at the exec', exec, E.EAGAIN, {}, /RLIMIT_NPROC/],
+  ['too little memory for the program', exec, E.ENOMEM, { spec: small }, /may use 65536 bytes/],
+
+  // the runtime itself
+  ['a state directory without permission', { op: 'stateDir', at: '', path: '/run/runt/x' }, E.EACCES, {}, /--root/],
+  [
+    'the same for a user',
+    { op: 'stateDir', at: '', path: '/run/runt/x' },
+    E.EACCES,
+    { rootless: true },
+    /XDG_RUNTIME_DIR/,
+  ],
+  ['a full state directory', { op: 'startSocket', at: '', path: '/run/runt/x/start.sock' }, E.ENOSPC, {}, /full/],
+  ['a file in the path of the state', { op: 'stateDir', at: '', path: '/run/runt/x' }, E.ENOTDIR, {}, /is a file/],
+  ['no loopback rights', { op: 'loopback', at: '' }, E.EPERM, {}, /CAP_NET_ADMIN/],
+
+  // anywhere
+  ['no memory at all', mountFs('tmpfs'), E.ENOMEM, {}, /no memory left/],
+  ['no memory within a small limit', mountFs('tmpfs'), E.ENOMEM, { spec: small }, /may use 65536 bytes/],
+  ['an old kernel', { op: 'wait', at: '' }, E.ENOSYS, { syscall: 'accept4' }, /^allow accept4\(2\).*5\.10/],
+  [
+    'a call that root may not make',
+    { op: 'wait', at: '' },
+    E.EPERM,
+    { syscall: 'accept4' },
+    /^give runt.*allow accept4/,
+  ],
+  ['too many open files', bind, E.EMFILE, {}, /ulimit -n/],
+  ['too many open files of the host', bind, E.ENFILE, {}, /fs\.file-max/],
+  ['a name that is too long', { op: 'mkdir', at: '', path: 'x', mode: 0 }, E.ENAMETOOLONG, {}, /255 bytes/],
+  ['a broken disk', { op: 'mkdir', at: '', path: 'x', mode: 0 }, E.EIO, {}, /dmesg/],
+];
+
+for (const [cause, op, errno, around, says] of causes) {
+  test(cause, () => assert.match(hint(op, errno, around), says));
+}
+
+test('an unknown cause gives no hint rather than a wrong one', () => {
+  const failure = { syscall: 'x', detail: '', facts: { userNamespace: false, rootless: false } };
+  for (const op of [mountFs('tmpfs'), bind, exec, user, clone(0), write('pids.max'), idMap('')]) {
+    assert.equal(hintFor({ ...failure, op, errno: E.ESRCH }), {}, op.op);
+  }
+});
+
+test("EPERM in a user namespace is not blamed on the runtime's own rights", () => {
+  assert.is(hint({ op: 'keepFds', at: '', count: 0 }, E.EPERM, inUserns), '');
+});
+
+test('a roomy memory limit is not blamed', () => {
+  const spec: Partial<Spec> = { linux: { resources: { memory: { limit: 1 << 30 } } } };
+  assert.not.match(hint(mountFs('tmpfs'), E.ENOMEM, { spec }), /may use/);
+  assert.not.match(
+    hint(mountFs('tmpfs'), E.ENOMEM, { spec: { linux: { resources: { memory: { limit: -1 } } } } }),
+    /may use/,
+  );
+});
+
+test('no two causes of the table say the same by accident: the table is as wide as it claims', () => {
+  const said = new Set(causes.map(([, op, errno, around]) => hint(op, errno, around)));
+  assert.ok(said.size > 90, String(said.size));
+});
+
+test('scheduling: who may, what the kernel has, and which CPUs and nodes there are', () => {
+  const scheduler = (policy: number): Op => ({
+    op: 'scheduler',
+    at: '/process/scheduler',
+    policy,
+    flags: 0,
+    nice: 0,
+    priority: 1,
+    runtime: 0,
+    deadline: 0,
+    period: 0,
+  });
+  assert.match(hint(scheduler(1), E.EPERM), /SCHED_FIFO needs CAP_SYS_NICE.*realtimeRuntime/);
+  assert.match(hint(scheduler(0), E.EPERM), /lower nice value/);
+  assert.match(hint(scheduler(6), E.EPERM), /all CPUs of its cpuset/);
+  assert.match(hint(scheduler(6), E.EBUSY), /smaller runtime/);
+  assert.match(hint(scheduler(4), E.EINVAL), /no kernel has SCHED_ISO/);
+  assert.match(hint(scheduler(3), E.EINVAL), /does not take these values together/);
+  assert.match(hint({ op: 'ioPriority', at: '', class: 1, priority: 0 }, E.EPERM), /IOPRIO_CLASS_BE/);
+  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: ['99'] }, E.EINVAL), /none of these CPUs/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['9'] }, E.EINVAL), /none of the nodes/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['0'] }, E.ENOSYS), /without NUMA/);
+});
+
+test.run();

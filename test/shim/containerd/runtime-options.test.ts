@@ -1,0 +1,120 @@
+/** Options of the runtime are applied, or refused by name. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runtimeOptions } from '../../../src/shim/containerd/runtime-options.js';
+import { runtimeOptions as criOptions, linuxRunc, runcOptions } from '../../../src/shim/transport/protos.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+
+useNodeHost([]);
+
+const of = (options: runcOptions.Options.$Properties) => ({
+  type_url: 'containerd.runc.v1.Options',
+  value: runcOptions.Options.encode(options).finish(),
+});
+const cri = (options: criOptions.Options.$Properties) => ({
+  type_url: 'runtimeoptions.v1.Options',
+  value: criOptions.Options.encode(options).finish(),
+});
+const toml = (text: string) => cri({ configBody: new TextEncoder().encode(text) });
+
+const none = {
+  noPivot: false,
+  noNewKeyring: false,
+  systemdCgroup: false,
+  root: '',
+  ioGid: 0,
+  shimCgroup: '',
+  criuPath: '',
+  criuImagePath: '',
+  criuWorkPath: '',
+  notes: [] as string[],
+};
+
+async function rejected(promise: Promise<unknown>, what: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (e: Error) => e,
+  );
+  assert.match(error?.message ?? 'nothing', what);
+}
+
+test('none, empty, and those that are applied', async () => {
+  assert.equal(await runtimeOptions(null), none);
+  assert.equal(await runtimeOptions({ type_url: 'runtimeoptions.v1.Options' }), none);
+  const some = { root: '/run/x', ioGid: 5, shimCgroup: 'a/b', systemdCgroup: true, criuPath: '/sbin/criu' };
+  const paths = { criuImagePath: '/i', criuWorkPath: '/w' };
+  assert.equal(await runtimeOptions(of({ ...some, ...paths, noPivotRoot: true, noNewKeyring: true })), {
+    ...none,
+    ...some,
+    ...paths,
+    noPivot: true,
+    noNewKeyring: true,
+  });
+});
+
+const older = (options: linuxRunc.CreateOptions.$Properties) => ({
+  type_url: 'containerd.linux.runc.CreateOptions',
+  value: linuxRunc.CreateOptions.encode(options).finish(),
+});
+
+test('those that containerd 1.6 and 1.7 give a runtime of another type', async () => {
+  const some = { ioGid: 5, shimCgroup: 'a/b', criuImagePath: '/i' };
+  assert.equal(await runtimeOptions(older({ ...some, noPivotRoot: true })), { ...none, ...some, noPivot: true });
+  assert.equal(await runtimeOptions(older({ noNewKeyring: true })), { ...none, noNewKeyring: true });
+  await rejected(runtimeOptions(older({ openTcp: true })), /openTcp is not supported/);
+  await rejected(runtimeOptions(older({ emptyNamespaces: ['network'] })), /emptyNamespaces is not supported/);
+});
+
+test('another runtime by name, and a user of pipes: it is told that they mean nothing', async () => {
+  const { notes } = await runtimeOptions(of({ binaryName: '/usr/bin/crun', ioUid: 4 }));
+  assert.is(notes.length, 2);
+  assert.match(notes[0] as string, /binary_name \(\/usr\/bin\/crun\) means nothing/);
+  assert.match(notes[1] as string, /io_uid \(4\) means nothing/);
+});
+
+test("containerd's own section for the runtime, in the message or in a file", async () => {
+  const text =
+    'SystemdCgroup = true # yes\nroot = "/run/\\u0078"\n\nIoGid = 1_0\r\nCriuWorkPath = \'/a\\b\'\nTypeUrl = "x"\n';
+  const expected = { ...none, systemdCgroup: true, root: '/run/x', ioGid: 10, criuWorkPath: '/a\\b' };
+  assert.equal(await runtimeOptions(toml(text)), expected);
+  const dir = mkdtempSync(join(tmpdir(), 'runt-options-'));
+  try {
+    writeFileSync(join(dir, 'x.toml'), text);
+    assert.equal(await runtimeOptions(cri({ configPath: join(dir, 'x.toml') })), expected);
+    await rejected(runtimeOptions(cri({ configPath: join(dir, 'y.toml') })), /y\.toml, cannot be read/);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('what is not applied is refused by name', async () => {
+  await rejected(runtimeOptions(of({ taskApiVersion: 3 })), /taskApiVersion is not supported/);
+  await rejected(runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
+  const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
+  await rejected(runtimeOptions(other), /of type x.Options are not supported/);
+  await rejected(runtimeOptions(toml('Colour = "red"')), /the runtime option Colour is not known/);
+  await rejected(runtimeOptions(toml('SystemdCgroup = "yes"')), /SystemdCgroup is no boolean: yes/);
+  await rejected(
+    runtimeOptions(toml('UnsafeAnnotations = "no"')),
+    /UnsafeAnnotations is neither allow, warn nor deny: no/,
+  );
+  await rejected(runtimeOptions(toml('UnsafeAnnotations = true')), /neither allow, warn nor deny: true/);
+  assert.is((await runtimeOptions(toml('unsafeannotations = "deny"'))).unsafeAnnotations, 'deny');
+  assert.is((await runtimeOptions(toml('HookTimeout = 20'))).hookTimeout, 20);
+  assert.is((await runtimeOptions(toml('hooktimeout = 0'))).hookTimeout, 0);
+  for (const wrong of ['"20"', '1.5', '-1', 'true'])
+    await rejected(runtimeOptions(toml(`HookTimeout = ${wrong}`)), /HookTimeout|TOML|line 1/);
+  assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
+  await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
+  await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
+  await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table has no place here/);
+  await rejected(runtimeOptions(toml('Root = [1]')), /line 1: a string, true, false or an integer/);
+  await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is there twice/);
+  await rejected(runtimeOptions(toml('Root = "/\\q"')), /line 1: \\q is no escape/);
+  await rejected(runtimeOptions(toml('Root "/a"')), /line 1: NAME = VALUE/);
+});
+
+test.run();

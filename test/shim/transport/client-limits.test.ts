@@ -1,0 +1,230 @@
+/**
+ * What clients of a server may hold together: unfinished messages, calls, connections, answers that they do not read.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type ClientLimits, Clients } from '../../../src/shim/transport/client-limits.js';
+import { ttrpc } from '../../../src/shim/transport/protos.js';
+import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
+import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
+import { E } from '../../../src/sys/errno.js';
+import { native } from '../../../src/sys/host.js';
+import { readable, sleep } from '../../../src/sys/loop.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+import { requestFrame } from '../request-frame.js';
+
+useNodeHost([]);
+
+const KiB = 1024;
+
+/** A server with the limits, clients by hand, and what it logs. */
+class Server {
+  readonly logged: string[] = [];
+  readonly clients: Clients;
+  readonly connections: Connection[] = [];
+  readonly sockets: number[] = [];
+
+  constructor(
+    limits: Partial<ClientLimits>,
+    private readonly handler: Handler = async (_, __, payload) => payload.slice(0, 1),
+  ) {
+    this.clients = new Clients((line) => this.logged.push(line), {
+      connections: 99,
+      bytes: 1 << 20,
+      calls: 99,
+      ...limits,
+    });
+  }
+
+  /** A client's socket, for `send`, which does not block. */
+  connect(): number {
+    const ends = new BigInt64Array(2);
+    assert.is(native.socketPair(new Uint8Array(ends.buffer)), 0);
+    const [ours, theirs] = [Number(ends[0]), Number(ends[1])];
+    const connection = new Connection(theirs, this.handler, this.clients);
+    this.connections.push(connection);
+    this.sockets.push(ours);
+    void connection.serve();
+    return ours;
+  }
+
+  end(): void {
+    for (const connection of this.connections) connection.close();
+    for (const fd of this.sockets) native.close(fd);
+  }
+}
+
+/** A request of which the payload has that many bytes, as a frame. */
+const frame = (stream: number, size: number): Uint8Array =>
+  requestFrame(stream, { service: 's', method: 'm', payload: new Uint8Array(size) });
+
+/** Writes all of it, as the other side takes it. */
+async function write(fd: number, data: Uint8Array): Promise<void> {
+  for (let at = 0; at < data.length; ) {
+    const n = native.send(fd, data.subarray(at));
+    assert.ok(n > 0 || n === -E.EAGAIN, `send: ${n}`);
+    if (n > 0) at += n;
+    else await sleep(1);
+  }
+}
+
+/** The next answer: its stream and its code, 0 for none. */
+async function answer(fd: number): Promise<{ stream: number; code: number; message: string }> {
+  const take = async (size: number): Promise<Uint8Array> => {
+    const data = new Uint8Array(size);
+    for (let at = 0; at < size; ) {
+      assert.ok(await readable(fd, 10_000), 'no answer');
+      const n = native.read(fd, data.subarray(at));
+      assert.ok(n > 0, `read: ${n}`);
+      at += n;
+    }
+    return data;
+  };
+  const view = new DataView((await take(10)).buffer);
+  const { status } = ttrpc.Response.decode(await take(view.getUint32(0)));
+  return { stream: view.getUint32(4), code: status?.code ?? 0, message: status?.message ?? '' };
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (const end = Date.now() + 10_000; !holds(); await sleep(2)) assert.ok(Date.now() < end, what);
+}
+
+test('a message that is announced takes memory as it arrives, and gives it back', async () => {
+  const server = new Server({ bytes: 8 << 20 });
+  const fd = server.connect();
+  const connection = server.connections[0] as Connection;
+  const data = frame(1, (4 << 20) - 100);
+  await write(fd, data.subarray(0, 100));
+  await sleep(20);
+  assert.is(connection.held, 0, 'for the announcement alone');
+  await write(fd, data.subarray(100, 100 * KiB));
+  await until(() => connection.held > 0, 'nothing has arrived');
+  assert.ok(connection.held <= 256 * KiB, `${connection.held} bytes for 100 KiB`);
+  await write(fd, data.subarray(100 * KiB));
+  assert.equal(await answer(fd), { stream: 1, code: 0, message: '' });
+  assert.is(connection.held, 0, 'after the message');
+  // Long and short ones in one piece.
+  await write(fd, new Uint8Array([...frame(3, 9000), ...frame(5, 3), ...frame(7, 5000)]));
+  for (const stream of [3, 5, 7]) assert.is((await answer(fd)).stream, stream);
+  assert.is(connection.held, 0);
+  assert.equal(server.logged, []);
+  server.end();
+});
+
+test('200 clients that stop within a long message hold no more than the limit; a whole message is answered meanwhile', async () => {
+  const limit = 512 * KiB;
+  const server = new Server({ connections: 300, bytes: limit });
+  const data = frame(1, 64 * KiB);
+  const held = () => server.connections.reduce((sum, c) => sum + c.held, 0);
+  for (let i = 0; i < 200; i++) {
+    await write(server.connect(), data.subarray(0, data.length - 1));
+    assert.ok(held() <= limit, `${held()} bytes`);
+  }
+  const fd = server.connect();
+  await write(fd, frame(1, 30 * KiB));
+  assert.is((await answer(fd)).code, 0);
+  assert.ok(held() <= limit && held() > limit / 4, `${held()} bytes`);
+  // One line of the log, not two hundred.
+  assert.is(server.logged.length, 1, server.logged.join('\n'));
+  assert.match(String(server.logged[0]), /^a message is refused: the messages that clients are sending take more than/);
+  server.end();
+});
+
+test('the longest message is refused by RESOURCE_EXHAUSTED; the rest of it is skipped and its connection goes on', async () => {
+  const server = new Server({ bytes: 100 * KiB });
+  const [long, short] = [server.connect(), server.connect()];
+  const data = frame(7, 90 * KiB);
+  await write(long, data.subarray(0, 80 * KiB));
+  await until(() => (server.connections[0] as Connection).held > 64 * KiB, 'the long one has not arrived');
+  const other = frame(1, 20 * KiB);
+  await write(short, other);
+  assert.is((await answer(short)).code, 0);
+  const refused = await answer(long);
+  assert.equal([refused.stream, refused.code], [7, Code.RESOURCE_EXHAUSTED]);
+  assert.is((server.connections[0] as Connection).held, 0);
+  await write(long, new Uint8Array([...data.subarray(80 * KiB), ...frame(9, 10)]));
+  assert.equal(await answer(long), { stream: 9, code: 0, message: '' });
+  server.end();
+});
+
+test('a client that does not read is not read from; its answers take 64 KiB and those to one read', async () => {
+  let calls = 0;
+  const server = new Server({ calls: 1e6 }, async () => {
+    calls++;
+    return new Uint8Array(16 * KiB);
+  });
+  const fd = server.connect();
+  const one = frame(1, 10);
+  const asked = (): number => {
+    let n = 0;
+    for (let r = native.send(fd, one); r === one.length; r = native.send(fd, one)) n++;
+    return n;
+  };
+  // As much as the socket takes, until nothing moves any more.
+  let all = asked();
+  for (let before = -1; before !== calls || calls === 0; ) {
+    before = calls;
+    await sleep(100);
+    all += asked();
+  }
+  assert.ok(calls < all / 2, `${calls} of ${all} requests were read`);
+  // It reads: all that it asked is answered.
+  let answers = 0;
+  for (; answers < all; answers++) await answer(fd);
+  assert.is(calls, all);
+  server.end();
+});
+
+test('a call beyond the limit is refused, and those before it are answered', async () => {
+  let go!: () => void;
+  const gate = new Promise<void>((settle) => {
+    go = settle;
+  });
+  const server = new Server({ calls: 3 }, async () => {
+    await gate;
+    return new Uint8Array(1);
+  });
+  const fd = server.connect();
+  for (const stream of [1, 3, 5, 7]) await write(fd, frame(stream, 1));
+  const refused = await answer(fd);
+  assert.equal([refused.stream, refused.code], [7, Code.RESOURCE_EXHAUSTED]);
+  go();
+  for (const stream of [1, 3, 5]) assert.equal(await answer(fd), { stream, code: 0, message: '' });
+  await write(fd, frame(9, 1));
+  assert.is((await answer(fd)).code, 0, 'there is room again');
+  server.end();
+});
+
+test('connections are counted; one line of the log tells of those that were refused', () => {
+  const logged: string[] = [];
+  const clients = new Clients((line) => logged.push(line), { connections: 2, bytes: 1, calls: 1 });
+  assert.equal([clients.connect(), clients.connect()], [true, true]);
+  for (let i = 0; i < 50; i++) assert.is(clients.connect(), false);
+  clients.left();
+  assert.is(clients.connect(), true);
+  assert.equal(logged, ['a connection is closed: there are 2 already']);
+});
+
+test('a message that is too long for ttrpc closes its connection, and the log says so', async () => {
+  const server = new Server({});
+  const fd = server.connect();
+  const head = new Uint8Array(10);
+  new DataView(head.buffer).setUint32(0, (4 << 20) + 1);
+  await write(fd, head);
+  assert.ok(await readable(fd, 10_000));
+  assert.is(native.read(fd, new Uint8Array(1)), 0);
+  assert.match(server.logged.join(), /a connection is closed: it announces a message of 4194305 bytes/);
+  server.end();
+});
+
+test('a call that is too long to be sent fails and leaves nothing', async () => {
+  const server = new Server({});
+  const client = new Connection(server.connect());
+  const error = await client.call('s', 'm', new Uint8Array((4 << 20) + 1)).catch((e) => e);
+  assert.ok(error instanceof StatusError, String(error));
+  client.close();
+  server.sockets.length = 0;
+  server.end();
+});
+
+test.run();

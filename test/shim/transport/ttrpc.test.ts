@@ -1,0 +1,130 @@
+/** ttrpc over a socket pair: both sides of the code, and frames that were made by hand. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
+import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { native } from '../../../src/sys/host.js';
+import { readable } from '../../../src/sys/loop.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+import { DEADLINE } from '../../deadline.js';
+import { requestFrame } from '../request-frame.js';
+
+useNodeHost([]);
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const text = (data: Uint8Array): string => new TextDecoder().decode(data);
+
+function pair(): [number, number] {
+  const ends = new BigInt64Array(2);
+  assert.is(native.socketPair(new Uint8Array(ends.buffer)), 0);
+  return [Number(ends[0]), Number(ends[1])];
+}
+
+function connected(handler: Handler): { client: Connection; server: Connection } {
+  const [a, b] = pair();
+  const client = new Connection(a);
+  const server = new Connection(b, handler);
+  void client.serve();
+  void server.serve();
+  return { client, server };
+}
+
+const echo: Handler = async (service, method, payload) => bytes(`${service}/${method}:${text(payload)}`);
+
+test('answers come to the calls that they belong to, in whatever order', async () => {
+  let release = () => {};
+  const answered = new Promise<void>((settle) => {
+    release = settle;
+  });
+  const { client } = connected(async (_, method, payload) => {
+    if (method === 'Slow') await answered;
+    return payload;
+  });
+  const order: string[] = [];
+  const ask = async (method: string) => {
+    const answer = text(await client.call('s', method, bytes(method)));
+    order.push(answer);
+    release();
+  };
+  await Promise.all([ask('Slow'), ask('Fast')]);
+  assert.equal(order, ['Fast', 'Slow']);
+  client.close();
+});
+
+test('an error arrives with its code: of a status, of a RuntError with its whole report', async () => {
+  const { client } = connected(async (_, method) => {
+    if (method === 'Gone') throw new StatusError(Code.NOT_FOUND, 'gone');
+    throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: 'is there', pointer: '/x', hint: 'because' });
+  });
+  const failure = (method: string) =>
+    client.call('s', method, bytes('')).then(
+      () => assert.unreachable(),
+      (e: StatusError) => e,
+    ) as Promise<StatusError>;
+  const gone = await failure('Gone');
+  assert.equal([gone.code, gone.message], [Code.NOT_FOUND, 'gone']);
+  const there = await failure('Other');
+  assert.is(there.code, Code.ALREADY_EXISTS);
+  assert.match(there.message, /is there\n {2}at {2}\/x in config.json\n {2}why because/);
+  client.close();
+});
+
+test('a message of a megabyte passes; calls fail when the other side ends', async () => {
+  const { client, server } = connected(async (_, method, payload) => {
+    if (method === 'Never') await new Promise(() => {});
+    return payload;
+  });
+  const large = new Uint8Array(1 << 20).fill(7);
+  assert.is((await client.call('s', 'm', large)).length, 1 << 20);
+  const waiting = client.call('s', 'Never', bytes(''));
+  server.close();
+  const error = await waiting.then(
+    () => assert.unreachable(),
+    (e: unknown) => e,
+  );
+  assert.match(String(error), /connection has ended/);
+});
+
+test('a frame that comes byte by byte is one frame; two in one piece are two', async () => {
+  const [a, b] = pair();
+  void new Connection(b, echo).serve();
+  const frame = (stream: number, method: string) => requestFrame(stream, { service: 's', method, payload: bytes('p') });
+  const client = new Connection(a);
+  for (const byte of frame(1, 'Slowly')) native.write(a, new Uint8Array([byte]));
+  native.write(a, new Uint8Array([...frame(3, 'One'), ...frame(5, 'Two')]));
+  const buffer = new Uint8Array(4096);
+  let all = '';
+  while (!all.includes('Two')) {
+    assert.ok(await readable(a, DEADLINE), `no answer after ${all}`);
+    const n = native.read(a, buffer);
+    all += text(buffer.subarray(0, n));
+  }
+  for (const method of ['Slowly', 'One', 'Two']) assert.ok(all.includes(`s/${method}:p`), all);
+  client.close();
+});
+
+test('an answer that is too long is an error of that call; the next one is answered', async () => {
+  const { client } = connected(async (_, method) => new Uint8Array(method === 'Long' ? (4 << 20) + 1 : 1));
+  const error = await client.call('s', 'Long', bytes('')).then(
+    () => assert.unreachable(),
+    (e: StatusError) => e,
+  );
+  assert.is((error as StatusError).code, Code.RESOURCE_EXHAUSTED);
+  assert.match((error as StatusError).message, /the answer is too long: 4194\d+ bytes/);
+  assert.is((await client.call('s', 'Short', bytes(''))).length, 1);
+  client.close();
+});
+
+test('a frame longer than 4 MiB ends the connection', async () => {
+  const [a, b] = pair();
+  const served = new Connection(b, echo).serve();
+  const head = new Uint8Array(10);
+  new DataView(head.buffer).setUint32(0, (4 << 20) + 1);
+  native.write(a, head);
+  await served;
+  assert.is(native.read(a, new Uint8Array(1)), 0);
+  native.close(a);
+});
+
+test.run();

@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { defaultSpec } from '../../src/spec/default-config.js';
+import { complaints } from './sample.js';
+
+const uid = process.geteuid?.() ?? 0;
+const gid = process.getegid?.() ?? 0;
+
+test('the default configs are valid', () => {
+  for (const rootless of [false, true]) assert.equal(complaints(defaultSpec({ rootless, uid: 1000, gid: 100 })), []);
+});
+
+test('the ids of the caller are mapped', () => {
+  const { linux } = defaultSpec({ rootless: true, uid: 1000, gid: 100 });
+  assert.equal(linux?.uidMappings, [{ containerID: 0, hostID: 1000, size: 1 }]);
+  assert.equal(linux?.gidMappings, [{ containerID: 0, hostID: 100, size: 1 }]);
+});
+
+let runc = '';
+try {
+  runc = execFileSync('runc', ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
+} catch {
+  console.log('# skip defaults equal those of runc: runc: runc is not installed');
+}
+// Other versions have other defaults; this is the one that runt follows.
+if (runc !== '' && !runc.startsWith('runc version 1.1.')) {
+  console.log(`# skip defaults equal those of runc: it is ${runc}, the comparison is with 1.1`);
+}
+
+(runc.startsWith('runc version 1.1.') ? test : test.skip)(
+  'defaults equal those of runc but for version and hostname',
+  () => {
+    const dir = mkdtempSync(join(tmpdir(), 'runt-spec-'));
+    try {
+      for (const rootless of [false, true]) {
+        execFileSync('runc', ['spec', ...(rootless ? ['--rootless'] : [])], { cwd: dir });
+        const theirs = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'));
+        rmSync(join(dir, 'config.json'));
+        assert.equal(defaultSpec({ rootless, uid, gid }), { ...theirs, ociVersion: '1.3.0', hostname: 'runt' });
+      }
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  },
+);
+
+test.run();

@@ -1,0 +1,82 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { syntaxError } from '../../../src/spec/json/syntax-error.js';
+
+const cases: [text: string, at: string, problem: string][] = [
+  ['', '1:1', 'the text ends where a value is expected'],
+  ['{', '1:2', 'the text ends where a key in double quotes or "}" is expected'],
+  ['{"a":1', '1:7', 'the text ends where "," or "}" is expected'],
+  ['{"a" 1}', '1:6', '"1" stands where ":" is expected'],
+  ["{'a':1}", '1:2', '"\'" stands where a key in double quotes or "}" is expected'],
+  ['{"a":1,}', '1:8', 'a comma stands before "}"'],
+  ['[1,\n 2,\n]', '3:1', 'a comma stands before "]"'],
+  ['[1 2]', '1:4', '"2" stands where "," or "]" is expected'],
+  ['[01]', '1:3', '"1" stands where "," or "]" is expected'],
+  ['[+1]', '1:2', '"+" stands where a value is expected'],
+  ['{"a":tru}', '1:6', '"t" stands where a value is expected'],
+  ['{]', '1:2', '"]" stands where a key in double quotes or "}" is expected'],
+  ['{"a":[}', '1:7', '"}" stands where a value is expected'],
+  ['"abc', '1:1', 'this string has no end'],
+  ['"a\nb"', '1:3', 'a string has a control character; write it as an escape such as \\n'],
+  ['"\\x"', '1:2', 'a string has an unknown escape'],
+  ['{} {}', '1:4', '"{" stands where the end of the text is expected'],
+  ['// x', '1:1', '"/" stands where a value is expected'],
+  ['{"a":1, // x\n}', '1:9', '"/" stands where a key in double quotes is expected'],
+];
+
+for (const [text, at, problem] of cases) {
+  test(`${JSON.stringify(text)} is no JSON`, () => {
+    assert.throws(() => JSON.parse(text));
+    const error = syntaxError(text);
+    assert.is(`${error?.line}:${error?.column}`, at);
+    assert.is(error?.problem, problem);
+  });
+}
+
+test('it agrees with JSON.parse on what is JSON, on 20000 texts', () => {
+  let seed = 1;
+  const random = (n: number): number => {
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+    return (seed >> 8) % n;
+  };
+  const parts = [
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"a"',
+    '"',
+    '1',
+    '-0',
+    '1.5e3',
+    '.',
+    'true',
+    'null',
+    ' ',
+    '\n',
+    '\\n',
+    '\\u12',
+  ];
+  let valid = 0;
+  for (let i = 0; i < 20000; i++) {
+    let text = '';
+    for (let n = 1 + random(7); n > 0; n--) text += parts[random(parts.length)];
+    let isJson = true;
+    try {
+      JSON.parse(text);
+      valid++;
+    } catch {
+      isJson = false;
+    }
+    assert.is(syntaxError(text) === undefined, isJson, JSON.stringify(text));
+  }
+  assert.ok(valid > 500, `${valid} of the texts were JSON`);
+});
+
+test('depth costs no stack', () => {
+  assert.is(syntaxError(`${'['.repeat(100_000)}${']'.repeat(100_000)}`), undefined);
+});
+
+test.run();

@@ -1,0 +1,54 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { unknownProperties } from '../../src/spec/unknown-properties.js';
+import { sample } from './sample.js';
+
+test('a config of known properties has none', () => {
+  assert.equal(unknownProperties(sample()), []);
+});
+
+test('unknown properties are found at every level, maps have free keys', () => {
+  const spec = {
+    ...sample(),
+    ociversion: '1',
+    annotations: { anything: 'x' },
+    mounts: [
+      { destination: '/', optons: [] },
+      { destination: '/x', 'a/b': 1 },
+    ],
+    linux: {
+      sysctl: { 'net.x': '1' },
+      resources: { rdma: { mlx5_1: { hcaHandle: 1 } }, memory: { limt: 5, __proto__x: 1 } },
+      timeOffsets: { boottime: { sec: 1 } },
+      seccomp: { syscalls: [{ args: [{ idx: 0 }] }] },
+      uidMappings: [{ size: 1, hostId: 2 }],
+    },
+    hooks: { poststart: [{ path: '/x', timeOut: 1 }] },
+  };
+  assert.equal(unknownProperties(spec), [
+    { pointer: '/mounts/0/optons', nearest: 'options' },
+    { pointer: '/mounts/1/a~1b' },
+    { pointer: '/linux/resources/rdma/mlx5_1/hcaHandle', nearest: 'hcaHandles' },
+    { pointer: '/linux/resources/memory/limt', nearest: 'limit' },
+    { pointer: '/linux/resources/memory/__proto__x' },
+    { pointer: '/linux/timeOffsets/boottime/sec', nearest: 'secs' },
+    { pointer: '/linux/seccomp/syscalls/0/args/0/idx' },
+    { pointer: '/linux/uidMappings/0/hostId', nearest: 'hostID' },
+    { pointer: '/ociversion', nearest: 'ociVersion' },
+    { pointer: '/hooks/poststart/0/timeOut', nearest: 'timeout' },
+  ]);
+});
+
+test('__proto__ and constructor are unknown like other keys', () => {
+  assert.equal(unknownProperties(JSON.parse('{"__proto__":1,"root":{"constructor":1}}')), [
+    { pointer: '/__proto__' },
+    { pointer: '/root/constructor' },
+  ]);
+});
+
+test('$schema, by which editors find a schema, is allowed, at the top alone', () => {
+  assert.equal(unknownProperties({ $schema: 'https://example.com/config.json', ...sample() }), []);
+  assert.equal(unknownProperties({ root: { $schema: 'x' } }), [{ pointer: '/root/$schema' }]);
+});
+
+test.run();

@@ -1,0 +1,36 @@
+/** flock(2) with a deadline. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { E } from '../../src/sys/errno.js';
+import { lock } from '../../src/sys/file-lock.js';
+import { native } from '../../src/sys/host.js';
+import { AT_FDCWD } from '../../src/sys/linux.js';
+import { useNodeHost } from '../../src/sys/node-host.js';
+
+useNodeHost([]);
+
+test('a lock that another keeps is given up after the deadline, and taken once it is free', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-lock-'));
+  const [first, second] = [native.openAt(AT_FDCWD, dir, 0, 0), native.openAt(AT_FDCWD, dir, 0, 0)];
+  try {
+    assert.is(await lock(first, 0), 0);
+    const begin = Date.now();
+    assert.is(await lock(second, 100), -E.EAGAIN);
+    assert.ok(Date.now() - begin >= 100);
+    const waiting = lock(second, -1);
+    native.close(first);
+    assert.is(await waiting, 0);
+  } finally {
+    native.close(second);
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('what cannot be locked is not waited for', async () => {
+  assert.is(await lock(-1, -1), -E.EBADF);
+});
+
+test.run();
