@@ -1,7 +1,6 @@
 /** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
 
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/cgroup-paths.js';
-import { hookFileOps, keepGroupsOps } from '../spec/annotation-names.js';
 import type { Spec } from '../spec/config-types.js';
 import {
   CLONE_NEWCGROUP,
@@ -16,8 +15,12 @@ import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
 import { delegation } from './cgroup/delegated-cgroup.js';
 import { deviceOps } from './devices/device-compile.js';
 import { createHookOps, hostHookOps } from './hooks/hook-compile.js';
+import { hookFileOps } from './hooks/hook-files.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
+import { idMapOps } from './ids/id-map-compile.js';
+import { keepGroupsOps } from './ids/kept-groups.js';
 import { keyringOps } from './labels/label-compile.js';
+import { maskOps } from './masks/mask-compile.js';
 import { mountOps } from './mounts/mount-compile.js';
 import { clonesMounts, openedAsCaller, treeOps } from './mounts/mount-sources.js';
 import { deferReadOnly } from './mounts/readonly-mounts.js';
@@ -26,13 +29,12 @@ import { kernelOps } from './namespaces/kernel-compile.js';
 import {
   hasMountNamespace,
   hasUserNamespace,
-  idMapOps,
   joinedNamespaces,
   namespacePointer,
-  netDeviceOps,
   newNamespaces,
   timeOps,
 } from './namespaces/namespace-compile.js';
+import { netDeviceOps } from './network/network-compile.js';
 import type { Op, Plan } from './plan-ops.js';
 import { notifyOps } from './process/notify-compile.js';
 import { limitOps, oomScoreOps, processOps } from './process/process-compile.js';
@@ -193,12 +195,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...kernelOps(spec),
     ...readOnlyLast,
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
-    ...(spec.linux?.readonlyPaths ?? []).map(
-      (path, i) => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }) as const,
-    ),
-    ...(spec.linux?.maskedPaths ?? []).map(
-      (path, i) => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label: spec.linux?.mountLabel ?? '' }) as const,
-    ),
+    ...maskOps(spec),
     ...unbindableRoot(spec),
     { op: 'verifyMounts', at: '', last: 1 },
     ...limitOps(spec),

@@ -1,10 +1,10 @@
 /** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
 
-import { keepGroupsOps } from '../spec/annotation-names.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { RuntError } from '../sys/error.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
+import { keepGroupsOps } from './ids/kept-groups.js';
 import { keyringOps } from './labels/label-compile.js';
 import type { Op, Plan } from './plan-ops.js';
 import { limitOps, oomScoreOps, pipesAlone, processOps } from './process/process-compile.js';

@@ -8,6 +8,7 @@ import { forget } from '../sys/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
 import { outliveErrors } from './shim-log.js';
 import { keepTask, keptTasks } from './task/recorded-tasks.js';
+import { grpcLoader } from './transport/grpc-interface.js';
 import { serveGrpc } from './transport/grpc-loop.js';
 import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
@@ -27,7 +28,8 @@ export interface ServeOptions {
  * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
  */
 export async function serve(o: ServeOptions): Promise<void> {
-  if (!host.grpc) {
+  const loadGrpc = grpcLoader();
+  if (!loadGrpc) {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
       message: 'serve speaks gRPC, which this static binary does not',
@@ -35,7 +37,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     });
   }
   const path = pathOf(o.listen);
-  const grpc = await host.grpc();
+  const grpc = await loadGrpc();
   const listener = await listenAt(path);
   outliveErrors();
   native.setSubreaper(1);

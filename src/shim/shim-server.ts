@@ -1,4 +1,5 @@
 /** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, if it is not told otherwise, else ttrpc. */
+
 import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
@@ -10,6 +11,7 @@ import { log, outliveErrors } from './shim-log.js';
 import { reapNowAndThen, reapOrphans } from './task/orphan-reaper.js';
 import { stateRoot } from './task/state-root.js';
 import { Clients } from './transport/client-limits.js';
+import { grpcLoader } from './transport/grpc-interface.js';
 import { TaskService } from './transport/task-service.js';
 import { accept, Connection, type Handler } from './transport/ttrpc.js';
 
@@ -55,10 +57,11 @@ export async function serve(a: ShimArguments): Promise<number> {
     finish();
     return true;
   });
-  const node = host.grpc && (await import('./grpc-server-program.js'));
+  const loadGrpc = grpcLoader();
+  const node = loadGrpc && (await import('./grpc-server-program.js'));
   const wanted = node?.wantedProtocol();
-  if (host.grpc && node && wanted !== 'ttrpc') {
-    const grpc = await host.grpc();
+  if (loadGrpc && node && wanted !== 'ttrpc') {
+    const grpc = await loadGrpc();
     const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
     const what = node.spoken(version, wanted === 'grpc');
     if (what !== 'grpc 2') log(a.id, node.unreliable(version, what));

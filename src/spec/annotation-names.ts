@@ -1,8 +1,5 @@
 /** Annotations of crun's that change how a container is made (crun(1), "EXTENSIONS TO OCI"). The list of `features` is this one. */
-
-import type { Op } from '../plan/plan-ops.js';
-import { RuntError } from '../sys/error.js';
-import type { Hook, Spec } from './config-types.js';
+import type { Spec } from './config-types.js';
 
 /** The groups of who calls runt stay; what the config says of groups does not count. Any value. */
 export const keepOriginalGroups = 'run.oci.keep_original_groups';
@@ -63,36 +60,4 @@ export const annotationNames = (): string[] => unsafeAnnotations.map((a) => a.na
 /** Value of an annotation, and its JSON pointer. */
 export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {
   return [spec.annotations?.[name], `/annotations/${name}`];
-}
-
-/** Before the user namespace, in which becoming root lets the groups go. */
-export function keepGroupsOps(spec: Spec): Op[] {
-  const [value, at] = annotation(spec, keepOriginalGroups);
-  return value === undefined ? [] : [{ op: 'keepGroups', at }];
-}
-
-export interface HookFiles {
-  /** The runtime's part, before the clone. */
-  readonly open: Op[];
-  /** runt-init's, before a hook runs. */
-  readonly take: Op[];
-}
-
-/** For hooks that runt-init runs; those of the runtime open the files themselves (container/hooks/run-hooks.ts). */
-export function hookFileOps(spec: Spec, nextSlot: () => number): HookFiles {
-  const inside: Hook[] = [...(spec.hooks?.createContainer ?? []), ...(spec.hooks?.startContainer ?? [])];
-  if (!spec.annotations || inside.length === 0) return { open: [], take: [] };
-  const [out, err] = [hooksStdout, hooksStderr].map((name) => {
-    const [path, at] = annotation(spec, name);
-    if (path === undefined) return undefined;
-    if (!path.startsWith('/')) {
-      const message = `${name} must be an absolute path`;
-      throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer: at, value: path });
-    }
-    return { op: 'hookFile', at, path, slot: nextSlot() } as const;
-  });
-  const open = [out, err].filter((op) => op !== undefined);
-  const take: Op[] =
-    open.length > 0 ? [{ op: 'hookOutput', at: open[0]!.at, out: out?.slot ?? -1, err: err?.slot ?? -1 }] : [];
-  return { open, take };
 }

@@ -2,7 +2,6 @@
  * What a JavaScript host gives to the shared tree: the native functions of `abi.ts` and the few things that are no
  * system call. `node-host.ts` and `entry/static-binary.ts` each make one and call `setHost` before anything else runs.
  */
-import type { Grpc } from '../shim/transport/grpc-interface.js';
 import type { Native } from './abi.js';
 
 export interface Host {
@@ -29,8 +28,6 @@ export interface Host {
   readonly waiting?: (id: number, timeout: number) => void;
   /** The wait has ended, by `wake` or because nobody cares any more. */
   readonly ended?: (id: number) => void;
-  /** gRPC, where there is Node.js. */
-  readonly grpc?: () => Promise<Grpc>;
   /** For a server: from now on an error that nobody has caught, or a promise that was rejected for nobody, is told, and not the end. */
   readonly outlive?: (tell: (error: unknown) => void) => void;
   /**

@@ -257,7 +257,6 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
       process.on('uncaughtException', tell);
     },
     inherited: (fd) => inherited.has(fd),
-    grpc: () => import('../shim/transport/grpc.js'),
     ...forwarded(),
   };
   setHost(host);

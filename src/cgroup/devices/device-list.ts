@@ -1,5 +1,4 @@
 /** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
-import type { Op } from '../../plan/plan-ops.js';
 import type { Device, DeviceRule, Int } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { badValue, unsupported } from '../settings/setting.js';
@@ -191,26 +190,6 @@ function accessOf({ allow, access }: DeviceRule, at: string): string {
     if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
   }
   return letters((l) => access.includes(l));
-}
-
-/** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
-export function v1DeviceOps(path: string, list: DeviceList): Op[] {
-  const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
-  return [
-    { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
-    ...list.exceptions.map(
-      (e): Op => ({ op: 'cgroupWrite', at: e.at, path: file(!list.allow), value: exceptionText(e) }),
-    ),
-  ];
-}
-
-/** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
-export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: string): Op[] {
-  const exceptions =
-    'ordered' in list
-      ? list.ordered.map((rule) => `${rule.allow ? 'allow' : 'deny'} ${exceptionText(rule)}`)
-      : list.exceptions.map(exceptionText);
-  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions }];
 }
 
 /** An exception as v1 writes it. */

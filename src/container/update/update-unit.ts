@@ -1,6 +1,7 @@
 /** `update` of a container whose cgroup is a scope of systemd's: both get the new values, and keep all others. */
-import { type LiveCgroups, updateOps } from '../../cgroup/live-cgroups.js';
+import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { putBack, readUnitFiles } from '../../cgroup/systemd/unit-files.js';
+import { updateOps } from '../../plan/cgroup/update-compile.js';
 import type { Resources } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { refusedBySystemd, setUnitProperties } from '../cgroups/systemd-unit.js';

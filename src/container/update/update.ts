@@ -1,6 +1,7 @@
 /** `update`: other limits for a container that runs. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
-import { LiveCgroups, updateOps } from '../../cgroup/live-cgroups.js';
+import { LiveCgroups } from '../../cgroup/live-cgroups.js';
+import { updateOps } from '../../plan/cgroup/update-compile.js';
 import { parseResources } from '../../spec/load-resources.js';
 import { RuntError } from '../../sys/error.js';
 import { statusOf } from '../state/recorded-process.js';

@@ -2,7 +2,7 @@
 
 import { type CgroupFacts, hierarchyName } from '../../cgroup/cgroup-facts.js';
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
-import { deviceList, v1DeviceOps, v2DeviceList, v2DeviceOps } from '../../cgroup/devices/device-list.js';
+import { deviceList, v2DeviceList } from '../../cgroup/devices/device-list.js';
 import type { Setting } from '../../cgroup/settings/setting.js';
 import { v1Settings } from '../../cgroup/settings/v1-settings.js';
 import { v2Settings } from '../../cgroup/settings/v2-settings.js';
@@ -10,6 +10,7 @@ import type { Device, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { RuntError } from '../../sys/error.js';
 import type { Op } from '../plan-ops.js';
+import { v1DeviceOps, v2DeviceOps } from './device-rule-ops.js';
 
 export interface CgroupOpsOptions {
   /**

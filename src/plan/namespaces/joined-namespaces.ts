@@ -3,9 +3,10 @@ import type { Spec } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
+import { idMapOps } from '../ids/id-map-compile.js';
 import { mapLines } from '../ids/id-map-lines.js';
 import type { Op } from '../plan-ops.js';
-import { idMapOps, newNamespaces, timeOps } from './namespace-compile.js';
+import { newNamespaces, timeOps } from './namespace-compile.js';
 
 /** A namespace of the config that is joined by path. */
 export interface Join {

@@ -1,4 +1,4 @@
-/** gRPC as the shared tree sees it: the host of Node.js has it (grpc.ts), the static binary speaks ttrpc alone. */
+/** gRPC as the shared tree sees it: Node.js has it (grpc.ts), the static binary speaks ttrpc alone. */
 import type { Handler } from './ttrpc.js';
 
 export interface GrpcServer {
@@ -16,3 +16,13 @@ export interface Grpc {
   /** The version of the containerd at that socket, "2.1.9"; empty when it does not tell within `ms` milliseconds. */
   containerdVersion(socket: string, ms: number): Promise<string>;
 }
+
+let loader: (() => Promise<Grpc>) | undefined;
+
+/** Says how gRPC is loaded; called by the entries of Node.js, before anything else runs. */
+export function offerGrpc(load: () => Promise<Grpc>): void {
+  loader = load;
+}
+
+/** How gRPC is loaded, undefined where it is not there. */
+export const grpcLoader = (): (() => Promise<Grpc>) | undefined => loader;

@@ -1,7 +1,8 @@
 /** Device rules lead to one list, whatever their order, or are refused; a rule must never be lost. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { deviceList, v2DeviceList, v2DeviceOps } from '../../../src/cgroup/devices/device-list.js';
+import { deviceList, v2DeviceList } from '../../../src/cgroup/devices/device-list.js';
+import { v2DeviceOps } from '../../../src/plan/cgroup/device-rule-ops.js';
 import type { Device, DeviceRule } from '../../../src/spec/config-types.js';
 
 const at = '/linux/resources/devices';

@@ -1,0 +1,31 @@
+/** Files that hooks of the container append to, from crun's annotations. */
+import { annotation, hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
+import type { Hook, Spec } from '../../spec/config-types.js';
+import { RuntError } from '../../sys/error.js';
+import type { Op } from '../plan-ops.js';
+
+export interface HookFiles {
+  /** The runtime's part, before the clone. */
+  readonly open: Op[];
+  /** runt-init's, before a hook runs. */
+  readonly take: Op[];
+}
+
+/** For hooks that runt-init runs; those of the runtime open the files themselves (container/hooks/run-hooks.ts). */
+export function hookFileOps(spec: Spec, nextSlot: () => number): HookFiles {
+  const inside: Hook[] = [...(spec.hooks?.createContainer ?? []), ...(spec.hooks?.startContainer ?? [])];
+  if (!spec.annotations || inside.length === 0) return { open: [], take: [] };
+  const [out, err] = [hooksStdout, hooksStderr].map((name) => {
+    const [path, at] = annotation(spec, name);
+    if (path === undefined) return undefined;
+    if (!path.startsWith('/')) {
+      const message = `${name} must be an absolute path`;
+      throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer: at, value: path });
+    }
+    return { op: 'hookFile', at, path, slot: nextSlot() } as const;
+  });
+  const open = [out, err].filter((op) => op !== undefined);
+  const take: Op[] =
+    open.length > 0 ? [{ op: 'hookOutput', at: open[0]!.at, out: out?.slot ?? -1, err: err?.slot ?? -1 }] : [];
+  return { open, take };
+}

@@ -1,0 +1,52 @@
+/** `linux.uidMappings`, `linux.gidMappings` → id maps of the user namespace, and whether groups can be set in it. */
+import type { IdMapping, Spec } from '../../spec/config-types.js';
+import { CLONE_NEWUSER } from '../../sys/linux.js';
+import type { HostFacts } from '../host-facts.js';
+import { joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
+import type { Op } from '../plan-ops.js';
+
+/**
+ * The operations that write the id maps of a new user namespace, after the clone.
+ * An ordinary user may write one line that maps his own id; all else needs newuidmap and newgidmap, which check
+ * /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace writes all that is mapped in it, as rootless podman does.
+ */
+export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
+  const ops: Op[] = [];
+  if (!(newNamespaces(spec) & CLONE_NEWUSER)) return ops;
+  const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
+  if (setGroupsDenied(spec, facts)) ops.push({ op: 'setGroupsPolicy', at: '/linux/gidMappings', value: 'deny' });
+  const map = (kind: 'gid' | 'uid', mappings: IdMapping[], own: number, helper: string): Op => ({
+    op: 'idMap',
+    at: `/linux/${kind}Mappings`,
+    kind,
+    lines: mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`),
+    helper: needsHelper(mappings, own, facts) ? helper || `new${kind}map` : '',
+  });
+  ops.push(map('gid', gidMappings, facts.egid, facts.newgidmap));
+  ops.push(map('uid', uidMappings, facts.euid, facts.newuidmap));
+  return ops;
+}
+
+/**
+ * `setGroups` of the operation `user`. In a user namespace that is joined, or where the runtime is root of one, setgroups(2) may be
+ * off; only the kernel knows.
+ */
+export function setGroups(spec: Spec, facts: HostFacts): number {
+  if (joinedNamespaces(spec) & CLONE_NEWUSER || (facts.rootless && facts.euid === 0)) return 2;
+  return setGroupsDenied(spec, facts) ? 0 : 1;
+}
+
+/** Whether setgroups(2) is off in the new user namespace: gid_map is written by an unprivileged process itself. */
+function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
+  return (
+    facts.rootless &&
+    facts.euid !== 0 &&
+    (newNamespaces(spec) & CLONE_NEWUSER) !== 0 &&
+    !needsHelper(spec.linux?.gidMappings ?? [], facts.egid, facts)
+  );
+}
+
+function needsHelper(mappings: IdMapping[], own: number, facts: HostFacts): boolean {
+  const [only] = mappings;
+  return facts.rootless && facts.euid !== 0 && !(mappings.length === 1 && only?.hostID === own && only.size === 1);
+}
