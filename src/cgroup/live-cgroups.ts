@@ -2,7 +2,8 @@
 
 import type { CgroupFacts } from './cgroup-facts.js';
 import type { LiveCgroup } from './settings/setting.js';
-import { type ReadFile, tryRead } from './stats/cgroup-stats.js';
+import { tryRead } from './stats/cgroup-stats.js';
+import type { ReadFile } from './stats/stats-types.js';
 
 /** The directories of a container, by controller. */
 export class LiveCgroups implements LiveCgroup {

@@ -1,5 +1,7 @@
 /** What `create` and `run` share: the options that their flags and the global flags make. */
-import type { CreateOptions } from '../container/create.js';
+
+import type { CreateOptions } from '../container/launch/container-options.js';
+import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { listenFds } from '../container/stdio/preserved-descriptors.js';
 import { host } from '../sys/host.js';
 import { absolute } from './absolute-path.js';
@@ -53,7 +55,7 @@ export const hookTimeout = ({
   seconds === undefined ? {} : { hookTimeout: seconds };
 
 /** `--rootless`: `auto`, or any boolean that Go reads. */
-export function rootlessMode(where: string, value: string | undefined): 'true' | 'false' | 'auto' {
+export function rootlessMode(where: string, value: string | undefined): RootlessMode {
   if (value === undefined || value === '' || value === 'auto') return 'auto';
   return parseBool(where, '--rootless', value) ? 'true' : 'false';
 }

@@ -1,7 +1,5 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { oomFile } from '../cgroup/cgroup-paths.js';
-import type { AnnotationPolicy } from '../plan/annotation-policy.js';
-import type { ListenFds } from '../plan/host-facts.js';
 import { lendsStdio } from '../plan/process/process-compile.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
@@ -9,59 +7,13 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { OpFailed } from './failure/op-failed.js';
 import { type CompiledBundle, compileBundle, forSystemd, systemdScope, withoutTrees } from './launch/compile-bundle.js';
+import type { CreateOptions } from './launch/container-options.js';
 import { Launch } from './launch/launch.js';
-import type { Stdio } from './launch/spawn-init.js';
 import { newRecord } from './state/new-record.js';
 import { type ContainerRecord, checkId } from './state/state-store.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
 import type { LentStdio } from './stdio/stdio-owner.js';
-
-export interface CreateOptions {
-  /** Directory of all containers' state. */
-  readonly root: string;
-  readonly id: string;
-  /** Absolute path of the bundle. */
-  readonly bundle: string;
-  /** The config: an absolute path, or one below the bundle; `config.json` when absent. */
-  readonly config?: string;
-  /** `disabled`: no cgroup is made, and the container stays in those of its creator. `cgroupfs` when absent. */
-  readonly cgroupManager?: 'cgroupfs' | 'systemd' | 'disabled';
-  /** File that gets the pid: digits only, no newline. */
-  readonly pidFile?: string;
-  /** Absolute path of the socket that gets the master of the terminal. */
-  readonly consoleSocket?: string;
-  /** Descriptors that become 0, 1 and 2 of the process; those of this process when absent. Needs `supervise`. */
-  readonly stdio?: Stdio;
-  /** Start it under a supervisor that records how it ends, for `wait`. */
-  readonly supervise?: boolean;
-  /** The caller watches the memory: the supervisor need not, for which it would take one of the user's inotify instances (128 by default). */
-  readonly watchesMemory?: boolean;
-  readonly noPivot: boolean;
-  readonly noNewKeyring: boolean;
-  /** Descriptors that the process gets after those of `listen`, or from 3 on. */
-  readonly preserveFds: number;
-  /** Socket activation: descriptors from 3 on that are sockets for the process. */
-  readonly listen?: ListenFds;
-  /** Address of a service manager's socket (NOTIFY_SOCKET), which is told when the process is ready. */
-  readonly notifySocket?: string;
-  /** Absolute path of the socket that gets a pidfd of the process. */
-  readonly pidfdSocket?: string;
-  readonly rootless: 'true' | 'false' | 'auto';
-  /**
-   * What is done about annotations that weaken a container; what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when
-   * absent.
-   */
-  readonly unsafeAnnotations?: AnnotationPolicy;
-  /** Seconds for a hook without `timeout`, 0 for no limit; what RUNT_HOOK_TIMEOUT says, else 600, when absent. */
-  readonly hookTimeout?: number;
-  /** File that gets the spans of all operations, in Chrome's trace format. */
-  readonly trace?: string;
-  /** Warn also of what follows from the flags. */
-  readonly debug: boolean;
-  /** Takes what the config says and runt leaves out, one sentence each. */
-  readonly warn: (sentence: string) => void;
-}
 
 /** @throws RuntError; nothing of the container is left then */
 export async function create(o: CreateOptions): Promise<void> {

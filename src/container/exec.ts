@@ -21,6 +21,7 @@ import { now, sleep } from '../sys/loop.js';
 import { OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';
+import type { RootlessMode } from './launch/read-host-facts.js';
 import { readHostFacts } from './launch/read-host-facts.js';
 import type { Stdio } from './launch/spawn-init.js';
 import { holdProcess, isAlive, statusOf, unifiedPlace } from './state/recorded-process.js';
@@ -38,20 +39,21 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   /** or what such a file would hold. */
   readonly processText?: Uint8Array;
   /** `[CONTROLLER[,CONTROLLER…]:]PATH` each: cgroups below the container's. */
-  readonly cgroups: readonly string[];
+  readonly cgroups?: readonly string[];
   readonly consoleSocket?: string;
   readonly detach: boolean;
   /** Descriptors that become 0, 1 and 2; those of this process when absent. Only for a detached one in a supervised container. */
   readonly stdio?: Stdio;
   /** File that gets the pid: digits only, no newline. */
   readonly pidFile?: string;
-  readonly preserveFds: number;
+  readonly preserveFds?: number;
   /** Socket activation: descriptors from 3 on, before those of `preserveFds`. */
   readonly listen?: ListenFds;
   /** Absolute path of the socket that gets a pidfd of the process. */
   readonly pidfdSocket?: string;
-  readonly ignorePaused: boolean;
-  readonly rootless: 'true' | 'false' | 'auto';
+  /** Also in a paused container, where the process waits with the others; an error when absent. */
+  readonly ignorePaused?: boolean;
+  readonly rootless?: RootlessMode;
   /** As that of create; only `deny` has a meaning, for create has warned. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
@@ -133,7 +135,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   // The process would wait in it.
   if (!o.ignorePaused) await refuseStopped(o, target.entries.map(directoryOf));
   const place = record.unit?.bus && (await placeByUnit(target));
-  const preserveFds = o.preserveFds + (o.listen?.count ?? 0);
+  const preserveFds = (o.preserveFds ?? 0) + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
     compileExec(spec, wanted, { ...target, entries, moveLast }, facts, {
       id: o.id,
@@ -182,7 +184,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         return;
       } catch (error) {
         const full: boolean = !moveLast && isFull(error);
-        const moved = o.cgroups.length === 0 && isMoving(error) && now() < again;
+        const moved = !o.cgroups?.length && isMoving(error) && now() < again;
         if (place || !(full || moved)) throw error;
         moveLast ||= full;
         if (!full) await sleep(settlePause);
@@ -343,7 +345,7 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
 
 /** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */
 function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): string[] {
-  const below = subCgroups(o.cgroups);
+  const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
   const files = record.cgroups.map((directory) => {
     const v1 = exists(`${directory}/tasks`);

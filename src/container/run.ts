@@ -2,8 +2,9 @@
 import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { native } from '../sys/host.js';
 import { killAll } from './cgroups/kill-all.js';
-import { bringUp, type CreateOptions, explained, finish } from './create.js';
+import { bringUp, explained, finish } from './create.js';
 import { endOf } from './launch/child-end.js';
+import type { CreateOptions } from './launch/container-options.js';
 import type { Launch } from './launch/launch.js';
 import { removeStateDir } from './state/state-store.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';

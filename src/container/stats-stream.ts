@@ -1,6 +1,7 @@
 /** What a container has used, and what happens to its memory, as a stream. */
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
-import { readStats, type Stats } from '../cgroup/stats/cgroup-stats.js';
+import { readStats } from '../cgroup/stats/cgroup-stats.js';
+import type { Stats } from '../cgroup/stats/stats-types.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { firstReadable, forget, now, stay } from '../sys/loop.js';

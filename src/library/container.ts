@@ -1,11 +1,14 @@
 /** One container, for scripts. Node only. */
+
 import type { Readable, Writable } from 'node:stream';
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
-import { readStats, type Stats } from '../cgroup/stats/cgroup-stats.js';
+import { readStats } from '../cgroup/stats/cgroup-stats.js';
+import type { Stats } from '../cgroup/stats/stats-types.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { begin } from '../container/exec.js';
 import { kill } from '../container/kill.js';
+import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { pause, resume } from '../container/pause.js';
 import { pids } from '../container/ps.js';
 import { start } from '../container/start.js';
@@ -81,7 +84,7 @@ export class Container {
     /** Directory of all containers' state. */
     readonly root: string,
     readonly id: string,
-    private readonly rootless: 'true' | 'false' | 'auto',
+    private readonly rootless: RootlessMode,
   ) {}
 
   /** `Runtime.create`. */
@@ -121,9 +124,7 @@ export class Container {
         ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
         noPivot: o.noPivot === true,
         noNewKeyring: o.noNewKeyring === true,
-        preserveFds: 0,
         rootless: this.rootless,
-        debug: false,
         ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
         ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
         warn: o.onWarning ?? (() => {}),
@@ -209,12 +210,9 @@ export class Container {
         ...(options.user !== undefined && { user: options.user }),
         additionalGids: (options.additionalGids ?? []).map(String),
         capabilities: [...(options.capabilities ?? [])],
-        cgroups: [],
         terminal: false,
         detach: true,
         stdio: streams.stdio,
-        preserveFds: 0,
-        ignorePaused: false,
         rootless: this.rootless,
         ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
       });

@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { compilePlan } from '../container/launch/compile-bundle.js';
+import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { list } from '../container/list.js';
 import { defaultRoot } from '../container/state/default-root.js';
 import { onStateWarning } from '../container/state/state-directory.js';
@@ -61,7 +62,7 @@ export interface RuntimeOptions {
 /** The containers below one root directory. */
 export class Runtime {
   readonly root: string;
-  readonly #rootless: 'true' | 'false' | 'auto';
+  readonly #rootless: RootlessMode;
 
   /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
@@ -171,15 +172,11 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
     root: options.root ?? '/run/runt',
     id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
     bundle: path,
-    noPivot: false,
-    noNewKeyring: false,
-    preserveFds: 0,
     rootless:
       options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
     ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
     ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
     ...(options.hookTimeout !== undefined && { hookTimeout: options.hookTimeout }),
-    debug: false,
     warn: () => {},
   };
   return compilePlan(o);

@@ -2,13 +2,12 @@
  * The types of runtime-spec 1.3. Here config.json but for its section `linux` (linux-types.ts); state.json and the
  * features document are in document-types.ts. All are exported from here.
  */
+import type { Int } from './integer.js';
 import type { IdMapping, Linux } from './linux-types.js';
 
 export type * from './document-types.js';
+export type * from './integer.js';
 export type * from './linux-types.js';
-
-/** An integer of the spec that may be wider than 53 bits: a bigint when it is beyond ±2^53, else a number. */
-export type Int = number | bigint;
 
 /** config.json. */
 export interface Spec {

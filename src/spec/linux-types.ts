@@ -1,5 +1,5 @@
 /** Types of the section `linux` of config.json. */
-import type { Int } from './config-types.js';
+import type { Int } from './integer.js';
 
 export interface Linux {
   namespaces?: Namespace[];

@@ -1,5 +1,5 @@
 /** Statistics as `events` prints them: runc's object, key by key, zeros left out where runc leaves them out. */
-import type { Count, IoTable, MemoryEntry, Pressure, Stats } from './cgroup-stats.js';
+import type { Count, IoTable, MemoryEntry, Pressure, Stats } from './stats-types.js';
 import { cpusetFlags } from './stats-v1.js';
 
 /** What 64 bits hold: runc's "no limit" on v2. */

@@ -1,5 +1,5 @@
 /** The formats of cgroup files, as statistics need them. */
-import type { Count, IoEntry, Pressure, PressureLine, RdmaStats } from './cgroup-stats.js';
+import type { Count, IoEntry, Pressure, PressureLine, RdmaStats } from './stats-types.js';
 
 /** A decimal; 0 for what is none. */
 export function count(text: string | undefined): Count {

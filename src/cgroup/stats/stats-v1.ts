@@ -1,6 +1,7 @@
 /** Statistics from the files of v1 hierarchies (kernel: admin-guide/cgroup-v1). */
 import { tryListDir } from '../../sys/fs.js';
 import type { CgroupFacts } from '../cgroup-facts.js';
+import { count, exact, ioEntries, limitOf, lines, numbers, pageSizes, rdma, table, words } from './stats-text.js';
 import type {
   CpuStats,
   CpusetStats,
@@ -11,8 +12,7 @@ import type {
   MemoryStats,
   ReadFile,
   Stats,
-} from './cgroup-stats.js';
-import { count, exact, ioEntries, limitOf, lines, numbers, pageSizes, rdma, table, words } from './stats-text.js';
+} from './stats-types.js';
 import { hugepagesV2, pressuresOf } from './stats-v2.js';
 
 /** ns in a clock tick of user space (USER_HZ is 100 on every architecture of Linux that runt knows). */

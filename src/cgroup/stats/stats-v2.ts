@@ -1,7 +1,7 @@
 /** Statistics from the files of a v2 cgroup (kernel: admin-guide/cgroup-v2). */
 import { tryListDir } from '../../sys/fs.js';
-import type { Count, HugepageStats, IoEntry, MemoryEntry, Pressure, ReadFile, Stats } from './cgroup-stats.js';
 import { count, exact, keyed, limitOf, numbers, pageSizes, pressure, rdma, table } from './stats-text.js';
+import type { Count, HugepageStats, IoEntry, MemoryEntry, Pressure, ReadFile, Stats } from './stats-types.js';
 
 export function statsV2(path: string, read: ReadFile): Stats {
   const psi = pressuresOf(path, read);

@@ -27,7 +27,6 @@ export async function command(call: Call<'restore'>): Promise<number> {
     noSubreaper: flags['no-subreaper'] === true,
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
-    preserveFds: 0,
     rootless: rootlessMode('restore', global.rootless),
     ...unsafeAnnotations(global),
     ...hookTimeout(global),

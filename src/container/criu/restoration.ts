@@ -27,7 +27,7 @@ import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './c
 import { Type } from './criu-messages.js';
 import { restoreOptions } from './criu-options.js';
 import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './criu-process.js';
-import type { RestoreOptions } from './restore.js';
+import type { RestoreOptions } from './restore-options.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { makeMountPoints } from './restored-mount-points.js';
 

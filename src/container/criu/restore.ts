@@ -6,7 +6,7 @@ import { exists } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { killAll } from '../cgroups/kill-all.js';
-import { type CreateOptions, explained } from '../create.js';
+import { explained } from '../create.js';
 import { endOf } from '../launch/child-end.js';
 import { type CompiledBundle, compileBundle, forSystemd, systemdScope } from '../launch/compile-bundle.js';
 import { newRecord } from '../state/new-record.js';
@@ -15,21 +15,11 @@ import { interruptible, openSignals, waitForEnd } from '../stdio/foreground.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { makeImageDirectory, openDirectory } from './criu-directory.js';
 import { refuseUnrestorable } from './criu-external.js';
-import { criuConfigFile, type RestoreFlags } from './criu-options.js';
+import { criuConfigFile } from './criu-options.js';
 import { type FoundCriu, usableCriu } from './criu-process.js';
 import { checkVersion, needRoot } from './criu-program.js';
 import { Restoration } from './restoration.js';
-
-export interface RestoreOptions extends CreateOptions, RestoreFlags {
-  /** Absolute directory of the images. */
-  readonly imagePath: string;
-  /** Absolute directory of `restore.log`; that of the images when absent. */
-  readonly workPath?: string;
-  /** `--criu`. */
-  readonly criu?: string;
-  readonly detach: boolean;
-  readonly noSubreaper: boolean;
-}
+import type { RestoreOptions } from './restore-options.js';
 
 const SIGKILL = 9;
 

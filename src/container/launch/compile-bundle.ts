@@ -16,8 +16,8 @@ import type { Spec } from '../../spec/config-types.js';
 import { loadSpec } from '../../spec/load-config.js';
 import { RuntError, type Violation } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import type { CreateOptions } from '../create.js';
 import { configPath } from '../state/config-path.js';
+import type { CreateOptions } from './container-options.js';
 import { readHostFacts, withoutRoot } from './read-host-facts.js';
 
 export interface CompiledBundle {
@@ -62,9 +62,9 @@ export function compileBundle(
     supervise: o.supervise === true,
     ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
     ...(systemd && { systemd }),
-    noPivot: o.noPivot,
-    noNewKeyring: o.noNewKeyring,
-    preserveFds: o.preserveFds + (o.listen?.count ?? 0),
+    noPivot: o.noPivot ?? false,
+    noNewKeyring: o.noNewKeyring ?? false,
+    preserveFds: (o.preserveFds ?? 0) + (o.listen?.count ?? 0),
     ...(o.listen && { listen: o.listen }),
     ...(o.notifySocket !== undefined && { notify: true }),
     ...(o.pidfdSocket !== undefined && { pidfdSocket: o.pidfdSocket }),

@@ -14,8 +14,11 @@ import { inUserNamespace } from './user-namespace.js';
 /** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
 const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
 
+/** Whether the container is made as for an ordinary user; `auto`: when this process is one, or root of a user namespace. */
+export type RootlessMode = 'true' | 'false' | 'auto';
+
 /** @throws RuntError ERR_IO when /proc cannot be read */
-export function readHostFacts(rootless: 'true' | 'false' | 'auto'): HostFacts {
+export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
   const { uid: euid, gid: egid } = callerIds();
   const isRootless = withoutRoot(rootless, euid);
   return {
@@ -49,7 +52,7 @@ function mayClone(): boolean {
 }
 
 /** Whether there are no rights of root on the host. */
-export function withoutRoot(rootless: 'true' | 'false' | 'auto', euid = callerIds().uid): boolean {
+export function withoutRoot(rootless: RootlessMode = 'auto', euid = callerIds().uid): boolean {
   return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
 }
 

@@ -17,7 +17,7 @@ const maxDescriptors = 1 << 20;
  * (CVE-2024-21626). Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
  * @throws RuntError ERR_DESCRIPTOR when none that `--preserve-fds` counts is open, or a socket of LISTEN_FDS is not
  */
-export function checkPreserved({ preserveFds, listen }: { preserveFds: number; listen?: ListenFds }): void {
+export function checkPreserved({ preserveFds = 0, listen }: { preserveFds?: number; listen?: ListenFds }): void {
   const first = 3 + (listen?.count ?? 0);
   for (let fd = 3; fd < first; fd++) {
     checkOpen(

@@ -1,6 +1,7 @@
 /** What a container's cgroups count, in the two messages that containerd's clients know. */
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
-import { type Count, type IoTable, type MemoryEntry, readStats, type Stats } from '../../cgroup/stats/cgroup-stats.js';
+import { readStats } from '../../cgroup/stats/cgroup-stats.js';
+import type { Count, IoTable, MemoryEntry, Stats } from '../../cgroup/stats/stats-types.js';
 import { load } from '../../container/state/state-store.js';
 import { cgroup1, cgroup2, type google } from '../transport/protos.js';
 

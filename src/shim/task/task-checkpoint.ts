@@ -101,8 +101,6 @@ export async function restoreContainer(
     ...policyOf(c.options),
     noPivot: c.options.noPivot,
     noNewKeyring: c.options.noNewKeyring,
-    preserveFds: 0,
-    rootless: 'auto',
     debug: c.debug,
     warn: c.warn,
   });

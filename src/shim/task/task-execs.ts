@@ -74,14 +74,10 @@ export class Execs {
           env: [],
           additionalGids: [],
           capabilities: [],
-          cgroups: [],
           terminal: process.terminal,
           ...consoleSocket,
           detach: true,
           stdio,
-          preserveFds: 0,
-          ignorePaused: false,
-          rootless: 'auto',
           ...policyOf(options),
         });
         process.pid = launch.pid;

@@ -132,8 +132,6 @@ export class Task {
           ...policyOf(options),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
-          preserveFds: 0,
-          rootless: 'auto',
           debug,
           warn,
         });

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
-import { readStats, type Stats } from '../../../src/cgroup/stats/cgroup-stats.js';
+import { readStats } from '../../../src/cgroup/stats/cgroup-stats.js';
 import { statsJson } from '../../../src/cgroup/stats/stats-json.js';
+import type { Stats } from '../../../src/cgroup/stats/stats-types.js';
 import { toJson } from '../../../src/spec/json/exact-json.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 

@@ -1,7 +1,7 @@
 /** Statistics as the messages that containerd's clients decode. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Stats } from '../../../src/cgroup/stats/cgroup-stats.js';
+import type { Stats } from '../../../src/cgroup/stats/stats-types.js';
 import { v1Metrics, v2Metrics, wide } from '../../../src/shim/containerd/containerd-metrics.js';
 import { cgroup1, cgroup2 } from '../../../src/shim/transport/protos.js';
 

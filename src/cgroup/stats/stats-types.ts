@@ -1,0 +1,118 @@
+/** What a container's cgroups have used: one shape for v1 and v2. */
+import type { Int } from '../../spec/config-types.js';
+
+/** A count; a bigint where a number would not be exact. */
+export type Count = Int;
+
+/** A part is absent when the host has no controller for it. Times are in ns, sizes in bytes. */
+export interface Stats {
+  readonly cpu?: CpuStats;
+  readonly cpuset?: CpusetStats;
+  readonly memory?: MemoryStats;
+  readonly pids?: { readonly current: Count; readonly limit?: Count };
+  readonly io?: IoStats;
+  /** By page size as the kernel writes it: `2MB`. */
+  readonly hugepages?: Readonly<Record<string, HugepageStats>>;
+  /** By device. No limit: absent. */
+  readonly rdma?: Readonly<Record<string, RdmaStats>>;
+}
+
+export interface CpuStats {
+  readonly total: Count;
+  readonly user: Count;
+  readonly kernel: Count;
+  /** v1: of each CPU. */
+  readonly each?: {
+    readonly total: readonly Count[];
+    readonly user: readonly Count[];
+    readonly kernel: readonly Count[];
+  };
+  readonly throttling: { readonly periods: Count; readonly throttledPeriods: Count; readonly throttledTime: Count };
+  readonly pressure?: Pressure;
+}
+
+/** CPUs and memory nodes in force; the flags are v1's. */
+export interface CpusetStats {
+  readonly cpus: readonly number[];
+  readonly mems: readonly number[];
+  /** By file: `cpu_exclusive`, `memory_pressure` … */
+  readonly flags: Readonly<Record<string, Count>>;
+}
+
+export interface MemoryStats {
+  readonly usage: MemoryEntry;
+  /** Memory and swap together, on v2 too. */
+  readonly swap: MemoryEntry;
+  /** v1. */
+  readonly kernel?: MemoryEntry;
+  /** v1. */
+  readonly kernelTcp?: MemoryEntry;
+  /** File pages. */
+  readonly cache: Count;
+  /** `memory.stat`, line by line. */
+  readonly raw: Readonly<Record<string, Count>>;
+  /** Processes that the kernel has ended for want of memory; absent before Linux 4.13. */
+  readonly oomKills?: Count;
+  readonly pressure?: Pressure;
+}
+
+export interface MemoryEntry {
+  readonly usage: Count;
+  /** Highest usage; absent where the kernel does not keep it (v2 before 5.19). */
+  readonly max?: Count;
+  /** No limit: absent on v2, the largest value that the kernel has on v1. */
+  readonly limit?: Count;
+  /** How often the limit was met. */
+  readonly failures: Count;
+}
+
+/** By device and operation, each table as v1 calls it (`io_service_bytes`): on v2 the first two. */
+export interface IoStats {
+  readonly tables: Readonly<Partial<Record<IoTable, readonly IoEntry[]>>>;
+  readonly pressure?: Pressure;
+}
+
+export type IoTable =
+  | 'io_service_bytes'
+  | 'io_serviced'
+  | 'io_queued'
+  | 'io_service_time'
+  | 'io_wait_time'
+  | 'io_merged'
+  | 'time'
+  | 'sectors';
+
+export interface IoEntry {
+  readonly major: number;
+  readonly minor: number;
+  /** `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`; '' in a table that does not tell them apart. */
+  readonly operation: string;
+  readonly value: Count;
+}
+
+export interface HugepageStats {
+  readonly usage: Count;
+  readonly max?: Count;
+  readonly failures: Count;
+}
+
+export interface RdmaStats {
+  readonly handles: { readonly current: Count; readonly limit?: Count };
+  readonly objects: { readonly current: Count; readonly limit?: Count };
+}
+
+/** Pressure stall information (kernel: accounting/psi); v2. Averages are percents. */
+export interface Pressure {
+  readonly some?: PressureLine;
+  readonly full?: PressureLine;
+}
+export interface PressureLine {
+  readonly avg10: number;
+  readonly avg60: number;
+  readonly avg300: number;
+  /** µs. */
+  readonly total: Count;
+}
+
+/** Reads a file of a directory; undefined when it is not there or the kernel does not let it be read now. */
+export type ReadFile = (path: string) => string | undefined;
