@@ -3,12 +3,8 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { LONG, readText, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { AT_FDCWD, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, F_OK, W_OK } from '../sys/linux.js';
 import { inside, visibleCgroupMounts } from './cgroup-mounts.js';
-
-/** f_type of a cgroup v1 and of the cgroup v2 file system (statfs(2)). */
-export const CGROUP_SUPER_MAGIC = 0x27e0eb;
-export const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** One mounted v1 hierarchy. */
 export interface V1Hierarchy {
@@ -49,7 +45,7 @@ export interface CgroupFacts {
  */
 export function readCgroupFacts(): CgroupFacts {
   const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
-  if (native.statfsType('/sys/fs/cgroup') === BigInt(CGROUP2_SUPER_MAGIC)) {
+  if (native.statfsType('/sys/fs/cgroup') === CGROUP2_SUPER_MAGIC) {
     const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
     // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
     // then only mountinfo tells which part of the own path is above it.
@@ -230,8 +226,8 @@ export function isCgroup(path: string): boolean {
  */
 export function hierarchyVersion(path: string): 1 | 2 | undefined {
   const type = typeAt(path);
-  if (type === BigInt(CGROUP_SUPER_MAGIC)) return 1;
-  return type === BigInt(CGROUP2_SUPER_MAGIC) ? 2 : undefined;
+  if (type === CGROUP_SUPER_MAGIC) return 1;
+  return type === CGROUP2_SUPER_MAGIC ? 2 : undefined;
 }
 
 /**
@@ -253,8 +249,7 @@ export function checkMounted(paths: readonly string[]): void {
   }
 }
 
-const isCgroupType = (type: bigint): boolean =>
-  type === BigInt(CGROUP_SUPER_MAGIC) || type === BigInt(CGROUP2_SUPER_MAGIC);
+const isCgroupType = (type: bigint): boolean => type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
 
 /** Type of the file system at a path; undefined when nothing is there. */
 function typeAt(path: string): bigint | undefined {
@@ -268,5 +263,3 @@ function typeAt(path: string): bigint | undefined {
 }
 
 /** access(2) modes. */
-const F_OK = 0;
-const W_OK = 2;

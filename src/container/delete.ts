@@ -4,6 +4,7 @@ import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { stopped, thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
+import { SIGKILL } from '../sys/linux.js';
 import { killAll, killTree } from './cgroups/kill-all.js';
 import { holdProcess, statusOf } from './state/recorded-process.js';
 import { openRoot } from './state/state-directory.js';
@@ -25,7 +26,6 @@ export interface DeleteOptions {
   readonly warn?: (sentence: string) => void;
 }
 
-const SIGKILL = 9;
 /** ms; a process that is killed and does not end is stuck in the kernel. */
 const deadline = 10_000;
 

@@ -4,11 +4,10 @@ import { pidsIn } from '../cgroup/cgroup-processes.js';
 import { thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
+import { SIGKILL } from '../sys/linux.js';
 import { killAll, signalEach } from './cgroups/kill-all.js';
 import { checkNamespace, holdProcess, statusOf } from './state/recorded-process.js';
 import { load } from './state/state-store.js';
-
-const SIGKILL = 9;
 
 export interface KillOptions {
   readonly root: string;

@@ -1,6 +1,7 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
 import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { native } from '../sys/host.js';
+import { SIGKILL } from '../sys/linux.js';
 import { killAll } from './cgroups/kill-all.js';
 import { bringUp, explained, finish } from './create.js';
 import { endOf } from './launch/child-end.js';
@@ -17,8 +18,6 @@ export interface RunOptions extends CreateOptions {
   readonly keep: boolean;
   readonly noSubreaper: boolean;
 }
-
-const SIGKILL = 9;
 
 /** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached */
 export async function run(o: RunOptions): Promise<number> {

@@ -27,7 +27,7 @@ import { reportOf } from '../sys/error-report.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './container.js';
 
-export type { Stats } from '../cgroup/stats/cgroup-stats.js';
+export type { Stats } from '../cgroup/stats/stats-types.js';
 export type { ExitRecord } from '../container/state/exit-records.js';
 export type { ContainerEvent } from '../container/stats-stream.js';
 export type { AnnotationPolicy } from '../plan/annotation-policy.js';

@@ -2,10 +2,8 @@
 import { E } from './errno.js';
 import { RuntError } from './error.js';
 import { host, native } from './host.js';
+import { AT_FDCWD, O_PATH } from './linux.js';
 
-/** openat(2)'s "relative to the current directory". */
-const AT_FDCWD = -100;
-const O_PATH = 0o10000000;
 const FIRST_SIZE = 16384;
 /**
  * For /proc/self/mountinfo of a host with many containers: a second read with a larger buffer would make the kernel hold

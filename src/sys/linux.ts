@@ -65,6 +65,7 @@ export const O_EXCL = 0x80;
 export const O_NOCTTY = 0x100;
 export const O_TRUNC = 0x200;
 export const O_APPEND = 0x400;
+export const O_ACCMODE = 0x3;
 export const O_NONBLOCK = 0x800;
 export const O_CLOEXEC = 0x80000;
 export const O_PATH = 0x200000;
@@ -97,6 +98,30 @@ export const X_OK = 1;
 export const W_OK = 2;
 export const R_OK = 4;
 
+// signal(7); the same on x86-64 and arm64
+export const SIGHUP = 1;
+export const SIGINT = 2;
+export const SIGQUIT = 3;
+export const SIGKILL = 9;
+export const SIGPIPE = 13;
+export const SIGTERM = 15;
+export const SIGCHLD = 17;
+export const SIGCONT = 18;
+export const SIGSTOP = 19;
+export const SIGURG = 23;
+export const SIGWINCH = 28;
+
+// inotify(7)
+export const IN_MODIFY = 0x2;
+
+// seccomp(2), linux/seccomp.h
+export const SECCOMP_FILTER_FLAG_TSYNC = 0x1;
+export const SECCOMP_FILTER_FLAG_LOG = 0x2;
+export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4;
+export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8;
+export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 0x10;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20;
+
 // flock(2)
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
@@ -112,6 +137,9 @@ export const S_IFBLK = 0o060000;
 export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
+export const S_ISVTX = 0o1000;
+export const S_IWGRP = 0o020;
+export const S_IWOTH = 0o002;
 
 // statfs(2) f_type
 export const CGROUP_SUPER_MAGIC = 0x27e0ebn;

@@ -6,6 +6,7 @@ import koffi from 'koffi';
 import { type AbiType, abi, type Native } from './abi.js';
 import { check } from './error.js';
 import { type Host, native, setHost } from './host.js';
+import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
 import { pending, wake } from './loop.js';
 
 const cTypes: Record<AbiType, string[]> = {
@@ -197,9 +198,6 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
 }
 
 /** open(2) flags in /proc/self/fdinfo (proc_pid_fdinfo(5)). */
-const O_ACCMODE = 0o3;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 
 /**
  * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd,

@@ -4,10 +4,8 @@ import { pidsIn } from '../../cgroup/cgroup-processes.js';
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { AT_FDCWD } from '../../sys/linux.js';
+import { AT_FDCWD, SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
-
-const SIGKILL = 9;
 
 /**
  * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked

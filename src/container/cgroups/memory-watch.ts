@@ -6,11 +6,11 @@ import { table } from '../../cgroup/stats/stats-text.js';
 import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
+import { IN_MODIFY } from '../../sys/linux.js';
 import { forget, now } from '../../sys/loop.js';
 
 /** ms: the kernel tells of an event at most 10 ms after it has told of one (cgroup_file_notify); the rest is for a busy machine. */
 const recent = 1000;
-const IN_MODIFY = 2;
 
 /** Tells out-of-memory events of a container: by the kernel's word that something happened, and a count of what. */
 export class MemoryWatch {

@@ -5,12 +5,12 @@ import { pidsIn } from '../../cgroup/cgroup-processes.js';
 import { thaw } from '../../cgroup/freezer.js';
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { until } from '../../sys/loop.js';
 import { names } from '../list.js';
 import { type ContainerRecord, load } from '../state/state-store.js';
 import { killAll } from './kill-all.js';
 
-const SIGKILL = 9;
 /** ms; a process that is killed and does not end is stuck in the kernel. */
 const deadline = 5000;
 

@@ -3,6 +3,7 @@
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { firstReadable, readableOrPolled } from '../../sys/loop.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
@@ -14,7 +15,6 @@ import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-pro
 const maxAnswer = 64 << 10;
 /** ms for a program that only has to say its version. */
 const versionDeadline = 10_000;
-const SIGKILL = 9;
 
 /** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
 export const firstKept = 4;

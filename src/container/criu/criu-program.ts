@@ -1,8 +1,8 @@
 /** The program criu: where it is, and whether it is new enough (criu(8)). */
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
+import { X_OK } from '../../sys/linux.js';
 
-const X_OK = 1;
 /** Where it is looked for after PATH. */
 const usual = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** The oldest version: before it a container in a network namespace of its own, or a status descriptor, is not handled as it is asked for here. */

@@ -5,7 +5,7 @@ import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { check, RuntError } from '../../sys/error.js';
 import { makeDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR } from '../../sys/linux.js';
+import { AT_FDCWD, AT_REMOVEDIR, SIGKILL } from '../../sys/linux.js';
 import { readableOrPolled } from '../../sys/loop.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { endOf } from '../launch/child-end.js';
@@ -31,7 +31,6 @@ import type { RestoreOptions } from './restore-options.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { makeMountPoints } from './restored-mount-points.js';
 
-const SIGKILL = 9;
 const endDeadline = 10_000;
 /** criu's words for the namespaces that it joins by itself. */
 const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', time: 'time' };

@@ -4,7 +4,7 @@ import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
-import { AT_FDCWD } from '../../sys/linux.js';
+import { AT_FDCWD, SIGKILL } from '../../sys/linux.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { explained } from '../create.js';
 import { endOf } from '../launch/child-end.js';
@@ -20,8 +20,6 @@ import { type FoundCriu, usableCriu } from './criu-process.js';
 import { checkVersion, needRoot } from './criu-program.js';
 import { Restoration } from './restoration.js';
 import type { RestoreOptions } from './restore-options.js';
-
-const SIGKILL = 9;
 
 /** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached. @throws RuntError; nothing of the container is left then */
 export async function restore(o: RestoreOptions): Promise<number> {

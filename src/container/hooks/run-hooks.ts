@@ -7,6 +7,7 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/loop.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
@@ -25,7 +26,6 @@ export interface HookState {
   readonly annotations?: { readonly [key: string]: string };
 }
 
-const SIGKILL = 9;
 /** Of what a hook writes the last so many bytes are kept. */
 const tailSize = 4096;
 /** Takes a sentence. */

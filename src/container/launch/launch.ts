@@ -9,6 +9,7 @@ import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { readableOrPolled } from '../../sys/loop.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
@@ -18,7 +19,6 @@ import { endOf } from './child-end.js';
 import { RuntimeOps } from './handlers/runtime-ops.js';
 import type { Span } from './init-channel.js';
 
-const SIGKILL = 9;
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
 const endDeadline = 10_000;
 const go = new Uint8Array([0x67]);

@@ -9,6 +9,7 @@ import { defaultParent } from '../../cgroup/unified-tree.js';
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { until } from '../../sys/loop.js';
 import { processStat } from '../../sys/procfs.js';
 import { killAll } from '../cgroups/kill-all.js';
@@ -17,7 +18,6 @@ import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salv
 import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess } from './state-store.js';
 
-const SIGKILL = 9;
 /** ms; a process that is killed and does not end is stuck in the kernel. */
 const deadline = 10_000;
 

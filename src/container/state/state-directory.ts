@@ -8,12 +8,20 @@ import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, S_IFMT, S_IFREG } from '../../sys/linux.js';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  S_IFMT,
+  S_IFREG,
+  S_ISVTX,
+  S_IWGRP,
+  S_IWOTH,
+} from '../../sys/linux.js';
 import { inUserNamespace } from '../launch/user-namespace.js';
 
-const GROUP_WRITES = 0o020;
-const OTHERS_WRITE = 0o002;
-const STICKY = 0o1000;
 /** As many as the kernel follows in one path (path_resolution(7)). */
 const maxLinks = 40;
 /**
@@ -93,12 +101,12 @@ const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
 function judgeParent(fd: number, path: string): void {
   const { mode, uid, gid } = factsOf(fd);
   if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
-  if ((mode & STICKY) !== 0) return;
-  if ((mode & OTHERS_WRITE) !== 0) {
+  if ((mode & S_ISVTX) !== 0) return;
+  if ((mode & S_IWOTH) !== 0) {
     throw tooOpen(path, 'every user may rename what is in it', '+t');
   }
   // An ordinary user has umask 0002 and a group of his own on many systems.
-  if ((mode & GROUP_WRITES) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
+  if ((mode & S_IWGRP) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
     throw tooOpen(path, `group ${gid} may rename what is in it`, 'g-w');
   }
 }
@@ -107,10 +115,10 @@ function judgeParent(fd: number, path: string): void {
 function judge(fd: number, path: string): void {
   const { mode, uid } = factsOf(fd);
   if (uid !== euid() && uid !== 0) throw foreign(path, uid);
-  if ((mode & OTHERS_WRITE) !== 0) {
+  if ((mode & S_IWOTH) !== 0) {
     throw tooOpen(path, 'every user may write to it', 'o-w');
   }
-  if ((mode & GROUP_WRITES) === 0) return;
+  if ((mode & S_IWGRP) === 0) return;
   if (euid() === 0 && !namespaced()) {
     throw tooOpen(path, 'its group may write to it', 'g-w');
   }
@@ -288,7 +296,7 @@ export function readEntry(dir: number, name: string): Content {
     const { mode, uid } = factsOf(fd);
     if ((mode & S_IFMT) !== S_IFREG) return { why: irregular };
     if (uid !== euid() && uid !== 0) return { why: `it belongs to user ${uid}` };
-    if ((mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0) return { why: 'other users may write to it' };
+    if ((mode & (S_IWGRP | S_IWOTH)) !== 0) return { why: 'other users may write to it' };
     return readAll(fd);
   } finally {
     native.close(fd);

@@ -2,23 +2,29 @@
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  SIGCONT,
+  SIGHUP,
+  SIGINT,
+  SIGPIPE,
+  SIGQUIT,
+  SIGTERM,
+  SIGWINCH,
+} from '../../sys/linux.js';
 import { forget, readable, sleep, writable } from '../../sys/loop.js';
-
-/** What `native.transfer` waits for; 0 is the end. */
-const READABLE = 1;
-const WRITABLE = 2;
-const HUNG_UP = 3;
-const GONE = 4;
-const MORE = 5;
-
-const SIGHUP = 1;
-const SIGINT = 2;
-const SIGQUIT = 3;
-const SIGPIPE = 13;
-const SIGTERM = 15;
-const SIGCONT = 18;
-const SIGWINCH = 28;
+import {
+  TRANSFER_GONE,
+  TRANSFER_HUNG_UP,
+  TRANSFER_MORE,
+  TRANSFER_READABLE,
+  TRANSFER_WRITABLE,
+} from '../../sys/transfer.js';
 
 /** The head of a transfer's state, and room for what a terminal holds at a time. */
 const stateSize = 8 + (32 << 10);
@@ -188,17 +194,17 @@ export class Terminal {
     let pause = 1;
     while (!this.ended) {
       switch (native.transfer(this.input, this.masterIn, state)) {
-        case READABLE:
+        case TRANSFER_READABLE:
           pause = 1;
           await readable(this.input);
           break;
-        case MORE:
+        case TRANSFER_MORE:
           await sleep(0);
           break;
-        case WRITABLE:
+        case TRANSFER_WRITABLE:
           await writable(this.masterIn);
           break;
-        case GONE:
+        case TRANSFER_GONE:
           // Nobody in the container has the terminal open now; what was typed for them is lost, as on a line that hung up.
           state.fill(0, 0, 8);
           await sleep(pause);
@@ -219,23 +225,23 @@ export class Terminal {
       // What is ready when the process has ended is all that will come: the kernel hands over what is on its way first.
       const last = this.ended;
       switch (native.transfer(this.master, this.output, state)) {
-        case READABLE:
+        case TRANSFER_READABLE:
           pause = 1;
           if (last) return;
           await readable(this.master);
           break;
-        case MORE:
+        case TRANSFER_MORE:
           await sleep(0);
           break;
-        case WRITABLE:
+        case TRANSFER_WRITABLE:
           await writable(this.output);
           break;
-        case GONE:
+        case TRANSFER_GONE:
           // The reader has left; the container must not stop for that.
           if (this.output >= 0) native.close(this.output);
           this.output = -1;
           break;
-        case HUNG_UP:
+        case TRANSFER_HUNG_UP:
           if (last) return;
           await sleep(pause);
           pause = Math.min(2 * pause, longestPause);

@@ -1,15 +1,11 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { signalName } from '../../sys/linux.js';
+import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG, signalName } from '../../sys/linux.js';
 import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../../sys/loop.js';
 import { signalProcess } from '../state/recorded-process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
-const SIGKILL = 9;
-const SIGCHLD = 17;
-const SIGSTOP = 19;
-const SIGURG = 23;
 const signalInfoSize = 128;
 
 /** What a terminal does meanwhile. */

@@ -2,18 +2,22 @@
 
 import { annotation, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, SeccompRule, Spec } from '../../spec/config-types.js';
+import { E } from '../../sys/errno.js';
+import {
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+} from '../../sys/linux.js';
 import type { Op } from '../plan-ops.js';
 
-// linux/seccomp.h
-const TSYNC = 1;
-const NEW_LISTENER = 8;
-const TSYNC_ESRCH = 16;
-const WAIT_KILLABLE_RECV = 32;
 const flagBits: Readonly<Record<string, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: TSYNC,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: WAIT_KILLABLE_RECV,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 };
 
 /** The flags that a profile may have. */
@@ -22,11 +26,9 @@ export const filterFlagNames = (): string[] => Object.keys(flagBits);
 /** The flag, with what it means nothing without, for asking the kernel whether it knows it. */
 export function probeFlags(name: string): number {
   const flag = flagBits[name] ?? 0;
-  return flag === WAIT_KILLABLE_RECV ? flag | NEW_LISTENER : flag;
+  return flag === SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV ? flag | SECCOMP_FILTER_FLAG_NEW_LISTENER : flag;
 }
 
-/** The errno of SCMP_ACT_ERRNO and SCMP_ACT_TRACE where the config has none (config-linux.md#seccomp). */
-const EPERM = 1;
 const at = '/linux/seccomp';
 
 /** The profile as lines: all that decides which program comes out, and nothing else. */
@@ -49,7 +51,7 @@ function ruleLine(rule: SeccompRule): string {
 
 function action(name: string, errno: number | undefined): string {
   const takesErrno = name === 'SCMP_ACT_ERRNO' || name === 'SCMP_ACT_TRACE';
-  return `${name.slice('SCMP_ACT_'.length)} ${takesErrno ? (errno ?? EPERM) : 0}`;
+  return `${name.slice('SCMP_ACT_'.length)} ${takesErrno ? (errno ?? E.EPERM) : 0}`;
 }
 
 const notifies = (seccomp: Seccomp): boolean =>
@@ -57,13 +59,15 @@ const notifies = (seccomp: Seccomp): boolean =>
 
 /**
  * The flags of seccomp(2). A listener is made when a rule notifies; the flag that says how its calls wait means nothing
- * without one, and the kernel refuses it then. With a listener TSYNC has to report a failure in another way.
+ * without one, and the kernel refuses it then. With a listener SECCOMP_FILTER_FLAG_TSYNC has to report a failure in another way.
  */
 export function filterFlags(seccomp: Seccomp): number {
   let flags = 0;
   for (const name of seccomp.flags ?? []) flags |= flagBits[name] ?? 0;
-  if (!notifies(seccomp)) return flags & ~WAIT_KILLABLE_RECV;
-  return flags | NEW_LISTENER | (flags & TSYNC ? TSYNC_ESRCH : 0);
+  if (!notifies(seccomp)) return flags & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  return (
+    flags | SECCOMP_FILTER_FLAG_NEW_LISTENER | (flags & SECCOMP_FILTER_FLAG_TSYNC ? SECCOMP_FILTER_FLAG_TSYNC_ESRCH : 0)
+  );
 }
 
 /** What the profile does in a few words, for people. */

@@ -1,11 +1,8 @@
 /** Bytes from one descriptor to another, moved in C; both must not block. */
 import { native } from '../../sys/host.js';
 import { readable, sleep, writable } from '../../sys/loop.js';
+import { TRANSFER_MORE, TRANSFER_READABLE, TRANSFER_WRITABLE } from '../../sys/transfer.js';
 
-/** What `native.transfer` waits for; all else is the end. */
-const READABLE = 1;
-const WRITABLE = 2;
-const MORE = 5;
 /** The head of a transfer's state, and as much as a pipe holds. */
 const stateSize = 8 + (16 << 10);
 
@@ -14,14 +11,14 @@ export async function copy(from: number, to: number, closing: () => boolean = ()
   const state = new Uint8Array(stateSize);
   for (;;) {
     switch (native.transfer(from, to, state)) {
-      case READABLE:
+      case TRANSFER_READABLE:
         // What has come by the time of the close is still copied; `forget` ends the wait.
         if (closing() || (!(await readable(from)) && !closing())) return;
         break;
-      case WRITABLE:
+      case TRANSFER_WRITABLE:
         if (!(await writable(to))) return;
         break;
-      case MORE:
+      case TRANSFER_MORE:
         await sleep(0);
         break;
       default:

@@ -7,7 +7,7 @@
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
-import { AT_FDCWD } from '../../sys/linux.js';
+import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
 import { readable, within } from '../../sys/loop.js';
 import { blocking, pipe } from './stdio-streams.js';
 
@@ -20,8 +20,6 @@ export interface LoggedContainer {
 /** ms until it must be ready; and from SIGTERM to SIGKILL. */
 const patience = 10_000;
 const grace = 2000;
-const SIGKILL = 9;
-const SIGTERM = 15;
 
 export class Logger {
   private ended = false;

@@ -9,6 +9,7 @@ import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
+import { SIGCHLD, SIGPIPE } from '../../sys/linux.js';
 import { readable, sleep } from '../../sys/loop.js';
 import { processStat } from '../../sys/procfs.js';
 import { log } from '../shim-log.js';
@@ -17,8 +18,6 @@ import { log } from '../shim-log.js';
 const patience = 2000;
 /** ms between two looks for them. */
 const interval = 5000;
-const SIGPIPE = 13;
-const SIGCHLD = 17;
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
 /**

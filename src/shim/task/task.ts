@@ -10,6 +10,7 @@ import { type ContainerRecord, load, type RecordedProcess } from '../../containe
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { now, sleep, within } from '../../sys/loop.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
@@ -28,7 +29,6 @@ import { type Ended, Process } from './task-process.js';
 /** SIGRTMAX of the kernel. */
 const MOST_SIGNAL = 64;
 
-const SIGKILL = 9;
 /** ms that Delete waits for a process that it has killed. */
 const killTime = 10_000;
 

@@ -1,0 +1,110 @@
+/** The house (docs/architecture.md): which room may import which, and what a folder and a file name may be. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('architecture');
+
+/** From the bottom to the top: a room imports from itself and from those before it. */
+const rooms = ['sys', 'spec', 'cgroup', 'plan', 'container', 'library', 'shim', 'cli', 'entry'];
+/** A folder of as many files as there are commands. */
+const unbounded = ['src/cli/commands'];
+
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => `src/${name}`)
+  .sort();
+
+interface Import {
+  readonly path: string;
+  /** By import(): what is loaded later may lead back. */
+  readonly later: boolean;
+}
+
+/** What a file imports, types included; generated files and packages left out. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const found: Import[] = [];
+  for (const { 1: later, 2: name } of text.matchAll(/(?:\bfrom |^import |\b(import)\()'(\.[^']+)'/gm)) {
+    const path = normalize(join(dirname(file), name!)).replace(/\.js$/, '.ts');
+    if (!path.startsWith('src/')) continue;
+    assert.ok(existsSync(path), `${file} imports ${name}, which is not there`);
+    found.push({ path, later: later !== undefined });
+  }
+  return found;
+}
+
+const imports = new Map(sources.map((file) => [file, importsOf(file)]));
+const roomOf = (file: string): string => file.split('/')[1]!;
+/** The importer, and what it must not import. */
+const arrow = (file: string, path: string): string => `${file} → ${path}`;
+
+/** The files of each circle of imports, found by going down from every file. */
+function circles(): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const go = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' → '));
+    if (done.has(file)) return;
+    done.add(file);
+    for (const { path, later } of imports.get(file) ?? []) if (!later) go(path, [...way, file]);
+  };
+  for (const file of sources) go(file, []);
+  return found;
+}
+
+test('there are files, with imports, in every room', () => {
+  assert.equal([...new Set(sources.map(roomOf))].sort(), [...rooms].sort());
+  for (const room of rooms) {
+    const some = sources.filter((file) => roomOf(file) === room).flatMap((file) => imports.get(file)!);
+    assert.ok(some.length > 0, `${room} imports nothing`);
+  }
+});
+
+test('no room imports from one above it, and the library and the shim do not know each other', () => {
+  const up = sources.flatMap((file) =>
+    imports
+      .get(file)!
+      .filter(({ path }) => {
+        const [from, to] = [roomOf(file), roomOf(path)];
+        return rooms.indexOf(to) > rooms.indexOf(from) || (from === 'shim' && to === 'library');
+      })
+      .map(({ path }) => arrow(file, path)),
+  );
+  assert.equal(up, []);
+});
+
+test('no file imports itself by way of others, not even its types', () => {
+  assert.equal(circles(), []);
+});
+
+test('two files have the same name only when that is index.ts', () => {
+  const names = sources.map((file) => basename(file)).filter((name) => name !== 'index.ts');
+  assert.equal(
+    names.filter((name, i) => names.indexOf(name) !== i),
+    [],
+  );
+});
+
+test('a folder holds two to twenty files', () => {
+  const folders = [...new Set(sources.map((file) => dirname(file)))];
+  const sizes = folders.map((folder) => [folder, sources.filter((file) => dirname(file) === folder).length] as const);
+  assert.equal(
+    sizes.filter(([folder, n]) => (n < 2 || n > 20) && !unbounded.includes(folder)),
+    [],
+  );
+});
+
+test('constants of the kernel are declared in src/sys alone', () => {
+  const kernel =
+    /^(?:export )?const ((?:SIG|O|S_I|AT|MS|CLONE|MNT|RESOLVE|SECCOMP|IN|PR|CAP|EPOLL|POLL|LOCK|RLIMIT|IFLA|NLM|RTM|CLD|SO|MSG)_?[A-Z0-9_]*|E[A-Z]+|[FRWX]_OK|\w+_MAGIC) = -?\d/gm;
+  const found = sources
+    .filter((file) => roomOf(file) !== 'sys')
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(kernel)].map(([, name]) => `${file}: ${name}`))
+    // D-Bus's message types (bus-message.ts) are no errno and no signal.
+    .filter((line) => !line.startsWith('src/cgroup/systemd/bus-message.ts') && !line.includes(': EXIT'));
+  assert.equal(found, []);
+});
+
+test.run();
