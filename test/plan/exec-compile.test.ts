@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../../src/plan/exec-compile.js';
-import { rows } from '../../src/plan/explain/op-rows.js';
+import { rows } from '../../src/plan/explain/op-messages.js';
 import type { Process, Spec } from '../../src/spec/config-types.js';
 import { defaultSpec } from '../../src/spec/default-config.js';
 import type { RuntError } from '../../src/sys/error.js';

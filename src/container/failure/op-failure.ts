@@ -1,8 +1,8 @@
 /** The facts of a failed operation → the error that a person reads (DESIGN §6). */
 
 import { valueAt } from '../../plan/config-pointer.js';
+import { sentence } from '../../plan/explain/op-messages.js';
 import { hintFor } from '../../plan/failure/op-hints.js';
-import { sentence } from '../../plan/failure/op-sentence.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
 import type { Hook, Spec } from '../../spec/config-types.js';

@@ -1,10 +1,10 @@
 /** A plan for a person and for a machine. Pure: nothing is read, nothing done. */
 import { toJson } from '../../spec/json/exact-json.js';
-import { sentence } from '../failure/op-sentence.js';
 import { type Op, ops, type Plan } from '../plan-ops.js';
 import { printable } from '../printable-text.js';
+import { rows, sentence } from './op-messages.js';
 import { phase, phases } from './op-phases.js';
-import { type Row, rows } from './op-rows.js';
+import type { Row } from './row-parts.js';
 import { wrap } from './wrapped-lines.js';
 
 /** How explain prints. */

@@ -1,7 +1,7 @@
 /** `--trace`: the time that each operation took, in the Trace Event Format that Chrome and Perfetto load. */
 import { toJson } from '../../spec/json/exact-json.js';
-import { sentence } from '../failure/op-sentence.js';
 import { ops, type Plan } from '../plan-ops.js';
+import { sentence } from './op-messages.js';
 
 /** Times are CLOCK_MONOTONIC in ns. */
 export interface OpSpan {

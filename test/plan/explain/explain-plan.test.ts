@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { explainJson, explainText } from '../../../src/plan/explain/explain-plan.js';
-import { rows } from '../../../src/plan/explain/op-rows.js';
+import { rows } from '../../../src/plan/explain/op-messages.js';
 import { type Op, ops, type Plan } from '../../../src/plan/plan-ops.js';
 
 const plain = { colour: false, id: 'web' };

@@ -1,0 +1,81 @@
+/** Operations of cgroups, in words. */
+import { list, type Messages, option, row } from '../explain/row-parts.js';
+import { word } from '../printable-text.js';
+import type { cgroupTable } from './cgroup-ops.js';
+
+export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
+  cgroupCreate: {
+    sentence: (op) => `make the cgroup ${op.path}`,
+    rows: (op) => row(op, 'make cgroup', word(op.path)),
+  },
+  cgroupWrite: {
+    sentence: (op) => `write ${JSON.stringify(op.value.trim())} to ${op.path}`,
+    rows: (op) => row(op, 'write', word(op.path), word(op.value.trim())),
+  },
+  cgroupInherit: {
+    sentence: (op) => `give ${op.file} of the parents to the cgroup ${op.path}`,
+    rows: (op) =>
+      row(op, 'inherit', word(`${op.path}/${op.file}`), `from the parents, where empty, up to ${word(op.top)}`),
+  },
+  cgroupControllers: {
+    sentence: (op) => `enable controllers for the cgroup ${op.path}`,
+    rows: (op) => row(op, 'controllers', word(op.path), list([op.required.map(word).join(' '), option(op.wanted)])),
+  },
+  cgroupDevices: {
+    sentence: (op) => `attach a device filter to the cgroup ${op.path}`,
+    rows: (op) =>
+      row(
+        op,
+        'device filter',
+        word(op.path),
+        /^(?:allow|deny) /.test(op.exceptions[0] ?? '')
+          ? [`${op.allow ? 'allow' : 'deny'} all`, ...op.exceptions].join(', then ')
+          : `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
+      ),
+  },
+  cgroupOwner: {
+    sentence: (op) => `give the cgroup ${op.path} to user ${op.uid}`,
+    rows: (op) => row(op, 'owner', word(op.path), `uid ${op.uid}`),
+  },
+  systemdScope: {
+    sentence: (op) => `start the unit ${op.unit}`,
+    rows: (op) => [
+      ...row(op, 'start unit', word(op.unit), `its cgroup is ${word(op.path)}`),
+      ...op.properties.flatMap((p) => row(op, 'property', word(p))),
+    ],
+  },
+  cgroupOpen: {
+    sentence: (op) => `open the cgroup file ${op.path}`,
+    rows: (op) => row(op, 'open', word(op.path)),
+  },
+  cgroupWriteFirst: {
+    sentence: (op) => `write ${JSON.stringify(op.values[0])} to ${op.paths.join(' or ')}`,
+    rows: (op) => {
+      return op.paths.flatMap((path, i) => {
+        const others = op.paths.length > 1 ? (i === 0 ? 'the first that is there' : 'or') : '';
+        return row(
+          op,
+          'write',
+          word(path),
+          list([word(op.values[i] ?? ''), op.required ? others : 'where it is there']),
+        );
+      });
+    },
+  },
+  cgroupRealtime: {
+    sentence: (op) => `write ${JSON.stringify(op.value)} to ${op.path}/${op.file}`,
+    rows: (op) => row(op, 'write', word(`${op.path}/${op.file}`), list([word(op.value), 'new parents first'])),
+  },
+  cgroupDirectory: {
+    sentence: (op) => `open the cgroup ${op.path}`,
+    rows: (op) => row(op, 'open', word(op.path)),
+  },
+  cgroupEnter: {
+    sentence: (op) => `enter the cgroup of ${op.path}`,
+    rows: (op) => row(op, 'enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/')))),
+  },
+  cgroupFork: {
+    sentence: (op) => `begin a process in the cgroup ${op.path}`,
+    rows: (op) => row(op, 'fork', '', `into the pid namespace, born in the cgroup ${word(op.path.replace(/\/$/, ''))}`),
+  },
+};

@@ -1,0 +1,49 @@
+/** Operations of hooks. */
+import { table } from '../op-shape.js';
+
+export const hookTable = table({
+  hookFile: {
+    code: 143,
+    by: 'runtime',
+    phase: 'prepare',
+    fields: { path: 'str', slot: 'int' },
+    doc: 'open the file that what hooks write is appended to, made when missing (0600); runt-init finds it at slot',
+  },
+  hookOutput: {
+    code: 144,
+    by: 'init',
+    phase: 'prepare',
+    fields: { out: 'int', err: 'int' },
+    doc: 'hooks write to the files at these slots from here on; -1: where they wrote before',
+  },
+  awaitHooks: {
+    code: 76,
+    by: 'init',
+    phase: 'root and mounts',
+    fields: {},
+    doc: 'report "hooks"; await the word, with the pid that the runtime sees, once its prestart and createRuntime hooks have run',
+  },
+  hook: {
+    code: 77,
+    by: 'init',
+    phase: 'start',
+    fields: {
+      name: 'str',
+      path: 'str',
+      args: 'list',
+      env: 'list',
+      homeOf: 'int',
+      timeout: 'int',
+      state: 'list',
+      inside: 'int',
+    },
+    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; inside 0: before the switch of root, in the directory of the root with umask 022',
+  },
+  hostHook: {
+    code: 78,
+    by: 'runtime',
+    phase: 'start',
+    fields: { name: 'str', path: 'str', args: 'list', timeout: 'int' },
+    doc: 'run a hook in the namespaces of the runtime: prestart and createRuntime while init is in awaitHooks, poststart after the exec, poststop after the delete; name and timeout as for hook',
+  },
+});

@@ -1,0 +1,19 @@
+/** Operations that hide and protect paths. */
+import { table } from '../op-shape.js';
+
+export const maskTable = table({
+  mask: {
+    code: 45,
+    by: 'init',
+    phase: 'hide and protect',
+    fields: { path: 'str', label: 'str' },
+    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory, whose SELinux label is label unless that is empty; missing is fine',
+  },
+  readonlyPath: {
+    code: 46,
+    by: 'init',
+    phase: 'hide and protect',
+    fields: { path: 'str' },
+    doc: 'bind path on itself, read-only, keeping its other flags; missing is fine',
+  },
+});

@@ -1,0 +1,30 @@
+/**
+ * What an operation of a plan is. Each room has a table of its own (`mounts/mount-ops.ts`); `plan-ops.ts` puts them
+ * together.
+ */
+
+/** `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str). */
+export type FieldType = 'str' | 'int' | 'list';
+
+export type Phase =
+  | 'prepare'
+  | 'namespaces'
+  | 'root and mounts'
+  | 'devices'
+  | 'hide and protect'
+  | 'identity'
+  | 'limits'
+  | 'start';
+
+export interface OpShape {
+  /** On the wire. */
+  readonly code: number;
+  readonly by: 'runtime' | 'init';
+  /** Under which `explain` prints it. */
+  readonly phase: Phase;
+  readonly fields: Readonly<Record<string, FieldType>>;
+  /** What it does, for `explain` writers and readers of the C. */
+  readonly doc: string;
+}
+
+export const table = <const T extends Record<string, OpShape>>(t: T): T => t;

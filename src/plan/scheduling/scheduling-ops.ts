@@ -1,0 +1,48 @@
+/** Operations of how the kernel runs the process. */
+import { table } from '../op-shape.js';
+
+export const schedulingTable = table({
+  scheduler: {
+    code: 133,
+    by: 'runtime',
+    phase: 'limits',
+    fields: {
+      policy: 'int',
+      flags: 'int',
+      nice: 'int',
+      priority: 'int',
+      runtime: 'int',
+      deadline: 'int',
+      period: 'int',
+    },
+    doc: 'sched_setattr(2) on the process once it waits; times in ns',
+  },
+  ioPriority: {
+    code: 134,
+    by: 'runtime',
+    phase: 'limits',
+    fields: { class: 'int', priority: 'int' },
+    doc: 'ioprio_set(2) on the process once it waits',
+  },
+  cpuAffinity: {
+    code: 135,
+    by: 'init',
+    phase: 'limits',
+    fields: { cpus: 'list' },
+    doc: 'sched_setaffinity(2) to these CPUs, each a number or first-last; none: to all that the cpuset of its cgroup has',
+  },
+  memoryPolicy: {
+    code: 136,
+    by: 'init',
+    phase: 'limits',
+    fields: { mode: 'int', nodes: 'list' },
+    doc: 'set_mempolicy(2) with the mode (and its flags) for these nodes, each a number or first-last',
+  },
+  personality: {
+    code: 137,
+    by: 'init',
+    phase: 'identity',
+    fields: { domain: 'int' },
+    doc: 'personality(2): the execution domain, PER_*',
+  },
+});

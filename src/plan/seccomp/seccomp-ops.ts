@@ -1,0 +1,33 @@
+/** Operations of the seccomp filter. */
+import { table } from '../op-shape.js';
+
+export const seccompTable = table({
+  seccompProgram: {
+    code: 70,
+    by: 'runtime',
+    phase: 'prepare',
+    fields: { profile: 'list', slot: 'int' },
+    doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
+  },
+  seccompData: {
+    code: 145,
+    by: 'runtime',
+    phase: 'prepare',
+    fields: { data: 'str', slot: 'int' },
+    doc: 'decode a seccomp program from base64; runt-init finds it at slot',
+  },
+  seccomp: {
+    code: 71,
+    by: 'init',
+    phase: 'identity',
+    fields: {
+      slot: 'int',
+      flags: 'int',
+      late: 'int',
+      agent: 'str',
+      metadata: 'str',
+      summary: 'str',
+    },
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late 1) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on; summary is for explain',
+  },
+});

@@ -1,0 +1,30 @@
+/** Operations of the terminal, in words. */
+import { list, type Messages, row, slot } from '../explain/row-parts.js';
+import { word } from '../printable-text.js';
+import type { terminalTable } from './terminal-ops.js';
+
+export const terminalMessages: Messages<keyof typeof terminalTable> = {
+  consoleConnect: {
+    sentence: (op) => `connect to the console socket (--console-socket) ${op.path}`,
+    rows: (op) => row(op, 'connect', word(op.path), list(['gets the terminal', slot(op.slot)])),
+  },
+  consolePair: {
+    sentence: () => 'make the socket for the terminal',
+    rows: (op) => row(op, 'socket pair', '', list(['for the terminal', slot(op.slot)])),
+  },
+  terminal: {
+    sentence: () => 'make the terminal',
+    rows: (op) =>
+      row(
+        op,
+        'terminal',
+        op.console ? '/dev/console' : '',
+        list([
+          `of uid ${op.uid}`,
+          op.width || op.height ? `${op.width} columns, ${op.height} rows` : '',
+          'stdio',
+          slot(op.slot),
+        ]),
+      ),
+  },
+};
