@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Name of the process until it is executed, when there is a start socket; src/container/state/recorded-process.ts
- * looks for it. */
+/* Name of the process until it is executed, when there is a start socket;
+ * src/container/state/recorded-process.ts looks for it. */
 #define WAITING_NAME "runt/init"
 
 /* What a descriptor names. */

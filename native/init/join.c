@@ -157,8 +157,8 @@ int op_fork(const struct op *op) {
  * milliseconds. The runtime does not clone into it: one that is frozen would hold it up.
  *
  * Safe: the directory was opened by the runtime. With exec no namespace is joined yet; a create has
- * joined only such as leave the rights of the runtime (plan/namespaces/joined-namespaces.ts, mayBeBornLate). The child is the
- * first of a pid namespace that was joined or unshared. */
+ * joined only such as leave the rights of the runtime (plan/namespaces/joined-namespaces.ts,
+ * mayBeBornLate). The child is the first of a pid namespace that was joined or unshared. */
 int op_cgroup_fork(const struct op *op) {
   const char *path = op->v[CGROUP_FORK_PATH].str;
   int64_t slot = (int64_t)op->v[CGROUP_FORK_SLOT].num;

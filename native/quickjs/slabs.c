@@ -93,7 +93,8 @@ static void unlink_page(unsigned at) {
     pages[page->next].previous = page->previous;
 }
 
-/* A free page for that class: the lowest, so that the high ones stay free. NONE when all are used. */
+/* A free page for that class: the lowest, so that the high ones stay free. NONE when all are used.
+ */
 static unsigned take_page(unsigned class) {
   unsigned at = lowest_free;
   while (at < writable && pages[at].class)

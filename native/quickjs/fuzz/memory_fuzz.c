@@ -1,8 +1,8 @@
-/* libFuzzer target of the allocator (memory.c, slabs.c). Bytes are a life of a process: blocks are made,
- * grown, shrunk and freed while a snapshot is gathered, as a command, and as a process that lives
- * long. A model knows each block's size and content: no block changes by what happens to another
- * one, and in the end nothing counts as in use. Without libFuzzer (-DRANDOM): memory_fuzz LIVES
- * SEED makes its own lives. */
+/* libFuzzer target of the allocator (memory.c, slabs.c). Bytes are a life of a process: blocks are
+ * made, grown, shrunk and freed while a snapshot is gathered, as a command, and as a process that
+ * lives long. A model knows each block's size and content: no block changes by what happens to
+ * another one, and in the end nothing counts as in use. Without libFuzzer (-DRANDOM): memory_fuzz
+ * LIVES SEED makes its own lives. */
 #include "../memory.c"
 #include <stdio.h>
 
