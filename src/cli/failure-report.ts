@@ -6,7 +6,7 @@
  */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
-import { reportOf } from '../sys/error-report.js';
+import { clipped, reportOf } from '../sys/error-report.js';
 import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './command-log.js';
 import { printError } from './command-output.js';
 import type { globals, Values } from './command-syntax.js';
@@ -66,9 +66,9 @@ function internalError(error: unknown): RuntError {
  * The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno.
  */
 function sentence(e: RuntError): string {
-  const found = (e.violations ?? []).map((v) => `${v.pointer || '/'} must ${v.expected}`);
-  const at = e.pointer === undefined ? '' : ` (at ${e.pointer || '/'} in ${e.document ?? 'config.json'})`;
-  return `${e.message}${found.length > 0 ? `: ${found.join('; ')}` : ''}${at}`;
+  const found = (e.violations ?? []).map((v) => `${clipped(v.pointer || '/')} must ${clipped(v.expected)}`);
+  const at = e.pointer === undefined ? '' : ` (at ${clipped(e.pointer || '/')} in ${e.document ?? 'config.json'})`;
+  return `${clipped(e.message)}${found.length > 0 ? `: ${found.join('; ')}` : ''}${at}`;
 }
 
 function stackOf(e: Error): string {

@@ -7,7 +7,7 @@ import type { Spec } from './config-types.js';
 import { Findings } from './findings.js';
 import { conforms } from './json/null-members.js';
 import { placeWideIntegers, wideIntegers } from './json/wide-integers.js';
-import { mended } from './mended-config.js';
+import { mended, rulesBut } from './mended-config.js';
 import { textRules } from './rules/text-rules.js';
 import { schemaViolations } from './schema-violations.js';
 
@@ -36,7 +36,8 @@ export function judge({ json, text, spec, name }: Document, rules: (spec: Spec, 
     if (validate.more) findings.more = true;
   }
   placeWideIntegers(integers, spec, findings);
-  if (typed) rules(spec, findings);
+  if (typed && findings.violations.length === 0) rules(spec, findings);
+  else if (typed) rulesBut([], spec, rules, findings);
   else mended(JSON.parse(text) as Spec, integers, rules, findings);
   return findings;
 }

@@ -24,15 +24,28 @@ export function mended(
     for (const error of validate.errors ?? []) put.push(mend(spec, error));
   }
   placeWideIntegers(integers, spec, new Findings());
+  rulesBut(put, spec, rules, findings);
+}
+
+/** Notes in `findings` what `rules` find in a config, but for what they say because of the values at the pointers `refused`. */
+export function rulesBut(
+  refused: readonly string[],
+  spec: Spec,
+  rules: (spec: Spec, findings: Findings) => void,
+  findings: Findings,
+): void {
   const rest = new Findings();
   rules(spec, rest);
-  const refused = new Set(put.flatMap(dependants));
+  const known = findings.violations.map(({ pointer }) => pointer);
+  const wrong = new Set([...refused, ...known].flatMap(dependants));
   // A rule may look at two values, and names the other one by its place in a list.
-  const places = put.map(placeOf);
-  // Which namespaces there are is not known when the type of one is not.
-  const namespaces = put.some((pointer) => pointer.startsWith('/linux/namespaces'));
+  const places = refused.map(placeOf);
+  // Which namespaces there are is not known when the type of one is not, nor when what holds their list is refused.
+  const namespaces = refused.some(
+    (pointer) => pointer.startsWith('/linux/namespaces') || '/linux/namespaces'.startsWith(`${pointer}/`),
+  );
   const isOwn = (pointer: string, expected: string) =>
-    isBelow(pointer, refused) ||
+    isBelow(pointer, wrong) ||
     places.some((place) => place && `${expected} `.includes(`${place} `)) ||
     (namespaces && expected.includes('linux.namespaces'));
   for (const violation of rest.violations) if (!isOwn(violation.pointer, violation.expected)) findings.add(violation);
@@ -41,11 +54,32 @@ export function mended(
     if (!isOwn(pointer, expected)) findings.warn(pointer, value, expected, see ?? '');
 }
 
-/** Fields on which it depends what the others of their object must be. */
-const DECIDING = /^(.*)\/(?:type|options|action|policy|mode)(?:\/\d+)?$/;
+/** Fields on which it depends what others must be, each with the names of these in its object; none: all of it. */
+const DECIDING: readonly (readonly [RegExp, ...names: string[]])[] = [
+  [/^(\/mounts\/\d+)\/(?:type|options(?:\/\d+)?|[ug]idMappings)$/],
+  [/^(\/linux\/(?:devices|namespaces)\/\d+)\/type$/],
+  [/^(.*\/[ug]idMappings\/\d+)\/\w+$/],
+  [/^(\/process\/scheduler)\/\w+$/],
+  [/^(\/linux\/memoryPolicy)\/mode$/],
+  [/^(\/process\/rlimits\/\d+)\/hard$/, 'soft'],
+  [/^(\/process\/capabilities)\/permitted/, 'effective'],
+  [/^(\/linux\/seccomp\/syscalls\/\d+)\/action$/, 'errnoRet'],
+  [/^(\/linux\/seccomp)\/defaultAction$/, 'defaultErrnoRet'],
+  [/^(\/linux\/resources\/memory)\/limit$/, 'swap'],
+  [/^(\/linux\/resources\/cpu)\/quota$/, 'burst'],
+];
 
 /** The pointers below which nothing can be said when the value at one is refused. */
-const dependants = (pointer: string): string[] => [pointer, DECIDING.exec(pointer)?.[1] ?? pointer];
+function dependants(pointer: string): string[] {
+  const pointers = [pointer];
+  for (const [field, ...names] of DECIDING) {
+    const object = field.exec(pointer)?.[1];
+    if (object === undefined) continue;
+    if (names.length === 0) pointers.push(object);
+    for (const name of names) pointers.push(`${object}/${name}`);
+  }
+  return pointers;
+}
 
 /** The list entry that a pointer leads to or into; empty when there is none. */
 const placeOf = (pointer: string): string => /^.*\/\d+(?=\/|$)/.exec(pointer)?.[0] ?? '';
@@ -66,10 +100,9 @@ function mend(spec: unknown, { keyword, instancePath, params, propertyName }: Sc
     set(at(spec, instancePath), name, () => [null]);
     return `${instancePath}/${segment(name)}`;
   }
-  if (propertyName !== undefined || keyword === 'propertyNames') {
-    const name = propertyName ?? String(params.propertyName);
-    set(at(spec, instancePath), name, () => undefined);
-    return `${instancePath}/${segment(name)}`;
+  if (propertyName !== undefined) {
+    set(at(spec, instancePath), propertyName, () => undefined);
+    return `${instancePath}/${segment(propertyName)}`;
   }
   const keys = segments(instancePath);
   const last = keys.pop() ?? '';

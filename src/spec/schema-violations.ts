@@ -49,8 +49,6 @@ export function pageOf(pointer: string): string {
 export function schemaViolations(errors: readonly SchemaError[], root: unknown): Violation[] {
   const violations: Violation[] = [];
   for (const error of errors) {
-    // An error about a key comes twice: by the rule that it breaks, which says more, and by propertyNames itself.
-    if (error.keyword === 'propertyNames') continue;
     const { params } = error;
     if (error.keyword === 'required') {
       const pointer = `${error.instancePath}/${segment(String(params.missingProperty))}`;

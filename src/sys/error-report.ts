@@ -3,27 +3,37 @@ import type { RuntError } from './error.js';
 
 /** The whole report: the sentence, then `at`, `why` and `see` lines (DESIGN §1). */
 export function reportOf(e: RuntError): string {
-  const lines = [e.message];
+  const lines = [clipped(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {
     const found = value === undefined ? '' : `, found ${brief(value)}`;
-    lines.push(`  at  ${pointer || '/'} must ${expected}${found}${see ? ` (${see})` : ''}`);
+    lines.push(`  at  ${clipped(pointer || '/')} must ${clipped(expected)}${found}${see ? ` (${see})` : ''}`);
   }
   if (e.pointer !== undefined) {
     const value = e.value === undefined ? '' : `  ${brief(e.value)}`;
-    lines.push(`  at  ${e.pointer || '/'} in ${e.document ?? 'config.json'}${value}`);
+    lines.push(`  at  ${clipped(e.pointer || '/')} in ${e.document ?? 'config.json'}${value}`);
   }
-  if (e.hint) lines.push(`  why ${e.hint}`);
+  if (e.hint) lines.push(`  why ${clipped(e.hint)}`);
   if (e.see) lines.push(`  see ${e.see}`);
   return lines.join('\n');
 }
 
 /** Characters of a value in a line of a report. */
-const MOST = 160;
+const MOST_OF_VALUE = 160;
+
+/** Characters of any other part: a path may have PATH_MAX of them, a key of a config megabytes. */
+const MOST = 5000;
+
+/** A part of a report, cut to what a person reads: whole lines of a log and gRPC's headers are bounded too. */
+export function clipped(text: string, most = MOST): string {
+  if (text.length <= most) return text;
+  // Not between the two halves of a character.
+  return `${text.slice(0, most - 3).replace(/[\ud800-\udbff]$/, '')}…`;
+}
 
 /** JSON of a value, cut to what fits a line. An integer that no double holds is a number there, as in the config. */
 function brief(value: unknown): string {
   // JSON.stringify has no form for it: it stands between characters that no other text has unescaped.
   const marked = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `\u0001${v}\u0001` : v)) ?? String(value);
   const json = marked.replace(/"\\u0001(-?\d+)\\u0001"/g, (_, digits: string) => digits);
-  return json.length > MOST ? `${json.slice(0, MOST - 3)}…` : json;
+  return clipped(json, MOST_OF_VALUE);
 }

@@ -119,6 +119,10 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
       assert.match(err, 'more than 100 violations', what);
       assert.is(err.trimEnd().split('\n').length, 101, what);
     }
+    const clocks = Object.fromEntries(numbered('clock', 40_000).map((key) => [key, { secs: 1 }]));
+    const { err } = runt('validate', { ...sample(), linux: { ...sample().linux, timeOffsets: clocks } });
+    assert.match(err, 'more than 100 violations', 'keys');
+    assert.is(err.trimEnd().split('\n').length, 101, 'keys');
     const text = JSON.stringify(sample()).replace(
       '"mounts":[',
       `"mounts":[${'{"destination":"\\ud800"},'.repeat(50_000)}`,
@@ -162,6 +166,24 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.equal([valid, violations.length, more], [false, 100, true]);
     const exact = JSON.parse(runt('validate', { ...sample(), mounts: Array(100).fill(1) }, '--format', 'json').out);
     assert.equal([exact.violations.length, exact.more], [100, undefined]);
+  });
+
+  test('a name of megabytes is cut in messages, and whole in JSON', () => {
+    const name = 'n'.repeat(3 << 20);
+    const call = { names: [name], action: 'SCMP_ACT_ERRNO' };
+    const changes: Record<string, object> = {
+      annotations: { annotations: { [name]: 7 } },
+      sysctl: { linux: { ...sample().linux, sysctl: { [name]: '1' } } },
+      unified: { linux: { ...sample().linux, resources: { unified: { [`${name}.x`]: '1' } } } },
+      seccomp: { linux: { ...sample().linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [call] } } },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      const { err } = runt('validate', { ...sample(), ...change });
+      assert.match(err, 'nnn…', what);
+      assert.ok(err.length < 20_000, `${what}: ${err.length}`);
+    }
+    const { out } = runt('validate', { ...sample(), ...changes.annotations }, '--format', 'json');
+    assert.is(JSON.parse(out).violations[0].pointer, `/annotations/${name}`);
   });
 
   test('a text that is nested too deeply is refused as that', () => {

@@ -56,6 +56,58 @@ test('what a rule says of a refused value is not told', () => {
   );
 });
 
+test('nor what a rule says of another value by a refused one', () => {
+  const wrong = (change: (config: any) => void): string[] => {
+    const config = sample();
+    change(config);
+    return complaints(config).map((complaint) => complaint.split(' ')[0]!);
+  };
+  const cases: [string, (c: any) => void, ...others: string[]][] = [
+    [
+      '/process/capabilities/permitted/0',
+      ({ process }) => (process.capabilities = { permitted: [1], effective: ['CAP_KILL'] }),
+    ],
+    [
+      '/process/capabilities/permitted',
+      ({ process }) => (process.capabilities = { permitted: 1, effective: ['CAP_KILL'] }),
+    ],
+    ['/process/rlimits/0/hard', ({ process }) => (process.rlimits = [{ type: 'RLIMIT_CORE', soft: 1, hard: '2' }])],
+    // The type of a limit says nothing of its numbers.
+    [
+      '/process/rlimits/0/type',
+      ({ process }) => (process.rlimits = [{ type: 7, soft: 2, hard: 1 }]),
+      '/process/rlimits/0/soft',
+    ],
+    ['/linux/seccomp/defaultAction', ({ linux }) => (linux.seccomp = { defaultAction: 'ERRNO', defaultErrnoRet: 1 })],
+    // The default action says nothing of the rules.
+    [
+      '/linux/seccomp/defaultAction',
+      ({ linux }) =>
+        (linux.seccomp = { defaultAction: 7, syscalls: [{ names: [''], action: 'SCMP_ACT_ALLOW', errnoRet: 1 }] }),
+      '/linux/seccomp/syscalls/0/errnoRet',
+      '/linux/seccomp/syscalls/0/names/0',
+    ],
+    ['/linux/resources/memory/limit', ({ linux }) => (linux.resources = { memory: { limit: {}, swap: 5 } })],
+    // Refused as an exact integer, not by the schema.
+    ['/linux/resources/memory/limit', ({ linux }) => (linux.resources = { memory: { limit: 1e19, swap: 5 } })],
+    ['/linux/resources/cpu/quota', ({ linux }) => (linux.resources = { cpu: { quota: 1e19, burst: 5 } })],
+    [
+      '/process/scheduler/deadline',
+      ({ process }) => (process.scheduler = { policy: 'SCHED_DEADLINE', runtime: 1, deadline: 'x', period: 1 }),
+    ],
+    [
+      '/linux/uidMappings/0/size',
+      ({ linux }) => {
+        linux.namespaces.push({ type: 'user' });
+        linux.uidMappings = [{ containerID: 0, hostID: 1, size: 1e10 }];
+        linux.gidMappings = [{ containerID: 0, hostID: 1, size: 1 }];
+      },
+    ],
+    ['/linux', (config) => Object.assign(config, { hostname: 'x', linux: [] })],
+  ];
+  for (const [pointer, change, ...others] of cases) assert.equal(wrong(change), [pointer, ...others]);
+});
+
 test('several errors about one value are no trouble', () => {
   const wrong = (linux: object): number => complaints({ ...sample(), linux: { ...sample().linux, ...linux } }).length;
   assert.is(wrong({ timeOffsets: { boottim: { secs: 'x' }, monotonic: 7 } }), 4);

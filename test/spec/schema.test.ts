@@ -62,7 +62,8 @@ test('the built validator says what ajv says of the schema itself', () => {
         assert.is(ours, theirs, `${key} = ${JSON.stringify(wrong)}`);
         assert.equal(
           paths(validateConfig.errors).sort(),
-          paths(plain.errors).sort(),
+          // Beside the one by the rule that the key breaks.
+          paths(plain.errors?.filter(({ keyword }) => keyword !== 'propertyNames')).sort(),
           `${key} = ${JSON.stringify(wrong)}`,
         );
         compared++;

@@ -7,6 +7,7 @@ import { invalid, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-
 import { unknownCalls } from '../../spec/rules/unknown-calls.js';
 import { eachUnknownProperty } from '../../spec/unknown-properties.js';
 import { RuntError, type Violation } from '../../sys/error.js';
+import { clipped } from '../../sys/error-report.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../../sys/linux.js';
 import { absolute } from '../absolute-path.js';
@@ -27,7 +28,8 @@ export async function command({ global, flags, args }: Call<'validate'>): Promis
     return valid ? 0 : 1;
   }
   for (const { pointer, expected, see } of warnings) {
-    printError(`warning: ${printable(pointer || '/')} should ${printable(expected)}${see ? ` (${see})` : ''}\n`);
+    const text = `${clipped(pointer || '/')} should ${clipped(expected)}${see ? ` (${see})` : ''}`;
+    printError(`warning: ${printable(text)}\n`);
   }
   if (error) throw error;
   print('valid\n');

@@ -145,6 +145,7 @@ export async function systemdScope(
   return scopes(await userManager(), o.warn);
 }
 
+/** A name or a value may have megabytes. */
 function sentence({ pointer, value, expected }: Violation): string {
-  return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`;
+  return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`.slice(0, 5000);
 }

@@ -18,11 +18,22 @@ export function cgroupRules(spec: Spec, findings: Findings, update = false): voi
       findings.refuse(pointer, value, 'be what is written to the file, not empty', 'config-linux.md#unified');
     }
     // A name that is a path could lead out of the cgroup.
-    if (key === '' || key === '.' || key === '..' || key.includes('/')) {
-      const expected = 'be the name of a file of the cgroup, without a slash';
+    if (!/^[^./]+\.[^/]+$/.test(key)) {
+      const expected = 'be the name of a file of cgroup v2, such as memory.high';
       findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
     }
   }
+  // Each is the first word of a line that the kernel reads.
+  for (const device of Object.keys(linux.resources?.rdma ?? {})) {
+    if (device !== '' && !/[ \n]/.test(device)) continue;
+    const expected = 'be the name of an RDMA device';
+    findings.refuse(`/linux/resources/rdma/${segment(device)}`, device, expected, 'config-linux.md#rdma');
+  }
+  linux.resources?.network?.priorities?.forEach(({ name }, i) => {
+    if (!/[ \n]/.test(name)) return;
+    const pointer = `/linux/resources/network/priorities/${i}/name`;
+    findings.refuse(pointer, name, 'be the name of a network interface', 'config-linux.md#network');
+  });
   if (linux.intelRdt) rdtRules(linux.intelRdt, findings);
   if (linux.memoryPolicy) policyRules(linux.memoryPolicy, findings);
 }

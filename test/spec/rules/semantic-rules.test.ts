@@ -390,8 +390,20 @@ const cases: [string, unknown, string[]][] = [
   ],
   [
     'unified',
-    withLinux({ resources: { unified: { 'memory.high': '1', '../cgroup.procs': '1' } } }),
-    ['/linux/resources/unified/..~1cgroup.procs must be the name of a file of the cgroup, without a slash'],
+    withLinux({ resources: { unified: { 'memory.high': '1', '../cgroup.procs': '1', memory: '1', 'x.': '1' } } }),
+    ['..~1cgroup.procs', 'memory', 'x.'].map(
+      (key) => `/linux/resources/unified/${key} must be the name of a file of cgroup v2, such as memory.high`,
+    ),
+  ],
+  [
+    'names of devices that would be more than one word of a line',
+    withLinux({
+      resources: { rdma: { 'a b': { hcaHandles: 1 } }, network: { priorities: [{ name: 'lo 1\neth0', priority: 0 }] } },
+    }),
+    [
+      '/linux/resources/rdma/a b must be the name of an RDMA device',
+      '/linux/resources/network/priorities/0/name must be the name of a network interface',
+    ],
   ],
   [
     'blockIO',
