@@ -46,11 +46,14 @@ export async function reportFailure(error: unknown, global: Globals, about?: Abo
   }
   if (hasLog() || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
   if (hasLog() || global['log-format'] !== 'json')
-    printError(`runt: ${reportOf(e).split('\n').map(printable).join('\n')}\n`);
+    printError(`runt: ${reportOf(e).split('\n').map(shown).join('\n')}\n`);
   if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   closeLog();
   return e.exit ?? 1;
 }
+
+/** A line of a report for a terminal. In JSON a byte that is not UTF-8 is an escape of its surrogate. */
+const shown = (line: string): string => printable(line).replace(/(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])/g, '$1\\x$2');
 
 /** What no code expected: a defect of runt. */
 function internalError(error: unknown): RuntError {

@@ -49,6 +49,6 @@ export function names(root: string): string[] {
     }
     if (n < 0)
       throw new RuntError({ code: 'ERR_STATE', message: `read the root directory ${root}`, path: root, errno: -n });
-    return host.decode(buffer, n).split('\0').filter(Boolean).sort();
+    return host.decodeRaw(buffer, n).split('\0').filter(Boolean).sort();
   }
 }

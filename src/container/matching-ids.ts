@@ -3,9 +3,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { names } from './list.js';
-
-/** A name below the root that can be an id: what runt keeps there for itself begins with a dot. */
-const isId = (name: string): boolean => name[0] !== '.';
+import { isId } from './state/state-store.js';
 
 /**
  * The ids below a root that an extended regular expression (regex(7)) matches anywhere; `^` and `$` bind it.
@@ -28,7 +26,7 @@ export function matchingIds(root: string, pattern: string): string[] {
       see: 'regex(7)',
     });
   }
-  return host.decode(out, n).split('\0').filter(Boolean);
+  return host.decodeRaw(out, n).split('\0').filter(Boolean);
 }
 
 /** Calls f for each id. One that fails does not keep it from the others; then the first error is thrown, and says how many. */

@@ -119,5 +119,5 @@ async function readAll(fd: number): Promise<string> {
     if (n <= 0) break;
     length += n;
   }
-  return host.decode(data, length);
+  return host.decodeRaw(data, length);
 }

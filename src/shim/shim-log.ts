@@ -1,11 +1,15 @@
 /** The shim's log: its standard error, which is the fifo `log` of the bundle that containerd reads. */
+import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
 import { reportOf } from '../sys/error-report.js';
 import { host, native } from '../sys/host.js';
 
 /** Writes a line about a container: a sentence, or an error with all that it says. */
 export function log(id: string, what: unknown): void {
-  native.write(2, host.encode(`containerd-shim-runt-v1: ${id}: ${wordsOf(what).trim().replaceAll('\n', '; ')}\n`));
+  native.write(
+    2,
+    host.encode(`containerd-shim-runt-v1: ${id}: ${printable(wordsOf(what).trim().replaceAll('\n', '; '))}\n`),
+  );
 }
 
 /** A sentence as it is; all that an error says. */

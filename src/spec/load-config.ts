@@ -85,6 +85,7 @@ function whyMissing(path: string): string {
   if (r === -E.ENOENT) return `there is no directory ${bundle}: correct the path of the bundle (--bundle)`;
   if (r === -E.ENOTDIR || native.access(`${bundle}/.`, 0) === -E.ENOTDIR)
     return `${bundle} is not a directory: name the directory that has the config.json (--bundle)`;
+  if (!path.endsWith('/config.json')) return `there is no ${path}: name a config file or a bundle that is there`;
   return `${bundle} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`;
 }
 

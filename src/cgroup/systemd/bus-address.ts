@@ -56,7 +56,7 @@ function percentDecoded(text: string): string {
     if (hex !== undefined) at += 2;
     for (const byte of hex === undefined ? host.encode(text[at]!) : [Number.parseInt(hex, 16)]) bytes.push(byte);
   }
-  return host.decode(new Uint8Array(bytes), bytes.length);
+  return host.decodeRaw(new Uint8Array(bytes), bytes.length);
 }
 
 /**

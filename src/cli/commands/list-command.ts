@@ -1,5 +1,6 @@
 /** `runt list`: the containers below the root. */
 import { list } from '../../container/list.js';
+import { printable } from '../../plan/printable-text.js';
 import type { RuntError } from '../../sys/error.js';
 import { reportWarning } from '../command-log.js';
 import { print } from '../command-output.js';
@@ -25,8 +26,10 @@ export function command({ global, flags }: Call<'list'>): number {
 }
 
 /** Columns at least 12 wide with three spaces between them, as runc prints them: people cut them with awk. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(texts: readonly (readonly string[])[]): string {
   const widths: number[] = [];
+  // A path may have a line feed in it.
+  const rows = texts.map((row) => row.map(printable));
   for (const row of rows) {
     row.forEach((cell, i) => {
       widths[i] = Math.max(widths[i] ?? 12, cell.length + 3);

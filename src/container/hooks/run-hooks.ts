@@ -191,7 +191,7 @@ class Output {
   }
 
   get text(): string {
-    return host.decode(this.tail, this.tail.length);
+    return host.decodeRaw(this.tail, this.tail.length);
   }
 
   close(): void {

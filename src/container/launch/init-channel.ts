@@ -76,7 +76,7 @@ export class Reports {
       const size = this.length < 4 ? 4 : 4 + new DataView(this.data.buffer).getUint32(0, true);
       if (size > maxReport) throw broken(`a report of ${size} bytes`);
       if (this.length >= 4 && this.length >= size) {
-        const fields = host.decode(this.data.subarray(4), size - 4).split('\0');
+        const fields = host.decodeRaw(this.data.subarray(4), size - 4).split('\0');
         this.data.copyWithin(0, size, this.length);
         this.length -= size;
         fields.pop();
@@ -120,7 +120,7 @@ export class Reports {
     const n = native.read(this.words, page);
     native.close(this.words);
     this.words = -1;
-    return n > 0 && page[0] !== 0 ? parse(host.decode(page, n).split('\0')) : undefined;
+    return n > 0 && page[0] !== 0 ? parse(host.decodeRaw(page, n).split('\0')) : undefined;
   }
 }
 

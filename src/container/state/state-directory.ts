@@ -209,7 +209,7 @@ export function forgetRemoved(root: string): boolean {
   if (fd === undefined) return false;
   const link = new Uint8Array(8192);
   const n = native.readLink(AT_FDCWD, `/proc/self/fd/${fd}`, link);
-  if (n < 0 || !host.decode(link, n).endsWith(' (deleted)')) return false;
+  if (n < 0 || !host.decodeRaw(link, n).endsWith(' (deleted)')) return false;
   native.close(fd);
   roots.delete(root);
   return true;

@@ -74,12 +74,12 @@ const stateFile = 'state.json';
 /** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
 const configFile = 'config.json';
 
-/**
- * Refuses an id that is no single safe path component.
- * @throws RuntError ERR_CONTAINER_ID
- */
+/** Whether a name can be an id: a single safe path component. */
+export const isId = (name: string): boolean => name.length <= 255 && /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(name);
+
+/** @throws RuntError ERR_CONTAINER_ID for a name that cannot be an id */
 export function checkId(id: string): void {
-  if (id.length === 0 || id.length > 255 || !/^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(id)) {
+  if (!isId(id)) {
     throw new RuntError({
       code: 'ERR_CONTAINER_ID',
       message: `invalid container ID format: ${JSON.stringify(id)}`,

@@ -1,4 +1,5 @@
 /** What a method of a service fails with: a status code of gRPC, the same on both transports. */
+import { printable } from '../../plan/printable-text.js';
 import { RuntError } from '../../sys/error.js';
 import { reportOf } from '../../sys/error-report.js';
 
@@ -48,6 +49,10 @@ const codes: Readonly<Record<string, number>> = {
 /** Code and text of any error; a RuntError's text is its whole report. */
 export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
   if (error instanceof StatusError) return { code: error.code, message: error.message };
-  if (error instanceof RuntError) return { code: codes[error.code] ?? Code.UNKNOWN, message: reportOf(error) };
-  return { code: Code.UNKNOWN, message: String(error) };
+  if (error instanceof RuntError)
+    return { code: codes[error.code] ?? Code.UNKNOWN, message: wellFormed(reportOf(error)) };
+  return { code: Code.UNKNOWN, message: wellFormed(String(error)) };
 }
+
+/** A string of protobuf is UTF-8, and a client refuses the answer that has another one. */
+const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');

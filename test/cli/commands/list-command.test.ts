@@ -14,4 +14,14 @@ test('a column is 12 wide or its longest cell and three spaces; the last is not 
   );
 });
 
+test('a path with a line feed, an escape sequence or a byte that is not UTF-8 stays in its cell', () => {
+  assert.is(
+    table([
+      ['BUNDLE', 'OWNER'],
+      ['/a\nb\x1b[2J\udcff', 'root'],
+    ]),
+    'BUNDLE                   OWNER\n/a\\u000ab\\u001b[2J\\xff   root\n',
+  );
+});
+
 test.run();

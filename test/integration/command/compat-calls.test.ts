@@ -1,6 +1,6 @@
 /** Every call that engines make, with its flags, files, output and exit status: one test for each row of the contract. Beside runc: conformance/engines/conmon/calls.sh. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { failure } from '../../../src/container/failure/op-failure.js';
@@ -238,6 +238,11 @@ test(
     assert.is(bed.runt(['list', '-q']).stdout, `${ids[0]}\n`);
     ok(bed.runt(['delete', '-f', '-r', bed.id]));
     ok(bed.runt(['delete', '-r', 'nothing has this name']));
+    // A name that cannot be an id, which list passes over too.
+    const other = join(bed.root, 'not an id');
+    mkdirSync(other);
+    ok(bed.runt(['delete', '-f', '-r', '.']));
+    rmdirSync(other);
   }),
 );
 

@@ -186,6 +186,12 @@ test(
     const bundle = bed.runt(['create', '--bundle', `${bed.dir}/none`, 'x']);
     assert.match(bundle.stderr, `read ${bed.dir}/none/config.json: ENOENT (no such file or directory)`);
     assert.match(bundle.stderr, `why there is no directory ${bed.dir}/none: correct the path of the bundle (--bundle)`);
+    const config = bed.runt(['create', '--bundle', bed.bundle, '--config', 'none.json', 'x']);
+    assert.match(config.stderr, `why there is no ${bed.bundle}/none.json: name a config file`);
+    assert.match(
+      bed.runt(['validate', `${bed.dir}/gone`]).stderr,
+      `why there is no ${bed.dir}/gone: name a config file`,
+    );
     assert.match(bed.runt(['create', '--bundle', bed.dir, 'x']).stderr, `why ${bed.dir} is not a bundle: write`);
   }),
 );

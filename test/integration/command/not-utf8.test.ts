@@ -85,6 +85,38 @@ test(
 );
 
 test(
+  'a failure that runt-init reports, and what JSON has in a message, is shown by escapes',
+  onBed((bed) => {
+    bed.started();
+    const program = bed.runt(['exec', bed.id], { wrapped: withRaw('"$raw"') });
+    assert.match(program.stderr, 'exec "a\\xffb": executable file not found in $PATH (a\\xffb): ENOENT');
+    assert.not.match(program.stderr, '\ufffd');
+    assert.not.match(program.stderr, 'udcff');
+    const cwd = bed.runt(['exec'], { wrapped: withRaw(`--cwd "/none/$raw/x" ${bed.id} true`) });
+    assert.not.match(cwd.stderr, '\ufffd');
+    const id = bed.runt(['state'], { wrapped: withRaw('"$raw"') });
+    assert.match(id.stderr, 'invalid container ID format: "a\\xffb"');
+    // A text that looks like such an escape is told apart.
+    assert.match(bed.runt(['state', 'a\\udcffb']).stderr, 'invalid container ID format: "a\\\\udcffb"');
+    bed.delete('--force');
+  }),
+);
+
+test(
+  'ps prints the arguments of a process as ps(1) does',
+  onBed((bed) => {
+    bed.started();
+    const raw = `sh -c 'exec "$@"' sh sh -c 'while :; do sleep 1; done'`;
+    assert.is(bed.runt(['exec', '--detach', bed.id], { wrapped: withRaw(`${raw} "$raw"`) }).code, 0);
+    const { stdout } = bed.runt(['ps', bed.id, '-o', 'pid,args'], {
+      wrapped: ['sh', '-c', 'LC_ALL=C.UTF-8; export LC_ALL; "$@" | od -An -tx1 | tr -d " \\n"', 'sh'],
+    });
+    assert.not.match(stdout, 'efbfbd');
+    bed.delete('--force');
+  }),
+);
+
+test(
   'an unknown word is shown by escapes',
   onBed((bed) => {
     const { code, stderr } = bed.runt([], { wrapped: withRaw('"$raw"') });

@@ -47,5 +47,5 @@ export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: numb
   native.close(ours);
   native.close(pidfd);
   if (!ended) throw fail('it did not end in time');
-  if (end.status !== 0) throw fail(n > 0 ? host.decode(said, n).trim() : `it ended with status ${end.status}`);
+  if (end.status !== 0) throw fail(n > 0 ? host.decodeRaw(said, n).trim() : `it ended with status ${end.status}`);
 }
