@@ -64,7 +64,13 @@ export function parseFlags(
       value = args[++i];
       if (value === undefined) throw usageError(where, `flag ${shown} needs a value`);
     }
-    if (kind === 'list') into[name] = [...((into[name] as string[] | undefined) ?? []), value];
+    if (kind === 'list') {
+      into[name] ??= [];
+      (into[name] as string[]).push(value);
+    }
+    // Nothing given, as for runc: scripts pass the values of variables that may be empty. `spec` refuses them by name,
+    // and no user must not become root.
+    else if (value === '' && kind === 'str' && where !== 'spec' && name !== 'user') delete into[name];
     else into[name] = parseValue(where, shown, kind, value);
   }
   return rest;

@@ -65,7 +65,8 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
   }
   if (global.help || name === undefined)
     return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [] });
-  if (!Object.hasOwn(commands, name)) throw usageError('', `unknown command ${name}`, name, Object.keys(commands));
+  if (!Object.hasOwn(commands, name))
+    throw usageError('', `unknown command ${name || '""'}`, name, Object.keys(commands));
 
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};

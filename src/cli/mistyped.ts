@@ -7,6 +7,9 @@ import { globals } from './command-syntax.js';
 /** What engines have a command for, and what does it here. */
 const elsewhere: Readonly<Record<string, string>> = {
   rm: 'runt delete ID',
+  ls: 'runt list',
+  info: 'runt features, or runt debug ID',
+  restart: 'runt delete --force ID, then runt run ID',
   stop: 'runt kill ID, which sends TERM, then runt delete ID',
   inspect: 'runt state ID, or runt debug ID for all that is known',
   stats: 'runt events --stats ID',
@@ -16,8 +19,9 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 /** Commands of engines for which a runtime has nothing. */
-const engines =
-  'attach build commit cp diff images import load login logs port pull push rename restart rmi save tag'.split(' ');
+const engines = 'attach build commit cp diff images import load login logs port pull push rename rmi save tag'.split(
+  ' ',
+);
 
 /** Adds to an error what may have been meant. */
 export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
@@ -32,7 +36,7 @@ export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
   if (flag === wrong && (where === '' || where === 'help')) {
     if (Object.hasOwn(elsewhere, wrong)) error.hint = `engines call it so: use ${elsewhere[wrong]}`;
     else if (engines.includes(wrong)) {
-      error.hint = `images, registries and the output of containers belong to engines: use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}`;
+      error.hint = `this is done by engines, not by a runtime: use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}`;
     }
     if (error.hint) return;
   }

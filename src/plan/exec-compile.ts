@@ -1,6 +1,7 @@
 /** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
 
 import type { Process, Spec } from '../spec/config-types.js';
+import { withVariables } from '../spec/variables.js';
 import { RuntError } from '../sys/error.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
@@ -115,15 +116,10 @@ export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
 
 /** The last of several entries of one name counts, and it alone is passed on: getenv(3) would find the first. */
 function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
-  const name = (entry: string) => entry.split('=', 1)[0];
   for (const entry of more) {
     if (entry.indexOf('=') < 1) throw usage(`--env "${entry}" is not NAME=VALUE`);
   }
-  const names = more.map(name);
-  return [
-    ...base.filter((entry) => !names.includes(name(entry))),
-    ...more.filter((entry, i) => names.lastIndexOf(name(entry)) === i),
-  ];
+  return withVariables(base, more);
 }
 
 /** Inheritable is never raised (CVE-2022-29162), and so ambient only where the config has inheritable ones (runc). */

@@ -4,6 +4,7 @@ import { nearest } from '../sys/nearest-word.js';
 import { bytes } from './byte-size.js';
 import type { IdMapping, Mount, Process, Resources, Spec } from './config-types.js';
 import { defaultSpec } from './default-config.js';
+import { withVariables } from './variables.js';
 import { volumeMount } from './volume-option.js';
 
 export interface SpecOptions {
@@ -170,10 +171,9 @@ function processOptions(process: Process, o: SpecOptions, refuse: Refuse): void 
     process.user = { uid, gid };
   }
   for (const entry of o.env ?? []) {
-    const name = entry.slice(0, entry.indexOf('='));
     if (entry.indexOf('=') < 1) throw refuse('env', entry, 'is not NAME=VALUE');
-    process.env = [...process.env!.filter((other) => !other.startsWith(`${name}=`)), entry];
   }
+  process.env = withVariables(process.env!, o.env ?? []);
 }
 
 function mapOptions(linux: NonNullable<Spec['linux']>, o: SpecOptions, refuse: Refuse): void {

@@ -152,6 +152,11 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.match(err, 'did you mean "nosuid"?');
   });
 
+  test('any number of read-only tmpfs is judged quickly', () => {
+    const mounts = numbered('/m', 40_000).map((destination) => ({ destination, type: 'tmpfs', options: ['ro'] }));
+    assert.is(quick(() => runt('validate', { ...sample(), mounts })).out, 'valid\n');
+  });
+
   test('any number of device rules is applied quickly', () => {
     const config = sample();
     const rules = (allow: boolean) =>

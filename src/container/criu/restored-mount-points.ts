@@ -13,6 +13,14 @@ import { AT_FDCWD, O_CREAT, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IF
 
 const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
+/** Whether a path leads below one of a set. */
+function isBelow(path: string, set: ReadonlySet<string>): boolean {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    if (set.has(path.slice(0, end))) return true;
+  }
+  return false;
+}
+
 /**
  * Makes what is missing, each step resolved within the root. What lies below another mount is in that one.
  * @throws RuntError ERR_MOUNT
@@ -20,11 +28,12 @@ const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 export function makeMountPoints(what: string, root: string, spec: Spec, bundle: string): void {
   const mounts = (spec.mounts ?? []).filter((m) => !isRoot(m.destination));
   const all = mounts.map((m) => clean(m.destination));
+  const destinations = new Set(all);
   const fd = native.openAt(AT_FDCWD, root, O_PATH, 0);
   try {
     mounts.forEach((mount, i) => {
       const destination = all[i] as string;
-      if (destination.split('/').includes('..') || all.some((other) => destination.startsWith(`${other}/`))) return;
+      if (destination.split('/').includes('..') || isBelow(destination, destinations)) return;
       const source = mountSettings(mount).bind ? tryStat(sourcePath(mount, bundle)) : undefined;
       const isFile = source !== undefined && (source.mode & S_IFMT) !== S_IFDIR;
       const r = fd < 0 ? fd : make(fd, destination, isFile);

@@ -50,7 +50,9 @@ export function checkConsole(what: string, terminal: boolean, socket: string | u
     throw new RuntError({
       code: 'ERR_TERMINAL',
       message: `${what}: cannot use console socket if runt will not detach or allocate tty`,
-      hint: terminal ? 'in the foreground runt itself serves the terminal' : 'process.terminal is not true',
+      hint: terminal
+        ? 'in the foreground runt itself serves the terminal'
+        : 'set process.terminal to true, or give no console socket',
     });
   }
 }

@@ -7,21 +7,33 @@ import type { Op } from '../plan-ops.js';
  * and from one on /dev, where a terminal comes too. Returns the operations that give it back to the mounts; runc does so for every tmpfs.
  */
 export function deferReadOnly(ops: Op[]): Op[] {
+  const targets = new Set(ops.filter(isReadOnly).map(placeOf));
+  if (targets.size === 0) return [];
+  const lengths = new Set([...targets].map(({ length }) => length));
   const last: Op[] = [];
-  ops.forEach((op, i) => {
-    if (op.op !== 'mountFs' || op.fstype !== 'tmpfs' || !(Number(op.attrs) & MOUNT_ATTR_RDONLY)) return;
-    const { at, target } = op;
-    const places = ops.slice(i + 1).map(placeOf);
+  /** What a later operation is about, and the targets below which one is: one pass, as a config may have many mounts. */
+  const places = new Set<string>();
+  const filled = new Set(['/dev']);
+  for (let i = ops.length - 1; i >= 0; i--) {
+    const op = ops[i] as Op;
+    const place = placeOf(op);
     // What is mounted over it, or remounts it, is as that one says.
-    if (places.includes(target) || (target !== '/dev' && !places.some((p) => p.startsWith(`${target}/`)))) return;
-    ops[i] = {
-      ...op,
-      attrs: (Number(op.attrs) & ~MOUNT_ATTR_RDONLY) >>> 0,
-      options: op.options.filter((o) => o !== 'ro'),
-    };
-    last.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
-  });
-  return last;
+    if (isReadOnly(op) && !places.has(place) && filled.has(place)) {
+      const { at, target } = op;
+      ops[i] = {
+        ...op,
+        attrs: (Number(op.attrs) & ~MOUNT_ATTR_RDONLY) >>> 0,
+        options: op.options.filter((o) => o !== 'ro'),
+      };
+      last.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
+    }
+    places.add(place);
+    for (const length of lengths) if (place[length] === '/') filled.add(place.slice(0, length));
+  }
+  return last.reverse();
 }
+
+const isReadOnly = (op: Op): op is Extract<Op, { op: 'mountFs' }> =>
+  op.op === 'mountFs' && op.fstype === 'tmpfs' && (Number(op.attrs) & MOUNT_ATTR_RDONLY) !== 0;
 
 const placeOf = (op: Op): string => ('target' in op ? op.target : 'path' in op ? op.path : '');

@@ -3,7 +3,7 @@ import { type AnnotationPolicy, isAnnotationPolicy } from '../../plan/annotation
 import { readText } from '../../sys/fs.js';
 import { host } from '../../sys/host.js';
 import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from '../transport/protos.js';
-import { Code, StatusError } from '../transport/status-code.js';
+import { Code, decoded, StatusError } from '../transport/status-code.js';
 import { typeName } from './any-message.js';
 
 /** The options that are applied. */
@@ -48,11 +48,12 @@ const kinds = [
 export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
   const name = typeName(any);
-  if (name === 'containerd.runc.v1.Options') return applied(runcOptions.Options.decode(value));
+  if (name === 'containerd.runc.v1.Options') return applied(decoded(runcOptions.Options, value));
   // From containerd up to 1.7, for a type that does not begin with io.containerd.runc and a client that sets an option.
-  if (name === 'containerd.linux.runc.CreateOptions') return applied(asOptions(linuxRunc.CreateOptions.decode(value)));
+  if (name === 'containerd.linux.runc.CreateOptions')
+    return applied(asOptions(decoded(linuxRunc.CreateOptions, value)));
   if (name === 'runtimeoptions.v1.Options') {
-    const { configPath, configBody } = criOptions.Options.decode(value);
+    const { configPath, configBody } = decoded(criOptions.Options, value);
     // containerd hands over the section of its own configuration when that names no file.
     const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
     const { options, own } = await tomlOptions(text);

@@ -6,7 +6,7 @@ import type { Stdio } from '../../container/launch/spawn-init.js';
 import { typeName } from '../containerd/any-message.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { type google, linuxRunc, runcOptions, type task } from '../transport/protos.js';
-import { Code, StatusError } from '../transport/status-code.js';
+import { Code, decoded, StatusError } from '../transport/status-code.js';
 
 /** The container that it is about. */
 export interface Subject {
@@ -35,9 +35,9 @@ export function checkpointOptions(
   const name = typeName(any);
   const value = any?.value ?? new Uint8Array();
   if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0)
-    return runcOptions.CheckpointOptions.decode(value);
+    return decoded(runcOptions.CheckpointOptions, value);
   // Up to 1.7, for a type that is not runc's: the same fields under other numbers.
-  if (name === 'containerd.linux.runc.CheckpointOptions') return linuxRunc.CheckpointOptions.decode(value);
+  if (name === 'containerd.linux.runc.CheckpointOptions') return decoded(linuxRunc.CheckpointOptions, value);
   throw new StatusError(Code.INVALID_ARGUMENT, `checkpoint options of type ${name} are not supported`);
 }
 

@@ -2,6 +2,7 @@
 import { begin } from '../../container/exec.js';
 import type { Executed } from '../../container/state/exit-records.js';
 import { HeldProcess } from '../../container/state/recorded-process.js';
+import { isId } from '../../container/state/state-store.js';
 import { host, native } from '../../sys/host.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import type { task } from '../transport/protos.js';
@@ -47,6 +48,8 @@ export class Execs {
   add(request: task.ExecProcessRequest): void {
     const { execId, terminal, stdin, stdout, stderr, spec } = request;
     if (execId === '') throw new StatusError(Code.INVALID_ARGUMENT, 'Exec has no exec_id');
+    // It becomes a part of a path.
+    if (!isId(execId)) throw new StatusError(Code.INVALID_ARGUMENT, `invalid exec_id ${JSON.stringify(execId)}`);
     if (!spec) {
       throw new StatusError(
         Code.INVALID_ARGUMENT,

@@ -12,12 +12,19 @@ import {
 } from '@grpc/grpc-js';
 import { services } from '../../../build/gen/descriptors.js';
 import { containerd } from '../../../build/gen/grpc.js';
+import { clipped } from '../../sys/error-report.js';
 import type { GrpcServer } from './grpc-interface.js';
 import { addReflection } from './reflection.js';
 import { statusOf } from './status-code.js';
 import type { Handler } from './ttrpc.js';
 
 const same = (bytes: Buffer): Buffer => bytes;
+
+/**
+ * The details of a status, which are a header: HTTP/2 has room for 64 KiB, percent-encoded (grpc: PROTOCOL-HTTP2), and
+ * what is longer ends the connection without an answer.
+ */
+const bounded = (text: string): string => (encodeURI(text).length <= 32 << 10 ? text : clipped(text, 3500));
 
 export function serve(handler: Handler): GrpcServer {
   // What is longer than 4 MiB is refused, as over ttrpc: the default.
@@ -29,7 +36,7 @@ export function serve(handler: Handler): GrpcServer {
           (response) => done(null, Buffer.from(response.buffer, response.byteOffset, response.length)),
           (error) => {
             const { code, message } = statusOf(error);
-            done({ code, details: message });
+            done({ code, details: bounded(message) });
           },
         );
       };

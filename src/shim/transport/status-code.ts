@@ -56,3 +56,12 @@ export function statusOf(error: unknown): { readonly code: number; readonly mess
 
 /** A string of protobuf is UTF-8, and a client refuses the answer that has another one. */
 const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
+
+/** A request, or a message in one. @throws StatusError INVALID_ARGUMENT for bytes that are none */
+export function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
+  try {
+    return input.decode(payload);
+  } catch (error) {
+    throw new StatusError(Code.INVALID_ARGUMENT, `the request is malformed: ${(error as Error).message}`);
+  }
+}

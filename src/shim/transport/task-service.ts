@@ -10,7 +10,7 @@ import { runtimeOptions } from '../containerd/runtime-options.js';
 import { rememberRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
-import { Code, StatusError } from './status-code.js';
+import { Code, decoded, StatusError } from './status-code.js';
 
 export interface ServiceOptions extends TaskOptions {
   /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
@@ -20,15 +20,6 @@ export interface ServiceOptions extends TaskOptions {
 }
 
 type Method = (payload: Uint8Array) => Promise<Uint8Array>;
-
-/** A request. @throws StatusError INVALID_ARGUMENT for bytes that are none */
-function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
-  try {
-    return input.decode(payload);
-  } catch (error) {
-    throw new StatusError(Code.INVALID_ARGUMENT, `the request is malformed: ${(error as Error).message}`);
-  }
-}
 
 async function encoded<O>(
   output: { encode(value: O): { finish(): Uint8Array } },

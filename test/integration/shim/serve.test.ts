@@ -191,6 +191,12 @@ test(
     await expected('Kill', { id, signal: 65 }, status.INVALID_ARGUMENT, /unknown signal 65/);
     await expected('Kill', { id, execId: 'none', signal: 9 }, status.NOT_FOUND, /none/);
     await expected('Exec', { id, execId: 'x' }, status.INVALID_ARGUMENT, /Exec of x has no spec/);
+    await expected(
+      'Exec',
+      { id, execId: '../x', spec: { value: Buffer.from('{}') } },
+      status.INVALID_ARGUMENT,
+      /invalid exec_id/,
+    );
     await expected('Exec', { id, spec: { value: Buffer.from('{}') } }, status.INVALID_ARGUMENT, /no exec_id/);
     await expected('Start', { id, execId: 'x' }, status.NOT_FOUND, /x/);
     await api.call('Exec', { id, execId: 'bad', spec: { value: Buffer.from('{') } });
@@ -205,6 +211,14 @@ test(
     await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /\/process\/cwd/);
     bed.write('{');
     await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /config\.json:1:2/);
+    // More than a header of HTTP/2 holds; text that takes nine bytes there for a character.
+    for (const key of ['k', '\u4e2d']) {
+      const keys = Array.from({ length: 100 }, (_, i) => [`${i}${key.repeat(9000)}`, 1]);
+      bed.write(JSON.stringify({ ociVersion: '1.0.0', root: { path: 'x' }, annotations: Object.fromEntries(keys) }));
+      await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /has 100 violations/);
+    }
+    const options = { type_url: 'containerd.runc.v1.Options', value: Buffer.from([255, 255]) };
+    await expected('Create', { id, bundle, options }, status.INVALID_ARGUMENT, /malformed/);
     await expected(
       'Update',
       { id, resources: { type_url: 'x', value: Buffer.alloc(5 << 20) } },

@@ -1,0 +1,14 @@
+/** Environment variables, as entries `NAME=VALUE`. */
+
+const nameOf = (entry: string): string => entry.split('=', 1)[0]!;
+
+/** `more` in the place of what `base` has of these names; of several in `more` with one name the last. */
+export function withVariables(base: readonly string[], more: readonly string[]): string[] {
+  const last = new Map<string, string>();
+  for (const entry of more) {
+    const name = nameOf(entry);
+    last.delete(name);
+    last.set(name, entry);
+  }
+  return [...base.filter((entry) => !last.has(nameOf(entry))), ...last.values()];
+}

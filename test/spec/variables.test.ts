@@ -1,0 +1,19 @@
+/** Environment variables that replace others. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withVariables } from '../../src/spec/variables.js';
+
+test('the last of a name counts, in the place of what the base has', () => {
+  assert.equal(withVariables(['A=1', 'AB=2', 'A=3'], ['C=4', 'A=5', 'C=6=7', 'D=']), ['AB=2', 'A=5', 'C=6=7', 'D=']);
+  assert.equal(withVariables(['A=1'], []), ['A=1']);
+  assert.equal(withVariables([], ['__proto__=1']), ['__proto__=1']);
+});
+
+test('any number of them, quickly', () => {
+  const entries = Array.from({ length: 100_000 }, (_, i) => `A${i}=1`);
+  const began = performance.now();
+  assert.is(withVariables(entries, entries).length, 100_000);
+  assert.ok(performance.now() - began < 2000);
+});
+
+test.run();
