@@ -207,6 +207,17 @@ function types() {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
 }
 
+/** What an operation does is written in its table for people and for hack/gen.mjs: the program need not hold it. */
+const withoutDocs = {
+  name: 'without docs',
+  setup({ onLoad }) {
+    onLoad({ filter: /-ops\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/^\s+doc: (['"]).*\1,$|, doc: (['"]).*\2(?= \},$)/gm, ''),
+      loader: 'ts',
+    }));
+  },
+};
+
 /**
  * Bundles an entry for QuickJS and compiles every piece to bytecode. Gives C sources of the table of pieces, and writes
  * OUT/manifest.json: for each piece its bytes and what it imports, the first one the main module.
@@ -228,6 +239,7 @@ export async function bytecode(entry, out, compiler, keepLines) {
     minify: !keepLines,
     legalComments: 'none',
     define,
+    plugins: [withoutDocs],
     metafile: true,
     logLevel: 'warning',
   });

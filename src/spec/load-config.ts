@@ -7,10 +7,10 @@ import { check, RuntError, type Violation } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import type { Spec } from './config-types.js';
-import { countOf, type Findings } from './findings.js';
 import { segments } from './json/json-pointer.js';
 import { parseJson } from './json/parse-json.js';
-import { judge } from './judge-config.js';
+import { countOf, type Findings } from './judge/findings.js';
+import { judge } from './judge/judge-config.js';
 import { PLATFORMS } from './rules/platform-rules.js';
 import { semanticRules } from './rules/semantic-rules.js';
 

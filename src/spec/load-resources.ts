@@ -2,9 +2,9 @@
 import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import type { Resources, Spec } from './config-types.js';
-import { countOf } from './findings.js';
 import { parseJson } from './json/parse-json.js';
-import { judge } from './judge-config.js';
+import { countOf } from './judge/findings.js';
+import { judge } from './judge/judge-config.js';
 import { OCI_VERSION } from './oci-version.js';
 import { blockIoRules } from './rules/block-io-rules.js';
 import { cgroupRules } from './rules/cgroup-rules.js';

@@ -1,7 +1,7 @@
 /** `SRC:DST[:OPTIONS]` of `runt spec --volume` → a bind mount. */
 
 import type { Mount } from './config-types.js';
-import { suggestion } from './findings.js';
+import { suggestion } from './judge/findings.js';
 import { mountOption, mountOptionNames } from './mount-options.js';
 
 /** Of the container: it has a user namespace; an ordinary user makes it. */

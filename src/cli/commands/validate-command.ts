@@ -1,11 +1,11 @@
 /** `runt validate`: checks a config.json and names every violation. */
 import { type AnnotationPolicy, annotationPolicy, deniedError, findUnsafe } from '../../plan/annotation-policy.js';
 import { printable } from '../../plan/printable-text.js';
-import { countOf, Findings } from '../../spec/findings.js';
 import { toJson } from '../../spec/json/exact-json.js';
+import { countOf, Findings } from '../../spec/judge/findings.js';
+import { eachUnknownProperty } from '../../spec/judge/unknown-properties.js';
 import { invalid, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-config.js';
 import { unknownCalls } from '../../spec/rules/unknown-calls.js';
-import { eachUnknownProperty } from '../../spec/unknown-properties.js';
 import { RuntError, type Violation } from '../../sys/error.js';
 import { clipped } from '../../sys/error-report.js';
 import { native } from '../../sys/host.js';

@@ -6,8 +6,8 @@ import { int64, uint64 } from '../../../build/gen/fields.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import type { Findings } from '../findings.js';
-import { pageOf } from '../schema-violations.js';
+import type { Findings } from '../judge/findings.js';
+import { pageOf } from '../judge/schema-violations.js';
 import { at, replaceAt } from './json-pointer.js';
 
 /** Pairs of JSON pointer and literal. */

@@ -1,8 +1,8 @@
 /** Rules of `annotations`. One that a runtime does not know is no error (config.md); of these its user expects something. */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
 import { segment } from '../json/json-pointer.js';
+import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config.md#annotations';
 

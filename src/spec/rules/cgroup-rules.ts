@@ -1,8 +1,8 @@
 /** Rules of `linux.cgroupsPath` and `linux.resources`, and of what is set for NUMA nodes and caches. */
 
 import type { Cpu, IntelRdt, Linux, Memory, MemoryPolicy, Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
 import { segment } from '../json/json-pointer.js';
+import type { Findings } from '../judge/findings.js';
 import { listError } from '../number-list.js';
 
 /** `update`: of a container that runs, what is not given keeps its value. */

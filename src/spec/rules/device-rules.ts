@@ -1,7 +1,7 @@
 /** Rules of `linux.devices` and `linux.resources.devices`. */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 
 export function deviceRules(spec: Spec, findings: Findings): void {
   const see = 'config-linux.md#devices';

@@ -1,7 +1,7 @@
 /** Rules of `hooks`. */
 
 import type { HookName, Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 
 /** The six points of the lifecycle, in its order. */
 export const HOOKS: readonly HookName[] = [

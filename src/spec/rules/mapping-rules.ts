@@ -1,7 +1,7 @@
 /** Rules of id mappings: of the user namespace, and of id-mapped mounts (user_namespaces(7)). */
 
 import type { IdMapping, Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#user-namespace-mappings';
 

@@ -1,8 +1,8 @@
 /** Rules of `mounts`. */
 import { nearest } from '../../sys/nearest-word.js';
 import type { Mount, Spec } from '../config-types.js';
-import { Findings } from '../findings.js';
 import { idRanges } from '../id-ranges.js';
+import { Findings } from '../judge/findings.js';
 import { mountOption, mountOptionNames } from '../mount-options.js';
 import { idMappingRules } from './mapping-rules.js';
 

@@ -1,8 +1,8 @@
 /** Rules of `linux.namespaces` and of the fields that need one of them. */
 
 import type { NamespaceType, Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
 import { segment } from '../json/json-pointer.js';
+import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#namespaces';
 

@@ -3,7 +3,7 @@ import validate from '../../../build/gen/validate-platforms.js';
 import type { Violation } from '../../sys/error.js';
 import { readText } from '../../sys/fs.js';
 import { segments } from '../json/json-pointer.js';
-import { schemaViolations } from '../schema-violations.js';
+import { schemaViolations } from '../judge/schema-violations.js';
 
 /**
  * What is wrong in the sections for other platforms of a config.json that is sound JSON.

@@ -1,7 +1,7 @@
 /** Sections of other platforms: recognised, and refused by name. */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 
 /** Sections of config.json that are not for Linux, and what they are for. */
 export const PLATFORMS: Readonly<Record<string, string>> = {

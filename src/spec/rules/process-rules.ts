@@ -1,7 +1,7 @@
 /** Rules of `process`. */
 import { capabilityNames, capabilityNumber, rlimitNames } from '../../sys/linux.js';
 import type { Capabilities, Process, Spec } from '../config-types.js';
-import { type Findings, suggestion } from '../findings.js';
+import { type Findings, suggestion } from '../judge/findings.js';
 import { listError } from '../number-list.js';
 
 export function processRules(spec: Spec, findings: Findings): void {

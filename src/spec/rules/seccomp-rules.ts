@@ -1,7 +1,7 @@
 /** Rules of `linux.seccomp` and `linux.personality`. */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#seccomp';
 

@@ -4,7 +4,7 @@
  */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
 import { annotationRules } from './annotation-rules.js';
 import { blockIoRules } from './block-io-rules.js';
 import { cgroupRules } from './cgroup-rules.js';

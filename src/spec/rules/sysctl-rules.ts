@@ -1,8 +1,8 @@
 /** Rules of `linux.sysctl`. */
 
 import type { NamespaceType, Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
 import { segment } from '../json/json-pointer.js';
+import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#sysctl';
 

@@ -1,7 +1,8 @@
 /** Text of a config that the kernel cannot take: NUL, lone surrogates, bytes that are not UTF-8. */
-import type { Findings } from '../findings.js';
+
 import { segment } from '../json/json-pointer.js';
 import { isUtf8, notUtf8 } from '../json/utf8.js';
+import type { Findings } from '../judge/findings.js';
 
 /** Refuses strings and keys of a parsed config; `json` are its bytes and `text` their decoded form. */
 export function textRules(json: Uint8Array, text: string, root: unknown, findings: Findings): void {

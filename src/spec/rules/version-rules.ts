@@ -1,9 +1,9 @@
 /** Rules of `ociVersion`. */
 
 import type { Spec } from '../config-types.js';
-import type { Findings } from '../findings.js';
+import type { Findings } from '../judge/findings.js';
+import { eachUnknownProperty } from '../judge/unknown-properties.js';
 import { OCI_VERSION, parseVersion } from '../oci-version.js';
-import { eachUnknownProperty } from '../unknown-properties.js';
 
 /** Members that the warning names; a config of a much newer version may have any number. */
 const MOST_NAMED = 8;

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unknownProperties } from '../../src/spec/unknown-properties.js';
-import { sample } from './sample.js';
+import { unknownProperties } from '../../../src/spec/judge/unknown-properties.js';
+import { sample } from '../sample.js';
 
 test('a config of known properties has none', () => {
   assert.equal(unknownProperties(sample()), []);

@@ -2,9 +2,9 @@
  * Properties that the runtime-spec does not have. It tells runtimes to let them pass (config.md#extensibility), so
  * only `validate --strict` refuses them, and only the warning of a newer `ociVersion` names them.
  */
-import { keys } from '../../build/gen/keys.js';
-import { nearest } from '../sys/nearest-word.js';
-import { segment } from './json/json-pointer.js';
+import { keys } from '../../../build/gen/keys.js';
+import { nearest } from '../../sys/nearest-word.js';
+import { segment } from '../json/json-pointer.js';
 
 export interface UnknownProperty {
   pointer: string;

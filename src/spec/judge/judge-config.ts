@@ -2,13 +2,13 @@
  * A document's violations and warnings: its text, the schema, exact integers, and the rules. All of them at once: who
  * mends one at a time would have to ask as often.
  */
-import validate from '../../build/gen/validate-config.js';
-import type { Spec } from './config-types.js';
+import validate from '../../../build/gen/validate-config.js';
+import type { Spec } from '../config-types.js';
+import { conforms } from '../json/null-members.js';
+import { placeWideIntegers, wideIntegers } from '../json/wide-integers.js';
+import { textRules } from '../rules/text-rules.js';
 import { Findings } from './findings.js';
-import { conforms } from './json/null-members.js';
-import { placeWideIntegers, wideIntegers } from './json/wide-integers.js';
 import { mended, rulesBut } from './mended-config.js';
-import { textRules } from './rules/text-rules.js';
 import { schemaViolations } from './schema-violations.js';
 
 /** A document to judge. */

@@ -1,7 +1,7 @@
 /** All that is wrong with a config, at once: a violation of the schema hides none of the other rules. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { complaints, sample } from './sample.js';
+import { complaints, sample } from '../sample.js';
 
 test('a value of the wrong type hides nothing else', () => {
   const config = {

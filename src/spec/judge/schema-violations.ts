@@ -1,8 +1,8 @@
 /** What the schema's validator complains of, in the words of a violation. */
-import type { SchemaError } from '../../build/gen/validate-config.js';
-import type { Violation } from '../sys/error.js';
+import type { SchemaError } from '../../../build/gen/validate-config.js';
+import type { Violation } from '../../sys/error.js';
+import { at, segment, segments } from '../json/json-pointer.js';
 import { suggestion } from './findings.js';
-import { at, segment, segments } from './json/json-pointer.js';
 
 /** Headings of the runtime-spec's pages, where they are not the field's own name in lower case. */
 const CONFIG: Readonly<Record<string, string>> = {

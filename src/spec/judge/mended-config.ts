@@ -1,11 +1,11 @@
 /** A config that breaks its schema, mended for the rules, so that they can judge the rest of it. */
-import validate, { type SchemaError } from '../../build/gen/validate-config.js';
-import { nearest } from '../sys/nearest-word.js';
-import type { Spec } from './config-types.js';
+import validate, { type SchemaError } from '../../../build/gen/validate-config.js';
+import { nearest } from '../../sys/nearest-word.js';
+import type { Spec } from '../config-types.js';
+import { at, segment, segments } from '../json/json-pointer.js';
+import { conforms } from '../json/null-members.js';
+import { placeWideIntegers, type WideIntegers } from '../json/wide-integers.js';
 import { Findings } from './findings.js';
-import { at, segment, segments } from './json/json-pointer.js';
-import { conforms } from './json/null-members.js';
-import { placeWideIntegers, type WideIntegers } from './json/wide-integers.js';
 
 /** Times that a value is put in for another: first of the right type, then within its limits, then what it must hold. */
 const ROUNDS = 16;

@@ -1,6 +1,6 @@
 /** What the rules find in a config: what makes it invalid, and what only deserves a word. */
-import type { Violation } from '../sys/error.js';
-import { nearest } from '../sys/nearest-word.js';
+import type { Violation } from '../../sys/error.js';
+import { nearest } from '../../sys/nearest-word.js';
 
 /** Violations that are listed, and warnings: nobody reads more, and the text of millions costs a server its memory. */
 export const MOST = 100;
