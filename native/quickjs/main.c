@@ -120,7 +120,7 @@ static void collect_at_work(JSRuntime *rt) {
   collect(rt, live, live / 8 > ((size_t)256 << 10) ? live / 8 : (size_t)256 << 10);
 }
 
-/* When there has been nothing to do for a while (src/sys/loop.ts). Compared is with the last such
+/* When there has been nothing to do for a while (src/sys/waiting/loop.ts). Compared is with the last such
  * moment: a collection amid much work leaves what that still uses, and the garbage of its end would
  * never be enough. A collection writes to all objects, those of the snapshot too, which are shared
  * with other processes until then: not for less. */
@@ -433,7 +433,7 @@ int main(int argc, char **argv) {
     run_jobs();
     collect_at_work(vm.rt);
   }
-  /* Nothing to run: sleep until something that is waited for happens (src/sys/loop.ts). */
+  /* Nothing to run: sleep until something that is waited for happens (src/sys/waiting/loop.ts). */
   while (JS_VALUE_GET_BOOL(call_global("runtTurn")));
   if (JS_PromiseState(ctx, vm.done) == JS_PROMISE_REJECTED)
     die(ctx, JS_PromiseResult(ctx, vm.done));

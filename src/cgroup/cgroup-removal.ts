@@ -2,7 +2,7 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { sleep } from '../sys/loop.js';
+import { sleep } from '../sys/waiting/loop.js';
 import { isCgroup } from './cgroup-facts.js';
 import { pidsIn } from './cgroup-processes.js';
 

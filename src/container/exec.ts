@@ -17,7 +17,7 @@ import { check, RuntError } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
-import { now, sleep } from '../sys/loop.js';
+import { now, sleep } from '../sys/waiting/loop.js';
 import { OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';

@@ -4,7 +4,7 @@ import { type Freezer, freezerOf, freezerState, setFreezer } from '../cgroup/fre
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
-import { now, sleep } from '../sys/loop.js';
+import { now, sleep } from '../sys/waiting/loop.js';
 import { statusOf } from './state/recorded-process.js';
 import { load, locked } from './state/state-store.js';
 

@@ -7,7 +7,7 @@ import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
-import { readable, readableOrPolled } from '../sys/loop.js';
+import { readable, readableOrPolled } from '../sys/waiting/loop.js';
 import { pidsWithoutCgroup } from './cgroups/pids-without-cgroup.js';
 import { endOf } from './launch/child-end.js';
 import { checkNamespace } from './state/recorded-process.js';

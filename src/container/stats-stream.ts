@@ -4,7 +4,7 @@ import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { firstReadable, forget, now, stay } from '../sys/loop.js';
+import { firstReadable, forget, now, stay } from '../sys/waiting/loop.js';
 import { MemoryWatch } from './cgroups/memory-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, load } from './state/state-store.js';

@@ -1,7 +1,7 @@
 /** `wait`: how a supervised container, or a process executed in it, has ended. */
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { readableOrPolled, stay } from '../sys/loop.js';
+import { readableOrPolled, stay } from '../sys/waiting/loop.js';
 import { awaitWithHeirs, openUnreaped } from './launch/supervisor-heir.js';
 import { pids } from './ps.js';
 import {

@@ -2,7 +2,7 @@
 import { main } from '../cli/command-main.js';
 import type { Native } from '../sys/abi.js';
 import { setHost } from '../sys/host.js';
-import { turn } from '../sys/loop.js';
+import { turn } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
 interface Provided {

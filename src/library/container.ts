@@ -22,7 +22,7 @@ import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import type { Resources } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
 import { RuntError } from '../sys/error.js';
-import { signalNumber } from '../sys/linux.js';
+import { signalNumber } from '../sys/kernel-names.js';
 import { openStreams, type StdioOption } from './process-streams.js';
 
 export type { ContainerState } from '../container/state.js';

@@ -3,7 +3,7 @@ import { RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, X_OK } from '../sys/linux.js';
-import { sleep } from '../sys/loop.js';
+import { sleep } from '../sys/waiting/loop.js';
 
 /** ms that Node.js may take to start and to ask, and between two looks. */
 const patience = 10_000;

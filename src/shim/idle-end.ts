@@ -2,7 +2,7 @@
  * The end of a server that nobody wants: containerd was ended between `start` and Create, or did not take the answer of `start`, or
  * was ended between Delete and Shutdown. Nobody would ever say Shutdown to it.
  */
-import { sleep } from '../sys/loop.js';
+import { sleep } from '../sys/waiting/loop.js';
 
 export class Idleness {
   clients = 0;

@@ -4,7 +4,7 @@ import { printable } from '../plan/printable-text.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { forget } from '../sys/loop.js';
+import { forget } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
 import { outliveErrors } from './shim-log.js';
 import { keepTask, keptTasks } from './task/recorded-tasks.js';

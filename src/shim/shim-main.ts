@@ -7,8 +7,8 @@ import { awaitExit, type Exit, readExit } from '../container/state/exit-records.
 import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, load } from '../container/state/state-store.js';
 import { host, native } from '../sys/host.js';
-import { stay, within } from '../sys/loop.js';
 import { version } from '../sys/runt-version.js';
+import { stay, within } from '../sys/waiting/loop.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
 import { wordsOf } from './shim-log.js';
 

@@ -3,7 +3,7 @@
 import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
-import { forget, readable, sleep } from '../sys/loop.js';
+import { forget, readable, sleep } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
 import { Idleness } from './idle-end.js';

@@ -24,7 +24,7 @@ export interface Host {
    * surrogate U+DC00 + byte, and so it is in `args` and `env`; `encode` and the native functions give the byte back.
    */
   decodeRaw(bytes: Uint8Array, length: number): string;
-  /** A wait of `loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
+  /** A wait of `sys/waiting/loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
   readonly waiting?: (id: number, timeout: number) => void;
   /** The wait has ended, by `wake` or because nobody cares any more. */
   readonly ended?: (id: number) => void;

@@ -7,7 +7,7 @@ import { type AbiType, abi, type Native } from './abi.js';
 import { check } from './error.js';
 import { type Host, native, setHost } from './host.js';
 import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
-import { pending, wake } from './loop.js';
+import { pending, wake } from './waiting/loop.js';
 
 const cTypes: Record<AbiType, string[]> = {
   i32: ['int32_t'],

@@ -1,7 +1,7 @@
 /** The static binary, and in it what must not be: a rejection that nobody handles, after FAULTY_AFTER ms. Runs in QuickJS. */
 import '../../src/entry/static-binary.js';
 import { host } from '../../src/sys/host.js';
-import { sleep } from '../../src/sys/loop.js';
+import { sleep } from '../../src/sys/waiting/loop.js';
 
 const begin = (globalThis as unknown as { runtMain(): void }).runtMain;
 

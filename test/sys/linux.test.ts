@@ -2,13 +2,13 @@ import { constants } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  CAP_LAST,
   capabilityNames,
   capabilityNumber,
   rlimitNumber,
   signalName,
   signalNumber,
-} from '../../src/sys/linux.js';
+} from '../../src/sys/kernel-names.js';
+import { CAP_LAST } from '../../src/sys/linux.js';
 
 test('capabilities stand at their numbers', () => {
   assert.is(capabilityNames().length, CAP_LAST + 1);

@@ -2,8 +2,8 @@
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { now, readable, sleep } from '../../sys/loop.js';
 import { connectTo } from '../../sys/sockets/unix-socket.js';
+import { now, readable, sleep } from '../../sys/waiting/loop.js';
 import { type Address, systemAddresses } from './bus-address.js';
 import {
   CALL,

@@ -1,5 +1,5 @@
 /** `runt completion`: scripts that complete the command line in a shell, made from the tables of `--help`. */
-import { capabilityNames, signalNames } from '../../sys/linux.js';
+import { capabilityNames, signalNames } from '../../sys/kernel-names.js';
 import { usageError } from '../arguments.js';
 import { print } from '../command-output.js';
 import { type Call, type CommandName, commands } from '../command-syntax.js';

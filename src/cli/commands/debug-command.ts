@@ -3,7 +3,7 @@ import { type DebugReport, debugReport } from '../../container/debug-report.js';
 import type { ExitRecord } from '../../container/state/exit-records.js';
 import { printable } from '../../plan/printable-text.js';
 import { native } from '../../sys/host.js';
-import { capabilityNames, signalName } from '../../sys/linux.js';
+import { capabilityNames, signalName } from '../../sys/kernel-names.js';
 import { print } from '../command-output.js';
 import type { Call } from '../command-syntax.js';
 import { readableTime } from '../readable-time.js';

@@ -1,6 +1,6 @@
 /** `runt kill`: sends a signal to a container. */
 import { kill } from '../../container/kill.js';
-import { signalNames, signalNumber } from '../../sys/linux.js';
+import { signalNames, signalNumber } from '../../sys/kernel-names.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';

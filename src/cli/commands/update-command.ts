@@ -6,7 +6,7 @@ import { utf8Text } from '../../spec/json/utf8.js';
 import { RuntError } from '../../sys/error.js';
 import { readBytes } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { readable } from '../../sys/loop.js';
+import { readable } from '../../sys/waiting/loop.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';

@@ -7,7 +7,7 @@ import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { IN_MODIFY } from '../../sys/linux.js';
-import { forget, now } from '../../sys/loop.js';
+import { forget, now } from '../../sys/waiting/loop.js';
 
 /** ms: the kernel tells of an event at most 10 ms after it has told of one (cgroup_file_notify); the rest is for a busy machine. */
 const recent = 1000;

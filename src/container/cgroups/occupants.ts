@@ -6,7 +6,7 @@ import { thaw } from '../../cgroup/freezer.js';
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { until } from '../../sys/loop.js';
+import { until } from '../../sys/waiting/loop.js';
 import { names } from '../list.js';
 import { type ContainerRecord, load } from '../state/state-store.js';
 import { killAll } from './kill-all.js';

@@ -25,7 +25,7 @@ import { RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, W_OK } from '../../sys/linux.js';
-import { readableOrPolled, until } from '../../sys/loop.js';
+import { readableOrPolled, until } from '../../sys/waiting/loop.js';
 import { checkOp } from '../failure/op-failed.js';
 import { endOf } from '../launch/child-end.js';
 import { startInit } from '../launch/start-init.js';

@@ -4,7 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { firstReadable, readableOrPolled } from '../../sys/loop.js';
+import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';

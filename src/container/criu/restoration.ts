@@ -6,7 +6,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { makeDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, SIGKILL } from '../../sys/linux.js';
-import { readableOrPolled } from '../../sys/loop.js';
+import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { endOf } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';

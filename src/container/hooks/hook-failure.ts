@@ -4,7 +4,7 @@ import { printable, word } from '../../plan/printable-text.js';
 import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
-import { signalName } from '../../sys/linux.js';
+import { signalName } from '../../sys/kernel-names.js';
 import { whyNotExecuted } from '../failure/host-path-hint.js';
 
 /** ms after which a warning names the hook that a command still waits for; SLOW_MS of native/init/hook.c. */

@@ -4,9 +4,9 @@
  */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
-import { lock } from '../../sys/file-lock.js';
 import { native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
+import { lock } from '../../sys/waiting/file-lock.js';
 import { openBelow, openRoot, readEntry } from '../state/state-directory.js';
 import { type ContainerRecord, isEntry, parseState, writeState } from '../state/state-store.js';
 import { hookState, runHook } from './run-hooks.js';

@@ -8,7 +8,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { forget, now, readable, readableOrPolled } from '../../sys/loop.js';
+import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { Span } from '../launch/init-channel.js';

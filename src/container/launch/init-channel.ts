@@ -2,7 +2,7 @@
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { readable } from '../../sys/loop.js';
+import { readable } from '../../sys/waiting/loop.js';
 
 /** A span of one operation, from a `trace` record: plan index, start and end on CLOCK_MONOTONIC in ns. */
 export interface Span {

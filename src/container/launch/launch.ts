@@ -10,7 +10,7 @@ import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { readableOrPolled } from '../../sys/loop.js';
+import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
 import { keepConfig, removeStateDir, save } from '../state/state-store.js';

@@ -9,8 +9,8 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
-import { firstReadable, readableOrPolled, sleep } from '../../sys/loop.js';
 import { processStat } from '../../sys/procfs.js';
+import { firstReadable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import {
   dropExit,
   type Executed,

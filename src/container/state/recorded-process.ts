@@ -7,8 +7,8 @@ import { RuntError } from '../../sys/error.js';
 import { readText, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { readableOrPolled, until } from '../../sys/loop.js';
 import { type ProcessStat, processStat } from '../../sys/procfs.js';
+import { readableOrPolled, until } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
 import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
 

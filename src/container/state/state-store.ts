@@ -5,9 +5,9 @@
 import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
-import { lock } from '../../sys/file-lock.js';
 import { host, native } from '../../sys/host.js';
 import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
+import { lock } from '../../sys/waiting/file-lock.js';
 import { configPath } from './config-path.js';
 import { forgetRemoved, holding, isStill, openRoot, openState, readEntry, withState } from './state-directory.js';
 

@@ -17,7 +17,6 @@ import {
   SIGTERM,
   SIGWINCH,
 } from '../../sys/linux.js';
-import { forget, readable, sleep, writable } from '../../sys/loop.js';
 import {
   TRANSFER_GONE,
   TRANSFER_HUNG_UP,
@@ -25,6 +24,7 @@ import {
   TRANSFER_READABLE,
   TRANSFER_WRITABLE,
 } from '../../sys/transfer.js';
+import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 
 /** The head of a transfer's state, and room for what a terminal holds at a time. */
 const stateSize = 8 + (32 << 10);

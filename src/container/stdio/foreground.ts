@@ -1,8 +1,9 @@
 /** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG, signalName } from '../../sys/linux.js';
-import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../../sys/loop.js';
+import { signalName } from '../../sys/kernel-names.js';
+import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
+import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../../sys/waiting/loop.js';
 import { signalProcess } from '../state/recorded-process.js';
 
 /** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */

@@ -9,8 +9,8 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { firstReadable, forget, readable, until } from '../../sys/loop.js';
 import { connectPatience } from '../../sys/sockets/connect-deadline.js';
+import { firstReadable, forget, readable, until } from '../../sys/waiting/loop.js';
 
 /** ms; service managers that do not know BARRIER never answer. */
 const barrierPatience = 30_000;

@@ -1,6 +1,7 @@
 /** Kernel flags by the names that the spec and mount(8) give them, for explain. */
+
+import { capabilityNames } from '../../sys/kernel-names.js';
 import {
-  capabilityNames,
   MOUNT_ATTR__ATIME,
   MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_NOATIME,

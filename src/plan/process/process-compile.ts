@@ -3,7 +3,7 @@
 import { annotation, keepOriginalGroups } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
-import { capabilityNumber, rlimitNumber } from '../../sys/linux.js';
+import { capabilityNumber, rlimitNumber } from '../../sys/kernel-names.js';
 import { startHookOps } from '../hooks/hook-compile.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { setGroups } from '../ids/id-map-compile.js';

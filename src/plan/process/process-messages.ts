@@ -1,5 +1,5 @@
 /** Operations of the process: its state, descriptors, privileges, limits and execution, in words. */
-import { rlimitNames } from '../../sys/linux.js';
+import { rlimitNames } from '../../sys/kernel-names.js';
 import { capabilities } from '../explain/flag-names.js';
 import { limit, list, type Messages, type Row, row, slot, wrap } from '../explain/row-parts.js';
 import type { OpOf } from '../plan-ops.js';

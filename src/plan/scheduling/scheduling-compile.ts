@@ -8,7 +8,7 @@ import {
   memoryPolicyModes,
   schedulerFlags,
   schedulerPolicies,
-} from '../../sys/linux.js';
+} from '../../sys/kernel-names.js';
 import type { Op } from '../plan-ops.js';
 
 /** What the process does for itself, before a seccomp filter may forbid it: memory policy and execution domain. */

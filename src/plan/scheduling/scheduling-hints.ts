@@ -1,6 +1,6 @@
 /** Known causes of failures of scheduler, ioPriority, execCPUAffinity, memoryPolicy and personality. */
 import { E } from '../../sys/errno.js';
-import { schedulerPolicies } from '../../sys/linux.js';
+import { schedulerPolicies } from '../../sys/kernel-names.js';
 import { because, type Failure, type Hint } from '../failure/known-cause.js';
 
 export function schedulingHint(f: Failure): Hint | undefined {

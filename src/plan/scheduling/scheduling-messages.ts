@@ -5,7 +5,7 @@ import {
   memoryPolicyModes,
   schedulerFlags,
   schedulerPolicies,
-} from '../../sys/linux.js';
+} from '../../sys/kernel-names.js';
 import { list, type Messages, row } from '../explain/row-parts.js';
 import type { schedulingTable } from './scheduling-ops.js';
 

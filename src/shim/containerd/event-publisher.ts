@@ -2,8 +2,8 @@
 
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { now, sleep, within } from '../../sys/loop.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
+import { now, sleep, within } from '../../sys/waiting/loop.js';
 import { log } from '../shim-log.js';
 import { events } from '../transport/protos.js';
 import { StatusError } from '../transport/status-code.js';

@@ -1,7 +1,7 @@
 /** What containerd writes to the stdin of `start` and `-info`, as bytes; start-parameters.ts interprets it. Needs no protobuf code, which takes 2 ms to load. */
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
-import { readable } from '../../sys/loop.js';
+import { readable } from '../../sys/waiting/loop.js';
 
 /** ms; it is written at once. */
 const patience = 1000;

@@ -1,7 +1,7 @@
 /** Bytes from one descriptor to another, moved in C; both must not block. */
 import { native } from '../../sys/host.js';
-import { readable, sleep, writable } from '../../sys/loop.js';
 import { TRANSFER_MORE, TRANSFER_READABLE, TRANSFER_WRITABLE } from '../../sys/transfer.js';
+import { readable, sleep, writable } from '../../sys/waiting/loop.js';
 
 /** The head of a transfer's state, and as much as a pipe holds. */
 const stateSize = 8 + (16 << 10);

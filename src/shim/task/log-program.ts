@@ -8,7 +8,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
-import { readable, within } from '../../sys/loop.js';
+import { readable, within } from '../../sys/waiting/loop.js';
 import { blocking, pipe } from './stdio-streams.js';
 
 /** Whose output it is. */

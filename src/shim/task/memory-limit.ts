@@ -2,7 +2,7 @@
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { MemoryWatch } from '../../container/cgroups/memory-watch.js';
 import type { ContainerRecord } from '../../container/state/state-store.js';
-import { readable } from '../../sys/loop.js';
+import { readable } from '../../sys/waiting/loop.js';
 import type { TaskEvents } from './task-events.js';
 
 export class MemoryLimit {

@@ -10,8 +10,8 @@ import { check } from '../../sys/error.js';
 import { tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { SIGCHLD, SIGPIPE } from '../../sys/linux.js';
-import { readable, sleep } from '../../sys/loop.js';
 import { processStat } from '../../sys/procfs.js';
+import { readable, sleep } from '../../sys/waiting/loop.js';
 import { log } from '../shim-log.js';
 
 /** ms that whoever waits for a child has to take its status. */

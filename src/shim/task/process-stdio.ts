@@ -5,7 +5,7 @@
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { native } from '../../sys/host.js';
 import { O_RDONLY, O_WRONLY } from '../../sys/linux.js';
-import { forget, readable } from '../../sys/loop.js';
+import { forget, readable } from '../../sys/waiting/loop.js';
 import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import {

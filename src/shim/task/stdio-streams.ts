@@ -4,7 +4,7 @@ import { check } from '../../sys/error.js';
 import { makeParents } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
-import { now, readable, sleep } from '../../sys/loop.js';
+import { now, readable, sleep } from '../../sys/waiting/loop.js';
 import { Code, StatusError } from '../transport/status-code.js';
 
 /** Paths or URLs; empty for none. */

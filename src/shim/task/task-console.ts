@@ -3,7 +3,7 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDWR, O_WRONLY } from '../../sys/linux.js';
-import { forget, now, readable } from '../../sys/loop.js';
+import { forget, now, readable } from '../../sys/waiting/loop.js';
 import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';

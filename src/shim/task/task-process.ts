@@ -5,7 +5,7 @@ import { type Executed, endedProcess } from '../../container/state/exit-records.
 import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
 import { native } from '../../sys/host.js';
-import { sleep, within } from '../../sys/loop.js';
+import { sleep, within } from '../../sys/waiting/loop.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { type google, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';

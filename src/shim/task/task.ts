@@ -11,7 +11,7 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { now, sleep, within } from '../../sys/loop.js';
+import { now, sleep, within } from '../../sys/waiting/loop.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';

@@ -1,5 +1,5 @@
 /** What the clients of a server hold together: connections, messages that are not whole yet, and calls. */
-import { now } from '../../sys/loop.js';
+import { now } from '../../sys/waiting/loop.js';
 
 export interface ClientLimits {
   /** Each has two descriptors. */

@@ -2,11 +2,11 @@
 
 import { E } from '../../sys/errno.js';
 import { check, type ErrorFacts, RuntError } from '../../sys/error.js';
-import { lock } from '../../sys/file-lock.js';
 import { tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
+import { lock } from '../../sys/waiting/file-lock.js';
 
 /** ms; whoever holds the lock looks whether a server answers, and starts one. */
 const lockDeadline = 30_000;

@@ -5,7 +5,7 @@
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { forget, readable, sleep, writable } from '../../sys/loop.js';
+import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 import type { Clients, Receiver } from './client-limits.js';
 import { ttrpc } from './protos.js';
 import { Code, StatusError, statusOf } from './status-code.js';

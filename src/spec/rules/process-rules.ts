@@ -1,5 +1,5 @@
 /** Rules of `process`. */
-import { capabilityNames, capabilityNumber, rlimitNames } from '../../sys/linux.js';
+import { capabilityNames, capabilityNumber, rlimitNames } from '../../sys/kernel-names.js';
 import type { Capabilities, Process, Spec } from '../config-types.js';
 import { type Findings, suggestion } from '../judge/findings.js';
 import { listError } from '../number-list.js';

@@ -1,7 +1,7 @@
 /** Connecting to Unix sockets, with a deadline. */
 import { E } from '../errno.js';
 import { native } from '../host.js';
-import { until } from '../loop.js';
+import { until } from '../waiting/loop.js';
 
 /** ms that a listener has to accept older connections when its queue is full. */
 export const connectPatience = 10_000;

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { capabilityNames } from '../../../src/sys/linux.js';
+import { capabilityNames } from '../../../src/sys/kernel-names.js';
 import { type Bed, eventually, needing, onBed as onBareBed } from '../bed/bed.js';
 
 const test = needing('exec', 'root');

@@ -9,8 +9,8 @@ import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
 import { E } from '../../../src/sys/errno.js';
 import { native } from '../../../src/sys/host.js';
-import { readable, sleep } from '../../../src/sys/loop.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { readable, sleep } from '../../../src/sys/waiting/loop.js';
 import { requestFrame } from '../request-frame.js';
 
 useNodeHost([]);

@@ -5,8 +5,8 @@ import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { native } from '../../../src/sys/host.js';
-import { readable } from '../../../src/sys/loop.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { readable } from '../../../src/sys/waiting/loop.js';
 import { DEADLINE } from '../../deadline.js';
 import { requestFrame } from '../request-frame.js';
 

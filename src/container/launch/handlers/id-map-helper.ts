@@ -4,7 +4,7 @@ import type { Op } from '../../../plan/plan-ops.js';
 import { RuntError } from '../../../sys/error.js';
 import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
-import { readableOrPolled } from '../../../sys/loop.js';
+import { readableOrPolled } from '../../../sys/waiting/loop.js';
 import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
 

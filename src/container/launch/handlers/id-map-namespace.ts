@@ -4,7 +4,7 @@ import type { Op } from '../../../plan/plan-ops.js';
 import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../../../sys/linux.js';
-import { readableOrPolled } from '../../../sys/loop.js';
+import { readableOrPolled } from '../../../sys/waiting/loop.js';
 import { checkOp } from '../../failure/op-failed.js';
 import { endOf } from '../child-end.js';
 import { startInit } from '../start-init.js';

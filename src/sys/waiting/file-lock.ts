@@ -1,7 +1,7 @@
 /** flock(2) with a deadline. */
-import { E } from './errno.js';
-import { native } from './host.js';
-import { LOCK_EX, LOCK_NB } from './linux.js';
+import { E } from '../errno.js';
+import { native } from '../host.js';
+import { LOCK_EX, LOCK_NB } from '../linux.js';
 import { until } from './loop.js';
 
 /**

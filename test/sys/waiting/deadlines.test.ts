@@ -1,7 +1,7 @@
 /** The heap of waits with a deadline, against a sorted list. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Deadlines, type Timed } from '../../src/sys/deadlines.js';
+import { Deadlines, type Timed } from '../../../src/sys/waiting/deadlines.js';
 
 test('the first is always the one that is due first, whatever was added and removed', () => {
   let seed = 1;

@@ -2,10 +2,11 @@
  * Waiting without blocking. `readable` is what everything that waits is made of: under QuickJS the program sleeps in
  * `turn` when nothing else is to be done; under Node.js the host wakes it from libuv (`node-host.ts`).
  */
+
+import { E } from '../errno.js';
+import { RuntError } from '../error.js';
+import { host, native } from '../host.js';
 import { Deadlines, type Timed } from './deadlines.js';
-import { E } from './errno.js';
-import { RuntError } from './error.js';
-import { host, native } from './host.js';
 
 interface Waiter extends Timed {
   readonly id: number;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { E } from '../../src/sys/errno.js';
-import { lock } from '../../src/sys/file-lock.js';
-import { native } from '../../src/sys/host.js';
-import { AT_FDCWD } from '../../src/sys/linux.js';
-import { useNodeHost } from '../../src/sys/node-host.js';
+import { E } from '../../../src/sys/errno.js';
+import { native } from '../../../src/sys/host.js';
+import { AT_FDCWD } from '../../../src/sys/linux.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+import { lock } from '../../../src/sys/waiting/file-lock.js';
 
 useNodeHost([]);
 

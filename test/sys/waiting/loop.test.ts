@@ -1,10 +1,10 @@
 /** Waits: what ends them, and that nothing is left of them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fdPair } from '../../src/sys/fds.js';
-import { native } from '../../src/sys/host.js';
-import { firstReadable, forget, now, pending, readable, sleep, within } from '../../src/sys/loop.js';
-import { useNodeHost } from '../../src/sys/node-host.js';
+import { fdPair } from '../../../src/sys/fds.js';
+import { native } from '../../../src/sys/host.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+import { firstReadable, forget, now, pending, readable, sleep, within } from '../../../src/sys/waiting/loop.js';
 
 useNodeHost([]);
 
