@@ -2,6 +2,7 @@
  * The features document (runtime-spec features.md). Names are those of the schema and of the tables that the compiler
  * works with. Whether one is supported, the compiler tells: its plan must be another one with the value than without.
  */
+
 import { names } from '../../build/gen/names.js';
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
 import type { Address } from '../cgroup/systemd/bus-address.js';
@@ -26,6 +27,7 @@ import { host, native } from '../sys/host.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/runt-version.js';
+import { knowsFilterFlags, libseccompVersion } from '../sys/seccomp-support.js';
 import { scopes } from './cgroup/systemd-scope.js';
 import { compile } from './compile.js';
 import type { SystemdScope } from './host-facts.js';
@@ -160,7 +162,7 @@ function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
     operators: names.operators.filter((o) => compiles(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`)).sort(),
     archs: names.archs.filter((a) => compiles(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
     knownFlags: known,
-    supportedFlags: known.filter((name) => native.seccompFlags(probeFlags(name)) === 0),
+    supportedFlags: known.filter((name) => knowsFilterFlags(probeFlags(name))),
   };
 }
 
@@ -169,9 +171,4 @@ function compiles(words: string): boolean {
   const profile = host.encode(`default ALLOW 0\0${words}\0`);
   const r = native.compileSeccomp(profile, new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;
-}
-
-function libseccompVersion(): string {
-  const data = new Uint8Array(128);
-  return host.decode(data, Math.max(0, native.seccompVersion(data))).split(' ')[0]!;
 }

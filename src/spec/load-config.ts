@@ -3,9 +3,9 @@
  * are reported at once, up to `MOST`. A later `JSON.stringify` of the spec needs a replacer for its bigints.
  */
 import { E } from '../sys/errno.js';
-import { check, RuntError, type Violation } from '../sys/error.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD } from '../sys/linux.js';
+import { RuntError, type Violation } from '../sys/error.js';
+import { reach, readAtMost } from '../sys/fs.js';
+import { host } from '../sys/host.js';
 import type { Spec } from './config-types.js';
 import { segments } from './json/json-pointer.js';
 import { parseJson } from './json/parse-json.js';
@@ -56,34 +56,29 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for what is not an object
  */
 export function judgeFile(path: string): JudgedSpec {
-  let bytes = new Uint8Array(64 << 10);
-  let length = native.readFile(AT_FDCWD, path, bytes);
-  if (length === -E.EOVERFLOW) {
-    bytes = new Uint8Array(MAX_CONFIG);
-    length = native.readFile(AT_FDCWD, path, bytes);
-  }
-  if (length === -E.ENOENT || length === -E.ENOTDIR) {
+  const read = readAtMost(path, 64 << 10, MAX_CONFIG);
+  if (typeof read !== 'number') return judgeSpec(read, read.length, path);
+  if (read === -E.ENOENT || read === -E.ENOTDIR) {
     throw new RuntError({
       code: 'ERR_SPEC_MISSING',
       message: `read ${path}`,
       path,
-      errno: -length,
+      errno: -read,
       syscall: 'openat',
       hint: whyMissing(path),
       see: 'runtime-spec bundle.md',
     });
   }
-  if (length === -E.EOVERFLOW) throw invalid(path, [{ pointer: '', expected: `be at most ${MAX_CONFIG >> 20} MiB` }]);
-  check(length, { code: 'ERR_SPEC_READ', message: `read ${path}`, path, syscall: 'read' });
-  return judgeSpec(bytes, length, path);
+  if (read === -E.EOVERFLOW) throw invalid(path, [{ pointer: '', expected: `be at most ${MAX_CONFIG >> 20} MiB` }]);
+  throw new RuntError({ code: 'ERR_SPEC_READ', message: `read ${path}`, path, errno: -read, syscall: 'read' });
 }
 
 /** What is not there of a config.json that is missing, and what to do. */
 function whyMissing(path: string): string {
   const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
-  const r = native.access(bundle, 0);
+  const r = reach(bundle);
   if (r === -E.ENOENT) return `there is no directory ${bundle}: correct the path of the bundle (--bundle)`;
-  if (r === -E.ENOTDIR || native.access(`${bundle}/.`, 0) === -E.ENOTDIR)
+  if (r === -E.ENOTDIR || reach(`${bundle}/.`) === -E.ENOTDIR)
     return `${bundle} is not a directory: name the directory that has the config.json (--bundle)`;
   if (!path.endsWith('/config.json')) return `there is no ${path}: name a config file or a bundle that is there`;
   return `${bundle} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`;

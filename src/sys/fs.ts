@@ -2,7 +2,7 @@
 import { E } from './errno.js';
 import { RuntError } from './error.js';
 import { host, native } from './host.js';
-import { AT_FDCWD, O_PATH } from './linux.js';
+import { AT_FDCWD, F_OK, O_PATH } from './linux.js';
 
 const FIRST_SIZE = 16384;
 /**
@@ -61,6 +61,23 @@ export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
   if (length < 0) fail(length, 'read', path, 'open');
   return (buffer as Uint8Array).slice(0, length);
 }
+
+/**
+ * The bytes of a file that is mostly shorter than `first` and never longer than `most`, in a buffer of their own; else
+ * -errno, -EOVERFLOW for a longer one.
+ */
+export function readAtMost(path: string, first: number, most: number): Uint8Array | number {
+  let bytes = new Uint8Array(first);
+  let length = native.readFile(AT_FDCWD, path, bytes);
+  if (length === -E.EOVERFLOW) {
+    bytes = new Uint8Array(most);
+    length = native.readFile(AT_FDCWD, path, bytes);
+  }
+  return length < 0 ? length : bytes.subarray(0, length);
+}
+
+/** Why a path cannot be reached, as -errno of access(2); 0 when it can. */
+export const reach = (path: string): number => native.access(path, F_OK);
 
 /** The text of a file of at most 16 MiB; `first` is the size of the buffer for a first attempt. */
 export function readText(path: string, dirfd = AT_FDCWD, first = FIRST_SIZE): string {

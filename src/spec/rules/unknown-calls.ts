@@ -1,6 +1,6 @@
 /** Names in a seccomp profile that are no system calls here: libseccomp lets them pass, and so does every runtime. */
 import type { Violation } from '../../sys/error.js';
-import { host, native } from '../../sys/host.js';
+import { libseccompVersion, unknownSyscalls } from '../../sys/seccomp-support.js';
 import type { Seccomp } from '../config-types.js';
 
 /**
@@ -15,18 +15,10 @@ export function unknownCalls(seccomp: Seccomp | undefined): Violation[] {
     }
   }
   if (places.size === 0) return [];
-  const asked = host.encode([...places.keys()].map((name) => `${name}\0`).join(''));
-  const out = new Uint8Array(asked.length);
-  const n = native.unknownSyscalls(asked, out);
-  const version = new Uint8Array(128);
-  const known = host.decode(version, Math.max(0, native.seccompVersion(version))).split(' ')[0];
-  return host
-    .decode(out, Math.max(0, n))
-    .split('\0')
-    .filter((name) => name !== '')
-    .map((name) => ({
-      pointer: places.get(name) ?? '',
-      value: name,
-      expected: `be a system call that libseccomp ${known} knows: "${name}" is left out of the filter`,
-    }));
+  const version = libseccompVersion();
+  return unknownSyscalls([...places.keys()]).map((name) => ({
+    pointer: places.get(name) ?? '',
+    value: name,
+    expected: `be a system call that libseccomp ${version} knows: "${name}" is left out of the filter`,
+  }));
 }

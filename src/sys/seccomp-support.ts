@@ -1,0 +1,22 @@
+/** What this machine's libseccomp and kernel know of seccomp. */
+import { host, native } from './host.js';
+
+/** Those of the names that libseccomp knows on no architecture. */
+export function unknownSyscalls(names: readonly string[]): string[] {
+  const asked = host.encode(names.map((name) => `${name}\0`).join(''));
+  const out = new Uint8Array(asked.length);
+  const n = native.unknownSyscalls(asked, out);
+  return host
+    .decode(out, Math.max(0, n))
+    .split('\0')
+    .filter((name) => name !== '');
+}
+
+/** The version of libseccomp, `2.5.5`. */
+export function libseccompVersion(): string {
+  const data = new Uint8Array(128);
+  return host.decode(data, Math.max(0, native.seccompVersion(data))).split(' ')[0]!;
+}
+
+/** Whether the kernel knows these flags of seccomp(2), SECCOMP_SET_MODE_FILTER. */
+export const knowsFilterFlags = (flags: number): boolean => native.seccompFlags(flags) === 0;
