@@ -57,7 +57,7 @@ function compare(bed: Bed, name: string, owner?: number): void {
     assert.is(r.code, 0, `${program ?? 'runt'}: ${r.stderr}`);
     seen.push(parseProbe(r.stdout, { [id]: 'ID', [bed.bundle]: 'BUNDLE', [bed.dir]: 'DIR' }));
   }
-  const file = join(top, 'test', 'integration', 'compare-runc.expected.json');
+  const file = join(top, 'test', 'integration', 'command', 'compare-runc.expected.json');
   const layout = hasCgroupV1() ? 'v1' : 'v2';
   const expected = (JSON.parse(readFileSync(file, 'utf8')) as Expected[]).filter(
     (e) => e.case === name && (e.on ?? layout) === layout && runcVersion.startsWith(e.versions ?? ''),

@@ -35,7 +35,7 @@ const beside = needing('features beside runc', 'root', 'runc', 'linux-5.19');
 beside('differs from runc in what is listed, for the reasons that are listed', () => {
   const version = /version (\S+)/.exec(execFileSync('runc', ['--version'], { encoding: 'utf8' }))![1]!;
   const [theirs, ours] = [document('runc'), document(runtPath)];
-  const file = join(top, 'test', 'integration', 'compare-features.expected.json');
+  const file = join(top, 'test', 'integration', 'command', 'compare-features.expected.json');
   const expected = JSON.parse(readFileSync(file, 'utf8')) as Difference[];
   assert.ok(expected.every(({ reason }) => reason.length > 20));
   for (const side of ['runc', 'runt'] as const) {
