@@ -3,8 +3,13 @@
  * together.
  */
 
-/** `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str). */
-export type FieldType = 'str' | 'int' | 'list';
+/** What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str). */
+export type WireType = 'str' | 'int' | 'list';
+
+/** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
+export type Data<T> = 'data' & { readonly of?: T };
+
+export type FieldType = WireType | Data<unknown>;
 
 export type Phase =
   | 'prepare'
@@ -16,15 +21,16 @@ export type Phase =
   | 'limits'
   | 'start';
 
-export interface OpShape {
+export type OpShape = {
   /** On the wire. */
   readonly code: number;
-  readonly by: 'runtime' | 'init';
   /** Under which `explain` prints it. */
   readonly phase: Phase;
-  readonly fields: Readonly<Record<string, FieldType>>;
   /** What it does, for `explain` writers and readers of the C. */
   readonly doc: string;
-}
+} & (
+  | { readonly by: 'runtime'; readonly fields: Readonly<Record<string, FieldType>> }
+  | { readonly by: 'init'; readonly fields: Readonly<Record<string, WireType>> }
+);
 
 export const table = <const T extends Record<string, OpShape>>(t: T): T => t;

@@ -12,7 +12,7 @@ import { maskTable } from './masks/mask-ops.js';
 import { mountTable } from './mounts/mount-ops.js';
 import { namespaceTable } from './namespaces/namespace-ops.js';
 import { networkTable } from './network/network-ops.js';
-import type { FieldType } from './op-shape.js';
+import type { Data, FieldType } from './op-shape.js';
 import { processTable } from './process/process-ops.js';
 import { rdtTable } from './rdt/rdt-ops.js';
 import { rootTable } from './root/root-ops.js';
@@ -39,7 +39,13 @@ export const ops = {
 };
 
 export type OpName = keyof typeof ops;
-type FieldValue<T extends FieldType> = T extends 'str' ? string : T extends 'int' ? number | bigint : readonly string[];
+type FieldValue<T extends FieldType> = T extends 'str'
+  ? string
+  : T extends 'int'
+    ? number | bigint
+    : T extends Data<infer V>
+      ? V
+      : readonly string[];
 export type OpFields<N extends OpName> = {
   [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
     ? FieldValue<(typeof ops)[N]['fields'][F]>

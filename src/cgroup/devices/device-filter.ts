@@ -12,7 +12,7 @@ const JUMP_UNEQUAL = 0x56; // BPF_JMP32 | BPF_JNE | BPF_K
 const EXIT = 0x95; // BPF_JMP | BPF_EXIT
 
 // linux/bpf.h: struct bpf_cgroup_dev_ctx { u32 access_type, major, minor }, access_type = access << 16 | type
-const types: Readonly<Record<string, number>> = { b: 1, c: 2 };
+const types = { b: 1, c: 2 } as const;
 const accesses: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
 const all = 7;
 
@@ -21,15 +21,29 @@ const [RESULT, CONTEXT, TYPE, ACCESS, MAJOR, MINOR] = [0, 1, 2, 3, 4, 5];
 
 type Instruction = readonly [code: number, destination: number, source: number, jump: number, number: number];
 
+/** Devices and what may be done with them; a number that is absent is any, as in `linux.resources.devices`. */
+export interface FilterRule {
+  readonly type: 'b' | 'c';
+  readonly major?: number;
+  readonly minor?: number;
+  /** Some of `rwm`. */
+  readonly access: string;
+}
+
 /**
- * The instructions (8 bytes each) of a filter that answers `allow` but for the exceptions: lines such as
- * "c 1:3 rwm" or "b *:* m". An exception that allows must hold all the access that is asked for, one that denies any of
- * it, as in v1. Lines that begin with "allow" or "deny" are rules in order: about each kind of access that is asked for
- * the last one that matches decides, and all kinds must be allowed. (The filters of crun and runc pass a rule over that
- * has not all that is asked for: with them O_RDWR opens a device to which only writing is denied.)
- * Throws TypeError for a line of another form: the plan holds none.
+ * The default, and what differs from it: exceptions, of which one that allows must hold all the access that is asked
+ * for and one that denies any of it, as in v1; or rules in order, of which the last one that matches decides about each
+ * kind of access that is asked for, and all kinds must be allowed.
  */
-export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uint8Array {
+export type DeviceFilter =
+  | { readonly allow: boolean; readonly exceptions: readonly FilterRule[] }
+  | { readonly allow: boolean; readonly ordered: readonly (FilterRule & { readonly allow: boolean })[] };
+
+/**
+ * The instructions (8 bytes each) of a filter. (Those of crun and runc pass a rule over that has not all that is asked
+ * for: with them O_RDWR opens a device to which only writing is denied.)
+ */
+export function filterProgram(filter: DeviceFilter): Uint8Array {
   const program: Instruction[] = [
     [LOAD_WORD, TYPE, CONTEXT, 0, 0],
     [MOVE, ACCESS, TYPE, 0, 0],
@@ -38,11 +52,11 @@ export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uin
     [LOAD_WORD, MAJOR, CONTEXT, 4, 0],
     [LOAD_WORD, MINOR, CONTEXT, 8, 0],
   ];
-  for (const line of [...exceptions].reverse()) {
-    const [, verb, rest = line] = /^(allow|deny) (.*)$/.exec(line) ?? [];
-    append(program, verb === undefined ? block(line, allow) : ruleBlock(rest, verb === 'allow'));
-  }
-  program.push([MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0], [EXIT, 0, 0, 0, 0]);
+  const { allow } = filter;
+  if ('ordered' in filter)
+    for (const rule of [...filter.ordered].reverse()) append(program, ruleBlock(rule, rule.allow));
+  else for (const exception of filter.exceptions) append(program, block(exception, allow));
+  append(program, answer(allow));
 
   const view = new DataView(new ArrayBuffer(program.length * 8));
   program.forEach(([code, destination, source, jump, number], i) => {
@@ -55,11 +69,11 @@ export function deviceFilter(allow: boolean, exceptions: readonly string[]): Uin
 }
 
 /** The answer for one exception; what does not match it jumps to its end. */
-function block(line: string, allow: boolean): Instruction[] {
-  const device = parse(line);
-  const tests = testsOf(device);
-  if (device.access !== all) {
-    const outside = allow ? device.access : ~device.access;
+function block(exception: FilterRule, allow: boolean): Instruction[] {
+  const tests = testsOf(exception);
+  const access = accessBits(exception);
+  if (access !== all) {
+    const outside = allow ? access : ~access;
     tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, outside]);
     tests.push([allow ? JUMP_EQUAL : JUMP_UNEQUAL, CONTEXT, 0, 0, 0]);
   }
@@ -67,22 +81,23 @@ function block(line: string, allow: boolean): Instruction[] {
 }
 
 /** One rule of several, from the last to the first: ACCESS holds what no later rule has decided about. */
-function ruleBlock(line: string, allow: boolean): Instruction[] {
-  const device = parse(line);
-  const tests = testsOf(device);
-  const { access } = device;
+function ruleBlock(rule: FilterRule, allow: boolean): Instruction[] {
+  const tests = testsOf(rule);
+  const access = accessBits(rule);
   if (allow) tests.push([AND_NUMBER, ACCESS, 0, 0, ~access], [JUMP_UNEQUAL, ACCESS, 0, 0, 0]);
   else tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, access], [JUMP_EQUAL, CONTEXT, 0, 0, 0]);
   return jumpingToEnd([...tests, ...answer(allow)]);
 }
 
-/** What jumps away for another device than those of a line. */
-function testsOf({ type, major, minor }: Device): Instruction[] {
-  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, type]];
+/** What jumps away for other devices than those of a rule. */
+function testsOf({ type, major, minor }: FilterRule): Instruction[] {
+  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, types[type]]];
   if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
   if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
   return tests;
 }
+
+const accessBits = ({ access }: FilterRule): number => [...access].reduce((sum, letter) => sum | accesses[letter]!, 0);
 
 const answer = (allow: boolean): Instruction[] => [
   [MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0],
@@ -93,40 +108,4 @@ const answer = (allow: boolean): Instruction[] => [
 function jumpingToEnd(block: readonly Instruction[]): Instruction[] {
   const jumps = (code: number) => code === JUMP_EQUAL || code === JUMP_UNEQUAL;
   return block.map(([code, d, s, jump, n], i) => [code, d, s, jumps(code) ? block.length - i - 1 : jump, n]);
-}
-
-/** What a line says; a number that is absent is any. */
-interface Device {
-  readonly type: number;
-  readonly major?: number;
-  readonly minor?: number;
-  readonly access: number;
-}
-
-function parse(line: string): Device {
-  const [type = '', numbers = '', letters = '', ...rest] = line.split(' ');
-  const [major = '', minor = '', ...more] = numbers.split(':');
-  const known = [...letters].every((l) => accesses[l]);
-  const access = known ? [...letters].reduce((sum, l) => sum | accesses[l]!, 0) : 0;
-  const number = (text: string) => (text === '*' ? undefined : Number(text));
-  const parsed = { type: types[type] ?? 0, access, major: number(major), minor: number(minor) };
-  const bad = (n: number | undefined) => n !== undefined && !(n >= 0 && n <= 0xffffffff);
-  if (
-    rest.length + more.length > 0 ||
-    !parsed.type ||
-    !access ||
-    !major ||
-    !minor ||
-    bad(parsed.major) ||
-    bad(parsed.minor)
-  ) {
-    throw new TypeError(`no device exception: ${line}`);
-  }
-  const { major: a, minor: b } = parsed;
-  return {
-    type: parsed.type,
-    access,
-    ...(a === undefined ? {} : { major: a }),
-    ...(b === undefined ? {} : { minor: b }),
-  };
 }

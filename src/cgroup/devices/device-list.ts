@@ -193,6 +193,7 @@ function accessOf({ allow, access }: DeviceRule, at: string): string {
 }
 
 /** An exception as v1 writes it. */
-export function exceptionText(e: DeviceException): string {
-  return `${e.type} ${star(e.major)}:${star(e.minor)} ${e.access}`;
-}
+export const exceptionText = (e: DeviceException): string => `${deviceText(e)} ${e.access}`;
+
+/** Its devices: `c 1:3`, `b *:*`. */
+export const deviceText = (e: DeviceException): string => `${e.type} ${star(e.major)}:${star(e.minor)}`;

@@ -1,4 +1,5 @@
 /** Operations of cgroups, in words. */
+import type { DeviceFilter, FilterRule } from '../../cgroup/devices/device-filter.js';
 import { list, type Messages, option, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { cgroupTable } from './cgroup-ops.js';
@@ -23,15 +24,7 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
   },
   cgroupDevices: {
     sentence: (op) => `attach a device filter to the cgroup ${op.path}`,
-    rows: (op) =>
-      row(
-        op,
-        'device filter',
-        word(op.path),
-        /^(?:allow|deny) /.test(op.exceptions[0] ?? '')
-          ? [`${op.allow ? 'allow' : 'deny'} all`, ...op.exceptions].join(', then ')
-          : `${op.allow ? 'allow' : 'deny'} all but ${op.exceptions.join(', ') || 'none'}`,
-      ),
+    rows: (op) => row(op, 'device filter', word(op.path), filterText(op.filter)),
   },
   cgroupOwner: {
     sentence: (op) => `give the cgroup ${op.path} to user ${op.uid}`,
@@ -79,3 +72,12 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
     rows: (op) => row(op, 'fork', '', `into the pid namespace, born in the cgroup ${word(op.path.replace(/\/$/, ''))}`),
   },
 };
+
+/** `deny all but c 1:3 rwm, b *:* m`, `deny all, then allow c 4:* rwm, then deny c 4:64 w`. */
+function filterText(filter: DeviceFilter): string {
+  const verb = ({ allow }: { readonly allow: boolean }) => (allow ? 'allow' : 'deny');
+  const text = ({ type, major, minor, access }: FilterRule) => `${type} ${major ?? '*'}:${minor ?? '*'} ${access}`;
+  if ('ordered' in filter)
+    return [`${verb(filter)} all`, ...filter.ordered.map((rule) => `${verb(rule)} ${text(rule)}`)].join(', then ');
+  return `${verb(filter)} all but ${filter.exceptions.map(text).join(', ') || 'none'}`;
+}

@@ -1,5 +1,6 @@
 /** Operations of cgroups. */
-import { table } from '../op-shape.js';
+import type { DeviceFilter } from '../../cgroup/devices/device-filter.js';
+import { type Data, table } from '../op-shape.js';
 
 export const cgroupTable = table({
   cgroupCreate: {
@@ -34,8 +35,8 @@ export const cgroupTable = table({
     code: 14,
     by: 'runtime',
     phase: 'limits',
-    fields: { path: 'str', allow: 'int', exceptions: 'list' },
-    doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"; or, where v1 could not hold them, but for rules, of which the last that matches decides about each kind of access: "deny c 4:64 w"',
+    fields: { path: 'str', filter: 'data' as Data<DeviceFilter> },
+    doc: 'v2: attach a BPF filter to the cgroup path. It allows every device, or denies it, but for the exceptions; or, where v1 could not hold them, by rules in order: the last one that matches decides about each kind of access',
   },
   cgroupOwner: {
     code: 170,

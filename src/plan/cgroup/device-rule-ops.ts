@@ -1,5 +1,12 @@
 /** `linux.resources.devices` as operations: writes of v1, a filter of v2, and what `update` changes of a list. */
-import { type DeviceList, type DeviceOrder, exceptionText } from '../../cgroup/devices/device-list.js';
+import type { DeviceFilter, FilterRule } from '../../cgroup/devices/device-filter.js';
+import {
+  type DeviceException,
+  type DeviceList,
+  type DeviceOrder,
+  deviceText,
+  exceptionText,
+} from '../../cgroup/devices/device-list.js';
 import type { Op } from '../plan-ops.js';
 
 /** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
@@ -15,12 +22,21 @@ export function v1DeviceOps(path: string, list: DeviceList): Op[] {
 
 /** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
 export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: string): Op[] {
-  const exceptions =
+  const { allow } = list;
+  const filter: DeviceFilter =
     'ordered' in list
-      ? list.ordered.map((rule) => `${rule.allow ? 'allow' : 'deny'} ${exceptionText(rule)}`)
-      : list.exceptions.map(exceptionText);
-  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions }];
+      ? { allow, ordered: list.ordered.map((rule) => ({ allow: rule.allow, ...ruleOf(rule) })) }
+      : { allow, exceptions: list.exceptions.map(ruleOf) };
+  return [{ op: 'cgroupDevices', at, path, filter }];
 }
+
+/** Without its pointer, and without the numbers that are any. */
+const ruleOf = ({ type, major, minor, access }: DeviceException): FilterRule => ({
+  type,
+  ...(major >= 0 && { major }),
+  ...(minor >= 0 && { minor }),
+  access,
+});
 
 /**
  * v1: what differs between the list that is wanted and the text of devices.list, so that a running container loses at no
@@ -35,20 +51,18 @@ export function deviceChanges(path: string, wanted: DeviceList, current: string)
   });
   const lines = current.split('\n').filter((line) => line !== '');
   const allowsAll = lines.some((line) => line.startsWith('a '));
-  const exceptions = wanted.exceptions.map((e) => [exceptionText(e), e.at] as const);
   if (wanted.allow || allowsAll) {
     const [all, each] = wanted.allow ? (['allow', 'deny'] as const) : (['deny', 'allow'] as const);
-    return [write(all, 'a', wanted.at), ...exceptions.map(([text, at]) => write(each, text, at))];
+    return [write(all, 'a', wanted.at), ...wanted.exceptions.map((e) => write(each, exceptionText(e), e.at))];
   }
   const held = new Map(lines.map(splitLine));
-  const kept = new Map(exceptions.map(([text]) => splitLine(text)));
+  const kept = new Map(wanted.exceptions.map((e) => [deviceText(e), e.access]));
   const missing = (from: string | undefined, letters: string) =>
     [...letters].filter((l) => !from?.includes(l)).join('');
   const ops: Op[] = [];
-  for (const [text, at] of exceptions) {
-    const [device, access] = splitLine(text);
-    const more = missing(held.get(device), access);
-    if (more) ops.push(write('allow', `${device} ${more}`, at));
+  for (const e of wanted.exceptions) {
+    const access = missing(held.get(deviceText(e)), e.access);
+    if (access) ops.push(write('allow', exceptionText({ ...e, access }), e.at));
   }
   for (const [device, access] of held) {
     const less = missing(kept.get(device), access);
@@ -57,7 +71,7 @@ export function deviceChanges(path: string, wanted: DeviceList, current: string)
   return ops;
 }
 
-/** `c 1:3 rwm` as `c 1:3` and `rwm`. */
+/** A line of devices.list, `c 1:3 rwm`, as `c 1:3` and `rwm`. */
 function splitLine(line: string): [device: string, access: string] {
   const space = line.lastIndexOf(' ');
   return [line.slice(0, space), line.slice(space + 1)];

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { deviceList, v2DeviceList } from '../../../src/cgroup/devices/device-list.js';
 import { v2DeviceOps } from '../../../src/plan/cgroup/device-rule-ops.js';
 import type { Device, DeviceRule } from '../../../src/spec/config-types.js';
+import { orderedRule } from './filter-rule.js';
 
 const at = '/linux/resources/devices';
 const defaults =
@@ -160,9 +161,13 @@ test('v2 takes as rules in order what v1 cannot hold, and the same list for the 
   ];
   const [op] = v2DeviceOps('/x', v2DeviceList(rules, at, []), at);
   assert.ok(op?.op === 'cgroupDevices');
-  assert.is(op.allow, 0);
-  assert.equal(op.exceptions.slice(0, 4), ['allow c 4:* rwm', 'deny c 4:64 w', 'allow c 7:* r', 'allow b 7:* r']);
-  assert.is(op.exceptions.length, 4 + 11, 'the default devices come last');
+  assert.ok('ordered' in op.filter);
+  assert.is(op.filter.allow, false);
+  assert.equal(
+    op.filter.ordered.slice(0, 4),
+    ['allow c 4:* rwm', 'deny c 4:64 w', 'allow c 7:* r', 'allow b 7:* r'].map(orderedRule),
+  );
+  assert.is(op.filter.ordered.length, 4 + 11, 'the default devices come last');
   assert.equal(v2DeviceList(rules.slice(0, 3), at, []), deviceList(rules.slice(0, 3), at, []));
 });
 

@@ -8,12 +8,13 @@ import { readCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
 import { cgroupDirectories, cgroupPaths } from '../../../src/cgroup/cgroup-paths.js';
 import { pidsIn } from '../../../src/cgroup/cgroup-processes.js';
 import { removeCgroups } from '../../../src/cgroup/cgroup-removal.js';
-import { deviceFilter } from '../../../src/cgroup/devices/device-filter.js';
+import { filterProgram } from '../../../src/cgroup/devices/device-filter.js';
 import { applyCgroupOp, type CgroupOp } from '../../../src/container/launch/handlers/cgroup-handler.js';
 import { cgroupOps } from '../../../src/plan/cgroup/cgroup-compile.js';
 import type { Resources } from '../../../src/spec/config-types.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { filterRule } from '../../cgroup/devices/filter-rule.js';
 import { needing } from '../bed/needs.js';
 
 const test = needing('cgroup operations', 'root', 'cgroup-v1');
@@ -196,7 +197,7 @@ anywhere('v2: the device filter lets pass what the list says, and nothing else',
   const filter = (allow: boolean, lines: string[], probe: () => void) => {
     mkdirSync(cgroup);
     try {
-      assert.is(native.attachDeviceFilter(cgroup, deviceFilter(allow, lines)), 0);
+      assert.is(native.attachDeviceFilter(cgroup, filterProgram({ allow, exceptions: lines.map(filterRule) })), 0);
       probe();
     } finally {
       rmdirSync(cgroup);
@@ -249,10 +250,8 @@ anywhere('v2: a signal that comes while the kernel checks the device filter does
   const sender = spawn('/bin/sh', ['-c', `while kill -USR2 ${process.pid}; do (:); done`], { stdio: 'ignore' });
   sender.unref();
   try {
-    const program = deviceFilter(
-      false,
-      Array.from({ length: 300 }, (_, n) => `c 240:${n} rwm`),
-    );
+    const exceptions = Array.from({ length: 300 }, (_, n) => filterRule(`c 240:${n} rwm`));
+    const program = filterProgram({ allow: false, exceptions });
     for (const end = Date.now() + 2000; Date.now() < end; ) assert.is(native.attachDeviceFilter(cgroup, program), 0);
   } finally {
     sender.kill('SIGKILL');

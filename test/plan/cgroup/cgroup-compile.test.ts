@@ -198,11 +198,12 @@ test('v2: the device list is one filter', () => {
     op: 'cgroupDevices',
     at: '/linux/resources/devices',
     path: '/sys/fs/cgroup/box',
-    allow: 1,
-    exceptions: [],
+    filter: { allow: true, exceptions: [] },
   });
-  const standard = filter(undefined);
-  assert.equal([standard.at, standard.allow, standard.exceptions.length], ['', 0, 11]);
+  const { at, filter: standard } = filter(undefined);
+  assert.ok('exceptions' in standard);
+  assert.equal([at, standard.allow, standard.exceptions.length], ['', false, 11]);
+  assert.equal(standard.exceptions[0], { type: 'c', access: 'm' }, 'no number: any');
 });
 
 test('no limit is a word on v2 and -1 on v1, except for pids', () => {

@@ -1,8 +1,10 @@
 /** explain: each operation in words with its flags by name, the layout, and the JSON. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { DeviceFilter } from '../../../src/cgroup/devices/device-filter.js';
 import { explainJson, explainText } from '../../../src/plan/explain/explain-plan.js';
 import { rows } from '../../../src/plan/explain/op-messages.js';
+import type { FieldType, WireType } from '../../../src/plan/op-shape.js';
 import { type Op, ops, type Plan } from '../../../src/plan/plan-ops.js';
 
 const plain = { colour: false, id: 'web' };
@@ -93,15 +95,36 @@ test('values of environment variables are not shown', () => {
 
 test('every operation of the table has words and a phase', () => {
   const sample = { str: 'x', int: 1, list: ['1 2 3'] } as const;
+  const data: Readonly<Record<string, unknown>> = { filter: { allow: false, exceptions: [] } };
   for (const [name, shape] of Object.entries(ops)) {
     const fields = Object.fromEntries(
-      Object.entries(shape.fields).map(([f, kind]) => [f, f === 'propagation' ? ['262144'] : sample[kind]]),
+      Object.entries(shape.fields).map(([f, kind]: [string, FieldType]) => [
+        f,
+        f === 'propagation' ? ['262144'] : kind === 'data' ? data[f] : sample[kind as WireType],
+      ]),
     );
     const op = { op: name, at: '/at', ...fields } as unknown as Op;
     const text = explainText(planOf(op), plain);
     assert.match(text, /\n\n[a-z ]+\n {2}0 {2}\S.* {2}(-|\/\S*)\n/, name);
     assert.not.match(text, /undefined|NaN|object Object/, name);
   }
+});
+
+test('a device filter is one line of text, and in JSON rules with the fields of the config', () => {
+  const of = (filter: DeviceFilter) =>
+    ({ op: 'cgroupDevices', at: '/linux/resources/devices', path: '/sys/fs/cgroup/c1', filter }) as const;
+  const rule = { type: 'c', major: 1, minor: 3, access: 'rwm' } as const;
+  const list = of({ allow: false, exceptions: [rule, { type: 'b', access: 'm' }] });
+  assert.is(words(list), 'device filter | /sys/fs/cgroup/c1 | deny all but c 1:3 rwm, b *:* m');
+  assert.is(words(of({ allow: true, exceptions: [] })), 'device filter | /sys/fs/cgroup/c1 | allow all but none');
+  assert.is(
+    words(of({ allow: true, ordered: [{ ...rule, allow: false }] })),
+    'device filter | /sys/fs/cgroup/c1 | allow all, then deny c 1:3 rwm',
+  );
+  assert.equal(JSON.parse(explainJson(planOf(list))).operations[0].fields, {
+    path: '/sys/fs/cgroup/c1',
+    filter: { allow: false, exceptions: [rule, { type: 'b', access: 'm' }] },
+  });
 });
 
 test('mount attributes are named', () => {

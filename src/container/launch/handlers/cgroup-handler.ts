@@ -1,7 +1,7 @@
 /** The runtime's cgroup operations of a plan, done through cgroupfs. */
 
 import { pidsIn } from '../../../cgroup/cgroup-processes.js';
-import { deviceFilter } from '../../../cgroup/devices/device-filter.js';
+import { filterProgram } from '../../../cgroup/devices/device-filter.js';
 import { frozenError } from '../../../cgroup/frozen-ancestor.js';
 import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
@@ -211,7 +211,7 @@ function holdsProcesses(op: CgroupOp, directory: string): boolean {
 }
 
 function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
-  const r = native.attachDeviceFilter(op.path, deviceFilter(Number(op.allow) === 1, op.exceptions));
+  const r = native.attachDeviceFilter(op.path, filterProgram(op.filter));
   return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
 }
 
