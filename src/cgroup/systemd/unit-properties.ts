@@ -1,12 +1,17 @@
-/** Values for cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them; as GVariant text. */
+/** Values for cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them. */
 import type { DeviceList, DeviceOrder } from '../devices/device-list.js';
 import type { Setting } from '../settings/setting.js';
+import type { Value, Variant } from './variant.js';
 
-/** `NAME=VALUE`. */
-export type Property = string;
+/** A property of a unit, with the type that systemd wants (org.freedesktop.systemd1(5)). */
+export interface Property extends Variant {
+  readonly name: string;
+}
 
-/** Its NAME. */
-export const nameOf = (p: Property): string => p.slice(0, p.indexOf('='));
+export const property = (name: string, signature: string, value: Value): Property => ({ name, signature, value });
+
+const uint64 = (name: string, value: bigint): Property => property(name, 't', value);
+const string = (name: string, value: string): Property => property(name, 's', value);
 
 const NONE = (1n << 64n) - 1n;
 
@@ -35,14 +40,14 @@ const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs'
  * @param version systemd's: the steps of a CPU quota depend on it
  */
 export function resourceProperties(settings: readonly Setting[], version = 0): Property[] {
-  const found = new Map<string, string>();
+  const found = new Map<string, Property>();
   for (const s of settings) {
     // Not idle any more: the kernel gives it the default weight, but for one that is given too.
     if (s.file === 'cpu.idle' && s.value.trim() === '0' && !found.has('CPUWeight'))
-      found.set('CPUWeight', 'uint64 100');
-    for (const [name, value] of ofSetting(s, version)) found.set(name, value);
+      found.set('CPUWeight', uint64('CPUWeight', 100n));
+    for (const p of ofSetting(s, version)) found.set(p.name, p);
   }
-  return [...found].map(([name, value]) => `${name}=${value}`);
+  return [...found.values()];
 }
 
 /**
@@ -56,40 +61,37 @@ export function changesOnReload(settings: readonly Setting[], version = 0): bool
   return quota !== undefined && quota !== NONE && (perSecond! * period!) / SECOND !== quota;
 }
 
-function ofSetting({ file, value, others }: Setting, version: number): (readonly [string, string])[] {
+function ofSetting({ file, value, others }: Setting, version: number): Property[] {
   const text = value.trim();
   const amount = amounts[file];
   if (amount !== undefined) {
-    const number = uint64(text);
-    return number === undefined ? [] : [[amount, number]];
+    const number = amountOf(text);
+    return number === undefined ? [] : [uint64(amount, number)];
   }
   const set = sets[file];
   if (set !== undefined) {
     const mask = bitmask(value);
-    return mask === undefined ? [] : [[set, mask]];
+    return mask === undefined ? [] : [property(set, 'ay', mask)];
   }
   if (file === 'cpu.max') {
     const max = cpuQuota(value, version);
     if (!max) return [];
-    return [
-      ['CPUQuotaPerSecUSec', `uint64 ${max.perSecond}`],
-      ['CPUQuotaPeriodUSec', `uint64 ${max.period}`],
-    ];
+    return [uint64('CPUQuotaPerSecUSec', max.perSecond), uint64('CPUQuotaPeriodUSec', max.period)];
   }
   // systemd writes 0 for every other policy.
-  if (file === 'memory.oom.group') return text === '1' ? [['OOMPolicy', "'kill'"]] : [];
+  if (file === 'memory.oom.group') return text === '1' ? [string('OOMPolicy', 'kill')] : [];
   if (file === 'memory.zswap.writeback')
-    return text === '0' || text === '1' ? [['MemoryZSwapWriteback', String(text === '1')]] : [];
+    return text === '0' || text === '1' ? [property('MemoryZSwapWriteback', 'b', text === '1')] : [];
   // An idle group has, for systemd (252), the weight 0.
-  if (file === 'cpu.idle' && text === '1') return [['CPUWeight', 'uint64 0']];
+  if (file === 'cpu.idle' && text === '1') return [uint64('CPUWeight', 0n)];
   const weight = file === 'io.weight' ? value : others?.find((o) => o.file === 'io.weight')?.value;
   const number = /^(?:default )?(\d+)$/.exec(weight?.trim() ?? '')?.[1];
-  return number === undefined ? [] : [['IOWeight', `uint64 ${number}`]];
+  return number === undefined ? [] : [uint64('IOWeight', BigInt(number))];
 }
 
-function uint64(text: string): string | undefined {
-  if (text === 'max') return `uint64 ${NONE}`;
-  return /^\d{1,19}$/.test(text) ? `uint64 ${text}` : undefined;
+function amountOf(text: string): bigint | undefined {
+  if (text === 'max') return NONE;
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : undefined;
 }
 
 /** µs. */
@@ -113,7 +115,7 @@ function cpuQuota(
 }
 
 /** `0-2,5` as bytes, the lowest first. */
-function bitmask(list: string): string | undefined {
+function bitmask(list: string): bigint[] | undefined {
   const bytes: number[] = [];
   for (const part of list.trim().split(',')) {
     const [, first, last] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part.trim()) ?? [];
@@ -123,7 +125,7 @@ function bitmask(list: string): string | undefined {
       bytes[n >> 3]! |= 1 << (n & 7);
     }
   }
-  return `[${bytes.map((b) => `byte ${b}`).join(', ')}]`;
+  return bytes.map(BigInt);
 }
 
 /**
@@ -131,14 +133,16 @@ function bitmask(list: string): string | undefined {
  * any other list is left to runt's filter alone, which is there always (`auto` with nothing allowed restricts nothing).
  */
 export function deviceProperties(list: DeviceList | DeviceOrder): Property[] {
-  const clear = 'DeviceAllow=@a(ss) []';
-  if ('ordered' in list) return ["DevicePolicy='auto'", clear];
+  const allowed = (entries: Value): Property => property('DeviceAllow', 'a(ss)', entries);
+  const clear = allowed([]);
+  const open = [string('DevicePolicy', 'auto'), clear];
+  if ('ordered' in list) return open;
   const specifiers = list.exceptions.map(({ type, major, minor }) => {
     const long = type === 'c' ? 'char' : 'block';
     if (major < 0) return minor < 0 ? `${long}-*` : undefined;
     return minor < 0 ? `${long}-${major}` : `/dev/${long}/${major}:${minor}`;
   });
-  if (list.allow || specifiers.includes(undefined)) return ["DevicePolicy='auto'", clear];
-  const entries = list.exceptions.map((e, i) => `('${specifiers[i]}', '${e.access}')`);
-  return ["DevicePolicy='strict'", clear, `DeviceAllow=[${entries.join(', ')}]`];
+  if (list.allow || specifiers.includes(undefined)) return open;
+  const entries = list.exceptions.map((e, i) => [specifiers[i]!, e.access]);
+  return [string('DevicePolicy', 'strict'), clear, allowed(entries)];
 }

@@ -1,4 +1,4 @@
-/** Typed values: GVariant's text (docs.gtk.org/glib/gvariant-text.html), in which properties of units are written down, for D-Bus. */
+/** Values of D-Bus, and GVariant's text (docs.gtk.org/glib/gvariant-text.html), in which annotations give properties of units. */
 import { RuntError } from '../../sys/error.js';
 
 /** A value of D-Bus: integers as BigInt, structs and arrays as lists, an entry of a dictionary as a pair. */
@@ -17,7 +17,8 @@ type Node =
   | { readonly kind: 'array' | 'tuple' | 'entry' | 'dict'; readonly nodes: readonly Node[] }
   | { readonly kind: 'variant'; readonly node: Node };
 
-const keywords: { readonly [word: string]: string } = {
+/** The words that say the type of the value after them. */
+export const keywords: { readonly [word: string]: string } = {
   boolean: 'b',
   byte: 'y',
   int16: 'n',

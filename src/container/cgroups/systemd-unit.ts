@@ -10,12 +10,11 @@ import { readUnitFiles, settingsOf } from '../../cgroup/systemd/unit-files.js';
 import {
   changesOnReload,
   deviceProperties,
-  nameOf,
   type Property,
   resourceProperties,
   since,
 } from '../../cgroup/systemd/unit-properties.js';
-import { parseVariant, type Value } from '../../cgroup/systemd/variant.js';
+import type { Value } from '../../cgroup/systemd/variant.js';
 import type { UserManager } from '../../plan/cgroup/systemd-scope.js';
 import type { Op } from '../../plan/plan-ops.js';
 import { systemdProperty } from '../../spec/annotation-names.js';
@@ -85,9 +84,8 @@ export class Placeholder {
   }
 }
 
-/** Texts NAME=VALUE as what D-Bus takes. */
-const typed = (properties: readonly Property[]): Value[] =>
-  properties.map((p) => [nameOf(p), parseVariant(p.slice(p.indexOf('=') + 1))]);
+/** As D-Bus takes them: `a(sv)`. */
+const named = (properties: readonly Property[]): Value[] => properties.map((p) => [p.name, p]);
 
 /**
  * The manager of the user's session; undefined when that of the system is the caller's own, the failure when there is none.
@@ -136,7 +134,7 @@ export async function startScope(
   let begun = false;
   const start = async (bus: Bus, tries: number): Promise<void> => {
     const known = await knownProperties(bus, op);
-    const properties = [...typed(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
+    const properties = [...named(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
     const job = () =>
       bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []], () => {
         begun = true;
@@ -190,7 +188,7 @@ async function knownProperties(
   { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
 ): Promise<readonly Property[]> {
   const version = optional.length === 0 ? 0 : await versionOf(bus);
-  return properties.filter((p) => !optional.includes(nameOf(p)) || version >= (since[nameOf(p)] ?? 0));
+  return properties.filter(({ name }) => !optional.includes(name) || version >= (since[name] ?? 0));
 }
 
 /** The version of the manager of a user's session, if one is named, or of the system's. @throws RuntError ERR_SYSTEMD */
@@ -313,14 +311,14 @@ export async function setUnitProperties(
     [
       ...resourceProperties(settings, version),
       ...(resources.devices?.length && !user ? deviceProperties(v2DeviceList(resources.devices, '/devices', [])) : []),
-    ].filter((p) => nameOf(p) !== 'OOMPolicy');
+    ].filter((p) => p.name !== 'OOMPolicy');
   let properties = propertiesFor();
   if (properties.length === 0) return;
-  const optional = properties.map(nameOf).filter((p) => since[p] !== undefined);
+  const optional = properties.map((p) => p.name).filter((p) => since[p] !== undefined);
   await onUnitBus(user, async (bus) => {
     if (changesOnReload(settings)) properties = propertiesFor(await versionOf(bus));
     const known = await knownProperties(bus, { properties, optional });
-    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, typed(known)]);
+    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, named(known)]);
     // systemd writes the files before it reads the next message.
     await versionOf(bus);
   });

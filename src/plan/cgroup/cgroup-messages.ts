@@ -1,5 +1,6 @@
 /** Operations of cgroups, in words. */
 import type { DeviceFilter, FilterRule } from '../../cgroup/devices/device-filter.js';
+import { variantText } from '../../cgroup/systemd/variant-text.js';
 import { list, type Messages, option, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { cgroupTable } from './cgroup-ops.js';
@@ -34,7 +35,7 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
     sentence: (op) => `start the unit ${op.unit}`,
     rows: (op) => [
       ...row(op, 'start unit', word(op.unit), `its cgroup is ${word(op.path)}`),
-      ...op.properties.flatMap((p) => row(op, 'property', word(p))),
+      ...op.properties.flatMap((p) => row(op, 'property', word(`${p.name}=${variantText(p)}`))),
     ],
   },
   cgroupOpen: {

@@ -1,5 +1,6 @@
 /** Operations of cgroups. */
 import type { DeviceFilter } from '../../cgroup/devices/device-filter.js';
+import type { Property } from '../../cgroup/systemd/unit-properties.js';
 import { type Data, table } from '../op-shape.js';
 
 export const cgroupTable = table({
@@ -49,8 +50,8 @@ export const cgroupTable = table({
     code: 190,
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', unit: 'str', properties: 'list', optional: 'list' },
-    doc: 'v2: have systemd start the scope unit with these properties (NAME=GVariant text; those named in optional only if its version knows them) and a process of the runtime that holds the place until the container is born there; its cgroup must be path',
+    fields: { path: 'str', unit: 'str', properties: 'data' as Data<readonly Property[]>, optional: 'list' },
+    doc: 'v2: have systemd start the scope unit with these properties (values of D-Bus with their signatures; those named in optional only if its version knows them) and a process of the runtime that holds the place until the container is born there; its cgroup must be path',
   },
   cgroupOpen: {
     code: 15,

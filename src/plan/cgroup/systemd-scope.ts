@@ -9,8 +9,8 @@ import { scopeName } from '../../cgroup/systemd/unit-name.js';
 import {
   changesOnReload,
   deviceProperties,
-  nameOf,
   type Property,
+  property,
   resourceProperties,
   since,
 } from '../../cgroup/systemd/unit-properties.js';
@@ -119,14 +119,14 @@ function scopeOps(
   const limits = resourceProperties(limitsOf(spec), version);
   const annotations = annotated(spec, limits);
   const properties = merged([
-    `Description='runt container ${options.id}'`,
-    `Slice='${slice}'`,
-    'Delegate=true',
-    'DefaultDependencies=false',
-    'CPUAccounting=true',
-    'IOAccounting=true',
-    'MemoryAccounting=true',
-    'TasksAccounting=true',
+    property('Description', 's', `runt container ${options.id}`),
+    property('Slice', 's', slice),
+    property('Delegate', 'b', true),
+    property('DefaultDependencies', 'b', false),
+    property('CPUAccounting', 'b', true),
+    property('IOAccounting', 'b', true),
+    property('MemoryAccounting', 'b', true),
+    property('TasksAccounting', 'b', true),
     ...limits,
     // A user's manager may load no BPF program, and no device can be made that the user could not open anyway.
     ...(user
@@ -134,9 +134,9 @@ function scopeOps(
       : deviceProperties(v2DeviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
     ...annotations,
   ]);
-  const named = new Set(annotations.map(nameOf));
+  const named = new Set(annotations.map(({ name }) => name));
   // What only a newer systemd knows is left to the files with an older one.
-  const optional = limits.map(nameOf).filter((name) => since[name] !== undefined && !named.has(name));
+  const optional = limits.map(({ name }) => name).filter((name) => since[name] !== undefined && !named.has(name));
   const below = subgroup(spec, version);
   return before.flatMap((op): Op[] => {
     if (op.op === 'cgroupCreate') {
@@ -150,8 +150,9 @@ function scopeOps(
 
 /** The last one of a name counts; but a list is cleared first and then filled. */
 function merged(properties: readonly Property[]): Property[] {
-  const last = new Map(properties.map((p, i) => [nameOf(p), i]));
-  return properties.filter((p, i) => last.get(nameOf(p)) === i || (nameOf(p) === 'DeviceAllow' && p.endsWith(' []')));
+  const last = new Map(properties.map(({ name }, i) => [name, i]));
+  const clears = ({ name, value }: Property) => name === 'DeviceAllow' && Array.isArray(value) && value.length === 0;
+  return properties.filter((p, i) => last.get(p.name) === i || clears(p));
 }
 
 /** Properties that no annotation may set, and why: a clause that follows "it". */
@@ -179,7 +180,7 @@ const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
 function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
   if (accounting.test(name) && variant.value === false)
     throw bad(`the property ${name} must be true: limits and statistics need it`);
-  if (name !== 'OOMPolicy' && limits.some((limit) => nameOf(limit) === name))
+  if (name !== 'OOMPolicy' && limits.some((limit) => limit.name === name))
     throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
   if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
 }
@@ -209,12 +210,12 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
       const variant = parseVariant(value);
       const seconds = /[a-z]Sec$/.test(name);
       checkProperty(seconds ? `${name.slice(0, -3)}USec` : name, variant, limits);
-      if (!seconds) list.push(`${name}=${value}`);
+      if (!seconds) list.push({ name, ...variant });
       else if (typeof variant.value === 'bigint' || typeof variant.value === 'number') {
         if (variant.value < 0) throw bad(`${value} is no time`);
         const us =
           typeof variant.value === 'bigint' ? variant.value * 1_000_000n : BigInt(Math.round(variant.value * 1e6));
-        list.push(`${name.slice(0, -3)}USec=uint64 ${us}`);
+        list.push(property(`${name.slice(0, -3)}USec`, 't', us));
       } else throw bad(`${value} is no number of seconds`);
     } catch (error) {
       if (error instanceof RuntError) {

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/bus-message.js';
 import { openBus } from '../../../src/cgroup/systemd/systemd-bus.js';
+import { property } from '../../../src/cgroup/systemd/unit-properties.js';
 import { startScope } from '../../../src/container/cgroups/systemd-unit.js';
 import { unifiedPlace } from '../../../src/container/state/recorded-process.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -20,7 +21,7 @@ const op = {
   at: '/linux/cgroupsPath',
   path: '/sys/fs/cgroup/system.slice/a.scope',
   unit: 'a.scope',
-  properties: ['Delegate=true'],
+  properties: [property('Delegate', 'b', true)],
   optional: [],
 } as const;
 
@@ -151,7 +152,11 @@ test('properties of a newer systemd are left out for an older one', async () => 
   };
   const scope = {
     ...here,
-    properties: ['Delegate=true', "OOMPolicy='kill'", 'MemoryZSwapWriteback=false'],
+    properties: [
+      property('Delegate', 'b', true),
+      property('OOMPolicy', 's', 'kill'),
+      property('MemoryZSwapWriteback', 'b', false),
+    ],
     optional: ['OOMPolicy', 'MemoryZSwapWriteback'],
   };
   for (const version of ['252.39-1~deb12u1', '255', 'v257.9-1', '262~rc3'])

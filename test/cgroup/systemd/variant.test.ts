@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseVariant, types } from '../../../src/cgroup/systemd/variant.js';
+import { variantText } from '../../../src/cgroup/systemd/variant-text.js';
 
 const read = (text: string) => {
   const { signature, value } = parseVariant(text);
@@ -33,6 +34,31 @@ test('arrays, tuples, dictionaries and variants; one element says the type for a
   ]);
   assert.equal(read("{'a': uint32 1}"), ['a{su}', [['a', 1n]]]);
   assert.equal(read("('x', <true>)"), ['(sv)', ['x', { signature: 'b', value: true }]]);
+});
+
+test('a value as text says its type, and is read back as the same', () => {
+  for (const text of [
+    'true',
+    '-5',
+    'uint64 18446744073709551615',
+    'byte 7',
+    'double 1.5',
+    'double 2',
+    "'it\\'s \\\\ \\u000a\\u007f é'",
+    "objectpath '/a'",
+    '[byte 7, byte 2]',
+    '@a(ss) []',
+    "[('/dev/null', 'rwm'), ('char-*', 'm')]",
+    "{'a': uint32 1, 'b': uint32 2}",
+    '@a{sv} []',
+    "('x', <true>)",
+    '(<@as []>,)',
+  ]) {
+    const variant = parseVariant(text);
+    assert.is(variantText(variant), text);
+    assert.equal(parseVariant(variantText(variant)), variant, text);
+  }
+  assert.is(variantText(parseVariant('"x"')), "'x'");
 });
 
 test('what is no value is refused and named', () => {

@@ -4,7 +4,13 @@ import * as assert from 'uvu/assert';
 import { deviceList, v2DeviceList } from '../../../src/cgroup/devices/device-list.js';
 import { v2Settings } from '../../../src/cgroup/settings/v2-settings.js';
 import { scopeName } from '../../../src/cgroup/systemd/unit-name.js';
-import { changesOnReload, deviceProperties, resourceProperties } from '../../../src/cgroup/systemd/unit-properties.js';
+import {
+  changesOnReload,
+  deviceProperties,
+  type Property,
+  resourceProperties,
+} from '../../../src/cgroup/systemd/unit-properties.js';
+import { variantText } from '../../../src/cgroup/systemd/variant-text.js';
 import { scopes } from '../../../src/plan/cgroup/systemd-scope.js';
 import { compile } from '../../../src/plan/compile.js';
 import type { SystemdScope } from '../../../src/plan/host-facts.js';
@@ -13,7 +19,9 @@ import { RuntError } from '../../../src/sys/error.js';
 import { sample } from '../../spec/sample.js';
 import { compileOptions, hostFacts, rootlessFacts, v1, v2 } from '../facts.js';
 
-const properties = (resources: Resources): string[] => resourceProperties(v2Settings(resources, ''));
+/** NAME=GVariant text. */
+const texts = (properties: readonly Property[]): string[] => properties.map((p) => `${p.name}=${variantText(p)}`);
+const properties = (resources: Resources): string[] => texts(resourceProperties(v2Settings(resources, '')));
 
 test('slice:prefix:name, with the defaults of runc', () => {
   for (const [path, unit, where] of [
@@ -102,7 +110,7 @@ test('resources are what systemd writes; runc’s rounding of the quota', () => 
 
 test('devices: a list that systemd can hold, and one that it cannot', () => {
   const list = deviceList([{ allow: true, type: 'b', major: 8, minor: 0, access: 'r' }], '', []);
-  const [policy, clear, allow] = deviceProperties(list);
+  const [policy, clear, allow] = texts(deviceProperties(list));
   assert.equal([policy, clear], ["DevicePolicy='strict'", 'DeviceAllow=@a(ss) []']);
   assert.match(
     allow!,
@@ -113,7 +121,7 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
     { allow: true, access: 'rwm' },
     { allow: true, type: 'c', minor: 5, access: 'rw' },
   ]) {
-    assert.equal(deviceProperties(deviceList([rule as never], '', [])), [
+    assert.equal(texts(deviceProperties(deviceList([rule as never], '', []))), [
       "DevicePolicy='auto'",
       'DeviceAllow=@a(ss) []',
     ]);
@@ -122,12 +130,12 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
     { allow: true, type: 'c', major: 4, access: 'rwm' },
     { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
   ] as const;
-  assert.equal(deviceProperties(v2DeviceList(hole, '', [])), ["DevicePolicy='auto'", 'DeviceAllow=@a(ss) []']);
+  assert.equal(texts(deviceProperties(v2DeviceList(hole, '', []))), ["DevicePolicy='auto'", 'DeviceAllow=@a(ss) []']);
 });
 
 test('a quota is in the steps in which systemd writes it down: 0.01 % from 257 on', () => {
   const perSecond = (quota: number, period: number, version: number) =>
-    resourceProperties(v2Settings({ cpu: { quota, period } }, ''), version)[0];
+    texts(resourceProperties(v2Settings({ cpu: { quota, period } }, ''), version))[0];
   assert.is(perSecond(12345, 100000, 256), 'CPUQuotaPerSecUSec=uint64 130000');
   assert.is(perSecond(12345, 100000, 257), 'CPUQuotaPerSecUSec=uint64 123500');
   assert.is(perSecond(12345, 50000, 257), 'CPUQuotaPerSecUSec=uint64 246900');
@@ -164,7 +172,7 @@ test('limits that systemd does not keep are in a cgroup below the unit’s, once
     spec.annotations = annotations;
     const { plan, cgroups } = compile(spec, hostFacts({ cgroup: v2 }), compileOptions({ systemd }));
     const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
-    const quota = scope.properties.find((p) => p.startsWith('CPUQuotaPerSecUSec'));
+    const quota = texts(scope.properties).find((p) => p.startsWith('CPUQuotaPerSecUSec'));
     return { below: cgroups.unified!.path.split('.scope')[1], quota, asks: systemd.dependsOnVersion(spec) };
   };
   const coarse = 'CPUQuotaPerSecUSec=uint64 250000';
@@ -200,9 +208,9 @@ test('the plan starts the unit where it would make the directory; an annotation 
   const op = plan.ops.find((o) => o.op === 'systemdScope')!;
   assert.equal([op.unit, op.path], ['p-n.scope', '/sys/fs/cgroup/a.slice/p-n.scope']);
   for (const p of ["Slice='a.slice'", 'Delegate=true', 'TimeoutStopUSec=uint64 2000000', "Description='mine'"]) {
-    assert.ok(op.properties.includes(p), p);
+    assert.ok(texts(op.properties).includes(p), p);
   }
-  assert.is(op.properties.filter((p) => p.startsWith('Description=')).length, 1);
+  assert.is(op.properties.filter(({ name }) => name === 'Description').length, 1);
 });
 
 test('annotations that act on strangers, on the place of the unit or beside a limit are refused by their pointer', () => {
@@ -243,9 +251,9 @@ test('a limit by annotation stands beside other limits, and accounting may be as
     };
     spec.linux!.resources = { pids: { limit: 7 } };
   });
-  const { properties } = plan.ops.find((o) => o.op === 'systemdScope')!;
-  assert.ok(properties.includes('MemoryMax=uint64 50000000'));
-  assert.ok(properties.includes('TasksMax=uint64 7'));
+  const found = texts(plan.ops.find((o) => o.op === 'systemdScope')!.properties);
+  assert.ok(found.includes('MemoryMax=uint64 50000000'));
+  assert.ok(found.includes('TasksMax=uint64 7'));
   assert.not.ok(plan.ops.some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
 });
 
@@ -259,7 +267,7 @@ test('what only a newer systemd knows is marked, unless an annotation asks for i
   const { optional, properties } = scope({ 'org.systemd.property.OOMPolicy': "'continue'" });
   assert.equal(optional, ['MemoryZSwapMax']);
   assert.equal(
-    properties.filter((p) => p.startsWith('OOMPolicy')),
+    texts(properties).filter((p) => p.startsWith('OOMPolicy')),
     ["OOMPolicy='continue'"],
   );
 });
@@ -293,8 +301,8 @@ test('the session of a user: its cgroup, user.slice, no device rules; without on
   const { plan, cgroups } = compile(spec, facts, compileOptions({ systemd: scopes({ cgroup, bus }) }));
   assert.match(cgroups.unified!.path, `/sys/fs/cgroup${cgroup}/user.slice/runt-`);
   const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
-  assert.ok(scope.properties.includes("Slice='user.slice'"));
-  assert.not.ok(scope.properties.some((p) => p.startsWith('Device')));
+  assert.ok(texts(scope.properties).includes("Slice='user.slice'"));
+  assert.not.ok(scope.properties.some(({ name }) => name.startsWith('Device')));
   assert.is(plan.ops.find((op) => op.op === 'cgroupControllers')!.top, `/sys/fs/cgroup${cgroup}`);
 
   const warnings: string[] = [];
@@ -309,6 +317,22 @@ test('the session of a user: its cgroup, user.slice, no device rules; without on
     (e: { code?: string; pointer?: string }) =>
       e.code === 'ERR_CGROUP_NOT_DELEGATED' && e.pointer === '/linux/resources/pids/limit',
   );
+});
+
+test('an annotation’s value keeps the type that its text has, without a way through text', () => {
+  const { plan } = planned((spec) => {
+    spec.annotations = {
+      'org.systemd.property.CollectMode': '"inactive-or-failed"',
+      'org.systemd.property.TimeoutStopSec': '1.5',
+      'org.systemd.property.After': "['a.service', 'b.service']",
+    };
+  });
+  const { properties } = plan.ops.find((o) => o.op === 'systemdScope')!;
+  assert.equal(properties.slice(-3), [
+    { name: 'CollectMode', signature: 's', value: 'inactive-or-failed' },
+    { name: 'TimeoutStopUSec', signature: 't', value: 1500000n },
+    { name: 'After', signature: 'as', value: ['a.service', 'b.service'] },
+  ]);
 });
 
 test('an annotation that is no property, and hosts that cannot, are refused by name', () => {

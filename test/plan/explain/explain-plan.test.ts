@@ -95,7 +95,10 @@ test('values of environment variables are not shown', () => {
 
 test('every operation of the table has words and a phase', () => {
   const sample = { str: 'x', int: 1, list: ['1 2 3'] } as const;
-  const data: Readonly<Record<string, unknown>> = { filter: { allow: false, exceptions: [] } };
+  const data: Readonly<Record<string, unknown>> = {
+    filter: { allow: false, exceptions: [] },
+    properties: [{ name: 'MemoryMax', signature: 't', value: 5n }],
+  };
   for (const [name, shape] of Object.entries(ops)) {
     const fields = Object.fromEntries(
       Object.entries(shape.fields).map(([f, kind]: [string, FieldType]) => [
@@ -125,6 +128,27 @@ test('a device filter is one line of text, and in JSON rules with the fields of 
     path: '/sys/fs/cgroup/c1',
     filter: { allow: false, exceptions: [rule, { type: 'b', access: 'm' }] },
   });
+});
+
+test('properties of a unit are GVariant text, and in JSON values with their signatures', () => {
+  const scope = {
+    op: 'systemdScope',
+    at: '/linux/cgroupsPath',
+    path: '/sys/fs/cgroup/system.slice/a.scope',
+    unit: 'a.scope',
+    properties: [
+      { name: 'MemoryMax', signature: 't', value: 2n ** 64n - 1n },
+      { name: 'DeviceAllow', signature: 'a(ss)', value: [['char-*', 'm']] },
+    ],
+    optional: [],
+  } as const;
+  assert.match(
+    words(scope),
+    'property | "MemoryMax=uint64 18446744073709551615"\nproperty | "DeviceAllow=[(\'char-*\', \'m\')]"',
+  );
+  const text = explainJson(planOf(scope));
+  assert.match(text, /"name": "MemoryMax",\s+"signature": "t",\s+"value": 18446744073709551615\n/);
+  assert.match(text, '["char-*", "m"]');
 });
 
 test('mount attributes are named', () => {

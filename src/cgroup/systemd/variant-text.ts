@@ -1,0 +1,47 @@
+/** A value of D-Bus as GVariant text, for people: what `parseVariant` reads. */
+import { keywords, types, type Value, type Variant } from './variant.js';
+
+/** Types that the text shows by itself. */
+const plain = 'bis';
+
+export function variantText({ signature, value }: Variant): string {
+  return text(signature, value);
+}
+
+function text(type: string, value: Value): string {
+  switch (type[0]) {
+    case 'v':
+      return `<${variantText(value as Variant)}>`;
+    case 'a':
+      return list(type, value as readonly Value[]);
+    case '(': {
+      const members = inner(type, value);
+      return `(${members.join(', ')}${members.length === 1 ? ',' : ''})`;
+    }
+    case '{':
+      return inner(type, value).join(': ');
+    default: {
+      const shown = typeof value === 'string' ? quoted(value) : String(value);
+      return plain.includes(type) ? shown : `${words[type]} ${shown}`;
+    }
+  }
+}
+
+const words = Object.fromEntries(Object.entries(keywords).map(([word, type]) => [type, word]));
+
+function list(type: string, values: readonly Value[]): string {
+  // Nothing in it says its type.
+  if (values.length === 0) return `@${type} []`;
+  const members = values.map((value) => text(type.slice(1), value)).join(', ');
+  return type[1] === '{' ? `{${members}}` : `[${members}]`;
+}
+
+function inner(type: string, value: Value): string[] {
+  return types(type.slice(1, -1)).map((member, i) => text(member, (value as readonly Value[])[i]!));
+}
+
+/** In single quotes; control characters as escapes. */
+function quoted(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return `'${value.replace(/['\\]/g, '\\$&').replace(/[\x00-\x1f\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}'`;
+}
