@@ -1,13 +1,29 @@
 /*
- * Integers of a JSON text that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are
- * common in config.json. Numbers with an exponent too: whether one is such an integer, the value
- * tells. A whole scan of the text by the grammar of RFC 8259, without recursion;
- * names of members are decoded only for a hit.
+ * A scan of a JSON text by the grammar of RFC 8259, without recursion. It finds
+ * - integers that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are common in
+ *   config.json. Numbers with an exponent too: whether one is such an integer, the value tells.
+ *   Names of members are decoded only for a hit;
+ * - the first syntax error: the messages of the two hosts' JSON.parse differ, and one has no place.
  */
 #include "core.h"
 
 /* Deeper documents than this are refused; the runtime-spec's own nest less than ten levels. */
 enum { DEPTH_MAX = 512 };
+
+/* Syntax errors; src/spec/json/parse-json.ts has the sentences, in this order. */
+enum problem {
+  JSON_OPEN_STRING = 1, /* at its opening quote */
+  JSON_CONTROL,         /* in a string */
+  JSON_ESCAPE,          /* at its backslash */
+  JSON_LAST_COMMA,      /* at the bracket after it */
+  JSON_NO_VALUE,        /* from here on: something else, or the end, where this is expected */
+  JSON_NO_KEY,          /* after a comma */
+  JSON_NO_KEY_OR_END,   /* after the opening bracket */
+  JSON_NO_COLON,
+  JSON_NO_COMMA_OR_END,
+  JSON_NO_COMMA_OR_LIST_END,
+  JSON_NO_END_OF_TEXT,
+};
 
 /* An open object or array. */
 struct level {
@@ -19,11 +35,21 @@ struct level {
 struct scan {
   const uint8_t *text;
   uint32_t len, at;
-  uint8_t *out;
+  uint8_t *out; /* of the integers; NULL: they are not asked for */
   uint32_t cap, used;
+  uint32_t problem, problem_at; /* once -EBADMSG is returned */
   int depth;
   struct level levels[DEPTH_MAX];
 };
+
+static int wrong(struct scan *s, uint32_t at, enum problem problem) {
+  s->problem_at = at;
+  s->problem = problem;
+  return -EBADMSG;
+}
+
+/* Whether the next byte is c. */
+static int stands(const struct scan *s, uint8_t c) { return s->at < s->len && s->text[s->at] == c; }
 
 static void skip_space(struct scan *s) {
   while (s->at < s->len) {
@@ -55,6 +81,7 @@ static int hex4(const uint8_t *p) {
 
 /* Passes a string; at stands on its opening quote. */
 static int pass_string(struct scan *s) {
+  uint32_t start = s->at, escape;
   for (s->at++; s->at < s->len; s->at++) {
     uint8_t c = s->text[s->at];
     if (c == '"') {
@@ -62,20 +89,21 @@ static int pass_string(struct scan *s) {
       return 0;
     }
     if (c < 0x20)
-      return -EBADMSG;
+      return wrong(s, s->at, JSON_CONTROL);
     if (c != '\\')
       continue;
-    if (++s->at >= s->len)
-      return -EBADMSG;
+    escape = s->at++;
+    if (s->at >= s->len)
+      break;
     c = s->text[s->at];
     if (c == 'u') {
       if (s->len - s->at < 5 || hex4(s->text + s->at + 1) < 0)
-        return -EBADMSG;
+        return wrong(s, escape, JSON_ESCAPE);
       s->at += 4;
     } else if (c == 0 || !strchr("\"\\/bfnrt", c))
-      return -EBADMSG;
+      return wrong(s, escape, JSON_ESCAPE);
   }
-  return -EBADMSG;
+  return wrong(s, start, JSON_OPEN_STRING);
 }
 
 static int emit(struct scan *s, uint8_t c) {
@@ -153,6 +181,8 @@ static int emit_number(struct scan *s, uint32_t n) {
 
 /* Writes the pointer to where we are, then the literal. */
 static int emit_hit(struct scan *s, uint32_t from) {
+  if (!s->out)
+    return 0;
   int r = 0;
   for (int i = 0; i < s->depth && !r; i++) {
     const struct level *l = &s->levels[i];
@@ -174,6 +204,8 @@ static uint32_t pass_digits(struct scan *s) {
   return s->at - from;
 }
 
+/* Passes as much as is a number; what stands after "0", as in "01", or before a digit that lacks is
+ * then not what is expected after a value. */
 static int pass_number(struct scan *s) {
   static const char limit[] = "9007199254740992"; /* 2^53 */
   uint32_t from = s->at;
@@ -181,22 +213,30 @@ static int pass_number(struct scan *s) {
     s->at++;
   uint32_t first = s->at;
   uint32_t digits = pass_digits(s);
-  if (digits == 0 || (digits > 1 && s->text[first] == '0'))
-    return -EBADMSG;
-  int is_integer = 1, has_exponent = 0;
-  if (s->at < s->len && s->text[s->at] == '.') {
-    s->at++;
-    is_integer = 0;
-    if (pass_digits(s) == 0)
-      return -EBADMSG;
+  if (digits == 0)
+    return wrong(s, from, JSON_NO_VALUE);
+  if (digits > 1 && s->text[first] == '0') {
+    s->at = first + 1;
+    return 0;
   }
-  if (s->at < s->len && (s->text[s->at] | 0x20) == 'e') {
-    s->at++;
+  int is_integer = 1, has_exponent = 0;
+  if (stands(s, '.')) {
+    uint32_t point = s->at++;
+    is_integer = 0;
+    if (pass_digits(s) == 0) {
+      s->at = point;
+      return 0;
+    }
+  }
+  if (stands(s, 'e') || stands(s, 'E')) {
+    uint32_t e = s->at++;
     has_exponent = 1;
-    if (s->at < s->len && (s->text[s->at] == '+' || s->text[s->at] == '-'))
+    if (stands(s, '+') || stands(s, '-'))
       s->at++;
-    if (pass_digits(s) == 0)
-      return -EBADMSG;
+    if (pass_digits(s) == 0) {
+      s->at = e;
+      return 0;
+    }
   }
   if (has_exponent)
     return emit_hit(s, from);
@@ -209,24 +249,24 @@ static int pass_number(struct scan *s) {
 static int pass_word(struct scan *s, const char *word) {
   size_t n = strlen(word);
   if (s->len - s->at < n || memcmp(s->text + s->at, word, n) != 0)
-    return -EBADMSG;
+    return wrong(s, s->at, JSON_NO_VALUE);
   s->at += (uint32_t)n;
   return 0;
 }
 
-/* Passes a member's name and its colon; at stands on the quote. */
-static int pass_name(struct scan *s) {
+/* Passes a member's name and its colon; at stands on the quote, else it is the given problem. */
+static int pass_name(struct scan *s, enum problem otherwise) {
   struct level *l = &s->levels[s->depth - 1];
-  if (s->at >= s->len || s->text[s->at] != '"')
-    return -EBADMSG;
+  if (!stands(s, '"'))
+    return wrong(s, s->at, otherwise);
   l->key = s->at + 1;
   int r = pass_string(s);
   if (r)
     return r;
   l->key_end = s->at - 1;
   skip_space(s);
-  if (s->at >= s->len || s->text[s->at] != ':')
-    return -EBADMSG;
+  if (!stands(s, ':'))
+    return wrong(s, s->at, JSON_NO_COLON);
   s->at++;
   return 0;
 }
@@ -236,7 +276,7 @@ static int pass_name(struct scan *s) {
 static int pass_value(struct scan *s) {
   skip_space(s);
   if (s->at >= s->len)
-    return -EBADMSG;
+    return wrong(s, s->at, JSON_NO_VALUE);
   uint8_t c = s->text[s->at];
   switch (c) {
   case '"':
@@ -255,14 +295,14 @@ static int pass_value(struct scan *s) {
   }
   s->at++;
   skip_space(s);
-  if (s->at < s->len && s->text[s->at] == (c == '{' ? '}' : ']')) {
+  if (stands(s, c == '{' ? '}' : ']')) {
     s->at++;
     return 0;
   }
   if (s->depth == DEPTH_MAX)
     return -ELOOP;
   s->levels[s->depth++] = (struct level){.is_object = c == '{'};
-  int r = c == '{' ? pass_name(s) : 0;
+  int r = c == '{' ? pass_name(s, JSON_NO_KEY_OR_END) : 0;
   return r ? r : 1;
 }
 
@@ -270,23 +310,46 @@ static int pass_value(struct scan *s) {
 static int pass_end(struct scan *s) {
   while (s->depth > 0) {
     struct level *l = &s->levels[s->depth - 1];
+    uint8_t end = l->is_object ? '}' : ']';
     skip_space(s);
-    if (s->at >= s->len)
-      return -EBADMSG;
-    uint8_t c = s->text[s->at++];
-    if (c == ',') {
+    if (stands(s, ',')) {
+      s->at++;
       l->index++;
-      if (!l->is_object)
-        return 1;
       skip_space(s);
-      int r = pass_name(s);
+      if (stands(s, end))
+        return wrong(s, s->at, JSON_LAST_COMMA);
+      int r = l->is_object ? pass_name(s, JSON_NO_KEY) : 0;
       return r ? r : 1;
     }
-    if (c != (l->is_object ? '}' : ']'))
-      return -EBADMSG;
+    if (!stands(s, end))
+      return wrong(s, s->at, l->is_object ? JSON_NO_COMMA_OR_END : JSON_NO_COMMA_OR_LIST_END);
+    s->at++;
     s->depth--;
   }
   return 0;
+}
+
+/* 0 or -errno. */
+static int pass_document(struct scan *s) {
+  int r;
+  do {
+    r = pass_value(s);
+    if (r == 0)
+      r = pass_end(s);
+  } while (r == 1);
+  if (r < 0)
+    return r;
+  skip_space(s);
+  return s->at == s->len ? 0 : wrong(s, s->at, JSON_NO_END_OF_TEXT);
+}
+
+static void begin(struct scan *s, const uint8_t *json, uint32_t length) {
+  s->text = json;
+  s->len = length;
+  s->at = s->cap = s->used = 0;
+  s->out = NULL;
+  s->problem = s->problem_at = 0;
+  s->depth = 0;
 }
 
 int32_t runt_wideIntegers(const uint8_t *json, uint32_t json_len, uint8_t *data,
@@ -294,21 +357,23 @@ int32_t runt_wideIntegers(const uint8_t *json, uint32_t json_len, uint8_t *data,
   struct scan s;
   if (json_len > INT32_MAX)
     return -E2BIG;
-  s.text = json;
-  s.len = json_len;
-  s.at = 0;
+  begin(&s, json, json_len);
   s.out = data;
   s.cap = data_cap > INT32_MAX ? INT32_MAX : data_cap;
-  s.used = 0;
-  s.depth = 0;
-  int r;
-  do {
-    r = pass_value(&s);
-    if (r == 0)
-      r = pass_end(&s);
-  } while (r == 1);
-  if (r < 0)
+  int r = pass_document(&s);
+  return r ? r : (int32_t)s.used;
+}
+
+int32_t runt_jsonError(const uint8_t *json, uint32_t json_len, uint8_t *data, uint32_t data_cap) {
+  struct scan s;
+  if (json_len > INT32_MAX)
+    return -E2BIG;
+  if (data_cap < 8)
+    return -EOVERFLOW;
+  begin(&s, json, json_len);
+  int r = pass_document(&s);
+  if (r != -EBADMSG)
     return r;
-  skip_space(&s);
-  return s.at == s.len ? (int32_t)s.used : -EBADMSG;
+  put_i64(data, 0, s.problem_at);
+  return (int32_t)s.problem;
 }

@@ -709,6 +709,14 @@ export const abi = table({
     ],
     doc: 'integers of a JSON text beyond ±2^53, and numbers with an exponent: pairs of JSON pointer and literal, each ended by NUL; the length, 0 for none, -EBADMSG when the text is not JSON',
   },
+  jsonError: {
+    ret: 'i32',
+    args: [
+      ['json', 'buf'],
+      ['data', 'out'],
+    ],
+    doc: 'the first syntax error of a text that is not JSON: its kind (enum problem of native/core/json.c), with its offset in bytes as i64 in data; 0 for JSON, -ELOOP when nested too deeply',
+  },
 });
 
 type JsArgument<T> = T extends 'i32' ? number : T extends 'i64' ? bigint : T extends 'str' ? string : Uint8Array;

@@ -1129,6 +1129,31 @@ const cases: Record<Name, Case> = {
     }
     t.call('wideIntegers', [bytes('[18446744073709551615]'), new Uint8Array(10)]);
   },
+  jsonError(t) {
+    const place = new Uint8Array(8);
+    for (const json of [
+      '"',
+      '"\n"',
+      '"\\x"',
+      '[1,]',
+      '',
+      '[01]',
+      '{"a":1,}',
+      '{"ü":1,x',
+      '{',
+      '{"a"',
+      '{"a":1',
+      '[[]',
+      '{} x',
+      '{"a":[1e5,18446744073709551615]}',
+      `${'['.repeat(600)}`,
+    ]) {
+      place.fill(0);
+      t.call('jsonError', [bytes(json), place]);
+      t.note(json.slice(0, 60), longs(place)[0]);
+    }
+    t.call('jsonError', [bytes('['), new Uint8Array(7)]);
+  },
   forward(t) {
     const fd = t.call('forward', [], 'fd');
     const pair = new Uint8Array(16);

@@ -1,16 +1,19 @@
-/* libFuzzer target of the JSON scanner (wideIntegers): whatever the text, the output stays within
+/* libFuzzer target of the JSON scanner. wideIntegers: whatever the text, the output stays within
  * its buffer, a buffer of exactly the length is enough and one byte less is refused, and what is
  * written is pairs of a JSON pointer and a decimal of at least 16 digits, or one with an exponent.
+ * jsonError: it agrees on what is JSON, the place is in the text or at its end, and what stands
+ * there is what its kind says.
  */
 #include "../core.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static unsigned long inputs, documents, integers;
+static unsigned long inputs, documents, integers, errors;
 
 static void print_counts(void) {
-  fprintf(stderr, "json_fuzz: %lu inputs, %lu accepted documents, %lu wide integers\n", inputs,
-          documents, integers);
+  fprintf(stderr,
+          "json_fuzz: %lu inputs, %lu accepted documents, %lu wide integers, %lu syntax errors\n",
+          inputs, documents, integers, errors);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -51,6 +54,32 @@ static void check_pairs(const uint8_t *out, int32_t length) {
   }
 }
 
+/* n: what wideIntegers says of the text. */
+static void check_error(const uint8_t *data, size_t size, int32_t n) {
+  uint8_t place[8] = {0};
+  int32_t kind = runt_jsonError(data, (uint32_t)size, place, sizeof place);
+  demand(n < 0 || kind == 0, "a document that is accepted has a syntax error");
+  demand(n != -EBADMSG || kind > 0, "a document that is refused has no syntax error");
+  demand(n != -ELOOP || kind == -ELOOP, "a document is too deep for one of two scans");
+  if (kind <= 0)
+    return;
+  errors++;
+  uint64_t at = 0;
+  for (int i = 7; i >= 0; i--)
+    at = at << 8 | place[i];
+  demand(at <= size, "the place is not in the text");
+  demand(kind <= 11, "a kind that is none");
+  /* 1 to 4 stand at a byte: a quote, a control character, a backslash, a bracket. */
+  if (kind > 4)
+    return;
+  demand(at < size, "the place of this kind is not at the end");
+  uint8_t c = data[at];
+  demand(kind != 1 || c == '"', "a string that begins with no quote");
+  demand(kind != 2 || c < 0x20, "a control character that is none");
+  demand(kind != 3 || c == '\\', "an escape without its backslash");
+  demand(kind != 4 || c == ']' || c == '}', "a comma before what is no bracket");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   inputs++;
@@ -61,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!out)
     return 0;
   int32_t n = runt_wideIntegers(data, (uint32_t)size, out, (uint32_t)room);
+  check_error(data, size, n);
   if (n >= 0) {
     documents++;
     check_pairs(out, n);

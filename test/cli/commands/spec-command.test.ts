@@ -161,10 +161,18 @@ test('validate of what is not there or no JSON is an error in either format', as
     const missing = await runt(['validate', '--format', format, '/none'], bundle({}));
     assert.is(missing.status, 1);
     assert.match(missing.err, 'ENOENT');
-    const broken = { ...bundle({}), readFile: (_: number, __: string, data: Uint8Array) => fill(data, '{"a":}') };
+    const broken: Partial<Native> = {
+      ...bundle({}),
+      readFile: (_, __, data) => fill(data, '{"a":}'),
+      // No value, at the fifth byte.
+      jsonError: (_, data) => {
+        data[0] = 5;
+        return 5;
+      },
+    };
     const { status, err } = await runt(['validate', '--format', format, '/b'], broken);
     assert.is(status, 1);
-    assert.match(err, '/b/config.json:1:6 is not JSON');
+    assert.match(err, '/b/config.json:1:6 is not JSON: "}" stands where a value is expected');
   }
 });
 

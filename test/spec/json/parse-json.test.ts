@@ -1,6 +1,10 @@
+/** Where a text stops being JSON, by the native scanner, and what the error says. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { syntaxError } from '../../../src/spec/json/syntax-error.js';
+import { parseJson, syntaxError } from '../../../src/spec/json/parse-json.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+
+useNodeHost([]);
 
 const cases: [text: string, at: string, problem: string][] = [
   ['', '1:1', 'the text ends where a value is expected'],
@@ -21,6 +25,18 @@ const cases: [text: string, at: string, problem: string][] = [
   ['"\\x"', '1:2', 'a string has an unknown escape'],
   ['{} {}', '1:4', '"{" stands where the end of the text is expected'],
   ['// x', '1:1', '"/" stands where a value is expected'],
+  ['[-]', '1:2', '"-" stands where a value is expected'],
+  ['[1.]', '1:3', '"." stands where "," or "]" is expected'],
+  ['[1e+]', '1:3', '"e" stands where "," or "]" is expected'],
+  ['[truex]', '1:6', '"x" stands where "," or "]" is expected'],
+  ['["a\\', '1:2', 'this string has no end'],
+  ['["\\u12"]', '1:3', 'a string has an unknown escape'],
+  // Columns count UTF-16 units; what stands there is a whole character.
+  ['{"é":"😀",\n"ü😀" 1}', '2:7', '"1" stands where ":" is expected'],
+  ['[😀]', '1:2', '"😀" stands where a value is expected'],
+  ['\ufeff{}', '1:1', '"\ufeff" stands where a value is expected'],
+  // Integers that a double does not hold are of no account here, however many.
+  [`[${'1e5,'.repeat(9000)}`, '1:36002', 'the text ends where a value is expected'],
   ['{"a":1, // x\n}', '1:9', '"/" stands where a key in double quotes is expected'],
 ];
 
@@ -75,8 +91,11 @@ test('it agrees with JSON.parse on what is JSON, on 20000 texts', () => {
   assert.ok(valid > 500, `${valid} of the texts were JSON`);
 });
 
-test('depth costs no stack', () => {
-  assert.is(syntaxError(`${'['.repeat(100_000)}${']'.repeat(100_000)}`), undefined);
+test('what is nested too deeply is an error of its own, whether it is JSON or not', () => {
+  for (const text of [`${'['.repeat(100_000)}${']'.repeat(100_000)}`, '['.repeat(600)]) {
+    assert.is(syntaxError(text), undefined);
+  }
+  assert.throws(() => parseJson('['.repeat(600), 'x.json'), /^x\.json is nested deeper than 512 levels$/);
 });
 
 test.run();
