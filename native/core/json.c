@@ -204,8 +204,8 @@ static uint32_t pass_digits(struct scan *s) {
   return s->at - from;
 }
 
-/* Passes as much as is a number; what stands after "0", as in "01", or before a digit that lacks is
- * then not what is expected after a value. */
+/* Passes the longest number that stands here. Of "01", "1." and "1e" that is the first digit: the
+ * caller then finds the rest where "," or the end is expected. */
 static int pass_number(struct scan *s) {
   static const char limit[] = "9007199254740992"; /* 2^53 */
   uint32_t from = s->at;

@@ -68,16 +68,16 @@ static void check_error(const uint8_t *data, size_t size, int32_t n) {
   for (int i = 7; i >= 0; i--)
     at = at << 8 | place[i];
   demand(at <= size, "the place is not in the text");
-  demand(kind <= 11, "a kind that is none");
+  demand(kind <= 11, "an unknown kind");
   /* 1 to 4 stand at a byte: a quote, a control character, a backslash, a bracket. */
   if (kind > 4)
     return;
   demand(at < size, "the place of this kind is not at the end");
   uint8_t c = data[at];
-  demand(kind != 1 || c == '"', "a string that begins with no quote");
-  demand(kind != 2 || c < 0x20, "a control character that is none");
+  demand(kind != 1 || c == '"', "a string without its opening quote");
+  demand(kind != 2 || c < 0x20, "not a control character");
   demand(kind != 3 || c == '\\', "an escape without its backslash");
-  demand(kind != 4 || c == ']' || c == '}', "a comma before what is no bracket");
+  demand(kind != 4 || c == ']' || c == '}', "a last comma before something else than a bracket");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -35,7 +35,7 @@ const cases: [text: string, at: string, problem: string][] = [
   ['{"é":"😀",\n"ü😀" 1}', '2:7', '"1" stands where ":" is expected'],
   ['[😀]', '1:2', '"😀" stands where a value is expected'],
   ['\ufeff{}', '1:1', '"\ufeff" stands where a value is expected'],
-  // Integers that a double does not hold are of no account here, however many.
+  // The wide integers before the error do not matter, however many there are.
   [`[${'1e5,'.repeat(9000)}`, '1:36002', 'the text ends where a value is expected'],
   ['{"a":1, // x\n}', '1:9', '"/" stands where a key in double quotes is expected'],
 ];
