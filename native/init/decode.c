@@ -1,4 +1,4 @@
-/* The decoder of the plan (docs/architecture.md, "The plan on the wire"). Every string handed out
+/* The decoder of the plan (docs/internals.md, "The plan on the wire"). Every string handed out
  * lies within the frame and is ended there, as the frame's last byte is NUL (checked first) and
  * fields are found by memchr up to the end (the class of CVE-2021-43784: a length that is
  * believed). */

@@ -1,4 +1,4 @@
-/** Plan → the bytes that runt-init reads (docs/architecture.md, "The plan on the wire"). */
+/** Plan → the bytes that runt-init reads (docs/internals.md, "The plan on the wire"). */
 import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
