@@ -540,6 +540,27 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /CAP_SYS_RESOURCE may raise a hard limit, and runt has not got it: /,
   ],
+  [
+    'a hard limit of a process in a user namespace',
+    { op: 'prlimit', at: '', resource: 3, soft: 1, hard: 2 },
+    E.EPERM,
+    inUserns,
+    /only CAP_SYS_RESOURCE may raise a hard limit/,
+  ],
+  [
+    'a v2 cgroup that gives controllers, entered by the process that goes on',
+    { op: 'cgroupFork', at: '', path: '/sys/fs/cgroup/x/', slot: 0 },
+    E.EBUSY,
+    { syscall: 'write' },
+    /gives controllers to its children/,
+  ],
+  [
+    'a v2 cgroup that may not be opened',
+    { op: 'cgroupDirectory', at: '', path: '/sys/fs/cgroup/x', slot: 0 },
+    E.EACCES,
+    {},
+    /not delegated to the user/,
+  ],
   ['open files above nr_open', { op: 'rlimit', at: '', resource: 7, soft: 1, hard: 2 }, E.EPERM, {}, /fs\.nr_open/],
   [
     'a soft limit above the hard one',
