@@ -177,6 +177,7 @@ ${shapes}
 function checkOps(ops) {
   const seen = new Map();
   for (const [name, o] of Object.entries(ops)) {
+    if (o.by !== 'init') continue;
     if (seen.has(o.code)) throw new Error(`operations ${seen.get(o.code)} and ${name} have the same code ${o.code}`);
     seen.set(o.code, name);
   }

@@ -14,8 +14,8 @@ export interface EncodeOptions {
 
 /** The operations that runt-init does: their codes and their fields, in the table's order. */
 const shapes: ReadonlyMap<string, { readonly code: number; readonly names: readonly string[] }> = new Map(
-  Object.entries(ops).flatMap(([name, { code, by, fields }]) =>
-    by === 'init' ? [[name, { code, names: Object.keys(fields) }]] : [],
+  Object.entries(ops).flatMap(([name, shape]) =>
+    shape.by === 'init' ? [[name, { code: shape.code, names: Object.keys(shape.fields) }]] : [],
   ),
 );
 

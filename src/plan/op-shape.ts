@@ -16,15 +16,16 @@ export type Phase =
   | 'limits'
   | 'start';
 
-export interface OpShape {
-  /** On the wire. */
-  readonly code: number;
-  readonly by: 'runtime' | 'init';
+interface Described {
   /** Under which `explain` prints it. */
   readonly phase: Phase;
   readonly fields: Readonly<Record<string, FieldType>>;
   /** What it does, for `explain` writers and readers of the C. */
   readonly doc: string;
 }
+
+/** An operation that runt-init does crosses the wire under its code; one of the runtime's does not. */
+export type OpShape = Described &
+  ({ readonly by: 'runtime'; readonly code?: never } | { readonly by: 'init'; readonly code: number });
 
 export const table = <const T extends Record<string, OpShape>>(t: T): T => t;

@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const mountTable = table({
   openTree: {
-    code: 5,
     by: 'runtime',
     phase: 'prepare',
     fields: { source: 'str', recursive: 'int', nofollow: 'int', optional: 'int', slot: 'int' },

@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const namespaceTable = table({
   clone: {
-    code: 6,
     by: 'runtime',
     phase: 'namespaces',
     fields: { flags: 'int', cgroup: 'str' },
@@ -17,7 +16,6 @@ export const namespaceTable = table({
     doc: 'unshare(2); for the cgroup namespace, once in the cgroups',
   },
   namespaceOpen: {
-    code: 100,
     by: 'runtime',
     phase: 'namespaces',
     fields: { path: 'str', type: 'str', slot: 'int' },

@@ -3,21 +3,18 @@ import { table } from '../op-shape.js';
 
 export const processTable = table({
   stateDir: {
-    code: 1,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str' },
     doc: 'make the state directory (0700) and write state "creating"',
   },
   startSocket: {
-    code: 4,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str' },
     doc: 'bind the socket on which `start` is awaited',
   },
   supervise: {
-    code: 26,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str' },
@@ -109,14 +106,12 @@ export const processTable = table({
     doc: 'setrlimit(2), while there are capabilities to raise with; 2^64-1 is infinity',
   },
   prlimit: {
-    code: 11,
     by: 'runtime',
     phase: 'limits',
     fields: { resource: 'int', soft: 'int', hard: 'int' },
     doc: 'prlimit(2) on runt-init once it reports "created": in a user namespace it could not raise a hard limit itself; 2^64-1 is infinity',
   },
   oomScoreAdj: {
-    code: 10,
     by: 'runtime',
     phase: 'limits',
     fields: { value: 'int' },
@@ -130,28 +125,24 @@ export const processTable = table({
     doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is 1 also files open for writing and terminals) is given to uid, by the runtime where a user namespace does not map its owner; what may not be given away stays',
   },
   initProcess: {
-    code: 90,
     by: 'runtime',
     phase: 'prepare',
     fields: { pid: 'int', startTime: 'str', slot: 'int' },
     doc: "exec: open a pidfd of the container's first process, verified by its start time; runt-init finds it at slot",
   },
   processRoot: {
-    code: 152,
     by: 'runtime',
     phase: 'prepare',
     fields: { slot: 'int' },
     doc: "exec: open the root directory of the container's first process, which setns(2) does not lead to when its mount namespace is the runtime's; runt-init finds it at slot",
   },
   notifyDirectory: {
-    code: 130,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', bind: 'int' },
     doc: 'make the directory that the container gets as /run/notify; bind 1: and the socket in it, on which sd_notify messages are awaited (without it `start` binds it)',
   },
   pidfdSocket: {
-    code: 131,
     by: 'runtime',
     phase: 'start',
     fields: { path: 'str' },

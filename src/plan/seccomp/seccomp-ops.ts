@@ -3,14 +3,12 @@ import { table } from '../op-shape.js';
 
 export const seccompTable = table({
   seccompProgram: {
-    code: 70,
     by: 'runtime',
     phase: 'prepare',
     fields: { profile: 'list', slot: 'int' },
     doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
   },
   seccompData: {
-    code: 145,
     by: 'runtime',
     phase: 'prepare',
     fields: { data: 'str', slot: 'int' },

@@ -3,14 +3,12 @@ import { table } from '../op-shape.js';
 
 export const terminalTable = table({
   consoleConnect: {
-    code: 80,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', slot: 'int' },
     doc: 'connect to the console socket (--console-socket), which gets the master of the terminal; runt-init finds the connection at slot',
   },
   consolePair: {
-    code: 81,
     by: 'runtime',
     phase: 'prepare',
     fields: { slot: 'int' },
