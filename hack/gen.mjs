@@ -132,7 +132,7 @@ function opsHeader(ops) {
           .join(', ')} };`,
     )
     .join('\n');
-  const kinds = { str: 's', int: 'i', list: 'l' };
+  const kinds = { str: 's', int: 'i', bool: 'b', list: 'l' };
   const shapes = init
     .map(
       ([n, o]) =>
@@ -158,7 +158,8 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each, s string, i integer, l list of strings. Arrays, not pointers: a
+/* fields: one letter for each, s string, i integer, b boolean, l list of
+ * strings. Arrays, not pointers: a
  * position-independent program relocates each pointer when it starts. */
 struct op_shape {
   uint16_t code;

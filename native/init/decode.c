@@ -73,6 +73,11 @@ int plan_next(struct cursor *c, struct op *op) {
     } else if (*kind == 'i') {
       if (next_number(c, &v->num))
         return -1;
+    } else if (*kind == 'b') {
+      uint32_t on;
+      if (next_small(c, 1, &on))
+        return -1;
+      v->on = on;
     } else {
       uint32_t count;
       if (next_small(c, PLAN_MAX, &count))

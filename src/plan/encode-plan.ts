@@ -34,11 +34,13 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     count++;
     fields.push(shape.code, i);
     for (const name of shape.names) {
-      const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name]!;
+      const value = (op as unknown as Record<string, string | number | bigint | boolean | readonly string[]>)[name]!;
       if (typeof value === 'object') {
         fields.push(value.length);
         append(fields, value);
         append(texts, value);
+      } else if (typeof value === 'boolean') {
+        fields.push(value ? 1 : 0);
       } else {
         fields.push(value);
         if (typeof value === 'string') texts.push(value);

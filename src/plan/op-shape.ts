@@ -3,8 +3,8 @@
  * together.
  */
 
-/** `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str). */
-export type FieldType = 'str' | 'int' | 'list';
+/** `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `list` (of str). */
+export type FieldType = 'str' | 'int' | 'bool' | 'list';
 
 export type Phase =
   | 'prepare'

@@ -39,10 +39,15 @@ export const ops = {
 };
 
 export type OpName = keyof typeof ops;
-type FieldValue<T extends FieldType> = T extends 'str' ? string : T extends 'int' ? number | bigint : readonly string[];
+interface FieldValues {
+  readonly str: string;
+  readonly int: number | bigint;
+  readonly bool: boolean;
+  readonly list: readonly string[];
+}
 export type OpFields<N extends OpName> = {
   [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
-    ? FieldValue<(typeof ops)[N]['fields'][F]>
+    ? FieldValues[(typeof ops)[N]['fields'][F]]
     : never;
 };
 

@@ -29,8 +29,8 @@ export const cgroupTable = table({
   cgroupDevices: {
     by: 'runtime',
     phase: 'limits',
-    fields: { path: 'str', allow: 'int', exceptions: 'list' },
-    doc: 'v2: attach a BPF filter to the cgroup path that allows (1) or denies (0) every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"; or, where v1 could not hold them, but for rules, of which the last that matches decides about each kind of access: "deny c 4:64 w"',
+    fields: { path: 'str', allow: 'bool', exceptions: 'list' },
+    doc: 'v2: attach a BPF filter to the cgroup path that allows (allow) or denies every device but the exceptions, each as v1 writes it: "c 1:3 rwm", "b *:* m"; or, where v1 could not hold them, but for rules, of which the last that matches decides about each kind of access: "deny c 4:64 w"',
   },
   cgroupOwner: {
     by: 'runtime',
@@ -53,8 +53,8 @@ export const cgroupTable = table({
   cgroupWriteFirst: {
     by: 'runtime',
     phase: 'limits',
-    fields: { paths: 'list', values: 'list', required: 'int' },
-    doc: 'write to the first of several cgroup files that is there (kernels differ in their names) its value; required 0: none need be there',
+    fields: { paths: 'list', values: 'list', required: 'bool' },
+    doc: 'write to the first of several cgroup files that is there (kernels differ in their names) its value; unless required, none need be there',
   },
   cgroupRealtime: {
     by: 'runtime',

@@ -19,7 +19,7 @@ export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: st
     'ordered' in list
       ? list.ordered.map((rule) => `${rule.allow ? 'allow' : 'deny'} ${exceptionText(rule)}`)
       : list.exceptions.map(exceptionText);
-  return [{ op: 'cgroupDevices', at, path, allow: list.allow ? 1 : 0, exceptions }];
+  return [{ op: 'cgroupDevices', at, path, allow: list.allow, exceptions }];
 }
 
 /**

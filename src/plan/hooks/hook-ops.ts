@@ -34,9 +34,9 @@ export const hookTable = table({
       homeOf: 'int',
       timeout: 'int',
       state: 'list',
-      inside: 'int',
+      inside: 'bool',
     },
-    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; inside 0: before the switch of root, in the directory of the root with umask 022',
+    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
   },
   hostHook: {
     by: 'runtime',

@@ -29,7 +29,7 @@ export const idTable = table({
   idMapTree: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { source: 'str', tree: 'int', recursive: 'int', slot: 'int' },
+    fields: { source: 'str', tree: 'int', recursive: 'bool', slot: 'int' },
     doc: 'mount_setattr(MOUNT_ATTR_IDMAP): give the tree that openTree cloned from source into slot `tree` the id maps of the user namespace at slot, all mounts of it when recursive',
   },
   sync: {
@@ -64,7 +64,7 @@ export const idTable = table({
     code: 87,
     by: 'init',
     phase: 'identity',
-    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'int' },
+    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'bool' },
     doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; stdio is given as by stdioOwner',
   },
 });

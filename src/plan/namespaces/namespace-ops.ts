@@ -25,8 +25,8 @@ export const namespaceTable = table({
     code: 101,
     by: 'init',
     phase: 'namespaces',
-    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'int' },
-    doc: 'setns(2) into the namespace at slot, unless it is joined already; optional 1: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
+    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'bool' },
+    doc: 'setns(2) into the namespace at slot, unless it is joined already; optional: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
   },
   join: {
     code: 85,

@@ -59,8 +59,8 @@ export const processTable = table({
     code: 60,
     by: 'init',
     phase: 'start',
-    fields: { path: 'str', optional: 'int' },
-    doc: 'chdir(2), then verify that the directory is inside the root; optional 1: EACCES and EPERM pass (it is tried again as the user); nothing where it is entered already',
+    fields: { path: 'str', optional: 'bool' },
+    doc: 'chdir(2), then verify that the directory is inside the root; optional: EACCES and EPERM pass (it is tried again as the user); nothing where it is entered already',
   },
   findExecutable: {
     code: 61,
@@ -121,8 +121,8 @@ export const processTable = table({
     code: 200,
     by: 'init',
     phase: 'identity',
-    fields: { uid: 'int', pipes: 'int' },
-    doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is 1 also files open for writing and terminals) is given to uid, by the runtime where a user namespace does not map its owner; what may not be given away stays',
+    fields: { uid: 'int', pipes: 'bool' },
+    doc: 'fchown(2): what is at 0, 1 and 2 and can be opened again (pipes, unless pipes is set also files open for writing and terminals) is given to uid, by the runtime where a user namespace does not map its owner; what may not be given away stays',
   },
   initProcess: {
     by: 'runtime',
@@ -139,8 +139,8 @@ export const processTable = table({
   notifyDirectory: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', bind: 'int' },
-    doc: 'make the directory that the container gets as /run/notify; bind 1: and the socket in it, on which sd_notify messages are awaited (without it `start` binds it)',
+    fields: { path: 'str', bind: 'bool' },
+    doc: 'make the directory that the container gets as /run/notify; bind: and the socket in it, on which sd_notify messages are awaited (without it `start` binds it)',
   },
   pidfdSocket: {
     by: 'runtime',

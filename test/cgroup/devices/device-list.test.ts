@@ -160,7 +160,7 @@ test('v2 takes as rules in order what v1 cannot hold, and the same list for the 
   ];
   const [op] = v2DeviceOps('/x', v2DeviceList(rules, at, []), at);
   assert.ok(op?.op === 'cgroupDevices');
-  assert.is(op.allow, 0);
+  assert.is(op.allow, false);
   assert.equal(op.exceptions.slice(0, 4), ['allow c 4:* rwm', 'deny c 4:64 w', 'allow c 7:* r', 'allow b 7:* r']);
   assert.is(op.exceptions.length, 4 + 11, 'the default devices come last');
   assert.equal(v2DeviceList(rules.slice(0, 3), at, []), deviceList(rules.slice(0, 3), at, []));

@@ -198,11 +198,11 @@ test('v2: the device list is one filter', () => {
     op: 'cgroupDevices',
     at: '/linux/resources/devices',
     path: '/sys/fs/cgroup/box',
-    allow: 1,
+    allow: true,
     exceptions: [],
   });
   const standard = filter(undefined);
-  assert.equal([standard.at, standard.allow, standard.exceptions.length], ['', 0, 11]);
+  assert.equal([standard.at, standard.allow, standard.exceptions.length], ['', false, 11]);
 });
 
 test('no limit is a word on v2 and -1 on v1, except for pids', () => {
@@ -402,14 +402,14 @@ test('files of which one must be there, or none need be', () => {
         at: '/linux/resources/memory/limit',
         paths: [`${box}/memory.swap.max`],
         values: ['max'],
-        required: 0,
+        required: false,
       },
       {
         op: 'cgroupWriteFirst',
         at: '/linux/resources/blockIO/weight',
         paths: [`${box}/io.bfq.weight`, `${box}/io.weight`],
         values: ['10', '1'],
-        required: 1,
+        required: true,
       },
     ],
   );

@@ -122,7 +122,7 @@ function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): Failed | undef
     if (!failed || failed.errno !== E.ENOENT) return failed;
     missing ??= failed;
   }
-  return Number(op.required) === 0 ? undefined : missing;
+  return op.required ? missing : undefined;
 }
 
 function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly string[]): Failed | undefined {
@@ -211,7 +211,7 @@ function holdsProcesses(op: CgroupOp, directory: string): boolean {
 }
 
 function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
-  const r = native.attachDeviceFilter(op.path, deviceFilter(Number(op.allow) === 1, op.exceptions));
+  const r = native.attachDeviceFilter(op.path, deviceFilter(op.allow, op.exceptions));
   return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
 }
 
