@@ -132,7 +132,7 @@ function opsHeader(ops) {
           .join(', ')} };`,
     )
     .join('\n');
-  const kinds = { str: 's', int: 'i', list: 'l' };
+  const kinds = { str: 's', int: 'i', bool: 'b', list: 'l' };
   const shapes = init
     .map(
       ([n, o]) =>
@@ -158,7 +158,8 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each, s string, i integer, l list of strings. Arrays, not pointers: a
+/* fields: one letter for each, s string, i integer, b boolean, l list of
+ * strings. Arrays, not pointers: a
  * position-independent program relocates each pointer when it starts. */
 struct op_shape {
   uint16_t code;
@@ -177,6 +178,7 @@ ${shapes}
 function checkOps(ops) {
   const seen = new Map();
   for (const [name, o] of Object.entries(ops)) {
+    if (o.by !== 'init') continue;
     if (seen.has(o.code)) throw new Error(`operations ${seen.get(o.code)} and ${name} have the same code ${o.code}`);
     seen.set(o.code, name);
   }

@@ -107,4 +107,23 @@ test('constants of the kernel are declared in src/sys alone', () => {
   assert.equal(found, []);
 });
 
+/** Files and folders that a page names, as `src/…`; `<noun>` and `*` stand for any name. */
+function named(page: string): string[] {
+  const found =
+    readFileSync(page, 'utf8').match(/\b(?:src|native|test|hack|schemas|proto|profiles|docs)\/[\w./<>*-]*/g) ?? [];
+  return found.map((path) => path.replace(/[./]+$/, '')).filter((path) => !/[<*]/.test(path));
+}
+
+test('every file and folder that docs/architecture.md and docs/internals.md name is there', () => {
+  for (const page of ['docs/architecture.md', 'docs/internals.md']) {
+    const paths = named(page);
+    assert.ok(paths.length > 10, `${page} names ${paths.length}`);
+    assert.equal(
+      paths.filter((path) => !existsSync(path)),
+      [],
+      page,
+    );
+  }
+});
+
 test.run();

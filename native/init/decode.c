@@ -1,4 +1,4 @@
-/* The decoder of the plan (docs/architecture.md, "The plan on the wire"). Every string handed out
+/* The decoder of the plan (docs/internals.md, "The plan on the wire"). Every string handed out
  * lies within the frame and is ended there, as the frame's last byte is NUL (checked first) and
  * fields are found by memchr up to the end (the class of CVE-2021-43784: a length that is
  * believed). */
@@ -73,6 +73,11 @@ int plan_next(struct cursor *c, struct op *op) {
     } else if (*kind == 'i') {
       if (next_number(c, &v->num))
         return -1;
+    } else if (*kind == 'b') {
+      uint32_t on;
+      if (next_small(c, 1, &on))
+        return -1;
+      v->on = on;
     } else {
       uint32_t count;
       if (next_small(c, PLAN_MAX, &count))

@@ -3,6 +3,7 @@
 #ifndef RUNT_INIT_DECODE_H
 #define RUNT_INIT_DECODE_H
 #include "ops.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,10 +11,11 @@
 enum { PLAN_MAX = 16 << 20, SLOTS_MAX = 65536 };
 
 /* One field. str: a string, or the first of a list's strings, each ended by NUL. num: an integer
- * (its 64 bits), or the number of strings in a list. */
+ * (its 64 bits), or the number of strings in a list. on: a boolean. */
 struct value {
   const char *str;
   uint64_t num;
+  bool on;
 };
 
 struct op {

@@ -117,5 +117,5 @@ int op_stdio_owner(const struct op *op) {
   /* 2^32-1 is "no change". */
   if (uid >= UINT32_MAX)
     return fail_with(EINVAL, "fchown", "an id of more than 32 bits");
-  return give_stdio((uid_t)uid, op->v[STDIO_OWNER_PIPES].num != 0);
+  return give_stdio((uid_t)uid, op->v[STDIO_OWNER_PIPES].on);
 }

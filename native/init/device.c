@@ -66,7 +66,7 @@ int op_device(const struct op *op) {
   if (v[DEVICE_MAJOR].num > MAJOR_MAX || v[DEVICE_MINOR].num > MINOR_MAX)
     return fail_with(EINVAL, "mknod", path);
   dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);
-  if (v[DEVICE_BIND].num && type != S_IFIFO)
+  if (v[DEVICE_BIND].on && type != S_IFIFO)
     return bind_device(path, type, device);
   int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
   if (dir < 0)
@@ -100,7 +100,7 @@ int op_symlink(const struct op *op) {
     return 0;
   if (errno != EEXIST)
     return fail("symlinkat", path);
-  if (!op->v[SYMLINK_REQUIRED].num)
+  if (!op->v[SYMLINK_REQUIRED].on)
     return 0;
   char there[PATH_MAX];
   ssize_t n = readlinkat(dir, name, there, sizeof there);

@@ -16,7 +16,7 @@ int op_cwd(const struct op *op) {
   if (entered)
     return 0;
   if (chdir(path)) {
-    if (op->v[CWD_OPTIONAL].num && (errno == EACCES || errno == EPERM))
+    if (op->v[CWD_OPTIONAL].on && (errno == EACCES || errno == EPERM))
       return 0;
     return fail("chdir", path);
   }

@@ -106,7 +106,7 @@ static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *a
     for (unsigned fd = 3; fd < 3 + init.keep; fd++) /* all others are close-on-exec by themselves */
       close((int)fd);
   setsid();
-  if (!op->v[HOOK_INSIDE].num) {
+  if (!op->v[HOOK_INSIDE].on) {
     umask(022);
     if (fchdir(init.root))
       goto failed;

@@ -90,7 +90,7 @@ int op_setns(const struct op *op) {
     return 0;
   uint64_t before = trace_now();
   if (!(flag == CLONE_NEWUSER && is_own_user(fd)) && syscall(SYS_setns, fd, flag)) {
-    if (errno == EPERM && op->v[SETNS_OPTIONAL].num)
+    if (errno == EPERM && op->v[SETNS_OPTIONAL].on)
       return 0;
     return fail("setns", path);
   }

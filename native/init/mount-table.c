@@ -437,7 +437,7 @@ static int verify(struct made *m, const char **mountinfo, int last) {
  * verified itself, unless a hook may have mounted something there. */
 int op_verify_mounts(const struct op *op) {
   const char *mountinfo = NULL;
-  int last = op->v[VERIFY_MOUNTS_LAST].num != 0;
+  int last = op->v[VERIFY_MOUNTS_LAST].on;
   if (last && drop_staging())
     return fail("umount2", "/");
   for (struct made *m = table; m < table + count; m++)

@@ -117,7 +117,7 @@ static int begin_with_copy(const struct value *v, int target, int tree) {
   int owner = 1;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     owner &= strncmp(option, "uid=", 4) && strncmp(option, "gid=", 4);
-  return v[MOUNT_FS_COPY_UP].num && copy_up(target, tree, owner);
+  return v[MOUNT_FS_COPY_UP].on && copy_up(target, tree, owner);
 }
 
 static unsigned traits_of(const char *type) {
@@ -237,7 +237,7 @@ int op_mount_fs(const struct op *op) {
   char mode[16];
   struct text mode_text = TEXT_IN(mode);
   struct stat st;
-  if (v[MOUNT_FS_INHERIT_MODE].num && existed && fstat(target, &st) == 0)
+  if (v[MOUNT_FS_INHERIT_MODE].on && existed && fstat(target, &st) == 0)
     text_add_mode(&mode_text, st.st_mode);
   int layers = 0, by_path = v[MOUNT_FS_FLAGS].num != 0;
   const char *option = v[MOUNT_FS_OPTIONS].str;
@@ -317,14 +317,14 @@ static int clone_source(const char *source, uint64_t recursive, uint64_t nofollo
 int op_clone_source(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[CLONE_SOURCE_SOURCE].str;
-  uint64_t slot = v[CLONE_SOURCE_SLOT].num, recursive = v[CLONE_SOURCE_RECURSIVE].num,
-           nofollow = v[CLONE_SOURCE_NOFOLLOW].num;
+  uint64_t slot = v[CLONE_SOURCE_SLOT].num, recursive = v[CLONE_SOURCE_RECURSIVE].on,
+           nofollow = v[CLONE_SOURCE_NOFOLLOW].on;
   if (slot >= init.slot_count || init.slots[slot] >= 0)
     return fail_with(EBADF, "open_tree", source);
   int tree = clone_source(source, recursive, nofollow);
   if (tree < 0 && errno == EMFILE && !raise_descriptor_limit())
     tree = clone_source(source, recursive, nofollow);
-  if (tree < 0 && !(errno == ENOENT && v[CLONE_SOURCE_OPTIONAL].num))
+  if (tree < 0 && !(errno == ENOENT && v[CLONE_SOURCE_OPTIONAL].on))
     return fail(clone_call(), source);
   init.slots[slot] = tree;
   return 0;
@@ -338,8 +338,8 @@ static int bind_source(const struct value *v, unsigned long *late) {
   int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
   int ours = slot >= init.given_slots && slot < init.slot_count; /* cloneSource's */
   if (slot < 0 || (slot < init.slot_count && init.slots[slot] < 0)) {
-    int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].num,
-                            v[MOUNT_BIND_SOURCE_NOFOLLOW].num | v[MOUNT_BIND_COPY_SYMLINK].num);
+    int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].on,
+                            v[MOUNT_BIND_SOURCE_NOFOLLOW].on | v[MOUNT_BIND_COPY_SYMLINK].on);
     return tree < 0 ? fail(clone_call(), source) : tree;
   }
   if (slot >= init.slot_count)
@@ -401,7 +401,7 @@ int op_mount_bind(const struct op *op) {
     return -1;
   if (fstat(tree, &st))
     return fail(clone_call(), source);
-  if (v[MOUNT_BIND_COPY_SYMLINK].num && S_ISLNK(st.st_mode))
+  if (v[MOUNT_BIND_COPY_SYMLINK].on && S_ISLNK(st.st_mode))
     return make_link(tree, target_path);
   /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
   struct mount_attributes slave = {.propagation = MS_SLAVE};
@@ -412,7 +412,7 @@ int op_mount_bind(const struct op *op) {
   int late = set_bind_attributes(tree, v, &kept), existed;
   char found[PATH_MAX];
   int target CLEANUP_CLOSE =
-      v[MOUNT_BIND_TARGET_NOFOLLOW].num ? resolve(target_path, O_NOFOLLOW, 0, found) : -1;
+      v[MOUNT_BIND_TARGET_NOFOLLOW].on ? resolve(target_path, O_NOFOLLOW, 0, found) : -1;
   if (target < 0)
     target = resolve_or_make(target_path, S_ISDIR(st.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, 0,
                              &existed, found);
@@ -436,7 +436,7 @@ int op_mount_attrs(const struct op *op) {
   int fd CLEANUP_CLOSE = resolve(path, 0, 0, found);
   if (fd < 0)
     return fail("openat2", path);
-  int recursive = op->v[MOUNT_ATTRS_RECURSIVE].num != 0, covering = init.detached >= 0;
+  int recursive = op->v[MOUNT_ATTRS_RECURSIVE].on, covering = init.detached >= 0;
   /* Below a root that is attached nowhere a clone with these attributes covers the mount. */
   int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH_ | AT_RECURSIVE_) : -1;
   if (covering && clone < 0)

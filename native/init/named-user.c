@@ -136,10 +136,10 @@ int op_named_user(const struct op *op) {
   struct op numbers = {.shape = op->shape, .index = op->index};
   numbers.v[USER_UID].num = uid;
   numbers.v[USER_GID].num = gid;
-  numbers.v[USER_GROUPS] = (struct value){groups, asked->num + count};
+  numbers.v[USER_GROUPS] = (struct value){.str = groups, .num = asked->num + count};
   numbers.v[USER_SET_GROUPS] = v[NAMED_USER_SET_GROUPS];
   numbers.v[USER_UMASK] = v[NAMED_USER_UMASK];
-  if ((uid || init.user_namespace) && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].num != 0))
+  if ((uid || init.user_namespace) && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].on))
     return -1;
   init.named_uid = uid;
   return op_user(&numbers);

@@ -193,7 +193,7 @@ int op_seccomp(const struct op *op) {
   filter.flags = (unsigned)v[SECCOMP_FLAGS].num;
   filter.agent = v[SECCOMP_AGENT].str;
   filter.metadata = v[SECCOMP_METADATA].str;
-  if (v[SECCOMP_LATE].num)
+  if (v[SECCOMP_LATE].on)
     return 0;
   /* What op_exec would do that the filter may forbid. All that is opened from here on is
    * close-on-exec by itself, and reports are sent without a signal. */

@@ -4,7 +4,7 @@
  *
  * Whom it trusts: its own user and root, by the credentials of each connection; the state directory
  * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
- * that comes with a request, and keeps no descriptor of the container's. docs/architecture.md, "The
+ * that comes with a request, and keeps no descriptor of the container's. docs/internals.md, "The
  * supervisor". */
 #include "../core/close-listed.h"
 #include "../core/execute.h"

@@ -169,7 +169,7 @@ int op_terminal(const struct op *op) {
   struct winsize size = {.ws_col = (uint16_t)width, .ws_row = (uint16_t)height};
   if ((width || height) && ioctl(slave, TIOCSWINSZ, &size))
     return fail("ioctl", "TIOCSWINSZ");
-  if (v[TERMINAL_CONSOLE].num && bind_console(slave))
+  if (v[TERMINAL_CONSOLE].on && bind_console(slave))
     return -1;
   if (ioctl(slave, TIOCSCTTY, 0))
     return fail("ioctl", "TIOCSCTTY");

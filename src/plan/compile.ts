@@ -131,12 +131,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts
   // are made, a mount in the clone of a shared tree, as on /sys/fs/cgroup in one of /sys, is also on the original's path.
   contents.forEach((op, i) => {
-    const clone = { op: 'cloneSource', at: op.at, nofollow: 0 } as const;
+    const clone = { op: 'cloneSource', at: op.at, nofollow: false } as const;
     if (op.op === 'mountBind' && op.slot < 0 && hasMountNamespace(spec)) {
-      sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: 0, slot });
+      sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: false, slot });
       contents[i] = { ...op, slot: slot++ };
     } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {
-      sources.push({ ...clone, source: '/sys', recursive: 1, optional: 1, slot });
+      sources.push({ ...clone, source: '/sys', recursive: true, optional: true, slot });
       contents[i] = { ...op, instead: slot++ };
     }
   });
@@ -189,7 +189,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...netDeviceOps(spec),
     ...(asCaller.length > 0 ? [] : root),
     ...contents,
-    ...terminalOps(spec.process, consoleSlot, 1),
+    ...terminalOps(spec.process, consoleSlot, true),
     ...createHookOps(spec, options),
     ...switchRoot(spec, facts, options),
     ...kernelOps(spec),
@@ -197,7 +197,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
     ...maskOps(spec),
     ...unbindableRoot(spec),
-    { op: 'verifyMounts', at: '', last: 1 },
+    { op: 'verifyMounts', at: '', last: true },
     ...limitOps(spec),
     ...processOps(spec, facts, options, filterSlot),
     ...hostHookOps(spec, 'poststart'),

@@ -1,4 +1,4 @@
-/** Plan → the bytes that runt-init reads (docs/architecture.md, "The plan on the wire"). */
+/** Plan → the bytes that runt-init reads (docs/internals.md, "The plan on the wire"). */
 import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
@@ -14,8 +14,8 @@ export interface EncodeOptions {
 
 /** The operations that runt-init does: their codes and their fields, in the table's order. */
 const shapes: ReadonlyMap<string, { readonly code: number; readonly names: readonly string[] }> = new Map(
-  Object.entries(ops).flatMap(([name, { code, by, fields }]) =>
-    by === 'init' ? [[name, { code, names: Object.keys(fields) }]] : [],
+  Object.entries(ops).flatMap(([name, shape]) =>
+    shape.by === 'init' ? [[name, { code: shape.code, names: Object.keys(shape.fields) }]] : [],
   ),
 );
 
@@ -34,11 +34,13 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     count++;
     fields.push(shape.code, i);
     for (const name of shape.names) {
-      const value = (op as unknown as Record<string, string | number | bigint | readonly string[]>)[name]!;
+      const value = (op as unknown as Record<string, string | number | bigint | boolean | readonly string[]>)[name]!;
       if (typeof value === 'object') {
         fields.push(value.length);
         append(fields, value);
         append(texts, value);
+      } else if (typeof value === 'boolean') {
+        fields.push(value ? 1 : 0);
       } else {
         fields.push(value);
         if (typeof value === 'string') texts.push(value);

@@ -231,7 +231,7 @@ export function compileExec(
       ...(target.moveLast ? enter : []),
       { op: 'session', at: '' },
       // Whose it is to be is known only later, by name: root's until then.
-      ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, 0),
+      ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, false),
       ...limits,
       ...named(
         processOps(spec, facts, options, filterSlot).map(
@@ -245,7 +245,7 @@ export function compileExec(
 }
 
 /** The operations of a process with its user by name: who that is, is known only inside. */
-function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: 0 | 1): Op[] {
+function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: boolean): Op[] {
   if (!user) return [...ops];
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {

@@ -3,8 +3,8 @@
  * together.
  */
 
-/** What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `list` (of str). */
-export type WireType = 'str' | 'int' | 'list';
+/** What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `list` (of str). */
+export type WireType = 'str' | 'int' | 'bool' | 'list';
 
 /** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };
@@ -21,16 +21,18 @@ export type Phase =
   | 'limits'
   | 'start';
 
-export type OpShape = {
-  /** On the wire. */
-  readonly code: number;
+interface Described {
   /** Under which `explain` prints it. */
   readonly phase: Phase;
   /** What it does, for `explain` writers and readers of the C. */
   readonly doc: string;
-} & (
-  | { readonly by: 'runtime'; readonly fields: Readonly<Record<string, FieldType>> }
-  | { readonly by: 'init'; readonly fields: Readonly<Record<string, WireType>> }
-);
+}
+
+/** An operation that runt-init does crosses the wire under its code; one of the runtime's does not. */
+export type OpShape = Described &
+  (
+    | { readonly by: 'runtime'; readonly code?: never; readonly fields: Readonly<Record<string, FieldType>> }
+    | { readonly by: 'init'; readonly code: number; readonly fields: Readonly<Record<string, WireType>> }
+  );
 
 export const table = <const T extends Record<string, OpShape>>(t: T): T => t;

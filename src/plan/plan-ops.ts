@@ -39,13 +39,13 @@ export const ops = {
 };
 
 export type OpName = keyof typeof ops;
-type FieldValue<T extends FieldType> = T extends 'str'
-  ? string
-  : T extends 'int'
-    ? number | bigint
-    : T extends Data<infer V>
-      ? V
-      : readonly string[];
+interface WireValues {
+  readonly str: string;
+  readonly int: number | bigint;
+  readonly bool: boolean;
+  readonly list: readonly string[];
+}
+type FieldValue<T extends FieldType> = T extends keyof WireValues ? WireValues[T] : T extends Data<infer V> ? V : never;
 export type OpFields<N extends OpName> = {
   [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
     ? FieldValue<(typeof ops)[N]['fields'][F]>

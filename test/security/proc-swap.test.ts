@@ -177,7 +177,7 @@ test(
 async function covered(ground: Ground, init?: string): Promise<number> {
   const fs = (target: string, fstype: string): Op =>
     mountFs({ at: '', target, fstype, source: fstype, options: [], attrs: 0 });
-  const numbers = { type: 'c', major: 1, minor: 3, mode: 0o666, uid: 0, gid: 0, bind: 0 };
+  const numbers = { type: 'c', major: 1, minor: 3, mode: 0o666, uid: 0, gid: 0, bind: false };
   const ops: Op[] = [
     ...intoRoot(ground.rootfs),
     fs('/dev', 'tmpfs'),

@@ -35,7 +35,7 @@ export function execFailed(
   }
   const args = spec?.process?.args ?? [];
   const op: Op = loading.includes(report.syscall)
-    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: 1, agent: '', metadata: '', summary: '' }
+    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: true, agent: '', metadata: '', summary: '' }
     : { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
   return failure('start', record.id, { op, ...report }, spec);
 }

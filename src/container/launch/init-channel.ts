@@ -1,4 +1,4 @@
-/** Frames to and from runt-init (docs/architecture.md, "The plan on the wire"). */
+/** Frames to and from runt-init (docs/internals.md, "The plan on the wire"). */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';

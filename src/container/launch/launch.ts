@@ -16,7 +16,7 @@ import { recorded, signalProcess } from '../state/recorded-process.js';
 import { keepConfig, removeStateDir, save } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { endOf } from './child-end.js';
-import { RuntimeOps } from './handlers/runtime-ops.js';
+import { isRuntimeOp, RuntimeOps } from './handlers/runtime-ops.js';
 import type { Span } from './init-channel.js';
 
 /** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
@@ -198,7 +198,7 @@ export class Launch extends RuntimeOps {
     const { plan, trace } = this.input;
     for (let index = this.reached; index < to; index++) {
       const op = plan.ops[index] as Op;
-      if (ops[op.op].by !== 'runtime' || op.op === 'hostHook') continue;
+      if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
       const slow = this.apply(op);
       if (slow) await slow;

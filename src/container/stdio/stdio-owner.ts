@@ -25,7 +25,7 @@ export function giveStdio(given: { uid: number; fds: number }, pid: number, pidf
   stdio.forEach((fd, i) => {
     const r = (given.fds >> i) & 1 ? native.chownAt(fd, '', BigInt(uid), -1n) : 0;
     if (r >= 0 || kept.includes(-r)) return;
-    const op = { op: 'stdioOwner', at: '/process/user', uid: given.uid, pipes: 0 } as const;
+    const op = { op: 'stdioOwner', at: '/process/user', uid: given.uid, pipes: false } as const;
     throw new OpFailed({ op, errno: -r, syscall: 'fchown', detail: ['stdin', 'stdout', 'stderr'][i]! });
   });
 }

@@ -83,7 +83,11 @@ function beforeOf(op: CgroupOp): Before[] {
       const slash = path.lastIndexOf('/');
       return before(path.slice(0, slash), path.slice(slash + 1), op.values[i] ?? '');
     }
-    default:
+    case 'cgroupCreate':
+    case 'cgroupInherit':
+    case 'cgroupControllers':
+    case 'cgroupDevices':
+    case 'cgroupOwner':
       // Controllers may stay enabled. The device filter is replaced at once, and last.
       return [];
   }

@@ -140,7 +140,7 @@ export function settingOp(s: Setting, directory: string): Op {
       at,
       paths: all.map((x) => `${directory}/${x.file}`),
       values: all.map((x) => x.value),
-      required: s.optional ? 0 : 1,
+      required: !s.optional,
     };
   }
   if (s.file.startsWith('cpu.rt_')) return { op: 'cgroupRealtime', at, path: directory, file: s.file, value };

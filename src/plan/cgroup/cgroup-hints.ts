@@ -1,26 +1,29 @@
 /** Known causes of failures of the container's cgroups. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint, smallMemory } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, forkHint, type Hint, smallMemory } from '../failure/known-cause.js';
+import type { cgroupTable } from './cgroup-ops.js';
 
 const delegation = 'cgroups(7), "Cgroups delegation"';
 
+export const cgroupFailures: Failures<keyof typeof cgroupTable> = {
+  cgroupCreate: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupWrite: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupInherit: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupControllers: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupDevices: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupOwner: { code: 'ERR_CGROUP', hint: cgroupHint },
+  systemdScope: { code: 'ERR_SYSTEMD' },
+  cgroupOpen: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupWriteFirst: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupRealtime: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupDirectory: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupEnter: { code: 'ERR_CGROUP', hint: cgroupHint },
+  cgroupFork: { code: 'ERR_CGROUP', hint: (f) => (f.syscall === 'write' ? cgroupHint(f) : forkHint(f)) },
+};
+
+/** Of an operation of the cgroups, and of a `clone` that writes to a file of theirs. */
 export function cgroupHint(f: Failure): Hint | undefined {
   const { op, errno } = f;
-  if (
-    op.op !== 'cgroupCreate' &&
-    op.op !== 'cgroupWrite' &&
-    op.op !== 'cgroupWriteFirst' &&
-    op.op !== 'cgroupRealtime' &&
-    op.op !== 'cgroupInherit' &&
-    op.op !== 'cgroupControllers' &&
-    op.op !== 'cgroupDevices' &&
-    op.op !== 'cgroupOwner' &&
-    op.op !== 'cgroupOpen' &&
-    op.op !== 'cgroupEnter' &&
-    !(op.op === 'clone' && f.syscall === 'write')
-  ) {
-    return undefined;
-  }
   if (f.facts.cgroupGone) {
     return because(
       'the cgroup is gone: its last process ended, or somebody removed it; look whether the container still runs (runt state), and for the kernel’s OOM messages (dmesg)',
@@ -93,7 +96,7 @@ export function cgroupHint(f: Failure): Hint | undefined {
       );
     }
   }
-  if (op.op === 'cgroupEnter' || op.op === 'clone') {
+  if (op.op === 'cgroupEnter' || op.op === 'cgroupFork' || op.op === 'clone') {
     if (errno === E.ENOSPC) {
       return because(
         'the cpuset of the cgroup holds no CPU or no memory node: set linux.resources.cpu.cpus and mems to what its parent has',

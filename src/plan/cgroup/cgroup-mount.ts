@@ -75,11 +75,17 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
         : mountBind({ at, target: directory, source, setAttrs: guarded, propagation }),
     );
     for (const name of hierarchyLinks(hierarchy)) {
-      ops.push({ op: 'symlink', at, content: hierarchyDirectory(hierarchy), path: `${target}/${name}`, required: 0 });
+      ops.push({
+        op: 'symlink',
+        at,
+        content: hierarchyDirectory(hierarchy),
+        path: `${target}/${name}`,
+        required: false,
+      });
     }
   }
   if (attrs & MOUNT_ATTR_RDONLY)
-    ops.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
+    ops.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: false });
   return ops;
 }
 

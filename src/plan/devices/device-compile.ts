@@ -29,7 +29,7 @@ const links: readonly (readonly [path: string, content: string])[] = [
  */
 export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
   if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m))) return [];
-  const bind = facts.rootless || hasUserNamespace(spec) ? 1 : 0;
+  const bind = facts.rootless || hasUserNamespace(spec);
   const ops: Op[] = [];
   const configured = spec.linux?.devices ?? [];
   for (const [path, minor, major = 1] of defaults) {
@@ -50,8 +50,8 @@ export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
       bind,
     });
   });
-  if (facts.kcore) ops.push({ op: 'symlink', at: '', content: '/proc/kcore', path: '/dev/core', required: 0 });
-  for (const [path, content] of links) ops.push({ op: 'symlink', at: '', content, path, required: 0 });
-  ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: '/dev/ptmx', required: 1 });
+  if (facts.kcore) ops.push({ op: 'symlink', at: '', content: '/proc/kcore', path: '/dev/core', required: false });
+  for (const [path, content] of links) ops.push({ op: 'symlink', at: '', content, path, required: false });
+  ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: '/dev/ptmx', required: true });
   return ops;
 }

@@ -6,14 +6,14 @@ export const deviceTable = table({
     code: 44,
     by: 'init',
     phase: 'devices',
-    fields: { path: 'str', type: 'str', major: 'int', minor: 'int', mode: 'int', uid: 'int', gid: 'int', bind: 'int' },
-    doc: 'mknod (type c, b or p), or bind of the host node when bind is 1 or mknod is not permitted',
+    fields: { path: 'str', type: 'str', major: 'int', minor: 'int', mode: 'int', uid: 'int', gid: 'int', bind: 'bool' },
+    doc: 'mknod (type c, b or p), or bind of the host node when bind is set or mknod is not permitted',
   },
   symlink: {
     code: 43,
     by: 'init',
     phase: 'devices',
-    fields: { content: 'str', path: 'str', required: 'int' },
+    fields: { content: 'str', path: 'str', required: 'bool' },
     doc: 'make a symlink at path (its parent resolved in the root); EEXIST is accepted, unless required and its content differs',
   },
 });

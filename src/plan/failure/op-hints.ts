@@ -1,39 +1,54 @@
-/** Why an operation failed, where its errno and its fields give the cause away: the `why` line of an error. */
+/** Why an operation failed, where its errno and its fields give the cause away: the `why` line of an error. And its code. */
 import { E } from '../../sys/errno.js';
-import { cgroupHint } from '../cgroup/cgroup-hints.js';
-import { securityHint } from '../labels/label-hints.js';
-import { mountHint } from '../mounts/mount-hints.js';
-import { hostHint } from '../namespaces/host-hints.js';
-import { namespaceJoinHint } from '../namespaces/namespace-hints.js';
-import { netDeviceHint } from '../network/network-hints.js';
-import { processHint } from '../process/process-hints.js';
-import { rdtHint } from '../rdt/rdt-hints.js';
-import { rootHint } from '../root/root-hints.js';
-import { schedulingHint } from '../scheduling/scheduling-hints.js';
-import { seccompHint } from '../seccomp/seccomp-hints.js';
-import { terminalHint } from '../terminal/terminal-hints.js';
-import { because, type Failure, type Hint, smallMemory } from './known-cause.js';
+import { cgroupFailures } from '../cgroup/cgroup-hints.js';
+import { deviceFailures } from '../devices/device-hints.js';
+import { hookFailures } from '../hooks/hook-hints.js';
+import { idFailures } from '../ids/id-hints.js';
+import { labelFailures } from '../labels/label-hints.js';
+import { maskFailures } from '../masks/mask-hints.js';
+import { mountFailures } from '../mounts/mount-hints.js';
+import { namespaceFailures } from '../namespaces/namespace-hints.js';
+import { networkFailures } from '../network/network-hints.js';
+import type { Op, OpName } from '../plan-ops.js';
+import { processFailures } from '../process/process-hints.js';
+import { rdtFailures } from '../rdt/rdt-hints.js';
+import { rootFailures } from '../root/root-hints.js';
+import { schedulingFailures } from '../scheduling/scheduling-hints.js';
+import { seccompFailures } from '../seccomp/seccomp-hints.js';
+import { terminalFailures } from '../terminal/terminal-hints.js';
+import { because, type Failure, type Failures, type Hint, smallMemory } from './known-cause.js';
 
 export type { Failure, Hint } from './known-cause.js';
 
+/** Total: an operation without a code does not compile. */
+const failures: Failures<OpName> = {
+  ...processFailures,
+  ...idFailures,
+  ...namespaceFailures,
+  ...networkFailures,
+  ...mountFailures,
+  ...rootFailures,
+  ...maskFailures,
+  ...deviceFailures,
+  ...cgroupFailures,
+  ...seccompFailures,
+  ...hookFailures,
+  ...terminalFailures,
+  ...schedulingFailures,
+  ...labelFailures,
+  ...rdtFailures,
+};
+
+/** The stable code of the error of a failed operation. */
+export function errorCode(op: Op): string {
+  return failures[op.op].code;
+}
+
 /** The known cause of a failure; empty when it is not known: a wrong hint is worse than none. */
 export function hintFor(failure: Failure): Hint {
-  return (
-    hostHint(failure) ??
-    namespaceJoinHint(failure) ??
-    netDeviceHint(failure) ??
-    seccompHint(failure) ??
-    cgroupHint(failure) ??
-    rootHint(failure) ??
-    terminalHint(failure) ??
-    mountHint(failure) ??
-    processHint(failure) ??
-    schedulingHint(failure) ??
-    securityHint(failure) ??
-    rdtHint(failure) ??
-    anywhere(failure) ??
-    {}
-  );
+  const { op } = failure;
+  // The table is total: an operation finds its own hint.
+  return failures[op.op].hint?.(failure, op as never) ?? anywhere(failure) ?? {};
 }
 
 /** What each call that is refused is needed for, where mount(2) and others cannot take its place. */

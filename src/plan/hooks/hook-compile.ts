@@ -56,7 +56,7 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
     ...hostHookOps(spec, 'createRuntime'),
     { op: 'awaitHooks', at: `/hooks/${first}` },
     ...hookOps(spec, options, 'createContainer'),
-    { op: 'verifyMounts', at: '', last: 0 },
+    { op: 'verifyMounts', at: '', last: false },
   ];
 }
 
@@ -78,7 +78,7 @@ export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'p
 }
 
 function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {
-  const inside = point === 'startContainer' ? 1 : 0;
+  const inside = point === 'startContainer';
   const env = spec.process?.env ?? [];
   const home = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : -1;
   return (spec.hooks?.[point] ?? []).map((hook, i) => ({

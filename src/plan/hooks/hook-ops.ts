@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const hookTable = table({
   hookFile: {
-    code: 143,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', slot: 'int' },
@@ -35,12 +34,11 @@ export const hookTable = table({
       homeOf: 'int',
       timeout: 'int',
       state: 'list',
-      inside: 'int',
+      inside: 'bool',
     },
-    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; inside 0: before the switch of root, in the directory of the root with umask 022',
+    doc: 'run a hook to its end, for timeout seconds at most (0: no limit); name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
   },
   hostHook: {
-    code: 78,
     by: 'runtime',
     phase: 'start',
     fields: { name: 'str', path: 'str', args: 'list', timeout: 'int' },

@@ -3,38 +3,33 @@ import { table } from '../op-shape.js';
 
 export const idTable = table({
   setGroupsPolicy: {
-    code: 7,
     by: 'runtime',
     phase: 'namespaces',
     fields: { value: 'str' },
     doc: 'write /proc/PID/setgroups',
   },
   idMap: {
-    code: 8,
     by: 'runtime',
     phase: 'namespaces',
     fields: { kind: 'str', lines: 'list', helper: 'str' },
     doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) when it is not empty',
   },
   idMapVerify: {
-    code: 106,
     by: 'runtime',
     phase: 'namespaces',
     fields: { kind: 'str', lines: 'list' },
     doc: 'read uid_map or gid_map (kind) of runt-init, which has joined a user namespace: it must be that of the config',
   },
   idMapNamespace: {
-    code: 110,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', uids: 'list', gids: 'list', slot: 'int' },
     doc: 'make a user namespace with these lines as its id maps (or open the one at path, when that is not empty), for id-mapped mounts; found at slot',
   },
   idMapTree: {
-    code: 111,
     by: 'runtime',
     phase: 'prepare',
-    fields: { source: 'str', tree: 'int', recursive: 'int', slot: 'int' },
+    fields: { source: 'str', tree: 'int', recursive: 'bool', slot: 'int' },
     doc: 'mount_setattr(MOUNT_ATTR_IDMAP): give the tree that openTree cloned from source into slot `tree` the id maps of the user namespace at slot, all mounts of it when recursive',
   },
   sync: {
@@ -69,7 +64,7 @@ export const idTable = table({
     code: 87,
     by: 'init',
     phase: 'identity',
-    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'int' },
+    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'bool' },
     doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; stdio is given as by stdioOwner',
   },
 });

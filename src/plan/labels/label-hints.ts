@@ -1,10 +1,16 @@
-/** Known causes of failures of security labels. */
+/** Known causes of failures of security labels, and of the keyring that has the process's label. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { OpOf } from '../plan-ops.js';
+import type { labelTable } from './label-ops.js';
 
-export function securityHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  if (op.op !== 'securityLabel') return undefined;
+export const labelFailures: Failures<keyof typeof labelTable> = {
+  securityLabel: { code: 'ERR_LABEL', hint: securityHint },
+  labelMount: { code: 'ERR_MOUNT' },
+  keyring: { code: 'ERR_INIT', hint: keyringHint },
+};
+
+function securityHint(f: Failure, op: OpOf<'securityLabel'>): Hint | undefined {
   if (op.file !== 'apparmor/exec') {
     if (f.errno === E.EINVAL) {
       return because(
@@ -30,4 +36,23 @@ export function securityHint(f: Failure): Hint | undefined {
     );
   }
   return f.errno === E.EINVAL ? because('AppArmor is not enabled on this kernel', 'apparmor(7)') : undefined;
+}
+
+function keyringHint(f: Failure): Hint | undefined {
+  switch (f.errno) {
+    case E.EDQUOT:
+      return because(
+        'the user has all the keyrings that he may have: raise the sysctls kernel.keys.maxkeys and maxbytes (root_maxkeys for root), or use --no-new-keyring',
+        'keyrings(7)',
+      );
+    case E.ENOSYS:
+    case E.EPERM:
+    case E.EACCES:
+      return because(
+        'use --no-new-keyring: this kernel has no keyrings, or a seccomp filter around runt forbids keyctl(2)',
+        'keyctl(2)',
+      );
+    default:
+      return undefined;
+  }
 }

@@ -55,15 +55,15 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
     target,
     source: sourcePath(mount, bundle),
     slot,
-    recursive: s.recursiveBind ? 1 : 0,
+    recursive: s.recursiveBind,
     setAttrs,
     clearAttrs,
     setAttrsRec,
     clearAttrsRec,
     propagation,
-    sourceNofollow: s.sourceNofollow ? 1 : 0,
-    targetNofollow: s.targetNofollow ? 1 : 0,
-    copySymlink: s.copySymlink ? 1 : 0,
+    sourceNofollow: s.sourceNofollow,
+    targetNofollow: s.targetNofollow,
+    copySymlink: s.copySymlink,
   });
 }
 
@@ -85,9 +85,9 @@ function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number,
     // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,
-    inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')) ? 1 : 0,
+    inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')),
     flags: s.flags,
-    copyUp: s.copyUp ? 1 : 0,
+    copyUp: s.copyUp,
     idmap,
   });
 }
@@ -96,11 +96,11 @@ function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number,
 function remountOps({ settings: s, target, at }: Placed): Op[] {
   const ops: Op[] = [];
   if (s.remount && !s.bind) ops.push({ op: 'reconfigure', at, target, options: s.data });
-  const attributes = (setAttrs: number, clearAttrs: number, recursive: number): void => {
+  const attributes = (setAttrs: number, clearAttrs: number, recursive: boolean): void => {
     if (setAttrs || clearAttrs) ops.push({ op: 'mountAttrs', at, target, setAttrs, clearAttrs, recursive });
   };
-  attributes(s.setAttrs, s.clearAttrs, 0);
-  attributes(s.setAttrsRec, s.clearAttrsRec, 1);
+  attributes(s.setAttrs, s.clearAttrs, false);
+  attributes(s.setAttrsRec, s.clearAttrsRec, true);
   if (s.propagation.length) ops.push({ op: 'propagate', at, target, propagation: s.propagation });
   return ops;
 }

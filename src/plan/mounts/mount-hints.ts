@@ -1,33 +1,29 @@
-/** Known causes of failures of mounts and device nodes. */
+/** Known causes of failures of mounts. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
-import type { Op } from '../plan-ops.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { OpOf } from '../plan-ops.js';
 import { limitHint, targetHint } from '../root/root-hints.js';
-import { fsHint, procHint } from './file-system-hints.js';
+import { fsHint } from './file-system-hints.js';
+import type { mountTable } from './mount-ops.js';
 
 const mounts = 'runtime-spec config.md#mounts';
 
-export function mountHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  switch (op.op) {
-    case 'openTree':
-    case 'cloneSource':
-      return sourceHint(f, op.source);
-    case 'mountFs':
-      return fsHint(f, op) ?? targetHint(f, op.target);
-    case 'mountBind':
-      return bindHint(f, op) ?? targetHint(f, op.target);
-    case 'mountAttrs':
-    case 'reconfigure':
-    case 'propagate':
-      return remountHint(f, op) ?? targetHint(f, op.target);
-    case 'device':
-      return deviceHint(f) ?? targetHint(f, op.path);
-    case 'procfs':
-      return f.errno === E.EPERM ? procHint() : undefined;
-    default:
-      return undefined;
-  }
+export const mountFailures: Failures<keyof typeof mountTable> = {
+  openTree: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
+  cloneSource: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
+  mountFs: { code: 'ERR_MOUNT', hint: (f, op) => fsHint(f, op) ?? targetHint(f, op.target) },
+  mountBind: { code: 'ERR_MOUNT', hint: (f, op) => bindHint(f, op) ?? targetHint(f, op.target) },
+  mountAttrs: { code: 'ERR_MOUNT', hint: changeHint },
+  reconfigure: { code: 'ERR_MOUNT', hint: changeHint },
+  propagate: { code: 'ERR_MOUNT', hint: changeHint },
+  mkdir: { code: 'ERR_MOUNT', hint: (f, op) => targetHint(f, op.path) },
+  verifyMounts: { code: 'ERR_MOUNT' },
+};
+
+type ChangeOp = OpOf<'mountAttrs' | 'reconfigure' | 'propagate'>;
+
+function changeHint(f: Failure, op: ChangeOp): Hint | undefined {
+  return remountHint(f, op) ?? targetHint(f, op.target);
 }
 
 function sourceHint(f: Failure, source: string): Hint | undefined {
@@ -52,7 +48,7 @@ function sourceHint(f: Failure, source: string): Hint | undefined {
   }
 }
 
-function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | undefined {
+function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
   const { errno, detail } = f;
   switch (errno) {
     case E.ENOENT:
@@ -80,10 +76,7 @@ function bindHint(f: Failure, op: Extract<Op, { op: 'mountBind' }>): Hint | unde
   }
 }
 
-function remountHint(
-  f: Failure,
-  op: Extract<Op, { op: 'mountAttrs' | 'reconfigure' | 'propagate' }>,
-): Hint | undefined {
+function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
   const { errno, detail, syscall } = f;
   if (errno === E.ENOENT || (errno === E.EINVAL && (syscall === 'fspick' || detail === op.target)))
     return because(`nothing is mounted on ${op.target} that could be changed: put the mount itself before it`, mounts);
@@ -114,38 +107,4 @@ function lockedHint(): Hint {
     'flags that the host has set on this mount (ro, nosuid, nodev, noexec, atime) are locked in a user namespace: leave them as they are, or bind a mount that has not got them',
     'mount_namespaces(7), "Restrictions on mount namespaces"',
   );
-}
-
-function deviceHint(f: Failure): Hint | undefined {
-  if (f.op.op !== 'device') return undefined;
-  if (f.errno === E.EPERM) {
-    return f.facts.userNamespace || f.facts.rootless
-      ? because(
-          'device nodes cannot be made in a user namespace, and the host has no such node to bind: make it on the host, or remove it',
-          'mknod(2)',
-        )
-      : because(
-          'making device nodes needs CAP_MKNOD and a device list (linux.resources.devices) of the cgroup that lets "m"',
-          'mknod(2)',
-        );
-  }
-  if (f.errno === E.ENOENT && f.op.bind) {
-    return because(
-      `the host has no ${f.op.path}, nor ${f.op.type === 'b' ? '/dev/block' : '/dev/char'}/${f.op.major}:${f.op.minor}, which without the right to make device nodes is bound from there: make it, or remove it`,
-      'runtime-spec config-linux.md#devices',
-    );
-  }
-  if (f.errno === E.ENODEV) {
-    return because(
-      `${f.op.path} of the host is not device ${f.op.type} ${f.op.major}:${f.op.minor}, which without the right to make device nodes is bound from there: make it on the host, or remove it`,
-      'runtime-spec config-linux.md#devices',
-    );
-  }
-  if (f.errno === E.EEXIST) {
-    return because(
-      `the rootfs has something else at ${f.op.path}: remove it there, or mount a tmpfs on /dev`,
-      'runtime-spec config-linux.md#devices',
-    );
-  }
-  return undefined;
 }

@@ -9,16 +9,16 @@ export function mountFs(
   given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
   const { at, target, fstype, source, options, attrs } = given;
-  const { propagation = [], inheritMode = 0, flags = 0, copyUp = 0, idmap = -1, instead = -1 } = given;
+  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap = -1, instead = -1 } = given;
   const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
   return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
 }
 
 /** A mountBind of what is given. */
 export function mountBind(given: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
-  const { at, target, source, slot = -1, recursive = 1, setAttrs = 0, clearAttrs = 0 } = given;
+  const { at, target, source, slot = -1, recursive = true, setAttrs = 0, clearAttrs = 0 } = given;
   const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = given;
-  const { sourceNofollow = 0, targetNofollow = 0, copySymlink = 0 } = given;
+  const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = given;
   const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };
   const base = { op: 'mountBind', at, target, source, slot, recursive, ...attributes, propagation } as const;
   return { ...base, sourceNofollow, targetNofollow, copySymlink };

@@ -52,9 +52,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       op: 'openTree',
       at: '/root/path',
       source: rootfs,
-      recursive: 1,
-      nofollow: 0,
-      optional: 0,
+      recursive: true,
+      nofollow: false,
+      optional: false,
       slot: count++,
     });
   spec.mounts?.forEach((mount, i) => {
@@ -67,9 +67,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     const open = {
       at: `${at}/source`,
       source,
-      recursive: s.recursiveBind ? 1 : 0,
-      nofollow: s.sourceNofollow || s.copySymlink ? 1 : 0,
-      optional: !mapped && isBelow(source, rootfs) ? 1 : 0,
+      recursive: s.recursiveBind,
+      nofollow: s.sourceNofollow || s.copySymlink,
+      optional: !mapped && isBelow(source, rootfs),
     };
     if (!mapped && !beyond) {
       if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
@@ -95,7 +95,8 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     const tree = count++;
     binds.set(i, tree);
     ops.push({ op: 'openTree', ...open, slot: tree });
-    if (mapped) ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ? 1 : 0, slot: namespace });
+    if (mapped)
+      ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
   return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
 }

@@ -25,7 +25,7 @@ export function deferReadOnly(ops: Op[]): Op[] {
         attrs: (Number(op.attrs) & ~MOUNT_ATTR_RDONLY) >>> 0,
         options: op.options.filter((o) => o !== 'ro'),
       };
-      last.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: 0 });
+      last.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: false });
     }
     places.add(place);
     for (const length of lengths) if (place[length] === '/') filled.add(place.slice(0, length));

@@ -78,7 +78,7 @@ export function joinOps(
   entering: readonly Op[],
   asCaller: readonly Op[],
 ): Op[] {
-  const enter = (optional: number, chosen: readonly Join[]): Op[] =>
+  const enter = (optional: boolean, chosen: readonly Join[]): Op[] =>
     chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
   const at = '/linux/namespaces';
   const fresh = unmade(spec, made);
@@ -94,12 +94,19 @@ export function joinOps(
   ];
   const ops: Op[] = [];
   if (user.length > 0) {
-    append(ops, [undumpable, ...enter(1, others), ...enter(0, user), ...verifyOps(spec), ...enter(0, others), ...root]);
+    append(ops, [
+      undumpable,
+      ...enter(true, others),
+      ...enter(false, user),
+      ...verifyOps(spec),
+      ...enter(false, others),
+      ...root,
+    ]);
   } else if (fresh & CLONE_NEWUSER) {
-    append(ops, [...enter(0, others), { op: 'unshare', at, flags: CLONE_NEWUSER }]);
+    append(ops, [...enter(false, others), { op: 'unshare', at, flags: CLONE_NEWUSER }]);
     append(ops, [...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root]);
   } else {
-    append(ops, [...middle, undumpable, ...enter(0, others)]);
+    append(ops, [...middle, undumpable, ...enter(false, others)]);
   }
   const late = goesOnAsChild(spec, all, made) ? CLONE_NEWCGROUP : 0;
   const rest = fresh & ~(CLONE_NEWUSER | early | late);

@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const namespaceTable = table({
   clone: {
-    code: 6,
     by: 'runtime',
     phase: 'namespaces',
     fields: { flags: 'int', cgroup: 'str' },
@@ -17,7 +16,6 @@ export const namespaceTable = table({
     doc: 'unshare(2); for the cgroup namespace, once in the cgroups',
   },
   namespaceOpen: {
-    code: 100,
     by: 'runtime',
     phase: 'namespaces',
     fields: { path: 'str', type: 'str', slot: 'int' },
@@ -27,8 +25,8 @@ export const namespaceTable = table({
     code: 101,
     by: 'init',
     phase: 'namespaces',
-    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'int' },
-    doc: 'setns(2) into the namespace at slot, unless it is joined already; optional 1: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
+    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'bool' },
+    doc: 'setns(2) into the namespace at slot, unless it is joined already; optional: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
   },
   join: {
     code: 85,

@@ -1,12 +1,23 @@
-/** Known causes of failures to move a network device (`linux.netDevices`). */
+/** Known causes of failures of the network namespace's devices (`linux.netDevices`, lo). */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { OpOf } from '../plan-ops.js';
+import type { networkTable } from './network-ops.js';
 
 const SEE = 'runtime-spec config-linux.md#network-devices';
 
-export function netDeviceHint(f: Failure): Hint | undefined {
-  if (f.op.op !== 'netDevice') return undefined;
-  const { name, target } = f.op;
+export const networkFailures: Failures<keyof typeof networkTable> = {
+  netDevice: { code: 'ERR_NET_DEVICE', hint: netDeviceHint },
+  loopback: {
+    code: 'ERR_NAMESPACE',
+    hint: (f) =>
+      f.errno === E.EPERM
+        ? because('bringing up lo needs CAP_NET_ADMIN over the network namespace', 'network_namespaces(7)')
+        : undefined,
+  },
+};
+
+function netDeviceHint(f: Failure, { name, target }: OpOf<'netDevice'>): Hint | undefined {
   switch (f.errno) {
     case E.ENODEV:
       return because(

@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const networkTable = table({
   netDevice: {
-    code: 105,
     by: 'runtime',
     phase: 'namespaces',
     fields: { name: 'str', target: 'str' },

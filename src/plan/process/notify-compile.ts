@@ -23,11 +23,13 @@ export function notifyOps(options: CompileOptions, slot: number): { before: Op[]
   const setAttrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   return {
     before: [
-      { op: 'notifyDirectory', at: '', path, bind: options.startSocket ? 0 : 1 },
+      { op: 'notifyDirectory', at: '', path, bind: !options.startSocket },
       ...(slot < 0
         ? []
-        : [{ op: 'openTree', at: '', source: path, recursive: 0, nofollow: 0, optional: 0, slot } as const]),
+        : [
+            { op: 'openTree', at: '', source: path, recursive: false, nofollow: false, optional: false, slot } as const,
+          ]),
     ],
-    mount: [mountBind({ at: '', target, source: path, slot, recursive: 0, setAttrs })],
+    mount: [mountBind({ at: '', target, source: path, slot, recursive: false, setAttrs })],
   };
 }

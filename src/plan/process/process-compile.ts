@@ -84,8 +84,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     at: sets?.bounding ? '/process/capabilities/bounding' : capsAt,
     mask: mask(sets?.bounding),
   });
-  const enter = (optional: number): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
-  ops.push(enter(1));
+  const enter = (optional: boolean): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
+  ops.push(enter(true));
   append(ops, seccompOps(spec, filterSlot, false));
   ops.push({
     op: 'user',
@@ -106,7 +106,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     // the rest pass. It is left out here, where `explain` shows it, instead of asked for and refused.
     ambient: mask(sets?.ambient) & mask(sets?.permitted) & mask(sets?.inheritable),
   });
-  ops.push(enter(0));
+  ops.push(enter(false));
   ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
   append(ops, seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
@@ -136,8 +136,8 @@ function environment(env: readonly string[], { listen, notify }: CompileOptions)
 }
 
 /** 1: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
-export const pipesAlone = (facts: HostFacts, options: CompileOptions): 0 | 1 =>
-  options.foreground && facts.euid !== 0 ? 1 : 0;
+export const pipesAlone = (facts: HostFacts, options: CompileOptions): boolean =>
+  options.foreground === true && facts.euid !== 0;
 
 /** Whether a plan gives stdio to another owner. */
 export const lendsStdio = ({ ops }: Plan): boolean => ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');

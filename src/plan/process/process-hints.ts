@@ -1,148 +1,92 @@
-/** Known causes of failures of the process: kernel settings, identity, working directory, execution. */
+/** Known causes of failures of the process: its state, limits, privileges, working directory, execution. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint, smallMemory } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint, smallMemory } from '../failure/known-cause.js';
+import { procHint } from '../mounts/file-system-hints.js';
 import { noexecHint } from '../mounts/noexec-mounts.js';
-import type { Op } from '../plan-ops.js';
+import type { OpOf } from '../plan-ops.js';
+import { deniedExecHint } from '../seccomp/seccomp-hints.js';
+import type { processTable } from './process-ops.js';
 
-export function processHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  switch (op.op) {
-    case 'sysctl':
-      return sysctlHint(f, op.key.replaceAll('/', '.'), op.value);
-    case 'hostname':
-    case 'domainname':
-      return hostnameHint(f, op.op);
-    case 'keyring':
-      return keyringHint(f);
-    case 'stdioOwner':
-      if (f.errno !== E.EDQUOT) return undefined;
-      return because(
-        `the file that is ${f.detail} is on a file system where user ${op.uid} has used up the quota: raise it, or give another file`,
-        'quota(1)',
-      );
-    case 'user':
-      return userHint(f, op);
-    case 'namedUser':
-      return namedUserHint(f, op);
-    case 'bounding':
-    case 'capabilities':
-      if (f.errno !== E.EPERM) return undefined;
-      return because(
-        'runt cannot give capabilities that it has not got itself; ambient ones must be permitted and inheritable too: remove those from process.capabilities',
-        'capabilities(7)',
-      );
-    case 'cwd':
-      return cwdHint(f, op.path);
-    case 'findExecutable':
-      return findHint(f, op);
-    case 'exec':
-      return execHint(f, op.args[0] ?? '');
-    case 'loopback':
-      if (f.errno !== E.EPERM) return undefined;
-      return because('bringing up lo needs CAP_NET_ADMIN over the network namespace', 'network_namespaces(7)');
-    default:
-      return undefined;
-  }
-}
+export const processFailures: Failures<keyof typeof processTable> = {
+  stateDir: { code: 'ERR_STATE', hint: stateHint },
+  startSocket: { code: 'ERR_STATE', hint: stateHint },
+  supervise: { code: 'ERR_SUPERVISOR' },
+  keepFds: { code: 'ERR_INIT' },
+  procfs: { code: 'ERR_INIT', hint: (f) => (f.errno === E.EPERM ? procHint() : undefined) },
+  listenFds: { code: 'ERR_INIT' },
+  session: { code: 'ERR_INIT' },
+  undumpable: { code: 'ERR_PRIVILEGE' },
+  cwd: { code: 'ERR_CWD', hint: (f, op) => cwdHint(f, op.path) },
+  findExecutable: { code: 'ERR_EXEC', hint: findHint },
+  wait: { code: 'ERR_INIT' },
+  exec: { code: 'ERR_EXEC', hint: (f, op) => deniedExecHint(f) ?? execHint(f, op.args[0] ?? '') },
+  noNewPrivileges: { code: 'ERR_PRIVILEGE' },
+  bounding: { code: 'ERR_PRIVILEGE', hint: capabilityHint },
+  capabilities: { code: 'ERR_PRIVILEGE', hint: capabilityHint },
+  rlimit: { code: 'ERR_LIMIT', hint: rlimitHint },
+  prlimit: { code: 'ERR_LIMIT', hint: rlimitHint },
+  oomScoreAdj: {
+    code: 'ERR_LIMIT',
+    hint: (f) =>
+      f.errno === E.EACCES || f.errno === E.EPERM
+        ? because(
+            'only CAP_SYS_RESOURCE may lower oom_score_adj, and runt has not got it: ask for a value that is not below its own, or give it the capability',
+            'proc_pid_oom_score_adj(5)',
+          )
+        : undefined,
+  },
+  stdioOwner: {
+    code: 'ERR_PRIVILEGE',
+    hint: (f, op) =>
+      f.errno === E.EDQUOT
+        ? because(
+            `the file that is ${f.detail} is on a file system where user ${op.uid} has used up the quota: raise it, or give another file`,
+            'quota(1)',
+          )
+        : undefined,
+  },
+  initProcess: { code: 'ERR_PROCESS' },
+  processRoot: { code: 'ERR_PROCESS' },
+  notifyDirectory: { code: 'ERR_NOTIFY' },
+  pidfdSocket: { code: 'ERR_PIDFD_SOCKET' },
+};
 
-function namedUserHint(f: Failure, op: Extract<Op, { op: 'namedUser' }>): Hint | undefined {
-  const file = f.syscall === 'group' || f.detail === '/etc/group' ? '/etc/group' : '/etc/passwd';
-  const see = file === '/etc/group' ? 'group(5)' : 'passwd(5)';
-  const kind = file === '/etc/group' ? 'group' : 'user';
-  if (f.syscall === 'open') return because(`${file} of the container cannot be read: give numbers`, see);
-  if (f.syscall.startsWith('setgroups')) return userHint(f, { ...op, op: 'user', uid: 0 });
-  if (f.syscall !== 'passwd' && f.syscall !== 'group') {
-    if (f.errno !== E.EINVAL || !f.facts.userNamespace) return undefined;
-    return because(`${op.user} is not mapped in the user namespace: use one that is`, 'user_namespaces(7)');
-  }
-  const name = JSON.stringify(f.detail);
-  return f.errno === E.ENOENT
-    ? because(`${file} of the container has no ${kind} ${name}: add it to the image, or give a number`, see)
-    : because(`${file} of the container has no usable id for ${name}: correct the line, or give a number`, see);
-}
-
-function sysctlHint(f: Failure, name: string, value: string): Hint | undefined {
-  const see = 'runtime-spec config-linux.md#sysctl';
-  switch (f.errno) {
-    case E.ENOENT:
-      return because(
-        `this kernel has no sysctl ${name}, or not in the container's namespaces: load the module that brings it, or remove it`,
-        see,
-      );
-    case E.EACCES:
-    case E.EPERM:
-    case E.EROFS:
-      return because(
-        `${name} belongs to the whole host, or to a namespace that the container has not got of its own (net.* needs network, kernel.msg*, sem, shm* and fs.mqueue.* ipc): set it on the host, or add the namespace`,
-        see,
-      );
-    case E.EINVAL:
-    case E.ERANGE:
-      return because(`the kernel does not take ${JSON.stringify(value)} for ${name}: correct the value`, see);
-    default:
-      return undefined;
-  }
-}
-
-function hostnameHint(f: Failure, field: string): Hint | undefined {
-  if (f.errno === E.EINVAL || f.errno === E.ENAMETOOLONG) {
-    return because(`a ${field} has at most 64 bytes: shorten it`, 'sethostname(2)');
-  }
-  if (f.errno === E.EPERM) {
+function stateHint({ errno, facts }: Failure): Hint | undefined {
+  if (errno === E.EACCES || errno === E.EPERM || errno === E.EROFS) {
     return because(
-      `the container has no uts namespace of its own, so the ${field} would be the host's: add "uts" to linux.namespaces`,
-      'uts_namespaces(7)',
+      facts.rootless
+        ? 'the user may not write where containers are kept: set XDG_RUNTIME_DIR to a directory of the user, or name one with --root'
+        : 'the directory where containers are kept cannot be written: name another with --root',
     );
   }
+  if (errno === E.ENOSPC || errno === E.EDQUOT) {
+    return because(
+      'the file system of the state directory is full: make room on it, or name another directory with --root',
+    );
+  }
+  if (errno === E.ENOTDIR)
+    return because('a part of the path of the state directory is a file: name another directory with --root');
   return undefined;
 }
 
-function keyringHint(f: Failure): Hint | undefined {
-  switch (f.errno) {
-    case E.EDQUOT:
-      return because(
-        'the user has all the keyrings that he may have: raise the sysctls kernel.keys.maxkeys and maxbytes (root_maxkeys for root), or use --no-new-keyring',
-        'keyrings(7)',
-      );
-    case E.ENOSYS:
-    case E.EPERM:
-    case E.EACCES:
-      return because(
-        'use --no-new-keyring: this kernel has no keyrings, or a seccomp filter around runt forbids keyctl(2)',
-        'keyctl(2)',
-      );
-    default:
-      return undefined;
-  }
+function capabilityHint(f: Failure): Hint | undefined {
+  if (f.errno !== E.EPERM) return undefined;
+  return because(
+    'runt cannot give capabilities that it has not got itself; ambient ones must be permitted and inheritable too: remove those from process.capabilities',
+    'capabilities(7)',
+  );
 }
 
-function userHint(f: Failure, op: Extract<Op, { op: 'user' }>): Hint | undefined {
-  const { userNamespace } = f.facts;
-  const groups = f.syscall.startsWith('setgroups');
-  if (f.errno === E.EINVAL && userNamespace) {
-    return groups
-      ? because(
-          'a group of process.user.additionalGids is not mapped in the user namespace: map it in linux.gidMappings, or remove it',
-          'user_namespaces(7)',
-        )
-      : because(
-          `user ${op.uid} or group ${op.gid} is not mapped in the user namespace: map it in linux.uidMappings and gidMappings, or use a mapped one in process.user`,
-          'user_namespaces(7)',
-        );
-  }
-  if (f.errno === E.EINVAL && groups)
-    return because('there are more than 65536 groups in process.user.additionalGids', 'setgroups(2)');
-  if (f.errno === E.EPERM && groups) {
+function rlimitHint(f: Failure, op: OpOf<'rlimit' | 'prlimit'>): Hint | undefined {
+  const nofile = 7;
+  if (f.errno === E.EPERM) {
     return because(
-      'setgroups is denied in this user namespace, because an ordinary user wrote its gid map: remove process.user.additionalGids, or map groups through newgidmap',
-      'user_namespaces(7), "The /proc/pid/setgroups file"',
+      `only CAP_SYS_RESOURCE may raise a hard limit, and runt has not got it${Number(op.resource) === nofile ? ' (or the limit is above the sysctl fs.nr_open)' : ''}: ask for a limit that is not above its own`,
+      'getrlimit(2)',
     );
   }
-  if (f.errno === E.EAGAIN)
-    return because(
-      'the user has more processes than his limit allows (RLIMIT_NPROC in process.rlimits): raise it',
-      'setresuid(2)',
-    );
+  if (f.errno === E.EINVAL)
+    return because('the soft limit is above the hard limit, or the kernel does not know this limit', 'getrlimit(2)');
   return undefined;
 }
 
@@ -170,7 +114,7 @@ function cwdHint(f: Failure, path: string): Hint | undefined {
   }
 }
 
-function findHint(f: Failure, op: Extract<Op, { op: 'findExecutable' }>): Hint | undefined {
+function findHint(f: Failure, op: OpOf<'findExecutable'>): Hint | undefined {
   const see = 'execve(2)';
   switch (f.errno) {
     case E.ENOENT:

@@ -1,10 +1,15 @@
 /** Known causes of failures of resctrl groups. The kernel's own words, where it has some, are the detail. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { rdtTable } from './rdt-ops.js';
 
-export function rdtHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  if (op.op !== 'rdtGroup' && op.op !== 'rdtMonitor' && op.op !== 'rdtAssign') return undefined;
+export const rdtFailures: Failures<keyof typeof rdtTable> = {
+  rdtGroup: { code: 'ERR_RDT', hint: rdtHint },
+  rdtMonitor: { code: 'ERR_RDT', hint: rdtHint },
+  rdtAssign: { code: 'ERR_RDT', hint: rdtHint },
+};
+
+function rdtHint(f: Failure): Hint | undefined {
   const see = 'runtime-spec config-linux.md#intelrdt';
   if (f.syscall === 'schemata') {
     return because(

@@ -3,21 +3,18 @@ import { table } from '../op-shape.js';
 
 export const rdtTable = table({
   rdtGroup: {
-    code: 138,
     by: 'runtime',
     phase: 'limits',
     fields: { path: 'str', make: 'str', schemata: 'list' },
     doc: 'the resctrl group at path: make is "new", "there" (it must be there) or "either"; the lines go into the schemata of one that is made, and must be in those of one that is there',
   },
   rdtMonitor: {
-    code: 139,
     by: 'runtime',
     phase: 'limits',
     fields: { path: 'str' },
     doc: 'make a resctrl monitoring group',
   },
   rdtAssign: {
-    code: 140,
     by: 'runtime',
     phase: 'limits',
     fields: { paths: 'list' },

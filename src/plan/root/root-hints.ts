@@ -1,63 +1,59 @@
 /** Known causes of failures of the root file system, and of the places in it on which something is mounted or made. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { rootTable } from './root-ops.js';
 
 const mounts = 'runtime-spec config.md#mounts';
 
-export function rootHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  switch (op.op) {
-    case 'rootfs':
-      return rootfsHint(f, op.path);
-    case 'detachedRoot':
-      if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
-      return because(
-        'without a mount namespace the container lives in mounts that are attached nowhere, so that the host keeps none of them, and Linux 6.15 is the first to mount in such: give it a mount namespace',
-        'runtime-spec config-linux.md#namespaces',
-      );
-    case 'mask':
-      if (f.errno !== E.ENODEV) return targetHint(f, op.path);
-      return because(
-        'files are masked by binding /dev/null of the container over them, and that is not the null device (c 1:3), perhaps put there to lift the mask: remove it from the image or from the mounts',
-        'CVE-2025-31133',
-      );
-    case 'mkdir':
-    case 'symlink':
-    case 'readonlyPath':
-      if (op.op === 'readonlyPath' && f.errno === E.EINVAL)
-        return because(
-          `${op.path} is on a mount with unbindable propagation, and paths are made read-only by binding them on themselves: give that mount another propagation, or "ro"`,
-          'mount_namespaces(7)',
-        );
-      return targetHint(f, op.path);
-    case 'showRoot':
-      if (f.errno !== E.ESTALE) return limitHint(f);
-      return because(
-        `${op.path} was another directory when it became the root: keep others from renaming the directories that lead to it`,
-        'rename(2)',
-      );
-    case 'leaveChroot':
-    case 'pivotRoot':
-    case 'moveRoot':
-      return switchHint(f);
-    case 'readonlyRoot':
-      if (f.errno !== E.EBUSY) return limitHint(f);
-      return because(
-        'end the process that has a file of the root open for writing (a daemon that a createContainer hook left behind?), or make it close the file before the hook ends',
-        'mount(2), EBUSY',
-      );
-    case 'hostPropagation':
+export const rootFailures: Failures<keyof typeof rootTable> = {
+  hostPropagation: {
+    code: 'ERR_MOUNT',
+    hint: (f) => {
       if (f.errno !== E.EINVAL) return f.syscall === 'setns' ? switchHint(f) : limitHint(f);
       return because(
         'the root of runt is on no mount of its mount namespace, as in a container without one: start runt outside of that',
         'mount_namespaces(7)',
       );
-    case 'rootPropagation':
-      return limitHint(f);
-    default:
-      return undefined;
-  }
-}
+    },
+  },
+  isolate: { code: 'ERR_MOUNT' },
+  rootfs: { code: 'ERR_ROOTFS', hint: (f, op) => rootfsHint(f, op.path) },
+  detachedRoot: {
+    code: 'ERR_ROOTFS',
+    hint: (f, op) => {
+      if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
+      return because(
+        'without a mount namespace the container lives in mounts that are attached nowhere, so that the host keeps none of them, and Linux 6.15 is the first to mount in such: give it a mount namespace',
+        'runtime-spec config-linux.md#namespaces',
+      );
+    },
+  },
+  changeRoot: { code: 'ERR_ROOTFS' },
+  leaveChroot: { code: 'ERR_ROOTFS', hint: switchHint },
+  pivotRoot: { code: 'ERR_ROOTFS', hint: switchHint },
+  moveRoot: { code: 'ERR_ROOTFS', hint: switchHint },
+  rootPropagation: { code: 'ERR_ROOTFS', hint: limitHint },
+  readonlyRoot: {
+    code: 'ERR_ROOTFS',
+    hint: (f) => {
+      if (f.errno !== E.EBUSY) return limitHint(f);
+      return because(
+        'end the process that has a file of the root open for writing (a daemon that a createContainer hook left behind?), or make it close the file before the hook ends',
+        'mount(2), EBUSY',
+      );
+    },
+  },
+  showRoot: {
+    code: 'ERR_ROOTFS',
+    hint: (f, op) => {
+      if (f.errno !== E.ESTALE) return limitHint(f);
+      return because(
+        `${op.path} was another directory when it became the root: keep others from renaming the directories that lead to it`,
+        'rename(2)',
+      );
+    },
+  },
+};
 
 function rootfsHint(f: Failure, path: string): Hint | undefined {
   switch (f.errno) {

@@ -1,31 +1,37 @@
 /** Known causes of failures of scheduler, ioPriority, execCPUAffinity, memoryPolicy and personality. */
 import { E } from '../../sys/errno.js';
 import { schedulerPolicies } from '../../sys/kernel-names.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { schedulingTable } from './scheduling-ops.js';
 
-export function schedulingHint(f: Failure): Hint | undefined {
-  const { op } = f;
-  switch (op.op) {
-    case 'scheduler':
-      return schedulerHint(f, schedulerPolicies()[Number(op.policy)] ?? '');
-    case 'ioPriority':
-      if (f.errno !== E.EPERM) return undefined;
-      return because(
-        'IOPRIO_CLASS_RT needs CAP_SYS_ADMIN or CAP_SYS_NICE on the host, and runt has not got it: ask for IOPRIO_CLASS_BE, or give it the capability',
-        'ioprio_set(2)',
-      );
-    case 'cpuAffinity':
-      if (f.errno !== E.EINVAL) return undefined;
-      return because(
-        "none of these CPUs is one that the process may use: they are not in the machine, or not in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
-        'sched_setaffinity(2)',
-      );
-    case 'memoryPolicy':
-      return memoryPolicyHint(f);
-    default:
-      return undefined;
-  }
-}
+export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
+  scheduler: {
+    code: 'ERR_SCHEDULING',
+    hint: (f, op) => schedulerHint(f, schedulerPolicies()[Number(op.policy)] ?? ''),
+  },
+  ioPriority: {
+    code: 'ERR_SCHEDULING',
+    hint: (f) =>
+      f.errno === E.EPERM
+        ? because(
+            'IOPRIO_CLASS_RT needs CAP_SYS_ADMIN or CAP_SYS_NICE on the host, and runt has not got it: ask for IOPRIO_CLASS_BE, or give it the capability',
+            'ioprio_set(2)',
+          )
+        : undefined,
+  },
+  cpuAffinity: {
+    code: 'ERR_SCHEDULING',
+    hint: (f) =>
+      f.errno === E.EINVAL
+        ? because(
+            "none of these CPUs is one that the process may use: they are not in the machine, or not in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
+            'sched_setaffinity(2)',
+          )
+        : undefined,
+  },
+  memoryPolicy: { code: 'ERR_SCHEDULING', hint: memoryPolicyHint },
+  personality: { code: 'ERR_SCHEDULING' },
+};
 
 function schedulerHint(f: Failure, policy: string): Hint | undefined {
   const see = 'sched_setattr(2)';

@@ -3,7 +3,6 @@ import { table } from '../op-shape.js';
 
 export const schedulingTable = table({
   scheduler: {
-    code: 133,
     by: 'runtime',
     phase: 'limits',
     fields: {
@@ -18,7 +17,6 @@ export const schedulingTable = table({
     doc: 'sched_setattr(2) on the process once it waits; times in ns',
   },
   ioPriority: {
-    code: 134,
     by: 'runtime',
     phase: 'limits',
     fields: { class: 'int', priority: 'int' },

@@ -97,11 +97,10 @@ export function filterOps(spec: Spec, slot: number): Op[] {
  */
 export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
   if (late !== (spec.process?.noNewPrivileges ?? false)) return [];
-  const when = late ? 1 : 0;
   const [data, from] = annotation(spec, seccompBpfData);
   if (data !== undefined) {
     return [
-      { op: 'seccomp', at: from, slot, flags: 0, late: when, agent: '', metadata: '', summary: 'a ready-made program' },
+      { op: 'seccomp', at: from, slot, flags: 0, late, agent: '', metadata: '', summary: 'a ready-made program' },
     ];
   }
   const seccomp = spec.linux?.seccomp;
@@ -112,7 +111,7 @@ export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
       at,
       slot,
       flags: filterFlags(seccomp),
-      late: when,
+      late,
       agent: notifies(seccomp) ? (seccomp.listenerPath ?? '') : '',
       metadata: seccomp.listenerMetadata ?? '',
       summary: summary(seccomp),

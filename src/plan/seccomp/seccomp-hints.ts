@@ -1,22 +1,21 @@
 /** Known causes of failures of the seccomp filter. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { seccompTable } from './seccomp-ops.js';
 
 const SEE = 'runtime-spec config-linux.md#seccomp';
 
-export function seccompHint(f: Failure): Hint | undefined {
-  switch (f.op.op) {
-    case 'seccompProgram':
-      return profileHint(f);
-    case 'seccomp':
-      return loadHint(f);
-    case 'exec':
-      return deniesExec(f)
-        ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
-        : undefined;
-    default:
-      return undefined;
-  }
+export const seccompFailures: Failures<keyof typeof seccompTable> = {
+  seccompProgram: { code: 'ERR_SECCOMP', hint: profileHint },
+  seccompData: { code: 'ERR_SECCOMP' },
+  seccomp: { code: 'ERR_SECCOMP', hint: loadHint },
+};
+
+/** Of the operation `exec`: the profile denies the execve. */
+export function deniedExecHint(f: Failure): Hint | undefined {
+  return deniesExec(f)
+    ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
+    : undefined;
 }
 
 /** An execve that the filter answers: with the errno of the profile, or ENOSYS for a call that it does not know. */

@@ -3,14 +3,12 @@ import { table } from '../op-shape.js';
 
 export const seccompTable = table({
   seccompProgram: {
-    code: 70,
     by: 'runtime',
     phase: 'prepare',
     fields: { profile: 'list', slot: 'int' },
     doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
   },
   seccompData: {
-    code: 145,
     by: 'runtime',
     phase: 'prepare',
     fields: { data: 'str', slot: 'int' },
@@ -23,11 +21,11 @@ export const seccompTable = table({
     fields: {
       slot: 'int',
       flags: 'int',
-      late: 'int',
+      late: 'bool',
       agent: 'str',
       metadata: 'str',
       summary: 'str',
     },
-    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late 1) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on; summary is for explain',
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on; summary is for explain',
   },
 });

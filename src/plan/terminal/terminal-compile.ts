@@ -12,8 +12,8 @@ export function consoleOps(process: Process | undefined, options: CompileOptions
   return [path === undefined ? { op: 'consolePair', at, slot } : { op: 'consoleConnect', at: '', path, slot }];
 }
 
-/** runt-init's part, in the container's root with its /dev; `console` 1 binds the terminal on /dev/console. */
-export function terminalOps(process: Process | undefined, slot: number, console: 0 | 1): Op[] {
+/** runt-init's part, in the container's root with its /dev; `console`: it binds the terminal on /dev/console. */
+export function terminalOps(process: Process | undefined, slot: number, console: boolean): Op[] {
   if (!process?.terminal) return [];
   const { width = 0, height = 0 } = process.consoleSize ?? {};
   return [{ op: 'terminal', at, slot, uid: process.user?.uid ?? 0, width, height, console }];

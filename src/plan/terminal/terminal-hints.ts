@@ -1,19 +1,26 @@
 /** Known causes of failures of the terminal. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Hint } from '../failure/known-cause.js';
+import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import type { terminalTable } from './terminal-ops.js';
 
 const devpts = 'mount a devpts with newinstance and ptmxmode=0666 on /dev/pts, as "runt spec" does';
 
-export function terminalHint(f: Failure): Hint | undefined {
-  const { op, errno } = f;
-  if (op.op === 'consoleConnect') {
-    if (errno === E.ENOENT) return because('nothing is at that path: who calls runt makes the console socket first');
-    if (errno === E.ECONNREFUSED) return because('nobody listens there: it is no socket, or its owner has ended');
-    if (errno === E.ETIMEDOUT)
-      return because('the process that listens on --console-socket accepts no connection: restart it');
-    return undefined;
-  }
-  if (op.op !== 'terminal') return undefined;
+export const terminalFailures: Failures<keyof typeof terminalTable> = {
+  consoleConnect: { code: 'ERR_TERMINAL', hint: connectHint },
+  consolePair: { code: 'ERR_TERMINAL' },
+  terminal: { code: 'ERR_TERMINAL', hint: terminalHint },
+};
+
+function connectHint({ errno }: Failure): Hint | undefined {
+  if (errno === E.ENOENT) return because('nothing is at that path: who calls runt makes the console socket first');
+  if (errno === E.ECONNREFUSED) return because('nobody listens there: it is no socket, or its owner has ended');
+  if (errno === E.ETIMEDOUT)
+    return because('the process that listens on --console-socket accepts no connection: restart it');
+  return undefined;
+}
+
+function terminalHint(f: Failure): Hint | undefined {
+  const { errno } = f;
   if (f.detail === '/dev/console') {
     if (errno === E.ELOOP || errno === E.EISDIR) {
       return because(

@@ -3,14 +3,12 @@ import { table } from '../op-shape.js';
 
 export const terminalTable = table({
   consoleConnect: {
-    code: 80,
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', slot: 'int' },
     doc: 'connect to the console socket (--console-socket), which gets the master of the terminal; runt-init finds the connection at slot',
   },
   consolePair: {
-    code: 81,
     by: 'runtime',
     phase: 'prepare',
     fields: { slot: 'int' },
@@ -20,7 +18,7 @@ export const terminalTable = table({
     code: 82,
     by: 'init',
     phase: 'devices',
-    fields: { slot: 'int', uid: 'int', width: 'int', height: 'int', console: 'int' },
-    doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size (0: none), bind it on /dev/console when console is 1, make it the controlling terminal and stdio, and send its master over the socket at slot",
+    fields: { slot: 'int', uid: 'int', width: 'int', height: 'int', console: 'bool' },
+    doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size (0: none), bind it on /dev/console when console is set, make it the controlling terminal and stdio, and send its master over the socket at slot",
   },
 });

@@ -282,7 +282,7 @@ test(
     for (let fd = 0; fd < 10; fd++) {
       const ops: Op[] = [...intoRoot(rootfs), proc, ...andRun('ls')];
       const at = ops.findIndex((op) => op.op === 'cwd');
-      ops[at] = { op: 'cwd', at: '', path: `/proc/self/fd/${fd}`, optional: 0 };
+      ops[at] = { op: 'cwd', at: '', path: `/proc/self/fd/${fd}`, optional: false };
       const outcome = await perform(ops);
       // Only the container's own root may be one.
       if (outcome.reports[0]?.[0] === 'exec') assert.match(outcome.stdout, /^bin\ndev\netc\n/);
@@ -325,7 +325,7 @@ test(
       mode: 0o666,
       uid: 0,
       gid: 0,
-      bind: 0,
+      bind: false,
     });
     // mknod(2) would cut 4097:3 to 1:3.
     for (const op of [device(4097, 3), device(1, 2 ** 20 + 3)]) {
@@ -347,7 +347,7 @@ test(
       mode: 0o600,
       uid: 5,
       gid: 6,
-      bind: 0,
+      bind: false,
     });
     spawnSync('mkfifo', [join(dir, 'fifo')]);
     const forbidden = errorOf(

@@ -32,6 +32,8 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'another version': (t) => bytes(t.replace('runt-plan-1', 'runt-plan-2')),
   'no number where one is due': (t) => withOperation(t, 66, 9, '/x', '0755x'),
   'an empty number': (t) => withOperation(t, 66, 9, '/x', ''),
+  'a boolean that is neither 0 nor 1': (t) => withOperation(t, 210, 9, 2),
+  'a negative boolean': (t) => withOperation(t, 210, 9, -1),
   'a number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '18446744073709551616'),
   'a negative number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '-9223372036854775809'),
   'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),

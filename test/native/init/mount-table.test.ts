@@ -17,20 +17,20 @@ const limiting = needing('mount-table with few descriptors', 'root', 'programs',
 
 const fs = (target: string, fstype = 'tmpfs', options: string[] = []): Op =>
   mountFs({ at: '', target, fstype, source: fstype, options, attrs: 0 });
-const bind = (source: string, target: string, recursive = 1): Op => mountBind({ at: '', target, source, recursive });
+const bind = (source: string, target: string, recursive = true): Op => mountBind({ at: '', target, source, recursive });
 const mask = (path: string): Op => ({ op: 'mask', at: '', path, label: '' });
 const readOnly = (path: string): Op => ({ op: 'readonlyPath', at: '', path });
 const mkdir = (path: string): Op => ({ op: 'mkdir', at: '', path, mode: 0o755 });
-const link = (path: string, content: string): Op => ({ op: 'symlink', at: '', content, path, required: 0 });
+const link = (path: string, content: string): Op => ({ op: 'symlink', at: '', content, path, required: false });
 const pause: Op = { op: 'await', at: '', what: 'the test' };
-const verify = (last: number): Op => ({ op: 'verifyMounts', at: '', last });
+const verify = (last: boolean): Op => ({ op: 'verifyMounts', at: '', last });
 const device = (path: string): Op => ({
-  ...{ op: 'device', at: '', path, type: 'c', major: 1, minor: 3, mode: 0o666, uid: 0, gid: 0, bind: 0 },
+  ...{ op: 'device', at: '', path, type: 'c', major: 1, minor: 3, mode: 0o666, uid: 0, gid: 0, bind: false },
 });
 /** A script between the mounts and the switch of root, in the mount namespace of the container. */
 const hook = (script: string): Op => ({
   ...{ op: 'hook', at: '', name: 'createContainer/0', path: '/bin/sh', args: ['sh', '-c', script] },
-  ...{ env: [`PATH=${process.env.PATH}`], homeOf: -1, timeout: 0, state: ['{', '}'], inside: 0 },
+  ...{ env: [`PATH=${process.env.PATH}`], homeOf: -1, timeout: 0, state: ['{', '}'], inside: false },
 });
 
 /** Exchanges a directory of the root file system with an empty one. */
@@ -105,11 +105,11 @@ for (const [way, o] of Object.entries(ways)) {
       bind('/dev/null', '/dev/bound'),
       device('/dev/made'),
       link('/dev/link', 'made'),
-      { op: 'mountAttrs', at: '', target: '/dev/shm', setAttrs: 1, clearAttrs: 0, recursive: 0 } as Op,
+      { op: 'mountAttrs', at: '', target: '/dev/shm', setAttrs: 1, clearAttrs: 0, recursive: false } as Op,
       { op: 'reconfigure', at: '', target: '/dev', options: ['size=1m'] } as Op,
       { op: 'propagate', at: '', target: '/dev/a/b/c', propagation: [String(1 << 20)] } as Op,
       pause, // and back
-      verify(0),
+      verify(false),
     ];
     const out = await run(
       ground,
@@ -151,7 +151,7 @@ for (const [way, o] of Object.entries(ways)) {
         ['data', 2],
       ] as const) {
         const forth = () => swap(ground, dir);
-        assert.is(await refused(ground, [...ops, verify(0)], forth), index);
+        assert.is(await refused(ground, [...ops, verify(false)], forth), index);
         unswap(ground, dir);
         assert.is(await refused(ground, ops, forth), index);
         unswap(ground, dir);
@@ -194,7 +194,7 @@ for (const [way, o] of Object.entries(ways)) {
       mask('/run/a/secret'),
       mask('/var/run/a/public'),
       pause,
-      verify(0),
+      verify(false),
     ];
     let turn = 0;
     const out = await run(ground, ops, list, () => {
@@ -218,12 +218,12 @@ for (const [way, o] of Object.entries(ways)) {
       mask('/a/b/dir'),
       fs('/etc'),
       mask('/etc/secret'), // not in this one
-      verify(0),
+      verify(false),
     ];
     const out = await run(ground, ops, `${list}; ls /etc`);
     assert.equal(mountsIn(out), ['/proc', '/a/b', '/a/b', '/etc/x', '/etc', '/etc/secret', '/a/b/dir', '/etc']);
     const over = [
-      ...[fs('/proc', 'proc'), fs('/a/b'), bind(ground.rootfs, '/', 0)],
+      ...[fs('/proc', 'proc'), fs('/a/b'), bind(ground.rootfs, '/', false)],
       ...[fs('/proc', 'proc'), device('/dev/null'), mask('/proc/version')],
     ];
     assert.match(await run(ground, over, `${list}; wc -c </proc/version`), /\n0\n$/);
@@ -277,15 +277,15 @@ for (const [way, o] of Object.entries(ways)) {
         `mkdir ${rootfs}/data/secret`,
       ].join(' && ');
       const masks = [mask('/dev/shm/secret'), mask('/proc/bus/secret'), mask('/data/secret'), mask('/proc/version')];
-      const out = await run(ground, [...ops, show, hook(script), verify(0), ...masks], list);
+      const out = await run(ground, [...ops, show, hook(script), verify(false), ...masks], list);
       assert.equal(mountsIn(out).sort(), [
         ...['/data', '/data/secret', '/data/volume', '/dev', '/dev/shm', '/dev/shm', '/dev/shm/secret', '/proc'],
         ...['/proc/bus', '/proc/bus/secret', '/proc/version'],
       ]);
-      assert.is(await refused(ground, [...ops, show, hook(`umount -l ${rootfs}/dev/shm`), verify(0)]), 2);
+      assert.is(await refused(ground, [...ops, show, hook(`umount -l ${rootfs}/dev/shm`), verify(false)]), 2);
       // Another file system in its place is not it.
       const again = `umount -l ${rootfs}/data/volume && mount -t tmpfs hooked ${rootfs}/data/volume`;
-      assert.is(await refused(ground, [...ops, show, hook(again), verify(0)]), 3);
+      assert.is(await refused(ground, [...ops, show, hook(again), verify(false)]), 3);
     },
     mounting,
   );
@@ -312,8 +312,8 @@ for (const [way, o] of Object.entries(ways)) {
     const ops = [fs('/proc', 'proc'), fs('/many')];
     for (let i = 0; i < 60; i++) ops.push(fs(`/many/${i}`), fs(`/many/${i}/in`), mkdir(`/many/${i}/in/secret`));
     for (let i = 0; i < 60; i++) ops.push(mask(`/many/${i}/in/secret`));
-    assert.is(await run(ground, [...ops, verify(0)], 'grep -c /secret /proc/self/mountinfo'), '60\n');
-    const moved = [...ops.slice(0, 2), pause, ...ops.slice(2), verify(0)];
+    assert.is(await run(ground, [...ops, verify(false)], 'grep -c /secret /proc/self/mountinfo'), '60\n');
+    const moved = [...ops.slice(0, 2), pause, ...ops.slice(2), verify(false)];
     assert.is(await refused(ground, moved, () => swap(ground, 'many')), 1);
   });
 }

@@ -152,8 +152,8 @@ export const intoRoot = (rootfs: string): Op[] => [
 /** What ends a plan: into the root, and a shell script there. */
 export const andRun = (script: string): Op[] => [
   { op: 'pivotRoot', at: '' },
-  { op: 'verifyMounts', at: '', last: 1 },
-  { op: 'cwd', at: '', path: '/', optional: 0 },
+  { op: 'verifyMounts', at: '', last: true },
+  { op: 'cwd', at: '', path: '/', optional: false },
   { op: 'findExecutable', at: '', name: '/bin/sh', path: '' },
   { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOf: -1 },
 ];

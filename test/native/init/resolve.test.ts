@@ -21,7 +21,13 @@ const [ENOTDIR, ELOOP, ENAMETOOLONG, ENOENT, ENODEV] = [20, 40, 36, 2, 19];
 const done = 'it ends without an exec';
 
 const mkdir = (path: string, mode = 0o755): Op => ({ op: 'mkdir', at: '', path, mode });
-const link = (path: string, content = '/x', required = 0): Op => ({ op: 'symlink', at: '', content, path, required });
+const link = (path: string, content = '/x', required = false): Op => ({
+  op: 'symlink',
+  at: '',
+  content,
+  path,
+  required,
+});
 const device = (path: string): Op => ({
   op: 'device',
   at: '',
@@ -32,9 +38,9 @@ const device = (path: string): Op => ({
   mode: 0o666,
   uid: 0,
   gid: 0,
-  bind: 0,
+  bind: false,
 });
-const bind = (source: string, target: string): Op => mountBind({ at: '', target, source, recursive: 0 });
+const bind = (source: string, target: string): Op => mountBind({ at: '', target, source, recursive: false });
 const mountFs = (target: string, fstype: string): Op =>
   fsMount({ at: '', target, fstype, source: fstype, options: [], attrs: 0 });
 
@@ -149,7 +155,7 @@ for (const [way, o] of Object.entries(ways)) {
   each('a required link replaces what is there, another one does not', async (ground) => {
     writeFileSync(join(ground.rootfs, 'a'), '');
     writeFileSync(join(ground.rootfs, 'b'), '');
-    assert.is(await attempt(ground, link('/a', 'y', 1), link('/b', 'y', 0)), 0);
+    assert.is(await attempt(ground, link('/a', 'y', true), link('/b', 'y', false)), 0);
     assert.is(readlinkSync(join(ground.rootfs, 'a')), 'y');
     assert.ok(statSync(join(ground.rootfs, 'b')).isFile());
   });

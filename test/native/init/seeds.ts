@@ -94,7 +94,7 @@ const alone: Op[] = [
   { op: 'detachedRoot', at: '', path: '/rootfs' },
   { op: 'changeRoot', at: '', slot: -1 },
   { op: 'rootPropagation', at: '', flags: 1 << 19 },
-  { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: 1 },
+  { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: true },
   { op: 'mask', at: '', path: '/', label: '' },
   { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
   { op: 'reconfigure', at: '', target: '/x', options: ['ro', 'size=1m'] },

@@ -403,14 +403,14 @@ test('files of which one must be there, or none need be', () => {
         at: '/linux/resources/memory/limit',
         paths: [`${box}/memory.swap.max`],
         values: ['max'],
-        required: 0,
+        required: false,
       },
       {
         op: 'cgroupWriteFirst',
         at: '/linux/resources/blockIO/weight',
         paths: [`${box}/io.bfq.weight`, `${box}/io.weight`],
         values: ['10', '1'],
-        required: 1,
+        required: true,
       },
     ],
   );

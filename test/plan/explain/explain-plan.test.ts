@@ -26,9 +26,9 @@ const mount = {
   options: ['mode=755', 'size=65536k'],
   attrs: 0x22,
   propagation: [],
-  inheritMode: 0,
+  inheritMode: false,
   flags: 0,
-  copyUp: 0,
+  copyUp: false,
   idmap: -1,
   instead: -1,
 } as const;
@@ -39,15 +39,15 @@ const bind = {
   target: '/data',
   source: '/srv/data',
   slot: -1,
-  recursive: 1,
+  recursive: true,
   setAttrs: 0,
   clearAttrs: 0,
   setAttrsRec: 0,
   clearAttrsRec: 0,
   propagation: [],
-  sourceNofollow: 0,
-  targetNofollow: 0,
-  copySymlink: 0,
+  sourceNofollow: false,
+  targetNofollow: false,
+  copySymlink: false,
 } as const;
 
 test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {
@@ -94,7 +94,7 @@ test('values of environment variables are not shown', () => {
 });
 
 test('every operation of the table has words and a phase', () => {
-  const sample = { str: 'x', int: 1, list: ['1 2 3'] } as const;
+  const sample = { str: 'x', int: 1, bool: true, list: ['1 2 3'] } as const;
   const data: Readonly<Record<string, unknown>> = {
     filter: { allow: false, exceptions: [] },
     properties: [{ name: 'MemoryMax', signature: 't', value: 5n }],
@@ -168,7 +168,7 @@ test('mount attributes are named', () => {
 test('cleared and recursive attributes of a bind mount are named', () => {
   assert.is(words(bind), 'bind tree | /data | from /srv/data');
   assert.is(
-    words({ ...bind, recursive: 0, setAttrs: 0x1, clearAttrs: 0x70 | 0x2, slot: 3 }),
+    words({ ...bind, recursive: false, setAttrs: 0x1, clearAttrs: 0x70 | 0x2, slot: 3 }),
     'bind | /data | from /srv/data, ro,suid,relatime, slot 3',
   );
   assert.is(words({ ...bind, setAttrsRec: 0x1, clearAttrsRec: 0x8 }), 'bind tree | /data | from /srv/data, rro,rexec');
@@ -263,10 +263,10 @@ test('devices and users', () => {
     mode: 0o666,
     uid: 0,
     gid: 0,
-    bind: 0,
+    bind: false,
   } as const;
   assert.is(words(device), 'device | /dev/null | c 1:3, 0666, 0:0');
-  assert.is(words({ ...device, bind: 1 }), 'bind device | /dev/null | c 1:3, from the host');
+  assert.is(words({ ...device, bind: true }), 'bind device | /dev/null | c 1:3, from the host');
   assert.is(words({ ...device, type: 'p' }), 'device | /dev/null | p, 0666, 0:0');
   assert.is(
     words({ op: 'user', at: '', uid: 1, gid: 2, groups: ['3', '4'], setGroups: 1, umask: 0o27 }),
@@ -285,7 +285,7 @@ test('namespaces that are joined, and what goes into them', () => {
     'open namespace | /run/netns/x | verified: network, slot 3',
   );
   assert.is(
-    lines({ op: 'setns', at: '', path: '/n', flag: 0x40000000, slot: 3, optional: 1 }),
+    lines({ op: 'setns', at: '', path: '/n', flag: 0x40000000, slot: 3, optional: true }),
     'join namespace | /n | network, slot 3, or later, with the rights in the user namespace',
   );
   assert.is(

@@ -39,7 +39,7 @@ const pivot: Op = { op: 'pivotRoot', at: '/root/path' };
 const hostPropagation: Op = { op: 'hostPropagation', at: '', flags: 0 };
 const bind: Op = mountBind({ at: '/mounts/2', target: '/data', source: '/srv/data' });
 const remount: Op = { op: 'reconfigure', at: '/mounts/3', target: '/data', options: ['size=1'] };
-const device = (bound: number): Op => ({
+const device = (bound: boolean): Op => ({
   op: 'device',
   at: '',
   path: '/dev/null',
@@ -66,7 +66,7 @@ const idMap = (helper: string): Op => ({
   helper,
 });
 const user: Op = { op: 'user', at: '/process/user', uid: 1000, gid: 50, groups: ['7'], setGroups: 1, umask: 18 };
-const cwd: Op = { op: 'cwd', at: '/process/cwd', path: '/work', optional: 0 };
+const cwd: Op = { op: 'cwd', at: '/process/cwd', path: '/work', optional: false };
 const find = (name: string, path: string): Op => ({ op: 'findExecutable', at: '/process/args/0', name, path });
 const exec: Op = { op: 'exec', at: '/process/args', args: ['/bin/app'], env: [], homeOf: -1 };
 const sysctl: Op = { op: 'sysctl', at: '/linux/sysctl', key: 'net/core/somaxconn', value: 'x' };
@@ -86,7 +86,7 @@ const setns = (flag: number): Op => ({
   path: '/n',
   flag,
   slot: 0,
-  optional: 0,
+  optional: false,
 });
 const netDevice: Op = { op: 'netDevice', at: '/linux/netDevices/eth1', name: 'eth1', target: 'eth0' };
 const inUserns: Around = { userNamespace: true };
@@ -186,7 +186,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['too many mounts', mountFs('tmpfs'), E.ENOSPC, { syscall: 'move_mount' }, /fs\.mount-max/],
   [
     'too many mounts for a bind',
-    { op: 'openTree', at: '', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    { op: 'openTree', at: '', source: '/srv', recursive: true, nofollow: false, optional: false, slot: 0 },
     E.ENOSPC,
     { syscall: 'open_tree' },
     /fs\.mount-max/,
@@ -244,7 +244,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   [
     'a file that its new owner has no quota for',
-    { op: 'stdioOwner', at: '/process/user', uid: 7, pipes: 0 },
+    { op: 'stdioOwner', at: '/process/user', uid: 7, pipes: false },
     E.EDQUOT,
     { detail: 'stdout' },
     /stdout is on a file system where user 7 has used up/,
@@ -268,21 +268,21 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a bind source that is missing', bind, E.ENOENT, { detail: '/srv/data' }, /source \/srv\/data .*does not exist/],
   [
     'a bind source that is missing, opened before',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: true, nofollow: false, optional: false, slot: 0 },
     E.ENOENT,
     {},
     /source \/srv .*does not exist/,
   ],
   [
     'a bind source that cannot be reached',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 1, nofollow: 0, optional: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: true, nofollow: false, optional: false, slot: 0 },
     E.EACCES,
     {},
     /may not search/,
   ],
   [
     'an unbindable bind source',
-    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: 0, nofollow: 0, optional: 0, slot: 0 },
+    { op: 'openTree', at: '/mounts/2', source: '/srv', recursive: false, nofollow: false, optional: false, slot: 0 },
     E.EINVAL,
     {},
     /unbindable.*rbind/,
@@ -306,16 +306,16 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['flags that the host has locked', bind, E.EPERM, inUserns, /locked in a user namespace/],
   [
     'flags that the host has locked, set later',
-    { op: 'mountAttrs', at: '', target: '/data', setAttrs: 0, clearAttrs: 1, recursive: 0 },
+    { op: 'mountAttrs', at: '', target: '/data', setAttrs: 0, clearAttrs: 1, recursive: false },
     E.EPERM,
     inUserns,
     /locked in a user namespace/,
   ],
   ['an id-mapped mount of a file system without', bind, E.EINVAL, { syscall: 'mount_setattr' }, /no id-mapped mounts/],
-  ['a device node in a user namespace', device(1), E.EPERM, inUserns, /no such node to bind/],
-  ['no CAP_MKNOD', device(0), E.EPERM, {}, /CAP_MKNOD/],
-  ['a node that the host has not got either', device(1), E.ENOENT, inUserns, /host has no \/dev\/null/],
-  ['another node on the host', device(1), E.ENODEV, inUserns, /of the host is not device c 1:3/],
+  ['a device node in a user namespace', device(true), E.EPERM, inUserns, /no such node to bind/],
+  ['no CAP_MKNOD', device(false), E.EPERM, {}, /CAP_MKNOD/],
+  ['a node that the host has not got either', device(true), E.ENOENT, inUserns, /host has no \/dev\/null/],
+  ['another node on the host', device(true), E.ENODEV, inUserns, /of the host is not device c 1:3/],
   [
     'a /dev/null that is none',
     { op: 'mask', at: '', path: '/proc/kcore', label: '' },
@@ -323,10 +323,10 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /not the null device/,
   ],
-  ['something else in the place of a node', device(0), E.EEXIST, {}, /something else at \/dev\/null/],
+  ['something else in the place of a node', device(false), E.EEXIST, {}, /something else at \/dev\/null/],
   [
     'a link in a read-only rootfs',
-    { op: 'symlink', at: '', content: 'x', path: '/dev/fd', required: 0 },
+    { op: 'symlink', at: '', content: 'x', path: '/dev/fd', required: false },
     E.EROFS,
     {},
     /read-only/,
@@ -470,7 +470,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   [
     'weights without a scheduler that has them',
-    { op: 'cgroupWriteFirst', at: '', paths: ['/x/io.bfq.weight', '/x/io.weight'], values: ['1', '1'], required: 1 },
+    { op: 'cgroupWriteFirst', at: '', paths: ['/x/io.bfq.weight', '/x/io.weight'], values: ['1', '1'], required: true },
     E.ENOENT,
     { detail: '/x/io.bfq.weight' },
     /BFQ scheduler/,
@@ -539,6 +539,27 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     E.EPERM,
     {},
     /CAP_SYS_RESOURCE may raise a hard limit, and runt has not got it: /,
+  ],
+  [
+    'a hard limit of a process in a user namespace',
+    { op: 'prlimit', at: '', resource: 3, soft: 1, hard: 2 },
+    E.EPERM,
+    inUserns,
+    /only CAP_SYS_RESOURCE may raise a hard limit/,
+  ],
+  [
+    'a v2 cgroup that gives controllers, entered by the process that goes on',
+    { op: 'cgroupFork', at: '', path: '/sys/fs/cgroup/x/', slot: 0 },
+    E.EBUSY,
+    { syscall: 'write' },
+    /gives controllers to its children/,
+  ],
+  [
+    'a v2 cgroup that may not be opened',
+    { op: 'cgroupDirectory', at: '', path: '/sys/fs/cgroup/x', slot: 0 },
+    E.EACCES,
+    {},
+    /not delegated to the user/,
   ],
   ['open files above nr_open', { op: 'rlimit', at: '', resource: 7, soft: 1, hard: 2 }, E.EPERM, {}, /fs\.nr_open/],
   [

@@ -55,7 +55,7 @@ test('one operation loads it: early without noNewPrivileges, late with it, none 
       at: '/linux/seccomp',
       slot: 4,
       flags: 0,
-      late: nnp ? 1 : 0,
+      late: nnp,
       agent: '',
       metadata: '',
       summary: 'default LOG, 0 rules for 0 calls',

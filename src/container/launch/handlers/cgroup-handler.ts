@@ -122,7 +122,7 @@ function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): Failed | undef
     if (!failed || failed.errno !== E.ENOENT) return failed;
     missing ??= failed;
   }
-  return Number(op.required) === 0 ? undefined : missing;
+  return op.required ? missing : undefined;
 }
 
 function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly string[]): Failed | undefined {

@@ -5,7 +5,7 @@
 
 import { encodePlan } from '../../../plan/encode-plan.js';
 import type { HostFacts } from '../../../plan/host-facts.js';
-import type { Op, Plan } from '../../../plan/plan-ops.js';
+import { type Op, type OpName, type OpOf, ops, type Plan } from '../../../plan/plan-ops.js';
 import type { Spec } from '../../../spec/config-types.js';
 import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
@@ -19,10 +19,26 @@ import { type ContainerRecord, makeStateDir, save, startSocket } from '../../sta
 import { Reports, sendFrame } from '../init-channel.js';
 import { type Stdio, spawnInit } from '../spawn-init.js';
 import type { Supervisor } from '../supervisor.js';
-import { applyCgroupOp } from './cgroup-handler.js';
+import { applyCgroupOp, type CgroupOp } from './cgroup-handler.js';
 import { runIdMapHelper } from './id-map-helper.js';
 import type { NetDevices } from './network-handler.js';
-import { openSlot } from './slot-handler.js';
+import type { RdtOp } from './rdt-handler.js';
+import { openSlot, type SlotOp } from './slot-handler.js';
+
+/** Performed in this process while the plan is; `hostHook` is run when runt-init reports, or later (src/container/hooks/run-hooks.ts). */
+type RuntimeOpName = Exclude<
+  { [N in OpName]: (typeof ops)[N]['by'] extends 'runtime' ? N : never }[OpName],
+  'hostHook'
+>;
+export type RuntimeOp = OpOf<RuntimeOpName>;
+
+/** How each operation is done. Total: one without a handler does not compile. */
+type Handlers = {
+  readonly [N in RuntimeOpName]: (this: RuntimeOps, op: OpOf<N>) => Promise<void> | undefined;
+};
+
+/** Whether the runtime performs this operation while it performs the plan. */
+export const isRuntimeOp = (op: Op): op is RuntimeOp => ops[op.op].by === 'runtime' && op.op !== 'hostHook';
 
 /** Whether a process with this operation ends, and a sibling that it makes goes on. */
 const goesOn = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
@@ -92,121 +108,131 @@ export class RuntimeOps {
   }
 
   /** Does one operation of the runtime's; a promise for the ones that wait. */
-  protected apply(op: Op): Promise<void> | undefined {
-    const { input } = this;
-    switch (op.op) {
-      case 'stateDir':
-        makeStateDir(input.root, input.record.id);
-        this.stateDir = true;
-        save(input.root, input.record);
-        return undefined;
-      case 'startSocket': {
-        const listen = (dir: number) => (dir < 0 ? dir : native.unixListen(dir, startSocket, 8));
-        this.startSocket = checkOp(op, withState(input.root, input.record.id, listen), 'bind');
-        return undefined;
-      }
-      case 'openTree':
-      case 'hookFile':
-      case 'cgroupOpen':
-      case 'cgroupDirectory':
-      case 'consoleConnect':
-      case 'initProcess':
-      case 'processRoot': {
-        const opened = openSlot(op, input.record);
-        const keep = (fd: number): undefined => {
-          this.slots[Number(op.slot)] = fd;
-        };
-        return typeof opened === 'number' ? keep(opened) : opened.then(keep);
-      }
-      case 'idMapNamespace':
-        return import('./id-map-namespace.js').then(async ({ openIdMaps }) => {
-          this.slots[Number(op.slot)] = await openIdMaps(op);
-        });
-      case 'idMapTree': {
-        const [tree, namespace] = [this.slots[Number(op.tree)] ?? -1, this.slots[Number(op.slot)] ?? -1];
-        checkOp(op, native.idMapTree(tree, namespace, op.recursive ? AT_RECURSIVE : 0), 'mount_setattr', op.source);
-        return undefined;
-      }
-      case 'seccompData':
-        return import('./seccomp-data.js').then(({ openProgramData }) => {
-          this.slots[Number(op.slot)] = openProgramData(op);
-        });
-      case 'seccompProgram':
-        return import('./seccomp-cache.js').then(({ openProgram }) => {
-          this.slots[Number(op.slot)] = openProgram(op, input.root, input.facts.euid);
-        });
-      case 'rdtGroup':
-      case 'rdtMonitor':
-      case 'rdtAssign':
-        return import('./rdt-handler.js').then(({ applyRdt }) => applyRdt(op, this.pid, this.rdt));
-      case 'scheduler':
-      case 'ioPriority':
-        return import('./scheduling-handler.js').then(({ applyScheduling }) => applyScheduling(op, this.pid));
-      case 'notifyDirectory':
-        return import('../../stdio/notify-socket.js').then(({ makeNotifyDirectory, bindNotify }) => {
-          checkOp(op, makeNotifyDirectory(op.path), 'mkdir');
-          if (op.bind) this.notify = checkOp(op, bindNotify(op.path), 'bind');
-        });
-      case 'pidfdSocket':
-        return import('../../stdio/pidfd-socket.js').then(({ sendPidfd }) =>
-          sendPidfd(op, this.pidfd, input.exec === true),
-        );
-      case 'consolePair': {
-        const pair = new Uint8Array(16);
-        checkOp(op, native.socketPair(pair), 'socketpair');
-        [this.console, this.slots[Number(op.slot)]] = fdPair(pair);
-        return undefined;
-      }
-      case 'namespaceOpen':
-        return import('./namespace-handler.js').then(({ openNamespace }) => {
-          this.slots[Number(op.slot)] = openNamespace(op, input);
-        });
-      case 'idMapVerify':
-        return import('./namespace-handler.js').then(({ verifyIdMap }) => verifyIdMap(op, this.pid, input));
-      case 'netDevice':
-        return import('./network-handler.js').then(({ NetDevices }) => {
-          this.netDevices ??= new NetDevices();
-          this.netDevices.move(op, this.pid);
-        });
-      case 'systemdScope':
-        return this.startScope(op);
-      case 'clone':
-        return this.clone(op);
-      case 'supervise':
-        return this.supervise();
-      case 'setGroupsPolicy':
-        this.writeProc(op, 'setgroups', op.value);
-        return undefined;
-      case 'idMap':
-        if (op.helper) return runIdMapHelper(op, this.pid, input.record.id);
-        this.writeProc(op, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
-        return undefined;
-      case 'oomScoreAdj':
-        this.writeProc(op, 'oom_score_adj', String(op.value));
-        return undefined;
-      case 'prlimit': {
-        const { resource, soft, hard } = op;
-        const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
-        checkOp(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
-        return undefined;
-      }
-      case 'cgroupCreate':
-      case 'cgroupWrite':
-      case 'cgroupWriteFirst':
-      case 'cgroupRealtime':
-      case 'cgroupInherit':
-      case 'cgroupControllers':
-      case 'cgroupDevices':
-      case 'cgroupOwner': {
-        const failed = applyCgroupOp(op, this.cgroups);
-        if (failed) throw new OpFailed(failed);
-        // A cgroup below the unit's: that one must be empty, so that it can give controllers.
-        if (op.op === 'cgroupCreate') this.placeholder?.moveTo(op);
-        return undefined;
-      }
-      default:
-        return undefined;
-    }
+  protected apply(op: RuntimeOp): Promise<void> | undefined {
+    // The table is total: an operation finds its own handler.
+    return RuntimeOps.handlers[op.op].call(this, op as never);
+  }
+
+  private static readonly handlers: Handlers = {
+    stateDir() {
+      const { root, record } = this.input;
+      makeStateDir(root, record.id);
+      this.stateDir = true;
+      save(root, record);
+    },
+    startSocket(op) {
+      const listen = (dir: number) => (dir < 0 ? dir : native.unixListen(dir, startSocket, 8));
+      this.startSocket = checkOp(op, withState(this.input.root, this.input.record.id, listen), 'bind');
+    },
+    openTree: RuntimeOps.prototype.fillSlot,
+    hookFile: RuntimeOps.prototype.fillSlot,
+    cgroupOpen: RuntimeOps.prototype.fillSlot,
+    cgroupDirectory: RuntimeOps.prototype.fillSlot,
+    consoleConnect: RuntimeOps.prototype.fillSlot,
+    initProcess: RuntimeOps.prototype.fillSlot,
+    processRoot: RuntimeOps.prototype.fillSlot,
+    async idMapNamespace(op) {
+      const { openIdMaps } = await import('./id-map-namespace.js');
+      this.slots[Number(op.slot)] = await openIdMaps(op);
+    },
+    idMapTree(op) {
+      const [tree, namespace] = [this.slots[Number(op.tree)] ?? -1, this.slots[Number(op.slot)] ?? -1];
+      checkOp(op, native.idMapTree(tree, namespace, op.recursive ? AT_RECURSIVE : 0), 'mount_setattr', op.source);
+    },
+    async seccompData(op) {
+      const { openProgramData } = await import('./seccomp-data.js');
+      this.slots[Number(op.slot)] = openProgramData(op);
+    },
+    async seccompProgram(op) {
+      const { openProgram } = await import('./seccomp-cache.js');
+      this.slots[Number(op.slot)] = openProgram(op, this.input.root, this.input.facts.euid);
+    },
+    rdtGroup: RuntimeOps.prototype.joinRdt,
+    rdtMonitor: RuntimeOps.prototype.joinRdt,
+    rdtAssign: RuntimeOps.prototype.joinRdt,
+    scheduler: RuntimeOps.prototype.schedule,
+    ioPriority: RuntimeOps.prototype.schedule,
+    async notifyDirectory(op) {
+      const { makeNotifyDirectory, bindNotify } = await import('../../stdio/notify-socket.js');
+      checkOp(op, makeNotifyDirectory(op.path), 'mkdir');
+      if (op.bind) this.notify = checkOp(op, bindNotify(op.path), 'bind');
+    },
+    async pidfdSocket(op) {
+      const { sendPidfd } = await import('../../stdio/pidfd-socket.js');
+      await sendPidfd(op, this.pidfd, this.input.exec === true);
+    },
+    consolePair(op) {
+      const pair = new Uint8Array(16);
+      checkOp(op, native.socketPair(pair), 'socketpair');
+      [this.console, this.slots[Number(op.slot)]] = fdPair(pair);
+    },
+    async namespaceOpen(op) {
+      const { openNamespace } = await import('./namespace-handler.js');
+      this.slots[Number(op.slot)] = openNamespace(op, this.input);
+    },
+    async idMapVerify(op) {
+      const { verifyIdMap } = await import('./namespace-handler.js');
+      verifyIdMap(op, this.pid, this.input);
+    },
+    async netDevice(op) {
+      const { NetDevices } = await import('./network-handler.js');
+      this.netDevices ??= new NetDevices();
+      this.netDevices.move(op, this.pid);
+    },
+    systemdScope: RuntimeOps.prototype.startScope,
+    clone: RuntimeOps.prototype.clone,
+    supervise: RuntimeOps.prototype.supervise,
+    setGroupsPolicy(op) {
+      this.writeProc(op, 'setgroups', op.value);
+    },
+    idMap(op) {
+      if (op.helper) return runIdMapHelper(op, this.pid, this.input.record.id);
+      this.writeProc(op, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
+      return undefined;
+    },
+    oomScoreAdj(op) {
+      this.writeProc(op, 'oom_score_adj', String(op.value));
+    },
+    prlimit(op) {
+      const { resource, soft, hard } = op;
+      const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
+      checkOp(op, native.prlimit(this.pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
+    },
+    cgroupCreate(op) {
+      this.applyCgroup(op);
+      // A cgroup below the unit's: that one must be empty, so that it can give controllers.
+      this.placeholder?.moveTo(op);
+    },
+    cgroupWrite: RuntimeOps.prototype.applyCgroup,
+    cgroupWriteFirst: RuntimeOps.prototype.applyCgroup,
+    cgroupRealtime: RuntimeOps.prototype.applyCgroup,
+    cgroupInherit: RuntimeOps.prototype.applyCgroup,
+    cgroupControllers: RuntimeOps.prototype.applyCgroup,
+    cgroupDevices: RuntimeOps.prototype.applyCgroup,
+    cgroupOwner: RuntimeOps.prototype.applyCgroup,
+  };
+
+  private fillSlot(op: SlotOp): Promise<void> | undefined {
+    const opened = openSlot(op, this.input.record);
+    const keep = (fd: number): undefined => {
+      this.slots[Number(op.slot)] = fd;
+    };
+    return typeof opened === 'number' ? keep(opened) : opened.then(keep);
+  }
+
+  private async joinRdt(op: RdtOp): Promise<void> {
+    const { applyRdt } = await import('./rdt-handler.js');
+    applyRdt(op, this.pid, this.rdt);
+  }
+
+  private async schedule(op: OpOf<'scheduler' | 'ioPriority'>): Promise<void> {
+    const { applyScheduling } = await import('./scheduling-handler.js');
+    applyScheduling(op, this.pid);
+  }
+
+  private applyCgroup(op: CgroupOp): undefined {
+    const failed = applyCgroupOp(op, this.cgroups);
+    if (failed) throw new OpFailed(failed);
   }
 
   private async startScope(op: Extract<Op, { op: 'systemdScope' }>): Promise<void> {
