@@ -95,7 +95,7 @@ uint64_t trace_now(void);
 void trace_rebase(uint64_t before);
 void trace_add(uint32_t index, uint64_t start);
 
-/* resolve.c: every path in the container */
+/* root/resolve.c: every path in the container */
 /* Opens path inside the root, never outside, and below a mount of the plan from that mount's
  * descriptor: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with errno. `found` gets the path of
  * what it is, without symlinks; NULL where nobody asks. */
@@ -113,7 +113,7 @@ int resolve_below(int dir, const char *path);
 /* Copies a path without repeated slashes and `.`: 1, 0 when it has a `..`, or -1 with errno. */
 int clean_path(const char *path, char out[PATH_MAX]);
 
-/* mount-table.c: the mounts that the plan has made */
+/* mounts/mount-table.c: the mounts that the plan has made */
 struct made;
 /* Where a mount comes from. */
 enum {
@@ -151,7 +151,7 @@ int proc_open_namespace(const char *name);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
 
-/* mountinfo.c */
+/* mounts/mountinfo.c */
 /* 0, or -1 with errno. */
 int identify(int fd, struct identity *of);
 /* Whether now is the root of the mount that was has been the root of. */
@@ -171,7 +171,7 @@ const char *mountinfo_next(const char *at, struct mountinfo *line);
 /* The mount point of a line without its escapes. 0, or -1 after fail(). */
 int mountinfo_target(const struct mountinfo *line, char to[PATH_MAX]);
 
-/* chroot.c */
+/* root/chroot.c */
 /* Makes a mount of the root of this process, which is a plain directory. 0, or -1 after fail(). */
 int mount_chroot(void);
 /* Leaves the chroot that this process may be in: 1, also when it has left it before, 0 when it is
@@ -184,7 +184,7 @@ int is_ramdisk(void);
  * it goes. move: it is not over `/`. 0, or -1 after fail(). */
 int cover_ramdisk(int move);
 
-/* overlay.c */
+/* mounts/overlay.c */
 /* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
 int is_layer(const char *option);
 int is_overlay(const char *type);
@@ -196,18 +196,18 @@ int set_directory(int fs, const char *option);
 /* Adds all layers of a list of options as the one `lowerdir=` that mount(2) takes. */
 void layers_add(struct text *t, const struct value *options);
 
-/* context.c */
+/* mounts/fs-context.c */
 /* fail(), with what the kernel says about the file system's context when it says something. */
 int fail_context(int fs, const char *syscall, const char *what);
 /* One option of a plan, `key` or `key=value`. 0, or -1 with errno. */
 int set_option(int fs, const char *option);
 
-/* copy.c */
+/* mounts/copy-up.c */
 /* Copies all that directory holds into the new file system at tree, and its owner when `owner`. 0,
  * or -1 with errno. */
 int copy_up(int directory, int tree, int owner);
 
-/* attributes.c */
+/* mounts/mount-attributes.c */
 /* Gives a mount that is attached nowhere the id maps of a user namespace. 0, or -1 with errno. */
 int map_ids(int fd, int user_namespace);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
@@ -226,7 +226,7 @@ int mount_on(int fd, const char *source, const char *type, unsigned long flags, 
 /* Opens the root of the topmost mount on the directory fd; -1 with errno. */
 int open_mounted_on(int fd);
 
-/* old-mounts.c: trees where the mount API of Linux 5.2 is refused, too */
+/* mounts/old-mount-api.c: trees where the mount API of Linux 5.2 is refused, too */
 /* open_tree(2) with OPEN_TREE_CLONE. The tree, or -1 with errno; ENOSYS: it is refused, and so is
  * mount(2). */
 int clone_mount(int dirfd, const char *path, unsigned flags);
@@ -244,13 +244,13 @@ void leave_staging(void);
 /* Takes the staging directory from over the root. 0, or -1 with errno. */
 int drop_staging(void);
 
-/* mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve found
- * at `found`, and notes it (mount-table.c). 0, or -1 with errno. */
+/* mounts/mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve
+ * found at `found`, and notes it (mounts/mount-table.c). 0, or -1 with errno. */
 int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 
-/* exec.c: NULL without memory */
+/* process/exec.c: NULL without memory */
 /* "HOME=" and the directory of a uid in the container's /etc/passwd, "/" when it has none. */
 char *home_of(uint64_t uid);
 /* A list as execve(2) wants it, with those of the `count` entries more that are not NULL. */
@@ -272,16 +272,18 @@ void leave_words(const char *frame, size_t length);
 /* Reports go to somebody else from now on. */
 void forget_words(void);
 
-/* descriptors.c: makes uid the owner of stdio, with `pipes` of pipes alone. 0, or -1 after fail().
+/* process/descriptors.c: makes uid the owner of stdio, with `pipes` of pipes alone. 0, or -1 after
+ * fail().
  */
 int give_stdio(uid_t uid, int pipes);
 
-/* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
+/* process/rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail().
+ */
 int apply_late_limit(void);
 /* Raises the soft limit on descriptors until the exec. 0, or -1 when it cannot be raised. */
 int raise_descriptor_limit(void);
 
-/* supervise.c: the second mode. Returns the exit status. */
+/* supervisor.c: the second mode. Returns the exit status. */
 #define SUPERVISE_MAGIC "runt-supervise-1"
 int supervise(const char *data, size_t length);
 

@@ -4,7 +4,7 @@
  * It trusts the runtime that sent the plan and nothing else: not the root file system, not other
  * processes of the container, not what is mounted in it. It runs from a sealed memfd
  * (CVE-2019-5736), is not dumpable once its id maps are written (CVE-2016-9962), and reaches the
- * container's files only through resolve.c. */
+ * container's files only through root/resolve.c. */
 #include "init.h"
 #include "relro.h"
 #include <signal.h>

@@ -6,7 +6,7 @@
  * no way back to a mount. Whatever the plan does below one, it does from the mount's descriptor;
  * and verifyMounts looks whether each is still where a process of the container would look for it.
  */
-#include "init.h"
+#include "../init.h"
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/resource.h>

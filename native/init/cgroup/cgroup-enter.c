@@ -1,5 +1,5 @@
 /* Cgroups that this process enters by itself. */
-#include "init.h"
+#include "../init.h"
 
 /* Safe: the file was opened by the runtime, with the runtime's rights (the kernel checks those of
  * the opener), before anything of the container existed. "0" is the writing thread: no other

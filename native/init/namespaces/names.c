@@ -1,5 +1,5 @@
 /* Names and the loopback interface: what the new UTS and network namespaces hold. */
-#include "init.h"
+#include "../init.h"
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>

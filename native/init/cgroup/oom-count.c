@@ -1,9 +1,9 @@
 /* Out of memory: what the kernel counts in a container's cgroup, also when that is removed before
  * it could be read. Files of the cgroup hierarchy are named by the runtime and only read; an
  * inotify instance is the one thing that is kept. */
-#include "memory.h"
-#include "init.h"
-#include "text.h"
+#include "oom-count.h"
+#include "../init.h"
+#include "../text.h"
 #include <sys/inotify.h>
 #include <time.h>
 

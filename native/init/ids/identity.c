@@ -1,6 +1,6 @@
 /* Who the process is: ids, capabilities, privileges, session keyring; and the waiting for the
  * runtime that maps ids. */
-#include "init.h"
+#include "../init.h"
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>

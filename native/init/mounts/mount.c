@@ -1,7 +1,7 @@
 /* mountFs, mountBind, mountAttrs: a mount is finished while it is attached nowhere, then moved onto
  * a descriptor of its target (CVE-2021-30465, CVE-2025-52881): there is no moment at which a path
  * could be swapped. */
-#include "init.h"
+#include "../init.h"
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>

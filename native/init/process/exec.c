@@ -1,7 +1,7 @@
 /* From the finished container to the user's program: working directory, program, waiting,
  * descriptors, execve. */
-#include "../core/peer.h"
-#include "init.h"
+#include "../../core/peer.h"
+#include "../init.h"
 #include <elf.h>
 #include <signal.h>
 #include <sys/socket.h>

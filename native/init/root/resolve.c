@@ -3,9 +3,9 @@
  * CVE-2026-41579). What is found is an O_PATH descriptor; everything after that works on the
  * descriptor, so that there is nothing left to be swapped.
  *
- * A path below a mount of the plan begins at that mount's descriptor (mount-table.c): the directory
- * that the mount is on may be another one by now. */
-#include "init.h"
+ * A path below a mount of the plan begins at that mount's descriptor (mounts/mount-table.c): the
+ * directory that the mount is on may be another one by now. */
+#include "../init.h"
 
 enum {
   LINKS_MAX = 40,

@@ -1,5 +1,5 @@
 /* The context in which a file system is configured: fsopen(2), fspick(2), fsconfig(2). */
-#include "init.h"
+#include "../init.h"
 
 int fail_context(int fs, const char *syscall, const char *what) {
   int saved = errno;

@@ -10,8 +10,8 @@
 #include "../core/execute.h"
 #include "../core/peer.h"
 #include "../core/pidfd.h"
+#include "cgroup/oom-count.h"
 #include "init.h"
-#include "memory.h"
 #include "text.h"
 #include <poll.h>
 #include <sched.h>

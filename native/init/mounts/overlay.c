@@ -1,6 +1,6 @@
 /* The layers of an overlay: each an option of its own in the plan (`lowerdir+=`, `datadir+=`, as
  * fsconfig(2) takes them since Linux 6.7), one string for mount(2). */
-#include "init.h"
+#include "../init.h"
 
 static const char *layer_path(const char *option, int *data) {
   *data = !strncmp(option, "datadir+=", 9);

@@ -1,6 +1,6 @@
 /* Which mount a descriptor is on, and the mounts of this namespace as /proc/PID/mountinfo lists
  * them (proc(5)). */
-#include "init.h"
+#include "../init.h"
 #include <sys/sysmacros.h>
 
 /* What fdinfo says: for kernels before 5.8, and where a filter forbids statx(2). */

@@ -1,6 +1,6 @@
 /* The mount tree around the container: what is inherited, the root file system as a mount, the
  * switch into it. */
-#include "init.h"
+#include "../init.h"
 #include <sched.h>
 #include <sys/mount.h>
 

@@ -6,7 +6,7 @@
  * Safe: mount(2) gets no path but names of descriptors in procfs (mount_on), so that nothing can be
  * swapped. Each new mount is opened and must be another one than the directory below it, and show
  * what was bound. */
-#include "init.h"
+#include "../init.h"
 #include <sys/mount.h>
 
 static int refused;      /* open_tree(2) is: learned at the first call */

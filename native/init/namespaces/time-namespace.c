@@ -1,5 +1,5 @@
 /* The time namespace (time_namespaces(7)): offsets are written before anything runs in it. */
-#include "init.h"
+#include "../init.h"
 #include <sched.h>
 
 static int offsets = -1;

@@ -1,6 +1,6 @@
 /* A root that is not that of the mount namespace (chroot(2)), and the root of a ramdisk, which
  * pivot_root(2) cannot replace. */
-#include "init.h"
+#include "../init.h"
 #include <sched.h>
 #include <sys/mount.h>
 

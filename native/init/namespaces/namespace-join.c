@@ -1,6 +1,6 @@
 /* Into namespaces that exist: those of a container, or one by its file; and the process that is
  * born in a pid namespace that was joined. */
-#include "init.h"
+#include "../init.h"
 #include <sched.h>
 #include <signal.h>
 

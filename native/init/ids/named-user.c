@@ -1,6 +1,6 @@
 /* A user by the names in the container's own /etc/passwd and /etc/group (passwd(5), group(5)). They
  * are read here, inside: the runtime never waits for a file of the container. */
-#include "init.h"
+#include "../init.h"
 
 enum { FIELDS_MAX = 7, FILE_MAX = 1 << 20, GROUPS_MAX = 256 };
 static const uint64_t ID_MAX = UINT32_MAX - 1;

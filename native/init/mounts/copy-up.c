@@ -1,5 +1,5 @@
 /* tmpcopyup: a tmpfs begins with a copy of the directory that it covers. */
-#include "init.h"
+#include "../init.h"
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 

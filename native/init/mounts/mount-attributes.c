@@ -1,6 +1,6 @@
 /* Attributes and propagation of a mount that a descriptor names: mount_setattr(2), with mount(2)
  * where the kernel has no mount_setattr (before 5.12). */
-#include "init.h"
+#include "../init.h"
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <time.h>

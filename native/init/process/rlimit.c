@@ -1,5 +1,5 @@
 /* Resource limits, set while the process still has the capability to raise them. */
-#include "init.h"
+#include "../init.h"
 #include <sys/resource.h>
 
 /* What runt-init itself opens until the exec stays below this. */

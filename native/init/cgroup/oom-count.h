@@ -1,6 +1,6 @@
 /* Whether the kernel killed a process of a supervised container for memory. */
-#ifndef RUNT_INIT_MEMORY_H
-#define RUNT_INIT_MEMORY_H
+#ifndef RUNT_INIT_OOM_COUNT_H
+#define RUNT_INIT_OOM_COUNT_H
 
 /* Begins to count. `file` is memory.oom_control (v1) or memory.events (v2), "" for none. With "/./"
  * in it the cgroup may be removed by somebody else, systemd, as soon as it is empty; what stands

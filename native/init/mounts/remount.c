@@ -1,5 +1,5 @@
 /* reconfigure, propagate, labelMount: what is mounted already is changed. */
-#include "init.h"
+#include "../init.h"
 #include <sys/xattr.h>
 
 /* Safe: acts on the file system of the mount that the resolver found inside the root. The kernel
