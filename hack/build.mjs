@@ -117,7 +117,7 @@ function staticPie() {
 /** runt-init: static-pie, musl (docs/security.md#hardening-of-the-binaries). */
 function init() {
   const sources = filesBelow('native/init', '.c');
-  const headers = [...filesBelow('native/init', '.h'), ...files('native/core', '.h'), 'build/gen/ops.h'];
+  const headers = [...filesBelow('native/init', '.h'), ...files('native/core', '.h'), ...files('build/gen', '.h')];
   const sections = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
   const list = objects('musl-gcc', sources, headers, 'build/init', [
     ...warnings,
@@ -143,7 +143,7 @@ function seccompArchive() {
 
 function core(cc, out, extra) {
   const sources = files('native/core', '.c');
-  const headers = [...files('native/core', '.h'), 'build/gen/abi.h'];
+  const headers = [...files('native/core', '.h'), ...files('build/gen', '.h')];
   const flags = [
     ...warnings,
     '-O2',
