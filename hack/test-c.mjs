@@ -16,7 +16,10 @@ const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 export function testPrograms() {
   mkdirSync(OUT, { recursive: true });
   const programs = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));
-  const headers = [...filesBelow('native/init', '.h'), 'build/gen/ops.h', 'build/gen/dispatch.h'];
+  const headers = [
+    ...filesBelow('native/init', '.h'),
+    ...['ops', 'dispatch', 'protocol'].map((name) => `build/gen/${name}.h`),
+  ];
   const sources = filesBelow('native/init', '.c');
   for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], [], [])) return;
   for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;

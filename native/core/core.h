@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "abi.h"
+#include "protocol.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,9 +6,6 @@
  */
 #include "core.h"
 
-/* Deeper documents than this are refused; the runtime-spec's own nest less than ten levels. */
-enum { DEPTH_MAX = 512 };
-
 /* An open object or array. */
 struct level {
   uint32_t index;        /* array: number of the element */
@@ -22,7 +19,7 @@ struct scan {
   uint8_t *out;
   uint32_t cap, used;
   int depth;
-  struct level levels[DEPTH_MAX];
+  struct level levels[JSON_DEPTH_MAX];
 };
 
 static void skip_space(struct scan *s) {
@@ -259,7 +256,7 @@ static int pass_value(struct scan *s) {
     s->at++;
     return 0;
   }
-  if (s->depth == DEPTH_MAX)
+  if (s->depth == JSON_DEPTH_MAX)
     return -ELOOP;
   s->levels[s->depth++] = (struct level){.is_object = c == '{'};
   int r = c == '{' ? pass_name(s) : 0;

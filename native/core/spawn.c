@@ -27,9 +27,6 @@ struct kernel_action {
 };
 enum { SIGNALS = 64, PLACES = 8 };
 
-/* What a start of runt-init has failed in (src/container/launch/start-init.ts). */
-enum failed_call { CLONE3, MEMFD_CREATE, EXECVEAT, DUP3, CAPSET };
-
 /* What parent and child share; the child writes only error. */
 struct child {
   int program;      /* descriptor to execute, or -1: path */
@@ -45,7 +42,7 @@ struct child {
   const char *directory; /* for a hook, which leads a session of its own; else NULL */
   pid_t parent;
   volatile int error;
-  volatile int call; /* enum failed_call: what failed with it */
+  volatile int call; /* START_CALL_*: what failed with it */
 };
 
 /*
@@ -100,16 +97,16 @@ static int child_main(void *argument) {
      * stays closed. */
     for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
       keep_open(fd);
-    c->call = DUP3;
+    c->call = START_CALL_DUP3;
     ok = place_all(c) == 0 && keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;
     if (ok && c->raise) {
-      c->call = CAPSET;
+      c->call = START_CALL_CAPSET;
       ok = raise_ambient() == 0;
     }
     if (ok) {
-      c->call = EXECVEAT;
+      c->call = START_CALL_EXECVEAT;
       execute_fd(c->program, c->argv, c->envp);
     }
   } else if (place_all(c) == 0) {
@@ -211,7 +208,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   int fd = -1;
   struct image image = image_open();
   __attribute__((unused)) AUTO_CLOSE int once = image.once ? image.fd : -1;
-  put_i64(pidfd, 1, MEMFD_CREATE);
+  put_i64(pidfd, 1, START_CALL_MEMFD_CREATE);
   if (image.fd < 0)
     return image.fd;
   __attribute__((cleanup(close_places))) struct child c = {.program = image.fd,
@@ -237,7 +234,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
       r = start(&c, (uint64_t)flags, cgroup, &fd);
     }
   }
-  put_i64(pidfd, 1, c.error ? c.call : CLONE3);
+  put_i64(pidfd, 1, c.error ? c.call : START_CALL_CLONE3);
   if (r >= 0)
     put_i64(pidfd, 0, fd);
   return r;

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000, SLOW_MS = 30000 };
+enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000 };
 
 /* The last that a hook wrote to one of its descriptors. */
 struct tail {
@@ -317,12 +317,12 @@ int op_hook(const struct op *op) {
     ;
   uint64_t ms = now_ms() - begin;
   if (error)
-    return failed(op, error, "exec", 0, ms, &said_out, &said_err);
+    return failed(op, error, HOOK_END_EXEC, 0, ms, &said_out, &said_err);
   if (late)
-    return failed(op, 0, "timeout", v[HOOK_TIMEOUT].num, ms, &said_out, &said_err);
+    return failed(op, 0, HOOK_END_TIMEOUT, v[HOOK_TIMEOUT].num, ms, &said_out, &said_err);
   if (end.si_code != CLD_EXITED)
-    return failed(op, 0, "signal", (uint64_t)end.si_status, ms, &said_out, &said_err);
+    return failed(op, 0, HOOK_END_SIGNAL, (uint64_t)end.si_status, ms, &said_out, &said_err);
   if (end.si_status)
-    return failed(op, 0, "exit", (uint64_t)end.si_status, ms, &said_out, &said_err);
+    return failed(op, 0, HOOK_END_EXIT, (uint64_t)end.si_status, ms, &said_out, &said_err);
   return 0;
 }

@@ -7,6 +7,7 @@
 #endif
 #include "../core/mount-flags.h"
 #include "decode.h"
+#include "protocol.h"
 #include "syscalls.h"
 #include "text.h"
 #include <errno.h>
@@ -16,10 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Name of the process until it is executed, when there is a start socket;
- * src/container/state/recorded-process.ts looks for it. */
-#define WAITING_NAME "runt/init"
 
 /* What a descriptor names. */
 struct identity {
@@ -284,7 +281,6 @@ int apply_late_limit(void);
 int raise_descriptor_limit(void);
 
 /* supervisor.c: the second mode. Returns the exit status. */
-#define SUPERVISE_MAGIC "runt-supervise-1"
 int supervise(const char *data, size_t length);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))

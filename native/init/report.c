@@ -117,7 +117,7 @@ static void send_trace(void) {
   if (!buffer)
     return;
   struct text t = text_in(buffer, room);
-  begin(&t, "trace");
+  begin(&t, REPORT_TRACE);
   for (uint32_t i = 0; i < span_count; i++) {
     add_field(&t, spans[i].index);
     add_field(&t, spans[i].start);
@@ -129,16 +129,16 @@ static void send_trace(void) {
 
 int report_created(void) {
   send_trace();
-  return send_frame("created", 8);
+  return send_frame(REPORT_CREATED, sizeof REPORT_CREATED);
 }
 
-int report_hooks(void) { return send_frame("hooks", 6); }
+int report_hooks(void) { return send_frame(REPORT_HOOKS, sizeof REPORT_HOOKS); }
 
 /* Of a hook that takes long; a runtime that is gone needs no warning. */
 void report_slow(const char *hook) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "slow");
+  begin(&t, REPORT_SLOW);
   text_add(&t, hook);
   text_add_char(&t, 0);
   send_frame(buffer, t.length);
@@ -146,7 +146,7 @@ void report_slow(const char *hook) {
 
 void report_exec(void) {
   send_trace();
-  send_frame("exec", 5);
+  send_frame(REPORT_EXEC, sizeof REPORT_EXEC);
 }
 
 int send_with(const char *data, size_t length, int fd) {
@@ -180,7 +180,7 @@ int send_with(const char *data, size_t length, int fd) {
 void report_pid(uint64_t pid, int pidfd) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "pid");
+  begin(&t, REPORT_PID);
   add_field(&t, pid);
   if (send_with(buffer, t.length, pidfd))
     send_frame(buffer, t.length);
@@ -189,7 +189,7 @@ void report_pid(uint64_t pid, int pidfd) {
 int report_await(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "await");
+  begin(&t, REPORT_AWAIT);
   add_field(&t, index);
   return send_frame(buffer, t.length);
 }
@@ -197,7 +197,7 @@ int report_await(uint32_t index) {
 int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "kept");
+  begin(&t, REPORT_KEPT);
   add_field(&t, index);
   add_field(&t, kept);
   add_field(&t, recursive);
@@ -207,7 +207,7 @@ int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
 int report_bound(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "bound");
+  begin(&t, REPORT_BOUND);
   add_field(&t, index);
   return send_frame(buffer, t.length);
 }
@@ -215,7 +215,7 @@ int report_bound(uint32_t index) {
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "stdio");
+  begin(&t, REPORT_STDIO);
   add_field(&t, uid);
   add_field(&t, fds);
   return send_frame(buffer, t.length);
@@ -224,7 +224,7 @@ int report_stdio(uint64_t uid, unsigned fds) {
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "error");
+  begin(&t, REPORT_ERROR);
   add_field(&t, index);
   add_field(&t, (uint64_t)failure.error);
   text_add(&t, failure.syscall ? failure.syscall : "");

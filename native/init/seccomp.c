@@ -16,8 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* The runtime's file ends with a digest, which it has verified. */
-enum { DIGEST = 32, WORDS_SIZE = 3 * 4096, HELPER_STACK = 64 << 10 };
+enum { HELPER_STACK = 64 << 10 };
 
 static struct {
   struct sock_fprog program; /* no instructions: none, or loaded already */
@@ -51,7 +50,7 @@ static void share_words(void) {
   if (fd < 0 || ftruncate(fd, WORDS_SIZE))
     return;
   char *page = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (page != MAP_FAILED && send_with("words", 6, fd) == 0)
+  if (page != MAP_FAILED && send_with(REPORT_WORDS, sizeof REPORT_WORDS, fd) == 0)
     filter.words = page;
 }
 
@@ -77,7 +76,7 @@ static int pass_listener(void *arg) {
     char *frame = allocate(room), go;
     if (frame) {
       struct text t = text_in(frame, room);
-      text_add(&t, "listener");
+      text_add(&t, REPORT_LISTENER);
       text_add_char(&t, 0);
       text_add(&t, filter.agent);
       text_add_char(&t, 0);
@@ -178,7 +177,8 @@ int op_seccomp(const struct op *op) {
   init.slots[slot] = -1;
   if (fstat(fd, &st))
     return fail("fstat", "the program");
-  size_t size = st.st_size > DIGEST ? (size_t)st.st_size - DIGEST : 0;
+  /* The file ends with a digest, which the runtime has verified. */
+  size_t size = st.st_size > DIGEST_SIZE ? (size_t)st.st_size - DIGEST_SIZE : 0;
   if (size == 0 || size % sizeof(struct sock_filter) ||
       size / sizeof(struct sock_filter) > BPF_MAXINSNS)
     return fail_with(EBADMSG, "read", "the program");

@@ -24,9 +24,7 @@
 #include <time.h>
 
 /* Untouched, a table costs no memory. */
-enum { REQUEST_MAX = 8192, FDS_MAX = 250, CHILDREN_MAX = 4096 };
-/* Records of execs that nobody has read: 4 KiB of a tmpfs each. docs/cli.md tells this number. */
-enum { UNREAD_MAX = 1024 };
+enum { REQUEST_MAX = 8192, CHILDREN_MAX = 4096 };
 /* A sibling is a process that a child made by CLONE_PARENT and of which no request has told: a
  * process of the container can make such ones too, so nothing is written down about them. */
 enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
@@ -43,7 +41,8 @@ static struct child {
 } children[CHILDREN_MAX];
 static int children_end; /* no child is at this index or behind it */
 
-/* Execs whose records may be unread, in the order in which those were written. */
+/* Execs whose records may be unread, in the order in which those were written: 4 KiB of a tmpfs
+ * each. */
 static struct exec {
   pid_t pid;
   uint64_t begun;
@@ -59,15 +58,13 @@ static struct {
   int ended;   /* and its init process has ended */
 } supervisor = {.sync = -1, .listener = -1, .state = -1};
 
-/* Writes NAME.json: first beside it, then by rename, so that a reader finds all or nothing. 0, or
+/* Writes a record: first beside it, then by rename, so that a reader finds all or nothing. 0, or
  * -1 with errno. */
 static int write_json(const char *name, const struct text *json) {
-  char path[64], temporary[64];
-  struct text p = TEXT_IN(path), q = TEXT_IN(temporary);
-  text_add(&p, name);
-  text_add(&p, ".json");
-  text_add(&q, path);
-  text_add(&q, ".tmp");
+  char temporary[64];
+  struct text t = TEXT_IN(temporary);
+  text_add(&t, name);
+  text_add(&t, ".tmp");
   int fd = openat(supervisor.state, temporary,
                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
@@ -75,7 +72,7 @@ static int write_json(const char *name, const struct text *json) {
   ssize_t n = write(fd, json->at, json->length);
   close(fd);
   if (n == (ssize_t)json->length)
-    return renameat(supervisor.state, temporary, supervisor.state, path);
+    return renameat(supervisor.state, temporary, supervisor.state, name);
   int error = n < 0 ? errno : ENOSPC;
   unlinkat(supervisor.state, temporary, 0);
   errno = error;
@@ -115,19 +112,18 @@ static int write_end(const char *name, pid_t pid, const struct end *end) {
 }
 
 /* The name of an exec's record: its pid alone is given to other processes later. */
-static struct text exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
+static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
   struct text t = text_in(buffer, size);
-  text_add(&t, "exec-");
+  text_add(&t, EXEC_RECORD);
   text_add_number(&t, (uint64_t)pid);
   text_add_char(&t, '-');
   text_add_number(&t, begun);
-  return t;
+  text_add(&t, EXEC_RECORD_END);
 }
 
 static void remove_exec(pid_t pid, uint64_t begun) {
   char name[64];
-  struct text t = exec_name(name, sizeof name, pid, begun);
-  text_add(&t, ".json");
+  exec_name(name, sizeof name, pid, begun);
   unlinkat(supervisor.state, name, 0);
 }
 
@@ -135,8 +131,7 @@ static void remove_exec(pid_t pid, uint64_t begun) {
 static int is_unread(const struct exec *exec) {
   char name[64];
   struct stat unused;
-  struct text t = exec_name(name, sizeof name, exec->pid, exec->begun);
-  text_add(&t, ".json");
+  exec_name(name, sizeof name, exec->pid, exec->begun);
   return !fstatat(supervisor.state, name, &unused, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -199,7 +194,7 @@ static void record(const struct child *child, pid_t pid, const struct end *end) 
     return;
   }
   supervisor.ended = 1;
-  write_end("exit", pid, end);
+  write_end(EXIT_RECORD, pid, end);
 }
 
 /* Reaps all that have ended. 0 when there is no child left. */
@@ -250,8 +245,8 @@ static void look_at(struct child *child, short events) {
 struct request {
   uint64_t flags, sync;
   enum kind kind;
-  int fds[FDS_MAX];
-  int targets[FDS_MAX]; /* where the child gets each; -1: not a descriptor of the child's */
+  int fds[MESSAGE_FDS_MAX];
+  int targets[MESSAGE_FDS_MAX]; /* where the child gets each; -1: not a descriptor of the child's */
   size_t count;
   int image, cgroup; /* indices into fds, -1 for none */
   const char *oom_file;
@@ -267,7 +262,7 @@ static int place(const struct request *r) {
     if (r->fds[i] >= base)
       base = r->fds[i] + 1;
   }
-  int copies[FDS_MAX], image = -1;
+  int copies[MESSAGE_FDS_MAX], image = -1;
   for (size_t i = 0; i < r->count; i++) {
     copies[i] = fcntl(r->fds[i], F_DUPFD_CLOEXEC, base);
     if (copies[i] < 0)
@@ -420,18 +415,18 @@ static int parse(const char *const fields[], int n, struct request *r) {
   if (n < 5 || (size_t)n != 5 + r->count || number(fields[1], UINT32_MAX, &r->flags) ||
       number(fields[2], INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
     return -1;
-  r->kind = !strcmp(fields[3], "init")        ? KIND_INIT
-            : !strcmp(fields[3], "successor") ? KIND_SUCCESSOR
-            : !strcmp(fields[3], "exec")      ? KIND_JOINING
-                                              : KIND_SIBLING;
+  r->kind = !strcmp(fields[3], CHILD_INIT)        ? KIND_INIT
+            : !strcmp(fields[3], CHILD_SUCCESSOR) ? KIND_SUCCESSOR
+            : !strcmp(fields[3], CHILD_EXEC)      ? KIND_JOINING
+                                                  : KIND_SIBLING;
   if (r->kind == KIND_SIBLING || (r->kind == KIND_JOINING) != supervisor.started)
     return -1;
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
     r->targets[i] = -1;
-    if (!strcmp(fields[5 + i], "image"))
+    if (!strcmp(fields[5 + i], PLACE_IMAGE))
       r->image = (int)i;
-    else if (!strcmp(fields[5 + i], "cgroup"))
+    else if (!strcmp(fields[5 + i], PLACE_CGROUP))
       r->cgroup = (int)i;
     else if (number(fields[5 + i], 4096, &target))
       return -1;
@@ -506,7 +501,7 @@ static uint64_t begin_exec(void) {
   return last;
 }
 
-/* "runt-adopt-2", what it is ("init" or "exec"), pid, start time, with a pidfd: one of our
+/* ADOPT_REQUEST, what it is ("init" or "exec"), pid, start time, with a pidfd: one of our
  * children, of which a request has not told yet, is the container's init process or an exec. Its
  * pid, and in *begun with that the name of an exec's record; -ESRCH when it has ended and was
  * reaped, -EBADMSG when that is not what is asked. */
@@ -515,8 +510,8 @@ static int adopt(const char *const fields[], int n, const struct request *r, uin
   if (n != 4 || r->count != 1 || number(fields[2], INT_MAX, &pid) || !pid ||
       number(fields[3], UINT64_MAX, &start_time))
     return -EBADMSG;
-  int is_init = !strcmp(fields[1], "init");
-  if (!is_init && strcmp(fields[1], "exec"))
+  int is_init = !strcmp(fields[1], CHILD_INIT);
+  if (!is_init && strcmp(fields[1], CHILD_EXEC))
     return -EBADMSG;
   if (is_init ? !supervisor.awaited : supervisor.ended)
     return -ESRCH;
@@ -550,15 +545,15 @@ static int adopt(const char *const fields[], int n, const struct request *r, uin
   return (int)pid;
 }
 
-/* "runt-watch-1", "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
+/* WATCH_REQUEST, "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
  * supervisor before this one had started. The init process comes last: then all is taken over. */
 static int inherit(const char *const fields[], int n, const struct request *r) {
   uint64_t pid, begun = 0;
   if (!supervisor.heir || supervisor.started || n != 5 || r->count != 1 ||
       number(fields[2], INT_MAX, &pid) || !pid || strlen(fields[4]) >= PATH_MAX)
     return -EBADMSG;
-  int is_init = !strcmp(fields[1], "init");
-  if (!is_init && (strcmp(fields[1], "exec") || number(fields[3], UINT64_MAX, &begun)))
+  int is_init = !strcmp(fields[1], CHILD_INIT);
+  if (!is_init && (strcmp(fields[1], CHILD_EXEC) || number(fields[3], UINT64_MAX, &begun)))
     return -EBADMSG;
   struct child *place = find(0);
   if (!place)
@@ -572,7 +567,7 @@ static int inherit(const char *const fields[], int n, const struct request *r) {
   return result;
 }
 
-/* "runt-unread-1", pid, begun: a record that the supervisor before this one wrote. */
+/* UNREAD_REQUEST, pid, begun: a record that the supervisor before this one wrote. */
 static int inherit_unread(const char *const fields[], int n) {
   uint64_t pid, begun;
   if (!supervisor.heir || supervisor.started || n != 3 || number(fields[1], INT_MAX, &pid) ||
@@ -582,7 +577,7 @@ static int inherit_unread(const char *const fields[], int n) {
   return (int)pid;
 }
 
-/* "runt-forget-1", pid, begun: nobody will ask how this exec ended, or how it will. */
+/* FORGET_REQUEST, pid, begun: nobody will ask how this exec ended, or how it will. */
 static int forget_exec(const char *const fields[], int n) {
   uint64_t pid, begun;
   if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &begun))
@@ -597,7 +592,7 @@ static int forget_exec(const char *const fields[], int n) {
 static void answer(int connection, int result, int pidfd, const char *call, uint64_t begun) {
   char text[96];
   struct text t = TEXT_IN(text);
-  text_add(&t, result < 0 ? "error" : "pid");
+  text_add(&t, result < 0 ? ANSWER_ERROR : ANSWER_PID);
   text_add_char(&t, ' ');
   text_add_number(&t, (uint64_t)(result < 0 ? -result : result));
   if (result < 0 && *call) {
@@ -632,7 +627,7 @@ static int serve(int connection) {
   static char data[REQUEST_MAX];
   static union {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
   struct timeval patience = {.tv_sec = 2};
   setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -648,25 +643,25 @@ static int serve(int connection) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
       size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (size_t i = 0; i < count && r.count < FDS_MAX; i++)
+      for (size_t i = 0; i < count && r.count < MESSAGE_FDS_MAX; i++)
         memcpy(&r.fds[r.count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
     }
   int pidfd = -1, result = -EBADMSG;
   struct failure f = {0};
   uint64_t begun = 0;
-  const char *fields[5 + FDS_MAX];
+  const char *fields[5 + MESSAGE_FDS_MAX];
   int count = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
                   ? -1
                   : split(data, (size_t)n, fields, sizeof fields / sizeof *fields);
-  if (count > 0 && !strcmp(fields[0], "runt-spawn-1"))
+  if (count > 0 && !strcmp(fields[0], SPAWN_REQUEST))
     result = spawn(fields, count, &r, &pidfd, &f);
-  else if (count > 0 && !strcmp(fields[0], "runt-adopt-2"))
+  else if (count > 0 && !strcmp(fields[0], ADOPT_REQUEST))
     result = adopt(fields, count, &r, &begun);
-  else if (count > 0 && !strcmp(fields[0], "runt-forget-1"))
+  else if (count > 0 && !strcmp(fields[0], FORGET_REQUEST))
     result = forget_exec(fields, count);
-  else if (count > 0 && !strcmp(fields[0], "runt-watch-1"))
+  else if (count > 0 && !strcmp(fields[0], WATCH_REQUEST))
     result = inherit(fields, count, &r);
-  else if (count > 0 && !strcmp(fields[0], "runt-unread-1"))
+  else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
     result = inherit_unread(fields, count);
   answer(connection, result, pidfd, f.call, begun);
   close_cleanup(&pidfd);

@@ -2,6 +2,7 @@
 import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
+import { Protocol } from '../sys/protocol.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
 export interface EncodeOptions {
@@ -48,7 +49,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   if (texts.join('').includes('\0')) throw nul(plan);
   const slots = [...options.slots];
   for (const op of plan.ops) if (op.op === 'cloneSource') while (slots.length <= op.slot) slots.push(-1);
-  const head = ['runt-plan-1', count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
+  const head = [Protocol.PLAN_MAGIC, count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
   return host.encode(`${head.join('\0')}\0${fields.length ? `${fields.join('\0')}\0` : ''}`);
 }
 
