@@ -107,4 +107,35 @@ test('constants of the kernel are declared in src/sys alone', () => {
   assert.equal(found, []);
 });
 
+const native = readdirSync('native', { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.[ch]$/.test(name))
+  .map((name) => `native/${name}`)
+  .sort();
+
+test('a folder of runt-init holds two to twenty files, and no two of its files have the same name', () => {
+  const files = native.filter((file) => file.startsWith('native/init/') && !file.includes('/fuzz/'));
+  const folders = [...new Set(files.map((file) => dirname(file)))];
+  const sizes = folders.map((folder) => [folder, files.filter((file) => dirname(file) === folder).length] as const);
+  assert.ok(folders.length > 5);
+  assert.equal(
+    sizes.filter(([, n]) => n < 2 || n > 20),
+    [],
+  );
+  // hack/arm64 names an object by its source.
+  const names = files.map((file) => basename(file));
+  assert.equal(
+    names.filter((name, i) => names.indexOf(name) !== i),
+    [],
+  );
+});
+
+test('C takes what the kernel declares from its headers, or from native/core/kernel.h', () => {
+  const kernel =
+    /(?:#define |[{,]\s*)((?:SYS|NR|MS|AT|ST|CLONE|MOUNT_ATTR|MOVE_MOUNT|OPEN_TREE|FSOPEN|FSPICK|FSMOUNT|FSCONFIG|RESOLVE|STATX|CLOSE_RANGE|MFD|KEYCTL|PIDFD|PR|P|IOPRIO)_[A-Z0-9_]+|[A-Z0-9]+_(?:SUPER_)?MAGIC)\s*=?\s*(?:\d|_IO)|struct (?:clone\w*_args|mount_attr\w*|open_how_?|statx_?|cap_\w+|__user_cap\w+) \{/g;
+  const found = native
+    .filter((file) => file !== 'native/core/kernel.h')
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(kernel)].map(([text]) => `${file}: ${text}`));
+  assert.equal(found, []);
+});
+
 test.run();

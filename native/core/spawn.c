@@ -1,22 +1,14 @@
 /* Children: runt-init in its new namespaces, and helper programs. */
+#include "ambient.h"
 #include "clone.h"
 #include "close-listed.h"
 #include "core.h"
 #include "execute.h"
 #include "image.h"
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 /* The kernel's own sigaction: the C library hides signals 32 and 33. */
 struct kernel_action {
@@ -44,27 +36,6 @@ struct child {
   volatile int error;
   volatile int call; /* START_CALL_*: what failed with it */
 };
-
-/*
- * After the clone with CLONE_NEWUSER the child holds every capability, but its ids are not mapped
- * yet: an exec by any id but 0 drops all that is not ambient (capabilities(7)). Ambient must be
- * inheritable first.
- */
-static int raise_ambient(void) {
-  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  struct __user_cap_data_struct set[2];
-  if (syscall(SYS_capget, &head, set) < 0)
-    return -1;
-  set[0].inheritable = set[0].permitted;
-  set[1].inheritable = set[1].permitted;
-  if (syscall(SYS_capset, &head, set) < 0)
-    return -1;
-  for (unsigned cap = 0; cap < 64; cap++)
-    if (set[cap / 32].permitted >> (cap % 32) & 1 &&
-        syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-      return -1;
-  return 0;
-}
 
 /* Every signal as a program expects it at its start. Handlers must not run here: they would act on
  * the parent's memory. */
@@ -140,7 +111,7 @@ failed:
 static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   /* The child's stack. It lies in this frame, which does not move while CLONE_VFORK holds us. */
   _Alignas(16) char stack[16384];
-  struct clone3_args args = {
+  struct clone_args args = {
       .flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .exit_signal = SIGCHLD,
@@ -159,7 +130,7 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
     return (int)pid;
   if (c->error) {
     siginfo_t info;
-    RETRY(waitid((idtype_t)P_PIDFD, (id_t)*pidfd, &info, WEXITED));
+    RETRY(waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED));
     close(*pidfd);
     return -c->error;
   }

@@ -44,7 +44,7 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
   int source CLEANUP_CLOSE = host_node(path, type, device);
   if (source < 0)
     return -1;
-  int tree CLEANUP_CLOSE = clone_mount(source, "", AT_EMPTY_PATH_);
+  int tree CLEANUP_CLOSE = clone_mount(source, "", AT_EMPTY_PATH);
   if (tree < 0)
     return fail(clone_call(), path);
   char found[PATH_MAX];
@@ -84,7 +84,7 @@ int op_device(const struct op *op) {
   int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (!is_device(fd, type, device))
     return type == S_IFIFO ? fail_with(EEXIST, "mknod", path) : bind_device(path, type, device);
-  if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH_))
+  if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH))
     return fail("fchownat", path);
   return 0;
 }

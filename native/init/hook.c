@@ -102,7 +102,7 @@ static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *a
   for (int n = 0; n < 3; n++)
     if (dup2(stdio[n], n) < 0)
       goto failed;
-  if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC_))
+  if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC))
     for (unsigned fd = 3; fd < 3 + init.keep; fd++) /* all others are close-on-exec by themselves */
       close((int)fd);
   setsid();

@@ -12,7 +12,7 @@ static int clone_null(void) {
     return fail("openat2", "/dev/null");
   if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
     return fail_with(ENODEV, "stat", "/dev/null of the container is no null device");
-  int tree = clone_mount(fd, "", AT_EMPTY_PATH_);
+  int tree = clone_mount(fd, "", AT_EMPTY_PATH);
   return tree < 0 ? fail(clone_call(), "/dev/null") : tree;
 }
 
@@ -39,16 +39,16 @@ static int old_empty_directory(const char *label, const char *call) {
  * have one label. */
 static int empty_directory(const char *label) {
   if (init.mask_tree >= 0) {
-    int tree = clone_mount(init.mask_tree, "", AT_EMPTY_PATH_);
+    int tree = clone_mount(init.mask_tree, "", AT_EMPTY_PATH);
     return tree < 0 ? fail(clone_call(), "tmpfs") : tree;
   }
   int fs CLEANUP_CLOSE = sys_fsopen("tmpfs");
-  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", "tmpfs") ||
-      sys_fsconfig(fs, FSCONFIG_SET_FLAG_, "ro", NULL) ||
-      (*label && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "context", label)) ||
-      sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs") ||
+      sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) ||
+      (*label && sys_fsconfig(fs, FSCONFIG_SET_STRING, "context", label)) ||
+      sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
     return old_empty_directory(label, fs < 0 ? "fsopen" : "fsconfig");
-  int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY_);
+  int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY);
   if (tree < 0)
     return old_empty_directory(label, "fsmount");
   init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
@@ -84,11 +84,11 @@ int op_readonly_path(const struct op *op) {
     return 0;
   if (target < 0)
     return fail("openat2", path);
-  int tree CLEANUP_CLOSE = clone_mount(target, "", AT_EMPTY_PATH_ | AT_RECURSIVE_);
+  int tree CLEANUP_CLOSE = clone_mount(target, "", AT_EMPTY_PATH | AT_RECURSIVE);
   if (tree < 0)
     return fail(clone_call(), path);
   /* Before 5.12 only an attached mount can be changed, each by itself. */
-  int late = set_attributes(tree, MOUNT_ATTR_RDONLY_, 0, 1);
+  int late = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 1);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
   int kept CLEANUP_CLOSE = late ? fcntl(tree, F_DUPFD_CLOEXEC, 3) : -1;

@@ -14,26 +14,27 @@ int op_procfs(const struct op *op) {
   if (init.proc >= 0)
     return 0;
   int fs CLEANUP_CLOSE = sys_fsopen("proc");
-  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
     return fail("fsopen", "proc");
-  init.proc = sys_fsmount(fs, MOUNT_ATTR_NOSUID_ | MOUNT_ATTR_NODEV_ | MOUNT_ATTR_NOEXEC_);
+  init.proc = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   return init.proc < 0 ? fail("fsmount", "proc") : 0;
 }
 
 /* The kernel tells the mount since Linux 5.8; before that a part of the same procfs that lies over
  * another one, which only the host can have put there, is not told apart. */
 static int on_one_mount(int fd, int root) {
-  struct statx_ a, b;
-  const unsigned mask = STATX_INO_ | STATX_MNT_ID_;
-  if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) && a.mask & b.mask & STATX_MNT_ID_)
-    return a.mount == b.mount;
+  struct statx a, b;
+  const unsigned mask = STATX_INO | STATX_MNT_ID;
+  if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) &&
+      a.stx_mask & b.stx_mask & STATX_MNT_ID)
+    return a.stx_mnt_id == b.stx_mnt_id;
   struct stat x, y;
   return is_procfs(fd) && !fstat(fd, &x) && !fstat(root, &y) && x.st_dev == y.st_dev;
 }
 
 int proc_open(const char *path, int flags) {
-  struct open_how_ how = {.flags = (uint64_t)(flags | O_CLOEXEC),
-                          .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_};
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
   int fd = sys_openat2(init.proc, path, &how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
     return fd;

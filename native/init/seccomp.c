@@ -46,7 +46,7 @@ void leave_words(const char *frame, size_t length) {
 /* Gives the reader of the reports the page of last words. Without it a failure under the filter is
  * reported by send or write, if the filter lets them. */
 static void share_words(void) {
-  int fd CLEANUP_CLOSE = (int)syscall(SYS_memfd_create, "runt-words", 1 /* MFD_CLOEXEC */);
+  int fd CLEANUP_CLOSE = (int)syscall(SYS_memfd_create, "runt-words", MFD_CLOEXEC);
   if (fd < 0 || ftruncate(fd, WORDS_SIZE))
     return;
   char *page = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -197,7 +197,7 @@ int op_seccomp(const struct op *op) {
     return 0;
   /* What op_exec would do that the filter may forbid. All that is opened from here on is
    * close-on-exec by itself, and reports are sent without a signal. */
-  if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC_) && errno != EINVAL &&
+  if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC) && errno != EINVAL &&
       errno != ENOSYS && errno != EPERM)
     return fail("close_range", NULL);
   signal(SIGPIPE, SIG_DFL);

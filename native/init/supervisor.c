@@ -6,6 +6,7 @@
  * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
  * that comes with a request, and keeps no descriptor of the container's. docs/architecture.md, "The
  * supervisor". */
+#include "../core/ambient.h"
 #include "../core/close-listed.h"
 #include "../core/execute.h"
 #include "../core/peer.h"
@@ -276,29 +277,6 @@ static int place(const struct request *r) {
   return image;
 }
 
-/* In a new user namespace whose ids are not mapped yet only ambient capabilities survive the exec.
- */
-static int raise_ambient(void) {
-  struct {
-    uint32_t version;
-    int pid;
-  } head = {0x20080522, 0};
-  struct {
-    uint32_t effective, permitted, inheritable;
-  } set[2];
-  if (syscall(SYS_capget, &head, set))
-    return -1;
-  for (int i = 0; i < 2; i++)
-    set[i].inheritable = set[i].permitted;
-  if (syscall(SYS_capset, &head, set))
-    return -1;
-  for (unsigned cap = 0; cap < 64; cap++)
-    if (set[cap / 32].permitted >> (cap % 32) & 1 &&
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0))
-      return -1;
-  return 0;
-}
-
 /* What a start has failed in. */
 struct failure {
   int error;
@@ -339,18 +317,14 @@ static _Noreturn void become(const struct request *r, int failed) {
 /* clone3(2); where that is refused clone(2), which can do all but put the child into a cgroup: the
  * runtime moves it there when it is told that the first has failed. */
 static long clone_child(const struct request *r, int *pidfd) {
-  struct {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-        set_tid_size, cgroup;
-  } args = {.flags = r->flags | 0x1000 /* CLONE_PIDFD */,
-            .pidfd = (uintptr_t)pidfd,
-            .exit_signal = SIGCHLD};
+  struct clone_args args = {
+      .flags = r->flags | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd, .exit_signal = SIGCHLD};
   if (r->cgroup >= 0) {
-    args.flags |= 0x200000000ull; /* CLONE_INTO_CGROUP */
+    args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)r->fds[r->cgroup];
   }
   long pid = syscall(SYS_clone3, &args, sizeof args);
-  if (pid >= 0 || !is_refused(SYS_clone3) || r->cgroup >= 0 || r->flags & 0xff)
+  if (pid >= 0 || !is_refused(SYS_clone3) || r->cgroup >= 0 || r->flags & CSIGNAL)
     return pid;
   return syscall(SYS_clone, args.flags | SIGCHLD, 0, pidfd, 0, 0);
 }
@@ -459,9 +433,8 @@ static int spawn(const char *const fields[], int n, struct request *r, int *pidf
 
 /* Whether the process behind a pidfd is a child that was not reaped: its number is its own then. */
 static int is_child(int pidfd) {
-  enum { P_PIDFD_ = 3 };
   siginfo_t info;
-  return !waitid((idtype_t)P_PIDFD_, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
+  return !waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
 }
 
 static int is_over(int pidfd) {
@@ -701,7 +674,7 @@ static int settle(void) {
       if (keep[i] >= (int)next && (unsigned)keep[i] < lowest)
         lowest = (unsigned)keep[i];
     if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0)) {
-      if (!is_refused(NR_close_range))
+      if (!is_refused(SYS_close_range))
         return fail("close_range", NULL);
       if (close_listed(next, is_own))
         return fail("close", "/proc/self/fd");

@@ -2,25 +2,19 @@
  * runtime that maps ids. */
 #include "../init.h"
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
-struct cap_header {
-  uint32_t version;
-  int pid;
-};
-struct cap_data {
-  uint32_t effective, permitted, inheritable;
-};
-/* _LINUX_CAPABILITY_VERSION_3: two words of each set. */
-enum { CAP_VERSION = 0x20080522, CAPS_END = 64 };
+/* Two words of each set. */
+enum { CAPS_END = 32 * _LINUX_CAPABILITY_U32S_3 };
 /* 2^32-1 is "no change" to the system calls. The C library's functions for ids would signal the
  * threads that there are not. */
 static const uint64_t ID_MAX = UINT32_MAX - 1;
 
 static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
-  struct cap_header header = {CAP_VERSION, 0};
-  struct cap_data data[2] = {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {
       {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
       {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)}};
   return (int)syscall(SYS_capset, &header, data);
@@ -30,11 +24,12 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
  * keys. The owner may search it, so that `exec` can join it later. A kernel without keyrings has no
  * keys to leak. */
 int op_keyring(const struct op *op) {
+  /* KEY_POS_* and KEY_USR_*, which no header for programs has. */
   enum { POSSESSOR_ALL = 0x3f000000, USER_VIEW_READ_SEARCH_LINK = 0x001b0000 };
-  long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING_, op->v[KEYRING_NAME].str, 0, 0, 0);
+  long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->v[KEYRING_NAME].str, 0, 0, 0);
   if (ring < 0)
     return errno == ENOSYS ? 0 : fail("keyctl", op->v[KEYRING_NAME].str);
-  if (syscall(SYS_keyctl, KEYCTL_SETPERM_, ring, POSSESSOR_ALL | USER_VIEW_READ_SEARCH_LINK, 0, 0))
+  if (syscall(SYS_keyctl, KEYCTL_SETPERM, ring, POSSESSOR_ALL | USER_VIEW_READ_SEARCH_LINK, 0, 0))
     return fail("keyctl", op->v[KEYRING_NAME].str);
   return 0;
 }
@@ -100,8 +95,8 @@ int op_become_root(const struct op *op) {
     return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
   if (set_capabilities(~0ull, ~0ull, 0)) {
     /* capset refuses bits that the process has not; ask for those that it has. */
-    struct cap_header header = {CAP_VERSION, 0};
-    struct cap_data now[2];
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct now[2];
     if (syscall(SYS_capget, &header, now))
       return fail("capget", NULL);
     uint64_t permitted = now[0].permitted | (uint64_t)now[1].permitted << 32;

@@ -16,7 +16,7 @@ int fail_context(int fs, const char *syscall, const char *what) {
 int set_option(int fs, const char *option) {
   const char *equals = strchr(option, '=');
   if (!equals)
-    return sys_fsconfig(fs, FSCONFIG_SET_FLAG_, option, NULL);
+    return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
   char key[256];
   size_t n = (size_t)(equals - option);
   if (n >= sizeof key) {
@@ -25,5 +25,5 @@ int set_option(int fs, const char *option) {
   }
   memcpy(key, option, n);
   key[n] = 0;
-  return sys_fsconfig(fs, FSCONFIG_SET_STRING_, key, equals + 1);
+  return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1);
 }

@@ -24,7 +24,7 @@ int mount_on(int fd, const char *source, const char *type, unsigned long flags, 
  * what is mounted on it. Without openat2 the root of this process is that directory for a moment:
  * it has one thread, and the descriptor of `/` leads back. */
 int open_mounted_on(int fd) {
-  struct open_how_ how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT_};
+  struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
   for (int i = 0; i < 128; i++) {
     int top = sys_openat2(fd, "..", &how);
     if (top >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOSYS && errno != EPERM))
@@ -42,8 +42,8 @@ int open_mounted_on(int fd) {
 }
 
 static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
-  struct mount_attributes a = {.set = set, .clear = clear};
-  if (!sys_mount_setattr(fd, recursive ? AT_RECURSIVE_ : 0, &a))
+  struct mount_attr a = {.attr_set = set, .attr_clr = clear};
+  if (!sys_mount_setattr(fd, recursive ? AT_RECURSIVE : 0, &a))
     return 0;
   if (errno != ENOSYS || recursive)
     return -1;
@@ -63,10 +63,10 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   if (!set && !clear)
     return 0;
   /* The kernel takes a new access time mode only with the whole field cleared. */
-  if (set & MOUNT_ATTR_ATIME_)
-    clear |= MOUNT_ATTR_ATIME_;
+  if (set & MOUNT_ATTR__ATIME)
+    clear |= MOUNT_ATTR__ATIME;
   for (int i = 0; try_attributes(fd, set, clear, recursive); i++) {
-    if (errno != EBUSY || !(set & MOUNT_ATTR_RDONLY_) || i == TRIES)
+    if (errno != EBUSY || !(set & MOUNT_ATTR_RDONLY) || i == TRIES)
       return -1;
     syscall(SYS_nanosleep, &pause, NULL);
   }
@@ -75,15 +75,15 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
 
 /* Each by itself: the kernel takes all of a call or nothing. */
 int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept) {
-  static const uint64_t flags[] = {MOUNT_ATTR_RDONLY_, MOUNT_ATTR_NOSUID_,     MOUNT_ATTR_NODEV_,
-                                   MOUNT_ATTR_NOEXEC_, MOUNT_ATTR_NODIRATIME_, MOUNT_ATTR_ATIME_};
+  static const uint64_t flags[] = {MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID,     MOUNT_ATTR_NODEV,
+                                   MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR__ATIME};
   if (!set_attributes(fd, set, clear, recursive))
     return 0;
   /* What is to be set is more than what the host has: without it the mount would allow too much. */
   if (errno != EPERM || set_attributes(fd, set, 0, recursive))
     return -1;
-  if (set & MOUNT_ATTR_ATIME_)
-    clear &= ~(uint64_t)MOUNT_ATTR_ATIME_;
+  if (set & MOUNT_ATTR__ATIME)
+    clear &= ~(uint64_t)MOUNT_ATTR__ATIME;
   for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
     uint64_t flag = clear & flags[i];
     clear &= ~flag;
@@ -140,14 +140,14 @@ int set_all_readonly(int fd, const char *path) {
                                   : -1;
     if (found < 0 || mount_id(found) != line.id)
       return fail_with(ENOSYS, "mount_setattr", path);
-    if (set_attributes(found, MOUNT_ATTR_RDONLY_, 0, 0))
+    if (set_attributes(found, MOUNT_ATTR_RDONLY, 0, 0))
       return fail("mount", target);
   }
-  return set_attributes(fd, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount", path) : 0;
+  return set_attributes(fd, MOUNT_ATTR_RDONLY, 0, 0) ? fail("mount", path) : 0;
 }
 
 int map_ids(int fd, int user_namespace) {
-  struct mount_attributes a = {.set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t)user_namespace};
+  struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
   return sys_mount_setattr(fd, 0, &a);
 }
 
@@ -159,8 +159,8 @@ int set_propagation(int fd, const struct value *list) {
       errno = EINVAL;
       return -1;
     }
-    struct mount_attributes a = {.propagation = flags & ~(uint64_t)MS_REC};
-    if (!sys_mount_setattr(fd, flags & MS_REC ? AT_RECURSIVE_ : 0, &a))
+    struct mount_attr a = {.propagation = flags & ~(uint64_t)MS_REC};
+    if (!sys_mount_setattr(fd, flags & MS_REC ? AT_RECURSIVE : 0, &a))
       continue;
     if (errno != ENOSYS || mount_on(fd, NULL, NULL, flags, NULL))
       return -1;

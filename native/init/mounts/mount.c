@@ -89,14 +89,14 @@ int put_mount(int *tree, int target, const char *path, const char *found, unsign
  * (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867). */
 static uint64_t restrictions_for(const char *type) {
   int special = !strcmp(type, "proc") || !strcmp(type, "sysfs") || !strncmp(type, "cgroup", 6);
-  return special ? RESOLVE_NO_SYMLINKS_ : 0;
+  return special ? RESOLVE_NO_SYMLINKS : 0;
 }
 
 /* An overlay whose workdir cannot be used is mounted read-only, without an error. */
 static int unwritable(int tree, const struct value *v) {
   const char *option = v[MOUNT_FS_OPTIONS].str;
   int upper = 0;
-  if (!is_overlay(v[MOUNT_FS_FSTYPE].str) || v[MOUNT_FS_ATTRS].num & MOUNT_ATTR_RDONLY_)
+  if (!is_overlay(v[MOUNT_FS_FSTYPE].str) || v[MOUNT_FS_ATTRS].num & MOUNT_ATTR_RDONLY)
     return 0;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
     upper |= !strncmp(option, "upperdir=", 9);
@@ -134,18 +134,17 @@ static unsigned traits_of(const char *type) {
  * the host has none. */
 static int bind_instead(const struct op *op, const struct target *target) {
   const struct value *v = op->v;
-  enum { SYSFS = 0x62656572 };
   int64_t slot = (int64_t)v[MOUNT_FS_INSTEAD].num;
   int tree CLEANUP_CLOSE = init.slots[slot];
   init.slots[slot] = -1;
   struct statfs fs;
-  if (fstatfs(tree, &fs) || fs.f_type != SYSFS)
+  if (fstatfs(tree, &fs) || fs.f_type != SYSFS_MAGIC)
     return fail_with(EPERM, "fsopen", "sysfs");
   /* A mount that is read-only writes no access times, whose mode is locked here. */
-  uint64_t times = MOUNT_ATTR_ATIME_ | MOUNT_ATTR_NODIRATIME_;
-  struct mount_attributes all = {.set = MOUNT_ATTR_RDONLY_ | (v[MOUNT_FS_ATTRS].num & ~times),
-                                 .propagation = MS_PRIVATE};
-  if (sys_mount_setattr(tree, AT_RECURSIVE_, &all))
+  uint64_t times = MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
+  struct mount_attr all = {.attr_set = MOUNT_ATTR_RDONLY | (v[MOUNT_FS_ATTRS].num & ~times),
+                           .propagation = MS_PRIVATE};
+  if (sys_mount_setattr(tree, AT_RECURSIVE, &all))
     return fail("mount_setattr", target->named);
   struct identity at;
   if (attach(tree, target, 0, &v[MOUNT_FS_PROPAGATION], &at))
@@ -253,9 +252,9 @@ int op_mount_fs(const struct op *op) {
     return is_replaced(v) ? bind_instead(op, &where)
                           : not_mounted(op, &where, mode, fs, "fsopen", type);
   const char *source = v[MOUNT_FS_SOURCE].str;
-  if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "source", source))
+  if (*source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source))
     return not_mounted(op, &where, mode, fs, "fsconfig", source);
-  if (mode[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING_, "mode", mode))
+  if (mode[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode))
     return not_mounted(op, &where, mode, fs, "fsconfig", "mode");
   option = v[MOUNT_FS_OPTIONS].str;
   for (uint64_t i = 0; i < v[MOUNT_FS_OPTIONS].num; i++, option = next_string(option))
@@ -265,7 +264,7 @@ int op_mount_fs(const struct op *op) {
       return (layers || strlen(option) > 255) && (errno == EINVAL || errno == EOPNOTSUPP)
                  ? mount_by_path(op, &where, mode, NULL)
                  : not_mounted(op, &where, mode, fs, "fsconfig", option);
-  if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+  if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
     /* Before 6.5 overlay takes any option and refuses it here. */
     return layers && errno == EINVAL ? mount_by_path(op, &where, mode, NULL)
                                      : not_mounted(op, &where, mode, fs, "fsconfig", type);
@@ -308,7 +307,7 @@ static int tell_kept(const struct op *op, const struct kept *kept) {
 static int clone_source(const char *source, uint64_t recursive, uint64_t nofollow) {
   return clone_mount(AT_FDCWD, source,
                      (unsigned)(nofollow ? AT_SYMLINK_NOFOLLOW : 0) |
-                         (unsigned)(recursive ? AT_RECURSIVE_ : 0));
+                         (unsigned)(recursive ? AT_RECURSIVE : 0));
 }
 
 /* The root is attached over `/` later: then a recursive clone of `/` has it on top, and a path that
@@ -352,9 +351,8 @@ static int bind_source(const struct value *v, unsigned long *late) {
    * hostPropagation gave to the ones that were inherited; in a user namespace, as those, at most
    * events from the host. */
   unsigned long kind = init.inherited_propagation;
-  struct mount_attributes a = {.propagation =
-                                   kind == MS_SHARED && init.user_namespace ? MS_SLAVE : kind};
-  if (a.propagation != MS_SHARED && sys_mount_setattr(tree, AT_RECURSIVE_, &a)) {
+  struct mount_attr a = {.propagation = kind == MS_SHARED && init.user_namespace ? MS_SLAVE : kind};
+  if (a.propagation != MS_SHARED && sys_mount_setattr(tree, AT_RECURSIVE, &a)) {
     if (errno == ENOSYS) {
       *late = a.propagation | MS_REC;
       return tree;
@@ -404,8 +402,8 @@ int op_mount_bind(const struct op *op) {
   if (v[MOUNT_BIND_COPY_SYMLINK].num && S_ISLNK(st.st_mode))
     return make_link(tree, target_path);
   /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
-  struct mount_attributes slave = {.propagation = MS_SLAVE};
-  if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave))
+  struct mount_attr slave = {.propagation = MS_SLAVE};
+  if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave))
     return fail("mount_setattr", source);
   /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
   struct kept kept;
@@ -438,7 +436,7 @@ int op_mount_attrs(const struct op *op) {
     return fail("openat2", path);
   int recursive = op->v[MOUNT_ATTRS_RECURSIVE].num != 0, covering = init.detached >= 0;
   /* Below a root that is attached nowhere a clone with these attributes covers the mount. */
-  int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH_ | AT_RECURSIVE_) : -1;
+  int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH | AT_RECURSIVE) : -1;
   if (covering && clone < 0)
     return fail(clone_call(), path);
   struct kept kept = {0};

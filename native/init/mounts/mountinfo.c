@@ -23,15 +23,15 @@ static int64_t listed_mount_id(int fd) {
 }
 
 int identify(int fd, struct identity *of) {
-  const unsigned mask = STATX_TYPE_ | STATX_INO_ | STATX_MNT_ID_;
-  struct statx_ now;
-  if (!sys_statx(fd, mask, &now) && (now.mask & mask) == mask) {
-    *of = (struct identity){.mount = (int64_t)now.mount,
-                            .device = makedev(now.dev_major, now.dev_minor),
-                            .inode = now.inode,
-                            .type = now.mode & S_IFMT,
-                            .is_root = now.attributes_mask & STATX_ATTR_MOUNT_ROOT_
-                                           ? (now.attributes & STATX_ATTR_MOUNT_ROOT_) != 0
+  const unsigned mask = STATX_TYPE | STATX_INO | STATX_MNT_ID;
+  struct statx now;
+  if (!sys_statx(fd, mask, &now) && (now.stx_mask & mask) == mask) {
+    *of = (struct identity){.mount = (int64_t)now.stx_mnt_id,
+                            .device = makedev(now.stx_dev_major, now.stx_dev_minor),
+                            .inode = now.stx_ino,
+                            .type = now.stx_mode & S_IFMT,
+                            .is_root = now.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT
+                                           ? (now.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0
                                            : -1};
     return 0;
   }

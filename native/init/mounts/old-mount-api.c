@@ -100,7 +100,7 @@ static int stage_clone(int dirfd, const char *path, unsigned flags) {
   if (from < 0 || identify(from, &wanted))
     return -1;
   text_add_number(&t, (uint64_t)from);
-  int fd = stage(number, NULL, MS_BIND | (flags & AT_RECURSIVE_ ? MS_REC : 0), NULL,
+  int fd = stage(number, NULL, MS_BIND | (flags & AT_RECURSIVE ? MS_REC : 0), NULL,
                  S_ISDIR(wanted.type));
   if (fd < 0 || identify(fd, &now)) {
     close_cleanup(&fd);
@@ -117,7 +117,7 @@ static int stage_clone(int dirfd, const char *path, unsigned flags) {
 
 int clone_mount(int dirfd, const char *path, unsigned flags) {
   if (!refused) {
-    int fd = sys_open_tree(dirfd, path, OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | flags);
+    int fd = sys_open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
     if (fd >= 0 || errno != ENOSYS)
       return fd;
     refused = 1;

@@ -15,9 +15,8 @@ int op_reconfigure(const struct op *op) {
   for (uint64_t i = 0; i < op->v[RECONFIGURE_OPTIONS].num; i++, option = next_string(option))
     if (set_option(fs, option))
       return fail_context(fs, "fsconfig", option);
-  return sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE_, NULL, NULL)
-             ? fail_context(fs, "fsconfig", path)
-             : 0;
+  return sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL) ? fail_context(fs, "fsconfig", path)
+                                                                : 0;
 }
 
 /* Safe: as above, and only the mount is changed. */

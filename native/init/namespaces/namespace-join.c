@@ -4,13 +4,11 @@
 #include <sched.h>
 #include <signal.h>
 
-enum { NEW_TIME = 0x80 /* CLONE_NEWTIME */, PIDFD = 0x1000 /* CLONE_PIDFD */ };
-
 static const struct {
   const char *name;
   int flag;
-} NAMES[] = {{"ns/ipc", CLONE_NEWIPC},       {"ns/uts", CLONE_NEWUTS},  {"ns/net", CLONE_NEWNET},
-             {"ns/cgroup", CLONE_NEWCGROUP}, {"ns/time", NEW_TIME},     {"ns/pid", CLONE_NEWPID},
+} NAMES[] = {{"ns/ipc", CLONE_NEWIPC},       {"ns/uts", CLONE_NEWUTS},   {"ns/net", CLONE_NEWNET},
+             {"ns/cgroup", CLONE_NEWCGROUP}, {"ns/time", CLONE_NEWTIME}, {"ns/pid", CLONE_NEWPID},
              {"ns/mnt", CLONE_NEWNS},        {"ns/user", CLONE_NEWUSER}};
 enum { NAME_COUNT = sizeof NAMES / sizeof *NAMES };
 
@@ -54,7 +52,7 @@ int op_join(const struct op *op) {
   if (flags && syscall(SYS_setns, process, flags) &&
       (errno != EBADF || !is_procfs(process) || join_each(process, flags)))
     return fail("setns", NULL);
-  if (op->v[JOIN_FLAGS].num & NEW_TIME)
+  if (op->v[JOIN_FLAGS].num & CLONE_NEWTIME)
     trace_rebase(before);
   close(init.slots[slot]);
   init.slots[slot] = -1;
@@ -94,7 +92,7 @@ int op_setns(const struct op *op) {
       return 0;
     return fail("setns", path);
   }
-  if (flag == NEW_TIME)
+  if (flag == CLONE_NEWTIME)
     trace_rebase(before);
   if (flag == CLONE_NEWNS)
     init.joined_mounts = 1;
@@ -106,16 +104,12 @@ int op_setns(const struct op *op) {
 /* clone3(2), with the process as a child of this one's parent; its signal at the end is the one of
  * this process, SIGCHLD. cgroup: a directory of v2 to be born in, or -1. *pidfd: its pidfd. */
 static long clone_sibling(int cgroup, int *pidfd) {
-  enum { SYS_clone3_ = 435 };
-  struct {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-        set_tid_size, cgroup;
-  } args = {.flags = CLONE_PARENT | PIDFD, .pidfd = (uintptr_t)pidfd};
+  struct clone_args args = {.flags = CLONE_PARENT | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd};
   if (cgroup < 0)
-    return syscall(SYS_clone, CLONE_PARENT | PIDFD | SIGCHLD, 0, pidfd, 0, 0);
-  args.flags |= 0x200000000ull; /* CLONE_INTO_CGROUP, Linux 5.7 */
+    return syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
+  args.flags |= CLONE_INTO_CGROUP; /* Linux 5.7 */
   args.cgroup = (uint64_t)cgroup;
-  return syscall(SYS_clone3_, &args, sizeof args);
+  return syscall(SYS_clone3, &args, sizeof args);
 }
 
 /* Goes on as another process, a child of the runtime (CLONE_PARENT), or of its subreaper once it

@@ -24,7 +24,7 @@ int op_time_enter(const struct op *op) {
   close_cleanup(&offsets);
   uint64_t before = trace_now();
   int fd CLEANUP_CLOSE = proc_open_namespace("time_for_children");
-  if (fd < 0 || syscall(SYS_setns, fd, 0x80 /* CLONE_NEWTIME */))
+  if (fd < 0 || syscall(SYS_setns, fd, CLONE_NEWTIME))
     return fail("setns", "time_for_children");
   trace_rebase(before);
   return 0;

@@ -45,7 +45,7 @@ int op_keep_fds(const struct op *op) {
   for (;;) {
     unsigned ours = next_of_ours(next);
     if (ours > next && sys_close_range(next, ours == UINT_MAX ? UINT_MAX : ours - 1, 0)) {
-      if (!is_refused(NR_close_range))
+      if (!is_refused(SYS_close_range))
         return fail("close_range", NULL);
       return close_listed(next, is_ours) ? fail("close", "/proc/self/fd") : 0;
     }

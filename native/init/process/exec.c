@@ -267,7 +267,7 @@ int op_exec(const struct op *op) {
   if (!init.executable)
     return fail_with(ENOENT, "execve", NULL);
   int filtered = filter_loaded();
-  if (!filtered && sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC_)) {
+  if (!filtered && sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC)) {
     /* Before 5.11 the flag is unknown, and a filter around runt may forbid the call. All that was
      * opened here is close-on-exec by itself. */
     if (errno != EINVAL && errno != ENOSYS && errno != EPERM)

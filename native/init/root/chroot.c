@@ -27,7 +27,7 @@ static int go_back(int root) {
  * that was shared, and is attached right on it. */
 int mount_chroot(void) {
   int old CLEANUP_CLOSE = open_root();
-  int tree CLEANUP_CLOSE = clone_mount(AT_FDCWD, "/", AT_RECURSIVE_);
+  int tree CLEANUP_CLOSE = clone_mount(AT_FDCWD, "/", AT_RECURSIVE);
   if (old < 0 || tree < 0)
     return fail(old < 0 ? "open" : clone_call(), "/");
   if (enter_namespace_root())

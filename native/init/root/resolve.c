@@ -11,7 +11,7 @@ enum {
   LINKS_MAX = 40,
   RETRIES = 128,
   /* Nothing on the way but directories of one file system. */
-  STRAIGHT = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_ | RESOLVE_NO_MAGICLINKS_,
+  STRAIGHT = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 };
 
 /* What is looked for. */
@@ -122,8 +122,8 @@ static int make_in(int dir, const char *name, mode_t kind) {
 /* Whether a symlink of procfs is one of those that are no text (/proc/PID/root). Where openat2
  * cannot tell, all are read as text. */
 static int is_magic(int link, int dir, const char *name) {
-  struct open_how_ how = {.flags = O_PATH | O_CLOEXEC,
-                          .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_MAGICLINKS_};
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
   if (!is_procfs(link))
     return 0;
   int fd CLEANUP_CLOSE = sys_openat2(dir, name, &how);
@@ -175,7 +175,7 @@ static int follow(struct walk *w, int link, const char *name, const struct aim *
   if (n < 0)
     return -1;
   content[n] = 0;
-  if (aim->restrictions & RESOLVE_NO_SYMLINKS_ || ++w->links > LINKS_MAX ||
+  if (aim->restrictions & RESOLVE_NO_SYMLINKS || ++w->links > LINKS_MAX ||
       is_magic(link, w->dir, name)) {
     errno = ELOOP;
     return -1;
@@ -239,7 +239,7 @@ static int walk(const struct aim *aim, int *existed, char found[PATH_MAX]) {
 /* Opens a clean path in one system call, from the mount that it is on. EXDEV or ELOOP when there is
  * more on the way than directories. */
 static int straight(const char *path, int flags, char found[PATH_MAX]) {
-  struct open_how_ how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags), .resolve = STRAIGHT};
+  struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags), .resolve = STRAIGHT};
   const char *rest;
   const struct made *m = made_above(path, &rest);
   if (!m)
@@ -282,7 +282,7 @@ static int make_last(const char *path, mode_t kind, char found[PATH_MAX]) {
 
 /* A name that the plan has given to a mount may lead through a symlink, too. */
 static int refuse_symlinks(const struct aim *aim, int fd, const char *clean, const char *found) {
-  if (fd < 0 || !(aim->restrictions & RESOLVE_NO_SYMLINKS_) || !strcmp(clean, found))
+  if (fd < 0 || !(aim->restrictions & RESOLVE_NO_SYMLINKS) || !strcmp(clean, found))
     return fd;
   close(fd);
   errno = ELOOP;
@@ -323,8 +323,8 @@ int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *e
 }
 
 int resolve_shown(const char *path, int flags) {
-  struct open_how_ how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
-                          .resolve = RESOLVE_IN_ROOT_ | RESOLVE_NO_MAGICLINKS_};
+  struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
+                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   for (int i = 0; i < RETRIES; i++) {
     int fd = sys_openat2(init.root, path, &how);
     if (fd >= 0)
@@ -342,9 +342,8 @@ int resolve_shown(const char *path, int flags) {
 }
 
 int resolve_below(int dir, const char *path) {
-  struct open_how_ how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-                          .resolve =
-                              RESOLVE_BENEATH_ | RESOLVE_NO_SYMLINKS_ | RESOLVE_NO_MAGICLINKS_};
+  struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
   int fd = sys_openat2(dir, path, &how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
     return fd;

@@ -52,7 +52,7 @@ int op_rootfs(const struct op *op) {
   int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
   if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
     return fail_with(EBADF, "open_tree", path);
-  int tree = slot >= 0 ? init.slots[slot] : clone_mount(AT_FDCWD, path, AT_RECURSIVE_);
+  int tree = slot >= 0 ? init.slots[slot] : clone_mount(AT_FDCWD, path, AT_RECURSIVE);
   if (tree < 0)
     return fail(clone_call(), path);
   if (slot >= 0)
@@ -68,11 +68,11 @@ int op_rootfs(const struct op *op) {
   /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
    * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
    * would reach the host. One that is cloned here is what hostPropagation made of it. */
-  struct mount_attributes slave = {.propagation = MS_SLAVE};
-  int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE_, &slave);
+  struct mount_attr slave = {.propagation = MS_SLAVE};
+  int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
   if (enslave && errno != ENOSYS)
     return fail("mount_setattr", path);
-  struct mount_attributes private = {.propagation = MS_PRIVATE};
+  struct mount_attr private = {.propagation = MS_PRIVATE};
   int late = sys_mount_setattr(tree, 0, &private);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
@@ -364,7 +364,7 @@ int op_move_root(const struct op *op) {
  * and what is below it a slave. */
 int op_detached_root(const struct op *op) {
   const char *path = op->v[DETACHED_ROOT_PATH].str;
-  int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_RECURSIVE_);
+  int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   if (tree < 0)
     return fail("open_tree", path);
   init.detached = tree;
@@ -373,11 +373,11 @@ int op_detached_root(const struct op *op) {
     return fail_with(ENOTDIR, "open_tree", path);
   /* Kernels that cannot mount in a detached tree (before 6.15) cannot clone one either. */
   int probe CLEANUP_CLOSE =
-      sys_open_tree(tree, "", OPEN_TREE_CLONE_ | OPEN_TREE_CLOEXEC_ | AT_EMPTY_PATH_);
+      sys_open_tree(tree, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   if (probe < 0)
     return errno == EINVAL ? fail_with(ENOSYS, "open_tree", path) : fail("open_tree", path);
-  struct mount_attributes slave = {.propagation = MS_SLAVE}, private = {.propagation = MS_PRIVATE};
-  if (sys_mount_setattr(tree, AT_RECURSIVE_, &slave) || sys_mount_setattr(tree, 0, &private))
+  struct mount_attr slave = {.propagation = MS_SLAVE}, private = {.propagation = MS_PRIVATE};
+  if (sys_mount_setattr(tree, AT_RECURSIVE, &slave) || sys_mount_setattr(tree, 0, &private))
     return fail("mount_setattr", path);
   init.root = openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   return init.root < 0 ? fail("openat", path) : 0;
@@ -408,5 +408,5 @@ int op_root_propagation(const struct op *op) {
 
 int op_readonly_root(const struct op *op) {
   (void)op;
-  return set_attributes(init.root, MOUNT_ATTR_RDONLY_, 0, 0) ? fail("mount_setattr", "/") : 0;
+  return set_attributes(init.root, MOUNT_ATTR_RDONLY, 0, 0) ? fail("mount_setattr", "/") : 0;
 }
