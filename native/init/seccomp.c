@@ -76,10 +76,8 @@ static int pass_listener(void *arg) {
     char *frame = allocate(room), go;
     if (frame) {
       struct text t = text_in(frame, room);
-      text_add(&t, REPORT_LISTENER);
-      text_add_char(&t, 0);
-      text_add(&t, filter.agent);
-      text_add_char(&t, 0);
+      text_add_field(&t, REPORT_LISTENER);
+      text_add_field(&t, filter.agent);
       text_add(&t, filter.metadata);
       ok = send_with(frame, t.length + 1, handover.listener) == 0 &&
            read_fully(init.report, &go, 1) == 0;

@@ -25,6 +25,7 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
+import { nulList } from '../sys/nul-list.js';
 import { commit, version } from '../sys/runt-version.js';
 import { scopes } from './cgroup/systemd-scope.js';
 import { compile } from './compile.js';
@@ -166,7 +167,7 @@ function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
 
 /** Whether libseccomp takes a line of a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
 function compiles(words: string): boolean {
-  const profile = host.encode(`default ALLOW 0\0${words}\0`);
+  const profile = nulList(['default ALLOW 0', words]);
   const r = native.compileSeccomp(profile, new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;
 }

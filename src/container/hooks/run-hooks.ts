@@ -8,6 +8,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
@@ -95,8 +96,8 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     const pidfdOut = new Uint8Array(8);
     const pid = native.spawnHook(
       hook.path,
-      strings(args),
-      strings(hook.env ?? inherited()),
+      nulList(args),
+      nulList(hook.env ?? inherited()),
       state.bundle,
       input,
       out.theirs,
@@ -212,5 +213,3 @@ function stateFile(state: HookState): number {
 function inherited(): string[] {
   return Object.entries(host.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
-
-const strings = (list: readonly string[]): Uint8Array => host.encode(list.map((s) => `${s}\0`).join(''));

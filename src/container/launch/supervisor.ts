@@ -5,6 +5,7 @@ import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, type PlaceName, Protocol } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { aside, readable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
@@ -65,7 +66,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     // Its own ends: with a copy here the socket would not close when the supervisor ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
-      sendFrame(sync, host.encode(`${Protocol.SUPERVISE_MAGIC}\0${listener}\0${dir}\0${heir ? 1 : 0}\0`));
+      sendFrame(sync, nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
       if (!(await readable(sync, patience))) throw failed(`it did not answer within ${patience / 1000} s`);
       const report = await new Reports(sync).next();
       if (report.kind === 'created') return supervisor;
@@ -246,7 +247,7 @@ export async function askOn(
   fields: readonly (string | number)[],
   fds: Uint8Array,
 ): Promise<Started & { readonly begun: string }> {
-  const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
+  const sent = native.sendFds(connection, fds, nulList(fields));
   if (sent < 0) throw unreached(-sent);
   if (!(await readable(connection, patience))) throw unreached(E.ETIMEDOUT);
   const data = new Uint8Array(64);

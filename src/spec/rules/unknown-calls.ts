@@ -1,6 +1,7 @@
 /** Names in a seccomp profile that are no system calls here: libseccomp lets them pass, and so does every runtime. */
 import type { Violation } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
+import { nulList } from '../../sys/nul-list.js';
 import type { Seccomp } from '../config-types.js';
 
 /**
@@ -15,7 +16,7 @@ export function unknownCalls(seccomp: Seccomp | undefined): Violation[] {
     }
   }
   if (places.size === 0) return [];
-  const asked = host.encode([...places.keys()].map((name) => `${name}\0`).join(''));
+  const asked = nulList([...places.keys()]);
   const out = new Uint8Array(asked.length);
   const n = native.unknownSyscalls(asked, out);
   const version = new Uint8Array(128);

@@ -7,6 +7,7 @@ import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../../sys/linux.js';
+import { nulList } from '../../../sys/nul-list.js';
 import { Protocol } from '../../../sys/protocol.js';
 import { OpFailed } from '../../failure/op-failed.js';
 import { openRoot } from '../../state/state-directory.js';
@@ -24,7 +25,7 @@ const directory = '.seccomp';
  * @throws OpFailed when libseccomp refuses the profile. A cache that cannot be used is passed over.
  */
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
-  const profile = host.encode(`${op.profile.join('\0')}\0`);
+  const profile = nulList(op.profile);
   const name = nameOf(profile);
   const dir = openDirectory(root, euid);
   try {
