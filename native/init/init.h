@@ -253,7 +253,7 @@ char *home_of(uint64_t uid);
 /* A list as execve(2) wants it, with those of the `count` entries more that are not NULL. */
 char **string_vector(const struct value *list, char *const *more, size_t count);
 
-/* seccomp.c */
+/* seccomp/seccomp.c */
 /* Whether a filter was loaded, or is to be loaded right before the exec. */
 int filter_loaded(void);
 int filter_pending(void);
@@ -263,6 +263,11 @@ int apply_late_filter(void);
 /* In a hook's process: loads on it the filter that waits for the exec, without a listener, as no
  * agent attends a hook. 0, or -1 with errno. */
 int apply_filter_to_hook(void);
+
+/* seccomp/last-words.c */
+/* Gives the reader of the reports the page of last words. Without it a failure under the filter is
+ * reported by send or write, if the filter lets them. */
+void share_words(void);
 /* Ends the process with a report in the page that the runtime shares; returns when there is none.
  */
 void leave_words(const char *frame, size_t length);
@@ -273,6 +278,9 @@ void forget_words(void);
  * fail().
  */
 int give_stdio(uid_t uid, int pipes);
+
+/* process/capabilities.c: the sets of this process. 0, or -1 with errno. */
+int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 
 /* process/rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail().
  */

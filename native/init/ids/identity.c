@@ -1,38 +1,12 @@
-/* Who the process is: ids, capabilities, privileges, session keyring; and the waiting for the
- * runtime that maps ids. */
+/* User and groups of the process, and the waiting for the runtime that maps ids. */
 #include "../init.h"
 #include <grp.h>
-#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* Two words of each set. */
-enum { CAPS_END = 32 * _LINUX_CAPABILITY_U32S_3 };
 /* 2^32-1 is "no change" to the system calls. The C library's functions for ids would signal the
  * threads that there are not. */
 static const uint64_t ID_MAX = UINT32_MAX - 1;
-
-static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2] = {
-      {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
-      {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)}};
-  return (int)syscall(SYS_capset, &header, data);
-}
-
-/* Safe: the new session keyring holds nothing; without it the container would have the caller's
- * keys. The owner may search it, so that `exec` can join it later. A kernel without keyrings has no
- * keys to leak. */
-int op_keyring(const struct op *op) {
-  /* KEY_POS_* and KEY_USR_*, which no header for programs has. */
-  enum { POSSESSOR_ALL = 0x3f000000, USER_VIEW_READ_SEARCH_LINK = 0x001b0000 };
-  long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->v[KEYRING_NAME].str, 0, 0, 0);
-  if (ring < 0)
-    return errno == ENOSYS ? 0 : fail("keyctl", op->v[KEYRING_NAME].str);
-  if (syscall(SYS_keyctl, KEYCTL_SETPERM, ring, POSSESSOR_ALL | USER_VIEW_READ_SEARCH_LINK, 0, 0))
-    return fail("keyctl", op->v[KEYRING_NAME].str);
-  return 0;
-}
 
 /* The runtime's word that the id maps are there. When it dies instead there is nobody to
  * report to. */
@@ -40,14 +14,6 @@ int op_sync(const struct op *op) {
   (void)op;
   char go;
   if (read_fully(init.report, &go, 1))
-    _exit(0);
-  return 0;
-}
-
-/* The runtime's word that it has done what the plan holds for it before this operation. */
-int op_await(const struct op *op) {
-  char go;
-  if (report_await(op->index) || read_fully(init.report, &go, 1))
     _exit(0);
   return 0;
 }
@@ -106,47 +72,6 @@ int op_become_root(const struct op *op) {
   return 0;
 }
 
-/* Safe: a session of its own has no controlling terminal; one that is given to it cannot be pushed
- * input from outside, nor can it push any to the caller's. A process that leads a session already
- * is as good. */
-int op_session(const struct op *op) {
-  (void)op;
-  int error = setsid() < 0 ? errno : 0;
-  return error && getsid(0) != getpid() ? fail_with(error, "setsid", NULL) : 0;
-}
-
-/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse
- * to write those of a process that is not dumpable. From here on no process of the container can
- * trace this one or reach the host through its descriptors (CVE-2016-9962). */
-int op_undumpable(const struct op *op) {
-  (void)op;
-  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
-}
-
-int op_unshare(const struct op *op) {
-  return unshare((int)op->v[UNSHARE_FLAGS].num) ? fail("unshare", NULL) : 0;
-}
-
-int op_no_new_privileges(const struct op *op) {
-  (void)op;
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail("prctl", "PR_SET_NO_NEW_PRIVS") : 0;
-}
-
-/* Safe: only drops. */
-int op_bounding(const struct op *op) {
-  uint64_t mask = op->v[BOUNDING_MASK].num;
-  for (unsigned i = 0; i < CAPS_END; i++) {
-    if (mask >> i & 1)
-      continue;
-    if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0)) {
-      if (errno == EINVAL) /* the kernel has no capability i, nor any after it */
-        return 0;
-      return fail("prctl", "PR_CAPBSET_DROP");
-    }
-  }
-  return 0;
-}
-
 /* Safe: groups go before the user, as only then they may; capabilities are kept over the change and
  * set to exactly what the config says by the next operation. */
 int op_user(const struct op *op) {
@@ -183,20 +108,4 @@ int op_user(const struct op *op) {
   if ((int64_t)v[USER_UMASK].num >= 0)
     umask((mode_t)v[USER_UMASK].num & 0777);
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
-}
-
-/* Safe: exactly the sets of the config; inheritable holds what it names and no more
- * (CVE-2022-29162, CVE-2022-27650). */
-int op_capabilities(const struct op *op) {
-  const struct value *v = op->v;
-  if (set_capabilities(v[CAPABILITIES_EFFECTIVE].num, v[CAPABILITIES_PERMITTED].num,
-                       v[CAPABILITIES_INHERITABLE].num))
-    return fail("capset", NULL);
-  uint64_t ambient = v[CAPABILITIES_AMBIENT].num;
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && ambient)
-    return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
-  for (unsigned i = 0; i < CAPS_END; i++)
-    if (ambient >> i & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0))
-      return fail("prctl", "PR_CAP_AMBIENT_RAISE");
-  return 0;
 }

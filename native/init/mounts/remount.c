@@ -1,6 +1,5 @@
-/* reconfigure, propagate, labelMount: what is mounted already is changed. */
+/* reconfigure, propagate: what is mounted already is changed. */
 #include "../init.h"
-#include <sys/xattr.h>
 
 /* Safe: acts on the file system of the mount that the resolver found inside the root. The kernel
  * lets only root of the user namespace that the file system belongs to change it. */
@@ -26,15 +25,4 @@ int op_propagate(const struct op *op) {
   if (fd < 0)
     return fail("openat2", path);
   return set_propagation(fd, &op->v[PROPAGATE_PROPAGATION]) ? fail("mount_setattr", path) : 0;
-}
-
-/* Safe: a directory that the resolver found inside the root, opened by its descriptor. */
-int op_label_mount(const struct op *op) {
-  const char *path = op->v[LABEL_MOUNT_TARGET].str, *label = op->v[LABEL_MOUNT_LABEL].str;
-  int target CLEANUP_CLOSE = resolve(path, O_DIRECTORY, 0, NULL);
-  int fd CLEANUP_CLOSE = target < 0 ? -1 : openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    return fail("openat2", path);
-  return fsetxattr(fd, "security.selinux", label, strlen(label) + 1, 0) ? fail("fsetxattr", path)
-                                                                        : 0;
 }

@@ -67,7 +67,7 @@ export function hookFailed(command: string, name: string, hook: Hook, end: HookE
 }
 
 /**
- * The same from what runt-init reports (native/init/hook.c): the hook's name, then how, number, milliseconds and stream,
+ * The same from what runt-init reports (native/init/hooks/hook.c): the hook's name, then how, number, milliseconds and stream,
  * then what the hook said; a line each but the last.
  */
 export function hookFailedInside(

@@ -6,12 +6,11 @@
  * given before, by storing to memory, which no filter can forbid. Without no_new_privs the filter
  * has to be loaded while there is CAP_SYS_ADMIN, that is before the user changes; the profile must
  * then allow what is between that and the execve, as with other runtimes. */
-#include "init.h"
+#include "../init.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,35 +23,11 @@ static struct {
   unsigned flags;
   const char *agent, *metadata;
   int loaded;
-  char *words; /* the page of last words; NULL when the reader of the reports has it not */
 } filter;
 
 int filter_loaded(void) { return filter.loaded; }
 
 int filter_pending(void) { return filter.program.len != 0; }
-
-void forget_words(void) { filter.words = NULL; }
-
-void leave_words(const char *frame, size_t length) {
-  if (!filter.words || length > WORDS_SIZE)
-    return;
-  memcpy(filter.words, frame, length);
-  for (;;) {
-    syscall(SYS_exit_group, 1);
-    __builtin_trap(); /* the filter denies it: a fault cannot be denied */
-  }
-}
-
-/* Gives the reader of the reports the page of last words. Without it a failure under the filter is
- * reported by send or write, if the filter lets them. */
-static void share_words(void) {
-  int fd CLEANUP_CLOSE = (int)syscall(SYS_memfd_create, "runt-words", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, WORDS_SIZE))
-    return;
-  char *page = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (page != MAP_FAILED && send_with(REPORT_WORDS, sizeof REPORT_WORDS, fd) == 0)
-    filter.words = page;
-}
 
 /* Between this process and its helper, which shares its memory and descriptors. */
 static struct {

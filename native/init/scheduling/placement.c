@@ -1,6 +1,5 @@
-/* Where the process runs and takes its memory from, and in which execution domain. */
-#include "init.h"
-#include <sys/personality.h>
+/* Where the process runs and takes its memory from. */
+#include "../init.h"
 
 /* CPUs and nodes of the largest machines are fewer: NR_CPUS is 8192 at most, MAX_NUMNODES 1024. */
 enum { CPUS_MAX = 8192, NODES_MAX = 1024, WORD = 8 * sizeof(unsigned long) };
@@ -47,11 +46,4 @@ int op_memory_policy(const struct op *op) {
   long r = syscall(SYS_set_mempolicy, (int)op->v[MEMORY_POLICY_MODE].num, nodes->num ? mask : NULL,
                    nodes->num ? NODES_MAX + 1 : 0);
   return r ? fail("set_mempolicy", NULL) : 0;
-}
-
-/* Safe: of this process alone; what it changes is what uname(2) says of the machine, and how a
- * program of 32 bits is laid out. */
-int op_personality(const struct op *op) {
-  return personality((unsigned long)op->v[PERSONALITY_DOMAIN].num) < 0 ? fail("personality", NULL)
-                                                                       : 0;
 }

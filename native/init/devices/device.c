@@ -1,5 +1,5 @@
-/* Device nodes and links below the root. */
-#include "init.h"
+/* Device nodes below the root. */
+#include "../init.h"
 #include <sys/sysmacros.h>
 
 /* 12 and 20 bits (MINORBITS). */
@@ -86,27 +86,5 @@ int op_device(const struct op *op) {
     return type == S_IFIFO ? fail_with(EEXIST, "mknod", path) : bind_device(path, type, device);
   if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH))
     return fail("fchownat", path);
-  return 0;
-}
-
-/* Safe: as above. What stands in the place of a required link (an image's /dev/ptmx) is replaced:
- * it is a name in the container's own directory. */
-int op_symlink(const struct op *op) {
-  const char *content = op->v[SYMLINK_CONTENT].str, *path = op->v[SYMLINK_PATH].str, *name;
-  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
-  if (dir < 0)
-    return fail("openat2", path);
-  if (!symlinkat(content, dir, name))
-    return 0;
-  if (errno != EEXIST)
-    return fail("symlinkat", path);
-  if (!op->v[SYMLINK_REQUIRED].num)
-    return 0;
-  char there[PATH_MAX];
-  ssize_t n = readlinkat(dir, name, there, sizeof there);
-  if (n == (ssize_t)strlen(content) && memcmp(there, content, (size_t)n) == 0)
-    return 0;
-  if (unlinkat(dir, name, 0) || symlinkat(content, dir, name))
-    return fail("symlinkat", path);
   return 0;
 }
