@@ -57,6 +57,13 @@ const files = (dir, end) =>
         .map((f) => `${dir}/${f}`)
     : [];
 
+/** The files of a directory and of the rooms below it, without those of its fuzzers. */
+export const filesBelow = (dir, end) =>
+  readdirSync(dir, { recursive: true })
+    .filter((f) => f.endsWith(end) && !f.startsWith('fuzz/'))
+    .sort()
+    .map((f) => `${dir}/${f}`);
+
 /** The files with the flags: what was made by others is stale. */
 const recipe = ['hack/build.mjs', 'hack/flags.mjs'];
 
@@ -109,8 +116,8 @@ function staticPie() {
 
 /** runt-init: static-pie, musl (docs/security.md#hardening-of-the-binaries). */
 function init() {
-  const sources = files('native/init', '.c');
-  const headers = [...files('native/init', '.h'), ...files('native/core', '.h'), 'build/gen/ops.h'];
+  const sources = filesBelow('native/init', '.c');
+  const headers = [...filesBelow('native/init', '.h'), ...files('native/core', '.h'), ...files('build/gen', '.h')];
   const sections = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
   const list = objects('musl-gcc', sources, headers, 'build/init', [
     ...warnings,
@@ -136,7 +143,7 @@ function seccompArchive() {
 
 function core(cc, out, extra) {
   const sources = files('native/core', '.c');
-  const headers = [...files('native/core', '.h'), 'build/gen/abi.h'];
+  const headers = [...files('native/core', '.h'), ...files('build/gen', '.h')];
   const flags = [
     ...warnings,
     '-O2',

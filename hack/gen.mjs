@@ -1,5 +1,5 @@
-// Writes the C that follows from the tables: build/gen/abi.h, build/gen/quickjs-abi.c (from src/sys/abi.ts) and
-// build/gen/ops.h (from src/plan/plan-ops.ts). A file whose content would not change keeps its time, so make rests.
+// Writes the C that follows from the tables: abi.h and quickjs-abi.c (from src/sys/abi.ts), protocol.h (from
+// src/sys/protocol.ts), ops.h and dispatch.h (from src/plan/plan-ops.ts), in build/gen. A file whose content would not change keeps its time, so make rests.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -118,10 +118,40 @@ void bind_native(JSContext *ctx, JSValue object) {
 `;
 }
 
+// ── protocol ──
+
+/** One constant of the table in C. */
+function constant(name, value) {
+  if (typeof value === 'number') return `enum { ${name} = ${value} };`;
+  if (typeof value === 'string') return `#define ${name} ${JSON.stringify(value)}`;
+  if (Array.isArray(value)) return `enum { ${value.map((item, i) => `${name}_${upper(item)} = ${i}`).join(', ')} };`;
+  return Object.entries(value)
+    .map(([key, text]) => constant(`${name}_${upper(key)}`, text))
+    .join('\n');
+}
+
+function protocolHeader({ Protocol, ...lists }) {
+  // An enumeration has its numbers as keys, too.
+  const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
+  const lines = [...single, ...Object.entries(lists)].map(([name, value]) => constant(name, value));
+  return `${banner}
+/* What both ends use: src/sys/protocol.ts says what each is. */
+#ifndef RUNT_PROTOCOL_H
+#define RUNT_PROTOCOL_H
+${lines.join('\n')}
+#endif
+`;
+}
+
 // ── operations ──
 
+/** The operations that runt-init performs. */
+const byInit = (ops) => Object.entries(ops).filter(([, o]) => o.by === 'init');
+/** mountFs → op_mount_fs, the C function that performs it. */
+const performer = (name) => `op_${upper(name).toLowerCase()}`;
+
 function opsHeader(ops) {
-  const init = Object.entries(ops).filter(([, o]) => o.by === 'init');
+  const init = byInit(ops);
   const codes = init.map(([n, o]) => `  OP_${upper(n)} = ${o.code}, /* ${comment(o.doc)} */`).join('\n');
   const fields = init
     .filter(([, o]) => Object.keys(o.fields).length > 0)
@@ -171,6 +201,31 @@ static const struct op_shape op_shapes[] = {
 ${shapes}
 };
 
+/* The functions that perform the operations: 0, or -1 after fail(). */
+struct op;
+${init.map(([n]) => `int ${performer(n)}(const struct op *op);`).join('\n')}
+
+#endif
+`;
+}
+
+/** An operation of the table that has no C function does not link. A switch: a table of pointers would be relocated. */
+function dispatchHeader(ops) {
+  return `${banner}
+#ifndef RUNT_DISPATCH_H
+#define RUNT_DISPATCH_H
+#include "ops.h"
+
+/* Performs one operation: 0, or -1 after fail(). */
+static inline int dispatch(enum op_code code, const struct op *op) {
+  switch (code) {
+${byInit(ops)
+  .map(([n]) => `  case OP_${upper(n)}:\n    return ${performer(n)}(op);`)
+  .join('\n')}
+  }
+  __builtin_trap(); /* plan_open refuses every other code */
+}
+
 #endif
 `;
 }
@@ -185,8 +240,12 @@ function checkOps(ops) {
 }
 
 mkdirSync(out, { recursive: true });
-const [{ abi }, { ops }] = await Promise.all([load('src/sys/abi.ts'), load('src/plan/plan-ops.ts')]);
+const [{ abi }, protocol, { ops }] = await Promise.all(
+  ['src/sys/abi.ts', 'src/sys/protocol.ts', 'src/plan/plan-ops.ts'].map(load),
+);
 checkOps(ops);
 put('abi.h', abiHeader(abi));
 put('quickjs-abi.c', abiQuickjs(abi));
+put('protocol.h', protocolHeader(protocol));
 put('ops.h', opsHeader(ops));
+put('dispatch.h', dispatchHeader(ops));

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { musl, warnings } from './build.mjs';
+import { filesBelow, musl, warnings } from './build.mjs';
 
 const OUT = 'build/test-programs';
 /** Switches of native/init that the product is never built with, and what each program is called. */
@@ -16,9 +16,11 @@ const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 export function testPrograms() {
   mkdirSync(OUT, { recursive: true });
   const programs = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));
-  const init = readdirSync('native/init').map((f) => `native/init/${f}`);
-  const headers = [...init.filter((f) => f.endsWith('.h')), 'build/gen/ops.h'];
-  const sources = init.filter((f) => f.endsWith('.c'));
+  const headers = [
+    ...filesBelow('native/init', '.h'),
+    ...['ops', 'dispatch', 'protocol'].map((name) => `build/gen/${name}.h`),
+  ];
+  const sources = filesBelow('native/init', '.c');
   for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], [], [])) return;
   for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;
 }

@@ -79,6 +79,13 @@ test('no file imports itself by way of others, not even its types', () => {
   assert.equal(circles(), []);
 });
 
+test('what is pure calls no native function; of src/spec only what reads JSON does', () => {
+  const calling = sources.filter(
+    (file) => ['spec', 'plan'].includes(roomOf(file)) && /\bnative\./.test(readFileSync(file, 'utf8')),
+  );
+  assert.equal(calling, ['src/spec/json/parse-json.ts', 'src/spec/json/wide-integers.ts']);
+});
+
 test('two files have the same name only when that is index.ts', () => {
   const names = sources.map((file) => basename(file)).filter((name) => name !== 'index.ts');
   assert.equal(
@@ -124,6 +131,37 @@ test('every file and folder that docs/architecture.md and docs/internals.md name
       page,
     );
   }
+});
+
+const native = readdirSync('native', { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.[ch]$/.test(name))
+  .map((name) => `native/${name}`)
+  .sort();
+
+test('a folder of runt-init holds two to twenty files, and no two of its files have the same name', () => {
+  const files = native.filter((file) => file.startsWith('native/init/') && !file.includes('/fuzz/'));
+  const folders = [...new Set(files.map((file) => dirname(file)))];
+  const sizes = folders.map((folder) => [folder, files.filter((file) => dirname(file) === folder).length] as const);
+  assert.ok(folders.length > 5);
+  assert.equal(
+    sizes.filter(([, n]) => n < 2 || n > 20),
+    [],
+  );
+  // hack/arm64 names an object by its source.
+  const names = files.map((file) => basename(file));
+  assert.equal(
+    names.filter((name, i) => names.indexOf(name) !== i),
+    [],
+  );
+});
+
+test('C takes what the kernel declares from its headers, or from native/core/kernel.h', () => {
+  const kernel =
+    /(?:#define |[{,]\s*)((?:SYS|NR|MS|AT|ST|CLONE|MOUNT_ATTR|MOVE_MOUNT|OPEN_TREE|FSOPEN|FSPICK|FSMOUNT|FSCONFIG|RESOLVE|STATX|CLOSE_RANGE|MFD|KEYCTL|PIDFD|PR|P|IOPRIO)_[A-Z0-9_]+|[A-Z0-9]+_(?:SUPER_)?MAGIC)\s*=?\s*(?:\d|_IO)|struct (?:clone\w*_args|mount_attr\w*|open_how_?|statx_?|cap_\w+|__user_cap\w+) \{/g;
+  const found = native
+    .filter((file) => file !== 'native/core/kernel.h')
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(kernel)].map(([text]) => `${file}: ${text}`));
+  assert.equal(found, []);
 });
 
 test.run();

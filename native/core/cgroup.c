@@ -1,15 +1,10 @@
 /* Cgroups: being told that one ran out of memory. */
 #include "core.h"
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/statfs.h>
-
-#ifndef CGROUP2_SUPER_MAGIC
-#define CGROUP2_SUPER_MAGIC 0x63677270
-#endif
 
 /* v1: the kernel adds to an eventfd that is registered with memory.oom_control (kernel:
  * admin-guide/cgroup-v1/memory, "OOM Control"); it does too when the cgroup is removed. */

@@ -5,24 +5,6 @@
 #include "core.h"
 #include "refused.h"
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
-#endif
-#ifndef CLONE_VM
-#define CLONE_VM 0x00000100
-#define CLONE_VFORK 0x00004000
-#define CLONE_NEWUSER 0x10000000
-#endif
-#ifndef CLONE_INTO_CGROUP
-#define CLONE_INTO_CGROUP 0x200000000ULL
-#endif
-
-/* struct clone_args of Linux 5.7, version 2. */
-struct clone3_args {
-  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-      set_tid_size, cgroup;
-};
-
 /*
  * clone3(args, size) or clone(flags, stack, pidfd). The child runs fn(argument) on the stack that
  * the arguments name and exits with what it returns; it must call only what is safe between vfork
@@ -79,13 +61,13 @@ static inline long clone_call(long number, long first, long second, long third, 
  * clone3(2); where that is refused clone(2), which knows neither cgroups nor time namespaces: with
  * one of them it is -ENOSYS. The pid, or -errno.
  */
-static inline long clone3_call(const struct clone3_args *args, int (*fn)(void *), void *argument) {
-  enum { LOW_FLAGS = 0xff /* the signal's place in clone(2) */ };
+static inline long clone3_call(const struct clone_args *args, int (*fn)(void *), void *argument) {
   long pid = clone_call(SYS_clone3, (long)args, sizeof *args, 0, fn, argument);
   if (pid != -ENOSYS && pid != -EPERM)
     return pid;
   errno = (int)-pid;
-  if (!is_refused(SYS_clone3) || args->flags & (CLONE_INTO_CGROUP | LOW_FLAGS))
+  if (!is_refused(SYS_clone3) ||
+      args->flags & (CLONE_INTO_CGROUP | CSIGNAL /* its place in clone(2) */))
     return -errno;
   return clone_call(SYS_clone, (long)(args->flags | args->exit_signal),
                     (long)(args->stack + args->stack_size), (long)args->pidfd, fn, argument);

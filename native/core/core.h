@@ -1,46 +1,18 @@
-/* What the files of the core share: results as value or -errno, little-endian output, syscall
- * numbers. */
+/* What the files of the core share: results as value or -errno, little-endian output. */
 #ifndef RUNT_CORE_H
 #define RUNT_CORE_H
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "abi.h"
+#include "kernel.h"
+#include "protocol.h"
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* Generic numbers of Linux ≥ 5.x, the same on every architecture; older headers lack some. */
-#ifndef SYS_open_tree
-#define SYS_open_tree 428
-#endif
-#ifndef SYS_fsopen
-#define SYS_fsopen 430
-#endif
-#ifndef SYS_fsconfig
-#define SYS_fsconfig 431
-#endif
-#ifndef SYS_fsmount
-#define SYS_fsmount 432
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_clone3
-#define SYS_clone3 435
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-#ifndef SYS_mount_setattr
-#define SYS_mount_setattr 442
-#endif
 
 /* The value, or -errno when it is -1. */
 static inline int32_t result(long value) { return value < 0 ? -errno : (int32_t)value; }
@@ -83,6 +55,6 @@ static inline void close_fd(int *fd) {
 enum { MASK_SIZE = 8 };
 
 static inline void set_signal_mask(uint64_t mask, uint64_t *before) {
-  syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, before, MASK_SIZE);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, before, MASK_SIZE);
 }
 #endif

@@ -10,8 +10,7 @@
  * nobody but the kernel makes names, and leads to what the descriptor names. Only for a process
  * that shares neither directory nor descriptors. */
 static inline void execute_fd(int fd, char *const *argv, char *const *envp) {
-  enum { EMPTY_PATH = 0x1000 };
-  syscall(SYS_execveat, fd, "", argv, envp, EMPTY_PATH);
+  syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
   if (!is_refused(SYS_execveat))
     return;
   int proc = open_procfs();

@@ -4,7 +4,6 @@
 #include "refused.h"
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -233,15 +232,12 @@ int32_t runt_openTree(int32_t dirfd, const char *path, int32_t flags) {
 }
 
 int32_t runt_idMapTree(int32_t tree, int32_t namespace, int32_t flags) {
-  enum { SYS_mount_setattr_ = 442, MOUNT_ATTR_IDMAP_ = 0x100000 };
-  struct {
-    uint64_t set, clear, propagation, userns_fd;
-  } a = {.set = MOUNT_ATTR_IDMAP_, .userns_fd = (uint64_t) namespace};
+  struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) namespace};
   if (namespace < 0)
     return -EBADF;
-  long r = syscall(SYS_mount_setattr_, tree, "", (unsigned)flags | AT_EMPTY_PATH, &a, sizeof a);
+  long r = syscall(SYS_mount_setattr, tree, "", (unsigned)flags | AT_EMPTY_PATH, &a, sizeof a);
   if (r < 0)
-    is_refused(SYS_mount_setattr_);
+    is_refused(SYS_mount_setattr);
   return result(r);
 }
 

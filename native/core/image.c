@@ -8,14 +8,9 @@
 #include "private-file.h"
 #include "refused.h"
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
 
 __asm__(".section .rodata.runt_init, \"a\", %progbits\n"
         ".balign 64\n"

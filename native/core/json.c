@@ -7,9 +7,6 @@
  */
 #include "core.h"
 
-/* Deeper documents than this are refused; the runtime-spec's own nest less than ten levels. */
-enum { DEPTH_MAX = 512 };
-
 /* Syntax errors; src/spec/json/parse-json.ts has the sentences, in this order. */
 enum problem {
   JSON_OPEN_STRING = 1, /* at its opening quote */
@@ -39,7 +36,7 @@ struct scan {
   uint32_t cap, used;
   uint32_t problem, problem_at; /* once -EBADMSG is returned */
   int depth;
-  struct level levels[DEPTH_MAX];
+  struct level levels[JSON_DEPTH_MAX];
 };
 
 static int wrong(struct scan *s, uint32_t at, enum problem problem) {
@@ -299,7 +296,7 @@ static int pass_value(struct scan *s) {
     s->at++;
     return 0;
   }
-  if (s->depth == DEPTH_MAX)
+  if (s->depth == JSON_DEPTH_MAX)
     return -ELOOP;
   s->levels[s->depth++] = (struct level){.is_object = c == '{'};
   int r = c == '{' ? pass_name(s, JSON_NO_KEY_OR_END) : 0;

@@ -1,25 +1,20 @@
 /* What mount(2) calls the attributes of mounts and the flags of file systems. */
 #ifndef RUNT_MOUNT_FLAGS_H
 #define RUNT_MOUNT_FLAGS_H
+#include "kernel.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mount.h>
-
-enum {
-  ATTR_ATIME = 0x70, /* MOUNT_ATTR__ATIME */
-  MS_NOSYMFOLLOW_ = 256,
-  MS_LAZYTIME_ = 1 << 25,
-};
 
 /* The MS_* flags for MOUNT_ATTR_*. */
 static inline unsigned long old_flags(uint64_t attributes) {
   static const struct {
     unsigned attribute;
     unsigned long flag;
-  } pairs[] = {{0x1, MS_RDONLY},      {0x2, MS_NOSUID},           {0x4, MS_NODEV},
-               {0x8, MS_NOEXEC},      {0x10, MS_NOATIME},         {0x20, MS_STRICTATIME},
-               {0x80, MS_NODIRATIME}, {0x200000, MS_NOSYMFOLLOW_}};
+  } pairs[] = {{MOUNT_ATTR_RDONLY, MS_RDONLY},         {MOUNT_ATTR_NOSUID, MS_NOSUID},
+               {MOUNT_ATTR_NODEV, MS_NODEV},           {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
+               {MOUNT_ATTR_NOATIME, MS_NOATIME},       {MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
+               {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW}};
   unsigned long flags = 0;
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
     if (attributes & pairs[i].attribute)
@@ -30,20 +25,19 @@ static inline unsigned long old_flags(uint64_t attributes) {
 /* The MS_* flags of a mount with these ST_* flags (statvfs(3)) once MOUNT_ATTR_* are set and
  * cleared: a remount by mount(2) sets all anew. */
 static inline unsigned long changed_flags(unsigned long now, uint64_t set, uint64_t clear) {
-  enum { ST_RELATIME_ = 4096, ST_NOSYMFOLLOW_ = 8192 };
   /* The values are the same but for some. */
   unsigned long flags =
       now & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-  if (now & ST_NOSYMFOLLOW_)
-    flags |= MS_NOSYMFOLLOW_;
-  if (now & ST_RELATIME_)
+  if (now & ST_NOSYMFOLLOW)
+    flags |= MS_NOSYMFOLLOW;
+  if (now & ST_RELATIME)
     flags |= MS_RELATIME;
   else if (!(now & MS_NOATIME))
     flags |= MS_STRICTATIME;
   flags &= ~old_flags(clear);
-  if (clear & ATTR_ATIME)
+  if (clear & MOUNT_ATTR__ATIME)
     flags &= ~(unsigned long)MS_RELATIME;
-  if (clear & ATTR_ATIME && !(set & ATTR_ATIME))
+  if (clear & MOUNT_ATTR__ATIME && !(set & MOUNT_ATTR__ATIME))
     flags |= MS_RELATIME;
   return flags | old_flags(set);
 }
@@ -56,7 +50,7 @@ static inline unsigned long superblock_flag(const char *option) {
   } flags[] = {{"ro", MS_RDONLY},
                {"sync", MS_SYNCHRONOUS},
                {"dirsync", MS_DIRSYNC},
-               {"lazytime", MS_LAZYTIME_},
+               {"lazytime", MS_LAZYTIME},
                {"mand", MS_MANDLOCK}};
   for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
     if (!strcmp(option, flags[i].name))

@@ -6,36 +6,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* Constants and structures of linux/mount.h, which cannot be included beside sys/mount.h. */
-enum {
-  SET_FLAG = 0,
-  SET_STRING = 1,
-  CMD_CREATE = 6,
-  CLOEXEC = 1, /* FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC, OPEN_TREE_CLONE */
-  MOVE_FROM_EMPTY = 4,
-  RECURSIVE = 0x8000, /* AT_RECURSIVE */
-};
-struct attributes {
-  uint64_t set, clear, propagation, userns;
-};
-
-#ifndef SYS_open_tree
-#define SYS_open_tree 428
-#define SYS_move_mount 429
-#define SYS_fsopen 430
-#define SYS_fsconfig 431
-#define SYS_fsmount 432
-#endif
-#ifndef SYS_mount_setattr
-#define SYS_mount_setattr 442
-#endif
-
 static long set_string(int fs, const char *key, const char *value) {
-  return syscall(SYS_fsconfig, fs, SET_STRING, key, value, 0);
+  return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
 }
 
 /* `lowerdir=a:b:c` goes layer by layer (Linux 6.5): a value of fsconfig has 255 bytes at most.
@@ -63,7 +38,7 @@ static long set_option(int fs, const char *option) {
   const char *equals = strchr(option, '=');
   char key[64];
   if (!equals)
-    return syscall(SYS_fsconfig, fs, SET_FLAG, option, NULL, 0);
+    return syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, option, NULL, 0);
   size_t n = (size_t)(equals - option);
   if (n >= sizeof key) {
     errno = EINVAL;
@@ -77,10 +52,12 @@ static long set_option(int fs, const char *option) {
 }
 
 /* The kernel takes a new access time mode only with the whole field cleared. */
-static uint64_t cleared_by(unsigned attrs) { return attrs & ATTR_ATIME ? ATTR_ATIME : 0; }
+static uint64_t cleared_by(unsigned attrs) {
+  return attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0;
+}
 
 static int32_t place(int tree, const char *target) {
-  long r = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_FROM_EMPTY);
+  long r = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
   if (r < 0)
     is_refused(SYS_move_mount);
   return result(r);
@@ -169,7 +146,7 @@ static int32_t old_mount_bind(const char *source, int recursive, unsigned attrs,
 /* By the mount API; -ENOSYS where any call of it is refused. */
 static int32_t new_mount_fs(const char *fstype, const char *source, const char *list, uint32_t len,
                             unsigned attrs, const char *target) {
-  AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, fstype, CLOEXEC);
+  AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, fstype, FSOPEN_CLOEXEC);
   if (fs < 0) {
     is_refused(SYS_fsopen);
     return -errno;
@@ -177,11 +154,11 @@ static int32_t new_mount_fs(const char *fstype, const char *source, const char *
   long r = set_string(fs, "source", source);
   for (uint32_t at = 0; r == 0 && at < len; at += (uint32_t)strlen(list + at) + 1)
     r = set_option(fs, list + at);
-  if (r < 0 || syscall(SYS_fsconfig, fs, CMD_CREATE, NULL, NULL, 0) < 0) {
+  if (r < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
     is_refused(SYS_fsconfig);
     return -errno;
   }
-  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, fs, CLOEXEC, attrs);
+  AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
   if (tree < 0)
     is_refused(SYS_fsmount);
   return tree < 0 ? -errno : place(tree, target);
@@ -200,12 +177,12 @@ int32_t runt_mountFs(const char *fstype, const char *source, const uint8_t *opti
 static int32_t new_mount_bind(const char *source, unsigned all, unsigned attrs,
                               const char *target) {
   AUTO_CLOSE int tree =
-      (int)syscall(SYS_open_tree, AT_FDCWD, source, CLOEXEC | (unsigned)O_CLOEXEC | all);
+      (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all);
   if (tree < 0) {
     is_refused(SYS_open_tree);
     return -errno;
   }
-  struct attributes a = {.set = attrs, .clear = cleared_by(attrs)};
+  struct mount_attr a = {.attr_set = attrs, .attr_clr = cleared_by(attrs)};
   if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | all, &a, sizeof a) < 0) {
     is_refused(SYS_mount_setattr);
     return -errno;
@@ -214,12 +191,12 @@ static int32_t new_mount_bind(const char *source, unsigned all, unsigned attrs,
 }
 
 int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, const char *target) {
-  int32_t r = new_mount_bind(source, recursive ? RECURSIVE : 0, (unsigned)attrs, target);
+  int32_t r = new_mount_bind(source, recursive ? AT_RECURSIVE : 0, (unsigned)attrs, target);
   return r == -ENOSYS ? old_mount_bind(source, recursive, (unsigned)attrs, target) : r;
 }
 
 int32_t runt_attachTree(int32_t tree, int32_t attrs, const char *target) {
-  struct attributes a = {.set = (uint32_t)attrs, .clear = cleared_by((uint32_t)attrs)};
+  struct mount_attr a = {.attr_set = (uint32_t)attrs, .attr_clr = cleared_by((uint32_t)attrs)};
   if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
     return -errno;
   return place(tree, target);

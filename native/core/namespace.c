@@ -1,13 +1,11 @@
 /* Namespaces: the files that name them (nsfs, ioctl_nsfs(2)). */
 #include "core.h"
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-
-enum { NSFS = 0x6e736673 };
-#define NS_TYPE _IO(0xb7, 3)
 
 int32_t runt_namespaceOpen(const char *path, uint8_t *data, uint32_t data_cap) {
   if (data_cap < 3 * 8)
@@ -17,7 +15,7 @@ int32_t runt_namespaceOpen(const char *path, uint8_t *data, uint32_t data_cap) {
   struct statfs fs;
   if (found < 0 || fstatfs(found, &fs) < 0)
     return -errno;
-  if ((unsigned long)fs.f_type != NSFS)
+  if ((unsigned long)fs.f_type != NSFS_MAGIC)
     return -ENOTTY;
   char name[40];
   snprintf(name, sizeof name, "/proc/self/fd/%d", found);
@@ -25,7 +23,7 @@ int32_t runt_namespaceOpen(const char *path, uint8_t *data, uint32_t data_cap) {
   struct stat st;
   if (fd < 0 || fstat(fd, &st) < 0)
     return -errno;
-  int type = ioctl(fd, NS_TYPE);
+  int type = ioctl(fd, NS_GET_NSTYPE);
   if (type < 0)
     return -errno;
   put_i64(data, 0, type);

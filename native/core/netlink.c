@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#ifndef SOL_NETLINK
-#define SOL_NETLINK 270
-#endif
-
 int32_t runt_netlinkOpen(int32_t ns) {
   AUTO_CLOSE int own = -1;
   if (ns >= 0) {

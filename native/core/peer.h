@@ -3,18 +3,16 @@
  * those, or reaches the socket through a descriptor of the directory (CVE-2020-15257). */
 #ifndef RUNT_PEER_H
 #define RUNT_PEER_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/types.h>
 
 /* Its user id as this user namespace sees it: of whoever connected, listened, or made the pair.
  * Users without an id here are all the same one (overflowuid). -1 when it cannot be had. */
 static inline int64_t peer_of(int socket) {
-  struct {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-  } peer;
+  struct ucred peer;
   socklen_t length = sizeof peer;
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) ? -1 : (int64_t)peer.uid;
 }

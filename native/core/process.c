@@ -2,17 +2,12 @@
 #include "core.h"
 #include "pidfd.h"
 #include <fcntl.h>
-#include <linux/capability.h>
+#include <linux/ioprio.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 int32_t runt_pid(void) { return getpid(); }
 
@@ -98,7 +93,7 @@ int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
   if (data_cap < 2 * 8)
     return -EOVERFLOW;
   memset(&info, 0, sizeof info);
-  if (RETRY(waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG)) < 0)
+  if (RETRY(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG)) < 0)
     return -errno;
   if (info.si_pid == 0)
     return 0;
@@ -127,7 +122,7 @@ int32_t runt_setSubreaper(int32_t on) {
 }
 
 int32_t runt_schedCoreCreate(void) {
-  return result(prctl(62 /* PR_SCHED_CORE */, 1 /* _CREATE */, 0, 0 /* PIDTYPE_PID */, 0));
+  return result(prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 0 /* PIDTYPE_PID */, 0));
 }
 
 int32_t runt_signalFd(int64_t mask) {
@@ -160,7 +155,8 @@ int32_t runt_prlimit(int32_t pid, int32_t resource, int64_t soft, int64_t hard) 
 
 int32_t runt_schedSetAttr(int32_t pid, int32_t policy, int32_t flags, int32_t nice,
                           int32_t priority, int64_t runtime, int64_t deadline, int64_t period) {
-  /* struct sched_attr as of Linux 5.3 (SCHED_ATTR_SIZE_VER1), which clamps of utilisation need. */
+  /* struct sched_attr as of Linux 5.3 (SCHED_ATTR_SIZE_VER1), which clamps of utilisation need;
+   * linux/sched/types.h cannot be included beside sched.h. */
   struct {
     uint32_t size, policy;
     uint64_t flags;
@@ -180,6 +176,5 @@ int32_t runt_schedSetAttr(int32_t pid, int32_t policy, int32_t flags, int32_t ni
 }
 
 int32_t runt_ioprioSet(int32_t pid, int32_t priority) {
-  enum { IOPRIO_WHO_PROCESS = 1 };
   return result(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, priority));
 }

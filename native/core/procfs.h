@@ -6,6 +6,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -13,11 +14,10 @@
 
 /* 0 when fd is on a procfs, -ENODEV when it is on another file system, or -errno. */
 static inline int check_procfs(int fd) {
-  enum { SUPER_MAGIC = 0x9fa0 };
   struct statfs fs;
   if (fstatfs(fd, &fs) < 0)
     return -errno;
-  return (uint32_t)fs.f_type == SUPER_MAGIC ? 0 : -ENODEV;
+  return (uint32_t)fs.f_type == PROC_SUPER_MAGIC ? 0 : -ENODEV;
 }
 
 /* Opens /proc, O_PATH, when it is the root of a procfs, below which nobody but the kernel makes

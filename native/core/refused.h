@@ -7,10 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_faccessat2
-#define SYS_faccessat2 439
-#endif
-
 /* Whether the call that has just failed is not there; errno is ENOSYS then, and else what it was.
  * EPERM is the kernel's answer, too: it is a filter's when the same call with arguments that mean
  * nothing gets it, for which the kernel has another error. */

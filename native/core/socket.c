@@ -165,13 +165,12 @@ int32_t runt_duplicate(int32_t fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 3)
 
 int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const uint8_t *data,
                      uint32_t data_len) {
-  enum { MOST = 250 };
   union {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(MOST * sizeof(int))];
+    char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
   /* On a stream descriptors travel with a byte; without one they would be lost silently. */
-  if (fds_len % 4 || fds_len > MOST * 4 || data_len == 0 || data_len > INT32_MAX)
+  if (fds_len % 4 || fds_len > MESSAGE_FDS_MAX * 4 || data_len == 0 || data_len > INT32_MAX)
     return -EINVAL;
   struct iovec part = {(void *)(uintptr_t)data, data_len};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -190,10 +189,9 @@ int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const
 
 int32_t runt_receiveFds(int32_t socket, uint8_t *data, uint32_t data_cap, uint8_t *fds,
                         uint32_t fds_cap) {
-  enum { MOST = 250 };
   union {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(MOST * sizeof(int))];
+    char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
   struct iovec part = {data, data_cap};
   struct msghdr message = {.msg_iov = &part,

@@ -1,22 +1,14 @@
 /* Children: runt-init in its new namespaces, and helper programs. */
+#include "ambient.h"
 #include "clone.h"
 #include "close-listed.h"
 #include "core.h"
 #include "execute.h"
 #include "image.h"
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 /* The kernel's own sigaction: the C library hides signals 32 and 33. */
 struct kernel_action {
@@ -26,9 +18,6 @@ struct kernel_action {
   uint64_t mask;
 };
 enum { SIGNALS = 64, PLACES = 8 };
-
-/* What a start of runt-init has failed in (src/container/launch/start-init.ts). */
-enum failed_call { CLONE3, MEMFD_CREATE, EXECVEAT, DUP3, CAPSET };
 
 /* What parent and child share; the child writes only error. */
 struct child {
@@ -45,29 +34,8 @@ struct child {
   const char *directory; /* for a hook, which leads a session of its own; else NULL */
   pid_t parent;
   volatile int error;
-  volatile int call; /* enum failed_call: what failed with it */
+  volatile int call; /* START_CALL_*: what failed with it */
 };
-
-/*
- * After the clone with CLONE_NEWUSER the child holds every capability, but its ids are not mapped
- * yet: an exec by any id but 0 drops all that is not ambient (capabilities(7)). Ambient must be
- * inheritable first.
- */
-static int raise_ambient(void) {
-  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  struct __user_cap_data_struct set[2];
-  if (syscall(SYS_capget, &head, set) < 0)
-    return -1;
-  set[0].inheritable = set[0].permitted;
-  set[1].inheritable = set[1].permitted;
-  if (syscall(SYS_capset, &head, set) < 0)
-    return -1;
-  for (unsigned cap = 0; cap < 64; cap++)
-    if (set[cap / 32].permitted >> (cap % 32) & 1 &&
-        syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-      return -1;
-  return 0;
-}
 
 /* Every signal as a program expects it at its start. Handlers must not run here: they would act on
  * the parent's memory. */
@@ -100,16 +68,16 @@ static int child_main(void *argument) {
      * stays closed. */
     for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
       keep_open(fd);
-    c->call = DUP3;
+    c->call = START_CALL_DUP3;
     ok = place_all(c) == 0 && keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;
     if (ok && c->raise) {
-      c->call = CAPSET;
+      c->call = START_CALL_CAPSET;
       ok = raise_ambient() == 0;
     }
     if (ok) {
-      c->call = EXECVEAT;
+      c->call = START_CALL_EXECVEAT;
       execute_fd(c->program, c->argv, c->envp);
     }
   } else if (place_all(c) == 0) {
@@ -143,7 +111,7 @@ failed:
 static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   /* The child's stack. It lies in this frame, which does not move while CLONE_VFORK holds us. */
   _Alignas(16) char stack[16384];
-  struct clone3_args args = {
+  struct clone_args args = {
       .flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)pidfd,
       .exit_signal = SIGCHLD,
@@ -162,7 +130,7 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
     return (int)pid;
   if (c->error) {
     siginfo_t info;
-    RETRY(waitid((idtype_t)P_PIDFD, (id_t)*pidfd, &info, WEXITED));
+    RETRY(waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED));
     close(*pidfd);
     return -c->error;
   }
@@ -211,7 +179,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   int fd = -1;
   struct image image = image_open();
   __attribute__((unused)) AUTO_CLOSE int once = image.once ? image.fd : -1;
-  put_i64(pidfd, 1, MEMFD_CREATE);
+  put_i64(pidfd, 1, START_CALL_MEMFD_CREATE);
   if (image.fd < 0)
     return image.fd;
   __attribute__((cleanup(close_places))) struct child c = {.program = image.fd,
@@ -237,7 +205,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
       r = start(&c, (uint64_t)flags, cgroup, &fd);
     }
   }
-  put_i64(pidfd, 1, c.error ? c.call : CLONE3);
+  put_i64(pidfd, 1, c.error ? c.call : START_CALL_CLONE3);
   if (r >= 0)
     put_i64(pidfd, 0, fd);
   return r;

@@ -196,7 +196,7 @@ static ssize_t give(int fd, const void *data, size_t size) {
   return RETRY(write(fd, data, size));
 }
 
-enum { ENDED, READABLE, WRITABLE, HUNG_UP, GONE, MORE, HEAD = 8, TURNS = 64 };
+enum { TURNS = 64 };
 
 static uint32_t get_u32(const uint8_t *p) { return (uint32_t)get_i32(p, 0); }
 
@@ -206,15 +206,15 @@ static void put_u32(uint8_t *p, uint32_t v) {
 }
 
 int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_cap) {
-  if (state_cap <= HEAD)
+  if (state_cap <= TRANSFER_HEAD)
     return -EOVERFLOW;
-  uint32_t start = get_u32(state), end = get_u32(state + 4), room = state_cap - HEAD;
-  uint8_t *data = state + HEAD;
+  uint32_t start = get_u32(state), end = get_u32(state + 4), room = state_cap - TRANSFER_HEAD;
+  uint8_t *data = state + TRANSFER_HEAD;
   if (start > end || end > room)
     return -EINVAL;
   /* Bounded, so that a flood in one direction does not keep the rest of the program from its turn.
    */
-  int32_t next = MORE;
+  int32_t next = TRANSFER_MORE;
   for (int turn = 0; turn < TURNS; turn++) {
     if (start < end) {
       ssize_t n = to < 0 ? (ssize_t)(end - start) : give(to, data + start, end - start);
@@ -222,9 +222,10 @@ int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_c
         start += (uint32_t)n;
         continue;
       }
-      next = errno == EAGAIN                                                           ? WRITABLE
-             : errno == EPIPE || errno == EIO || errno == ECONNRESET || errno == ENXIO ? GONE
-                                                                                       : -errno;
+      next = errno == EAGAIN ? TRANSFER_WRITABLE
+             : errno == EPIPE || errno == EIO || errno == ECONNRESET || errno == ENXIO
+                 ? TRANSFER_GONE
+                 : -errno;
       break;
     }
     start = end = 0;
@@ -233,7 +234,10 @@ int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_c
       end = (uint32_t)n;
       continue;
     }
-    next = n == 0 ? ENDED : errno == EAGAIN ? READABLE : errno == EIO ? HUNG_UP : -errno;
+    next = n == 0            ? TRANSFER_ENDED
+           : errno == EAGAIN ? TRANSFER_READABLE
+           : errno == EIO    ? TRANSFER_HUNG_UP
+                             : -errno;
     break;
   }
   put_u32(state, start);

@@ -94,7 +94,7 @@ int plan_next(struct cursor *c, struct op *op) {
 }
 
 int plan_open(const char *data, size_t length, struct plan *plan) {
-  static const char magic[] = "runt-plan-1";
+  static const char magic[] = PLAN_MAGIC;
   if (length < sizeof magic || length > PLAN_MAX || data[length - 1] != 0 ||
       memcmp(data, magic, sizeof magic) != 0)
     return -1;

@@ -3,12 +3,10 @@
 #ifndef RUNT_INIT_DECODE_H
 #define RUNT_INIT_DECODE_H
 #include "ops.h"
+#include "protocol.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Limits of one plan; far above what any config gives. */
-enum { PLAN_MAX = 16 << 20, SLOTS_MAX = 65536 };
 
 /* One field. str: a string, or the first of a list's strings, each ended by NUL. num: an integer
  * (its 64 bits), or the number of strings in a list. on: a boolean. */

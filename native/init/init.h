@@ -7,6 +7,7 @@
 #endif
 #include "../core/mount-flags.h"
 #include "decode.h"
+#include "protocol.h"
 #include "syscalls.h"
 #include "text.h"
 #include <errno.h>
@@ -16,10 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Name of the process until it is executed, when there is a start socket;
- * src/container/state/recorded-process.ts looks for it. */
-#define WAITING_NAME "runt/init"
 
 /* What a descriptor names. */
 struct identity {
@@ -95,7 +92,7 @@ uint64_t trace_now(void);
 void trace_rebase(uint64_t before);
 void trace_add(uint32_t index, uint64_t start);
 
-/* resolve.c: every path in the container */
+/* root/resolve.c: every path in the container */
 /* Opens path inside the root, never outside, and below a mount of the plan from that mount's
  * descriptor: O_PATH|O_CLOEXEC|flags. The descriptor, or -1 with errno. `found` gets the path of
  * what it is, without symlinks; NULL where nobody asks. */
@@ -113,7 +110,7 @@ int resolve_below(int dir, const char *path);
 /* Copies a path without repeated slashes and `.`: 1, 0 when it has a `..`, or -1 with errno. */
 int clean_path(const char *path, char out[PATH_MAX]);
 
-/* mount-table.c: the mounts that the plan has made */
+/* mounts/mount-table.c: the mounts that the plan has made */
 struct made;
 /* Where a mount comes from. */
 enum {
@@ -151,7 +148,7 @@ int proc_open_namespace(const char *name);
 /* Opens a file below the private procfs; follows no symlink and crosses no mount. */
 int proc_open(const char *path, int flags);
 
-/* mountinfo.c */
+/* mounts/mountinfo.c */
 /* 0, or -1 with errno. */
 int identify(int fd, struct identity *of);
 /* Whether now is the root of the mount that was has been the root of. */
@@ -171,7 +168,7 @@ const char *mountinfo_next(const char *at, struct mountinfo *line);
 /* The mount point of a line without its escapes. 0, or -1 after fail(). */
 int mountinfo_target(const struct mountinfo *line, char to[PATH_MAX]);
 
-/* chroot.c */
+/* root/chroot.c */
 /* Makes a mount of the root of this process, which is a plain directory. 0, or -1 after fail(). */
 int mount_chroot(void);
 /* Leaves the chroot that this process may be in: 1, also when it has left it before, 0 when it is
@@ -184,7 +181,7 @@ int is_ramdisk(void);
  * it goes. move: it is not over `/`. 0, or -1 after fail(). */
 int cover_ramdisk(int move);
 
-/* overlay.c */
+/* mounts/overlay.c */
 /* Whether an option of a file system names one layer of an overlay: lowerdir+= or datadir+=. */
 int is_layer(const char *option);
 int is_overlay(const char *type);
@@ -196,18 +193,18 @@ int set_directory(int fs, const char *option);
 /* Adds all layers of a list of options as the one `lowerdir=` that mount(2) takes. */
 void layers_add(struct text *t, const struct value *options);
 
-/* context.c */
+/* mounts/fs-context.c */
 /* fail(), with what the kernel says about the file system's context when it says something. */
 int fail_context(int fs, const char *syscall, const char *what);
 /* One option of a plan, `key` or `key=value`. 0, or -1 with errno. */
 int set_option(int fs, const char *option);
 
-/* copy.c */
+/* mounts/copy-up.c */
 /* Copies all that directory holds into the new file system at tree, and its owner when `owner`. 0,
  * or -1 with errno. */
 int copy_up(int directory, int tree, int owner);
 
-/* attributes.c */
+/* mounts/mount-attributes.c */
 /* Gives a mount that is attached nowhere the id maps of a user namespace. 0, or -1 with errno. */
 int map_ids(int fd, int user_namespace);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd, of all below it too when recursive. 0, or -1
@@ -226,7 +223,7 @@ int mount_on(int fd, const char *source, const char *type, unsigned long flags, 
 /* Opens the root of the topmost mount on the directory fd; -1 with errno. */
 int open_mounted_on(int fd);
 
-/* old-mounts.c: trees where the mount API of Linux 5.2 is refused, too */
+/* mounts/old-mount-api.c: trees where the mount API of Linux 5.2 is refused, too */
 /* open_tree(2) with OPEN_TREE_CLONE. The tree, or -1 with errno; ENOSYS: it is refused, and so is
  * mount(2). */
 int clone_mount(int dirfd, const char *path, unsigned flags);
@@ -244,19 +241,19 @@ void leave_staging(void);
 /* Takes the staging directory from over the root. 0, or -1 with errno. */
 int drop_staging(void);
 
-/* mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve found
- * at `found`, and notes it (mount-table.c). 0, or -1 with errno. */
+/* mounts/mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve
+ * found at `found`, and notes it (mounts/mount-table.c). 0, or -1 with errno. */
 int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits);
 /* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 
-/* exec.c: NULL without memory */
+/* process/exec.c: NULL without memory */
 /* "HOME=" and the directory of a uid in the container's /etc/passwd, "/" when it has none. */
 char *home_of(uint64_t uid);
 /* A list as execve(2) wants it, with those of the `count` entries more that are not NULL. */
 char **string_vector(const struct value *list, char *const *more, size_t count);
 
-/* seccomp.c */
+/* seccomp/seccomp.c */
 /* Whether a filter was loaded, or is to be loaded right before the exec. */
 int filter_loaded(void);
 int filter_pending(void);
@@ -266,92 +263,33 @@ int apply_late_filter(void);
 /* In a hook's process: loads on it the filter that waits for the exec, without a listener, as no
  * agent attends a hook. 0, or -1 with errno. */
 int apply_filter_to_hook(void);
+
+/* seccomp/last-words.c */
+/* Gives the reader of the reports the page of last words. Without it a failure under the filter is
+ * reported by send or write, if the filter lets them. */
+void share_words(void);
 /* Ends the process with a report in the page that the runtime shares; returns when there is none.
  */
 void leave_words(const char *frame, size_t length);
 /* Reports go to somebody else from now on. */
 void forget_words(void);
 
-/* descriptors.c: makes uid the owner of stdio, with `pipes` of pipes alone. 0, or -1 after fail().
+/* process/descriptors.c: makes uid the owner of stdio, with `pipes` of pipes alone. 0, or -1 after
+ * fail().
  */
 int give_stdio(uid_t uid, int pipes);
 
-/* rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail(). */
+/* process/capabilities.c: the sets of this process. 0, or -1 with errno. */
+int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+/* process/rlimit.c: the limit on descriptors that had to wait for the exec. 0, or -1 after fail().
+ */
 int apply_late_limit(void);
 /* Raises the soft limit on descriptors until the exec. 0, or -1 when it cannot be raised. */
 int raise_descriptor_limit(void);
 
-/* supervise.c: the second mode. Returns the exit status. */
-#define SUPERVISE_MAGIC "runt-supervise-1"
+/* supervisor.c: the second mode. Returns the exit status. */
 int supervise(const char *data, size_t length);
-
-/* The operations, one function each; 0, or -1 after fail(). */
-int op_keep_fds(const struct op *op);
-int op_procfs(const struct op *op);
-int op_sysctl(const struct op *op);
-int op_keyring(const struct op *op);
-int op_sync(const struct op *op);
-int op_become_root(const struct op *op);
-int op_session(const struct op *op);
-int op_undumpable(const struct op *op);
-int op_cgroup_enter(const struct op *op);
-int op_unshare(const struct op *op);
-int op_loopback(const struct op *op);
-int op_hostname(const struct op *op);
-int op_domainname(const struct op *op);
-int op_host_propagation(const struct op *op);
-int op_isolate(const struct op *op);
-int op_clone_source(const struct op *op);
-int op_rootfs(const struct op *op);
-int op_leave_chroot(const struct op *op);
-int op_pivot_root(const struct op *op);
-int op_move_root(const struct op *op);
-int op_detached_root(const struct op *op);
-int op_change_root(const struct op *op);
-int op_root_propagation(const struct op *op);
-int op_readonly_root(const struct op *op);
-int op_mount_fs(const struct op *op);
-int op_mount_bind(const struct op *op);
-int op_mount_attrs(const struct op *op);
-int op_reconfigure(const struct op *op);
-int op_propagate(const struct op *op);
-int op_label_mount(const struct op *op);
-int op_mkdir(const struct op *op);
-int op_symlink(const struct op *op);
-int op_device(const struct op *op);
-int op_verify_mounts(const struct op *op);
-int op_mask(const struct op *op);
-int op_readonly_path(const struct op *op);
-int op_rlimit(const struct op *op);
-int op_no_new_privileges(const struct op *op);
-int op_bounding(const struct op *op);
-int op_seccomp(const struct op *op);
-int op_stdio_owner(const struct op *op);
-int op_user(const struct op *op);
-int op_named_user(const struct op *op);
-int op_join(const struct op *op);
-int op_setns(const struct op *op);
-int op_time_open(const struct op *op);
-int op_time_enter(const struct op *op);
-int op_await(const struct op *op);
-int op_fork(const struct op *op);
-int op_cgroup_fork(const struct op *op);
-int op_capabilities(const struct op *op);
-int op_cwd(const struct op *op);
-int op_find_executable(const struct op *op);
-int op_terminal(const struct op *op);
-int op_security_label(const struct op *op);
-int op_keep_groups(const struct op *op);
-int op_hook_output(const struct op *op);
-int op_cpu_affinity(const struct op *op);
-int op_memory_policy(const struct op *op);
-int op_personality(const struct op *op);
-int op_wait(const struct op *op);
-int op_listen_fds(const struct op *op);
-int op_show_root(const struct op *op);
-int op_await_hooks(const struct op *op);
-int op_hook(const struct op *op);
-int op_exec(const struct op *op);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))
 static inline void close_cleanup(int *fd) {

@@ -4,7 +4,8 @@
  * It trusts the runtime that sent the plan and nothing else: not the root file system, not other
  * processes of the container, not what is mounted in it. It runs from a sealed memfd
  * (CVE-2019-5736), is not dumpable once its id maps are written (CVE-2016-9962), and reaches the
- * container's files only through resolve.c. */
+ * container's files only through root/resolve.c. */
+#include "dispatch.h"
 #include "init.h"
 #include "relro.h"
 #include <signal.h>
@@ -13,144 +14,6 @@
 
 struct init init = {
     .report = -1, .start_socket = -1, .proc = -1, .root = -1, .detached = -1, .mask_tree = -1};
-
-static int perform(const struct op *op) {
-  switch ((enum op_code)op->shape->code) {
-  case OP_KEEP_FDS:
-    return op_keep_fds(op);
-  case OP_PROCFS:
-    return op_procfs(op);
-  case OP_KEYRING:
-    return op_keyring(op);
-  case OP_SYNC:
-    return op_sync(op);
-  case OP_BECOME_ROOT:
-    return op_become_root(op);
-  case OP_SESSION:
-    return op_session(op);
-  case OP_UNDUMPABLE:
-    return op_undumpable(op);
-  case OP_CGROUP_ENTER:
-    return op_cgroup_enter(op);
-  case OP_UNSHARE:
-    return op_unshare(op);
-  case OP_HOST_PROPAGATION:
-    return op_host_propagation(op);
-  case OP_LEAVE_CHROOT:
-    return op_leave_chroot(op);
-  case OP_ISOLATE:
-    return op_isolate(op);
-  case OP_CLONE_SOURCE:
-    return op_clone_source(op);
-  case OP_ROOTFS:
-    return op_rootfs(op);
-  case OP_MOUNT_FS:
-    return op_mount_fs(op);
-  case OP_MOUNT_BIND:
-    return op_mount_bind(op);
-  case OP_MOUNT_ATTRS:
-    return op_mount_attrs(op);
-  case OP_RECONFIGURE:
-    return op_reconfigure(op);
-  case OP_LABEL_MOUNT:
-    return op_label_mount(op);
-  case OP_PROPAGATE:
-    return op_propagate(op);
-  case OP_MKDIR:
-    return op_mkdir(op);
-  case OP_SYMLINK:
-    return op_symlink(op);
-  case OP_DEVICE:
-    return op_device(op);
-  case OP_VERIFY_MOUNTS:
-    return op_verify_mounts(op);
-  case OP_MASK:
-    return op_mask(op);
-  case OP_READONLY_PATH:
-    return op_readonly_path(op);
-  case OP_PIVOT_ROOT:
-    return op_pivot_root(op);
-  case OP_DETACHED_ROOT:
-    return op_detached_root(op);
-  case OP_CHANGE_ROOT:
-    return op_change_root(op);
-  case OP_MOVE_ROOT:
-    return op_move_root(op);
-  case OP_ROOT_PROPAGATION:
-    return op_root_propagation(op);
-  case OP_READONLY_ROOT:
-    return op_readonly_root(op);
-  case OP_LOOPBACK:
-    return op_loopback(op);
-  case OP_SYSCTL:
-    return op_sysctl(op);
-  case OP_HOSTNAME:
-    return op_hostname(op);
-  case OP_DOMAINNAME:
-    return op_domainname(op);
-  case OP_RLIMIT:
-    return op_rlimit(op);
-  case OP_NO_NEW_PRIVILEGES:
-    return op_no_new_privileges(op);
-  case OP_BOUNDING:
-    return op_bounding(op);
-  case OP_SECCOMP:
-    return op_seccomp(op);
-  case OP_STDIO_OWNER:
-    return op_stdio_owner(op);
-  case OP_USER:
-    return op_user(op);
-  case OP_NAMED_USER:
-    return op_named_user(op);
-  case OP_JOIN:
-    return op_join(op);
-  case OP_CGROUP_FORK:
-    return op_cgroup_fork(op);
-  case OP_SETNS:
-    return op_setns(op);
-  case OP_TIME_OPEN:
-    return op_time_open(op);
-  case OP_TIME_ENTER:
-    return op_time_enter(op);
-  case OP_AWAIT:
-    return op_await(op);
-  case OP_FORK:
-    return op_fork(op);
-  case OP_CAPABILITIES:
-    return op_capabilities(op);
-  case OP_CWD:
-    return op_cwd(op);
-  case OP_FIND_EXECUTABLE:
-    return op_find_executable(op);
-  case OP_SHOW_ROOT:
-    return op_show_root(op);
-  case OP_AWAIT_HOOKS:
-    return op_await_hooks(op);
-  case OP_HOOK:
-    return op_hook(op);
-  case OP_TERMINAL:
-    return op_terminal(op);
-  case OP_LISTEN_FDS:
-    return op_listen_fds(op);
-  case OP_SECURITY_LABEL:
-    return op_security_label(op);
-  case OP_KEEP_GROUPS:
-    return op_keep_groups(op);
-  case OP_HOOK_OUTPUT:
-    return op_hook_output(op);
-  case OP_CPU_AFFINITY:
-    return op_cpu_affinity(op);
-  case OP_MEMORY_POLICY:
-    return op_memory_policy(op);
-  case OP_PERSONALITY:
-    return op_personality(op);
-  case OP_WAIT:
-    return op_wait(op);
-  case OP_EXEC:
-    return op_exec(op);
-  }
-  return fail_with(ENOSYS, "plan", op->shape->name);
-}
 
 static const char *receive_plan(size_t *length) {
   unsigned char head[4];
@@ -237,7 +100,7 @@ int main(int argc, char **argv) {
     plan_next(&plan.ops, &op);
     uint64_t start = trace_now();
     init.current = op.index;
-    if (perform(&op)) {
+    if (dispatch((enum op_code)op.shape->code, &op)) {
       report_failure(init.blamed ? init.blamed - 1 : op.index);
       return 1;
     }

@@ -14,26 +14,27 @@ int op_procfs(const struct op *op) {
   if (init.proc >= 0)
     return 0;
   int fs CLEANUP_CLOSE = sys_fsopen("proc");
-  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE_, NULL, NULL))
+  if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
     return fail("fsopen", "proc");
-  init.proc = sys_fsmount(fs, MOUNT_ATTR_NOSUID_ | MOUNT_ATTR_NODEV_ | MOUNT_ATTR_NOEXEC_);
+  init.proc = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   return init.proc < 0 ? fail("fsmount", "proc") : 0;
 }
 
 /* The kernel tells the mount since Linux 5.8; before that a part of the same procfs that lies over
  * another one, which only the host can have put there, is not told apart. */
 static int on_one_mount(int fd, int root) {
-  struct statx_ a, b;
-  const unsigned mask = STATX_INO_ | STATX_MNT_ID_;
-  if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) && a.mask & b.mask & STATX_MNT_ID_)
-    return a.mount == b.mount;
+  struct statx a, b;
+  const unsigned mask = STATX_INO | STATX_MNT_ID;
+  if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) &&
+      a.stx_mask & b.stx_mask & STATX_MNT_ID)
+    return a.stx_mnt_id == b.stx_mnt_id;
   struct stat x, y;
   return is_procfs(fd) && !fstat(fd, &x) && !fstat(root, &y) && x.st_dev == y.st_dev;
 }
 
 int proc_open(const char *path, int flags) {
-  struct open_how_ how = {.flags = (uint64_t)(flags | O_CLOEXEC),
-                          .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_};
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
   int fd = sys_openat2(init.proc, path, &how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
     return fd;
@@ -66,45 +67,4 @@ int proc_open_namespace(const char *name) {
   struct text t = {path, sizeof path, strlen(path), 0};
   text_add(&t, name);
   return openat(init.proc, path, O_RDONLY | O_CLOEXEC);
-}
-
-/* Safe: the path is below sys/ of the private procfs, without symlinks or `..` (RESOLVE_BENEATH);
- * which namespace a key acts on is checked when the config is compiled. */
-int op_sysctl(const struct op *op) {
-  const char *key = op->v[SYSCTL_KEY].str, *value = op->v[SYSCTL_VALUE].str;
-  char path[PATH_MAX];
-  struct text t = TEXT_IN(path);
-  text_add(&t, "sys/");
-  text_add(&t, key);
-  if (t.cut)
-    return fail_with(ENAMETOOLONG, "open", key);
-  /* Without openat2 nothing else keeps the path below sys/. */
-  for (const char *p = key; (p = strstr(p, "..")) != NULL; p += 2)
-    if ((p == key || p[-1] == '/') && (!p[2] || p[2] == '/'))
-      return fail_with(EINVAL, "open", key);
-  int fd CLEANUP_CLOSE = proc_open(path, O_WRONLY);
-  if (fd < 0)
-    return fail("open", key);
-  size_t length = strlen(value);
-  if (write(fd, value, length) != (ssize_t)length)
-    return fail("write", key);
-  return 0;
-}
-
-/* Safe: a file of this process in the private procfs, which nothing of the container can stand in
- * for (CVE-2019-16884, CVE-2025-52881), and of the three that there are for it. */
-int op_security_label(const struct op *op) {
-  const char *file = op->v[SECURITY_LABEL_FILE].str, *label = op->v[SECURITY_LABEL_LABEL].str;
-  char path[32];
-  struct text t = TEXT_IN(path);
-  text_add(&t, "attr/");
-  text_add(&t, file);
-  if (strcmp(file, "exec") && strcmp(file, "keycreate") && strcmp(file, "apparmor/exec"))
-    return fail_with(EINVAL, "open", NULL);
-  int fd CLEANUP_CLOSE = proc_open_self(path, O_WRONLY);
-  if (fd < 0)
-    return fail("open", NULL);
-  /* A write of no byte takes the label back (SELinux). */
-  size_t length = strlen(label);
-  return write(fd, label, length) == (ssize_t)length ? 0 : fail("write", NULL);
 }

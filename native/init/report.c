@@ -98,14 +98,8 @@ void trace_add(uint32_t index, uint64_t start) {
     spans[span_count++] = (struct span){index, start, trace_now()};
 }
 
-static void add_field(struct text *t, uint64_t n) {
+static void add_number(struct text *t, uint64_t n) {
   text_add_number(t, n);
-  text_add_char(t, 0);
-}
-
-/* Begins a report: its kind, after which come the fields. */
-static void begin(struct text *t, const char *kind) {
-  text_add(t, kind);
   text_add_char(t, 0);
 }
 
@@ -117,11 +111,11 @@ static void send_trace(void) {
   if (!buffer)
     return;
   struct text t = text_in(buffer, room);
-  begin(&t, "trace");
+  text_add_field(&t, REPORT_TRACE);
   for (uint32_t i = 0; i < span_count; i++) {
-    add_field(&t, spans[i].index);
-    add_field(&t, spans[i].start);
-    add_field(&t, spans[i].end);
+    add_number(&t, spans[i].index);
+    add_number(&t, spans[i].start);
+    add_number(&t, spans[i].end);
   }
   send_frame(buffer, t.length);
   span_count = 0;
@@ -129,24 +123,23 @@ static void send_trace(void) {
 
 int report_created(void) {
   send_trace();
-  return send_frame("created", 8);
+  return send_frame(REPORT_CREATED, sizeof REPORT_CREATED);
 }
 
-int report_hooks(void) { return send_frame("hooks", 6); }
+int report_hooks(void) { return send_frame(REPORT_HOOKS, sizeof REPORT_HOOKS); }
 
 /* Of a hook that takes long; a runtime that is gone needs no warning. */
 void report_slow(const char *hook) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "slow");
-  text_add(&t, hook);
-  text_add_char(&t, 0);
+  text_add_field(&t, REPORT_SLOW);
+  text_add_field(&t, hook);
   send_frame(buffer, t.length);
 }
 
 void report_exec(void) {
   send_trace();
-  send_frame("exec", 5);
+  send_frame(REPORT_EXEC, sizeof REPORT_EXEC);
 }
 
 int send_with(const char *data, size_t length, int fd) {
@@ -180,8 +173,8 @@ int send_with(const char *data, size_t length, int fd) {
 void report_pid(uint64_t pid, int pidfd) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "pid");
-  add_field(&t, pid);
+  text_add_field(&t, REPORT_PID);
+  add_number(&t, pid);
   if (send_with(buffer, t.length, pidfd))
     send_frame(buffer, t.length);
 }
@@ -189,46 +182,45 @@ void report_pid(uint64_t pid, int pidfd) {
 int report_await(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "await");
-  add_field(&t, index);
+  text_add_field(&t, REPORT_AWAIT);
+  add_number(&t, index);
   return send_frame(buffer, t.length);
 }
 
 int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "kept");
-  add_field(&t, index);
-  add_field(&t, kept);
-  add_field(&t, recursive);
+  text_add_field(&t, REPORT_KEPT);
+  add_number(&t, index);
+  add_number(&t, kept);
+  add_number(&t, recursive);
   return send_frame(buffer, t.length);
 }
 
 int report_bound(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "bound");
-  add_field(&t, index);
+  text_add_field(&t, REPORT_BOUND);
+  add_number(&t, index);
   return send_frame(buffer, t.length);
 }
 
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "stdio");
-  add_field(&t, uid);
-  add_field(&t, fds);
+  text_add_field(&t, REPORT_STDIO);
+  add_number(&t, uid);
+  add_number(&t, fds);
   return send_frame(buffer, t.length);
 }
 
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);
-  begin(&t, "error");
-  add_field(&t, index);
-  add_field(&t, (uint64_t)failure.error);
-  text_add(&t, failure.syscall ? failure.syscall : "");
-  text_add_char(&t, 0);
+  text_add_field(&t, REPORT_ERROR);
+  add_number(&t, index);
+  add_number(&t, (uint64_t)failure.error);
+  text_add_field(&t, failure.syscall ? failure.syscall : "");
   text_add(&t, failure.detail);
   leave_words(buffer, t.length + 1);
   send_frame(buffer, t.length + 1);

@@ -7,11 +7,11 @@
 #include <sys/vfs.h>
 #include <termios.h>
 
-enum { DEVPTS_MAGIC = 0x1cd1, SLAVE_MAJOR_FIRST = 136, SLAVE_MAJOR_LAST = 143 };
+enum { SLAVE_MAJOR_FIRST = 136, SLAVE_MAJOR_LAST = 143 };
 
 static int is_devpts(int fd) {
   struct statfs fs;
-  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == DEVPTS_MAGIC;
+  return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == DEVPTS_SUPER_MAGIC;
 }
 
 /* Is it a character device of a major number from first to last, on a devpts? */
@@ -29,8 +29,8 @@ static int open_master(void) {
     return fail("openat2", "/dev/pts");
   if (!is_devpts(dir))
     return fail_with(ENODEV, "statfs", "/dev/pts");
-  struct open_how_ how = {.flags = O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
-                          .resolve = RESOLVE_BENEATH_ | RESOLVE_NO_XDEV_ | RESOLVE_NO_SYMLINKS_};
+  struct open_how how = {.flags = O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
   int master = sys_openat2(dir, "ptmx", &how);
   if (master < 0 && (errno == ENOSYS || errno == EPERM)) {
     int found CLEANUP_CLOSE = openat(dir, "ptmx", O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -81,7 +81,7 @@ static int bind_console(int slave) {
   int target CLEANUP_CLOSE = console_target(found);
   if (target < 0)
     return -1;
-  int tree CLEANUP_CLOSE = clone_mount(slave, "", AT_EMPTY_PATH_);
+  int tree CLEANUP_CLOSE = clone_mount(slave, "", AT_EMPTY_PATH);
   if (tree < 0)
     return fail(clone_call(), "/dev/console");
   return put_mount(&tree, target, "/dev/console", found, 0) ? fail(move_call(), "/dev/console") : 0;

@@ -32,6 +32,11 @@ void text_add_char(struct text *t, char c) {
   t->at[t->length] = 0;
 }
 
+void text_add_field(struct text *t, const char *s) {
+  text_add(t, s);
+  text_add_char(t, 0);
+}
+
 void text_add_number(struct text *t, uint64_t n) {
   char digits[21], *at = digits + sizeof digits - 1;
   *at = 0;

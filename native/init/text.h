@@ -22,6 +22,8 @@ void text_add(struct text *t, const char *s);
 /* At most n bytes of s. */
 void text_add_part(struct text *t, const char *s, size_t n);
 void text_add_char(struct text *t, char c);
+/* A field of a frame: s and a NUL. */
+void text_add_field(struct text *t, const char *s);
 void text_add_number(struct text *t, uint64_t n);
 /* Four octal digits, as a mode is written. */
 void text_add_mode(struct text *t, unsigned mode);

@@ -2,6 +2,7 @@
 import { isFrozen } from '../cgroup/freezer.js';
 import { RuntError } from '../sys/error.js';
 import { exists, readLink, tryListDir, tryReadText } from '../sys/fs.js';
+import { Protocol } from '../sys/protocol.js';
 import { pids } from './ps.js';
 import { type LastError, lastError } from './state/last-error.js';
 import { isAlive } from './state/recorded-process.js';
@@ -67,7 +68,7 @@ export function debugReport(o: { readonly root: string; readonly id: string }): 
   const { record, problem } = recordOf(o.root, o.id);
   const pid = record && isAlive(record) ? record.pid : 0;
   const error = lastError(o.root, o.id);
-  const exit = json(withState(o.root, o.id, (dir) => entryText(dir, 'exit.json')) ?? '');
+  const exit = json(withState(o.root, o.id, (dir) => entryText(dir, Protocol.EXIT_RECORD)) ?? '');
   return {
     id: o.id,
     directory: `${o.root}/${o.id}`,

@@ -2,6 +2,7 @@
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
+import { nulList } from '../sys/nul-list.js';
 import { names } from './list.js';
 import { isId } from './state/state-store.js';
 
@@ -10,12 +11,7 @@ import { isId } from './state/state-store.js';
  * @throws RuntError ERR_USAGE for a bad pattern, ERR_STATE
  */
 export function matchingIds(root: string, pattern: string): string[] {
-  const list = host.encode(
-    names(root)
-      .filter(isId)
-      .map((name) => `${name}\0`)
-      .join(''),
-  );
+  const list = nulList(names(root).filter(isId));
   const out = new Uint8Array(list.length);
   const n = pattern.includes('\0') ? -E.EINVAL : native.matching(pattern, list, out);
   if (n < 0) {

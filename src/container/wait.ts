@@ -1,6 +1,7 @@
 /** `wait`: how a supervised container, or a process executed in it, has ended. */
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { Protocol } from '../sys/protocol.js';
 import { readableOrPolled, stay } from '../sys/waiting/loop.js';
 import { awaitWithHeirs, openUnreaped } from './launch/supervisor-heir.js';
 import { pids } from './ps.js';
@@ -77,7 +78,7 @@ function lastExec(stateDir: string, id: string, pid: number): Executed {
   throw new RuntError({
     code: 'ERR_STATUS_LOST',
     message: `wait ${id}: no exec with pid ${pid} is recorded`,
-    hint: 'only one of "exec --detach" is; its record goes when it was read, and when 1024 newer ones are unread',
+    hint: `only one of "exec --detach" is; its record goes when it was read, and when ${Protocol.UNREAD_MAX} newer ones are unread`,
   });
 }
 

@@ -1,7 +1,8 @@
 /** Plan → the bytes that runt-init reads (docs/internals.md, "The plan on the wire"). */
 import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
-import { host } from '../sys/host.js';
+import { nulList } from '../sys/nul-list.js';
+import { Protocol } from '../sys/protocol.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
 export interface EncodeOptions {
@@ -50,8 +51,16 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   if (texts.join('').includes('\0')) throw nul(plan);
   const slots = [...options.slots];
   for (const op of plan.ops) if (op.op === 'cloneSource') while (slots.length <= op.slot) slots.push(-1);
-  const head = ['runt-plan-1', count, options.trace ? 1 : 0, options.startSocket, slots.length, ...slots];
-  return host.encode(`${head.join('\0')}\0${fields.length ? `${fields.join('\0')}\0` : ''}`);
+  const head: (string | number | bigint)[] = [
+    Protocol.PLAN_MAGIC,
+    count,
+    options.trace ? 1 : 0,
+    options.startSocket,
+    slots.length,
+    ...slots,
+  ];
+  append(head, fields);
+  return nulList(head);
 }
 
 function nul(plan: Plan): RuntError {

@@ -21,13 +21,11 @@ import { toJson } from '../spec/json/exact-json.js';
 import { mountOptionNames } from '../spec/mount-options.js';
 import { OCI_VERSION, OCI_VERSION_MIN } from '../spec/oci-version.js';
 import { HOOKS } from '../spec/rules/hook-rules.js';
-import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { host, native } from '../sys/host.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/runt-version.js';
-import { knowsFilterFlags, libseccompVersion } from '../sys/seccomp-support.js';
+import { compilesLine, knowsFilterFlags, libseccompVersion } from '../sys/seccomp-support.js';
 import { scopes } from './cgroup/systemd-scope.js';
 import { compile } from './compile.js';
 import type { SystemdScope } from './host-facts.js';
@@ -157,18 +155,13 @@ function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
   const known = filterFlagNames().sort();
   const bare = (name: string, prefix: string): string => name.slice(prefix.length);
   return {
-    enabled: compiles('rule KILL 0 : getpid'),
-    actions: names.actions.filter((a) => compiles(`rule ${bare(a, 'SCMP_ACT_')} 0 : getpid`)).sort(),
-    operators: names.operators.filter((o) => compiles(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`)).sort(),
-    archs: names.archs.filter((a) => compiles(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
+    enabled: compilesLine('rule KILL 0 : getpid'),
+    actions: names.actions.filter((a) => compilesLine(`rule ${bare(a, 'SCMP_ACT_')} 0 : getpid`)).sort(),
+    operators: names.operators
+      .filter((o) => compilesLine(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`))
+      .sort(),
+    archs: names.archs.filter((a) => compilesLine(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
     knownFlags: known,
     supportedFlags: known.filter((name) => knowsFilterFlags(probeFlags(name))),
   };
-}
-
-/** Whether libseccomp takes a line of a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
-function compiles(words: string): boolean {
-  const profile = host.encode(`default ALLOW 0\0${words}\0`);
-  const r = native.compileSeccomp(profile, new Uint8Array(4096));
-  return r >= 0 || r === -E.EDOM;
 }

@@ -4,6 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
@@ -18,8 +19,6 @@ const versionDeadline = 10_000;
 
 /** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
 export const firstKept = 4;
-
-const list = (items: readonly string[]): Uint8Array => host.encode(items.map((i) => `${i}\0`).join(''));
 
 const environment = (): string[] =>
   Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
@@ -64,9 +63,9 @@ export class Criu {
     const [ours, theirs] = sockets(what, path);
     const kept = fdList([theirs, ...(keep ?? [])]);
     const pidfd = new Uint8Array(8);
-    const args = list([path, 'swrk', String(theirs)]);
+    const args = nulList([path, 'swrk', String(theirs)]);
     const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];
-    const pid = native.spawnKeeping(path, args, list(environment()), stdin, stdout, stderr, kept, pidfd);
+    const pid = native.spawnKeeping(path, args, nulList(environment()), stdin, stdout, stderr, kept, pidfd);
     native.close(theirs);
     if (pid < 0) native.close(ours);
     if (pid < 0) throw notRun(what, path, 'execve', pid);

@@ -11,7 +11,7 @@ import { holdProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, keptConfig } from '../state/state-store.js';
 import { failure } from './op-failure.js';
 
-/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp.c). */
+/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp/seccomp.c). */
 const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
 
 /** The plan is not kept: after `wait` it is the exec that fails; the config that was kept is read for the value, on this way only. */

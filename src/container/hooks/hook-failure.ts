@@ -5,10 +5,8 @@ import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { signalName } from '../../sys/kernel-names.js';
+import { type HookEndKind, Protocol } from '../../sys/protocol.js';
 import { whyNotExecuted } from '../failure/host-path-hint.js';
-
-/** ms after which a warning names the hook that a command still waits for; SLOW_MS of native/init/hook.c. */
-export const slowHook = 30_000;
 
 /** The hook of that name, "createRuntime/0". */
 export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefined {
@@ -20,13 +18,13 @@ export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefi
 export function hookIsSlow(command: string, name: string, hook: Hook | undefined): string {
   const { path, timeout = 0 } = hook ?? { path: '' };
   const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
-  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${slowHook / 1000} s; ${end}`;
+  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${Protocol.SLOW_MS / 1000} s; ${end}`;
 }
 
 /** How a hook ended. */
 export interface HookEnd {
   /** What the number is: the exit status, the signal, the seconds it was given, nothing (it could not be executed). */
-  readonly how: 'exit' | 'signal' | 'timeout' | 'exec';
+  readonly how: HookEndKind;
   readonly number: number;
   /** What it took. */
   readonly ms: number;
@@ -69,7 +67,7 @@ export function hookFailed(command: string, name: string, hook: Hook, end: HookE
 }
 
 /**
- * The same from what runt-init reports (native/init/hook.c): the hook's name, then how, number, milliseconds and stream,
+ * The same from what runt-init reports (native/init/hooks/hook.c): the hook's name, then how, number, milliseconds and stream,
  * then what the hook said; a line each but the last.
  */
 export function hookFailedInside(
@@ -81,7 +79,7 @@ export function hookFailedInside(
   const [name = '', facts = '', ...rest] = report.detail.split('\n');
   const [how = '', number, ms, stream = ''] = facts.split(' ');
   return hookFailed(command, name, hookOf(name) ?? { path: name }, {
-    how: how as HookEnd['how'],
+    how: how as HookEndKind,
     number: Number(number),
     ms: Number(ms),
     stream,

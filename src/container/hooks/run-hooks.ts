@@ -8,12 +8,14 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
+import { Protocol } from '../../sys/protocol.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { Span } from '../launch/init-channel.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
-import { type HookEnd, hookFailed, hookIsSlow, hookNamed, slowHook } from './hook-failure.js';
+import { type HookEnd, hookFailed, hookIsSlow, hookNamed } from './hook-failure.js';
 
 /** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
 export interface HookState {
@@ -94,8 +96,8 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     const pidfdOut = new Uint8Array(8);
     const pid = native.spawnHook(
       hook.path,
-      strings(args),
-      strings(hook.env ?? inherited()),
+      nulList(args),
+      nulList(hook.env ?? inherited()),
       state.bundle,
       input,
       out.theirs,
@@ -110,10 +112,10 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     let ended = false;
     let interruption: unknown;
     try {
-      ended = await readableOrPolled(pidfd, Math.min(limit, slowHook));
-      if (!ended && limit > slowHook) {
+      ended = await readableOrPolled(pidfd, Math.min(limit, Protocol.SLOW_MS));
+      if (!ended && limit > Protocol.SLOW_MS) {
         warn(hookIsSlow(what, name, hook));
-        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHook : -1);
+        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - Protocol.SLOW_MS : -1);
       }
     } catch (error) {
       interruption = error;
@@ -211,5 +213,3 @@ function stateFile(state: HookState): number {
 function inherited(): string[] {
   return Object.entries(host.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
-
-const strings = (list: readonly string[]): Uint8Array => host.encode(list.map((s) => `${s}\0`).join(''));

@@ -2,6 +2,7 @@
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
+import { Protocol, type ReportKind } from '../../sys/protocol.js';
 import { readable } from '../../sys/waiting/loop.js';
 
 /** A span of one operation, from a `trace` record: plan index, start and end on CLOCK_MONOTONIC in ns. */
@@ -42,9 +43,6 @@ export type Report =
 /** No record is longer: a detail is at most a path and a message of the kernel's. */
 const maxReport = 1 << 20;
 
-/** WORDS_SIZE of native/init/seccomp.c. */
-const wordsSize = 3 * 4096;
-
 /**
  * Sends a frame. A peer that has ended is not an error here: its last report, or the end of file, says why.
  * @throws RuntError ERR_INIT
@@ -80,15 +78,15 @@ export class Reports {
         this.data.copyWithin(0, size, this.length);
         this.length -= size;
         fields.pop();
-        if (fields[0] === 'words') {
+        const kind = fields[0] as ReportKind;
+        if (kind === 'words') {
           this.words = this.take();
           continue;
         }
-        if (fields[0] === 'pid') return { kind: 'pid', pid: Number(fields[1]), pidfd: this.take() };
-        if (fields[0] === 'listener') {
+        if (kind === 'pid') return { kind: 'pid', pid: Number(fields[1]), pidfd: this.take() };
+        if (kind === 'listener') {
           return { kind: 'listener', fd: this.take(), agent: fields[1] ?? '', metadata: fields[2] ?? '' };
         }
-        if (fields[0] === 'pid') return { kind: 'pid', pid: Number(fields[1]), pidfd: this.take() };
         return parse(fields);
       }
       if (size > this.data.length) {
@@ -116,7 +114,7 @@ export class Reports {
   /** What the peer could only write down. */
   private lastWords(): Report | undefined {
     if (this.words < 0) return undefined;
-    const page = new Uint8Array(wordsSize);
+    const page = new Uint8Array(Protocol.WORDS_SIZE);
     const n = native.read(this.words, page);
     native.close(this.words);
     this.words = -1;
@@ -125,11 +123,12 @@ export class Reports {
 }
 
 function parse(fields: string[]): Report {
-  switch (fields[0]) {
+  const kind = fields[0] as ReportKind;
+  switch (kind) {
     case 'created':
     case 'hooks':
     case 'exec':
-      return { kind: fields[0] };
+      return { kind };
     case 'error':
       return {
         kind: 'error',
@@ -142,7 +141,7 @@ function parse(fields: string[]): Report {
       return { kind: 'slow', hook: fields[1] ?? '' };
     case 'await':
     case 'bound':
-      return { kind: fields[0], index: Number(fields[1]) };
+      return { kind, index: Number(fields[1]) };
     case 'kept':
       return { kind: 'kept', index: Number(fields[1]), kept: Number(fields[2]), recursive: Number(fields[3]) };
     case 'stdio':
@@ -159,7 +158,7 @@ function parse(fields: string[]): Report {
       return { kind: 'trace', spans };
     }
     default:
-      throw broken(`a report "${fields[0]}"`);
+      throw broken(`a report "${kind}"`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** runt-init as a child of this process. */
 import { native } from '../../sys/host.js';
+import { START_CALL } from '../../sys/protocol.js';
 
 export interface Started {
   /** Or -errno. */
@@ -9,9 +10,6 @@ export interface Started {
   readonly syscall: string;
 }
 
-/** By the numbers of native/core/spawn.c. */
-const calls = ['clone3', 'memfd_create', 'execveat', 'dup3', 'capset'] as const;
-
 const nothing = new Uint8Array(0);
 
 /** Starts one in new namespaces (CLONE_NEW* flags). It keeps `sync` and `keep`; its stdio is that of this process when `stdio` is empty. */
@@ -19,5 +17,5 @@ export function startInit(flags: bigint, sync: number, keep = nothing, cgroup = 
   const out = new Uint8Array(16);
   const pid = native.spawnInit(flags, sync, stdio, keep, cgroup, out);
   const view = new DataView(out.buffer);
-  return { pid, pidfd: view.getInt32(0, true), syscall: calls[view.getInt32(8, true)] ?? 'clone3' };
+  return { pid, pidfd: view.getInt32(0, true), syscall: START_CALL[view.getInt32(8, true)] ?? 'clone3' };
 }

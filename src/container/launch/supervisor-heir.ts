@@ -10,6 +10,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import { processStat } from '../../sys/procfs.js';
+import { type ChildKind, Protocol } from '../../sys/protocol.js';
 import { firstReadable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import {
   dropExit,
@@ -113,7 +114,7 @@ async function passOn(stateDir: string, sync: number, exec: Executed): Promise<v
     return;
   }
   if (!running) {
-    await askOn(sync, ['runt-unread-1', exec.pid, exec.begun], fdList([]));
+    await askOn(sync, [Protocol.UNREAD_REQUEST, exec.pid, exec.begun], fdList([]));
     return;
   }
   const pidfd = openUnreaped(running);
@@ -126,8 +127,13 @@ async function passOn(stateDir: string, sync: number, exec: Executed): Promise<v
 }
 
 /** @returns -errno when the heir cannot watch it */
-async function watch(sync: number, which: readonly (string | number)[], file: string, pidfd: number): Promise<number> {
-  return (await askOn(sync, ['runt-watch-1', ...which, file], fdList([pidfd]))).pid;
+async function watch(
+  sync: number,
+  which: readonly [Exclude<ChildKind, 'successor'>, number, string],
+  file: string,
+  pidfd: number,
+): Promise<number> {
+  return (await askOn(sync, [Protocol.WATCH_REQUEST, ...which, file], fdList([pidfd]))).pid;
 }
 
 /** As `oomFile` of src/cgroup/cgroup-paths.ts, of a container that is there. */

@@ -5,6 +5,8 @@ import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
+import { type AnswerKind, type ChildKind, type PlaceName, Protocol } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { aside, readable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { type Executed, split, withStateAt } from '../state/exit-records.js';
@@ -64,7 +66,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     // Its own ends: with a copy here the socket would not close when the supervisor ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
-      sendFrame(sync, host.encode(`runt-supervise-1\0${listener}\0${dir}\0${heir ? 1 : 0}\0`));
+      sendFrame(sync, nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
       if (!(await readable(sync, patience))) throw failed(`it did not answer within ${patience / 1000} s`);
       const report = await new Reports(sync).next();
       if (report.kind === 'created') return supervisor;
@@ -112,7 +114,7 @@ export interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
   /** `init` once, or `successor`, whose sibling is the container's; then `exec`. What comes of the last two is adopted. */
-  readonly kind: 'init' | 'successor' | 'exec';
+  readonly kind: ChildKind;
   /** Where the kernel counts what it killed for memory, as `oomFile` of src/cgroup/cgroup-paths.ts says; empty for nowhere. */
   readonly oomFile: string;
   /** Descriptor of the v2 cgroup to be born in, -1 for none. */
@@ -129,8 +131,12 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
   if (image < 0) return { pid: image, pidfd: -1, syscall: 'memfd_create' };
   const { fds, cgroup } = request;
   const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
-  const places = ['image', ...(cgroup >= 0 ? ['cgroup'] : []), ...fds.map(([, theirs]) => theirs)];
-  const head = ['runt-spawn-1', request.flags >>> 0, request.sync, request.kind, request.oomFile];
+  const places: (PlaceName | number)[] = [
+    'image',
+    ...(cgroup >= 0 ? (['cgroup'] as const) : []),
+    ...fds.map(([, theirs]) => theirs),
+  ];
+  const head = [Protocol.SPAWN_REQUEST, request.flags >>> 0, request.sync, request.kind, request.oomFile];
   return ask(stateDir, [...head, ...places], fdList(all)).finally(() => native.close(image));
 }
 
@@ -202,19 +208,19 @@ const notAdopted = ({ pid }: Child, errno: number): RuntError =>
   new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -errno });
 
 async function adoptAs(
-  kind: 'init' | 'exec',
+  kind: Exclude<ChildKind, 'successor'>,
   stateDir: string,
   { pid, pidfd }: Child,
 ): Promise<{ answer: number; begun: string }> {
   const { startTime } = recorded(pid);
   if (startTime === '') return { answer: -E.ESRCH, begun: '' };
-  const { pid: answer, begun } = await ask(stateDir, ['runt-adopt-2', kind, pid, startTime], fdList([pidfd]));
+  const { pid: answer, begun } = await ask(stateDir, [Protocol.ADOPT_REQUEST, kind, pid, startTime], fdList([pidfd]));
   return { answer, begun };
 }
 
 /** Tells the supervisor that nobody will ask how an exec ended; one that is gone left a record that is too old some day. */
 export async function forgetExec(stateDir: string, { pid, begun }: Executed): Promise<void> {
-  await ask(stateDir, ['runt-forget-1', pid, begun], fdList([])).catch(() => {});
+  await ask(stateDir, [Protocol.FORGET_REQUEST, pid, begun], fdList([])).catch(() => {});
 }
 
 /** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR when there is none */
@@ -241,7 +247,7 @@ export async function askOn(
   fields: readonly (string | number)[],
   fds: Uint8Array,
 ): Promise<Started & { readonly begun: string }> {
-  const sent = native.sendFds(connection, fds, host.encode(`${fields.join('\0')}\0`));
+  const sent = native.sendFds(connection, fds, nulList(fields));
   if (sent < 0) throw unreached(-sent);
   if (!(await readable(connection, patience))) throw unreached(E.ETIMEDOUT);
   const data = new Uint8Array(64);
@@ -251,7 +257,7 @@ export async function askOn(
   if (n <= 0) throw unreached(-n || E.EPIPE);
   // "pid N BEGUN", or "error ERRNO CALL".
   const [what, number, more = ''] = host.decode(data, n - 1).split(' ');
-  if (what !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1, syscall: more, begun: '' };
+  if ((what as AnswerKind) !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1, syscall: more, begun: '' };
   return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true), syscall: '', begun: more };
 }
 

@@ -5,6 +5,7 @@ import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
+import { Protocol } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { readableOrPolled, sleep, until } from '../../sys/waiting/loop.js';
 import { childEnd, End, endOf } from '../launch/child-end.js';
@@ -54,7 +55,8 @@ export function split(path: string): [root: string, id: string] {
 /** As withState, by the path of the state directory. */
 export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
 
-const fileOf = (exec?: Executed): string => (exec ? `exec-${exec.pid}-${exec.begun}.json` : 'exit.json');
+const fileOf = (exec?: Executed): string =>
+  exec ? `${Protocol.EXEC_RECORD}${exec.pid}-${exec.begun}${Protocol.EXEC_RECORD_END}` : Protocol.EXIT_RECORD;
 
 /** @throws RuntError ERR_STATE_CORRUPT */
 function read(stateDir: string, exec?: Executed): Written | undefined {
@@ -107,8 +109,9 @@ export function dropExit(stateDir: string, exec: Executed): void {
 
 /** All execs that have a record, the oldest first. @throws RuntError ERR_STATE */
 export function recordedExecs(stateDir: string): Executed[] {
+  const record = new RegExp(`^${Protocol.EXEC_RECORD}([0-9]{1,10})-([0-9]{1,20})\\${Protocol.EXEC_RECORD_END}$`);
   return namesIn(stateDir)
-    .map((name) => /^exec-([0-9]{1,10})-([0-9]{1,20})\.json$/.exec(name))
+    .map((name) => record.exec(name))
     .filter((match) => match !== null)
     .map(([, pid, begun]) => ({ pid: Number(pid), begun: begun! }))
     .sort((a, b) => (BigInt(a.begun) < BigInt(b.begun) ? -1 : 1));

@@ -8,12 +8,10 @@ import { readText, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { type ProcessStat, processStat } from '../../sys/procfs.js';
+import { Protocol } from '../../sys/protocol.js';
 import { readableOrPolled, until } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
 import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
-
-/** Name of runt-init before the execve (native/init/init.h): no program can be called so, it has a slash. */
-const waitingName = 'runt/init';
 
 /** Path of the v2 cgroup that a process is in, from the root that this one sees; '' when it has none, or is gone. */
 export function unifiedPlace(pid: number | 'self'): string {
@@ -31,7 +29,7 @@ export function statusOf(root: string, record: ContainerRecord): Status {
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
   // A start that was killed leaves the socket behind, and the process may run.
-  const waits = stat.name === waitingName && withState(root, record.id, (dir) => isEntry(dir, startSocket));
+  const waits = stat.name === Protocol.WAITING_NAME && withState(root, record.id, (dir) => isEntry(dir, startSocket));
   return waits ? 'created' : 'running';
 }
 

@@ -17,17 +17,11 @@ import {
   SIGTERM,
   SIGWINCH,
 } from '../../sys/linux.js';
-import {
-  TRANSFER_GONE,
-  TRANSFER_HUNG_UP,
-  TRANSFER_MORE,
-  TRANSFER_READABLE,
-  TRANSFER_WRITABLE,
-} from '../../sys/transfer.js';
+import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 
 /** The head of a transfer's state, and room for what a terminal holds at a time. */
-const stateSize = 8 + (32 << 10);
+const stateSize = Protocol.TRANSFER_HEAD + (32 << 10);
 /** While no process of the container has its terminal open, it is looked at again after at most this time (ms). */
 const longestPause = 100;
 
@@ -196,17 +190,17 @@ export class Terminal {
     let pause = 1;
     while (!this.ended) {
       switch (native.transfer(this.input, this.masterIn, state)) {
-        case TRANSFER_READABLE:
+        case Protocol.TRANSFER_READABLE:
           pause = 1;
           await readable(this.input);
           break;
-        case TRANSFER_MORE:
+        case Protocol.TRANSFER_MORE:
           await sleep(0);
           break;
-        case TRANSFER_WRITABLE:
+        case Protocol.TRANSFER_WRITABLE:
           await writable(this.masterIn);
           break;
-        case TRANSFER_GONE:
+        case Protocol.TRANSFER_GONE:
           // Nobody in the container has the terminal open now; what was typed for them is lost, as on a line that hung up.
           state.fill(0, 0, 8);
           await sleep(pause);
@@ -227,23 +221,23 @@ export class Terminal {
       // What is ready when the process has ended is all that will come: the kernel hands over what is on its way first.
       const last = this.ended;
       switch (native.transfer(this.master, this.output, state)) {
-        case TRANSFER_READABLE:
+        case Protocol.TRANSFER_READABLE:
           pause = 1;
           if (last) return;
           await readable(this.master);
           break;
-        case TRANSFER_MORE:
+        case Protocol.TRANSFER_MORE:
           await sleep(0);
           break;
-        case TRANSFER_WRITABLE:
+        case Protocol.TRANSFER_WRITABLE:
           await writable(this.output);
           break;
-        case TRANSFER_GONE:
+        case Protocol.TRANSFER_GONE:
           // The reader has left; the container must not stop for that.
           if (this.output >= 0) native.close(this.output);
           this.output = -1;
           break;
-        case TRANSFER_HUNG_UP:
+        case Protocol.TRANSFER_HUNG_UP:
           if (last) return;
           await sleep(pause);
           pause = Math.min(2 * pause, longestPause);

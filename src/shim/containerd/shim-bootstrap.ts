@@ -5,6 +5,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 import type { ShimName } from '../shim-main.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
 import type { ShimArguments } from './shim-arguments.js';
@@ -143,11 +144,10 @@ function serve(
   ];
   const told = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
   const env = Object.entries({ ...host.env, ...told }).map(([name, value]) => `${name}=${value}`);
-  const list = (words: readonly string[]) => host.encode(words.map((w) => `${w}\0`).join(''));
   const pidfd = new Uint8Array(8);
   // A fifo that containerd reads, where there is one.
   const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
-  const pid = native.spawn(program, list(args), list(env), listener, log, log, pidfd);
+  const pid = native.spawn(program, nulList(args), nulList(env), listener, log, log, pidfd);
   if (log >= 0) native.close(log);
   check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
   native.close(new DataView(pidfd.buffer).getInt32(0, true));

@@ -8,6 +8,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 import { readable, within } from '../../sys/waiting/loop.js';
 import { blocking, pipe } from './stdio-streams.js';
 
@@ -49,7 +50,7 @@ export class Logger {
     const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const pidfd = new Uint8Array(8);
     const fds = fdList(theirs);
-    const pid = native.spawnWith(path, list([path, ...args]), list(words), fds, pidfd);
+    const pid = native.spawnWith(path, nulList([path, ...args]), nulList(words), fds, pidfd);
     for (const fd of theirs) native.close(fd);
     try {
       check(pid, facts);
@@ -105,5 +106,3 @@ export function loggerCommand(uri: string): LoggerCommand {
     });
   return { path: decodeURIComponent(location), args, writes: uri.startsWith('binary-v2:') };
 }
-
-const list = (words: readonly string[]): Uint8Array => host.encode(words.map((w) => `${w}\0`).join(''));

@@ -3,7 +3,8 @@ import { mountOption } from '../../spec/mount-options.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
-import { host, native } from '../../sys/host.js';
+import { native } from '../../sys/host.js';
+import { nulList } from '../../sys/nul-list.js';
 import type { types } from '../transport/protos.js';
 
 /** Mounts the list at `target`. What was mounted is taken back when one fails. @throws RuntError ERR_MOUNT */
@@ -91,7 +92,6 @@ async function mountOne(mount: types.Mount.$Properties, target: string): Promise
   else mountData();
 
   function mountData(): void {
-    const options = host.encode(data.map((d) => `${d}\0`).join(''));
-    check(native.mountFs(type, source || type, options, attrs, target), facts);
+    check(native.mountFs(type, source || type, nulList(data), attrs, target), facts);
   }
 }

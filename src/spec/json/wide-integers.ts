@@ -6,15 +6,13 @@ import { int64, uint64 } from '../../../build/gen/fields.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
+import { Protocol } from '../../sys/protocol.js';
 import type { Findings } from '../judge/findings.js';
 import { pageOf } from '../judge/schema-violations.js';
 import { at, replaceAt } from './json-pointer.js';
 
 /** Pairs of JSON pointer and literal. */
 export type WideIntegers = readonly (readonly [pointer: string, literal: string])[];
-
-/** Levels of objects and lists in a document: as many as the native scanner has (`DEPTH_MAX` of native/core/json.c). */
-const MOST_LEVELS = 512;
 
 /** Bytes of its answer: a few, what a config of some size has, and more than one of 4 MiB with short names has. */
 const SIZES = [4096, 1 << 20, 16 << 20];
@@ -46,7 +44,7 @@ export function wideIntegers(json: Uint8Array, name: string): WideIntegers {
 export const tooDeep = (name: string): RuntError =>
   new RuntError({
     code: 'ERR_SPEC_JSON',
-    message: `${name} is nested deeper than ${MOST_LEVELS} levels`,
+    message: `${name} is nested deeper than ${Protocol.JSON_DEPTH_MAX} levels`,
     path: name,
   });
 

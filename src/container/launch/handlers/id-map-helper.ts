@@ -4,6 +4,7 @@ import type { Op } from '../../../plan/plan-ops.js';
 import { RuntError } from '../../../sys/error.js';
 import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
+import { nulList } from '../../../sys/nul-list.js';
 import { readableOrPolled } from '../../../sys/waiting/loop.js';
 import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
@@ -25,12 +26,12 @@ export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: numb
       see: 'newuidmap(1), subuid(5)',
     });
   if (!op.helper.startsWith('/')) throw fail('it is not installed');
-  const args = `${[op.helper, String(pid), ...op.lines.flatMap((line) => line.split(' '))].join('\0')}\0`;
+  const args = nulList([op.helper, pid, ...op.lines.flatMap((line) => line.split(' '))]);
   const pair = new Uint8Array(16);
   if (native.socketPair(pair) < 0) throw fail('no socket pair');
   const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
-  const child = native.spawn(op.helper, host.encode(args), new Uint8Array(0), -1, -1, theirs, pidfdOut);
+  const child = native.spawn(op.helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
   native.close(theirs);
   if (child < 0) {
     native.close(ours);

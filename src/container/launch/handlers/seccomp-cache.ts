@@ -7,6 +7,8 @@ import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../../sys/linux.js';
+import { nulList } from '../../../sys/nul-list.js';
+import { Protocol } from '../../../sys/protocol.js';
 import { OpFailed } from '../../failure/op-failed.js';
 import { openRoot } from '../../state/state-directory.js';
 
@@ -16,7 +18,6 @@ type ProgramOp = Extract<Op, { op: 'seccompProgram' }>;
 export const maxPrograms = 64;
 /** BPF_MAXINSNS instructions of 8 bytes. */
 const maxProgram = 4096 * 8;
-const digestSize = 32;
 const directory = '.seccomp';
 
 /**
@@ -24,7 +25,7 @@ const directory = '.seccomp';
  * @throws OpFailed when libseccomp refuses the profile. A cache that cannot be used is passed over.
  */
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
-  const profile = host.encode(`${op.profile.join('\0')}\0`);
+  const profile = nulList(op.profile);
   const name = nameOf(profile);
   const dir = openDirectory(root, euid);
   try {
@@ -52,7 +53,7 @@ function nameOf(profile: Uint8Array): string {
 }
 
 function digest(data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(digestSize);
+  const out = new Uint8Array(Protocol.DIGEST_SIZE);
   native.sha256(data, out);
   return out;
 }
@@ -92,16 +93,16 @@ function openKept(dir: number, name: string, euid: number): number {
 }
 
 function isWhole(fd: number): boolean {
-  const data = new Uint8Array(maxProgram + digestSize + 1);
+  const data = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE + 1);
   const n = native.read(fd, data);
-  if (n <= digestSize || n > maxProgram + digestSize || n % 8 !== 0) return false;
-  const expected = digest(data.subarray(0, n - digestSize));
-  return expected.every((byte, i) => data[n - digestSize + i] === byte);
+  if (n <= Protocol.DIGEST_SIZE || n > maxProgram + Protocol.DIGEST_SIZE || n % 8 !== 0) return false;
+  const expected = digest(data.subarray(0, n - Protocol.DIGEST_SIZE));
+  return expected.every((byte, i) => data[n - Protocol.DIGEST_SIZE + i] === byte);
 }
 
 /** @returns the file: program and digest */
 function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
-  const out = new Uint8Array(maxProgram + digestSize);
+  const out = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE);
   const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
   if (n < 0) {
     // The line says what is refused; a program that is too long is the whole profile's.
@@ -110,7 +111,7 @@ function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
     throw new OpFailed({ op: { ...op, at }, errno: -n, syscall: 'libseccomp', detail: '' });
   }
   out.set(digest(out.subarray(0, n)), n);
-  return out.slice(0, n + digestSize);
+  return out.slice(0, n + Protocol.DIGEST_SIZE);
 }
 
 /** Where in the config the line comes from: the default action, then the architectures, then the rules. */

@@ -1,0 +1,96 @@
+/* Out of memory: what the kernel counts in a container's cgroup, also when that is removed before
+ * it could be read. Files of the cgroup hierarchy are named by the runtime and only read; an
+ * inotify instance is the one thing that is kept. */
+#include "oom-count.h"
+#include "../init.h"
+#include "../text.h"
+#include <sys/inotify.h>
+#include <time.h>
+
+enum { UNREADABLE = -1, RECENT_NS = 1000000000 };
+
+static struct {
+  char file[PATH_MAX], above[PATH_MAX + 16];
+  int64_t kills, kills_above; /* when last read, and nothing had happened */
+  int64_t told_ns;            /* when the kernel last told of an event; 0 for never */
+  int ran_out;
+} memory;
+/* Apart from `memory`, which would be 8 KB of the program's file with a value that is not 0. */
+static int events = -1;
+
+/* The line "oom_kill N" of a file. */
+static int64_t kills_in(const char *file) {
+  char text[1024];
+  int fd CLEANUP_CLOSE = file[0] ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (n <= 0)
+    return UNREADABLE;
+  text[n] = 0;
+  const char *line = strstr(text, "oom_kill ");
+  uint64_t count = 0;
+  if (!line || text_number(line + 9, strspn(line + 9, "0123456789"), INT64_MAX, &count))
+    return UNREADABLE;
+  return (int64_t)count;
+}
+
+static void stop_watching(void) {
+  close_cleanup(&events);
+  events = -1;
+}
+
+static int64_t clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void watch_memory(const char *file) {
+  struct text path = TEXT_IN(memory.file), above = TEXT_IN(memory.above);
+  stop_watching();
+  text_add(&path, file);
+  const char *kept = strstr(file, "/./");
+  if (kept) {
+    text_add_part(&above, file, (size_t)(kept - file));
+    text_add(&above, "/memory.events");
+    events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (events >= 0 && inotify_add_watch(events, file, IN_MODIFY) < 0)
+      stop_watching();
+  }
+  memory.kills_above = kills_in(memory.above);
+  memory.kills = kills_in(memory.file);
+}
+
+int memory_events(void) { return events; }
+
+/* Takes what the kernel has told; the file's removal is told too, which is no event of memory's. */
+static void take_events(void) {
+  _Alignas(struct inotify_event) char data[1024];
+  for (ssize_t n; events >= 0 && (n = read(events, data, sizeof data)) > 0;)
+    for (char *at = data; at < data + n;) {
+      const struct inotify_event *event = (const void *)at;
+      if (event->mask & (IN_MODIFY | IN_Q_OVERFLOW))
+        memory.told_ns = clock_ns();
+      at += sizeof *event + event->len;
+    }
+}
+
+/* The count of the cgroup itself is exact. When that is gone, its last kill is in the count of the
+ * one above, beside those of its siblings: it is ours if the kernel has told of an event of ours
+ * just before. It tells of one at once unless it has done so in the last 10 ms
+ * (cgroup_file_notify), so there is no kill without. */
+int memory_ran_out(void) {
+  if (memory.ran_out)
+    return 1;
+  take_events();
+  /* Above first: a kill in between is counted at the next look then. */
+  int64_t above = kills_in(memory.above), own = kills_in(memory.file);
+  if (own != UNREADABLE) {
+    memory.kills_above = above;
+    memory.ran_out = own > (memory.kills == UNREADABLE ? 0 : memory.kills);
+  } else
+    memory.ran_out = memory.told_ns && clock_ns() - memory.told_ns < RECENT_NS &&
+                     memory.kills_above != UNREADABLE && above > memory.kills_above;
+  if (memory.ran_out)
+    stop_watching();
+  return memory.ran_out;
+}

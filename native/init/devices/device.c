@@ -1,0 +1,90 @@
+/* Device nodes below the root. */
+#include "../init.h"
+#include <sys/sysmacros.h>
+
+/* 12 and 20 bits (MINORBITS). */
+enum { MAJOR_MAX = 0xfff, MINOR_MAX = 0xfffff };
+
+static mode_t type_of(const char *type) {
+  return *type == 'b' ? S_IFBLK : *type == 'p' ? S_IFIFO : S_IFCHR;
+}
+
+/* Is what fd names the device that is wanted? Number and type, on the descriptor (CVE-2025-31133,
+ * CVE-2026-88265). */
+static int is_device(int fd, mode_t type, dev_t device) {
+  struct stat st;
+  return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+         (type == S_IFIFO || st.st_rdev == device);
+}
+
+/* The host's node of a device: that of the same path, else the one that udev has listed by its
+ * number. The descriptor, or -1 after fail(). */
+static int host_node(const char *path, mode_t type, dev_t device) {
+  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  int error = fd < 0 ? errno : ENODEV;
+  if (is_device(fd, type, device))
+    return fd;
+  close_cleanup(&fd);
+  char listed[64];
+  struct text t = TEXT_IN(listed);
+  text_add(&t, type == S_IFBLK ? "/dev/block/" : "/dev/char/");
+  text_add_number(&t, major(device));
+  text_add_char(&t, ':');
+  text_add_number(&t, minor(device));
+  fd = open(listed, O_PATH | O_CLOEXEC);
+  if (is_device(fd, type, device))
+    return fd;
+  close_cleanup(&fd);
+  return fail_with(error, error == ENODEV ? "stat" : "open", path);
+}
+
+/* Binds the host's node, verified to be that device: what it is called there does not matter. It
+ * keeps the mode and the owner that it has there. */
+static int bind_device(const char *path, mode_t type, dev_t device) {
+  int source CLEANUP_CLOSE = host_node(path, type, device);
+  if (source < 0)
+    return -1;
+  int tree CLEANUP_CLOSE = clone_mount(source, "", AT_EMPTY_PATH);
+  if (tree < 0)
+    return fail(clone_call(), path);
+  char found[PATH_MAX];
+  int existed;
+  int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed, found);
+  if (target < 0)
+    return fail("openat2", path);
+  return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;
+}
+
+/* Safe: the directory is opened once inside the root, and the node is made and changed by its name
+ * in that descriptor without following a link (CVE-2026-41579). A node that is there already is
+ * taken only when it is the same device. */
+int op_device(const struct op *op) {
+  const struct value *v = op->v;
+  const char *path = v[DEVICE_PATH].str, *name;
+  mode_t type = type_of(v[DEVICE_TYPE].str);
+  /* Larger numbers would be cut by mknod(2), to another device. */
+  if (v[DEVICE_MAJOR].num > MAJOR_MAX || v[DEVICE_MINOR].num > MINOR_MAX)
+    return fail_with(EINVAL, "mknod", path);
+  dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);
+  if (v[DEVICE_BIND].on && type != S_IFIFO)
+    return bind_device(path, type, device);
+  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
+  if (dir < 0)
+    return fail("openat2", path);
+  int made = !mknodat(dir, name, type | ((mode_t)v[DEVICE_MODE].num & 07777), device);
+  if (!made && errno == EPERM && type != S_IFIFO)
+    return bind_device(path, type, device);
+  if (!made && errno != EEXIST)
+    return fail("mknod", path);
+  uint64_t uid = v[DEVICE_UID].num, gid = v[DEVICE_GID].num;
+  if (uid > UINT32_MAX || gid > UINT32_MAX)
+    return fail_with(EINVAL, "fchownat", path);
+  if (made && !uid && !gid)
+    return 0;
+  int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (!is_device(fd, type, device))
+    return type == S_IFIFO ? fail_with(EEXIST, "mknod", path) : bind_device(path, type, device);
+  if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH))
+    return fail("fchownat", path);
+  return 0;
+}

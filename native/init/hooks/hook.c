@@ -1,0 +1,274 @@
+/* Hooks that run in the container's namespaces, createContainer and startContainer (runtime-spec
+ * config.md#posix-platform-hooks). */
+#include "../init.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000 };
+
+/* The last that a hook wrote to one of its descriptors. */
+struct tail {
+  int fd; /* our reading end; -1 at its end */
+  size_t length;
+  char data[TAIL_MAX];
+};
+
+/* Files that hooks write to; -1: we listen. */
+static int output[2] = {-1, -1};
+
+/* Safe: files that the runtime opened for appending. They are closed by the execve, and until then
+ * no process of the container can reach them through this one. */
+int op_hook_output(const struct op *op) {
+  const int fields[2] = {HOOK_OUTPUT_OUT, HOOK_OUTPUT_ERR};
+  for (int i = 0; i < 2; i++) {
+    int64_t slot = (int64_t)op->v[fields[i]].num;
+    if (slot < 0)
+      continue;
+    if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+      return fail_with(EBADF, "open", NULL);
+    output[i] = init.slots[slot];
+    init.slots[slot] = -1;
+  }
+  return 0;
+}
+
+static volatile int exec_error;
+
+/* Starts a hook as the leader of a session of its own, so that its descendants can be ended with
+ * it. Safe: it has the three descriptors and no other. The child shares memory until its exec and
+ * changes nothing of ours but exec_error. */
+static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *args,
+                                             char *const *env, const int *stdio) {
+  exec_error = 0;
+  pid_t pid = vfork();
+  if (pid)
+    return pid;
+  for (int n = 0; n < 3; n++)
+    if (dup2(stdio[n], n) < 0)
+      goto failed;
+  if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC))
+    for (unsigned fd = 3; fd < 3 + init.keep; fd++) /* all others are close-on-exec by themselves */
+      close((int)fd);
+  setsid();
+  if (!op->v[HOOK_INSIDE].on) {
+    umask(022);
+    if (fchdir(init.root))
+      goto failed;
+  }
+  signal(SIGPIPE, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (apply_filter_to_hook())
+    goto failed;
+  execve(op->v[HOOK_PATH].str, args, env);
+failed:
+  exec_error = errno;
+  _exit(127);
+}
+
+/* A pipe whose ends lie above the three descriptors of a hook; ours does not block. */
+static int open_pipe(int ends[2], int ours) {
+  if (pipe2(ends, O_CLOEXEC))
+    return -1;
+  for (int i = 0; i < 2; i++) {
+    if (ends[i] > 2)
+      continue;
+    int high = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
+    if (high < 0)
+      return -1;
+    close(ends[i]);
+    ends[i] = high;
+  }
+  return fcntl(ends[ours], F_SETFL, O_NONBLOCK);
+}
+
+/* The pipe that we listen at, or a copy of the file that there is in its place. */
+static int open_output(int ends[2], int file) {
+  if (file < 0)
+    return open_pipe(ends, 0);
+  ends[1] = fcntl(file, F_DUPFD_CLOEXEC, 3);
+  return ends[1] < 0 ? -1 : 0;
+}
+
+static void drop(int *fd) {
+  close_cleanup(fd);
+  *fd = -1;
+}
+
+static void drain(struct tail *t) {
+  char chunk[TAIL_MAX];
+  for (ssize_t n; t->fd >= 0 && (n = read(t->fd, chunk, sizeof chunk)) != -1;) {
+    if (n == 0) {
+      drop(&t->fd);
+      return;
+    }
+    size_t add = (size_t)n, over = t->length + add > TAIL_MAX ? t->length + add - TAIL_MAX : 0;
+    memmove(t->data, t->data + over, t->length - over);
+    t->length -= over;
+    memcpy(t->data + t->length, chunk, add);
+    t->length += add;
+  }
+}
+
+static uint64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Why the hook failed: its name, then how it ended, a number for that, the milliseconds it took and
+ * where it wrote what follows; read by container/hooks/hook-failure.ts. */
+static int failed(const struct op *op, int error, const char *how, uint64_t number, uint64_t ms,
+                  const struct tail *out, const struct tail *err) {
+  const struct tail *said = err->length || !out->length ? err : out;
+  char detail[2 * PATH_MAX];
+  struct text t = TEXT_IN(detail);
+  text_add(&t, op->v[HOOK_NAME].str);
+  text_add(&t, "\n");
+  text_add(&t, how);
+  text_add(&t, " ");
+  text_add_number(&t, number);
+  text_add(&t, " ");
+  text_add_number(&t, ms);
+  text_add(&t, said == out ? " stdout\n" : " stderr\n");
+  for (size_t i = 0; i < said->length; i++)
+    text_add_char(&t, said->data[i] ? said->data[i] : ' ');
+  return fail_with(error, "hook", detail);
+}
+
+/* Its only use is to end a poll. */
+static void on_child(int number) { (void)number; }
+
+/* Feeds the hook and listens to it until it has ended; 1 when it had to be ended. It may leave its
+ * input unread, write any amount, and leave descendants that hold its descriptors open: none of
+ * that holds this up. */
+static int attend(const struct op *op, pid_t pid, int *input, const struct text *state,
+                  struct tail *out, struct tail *err, siginfo_t *end) {
+  uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_MS;
+  uint64_t limit = seconds && seconds < SECONDS_MAX ? begin + seconds * 1000 : 0;
+  size_t sent = 0;
+  int late = 0;
+  sigset_t none;
+  sigemptyset(&none);
+  for (;;) {
+    drain(out);
+    drain(err);
+    end->si_pid = 0;
+    if (waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG | WNOWAIT) == 0 && end->si_pid)
+      break;
+    struct timespec wait = {0, 0}, *timeout = NULL;
+    uint64_t now = now_ms(), next = slow;
+    if (limit && now >= limit && !late) {
+      kill(-pid, SIGKILL);
+      late = 1;
+      continue;
+    }
+    if (slow && now >= slow) {
+      report_slow(op->v[HOOK_NAME].str);
+      slow = next = 0;
+    }
+    if (limit && !late && (!next || limit < next))
+      next = limit;
+    if (next) {
+      wait.tv_sec = (time_t)((next - now) / 1000);
+      wait.tv_nsec = (long)((next - now) % 1000) * 1000000;
+      timeout = &wait;
+    }
+    struct pollfd fds[] = {
+        {.fd = *input, .events = POLLOUT}, {out->fd, POLLIN, 0}, {err->fd, POLLIN, 0}};
+    if (ppoll(fds, 3, timeout, &none) < 0 && errno != EINTR)
+      break;
+    if (!fds[0].revents)
+      continue;
+    ssize_t n = write(*input, state->at + sent, state->length - sent);
+    if (n > 0)
+      sent += (size_t)n;
+    if (sent == state->length || (n < 0 && errno != EAGAIN && errno != EINTR))
+      drop(input);
+  }
+  if (late)
+    kill(-pid, SIGKILL); /* what the first signal raced with; the number is kept by the zombie */
+  waitid(P_PID, (id_t)pid, end, WEXITED);
+  drain(out);
+  drain(err);
+  return late;
+}
+
+/* The state that hooks read, with the pid between its two parts. */
+static int write_state(const struct value *parts, struct text *state) {
+  const char *head = parts->str, *tail = next_string(head);
+  size_t room = strlen(head) + strlen(tail) + 32;
+  char *buffer = parts->num == 2 ? allocate(room) : NULL;
+  if (!buffer)
+    return -1;
+  *state = text_in(buffer, room);
+  text_add(state, head);
+  text_add_number(state, init.host_pid);
+  text_add(state, tail);
+  return 0;
+}
+
+/* Safe: executed is what the config names, resolved in this process's root: before the switch that
+ * is the host's, after it the container's; then with the user and the capabilities of the process,
+ * and behind its seccomp filter. */
+int op_hook(const struct op *op) {
+  const struct value *v = op->v;
+  int64_t uid = (int64_t)v[HOOK_HOME_OF].num;
+  char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
+  char **args = string_vector(&v[HOOK_ARGS], NULL, 0),
+       **env = string_vector(&v[HOOK_ENV], &home, 1);
+  struct text state;
+  init.hooks_ran = 1;
+  if (!args || !env || (uid >= 0 && !home) || write_state(&v[HOOK_STATE], &state))
+    return fail("mmap", NULL);
+  int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, error = 0, late = 0;
+  struct tail said_out = {.fd = -1}, said_err = {.fd = -1};
+  siginfo_t end = {.si_code = CLD_EXITED};
+  struct sigaction action = {.sa_handler = on_child}, action_before;
+  sigset_t child, mask_before;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &child, &mask_before);
+  sigaction(SIGCHLD, &action, &action_before);
+  uint64_t begin = now_ms();
+  if (open_pipe(in, 1) || open_output(out, output[0]) || open_output(err, output[1]))
+    error = errno;
+  else {
+    pid_t pid = spawn(op, args, env, (const int[]){in[0], out[1], err[1]});
+    error = pid < 0 ? errno : exec_error;
+    if (pid > 0 && error)
+      waitpid(pid, NULL, 0);
+    drop(&in[0]);
+    drop(&out[1]);
+    drop(&err[1]);
+    said_out.fd = out[0];
+    said_err.fd = err[0];
+    if (!error)
+      late = attend(op, pid, &in[1], &state, &said_out, &said_err, &end);
+    out[0] = said_out.fd;
+    err[0] = said_err.fd;
+  }
+  for (int i = 0; i < 2; i++) {
+    drop(&in[i]);
+    drop(&out[i]);
+    drop(&err[i]);
+  }
+  sigaction(SIGCHLD, &action_before, NULL);
+  sigprocmask(SIG_SETMASK, &mask_before, NULL);
+  /* As process 1 this one inherits what a hook leaves: the user's process should find no child. */
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    ;
+  uint64_t ms = now_ms() - begin;
+  if (error)
+    return failed(op, error, HOOK_END_EXEC, 0, ms, &said_out, &said_err);
+  if (late)
+    return failed(op, 0, HOOK_END_TIMEOUT, v[HOOK_TIMEOUT].num, ms, &said_out, &said_err);
+  if (end.si_code != CLD_EXITED)
+    return failed(op, 0, HOOK_END_SIGNAL, (uint64_t)end.si_status, ms, &said_out, &said_err);
+  if (end.si_status)
+    return failed(op, 0, HOOK_END_EXIT, (uint64_t)end.si_status, ms, &said_out, &said_err);
+  return 0;
+}

@@ -1,0 +1,111 @@
+/* User and groups of the process, and the waiting for the runtime that maps ids. */
+#include "../init.h"
+#include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* 2^32-1 is "no change" to the system calls. The C library's functions for ids would signal the
+ * threads that there are not. */
+static const uint64_t ID_MAX = UINT32_MAX - 1;
+
+/* The runtime's word that the id maps are there. When it dies instead there is nobody to
+ * report to. */
+int op_sync(const struct op *op) {
+  (void)op;
+  char go;
+  if (read_fully(init.report, &go, 1))
+    _exit(0);
+  return 0;
+}
+
+static int groups_stay;
+
+/* Safe: what the config asks for by an annotation, and no more than its caller has. */
+int op_keep_groups(const struct op *op) {
+  (void)op;
+  groups_stay = 1;
+  return 0;
+}
+
+/* Whether the user namespace denies setgroups(2) (user_namespaces(7)): then EPERM is the kernel's
+ * answer, and not that of a seccomp filter, below which the caller's groups would stay. */
+static int groups_are_denied(void) {
+  char text[8] = "";
+  int fd CLEANUP_CLOSE = proc_open_self("setgroups", O_RDONLY);
+  return fd >= 0 && read(fd, text, sizeof text - 1) > 0 && !strncmp(text, "deny", 4);
+}
+
+/* setgroups(2) with no groups, where that may be denied. */
+static int drop_groups(void) {
+  if (!syscall(SYS_setgroups, 0, NULL))
+    return 0;
+  int error = errno;
+  if (error == EPERM && groups_are_denied())
+    return 0;
+  errno = error;
+  return -1;
+}
+
+/* Safe: becomes root of the new user namespace only. The ambient and inheritable capabilities that
+ * carried the privileges through the exec are dropped at once (CVE-2022-29162). */
+int op_become_root(const struct op *op) {
+  (void)op;
+  init.user_namespace = 1;
+  if (!groups_stay && drop_groups())
+    return fail("setgroups", NULL);
+  if (syscall(SYS_setresgid, 0, 0, 0))
+    return fail("setresgid", "0");
+  if (syscall(SYS_setresuid, 0, 0, 0))
+    return fail("setresuid", "0");
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+    return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
+  if (set_capabilities(~0ull, ~0ull, 0)) {
+    /* capset refuses bits that the process has not; ask for those that it has. */
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct now[2];
+    if (syscall(SYS_capget, &header, now))
+      return fail("capget", NULL);
+    uint64_t permitted = now[0].permitted | (uint64_t)now[1].permitted << 32;
+    if (set_capabilities(permitted, permitted, 0))
+      return fail("capset", NULL);
+  }
+  return 0;
+}
+
+/* Safe: groups go before the user, as only then they may; capabilities are kept over the change and
+ * set to exactly what the config says by the next operation. */
+int op_user(const struct op *op) {
+  const struct value *v = op->v, *groups = &v[USER_GROUPS];
+  /* Cut to 32 bits, 2^32 would be root. */
+  if (v[USER_UID].num > ID_MAX || v[USER_GID].num > ID_MAX)
+    return fail_with(EINVAL, "setresuid", "an id of more than 32 bits");
+  uid_t uid = (uid_t)v[USER_UID].num;
+  gid_t gid = (gid_t)v[USER_GID].num;
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    return fail("prctl", "PR_SET_KEEPCAPS");
+  if (v[USER_SET_GROUPS].num || groups->num) {
+    gid_t *list = groups->num ? allocate(groups->num * sizeof *list) : NULL;
+    if (groups->num && !list)
+      return fail("setgroups", NULL);
+    const char *s = groups->str;
+    for (uint64_t i = 0, gid_of; i < groups->num; i++, s = next_string(s)) {
+      if (text_number(s, strlen(s), ID_MAX, &gid_of))
+        return fail_with(EINVAL, "setgroups", s);
+      list[i] = (gid_t)gid_of;
+    }
+    /* 2: in a user namespace that was joined setgroups(2) may be denied; there are no groups to
+     * lose then but those that its maker gave up already. */
+    int may_fail = v[USER_SET_GROUPS].num == 2 && !groups->num;
+    if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, groups->num, list))
+      return fail("setgroups", groups->num ? "the additional groups" : NULL);
+  }
+  if (syscall(SYS_setresgid, gid, gid, gid))
+    return fail("setresgid", NULL);
+  if (syscall(SYS_setresuid, uid, uid, uid))
+    return fail("setresuid", NULL);
+  if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
+    return fail("prctl", "PR_SET_KEEPCAPS");
+  if ((int64_t)v[USER_UMASK].num >= 0)
+    umask((mode_t)v[USER_UMASK].num & 0777);
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}

@@ -1,0 +1,25 @@
+/* readonlyPaths. */
+#include "../init.h"
+
+/* Safe: resolved as for a mask, the path is bound on itself by descriptors; the clone is read-only,
+ * mounts below it too, before it is attached, and it keeps its other attributes. */
+int op_readonly_path(const struct op *op) {
+  const char *path = op->v[READONLY_PATH_PATH].str;
+  char found[PATH_MAX];
+  int target CLEANUP_CLOSE = resolve(path, 0, 0, found);
+  if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+    return 0;
+  if (target < 0)
+    return fail("openat2", path);
+  int tree CLEANUP_CLOSE = clone_mount(target, "", AT_EMPTY_PATH | AT_RECURSIVE);
+  if (tree < 0)
+    return fail(clone_call(), path);
+  /* Before 5.12 only an attached mount can be changed, each by itself. */
+  int late = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 1);
+  if (late && errno != ENOSYS)
+    return fail("mount_setattr", path);
+  int kept CLEANUP_CLOSE = late ? fcntl(tree, F_DUPFD_CLOEXEC, 3) : -1;
+  if ((late && kept < 0) || put_mount(&tree, target, path, found, REPEATS))
+    return fail(move_call(), path);
+  return late ? set_all_readonly(kept, path) : 0;
+}

@@ -1,0 +1,29 @@
+/* The context in which a file system is configured: fsopen(2), fspick(2), fsconfig(2). */
+#include "../init.h"
+
+int fail_context(int fs, const char *syscall, const char *what) {
+  int saved = errno;
+  char text[512];
+  ssize_t n = read(fs, text, sizeof text - 1);
+  if (n > 2) {
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return fail_with(saved, syscall, text + 2); /* after "e " */
+  }
+  return fail_with(saved, syscall, what);
+}
+
+int set_option(int fs, const char *option) {
+  const char *equals = strchr(option, '=');
+  if (!equals)
+    return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
+  char key[256];
+  size_t n = (size_t)(equals - option);
+  if (n >= sizeof key) {
+    errno = EINVAL;
+    return -1;
+  }
+  memcpy(key, option, n);
+  key[n] = 0;
+  return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1);
+}

@@ -1,0 +1,297 @@
+/* From the finished container to the user's program: working directory, program, waiting,
+ * descriptors, execve. */
+#include "../../core/peer.h"
+#include "../init.h"
+#include <elf.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+/* Safe: a working directory outside of the root (through a leaked descriptor, /proc/self/fd/N) is
+ * recognised by getcwd(2), which cannot name it, and refused (CVE-2024-21626). One that was entered
+ * before the change of user is kept, as runc does: the config names it, and all that the process
+ * does there is checked against its user. */
+int op_cwd(const struct op *op) {
+  static int entered;
+  const char *path = op->v[CWD_PATH].str;
+  if (entered)
+    return 0;
+  if (chdir(path)) {
+    if (op->v[CWD_OPTIONAL].on && (errno == EACCES || errno == EPERM))
+      return 0;
+    return fail("chdir", path);
+  }
+  char here[PATH_MAX];
+  if (syscall(SYS_getcwd, here, sizeof here) < 0)
+    return fail("getcwd", path);
+  if (here[0] != '/')
+    return fail_with(ENOENT, "getcwd", "the working directory is outside of the container's root");
+  entered = 1;
+  return 0;
+}
+
+/* 0 when path can be executed, else an errno. */
+static int executable(const char *path) {
+  struct stat st;
+  if (stat(path, &st))
+    return errno;
+  if (S_ISDIR(st.st_mode))
+    return EISDIR;
+  /* As execve(2) will: with the effective capabilities, which access(2) leaves out. Where a filter
+   * knows only access(2). */
+  if (!syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS))
+    return 0;
+  if (errno != ENOSYS && errno != EPERM)
+    return errno;
+  return access(path, X_OK) ? errno : 0;
+}
+
+static char *keep(const char *path) {
+  size_t size = strlen(path) + 1;
+  char *copy = allocate(size);
+  return copy ? memcpy(copy, path, size) : NULL;
+}
+
+int op_find_executable(const struct op *op) {
+  const char *name = op->v[FIND_EXECUTABLE_NAME].str, *path = op->v[FIND_EXECUTABLE_PATH].str;
+  if (strchr(name, '/') || !*name) {
+    int error = *name ? executable(name) : ENOENT;
+    if (error)
+      return fail_with(error, "execve", name);
+    init.executable = keep(name);
+    return init.executable ? 0 : fail("mmap", NULL);
+  }
+  int refused = 0;
+  char candidate[PATH_MAX];
+  while (*path) {
+    size_t n = strcspn(path, ":");
+    /* An empty entry is the working directory, as for execvp(3). */
+    struct text t = TEXT_IN(candidate);
+    text_add_part(&t, path, n);
+    text_add(&t, n ? "/" : "./");
+    text_add(&t, name);
+    path += n + (path[n] == ':');
+    if (t.cut)
+      continue;
+    int error = executable(candidate);
+    if (!error) {
+      init.executable = keep(candidate);
+      return init.executable ? 0 : fail("mmap", NULL);
+    }
+    if (error == EACCES)
+      refused = 1;
+  }
+  return fail_with(refused ? EACCES : ENOENT, "execve", name);
+}
+
+static void drop(int *fd) {
+  close_cleanup(fd);
+  *fd = -1;
+}
+
+/* Safe: who may connect is decided by the state directory (0700, of the runtime's user), which the
+ * socket lies in, and it must be that user, or root (CVE-2020-15257). */
+int op_wait(const struct op *op) {
+  (void)op;
+  /* Nothing of the host stays open while it waits (CVE-2016-9962). */
+  drop(&init.proc);
+  drop(&init.root);
+  drop(&init.detached);
+  drop(&init.mask_tree);
+  forget_mounts();
+  for (uint32_t i = 0; i < init.slot_count; i++)
+    drop(&init.slots[i]);
+  if (report_created())
+    _exit(0);
+  char go;
+  if (read_fully(init.report, &go, 1))
+    _exit(0); /* the runtime ended before it had noted that the container exists */
+  if (init.start_socket < 0)
+    return 0;
+  int64_t creator = peer_of(init.report);
+  for (;;) {
+    drop(&init.report);
+    init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);
+    if (init.report < 0 && errno != EINTR && errno != ECONNABORTED)
+      _exit(1);
+    if (init.report < 0)
+      continue;
+    /* In a user namespace of its own uid 0 is the container's. */
+    if (peer_is(init.report, creator, !init.user_namespace))
+      break;
+  }
+  close(init.start_socket);
+  init.start_socket = -1;
+  forget_words();
+  return 0;
+}
+
+/* HOME of a uid: the sixth field of its line in the container's /etc/passwd (passwd(5)); "/" when
+ * there is none. */
+char *home_of(uint64_t uid) {
+  enum { PASSWD_MAX = 1 << 20 };
+  struct stat st;
+  int fd CLEANUP_CLOSE = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  char *text = NULL;
+  ssize_t length = 0;
+  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < PASSWD_MAX &&
+      (text = allocate((size_t)st.st_size + 1)) != NULL)
+    length = read(fd, text, (size_t)st.st_size);
+  const char *home = "/";
+  if (text && length > 0) {
+    text[length] = 0;
+    for (char *line = text, *next; line; line = next) {
+      next = line;
+      strsep(&next, "\n");
+      char *field[7], *rest = line;
+      int n = 0;
+      while (n < 7 && (field[n] = strsep(&rest, ":")) != NULL)
+        n++;
+      uint64_t number;
+      if (n < 6 || text_number(field[2], strlen(field[2]), UINT32_MAX, &number) || number != uid)
+        continue;
+      if (*field[5])
+        home = field[5];
+      break;
+    }
+  }
+  size_t room = strlen(home) + sizeof "HOME=";
+  char *entry = allocate(room);
+  if (!entry)
+    return NULL;
+  struct text t = text_in(entry, room);
+  text_add(&t, "HOME=");
+  text_add(&t, home);
+  return entry;
+}
+
+char **string_vector(const struct value *list, char *const *more, size_t count) {
+  char **v = allocate((list->num + count + 1) * sizeof *v);
+  if (!v)
+    return NULL;
+  const char *s = list->str;
+  size_t n = 0;
+  for (; n < list->num; n++, s = next_string(s))
+    v[n] = (char *)(uintptr_t)s;
+  for (size_t i = 0; i < count; i++)
+    if (more[i])
+      v[n++] = more[i];
+  v[n] = NULL;
+  return v;
+}
+
+/* What the kernel needed and did not find or understand: the interpreter of a script or the loader
+ * of a program. */
+static void blame(struct text *t, const char *path, int error) {
+  text_add(t, path);
+  int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  _Alignas(Elf64_Ehdr) char head[4096];
+  ssize_t n = fd < 0 ? 0 : pread(fd, head, sizeof head - 1, 0);
+  if (n > 2 && head[0] == '#' && head[1] == '!') {
+    head[n] = 0;
+    size_t line = strcspn(head, "\n");
+    text_add(t, ": ");
+    text_add_part(t, head, line < 255 ? line : 255);
+    return;
+  }
+  const Elf64_Ehdr *elf = (const void *)head;
+  if (n < (ssize_t)sizeof *elf || memcmp(head, ELFMAG, SELFMAG) != 0)
+    return;
+  if (error == ENOEXEC) {
+    text_add(t, ": ELF machine ");
+    text_add_number(t, elf->e_machine);
+    text_add(t, ", class ");
+    text_add_number(t, (unsigned char)head[EI_CLASS]);
+    return;
+  }
+  if (head[EI_CLASS] != ELFCLASS64 || elf->e_phentsize != sizeof(Elf64_Phdr))
+    return;
+  for (unsigned i = 0; i < elf->e_phnum && i < 64; i++) {
+    Elf64_Phdr p;
+    if (pread(fd, &p, sizeof p, (off_t)(elf->e_phoff + i * sizeof p)) != (ssize_t)sizeof p)
+      return;
+    char loader[256];
+    if (p.p_type != PT_INTERP || p.p_filesz == 0 || p.p_filesz > sizeof loader)
+      continue;
+    n = pread(fd, loader, p.p_filesz, (off_t)p.p_offset);
+    if (n <= 0)
+      return;
+    loader[n - 1] = 0;
+    text_add(t, ": loader ");
+    text_add(t, loader);
+    return;
+  }
+}
+
+static char *listen_entries[3];
+
+static char *listen_entry(const char *name, const char *text, uint64_t number) {
+  size_t room = strlen(name) + strlen(text) + 24;
+  char *entry = allocate(room);
+  if (!entry)
+    return NULL;
+  struct text t = text_in(entry, room);
+  text_add(&t, name);
+  if (*text)
+    text_add(&t, text);
+  else
+    text_add_number(&t, number);
+  return entry;
+}
+
+/* Safe: only writes environment entries. The descriptors are those that keepFds has kept; the pid,
+ * by which sd_listen_fds(3) knows that it is meant, is that in the container's pid namespace. */
+int op_listen_fds(const struct op *op) {
+  const char *names = op->v[LISTEN_FDS_NAMES].str;
+  listen_entries[0] = listen_entry("LISTEN_FDS=", "", op->v[LISTEN_FDS_COUNT].num);
+  listen_entries[1] = listen_entry("LISTEN_PID=", "", (uint64_t)getpid());
+  listen_entries[2] = *names ? listen_entry("LISTEN_FDNAMES=", names, 0) : NULL;
+  return listen_entries[0] && listen_entries[1] && (!*names || listen_entries[2])
+             ? 0
+             : fail("mmap", NULL);
+}
+
+/* Safe: everything from 3 + keep on is closed by the kernel at the exec, the report channel among
+ * them, whose end of file tells that the exec has happened. Signals have their default actions and
+ * none is blocked. */
+int op_exec(const struct op *op) {
+  const struct value *v = op->v;
+  int64_t uid = (int64_t)v[EXEC_HOME_OF].num;
+  if (uid == -2)
+    uid = (int64_t)init.named_uid;
+  char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
+  char *const more[] = {home, listen_entries[0], listen_entries[1], listen_entries[2]};
+  char **args = string_vector(&v[EXEC_ARGS], NULL, 0),
+       **env = string_vector(&v[EXEC_ENV], more, sizeof more / sizeof *more);
+  if (!args || !env || (uid >= 0 && !home))
+    return fail("mmap", NULL);
+  if (!init.executable)
+    return fail_with(ENOENT, "execve", NULL);
+  int filtered = filter_loaded();
+  if (!filtered && sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC)) {
+    /* Before 5.11 the flag is unknown, and a filter around runt may forbid the call. All that was
+     * opened here is close-on-exec by itself. */
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
+      return fail("close_range", NULL);
+  }
+  if (apply_late_limit())
+    return -1;
+  if (!filtered)
+    signal(SIGPIPE, SIG_DFL);
+  char detail[PATH_MAX];
+  struct text t = TEXT_IN(detail);
+  if (filter_pending()) {
+    /* Under the filter nothing may be opened to see what was missing: it is looked up before. */
+    blame(&t, init.executable, ENOENT);
+    if (apply_late_filter())
+      return -1;
+    execve(init.executable, args, env);
+    return fail_with(errno, "execve", errno == ENOENT ? detail : init.executable);
+  }
+  report_exec();
+  execve(init.executable, args, env);
+  int error = errno;
+  if (!filtered)
+    signal(SIGPIPE, SIG_IGN);
+  blame(&t, init.executable, error);
+  return fail_with(error, "execve", detail);
+}

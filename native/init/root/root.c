@@ -1,0 +1,412 @@
+/* The mount tree around the container: what is inherited, the root file system as a mount, the
+ * switch into it. */
+#include "../init.h"
+#include <sched.h>
+#include <sys/mount.h>
+
+/* Safe: acts on our copy of the mount tree. After it nothing that is mounted here reaches the host,
+ * unless the config asks for shared propagation. */
+int op_host_propagation(const struct op *op) {
+  unsigned long flags = op->v[HOST_PROPAGATION_FLAGS].num;
+  init.inherited_propagation = flags & ~(unsigned long)MS_REC;
+  if (!mount(NULL, "/", NULL, flags, NULL))
+    return 0;
+  /* EINVAL: the root is not a mount point, so that this process is in a chroot. */
+  if (errno != EINVAL)
+    return fail("mount", "/");
+  if (mount_chroot())
+    return -1;
+  return mount(NULL, "/", NULL, flags, NULL) ? fail("mount", "/") : 0;
+}
+
+/* Safe: a mount of our copy of the tree gets fewer peers. The path is the config's, and is only
+ * shortened. */
+int op_isolate(const struct op *op) {
+  const char *path = op->v[ISOLATE_PATH].str;
+  char mount_point[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof mount_point)
+    return fail_with(ENAMETOOLONG, "mount", path);
+  memcpy(mount_point, path, length + 1);
+  while (mount(NULL, mount_point, NULL, MS_PRIVATE, NULL)) {
+    /* EINVAL: not a mount point; the one above is tried. */
+    if (errno != EINVAL || length <= 1)
+      return fail("mount", path);
+    while (length > 1 && mount_point[length - 1] != '/')
+      length--;
+    while (length > 1 && mount_point[length - 1] == '/')
+      length--;
+    mount_point[length] = 0;
+  }
+  return 0;
+}
+
+/* The root file system is cloned and attached over `/`, where this process, whose root is the
+ * directory below, does not see it: so it needs no path that the container's root could reach, and
+ * its parent mount is one whose propagation we may make private (pivot_root(2) demands that, and it
+ * keeps the attaching itself from the host). Clones of the host's mounts are made before that.
+ * Safe: the path is the config's, opened once; all that follows is done on the clone's descriptor.
+ */
+int op_rootfs(const struct op *op) {
+  const char *path = op->v[ROOTFS_PATH].str;
+  int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
+  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
+    return fail_with(EBADF, "open_tree", path);
+  int tree = slot >= 0 ? init.slots[slot] : clone_mount(AT_FDCWD, path, AT_RECURSIVE);
+  if (tree < 0)
+    return fail(clone_call(), path);
+  if (slot >= 0)
+    init.slots[slot] = -1;
+  /* The sources of binds are cloned: the old tree needs its peers no more, and what is unmounted in
+   * it later would be unmounted in the peers of the mount above it too. Clones that are staged in
+   * it would lose them as well: pivotRoot makes it a slave when they are gone. */
+  if (init.inherited_propagation == MS_SHARED && !is_staging() &&
+      mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+    return fail("mount", "/");
+  if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
+    return fail("mount", "/");
+  /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
+   * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
+   * would reach the host. One that is cloned here is what hostPropagation made of it. */
+  struct mount_attr slave = {.propagation = MS_SLAVE};
+  int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
+  if (enslave && errno != ENOSYS)
+    return fail("mount_setattr", path);
+  struct mount_attr private = {.propagation = MS_PRIVATE};
+  int late = sys_mount_setattr(tree, 0, &private);
+  if (late && errno != ENOSYS)
+    return fail("mount_setattr", path);
+  int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (over < 0)
+    return fail("open", "/");
+  if (move_tree(tree, over))
+    return fail(move_call(), path);
+  if (identify(tree, &init.rootfs))
+    return fail("statx", path);
+  init.root = tree;
+  /* Before 5.12 only an attached mount can be changed. */
+  if (enslave && mount_on(tree, NULL, NULL, MS_SLAVE | MS_REC, NULL))
+    return fail("mount", path);
+  if (late && mount_on(tree, NULL, NULL, MS_PRIVATE, NULL))
+    return fail("mount", path);
+  return 0;
+}
+
+static int reopen_root(void) {
+  leave_staging();
+  if (chdir("/"))
+    return fail("chdir", "/");
+  close(init.root);
+  init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return init.root < 0 ? fail("open", "/") : 0;
+}
+
+/* Detaches the old root, which lies over the new one, with all that is below it. Roots that a mount
+ * on `/` covered lie over it, `covered` of them, and the uppermost goes first. `old` is made a
+ * slave, so that the host does not see its unmounting: -1 where `rootfs` did that to all of it. */
+static int detach_old_root(int old, unsigned covered) {
+  if (old >= 0 && (fchdir(old) || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL)))
+    return fail("mount", "the old root");
+  for (unsigned n = 0; n <= covered; n++)
+    if (umount2(".", MNT_DETACH))
+      return fail("umount2", "the old root");
+  return 0;
+}
+
+/* Enters the root of the mount namespace, where setns(2) leads to: 1 when it is the container's, 0
+ * for another root, or -1 after fail(). */
+static int enter_container(void) {
+  struct identity now, root = init.rootfs;
+  int own CLEANUP_CLOSE = proc_open_namespace("mnt");
+  if (own < 0)
+    return fail("open", "/proc/self/ns/mnt");
+  leave_staging();
+  if (syscall(SYS_setns, own, CLONE_NEWNS)) {
+    /* As in leave_chroot. */
+    if (errno == EPERM || errno == ENOSYS)
+      return chdir("/") ? fail("chdir", "/") : 1;
+    return fail("setns", "/proc/self/ns/mnt");
+  }
+  int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (at < 0)
+    return fail("open", "/");
+  if (identify(at, &now) || (init.covered_roots && identify(init.root, &root))) {
+    close(at);
+    return fail("statx", "/");
+  }
+  if (now.mount != root.mount) {
+    close(at);
+    return 0;
+  }
+  close(init.root);
+  init.root = at;
+  return 1;
+}
+
+/* The same where another root is a failure. 0, or -1 after fail(). */
+static int end_in_container(const char *from) {
+  int there = enter_container();
+  return there > 0 ? 0 : there < 0 ? -1 : fail_with(EXDEV, "setns", from);
+}
+
+/* Whether something is mounted on the container's root: the old root, which had another mount over
+ * it that no process had entered. 0, 1 or -1 after fail(). */
+static int is_covered(void) {
+  struct identity root, top;
+  int fd CLEANUP_CLOSE = open_mounted_on(init.root);
+  if (fd < 0 || identify(fd, &top) || identify(init.root, &root))
+    return fail("openat2", "/");
+  return top.mount != root.mount;
+}
+
+static int pivot(void) {
+  if (fchdir(init.root))
+    return fail("fchdir", "/");
+  return syscall(SYS_pivot_root, ".", ".") ? fail("pivot_root", NULL) : 0;
+}
+
+/* The root of this process is that of the mount namespace, and the container's root is somewhere
+ * below it. Safe: what lies beside the container's root becomes a slave after the pivot, when the
+ * container's own mounts are no longer below it. */
+static int pivot_from_namespace_root(void) {
+  int old CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (old < 0)
+    return fail("open", "/");
+  if (!pivot()) {
+    if (detach_old_root(old, 0))
+      return -1;
+  } else {
+    int ramdisk = errno == EINVAL ? is_ramdisk() : -1;
+    if (ramdisk < 0 || (ramdisk && cover_ramdisk(1)))
+      return -1;
+    if (!ramdisk)
+      return fail_with(EINVAL, "pivot_root", "chroot");
+  }
+  return end_in_container("chroot");
+}
+
+static int take_ramdisk(void) {
+  return cover_ramdisk(init.root_shown) ? -1 : end_in_container("ramdisk");
+}
+
+/* pivot_root(2) said EINVAL. */
+static int pivot_elsewhere(void) {
+  int chrooted = leave_chroot();
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  int ramdisk = is_ramdisk();
+  if (ramdisk)
+    return ramdisk < 0 ? -1 : take_ramdisk();
+  return fail_with(EINVAL, "pivot_root", NULL);
+}
+
+/* Mounts that came from another user namespace are locked. A pivot in a chroot would pass the lock
+ * of its mount point on to the container's root, which then could not be moved any more.
+ *
+ * Safe: as leave_chroot. No operation between this one and the pivot takes a path of the host. */
+int op_leave_chroot(const struct op *op) {
+  (void)op;
+  return leave_chroot() < 0 ? -1 : 0;
+}
+
+/* By pivot_root(".", ".") the old root lies over the new one and needs no directory in the root
+ * file system. In a chroot the kernel may let the container's root take the place of the chroot's
+ * alone: it would have the host's root above it, to which setns(2) leads, and with it an exec.
+ *
+ * Safe: ends only with the container's root as that of the mount namespace. */
+int op_pivot_root(const struct op *op) {
+  (void)op;
+  int chrooted = init.chrooted ? leave_chroot() : 0;
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  /* Hooks may have mounted there, and `rootfs` left peers to a tree that holds staged clones. */
+  int peers = init.hooks_ran || is_staging();
+  int old CLEANUP_CLOSE = peers ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (peers && old < 0)
+    return fail("open", "/");
+  if (pivot())
+    return errno == EINVAL ? pivot_elsewhere() : -1;
+  if (detach_old_root(old, init.covered_roots))
+    return -1;
+  for (;;) {
+    int there = enter_container(), covered = there ? 0 : is_covered();
+    if (there || covered < 0)
+      return there > 0 ? 0 : -1;
+    if (!covered)
+      return pivot_from_namespace_root();
+    if (fchdir(init.root) || umount2(".", MNT_DETACH))
+      return fail("umount2", "the old root");
+  }
+}
+
+/* Undoes the escapes of mountinfo (proc(5)): a space is \\040. */
+static void unescape(char *s) {
+  char *to = s;
+  for (; *s; s++, to++) {
+    if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+      *to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+      s += 3;
+    } else
+      *to = *s;
+  }
+  *to = 0;
+}
+
+/* Hides one mount. Its unmounting does not reach the host: `rootfs` made the mount above it, whose
+ * peers would see it, a slave or private. */
+static int hide_mount(const char *target) {
+  if (!umount2(target, MNT_DETACH) || errno == ENOENT)
+    return 0;
+  /* Locked, in a user namespace: it can only be covered. */
+  if (errno != EINVAL && errno != EPERM)
+    return fail("umount2", target);
+  return mount("tmpfs", target, "tmpfs", 0, "") ? fail("mount", target) : 0;
+}
+
+/* The number at *line of mountinfo, which is the rest of the line then; UINT64_MAX for none. */
+static uint64_t next_id(const char **line) {
+  uint64_t id;
+  size_t length = strcspn(*line, " \n");
+  int none = text_number(*line, length, INT32_MAX, &id);
+  *line += length + ((*line)[length] == ' ');
+  return none ? UINT64_MAX : id;
+}
+
+static const char *next_line(const char *line) {
+  line += strcspn(line, "\n");
+  return line + (*line == '\n');
+}
+
+/* Whether a mount of mountinfo is `root` or attached somewhere below it. The order of the lines
+ * does not tell: a clone may be older than what it is attached to, and Linux 6.8 sorts by id. */
+static int is_below(const char *mountinfo, uint64_t id, uint64_t root) {
+  for (unsigned depth = 0; id != root; depth++) {
+    uint64_t parent = UINT64_MAX;
+    for (const char *line = mountinfo; *line && parent == UINT64_MAX; line = next_line(line))
+      if (next_id(&line) == id)
+        parent = next_id(&line);
+    /* The parent of the topmost mount is not shown. */
+    if (parent == UINT64_MAX || parent == id || depth > PATH_MAX)
+      return 0;
+    id = parent;
+  }
+  return 1;
+}
+
+/* Removes, or covers, the mounts of proc and sysfs that the host has: without a pivot they stay in
+ * this mount namespace, and a mount that shows all of proc lets a user namespace inside mount
+ * another one that is not masked. */
+static int hide_host_proc(void) {
+  int64_t root = mount_id(init.root);
+  int fd CLEANUP_CLOSE = proc_open_self("mountinfo", O_RDONLY);
+  if (root < 0 || fd < 0)
+    return fail("open", "/proc/self/mountinfo");
+  /* All is read first: removing a mount moves what is not read yet. */
+  size_t size = 0, room = 1 << 20;
+  char *all = allocate(room), *target = allocate(room);
+  if (!all || !target)
+    return fail("mmap", NULL);
+  for (ssize_t n; (n = read(fd, all + size, room - 1 - size)) != 0; size += (size_t)n)
+    if (n < 0 || size + (size_t)n >= room - 1)
+      return fail_with(n < 0 ? errno : E2BIG, "read", "/proc/self/mountinfo");
+  all[size] = 0;
+  int seen = 0;
+  for (const char *line = all, *next; *line; line = next) {
+    next = next_line(line);
+    const char *type = strstr(line, " - ");
+    uint64_t id = next_id(&line);
+    seen |= id == (uint64_t)root;
+    if (!type || type > next || (strncmp(type + 3, "proc ", 5) && strncmp(type + 3, "sysfs ", 6)) ||
+        is_below(all, id, (uint64_t)root))
+      continue;
+    for (int field = 1; field < 4; field++)
+      line += strcspn(line, " ") + 1;
+    size_t length = strcspn(line, " ");
+    memcpy(target, line, length);
+    target[length] = 0;
+    unescape(target);
+    if (hide_mount(target))
+      return -1;
+  }
+  return seen
+             ? 0
+             : fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
+}
+
+/* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, or is
+ * moved back there when hooks wanted it elsewhere: the working directory and the root of the
+ * process change into it. Weaker than a pivot, as the old tree stays below. */
+int op_move_root(const struct op *op) {
+  (void)op;
+  if (init.inherited_propagation == MS_SHARED && is_staging())
+    return fail_with(ENOSYS, "open_tree", "rootfsPropagation shared, without a pivot");
+  int chrooted = leave_chroot();
+  if (chrooted)
+    return chrooted < 0 ? -1 : pivot_from_namespace_root();
+  int ramdisk = init.user_namespace ? 0 : is_ramdisk();
+  if (ramdisk)
+    return ramdisk < 0 ? -1 : take_ramdisk();
+  if (hide_host_proc())
+    return -1;
+  int over CLEANUP_CLOSE = init.root_shown ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (init.root_shown && (over < 0 || move_tree(init.root, over)))
+    return fail(move_call(), "/");
+  if (fchdir(init.root))
+    return fail("fchdir", "/");
+  if (chroot("."))
+    return fail("chroot", NULL);
+  return reopen_root();
+}
+
+/* The root file system as a tree that is attached nowhere, for a container that shares the host's
+ * mount namespace: what is mounted in it no one else sees, and it is gone with the last process.
+ * Safe: the path is the config's, opened once; the clone reaches no other mount, as it is private
+ * and what is below it a slave. */
+int op_detached_root(const struct op *op) {
+  const char *path = op->v[DETACHED_ROOT_PATH].str;
+  int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (tree < 0)
+    return fail("open_tree", path);
+  init.detached = tree;
+  struct stat st;
+  if (fstat(tree, &st) || !S_ISDIR(st.st_mode))
+    return fail_with(ENOTDIR, "open_tree", path);
+  /* Kernels that cannot mount in a detached tree (before 6.15) cannot clone one either. */
+  int probe CLEANUP_CLOSE =
+      sys_open_tree(tree, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  if (probe < 0)
+    return errno == EINVAL ? fail_with(ENOSYS, "open_tree", path) : fail("open_tree", path);
+  struct mount_attr slave = {.propagation = MS_SLAVE}, private = {.propagation = MS_PRIVATE};
+  if (sys_mount_setattr(tree, AT_RECURSIVE, &slave) || sys_mount_setattr(tree, 0, &private))
+    return fail("mount_setattr", path);
+  init.root = openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return init.root < 0 ? fail("openat", path) : 0;
+}
+
+/* Safe: chroot(2) alone can be left by who may chroot again with a directory outside open; here no
+ * descriptor of one stays (CVE-2016-9962), and `..` of the tree's root is that root. */
+int op_change_root(const struct op *op) {
+  int64_t slot = (int64_t)op->v[CHANGE_ROOT_SLOT].num;
+  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
+    return fail_with(EBADF, "chroot", NULL);
+  if (fchdir(slot >= 0 ? init.slots[slot] : init.root))
+    return fail("fchdir", "/");
+  if (chroot("."))
+    return fail("chroot", NULL);
+  if (slot >= 0) {
+    close(init.slots[slot]);
+    init.slots[slot] = -1;
+  }
+  return reopen_root();
+}
+
+int op_root_propagation(const struct op *op) {
+  return mount(NULL, "/", NULL, (unsigned long)op->v[ROOT_PROPAGATION_FLAGS].num, NULL)
+             ? fail("mount", "/")
+             : 0;
+}
+
+int op_readonly_root(const struct op *op) {
+  (void)op;
+  return set_attributes(init.root, MOUNT_ATTR_RDONLY, 0, 0) ? fail("mount_setattr", "/") : 0;
+}

@@ -1,0 +1,43 @@
+/* The root at its path in the tree of the host, for hooks. */
+#include "../init.h"
+#include <sys/mount.h>
+
+/* Makes the mount that holds a directory private: pivot_root(2) demands it of the one that the root
+ * is moved to, and the host must not see the root come. */
+static int make_holder_private(int directory) {
+  int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+  /* EINVAL: not the root of its mount, which is above it. A path has no more components. */
+  for (unsigned n = 0; at >= 0 && mount_on(at, NULL, NULL, MS_PRIVATE, NULL); n++) {
+    int above = errno == EINVAL && n < PATH_MAX / 2;
+    int up = above ? openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    close_cleanup(&at);
+    at = up;
+  }
+  if (at < 0)
+    return -1;
+  close(at);
+  return 0;
+}
+
+/* Hooks find the container's root file system where the bundle says it is, as below runc; what they
+ * mount in it goes with it into the container. Where the container's root user may not go to that
+ * path the root stays where it is, over `/`, and hooks that do not need it work. Safe: moves a
+ * mount of ours, to the directory that it was cloned from: were it another one by now, the root
+ * would lie over what its owner chooses, such as the programs that hooks are. */
+int op_show_root(const struct op *op) {
+  const char *path = op->v[SHOW_ROOT_PATH].str;
+  struct identity now;
+  int at CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (at < 0)
+    return errno == EACCES ? 0 : fail("open", path);
+  if (identify(at, &now))
+    return fail("statx", path);
+  if (now.device != init.rootfs.device || now.inode != init.rootfs.inode)
+    return fail_with(ESTALE, "open", path);
+  if (make_holder_private(at))
+    return fail("mount", path);
+  if (move_tree(init.root, at))
+    return fail(move_call(), path);
+  init.root_shown = 1;
+  return 0;
+}

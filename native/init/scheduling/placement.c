@@ -1,0 +1,49 @@
+/* Where the process runs and takes its memory from. */
+#include "../init.h"
+
+/* CPUs and nodes of the largest machines are fewer: NR_CPUS is 8192 at most, MAX_NUMNODES 1024. */
+enum { CPUS_MAX = 8192, NODES_MAX = 1024, WORD = 8 * sizeof(unsigned long) };
+
+/* A list of numbers and ranges, "7" or "0-3", as bits of a mask of `most`. 0, or -1 for anything
+ * else. */
+static int mask_of(const struct value *list, unsigned long *mask, uint64_t most) {
+  const char *s = list->str;
+  for (uint64_t i = 0; i < list->num; i++, s = next_string(s)) {
+    size_t length = strlen(s), dash = strcspn(s, "-");
+    uint64_t first, last;
+    if (text_number(s, dash, most - 1, &first))
+      return -1;
+    last = first;
+    if (dash < length && text_number(s + dash + 1, length - dash - 1, most - 1, &last))
+      return -1;
+    for (uint64_t n = first; n <= last; n++)
+      mask[n / WORD] |= 1ul << (n % WORD);
+  }
+  return 0;
+}
+
+/* Safe: of this process alone; the kernel keeps it within its cpuset. To give up what was inherited
+ * is no condition of running, so its failure is none. */
+int op_cpu_affinity(const struct op *op) {
+  unsigned long mask[CPUS_MAX / WORD] = {0};
+  if (op->v[CPU_AFFINITY_CPUS].num == 0) {
+    memset(mask, 0xff, sizeof mask);
+    (void)syscall(SYS_sched_setaffinity, 0, sizeof mask, mask);
+    return 0;
+  }
+  if (mask_of(&op->v[CPU_AFFINITY_CPUS], mask, CPUS_MAX))
+    return fail_with(EINVAL, "sched_setaffinity", "a CPU above 8191");
+  return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) ? fail("sched_setaffinity", NULL) : 0;
+}
+
+/* Safe: of this process alone, kept over the exec; within the memory nodes of its cpuset. */
+int op_memory_policy(const struct op *op) {
+  const struct value *nodes = &op->v[MEMORY_POLICY_NODES];
+  unsigned long mask[NODES_MAX / WORD] = {0};
+  if (mask_of(nodes, mask, NODES_MAX))
+    return fail_with(EINVAL, "set_mempolicy", "a node above 1023");
+  /* The kernel takes one bit less than it is told. */
+  long r = syscall(SYS_set_mempolicy, (int)op->v[MEMORY_POLICY_MODE].num, nodes->num ? mask : NULL,
+                   nodes->num ? NODES_MAX + 1 : 0);
+  return r ? fail("set_mempolicy", NULL) : 0;
+}

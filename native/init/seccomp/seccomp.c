@@ -1,0 +1,178 @@
+/* The seccomp filter: loaded with seccomp(2) from a finished program.
+ *
+ * What this process does once the filter is there is under the filter, whose profile was written
+ * for the user's program. So it does as little as possible: loaded `late`, nothing but the execve
+ * (and, with an agent, one read). What still fails then is said in a page that the runtime has been
+ * given before, by storing to memory, which no filter can forbid. Without no_new_privs the filter
+ * has to be loaded while there is CAP_SYS_ADMIN, that is before the user changes; the profile must
+ * then allow what is between that and the execve, as with other runtimes. */
+#include "../init.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { HELPER_STACK = 64 << 10 };
+
+static struct {
+  struct sock_fprog program; /* no instructions: none, or loaded already */
+  uint32_t index;
+  unsigned flags;
+  const char *agent, *metadata;
+  int loaded;
+} filter;
+
+int filter_loaded(void) { return filter.loaded; }
+
+int filter_pending(void) { return filter.program.len != 0; }
+
+/* Between this process and its helper, which shares its memory and descriptors. */
+static struct {
+  _Atomic int listener; /* 0: the filter is being loaded; the descriptor; -1: it was not loaded */
+  _Atomic int done;     /* 1: the agent has the listener; -1: it has not */
+  int wake[2];          /* a pipe: a byte when done is set */
+  int say_exec;
+} handover;
+
+/* The helper: not under the filter, as it was there before it and is no thread of this process. It
+ * passes the listener on, so that a profile that notifies on write or sendmsg, or denies them, does
+ * not stop that; waits for the runtime's word that the agent has it; and ends. */
+static int pass_listener(void *arg) {
+  (void)arg;
+  const struct timespec pause = {0, 20000};
+  while (!handover.listener)
+    syscall(SYS_nanosleep, &pause, NULL); /* the time of one system call of the other's */
+  int ok = 0;
+  if (handover.listener > 0) {
+    size_t room = strlen(filter.agent) + strlen(filter.metadata) + 16;
+    char *frame = allocate(room), go;
+    if (frame) {
+      struct text t = text_in(frame, room);
+      text_add_field(&t, REPORT_LISTENER);
+      text_add_field(&t, filter.agent);
+      text_add(&t, filter.metadata);
+      ok = send_with(frame, t.length + 1, handover.listener) == 0 &&
+           read_fully(init.report, &go, 1) == 0;
+    }
+    if (ok && handover.say_exec)
+      report_exec();
+  }
+  handover.done = ok ? 1 : -1;
+  ssize_t ignored = write(handover.wake[1], "d", 1);
+  (void)ignored;
+  return 0;
+}
+
+/* Waits for the helper. When the filter denies read there is no other way than looking; that takes
+ * as long as the agent needs to be sent a message. A read that notifies waits for the agent, which
+ * by then has what it needs to answer. */
+static void await_handover(void) {
+  char done;
+  while (!handover.done)
+    if (read(handover.wake[0], &done, 1) != 1)
+      __asm__ volatile("" ::: "memory");
+}
+
+static long load(void) {
+  long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, &filter.program);
+  /* With TSYNC, but for ESRCH, a failure is the id of a thread; there is one thread. */
+  if (r < 0)
+    return fail("seccomp", NULL);
+  filter.program.len = 0;
+  filter.loaded = 1;
+  return r;
+}
+
+static int load_with_agent(int say_exec) {
+  handover.say_exec = say_exec;
+  char *stack = allocate(HELPER_STACK);
+  if (!stack || pipe2(handover.wake, O_CLOEXEC))
+    return fail("pipe2", NULL);
+  /* A helper that nobody waits for leaves no zombie to the user's program; the exec resets it. */
+  struct sigaction quiet = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT}, before;
+  if (sigaction(SIGCHLD, &quiet, &before))
+    return fail("sigaction", NULL);
+  int pid = clone(pass_listener, stack + HELPER_STACK, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+  if (pid < 0)
+    return fail("clone", "the helper that hands the listener over");
+  long listener = load();
+  handover.listener = listener < 0 ? -1 : (int)listener;
+  await_handover();
+  if (!say_exec) {
+    waitpid(pid, NULL, 0); /* ECHILD, once it has ended */
+    sigaction(SIGCHLD, &before, NULL);
+    close(handover.wake[0]);
+    close(handover.wake[1]);
+    if (listener >= 0)
+      close((int)listener);
+  }
+  if (listener < 0)
+    return -1;
+  return handover.done > 0 ? 0 : fail_with(ECONNRESET, "sendmsg", "the listener");
+}
+
+/* Loads the filter. say_exec: the exec is reported in the same go. */
+static int apply(int say_exec) {
+  share_words();
+  if (*filter.agent)
+    return load_with_agent(say_exec);
+  if (say_exec)
+    report_exec();
+  return load() < 0 ? -1 : 0;
+}
+
+int apply_late_filter(void) {
+  if (!apply(1))
+    return 0;
+  init.blamed = filter.index + 1;
+  return -1;
+}
+
+int apply_filter_to_hook(void) {
+  const unsigned alone = SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  if (!filter.program.len)
+    return 0;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags & alone, &filter.program);
+}
+
+/* Safe: the program comes from the runtime, in a file that nobody else can write; the kernel
+ * verifies it. It can only take away. */
+int op_seccomp(const struct op *op) {
+  const struct value *v = op->v;
+  int64_t slot = (int64_t)v[SECCOMP_SLOT].num;
+  struct stat st;
+  if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+    return fail_with(EBADF, "read", "the program");
+  int fd CLEANUP_CLOSE = init.slots[slot];
+  init.slots[slot] = -1;
+  if (fstat(fd, &st))
+    return fail("fstat", "the program");
+  /* The file ends with a digest, which the runtime has verified. */
+  size_t size = st.st_size > DIGEST_SIZE ? (size_t)st.st_size - DIGEST_SIZE : 0;
+  if (size == 0 || size % sizeof(struct sock_filter) ||
+      size / sizeof(struct sock_filter) > BPF_MAXINSNS)
+    return fail_with(EBADMSG, "read", "the program");
+  filter.program.filter = allocate(size);
+  if (!filter.program.filter)
+    return fail("mmap", NULL);
+  ssize_t n = pread(fd, filter.program.filter, size, 0);
+  if (n != (ssize_t)size)
+    return n < 0 ? fail("read", "the program") : fail_with(EBADMSG, "read", "the program");
+  filter.program.len = (unsigned short)(size / sizeof(struct sock_filter));
+  filter.index = op->index;
+  filter.flags = (unsigned)v[SECCOMP_FLAGS].num;
+  filter.agent = v[SECCOMP_AGENT].str;
+  filter.metadata = v[SECCOMP_METADATA].str;
+  if (v[SECCOMP_LATE].on)
+    return 0;
+  /* What op_exec would do that the filter may forbid. All that is opened from here on is
+   * close-on-exec by itself, and reports are sent without a signal. */
+  if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC) && errno != EINVAL &&
+      errno != ENOSYS && errno != EPERM)
+    return fail("close_range", NULL);
+  signal(SIGPIPE, SIG_DFL);
+  return apply(0);
+}

@@ -1,0 +1,112 @@
+/**
+ * What two programs or two languages must agree on, declared once: hack/gen.mjs writes build/gen/protocol.h from all
+ * that is exported here. A member of Protocol keeps its name in C; names() gives a string NAME_KEY for each key, a list
+ * an enumeration of NAME_ITEM.
+ */
+
+/** Single values. An enumeration, because its members are in the program where they are used, and nowhere else. */
+export enum Protocol {
+  // ── runtime → runt-init ──
+
+  /** First field of a plan. */
+  PLAN_MAGIC = 'runt-plan-1',
+  /** First field of the frame that makes runt-init a supervisor. */
+  SUPERVISE_MAGIC = 'runt-supervise-1',
+  /** Bytes of a frame; far above what any config gives. */
+  PLAN_MAX = 16 << 20,
+  /** Slots of a plan. */
+  SLOTS_MAX = 65536,
+  /** Bytes of the digest at the end of a file with a seccomp program. */
+  DIGEST_SIZE = 32,
+
+  // ── runt-init → runtime ──
+
+  /** Bytes of the page in which runt-init leaves its last report. */
+  WORDS_SIZE = 3 * 4096,
+  /** ms after which a hook is reported as slow. */
+  SLOW_MS = 30_000,
+  /** Name of the process that waits for start: no program can be called so, as it has a slash. */
+  WAITING_NAME = 'runt/init',
+
+  // ── requests to the supervisor ──
+
+  SPAWN_REQUEST = 'runt-spawn-1',
+  ADOPT_REQUEST = 'runt-adopt-2',
+  FORGET_REQUEST = 'runt-forget-1',
+  WATCH_REQUEST = 'runt-watch-1',
+  UNREAD_REQUEST = 'runt-unread-1',
+
+  // ── records of the supervisor, in the state directory ──
+
+  /** How the init process ended. */
+  EXIT_RECORD = 'exit.json',
+  /** What comes before and after "PID-TIME" in the name of an exec's record. */
+  EXEC_RECORD = 'exec-',
+  EXEC_RECORD_END = '.json',
+  /** Records that nobody has read; docs/cli.md has this number. */
+  UNREAD_MAX = 1024,
+
+  // ── native functions ──
+
+  /** Descriptors that one message carries: SCM_MAX_FD of the kernel is 253. */
+  MESSAGE_FDS_MAX = 250,
+  /** Levels of objects and lists that the scanner of JSON follows; the runtime-spec's own are less than ten. */
+  JSON_DEPTH_MAX = 512,
+
+  // What `transfer` answers after it has moved bytes from one descriptor to another.
+  /** The first is at its end. */
+  TRANSFER_ENDED = 0,
+  /** Wait until the first has bytes. */
+  TRANSFER_READABLE = 1,
+  /** Wait until the second takes some. */
+  TRANSFER_WRITABLE = 2,
+  /** The first is a terminal that nobody has open. */
+  TRANSFER_HUNG_UP = 3,
+  /** Nobody reads the second. */
+  TRANSFER_GONE = 4,
+  /** There may be more: others get their turn. */
+  TRANSFER_MORE = 5,
+  /** Bytes before the data in its state. */
+  TRANSFER_HEAD = 8,
+}
+
+/** Strings that are their own keys: TypeScript writes them out, and checks them by the type of the keys. */
+const names = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
+  Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
+
+/** First field of a report of runt-init's. */
+export const REPORT = /* @__PURE__ */ names([
+  'created',
+  'hooks',
+  'exec',
+  'error',
+  'trace',
+  'pid',
+  'slow',
+  'await',
+  'kept',
+  'bound',
+  'stdio',
+  'listener',
+  'words',
+]);
+export type ReportKind = keyof typeof REPORT;
+
+/** How a hook of runt-init's failed. */
+export const HOOK_END = /* @__PURE__ */ names(['exit', 'signal', 'timeout', 'exec']);
+export type HookEndKind = keyof typeof HOOK_END;
+
+/** What a process of the supervisor's is. */
+export const CHILD = /* @__PURE__ */ names(['init', 'successor', 'exec']);
+export type ChildKind = keyof typeof CHILD;
+
+/** What a descriptor of a request is, when it is none of the process's. */
+export const PLACE = /* @__PURE__ */ names(['image', 'cgroup']);
+export type PlaceName = keyof typeof PLACE;
+
+/** First word of an answer of the supervisor's. */
+export const ANSWER = /* @__PURE__ */ names(['pid', 'error']);
+export type AnswerKind = keyof typeof ANSWER;
+
+/** What a start of runt-init has failed in, by its index. */
+export const START_CALL = ['clone3', 'memfd_create', 'execveat', 'dup3', 'capset'] as const;

@@ -1,0 +1,60 @@
+/** What both ends of a conversation use (src/sys/protocol.ts), and the C that hack/gen.mjs makes of it. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as protocol from '../../src/sys/protocol.js';
+
+const { Protocol, START_CALL, ...groups } = protocol;
+const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
+const strings = [
+  ...single.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  ...Object.entries(groups).flatMap(([group, keys]) =>
+    Object.values(keys).map((key): [string, string] => [`${group}_${key.toUpperCase()}`, key]),
+  ),
+];
+const numbers = [
+  ...single.filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  ...START_CALL.map((call, i): [string, number] => [`START_CALL_${call.toUpperCase()}`, i]),
+];
+
+test('C has every constant of the protocol with the value that TypeScript has', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-protocol-'));
+  try {
+    const [source, program] = [join(dir, 'protocol.c'), join(dir, 'protocol')];
+    const prints = [
+      ...strings.map(([name]) => `puts(${name});`),
+      ...numbers.map(([name]) => `printf("%d\\n", ${name});`),
+    ];
+    writeFileSync(source, `#include "protocol.h"\n#include <stdio.h>\nint main(void) { ${prints.join('\n')} }\n`);
+    execFileSync('gcc', ['-Wall', '-Werror', '-Ibuild/gen', source, '-o', program], { stdio: 'pipe' });
+    const printed = execFileSync(program, { encoding: 'utf8' }).trimEnd().split('\n');
+    assert.equal(
+      printed,
+      [...strings, ...numbers].map(([, value]) => String(value)),
+    );
+    assert.ok(printed.length > 50);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('no source has a magic or a name of the protocol of its own', () => {
+  const own = Object.values(Protocol).filter((value) => typeof value === 'string' && value.length > 5);
+  const sources = ['src', 'native'].flatMap((dir) =>
+    readdirSync(dir, { recursive: true, encoding: 'utf8' }).flatMap((name) =>
+      /\.(ts|c|h)$/.test(name) && name !== 'sys/protocol.ts' ? [`${dir}/${name}`] : [],
+    ),
+  );
+  const found = sources.flatMap((file) => {
+    const text = readFileSync(file, 'utf8');
+    return own.flatMap((value) =>
+      [`'${value}`, `"${value}`, `\`${value}`].some((s) => text.includes(s)) ? [`${file}: ${value}`] : [],
+    );
+  });
+  assert.equal(found, []);
+});
+
+test.run();
