@@ -60,6 +60,9 @@ test(
     assert.is(update(bed, { memory: { limit: 72 * MiB, swap: 80 * MiB } }).stderr, '');
     before = { ...before, 'memory.max': String(72 * MiB), 'memory.swap.max': String(8 * MiB) };
     same('update of memory');
+    assert.is(update(bed, { unified: { 'cpu.max': '20000' } }).stderr, '');
+    before = { ...before, 'cpu.max': '20000 50000' };
+    same('update of the quota in cpu.max');
     assert.is(bed.delete('--force').code, 0);
   }),
 );
