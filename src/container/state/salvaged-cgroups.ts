@@ -14,7 +14,7 @@ import { processStat } from '../../sys/procfs.js';
 import { until } from '../../sys/waiting/loop.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { isAlive } from './recorded-process.js';
-import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salvaged-state.js';
+import { carriesId, cgroupsOfProcess, lastOf, namedCgroup, recordFrom, salvage } from './salvaged-state.js';
 import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess } from './state-store.js';
 
@@ -36,7 +36,7 @@ export async function salvagedRecord(
   const salvaged = salvage(root, id);
   if (salvaged) {
     await endUnlistedCgroups(root, id, salvaged);
-    return recordFrom(id, salvaged);
+    return recordFrom(id, { ...salvaged, cgroups: [...new Set([...salvaged.cgroups, ...around(root, id, salvaged)])] });
   }
   const ended = await endSalvagedCgroups(root, id);
   const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
@@ -57,7 +57,7 @@ async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
   checkMounted(paths);
   const own = ownPaths();
   const ours: string[] = [];
-  for (const path of new Set(paths)) {
+  for (const path of new Set(paths.map((each) => namedCgroup(each, id) ?? each))) {
     const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && carriesId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
@@ -82,6 +82,21 @@ async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
  */
 async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
   if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
+}
+
+/**
+ * The cgroups of the config and the id around a live process, where the list is not whole: it may be in one below them,
+ * where a container manages its own.
+ */
+function around(root: string, id: string, process: RecordedProcess): string[] {
+  if (!isAlive(process) || listedCgroups(root, id) !== undefined) return [];
+  try {
+    return configuredCgroups(root, id).filter((p) => carriesId(p, id) && pidsIn(p, true).includes(process.pid));
+  } catch (error) {
+    // The config is damaged too: what the process tells is all that is known.
+    if (error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return [];
+    throw error;
+  }
 }
 
 /** The list of a state.json that is cut or damaged elsewhere; undefined when it is not whole. */
