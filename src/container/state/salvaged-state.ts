@@ -2,6 +2,7 @@
 
 import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths } from '../../cgroup/cgroup-paths.js';
+import { ownsSystem, userAddresses } from '../../cgroup/systemd/bus-address.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -33,7 +34,7 @@ export function salvage(root: string, id: string): Salvaged | undefined {
   const listed = /"cgroups":\[((?:"[^"\\]{1,4096}",?){0,64})/.exec(text)?.[1] ?? '';
   const whole = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
   const cgroups = new Set([...whole, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
-  const unit = unitIn(text) ?? unitOf([...cgroups]);
+  const unit = salvagedUnit(root, id, [...cgroups]);
   return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }), ...(unit && { unit }) };
 }
 
@@ -51,10 +52,17 @@ function unitIn(text: string): RecordedUnit | undefined {
   return whole ? (JSON.parse(whole[1]!) as RecordedUnit) : undefined;
 }
 
-/** The unit of the system's manager that a cgroup is: systemd may not notice when it is removed. */
-function unitOf(cgroups: readonly string[]): RecordedUnit | undefined {
-  const scope = cgroups.find((path) => path.endsWith('.scope') && !path.includes('/user@'));
-  return scope === undefined ? undefined : { name: lastOf(scope) };
+/**
+ * The unit that the state names, or that one of the cgroups is. systemd has to be told of its end: it may miss that a
+ * cgroup was removed. The bus of another user's manager is not known.
+ */
+export function salvagedUnit(root: string, id: string, cgroups: readonly string[]): RecordedUnit | undefined {
+  const named = unitIn(withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '');
+  const scope = cgroups.find((path) => path.endsWith('.scope'));
+  if (named || scope === undefined) return named;
+  if (!scope.includes('/user@')) return { name: lastOf(scope) };
+  const [bus] = ownsSystem() ? [] : userAddresses();
+  return bus && { name: lastOf(scope), bus };
 }
 
 /**

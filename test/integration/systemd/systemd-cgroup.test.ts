@@ -291,6 +291,34 @@ for (const [what, damage] of [
   );
 }
 
+for (const quota of [20000, 12345])
+  test(
+    `delete refuses to stop a unit that holds another container, ${quota === 12345 ? 'beside the cgroup of' : 'below'} its own`,
+    onBed((bed) => {
+      const inner = `${bed.id}-inner`;
+      const unit = `runt-${bed.id}.scope`;
+      bed.config.process.args = ['sleep', '1000'];
+      bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota } };
+      assert.is(create(bed).stderr, '');
+      assert.is(bed.start().code, 0);
+      bed.config.linux.cgroupsPath = `/system.slice/${unit}/inner`;
+      // A cgroup with processes gives no controllers: so the unit's own asks for none.
+      delete bed.config.linux.resources;
+      bed.write();
+      const made = bed.runt(['create', '--bundle', bed.bundle, inner]);
+      assert.is(made.code, 0, made.stderr);
+      assert.is(bed.runt(['start', inner]).code, 0);
+      const r = bed.delete('--force');
+      assert.is(r.code, 1);
+      assert.match(r.stderr, `the container ${inner} is in it or below`);
+      assert.is(JSON.parse(bed.runt(['state', inner]).stdout).status, 'running');
+      assert.is(bed.state().status, 'running');
+      assert.is(bed.runt(['delete', '--force', inner]).code, 0);
+      assert.is(bed.delete('--force').code, 0);
+      assert.is(loaded(unit), 'not-found');
+    }),
+  );
+
 /** Starts a detached container with this script under a supervisor, in 16 MiB; the supervisor's pid. */
 function supervised(bed: Bed, script: string): number {
   bed.config.process.terminal = false;
