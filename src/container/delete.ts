@@ -85,8 +85,10 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       message: `cannot delete container ${o.id} that is not stopped: ${status}`,
     });
   }
-  // Without a pid namespace what is ended is a whole tree of cgroups.
-  if (!record.pidNamespace) (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups);
+  // What is ended is a whole tree of cgroups without a pid namespace, and with a unit.
+  if (!record.pidNamespace || record.unit) {
+    (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups, record.unit?.name);
+  }
   const process = holdProcess(record);
   if (process) {
     const r = process.signal(SIGKILL, () => record.cgroups.some(killTree));

@@ -43,6 +43,7 @@ test('violations of the schema and of rules', () => {
   assert.match(reportOf(e), '/cpu/shares must be an integer, found "many"');
   refused('{"blockIO":{"weight":5}}', 'ERR_SPEC_INVALID', '/blockIO/weight');
   refused('{"unified":{"a/b":"1"}}', 'ERR_SPEC_INVALID', '/unified/a~1b');
+  refused('{"unified":{"cgroup.procs":"1"}}', 'ERR_SPEC_INVALID', '/unified/cgroup.procs');
   refused('[]', 'ERR_SPEC_INVALID', '');
 });
 

@@ -37,9 +37,20 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
     // The kernel takes one line in each write: a limit of one device of io.max, say.
     const lines = value.split('\n').filter((line) => line.trim() !== '');
     if (lines.length === 0) throw badValue(pointer, value, `"${file}" is given no value`);
-    for (const line of lines) settings.push({ controller: file.slice(0, dot), file, value: line, at: pointer });
+    for (const line of lines) {
+      const whole = file === 'cpu.max' ? withPeriod(line.trim(), settings, live) : line;
+      settings.push({ controller: file.slice(0, dot), file, value: whole, at: pointer });
+    }
   }
   return settings;
+}
+
+/** The kernel keeps the period when a quota is written alone; systemd writes both. */
+function withPeriod(quota: string, before: readonly Setting[], live: LiveCgroup | undefined): string {
+  if (/\s/.test(quota)) return quota;
+  const now = before.filter((s) => s.file === 'cpu.max').at(-1)?.value ?? live?.read('cpu.max') ?? '';
+  const period = now.split(/\s+/)[1];
+  return period === undefined ? quota : `${quota} ${period}`;
 }
 
 /** v2 writes "no limit" as a word. */

@@ -29,8 +29,12 @@ export async function endOccupants(root: string, id: string, cgroups: readonly s
   }, deadline);
 }
 
-/** @throws RuntError ERR_CGROUP_BUSY */
-export function checkAlone(root: string, id: string, cgroups: readonly string[]): void {
+/**
+ * @param unit of systemd's, which the container's cgroup is, or is below
+ * @throws RuntError ERR_CGROUP_BUSY
+ */
+export function checkAlone(root: string, id: string, own: readonly string[], unit?: string): void {
+  const cgroups = own.map((path) => (unit !== undefined && unitIn(path, unit)) || path);
   const busy = (path: string, why: string, hint: string): RuntError =>
     new RuntError({
       code: 'ERR_CGROUP_BUSY',
@@ -54,6 +58,12 @@ export function checkAlone(root: string, id: string, cgroups: readonly string[])
         `delete ${other} first (runt delete --force ${other})`,
       );
   }
+}
+
+/** The cgroup of a unit of systemd's at or above the path. */
+function unitIn(path: string, unit: string): string | undefined {
+  const at = `${path}/`.indexOf(`/${unit}/`);
+  return at < 0 ? undefined : path.slice(0, at + 1 + unit.length);
 }
 
 /** One that cannot be used has no cgroup that is known; `list` warns of it. */

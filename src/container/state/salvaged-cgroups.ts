@@ -13,8 +13,17 @@ import { SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { until } from '../../sys/waiting/loop.js';
 import { killAll } from '../cgroups/kill-all.js';
+import { checkAlone } from '../cgroups/occupants.js';
 import { isAlive } from './recorded-process.js';
-import { carriesId, cgroupsOfProcess, lastOf, recordFrom, salvage } from './salvaged-state.js';
+import {
+  carriesId,
+  cgroupsOfProcess,
+  lastOf,
+  namedCgroup,
+  recordFrom,
+  salvage,
+  salvagedUnit,
+} from './salvaged-state.js';
 import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess } from './state-store.js';
 
@@ -36,9 +45,9 @@ export async function salvagedRecord(
   const salvaged = salvage(root, id);
   if (salvaged) {
     await endUnlistedCgroups(root, id, salvaged);
-    return recordFrom(id, salvaged);
+    return recordFrom(id, { ...salvaged, cgroups: [...new Set([...salvaged.cgroups, ...around(root, id, salvaged)])] });
   }
-  const ended = await endSalvagedCgroups(root, id);
+  const ended = await endSalvagedCgroups(root, id, warn);
   const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
   warn?.(`${why}; it tells no process, so ${what}`);
   return undefined;
@@ -49,15 +58,15 @@ export async function salvagedRecord(
  * config and its id give. Only one whose last component carries the id is touched, and never one that this process is
  * in or below: any other may hold processes of somebody else.
  * @returns whether there was one
- * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended; its record is needed
- * then
+ * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended, ERR_CGROUP_BUSY when
+ * another container is below; its record is needed then
  */
-async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
+async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: string) => void): Promise<boolean> {
   const paths = listedCgroups(root, id) ?? configuredCgroups(root, id);
   checkMounted(paths);
   const own = ownPaths();
   const ours: string[] = [];
-  for (const path of new Set(paths)) {
+  for (const path of new Set(paths.map((each) => namedCgroup(each, id) ?? each))) {
     const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && carriesId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
@@ -66,12 +75,15 @@ async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
     }
   }
   const found = ours.filter(isCgroup);
+  checkAlone(root, id, found);
   await until(() => {
     killAll(found, SIGKILL);
     // What is frozen ends only when it is thawed.
     thaw(found);
     return found.every((path) => pidsIn(path, true).length === 0);
   }, deadline);
+  const unit = salvagedUnit(root, id, found);
+  if (unit) await (await import('../cgroups/systemd-unit.js')).endUnit(unit, warn);
   await removeCgroups(found);
   return found.length > 0;
 }
@@ -82,6 +94,21 @@ async function endSalvagedCgroups(root: string, id: string): Promise<boolean> {
  */
 async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
   if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
+}
+
+/**
+ * The cgroups of the config and the id around a live process, where the list is not whole: it may be in one below them,
+ * where a container manages its own.
+ */
+function around(root: string, id: string, process: RecordedProcess): string[] {
+  if (!isAlive(process) || listedCgroups(root, id) !== undefined) return [];
+  try {
+    return configuredCgroups(root, id).filter((p) => carriesId(p, id) && pidsIn(p, true).includes(process.pid));
+  } catch (error) {
+    // The config is damaged too: what the process tells is all that is known.
+    if (error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return [];
+    throw error;
+  }
 }
 
 /** The list of a state.json that is cut or damaged elsewhere; undefined when it is not whole. */

@@ -2,6 +2,7 @@
 
 import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths } from '../../cgroup/cgroup-paths.js';
+import { ownsSystem, userAddresses } from '../../cgroup/systemd/bus-address.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -33,7 +34,7 @@ export function salvage(root: string, id: string): Salvaged | undefined {
   const listed = /"cgroups":\[((?:"[^"\\]{1,4096}",?){0,64})/.exec(text)?.[1] ?? '';
   const whole = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
   const cgroups = new Set([...whole, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
-  const unit = unitIn(text);
+  const unit = salvagedUnit(root, id, [...cgroups]);
   return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }), ...(unit && { unit }) };
 }
 
@@ -52,6 +53,19 @@ function unitIn(text: string): RecordedUnit | undefined {
 }
 
 /**
+ * The unit that the state names, or that one of the cgroups is. systemd has to be told of its end: it may miss that a
+ * cgroup was removed. The bus of another user's manager is not known.
+ */
+export function salvagedUnit(root: string, id: string, cgroups: readonly string[]): RecordedUnit | undefined {
+  const named = unitIn(withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '');
+  const scope = cgroups.find((path) => path.endsWith('.scope'));
+  if (named || scope === undefined) return named;
+  if (!scope.includes('/user@')) return { name: lastOf(scope) };
+  const [bus] = ownsSystem() ? [] : userAddresses();
+  return bus && { name: lastOf(scope), bus };
+}
+
+/**
  * The cgroups that a live process is in, of those that carry the container's name: another one, such as that of the
  * engine when the container was made without its own, holds other processes too.
  */
@@ -59,9 +73,10 @@ function cgroupsOf(pid: number, id: string): string[] {
   const facts = readCgroupFacts();
   const found: string[] = [];
   for (const own of cgroupsOfProcess(pid)) {
-    if (!carriesId(own.path, id)) continue;
+    const named = namedCgroup(own.path, id);
+    if (named === undefined) continue;
     // Absolute, as the process sees it from this cgroup namespace.
-    const { v1, unified } = cgroupPaths(facts, own.path, id, { rootless: false });
+    const { v1, unified } = cgroupPaths(facts, named, id, { rootless: false });
     if (own.unified) append(found, unified ? [unified.path] : []);
     else
       append(
@@ -89,6 +104,14 @@ export const lastOf = (path: string): string => path.slice(path.lastIndexOf('/')
 export function carriesId(path: string, id: string): boolean {
   const last = lastOf(path);
   return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
+}
+
+/** The cgroup that carries the container's name: the one at the path, or the unit of systemd's that it is in. */
+export function namedCgroup(path: string, id: string): string | undefined {
+  if (carriesId(path, id)) return path;
+  const unit = `-${id}.scope`;
+  const at = path.indexOf(`${unit}/`);
+  return at < 0 ? undefined : path.slice(0, at + unit.length);
 }
 
 /** As much of a record as `delete` reads. */

@@ -100,7 +100,14 @@ function before(directory: string, file: string, value: string): Before[] {
     const other = file === 'devices.allow' ? 'deny' : 'allow';
     return [{ path: `${directory}/devices.${other}`, value: value === 'a' ? undefined : value }];
   }
-  return [{ path, value: oldValue(path, file, value) }];
+  const old = { path, value: oldValue(path, file, value) };
+  if (file !== 'cpu.idle' || old.value !== '0') return [old];
+  // The kernel resets the weight of a cgroup that becomes idle, and of one that is idle no more. Undone in reverse.
+  const weights = ['cpu.weight', 'cpu.shares'].filter((each) => exists(`${directory}/${each}`));
+  return [
+    ...weights.map((each) => ({ path: `${directory}/${each}`, value: oldValue(`${directory}/${each}`, each, '') })),
+    old,
+  ];
 }
 
 function oldValue(path: string, file: string, value: string): string | undefined {
@@ -114,8 +121,8 @@ function oldValue(path: string, file: string, value: string): string | undefined
   const lines = text.split('\n').filter((line) => line !== '');
   if (file === 'memory.oom_control') return lines[0]?.split(' ')[1];
   const space = value.indexOf(' ');
-  // `8:0 1000`: the line of that device; a device without one has no limit. Of cpu.max there is one line only.
-  if (space > 0 && file !== 'cpu.max') {
+  // `8:0 1000`: the line of that device; a device without one has no limit. Of cpu.max and of lists of CPUs there is one line only.
+  if (space > 0 && file !== 'cpu.max' && !file.startsWith('cpuset.')) {
     const key = value.slice(0, space);
     return lines.find((line) => line.startsWith(`${key} `)) ?? `${key} ${none(file)}`;
   }

@@ -54,5 +54,7 @@ export async function updateUnit(
 /** Names of the files that an operation writes. */
 function filesOf(op: object): string[] {
   const { path, paths } = op as { path?: string; paths?: readonly string[] };
-  return [...(path ? [path] : []), ...(paths ?? [])].map((p) => p.slice(p.lastIndexOf('/') + 1));
+  const names = [...(path ? [path] : []), ...(paths ?? [])].map((p) => p.slice(p.lastIndexOf('/') + 1));
+  // The kernel resets the weight with it.
+  return names.includes('cpu.idle') ? [...names, 'cpu.weight'] : names;
 }

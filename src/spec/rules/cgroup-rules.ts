@@ -17,6 +17,11 @@ export function cgroupRules(spec: Spec, findings: Findings, update = false): voi
       const pointer = `/linux/resources/unified/${segment(key)}`;
       findings.refuse(pointer, value, 'be what is written to the file, not empty', 'config-linux.md#unified');
     }
+    // A process of the host would end with the container; a create into a frozen cgroup would wait for ever.
+    if (/^cgroup\.(?:procs|threads|freeze|kill)$/.test(key)) {
+      const expected = 'be a limit: this file moves, stops or ends processes';
+      findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
+    }
     // A name that is a path could lead out of the cgroup.
     if (!/^[^./]+\.[^/]+$/.test(key)) {
       const expected = 'be the name of a file of cgroup v2, such as memory.high';

@@ -1,6 +1,6 @@
 /** `run.oci.delegate-cgroup`: what the container may do with its cgroup, and what it may not; beside crun. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
@@ -139,6 +139,19 @@ withCrun(
         crun('delete', '--force', bed.id);
       }
     }
+  }),
+);
+
+test(
+  'delete --force ends and removes all of it, though the state does not list its cgroups',
+  onBed((bed) => {
+    delegated(bed, `/${bed.id}`);
+    assert.is(bed.runt(['--unsafe-annotations=allow', 'create', '--bundle', bed.bundle, bed.id]).code, 0);
+    const file = join(bed.root, bed.id, 'state.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.slice(0, text.indexOf('"cgroups"')));
+    assert.is(bed.delete('--force').code, 0);
+    assert.not.ok(existsSync(`/sys/fs/cgroup/${bed.id}`));
   }),
 );
 

@@ -128,7 +128,12 @@ bursting(
     assert.is(value(bed, 'cpu.max.burst'), '10000');
     done(bed, '--cpu-burst=0', '--cpu-idle=1');
     assert.equal([value(bed, 'cpu.max.burst'), value(bed, 'cpu.idle')], ['0', '1']);
-    done(bed, '--cpu-idle=0');
+    done(bed, '--cpu-idle=0', '--cpu-share=2048');
+    const before = value(bed, 'cpu.weight');
+    const r = apply(bed, { cpu: { idle: 1 }, unified: { 'memory.high': 'many' } });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'nothing was changed');
+    assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.weight')], ['0', before], 'the kernel resets the weight');
     bed.delete('--force');
   }),
 );

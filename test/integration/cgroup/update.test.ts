@@ -1,5 +1,6 @@
 /** `update`, on v1 where files are looked at (limits-v2.test.ts: on v2): files of a running container, in whatever order the kernel takes them; refused wholly or done wholly. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
@@ -109,6 +110,21 @@ test(
     assert.is(value(bed, 'devices.list'), 'a *:* rwm');
     assert.is(apply(bed, { devices: [{ allow: false }] }).code, 0);
     assert.equal(value(bed, 'devices.list').split('\n').sort(), before);
+  }),
+);
+
+test(
+  'a refused update gives back lists that it wrote with spaces, and the shares that an idle cgroup loses',
+  running((bed) => {
+    // The last one, which no list that is cut would give.
+    const last = String(cpus().length - 1);
+    done(bed, `--cpuset-cpus=${last}`, '--cpu-share=2048');
+    assert.is(apply(bed, { cpu: { cpus: `0, ${last}`, mems: '63' } }).code, 1);
+    assert.is(value(bed, 'cpuset.cpus'), last);
+    const r = apply(bed, { cpu: { idle: 1, mems: '63' } });
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'nothing was changed');
+    assert.equal([value(bed, 'cpu.idle'), value(bed, 'cpu.shares')], ['0', '2048']);
   }),
 );
 

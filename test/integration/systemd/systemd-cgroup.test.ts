@@ -267,6 +267,58 @@ test(
   }),
 );
 
+for (const [what, damage] of [
+  ['tells no process', (text: string) => text.replace(/"pid":\d+/g, '"pid":"?"')],
+  ['has neither cgroups nor unit', (text: string) => text.slice(0, text.indexOf('"cgroups"'))],
+] as const) {
+  test(
+    `delete --force of a container in a cgroup below its unit’s, whose state ${what}, ends all of it`,
+    onBed(async (bed) => {
+      bed.config.process.args = ['sh', '-c', 'sleep 1000 & exec sleep 1001'];
+      bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota: 12345 } };
+      bed.config.linux.namespaces = bed.config.linux.namespaces!.filter(({ type }) => type !== 'pid');
+      assert.is(create(bed).stderr, '');
+      assert.is(bed.start().code, 0);
+      const unit = `runt-${bed.id}.scope`;
+      assert.ok(existsSync(join(directory(unit), 'container')));
+      await eventually('both processes', () => value(unit, 'container/cgroup.procs').split('\n').length === 2);
+      const file = join(bed.root, bed.id, 'state.json');
+      writeFileSync(file, damage(readFileSync(file, 'utf8')));
+      assert.is(bed.delete('--force').code, 0);
+      await eventually('the unit is gone', () => loaded(unit) === 'not-found');
+      assert.not.ok(existsSync(directory(unit)));
+    }),
+  );
+}
+
+for (const quota of [20000, 12345])
+  test(
+    `delete refuses to stop a unit that holds another container, ${quota === 12345 ? 'beside the cgroup of' : 'below'} its own`,
+    onBed((bed) => {
+      const inner = `${bed.id}-inner`;
+      const unit = `runt-${bed.id}.scope`;
+      bed.config.process.args = ['sleep', '1000'];
+      bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota } };
+      assert.is(create(bed).stderr, '');
+      assert.is(bed.start().code, 0);
+      bed.config.linux.cgroupsPath = `/system.slice/${unit}/inner`;
+      // A cgroup with processes gives no controllers: so the unit's own asks for none.
+      delete bed.config.linux.resources;
+      bed.write();
+      const made = bed.runt(['create', '--bundle', bed.bundle, inner]);
+      assert.is(made.code, 0, made.stderr);
+      assert.is(bed.runt(['start', inner]).code, 0);
+      const r = bed.delete('--force');
+      assert.is(r.code, 1);
+      assert.match(r.stderr, `the container ${inner} is in it or below`);
+      assert.is(JSON.parse(bed.runt(['state', inner]).stdout).status, 'running');
+      assert.is(bed.state().status, 'running');
+      assert.is(bed.runt(['delete', '--force', inner]).code, 0);
+      assert.is(bed.delete('--force').code, 0);
+      assert.is(loaded(unit), 'not-found');
+    }),
+  );
+
 /** Starts a detached container with this script under a supervisor, in 16 MiB; the supervisor's pid. */
 function supervised(bed: Bed, script: string): number {
   bed.config.process.terminal = false;

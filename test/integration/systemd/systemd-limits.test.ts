@@ -60,6 +60,9 @@ test(
     assert.is(update(bed, { memory: { limit: 72 * MiB, swap: 80 * MiB } }).stderr, '');
     before = { ...before, 'memory.max': String(72 * MiB), 'memory.swap.max': String(8 * MiB) };
     same('update of memory');
+    assert.is(update(bed, { unified: { 'cpu.max': '20000' } }).stderr, '');
+    before = { ...before, 'cpu.max': '20000 50000' };
+    same('update of the quota in cpu.max');
     assert.is(bed.delete('--force').code, 0);
   }),
 );
@@ -287,7 +290,7 @@ test(
 );
 
 test(
-  'cpu.idle with shares, and a path without a prefix',
+  'cpu.idle with shares, and its end; a path without a prefix',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { idle: 1, shares: 512 } };
     bed.config.linux.cgroupsPath = `system.slice::${bed.id}`;
@@ -295,6 +298,10 @@ test(
     const made = create(bed);
     assert.equal([made.code, made.stderr], [0, '']);
     assert.is(value(`-${bed.id}.scope`, 'cpu.idle'), '1');
+    assert.is(bed.start().code, 0);
+    assert.is(update(bed, { cpu: { idle: 0 } }).stderr, '');
+    const after = ['cpu.idle', 'cpu.weight'].map((file) => value(`-${bed.id}.scope`, file));
+    assert.equal(after, ['0', '100'], 'as without systemd');
     assert.is(bed.delete('--force').code, 0);
   }),
 );

@@ -443,6 +443,22 @@ test('a live cgroup keeps what is not given', () => {
   assert.equal(all(v1Settings({ memory: { swap: 1500 } }, '', now)), ['memory.memsw.limit_in_bytes=1500 /memory/swap']);
 });
 
+test('a quota alone in cpu.max keeps the period of the live cgroup, or of the limit before it', () => {
+  const at = '/unified/cpu.max';
+  for (const quota of ['7000', 'max']) {
+    const unified = { 'cpu.max': quota };
+    const now = live({ 'cpu.max': '5000 20000' });
+    assert.equal(all(v2Settings({ unified }, '', now)), [`cpu.max=${quota} 20000 ${at}`]);
+    assert.equal(all(v2Settings({ unified }, '')), [`cpu.max=${quota} ${at}`]);
+    const both = { cpu: { period: 50000 }, unified };
+    assert.equal(all(v2Settings(both, '')).at(-1), `cpu.max=${quota} 50000 ${at}`);
+    assert.equal(all(v2Settings(both, '', now)).at(-1), `cpu.max=${quota} 50000 ${at}`);
+  }
+  assert.equal(all(v2Settings({ unified: { 'cpu.max': '7 1000' } }, '', live({ 'cpu.max': 'max 9' }))), [
+    `cpu.max=7 1000 ${at}`,
+  ]);
+});
+
 test('checkBeforeUpdate refuses a limit that is not above what is used', () => {
   const now = live({ 'memory.current': '4096', 'memory.usage_in_bytes': '4096' });
   for (const settings of [v1Settings, v2Settings]) {

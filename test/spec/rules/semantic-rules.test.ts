@@ -396,6 +396,23 @@ const cases: [string, unknown, string[]][] = [
     ),
   ],
   [
+    'unified: files that move, stop or end processes, of the host too',
+    withLinux({
+      resources: {
+        unified: {
+          'cgroup.procs': '1',
+          'cgroup.threads': '1',
+          'cgroup.freeze': '1',
+          'cgroup.kill': '1',
+          'cgroup.max.depth': '1',
+        },
+      },
+    }),
+    ['procs', 'threads', 'freeze', 'kill'].map(
+      (name) => `/linux/resources/unified/cgroup.${name} must be a limit: this file moves, stops or ends processes`,
+    ),
+  ],
+  [
     'names of devices that would be more than one word of a line',
     withLinux({
       resources: { rdma: { 'a b': { hcaHandles: 1 } }, network: { priorities: [{ name: 'lo 1\neth0', priority: 0 }] } },
