@@ -5,7 +5,6 @@
 #include <linux/ioprio.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -19,31 +18,6 @@ int32_t runt_ids(uint8_t *data, uint32_t data_cap) {
   put_i64(data, 2, getgid());
   put_i64(data, 3, getegid());
   return 0;
-}
-
-int32_t runt_capabilities(uint8_t *data, uint32_t data_cap) {
-  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  struct __user_cap_data_struct set[2];
-  if (data_cap < 3 * 8)
-    return -EOVERFLOW;
-  if (syscall(SYS_capget, &head, set) < 0)
-    return -errno;
-  put_i64(data, 0, (int64_t)((uint64_t)set[1].effective << 32 | set[0].effective));
-  put_i64(data, 1, (int64_t)((uint64_t)set[1].permitted << 32 | set[0].permitted));
-  put_i64(data, 2, (int64_t)((uint64_t)set[1].inheritable << 32 | set[0].inheritable));
-  return 0;
-}
-
-int32_t runt_uname(uint8_t *data, uint32_t data_cap) {
-  struct utsname u;
-  if (uname(&u) < 0)
-    return -errno;
-  size_t release = strlen(u.release) + 1, machine = strlen(u.machine) + 1;
-  if (release + machine > data_cap)
-    return -EOVERFLOW;
-  memcpy(data, u.release, release);
-  memcpy(data + release, u.machine, machine);
-  return (int32_t)(release + machine);
 }
 
 static int64_t clock_ns(clockid_t clock) {

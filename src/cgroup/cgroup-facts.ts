@@ -21,7 +21,7 @@ export interface V1Hierarchy {
 }
 
 /** The v2 hierarchy. */
-export interface UnifiedHierarchy {
+interface UnifiedHierarchy {
   readonly mountPoint: string;
   /** Own cgroup, relative to mountPoint: `/` or `/a/b`. */
   readonly own: string;

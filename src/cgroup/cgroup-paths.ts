@@ -3,7 +3,7 @@ import { RuntError } from '../sys/error.js';
 import type { CgroupFacts, V1Hierarchy } from './cgroup-facts.js';
 
 /** The container's cgroup in one hierarchy. */
-export interface V1Path {
+interface V1Path {
   readonly hierarchy: V1Hierarchy;
   /** Absolute directory. */
   readonly path: string;
@@ -21,7 +21,7 @@ export interface CgroupPaths {
   readonly unified?: { readonly mountPoint: string; readonly path: string; readonly writable: boolean };
 }
 
-export interface CgroupPathOptions {
+interface CgroupPathOptions {
   /** `facts.rootless`: then what cannot be written may be left out. */
   readonly rootless: boolean;
   /** Asked only when rootless: can a directory be made (or used) at this path? `cgroupWritable`, or what a test says. */

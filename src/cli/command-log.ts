@@ -13,7 +13,7 @@ import type { globals, Values } from './command-syntax.js';
 type Globals = Values<typeof globals>;
 type Level = 'error' | 'warning' | 'debug';
 /** What a line says besides its message. */
-export type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 
 const APPEND = O_WRONLY | O_CREAT | O_APPEND;
 let logFd = -1;

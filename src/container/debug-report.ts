@@ -11,7 +11,7 @@ import { entryText, withState } from './state/state-directory.js';
 import { type ContainerRecord, load } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
-export interface DebugProcess {
+interface DebugProcess {
   readonly pid: number;
   /** One letter of proc_pid_stat(5). */
   readonly state: string;

@@ -17,7 +17,7 @@ import {
   removeStateDir,
 } from './state/state-store.js';
 
-export interface DeleteOptions {
+interface DeleteOptions {
   readonly root: string;
   readonly id: string;
   /** Kill what runs; an unknown id is fine. */

@@ -9,7 +9,7 @@ import { killAll, signalEach } from './cgroups/kill-all.js';
 import { checkNamespace, holdProcess, statusOf } from './state/recorded-process.js';
 import { load } from './state/state-store.js';
 
-export interface KillOptions {
+interface KillOptions {
   readonly root: string;
   readonly id: string;
   readonly signal: number;

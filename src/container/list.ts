@@ -6,7 +6,7 @@ import { forgetRemoved, openRoot } from './state/state-directory.js';
 import { load } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
-export interface ListOptions {
+interface ListOptions {
   readonly root: string;
   /** Takes a sentence about each container whose state cannot be used. */
   readonly warn?: (sentence: string) => void;

@@ -8,7 +8,7 @@ import { now, sleep } from '../sys/waiting/loop.js';
 import { statusOf } from './state/recorded-process.js';
 import { load, locked } from './state/state-store.js';
 
-export interface PauseOptions {
+interface PauseOptions {
   readonly root: string;
   readonly id: string;
 }

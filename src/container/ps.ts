@@ -14,7 +14,7 @@ import { endOf } from './launch/child-end.js';
 import { checkNamespace } from './state/recorded-process.js';
 import { load } from './state/state-store.js';
 
-export interface PsOptions {
+interface PsOptions {
   readonly root: string;
   readonly id: string;
 }

@@ -4,7 +4,7 @@ import { AT_FDCWD } from '../sys/linux.js';
 import { statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, load, type Status } from './state/state-store.js';
 
-export interface StateOptions {
+interface StateOptions {
   readonly root: string;
   readonly id: string;
 }

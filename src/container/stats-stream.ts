@@ -9,12 +9,12 @@ import { MemoryWatch } from './cgroups/memory-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, load } from './state/state-store.js';
 
-export interface StatsOptions {
+interface StatsOptions {
   readonly root: string;
   readonly id: string;
 }
 
-export interface EventsOptions extends StatsOptions {
+interface EventsOptions extends StatsOptions {
   /** ms between statistics. */
   readonly interval: number;
 }

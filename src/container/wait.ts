@@ -17,7 +17,7 @@ import {
 import { holdProcess } from './state/recorded-process.js';
 import { load } from './state/state-store.js';
 
-export interface WaitOptions {
+interface WaitOptions {
   readonly root: string;
   readonly id: string;
   /**

@@ -45,7 +45,7 @@ import { filterOps, hasFilter } from './seccomp/seccomp-compile.js';
 import { consoleOps, terminalOps } from './terminal/terminal-compile.js';
 import { refuseUnsupported } from './unsupported-values.js';
 
-export interface Compiled {
+interface Compiled {
   readonly plan: Plan;
   /** The container's cgroups. */
   readonly cgroups: CgroupPaths;

@@ -5,7 +5,7 @@ import { nulList } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
-export interface EncodeOptions {
+interface EncodeOptions {
   readonly trace: boolean;
   /** Descriptor of the listening start socket, or -1 when the sync socket says start. */
   readonly startSocket: number;

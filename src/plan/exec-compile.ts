@@ -34,14 +34,14 @@ export interface ExecRequest {
 }
 
 /** Names that only the container's own files can turn into numbers. */
-export interface NamedUser {
+interface NamedUser {
   readonly user: string;
   /** '' when it is not asked for by name. */
   readonly group: string;
 }
 
 /** The process to execute and, where it was asked for by name, its user. */
-export interface ExecProcess {
+interface ExecProcess {
   readonly process: Process;
   readonly named?: NamedUser;
 }

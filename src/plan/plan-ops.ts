@@ -46,7 +46,7 @@ interface WireValues {
   readonly list: readonly string[];
 }
 type FieldValue<T extends FieldType> = T extends keyof WireValues ? WireValues[T] : T extends Data<infer V> ? V : never;
-export type OpFields<N extends OpName> = {
+type OpFields<N extends OpName> = {
   [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
     ? FieldValue<(typeof ops)[N]['fields'][F]>
     : never;

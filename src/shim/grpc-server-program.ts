@@ -54,7 +54,7 @@ function serverOf(id: string): string {
 
 /** What the server speaks, and over gRPC the version of the answer of `start` that this containerd takes: 1.7 the second, 2.x the third. */
 const all = ['grpc 2', 'grpc 3', 'ttrpc'] as const;
-export type Spoken = (typeof all)[number];
+type Spoken = (typeof all)[number];
 
 /** Of containerd's version, or of the answer's that it takes; the empty string when it told none. `insists` on gRPC. */
 export const spoken = (containerd: string, insists: boolean): Spoken =>

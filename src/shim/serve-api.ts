@@ -14,7 +14,7 @@ import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 import type { Handler } from './transport/ttrpc.js';
 
-export interface ServeOptions {
+interface ServeOptions {
   /** `unix:///path`, `unix:path` or an absolute path. */
   readonly listen: string;
   /** Directory of the state of containers. */

@@ -2,7 +2,7 @@
 import type { Mount, Namespace, Spec } from './config-types.js';
 import { OCI_VERSION } from './oci-version.js';
 
-export interface DefaultOptions {
+interface DefaultOptions {
   /** For an ordinary user: a user namespace, nothing that needs root. */
   readonly rootless: boolean;
   /** Effective ids of the caller, which become root inside when rootless. */

@@ -15,7 +15,7 @@ import { PLATFORMS } from './rules/platform-rules.js';
 import { semanticRules } from './rules/semantic-rules.js';
 
 /** A config that is valid. */
-export interface LoadedSpec {
+interface LoadedSpec {
   readonly spec: Spec;
   /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
   readonly warnings: readonly Violation[];

@@ -5,7 +5,7 @@
 import * as linux from '../sys/linux.js';
 
 /** What one option of `mounts[].options` means. */
-export type MountOption =
+type MountOption =
   /**
    * Attributes of the mount (mount_setattr(2)): first `clear`, then `set`, both MOUNT_ATTR_*. `recursive` for all mounts
    * below too (AT_RECURSIVE). `superblock` is the fsconfig(2) flag that a new file system gets besides: `ro` and `rw`

@@ -12,7 +12,7 @@
 export type AbiType = 'i32' | 'i64' | 'str' | 'buf' | 'out';
 
 /** One native function: result, arguments in order as [name, type], one line of doc. */
-export interface AbiFunction {
+interface AbiFunction {
   readonly ret: 'i32' | 'i64';
   readonly args: readonly (readonly [name: string, type: AbiType])[];
   readonly doc: string;
@@ -221,12 +221,6 @@ export const abi = table({
   // process
   pid: { ret: 'i32', args: [], doc: 'getpid(2)' },
   ids: { ret: 'i32', args: [['data', 'out']], doc: 'ruid, euid, rgid, egid as four little-endian i64' },
-  capabilities: {
-    ret: 'i32',
-    args: [['data', 'out']],
-    doc: 'capget(2): effective, permitted, inheritable masks as three little-endian i64',
-  },
-  uname: { ret: 'i32', args: [['data', 'out']], doc: 'uname(2): release and machine, each ended by NUL; the length' },
   monotonic: { ret: 'i64', args: [], doc: 'CLOCK_MONOTONIC in ns' },
   realtime: { ret: 'i64', args: [], doc: 'CLOCK_REALTIME in ns' },
   netlinkOpen: {

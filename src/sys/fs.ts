@@ -14,7 +14,7 @@ export const LONG = 4 << 20;
 const MAX_SIZE = 16 << 20;
 
 /** What stat(2) tells; `mtime` in ns since 1970. */
-export interface Stat {
+interface Stat {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

@@ -58,7 +58,7 @@ export function signalNames(): string[] {
 
 /** The lowest and highest real-time signals that a program may use; glibc and musl keep 32 to 34 to themselves. */
 export const SIGRTMIN = 34;
-export const SIGRTMAX = 64;
+const SIGRTMAX = 64;
 
 /**
  * Number of a signal as kill(1) and engines write it: `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`, `SIGRTMAX-2`;

@@ -360,17 +360,6 @@ const cases: Record<Name, Case> = {
     t.note('ids', longs(out));
     t.call('ids', [new Uint8Array(31)]);
   },
-  capabilities(t) {
-    const out = new Uint8Array(24);
-    t.call('capabilities', [out]);
-    t.note('masks', longs(out));
-    t.call('capabilities', [new Uint8Array(8)]);
-  },
-  uname(t) {
-    const out = new Uint8Array(200);
-    t.note('release, machine', text(out, t.call('uname', [out])));
-    t.call('uname', [new Uint8Array(4)]);
-  },
   monotonic(t) {
     const before = native.monotonic();
     t.call('monotonic', [], 'time');

@@ -1,7 +1,7 @@
 /** Names of systemd's units: `linux.cgroupsPath` as `slice:prefix:name`, and where systemd puts the cgroup of a scope (systemd.slice(5)). */
 import { RuntError } from '../../sys/error.js';
 
-export interface ScopeName {
+interface ScopeName {
   /** The unit, `prefix-name.scope`. */
   readonly unit: string;
   /** The slice that it is in, `-.slice` for the root. */

@@ -295,7 +295,7 @@ function overview(): string {
 }
 
 /** The help of one command. */
-export function commandHelp(name: CommandName): string {
+function commandHelp(name: CommandName): string {
   const { args } = commands[name];
   const { summary, text } = words[name];
   return [

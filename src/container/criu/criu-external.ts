@@ -50,7 +50,7 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
 }
 
 /** A mount of one hierarchy of cgroup v1, below a mount of type `cgroup`. */
-export interface HierarchyMount extends Bind {
+interface HierarchyMount extends Bind {
   /** A hierarchy that is not shown has no mount of its own there. */
   readonly ownMount: true;
 }
@@ -107,7 +107,7 @@ export const externalNamespaces: Readonly<Record<string, { readonly proc: string
 };
 
 /** One line of /proc/PID/mountinfo. */
-export interface MountLine {
+interface MountLine {
   readonly id: string;
   /** Where it is, as that process sees it. */
   readonly point: string;

@@ -33,7 +33,7 @@ export interface RestoreFlags extends CriuFlags {
 }
 
 /** What both requests need of the machine. */
-export interface RequestFacts {
+interface RequestFacts {
   readonly imageFd: number;
   readonly workFd: number;
   /** Directory that is the container's root. */
@@ -105,7 +105,7 @@ export function dumpOptions(
 }
 
 /** What only a restore gives. */
-export interface Restored {
+interface Restored {
   readonly mounts: External['mounts'];
   /** Descriptors that criu has, for what is external. */
   readonly inherited: readonly { readonly key: string; readonly fd: number }[];

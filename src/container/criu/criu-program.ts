@@ -9,7 +9,7 @@ const usual = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const oldest = [3, 15] as const;
 
 /** What a person can do about a criu that is not there. */
-export const remedy = 'install the package criu, or name the program with the global flag --criu PATH';
+const remedy = 'install the package criu, or name the program with the global flag --criu PATH';
 
 /**
  * The absolute path of criu: the one that is named, or the first in PATH and the usual directories.

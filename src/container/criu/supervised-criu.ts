@@ -13,7 +13,7 @@ import { Reports, sendFrame } from '../launch/init-channel.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { spawnSupervised } from '../launch/supervisor.js';
 
-export interface SupervisedProgram {
+interface SupervisedProgram {
   readonly what: string;
   readonly stateDir: string;
   /** Where the kernel counts what it killed for memory; empty for nowhere. */

@@ -18,7 +18,7 @@ import type { ContainerRecord, Status } from '../state/state-store.js';
 import { type HookEnd, hookFailed, hookIsSlow, hookNamed } from './hook-failure.js';
 
 /** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
-export interface HookState {
+interface HookState {
   readonly ociVersion: string;
   readonly id: string;
   readonly status: Status;

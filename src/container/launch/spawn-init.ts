@@ -12,7 +12,7 @@ import { type Started, startInit } from './start-init.js';
 /** Descriptors of a caller that become 0, 1 and 2 of the process. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
-export interface SpawnInput {
+interface SpawnInput {
   /** runt-init's end of the sync socket. */
   readonly sync: number;
   /** Listening start socket, -1 for none. */
@@ -32,7 +32,7 @@ export interface SpawnInput {
   readonly stdio?: Stdio | undefined;
 }
 
-export interface Spawned {
+interface Spawned {
   readonly pid: number;
   readonly pidfd: number;
   /** The start socket's number in runt-init, -1 for none. */

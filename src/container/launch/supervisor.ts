@@ -110,7 +110,7 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
 }
 
 /** What a supervisor is asked to start. */
-export interface SpawnRequest {
+interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
   /** `init` once, or `successor`, whose sibling is the container's; then `exec`. What comes of the last two is adopted. */
@@ -144,7 +144,7 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
 const gone: readonly number[] = [E.EPIPE, E.ECONNRESET, E.ECONNREFUSED, E.ENOENT];
 
 /** Whether a request failed because there is no supervisor any more; not whether one could not be started, at a system call. */
-export const isGone = (error: unknown): boolean =>
+const isGone = (error: unknown): boolean =>
   error instanceof RuntError &&
   error.code === 'ERR_SUPERVISOR' &&
   error.syscall === undefined &&

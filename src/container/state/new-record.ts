@@ -10,7 +10,7 @@ import { pidNamespace, thisProcess } from './recorded-process.js';
 import type { ContainerRecord } from './state-store.js';
 
 /** Of which container, and from where. */
-export interface NewContainer {
+interface NewContainer {
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;

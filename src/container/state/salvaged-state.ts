@@ -12,7 +12,7 @@ import { entryText, withState } from './state-directory.js';
 import { type ContainerRecord, isPid, type RecordedProcess, type RecordedUnit } from './state-store.js';
 
 /** What is needed to end a container and to remove it. */
-export interface Salvaged extends RecordedProcess {
+interface Salvaged extends RecordedProcess {
   readonly cgroups: readonly string[];
   /** systemd's unit: of the user's session its bus is among those that `delete` looks for anyway. */
   readonly unit?: RecordedUnit;

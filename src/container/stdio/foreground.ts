@@ -10,7 +10,7 @@ import { signalProcess } from '../state/recorded-process.js';
 const signalInfoSize = 128;
 
 /** What a terminal does meanwhile. */
-export interface Attached {
+interface Attached {
   /** Copies what is left once the process has ended. */
   finish(): Promise<unknown>;
   /** Whether a signal, from a process, is for the terminal itself and not to be passed on. */

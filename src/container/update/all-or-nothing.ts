@@ -23,7 +23,7 @@ interface Before {
   readonly value: string | undefined;
 }
 
-export interface Refused {
+interface Refused {
   readonly failed: Failed;
   /** Files that could not be given back what they held. */
   readonly kept: readonly string[];

@@ -9,7 +9,7 @@ import { load, locked } from '../state/state-store.js';
 import { write } from './update-files.js';
 import type { RdtSchemas } from './update-rdt.js';
 
-export interface UpdateOptions {
+interface UpdateOptions {
   readonly root: string;
   readonly id: string;
   /** LinuxResources as JSON; what is absent, and 0 where that means "not set", stays as it is. */

@@ -12,7 +12,7 @@ import { RuntError } from '../../sys/error.js';
 import type { Op } from '../plan-ops.js';
 import { v1DeviceOps, v2DeviceOps } from './device-rule-ops.js';
 
-export interface CgroupOpsOptions {
+interface CgroupOpsOptions {
   /**
    * No rights on the host: cgroups that cannot be written are left out when nothing is asked of them, and device
    * rules too: the kernel takes them only with CAP_SYS_ADMIN on the host, and without it no device can be made that

@@ -8,7 +8,7 @@ import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
 import { statistics } from './cgroup-compile.js';
 
-export interface Delegation {
+interface Delegation {
   /** Where the process is, and is born. */
   readonly paths: CgroupPaths;
   readonly birth: string;

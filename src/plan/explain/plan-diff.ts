@@ -6,7 +6,7 @@ import type { Op, Plan } from '../plan-ops.js';
 import { describe, type Line, type Look, layout, lineParts } from './explain-plan.js';
 
 /** One difference. `moved` is the same operation at another place of the order. */
-export type Change =
+type Change =
   | { readonly change: 'removed'; readonly before: Op; readonly a: number }
   | { readonly change: 'added'; readonly after: Op; readonly b: number }
   | {

@@ -4,7 +4,7 @@ import { ops, type Plan } from '../plan-ops.js';
 import { sentence } from './op-messages.js';
 
 /** Times are CLOCK_MONOTONIC in ns. */
-export interface OpSpan {
+interface OpSpan {
   /** Index of the operation in the plan. */
   readonly index: number;
   readonly start: bigint;

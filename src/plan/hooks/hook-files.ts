@@ -4,7 +4,7 @@ import type { Hook, Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import type { Op } from '../plan-ops.js';
 
-export interface HookFiles {
+interface HookFiles {
   /** The runtime's part, before the clone. */
   readonly open: Op[];
   /** runt-init's, before a hook runs. */

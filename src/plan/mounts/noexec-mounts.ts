@@ -2,7 +2,7 @@
 import type { Spec } from '../../spec/config-types.js';
 
 /** A mount of the config that a path is on. */
-export interface MountOf {
+interface MountOf {
   readonly index: number;
   readonly destination: string;
   readonly noexec: boolean;

@@ -18,7 +18,7 @@ import { notifyEntry } from './notify-compile.js';
 const noPath = '';
 
 /** Mask of capability names; those that the kernel does not have are left out, as runc and crun do. */
-export function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
+function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
   let mask = 0n;
   for (const name of names ?? []) {
     const bit = capabilityNumber(name);

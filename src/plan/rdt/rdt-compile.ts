@@ -6,7 +6,7 @@ import type { Op } from '../plan-ops.js';
 
 const at = '/linux/intelRdt';
 
-export interface RdtOps {
+interface RdtOps {
   /** Before the clone: the groups. */
   readonly groups: Op[];
   /** After it: the process enters them, as does all that it begins. */

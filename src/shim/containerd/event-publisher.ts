@@ -21,7 +21,7 @@ const glance = 1000;
 const attempts = 5;
 
 /** What waits at most: as many events, as many bytes. The oldest go first. */
-export interface QueueLimits {
+interface QueueLimits {
   readonly events: number;
   readonly bytes: number;
 }

@@ -1,7 +1,7 @@
 /** TOML as far as a runtime's options are written in it: lines of a name and a string, a boolean or an integer, in no table. */
 import { RuntError } from '../../sys/error.js';
 
-export type TomlValue = string | number | boolean;
+type TomlValue = string | number | boolean;
 
 const escapes: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', f: '\f', r: '\r', e: '\x1b' };
 const line = /^(?:(?<name>[A-Za-z0-9_-]+)|"(?<quoted>[^"\\]*)"|'(?<literal>[^']*)')\s*=\s*(?<rest>.*)$/;

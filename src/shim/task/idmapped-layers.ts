@@ -8,7 +8,7 @@ import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from '../../sys/linux.js';
 
 /** Layers of an overlay that are given as one path each in `lowerdir=`, and maps as containerd writes them: `CONTAINER:HOST:LENGTH[,…]`. */
-export interface IdMaps {
+interface IdMaps {
   readonly uidmap: string;
   readonly gidmap: string;
 }

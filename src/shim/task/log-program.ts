@@ -86,7 +86,7 @@ export class Logger {
   }
 }
 
-export interface LoggerCommand {
+interface LoggerCommand {
   readonly path: string;
   readonly args: readonly string[];
   /** `binary-v2://`: it is ready when it has written a byte, not when it closes the descriptor. */

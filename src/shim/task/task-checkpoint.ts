@@ -9,7 +9,7 @@ import { type google, linuxRunc, runcOptions, type task } from '../transport/pro
 import { Code, decoded, StatusError } from '../transport/status-code.js';
 
 /** The container that it is about. */
-export interface Subject {
+interface Subject {
   readonly root: string;
   readonly id: string;
   readonly bundle: string;

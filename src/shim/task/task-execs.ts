@@ -13,7 +13,7 @@ import type { TaskEvents } from './task-events.js';
 import { Process } from './task-process.js';
 
 /** What they need of their container. */
-export interface ExecutedIn {
+interface ExecutedIn {
   /** Directory of the state of all containers. */
   readonly root: string;
   readonly id: string;

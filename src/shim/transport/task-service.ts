@@ -12,7 +12,7 @@ import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
 import { Code, decoded, StatusError } from './status-code.js';
 
-export interface ServiceOptions extends TaskOptions {
+interface ServiceOptions extends TaskOptions {
   /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
   readonly root: (directory: string) => string;
   /** Called by Shutdown once no container is left. */

@@ -12,7 +12,7 @@ import { mended, rulesBut } from './mended-config.js';
 import { schemaViolations } from './schema-violations.js';
 
 /** A document to judge. */
-export interface Document {
+interface Document {
   /** Its bytes, and their decoded form. */
   readonly json: Uint8Array;
   readonly text: string;

@@ -6,7 +6,7 @@ import { keys } from '../../../build/gen/keys.js';
 import { nearest } from '../../sys/nearest-word.js';
 import { segment } from '../json/json-pointer.js';
 
-export interface UnknownProperty {
+interface UnknownProperty {
   pointer: string;
   /** The known property that may have been meant. */
   nearest?: string;

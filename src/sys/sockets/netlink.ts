@@ -30,7 +30,7 @@ const HEADER = 16;
 const align = (n: number): number => (n + 3) & ~3;
 
 /** Type and value; nested ones are not taken apart. */
-export type Attribute = readonly [type: number, value: Uint8Array];
+type Attribute = readonly [type: number, value: Uint8Array];
 
 /** One message of the kernel: what follows its header. */
 export interface Message {

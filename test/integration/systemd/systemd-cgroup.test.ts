@@ -303,7 +303,7 @@ for (const quota of [20000, 12345])
       assert.is(bed.start().code, 0);
       bed.config.linux.cgroupsPath = `/system.slice/${unit}/inner`;
       // A cgroup with processes gives no controllers: so the unit's own asks for none.
-      delete bed.config.linux.resources;
+      delete (bed.config.linux as { resources?: unknown }).resources;
       bed.write();
       const made = bed.runt(['create', '--bundle', bed.bundle, inner]);
       assert.is(made.code, 0, made.stderr);

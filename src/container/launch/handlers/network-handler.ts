@@ -7,7 +7,7 @@ import { native } from '../../../sys/host.js';
 import * as netlink from '../../../sys/sockets/netlink.js';
 import { OpFailed } from '../../failure/op-failed.js';
 
-export type NetDeviceOp = Extract<Op, { op: 'netDevice' }>;
+type NetDeviceOp = Extract<Op, { op: 'netDevice' }>;
 
 /** Flags that whoever adds an address chooses (if_addr.h): NODAD, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN. */
 const chosenFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;

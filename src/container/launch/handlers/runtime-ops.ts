@@ -43,7 +43,7 @@ export const isRuntimeOp = (op: Op): op is RuntimeOp => ops[op.op].by === 'runti
 /** Whether a process with this operation ends, and a sibling that it makes goes on. */
 const goesOn = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
 
-export interface LaunchInput {
+interface LaunchInput {
   readonly command: string;
   readonly root: string;
   readonly record: ContainerRecord;

@@ -11,7 +11,7 @@ import type { Report, Reports } from '../init-channel.js';
 type Listener = Extract<Report, { kind: 'listener' }>;
 
 /** What the agent is told of the process. */
-export interface Notified {
+interface Notified {
   readonly record: ContainerRecord;
   readonly status: Status;
   /** Of the process that has the filter, as the runtime sees it: the container's, or one that `exec` starts. */

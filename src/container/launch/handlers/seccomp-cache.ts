@@ -15,7 +15,7 @@ import { openRoot } from '../../state/state-directory.js';
 type ProgramOp = Extract<Op, { op: 'seccompProgram' }>;
 
 /** As many programs are kept; the oldest goes first. */
-export const maxPrograms = 64;
+const maxPrograms = 64;
 /** BPF_MAXINSNS instructions of 8 bytes. */
 const maxProgram = 4096 * 8;
 const directory = '.seccomp';
