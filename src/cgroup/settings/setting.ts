@@ -1,5 +1,6 @@
 /** One value for one file of a cgroup, and how values of the config are written down for the kernel. */
 import type { Int, Memory } from '../../spec/config-types.js';
+import { segment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 
 export interface Setting {
@@ -22,7 +23,7 @@ export interface LiveCgroup {
 
 /** JSON pointer to a key below `at`. */
 export function below(at: string, key: string): string {
-  return `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return `${at}/${segment(key)}`;
 }
 
 /** Given and not 0. In runc, and so for every engine, 0 is "not set" in those limits where 0 would make no sense. */

@@ -17,6 +17,7 @@ import {
 import { parseVariant, type Value, type Variant } from '../../cgroup/systemd/variant.js';
 import { annotation, systemdProperty, systemdSubgroup } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
+import { segment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import type { CompileOptions, HostFacts, SystemdScope } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
@@ -219,7 +220,7 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
       } else throw bad(`${value} is no number of seconds`);
     } catch (error) {
       if (error instanceof RuntError) {
-        error.pointer ??= `/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        error.pointer ??= `/annotations/${segment(key)}`;
         error.value ??= value;
       }
       throw error;

@@ -1,6 +1,7 @@
 /** `hostname`, `domainname`, `linux.sysctl`: what the container's kernel view says. */
 
 import type { Spec } from '../../spec/config-types.js';
+import { segment } from '../../spec/json/json-pointer.js';
 import { sysctlPath } from '../../spec/rules/sysctl-rules.js';
 import type { Op } from '../plan-ops.js';
 
@@ -10,7 +11,7 @@ export function kernelOps(spec: Spec): Op[] {
   if (spec.domainname) ops.push({ op: 'domainname', at: '/domainname', name: spec.domainname });
   const sysctl = spec.linux?.sysctl ?? {};
   for (const key of Object.keys(sysctl)) {
-    const at = `/linux/sysctl/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const at = `/linux/sysctl/${segment(key)}`;
     ops.push({ op: 'sysctl', at, key: sysctlPath(key), value: sysctl[key] as string });
   }
   return ops;
