@@ -31,7 +31,7 @@ for (const [name, sources] of [
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;
   const leave = ['verify', 'convert', 'delimited', 'create', 'typeurl', 'service', 'beautify'].map((w) => `--no-${w}`);
-  // Numbers, exact up to 2^53: there is no Long. Greater ones are written as {low, high} (src/shim/wide.ts).
+  // Numbers, exact up to 2^53: there is no Long. Greater ones are written as {low, high} (src/shim/transport/protos.ts).
   const names = name === 'criu' ? ['--keep-case'] : [];
   // A root of its own: two modules that share one would take each other's messages away.
   tool(

@@ -29,7 +29,7 @@ const schemas = Object.fromEntries(
 );
 
 for (const [name, schema] of Object.entries(schemas)) {
-  // No messages: spec/schema-errors.ts writes them. No inlined references: one function for each definition.
+  // No messages: src/spec/judge/schema-violations.ts writes them. No inlined references: one function for each definition.
   const ajv = new Ajv.default({
     allErrors: true,
     messages: false,

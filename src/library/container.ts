@@ -153,7 +153,7 @@ export class Container {
 
   /**
    * Signals its process, or with `all` every process. The signal is a number or a name, with or without SIG.
-   * @throws RuntError ERR_SIGNAL, ERR_CONTAINER_STATUS …
+   * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
    */
   async kill(signal: number | string = 'TERM', options: { all?: boolean } = {}): Promise<void> {
     const number = typeof signal === 'number' ? signal : signalNumber(signal);

@@ -24,7 +24,6 @@ import { HOOKS } from '../spec/rules/hook-rules.js';
 import { RuntError } from '../sys/error.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
-import { nulList } from '../sys/nul-list.js';
 import { commit, version } from '../sys/runt-version.js';
 import { compilesLine, knowsFilterFlags, libseccompVersion } from '../sys/seccomp-support.js';
 import { scopes } from './cgroup/systemd-scope.js';

@@ -1,7 +1,7 @@
 /** A failure as a person reads it. Apart from its class, which every command loads. */
 import type { RuntError } from './error.js';
 
-/** The whole report: the sentence, then `at`, `why` and `see` lines (DESIGN §1). */
+/** The whole report: the sentence, then `at`, `why` and `see` lines. */
 export function reportOf(e: RuntError): string {
   const lines = [clipped(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {

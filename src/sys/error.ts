@@ -1,5 +1,5 @@
 /**
- * The one error class (DESIGN §6): the same facts in the command's text, its JSON log, the shim's status and the
+ * The one error class (docs/errors.md): the same facts in the command's text, its JSON log, the shim's status and the
  * library. Codes are stable and listed in docs/errors.md.
  */
 import { errnoName, errnoText } from './errno.js';

@@ -1,4 +1,4 @@
-/** The bytecode that each command loads, counted from what the build wrote down (DESIGN §2: each KB costs 3–6 µs). */
+/** The bytecode that each command loads, counted from what the build wrote down (each KB costs a start 3–6 µs). */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

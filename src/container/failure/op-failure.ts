@@ -1,4 +1,4 @@
-/** The facts of a failed operation → the error that a person reads (DESIGN §6). */
+/** The facts of a failed operation → the error that a person reads. */
 
 import { valueAt } from '../../plan/config-pointer.js';
 import { sentence } from '../../plan/explain/op-messages.js';

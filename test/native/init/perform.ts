@@ -64,7 +64,7 @@ export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
 /** What came with Linux 5.2, and mount_setattr(2) with 5.12. */
 export const mountApi = ['open_tree', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'];
 
-/** The program of test/init/NAME.c; its users need `programs`. */
+/** The path of the program `name`, built from the C file of that name beside this one; tests that use it need `programs`. */
 export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
 
 /** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
