@@ -3,11 +3,10 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { sleep } from '../sys/waiting/loop.js';
+import { cgroupRemovalTime, longestRemovalPause } from '../sys/waiting/time-limits.js';
 import { isCgroup } from './cgroup-facts.js';
 import { pidsIn } from './cgroup-processes.js';
 
-/** How long killed processes may take to leave their cgroup, in ms. */
-const deadline = 5_000;
 /** ms of the pause after which what is left does not end by itself: it was waited twice as long. */
 const stuckAfter = 32;
 
@@ -20,14 +19,14 @@ const stuckAfter = 32;
  */
 export async function removeCgroups(
   paths: readonly string[],
-  deadlineMs: number = deadline,
+  deadlineMs: number = cgroupRemovalTime,
   stuck?: () => Promise<void>,
 ): Promise<void> {
   let left = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
   const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
   let failed: RuntError | undefined;
   let calls = stuck;
-  for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
+  for (let pause = 1; ; pause = Math.min(pause * 2, longestRemovalPause)) {
     left = left.filter((path) => {
       const r = native.removeCgroup(path);
       if (r < 0 && r !== -E.EBUSY) {

@@ -5,6 +5,7 @@ import { stopped, thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { SIGKILL } from '../sys/linux.js';
+import { killedProcessTime, supervisorEndTime } from '../sys/waiting/time-limits.js';
 import { killAll, killTree } from './cgroups/kill-all.js';
 import { holdProcess, statusOf } from './state/recorded-process.js';
 import { openRoot } from './state/state-directory.js';
@@ -25,9 +26,6 @@ interface DeleteOptions {
   /** Takes what a poststop hook that failed says. */
   readonly warn?: (sentence: string) => void;
 }
-
-/** ms; a process that is killed and does not end is stuck in the kernel. */
-const deadline = 10_000;
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP … */
 export async function remove(o: DeleteOptions): Promise<void> {
@@ -54,7 +52,7 @@ async function poststop(o: DeleteOptions): Promise<boolean> {
 /** Waits a moment for the supervisor to end: one that took over may wait longer for others to reap the process. */
 async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
   const process = holdProcess(supervisor);
-  if (process && !(await process.ended(1000))) process.signal(SIGKILL);
+  if (process && !(await process.ended(supervisorEndTime))) process.signal(SIGKILL);
   process?.close();
 }
 
@@ -103,7 +101,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     }
     // On v1 it ends when the cgroup above is thawed, which may never be.
     const held = stopped(record.cgroups);
-    const ended = await process.ended(held && !held.v2 ? 0 : deadline);
+    const ended = await process.ended(held && !held.v2 ? 0 : killedProcessTime);
     process.close();
     if (!ended && held) {
       const { frozenError } = await import('../cgroup/frozen-ancestor.js');

@@ -18,6 +18,7 @@ import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
+import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
 import { OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';
@@ -58,10 +59,6 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
 }
-
-/** ms in which a container has moved its processes to other cgroups, and between two looks. */
-const settleDeadline = 5000;
-const settlePause = 5;
 
 /**
  * Executes a process in a container; the exit status of the process, 0 when detached.
@@ -171,7 +168,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     });
   let plan = compiled(false);
   let launch!: Launch;
-  const again = now() + settleDeadline;
+  const again = now() + cgroupMoveTime;
   // Each on sockets of its own: what was begun by a supervisor that was killed then may be there still.
   const attempt = (): Promise<void> => {
     launch = launchOf(plan);
@@ -187,7 +184,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         const moved = !o.cgroups?.length && isMoving(error) && now() < again;
         if (place || !(full || moved)) throw error;
         moveLast ||= full;
-        if (!full) await sleep(settlePause);
+        if (!full) await sleep(cgroupMovePause);
         // The place of init, when the container's cgroup takes no processes by now.
         plan = compiled(moveLast, entries(o, record, facts.cgroup));
       }
@@ -267,7 +264,7 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
   const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
   // Or its namespaces could not be read any more, or whoever ends it has reached the new process first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await held.ended(left || killed ? 500 : 0);
+  const ended = await held.ended(left || killed ? endAfterExec : 0);
   held.close();
   return ended;
 }

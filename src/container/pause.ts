@@ -5,6 +5,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { now, sleep } from '../sys/waiting/loop.js';
+import { freezeRetryInterval, freezeTime, longestFreezerPause } from '../sys/waiting/time-limits.js';
 import { statusOf } from './state/recorded-process.js';
 import { load, locked } from './state/state-store.js';
 
@@ -12,11 +13,6 @@ interface PauseOptions {
   readonly root: string;
   readonly id: string;
 }
-
-/** ms until freezing is given up and taken back: a process that hangs in the kernel (a dead network file system) never freezes. */
-const deadline = 10_000;
-/** v1: how often FROZEN is written anew; a process that forks or is born at the wrong moment keeps the cgroup at FREEZING. */
-const nudge = 50;
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
 export function pause(o: PauseOptions): Promise<void> {
@@ -34,7 +30,7 @@ export function pause(o: PauseOptions): Promise<void> {
       message: `pause ${o.id}: its processes do not freeze`,
       path: freezer.file,
       errno: E.ETIMEDOUT,
-      hint: `a process of it hangs in the kernel; after ${deadline / 1000} s the container was left running`,
+      hint: `a process of it hangs in the kernel; after ${freezeTime / 1000} s the container was left running`,
       see: 'cgroups(7)',
     });
   });
@@ -98,11 +94,11 @@ async function settle(command: string, id: string, freezer: Freezer, word: strin
     });
   };
   write();
-  const end = now() + deadline;
-  for (let pause = 1, written = now(); !isSettled(freezer, word); pause = Math.min(2 * pause, 20)) {
+  const end = now() + freezeTime;
+  for (let pause = 1, written = now(); !isSettled(freezer, word); pause = Math.min(2 * pause, longestFreezerPause)) {
     if (now() >= end) return false;
     await sleep(pause);
-    if (freezer.v2 || now() - written < nudge) continue;
+    if (freezer.v2 || now() - written < freezeRetryInterval) continue;
     // Between two writes the processes must run for a moment, or one that waits for another keeps both from freezing.
     if (word === freezer.frozen) setFreezer(freezer, freezer.thawed);
     write();

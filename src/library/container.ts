@@ -23,6 +23,7 @@ import type { Resources } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
 import { RuntError } from '../sys/error.js';
 import { signalNumber } from '../sys/kernel-names.js';
+import { statsInterval } from '../sys/waiting/time-limits.js';
 import { openStreams, type StdioOption } from './process-streams.js';
 
 export type { ContainerState } from '../container/state.js';
@@ -193,7 +194,7 @@ export class Container {
 
   /** Statistics every `interval` ms, and every time that the kernel kills for memory, until it stops. */
   events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
-    return events({ root: this.root, id: this.id, interval: options.interval ?? 5000 });
+    return events({ root: this.root, id: this.id, interval: options.interval ?? statsInterval });
   }
 
   /** Executes one more process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */

@@ -4,10 +4,7 @@ import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, X_OK } from '../sys/linux.js';
 import { sleep } from '../sys/waiting/loop.js';
-
-/** ms that Node.js may take to start and to ask, and between two looks. */
-const patience = 10_000;
-const pause = 5;
+import { grpcStartPause, grpcStartTime } from '../sys/waiting/time-limits.js';
 
 export type Protocol = 'grpc' | 'ttrpc';
 
@@ -79,11 +76,11 @@ export function tellSpoken(socket: string, what: Spoken): void {
 
 /** What the server wrote there. @throws RuntError ERR_SHIM */
 export async function heardSpoken(socket: string): Promise<Spoken> {
-  for (let waited = 0; waited < patience; waited += pause) {
+  for (let waited = 0; waited < grpcStartTime; waited += grpcStartPause) {
     const text = tryReadText(spokenFile(socket));
     const what = all.find((s) => s === text);
     if (what) return what;
-    await sleep(pause);
+    await sleep(grpcStartPause);
   }
   throw new RuntError({
     code: 'ERR_SHIM',

@@ -9,6 +9,7 @@ import { type ContainerRecord, load } from '../container/state/state-store.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/runt-version.js';
 import { stay, within } from '../sys/waiting/loop.js';
+import { exitRecordTime } from '../sys/waiting/time-limits.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
 import { wordsOf } from './shim-log.js';
 
@@ -48,11 +49,6 @@ const put = (text: string): void => {
   native.write(1, host.encode(text));
 };
 
-/**
- * ms that a living supervisor has to write the record of a process that has ended; containerd ends `delete` after 5 s.
- */
-const recordDeadline = 2000;
-
 /** How the container ended: a process is a zombie some moments before its supervisor has written the record. */
 async function exitOf(root: string, id: string): Promise<Exit | undefined> {
   const directory = `${root}/${id}`;
@@ -66,7 +62,7 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
     return undefined;
   }
   if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
-  return await within(awaitExit(directory), recordDeadline);
+  return await within(awaitExit(directory), exitRecordTime);
 }
 
 /** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */

@@ -4,6 +4,7 @@ import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/waiting/loop.js';
+import { clientLookTime, clientVersionTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
 import { Idleness } from './idle-end.js';
@@ -17,12 +18,6 @@ import { accept, Connection, type Handler } from './transport/ttrpc.js';
 
 /** Its listening socket is its stdin (shim/containerd/shim-bootstrap.ts). */
 const LISTENER = 0;
-/** ms that containerd has to tell its version. */
-const patience = 2000;
-/** ms in which a client that comes is seen. */
-const glance = 50;
-/** s that a server stays which has no container, nothing to tell and no client; RUNT_SHIM_IDLE says another number. */
-const idle = 60;
 
 /** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
 export async function serve(a: ShimArguments): Promise<number> {
@@ -50,7 +45,7 @@ export async function serve(a: ShimArguments): Promise<number> {
     shutdown: finish,
   });
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
-  const seconds = Number(host.env.RUNT_SHIM_IDLE) || idle;
+  const seconds = Number(host.env.RUNT_SHIM_IDLE) || idleServerSeconds;
   const idleness = new Idleness(1000 * seconds, async () => {
     if (!a.socket || service.busy || publisher.waiting > 0 || !(await unwanted(a.socket, idleness))) return false;
     log(a.id, `the shim ends: it has had no container and no client for ${seconds} s`);
@@ -62,7 +57,7 @@ export async function serve(a: ShimArguments): Promise<number> {
   const wanted = node?.wantedProtocol();
   if (loadGrpc && node && wanted !== 'ttrpc') {
     const grpc = await loadGrpc();
-    const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, patience));
+    const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, clientVersionTime));
     const what = node.spoken(version, wanted === 'grpc');
     if (what !== 'grpc 2') log(a.id, node.unreliable(version, what));
     files.push(node.spokenFile(a.socket));
@@ -90,7 +85,7 @@ export async function serve(a: ShimArguments): Promise<number> {
   });
   await over;
   // The answer to Shutdown is on its way.
-  await sleep(20);
+  await sleep(lastAnswerTime);
   reaping?.end();
   return 0;
 }
@@ -100,7 +95,7 @@ async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
   const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
   const listener = native.duplicate(LISTENER);
   const alone =
-    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, glance)) && idleness.clients === 0;
+    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, clientLookTime)) && idleness.clients === 0;
   native.close(listener);
   if (!alone) native.close(dir);
   return alone;

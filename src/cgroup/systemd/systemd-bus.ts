@@ -4,6 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { connectTo } from '../../sys/sockets/unix-socket.js';
 import { now, readable, sleep } from '../../sys/waiting/loop.js';
+import { busAnswerTime, busRetryPause, jobLookInterval } from '../../sys/waiting/time-limits.js';
 import { type Address, systemAddresses } from './bus-address.js';
 import {
   CALL,
@@ -16,12 +17,6 @@ import {
   SIGNAL,
 } from './bus-message.js';
 import type { Value, Variant } from './variant.js';
-
-/** ms; systemd answers at once, but for a job it may wait for others. */
-const usualPatience = 30_000;
-
-/** ms after which a job is looked for whose end was not told, and between two looks. */
-const jobLook = 2000;
 
 const manager = {
   destination: 'org.freedesktop.systemd1',
@@ -55,9 +50,6 @@ export function isPassing(error: unknown): boolean {
   return error instanceof BusLost || (error instanceof BusError && unanswered.includes(error.busError));
 }
 
-/** ms between two tries. */
-const again = 100;
-
 /**
  * Does `work` with a connection that is closed after it; again with a new one, until the patience (ms) is over, where
  * systemd went away meanwhile. `work` is told how often it was tried before: it must look first whether its call was
@@ -67,20 +59,20 @@ const again = 100;
 export async function onBus<T>(
   addresses: readonly Address[],
   work: (bus: Bus, tries: number) => Promise<T>,
-  patience = usualPatience,
+  patience = busAnswerTime,
 ): Promise<T> {
   const end = now() + patience;
   for (let tries = 0; ; tries++) {
     let bus: Bus | undefined;
     try {
-      bus = await openBus(addresses, Math.max(again, end - now()));
+      bus = await openBus(addresses, Math.max(busRetryPause, end - now()));
       return await work(bus, tries);
     } catch (error) {
-      if (!isPassing(error) || now() + again >= end) throw error;
+      if (!isPassing(error) || now() + busRetryPause >= end) throw error;
     } finally {
       bus?.close();
     }
-    await sleep(again);
+    await sleep(busRetryPause);
   }
 }
 
@@ -88,7 +80,7 @@ export async function onBus<T>(
  * Connects to the first of the addresses at which a manager answers; each wait then lasts `patience` ms at most.
  * @throws RuntError ERR_SYSTEMD with the first address's failure
  */
-export async function openBus(addresses: readonly Address[] = systemAddresses, patience = usualPatience): Promise<Bus> {
+export async function openBus(addresses: readonly Address[] = systemAddresses, patience = busAnswerTime): Promise<Bus> {
   let failed: RuntError | undefined;
   for (const address of addresses) {
     const socket = await connectTo(address.path, patience);
@@ -136,7 +128,7 @@ export class Bus {
     /** Where the other side is. */
     readonly address: Address,
     /** ms that an answer, or the end of a job, is waited for. */
-    public patience = usualPatience,
+    public patience = busAnswerTime,
   ) {}
 
   close(): void {
@@ -187,13 +179,13 @@ export class Bus {
     const [path] = await this.call(member, signature, body);
     begun?.();
     const end = now() + this.patience;
-    for (let look = now() + jobLook; ; ) {
+    for (let look = now() + jobLookInterval; ; ) {
       const result = this.ended.get(String(path));
       if (result !== undefined) return result;
       if (!(await this.arrives(Math.min(look, end)))) {
         if (now() >= end) throw late(this.patience, `the job of ${member}`);
         if (!(await this.hasJob(String(path)))) return this.ended.get(String(path)) ?? 'gone';
-        look = now() + jobLook;
+        look = now() + jobLookInterval;
         continue;
       }
       this.note(await this.next(end, `the job of ${member}`));

@@ -8,9 +8,7 @@ import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { IN_MODIFY } from '../../sys/linux.js';
 import { forget, now } from '../../sys/waiting/loop.js';
-
-/** ms: the kernel tells of an event at most 10 ms after it has told of one (cgroup_file_notify); the rest is for a busy machine. */
-const recent = 1000;
+import { recentMemoryEvent } from '../../sys/waiting/time-limits.js';
 
 /** Tells out-of-memory events of a container: by the kernel's word that something happened, and a count of what. */
 export class MemoryWatch {
@@ -57,7 +55,7 @@ export class MemoryWatch {
     // The eventfd of v1 is told of the cgroup's removal too; then there is no count any more.
     if (!this.v2) return told && this.seen >= 0;
     if (this.seen >= 0) return this.seen > before;
-    return beforeAbove >= 0 && this.seenAbove > beforeAbove && now() - this.told < recent;
+    return beforeAbove >= 0 && this.seenAbove > beforeAbove && now() - this.told < recentMemoryEvent;
   }
 
   close(): void {

@@ -7,12 +7,10 @@ import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { until } from '../../sys/waiting/loop.js';
+import { killedOccupantsTime } from '../../sys/waiting/time-limits.js';
 import { names } from '../list.js';
 import { type ContainerRecord, load } from '../state/state-store.js';
 import { killAll } from './kill-all.js';
-
-/** ms; a process that is killed and does not end is stuck in the kernel. */
-const deadline = 5000;
 
 /**
  * Ends what is in the cgroups and below: the kernel does that for a whole tree (cgroup.kill), however many ancestors are
@@ -26,7 +24,7 @@ export async function endOccupants(root: string, id: string, cgroups: readonly s
     killAll(cgroups, SIGKILL);
     thaw(cgroups);
     return cgroups.every((path) => pidsIn(path, true).length === 0);
-  }, deadline);
+  }, killedOccupantsTime);
 }
 
 /**

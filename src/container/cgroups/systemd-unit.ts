@@ -25,6 +25,7 @@ import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, W_OK } from '../../sys/linux.js';
 import { readableOrPolled, until } from '../../sys/waiting/loop.js';
+import { killedProcessTime, lastBusAnswerTime } from '../../sys/waiting/time-limits.js';
 import { checkOp } from '../failure/op-failed.js';
 import { endOf } from '../launch/child-end.js';
 import { startInit } from '../launch/start-init.js';
@@ -32,9 +33,6 @@ import { signalProcess, unifiedPlace } from '../state/recorded-process.js';
 import type { RecordedUnit } from '../state/state-store.js';
 
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
-
-/** ms; a process that only waits ends at once. */
-const endDeadline = 10_000;
 
 /**
  * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
@@ -78,7 +76,7 @@ export class Placeholder {
   async end(): Promise<void> {
     native.close(this.socket);
     signalProcess(this.pidfd, this.pid, 9);
-    await readableOrPolled(this.pidfd, endDeadline);
+    await readableOrPolled(this.pidfd, killedProcessTime);
     endOf(this.pidfd);
     native.close(this.pidfd);
   }
@@ -144,7 +142,7 @@ export async function startScope(
     try {
       const result = await job().catch(async (error) => {
         if (!unitExists(error)) throw error;
-        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastPatience)))) return 'done';
+        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastBusAnswerTime)))) return 'done';
         // One that has failed is remembered, with nothing in it, until somebody resets it.
         if (tries > 0) throw error;
         await reset(bus, op.unit);
@@ -161,7 +159,8 @@ export async function startScope(
   };
   return onUnitBus(user, start, patience).catch(async (error) => {
     // It went away and did not come back in time.
-    if (begun && isPassing(error)) await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastPatience).catch(() => {});
+    if (begun && isPassing(error))
+      await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastBusAnswerTime).catch(() => {});
     if (!(error instanceof RuntError) || error.op === op.op) throw error;
     if (unitExists(error)) throw unitBusy(op, error);
     const failed = scopeFailed(op, error.message, error);
@@ -222,12 +221,9 @@ const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError
     ...(cause && { cause }),
   });
 
-/** ms for a systemd that may have shown already that it does not answer. */
-const lastPatience = 5000;
-
 /** Takes back what was begun: the stop cancels a start that still waits; nobody waits for it, as that may be what systemd does not do. */
 async function giveUp(bus: Bus, unit: string): Promise<void> {
-  bus.patience = Math.min(bus.patience, lastPatience);
+  bus.patience = Math.min(bus.patience, lastBusAnswerTime);
   try {
     await bus.call('StopUnit', 'ss', [unit, 'replace']);
     await reset(bus, unit);

@@ -6,6 +6,7 @@ import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
+import { criuEndTime, criuVersionTime, killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';
@@ -14,8 +15,6 @@ import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-pro
 
 /** Longer answers than any of criu's. */
 const maxAnswer = 64 << 10;
-/** ms for a program that only has to say its version. */
-const versionDeadline = 10_000;
 
 /** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
 export const firstKept = 4;
@@ -139,8 +138,8 @@ export class Criu {
   async close(): Promise<void> {
     native.close(this.socket);
     // It ends by itself once it has answered; one that was given up is ended.
-    if (!(await readableOrPolled(this.pidfd, 1000))) signalProcess(this.pidfd, this.pid, SIGKILL);
-    await readableOrPolled(this.pidfd, versionDeadline);
+    if (!(await readableOrPolled(this.pidfd, criuEndTime))) signalProcess(this.pidfd, this.pid, SIGKILL);
+    await readableOrPolled(this.pidfd, killedProcessTime);
     endOf(this.pidfd);
     native.close(this.pidfd);
   }
@@ -163,7 +162,7 @@ export class Criu {
   }
 
   private async howItEnded(): Promise<string> {
-    if (!(await readableOrPolled(this.pidfd, 1000))) return 'closed its socket';
+    if (!(await readableOrPolled(this.pidfd, criuEndTime))) return 'closed its socket';
     const { status, signal } = endOf(this.pidfd);
     return signal ? `was killed by signal ${signal}` : `ended with status ${status}`;
   }
@@ -193,7 +192,7 @@ export async function usableCriu(what: string, named: string | undefined): Promi
   const path = findCriu(what, named);
   const criu = Criu.start(what, path);
   try {
-    const { success, version } = await criu.ask({ type: Type.VERSION }, undefined, versionDeadline);
+    const { success, version } = await criu.ask({ type: Type.VERSION }, undefined, criuVersionTime);
     // Before 3.0 it had no such request.
     checkVersion(what, path, success && version ? version : { major_number: 2, minor_number: 0 });
     return { path, version: version! };

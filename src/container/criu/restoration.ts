@@ -7,6 +7,7 @@ import { makeDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, SIGKILL } from '../../sys/linux.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
+import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { endOf } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';
@@ -31,7 +32,6 @@ import type { RestoreOptions } from './restore-options.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { makeMountPoints } from './restored-mount-points.js';
 
-const endDeadline = 10_000;
 /** criu's words for the namespaces that it joins by itself. */
 const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', time: 'time' };
 
@@ -144,7 +144,7 @@ export class Restoration {
   async undo(): Promise<void> {
     if (this.pidfd >= 0) {
       signalProcess(this.pidfd, this.record.pid, SIGKILL);
-      await readableOrPolled(this.pidfd, endDeadline);
+      await readableOrPolled(this.pidfd, killedProcessTime);
       endOf(this.pidfd);
       native.close(this.pidfd);
       this.pidfd = -1;

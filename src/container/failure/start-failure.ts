@@ -6,6 +6,7 @@ import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
+import { endAfterHangUp } from '../../sys/waiting/time-limits.js';
 import { hookFailedInside, hookNamed } from '../hooks/hook-failure.js';
 import { holdProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, keptConfig } from '../state/state-store.js';
@@ -79,7 +80,7 @@ export async function notHeard(root: string, record: ContainerRecord): Promise<R
 /** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
 async function stays(record: ContainerRecord): Promise<boolean> {
   const held = holdProcess(record);
-  const ended = await held?.ended(200);
+  const ended = await held?.ended(endAfterHangUp);
   held?.close();
   return ended === false;
 }

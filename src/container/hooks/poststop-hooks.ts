@@ -7,6 +7,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
+import { poststopLockTime } from '../../sys/waiting/time-limits.js';
 import { openBelow, openRoot, readEntry } from '../state/state-directory.js';
 import { type ContainerRecord, isEntry, parseState, writeState } from '../state/state-store.js';
 import { hookState, runHook } from './run-hooks.js';
@@ -72,7 +73,7 @@ export async function runPoststop(command: string, root: string, id: string, war
     if (dir === -E.ENOENT) return false;
     check(dir, facts);
     // The child of a delete that was killed has the lock for a moment, until it executes the hook.
-    const taken = await lock(dir, 1000);
+    const taken = await lock(dir, poststopLockTime);
     if (taken === -E.EAGAIN) return false;
     check(taken, { ...facts, message: `lock the poststop hooks ${path}`, syscall: 'flock' });
     // Read under the lock: whoever had it has run them and removed the directory.

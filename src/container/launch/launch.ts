@@ -11,6 +11,7 @@ import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
+import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
 import { keepConfig, removeStateDir, save } from '../state/state-store.js';
@@ -19,8 +20,6 @@ import { endOf } from './child-end.js';
 import { isRuntimeOp, RuntimeOps } from './handlers/runtime-ops.js';
 import type { Span } from './init-channel.js';
 
-/** A killed process that does not end in this time (ms) is stuck in the kernel; cleaning up goes on without it. */
-const endDeadline = 10_000;
 const go = new Uint8Array([0x67]);
 
 /** One launch in progress. */
@@ -102,7 +101,7 @@ export class Launch extends RuntimeOps {
     this.netDevices?.giveBack(this.pid);
     if (this.pidfd >= 0) {
       signalProcess(this.pidfd, this.pid, SIGKILL);
-      await readableOrPolled(this.pidfd, endDeadline);
+      await readableOrPolled(this.pidfd, killedProcessTime);
       endOf(this.pidfd);
       native.close(this.pidfd);
       this.pidfd = -1;
@@ -252,7 +251,7 @@ export class Launch extends RuntimeOps {
         if (this.supervisor) await (await import('./supervisor.js')).adopt(this.directory, this);
         await this.adoptExec();
       }
-      await readableOrPolled(joined, endDeadline);
+      await readableOrPolled(joined, killedProcessTime);
       endOf(joined);
     } finally {
       native.close(joined);
@@ -271,7 +270,7 @@ export class Launch extends RuntimeOps {
 
   private async died(): Promise<Error> {
     const { command, record, spec } = this.input;
-    await readableOrPolled(this.pidfd, endDeadline);
+    await readableOrPolled(this.pidfd, killedProcessTime);
     // Of a supervisor's child only the kernel can tell.
     const end = (await (await import('../state/exit-records.js')).seenEnd(this.pidfd)) ?? endOf(this.pidfd);
     return end.unexpected(command, record.id, spec.linux?.resources?.memory?.limit);

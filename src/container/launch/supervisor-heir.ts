@@ -12,6 +12,7 @@ import { native } from '../../sys/host.js';
 import { processStat } from '../../sys/procfs.js';
 import { type ChildKind, Protocol } from '../../sys/protocol.js';
 import { firstReadable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
+import { supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import {
   dropExit,
   type Executed,
@@ -24,15 +25,7 @@ import {
 import { holdProcess, isAlive, recorded } from '../state/recorded-process.js';
 import { withState } from '../state/state-directory.js';
 import { type ContainerRecord, load, locked, type RecordedProcess, save } from '../state/state-store.js';
-import {
-  askOn,
-  endSupervisor,
-  leaveSupervisor,
-  mostTries,
-  retryPause,
-  startSupervisor,
-  supervisorSocket,
-} from './supervisor.js';
+import { askOn, endSupervisor, leaveSupervisor, mostTries, startSupervisor, supervisorSocket } from './supervisor.js';
 
 /**
  * The supervisor of a container, which is another one from now on when the last was killed. Undefined when the container
@@ -158,7 +151,7 @@ export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<v
         if (!(await ensureSupervisor(stateDir))) break;
       } catch {
         // It was killed as well, or cannot be started: this process can still learn how that one ends.
-        await sleep(retryPause);
+        await sleep(supervisorRetryPause);
       }
       continue;
     }

@@ -9,6 +9,7 @@ import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, type PlaceName, Protocol } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { aside, readable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
+import { supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import { type Executed, split, withStateAt } from '../state/exit-records.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
@@ -17,8 +18,6 @@ import { Reports, sendFrame } from './init-channel.js';
 import { type Started, startInit } from './start-init.js';
 
 export const supervisorSocket = 'supervisor.sock';
-/** ms; the supervisor answers at once, or is being ended. */
-const patience = 10_000;
 
 /** As openState, by the path of the state directory; for reading, which a listening socket's directory needs. */
 const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
@@ -67,12 +66,13 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     for (const fd of open.splice(0)) native.close(fd);
     try {
       sendFrame(sync, nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
-      if (!(await readable(sync, patience))) throw failed(`it did not answer within ${patience / 1000} s`);
+      if (!(await readable(sync, supervisorAnswerTime)))
+        throw failed(`it did not answer within ${supervisorAnswerTime / 1000} s`);
       const report = await new Reports(sync).next();
       if (report.kind === 'created') return supervisor;
       if (report.kind === 'error')
         throw failed(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
-      await readableOrPolled(supervisor.pidfd, patience);
+      await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
       throw failed(`it ${endOf(supervisor.pidfd).words}`);
     } catch (error) {
       await endSupervisor(supervisor);
@@ -103,7 +103,7 @@ export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
 /** Ends a supervisor whose container is taken back. */
 export async function endSupervisor(supervisor: Supervisor): Promise<void> {
   signalProcess(supervisor.pidfd, supervisor.pid, 9);
-  await readableOrPolled(supervisor.pidfd, patience);
+  await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
   endOf(supervisor.pidfd);
   native.close(supervisor.pidfd);
   native.close(supervisor.sync);
@@ -152,8 +152,6 @@ const isGone = (error: unknown): boolean =>
 
 /** Attempts of one request; a supervisor that is being killed refuses connections some moments before it has ended. */
 export const mostTries = 20;
-/** ms between two, at most. */
-export const retryPause = 50;
 
 /**
  * Makes a request of the supervisor; when that is gone, of the one that takes over. `request` must bear to be repeated.
@@ -172,7 +170,7 @@ export async function supervised<T>(stateDir: string, request: () => Promise<T>)
         throw failure;
       });
       if (!there) throw error;
-      await sleep(Math.min(2 ** tries, retryPause));
+      await sleep(Math.min(2 ** tries, supervisorRetryPause));
     }
   }
 }
@@ -231,7 +229,7 @@ async function ask(
 ): Promise<Started & { readonly begun: string }> {
   // Its own descriptor: that of withStateAt is closed before the connection is there.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
-  const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, patience);
+  const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, supervisorAnswerTime);
   if (dir >= 0) native.close(dir);
   if (connection < 0) throw unreached(-connection);
   try {
@@ -249,7 +247,7 @@ export async function askOn(
 ): Promise<Started & { readonly begun: string }> {
   const sent = native.sendFds(connection, fds, nulList(fields));
   if (sent < 0) throw unreached(-sent);
-  if (!(await readable(connection, patience))) throw unreached(E.ETIMEDOUT);
+  if (!(await readable(connection, supervisorAnswerTime))) throw unreached(E.ETIMEDOUT);
   const data = new Uint8Array(64);
   const got = new Uint8Array(4);
   const n = native.receiveFds(connection, data, got);

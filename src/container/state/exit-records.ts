@@ -8,6 +8,7 @@ import { O_RDONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { readableOrPolled, sleep, until } from '../../sys/waiting/loop.js';
+import { longestRecordPause, reapTime } from '../../sys/waiting/time-limits.js';
 import { childEnd, End, endOf } from '../launch/child-end.js';
 import { isAlive } from './recorded-process.js';
 import { entryText, openState, withState } from './state-directory.js';
@@ -177,7 +178,7 @@ function isSupervised(stateDir: string): boolean {
  * supervisor is gone and wrote none, or somebody else has read that of the exec.
  */
 export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit | undefined> {
-  for (let pause = 1; ; pause = Math.min(2 * pause, 100)) {
+  for (let pause = 1; ; pause = Math.min(2 * pause, longestRecordPause)) {
     // In this order: what it wrote before it ended is found. A record needs no look at /proc.
     let written = read(stateDir, exec);
     const pending = exec ? written?.running : !written;
@@ -190,9 +191,6 @@ export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit
     return exitIn(written);
   }
 }
-
-/** ms that whoever is the parent of a process has to reap it: process 1 may take seconds. */
-const reapTime = 10_000;
 
 /** How a process that has ended did, when this program is its parent now, or the kernel tells (Linux 6.15). */
 export async function seenEnd(pidfd: number): Promise<End | undefined> {

@@ -12,6 +12,7 @@ import { listDir } from '../../sys/fs.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { until } from '../../sys/waiting/loop.js';
+import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { checkAlone } from '../cgroups/occupants.js';
 import { isAlive } from './recorded-process.js';
@@ -26,9 +27,6 @@ import {
 } from './salvaged-state.js';
 import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess } from './state-store.js';
-
-/** ms; a process that is killed and does not end is stuck in the kernel. */
-const deadline = 10_000;
 
 /**
  * What `delete --force` goes by where the state cannot be used; undefined when it tells no process: then the container's
@@ -81,7 +79,7 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
     // What is frozen ends only when it is thawed.
     thaw(found);
     return found.every((path) => pidsIn(path, true).length === 0);
-  }, deadline);
+  }, killedProcessTime);
   const unit = salvagedUnit(root, id, found);
   if (unit) await (await import('../cgroups/systemd-unit.js')).endUnit(unit, warn);
   await removeCgroups(found);

@@ -19,11 +19,10 @@ import {
 } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
+import { longestTerminalPause } from '../../sys/waiting/time-limits.js';
 
 /** The head of a transfer's state, and room for what a terminal holds at a time. */
 const stateSize = Protocol.TRANSFER_HEAD + (32 << 10);
-/** While no process of the container has its terminal open, it is looked at again after at most this time (ms). */
-const longestPause = 100;
 
 /**
  * Who gets the master of the terminal must be clear before anything is made: the caller of a command that leaves by the
@@ -204,7 +203,7 @@ export class Terminal {
           // Nobody in the container has the terminal open now; what was typed for them is lost, as on a line that hung up.
           state.fill(0, 0, 8);
           await sleep(pause);
-          pause = Math.min(2 * pause, longestPause);
+          pause = Math.min(2 * pause, longestTerminalPause);
           break;
         default:
           // The end of a file or pipe is no ^D: as runc, the container goes on without input.
@@ -240,7 +239,7 @@ export class Terminal {
         case Protocol.TRANSFER_HUNG_UP:
           if (last) return;
           await sleep(pause);
-          pause = Math.min(2 * pause, longestPause);
+          pause = Math.min(2 * pause, longestTerminalPause);
           break;
         default:
           return;

@@ -9,11 +9,9 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { connectPatience } from '../../sys/sockets/connect-deadline.js';
 import { firstReadable, forget, readable, until } from '../../sys/waiting/loop.js';
+import { connectTime, notifyBarrierTime } from '../../sys/waiting/time-limits.js';
 
-/** ms; service managers that do not know BARRIER never answer. */
-const barrierPatience = 30_000;
 /** Bytes of one message; systemd itself takes no longer ones. */
 const longest = 4096;
 
@@ -120,7 +118,7 @@ export class Notify {
       await until(() => {
         r = native.sendFds(socket, fds, host.encode(text));
         return r !== -E.EAGAIN;
-      }, connectPatience);
+      }, connectTime);
       if (r < 0) throw failed(r === -E.EAGAIN ? E.ETIMEDOUT : -r, 'sendmsg');
     };
     const pipe = new Uint8Array(16);
@@ -134,7 +132,7 @@ export class Notify {
       await say('BARRIER=1', fdList([writing]));
       native.close(writing);
       writing = -1;
-      await readable(reading, barrierPatience);
+      await readable(reading, notifyBarrierTime);
     } finally {
       for (const fd of [socket, reading, writing]) if (fd >= 0) native.close(fd);
     }

@@ -4,6 +4,12 @@ import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { now, sleep, within } from '../../sys/waiting/loop.js';
+import {
+  firstPublishPause,
+  longestPublishPause,
+  publishAnswerTime,
+  publishLookInterval,
+} from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
 import { events } from '../transport/protos.js';
 import { StatusError } from '../transport/status-code.js';
@@ -11,12 +17,6 @@ import { Connection } from '../transport/ttrpc.js';
 import { timestampOf } from './proto-timestamp.js';
 
 const SERVICE = 'containerd.services.events.ttrpc.v1.Events';
-/** ms between attempts: at first, and at most. */
-const shortest = 100;
-const longest = 2000;
-/** ms for an answer, and from one look at whether it came to the next. */
-const patience = 10_000;
-const glance = 1000;
 /** How often an event is sent that containerd answers with an error. */
 const attempts = 5;
 
@@ -90,13 +90,13 @@ export class Publisher {
   }
 
   private async send(): Promise<void> {
-    let [pause, refusals] = [shortest, 0];
+    let [pause, refusals] = [firstPublishPause, 0];
     for (let first = this.queue[0]; first; first = this.queue[0]) {
       try {
         await (await this.reach()).call(SERVICE, 'Forward', first.payload);
         // While it was on its way it may have been dropped.
         if (this.queue[0] === first) this.take();
-        [pause, refusals] = [shortest, 0];
+        [pause, refusals] = [firstPublishPause, 0];
       } catch (error) {
         if (error instanceof StatusError && ++refusals >= attempts && this.queue[0] === first) {
           this.drop(`containerd answers ${error.message}`);
@@ -106,7 +106,7 @@ export class Publisher {
         // containerd is restarting: however long that takes, it is told what happened meanwhile.
         if (!(error instanceof StatusError)) this.disconnect();
         await sleep(pause);
-        pause = Math.min(2 * pause, longest);
+        pause = Math.min(2 * pause, longestPublishPause);
       }
     }
   }
@@ -116,9 +116,9 @@ export class Publisher {
     this.watched = true;
     let [first, since] = [this.queue[0], now()];
     while (this.queue.length > 0) {
-      await sleep(glance);
+      await sleep(publishLookInterval);
       if (this.queue[0] !== first) [first, since] = [this.queue[0], now()];
-      else if (now() - since > patience) this.disconnect();
+      else if (now() - since > publishAnswerTime) this.disconnect();
     }
     this.watched = false;
   }

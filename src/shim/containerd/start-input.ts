@@ -2,9 +2,8 @@
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { readable } from '../../sys/waiting/loop.js';
+import { startInputTime } from '../../sys/waiting/time-limits.js';
 
-/** ms; it is written at once. */
-const patience = 1000;
 const most = 1 << 20;
 
 /** @returns what was written; nothing of a person's terminal, which is not waited for */
@@ -15,7 +14,7 @@ export async function readInput(): Promise<Uint8Array> {
   if (type !== S_IFIFO && type !== S_IFSOCK) return new Uint8Array();
   const data = new Uint8Array(most);
   let length = 0;
-  while (length < most && (await readable(0, patience))) {
+  while (length < most && (await readable(0, startInputTime))) {
     const n = native.read(0, data.subarray(length));
     if (n <= 0) break;
     length += n;

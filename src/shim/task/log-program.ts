@@ -10,6 +10,7 @@ import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { readable, within } from '../../sys/waiting/loop.js';
+import { logProgramEndTime, logProgramTime } from '../../sys/waiting/time-limits.js';
 import { blocking, pipe } from './stdio-streams.js';
 
 /** Whose output it is. */
@@ -17,10 +18,6 @@ export interface LoggedContainer {
   readonly id: string;
   readonly namespace: string;
 }
-
-/** ms until it must be ready; and from SIGTERM to SIGKILL. */
-const patience = 10_000;
-const grace = 2000;
 
 export class Logger {
   private ended = false;
@@ -55,7 +52,7 @@ export class Logger {
     try {
       check(pid, facts);
       const logger = new Logger(out[1], err[1], new DataView(pidfd.buffer).getInt32(0, true));
-      const told = await readable(ready[0], patience);
+      const told = await readable(ready[0], logProgramTime);
       // It may have ended just so: then it has no descriptors any more.
       const lives = native.readDir(AT_FDCWD, `/proc/${pid}/fd`, new Uint8Array(4096)) > 0 && !logger.ended;
       const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
@@ -78,7 +75,7 @@ export class Logger {
 
   /** Ends it, whether it has taken all or not. */
   async end(): Promise<void> {
-    for (const [signal, ms] of [[SIGTERM, grace] as const, [SIGKILL, grace] as const]) {
+    for (const [signal, ms] of [[SIGTERM, logProgramEndTime] as const, [SIGKILL, logProgramEndTime] as const]) {
       if (this.ended) return;
       native.pidfdSignal(this.pidfd, signal);
       await within(this.exit, ms);

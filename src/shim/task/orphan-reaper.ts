@@ -12,12 +12,9 @@ import { native } from '../../sys/host.js';
 import { SIGCHLD, SIGPIPE } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { readable, sleep } from '../../sys/waiting/loop.js';
+import { orphanInterval, orphanTime } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
 
-/** ms that whoever waits for a child has to take its status. */
-const patience = 2000;
-/** ms between two looks for them. */
-const interval = 5000;
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
 /**
@@ -42,7 +39,7 @@ export async function reapOrphans(): Promise<void> {
 export function reapNowAndThen(): { end(): void } {
   let ended = false;
   void (async () => {
-    for (; !ended; await sleep(interval)) await reapZombies().catch((error) => log('orphans', error));
+    for (; !ended; await sleep(orphanInterval)) await reapZombies().catch((error) => log('orphans', error));
   })();
   return {
     end() {
@@ -64,7 +61,7 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
 /** Reaps those that are there until none is left. */
 async function reapZombies(): Promise<void> {
   for (let seen = zombies(); seen.length > 0; seen = zombies()) {
-    await sleep(patience);
+    await sleep(orphanTime);
     for (const { pid, fd } of seen) {
       // One that was reaped meanwhile gives an error; its pid may be that of another child by now.
       if (fd >= 0) native.waitPidfd(fd, new Uint8Array(16));

@@ -5,6 +5,7 @@ import { makeParents } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
 import { now, readable, sleep } from '../../sys/waiting/loop.js';
+import { fifoDrainPause, fifoOpenPause, fifoReaderTime } from '../../sys/waiting/time-limits.js';
 import { Code, StatusError } from '../transport/status-code.js';
 
 /** Paths or URLs; empty for none. */
@@ -36,9 +37,6 @@ export interface Sink {
   readonly unread: boolean;
 }
 
-/** ms that a reader has to come before anything is written, and again when all is. */
-const readerTime = 3000;
-
 /**
  * A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. As the shim of runc this waits
  * for a reader first, though not for ever: clients of containerd's give up their opening when the process has ended.
@@ -47,9 +45,9 @@ export async function openSink(name: string): Promise<Sink> {
   const path = pathOf(name);
   if (!name.startsWith('file://')) {
     const reader = () => native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
-    const until = now() + readerTime;
+    const until = now() + fifoReaderTime;
     let read = reader();
-    for (; read === -E.ENXIO && now() < until; read = reader()) await sleep(2);
+    for (; read === -E.ENXIO && now() < until; read = reader()) await sleep(fifoOpenPause);
     const fd = open(path, O_RDWR | O_NONBLOCK);
     if (read >= 0) native.close(read);
     return { fd, unread: read === -E.ENXIO };
@@ -62,8 +60,8 @@ export async function openSink(name: string): Promise<Sink> {
 /** Resolves when a fifo may be closed: what is in it goes with its last descriptor. */
 export async function drained({ fd, unread }: Sink): Promise<void> {
   if (!unread) return;
-  const until = now() + readerTime;
-  while (now() < until && (await readable(fd, 0))) await sleep(20);
+  const until = now() + fifoReaderTime;
+  while (now() < until && (await readable(fd, 0))) await sleep(fifoDrainPause);
 }
 
 export function open(path: string, flags: number, mode = 0o600): number {

@@ -4,12 +4,10 @@ import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDWR, O_WRONLY } from '../../sys/linux.js';
 import { forget, now, readable } from '../../sys/waiting/loop.js';
+import { consoleTime } from '../../sys/waiting/time-limits.js';
 import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
-
-/** ms; runt-init sends the master at once. */
-const patience = 10_000;
 
 /** A socket that gets the master of a terminal, as `--console-socket` does. */
 export class ConsoleSocket {
@@ -39,7 +37,7 @@ export class ConsoleSocket {
     const connection = await this.accept();
     if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
     const fds = new Uint8Array(4);
-    await readable(connection, patience);
+    await readable(connection, consoleTime);
     native.receiveFds(connection, new Uint8Array(256), fds);
     native.close(connection);
     const fd = new DataView(fds.buffer).getInt32(0, true);
@@ -50,7 +48,7 @@ export class ConsoleSocket {
 
   /** The first connection of our user, or root's; -errno when none came in time. */
   private async accept(): Promise<number> {
-    for (const end = now() + patience; ; ) {
+    for (const end = now() + consoleTime; ; ) {
       const came = await readable(this.listener, Math.max(0, end - now()));
       const connection = came ? native.accept(this.listener) : -E.ETIMEDOUT;
       if (connection !== -E.EACCES) return connection;

@@ -6,6 +6,7 @@ import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
 import { native } from '../../sys/host.js';
 import { sleep, within } from '../../sys/waiting/loop.js';
+import { drainTime, failedLookPause } from '../../sys/waiting/time-limits.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { type google, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
@@ -24,8 +25,6 @@ export interface Ended {
 const unseen = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
 const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
-/** ms between two looks when one fails. */
-const again = 1000;
 
 /** What `look` gives, as soon as it does not fail; why it failed first goes to the log. */
 async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => void): Promise<T> {
@@ -34,13 +33,10 @@ async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => 
       return await look();
     } catch (error) {
       if (tries === 0) warn(error);
-      await sleep(again);
+      await sleep(failedLookPause);
     }
   }
 }
-
-/** ms that Delete waits for what the process wrote. */
-const drainTime = 10_000;
 
 export class Process {
   pid = 0;

@@ -12,6 +12,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { now, sleep, within } from '../../sys/waiting/loop.js';
+import { killedProcessTime, longestRestartPause, supervisorLeastLife } from '../../sys/waiting/time-limits.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
@@ -28,9 +29,6 @@ import { type Ended, Process } from './task-process.js';
 
 /** SIGRTMAX of the kernel. */
 const MOST_SIGNAL = 64;
-
-/** ms that Delete waits for a process that it has killed. */
-const killTime = 10_000;
 
 /** What all tasks of a server have in common. */
 export interface TaskOptions {
@@ -162,7 +160,7 @@ export class Task {
       await reapAtEnd(supervisor);
       if (this.init.ended || readExit(this.stateDir)) return;
       // One after another that ends at once is not to keep the machine busy.
-      pause = now() - began < 1000 ? Math.min(2 * pause, 10_000) : 1;
+      pause = now() - began < supervisorLeastLife ? Math.min(2 * pause, longestRestartPause) : 1;
       await sleep(pause);
       const { ensureSupervisor } = await import('../../container/launch/supervisor-heir.js');
       const last: RecordedProcess = supervisor;
@@ -261,7 +259,7 @@ export class Task {
 
   /** Waits until the end of init is told, for a while. */
   private async settled(): Promise<void> {
-    if (this.over) await within(this.over, killTime);
+    if (this.over) await within(this.over, killedProcessTime);
   }
 
   /** Kill of the task service. */

@@ -1,5 +1,6 @@
 /** What the clients of a server hold together: connections, messages that are not whole yet, and calls. */
 import { now } from '../../sys/waiting/loop.js';
+import { refusalLogInterval } from '../../sys/waiting/time-limits.js';
 
 export interface ClientLimits {
   /** Each has two descriptors. */
@@ -11,8 +12,6 @@ export interface ClientLimits {
 }
 
 const usual: ClientLimits = { connections: 256, bytes: 8 << 20, calls: 8192 };
-/** ms between two lines of the log: a client that is refused comes again at once. */
-const pause = 10_000;
 
 /** A connection that has begun to receive a message. */
 export interface Receiver {
@@ -87,7 +86,7 @@ export class Clients {
 
   tell(line: string): void {
     const time = now();
-    if (time - this.logged < pause) {
+    if (time - this.logged < refusalLogInterval) {
       this.unlogged++;
       return;
     }

@@ -1,10 +1,8 @@
 /** Serves gRPC on a listening socket: what `runt serve` and the gRPC shim have in common. */
+import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import { reapNowAndThen } from '../task/orphan-reaper.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
 import { accept, type Handler } from './ttrpc.js';
-
-/** ms that the last answers may take. */
-const patience = 2000;
 
 /**
  * Until `end` resolves, which closes the socket; then the last answers are given.
@@ -22,5 +20,5 @@ export async function serveGrpc(
   void accept(listener, (fd) => server.take(fd, client()));
   await end(server);
   reaping.end();
-  await server.close(patience);
+  await server.close(grpcLastAnswersTime);
 }

@@ -7,13 +7,11 @@ import { native } from '../../sys/host.js';
 import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { lock } from '../../sys/waiting/file-lock.js';
-
-/** ms; whoever holds the lock looks whether a server answers, and starts one. */
-const lockDeadline = 30_000;
+import { serverLockTime } from '../../sys/waiting/time-limits.js';
 
 /** Locks a directory of sockets: of two servers that start at once, the second finds the first. @throws RuntError */
 export async function lockSockets(dir: number, facts: ErrorFacts): Promise<void> {
-  const r = await lock(dir, lockDeadline);
+  const r = await lock(dir, serverLockTime);
   if (r >= 0) return;
   throw new RuntError({
     ...facts,
@@ -21,7 +19,7 @@ export async function lockSockets(dir: number, facts: ErrorFacts): Promise<void>
     errno: -r,
     syscall: 'flock',
     ...(r === -E.EAGAIN && {
-      hint: `end the process that has kept the lock for ${lockDeadline / 1000} s: lsof ${facts.path} shows it`,
+      hint: `end the process that has kept the lock for ${serverLockTime / 1000} s: lsof ${facts.path} shows it`,
     }),
   });
 }

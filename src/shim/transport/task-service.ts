@@ -6,6 +6,7 @@ import { update } from '../../container/update/update.js';
 import { utf8Text } from '../../spec/json/utf8.js';
 import { native } from '../../sys/host.js';
 import { version } from '../../sys/runt-version.js';
+import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { runtimeOptions } from '../containerd/runtime-options.js';
 import { rememberRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
@@ -104,7 +105,7 @@ export class TaskService {
       }),
       Shutdown: method(task.ShutdownRequest, Empty, async () => {
         if (this.tasks.size > 0) return {};
-        await this.options.publisher.flush(5000);
+        await this.options.publisher.flush(publishFlushTime);
         this.options.shutdown();
         return {};
       }),

@@ -6,6 +6,7 @@ import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
+import { acceptPause } from '../../sys/waiting/time-limits.js';
 import type { Clients, Receiver } from './client-limits.js';
 import { ttrpc } from './protos.js';
 import { Code, StatusError, statusOf } from './status-code.js';
@@ -259,15 +260,12 @@ const skipped = new Uint8Array(32 << 10);
 
 const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 
-/** ms without a look when a connection cannot be taken: there are too many descriptors. */
-const pause = 100;
-
 /** Accepts connections on a listening socket, until that is forgotten; `take` serves them. */
 export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
   while (await readable(socket)) {
     const fd = native.accept(socket);
     if (fd >= 0) take(fd);
     // Another user's connection is closed by now, and holds nobody up.
-    else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(pause);
+    else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(acceptPause);
   }
 }

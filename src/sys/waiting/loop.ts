@@ -7,6 +7,7 @@ import { E } from '../errno.js';
 import { RuntError } from '../error.js';
 import { host, native } from '../host.js';
 import { Deadlines, type Timed } from './deadlines.js';
+import { idleAfter, longestLookPause } from './time-limits.js';
 
 interface Waiter extends Timed {
   readonly id: number;
@@ -57,7 +58,7 @@ export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
 /** Looks with longer and longer pauses until `look` gives true; false after `timeout` ms (-1 for no limit). */
 export async function until(look: () => boolean, timeout = -1): Promise<boolean> {
   const end = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
-  for (let pause = 1; !look(); pause = Math.min(2 * pause, 50)) {
+  for (let pause = 1; !look(); pause = Math.min(2 * pause, longestLookPause)) {
     if (now() >= end) return false;
     await sleep(pause);
   }
@@ -182,8 +183,6 @@ export function interrupt(error: Error): boolean {
 export const pending = (): number => waiters.size - asides;
 
 const ids = new Uint8Array(64 * 4);
-/** ms without an event after which a program that stays is idle. */
-const quiet = 200;
 let staying = false;
 /** Something happened since it was idle. */
 let worked = false;
@@ -200,8 +199,8 @@ export function stay(): void {
 export function turn(): boolean {
   if (pending() === 0) return false;
   let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
-  const rests = staying && worked && (timeout < 0 || timeout > quiet);
-  if (rests) timeout = quiet;
+  const rests = staying && worked && (timeout < 0 || timeout > idleAfter);
+  if (rests) timeout = idleAfter;
   const n = native.ready(ids, timeout);
   worked = n > 0 || !rests;
   if (!worked) host.tidy?.();

@@ -6,11 +6,9 @@ import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { nulList } from '../../../sys/nul-list.js';
 import { readableOrPolled } from '../../../sys/waiting/loop.js';
+import { idMapHelperTime } from '../../../sys/waiting/time-limits.js';
 import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
-
-/** ms; the helpers read two small files and write one. */
-const deadline = 10_000;
 
 /** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with what it said */
 export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id: string): Promise<void> {
@@ -38,9 +36,9 @@ export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: numb
     throw fail('it cannot be run', -child);
   }
   const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
-  const ended = await readableOrPolled(pidfd, deadline);
+  const ended = await readableOrPolled(pidfd, idMapHelperTime);
   if (!ended) signalProcess(pidfd, child, 9);
-  if (!ended) await readableOrPolled(pidfd, deadline);
+  if (!ended) await readableOrPolled(pidfd, idMapHelperTime);
   const end = endOf(pidfd);
   const said = new Uint8Array(4096);
   // The helper has ended, so this is all it said and then the end of file.

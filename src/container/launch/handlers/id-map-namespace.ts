@@ -5,12 +5,10 @@ import { fdPair } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../../../sys/linux.js';
 import { readableOrPolled } from '../../../sys/waiting/loop.js';
+import { killedProcessTime } from '../../../sys/waiting/time-limits.js';
 import { checkOp } from '../../failure/op-failed.js';
 import { endOf } from '../child-end.js';
 import { startInit } from '../start-init.js';
-
-/** ms; a process without a plan ends at once. */
-const endDeadline = 10_000;
 
 /**
  * Opens the user namespace of an operation. A new one is made by a runt-init that gets no plan: it ends when its socket
@@ -37,7 +35,7 @@ export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Pro
   } finally {
     native.close(ours);
     if (pid >= 0) {
-      await readableOrPolled(pidfd, endDeadline);
+      await readableOrPolled(pidfd, killedProcessTime);
       endOf(pidfd);
       native.close(pidfd);
     }
