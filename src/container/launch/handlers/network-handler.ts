@@ -24,11 +24,16 @@ interface Device {
   readonly addresses: readonly netlink.Address[];
 }
 
+interface Moved {
+  readonly op: NetDeviceOp;
+  readonly device: Device;
+}
+
 /** The devices of one container that were moved so far. */
 export class NetDevices {
   /** The container's network namespace is held: when init ends with an error, virtual devices would end with it. */
-  private namespace = -1;
-  private readonly moved: { readonly op: NetDeviceOp; readonly device: Device }[] = [];
+  private namespace: number | undefined;
+  private readonly moved: Moved[] = [];
 
   /**
    * Moves one device, gives it its name, its permanent global addresses (runtime-spec config-linux.md#network-devices:
@@ -37,15 +42,16 @@ export class NetDevices {
    * @throws OpFailed
    */
   move(op: NetDeviceOp, pid: number): void {
-    if (this.namespace < 0) this.namespace = check(op, openNamespace(pid), 'open');
-    const here = new RouteSocket(op, -1);
-    const there = new RouteSocket(op, this.namespace);
+    const namespace = this.namespace ?? check(op, openNamespace(pid), 'open');
+    this.namespace = namespace;
+    const here = new RouteSocket(op);
+    const there = new RouteSocket(op, namespace);
     try {
       // Found first: moved and then not renamed, the device would be nowhere that somebody looks for it.
       if (there.find(op.target)) throw new OpFailed({ op, errno: E.EEXIST, syscall: 'netlink', detail: op.target });
       const device = here.find(op.name);
       if (!device) throw new OpFailed({ op, errno: E.ENODEV, syscall: 'netlink', detail: op.name });
-      here.move(device.index, this.namespace, op.target);
+      here.move(device.index, namespace, op.target);
       this.moved.push({ op, device });
       there.restore(op.target, { up: true, addresses: device.addresses.filter(stays) }, op.name !== op.target);
     } finally {
@@ -54,13 +60,24 @@ export class NetDevices {
     }
   }
 
-  /** Gives all of them back, the last one first, as they were. What cannot be given back does not hide the first error. */
+  /**
+   * Moves every device back, the last one first, and restores it. A failure does not hide the error that ended the launch.
+   * Without the container's namespace there is nothing to do: the kernel has moved back or removed its devices. A socket
+   * must not be opened then, since it would be one of the host's namespace, whose devices may have the same names.
+   */
   giveBack(pid: number): void {
-    if (this.moved.length > 0 && this.namespace < 0) this.namespace = openNamespace(pid);
-    const own = this.moved.length > 0 ? openNamespace('thread-self') : -1;
-    for (const { op, device } of this.moved.splice(0).reverse()) {
+    const moved = this.moved.splice(0).reverse();
+    if (moved.length > 0) this.moveBack(moved, pid);
+    this.settle();
+  }
+
+  private moveBack(moved: readonly Moved[], pid: number): void {
+    this.namespace ??= opened(openNamespace(pid));
+    const own = opened(openNamespace('thread-self'));
+    for (const { op, device } of moved) {
+      if (this.namespace === undefined || own === undefined) break;
       try {
-        const here = new RouteSocket(op, -1);
+        const here = new RouteSocket(op);
         const there = new RouteSocket(op, this.namespace);
         try {
           const found = there.find(op.target);
@@ -71,19 +88,21 @@ export class NetDevices {
           there.close();
         }
       } catch {
-        // The error that ended the launch is the one that is told.
+        // The caller reports the error that ended the launch.
       }
     }
-    if (own >= 0) native.close(own);
-    this.settle();
+    if (own !== undefined) native.close(own);
   }
 
-  /** Lets go of the namespace: from here on the devices are the container's. */
+  /** Closes the namespace: from here on the devices are the container's. */
   settle(): void {
-    if (this.namespace >= 0) native.close(this.namespace);
-    this.namespace = -1;
+    if (this.namespace !== undefined) native.close(this.namespace);
+    this.namespace = undefined;
   }
 }
+
+/** A descriptor; undefined for `-errno`. */
+const opened = (result: number): number | undefined => (result < 0 ? undefined : result);
 
 const openNamespace = (pid: number | 'thread-self'): number =>
   native.namespaceOpen(`/proc/${pid}/ns/net`, new Uint8Array(24));
@@ -97,12 +116,12 @@ function check(op: NetDeviceOp, value: number, syscall: string, detail = ''): nu
 class RouteSocket {
   private readonly fd: number;
 
-  /** @param namespace descriptor of a network namespace; -1 for that of the runtime */
+  /** @param namespace descriptor of a network namespace; that of the runtime when absent */
   constructor(
     private readonly op: NetDeviceOp,
-    namespace: number,
+    namespace?: number,
   ) {
-    this.fd = check(op, native.netlinkOpen(namespace), 'socket');
+    this.fd = check(op, native.netlinkOpen(namespace ?? -1), 'socket');
   }
 
   close(): void {
