@@ -50,6 +50,20 @@ export function fakeHost(
   return { written: (fd) => texts.get(fd) ?? '' };
 }
 
+/** Puts a host in force that can only encode and decode, for code that calls no native function. */
+export function textHost(): void {
+  const decode = (bytes: Uint8Array, length: number): string => new TextDecoder().decode(bytes.subarray(0, length));
+  setHost({
+    name: 'node',
+    native: {} as Native,
+    args: [],
+    env: {},
+    decode,
+    decodeRaw: decode,
+    encode: (text) => new TextEncoder().encode(text),
+  });
+}
+
 /** Puts text into an `out` buffer as C does. */
 export function fill(data: Uint8Array, text: string): number {
   const bytes = new TextEncoder().encode(text);

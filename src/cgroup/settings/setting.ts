@@ -21,6 +21,11 @@ export interface LiveCgroup {
   read(file: string): string;
 }
 
+/** The setting of a member below `at`. The file's name begins with that of its controller. */
+export function settingOf(at: string, key: string, file: string, value: unknown): Setting {
+  return { controller: file.slice(0, file.indexOf('.')), file, value: String(value), at: `${at}/${key}` };
+}
+
 /** JSON pointer to a key below `at`. */
 export function below(at: string, key: string): string {
   return `${at}/${segment(key)}`;

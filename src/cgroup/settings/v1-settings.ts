@@ -3,7 +3,7 @@
 import type { Cpu, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { v1BlockIo } from './block-io-settings.js';
-import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
+import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, settingOf, unsupported } from './setting.js';
 import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settings.js';
 
 /**
@@ -66,13 +66,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
 
 function cpuSettings(c: Cpu, at: string): Setting[] {
   const settings: Setting[] = [];
-  const add = (key: keyof Cpu, file: string, value: unknown) =>
-    settings.push({
-      controller: file.slice(0, file.indexOf('.')),
-      file,
-      value: String(value),
-      at: `${at}/${key}`,
-    });
+  const add = (key: keyof Cpu, file: string, value: unknown) => settings.push(settingOf(at, key, file, value));
   if (isSet(c.realtimePeriod)) add('realtimePeriod', 'cpu.rt_period_us', c.realtimePeriod);
   if (isSet(c.realtimeRuntime)) add('realtimeRuntime', 'cpu.rt_runtime_us', c.realtimeRuntime);
   if (isSet(c.shares)) add('shares', 'cpu.shares', c.shares);

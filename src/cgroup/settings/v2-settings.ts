@@ -3,7 +3,16 @@
 import type { Cpu, Int, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { v2BlockIo } from './block-io-settings.js';
-import { badValue, below, checkUsage, isSet, type LiveCgroup, type Setting, unsupported } from './setting.js';
+import {
+  badValue,
+  below,
+  checkUsage,
+  isSet,
+  type LiveCgroup,
+  type Setting,
+  settingOf,
+  unsupported,
+} from './setting.js';
 import { hugepageSettings, rdmaSettings } from './shared-settings.js';
 
 /**
@@ -123,13 +132,7 @@ function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[
     if (isSet(c[key])) throw unsupported(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
   }
   const settings: Setting[] = [];
-  const add = (key: keyof Cpu, file: string, value: unknown) =>
-    settings.push({
-      controller: file.slice(0, file.indexOf('.')),
-      file,
-      value: String(value),
-      at: `${at}/${key}`,
-    });
+  const add = (key: keyof Cpu, file: string, value: unknown) => settings.push(settingOf(at, key, file, value));
   // An idle cgroup has a weight of its own, and refuses another one (sched_group_set_shares in the kernel).
   if (isSet(c.shares) && Number(c.idle ?? 0) !== 1) add('shares', 'cpu.weight', cpuWeight(c.shares));
   if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);

@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, DEADLINE, GRACE } from '../../deadline.js';
 import { type Config, defaultConfig } from './config.js';
 import { hostMounts, leftovers, type Mark, sleep, sweep } from './leftovers.js';
@@ -37,6 +38,12 @@ export interface Result {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
+}
+
+/** Fails the test when a command failed or wrote to standard error; gives the result. */
+export function ok<T extends { readonly code: number | null; readonly stderr: string }>(r: T): T {
+  assert.equal([r.code, r.stderr], [0, '']);
+  return r;
 }
 
 export interface CommandOptions {

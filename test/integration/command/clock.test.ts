@@ -2,14 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { eventually, needing, onBed, type Result } from '../bed/bed.js';
+import { eventually, needing, ok, onBed } from '../bed/bed.js';
 
 const test = needing('clock', 'root', 'own-clock');
-
-function ok(r: Result): Result {
-  assert.equal([r.code, r.stderr], [0, '']);
-  return r;
-}
 
 const year = 365 * 86_400;
 

@@ -6,17 +6,11 @@ import * as assert from 'uvu/assert';
 import { failure } from '../../../src/container/failure/op-failure.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { DEADLINE } from '../../deadline.js';
-import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
 import { runtPath } from '../bed/place.js';
 
 useNodeHost([]);
 const test = needing('compat-calls', 'root');
-
-/** Asserts exit 0 and nothing on stderr. */
-function ok(r: Result): Result {
-  assert.equal([r.code, r.stderr], [0, '']);
-  return r;
-}
 
 /** A program that says which signals it gets, by number. */
 const listener =

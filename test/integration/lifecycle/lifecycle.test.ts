@@ -2,15 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
 
 const test = needing('lifecycle', 'root');
-
-/** Asserts exit 0 and nothing on stderr. */
-function ok(r: { code: number | null; stderr: string }): void {
-  assert.equal([r.code, r.stderr], [0, '']);
-}
 
 function sleeper(bed: Bed): void {
   bed.config.process.args = ['/bin/sleep', '1000'];
@@ -105,7 +100,7 @@ test(
       config,
       JSON.stringify({ ...rest, hooks: { startContainer: [{ path: '/bin/touch', args: ['touch', '/x'] }] } }),
     );
-    const create = (): void => ok(bed.runt(['create', '--bundle', bed.bundle, bed.id]));
+    const create = () => ok(bed.runt(['create', '--bundle', bed.bundle, bed.id]));
     create();
     assert.is(bed.state().status, 'created');
     ok(bed.delete());

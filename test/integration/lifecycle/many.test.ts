@@ -7,18 +7,13 @@ import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync } f
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { DEADLINE } from '../../deadline.js';
-import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import type { Config } from '../bed/config.js';
 import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('many', 'root');
 const many = Number(process.env.RUNT_MANY ?? 24);
-
-function ok(r: Result): Result {
-  assert.equal([r.code, r.stderr], [0, '']);
-  return r;
-}
 
 /** Runs the calls, four at a time. */
 async function each(ids: readonly string[], call: (id: string) => Promise<void>): Promise<void> {

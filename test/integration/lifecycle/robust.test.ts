@@ -13,16 +13,12 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
-import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('robust', 'root');
 const small = needing('robust on a small root', 'root', 'mount', 'unshare');
-
-function ok(r: { code: number | null; stderr: string }): void {
-  assert.equal([r.code, r.stderr], [0, '']);
-}
 
 /** Runs a script in which "$runt" is the command with the bed's root, in a mount namespace of its own with a tmpfs as root. */
 function onSmallRoot(

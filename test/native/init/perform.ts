@@ -5,20 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePlan } from '../../../src/plan/encode-plan.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
-import type { Native } from '../../../src/sys/abi.js';
-import { setHost } from '../../../src/sys/host.js';
 import { COMMAND_LIMIT } from '../../deadline.js';
 import { programs, runtPath, top } from '../../integration/bed/place.js';
+import { textHost } from '../../sys/fake-host.js';
 
-setHost({
-  name: 'node',
-  native: {} as Native,
-  args: [],
-  env: {},
-  decode: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
-  decodeRaw: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
-  encode: (text) => new TextEncoder().encode(text),
-});
+textHost();
 
 /** The fields of one report frame; the first one is its kind. */
 export type Report = string[];

@@ -5,22 +5,13 @@ import { compile } from '../../../src/plan/compile.js';
 import { encodePlan } from '../../../src/plan/encode-plan.js';
 import { compileExec, execProcess } from '../../../src/plan/exec-compile.js';
 import { type Op, ops } from '../../../src/plan/plan-ops.js';
-import type { Native } from '../../../src/sys/abi.js';
-import { setHost } from '../../../src/sys/host.js';
 import { type Config, defaultConfig, withUserNamespace } from '../../integration/bed/config.js';
 import { compileOptions, hostFacts, v2 } from '../../plan/facts.js';
+import { textHost } from '../../sys/fake-host.js';
 
 const dir = process.argv[2];
 if (!dir) throw new Error('usage: seeds DIR');
-setHost({
-  name: 'node',
-  native: {} as Native,
-  args: [],
-  env: {},
-  decode: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
-  decodeRaw: (bytes, length) => new TextDecoder().decode(bytes.subarray(0, length)),
-  encode: (text) => new TextEncoder().encode(text),
-});
+textHost();
 
 const config = (change: (c: Config) => void): Config => {
   const c = defaultConfig();
