@@ -120,10 +120,10 @@ static void collect_at_work(JSRuntime *rt) {
   collect(rt, live, live / 8 > ((size_t)256 << 10) ? live / 8 : (size_t)256 << 10);
 }
 
-/* When there has been nothing to do for a while (src/sys/waiting/loop.ts). Compared is with the last such
- * moment: a collection amid much work leaves what that still uses, and the garbage of its end would
- * never be enough. A collection writes to all objects, those of the snapshot too, which are shared
- * with other processes until then: not for less. */
+/* When there has been nothing to do for a while (src/sys/waiting/loop.ts). Compared is with the
+ * last such moment: a collection amid much work leaves what that still uses, and the garbage of its
+ * end would never be enough. A collection writes to all objects, those of the snapshot too, which
+ * are shared with other processes until then: not for less. */
 static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self, (void)argc, (void)argv;
   collect(JS_GetRuntime(ctx), live_at_rest, (size_t)128 << 10);
