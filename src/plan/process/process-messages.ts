@@ -6,6 +6,15 @@ import type { OpOf } from '../plan-ops.js';
 import { word } from '../printable-text.js';
 import type { processTable } from './process-ops.js';
 
+const limitName = (resource: number | bigint): string => rlimitNames()[Number(resource)] ?? `resource ${resource}`;
+
+/** Set by runt-init, or from outside by the runtime. */
+const limitMessages = {
+  sentence: ({ resource }: OpOf<'rlimit' | 'prlimit'>) => `set the limit ${limitName(resource)}`,
+  rows: (op: OpOf<'rlimit' | 'prlimit'>) =>
+    row(op, 'limit', limitName(op.resource), `soft ${limit(op.soft)}, hard ${limit(op.hard)}`),
+};
+
 export const processMessages: Messages<keyof typeof processTable> = {
   stateDir: {
     sentence: (op) => `make the state directory ${op.path}`,
@@ -92,26 +101,8 @@ export const processMessages: Messages<keyof typeof processTable> = {
     sentence: () => 'set the capabilities',
     rows: (op) => capabilitySets(op),
   },
-  rlimit: {
-    sentence: (op) => `set resource limit ${op.resource}`,
-    rows: (op) =>
-      row(
-        op,
-        'limit',
-        rlimitNames()[Number(op.resource)] ?? `resource ${op.resource}`,
-        `soft ${limit(op.soft)}, hard ${limit(op.hard)}`,
-      ),
-  },
-  prlimit: {
-    sentence: (op) => `set resource limit ${op.resource}`,
-    rows: (op) =>
-      row(
-        op,
-        'limit',
-        rlimitNames()[Number(op.resource)] ?? `resource ${op.resource}`,
-        `soft ${limit(op.soft)}, hard ${limit(op.hard)}`,
-      ),
-  },
+  rlimit: limitMessages,
+  prlimit: limitMessages,
   oomScoreAdj: {
     sentence: (op) => `set oom_score_adj to ${op.value}`,
     rows: (op) => row(op, 'oom_score_adj', String(op.value)),
