@@ -1,5 +1,6 @@
-// Writes the C that follows from the tables: abi.h and quickjs-abi.c (from src/sys/abi.ts), protocol.h (from
-// src/sys/protocol.ts), ops.h and dispatch.h (from src/plan/plan-ops.ts), in build/gen. A file whose content would not change keeps its time, so make rests.
+// Writes the C that follows from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
+// src/sys/protocol.ts: build/gen/protocol.h; from src/plan/plan-ops.ts: build/gen/ops.h and build/gen/dispatch.h. A file
+// whose content would not change keeps its time, so make rests.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
