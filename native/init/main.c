@@ -1,5 +1,5 @@
 /* runt-init: performs one plan, in order, inside the namespaces it was started in
- * (docs/architecture.md).
+ * (docs/internals.md).
  *
  * It trusts the runtime that sent the plan and nothing else: not the root file system, not other
  * processes of the container, not what is mounted in it. It runs from a sealed memfd
