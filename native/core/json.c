@@ -7,21 +7,6 @@
  */
 #include "core.h"
 
-/* Syntax errors; src/spec/json/parse-json.ts has the sentences, in this order. */
-enum problem {
-  JSON_OPEN_STRING = 1, /* at its opening quote */
-  JSON_CONTROL,         /* in a string */
-  JSON_ESCAPE,          /* at its backslash */
-  JSON_LAST_COMMA,      /* at the bracket after it */
-  JSON_NO_VALUE,        /* from here on: something else, or the end, where this is expected */
-  JSON_NO_KEY,          /* after a comma */
-  JSON_NO_KEY_OR_END,   /* after the opening bracket */
-  JSON_NO_COLON,
-  JSON_NO_COMMA_OR_END,
-  JSON_NO_COMMA_OR_LIST_END,
-  JSON_NO_END_OF_TEXT,
-};
-
 /* An open object or array. */
 struct level {
   uint32_t index;        /* array: number of the element */
@@ -34,12 +19,12 @@ struct scan {
   uint32_t len, at;
   uint8_t *out; /* of the integers; NULL: they are not asked for */
   uint32_t cap, used;
-  uint32_t problem, problem_at; /* once -EBADMSG is returned */
+  uint32_t problem, problem_at; /* JSON_PROBLEM_*, once -EBADMSG is returned */
   int depth;
   struct level levels[JSON_DEPTH_MAX];
 };
 
-static int wrong(struct scan *s, uint32_t at, enum problem problem) {
+static int wrong(struct scan *s, uint32_t at, uint32_t problem) {
   s->problem_at = at;
   s->problem = problem;
   return -EBADMSG;
@@ -86,7 +71,7 @@ static int pass_string(struct scan *s) {
       return 0;
     }
     if (c < 0x20)
-      return wrong(s, s->at, JSON_CONTROL);
+      return wrong(s, s->at, JSON_PROBLEM_CONTROL);
     if (c != '\\')
       continue;
     escape = s->at++;
@@ -95,12 +80,12 @@ static int pass_string(struct scan *s) {
     c = s->text[s->at];
     if (c == 'u') {
       if (s->len - s->at < 5 || hex4(s->text + s->at + 1) < 0)
-        return wrong(s, escape, JSON_ESCAPE);
+        return wrong(s, escape, JSON_PROBLEM_ESCAPE);
       s->at += 4;
     } else if (c == 0 || !strchr("\"\\/bfnrt", c))
-      return wrong(s, escape, JSON_ESCAPE);
+      return wrong(s, escape, JSON_PROBLEM_ESCAPE);
   }
-  return wrong(s, start, JSON_OPEN_STRING);
+  return wrong(s, start, JSON_PROBLEM_OPEN_STRING);
 }
 
 static int emit(struct scan *s, uint8_t c) {
@@ -211,7 +196,7 @@ static int pass_number(struct scan *s) {
   uint32_t first = s->at;
   uint32_t digits = pass_digits(s);
   if (digits == 0)
-    return wrong(s, from, JSON_NO_VALUE);
+    return wrong(s, from, JSON_PROBLEM_VALUE);
   if (digits > 1 && s->text[first] == '0') {
     s->at = first + 1;
     return 0;
@@ -246,13 +231,13 @@ static int pass_number(struct scan *s) {
 static int pass_word(struct scan *s, const char *word) {
   size_t n = strlen(word);
   if (s->len - s->at < n || memcmp(s->text + s->at, word, n) != 0)
-    return wrong(s, s->at, JSON_NO_VALUE);
+    return wrong(s, s->at, JSON_PROBLEM_VALUE);
   s->at += (uint32_t)n;
   return 0;
 }
 
 /* Passes a member's name and its colon; at stands on the quote, else it is the given problem. */
-static int pass_name(struct scan *s, enum problem otherwise) {
+static int pass_name(struct scan *s, uint32_t otherwise) {
   struct level *l = &s->levels[s->depth - 1];
   if (!stands(s, '"'))
     return wrong(s, s->at, otherwise);
@@ -263,7 +248,7 @@ static int pass_name(struct scan *s, enum problem otherwise) {
   l->key_end = s->at - 1;
   skip_space(s);
   if (!stands(s, ':'))
-    return wrong(s, s->at, JSON_NO_COLON);
+    return wrong(s, s->at, JSON_PROBLEM_COLON);
   s->at++;
   return 0;
 }
@@ -273,7 +258,7 @@ static int pass_name(struct scan *s, enum problem otherwise) {
 static int pass_value(struct scan *s) {
   skip_space(s);
   if (s->at >= s->len)
-    return wrong(s, s->at, JSON_NO_VALUE);
+    return wrong(s, s->at, JSON_PROBLEM_VALUE);
   uint8_t c = s->text[s->at];
   switch (c) {
   case '"':
@@ -299,7 +284,7 @@ static int pass_value(struct scan *s) {
   if (s->depth == JSON_DEPTH_MAX)
     return -ELOOP;
   s->levels[s->depth++] = (struct level){.is_object = c == '{'};
-  int r = c == '{' ? pass_name(s, JSON_NO_KEY_OR_END) : 0;
+  int r = c == '{' ? pass_name(s, JSON_PROBLEM_KEY_OR_END) : 0;
   return r ? r : 1;
 }
 
@@ -314,12 +299,13 @@ static int pass_end(struct scan *s) {
       l->index++;
       skip_space(s);
       if (stands(s, end))
-        return wrong(s, s->at, JSON_LAST_COMMA);
-      int r = l->is_object ? pass_name(s, JSON_NO_KEY) : 0;
+        return wrong(s, s->at, JSON_PROBLEM_LAST_COMMA);
+      int r = l->is_object ? pass_name(s, JSON_PROBLEM_KEY) : 0;
       return r ? r : 1;
     }
     if (!stands(s, end))
-      return wrong(s, s->at, l->is_object ? JSON_NO_COMMA_OR_END : JSON_NO_COMMA_OR_LIST_END);
+      return wrong(s, s->at,
+                   l->is_object ? JSON_PROBLEM_COMMA_OR_END : JSON_PROBLEM_COMMA_OR_LIST_END);
     s->at++;
     s->depth--;
   }
@@ -337,7 +323,7 @@ static int pass_document(struct scan *s) {
   if (r < 0)
     return r;
   skip_space(s);
-  return s->at == s->len ? 0 : wrong(s, s->at, JSON_NO_END_OF_TEXT);
+  return s->at == s->len ? 0 : wrong(s, s->at, JSON_PROBLEM_END_OF_TEXT);
 }
 
 static void begin(struct scan *s, const uint8_t *json, uint32_t length) {

@@ -709,7 +709,7 @@ export const abi = table({
       ['json', 'buf'],
       ['data', 'out'],
     ],
-    doc: 'the first syntax error of a text that is not JSON: its kind (enum problem of native/core/json.c), with its offset in bytes as i64 in data; 0 for JSON, -ELOOP when nested too deeply',
+    doc: 'the first syntax error of a text that is not JSON: its kind (the index in JSON_PROBLEM), with its offset in bytes as i64 in data; 0 for JSON, -ELOOP when nested too deeply',
   },
 });
 

@@ -110,3 +110,25 @@ export type AnswerKind = keyof typeof ANSWER;
 
 /** What a start of runt-init has failed in, by its index. */
 export const START_CALL = ['clone3', 'memfd_create', 'execveat', 'dup3', 'capset'] as const;
+
+/** What is wrong where a text stops being JSON, by its index; src/spec/json/parse-json.ts has the sentences. */
+export const JSON_PROBLEM = [
+  'none',
+  /** At its opening quote. */
+  'openString',
+  /** A control character in a string. */
+  'control',
+  /** At its backslash. */
+  'escape',
+  /** At the bracket after the comma. */
+  'lastComma',
+  // From here on: something else, or the end, stands where this is expected.
+  'value',
+  'key',
+  'keyOrEnd',
+  'colon',
+  'commaOrEnd',
+  'commaOrListEnd',
+  'endOfText',
+] as const;
+export type JsonProblem = Exclude<(typeof JSON_PROBLEM)[number], 'none'>;

@@ -3,6 +3,7 @@
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
+import { JSON_PROBLEM, type JsonProblem } from '../../sys/protocol.js';
 import { tooDeep } from './wide-integers.js';
 
 /** @param name what the error calls the document. @throws RuntError ERR_SPEC_JSON */
@@ -32,22 +33,23 @@ export interface SyntaxProblem {
   readonly problem: string;
 }
 
-/** By the kinds of `native.jsonError`: the whole sentence, or what is expected where something else stands. */
-const MISTAKES = [
-  'this string has no end',
-  'a string has a control character; write it as an escape such as \\n',
-  'a string has an unknown escape',
-];
-const LAST_COMMA = MISTAKES.length + 1;
-const EXPECTED = [
-  'a value',
-  'a key in double quotes',
-  'a key in double quotes or "}"',
-  '":"',
-  '"," or "}"',
-  '"," or "]"',
-  'the end of the text',
-];
+/** Whole sentences. */
+const MISTAKES = {
+  openString: 'this string has no end',
+  control: 'a string has a control character; write it as an escape such as \\n',
+  escape: 'a string has an unknown escape',
+};
+
+/** What is expected where something else stands. */
+const EXPECTED: { readonly [K in Exclude<JsonProblem, keyof typeof MISTAKES | 'lastComma'>]: string } = {
+  value: 'a value',
+  key: 'a key in double quotes',
+  keyOrEnd: 'a key in double quotes or "}"',
+  colon: '":"',
+  commaOrEnd: '"," or "}"',
+  commaOrListEnd: '"," or "]"',
+  endOfText: 'the end of the text',
+};
 
 /** Where a text stops being JSON (RFC 8259); undefined when it is JSON, or nested too deeply. */
 export function syntaxError(text: string): SyntaxProblem | undefined {
@@ -62,13 +64,13 @@ export function syntaxError(text: string): SyntaxProblem | undefined {
   return {
     line: before.split('\n').length,
     column: before.length - before.lastIndexOf('\n'),
-    problem: problem(kind, found === undefined ? undefined : String.fromCodePoint(found)),
+    problem: problem(JSON_PROBLEM[kind] as JsonProblem, found === undefined ? undefined : String.fromCodePoint(found)),
   };
 }
 
-function problem(kind: number, found: string | undefined): string {
-  if (kind < LAST_COMMA) return MISTAKES[kind - 1]!;
-  if (kind === LAST_COMMA) return `a comma stands before "${found}"`;
+function problem(kind: JsonProblem, found: string | undefined): string {
+  if (kind === 'lastComma') return `a comma stands before "${found}"`;
+  if (kind in MISTAKES) return MISTAKES[kind as keyof typeof MISTAKES];
   const what = found === undefined ? 'the text ends' : `"${found}" stands`;
-  return `${what} where ${EXPECTED[kind - LAST_COMMA - 1]} is expected`;
+  return `${what} where ${EXPECTED[kind as keyof typeof EXPECTED]} is expected`;
 }
