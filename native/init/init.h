@@ -279,6 +279,9 @@ void forget_words(void);
  */
 int give_stdio(uid_t uid, int pipes);
 
+/* The highest id: 2^32-1 is "no change" to the system calls. */
+#define ID_MAX ((uint64_t)UINT32_MAX - 1)
+
 /* process/capabilities.c: the sets of this process. 0, or -1 with errno. */
 int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 

@@ -4,9 +4,8 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* 2^32-1 is "no change" to the system calls. The C library's functions for ids would signal the
- * threads that there are not. */
-static const uint64_t ID_MAX = UINT32_MAX - 1;
+/* Ids are set by system calls: the C library's functions would signal the threads that there are
+ * not. */
 
 /* The runtime's word that the id maps are there. When it dies instead there is nobody to
  * report to. */

@@ -3,7 +3,6 @@
 #include "../init.h"
 
 enum { FIELDS_MAX = 7, FILE_MAX = 1 << 20, GROUPS_MAX = 256 };
-static const uint64_t ID_MAX = UINT32_MAX - 1;
 
 /* The whole of a regular file of the container, ended by NUL; NULL with errno. */
 static char *read_database(const char *path) {
