@@ -79,8 +79,9 @@ function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
  * moved there, would go on. One file of v2 and one of v1's freezer tell; other hierarchies have neither.
  */
 function checkThawed(op: CgroupOp, path: string): void {
-  const v2 = read(op, `${path}/cgroup.events`).includes('frozen 1');
-  if (!v2 && ['', 'THAWED'].includes(read(op, `${path}/freezer.state`))) return;
+  const events = read(op, `${path}/cgroup.events`);
+  const frozen = events ? events.includes('frozen 1') : !['', 'THAWED'].includes(read(op, `${path}/freezer.state`));
+  if (!frozen) return;
   throw frozenError("the container's cgroup is frozen", path, 'name another linux.cgroupsPath', op.at);
 }
 
