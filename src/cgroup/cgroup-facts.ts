@@ -261,5 +261,3 @@ function typeAt(path: string): bigint | undefined {
   }
   return type;
 }
-
-/** access(2) modes. */

@@ -1,5 +1,4 @@
-/** The cgroups of a container that exists: found again from its record, changed while it runs. */
-
+/** The cgroups of a container that exists: found again from its record. */
 import type { CgroupFacts } from './cgroup-facts.js';
 import type { LiveCgroup } from './settings/setting.js';
 import { tryRead } from './stats/cgroup-stats.js';

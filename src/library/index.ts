@@ -59,6 +59,9 @@ export interface RuntimeOptions {
   rootless?: boolean;
 }
 
+const rootlessMode = (expected: boolean | undefined): RootlessMode =>
+  expected === undefined ? 'auto' : expected ? 'true' : 'false';
+
 /** The containers below one root directory. */
 export class Runtime {
   readonly root: string;
@@ -68,7 +71,7 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     this.root = resolve(options.root ?? usualRoot());
     onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
-    this.#rootless = options.rootless === undefined ? 'auto' : options.rootless ? 'true' : 'false';
+    this.#rootless = rootlessMode(options.rootless);
   }
 
   /** A handle on a container, which need not exist. */
@@ -172,8 +175,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
     root: options.root ?? '/run/runt',
     id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
     bundle: path,
-    rootless:
-      options.rootless === undefined ? ('auto' as const) : options.rootless ? ('true' as const) : ('false' as const),
+    rootless: rootlessMode(options.rootless),
     ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
     ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
     ...(options.hookTimeout !== undefined && { hookTimeout: options.hookTimeout }),

@@ -1,7 +1,7 @@
 /** What this version does not apply is refused by name: nothing of a config is ignored. */
 import type { Spec } from '../spec/config-types.js';
+import { at as valueAt } from '../spec/json/json-pointer.js';
 import { RuntError } from '../sys/error.js';
-import { valueAt } from './config-pointer.js';
 import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces/namespace-compile.js';
 
 /** The error for one value that is understood and not applied. */

@@ -197,8 +197,6 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   return { waiting, ended };
 }
 
-/** open(2) flags in /proc/self/fdinfo (proc_pid_fdinfo(5)). */
-
 /**
  * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd,
  * pipes with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only

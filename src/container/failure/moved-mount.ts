@@ -1,6 +1,7 @@
 /** A mount that verifyMounts did not find where the plan had put it → the error that a person reads. */
-import { valueAt } from '../../plan/config-pointer.js';
+
 import type { Spec } from '../../spec/config-types.js';
+import { at as valueAt } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import type { Failed } from './op-failed.js';
 

@@ -1,11 +1,11 @@
 /** The facts of a failed operation → the error that a person reads. */
 
-import { valueAt } from '../../plan/config-pointer.js';
 import { sentence } from '../../plan/explain/op-messages.js';
 import { errorCode, hintFor } from '../../plan/failure/op-hints.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
 import type { Hook, Spec } from '../../spec/config-types.js';
+import { at as valueAt } from '../../spec/json/json-pointer.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { hookFailedInside } from '../hooks/hook-failure.js';

@@ -6,7 +6,6 @@ import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
 import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../../sys/waiting/loop.js';
 import { signalProcess } from '../state/recorded-process.js';
 
-/** Signals that are never passed on: they are about this process itself (SIGCHLD, SIGURG), or cannot be caught. */
 const signalInfoSize = 128;
 
 /** What a terminal does meanwhile. */
@@ -17,7 +16,9 @@ interface Attached {
   signal(number: number, from: number): boolean;
 }
 
-/** All signals but those that a process cannot pass on; bit n-1 for signal n. */
+/**
+ * All signals but those that are about this process itself (SIGCHLD, SIGURG) or cannot be caught; bit n-1 for signal n.
+ */
 function forwardedSignals(): bigint {
   let mask = (1n << 64n) - 1n;
   for (const n of [SIGKILL, SIGSTOP, SIGCHLD, SIGURG]) mask &= ~(1n << BigInt(n - 1));

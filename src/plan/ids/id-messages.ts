@@ -10,22 +10,20 @@ export const idMessages: Messages<keyof typeof idTable> = {
   },
   idMap: {
     sentence: (op) => `write ${op.kind}_map${op.helper ? ` with ${op.helper}` : ''}`,
-    rows: (op) => {
-      return op.lines.map((line, i): Row => {
+    rows: (op) =>
+      op.lines.map((line, i): Row => {
         const [inside, outside, size] = line.split(' ');
         const by = op.helper === '' ? '' : `by ${word(op.helper)}`;
         return [`map ${op.kind}s`, `${inside} ← ${outside}`, list([`size ${size}`, by]), `${op.at}/${i}`];
-      });
-    },
+      }),
   },
   idMapVerify: {
     sentence: (op) => `compare ${op.kind}_map of the joined user namespace`,
-    rows: (op) => {
-      return op.lines.map((line, i): Row => {
+    rows: (op) =>
+      op.lines.map((line, i): Row => {
         const [inside, outside, size] = line.split(' ');
         return [`verify ${op.kind}s`, `${inside} ← ${outside}`, `size ${size}`, `${op.at}/${i}`];
-      });
-    },
+      }),
   },
   idMapNamespace: {
     sentence: (op) =>

@@ -135,7 +135,7 @@ function environment(env: readonly string[], { listen, notify }: CompileOptions)
   return notify ? [...rest, notifyEntry] : rest;
 }
 
-/** 1: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
+/** Whether pipes alone are given: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
 export const pipesAlone = (facts: HostFacts, options: CompileOptions): boolean =>
   options.foreground === true && facts.euid !== 0;
 

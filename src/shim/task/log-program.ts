@@ -59,7 +59,7 @@ export class Logger {
       if (told && lives && !silent) return logger;
       void logger.end();
       const hint = !told
-        ? 'it was not ready in 10 s'
+        ? `it was not ready in ${logProgramTime / 1000} s`
         : lives
           ? 'it closed descriptor 5 without writing a byte, as binary-v2:// requires'
           : 'it ended before it was ready';
