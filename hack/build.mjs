@@ -57,10 +57,10 @@ const files = (dir, end) =>
         .map((f) => `${dir}/${f}`)
     : [];
 
-/** The files of a directory and of the rooms below it, without those of its fuzzers. */
+/** The files of a directory and of the rooms below it. */
 export const filesBelow = (dir, end) =>
   readdirSync(dir, { recursive: true })
-    .filter((f) => f.endsWith(end) && !f.startsWith('fuzz/'))
+    .filter((f) => f.endsWith(end))
     .sort()
     .map((f) => `${dir}/${f}`);
 
@@ -117,7 +117,7 @@ function staticPie() {
 /** runt-init: static-pie, musl (docs/security.md#hardening-of-the-binaries). */
 function init() {
   const sources = filesBelow('native/init', '.c');
-  const headers = [...filesBelow('native/init', '.h'), ...files('native/core', '.h'), ...files('build/gen', '.h')];
+  const headers = [...filesBelow('native/init', '.h'), ...filesBelow('native/core', '.h'), ...files('build/gen', '.h')];
   const sections = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
   const list = objects('musl-gcc', sources, headers, 'build/init', [
     ...warnings,
@@ -142,8 +142,8 @@ function seccompArchive() {
 }
 
 function core(cc, out, extra) {
-  const sources = files('native/core', '.c');
-  const headers = [...files('native/core', '.h'), ...files('build/gen', '.h')];
+  const sources = filesBelow('native/core', '.c');
+  const headers = [...filesBelow('native/core', '.h'), ...files('build/gen', '.h')];
   const flags = [
     ...warnings,
     '-O2',
@@ -156,8 +156,8 @@ function core(cc, out, extra) {
   ];
   flags.push('-DRUNT_INIT_PATH="build/runt-init"');
   // image.c embeds runt-init.
-  if (time('build/runt-init') > time(`${out}/native_core_image.o`))
-    rmSync(`${out}/native_core_image.o`, { force: true });
+  const image = `${out}/native_core_process_image.o`;
+  if (time('build/runt-init') > time(image)) rmSync(image, { force: true });
   return objects(cc, sources, headers, out, flags);
 }
 

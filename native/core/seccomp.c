@@ -10,7 +10,7 @@
  * that happens to run: it can be kept.
  */
 #include "core.h"
-#include "private-file.h"
+#include "files/private-file.h"
 #include "refused.h"
 #include <linux/audit.h>
 #include <linux/filter.h>

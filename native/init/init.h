@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../core/mount-flags.h"
+#include "../core/mounts/mount-flags.h"
 #include "decode.h"
 #include "protocol.h"
 #include "syscalls.h"

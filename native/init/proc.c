@@ -1,6 +1,6 @@
 /* The private procfs: opened before any mount of the container's, so that nothing in the container
  * can stand between a write and the file that it is meant for (CVE-2019-16884, CVE-2025-52881). */
-#include "../core/procfs.h"
+#include "../core/process/procfs.h"
 #include "init.h"
 
 int is_procfs(int fd) { return !check_procfs(fd); }

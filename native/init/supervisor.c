@@ -6,11 +6,11 @@
  * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
  * that comes with a request, and keeps no descriptor of the container's. docs/internals.md, "The
  * supervisor". */
-#include "../core/ambient.h"
-#include "../core/close-listed.h"
-#include "../core/execute.h"
-#include "../core/peer.h"
-#include "../core/pidfd.h"
+#include "../core/process/ambient.h"
+#include "../core/process/close-listed.h"
+#include "../core/process/execute.h"
+#include "../core/process/pidfd.h"
+#include "../core/sockets/peer.h"
 #include "cgroup/oom-count.h"
 #include "init.h"
 #include "text.h"

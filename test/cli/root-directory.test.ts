@@ -19,7 +19,7 @@ function root(euid: number, env: Record<string, string>, uidMap = initialMap): s
       },
       readFile: (_, path, data) => {
         assert.is(path, '/proc/self/uid_map');
-        // What does not fit is EOVERFLOW, as from native/core/files.c.
+        // What does not fit is EOVERFLOW, as from native/core/files/files.c.
         return uidMap.length > data.length ? -75 : fill(data, uidMap);
       },
     },

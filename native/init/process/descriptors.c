@@ -1,6 +1,6 @@
 /* Descriptors that runt-init did not open: what the caller of the runtime leaked ends here
  * (CVE-2016-9962, CVE-2024-21626), and stdio gets the owner who is to use it. */
-#include "../../core/close-listed.h"
+#include "../../core/process/close-listed.h"
 #include "../init.h"
 
 static const char *const STDIO_NAMES[] = {"stdin", "stdout", "stderr"};

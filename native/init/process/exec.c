@@ -1,6 +1,6 @@
 /* From the finished container to the user's program: working directory, program, waiting,
  * descriptors, execve. */
-#include "../../core/peer.h"
+#include "../../core/sockets/peer.h"
 #include "../init.h"
 #include <elf.h>
 #include <signal.h>

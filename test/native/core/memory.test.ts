@@ -14,7 +14,7 @@ function run(lives: number, seed: number, ...more: string[]): { status: number |
   const dir = mkdtempSync(join(tmpdir(), 'runt-memory-'));
   try {
     const program = join(dir, 'model');
-    const sources = ['native/quickjs/fuzz/memory_fuzz.c', 'native/quickjs/slabs.c'];
+    const sources = ['native/fuzz/memory_fuzz.c', 'native/quickjs/slabs.c'];
     const args = [...flags.split(' '), '-isystem', quickjs, '-DRANDOM', ...more, ...sources, '-o', program];
     const built = spawnSync('gcc', args, { encoding: 'utf8' });
     assert.is(built.status, 0, built.stderr);

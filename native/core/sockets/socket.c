@@ -1,5 +1,5 @@
 /* Unix sockets, descriptors sent over them, and waiting for them. */
-#include "core.h"
+#include "../core.h"
 #include "peer.h"
 #include <fcntl.h>
 #include <stddef.h>

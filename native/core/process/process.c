@@ -1,5 +1,5 @@
 /* Processes: who we are, clocks, pidfds, signals. */
-#include "core.h"
+#include "../core.h"
 #include "pidfd.h"
 #include <fcntl.h>
 #include <linux/ioprio.h>

@@ -1,6 +1,6 @@
 /* Regular expressions of regex(7). The C library's: JavaScript's would backtrack, and reads another
  * language. */
-#include "core.h"
+#include "../core.h"
 #include <regex.h>
 
 int32_t runt_matching(const char *pattern, const uint8_t *names, uint32_t names_len, uint8_t *data,

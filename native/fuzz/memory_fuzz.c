@@ -3,7 +3,7 @@
  * lives long. A model knows each block's size and content: no block changes by what happens to
  * another one, and in the end nothing counts as in use. Without libFuzzer (-DRANDOM): memory_fuzz
  * LIVES SEED makes its own lives. */
-#include "../memory.c"
+#include "../quickjs/memory.c"
 #include <stdio.h>
 
 enum { BLOCKS = 192 };

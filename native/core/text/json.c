@@ -5,7 +5,7 @@
  *   Names of members are decoded only for a hit;
  * - the first syntax error: the messages of the two hosts' JSON.parse differ, and one has no place.
  */
-#include "core.h"
+#include "../core.h"
 
 /* An open object or array. */
 struct level {

@@ -2,7 +2,7 @@
  * PIDFD_INFO_EXIT of Linux 6.15, whoever its parent is. */
 #ifndef RUNT_PIDFD_H
 #define RUNT_PIDFD_H
-#include "kernel.h"
+#include "../kernel.h"
 #include <errno.h>
 #include <stdint.h>
 #include <sys/ioctl.h>

@@ -1,5 +1,5 @@
 /* Directory trees: list one, remove one, remove a cgroup with those below it. */
-#include "core.h"
+#include "../core.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

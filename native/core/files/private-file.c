@@ -4,7 +4,7 @@
  * process's descriptors in procfs, which none has that could not trace it.
  */
 #include "private-file.h"
-#include "core.h"
+#include "../core.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -2,8 +2,8 @@
  * (CLONE_VM|CLONE_VFORK). */
 #ifndef RUNT_CLONE_H
 #define RUNT_CLONE_H
-#include "core.h"
-#include "refused.h"
+#include "../core.h"
+#include "../refused.h"
 
 /*
  * clone3(args, size) or clone(flags, stack, pidfd). The child runs fn(argument) on the stack that

@@ -1,5 +1,5 @@
 /* A netlink socket (rtnetlink(7)). Messages are made and read by the runtime. */
-#include "core.h"
+#include "../core.h"
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* BPF: the device filter of a v2 cgroup. */
-#include "core.h"
+#include "../core.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
 

@@ -1,8 +1,8 @@
 /* To execute the file that a descriptor names: execveat(2), or execve(2) of its name in procfs. */
 #ifndef RUNT_EXECUTE_H
 #define RUNT_EXECUTE_H
+#include "../refused.h"
 #include "procfs.h"
-#include "refused.h"
 #include <stddef.h>
 
 /* Returns when it fails, with errno; ENOSYS: execveat(2) is refused, and there is no other way.

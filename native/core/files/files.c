@@ -1,7 +1,7 @@
 /* Files: open, read, write, replace, stat, directories, locks. */
-#include "core.h"
+#include "../core.h"
+#include "../refused.h"
 #include "private-file.h"
-#include "refused.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>

@@ -4,9 +4,9 @@
  * (CVE-2019-5736).
  */
 #include "image.h"
-#include "core.h"
-#include "private-file.h"
-#include "refused.h"
+#include "../core.h"
+#include "../files/private-file.h"
+#include "../refused.h"
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* Ambient capabilities, for an exec in a new user namespace. */
 #ifndef RUNT_AMBIENT_H
 #define RUNT_AMBIENT_H
-#include "kernel.h"
+#include "../kernel.h"
 #include <unistd.h>
 
 /* Makes every permitted capability inheritable and ambient. After a clone with CLONE_NEWUSER the

@@ -1,8 +1,8 @@
 /* Children: runt-init in its new namespaces, and helper programs. */
+#include "../core.h"
 #include "ambient.h"
 #include "clone.h"
 #include "close-listed.h"
-#include "core.h"
 #include "execute.h"
 #include "image.h"
 #include <fcntl.h>

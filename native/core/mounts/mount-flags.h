@@ -1,7 +1,7 @@
 /* What mount(2) calls the attributes of mounts and the flags of file systems. */
 #ifndef RUNT_MOUNT_FLAGS_H
 #define RUNT_MOUNT_FLAGS_H
-#include "kernel.h"
+#include "../kernel.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

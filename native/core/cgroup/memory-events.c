@@ -1,5 +1,5 @@
 /* Cgroups: being told that one ran out of memory. */
-#include "core.h"
+#include "../core.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/eventfd.h>

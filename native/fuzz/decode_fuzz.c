@@ -1,7 +1,7 @@
 /* libFuzzer target of the plan's decoder. A frame that is accepted is walked as main.c walks it,
  * and every string of it is read to its end, so that a field that leaves the frame is seen by the
  * address sanitizer. hack/fuzz reads the counts that are printed at the end. */
-#include "../decode.h"
+#include "../init/decode.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* /proc/PID/stat, read from a procfs that was verified to show the caller's pid namespace. */
 #include "procfs.h"
-#include "core.h"
+#include "../core.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
  * jsonError: it agrees on what is JSON, the place is in the text or at its end, and what stands
  * there is what its kind says.
  */
-#include "../core.h"
+#include "../core/core.h"
 #include <stdio.h>
 #include <stdlib.h>
 

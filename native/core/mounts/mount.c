@@ -1,8 +1,8 @@
 /* Mounts in the runtime's own mount namespace: root file systems that an engine asks a shim for. */
-#include "core.h"
+#include "../core.h"
+#include "../process/procfs.h"
+#include "../refused.h"
 #include "mount-flags.h"
-#include "procfs.h"
-#include "refused.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
