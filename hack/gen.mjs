@@ -1,6 +1,6 @@
 // Writes the C that follows from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
-// src/sys/protocol.ts: build/gen/protocol.h; from src/plan/plan-ops.ts: build/gen/ops.h and build/gen/dispatch.h. A file
-// whose content would not change keeps its time, so make rests.
+// src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from src/plan/plan-ops.ts: build/gen/ops.h and
+// build/gen/dispatch.h. A file whose content would not change keeps its time, so make rests.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -131,15 +131,42 @@ function constant(name, value) {
     .join('\n');
 }
 
-function protocolHeader({ Protocol, ...lists }) {
+function protocolHeader({ Protocol, REPORT, ...lists }) {
   // An enumeration has its numbers as keys, too.
   const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
-  const lines = [...single, ...Object.entries(lists)].map(([name, value]) => constant(name, value));
+  const kinds = Object.fromEntries(Object.keys(REPORT).map((kind) => [kind, kind]));
+  const lines = [...single, ['REPORT', kinds], ...Object.entries(lists)].map(([name, value]) => constant(name, value));
   return `${banner}
 /* What both ends use: src/sys/protocol.ts says what each is. */
 #ifndef RUNT_PROTOCOL_H
 #define RUNT_PROTOCOL_H
 ${lines.join('\n')}
+#endif
+`;
+}
+
+/** What C adds to a text for a field of a report; a descriptor is sent beside it, spans are the caller's to add. */
+const added = {
+  str: (n) => [`const char *${n}`, `text_add_field(t, ${n});`],
+  int: (n) => [`uint64_t ${n}`, `text_add_number(t, ${n});\n  text_add_char(t, 0);`],
+};
+
+function reportsHeader({ REPORT }) {
+  const encoders = Object.entries(REPORT).map(([kind, fields]) => {
+    const parts = Object.entries(fields).flatMap(([name, type]) => (added[type] ? [added[type](`f_${name}`)] : []));
+    const parameters = ['struct text *t', ...parts.map(([parameter]) => parameter)].join(', ');
+    const lines = [`text_add_field(t, REPORT_${upper(kind)});`, ...parts.map(([, line]) => line)];
+    return `static inline void put_${kind}(${parameters}) {\n  ${lines.join('\n  ')}\n}`;
+  });
+  return `${banner}
+/* The reports to the runtime as text: REPORT in src/sys/protocol.ts says what each is. Comes after
+ * native/init/text.h. */
+#ifndef RUNT_REPORTS_H
+#define RUNT_REPORTS_H
+#include "protocol.h"
+
+${encoders.join('\n\n')}
+
 #endif
 `;
 }
@@ -248,5 +275,6 @@ checkOps(ops);
 put('abi.h', abiHeader(abi));
 put('quickjs-abi.c', abiQuickjs(abi));
 put('protocol.h', protocolHeader(protocol));
+put('reports.h', reportsHeader(protocol));
 put('ops.h', opsHeader(ops));
 put('dispatch.h', dispatchHeader(ops));

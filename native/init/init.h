@@ -65,6 +65,8 @@ int fail_for_good(int error, const char *syscall, const char *detail);
 
 /* report.c */
 int read_fully(int fd, void *data, size_t length);
+/* Waits until the runtime lets this process go on. -1 when it is gone. */
+int await_go(void);
 /* 0, or -1 when the runtime is gone. */
 int report_created(void);
 int report_hooks(void);

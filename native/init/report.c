@@ -1,5 +1,6 @@
 /* Frames to the runtime: created, exec, error, and the spans of a trace. */
 #include "init.h"
+#include "reports.h"
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -111,7 +112,7 @@ static void send_trace(void) {
   if (!buffer)
     return;
   struct text t = text_in(buffer, room);
-  text_add_field(&t, REPORT_TRACE);
+  put_trace(&t);
   for (uint32_t i = 0; i < span_count; i++) {
     add_number(&t, spans[i].index);
     add_number(&t, spans[i].start);
@@ -121,25 +122,40 @@ static void send_trace(void) {
   span_count = 0;
 }
 
-int report_created(void) {
-  send_trace();
-  return send_frame(REPORT_CREATED, sizeof REPORT_CREATED);
+int await_go(void) {
+  char go;
+  return read_fully(init.report, &go, 1) || go != GO ? -1 : 0;
 }
 
-int report_hooks(void) { return send_frame(REPORT_HOOKS, sizeof REPORT_HOOKS); }
+int report_created(void) {
+  send_trace();
+  char buffer[16];
+  struct text t = TEXT_IN(buffer);
+  put_created(&t);
+  return send_frame(buffer, t.length);
+}
+
+int report_hooks(void) {
+  char buffer[16];
+  struct text t = TEXT_IN(buffer);
+  put_hooks(&t);
+  return send_frame(buffer, t.length);
+}
 
 /* Of a hook that takes long; a runtime that is gone needs no warning. */
 void report_slow(const char *hook) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_SLOW);
-  text_add_field(&t, hook);
+  put_slow(&t, hook);
   send_frame(buffer, t.length);
 }
 
 void report_exec(void) {
   send_trace();
-  send_frame(REPORT_EXEC, sizeof REPORT_EXEC);
+  char buffer[16];
+  struct text t = TEXT_IN(buffer);
+  put_exec(&t);
+  send_frame(buffer, t.length);
 }
 
 int send_with(const char *data, size_t length, int fd) {
@@ -171,10 +187,9 @@ int send_with(const char *data, size_t length, int fd) {
 /* Of the process that goes on in place of this one, with its pidfd; a runtime that is gone is that
  * one's to see. */
 void report_pid(uint64_t pid, int pidfd) {
-  char buffer[32];
+  char buffer[48];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_PID);
-  add_number(&t, pid);
+  put_pid(&t, init.current, pid);
   if (send_with(buffer, t.length, pidfd))
     send_frame(buffer, t.length);
 }
@@ -182,46 +197,36 @@ void report_pid(uint64_t pid, int pidfd) {
 int report_await(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_AWAIT);
-  add_number(&t, index);
+  put_await(&t, index);
   return send_frame(buffer, t.length);
 }
 
 int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_KEPT);
-  add_number(&t, index);
-  add_number(&t, kept);
-  add_number(&t, recursive);
+  put_kept(&t, index, kept, recursive);
   return send_frame(buffer, t.length);
 }
 
 int report_bound(uint32_t index) {
   char buffer[32];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_BOUND);
-  add_number(&t, index);
+  put_bound(&t, index);
   return send_frame(buffer, t.length);
 }
 
 int report_stdio(uint64_t uid, unsigned fds) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_STDIO);
-  add_number(&t, uid);
-  add_number(&t, fds);
+  put_stdio(&t, init.current, uid, fds);
   return send_frame(buffer, t.length);
 }
 
 void report_failure(uint32_t index) {
   char buffer[sizeof failure.detail + 128];
   struct text t = TEXT_IN(buffer);
-  text_add_field(&t, REPORT_ERROR);
-  add_number(&t, index);
-  add_number(&t, (uint64_t)failure.error);
-  text_add_field(&t, failure.syscall ? failure.syscall : "");
-  text_add(&t, failure.detail);
-  leave_words(buffer, t.length + 1);
-  send_frame(buffer, t.length + 1);
+  put_error(&t, index, (uint64_t)failure.error, failure.syscall ? failure.syscall : "",
+            failure.detail);
+  leave_words(buffer, t.length);
+  send_frame(buffer, t.length);
 }

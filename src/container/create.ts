@@ -20,7 +20,7 @@ export async function create(o: CreateOptions): Promise<void> {
   checkPreserved(o);
   const { launch, compiled } = await bringUp('create', o, true);
   await finish(o, launch, compiled);
-  native.close(launch.pidfd);
+  launch.close();
 }
 
 interface BroughtUp {

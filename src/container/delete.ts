@@ -1,22 +1,15 @@
 /** `delete`: remove what a container left (runtime.md#delete). */
 import { checkMounted } from '../cgroup/cgroup-facts.js';
-import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { stopped, thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { SIGKILL } from '../sys/linux.js';
-import { killedProcessTime, supervisorEndTime } from '../sys/waiting/time-limits.js';
+import { killedProcessTime } from '../sys/waiting/time-limits.js';
 import { killAll, killTree } from './cgroups/kill-all.js';
 import { holdProcess, statusOf } from './state/recorded-process.js';
 import { openRoot } from './state/state-directory.js';
-import {
-  type ContainerRecord,
-  isEntry,
-  load,
-  locked,
-  type RecordedProcess,
-  removeStateDir,
-} from './state/state-store.js';
+import { type ContainerRecord, isEntry, load, locked, removeStateDir, type Status } from './state/state-store.js';
+import { recordedRemains, teardown } from './teardown.js';
 
 interface DeleteOptions {
   readonly root: string;
@@ -47,13 +40,6 @@ async function left(o: DeleteOptions): Promise<boolean> {
 async function poststop(o: DeleteOptions): Promise<boolean> {
   const { runPoststop } = await import('./hooks/poststop-hooks.js');
   return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
-}
-
-/** Waits a moment for the supervisor to end: one that took over may wait longer for others to reap the process. */
-async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
-  const process = holdProcess(supervisor);
-  if (process && !(await process.ended(supervisorEndTime))) process.signal(SIGKILL);
-  process?.close();
 }
 
 /** The record; with force, of one that cannot be used what it still tells, undefined when that is no process. */
@@ -87,48 +73,48 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   if (!record.pidNamespace || record.unit) {
     (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups, record.unit?.name);
   }
+  await teardown({
+    command: 'delete',
+    root: o.root,
+    id: o.id,
+    warn: o.warn,
+    ...recordedRemains(record),
+    endProcesses: [() => endProcess(record, status)],
+    // A create that was killed left a runt-init that ends by itself.
+    othersInCgroups: !record.pidNamespace || record.status === 'creating',
+    endOccupants: async () => {
+      if (o.force) await (await import('./cgroups/occupants.js')).endOccupants(o.root, o.id, record.cgroups);
+    },
+  });
+  return record;
+}
+
+/** Kills the container's process and waits until it has ended. @throws RuntError ERR_PROCESS, ERR_CGROUP */
+async function endProcess(record: ContainerRecord, status: Status): Promise<void> {
+  const { id, pid, cgroups } = record;
   const process = holdProcess(record);
-  if (process) {
-    const r = process.signal(SIGKILL, () => record.cgroups.some(killTree));
-    if (r < 0 && r !== -E.ESRCH) {
-      process.close();
-      check(r, { code: 'ERR_PROCESS', message: `delete ${o.id}: kill its process ${record.pid}`, syscall: 'kill' });
-    }
+  if (!process) return;
+  try {
+    const r = process.signal(SIGKILL, () => cgroups.some(killTree));
+    if (r !== -E.ESRCH)
+      check(r, { code: 'ERR_PROCESS', message: `delete ${id}: kill its process ${pid}`, syscall: 'kill' });
     if (status !== 'created') {
       // What is frozen ends only when it is thawed; what has not been killed by then would run on.
-      if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
-      thaw(record.cgroups);
+      if (!record.pidNamespace) killAll(cgroups, SIGKILL);
+      thaw(cgroups);
     }
     // On v1 it ends when the cgroup above is thawed, which may never be.
-    const held = stopped(record.cgroups);
-    const ended = await process.ended(held && !held.v2 ? 0 : killedProcessTime);
-    process.close();
-    if (!ended && held) {
+    const held = stopped(cgroups);
+    if (await process.ended(held && !held.v2 ? 0 : killedProcessTime)) return;
+    if (held) {
       const { frozenError } = await import('../cgroup/frozen-ancestor.js');
-      throw frozenError(`delete ${o.id}: its process ${record.pid} was killed, and is frozen`, held.directory);
+      throw frozenError(`delete ${id}: its process ${pid} was killed, and is frozen`, held.directory);
     }
-    if (!ended)
-      throw new RuntError({
-        code: 'ERR_PROCESS',
-        message: `delete ${o.id}: its process ${record.pid} was killed and does not end`,
-      });
+    throw new RuntError({
+      code: 'ERR_PROCESS',
+      message: `delete ${id}: its process ${pid} was killed and does not end`,
+    });
+  } finally {
+    process.close();
   }
-  // Without a pid namespace of its own processes outlive init; a create that was killed left a runt-init that ends by itself.
-  if (!record.pidNamespace || record.status === 'creating') {
-    killAll(record.cgroups, SIGKILL);
-    thaw(record.cgroups);
-  }
-  if (record.unit !== undefined) await (await import('./cgroups/systemd-unit.js')).endUnit(record.unit, o.warn);
-  await removeCgroups(record.cgroups, undefined, async () => {
-    if (o.force) await (await import('./cgroups/occupants.js')).endOccupants(o.root, o.id, record.cgroups);
-  });
-  if (record.rdt) (await import('./launch/handlers/rdt-handler.js')).removeRdt(record.rdt);
-  // It ends by itself once it has recorded the end; so nothing is written into the directory while it is removed.
-  if (record.supervisor) await supervisorEnded(record.supervisor);
-  if (record.hooks?.poststop) {
-    const { keepForPoststop } = await import('./hooks/poststop-hooks.js');
-    await keepForPoststop('delete', o.root, record, o.warn ?? (() => {}));
-  }
-  removeStateDir(o.root, o.id);
-  return record;
 }

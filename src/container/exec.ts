@@ -78,7 +78,7 @@ export async function exec(o: ExecOptions): Promise<number> {
     }
     if (!o.detach) await waitForEnd(launch, signals, terminal);
     const status = o.detach ? 0 : endOf(launch.pidfd).status;
-    native.close(launch.pidfd);
+    launch.close();
     return status;
   } finally {
     terminal?.close();
@@ -162,7 +162,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       preserveFds,
       oomFile: '',
       exec: true,
-      ...(place && { place }),
+      ...(place && { unitCgroup: place }),
       supervised: withSupervisor,
       ...(o.stdio && { stdio: o.stdio }),
     });

@@ -1,16 +1,13 @@
 /** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
-import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { native } from '../sys/host.js';
-import { SIGKILL } from '../sys/linux.js';
-import { killAll } from './cgroups/kill-all.js';
 import { bringUp, explained, finish } from './create.js';
 import { endOf } from './launch/child-end.js';
 import type { CreateOptions } from './launch/container-options.js';
 import type { Launch } from './launch/launch.js';
-import { removeStateDir } from './state/state-store.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Notify } from './stdio/notify-socket.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
+import { removeEnded } from './teardown.js';
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
@@ -36,9 +33,10 @@ export async function run(o: RunOptions): Promise<number> {
       await finish(o, launch, compiled);
       await launch.poststart();
     });
-    if (launch.notify >= 0) {
+    const { notify: socket } = launch.made;
+    if (socket) {
       const { Notify } = await import('./stdio/notify-socket.js');
-      notify = new Notify(launch.notify, o.notifySocket ?? '');
+      notify = new Notify(socket.release(), o.notifySocket ?? '');
       attended = attend(notify, o, launch);
       if (o.detach) await attended;
     }
@@ -52,16 +50,7 @@ export async function run(o: RunOptions): Promise<number> {
     terminal?.close();
     lent?.giveBack();
   }
-  if (!o.keep) {
-    const { cgroups, rdt, unit } = launch.input.record;
-    if (!launch.input.record.pidNamespace) killAll(cgroups, SIGKILL);
-    if (unit !== undefined) await (await import('./cgroups/systemd-unit.js')).endUnit(unit, o.warn);
-    await removeCgroups(cgroups);
-    if (rdt) (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt);
-    await launch.keepForPoststop();
-    removeStateDir(o.root, o.id);
-    await launch.poststop();
-  }
+  if (!o.keep) await removeEnded('run', o, launch.input.record);
   if (status === undefined) throw (await import('./state/exit-records.js')).statusLost(`run ${o.id}`);
   return status;
 }

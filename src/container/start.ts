@@ -5,7 +5,8 @@ import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
-import { Reports } from './launch/init-channel.js';
+import { type Answers, Conversation } from './launch/conversation.js';
+import { InitChannel } from './launch/init-channel.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { openState } from './state/state-directory.js';
 import { type ContainerRecord, load, locked, startSocket } from './state/state-store.js';
@@ -65,15 +66,14 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
         errno: -connection,
       });
     }
+    const channel = new InitChannel(connection);
     const finish = async () => {
       try {
-        if (!(await awaitExec(o, connection, record, times))) {
-          throw await (await import('./failure/start-failure.js')).notHeard(o.root, record);
-        }
+        await awaitExec(o, channel, record, times);
         native.unlinkAt(dir, startSocket, 0);
       } finally {
         native.close(dir);
-        native.close(connection);
+        channel.close();
       }
       if (o.trace !== undefined) await writeTrace(o.trace, times);
     };
@@ -98,37 +98,34 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
   check(r, { code: 'ERR_IO', message: `write the trace ${path}`, path });
 }
 
-/** `exec`, then the end of the connection, is success; false when it ends without a word. */
-async function awaitExec(
-  { root, warn }: StartOptions,
-  connection: number,
-  record: ContainerRecord,
-  times: bigint[],
-): Promise<boolean> {
-  times.push(native.monotonic());
-  const reports = new Reports(connection);
-  let said = false;
-  for (;;) {
-    const report = await reports.next();
-    if (report.kind === 'exec') {
-      said = true;
+/**
+ * Waits until runt-init has executed the process. When the channel ends before that, it did not read the request.
+ * @throws RuntError ERR_EXEC, ERR_HOOK, ERR_INIT_DIED …
+ */
+async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, record: ContainerRecord, times: bigint[]) {
+  const answers: Answers<'starting' | 'executing'> = {
+    exec: () => {
       times.push(native.monotonic());
-    }
-    if (report.kind === 'listener') {
-      const { handOver } = await import('./launch/handlers/seccomp-agent.js');
-      handOver(reports, report, { record, status: 'created', pid: record.pid });
-    }
-    if (report.kind === 'slow') {
+    },
+    // The trace of a create has been written.
+    trace: () => {},
+    slow: async ({ hook }) => {
       const { hookIsSlow, hookNamed } = await import('./hooks/hook-failure.js');
-      warn?.(hookIsSlow(`start ${record.id}`, report.hook, hookNamed(record.hooks, report.hook)));
-    }
-    if (report.kind === 'error') {
-      const { execFailed } = await import('./failure/start-failure.js');
-      throw execFailed(root, record, report);
-    }
-    if (report.kind === 'eof') {
+      warn?.(hookIsSlow(`start ${record.id}`, hook, hookNamed(record.hooks, hook)));
+    },
+    listener: async (report) => {
+      const { handOver } = await import('./launch/handlers/seccomp-agent.js');
+      await handOver(report, { record, status: 'created', pid: record.pid });
+      channel.go();
+    },
+    error: async (report) => {
+      throw (await import('./failure/start-failure.js')).execFailed(root, record, report);
+    },
+    eof: async (_report, state) => {
+      if (state === 'starting') throw await (await import('./failure/start-failure.js')).notHeard(root, record);
       times.push(native.monotonic());
-      return said;
-    }
-  }
+    },
+  };
+  times.push(native.monotonic());
+  await new Conversation(channel, answers, 'starting').until('ended');
 }

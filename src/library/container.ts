@@ -219,7 +219,8 @@ export class Container {
       });
       streams.given();
       const { stdin, stdout, stderr } = streams;
-      const { pid, pidfd, executed } = launch;
+      const { pid, pidfd } = launch;
+      const { executed } = launch.made;
       const exit = executed ? waitForExec({ root, id }, executed, pidfd) : awaitChild(pidfd, pid).then(recordOf);
       return { pid, stdin, stdout, stderr, exit };
     } catch (error) {

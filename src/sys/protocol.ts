@@ -19,6 +19,9 @@ export enum Protocol {
   /** Bytes of the digest at the end of a file with a seccomp program. */
   DIGEST_SIZE = 32,
 
+  /** The byte by which the runtime tells a runt-init that waits to go on; after `hooks` 32 bits with its pid follow. */
+  GO = 0x67,
+
   // ── runt-init → runtime ──
 
   /** Bytes of the page in which runt-init leaves its last report. */
@@ -74,23 +77,59 @@ export enum Protocol {
 const names = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
   Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
 
-/** First field of a report of runt-init's. */
-export const REPORT = /* @__PURE__ */ names([
-  'created',
-  'hooks',
-  'exec',
-  'error',
-  'trace',
-  'pid',
-  'slow',
-  'await',
-  'kept',
-  'bound',
-  'stdio',
-  'listener',
-  'words',
-]);
+/**
+ * The reports of runt-init: the fields that come after the kind, in order. `str` and `int` are text, `fd` comes beside
+ * the text, `spans` are as many times three numbers as there are operations. hack/gen.mjs writes C that encodes each.
+ */
+export const REPORT = {
+  /** All is prepared: runt-init waits for start. */
+  created: {},
+  /** It waits for the prestart and createRuntime hooks. */
+  hooks: {},
+  /** It executes the process now; what comes after this is an error of execve(2), or the end. */
+  exec: {},
+  /** The operation of that index failed; runt-init ends. */
+  error: { index: 'int', errno: 'int', syscall: 'str', detail: 'str' },
+  /** When each operation began and ended, on CLOCK_MONOTONIC in ns. */
+  trace: { spans: 'spans' },
+  /** By the operation of that index, another process goes on in place of this one. */
+  pid: { index: 'int', pid: 'int', pidfd: 'fd' },
+  /** A hook, by its name in `hooks`, is not done after SLOW_MS. */
+  slow: { hook: 'str' },
+  /** The operation of that index waits for the runtime's operations before it. */
+  await: { index: 'int' },
+  /** MOUNT_ATTR_* that the operation should have cleared; those of `recursive` on all mounts below, too. */
+  kept: { index: 'int', kept: 'int', recursive: 'int' },
+  /** The operation has bound the host's /sys in place of a new sysfs. */
+  bound: { index: 'int' },
+  /** The operation gives the descriptors of stdio with these bits to a uid of the process's user namespace. */
+  stdio: { index: 'int', uid: 'int', fds: 'int' },
+  /** The listener of a seccomp filter, the agent's socket, and what the agent gets as metadata. */
+  listener: { fd: 'fd', agent: 'str', metadata: 'str' },
+  /** A page for the last report, which the process's own seccomp filter may keep from being sent. */
+  words: { page: 'fd' },
+} as const;
 export type ReportKind = keyof typeof REPORT;
+
+interface ReportValues {
+  readonly str: string;
+  readonly int: number;
+  readonly fd: number;
+  readonly spans: readonly Span[];
+}
+/** One report, by its kind. A descriptor in it is the reader's to close, -1 when it did not come along. */
+export type ReportOf<K extends ReportKind> = { readonly kind: K } & {
+  readonly [F in keyof (typeof REPORT)[K]]: (typeof REPORT)[K][F] extends keyof ReportValues
+    ? ReportValues[(typeof REPORT)[K][F]]
+    : never;
+};
+
+/** A span of one operation: its index in the plan, start and end on CLOCK_MONOTONIC in ns. */
+export interface Span {
+  readonly index: number;
+  readonly start: bigint;
+  readonly end: bigint;
+}
 
 /** How a hook of runt-init's failed. */
 export const HOOK_END = /* @__PURE__ */ names(['exit', 'signal', 'timeout', 'exec']);

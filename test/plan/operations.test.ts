@@ -14,7 +14,7 @@ const test = suite('operations');
 /** Where each part of an operation is missed when it is not there. */
 const messages = 'src/plan/masks/mask-messages.ts';
 const hints = 'src/plan/masks/mask-hints.ts';
-const handlers = 'src/container/launch/handlers/runtime-ops.ts';
+const handlers = 'src/container/launch/handlers/handler-table.ts';
 /** The tables that the operations of all rooms come together in, and who uses them. */
 const roots = ['src/plan/explain/op-messages.ts', 'src/plan/failure/op-hints.ts', 'src/plan/encode-plan.ts', handlers];
 
@@ -88,7 +88,11 @@ test('with words, codes and a handler both compile', () => {
     `  ${name}: { sentence: (op) => \`${name} \${op.path}\`, rows: (op) => row(op, '${name}', word(op.path)) },`;
   copy.add(messages, '= {', `${words('dim')}\n${words('veil')}`);
   copy.add(hints, '= {', "  dim: { code: 'ERR_MASK' },\n  veil: { code: 'ERR_MASK' },");
-  copy.add(handlers, 'handlers: Handlers = {', '    dim(op) {\n      checkOp(op, native.close(-1), op.path);\n    },');
+  copy.add(
+    handlers,
+    'handlers: Handlers = {',
+    '  dim(op) {\n    checkOp(op, native.close(-1), op.path);\n    return undefined;\n  },',
+  );
   assert.equal(copy.errors(), []);
 });
 

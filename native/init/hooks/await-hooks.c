@@ -5,11 +5,10 @@
  * in its own pid namespace: hooks are told that one. */
 int op_await_hooks(const struct op *op) {
   (void)op;
-  unsigned char word[5];
+  unsigned char pid[4];
   init.hooks_ran = 1;
-  if (report_hooks() || read_fully(init.report, word, sizeof word))
+  if (report_hooks() || await_go() || read_fully(init.report, pid, sizeof pid))
     _exit(0); /* the runtime is gone, or a hook has failed */
-  init.host_pid =
-      word[1] | (uint32_t)word[2] << 8 | (uint32_t)word[3] << 16 | (uint32_t)word[4] << 24;
+  init.host_pid = pid[0] | (uint32_t)pid[1] << 8 | (uint32_t)pid[2] << 16 | (uint32_t)pid[3] << 24;
   return 0;
 }

@@ -11,8 +11,7 @@
  * report to. */
 int op_sync(const struct op *op) {
   (void)op;
-  char go;
-  if (read_fully(init.report, &go, 1))
+  if (await_go())
     _exit(0);
   return 0;
 }

@@ -8,8 +8,7 @@ int op_unshare(const struct op *op) {
 
 /* The runtime's word that it has done what the plan holds for it before this operation. */
 int op_await(const struct op *op) {
-  char go;
-  if (report_await(op->index) || read_fully(init.report, &go, 1))
+  if (report_await(op->index) || await_go())
     _exit(0);
   return 0;
 }

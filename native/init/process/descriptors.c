@@ -106,8 +106,7 @@ int give_stdio(uid_t uid, int pipes) {
         errno != EOPNOTSUPP && errno != ENOSYS)
       return fail("fchown", STDIO_NAMES[fd]);
   }
-  char go;
-  if (refused && (report_stdio(uid, refused) || read_fully(init.report, &go, 1)))
+  if (refused && (report_stdio(uid, refused) || await_go()))
     _exit(0); /* the runtime is gone */
   return 0;
 }

@@ -102,8 +102,7 @@ int op_wait(const struct op *op) {
     drop(&init.slots[i]);
   if (report_created())
     _exit(0);
-  char go;
-  if (read_fully(init.report, &go, 1))
+  if (await_go())
     _exit(0); /* the runtime ended before it had noted that the container exists */
   if (init.start_socket < 0)
     return 0;

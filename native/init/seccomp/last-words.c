@@ -1,5 +1,6 @@
 /* The page in which a failure is left that a seccomp filter may keep from being reported. */
 #include "../init.h"
+#include "reports.h"
 #include <sys/mman.h>
 
 static char *words; /* the page of last words; NULL when the reader of the reports has it not */
@@ -21,6 +22,9 @@ void share_words(void) {
   if (fd < 0 || ftruncate(fd, WORDS_SIZE))
     return;
   char *page = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (page != MAP_FAILED && send_with(REPORT_WORDS, sizeof REPORT_WORDS, fd) == 0)
+  char frame[16];
+  struct text t = TEXT_IN(frame);
+  put_words(&t);
+  if (page != MAP_FAILED && send_with(frame, t.length, fd) == 0)
     words = page;
 }

@@ -7,6 +7,7 @@
  * has to be loaded while there is CAP_SYS_ADMIN, that is before the user changes; the profile must
  * then allow what is between that and the execve, as with other runtimes. */
 #include "../init.h"
+#include "reports.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -48,14 +49,11 @@ static int pass_listener(void *arg) {
   int ok = 0;
   if (handover.listener > 0) {
     size_t room = strlen(filter.agent) + strlen(filter.metadata) + 16;
-    char *frame = allocate(room), go;
+    char *frame = allocate(room);
     if (frame) {
       struct text t = text_in(frame, room);
-      text_add_field(&t, REPORT_LISTENER);
-      text_add_field(&t, filter.agent);
-      text_add(&t, filter.metadata);
-      ok = send_with(frame, t.length + 1, handover.listener) == 0 &&
-           read_fully(init.report, &go, 1) == 0;
+      put_listener(&t, filter.agent, filter.metadata);
+      ok = send_with(frame, t.length, handover.listener) == 0 && await_go() == 0;
     }
     if (ok && handover.say_exec)
       report_exec();

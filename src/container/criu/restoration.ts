@@ -1,27 +1,16 @@
 /** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
 import { hierarchyDirectory } from '../../cgroup/cgroup-facts.js';
 import { oomFile, shownCgroup } from '../../cgroup/cgroup-paths.js';
-import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { check, RuntError } from '../../sys/error.js';
 import { makeDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, SIGKILL } from '../../sys/linux.js';
-import { readableOrPolled } from '../../sys/waiting/loop.js';
-import { killedProcessTime } from '../../sys/waiting/time-limits.js';
-import { killAll } from '../cgroups/kill-all.js';
-import { endOf } from '../launch/child-end.js';
+import { AT_FDCWD, AT_REMOVEDIR } from '../../sys/linux.js';
+import { endKilled } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import type { Supervisor } from '../launch/supervisor.js';
-import { openProcess, recorded, signalProcess } from '../state/recorded-process.js';
-import {
-  type ContainerRecord,
-  criuRoot,
-  keepConfig,
-  makeStateDir,
-  removeStateDir,
-  save,
-} from '../state/state-store.js';
+import { openProcess, recorded } from '../state/recorded-process.js';
+import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, save } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { descriptorsFile, readLog } from './criu-directory.js';
 import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './criu-external.js';
@@ -140,31 +129,35 @@ export class Restoration {
     return this.supervisor && at >= 0 ? { key: i.key, fd: firstKept + at } : i;
   }
 
-  /** Ends what was restored and removes what was made; what cannot be removed does not hide the first error. */
+  /** Ends what was restored and removes what was made; what cannot be removed is a warning. */
   async undo(): Promise<void> {
-    if (this.pidfd >= 0) {
-      signalProcess(this.pidfd, this.record.pid, SIGKILL);
-      await readableOrPolled(this.pidfd, killedProcessTime);
-      endOf(this.pidfd);
-      native.close(this.pidfd);
-      this.pidfd = -1;
-    }
-    if (this.supervisor) await (await import('../launch/supervisor.js')).endSupervisor(this.supervisor);
-    this.supervisor = undefined;
-    const { o, record } = this;
-    const poststop = this.hooked && record.hooks?.poststop ? await import('../hooks/poststop-hooks.js') : undefined;
-    try {
+    const { o, record, cgroups } = this;
+    const made = cgroups?.made ?? [];
+    const { takeBack } = await import('../teardown.js');
+    await takeBack({
+      command: 'restore',
+      root: o.root,
+      id: o.id,
+      warn: o.warn,
+      endProcesses: [() => this.endProcess()],
       // What criu had made when it failed is in these cgroups, or has been ended by it.
-      const made = this.cgroups?.made ?? [];
-      if (made.length > 0) killAll(record.cgroups, SIGKILL);
-      if (this.cgroups?.unitStarted) await (await import('../cgroups/systemd-unit.js')).endUnit(record.unit!);
-      await removeCgroups(made);
-      await poststop?.keepForPoststop('restore', o.root, record, o.warn);
-      if (this.stateDir) removeStateDir(o.root, o.id);
-    } catch {
-      // The first error is thrown by the caller.
-    }
-    await poststop?.runPoststop('restore', o.root, o.id, o.warn);
+      othersInCgroups: made.length > 0,
+      unit: cgroups?.unitStarted ? record.unit : undefined,
+      cgroups: made,
+      endSupervisor: async () => {
+        if (this.supervisor) await (await import('../launch/supervisor.js')).endSupervisor(this.supervisor);
+        this.supervisor = undefined;
+      },
+      poststop: this.hooked && record.hooks?.poststop ? record : undefined,
+      stateDirectory: this.stateDir,
+    });
+  }
+
+  private async endProcess(): Promise<void> {
+    const { pidfd, record } = this;
+    if (pidfd < 0) return;
+    this.pidfd = -1;
+    await endKilled(pidfd, record.pid);
   }
 
   private makeRoot(): void {

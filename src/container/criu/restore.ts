@@ -1,18 +1,17 @@
 /** `restore`: a container whose processes criu makes of image files; the runtime makes what is around them. */
 
-import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
-import { AT_FDCWD, SIGKILL } from '../../sys/linux.js';
-import { killAll } from '../cgroups/kill-all.js';
+import { AT_FDCWD } from '../../sys/linux.js';
 import { explained } from '../create.js';
 import { endOf } from '../launch/child-end.js';
 import { type CompiledBundle, compileBundle, forSystemd, systemdScope } from '../launch/compile-bundle.js';
 import { newRecord } from '../state/new-record.js';
-import { type ContainerRecord, checkId, removeStateDir } from '../state/state-store.js';
+import { type ContainerRecord, checkId } from '../state/state-store.js';
 import { interruptible, openSignals, waitForEnd } from '../stdio/foreground.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
+import { removeEnded } from '../teardown.js';
 import { makeImageDirectory, openDirectory } from './criu-directory.js';
 import { refuseUnrestorable } from './criu-external.js';
 import { criuConfigFile } from './criu-options.js';
@@ -57,7 +56,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
     terminal?.relay();
     await waitForEnd({ pid: restoration.record.pid, pidfd: restoration.pidfd }, signals, terminal);
     const { status } = endOf(restoration.pidfd);
-    await end(o, restoration.record);
+    await removeEnded('restore', o, restoration.record);
     return status;
   } catch (error) {
     await restoration.undo();
@@ -99,15 +98,4 @@ function writePidFile(what: string, { pidFile }: RestoreOptions, pid: number): v
   const r = native.replaceFile(AT_FDCWD, pidFile, 0o644, host.encode(String(pid)));
   if (r >= 0) return;
   throw new RuntError({ code: 'ERR_IO', message: `${what}: write the pid file ${pidFile}`, path: pidFile, errno: -r });
-}
-
-/** After the end in the foreground: what was made for the container goes. */
-async function end(o: RestoreOptions, record: ContainerRecord): Promise<void> {
-  if (!record.pidNamespace) killAll(record.cgroups, SIGKILL);
-  if (record.unit !== undefined) await (await import('../cgroups/systemd-unit.js')).endUnit(record.unit, o.warn);
-  await removeCgroups(record.cgroups);
-  const hooks = record.hooks?.poststop ? await import('../hooks/poststop-hooks.js') : undefined;
-  await hooks?.keepForPoststop('restore', o.root, record, o.warn);
-  removeStateDir(o.root, o.id);
-  await hooks?.runPoststop('restore', o.root, o.id, o.warn);
 }

@@ -9,7 +9,7 @@ import { check } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { readText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { Reports, sendFrame } from '../launch/init-channel.js';
+import { InitChannel } from '../launch/init-channel.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { spawnSupervised } from '../launch/supervisor.js';
 
@@ -32,6 +32,7 @@ export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number;
   const pair = new Uint8Array(16);
   check(native.socketPair(pair), { ...facts, syscall: 'socketpair' });
   const [ours, theirs] = fdPair(pair);
+  const channel = new InitChannel(ours);
   try {
     const sync = 3 + p.fds.length;
     const places = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);
@@ -39,13 +40,12 @@ export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number;
     const spawned = await spawnSupervised(p.stateDir, { ...request, fds: [...places, [theirs, sync]] });
     check(spawned.pid, { ...facts, syscall: 'clone3' });
     native.close(theirs);
-    sendFrame(ours, encodePlan(planOf(p), { trace: false, startSocket: -1, slots: [] }));
-    const reports = new Reports(ours);
-    for (let report = await reports.next(); report.kind !== 'eof'; report = await reports.next())
+    channel.send(encodePlan(planOf(p), { trace: false, startSocket: -1, slots: [] }));
+    for (let report = await channel.next(); report.kind !== 'eof'; report = await channel.next())
       if (report.kind === 'error') check(-report.errno, { ...facts, syscall: report.syscall });
     return spawned;
   } finally {
-    native.close(ours);
+    channel.close();
   }
 }
 

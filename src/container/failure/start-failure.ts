@@ -1,31 +1,30 @@
 /** Why a created container could not execute its process: what runt-init reports, as an error. Loaded by need. */
 import { stopped } from '../../cgroup/freezer.js';
 import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
-import type { Op } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { endAfterHangUp } from '../../sys/waiting/time-limits.js';
-import { hookFailedInside, hookNamed } from '../hooks/hook-failure.js';
+import { keptOp } from '../state/plan-rest.js';
 import { holdProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, keptConfig } from '../state/state-store.js';
 import { failure } from './op-failure.js';
 
-/** What fails when the seccomp filter is loaded, and in no exec (native/init/seccomp/seccomp.c). */
-const loading: readonly string[] = ['seccomp', 'clone', 'pipe2', 'sigaction', 'sendmsg'];
-
-/** The plan is not kept: after `wait` it is the exec that fails; the config that was kept is read for the value, on this way only. */
+/** The error of the operation that failed after `created`, which the rest of the plan in the state directory names. */
 export function execFailed(
   root: string,
   record: ContainerRecord,
-  report: { errno: number; syscall: string; detail: string },
+  report: { readonly index: number; readonly errno: number; readonly syscall: string; readonly detail: string },
 ): RuntError {
-  if (report.syscall === 'hook') {
-    return hookFailedInside(`start ${record.id}`, report, (name) => hookNamed(record.hooks, name));
+  const op = keptOp(root, record.id, report.index);
+  if (!op) {
+    // The runt that created the container wrote no rest of the plan.
+    const { errno, syscall, detail } = report;
+    const message = `start ${record.id}: execute the process${detail && ` (${detail})`}`;
+    return new RuntError({ code: 'ERR_EXEC', message, errno, syscall });
   }
-  const spec = readSpec(keptConfig(root, record));
-  if (spec && !spec.process) {
+  if (op.op === 'exec' && op.args.length === 0) {
     return new RuntError({
       code: 'ERR_SPEC_INVALID',
       message: `start ${record.id}: the config has no process`,
@@ -34,11 +33,7 @@ export function execFailed(
       see: 'runtime-spec runtime.md#start',
     });
   }
-  const args = spec?.process?.args ?? [];
-  const op: Op = loading.includes(report.syscall)
-    ? { op: 'seccomp', at: '/linux/seccomp', slot: -1, flags: 0, late: true, agent: '', metadata: '', summary: '' }
-    : { op: 'exec', at: '/process/args', args, env: spec?.process?.env ?? [], homeOf: -1 };
-  return failure('start', record.id, { op, ...report }, spec);
+  return failure('start', record.id, { op, ...report }, readSpec(keptConfig(root, record)));
 }
 
 function readSpec(path: string): Spec | undefined {

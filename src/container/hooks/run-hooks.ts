@@ -9,11 +9,10 @@ import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
-import { Protocol } from '../../sys/protocol.js';
+import { Protocol, type Span } from '../../sys/protocol.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
-import type { Span } from '../launch/init-channel.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
 import { type HookEnd, hookFailed, hookIsSlow, hookNamed } from './hook-failure.js';
 

@@ -1,7 +1,10 @@
 /** How a child of this program has ended. */
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { CLD_EXITED } from '../../sys/linux.js';
+import { CLD_EXITED, SIGKILL } from '../../sys/linux.js';
+import { readableOrPolled } from '../../sys/waiting/loop.js';
+import { killedProcessTime } from '../../sys/waiting/time-limits.js';
+import { signalProcess } from '../state/recorded-process.js';
 
 export class End {
   constructor(
@@ -44,4 +47,14 @@ export function childEnd(pidfd: number): End | undefined {
   const code = view.getInt32(0, true);
   const status = view.getInt32(8, true);
   return code === CLD_EXITED ? new End(status, 0) : new End(128 + status, status);
+}
+
+/** Kills the process behind a pidfd, waits for its end, reaps it and closes the pidfd. @throws RuntError ERR_PROCESS */
+export async function endKilled(pidfd: number, pid: number): Promise<void> {
+  signalProcess(pidfd, pid, SIGKILL);
+  const ended = await readableOrPolled(pidfd, killedProcessTime);
+  if (ended) childEnd(pidfd);
+  native.close(pidfd);
+  if (ended) return;
+  throw new RuntError({ code: 'ERR_PROCESS', message: `process ${pid} was killed and does not end` });
 }

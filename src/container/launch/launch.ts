@@ -1,67 +1,92 @@
 /**
- * Performs a plan: the runtime's operations here, the rest by runt-init. Whatever fails, what was made is taken back and
- * the first error is the one that is told.
+ * Performs a plan: the runtime's operations here, the rest by runt-init. When one fails, the launch removes what it made
+ * and throws the first error.
  */
-
-import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { type Op, ops } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
+import { OwnedFd } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
-import { SIGKILL } from '../../sys/linux.js';
+import type { Span } from '../../sys/protocol.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
-import { recorded, signalProcess } from '../state/recorded-process.js';
-import { keepConfig, removeStateDir, save } from '../state/state-store.js';
+import { keepPlanRest } from '../state/plan-rest.js';
+import { recorded } from '../state/recorded-process.js';
+import { keepConfig, save } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
-import { endOf } from './child-end.js';
-import { isRuntimeOp, RuntimeOps } from './handlers/runtime-ops.js';
-import type { Span } from './init-channel.js';
+import { endKilled, endOf } from './child-end.js';
+import { type Answers, Conversation, type State } from './conversation.js';
+import { adoptExec } from './handlers/clone-handler.js';
+import { isRuntimeOp, perform } from './handlers/handler-table.js';
+import type { Report } from './init-channel.js';
+import { type LaunchInput, LaunchResources } from './launch-resources.js';
 
-const go = new Uint8Array([0x67]);
+type ReportOf<K extends Report['kind']> = Extract<Report, { kind: K }>;
 
 /** One launch in progress. */
-export class Launch extends RuntimeOps {
+export class Launch {
+  readonly made: LaunchResources;
+  readonly spans: Span[] = [];
+  private conversation: Conversation | undefined;
   /** Operations of the runtime before this one are done. */
   private reached = 0;
-  /** From here on a container that is taken back has its poststop hooks run (runtime.md#lifecycle). */
+  /** From here on, the poststop hooks of a container that is taken back run (runtime.md#lifecycle). */
   private hooksBegun = false;
-  readonly spans: Span[] = [];
   private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
+
+  constructor(readonly input: LaunchInput) {
+    this.made = new LaunchResources(input);
+  }
+
+  get pid(): number {
+    return this.made.pid;
+  }
+
+  /** The pidfd, which the launch closes: in `undo` and `close`. */
+  get pidfd(): number {
+    return this.made.process?.pidfd.number ?? -1;
+  }
 
   /**
    * Performs the plan until runt-init waits for start, and saves the state "created".
    * @throws OpFailed, or a RuntError, after all was undone
    */
   async perform(): Promise<void> {
-    const { plan, config, root, record } = this.input;
+    const { made } = this;
+    const { plan, config, root, record, exec } = this.input;
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
       await this.runtimeOps(first);
-      if (plan.ops.some((op) => op.op === 'sync')) this.told(native.write(this.sync, go), 'sync');
+      const { channel } = made;
+      if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan starts no runt-init' });
+      if (plan.ops.some((op) => op.op === 'sync')) channel.go();
       // While runt-init works.
       if (config) keepConfig(root, record.id, config);
-      await this.await('created');
-      if (this.placeholder) await this.endPlaceholder();
+      if (made.startSocket) keepPlanRest(root, record.id, plan);
+      this.conversation = new Conversation(channel, this.answers, 'preparing');
+      await this.conversation.until('waiting');
+      await made.endPlaceholder();
       await this.runtimeOps(plan.ops.length);
-      if (!this.input.exec) this.saveCreated();
+      if (!exec) this.saveCreated();
       // Only now: an init whose runtime is killed before this ends by itself.
-      if (this.startSocket >= 0) this.told(native.write(this.sync, go), 'wait');
-      if (this.startSocket >= 0) this.netDevices?.settle();
-      this.closeShared();
-      if (this.supervisor) (await import('./supervisor.js')).leaveSupervisor(this.supervisor);
-      this.supervisor = undefined;
+      if (made.startSocket) {
+        channel.go();
+        made.netDevices?.settle();
+      }
+      made.closeShared();
+      if (made.supervisor) (await import('./supervisor.js')).leaveSupervisor(made.supervisor);
+      made.supervisor = undefined;
     } catch (error) {
-      const cause = this.placeholder?.hasEnded() ? this.noRoom(error) : error;
+      const cause = made.placeholder?.hasEnded() ? this.placeholderKilled(error) : error;
       await this.undo();
       throw cause;
     }
   }
 
-  /** The process that holds the scope's place was killed, and with it went the scope and its cgroup. */
-  private noRoom(cause: unknown): RuntError {
+  /** The kernel killed the process that held the scope's cgroup, and systemd removed the scope with it. */
+  private placeholderKilled(cause: unknown): RuntError {
     const { command, record, spec } = this.input;
     const limit = spec.linux?.resources?.memory?.limit;
     return new RuntError({
@@ -73,83 +98,71 @@ export class Launch extends RuntimeOps {
     });
   }
 
-  /** Says start to an init without a start socket and waits for the execve; a terminal gets its other end before. */
+  /**
+   * Starts the process of a plan without a start socket, and waits for the execve. A terminal gets its master before.
+   * @throws OpFailed, or a RuntError, after all was undone
+   */
   async start(terminal?: Terminal): Promise<void> {
+    const { made, conversation } = this;
     try {
-      if (terminal) {
-        const socket = this.console;
-        this.console = -1;
-        await terminal.attach(socket);
-      }
-      this.told(native.write(this.sync, go), 'wait');
-      await this.await('exec');
-      const last = await this.reports.next();
-      if (last.kind === 'error') throw this.failed(last);
+      if (terminal && made.console) await terminal.attach(made.console.release());
+      conversation!.start();
+      await conversation!.until('ended');
       // The shim lives on: it would keep one for each exec.
-      native.close(this.sync);
-      this.sync = -1;
+      made.channel?.close();
       terminal?.relay();
-      this.netDevices?.settle();
+      made.netDevices?.settle();
     } catch (error) {
       await this.undo();
       throw error;
     }
   }
 
-  /** Ends the process and removes cgroups and state; what cannot be removed does not hide the first error. */
-  async undo(): Promise<void> {
-    this.netDevices?.giveBack(this.pid);
-    if (this.pidfd >= 0) {
-      signalProcess(this.pidfd, this.pid, SIGKILL);
-      await readableOrPolled(this.pidfd, killedProcessTime);
-      endOf(this.pidfd);
-      native.close(this.pidfd);
-      this.pidfd = -1;
-    }
-    if (this.executed) await (await import('./supervisor.js')).forgetExec(this.directory, this.executed);
-    if (this.supervisor) await (await import('./supervisor.js')).endSupervisor(this.supervisor);
-    this.supervisor = undefined;
-    if (this.placeholder) await this.endPlaceholder();
-    this.closeShared();
-    if (this.console >= 0) native.close(this.console);
-    this.console = -1;
-    if (this.notify >= 0) native.close(this.notify);
-    this.notify = -1;
-    if (this.sync >= 0) native.close(this.sync);
-    this.sync = -1;
-    try {
-      // Without a pid namespace of its own what its hooks left in the cgroups outlives init.
-      if (this.hooksBegun && !this.input.record.pidNamespace) {
-        const { killAll } = await import('../cgroups/kill-all.js');
-        killAll(this.cgroups, SIGKILL);
-      }
-      if (this.rdt.length > 0) (await import('./handlers/rdt-handler.js')).removeRdt(this.rdt);
-      // Without systemd's help the cgroup goes all the same.
-      const { unit } = this.input.record;
-      if (this.unitStarted && unit)
-        await import('../cgroups/systemd-unit.js').then(({ stopUnit }) => stopUnit(unit)).catch(() => {});
-      await removeCgroups(this.cgroups);
-      if (this.hooksBegun) await this.keepForPoststop();
-      if (this.stateDir) removeStateDir(this.input.root, this.input.record.id);
-    } catch {
-      // The first error is thrown by the caller.
-    }
-    if (this.hooksBegun) await this.poststop();
+  /** Closes the pidfd of a process that goes on without this command. */
+  close(): void {
+    this.made.process?.pidfd.close();
   }
 
-  /** Prestart and createRuntime hooks; then runt-init goes on. The record has the pid by now: a hook may ask for the state. */
-  private async runtimeHooks(): Promise<void> {
-    const { command, record, root, spec, plan, trace } = this.input;
-    const { hookState, runPlanHooks } = await import('../hooks/run-hooks.js');
-    this.hooksBegun = true;
-    this.notePid();
-    save(root, record);
-    const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace, this.warn);
-    append(this.spans, spans);
-    const word = new Uint8Array(5);
-    word.set(go);
-    new DataView(word.buffer).setUint32(1, this.pid, true);
-    this.told(native.write(this.sync, word), 'awaitHooks');
+  /** Ends the process and removes what was made; what cannot be removed is a warning. */
+  async undo(): Promise<void> {
+    const { made, input } = this;
+    const { root, record } = input;
+    const hooks = this.hooksBegun;
+    this.hooksBegun = false;
+    const { takeBack } = await import('../teardown.js');
+    await takeBack({
+      command: input.command,
+      root,
+      id: record.id,
+      warn: this.warn,
+      giveBackDevices: () => made.netDevices?.giveBack(made.pid),
+      endProcesses: [
+        () => this.endProcess(),
+        async () => {
+          if (made.executed) await (await import('./supervisor.js')).forgetExec(made.directory, made.executed);
+        },
+        () => made.endPlaceholder(),
+        async () => made.closeAll(),
+      ],
+      // Without a pid namespace, what the hooks left in the cgroups outlives init.
+      othersInCgroups: hooks && !record.pidNamespace,
+      unit: made.unitStarted ? record.unit : undefined,
+      cgroups: made.cgroups,
+      rdt: made.rdt,
+      endSupervisor: async () => {
+        if (made.supervisor) await (await import('./supervisor.js')).endSupervisor(made.supervisor);
+        made.supervisor = undefined;
+      },
+      poststop: hooks && record.hooks?.poststop ? record : undefined,
+      stateDirectory: made.stateDirectory,
+    });
+  }
+
+  private async endProcess(): Promise<void> {
+    const { process } = this.made;
+    if (!process) return;
+    this.made.process = undefined;
+    await endKilled(process.pidfd.release(), process.pid);
   }
 
   /** Poststart hooks; when one fails the container is taken back. @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT */
@@ -165,100 +178,101 @@ export class Launch extends RuntimeOps {
     }
   }
 
-  /** To be called before the state is removed. */
-  async keepForPoststop(): Promise<void> {
-    const { command, root, record, exec } = this.input;
-    if (!record.hooks?.poststop || exec) return;
-    const { keepForPoststop } = await import('../hooks/poststop-hooks.js');
-    await keepForPoststop(command, root, record, this.warn);
-  }
-
-  /** Poststop hooks, after all is removed. */
-  async poststop(): Promise<void> {
-    const { command, root, record, exec } = this.input;
-    this.hooksBegun = false;
-    if (!record.hooks?.poststop || exec) return;
-    const { runPoststop } = await import('../hooks/poststop-hooks.js');
-    await runPoststop(command, root, record.id, this.warn);
-  }
-
-  /** What runt-init has and the runtime needs no more; with a start socket that is the sync socket too. */
-  private closeShared(): void {
-    for (const fd of [...this.slots.splice(0), this.startSocket]) if (fd >= 0) native.close(fd);
-    if (this.startSocket >= 0) {
-      native.close(this.sync);
-      this.sync = -1;
-    }
-    this.startSocket = -1;
-  }
-
-  /** Those before `to` that are not done yet. */
+  /** Performs the runtime's operations before `to` that are not done yet. */
   private async runtimeOps(to: number): Promise<void> {
     const { plan, trace } = this.input;
     for (let index = this.reached; index < to; index++) {
       const op = plan.ops[index] as Op;
       if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
-      const slow = this.apply(op);
+      const slow = perform(op, this.made);
       if (slow) await slow;
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
     this.reached = to;
   }
 
-  /** Reads reports until the wanted one. */
-  private async await(wanted: 'created' | 'exec'): Promise<void> {
-    for (;;) {
-      const report = await this.reports.next();
-      if (report.kind === wanted) return;
-      if (report.kind === 'trace') append(this.spans, report.spans);
-      else if (report.kind === 'hooks') await this.runtimeHooks();
-      else if (report.kind === 'pid') await this.succeeded(report);
-      else if (report.kind === 'await') {
-        await this.runtimeOps(report.index);
-        this.told(native.write(this.sync, go), 'await');
-      } else if (report.kind === 'kept') {
-        const { keptFlags } = await import('../failure/mount-warnings.js');
-        this.warn(keptFlags(this.input.plan.ops[report.index]!, report));
-      } else if (report.kind === 'bound') {
-        const { boundSysfs } = await import('../failure/mount-warnings.js');
-        const warning = boundSysfs(this.input.plan.ops[report.index]!, this.input.spec);
-        if (warning !== undefined) this.warn(warning);
-      } else if (report.kind === 'slow') {
-        const { hookIsSlow, hookNamed } = await import('../hooks/hook-failure.js');
-        const { command, record, spec } = this.input;
-        this.warn(hookIsSlow(`${command} ${record.id}`, report.hook, hookNamed(spec.hooks, report.hook)));
-      } else if (report.kind === 'stdio') {
-        const { giveStdio } = await import('../stdio/stdio-owner.js');
-        giveStdio(report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
-        this.told(native.write(this.sync, go), 'await');
-      } else if (report.kind === 'listener') {
-        const { handOver } = await import('./handlers/seccomp-agent.js');
-        const { record, exec } = this.input;
-        await handOver(this.reports, report, { record, status: exec ? 'running' : record.status, pid: this.pid });
-      } else if (report.kind === 'error') throw this.failed(report);
-      else throw await this.died();
-    }
+  private op(index: number): Op {
+    return this.input.plan.ops[index]!;
   }
 
-  /** The process that joined has ended; the one that it began is a child of ours, or of the supervisor, as well. */
-  private async succeeded({ pid, pidfd }: { readonly pid: number; readonly pidfd: number }): Promise<void> {
-    const joined = this.pidfd;
-    this.pidfd = checkOp({ op: 'fork', at: '' }, pidfd < 0 ? -E.EMFILE : pidfd, 'recvmsg');
-    this.pid = pid;
+  /** What the launch does about each report of runt-init. */
+  private readonly answers: Answers<State> = {
+    created: () => {},
+    exec: () => {},
+    trace: ({ spans }) => append(this.spans, spans),
+    hooks: () => this.runtimeHooks(),
+    pid: (report) => this.succeeded(report),
+    await: async ({ index }) => {
+      await this.runtimeOps(index);
+      this.made.channel!.go();
+    },
+    slow: async ({ hook }) => {
+      const { hookIsSlow, hookNamed } = await import('../hooks/hook-failure.js');
+      const { command, record, spec } = this.input;
+      this.warn(hookIsSlow(`${command} ${record.id}`, hook, hookNamed(spec.hooks, hook)));
+    },
+    kept: async (report) => {
+      const { keptFlags } = await import('../failure/mount-warnings.js');
+      this.warn(keptFlags(this.op(report.index), report));
+    },
+    bound: async ({ index }) => {
+      const { boundSysfs } = await import('../failure/mount-warnings.js');
+      const warning = boundSysfs(this.op(index), this.input.spec);
+      if (warning !== undefined) this.warn(warning);
+    },
+    stdio: async (report) => {
+      const { giveStdio } = await import('../stdio/stdio-owner.js');
+      giveStdio(this.op(report.index), report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
+      this.made.channel!.go();
+    },
+    listener: async (report) => {
+      const { handOver } = await import('./handlers/seccomp-agent.js');
+      const { record, exec } = this.input;
+      await handOver(report, { record, status: exec ? 'running' : record.status, pid: this.pid });
+      this.made.channel!.go();
+    },
+    error: (report) => {
+      throw this.failed(report);
+    },
+    eof: async (_report, state) => {
+      // execve(2) has closed the channel.
+      if (state !== 'executing') throw await this.died();
+    },
+  };
+
+  /** Runs prestart and createRuntime hooks. The record has the pid by now, because a hook may ask for the state. */
+  private async runtimeHooks(): Promise<void> {
+    const { command, record, root, spec, plan, trace } = this.input;
+    const { hookState, runPlanHooks } = await import('../hooks/run-hooks.js');
+    this.hooksBegun = true;
+    this.notePid();
+    save(root, record);
+    const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace, this.warn);
+    append(this.spans, spans);
+    this.made.channel!.go(this.pid);
+  }
+
+  /** The process that joined has ended; the one that it made is a child of this process, or of the supervisor, as well. */
+  private async succeeded({ index, pid, pidfd }: ReportOf<'pid'>): Promise<void> {
+    const { made } = this;
+    const { pidfd: joined } = made.process!;
+    made.process = undefined;
     try {
-      if (--this.successors === 0) {
-        if (this.supervisor) await (await import('./supervisor.js')).adopt(this.directory, this);
-        await this.adoptExec();
+      checkOp(this.op(index), pidfd < 0 ? -E.EMFILE : pidfd, 'recvmsg');
+      made.process = { pid, pidfd: new OwnedFd(pidfd) };
+      if (--made.successors === 0) {
+        if (made.supervisor) await (await import('./supervisor.js')).adopt(made.directory, { pid, pidfd });
+        await adoptExec(made);
       }
-      await readableOrPolled(joined, killedProcessTime);
-      endOf(joined);
+      await readableOrPolled(joined.number, killedProcessTime);
+      endOf(joined.number);
     } finally {
-      native.close(joined);
+      joined.close();
     }
   }
 
-  private failed(report: { index: number; errno: number; syscall: string; detail: string }): Error {
+  private failed(report: ReportOf<'error'>): Error {
     const op = this.input.plan.ops[report.index];
     if (op) return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
     // Before its first operation.
@@ -276,17 +290,8 @@ export class Launch extends RuntimeOps {
     return end.unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
   }
 
-  /** A peer that is gone is no failure of the write: its report, or its end, says more. */
-  private told(written: number, what: 'sync' | 'wait' | 'awaitHooks' | 'await'): void {
-    if (written < 0 && written !== -E.EPIPE && written !== -E.ECONNRESET) {
-      const op = what === 'await' ? ({ op: what, at: '', what: '' } as const) : ({ op: what, at: '' } as const);
-      throw new OpFailed({ op, errno: -written, syscall: 'write', detail: '' });
-    }
-  }
-
   private notePid(): void {
-    const { record } = this.input;
-    Object.assign(record, recorded(this.pid));
+    Object.assign(this.input.record, recorded(this.pid));
   }
 
   private saveCreated(): void {

@@ -76,7 +76,7 @@ async function inherit(root: string, record: ContainerRecord, init: number): Pro
   removeUnfinished(stateDir);
   const supervisor = await startSupervisor(stateDir, true);
   try {
-    const { sync } = supervisor;
+    const sync = supervisor.channel.fd;
     for (const exec of recordedExecs(stateDir)) await passOn(stateDir, sync, exec);
     // Before it serves: one whose heir was not complete is started anew by the next.
     record.supervisor = recorded(supervisor.pid);

@@ -14,7 +14,7 @@ import { type Executed, split, withStateAt } from '../state/exit-records.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
 import { endOf } from './child-end.js';
-import { Reports, sendFrame } from './init-channel.js';
+import { InitChannel } from './init-channel.js';
 import { type Started, startInit } from './start-init.js';
 
 export const supervisorSocket = 'supervisor.sock';
@@ -27,7 +27,7 @@ export interface Supervisor {
   readonly pid: number;
   readonly pidfd: number;
   /** Closing it before a container was started ends the supervisor. */
-  readonly sync: number;
+  readonly channel: InitChannel;
 }
 
 /**
@@ -61,14 +61,14 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
       native.close(sync);
       throw failed(syscall, -pid);
     }
-    const supervisor = { pid, pidfd, sync };
+    const supervisor = { pid, pidfd, channel: new InitChannel(sync) };
     // Its own ends: with a copy here the socket would not close when the supervisor ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
-      sendFrame(sync, nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
+      supervisor.channel.send(nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
       if (!(await readable(sync, supervisorAnswerTime)))
         throw failed(`it did not answer within ${supervisorAnswerTime / 1000} s`);
-      const report = await new Reports(sync).next();
+      const report = await supervisor.channel.next();
       if (report.kind === 'created') return supervisor;
       if (report.kind === 'error')
         throw failed(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
@@ -88,8 +88,8 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
  * outlives it, and reaps it: a pids cgroup counts zombies. A command ends before, and the shim reaps all its children
  * (src/shim/task/orphan-reaper.ts).
  */
-export function leaveSupervisor({ pidfd, sync }: Supervisor): void {
-  native.close(sync);
+export function leaveSupervisor({ pidfd, channel }: Supervisor): void {
+  channel.close();
   if (host.name === 'node') {
     // Where it cannot be watched it is not reaped.
     const ended = aside(pidfd).then(
@@ -106,7 +106,7 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
   await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
   endOf(supervisor.pidfd);
   native.close(supervisor.pidfd);
-  native.close(supervisor.sync);
+  supervisor.channel.close();
 }
 
 /** What a supervisor is asked to start. */

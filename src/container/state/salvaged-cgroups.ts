@@ -2,7 +2,6 @@
 import { checkMounted, isCgroup, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths, ownCgroups } from '../../cgroup/cgroup-paths.js';
 import { pidsIn } from '../../cgroup/cgroup-processes.js';
-import { removeCgroups } from '../../cgroup/cgroup-removal.js';
 import { thaw } from '../../cgroup/freezer.js';
 import { scopeName } from '../../cgroup/systemd/unit-name.js';
 import { defaultParent } from '../../cgroup/unified-tree.js';
@@ -15,6 +14,7 @@ import { until } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { checkAlone } from '../cgroups/occupants.js';
+import { teardown } from '../teardown.js';
 import { isAlive } from './recorded-process.js';
 import {
   carriesId,
@@ -80,9 +80,7 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
     thaw(found);
     return found.every((path) => pidsIn(path, true).length === 0);
   }, killedProcessTime);
-  const unit = salvagedUnit(root, id, found);
-  if (unit) await (await import('../cgroups/systemd-unit.js')).endUnit(unit, warn);
-  await removeCgroups(found);
+  await teardown({ command: 'delete', root, id, warn, unit: salvagedUnit(root, id, found), cgroups: found });
   return found.length > 0;
 }
 

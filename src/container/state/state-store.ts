@@ -1,5 +1,5 @@
 /**
- * The state of a container: `<root>/<id>/state.json`, `config.json`, `start.sock`; the directory itself is the lock.
+ * The state of a container: `<root>/<id>/state.json`, `config.json`, `plan-rest.json`, `start.sock`; the directory itself is the lock.
  */
 
 import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
@@ -73,6 +73,8 @@ export const criuRoot = 'criu-root';
 const stateFile = 'state.json';
 /** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
 const configFile = 'config.json';
+/** The operations that are left when the process waits for start (plan-rest.ts). */
+export const planRestFile = 'plan-rest.json';
 
 /** Whether a name can be an id: a single safe path component. */
 export const isId = (name: string): boolean => name.length <= 255 && /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(name);
@@ -289,7 +291,7 @@ export function removeStateDir(root: string, id: string): void {
 }
 
 function removeDirectory(parent: number, id: string, dir: number): number {
-  for (const name of [startSocket, configFile, stateFile]) native.unlinkAt(dir, name, 0);
+  for (const name of [startSocket, planRestFile, configFile, stateFile]) native.unlinkAt(dir, name, 0);
   let r = native.unlinkAt(parent, id, AT_REMOVEDIR);
   // The mount of a restore that was killed; what is in it is the bundle's.
   if (r === -E.ENOTEMPTY) native.unmount(`/proc/self/fd/${dir}/${criuRoot}`);

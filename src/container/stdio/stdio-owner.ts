@@ -1,6 +1,7 @@
 /**
  * The owner of stdio: the process's user (op `stdioOwner`); in the foreground while the process runs, as with login(1).
  */
+import type { Op } from '../../plan/plan-ops.js';
 import { E } from '../../sys/errno.js';
 import { tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
@@ -15,17 +16,17 @@ const kept: readonly number[] = [E.EPERM, E.EINVAL, E.EACCES, E.EROFS, E.EOPNOTS
 /**
  * Gives descriptors of stdio to a uid of the process's user namespace, in which their owner is not mapped: the process
  * itself cannot. It has chosen them by their kind.
+ * @param op that gives them
  * @param fds bits of 0, 1 and 2
  * @throws OpFailed
  */
-export function giveStdio(given: { uid: number; fds: number }, pid: number, pidfd: number, stdio: Stdio): void {
+export function giveStdio(op: Op, given: { uid: number; fds: number }, pid: number, pidfd: number, stdio: Stdio): void {
   const uid = idOutside(tryReadText(`/proc/${pid}/uid_map`) ?? '', given.uid);
   // The map was that of the process when it still runs.
   if (uid === undefined || signalProcess(pidfd, pid, 0) < 0) return;
   stdio.forEach((fd, i) => {
     const r = (given.fds >> i) & 1 ? native.chownAt(fd, '', BigInt(uid), -1n) : 0;
     if (r >= 0 || kept.includes(-r)) return;
-    const op = { op: 'stdioOwner', at: '/process/user', uid: given.uid, pipes: false } as const;
     throw new OpFailed({ op, errno: -r, syscall: 'fchown', detail: ['stdin', 'stdout', 'stderr'][i]! });
   });
 }

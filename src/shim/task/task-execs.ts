@@ -85,7 +85,7 @@ export class Execs {
         });
         process.pid = launch.pid;
         const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);
-        this.watch(process, held, launch.executed);
+        this.watch(process, held, launch.made.executed);
       });
     } catch (error) {
       process.end(128, native.realtime());

@@ -6,7 +6,7 @@ import { fdList } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { connectTo } from '../../../sys/sockets/unix-socket.js';
 import type { ContainerRecord, Status } from '../../state/state-store.js';
-import type { Report, Reports } from '../init-channel.js';
+import type { Report } from '../init-channel.js';
 
 type Listener = Extract<Report, { kind: 'listener' }>;
 
@@ -19,10 +19,10 @@ interface Notified {
 }
 
 /**
- * Hands a listener over to its agent and tells runt-init to go on. One connection, one message, closed after it.
+ * Hands a listener over to its agent: one connection, one message, closed after it.
  * @throws RuntError ERR_SECCOMP_AGENT; the process must not go on then
  */
-export async function handOver(reports: Reports, report: Listener, to: Notified): Promise<void> {
+export async function handOver(report: Listener, to: Notified): Promise<void> {
   const failed = (errno: number, syscall: string): RuntError =>
     new RuntError({
       code: 'ERR_SECCOMP_AGENT',
@@ -47,7 +47,6 @@ export async function handOver(reports: Reports, report: Listener, to: Notified)
   } finally {
     native.close(report.fd);
   }
-  native.write(reports.fd, new Uint8Array([0x67]));
 }
 
 /** The container process state. */

@@ -1,0 +1,186 @@
+/**
+ * How the runtime's operations of a plan are done: one handler for each, which notes in the launch's resources what it
+ * made. `hostHook` is not here: src/container/hooks/run-hooks.ts runs it when runt-init reports, or later.
+ */
+import { type Op, type OpName, type OpOf, ops } from '../../../plan/plan-ops.js';
+import { fdPair, OwnedFd } from '../../../sys/fds.js';
+import { host, native } from '../../../sys/host.js';
+import { AT_FDCWD, AT_RECURSIVE } from '../../../sys/linux.js';
+import { checkOp, OpFailed } from '../../failure/op-failed.js';
+import { recorded } from '../../state/recorded-process.js';
+import { withState } from '../../state/state-directory.js';
+import { makeStateDir, save, startSocket } from '../../state/state-store.js';
+import type { LaunchResources } from '../launch-resources.js';
+import { applyCgroupOp, type CgroupOp } from './cgroup-handler.js';
+import { clone } from './clone-handler.js';
+import type { RdtOp } from './rdt-handler.js';
+import { openSlot, type SlotOp } from './slot-handler.js';
+
+type RuntimeOpName = Exclude<
+  { [N in OpName]: (typeof ops)[N]['by'] extends 'runtime' ? N : never }[OpName],
+  'hostHook'
+>;
+type RuntimeOp = OpOf<RuntimeOpName>;
+
+/** Total: an operation without a handler does not compile. */
+type Handlers = {
+  readonly [N in RuntimeOpName]: (op: OpOf<N>, launch: LaunchResources) => Promise<void> | undefined;
+};
+
+/** Whether the runtime performs this operation while it performs the plan. */
+export const isRuntimeOp = (op: Op): op is RuntimeOp => ops[op.op].by === 'runtime' && op.op !== 'hostHook';
+
+/** Does one operation; a promise for those that wait. @throws OpFailed, RuntError */
+export function perform(op: RuntimeOp, launch: LaunchResources): Promise<void> | undefined {
+  return handlers[op.op](op as never, launch);
+}
+
+function fillSlot(op: SlotOp, launch: LaunchResources): Promise<void> | undefined {
+  const opened = openSlot(op, launch.input.record);
+  if (typeof opened !== 'number') return opened.then((fd) => launch.fillSlot(op.slot, fd));
+  launch.fillSlot(op.slot, opened);
+  return undefined;
+}
+
+function applyCgroup(op: CgroupOp, { cgroups }: LaunchResources): undefined {
+  const failed = applyCgroupOp(op, cgroups);
+  if (failed) throw new OpFailed(failed);
+}
+
+async function applyRdt(op: RdtOp, { pid, rdt }: LaunchResources): Promise<void> {
+  (await import('./rdt-handler.js')).applyRdt(op, pid, rdt);
+}
+
+async function applyScheduling(op: OpOf<'scheduler' | 'ioPriority'>, { pid }: LaunchResources): Promise<void> {
+  (await import('./scheduling-handler.js')).applyScheduling(op, pid);
+}
+
+function writeProc(op: Op, pid: number, file: string, value: string): void {
+  checkOp(op, native.writeFile(AT_FDCWD, `/proc/${pid}/${file}`, 0, 0, host.encode(value)), 'write');
+}
+
+const handlers: Handlers = {
+  stateDir(_op, launch) {
+    const { root, record } = launch.input;
+    makeStateDir(root, record.id);
+    launch.stateDirectory = true;
+    save(root, record);
+    return undefined;
+  },
+  startSocket(op, launch) {
+    const { root, record } = launch.input;
+    const listen = (dir: number) => (dir < 0 ? dir : native.unixListen(dir, startSocket, 8));
+    launch.startSocket = new OwnedFd(checkOp(op, withState(root, record.id, listen), 'bind'));
+    return undefined;
+  },
+  async supervise(_op, launch) {
+    const { startSupervisor } = await import('../supervisor.js');
+    launch.supervisor = await startSupervisor(launch.directory);
+    launch.input.record.supervisor = recorded(launch.supervisor.pid);
+  },
+  clone,
+  // Descriptors for runt-init.
+  openTree: fillSlot,
+  hookFile: fillSlot,
+  cgroupOpen: fillSlot,
+  cgroupDirectory: fillSlot,
+  consoleConnect: fillSlot,
+  initProcess: fillSlot,
+  processRoot: fillSlot,
+  consolePair(op, launch) {
+    const pair = new Uint8Array(16);
+    checkOp(op, native.socketPair(pair), 'socketpair');
+    const [ours, theirs] = fdPair(pair);
+    launch.console = new OwnedFd(ours);
+    launch.fillSlot(op.slot, theirs);
+    return undefined;
+  },
+  async seccompData(op, launch) {
+    const { openProgramData } = await import('./seccomp-data.js');
+    launch.fillSlot(op.slot, openProgramData(op));
+  },
+  async seccompProgram(op, launch) {
+    const { openProgram } = await import('./seccomp-cache.js');
+    launch.fillSlot(op.slot, openProgram(op, launch.input.root, launch.input.facts.euid));
+  },
+  async namespaceOpen(op, launch) {
+    const { openNamespace } = await import('./namespace-handler.js');
+    launch.fillSlot(op.slot, openNamespace(op, launch.input));
+  },
+  async idMapNamespace(op, launch) {
+    const { openIdMaps } = await import('./id-map-namespace.js');
+    launch.fillSlot(op.slot, await openIdMaps(op));
+  },
+  idMapTree(op, { slots }) {
+    const number = (slot: number | bigint) => slots[Number(slot)]?.number ?? -1;
+    const flags = op.recursive ? AT_RECURSIVE : 0;
+    checkOp(op, native.idMapTree(number(op.tree), number(op.slot), flags), 'mount_setattr', op.source);
+    return undefined;
+  },
+  // The cgroup, before the process is born in it.
+  async systemdScope(op, launch) {
+    const { mayMove, Placeholder, startScope } = await import('../../cgroups/systemd-unit.js');
+    const { record, plan, spec } = launch.input;
+    const user = record.unit?.bus;
+    launch.placeholder = Placeholder.start();
+    await startScope(op, user, launch.placeholder.pid, undefined, spec.annotations);
+    launch.unitStarted = true;
+    if (user && !mayMove(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')!.cgroup;
+    launch.cgroups.push(op.path);
+  },
+  cgroupCreate(op, launch) {
+    applyCgroup(op, launch);
+    // A cgroup below the unit's: that one must be empty, so that it can enable controllers.
+    launch.placeholder?.moveTo(op);
+    return undefined;
+  },
+  cgroupWrite: applyCgroup,
+  cgroupWriteFirst: applyCgroup,
+  cgroupRealtime: applyCgroup,
+  cgroupInherit: applyCgroup,
+  cgroupControllers: applyCgroup,
+  cgroupDevices: applyCgroup,
+  cgroupOwner: applyCgroup,
+  rdtGroup: applyRdt,
+  rdtMonitor: applyRdt,
+  // The process, once it is there.
+  rdtAssign: applyRdt,
+  setGroupsPolicy(op, { pid }) {
+    writeProc(op, pid, 'setgroups', op.value);
+    return undefined;
+  },
+  idMap(op, { pid, input }) {
+    if (op.helper) return import('./id-map-helper.js').then((m) => m.runIdMapHelper(op, pid, input.record.id));
+    writeProc(op, pid, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
+    return undefined;
+  },
+  async idMapVerify(op, { pid, input }) {
+    (await import('./namespace-handler.js')).verifyIdMap(op, pid, input);
+  },
+  async netDevice(op, launch) {
+    const { NetDevices } = await import('./network-handler.js');
+    launch.netDevices ??= new NetDevices();
+    launch.netDevices.move(op, launch.pid);
+  },
+  oomScoreAdj(op, { pid }) {
+    writeProc(op, pid, 'oom_score_adj', String(op.value));
+    return undefined;
+  },
+  prlimit(op, { pid }) {
+    const { resource, soft, hard } = op;
+    const wide = (n: number | bigint) => BigInt.asIntN(64, BigInt(n));
+    checkOp(op, native.prlimit(pid, Number(resource), wide(soft), wide(hard)), 'prlimit');
+    return undefined;
+  },
+  scheduler: applyScheduling,
+  ioPriority: applyScheduling,
+  async notifyDirectory(op, launch) {
+    const { makeNotifyDirectory, bindNotify } = await import('../../stdio/notify-socket.js');
+    checkOp(op, makeNotifyDirectory(op.path), 'mkdir');
+    if (op.bind) launch.notify = new OwnedFd(checkOp(op, bindNotify(op.path), 'bind'));
+  },
+  async pidfdSocket(op, { process, input }) {
+    const { sendPidfd } = await import('../../stdio/pidfd-socket.js');
+    await sendPidfd(op, process?.pidfd.number ?? -1, input.exec === true);
+  },
+};
