@@ -7,7 +7,6 @@ import type { Launch } from './launch/launch.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Notify } from './stdio/notify-socket.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
-import { removeEnded } from './teardown.js';
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
@@ -50,7 +49,7 @@ export async function run(o: RunOptions): Promise<number> {
     terminal?.close();
     lent?.giveBack();
   }
-  if (!o.keep) await removeEnded('run', o, launch.input.record);
+  if (!o.keep) await (await import('./teardown.js')).removeEnded('run', o, launch.input.record);
   if (status === undefined) throw (await import('./state/exit-records.js')).statusLost(`run ${o.id}`);
   return status;
 }
