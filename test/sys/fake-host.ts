@@ -33,9 +33,10 @@ export function fakeHost(
   };
   const native = new Proxy(given, {
     get(target, name) {
-      const f = target[name as keyof Native];
-      if (f === undefined) throw new Error(`the command called native.${String(name)}`);
-      return f;
+      const unexpected = (...args: unknown[]): never => {
+        throw new Error(`unexpected call: native.${String(name)}(${args.join(', ')})`);
+      };
+      return target[name as keyof Native] ?? unexpected;
     },
   }) as Native;
   setHost({

@@ -1,0 +1,500 @@
+/** The state store: what is kept of a container, in which order, and what each failing call leaves. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { list, names } from '../../../src/container/list.js';
+import {
+  type ContainerRecord,
+  keepConfig,
+  keptConfig,
+  load,
+  locked,
+  makeStateDir,
+  removeStateDir,
+  save,
+} from '../../../src/container/state/state-store.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { eachFailure } from '../../sys/fake-host/each-failure.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import { recordOf } from './records.js';
+
+const test = suite('state store');
+
+/** A kernel with the state of a container `web`. */
+function withContainer(over: Partial<ContainerRecord> = {}): FakeKernel {
+  const kernel = new FakeKernel();
+  makeStateDir(kernel.root, 'web');
+  save(kernel.root, recordOf('web', over));
+  kernel.calls.length = 0;
+  return kernel;
+}
+
+const failure = (f: () => unknown): RuntError => {
+  try {
+    f();
+  } catch (error) {
+    if (error instanceof RuntError) return error;
+    throw error;
+  }
+  throw new Error('it did not fail');
+};
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The calls of the last operation, with `~` for the kernel's root. */
+const callsOf = (kernel: FakeKernel): string[] => kernel.calls.map((call) => call.replaceAll(kernel.root, '~'));
+
+/** What each failing call leads to: the call, then the error's code and message without the errno's text. */
+async function failures(make: () => FakeKernel, act: (kernel: FakeKernel) => unknown): Promise<string[]> {
+  const outcomes = await eachFailure(make, act);
+  return outcomes.map(({ kernel, call, error, leftOpen }) => {
+    assert.equal(leftOpen, [], call);
+    const name = call.slice(0, call.indexOf('('));
+    if (error === undefined) return `${name}: none`;
+    if (!(error instanceof RuntError)) throw error;
+    assert.is(error.errno, E.EIO, call);
+    return `${name}: ${error.code} ${error.message.replace(/: EIO.*/, '')}`.replaceAll(kernel.root, '~');
+  });
+}
+
+test('make: a root that is missing is made, then the directory, both for their owner alone', () => {
+  const kernel = new FakeKernel();
+  makeStateDir(kernel.root, 'web');
+  assert.equal(
+    callsOf(kernel).filter((call) => call.startsWith('mkdirAt')),
+    [`mkdirAt(</run>, ${kernel.root.slice(5)}, 0o700) = 0`, 'mkdirAt(<~>, web, 0o700) = 0'],
+  );
+  assert.equal(kernel.open, [kernel.root]);
+});
+
+test('make: an id that is there belongs to another create', () => {
+  const kernel = withContainer();
+  const error = failure(() => makeStateDir(kernel.root, 'web'));
+  assert.equal([error.code, error.message], ['ERR_CONTAINER_EXISTS', 'container with given ID already exists: web']);
+  assert.equal(kernel.tree.list(`${kernel.root}/web`), ['state.json']);
+});
+
+test('make: each failing call is an error of the state that leaves no descriptor', async () => {
+  assert.equal(
+    await failures(
+      () => new FakeKernel(),
+      ({ root }) => makeStateDir(root, 'web'),
+    ),
+    [
+      'openDirectory: ERR_STATE make the state root ~',
+      'stat: ERR_STATE stat an open file',
+      'openDirectory: ERR_STATE make the state root ~',
+      'stat: ERR_STATE stat an open file',
+      'openDirectory: ERR_STATE make the state root ~',
+      'mkdirAt: ERR_STATE make the state root ~',
+      'openDirectory: ERR_STATE make the state root ~',
+      'stat: ERR_STATE stat an open file',
+      'mkdirAt: ERR_STATE make the state directory ~/web',
+    ],
+  );
+});
+
+test('make: a root that was removed since is made again', () => {
+  const kernel = withContainer();
+  kernel.tree.removeTree({
+    parent: kernel.tree.directory('/run'),
+    name: kernel.root.slice(5),
+    inode: kernel.tree.at(kernel.root),
+  });
+  makeStateDir(kernel.root, 'web');
+  assert.equal(kernel.tree.list(kernel.root), ['web']);
+  assert.equal(kernel.open, [kernel.root], 'the descriptor of the removed one was closed');
+});
+
+test('save: one call replaces the file, which only its owner may read', () => {
+  const kernel = withContainer();
+  save(kernel.root, recordOf('web', { status: 'creating' }));
+  assert.equal(callsOf(kernel), [
+    'openDirectory(<~>, web, 0x200000) = fd',
+    'stat(<~/web>, , 0x1000, 64 bytes) = 0',
+    'replaceFile(<~/web>, state.json, 0o600, 206 bytes) = 0',
+    'close(<~/web>) = 0',
+  ]);
+  assert.is(kernel.tree.at(`${kernel.root}/web/state.json`)?.mode, 0o100600);
+  assert.is(load(kernel.root, 'web').status, 'creating');
+});
+
+test('save: a call that fails leaves the old record', async () => {
+  const made: FakeKernel[] = [];
+  const act = (kernel: FakeKernel): void => {
+    made.push(kernel);
+    save(kernel.root, recordOf('web', { pid: 7 }));
+  };
+  assert.equal(await failures(withContainer, act), [
+    'openDirectory: ERR_STATE write the state ~/web/state.json',
+    'stat: ERR_STATE stat an open file',
+    'replaceFile: ERR_STATE write the state ~/web/state.json',
+  ]);
+  const pids = made.map((kernel) => JSON.parse(kernel.tree.text(`${kernel.root}/web/state.json`)).pid);
+  assert.equal(pids, [2500, 2500, 2500, 7], 'the last one is the run without a failure');
+});
+
+test('save: a directory that was removed is an error, and none is made', () => {
+  const kernel = new FakeKernel();
+  const error = failure(() => save(kernel.root, recordOf('web')));
+  assert.equal([error.code, error.errno], ['ERR_STATE', E.ENOENT]);
+  assert.is(kernel.tree.list(kernel.root), undefined);
+});
+
+test('load: what was saved', () => {
+  const record = recordOf('web', { annotations: { a: 'ü' }, cgroups: ['/sys/fs/cgroup/web'], owner: 5 });
+  const kernel = withContainer(record);
+  assert.equal(load(kernel.root, 'web'), record);
+  assert.equal(kernel.names, ['openDirectory', 'stat', 'openEntry', 'stat', 'read', 'read', 'close', 'close']);
+});
+
+test('load: a record that is longer than the first buffer', () => {
+  const annotations = { long: 'x'.repeat(100_000) };
+  const kernel = withContainer({ annotations });
+  assert.equal(load(kernel.root, 'web').annotations, annotations);
+});
+
+test('load: a failing call does not say that there is no container, or that its state is damaged', async () => {
+  assert.equal(await failures(withContainer, ({ root }) => load(root, 'web')), [
+    'openDirectory: ERR_STATE read the state ~/web/state.json',
+    'stat: ERR_STATE stat an open file',
+    'openEntry: ERR_STATE read the state ~/web/state.json',
+    'stat: ERR_STATE stat an open file',
+    'read: ERR_STATE read the state ~/web/state.json',
+    'read: ERR_STATE read the state ~/web/state.json',
+  ]);
+});
+
+test('load: only what is missing is no container', () => {
+  const kernel = withContainer();
+  assert.is(failure(() => load(kernel.root, 'other')).code, 'ERR_NO_CONTAINER');
+  assert.is(failure(() => load(`${kernel.root}-none`, 'web')).code, 'ERR_NO_CONTAINER');
+  kernel.tree.file('/run/file');
+  assert.is(failure(() => load('/run/file/root', 'web')).code, 'ERR_NO_CONTAINER', 'a parent of the root is a file');
+  assert.is(failure(() => load(kernel.root, '../web')).code, 'ERR_CONTAINER_ID');
+});
+
+test('load: a directory without a record is damaged; one that is removed meanwhile is no container', () => {
+  const kernel = withContainer();
+  const directory = `${kernel.root}/web`;
+  kernel.before('openEntry', 1, () => kernel.tree.at(directory)?.entries?.clear());
+  assert.match(failure(() => load(kernel.root, 'web')).message, /it has none: its create or its delete was ended/);
+  kernel.before('openEntry', 1, () => removeStateDirOfOther(kernel));
+  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
+});
+
+/** Removes the directory as another process does. */
+function removeStateDirOfOther(kernel: FakeKernel): void {
+  const parent = kernel.tree.directory(kernel.root);
+  kernel.tree.removeTree({ parent, name: 'web', inode: parent.entries?.get('web') });
+}
+
+test('load: text that is not a record of this version is refused by what it is', () => {
+  const kernel = withContainer();
+  const file = `${kernel.root}/web/state.json`;
+  const why = (text: string): string[] => {
+    kernel.tree.file(file, text);
+    const { code, message } = failure(() => load(kernel.root, 'web'));
+    return [code, message.replace('the state of container web ', '').replace(/SyntaxError.*/, 'SyntaxError')];
+  };
+  const record = (over: object): string => JSON.stringify({ ...recordOf('web'), ...over });
+  assert.equal(why('{'), ['ERR_STATE_CORRUPT', 'cannot be used: SyntaxError']);
+  assert.equal(why('null'), ['ERR_STATE_CORRUPT', 'cannot be used: it is no object']);
+  assert.equal(why('{}'), ['ERR_STATE_CORRUPT', 'cannot be used: it has no format version']);
+  assert.equal(why(record({ version: 2 })), [
+    'ERR_STATE_VERSION',
+    'has format version 2, and this runt reads version 1',
+  ]);
+  const wrong = [
+    { id: 'other' },
+    { status: 'running' },
+    { pid: -1 },
+    { pid: 2 ** 31 },
+    { pid: 1.5 },
+    { startTime: 5 },
+    { bundle: undefined },
+    { cgroups: ['relative'] },
+    { supervisor: { pid: 5 } },
+    { creator: 5 },
+    { unit: { name: 'a.scope', bus: null } },
+    { rdt: '/sys/fs/resctrl' },
+  ];
+  for (const over of wrong) {
+    assert.equal(why(record(over)), ['ERR_STATE_CORRUPT', 'cannot be used: a field has the wrong type']);
+  }
+});
+
+test('load: a file that another user may have written is not believed', () => {
+  const kernel = withContainer();
+  const file = `${kernel.root}/web/state.json`;
+  const text = kernel.tree.text(file);
+  const why = (make: () => void): string => {
+    make();
+    const { code, message } = failure(() => load(kernel.root, 'web'));
+    assert.is(code, 'ERR_STATE_CORRUPT');
+    kernel.tree.file(file, text);
+    return message.slice(message.indexOf(': ') + 2);
+  };
+  assert.is(
+    why(() => kernel.tree.symlink(file, '/etc/state.json')),
+    'it is a symbolic link',
+  );
+  assert.is(
+    why(() => kernel.tree.fifo(file)),
+    'it is not a regular file',
+  );
+  assert.is(
+    why(() => kernel.tree.socket(file)),
+    'it is not a regular file',
+  );
+  assert.is(
+    why(() => {
+      kernel.tree.file(file, text).uid = 1000;
+    }),
+    'it belongs to user 1000',
+  );
+  assert.is(
+    why(() => kernel.tree.file(file, text, 0o620)),
+    'other users may write to it',
+  );
+  assert.is(load(kernel.root, 'web').id, 'web');
+});
+
+test('every use: a directory that another user could have swapped is refused', () => {
+  const kernel = withContainer();
+  const directory = kernel.tree.directory(`${kernel.root}/web`);
+  const refused = (change: () => void, clause: RegExp): void => {
+    const { mode, uid } = directory;
+    change();
+    for (const use of [() => load(kernel.root, 'web'), () => removeStateDir(kernel.root, 'web')]) {
+      const error = failure(use);
+      assert.is(error.code, 'ERR_STATE_UNSAFE');
+      assert.match(error.message, clause);
+    }
+    Object.assign(directory, { mode, uid });
+  };
+  refused(() => {
+    directory.uid = 1000;
+  }, /it belongs to user 1000, and runt runs as user 0/);
+  refused(() => {
+    directory.mode = 0o40702;
+  }, /every user may write to it/);
+  refused(() => {
+    directory.mode = 0o40720;
+  }, /its group may write to it/);
+  kernel.tree.symlink(`${kernel.root}/web`, '/elsewhere');
+  assert.match(failure(() => load(kernel.root, 'web')).message, /it is a symbolic link/);
+  assert.equal(kernel.open, [kernel.root]);
+});
+
+test('config: it is kept once, and found again', () => {
+  const kernel = withContainer();
+  assert.is(keptConfig(kernel.root, recordOf('web')), '/b/config.json', 'that of the bundle, as none was kept');
+  keepConfig(kernel.root, 'web', bytes('{"a":1}'));
+  assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
+  assert.is(keptConfig(kernel.root, recordOf('web')), `${kernel.root}/web/config.json`);
+  const error = failure(() => keepConfig(kernel.root, 'web', bytes('{}')));
+  assert.equal([error.code, error.errno], ['ERR_STATE', E.EEXIST]);
+  assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
+});
+
+test('config: a failing call neither writes one nor takes that of the bundle', async () => {
+  assert.equal(await failures(withContainer, ({ root }) => keepConfig(root, 'web', bytes('{}'))), [
+    'openDirectory: ERR_STATE keep the config as ~/web/config.json',
+    'stat: ERR_STATE stat an open file',
+    'writeFile: ERR_STATE keep the config as ~/web/config.json',
+  ]);
+  const kept = withContainer();
+  kept.failAt('stat', 2, E.EIO);
+  assert.is(
+    failure(() => keptConfig(kept.root, recordOf('web'))).message,
+    'look for config.json in the state: EIO (input/output error)',
+  );
+});
+
+test('remove: the files of runt, then the directory', () => {
+  const kernel = withContainer();
+  keepConfig(kernel.root, 'web', bytes('{}'));
+  kernel.calls.length = 0;
+  removeStateDir(kernel.root, 'web');
+  assert.equal(callsOf(kernel), [
+    'openDirectory(<~>, web, 0x200000) = fd',
+    'stat(<~/web>, , 0x1000, 64 bytes) = 0',
+    'unlinkAt(<~/web>, start.sock, 0x0) = ENOENT',
+    'unlinkAt(<~/web>, config.json, 0x0) = 0',
+    'unlinkAt(<~/web>, state.json, 0x0) = 0',
+    'unlinkAt(<~>, web, 0x200) = 0',
+    'close(<~/web (deleted)>) = 0',
+  ]);
+  assert.equal(kernel.tree.list(kernel.root), []);
+  removeStateDir(kernel.root, 'web');
+});
+
+test('remove: what else is in the directory goes too, but not what is in the mount of a restore', () => {
+  const kernel = withContainer();
+  kernel.tree.file(`${kernel.root}/web/exec-1.json`);
+  kernel.tree.file(`${kernel.root}/web/deep/er/file`);
+  kernel.tree.mount(`${kernel.root}/web/criu-root`);
+  const mounted = kernel.tree.file(`${kernel.root}/web/criu-root/kept`);
+  removeStateDir(kernel.root, 'web');
+  assert.equal(kernel.tree.list(kernel.root), []);
+  assert.not.ok(mounted.removed);
+  assert.equal(kernel.open, [kernel.root]);
+});
+
+test('remove: a second look finds what a failing command wrote there meanwhile', () => {
+  const kernel = withContainer();
+  kernel.tree.file(`${kernel.root}/web/more`);
+  kernel.on('removeTree', () => -E.ENOTEMPTY);
+  const error = failure(() => removeStateDir(kernel.root, 'web'));
+  assert.equal([error.code, error.errno], ['ERR_STATE', E.ENOTEMPTY]);
+  assert.is(kernel.names.filter((name) => name === 'removeTree').length, 2);
+});
+
+test('remove: a failing call is an error only when the directory stays', async () => {
+  assert.equal(await failures(withContainer, ({ root }) => removeStateDir(root, 'web')), [
+    'openDirectory: ERR_STATE remove the state ~/web',
+    'stat: ERR_STATE stat an open file',
+    'unlinkAt: none',
+    'unlinkAt: none',
+    'unlinkAt: none',
+    'unlinkAt: ERR_STATE remove the state ~/web',
+  ]);
+});
+
+test('lock: what is done under it is done in the directory that was locked', async () => {
+  const kernel = withContainer();
+  await kernel.finish(locked(kernel.root, 'web', async () => save(kernel.root, recordOf('web'))));
+  assert.equal(callsOf(kernel), [
+    'openDirectory(<~>, web, 0x0) = fd',
+    'stat(<~/web>, , 0x1000, 64 bytes) = 0',
+    'flock(<~/web>, 6) = 0',
+    'stat(<~/web>, , 0x1000, 64 bytes) = 0',
+    'stat(<~>, web, 0x100, 64 bytes) = 0',
+    'replaceFile(<~/web>, state.json, 0o600, 205 bytes) = 0',
+    'close(<~/web>) = 0',
+  ]);
+});
+
+test('lock: it ends with the work, whether that succeeds or fails', async () => {
+  const kernel = withContainer();
+  const directory = kernel.tree.directory(`${kernel.root}/web`);
+  const work = locked(kernel.root, 'web', async () => {
+    assert.ok(directory.lock);
+    throw new Error('the work failed');
+  });
+  const error = await kernel.finish(work.catch((thrown: Error) => thrown));
+  assert.is(String(error), 'Error: the work failed');
+  assert.is(directory.lock, undefined);
+  assert.equal(kernel.open, [kernel.root]);
+});
+
+test('lock: it waits for another process that holds it', async () => {
+  const kernel = withContainer();
+  const directory = kernel.tree.directory(`${kernel.root}/web`);
+  directory.lock = true;
+  kernel.clock.after(90_000, () => {
+    directory.lock = undefined;
+  });
+  const began = kernel.clock.now;
+  const waited = await kernel.finish(locked(kernel.root, 'web', async () => kernel.clock.now - began));
+  assert.ok(waited >= 90_000 && waited < 91_000, `${waited} ms`);
+});
+
+test('lock: who waited for a container that is removed meanwhile finds none, or the new one', async () => {
+  for (const again of [false, true]) {
+    const kernel = withContainer();
+    kernel.tree.directory(`${kernel.root}/web`).lock = true;
+    kernel.clock.after(1000, () => {
+      removeStateDirOfOther(kernel);
+      if (again) kernel.tree.file(`${kernel.root}/web/state.json`, JSON.stringify(recordOf('web', { pid: 9 })));
+    });
+    // The lock of the removed directory goes with the process that removed it.
+    const old = kernel.tree.directory(`${kernel.root}/web`);
+    kernel.clock.after(1001, () => {
+      old.lock = undefined;
+    });
+    const work = locked(kernel.root, 'web', async () => load(kernel.root, 'web').pid);
+    const result = await kernel.finish(work.catch((error: RuntError) => error.code));
+    assert.is(result, again ? 9 : 'ERR_NO_CONTAINER');
+    assert.equal(kernel.open, [kernel.root]);
+  }
+});
+
+test('lock: a lock that cannot be taken is an error, and the work is not done', async () => {
+  for (const [call, message] of [
+    ['openDirectory', 'open the state ~/web'],
+    ['flock', 'lock container web'],
+  ] as const) {
+    const kernel = withContainer();
+    let done = false;
+    kernel.failAt(call, 1, E.EIO);
+    const work = locked(kernel.root, 'web', async () => {
+      done = true;
+    });
+    const error = await kernel.finish(
+      work.then(
+        () => undefined,
+        (thrown: RuntError) => thrown,
+      ),
+    );
+    assert.equal(
+      [error?.code, error?.message.replace(kernel.root, '~')],
+      ['ERR_STATE', `${message}: EIO (input/output error)`],
+    );
+    assert.not.ok(done);
+    assert.equal(kernel.open, [kernel.root]);
+  }
+});
+
+test('list: all containers by name, and none where there is no root', () => {
+  const kernel = withContainer();
+  for (const id of ['b', 'a']) {
+    makeStateDir(kernel.root, id);
+    save(kernel.root, recordOf(id));
+  }
+  assert.equal(names(kernel.root), ['a', 'b', 'web']);
+  assert.equal(
+    list({ root: kernel.root }).map(({ id, status }) => `${id} ${status}`),
+    ['a stopped', 'b stopped', 'web stopped'],
+  );
+  assert.equal(names(`${kernel.root}-none`), []);
+});
+
+test('list: a process with the recorded start time runs, another one with its pid does not', () => {
+  const kernel = withContainer();
+  const status = () => list({ root: kernel.root })[0]?.status;
+  const process = kernel.processes.add({ pid: 2500 });
+  assert.is(status(), 'running');
+  process.exit(0);
+  assert.is(status(), 'stopped');
+  kernel.processes.add({ pid: 2500, startTime: '9999' });
+  assert.is(status(), 'stopped');
+});
+
+test('list: a root of many containers is read with a larger buffer', () => {
+  const kernel = withContainer();
+  const directory = kernel.tree.directory(kernel.root);
+  for (let i = 0; i < 1000; i++) kernel.tree.directory(`${kernel.root}/${'x'.repeat(100)}${i}`);
+  assert.is(names(kernel.root).length, directory.entries?.size);
+  const reads = callsOf(kernel).filter((call) => call.startsWith('readDir'));
+  assert.match(reads.join('\n'), /^.*, 65536 bytes\) = EOVERFLOW\n.*, 524288 bytes\) = \d+$/);
+});
+
+test('list: a root that cannot be read is an error; a container that cannot be read is a warning', () => {
+  const kernel = withContainer();
+  makeStateDir(kernel.root, 'bad');
+  kernel.failAt('readDir', 1, E.EIO);
+  assert.is(failure(() => list({ root: kernel.root })).code, 'ERR_STATE');
+  const warnings: string[] = [];
+  const states = list({ root: kernel.root, warn: (sentence) => warnings.push(sentence) });
+  assert.equal(
+    states.map(({ id }) => id),
+    ['web'],
+  );
+  assert.equal(warnings, [
+    'the state of container bad cannot be used: it has none: its create or its delete was ended in the middle',
+  ]);
+});
+
+test.run();

@@ -1,0 +1,191 @@
+/**
+ * A host whose kernel is in memory: files, processes, sockets, a clock that needs no time. Tests of what runt does with
+ * a machine need no root with it, and can make every call fail.
+ *
+ *     const kernel = new FakeKernel();             // in force from now on
+ *     kernel.tree.file('/b/config.json', '{}');    // what is there
+ *     kernel.failAt('mkdirAt', 1, E.EIO);          // the next mkdirat(2)
+ *     await kernel.finish(create(…));              // runs it to its end
+ *     kernel.calls;                                // ['mkdirAt(</run>, web, 0o700) = EIO', …]
+ *
+ * src/container/state/state-directory.ts keeps the root's descriptor and the caller's ids as long as the program runs:
+ * use `kernel.root`, a path that no other kernel has; a test as an ordinary user needs a file of its own.
+ */
+import { abi, type Native } from '../../../src/sys/abi.js';
+import { E } from '../../../src/sys/errno.js';
+import { setHost } from '../../../src/sys/host.js';
+import { S_IFREG } from '../../../src/sys/linux.js';
+import { pending, turn } from '../../../src/sys/waiting/loop.js';
+import { putIntegers } from './buffers.js';
+import { Clock } from './clock.js';
+import { Descriptors, OpenInode } from './descriptors.js';
+import { fileCalls } from './file-calls.js';
+import { FileTree } from './file-tree.js';
+import { Processes } from './processes.js';
+import { mountProcfs } from './procfs.js';
+import { Sockets } from './sockets.js';
+
+type Name = keyof Native;
+
+/** What happens at the n-th call of a function from now on. */
+interface Plan {
+  readonly name: Name | '*';
+  left: number;
+  /** The result instead of the call's own. */
+  readonly errno?: number;
+  readonly before?: () => void;
+}
+
+interface KernelOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly uid?: number;
+}
+
+/** These give a descriptor: its number says nothing to a reader. */
+const OPENS = /^(open|accept|unix|pidfdOpen|duplicate|datagram|sealedFile|initImage|netlinkOpen|nonBlocking|signalFd)/;
+/** These do not fail. */
+const SAFE: readonly string[] = ['close', 'pid', 'ids', 'monotonic', 'realtime', 'unwatch', 'isTerminal'];
+
+let roots = 0;
+
+export class FakeKernel {
+  readonly tree = new FileTree();
+  readonly descriptors = new Descriptors();
+  readonly processes = new Processes(this.descriptors);
+  readonly sockets = new Sockets(this.tree, this.descriptors);
+  readonly clock = new Clock(this.descriptors);
+  /** A path for the state of containers that no other kernel uses. It is not made yet. */
+  readonly root = `/run/runt-${++roots}`;
+  /** Every call with its result, in order, as `name(arguments) = result`. */
+  readonly calls: string[] = [];
+  private plans: Plan[] = [];
+  private readonly functions: Partial<Native>;
+
+  constructor({ args = [], env = {}, uid = 0 }: KernelOptions = {}) {
+    if (pending() > 0) throw new Error(`an earlier test left ${pending()} waits`);
+    this.tree.directory('/run');
+    mountProcfs(this.tree, this.processes, this.descriptors);
+    this.functions = {
+      ...fileCalls(this.tree, this.descriptors),
+      ...this.processes.calls(),
+      ...this.sockets.calls(),
+      ...this.clock.calls(),
+      ids: (data) => {
+        putIntegers(data, [uid, uid, uid, uid]);
+        return 0;
+      },
+      isTerminal: () => 0,
+      closesOnExec: () => 1,
+      duplicate: (fd) => this.copy(fd),
+      nonBlocking: (fd) => this.copy(fd),
+      sealedFile: (data) => this.anonymous(data),
+      initImage: () => this.anonymous(new Uint8Array(0)),
+    };
+    const decode = (bytes: Uint8Array, length: number): string => new TextDecoder().decode(bytes.subarray(0, length));
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    setHost({ name: 'quickjs', native: this.native(), args, env, decode, decodeRaw: decode, encode });
+  }
+
+  /** Performs a function that the kernel does not have, or has otherwise. */
+  on<N extends Name>(name: N, call: Native[N]): void {
+    this.functions[name] = call;
+  }
+
+  /** Makes the n-th call from now on, the first is 1, of a function fail; '*' counts all that can. */
+  failAt(name: Name | '*', n: number, errno: E): void {
+    this.plans.push({ name, left: n, errno });
+  }
+
+  /** Lets something happen right before the n-th call from now on: what another process does meanwhile. */
+  before(name: Name | '*', n: number, happens: () => void): void {
+    this.plans.push({ name, left: n, before: happens });
+  }
+
+  /** Failures and events that were planned and have not come. */
+  get unreached(): string[] {
+    return this.plans.map(({ name, left, errno }) => `${name}, ${left} calls later${errno ? `: ${E[errno]}` : ''}`);
+  }
+
+  /** The names of the calls so far, but those that only look at the time. */
+  get names(): string[] {
+    return this.calls.map((call) => call.slice(0, call.indexOf('('))).filter((name) => name !== 'monotonic');
+  }
+
+  /** Runs asynchronous work to its end, with the clock of the kernel. @throws Error when it can never end */
+  async finish<T>(work: Promise<T>): Promise<T> {
+    let settled = false;
+    const settle = () => {
+      settled = true;
+    };
+    work.then(settle, settle);
+    for (;;) {
+      await new Promise((next) => setImmediate(next));
+      if (settled) return work;
+      if (!turn() && !this.clock.step()) throw new Error('the work waits, and nothing can happen any more');
+    }
+  }
+
+  /** What the process under test has open, as paths; to compare with what it had before. */
+  get open(): string[] {
+    return [...this.descriptors.all.values()].map((file) => file.shown).sort();
+  }
+
+  private copy(fd: number): number {
+    const file = this.descriptors.get(fd);
+    return file ? this.descriptors.open(file) : -E.EBADF;
+  }
+
+  private anonymous(data: Uint8Array): number {
+    const inode = this.tree.inode(S_IFREG | 0o600, this.tree.root.fs);
+    inode.name = 'memfd';
+    inode.data = data.slice();
+    return this.descriptors.open(new OpenInode(inode, 0));
+  }
+
+  private native(): Native {
+    const table = Object.keys(abi).map((name) => [name, (...args: unknown[]) => this.call(name as Name, args)]);
+    return Object.fromEntries(table) as Native;
+  }
+
+  private call(name: Name, args: readonly unknown[]): unknown {
+    const text = this.shown(name, args);
+    const perform = this.functions[name] as ((...args: readonly unknown[]) => number | bigint) | undefined;
+    if (!perform) throw new Error(`unexpected call: native.${text}`);
+    if (args.length !== abi[name].args.length) throw new Error(`wrong number of arguments: native.${text}`);
+    const errno = this.planned(name);
+    const failed = abi[name].ret === 'i64' ? BigInt(-(errno ?? 0)) : -(errno ?? 0);
+    const at = this.calls.push(text) - 1;
+    const result = errno === undefined ? perform(...args) : failed;
+    const number = Number(result);
+    this.calls[at] = `${text} = ${number < 0 ? E[-number] : OPENS.test(name) ? 'fd' : result}`;
+    return result;
+  }
+
+  /** The errno with which this call is to fail, after what was planned before it. */
+  private planned(name: Name): number | undefined {
+    const due = this.plans.filter(
+      (p) => (p.name === name || (p.name === '*' && !SAFE.includes(name))) && --p.left === 0,
+    );
+    this.plans = this.plans.filter((p) => !due.includes(p));
+    for (const { before } of due) before?.();
+    return due.find(({ errno }) => errno !== undefined)?.errno;
+  }
+
+  private shown(name: Name, args: readonly unknown[]): string {
+    const texts = abi[name].args.map(([argument], i) => {
+      const value = args[i];
+      if (value instanceof Uint8Array) return `${value.length} bytes`;
+      if (/fd$|^(socket|tree|from|to)$/.test(argument)) return this.fdShown(Number(value));
+      if (argument === 'mode' && name !== 'access') return `0o${Number(value).toString(8)}`;
+      if (argument === 'flags' || argument === 'resolve') return `0x${Number(value).toString(16)}`;
+      return String(value);
+    });
+    return `${name}(${texts.join(', ')})`;
+  }
+
+  private fdShown(fd: number): string {
+    if (fd < 0) return fd === -100 ? 'AT_FDCWD' : String(fd);
+    return `<${this.descriptors.get(fd)?.shown ?? fd}>`;
+  }
+}
