@@ -2,36 +2,32 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Idleness } from '../../src/shim/idle-end.js';
-import { useNodeHost } from '../../src/sys/node-host.js';
-import { DEADLINE } from '../deadline.js';
-
-useNodeHost([]);
-const pass = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms));
+import { sleep } from '../../src/sys/waiting/loop.js';
+import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
 
 test('it is asked to end again and again while there is no client, and not after it has', async () => {
-  let asked = 0;
-  new Idleness(20, async () => ++asked === 3);
-  for (const end = Date.now() + DEADLINE; asked < 3 && Date.now() < end; ) await pass(20);
-  await pass(300);
-  assert.is(asked, 3);
+  const kernel = new FakeKernel();
+  const asked: number[] = [];
+  const begin = kernel.clock.now;
+  new Idleness(20, async () => asked.push(kernel.clock.now - begin) === 3);
+  // The clock is the kernel's: no time passes.
+  await kernel.finish(sleep(300));
+  assert.equal(asked, [20, 40, 60]);
 });
 
 test('it does not end while there is a client, and is given its time again after the last has gone', async () => {
-  let asked = 0;
-  const idleness = new Idleness(1000, async () => ++asked > 0);
-  const gone = [idleness.client(), idleness.client()];
-  await pass(1500);
-  gone[0]!();
-  await pass(800);
-  assert.is(asked, 0);
-  gone[1]!();
-  await pass(300);
+  const kernel = new FakeKernel();
+  const begin = kernel.clock.now;
+  const asked: number[] = [];
+  const idleness = new Idleness(1000, async () => asked.push(kernel.clock.now - begin) > 0);
+  const [first, second] = [idleness.client(), idleness.client()];
+  kernel.clock.after(1500, first);
+  kernel.clock.after(2300, second);
   // A client that asks whether anybody is there: a `start`.
-  idleness.client()();
-  await pass(500);
-  assert.is(asked, 0);
-  await pass(1200);
-  assert.is(asked, 1);
+  kernel.clock.after(2600, () => idleness.client()());
+  // The clock is the kernel's: no time passes.
+  await kernel.finish(sleep(5000));
+  assert.equal(asked, [3600]);
 });
 
 test.run();
