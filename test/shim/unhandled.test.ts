@@ -9,7 +9,7 @@ import { task } from '../../src/shim/transport/protos.js';
 import { Connection } from '../../src/shim/transport/ttrpc.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node-host.js';
-import { DEADLINE } from '../deadline.js';
+import { eventually } from '../deadline.js';
 import { TaskClient } from '../integration/bed/task-client.js';
 
 useNodeHost([]);
@@ -41,11 +41,11 @@ class Running {
 
   /** Until it has written that. */
   async says(pattern: RegExp): Promise<void> {
-    for (const until = Date.now() + DEADLINE; !pattern.test(this.words); ) {
-      if (Date.now() > until) throw new Error(`it does not say ${pattern}: ${this.words}`);
+    await eventually(`${pattern}`, () => {
+      if (pattern.test(this.words)) return true;
       assert.is(this.child.exitCode, null, `it has ended: ${this.words}`);
-      await new Promise((next) => setTimeout(next, 20));
-    }
+      return false;
+    });
   }
 
   async end(): Promise<void> {

@@ -24,11 +24,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { COMMAND_LIMIT, DEADLINE, GRACE } from '../../deadline.js';
+import { becomesTrue, COMMAND_LIMIT, DEADLINE, GRACE } from '../../deadline.js';
 import { type Config, defaultConfig } from './config.js';
-import { hostMounts, leftovers, type Mark, sleep, sweep } from './leftovers.js';
+import { hostMounts, leftovers, type Mark, sweep } from './leftovers.js';
 import { runtPath, top } from './place.js';
 
+export { eventually } from '../../deadline.js';
 export { needing } from './needs.js';
 
 /** How one command ended. */
@@ -256,13 +257,13 @@ export class Bed {
 
   /** Waits until the state is `status`. */
   until(status: string, ms = DEADLINE): StateOutput {
-    const deadline = Date.now() + ms;
-    for (;;) {
-      const state = this.state();
-      if (state.status === status) return state;
-      if (Date.now() > deadline) throw new Error(`state is ${state.status}, not ${status}, after ${ms} ms`);
-      sleep(5);
-    }
+    let state = this.state();
+    const reached = (): boolean => {
+      state = this.state();
+      return state.status === status;
+    };
+    if (!becomesTrue(reached, ms)) throw new Error(`state is ${state.status}, not ${status}, after ${ms} ms`);
+    return state;
   }
 
   /**
@@ -296,19 +297,4 @@ export function onBed(body: (bed: Bed) => void | Promise<void>): () => Promise<v
     }
     bed.end();
   };
-}
-
-/** Waits until `look` gives something that is not false; throws naming `what` after `ms`. */
-export async function eventually<T>(
-  what: string,
-  look: () => T | false | undefined | Promise<T | false | undefined>,
-  ms = DEADLINE,
-): Promise<T> {
-  const deadline = Date.now() + ms;
-  for (;;) {
-    const value = await look();
-    if (value !== false && value !== undefined) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-    await new Promise((next) => setTimeout(next, 5));
-  }
 }

@@ -2,9 +2,8 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { DEADLINE } from '../../deadline.js';
+import { becomesTrue, blockUntil, DEADLINE } from '../../deadline.js';
 import { Bed, type CommandOptions, type Result } from './bed.js';
-import { sleep } from './leftovers.js';
 import { programs, runtPath } from './place.js';
 
 /** The machine is emulated: ms that one command may take. */
@@ -99,12 +98,8 @@ export class Side {
   /** Waits until a further step is printed; the steps are one after the other, over a checkpoint too. */
   goesOn(ms = DEADLINE): void {
     const from = this.lines().length;
-    const deadline = Date.now() + ms;
-    while (this.lines().length < from + 2) {
-      if (Date.now() > deadline)
-        throw new Error(`${this.name}: no step after ${this.lines().slice(-3)} within ${ms} ms`);
-      sleep(20);
-    }
+    if (!becomesTrue(() => this.lines().length >= from + 2, ms))
+      throw new Error(`${this.name}: no step after ${this.lines().slice(-3)} within ${ms} ms`);
     const steps = this.lines().map(Number);
     assert.equal(
       steps,
@@ -139,11 +134,7 @@ export class Side {
   /** Ends and deletes it; it is gone then. */
   ends(): void {
     this.ok(['kill', this.id, 'KILL']);
-    const deadline = Date.now() + DEADLINE;
-    while (this.state().status !== 'stopped') {
-      if (Date.now() > deadline) throw new Error(`${this.name}: not stopped`);
-      sleep(50);
-    }
+    blockUntil(`${this.name}: stopped`, () => this.state().status === 'stopped');
     this.ok(['delete', this.id]);
     assert.is.not(this.call(['state', this.id]).code, 0, `${this.name}: gone`);
   }

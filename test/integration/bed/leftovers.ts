@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { GRACE } from '../../deadline.js';
+import { becomesTrue, GRACE } from '../../deadline.js';
 
 /** What a container can be recognised by. */
 /**
@@ -26,6 +26,8 @@ export interface Mark {
   id: string;
 }
 
+/** ms that a sweep tries to end what is left of a test that has failed. */
+const SWEEP_TIME = 1000;
 const CGROUP_MAGIC = new Set([0x27e0eb, 0x63677270]);
 
 function text(path: string): string {
@@ -107,19 +109,13 @@ export function hasEnded(pid: number): boolean {
   return stat === '' || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
 }
 
-/** Blocks for a while; for code between two synchronous commands. */
-export function sleep(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
 /** Everything left of the mark, one line each; a process may take `grace` ms to end. */
 export function leftovers(mark: Mark, grace = GRACE): string[] {
-  const deadline = Date.now() + grace;
-  let pids = processesOf(mark);
-  while (pids.length > 0 && Date.now() < deadline) {
-    sleep(10);
+  let pids: number[] = [];
+  becomesTrue(() => {
     pids = processesOf(mark);
-  }
+    return pids.length === 0;
+  }, grace);
   return [
     ...pids.map((pid) => `process ${pid}: ${text(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`),
     ...mountsBelow(mark.dir).map((target) => `mount ${target}`),
@@ -134,7 +130,7 @@ export function leftovers(mark: Mark, grace = GRACE): string[] {
 
 /** Ends, unmounts and removes all that is left, however it came about; then the directory itself. */
 export function sweep(mark: Mark): void {
-  for (let round = 0; round < 20; round++) {
+  becomesTrue(() => {
     for (const path of cgroupsNamed(mark.id)) {
       if (!CGROUP_MAGIC.has(statfsSync(path).type)) continue;
       const state = join(path, 'freezer.state');
@@ -151,9 +147,8 @@ export function sweep(mark: Mark): void {
         rmdirSync(path);
       } catch {}
     }
-    if (pids.length === 0 && cgroupsNamed(mark.id).length === 0) break;
-    sleep(20);
-  }
+    return pids.length === 0 && cgroupsNamed(mark.id).length === 0;
+  }, SWEEP_TIME);
   for (const target of mountsBelow(mark.dir).reverse()) execFileSync('umount', ['-l', target], { stdio: 'ignore' });
   if (mountsBelow(mark.dir).length > 0) throw new Error(`cannot unmount what is below ${mark.dir}`);
   execFileSync('rm', ['-rf', '--one-file-system', '--', mark.dir]);

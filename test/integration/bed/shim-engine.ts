@@ -9,7 +9,7 @@ import type { StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection } from '../../../src/shim/transport/ttrpc.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
-import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
+import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, eventually, onBed } from './bed.js';
 import { runtPath } from './place.js';
 
@@ -82,11 +82,7 @@ export class Engine {
 
   /** Waits until an event was told that many times. */
   async told(topic: string, times = 1): Promise<void> {
-    const until = Date.now() + DEADLINE;
-    while (this.topics.filter((t) => t === topic).length < times) {
-      if (Date.now() > until) throw new Error(`${topic} was not told: ${this.topics.join(' ')}`);
-      await new Promise((next) => setTimeout(next, 20));
-    }
+    await eventually(`${times} times ${topic}`, () => this.topics.filter((t) => t === topic).length >= times);
   }
 
   /** Create and Start of the bed's container. */

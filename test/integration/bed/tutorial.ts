@@ -1,6 +1,6 @@
 /** The commands of docs/tutorial.md, and two shells to type them into: root's, and an ordinary user's in the same mount namespace. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
+import { COMMAND_LIMIT, DEADLINE, eventually } from '../../deadline.js';
 
 /** One command of the page and what stands below it. */
 export interface Step {
@@ -44,18 +44,15 @@ export function shows(expected: readonly string[], actual: readonly string[]): b
 export class Shell {
   readonly #bash: ChildProcess;
   #text = '';
-  #more = () => {};
   #ended = false;
 
   constructor(program: string, args: readonly string[], env: Record<string, string>) {
     this.#bash = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#bash.stdout!.on('data', (data: Buffer) => {
       this.#text += data.toString();
-      this.#more();
     });
     this.#bash.on('exit', () => {
       this.#ended = true;
-      this.#more();
     });
     this.#bash.stdin!.on('error', () => {});
     this.#bash.stdin!.write('exec 2>&1\n');
@@ -67,27 +64,18 @@ export class Shell {
     const mark = `--- ${Math.random()}`;
     // What the shell reads is not for the command.
     this.#bash.stdin!.write(`{ ${command}\n} </dev/null\nprintf '\\n%s %d\\n' '${mark}' $?\n`);
-    const deadline = Date.now() + ms;
-    for (;;) {
+    const look = () => {
       const at = this.#text.indexOf(`\n${mark} `);
       const end = at < 0 ? -1 : this.#text.indexOf('\n', at + 1);
-      if (end >= 0) {
-        const printed = this.#text.slice(0, at);
-        return {
-          lines: printed === '' ? [] : printed.replace(/\n$/, '').split('\n'),
-          status: Number.parseInt(this.#text.slice(at + 2 + mark.length), 10),
-        };
-      }
-      if (this.#ended) throw new Error(`the shell ended: ${command}\n${this.#text}`);
-      if (Date.now() > deadline) throw new Error(`not done within ${ms} ms: ${command}\n${this.#text}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1000);
-        this.#more = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+      if (end < 0 && this.#ended) throw new Error(`the shell ended: ${command}\n${this.#text}`);
+      return end >= 0 && at;
+    };
+    const at = await eventually(`the end of: ${command}`, look, ms);
+    const printed = this.#text.slice(0, at);
+    return {
+      lines: printed === '' ? [] : printed.replace(/\n$/, '').split('\n'),
+      status: Number.parseInt(this.#text.slice(at + 2 + mark.length), 10),
+    };
   }
 
   /** Ends it: its input is over. What still hangs then is killed. */

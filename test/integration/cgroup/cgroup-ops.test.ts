@@ -15,6 +15,7 @@ import type { Resources } from '../../../src/spec/config-types.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { filterRule } from '../../cgroup/devices/filter-rule.js';
+import { elapse } from '../../deadline.js';
 import { needing } from '../bed/needs.js';
 
 const test = needing('cgroup operations', 'root', 'cgroup-v1');
@@ -149,7 +150,8 @@ anywhere('removal waits for a process that ends meanwhile', async () => {
   const removal = removeCgroups(all).then(() => {
     done = true;
   });
-  await new Promise((next) => setTimeout(next, 100));
+  // Nothing happens while the process is there.
+  await elapse(100);
   assert.not.ok(done, 'it did not wait');
   child.kill('SIGKILL');
   await removal;

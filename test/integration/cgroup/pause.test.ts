@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 
 const test = needing('pause', 'root');
@@ -29,7 +30,8 @@ test(
     assert.equal([bed.runt(['pause', bed.id]).code, bed.state().status], [0, 'paused']);
     assert.match(bed.runt(['list']).stdout, / paused /);
     const before = readFileSync(join(bed.dir, 'count'), 'utf8');
-    await new Promise((next) => setTimeout(next, 100));
+    // Nothing happens while it is paused.
+    await elapse(100);
     assert.is(readFileSync(join(bed.dir, 'count'), 'utf8'), before);
     assert.match(bed.runt(['pause', bed.id]).stderr, /container not running: \S+ is paused/);
     assert.match(bed.delete().stderr, /cannot delete container \S+ that is not stopped: paused/);

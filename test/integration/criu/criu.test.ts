@@ -3,10 +3,9 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { DEADLINE } from '../../deadline.js';
+import { blockUntil } from '../../deadline.js';
 import { eventually, needing } from '../bed/bed.js';
 import { onSides, pageFiles, quiet, type Side } from '../bed/criu-side.js';
-import { sleep } from '../bed/leftovers.js';
 import { onSocket } from '../bed/terminal.js';
 import { listen } from '../bed/unix.js';
 
@@ -90,8 +89,7 @@ test(
     side.restore(['--work-path', side.images('work')]);
     assert.ok(existsSync(join(side.images('work'), 'restore.log')));
     // It goes back to the step of the checkpoint.
-    const deadline = Date.now() + DEADLINE;
-    while (side.lines().length < before + 3 && Date.now() < deadline) sleep(20);
+    blockUntil('three more steps', () => side.lines().length >= before + 3);
     const again = side.lines().slice(before).map(Number);
     assert.ok(again.length >= 3 && again[0]! < before && again[2] === again[0]! + 2, `${before}: ${again}`);
     assert.is(side.state().bundle, copy);
@@ -401,12 +399,8 @@ test(
       { stdio: 'ignore' },
     );
     const there = { wrapped: ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`] };
-    for (
-      const end = Date.now() + DEADLINE;
-      !readFileSync(`/proc/${holder.pid}/cmdline`, 'utf8').startsWith('sleep');
-      sleep(20)
-    )
-      assert.ok(Date.now() < end, 'the mount below is not there');
+    const command = (): string => readFileSync(`/proc/${holder.pid}/cmdline`, 'utf8');
+    blockUntil('the mount below', () => command().startsWith('sleep'));
     side.started(counter, [], there);
     side.goesOn();
     assert.is(side.exec('cat', '/data/sub/file').stdout, 'before\n');
@@ -442,15 +436,13 @@ for (const [type, flag] of [
         spawnSync('readlink', [`/proc/self/ns/${name}`], { encoding: 'utf8' }).stdout;
       const link = (pid: number) => spawnSync('readlink', [`/proc/${pid}/ns/${name}`], { encoding: 'utf8' }).stdout;
       let pid = holder.pid!;
-      const deadline = Date.now() + DEADLINE;
-      while (Date.now() < deadline) {
+      blockUntil('its namespace', () => {
         const child = spawnSync('cat', [`/proc/${holder.pid}/task/${holder.pid}/children`], {
           encoding: 'utf8',
         }).stdout.trim();
         if (flag === '-p' && child !== '') pid = Number(child);
-        if (link(pid) !== own && link(pid) !== '') break;
-        sleep(20);
-      }
+        return link(pid) !== own && link(pid) !== '';
+      });
       try {
         const entry = side.bed.config.linux.namespaces.find((n) => n.type === type)!;
         entry.path = `/proc/${pid}/ns/${name}`;
@@ -474,9 +466,9 @@ for (const [type, flag] of [
 test(
   'restore in the foreground ends with the status of the process, --no-pivot and --no-subreaper given',
   onSides(async (side) => {
-    const script = 'until [ -e /tmp/end ]; do sleep 0.2; done; exit 7';
+    const script = 'echo up; until [ -e /tmp/end ]; do sleep 0.2; done; exit 7';
     side.started(['/bin/sh', '-c', script]);
-    sleep(500);
+    blockUntil('its first line', () => side.lines().length > 0);
     side.checkpoint();
     const args = [
       'restore',

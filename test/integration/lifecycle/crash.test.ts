@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { defaultConfig, withUserNamespace } from '../bed/config.js';
-import { cgroupsNamed, processesOf, sleep } from '../bed/leftovers.js';
+import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 
 const test = needing('crash', 'root');
 
@@ -354,7 +354,6 @@ test(
       bed.started();
       const both = [bed.spawn(['delete', '--force', bed.id]), bed.spawn(['delete', '--force', bed.id])];
       for (const r of await Promise.all(both.map(({ exit }) => exit))) assert.is(r.code, 0, r.stderr);
-      sleep(1);
     }
   }),
 );

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
+import { COMMAND_LIMIT, DEADLINE, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
@@ -538,7 +538,8 @@ test(
         done = true;
       });
       for (let i = 0; !done; i++) {
-        await new Promise((next) => setTimeout(next, 20));
+        // One resume every 400 ms, as long as they run.
+        await elapse(20);
         if (i % 20 === 19) await bed.spawn(['resume', bed.id]).exit;
       }
       const results = await running;

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fr
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../../src/shim/transport/protos.js';
+import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
 import { missing } from '../bed/needs.js';
@@ -234,7 +235,8 @@ attacked(
     let kills = 0;
     let over = false;
     const killer = async (): Promise<void> => {
-      for (; kills < rounds; await new Promise((next) => setTimeout(next, 7 * (kills % 5)))) {
+      // The kills come at different moments.
+      for (; kills < rounds; await elapse(7 * (kills % 5))) {
         for (const pid of supervisors(s.state)) {
           try {
             process.kill(pid, 'SIGKILL');

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { capabilityNames } from '../../../src/sys/kernel-names.js';
+import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed as onBareBed } from '../bed/bed.js';
 
 const test = needing('exec', 'root');
@@ -391,7 +392,7 @@ test(
     assert.is(bed.runt(['pause', bed.id]).code, 0);
     assert.match(refused(bed, bed.id, 'true'), /cannot exec in a paused container \(use --ignore-paused to override\)/);
     const waiting = bed.spawn(['exec', '--ignore-paused', bed.id, 'echo', 'thawed']);
-    await new Promise((next) => setTimeout(next, 200));
+    await eventually('its process is in the container', () => pidsOf(bed).length === 2);
     assert.is(waiting.stdout(), '', 'it waits');
     assert.is(bed.runt(['resume', bed.id]).code, 0);
     assert.is((await waiting.exit).stdout, 'thawed\n');
@@ -478,7 +479,8 @@ test(
       for (let round = 0; round < 4; round++) {
         bed.started();
         const all = Array.from({ length: 6 }, () => bed.spawn(['exec', bed.id, 'sleep', '50']));
-        await new Promise((next) => setTimeout(next, 2 * round));
+        // The delete comes at different moments of the execs.
+        await elapse(2 * round);
         const gone = bed.runt(['delete', '--force', bed.id]);
         assert.is(gone.code, 0, gone.stderr);
         for (const r of await Promise.all(all.map((a) => a.exit))) {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { withUserNamespace } from '../bed/config.js';
 import { hasEnded } from '../bed/leftovers.js';
@@ -78,8 +79,8 @@ test(
     side.order('size 50 20');
     await side.shows(/20 50/);
     side.order(`kill ${15}`);
-    await new Promise((next) => setTimeout(next, 100));
-    // The first process of a pid namespace does not end by a signal that it does not handle.
+    // Nothing happens: the first process of a pid namespace does not end by a signal that it does not handle.
+    await elapse(100);
     assert.is(bed.state().status, 'running');
     bed.kill('KILL');
     assert.equal(await side.ended(), { code: 137, restored: true });
@@ -122,7 +123,8 @@ test(
     const side = script(bed, "seq 100000 | head -c 1000000 | tr '\\n' ' '; echo; echo end");
     await side.shows(/1 2 3/);
     side.order('hold');
-    await new Promise((next) => setTimeout(next, 300));
+    // Nothing is read meanwhile: what is written fills the terminal and the pipes.
+    await elapse(300);
     side.order('release');
     const output = await shown(side);
     const text = `${Array.from({ length: 100000 }, (_, i) => i + 1).join(' ')} `;
@@ -139,7 +141,7 @@ test(
     await side.shows(/ready/);
     side.order('hold');
     side.type('\r');
-    await new Promise((next) => setTimeout(next, 300));
+    bed.until('stopped');
     side.order('release');
     const output = await shown(side);
     assert.match(output, /z{20000}\nend\n$/, output);
@@ -239,7 +241,8 @@ test(
     side.order('hold');
     side.type('\r');
     bed.until('stopped');
-    await new Promise((next) => setTimeout(next, 100));
+    // Nothing happens: runt waits for its reader.
+    await elapse(100);
     assert.is(side.child.exitCode, null);
     side.order('kill 15');
     await eventually('the end of runt', () => bed.runt(['state', bed.id]).code === 1);

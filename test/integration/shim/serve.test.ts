@@ -336,10 +336,7 @@ test(
     const third = new Api(bed);
     await third.begin();
     // The old file was there from the beginning.
-    let answer: unknown;
-    for (let tries = 0; answer === undefined && tries < 400; tries++)
-      answer = await third.call('Connect', { id }).catch(() => new Promise((next) => setTimeout(next, 250)));
-    assert.ok(answer);
+    await eventually('an answer', () => third.call('Connect', { id }).catch(() => undefined));
     const { status: told, pid } = await third.call('State', { id });
     assert.equal([told, pid], ['RUNNING', bed.state().pid], 'it is its own, by whatever the first was ended');
     assert.is(await third.end('SIGINT'), 0);

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../../src/shim/transport/protos.js';
-import { COMMAND_LIMIT } from '../../deadline.js';
+import { COMMAND_LIMIT, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
 import { top } from '../bed/place.js';
@@ -64,7 +64,8 @@ test(
     const { address } = JSON.parse(start(bed, env).out) as Record<string, string>;
     const client = new TaskClient(address!);
     const { shimPid } = await client.call('Connect', { id: bed.id });
-    await new Promise((next) => setTimeout(next, 1500));
+    // Longer than the server stays without a client: nothing happens while this one is there.
+    await elapse(1500);
     assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
     client.close();
     await eventually('the end of the server', () => hasEnded(Number(shimPid)));

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../../src/shim/transport/protos.js';
-import { DEADLINE } from '../../deadline.js';
+import { DEADLINE, elapse } from '../../deadline.js';
 import { eventually, needing } from '../bed/bed.js';
 import { type Engine, onEngine } from '../bed/shim-engine.js';
 
@@ -45,9 +45,9 @@ function zombies(pid: number): number {
 
 /** After a second: a shim with nothing to do has given back by then. On a busy machine that may be late; kB. */
 async function settled(shim: number, limit = 0): Promise<number> {
-  await new Promise((next) => setTimeout(next, 1000));
-  for (const end = Date.now() + DEADLINE / 2; pss(shim) > limit && limit > 0 && Date.now() < end; )
-    await new Promise((next) => setTimeout(next, 100));
+  // The shim must have had nothing to do for a while.
+  await elapse(1000);
+  if (limit > 0) await eventually('less memory', () => pss(shim) <= limit, DEADLINE / 2).catch(() => {});
   return pss(shim);
 }
 const note = (what: string): void => console.log(`\n# note ${what}`);

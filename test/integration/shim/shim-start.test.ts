@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
 import { bootstrap, google, linuxRunc, runcOptions, runtimeOptions, task } from '../../../src/shim/transport/protos.js';
-import { DEADLINE } from '../../deadline.js';
+import { DEADLINE, elapse } from '../../deadline.js';
 import { eventually, needing } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
@@ -97,8 +97,8 @@ test(
       return (await engine.call('Connect', request, task.ConnectResponse)).shimPid;
     };
     const first = await connect();
-    const pass = (ms: number) => new Promise((next) => setTimeout(next, ms));
-    await pass(2500);
+    // Longer than the shim stays without a client.
+    await elapse(2500);
     assert.is(await connect(), first, 'its client is there, without a container');
     // A machine that took longer for it than an idle shim lives proves nothing.
     let inTime = false;
@@ -107,10 +107,12 @@ test(
       const same = await connect();
       engine.disconnect();
       const begin = performance.now();
-      await pass(1200);
+      // Twice: each shorter than the shim stays, both together longer.
+      await elapse(1200);
       engine.start(undefined, env);
       const between = performance.now();
-      await pass(1200);
+      // The second of the two.
+      await elapse(1200);
       const next = await connect();
       inTime = between - begin < 1900 && performance.now() - between < 1900;
       if (inTime) assert.is(next, same, 'a client came in time');
@@ -124,7 +126,8 @@ test(
     const second = await connect();
     await engine.run();
     engine.disconnect();
-    await pass(2500);
+    // Longer than the shim stays without a container.
+    await elapse(2500);
     engine.start(undefined, env);
     assert.is(await connect(), second, 'its container is there, without a client');
     await engine.call('Kill', task.KillRequest.encode({ id: bed.id, signal: 9 }));

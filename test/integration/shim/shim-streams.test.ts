@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../../src/shim/transport/protos.js';
+import { elapse } from '../../deadline.js';
 import { needing } from '../bed/bed.js';
 import { onEngine, readAll, refused } from '../bed/shim-engine.js';
 
@@ -58,7 +59,8 @@ test(
       bed.write();
       await engine.run({ stdout, terminal });
       await engine.wait();
-      await new Promise((next) => setTimeout(next, 300));
+      // The reader is late.
+      await elapse(300);
       assert.is((await readAll(stdout)).replace('\r', ''), 'late\n');
       await engine.call('Delete', task.DeleteRequest.encode({ id: bed.id }));
     }

@@ -10,7 +10,8 @@ import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
 import { E } from '../../../src/sys/errno.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
-import { readable, sleep } from '../../../src/sys/waiting/loop.js';
+import { readable } from '../../../src/sys/waiting/loop.js';
+import { elapse, eventually } from '../../deadline.js';
 import { requestFrame } from '../request-frame.js';
 
 useNodeHost([]);
@@ -60,12 +61,13 @@ const frame = (stream: number, size: number): Uint8Array =>
 
 /** Writes all of it, as the other side takes it. */
 async function write(fd: number, data: Uint8Array): Promise<void> {
-  for (let at = 0; at < data.length; ) {
+  let at = 0;
+  await eventually('all is written', () => {
     const n = native.send(fd, data.subarray(at));
     assert.ok(n > 0 || n === -E.EAGAIN, `send: ${n}`);
-    if (n > 0) at += n;
-    else await sleep(1);
-  }
+    at += Math.max(n, 0);
+    return at === data.length;
+  });
 }
 
 /** The next answer: its stream and its code, 0 for none. */
@@ -85,20 +87,17 @@ async function answer(fd: number): Promise<{ stream: number; code: number; messa
   return { stream: view.getUint32(4), code: status?.code ?? 0, message: status?.message ?? '' };
 }
 
-async function until(holds: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 10_000; !holds(); await sleep(2)) assert.ok(Date.now() < end, what);
-}
-
 test('a message that is announced takes memory as it arrives, and gives it back', async () => {
   const server = new Server({ bytes: 8 << 20 });
   const fd = server.connect();
   const connection = server.connections[0] as Connection;
   const data = frame(1, (4 << 20) - 100);
   await write(fd, data.subarray(0, 100));
-  await sleep(20);
+  // Nothing happens: the announcement alone takes no memory.
+  await elapse(20);
   assert.is(connection.held, 0, 'for the announcement alone');
   await write(fd, data.subarray(100, 100 * KiB));
-  await until(() => connection.held > 0, 'nothing has arrived');
+  await eventually('a part of the message arrives', () => connection.held > 0);
   assert.ok(connection.held <= 256 * KiB, `${connection.held} bytes for 100 KiB`);
   await write(fd, data.subarray(100 * KiB));
   assert.equal(await answer(fd), { stream: 1, code: 0, message: '' });
@@ -135,7 +134,7 @@ test('the longest message is refused by RESOURCE_EXHAUSTED; the rest of it is sk
   const [long, short] = [server.connect(), server.connect()];
   const data = frame(7, 90 * KiB);
   await write(long, data.subarray(0, 80 * KiB));
-  await until(() => (server.connections[0] as Connection).held > 64 * KiB, 'the long one has not arrived');
+  await eventually('the long one arrives', () => (server.connections[0] as Connection).held > 64 * KiB);
   const other = frame(1, 20 * KiB);
   await write(short, other);
   assert.is((await answer(short)).code, 0);
@@ -164,7 +163,8 @@ test('a client that does not read is not read from; its answers take 64 KiB and 
   let all = asked();
   for (let before = -1; before !== calls || calls === 0; ) {
     before = calls;
-    await sleep(100);
+    // Nothing has moved for that long: the sockets are full.
+    await elapse(100);
     all += asked();
   }
   assert.ok(calls < all / 2, `${calls} of ${all} requests were read`);
