@@ -48,7 +48,7 @@ export function blockUntil(what: string, look: () => boolean, ms = DEADLINE): vo
 
 /**
  * Lets time pass, where the time itself is tested: nothing happens meanwhile, or something is done at different moments.
- * A comment beside the call says which (test/references.test.ts).
+ * A comment right above the call says which (test/deadline.test.ts).
  */
 export function elapse(ms: number): Promise<void> {
   return new Promise((next) => setTimeout(next, ms));

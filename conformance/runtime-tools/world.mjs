@@ -100,6 +100,7 @@ async function removeTree(directory) {
     } catch (error) {
       if (error.code === 'ENOENT') return;
       if (error.code !== 'EBUSY' || tries === 100) throw error;
+      // A process that was killed leaves its cgroup a little later.
       await new Promise((done) => setTimeout(done, 50));
     }
   }

@@ -6,6 +6,7 @@ import { sleep } from '../../src/sys/waiting/loop.js';
 const begin = (globalThis as unknown as { runtMain(): void }).runtMain;
 
 async function fail(what: string): Promise<void> {
+  // The shim has answered once by then.
   await sleep(Number(host.env.FAULTY_AFTER ?? 0));
   throw new Error(what);
 }

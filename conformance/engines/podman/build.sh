@@ -77,9 +77,9 @@ scenario_buildah_stops_what_runs() {
   command buildah run --runtime "$RUNTIME" --isolation oci "$container" -- sh -c 'echo up >/up; sleep 100' &
   root=$(command buildah mount "$container")
   eventually [ -e "$root/up" ]
+  eventually no pgrep -f "$RUNTIME.* start buildah"
   # Until the start is over buildah's child dies of the signal itself, and afterwards it ends the container: that it
   # does shows nowhere, hence a sleep after the last thing that shows.
-  eventually no pgrep -f "$RUNTIME.* start buildah"
   sleep 2
   kill "$!"
   wait "$!" || echo "status $?"

@@ -66,15 +66,18 @@ scenario_shim_outlives_containerd() {
 # away COMMAND…: while no containerd runs
 away() {
   pkill -9 -x containerd
-  while pgrep -x containerd >/dev/null; do sleep 0.1; done
+  until_dead
   "$@"
   daemon
 }
 
+# has_ended ID: whether a process is gone, or a zombie
+has_ended() { ! [ -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
 # ends ID: lets the process end that waits for /go in its root, and waits until it has
 ends() {
   : >"/proc/$1/root/go"
-  while [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"; do sleep 0.1; done
+  eventually has_ended "$1"
 }
 
 # A containerd that starts takes a task without processes for one that was left behind: with the shim of runc the status

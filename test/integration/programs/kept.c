@@ -94,6 +94,7 @@ int main(int argc, char **argv) {
     if (*kind == 'u' && write(near, text, (size_t)n) != n)
       return lost("unix");
     printf("%u\n", step);
+    /* Slow enough for a checkpoint between two steps. */
     usleep(100000);
   }
 }

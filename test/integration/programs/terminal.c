@@ -103,7 +103,7 @@ static int relay(void) {
       if (got <= 0 && ended)
         return status;
       if (got <= 0)
-        usleep(2000);
+        usleep(2000); /* EIO until the child is reaped: poll(2) would not wait. */
       continue;
     }
     if (n == 0 && ended && !held)

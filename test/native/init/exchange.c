@@ -21,9 +21,8 @@ int main(int argc, char **argv) {
       return 1;
     }
     done++;
-    /* Leaves the other side some time in each state. */
     if (done % 16 == 0)
-      usleep(20);
+      usleep(20); /* Leaves the other side some time in each state. */
   }
   printf("%lu\n", done);
   return 0;
