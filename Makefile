@@ -13,6 +13,7 @@ for-test := test
 for-test-root := test
 for-test-vm := test
 for-test-all := test lint fuzz
+for-coverage := test
 for-fuzz := fuzz
 for-bench := demo
 for-lint := lint
@@ -45,6 +46,11 @@ test-vm: build
 # All of it, at length: tests, cgroup v2, fuzzing, bench; the tables go to docs/conformance.md. As root.
 test-all: build
 	@hack/test-all
+
+# Which lines of src/ and native/ the tests execute, by folder; COVERAGE='--unit --files' for the unit tests, and ranges.
+COVERAGE ?=
+coverage: deps
+	@$(node) hack/coverage.mjs $(COVERAGE)
 
 # Fuzzes what reads bytes in C, the plan's decoder for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 60
@@ -89,4 +95,4 @@ dist: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all fuzz bench lint fmt install dist clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench lint fmt install dist clean

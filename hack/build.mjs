@@ -1,6 +1,7 @@
 // Builds everything: build.mjs [--debug]. Each step runs only when what it reads is newer than what it writes.
 //   dist/librunt.so, dist/cli.js, dist/index.js   the Node.js host
 //   dist/runt                                     the static binary
+// With RUNT_COVERAGE=DIR it builds what hack/coverage.mjs measures, with counters in DIR and no snapshot.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -19,6 +20,7 @@ import {
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { bindingCounters, blockFlags, linkFlags, nodeCounters, pointCounters } from './coverage/instrument.mjs';
 import { fortified, hardened, hardenedLink } from './flags.mjs';
 import { quickjs } from './quickjs.mjs';
 
@@ -73,7 +75,7 @@ function objects(cc, sources, headers, out, flags) {
   return sources.map((source) => {
     const object = `${out}/${source.replaceAll('/', '_').replace(/\.c$/, '.o')}`;
     if (isStale(object, [source, ...headers, ...recipe])) {
-      run(cc, ...flags, '-c', source, '-o', `${object}.tmp`);
+      run(cc, ...flags, ...blockFlags(source), '-c', source, '-o', `${object}.tmp`);
       renameSync(`${object}.tmp`, object);
     }
     return object;
@@ -83,7 +85,7 @@ function objects(cc, sources, headers, out, flags) {
 function link(cc, output, inputs, flags) {
   if (!isStale(output, [...inputs, ...recipe])) return;
   mkdirSync(dirname(output), { recursive: true });
-  run(cc, '-o', `${output}.tmp`, ...inputs, ...flags);
+  run(cc, '-o', `${output}.tmp`, ...inputs, ...linkFlags(output, flags));
   renameSync(`${output}.tmp`, output);
 }
 
@@ -183,8 +185,9 @@ async function node() {
     define,
     // What is CommonJS asks for Node's own modules by require.
     banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
+      js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
     },
+    plugins: pointCounters(),
     metafile: true,
     logLevel: 'warning',
   });
@@ -246,7 +249,7 @@ export async function bytecode(entry, out, compiler, keepLines) {
     minify: !keepLines,
     legalComments: 'none',
     define,
-    plugins: [withoutDocs],
+    plugins: [...pointCounters(), withoutDocs],
     metafile: true,
     logLevel: 'warning',
   });
@@ -370,7 +373,14 @@ export async function program(entry, output, out, keepLines = false) {
     'musl-gcc',
     whole,
     [...list, object, ...core('musl-gcc', build, musl()), qjs.archive, seccompArchive()],
-    [...muslLink, '-Wl,-z,separate-code', '-Wl,--wrap=memcpy', '-Wl,--wrap=gettimeofday', '-lm'],
+    [
+      ...muslLink,
+      '-Wl,-z,separate-code',
+      '-Wl,--wrap=memcpy',
+      '-Wl,--wrap=gettimeofday',
+      '-lm',
+      ...bindingCounters(qjs.include),
+    ],
   );
   if (keepLines) copyFileSync(whole, output);
   else snapshot(whole, output, 'build/snapshot');
@@ -408,7 +418,7 @@ async function all() {
   ];
   if (isStale('dist/share/man1/runt.1', ['package.json', ...words]))
     run(process.execPath, 'hack/man.mjs', 'dist/share');
-  if (!(await program(command, 'dist/runt', 'build/runt', debug))) {
+  if (!(await program(command, 'dist/runt', 'build/runt', debug || process.env.RUNT_COVERAGE !== undefined))) {
     console.error('build: RUNT_WITHOUT_QUICKJS is set: dist/runt is not made, dist/cli.js is');
     return;
   }

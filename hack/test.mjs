@@ -5,7 +5,8 @@
 // is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, but those of the needs that RUNT_SKIPS lists
 // (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result. The line of each file ends
 // in its number, "[N/ALL]". RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine;
-// it counts for a file's limit too.
+// it counts for a file's limit too. RUNT_V8_COVERAGE is a directory into which each file's process writes what ran of it
+// (hack/coverage.mjs).
 //
 // --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
 // better spent on the tests).
@@ -88,6 +89,11 @@ const esbuild = bundled ? undefined : await import('esbuild');
 const { define } = bundled ? {} : await import('./build.mjs');
 if (!bundled) (await import('./test-c.mjs')).testPrograms();
 
+// Node.js hands the variable on to every child, past the environment that a test gives it: what tests start is the product.
+const { RUNT_V8_COVERAGE: v8, ...env } = process.env;
+const banner = v8 ? { js: 'delete globalThis.process.env.NODE_V8_COVERAGE;' } : {};
+if (v8) env.NODE_V8_COVERAGE = v8;
+
 /** Bundles one file; the reason when it cannot be. */
 async function bundle(path) {
   try {
@@ -100,6 +106,9 @@ async function bundle(path) {
       format: 'esm',
       packages: 'external',
       sourcemap: 'inline',
+      banner,
+      // Without it a source map has segments that begin in the white space before a statement, where V8 counts another.
+      minifyWhitespace: v8 !== undefined,
       define,
       logLevel: 'silent',
     });
@@ -113,7 +122,10 @@ async function bundle(path) {
 function execute(path) {
   return new Promise((done) => {
     const file = `${out}/${path.replace(/\.ts$/, '.mjs')}`;
-    const child = spawn(process.execPath, ['--enable-source-maps', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['--enable-source-maps', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    });
     let text = '';
     const end = (why) => {
       text += `\n${why}\n`;

@@ -1,0 +1,141 @@
+// Measures which lines the tests execute: coverage.mjs [--unit] [--files] [part of a path …].
+//
+// --unit takes the unit tests alone, as hack/test.mjs does; otherwise those on the kernel follow, as root. --files also
+// prints the ranges of lines that are not executed. The tests run in a copy of the checkout with programs that count
+// (hack/coverage/instrument.mjs); they print to standard error, the tables go to standard output.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cLines } from './coverage/c-lines.mjs';
+import { BLOCKS_SIZE, blocksFile } from './coverage/instrument.mjs';
+import { POINTS_SIZE, typeScriptSources } from './coverage/sources.mjs';
+import { fileList, folderTable, rangesOf } from './coverage/table.mjs';
+import { markV8 } from './coverage/v8.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
+const parts = process.argv.slice(2).filter((a) => !a.startsWith('--'));
+const unknown = flags.find((f) => !['--unit', '--files'].includes(f));
+if (unknown) throw new Error(`unknown flag ${unknown}`);
+if (!flags.includes('--unit') && process.geteuid() !== 0)
+  throw new Error('the tests on the kernel need root: run as root, or with --unit');
+
+/** The programs whose blocks are counted: those of the product, and those that tests build of its sources. */
+const PROGRAMS = [
+  'build/runt-init',
+  'build/runt/whole',
+  'dist/librunt.so',
+  'build/test/quickjs/whole',
+  'build/test/faulty-pieces/whole',
+];
+/** Tests of the programs' size and flags: what they look at is the product, which counts nothing. */
+const OF_THE_PRODUCT = ['test/sys/budget.test.ts', 'test/native/core/hardening.test.ts'];
+/** Tools of the build. */
+const TOOLS = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
+
+// Ordinary users run the programs too, and write to their counters.
+const work = realpathSync(mkdtempSync(join(tmpdir(), 'runt-coverage-')));
+chmodSync(work, 0o755);
+process.on('exit', () => rmSync(work, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+const top = join(work, 'checkout');
+const counts = join(work, 'counts');
+
+function copyCheckout() {
+  mkdirSync(top);
+  const listed = execFileSync('git', ['ls-files', '-coz', '--exclude-standard'], { encoding: 'utf8' }).split('\0');
+  const made = ['node_modules', 'build/quickjs', 'build/node'];
+  const paths = [...listed.filter((path) => !OF_THE_PRODUCT.includes(path)), ...made].filter(existsSync);
+  execFileSync('cp', ['-a', '--parents', '-t', top, ...paths]);
+}
+
+function makeCounters() {
+  mkdirSync(counts);
+  const sizes = [['points', POINTS_SIZE], ...PROGRAMS.map((program) => [blocksFile(program), BLOCKS_SIZE])];
+  for (const [name, size] of sizes) {
+    writeFileSync(join(counts, name), '');
+    truncateSync(join(counts, name), size);
+    chmodSync(join(counts, name), 0o666);
+  }
+}
+
+/** Runs a script in the copy; whether it succeeded. */
+function run(script, args, env) {
+  const stdio = ['ignore', process.stderr, process.stderr];
+  const options = { cwd: top, stdio, env: { ...process.env, RUNT_COVERAGE: counts, ...env } };
+  const { status, error } = spawnSync('hack/with-node', [script, ...args], options);
+  if (error) throw error;
+  return status === 0;
+}
+
+/** For each path the lines that were executed since the counters were made, and all of its lines. */
+function executedLines(sources) {
+  const files = new Map();
+  const points = readFileSync(join(counts, 'points'));
+  for (const [path, source] of sources) {
+    const lines = new Map();
+    source.points.forEach(({ line }, n) => {
+      lines.set(line, lines.get(line) || source.hits[n] === 1 || points[source.first + n] === 1);
+    });
+    files.set(path, lines);
+  }
+  for (const program of PROGRAMS.filter((path) => existsSync(join(top, path)))) {
+    const blocks = readFileSync(join(counts, blocksFile(program)));
+    for (const [path, all] of cLines(join(top, program), top)) {
+      if (!path.startsWith('native/') || TOOLS.includes(path)) continue;
+      const lines = files.get(path) ?? new Map();
+      files.set(path, lines);
+      for (const [line, places] of all) {
+        const counters = [...places].map((place) => blocks[place + BLOCKS_SIZE / 2]);
+        if (counters.includes(undefined)) throw new Error(`${program} is too large: raise BLOCKS_SIZE`);
+        lines.set(line, lines.get(line) || counters.includes(1));
+      }
+    }
+  }
+  return files;
+}
+
+copyCheckout();
+makeCounters();
+if (!run('hack/build.mjs', [])) throw new Error('the coverage build failed, the reason is above');
+const sources = typeScriptSources();
+for (const source of sources.values()) source.hits = new Uint8Array(source.points.length);
+const phases = flags.includes('--unit') ? ['--unit'] : ['--unit', '--root'];
+const columns = [];
+let failed = false;
+for (const phase of phases) {
+  const v8 = join(work, `v8${phase}`);
+  mkdirSync(v8);
+  failed = !run('hack/test.mjs', [phase, ...parts], { RUNT_V8_COVERAGE: v8 }) || failed;
+  markV8(v8, top, sources);
+  columns.push({ name: phase === '--unit' ? 'unit' : 'unit + kernel', files: executedLines(sources) });
+}
+const files = [...columns.at(-1).files]
+  .sort(([a], [b]) => (a < b ? -1 : 1))
+  .map(([path, lines]) => {
+    const numbers = [...lines.keys()].sort((a, b) => a - b);
+    const covered = columns.map(({ files }) => [...(files.get(path)?.values() ?? [])].filter(Boolean).length);
+    const uncovered = new Set(numbers.filter((line) => !lines.get(line)));
+    return { path, lines: numbers.length, covered, uncovered: rangesOf(numbers, uncovered) };
+  });
+console.log(
+  folderTable(
+    files,
+    columns.map(({ name }) => name),
+  ),
+);
+if (flags.includes('--files')) console.log(fileList(files));
+if (failed) console.error('coverage: tests failed, the reasons are above; what they left out is not in the tables');
+process.exitCode = failed ? 1 : 0;

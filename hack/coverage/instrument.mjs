@@ -1,0 +1,63 @@
+// What hack/build.mjs adds to a coverage build. RUNT_COVERAGE is the directory of its counters; without it, nothing.
+import { relative } from 'node:path';
+import { instrumented } from './points.mjs';
+import { POINTS_SIZE, typeScriptSources } from './sources.mjs';
+
+const directory = process.env.RUNT_COVERAGE;
+/** More bytes than the code of any of the programs has: those of a file that counts blocks. */
+export const BLOCKS_SIZE = 8 << 20;
+
+/** The file that counts the blocks of a program: each has addresses of its own. */
+export const blocksFile = (program) => program.replaceAll('/', '_');
+
+/** Flags for a C file, after all others: a call at each block, in code that keeps the lines apart. */
+export const BLOCK_FLAGS = ['-g', '-O0', '-U_FORTIFY_SOURCE', '-fsanitize-coverage=trace-pc'];
+export const blockFlags = (source) => (directory && source.startsWith('native/') ? BLOCK_FLAGS : []);
+
+/** The counters as a source to link a program with, after the flags that it needs. */
+export const countersOf = (program, counts) => [
+  '-fPIC',
+  `-DBLOCKS_PATH="${counts}/${blocksFile(program)}"`,
+  `-DPOINTS_PATH="${counts}/points"`,
+  `-DBLOCKS_SIZE=${BLOCKS_SIZE}ul`,
+  `-DPOINTS_SIZE=${POINTS_SIZE}ul`,
+  'hack/coverage/counters.c',
+];
+
+/** Flags to link a program with: its counters, and all that objdump must see, dead code too. */
+export const linkFlags = (program, flags) =>
+  directory
+    ? [...flags.filter((flag) => flag !== '-s' && flag !== '-Wl,--gc-sections'), ...countersOf(program, directory)]
+    : flags;
+
+/** Flags to link a static program with: the counters of its TypeScript. */
+export const bindingCounters = (include) =>
+  directory
+    ? ['-Wl,--wrap=bind_native', '-Inative/quickjs', '-isystem', include, 'hack/coverage/quickjs-points.c']
+    : [];
+
+/** The same for a bundle of Node.js: code for its beginning. */
+export function nodeCounters() {
+  if (!directory) return '';
+  const library = JSON.stringify(`${process.cwd()}/dist/librunt.so`);
+  const points = `koffi.load(${library}).func('void *runt_coverage_points()')()`;
+  return `globalThis.runtPoints ??= ((koffi) => new Uint8Array(koffi.view(${points}, ${POINTS_SIZE})))(require('koffi'));`;
+}
+
+/** The plugin for esbuild that counts the points of src/. */
+export function pointCounters() {
+  if (!directory) return [];
+  const sources = typeScriptSources();
+  return [
+    {
+      name: 'point counters',
+      setup({ onLoad }) {
+        onLoad({ filter: /\.ts$/ }, ({ path }) => {
+          const source = sources.get(relative(process.cwd(), path));
+          if (!source) return undefined;
+          return { contents: instrumented(source.text, source.points, source.first, 'runtPoints'), loader: 'ts' };
+        });
+      },
+    },
+  ];
+}
