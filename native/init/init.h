@@ -293,7 +293,7 @@ int apply_late_limit(void);
 /* Raises the soft limit on descriptors until the exec. 0, or -1 when it cannot be raised. */
 int raise_descriptor_limit(void);
 
-/* supervisor.c: the second mode. Returns the exit status. */
+/* supervisor/supervisor.c: the second mode. Returns the exit status. */
 int supervise(const char *data, size_t length);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))

@@ -1,4 +1,5 @@
 /* Processes: who we are, clocks, pidfds, signals. */
+#include "../clock.h"
 #include "../core.h"
 #include "pidfd.h"
 #include <fcntl.h>
@@ -18,13 +19,6 @@ int32_t runt_ids(uint8_t *data, uint32_t data_cap) {
   put_i64(data, 2, getgid());
   put_i64(data, 3, getegid());
   return 0;
-}
-
-static int64_t clock_ns(clockid_t clock) {
-  struct timespec t;
-  if (clock_gettime(clock, &t) < 0)
-    return -errno;
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 int64_t runt_monotonic(void) { return clock_ns(CLOCK_MONOTONIC); }

@@ -2,10 +2,10 @@
  * it could be read. Files of the cgroup hierarchy are named by the runtime and only read; an
  * inotify instance is the one thing that is kept. */
 #include "oom-count.h"
+#include "../../core/clock.h"
 #include "../init.h"
 #include "../text.h"
 #include <sys/inotify.h>
-#include <time.h>
 
 enum { UNREADABLE = -1, RECENT_NS = 1000000000 };
 
@@ -38,12 +38,6 @@ static void stop_watching(void) {
   events = -1;
 }
 
-static int64_t clock_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void watch_memory(const char *file) {
   struct text path = TEXT_IN(memory.file), above = TEXT_IN(memory.above);
   stop_watching();
@@ -69,7 +63,7 @@ static void take_events(void) {
     for (char *at = data; at < data + n;) {
       const struct inotify_event *event = (const void *)at;
       if (event->mask & (IN_MODIFY | IN_Q_OVERFLOW))
-        memory.told_ns = clock_ns();
+        memory.told_ns = clock_ns(CLOCK_MONOTONIC);
       at += sizeof *event + event->len;
     }
 }
@@ -88,7 +82,7 @@ int memory_ran_out(void) {
     memory.kills_above = above;
     memory.ran_out = own > (memory.kills == UNREADABLE ? 0 : memory.kills);
   } else
-    memory.ran_out = memory.told_ns && clock_ns() - memory.told_ns < RECENT_NS &&
+    memory.ran_out = memory.told_ns && clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_NS &&
                      memory.kills_above != UNREADABLE && above > memory.kills_above;
   if (memory.ran_out)
     stop_watching();

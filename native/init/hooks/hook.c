@@ -1,10 +1,10 @@
 /* Hooks that run in the container's namespaces, createContainer and startContainer (runtime-spec
  * config.md#posix-platform-hooks). */
+#include "../../core/clock.h"
 #include "../init.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000 };
 
@@ -113,11 +113,7 @@ static void drain(struct tail *t) {
   }
 }
 
-static uint64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+static uint64_t now_ms(void) { return (uint64_t)clock_ns(CLOCK_MONOTONIC) / 1000000; }
 
 /* Why the hook failed: its name, then how it ended, a number for that, the milliseconds it took and
  * where it wrote what follows; read by container/hooks/hook-failure.ts. */

@@ -1,0 +1,122 @@
+/* The children: those that this supervisor started, and those of a killed one that it watches. */
+#include "../../core/clock.h"
+#include "../../core/process/pidfd.h"
+#include "supervisor.h"
+#include <sys/wait.h>
+
+static struct child children[CHILDREN_MAX];
+static int children_end; /* no child is at this index or behind it */
+
+struct child *find_child(pid_t pid) {
+  for (int i = 0; i < children_end; i++)
+    if (children[i].pid == pid)
+      return &children[i];
+  return pid || children_end == CHILDREN_MAX ? NULL : &children[children_end++];
+}
+
+/* Takes a child off the table. One that a joining process made as its sibling (CLONE_PARENT) is not
+ * in it. */
+static struct child forget(pid_t pid) {
+  struct child *place = find_child(pid), child = {.kind = KIND_SIBLING};
+  if (place) {
+    child = *place;
+    place->pid = 0;
+  }
+  return child;
+}
+
+static void record(const struct child *child, pid_t pid, const struct end *end) {
+  switch (child->kind) {
+  case KIND_JOINING:
+  case KIND_SUCCESSOR:
+    return;
+  case KIND_SIBLING:
+    /* Nothing is executed in a container before its init process is known. */
+    if (!supervisor.awaited)
+      return;
+    supervisor.awaited = 0;
+    break;
+  case KIND_INIT:
+    break;
+  case KIND_EXEC:
+    write_exec_end(pid, child->begun, end);
+    return;
+  }
+  supervisor.ended = 1;
+  write_init_end(pid, end);
+}
+
+int reap(void) {
+  for (;;) {
+    siginfo_t info = {0};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG))
+      return errno != ECHILD;
+    if (!info.si_pid)
+      return 1;
+    struct child child = forget(info.si_pid);
+    struct end end = {.by_signal = info.si_code != CLD_EXITED,
+                      .number = info.si_status,
+                      .at = (uint64_t)clock_ns(CLOCK_REALTIME)};
+    record(&child, info.si_pid, &end);
+  }
+}
+
+/* ms that whoever is the parent of a process has to reap it. */
+enum { REAP_MS = 10000 };
+
+/* Looks whether a watched process has ended. The kernel tells the status when its parent, the
+ * subreaper or process 1, has reaped it; one that does not is not waited for. */
+static void look_at(struct child *child, short events) {
+  int status = 0, r = pidfd_exit(child->pidfd, &status);
+  if (!child->ended && events) {
+    child->ended = (uint64_t)clock_ns(CLOCK_REALTIME);
+    child->seen = (uint64_t)clock_ns(CLOCK_MONOTONIC);
+  }
+  int late =
+      child->ended && (uint64_t)clock_ns(CLOCK_MONOTONIC) - child->seen > REAP_MS * 1000000ull;
+  /* Linux 6.15 tells; 6.13 knows the ioctl, and POLLHUP says that the process was reaped; before
+   * that there is nothing to wait for. */
+  if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))
+    return;
+  struct end end = {.lost = r != 1,
+                    .by_signal = (status & 0x7f) != 0,
+                    .number = status & 0x7f ? status & 0x7f : status >> 8 & 0xff,
+                    .at = child->ended};
+  struct child ended = *child;
+  child->pid = 0;
+  child->watched = 0;
+  supervisor.watched--;
+  close(ended.pidfd);
+  record(&ended, ended.pid, &end);
+}
+
+int watch_child(struct child *place, struct child child, int pidfd) {
+  child.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+  if (child.pidfd < 0)
+    return -errno;
+  child.watched = 1;
+  *place = child;
+  supervisor.watched++;
+  return child.pid;
+}
+
+/* The child of each entry that was polled. */
+static struct child *watched[CHILDREN_MAX];
+
+size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late) {
+  size_t n = 0;
+  *late = 0;
+  for (int i = 0; supervisor.watched && i < children_end; i++)
+    if (children[i].pid && children[i].watched) {
+      *late |= children[i].ended != 0;
+      watched[n] = &children[i];
+      fds[n++] = (struct pollfd){children[i].pidfd, children[i].ended ? 0 : POLLIN, 0};
+    }
+  return n;
+}
+
+void look_at_watched(const struct pollfd fds[CHILDREN_MAX], size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (fds[i].revents || watched[i]->ended)
+      look_at(watched[i], fds[i].revents);
+}

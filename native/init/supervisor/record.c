@@ -1,0 +1,115 @@
+/* Records in the state directory: how the init process and execs ended, and which execs run. */
+#include "../cgroup/oom-count.h"
+#include "../text.h"
+#include "supervisor.h"
+#include <stdio.h>
+
+/* Execs whose records may be unread, in the order in which those were written: 4 KiB of a tmpfs
+ * each. */
+static struct exec {
+  pid_t pid;
+  uint64_t begun;
+} unread[UNREAD_MAX];
+static size_t unread_count;
+
+/* Writes a record: first beside it, then by rename, so that a reader finds all or nothing. 0, or
+ * -1 with errno. */
+static int write_json(const char *name, const struct text *json) {
+  char temporary[64];
+  struct text t = TEXT_IN(temporary);
+  text_add(&t, name);
+  text_add(&t, ".tmp");
+  int fd = openat(supervisor.state, temporary,
+                  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return -1; /* the state directory was removed: nobody will ask */
+  ssize_t n = write(fd, json->at, json->length);
+  close(fd);
+  if (n == (ssize_t)json->length)
+    return renameat(supervisor.state, temporary, supervisor.state, name);
+  int error = n < 0 ? errno : ENOSPC;
+  unlinkat(supervisor.state, temporary, 0);
+  errno = error;
+  return -1;
+}
+
+static int write_end(const char *name, pid_t pid, const struct end *end) {
+  char json[512];
+  struct text t = TEXT_IN(json);
+  text_add(&t, "{\"pid\":");
+  text_add_number(&t, (uint64_t)pid);
+  if (end->lost)
+    text_add(&t, ",\"lost\":true");
+  else {
+    text_add(&t, ",\"status\":");
+    text_add_number(&t, (uint64_t)end->number + (end->by_signal ? 128 : 0));
+    text_add(&t, ",\"signal\":");
+    text_add_number(&t, end->by_signal ? (uint64_t)end->number : 0);
+  }
+  text_add(&t, ",\"exitedAtNs\":\"");
+  text_add_number(&t, end->at);
+  text_add(&t, memory_ran_out() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+  return write_json(name, &t);
+}
+
+/* The name of an exec's record: its pid alone is given to other processes later. */
+static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
+  struct text t = text_in(buffer, size);
+  text_add(&t, EXEC_RECORD);
+  text_add_number(&t, (uint64_t)pid);
+  text_add_char(&t, '-');
+  text_add_number(&t, begun);
+  text_add(&t, EXEC_RECORD_END);
+}
+
+void remove_exec(pid_t pid, uint64_t begun) {
+  char name[64];
+  exec_name(name, sizeof name, pid, begun);
+  unlinkat(supervisor.state, name, 0);
+}
+
+/* Who reads a record removes it. */
+static int is_unread(const struct exec *exec) {
+  char name[64];
+  struct stat unused;
+  exec_name(name, sizeof name, exec->pid, exec->begun);
+  return !fstatat(supervisor.state, name, &unused, AT_SYMLINK_NOFOLLOW);
+}
+
+void note_unread(pid_t pid, uint64_t begun) {
+  if (unread_count == UNREAD_MAX) {
+    unread_count = 0;
+    for (size_t i = 0; i < UNREAD_MAX; i++)
+      if (is_unread(&unread[i]))
+        unread[unread_count++] = unread[i];
+  }
+  if (unread_count == UNREAD_MAX) {
+    remove_exec(unread[0].pid, unread[0].begun);
+    memmove(unread, unread + 1, --unread_count * sizeof *unread);
+  }
+  unread[unread_count++] = (struct exec){pid, begun};
+}
+
+void write_init_end(pid_t pid, const struct end *end) { write_end(EXIT_RECORD, pid, end); }
+
+void write_exec_end(pid_t pid, uint64_t begun, const struct end *end) {
+  char name[64];
+  exec_name(name, sizeof name, pid, begun);
+  /* A record that says "running" would be waited for. */
+  if (write_end(name, pid, end))
+    remove_exec(pid, begun);
+  else
+    note_unread(pid, begun);
+}
+
+int write_exec_running(const struct child *child, const char *start_time) {
+  char json[256], name[64];
+  struct text t = TEXT_IN(json);
+  exec_name(name, sizeof name, child->pid, child->begun);
+  text_add(&t, "{\"pid\":");
+  text_add_number(&t, (uint64_t)child->pid);
+  text_add(&t, ",\"startTime\":\"");
+  text_add(&t, start_time);
+  text_add(&t, "\",\"running\":true}\n");
+  return write_json(name, &t);
+}

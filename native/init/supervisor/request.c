@@ -1,0 +1,272 @@
+/* Requests to the supervisor, one a connection: start, adopt, watch or forget a process. */
+#include "../../core/clock.h"
+#include "../../core/sockets/peer.h"
+#include "../cgroup/oom-count.h"
+#include "../text.h"
+#include "supervisor.h"
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+enum { REQUEST_MAX = 8192 };
+
+/* The NUL-terminated fields of a request; how many, or -1. */
+static int split(const char *data, size_t length, const char *fields[], size_t most) {
+  size_t n = 0;
+  if (!length || data[length - 1])
+    return -1;
+  for (const char *at = data; at < data + length; at += strlen(at) + 1) {
+    if (n == most)
+      return -1;
+    fields[n++] = at;
+  }
+  return (int)n;
+}
+
+static int number(const char *field, uint64_t max, uint64_t *out) {
+  return text_number(field, strlen(field), max, out);
+}
+
+/* A request's text: magic, clone flags, the sync descriptor's place, kind, OOM file, and for each
+ * descriptor its place, "image" or "cgroup". */
+static int parse(const char *const fields[], int n, struct request *r) {
+  if (n < 5 || (size_t)n != 5 + r->count || number(fields[1], UINT32_MAX, &r->flags) ||
+      number(fields[2], INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
+    return -1;
+  r->kind = !strcmp(fields[3], CHILD_INIT)        ? KIND_INIT
+            : !strcmp(fields[3], CHILD_SUCCESSOR) ? KIND_SUCCESSOR
+            : !strcmp(fields[3], CHILD_EXEC)      ? KIND_JOINING
+                                                  : KIND_SIBLING;
+  if (r->kind == KIND_SIBLING || (r->kind == KIND_JOINING) != supervisor.started)
+    return -1;
+  for (size_t i = 0; i < r->count; i++) {
+    uint64_t target;
+    r->targets[i] = -1;
+    if (!strcmp(fields[5 + i], PLACE_IMAGE))
+      r->image = (int)i;
+    else if (!strcmp(fields[5 + i], PLACE_CGROUP))
+      r->cgroup = (int)i;
+    else if (number(fields[5 + i], 4096, &target))
+      return -1;
+    else
+      r->targets[i] = (int)target;
+  }
+  if (r->image < 0)
+    return -1;
+  r->oom_file = fields[4];
+  return 0;
+}
+
+static int spawn(const char *const fields[], int n, struct request *r, int *pidfd,
+                 struct failure *f) {
+  if (parse(fields, n, r))
+    return -EBADMSG;
+  if (r->kind == KIND_JOINING && supervisor.ended)
+    return -ESRCH;
+  if (r->kind != KIND_JOINING)
+    watch_memory(r->oom_file);
+  int result = start_child(r, pidfd, f);
+  if (result > 0 && r->kind != KIND_JOINING) {
+    supervisor.started = 1;
+    supervisor.awaited = r->kind == KIND_SUCCESSOR;
+    close(supervisor.sync);
+    supervisor.sync = -1;
+  }
+  return result;
+}
+
+/* Whether the process behind a pidfd is a child that was not reaped: its number is its own then. */
+static int is_child(int pidfd) {
+  siginfo_t info;
+  return !waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
+static int is_over(int pidfd) {
+  struct pollfd look = {pidfd, POLLIN, 0};
+  return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
+}
+
+/* Later than that of any exec before. */
+static uint64_t begin_exec(void) {
+  static uint64_t last;
+  uint64_t ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
+  last = ns > last ? ns : last + 1;
+  return last;
+}
+
+/* ADOPT_REQUEST, what it is ("init" or "exec"), pid, start time, with a pidfd: one of our
+ * children, of which a request has not told yet, is the container's init process or an exec. Its
+ * pid, and in *begun with that the name of an exec's record; -ESRCH when it has ended and was
+ * reaped, -EBADMSG when that is not what is asked. */
+static int adopt(const char *const fields[], int n, const struct request *r, uint64_t *begun) {
+  uint64_t pid, start_time;
+  if (n != 4 || r->count != 1 || number(fields[2], INT_MAX, &pid) || !pid ||
+      number(fields[3], UINT64_MAX, &start_time))
+    return -EBADMSG;
+  int is_init = !strcmp(fields[1], CHILD_INIT);
+  if (!is_init && strcmp(fields[1], CHILD_EXEC))
+    return -EBADMSG;
+  if (is_init ? !supervisor.awaited : supervisor.ended)
+    return -ESRCH;
+  int ours = is_child(r->fds[0]);
+  if (!ours && errno != ECHILD)
+    return -errno;
+  /* Begun by a supervisor that was killed then. */
+  if (!ours && (!supervisor.heir || is_over(r->fds[0])))
+    return -ESRCH;
+  struct child *place = find_child((pid_t)pid);
+  /* The supervisor before this one was killed before it could answer. */
+  if (place && !is_init && place->kind == KIND_EXEC) {
+    *begun = place->begun;
+    return (int)pid;
+  }
+  if (place && place->kind != KIND_JOINING)
+    return -EEXIST;
+  if (!place && !(place = find_child(0)))
+    return -EAGAIN;
+  struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC};
+  if (is_init)
+    supervisor.awaited = 0;
+  else {
+    child.begun = *begun = begin_exec();
+    if (write_exec_running(&child, fields[3]))
+      return -errno;
+  }
+  if (!ours)
+    return watch_child(place, child, r->fds[0]);
+  *place = child;
+  return (int)pid;
+}
+
+/* WATCH_REQUEST, "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
+ * supervisor before this one had started. The init process comes last: then all is taken over. */
+static int inherit(const char *const fields[], int n, const struct request *r) {
+  uint64_t pid, begun = 0;
+  if (!supervisor.heir || supervisor.started || n != 5 || r->count != 1 ||
+      number(fields[2], INT_MAX, &pid) || !pid || strlen(fields[4]) >= PATH_MAX)
+    return -EBADMSG;
+  int is_init = !strcmp(fields[1], CHILD_INIT);
+  if (!is_init && (strcmp(fields[1], CHILD_EXEC) || number(fields[3], UINT64_MAX, &begun)))
+    return -EBADMSG;
+  struct child *place = find_child(0);
+  if (!place)
+    return -EAGAIN;
+  struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC, .begun = begun};
+  int result = watch_child(place, child, r->fds[0]);
+  if (result > 0 && is_init) {
+    watch_memory(fields[4]);
+    supervisor.started = 1;
+  }
+  return result;
+}
+
+/* UNREAD_REQUEST, pid, begun: a record that the supervisor before this one wrote. */
+static int inherit_unread(const char *const fields[], int n) {
+  uint64_t pid, begun;
+  if (!supervisor.heir || supervisor.started || n != 3 || number(fields[1], INT_MAX, &pid) ||
+      number(fields[2], UINT64_MAX, &begun))
+    return -EBADMSG;
+  note_unread((pid_t)pid, begun);
+  return (int)pid;
+}
+
+/* FORGET_REQUEST, pid, begun: nobody will ask how this exec ended, or how it will. */
+static int forget_exec(const char *const fields[], int n) {
+  uint64_t pid, begun;
+  if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &begun))
+    return -EBADMSG;
+  struct child *child = find_child((pid_t)pid);
+  if (child && child->begun == begun)
+    child->kind = KIND_JOINING;
+  remove_exec((pid_t)pid, begun);
+  return (int)pid;
+}
+
+static void answer(int connection, int result, int pidfd, const char *call, uint64_t begun) {
+  char text[96];
+  struct text t = TEXT_IN(text);
+  text_add(&t, result < 0 ? ANSWER_ERROR : ANSWER_PID);
+  text_add_char(&t, ' ');
+  text_add_number(&t, (uint64_t)(result < 0 ? -result : result));
+  if (result < 0 && *call) {
+    text_add_char(&t, ' ');
+    text_add(&t, call);
+  }
+  if (result >= 0 && begun) {
+    text_add_char(&t, ' ');
+    text_add_number(&t, begun);
+  }
+  struct iovec data = {text, t.length + 1};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+  if (pidfd >= 0) {
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof pidfd);
+    memcpy(CMSG_DATA(c), &pidfd, sizeof pidfd);
+  }
+  sendmsg(connection, &message, MSG_NOSIGNAL);
+}
+
+/* Reads one request and answers it. 0, or -1 when the other end is gone. A client that is slow to
+ * ask is dropped: nobody else could be served meanwhile. */
+int serve(int connection) {
+  static char data[REQUEST_MAX];
+  static union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+  } control;
+  struct timeval patience = {.tv_sec = 2};
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  struct iovec part = {data, sizeof data};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+  if (n <= 0)
+    return -1;
+  struct request r = {.image = -1, .cgroup = -1};
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+      size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (size_t i = 0; i < count && r.count < MESSAGE_FDS_MAX; i++)
+        memcpy(&r.fds[r.count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+    }
+  int pidfd = -1, result = -EBADMSG;
+  struct failure f = {0};
+  uint64_t begun = 0;
+  const char *fields[5 + MESSAGE_FDS_MAX];
+  int count = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
+                  ? -1
+                  : split(data, (size_t)n, fields, sizeof fields / sizeof *fields);
+  if (count > 0 && !strcmp(fields[0], SPAWN_REQUEST))
+    result = spawn(fields, count, &r, &pidfd, &f);
+  else if (count > 0 && !strcmp(fields[0], ADOPT_REQUEST))
+    result = adopt(fields, count, &r, &begun);
+  else if (count > 0 && !strcmp(fields[0], FORGET_REQUEST))
+    result = forget_exec(fields, count);
+  else if (count > 0 && !strcmp(fields[0], WATCH_REQUEST))
+    result = inherit(fields, count, &r);
+  else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
+    result = inherit_unread(fields, count);
+  answer(connection, result, pidfd, f.call, begun);
+  close_cleanup(&pidfd);
+  for (size_t i = 0; i < r.count; i++)
+    close(r.fds[i]);
+  return 0;
+}
+
+/* One connection is one request. Another user's is closed before anything of it is read. */
+void accept_one(void) {
+  int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
+  if (connection >= 0 && peer_is(connection, geteuid(), 1))
+    serve(connection);
+}

@@ -1,0 +1,138 @@
+/* The second mode of this program: the parent of one container and of what is executed in it. It
+ * starts them for the runtime, sees how they end, and writes that to the state directory, where it
+ * stays when everybody else was killed.
+ *
+ * Whom it trusts: its own user and root, by the credentials of each connection; the state directory
+ * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
+ * that comes with a request, and keeps no descriptor of the container's. docs/internals.md, "The
+ * supervisor". */
+#include "supervisor.h"
+#include "../../core/process/close-listed.h"
+#include "../cgroup/oom-count.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+
+struct supervisor supervisor = {.sync = -1, .listener = -1, .state = -1};
+
+static int is_own(int fd) {
+  return fd == supervisor.sync || fd == supervisor.listener || fd == supervisor.state;
+}
+
+/* Lets go of the caller's stdio and of whatever else it had open. */
+static int settle(void) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0)
+    return fail("open", "/dev/null");
+  for (int i = 0; i < 3; i++)
+    if (dup2(null, i) < 0)
+      return fail("dup2", "/dev/null");
+  if (null > 2)
+    close(null);
+  int keep[] = {supervisor.sync, supervisor.listener, supervisor.state};
+  for (size_t i = 0; i < 3; i++)
+    if (fcntl(keep[i], F_SETFD, FD_CLOEXEC))
+      return fail("fcntl", "FD_CLOEXEC");
+  for (unsigned next = 3;;) {
+    unsigned lowest = UINT_MAX;
+    for (size_t i = 0; i < 3; i++)
+      if (keep[i] >= (int)next && (unsigned)keep[i] < lowest)
+        lowest = (unsigned)keep[i];
+    if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0)) {
+      if (!is_refused(SYS_close_range))
+        return fail("close_range", NULL);
+      if (close_listed(next, is_own))
+        return fail("close", "/proc/self/fd");
+      break;
+    }
+    if (lowest == UINT_MAX)
+      break;
+    next = lowest + 1;
+  }
+  if (setsid() < 0)
+    return fail("setsid", NULL);
+  prctl(PR_SET_NAME, "runt-supervisor");
+  if (chdir("/"))
+    return fail("chdir", "/");
+  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* Reports the step that failed; the exit status. */
+static int not_started(void) {
+  report_failure(NO_OPERATION);
+  return 1;
+}
+
+/* Waits until something happens, and does what is to be done. Nonzero when all is over. */
+static int turn(int signals) {
+  enum { SIGNALS, LISTENER, SYNC, MEMORY, FIXED };
+  static struct pollfd fds[FIXED + CHILDREN_MAX];
+  /* Until all is taken over a request waits in the queue. */
+  int serves = !supervisor.heir || supervisor.started;
+  fds[SIGNALS] = (struct pollfd){signals, POLLIN, 0};
+  fds[LISTENER] = (struct pollfd){serves ? supervisor.listener : -1, POLLIN, 0};
+  fds[SYNC] = (struct pollfd){supervisor.sync, POLLIN, 0};
+  fds[MEMORY] = (struct pollfd){memory_events(), POLLIN, 0};
+  int late;
+  size_t n = poll_watched(fds + FIXED, &late);
+  if (poll(fds, FIXED + n, late ? 1000 : -1) < 0)
+    return errno != EINTR;
+  if (fds[MEMORY].revents)
+    memory_ran_out();
+  look_at_watched(fds + FIXED, n);
+  int busy = 1;
+  if (fds[SIGNALS].revents || n) {
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) > 0)
+      ;
+    busy = reap() || supervisor.watched;
+  }
+  if (!busy && (supervisor.ended || supervisor.awaited))
+    return 1;
+  if (fds[LISTENER].revents)
+    accept_one();
+  if (!fds[SYNC].revents)
+    return 0;
+  if (!supervisor.heir || serve(supervisor.sync))
+    return !supervisor.started; /* the runtime ended before it had a container started */
+  if (supervisor.started) {
+    close(supervisor.sync);
+    supervisor.sync = -1;
+  }
+  return 0;
+}
+
+int supervise(const char *data, size_t length) {
+  struct cursor c = {data, data + length};
+  uint64_t listener, state, heir;
+  c.at += sizeof SUPERVISE_MAGIC;
+  if (next_number(&c, &listener) || next_number(&c, &state) || next_number(&c, &heir) ||
+      c.at != c.end || listener > INT_MAX || state > INT_MAX || heir > 1) {
+    fail_with(EBADMSG, "supervise", "the request cannot be decoded");
+    return not_started();
+  }
+  supervisor.sync = init.report;
+  supervisor.listener = (int)listener;
+  supervisor.state = (int)state;
+  supervisor.heir = (int)heir;
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  if (settle())
+    return not_started();
+  if (sigprocmask(SIG_BLOCK, &child, NULL)) {
+    fail("sigprocmask", "SIGCHLD");
+    return not_started();
+  }
+  int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0) {
+    fail("signalfd", "SIGCHLD");
+    return not_started();
+  }
+  if (report_created())
+    return 1;
+  for (;;)
+    if (turn(signals))
+      return 0;
+}

@@ -1,0 +1,91 @@
+/* What the files of the supervisor share: its state, its children, and one request. */
+#ifndef RUNT_INIT_SUPERVISOR_H
+#define RUNT_INIT_SUPERVISOR_H
+#include "../init.h"
+#include <poll.h>
+
+/* Untouched, a table costs no memory. */
+enum { CHILDREN_MAX = 4096 };
+/* A sibling is a process that a child made by CLONE_PARENT and that no request has named. A process
+ * of the container can make such ones too, so nothing is recorded about them. */
+enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
+
+struct child {
+  pid_t pid;
+  enum kind kind;
+  uint64_t begun; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never given again */
+  /* Of a process whose parent was a supervisor that was killed: */
+  int pidfd;
+  int watched;
+  uint64_t ended; /* when that was seen: ns since 1970; 0 while it runs */
+  uint64_t seen;  /* the same on CLOCK_MONOTONIC */
+};
+
+extern struct supervisor {
+  int sync, listener, state;
+  int heir;    /* of a supervisor that was killed: sync hands over what that one had started */
+  int watched; /* how many children are */
+  int started; /* a container was started, or taken over */
+  int awaited; /* its init process is a sibling of the one that was started, and not known yet */
+  int ended;   /* and its init process has ended */
+} supervisor;
+
+/* How a process ended. */
+struct end {
+  int lost; /* the status is not known */
+  int by_signal, number;
+  uint64_t at; /* ns since 1970 */
+};
+
+/* What one request asks for. */
+struct request {
+  uint64_t flags, sync;
+  enum kind kind;
+  int fds[MESSAGE_FDS_MAX];
+  int targets[MESSAGE_FDS_MAX]; /* where the child gets each; -1: not a descriptor of the child's */
+  size_t count;
+  int image, cgroup; /* indices into fds, -1 for none */
+  const char *oom_file;
+};
+
+/* The call in which a start has failed. */
+struct failure {
+  int error;
+  char call[16];
+};
+
+/* record.c: files in the state directory */
+/* Writes how the init process ended. */
+void write_init_end(pid_t pid, const struct end *end);
+/* Writes how an exec ended. */
+void write_exec_end(pid_t pid, uint64_t begun, const struct end *end);
+/* Writes that an exec runs, with what tells it from others that have its number later. 0, or -1
+ * with errno. */
+int write_exec_running(const struct child *child, const char *start_time);
+void remove_exec(pid_t pid, uint64_t begun);
+/* Notes a record that nobody may ever read, and removes the oldest of too many. */
+void note_unread(pid_t pid, uint64_t begun);
+
+/* children.c */
+/* The entry of a child, NULL when it is not in the table; 0 gives a free entry, NULL when there is
+ * none. */
+struct child *find_child(pid_t pid);
+/* Watches a process that is not our child. Its pid, or -errno. */
+int watch_child(struct child *place, struct child child, int pidfd);
+/* Reaps all that have ended. 0 when there is no child left. */
+int reap(void);
+/* Fills in what to poll for the watched processes. How many; *late: one has ended that its parent
+ * has not reaped. */
+size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late);
+/* Looks at the watched processes after that poll. */
+void look_at_watched(const struct pollfd fds[CHILDREN_MAX], size_t count);
+
+/* child-start.c: the child's pid, its pidfd in *pidfd; or -errno, and in what. */
+int start_child(const struct request *r, int *pidfd, struct failure *f);
+
+/* request.c */
+/* Reads one request and answers it. 0, or -1 when the other end is gone. */
+int serve(int connection);
+/* Serves one connection to the listener. */
+void accept_one(void);
+#endif
