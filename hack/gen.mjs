@@ -131,13 +131,18 @@ function constant(name, value) {
     .join('\n');
 }
 
-function protocolHeader({ Protocol, REPORT, ...lists }) {
+/** The limits of src/sys/waiting/time-limits.ts that C needs, too. */
+const sharedLimits = ['reapTime', 'recentMemoryEvent', 'slowHookTime'];
+
+function protocolHeader({ Protocol, REPORT, ...lists }, limits) {
   // An enumeration has its numbers as keys, too.
   const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
   const kinds = Object.fromEntries(Object.keys(REPORT).map((kind) => [kind, kind]));
-  const lines = [...single, ['REPORT', kinds], ...Object.entries(lists)].map(([name, value]) => constant(name, value));
+  const times = sharedLimits.map((name) => [upper(name), limits[name]]);
+  const groups = [...single, ['REPORT', kinds], ...Object.entries(lists), ...times];
+  const lines = groups.map(([name, value]) => constant(name, value));
   return `${banner}
-/* What both ends use: src/sys/protocol.ts says what each is. */
+/* What both ends use: src/sys/protocol.ts and src/sys/waiting/time-limits.ts say what each is. */
 #ifndef RUNT_PROTOCOL_H
 #define RUNT_PROTOCOL_H
 ${lines.join('\n')}
@@ -268,13 +273,13 @@ function checkOps(ops) {
 }
 
 mkdirSync(out, { recursive: true });
-const [{ abi }, protocol, { ops }] = await Promise.all(
-  ['src/sys/abi.ts', 'src/sys/protocol.ts', 'src/plan/plan-ops.ts'].map(load),
+const [{ abi }, protocol, limits, { ops }] = await Promise.all(
+  ['src/sys/abi.ts', 'src/sys/protocol.ts', 'src/sys/waiting/time-limits.ts', 'src/plan/plan-ops.ts'].map(load),
 );
 checkOps(ops);
 put('abi.h', abiHeader(abi));
 put('quickjs-abi.c', abiQuickjs(abi));
-put('protocol.h', protocolHeader(protocol));
+put('protocol.h', protocolHeader(protocol, limits));
 put('reports.h', reportsHeader(protocol));
 put('ops.h', opsHeader(ops));
 put('dispatch.h', dispatchHeader(ops));

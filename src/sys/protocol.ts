@@ -26,8 +26,6 @@ export enum Protocol {
 
   /** Bytes of the page in which runt-init leaves its last report. */
   WORDS_SIZE = 3 * 4096,
-  /** ms after which a hook is reported as slow. */
-  SLOW_MS = 30_000,
   /** Name of the process that waits for start: no program can be called so, as it has a slash. */
   WAITING_NAME = 'runt/init',
 

@@ -1,5 +1,6 @@
 /* BPF: the device filter of a v2 cgroup. */
 #include "../core.h"
+#include "../time-limits.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
 
@@ -67,8 +68,7 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   uint64_t before;
   set_signal_mask(UINT64_MAX, &before);
   AUTO_CLOSE int loaded = bpf(BPF_PROG_LOAD, &load);
-  /* Or when the kernel has work for this thread, which it does on the way out of the call. */
-  for (int tries = 1; loaded < 0 && errno == EAGAIN && tries < 10; tries++)
+  for (int tries = 1; loaded < 0 && errno == EAGAIN && tries < BPF_LOAD_TRIES; tries++)
     loaded = bpf(BPF_PROG_LOAD, &load);
   int failed = loaded < 0 ? errno : 0;
   set_signal_mask(before, NULL);

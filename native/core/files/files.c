@@ -1,6 +1,7 @@
 /* Files: open, read, write, replace, stat, directories, locks. */
 #include "../core.h"
 #include "../refused.h"
+#include "../time-limits.h"
 #include "private-file.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -23,7 +24,7 @@ int32_t runt_openAt2(int32_t dirfd, const char *path, int32_t flags, int32_t mod
       .flags = (uint32_t)(flags | O_CLOEXEC), .mode = (uint32_t)mode, .resolve = (uint32_t)resolve};
   long fd = -1;
   /* EAGAIN: a rename or mount raced with a RESOLVE_BENEATH or RESOLVE_IN_ROOT walk (openat2(2)). */
-  for (int tries = 0; tries < 128; tries++) {
+  for (int tries = 0; tries < WALK_TRIES; tries++) {
     fd = RETRY(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
     if (fd >= 0 || errno != EAGAIN)
       break;

@@ -1,5 +1,6 @@
 /* Directory trees: list one, remove one, remove a cgroup with those below it. */
 #include "../core.h"
+#include "../time-limits.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -117,7 +118,7 @@ static int remove_entry(int dirfd, const char *name, int type, int depth) {
   AUTO_CLOSE int fd = -1;
   /* Names that appear while we read may be missed: read again while rmdir says that it is not
    * empty. */
-  for (int pass = 0; pass < 3; pass++) {
+  for (int pass = 0; pass < REMOVE_PASSES; pass++) {
     close_fd(&fd);
     fd = open_below(dirfd, name);
     if (fd < 0)

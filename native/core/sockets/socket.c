@@ -1,5 +1,6 @@
 /* Unix sockets, descriptors sent over them, and waiting for them. */
 #include "../core.h"
+#include "../time-limits.h"
 #include "peer.h"
 #include <fcntl.h>
 #include <stddef.h>
@@ -139,8 +140,7 @@ int32_t runt_datagramConnect(const char *to) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  /* send(2) waits without end where the queue of the receiver is full. */
-  struct timeval most = {.tv_sec = 1};
+  struct timeval most = {.tv_sec = NOTIFY_SEND_TIME / 1000};
   if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) < 0 ||
       RETRY(connect(fd, (struct sockaddr *)&a, length)) < 0) {
     int error = errno;

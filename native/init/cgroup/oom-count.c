@@ -3,11 +3,12 @@
  * inotify instance is the one thing that is kept. */
 #include "oom-count.h"
 #include "../../core/clock.h"
+#include "../../core/time-limits.h"
 #include "../init.h"
 #include "../text.h"
 #include <sys/inotify.h>
 
-enum { UNREADABLE = -1, RECENT_NS = 1000000000 };
+enum { UNREADABLE = -1 };
 
 static struct {
   char file[PATH_MAX], above[PATH_MAX + 16];
@@ -82,7 +83,8 @@ int memory_ran_out(void) {
     memory.kills_above = above;
     memory.ran_out = own > (memory.kills == UNREADABLE ? 0 : memory.kills);
   } else
-    memory.ran_out = memory.told_ns && clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_NS &&
+    memory.ran_out = memory.told_ns &&
+                     clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_MEMORY_EVENT * 1000000ll &&
                      memory.kills_above != UNREADABLE && above > memory.kills_above;
   if (memory.ran_out)
     stop_watching();

@@ -1,6 +1,7 @@
 /* Hooks that run in the container's namespaces, createContainer and startContainer (runtime-spec
  * config.md#posix-platform-hooks). */
 #include "../../core/clock.h"
+#include "../../core/time-limits.h"
 #include "../init.h"
 #include <poll.h>
 #include <signal.h>
@@ -143,7 +144,7 @@ static void on_child(int number) { (void)number; }
  * that holds this up. */
 static int attend(const struct op *op, pid_t pid, int *input, const struct text *state,
                   struct tail *out, struct tail *err, siginfo_t *end) {
-  uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_MS;
+  uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_HOOK_TIME;
   uint64_t limit = seconds && seconds < SECONDS_MAX ? begin + seconds * 1000 : 0;
   size_t sent = 0;
   int late = 0;

@@ -1,5 +1,6 @@
 /* Attributes and propagation of a mount that a descriptor names: mount_setattr(2), with mount(2)
  * where the kernel has no mount_setattr (before 5.12). */
+#include "../../core/time-limits.h"
 #include "../init.h"
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -55,18 +56,16 @@ static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
                   NULL);
 }
 
-/* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a hook
- * left behind writes, or updates an access time, for a moment: try again for a second. */
+/* Tries again for a second while the mount cannot become read-only (EBUSY). */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
-  enum { TRIES = 1000 };
-  static const struct timespec pause = {.tv_nsec = 1000000};
+  static const struct timespec pause = {.tv_nsec = READONLY_PAUSE_NS};
   if (!set && !clear)
     return 0;
   /* The kernel takes a new access time mode only with the whole field cleared. */
   if (set & MOUNT_ATTR__ATIME)
     clear |= MOUNT_ATTR__ATIME;
   for (int i = 0; try_attributes(fd, set, clear, recursive); i++) {
-    if (errno != EBUSY || !(set & MOUNT_ATTR_RDONLY) || i == TRIES)
+    if (errno != EBUSY || !(set & MOUNT_ATTR_RDONLY) || i == READONLY_TRIES)
       return -1;
     syscall(SYS_nanosleep, &pause, NULL);
   }

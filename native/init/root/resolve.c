@@ -5,11 +5,11 @@
  *
  * A path below a mount of the plan begins at that mount's descriptor (mounts/mount-table.c): the
  * directory that the mount is on may be another one by now. */
+#include "../../core/time-limits.h"
 #include "../init.h"
 
 enum {
   LINKS_MAX = 40,
-  RETRIES = 128,
   /* Nothing on the way but directories of one file system. */
   STRAIGHT = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 };
@@ -325,7 +325,7 @@ int resolve_or_make(const char *path, mode_t kind, uint64_t restrictions, int *e
 int resolve_shown(const char *path, int flags) {
   struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  for (int i = 0; i < RETRIES; i++) {
+  for (int i = 0; i < WALK_TRIES; i++) {
     int fd = sys_openat2(init.root, path, &how);
     if (fd >= 0)
       return fd;

@@ -6,6 +6,7 @@
  * given before, by storing to memory, which no filter can forbid. Without no_new_privs the filter
  * has to be loaded while there is CAP_SYS_ADMIN, that is before the user changes; the profile must
  * then allow what is between that and the execve, as with other runtimes. */
+#include "../../core/time-limits.h"
 #include "../init.h"
 #include "reports.h"
 #include <linux/filter.h>
@@ -43,9 +44,9 @@ static struct {
  * not stop that; waits for the runtime's word that the agent has it; and ends. */
 static int pass_listener(void *arg) {
   (void)arg;
-  const struct timespec pause = {0, 20000};
+  const struct timespec pause = {0, FILTER_LOOK_PAUSE_NS};
   while (!handover.listener)
-    syscall(SYS_nanosleep, &pause, NULL); /* the time of one system call of the other's */
+    syscall(SYS_nanosleep, &pause, NULL);
   int ok = 0;
   if (handover.listener > 0) {
     size_t room = strlen(filter.agent) + strlen(filter.metadata) + 16;

@@ -1,6 +1,7 @@
 /* The children: those that this supervisor started, and those of a killed one that it watches. */
 #include "../../core/clock.h"
 #include "../../core/process/pidfd.h"
+#include "../../core/time-limits.h"
 #include "supervisor.h"
 #include <sys/wait.h>
 
@@ -61,9 +62,6 @@ int reap(void) {
   }
 }
 
-/* ms that whoever is the parent of a process has to reap it. */
-enum { REAP_MS = 10000 };
-
 /* Looks whether a watched process has ended. The kernel tells the status when its parent, the
  * subreaper or process 1, has reaped it; one that does not is not waited for. */
 static void look_at(struct child *child, short events) {
@@ -73,7 +71,7 @@ static void look_at(struct child *child, short events) {
     child->seen = (uint64_t)clock_ns(CLOCK_MONOTONIC);
   }
   int late =
-      child->ended && (uint64_t)clock_ns(CLOCK_MONOTONIC) - child->seen > REAP_MS * 1000000ull;
+      child->ended && (uint64_t)clock_ns(CLOCK_MONOTONIC) - child->seen > REAP_TIME * 1000000ull;
   /* Linux 6.15 tells; 6.13 knows the ioctl, and POLLHUP says that the process was reaped; before
    * that there is nothing to wait for. */
   if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))

@@ -1,6 +1,7 @@
 /* Requests to the supervisor, one a connection: start, adopt, watch or forget a process. */
 #include "../../core/clock.h"
 #include "../../core/sockets/peer.h"
+#include "../../core/time-limits.h"
 #include "../cgroup/oom-count.h"
 #include "../text.h"
 #include "supervisor.h"
@@ -215,16 +216,15 @@ static void answer(int connection, int result, int pidfd, const char *call, uint
   sendmsg(connection, &message, MSG_NOSIGNAL);
 }
 
-/* Reads one request and answers it. 0, or -1 when the other end is gone. A client that is slow to
- * ask is dropped: nobody else could be served meanwhile. */
+/* Reads one request and answers it. 0, or -1 when the other end is gone. */
 int serve(int connection) {
   static char data[REQUEST_MAX];
   static union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
-  struct timeval patience = {.tv_sec = 2};
-  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  struct timeval most = {.tv_sec = REQUEST_TIME / 1000};
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
   struct iovec part = {data, sizeof data};
   struct msghdr message = {.msg_iov = &part,
                            .msg_iovlen = 1,

@@ -8,6 +8,7 @@
  * supervisor". */
 #include "supervisor.h"
 #include "../../core/process/close-listed.h"
+#include "../../core/time-limits.h"
 #include "../cgroup/oom-count.h"
 #include <poll.h>
 #include <signal.h>
@@ -76,7 +77,7 @@ static int turn(int signals) {
   fds[MEMORY] = (struct pollfd){memory_events(), POLLIN, 0};
   int late;
   size_t n = poll_watched(fds + FIXED, &late);
-  if (poll(fds, FIXED + n, late ? 1000 : -1) < 0)
+  if (poll(fds, FIXED + n, late ? REAP_LOOK_INTERVAL : -1) < 0)
     return errno != EINTR;
   if (fds[MEMORY].revents)
     memory_ran_out();

@@ -5,7 +5,8 @@ import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { signalName } from '../../sys/kernel-names.js';
-import { type HookEndKind, Protocol } from '../../sys/protocol.js';
+import type { HookEndKind } from '../../sys/protocol.js';
+import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { whyNotExecuted } from '../failure/host-path-hint.js';
 
 /** The hook of that name, "createRuntime/0". */
@@ -18,7 +19,7 @@ export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefi
 export function hookIsSlow(command: string, name: string, hook: Hook | undefined): string {
   const { path, timeout = 0 } = hook ?? { path: '' };
   const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
-  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${Protocol.SLOW_MS / 1000} s; ${end}`;
+  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${slowHookTime / 1000} s; ${end}`;
 }
 
 /** How a hook ended. */

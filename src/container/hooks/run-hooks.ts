@@ -9,8 +9,9 @@ import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
-import { Protocol, type Span } from '../../sys/protocol.js';
+import type { Span } from '../../sys/protocol.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
+import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
@@ -111,10 +112,10 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     let ended = false;
     let interruption: unknown;
     try {
-      ended = await readableOrPolled(pidfd, Math.min(limit, Protocol.SLOW_MS));
-      if (!ended && limit > Protocol.SLOW_MS) {
+      ended = await readableOrPolled(pidfd, Math.min(limit, slowHookTime));
+      if (!ended && limit > slowHookTime) {
         warn(hookIsSlow(what, name, hook));
-        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - Protocol.SLOW_MS : -1);
+        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHookTime : -1);
       }
     } catch (error) {
       interruption = error;

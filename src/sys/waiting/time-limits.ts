@@ -1,4 +1,4 @@
-/** How long runt waits, in milliseconds unless the name says otherwise: deadlines, pauses and intervals. */
+/** How long runt waits, in milliseconds unless the name says otherwise; C alone: native/core/time-limits.h. */
 
 // sys
 
@@ -61,6 +61,8 @@ export const supervisorRetryPause = 50;
 export const supervisorEndTime = 1_000;
 /** The longest pause between two looks for an exit record. */
 export const longestRecordPause = 100;
+/** A hook that runs longer is reported as slow. */
+export const slowHookTime = 30_000;
 /** The child of a killed `delete` holds the lock of the poststop hooks until it executes the hook. */
 export const poststopLockTime = 1_000;
 /** Service managers that do not know BARRIER never answer it. */

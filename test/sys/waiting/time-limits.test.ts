@@ -25,6 +25,31 @@ test('src names every number of milliseconds that it waits for', () => {
   assert.equal(found, []);
 });
 
+/** A number in C as a poll's time, a part of a time, or the bound of a count of tries. */
+const unnamedInC = [
+  /\b(?:p?poll|epoll_wait)\([^;]*?, [1-9]\d*\)/g,
+  /\.tv_n?sec = [1-9]\d*\b/g,
+  /\btimespec \w+ = \{[^}]*[1-9]\d*\}/g,
+  /\b(?:tries|retries) < \d+/g,
+  /\b\w*(?:TIME|_MS|_NS|PAUSE|INTERVAL|TRIES|RETRIES) = [1-9]\d*/g,
+];
+
+test('C has its numbers of milliseconds and of tries in native/core/time-limits.h', () => {
+  const files = readdirSync('native', { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.[ch]$/.test(name) && name !== 'core/time-limits.h')
+    .map((name) => [`native/${name}`, readFileSync(`native/${name}`, 'utf8')] as const);
+  const found = files.flatMap(([file, text]) =>
+    unnamedInC.flatMap((pattern) => [...text.matchAll(pattern)].map(([match]) => `${file}: ${match}`)),
+  );
+  assert.equal(found, []);
+  const names = [...readFileSync('native/core/time-limits.h', 'utf8').matchAll(/^ {2}([A-Z_]+) = \d/gm)];
+  assert.ok(names.length > 5);
+  assert.equal(
+    names.map(([, name]) => name!).filter((name) => !files.some(([, text]) => text.includes(name))),
+    [],
+  );
+});
+
 test('the patterns find what they are for', () => {
   for (const line of [
     'await sleep(20);',
@@ -37,6 +62,16 @@ test('the patterns find what they are for', () => {
       line,
     );
   }
+  for (const line of [
+    'if (poll(&p, 1, 50) < 0)',
+    '{.tv_sec = 2}',
+    'struct timespec t = {0, 20000}',
+    'i = 0; tries < 10',
+  ])
+    assert.ok(
+      unnamedInC.some((pattern) => new RegExp(pattern.source).test(line)),
+      line,
+    );
 });
 
 test('every limit of the table is used', () => {

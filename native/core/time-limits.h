@@ -1,0 +1,31 @@
+/* How long C waits, in milliseconds unless the name says otherwise, and how often it tries again.
+ */
+#ifndef RUNT_TIME_LIMITS_H
+#define RUNT_TIME_LIMITS_H
+#include "protocol.h" /* those that C and TypeScript share */
+
+enum {
+  /* A service manager reads its notifications at once. send(2) on a full queue waits without end.
+   */
+  NOTIFY_SEND_TIME = 1000,
+  /* A client of the supervisor writes its request at once. One that does not is dropped, because
+   * the supervisor serves one client at a time. */
+  REQUEST_TIME = 2000,
+  /* Between two looks at an ended process that its parent has not reaped: no event says that it
+   * did. */
+  REAP_LOOK_INTERVAL = 1000,
+  /* Between two looks whether the filter is loaded: about one system call of the other process. */
+  FILTER_LOOK_PAUSE_NS = 20000,
+  /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a
+   * hook left behind writes, or updates an access time, for a moment: a second in all. */
+  READONLY_PAUSE_NS = 1000000,
+  READONLY_TRIES = 1000,
+  /* A rename or a mount beside us ends a walk of openat2(2) with EAGAIN; each try is a new race. */
+  WALK_TRIES = 128,
+  /* The kernel ends the load of a BPF program with EAGAIN when it has work for this thread, which
+   * it does on the way out of the call. */
+  BPF_LOAD_TRIES = 10,
+  /* Passes over a directory that is being removed: another process may add names meanwhile. */
+  REMOVE_PASSES = 3,
+};
+#endif
