@@ -232,7 +232,7 @@ const withoutDocs = {
  * Bundles an entry for QuickJS and compiles every piece to bytecode. Gives C sources of the table of pieces, and writes
  * OUT/manifest.json: for each piece its bytes and what it imports, the first one the main module.
  */
-export async function bytecode(entry, out, compiler, keepLines) {
+async function bytecode(entry, out, compiler, keepLines) {
   rmSync(`${out}/js`, { recursive: true, force: true });
   for (const old of files(out, '.bc')) rmSync(old);
   mkdirSync(`${out}/js`, { recursive: true });

@@ -110,7 +110,7 @@ export interface Capabilities {
   ambient?: string[];
 }
 
-export interface Rlimit {
+interface Rlimit {
   /** `RLIMIT_…`. */
   type: string;
   /** Limit in force; 2^64-1 is infinity. */
@@ -119,7 +119,7 @@ export interface Rlimit {
   hard: Int;
 }
 
-export interface Scheduler {
+interface Scheduler {
   /** `SCHED_…`. */
   policy: string;
   /** Nice value for SCHED_OTHER and SCHED_BATCH. */
@@ -136,13 +136,13 @@ export interface Scheduler {
   period?: Int;
 }
 
-export interface IoPriority {
+interface IoPriority {
   class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE';
   /** 0 (highest) to 7. */
   priority?: number;
 }
 
-export interface CpuAffinity {
+interface CpuAffinity {
   /** CPU list while entering the container's cgroup. */
   initial?: string;
   /** CPU list after that. */

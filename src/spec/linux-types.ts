@@ -63,7 +63,7 @@ export interface IdMapping {
   size: number;
 }
 
-export interface TimeOffset {
+interface TimeOffset {
   /** Seconds. */
   secs?: Int;
   /** Nanoseconds, below 10^9. */
@@ -87,7 +87,7 @@ export interface Device {
   gid?: number;
 }
 
-export interface NetDevice {
+interface NetDevice {
   /** New name inside; the old one when absent. */
   name?: string;
 }
@@ -175,7 +175,7 @@ export interface BlockIO {
   throttleWriteIOPSDevice?: ThrottleDevice[];
 }
 
-export interface WeightDevice {
+interface WeightDevice {
   major: Int;
   minor: Int;
   weight?: number;
@@ -227,7 +227,7 @@ export interface MemoryPolicy {
   flags?: string[];
 }
 
-export interface Personality {
+interface Personality {
   domain: 'LINUX' | 'LINUX32';
   flags?: string[];
 }
@@ -255,7 +255,7 @@ export interface SeccompRule {
   args?: SeccompArg[];
 }
 
-export interface SeccompArg {
+interface SeccompArg {
   /** 0 to 5. */
   index: number;
   value: Int;

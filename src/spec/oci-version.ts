@@ -8,7 +8,6 @@ export const OCI_VERSION_MIN = '1.0.0';
 export interface Version {
   readonly major: number;
   readonly minor: number;
-  readonly patch: number;
 }
 
 /** Reads a SemVer version; undefined when the text is none. */
@@ -20,8 +19,8 @@ export function parseVersion(text: string): Version | undefined {
   if (minus >= 0 && !identifiers(withoutBuild.slice(minus + 1), true)) return undefined;
   const parts = (minus < 0 ? withoutBuild : withoutBuild.slice(0, minus)).split('.');
   if (parts.length !== 3 || !parts.every((part) => /^(0|[1-9][0-9]{0,8})$/.test(part))) return undefined;
-  const [major, minor, patch] = parts.map(Number) as [number, number, number];
-  return { major, minor, patch };
+  const [major, minor] = parts.map(Number) as [number, number, number];
+  return { major, minor };
 }
 
 /** Dot-separated identifiers of SemVer §9 and §10; numbers of a pre-release have no leading zero. */

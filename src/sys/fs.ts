@@ -13,7 +13,7 @@ export const LONG = 4 << 20;
 /** No file that we read as a whole is larger: config.json is the largest. */
 const MAX_SIZE = 16 << 20;
 
-/** What stat(2) tells; `mtime` in ns since 1970. */
+/** What stat(2) tells. */
 interface Stat {
   readonly mode: number;
   readonly uid: number;
@@ -21,8 +21,6 @@ interface Stat {
   readonly size: number;
   readonly ino: bigint;
   readonly dev: bigint;
-  readonly rdev: bigint;
-  readonly mtime: bigint;
 }
 
 /** The output buffer, kept for the next call. */
@@ -131,7 +129,7 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
   const result = native.stat(dirfd, path, flags, out);
   if (isMissing(result)) return undefined;
   if (result < 0) fail(result, 'stat', path, 'newfstatat');
-  const [mode, uid, gid, size, ino, dev, rdev, mtime] = new BigInt64Array(out.buffer) as unknown as bigint[];
+  const [mode, uid, gid, size, ino, dev] = new BigInt64Array(out.buffer) as unknown as bigint[];
   return {
     mode: Number(mode),
     uid: Number(uid),
@@ -139,8 +137,6 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
     size: Number(size),
     ino: BigInt.asUintN(64, ino as bigint),
     dev: BigInt.asUintN(64, dev as bigint),
-    rdev: BigInt.asUintN(64, rdev as bigint),
-    mtime: mtime as bigint,
   };
 }
 

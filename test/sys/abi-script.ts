@@ -21,7 +21,7 @@ type Name = keyof typeof abi;
 type Line = { call: string; result: string };
 
 /** One host's transcript. */
-export class Transcript {
+class Transcript {
   readonly lines: Line[] = [];
 
   /** Calls; writes down the value, `-errno` or the exception. `kind` replaces a value ≥ 0. */

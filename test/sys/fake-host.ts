@@ -2,7 +2,7 @@
 import type { Native } from '../../src/sys/abi.js';
 import { setHost } from '../../src/sys/host.js';
 
-export interface FakeHost {
+interface FakeHost {
   /** Text written to each descriptor. */
   written(fd: number): string;
 }

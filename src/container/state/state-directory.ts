@@ -280,7 +280,7 @@ export function isStill(root: string, id: string, fd: number): boolean {
 }
 
 /** What a file in a state directory holds, or why it cannot be had: an errno, or what is wrong with the file. */
-export type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
+type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
 
 const symlink = 'it is a symbolic link';
 const irregular = 'it is not a regular file';

@@ -7,8 +7,6 @@ export interface ShimArguments {
   /** Path of containerd's socket. */
   readonly address: string;
   readonly bundle: string;
-  /** Path of a containerd that publishes events; not needed: they go over ttrpc. */
-  readonly publishBinary: string;
   /** Path of the socket on which the server listens: its file is removed at the end. */
   readonly socket: string;
   readonly debug: boolean;
@@ -18,6 +16,7 @@ export interface ShimArguments {
   readonly action: 'start' | 'delete' | '';
 }
 
+/** `publish-binary`, a containerd that publishes events, is accepted and not used: events go over ttrpc. */
 const texts = ['namespace', 'id', 'address', 'bundle', 'publish-binary', 'socket'] as const;
 const switches = ['debug', 'v', 'info'] as const;
 
@@ -43,7 +42,6 @@ export function parseArguments(list: readonly string[]): ShimArguments {
     id: values.id ?? '',
     address: values.address ?? '',
     bundle: values.bundle ?? '',
-    publishBinary: values['publish-binary'] ?? '',
     socket: values.socket ?? '',
     debug: on.has('debug'),
     version: on.has('v'),

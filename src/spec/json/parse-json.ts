@@ -24,7 +24,7 @@ export function parseJson(text: string, name: string): unknown {
   }
 }
 
-export interface SyntaxProblem {
+interface SyntaxProblem {
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 units. */

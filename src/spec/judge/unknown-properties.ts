@@ -6,26 +6,10 @@ import { keys } from '../../../build/gen/keys.js';
 import { nearest } from '../../sys/nearest-word.js';
 import { segment } from '../json/json-pointer.js';
 
-interface UnknownProperty {
-  pointer: string;
-  /** The known property that may have been meant. */
-  nearest?: string;
-}
-
-/** Every unknown property of a config, in its order. Keys of maps, such as annotations, are free. */
-export function unknownProperties(spec: unknown): UnknownProperty[] {
-  const unknown: UnknownProperty[] = [];
-  eachUnknownProperty(spec, (pointer, nearest) => {
-    const near = nearest();
-    unknown.push(near === undefined ? { pointer } : { pointer, nearest: near });
-  });
-  return unknown;
-}
-
-/** Told of each unknown property; `nearest` looks for the known one that may have been meant. */
+/** Called with each unknown property; `nearest` looks for the known one that may have been meant, which is slow. */
 type Seen = (pointer: string, nearest: () => string | undefined) => void;
 
-/** The same, one by one: looking for the nearest known property costs more than all else. */
+/** Visits the unknown properties of a config, in its order. Keys of maps, such as annotations, are free. */
 export function eachUnknownProperty(spec: unknown, seen: Seen): void {
   object(spec, '', '', seen);
 }

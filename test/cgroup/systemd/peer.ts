@@ -14,7 +14,7 @@ import {
 import { elapse } from '../../deadline.js';
 
 export type Reply = Partial<Message> & { readonly type: number };
-export interface Peer {
+interface Peer {
   /** What it answers to each call; nothing at all when undefined. */
   readonly answer: (call: Message) => readonly (Reply | Uint8Array)[];
   /** Its part of the authentication, after the client's. */

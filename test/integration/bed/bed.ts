@@ -73,7 +73,7 @@ export interface Running {
   stderr(): string;
 }
 
-export interface StateOutput {
+interface StateOutput {
   ociVersion: string;
   id: string;
   pid: number;

@@ -47,7 +47,7 @@ function names(path: string): string[] {
 }
 
 /** Mount points in this mount namespace at or below `dir`. */
-export function mountsBelow(dir: string): string[] {
+function mountsBelow(dir: string): string[] {
   return text('/proc/self/mountinfo')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')

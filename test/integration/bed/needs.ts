@@ -14,7 +14,7 @@ export type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'blkio' | 'freez
 
 const controllers: readonly Controller[] = ['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'freezer', 'devices'];
 
-export type Need =
+type Need =
   | 'root'
   | 'runc'
   | 'crun'
@@ -101,7 +101,7 @@ export function hasController(controller: Controller): boolean {
 }
 
 /** Whether cgroup v2 is alone and has the controllers that matter. */
-export function hasCgroupV2(): boolean {
+function hasCgroupV2(): boolean {
   try {
     const have = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ');
     return ['cpu', 'io', 'memory', 'pids'].every((controller) => have.includes(controller));

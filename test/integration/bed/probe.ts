@@ -34,7 +34,7 @@ section end
 export type Value = string | number | Value[] | { [key: string]: Value };
 
 /** Names that differ from run to run, and what stands for them. */
-export interface Stand {
+interface Stand {
   [text: string]: string;
 }
 

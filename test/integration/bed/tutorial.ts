@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { COMMAND_LIMIT, DEADLINE, eventually } from '../../deadline.js';
 
 /** One command of the page and what stands below it. */
-export interface Step {
+interface Step {
   /** The heading that it stands under. */
   section: string;
   line: number;

@@ -1,7 +1,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unknownProperties } from '../../../src/spec/judge/unknown-properties.js';
+import { eachUnknownProperty } from '../../../src/spec/judge/unknown-properties.js';
 import { sample } from '../sample.js';
+
+function unknownProperties(spec: unknown): { pointer: string; nearest?: string }[] {
+  const unknown: { pointer: string; nearest?: string }[] = [];
+  eachUnknownProperty(spec, (pointer, nearest) => {
+    const near = nearest();
+    unknown.push(near === undefined ? { pointer } : { pointer, nearest: near });
+  });
+  return unknown;
+}
 
 test('a config of known properties has none', () => {
   assert.equal(unknownProperties(sample()), []);
