@@ -8,6 +8,8 @@
 
 int32_t runt_netlinkOpen(int32_t ns) {
   AUTO_CLOSE int own = -1;
+  if (ns < -1)
+    return -EBADF;
   if (ns >= 0) {
     /* The network namespace is one of the thread's alone: no other thread notices. */
     own = RETRY(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
