@@ -6,7 +6,8 @@
  */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
-import { clipped, reportOf } from '../sys/error-report.js';
+import { clipped } from '../sys/report/clipped-text.js';
+import { reportOf } from '../sys/report/error-report.js';
 import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './command-log.js';
 import { printError } from './command-output.js';
 import type { globals, Values } from './command-syntax.js';

@@ -13,9 +13,10 @@ import { utf8Text } from '../spec/json/utf8.js';
 import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
+import { check, RuntError, type Violation } from '../sys/error.js';
 import { exists, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
+import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
@@ -58,6 +59,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   /** As that of create; only `deny` has a meaning, for create has warned. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
+  /** Gets a sentence for each value that is not applied. */
+  readonly warn?: (sentence: string) => void;
 }
 
 /**
@@ -117,7 +120,15 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const { spec } = loadSpec(keptConfig(o.root, record));
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
-  const process = readProcess(o, spec);
+  const { process, warnings } = readProcess(o, spec);
+  // As in a config: an engine may know the capabilities of a newer kernel.
+  const unknown = o.capabilities.filter((name) => capabilityNumber(name) === undefined);
+  if (o.warn && warnings.length + unknown.length > 0) {
+    const { processWarnings, unknownCapabilities } = await import('./failure/exec-warnings.js');
+    const name = processName(o) ?? '';
+    for (const sentence of [...unknownCapabilities(o.id, unknown), ...processWarnings(name, warnings)])
+      o.warn(sentence);
+  }
   append(given, Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
@@ -286,15 +297,16 @@ const wrongStatus = (message: string, id: string): RuntError =>
 const processName = (o: ExecOptions): string | undefined => (o.processText ? 'the process document' : o.process);
 
 /** The process that an exec is given as JSON, checked by the rules of config.json. */
-function readProcess(o: ExecOptions, spec: Spec): Process | undefined {
+function readProcess(o: ExecOptions, spec: Spec): { process?: Process; warnings: readonly Violation[] } {
   const name = processName(o);
-  if (name === undefined) return undefined;
+  if (name === undefined) return { warnings: [] };
   const bytes = o.processText ?? readFile(name);
   const text = utf8Text(bytes, name);
   // Its own line and column, not those of what it is put into.
   parseJson(text, name);
   const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
-  return parseSpec(whole, whole.length, name).spec.process as Process;
+  const { spec: parsed, warnings } = parseSpec(whole, whole.length, name);
+  return { process: parsed.process as Process, warnings };
 }
 
 function readFile(path: string): Uint8Array {

@@ -23,8 +23,8 @@ import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
 import type { SpecOptions } from '../spec/spec-options.js';
 import { callerIds } from '../sys/caller-ids.js';
 import { RuntError, type Violation } from '../sys/error.js';
-import { reportOf } from '../sys/error-report.js';
 import { useNodeHost } from '../sys/node-host.js';
+import { reportOf } from '../sys/report/error-report.js';
 import { Container, type ContainerOptions, type Run, type RunOptions } from './container.js';
 
 export type { Stats } from '../cgroup/stats/stats-types.js';

@@ -1,8 +1,8 @@
 /** The shim's log: its standard error, which is the fifo `log` of the bundle that containerd reads. */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
-import { reportOf } from '../sys/error-report.js';
 import { host, native } from '../sys/host.js';
+import { reportOf } from '../sys/report/error-report.js';
 
 /** Writes a line about a container: a sentence, or an error with all that it says. */
 export function log(id: string, what: unknown): void {

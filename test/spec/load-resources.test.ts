@@ -4,8 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseResources } from '../../src/spec/load-resources.js';
 import type { RuntError } from '../../src/sys/error.js';
-import { reportOf } from '../../src/sys/error-report.js';
 import { useNodeHost } from '../../src/sys/node-host.js';
+import { reportOf } from '../../src/sys/report/error-report.js';
 
 useNodeHost([]);
 

@@ -5,6 +5,7 @@ import { listenFds } from '../../container/stdio/preserved-descriptors.js';
 import { host } from '../../sys/host.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
+import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
 import { rootlessMode, unsafeAnnotations } from '../create-options.js';
 import { reportFailure } from '../failure-report.js';
@@ -60,5 +61,6 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     rootless: rootlessMode('exec', global.rootless),
     ...unsafeAnnotations(global),
     ...(trace !== undefined && { trace: absolute(trace) }),
+    warn: (sentence) => reportWarning(global, sentence),
   });
 }

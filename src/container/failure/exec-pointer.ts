@@ -42,5 +42,6 @@ export function placeOfExec(
   return error;
 }
 
-const inFile = (pointer: string): string =>
+/** A pointer into the file of --process, which is a process alone. */
+export const inFile = (pointer: string): string =>
   pointer.startsWith('/process/') ? pointer.slice('/process'.length) : pointer;

@@ -13,8 +13,9 @@ import { withHookTimeouts } from '../../plan/hooks/hook-compile.js';
 import type { CompileOptions, HostFacts } from '../../plan/host-facts.js';
 import type { Plan } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
+import { warningSentence } from '../../spec/judge/findings.js';
 import { loadSpec } from '../../spec/load-config.js';
-import { RuntError, type Violation } from '../../sys/error.js';
+import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { configPath } from '../state/config-path.js';
 import type { CreateOptions } from './container-options.js';
@@ -49,7 +50,7 @@ export function compileBundle(
   for (const warning of warnings) {
     // An engine that links the next runtime-spec writes its version into each config: only --debug reports that.
     if (warning.pointer === '/ociVersion' && !o.debug) continue;
-    o.warn(sentence(warning));
+    o.warn(warningSentence(warning));
   }
   times.push(native.monotonic());
   const facts = readHostFacts(o.rootless);
@@ -143,9 +144,4 @@ export async function systemdScope(
   if (!withoutRoot(o.rootless)) return scopes();
   const { userManager } = await import('../cgroups/systemd-unit.js');
   return scopes(await userManager(), o.warn);
-}
-
-/** A name or a value may have megabytes. */
-function sentence({ pointer, value, expected }: Violation): string {
-  return `${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`.slice(0, 5000);
 }

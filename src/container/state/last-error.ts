@@ -1,7 +1,7 @@
 /** The last failure of a command on a container, kept in its state directory for `runt debug`. Loaded only after one. */
 import type { RuntError } from '../../sys/error.js';
-import { reportOf } from '../../sys/error-report.js';
 import { host, native } from '../../sys/host.js';
+import { reportOf } from '../../sys/report/error-report.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { entryText, withState } from './state-directory.js';
 import { isEntry } from './state-store.js';

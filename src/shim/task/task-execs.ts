@@ -64,7 +64,7 @@ export class Execs {
 
   /** @throws RuntError when it cannot be executed: it has ended with 128 then */
   async start(process: Process): Promise<void> {
-    const { root, id, bundle, logged, owners, options } = this.container;
+    const { root, id, bundle, logged, owners, options, warn } = this.container;
     const spec = this.specs.get(process.execId) as Uint8Array;
     try {
       const owner = owners.of(host.decode(spec, spec.length));
@@ -82,6 +82,7 @@ export class Execs {
           detach: true,
           stdio,
           ...policyOf(options),
+          warn,
         });
         process.pid = launch.pid;
         const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);

@@ -12,7 +12,7 @@ import {
 } from '@grpc/grpc-js';
 import { services } from '../../../build/gen/descriptors.js';
 import { containerd } from '../../../build/gen/grpc.js';
-import { clipped } from '../../sys/error-report.js';
+import { clipped } from '../../sys/report/clipped-text.js';
 import type { GrpcServer } from './grpc-interface.js';
 import { addReflection } from './reflection.js';
 import { statusOf } from './status-code.js';

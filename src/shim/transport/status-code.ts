@@ -1,7 +1,7 @@
 /** What a method of a service fails with: a status code of gRPC, the same on both transports. */
 import { printable } from '../../plan/printable-text.js';
 import { RuntError } from '../../sys/error.js';
-import { reportOf } from '../../sys/error-report.js';
+import { reportOf } from '../../sys/report/error-report.js';
 
 /**
  * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older

@@ -1,6 +1,8 @@
 /** What the rules find in a config: what makes it invalid, and what only deserves a word. */
+
 import type { Violation } from '../../sys/error.js';
 import { nearest } from '../../sys/nearest-word.js';
+import { clipped } from '../../sys/report/clipped-text.js';
 
 /** Violations that are listed, and warnings: nobody reads more, and the text of millions costs a server its memory. */
 export const MOST = 100;
@@ -70,6 +72,11 @@ function finding(pointer: string, value: unknown, expected: Expected, see: strin
 export function countOf(violations: readonly Violation[], more: boolean): string {
   if (more) return `more than ${violations.length} violations`;
   return violations.length === 1 ? 'a violation' : `${violations.length} violations`;
+}
+
+/** What a command prints for a warning. */
+export function warningSentence({ pointer, value, expected }: Violation): string {
+  return clipped(`${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`);
 }
 
 /** `; did you mean "…"?` when a known name is near, else nothing. */

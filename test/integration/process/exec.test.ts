@@ -165,6 +165,43 @@ test(
 );
 
 test(
+  'a name that is not a capability is left out with a warning, of --cap and of --process',
+  onBed((bed) => {
+    bed.started();
+    const r = bed.runt([
+      'exec',
+      '--cap',
+      'CAP_CHWN',
+      '--cap',
+      'CAP_KILL',
+      bed.id,
+      'grep',
+      'CapBnd',
+      '/proc/self/status',
+    ]);
+    assert.is(r.code, 0, r.stderr);
+    assert.is(r.stdout, 'CapBnd:\t0000000020000420\n');
+    assert.is(
+      r.stderr,
+      `runt: warning: exec ${bed.id}: --cap CAP_CHWN is not a capability: it is left out; did you mean "CAP_CHOWN"?\n`,
+    );
+    const file = join(bed.dir, 'process.json');
+    writeFileSync(
+      file,
+      JSON.stringify({
+        cwd: '/',
+        user: { uid: 0, gid: 0 },
+        args: ['/bin/true'],
+        capabilities: { bounding: ['CAP_FOO'] },
+      }),
+    );
+    const p = bed.runt(['exec', '--process', file, bed.id]);
+    assert.is(p.code, 0, p.stderr);
+    assert.match(p.stderr, /^runt: warning: \S+process\.json: \/capabilities\/bounding\/0 should be a capability/);
+  }),
+);
+
+test(
   "names are looked up in the container's own files, with their groups",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'etc'), { recursive: true });

@@ -7,10 +7,7 @@ test('flags of Go: one dash or two, with = or a space; the action is last', () =
   const a = parseArguments(
     '-namespace k8s.io -id=abc --address /run/c.sock -debug -publish-binary /c start'.split(' '),
   );
-  assert.equal(
-    [a.namespace, a.id, a.address, a.debug, a.action],
-    ['k8s.io', 'abc', '/run/c.sock', true, 'start'],
-  );
+  assert.equal([a.namespace, a.id, a.address, a.debug, a.action], ['k8s.io', 'abc', '/run/c.sock', true, 'start']);
   assert.is(parseArguments(['-v']).version, true);
   assert.is(parseArguments(['-info']).info, true);
   assert.is(parseArguments(['-debug=false', 'delete']).debug, false);

@@ -1,5 +1,7 @@
 /** A failure as a person reads it. Apart from its class, which every command loads. */
-import type { RuntError } from './error.js';
+
+import type { RuntError } from '../error.js';
+import { clipped } from './clipped-text.js';
 
 /** The whole report: the sentence, then `at`, `why` and `see` lines. */
 export function reportOf(e: RuntError): string {
@@ -19,16 +21,6 @@ export function reportOf(e: RuntError): string {
 
 /** Characters of a value in a line of a report. */
 const MOST_OF_VALUE = 160;
-
-/** Characters of any other part: a path may have PATH_MAX of them, a key of a config megabytes. */
-const MOST = 5000;
-
-/** A part of a report, cut to what a person reads: whole lines of a log and gRPC's headers are bounded too. */
-export function clipped(text: string, most = MOST): string {
-  if (text.length <= most) return text;
-  // Not between the two halves of a character.
-  return `${text.slice(0, most - 3).replace(/[\ud800-\udbff]$/, '')}…`;
-}
 
 /** JSON of a value, cut to what fits a line. An integer that no double holds is a number there, as in the config. */
 function brief(value: unknown): string {
