@@ -111,13 +111,22 @@ async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
   process?.close();
 }
 
-/** Removes a container whose process has ended, and was reaped: the end of a command in the foreground. @throws as teardown */
-export function removeEnded(
+/**
+ * Removes a container whose process has ended, and was reaped: the end of a command in the foreground. It stays when
+ * another container is in its cgroups; a warning says so.
+ * @throws as teardown
+ */
+export async function removeEnded(
   command: string,
-  { root, id, warn }: Pick<Remains, 'root' | 'id' | 'warn'>,
+  { root, id, warn }: { readonly root: string; readonly id: string; readonly warn: (sentence: string) => void },
   record: ContainerRecord,
 ): Promise<void> {
-  return teardownWithHooks({ command, root, id, warn, ...recordedRemains(record) });
+  // A pid namespace ends with its processes; a unit is ended as a whole.
+  if (!record.pidNamespace || record.unit) {
+    const { endsAlone } = await import('./cgroups/occupants.js');
+    if (!endsAlone({ root, id, warn }, record)) return;
+  }
+  await teardownWithHooks({ command, root, id, warn, ...recordedRemains(record) });
 }
 
 /** `teardownWithHooks` for a command that already has an error: what could not be removed is a warning. */

@@ -92,7 +92,7 @@ export const REPORT = {
   trace: { spans: 'spans' },
   /** By the operation of that index, another process goes on in place of this one. */
   pid: { index: 'int', pid: 'int', pidfd: 'fd' },
-  /** A hook, by its name in `hooks`, is not done after SLOW_MS. */
+  /** A hook, by its name in `hooks`, is not done after `slowHookTime`. */
   slow: { hook: 'str' },
   /** The operation of that index waits for the runtime's operations before it. */
   await: { index: 'int' },

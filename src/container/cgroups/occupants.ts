@@ -28,6 +28,27 @@ export async function endOccupants(root: string, id: string, cgroups: readonly s
 }
 
 /**
+ * Whether the end of a container in the foreground may end all that is in its cgroups, and its unit. If not, the
+ * container stays, stopped, until `delete`; a warning says why.
+ */
+export function endsAlone(o: Foreground, { cgroups, unit }: ContainerRecord): boolean {
+  try {
+    checkAlone(o.root, o.id, cgroups, unit?.name);
+    return true;
+  } catch (error) {
+    if (!(error instanceof RuntError) || error.code !== 'ERR_CGROUP_BUSY') throw error;
+    o.warn(`${error.message}; the container stays until it is deleted: ${error.hint}`);
+    return false;
+  }
+}
+
+interface Foreground {
+  readonly root: string;
+  readonly id: string;
+  readonly warn: (sentence: string) => void;
+}
+
+/**
  * @param unit of systemd's, which the container's cgroup is, or is below
  * @throws RuntError ERR_CGROUP_BUSY
  */

@@ -325,6 +325,35 @@ test(
 );
 
 test(
+  'restore in the foreground ends no other container in its cgroup: it stays until it is deleted, and says why',
+  onBed(async (bed) => {
+    const inner = `${bed.id}-inner`;
+    const path = `/${bed.id}-shared`;
+    const images = join(bed.dir, 'i');
+    mkdirSync(images);
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
+    bed.config.linux.cgroupsPath = path;
+    bed.write();
+    const running = bed.spawn(['--criu', fake, 'restore', '--bundle', bed.bundle, '--image-path', images, bed.id]);
+    await eventually('it runs', () => bed.runt(['state', bed.id]).code === 0 && bed.state().status === 'running');
+    bed.config.linux.cgroupsPath = `${path}/inner`;
+    bed.config.process.args = ['sleep', '1000'];
+    bed.write();
+    ok(bed.runt(['create', '--bundle', bed.bundle, inner]));
+    ok(bed.runt(['start', inner]));
+    // Not by `runt kill`: without a pid namespace that signals all that is in the cgroup.
+    process.kill(bed.state().pid, 'SIGKILL');
+    const { code, stderr } = await running.exit;
+    assert.is(code, 137, stderr);
+    assert.match(stderr, `the container ${inner} is in it or below; the container stays until it is deleted`);
+    assert.is(JSON.parse(bed.runt(['state', inner]).stdout).status, 'running');
+    assert.is(bed.state().status, 'stopped');
+    ok(bed.runt(['delete', '--force', inner]));
+    ok(bed.delete());
+  }),
+);
+
+test(
   'a restore that was killed: delete --force removes its mount and its state, and nothing of the root file system',
   onBed(async (bed) => {
     bed.write();
