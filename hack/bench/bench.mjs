@@ -1,7 +1,7 @@
 /**
  * `make bench`: runt, crun and runc on the same bundle, alternating run by run, beside the floor (hack/bench/floor.c).
  *
- *     ROUNDS=N QUICK=1 node hack/bench/bench.mjs [--out FILE] [--only runt,crun,…]
+ *     ROUNDS=N QUICK=1 node hack/bench/bench.mjs [--out FILE] [--only runt,crun,…] [--before RUNT]
  *
  * Node only orchestrates; every time is taken by hack/bench/timer.c. Runs in a mount namespace of its own. docs/bench.md
  * says what each row is and how to read it.
@@ -109,14 +109,17 @@ function compile(name) {
 enterNamespace();
 const only = option('--only')?.split(',');
 const wanted = (name) => !only || only.includes(name);
+/** Another build of runt to compare with. */
+const earlier = option('--before');
 const programs = {
   runt: resolve(top, process.env.RUNT_BIN ?? 'dist/runt'),
+  ...(earlier && { before: resolve(earlier) }),
   crun: which('crun'),
   runc: which('runc'),
 };
 const missing = [];
 for (const [name, path] of Object.entries(programs)) {
-  if (!wanted(name)) delete programs[name];
+  if (!wanted(name) && name !== 'before') delete programs[name];
   else if (!path || !existsSync(path)) {
     missing.push(name);
     delete programs[name];
@@ -377,7 +380,7 @@ try {
 }
 
 function report({ rows, versions }) {
-  const peers = ['crun', 'runc'].filter((name) => versions[name]);
+  const peers = ['before', 'crun', 'runc'].filter((name) => versions[name]);
   const line = (cells) =>
     process.stdout.write(`${cells.map((c, i) => (i === 0 ? c.padEnd(26) : c.padStart(11))).join('')}\n`);
   for (const [name, text] of Object.entries(versions)) process.stdout.write(`  ${name}: ${text}\n`);
