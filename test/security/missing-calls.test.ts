@@ -39,7 +39,9 @@ const rules = (calls: readonly string[], errno: number): string[] => calls.map((
 test('the table has each call that is newer than the kernel must be, in runt and in runt-init', () => {
   const numbers = new Set<string>();
   for (const dir of ['core', 'init'])
-    for (const file of readdirSync(join(top, 'native', dir)).filter((name) => /\.[ch]$/.test(name)))
+    for (const file of readdirSync(join(top, 'native', dir), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /\.[ch]$/.test(name),
+    ))
       for (const [, name] of readFileSync(join(top, 'native', dir, file), 'utf8').matchAll(/\b(?:NR|SYS)_(\w+?)_?\b/g))
         numbers.add(name as string);
   const calls = ['execveat', 'memfd_create', 'clone3', 'pidfd_open', 'pidfd_send_signal', 'pidfd_getfd', 'openat2'];
