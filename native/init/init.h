@@ -195,6 +195,12 @@ int set_directory(int fs, const char *option);
 /* Adds all layers of a list of options as the one `lowerdir=` that mount(2) takes. */
 void layers_add(struct text *t, const struct value *options);
 
+/* devices/symlink.c */
+/* What becomes of something other than this link that is at the path. */
+enum existing { EXISTING_STAYS, EXISTING_FAILS, EXISTING_REPLACED };
+/* 0, or -1 after fail(). */
+int make_symlink(const char *content, const char *path, enum existing existing);
+
 /* mounts/fs-context.c */
 /* fail(), with what the kernel says about the file system's context when it says something. */
 int fail_context(int fs, const char *syscall, const char *what);

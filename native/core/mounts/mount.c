@@ -2,6 +2,7 @@
 #include "../core.h"
 #include "../process/procfs.h"
 #include "../refused.h"
+#include "fs-option.h"
 #include "mount-flags.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -35,20 +36,9 @@ static long set_layers(int fs, const char *layers) {
 }
 
 static long set_option(int fs, const char *option) {
-  const char *equals = strchr(option, '=');
-  char key[64];
-  if (!equals)
-    return syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, option, NULL, 0);
-  size_t n = (size_t)(equals - option);
-  if (n >= sizeof key) {
-    errno = EINVAL;
-    return -1;
-  }
-  memcpy(key, option, n);
-  key[n] = 0;
-  if (strcmp(key, "lowerdir") == 0)
-    return set_layers(fs, equals + 1);
-  return set_string(fs, key, equals + 1);
+  static const char list[] = "lowerdir=";
+  size_t n = sizeof list - 1;
+  return strncmp(option, list, n) == 0 ? set_layers(fs, option + n) : set_fs_option(fs, option);
 }
 
 /* The kernel takes a new access time mode only with the whole field cleared. */

@@ -1,4 +1,5 @@
 /* The context in which a file system is configured: fsopen(2), fspick(2), fsconfig(2). */
+#include "../../core/mounts/fs-option.h"
 #include "../init.h"
 
 int fail_context(int fs, const char *syscall, const char *what) {
@@ -14,16 +15,5 @@ int fail_context(int fs, const char *syscall, const char *what) {
 }
 
 int set_option(int fs, const char *option) {
-  const char *equals = strchr(option, '=');
-  if (!equals)
-    return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
-  char key[256];
-  size_t n = (size_t)(equals - option);
-  if (n >= sizeof key) {
-    errno = EINVAL;
-    return -1;
-  }
-  memcpy(key, option, n);
-  key[n] = 0;
-  return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1);
+  return or_refused(set_fs_option(fs, option), SYS_fsconfig);
 }

@@ -364,25 +364,14 @@ static int bind_source(const struct value *v, unsigned long *late) {
   return tree;
 }
 
-/* copy-symlink: what the source says, at the target; there already is fine when it says the same.
- */
-static int make_link(int link, const char *path) {
-  char content[PATH_MAX], there[PATH_MAX];
-  const char *name;
+/* copy-symlink: the target gets the content of the source. */
+static int copy_symlink(int link, const char *path) {
+  char content[PATH_MAX];
   ssize_t n = readlinkat(link, "", content, sizeof content - 1);
   if (n < 0)
     return fail("readlinkat", path);
   content[n] = 0;
-  int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
-  if (dir < 0)
-    return fail("openat2", path);
-  if (!symlinkat(content, dir, name))
-    return 0;
-  if (errno != EEXIST)
-    return fail("symlinkat", path);
-  if (readlinkat(dir, name, there, sizeof there) != n || memcmp(there, content, (size_t)n))
-    return fail_with(EEXIST, "symlinkat", path);
-  return 0;
+  return make_symlink(content, path, EXISTING_FAILS);
 }
 
 /* Safe: the source is a path of the host that the config names, opened before the pivot; what is
@@ -400,7 +389,7 @@ int op_mount_bind(const struct op *op) {
   if (fstat(tree, &st))
     return fail(clone_call(), source);
   if (v[MOUNT_BIND_COPY_SYMLINK].on && S_ISLNK(st.st_mode))
-    return make_link(tree, target_path);
+    return copy_symlink(tree, target_path);
   /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
   struct mount_attr slave = {.propagation = MS_SLAVE};
   if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave))
