@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, ttrpc } from '../../src/shim/transport/protos.js';
 import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
-import { top } from '../integration/bed/place.js';
 import { Engine } from '../integration/bed/shim-engine.js';
+import { serve } from '../integration/bed/task-client.js';
 
 const test = needing('sockets', 'root', 'setpriv');
 
@@ -197,13 +197,8 @@ test(
   'the socket of runt serve: another user is not answered, and holds nobody up',
   onBed(async (bed) => {
     const path = join(bed.dir, 'api.sock');
-    const child = spawn(
-      process.execPath,
-      [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${path}`],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
-    );
+    const child = await serve(bed, path);
     try {
-      await eventually('the socket', () => existsSync(path), 60_000);
       chmodSync(path, 0o666);
       // The preface of HTTP/2 is answered with the server's settings.
       const preface = Buffer.concat([

@@ -1,11 +1,12 @@
 /** A client of the task service over gRPC, made from proto/ as anybody's would be. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { COMMAND_LIMIT } from '../../deadline.js';
-import { eventually } from './bed.js';
+import { type Bed, eventually } from './bed.js';
 import { top } from './place.js';
 
 // A part of grpc-js that has no types of its own here.
@@ -37,6 +38,21 @@ export class TaskClient {
   close(): void {
     this.client.close!();
   }
+}
+
+/** Arguments of Node.js for `runt serve`, for the containers of a bed, at that address. */
+export const serveArguments = (bed: Bed, address: string): string[] => [
+  ...[join(top, 'dist', 'cli.js'), '--root', bed.root],
+  ...['serve', '--listen', address],
+];
+
+/** `runt serve` on the socket at that path, once it listens. */
+export async function serve(bed: Bed, socket: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, serveArguments(bed, `unix://${socket}`), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await listening(socket);
+  return child;
 }
 
 /** Waits until somebody listens on a socket: its file is there a moment before. */

@@ -2,7 +2,7 @@
  * A supervisor that is killed: another one takes over for whoever needs it next, and statuses are true where the kernel
  * still tells (Linux 6.15), else honestly lost.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,9 +12,9 @@ import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
 import { missing } from '../bed/needs.js';
 import { runInside } from '../bed/pid-namespace.js';
-import { programs, top } from '../bed/place.js';
+import { programs } from '../bed/place.js';
 import { type Engine, onEngine } from '../bed/shim-engine.js';
-import { listening, TaskClient } from '../bed/task-client.js';
+import { serve, TaskClient } from '../bed/task-client.js';
 
 const test = needing('heir of a supervisor', 'root', 'unshare');
 const telling = needing('heir of a supervisor where the kernel tells', 'root', 'unshare', 'linux-6.15');
@@ -369,11 +369,9 @@ shim(
   onBed(async (bed) => {
     words(bed);
     const socket = join(bed.dir, 'api.sock');
-    const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${socket}`];
-    const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const server = await serve(bed, socket);
     const client = new TaskClient(socket);
     try {
-      await listening(socket);
       const { id, bundle } = bed;
       await client.call('Create', { id, bundle });
       await client.call('Start', { id });

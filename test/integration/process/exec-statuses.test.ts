@@ -3,7 +3,7 @@
  * hundred numbers. The long form, RUNT_EXECS=5000 RUNT_PID_MAX=1500, has as many execs through each of the shim, the
  * library, `runt serve` and the command.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -14,7 +14,7 @@ import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { runInside } from '../bed/pid-namespace.js';
 import { top } from '../bed/place.js';
 import { onEngine } from '../bed/shim-engine.js';
-import { listening, TaskClient } from '../bed/task-client.js';
+import { serve, TaskClient } from '../bed/task-client.js';
 
 // Before Linux 6.14 kernel.pid_max is that of the whole machine.
 const test = needing('exec statuses', 'root', 'unshare', 'cgroups', 'linux-6.14');
@@ -207,11 +207,9 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
   'runt serve': onBed(async (bed) => {
     sleeps(bed);
     const socket = join(bed.dir, 'api.sock');
-    const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${socket}`];
-    const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const server = await serve(bed, socket);
     const client = new TaskClient(socket);
     try {
-      await listening(socket);
       const { id, bundle } = bed;
       await client.call('Create', { id, bundle });
       await client.call('Start', { id });

@@ -11,7 +11,7 @@ import { grpc } from '../../../build/gen/grpc.js';
 import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { runtPath, top } from '../bed/place.js';
-import { listening, protos, TaskClient } from '../bed/task-client.js';
+import { protos, serve, serveArguments, TaskClient } from '../bed/task-client.js';
 import { listen } from '../bed/unix.js';
 
 interface Described {
@@ -45,9 +45,7 @@ class Api {
   }
 
   async begin(): Promise<void> {
-    const args = [join(top, 'dist', 'cli.js'), '--root', this.bed.root, 'serve', '--listen', `unix://${this.socket}`];
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    await listening(this.socket);
+    this.child = await serve(this.bed, this.socket);
   }
 
   call(method: string, request: object): Promise<Record<string, never>> {
@@ -234,9 +232,11 @@ notified(
   onBed(async (bed) => {
     const manager = await listen(bed, 'datagrams');
     const socket = join(bed.dir, 'ready.sock');
-    const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', `unix://${socket}`];
     const env = { ...process.env, NOTIFY_SOCKET: manager.path };
-    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, serveArguments(bed, `unix://${socket}`), {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let text = '';
     child.stderr.on('data', (data) => {
       text += data;
@@ -286,9 +286,8 @@ test(
 strangers(
   'the socket: mode 0600, whose peers are asked for; a stale one is replaced, nothing else is',
   onApi(async (api, bed) => {
-    const serve = (listen: string) => {
-      const args = [join(top, 'dist', 'cli.js'), '--root', bed.root, 'serve', '--listen', listen];
-      return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: COMMAND_LIMIT });
+    const tried = (address: string) => {
+      return spawnSync(process.execPath, serveArguments(bed, address), { encoding: 'utf8', timeout: COMMAND_LIMIT });
     };
     assert.is(statSync(api.socket).mode & 0o777, 0o600);
     // Somebody opened it to all: the kernel still says who is there.
@@ -305,7 +304,7 @@ strangers(
       ['relative.sock', /not an absolute path/],
       [join(bed.dir, 'none', 'x.sock'), /ENOENT/],
     ] as const) {
-      const r = serve(listen);
+      const r = tried(listen);
       assert.is(r.status, 1, listen);
       assert.match(r.stderr, words);
     }
