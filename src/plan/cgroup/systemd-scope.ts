@@ -50,7 +50,7 @@ export function scopes(
     scopePaths: (spec, facts, id) => {
       const paths = scopePaths(spec, facts, id, manager?.cgroup, version);
       if (!(user instanceof RuntError)) return paths;
-      refuseLimits(spec, user);
+      refuseLimits(limitsOf(spec), user);
       warn(`the container has no cgroup of its own: there is no systemd of the user's: ${user.message}`);
       return { v1: [], unified: { ...paths.unified!, writable: false } };
     },
@@ -65,10 +65,11 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, 
   const { cgroup } = facts;
   if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
   const { mountPoint } = cgroup.unified!;
+  const below = subgroup(spec, limitsOf(spec), version);
   const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
   return {
     v1: [],
-    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${subgroup(spec, version)}`, writable: true },
+    unified: { mountPoint, path: `${mountPoint}${manager ?? ''}${path}${below}`, writable: true },
   };
 }
 
@@ -76,9 +77,9 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, 
  * `/NAME` of crun's sub-cgroup, '' for none. Without the annotation it is crun's `container` for limits that this version of systemd does not
  * keep: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
  */
-function subgroup(spec: Spec, version?: number): string {
+function subgroup(spec: Spec, limits: readonly Setting[], version?: number): string {
   const [value, pointer] = annotation(spec, systemdSubgroup);
-  if (value === undefined) return version !== undefined && changesOnReload(limitsOf(spec), version) ? '/container' : '';
+  if (value === undefined) return version !== undefined && changesOnReload(limits, version) ? '/container' : '';
   if (value === '') return '';
   if (isCgroupName(value)) return `/${value}`;
   const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
@@ -86,8 +87,7 @@ function subgroup(spec: Spec, version?: number): string {
 }
 
 /** @throws RuntError ERR_CGROUP_NOT_DELEGATED for a limit, which only a cgroup can hold */
-function refuseLimits(spec: Spec, why: RuntError): void {
-  const [first] = limitsOf(spec);
+function refuseLimits([first]: readonly Setting[], why: RuntError): void {
   if (!first) return;
   throw new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
@@ -117,7 +117,8 @@ function scopeOps(
 ): Op[] {
   const { unit, slice } = scopeName(spec.linux?.cgroupsPath, options.id, user !== undefined);
   const resources = spec.linux?.resources ?? {};
-  const limits = resourceProperties(limitsOf(spec), version);
+  const settings = limitsOf(spec);
+  const limits = resourceProperties(settings, version);
   const annotations = annotated(spec, limits);
   const properties = merged([
     property('Description', 's', `runt container ${options.id}`),
@@ -138,7 +139,7 @@ function scopeOps(
   const named = new Set(annotations.map(({ name }) => name));
   // What only a newer systemd knows is left to the files with an older one.
   const optional = limits.map(({ name }) => name).filter((name) => since[name] !== undefined && !named.has(name));
-  const below = subgroup(spec, version);
+  const below = subgroup(spec, settings, version);
   return before.flatMap((op): Op[] => {
     if (op.op === 'cgroupCreate') {
       const path = op.path.slice(0, op.path.length - below.length);
