@@ -12,6 +12,7 @@ import {
   SIGNAL,
 } from '../../../src/cgroup/systemd/bus-message.js';
 import { elapse } from '../../deadline.js';
+import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 
 export type Reply = Partial<Message> & { readonly type: number };
 interface Peer {
@@ -27,53 +28,87 @@ export const dir = mkdtempSync(join(tmpdir(), 'runt-bus-'));
 test.after(() => rmSync(dir, { recursive: true }));
 let count = 0;
 
+/** What a peer says, chunk by chunk of what it is told. */
+class Conversation {
+  /** What came before the first message. */
+  said = '';
+  private data: Buffer = Buffer.alloc(0);
+  private begun = false;
+
+  constructor(private readonly peer: Peer) {}
+
+  take(chunk: Uint8Array): Uint8Array[] {
+    const out: Uint8Array[] = [];
+    this.data = Buffer.concat([this.data, chunk]);
+    const end = this.data.indexOf('BEGIN\r\n');
+    if (!this.begun && end >= 0) {
+      this.begun = true;
+      this.said = this.data.subarray(0, end + 7).toString('latin1');
+      this.data = this.data.subarray(end + 7);
+      out.push(Buffer.from(this.peer.auth ?? 'DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n'));
+    }
+    while (this.begun && this.data.length >= 16 && this.data.length >= messageLength(this.data)) {
+      const length = messageLength(this.data);
+      const call = decodeMessage(Uint8Array.from(this.data.subarray(0, length)));
+      this.data = this.data.subarray(length);
+      out.push(Buffer.concat(this.peer.answer(call).map((reply) => encoded(call, reply))));
+    }
+    return out;
+  }
+}
+
+const encoded = (call: Message, reply: Reply | Uint8Array): Uint8Array =>
+  reply instanceof Uint8Array
+    ? reply
+    : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...reply });
+
 /** Serves one peer while f runs; f gets its path and what came before the first message. */
 export async function withPeer(peer: Peer, f: (path: string, said: () => string) => Promise<void>): Promise<void> {
   const path = join(dir, `bus-${++count}`);
   const sockets: Socket[] = [];
-  let said = '';
+  let said = () => '';
   const server: Server = createServer((socket) => {
     sockets.push(socket);
     socket.on('error', () => {});
-    let data = Buffer.alloc(0);
-    let begun = false;
-    socket.on('data', async (chunk) => {
-      data = Buffer.concat([data, chunk]);
-      const end = data.indexOf('BEGIN\r\n');
-      if (!begun && end >= 0) {
-        begun = true;
-        said = data.subarray(0, end + 7).toString('latin1');
-        data = data.subarray(end + 7);
-        socket.write(peer.auth ?? 'DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n');
-      }
-      while (begun && data.length >= 16 && data.length >= messageLength(data)) {
-        const length = messageLength(data);
-        const call = decodeMessage(Uint8Array.from(data.subarray(0, length)));
-        data = data.subarray(length);
-        const out = Buffer.concat(
-          peer
-            .answer(call)
-            .map((r) =>
-              r instanceof Uint8Array
-                ? r
-                : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...r }),
-            ),
-        );
-        for (let at = 0; at < out.length; at += peer.piece ?? out.length) {
-          socket.write(out.subarray(at, at + (peer.piece ?? out.length)));
-          // Each piece is a read of its own.
-          if (peer.piece) await elapse(1);
-        }
-      }
+    const conversation = new Conversation(peer);
+    said = () => conversation.said;
+    let written = Promise.resolve();
+    socket.on('data', (chunk) => {
+      const answers = conversation.take(chunk);
+      written = written.then(async () => {
+        for (const answer of answers) await write(socket, answer, peer.piece);
+      });
     });
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   try {
-    await f(path, () => said);
+    await f(path, () => said());
   } finally {
     for (const socket of sockets) socket.destroy();
     server.close();
   }
+}
+
+async function write(socket: Socket, bytes: Uint8Array, piece = bytes.length): Promise<void> {
+  for (let at = 0; at < bytes.length; at += piece) {
+    socket.write(bytes.subarray(at, at + piece));
+    // Each piece is a read of its own.
+    if (piece < bytes.length) await elapse(1);
+  }
+}
+
+/** The same on the fake kernel, whose waits take no time; f is run to its end. */
+export async function withFakePeer(kernel: FakeKernel, peer: Peer, f: (path: string) => Promise<void>): Promise<void> {
+  const path = '/run/bus';
+  kernel.sockets.listen(path, (end) => {
+    const conversation = new Conversation(peer);
+    end.onMessage = () => {
+      const message = end.receive(1 << 20);
+      if (typeof message === 'number') return;
+      for (const answer of conversation.take(message.data)) if (answer.length > 0) end.send(answer);
+    };
+  });
+  await kernel.finish(f(path));
 }
 
 /** The signal that tells the end of a job. */
