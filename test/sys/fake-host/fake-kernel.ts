@@ -104,7 +104,7 @@ export class FakeKernel {
 
   /** Failures and events that were planned and have not come. */
   get unreached(): string[] {
-    return this.plans.map(({ name, left, errno }) => `${name}, ${left} calls later${errno ? `: ${E[errno]}` : ''}`);
+    return this.plans.map(({ name, left, errno }) => `call ${left} of ${name}${errno ? `: ${E[errno]}` : ''}`);
   }
 
   /** The names of the calls so far, but those that only look at the time. */

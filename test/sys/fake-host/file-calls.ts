@@ -149,6 +149,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
       const inode = inodeAt(dirfd, path, 0);
       if (typeof inode === 'number') return inode;
       if (!inode.entries) return -E.ENOTDIR;
+      if (inode.removed) return -E.ENOENT;
       return fillBytes(data, new TextEncoder().encode([...inode.entries.keys()].map((name) => `${name}\0`).join('')));
     },
     readLink(dirfd, path, data) {
