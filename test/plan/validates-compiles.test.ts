@@ -96,9 +96,11 @@ const kinds: readonly { type?: string; source?: string; options: readonly string
   { type: 'bind', source: '/srv', options: ['remount', 'bind', 'nosuid'] },
 ];
 
-test('every combination of idmap options, mappings, types and namespaces that is valid compiles', () => {
-  const count = { refused: 0, compiled: 0 };
-  for (const [namespaces, more] of spaces) {
+/** How many mounts the rules have refused, and how many have compiled, of all spaces. */
+const count = { refused: 0, compiled: 0 };
+
+for (const [namespaces, more] of spaces) {
+  test(`every combination of idmap options, mappings and types that is valid compiles: ${JSON.stringify(namespaces)}`, () => {
     for (const kind of kinds) {
       for (const mapped of own) {
         for (const option of [undefined, ...good, ...bad]) {
@@ -120,7 +122,10 @@ test('every combination of idmap options, mappings, types and namespaces that is
         }
       }
     }
-  }
+  });
+}
+
+test('many were refused, and many compiled', () => {
   assert.ok(count.refused > 5000 && count.compiled > 300, JSON.stringify(count));
 });
 

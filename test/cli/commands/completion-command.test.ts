@@ -65,16 +65,19 @@ test('the command prints them, and refuses another shell', async () => {
   assert.match(host.written(2), 'unknown shell bsh: there are bash, zsh and fish; did you mean bash?');
 });
 
-test('bash: commands, flags, words of a flag, containers, directories', () => {
+/** What bash offers for the last word of a line. */
+function inBash(f: (complete: (...line: string[]) => string[]) => void): void {
   withShell((dir) => {
-    const complete = (...line: string[]): string[] => {
-      const script = `source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runt; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const out = execFileSync('bash', ['-c', script, join(dir, 'script-runt'), join(dir, 'runt-fake'), ...line], {
-        encoding: 'utf8',
-        cwd: dir,
-      });
-      return out.split('\n').filter(Boolean);
-    };
+    const script = `source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runt; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    f((...line) => {
+      const args = ['-c', script, join(dir, 'script-runt'), join(dir, 'runt-fake'), ...line];
+      return execFileSync('bash', args, { encoding: 'utf8', cwd: dir }).split('\n').filter(Boolean);
+    });
+  });
+}
+
+test('bash: commands, flags, and words of a flag', () =>
+  inBash((complete) => {
     assert.equal(complete('').sort(), [...names].sort());
     assert.equal(complete('cre'), ['create']);
     assert.equal(complete('--cg'), ['--cgroup-manager']);
@@ -83,31 +86,38 @@ test('bash: commands, flags, words of a flag, containers, directories', () => {
     assert.equal(complete('--log-format', '='), ['text', 'json']);
     assert.equal(complete('--log', 'x', 'st'), ['start', 'state']);
     assert.equal(complete('--debug', '--root', '=', '/r', 'li'), ['list']);
+    // As one word, where = breaks no words.
+    assert.equal(complete('--log-format=j'), ['--log-format=json']);
+    assert.equal(complete('list', '--format='), ['--format=table', '--format=json']);
+    assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
+    assert.equal(complete('list', '--f'), ['--format']);
+    assert.equal(complete('list', '-f', ''), ['table', 'json']);
+  }));
+
+test('bash: containers', () =>
+  inBash((complete) => {
     assert.equal(complete('state', ''), ['web', 'db']);
     assert.equal(complete('kill', '--all', 'w'), ['web']);
     assert.equal(complete('--root', '/r', 'delete', ''), ['other']);
     assert.equal(complete('--root', '=', '/r', 'delete', ''), ['other']);
-    // As one word, where = breaks no words.
-    assert.equal(complete('--log-format=j'), ['--log-format=json']);
-    assert.equal(complete('list', '--format='), ['--format=table', '--format=json']);
     assert.equal(complete('--root=/r', 'delete', ''), ['other']);
-    assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
-    assert.equal(complete('kill', 'web', 'KI'), ['KILL']);
     assert.equal(complete('kill', '-s', 'KILL', 'w'), ['web']);
+  }));
+
+test('bash: signals, capabilities, files and directories', () =>
+  inBash((complete) => {
+    assert.equal(complete('kill', 'web', 'KI'), ['KILL']);
     assert.equal(complete('kill', '-s', '=', 'KILL', 'web', 'TE'), ['TERM']);
     assert.equal(complete('kill', '--signal', '=', 'SEG'), ['SEGV']);
     assert.ok(complete('kill', '--all', 'web', '').includes('HUP'));
     assert.equal(complete('exec', '--cap', 'CAP_MK'), ['CAP_MKNOD']);
     assert.equal(complete('create', ''), []);
-    assert.equal(complete('list', '--f'), ['--format']);
-    assert.equal(complete('list', '-f', ''), ['table', 'json']);
     assert.equal(complete('completion', 'z'), ['zsh']);
     assert.equal(complete('create', '--pid-file', 'script-runt.'), ['script-runt.fish']);
     assert.equal(complete('create', '--bundle', 'script'), []);
     assert.equal(complete('update', '--memory', ''), []);
     assert.equal(complete('help', 'val'), ['validate']);
-  });
-});
+  }));
 
 for (const [shell, file, check] of [
   ['zsh', '_runt', ['-n']],

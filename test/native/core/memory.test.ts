@@ -31,15 +31,16 @@ if (!existsSync(`${quickjs}/quickjs.h`)) {
   test.skip('memory');
 } else {
   test('no block changes another and none is lost, in the modes of a command, of a server and of the build', () => {
-    const { status, stderr } = run(12, 1);
+    // hack/fuzz lives longer.
+    const { status, stderr } = run(4, 1);
     assert.is(status, 0, stderr);
     const [, lives, made, moved, freed, reused] = (
       /(\d+) lives, (\d+) blocks made, (\d+) moved, (\d+) freed, (\d+) reused/.exec(stderr) ?? []
     ).map(Number);
-    assert.is(lives, 12);
+    assert.is(lives, 4);
     assert.is(made, freed);
     // It did something: more than half of its steps, thousands of each kind.
-    assert.ok(made! > 12_000 && moved! > 4000 && reused! > 4000, stderr);
+    assert.ok(made! > 4000 && moved! > 1300 && reused! > 1300, stderr);
   });
 
   test('the model finds a block that is handed out twice', () => {

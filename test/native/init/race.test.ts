@@ -7,7 +7,7 @@ import { type Bed, needing, onBed } from '../../integration/bed/bed.js';
 import { filtered, program } from './perform.js';
 
 const test = needing('race', 'root', 'programs');
-const DURATION = 2500;
+const DURATION = 1200;
 
 /** Exchanges `dir/name`, a directory, with a symlink to `host`, in a process of its own that counts its turns. */
 function attack(dir: string, name: string, host: string): ChildProcess {
