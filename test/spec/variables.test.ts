@@ -11,9 +11,10 @@ test('the last of a name counts, in the place of what the base has', () => {
 
 test('any number of them, quickly', () => {
   const entries = Array.from({ length: 100_000 }, (_, i) => `A${i}=1`);
-  const began = performance.now();
+  // CPU time: a machine that is busy makes no difference.
+  const began = process.cpuUsage();
   assert.is(withVariables(entries, entries).length, 100_000);
-  assert.ok(performance.now() - began < 2000);
+  assert.ok(process.cpuUsage(began).user < 2_000_000);
 });
 
 test.run();
