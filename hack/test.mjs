@@ -8,8 +8,8 @@
 // it counts for a file's limit too. RUNT_V8_COVERAGE is a directory into which each file's process writes what ran of it
 // (hack/coverage.mjs).
 //
-// --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left there (hack/test-vm: a small machine's time is
-// better spent on the tests).
+// --except=PATH,… leaves these files out. --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left
+// there (hack/test-vm: a small machine's time is better spent on the tests).
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -29,10 +29,11 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
 const parts = process.argv.slice(2).filter((a) => !a.startsWith('--'));
-const directory = (name) => flags.find((f) => f.startsWith(`--${name}=`))?.slice(name.length + 3);
-const toBundle = directory('bundle');
-const bundled = directory('bundled');
-const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--bundled?=./.test(f));
+const textOf = (name) => flags.find((f) => f.startsWith(`--${name}=`))?.slice(name.length + 3);
+const toBundle = textOf('bundle');
+const bundled = textOf('bundled');
+const excepted = textOf('except')?.split(',') ?? [];
+const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--(?:bundled?|except)=./.test(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
 /** ms for a file. */
 const TIMEOUT = 600_000 * Math.max(1, Number(process.env.RUNT_CI_SLOW) || 1);
@@ -70,6 +71,7 @@ process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
 const isKernel = (path) => path.startsWith('test/integration/') || path.startsWith('test/security/');
 const wanted = (path) => {
+  if (excepted.includes(path)) return false;
   if (flags.includes('--unit') && isKernel(path)) return false;
   if (flags.includes('--root') && !isKernel(path)) return false;
   return parts.length === 0 || parts.some((p) => path.includes(p));
