@@ -187,7 +187,7 @@ async function node() {
     banner: {
       js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
     },
-    plugins: pointCounters(),
+    plugins: await pointCounters(),
     metafile: true,
     logLevel: 'warning',
   });
@@ -249,7 +249,7 @@ async function bytecode(entry, out, compiler, keepLines) {
     minify: !keepLines,
     legalComments: 'none',
     define,
-    plugins: [...pointCounters(), withoutDocs],
+    plugins: [...(await pointCounters()), withoutDocs],
     metafile: true,
     logLevel: 'warning',
   });

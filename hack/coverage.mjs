@@ -19,8 +19,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cLines } from './coverage/c-lines.mjs';
-import { BLOCKS_SIZE, blocksFile } from './coverage/instrument.mjs';
-import { POINTS_SIZE, typeScriptSources } from './coverage/sources.mjs';
+import { BLOCKS_SIZE, blocksFile, POINTS_SIZE } from './coverage/instrument.mjs';
+import { typeScriptSources } from './coverage/sources.mjs';
 import { fileList, folderTable, rangesOf } from './coverage/table.mjs';
 import { markV8 } from './coverage/v8.mjs';
 

@@ -1,11 +1,10 @@
 // What hack/build.mjs adds to a coverage build. RUNT_COVERAGE is the directory of its counters; without it, nothing.
 import { relative } from 'node:path';
-import { instrumented } from './points.mjs';
-import { POINTS_SIZE, typeScriptSources } from './sources.mjs';
 
 const directory = process.env.RUNT_COVERAGE;
-/** More bytes than the code of any of the programs has: those of a file that counts blocks. */
+/** Bytes of the files of counters: more than the code of any of the programs, and more points than src/ has. */
 export const BLOCKS_SIZE = 8 << 20;
+export const POINTS_SIZE = 1 << 16;
 
 /** The file that counts the blocks of a program: each has addresses of its own. */
 export const blocksFile = (program) => program.replaceAll('/', '_');
@@ -44,9 +43,11 @@ export function nodeCounters() {
   return `globalThis.runtPoints ??= ((koffi) => new Uint8Array(koffi.view(${points}, ${POINTS_SIZE})))(require('koffi'));`;
 }
 
-/** The plugin for esbuild that counts the points of src/. */
-export function pointCounters() {
+/** The plugin for esbuild that counts the points of src/. The parser is loaded for it alone: no other build needs one. */
+export async function pointCounters() {
   if (!directory) return [];
+  const { instrumented } = await import('./points.mjs');
+  const { typeScriptSources } = await import('./sources.mjs');
   const sources = typeScriptSources();
   return [
     {

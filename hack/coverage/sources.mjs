@@ -1,9 +1,7 @@
 // The sources whose coverage is measured, and their points, numbered from the first file to the last.
 import { readdirSync, readFileSync } from 'node:fs';
+import { POINTS_SIZE } from './instrument.mjs';
 import { pointsOf } from './points.mjs';
-
-/** More points than src/ has: bytes of the file that counts them. */
-export const POINTS_SIZE = 1 << 16;
 
 /** For each path of src/: its text, its points and the number of the first one. */
 export function typeScriptSources() {
@@ -16,6 +14,7 @@ export function typeScriptSources() {
     sources.set(path, { text, points, first });
     first += points.length;
   }
-  if (first > POINTS_SIZE) throw new Error(`src/ has ${first} points: raise POINTS_SIZE (hack/coverage/sources.mjs)`);
+  if (first > POINTS_SIZE)
+    throw new Error(`src/ has ${first} points: raise POINTS_SIZE (hack/coverage/instrument.mjs)`);
   return sources;
 }
