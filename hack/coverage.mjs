@@ -40,8 +40,12 @@ const PROGRAMS = [
   'build/test/quickjs/whole',
   'build/test/faulty-pieces/whole',
 ];
-/** Tests of the programs' size and flags: what they look at is the product, which counts nothing. */
-const OF_THE_PRODUCT = ['test/sys/budget.test.ts', 'test/native/core/hardening.test.ts'];
+/** Tests of the programs' size, flags and mappings: what they look at is the product, which counts nothing. */
+const OF_THE_PRODUCT = [
+  'test/sys/budget.test.ts',
+  'test/native/core/hardening.test.ts',
+  'test/integration/command/hardening.test.ts',
+];
 /** Tools of the build. */
 const TOOLS = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
 
