@@ -195,7 +195,7 @@ function opsHeader(ops) {
           .join(', ')} };`,
     )
     .join('\n');
-  const kinds = { str: 's', int: 'i', bool: 'b', list: 'l' };
+  const kinds = { str: 's', int: 'i', bool: 'b', flags: 'f', list: 'l', 'flags[]': 'F' };
   const shapes = init
     .map(
       ([n, o]) =>
@@ -221,9 +221,9 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each, s string, i integer, b boolean, l list of
- * strings. Arrays, not pointers: a
- * position-independent program relocates each pointer when it starts. */
+/* fields: one letter for each: s string, i integer, b boolean, f flags; l list of strings, F of
+ * flags. Arrays, not pointers: a position-independent program relocates each pointer when it
+ * starts. */
 struct op_shape {
   uint16_t code;
   char name[${Math.max(...init.map(([n]) => n.length)) + 1}];

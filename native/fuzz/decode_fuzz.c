@@ -36,6 +36,13 @@ static const char *pass(const char *s, const char *end) {
   return next;
 }
 
+/* The same for a number of a list. */
+static void pass_number(const char **item, const char *end) {
+  next_in_list(item);
+  demand(*item <= end, "a number leaves the frame");
+  fields++;
+}
+
 #ifdef PLANT_CRASH
 /* The bug that hack/fuzz plants to see that the fuzzer finds one: a read past the frame for a mask
  * with a relative path, which no seed has. */
@@ -50,13 +57,16 @@ static void planted(const struct op *op, const char *end) {
 static void walk(const struct op *op, const char *end) {
   const struct value *v = op->v;
   for (const char *kind = op->shape->fields; *kind; kind++, v++) {
+    const char *item = v->str;
     if (*kind == 's') {
-      pass(v->str, end);
-    } else if (*kind == 'l') {
-      const char *s = v->str;
-      demand(v->num <= (uint64_t)(end - s), "a list has more strings than bytes");
+      pass(item, end);
+    } else if (*kind == 'l' || *kind == 'F') {
+      demand(v->num <= (uint64_t)(end - item), "a list has more items than bytes");
       for (uint64_t i = 0; i < v->num; i++)
-        s = pass(s, end);
+        if (*kind == 'l')
+          item = pass(item, end);
+        else
+          pass_number(&item, end);
     } else
       fields++;
   }

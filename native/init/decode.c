@@ -57,6 +57,53 @@ static const struct op_shape *find_shape(uint32_t code) {
   return NULL;
 }
 
+static int next_flags(struct cursor *c, uint64_t *flags) {
+  const char *s;
+  size_t length;
+  return next_field(c, &s, &length) || text_number(s, length, UINT64_MAX, flags) ? -1 : 0;
+}
+
+/* An item of a list, by the letter of the list's type. */
+static int next_item(struct cursor *c, char kind) {
+  const char *string;
+  size_t length;
+  uint64_t flags;
+  return kind == 'F' ? next_flags(c, &flags) : next_field(c, &string, &length);
+}
+
+static int next_list(struct cursor *c, char kind, struct value *v) {
+  uint32_t count;
+  if (next_small(c, PLAN_MAX, &count))
+    return -1;
+  v->num = count;
+  v->str = c->at;
+  for (uint32_t i = 0; i < count; i++)
+    if (next_item(c, kind))
+      return -1;
+  return 0;
+}
+
+/* A field, by the letter of its type. */
+static int next_value(struct cursor *c, char kind, struct value *v) {
+  size_t length;
+  uint32_t on;
+  switch (kind) {
+  case 's':
+    return next_field(c, &v->str, &length);
+  case 'i':
+    return next_number(c, &v->num);
+  case 'f':
+    return next_flags(c, &v->num);
+  case 'b':
+    if (next_small(c, 1, &on))
+      return -1;
+    v->on = on;
+    return 0;
+  default:
+    return next_list(c, kind, v);
+  }
+}
+
 int plan_next(struct cursor *c, struct op *op) {
   uint32_t code;
   if (next_small(c, UINT16_MAX, &code) || next_small(c, UINT32_MAX, &op->index))
@@ -65,31 +112,9 @@ int plan_next(struct cursor *c, struct op *op) {
   if (!op->shape)
     return -1;
   struct value *v = op->v;
-  for (const char *kind = op->shape->fields; *kind; kind++, v++) {
-    size_t length;
-    if (*kind == 's') {
-      if (next_field(c, &v->str, &length))
-        return -1;
-    } else if (*kind == 'i') {
-      if (next_number(c, &v->num))
-        return -1;
-    } else if (*kind == 'b') {
-      uint32_t on;
-      if (next_small(c, 1, &on))
-        return -1;
-      v->on = on;
-    } else {
-      uint32_t count;
-      if (next_small(c, PLAN_MAX, &count))
-        return -1;
-      v->num = count;
-      v->str = c->at;
-      const char *item;
-      for (uint32_t i = 0; i < count; i++)
-        if (next_field(c, &item, &length))
-          return -1;
-    }
-  }
+  for (const char *kind = op->shape->fields; *kind; kind++, v++)
+    if (next_value(c, *kind, v))
+      return -1;
   return 0;
 }
 
@@ -119,3 +144,11 @@ int plan_open(const char *data, size_t length, struct plan *plan) {
 }
 
 const char *next_string(const char *s) { return s + strlen(s) + 1; }
+
+uint64_t next_in_list(const char **item) {
+  uint64_t number = 0;
+  size_t length = strlen(*item);
+  parse_number(*item, length, &number);
+  *item += length + 1;
+  return number;
+}

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One field. str: a string, or the first of a list's strings, each ended by NUL. num: an integer
- * (its 64 bits), or the number of strings in a list. on: a boolean. */
+/* One field. str: a string, or the first item of a list, each ended by NUL. num: an integer (its 64
+ * bits) or flags, or the number of items in a list. on: a boolean. */
 struct value {
   const char *str;
   uint64_t num;
@@ -48,4 +48,7 @@ int next_number(struct cursor *c, uint64_t *number);
 
 /* The string after s in a list. */
 const char *next_string(const char *s);
+
+/* The number or flags at *item in a list that plan_open has checked; *item moves on. */
+uint64_t next_in_list(const char **item);
 #endif

@@ -252,7 +252,7 @@ int drop_staging(void);
 /* mounts/mount.c: moves a finished tree of the plan, named `path` there, onto target, which resolve
  * found at `found`, and notes it (mounts/mount-table.c). 0, or -1 with errno. */
 int put_mount(int *tree, int target, const char *path, const char *found, unsigned traits);
-/* Applies propagation: decimal MS_* flags in order. 0, or -1 with errno. */
+/* Applies propagation: a list of MS_* flags, in order. 0, or -1 with errno. */
 int set_propagation(int fd, const struct value *list);
 
 /* process/exec.c: NULL without memory */

@@ -26,7 +26,7 @@ const shapes: ReadonlyMap<string, { readonly code: number; readonly names: reado
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const fields: (string | number | bigint)[] = [];
-  const texts: string[] = [];
+  const texts: (string | number | bigint)[] = [];
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
@@ -35,7 +35,9 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     count++;
     fields.push(shape.code, i);
     for (const name of shape.names) {
-      const value = (op as unknown as Record<string, string | number | bigint | boolean | readonly string[]>)[name]!;
+      const value = (
+        op as unknown as Record<string, string | number | bigint | boolean | readonly (string | number | bigint)[]>
+      )[name]!;
       if (typeof value === 'object') {
         fields.push(value.length);
         append(fields, value);

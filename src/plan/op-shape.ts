@@ -3,8 +3,11 @@
  * together.
  */
 
-/** What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `list` (of str). */
-export type WireType = 'str' | 'int' | 'bool' | 'list';
+/**
+ * What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `flags` (a set of 64
+ * kernel flags), and lists: `list` (of str), `flags[]`.
+ */
+export type WireType = 'str' | 'int' | 'bool' | 'flags' | 'list' | 'flags[]';
 
 /** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };

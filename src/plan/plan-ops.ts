@@ -43,7 +43,9 @@ interface WireValues {
   readonly str: string;
   readonly int: number | bigint;
   readonly bool: boolean;
+  readonly flags: number | bigint;
   readonly list: readonly string[];
+  readonly 'flags[]': readonly (number | bigint)[];
 }
 type FieldValue<T extends FieldType> = T extends keyof WireValues ? WireValues[T] : T extends Data<infer V> ? V : never;
 type OpFields<N extends OpName> = {

@@ -151,13 +151,9 @@ int map_ids(int fd, int user_namespace) {
 }
 
 int set_propagation(int fd, const struct value *list) {
-  const char *s = list->str;
-  for (uint64_t i = 0; i < list->num; i++, s = next_string(s)) {
-    uint64_t flags;
-    if (text_number(s, strlen(s), UINT32_MAX, &flags)) {
-      errno = EINVAL;
-      return -1;
-    }
+  const char *item = list->str;
+  for (uint64_t i = 0; i < list->num; i++) {
+    uint64_t flags = next_in_list(&item);
     struct mount_attr a = {.propagation = flags & ~(uint64_t)MS_REC};
     if (!sys_mount_setattr(fd, flags & MS_REC ? AT_RECURSIVE : 0, &a))
       continue;

@@ -45,8 +45,8 @@ export function capabilities(mask: number | bigint): string[] {
   return names.length === known.length && names.at(-1) === known.at(-1) ? ['all'] : names;
 }
 
-/** MS_* propagation flags by the names of mount options; a decimal string in the plan's lists. */
-export function propagation(flags: number | bigint | string): string {
+/** MS_* propagation flags by the names of mount options. */
+export function propagation(flags: number | bigint): string {
   const f = Number(flags);
   const r = f & MS_REC ? 'r' : '';
   if (f & MS_SHARED) return `${r}shared`;

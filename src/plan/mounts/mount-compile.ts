@@ -28,7 +28,7 @@ export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, 
 }
 
 function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
-  const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [String(MS_SHARED | MS_REC)] : [];
+  const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [MS_SHARED | MS_REC] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);
     // A new mount is private and a bind has what the tree has: only this kind of rootfsPropagation changes them.

@@ -10,8 +10,8 @@ export interface MountSettings {
   clearAttrs: number;
   setAttrsRec: number;
   clearAttrsRec: number;
-  /** Decimal MS_* flags, in order. */
-  propagation: string[];
+  /** MS_* flags, in order. */
+  propagation: number[];
   /** Options of the file system: `key=value` or `key`. */
   data: string[];
   /** MS_* that only mount(2) can pass to a file system. */
@@ -68,7 +68,7 @@ export function mountSettings(mount: Mount): MountSettings {
         s.recursiveBind ||= option.recursive;
         break;
       case 'propagation':
-        s.propagation.push(String(option.flags));
+        s.propagation.push(option.flags);
         break;
       case 'attr':
         if (option.recursive) {

@@ -5,14 +5,14 @@ export const namespaceTable = table({
   clone: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { flags: 'int', cgroup: 'str' },
+    fields: { flags: 'flags', cgroup: 'str' },
     doc: 'start runt-init in new namespaces (CLONE_NEW* flags), born into the v2 cgroup when one is named (CLONE_INTO_CGROUP, or cgroup.procs where that is refused)',
   },
   unshare: {
     code: 37,
     by: 'init',
     phase: 'namespaces',
-    fields: { flags: 'int' },
+    fields: { flags: 'flags' },
     doc: 'unshare(2); for the cgroup namespace, once in the cgroups',
   },
   namespaceOpen: {
@@ -25,14 +25,14 @@ export const namespaceTable = table({
     code: 101,
     by: 'init',
     phase: 'namespaces',
-    fields: { path: 'str', flag: 'int', slot: 'int', optional: 'bool' },
+    fields: { path: 'str', flag: 'flags', slot: 'int', optional: 'bool' },
     doc: 'setns(2) into the namespace at slot, unless it is joined already; optional: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
   },
   join: {
     code: 85,
     by: 'init',
     phase: 'namespaces',
-    fields: { flags: 'int', slot: 'int' },
+    fields: { flags: 'flags', slot: 'int' },
     doc: 'exec: setns(2) into these namespaces (CLONE_NEW* flags) of the process whose pidfd is at slot, all at once',
   },
   fork: {

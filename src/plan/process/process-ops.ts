@@ -88,14 +88,14 @@ export const processTable = table({
     code: 57,
     by: 'init',
     phase: 'identity',
-    fields: { mask: 'int' },
+    fields: { mask: 'flags' },
     doc: 'drop every capability that is not in mask from the bounding set',
   },
   capabilities: {
     code: 59,
     by: 'init',
     phase: 'identity',
-    fields: { effective: 'int', permitted: 'int', inheritable: 'int', ambient: 'int' },
+    fields: { effective: 'flags', permitted: 'flags', inheritable: 'flags', ambient: 'flags' },
     doc: 'capset(2) and the ambient set',
   },
   rlimit: {

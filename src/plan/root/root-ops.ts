@@ -6,7 +6,7 @@ export const rootTable = table({
     code: 38,
     by: 'init',
     phase: 'root and mounts',
-    fields: { flags: 'int' },
+    fields: { flags: 'flags' },
     doc: 'set the propagation (MS_* flags) of the whole inherited mount tree',
   },
   isolate: {
@@ -62,7 +62,7 @@ export const rootTable = table({
     code: 49,
     by: 'init',
     phase: 'root and mounts',
-    fields: { flags: 'int' },
+    fields: { flags: 'flags' },
     doc: 'set the propagation of the new / (rootfsPropagation)',
   },
   readonlyRoot: { code: 50, by: 'init', phase: 'hide and protect', fields: {}, doc: 'make the root mount read-only' },

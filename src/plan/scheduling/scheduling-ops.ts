@@ -7,7 +7,7 @@ export const schedulingTable = table({
     phase: 'limits',
     fields: {
       policy: 'int',
-      flags: 'int',
+      flags: 'flags',
       nice: 'int',
       priority: 'int',
       runtime: 'int',

@@ -20,7 +20,7 @@ export const seccompTable = table({
     phase: 'identity',
     fields: {
       slot: 'int',
-      flags: 'int',
+      flags: 'flags',
       late: 'bool',
       agent: 'str',
       metadata: 'str',

@@ -36,6 +36,10 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'a negative boolean': (t) => withOperation(t, 210, 9, -1),
   'a number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '18446744073709551616'),
   'a negative number beyond 64 bits': (t) => withOperation(t, 66, 9, '/x', '-9223372036854775809'),
+  'negative flags': (t) => withOperation(t, 38, 9, -1),
+  'flags without a digit': (t) => withOperation(t, 38, 9, ''),
+  'a list of flags with one that is not a number': (t) => withOperation(t, 113, 9, '/x', 2, 1, 'a'),
+  'a list of flags with a negative one': (t) => withOperation(t, 113, 9, '/x', 1, -1),
   'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
   'CVE-2021-43784: a list whose count would overflow': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
   'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>

@@ -107,7 +107,7 @@ for (const [way, o] of Object.entries(ways)) {
       link('/dev/link', 'made'),
       { op: 'mountAttrs', at: '', target: '/dev/shm', setAttrs: 1, clearAttrs: 0, recursive: false } as Op,
       { op: 'reconfigure', at: '', target: '/dev', options: ['size=1m'] } as Op,
-      { op: 'propagate', at: '', target: '/dev/a/b/c', propagation: [String(1 << 20)] } as Op,
+      { op: 'propagate', at: '', target: '/dev/a/b/c', propagation: [1 << 20] } as Op,
       pause, // and back
       verify(false),
     ];
@@ -241,7 +241,7 @@ for (const [way, o] of Object.entries(ways)) {
       fs('/data/sub/deep'),
       // A clone leaves it out.
       fs('/data/left'),
-      { op: 'propagate', at: '', target: '/data/left', propagation: [String(1 << 17)] } as Op,
+      { op: 'propagate', at: '', target: '/data/left', propagation: [1 << 17] } as Op,
       readOnly('/data'),
       mask('/data/sub/secret'),
     ];

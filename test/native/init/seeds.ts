@@ -90,7 +90,7 @@ const alone: Op[] = [
   { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
   { op: 'reconfigure', at: '', target: '/x', options: ['ro', 'size=1m'] },
   { op: 'labelMount', at: '', target: '/x', label: 'u:r:t:s0' },
-  { op: 'propagate', at: '', target: '/x', propagation: ['1048576', '16384'] },
+  { op: 'propagate', at: '', target: '/x', propagation: [1 << 20, 1 << 14] },
 ];
 const seen = new Map<string, Op>(alone.map((op) => [op.op, op]));
 const options = { trace: true, startSocket: 5, slots: [7, 8] };

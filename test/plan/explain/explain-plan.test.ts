@@ -94,7 +94,14 @@ test('values of environment variables are not shown', () => {
 });
 
 test('every operation of the table has words and a phase', () => {
-  const sample = { str: 'x', int: 1, bool: true, list: ['1 2 3'] } as const;
+  const sample: Readonly<Record<WireType, unknown>> = {
+    str: 'x',
+    int: 1,
+    bool: true,
+    flags: 1,
+    list: ['1 2 3'],
+    'flags[]': [262144],
+  };
   const data: Readonly<Record<string, unknown>> = {
     filter: { allow: false, exceptions: [] },
     properties: [{ name: 'MemoryMax', signature: 't', value: 5n }],
@@ -103,7 +110,7 @@ test('every operation of the table has words and a phase', () => {
     const fields = Object.fromEntries(
       Object.entries(shape.fields).map(([f, kind]: [string, FieldType]) => [
         f,
-        f === 'propagation' ? ['262144'] : kind === 'data' ? data[f] : sample[kind as WireType],
+        kind === 'data' ? data[f] : sample[kind as WireType],
       ]),
     );
     const op = { op: name, at: '/at', ...fields } as unknown as Op;
@@ -178,7 +185,7 @@ test('cleared and recursive attributes of a bind mount are named', () => {
 
 test('propagation is named in the order it is set', () => {
   assert.is(
-    words({ ...bind, propagation: [String(1 << 18), String((1 << 20) | (1 << 14))] }),
+    words({ ...bind, propagation: [1 << 18, (1 << 20) | (1 << 14)] }),
     'bind tree | /data | from /srv/data, private, rshared',
   );
   assert.is(words({ op: 'rootPropagation', at: '', flags: (1 << 19) | (1 << 14) }), 'propagation | / | rslave');
