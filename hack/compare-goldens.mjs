@@ -20,6 +20,7 @@ const integer = (value) => mark + value;
 
 /** The old value of a field as one of its type now. */
 const byType = {
+  'fd?': (slot) => (slot === integer(-1) ? undefined : slot),
   'flags[]': (list) => list.map(integer),
 };
 
@@ -27,7 +28,7 @@ const byType = {
 function rewritten(op, old) {
   const fields = Object.entries(old).map(([name, value]) => {
     const type = ops[op].fields[name];
-    return [name, byType[type]?.(value) ?? value];
+    return [name, type in byType ? byType[type](value) : value];
   });
   return Object.fromEntries(fields);
 }

@@ -195,14 +195,10 @@ function opsHeader(ops) {
           .join(', ')} };`,
     )
     .join('\n');
-  const kinds = { str: 's', int: 'i', bool: 'b', flags: 'f', list: 'l', 'flags[]': 'F' };
+  const kinds = { str: 's', int: 'i', bool: 'b', flags: 'f', fd: 'd', list: 'l', 'flags[]': 'm' };
+  const letter = (type) => (type.endsWith('?') ? kinds[type.slice(0, -1)].toUpperCase() : kinds[type]);
   const shapes = init
-    .map(
-      ([n, o]) =>
-        `    {${o.code}, "${n}", "${Object.values(o.fields)
-          .map((k) => kinds[k])
-          .join('')}"},`,
-    )
+    .map(([n, o]) => `    {${o.code}, "${n}", "${Object.values(o.fields).map(letter).join('')}"},`)
     .join('\n');
   const most = Math.max(...init.map(([, o]) => Object.keys(o.fields).length));
   return `${banner}
@@ -221,8 +217,8 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each: s string, i integer, b boolean, f flags; l list of strings, F of
- * flags. Arrays, not pointers: a position-independent program relocates each pointer when it
+/* fields: one letter for each: s string, i integer, b boolean, f flags, d slot; l list of strings,
+ * m of flags; a capital for a field that may be absent. Arrays, not pointers: a position-independent program relocates each pointer when it
  * starts. */
 struct op_shape {
   uint16_t code;

@@ -2,6 +2,7 @@
  * and every string of it is read to its end, so that a field that leaves the frame is seen by the
  * address sanitizer. hack/fuzz reads the counts that are printed at the end. */
 #include "../init/decode.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +55,16 @@ static void planted(const struct op *op, const char *end) {
 }
 #endif
 
-static void walk(const struct op *op, const char *end) {
+static void walk(const struct op *op, uint32_t slots, const char *end) {
   const struct value *v = op->v;
   for (const char *kind = op->shape->fields; *kind; kind++, v++) {
     const char *item = v->str;
+    demand(v->present || isupper(*kind), "a field is absent that is not optional");
+    demand(v->slot >= 0 ? v->slot < (int)slots : v->slot == -1, "a slot is outside of the table");
+    demand(v->slot >= 0 || *kind != 'd', "a slot is absent that is not optional");
     if (*kind == 's') {
       pass(item, end);
-    } else if (*kind == 'l' || *kind == 'F') {
+    } else if (*kind == 'l' || *kind == 'm') {
       demand(v->num <= (uint64_t)(end - item), "a list has more items than bytes");
       for (uint64_t i = 0; i < v->num; i++)
         if (*kind == 'l')
@@ -94,9 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   c = plan.ops;
   for (uint32_t i = 0; i < plan.count; i++) {
     struct op op;
-    demand(plan_next(&c, &op) == 0, "an operation of an accepted plan cannot be decoded");
+    demand(plan_next(&plan, &c, &op) == 0, "an operation of an accepted plan cannot be decoded");
     operations++;
-    walk(&op, end);
+    walk(&op, plan.slots, end);
   }
   demand(c.at == end, "something follows the last operation");
   return 0;

@@ -68,7 +68,7 @@ static int next_item(struct cursor *c, char kind) {
   const char *string;
   size_t length;
   uint64_t flags;
-  return kind == 'F' ? next_flags(c, &flags) : next_field(c, &string, &length);
+  return kind == 'm' ? next_flags(c, &flags) : next_field(c, &string, &length);
 }
 
 static int next_list(struct cursor *c, char kind, struct value *v) {
@@ -83,10 +83,26 @@ static int next_list(struct cursor *c, char kind, struct value *v) {
   return 0;
 }
 
-/* A field, by the letter of its type. */
-static int next_value(struct cursor *c, char kind, struct value *v) {
+static int next_slot(struct cursor *c, uint32_t slots, int *slot) {
+  uint32_t n;
+  if (next_small(c, SLOTS_MAX, &n) || n >= slots)
+    return -1;
+  *slot = (int)n;
+  return 0;
+}
+
+/* A field, by the letter of its type: a capital is that of an optional one, which is empty when it
+ * is absent. */
+static int next_value(struct cursor *c, uint32_t slots, char kind, struct value *v) {
   size_t length;
   uint32_t on;
+  *v = (struct value){.str = "", .slot = -1, .present = true};
+  if (kind >= 'A' && kind <= 'Z') {
+    v->present = c->at < c->end && *c->at;
+    if (!v->present)
+      return next_field(c, &v->str, &length);
+    kind = (char)(kind - 'A' + 'a');
+  }
   switch (kind) {
   case 's':
     return next_field(c, &v->str, &length);
@@ -94,6 +110,8 @@ static int next_value(struct cursor *c, char kind, struct value *v) {
     return next_number(c, &v->num);
   case 'f':
     return next_flags(c, &v->num);
+  case 'd':
+    return next_slot(c, slots, &v->slot);
   case 'b':
     if (next_small(c, 1, &on))
       return -1;
@@ -104,7 +122,7 @@ static int next_value(struct cursor *c, char kind, struct value *v) {
   }
 }
 
-int plan_next(struct cursor *c, struct op *op) {
+int plan_next(const struct plan *plan, struct cursor *c, struct op *op) {
   uint32_t code;
   if (next_small(c, UINT16_MAX, &code) || next_small(c, UINT32_MAX, &op->index))
     return -1;
@@ -113,7 +131,7 @@ int plan_next(struct cursor *c, struct op *op) {
     return -1;
   struct value *v = op->v;
   for (const char *kind = op->shape->fields; *kind; kind++, v++)
-    if (next_value(c, *kind, v))
+    if (next_value(c, plan->slots, *kind, v))
       return -1;
   return 0;
 }
@@ -138,7 +156,7 @@ int plan_open(const char *data, size_t length, struct plan *plan) {
   plan->ops = c;
   struct op op;
   for (uint32_t i = 0; i < plan->count; i++)
-    if (plan_next(&c, &op))
+    if (plan_next(plan, &c, &op))
       return -1;
   return c.at == c.end ? 0 : -1;
 }

@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 /* One field. str: a string, or the first item of a list, each ended by NUL. num: an integer (its 64
- * bits) or flags, or the number of items in a list. on: a boolean. */
+ * bits) or flags, or the number of items in a list. slot: a number below plan.slots, -1 when the
+ * field is absent. on: a boolean. present: false for an optional field that is absent. */
 struct value {
   const char *str;
   uint64_t num;
-  bool on;
+  int slot;
+  bool on, present;
 };
 
 struct op {
@@ -41,7 +43,7 @@ struct plan {
 int plan_open(const char *data, size_t length, struct plan *plan);
 
 /* The next operation; only for a plan that plan_open accepted. 0, or -1. */
-int plan_next(struct cursor *c, struct op *op);
+int plan_next(const struct plan *plan, struct cursor *c, struct op *op);
 
 /* The next field as a decimal integer within 64 bits (signed or unsigned). 0, or -1. */
 int next_number(struct cursor *c, uint64_t *number);

@@ -63,6 +63,10 @@ int fail_with(int error, const char *syscall, const char *detail);
 /* The same, and what fails from here on is not why. */
 int fail_for_good(int error, const char *syscall, const char *detail);
 
+/* main.c: the descriptor in a slot, which is the caller's from now on. -1 when the slot is empty,
+ * or -1 itself. */
+int take_slot(int slot);
+
 /* report.c */
 int read_fully(int fd, void *data, size_t length);
 /* Waits until the runtime lets this process go on. -1 when it is gone. */

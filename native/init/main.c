@@ -52,6 +52,13 @@ static int take_slots(const struct plan *plan) {
   return 0;
 }
 
+int take_slot(int slot) {
+  int fd = slot < 0 ? -1 : init.slots[slot];
+  if (slot >= 0)
+    init.slots[slot] = -1;
+  return fd;
+}
+
 static _Noreturn void on_end(int signal) { _exit(128 + signal); }
 
 /* The first process of a pid namespace has no default actions (pid_namespaces(7)): a created
@@ -97,7 +104,7 @@ int main(int argc, char **argv) {
     trace_enable(plan.count);
   struct op op = {.index = 0};
   for (uint32_t i = 0; i < plan.count; i++) {
-    plan_next(&plan.ops, &op);
+    plan_next(&plan, &plan.ops, &op);
     uint64_t start = trace_now();
     init.current = op.index;
     if (dispatch((enum op_code)op.shape->code, &op)) {

@@ -142,9 +142,10 @@ static int clear_stdio(void) {
  * terminal. */
 int op_terminal(const struct op *op) {
   const struct value *v = op->v;
-  uint64_t slot = v[TERMINAL_SLOT].num, uid = v[TERMINAL_UID].num;
+  uint64_t uid = v[TERMINAL_UID].num;
   uint64_t width = v[TERMINAL_WIDTH].num, height = v[TERMINAL_HEIGHT].num;
-  if (slot >= init.slot_count || init.slots[slot] < 0)
+  int *socket = &init.slots[v[TERMINAL_SLOT].slot];
+  if (*socket < 0)
     return fail_with(EBADF, "sendmsg", "the console socket");
   if (uid > UINT32_MAX - 1 || width > UINT16_MAX || height > UINT16_MAX)
     return fail_with(ERANGE, "ioctl", "an id of more than 32 bits, or a size of more than 16");
@@ -176,9 +177,9 @@ int op_terminal(const struct op *op) {
   for (int fd = 0; fd < 3; fd++)
     if (dup2(slave, fd) < 0)
       return fail("dup2", NULL);
-  if (send_master(init.slots[slot], master))
+  if (send_master(*socket, master))
     return -1;
-  close_cleanup(&init.slots[slot]);
-  init.slots[slot] = -1;
+  close_cleanup(socket);
+  *socket = -1;
   return 0;
 }

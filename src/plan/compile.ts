@@ -82,9 +82,11 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
   let slot = trees.count;
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
-  const filterSlot = hasFilter(spec) ? slot++ : -1;
-  const consoleSlot = spec.process?.terminal ? slot++ : -1;
-  const notify = options.notify ? notifyOps(options, clonesMounts(facts) ? slot++ : -1) : undefined;
+  const filterSlot = slot;
+  if (hasFilter(spec)) slot++;
+  const consoleSlot = slot;
+  if (spec.process?.terminal) slot++;
+  const notify = options.notify ? notifyOps(options, clonesMounts(facts) ? slot++ : undefined) : undefined;
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   slot += joined.length;
@@ -132,7 +134,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   // are made, a mount in the clone of a shared tree, as on /sys/fs/cgroup in one of /sys, is also on the original's path.
   contents.forEach((op, i) => {
     const clone = { op: 'cloneSource', at: op.at, nofollow: false } as const;
-    if (op.op === 'mountBind' && op.slot < 0 && hasMountNamespace(spec)) {
+    if (op.op === 'mountBind' && op.slot === undefined && hasMountNamespace(spec)) {
       sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: false, slot });
       contents[i] = { ...op, slot: slot++ };
     } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {

@@ -3,20 +3,23 @@ import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { nulList } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
+import type { WireType } from './op-shape.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
 interface EncodeOptions {
   readonly trace: boolean;
   /** Descriptor of the listening start socket, or -1 when the sync socket says start. */
   readonly startSocket: number;
-  /** Descriptors that the runtime puts into slots, by slot number. Those after them are for `cloneSource`. */
+  /** Descriptors that the runtime puts into slots, by slot number. Those after them are for runt-init to fill. */
   readonly slots: readonly number[];
 }
 
+type WireValue = string | number | bigint | boolean | readonly (string | number | bigint)[] | undefined;
+
 /** The operations that runt-init does: their codes and their fields, in the table's order. */
-const shapes: ReadonlyMap<string, { readonly code: number; readonly names: readonly string[] }> = new Map(
+const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: readonly [string, WireType][] }> = new Map(
   Object.entries(ops).flatMap(([name, shape]) =>
-    shape.by === 'init' ? [[name, { code: shape.code, names: Object.keys(shape.fields) }]] : [],
+    shape.by === 'init' ? [[name, { code: shape.code, fields: Object.entries(shape.fields) }]] : [],
   ),
 );
 
@@ -27,6 +30,7 @@ const shapes: ReadonlyMap<string, { readonly code: number; readonly names: reado
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const fields: (string | number | bigint)[] = [];
   const texts: (string | number | bigint)[] = [];
+  const slots = [...options.slots];
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
@@ -34,11 +38,11 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     if (!shape) continue;
     count++;
     fields.push(shape.code, i);
-    for (const name of shape.names) {
-      const value = (
-        op as unknown as Record<string, string | number | bigint | boolean | readonly (string | number | bigint)[]>
-      )[name]!;
-      if (typeof value === 'object') {
+    for (const [name, type] of shape.fields) {
+      const value = (op as unknown as Record<string, WireValue>)[name];
+      if (value === undefined) {
+        fields.push('');
+      } else if (typeof value === 'object') {
         fields.push(value.length);
         append(fields, value);
         append(texts, value);
@@ -47,12 +51,12 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
       } else {
         fields.push(value);
         if (typeof value === 'string') texts.push(value);
+        // A slot that the runtime does not fill is empty.
+        if (type.startsWith('fd')) while (slots.length <= (value as number)) slots.push(-1);
       }
     }
   }
   if (texts.join('').includes('\0')) throw nul(plan);
-  const slots = [...options.slots];
-  for (const op of plan.ops) if (op.op === 'cloneSource') while (slots.length <= op.slot) slots.push(-1);
   const head: (string | number | bigint)[] = [
     Protocol.PLAN_MAGIC,
     count,

@@ -184,10 +184,12 @@ export function compileExec(
     path: target.moveLast && path.endsWith('/') ? `${path}cgroup.procs` : path,
     slot: slot++,
   }));
-  const filterSlot = hasFilter(spec) ? slot++ : -1;
-  const consoleSlot = e.process.terminal ? slot++ : -1;
+  const filterSlot = slot;
+  if (hasFilter(spec)) slot++;
+  const consoleSlot = slot;
+  if (e.process.terminal) slot++;
   // The root of a container in the runtime's own mount namespace is not that of the namespace.
-  const rootSlot = target.namespaces & CLONE_NEWNS ? -1 : slot++;
+  const rootSlot = target.namespaces & CLONE_NEWNS ? undefined : slot++;
   const oom = oomScoreOps(spec);
   const keep = keepGroupsOps(spec);
   // In the container's user namespace init cannot raise a limit by itself (compile does the same).
@@ -201,7 +203,7 @@ export function compileExec(
     version: 1,
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
-      ...(rootSlot < 0 ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
+      ...(rootSlot === undefined ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
       ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
@@ -217,7 +219,7 @@ export function compileExec(
       ...(target.moveLast ? [] : enter),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
-      ...(rootSlot < 0 ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
+      ...(rootSlot === undefined ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
       // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
       ...(target.noNewKeyring ? [] : keyringOps(e.process, options.id)),
       ...(userNamespace

@@ -5,9 +5,10 @@
 
 /**
  * What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `flags` (a set of 64
- * kernel flags), and lists: `list` (of str), `flags[]`.
+ * kernel flags), `fd` (a slot: a number in the plan's table of descriptors), and lists: `list` (of str), `flags[]`.
+ * With `?` the field may be absent.
  */
-export type WireType = 'str' | 'int' | 'bool' | 'flags' | 'list' | 'flags[]';
+export type WireType = 'str' | 'int' | 'bool' | 'flags' | 'fd' | 'list' | 'flags[]' | 'fd?';
 
 /** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };

@@ -12,7 +12,7 @@ import { maskTable } from './masks/mask-ops.js';
 import { mountTable } from './mounts/mount-ops.js';
 import { namespaceTable } from './namespaces/namespace-ops.js';
 import { networkTable } from './network/network-ops.js';
-import type { Data, FieldType } from './op-shape.js';
+import type { Data } from './op-shape.js';
 import { processTable } from './process/process-ops.js';
 import { rdtTable } from './rdt/rdt-ops.js';
 import { rootTable } from './root/root-ops.js';
@@ -44,15 +44,23 @@ interface WireValues {
   readonly int: number | bigint;
   readonly bool: boolean;
   readonly flags: number | bigint;
+  readonly fd: number;
   readonly list: readonly string[];
   readonly 'flags[]': readonly (number | bigint)[];
 }
-type FieldValue<T extends FieldType> = T extends keyof WireValues ? WireValues[T] : T extends Data<infer V> ? V : never;
-type OpFields<N extends OpName> = {
-  [F in keyof (typeof ops)[N]['fields']]: (typeof ops)[N]['fields'][F] extends FieldType
-    ? FieldValue<(typeof ops)[N]['fields'][F]>
-    : never;
+type FieldValue<T> = T extends `${infer Present}?`
+  ? FieldValue<Present>
+  : T extends keyof WireValues
+    ? WireValues[T]
+    : T extends Data<infer V>
+      ? V
+      : never;
+/** The names of the fields that may be absent. */
+type OptionalNames<F> = { [N in keyof F]: F[N] extends `${string}?` ? N : never }[keyof F];
+type FieldValues<F> = { readonly [N in Exclude<keyof F, OptionalNames<F>>]: FieldValue<F[N]> } & {
+  readonly [N in OptionalNames<F>]?: FieldValue<F[N]> | undefined;
 };
+type OpFields<N extends OpName> = FieldValues<(typeof ops)[N]['fields']>;
 
 /** One operation of a plan: its fields, and the JSON pointer of the config value it came from ('' for the runtime's own). */
 export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFields<N> }[OpName];

@@ -24,13 +24,11 @@ static int output[2] = {-1, -1};
 int op_hook_output(const struct op *op) {
   const int fields[2] = {HOOK_OUTPUT_OUT, HOOK_OUTPUT_ERR};
   for (int i = 0; i < 2; i++) {
-    int64_t slot = (int64_t)op->v[fields[i]].num;
-    if (slot < 0)
+    if (!op->v[fields[i]].present)
       continue;
-    if (slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+    output[i] = take_slot(op->v[fields[i]].slot);
+    if (output[i] < 0)
       return fail_with(EBADF, "open", NULL);
-    output[i] = init.slots[slot];
-    init.slots[slot] = -1;
   }
   return 0;
 }

@@ -134,9 +134,7 @@ static unsigned traits_of(const char *type) {
  * the host has none. */
 static int bind_instead(const struct op *op, const struct target *target) {
   const struct value *v = op->v;
-  int64_t slot = (int64_t)v[MOUNT_FS_INSTEAD].num;
-  int tree CLEANUP_CLOSE = init.slots[slot];
-  init.slots[slot] = -1;
+  int tree CLEANUP_CLOSE = take_slot(v[MOUNT_FS_INSTEAD].slot);
   struct statfs fs;
   if (fstatfs(tree, &fs) || fs.f_type != SYSFS_MAGIC)
     return fail_with(EPERM, "fsopen", "sysfs");
@@ -158,8 +156,8 @@ static int bind_instead(const struct op *op, const struct target *target) {
 
 /* Whether the plan has a mount of the host for a file system that was refused. */
 static int is_replaced(const struct value *v) {
-  int64_t slot = (int64_t)v[MOUNT_FS_INSTEAD].num;
-  return errno == EPERM && slot >= 0 && slot < (int64_t)init.slot_count && init.slots[slot] >= 0;
+  const struct value *instead = &v[MOUNT_FS_INSTEAD];
+  return errno == EPERM && instead->present && init.slots[instead->slot] >= 0;
 }
 
 /* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
@@ -195,7 +193,7 @@ static int mount_by_path(const struct op *op, const struct target *target, const
   if (t.cut)
     return fail_with(E2BIG, "mount", "the options are longer than a page");
   /* Only a mount that was never attached can be mapped. */
-  if ((int64_t)v[MOUNT_FS_IDMAP].num >= 0)
+  if (v[MOUNT_FS_IDMAP].present)
     return refused ? fail_with(ENOSYS, refused, v[MOUNT_FS_FSTYPE].str)
                    : fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
   if (mount_on(target->fd, v[MOUNT_FS_SOURCE].str, v[MOUNT_FS_FSTYPE].str, flags, data))
@@ -275,8 +273,8 @@ int op_mount_fs(const struct op *op) {
     return fail_with(EROFS, "fsmount", "workdir");
   if (begin_with_copy(v, target, tree))
     return fail("tmpcopyup", target_path);
-  int64_t slot = (int64_t)v[MOUNT_FS_IDMAP].num;
-  if (slot >= (int64_t)init.slot_count || (slot >= 0 && map_ids(tree, init.slots[slot])))
+  const struct value *idmap = &v[MOUNT_FS_IDMAP];
+  if (idmap->present && map_ids(tree, init.slots[idmap->slot]))
     return fail("mount_setattr", "idmap");
   struct identity at;
   if (attach(tree, &where, 0, &v[MOUNT_FS_PROPAGATION], &at))
@@ -304,7 +302,7 @@ static int tell_kept(const struct op *op, const struct kept *kept) {
   return 0;
 }
 
-static int clone_source(const char *source, uint64_t recursive, uint64_t nofollow) {
+static int clone_source(const char *source, int recursive, int nofollow) {
   return clone_mount(AT_FDCWD, source,
                      (unsigned)(nofollow ? AT_SYMLINK_NOFOLLOW : 0) |
                          (unsigned)(recursive ? AT_RECURSIVE : 0));
@@ -316,16 +314,16 @@ static int clone_source(const char *source, uint64_t recursive, uint64_t nofollo
 int op_clone_source(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[CLONE_SOURCE_SOURCE].str;
-  uint64_t slot = v[CLONE_SOURCE_SLOT].num, recursive = v[CLONE_SOURCE_RECURSIVE].on,
-           nofollow = v[CLONE_SOURCE_NOFOLLOW].on;
-  if (slot >= init.slot_count || init.slots[slot] >= 0)
+  int recursive = v[CLONE_SOURCE_RECURSIVE].on, nofollow = v[CLONE_SOURCE_NOFOLLOW].on;
+  int *slot = &init.slots[v[CLONE_SOURCE_SLOT].slot];
+  if (*slot >= 0)
     return fail_with(EBADF, "open_tree", source);
   int tree = clone_source(source, recursive, nofollow);
   if (tree < 0 && errno == EMFILE && !raise_descriptor_limit())
     tree = clone_source(source, recursive, nofollow);
   if (tree < 0 && !(errno == ENOENT && v[CLONE_SOURCE_OPTIONAL].on))
     return fail(clone_call(), source);
-  init.slots[slot] = tree;
+  *slot = tree;
   return 0;
 }
 
@@ -334,17 +332,14 @@ int op_clone_source(const struct op *op) {
  * its place, before Linux 5.12. */
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
-  int64_t slot = (int64_t)v[MOUNT_BIND_SLOT].num;
-  int ours = slot >= init.given_slots && slot < init.slot_count; /* cloneSource's */
-  if (slot < 0 || (slot < init.slot_count && init.slots[slot] < 0)) {
-    int tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].on,
-                            v[MOUNT_BIND_SOURCE_NOFOLLOW].on | v[MOUNT_BIND_COPY_SYMLINK].on);
+  const struct value *slot = &v[MOUNT_BIND_SLOT];
+  int ours = slot->present && (uint32_t)slot->slot >= init.given_slots; /* cloneSource's */
+  int tree = take_slot(slot->slot);
+  if (tree < 0) {
+    tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].on,
+                        v[MOUNT_BIND_SOURCE_NOFOLLOW].on | v[MOUNT_BIND_COPY_SYMLINK].on);
     return tree < 0 ? fail(clone_call(), source) : tree;
   }
-  if (slot >= init.slot_count)
-    return fail_with(EBADF, "open_tree", source);
-  int tree = init.slots[slot];
-  init.slots[slot] = -1;
   if (ours) /* with the propagation of hostPropagation, which came before */
     return tree;
   /* It was cloned among the host's mounts and is a peer of those that are shared. It gets what

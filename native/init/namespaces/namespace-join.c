@@ -44,18 +44,16 @@ static int join_each(int process, int flags) {
  * step (Linux 5.8): the kernel checks each with the rights that the process had before, whatever
  * order it takes them in. The process is not dumpable by now (CVE-2016-9962). */
 int op_join(const struct op *op) {
-  int64_t slot = (int64_t)op->v[JOIN_SLOT].num;
-  if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+  int process CLEANUP_CLOSE = take_slot(op->v[JOIN_SLOT].slot);
+  if (process < 0)
     return fail_with(EBADF, "setns", NULL);
   uint64_t before = trace_now();
-  int process = init.slots[slot], flags = (int)op->v[JOIN_FLAGS].num;
+  int flags = (int)op->v[JOIN_FLAGS].num;
   if (flags && syscall(SYS_setns, process, flags) &&
       (errno != EBADF || !is_procfs(process) || join_each(process, flags)))
     return fail("setns", NULL);
   if (op->v[JOIN_FLAGS].num & CLONE_NEWTIME)
     trace_rebase(before);
-  close(init.slots[slot]);
-  init.slots[slot] = -1;
   /* setns(2) of a mount namespace makes its root the root: that of the container. */
   close_cleanup(&init.root);
   init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -79,11 +77,7 @@ static int is_own_user(int fd) {
  * namespace is joined last, and moves root and directory of this process to its own. */
 int op_setns(const struct op *op) {
   const char *path = op->v[SETNS_PATH].str;
-  int64_t slot = (int64_t)op->v[SETNS_SLOT].num;
-  int flag = (int)op->v[SETNS_FLAG].num;
-  if (slot < 0 || slot >= (int64_t)init.slot_count)
-    return fail_with(EBADF, "setns", path);
-  int fd = init.slots[slot];
+  int slot = op->v[SETNS_SLOT].slot, fd = init.slots[slot], flag = (int)op->v[SETNS_FLAG].num;
   if (fd < 0) /* at the first try */
     return 0;
   uint64_t before = trace_now();
@@ -155,11 +149,9 @@ int op_fork(const struct op *op) {
  * mayBeBornLate). The child is the first of a pid namespace that was joined or unshared. */
 int op_cgroup_fork(const struct op *op) {
   const char *path = op->v[CGROUP_FORK_PATH].str;
-  int64_t slot = (int64_t)op->v[CGROUP_FORK_SLOT].num;
-  if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+  int directory CLEANUP_CLOSE = take_slot(op->v[CGROUP_FORK_SLOT].slot);
+  if (directory < 0)
     return fail_with(EBADF, "clone3", path);
-  int directory CLEANUP_CLOSE = init.slots[slot];
-  init.slots[slot] = -1;
   if (go_on_as_sibling(directory) == 0)
     return 0;
   int procs CLEANUP_CLOSE = openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC);

@@ -49,14 +49,11 @@ int op_isolate(const struct op *op) {
  */
 int op_rootfs(const struct op *op) {
   const char *path = op->v[ROOTFS_PATH].str;
-  int64_t slot = (int64_t)op->v[ROOTFS_SLOT].num;
-  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
-    return fail_with(EBADF, "open_tree", path);
-  int tree = slot >= 0 ? init.slots[slot] : clone_mount(AT_FDCWD, path, AT_RECURSIVE);
+  int cloned_outside = op->v[ROOTFS_SLOT].present;
+  int tree = cloned_outside ? take_slot(op->v[ROOTFS_SLOT].slot)
+                            : clone_mount(AT_FDCWD, path, AT_RECURSIVE);
   if (tree < 0)
-    return fail(clone_call(), path);
-  if (slot >= 0)
-    init.slots[slot] = -1;
+    return cloned_outside ? fail_with(EBADF, "open_tree", path) : fail(clone_call(), path);
   /* The sources of binds are cloned: the old tree needs its peers no more, and what is unmounted in
    * it later would be unmounted in the peers of the mount above it too. Clones that are staged in
    * it would lose them as well: pivotRoot makes it a slave when they are gone. */
@@ -69,7 +66,7 @@ int op_rootfs(const struct op *op) {
    * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
    * would reach the host. One that is cloned here is what hostPropagation made of it. */
   struct mount_attr slave = {.propagation = MS_SLAVE};
-  int enslave = slot >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
+  int enslave = cloned_outside && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
   if (enslave && errno != ENOSYS)
     return fail("mount_setattr", path);
   struct mount_attr private = {.propagation = MS_PRIVATE};
@@ -386,17 +383,14 @@ int op_detached_root(const struct op *op) {
 /* Safe: chroot(2) alone can be left by who may chroot again with a directory outside open; here no
  * descriptor of one stays (CVE-2016-9962), and `..` of the tree's root is that root. */
 int op_change_root(const struct op *op) {
-  int64_t slot = (int64_t)op->v[CHANGE_ROOT_SLOT].num;
-  if (slot >= (int64_t)init.slot_count || (slot >= 0 && init.slots[slot] < 0))
+  const struct value *slot = &op->v[CHANGE_ROOT_SLOT];
+  int directory CLEANUP_CLOSE = take_slot(slot->slot);
+  if (slot->present && directory < 0)
     return fail_with(EBADF, "chroot", NULL);
-  if (fchdir(slot >= 0 ? init.slots[slot] : init.root))
+  if (fchdir(slot->present ? directory : init.root))
     return fail("fchdir", "/");
   if (chroot("."))
     return fail("chroot", NULL);
-  if (slot >= 0) {
-    close(init.slots[slot]);
-    init.slots[slot] = -1;
-  }
   return reopen_root();
 }
 

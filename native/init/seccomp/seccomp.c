@@ -141,12 +141,10 @@ int apply_filter_to_hook(void) {
  * verifies it. It can only take away. */
 int op_seccomp(const struct op *op) {
   const struct value *v = op->v;
-  int64_t slot = (int64_t)v[SECCOMP_SLOT].num;
   struct stat st;
-  if (slot < 0 || slot >= (int64_t)init.slot_count || init.slots[slot] < 0)
+  int fd CLEANUP_CLOSE = take_slot(v[SECCOMP_SLOT].slot);
+  if (fd < 0)
     return fail_with(EBADF, "read", "the program");
-  int fd CLEANUP_CLOSE = init.slots[slot];
-  init.slots[slot] = -1;
   if (fstat(fd, &st))
     return fail("fstat", "the program");
   /* The file ends with a digest, which the runtime has verified. */

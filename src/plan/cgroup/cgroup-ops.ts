@@ -49,7 +49,7 @@ export const cgroupTable = table({
   cgroupOpen: {
     by: 'runtime',
     phase: 'limits',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'open the file tasks of a v1 cgroup, or cgroup.procs of a v2 one, for runt-init, which finds it at slot',
   },
   cgroupWriteFirst: {
@@ -67,21 +67,21 @@ export const cgroupTable = table({
   cgroupDirectory: {
     by: 'runtime',
     phase: 'limits',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'open the directory of a v2 cgroup for runt-init, which finds it at slot',
   },
   cgroupEnter: {
     code: 67,
     by: 'init',
     phase: 'limits',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'move this process, which has one thread, into the cgroup whose file tasks (v1) or cgroup.procs (v2) is at slot',
   },
   cgroupFork: {
     code: 88,
     by: 'init',
     phase: 'limits',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'clone into the v2 cgroup whose directory is at slot (with cgroup.procs where that is refused), as a child of the runtime; report its pid and end',
   },
 });

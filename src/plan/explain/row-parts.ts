@@ -25,7 +25,7 @@ export const option = (names: readonly string[]): string =>
   names.length > 0 ? `if possible ${names.map(word).join(' ')}` : '';
 export const list = (parts: readonly string[]): string => parts.filter((p) => p !== '').join(', ');
 export const octal = (mode: number | bigint): string => `0${mode.toString(8).padStart(3, '0')}`;
-export const slot = (n: number | bigint): string => (Number(n) < 0 ? '' : `slot ${n}`);
+export const slot = (n: number | bigint | undefined): string => (n === undefined ? '' : `slot ${n}`);
 export const limit = (n: number | bigint): string => (BigInt(n) === RLIM_INFINITY ? 'unlimited' : String(n));
 
 /** Breaks a list of words into lines of about 60 characters. */

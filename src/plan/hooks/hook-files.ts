@@ -25,7 +25,6 @@ export function hookFileOps(spec: Spec, nextSlot: () => number): HookFiles {
     return { op: 'hookFile', at, path, slot: nextSlot() } as const;
   });
   const open = [out, err].filter((op) => op !== undefined);
-  const take: Op[] =
-    open.length > 0 ? [{ op: 'hookOutput', at: open[0]!.at, out: out?.slot ?? -1, err: err?.slot ?? -1 }] : [];
+  const take: Op[] = open.length > 0 ? [{ op: 'hookOutput', at: open[0]!.at, out: out?.slot, err: err?.slot }] : [];
   return { open, take };
 }

@@ -15,7 +15,10 @@ export const hookMessages: Messages<keyof typeof hookTable> = {
         op,
         'output of hooks',
         '',
-        list([Number(op.out) < 0 ? '' : `stdout ${slot(op.out)}`, Number(op.err) < 0 ? '' : `stderr ${slot(op.err)}`]),
+        list([
+          op.out === undefined ? '' : `stdout ${slot(op.out)}`,
+          op.err === undefined ? '' : `stderr ${slot(op.err)}`,
+        ]),
       ),
   },
   awaitHooks: {

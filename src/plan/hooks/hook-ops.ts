@@ -5,15 +5,15 @@ export const hookTable = table({
   hookFile: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'open the file that what hooks write is appended to, made when missing (0600); runt-init finds it at slot',
   },
   hookOutput: {
     code: 144,
     by: 'init',
     phase: 'prepare',
-    fields: { out: 'int', err: 'int' },
-    doc: 'hooks write to the files at these slots from here on; -1: where they wrote before',
+    fields: { out: 'fd?', err: 'fd?' },
+    doc: 'hooks write to the files at these slots from here on; absent: where they wrote before',
   },
   awaitHooks: {
     code: 76,

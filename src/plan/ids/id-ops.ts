@@ -23,13 +23,13 @@ export const idTable = table({
   idMapNamespace: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', uids: 'list', gids: 'list', slot: 'int' },
+    fields: { path: 'str', uids: 'list', gids: 'list', slot: 'fd' },
     doc: 'make a user namespace with these lines as its id maps (or open the one at path, when that is not empty), for id-mapped mounts; found at slot',
   },
   idMapTree: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { source: 'str', tree: 'int', recursive: 'bool', slot: 'int' },
+    fields: { source: 'str', tree: 'fd', recursive: 'bool', slot: 'fd' },
     doc: 'mount_setattr(MOUNT_ATTR_IDMAP): give the tree that openTree cloned from source into slot `tree` the id maps of the user namespace at slot, all mounts of it when recursive',
   },
   sync: {

@@ -37,9 +37,9 @@ function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees:
     if (isRoot(target)) settings.propagation = [];
     const placed: Placed = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
     if (settings.remount || (!settings.bind && !mount.type)) return remountOps(placed);
-    if (settings.bind) return bindOp(placed, trees.binds.get(i) ?? -1);
+    if (settings.bind) return bindOp(placed, trees.binds.get(i));
     if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, placed);
-    return fsOp(placed, trees.maps.get(i) ?? -1, facts, spec);
+    return fsOp(placed, trees.maps.get(i), facts, spec);
   });
 }
 
@@ -48,7 +48,7 @@ export function isRoot(destination: string): boolean {
   return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
-function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number): Op {
+function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number | undefined): Op {
   const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
   return mountBind({
     at,
@@ -72,7 +72,12 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
  * a path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is
  * joined are not the runtime's.
  */
-function fsOp({ mount, settings: s, bundle, target, at }: Placed, idmap: number, facts: HostFacts, spec: Spec): Op {
+function fsOp(
+  { mount, settings: s, bundle, target, at }: Placed,
+  idmap: number | undefined,
+  facts: HostFacts,
+  spec: Spec,
+): Op {
   const fstype = mount.type ?? '';
   const real = (path: string): string => (joinedNamespaces(spec) & CLONE_NEWNS ? '' : facts.realPath(path)) || path;
   const source = mount.source ?? fstype;

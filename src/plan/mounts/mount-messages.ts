@@ -44,8 +44,8 @@ export const mountMessages: Messages<keyof typeof mountTable> = {
         mode,
         op.copyUp ? 'begins with a copy of what is there' : '',
         ...op.propagation.map(propagation),
-        Number(op.idmap) < 0 ? '' : `ids mapped by the namespace in slot ${op.idmap}`,
-        Number(op.instead) < 0 ? '' : `or else the /sys of the host, read-only throughout, slot ${op.instead}`,
+        op.idmap === undefined ? '' : `ids mapped by the namespace in slot ${op.idmap}`,
+        op.instead === undefined ? '' : `or else the /sys of the host, read-only throughout, slot ${op.instead}`,
       ];
       return row(op, 'mount', word(op.target), list(how));
     },

@@ -9,14 +9,14 @@ export function mountFs(
   given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
   const { at, target, fstype, source, options, attrs } = given;
-  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap = -1, instead = -1 } = given;
+  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap, instead } = given;
   const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
   return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
 }
 
 /** A mountBind of what is given. */
 export function mountBind(given: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
-  const { at, target, source, slot = -1, recursive = true, setAttrs = 0, clearAttrs = 0 } = given;
+  const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = given;
   const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = given;
   const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = given;
   const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };

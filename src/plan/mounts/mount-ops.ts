@@ -5,14 +5,14 @@ export const mountTable = table({
   openTree: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { source: 'str', recursive: 'bool', nofollow: 'bool', optional: 'bool', slot: 'int' },
+    fields: { source: 'str', recursive: 'bool', nofollow: 'bool', optional: 'bool', slot: 'fd' },
     doc: 'clone a mount tree that the container root may not be able to reach, or whose ids are to be mapped; init finds it at slot; nofollow: source itself, were it a symlink; optional: one that is missing is left to mountBind',
   },
   cloneSource: {
     code: 153,
     by: 'init',
     phase: 'root and mounts',
-    fields: { source: 'str', recursive: 'bool', nofollow: 'bool', optional: 'bool', slot: 'int' },
+    fields: { source: 'str', recursive: 'bool', nofollow: 'bool', optional: 'bool', slot: 'fd' },
     doc: 'clone the source of a bind mount into slot, before the root is attached over `/`; nofollow: source itself, were it a symlink; optional: one that is missing is left to mountBind',
   },
   mountFs: {
@@ -29,10 +29,10 @@ export const mountTable = table({
       inheritMode: 'bool',
       flags: 'flags',
       copyUp: 'bool',
-      idmap: 'int',
-      instead: 'int',
+      idmap: 'fd?',
+      instead: 'fd?',
     },
-    doc: "mount a file system on target, made when missing (0755), which is the root from then on when it was the root; options are key=value or key; attrs MOUNT_ATTR_*; propagation: MS_* flags, in order; inheritMode: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc); flags: MS_* that only mount(2) passes to a file system; copyUp: it begins with a copy of what target holds; idmap ≥ 0: the slot of the user namespace with its id maps; instead ≥ 0: the slot of a clone of the host's /sys, which is bound, read-only with all mounts below it, when the kernel refuses a sysfs (EPERM)",
+    doc: "mount a file system on target, made when missing (0755), which is the root from then on when it was the root; options are key=value or key; attrs MOUNT_ATTR_*; propagation: MS_* flags, in order; inheritMode: a target that was there gives its permission bits as mode=, before the options (tmpfs, as runc); flags: MS_* that only mount(2) passes to a file system; copyUp: it begins with a copy of what target holds; idmap: the slot of the user namespace with its id maps; instead: the slot of a clone of the host's /sys, which is bound, read-only with all mounts below it, when the kernel refuses a sysfs (EPERM)",
   },
   mountBind: {
     code: 41,
@@ -41,7 +41,7 @@ export const mountTable = table({
     fields: {
       target: 'str',
       source: 'str',
-      slot: 'int',
+      slot: 'fd?',
       recursive: 'bool',
       setAttrs: 'flags',
       clearAttrs: 'flags',
@@ -52,7 +52,7 @@ export const mountTable = table({
       targetNofollow: 'bool',
       copySymlink: 'bool',
     },
-    doc: 'bind source (or the tree in slot when ≥ 0) on target, made as directory or file like the source, which is the root from then on when it was the root; attributes for the mount, and for all mounts below (…Rec); sourceNofollow, targetNofollow: a symlink there is not followed but mounted, or mounted on; copySymlink: a source that is a symlink is made anew at target, and nothing mounted',
+    doc: 'bind source (or the tree at slot) on target, made as directory or file like the source, which is the root from then on when it was the root; attributes for the mount, and for all mounts below (…Rec); sourceNofollow, targetNofollow: a symlink there is not followed but mounted, or mounted on; copySymlink: a source that is a symlink is made anew at target, and nothing mounted',
   },
   mountAttrs: {
     code: 64,

@@ -25,8 +25,8 @@ export interface Trees {
    * Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills.
    */
   readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
-  /** Slot of the root file system, or -1. */
-  readonly rootSlot: number;
+  /** Slot of the root file system; absent when runt-init opens it. */
+  readonly rootSlot: number | undefined;
   /** Slots in use. */
   readonly count: number;
 }
@@ -98,7 +98,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, binds, maps, sources, rootSlot: beyond ? 0 : -1, count };
+  return { ops, binds, maps, sources, rootSlot: beyond ? 0 : undefined, count };
 }
 
 /** Whether the runtime itself may clone mounts, with open_tree(2). */
@@ -110,7 +110,10 @@ export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (
  * caller's. Without open_tree(2) it cannot: it has no id then with which it could make the directory of a clone.
  */
 export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
-  !facts.oldMounts && trees.rootSlot < 0 && hasUserNamespace(spec) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
+  !facts.oldMounts &&
+  trees.rootSlot === undefined &&
+  hasUserNamespace(spec) &&
+  (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
 const isBelow = (path: string, rootfs: string): boolean =>

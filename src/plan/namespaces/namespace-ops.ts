@@ -18,21 +18,21 @@ export const namespaceTable = table({
   namespaceOpen: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { path: 'str', type: 'str', slot: 'int' },
+    fields: { path: 'str', type: 'str', slot: 'fd' },
     doc: 'open the file of a namespace and verify that it is one of this type, and no namespace of the runtime that this config would change; runt-init finds it at slot',
   },
   setns: {
     code: 101,
     by: 'init',
     phase: 'namespaces',
-    fields: { path: 'str', flag: 'flags', slot: 'int', optional: 'bool' },
+    fields: { path: 'str', flag: 'flags', slot: 'fd', optional: 'bool' },
     doc: 'setns(2) into the namespace at slot, unless it is joined already; optional: EPERM leaves it for a second try, in the user namespace that is joined in between. Being in a user namespace already passes',
   },
   join: {
     code: 85,
     by: 'init',
     phase: 'namespaces',
-    fields: { flags: 'flags', slot: 'int' },
+    fields: { flags: 'flags', slot: 'fd' },
     doc: 'exec: setns(2) into these namespaces (CLONE_NEW* flags) of the process whose pidfd is at slot, all at once',
   },
   fork: {

@@ -16,15 +16,15 @@ export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
 /**
  * The directory on the host, and its mount in the container. The socket in it comes and goes with who listens: `run` at
  * once, else `start`. The container's root may not reach the state directory: it is opened into the slot, or where the
- * runtime may not clone mounts (slot -1) with the other sources of binds.
+ * runtime may not clone mounts (no slot) with the other sources of binds.
  */
-export function notifyOps(options: CompileOptions, slot: number): { before: Op[]; mount: Op[] } {
+export function notifyOps(options: CompileOptions, slot: number | undefined): { before: Op[]; mount: Op[] } {
   const path = `${options.stateDir}/${notifyDirectory}`;
   const setAttrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   return {
     before: [
       { op: 'notifyDirectory', at: '', path, bind: !options.startSocket },
-      ...(slot < 0
+      ...(slot === undefined
         ? []
         : [
             { op: 'openTree', at: '', source: path, recursive: false, nofollow: false, optional: false, slot } as const,

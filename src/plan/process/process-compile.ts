@@ -54,7 +54,7 @@ export function limitOps(spec: Spec): Op[] {
  * not), and once more as the user where root was refused (a network file system that squashes root). The program of the
  * seccomp filter is at `filterSlot`.
  */
-export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot = -1): Op[] {
+export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot: number): Op[] {
   const { process } = spec;
   // Nothing to prepare: it can be created, and `start` fails, as runtime.md#start wants.
   if (!process) {

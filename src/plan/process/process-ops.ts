@@ -127,13 +127,13 @@ export const processTable = table({
   initProcess: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { pid: 'int', startTime: 'str', slot: 'int' },
+    fields: { pid: 'int', startTime: 'str', slot: 'fd' },
     doc: "exec: open a pidfd of the container's first process, verified by its start time; runt-init finds it at slot",
   },
   processRoot: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { slot: 'int' },
+    fields: { slot: 'fd' },
     doc: "exec: open the root directory of the container's first process, which setns(2) does not lead to when its mount namespace is the runtime's; runt-init finds it at slot",
   },
   notifyDirectory: {

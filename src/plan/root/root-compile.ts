@@ -33,7 +33,7 @@ export function rootfsPath(spec: Spec, bundle: string): string {
  * then the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root
  * is a tree that is attached nowhere.
  */
-export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sources: readonly Op[]): Op[] {
+export function enterRoot(spec: Spec, options: CompileOptions, slot: number | undefined, sources: readonly Op[]): Op[] {
   const path = rootfsPath(spec, options.bundle);
   if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
@@ -43,7 +43,7 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sou
   return [
     { op: 'hostPropagation', at, flags: inherited | MS_REC },
     // As runc: the host does not see what is bound from beside the rootfs. In a user namespace nothing stays shared.
-    ...(inherited & MS_SHARED && slot < 0 ? ([{ op: 'isolate', at, path }] as const) : []),
+    ...(inherited & MS_SHARED && slot === undefined ? ([{ op: 'isolate', at, path }] as const) : []),
     ...sources,
     { op: 'rootfs', at: '/root/path', path, slot },
   ];
@@ -52,7 +52,7 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number, sou
 /** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
 export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
   const at = '/root/path';
-  if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at, slot: -1 }];
+  if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at }];
   // Mounts of another user namespace are locked, and a pivot in a chroot would hand the lock of its mount point on to
   // the root. In a chroot no user namespace can be made.
   const locked = facts.rootless || (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0;

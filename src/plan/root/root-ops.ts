@@ -20,8 +20,8 @@ export const rootTable = table({
     code: 39,
     by: 'init',
     phase: 'root and mounts',
-    fields: { path: 'str', slot: 'int' },
-    doc: 'make a private mount of the rootfs (from slot when ≥ 0; pivot_root(2) refuses a shared one), attach it over `/`, and take it as the root that paths are resolved in',
+    fields: { path: 'str', slot: 'fd?' },
+    doc: 'make a private mount of the rootfs (from slot when there is one; pivot_root(2) refuses a shared one), attach it over `/`, and take it as the root that paths are resolved in',
   },
   detachedRoot: {
     code: 150,
@@ -34,8 +34,8 @@ export const rootTable = table({
     code: 151,
     by: 'init',
     phase: 'root and mounts',
-    fields: { slot: 'int' },
-    doc: 'chroot(2) into the root, or into the directory at slot when ≥ 0 (exec)',
+    fields: { slot: 'fd?' },
+    doc: 'chroot(2) into the root, or into the directory at slot (exec)',
   },
   leaveChroot: {
     code: 155,

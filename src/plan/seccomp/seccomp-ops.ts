@@ -11,7 +11,7 @@ export const seccompTable = table({
   seccompData: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { data: 'str', slot: 'int' },
+    fields: { data: 'str', slot: 'fd' },
     doc: 'decode a seccomp program from base64; runt-init finds it at slot',
   },
   seccomp: {
@@ -19,7 +19,7 @@ export const seccompTable = table({
     by: 'init',
     phase: 'identity',
     fields: {
-      slot: 'int',
+      slot: 'fd',
       flags: 'flags',
       late: 'bool',
       agent: 'str',

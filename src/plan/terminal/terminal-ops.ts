@@ -5,20 +5,20 @@ export const terminalTable = table({
   consoleConnect: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', slot: 'int' },
+    fields: { path: 'str', slot: 'fd' },
     doc: 'connect to the console socket (--console-socket), which gets the master of the terminal; runt-init finds the connection at slot',
   },
   consolePair: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { slot: 'int' },
+    fields: { slot: 'fd' },
     doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
   },
   terminal: {
     code: 82,
     by: 'init',
     phase: 'devices',
-    fields: { slot: 'int', uid: 'int', width: 'int', height: 'int', console: 'bool' },
+    fields: { slot: 'fd', uid: 'int', width: 'int', height: 'int', console: 'bool' },
     doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size (0: none), bind it on /dev/console when console is set, make it the controlling terminal and stdio, and send its master over the socket at slot",
   },
 });

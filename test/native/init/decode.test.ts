@@ -40,6 +40,9 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'flags without a digit': (t) => withOperation(t, 38, 9, ''),
   'a list of flags with one that is not a number': (t) => withOperation(t, 113, 9, '/x', 2, 1, 'a'),
   'a list of flags with a negative one': (t) => withOperation(t, 113, 9, '/x', 1, -1),
+  'a slot beyond the table': (t) => withOperation(t, 39, 9, '/x', 0),
+  'a negative slot': (t) => withOperation(t, 39, 9, '/x', -1),
+  'a slot that is missing where one is due': (t) => withOperation(t, 67, 9, '/x', ''),
   'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
   'CVE-2021-43784: a list whose count would overflow': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
   'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>

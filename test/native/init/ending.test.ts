@@ -185,7 +185,7 @@ mounting(
         { op: 'procfs', at: '' },
         // MS_SHARED | MS_REC, as with rootfsPropagation shared: the unmounting would be seen by the host.
         { op: 'hostPropagation', at: '', flags: (1 << 20) | (1 << 14) },
-        { op: 'rootfs', at: '', path: rootfs, slot: -1 },
+        { op: 'rootfs', at: '', path: rootfs },
         { op: 'moveRoot', at: '' },
         ...andRun('mkdir -p /up; echo done').slice(1),
       ];

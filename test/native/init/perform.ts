@@ -137,7 +137,7 @@ export const intoRoot = (rootfs: string): Op[] => [
   { op: 'keepFds', at: '', count: 0 },
   { op: 'procfs', at: '' },
   { op: 'hostPropagation', at: '', flags: (1 << 18) | (1 << 14) },
-  { op: 'rootfs', at: '', path: rootfs, slot: -1 },
+  { op: 'rootfs', at: '', path: rootfs },
 ];
 
 /** What ends a plan: into the root, and a shell script there. */

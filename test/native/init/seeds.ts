@@ -83,7 +83,7 @@ const alone: Op[] = [
   { op: 'leaveChroot', at: '' },
   { op: 'moveRoot', at: '' },
   { op: 'detachedRoot', at: '', path: '/rootfs' },
-  { op: 'changeRoot', at: '', slot: -1 },
+  { op: 'changeRoot', at: '' },
   { op: 'rootPropagation', at: '', flags: 1 << 19 },
   { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: true },
   { op: 'mask', at: '', path: '/', label: '' },

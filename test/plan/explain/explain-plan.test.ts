@@ -29,8 +29,6 @@ const mount = {
   inheritMode: false,
   flags: 0,
   copyUp: false,
-  idmap: -1,
-  instead: -1,
 } as const;
 
 const bind = {
@@ -38,7 +36,6 @@ const bind = {
   at: '/mounts/9',
   target: '/data',
   source: '/srv/data',
-  slot: -1,
   recursive: true,
   setAttrs: 0,
   clearAttrs: 0,
@@ -55,7 +52,7 @@ test('a plan is printed by phases with aligned columns, each line with its numbe
     { op: 'stateDir', at: '', path: '/run/runt/web' },
     { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
     { op: 'keepFds', at: '', count: 0 },
-    { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1 },
+    { op: 'rootfs', at: '/root/path', path: '/b/rootfs' },
     mount,
     { op: 'pivotRoot', at: '/root/path' },
     { op: 'exec', at: '/process/args', args: ['sh', '-c', 'echo hi'], env: ['PATH=/bin', 'SECRET=x'], homeOf: -1 },
@@ -99,6 +96,8 @@ test('every operation of the table has words and a phase', () => {
     int: 1,
     bool: true,
     flags: 1,
+    fd: 1,
+    'fd?': 1,
     list: ['1 2 3'],
     'flags[]': [262144],
   };

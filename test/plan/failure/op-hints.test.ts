@@ -70,7 +70,7 @@ const cwd: Op = { op: 'cwd', at: '/process/cwd', path: '/work', optional: false 
 const find = (name: string, path: string): Op => ({ op: 'findExecutable', at: '/process/args/0', name, path });
 const exec: Op = { op: 'exec', at: '/process/args', args: ['/bin/app'], env: [], homeOf: -1 };
 const sysctl: Op = { op: 'sysctl', at: '/linux/sysctl', key: 'net/core/somaxconn', value: 'x' };
-const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/bundle/rootfs', slot: -1 };
+const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/bundle/rootfs' };
 const without = (...types: string[]): Partial<Spec> => ({
   linux: {
     namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup', 'user'] as const)
