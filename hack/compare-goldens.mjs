@@ -20,8 +20,26 @@ const integer = (value) => mark + value;
 
 /** The old value of a field as one of its type now. */
 const byType = {
+  'str?': (string) => string || undefined,
+  'int?': (number) => (number === integer(-1) ? undefined : number),
   'fd?': (slot) => (slot === integer(-1) ? undefined : slot),
   'flags[]': (list) => list.map(integer),
+};
+
+/** The fields of an operation that changed in more, from those with the types of now. */
+const unlimited = (op) => (op.timeout === integer(0) ? { ...op, timeout: undefined } : op);
+const byOp = {
+  exec: (op) => ({ ...op, homeOfNamed: false }),
+  hook: unlimited,
+  hostHook: unlimited,
+  terminal: (op) =>
+    op.width === integer(0) && op.height === integer(0) ? { ...op, width: undefined, height: undefined } : op,
+  user: ({ setGroups, umask, ...op }) => ({
+    ...op,
+    setGroups: setGroups !== integer(0),
+    groupsOptional: setGroups === integer(2),
+    umask,
+  }),
 };
 
 /** A line of a golden plan with the types of now. */
@@ -30,7 +48,7 @@ function rewritten(op, old) {
     const type = ops[op].fields[name];
     return [name, type in byType ? byType[type](value) : value];
   });
-  return Object.fromEntries(fields);
+  return byOp[op]?.(Object.fromEntries(fields)) ?? Object.fromEntries(fields);
 }
 
 const directory = 'test/plan/golden';

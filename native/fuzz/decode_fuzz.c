@@ -90,9 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   demand(plan.slots <= SLOTS_MAX, "more slots than there may be");
   struct cursor c = plan.slot_fds;
   for (uint32_t i = 0; i < plan.slots; i++) {
-    uint64_t fd;
-    demand(next_number(&c, &fd) == 0 && (fd <= INT32_MAX || fd == UINT64_MAX),
-           "a slot is neither a descriptor nor -1");
+    int fd;
+    demand(next_descriptor(&c, &fd) == 0 && fd >= -1, "a slot is neither a descriptor nor empty");
   }
   demand(c.at == plan.ops.at, "the slots do not end where the operations begin");
   c = plan.ops;

@@ -42,11 +42,13 @@ static int next_small(struct cursor *c, uint64_t max, uint32_t *number) {
   return 0;
 }
 
-static int next_fd(struct cursor *c, int *fd) {
+int next_descriptor(struct cursor *c, int *fd) {
+  const char *s;
+  size_t length;
   uint64_t n;
-  if (next_number(c, &n) || (n > INT32_MAX && n != UINT64_MAX))
+  if (next_field(c, &s, &length) || (length && text_number(s, length, INT32_MAX, &n)))
     return -1;
-  *fd = n == UINT64_MAX ? -1 : (int)n;
+  *fd = length ? (int)n : -1;
   return 0;
 }
 
@@ -144,13 +146,13 @@ int plan_open(const char *data, size_t length, struct plan *plan) {
   struct cursor c = {data + sizeof magic, data + length};
   uint32_t trace;
   if (next_small(&c, PLAN_MAX, &plan->count) || next_small(&c, 1, &trace) ||
-      next_fd(&c, &plan->start_socket) || next_small(&c, SLOTS_MAX, &plan->slots))
+      next_descriptor(&c, &plan->start_socket) || next_small(&c, SLOTS_MAX, &plan->slots))
     return -1;
   plan->trace = (int)trace;
   plan->slot_fds = c;
   for (uint32_t i = 0; i < plan->slots; i++) {
     int fd;
-    if (next_fd(&c, &fd))
+    if (next_descriptor(&c, &fd))
       return -1;
   }
   plan->ops = c;

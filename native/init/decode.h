@@ -34,7 +34,7 @@ struct plan {
   int trace;
   int start_socket; /* -1: none */
   uint32_t slots;
-  struct cursor slot_fds; /* `slots` decimal fields */
+  struct cursor slot_fds; /* `slots` descriptors */
   struct cursor ops;      /* the first operation */
 };
 
@@ -47,6 +47,9 @@ int plan_next(const struct plan *plan, struct cursor *c, struct op *op);
 
 /* The next field as a decimal integer within 64 bits (signed or unsigned). 0, or -1. */
 int next_number(struct cursor *c, uint64_t *number);
+
+/* The next field as a descriptor; -1 for an empty one. 0, or -1. */
+int next_descriptor(struct cursor *c, int *fd);
 
 /* The string after s in a list. */
 const char *next_string(const char *s);

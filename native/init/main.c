@@ -42,10 +42,8 @@ static int take_slots(const struct plan *plan) {
     return -1;
   struct cursor c = plan->slot_fds;
   for (uint32_t i = 0; i < plan->slots; i++) {
-    uint64_t fd;
-    if (next_number(&c, &fd))
+    if (next_descriptor(&c, &init.slots[i]))
       return -1;
-    init.slots[i] = (int)fd;
     if (init.slots[i] >= 0)
       init.given_slots = i + 1;
   }

@@ -168,7 +168,7 @@ int op_terminal(const struct op *op) {
   if (st.st_uid != (uid_t)uid && fchown(slave, (uid_t)uid, (gid_t)-1))
     return fail("fchown", "the terminal");
   struct winsize size = {.ws_col = (uint16_t)width, .ws_row = (uint16_t)height};
-  if ((width || height) && ioctl(slave, TIOCSWINSZ, &size))
+  if ((v[TERMINAL_WIDTH].present || v[TERMINAL_HEIGHT].present) && ioctl(slave, TIOCSWINSZ, &size))
     return fail("ioctl", "TIOCSWINSZ");
   if (v[TERMINAL_CONSOLE].on && bind_console(slave))
     return -1;

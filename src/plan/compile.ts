@@ -161,7 +161,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...openJoins(joined),
     ...hookFiles.open,
     ...(rdt?.groups ?? []),
-    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: birth ? '' : home.birth },
+    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: birth ? undefined : home.birth || undefined },
     ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,

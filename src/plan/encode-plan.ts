@@ -61,13 +61,16 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     Protocol.PLAN_MAGIC,
     count,
     options.trace ? 1 : 0,
-    options.startSocket,
+    descriptor(options.startSocket),
     slots.length,
-    ...slots,
+    ...slots.map(descriptor),
   ];
   append(head, fields);
   return nulList(head);
 }
+
+/** None is an empty field. */
+const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 
 function nul(plan: Plan): RuntError {
   const holds = (value: unknown): boolean =>

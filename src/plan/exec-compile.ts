@@ -36,8 +36,8 @@ export interface ExecRequest {
 /** Names that only the container's own files can turn into numbers. */
 interface NamedUser {
   readonly user: string;
-  /** '' when it is not asked for by name. */
-  readonly group: string;
+  /** Absent when the passwd line of the user decides. */
+  readonly group?: string;
 }
 
 /** The process to execute and, where it was asked for by name, its user. */
@@ -146,7 +146,7 @@ function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser 
   if (gid !== undefined) user.gid = gid;
   if (uid !== undefined && (group === undefined || gid !== undefined)) return undefined;
   // A name brings the group of its passwd line, unless another is asked for.
-  return { user: who, group: group ?? '' };
+  return { user: who, ...(group !== undefined && { group }) };
 }
 
 const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
@@ -207,7 +207,7 @@ export function compileExec(
       ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
-      { op: 'clone', at: '', flags: 0, cgroup: '' },
+      { op: 'clone', at: '', flags: 0 },
       ...(rdtOps(spec, facts, options.id)?.assign ?? []),
       ...oom,
       { op: 'keepFds', at: '', count: options.preserveFds },
@@ -237,7 +237,10 @@ export function compileExec(
       ...limits,
       ...named(
         processOps(spec, facts, options, filterSlot).map(
-          (op): Op => (op.op === 'user' ? { ...op, setGroups: target.setGroupsDenied || keep.length > 0 ? 0 : 1 } : op),
+          (op): Op =>
+            op.op === 'user'
+              ? { ...op, setGroups: !target.setGroupsDenied && keep.length === 0, groupsOptional: false }
+              : op,
         ),
         e,
         pipesAlone(facts, options),
@@ -251,11 +254,11 @@ function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: boolean)
   if (!user) return [...ops];
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {
-      const { gid, groups, setGroups, umask, at } = op;
-      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, umask, pipes }];
+      const { gid, groups, setGroups, groupsOptional, umask, at } = op;
+      return [{ op: 'namedUser', at, ...user, gid, groups, setGroups, groupsOptional, umask, pipes }];
     }
     if (op.op === 'stdioOwner') return [];
-    if (op.op === 'exec' && op.homeOf !== -1) return [{ ...op, homeOf: -2 }];
+    if (op.op === 'exec' && op.homeOf !== undefined) return [{ ...op, homeOf: undefined, homeOfNamed: true }];
     return [op];
   });
 }

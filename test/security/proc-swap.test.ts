@@ -184,7 +184,7 @@ async function covered(ground: Ground, init?: string): Promise<number> {
     fs('/proc', 'proc'),
     { op: 'device', at: '', path: '/dev/null', ...numbers },
     { op: 'readonlyPath', at: '', path: '/proc/sys' },
-    { op: 'mask', at: '', path: '/proc/version', label: '' },
+    { op: 'mask', at: '', path: '/proc/version' },
     ...andRun(
       `i=0; until cat /proc/self/mountinfo || cat /${DECOY}/self/mountinfo; do i=$((i+1)); [ $i -lt 1000 ] || exit 1; done 2>/dev/null`,
     ),

@@ -143,7 +143,8 @@ static void on_child(int number) { (void)number; }
 static int attend(const struct op *op, pid_t pid, int *input, const struct text *state,
                   struct tail *out, struct tail *err, siginfo_t *end) {
   uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_HOOK_TIME;
-  uint64_t limit = seconds && seconds < SECONDS_MAX ? begin + seconds * 1000 : 0;
+  uint64_t limit =
+      op->v[HOOK_TIMEOUT].present && seconds < SECONDS_MAX ? begin + seconds * 1000 : 0;
   size_t sent = 0;
   int late = 0;
   sigset_t none;
@@ -211,13 +212,13 @@ static int write_state(const struct value *parts, struct text *state) {
  * and behind its seccomp filter. */
 int op_hook(const struct op *op) {
   const struct value *v = op->v;
-  int64_t uid = (int64_t)v[HOOK_HOME_OF].num;
-  char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
+  int lacks_home = v[HOOK_HOME_OF].present;
+  char *home = lacks_home ? home_of(v[HOOK_HOME_OF].num) : NULL;
   char **args = string_vector(&v[HOOK_ARGS], NULL, 0),
        **env = string_vector(&v[HOOK_ENV], &home, 1);
   struct text state;
   init.hooks_ran = 1;
-  if (!args || !env || (uid >= 0 && !home) || write_state(&v[HOOK_STATE], &state))
+  if (!args || !env || (lacks_home && !home) || write_state(&v[HOOK_STATE], &state))
     return fail("mmap", NULL);
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, error = 0, late = 0;
   struct tail said_out = {.fd = -1}, said_err = {.fd = -1};

@@ -81,7 +81,7 @@ int op_user(const struct op *op) {
   gid_t gid = (gid_t)v[USER_GID].num;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
-  if (v[USER_SET_GROUPS].num || groups->num) {
+  if (v[USER_SET_GROUPS].on || groups->num) {
     gid_t *list = groups->num ? allocate(groups->num * sizeof *list) : NULL;
     if (groups->num && !list)
       return fail("setgroups", NULL);
@@ -91,9 +91,9 @@ int op_user(const struct op *op) {
         return fail_with(EINVAL, "setgroups", s);
       list[i] = (gid_t)gid_of;
     }
-    /* 2: in a user namespace that was joined setgroups(2) may be denied; there are no groups to
-     * lose then but those that its maker gave up already. */
-    int may_fail = v[USER_SET_GROUPS].num == 2 && !groups->num;
+    /* In a user namespace that was joined setgroups(2) may be denied; there are no groups to lose
+     * then but those that its maker gave up already. */
+    int may_fail = v[USER_GROUPS_OPTIONAL].on && !groups->num;
     if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, groups->num, list))
       return fail("setgroups", groups->num ? "the additional groups" : NULL);
   }
@@ -103,7 +103,7 @@ int op_user(const struct op *op) {
     return fail("setresuid", NULL);
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
-  if ((int64_t)v[USER_UMASK].num >= 0)
+  if (v[USER_UMASK].present)
     umask((mode_t)v[USER_UMASK].num & 0777);
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
 }

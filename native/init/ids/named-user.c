@@ -99,6 +99,7 @@ static int add_memberships(const char *user, char (*list)[12], uint64_t *count) 
 int op_named_user(const struct op *op) {
   const struct value *v = op->v, *asked = &v[NAMED_USER_GROUPS];
   const char *user = v[NAMED_USER_USER].str, *group = v[NAMED_USER_GROUP].str;
+  int has_group = v[NAMED_USER_GROUP].present;
   uint64_t uid, gid = v[NAMED_USER_GID].num;
   static char found[GROUPS_MAX][12];
   uint64_t count = 0;
@@ -108,12 +109,12 @@ int op_named_user(const struct op *op) {
       return fail_with(EINVAL, "setresuid", user);
   } else if (find_user(user, &uid, &gid))
     return -1;
-  if (*group && group[strspn(group, "0123456789")] == 0) {
+  if (has_group && group[strspn(group, "0123456789")] == 0) {
     if (id_of(group, &gid))
       return fail_with(EINVAL, "setresgid", group);
-  } else if (*group && find_group(group, &gid))
+  } else if (has_group && find_group(group, &gid))
     return -1;
-  if (named && !*group && add_memberships(user, found, &count))
+  if (named && !has_group && add_memberships(user, found, &count))
     return -1;
   char *groups = allocate((asked->num + count + 1) * sizeof *found);
   if (!groups)
@@ -137,6 +138,7 @@ int op_named_user(const struct op *op) {
   numbers.v[USER_GID].num = gid;
   numbers.v[USER_GROUPS] = (struct value){.str = groups, .num = asked->num + count};
   numbers.v[USER_SET_GROUPS] = v[NAMED_USER_SET_GROUPS];
+  numbers.v[USER_GROUPS_OPTIONAL] = v[NAMED_USER_GROUPS_OPTIONAL];
   numbers.v[USER_UMASK] = v[NAMED_USER_UMASK];
   if ((uid || init.user_namespace) && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].on))
     return -1;

@@ -14,7 +14,7 @@ int op_security_label(const struct op *op) {
   int fd CLEANUP_CLOSE = proc_open_self(path, O_WRONLY);
   if (fd < 0)
     return fail("open", NULL);
-  /* A write of no byte takes the label back (SELinux). */
+  /* Without a label: a write of no byte takes it back (SELinux). */
   size_t length = strlen(label);
   return write(fd, label, length) == (ssize_t)length ? 0 : fail("write", NULL);
 }

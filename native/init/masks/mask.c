@@ -21,7 +21,7 @@ static int old_empty_directory(const char *label, const char *call) {
   int error = errno;
   char data[4096];
   struct text t = TEXT_IN(data);
-  if (*label) { /* a label may hold commas */
+  if (label) { /* a label may hold commas */
     text_add(&t, "context=\"");
     text_add(&t, label);
     text_add_char(&t, '"');
@@ -36,7 +36,7 @@ static int old_empty_directory(const char *label, const char *call) {
 }
 
 /* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it: all
- * have one label. */
+ * have one label, or none (NULL). */
 static int empty_directory(const char *label) {
   if (init.mask_tree >= 0) {
     int tree = clone_mount(init.mask_tree, "", AT_EMPTY_PATH);
@@ -45,7 +45,7 @@ static int empty_directory(const char *label) {
   int fs CLEANUP_CLOSE = sys_fsopen("tmpfs");
   if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs") ||
       sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) ||
-      (*label && sys_fsconfig(fs, FSCONFIG_SET_STRING, "context", label)) ||
+      (label && sys_fsconfig(fs, FSCONFIG_SET_STRING, "context", label)) ||
       sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
     return old_empty_directory(label, fs < 0 ? "fsopen" : "fsconfig");
   int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY);
@@ -67,8 +67,9 @@ int op_mask(const struct op *op) {
     return 0;
   if (target < 0 || fstat(target, &st))
     return fail("openat2", path);
+  const struct value *label = &op->v[MASK_LABEL];
   int tree CLEANUP_CLOSE =
-      S_ISDIR(st.st_mode) ? empty_directory(op->v[MASK_LABEL].str) : clone_null();
+      S_ISDIR(st.st_mode) ? empty_directory(label->present ? label->str : NULL) : clone_null();
   if (tree < 0)
     return -1;
   return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;

@@ -240,11 +240,11 @@ static char *listen_entry(const char *name, const char *text, uint64_t number) {
 /* Safe: only writes environment entries. The descriptors are those that keepFds has kept; the pid,
  * by which sd_listen_fds(3) knows that it is meant, is that in the container's pid namespace. */
 int op_listen_fds(const struct op *op) {
-  const char *names = op->v[LISTEN_FDS_NAMES].str;
+  const struct value *names = &op->v[LISTEN_FDS_NAMES];
   listen_entries[0] = listen_entry("LISTEN_FDS=", "", op->v[LISTEN_FDS_COUNT].num);
   listen_entries[1] = listen_entry("LISTEN_PID=", "", (uint64_t)getpid());
-  listen_entries[2] = *names ? listen_entry("LISTEN_FDNAMES=", names, 0) : NULL;
-  return listen_entries[0] && listen_entries[1] && (!*names || listen_entries[2])
+  listen_entries[2] = names->present ? listen_entry("LISTEN_FDNAMES=", names->str, 0) : NULL;
+  return listen_entries[0] && listen_entries[1] && (!names->present || listen_entries[2])
              ? 0
              : fail("mmap", NULL);
 }
@@ -254,14 +254,12 @@ int op_listen_fds(const struct op *op) {
  * none is blocked. */
 int op_exec(const struct op *op) {
   const struct value *v = op->v;
-  int64_t uid = (int64_t)v[EXEC_HOME_OF].num;
-  if (uid == -2)
-    uid = (int64_t)init.named_uid;
-  char *home = uid >= 0 ? home_of((uint64_t)uid) : NULL;
+  int named = v[EXEC_HOME_OF_NAMED].on, lacks_home = named || v[EXEC_HOME_OF].present;
+  char *home = lacks_home ? home_of(named ? init.named_uid : v[EXEC_HOME_OF].num) : NULL;
   char *const more[] = {home, listen_entries[0], listen_entries[1], listen_entries[2]};
   char **args = string_vector(&v[EXEC_ARGS], NULL, 0),
        **env = string_vector(&v[EXEC_ENV], more, sizeof more / sizeof *more);
-  if (!args || !env || (uid >= 0 && !home))
+  if (!args || !env || (lacks_home && !home))
     return fail("mmap", NULL);
   if (!init.executable)
     return fail_with(ENOENT, "execve", NULL);

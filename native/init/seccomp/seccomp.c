@@ -23,7 +23,7 @@ static struct {
   struct sock_fprog program; /* no instructions: none, or loaded already */
   uint32_t index;
   unsigned flags;
-  const char *agent, *metadata;
+  const char *agent, *metadata; /* agent: NULL for none */
   int loaded;
 } filter;
 
@@ -116,7 +116,7 @@ static int load_with_agent(int say_exec) {
 /* Loads the filter. say_exec: the exec is reported in the same go. */
 static int apply(int say_exec) {
   share_words();
-  if (*filter.agent)
+  if (filter.agent)
     return load_with_agent(say_exec);
   if (say_exec)
     report_exec();
@@ -161,7 +161,7 @@ int op_seccomp(const struct op *op) {
   filter.program.len = (unsigned short)(size / sizeof(struct sock_filter));
   filter.index = op->index;
   filter.flags = (unsigned)v[SECCOMP_FLAGS].num;
-  filter.agent = v[SECCOMP_AGENT].str;
+  filter.agent = v[SECCOMP_AGENT].present ? v[SECCOMP_AGENT].str : NULL;
   filter.metadata = v[SECCOMP_METADATA].str;
   if (v[SECCOMP_LATE].on)
     return 0;

@@ -56,9 +56,9 @@ function planOf(p: SupervisedProgram): Plan {
     ops: [
       { op: 'keepFds', at: '', count: p.fds.length },
       // The same user, who is root: for the mask of what it makes.
-      { op: 'user', at: '', uid: 0, gid: 0, groups: [], setGroups: 0, umask },
+      { op: 'user', at: '', uid: 0, gid: 0, groups: [], setGroups: false, groupsOptional: false, umask },
       { op: 'findExecutable', at: '', name: p.path, path: '' },
-      { op: 'exec', at: '', args: p.args, env: p.env, homeOf: -1 },
+      { op: 'exec', at: '', args: p.args, env: p.env, homeOfNamed: false },
     ],
   };
 }

@@ -67,20 +67,20 @@ export function startHookOps(spec: Spec, options: CompileOptions): Op[] {
 
 /** Hooks of the runtime's namespaces. */
 export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'poststart' | 'poststop'): Op[] {
-  return (spec.hooks?.[point] ?? []).map(({ path, args, timeout = 0 }, i) => ({
+  return (spec.hooks?.[point] ?? []).map(({ path, args, timeout }, i) => ({
     op: 'hostHook',
     at: `/hooks/${point}/${i}`,
     name: `${point}/${i}`,
     path,
     args: args?.length ? args : [path],
-    timeout,
+    timeout: timeout || undefined,
   }));
 }
 
 function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {
   const inside = point === 'startContainer';
   const env = spec.process?.env ?? [];
-  const home = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : -1;
+  const home = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : undefined;
   return (spec.hooks?.[point] ?? []).map((hook, i) => ({
     op: 'hook',
     at: `/hooks/${point}/${i}`,
@@ -89,8 +89,8 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
     args: hook.args?.length ? hook.args : [hook.path],
     // Without one of its own it has the environment of the process, as from runc: never the runtime's.
     env: hook.env ?? env,
-    homeOf: hook.env ? -1 : home,
-    timeout: hook.timeout ?? 0,
+    homeOf: hook.env ? undefined : home,
+    timeout: hook.timeout || undefined,
     state: stateAround(spec, options, inside ? 'created' : 'creating'),
     inside,
   }));

@@ -32,7 +32,7 @@ export const hookMessages: Messages<keyof typeof hookTable> = {
         op,
         'hook',
         word(op.path),
-        list([op.args.slice(1).map(word).join(' '), Number(op.timeout) ? `${op.timeout} s at most` : '']),
+        list([op.args.slice(1).map(word).join(' '), op.timeout === undefined ? '' : `${op.timeout} s at most`]),
       ),
   },
   hostHook: {
@@ -42,7 +42,7 @@ export const hookMessages: Messages<keyof typeof hookTable> = {
         op,
         'hook on the host',
         word(op.path),
-        list([op.args.slice(1).map(word).join(' '), Number(op.timeout) ? `${op.timeout} s at most` : '']),
+        list([op.args.slice(1).map(word).join(' '), op.timeout === undefined ? '' : `${op.timeout} s at most`]),
       ),
   },
 };

@@ -37,7 +37,7 @@ export const idFailures: Failures<keyof typeof idTable> = {
 };
 
 function idMapHint(f: Failure, { kind, helper }: OpOf<'idMap'>): Hint | undefined {
-  if (helper !== '' && f.errno === E.ENOENT) {
+  if (helper !== undefined && f.errno === E.ENOENT) {
     return because(
       `${helper} is not there: install newuidmap and newgidmap (package uidmap), or map only the user's own id`,
       'newuidmap(1)',
@@ -46,7 +46,7 @@ function idMapHint(f: Failure, { kind, helper }: OpOf<'idMap'>): Hint | undefine
   switch (f.errno) {
     case E.EPERM:
     case E.EACCES:
-      return helper === ''
+      return helper === undefined
         ? because(
             `the mapping holds ids that runt may not give away: without root only the user's own ${kind === 'gid' ? 'group' : 'id'} can be mapped, or ranges of /etc/sub${kind} through new${kind}map`,
             'user_namespaces(7), "Defining user and group ID mappings"',

@@ -3,7 +3,7 @@ import type { IdMapping, Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
 import { joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
-import type { Op } from '../plan-ops.js';
+import type { Op, OpOf } from '../plan-ops.js';
 
 /**
  * The operations that write the id maps of a new user namespace, after the clone.
@@ -20,7 +20,7 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
     at: `/linux/${kind}Mappings`,
     kind,
     lines: mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`),
-    helper: needsHelper(mappings, own, facts) ? helper || `new${kind}map` : '',
+    helper: needsHelper(mappings, own, facts) ? helper || `new${kind}map` : undefined,
   });
   ops.push(map('gid', gidMappings, facts.egid, facts.newgidmap));
   ops.push(map('uid', uidMappings, facts.euid, facts.newuidmap));
@@ -28,12 +28,12 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
 }
 
 /**
- * `setGroups` of the operation `user`. In a user namespace that is joined, or where the runtime is root of one, setgroups(2) may be
+ * How the operation `user` sets the groups. In a user namespace that is joined, or where the runtime is root of one, setgroups(2) may be
  * off; only the kernel knows.
  */
-export function setGroups(spec: Spec, facts: HostFacts): number {
-  if (joinedNamespaces(spec) & CLONE_NEWUSER || (facts.rootless && facts.euid === 0)) return 2;
-  return setGroupsDenied(spec, facts) ? 0 : 1;
+export function setGroups(spec: Spec, facts: HostFacts): Pick<OpOf<'user'>, 'setGroups' | 'groupsOptional'> {
+  const groupsOptional = (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0 || (facts.rootless && facts.euid === 0);
+  return { setGroups: groupsOptional || !setGroupsDenied(spec, facts), groupsOptional };
 }
 
 /** Whether setgroups(2) is off in the new user namespace: gid_map is written by an unprivileged process itself. */

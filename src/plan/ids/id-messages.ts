@@ -13,7 +13,7 @@ export const idMessages: Messages<keyof typeof idTable> = {
     rows: (op) =>
       op.lines.map((line, i): Row => {
         const [inside, outside, size] = line.split(' ');
-        const by = op.helper === '' ? '' : `by ${word(op.helper)}`;
+        const by = op.helper === undefined ? '' : `by ${word(op.helper)}`;
         return [`map ${op.kind}s`, `${inside} ← ${outside}`, list([`size ${size}`, by]), `${op.at}/${i}`];
       }),
   },
@@ -74,22 +74,22 @@ export const idMessages: Messages<keyof typeof idTable> = {
         `${op.uid}:${op.gid}`,
         list([
           op.setGroups ? `groups ${op.groups.join(',') || 'none'}` : 'groups unchanged',
-          Number(op.umask) < 0 ? '' : `umask ${octal(op.umask)}`,
+          op.umask === undefined ? '' : `umask ${octal(op.umask)}`,
         ]),
       ),
   },
   namedUser: {
-    sentence: (op) => `become user ${op.user}${op.group && `:${op.group}`}`,
+    sentence: (op) => `become user ${op.user}${op.group ? `:${op.group}` : ''}`,
     rows: (op) =>
       row(
         op,
         'user',
-        word(op.user) + (op.group && `:${word(op.group)}`),
+        word(op.user) + (op.group ? `:${word(op.group)}` : ''),
         list([
           'from /etc/passwd and /etc/group of the container',
           op.group ? '' : `gid ${op.gid} unless they say otherwise`,
           op.setGroups ? `groups ${op.groups.join(',') || 'none'} and where it is a member` : 'groups unchanged',
-          Number(op.umask) < 0 ? '' : `umask ${octal(op.umask)}`,
+          op.umask === undefined ? '' : `umask ${octal(op.umask)}`,
         ]),
       ),
   },

@@ -11,8 +11,8 @@ export const idTable = table({
   idMap: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { kind: 'str', lines: 'list', helper: 'str' },
-    doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) when it is not empty',
+    fields: { kind: 'str', lines: 'list', helper: 'str?' },
+    doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) if there is one',
   },
   idMapVerify: {
     by: 'runtime',
@@ -23,8 +23,8 @@ export const idTable = table({
   idMapNamespace: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str', uids: 'list', gids: 'list', slot: 'fd' },
-    doc: 'make a user namespace with these lines as its id maps (or open the one at path, when that is not empty), for id-mapped mounts; found at slot',
+    fields: { path: 'str?', uids: 'list', gids: 'list', slot: 'fd' },
+    doc: 'make a user namespace with these lines as its id maps (or open the one at path), for id-mapped mounts; found at slot',
   },
   idMapTree: {
     by: 'runtime',
@@ -57,14 +57,23 @@ export const idTable = table({
     code: 58,
     by: 'init',
     phase: 'identity',
-    fields: { uid: 'int', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int' },
-    doc: 'setgroups (when setGroups is 1; 2: may be denied when there are no groups), setresgid, setresuid keeping capabilities, umask when ≥ 0',
+    fields: { uid: 'int', gid: 'int', groups: 'list', setGroups: 'bool', groupsOptional: 'bool', umask: 'int?' },
+    doc: 'setgroups (setGroups; groupsOptional: may be denied when there are no groups), setresgid, setresuid keeping capabilities, umask',
   },
   namedUser: {
     code: 87,
     by: 'init',
     phase: 'identity',
-    fields: { user: 'str', group: 'str', gid: 'int', groups: 'list', setGroups: 'int', umask: 'int', pipes: 'bool' },
+    fields: {
+      user: 'str',
+      group: 'str?',
+      gid: 'int',
+      groups: 'list',
+      setGroups: 'bool',
+      groupsOptional: 'bool',
+      umask: 'int?',
+      pipes: 'bool',
+    },
     doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; stdio is given as by stdioOwner',
   },
 });

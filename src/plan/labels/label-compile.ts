@@ -32,13 +32,13 @@ export function keyringOps(process: Process | undefined, id: string): Op[] {
   const keyring: Op = { op: 'keyring', at: '', name: `_ses.${id}` };
   const label = process?.selinuxLabel;
   if (!label) return [keyring];
-  const set = (text: string): Op => ({
+  const set = (text?: string): Op => ({
     op: 'securityLabel',
     at: '/process/selinuxLabel',
     file: 'keycreate',
     label: text,
   });
-  return [set(label), keyring, set('')];
+  return [set(label), keyring, set()];
 }
 
 const reasons = {

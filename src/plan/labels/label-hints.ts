@@ -21,7 +21,7 @@ function securityHint(f: Failure, op: OpOf<'securityLabel'>): Hint | undefined {
     if (f.errno === E.EACCES) return because('the SELinux policy does not let runt give this label', 'selinux(8)');
     return undefined;
   }
-  const profile = op.label.slice('exec '.length);
+  const profile = (op.label ?? '').slice('exec '.length);
   if (f.syscall === 'open') return because('AppArmor is not enabled on this kernel', 'apparmor(7)');
   if (f.errno === E.ENOENT) {
     return because(

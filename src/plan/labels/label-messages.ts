@@ -7,14 +7,14 @@ export const labelMessages: Messages<keyof typeof labelTable> = {
   securityLabel: {
     sentence: (op) => {
       // Engines look for the path in these quotes.
-      return `write ${JSON.stringify(op.label)} to \`/proc/self/attr/${op.file}\``;
+      return `write ${JSON.stringify(op.label ?? '')} to \`/proc/self/attr/${op.file}\``;
     },
     rows: (op) =>
       row(
         op,
         { exec: 'SELinux label', keycreate: 'SELinux label of keys', 'apparmor/exec': 'AppArmor profile' }[op.file] ??
           op.file,
-        op.label === '' ? 'back' : word(op.label),
+        op.label === undefined ? 'back' : word(op.label),
         op.file === 'keycreate' ? '' : 'from the execve on',
       ),
   },

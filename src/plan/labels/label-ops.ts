@@ -6,8 +6,8 @@ export const labelTable = table({
     code: 141,
     by: 'init',
     phase: 'identity',
-    fields: { file: 'str', label: 'str' },
-    doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; empty takes it back',
+    fields: { file: 'str', label: 'str?' },
+    doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; without one the label is taken back',
   },
   labelMount: {
     code: 114,

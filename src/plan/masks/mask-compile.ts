@@ -8,7 +8,7 @@ export function maskOps({ linux }: Spec): Op[] {
     (path, i): Op => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }),
   );
   const masked = (linux?.maskedPaths ?? []).map(
-    (path, i): Op => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label: linux?.mountLabel ?? '' }),
+    (path, i): Op => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label: linux?.mountLabel || undefined }),
   );
   return [...readonly, ...masked];
 }

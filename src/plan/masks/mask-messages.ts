@@ -6,7 +6,8 @@ import type { maskTable } from './mask-ops.js';
 export const maskMessages: Messages<keyof typeof maskTable> = {
   mask: {
     sentence: (op) => `mask ${op.path}`,
-    rows: (op) => row(op, 'mask', word(op.path), op.label && `directories labelled ${word(op.label)}`),
+    rows: (op) =>
+      row(op, 'mask', word(op.path), op.label === undefined ? '' : `directories labelled ${word(op.label)}`),
   },
   readonlyPath: {
     sentence: (op) => `make ${op.path} read-only`,

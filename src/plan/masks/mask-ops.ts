@@ -6,8 +6,8 @@ export const maskTable = table({
     code: 45,
     by: 'init',
     phase: 'hide and protect',
-    fields: { path: 'str', label: 'str' },
-    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory, whose SELinux label is label unless that is empty; missing is fine',
+    fields: { path: 'str', label: 'str?' },
+    doc: 'hide path: a verified /dev/null over a file, an empty read-only tmpfs over a directory, with this SELinux label; missing is fine',
   },
   readonlyPath: {
     code: 46,

@@ -140,7 +140,7 @@ const mayBeMapped = (mount: Mount): boolean =>
 /** The mount's own mappings, those in its option (crun's form), or the container's. */
 function namespaceOf(spec: Spec, mount: Mount, ranges: string | undefined, at: string) {
   const { linux } = spec;
-  const op = (uids: IdMapping[] = [], gids: IdMapping[] = [], path = '') =>
+  const op = (uids: IdMapping[] = [], gids: IdMapping[] = [], path?: string) =>
     ({ op: 'idMapNamespace', at, path, uids: mapLines(uids), gids: mapLines(gids) }) as const;
   if (mount.uidMappings?.length || mount.gidMappings?.length) return op(mount.uidMappings, mount.gidMappings);
   if (ranges !== undefined) {

@@ -36,4 +36,4 @@ export function deferReadOnly(ops: Op[]): Op[] {
 const isReadOnly = (op: Op): op is Extract<Op, { op: 'mountFs' }> =>
   op.op === 'mountFs' && op.fstype === 'tmpfs' && (Number(op.attrs) & MOUNT_ATTR_RDONLY) !== 0;
 
-const placeOf = (op: Op): string => ('target' in op ? op.target : 'path' in op ? op.path : '');
+const placeOf = (op: Op): string => ('target' in op ? op.target : 'path' in op ? (op.path ?? '') : '');

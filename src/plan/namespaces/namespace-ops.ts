@@ -5,7 +5,7 @@ export const namespaceTable = table({
   clone: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { flags: 'flags', cgroup: 'str' },
+    fields: { flags: 'flags', cgroup: 'str?' },
     doc: 'start runt-init in new namespaces (CLONE_NEW* flags), born into the v2 cgroup when one is named (CLONE_INTO_CGROUP, or cgroup.procs where that is refused)',
   },
   unshare: {

@@ -60,7 +60,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   if (!process) {
     return [
       { op: 'wait', at: '' },
-      { op: 'exec', at: '/process', args: [], env: [], homeOf: -1 },
+      { op: 'exec', at: '/process', args: [], env: [], homeOfNamed: false },
     ];
   }
   const { user, capabilities: sets, args = [] } = process;
@@ -69,7 +69,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
   const ops: Op[] = [];
   // As the process that will be executed, and before a filter can stop it.
-  if (options.listen) ops.push({ op: 'listenFds', at: '', ...options.listen });
+  const { listen } = options;
+  if (listen) ops.push({ op: 'listenFds', at: '', count: listen.count, names: listen.names || undefined });
   append(ops, ownSchedulingOps(spec));
   append(ops, labelOps(process, facts));
   // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a
@@ -93,7 +94,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     uid: user?.uid ?? 0,
     gid: user?.gid ?? 0,
     groups: keepsGroups ? [] : (user?.additionalGids ?? []).map(String),
-    setGroups: keepsGroups ? 0 : setGroups(spec, facts),
+    ...(keepsGroups ? { setGroups: false, groupsOptional: false } : setGroups(spec, facts)),
     umask: user?.umask ?? 0o022,
   });
   ops.push({
@@ -118,7 +119,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     at: '/process/args',
     args,
     env,
-    homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : -1,
+    homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : undefined,
+    homeOfNamed: false,
   });
   return ops;
 }

@@ -40,7 +40,7 @@ export const processMessages: Messages<keyof typeof processTable> = {
   listenFds: {
     sentence: () => 'hand the activated sockets over',
     rows: (op) => {
-      const names = op.names === '' ? '' : ` LISTEN_FDNAMES=${word(op.names)}`;
+      const names = op.names === undefined ? '' : ` LISTEN_FDNAMES=${word(op.names)}`;
       return row(op, 'environment', `LISTEN_FDS=${op.count}${names}`, 'LISTEN_PID is the pid in the container');
     },
   },
@@ -77,15 +77,10 @@ export const processMessages: Messages<keyof typeof processTable> = {
         '',
         ' ',
       ),
-      ...(Number(op.homeOf) === -1
+      ...(op.homeOf === undefined && !op.homeOfNamed
         ? []
         : ([
-            [
-              'environment',
-              'HOME',
-              `of ${Number(op.homeOf) === -2 ? 'the user' : `uid ${op.homeOf}`}, from /etc/passwd`,
-              '',
-            ],
+            ['environment', 'HOME', `of ${op.homeOfNamed ? 'the user' : `uid ${op.homeOf}`}, from /etc/passwd`, ''],
           ] as Row[])),
     ],
   },

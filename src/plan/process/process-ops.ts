@@ -38,8 +38,8 @@ export const processTable = table({
     code: 132,
     by: 'init',
     phase: 'start',
-    fields: { count: 'int', names: 'str' },
-    doc: 'socket activation: exec adds LISTEN_FDS=count, LISTEN_PID= its own pid, and LISTEN_FDNAMES=names unless empty, to the environment',
+    fields: { count: 'int', names: 'str?' },
+    doc: 'socket activation: exec adds LISTEN_FDS=count, LISTEN_PID= its own pid, and LISTEN_FDNAMES=names if there are any, to the environment',
   },
   session: {
     code: 69,
@@ -80,8 +80,8 @@ export const processTable = table({
     code: 63,
     by: 'init',
     phase: 'start',
-    fields: { args: 'list', env: 'list', homeOf: 'int' },
-    doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf ≥ 0: HOME= of that uid is added from /etc/passwd of the container, / when it has none; -2: of the uid that namedUser found',
+    fields: { args: 'list', env: 'list', homeOf: 'int?', homeOfNamed: 'bool' },
+    doc: 'close what the process must not have, then execve(2) of what findExecutable found; homeOf: HOME= of that uid is added from /etc/passwd of the container, / when it has none; homeOfNamed: of the uid that namedUser found',
   },
   noNewPrivileges: { code: 56, by: 'init', phase: 'identity', fields: {}, doc: 'prctl(PR_SET_NO_NEW_PRIVS)' },
   bounding: {

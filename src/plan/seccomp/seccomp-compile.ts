@@ -99,9 +99,7 @@ export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
   if (late !== (spec.process?.noNewPrivileges ?? false)) return [];
   const [data, from] = annotation(spec, seccompBpfData);
   if (data !== undefined) {
-    return [
-      { op: 'seccomp', at: from, slot, flags: 0, late, agent: '', metadata: '', summary: 'a ready-made program' },
-    ];
+    return [{ op: 'seccomp', at: from, slot, flags: 0, late, summary: 'a ready-made program' }];
   }
   const seccomp = spec.linux?.seccomp;
   if (!seccomp) return [];
@@ -112,8 +110,8 @@ export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
       slot,
       flags: filterFlags(seccomp),
       late,
-      agent: notifies(seccomp) ? (seccomp.listenerPath ?? '') : '',
-      metadata: seccomp.listenerMetadata ?? '',
+      agent: notifies(seccomp) ? seccomp.listenerPath || undefined : undefined,
+      metadata: seccomp.listenerMetadata || undefined,
       summary: summary(seccomp),
     },
   ];

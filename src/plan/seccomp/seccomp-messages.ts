@@ -18,7 +18,7 @@ export const seccompMessages: Messages<keyof typeof seccompTable> = {
     rows: (op) => [
       ...row(op, 'seccomp', op.summary, op.late ? 'right before the exec' : 'from here on'),
       ...(op.flags ? row(op, '', '', seccompFlags(op.flags)) : []),
-      ...(op.agent ? row(op, 'seccomp agent', word(op.agent), op.metadata === '' ? '' : word(op.metadata)) : []),
+      ...(op.agent ? row(op, 'seccomp agent', word(op.agent), op.metadata === undefined ? '' : word(op.metadata)) : []),
     ],
   },
 };

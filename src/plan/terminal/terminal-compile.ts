@@ -15,6 +15,6 @@ export function consoleOps(process: Process | undefined, options: CompileOptions
 /** runt-init's part, in the container's root with its /dev; `console`: it binds the terminal on /dev/console. */
 export function terminalOps(process: Process | undefined, slot: number, console: boolean): Op[] {
   if (!process?.terminal) return [];
-  const { width = 0, height = 0 } = process.consoleSize ?? {};
+  const { width, height } = process.consoleSize ?? {};
   return [{ op: 'terminal', at, slot, uid: process.user?.uid ?? 0, width, height, console }];
 }

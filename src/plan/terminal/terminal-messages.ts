@@ -21,7 +21,7 @@ export const terminalMessages: Messages<keyof typeof terminalTable> = {
         op.console ? '/dev/console' : '',
         list([
           `of uid ${op.uid}`,
-          op.width || op.height ? `${op.width} columns, ${op.height} rows` : '',
+          op.width || op.height ? `${op.width ?? 0} columns, ${op.height ?? 0} rows` : '',
           'stdio',
           slot(op.slot),
         ]),

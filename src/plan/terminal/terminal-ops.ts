@@ -18,7 +18,7 @@ export const terminalTable = table({
     code: 82,
     by: 'init',
     phase: 'devices',
-    fields: { slot: 'fd', uid: 'int', width: 'int', height: 'int', console: 'bool' },
-    doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size (0: none), bind it on /dev/console when console is set, make it the controlling terminal and stdio, and send its master over the socket at slot",
+    fields: { slot: 'fd', uid: 'int', width: 'int?', height: 'int?', console: 'bool' },
+    doc: "make a terminal in the devpts on the container's /dev/pts for uid, of that size if there is one, bind it on /dev/console when console is set, make it the controlling terminal and stdio, and send its master over the socket at slot",
   },
 });

@@ -300,8 +300,8 @@ test(
       uid,
       gid,
       groups,
-      setGroups: 1,
-      umask: -1,
+      setGroups: true,
+      groupsOptional: false,
     });
     for (const op of [
       user(2n ** 32n, 1000, []),

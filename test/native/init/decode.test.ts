@@ -43,12 +43,13 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'a slot beyond the table': (t) => withOperation(t, 39, 9, '/x', 0),
   'a negative slot': (t) => withOperation(t, 39, 9, '/x', -1),
   'a slot that is missing where one is due': (t) => withOperation(t, 67, 9, '/x', ''),
+  'an optional number that is none': (t) => withOperation(t, 82, 9, 0, 0, 'x', '', 0),
   'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
   'CVE-2021-43784: a list whose count would overflow': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
   'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>
     withOperation(t, 63, 9, '2305843009213693953', 'a'),
-  'more slots than there may be': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x0099999\0')),
-  'a slot that is no descriptor': (t) => bytes(t.replace('\x00-1\x000\0', '\x00-1\x001\x00-2\0')),
+  'more slots than there may be': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x0099999\0')),
+  'a slot that is no descriptor': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x001\x00-2\0')),
   'nothing but its name': () => bytes('runt-plan-1\0'),
 };
 

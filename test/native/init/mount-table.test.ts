@@ -18,7 +18,7 @@ const limiting = needing('mount-table with few descriptors', 'root', 'programs',
 const fs = (target: string, fstype = 'tmpfs', options: string[] = []): Op =>
   mountFs({ at: '', target, fstype, source: fstype, options, attrs: 0 });
 const bind = (source: string, target: string, recursive = true): Op => mountBind({ at: '', target, source, recursive });
-const mask = (path: string): Op => ({ op: 'mask', at: '', path, label: '' });
+const mask = (path: string): Op => ({ op: 'mask', at: '', path });
 const readOnly = (path: string): Op => ({ op: 'readonlyPath', at: '', path });
 const mkdir = (path: string): Op => ({ op: 'mkdir', at: '', path, mode: 0o755 });
 const link = (path: string, content: string): Op => ({ op: 'symlink', at: '', content, path, required: false });
@@ -30,7 +30,7 @@ const device = (path: string): Op => ({
 /** A script between the mounts and the switch of root, in the mount namespace of the container. */
 const hook = (script: string): Op => ({
   ...{ op: 'hook', at: '', name: 'createContainer/0', path: '/bin/sh', args: ['sh', '-c', script] },
-  ...{ env: [`PATH=${process.env.PATH}`], homeOf: -1, timeout: 0, state: ['{', '}'], inside: false },
+  ...{ env: [`PATH=${process.env.PATH}`], state: ['{', '}'], inside: false },
 });
 
 /** Exchanges a directory of the root file system with an empty one. */

@@ -146,7 +146,7 @@ export const andRun = (script: string): Op[] => [
   { op: 'verifyMounts', at: '', last: true },
   { op: 'cwd', at: '', path: '/', optional: false },
   { op: 'findExecutable', at: '', name: '/bin/sh', path: '' },
-  { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOf: -1 },
+  { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOfNamed: false },
 ];
 
 /** A directory for one test with a root file system (busybox) in it, and something of the host's beside it. */

@@ -162,7 +162,7 @@ for (const [way, o] of Object.entries(ways)) {
 
   each('CVE-2025-31133: what stands in the place of /dev/null does not mask', async (ground) => {
     writeFileSync(join(ground.rootfs, 'secret'), 'secret');
-    const mask: Op = { op: 'mask', at: '', path: '/secret', label: '' };
+    const mask: Op = { op: 'mask', at: '', path: '/secret' };
     const null_ = join(ground.rootfs, 'dev/null');
     for (const replace of [
       () => writeFileSync(null_, ''),

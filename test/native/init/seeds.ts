@@ -86,7 +86,7 @@ const alone: Op[] = [
   { op: 'changeRoot', at: '' },
   { op: 'rootPropagation', at: '', flags: 1 << 19 },
   { op: 'mountAttrs', at: '', target: '/x', setAttrs: 1, clearAttrs: 0, recursive: true },
-  { op: 'mask', at: '', path: '/', label: '' },
+  { op: 'mask', at: '', path: '/' },
   { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
   { op: 'reconfigure', at: '', target: '/x', options: ['ro', 'size=1m'] },
   { op: 'labelMount', at: '', target: '/x', label: 'u:r:t:s0' },

@@ -50,12 +50,18 @@ const bind = {
 test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {
   const plan = planOf(
     { op: 'stateDir', at: '', path: '/run/runt/web' },
-    { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000, cgroup: '' },
+    { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000 },
     { op: 'keepFds', at: '', count: 0 },
     { op: 'rootfs', at: '/root/path', path: '/b/rootfs' },
     mount,
     { op: 'pivotRoot', at: '/root/path' },
-    { op: 'exec', at: '/process/args', args: ['sh', '-c', 'echo hi'], env: ['PATH=/bin', 'SECRET=x'], homeOf: -1 },
+    {
+      op: 'exec',
+      at: '/process/args',
+      args: ['sh', '-c', 'echo hi'],
+      env: ['PATH=/bin', 'SECRET=x'],
+      homeOfNamed: false,
+    },
   );
   assert.is(
     explainText(plan, plain),
@@ -82,7 +88,7 @@ start
 
 test('values of environment variables are not shown', () => {
   const text = explainText(
-    planOf({ op: 'exec', at: '/process/args', args: ['sh'], env: ['TOKEN=hunter2'], homeOf: 0 }),
+    planOf({ op: 'exec', at: '/process/args', args: ['sh'], env: ['TOKEN=hunter2'], homeOf: 0, homeOfNamed: false }),
     plain,
   );
   assert.match(text, 'TOKEN');
@@ -97,6 +103,8 @@ test('every operation of the table has words and a phase', () => {
     bool: true,
     flags: 1,
     fd: 1,
+    'str?': 'x',
+    'int?': 1,
     'fd?': 1,
     list: ['1 2 3'],
     'flags[]': [262144],
@@ -193,10 +201,10 @@ test('propagation is named in the order it is set', () => {
 
 test('namespaces are named; a flag without a name is shown in hex', () => {
   const all = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000;
-  const text = words({ op: 'clone', at: '', flags: all, cgroup: '' });
+  const text = words({ op: 'clone', at: '', flags: all });
   for (const name of ['mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time']) assert.match(text, name);
-  assert.is(words({ op: 'clone', at: '', flags: 0x20000 | 0x100, cgroup: '' }), 'new namespaces | mount, 0x100');
-  assert.is(words({ op: 'clone', at: '', flags: 0, cgroup: '' }), 'new namespaces | none');
+  assert.is(words({ op: 'clone', at: '', flags: 0x20000 | 0x100 }), 'new namespaces | mount, 0x100');
+  assert.is(words({ op: 'clone', at: '', flags: 0 }), 'new namespaces | none');
 });
 
 test('capability masks are named, and equal sets share their lines', () => {
@@ -275,11 +283,20 @@ test('devices and users', () => {
   assert.is(words({ ...device, bind: true }), 'bind device | /dev/null | c 1:3, from the host');
   assert.is(words({ ...device, type: 'p' }), 'device | /dev/null | p, 0666, 0:0');
   assert.is(
-    words({ op: 'user', at: '', uid: 1, gid: 2, groups: ['3', '4'], setGroups: 1, umask: 0o27 }),
+    words({
+      op: 'user',
+      at: '',
+      uid: 1,
+      gid: 2,
+      groups: ['3', '4'],
+      setGroups: true,
+      groupsOptional: false,
+      umask: 0o27,
+    }),
     'user | 1:2 | groups 3,4, umask 0027',
   );
   assert.is(
-    words({ op: 'user', at: '', uid: 1, gid: 2, groups: [], setGroups: 0, umask: -1 }),
+    words({ op: 'user', at: '', uid: 1, gid: 2, groups: [], setGroups: false, groupsOptional: false }),
     'user | 1:2 | groups unchanged',
   );
 });
@@ -311,7 +328,7 @@ test('namespaces that are joined, and what goes into them', () => {
 
 test('a config cannot send control characters to the terminal', () => {
   const evil = '/a\x1b[2J\n\x9b\u202eb c';
-  const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil, label: '' }), {
+  const text = explainText(planOf({ op: 'mask', at: '/x\x1b]0;', path: evil }), {
     colour: false,
     id: 'i\x07d',
   });

@@ -5,7 +5,7 @@ import { explainDiff, explainDiffJson, planDiff } from '../../../src/plan/explai
 import type { Op, Plan } from '../../../src/plan/plan-ops.js';
 
 const plan = (...ops: Op[]): Plan => ({ version: 1, ops });
-const mask = (path: string, at = ''): Op => ({ op: 'mask', at, path, label: '' });
+const mask = (path: string, at = ''): Op => ({ op: 'mask', at, path });
 const host = (name: string): Op => ({ op: 'hostname', at: '/hostname', name });
 const kinds = (a: Plan, b: Plan): string[] =>
   planDiff(a, b).map((c) => {

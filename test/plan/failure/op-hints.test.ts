@@ -57,18 +57,27 @@ const write = (file: string): Op => ({
   path: `/sys/fs/cgroup/x/${file}`,
   value: '1',
 });
-const clone = (flags: number): Op => ({ op: 'clone', at: '/linux/namespaces', flags, cgroup: '' });
-const idMap = (helper: string): Op => ({
+const clone = (flags: number): Op => ({ op: 'clone', at: '/linux/namespaces', flags });
+const idMap = (helper?: string): Op => ({
   op: 'idMap',
   at: '/linux/uidMappings',
   kind: 'uid',
   lines: ['0 1000 1'],
   helper,
 });
-const user: Op = { op: 'user', at: '/process/user', uid: 1000, gid: 50, groups: ['7'], setGroups: 1, umask: 18 };
+const user: Op = {
+  op: 'user',
+  at: '/process/user',
+  uid: 1000,
+  gid: 50,
+  groups: ['7'],
+  setGroups: true,
+  groupsOptional: false,
+  umask: 18,
+};
 const cwd: Op = { op: 'cwd', at: '/process/cwd', path: '/work', optional: false };
 const find = (name: string, path: string): Op => ({ op: 'findExecutable', at: '/process/args/0', name, path });
-const exec: Op = { op: 'exec', at: '/process/args', args: ['/bin/app'], env: [], homeOf: -1 };
+const exec: Op = { op: 'exec', at: '/process/args', args: ['/bin/app'], env: [], homeOfNamed: false };
 const sysctl: Op = { op: 'sysctl', at: '/linux/sysctl', key: 'net/core/somaxconn', value: 'x' };
 const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/bundle/rootfs' };
 const without = (...types: string[]): Partial<Spec> => ({
@@ -316,13 +325,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['no CAP_MKNOD', device(false), E.EPERM, {}, /CAP_MKNOD/],
   ['a node that the host has not got either', device(true), E.ENOENT, inUserns, /host has no \/dev\/null/],
   ['another node on the host', device(true), E.ENODEV, inUserns, /of the host is not device c 1:3/],
-  [
-    'a /dev/null that is none',
-    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
-    E.ENODEV,
-    {},
-    /not the null device/,
-  ],
+  ['a /dev/null that is none', { op: 'mask', at: '', path: '/proc/kcore' }, E.ENODEV, {}, /not the null device/],
   ['something else in the place of a node', device(false), E.EEXIST, {}, /something else at \/dev\/null/],
   [
     'a link in a read-only rootfs',
@@ -331,13 +334,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /read-only/,
   ],
-  [
-    'a masked path through a link',
-    { op: 'mask', at: '', path: '/proc/kcore', label: '' },
-    E.ELOOP,
-    {},
-    /symbolic link/,
-  ],
+  ['a masked path through a link', { op: 'mask', at: '', path: '/proc/kcore' }, E.ELOOP, {}, /symbolic link/],
 
   // namespaces and ids
   ['a kernel without time namespaces', clone(0x00020080), E.EINVAL, {}, /no time namespaces/],
@@ -356,8 +353,8 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['too many processes', clone(0x00020000), E.EAGAIN, {}, /pids\.max/],
   ['newuidmap is missing', idMap('newuidmap'), E.ENOENT, rootlessUser, /install newuidmap/],
   ['newuidmap refuses', idMap('/usr/bin/newuidmap'), E.EPERM, rootlessUser, /\/etc\/subuid does not give/],
-  ['an id that the user may not map', idMap(''), E.EPERM, rootlessUser, /only the user's own id/],
-  ['mappings that overlap', idMap(''), E.EINVAL, {}, /340 mappings/],
+  ['an id that the user may not map', idMap(), E.EPERM, rootlessUser, /only the user's own id/],
+  ['mappings that overlap', idMap(), E.EINVAL, {}, /340 mappings/],
   [
     'setgroups was denied outside',
     { op: 'setGroupsPolicy', at: '', value: 'allow' },
@@ -704,7 +701,7 @@ for (const [cause, op, errno, around, says] of causes) {
 
 test('an unknown cause gives no hint rather than a wrong one', () => {
   const failure = { syscall: 'x', detail: '', facts: { userNamespace: false, rootless: false } };
-  for (const op of [mountFs('tmpfs'), bind, exec, user, clone(0), write('pids.max'), idMap('')]) {
+  for (const op of [mountFs('tmpfs'), bind, exec, user, clone(0), write('pids.max'), idMap()]) {
     assert.equal(hintFor({ ...failure, op, errno: E.ESRCH }), {}, op.op);
   }
 });

@@ -56,8 +56,8 @@ test('one operation loads it: early without noNewPrivileges, late with it, none 
       slot: 4,
       flags: 0,
       late: nnp,
-      agent: '',
-      metadata: '',
+      agent: undefined,
+      metadata: undefined,
       summary: 'default LOG, 0 rules for 0 calls',
     });
     assert.equal(filterOps(spec(profile, nnp), 4), [

@@ -11,25 +11,30 @@ import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
 
 /** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with what it said */
-export async function runIdMapHelper(op: Extract<Op, { op: 'idMap' }>, pid: number, id: string): Promise<void> {
+export async function runIdMapHelper(
+  op: Extract<Op, { op: 'idMap' }>,
+  helper: string,
+  pid: number,
+  id: string,
+): Promise<void> {
   const fail = (why: string, errno?: number): RuntError =>
     new RuntError({
       code: 'ERR_ID_MAP',
-      message: `create ${id}: write ${op.kind}_map with ${op.helper}: ${why}`,
+      message: `create ${id}: write ${op.kind}_map with ${helper}: ${why}`,
       op: op.op,
-      path: op.helper,
+      path: helper,
       pointer: op.at,
       ...(errno !== undefined && { errno }),
-      hint: `${op.helper.slice(op.helper.lastIndexOf('/') + 1)} of the package uidmap must be there, and /etc/sub${op.kind} must give these ids to the user`,
+      hint: `${helper.slice(helper.lastIndexOf('/') + 1)} of the package uidmap must be there, and /etc/sub${op.kind} must give these ids to the user`,
       see: 'newuidmap(1), subuid(5)',
     });
-  if (!op.helper.startsWith('/')) throw fail('it is not installed');
-  const args = nulList([op.helper, pid, ...op.lines.flatMap((line) => line.split(' '))]);
+  if (!helper.startsWith('/')) throw fail('it is not installed');
+  const args = nulList([helper, pid, ...op.lines.flatMap((line) => line.split(' '))]);
   const pair = new Uint8Array(16);
   if (native.socketPair(pair) < 0) throw fail('no socket pair');
   const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
-  const child = native.spawn(op.helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
+  const child = native.spawn(helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
   native.close(theirs);
   if (child < 0) {
     native.close(ours);
