@@ -23,6 +23,8 @@ const byType = {
   'str?': (string) => string || undefined,
   'int?': (number) => (number === integer(-1) ? undefined : number),
   'fd?': (slot) => (slot === integer(-1) ? undefined : slot),
+  'int[]': (list) => list.map(integer),
+  'range[]': (list) => list.map((text) => [text.split('-')[0], text.split('-').at(-1)].map(integer)),
   'flags[]': (list) => list.map(integer),
 };
 
@@ -32,6 +34,26 @@ const byOp = {
   exec: (op) => ({ ...op, homeOfNamed: false }),
   hook: unlimited,
   hostHook: unlimited,
+  memoryPolicy: ({ mode, nodes, ...op }) => {
+    const number = Number(mode.slice(1));
+    return { ...op, mode: integer(number & 0xfff), flags: integer(number & ~0xfff), nodes };
+  },
+  timeEnter: ({ offsets }) => {
+    const [monotonic = [], boottime = []] = ['monotonic', 'boottime'].map((clock) =>
+      offsets
+        .find((line) => line.startsWith(clock))
+        ?.split(' ')
+        .slice(1)
+        .map(integer),
+    );
+    const zero = integer(0);
+    return {
+      monotonic: monotonic[0],
+      monotonicNanosecs: monotonic[1] ?? zero,
+      boottime: boottime[0],
+      boottimeNanosecs: boottime[1] ?? zero,
+    };
+  },
   terminal: (op) =>
     op.width === integer(0) && op.height === integer(0) ? { ...op, width: undefined, height: undefined } : op,
   user: ({ setGroups, umask, ...op }) => ({

@@ -195,7 +195,17 @@ function opsHeader(ops) {
           .join(', ')} };`,
     )
     .join('\n');
-  const kinds = { str: 's', int: 'i', bool: 'b', flags: 'f', fd: 'd', list: 'l', 'flags[]': 'm' };
+  const kinds = {
+    str: 's',
+    int: 'i',
+    bool: 'b',
+    flags: 'f',
+    fd: 'd',
+    list: 'l',
+    'int[]': 'n',
+    'flags[]': 'm',
+    'range[]': 'r',
+  };
   const letter = (type) => (type.endsWith('?') ? kinds[type.slice(0, -1)].toUpperCase() : kinds[type]);
   const shapes = init
     .map(([n, o]) => `    {${o.code}, "${n}", "${Object.values(o.fields).map(letter).join('')}"},`)
@@ -218,7 +228,7 @@ ${fields}
 enum { OP_FIELDS_MAX = ${most} };
 
 /* fields: one letter for each: s string, i integer, b boolean, f flags, d slot; l list of strings,
- * m of flags; a capital for a field that may be absent. Arrays, not pointers: a position-independent program relocates each pointer when it
+ * n of integers, m of flags, r of pairs first, last; a capital for a field that may be absent. Arrays, not pointers: a position-independent program relocates each pointer when it
  * starts. */
 struct op_shape {
   uint16_t code;

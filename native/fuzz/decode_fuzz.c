@@ -64,9 +64,9 @@ static void walk(const struct op *op, uint32_t slots, const char *end) {
     demand(v->slot >= 0 || *kind != 'd', "a slot is absent that is not optional");
     if (*kind == 's') {
       pass(item, end);
-    } else if (*kind == 'l' || *kind == 'm') {
+    } else if (strchr("lnmr", *kind)) {
       demand(v->num <= (uint64_t)(end - item), "a list has more items than bytes");
-      for (uint64_t i = 0; i < v->num; i++)
+      for (uint64_t i = 0; i < v->num * (*kind == 'r' ? 2 : 1); i++)
         if (*kind == 'l')
           item = pass(item, end);
         else

@@ -59,18 +59,27 @@ static const struct op_shape *find_shape(uint32_t code) {
   return NULL;
 }
 
-static int next_flags(struct cursor *c, uint64_t *flags) {
+static int next_unsigned(struct cursor *c, uint64_t *number) {
   const char *s;
   size_t length;
-  return next_field(c, &s, &length) || text_number(s, length, UINT64_MAX, flags) ? -1 : 0;
+  return next_field(c, &s, &length) || text_number(s, length, UINT64_MAX, number) ? -1 : 0;
 }
 
 /* An item of a list, by the letter of the list's type. */
 static int next_item(struct cursor *c, char kind) {
   const char *string;
   size_t length;
-  uint64_t flags;
-  return kind == 'm' ? next_flags(c, &flags) : next_field(c, &string, &length);
+  uint64_t first, last;
+  switch (kind) {
+  case 'n':
+    return next_number(c, &first);
+  case 'm':
+    return next_unsigned(c, &first);
+  case 'r':
+    return next_unsigned(c, &first) || next_unsigned(c, &last) || first > last ? -1 : 0;
+  default:
+    return next_field(c, &string, &length);
+  }
 }
 
 static int next_list(struct cursor *c, char kind, struct value *v) {
@@ -111,7 +120,7 @@ static int next_value(struct cursor *c, uint32_t slots, char kind, struct value 
   case 'i':
     return next_number(c, &v->num);
   case 'f':
-    return next_flags(c, &v->num);
+    return next_unsigned(c, &v->num);
   case 'd':
     return next_slot(c, slots, &v->slot);
   case 'b':

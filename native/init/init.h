@@ -294,6 +294,19 @@ int give_stdio(uid_t uid, int pipes);
 /* The highest id: 2^32-1 is "no change" to the system calls. */
 #define ID_MAX ((uint64_t)UINT32_MAX - 1)
 
+/* ids/identity.c */
+struct user {
+  uint64_t uid, gid;
+  const gid_t *groups;
+  size_t group_count;
+  bool set_groups, groups_optional;
+  const struct value *umask;
+};
+/* Becomes the user. 0, or -1 after fail(). */
+int become_user(const struct user *user);
+/* The groups of a list, with room for some more. NULL after fail(). */
+gid_t *group_list(const struct value *list, size_t more);
+
 /* process/capabilities.c: the sets of this process. 0, or -1 with errno. */
 int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 

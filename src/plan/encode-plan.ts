@@ -14,7 +14,8 @@ interface EncodeOptions {
   readonly slots: readonly number[];
 }
 
-type WireValue = string | number | bigint | boolean | readonly (string | number | bigint)[] | undefined;
+type Item = string | number | bigint;
+type WireValue = Item | boolean | readonly (Item | readonly Item[])[] | undefined;
 
 /** The operations that runt-init does: their codes and their fields, in the table's order. */
 const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: readonly [string, WireType][] }> = new Map(
@@ -28,8 +29,8 @@ const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: read
  * @throws RuntError ERR_SPEC_VALUE when a string holds NUL: it can be no argument of a system call.
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
-  const fields: (string | number | bigint)[] = [];
-  const texts: (string | number | bigint)[] = [];
+  const fields: Item[] = [];
+  const texts: Item[] = [];
   const slots = [...options.slots];
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
@@ -44,8 +45,8 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
         fields.push('');
       } else if (typeof value === 'object') {
         fields.push(value.length);
-        append(fields, value);
-        append(texts, value);
+        append(fields, value.flat());
+        append(texts, value.flat());
       } else if (typeof value === 'boolean') {
         fields.push(value ? 1 : 0);
       } else {
@@ -57,7 +58,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     }
   }
   if (texts.join('').includes('\0')) throw nul(plan);
-  const head: (string | number | bigint)[] = [
+  const head: Item[] = [
     Protocol.PLAN_MAGIC,
     count,
     options.trace ? 1 : 0,

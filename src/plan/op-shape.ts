@@ -7,10 +7,21 @@ type Optional<T extends string> = `${T}?`;
 
 /**
  * What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `flags` (a set of 64
- * kernel flags), `fd` (a slot: a number in the plan's table of descriptors), and lists: `list` (of str), `flags[]`.
+ * kernel flags), `fd` (a slot: a number in the plan's table of descriptors), and lists: `list` (of str),
+ * `int[]`, `flags[]`, `range[]` (of pairs of integers, first and last).
  * With `?` the field may be absent; an optional `str` is not empty.
  */
-export type WireType = 'str' | 'int' | 'bool' | 'flags' | 'fd' | 'list' | 'flags[]' | Optional<'str' | 'int' | 'fd'>;
+export type WireType =
+  | 'str'
+  | 'int'
+  | 'bool'
+  | 'flags'
+  | 'fd'
+  | 'list'
+  | 'int[]'
+  | 'flags[]'
+  | 'range[]'
+  | Optional<'str' | 'int' | 'fd'>;
 
 /** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };

@@ -3,6 +3,8 @@
  * writes the C header that `runt-init` decodes with (`native/init`). An operation is done either by the runtime
  * (TypeScript, before or after the clone) or by runt-init inside the new namespaces, in the order of the plan.
  */
+
+import type { NumberRange } from '../spec/number-list.js';
 import { cgroupTable } from './cgroup/cgroup-ops.js';
 import { deviceTable } from './devices/device-ops.js';
 import { hookTable } from './hooks/hook-ops.js';
@@ -46,7 +48,9 @@ interface WireValues {
   readonly flags: number | bigint;
   readonly fd: number;
   readonly list: readonly string[];
+  readonly 'int[]': readonly (number | bigint)[];
   readonly 'flags[]': readonly (number | bigint)[];
+  readonly 'range[]': readonly NumberRange[];
 }
 type FieldValue<T> = T extends `${infer Present}?`
   ? FieldValue<Present>

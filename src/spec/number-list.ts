@@ -18,15 +18,18 @@ export function listError(list: string): string | undefined {
   return undefined;
 }
 
-/** A valid list as ranges `first-last`, or single numbers; groups such as `0-31:2/4` are resolved. */
-export function ranges(list: string): string[] {
+/** The numbers from the first to the last. */
+export type NumberRange = readonly [first: number, last: number];
+
+/** The ranges of a valid list; groups such as `0-31:2/4` are resolved. */
+export function ranges(list: string): NumberRange[] {
   return list.split(',').flatMap((entry) => {
     const [range = '', groups] = entry.trim().split(':', 2);
-    if (groups === undefined) return [range];
     const [first, last = first] = range.split('-', 2).map(Number) as [number, number?];
+    if (groups === undefined) return [[first, last] as const];
     const [used, size] = groups.split('/', 2).map(Number) as [number, number];
-    const all: string[] = [];
-    for (let n = first; n <= last && used > 0; n += size) all.push(`${n}-${Math.min(n + used - 1, last)}`);
+    const all: NumberRange[] = [];
+    for (let n = first; n <= last && used > 0; n += size) all.push([n, Math.min(n + used - 1, last)]);
     return all;
   });
 }

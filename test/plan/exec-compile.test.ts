@@ -94,8 +94,12 @@ test('CPU affinity: the one before the cgroups are entered, the other after', ()
     const ops = plan(spec, request(), { entries: [entry] });
     const names = ops.map((op) => op.op);
     const at = names.indexOf(entry.endsWith('/') ? 'cgroupFork' : 'cgroupEnter');
-    assert.equal(ops[at - 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: ['0'] });
-    const cpus = ['0-3', '8-8', '12-12'];
+    assert.equal(ops[at - 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: [[0, 0]] });
+    const cpus = [
+      [0, 3],
+      [8, 8],
+      [12, 12],
+    ];
     assert.equal(ops[at + 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/final', cpus });
   }
   assert.equal(

@@ -70,32 +70,41 @@ int op_become_root(const struct op *op) {
   return 0;
 }
 
+gid_t *group_list(const struct value *list, size_t more) {
+  gid_t *groups = allocate((list->num + more + 1) * sizeof *groups);
+  if (!groups) {
+    fail("mmap", NULL);
+    return NULL;
+  }
+  const char *item = list->str;
+  for (uint64_t i = 0; i < list->num; i++) {
+    const char *text = item;
+    uint64_t group = next_in_list(&item);
+    if (group > ID_MAX) {
+      fail_with(EINVAL, "setgroups", text);
+      return NULL;
+    }
+    groups[i] = (gid_t)group;
+  }
+  return groups;
+}
+
 /* Safe: groups go before the user, as only then they may; capabilities are kept over the change and
  * set to exactly what the config says by the next operation. */
-int op_user(const struct op *op) {
-  const struct value *v = op->v, *groups = &v[USER_GROUPS];
+int become_user(const struct user *user) {
   /* Cut to 32 bits, 2^32 would be root. */
-  if (v[USER_UID].num > ID_MAX || v[USER_GID].num > ID_MAX)
+  if (user->uid > ID_MAX || user->gid > ID_MAX)
     return fail_with(EINVAL, "setresuid", "an id of more than 32 bits");
-  uid_t uid = (uid_t)v[USER_UID].num;
-  gid_t gid = (gid_t)v[USER_GID].num;
+  uid_t uid = (uid_t)user->uid;
+  gid_t gid = (gid_t)user->gid;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
-  if (v[USER_SET_GROUPS].on || groups->num) {
-    gid_t *list = groups->num ? allocate(groups->num * sizeof *list) : NULL;
-    if (groups->num && !list)
-      return fail("setgroups", NULL);
-    const char *s = groups->str;
-    for (uint64_t i = 0, gid_of; i < groups->num; i++, s = next_string(s)) {
-      if (text_number(s, strlen(s), ID_MAX, &gid_of))
-        return fail_with(EINVAL, "setgroups", s);
-      list[i] = (gid_t)gid_of;
-    }
+  if (user->set_groups || user->group_count) {
     /* In a user namespace that was joined setgroups(2) may be denied; there are no groups to lose
      * then but those that its maker gave up already. */
-    int may_fail = v[USER_GROUPS_OPTIONAL].on && !groups->num;
-    if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, groups->num, list))
-      return fail("setgroups", groups->num ? "the additional groups" : NULL);
+    int may_fail = user->groups_optional && !user->group_count;
+    if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, user->group_count, user->groups))
+      return fail("setgroups", user->group_count ? "the additional groups" : NULL);
   }
   if (syscall(SYS_setresgid, gid, gid, gid))
     return fail("setresgid", NULL);
@@ -103,7 +112,20 @@ int op_user(const struct op *op) {
     return fail("setresuid", NULL);
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
-  if (v[USER_UMASK].present)
-    umask((mode_t)v[USER_UMASK].num & 0777);
+  if (user->umask->present)
+    umask((mode_t)user->umask->num & 0777);
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+int op_user(const struct op *op) {
+  const struct value *v = op->v;
+  const gid_t *groups = group_list(&v[USER_GROUPS], 0);
+  return groups ? become_user(&(struct user){.uid = v[USER_UID].num,
+                                             .gid = v[USER_GID].num,
+                                             .groups = groups,
+                                             .group_count = v[USER_GROUPS].num,
+                                             .set_groups = v[USER_SET_GROUPS].on,
+                                             .groups_optional = v[USER_GROUPS_OPTIONAL].on,
+                                             .umask = &v[USER_UMASK]})
+                : -1;
 }

@@ -71,7 +71,7 @@ static int find_group(const char *name, uint64_t *gid) {
 }
 
 /* Adds the groups that list the user as a member. A container without /etc/group has none. */
-static int add_memberships(const char *user, char (*list)[12], uint64_t *count) {
+static int add_memberships(const char *user, gid_t *list, size_t *count) {
   char *rest = read_database("/etc/group"), *field[FIELDS_MAX];
   while (rest) {
     if (next_line(&rest, field) < 4)
@@ -85,8 +85,7 @@ static int add_memberships(const char *user, char (*list)[12], uint64_t *count) 
         return fail_with(ERANGE, "group", field[0]);
       if (*count == GROUPS_MAX)
         return fail_with(E2BIG, "group", user);
-      struct text t = text_in(list[(*count)++], sizeof *list);
-      text_add_number(&t, gid);
+      list[(*count)++] = (gid_t)gid;
       break;
     }
   }
@@ -95,14 +94,14 @@ static int add_memberships(const char *user, char (*list)[12], uint64_t *count) 
 
 /* Safe: digits are a number and nothing else, whatever the files say (CVE-2026-30892,
  * CVE-2024-40635); numbers of the files are checked like those of the config. The ids are then set
- * by op_user, with its order and its checks. */
+ * by become_user, with its order and its checks. */
 int op_named_user(const struct op *op) {
   const struct value *v = op->v, *asked = &v[NAMED_USER_GROUPS];
   const char *user = v[NAMED_USER_USER].str, *group = v[NAMED_USER_GROUP].str;
   int has_group = v[NAMED_USER_GROUP].present;
   uint64_t uid, gid = v[NAMED_USER_GID].num;
-  static char found[GROUPS_MAX][12];
-  uint64_t count = 0;
+  gid_t found[GROUPS_MAX];
+  size_t count = 0;
   int named = user[strspn(user, "0123456789")] != 0;
   if (!named) {
     if (!*user || id_of(user, &uid))
@@ -116,32 +115,18 @@ int op_named_user(const struct op *op) {
     return -1;
   if (named && !has_group && add_memberships(user, found, &count))
     return -1;
-  char *groups = allocate((asked->num + count + 1) * sizeof *found);
+  gid_t *groups = group_list(asked, count);
   if (!groups)
-    return fail("mmap", NULL);
-  size_t length = 0;
-  const char *s = asked->str;
-  for (uint64_t i = 0; i < asked->num; i++, s = next_string(s)) {
-    size_t size = strlen(s) + 1;
-    if (size > sizeof *found)
-      return fail_with(EINVAL, "setgroups", s);
-    memcpy(groups + length, s, size);
-    length += size;
-  }
-  for (uint64_t i = 0; i < count; i++) {
-    size_t size = strlen(found[i]) + 1;
-    memcpy(groups + length, found[i], size);
-    length += size;
-  }
-  struct op numbers = {.shape = op->shape, .index = op->index};
-  numbers.v[USER_UID].num = uid;
-  numbers.v[USER_GID].num = gid;
-  numbers.v[USER_GROUPS] = (struct value){.str = groups, .num = asked->num + count};
-  numbers.v[USER_SET_GROUPS] = v[NAMED_USER_SET_GROUPS];
-  numbers.v[USER_GROUPS_OPTIONAL] = v[NAMED_USER_GROUPS_OPTIONAL];
-  numbers.v[USER_UMASK] = v[NAMED_USER_UMASK];
+    return -1;
+  memcpy(groups + asked->num, found, count * sizeof *found);
   if ((uid || init.user_namespace) && give_stdio((uid_t)uid, v[NAMED_USER_PIPES].on))
     return -1;
   init.named_uid = uid;
-  return op_user(&numbers);
+  return become_user(&(struct user){.uid = uid,
+                                    .gid = gid,
+                                    .groups = groups,
+                                    .group_count = asked->num + count,
+                                    .set_groups = v[NAMED_USER_SET_GROUPS].on,
+                                    .groups_optional = v[NAMED_USER_GROUPS_OPTIONAL].on,
+                                    .umask = &v[NAMED_USER_UMASK]});
 }

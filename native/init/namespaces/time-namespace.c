@@ -13,14 +13,28 @@ int op_time_open(const struct op *op) {
   return offsets < 0 ? fail("open", "timens_offsets") : 0;
 }
 
+static int write_offset(const char *clock, const struct value *seconds,
+                        const struct value *nanoseconds) {
+  char line[64];
+  struct text t = TEXT_IN(line);
+  if (!seconds->present)
+    return 0;
+  int negative = (int64_t)seconds->num < 0;
+  text_add(&t, clock);
+  text_add(&t, negative ? " -" : " ");
+  text_add_number(&t, negative ? 0 - seconds->num : seconds->num);
+  text_add_char(&t, ' ');
+  text_add_number(&t, nanoseconds->num);
+  return write(offsets, line, t.length) == (ssize_t)t.length ? 0 : fail("write", line);
+}
+
 /* Safe: the namespace is new and holds nobody yet. This process enters it itself (setns(2) takes
  * only one with one thread), so that no second clone is needed. */
 int op_time_enter(const struct op *op) {
-  const struct value *list = &op->v[TIME_ENTER_OFFSETS];
-  const char *line = list->str;
-  for (uint64_t i = 0; i < list->num; i++, line = next_string(line))
-    if (write(offsets, line, strlen(line)) != (ssize_t)strlen(line))
-      return fail("write", line);
+  const struct value *v = op->v;
+  if (write_offset("monotonic", &v[TIME_ENTER_MONOTONIC], &v[TIME_ENTER_MONOTONIC_NANOSECS]) ||
+      write_offset("boottime", &v[TIME_ENTER_BOOTTIME], &v[TIME_ENTER_BOOTTIME_NANOSECS]))
+    return -1;
   close_cleanup(&offsets);
   uint64_t before = trace_now();
   int fd CLEANUP_CLOSE = proc_open_namespace("time_for_children");

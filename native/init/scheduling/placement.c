@@ -4,17 +4,12 @@
 /* CPUs and nodes of the largest machines are fewer: NR_CPUS is 8192 at most, MAX_NUMNODES 1024. */
 enum { CPUS_MAX = 8192, NODES_MAX = 1024, WORD = 8 * sizeof(unsigned long) };
 
-/* A list of numbers and ranges, "7" or "0-3", as bits of a mask of `most`. 0, or -1 for anything
- * else. */
+/* A list of ranges as bits of a mask of `most`. 0, or -1 for a number beyond it. */
 static int mask_of(const struct value *list, unsigned long *mask, uint64_t most) {
-  const char *s = list->str;
-  for (uint64_t i = 0; i < list->num; i++, s = next_string(s)) {
-    size_t length = strlen(s), dash = strcspn(s, "-");
-    uint64_t first, last;
-    if (text_number(s, dash, most - 1, &first))
-      return -1;
-    last = first;
-    if (dash < length && text_number(s + dash + 1, length - dash - 1, most - 1, &last))
+  const char *item = list->str;
+  for (uint64_t i = 0; i < list->num; i++) {
+    uint64_t first = next_in_list(&item), last = next_in_list(&item);
+    if (last >= most)
       return -1;
     for (uint64_t n = first; n <= last; n++)
       mask[n / WORD] |= 1ul << (n % WORD);
@@ -43,7 +38,8 @@ int op_memory_policy(const struct op *op) {
   if (mask_of(nodes, mask, NODES_MAX))
     return fail_with(EINVAL, "set_mempolicy", "a node above 1023");
   /* The kernel takes one bit less than it is told. */
-  long r = syscall(SYS_set_mempolicy, (int)op->v[MEMORY_POLICY_MODE].num, nodes->num ? mask : NULL,
+  uint64_t mode = op->v[MEMORY_POLICY_MODE].num | op->v[MEMORY_POLICY_FLAGS].num;
+  long r = syscall(SYS_set_mempolicy, (int)mode, nodes->num ? mask : NULL,
                    nodes->num ? NODES_MAX + 1 : 0);
   return r ? fail("set_mempolicy", NULL) : 0;
 }

@@ -57,7 +57,7 @@ export const idTable = table({
     code: 58,
     by: 'init',
     phase: 'identity',
-    fields: { uid: 'int', gid: 'int', groups: 'list', setGroups: 'bool', groupsOptional: 'bool', umask: 'int?' },
+    fields: { uid: 'int', gid: 'int', groups: 'int[]', setGroups: 'bool', groupsOptional: 'bool', umask: 'int?' },
     doc: 'setgroups (setGroups; groupsOptional: may be denied when there are no groups), setresgid, setresuid keeping capabilities, umask',
   },
   namedUser: {
@@ -68,7 +68,7 @@ export const idTable = table({
       user: 'str',
       group: 'str?',
       gid: 'int',
-      groups: 'list',
+      groups: 'int[]',
       setGroups: 'bool',
       groupsOptional: 'bool',
       umask: 'int?',

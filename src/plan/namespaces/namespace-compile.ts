@@ -29,11 +29,18 @@ export function hasMountNamespace(spec: Spec): boolean {
 
 /** After the unshare of a new time namespace: its offsets, and the way into it. */
 export function timeOps(spec: Spec): Op[] {
-  const offsets = Object.entries(spec.linux?.timeOffsets ?? {}).map(
-    ([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`,
-  );
   if (!(newNamespaces(spec) & CLONE_NEWTIME)) return [];
-  return [{ op: 'timeEnter', at: offsets.length > 0 ? '/linux/timeOffsets' : namespacePointer(spec, 'time'), offsets }];
+  const { monotonic, boottime } = spec.linux?.timeOffsets ?? {};
+  return [
+    {
+      op: 'timeEnter',
+      at: monotonic || boottime ? '/linux/timeOffsets' : namespacePointer(spec, 'time'),
+      monotonic: monotonic && (monotonic.secs ?? 0),
+      monotonicNanosecs: monotonic?.nanosecs ?? 0,
+      boottime: boottime && (boottime.secs ?? 0),
+      boottimeNanosecs: boottime?.nanosecs ?? 0,
+    },
+  ];
 }
 
 /** JSON pointer of the namespace of a type, '' when the config has none. */

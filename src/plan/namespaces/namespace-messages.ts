@@ -1,6 +1,7 @@
 /** Operations of namespaces, and of what the kernel shows in them, in words. */
 import { namespaces } from '../explain/flag-names.js';
 import { list, type Messages, row, slot, wrap } from '../explain/row-parts.js';
+import type { OpOf } from '../plan-ops.js';
 import { word } from '../printable-text.js';
 import type { namespaceTable } from './namespace-ops.js';
 
@@ -51,8 +52,11 @@ export const namespaceMessages: Messages<keyof typeof namespaceTable> = {
     rows: (op) => row(op, 'open', 'timens_offsets', 'of the time namespace'),
   },
   timeEnter: {
-    sentence: (op) => `enter the time namespace${op.offsets.length > 0 ? ` with ${op.offsets.join(', ')}` : ''}`,
-    rows: (op) => row(op, 'time namespace', '', list(['enter', ...op.offsets.map(offset)])),
+    sentence: (op) => {
+      const texts = offsets(op).map((parts) => parts.join(' '));
+      return `enter the time namespace${texts.length > 0 ? ` with ${texts.join(', ')}` : ''}`;
+    },
+    rows: (op) => row(op, 'time namespace', '', list(['enter', ...offsets(op).map(offset)])),
   },
   hostname: {
     sentence: (op) => `set the hostname ${op.name}`,
@@ -68,8 +72,16 @@ export const namespaceMessages: Messages<keyof typeof namespaceTable> = {
   },
 };
 
-/** "monotonic 86400 5" → "monotonic + 86400 s 5 ns" */
-function offset(line: string): string {
-  const [clock, secs, nanosecs] = line.split(' ');
-  return `${clock} ${secs?.startsWith('-') ? '- ' : '+ '}${secs?.replace('-', '')} s${nanosecs === '0' ? '' : ` + ${nanosecs} ns`}`;
+type Offset = readonly [clock: string, secs: number | bigint, nanosecs: number | bigint];
+
+/** The offsets that are set. */
+const offsets = (op: OpOf<'timeEnter'>): Offset[] => [
+  ...(op.monotonic === undefined ? [] : [['monotonic', op.monotonic, op.monotonicNanosecs] as const]),
+  ...(op.boottime === undefined ? [] : [['boottime', op.boottime, op.boottimeNanosecs] as const]),
+];
+
+/** "monotonic + 86400 s + 5 ns" */
+function offset([clock, secs, nanosecs]: Offset): string {
+  const size = String(secs).replace('-', '');
+  return `${clock} ${secs < 0 ? '-' : '+'} ${size} s${Number(nanosecs) === 0 ? '' : ` + ${nanosecs} ns`}`;
 }

@@ -93,7 +93,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     at: '/process/user',
     uid: user?.uid ?? 0,
     gid: user?.gid ?? 0,
-    groups: keepsGroups ? [] : (user?.additionalGids ?? []).map(String),
+    groups: keepsGroups ? [] : (user?.additionalGids ?? []),
     ...(keepsGroups ? { setGroups: false, groupsOptional: false } : setGroups(spec, facts)),
     umask: user?.umask ?? 0o022,
   });

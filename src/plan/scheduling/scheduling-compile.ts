@@ -16,8 +16,13 @@ export function ownSchedulingOps({ linux }: Spec): Op[] {
   const ops: Op[] = [];
   if (linux?.memoryPolicy) {
     const { mode, nodes = '', flags } = linux.memoryPolicy;
-    const number = memoryPolicyModes().indexOf(mode) | bits(flags, memoryPolicyFlags(), 13);
-    ops.push({ op: 'memoryPolicy', at: '/linux/memoryPolicy', mode: number, nodes: nodes === '' ? [] : ranges(nodes) });
+    ops.push({
+      op: 'memoryPolicy',
+      at: '/linux/memoryPolicy',
+      mode: memoryPolicyModes().indexOf(mode),
+      flags: bits(flags, memoryPolicyFlags(), 13),
+      nodes: nodes === '' ? [] : ranges(nodes),
+    });
   }
   if (linux?.personality) {
     // PER_LINUX, PER_LINUX32. Flags: the spec has none yet, the validator refuses them.

@@ -1,4 +1,5 @@
 /** Operations of how the kernel runs the process, in words. */
+import type { NumberRange } from '../../spec/number-list.js';
 import {
   ioPriorityClasses,
   memoryPolicyFlags,
@@ -8,6 +9,10 @@ import {
 } from '../../sys/kernel-names.js';
 import { list, type Messages, row } from '../explain/row-parts.js';
 import type { schedulingTable } from './scheduling-ops.js';
+
+/** As cpuset(7) writes a list: `0-3,7`. */
+const numbers = (ranges: readonly NumberRange[]): string =>
+  ranges.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(',');
 
 export const schedulingMessages: Messages<keyof typeof schedulingTable> = {
   scheduler: {
@@ -36,15 +41,15 @@ export const schedulingMessages: Messages<keyof typeof schedulingTable> = {
   },
   cpuAffinity: {
     sentence: (op) =>
-      op.cpus.length > 0 ? `set the CPU affinity ${op.cpus.join(',')}` : 'give up the CPU affinity of runt',
-    rows: (op) => row(op, 'CPU affinity', op.cpus.join(',') || 'all that its cgroup has'),
+      op.cpus.length > 0 ? `set the CPU affinity ${numbers(op.cpus)}` : 'give up the CPU affinity of runt',
+    rows: (op) => row(op, 'CPU affinity', numbers(op.cpus) || 'all that its cgroup has'),
   },
   memoryPolicy: {
-    sentence: (op) => `set the memory policy ${memoryPolicyModes()[Number(op.mode) & 0xff]}`,
+    sentence: (op) => `set the memory policy ${memoryPolicyModes()[Number(op.mode)]}`,
     rows: (op) => {
-      const mode = memoryPolicyModes()[Number(op.mode) & 0xff] ?? `mode ${op.mode}`;
-      const flags = memoryPolicyFlags().filter((_, bit) => (Number(op.mode) >> (13 + bit)) & 1);
-      return row(op, 'memory policy', mode, list([op.nodes.length > 0 ? `nodes ${op.nodes.join(',')}` : '', ...flags]));
+      const mode = memoryPolicyModes()[Number(op.mode)] ?? `mode ${op.mode}`;
+      const flags = memoryPolicyFlags().filter((_, bit) => (Number(op.flags) >> (13 + bit)) & 1);
+      return row(op, 'memory policy', mode, list([op.nodes.length > 0 ? `nodes ${numbers(op.nodes)}` : '', ...flags]));
     },
   },
   personality: {

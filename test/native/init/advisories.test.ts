@@ -292,9 +292,9 @@ test(
 );
 
 test(
-  'CVE-2026-30892, CVE-2024-40635: an id that does not fit or is no number is refused, never cut to 0',
+  'CVE-2026-30892, CVE-2024-40635: an id that does not fit is refused, never cut to 0',
   onGround(async ({ rootfs }) => {
-    const user = (uid: number | bigint, gid: number | bigint, groups: string[]): Op => ({
+    const user = (uid: number | bigint, gid: number | bigint, groups: bigint[]): Op => ({
       op: 'user',
       at: '',
       uid,
@@ -308,10 +308,9 @@ test(
       user(2n ** 32n - 1n, 1000, []),
       user(1000, 2n ** 32n, []),
       user(-1, 1000, []),
-      user(1000, 1000, ['4294967296']),
-      user(1000, 1000, ['']),
-      user(1000, 1000, ['5', 'x']),
-      user(1000, 1000, [' 0']),
+      user(1000, 1000, [2n ** 32n]),
+      user(1000, 1000, [2n ** 32n - 1n]),
+      user(1000, 1000, [5n, -1n]),
     ]) {
       assert.is(errorOf(await perform([...intoRoot(rootfs), op])).errno, EINVAL);
     }

@@ -107,7 +107,9 @@ test('every operation of the table has words and a phase', () => {
     'int?': 1,
     'fd?': 1,
     list: ['1 2 3'],
+    'int[]': [1],
     'flags[]': [262144],
+    'range[]': [[0, 1]],
   };
   const data: Readonly<Record<string, unknown>> = {
     filter: { allow: false, exceptions: [] },
@@ -288,7 +290,7 @@ test('devices and users', () => {
       at: '',
       uid: 1,
       gid: 2,
-      groups: ['3', '4'],
+      groups: [3, 4],
       setGroups: true,
       groupsOptional: false,
       umask: 0o27,
@@ -312,7 +314,7 @@ test('namespaces that are joined, and what goes into them', () => {
     'join namespace | /n | network, slot 3, or later, with the rights in the user namespace',
   );
   assert.is(
-    lines({ op: 'timeEnter', at: '', offsets: ['monotonic -5 7', 'boottime 9 0'] }),
+    lines({ op: 'timeEnter', at: '', monotonic: -5, monotonicNanosecs: 7, boottime: 9, boottimeNanosecs: 0 }),
     'time namespace | enter, monotonic - 5 s + 7 ns, boottime + 9 s',
   );
   assert.is(

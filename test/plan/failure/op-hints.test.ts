@@ -70,7 +70,7 @@ const user: Op = {
   at: '/process/user',
   uid: 1000,
   gid: 50,
-  groups: ['7'],
+  groups: [7],
   setGroups: true,
   groupsOptional: false,
   umask: 18,
@@ -221,7 +221,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['no time namespaces', { op: 'timeOpen', at: '/linux/timeOffsets' }, E.ENOENT, {}, /no time namespaces/],
   [
     'an offset that is too large',
-    { op: 'timeEnter', at: '/linux/timeOffsets', offsets: ['monotonic 9000000000 0'] },
+    { op: 'timeEnter', at: '/linux/timeOffsets', monotonic: 9_000_000_000, monotonicNanosecs: 0, boottimeNanosecs: 0 },
     E.ERANGE,
     {},
     /below zero, or beyond 146 years/,
@@ -743,9 +743,9 @@ test('scheduling: who may, what the kernel has, and which CPUs and nodes there a
   assert.match(hint(scheduler(4), E.EINVAL), /no kernel has SCHED_ISO/);
   assert.match(hint(scheduler(3), E.EINVAL), /does not take these values together/);
   assert.match(hint({ op: 'ioPriority', at: '', class: 1, priority: 0 }, E.EPERM), /IOPRIO_CLASS_BE/);
-  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: ['99'] }, E.EINVAL), /none of these CPUs/);
-  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['9'] }, E.EINVAL), /none of the nodes/);
-  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, nodes: ['0'] }, E.ENOSYS), /without NUMA/);
+  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: [[99, 99]] }, E.EINVAL), /none of these CPUs/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, flags: 0, nodes: [[9, 9]] }, E.EINVAL), /none of the nodes/);
+  assert.match(hint({ op: 'memoryPolicy', at: '', mode: 2, flags: 0, nodes: [[0, 0]] }, E.ENOSYS), /without NUMA/);
 });
 
 test.run();
