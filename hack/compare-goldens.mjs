@@ -29,11 +29,19 @@ const byType = {
 };
 
 /** The fields of an operation that changed in more, from those with the types of now. */
-const unlimited = (op) => (op.timeout === integer(0) ? { ...op, timeout: undefined } : op);
+const hook = ({ name, timeout, state, inside, ...op }) => ({
+  point: name.split('/')[0],
+  index: integer(name.split('/')[1]),
+  ...op,
+  timeout: timeout === integer(0) ? undefined : timeout,
+  beforePid: state?.[0],
+  afterPid: state?.[1],
+  inside,
+});
 const byOp = {
   exec: (op) => ({ ...op, homeOfNamed: false }),
-  hook: unlimited,
-  hostHook: unlimited,
+  hook,
+  hostHook: hook,
   memoryPolicy: ({ mode, nodes, ...op }) => {
     const number = Number(mode.slice(1));
     return { ...op, mode: integer(number & 0xfff), flags: integer(number & ~0xfff), nodes };

@@ -178,8 +178,14 @@ ${encoders.join('\n\n')}
 
 // ── operations ──
 
-/** The operations that runt-init performs. */
-const byInit = (ops) => Object.entries(ops).filter(([, o]) => o.by === 'init');
+/** The operations that runt-init performs, with the fields that cross the wire. */
+const byInit = (ops) =>
+  Object.entries(ops)
+    .filter(([, o]) => o.by === 'init')
+    .map(([name, o]) => [
+      name,
+      { ...o, fields: Object.fromEntries(Object.entries(o.fields).filter(([, type]) => type !== 'note')) },
+    ]);
 /** mountFs → op_mount_fs, the C function that performs it. */
 const performer = (name) => `op_${upper(name).toLowerCase()}`;
 

@@ -45,7 +45,7 @@ static int next_small(struct cursor *c, uint64_t max, uint32_t *number) {
 int next_descriptor(struct cursor *c, int *fd) {
   const char *s;
   size_t length;
-  uint64_t n;
+  uint64_t n = 0;
   if (next_field(c, &s, &length) || (length && text_number(s, length, INT32_MAX, &n)))
     return -1;
   *fd = length ? (int)n : -1;

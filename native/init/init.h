@@ -74,7 +74,8 @@ int await_go(void);
 /* 0, or -1 when the runtime is gone. */
 int report_created(void);
 int report_hooks(void);
-void report_slow(const char *hook);
+/* A hook, by its place in the config, is not done after SLOW_MS. */
+void report_slow(const char *point, uint64_t index);
 void report_exec(void);
 void report_pid(uint64_t pid, int pidfd);
 /* One frame, without its length, with a descriptor. 0, or -1 with errno. */

@@ -143,10 +143,10 @@ int report_hooks(void) {
 }
 
 /* Of a hook that takes long; a runtime that is gone needs no warning. */
-void report_slow(const char *hook) {
+void report_slow(const char *point, uint64_t index) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  put_slow(&t, hook);
+  put_slow(&t, point, index);
   send_frame(buffer, t.length);
 }
 

@@ -5,6 +5,7 @@ import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
+import type { HookPosition } from './hooks/hook-failure.js';
 import { type Answers, Conversation } from './launch/conversation.js';
 import { InitChannel } from './launch/init-channel.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
@@ -109,9 +110,10 @@ async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, rec
     },
     // The trace of a create has been written.
     trace: () => {},
-    slow: async ({ hook }) => {
-      const { hookIsSlow, hookNamed } = await import('./hooks/hook-failure.js');
-      warn?.(hookIsSlow(`start ${record.id}`, hook, hookNamed(record.hooks, hook)));
+    slow: async (report) => {
+      const { hookAt, hookIsSlow } = await import('./hooks/hook-failure.js');
+      const position = report as HookPosition;
+      warn?.(hookIsSlow(`start ${record.id}`, position, hookAt(record.hooks, position)));
     },
     listener: async (report) => {
       const { handOver } = await import('./launch/handlers/seccomp-agent.js');

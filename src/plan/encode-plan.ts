@@ -3,7 +3,7 @@ import { append } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { nulList } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
-import type { WireType } from './op-shape.js';
+import type { FieldType } from './op-shape.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
 interface EncodeOptions {
@@ -17,10 +17,13 @@ interface EncodeOptions {
 type Item = string | number | bigint;
 type WireValue = Item | boolean | readonly (Item | readonly Item[])[] | undefined;
 
+const onWire = (fields: Readonly<Record<string, FieldType>>) =>
+  Object.entries(fields).filter(([, type]) => type !== 'note');
+
 /** The operations that runt-init does: their codes and their fields, in the table's order. */
-const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: readonly [string, WireType][] }> = new Map(
+const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: readonly [string, FieldType][] }> = new Map(
   Object.entries(ops).flatMap(([name, shape]) =>
-    shape.by === 'init' ? [[name, { code: shape.code, fields: Object.entries(shape.fields) }]] : [],
+    shape.by === 'init' ? [[name, { code: shape.code, fields: onWire(shape.fields) }]] : [],
   ),
 );
 

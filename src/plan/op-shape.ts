@@ -23,10 +23,16 @@ export type WireType =
   | 'range[]'
   | Optional<'str' | 'int' | 'fd'>;
 
+/** A `str` that is one of a few words: `'str' as Word<'uid' | 'gid'>`. */
+export type Word<T extends string> = 'str' & { readonly of?: T };
+
+/** A text for who reads the plan (`explain`), which nobody acts on: it does not cross the wire. */
+export type Note = 'note';
+
 /** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };
 
-export type FieldType = WireType | Data<unknown>;
+export type FieldType = WireType | Note | Data<unknown>;
 
 export type Phase =
   | 'prepare'
@@ -49,7 +55,7 @@ interface Described {
 export type OpShape = Described &
   (
     | { readonly by: 'runtime'; readonly code?: never; readonly fields: Readonly<Record<string, FieldType>> }
-    | { readonly by: 'init'; readonly code: number; readonly fields: Readonly<Record<string, WireType>> }
+    | { readonly by: 'init'; readonly code: number; readonly fields: Readonly<Record<string, WireType | Note>> }
   );
 
 export const table = <const T extends Record<string, OpShape>>(t: T): T => t;

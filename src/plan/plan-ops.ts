@@ -14,7 +14,6 @@ import { maskTable } from './masks/mask-ops.js';
 import { mountTable } from './mounts/mount-ops.js';
 import { namespaceTable } from './namespaces/namespace-ops.js';
 import { networkTable } from './network/network-ops.js';
-import type { Data } from './op-shape.js';
 import { processTable } from './process/process-ops.js';
 import { rdtTable } from './rdt/rdt-ops.js';
 import { rootTable } from './root/root-ops.js';
@@ -41,7 +40,7 @@ export const ops = {
 };
 
 export type OpName = keyof typeof ops;
-interface WireValues {
+interface Values {
   readonly str: string;
   readonly int: number | bigint;
   readonly bool: boolean;
@@ -51,13 +50,14 @@ interface WireValues {
   readonly 'int[]': readonly (number | bigint)[];
   readonly 'flags[]': readonly (number | bigint)[];
   readonly 'range[]': readonly NumberRange[];
+  readonly note: string;
 }
 type FieldValue<T> = T extends `${infer Present}?`
   ? FieldValue<Present>
-  : T extends keyof WireValues
-    ? WireValues[T]
-    : T extends Data<infer V>
-      ? V
+  : 'of' extends keyof T
+    ? Exclude<T['of'], undefined>
+    : T extends keyof Values
+      ? Values[T]
       : never;
 /** The names of the fields that may be absent. */
 type OptionalNames<F> = { [N in keyof F]: F[N] extends `${string}?` ? N : never }[keyof F];

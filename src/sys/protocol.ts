@@ -92,8 +92,8 @@ export const REPORT = {
   trace: { spans: 'spans' },
   /** By the operation of that index, another process goes on in place of this one. */
   pid: { index: 'int', pid: 'int', pidfd: 'fd' },
-  /** A hook, by its name in `hooks`, is not done after `slowHookTime`. */
-  slow: { hook: 'str' },
+  /** The hook at that index of that member of `hooks` is not done after `slowHookTime`. */
+  slow: { point: 'str', index: 'int' },
   /** The operation of that index waits for the runtime's operations before it. */
   await: { index: 'int' },
   /** MOUNT_ATTR_* that the operation should have cleared; those of `recursive` on all mounts below, too. */

@@ -114,15 +114,17 @@ static void drain(struct tail *t) {
 
 static uint64_t now_ms(void) { return (uint64_t)clock_ns(CLOCK_MONOTONIC) / 1000000; }
 
-/* Why the hook failed: its name, then how it ended, a number for that, the milliseconds it took and
- * where it wrote what follows; read by container/hooks/hook-failure.ts. */
+/* Why the hook failed: its place in the config, then how it ended, a number for that, the
+ * milliseconds it took and where it wrote what follows; read by container/hooks/hook-failure.ts. */
 static int failed(const struct op *op, int error, const char *how, uint64_t number, uint64_t ms,
                   const struct tail *out, const struct tail *err) {
   const struct tail *said = err->length || !out->length ? err : out;
   char detail[2 * PATH_MAX];
   struct text t = TEXT_IN(detail);
-  text_add(&t, op->v[HOOK_NAME].str);
-  text_add(&t, "\n");
+  text_add(&t, op->v[HOOK_POINT].str);
+  text_add_char(&t, ' ');
+  text_add_number(&t, op->v[HOOK_INDEX].num);
+  text_add_char(&t, '\n');
   text_add(&t, how);
   text_add(&t, " ");
   text_add_number(&t, number);
@@ -163,7 +165,7 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
       continue;
     }
     if (slow && now >= slow) {
-      report_slow(op->v[HOOK_NAME].str);
+      report_slow(op->v[HOOK_POINT].str, op->v[HOOK_INDEX].num);
       slow = next = 0;
     }
     if (limit && !late && (!next || limit < next))
@@ -194,10 +196,10 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
 }
 
 /* The state that hooks read, with the pid between its two parts. */
-static int write_state(const struct value *parts, struct text *state) {
-  const char *head = parts->str, *tail = next_string(head);
+static int write_state(const struct value *v, struct text *state) {
+  const char *head = v[HOOK_BEFORE_PID].str, *tail = v[HOOK_AFTER_PID].str;
   size_t room = strlen(head) + strlen(tail) + 32;
-  char *buffer = parts->num == 2 ? allocate(room) : NULL;
+  char *buffer = allocate(room);
   if (!buffer)
     return -1;
   *state = text_in(buffer, room);
@@ -218,7 +220,7 @@ int op_hook(const struct op *op) {
        **env = string_vector(&v[HOOK_ENV], &home, 1);
   struct text state;
   init.hooks_ran = 1;
-  if (!args || !env || (lacks_home && !home) || write_state(&v[HOOK_STATE], &state))
+  if (!args || !env || (lacks_home && !home) || write_state(v, &state))
     return fail("mmap", NULL);
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, error = 0, late = 0;
   struct tail said_out = {.fd = -1}, said_err = {.fd = -1};

@@ -4,7 +4,7 @@ import { sentence } from '../../plan/explain/op-messages.js';
 import { errorCode, hintFor } from '../../plan/failure/op-hints.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
-import type { Hook, Spec } from '../../spec/config-types.js';
+import type { Spec } from '../../spec/config-types.js';
 import { at as valueAt } from '../../spec/json/json-pointer.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -19,8 +19,7 @@ import { overlayHint } from './overlay-failure.js';
 export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
   const { op, errno, syscall, detail } = failed;
   if (syscall === 'hook') {
-    const hookOf = (name: string) => valueAt(spec, `/hooks/${name}`) as Hook | undefined;
-    return hookFailedInside(`${command} ${id}`, failed, hookOf, spec);
+    return hookFailedInside(`${command} ${id}`, failed, spec?.hooks, spec);
   }
   if (syscall === 'verifyMount') return mountMoved(`${command} ${id}`, failed, spec);
   const { hint, see } =

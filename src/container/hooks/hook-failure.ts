@@ -9,17 +9,21 @@ import type { HookEndKind } from '../../sys/protocol.js';
 import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { whyNotExecuted } from '../failure/host-path-hint.js';
 
-/** The hook of that name, "createRuntime/0". */
-export function hookNamed(hooks: Hooks | undefined, name: string): Hook | undefined {
-  const [point, i] = name.split('/');
-  return hooks?.[point as HookName]?.[Number(i)];
+/** Where a hook stands in `hooks`. */
+export interface HookPosition {
+  readonly point: HookName;
+  readonly index: number;
 }
 
+/** The hook that stands there. */
+export const hookAt = (hooks: Hooks | undefined, { point, index }: HookPosition): Hook | undefined =>
+  hooks?.[point]?.[index];
+
 /** The warning. @param command what is being done, "create web" */
-export function hookIsSlow(command: string, name: string, hook: Hook | undefined): string {
+export function hookIsSlow(command: string, position: HookPosition, hook: Hook | undefined): string {
   const { path, timeout = 0 } = hook ?? { path: '' };
   const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
-  return `${command}: hook ${name.replace('/', ' ')}, ${word(path)}: not done after ${slowHookTime / 1000} s; ${end}`;
+  return `${command}: hook ${position.point} ${position.index}, ${word(path)}: not done after ${slowHookTime / 1000} s; ${end}`;
 }
 
 /** How a hook ended. */
@@ -40,9 +44,8 @@ export interface HookEnd {
 /**
  * The error of one hook.
  * @param command what was being done, "create web"
- * @param name where the hook stands in `hooks`, "createRuntime/0"
  */
-export function hookFailed(command: string, name: string, hook: Hook, end: HookEnd): RuntError {
+export function hookFailed(command: string, { point, index }: HookPosition, hook: Hook, end: HookEnd): RuntError {
   const { how, number, errno } = end;
   const called = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
   const said = end.said.trim();
@@ -56,30 +59,32 @@ export function hookFailed(command: string, name: string, hook: Hook, end: HookE
           : 'cannot be executed';
   return new RuntError({
     code: how === 'timeout' ? 'ERR_HOOK_TIMEOUT' : 'ERR_HOOK',
-    message: `${command}: hook ${name.replace('/', ' ')}, ${called}: ${what}${said && `, ${end.stream}: ${quoted(said)}`}`,
+    message: `${command}: hook ${point} ${index}, ${called}: ${what}${said && `, ${end.stream}: ${quoted(said)}`}`,
     op: 'hook',
     path: hook.path,
-    pointer: `/hooks/${name}`,
+    pointer: `/hooks/${point}/${index}`,
     value: hook,
     ...(errno ? { errno, syscall: 'execve' } : {}),
-    ...hint(name, hook.path, end),
+    ...hint(point, hook.path, end),
     see: 'config.md#posix-platform-hooks',
   });
 }
 
 /**
- * The same from what runt-init reports (native/init/hooks/hook.c): the hook's name, then how, number, milliseconds and stream,
+ * The same from what runt-init reports (native/init/hooks/hook.c): the hook's point and index, then how, number, milliseconds and stream,
  * then what the hook said; a line each but the last.
  */
 export function hookFailedInside(
   command: string,
   report: { readonly errno: number; readonly detail: string },
-  hookOf: (name: string) => Hook | undefined,
+  hooks: Hooks | undefined,
   spec?: Spec,
 ): RuntError {
-  const [name = '', facts = '', ...rest] = report.detail.split('\n');
+  const [place = '', facts = '', ...rest] = report.detail.split('\n');
   const [how = '', number, ms, stream = ''] = facts.split(' ');
-  return hookFailed(command, name, hookOf(name) ?? { path: name }, {
+  const [point, index] = place.split(' ');
+  const position = { point: point as HookName, index: Number(index) };
+  return hookFailed(command, position, hookAt(hooks, position) ?? { path: place }, {
     how: how as HookEndKind,
     number: Number(number),
     ms: Number(ms),
@@ -99,23 +104,23 @@ function quoted(text: string): string {
 
 const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-function hint(name: string, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
+function hint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
   if (how === 'timeout')
     return {
       hint: 'find out what it waits for, or give it more time: "timeout" of the hook, in seconds, or --hook-timeout',
     };
   if (how !== 'exec') return {};
   return {
-    hint: name.startsWith('startContainer') ? whyNotInside(path, errno, spec) : whyNotOutside(name, path, errno),
+    hint: point === 'startContainer' ? whyNotInside(path, errno, spec) : whyNotOutside(point, path, errno),
   };
 }
 
 /** A hook of the runtime's file system, which can be looked at. */
-function whyNotOutside(name: string, path: string, errno: number): string {
+function whyNotOutside(point: HookName, path: string, errno: number): string {
   const onHost = 'the program, and the interpreter that its first line names, must be on the host';
   return (
     whyNotExecuted(path, errno) ??
-    (name.startsWith('createContainer')
+    (point === 'createContainer'
       ? `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`
       : `${onHost} and executable: install or correct them`)
   );

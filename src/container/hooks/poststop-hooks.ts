@@ -82,7 +82,7 @@ export async function runPoststop(command: string, root: string, id: string, war
     const state = record && hookState(record, 'stopped');
     for (const [i, hook] of (record?.hooks?.poststop ?? []).entries()) {
       try {
-        await runHook(command, `poststop/${i}`, hook, state!, warn);
+        await runHook(command, { point: 'poststop', index: i }, hook, state!, warn);
       } catch (error) {
         warn(error instanceof RuntError ? error.message : String(error));
       }

@@ -2,7 +2,7 @@
 
 import type { Plan } from '../../plan/plan-ops.js';
 import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
-import type { Hook, Spec } from '../../spec/config-types.js';
+import type { Hook, HookName, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
@@ -15,7 +15,7 @@ import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
-import { type HookEnd, hookFailed, hookIsSlow, hookNamed } from './hook-failure.js';
+import { type HookEnd, type HookPosition, hookAt, hookFailed, hookIsSlow } from './hook-failure.js';
 
 /** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
 interface HookState {
@@ -49,12 +49,12 @@ export function hookState(record: ContainerRecord, status: Status): HookState {
  */
 export async function runHooks(
   command: string,
-  point: string,
+  point: HookName,
   hooks: readonly Hook[] | undefined,
   state: HookState,
   warn: Warn,
 ): Promise<void> {
-  for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, `${point}/${i}`, hook, state, warn);
+  for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, { point, index: i }, hook, state, warn);
 }
 
 /** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, when they are wanted */
@@ -69,10 +69,11 @@ export async function runPlanHooks(
   const spans: Span[] = [];
   for (const [index, op] of plan.ops.entries()) {
     if (op.op !== 'hostHook') continue;
-    const hook = hookNamed(spec.hooks, op.name);
-    if (!hook || op.name.startsWith('post')) continue;
+    const position = { point: op.point, index: Number(op.index) };
+    const hook = hookAt(spec.hooks, position);
+    if (!hook || (op.point !== 'prestart' && op.point !== 'createRuntime')) continue;
     const start = trace ? native.monotonic() : 0n;
-    await runHook(command, op.name, hook, state, warn);
+    await runHook(command, position, hook, state, warn);
     if (trace) spans.push({ index, start, end: native.monotonic() });
   }
   return spans;
@@ -83,11 +84,17 @@ export async function runPlanHooks(
  * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any
  * amount, and leave descendants with its descriptors: none of that holds this up.
  */
-export async function runHook(command: string, name: string, hook: Hook, state: HookState, warn: Warn): Promise<void> {
+export async function runHook(
+  command: string,
+  position: HookPosition,
+  hook: Hook,
+  state: HookState,
+  warn: Warn,
+): Promise<void> {
   const what = `${command} ${state.id}`;
   const started = now();
   const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
-    hookFailed(what, name, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
+    hookFailed(what, position, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
   const input = stateFile(state);
   const [out, err] = [hooksStdout, hooksStderr].map((name) => new Output(name, state.annotations)) as [Output, Output];
   let pidfd = -1;
@@ -114,7 +121,7 @@ export async function runHook(command: string, name: string, hook: Hook, state: 
     try {
       ended = await readableOrPolled(pidfd, Math.min(limit, slowHookTime));
       if (!ended && limit > slowHookTime) {
-        warn(hookIsSlow(what, name, hook));
+        warn(hookIsSlow(what, position, hook));
         ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHookTime : -1);
       }
     } catch (error) {

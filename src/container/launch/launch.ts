@@ -13,6 +13,7 @@ import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
 import { keepPlanRest } from '../state/plan-rest.js';
+import type { HookPosition } from '../hooks/hook-failure.js';
 import { recorded } from '../state/recorded-process.js';
 import { keepConfig, save } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
@@ -207,10 +208,11 @@ export class Launch {
       await this.runtimeOps(index);
       this.made.channel!.go();
     },
-    slow: async ({ hook }) => {
-      const { hookIsSlow, hookNamed } = await import('../hooks/hook-failure.js');
+    slow: async (report) => {
+      const { hookAt, hookIsSlow } = await import('../hooks/hook-failure.js');
       const { command, record, spec } = this.input;
-      this.warn(hookIsSlow(`${command} ${record.id}`, hook, hookNamed(spec.hooks, hook)));
+      const position = report as HookPosition;
+      this.warn(hookIsSlow(`${command} ${record.id}`, position, hookAt(spec.hooks, position)));
     },
     kept: async (report) => {
       const { keptFlags } = await import('../failure/mount-warnings.js');

@@ -19,6 +19,6 @@ export function phase(op: Op): Phase {
   // Hooks before the switch of root.
   if (op.op === 'hook' && !op.inside) return 'root and mounts';
   if (op.op === 'verifyMounts' && op.last) return 'hide and protect';
-  if (op.op === 'hostHook' && !op.name.startsWith('post')) return 'root and mounts';
+  if (op.op === 'hostHook' && (op.point === 'prestart' || op.point === 'createRuntime')) return 'root and mounts';
   return ops[op.op].phase;
 }

@@ -70,7 +70,8 @@ export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'p
   return (spec.hooks?.[point] ?? []).map(({ path, args, timeout }, i) => ({
     op: 'hostHook',
     at: `/hooks/${point}/${i}`,
-    name: `${point}/${i}`,
+    point,
+    index: i,
     path,
     args: args?.length ? args : [path],
     timeout: timeout || undefined,
@@ -84,24 +85,25 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
   return (spec.hooks?.[point] ?? []).map((hook, i) => ({
     op: 'hook',
     at: `/hooks/${point}/${i}`,
-    name: `${point}/${i}`,
+    point,
+    index: i,
     path: hook.path,
     args: hook.args?.length ? hook.args : [hook.path],
     // Without one of its own it has the environment of the process, as from runc: never the runtime's.
     env: hook.env ?? env,
     homeOf: hook.env ? undefined : home,
     timeout: hook.timeout || undefined,
-    state: stateAround(spec, options, inside ? 'created' : 'creating'),
+    ...stateAround(spec, options, inside ? 'created' : 'creating'),
     inside,
   }));
 }
 
 /** The state document that a hook reads, before and after the pid; the fields as runc orders them. */
-function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string): [string, string] {
+function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string) {
   const { ociVersion, annotations } = spec;
   const head = JSON.stringify({ ociVersion, id, status });
   const tail = JSON.stringify({ bundle, ...(annotations && { annotations }) });
-  return [`${head.slice(0, -1)},"pid":`, `,${tail.slice(1)}`];
+  return { beforePid: `${head.slice(0, -1)},"pid":`, afterPid: `,${tail.slice(1)}` };
 }
 
 /** What the state keeps; undefined when nothing. */

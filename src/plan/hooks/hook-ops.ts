@@ -1,5 +1,5 @@
 /** Operations of hooks. */
-import { table } from '../op-shape.js';
+import { table, type Word } from '../op-shape.js';
 
 export const hookTable = table({
   hookFile: {
@@ -27,21 +27,29 @@ export const hookTable = table({
     by: 'init',
     phase: 'start',
     fields: {
-      name: 'str',
+      point: 'str' as Word<'createContainer' | 'startContainer'>,
+      index: 'int',
       path: 'str',
       args: 'list',
       env: 'list',
       homeOf: 'int?',
       timeout: 'int?',
-      state: 'list',
+      beforePid: 'str',
+      afterPid: 'str',
       inside: 'bool',
     },
-    doc: 'run a hook to its end, for timeout seconds at most; name as in hooks, "startContainer/0"; state is what comes before and after the pid; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
+    doc: 'run a hook to its end, for timeout seconds at most; point and index are its place in hooks; it reads the state, beforePid and afterPid with the pid between them; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
   },
   hostHook: {
     by: 'runtime',
     phase: 'start',
-    fields: { name: 'str', path: 'str', args: 'list', timeout: 'int?' },
-    doc: 'run a hook in the namespaces of the runtime: prestart and createRuntime while init is in awaitHooks, poststart after the exec, poststop after the delete; name and timeout as for hook',
+    fields: {
+      point: 'str' as Word<'prestart' | 'createRuntime' | 'poststart' | 'poststop'>,
+      index: 'int',
+      path: 'str',
+      args: 'list',
+      timeout: 'int?',
+    },
+    doc: 'run a hook in the namespaces of the runtime: prestart and createRuntime while init is in awaitHooks, poststart after the exec, poststop after the delete; point, index and timeout as for hook',
   },
 });

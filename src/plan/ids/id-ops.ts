@@ -1,5 +1,5 @@
 /** Operations of ids: maps of user namespaces, the user and the groups. */
-import { table } from '../op-shape.js';
+import { table, type Word } from '../op-shape.js';
 
 export const idTable = table({
   setGroupsPolicy: {
@@ -11,13 +11,13 @@ export const idTable = table({
   idMap: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { kind: 'str', lines: 'list', helper: 'str?' },
+    fields: { kind: 'str' as Word<'uid' | 'gid'>, lines: 'list', helper: 'str?' },
     doc: 'write uid_map or gid_map (kind), by helper (newuidmap, newgidmap) if there is one',
   },
   idMapVerify: {
     by: 'runtime',
     phase: 'namespaces',
-    fields: { kind: 'str', lines: 'list' },
+    fields: { kind: 'str' as Word<'uid' | 'gid'>, lines: 'list' },
     doc: 'read uid_map or gid_map (kind) of runt-init, which has joined a user namespace: it must be that of the config',
   },
   idMapNamespace: {

@@ -1,12 +1,12 @@
 /** Operations of security labels and keys. */
-import { table } from '../op-shape.js';
+import { table, type Word } from '../op-shape.js';
 
 export const labelTable = table({
   securityLabel: {
     code: 141,
     by: 'init',
     phase: 'identity',
-    fields: { file: 'str', label: 'str?' },
+    fields: { file: 'str' as Word<'exec' | 'keycreate' | 'apparmor/exec'>, label: 'str?' },
     doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; without one the label is taken back',
   },
   labelMount: {

@@ -46,7 +46,7 @@ export const namespaceTable = table({
     code: 102,
     by: 'init',
     phase: 'namespaces',
-    fields: { what: 'str' },
+    fields: { what: 'note' },
     doc: 'report "await"; await the word that the operations of the runtime before this one in the plan are done',
   },
   timeOpen: {

@@ -1,11 +1,11 @@
 /** Operations of resctrl groups. */
-import { table } from '../op-shape.js';
+import { table, type Word } from '../op-shape.js';
 
 export const rdtTable = table({
   rdtGroup: {
     by: 'runtime',
     phase: 'limits',
-    fields: { path: 'str', make: 'str', schemata: 'list' },
+    fields: { path: 'str', make: 'str' as Word<'new' | 'there' | 'either'>, schemata: 'list' },
     doc: 'the resctrl group at path: make is "new", "there" (it must be there) or "either"; the lines go into the schemata of one that is made, and must be in those of one that is there',
   },
   rdtMonitor: {

@@ -24,8 +24,8 @@ export const seccompTable = table({
       late: 'bool',
       agent: 'str?',
       metadata: 'str?',
-      summary: 'str',
+      summary: 'note',
     },
-    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on; summary is for explain',
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on',
   },
 });

@@ -33,7 +33,7 @@ function tree(): string {
   return root;
 }
 
-const group = (path: string, make: string, schemata: string[] = []): RdtOp => ({
+const group = (path: string, make: 'new' | 'there' | 'either', schemata: string[] = []): RdtOp => ({
   op: 'rdtGroup',
   at: '/linux/intelRdt',
   path,

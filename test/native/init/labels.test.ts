@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { mountFs } from '../../../src/plan/mounts/mount-op.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
 import { needing } from '../../integration/bed/bed.js';
 import { andRun, Ground, intoRoot, perform } from './perform.js';
 
@@ -9,7 +10,8 @@ const test = needing('security labels', 'root', 'programs');
 const apparmor = existsSync('/proc/self/attr/apparmor/exec');
 const selinux = existsSync('/sys/fs/selinux/enforce');
 
-const label = (file: string, text: string) => ({ op: 'securityLabel' as const, at: '/process', file, label: text });
+/** `file` may be one that no plan has. */
+const label = (file: string, text: string): Op => ({ op: 'securityLabel', at: '/process', file, label: text }) as Op;
 
 async function labelled(file: string, text: string) {
   const ground = new Ground();

@@ -29,8 +29,8 @@ const device = (path: string): Op => ({
 });
 /** A script between the mounts and the switch of root, in the mount namespace of the container. */
 const hook = (script: string): Op => ({
-  ...{ op: 'hook', at: '', name: 'createContainer/0', path: '/bin/sh', args: ['sh', '-c', script] },
-  ...{ env: [`PATH=${process.env.PATH}`], state: ['{', '}'], inside: false },
+  ...{ op: 'hook', at: '', point: 'createContainer', index: 0, path: '/bin/sh', args: ['sh', '-c', script] },
+  ...{ env: [`PATH=${process.env.PATH}`], beforePid: '{', afterPid: '}', inside: false },
 });
 
 /** Exchanges a directory of the root file system with an empty one. */

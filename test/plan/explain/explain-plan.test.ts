@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { DeviceFilter } from '../../../src/cgroup/devices/device-filter.js';
 import { explainJson, explainText } from '../../../src/plan/explain/explain-plan.js';
 import { rows } from '../../../src/plan/explain/op-messages.js';
-import type { FieldType, WireType } from '../../../src/plan/op-shape.js';
+import type { FieldType, Note, WireType } from '../../../src/plan/op-shape.js';
 import { type Op, ops, type Plan } from '../../../src/plan/plan-ops.js';
 
 const plain = { colour: false, id: 'web' };
@@ -97,8 +97,9 @@ test('values of environment variables are not shown', () => {
 });
 
 test('every operation of the table has words and a phase', () => {
-  const sample: Readonly<Record<WireType, unknown>> = {
+  const sample: Readonly<Record<WireType | Note, unknown>> = {
     str: 'x',
+    note: 'x',
     int: 1,
     bool: true,
     flags: 1,
@@ -119,7 +120,7 @@ test('every operation of the table has words and a phase', () => {
     const fields = Object.fromEntries(
       Object.entries(shape.fields).map(([f, kind]: [string, FieldType]) => [
         f,
-        kind === 'data' ? data[f] : sample[kind as WireType],
+        kind === 'data' ? data[f] : sample[kind as WireType | Note],
       ]),
     );
     const op = { op: name, at: '/at', ...fields } as unknown as Op;
