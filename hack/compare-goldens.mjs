@@ -38,7 +38,10 @@ const hook = ({ name, timeout, state, inside, ...op }) => ({
   afterPid: state?.[1],
   inside,
 });
+const directory = ({ path, ...op }) => ({ path: path.replace(/\/$/, ''), ...op });
 const byOp = {
+  cgroupDirectory: directory,
+  cgroupFork: directory,
   exec: (op) => ({ ...op, homeOfNamed: false }),
   hook,
   hostHook: hook,
@@ -81,17 +84,17 @@ function rewritten(op, old) {
   return byOp[op]?.(Object.fromEntries(fields)) ?? Object.fromEntries(fields);
 }
 
-const directory = 'test/plan/golden';
+const goldens = 'test/plan/golden';
 let [plans, changed] = [0, 0];
-for (const name of readdirSync(directory)) {
-  const old = execFileSync('git', ['show', `${commit}:${directory}/${name}`], { encoding: 'utf8' });
+for (const name of readdirSync(goldens)) {
+  const old = execFileSync('git', ['show', `${commit}:${goldens}/${name}`], { encoding: 'utf8' });
   const expected = old.replace(/^(\w+) (\{.*\}) (\S+)$/gm, (line, op, json, at) => {
     const now = `${op} ${text(rewritten(op, parse(json)))} ${at}`;
     if (now !== line) changed++;
     return now;
   });
   plans++;
-  if (expected === readFileSync(`${directory}/${name}`, 'utf8')) continue;
+  if (expected === readFileSync(`${goldens}/${name}`, 'utf8')) continue;
   console.error(`${name} changed in more than its types`);
   process.exitCode = 1;
 }

@@ -3,7 +3,7 @@
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
 import { stopped } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
-import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
+import { type CgroupEntry, compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
 import type { HostFacts, ListenFds } from '../plan/host-facts.js';
 import type { Plan } from '../plan/plan-ops.js';
 import { lendsStdio } from '../plan/process/process-compile.js';
@@ -141,7 +141,11 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const facts = readHostFacts(o.rootless);
   const target = await readTarget(o, record, facts);
   // The process would wait in it.
-  if (!o.ignorePaused) await refuseStopped(o, target.entries.map(directoryOf));
+  if (!o.ignorePaused)
+    await refuseStopped(
+      o,
+      target.entries.map(({ directory }) => directory),
+    );
   const place = record.unit?.bus && (await placeByUnit(target));
   const preserveFds = (o.preserveFds ?? 0) + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
@@ -232,9 +236,6 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   }
   return { launch, terminal, lent };
 }
-
-/** The cgroup of one of `entries`. */
-const directoryOf = (entry: string): string => entry.slice(0, entry.lastIndexOf('/'));
 
 /**
  * Throws ERR_CGROUP when the cgroups, or one above them, are frozen.
@@ -353,10 +354,10 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
 }
 
 /** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */
-function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): string[] {
+function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): CgroupEntry[] {
   const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
-  const files = record.cgroups.map((directory) => {
+  const found = record.cgroups.map((directory): CgroupEntry => {
     const v1 = exists(`${directory}/tasks`);
     const names = v1 ? controllersOf(directory, facts) : [];
     for (const name of names) if (below.has(name)) named.add(name);
@@ -368,17 +369,17 @@ function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): s
           : domainOf(directory, record.pid, record.unit !== undefined, facts)
         : `${directory}${sub}`;
     if (sub !== undefined && !exists(place)) throw badCgroup(sub, `there is no cgroup ${place}`);
-    return v1 ? `${place}/tasks` : `${place}/`;
+    return { directory: place, version: v1 ? 1 : 2 };
   });
   for (const name of below.keys()) {
     if (name !== '' && !named.has(name)) throw badCgroup(name, 'the container has no v1 cgroup with this controller');
   }
-  return files;
+  return found;
 }
 
 /** The cgroup of a user's unit into which only systemd may move the process; undefined when the process enters by itself. */
 async function placeByUnit({ entries }: ExecTarget): Promise<string | undefined> {
-  const place = entries[0]?.slice(0, -1);
+  const place = entries[0]?.directory;
   return place && !(await import('./cgroups/systemd-unit.js')).mayMove(place) ? place : undefined;
 }
 

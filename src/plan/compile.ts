@@ -223,6 +223,6 @@ const needsHostSysfs = (spec: Spec): boolean =>
 function lateBirth(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
   const at = '/linux/cgroupsPath';
   return !systemd && mayBeBornLate(spec, joined)
-    ? ({ op: 'cgroupFork', at, path: `${path}/`, slot } as const)
+    ? ({ op: 'cgroupFork', at, path, slot } as const)
     : ({ op: 'cgroupEnter', at, path: `${path}/cgroup.procs`, slot } as const);
 }

@@ -46,14 +46,19 @@ interface ExecProcess {
   readonly named?: NamedUser;
 }
 
+/** A cgroup that the process enters: on v1 by its file `tasks`, on v2 as a process that is born in it. */
+export interface CgroupEntry {
+  readonly directory: string;
+  readonly version: 1 | 2;
+}
+
 /** What the runtime read of the container at this moment. */
 export interface ExecTarget {
   readonly pid: number;
   readonly startTime: string;
   /** CLONE_NEW* of the namespaces that are not the runtime's own. */
   readonly namespaces: number;
-  /** Where a process enters the container's cgroups: the file `tasks` of v1; of v2 the directory, ended by a slash. */
-  readonly entries: readonly string[];
+  readonly entries: readonly CgroupEntry[];
   /**
    * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to
    * pids.max, and not a move: under a limit with room for one process, the helper that forks it would take that room.
@@ -159,8 +164,6 @@ function number(flag: string, text: string): number {
   return value;
 }
 
-const isFile = ({ path }: { path: string }): boolean => !path.endsWith('/');
-
 const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
 
 /**
@@ -180,10 +183,11 @@ export function compileExec(
   const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
   const at = '/linux/cgroupsPath';
   let slot = 1;
-  const entries = target.entries.map((path) => ({
-    path: target.moveLast && path.endsWith('/') ? `${path}cgroup.procs` : path,
-    slot: slot++,
-  }));
+  const entries = target.entries.map(({ directory, version }) => {
+    const born = version === 2 && !target.moveLast;
+    const file = version === 1 ? 'tasks' : 'cgroup.procs';
+    return { born, where: { path: born ? directory : `${directory}/${file}`, slot: slot++ } };
+  });
   const filterSlot = slot;
   if (hasFilter(spec)) slot++;
   const consoleSlot = slot;
@@ -196,7 +200,7 @@ export function compileExec(
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
   const enter = [
-    ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupEnter' : 'cgroupFork', at, ...x })),
+    ...entries.map(({ born, where }): Op => ({ op: born ? 'cgroupFork' : 'cgroupEnter', at, ...where })),
     affinityOp(e.process.execCPUAffinity?.final),
   ];
   return {
@@ -204,7 +208,7 @@ export function compileExec(
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
       ...(rootSlot === undefined ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
-      ...entries.map((x): Op => ({ op: isFile(x) ? 'cgroupOpen' : 'cgroupDirectory', at, ...x })),
+      ...entries.map(({ born, where }): Op => ({ op: born ? 'cgroupDirectory' : 'cgroupOpen', at, ...where })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0 },

@@ -29,7 +29,7 @@ const target: ExecTarget = {
   pid: 77,
   startTime: '4711',
   namespaces: CLONE_NEWNS | CLONE_NEWPID,
-  entries: ['/sys/fs/cgroup/pids/c/tasks'],
+  entries: [{ directory: '/sys/fs/cgroup/pids/c', version: 1 }],
   noNewKeyring: false,
   setGroupsDenied: false,
 };
@@ -69,7 +69,7 @@ test('cgroups before the joining, not dumpable before it, and the fork after it'
 });
 
 test('a v2 cgroup: the process is born in it, before anything is joined', () => {
-  const ops = plan(container(), request(), { entries: ['/sys/fs/cgroup/c/'] });
+  const ops = plan(container(), request(), { entries: [{ directory: '/sys/fs/cgroup/c', version: 2 }] });
   const names = ops.map((op) => op.op);
   assert.ok(names.indexOf('cgroupDirectory') < names.indexOf('clone'));
   assert.ok(
@@ -90,10 +90,10 @@ test('CPU affinity: the one before the cgroups are entered, the other after', ()
   const spec = container((p) => {
     p.execCPUAffinity = { initial: '0', final: '0-3,8-15:1/4' };
   });
-  for (const entry of ['/cg/tasks', '/cg/']) {
-    const ops = plan(spec, request(), { entries: [entry] });
+  for (const version of [1, 2] as const) {
+    const ops = plan(spec, request(), { entries: [{ directory: '/cg', version }] });
     const names = ops.map((op) => op.op);
-    const at = names.indexOf(entry.endsWith('/') ? 'cgroupFork' : 'cgroupEnter');
+    const at = names.indexOf(version === 2 ? 'cgroupFork' : 'cgroupEnter');
     assert.equal(ops[at - 1], { op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: [[0, 0]] });
     const cpus = [
       [0, 3],

@@ -82,7 +82,7 @@ export class RestoredCgroups {
 function birthOf({ ops }: Plan): string {
   for (const op of ops) {
     if (op.op === 'clone' && op.cgroup) return op.cgroup;
-    if (op.op === 'cgroupFork') return op.path.replace(/\/$/, '');
+    if (op.op === 'cgroupFork') return op.path;
     if (op.op === 'cgroupEnter' && op.path.endsWith('/cgroup.procs')) return op.path.slice(0, -'/cgroup.procs'.length);
   }
   return '';

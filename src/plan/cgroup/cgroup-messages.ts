@@ -70,7 +70,7 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
   },
   cgroupFork: {
     sentence: (op) => `begin a process in the cgroup ${op.path}`,
-    rows: (op) => row(op, 'fork', '', `into the pid namespace, born in the cgroup ${word(op.path.replace(/\/$/, ''))}`),
+    rows: (op) => row(op, 'fork', '', `into the pid namespace, born in the cgroup ${word(op.path)}`),
   },
 };
 

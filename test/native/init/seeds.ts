@@ -111,7 +111,10 @@ const request = {
   terminal: true,
   user: 'web:www',
 };
-for (const [host, entries] of Object.entries({ v1: ['/cg/pids/x/tasks'], v2: ['/cg/x/'] })) {
+for (const [host, entries] of Object.entries({
+  v1: [{ directory: '/cg/pids/x', version: 1 }],
+  v2: [{ directory: '/cg/x', version: 2 }],
+} as const)) {
   const spec = configs.process as Config;
   const plan = compileExec(spec, execProcess(spec, request), { ...target, entries }, hostFacts(), compileOptions());
   put('plan', `exec-${host}`, encodePlan(plan, options));
