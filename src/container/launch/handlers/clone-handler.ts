@@ -17,7 +17,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
   launch.channel = new InitChannel(ours);
   const { unitCgroup, successors } = launch;
   try {
-    const spawned = await spawnInit(unitCgroup === '' ? op : { ...op, cgroup: '' }, {
+    const spawned = await spawnInit(unitCgroup === '' ? op : { ...op, cgroup: undefined }, {
       sync: theirs,
       startSocket: launch.startSocket?.number ?? -1,
       // A slot that is left open has no descriptor.
@@ -38,7 +38,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
     if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
     if (successors === 0) await adoptExec(launch);
     // A process that joins enters the scope later: the placeholder ends once that one is created.
-    if (op.cgroup !== '') await launch.endPlaceholder();
+    if (op.cgroup !== undefined) await launch.endPlaceholder();
     launch.channel.send(encodePlan(plan, { trace, startSocket, slots }));
   } finally {
     native.close(theirs);

@@ -125,7 +125,7 @@ const handlers: Handlers = {
     launch.placeholder = Placeholder.start();
     await startScope(op, user, launch.placeholder.pid, undefined, spec.annotations);
     launch.unitStarted = true;
-    if (user && !mayMove(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')!.cgroup;
+    if (user && !mayMove(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')?.cgroup ?? '';
     launch.cgroups.push(op.path);
   },
   cgroupCreate(op, launch) {
@@ -150,7 +150,8 @@ const handlers: Handlers = {
     return undefined;
   },
   idMap(op, { pid, input }) {
-    if (op.helper) return import('./id-map-helper.js').then((m) => m.runIdMapHelper(op, pid, input.record.id));
+    const { helper } = op;
+    if (helper) return import('./id-map-helper.js').then((m) => m.runIdMapHelper(op, helper, pid, input.record.id));
     writeProc(op, pid, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
     return undefined;
   },
