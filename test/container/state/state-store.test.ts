@@ -321,6 +321,7 @@ test('remove: the files of runt, then the directory', () => {
     'openDirectory(<~>, web, 0x200000) = fd',
     'stat(<~/web>, , 0x1000, 64 bytes) = 0',
     'unlinkAt(<~/web>, start.sock, 0x0) = ENOENT',
+    'unlinkAt(<~/web>, plan-rest.json, 0x0) = ENOENT',
     'unlinkAt(<~/web>, config.json, 0x0) = 0',
     'unlinkAt(<~/web>, state.json, 0x0) = 0',
     'unlinkAt(<~>, web, 0x200) = 0',
@@ -355,6 +356,7 @@ test('remove: a failing call is an error only when the directory stays', async (
   assert.equal(await failures(withContainer, ({ root }) => removeStateDir(root, 'web')), [
     'openDirectory: ERR_STATE remove the state ~/web',
     'stat: ERR_STATE stat an open file',
+    'unlinkAt: none',
     'unlinkAt: none',
     'unlinkAt: none',
     'unlinkAt: none',

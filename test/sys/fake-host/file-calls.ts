@@ -1,4 +1,4 @@
-/** Native functions of files, as native/core/files.c and tree.c perform them. */
+/** Native functions of files, as native/core performs them. */
 import type { Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
 import {

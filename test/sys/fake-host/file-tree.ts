@@ -177,7 +177,7 @@ export class FileTree {
     return this.remove(found, true);
   }
 
-  /** A cgroup and those below it, as native/core/tree.c removes them. */
+  /** A cgroup and those below it, as native/core removes them. */
   removeCgroup(found: Found): number {
     const r = this.remove(found, true);
     const { inode } = found;

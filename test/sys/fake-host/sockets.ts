@@ -12,7 +12,7 @@ interface Message {
 }
 
 /** One end of a connection or a pipe. */
-export class SocketEnd extends OpenFile {
+class SocketEnd extends OpenFile {
   private readonly queue: Message[] = [];
   private peer: SocketEnd | undefined;
   /** Whether its process is root or the user of the process under test. */
