@@ -36,6 +36,11 @@ export function seccompRules(spec: Spec, findings: Findings): void {
 }
 
 function errnoRule(at: string, errno: number | undefined, action: string, findings: Findings): void {
-  if (errno === undefined || action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE') return;
-  findings.refuse(at, errno, `be absent for ${action}, which returns no errno`, SEE);
+  if (errno === undefined) return;
+  if (action !== 'SCMP_ACT_ERRNO' && action !== 'SCMP_ACT_TRACE') {
+    findings.refuse(at, errno, `be absent for ${action}, which returns no errno`, SEE);
+  } else if (errno > 0xffff) {
+    // SECCOMP_RET_DATA has 16 bits.
+    findings.refuse(at, errno, 'be at most 65535', 'seccomp(2)');
+  }
 }

@@ -552,6 +552,20 @@ const cases: [string, unknown, string[]][] = [
     ],
   ],
   [
+    'seccomp: an errno has 16 bits',
+    withLinux({
+      seccomp: {
+        defaultAction: 'SCMP_ACT_TRACE',
+        defaultErrnoRet: 65536,
+        syscalls: [65535, 70000].map((errnoRet) => ({ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', errnoRet })),
+      },
+    }),
+    [
+      '/linux/seccomp/defaultErrnoRet must be at most 65535',
+      '/linux/seccomp/syscalls/1/errnoRet must be at most 65535',
+    ],
+  ],
+  [
     'schema: words for enums, lengths, patterns',
     {
       ...withLinux({
