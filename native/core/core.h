@@ -34,6 +34,14 @@ static inline void put_i64(uint8_t *out, uint32_t index, int64_t value) {
     out[index * 8 + (uint32_t)i] = (uint8_t)(v >> (8 * i));
 }
 
+/* Entry `index` of an input of 64-bit integers, little-endian. */
+static inline uint64_t get_u64(const uint8_t *in, uint32_t index) {
+  uint64_t v = 0;
+  for (uint32_t i = 8; i-- > 0;)
+    v = v << 8 | in[(size_t)index * 8 + i];
+  return v;
+}
+
 /* Entry `index` of an input of 32-bit integers, little-endian. */
 static inline int32_t get_i32(const uint8_t *in, uint32_t index) {
   const uint8_t *p = in + (size_t)index * 4;

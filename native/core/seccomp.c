@@ -1,13 +1,13 @@
 /*
  * Seccomp profiles, compiled to classic BPF by libseccomp.
  *
- * A profile comes as lines, each ended by NUL (src/plan/seccomp/seccomp-compile.ts writes them):
- *   default ACTION ERRNO
- *   arch NAME
- *   rule ACTION ERRNO [INDEX OPERATOR VALUE VALUE2]... : NAME...
- * with the spec's names less their prefix, and decimal numbers. What the program is depends on
- * these lines, on libseccomp's version and on the machine's architecture alone, not on the kernel
- * that happens to run: it can be kept.
+ * A profile is packed by src/sys/seccomp/seccomp-profile.ts: numbers (u64, little-endian), then
+ * names, each ended by NUL. numbers: their count, this one included; the default action; how many
+ * architectures, rules; for each rule its action, how many conditions, names; for each condition
+ * the index of the argument, scmp_compare, value, second value names:   of the architectures
+ * (seccomp_arch_resolve_name(3)), then of the calls of each rule Actions are those of seccomp(2)
+ * with their data. The program depends on the profile, on this file, on libseccomp's version and on
+ * the machine's architecture, not on the kernel that happens to run: it can be kept.
  */
 #include "core.h"
 #include "files/private-file.h"
@@ -23,81 +23,28 @@
 
 enum { ARCHES_MAX = 32, ARGS_MAX = 64, X32_BIT = 0x40000000 };
 
-/* A part of a line. */
-struct word {
-  const char *at;
-  size_t length;
+/* A packed profile, read from its beginning. */
+struct packed {
+  const uint8_t *numbers;
+  uint32_t next, count; /* of the numbers */
+  const char *name, *end;
 };
 
-static int is(struct word w, const char *text) {
-  return strlen(text) == w.length && memcmp(w.at, text, w.length) == 0;
-}
-
-/* Takes the next word of a line; its length is 0 at the end. */
-static struct word next(const char **line) {
-  while (**line == ' ')
-    (*line)++;
-  struct word w = {*line, strcspn(*line, " ")};
-  *line += w.length;
-  return w;
-}
-
-static int number(struct word w, uint64_t *value) {
-  uint64_t n = 0;
-  if (w.length == 0 || w.length > 20)
+/* The next number. -EINVAL: there is none, or it is above most. */
+static int next_number(struct packed *in, uint64_t most, uint64_t *value) {
+  if (in->next == in->count)
     return -EINVAL;
-  for (size_t i = 0; i < w.length; i++) {
-    unsigned digit = (unsigned)w.at[i] - '0';
-    if (digit > 9 || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, digit, &n))
-      return -EINVAL;
-  }
-  *value = n;
-  return 0;
+  *value = get_u64(in->numbers, in->next++);
+  return *value > most ? -EINVAL : 0;
 }
 
-/* Copies a name for libseccomp, which wants it NUL-terminated; no name of it is longer. */
-static int name_of(struct word w, char name[64]) {
-  if (w.length == 0 || w.length > 63)
-    return -ENAMETOOLONG;
-  memcpy(name, w.at, w.length);
-  name[w.length] = 0;
-  return 0;
-}
-
-/* "ACTION ERRNO". errno counts for ERRNO and TRACE, 16 bits of it (seccomp(2), SECCOMP_RET_DATA).
- */
-static int action(const char **line, uint32_t *value) {
-  static const struct {
-    const char *name;
-    uint32_t value;
-  } actions[] = {
-      {"KILL", SCMP_ACT_KILL_THREAD}, {"KILL_THREAD", SCMP_ACT_KILL_THREAD},
-      {"TRAP", SCMP_ACT_TRAP},        {"KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
-      {"ALLOW", SCMP_ACT_ALLOW},      {"ERRNO", SCMP_ACT_ERRNO(0)},
-      {"LOG", SCMP_ACT_LOG},          {"TRACE", SCMP_ACT_TRACE(0)},
-      {"NOTIFY", SCMP_ACT_NOTIFY},
-  };
-  struct word name = next(line);
-  uint64_t data;
-  if (number(next(line), &data) || data > 0xffff)
-    return -EINVAL;
-  for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-    if (!is(name, actions[i].name))
-      continue;
-    *value = actions[i].value;
-    if (*value == SCMP_ACT_ERRNO(0) || *value == SCMP_ACT_TRACE(0))
-      *value |= (uint32_t)data;
-    return 0;
-  }
-  return -EINVAL;
-}
-
-static int operator_of(struct word w) {
-  static const char *const names[] = {"", "NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"};
-  for (int i = SCMP_CMP_NE; i <= SCMP_CMP_MASKED_EQ; i++)
-    if (is(w, names[i]))
-      return i;
-  return -EINVAL;
+/* The next name; NULL when there is none. */
+static const char *next_name(struct packed *in) {
+  if (in->name == in->end)
+    return NULL;
+  const char *name = in->name;
+  in->name += strlen(name) + 1;
+  return name;
 }
 
 struct profile {
@@ -110,13 +57,11 @@ struct profile {
   int arch_count;
 };
 
-static int add_arch(struct profile *p, const char *line) {
-  char name[64];
-  int r = name_of(next(&line), name);
-  uint32_t token = r ? 0 : seccomp_arch_resolve_name(name);
+static int add_arch(struct profile *p, const char *name) {
+  uint32_t token = name ? seccomp_arch_resolve_name(name) : 0;
   if (!token)
     return -ENOTSUP;
-  r = seccomp_arch_add(p->context, token);
+  int r = seccomp_arch_add(p->context, token);
   if (r == -EEXIST)
     r = 0;
   if (r || token == p->arches[0].token)
@@ -131,6 +76,30 @@ static int add_arch(struct profile *p, const char *line) {
   return 0;
 }
 
+/* The conditions of a rule: all are to match. Two on one argument, which libseccomp cannot express
+ * in one rule, make each a rule of its own, so that any of them is enough (as in runc). */
+struct conditions {
+  struct scmp_arg_cmp at[ARGS_MAX];
+  unsigned count;
+  int any;
+};
+
+static int read_conditions(struct packed *in, uint64_t count, struct conditions *c) {
+  if (count > ARGS_MAX)
+    return -E2BIG;
+  unsigned seen = 0;
+  for (c->count = 0, c->any = 0; c->count < count; c->count++) {
+    uint64_t index, op, a, b;
+    if (next_number(in, 5, &index) || next_number(in, SCMP_CMP_MASKED_EQ, &op) ||
+        next_number(in, UINT64_MAX, &a) || next_number(in, UINT64_MAX, &b))
+      return -EINVAL;
+    c->any |= seen >> index & 1;
+    seen |= 1u << index;
+    c->at[c->count] = (struct scmp_arg_cmp){(unsigned)index, (enum scmp_compare)op, a, b};
+  }
+  return 0;
+}
+
 /* One rule for one call. -EEXIST: the same rule is there already. */
 static int add(struct profile *p, uint32_t act, int call, unsigned count,
                const struct scmp_arg_cmp *args) {
@@ -138,49 +107,44 @@ static int add(struct profile *p, uint32_t act, int call, unsigned count,
   return r == -EEXIST ? 0 : r;
 }
 
-/* Arguments are all to match; two conditions on one argument, which libseccomp cannot express in
- * one rule, make each condition a rule of its own, so that any of them is enough (as in runc). */
-static int add_rule(struct profile *p, const char *line) {
-  uint32_t act;
-  int r = action(&line, &act);
-  if (r)
+/* What a rule does with the calls of one name. */
+static int add_call(struct profile *p, uint32_t act, const char *name, const struct conditions *c) {
+  if (!name)
+    return -EINVAL;
+  for (int i = 0; i < p->arch_count; i++) {
+    int n = seccomp_syscall_resolve_name_arch(p->arches[i].token, name);
+    if (n >= 0 && n > p->arches[i].last)
+      p->arches[i].last = n;
+  }
+  int call = seccomp_syscall_resolve_name(name), r = 0;
+  /* A call that libseccomp does not know, and what is the default anyway, are left out. */
+  if (call == __NR_SCMP_ERROR || act == p->fallback)
+    return 0;
+  if (!c->any)
+    return add(p, act, call, c->count, c->at);
+  for (unsigned i = 0; i < c->count && !r; i++)
+    r = add(p, act, call, 1, &c->at[i]);
+  return r;
+}
+
+/* The part of a profile that is refused; src/sys/seccomp/seccomp-profile.ts makes a JSON pointer of
+ * it. */
+struct position {
+  int64_t item; /* 0 the default action, then the architectures, then the rules; -1 none of them */
+  int64_t name; /* of the rule; -1 its conditions */
+};
+
+static int add_rule(struct profile *p, struct packed *in, struct position *at) {
+  uint64_t act, conditions, names;
+  struct conditions c;
+  at->name = -1;
+  int r = -EINVAL;
+  if (next_number(in, UINT32_MAX, &act) || next_number(in, UINT32_MAX, &conditions) ||
+      next_number(in, UINT32_MAX, &names) || (r = read_conditions(in, conditions, &c)))
     return r;
-  struct scmp_arg_cmp args[ARGS_MAX];
-  unsigned count = 0, seen = 0, twice = 0;
-  struct word w;
-  for (w = next(&line); w.length && !is(w, ":"); w = next(&line)) {
-    uint64_t index, a, b;
-    int op;
-    if (count == ARGS_MAX)
-      return -E2BIG;
-    if (number(w, &index) || index > 5 || (op = operator_of(next(&line))) < 0 ||
-        number(next(&line), &a) || number(next(&line), &b))
-      return -EINVAL;
-    twice |= seen >> index & 1;
-    seen |= 1u << index;
-    args[count++] = (struct scmp_arg_cmp){(unsigned)index, (enum scmp_compare)op, a, b};
-  }
-  for (w = next(&line); w.length; w = next(&line)) {
-    char name[64];
-    if (name_of(w, name))
-      continue; /* no system call has such a name */
-    for (int i = 0; i < p->arch_count; i++) {
-      int n = seccomp_syscall_resolve_name_arch(p->arches[i].token, name);
-      if (n >= 0 && n > p->arches[i].last)
-        p->arches[i].last = n;
-    }
-    int call = seccomp_syscall_resolve_name(name);
-    /* A call that libseccomp does not know, and what is the default anyway, are left out. */
-    if (call == __NR_SCMP_ERROR || act == p->fallback)
-      continue;
-    if (twice)
-      for (unsigned i = 0; i < count && !r; i++)
-        r = add(p, act, call, 1, &args[i]);
-    else
-      r = add(p, act, call, count, args);
-    if (r)
+  for (at->name = 0; (uint64_t)at->name < names; at->name++)
+    if ((r = add_call(p, (uint32_t)act, next_name(in), &c)))
       return r;
-  }
   return 0;
 }
 
@@ -241,30 +205,28 @@ static void emit_newer(const struct profile *p, struct code *c) {
       c->at[i].k = c->count - i - 1;
 }
 
-/* Reads all lines into p. 0 or -errno; *line counts them. */
-static int read_lines(struct profile *p, const uint8_t *profile, uint32_t length, uint32_t *line) {
-  const char *at = (const char *)profile, *end = at + length;
-  if (length == 0 || end[-1] != 0)
+/* Reads all of a profile into p. 0, or -errno and what is refused. */
+static int read_profile(struct profile *p, struct packed *in, struct position *at) {
+  uint64_t act, arches, rules;
+  if (next_number(in, UINT32_MAX, &act) || next_number(in, UINT32_MAX, &arches) ||
+      next_number(in, UINT32_MAX, &rules))
     return -EINVAL;
-  for (*line = 0; at < end; at += strlen(at) + 1, ++*line) {
-    const char *rest = at;
-    struct word kind = next(&rest);
-    int r = -EINVAL;
-    if (*line == 0) {
-      if (is(kind, "default") && (r = action(&rest, &p->fallback)) == 0 &&
-          !(p->context = seccomp_init(p->fallback)))
-        r = -EINVAL;
-      p->arches[0].token = seccomp_arch_native();
-      p->arches[0].last = -1;
-      p->arch_count = 1;
-    } else if (is(kind, "arch"))
-      r = add_arch(p, rest);
-    else if (is(kind, "rule"))
-      r = add_rule(p, rest);
-    if (r)
+  p->fallback = (uint32_t)act;
+  p->context = seccomp_init(p->fallback);
+  if (!p->context)
+    return -EINVAL;
+  p->arches[0].token = seccomp_arch_native();
+  p->arches[0].last = -1;
+  p->arch_count = 1;
+  int r;
+  for (at->item = 1; arches > 0; at->item++, arches--)
+    if ((r = add_arch(p, next_name(in))))
       return r;
-  }
-  return 0;
+  for (; rules > 0; at->item++, rules--)
+    if ((r = add_rule(p, in, at)))
+      return r;
+  at->item = -1;
+  return in->next == in->count && in->name == in->end ? 0 : -EINVAL;
 }
 
 /* libseccomp's program, behind what c holds. */
@@ -290,21 +252,31 @@ static int export(struct profile *p, const struct code *c, uint8_t *program, uin
 
 int32_t runt_compileSeccomp(const uint8_t *profile, uint32_t profile_len, uint8_t *program,
                             uint32_t program_cap) {
+  uint64_t count = profile_len < 8 ? 0 : get_u64(profile, 0);
+  if (count == 0 || count > profile_len / 8)
+    return -EINVAL;
+  if (count * 8 < profile_len && profile[profile_len - 1])
+    return -EINVAL;
+  struct packed in = {profile, 1, (uint32_t)count, (const char *)profile + count * 8,
+                      (const char *)profile + profile_len};
   /* Level 6 has everything. Without this libseccomp would ask the kernel what to refuse; the kernel
    * itself does when the program is loaded. */
   seccomp_api_set(6);
   struct profile p = {.context = NULL};
   struct code before = {.count = 0};
-  uint32_t line = 0;
-  int r = read_lines(&p, profile, profile_len, &line);
+  struct position at = {0, 0};
+  int r = read_profile(&p, &in, &at);
   if (r == 0) {
     /* A tree by number instead of a chain; libseccomp then sorts by itself. */
     seccomp_attr_set(p.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (hides_newer(&p))
       emit_newer(&p, &before);
     r = export(&p, &before, program, program_cap);
-  } else if (program_cap >= 8)
-    put_i64(program, 0, line);
+  }
+  if (r < 0 && program_cap >= 16) {
+    put_i64(program, 0, at.item);
+    put_i64(program, 1, at.name);
+  }
   seccomp_release(p.context);
   return r;
 }

@@ -15,6 +15,7 @@ import type {
   Mount,
   NamespaceType,
   Process,
+  Seccomp,
   Spec,
 } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
@@ -25,12 +26,12 @@ import { RuntError } from '../sys/error.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/runt-version.js';
-import { compilesLine, knowsFilterFlags, libseccompVersion } from '../sys/seccomp-support.js';
+import { compiles, knowsFilterFlags, libseccompVersion } from '../sys/seccomp/seccomp-support.js';
 import { scopes } from './cgroup/systemd-scope.js';
 import { compile } from './compile.js';
 import type { SystemdScope } from './host-facts.js';
 import { cgroupV1, cgroupV2, hostWith, options } from './ideal-hosts.js';
-import { filterFlagNames, probeFlags } from './seccomp/seccomp-compile.js';
+import { filterFlagNames, probeFlags, seccompProfile } from './seccomp/seccomp-compile.js';
 
 /** What this version applies on a host that has it. What this host's kernel lacks is left out of `supportedFlags` alone. */
 export function features(): Features {
@@ -153,14 +154,16 @@ function memoryPolicyFeatures(): Pick<FeaturesLinux, 'memoryPolicy'> {
 
 function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
   const known = filterFlagNames().sort();
-  const bare = (name: string, prefix: string): string => name.slice(prefix.length);
+  const takes = (change: Partial<Seccomp>): boolean =>
+    compiles(seccompProfile({ defaultAction: 'SCMP_ACT_ALLOW', ...change }));
+  const rule = { names: ['getpid'], action: 'SCMP_ACT_ERRNO' };
   return {
-    enabled: compilesLine('rule KILL 0 : getpid'),
-    actions: names.actions.filter((a) => compilesLine(`rule ${bare(a, 'SCMP_ACT_')} 0 : getpid`)).sort(),
+    enabled: takes({ syscalls: [rule] }),
+    actions: names.actions.filter((action) => takes({ syscalls: [{ ...rule, action }] })).sort(),
     operators: names.operators
-      .filter((o) => compilesLine(`rule ERRNO 1 0 ${bare(o, 'SCMP_CMP_')} 0 0 : getpid`))
+      .filter((op) => takes({ syscalls: [{ ...rule, args: [{ index: 0, op, value: 0 }] }] }))
       .sort(),
-    archs: names.archs.filter((a) => compilesLine(`arch ${bare(a, 'SCMP_ARCH_').toLowerCase()}`)).sort(),
+    archs: names.archs.filter((arch) => takes({ architectures: [arch] })).sort(),
     knownFlags: known,
     supportedFlags: known.filter((name) => knowsFilterFlags(probeFlags(name))),
   };

@@ -656,7 +656,7 @@ export const abi = table({
       ['profile', 'buf'],
       ['program', 'out'],
     ],
-    doc: 'libseccomp: the lines of a profile (native/core/seccomp.c), each ended by NUL, to a BPF program; its length. When a line is refused its number is in program (i64)',
+    doc: 'libseccomp: a packed profile (native/core/seccomp.c) to a BPF program; its length. When it is refused, program holds what is (struct position), as two little-endian i64',
   },
   unknownSyscalls: {
     ret: 'i32',

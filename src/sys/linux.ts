@@ -92,6 +92,14 @@ export const SIGWINCH = 28;
 export const IN_MODIFY = 0x2;
 
 // seccomp(2), linux/seccomp.h
+export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
+export const SECCOMP_RET_KILL_THREAD = 0x0;
+export const SECCOMP_RET_TRAP = 0x30000;
+export const SECCOMP_RET_ERRNO = 0x50000;
+export const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
+export const SECCOMP_RET_TRACE = 0x7ff00000;
+export const SECCOMP_RET_LOG = 0x7ffc0000;
+export const SECCOMP_RET_ALLOW = 0x7fff0000;
 export const SECCOMP_FILTER_FLAG_TSYNC = 0x1;
 export const SECCOMP_FILTER_FLAG_LOG = 0x2;
 export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4;

@@ -15,7 +15,10 @@ import {
   O_PATH,
   O_RDWR,
   O_TRUNC,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_ERRNO,
 } from '../../src/sys/linux.js';
+import { packProfile, type SeccompProfile } from '../../src/sys/seccomp/seccomp-profile.js';
 
 type Name = keyof typeof abi;
 type Line = { call: string; result: string };
@@ -1031,35 +1034,33 @@ const cases: Record<Name, Case> = {
   },
   compileSeccomp(t) {
     const out = new Uint8Array(32768);
-    const compile = (lines: string[], room = out) => {
-      const n = t.call('compileSeccomp', [bytes(lines.map((l) => `${l}\0`).join('')), room]);
-      if (n < 0 && room.length >= 8) t.note('line', longs(room.subarray(0, 8))[0]);
+    const compile = (profile: Partial<SeccompProfile>, room = out) => {
+      const whole = { defaultAction: SECCOMP_RET_ERRNO | 1, architectures: [], syscalls: [], ...profile };
+      const n = t.call('compileSeccomp', [packProfile(whole), room]);
+      if (n < 0) t.note('position', longs(room.subarray(0, 16)));
       return n;
     };
+    const allow = { names: ['read', 'write'], action: SECCOMP_RET_ALLOW, args: [] };
+    const equal = { index: 0, op: 4, value: 5, valueTwo: 0 };
     // Every instruction is compared: both hosts have the same libseccomp.
-    const n = compile([
-      'default ERRNO 1',
-      'arch x86_64',
-      'rule ALLOW 0 : read write',
-      'rule ERRNO 38 0 EQ 5 0 : clone3',
-    ]);
+    const clone3 = { names: ['clone3'], action: SECCOMP_RET_ERRNO | 38, args: [equal] };
+    const n = compile({ architectures: ['x86_64'], syscalls: [allow, clone3] });
     t.note('program', Array.from(out.subarray(0, n)).join(' '));
-    compile([
-      'default ALLOW 0',
-      'rule KILL_PROCESS 0 0 MASKED_EQ 18446744073709551615 1 1 NE 2 0 : clone no_such_call',
-    ]);
-    compile(['default ALLOW 0'], new Uint8Array(8));
-    compile(['default ALLOW 0'], new Uint8Array(0));
-    compile(['default MAYBE 0']);
-    compile(['default ERRNO 65536']);
-    compile(['rule ALLOW 0 : read']);
-    compile(['default ERRNO 1', 'arch pdp11']);
-    compile(['default ERRNO 1', 'arch x86', 'arch s390x']);
-    compile(['default ERRNO 1', 'rule ALLOW 0 6 EQ 0 0 : read']);
-    compile(['default ERRNO 1', 'rule ALLOW 0 0 EQ 18446744073709551616 0 : read']);
-    compile(['default ERRNO 1', 'nonsense']);
-    compile([]);
-    t.call('compileSeccomp', [bytes('default ALLOW 0'), out]);
+    const wide = { index: 0, op: 7, value: 18446744073709551615n, valueTwo: 1 };
+    compile({ syscalls: [{ ...allow, names: ['clone', 'no_such_call'], args: [wide, { ...equal, index: 1 }] }] });
+    compile({}, new Uint8Array(16));
+    compile({}, new Uint8Array(0));
+    compile({ defaultAction: 0x12345678 });
+    compile({ architectures: ['pdp11'] });
+    compile({ architectures: ['x86', 's390x'] });
+    compile({ syscalls: [allow, { ...allow, args: [{ ...equal, index: 6 }] }] });
+    compile({ syscalls: [{ ...allow, args: [{ ...equal, op: 8 }] }] });
+    compile({ syscalls: [{ ...allow, args: Array(65).fill(equal) }] });
+    compile({ syscalls: [{ ...allow, action: 0x12345678 }] });
+    const packed = packProfile({ defaultAction: SECCOMP_RET_ALLOW, architectures: [], syscalls: [allow] });
+    for (const length of [0, 7, 8, 31, 32, packed.length - 1]) {
+      t.call('compileSeccomp', [packed.slice(0, length), out]);
+    }
   },
   unknownSyscalls(t) {
     const out = new Uint8Array(64);

@@ -1,7 +1,7 @@
-/** `linux.seccomp`: the profile in the lines that libseccomp's side reads (native/core/seccomp.c), and when it is loaded. */
+/** `linux.seccomp`: the profile in libseccomp's numbers, and when its filter is loaded. */
 
 import { annotation, seccompBpfData } from '../../spec/annotation-names.js';
-import type { Seccomp, SeccompRule, Spec } from '../../spec/config-types.js';
+import type { Seccomp, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import {
   SECCOMP_FILTER_FLAG_LOG,
@@ -10,8 +10,41 @@ import {
   SECCOMP_FILTER_FLAG_TSYNC,
   SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_ERRNO,
+  SECCOMP_RET_KILL_PROCESS,
+  SECCOMP_RET_KILL_THREAD,
+  SECCOMP_RET_LOG,
+  SECCOMP_RET_TRACE,
+  SECCOMP_RET_TRAP,
+  SECCOMP_RET_USER_NOTIF,
 } from '../../sys/linux.js';
+import type { SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
 import type { Op } from '../plan-ops.js';
+import { unsupported } from '../unsupported-values.js';
+
+const actions: Readonly<Record<string, number>> = {
+  SCMP_ACT_KILL: SECCOMP_RET_KILL_THREAD,
+  SCMP_ACT_KILL_THREAD: SECCOMP_RET_KILL_THREAD,
+  SCMP_ACT_KILL_PROCESS: SECCOMP_RET_KILL_PROCESS,
+  SCMP_ACT_TRAP: SECCOMP_RET_TRAP,
+  SCMP_ACT_ERRNO: SECCOMP_RET_ERRNO,
+  SCMP_ACT_TRACE: SECCOMP_RET_TRACE,
+  SCMP_ACT_ALLOW: SECCOMP_RET_ALLOW,
+  SCMP_ACT_LOG: SECCOMP_RET_LOG,
+  SCMP_ACT_NOTIFY: SECCOMP_RET_USER_NOTIF,
+};
+
+/** `enum scmp_compare` of libseccomp. */
+const operators: Readonly<Record<string, number>> = {
+  SCMP_CMP_NE: 1,
+  SCMP_CMP_LT: 2,
+  SCMP_CMP_LE: 3,
+  SCMP_CMP_EQ: 4,
+  SCMP_CMP_GE: 5,
+  SCMP_CMP_GT: 6,
+  SCMP_CMP_MASKED_EQ: 7,
+};
 
 const flagBits: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -31,27 +64,40 @@ export function probeFlags(name: string): number {
 
 const at = '/linux/seccomp';
 
-/** The profile as lines: all that decides which program comes out, and nothing else. */
-export function profileLines(seccomp: Seccomp): string[] {
-  return [
-    `default ${action(seccomp.defaultAction, seccomp.defaultErrnoRet)}`,
-    ...(seccomp.architectures ?? []).map((name) => `arch ${name.slice('SCMP_ARCH_'.length).toLowerCase()}`),
-    ...(seccomp.syscalls ?? []).map(ruleLine),
-  ];
+/**
+ * The profile in libseccomp's numbers.
+ * @throws RuntError ERR_UNSUPPORTED for an action or operator that the schema has and runt does not know
+ */
+export function seccompProfile({
+  defaultAction,
+  defaultErrnoRet,
+  architectures = [],
+  syscalls = [],
+}: Seccomp): SeccompProfile {
+  return {
+    defaultAction: action(defaultAction, defaultErrnoRet, `${at}/defaultAction`),
+    architectures: architectures.map((name) => name.slice('SCMP_ARCH_'.length).toLowerCase()),
+    syscalls: syscalls.map((rule, i) => ({
+      names: rule.names,
+      action: action(rule.action, rule.errnoRet, `${at}/syscalls/${i}/action`),
+      args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) => ({
+        index,
+        op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`),
+        value,
+        valueTwo,
+      })),
+    })),
+  };
 }
 
-function ruleLine(rule: SeccompRule): string {
-  const args = (rule.args ?? []).map(
-    ({ index, op, value, valueTwo = 0 }) => ` ${index} ${op.slice('SCMP_CMP_'.length)} ${value} ${valueTwo}`,
-  );
-  // A space would end a name and a NUL the line; there is no call of such a name, and it is passed over as unknown.
-  const names = rule.names.filter((name) => !name.includes(' ') && !name.includes('\0'));
-  return `rule ${action(rule.action, rule.errnoRet)}${args.join('')} : ${names.join(' ')}`;
+function action(name: string, errno: number | undefined, pointer: string): number {
+  const value = known(actions[name], name, pointer);
+  return value === SECCOMP_RET_ERRNO || value === SECCOMP_RET_TRACE ? value | (errno ?? E.EPERM) : value;
 }
 
-function action(name: string, errno: number | undefined): string {
-  const takesErrno = name === 'SCMP_ACT_ERRNO' || name === 'SCMP_ACT_TRACE';
-  return `${name.slice('SCMP_ACT_'.length)} ${takesErrno ? (errno ?? E.EPERM) : 0}`;
+function known(value: number | undefined, name: string, pointer: string): number {
+  if (value === undefined) throw unsupported(pointer, name, name);
+  return value;
 }
 
 const notifies = (seccomp: Seccomp): boolean =>
@@ -88,7 +134,7 @@ export function filterOps(spec: Spec, slot: number): Op[] {
   const [data, from] = annotation(spec, seccompBpfData);
   if (data !== undefined) return [{ op: 'seccompData', at: from, data, slot }];
   const seccomp = spec.linux?.seccomp;
-  return seccomp ? [{ op: 'seccompProgram', at, profile: profileLines(seccomp), slot }] : [];
+  return seccomp ? [{ op: 'seccompProgram', at, profile: seccompProfile(seccomp), slot }] : [];
 }
 
 /**

@@ -38,12 +38,10 @@ function profileHint(f: Failure): Hint | undefined {
         SEE,
       );
     case E.EINVAL:
-      return because(
-        'libseccomp refuses the rule: an errno is at most 65535, and it takes no such combination of arguments',
-        SEE,
-      );
+      return because('libseccomp refuses the rule: it takes no such combination of arguments', SEE);
     case E.E2BIG:
     case E.ENOMEM:
+      if (f.op.at.endsWith('/args')) return because('a rule takes at most 64 conditions: split it');
       return because(
         'the filter would have more than 4096 instructions, which is all that the kernel loads: use fewer rules or architectures',
         'seccomp(2)',

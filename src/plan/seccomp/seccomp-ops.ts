@@ -1,12 +1,13 @@
 /** Operations of the seccomp filter. */
-import { table } from '../op-shape.js';
+import type { SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
+import { type Data, table } from '../op-shape.js';
 
 export const seccompTable = table({
   seccompProgram: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { profile: 'list', slot: 'int' },
-    doc: 'compile the profile (lines as native/core/seccomp.c reads them), or take its kept program; runt-init finds it at slot',
+    fields: { profile: 'data' as Data<SeccompProfile>, slot: 'int' },
+    doc: 'compile the profile, or take its kept program; runt-init finds it at slot',
   },
   seccompData: {
     by: 'runtime',

@@ -1,6 +1,6 @@
 /** Names in a seccomp profile that are no system calls here: libseccomp lets them pass, and so does every runtime. */
 import type { Violation } from '../../sys/error.js';
-import { libseccompVersion, unknownSyscalls } from '../../sys/seccomp-support.js';
+import { libseccompVersion, unknownSyscalls } from '../../sys/seccomp/seccomp-support.js';
 import type { Seccomp } from '../config-types.js';
 
 /**

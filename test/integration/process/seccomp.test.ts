@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { Seccomp, SeccompRule } from '../../../src/spec/config-types.js';
+import type { Seccomp, SeccompArg, SeccompRule } from '../../../src/spec/config-types.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { withUserNamespace } from '../bed/config.js';
 import { missing } from '../bed/needs.js';
@@ -189,22 +189,40 @@ test(
 );
 
 test(
-  'what libseccomp refuses is named by its place in the config',
+  'each value of a profile that is refused is named by its JSON pointer',
   onBed((bed) => {
-    const fails = (seccomp: Seccomp, ...expected: RegExp[]) => {
+    const fails = (seccomp: Seccomp, pointer: string, expected: RegExp) => {
       bed.config.linux.seccomp = seccomp;
       const r = bed.run();
-      assert.is(r.code, 1);
-      for (const pattern of expected) assert.match(r.stderr, pattern);
+      assert.is(r.code, 1, pointer);
+      assert.match(r.stderr, new RegExp(`/linux/seccomp${pointer}( |$)`, 'm'));
+      assert.match(r.stderr, expected, pointer);
     };
-    fails(
-      { ...allowAll(deny('read')), architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_SHEB'] },
-      /architectures\/1 /,
-      /libseccomp does not know/,
-    );
-    fails({ ...allowAll(deny('read')), architectures: ['SCMP_ARCH_S390X'] }, /architectures\/0 /, /byte order/);
-    fails(allowAll(deny('read'), { ...deny('chmod'), errnoRet: 70000 }), /syscalls\/1 /, /65535/);
-    fails({ defaultAction: 'SCMP_ACT_ALLOWED' }, /defaultAction/);
+    const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 1 };
+    const withArgs = (...args: SeccompArg[]): Seccomp =>
+      allowAll(deny('read'), deny('close'), { ...deny('dup'), args });
+    // By libseccomp.
+    const x86 = 'SCMP_ARCH_X86_64';
+    fails({ ...allowAll(deny('read')), architectures: [x86, 'SCMP_ARCH_SHEB'] }, '/architectures/1', /does not know/);
+    fails({ ...allowAll(deny('read')), architectures: ['SCMP_ARCH_S390X'] }, '/architectures/0', /byte order/);
+    fails(withArgs(...Array(65).fill(condition)), '/syscalls/2/args', /E2BIG[\s\S]*at most 64 conditions/);
+    const calls = docker().syscalls!.flatMap((rule) => rule.names);
+    const many = calls.slice(0, 250).map((name, value) => {
+      const args = [0, 1, 2, 3, 4, 5].map((index) => ({ index, op: 'SCMP_CMP_EQ', value }));
+      return { ...deny(name), args };
+    });
+    fails(allowAll(...many), '', /compile the seccomp profile: E2BIG[\s\S]*4096 instructions/);
+    // By the schema and the rules.
+    fails({ defaultAction: 'SCMP_ACT_ALLOWED' }, '/defaultAction', /must be one of/);
+    fails({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 70000 }, '/defaultErrnoRet', /at most 65535/);
+    fails(allowAll(deny('read'), { names: ['dup'], action: 'SCMP_ACT_NO' }), '/syscalls/1/action', /must be one of/);
+    fails(allowAll(deny('read'), { ...deny('dup'), errnoRet: 70000 }), '/syscalls/1/errnoRet', /at most 65535/);
+    fails(allowAll(deny('read', '')), '/syscalls/0/names/1', /must name a system call/);
+    fails(withArgs(condition, { ...condition, index: 6 }), '/syscalls/2/args/1/index', /at most 5/);
+    fails(withArgs({ ...condition, op: 'SCMP_CMP_IS' }), '/syscalls/2/args/0/op', /must be one of/);
+    const { op: _, ...without } = condition;
+    fails(withArgs(without as SeccompArg), '/syscalls/2/args/0/op', /must be given/);
+    assert.equal(kept(bed), []);
   }),
 );
 

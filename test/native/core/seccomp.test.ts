@@ -6,10 +6,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { profileLines } from '../../../src/plan/seccomp/seccomp-compile.js';
+import { seccompProfile } from '../../../src/plan/seccomp/seccomp-compile.js';
 import type { Seccomp } from '../../../src/spec/config-types.js';
-import { host, native } from '../../../src/sys/host.js';
+import { E } from '../../../src/sys/errno.js';
+import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { packProfile, refusedPointer } from '../../../src/sys/seccomp/seccomp-profile.js';
 
 useNodeHost([]);
 
@@ -88,7 +90,7 @@ function verdict(program: Uint8Array, { nr, arch = X86_64, args = [] }: Call): n
 
 function compile(profile: Seccomp): Uint8Array {
   const out = new Uint8Array(4096 * 8);
-  const n = native.compileSeccomp(host.encode(`${profileLines(profile).join('\0')}\0`), out);
+  const n = native.compileSeccomp(packProfile(seccompProfile(profile)), out);
   assert.ok(n > 0, `compiles: ${n}`);
   assert.is(n % 8, 0);
   return out.slice(0, n);
@@ -229,11 +231,11 @@ if (process.arch !== 'x64') {
     const program = compile({
       defaultAction: 'SCMP_ACT_ERRNO',
       architectures: ['SCMP_ARCH_X86'],
-      syscalls: [allow('read', 'no_such_call', 'a name', 'waitpid', 'x'.repeat(200))],
+      syscalls: [allow('read', 'no_such_call', 'a name', 'open\0at', '', 'waitpid', 'x'.repeat(200))],
     });
     assert.is(verdict(program, { nr: 0 }), ALLOW);
     assert.is(verdict(program, { nr: 7, arch: I386 }), ALLOW, 'waitpid of i386');
-    assert.is(verdict(program, { nr: 5, arch: I386 }), errno(1));
+    assert.is(verdict(program, { nr: 5, arch: I386 }), errno(1), 'open of i386: a NUL does not end a name');
   });
 
   test("Docker's default profile: every number gives what its rules say", () => {
@@ -275,6 +277,63 @@ if (process.arch !== 'x64') {
     }
   });
 }
+
+test('what is refused has its JSON pointer, and libseccomp its errno', () => {
+  const refused = (profile: Seccomp, room = 4096 * 8): [pointer: string, errno: number] => {
+    const typed = seccompProfile(profile);
+    const out = new Uint8Array(room);
+    const n = native.compileSeccomp(packProfile(typed), out);
+    return [refusedPointer(typed, out), -n];
+  };
+  const defaultAction = 'SCMP_ACT_ERRNO';
+  const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64', 'SCMP_ARCH_PDP11'];
+  assert.equal(refused({ defaultAction, architectures }), ['/architectures/2', E.EOPNOTSUPP]);
+  architectures[2] = 'SCMP_ARCH_S390X';
+  assert.equal(refused({ defaultAction, architectures }), ['/architectures/2', E.EDOM]);
+  const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 1 };
+  const many = { ...allow('read'), args: Array(65).fill(condition) };
+  const [first, second] = [allow('read', 'write'), allow('close')];
+  architectures.pop();
+  assert.equal(refused({ defaultAction, syscalls: [many] }), ['/syscalls/0/args', E.E2BIG]);
+  assert.equal(refused({ defaultAction, architectures, syscalls: [first, second, many] }), [
+    '/syscalls/2/args',
+    E.E2BIG,
+  ]);
+  const outside = { ...allow('read'), args: [{ ...condition, index: 6 }] };
+  assert.equal(refused({ defaultAction, syscalls: [first, outside] }), ['/syscalls/1/args', E.EINVAL]);
+  assert.equal(refused({ defaultAction }, 16), ['', E.EOVERFLOW], 'the whole profile');
+  const typed = { ...seccompProfile({ defaultAction }), defaultAction: 0x12345678 };
+  const out = new Uint8Array(16);
+  assert.is(native.compileSeccomp(packProfile(typed), out), -E.EINVAL);
+  assert.is(refusedPointer(typed, out), '/defaultAction');
+  const rule = { ...seccompProfile({ defaultAction, syscalls: [allow('read', 'write')] }) };
+  const odd = { ...rule, syscalls: [{ ...rule.syscalls[0]!, action: 0x12345678 }] };
+  assert.is(native.compileSeccomp(packProfile(odd), out), -E.EINVAL);
+  assert.is(refusedPointer(odd, out), '/syscalls/0/names/0', 'the first call that libseccomp refuses');
+});
+
+test('a packed profile that is cut or has a byte changed is refused, or is another profile', () => {
+  const args = [{ index: 0, op: 'SCMP_CMP_EQ', value: 2n ** 64n - 1n }];
+  const syscalls = [{ ...allow('read', 'write'), args }, allow('close')];
+  const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'];
+  const packed = packProfile(seccompProfile({ defaultAction: 'SCMP_ACT_ERRNO', architectures, syscalls }));
+  const out = new Uint8Array(4096 * 8);
+  assert.ok(native.compileSeccomp(packed, out) > 0);
+  for (let length = 0; length < packed.length; length++) {
+    assert.ok(native.compileSeccomp(packed.slice(0, length), out) < 0, `${length} bytes`);
+  }
+  const longer = new Uint8Array(packed.length + 1);
+  longer.set(packed);
+  assert.is(native.compileSeccomp(longer, out), -E.EINVAL, 'one more name');
+  for (let i = 0; i < packed.length; i++) {
+    for (const value of [0, 1, 0x7f, 0xff]) {
+      const changed = packed.slice();
+      changed[i] = value;
+      const n = native.compileSeccomp(changed, out);
+      assert.ok(n < 0 || n % 8 === 0, `byte ${i}: ${n}`);
+    }
+  }
+});
 
 test('SHA-256 is that of Node.js, at every length around a block', () => {
   const out = new Uint8Array(32);

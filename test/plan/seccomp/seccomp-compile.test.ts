@@ -1,8 +1,14 @@
-/** Where the filter stands in a plan, its flags, and the lines of a profile. */
+/** Where the filter stands in a plan, its flags, and the profile in libseccomp's numbers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { filterFlags, filterOps, profileLines, seccompOps } from '../../../src/plan/seccomp/seccomp-compile.js';
+import { names } from '../../../build/gen/names.js';
+import { filterFlags, filterOps, seccompOps, seccompProfile } from '../../../src/plan/seccomp/seccomp-compile.js';
 import type { Seccomp, Spec } from '../../../src/spec/config-types.js';
+import type { RuntError } from '../../../src/sys/error.js';
+import { useNodeHost } from '../../../src/sys/node-host.js';
+import { packProfile } from '../../../src/sys/seccomp/seccomp-profile.js';
+
+useNodeHost([]);
 
 const spec = (seccomp: Seccomp | undefined, noNewPrivileges: boolean): Spec => ({
   ociVersion: '1.0.2',
@@ -10,13 +16,13 @@ const spec = (seccomp: Seccomp | undefined, noNewPrivileges: boolean): Spec => (
   linux: { ...(seccomp && { seccomp }) },
 });
 
-test('lines hold all that decides the program, 64 bits exactly', () => {
-  const lines = profileLines({
+test('a profile has numbers for its names, 64 bits exactly', () => {
+  const profile = seccompProfile({
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: 38,
     architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_MIPSEL64N32'],
     syscalls: [
-      { names: ['read', 'a b', 'c\0d', 'write'], action: 'SCMP_ACT_KILL_PROCESS', errnoRet: 5 },
+      { names: ['read', 'write'], action: 'SCMP_ACT_KILL_PROCESS', errnoRet: 5 },
       {
         names: ['clone'],
         action: 'SCMP_ACT_TRACE',
@@ -24,13 +30,76 @@ test('lines hold all that decides the program, 64 bits exactly', () => {
       },
     ],
   });
-  assert.equal(lines, [
-    'default ERRNO 38',
-    'arch x86_64',
-    'arch mipsel64n32',
-    'rule KILL_PROCESS 0 : read write',
-    'rule TRACE 1 1 MASKED_EQ 18446744073709551615 7 : clone',
-  ]);
+  assert.equal(profile, {
+    defaultAction: 0x50026,
+    architectures: ['x86_64', 'mipsel64n32'],
+    syscalls: [
+      { names: ['read', 'write'], action: 0x80000000, args: [] },
+      { names: ['clone'], action: 0x7ff00001, args: [{ index: 1, op: 7, value: 18446744073709551615n, valueTwo: 7 }] },
+    ],
+  });
+});
+
+test('each action and operator of the schema has a number; another is refused with its JSON pointer', () => {
+  const rule = { names: ['read'], action: 'SCMP_ACT_LOG' };
+  const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 1 };
+  const numbers = (change: (name: string) => Seccomp, all: readonly string[]): number[] =>
+    all.map((name) => {
+      const { defaultAction, syscalls } = seccompProfile(change(name));
+      return syscalls[0]?.args[0]?.op ?? syscalls[0]?.action ?? defaultAction;
+    });
+  const byDefault = (defaultAction: string): Seccomp => ({ defaultAction });
+  const byRule = (action: string): Seccomp => ({
+    defaultAction: 'SCMP_ACT_LOG',
+    syscalls: [rule, { ...rule, action }],
+  });
+  const byOperator = (op: string): Seccomp => ({
+    defaultAction: 'SCMP_ACT_LOG',
+    syscalls: [{ ...rule, args: [condition, { ...condition, op }] }],
+  });
+  // KILL and KILL_THREAD are the same.
+  assert.is(new Set(numbers(byDefault, names.actions)).size, names.actions.length - 1);
+  const operators = numbers(
+    (op) => ({ ...byOperator(op), syscalls: [{ ...rule, args: [{ ...condition, op }] }] }),
+    [...names.operators],
+  );
+  assert.equal(operators.sort(), [1, 2, 3, 4, 5, 6, 7]);
+  for (const [profile, pointer] of [
+    [byDefault('SCMP_ACT_MAYBE'), '/linux/seccomp/defaultAction'],
+    [byRule('SCMP_ACT_MAYBE'), '/linux/seccomp/syscalls/1/action'],
+    [byOperator('SCMP_CMP_MAYBE'), '/linux/seccomp/syscalls/0/args/1/op'],
+  ] as const) {
+    assert.throws(
+      () => seccompProfile(profile),
+      (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer,
+    );
+  }
+});
+
+test('a packed profile: numbers, then names; what differs in a profile differs there', () => {
+  const packed = (change: Partial<Seccomp>) =>
+    Buffer.from(packProfile(seccompProfile({ defaultAction: 'SCMP_ACT_LOG', ...change })));
+  const rule = { names: ['read', 'a\0b'], action: 'SCMP_ACT_ERRNO' };
+  const condition = { index: 2, op: 'SCMP_CMP_GT', value: 18446744073709551615n };
+  const bytes = packed({ architectures: ['SCMP_ARCH_X86'], syscalls: [{ ...rule, args: [condition] }] });
+  const numbers = [11n, 0x7ffc0000n, 1n, 1n, 0x50001n, 1n, 2n, 2n, 6n, 18446744073709551615n, 0n];
+  assert.equal(
+    numbers.map((_, i) => bytes.readBigUInt64LE(8 * i)),
+    numbers,
+  );
+  assert.is(bytes.subarray(88).toString(), 'x86\0read\0\0');
+  const others = [
+    {},
+    { defaultAction: 'SCMP_ACT_TRAP' },
+    { architectures: ['SCMP_ARCH_X86'] },
+    { syscalls: [rule] },
+    { syscalls: [rule, rule] },
+    { syscalls: [{ ...rule, errnoRet: 2 }] },
+    { syscalls: [{ ...rule, names: ['read'] }] },
+    { syscalls: [{ ...rule, args: [condition] }] },
+    { syscalls: [{ ...rule, args: [{ ...condition, valueTwo: 1 }] }] },
+  ].map((change) => packed(change).toString('hex'));
+  assert.is(new Set(others).size, others.length);
 });
 
 test('flags of seccomp(2): a listener where a rule notifies, and what belongs to it only there', () => {
@@ -61,7 +130,12 @@ test('one operation loads it: early without noNewPrivileges, late with it, none 
       summary: 'default LOG, 0 rules for 0 calls',
     });
     assert.equal(filterOps(spec(profile, nnp), 4), [
-      { op: 'seccompProgram', at: '/linux/seccomp', profile: ['default LOG 0'], slot: 4 },
+      {
+        op: 'seccompProgram',
+        at: '/linux/seccomp',
+        profile: { defaultAction: 0x7ffc0000, architectures: [], syscalls: [] },
+        slot: 4,
+      },
     ]);
     assert.equal(seccompOps(spec(undefined, nnp), 4, nnp), []);
     assert.equal(filterOps(spec(undefined, nnp), 4), []);

@@ -1,14 +1,15 @@
 /**
  * Compiled seccomp programs, kept below the root directory: libseccomp needs 10 to 25 ms for a large profile. A file is
- * the program and its SHA-256, named by the SHA-256 of what the program follows from: the profile's lines, libseccomp's
- * version and the machine. `.seccomp` can be no container: an id does not begin with a dot.
+ * the program and its SHA-256, named by the SHA-256 of all that decides the program: the packed profile, the builds of
+ * runt and of libseccomp, and the machine. `.seccomp` is not a container: an id does not begin with a dot.
  */
 import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../../sys/linux.js';
-import { nulList } from '../../../sys/nul-list.js';
 import { Protocol } from '../../../sys/protocol.js';
+import { commit, version } from '../../../sys/runt-version.js';
+import { packProfile, refusedPointer } from '../../../sys/seccomp/seccomp-profile.js';
 import { OpFailed } from '../../failure/op-failed.js';
 import { openRoot } from '../../state/state-directory.js';
 
@@ -25,7 +26,7 @@ const directory = '.seccomp';
  * @throws OpFailed when libseccomp refuses the profile. A cache that cannot be used is passed over.
  */
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
-  const profile = nulList(op.profile);
+  const profile = packProfile(op.profile);
   const name = nameOf(profile);
   const dir = openDirectory(root, euid);
   try {
@@ -41,12 +42,15 @@ export function openProgram(op: ProgramOp, root: string, euid: number): number {
   }
 }
 
+/** What libseccomp makes of a profile changes with native/core/seccomp.c, too: hence the build of runt. */
 function nameOf(profile: Uint8Array): string {
-  const version = new Uint8Array(128);
-  const n = Math.max(0, native.seccompVersion(version));
-  const whole = new Uint8Array(profile.length + n);
+  const libseccomp = new Uint8Array(128);
+  const n = Math.max(0, native.seccompVersion(libseccomp));
+  const build = host.encode(`${version()} ${commit()} `);
+  const whole = new Uint8Array(profile.length + build.length + n);
   whole.set(profile);
-  whole.set(version.subarray(0, n), profile.length);
+  whole.set(build, profile.length);
+  whole.set(libseccomp.subarray(0, n), profile.length + build.length);
   let name = '';
   for (const byte of digest(whole)) name += byte.toString(16).padStart(2, '0');
   return name;
@@ -105,21 +109,11 @@ function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
   const out = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE);
   const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
   if (n < 0) {
-    // The line says what is refused; a program that is too long is the whole profile's.
-    const line = Number(new DataView(out.buffer).getBigInt64(0, true));
-    const at = n === -E.E2BIG || n === -E.ENOMEM ? op.at : pointer(op, line);
+    const at = `${op.at}${refusedPointer(op.profile, out)}`;
     throw new OpFailed({ op: { ...op, at }, errno: -n, syscall: 'libseccomp', detail: '' });
   }
   out.set(digest(out.subarray(0, n)), n);
   return out.slice(0, n + Protocol.DIGEST_SIZE);
-}
-
-/** Where in the config the line comes from: the default action, then the architectures, then the rules. */
-function pointer(op: ProgramOp, line: number): string {
-  if (line === 0) return `${op.at}/defaultAction`;
-  const firstRule = op.profile.findIndex((l) => l.startsWith('rule '));
-  if (firstRule < 0 || line < firstRule) return `${op.at}/architectures/${line - 1}`;
-  return `${op.at}/syscalls/${line - firstRule}`;
 }
 
 /** Keeps a program; when that does not work the next create compiles it again. */

@@ -1,7 +1,8 @@
 /** What this machine's libseccomp and kernel know of seccomp. */
-import { E } from './errno.js';
-import { host, native } from './host.js';
-import { nulList } from './nul-list.js';
+import { E } from '../errno.js';
+import { host, native } from '../host.js';
+import { nulList } from '../nul-list.js';
+import { packProfile, type SeccompProfile } from './seccomp-profile.js';
 
 /** Those of the names that libseccomp knows on no architecture. */
 export function unknownSyscalls(names: readonly string[]): string[] {
@@ -23,8 +24,8 @@ export function libseccompVersion(): string {
 /** Whether the kernel knows these flags of seccomp(2), SECCOMP_SET_MODE_FILTER. */
 export const knowsFilterFlags = (flags: number): boolean => native.seccompFlags(flags) === 0;
 
-/** Whether libseccomp takes a line of a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
-export function compilesLine(words: string): boolean {
-  const r = native.compileSeccomp(nulList(['default ALLOW 0', words]), new Uint8Array(4096));
+/** Whether libseccomp takes a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
+export function compiles(profile: SeccompProfile): boolean {
+  const r = native.compileSeccomp(packProfile(profile), new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;
 }

@@ -1,0 +1,54 @@
+/** A seccomp profile in the numbers of libseccomp, and its packed form for native/core/seccomp.c. */
+import { nulList } from '../nul-list.js';
+
+/** The members have the names that they have in `linux.seccomp`. */
+export interface SeccompProfile {
+  /** SECCOMP_RET_* with its data. */
+  readonly defaultAction: number;
+  /** As seccomp_arch_resolve_name(3) has them: `x86_64`. */
+  readonly architectures: readonly string[];
+  readonly syscalls: readonly ProfileRule[];
+}
+
+export interface ProfileRule {
+  readonly names: readonly string[];
+  readonly action: number;
+  readonly args: readonly Condition[];
+}
+
+export interface Condition {
+  readonly index: number;
+  /** `enum scmp_compare` */
+  readonly op: number;
+  readonly value: number | bigint;
+  readonly valueTwo: number | bigint;
+}
+
+/** All that decides which program a profile becomes, and nothing else. */
+export function packProfile({ defaultAction, architectures, syscalls }: SeccompProfile): Uint8Array {
+  const numbers: (number | bigint)[] = [0, defaultAction, architectures.length, syscalls.length];
+  const names = [...architectures];
+  for (const rule of syscalls) {
+    numbers.push(rule.action, rule.args.length, rule.names.length);
+    for (const { index, op, value, valueTwo } of rule.args) numbers.push(index, op, value, valueTwo);
+    // A NUL would end the name early. No call has such a name, nor an empty one: libseccomp knows neither.
+    for (const name of rule.names) names.push(name.includes('\0') ? '' : name);
+  }
+  numbers[0] = numbers.length;
+  const head = new Uint8Array(BigUint64Array.from(numbers, BigInt).buffer);
+  const tail = nulList(names);
+  const packed = new Uint8Array(head.length + tail.length);
+  packed.set(head);
+  packed.set(tail, head.length);
+  return packed;
+}
+
+/** The JSON pointer, below `linux.seccomp`, of what `compileSeccomp` refused with a position in `program`. */
+export function refusedPointer({ architectures }: SeccompProfile, program: Uint8Array): string {
+  const view = new DataView(program.buffer, program.byteOffset);
+  const [item, name] = [Number(view.getBigInt64(0, true)), view.getBigInt64(8, true)];
+  if (item < 0) return '';
+  if (item === 0) return '/defaultAction';
+  if (item <= architectures.length) return `/architectures/${item - 1}`;
+  return `/syscalls/${item - 1 - architectures.length}/${name < 0 ? 'args' : `names/${name}`}`;
+}
