@@ -1,13 +1,21 @@
 /*
  * Seccomp profiles, compiled to classic BPF by libseccomp.
  *
- * A profile is packed by src/sys/seccomp/seccomp-profile.ts: numbers (u64, little-endian), then
- * names, each ended by NUL. numbers: their count, this one included; the default action; how many
- * architectures, rules; for each rule its action, how many conditions, names; for each condition
- * the index of the argument, scmp_compare, value, second value names:   of the architectures
- * (seccomp_arch_resolve_name(3)), then of the calls of each rule Actions are those of seccomp(2)
- * with their data. The program depends on the profile, on this file, on libseccomp's version and on
- * the machine's architecture, not on the kernel that happens to run: it can be kept.
+ * src/sys/seccomp/seccomp-profile.ts packs a profile: numbers (u64, little-endian), then names.
+ *
+ * The numbers:
+ *   - how many numbers there are, this one included
+ *   - the default action, how many architectures, how many rules
+ *   - for each rule: its action, how many conditions, how many names
+ *     and for each condition: index of the argument, enum scmp_compare, value, second value
+ *
+ * The names, each ended by NUL:
+ *   - the architectures, as seccomp_arch_resolve_name(3) has them
+ *   - for each rule: its system calls
+ *
+ * Actions are those of seccomp(2) with their data. The program depends on the profile, on this
+ * file, on libseccomp's version and on the machine's architecture, not on the kernel that happens
+ * to run: it can be kept.
  */
 #include "core.h"
 #include "files/private-file.h"
@@ -127,8 +135,7 @@ static int add_call(struct profile *p, uint32_t act, const char *name, const str
   return r;
 }
 
-/* The part of a profile that is refused; src/sys/seccomp/seccomp-profile.ts makes a JSON pointer of
- * it. */
+/* What is refused of a profile; refusedPointer makes a JSON pointer of it. */
 struct position {
   int64_t item; /* 0 the default action, then the architectures, then the rules; -1 none of them */
   int64_t name; /* of the rule; -1 its conditions */
