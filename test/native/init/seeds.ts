@@ -1,10 +1,13 @@
-/** Writes the seeds of hack/fuzz into DIR/plan and DIR/json: plans of compiled configs, each operation alone, the configs. */
+/** Writes the seeds of hack/fuzz into DIR/plan, DIR/json and DIR/seccomp: plans of configs, operations, configs, profiles. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../../src/plan/compile.js';
 import { encodePlan } from '../../../src/plan/encode-plan.js';
 import { compileExec, execProcess } from '../../../src/plan/exec-compile.js';
 import { type Op, ops } from '../../../src/plan/plan-ops.js';
+import { seccompProfile } from '../../../src/plan/seccomp/seccomp-compile.js';
+import type { Seccomp } from '../../../src/spec/config-types.js';
+import { packProfile } from '../../../src/sys/seccomp/seccomp-profile.js';
 import { type Config, defaultConfig, withUserNamespace } from '../../integration/bed/config.js';
 import { compileOptions, hostFacts, v2 } from '../../plan/facts.js';
 import { textHost } from '../../sys/fake-host.js';
@@ -126,4 +129,16 @@ for (const op of seen.values()) {
 }
 const missing = Object.keys(ops).filter((name) => ops[name as Op['op']].by === 'init' && !seen.has(name));
 if (missing.length > 0) throw new Error(`no seed has ${missing.join(', ')}`);
+const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 2n ** 64n - 1n };
+const socket = { names: ['socket', 'read'], action: 'SCMP_ACT_ALLOW', args: [condition, { ...condition, index: 1 }] };
+const either = { ...socket, args: [condition, { ...condition, op: 'SCMP_CMP_MASKED_EQ', valueTwo: 1 }] };
+const defaultAction = 'SCMP_ACT_ERRNO';
+const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32', 'SCMP_ARCH_AARCH64'];
+const profiles: Record<string, Seccomp> = {
+  default: { defaultAction },
+  architectures: { defaultAction, architectures },
+  rules: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'chmod'], action: defaultAction }, either] },
+  all: { defaultAction, architectures, syscalls: [socket, either, { names: ['openat'], action: 'SCMP_ACT_NOTIFY' }] },
+};
+for (const [name, profile] of Object.entries(profiles)) put('seccomp', name, packProfile(seccompProfile(profile)));
 put('json', 'wide', '{"a":[18446744073709551615,{"\\u00e9/~":-9223372036854775808}],"b":1.5e3}');
