@@ -10,13 +10,13 @@ export interface SeccompProfile {
   readonly syscalls: readonly ProfileRule[];
 }
 
-export interface ProfileRule {
+interface ProfileRule {
   readonly names: readonly string[];
   readonly action: number;
   readonly args: readonly Condition[];
 }
 
-export interface Condition {
+interface Condition {
   readonly index: number;
   /** `enum scmp_compare` */
   readonly op: number;
