@@ -14,11 +14,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { Seccomp, SeccompArg, SeccompRule } from '../../../src/spec/config-types.js';
+import type { Seccomp, SeccompRule } from '../../../src/spec/config-types.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { withUserNamespace } from '../bed/config.js';
 import { missing } from '../bed/needs.js';
 import { programs, top } from '../bed/place.js';
+
+type SeccompArg = NonNullable<SeccompRule['args']>[number];
 
 const test = needing('seccomp', 'root');
 const testRunc = needing('seccomp, compared with runc', 'root', 'runc');
