@@ -1,10 +1,10 @@
 /* libFuzzer target of the plan's decoder. A frame that is accepted is walked as main.c walks it,
  * and every string of it is read to its end, so that a field that leaves the frame is seen by the
  * address sanitizer. hack/fuzz reads the counts that are printed at the end. */
+#define NAME "decode_fuzz"
 #include "../init/decode.h"
+#include "fuzz.h"
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static unsigned long inputs, plans, operations, fields;
@@ -12,21 +12,6 @@ static unsigned long inputs, plans, operations, fields;
 static void print_counts(void) {
   fprintf(stderr, "decode_fuzz: %lu inputs, %lu accepted plans, %lu operations, %lu fields\n",
           inputs, plans, operations, fields);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-  (void)argc;
-  (void)argv;
-  atexit(print_counts);
-  return 0;
-}
-
-static void demand(int holds, const char *what) {
-  if (holds)
-    return;
-  fprintf(stderr, "decode_fuzz: %s\n", what);
-  abort();
 }
 
 /* Reads a string and gives the place after it, which must still be within the frame. */

@@ -4,9 +4,9 @@
  * jsonError: it agrees on what is JSON, the place is in the text or at its end, and what stands
  * there is what its kind says.
  */
+#define NAME "json_fuzz"
 #include "../core/core.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include "fuzz.h"
 
 static unsigned long inputs, documents, integers, errors;
 
@@ -14,21 +14,6 @@ static void print_counts(void) {
   fprintf(stderr,
           "json_fuzz: %lu inputs, %lu accepted documents, %lu wide integers, %lu syntax errors\n",
           inputs, documents, integers, errors);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-  (void)argc;
-  (void)argv;
-  atexit(print_counts);
-  return 0;
-}
-
-static void demand(int holds, const char *what) {
-  if (holds)
-    return;
-  fprintf(stderr, "json_fuzz: %s\n", what);
-  abort();
 }
 
 static void check_pairs(const uint8_t *out, int32_t length) {

@@ -1,4 +1,5 @@
 /* Frames to the runtime: created, exec, error, and the spans of a trace. */
+#include "../core/sockets/send-descriptor.h"
 #include "init.h"
 #include "reports.h"
 #include <sys/mman.h>
@@ -162,20 +163,7 @@ int send_with(const char *data, size_t length, int fd) {
   unsigned char head[4] = {(unsigned char)length, (unsigned char)(length >> 8),
                            (unsigned char)(length >> 16), (unsigned char)(length >> 24)};
   struct iovec parts[2] = {{head, sizeof head}, {(char *)(uintptr_t)data, length}};
-  union {
-    struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control = {.room = {0}};
-  struct msghdr message = {.msg_iov = parts,
-                           .msg_iovlen = 2,
-                           .msg_control = control.room,
-                           .msg_controllen = sizeof control.room};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof fd);
-  memcpy(CMSG_DATA(c), &fd, sizeof fd);
-  ssize_t n = sendmsg(init.report, &message, MSG_NOSIGNAL);
+  ssize_t n = send_descriptor(init.report, parts, 2, fd);
   if (n < 0)
     return -1;
   if ((size_t)n == sizeof head + length)

@@ -1,5 +1,6 @@
 /* The container's terminal: a pair made in its own devpts, the master sent away, the slave given to
  * the process. */
+#include "../core/sockets/send-descriptor.h"
 #include "init.h"
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -90,26 +91,8 @@ static int bind_console(int slave) {
 /* One message: the master, and the name that engines expect and log. */
 static int send_master(int socket, int master) {
   static char name[] = "/dev/ptmx";
-  union {
-    struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control;
-  memset(&control, 0, sizeof control);
   struct iovec io = {.iov_base = name, .iov_len = sizeof name - 1};
-  struct msghdr message = {.msg_iov = &io,
-                           .msg_iovlen = 1,
-                           .msg_control = control.room,
-                           .msg_controllen = sizeof control.room};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &master, sizeof master);
-  ssize_t n;
-  do
-    n = sendmsg(socket, &message, MSG_NOSIGNAL);
-  while (n < 0 && errno == EINTR);
-  return n < 0 ? fail("sendmsg", "the console socket") : 0;
+  return send_descriptor(socket, &io, 1, master) < 0 ? fail("sendmsg", "the console socket") : 0;
 }
 
 /* Moves a descriptor of ours out of the way of stdio: the caller may have had that closed. */

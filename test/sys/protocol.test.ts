@@ -16,7 +16,7 @@ const strings = single.filter((entry): entry is [string, string] => typeof entry
 const numbers = single.filter((entry): entry is [string, number] => typeof entry[1] === 'number');
 for (const [group, members] of Object.entries(groups)) {
   if (Array.isArray(members)) for (const [i, key] of members.entries()) numbers.push([named(group, key), i]);
-  else for (const key of Object.values<string>(members)) strings.push([named(group, key), key]);
+  else for (const key of Object.values(members as Record<string, string>)) strings.push([named(group, key), key]);
 }
 
 test('C has every constant of the protocol with the value that TypeScript has', () => {

@@ -1,20 +1,12 @@
 /* Directory trees: list one, remove one, remove a cgroup with those below it. */
 #include "../core.h"
 #include "../time-limits.h"
+#include "directory-entry.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* An entry as getdents64(2) gives it. */
-struct entry {
-  uint64_t ino;
-  int64_t off;
-  uint16_t len;
-  uint8_t type;
-  char name[];
-};
 
 /* Deeper trees are not ours; each level holds one descriptor and a buffer on the stack. */
 enum { DEPTH_MAX = 256, ENTRIES_SIZE = 4096 };
@@ -36,8 +28,8 @@ int32_t runt_readDir(int32_t dirfd, const char *path, uint8_t *data, uint32_t da
     if (got == 0)
       return (int32_t)done;
     for (long at = 0; at < got;) {
-      struct entry *e = (struct entry *)(void *)(buffer + at);
-      at += e->len;
+      struct directory_entry *e = (struct directory_entry *)(void *)(buffer + at);
+      at += e->length;
       if (is_dot(e->name))
         continue;
       size_t size = strlen(e->name) + 1;
@@ -59,8 +51,8 @@ static int empty_dir(int fd, int depth) {
     if (got <= 0)
       return got < 0 ? -errno : 0;
     for (long at = 0; at < got;) {
-      struct entry *e = (struct entry *)(void *)(buffer + at);
-      at += e->len;
+      struct directory_entry *e = (struct directory_entry *)(void *)(buffer + at);
+      at += e->length;
       int r = is_dot(e->name) ? 0 : remove_entry(fd, e->name, e->type, depth);
       if (r < 0)
         return r;
@@ -180,8 +172,8 @@ static int remove_cgroup(int dirfd, const char *name, int depth) {
     if (got == 0)
       break;
     for (long at = 0; at < got;) {
-      struct entry *e = (struct entry *)(void *)(buffer + at);
-      at += e->len;
+      struct directory_entry *e = (struct directory_entry *)(void *)(buffer + at);
+      at += e->length;
       if (e->type != DT_DIR || is_dot(e->name))
         continue;
       int r = remove_cgroup(fd, e->name, depth - 1);

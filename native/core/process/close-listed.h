@@ -2,6 +2,7 @@
  * flag. */
 #ifndef RUNT_CLOSE_LISTED_H
 #define RUNT_CLOSE_LISTED_H
+#include "../files/directory-entry.h"
 #include "procfs.h"
 #include <limits.h>
 #include <stddef.h>
@@ -19,26 +20,21 @@ static inline int listed_number(const char *name) {
 /* Closes all from `from` on but those that is_kept (NULL: none) keeps. Removing while reading is
  * allowed, but a pass that removed something is followed by another one. 0, or -1 with errno. */
 static inline int close_listed(unsigned from, int (*is_kept)(int fd)) {
-  struct entry {
-    uint64_t inode, offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-  };
   int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
   if (dir < 0)
     return -1;
   if (check_procfs(dir))
     failed = -1;
   for (int closed = 1; closed && !failed;) {
-    _Alignas(struct entry) char buffer[2048];
+    _Alignas(struct directory_entry) char buffer[2048];
     long n;
     closed = 0;
     failed = lseek(dir, 0, SEEK_SET) ? -1 : 0;
     while (!failed && (n = syscall(SYS_getdents64, dir, buffer, sizeof buffer)) != 0) {
       failed = n < 0 ? -1 : 0;
-      for (char *at = buffer; at < buffer + n; at += ((struct entry *)(void *)at)->length) {
-        int fd = listed_number(((struct entry *)(void *)at)->name);
+      for (char *at = buffer; at < buffer + n;
+           at += ((struct directory_entry *)(void *)at)->length) {
+        int fd = listed_number(((struct directory_entry *)(void *)at)->name);
         if (fd < (int)from || fd == dir || (is_kept && is_kept(fd)))
           continue;
         close(fd);

@@ -1,17 +1,11 @@
 /* tmpcopyup: a tmpfs begins with a copy of the directory that it covers. */
+#include "../../core/files/directory-entry.h"
 #include "../init.h"
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 
 /* Each level of directories holds two descriptors and this on the stack. */
 enum { DEPTH_MAX = 200, ENTRIES_SIZE = 4096, NAMES_MAX = 8192, VALUE_MAX = 8192 };
-
-struct entry {
-  uint64_t inode, offset;
-  uint16_t length;
-  uint8_t type;
-  char name[];
-};
 
 /* Attributes such as capabilities of files and ACLs. What the tmpfs does not take, or what only an
  * overlay may set, is no part of the file that the container would see. */
@@ -90,7 +84,7 @@ static int copy_entry(int from, int to, const char *name, int depth) {
 }
 
 static int copy_directory(int from, int to, int depth) {
-  _Alignas(struct entry) char buffer[ENTRIES_SIZE];
+  _Alignas(struct directory_entry) char buffer[ENTRIES_SIZE];
   if (depth > DEPTH_MAX) {
     errno = ELOOP;
     return -1;
@@ -98,8 +92,8 @@ static int copy_directory(int from, int to, int depth) {
   for (long n; (n = syscall(SYS_getdents64, from, buffer, sizeof buffer)) != 0;) {
     if (n < 0)
       return -1;
-    for (char *at = buffer; at < buffer + n; at += ((struct entry *)(void *)at)->length) {
-      const char *name = ((struct entry *)(void *)at)->name;
+    for (char *at = buffer; at < buffer + n; at += ((struct directory_entry *)(void *)at)->length) {
+      const char *name = ((struct directory_entry *)(void *)at)->name;
       if (strcmp(name, ".") && strcmp(name, "..") && copy_entry(from, to, name, depth))
         return -1;
     }

@@ -1,6 +1,7 @@
 /* Requests to the supervisor, one a connection: start, adopt, watch or forget a process. */
 #include "../../core/clock.h"
 #include "../../core/sockets/peer.h"
+#include "../../core/sockets/send-descriptor.h"
 #include "../../core/time-limits.h"
 #include "../cgroup/oom-count.h"
 #include "../text.h"
@@ -199,21 +200,7 @@ static void answer(int connection, int result, int pidfd, const char *call, uint
     text_add_number(&t, begun);
   }
   struct iovec data = {text, t.length + 1};
-  union {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-  if (pidfd >= 0) {
-    message.msg_control = control.bytes;
-    message.msg_controllen = sizeof control.bytes;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof pidfd);
-    memcpy(CMSG_DATA(c), &pidfd, sizeof pidfd);
-  }
-  sendmsg(connection, &message, MSG_NOSIGNAL);
+  send_descriptor(connection, &data, 1, pidfd);
 }
 
 /* Reads one request and answers it. 0, or -1 when the other end is gone. */

@@ -1,0 +1,13 @@
+/* An entry of a directory as getdents64(2) gives it. */
+#ifndef RUNT_DIRECTORY_ENTRY_H
+#define RUNT_DIRECTORY_ENTRY_H
+#include <stdint.h>
+
+struct directory_entry {
+  uint64_t inode;
+  int64_t offset;
+  uint16_t length;
+  uint8_t type;
+  char name[];
+};
+#endif
