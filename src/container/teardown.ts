@@ -22,7 +22,7 @@ import { holdProcess } from './state/recorded-process.js';
 import { type ContainerRecord, type RecordedProcess, type RecordedUnit, removeStateDir } from './state/state-store.js';
 
 /** What a container has. What is absent is not there. */
-export interface Remains {
+interface Remains {
   /** The command, for messages. */
   readonly command: string;
   readonly root: string;
@@ -83,7 +83,7 @@ export async function teardown(r: Remains): Promise<void> {
 }
 
 /** `teardown`, then the poststop hooks. For commands that do not hold the container's lock. @throws as teardown */
-export async function teardownWithHooks(r: Remains): Promise<void> {
+async function teardownWithHooks(r: Remains): Promise<void> {
   await teardown(r);
   if (!r.poststop) return;
   const { runPoststop } = await import('./hooks/poststop-hooks.js');

@@ -52,7 +52,7 @@ interface Described {
 }
 
 /** An operation that runt-init does crosses the wire under its code; one of the runtime's does not. */
-export type OpShape = Described &
+type OpShape = Described &
   (
     | { readonly by: 'runtime'; readonly code?: never; readonly fields: Readonly<Record<string, FieldType>> }
     | { readonly by: 'init'; readonly code: number; readonly fields: Readonly<Record<string, WireType | Note>> }

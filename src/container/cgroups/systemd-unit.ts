@@ -241,7 +241,7 @@ function checkPlace(op: ScopeOp, pid: number): void {
 }
 
 /** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */
-export function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
+function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
   return onUnitBus(user, async (bus) => {
     try {
       await bus.job('StopUnit', 'ss', [name, 'replace']);

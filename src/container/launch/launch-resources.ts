@@ -37,7 +37,7 @@ export interface LaunchInput {
 }
 
 /** runt-init, or the process that it goes on as. */
-export interface InitProcess {
+interface InitProcess {
   readonly pid: number;
   readonly pidfd: OwnedFd;
 }
