@@ -151,14 +151,17 @@ ${lines.join('\n')}
 }
 
 /** What C adds to a text for a field of a report; a descriptor is sent beside it, spans are the caller's to add. */
-const added = {
-  str: (n) => [`const char *${n}`, `text_add_field(t, ${n});`],
-  int: (n) => [`uint64_t ${n}`, `text_add_number(t, ${n});\n  text_add_char(t, 0);`],
-};
+function added(field) {
+  if (/^[@*]/.test(field)) return [];
+  const name = `f_${field.replace('#', '')}`;
+  return field.startsWith('#')
+    ? [[`uint64_t ${name}`, `text_add_number(t, ${name});\n  text_add_char(t, 0);`]]
+    : [[`const char *${name}`, `text_add_field(t, ${name});`]];
+}
 
 function reportsHeader({ REPORT }) {
   const encoders = Object.entries(REPORT).map(([kind, fields]) => {
-    const parts = Object.entries(fields).flatMap(([name, type]) => (added[type] ? [added[type](`f_${name}`)] : []));
+    const parts = fields === '' ? [] : fields.split(' ').flatMap(added);
     const parameters = ['struct text *t', ...parts.map(([parameter]) => parameter)].join(', ');
     const lines = [`text_add_field(t, REPORT_${upper(kind)});`, ...parts.map(([, line]) => line)];
     return `static inline void put_${kind}(${parameters}) {\n  ${lines.join('\n  ')}\n}`;

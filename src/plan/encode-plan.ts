@@ -17,15 +17,13 @@ interface EncodeOptions {
 type Item = string | number | bigint;
 type WireValue = Item | boolean | readonly (Item | readonly Item[])[] | undefined;
 
-const onWire = (fields: Readonly<Record<string, FieldType>>) =>
-  Object.entries(fields).filter(([, type]) => type !== 'note');
-
-/** The operations that runt-init does: their codes and their fields, in the table's order. */
-const shapes: ReadonlyMap<string, { readonly code: number; readonly fields: readonly [string, FieldType][] }> = new Map(
-  Object.entries(ops).flatMap(([name, shape]) =>
-    shape.by === 'init' ? [[name, { code: shape.code, fields: onWire(shape.fields) }]] : [],
-  ),
-);
+/** What runt-init receives of an operation: its code and the types of its fields; undefined for one of the runtime's. */
+function shapeOf({
+  op,
+}: Op): { readonly code: number; readonly fields: Readonly<Record<string, FieldType>> } | undefined {
+  const shape = ops[op];
+  return shape.by === 'init' ? shape : undefined;
+}
 
 /**
  * Encodes the operations that runt-init does, without the frame's length.
@@ -38,11 +36,14 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
-    const shape = shapes.get(op.op);
+    const shape = shapeOf(op);
     if (!shape) continue;
     count++;
     fields.push(shape.code, i);
-    for (const [name, type] of shape.fields) {
+    // Without a list made of them: as a table of the program's it takes 30 KB of every process.
+    for (const name in shape.fields) {
+      const type = shape.fields[name]!;
+      if (type === 'note') continue;
       const value = (op as unknown as Record<string, WireValue>)[name];
       if (value === undefined) {
         fields.push('');
@@ -79,7 +80,7 @@ const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 function nul(plan: Plan): RuntError {
   const holds = (value: unknown): boolean =>
     typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
-  const op = plan.ops.find((o) => shapes.has(o.op) && Object.values(o).some(holds)) as Op;
+  const op = plan.ops.find((o) => shapeOf(o) && Object.values(o).some(holds)) as Op;
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `${op.op}: a string with a NUL byte`,

@@ -76,50 +76,56 @@ const names = <const T extends string>(list: readonly T[]): { readonly [K in T]:
   Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
 
 /**
- * The reports of runt-init: the fields that come after the kind, in order. `str` and `int` are text, `fd` comes beside
- * the text, `spans` are as many times three numbers as there are operations. hack/gen.mjs writes C that encodes each.
+ * The reports of runt-init: the fields that come after the kind, in order. One with `#` is an integer, with `@` a
+ * descriptor that comes beside the text, with `*` three numbers for each operation; the others are strings.
+ * hack/gen.mjs writes C that encodes each. Strings, because a table of objects takes 20 KB of every process.
  */
 export const REPORT = {
   /** All is prepared: runt-init waits for start. */
-  created: {},
+  created: '',
   /** It waits for the prestart and createRuntime hooks. */
-  hooks: {},
+  hooks: '',
   /** It executes the process now; what comes after this is an error of execve(2), or the end. */
-  exec: {},
+  exec: '',
   /** The operation of that index failed; runt-init ends. */
-  error: { index: 'int', errno: 'int', syscall: 'str', detail: 'str' },
+  error: '#index #errno syscall detail',
   /** When each operation began and ended, on CLOCK_MONOTONIC in ns. */
-  trace: { spans: 'spans' },
+  trace: '*spans',
   /** By the operation of that index, another process goes on in place of this one. */
-  pid: { index: 'int', pid: 'int', pidfd: 'fd' },
+  pid: '#index #pid @pidfd',
   /** The hook at that index of that member of `hooks` is not done after `slowHookTime`. */
-  slow: { point: 'str', index: 'int' },
+  slow: 'point #index',
   /** The operation of that index waits for the runtime's operations before it. */
-  await: { index: 'int' },
+  await: '#index',
   /** MOUNT_ATTR_* that the operation should have cleared; those of `recursive` on all mounts below, too. */
-  kept: { index: 'int', kept: 'int', recursive: 'int' },
+  kept: '#index #kept #recursive',
   /** The operation has bound the host's /sys in place of a new sysfs. */
-  bound: { index: 'int' },
+  bound: '#index',
   /** The operation gives the descriptors of stdio with these bits to a uid of the process's user namespace. */
-  stdio: { index: 'int', uid: 'int', fds: 'int' },
+  stdio: '#index #uid #fds',
   /** The listener of a seccomp filter, the agent's socket, and what the agent gets as metadata. */
-  listener: { fd: 'fd', agent: 'str', metadata: 'str' },
+  listener: '@fd agent metadata',
   /** A page for the last report, which the process's own seccomp filter may keep from being sent. */
-  words: { page: 'fd' },
+  words: '@page',
 } as const;
 export type ReportKind = keyof typeof REPORT;
 
-interface ReportValues {
-  readonly str: string;
-  readonly int: number;
-  readonly fd: number;
-  readonly spans: readonly Span[];
-}
+/** The words of a text. */
+export type Words<T extends string> = T extends `${infer First} ${infer Rest}`
+  ? First | Words<Rest>
+  : T extends ''
+    ? never
+    : T;
+type NameOf<F extends string> = F extends `${'#' | '@' | '*'}${infer Name}` ? Name : F;
+type ValueOf<F extends string> = F extends `${'#' | '@'}${string}`
+  ? number
+  : F extends `*${string}`
+    ? readonly Span[]
+    : string;
+
 /** One report, by its kind. A descriptor in it is the reader's to close, -1 when it did not come along. */
 export type ReportOf<K extends ReportKind> = { readonly kind: K } & {
-  readonly [F in keyof (typeof REPORT)[K]]: (typeof REPORT)[K][F] extends keyof ReportValues
-    ? ReportValues[(typeof REPORT)[K][F]]
-    : never;
+  readonly [F in Words<(typeof REPORT)[K]> as NameOf<F>]: ValueOf<F>;
 };
 
 /** A span of one operation: its index in the plan, start and end on CLOCK_MONOTONIC in ns. */

@@ -1,5 +1,6 @@
 /** The conversation with runt-init, as a state machine (docs/internals.md, "The conversation with runt-init"). */
 import { RuntError } from '../../sys/error.js';
+import type { Words } from '../../sys/protocol.js';
 import type { InitChannel, Report } from './init-channel.js';
 
 type Kind = Report['kind'];
@@ -7,38 +8,32 @@ type Kind = Report['kind'];
 /** What runt-init does: `preparing` the container, `waiting` for start, `starting` (hooks, filter), `executing` the process. */
 export type State = 'preparing' | 'waiting' | 'starting' | 'executing' | 'ended';
 
-/** The reports that each state allows, and the state after each. From `waiting` to `starting` leads the runtime's go. */
-const after = {
-  preparing: {
-    created: 'waiting',
-    trace: 'preparing',
-    hooks: 'preparing',
-    pid: 'preparing',
-    await: 'preparing',
-    slow: 'preparing',
-    kept: 'preparing',
-    bound: 'preparing',
-    stdio: 'preparing',
-    listener: 'preparing',
-    error: 'ended',
-    eof: 'ended',
-  },
-  waiting: { error: 'ended', eof: 'ended' },
-  starting: {
-    exec: 'executing',
-    trace: 'starting',
-    slow: 'starting',
-    listener: 'starting',
-    error: 'ended',
-    eof: 'ended',
-  },
-  // execve(2) closes the channel, unless it fails.
-  executing: { error: 'ended', eof: 'ended' },
-  ended: {},
-} as const satisfies { readonly [S in State]: { readonly [K in Kind]?: State } };
+/** The reports that keep each state. Strings, because a table of objects takes 16 KB of every process. */
+const keeping = {
+  preparing: 'trace hooks pid await slow kept bound stdio listener',
+  waiting: '',
+  starting: 'trace slow listener',
+  executing: '',
+  ended: '',
+} as const satisfies { readonly [S in State]: string };
+
+/** The report that leads on; the runtime's go leads from `waiting` to `starting`. */
+const leading = { preparing: 'created', starting: 'exec' } as const;
 
 /** The reports that these states allow. */
-type Allowed<S extends State> = { [T in S]: keyof (typeof after)[T] }[S] & Kind;
+type Allowed<S extends State> =
+  | Words<(typeof keeping)[S]>
+  | (S extends keyof typeof leading ? (typeof leading)[S] : never)
+  | (S extends 'ended' ? never : 'error' | 'eof');
+
+/** The state after a report; undefined for one that the state does not allow. */
+function after(state: State, kind: Kind): State | undefined {
+  if (state === 'ended') return undefined;
+  if (kind === 'error' || kind === 'eof') return 'ended';
+  if (state === 'preparing' && kind === leading.preparing) return 'waiting';
+  if (state === 'starting' && kind === leading.starting) return 'executing';
+  return keeping[state].split(' ').includes(kind) ? state : undefined;
+}
 
 /** What is done about each report, before the state changes. Total: a report without an answer does not compile. */
 export type Answers<S extends State> = {
@@ -66,7 +61,7 @@ export class Conversation<S extends State = State> {
   async until(wanted: State): Promise<void> {
     while (this.state !== wanted) {
       const report = await this.channel.next();
-      const next = (after[this.state] as { readonly [K in Kind]?: State })[report.kind];
+      const next = after(this.state, report.kind);
       if (next === undefined) {
         const message = `runt-init sent the report "${report.kind}" while it was ${this.state}`;
         throw new RuntError({ code: 'ERR_INTERNAL', message });

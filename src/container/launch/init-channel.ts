@@ -117,10 +117,12 @@ export class InitChannel {
     if (!Object.hasOwn(REPORT, kind)) throw broken(`a report "${kind}"`);
     const report: Record<string, unknown> = { kind };
     let i = 1;
-    for (const [name, type] of Object.entries(REPORT[kind] as Record<string, 'str' | 'int' | 'fd' | 'spans'>)) {
-      if (type === 'fd') report[name] = this.take();
-      else if (type === 'spans') report[name] = spansOf(fields);
-      else report[name] = type === 'int' ? Number(fields[i++]) : (fields[i++] ?? '');
+    for (const field of REPORT[kind].split(' ')) {
+      const name = field.slice(1);
+      if (field[0] === '#') report[name] = Number(fields[i++]);
+      else if (field[0] === '@') report[name] = this.take();
+      else if (field[0] === '*') report[name] = spansOf(fields);
+      else report[field] = fields[i++] ?? '';
     }
     return report as unknown as Report;
   }
