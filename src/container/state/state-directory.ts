@@ -6,12 +6,14 @@
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
+  LOCK_EX,
+  LOCK_NB,
   O_PATH,
   O_RDONLY,
   S_IFMT,
@@ -270,13 +272,37 @@ export async function holding<T>(root: string, id: string, fd: number, f: () => 
   }
 }
 
-/** Whether the name still is that directory: one that was waited for may have been removed, and another made. */
+/**
+ * Whether the name still is that directory: one that was waited for may have been removed, and another made.
+ * @throws RuntError ERR_STATE when that cannot be told
+ */
 export function isStill(root: string, id: string, fd: number): boolean {
   const dir = openRoot(root);
   const [ours, named] = [new BigInt64Array(8), new BigInt64Array(8)];
-  if (dir < 0 || native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(ours.buffer)) < 0) return false;
-  if (native.stat(dir, id, AT_SYMLINK_NOFOLLOW, new Uint8Array(named.buffer)) < 0) return false;
+  const stats = [
+    native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(ours.buffer)),
+    dir < 0 ? dir : native.stat(dir, id, AT_SYMLINK_NOFOLLOW, new Uint8Array(named.buffer)),
+  ];
+  for (const r of stats) {
+    if (r === -E.ENOENT || r === -E.ENOTDIR) return false;
+    check(r, { code: 'ERR_STATE', message: `look for the state directory ${root}/${id}`, path: `${root}/${id}` });
+  }
   return ours[4] === named[4] && ours[5] === named[5];
+}
+
+/**
+ * Whether another process holds the lock of a state directory. @throws RuntError ERR_STATE when that cannot be told
+ */
+export function isLocked(root: string, id: string): boolean {
+  const path = `${root}/${id}`;
+  if (held.has(path)) return false;
+  const dir = openState(root, id, O_RDONLY);
+  if (dir === -E.ENOENT || dir === -E.ENOTDIR) return false;
+  const facts = { code: 'ERR_STATE', message: `lock the state ${path}`, path };
+  const r = native.flock(check(dir, facts), LOCK_EX | LOCK_NB);
+  native.close(dir);
+  if (r !== -E.EAGAIN) check(r, { ...facts, syscall: 'flock' });
+  return r < 0;
 }
 
 /** What a file in a state directory holds, or why it cannot be had: an errno, or what is wrong with the file. */

@@ -9,7 +9,16 @@ import { host, native } from '../../sys/host.js';
 import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
 import { configPath } from './config-path.js';
-import { forgetRemoved, holding, isStill, openRoot, openState, readEntry, withState } from './state-directory.js';
+import {
+  forgetRemoved,
+  holding,
+  isLocked,
+  isStill,
+  openRoot,
+  openState,
+  readEntry,
+  withState,
+} from './state-directory.js';
 
 /** A process, known again by its start time: /proc/PID/stat, field 22. */
 export interface RecordedProcess {
@@ -179,8 +188,8 @@ export function load(root: string, id: string): ContainerRecord {
     if ('errno' in content) {
       const { errno } = content;
       if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
-      // Removed while it was read, or its create or delete was ended in the middle.
-      if (!isStill(root, id, dir)) throw unknown(root, id);
+      // A delete is removing it, or has; or its create or delete was ended in the middle.
+      if (isLocked(root, id) || !isStill(root, id, dir)) throw unknown(root, id);
       throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
     }
     return parseState(content.data, id, path);

@@ -474,6 +474,20 @@ test('list: a process with the recorded start time runs, another one with its pi
   assert.is(status(), 'stopped');
 });
 
+test('load: a directory that a delete is emptying holds no container, and one that no process works on is damaged', () => {
+  const kernel = withContainer();
+  kernel.tree.removeTree({
+    parent: kernel.tree.directory(`${kernel.root}/web`),
+    name: 'state.json',
+    inode: kernel.tree.at(`${kernel.root}/web/state.json`),
+  });
+  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_STATE_CORRUPT');
+  kernel.on('flock', () => -E.EAGAIN);
+  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
+  kernel.on('flock', () => -E.EIO);
+  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_STATE');
+});
+
 test('list: a root of many containers is read with a larger buffer', () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(kernel.root);
