@@ -2,7 +2,7 @@
 import { E } from '../../../src/sys/errno.js';
 import type { FakeKernel } from './fake-kernel.js';
 
-interface Outcome {
+export interface Outcome {
   readonly kernel: FakeKernel;
   /** The call that failed, as in `calls`, without its result. */
   readonly call: string;

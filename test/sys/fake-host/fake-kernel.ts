@@ -13,7 +13,7 @@
  */
 import { abi, type Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
-import { setHost } from '../../../src/sys/host.js';
+import { type Host, setHost } from '../../../src/sys/host.js';
 import { S_IFREG } from '../../../src/sys/linux.js';
 import { pending, turn } from '../../../src/sys/waiting/loop.js';
 import { putIntegers } from './buffers.js';
@@ -61,6 +61,7 @@ export class FakeKernel {
   readonly calls: string[] = [];
   private plans: Plan[] = [];
   private readonly functions: Partial<Native>;
+  private readonly host: Host;
 
   constructor({ args = [], env = {}, uid = 0 }: KernelOptions = {}) {
     if (pending() > 0) throw new Error(`an earlier test left ${pending()} waits`);
@@ -84,12 +85,25 @@ export class FakeKernel {
     };
     const decode = (bytes: Uint8Array, length: number): string => new TextDecoder().decode(bytes.subarray(0, length));
     const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-    setHost({ name: 'quickjs', native: this.native(), args, env, decode, decodeRaw: decode, encode });
+    this.host = { name: 'quickjs', native: this.native(), args, env, decode, decodeRaw: decode, encode };
+    this.use();
+  }
+
+  /** Puts this kernel in force again, after another one was made. */
+  use(): void {
+    setHost(this.host);
   }
 
   /** Performs a function that the kernel does not have, or has otherwise. */
   on<N extends Name>(name: N, call: Native[N]): void {
     this.functions[name] = call;
+  }
+
+  /** How a function is performed now, for one that only differs from it. */
+  performs<N extends Name>(name: N): Native[N] {
+    const call = this.functions[name];
+    if (!call) throw new Error(`the fake kernel does not have native.${name}`);
+    return call as Native[N];
   }
 
   /** Makes the n-th call from now on, the first is 1, of a function fail; '*' counts all that can. */
