@@ -1,0 +1,239 @@
+/** `delete`: which containers it removes, what it ends, and what each failing call leaves for the next one. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { remove } from '../../src/container/delete.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { SIGKILL } from '../../src/sys/linux.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('delete');
+
+const del = (c: FakeContainer, force = false) => remove({ ...c.options, force });
+const outcomeOf = async (c: FakeContainer, force = false): Promise<string> =>
+  c
+    .run(() => del(c, force))
+    .then(
+      () => 'removed',
+      (error: RuntError) => told(c, error),
+    );
+
+test('a container that has stopped, or waits for start, is removed; one that runs is not', async () => {
+  const outcomes: string[] = [];
+  for (const status of ['stopped', 'created', 'running', 'creating'] as const) {
+    const c = new FakeContainer({ status });
+    outcomes.push(`${status}: ${await outcomeOf(c)}`);
+    if (status === 'stopped' || status === 'created') assert.equal(c.left, [], status);
+    else assert.equal(c.left, ['/sys/fs/cgroup/web', '~/web', 'process 2500'], status);
+    assert.equal(c.kernel.open, [c.root]);
+  }
+  assert.equal(outcomes, [
+    'stopped: removed',
+    'created: removed',
+    'running: ERR_CONTAINER_STATUS cannot delete container web that is not stopped: running',
+    'creating: ERR_CONTAINER_STATUS cannot delete container web that is not stopped: creating',
+  ]);
+});
+
+test('--force: whatever it does, it is killed and removed, on both versions of cgroups', async () => {
+  for (const layout of ['v2', 'v1', 'none'] as const) {
+    for (const status of ['stopped', 'created', 'running', 'creating'] as const) {
+      const c = new FakeContainer({ layout, status });
+      assert.is(await outcomeOf(c, true), 'removed', `${layout} ${status}`);
+      assert.equal([c.left, c.kernel.open], [[], [c.root]], `${layout} ${status}`);
+      assert.equal(c.process?.signals ?? [SIGKILL], [SIGKILL]);
+    }
+  }
+});
+
+test('a paused container is not removed; with --force it is thawed, so that it can end', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const c = new FakeContainer({ layout, status: 'running' });
+    c.freeze(c.cgroups[0]!);
+    assert.is(await outcomeOf(c), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: paused');
+    assert.is(await outcomeOf(c, true), 'removed');
+    assert.equal(c.left, []);
+  }
+});
+
+test('the order: the lock, the signal, the end of the process, the cgroup, the state', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  await c.run(() => del(c, true));
+  assert.equal(
+    c
+      .calls(/^(flock|pidfdSignal|writeFile|ready|removeCgroup|unlinkAt.*(state.json|web, 0x200))/)
+      .map((call) => call.replace(/ = .*/, '')),
+    [
+      'flock(<~/web>, 6)',
+      'pidfdSignal(<pidfd 2500>, 9)',
+      'writeFile(AT_FDCWD, /sys/fs/cgroup/web/cgroup.freeze, 0x0, 0o0, 1 bytes)',
+      'ready(256 bytes, 10000)',
+      'removeCgroup(/sys/fs/cgroup/web)',
+      'unlinkAt(<~/web>, state.json, 0x0)',
+      'unlinkAt(<~>, web, 0x200)',
+    ],
+  );
+});
+
+test('an id without a container is an error, and none with --force', async () => {
+  const c = new FakeContainer();
+  const none = (force: boolean) => c.run(() => remove({ root: c.root, id: 'none', force })).catch((e) => told(c, e));
+  assert.is(await none(false), 'ERR_NO_CONTAINER container does not exist: none');
+  assert.is(await none(true), undefined);
+  const noRoot = c.run(() => remove({ root: `${c.root}-none`, id: 'web', force: true }));
+  assert.is(await noRoot, undefined);
+  const bad = await c.failure(() => remove({ root: c.root, id: '../web', force: true }));
+  assert.is(bad.code, 'ERR_CONTAINER_ID');
+});
+
+test('a second delete at the same time waits, and then finds no container', async () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  const outcomes = await c.run(() =>
+    Promise.all([del(c), del(c).catch((error: RuntError) => error.code), del(c, true)]),
+  );
+  assert.equal(outcomes, [undefined, 'ERR_NO_CONTAINER', undefined]);
+  assert.equal([c.left, c.kernel.open], [[], [c.root]]);
+});
+
+test('another process with the pid of the container is left alone', async () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
+  await c.run(() => del(c, true));
+  assert.equal([stranger.signals, c.left], [[], ['process 2500']]);
+});
+
+test('without a pid namespace all that is in the cgroup ends with it', async () => {
+  const c = new FakeContainer({ status: 'stopped', record: { pidNamespace: false } });
+  const child = c.addProcess(2600);
+  await c.run(() => del(c));
+  assert.equal([child.signals, c.left], [[SIGKILL], []]);
+});
+
+test('with a pid namespace, others in the cgroup are ended only with --force', async () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  const stranger = c.addProcess(2600);
+  const error = await c.failure(() => del(c));
+  assert.is(told(c, error), 'ERR_CGROUP_BUSY remove cgroup /sys/fs/cgroup/web: EBUSY (device or resource busy)');
+  assert.equal(stranger.signals, []);
+  await c.run(() => del(c, true));
+  assert.equal([stranger.signals, c.left], [[SIGKILL], []]);
+});
+
+test('a cgroup that this command or another container is in is not ended', async () => {
+  const c = new FakeContainer({ status: 'running', record: { pidNamespace: false } });
+  c.addContainer('inner', { cgroups: ['/sys/fs/cgroup/web/inner'] });
+  const inner = await c.failure(() => del(c, true));
+  assert.is(
+    told(c, inner),
+    'ERR_CGROUP_BUSY delete web: what is in its cgroup /sys/fs/cgroup/web is not ended: the container inner is in it or below',
+  );
+  const own = new FakeContainer({ status: 'running', record: { pidNamespace: false } });
+  own.kernel.processes.own.cgroups.set(
+    own.kernel.tree.directory('/sys/fs/cgroup').fs,
+    own.kernel.tree.directory('/sys/fs/cgroup/web/runt'),
+  );
+  const error = await own.failure(() => del(own, true));
+  assert.match(error.message, /web is not ended: this command is in it too$/);
+  for (const each of [c, own]) assert.equal(each.process?.signals, []);
+});
+
+test('a process that does not end is an error after 10 s, and keeps its cgroup and its state', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  c.kernel.on('pidfdSignal', () => 0);
+  const began = c.kernel.clock.now;
+  const error = await c.failure(() => del(c, true));
+  assert.is(told(c, error), 'ERR_PROCESS delete web: its process 2500 was killed and does not end');
+  const waited = c.kernel.clock.now - began;
+  assert.ok(waited >= 10_000 && waited < 11_000, `${waited} ms`);
+  assert.equal([c.left, c.kernel.open], [['/sys/fs/cgroup/web', '~/web', 'process 2500'], [c.root]]);
+});
+
+test('a process below a frozen cgroup of v1 is an error at once that names the cgroup', async () => {
+  const c = new FakeContainer({ layout: 'v1', status: 'running' });
+  const { tree, processes } = c.kernel;
+  // As the kernel shows a cgroup below a frozen one.
+  const above = '/sys/fs/cgroup/freezer/above';
+  const inner = tree.directory(`${above}/web`);
+  tree.file(`${above}/freezer.self_freezing`, '1\n');
+  processes.get(2500)?.cgroups.set(inner.fs, inner);
+  tree.file(`${c.directory}/state.json`, JSON.stringify({ ...c.record, cgroups: [`${above}/web`] }));
+  c.freeze(above);
+  const began = c.kernel.clock.now;
+  const error = await c.failure(() => del(c, true));
+  assert.is(c.kernel.clock.now, began);
+  assert.is(
+    told(c, error),
+    'ERR_CGROUP delete web: its process 2500 was killed, and is frozen by the cgroup /sys/fs/cgroup/freezer/above: /sys/fs/cgroup/freezer/above/web',
+  );
+  assert.is(error.hint, 'thaw it: echo THAWED > /sys/fs/cgroup/freezer/above/freezer.state');
+});
+
+test('where a seccomp filter refuses pidfds, the process is killed by its number, or with its cgroup', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const c = new FakeContainer({ layout, status: 'running' });
+    c.kernel.on('pidfdOpen', () => -E.ENOSYS);
+    assert.is(await outcomeOf(c, true), 'removed', layout);
+    assert.equal(c.left, []);
+  }
+});
+
+test('a hierarchy that is not mounted is an error before anything is ended', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  const top = c.kernel.tree.at('/sys/fs/cgroup')!;
+  c.kernel.tree.unmount(top);
+  const error = await c.failure(() => del(c, true));
+  assert.is(
+    told(c, error),
+    'ERR_CGROUP look for the cgroup /sys/fs/cgroup/web: no cgroup hierarchy is mounted at /sys/fs/cgroup',
+  );
+  assert.equal(c.process?.signals, []);
+});
+
+test('poststop hooks run after the state is gone, with the state on their standard input', async () => {
+  const c = new FakeContainer({ status: 'stopped', record: { hooks: { poststop: [{ path: '/hook' }] } } });
+  let input = '';
+  c.kernel.processes.programs.set('/hook', ({ process, file, directory }) => {
+    const data = new Uint8Array(1000);
+    input = new TextDecoder().decode(data.subarray(0, file(0)!.read(data)));
+    assert.equal([c.left, directory], [[], '/b']);
+    c.kernel.clock.after(10, () => process.exit(0));
+    return 0;
+  });
+  await c.run(() => del(c));
+  assert.equal(JSON.parse(input), { ociVersion: '1.2.0', id: 'web', status: 'stopped', bundle: '/b' });
+  assert.equal([c.warnings, c.kernel.tree.list(`${c.root}/.deleted`), c.kernel.open], [[], [], [c.root]]);
+});
+
+test('poststop hooks that a killed delete has left are run by the next one', async () => {
+  const c = new FakeContainer({ status: 'stopped', record: { hooks: { poststop: [{ path: '/hook' }] } } });
+  let runs = 0;
+  c.kernel.processes.programs.set('/hook', ({ process }) => {
+    runs++;
+    process.exit(0);
+    return 0;
+  });
+  c.kernel.tree.file(`${c.root}/.deleted/web/state.json`, JSON.stringify(c.record));
+  c.kernel.tree.directory(`${c.root}/.deleted`).mode = 0o40700;
+  // The state is gone: the first delete was killed after it.
+  c.kernel.tree.directory(c.root).entries?.delete('web');
+  await c.run(() => del(c));
+  assert.is(runs, 1);
+  assert.is(await outcomeOf(c), 'ERR_NO_CONTAINER container does not exist: web');
+});
+
+test('fault: whichever call fails, --force removes the rest afterwards', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const make = () => new FakeContainer({ layout, status: 'running', record: { pidNamespace: false } });
+    const outcomes = await eachFailure(make, (c) => del(c, true));
+    assert.ok(outcomes.length > 30, `${outcomes.length} calls`);
+    for (const { container: c, call, error, leftOpen } of outcomes) {
+      assert.equal(leftOpen, [], call);
+      if (error !== undefined && !(error instanceof RuntError)) throw error;
+      if (error === undefined) assert.equal(c.left, [], call);
+      await c.run(() => del(c, true));
+      assert.equal(c.left, [], call);
+    }
+  }
+});
+
+test.run();
