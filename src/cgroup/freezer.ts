@@ -19,18 +19,18 @@ export interface Freezer {
  * The freezer among a container's cgroup directories; undefined when there is none. In the hybrid layout it is v1's:
  * the v2 cgroup holds the same processes, but engines look at v1 there. The kernel tells which one it is: only the
  * v1 freezer's cgroups have a `freezer.state`, and only v2's file system is cgroup2. A directory may have any name.
- * @throws RuntError ERR_CGROUP when the freezer cannot be told, as a hierarchy is no longer mounted
+ * @throws RuntError ERR_CGROUP when the freezer cannot be told: a file cannot be looked at, or a hierarchy is no longer
+ * mounted
  */
 export function freezerOf(directories: readonly string[]): Freezer | undefined {
-  let unknown: Freezer | undefined;
+  let unknown: RuntError | undefined;
   for (const directory of directories) {
     const freezer = { directory, file: `${directory}/freezer.state`, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
     const there = native.access(freezer.file, 0);
     if (there >= 0 && isCgroup(directory)) return freezer;
-    if (there < 0 && there !== -E.ENOENT && there !== -E.ENOTDIR) unknown ??= freezer;
+    if (there < 0 && there !== -E.ENOENT && there !== -E.ENOTDIR) unknown ??= unreadable(freezer.file, there);
   }
-  // Reading it names the error of one that cannot be looked at.
-  if (unknown) return unknown;
+  if (unknown) throw unknown;
   checkMounted(directories);
   const directory = directories.find((path) => hierarchyVersion(path) === 2) ?? directories.at(-1);
   // The last one may also be gone, as all of a container that was removed are: its file says so.
@@ -51,8 +51,11 @@ export function freezerState({ file, directory }: Pick<Freezer, 'file' | 'direct
     checkMounted([directory]);
     return '';
   }
-  throw new RuntError({ code: 'ERR_CGROUP', message: `read ${file}`, path: file, errno: -n, syscall: 'read' });
+  throw unreadable(file, n);
 }
+
+const unreadable = (file: string, result: number): RuntError =>
+  new RuntError({ code: 'ERR_CGROUP', message: `read ${file}`, path: file, errno: -result, syscall: 'read' });
 
 /** Whether the processes of the cgroups are frozen; one that is still FREEZING is not. */
 export function isFrozen(directories: readonly string[]): boolean {

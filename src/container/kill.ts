@@ -24,16 +24,19 @@ export async function kill(o: KillOptions): Promise<void> {
   if (o.all) {
     if (record.cgroups.length === 0) {
       const { pidsWithoutCgroup } = await import('./cgroups/pids-without-cgroup.js');
-      signalEach(() => pidsWithoutCgroup(record), o.signal);
+      signalEach(pidsWithoutCgroup(record), o.signal, (pid) => pidsWithoutCgroup(record).includes(pid));
     } else {
       // Somebody may have moved it to another cgroup.
       const init = holdProcess(record);
-      const outside = init && !record.cgroups.some((path) => pidsIn(path, true).includes(record.pid));
-      // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
-      if (!killAll(record.cgroups, o.signal) && !init) checkNamespace(record);
-      const r = outside ? init.signal(o.signal) : 0;
-      init?.close();
-      if (r !== -E.ESRCH) check(r, failed(o, record.pid));
+      try {
+        const outside = init && !record.cgroups.some((path) => pidsIn(path, true).includes(record.pid));
+        // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
+        if (!killAll(record.cgroups, o.signal) && !init) checkNamespace(record);
+        const r = outside ? init.signal(o.signal) : 0;
+        if (r !== -E.ESRCH) check(r, failed(o, record.pid));
+      } finally {
+        init?.close();
+      }
     }
     if (o.signal === SIGKILL) thaw(record.cgroups);
     return;

@@ -14,12 +14,11 @@ import { processStat } from '../../sys/procfs.js';
  * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were; ERR_CGROUP
  */
 export function killAll(cgroups: readonly string[], signal: number): boolean {
-  let reached = false;
-  for (const path of cgroups) {
-    const killed = signal === SIGKILL && killTree(path);
-    if (killed || signalEach(() => pidsIn(path, true), signal)) reached = true;
-  }
-  return reached;
+  const rest = signal === SIGKILL ? cgroups.filter((path) => !killTree(path)) : cgroups;
+  // Every hierarchy of v1 holds the same processes: each process gets the signal once.
+  const pids = new Set(rest.flatMap((path) => pidsIn(path, true)));
+  const isMember = (pid: number): boolean => rest.some((path) => pidsIn(path, true).includes(pid));
+  return signalEach([...pids], signal, isMember) || rest.length < cgroups.length;
 }
 
 /**
@@ -28,11 +27,10 @@ export function killAll(cgroups: readonly string[], signal: number): boolean {
  * @returns whether there was any
  * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
  */
-export function signalEach(pids: () => readonly number[], signal: number): boolean {
+export function signalEach(all: readonly number[], signal: number, isMember: (pid: number) => boolean): boolean {
   const failed = new Map<number, number>();
-  const all = pids();
   for (const pid of all) {
-    const r = signalMember(pid, signal, () => pids().includes(pid));
+    const r = signalMember(pid, signal, () => isMember(pid));
     if (r < 0 && r !== -E.ESRCH) failed.set(r, pid);
   }
   for (const [r, pid] of failed) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });

@@ -1,0 +1,170 @@
+/** `pause` and `resume`: the freezer of both versions, its deadline, and what is in the way. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { pause, resume } from '../../src/container/pause.js';
+import { state } from '../../src/container/state.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('pause');
+
+const statusOf = (c: FakeContainer): string => state(c.options).status;
+
+test('a container is paused and resumed, on both versions of cgroups', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    for (const status of ['running', 'created'] as const) {
+      const c = new FakeContainer({ layout, status });
+      await c.run(() => pause(c.options));
+      assert.is(statusOf(c), 'paused');
+      await c.run(() => resume(c.options));
+      assert.is(statusOf(c), status);
+      assert.equal(c.kernel.open, [c.root]);
+    }
+  }
+});
+
+test('the status decides: each error says what the container is', async () => {
+  const errors: string[] = [];
+  for (const status of ['stopped', 'creating', 'running'] as const) {
+    const c = new FakeContainer({ status });
+    if (status === 'running') c.freeze(c.cgroups[0]!);
+    errors.push(told(c, await c.failure(() => pause(c.options))));
+  }
+  const c = new FakeContainer({ status: 'running' });
+  errors.push(told(c, await c.failure(() => resume(c.options))));
+  assert.equal(errors, [
+    'ERR_CONTAINER_STATUS container not running: web is stopped',
+    'ERR_CONTAINER_STATUS container not running: web is creating',
+    'ERR_CONTAINER_STATUS container not running: web is paused',
+    'ERR_CONTAINER_STATUS container not paused: web is running',
+  ]);
+});
+
+test('a container without a cgroup, or without a freezer in it, cannot be paused', async () => {
+  const none = new FakeContainer({ layout: 'none', status: 'running' });
+  assert.is(
+    told(none, await none.failure(() => pause(none.options))),
+    'ERR_CGROUP pause web: the container has no cgroup, and so no freezer',
+  );
+  const memory = new FakeContainer({
+    layout: 'v1',
+    status: 'running',
+    record: { cgroups: ['/sys/fs/cgroup/memory/web'] },
+  });
+  assert.is(
+    told(memory, await memory.failure(() => pause(memory.options))),
+    "ERR_CGROUP pause web: none of the container's cgroups has a freezer",
+  );
+});
+
+test('v2: the kernel is asked until it says that all is frozen', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  const events = c.kernel.tree.at('/sys/fs/cgroup/web/cgroup.events')!;
+  const { hooks } = events;
+  events.hooks = { read: () => 'populated 1\nfrozen 0\n' };
+  c.kernel.clock.after(700, () => {
+    events.hooks = hooks;
+  });
+  const began = c.kernel.clock.now;
+  await c.run(() => pause(c.options));
+  const waited = c.kernel.clock.now - began;
+  assert.ok(waited >= 700 && waited < 750, `${waited} ms`);
+  assert.is(c.calls(/^writeFile/).length, 1);
+});
+
+test('v1: a cgroup that stays at FREEZING is thawed and frozen again now and then', async () => {
+  const c = new FakeContainer({ layout: 'v1', status: 'running' });
+  const file = c.kernel.tree.at('/sys/fs/cgroup/freezer/web/freezer.state')!;
+  const { hooks } = file;
+  const written: string[] = [];
+  file.hooks = {
+    read: () => (written.filter((word) => word === 'FROZEN').length > 3 ? hooks.read!() : 'FREEZING\n'),
+    write: (word) => {
+      written.push(word);
+      return hooks.write!(word);
+    },
+  };
+  await c.run(() => pause(c.options));
+  assert.equal(written.slice(0, 5), ['FROZEN', 'THAWED', 'FROZEN', 'THAWED', 'FROZEN']);
+  assert.is(statusOf(c), 'paused');
+});
+
+test('what does not freeze in 10 s is thawed again: an error, and the container runs on', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const c = new FakeContainer({ layout, status: 'running' });
+    const path = `${c.cgroups[0]}/${layout === 'v2' ? 'cgroup.events' : 'freezer.state'}`;
+    const file = c.kernel.tree.at(path)!;
+    file.hooks = { ...file.hooks, read: () => (layout === 'v2' ? 'frozen 0\n' : 'FREEZING\n') };
+    const began = c.kernel.clock.now;
+    const error = await c.failure(() => pause(c.options));
+    assert.match(told(c, error), /^ERR_CGROUP pause web: its processes do not freeze: ETIMEDOUT/);
+    const waited = c.kernel.clock.now - began;
+    assert.ok(waited >= 10_000 && waited < 10_100, `${waited} ms`);
+    assert.not.ok(c.process?.frozen());
+    assert.match(c.calls(/^writeFile/).at(-1)!, layout === 'v2' ? /cgroup.freeze, 0x0, 0o0, 1 byte/ : /, 6 bytes/);
+  }
+});
+
+test('resume below a frozen cgroup names it, and lets the container run as soon as that is thawed', async () => {
+  const c = new FakeContainer({ status: 'running', record: { cgroups: ['/sys/fs/cgroup/above/web'] } });
+  const { tree } = c.kernel;
+  const inner = tree.directory('/sys/fs/cgroup/above/web');
+  c.process?.cgroups.set(inner.fs, inner);
+  c.freeze('/sys/fs/cgroup/above/web');
+  c.freeze('/sys/fs/cgroup/above');
+  const error = await c.failure(() => resume(c.options));
+  assert.is(
+    told(c, error),
+    'ERR_CGROUP resume web: its processes stay frozen by the cgroup /sys/fs/cgroup/above: /sys/fs/cgroup/above/web',
+  );
+  assert.is(error.hint, 'thaw it: echo 0 > /sys/fs/cgroup/above/cgroup.freeze');
+  c.freeze('/sys/fs/cgroup/above', false);
+  assert.is(statusOf(c), 'running');
+});
+
+test('resume: a container that stays frozen is an error after 10 s', async () => {
+  const c = new FakeContainer({ layout: 'v1', status: 'running' });
+  c.freeze(c.cgroups[0]!);
+  const file = c.kernel.tree.at('/sys/fs/cgroup/freezer/web/freezer.state')!;
+  file.hooks = { ...file.hooks, write: () => 0 };
+  const error = await c.failure(() => resume(c.options));
+  assert.match(told(c, error), /^ERR_CGROUP resume web: its processes stay frozen: ETIMEDOUT/);
+});
+
+test('a write that the kernel refuses is an error that names the file', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  c.kernel.failAt('writeFile', 1, E.EBUSY);
+  const error = await c.failure(() => pause(c.options));
+  assert.is(
+    told(c, error),
+    'ERR_CGROUP pause web: write "1" to /sys/fs/cgroup/web/cgroup.freeze: EBUSY (device or resource busy)',
+  );
+  assert.is(statusOf(c), 'running');
+});
+
+test('fault: whichever call fails, it is an error or the container is as asked, and nothing stays open', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    for (const [command, wanted] of [
+      [pause, 'paused'],
+      [resume, 'running'],
+    ] as const) {
+      const make = () => {
+        const c = new FakeContainer({ layout, status: 'running' });
+        if (command === resume) c.freeze(c.cgroups[0]!);
+        return c;
+      };
+      const outcomes = await eachFailure(make, (c) => command(c.options));
+      assert.ok(outcomes.length >= 10, `${outcomes.length} calls`);
+      for (const { container: c, call, error, leftOpen } of outcomes) {
+        assert.equal(leftOpen, [], call);
+        c.kernel.use();
+        if (error === undefined) assert.is(statusOf(c), wanted, call);
+        else if (!(error instanceof RuntError)) throw error;
+        else assert.match(error.code, /^ERR_(STATE|CGROUP|PROCESS|IO)$/, call);
+      }
+    }
+  }
+});
+
+test.run();
