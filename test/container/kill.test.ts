@@ -1,0 +1,143 @@
+/** `kill`: which processes get the signal, and what is an error. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { kill } from '../../src/container/kill.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { SIGCONT, SIGKILL, SIGWINCH } from '../../src/sys/linux.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('kill');
+
+const send = (c: FakeContainer, signal: number, all = false) => kill({ root: c.root, id: c.id, signal, all });
+
+/** A container that runs, with a second process in its cgroup. */
+function pair(o: ConstructorParameters<typeof FakeContainer>[0] = {}) {
+  const c = new FakeContainer({ status: 'running', ...o });
+  return { c, init: c.process!, child: c.addProcess(2600) };
+}
+
+test('the signal goes to the first process alone; with all to each one', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const { c, init, child } = pair({ layout });
+    await c.run(() => send(c, SIGWINCH));
+    assert.equal([init.signals, child.signals], [[SIGWINCH], []]);
+    await c.run(() => send(c, SIGCONT, true));
+    assert.equal([init.signals, child.signals, c.kernel.open], [[SIGWINCH, SIGCONT], [SIGCONT], [c.root]]);
+  }
+});
+
+test('KILL of all ends each one; of the first alone its pid namespace ends the others', async () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const all = pair({ layout });
+    await all.c.run(() => send(all.c, SIGKILL, true));
+    assert.equal([all.init.signals, all.child.signals], [[SIGKILL], [SIGKILL]]);
+    const one = pair({ layout });
+    await one.c.run(() => send(one.c, SIGKILL));
+    assert.equal([one.init.signals, one.child.signals], [[SIGKILL], []]);
+    const shared = pair({ layout, record: { pidNamespace: false } });
+    await shared.c.run(() => send(shared.c, SIGKILL));
+    assert.equal([shared.init.signals, shared.child.signals], [[SIGKILL], [SIGKILL]]);
+  }
+});
+
+test('KILL thaws a frozen container, any other signal does not', async () => {
+  const { c, init } = pair({ layout: 'v1' });
+  c.freeze(c.cgroups[0]!);
+  await c.run(() => send(c, SIGWINCH));
+  assert.equal(init.signals, []);
+  await c.run(() => send(c, SIGKILL));
+  assert.equal(init.signals, [SIGWINCH, SIGKILL]);
+});
+
+test('a container that has stopped is an error, but not with all', async () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  const error = await c.failure(() => send(c, SIGKILL));
+  assert.is(told(c, error), 'ERR_CONTAINER_STATUS container not running: web is stopped');
+  await c.run(() => send(c, SIGKILL, true));
+  const missing = await c.failure(() => kill({ root: c.root, id: 'none', signal: SIGKILL, all: true }));
+  assert.is(missing.code, 'ERR_NO_CONTAINER');
+});
+
+test('without a pid namespace KILL ends what outlives the first process', async () => {
+  const c = new FakeContainer({ status: 'stopped', record: { pidNamespace: false } });
+  const child = c.addProcess(2600);
+  const error = await c.failure(() => send(c, SIGWINCH));
+  assert.is(error.code, 'ERR_CONTAINER_STATUS');
+  await c.run(() => send(c, SIGKILL));
+  assert.equal(child.signals, [SIGKILL]);
+});
+
+test('another process with the pid of the container gets no signal', async () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
+  const error = await c.failure(() => send(c, SIGKILL));
+  assert.equal([error.code, stranger.signals], ['ERR_CONTAINER_STATUS', []]);
+});
+
+test('a process that ends between the look and the signal is no success', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  c.kernel.before('pidfdSignal', 1, () => c.process?.exit(0));
+  const error = await c.failure(() => send(c, SIGWINCH));
+  assert.is(told(c, error), 'ERR_CONTAINER_STATUS container not running: web');
+});
+
+test('all: the first process is reached where somebody has moved it to another cgroup', async () => {
+  const { c, init, child } = pair();
+  const elsewhere = c.kernel.tree.directory('/sys/fs/cgroup/elsewhere');
+  init.cgroups.set(elsewhere.fs, elsewhere);
+  await c.run(() => send(c, SIGWINCH, true));
+  assert.equal([init.signals, child.signals], [[SIGWINCH], [SIGWINCH]]);
+});
+
+test('all: without a cgroup the processes of the pid namespace get it', async () => {
+  const c = new FakeContainer({ layout: 'none', status: 'running' });
+  const child = c.kernel.processes.add({ pid: 2600 });
+  const stranger = c.kernel.processes.add({ pid: 2601 });
+  for (const pid of [2500, 2600]) c.kernel.tree.symlink(`/proc/${pid}/ns/pid`, 'pid:[4026532000]');
+  await c.run(() => send(c, SIGWINCH, true));
+  assert.equal([c.process?.signals, child.signals, stranger.signals], [[SIGWINCH], [SIGWINCH], []]);
+});
+
+test('all: one that may not be signalled is an error, after the others were', async () => {
+  const { c, init, child } = pair();
+  c.kernel.failAt('pidfdSignal', 1, E.EPERM);
+  const error = await c.failure(() => send(c, SIGWINCH, true));
+  assert.is(told(c, error), 'ERR_PROCESS send signal 28 to process 2500: EPERM (operation not permitted)');
+  assert.equal([init.signals, child.signals], [[], [SIGWINCH]]);
+});
+
+test('where a seccomp filter refuses pidfds, kill(2) is used once the start time is compared', async () => {
+  const { c, init, child } = pair();
+  c.kernel.on('pidfdOpen', () => -E.ENOSYS);
+  await c.run(() => send(c, SIGWINCH));
+  await c.run(() => send(c, SIGCONT, true));
+  assert.equal([init.signals, child.signals], [[SIGWINCH, SIGCONT], [SIGCONT]]);
+  assert.equal(c.calls(/^pidfdSignal/), []);
+});
+
+test('a signal that the kernel refuses is an error that names the call', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  c.kernel.failAt('pidfdSignal', 1, E.EINVAL);
+  const error = await c.failure(() => send(c, 99));
+  assert.is(told(c, error), 'ERR_PROCESS kill web: send signal 99 to process 2500: EINVAL (invalid argument)');
+  assert.is(error.syscall, 'pidfd_send_signal');
+});
+
+test('fault: whichever call fails, it is an error or the signal was sent, and nothing stays open', async () => {
+  for (const all of [false, true]) {
+    const outcomes = await eachFailure(
+      () => pair().c,
+      (c) => send(c, SIGKILL, all),
+    );
+    assert.ok(outcomes.length >= 10, `${outcomes.length} calls`);
+    for (const { container: c, call, error, leftOpen } of outcomes) {
+      assert.equal(leftOpen, [], call);
+      if (error === undefined) assert.equal(c.process?.signals, [SIGKILL], call);
+      else if (!(error instanceof RuntError)) throw error;
+      else assert.not.match(error.code, /ERR_NO_CONTAINER|ERR_CONTAINER_STATUS/, call);
+    }
+  }
+});
+
+test.run();
