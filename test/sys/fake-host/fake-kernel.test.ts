@@ -158,10 +158,10 @@ test('files: links are followed, and end', () => {
 
 test('a call that the kernel does not have fails by its name and arguments', () => {
   const kernel = new FakeKernel();
-  assert.throws(() => native.ioprioSet(5, 1), 'unexpected call: native.ioprioSet(5, 1)');
-  kernel.on('ioprioSet', () => -E.EPERM);
-  assert.is(native.ioprioSet(5, 1), -E.EPERM);
-  assert.equal(kernel.calls, ['ioprioSet(5, 1) = EPERM']);
+  assert.throws(() => native.signalFd(5n), 'unexpected call: native.signalFd(5)');
+  kernel.on('signalFd', () => -E.EPERM);
+  assert.is(native.signalFd(5n), -E.EPERM);
+  assert.equal(kernel.calls, ['signalFd(5) = EPERM']);
 });
 
 test('a planned failure comes at its call, once; what was not reached is told', async () => {

@@ -21,8 +21,10 @@ import { Clock } from './clock.js';
 import { Descriptors, OpenInode } from './descriptors.js';
 import { fileCalls } from './file-calls.js';
 import { FileTree } from './file-tree.js';
+import { namespaceCalls } from './namespaces.js';
 import { Processes } from './processes.js';
 import { mountProcfs } from './procfs.js';
+import { programCalls } from './program-calls.js';
 import { Sockets } from './sockets.js';
 
 type Name = keyof Native;
@@ -43,7 +45,8 @@ interface KernelOptions {
 }
 
 /** These give a descriptor: its number says nothing to a reader. */
-const OPENS = /^(open|accept|unix|pidfdOpen|duplicate|datagram|sealedFile|initImage|netlinkOpen|nonBlocking|signalFd)/;
+const OPENS =
+  /^(open|accept|unix|pidfdOpen|duplicate|datagram|namespaceOpen|sealedFile|initImage|netlinkOpen|nonBlocking|signalFd)/;
 /** These do not fail; `ready` is called by `finish`, not by the work. */
 const SAFE: readonly string[] = ['close', 'pid', 'ids', 'monotonic', 'realtime', 'unwatch', 'isTerminal', 'ready'];
 
@@ -72,6 +75,8 @@ export class FakeKernel {
       ...this.processes.calls(),
       ...this.sockets.calls(),
       ...this.clock.calls(),
+      ...namespaceCalls(this.tree, this.descriptors),
+      ...programCalls(),
       ids: (data) => {
         putIntegers(data, [uid, uid, uid, uid]);
         return 0;

@@ -174,6 +174,15 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
       const inode = inodeAt(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
       return typeof inode === 'number' ? inode : tree.unmount(inode);
     },
+    openTree: (dirfd, path, flags) => open(dirfd, path, O_PATH, 0, { follow: (flags & AT_SYMLINK_NOFOLLOW) === 0 }),
+    mountBind(source, _recursive, _attrs, target) {
+      const from = inodeAt(AT_FDCWD, source, 0);
+      if (typeof from === 'number') return from;
+      const at = inodeAt(AT_FDCWD, target, 0);
+      if (typeof at === 'number') return at;
+      tree.mount(target).entries = from.entries;
+      return 0;
+    },
     flock(fd, operation) {
       const file = descriptors.get(fd);
       if (!file) return -E.EBADF;

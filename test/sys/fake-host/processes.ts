@@ -165,7 +165,12 @@ export class Processes {
   }
 
   openPidfd(process: FakeProcess): number {
-    return this.descriptors.open(new Pidfd(process));
+    return this.descriptors.open(this.pidfd(process));
+  }
+
+  /** A pidfd that another process sends. */
+  pidfd(process: FakeProcess): OpenFile {
+    return new Pidfd(process);
   }
 
   private start(

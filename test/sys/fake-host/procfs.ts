@@ -1,19 +1,27 @@
 /** The procfs of the fake kernel. */
 import type { Descriptors } from './descriptors.js';
 import { type FileTree, type Inode, S_IFLNK } from './file-tree.js';
+import { hostNamespaces, linkNamespace } from './namespaces.js';
 import type { FakeProcess, Processes } from './processes.js';
 
 const PROC_SUPER_MAGIC = 0x9fa0n;
+/** All ids are themselves (user_namespaces(7)). */
+const HOST_MAP = '         0          0 4294967295\n';
 
 /** Mounts it on /proc, with a directory for each process and for what this one has open. */
 export function mountProcfs(tree: FileTree, processes: Processes, descriptors: Descriptors): void {
   const proc = tree.mount('/proc', { magic: PROC_SUPER_MAGIC });
+  const namespaces = hostNamespaces();
   const add = (process: FakeProcess): void => {
     const { pid } = process;
     tree.file(`/proc/${pid}/stat`, { read: () => process.stat }, 0o444);
     tree.file(`/proc/${pid}/comm`, { read: () => `${process.name}\n` }, 0o644);
     tree.file(`/proc/${pid}/cgroup`, { read: () => cgroupsOf(process) }, 0o444);
-    tree.symlink(`/proc/${pid}/ns/pid`, 'pid:[4026531836]');
+    for (const kind of ['uid', 'gid']) tree.file(`/proc/${pid}/${kind}_map`, HOST_MAP, 0o644);
+    tree.file(`/proc/${pid}/setgroups`, 'allow\n', 0o644);
+    tree.file(`/proc/${pid}/oom_score_adj`, '0\n', 0o644);
+    tree.symlink(`/proc/${pid}/root`, '/');
+    for (const namespace of namespaces) linkNamespace(tree, pid, namespace);
   };
   processes.onChange.push((process, gone) => {
     if (gone) proc.entries?.delete(String(process.pid));
@@ -22,7 +30,6 @@ export function mountProcfs(tree: FileTree, processes: Processes, descriptors: D
   add(processes.own);
   const own = `/proc/${processes.own.pid}`;
   tree.symlink('/proc/self', String(processes.own.pid));
-  tree.file(`${own}/uid_map`, '         0          0 4294967295\n', 0o444);
   tree.directory(`${own}/fd`).entries = new OpenLinks(tree, descriptors);
 }
 

@@ -12,7 +12,7 @@ interface Message {
 }
 
 /** One end of a connection or a pipe. */
-class SocketEnd extends OpenFile {
+export class SocketEnd extends OpenFile {
   private readonly queue: Message[] = [];
   private peer: SocketEnd | undefined;
   /** Whether its process is root or the user of the process under test. */
@@ -105,7 +105,7 @@ class Listener extends OpenFile {
     override readonly inode: Inode,
     readonly backlog: number,
     /** The script of a server. */
-    readonly onConnect?: (end: SocketEnd) => void,
+    public onConnect?: (end: SocketEnd) => void,
   ) {
     super();
   }
@@ -138,6 +138,12 @@ export class Sockets {
     const inode = this.tree.socket(path);
     this.listeners.set(inode, new Listener(inode, 128, onConnect).hold() as Listener);
     return inode;
+  }
+
+  /** Lets a child serve a listener that it was given. */
+  serve(listener: OpenFile, onConnect: (end: SocketEnd) => void): void {
+    if (!(listener instanceof Listener)) throw new Error(`${listener.shown} is not a listener`);
+    listener.onConnect = onConnect;
   }
 
   /** Connects a client of another process to a listener of the process under test. */

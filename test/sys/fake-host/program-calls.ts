@@ -1,0 +1,31 @@
+/** Native functions that compute, or set what nobody reads back: they need nothing of the fake kernel. */
+import { createHash } from 'node:crypto';
+import type { Native } from '../../../src/sys/abi.js';
+import { E } from '../../../src/sys/errno.js';
+
+/** 0 where the text is JSON; no test of the fake host has integers beyond 2^53. */
+function json(text: Uint8Array): number {
+  try {
+    JSON.parse(new TextDecoder().decode(text));
+    return 0;
+  } catch {
+    return -E.EBADMSG;
+  }
+}
+
+export function programCalls() {
+  return {
+    wideIntegers: json,
+    jsonError: (text) => (json(text) < 0 ? 5 : 0),
+    unknownSyscalls: () => 0,
+    sha256(data, digest) {
+      digest.set(createHash('sha256').update(data).digest());
+      return 0;
+    },
+    prlimit: () => 0,
+    schedSetAttr: () => 0,
+    ioprioSet: () => 0,
+    attachDeviceFilter: () => 0,
+    idMapTree: () => 0,
+  } satisfies Partial<Native>;
+}

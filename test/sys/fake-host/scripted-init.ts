@@ -1,0 +1,120 @@
+/** A scripted runt-init: it reads the plan's frame, sends reports, and waits for the runtime's go. */
+import { Protocol, REPORT, type ReportKind, type Span } from '../../../src/sys/protocol.js';
+import type { OpenFile } from './descriptors.js';
+import type { FakeKernel } from './fake-kernel.js';
+import type { FakeProcess } from './processes.js';
+import { SocketEnd } from './sockets.js';
+
+/** What it does next: `go` waits for the runtime. */
+export type Step = 'go' | ((init: ScriptedInit) => void);
+type Value = string | number | OpenFile | readonly Span[];
+
+export class ScriptedInit {
+  /** The fields of the frame that it has received. */
+  frame: readonly string[] = [];
+  /** The pid that came with each go; undefined for a go without one. */
+  readonly gos: (number | undefined)[] = [];
+  private steps: Step[];
+
+  /** @param sync its end of the channel, which it holds already */
+  constructor(
+    readonly process: FakeProcess,
+    readonly sync: SocketEnd,
+    readonly files: (fd: number) => OpenFile | undefined,
+    steps: readonly Step[],
+    /** CLONE_NEW*, 0 for one that a supervisor has started. */
+    readonly flags = 0n,
+  ) {
+    this.steps = [...steps];
+    sync.onMessage = () => this.received();
+    // Without its runtime, one that was not told to go on ends.
+    sync.onHangUp = () => {
+      if (this.frame.length === 0 || this.steps.length > 0) process.exit(1);
+    };
+  }
+
+  report(kind: ReportKind, values: Readonly<Record<string, Value>> = {}): void {
+    const fields: string[] = [kind];
+    const files: OpenFile[] = [];
+    for (const [name, type] of Object.entries(REPORT[kind])) {
+      const value = values[name];
+      if (type === 'fd') files.push(...(value === undefined ? [] : [value as OpenFile]));
+      else if (type === 'spans') {
+        for (const { index, start, end } of (value ?? []) as readonly Span[])
+          fields.push(`${index}`, `${start}`, `${end}`);
+      } else fields.push(String(value ?? ''));
+    }
+    this.sync.send(frameOf(fields), files);
+  }
+
+  /** As execve(2) does: the channel is closed, and the process has another name. */
+  execute(name = 'sh'): void {
+    this.report('exec');
+    this.process.name = name;
+    this.hangUp();
+  }
+
+  hangUp(): void {
+    const { files } = this.process;
+    const at = files.indexOf(this.sync);
+    if (at < 0) return;
+    files.splice(at, 1);
+    this.sync.drop();
+  }
+
+  private received(): void {
+    const message = this.sync.receive(Protocol.PLAN_MAX);
+    if (typeof message === 'number') throw new Error('runt-init received nothing');
+    const { data } = message;
+    if (this.frame.length === 0) {
+      this.frame = new TextDecoder().decode(data.subarray(4)).split('\0').slice(0, -1);
+    } else if (data[0] === Protocol.GO) {
+      this.gos.push(data.length > 1 ? new DataView(data.buffer).getUint32(1, true) : undefined);
+      if (this.steps[0] === 'go') this.steps.shift();
+      else if (this.steps.length > 0) throw new Error('runt-init was told to go on, and did not wait');
+    }
+    for (let step = this.steps[0]; step !== undefined && step !== 'go'; step = this.steps[0]) {
+      this.steps.shift();
+      if (this.process.end) return;
+      step(this);
+    }
+  }
+}
+
+/** A report as it is on the wire: its length in 32 bits, then fields that each end in NUL. */
+export function frameOf(fields: readonly string[]): Uint8Array {
+  const text = new TextEncoder().encode(fields.map((field) => `${field}\0`).join(''));
+  const frame = new Uint8Array(4 + text.length);
+  new DataView(frame.buffer).setUint32(0, text.length, true);
+  frame.set(text, 4);
+  return frame;
+}
+
+/** A step that sends one report. */
+export const reports =
+  (kind: ReportKind, values: Readonly<Record<string, Value>> = {}): Step =>
+  (init) =>
+    init.report(kind, values);
+
+/** `create`: it is ready, and waits for `start` on its socket. */
+export const created: readonly Step[] = [
+  (init) => {
+    init.process.name = Protocol.WAITING_NAME;
+    init.report('created');
+  },
+  'go',
+];
+/** `run` and `exec`: it is ready, and executes the process when it is told to. */
+export const executed: readonly Step[] = [reports('created'), 'go', (init) => init.execute()];
+
+/** Makes each runt-init that is started perform these steps. @returns those that were started, in order */
+export function scriptInit(kernel: FakeKernel, steps: readonly Step[]): ScriptedInit[] {
+  const started: ScriptedInit[] = [];
+  kernel.processes.init = ({ process, file, flags }) => {
+    const sync = file(3);
+    if (!(sync instanceof SocketEnd)) throw new Error('runt-init has no channel');
+    started.push(new ScriptedInit(process, sync, file, steps, flags));
+    return undefined;
+  };
+  return started;
+}
