@@ -107,12 +107,16 @@ export const created: readonly Step[] = [
 /** `run` and `exec`: it is ready, and executes the process when it is told to. */
 export const executed: readonly Step[] = [reports('created'), 'go', (init) => init.execute()];
 
-/** Makes each runt-init that is started perform these steps. @returns those that were started, in order */
-export function scriptInit(kernel: FakeKernel, steps: readonly Step[]): ScriptedInit[] {
+/** Those of each runt-init, or those of the n-th, the first is 0. */
+type Script = readonly Step[] | ((n: number) => readonly Step[]);
+
+/** Makes each runt-init that is started perform its steps. @returns those that were started, in order */
+export function scriptInit(kernel: FakeKernel, script: Script): ScriptedInit[] {
   const started: ScriptedInit[] = [];
   kernel.processes.init = ({ process, file, flags }) => {
     const sync = file(3);
     if (!(sync instanceof SocketEnd)) throw new Error('runt-init has no channel');
+    const steps = typeof script === 'function' ? script(started.length) : script;
     started.push(new ScriptedInit(process, sync, file, steps, flags));
     return undefined;
   };
