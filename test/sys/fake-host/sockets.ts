@@ -163,6 +163,14 @@ export class Sockets {
     return end;
   }
 
+  /** Sends a datagram of another process to a socket that the process under test has bound. */
+  sendDatagram(path: string, text: string): void {
+    const inode = this.tree.at(path);
+    const receiver = inode && this.datagrams.get(inode);
+    if (!receiver) throw new Error(`nobody receives datagrams at ${path}`);
+    receiver.arrive({ data: new TextEncoder().encode(text), files: [] });
+  }
+
   /** The client's end of a new connection, which nobody holds yet. */
   private connectTo(inode: Inode): SocketEnd | number {
     if (!inode.is(S_IFSOCK)) return -E.ECONNREFUSED;
