@@ -1,0 +1,340 @@
+/** `start`: what it says to a created container, and each way in which runt-init answers. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { start } from '../../src/container/start.js';
+import { keepPlanRest, keptOp } from '../../src/container/state/plan-rest.js';
+import { keepConfig } from '../../src/container/state/state-store.js';
+import type { Op, Plan } from '../../src/plan/plan-ops.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { SIGKILL } from '../../src/sys/linux.js';
+import { Transcript } from '../sys/fake-host/descriptors.js';
+import { frameOf, ScriptedInit, type Step } from '../sys/fake-host/scripted-init.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('start');
+
+type Options = ConstructorParameters<typeof FakeContainer>[0];
+
+/** A created container whose runt-init performs these steps once a start has connected. */
+function waiting(steps: readonly Step[], o: Options = {}): FakeContainer {
+  const c = new FakeContainer(o);
+  const process = c.process!;
+  let connections = 0;
+  c.kernel.sockets.listen(`${c.directory}/start.sock`, (end) => {
+    process.files.push(end);
+    // It serves one connection.
+    if (++connections > 1) return end.drop();
+    const init = new ScriptedInit(process, end, () => undefined, steps);
+    init.frame = ['plan'];
+    init.perform();
+  });
+  return c;
+}
+
+const execute: Step = (init) => init.execute();
+const failed =
+  (index: number, errno: number, syscall: string, detail = ''): Step =>
+  (init) => {
+    init.report('error', { index, errno, syscall, detail });
+    init.process.exit(1);
+  };
+
+/** The rest of the plan, as `create` keeps it: `cwd` is operation 1, `exec` is operation 2. */
+function keepRest(c: FakeContainer, args: readonly string[] = ['/bin/sh']): void {
+  const ops = [
+    { op: 'wait', at: '' },
+    { op: 'cwd', at: '/process/cwd', path: '/work', optional: false },
+    { op: 'exec', at: '/process/args', args, env: [], homeOf: -1 },
+  ] as unknown as readonly Op[];
+  c.kernel.use();
+  keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
+  keepConfig(
+    c.root,
+    c.id,
+    new TextEncoder().encode(JSON.stringify({ hooks: c.record.hooks, process: { args, cwd: '/work' } })),
+  );
+}
+
+test('a created container executes its process; the socket goes, and a second start finds it running', async () => {
+  const c = waiting([execute]);
+  await c.run(() => start(c.options));
+  assert.equal(c.kernel.tree.list(c.directory), ['state.json']);
+  assert.equal([c.process?.name, c.kernel.open], ['sh', [c.root]]);
+  const error = await c.failure(() => start(c.options));
+  assert.is(told(c, error), 'ERR_CONTAINER_STATUS cannot start an already running container: web');
+});
+
+test('the status decides: each error says what the container is', async () => {
+  const errors: string[] = [];
+  for (const status of ['stopped', 'creating', 'running', 'created'] as const) {
+    const c = new FakeContainer({ status });
+    if (status === 'created') c.freeze(c.cgroups[0]!);
+    errors.push(told(c, await c.failure(() => start(c.options))));
+  }
+  assert.equal(errors, [
+    'ERR_CONTAINER_STATUS cannot start a container that has stopped: web',
+    'ERR_CONTAINER_STATUS cannot start a container in the creating state: web',
+    'ERR_CONTAINER_STATUS cannot start an already running container: web',
+    'ERR_CONTAINER_STATUS cannot start a container in the paused state: web',
+  ]);
+});
+
+test('below a frozen cgroup it is refused: the process would wait for the thaw', async () => {
+  const c = new FakeContainer({ record: { cgroups: ['/sys/fs/cgroup/above/web'] } });
+  const inner = c.kernel.tree.directory('/sys/fs/cgroup/above/web');
+  c.process?.cgroups.set(inner.fs, inner);
+  c.freeze('/sys/fs/cgroup/above');
+  const error = await c.failure(() => start(c.options));
+  assert.is(
+    told(c, error),
+    'ERR_CGROUP start web: the cgroup is frozen by the cgroup /sys/fs/cgroup/above: /sys/fs/cgroup/above/web',
+  );
+});
+
+test('an operation that fails is named by its index in the kept rest of the plan', async () => {
+  const c = waiting([failed(1, E.ENOENT, 'chdir')]);
+  keepRest(c);
+  const error = await c.failure(() => start(c.options));
+  assert.equal(
+    [told(c, error), error.pointer, error.value, error.errno],
+    [
+      'ERR_CWD start web: enter the working directory /work: ENOENT (no such file or directory)',
+      '/process/cwd',
+      '/work',
+      E.ENOENT,
+    ],
+  );
+});
+
+test('a failing execve has the code and the hint of its operation', async () => {
+  const c = waiting([failed(2, E.ENOEXEC, 'execve', '/bin/sh')]);
+  keepRest(c);
+  const error = await c.failure(() => start(c.options));
+  assert.equal([error.code, error.pointer, error.syscall], ['ERR_EXEC', '/process/args', 'execve']);
+  assert.match(error.hint ?? '', /./);
+});
+
+test('a config without a process is an error that says so', async () => {
+  const c = waiting([failed(2, E.EINVAL, 'execve')]);
+  keepRest(c, []);
+  const error = await c.failure(() => start(c.options));
+  assert.equal([told(c, error), error.pointer], ['ERR_SPEC_INVALID start web: the config has no process', '/process']);
+});
+
+test('without the rest of the plan, or with another index, the report itself is the error', async () => {
+  for (const kept of [false, true]) {
+    const c = waiting([failed(9, E.EACCES, 'execve', '/bin/sh')]);
+    if (kept) keepRest(c);
+    const error = await c.failure(() => start(c.options));
+    assert.is(told(c, error), 'ERR_EXEC start web: execute the process (/bin/sh): EACCES (permission denied)');
+  }
+});
+
+test('a damaged rest of the plan, or config, does not hide that the start failed', async () => {
+  const rest = waiting([failed(1, E.ENOENT, 'chdir')]);
+  rest.kernel.tree.file(`${rest.directory}/plan-rest.json`, '[[1,{');
+  assert.is((await rest.failure(() => start(rest.options))).code, 'ERR_STATE_CORRUPT');
+  const config = waiting([failed(1, E.ENOENT, 'chdir')]);
+  keepRest(config);
+  config.kernel.tree.file(`${config.directory}/config.json`, '{');
+  const error = await config.failure(() => start(config.options));
+  assert.equal([error.code, error.value], ['ERR_CWD', undefined]);
+});
+
+test('a runt-init that ends without a report was killed', async () => {
+  const c = waiting([
+    (init) => {
+      init.hangUp();
+      // A process that is killed closes what it has open a moment before it has ended.
+      c.kernel.clock.after(20, () => init.process.signal(SIGKILL));
+    },
+  ]);
+  const error = await c.failure(() => start(c.options));
+  assert.is(told(c, error), 'ERR_INIT_DIED start web: runt-init ended before it executed the process');
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('a report that is cut short, as by the end of runt-init, counts as its end', async () => {
+  const c = waiting([
+    (init) => {
+      init.sync.send(frameOf(['exec']).subarray(0, 6));
+      init.process.signal(SIGKILL);
+    },
+  ]);
+  const error = await c.failure(() => start(c.options));
+  assert.equal([error.code, c.kernel.open], ['ERR_INIT_DIED', [c.root]]);
+});
+
+test('one that takes no second connection was started by another start', async () => {
+  const c = waiting([(init) => init.hangUp()]);
+  const error = await c.failure(() => start(c.options));
+  assert.is(told(c, error), 'ERR_CONTAINER_STATUS cannot start a container in the starting state: web');
+  const refused = new FakeContainer();
+  const late = await refused.failure(() => start(refused.options));
+  assert.is(told(refused, late), 'ERR_CONTAINER_STATUS cannot start a container in the starting state: web');
+});
+
+test('a socket that cannot be reached is an error of the state', async () => {
+  const c = waiting([execute]);
+  c.kernel.failAt('unixConnect', 1, E.EACCES);
+  const error = await c.failure(() => start(c.options));
+  assert.is(told(c, error), 'ERR_STATE start web: connect to the start socket: EACCES (permission denied)');
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('a report that does not belong there is an internal error', async () => {
+  const c = waiting([(init) => init.report('created')]);
+  const error = await c.failure(() => start(c.options));
+  assert.is(told(c, error), 'ERR_INTERNAL runt-init sent the report "created" while it was starting');
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('a slow startContainer hook is a warning, and the start goes on without the lock', async () => {
+  const hooks = { startContainer: [{ path: '/bin/prepare', timeout: 90 }] };
+  const c = waiting(
+    [
+      (init) => {
+        init.report('slow', { point: 'startContainer', index: 0 });
+        c.kernel.clock.after(40_000, () => init.execute());
+      },
+    ],
+    { record: { hooks } },
+  );
+  const held: boolean[] = [];
+  c.kernel.clock.after(1000, () => held.push(c.kernel.tree.at(c.directory)?.lock !== undefined));
+  await c.run(() => start(c.options));
+  assert.equal(held, [false]);
+  assert.equal(c.warnings, [
+    'start web: hook startContainer 0, /bin/prepare: not done after 30 s; it is killed after 90 s',
+  ]);
+});
+
+test('a startContainer hook that fails is the error, and the container is removed', async () => {
+  const hooks = { startContainer: [{ path: '/bin/prepare' }] };
+  const c = waiting([failed(1, 0, 'hook', 'startContainer 0\nexit 3 12 stderr\nno such disk')], { record: { hooks } });
+  keepRest(c);
+  const error = await c.failure(() => start(c.options));
+  assert.is(
+    told(c, error),
+    'ERR_HOOK start web: hook startContainer 0, /bin/prepare: exit status 3 after 12 ms, stderr: no such disk',
+  );
+  assert.equal([c.left, c.kernel.open], [[], [c.root]]);
+});
+
+test('poststart hooks run once the process is executed; one that fails removes the container', async () => {
+  for (const status of [0, 4]) {
+    const c = waiting([execute], { record: { hooks: { poststart: [{ path: '/hook' }] } } });
+    c.kernel.processes.programs.set('/hook', ({ process }) => {
+      assert.is(c.process?.name, 'sh');
+      c.kernel.clock.after(5, () => process.exit(status));
+      return 0;
+    });
+    if (status === 0) {
+      await c.run(() => start(c.options));
+      assert.is(c.process?.end, undefined);
+    } else {
+      const error = await c.failure(() => start(c.options));
+      assert.match(told(c, error), /^ERR_HOOK start web: hook poststart 0, \/hook: exit status 4 after 5 ms/);
+      assert.equal(c.left, []);
+    }
+    assert.equal(c.kernel.open, [c.root]);
+  }
+});
+
+test('the listener of a seccomp filter goes to its agent, then the process may go on', async () => {
+  const listener = new Transcript('seccomp listener');
+  const c = waiting([
+    (init) => init.report('listener', { fd: listener, agent: '/run/agent.sock', metadata: 'm' }),
+    'go',
+    execute,
+  ]);
+  let said = '';
+  let got = 0;
+  c.kernel.sockets.listen('/run/agent.sock', (end) => {
+    end.onMessage = () => {
+      const message = end.receive(4096);
+      if (typeof message === 'number') return;
+      said = new TextDecoder().decode(message.data);
+      got = message.files.length;
+      for (const file of message.files) file.drop();
+    };
+  });
+  await c.run(() => start(c.options));
+  const state = { ociVersion: '1.2.0', id: 'web', status: 'created', pid: 2500, bundle: '/b' };
+  assert.equal(JSON.parse(said), { ociVersion: '1.2.0', fds: ['seccompFd'], pid: 2500, metadata: 'm', state });
+  assert.equal([got, c.process?.name, c.kernel.open], [1, 'sh', [c.root]]);
+});
+
+test('without its agent the process does not go on', async () => {
+  const c = waiting([
+    (init) => init.report('listener', { fd: new Transcript('seccomp listener'), agent: '/run/agent.sock' }),
+    'go',
+    execute,
+  ]);
+  const error = await c.failure(() => start(c.options));
+  assert.equal(
+    [error.code, error.errno, error.pointer],
+    ['ERR_SECCOMP_AGENT', E.ENOENT, '/linux/seccomp/listenerPath'],
+  );
+  assert.equal([c.process?.name, c.kernel.open], ['runt/init', [c.root]]);
+});
+
+test('the trace has what the start waited for; one that cannot be written leaves the container running', async () => {
+  const c = waiting([execute]);
+  await c.run(() => start({ ...c.options, trace: '/run/trace.json' }));
+  const names = JSON.stringify(JSON.parse(c.kernel.tree.text('/run/trace.json')));
+  for (const name of ['connect to the start socket', 'prepare the process', 'execve']) assert.ok(names.includes(name));
+  const bad = waiting([execute]);
+  const error = await bad.failure(() => start({ ...bad.options, trace: '/none/trace.json' }));
+  assert.equal([error.code, bad.process?.name], ['ERR_IO', 'sh']);
+});
+
+test('NOTIFY_SOCKET: it is told once the process says that it is ready', async () => {
+  const c = waiting([
+    (init) => {
+      init.execute();
+      c.kernel.clock.after(50, () => {
+        c.kernel.use();
+        const path = `${c.directory}/notify/notify.sock`;
+        c.kernel.sockets.sendDatagram(path, 'STATUS=loading\n');
+        c.kernel.sockets.sendDatagram(path, 'READY=1\n');
+      });
+    },
+  ]);
+  c.kernel.tree.directory(`${c.directory}/notify`);
+  const manager = c.kernel.sockets.receiver('/run/manager.sock');
+  await c.run(() => start({ ...c.options, notifySocket: '/run/manager.sock' }));
+  assert.is(manager.text(), 'READY=1\nMAINPID=2500\nBARRIER=1');
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('the rest of the plan has the operations after the wait, and a late filter', () => {
+  const c = new FakeContainer();
+  const ops = [
+    { op: 'seccomp', late: true, at: '/linux/seccomp' },
+    { op: 'seccomp', late: false, at: '/linux/seccomp' },
+    { op: 'wait', at: '' },
+    { op: 'capabilities', at: '', effective: 5n },
+  ] as unknown as readonly Op[];
+  keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
+  const kept = [0, 1, 2, 3].map((i) => keptOp(c.root, c.id, i)?.op);
+  assert.equal(kept, ['seccomp', undefined, undefined, 'capabilities']);
+  assert.throws(() => keepPlanRest(c.root, c.id, { version: 1, ops } as Plan), /write the rest of the plan .*EEXIST/);
+});
+
+test('fault: whichever call fails, it is an error or the process runs, and nothing stays open', async () => {
+  const outcomes = await eachFailure(
+    () => waiting([execute]),
+    (c) => start(c.options),
+  );
+  assert.ok(outcomes.length >= 12, `${outcomes.length} calls`);
+  for (const { container: c, call, error, leftOpen } of outcomes) {
+    assert.equal(leftOpen, [], call);
+    if (error === undefined) assert.is(c.process?.name, 'sh', call);
+    else if (!(error instanceof RuntError)) throw error;
+    else assert.match(error.code, /^ERR_(STATE|CGROUP|PROCESS|INIT|IO)$/, call);
+  }
+});
+
+test.run();
