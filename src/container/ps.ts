@@ -116,7 +116,8 @@ async function readAll(fd: number): Promise<string> {
     }
     await readable(fd);
     const n = native.read(fd, data.subarray(length));
-    if (n <= 0) break;
+    check(n, { code: 'ERR_PS', message: 'read what ps prints', syscall: 'read' });
+    if (n === 0) break;
     length += n;
   }
   return host.decodeRaw(data, length);

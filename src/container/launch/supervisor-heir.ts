@@ -155,9 +155,11 @@ export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<v
       }
       continue;
     }
-    const first = process.fd < 0 ? -1 : await firstReadable([pidfd, process.fd]);
-    process.close();
-    if (first !== 1) break;
+    try {
+      if (process.fd < 0 || (await firstReadable([pidfd, process.fd])) !== 1) break;
+    } finally {
+      process.close();
+    }
   }
   await readableOrPolled(pidfd);
 }
