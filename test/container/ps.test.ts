@@ -1,0 +1,141 @@
+/** `ps`: the processes of a container, and the lines of the host's ps(1) that are theirs. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { pids, table } from '../../src/container/ps.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { unshare } from '../sys/fake-host/namespaces.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('ps');
+
+const list = (c: FakeContainer): number[] => {
+  c.kernel.use();
+  return pids(c.options);
+};
+
+/** A container with two processes, and a ps(1) that prints these lines and ends with a status. */
+function withPs(lines: readonly string[], status = 0): { c: FakeContainer; args: () => readonly string[] } {
+  const c = new FakeContainer({ status: 'running' });
+  c.addProcess(2600);
+  let args: readonly string[] = [];
+  c.kernel.tree.file('/bin/ps', '', 0o755);
+  c.kernel.processes.programs.set('/bin/ps', (child) => {
+    args = child.args;
+    child.file(1)?.write(new TextEncoder().encode(lines.join('\n')));
+    child.process.exit(status);
+    return 0;
+  });
+  return { c, args: () => args };
+}
+
+test('pids: those of the cgroups and of the cgroups below, sorted, each once', () => {
+  for (const layout of ['v2', 'v1'] as const) {
+    const c = new FakeContainer({ layout, status: 'running' });
+    const inner = c.cgroups.map((path) => c.kernel.tree.directory(`${path}/inner`));
+    c.kernel.processes.add({ pid: 2700, cgroups: inner });
+    c.addProcess(2600);
+    assert.equal(list(c), [2500, 2600, 2700]);
+  }
+});
+
+test('pids: none of a container that has stopped; an unknown id is an error', () => {
+  const c = new FakeContainer({ status: 'stopped' });
+  assert.equal(list(c), []);
+  assert.throws(() => pids({ root: c.root, id: 'none' }), /container does not exist: none/);
+});
+
+test('pids: without a cgroup those of its pid namespace, without that the first process alone', () => {
+  const c = new FakeContainer({ layout: 'none', status: 'running' });
+  const { processes, tree } = c.kernel;
+  unshare(c.kernel, c.process!, 'pid');
+  const child = processes.add({ pid: 2600 });
+  processes.add({ pid: 2601 });
+  const link = tree.at('/proc/2500/ns/pid')!;
+  tree.link(tree.directory(`/proc/${child.pid}/ns`), 'pid', link);
+  assert.equal(list(c), [2500, 2600]);
+  const shared = new FakeContainer({ layout: 'none', status: 'running', record: { pidNamespace: false } });
+  assert.equal(list(shared), [2500]);
+  const stopped = new FakeContainer({ layout: 'none', status: 'stopped' });
+  assert.equal(list(stopped), []);
+});
+
+test('pids: a namespace that cannot be read is an error, not a process less', () => {
+  const c = new FakeContainer({ layout: 'none', status: 'running' });
+  c.kernel.failAt('readLink', 1, E.EIO);
+  assert.throws(() => list(c), /read the pid namespace of process 2500.*EIO/);
+});
+
+test('pids: a pid of another pid namespace tells nothing while its cgroups are there', () => {
+  const c = new FakeContainer({ status: 'stopped', record: { pidsIn: 'pid:[4026530000]' } });
+  assert.throws(
+    () => list(c),
+    /it is a number of the pid namespace pid:\[4026530000\], and runt is in pid:\[4026531836\]/,
+  );
+  c.kernel.tree.directory('/sys/fs/cgroup').entries?.delete('web');
+  assert.equal(list(c), []);
+});
+
+test('table: the header, and the lines of the container in the order of ps', async () => {
+  const { c, args } = withPs([
+    'UID          PID    PPID CMD',
+    'root           1       0 /sbin/init',
+    'root        2600    2500 worker',
+    'root        2500    1000 sleep 2600',
+    'root        3000    2500 sleep 2500',
+  ]);
+  const text = await c.run(() => table(c.options, []));
+  assert.is(
+    text,
+    'UID          PID    PPID CMD\nroot        2600    2500 worker\nroot        2500    1000 sleep 2600\n',
+  );
+  assert.equal([args(), c.kernel.open], [['/bin/ps', '-ef'], [c.root]]);
+});
+
+test('table: options of the caller; a column before PID may hold spaces', async () => {
+  const { c, args } = withPs(['COMMAND         PID', 'a b c          2500', 'a 2600 c       2499']);
+  const text = await c.run(() => table(c.options, ['-o', 'comm,pid']));
+  assert.is(text, 'COMMAND         PID\na b c          2500\n');
+  assert.equal(args(), ['/bin/ps', '-o', 'comm,pid']);
+});
+
+test('table: output without a column PID, a ps that fails, and a host without ps are errors', async () => {
+  const noColumn = withPs(['CMD', 'sleep']).c;
+  const failing = withPs(['error: bad option'], 1).c;
+  const none = new FakeContainer({ status: 'running' });
+  const errors: string[] = [];
+  for (const c of [noColumn, failing, none]) {
+    errors.push(told(c, await c.failure(() => table(c.options, ['-x']))));
+    assert.equal(c.kernel.open, [c.root]);
+  }
+  assert.equal(errors, [
+    'ERR_PS ps web: the output of ps has no column PID, by which the processes are found',
+    'ERR_PS /bin/ps ended with status 1: error: bad option',
+    'ERR_PS the host has no ps: ENOENT (no such file or directory)',
+  ]);
+});
+
+test('table: output that ends in a failing read is an error, not a short table', async () => {
+  const { c } = withPs(['  PID CMD', ' 2500 sleep']);
+  // Two of the record, then the text of ps.
+  c.kernel.failAt('read', 4, E.EIO);
+  const error = await c.failure(() => table(c.options, []));
+  assert.is(told(c, error), 'ERR_PS read what ps prints: EIO (input/output error)');
+});
+
+test('fault: whichever call fails, no process is left out, and nothing stays open', async () => {
+  const lines = ['  PID CMD', ' 2500 sleep', ' 2600 worker'];
+  const texts = new Map<FakeContainer, string>();
+  const outcomes = await eachFailure(
+    () => withPs(lines).c,
+    async (c) => void texts.set(c, await table(c.options, [])),
+  );
+  assert.ok(outcomes.length >= 12, `${outcomes.length} calls`);
+  for (const { container, call, error, leftOpen } of outcomes) {
+    assert.equal(leftOpen, [], call);
+    if (error === undefined) assert.is(texts.get(container), `${lines.join('\n')}\n`, call);
+    else if (!(error instanceof RuntError)) throw error;
+  }
+});
+
+test.run();

@@ -1,0 +1,167 @@
+/** `wait`: the exit status that a parent saw, from the supervisor's records, or from the process itself. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { wait, waitForExec } from '../../src/container/wait.js';
+import { E } from '../../src/sys/errno.js';
+import { RuntError } from '../../src/sys/error.js';
+import { SIGKILL } from '../../src/sys/linux.js';
+import { eachFailure, FakeContainer, told } from './fake-container.js';
+
+const test = suite('wait');
+
+const supervisor = { pid: 2400, startTime: '3400' };
+const exit = { pid: 2500, status: 3, signal: 0, exitedAtNs: '1700000000123456789', oom: false };
+const ended = { pid: 2500, status: 3, signal: 0, exitedAt: '2023-11-14T22:13:20.123456789Z', oom: false };
+
+/** A supervised container that runs; its supervisor lives unless it is `dead`. */
+function supervised(o: { stopped?: boolean; dead?: boolean } = {}): FakeContainer {
+  const c = new FakeContainer({ status: o.stopped ? 'stopped' : 'running', record: { supervisor } });
+  if (!o.dead) c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
+  return c;
+}
+
+const write = (c: FakeContainer, name: string, value: object | string): void =>
+  void c.kernel.tree.file(`${c.directory}/${name}`, typeof value === 'string' ? value : JSON.stringify(value));
+
+test('a container without a supervisor has nobody who keeps its status', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  const error = await c.failure(() => wait(c.options));
+  assert.is(told(c, error), 'ERR_NOT_SUPERVISED wait web: nobody keeps how this container ends');
+});
+
+test('one that has ended: its record, at once', async () => {
+  const c = supervised({ stopped: true, dead: true });
+  write(c, 'exit.json', exit);
+  const began = c.kernel.clock.now;
+  assert.equal(await c.run(() => wait(c.options)), ended);
+  assert.equal([c.kernel.clock.now, c.kernel.open], [began, [c.root]]);
+  assert.equal(await c.run(() => wait(c.options)), ended, 'the record of the container stays');
+});
+
+test('one that runs: until its process has ended and the supervisor has written the record', async () => {
+  const c = supervised();
+  c.kernel.clock.after(60_000, () => c.process?.exit(3));
+  c.kernel.clock.after(60_030, () => write(c, 'exit.json', exit));
+  assert.equal(await c.run(() => wait(c.options)), ended);
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('a killed container, and one that the kernel killed for memory, say so', async () => {
+  const c = supervised({ stopped: true });
+  write(c, 'exit.json', { ...exit, status: 137, signal: 9, oom: true });
+  assert.equal(await c.run(() => wait(c.options)), { ...ended, status: 137, signal: 9, oom: true });
+});
+
+test('no status is made up: without a record and a supervisor it is lost', async () => {
+  const c = supervised({ stopped: true, dead: true });
+  const error = await c.failure(() => wait(c.options));
+  assert.is(told(c, error), 'ERR_STATUS_LOST wait web: the container has ended, and its supervisor was gone before');
+  assert.equal(c.kernel.open, [c.root]);
+});
+
+test('where the supervisor was killed with it, the kernel tells the status, and it is kept', async () => {
+  const c = supervised();
+  c.kernel.processes.tellsEnd = true;
+  c.kernel.clock.after(1000, () => {
+    c.kernel.processes.get(2400)?.signal(SIGKILL);
+    c.process?.signal(SIGKILL);
+  });
+  const record = await c.run(() => wait(c.options));
+  assert.equal([record.status, record.signal], [137, 9]);
+  assert.is(JSON.parse(c.kernel.tree.text(`${c.directory}/exit.json`)).status, 137);
+  assert.equal(await c.run(() => wait(c.options)), record, 'a second wait reads what the first has kept');
+});
+
+test('a damaged record is an error that names it', async () => {
+  for (const text of ['{', '[]', '{"pid":2500}', JSON.stringify({ ...exit, exitedAtNs: 'soon' })]) {
+    const c = supervised({ stopped: true });
+    write(c, 'exit.json', text);
+    const error = await c.failure(() => wait(c.options));
+    assert.is(told(c, error), 'ERR_STATE_CORRUPT read how a process ended: ~/web/exit.json is damaged');
+  }
+});
+
+test('exec: the last one that had the pid; its record goes when it was read', async () => {
+  const c = supervised();
+  write(c, 'exec-77-100.json', { ...exit, pid: 77, status: 1 });
+  write(c, 'exec-77-200.json', { ...exit, pid: 77, status: 2 });
+  const statuses = [];
+  for (let i = 0; i < 2; i++) statuses.push((await c.run(() => wait({ ...c.options, pid: 77 }))).status);
+  assert.equal(statuses, [2, 1]);
+  const error = await c.failure(() => wait({ ...c.options, pid: 77 }));
+  assert.is(told(c, error), 'ERR_STATUS_LOST wait web: no exec with pid 77 is recorded');
+});
+
+test('exec: one that runs is awaited', async () => {
+  const c = supervised();
+  const process = c.addProcess(2600);
+  write(c, 'exec-2600-100.json', { running: true, pid: 2600, startTime: process.startTime });
+  c.kernel.clock.after(5000, () => {
+    process.exit(7);
+    write(c, 'exec-2600-100.json', { ...exit, pid: 2600, status: 7 });
+  });
+  assert.is((await c.run(() => wait({ ...c.options, pid: 2600 }))).status, 7);
+  assert.equal(c.kernel.tree.list(c.directory), ['state.json']);
+});
+
+test('exec: an ended one whose pid another process of the container has now is refused', async () => {
+  const c = supervised();
+  c.addProcess(2600);
+  write(c, 'exec-2600-100.json', { ...exit, pid: 2600 });
+  const error = await c.failure(() => wait({ ...c.options, pid: 2600 }));
+  assert.match(error.message, /the exec with pid 2600 has ended, and another process of the container has its pid now/);
+  assert.ok(c.kernel.tree.at(`${c.directory}/exec-2600-100.json`), 'its record stays');
+});
+
+test('exec: one that a supervisor took over, and saw no end of, is lost', async () => {
+  const c = supervised();
+  write(c, 'exec-77-100.json', { lost: true, pid: 77 });
+  const error = await c.failure(() => wait({ ...c.options, pid: 77 }));
+  assert.match(told(c, error), /^ERR_STATUS_LOST wait web: process 77 has ended/);
+});
+
+test('the exec of a caller: its status, and its pidfd is closed', async () => {
+  const c = supervised();
+  const process = c.addProcess(2600);
+  const executed = { pid: 2600, begun: '100' };
+  write(c, 'exec-2600-100.json', { running: true, pid: 2600, startTime: process.startTime });
+  c.kernel.clock.after(50, () => {
+    write(c, 'exec-2600-100.json', { ...exit, pid: 2600, status: 9 });
+    process.exit(9);
+  });
+  const pidfd = c.kernel.processes.openPidfd(process);
+  const record = await c.run(() => waitForExec(c.options, executed, pidfd));
+  assert.equal([record.status, c.kernel.open], [9, [c.root]]);
+});
+
+test('where a seccomp filter refuses pidfds, the start time tells when it has ended', async () => {
+  const c = supervised();
+  c.kernel.on('pidfdOpen', () => -E.ENOSYS);
+  c.kernel.clock.after(2000, () => {
+    c.process?.exit(3);
+    write(c, 'exit.json', exit);
+  });
+  assert.equal(await c.run(() => wait(c.options)), ended);
+});
+
+test('fault: whichever call fails, it is an error or the true status, and nothing stays open', async () => {
+  const make = () => {
+    const c = supervised();
+    c.kernel.clock.after(40, () => {
+      c.process?.exit(3);
+      write(c, 'exit.json', exit);
+      c.kernel.processes.get(2400)?.exit(0);
+    });
+    return c;
+  };
+  const statuses = new Map<FakeContainer, number>();
+  const outcomes = await eachFailure(make, async (c) => void statuses.set(c, (await wait(c.options)).status));
+  assert.ok(outcomes.length >= 10, `${outcomes.length} calls`);
+  for (const { container, call, error, leftOpen } of outcomes) {
+    assert.equal(leftOpen, [], call);
+    if (error === undefined) assert.is(statuses.get(container), 3, call);
+    else if (!(error instanceof RuntError)) throw error;
+  }
+});
+
+test.run();
