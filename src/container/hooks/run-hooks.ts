@@ -96,9 +96,11 @@ export async function runHook(
   const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
     hookFailed(what, position, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
   const input = stateFile(state);
-  const [out, err] = [hooksStdout, hooksStderr].map((name) => new Output(name, state.annotations)) as [Output, Output];
+  const outputs: Output[] = [];
   let pidfd = -1;
   try {
+    for (const output of [hooksStdout, hooksStderr]) outputs.push(new Output(output, state.annotations));
+    const [out, err] = outputs as [Output, Output];
     const args = hook.args?.length ? hook.args : [hook.path];
     const pidfdOut = new Uint8Array(8);
     const pid = native.spawnHook(
@@ -143,8 +145,7 @@ export async function runHook(
   } finally {
     native.close(input);
     if (pidfd >= 0) native.close(pidfd);
-    out.close();
-    err.close();
+    for (const output of outputs) output.close();
   }
 }
 
