@@ -19,10 +19,10 @@ export interface RdtSchemas {
 
 /**
  * Sets the schemas of a container's class; a class of a name of its own (`closID`) has them for all that are in it.
- * @returns what sets the old ones again
+ * @returns what sets the old ones again; why it could not, if it could not
  * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_RDT
  */
-export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSchemas): () => void {
+export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSchemas): () => string | undefined {
   const facts = readHostFacts('auto');
   const mount = facts.resctrl();
   if (mount === '') throw noResctrl(`update ${record.id}: `);
@@ -44,7 +44,7 @@ export function withClass(id: string, spec: Spec): Spec {
 }
 
 /** The same for the group at `path` of the file system at `mount`. */
-export function setSchemata(id: string, mount: string, path: string, schemas: RdtSchemas): () => void {
+export function setSchemata(id: string, mount: string, path: string, schemas: RdtSchemas): () => string | undefined {
   const file = `${path}/schemata`;
   const needs: readonly (readonly [string, string | undefined, string])[] = [
     ['L3', schemas.l3CacheSchema, 'allocation of the L3 cache (CAT)'],
@@ -74,5 +74,12 @@ export function setSchemata(id: string, mount: string, path: string, schemas: Rd
   };
   // All lines in one write: the kernel takes all of them or none.
   write(`${schemataLines(schemas).join('\n')}\n`);
-  return () => write(before ?? '');
+  return () => {
+    try {
+      write(before ?? '');
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
 }

@@ -41,14 +41,18 @@ export async function update(o: UpdateOptions): Promise<void> {
         see: 'cgroups(7)',
       });
     }
-    const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
     const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
+    const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
     try {
       if (record.unit === undefined) write(o.id, resources, updateOps(live, resources));
       else await (await import('./update-unit.js')).updateUnit(o.root, record, record.unit, resources, live);
     } catch (error) {
-      undoRdt?.();
-      if (error instanceof RuntError) error.document ??= o.document;
+      const kept = undoRdt?.();
+      if (error instanceof RuntError) {
+        error.document ??= o.document;
+        if (kept)
+          error.hint = `${error.hint ? `${error.hint}; ` : ''}the new schema of the resctrl group stays: ${kept}`;
+      }
       throw error;
     }
   });
