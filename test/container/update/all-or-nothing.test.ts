@@ -1,0 +1,125 @@
+/** What undoes the values of an update, for the files that do not simply hold what was written. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { writeAll } from '../../../src/container/update/all-or-nothing.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import { E } from '../../../src/sys/errno.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+
+const test = suite('all or nothing');
+
+const directory = '/sys/fs/cgroup/web';
+
+/** A kernel with a cgroup of plain files; what is written to each is kept in `written`, in order. */
+function withFiles(files: Readonly<Record<string, string>>): { kernel: FakeKernel; written: string[] } {
+  const kernel = new FakeKernel();
+  const written: string[] = [];
+  for (const [name, first] of Object.entries(files)) {
+    let text = first;
+    const write = (next: string) => {
+      text = next;
+      written.push(`${name} ${JSON.stringify(next)}`);
+      return 0;
+    };
+    kernel.tree.file(`${directory}/${name}`, { read: () => text, write });
+  }
+  return { kernel, written };
+}
+
+const write = (file: string, value: string): Op => ({ op: 'cgroupWrite', at: '', path: `${directory}/${file}`, value });
+
+/** What is written by the operations, and then by the undo. */
+function undone(files: Readonly<Record<string, string>>, ...ops: Op[]): string[] {
+  const { written } = withFiles(files);
+  const { refused, takeBack } = writeAll(ops);
+  assert.is(refused, undefined);
+  written.length = 0;
+  assert.equal(takeBack(), []);
+  return written;
+}
+
+test('a plain value; an empty list of CPUs is an empty line, as no bytes are no write', () => {
+  assert.equal(undone({ 'pids.max': 'max\n' }, write('pids.max', '5')), ['pids.max "max"']);
+  assert.equal(undone({ 'cpuset.cpus': '\n' }, write('cpuset.cpus', '0-1')), ['cpuset.cpus "\\n"']);
+});
+
+test('several values are undone in reverse', () => {
+  assert.equal(undone({ a: '1\n', b: '2\n' }, write('a', '3'), write('b', '4')), ['b "2"', 'a "1"']);
+});
+
+test('a device: its own line, or no limit where it had none', () => {
+  const limits = '8:0 rbps=1 wbps=max riops=max wiops=max\n';
+  assert.equal(undone({ 'io.max': limits }, write('io.max', '8:0 rbps=5')), [
+    'io.max "8:0 rbps=1 wbps=max riops=max wiops=max"',
+  ]);
+  assert.equal(undone({ 'io.max': limits }, write('io.max', '8:16 rbps=5')), [
+    'io.max "8:16 rbps=max wbps=max riops=max wiops=max"',
+  ]);
+  assert.equal(undone({ 'io.weight': 'default 100\n' }, write('io.weight', '8:0 50')), ['io.weight "8:0 default"']);
+  assert.equal(undone({ 'blkio.throttle.read_bps_device': '' }, write('blkio.throttle.read_bps_device', '8:0 50')), [
+    'blkio.throttle.read_bps_device "8:0 0"',
+  ]);
+  assert.equal(undone({ 'io.weight': 'default 100\n8:0 70\n' }, write('io.weight', '50')), ['io.weight "default 100"']);
+});
+
+test('cpu.max has one line, which is not one of a device', () => {
+  assert.equal(undone({ 'cpu.max': 'max 100000\n' }, write('cpu.max', '5000 100000')), ['cpu.max "max 100000"']);
+});
+
+test('the OOM killer of v1: the first of the lines', () => {
+  assert.equal(
+    undone({ 'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\n' }, write('memory.oom_control', '1')),
+    ['memory.oom_control "0"'],
+  );
+});
+
+test('a cgroup that was not idle has its weight again, which the kernel resets', () => {
+  assert.equal(undone({ 'cpu.idle': '0\n', 'cpu.weight': '300\n' }, write('cpu.idle', '1')), [
+    'cpu.idle "0"',
+    'cpu.weight "300"',
+  ]);
+  assert.equal(undone({ 'cpu.idle': '1\n', 'cpu.weight': '0\n' }, write('cpu.idle', '0')), ['cpu.idle "1"']);
+});
+
+test('devices of v1: what was allowed is denied, and the other way round; "all" cannot be undone', () => {
+  const files = { 'devices.allow': '', 'devices.deny': '' };
+  assert.equal(undone(files, write('devices.allow', 'c 1:3 rw'), write('devices.deny', 'b *:* m')), [
+    'devices.allow "b *:* m"',
+    'devices.deny "c 1:3 rw"',
+  ]);
+  withFiles(files);
+  const { takeBack } = writeAll([write('devices.deny', 'a')]);
+  assert.equal(takeBack(), [`${directory}/devices.allow`]);
+});
+
+test('the first of several files that is there; real-time values of v1', () => {
+  const first: Op = {
+    op: 'cgroupWriteFirst',
+    at: '',
+    paths: [`${directory}/none`, `${directory}/io.weight`],
+    values: ['1', '2'],
+    required: false,
+  };
+  assert.equal(undone({ 'io.weight': 'default 100\n' }, first), ['io.weight "default 100"']);
+  assert.equal(undone({}, first), [], 'none of them is there, and none need be');
+  const realtime: Op = { op: 'cgroupRealtime', at: '', path: directory, file: 'cpu.rt_runtime_us', value: '900' };
+  assert.equal(undone({ 'cpu.rt_runtime_us': '0\n' }, realtime), ['cpu.rt_runtime_us "0"']);
+});
+
+test('a file whose old value cannot be read is named when it is to have that again', () => {
+  const { kernel } = withFiles({ 'pids.max': 'max\n', a: '1\n' });
+  kernel.failAt('readFile', 1, E.EIO);
+  const { takeBack } = writeAll([write('pids.max', '5'), write('a', '2')]);
+  assert.equal(takeBack(), [`${directory}/pids.max`]);
+});
+
+test('one that is refused: what was written is taken back, and the failure has its operation', () => {
+  const { kernel, written } = withFiles({ a: '1\n', b: '2\n' });
+  kernel.tree.at(`${directory}/b`)!.hooks = { read: () => '2\n', write: () => -E.EBUSY };
+  const { refused, takeBack } = writeAll([write('a', '3'), write('b', '4')]);
+  assert.equal([refused?.failed.errno, refused?.failed.op, refused?.kept], [E.EBUSY, write('b', '4'), []]);
+  assert.equal(written, ['a "3"', 'a "1"']);
+  assert.equal(takeBack(), [], 'it is done already');
+});
+
+test.run();
