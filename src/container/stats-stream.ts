@@ -54,8 +54,9 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
   const facts = readCgroupFacts();
   const pidfd = openProcess(record);
   if (pidfd < 0) return;
-  const memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
+  let memory: MemoryWatch | undefined;
   try {
+    memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
     stay();
     const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
     let next = now();
@@ -68,7 +69,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
     // What ended the container may have been its memory limit, in the same moment.
     if (memory.happened()) yield { type: 'oom', id: o.id };
   } finally {
-    memory.close();
+    memory?.close();
     forget(pidfd);
     native.close(pidfd);
   }
