@@ -32,7 +32,9 @@ export async function updateUnit(
   try {
     await setUnitProperties(unit, resources, live);
   } catch (error) {
-    const kept = [...new Set([...takeBack(), ...putBack(directory, before, new Set())])];
+    const written = takeBack();
+    const others = putBack(directory, before, new Set()).map((file) => `${directory}/${file}`);
+    const kept = [...new Set([...written, ...others])];
     if (!(error instanceof RuntError)) throw error;
     const refused = refusedBySystemd(error);
     if (!refused) save(root, { ...record, unit: { ...unit, unsettled: true } });
