@@ -1,0 +1,261 @@
+/** The scope of a container: how it is started, changed and stopped, and what a systemd in trouble leads to. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  attach,
+  endUnit,
+  mayMove,
+  Placeholder,
+  startScope,
+  systemdVersion,
+  userManager,
+} from '../../../src/container/cgroups/systemd-unit.js';
+import { remove } from '../../../src/container/delete.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { FakeSystemd } from '../../cgroup/systemd/fake-systemd.js';
+import { mountCgroups } from '../../sys/fake-host/cgroups.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import type { FakeProcess } from '../../sys/fake-host/processes.js';
+import { scriptInit } from '../../sys/fake-host/scripted-init.js';
+import { FakeContainer } from '../fake-container.js';
+
+const test = suite('systemd unit');
+
+const slice = '/sys/fs/cgroup/system.slice';
+const unit = 'web.scope';
+type Op = Parameters<typeof startScope>[0];
+
+/** A host with systemd, and a process that is to be put into the scope. */
+function host(): { kernel: FakeKernel; systemd: FakeSystemd; process: FakeProcess; op: Op } {
+  const kernel = new FakeKernel();
+  mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
+  const systemd = new FakeSystemd(kernel);
+  const process = kernel.processes.add({ pid: 2500 });
+  const op = {
+    op: 'systemdScope',
+    at: '/linux/cgroupsPath',
+    path: `${slice}/${unit}`,
+    unit,
+    properties: [
+      { name: 'Description', signature: 's', value: 'web' },
+      { name: 'MemoryZSwapMax', signature: 't', value: 5n },
+    ],
+    optional: ['MemoryZSwapMax'],
+  } as Op;
+  return { kernel, systemd, process, op };
+}
+
+const failure = async (kernel: FakeKernel, work: () => Promise<unknown>): Promise<RuntError> => {
+  const error = await kernel.finish(
+    work().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    ),
+  );
+  if (error instanceof RuntError) return error;
+  throw error ?? new Error('it did not fail');
+};
+
+test('start: the unit has its properties and the process, which is in the cgroup of the plan', async () => {
+  const { kernel, systemd, process, op } = host();
+  const before = kernel.open;
+  await kernel.finish(startScope(op, undefined, 2500));
+  const given = systemd.units.get(unit);
+  assert.equal([given?.get('Description'), given?.get('MemoryZSwapMax'), given?.get('PIDs')], ['web', 5n, [2500n]]);
+  assert.is([...process.cgroups.values()][0]?.path, op.path);
+  assert.equal([systemd.calls.at(-1), kernel.open], [`StartTransientUnit ${unit} fail`, before]);
+});
+
+test('start: a property that this systemd does not know yet is left out', async () => {
+  const { kernel, systemd, op } = host();
+  systemd.version = '252.1';
+  await kernel.finish(startScope(op, undefined, 2500));
+  assert.not.ok(systemd.units.get(unit)?.has('MemoryZSwapMax'));
+  assert.is(await kernel.finish(systemdVersion(undefined)), 252);
+});
+
+test('start: a unit that failed is reset once, one that is there is an error and stays', async () => {
+  const exists = { error: 'org.freedesktop.systemd1.UnitExists', text: `Unit ${unit} was already loaded.` };
+  const failed = host();
+  failed.systemd.instead = (member, times) => (member === 'StartTransientUnit' && times === 1 ? exists : undefined);
+  await failed.kernel.finish(startScope(failed.op, undefined, 2500));
+  assert.ok(failed.systemd.calls.includes(`ResetFailedUnit ${unit}`));
+  const { kernel, systemd, op } = host();
+  systemd.instead = (member) => (member === 'StartTransientUnit' ? exists : undefined);
+  const error = await failure(kernel, () => startScope(op, undefined, 2500));
+  assert.equal(
+    [error.code, error.message, error.pointer],
+    ['ERR_CGROUP_BUSY', `the container's unit is there already: ${unit}`, '/linux/cgroupsPath'],
+  );
+  assert.not.ok(
+    systemd.calls.some((call) => call.startsWith('StopUnit')),
+    "a stranger's unit is not stopped",
+  );
+});
+
+test('start: a job that fails is an error, and nothing is left of the unit', async () => {
+  const { kernel, systemd, op } = host();
+  systemd.result = 'timeout';
+  const error = await failure(kernel, () => startScope(op, undefined, 2500));
+  assert.equal([error.code, error.message], ['ERR_SYSTEMD', `start ${unit}: its job ended as "timeout"`]);
+  assert.equal([...systemd.units.keys()], []);
+});
+
+test('start: a cgroup elsewhere than in the plan is an error that shows both', async () => {
+  const { kernel, systemd, op } = host();
+  const error = await failure(kernel, () =>
+    startScope({ ...op, path: `/sys/fs/cgroup/other/${unit}` }, undefined, 2500),
+  );
+  assert.is(
+    error.message,
+    `start ${unit}: systemd made its cgroup at /system.slice/${unit}, not at /sys/fs/cgroup/other/${unit}`,
+  );
+  assert.equal([...systemd.units.keys()], []);
+});
+
+test('start: in a frozen slice systemd is not asked', async () => {
+  const { kernel, systemd, op } = host();
+  kernel.tree.directory(slice);
+  kernel.tree.at(`${slice}/cgroup.freeze`)?.hooks.write?.('1');
+  const error = await failure(kernel, () => startScope(op, undefined, 2500));
+  assert.equal([error.code, error.path, systemd.calls], ['ERR_CGROUP', slice, []]);
+});
+
+test('start: systemd that goes away after it has done it, and comes back, has done it once', async () => {
+  const { kernel, systemd, op } = host();
+  systemd.instead = (member, times) => (member === 'Get' && times === 1 ? 'hang up' : undefined);
+  await kernel.finish(startScope(op, undefined, 2500));
+  assert.is(systemd.calls.filter((call) => call.startsWith('StartTransientUnit')).length, 1);
+  const lost = host();
+  lost.systemd.instead = (member, times) => {
+    if (member !== 'StartTransientUnit' || times > 1) return undefined;
+    // It has done it, and its answer is lost.
+    const cgroup = lost.kernel.tree.directory(lost.systemd.cgroupOf(unit));
+    lost.process.cgroups.set(cgroup.fs, cgroup);
+    return 'hang up';
+  };
+  await lost.kernel.finish(startScope(lost.op, undefined, 2500));
+  assert.is(lost.systemd.calls.filter((call) => call.startsWith('StartTransientUnit')).length, 1);
+});
+
+test('start: systemd that does not answer is an error after 30 s', async () => {
+  const { kernel, systemd, op } = host();
+  systemd.instead = (member) => (member === 'StartTransientUnit' ? 'silence' : undefined);
+  const began = kernel.clock.now;
+  const before = kernel.open;
+  const error = await failure(kernel, () => startScope(op, undefined, 2500));
+  assert.is(error.message, 'systemd: there was no end in 30 seconds: StartTransientUnit');
+  const waited = kernel.clock.now - began;
+  assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
+  assert.equal(kernel.open, before);
+});
+
+test('start: an error about a property of an annotation has its pointer', async () => {
+  const { kernel, systemd, op } = host();
+  const error = { error: 'org.freedesktop.DBus.Error.InvalidArgs', text: 'Cannot set property TimeoutStopUSec' };
+  systemd.instead = (member) => (member === 'StartTransientUnit' ? error : undefined);
+  const annotations = { 'org.systemd.property.TimeoutStopSec': 'uint64 1' };
+  const thrown = await failure(kernel, () => startScope(op, undefined, 2500, undefined, annotations));
+  assert.equal(
+    [thrown.code, thrown.pointer, thrown.value],
+    ['ERR_SYSTEMD', '/annotations/org.systemd.property.TimeoutStopSec', 'uint64 1'],
+  );
+});
+
+test('start: without systemd the error names its socket', async () => {
+  const kernel = new FakeKernel();
+  mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
+  kernel.processes.add({ pid: 2500 });
+  const { op } = host();
+  kernel.use();
+  const error = await failure(kernel, () => startScope(op, undefined, 2500));
+  assert.is(error.message, 'connect to systemd: ENOENT (no such file or directory)');
+  assert.match(error.hint ?? '', /systemd does not run here/);
+});
+
+test('stop: the unit is stopped and forgotten; one that systemd does not know is fine', async () => {
+  const { kernel, systemd, op } = host();
+  await kernel.finish(startScope(op, undefined, 2500));
+  systemd.calls.length = 0;
+  await kernel.finish(endUnit({ name: unit }));
+  await kernel.finish(endUnit({ name: unit }));
+  assert.equal(
+    systemd.calls,
+    [1, 2].flatMap(() => [`StopUnit ${unit} replace`, `ResetFailedUnit ${unit}`]),
+  );
+});
+
+test('stop: an error of systemd is a warning, as the container goes all the same', async () => {
+  const { kernel, systemd } = host();
+  systemd.instead = () => ({ error: 'org.freedesktop.DBus.Error.AccessDenied', text: 'no' });
+  const warnings: string[] = [];
+  await kernel.finish(endUnit({ name: unit }, (sentence) => warnings.push(sentence)));
+  assert.equal(warnings, [
+    `systemd was not told that ${unit} ends: systemd: StopUnit: no (org.freedesktop.DBus.Error.AccessDenied)`,
+  ]);
+});
+
+test('delete: the unit stops before its cgroup is removed, and without systemd that is removed all the same', async () => {
+  for (const runs of [true, false]) {
+    const cgroups = [`${slice}/${unit}`];
+    const c = new FakeContainer({ status: 'stopped', record: { cgroups, unit: { name: unit } } });
+    c.kernel.tree.directory(cgroups[0]!);
+    const order: string[] = [];
+    if (runs) {
+      const systemd = new FakeSystemd(c.kernel);
+      systemd.units.set(unit, new Map());
+      systemd.instead = (member) => {
+        order.push(`${member} with its cgroup: ${c.kernel.tree.at(cgroups[0]!) !== undefined}`);
+        return undefined;
+      };
+    }
+    await c.run(() => remove({ ...c.options, force: false }));
+    assert.equal(order, runs ? ['StopUnit with its cgroup: true', 'ResetFailedUnit with its cgroup: true'] : []);
+    assert.equal([c.kernel.tree.at(cgroups[0]!), c.kernel.tree.list(c.root)], [undefined, []]);
+    assert.is(c.warnings.length, runs ? 0 : 1);
+  }
+});
+
+test('placeholder: a process that holds the scope until it is told to end', async () => {
+  const { kernel } = host();
+  const before = kernel.open;
+  scriptInit(kernel, []);
+  const placeholder = Placeholder.start();
+  const cgroup = kernel.tree.directory('/sys/fs/cgroup/web');
+  placeholder.moveTo({ op: 'cgroupCreate', at: '', path: cgroup.path });
+  assert.is(kernel.processes.get(placeholder.pid)?.cgroups.get(cgroup.fs), cgroup);
+  assert.not.ok(placeholder.hasEnded());
+  await kernel.finish(placeholder.end());
+  assert.equal([kernel.processes.get(placeholder.pid), kernel.open], [undefined, before]);
+  kernel.failAt('spawnInit', 1, E.EAGAIN);
+  assert.throws(() => Placeholder.start(), /start a process for the scope: EAGAIN/);
+  kernel.failAt('socketPair', 1, E.EMFILE);
+  assert.throws(() => Placeholder.start(), /start a process for the scope: EMFILE/);
+  assert.equal(kernel.open, before);
+});
+
+test('attach: systemd moves a process where this one may not', async () => {
+  const { kernel, systemd } = host();
+  await kernel.finish(attach({ name: unit }, `/system.slice/${unit}/inner`, 2500));
+  assert.equal(systemd.calls, [`AttachProcessesToUnit ${unit} /inner`]);
+  kernel.tree.directory('/sys/fs/cgroup/system.slice');
+  assert.is(mayMove(`/sys/fs/cgroup/system.slice/${unit}`), true);
+  kernel.on('access', () => -E.EACCES);
+  assert.is(mayMove(`/sys/fs/cgroup/system.slice/${unit}`), false);
+});
+
+test('user manager: none for root of the machine; elsewhere that of the session, or why there is none', async () => {
+  const { kernel } = host();
+  assert.is(await kernel.finish(userManager()), undefined);
+  kernel.tree.at('/run/systemd')!.uid = 65534;
+  const missing = await kernel.finish(userManager());
+  assert.ok(missing instanceof RuntError && missing.code === 'ERR_SYSTEMD');
+  const user = new FakeKernel({ env: { XDG_RUNTIME_DIR: '/run/user/1000' } });
+  user.tree.directory('/run/systemd').uid = 65534;
+  new FakeSystemd(user, slice, '/run/user/1000/bus');
+  const found = await user.finish(userManager());
+  assert.equal(found, { cgroup: '/user.slice/user@1000.service', bus: { path: '/run/user/1000/bus', daemon: true } });
+});
+
+test.run();
