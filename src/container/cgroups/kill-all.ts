@@ -40,8 +40,12 @@ export function signalEach(all: readonly number[], signal: number, isMember: (pi
 function signalMember(pid: number, signal: number, isMember: () => boolean): number {
   const fd = native.pidfdOpen(pid);
   if (fd < 0 && fd !== -E.ENOSYS) return fd;
-  const r = fd < 0 ? fd : isMember() ? native.pidfdSignal(fd, signal) : -E.ESRCH;
-  if (fd >= 0) native.close(fd);
+  let r = fd;
+  try {
+    if (fd >= 0) r = isMember() ? native.pidfdSignal(fd, signal) : -E.ESRCH;
+  } finally {
+    if (fd >= 0) native.close(fd);
+  }
   if (r !== -E.ENOSYS) return r;
   // A seccomp filter refuses the call: kill(2), right after it was seen that the process is the one that is a member.
   const startTime = processStat(pid)?.startTime;
