@@ -18,7 +18,7 @@ import { mountCgroups } from '../../sys/fake-host/cgroups.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import type { FakeProcess } from '../../sys/fake-host/processes.js';
 import { scriptInit } from '../../sys/fake-host/scripted-init.js';
-import { FakeContainer } from '../fake-container.js';
+import { eachFailure, FakeContainer } from '../fake-container.js';
 
 const test = suite('systemd unit');
 
@@ -214,6 +214,31 @@ test('delete: the unit stops before its cgroup is removed, and without systemd t
     assert.equal(order, runs ? ['StopUnit with its cgroup: true', 'ResetFailedUnit with its cgroup: true'] : []);
     assert.equal([c.kernel.tree.at(cgroups[0]!), c.kernel.tree.list(c.root)], [undefined, []]);
     assert.is(c.warnings.length, runs ? 0 : 1);
+  }
+});
+
+test('fault: whichever call of a delete fails, --force removes the rest, and asks systemd again where it was not told', async () => {
+  const path = `${slice}/${unit}`;
+  const systemds = new Map<FakeContainer, FakeSystemd>();
+  const make = (): FakeContainer => {
+    const record = { cgroups: [path], unit: { name: unit }, pidNamespace: false };
+    const c = new FakeContainer({ status: 'running', record });
+    const cgroup = c.kernel.tree.directory(path);
+    c.process?.cgroups.set(cgroup.fs, cgroup);
+    const systemd = new FakeSystemd(c.kernel);
+    systemd.units.set(unit, new Map());
+    systemds.set(c, systemd);
+    return c;
+  };
+  const outcomes = await eachFailure(make, (c) => remove({ ...c.options, force: true }));
+  assert.ok(outcomes.length > 40, `${outcomes.length} calls`);
+  for (const { container: c, call, error, leftOpen } of outcomes) {
+    assert.equal(leftOpen, [], call);
+    if (error !== undefined && !(error instanceof RuntError)) throw error;
+    const told = !systemds.get(c)?.units.has(unit);
+    assert.ok(told || error !== undefined || c.warnings.length > 0, call);
+    await c.run(() => remove({ ...c.options, force: true }));
+    assert.equal([c.kernel.tree.at(path), c.left.filter((each) => !each.startsWith('/'))], [undefined, []], call);
   }
 });
 

@@ -4,8 +4,9 @@ import * as assert from 'uvu/assert';
 import { load } from '../../../src/container/state/state-store.js';
 import { update } from '../../../src/container/update/update.js';
 import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
 import { FakeSystemd } from '../../cgroup/systemd/fake-systemd.js';
-import { FakeContainer, told } from '../fake-container.js';
+import { eachFailure, FakeContainer, told } from '../fake-container.js';
 
 const test = suite('update of a unit');
 
@@ -106,6 +107,19 @@ test('a file that does not take its old value back is named', async () => {
     error.hint ?? '',
     /would not take their old values back: \/sys\/fs\/cgroup\/system.slice\/web.scope\/pids.max$/,
   );
+});
+
+test('fault: whichever call fails, all values are the new ones or all are the old ones', async () => {
+  const outcomes = await eachFailure(
+    () => inScope().c,
+    (c) => change(c),
+  );
+  assert.ok(outcomes.length > 40, `${outcomes.length} calls`);
+  for (const { container: c, call, error, leftOpen } of outcomes) {
+    assert.equal(leftOpen, [], call);
+    if (error !== undefined && !(error instanceof RuntError)) throw error;
+    assert.equal(values(c), error === undefined ? ['4000', '10'] : ['5000', 'max'], call);
+  }
 });
 
 test.run();
