@@ -87,7 +87,11 @@ export async function runPoststop(command: string, root: string, id: string, war
         warn(error instanceof RuntError ? error.message : String(error));
       }
     }
-    native.removeTree(all, id);
+    const r = native.removeTree(all, id);
+    if (r < 0) {
+      const { message } = new RuntError({ ...facts, message: `remove the poststop hooks ${path}`, errno: -r });
+      warn(`${command} ${id}: ${message}; the next delete of ${id} runs them again`);
+    }
     return true;
   } finally {
     for (const fd of [dir, all]) if (fd >= 0) native.close(fd);
