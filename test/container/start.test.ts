@@ -1,6 +1,7 @@
 /** `start`: what it says to a created container, and each way in which runt-init answers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { remove } from '../../src/container/delete.js';
 import { start } from '../../src/container/start.js';
 import { keepPlanRest, keptOp } from '../../src/container/state/plan-rest.js';
 import { keepConfig } from '../../src/container/state/state-store.js';
@@ -242,6 +243,35 @@ test('poststart hooks run once the process is executed; one that fails removes t
   }
 });
 
+test('what a failed hook leaves and cannot be removed is a warning; the error of the hook stays', async () => {
+  const c = waiting([execute], { record: { hooks: { poststart: [{ path: '/none' }] } } });
+  c.kernel.on('removeCgroup', () => -E.EIO);
+  const error = await c.failure(() => start(c.options));
+  assert.is(error.code, 'ERR_HOOK');
+  assert.match(c.warnings[0]!, /^start web: what the failed hook leaves could not be removed: .*remove cgroup.*EIO/);
+});
+
+test('two starts at the same time: one executes the process, the other finds it running', async () => {
+  const c = waiting([execute]);
+  const outcomes = await c.run(() =>
+    Promise.all([1, 2].map(() => start(c.options).catch((error: RuntError) => error.message))),
+  );
+  assert.equal(outcomes, [undefined, 'cannot start an already running container: web']);
+});
+
+test('a delete while a startContainer hook runs: the container goes, and the start says so', async () => {
+  const hooks = { startContainer: [{ path: '/bin/prepare' }] };
+  const c = waiting([], { record: { hooks } });
+  const deleted: Promise<void>[] = [];
+  c.kernel.clock.after(5000, () => void deleted.push(remove({ ...c.options, force: true })));
+  const error = await c.failure(async () => {
+    await start(c.options);
+  });
+  assert.is(error.code, 'ERR_INIT_DIED');
+  await c.run(() => Promise.all(deleted));
+  assert.equal([c.left, c.kernel.open], [[], [c.root]]);
+});
+
 test('the listener of a seccomp filter goes to its agent, then the process may go on', async () => {
   const listener = new Transcript('seccomp listener');
   const c = waiting([
@@ -324,16 +354,23 @@ test('the rest of the plan has the operations after the wait, and a late filter'
 });
 
 test('fault: whichever call fails, it is an error or the process runs, and nothing stays open', async () => {
-  const outcomes = await eachFailure(
-    () => waiting([execute]),
-    (c) => start(c.options),
-  );
-  assert.ok(outcomes.length >= 12, `${outcomes.length} calls`);
-  for (const { container: c, call, error, leftOpen } of outcomes) {
-    assert.equal(leftOpen, [], call);
-    if (error === undefined) assert.is(c.process?.name, 'sh', call);
-    else if (!(error instanceof RuntError)) throw error;
-    else assert.match(error.code, /^ERR_(STATE|CGROUP|PROCESS|INIT|IO)$/, call);
+  for (const hooks of [undefined, { poststart: [{ path: '/hook' }] }]) {
+    const make = () => {
+      const c = waiting([execute], hooks && { record: { hooks } });
+      c.kernel.processes.programs.set('/hook', ({ process }) => {
+        process.exit(0);
+        return undefined;
+      });
+      return c;
+    };
+    const outcomes = await eachFailure(make, (c) => start(c.options));
+    assert.ok(outcomes.length >= 12, `${outcomes.length} calls`);
+    for (const { container: c, call, error, leftOpen } of outcomes) {
+      assert.equal(leftOpen, [], call);
+      if (error === undefined) assert.is(c.process?.name, 'sh', call);
+      else if (!(error instanceof RuntError)) throw error;
+      else assert.match(error.code, /^ERR_(STATE|CGROUP|PROCESS|INIT|IO|HOOK)$/, call);
+    }
   }
 });
 

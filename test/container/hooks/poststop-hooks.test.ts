@@ -109,6 +109,21 @@ test('a record that cannot be read or kept is an error, and the hooks are not lo
   assert.equal([kept(c), c.kernel.open], [['web'], [c.root]]);
 });
 
+test('a record that cannot be removed is a warning: the hooks run again', async () => {
+  const { c, ran } = withHooks();
+  await c.run(() => keep(c));
+  c.kernel.failAt('removeTree', 1, E.EROFS);
+  assert.is(await c.run(() => run(c)), true);
+  assert.equal(
+    c.warnings.map((text) => c.short(text)),
+    [
+      'delete web: remove the poststop hooks ~/.deleted/web: EROFS (read-only file system); the next delete of web runs them again',
+    ],
+  );
+  await c.run(() => run(c));
+  assert.equal([ran.length, kept(c)], [4, []]);
+});
+
 test('fault: whichever call fails, the hooks have run or their record is there, and nothing stays open', async () => {
   const runs = new Map<FakeContainer, string[]>();
   const make = () => {
