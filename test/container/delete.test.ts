@@ -3,9 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
 import { E } from '../../src/sys/errno.js';
-import { RuntError } from '../../src/sys/error.js';
+import type { RuntError } from '../../src/sys/error.js';
 import { SIGKILL } from '../../src/sys/linux.js';
-import { eachFailure, FakeContainer, told } from './fake-container.js';
+import { FakeContainer, told } from './fake-container.js';
 
 const test = suite('delete');
 
@@ -219,49 +219,6 @@ test('poststop hooks that a killed delete has left are run by the next one', asy
   await c.run(() => del(c));
   assert.is(runs, 1);
   assert.is(await outcomeOf(c), 'ERR_NO_CONTAINER container does not exist: web');
-});
-
-for (const layout of ['v2', 'v1'] as const) {
-  test(`fault, ${layout}: whichever call fails, --force removes the rest afterwards`, async () => {
-    const make = () => new FakeContainer({ layout, status: 'running', record: { pidNamespace: false } });
-    const outcomes = await eachFailure(make, (c) => del(c, true));
-    assert.ok(outcomes.length > 30, `${outcomes.length} calls`);
-    for (const { container: c, call, error, leftOpen } of outcomes) {
-      assert.equal(leftOpen, [], call);
-      if (error !== undefined && !(error instanceof RuntError)) throw error;
-      if (error === undefined) assert.equal(c.left, [], call);
-      await c.run(() => del(c, true));
-      assert.equal(c.left, [], call);
-    }
-  });
-}
-
-test('fault: whichever call fails, the poststop hooks run once, or a warning says why not', async () => {
-  const runs = new Map<FakeContainer, number>();
-  const make = (): FakeContainer => {
-    const supervisor = { pid: 2400, startTime: '3400' };
-    const c = new FakeContainer({
-      status: 'stopped',
-      record: { supervisor, hooks: { poststop: [{ path: '/hook' }] } },
-    });
-    const process = c.kernel.processes.add({ pid: 2400 });
-    c.kernel.clock.after(10, () => process.exit(0));
-    c.kernel.processes.programs.set('/hook', (child) => {
-      runs.set(c, (runs.get(c) ?? 0) + 1);
-      child.process.exit(0);
-      return undefined;
-    });
-    return c;
-  };
-  const outcomes = await eachFailure(make, (c) => del(c));
-  assert.ok(outcomes.length > 40, `${outcomes.length} calls`);
-  for (const { container: c, call, error, leftOpen } of outcomes) {
-    assert.equal(leftOpen, [], call);
-    if (error !== undefined && !(error instanceof RuntError)) throw error;
-    await c.run(() => del(c, true));
-    assert.equal([c.left, c.kernel.tree.list(`${c.root}/.deleted`)], [[], []], call);
-    if (!c.warnings.some((text) => text.includes('hook'))) assert.is(runs.get(c), 1, call);
-  }
 });
 
 test.run();

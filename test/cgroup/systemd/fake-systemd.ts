@@ -14,7 +14,7 @@ import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import type { SocketEnd } from '../../sys/fake-host/sockets.js';
 
 /** What it does instead of what systemd does: an error by its name, silence, or the end of the connection. */
-export type Instead = { readonly error: string; readonly text?: string } | 'silence' | 'hang up';
+type Instead = { readonly error: string; readonly text?: string } | 'silence' | 'hang up';
 
 export class FakeSystemd {
   /** The methods that were called, with the names in their arguments: `StopUnit web.scope replace`. */
