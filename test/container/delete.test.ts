@@ -177,16 +177,17 @@ test('where a seccomp filter refuses pidfds, the process is killed by its number
   }
 });
 
-test('a hierarchy that is not mounted is an error before anything is ended', async () => {
-  const c = new FakeContainer({ status: 'running' });
-  const top = c.kernel.tree.at('/sys/fs/cgroup')!;
-  c.kernel.tree.unmount(top);
-  const error = await c.failure(() => del(c, true));
-  assert.is(
-    told(c, error),
-    'ERR_CGROUP look for the cgroup /sys/fs/cgroup/web: no cgroup hierarchy is mounted at /sys/fs/cgroup',
-  );
-  assert.equal(c.process?.signals, []);
+test('a hierarchy that is not mounted is an error before anything is ended: its cgroup may hold processes', async () => {
+  for (const status of ['running', 'stopped'] as const) {
+    const c = new FakeContainer({ status });
+    c.kernel.tree.unmount(c.kernel.tree.at('/sys/fs/cgroup')!);
+    const error = await c.failure(() => del(c, true));
+    assert.is(
+      told(c, error),
+      'ERR_CGROUP look for the cgroup /sys/fs/cgroup/web: no cgroup hierarchy is mounted at /sys/fs/cgroup',
+    );
+    assert.equal([c.process?.signals ?? [], c.left.includes('~/web')], [[], true]);
+  }
 });
 
 test('poststop hooks run after the state is gone, with the state on their standard input', async () => {

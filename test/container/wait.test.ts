@@ -72,6 +72,19 @@ test('where the supervisor was killed with it, the kernel tells the status, and 
   assert.equal(await c.run(() => wait(c.options)), record, 'a second wait reads what the first has kept');
 });
 
+test('where the supervisor was killed with it, and the kernel cannot tell, the status is lost', async () => {
+  const c = supervised();
+  c.kernel.clock.after(1000, () => {
+    c.kernel.processes.get(2400)?.signal(SIGKILL);
+    c.process?.exit(0);
+  });
+  const error = await c.failure(() => wait(c.options));
+  assert.equal(
+    [error.code, c.kernel.tree.list(c.directory), c.kernel.open],
+    ['ERR_STATUS_LOST', ['state.json'], [c.root]],
+  );
+});
+
 test('a damaged record is an error that names it', async () => {
   for (const text of ['{', '[]', '{"pid":2500}', JSON.stringify({ ...exit, exitedAtNs: 'soon' })]) {
     const c = supervised({ stopped: true });
