@@ -36,10 +36,10 @@ export class ScriptedInit {
   report(kind: ReportKind, values: Readonly<Record<string, Value>> = {}): void {
     const fields: string[] = [kind];
     const files: OpenFile[] = [];
-    for (const [name, type] of Object.entries(REPORT[kind])) {
-      const value = values[name];
-      if (type === 'fd') files.push(...(value === undefined ? [] : [value as OpenFile]));
-      else if (type === 'spans') {
+    for (const field of REPORT[kind].split(' ').filter(Boolean)) {
+      const value = values[field.replace(/^[#@*]/, '')];
+      if (field[0] === '@') files.push(...(value === undefined ? [] : [value as OpenFile]));
+      else if (field[0] === '*') {
         for (const { index, start, end } of (value ?? []) as readonly Span[])
           fields.push(`${index}`, `${start}`, `${end}`);
       } else fields.push(String(value ?? ''));
