@@ -5,8 +5,8 @@ import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
 import { checkOp } from '../failure/op-failed.js';
-import { signalProcess } from '../state/recorded-process.js';
 import { preservedOf } from '../stdio/preserved-descriptors.js';
+import { endKilled } from './child-end.js';
 import { type Started, startInit } from './start-init.js';
 
 /** Descriptors of a caller that become 0, 1 and 2 of the process. */
@@ -87,10 +87,7 @@ async function inCgroup(
   if (op.cgroup) {
     const procs = `${op.cgroup}/cgroup.procs`;
     const r = native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(child.pid)));
-    if (r < 0) {
-      signalProcess(child.pidfd, child.pid, 9);
-      native.close(child.pidfd);
-    }
+    if (r < 0) await endKilled(child.pidfd, child.pid);
     checkOp(op, r, 'write', procs);
   }
   return child;
