@@ -1,0 +1,285 @@
+/** `create`: what it makes and in which order, and what each failure leaves. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { create } from '../../src/container/create.js';
+import { load, makeStateDir } from '../../src/container/state/state-store.js';
+import { E } from '../../src/sys/errno.js';
+import { SIGKILL } from '../../src/sys/linux.js';
+import { created, reports, type Step } from '../sys/fake-host/scripted-init.js';
+import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
+
+const test = suite('create');
+
+/** What stands after a create that succeeded. */
+const whole = ['process: runt/init', 'cgroup: web', 'state: web'];
+
+/** A host on which runt-init performs these steps, and the error of a create on it. */
+async function refused(steps: readonly Step[], spec = config()) {
+  const host = new BundleHost(spec, steps);
+  const error = await host.failure(() => create(host.options()));
+  return { host, error, facts: [error?.code, error?.message] };
+}
+
+test('a container waits for start: its record, its cgroup with the limits, and its process in it', async () => {
+  const host = new BundleHost();
+  const { kernel } = host;
+  await kernel.finish(create(host.options()));
+  const { pid, status, cgroups, creator } = load(kernel.root, 'web');
+  assert.equal(
+    [pid, status, cgroups, creator],
+    [host.init.process.pid, 'created', ['/sys/fs/cgroup/web'], undefined],
+    'no create is named that could still be at work',
+  );
+  assert.is(kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs'), `${pid}\n`);
+  assert.is(kernel.tree.text('/sys/fs/cgroup/web/pids.max'), '100');
+  assert.equal([...host.init.gos, ...host.warnings], [undefined], 'it was told once that the record is there');
+  assert.equal(host.left, whole);
+  assert.equal(kernel.tree.list(`${kernel.root}/web`), ['config.json', 'plan-rest.json', 'start.sock', 'state.json']);
+});
+
+test('the record and the limits are there before the process, the pid file comes last', async () => {
+  const host = new BundleHost();
+  await host.kernel.finish(create(host.options({ pidFile: '/b/pid' })));
+  const steps = host.kernel.calls
+    .map((call) => /^(?:replaceFile|writeFile|mkdirAt|spawnInit|unixListen|write)\(.*/.exec(call)?.[0])
+    .filter((call) => call !== undefined && !call.includes('subtree_control'))
+    .map((call) =>
+      call
+        ?.replace(host.kernel.root, '~')
+        .replace(/, 0[xo].*|, \d.*/, '')
+        .replace(/\(\d.*/, ''),
+    );
+  assert.equal(steps, [
+    `mkdirAt(</run>, ${host.kernel.root.slice(5)}`,
+    'mkdirAt(<~>, web',
+    'replaceFile(<~/web>, state.json',
+    'mkdirAt(AT_FDCWD, /sys/fs/cgroup/web',
+    'writeFile(AT_FDCWD, /sys/fs/cgroup/web/pids.max',
+    'unixListen(<~/web>, start.sock',
+    'spawnInit',
+    'write(<socket pair>',
+    'writeFile(<~/web>, config.json',
+    'writeFile(<~/web>, plan-rest.json',
+    'replaceFile(<~/web>, state.json',
+    'write(<socket pair>',
+    'replaceFile(AT_FDCWD, /b/pid',
+  ]);
+  assert.is(host.kernel.tree.text('/b/pid'), String(host.init.process.pid));
+});
+
+test('a call that fails ends the create, which leaves nothing; some failures do not matter', async () => {
+  const outcomes = await failuresOf(
+    () => new BundleHost(),
+    (host) => create(host.options({ pidFile: '/b/pid', trace: '/b/trace' })),
+  );
+  const survived = outcomes.filter(({ error }) => error === 'none');
+  for (const { call, left } of outcomes) {
+    assert.equal(left, survived.some((outcome) => outcome.call === call) ? whole : [], call);
+  }
+  assert.equal(
+    survived.map(({ call }) => call.replace(/(\w+)\((?:AT_FDCWD, )?([^,]*).*/, '$1 $2')),
+    [
+      'readLink /proc/self/ns/pid',
+      // Each controller is enabled by itself then.
+      'writeFile /sys/fs/cgroup/cgroup.subtree_control',
+      'writeFile /sys/fs/cgroup/cgroup.subtree_control',
+      // It is moved into the cgroup then.
+      'openAt /sys/fs/cgroup/web',
+      'spawnInit 0x20020000',
+    ],
+  );
+  const errors = outcomes.map(({ call, error, message }) => `${call.replace(/\(.*/, '')}: ${error} ${message}`);
+  for (const line of [
+    'readFile: ERR_SPEC_READ read /b/config.json',
+    'readFile: ERR_IO read /proc/self/uid_map',
+    'mkdirAt: ERR_STATE make the state directory ~/web',
+    'mkdirAt: ERR_CGROUP create web: make the cgroup /sys/fs/cgroup/web',
+    'writeFile: ERR_CGROUP create web: write "100" to /sys/fs/cgroup/web/pids.max',
+    'attachDeviceFilter: ERR_CGROUP create web: attach a device filter to the cgroup /sys/fs/cgroup/web',
+    'unixListen: ERR_STATE create web: bind the start socket ~/web/start.sock',
+    'socketPair: ERR_NAMESPACE create web: start runt-init in new namespaces',
+    'write: ERR_INIT send the plan to runt-init',
+    'writeFile: ERR_STATE keep the config as ~/web/config.json',
+    'receiveFds: ERR_INIT read from runt-init',
+    'replaceFile: ERR_STATE write the state ~/web/state.json',
+    'write: ERR_INIT let runt-init go on',
+    'replaceFile: ERR_IO create web: write the pid file /b/pid',
+    'writeFile: ERR_IO create web: write the trace /b/trace',
+  ]) {
+    assert.ok(errors.includes(line), `${line}\nis not among\n${errors.join('\n')}`);
+  }
+});
+
+test('an undo ends the process, then removes the cgroup, then the state', async () => {
+  const { host } = await refused([(init) => init.report('error', { index: 9, errno: E.EACCES, syscall: 'mount' })]);
+  assert.equal(
+    host.kernel.calls
+      .map((call) => call.replaceAll(host.kernel.root, '~'))
+      .filter((call) => /^(?:pidfdSignal|waitPidfd|removeCgroup)|, state.json, 0x0\)|<~>, web, 0x200\)/.test(call))
+      .map((call) => call.replace(/<pidfd \d+>, /, '')),
+    [
+      `pidfdSignal(${SIGKILL}) = 0`,
+      'waitPidfd(16 bytes) = 1',
+      'removeCgroup(/sys/fs/cgroup/web) = 0',
+      'unlinkAt(<~/web>, state.json, 0x0) = 0',
+      'unlinkAt(<~>, web, 0x200) = 0',
+    ],
+  );
+  assert.equal(host.left, []);
+});
+
+test('an id that is there stays as it is', async () => {
+  const host = new BundleHost();
+  makeStateDir(host.kernel.root, 'web');
+  const error = await host.failure(() => create(host.options()));
+  assert.equal([error?.code, error?.message], ['ERR_CONTAINER_EXISTS', 'container with given ID already exists: web']);
+  assert.equal([host.inits.length, ...host.left], [0, 'state: web']);
+});
+
+test('an operation that runt-init could not do: its sentence, its errno and where the config asks for it', async () => {
+  const spec = config({ hostname: 'box', linux: { namespaces: [{ type: 'uts' }, { type: 'mount' }] } });
+  let index = -1;
+  const host = new BundleHost(spec, [
+    (init) => init.report('error', { index, errno: E.EPERM, syscall: 'sethostname', detail: '' }),
+  ]);
+  index = await host.indexOf('hostname');
+  const error = await host.failure(() => create(host.options()));
+  assert.equal(
+    [error?.code, error?.message, error?.pointer, error?.value],
+    ['ERR_HOSTNAME', 'create web: set the hostname box: EPERM (operation not permitted)', '/hostname', 'box'],
+  );
+  assert.equal(host.left, []);
+});
+
+test('a runt-init that fails before its first operation', async () => {
+  const { facts, host } = await refused([
+    reports('error', { index: 4294967295, errno: E.ENOMEM, syscall: 'mmap', detail: 'the plan' }),
+  ]);
+  assert.equal(facts, ['ERR_INIT', 'create web: start runt-init: mmap the plan: ENOMEM (cannot allocate memory)']);
+  assert.equal(host.left, []);
+});
+
+test('a runt-init that ends without a report: how it ended, and the limit of memory when it was killed', async () => {
+  const exited = await refused([(init) => init.process.exit(3)]);
+  assert.equal(exited.facts, [
+    'ERR_INIT_DIED',
+    'create web: runt-init exited with status 3 before the container was ready',
+  ]);
+  const killed = await refused([(init) => init.process.signal(SIGKILL)]);
+  assert.match(killed.error?.message ?? '', /runt-init was killed by signal 9 before the container was ready/);
+  assert.is(killed.error?.hint, 'something outside of runt killed it');
+  const { linux } = config();
+  const limited = config({ linux: { ...linux, resources: { memory: { limit: 4096 } } } });
+  const full = await refused([(init) => init.process.signal(SIGKILL)], limited);
+  assert.is(full.error?.pointer, '/linux/resources/memory/limit');
+  assert.match(full.error?.hint ?? '', /out of memory: memory.limit is 4096/);
+  for (const { host } of [exited, killed, full]) assert.equal(host.left, []);
+});
+
+test('a process that does not end when it is killed: the error stays, a warning says what is left', async () => {
+  const host = new BundleHost(config(), [reports('error', { index: 9, errno: E.EACCES, syscall: 'mount' })]);
+  host.kernel.on('pidfdSignal', () => 0);
+  const error = await host.failure(() => create(host.options()));
+  assert.is(error?.errno, E.EACCES);
+  assert.equal(host.warnings, [
+    `not all of web was removed: process ${host.init.process.pid} was killed and does not end ("delete --force web" removes the rest)`,
+  ]);
+  assert.equal(host.left, ['process: runt-init', 'cgroup: web', 'state: web']);
+});
+
+test('a cgroup that is not empty is not shared: its processes, and no new one', async () => {
+  const host = new BundleHost();
+  const { kernel } = host;
+  const cgroup = kernel.tree.directory('/sys/fs/cgroup/web');
+  const other = kernel.processes.add({ cgroups: [cgroup] });
+  const error = await host.failure(() => create(host.options()));
+  assert.is(error?.code, 'ERR_CGROUP_BUSY');
+  assert.match(error?.hint ?? '', new RegExp(`process ${other.pid} is in it already`));
+  assert.equal(host.left, ['cgroup: web'], 'which was there before');
+  assert.not.ok(other.end);
+});
+
+test('a cgroup that is empty is used, and removed with the container that failed', async () => {
+  const host = new BundleHost();
+  host.kernel.tree.directory('/sys/fs/cgroup/web');
+  await host.kernel.finish(create(host.options()));
+  assert.equal(host.left, whole);
+});
+
+test('a frozen cgroup is refused: the process would not go on', async () => {
+  const host = new BundleHost();
+  host.kernel.tree.directory('/sys/fs/cgroup/web');
+  const { tree } = host.kernel;
+  tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
+  const error = await host.failure(() => create(host.options()));
+  assert.is(error?.code, 'ERR_CGROUP');
+  assert.match(error?.message ?? '', /the container's cgroup is frozen/);
+  assert.equal(host.left, ['cgroup: web']);
+});
+
+test('a kernel without CLONE_INTO_CGROUP: the process is moved into its cgroup', async () => {
+  const host = new BundleHost();
+  host.kernel.failAt('spawnInit', 1, E.EINVAL);
+  await host.kernel.finish(create(host.options()));
+  const moves = host.kernel.calls.filter((call) => call.includes('/web/cgroup.procs, 0x0'));
+  assert.is(moves.length, 1);
+  assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs'), `${host.init.process.pid}\n`);
+});
+
+test('a process that cannot be moved into its cgroup is ended', async () => {
+  const host = new BundleHost();
+  host.kernel.failAt('spawnInit', 1, E.EINVAL);
+  host.kernel.tree.directory('/sys/fs/cgroup/web');
+  const procs = host.kernel.tree.at('/sys/fs/cgroup/web/cgroup.procs');
+  if (procs) procs.hooks = { ...procs.hooks, write: () => -E.EBUSY };
+  const error = await host.failure(() => create(host.options()));
+  assert.equal([error?.code, error?.errno, error?.path], ['ERR_NAMESPACE', E.EBUSY, '/sys/fs/cgroup/web/cgroup.procs']);
+  assert.ok(host.init.process.end);
+  assert.equal(host.left, ['cgroup: web'], 'which was there before');
+});
+
+test('without cgroups nothing is made of them', async () => {
+  const host = new BundleHost(config({ linux: { namespaces: [{ type: 'pid' }] } }));
+  await host.kernel.finish(create(host.options({ cgroupManager: 'disabled' })));
+  assert.equal(host.left, ['process: runt/init', 'state: web']);
+  assert.equal(load(host.kernel.root, 'web').cgroups, []);
+});
+
+test('open_tree(2) is refused to runt-init: the container is made again, by mounts of the old kind', async () => {
+  let index = -1;
+  const host = new BundleHost(config(), (n) =>
+    n > 0 ? created : [(init) => init.report('error', { index, errno: E.ENOSYS, syscall: 'open_tree' })],
+  );
+  index = await host.indexOf('rootfs');
+  await host.kernel.finish(create(host.options()));
+  assert.is(host.inits.length, 2);
+  assert.ok(host.init.process.end);
+  assert.equal(host.left, whole);
+});
+
+test('a config without a process is for `create` alone', async () => {
+  const { process: _, ...rest } = config();
+  const host = new BundleHost(rest as ReturnType<typeof config>);
+  await host.kernel.finish(create(host.options()));
+  assert.equal(host.left, whole);
+});
+
+test('a terminal needs a console socket, before anything is made', async () => {
+  const terminal = config({ process: { user: { uid: 0, gid: 0 }, args: ['sh'], cwd: '/', terminal: true } });
+  const host = new BundleHost(terminal);
+  const error = await host.failure(() => create(host.options()));
+  assert.equal([error?.code, error?.pointer], ['ERR_TERMINAL', '/process/terminal']);
+  const other = new BundleHost();
+  const needless = await other.failure(() => create(other.options({ consoleSocket: '/b/console' })));
+  assert.match(needless?.message ?? '', /cannot use console socket/);
+  assert.equal([...host.left, ...other.left], []);
+});
+
+test('an id that cannot be a directory is refused before the config is read', async () => {
+  const host = new BundleHost();
+  const error = await host.failure(() => create(host.options({ id: '../web' })));
+  assert.is(error?.code, 'ERR_CONTAINER_ID');
+  assert.equal(host.kernel.names, []);
+});
+
+test.run();
