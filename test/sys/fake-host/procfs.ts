@@ -17,9 +17,9 @@ export function mountProcfs(tree: FileTree, processes: Processes, descriptors: D
     tree.file(`/proc/${pid}/stat`, { read: () => process.stat }, 0o444);
     tree.file(`/proc/${pid}/comm`, { read: () => `${process.name}\n` }, 0o644);
     tree.file(`/proc/${pid}/cgroup`, { read: () => cgroupsOf(process) }, 0o444);
-    for (const kind of ['uid', 'gid']) tree.file(`/proc/${pid}/${kind}_map`, HOST_MAP, 0o644);
-    tree.file(`/proc/${pid}/setgroups`, 'allow\n', 0o644);
-    tree.file(`/proc/${pid}/oom_score_adj`, '0\n', 0o644);
+    for (const kind of ['uid', 'gid']) setting(tree, `/proc/${pid}/${kind}_map`, HOST_MAP);
+    setting(tree, `/proc/${pid}/setgroups`, 'allow\n');
+    setting(tree, `/proc/${pid}/oom_score_adj`, '0\n');
     tree.symlink(`/proc/${pid}/root`, '/');
     for (const namespace of namespaces) linkNamespace(tree, pid, namespace);
   };
@@ -31,6 +31,16 @@ export function mountProcfs(tree: FileTree, processes: Processes, descriptors: D
   const own = `/proc/${processes.own.pid}`;
   tree.symlink('/proc/self', String(processes.own.pid));
   tree.directory(`${own}/fd`).entries = new OpenLinks(tree, descriptors);
+}
+
+/** A file whose text is replaced by each write. */
+function setting(tree: FileTree, path: string, text: string): void {
+  let now = text;
+  const write = (next: string): number => {
+    now = next;
+    return 0;
+  };
+  tree.file(path, { read: () => now, write }, 0o644);
 }
 
 /** proc_pid_cgroup(5); the path begins at the mount. */

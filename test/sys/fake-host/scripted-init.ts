@@ -18,7 +18,8 @@ export class ScriptedInit {
 
   /** @param sync its end of the channel, which it holds already */
   constructor(
-    readonly process: FakeProcess,
+    private readonly kernel: FakeKernel,
+    public process: FakeProcess,
     readonly sync: SocketEnd,
     readonly files: (fd: number) => OpenFile | undefined,
     steps: readonly Step[],
@@ -29,7 +30,7 @@ export class ScriptedInit {
     sync.onMessage = () => this.received();
     // Without its runtime, one that was not told to go on ends.
     sync.onHangUp = () => {
-      if (this.frame.length === 0 || this.steps.length > 0) process.exit(1);
+      if (this.frame.length === 0 || this.steps.length > 0) this.process.exit(1);
     };
   }
 
@@ -52,6 +53,17 @@ export class ScriptedInit {
     this.report('exec');
     this.process.name = name;
     this.hangUp();
+  }
+
+  /** By the operation of that index a sibling goes on, with all that it has open. */
+  goOn(index: number): void {
+    const { processes } = this.kernel;
+    const old = this.process;
+    const { name, parent } = old;
+    this.process = processes.add({ name, parent, cgroups: [...old.cgroups.values()] });
+    this.process.files = old.files.splice(0);
+    this.report('pid', { index, pid: this.process.pid, pidfd: processes.pidfd(this.process) });
+    old.exit(0);
   }
 
   hangUp(): void {
@@ -122,7 +134,7 @@ export function scriptInit(kernel: FakeKernel, script: Script): ScriptedInit[] {
     const sync = file(3);
     if (!(sync instanceof SocketEnd)) throw new Error('runt-init has no channel');
     const steps = typeof script === 'function' ? script(started.length) : script;
-    started.push(new ScriptedInit(process, sync, file, steps, flags));
+    started.push(new ScriptedInit(kernel, process, sync, file, steps, flags));
     return undefined;
   };
   return started;
