@@ -56,7 +56,8 @@ export async function interruptible<T>(what: string, signals: number, work: () =
       if (signal && !ended) early.push(signal);
     }
   };
-  const listening = listen();
+  // Where epoll takes no more (ENOSPC) nothing interrupts the work, and `waitForEnd` polls for the signals.
+  const listening = listen().catch(() => {});
   try {
     return await work();
   } finally {
