@@ -142,7 +142,7 @@ test('an operation that runt-init could not do: its sentence, its errno and wher
   const host = new BundleHost(spec, [
     (init) => init.report('error', { index, errno: E.EPERM, syscall: 'sethostname', detail: '' }),
   ]);
-  index = await host.indexOf('hostname');
+  index = host.indexOf('hostname');
   const error = await host.failure(() => create(host.options()));
   assert.equal(
     [error?.code, error?.message, error?.pointer, error?.value],
@@ -250,7 +250,7 @@ test('open_tree(2) is refused to runt-init: the container is made again, by moun
   const host = new BundleHost(config(), (n) =>
     n > 0 ? created : [(init) => init.report('error', { index, errno: E.ENOSYS, syscall: 'open_tree' })],
   );
-  index = await host.indexOf('rootfs');
+  index = host.indexOf('rootfs');
   await host.kernel.finish(create(host.options()));
   assert.is(host.inits.length, 2);
   assert.ok(host.init.process.end);

@@ -1,6 +1,6 @@
 /** A host with a bundle, for tests of what makes a container: cgroup v2, and a runt-init that is scripted. */
 
-import { compilePlan } from '../../../src/container/launch/compile-bundle.js';
+import { compileBundle } from '../../../src/container/launch/compile-bundle.js';
 import type { CreateOptions } from '../../../src/container/launch/container-options.js';
 import type { OpName } from '../../../src/plan/plan-ops.js';
 import type { Spec } from '../../../src/spec/config-types.js';
@@ -10,6 +10,7 @@ import { mountCgroups } from '../../sys/fake-host/cgroups.js';
 import { eachFailure } from '../../sys/fake-host/each-failure.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, type Script, type ScriptedInit, scriptInit } from '../../sys/fake-host/scripted-init.js';
+import { catchSignals } from '../../sys/fake-host/signals.js';
 
 /** Each new cgroup has these, as the kernel would make them with all controllers enabled. */
 const cgroupFiles = {
@@ -37,6 +38,8 @@ export class BundleHost {
   readonly warnings: string[] = [];
   /** The runt-inits that were started. */
   readonly inits: ScriptedInit[];
+  /** Sends a signal to the command. */
+  readonly signal: (signal: number, from?: number) => void;
   /** What was open before the command. */
   private readonly open: ReadonlySet<number>;
 
@@ -53,6 +56,7 @@ export class BundleHost {
     const top = mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '', files: cgroupFiles });
     top.entries?.delete('cgroup.type');
     kernel.tree.file('/sys/fs/cgroup/cgroup.controllers', controllers);
+    this.signal = catchSignals(kernel);
     this.inits = scriptInit(kernel, script);
     this.open = new Set(kernel.descriptors.all.keys());
   }
@@ -62,10 +66,10 @@ export class BundleHost {
     return { root: this.kernel.root, id: 'web', bundle: '/b', warn, ...over };
   }
 
-  /** The index in the plan of the first operation of that name. */
-  async indexOf(name: OpName): Promise<number> {
-    const { ops } = await compilePlan(this.options());
-    return ops.findIndex(({ op }) => op === name);
+  /** The index of the first operation of that name in the plan of a create, or of a `run`. */
+  indexOf(name: OpName, command: 'create' | 'run' = 'create'): number {
+    const { plan } = compileBundle(this.options(), command === 'create', undefined, command === 'run');
+    return plan.ops.findIndex(({ op }) => op === name);
   }
 
   /** The first runt-init. */

@@ -1,0 +1,249 @@
+/** `run`: the process is executed at once; in the foreground the command has its status and its signals. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type RunOptions, run } from '../../src/container/run.js';
+import { load } from '../../src/container/state/state-store.js';
+import { E } from '../../src/sys/errno.js';
+import { SIGKILL, SIGTERM, SIGWINCH } from '../../src/sys/linux.js';
+import { executed, reports, type Script, type ScriptedInit, type Step } from '../sys/fake-host/scripted-init.js';
+import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
+
+const test = suite('run');
+
+/** It executes the process, and does something some time later. */
+const executedThen = (later: (init: ScriptedInit) => void): readonly Step[] => [
+  ...executed,
+  (init) => host.kernel.clock.after(500, () => later(init)),
+];
+const exits = (status: number): readonly Step[] => executedThen(({ process }) => process.exit(status));
+
+/** The host of the test at hand. */
+let host: BundleHost;
+
+function on(script: Script, spec = config()): BundleHost {
+  host = new BundleHost(spec, script);
+  return host;
+}
+
+const options = (over: Partial<RunOptions> = {}): RunOptions => ({
+  ...host.options(over),
+  detach: false,
+  keep: false,
+  noSubreaper: false,
+  ...over,
+});
+const running = (over?: Partial<RunOptions>): Promise<number> => host.kernel.finish(run(options(over)));
+
+/** Not the signalfd and the pidfd of the process, which the command keeps until it ends. */
+const isTheirs = (what: string): boolean => !/^open: (?:signalfd|pidfd)/.test(what);
+const left = (): string[] => host.left.filter(isTheirs);
+
+test('foreground: the status of the process, and nothing is left', async () => {
+  on(exits(7));
+  assert.is(await running(), 7);
+  assert.equal(left(), []);
+  assert.equal(host.warnings, []);
+});
+
+test('foreground: 128 and the signal that ended the process', async () => {
+  on(executedThen(({ process }) => process.signal(SIGKILL)));
+  assert.is(await running(), 128 + SIGKILL);
+  assert.equal(left(), []);
+});
+
+test('foreground: the stopped container stays where it is to be kept', async () => {
+  on(exits(0));
+  assert.is(await running({ keep: true }), 0);
+  assert.equal(left(), ['cgroup: web', 'state: web']);
+});
+
+test('foreground: signals are passed on to the process', async () => {
+  on(
+    executedThen((init) => {
+      init.process.onSignal = (signal) => signal === SIGWINCH;
+      host.signal(SIGWINCH);
+      host.kernel.clock.after(100, () => host.signal(SIGTERM));
+    }),
+  );
+  assert.is(await running(), 128 + SIGTERM);
+  assert.equal(host.init.process.signals, [SIGWINCH, SIGTERM]);
+});
+
+test('detached: the process runs, and its status is not awaited', async () => {
+  on(executed);
+  assert.is(await running({ detach: true, pidFile: '/b/pid' }), 0);
+  const { pid } = host.init.process;
+  assert.equal(left(), ['process: sh', 'cgroup: web', 'state: web']);
+  assert.equal([load(host.kernel.root, 'web').pid, host.kernel.tree.text('/b/pid')], [pid, String(pid)]);
+});
+
+test('a signal that asks to end while the container is made: all is taken back', async () => {
+  on([() => host.kernel.clock.after(200, () => host.signal(SIGTERM))]);
+  const error = await host.failure(() => run(options()));
+  assert.equal(
+    [error?.code, error?.message, error?.exit],
+    ['ERR_INTERRUPTED', 'run web: ended by SIGTERM before all was done', 128 + SIGTERM],
+  );
+  assert.ok(host.init.process.end);
+  assert.equal(left(), []);
+});
+
+test('another signal that comes before the process is there is passed on once it is', async () => {
+  on([
+    () =>
+      host.kernel.clock.after(200, () => {
+        host.signal(SIGWINCH);
+        host.kernel.clock.after(200, () => host.init.report('created'));
+      }),
+    'go',
+    (init) => init.execute(),
+    (init) => host.kernel.clock.after(500, () => init.process.exit(0)),
+  ]);
+  assert.is(await running(), 0);
+  assert.equal(host.init.process.signals, [SIGWINCH]);
+});
+
+test('a process that cannot be executed: its error, and nothing is left', async () => {
+  let index = -1;
+  on([
+    reports('created'),
+    'go',
+    reports('exec'),
+    (init) => init.report('error', { index, errno: E.ENOEXEC, syscall: 'execve', detail: '/bin/sh' }),
+  ]);
+  index = host.indexOf('exec', 'run');
+  const error = await host.failure(() => run(options()));
+  assert.equal([error?.code, error?.errno, error?.pointer], ['ERR_EXEC', E.ENOEXEC, '/process/args']);
+  assert.equal(left(), []);
+});
+
+test('a runt-init that is killed between its go and the execve', async () => {
+  on([reports('created'), 'go', ({ process }) => process.signal(SIGKILL)]);
+  const error = await host.failure(() => run(options()));
+  assert.equal(
+    [error?.code, error?.message],
+    ['ERR_INIT_DIED', 'run web: runt-init was killed by signal 9 before the container was ready'],
+  );
+  assert.equal(left(), []);
+});
+
+test('a config without a process has nothing to run', async () => {
+  const { process: _, ...rest } = config();
+  on(executed, rest as ReturnType<typeof config>);
+  const error = await host.failure(() => run(options()));
+  assert.equal([error?.code, error?.pointer], ['ERR_SPEC_INVALID', '/process']);
+  assert.equal(left(), []);
+});
+
+test('a foreground run reaps orphans, unless it is told not to', async () => {
+  on(exits(0));
+  await running();
+  assert.ok(host.kernel.names.includes('setSubreaper'));
+  on(exits(0));
+  await running({ noSubreaper: true });
+  assert.not.ok(host.kernel.names.includes('setSubreaper'));
+});
+
+test('each failing call is an error that leaves nothing, until the process runs', async () => {
+  const outcomes = await failuresOf(
+    () => on(exits(0)),
+    () => run(options({ pidFile: '/b/pid' })),
+  );
+  const short = ({ call, error }: { call: string; error: string }) => `${call.replace(/\(.*/, '')}: ${error}`;
+  const last = outcomes.findIndex(({ call }) => call.startsWith('replaceFile(AT_FDCWD, /b/pid'));
+  for (const { call, error, left } of outcomes.slice(0, last + 1)) {
+    assert.equal(left.filter(isTheirs), [], `${call}: ${error}`);
+  }
+  // Now the container is there, for `delete`, when it cannot be awaited or removed.
+  assert.equal(
+    outcomes.slice(last + 1).map((o) => [short(o), ...o.left.filter(isTheirs)].join(', ')),
+    [
+      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      // It is no child of this process then, and others have its status.
+      'waitPidfd: none, process: sh',
+      'statfsType: ERR_CGROUP, cgroup: web, state: web',
+      'removeCgroup: ERR_CGROUP, cgroup: web, state: web',
+      'openDirectory: ERR_STATE, state: web',
+      'stat: ERR_STATE, state: web',
+      'unlinkAt: none',
+      'unlinkAt: none',
+      'unlinkAt: none',
+      'unlinkAt: none',
+      'unlinkAt: ERR_STATE, state: web',
+    ],
+  );
+});
+
+test('hooks: prestart and createRuntime before the process, poststart after it, poststop at the end', async () => {
+  const log: string[] = [];
+  const hook = (name: string) => ({ path: `/hooks/${name}` });
+  const hooks = {
+    prestart: [hook('prestart')],
+    createRuntime: [hook('createRuntime')],
+    poststart: [hook('poststart')],
+    poststop: [hook('poststop')],
+  };
+  on(
+    [
+      reports('hooks'),
+      'go',
+      reports('created'),
+      'go',
+      (init) => {
+        log.push(`execve after go with ${init.gos[0] === init.process.pid ? 'its pid' : init.gos[0]}`);
+        init.execute();
+        host.kernel.clock.after(500, () => init.process.exit(0));
+      },
+    ],
+    config({ hooks }),
+  );
+  for (const name of Object.keys(hooks)) {
+    host.kernel.processes.programs.set(`/hooks/${name}`, ({ process, file }) => {
+      const data = new Uint8Array(4096);
+      const n = file(0)?.read(data) ?? 0;
+      log.push(`${name} ${JSON.parse(new TextDecoder().decode(data.subarray(0, n))).status}`);
+      process.exit(0);
+      return undefined;
+    });
+  }
+  assert.is(await running(), 0);
+  assert.equal(log, [
+    'prestart creating',
+    'createRuntime creating',
+    'execve after go with its pid',
+    'poststart running',
+    'poststop stopped',
+  ]);
+  assert.equal(left(), []);
+});
+
+test('hooks: one that fails ends the container; its poststop hooks run', async () => {
+  for (const name of ['createRuntime', 'poststart'] as const) {
+    const hooks = { [name]: [{ path: '/hooks/bad' }], poststop: [{ path: '/hooks/poststop' }] };
+    on(
+      name === 'poststart'
+        ? executed
+        : [reports('hooks'), 'go', () => assert.unreachable('it was told to go on after the hook had failed')],
+      config({ hooks }),
+    );
+    let stopped = 0;
+    host.kernel.processes.programs.set('/hooks/bad', ({ process }) => {
+      process.exit(3);
+      return undefined;
+    });
+    host.kernel.processes.programs.set('/hooks/poststop', ({ process }) => {
+      stopped++;
+      process.exit(0);
+      return undefined;
+    });
+    const error = await host.failure(() => run(options()));
+    assert.is(error?.code, 'ERR_HOOK');
+    assert.match(error?.message ?? '', new RegExp(`^run web: hook ${name} 0, /hooks/bad: exit status 3`));
+    assert.is(stopped, 1, name);
+    assert.ok(host.init.process.end);
+    assert.equal(left(), []);
+  }
+});
+
+test.run();
