@@ -158,6 +158,7 @@ export class FakeKernel {
   private anonymous(data: Uint8Array): number {
     const inode = this.tree.inode(S_IFREG | 0o600, this.tree.root.fs);
     inode.name = 'memfd';
+    inode.parent = this.tree.root;
     inode.data = data.slice();
     return this.descriptors.open(new OpenInode(inode, 0));
   }
