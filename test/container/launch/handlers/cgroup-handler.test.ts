@@ -1,0 +1,214 @@
+/** The cgroup operations of a plan: what is made and written, and what is refused. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { applyCgroupOp, type CgroupOp } from '../../../../src/container/launch/handlers/cgroup-handler.js';
+import { E } from '../../../../src/sys/errno.js';
+import { RuntError } from '../../../../src/sys/error.js';
+import { mountCgroups } from '../../../sys/fake-host/cgroups.js';
+import { FakeKernel } from '../../../sys/fake-host/fake-kernel.js';
+
+const test = suite('cgroup handler');
+
+const top = '/sys/fs/cgroup';
+const at = '/linux/cgroupsPath';
+
+/** v2; the top has no cgroup.type, as the kernel's. */
+function v2(): FakeKernel {
+  const kernel = new FakeKernel();
+  const files = { 'cgroup.subtree_control': '', 'cgroup.type': 'domain\n' };
+  mountCgroups(kernel, top, { controllers: '', files }).entries?.delete('cgroup.type');
+  return kernel;
+}
+
+/** Performs it. @returns what failed, in words; with what it made */
+function apply(op: CgroupOp, made: string[] = []): string {
+  try {
+    const f = applyCgroupOp(op, made);
+    const words = f ? `${E[f.errno]} ${f.syscall} ${f.detail}${f.cgroupGone ? ', the cgroup is gone' : ''}` : 'done';
+    return [words, ...made].join('; ');
+  } catch (error) {
+    if (error instanceof RuntError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+}
+
+const create = (path: string): CgroupOp => ({ op: 'cgroupCreate', at, path });
+
+test('create: those above are made first, and all are noted for the undo', () => {
+  v2();
+  assert.is(apply(create(`${top}/a/b`)), `done; ${top}/a; ${top}/a/b`);
+  assert.is(apply(create(`${top}/a/b`)), 'done', 'one that is there and empty is not noted');
+});
+
+test('create: what fails leaves those that were made to the undo', () => {
+  const kernel = v2();
+  kernel.failAt('mkdirAt', 3, E.EIO);
+  assert.is(apply(create(`${top}/a/b`)), `EIO mkdir ${top}/a/b; ${top}/a`);
+  v2().failAt('mkdirAt', 2, E.EACCES);
+  assert.is(apply(create(`${top}/a/b`)), `EACCES mkdir ${top}/a`);
+});
+
+test('create: processes below an existing one keep it from being shared', () => {
+  const kernel = v2();
+  const below = kernel.tree.directory(`${top}/a/below`);
+  const pids = [0, 1, 2, 3, 4, 5, 6].map(() => kernel.processes.add({ cgroups: [below] }).pid);
+  try {
+    applyCgroupOp(create(`${top}/a`), []);
+    assert.unreachable('it was shared');
+  } catch (error) {
+    assert.instance(error, RuntError);
+    const { code, hint, pointer } = error as RuntError;
+    assert.equal([code, pointer], ['ERR_CGROUP_BUSY', at]);
+    assert.match(hint ?? '', new RegExp(`^process ${pids.slice(0, 5).join(', ')} and 2 more are in it already`));
+  }
+});
+
+test('create: a new one below a frozen one is refused, on v1 too', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a`);
+  kernel.tree.at(`${top}/a/cgroup.freeze`)?.hooks.write?.('1');
+  assert.match(apply(create(`${top}/a/b`)), /^ERR_CGROUP the container's cgroup is frozen/);
+  const old = new FakeKernel();
+  mountCgroups(old, `${top}/freezer`, { controllers: 'freezer' });
+  assert.is(apply(create(`${top}/freezer/b`)), `done; ${top}/freezer/b`);
+  old.tree.at(`${top}/freezer/b/freezer.state`)?.hooks.write?.('FROZEN');
+  assert.match(apply(create(`${top}/freezer/b/c`)), /^ERR_CGROUP the container's cgroup is frozen/);
+});
+
+test('create: a state that cannot be read is not "thawed"', () => {
+  v2().failAt('readFile', 1, E.EIO);
+  assert.is(apply(create(`${top}/a`)), `EIO read ${top}/a/cgroup.events; ${top}/a`);
+});
+
+test('write: a file that is missing because its cgroup is says so', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a`);
+  const write = (path: string): string => apply({ op: 'cgroupWrite', at, path, value: '5' });
+  assert.is(write(`${top}/a/cpu.weight`), `ENOENT write ${top}/a/cpu.weight`);
+  assert.is(write(`${top}/gone/cpu.weight`), `ENOENT write ${top}/gone/cpu.weight, the cgroup is gone`);
+  kernel.tree.file(`${top}/a/cpu.weight`);
+  assert.is(write(`${top}/a/cpu.weight`), 'done');
+  assert.is(kernel.tree.text(`${top}/a/cpu.weight`), '5');
+});
+
+test('write first: the first file that is there, each with its own value', () => {
+  const kernel = v2();
+  const paths = [`${top}/a/new`, `${top}/a/old`];
+  const first = (required: boolean): string =>
+    apply({ op: 'cgroupWriteFirst', at, paths, values: ['1', '2'], required });
+  kernel.tree.directory(`${top}/a`);
+  assert.is(first(false), 'done', 'none need be there');
+  assert.is(first(true), `ENOENT write ${top}/a/new`);
+  kernel.tree.file(`${top}/a/old`);
+  assert.is(first(true), 'done');
+  assert.is(kernel.tree.text(`${top}/a/old`), '2');
+  kernel.tree.file(`${top}/a/new`, { write: () => -E.EINVAL });
+  assert.is(first(true), `EINVAL write ${top}/a/new`, 'a value that is refused is not tried elsewhere');
+});
+
+test('realtime: the cgroups that were made above it get the value first', () => {
+  const kernel = v2();
+  const order: string[] = [];
+  for (const path of ['a', 'a/b', 'other']) {
+    kernel.tree.file(`${top}/${path}/cpu.rt`, { write: () => order.push(path) - order.length });
+  }
+  const op = { op: 'cgroupRealtime', at, path: `${top}/a/b`, file: 'cpu.rt', value: '9' } as const;
+  assert.is(applyCgroupOp(op, [`${top}/a`, `${top}/other`, `${top}/a/b`]), undefined);
+  assert.equal(order, ['a', 'a/b']);
+  kernel.tree.file(`${top}/a/cpu.rt`, { write: () => -E.EINVAL });
+  assert.is(applyCgroupOp(op, [`${top}/a`])?.errno, E.EINVAL);
+});
+
+test('inherit: empty ones get what the nearest above has', () => {
+  const kernel = v2();
+  for (const [path, text] of [
+    ['', '0-3\n'],
+    ['/a', '0-1\n'],
+    ['/a/b', ''],
+    ['/a/b/c', '\n'],
+  ]) {
+    kernel.tree.file(`${top}${path}/cpus`, text ?? '');
+  }
+  const op = { op: 'cgroupInherit', at, path: `${top}/a/b/c`, top, file: 'cpus' } as const;
+  assert.is(apply(op), 'done');
+  assert.equal(
+    ['/a', '/a/b', '/a/b/c'].map((path) => kernel.tree.text(`${top}${path}/cpus`)),
+    ['0-1\n', '0-1', '0-1'],
+  );
+  kernel.tree.file(`${top}/a/b/c/cpus`, '');
+  kernel.failAt('writeFile', 1, E.EACCES);
+  assert.is(apply(op), `EACCES write ${top}/a/b/c/cpus`);
+});
+
+test('controllers: all in one write, and alone where the kernel refuses some', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a/b`);
+  const op = {
+    op: 'cgroupControllers',
+    at,
+    path: `${top}/a/b`,
+    top,
+    required: ['pids'],
+    wanted: ['cpu', 'io'],
+  } as const;
+  const written: string[] = [];
+  const control = (path: string, refuses: string): void => {
+    const write = (text: string): number => {
+      written.push(`${path}: ${text}`);
+      return text.includes(refuses) ? -E.ENOENT : 0;
+    };
+    kernel.tree.file(`${top}${path}/cgroup.subtree_control`, { read: () => 'memory\n', write });
+  };
+  control('', '+io');
+  control('/a', '+never');
+  assert.is(apply(op), 'done', 'one that is only wanted need not be there');
+  assert.equal(written, [': +pids', ': +cpu +io', ': +cpu', ': +io', '/a: +pids', '/a: +cpu +io']);
+  control('', '+pids');
+  assert.is(apply(op), `ENOENT write ${top}/cgroup.subtree_control`);
+});
+
+test('controllers: a cgroup with processes of its own gives none', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a/b`);
+  kernel.processes.add({ cgroups: [kernel.tree.directory(`${top}/a`)] });
+  const op = { op: 'cgroupControllers', at, path: `${top}/a/b`, top } as const;
+  assert.is(apply({ ...op, required: [], wanted: ['cpu'] }), 'done');
+  assert.is(kernel.tree.text(`${top}/a/cgroup.subtree_control`), '');
+  assert.is(apply({ ...op, required: ['cpu'], wanted: [] }), `EBUSY write ${top}/a/cgroup.subtree_control`);
+});
+
+test('controllers: the processes of a cgroup with many are read with a larger buffer', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a/b`);
+  kernel.tree.file(`${top}/a/cgroup.procs`, `${'123456\n'.repeat(2000)}`);
+  const op = { op: 'cgroupControllers', at, path: `${top}/a/b`, top, required: ['cpu'], wanted: [] } as const;
+  assert.is(apply(op), `EBUSY write ${top}/a/cgroup.subtree_control`);
+});
+
+test('devices: a filter that cannot be attached', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a`);
+  const filter = { allow: false, exceptions: [] };
+  const devices = (path: string): string => apply({ op: 'cgroupDevices', at, path, filter } as CgroupOp);
+  assert.is(devices(`${top}/a`), 'done');
+  kernel.on('attachDeviceFilter', () => -E.ENOENT);
+  assert.is(devices(`${top}/gone`), `ENOENT bpf ${top}/gone, the cgroup is gone`);
+});
+
+test('owner: the directory and the files that the kernel delegates', () => {
+  const kernel = v2();
+  kernel.tree.directory(`${top}/a`);
+  const op = { op: 'cgroupOwner', at, path: `${top}/a`, uid: 1000 } as const;
+  assert.is(apply(op), 'done', 'files of controllers that are not there do not matter');
+  const owners = (): string[] =>
+    [...(kernel.tree.at(`${top}/a`)?.entries ?? [])].filter(([, { uid }]) => uid === 1000).map(([name]) => name);
+  assert.equal(owners().sort(), ['cgroup.procs', 'cgroup.subtree_control']);
+  kernel.tree.file('/sys/kernel/cgroup/delegate', 'cgroup.events\n');
+  assert.is(apply(op), 'done');
+  assert.ok(owners().includes('cgroup.events'));
+  kernel.failAt('chownAt', 2, E.EPERM);
+  assert.is(apply(op), `EPERM fchownat ${top}/a/cgroup.events`);
+  assert.match(apply({ ...op, path: `${top}/gone` }), /^ENOENT fchownat/);
+});
+
+test.run();
