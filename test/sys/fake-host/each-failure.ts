@@ -14,12 +14,12 @@ export interface Outcome {
 
 /** Runs `act` on a new kernel for each call of it that can fail; that call gives `errno`. */
 export async function eachFailure(
-  make: () => FakeKernel,
+  make: () => FakeKernel | Promise<FakeKernel>,
   act: (kernel: FakeKernel) => unknown,
   errno = E.EIO,
 ): Promise<Outcome[]> {
   for (const outcomes: Outcome[] = []; ; ) {
-    const kernel = make();
+    const kernel = await make();
     const open = [...kernel.descriptors.all.keys()];
     kernel.calls.length = 0;
     kernel.failAt('*', outcomes.length + 1, errno);
