@@ -286,8 +286,13 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
  * has ended the container's first process before, which is seen here.
  */
 async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, terminal?: Terminal): Promise<void> {
-  if (isAlive(record)) return launch.start(terminal);
-  await launch.undo();
+  let alive = false;
+  try {
+    alive = isAlive(record);
+  } finally {
+    if (!alive) await launch.undo();
+  }
+  if (alive) return launch.start(terminal);
   throw wrongStatus('cannot exec in a stopped container', o.id);
 }
 

@@ -44,22 +44,26 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<
       return connectTo(op.path).then((socket) => checkOp(op, socket, 'connect', op.path));
     case 'processRoot': {
       const path = `/proc/${record.pid}/root`;
-      const root = checkOp(op, native.openAt(AT_FDCWD, path, O_PATH, 0), 'open', path);
-      // It is that of the container when its process is still there afterwards.
-      const alive = isAlive(record);
-      if (!alive) native.close(root);
-      checkOp(op, alive ? 0 : -E.ESRCH, 'open', path);
-      return root;
+      return ofContainer(op, native.openAt(AT_FDCWD, path, O_PATH, 0), record, path);
     }
     case 'initProcess': {
       const held = holdProcess(record);
       if (!held || held.fd >= 0) return checkOp(op, held?.fd ?? -E.ESRCH, 'pidfd_open');
       // pidfd_open(2) is refused. The directory stays that of this process; runt-init verifies that a procfs has it.
       const path = `/proc/${record.pid}`;
-      const dir = checkOp(op, native.openDirectory(AT_FDCWD, path, O_PATH), 'open', path);
-      const alive = isAlive(record);
-      if (!alive) native.close(dir);
-      return checkOp(op, alive ? dir : -E.ESRCH, 'open', path);
+      return ofContainer(op, native.openDirectory(AT_FDCWD, path, O_PATH), record, path);
     }
   }
+}
+
+/** What was opened by the pid is the container's when its process is still there afterwards; else it is closed. */
+function ofContainer(op: SlotOp, fd: number, record: ContainerRecord, path: string): number {
+  checkOp(op, fd, 'open', path);
+  let alive = false;
+  try {
+    alive = isAlive(record);
+  } finally {
+    if (!alive) native.close(fd);
+  }
+  return checkOp(op, alive ? fd : -E.ESRCH, 'open', path);
 }
