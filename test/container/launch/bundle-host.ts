@@ -112,13 +112,13 @@ export class BundleHost {
  * it, and what that left
  */
 export async function failuresOf(
-  make: () => BundleHost,
+  make: () => BundleHost | Promise<BundleHost>,
   act: (host: BundleHost) => Promise<unknown>,
 ): Promise<{ call: string; error: string; message: string; left: readonly string[] }[]> {
   const hosts = new Map<FakeKernel, BundleHost>();
   const outcomes = await eachFailure(
-    () => {
-      const host = make();
+    async () => {
+      const host = await make();
       hosts.set(host.kernel, host);
       return host.kernel;
     },

@@ -1,0 +1,291 @@
+/** `exec`: one more process in a container, its status, and what each failure leaves. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { create } from '../../src/container/create.js';
+import { type ExecOptions, exec } from '../../src/container/exec.js';
+import { load, save } from '../../src/container/state/state-store.js';
+import type { Spec } from '../../src/spec/config-types.js';
+import { E } from '../../src/sys/errno.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { SIGKILL, SIGTERM, SIGWINCH } from '../../src/sys/linux.js';
+import { unshare } from '../sys/fake-host/namespaces.js';
+import type { FakeProcess } from '../sys/fake-host/processes.js';
+import { type Script, type ScriptedInit, type Step, scriptInit } from '../sys/fake-host/scripted-init.js';
+import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
+
+const test = suite('exec');
+
+/** The host of the test at hand. */
+let host: BundleHost;
+/** The container's first process. */
+let first: FakeProcess;
+/** The runt-inits of execs. */
+let inits: ScriptedInit[];
+
+/** A container that runs, without namespaces of its own unless some are named. */
+async function running(script: Script, spec: Spec = config(), namespaces: Parameters<typeof unshare>[2][] = []) {
+  host = new BundleHost(spec);
+  const { kernel } = host;
+  await kernel.finish(create(host.options()));
+  first = host.init.process;
+  first.name = 'sh';
+  kernel.tree.at(`${kernel.root}/web`)?.entries?.delete('start.sock');
+  unshare(kernel, first, ...namespaces);
+  inits = scriptInit(kernel, script);
+  kernel.calls.length = 0;
+  return host;
+}
+
+/** It is ready, executes the process, and does something some time later. */
+const executedThen = (later: (process: FakeProcess) => void = () => {}): readonly Step[] => [
+  (init) => init.report('created'),
+  'go',
+  (init) => {
+    init.execute('ls');
+    host.kernel.clock.after(500, () => later(init.process));
+  },
+];
+
+const options = (over: Partial<ExecOptions> = {}): ExecOptions =>
+  ({
+    root: host.kernel.root,
+    id: 'web',
+    args: ['ls'],
+    env: [],
+    capabilities: [],
+    additionalGids: [],
+    terminal: false,
+    detach: false,
+    warn: (sentence) => void host.warnings.push(sentence),
+    ...over,
+  }) as ExecOptions;
+const executing = (over?: Partial<ExecOptions>): Promise<number> => host.kernel.finish(exec(options(over)));
+
+/** What there is beside the container, which stays. */
+const container = ['process: sh', 'cgroup: web', 'state: web'];
+const left = (all = host.left): string[] => {
+  const others = all.filter((what) => !/^open: signalfd/.test(what));
+  for (const what of container) {
+    const at = others.indexOf(what);
+    if (at < 0) others.push(`no ${what}`);
+    else others.splice(at, 1);
+  }
+  return others;
+};
+
+test('the status of the process; the container stays as it is', async () => {
+  await running(executedThen((process) => process.exit(7)));
+  const before = load(host.kernel.root, 'web');
+  assert.is(await executing(), 7);
+  assert.equal(left(), []);
+  assert.equal(load(host.kernel.root, 'web'), before);
+  assert.ok(inits[0]?.frame.includes('ls'), 'the plan has its arguments');
+});
+
+test('the process is in the cgroup of the container', async () => {
+  await running(executedThen((process) => process.exit(0)));
+  let members = '';
+  host.kernel.before('pidfdSignal', 1, () => {});
+  const work = exec(options());
+  host.kernel.clock.after(100, () => {
+    members = host.kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs');
+  });
+  await host.kernel.finish(work);
+  assert.match(members, new RegExp(`^${first.pid}\n`));
+});
+
+test('128 and the signal that ended the process; signals are passed on', async () => {
+  await running(
+    executedThen((process) => {
+      process.onSignal = (signal) => signal === SIGWINCH;
+      host.signal(SIGWINCH);
+      host.kernel.clock.after(100, () => host.signal(SIGTERM));
+    }),
+  );
+  assert.is(await executing(), 128 + SIGTERM);
+  assert.equal(first.signals, [], 'those of the container are its own');
+});
+
+test('detached: the process runs on, and its pid is in the file', async () => {
+  await running(executedThen());
+  assert.is(await executing({ detach: true, pidFile: '/b/pid' }), 0);
+  assert.is(host.kernel.tree.text('/b/pid'), String(inits[0]?.process.pid));
+  assert.equal(left(), ['process: ls']);
+});
+
+test('a process that joins goes on as a sibling, which is the one that is awaited', async () => {
+  await running(
+    [
+      (init) => init.goOn(0),
+      (init) => init.report('created'),
+      'go',
+      (init) => {
+        init.execute('ls');
+        host.kernel.clock.after(500, () => init.process.exit(5));
+      },
+    ],
+    config(),
+    ['pid', 'mnt'],
+  );
+  assert.is(await executing({ pidFile: '/b/pid' }), 5);
+  assert.is(host.kernel.tree.text('/b/pid'), String(inits[0]?.process.pid));
+  assert.equal(left(), []);
+});
+
+test('an operation that fails: its error, and nothing is left', async () => {
+  await running([(init) => init.report('error', { index: 0, errno: E.EPERM, syscall: 'open' })]);
+  const error = await host.failure(() => exec(options()));
+  assert.is(error?.errno, E.EPERM);
+  assert.match(error?.message ?? '', /^exec web: /);
+  assert.equal(left(), []);
+});
+
+test('a signal that asks to end before the process is executed', async () => {
+  await running([() => host.kernel.clock.after(200, () => host.signal(SIGTERM))]);
+  const error = await host.failure(() => exec(options()));
+  assert.equal([error?.code, error?.exit], ['ERR_INTERRUPTED', 128 + SIGTERM]);
+  assert.ok(inits[0]?.process.end);
+  assert.equal(left(), []);
+});
+
+test('a container that does not run', async () => {
+  await running(executedThen());
+  const message = async (over?: Partial<ExecOptions>): Promise<string | undefined> =>
+    (await host.failure(() => exec(options(over))))?.message;
+  const { root, tree } = host.kernel;
+  const record = load(root, 'web');
+  save(root, { ...record, status: 'creating', pid: 0, startTime: '', creator: { pid: 1000, startTime: '2000' } });
+  assert.is(await message(), 'cannot exec in a creating container: web');
+  save(root, record);
+  tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
+  assert.is(await message(), 'cannot exec in a paused container (use --ignore-paused to override): web');
+  tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('0');
+  first.signal(SIGKILL);
+  assert.is(await message(), 'cannot exec in a stopped container: web');
+  assert.is(await message({ id: 'other' }), 'container does not exist: other');
+  assert.equal(inits.length, 0);
+});
+
+test('a paused container: the process is started where that is asked for', async () => {
+  await running(executedThen());
+  host.kernel.tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
+  assert.is(await executing({ ignorePaused: true, detach: true }), 0);
+});
+
+test('a container that ends meanwhile: that is the error, whatever the kernel says', async () => {
+  await running([
+    (init) => {
+      first.signal(SIGKILL);
+      init.report('error', { index: 0, errno: E.ESRCH, syscall: 'setns' });
+    },
+  ]);
+  const error = await host.failure(() => exec(options()));
+  assert.equal([error?.code, error?.message], ['ERR_CONTAINER_STATUS', 'cannot exec in a stopped container: web']);
+  await running([
+    (init) => {
+      first.signal(SIGKILL);
+      init.report('created');
+    },
+  ]);
+  const late = await host.failure(() => exec(options()));
+  assert.is(late?.message, 'cannot exec in a stopped container: web', 'it is not executed after the end');
+  assert.ok(inits[0]?.process.end);
+});
+
+test('each failing call is an error that leaves nothing but the container, until the process runs', async () => {
+  const outcomes = await failuresOf(
+    () => running(executedThen((process) => process.exit(0))),
+    () => exec(options({ pidFile: '/b/pid' })),
+  );
+  const executed = outcomes.findIndex(({ call }) => call.startsWith('replaceFile(AT_FDCWD, /b/pid'));
+  const before = outcomes.slice(0, executed + 1);
+  for (const { call, error, left: all } of before) {
+    const others = left([...all]);
+    assert.equal(others, [], `${call}: ${error}`);
+  }
+  assert.equal(
+    before.filter(({ error }) => error === 'none').map(({ call }) => call.replace(/, [1-9]\d*\)$/, ')')),
+    [
+      'watch(<signalfd>)',
+      // On v2 cgroup.events tells.
+      'access(/sys/fs/cgroup/web/freezer.state, 0)',
+      'access(/sys/fs/cgroup/web/freezer.state, 0)',
+    ],
+  );
+});
+
+test('--cgroup: a cgroup below that of the container, which is there', async () => {
+  await running(executedThen());
+  host.kernel.tree.directory('/sys/fs/cgroup/web/below');
+  await executing({ detach: true, cgroups: ['/below/'] });
+  assert.ok(inits[0]?.frame.some((field) => field.startsWith('/sys/fs/cgroup/web/below')));
+  const why = async (...cgroups: readonly string[]): Promise<string> => {
+    const error = await host.failure(() => exec(options({ cgroups })));
+    assert.is(error?.code, 'ERR_CGROUP_PATH');
+    return error?.message ?? '';
+  };
+  assert.is(await why('gone'), 'exec: --cgroup "/gone": there is no cgroup /sys/fs/cgroup/web/gone');
+  assert.is(await why('a/../../b'), 'exec: --cgroup "a/../../b": it has ".." in it');
+  assert.is(await why('cpu,:a'), 'exec: --cgroup "cpu,:a": a controller has no name');
+  assert.is(await why('a', 'b'), 'exec: --cgroup "b": there are two paths');
+  assert.is(await why('cpu:a', 'cpu:b'), 'exec: --cgroup "cpu:b": cpu has two paths');
+  assert.is(await why('cpu:below'), 'exec: --cgroup "cpu": the container has no v1 cgroup with this controller');
+});
+
+test('--process: the document is a process by the rules of config.json', async () => {
+  await running(executedThen());
+  const { tree } = host.kernel;
+  tree.file(
+    '/b/process.json',
+    JSON.stringify({ args: ['date'], cwd: '/tmp', user: { uid: 5, gid: 6 }, capabilities: { bounding: ['CAP_ODD'] } }),
+  );
+  await executing({ detach: true, process: '/b/process.json', args: [] });
+  assert.ok(inits[0]?.frame.includes('date') && inits[0].frame.includes('/tmp'));
+  assert.is(host.warnings.length, 1);
+  assert.match(host.warnings[0] ?? '', /^\/b\/process\.json: \/capabilities\/bounding\/0/);
+  tree.file('/b/process.json', '{"args": [');
+  const syntax = await host.failure(() => exec(options({ process: '/b/process.json', args: [] })));
+  assert.is(syntax?.code, 'ERR_SPEC_JSON');
+  tree.file('/b/process.json', JSON.stringify({ args: ['date'], cwd: 'tmp' }));
+  const relative = await host.failure(() => exec(options({ process: '/b/process.json', args: [] })));
+  assert.equal([relative?.code, relative?.violations?.[0]?.pointer], ['ERR_SPEC_INVALID', '/cwd']);
+  const gone = await host.failure(() => exec(options({ process: '/b/gone', args: [] })));
+  assert.equal(
+    [gone?.code, gone?.message],
+    ['ERR_SPEC_READ', 'exec: read /b/gone: ENOENT (no such file or directory)'],
+  );
+});
+
+test('--cap: a name that is no capability is left out, with a warning', async () => {
+  await running(executedThen());
+  await executing({ detach: true, capabilities: ['CAP_SYS_ADMINN'] });
+  assert.equal(host.warnings, [
+    'exec web: --cap CAP_SYS_ADMINN is not a capability: it is left out; did you mean "CAP_SYS_ADMIN"?',
+  ]);
+});
+
+test('a value of the command line that cannot be applied is named as such', async () => {
+  let index = -1;
+  await running([(init) => init.report('error', { index, errno: E.ENOENT, syscall: 'execve', detail: 'ls' })]);
+  // The last operation of the plan is the execve; there is none behind it.
+  let error: RuntError | undefined;
+  for (index = 24; !error || error.code === 'ERR_INIT'; index--) error = await host.failure(() => exec(options()));
+  assert.equal([error.code, error.pointer, error.document], ['ERR_EXEC', '/process/args', 'the command line']);
+});
+
+test('a container that moves its processes meanwhile: the cgroup is looked for again', async () => {
+  await running(executedThen());
+  host.kernel.failAt('openAt', 2, E.ENOENT);
+  const error = await host.failure(() => exec(options({ detach: true })));
+  assert.is(error, undefined);
+  assert.equal(left(), ['process: ls']);
+});
+
+test('a terminal needs a console socket where the command leaves', async () => {
+  await running(executedThen());
+  const error = await host.failure(() => exec(options({ terminal: true, detach: true })));
+  assert.match(error?.message ?? '', /^exec web: cannot allocate tty if runt will detach/);
+  assert.is(inits.length, 0);
+});
+
+test.run();
