@@ -25,6 +25,10 @@ export class ScriptedInit {
     steps: readonly Step[],
     /** CLONE_NEW*, 0 for one that a supervisor has started. */
     readonly flags = 0n,
+    /** What it does with a frame that makes it a supervisor. */
+    private readonly supervise: (init: ScriptedInit) => void = () => {
+      throw new Error('the test has no script for a supervisor');
+    },
   ) {
     this.steps = [...steps];
     sync.onMessage = () => this.received();
@@ -80,6 +84,11 @@ export class ScriptedInit {
     const { data } = message;
     if (this.frame.length === 0) {
       this.frame = new TextDecoder().decode(data.subarray(4)).split('\0').slice(0, -1);
+      if (this.frame[0] === Protocol.SUPERVISE_MAGIC) {
+        this.steps = [];
+        this.supervise(this);
+        return;
+      }
     } else if (data[0] === Protocol.GO) {
       this.gos.push(data.length > 1 ? new DataView(data.buffer).getUint32(1, true) : undefined);
       if (this.steps[0] === 'go') this.steps.shift();
@@ -127,14 +136,20 @@ export const executed: readonly Step[] = [reports('created'), 'go', (init) => in
 /** Those of each runt-init, or those of the n-th, the first is 0. */
 type Script = readonly Step[] | ((n: number) => readonly Step[]);
 
+export const stepsOf = (script: Script, n: number): readonly Step[] =>
+  typeof script === 'function' ? script(n) : script;
+
 /** Makes each runt-init that is started perform its steps. @returns those that were started, in order */
-export function scriptInit(kernel: FakeKernel, script: Script): ScriptedInit[] {
+export function scriptInit(
+  kernel: FakeKernel,
+  script: Script,
+  supervise?: (init: ScriptedInit) => void,
+): ScriptedInit[] {
   const started: ScriptedInit[] = [];
   kernel.processes.init = ({ process, file, flags }) => {
     const sync = file(3);
     if (!(sync instanceof SocketEnd)) throw new Error('runt-init has no channel');
-    const steps = typeof script === 'function' ? script(started.length) : script;
-    started.push(new ScriptedInit(kernel, process, sync, file, steps, flags));
+    started.push(new ScriptedInit(kernel, process, sync, file, stepsOf(script, started.length), flags, supervise));
     return undefined;
   };
   return started;
