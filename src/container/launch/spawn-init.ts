@@ -78,8 +78,12 @@ async function inCgroup(
   spawn: (cgroup: number) => Started | Promise<Started>,
 ): Promise<Started> {
   const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
-  let child: Started | undefined = cgroup >= 0 ? await spawn(cgroup) : undefined;
-  if (cgroup >= 0) native.close(cgroup);
+  let child: Started | undefined;
+  try {
+    if (cgroup >= 0) child = await spawn(cgroup);
+  } finally {
+    if (cgroup >= 0) native.close(cgroup);
+  }
   if (child && child.pid >= 0) return child;
   // The error of a plain clone is the one that counts.
   child = await spawn(-1);
