@@ -161,7 +161,7 @@ test('each failing call is an error that leaves nothing, until the process runs'
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
       // It is no child of this process then, and others have its status.
-      'waitPidfd: none, process: sh',
+      'waitPidfd: none, zombie: sh',
       'statfsType: ERR_CGROUP, cgroup: web, state: web',
       'removeCgroup: ERR_CGROUP, cgroup: web, state: web',
       'openDirectory: ERR_STATE, state: web',

@@ -85,7 +85,7 @@ export class BundleHost {
     const open = [...kernel.descriptors.all].filter(([fd, { shown }]) => !this.open.has(fd) && shown !== kernel.root);
     return [
       ...open.map(([, { shown }]) => `open: ${shown}`),
-      ...kernel.processes.list.filter((p) => p.parent === kernel.processes.own.pid).map((p) => `process: ${p.name}`),
+      ...kernel.processes.list.filter((p) => p.parent !== 1).map((p) => `${p.end ? 'zombie' : 'process'}: ${p.name}`),
       ...(kernel.tree.list('/sys/fs/cgroup') ?? [])
         .filter((name) => kernel.tree.at(`/sys/fs/cgroup/${name}`)?.entries)
         .map((name) => `cgroup: ${name}`),
