@@ -1,5 +1,5 @@
 /** criu as a child that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
-
+import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
@@ -144,9 +144,12 @@ export class Criu {
     native.close(this.pidfd);
   }
 
-  /** To one that is gone nothing can be sent; the answer that does not come says so. */
+  /** One that has ended is not an error here: the answer that does not come says so. @throws RuntError ERR_CRIU */
   private send(request: CriuRequest): void {
-    native.send(this.socket, Request.encode(request).finish());
+    const sent = native.send(this.socket, Request.encode(request).finish());
+    if (sent >= 0 || sent === -E.EPIPE || sent === -E.ECONNRESET) return;
+    const message = `${this.what}: send a request to ${this.path}`;
+    throw new RuntError({ code: 'ERR_CRIU', message, path: this.path, errno: -sent, syscall: 'sendto' });
   }
 
   private decode(data: Uint8Array): CriuResponse {

@@ -33,19 +33,23 @@ export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number;
   check(native.socketPair(pair), { ...facts, syscall: 'socketpair' });
   const [ours, theirs] = fdPair(pair);
   const channel = new InitChannel(ours);
+  let pidfd = -1;
   try {
     const sync = 3 + p.fds.length;
     const places = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);
     const request = { flags: 0, kind: 'successor' as const, oomFile: p.oomFile, cgroup: -1, sync };
-    const spawned = await spawnSupervised(p.stateDir, { ...request, fds: [...places, [theirs, sync]] });
+    const fds = [...places, [theirs, sync] as const];
+    const spawned = await spawnSupervised(p.stateDir, { ...request, fds }).finally(() => native.close(theirs));
     check(spawned.pid, { ...facts, syscall: 'clone3' });
-    native.close(theirs);
+    pidfd = spawned.pidfd;
     channel.send(encodePlan(planOf(p), { trace: false, startSocket: -1, slots: [] }));
     for (let report = await channel.next(); report.kind !== 'eof'; report = await channel.next())
       if (report.kind === 'error') check(-report.errno, { ...facts, syscall: report.syscall });
+    pidfd = -1;
     return spawned;
   } finally {
     channel.close();
+    if (pidfd >= 0) native.close(pidfd);
   }
 }
 
