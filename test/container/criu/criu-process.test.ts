@@ -1,0 +1,185 @@
+/** criu as a child: requests, notifications, and every way in which it may end. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type CriuRequest, Type } from '../../../src/container/criu/criu-messages.js';
+import { Criu, type Notification, refusal, usableCriu } from '../../../src/container/criu/criu-process.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { native } from '../../../src/sys/host.js';
+import { SIGKILL } from '../../../src/sys/linux.js';
+import { Transcript } from '../../sys/fake-host/descriptors.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import { installCriu, type ScriptedCriu } from './scripted-criu.js';
+
+const test = suite('criu process');
+
+const path = '/usr/sbin/criu';
+const dump = { type: Type.DUMP };
+
+interface Asked {
+  readonly kernel: FakeKernel;
+  readonly criu: ScriptedCriu | undefined;
+  readonly error: RuntError | undefined;
+  readonly answer: unknown;
+}
+
+/** Asks criu, which performs the request so, and closes it. Nothing is left. */
+async function asked(
+  perform: (criu: ScriptedCriu, request: CriuRequest) => void | Promise<void>,
+  notified?: (n: Notification) => void | Promise<void>,
+  timeout?: number,
+): Promise<Asked> {
+  const kernel = new FakeKernel();
+  const started = installCriu(kernel, perform);
+  const work = async (): Promise<unknown> => {
+    const criu = Criu.start('checkpoint web', path);
+    try {
+      return await criu.ask(dump, notified, timeout);
+    } finally {
+      await criu.close();
+    }
+  };
+  let error: RuntError | undefined;
+  const answer = await kernel.finish(
+    work().catch((thrown: unknown) => {
+      if (!(thrown instanceof RuntError)) throw thrown;
+      error = thrown;
+    }),
+  );
+  assert.equal(kernel.open, []);
+  assert.is(kernel.processes.list.length, 1, 'criu is reaped');
+  return { kernel, criu: started[0], error, answer };
+}
+
+test('an answer', async () => {
+  const { answer, error } = await asked((criu) => criu.send({ type: Type.DUMP, success: true }));
+  assert.is(error, undefined);
+  assert.is((answer as { success: boolean }).success, true);
+});
+
+test('notifications: criu goes on when they are done, one after the other', async () => {
+  const log: string[] = [];
+  await asked(
+    async (criu) => {
+      log.push(`pre-dump ${await criu.notify('pre-dump', 5)}`, `post-dump ${await criu.notify('post-dump')}`);
+      criu.send({ type: Type.DUMP, success: true });
+    },
+    async ({ script, pid, fd }) => void log.push(`${script} of ${pid}, ${fd}`),
+  );
+  assert.equal(log, ['pre-dump of 5, -1', 'post-dump of 0, -1', 'pre-dump true', 'post-dump true']);
+});
+
+test('notifications: a descriptor comes along', async () => {
+  let shown = '';
+  await asked(
+    async (criu) => {
+      await criu.notify('orphan-pts-master', 0, new Transcript('master'));
+      criu.send({ type: Type.DUMP, success: true });
+    },
+    ({ fd }) => {
+      shown = fd < 0 ? 'none' : 'one';
+      // The receiver closes it.
+      if (fd >= 0) native.close(fd);
+    },
+  );
+  assert.is(shown, 'one');
+});
+
+test('notifications: the first failure ends the request, and is the error', async () => {
+  const failure = (n: number): RuntError => new RuntError({ code: 'ERR_HOOK', message: `hook ${n} failed` });
+  let n = 0;
+  const { error, criu } = await asked(
+    async (peer) => {
+      await peer.notify('setup-namespaces');
+      await peer.notify('post-restore');
+      peer.send({ type: Type.DUMP, success: false });
+    },
+    () => {
+      throw failure(++n);
+    },
+  );
+  assert.is(error?.message, 'hook 1 failed');
+  assert.equal(criu?.replies, [false, false]);
+  const gone = await asked(
+    async (peer) => {
+      await peer.notify('setup-namespaces');
+      peer.process.exit(1);
+    },
+    () => {
+      throw failure(9);
+    },
+  );
+  assert.is(gone.error?.message, 'hook 9 failed', 'also when criu ends for it');
+});
+
+test('it ends without an answer: how', async () => {
+  const exited = await asked(({ process }) => process.exit(2));
+  assert.equal(
+    [exited.error?.code, exited.error?.message],
+    ['ERR_CRIU', `checkpoint web: ${path} ended with status 2 before it had done what it was asked`],
+  );
+  const killed = await asked(({ process }) => process.signal(SIGKILL));
+  assert.match(killed.error?.message ?? '', /was killed by signal 9 before/);
+});
+
+test('it does not answer: it is killed', async () => {
+  const { error, criu } = await asked(() => {}, undefined, 5000);
+  assert.match(error?.message ?? '', /does not answer before it had done what it was asked/);
+  assert.ok(criu?.process.end);
+});
+
+test('one that goes on after its answer is killed', async () => {
+  const { criu } = await asked((peer) => {
+    peer.process.onSignal = () => true;
+    peer.send({ type: Type.DUMP, success: true });
+  });
+  assert.ok(criu?.process.end);
+});
+
+test('what is no answer of criu', async () => {
+  const { error } = await asked((criu) => criu.sendBytes(Uint8Array.of(0xff, 0xff, 0xff)));
+  assert.is(error?.message, `checkpoint web: ${path} sent what is no answer of criu's`);
+});
+
+test('it cannot be started', async () => {
+  const kernel = new FakeKernel();
+  installCriu(kernel, () => {});
+  kernel.failAt('spawnKeeping', 1, E.EACCES);
+  assert.throws(() => Criu.start('restore web', path), /restore web: run \/usr\/sbin\/criu: EACCES/);
+  kernel.failAt('packetPair', 1, E.EMFILE);
+  assert.throws(() => Criu.start('restore web', path), /EMFILE/);
+  assert.equal(kernel.open, []);
+});
+
+test('version: one that is too old, one before 3.0, one that is missing', async () => {
+  const usable = async (version?: readonly [number, number]): Promise<string> => {
+    const kernel = new FakeKernel();
+    if (version) installCriu(kernel, () => {}, version);
+    const found = await kernel.finish(usableCriu('restore web', undefined).catch((error: unknown) => error));
+    assert.equal([kernel.open, kernel.processes.list.length], [[], 1]);
+    if (found instanceof RuntError) return found.code;
+    return (found as { path: string }).path;
+  };
+  assert.is(await usable([3, 15]), path);
+  assert.is(await usable([4, 0]), path);
+  assert.is(await usable([3, 14]), 'ERR_CRIU_VERSION');
+  assert.is(await usable(), 'ERR_CRIU_MISSING');
+});
+
+test('refusal: its own message, and the first error of the log that is one', () => {
+  const log = [
+    "(00.1) Error (rlimit.c:1): rlimit: Can't setup rlimit for 5",
+    '(00.2) Error (criu/x.c:2): Unable to open it',
+    '(00.3) Error (criu/y.c:3): later',
+  ].join('\n');
+  const of = (answer: object, text = log) => refusal('restore web', path, answer as never, '/w/restore.log', text);
+  const own = of({ cr_errmsg: 'Unable to open it\n', cr_errno: 2 });
+  assert.is(own.message, 'restore web: criu failed: Unable to open it: ENOENT (no such file or directory)');
+  assert.is(own.hint, 'Error (criu/x.c:2): Unable to open it; log file: /w/restore.log');
+  const harmless = of({ cr_errmsg: "rlimit: Can't setup rlimit for 5" });
+  assert.is(harmless.message, 'restore web: criu failed: Error (criu/x.c:2): Unable to open it');
+  assert.is(harmless.hint, 'log file: /w/restore.log');
+  assert.is(of({}, '').message, 'restore web: criu failed');
+});
+
+test.run();
