@@ -17,6 +17,8 @@ export class ScriptedCriu {
   options: CriuOptions | undefined;
   /** The answers to its notifications: whether it is to go on. */
   readonly replies: boolean[] = [];
+  /** Goes on after a notification. */
+  resume: (() => void) | undefined;
 
   constructor(
     readonly process: FakeProcess,
