@@ -1,0 +1,200 @@
+/** The error that a person reads, where the host's files tell why an operation failed. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { whyNotExecuted } from '../../../src/container/failure/host-path-hint.js';
+import { boundSysfs, keptFlags } from '../../../src/container/failure/mount-warnings.js';
+import type { Failed } from '../../../src/container/failure/op-failed.js';
+import { failure } from '../../../src/container/failure/op-failure.js';
+import { mountBind, mountFs } from '../../../src/plan/mounts/mount-op.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import type { Spec } from '../../../src/spec/config-types.js';
+import { E } from '../../../src/sys/errno.js';
+import { MOUNT_ATTR_RDONLY } from '../../../src/sys/linux.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+
+const test = suite('errors of failed operations');
+
+const spec = { ociVersion: '1.2.0', mounts: [{ destination: '/data', source: '/srv/data' }] } as Spec;
+const bind: Op = mountBind({ at: '/mounts/0', target: '/data', source: '/srv/data' });
+const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1 };
+
+const errorOf = (failed: Partial<Failed> & { op: Op; errno: number }, of: Spec | undefined = spec) =>
+  failure('create', 'web', { syscall: 'open_tree', detail: '', ...failed }, of);
+const hint = (failed: Partial<Failed> & { op: Op; errno: number }, of?: Spec): string => errorOf(failed, of).hint ?? '';
+
+test('the sentence, the value at its place, and the path once', () => {
+  new FakeKernel();
+  const error = errorOf({ op: bind, errno: E.ENOENT, detail: '/srv/data' });
+  assert.equal([error.code, error.pointer, error.path, error.op], ['ERR_MOUNT', '/mounts/0', '/srv/data', 'mountBind']);
+  assert.equal(error.value, spec.mounts?.[0]);
+  assert.match(error.message, /^create web: .*\/srv\/data.*: ENOENT \(no such file or directory\)$/);
+  const other = errorOf({ op: bind, errno: E.EIO, detail: '/elsewhere' });
+  assert.match(other.message, / \(\/elsewhere\): EIO/);
+});
+
+test('a program that is not in PATH, or is a directory: the words that engines know', () => {
+  new FakeKernel();
+  const find: Op = { op: 'findExecutable', at: '/process/args/0', name: 'sh', path: '/bin' };
+  assert.match(errorOf({ op: find, errno: E.ENOENT }).message, /executable file not found in \$PATH: ENOENT/);
+  assert.match(errorOf({ op: find, errno: E.EISDIR }).message, /: permission denied: EISDIR/);
+});
+
+test('a source of the host: the first component that is in the way', () => {
+  const { tree } = new FakeKernel();
+  const why = (): string => hint({ op: bind, errno: E.ENOENT, detail: '/srv/data' });
+  assert.match(
+    why(),
+    /^there is no \/srv on the way to the source \/srv\/data: make it, or correct the mount's source/,
+  );
+  tree.symlink('/srv', '/nowhere');
+  assert.match(why(), /^\/srv is a symbolic link to something that does not exist/);
+  tree.symlink('/srv', '/srv');
+  assert.match(why(), /^the symbolic links at \/srv lead in a circle/);
+  tree.file('/srv');
+  assert.match(why(), /^\/srv is a file, and the source \/srv\/data is looked for in it/);
+});
+
+test('a directory of the host that runt may not search', () => {
+  const kernel = new FakeKernel();
+  kernel.tree.directory('/srv/data');
+  kernel.failAt('stat', 2, E.EACCES);
+  assert.match(
+    hint({ op: rootfs, errno: E.EACCES, detail: '/b/rootfs' }),
+    /^runt may not search \/b: give it search permission|^there is no \/b/,
+  );
+});
+
+test('the root file system', () => {
+  const { tree } = new FakeKernel();
+  tree.file('/b');
+  assert.match(
+    hint({ op: rootfs, errno: E.ENOTDIR, detail: '/b/rootfs' }),
+    /^\/b is a file, and the root file system \/b\/rootfs is looked for in it: correct root\.path/,
+  );
+});
+
+test('a file bound on a directory, and the other way round', () => {
+  const { tree } = new FakeKernel();
+  tree.file('/srv/data');
+  const why = (): string => hint({ op: bind, errno: E.ENOTDIR, syscall: 'move_mount', detail: '/data' });
+  assert.match(why(), /^the source \/srv\/data is a file, and \/data is a directory in the rootfs: bind like on like/);
+  tree.directory('/srv').entries?.delete('data');
+  tree.directory('/srv/data');
+  assert.match(why(), /^the source \/srv\/data is a directory, and \/data is a file in the rootfs/);
+});
+
+test('a program on a bind mount that the host has mounted noexec', () => {
+  const kernel = new FakeKernel();
+  const exec: Op = { op: 'exec', at: '/process/args', args: ['/data/app'], env: [], homeOf: -1 };
+  const of = { ...spec, mounts: [{ destination: '/data', source: '/srv/data', type: 'bind', options: ['bind'] }] };
+  kernel.tree.file('/srv/data/app', '', 0o755);
+  kernel.on('access', () => -E.EACCES);
+  assert.match(
+    hint({ op: exec, errno: E.EACCES, syscall: 'execve' }, of as Spec),
+    /^\/data \(\/mounts\/0\) shows \/srv\/data, which the host has mounted with "noexec"/,
+  );
+});
+
+const overlay = (options: readonly string[]): Op =>
+  mountFs({ at: '/mounts/0', target: '/data', fstype: 'overlay', source: 'overlay', options, attrs: 0 });
+const overlayHint = (options: readonly string[], errno = E.EINVAL, detail = ''): string =>
+  hint({ op: overlay(options), errno, syscall: 'fsconfig', detail });
+
+test('an overlay: what its options lack', () => {
+  new FakeKernel();
+  assert.match(overlayHint(['lowerdir=/l', 'upperdir=/u']), /^an overlay with an upperdir needs a workdir/);
+  assert.match(overlayHint(['upperdir=/u', 'workdir=/w']), /^an overlay needs a lowerdir/);
+  assert.match(overlayHint(['lowerdir=/l']), /^an overlay of one layer needs an upperdir and a workdir/);
+  assert.match(
+    overlayHint(['lowerdir=/l', 'upperdir=/u', 'workdir=/w'], E.EACCES, 'upperdir=/u'),
+    /^root of the container may not search a directory on the way to upperdir=\/u/,
+  );
+});
+
+test('an overlay: what its directories are', () => {
+  const kernel = new FakeKernel();
+  const { tree } = kernel;
+  const options = ['lowerdir=/l', 'upperdir=/u', 'workdir=/w'];
+  assert.match(overlayHint(options), /^the lowerdir \/l does not exist/);
+  tree.directory('/l');
+  tree.file('/u');
+  assert.match(overlayHint(options), /^the upperdir \/u is not a directory/);
+  tree.mount('/u');
+  tree.directory('/w');
+  assert.match(overlayHint(options), /^the upperdir \/u and the workdir \/w are on different file systems/);
+  tree.directory('/both/u');
+  tree.directory('/both/w');
+  const both = ['lowerdir=/l', 'upperdir=/both/u', 'workdir=/both/w'];
+  assert.match(overlayHint(both, E.EROFS, 'workdir'), /^the kernel cannot empty \/both\/w\/work/);
+  assert.match(overlayHint(both, E.EBUSY), /^another overlay uses the upperdir \/both\/u or the workdir \/both\/w/);
+  assert.match(
+    overlayHint(['lowerdir=/l', 'upperdir=/both', 'workdir=/both/w']),
+    /^one of the upperdir \/both and the workdir \/both\/w is in the other/,
+  );
+  kernel.on('statfsType', () => 0x794c7630n);
+  assert.match(overlayHint(both), /^the upperdir \/both\/u is on an overlay itself/);
+});
+
+test('an id-mapped mount: the file system that cannot', () => {
+  const kernel = new FakeKernel();
+  const inode = kernel.tree.directory('/srv/data');
+  const major = (inode.fs.dev >> 8) & 0xfff;
+  kernel.tree.file('/proc/1000/mountinfo', `30 1 ${major}:${inode.fs.dev & 0xff} / / rw - nfs4 host:/x rw\n`);
+  const tree: Op = { op: 'idMapTree', at: '/mounts/0', source: '/srv/data', tree: 0, recursive: true, slot: 1 };
+  const why = (errno: number): string => hint({ op: tree, errno, syscall: 'mount_setattr', detail: '/srv/data' });
+  assert.is(
+    why(E.EINVAL),
+    'nfs4, which /srv/data is on, has no id-mapped mounts in this kernel, or a file system mounted below has not: bind it without mappings',
+  );
+  assert.match(why(E.EPERM), /^\/srv\/data is id-mapped already/);
+  assert.match(why(E.EOPNOTSUPP), /^a file system with an option longer than 255 bytes/);
+  const space: Op = { op: 'idMapNamespace', at: '/mounts/0', path: '', uids: [], gids: [], slot: 0 };
+  assert.match(
+    hint({ op: space, errno: E.EPERM, syscall: 'write', detail: 'gid_map' }),
+    /^the kernel does not take the gid mappings of the mount/,
+  );
+});
+
+test('a mount that was moved away while the container was made', () => {
+  new FakeKernel();
+  const verify: Op = { op: 'verifyMounts', at: '/mounts/0', last: true };
+  const error = errorOf({ op: verify, errno: E.ENOENT, syscall: 'verifyMount', detail: '/data' });
+  assert.equal(
+    [error.code, error.message, error.path],
+    ['ERR_MOUNT_MOVED', 'create web: the mount on /data was moved away while the container was made', '/data'],
+  );
+});
+
+test('a program of the host, such as a hook, that cannot be executed', () => {
+  const kernel = new FakeKernel();
+  const { tree } = kernel;
+  const why = (errno: number): string | undefined => whyNotExecuted('/hooks/h', errno);
+  assert.match(why(E.ENOENT) ?? '', /^there is no \/hooks on the way to \/hooks\/h on the host/);
+  tree.directory('/hooks');
+  assert.match(why(E.ENOENT) ?? '', /^there is no \/hooks\/h on the host: install the program/);
+  tree.directory('/hooks/h');
+  assert.match(why(E.EACCES) ?? '', /^\/hooks\/h is not a file on the host/);
+  tree.directory('/hooks').entries?.delete('h');
+  tree.file('/hooks/h', '#! /bin/python -u\nprint()\n', 0o755);
+  assert.match(why(E.ENOENT) ?? '', /is a script, and its interpreter \/bin\/python is not on the host/);
+  tree.file('/hooks/h', '\x7fELF', 0o755);
+  assert.match(why(E.ENOENT) ?? '', /^the dynamic loader of \/hooks\/h is not on the host/);
+  tree.file('/hooks/h', '', 0o644);
+  assert.match(why(E.EACCES) ?? '', /lacks the x permission on the host/);
+  tree.file('/hooks/h', '', 0o755);
+  assert.is(why(E.EACCES), undefined, 'nothing is known');
+  kernel.on('access', () => -E.EACCES);
+  assert.match(why(E.EACCES) ?? '', /is on a file system that is mounted with "noexec" on the host/);
+});
+
+test('warnings about mounts', () => {
+  assert.match(
+    keptFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }),
+    /^\/mounts\/0: \w+ has no effect on the mount on \/data: the host has set flags on it/,
+  );
+  const isolated = { ...spec, linux: { namespaces: [{ type: 'user' }] } } as Spec;
+  assert.is(boundSysfs(bind, isolated), undefined, 'the config alone tells');
+  assert.match(boundSysfs(bind, spec) ?? '', /^\/mounts\/0: the \/sys of the host is bound on \/data/);
+});
+
+test.run();

@@ -1,0 +1,86 @@
+/** Why a created container is not started. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { execFailed, notHeard, notStarted, startedBefore } from '../../../src/container/failure/start-failure.js';
+import { keepPlanRest } from '../../../src/container/state/plan-rest.js';
+import { keepConfig, makeStateDir } from '../../../src/container/state/state-store.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
+import { E } from '../../../src/sys/errno.js';
+import { mountCgroups } from '../../sys/fake-host/cgroups.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import { recordOf } from '../state/records.js';
+
+const test = suite('failures of start');
+
+const wait: Op = { op: 'wait', at: '' };
+const exec = (args: readonly string[]): Op => ({ op: 'exec', at: '/process/args', args, env: [], homeOf: -1 });
+const report = { index: 1, errno: E.ENOENT, syscall: 'execve', detail: '/bin/app' };
+
+/** A container whose plan ends so. */
+function container(last?: Op, config?: string): FakeKernel {
+  const kernel = new FakeKernel();
+  makeStateDir(kernel.root, 'web');
+  if (last) keepPlanRest(kernel.root, 'web', { version: 1, ops: [wait, last] });
+  if (config !== undefined) keepConfig(kernel.root, 'web', new TextEncoder().encode(config));
+  return kernel;
+}
+
+test('the operation of the kept plan is named, with its value of the config', () => {
+  const config = JSON.stringify({ ociVersion: '1.2.0', process: { args: ['/bin/app'] } });
+  const { root } = container(exec(['/bin/app']), config);
+  const error = execFailed(root, recordOf('web'), report);
+  assert.equal([error.code, error.pointer, error.value], ['ERR_EXEC', '/process/args', ['/bin/app']]);
+  assert.match(error.message, /^start web: .*\/bin\/app.*: ENOENT/);
+});
+
+test('a config that cannot be read any more does not hide the error', () => {
+  const { root } = container(exec(['/bin/app']), 'no JSON');
+  const error = execFailed(root, recordOf('web'), report);
+  assert.equal([error.code, error.value], ['ERR_EXEC', undefined]);
+});
+
+test('without a kept plan, or without a process', () => {
+  const old = execFailed(container().root, recordOf('web'), report);
+  assert.is(old.message, 'start web: execute the process (/bin/app): ENOENT (no such file or directory)');
+  const none = execFailed(container(exec([])).root, recordOf('web'), report);
+  assert.equal([none.code, none.pointer], ['ERR_SPEC_INVALID', '/process']);
+});
+
+test('the status: stopped, running, another', () => {
+  container();
+  const record = recordOf('web');
+  const message = (status: string): string => notStarted(record, status).message;
+  assert.is(message('stopped'), 'cannot start a container that has stopped: web');
+  assert.is(message('running'), 'cannot start an already running container: web');
+  assert.is(message('creating'), 'cannot start a container in the creating state: web');
+  assert.is(message('created'), 'cannot start a container in the created state: web');
+});
+
+test('a cgroup above the container that is frozen', () => {
+  const kernel = container();
+  mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
+  kernel.tree.directory('/sys/fs/cgroup/pod/web');
+  const record = recordOf('web', { cgroups: ['/sys/fs/cgroup/pod/web'] });
+  kernel.tree.at('/sys/fs/cgroup/pod/cgroup.freeze')?.hooks.write?.('1');
+  const error = notStarted(record, 'created');
+  assert.equal([error.code, /^start web: the cgroup is frozen/.test(error.message)], ['ERR_CGROUP', true]);
+});
+
+test('runt-init closes the connection without a report: another start, or its end', async () => {
+  const kernel = container();
+  const process = kernel.processes.add({ pid: 2500, name: 'sh' });
+  const other = await kernel.finish(notHeard(kernel.root, recordOf('web')));
+  assert.is(other.message, 'cannot start an already running container: web');
+  process.name = 'runt/init';
+  kernel.tree.socket(`${kernel.root}/web/start.sock`);
+  assert.is(startedBefore(kernel.root, recordOf('web')).message, 'cannot start a container in the starting state: web');
+  kernel.clock.after(100, () => process.exit(0));
+  const killed = await kernel.finish(notHeard(kernel.root, recordOf('web')));
+  assert.equal(
+    [killed.code, killed.message],
+    ['ERR_INIT_DIED', 'start web: runt-init ended before it executed the process'],
+  );
+  assert.equal(kernel.open, [kernel.root]);
+});
+
+test.run();

@@ -1,0 +1,104 @@
+/** Whose 0, 1 and 2 are, and that they are given back; and the socket that gets a pidfd. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OpFailed } from '../../../src/container/failure/op-failed.js';
+import { sendPidfd } from '../../../src/container/stdio/pidfd-socket.js';
+import { giveStdio, LentStdio } from '../../../src/container/stdio/stdio-owner.js';
+import { E } from '../../../src/sys/errno.js';
+import { putIntegers } from '../../sys/fake-host/buffers.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+
+const test = suite('stdio owner');
+
+const op = { op: 'stdioOwner', at: '/process/user', uid: 5, pipes: false } as const;
+
+/** A kernel whose descriptors 0, 1 and 2 have owners. */
+function withOwners(...owners: number[]): { readonly kernel: FakeKernel; readonly owners: number[] } {
+  const kernel = new FakeKernel();
+  kernel.on('stat', (fd, _path, _flags, data) => {
+    const uid = owners[fd];
+    if (uid === undefined) return -E.EBADF;
+    putIntegers(data, [0o20620, uid, 0, 0, 0, 0, 0, 0]);
+    return 0;
+  });
+  kernel.on('chownAt', (fd, _path, uid) => {
+    owners[fd] = Number(uid);
+    return 0;
+  });
+  return { kernel, owners };
+}
+
+test('lent: owners are again who they were', () => {
+  const { kernel, owners } = withOwners(1000, 1000, 0);
+  const lent = new LentStdio();
+  owners.splice(0, 3, 5, 1000, 5);
+  kernel.calls.length = 0;
+  lent.giveBack();
+  assert.equal(owners, [1000, 1000, 0]);
+  assert.is(kernel.names.filter((name) => name === 'chownAt').length, 2, 'what nobody has changed stays');
+});
+
+test('lent: one that is closed has no owner', () => {
+  const { owners } = withOwners(1000);
+  const lent = new LentStdio();
+  owners[0] = 5;
+  lent.giveBack();
+  assert.equal(owners, [1000]);
+});
+
+/** Gives 0 and 1 to uid 5 of a process with this map. @returns the owners; or the error */
+function given(map: string, ended = false, errno = 0): unknown {
+  const { kernel, owners } = withOwners(0, 0, 0);
+  const process = kernel.processes.add();
+  kernel.tree.at(`/proc/${process.pid}/uid_map`)?.hooks.write?.(map);
+  const pidfd = kernel.processes.openPidfd(process);
+  if (ended) kernel.before('pidfdSignal', 1, () => process.exit(0));
+  if (errno) kernel.on('chownAt', () => -errno);
+  try {
+    giveStdio(op, { uid: 5, fds: 0b011 }, process.pid, pidfd, [0, 1, 2]);
+  } catch (error) {
+    if (error instanceof OpFailed) return `${E[error.failed.errno]} ${error.failed.detail}`;
+    throw error;
+  }
+  return owners;
+}
+
+test('given: to the id outside, as the map of the process has it', () => {
+  assert.equal(given('  0 100000 5\n  5 200000 1\n'), [200_000, 200_000, 0]);
+  assert.equal(given('  0 100000 5\n'), [0, 0, 0], 'one that is not mapped');
+  assert.equal(given('  0 100000 9\n', true), [0, 0, 0], 'the map may be that of another process');
+});
+
+test('given: what may not be given away stays, any other failure is an error', () => {
+  assert.equal(given('  0 100000 9\n', false, E.EROFS), [0, 0, 0]);
+  assert.is(given('  0 100000 9\n', false, E.EIO), 'EIO stdin');
+});
+
+test('pidfd socket: the receiver gets it with the word by which it is known', async () => {
+  const kernel = new FakeKernel();
+  const received: unknown[] = [];
+  kernel.sockets.listen('/run/pidfd', (end) => {
+    end.onMessage = () => {
+      const message = end.receive(100);
+      if (typeof message === 'number') return;
+      received.push(new TextDecoder().decode(message.data), message.files[0]?.shown);
+      for (const file of message.files) file.drop();
+    };
+  });
+  const process = kernel.processes.add({ pid: 77 });
+  const pidfd = kernel.processes.openPidfd(process);
+  const socket = { op: 'pidfdSocket', at: '', path: '/run/pidfd' } as const;
+  await kernel.finish(sendPidfd(socket, pidfd, false));
+  await kernel.finish(sendPidfd(socket, pidfd, true));
+  assert.equal(received, ['standard', 'pidfd 77', 'setns', 'pidfd 77']);
+  const failed = async (path: string): Promise<string> => {
+    const error = await kernel.finish(sendPidfd({ ...socket, path }, pidfd, true).catch((thrown: OpFailed) => thrown));
+    return error ? `${E[error.failed.errno]} ${error.failed.syscall}` : 'none';
+  };
+  assert.is(await failed('/run/nobody'), 'ENOENT connect');
+  kernel.failAt('sendFds', 1, E.EPIPE);
+  assert.is(await failed('/run/pidfd'), 'EPIPE sendmsg');
+  assert.equal(kernel.open, ['pidfd 77']);
+});
+
+test.run();
