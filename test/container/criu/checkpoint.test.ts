@@ -149,7 +149,10 @@ test('what is refused before criu is started', async () => {
     return `${error?.code} ${error?.message}`;
   };
   assert.match(
-    await refused(() => host.kernel.tree.socket(`${host.kernel.root}/web/start.sock`) && (init.name = 'runt/init')),
+    await refused(() => {
+      host.kernel.tree.socket(`${host.kernel.root}/web/start.sock`);
+      init.name = 'runt/init';
+    }),
     /^ERR_CONTAINER_STATUS Container cannot be checkpointed in created state: web/,
   );
   assert.match(await refused(() => init.signal(SIGKILL)), /in stopped state: web/);
