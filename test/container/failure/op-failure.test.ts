@@ -85,7 +85,7 @@ test('a file bound on a directory, and the other way round', () => {
 
 test('a program on a bind mount that the host has mounted noexec', () => {
   const kernel = new FakeKernel();
-  const exec: Op = { op: 'exec', at: '/process/args', args: ['/data/app'], env: [], homeOf: -1 };
+  const exec: Op = { op: 'exec', at: '/process/args', args: ['/data/app'], env: [], homeOfNamed: false };
   const of = { ...spec, mounts: [{ destination: '/data', source: '/srv/data', type: 'bind', options: ['bind'] }] };
   kernel.tree.file('/srv/data/app', '', 0o755);
   kernel.on('access', () => -E.EACCES);

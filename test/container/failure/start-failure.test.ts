@@ -13,7 +13,7 @@ import { recordOf } from '../state/records.js';
 const test = suite('failures of start');
 
 const wait: Op = { op: 'wait', at: '' };
-const exec = (args: readonly string[]): Op => ({ op: 'exec', at: '/process/args', args, env: [], homeOf: -1 });
+const exec = (args: readonly string[]): Op => ({ op: 'exec', at: '/process/args', args, env: [], homeOfNamed: false });
 const report = { index: 1, errno: E.ENOENT, syscall: 'execve', detail: '/bin/app' };
 
 /** A container whose plan ends so. */

@@ -14,19 +14,13 @@ import { failedLater } from './failed-op.js';
 const test = suite('id maps');
 
 const helper = '/usr/bin/newuidmap';
-const map = {
-  op: 'idMap',
-  at: '/linux/uidMappings',
-  kind: 'uid',
-  lines: ['0 1000 1', '1 100000 65536'],
-  helper,
-} as const;
+const map = { op: 'idMap', at: '/linux/uidMappings', kind: 'uid', lines: ['0 1000 1', '1 100000 65536'] } as const;
 
 /** Runs the helper, which does this. @returns the error; the kernel has nothing more than before */
-async function helped(program: Program, op: typeof map | { helper: string } = map): Promise<string | undefined> {
+async function helped(program: Program, path = helper): Promise<string | undefined> {
   const kernel = new FakeKernel();
   kernel.processes.programs.set(helper, program);
-  const error = await kernel.finish(failedLater(runIdMapHelper({ ...map, ...op }, 77, 'web')));
+  const error = await kernel.finish(failedLater(runIdMapHelper(map, path, 77, 'web')));
   assert.equal(kernel.open, []);
   assert.is(kernel.processes.list.length, 1, 'the helper is reaped');
   return error;
@@ -69,7 +63,7 @@ test('helper: one that hangs is killed', async () => {
 
 test('helper: one that is not there', async () => {
   assert.is(await helped(() => -E.EACCES), `${prefix}it cannot be run: EACCES (permission denied)`);
-  assert.match((await helped(() => 0, { helper: '' })) ?? '', /with : it is not installed$/);
+  assert.match((await helped(() => 0, '')) ?? '', /with : it is not installed$/);
 });
 
 const mapped = { op: 'idMapNamespace', at: '/mounts/0', path: '', uids: ['0 9 1'], gids: ['0 8 1'], slot: 0 } as const;

@@ -83,7 +83,7 @@ test('id maps: those of the namespace, in any order', () => {
   kernel.tree
     .at(`/proc/${process.pid}/uid_map`)
     ?.hooks.write?.('         0     100000       10\n        20      5   1\n');
-  const verify = (lines: readonly string[], kind = 'uid'): string | undefined =>
+  const verify = (lines: readonly string[], kind: 'uid' | 'gid' = 'uid'): string | undefined =>
     failed(() => verifyIdMap({ op: 'idMapVerify', at: '/linux/uidMappings', kind, lines }, 2500, input()));
   assert.is(verify(['20 5 1', '0 100000 10']), undefined);
   assert.is(
