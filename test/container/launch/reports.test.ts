@@ -50,7 +50,7 @@ test('bound: a warning that the host has its /sys there', async () => {
 
 test('slow: a warning names the hook and its timeout', async () => {
   const hooks = { createContainer: [{ path: '/hooks/slow', timeout: 60 }] };
-  const host = await withReport(() => reports('slow', { hook: 'createContainer/0' }), config({ hooks }));
+  const host = await withReport(() => reports('slow', { point: 'createContainer', index: 0 }), config({ hooks }));
   assert.equal(host.warnings, [
     'create web: hook createContainer 0, /hooks/slow: not done after 30 s; it is killed after 60 s',
   ]);

@@ -41,8 +41,8 @@ export class ScriptedInit {
   report(kind: ReportKind, values: Readonly<Record<string, Value>> = {}): void {
     const fields: string[] = [kind];
     const files: OpenFile[] = [];
-    for (const field of REPORT[kind].split(' ').filter(Boolean)) {
-      const value = values[field.replace(/^[#@*]/, '')];
+    for (const field of REPORT[kind].split(' ').filter((text) => text !== '')) {
+      const value = values[field.replace(/^\W/, '')];
       if (field[0] === '@') files.push(...(value === undefined ? [] : [value as OpenFile]));
       else if (field[0] === '*') {
         for (const { index, start, end } of (value ?? []) as readonly Span[])
@@ -94,11 +94,6 @@ export class ScriptedInit {
       if (this.steps[0] === 'go') this.steps.shift();
       else if (this.steps.length > 0) throw new Error('runt-init was told to go on, and did not wait');
     }
-    this.perform();
-  }
-
-  /** Performs its steps up to the next `go`; of one that has its plan already, as when \`start\` connects. */
-  perform(): void {
     for (let step = this.steps[0]; step !== undefined && step !== 'go'; step = this.steps[0]) {
       this.steps.shift();
       if (this.process.end) return;
@@ -134,7 +129,7 @@ export const created: readonly Step[] = [
 export const executed: readonly Step[] = [reports('created'), 'go', (init) => init.execute()];
 
 /** Those of each runt-init, or those of the n-th, the first is 0. */
-type Script = readonly Step[] | ((n: number) => readonly Step[]);
+export type Script = readonly Step[] | ((n: number) => readonly Step[]);
 
 export const stepsOf = (script: Script, n: number): readonly Step[] =>
   typeof script === 'function' ? script(n) : script;
