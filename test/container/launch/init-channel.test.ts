@@ -65,7 +65,7 @@ test('next: reports that arrive together, byte by byte, or in halves', async () 
   const { end, next } = connected();
   const error = frameOf(['error', '3', '13', 'mount', '/proc']);
   end.send(joined(frameOf(['created']), error));
-  assert.equal(await next(), { kind: 'created' });
+  assert.is((await next()).kind, 'created');
   const expected = { kind: 'error', index: 3, errno: 13, syscall: 'mount', detail: '/proc' };
   assert.equal(await next(), expected);
   for (const byte of error) end.send(Uint8Array.of(byte));
@@ -73,7 +73,7 @@ test('next: reports that arrive together, byte by byte, or in halves', async () 
   end.send(error.subarray(0, 7));
   end.send(joined(error.subarray(7), frameOf(['hooks'])));
   assert.equal(await next(), expected);
-  assert.equal(await next(), { kind: 'hooks' });
+  assert.is((await next()).kind, 'hooks');
 });
 
 test('next: a report that is longer than the first buffer', async () => {
@@ -159,7 +159,7 @@ test('words: the last report of a peer that its own filter kept from sending', a
   const { kernel, channel, end, next } = connected();
   end.send(frameOf(['words']), [page(kernel, ['error', '9', '1', 'seccomp', 'why'])]);
   end.send(frameOf(['exec']));
-  assert.equal(await next(), { kind: 'exec' });
+  assert.is((await next()).kind, 'exec');
   end.drop();
   assert.equal(await next(), { kind: 'error', index: 9, errno: 1, syscall: 'seccomp', detail: 'why' });
   assert.equal(await next(), { kind: 'eof' }, 'it is told once');
