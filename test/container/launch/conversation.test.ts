@@ -71,7 +71,10 @@ function conversationIn(state: State): Peer {
 /** Sends a report of that kind with plausible fields. */
 function send(end: SocketEnd, kind: Kind): void {
   if (kind === 'eof') end.drop();
-  else end.send(frameOf([kind, ...REPORT[kind].split(' ').flatMap((field) => (field === '' || field[0] === '@' ? [] : ['1']))]));
+  else
+    end.send(
+      frameOf([kind, ...REPORT[kind].split(' ').flatMap((field) => (field === '' || field[0] === '@' ? [] : ['1']))]),
+    );
 }
 
 for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, Partial<Record<Kind, State>>][]) {
