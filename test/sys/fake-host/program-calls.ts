@@ -24,7 +24,6 @@ export function programCalls() {
     },
     prlimit: () => 0,
     schedSetAttr: () => 0,
-    ioprioSet: () => 0,
     attachDeviceFilter: () => 0,
     idMapTree: () => 0,
   } satisfies Partial<Native>;

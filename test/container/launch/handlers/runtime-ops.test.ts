@@ -36,6 +36,7 @@ const withMaps: Script = ['go', ...created];
 
 function on(script: Script = withMaps): BundleHost {
   const host = new BundleHost(rich(), script);
+  host.kernel.on('ioprioSet', () => 0);
   host.kernel.sockets.listen('/b/console', () => {});
   host.kernel.sockets.listen('/b/pidfd', () => {});
   return host;

@@ -23,6 +23,7 @@ const ioPriority = { op: 'ioPriority', at: '/process/ioPriority', class: 2, prio
 
 test('the class stands above the priority; times are 64 bits', () => {
   const kernel = new FakeKernel();
+  kernel.on('ioprioSet', () => 0);
   applyScheduling(ioPriority, 77);
   applyScheduling(scheduler, 77);
   assert.equal(kernel.calls, [
@@ -33,6 +34,7 @@ test('the class stands above the priority; times are 64 bits', () => {
 
 test('what the kernel refuses', () => {
   const kernel = new FakeKernel();
+  kernel.on('ioprioSet', () => 0);
   kernel.failAt('ioprioSet', 1, E.EPERM);
   assert.is(
     failed(() => applyScheduling(ioPriority, 77)),
