@@ -26,7 +26,7 @@ function waiting(steps: readonly Step[], o: Options = {}): FakeContainer {
     process.files.push(end);
     // It serves one connection.
     if (++connections > 1) return end.drop();
-    const init = new ScriptedInit(process, end, () => undefined, steps);
+    const init = new ScriptedInit(c.kernel, process, end, () => undefined, steps);
     init.frame = ['plan'];
     init.perform();
   });

@@ -94,6 +94,11 @@ export class ScriptedInit {
       if (this.steps[0] === 'go') this.steps.shift();
       else if (this.steps.length > 0) throw new Error('runt-init was told to go on, and did not wait');
     }
+    this.perform();
+  }
+
+  /** Performs its steps up to the next `go`; of one that has its plan already, as when `start` connects. */
+  perform(): void {
     for (let step = this.steps[0]; step !== undefined && step !== 'go'; step = this.steps[0]) {
       this.steps.shift();
       if (this.process.end) return;
