@@ -19,6 +19,7 @@ import { pending, turn } from '../../../src/sys/waiting/loop.js';
 import { putIntegers } from './buffers.js';
 import { Clock } from './clock.js';
 import { Descriptors, OpenInode } from './descriptors.js';
+import { Fifo, streamCalls } from './fifos.js';
 import { fileCalls } from './file-calls.js';
 import { FileTree } from './file-tree.js';
 import { namespaceCalls } from './namespaces.js';
@@ -77,6 +78,7 @@ export class FakeKernel {
       ...this.clock.calls(),
       ...namespaceCalls(this.tree, this.descriptors),
       ...programCalls(),
+      ...streamCalls(this.descriptors),
       ids: (data) => {
         putIntegers(data, [uid, uid, uid, uid]);
         return 0;
@@ -148,6 +150,10 @@ export class FakeKernel {
   /** What the process under test has open, as paths; to compare with what it had before. */
   get open(): string[] {
     return [...this.descriptors.all.values()].map((file) => file.shown).sort();
+  }
+
+  fifo(path: string): Fifo {
+    return new Fifo(this.tree, path);
   }
 
   private copy(fd: number): number {

@@ -20,7 +20,7 @@ import {
   S_IFSOCK,
 } from '../../../src/sys/linux.js';
 import { fillBytes, putIntegers } from './buffers.js';
-import { type Descriptors, OpenInode } from './descriptors.js';
+import { type Descriptors, type OpenFile, OpenInode } from './descriptors.js';
 import { type FileTree, type Inode, S_IFLNK } from './file-tree.js';
 
 const LOCK_UN = 8;
@@ -48,7 +48,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     return typeof found === 'number' ? found : (found.inode ?? -E.ENOENT);
   };
 
-  function openInode(dirfd: number, path: string, flags: number, mode: number, o: OpenOptions): OpenInode | number {
+  function openInode(dirfd: number, path: string, flags: number, mode: number, o: OpenOptions): OpenFile | number {
     const from = start(dirfd, path);
     if (typeof from === 'number') return from;
     const exclusive = (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0;
@@ -68,6 +68,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     if (!pathOnly) {
       if (inode.is(S_IFLNK)) return -E.ELOOP;
       if (inode.is(S_IFSOCK)) return -E.ENXIO;
+      if (inode.opens) return inode.opens(flags);
       if (inode.entries && (flags & O_ACCMODE) !== O_RDONLY) return -E.EISDIR;
       if ((flags & O_TRUNC) !== 0 && !inode.hooks.write) inode.data = new Uint8Array(0);
     }
@@ -97,8 +98,10 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     readFile(dirfd, path, data) {
       const file = openInode(dirfd, path, O_RDONLY, 0, {});
       if (typeof file === 'number') return file;
-      if (file.inode.entries) return -E.EISDIR;
-      const { bytes } = file.inode;
+      const { inode } = file;
+      if (!(file instanceof OpenInode) || !inode) return -E.EINVAL;
+      if (inode.entries) return -E.EISDIR;
+      const { bytes } = inode;
       return typeof bytes === 'number' ? bytes : fillBytes(data, bytes);
     },
     writeFile,

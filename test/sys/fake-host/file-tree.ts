@@ -1,6 +1,7 @@
 /** The file tree of the fake kernel: inodes and path resolution, with the errnos of Linux. */
 import { E } from '../../../src/sys/errno.js';
 import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../src/sys/linux.js';
+import type { OpenFile } from './descriptors.js';
 
 export const S_IFLNK = 0o120000;
 
@@ -18,6 +19,8 @@ export class Inode {
   mtime = 0n;
   data: Uint8Array = new Uint8Array(0);
   hooks: FileHooks = {};
+  /** What open(2) gives for a fifo or a pipe, instead of an OpenInode; -errno. */
+  opens: ((flags: number) => OpenFile | number) | undefined;
   /** Of a directory. */
   entries: Map<string, Inode> | undefined;
   /** Of a symbolic link. */

@@ -1,7 +1,7 @@
 /** Sockets and pipes of the fake kernel. A test holds the other end and writes its script. */
 import type { Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
-import { AT_FDCWD, S_IFSOCK } from '../../../src/sys/linux.js';
+import { AT_FDCWD, O_ACCMODE, O_RDONLY, S_IFIFO, S_IFSOCK } from '../../../src/sys/linux.js';
 import { integersOf, putIntegers } from './buffers.js';
 import { type Descriptors, OpenFile } from './descriptors.js';
 import type { FileTree, Inode } from './file-tree.js';
@@ -15,6 +15,8 @@ interface Message {
 export class SocketEnd extends OpenFile {
   private readonly queue: Message[] = [];
   private peer: SocketEnd | undefined;
+  /** Of a pipe, which both ends have. */
+  override inode: Inode | undefined = undefined;
   /** Whether its process is root or the user of the process under test. */
   trusted = true;
   isClosed = false;
@@ -196,6 +198,14 @@ export class Sockets {
     return found.inode ? -E.EADDRINUSE : this.tree.add(found, S_IFSOCK | mode);
   }
 
+  private pipe(): [SocketEnd, SocketEnd] {
+    const [reader, writer] = SocketEnd.pair('pipe', false);
+    const inode = this.tree.inode(S_IFIFO | 0o600, this.tree.root.fs);
+    inode.opens = (flags) => ((flags & O_ACCMODE) === O_RDONLY ? reader : writer);
+    for (const end of [reader, writer]) end.inode = inode;
+    return [reader, writer];
+  }
+
   private openPair(data: Uint8Array, [a, b]: readonly [SocketEnd, SocketEnd]): number {
     putIntegers(data, [this.descriptors.open(a), this.descriptors.open(b)]);
     return 0;
@@ -210,7 +220,7 @@ export class Sockets {
     return {
       socketPair: (data) => this.openPair(data, SocketEnd.pair('socket pair')),
       packetPair: (data) => this.openPair(data, SocketEnd.pair('packet pair')),
-      pipe: (data) => this.openPair(data, SocketEnd.pair('pipe', false)),
+      pipe: (data) => this.openPair(data, this.pipe()),
       unixListen: (dirfd, name, backlog) => {
         const inode = this.bind(dirfd, name, 0o600);
         if (typeof inode === 'number') return inode;
