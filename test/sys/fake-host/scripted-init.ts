@@ -59,6 +59,15 @@ export class ScriptedInit {
     this.hangUp();
   }
 
+  /** By the operation of that index, another process goes on in place of this one (CLONE_PARENT). */
+  goOnAs(process: FakeProcess, pidfd: OpenFile, index = 0): void {
+    const old = this.process;
+    process.files = old.files.map((file) => file.hold());
+    this.process = process;
+    this.report('pid', { index, pid: process.pid, pidfd });
+    old.exit(0);
+  }
+
   /** By the operation of that index a sibling goes on, with all that it has open. */
   goOn(index: number): void {
     const { processes } = this.kernel;
