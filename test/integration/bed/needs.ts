@@ -47,6 +47,7 @@ type Need =
   | 'ip'
   | 'veth'
   | 'time-namespaces'
+  | 'user-namespaces'
   | 'real-time'
   | 'disk'
   | 'numa'
@@ -57,6 +58,9 @@ type Need =
   | 'dirty-tracking'
   | 'ramdisk'
   | 'sys-resource';
+
+/** An id that owns nothing (user_namespaces(7), /proc/sys/kernel/overflowuid). */
+export const nobody = 65534;
 
 /** The full path of a program in PATH, or undefined. */
 export function which(name: string): string | undefined {
@@ -222,6 +226,12 @@ export function missing(need: Need): string | undefined {
       return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
     case 'time-namespaces':
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
+    case 'user-namespaces': {
+      const caller = process.geteuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+      const { status, stderr, error } = spawnSync('unshare', ['-Ur', 'true'], { ...caller, encoding: 'utf8' });
+      const why = error?.message ?? stderr?.trim();
+      return status === 0 ? undefined : `user-namespaces: an ordinary user may make none: ${why}`;
+    }
     case 'real-time':
       return hasRealTime() ? undefined : 'real-time: a cgroup gets no time for real-time processes';
     case 'disk':
