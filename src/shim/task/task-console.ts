@@ -38,9 +38,10 @@ export class ConsoleSocket {
     if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
     const fds = new Uint8Array(4);
     await readable(connection, consoleTime);
-    native.receiveFds(connection, new Uint8Array(256), fds);
+    const received = native.receiveFds(connection, new Uint8Array(256), fds);
     native.close(connection);
-    const fd = new DataView(fds.buffer).getInt32(0, true);
+    // `fds` is not filled by a call that fails: 0 would be taken for the terminal.
+    const fd = received < 0 ? -1 : new DataView(fds.buffer).getInt32(0, true);
     if (fd < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
     check(native.terminalMaster(fd), { code: 'ERR_TERMINAL', message: 'prepare the terminal' });
     return fd;

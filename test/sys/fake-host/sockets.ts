@@ -61,11 +61,11 @@ export class SocketEnd extends OpenFile {
   }
 
   /** The next message, or as much of it as there is room for; -errno. */
-  receive(room: number): Message | number {
+  receive(room: number, waits = this.blocks): Message | number {
     const message = this.queue.shift();
     if (!message) {
       if (this.hungUp) return { data: new Uint8Array(0), files: [] };
-      if (!this.blocks) return -E.EAGAIN;
+      if (!waits) return -E.EAGAIN;
       throw new Error(`a read from ${this.shown} would block for ever: wait until it is readable`);
     }
     if (message.data.length > room) this.queue.unshift({ data: message.data.subarray(room), files: [] });
@@ -270,7 +270,8 @@ export class Sockets {
         return end(socket)?.send(data, files as OpenFile[]) ?? -E.ENOTSOCK;
       },
       receiveFds: (socket, data, fds) => {
-        const message = end(socket)?.receive(data.length) ?? -E.ENOTSOCK;
+        // MSG_DONTWAIT
+        const message = end(socket)?.receive(data.length, false) ?? -E.ENOTSOCK;
         if (typeof message === 'number') return message;
         data.set(message.data);
         const list = new Int32Array(fds.length / 4).fill(-1);
