@@ -1,0 +1,110 @@
+/** Children that nobody waits for, on the fake host: which are reaped, and which are left to their waits. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { reapAtEnd, reapNowAndThen, reapOrphans } from '../../../src/shim/task/orphan-reaper.js';
+import { E } from '../../../src/sys/errno.js';
+import { interrupt, sleep } from '../../../src/sys/waiting/loop.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import { SocketEnd } from '../../sys/fake-host/sockets.js';
+
+const test = suite('orphan reaper');
+
+function withChildren() {
+  const kernel = new FakeKernel();
+  const own = kernel.processes.own.pid;
+  const children = (): number[] => kernel.processes.list.filter(({ parent }) => parent === own).map(({ pid }) => pid);
+  kernel.tree.file(`/proc/${own}/task/${own}/children`, { read: () => `${children().join(' ')} ` }, 0o444);
+  const [signals, kernelEnd] = SocketEnd.pair('signalfd', false);
+  kernelEnd.hold();
+  const masks: bigint[] = [];
+  kernel.on('signalFd', (mask) => {
+    masks.push(mask);
+    return kernel.descriptors.open(signals);
+  });
+  return {
+    kernel,
+    children,
+    masks,
+    child: () => kernel.processes.add({ parent: own }),
+    signal: () => kernelEnd.send('SIGCHLD'),
+  };
+}
+
+const SIGCHLD_AND_SIGPIPE = (1n << 16n) | (1n << 12n);
+
+test('a zombie is reaped some time after SIGCHLD, one that another wait takes meanwhile is not in the way', async () => {
+  const { kernel, children, masks, child, signal } = withChildren();
+  const reaping = reapOrphans().catch(() => {});
+  const [first, second, lives] = [child(), child(), child()];
+  first.exit(0);
+  second.exit(1);
+  signal();
+  kernel.clock.after(1, () => kernel.processes.reap(second));
+  await kernel.finish(sleep(60_000));
+  assert.equal([masks, children()], [[SIGCHLD_AND_SIGPIPE], [lives.pid]]);
+  assert.equal(kernel.open, ['signalfd']);
+  interrupt(new Error('over'));
+  await reaping;
+});
+
+test('a failure goes to the log, and the next signal is served', async () => {
+  const { kernel, children, child, signal } = withChildren();
+  const reaping = reapOrphans().catch(() => {});
+  child().exit(0);
+  kernel.failAt('readFile', 1, E.EIO);
+  signal();
+  await kernel.finish(sleep(60_000));
+  assert.match(kernel.descriptors.written(2), /orphans: .*EIO/);
+  assert.is(children().length, 1);
+  signal();
+  await kernel.finish(sleep(60_000));
+  assert.equal(children(), []);
+  interrupt(new Error('over'));
+  await reaping;
+});
+
+test('where pidfd_open(2) is refused, a zombie is reaped by its pid', async () => {
+  const { kernel, children, child, signal } = withChildren();
+  kernel.on('pidfdOpen', () => -E.ENOSYS);
+  const reaping = reapOrphans().catch(() => {});
+  child().exit(0);
+  signal();
+  await kernel.finish(sleep(60_000));
+  assert.equal(children(), []);
+  interrupt(new Error('over'));
+  await reaping;
+});
+
+test('without a signalfd the shim does not serve', async () => {
+  const { kernel } = withChildren();
+  kernel.failAt('signalFd', 1, E.EMFILE);
+  const error = await kernel.finish(reapOrphans().catch((thrown: Error) => thrown.message));
+  assert.match(String(error), /make a signalfd: EMFILE/);
+});
+
+test('under Node.js it looks now and then, until it is ended', async () => {
+  const { kernel, children, child } = withChildren();
+  const reaping = reapNowAndThen();
+  child().exit(0);
+  await kernel.finish(sleep(60_000));
+  assert.equal(children(), []);
+  reaping.end();
+  await kernel.finish(sleep(60_000));
+  child().exit(0);
+  await kernel.finish(sleep(60_000));
+  assert.is(children().length, 1);
+});
+
+test('a supervisor is reaped when it ends, and not another process with its number', async () => {
+  const { kernel, children, child } = withChildren();
+  const { pid, startTime } = child();
+  const waiting = reapAtEnd({ pid, startTime });
+  kernel.clock.after(1000, () => kernel.processes.get(pid)?.exit(0));
+  await kernel.finish(waiting);
+  assert.equal([children(), kernel.open], [[], []]);
+  const other = child();
+  await kernel.finish(reapAtEnd({ pid: other.pid, startTime: 'another' }));
+  assert.equal(children(), [other.pid]);
+});
+
+test.run();

@@ -1,0 +1,190 @@
+/** The mounts of a root file system on the fake host: options, id-mapped layers, and what a failure takes back. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { clearRootfs, mountRootfs, unmountRootfs } from '../../../src/shim/task/rootfs-mounts.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { MOUNT_ATTR_RDONLY } from '../../../src/sys/linux.js';
+import { textsOf } from '../../sys/fake-host/buffers.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import { SocketEnd } from '../../sys/fake-host/sockets.js';
+
+const test = suite('rootfs mounts');
+
+const MOUNT_ATTR_NOSUID = 2;
+
+/** A kernel that keeps each mount as a line, and can mount and unmount. */
+function withMounts(): { kernel: FakeKernel; mounts: string[] } {
+  const kernel = new FakeKernel();
+  const mounts: string[] = [];
+  kernel.tree.directory('/b/rootfs');
+  for (const layer of ['/l1', '/l2']) kernel.tree.directory(layer);
+  const at = (target: string): number => {
+    if (!kernel.tree.at(target)) return -E.ENOENT;
+    kernel.tree.mount(target);
+    return 0;
+  };
+  kernel.on('mountFs', (type, source, options, attrs, target) => {
+    mounts.push(`${type} ${source} [${textsOf(options).join(' ')}] ${attrs} ${target}`);
+    return at(target);
+  });
+  kernel.on('mountBind', (source, recursive, attrs, target) => {
+    mounts.push(`bind ${source} ${recursive} ${attrs} ${target}`);
+    return at(target);
+  });
+  kernel.on('attachTree', (_tree, attrs, target) => {
+    mounts.push(`tree ${attrs} ${target}`);
+    return at(target);
+  });
+  return { kernel, mounts };
+}
+
+async function failure(kernel: FakeKernel, work: Promise<void>): Promise<RuntError> {
+  const error = await kernel.finish(
+    work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    ),
+  );
+  assert.instance(error, RuntError);
+  return error as RuntError;
+}
+
+test('each kind of mount, with the options that become attributes, data of the file system, or nothing', async () => {
+  for (const [mount, line] of [
+    [
+      { type: 'overlay', source: 'overlay', options: ['lowerdir=/l1', 'ro', 'nosuid'] },
+      `overlay overlay [lowerdir=/l1 ro] ${MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID} /b/rootfs`,
+    ],
+    [{ type: 'tmpfs', options: ['size=1m', 'rslave'] }, 'tmpfs tmpfs [size=1m] 0 /b/rootfs'],
+    [{ type: 'bind', source: '/l1', options: ['ro'] }, `bind /l1 0 ${MOUNT_ATTR_RDONLY} /b/rootfs`],
+    [{ type: 'none', source: '/l1', options: ['rbind', 'ro', 'rw'] }, 'bind /l1 1 0 /b/rootfs'],
+  ] as const) {
+    const { kernel, mounts } = withMounts();
+    await kernel.finish(mountRootfs([{ ...mount, options: [...mount.options] }], '/b/rootfs'));
+    assert.equal(mounts, [line]);
+    assert.equal(kernel.open, []);
+  }
+});
+
+test('an option that a root file system cannot have', async () => {
+  const { kernel, mounts } = withMounts();
+  const error = await failure(kernel, mountRootfs([{ type: 'bind', source: '/l1', options: ['idmap'] }], '/b/rootfs'));
+  assert.equal([error.code, error.message], ['ERR_UNSUPPORTED', 'mount option idmap of the root file system']);
+  assert.equal(mounts, []);
+});
+
+test('the mounts before one that fails are taken back', async () => {
+  const { kernel, mounts } = withMounts();
+  const list = [{ type: 'tmpfs' }, { type: 'bind', source: '/l1' }, { type: 'overlay' }];
+  kernel.before('mountBind', 1, () => kernel.failAt('mountFs', 1, E.EINVAL));
+  const error = await failure(kernel, mountRootfs(list, '/b/rootfs'));
+  assert.equal([error.code, error.errno, error.path], ['ERR_MOUNT', E.EINVAL, '/b/rootfs']);
+  assert.is(mounts.length, 2);
+  assert.is(kernel.tree.at('/b/rootfs')?.covered, undefined);
+});
+
+test('unmount: all that is there, and nothing is fine', () => {
+  const { kernel } = withMounts();
+  for (let i = 0; i < 3; i++) kernel.tree.mount('/b/rootfs');
+  unmountRootfs('/b/rootfs');
+  assert.is(kernel.tree.at('/b/rootfs')?.covered, undefined);
+  unmountRootfs('/b/none');
+  for (const errno of [E.EPERM, E.ENOTDIR]) {
+    kernel.failAt('unmount', 1, errno);
+    unmountRootfs('/b/rootfs');
+  }
+  kernel.failAt('unmount', 1, E.EBUSY);
+  try {
+    unmountRootfs('/b/rootfs');
+    assert.unreachable();
+  } catch (error) {
+    assert.equal([(error as RuntError).code, (error as RuntError).errno], ['ERR_MOUNT', E.EBUSY]);
+  }
+});
+
+const mapped = {
+  type: 'overlay',
+  source: 'overlay',
+  options: ['lowerdir=/l1:/l2', 'upperdir=/u', 'uidmap=0:100000:65536', 'gidmap=0:100000:65536'],
+};
+
+/** A kernel whose user namespaces for id maps can be made: the process that holds one waits to be killed. */
+function withIdMaps() {
+  const host = withMounts();
+  const { kernel } = host;
+  const maps: string[] = [];
+  kernel.processes.init = ({ process, file }) => {
+    // It gets no plan, and ends with its channel.
+    const sync = file(3);
+    if (sync instanceof SocketEnd) sync.onHangUp = () => process.exit(1);
+    for (const kind of ['uid', 'gid']) {
+      kernel.tree.file(`/proc/${process.pid}/${kind}_map`, {
+        write: (text) => {
+          maps.push(`${kind} ${text.trim()}`);
+          return 0;
+        },
+      });
+    }
+    return undefined;
+  };
+  return { ...host, maps };
+}
+
+test('layers with other ids: id-mapped and read-only while the overlay is mounted, and gone after that', async () => {
+  const { kernel, mounts, maps } = withIdMaps();
+  const error = await kernel.finish(
+    mountRootfs([mapped], '/b/rootfs').then(
+      () => undefined,
+      (thrown: Error) => thrown.message,
+    ),
+  );
+  assert.is(error, undefined);
+  assert.equal(maps.sort(), ['gid 0 100000 65536', 'uid 0 100000 65536']);
+  assert.equal(mounts, [
+    `tree ${MOUNT_ATTR_RDONLY} /b/rootfs.layers/0`,
+    `tree ${MOUNT_ATTR_RDONLY} /b/rootfs.layers/1`,
+    'overlay overlay [lowerdir=/b/rootfs.layers/0:/b/rootfs.layers/1 upperdir=/u] 0 /b/rootfs',
+  ]);
+  assert.equal(kernel.tree.list('/b'), ['rootfs']);
+  assert.equal([kernel.open, kernel.processes.list.length], [[], 1]);
+});
+
+test('layers with other ids: a step that fails leaves nothing of the others', async () => {
+  for (const [call, n] of [
+    ['openTree', 2],
+    ['idMapTree', 1],
+    ['attachTree', 2],
+    ['mountFs', 1],
+  ] as const) {
+    const { kernel } = withIdMaps();
+    kernel.failAt(call, n, E.EPERM);
+    const error = await failure(kernel, mountRootfs([mapped], '/b/rootfs'));
+    assert.equal([error.code, error.errno], ['ERR_MOUNT', E.EPERM], call);
+    assert.equal([...kernel.open, ...(kernel.tree.list('/b') ?? [])], ['rootfs'], call);
+  }
+});
+
+test('layers with other ids: what they cannot be asked for', async () => {
+  for (const mount of [
+    { ...mapped, type: 'ext4' },
+    { ...mapped, options: mapped.options.slice(0, 3) },
+    { ...mapped, options: mapped.options.slice(1) },
+    { ...mapped, options: ['lowerdir=/a\\:b', ...mapped.options.slice(1)] },
+  ]) {
+    const { kernel } = withIdMaps();
+    assert.is((await failure(kernel, mountRootfs([mount], '/b/rootfs'))).code, 'ERR_UNSUPPORTED');
+  }
+});
+
+test('what a shim that was killed left of layers is unmounted and removed, the layers stay', async () => {
+  const { kernel } = withMounts();
+  kernel.tree.mount('/b/rootfs');
+  kernel.tree.mount('/b/rootfs.layers/0');
+  kernel.tree.directory('/b/rootfs.layers/1');
+  await kernel.finish(clearRootfs('/b/rootfs'));
+  assert.equal(kernel.tree.list('/b'), ['rootfs']);
+  assert.equal([kernel.tree.list('/l1'), kernel.open], [[], []]);
+});
+
+test.run();
