@@ -1,0 +1,261 @@
+/** `start` of a shim on the fake host: the server that it starts or finds, the answer, and each refusal. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseArguments } from '../../../src/shim/containerd/shim-arguments.js';
+import { startServer } from '../../../src/shim/containerd/shim-bootstrap.js';
+import type { ShimName } from '../../../src/shim/shim-main.js';
+import { bootstrap, google, runcOptions } from '../../../src/shim/transport/protos.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { S_IFIFO } from '../../../src/sys/linux.js';
+import { mountCgroups } from '../../sys/fake-host/cgroups.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import type { Spawned } from '../../sys/fake-host/processes.js';
+
+const test = suite('shim bootstrap');
+
+const shimPath = '/usr/bin/containerd-shim-runt-v1';
+const usualArguments = ['-namespace', 'ns', '-id', 'web', '-address', '/run/containerd/containerd.sock', 'start'];
+
+/** containerd's side: a bundle that is the working directory, a shim's program, and what starts. */
+class Engine {
+  readonly kernel: FakeKernel;
+  readonly servers: Spawned[] = [];
+
+  constructor(env: Record<string, string> = { MAX_SHIM_VERSION: '3' }, input?: Uint8Array) {
+    const kernel = new FakeKernel({ env });
+    this.kernel = kernel;
+    kernel.tree.file('/b/config.json', '{}');
+    kernel.tree.cwd = kernel.tree.directory('/b');
+    kernel.tree.directory('/run/containerd');
+    kernel.tree.file(shimPath);
+    const own = kernel.processes.own.pid;
+    kernel.tree.symlink(`/proc/${own}/exe`, shimPath);
+    kernel.tree.file(`/proc/${own}/status`, 'Name:\trunt\nPPid:\t1\n');
+    kernel.tree.file('/proc/1/oom_score_adj', '-999\n');
+    mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
+    kernel.tree.directory('/sys/fs/cgroup/shims');
+    for (const program of [shimPath, '/bin/node']) {
+      kernel.processes.programs.set(program, (child) => {
+        this.servers.push(child);
+        return undefined;
+      });
+    }
+    const [stat, read, left] = [kernel.performs('stat'), kernel.performs('read'), [...(input ?? [])]];
+    kernel.on('stat', (dirfd, path, flags, data) => {
+      if (dirfd !== 0 || path !== '') return stat(dirfd, path, flags, data);
+      new DataView(data.buffer).setBigInt64(0, BigInt(S_IFIFO | 0o600), true);
+      return input ? 0 : -E.EBADF;
+    });
+    kernel.on('read', (fd, data) => {
+      if (fd !== 0) return read(fd, data);
+      const part = left.splice(0, data.length);
+      data.set(part);
+      return part.length;
+    });
+  }
+
+  start(args = usualArguments, shim: ShimName = 'containerd-shim-runt-v1'): Promise<string> {
+    return this.kernel.finish(startServer(parseArguments(args), shim));
+  }
+
+  async failure(args?: readonly string[], shim?: ShimName): Promise<RuntError> {
+    try {
+      await this.start(args ? [...args] : undefined, shim);
+    } catch (error) {
+      assert.instance(error, RuntError);
+      return error as RuntError;
+    }
+    throw new Error('it was started');
+  }
+
+  /** The variables of a server. */
+  env(n = 0): Record<string, string> {
+    return Object.fromEntries((this.servers[n]?.env ?? []).map((word) => word.split(/=(.*)/s).slice(0, 2)));
+  }
+}
+
+test('a server is started on a socket of its own, with its arguments; the answer is its address', async () => {
+  const engine = new Engine();
+  engine.kernel.fifo('/b/log').reader();
+  const answer = JSON.parse(await engine.start()) as { version: number; address: string; protocol: string };
+  assert.equal([answer.version, answer.protocol], [3, 'ttrpc']);
+  const path = answer.address.replace(/^unix:\/\//, '');
+  assert.match(path, /^\/run\/containerd\/s\/[0-9a-f]{64}$/);
+  const [server] = engine.servers;
+  assert.equal(server?.args, ['containerd-shim-runt-v1', ...usualArguments.slice(0, -1), '-socket', path]);
+  assert.is(server?.file(0)?.shown, path, 'its standard input is the listening socket');
+  assert.equal([server?.file(1)?.shown, server?.file(2)?.shown], ['/b/log', '/b/log']);
+  assert.is(engine.kernel.tree.text('/b/address'), answer.address);
+  assert.equal(engine.kernel.open, []);
+  const directory = engine.kernel.tree.at('/run/containerd/s');
+  assert.is((directory?.mode ?? 0) & 0o777, 0o700);
+});
+
+test('the server is one worse than containerd for the OOM killer', async () => {
+  const engine = new Engine();
+  await engine.start();
+  const { pid } = engine.servers[0]!.process;
+  assert.is(engine.kernel.tree.text(`/proc/${pid}/oom_score_adj`), '-998');
+});
+
+test('the same container, and another of its pod, find the server that runs', async () => {
+  const engine = new Engine();
+  const first = await engine.start();
+  assert.is(await engine.start(), first);
+  const group = { annotations: { 'io.kubernetes.cri.sandbox-id': 'web' } };
+  engine.kernel.tree.file('/b/config.json', JSON.stringify(group));
+  const other = usualArguments.map((word) => (word === 'web' ? 'other' : word));
+  assert.is(await engine.start(other), first);
+  assert.is(engine.servers.length, 1);
+});
+
+test('a container of another group, namespace or containerd gets a server of its own', async () => {
+  const engine = new Engine();
+  const answers = new Set([await engine.start()]);
+  for (const [from, to] of [
+    ['web', 'other'],
+    ['ns', 'other'],
+    ['/run/containerd/containerd.sock', '/run/containerd/other.sock'],
+  ]) {
+    answers.add(await engine.start(usualArguments.map((word) => (word === from ? to! : word))));
+  }
+  assert.equal([answers.size, engine.servers.length], [4, 4]);
+});
+
+test('the answer for each version of containerd', async () => {
+  for (const [env, shape] of [
+    [{}, 'bare'],
+    [{ MAX_SHIM_VERSION: '2' }, '2'],
+    [{ MAX_SHIM_VERSION: '3' }, '3'],
+    [{ MAX_SHIM_VERSION: '9' }, '3'],
+  ] as const) {
+    const answer = await new Engine(env).start();
+    const version = answer.startsWith('{') ? String((JSON.parse(answer) as { version: number }).version) : 'bare';
+    assert.is(version, shape);
+  }
+});
+
+test('parameters of containerd 2.3: the directory of the socket, and where events go', async () => {
+  const input = bootstrap.BootstrapParams.encode({
+    instanceId: 'web',
+    namespace: 'ns',
+    containerdTtrpcAddress: 'unix:///run/c/ttrpc.sock',
+    socketDir: '/run/named/deep',
+  }).finish();
+  const engine = new Engine({}, input);
+  const answer = JSON.parse(await engine.start()) as { version: number; address: string };
+  assert.is(answer.version, 3);
+  assert.match(answer.address, /^unix:\/\/\/run\/named\/deep\/[0-9a-f]{64}$/);
+  assert.is(engine.env().TTRPC_ADDRESS, '/run/c/ttrpc.sock');
+});
+
+const withOptions = (options: runcOptions.Options.$Properties): Uint8Array =>
+  google.protobuf.Any.encode({
+    type_url: 'containerd.runc.v1.Options',
+    value: runcOptions.Options.encode(options).finish(),
+  }).finish();
+
+test('shim_cgroup: the server is put into it; one that is not there ends the server', async () => {
+  const engine = new Engine({ MAX_SHIM_VERSION: '2' }, withOptions({ shimCgroup: '/shims' }));
+  await engine.start();
+  const { pid } = engine.servers[0]!.process;
+  assert.match(engine.kernel.tree.text('/sys/fs/cgroup/shims/cgroup.procs'), new RegExp(`^${pid}$`, 'm'));
+
+  const other = new Engine({ MAX_SHIM_VERSION: '2' }, withOptions({ shimCgroup: '/none' }));
+  const error = await other.failure();
+  assert.equal([error.code, error.message], ['ERR_SHIM', 'put the shim into the cgroup /none']);
+  assert.ok(other.servers[0]?.process.end);
+
+  const wrong = new Engine({ MAX_SHIM_VERSION: '2' }, withOptions({ root: 'relative' }));
+  await wrong.start();
+  assert.not.ok(wrong.servers[0]?.process.end, 'Create says what is wrong with the options');
+});
+
+test('core scheduling: a group before the server, or why there is none', async () => {
+  const engine = new Engine({ MAX_SHIM_VERSION: '3', SCHED_CORE: '1' });
+  engine.kernel.on('schedCoreCreate', () => 0);
+  await engine.start();
+  const names = engine.kernel.names;
+  assert.ok(names.indexOf('schedCoreCreate') < names.indexOf('spawn'));
+  const without = new Engine({ MAX_SHIM_VERSION: '3', SCHED_CORE: '1' });
+  without.kernel.on('schedCoreCreate', () => -E.ENODEV);
+  const error = await without.failure();
+  assert.equal([error.code, error.errno, without.servers.length], ['ERR_SHIM', E.ENODEV, 0]);
+  assert.equal(
+    without.kernel.open.filter((shown) => !shown.includes('/s/')),
+    [],
+  );
+});
+
+test('a directory of sockets that another user may write to is refused', async () => {
+  for (const change of [{ uid: 1000 }, { mode: 0o40777 }]) {
+    const engine = new Engine();
+    Object.assign(engine.kernel.tree.directory('/run/containerd/s', 0o700), change);
+    const error = await engine.failure();
+    assert.match(error.message, /another user owns it, or may write to it/);
+    assert.equal([error.code, error.path, engine.servers.length], ['ERR_SHIM', '/run/containerd/s', 0]);
+    assert.equal(engine.kernel.open, []);
+  }
+});
+
+test('a server that cannot be started, a socket that cannot be made, an address that cannot be written', async () => {
+  for (const [call, errno, message] of [
+    ['spawn', E.ENOMEM, 'start the shim of web'],
+    ['openAt', E.EACCES, 'start the shim of web'],
+    ['unixListen', E.ENOSPC, 'listen at'],
+    ['replaceFile', E.EROFS, 'start the shim of web'],
+  ] as const) {
+    const engine = new Engine();
+    engine.kernel.failAt(call, 1, errno);
+    const error = await engine.failure();
+    assert.equal([error.code, error.errno], ['ERR_SHIM', errno], call);
+    assert.ok(error.message.startsWith(message), error.message);
+  }
+});
+
+test('gRPC: the program of Node.js is found, or the error says what is missing', async () => {
+  const args = usualArguments;
+  const shim = 'containerd-shim-runt-grpc-v1';
+  const env = { MAX_SHIM_VERSION: '3', PATH: 'relative:/none:/bin' };
+  const bare = new Engine(env);
+  assert.match((await bare.failure(args, shim)).message, /there is no Node.js/);
+  const serverless = new Engine(env);
+  serverless.kernel.tree.file('/bin/node');
+  assert.match((await serverless.failure(args, shim)).message, /\/shim.js is not there/);
+  const old = new Engine({ PATH: '/bin' });
+  assert.is((await old.failure(args, shim)).code, 'ERR_UNSUPPORTED');
+  const wrong = new Engine({ ...env, RUNT_SHIM_PROTOCOL: 'http' });
+  assert.match((await wrong.failure(args, shim)).message, /neither grpc nor ttrpc: http/);
+});
+
+test('gRPC: the answer is what the server wrote down that it speaks', async () => {
+  for (const [spoken, version, protocol] of [
+    ['grpc 2', 2, 'grpc'],
+    ['grpc 3', 3, 'grpc'],
+    ['ttrpc', 3, 'ttrpc'],
+  ] as const) {
+    const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
+    for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
+    engine.kernel.processes.programs.set('/bin/node', (child) => {
+      engine.servers.push(child);
+      const socket = child.args.at(-1)!;
+      engine.kernel.clock.after(500, () => engine.kernel.tree.file(`${socket}.spoken`, spoken));
+      return undefined;
+    });
+    const answer = JSON.parse(await engine.start(usualArguments, 'containerd-shim-runt-grpc-v1')) as typeof expected;
+    const expected = { version, protocol, address: answer.address };
+    assert.equal(answer, expected);
+    assert.is(answer.address.startsWith('unix://'), protocol === 'ttrpc');
+    assert.equal(engine.servers[0]?.args.slice(0, 2), ['containerd-shim-runt-grpc-v1', '/lib/shim.js']);
+  }
+});
+
+test('gRPC: a server that does not begin', async () => {
+  const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
+  for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
+  const error = await engine.failure(usualArguments, 'containerd-shim-runt-grpc-v1');
+  assert.equal([error.code, error.message], ['ERR_SHIM', 'the gRPC shim did not begin']);
+});
+
+test.run();
