@@ -1,0 +1,164 @@
+/** `runt serve` on the fake host: where it listens, what it takes over from a server before it, and its end. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
+import { serve } from '../../src/shim/serve-api.js';
+import { serve as serveShim } from '../../src/shim/shim-server.js';
+import { type Grpc, offerGrpc } from '../../src/shim/transport/grpc-interface.js';
+import { task } from '../../src/shim/transport/protos.js';
+import type { Handler } from '../../src/shim/transport/ttrpc.js';
+import { RuntError } from '../../src/sys/error.js';
+import { sleep } from '../../src/sys/waiting/loop.js';
+import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
+import { withListener } from './listener.js';
+import { TaskHost } from './task/task-host.js';
+
+const test = suite('serve api');
+
+/** gRPC as the server sees it: what it serves, and who tells it to end. */
+class FakeGrpc implements Grpc {
+  handler!: Handler;
+  end!: () => void;
+  closed = 0;
+  version = '';
+  readonly taken: number[] = [];
+
+  serve(handler: Handler) {
+    this.handler = handler;
+    return {
+      take: (fd: number, gone: () => void) => {
+        this.taken.push(fd);
+        gone();
+      },
+      told: () => new Promise<void>((settle) => (this.end = settle)),
+      close: async () => {
+        this.closed++;
+      },
+    };
+  }
+
+  async containerdVersion(): Promise<string> {
+    return this.version;
+  }
+}
+
+async function refusal(kernel: FakeKernel, listen: string): Promise<string> {
+  const error = await kernel.finish(
+    serve({ listen, root: kernel.root, debug: false }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    ),
+  );
+  assert.instance(error, RuntError);
+  return `${(error as RuntError).code} ${(error as RuntError).message}`;
+}
+
+test('without gRPC, which the static binary lacks, it is refused', async () => {
+  const kernel = new FakeKernel();
+  assert.match(await refusal(kernel, '/run/runt.sock'), /^ERR_UNSUPPORTED serve speaks gRPC, which this static binary/);
+  assert.equal(kernel.names, []);
+});
+
+test('addresses that it does not listen at', async () => {
+  offerGrpc(async () => new FakeGrpc());
+  const kernel = new FakeKernel();
+  for (const [listen, answer] of [
+    ['tcp://localhost:1', 'ERR_UNSUPPORTED serve does not listen at tcp://localhost:1'],
+    ['', "ERR_USAGE --listen '': not an absolute path"],
+    ['unix:relative', 'ERR_USAGE --listen unix:relative: not an absolute path'],
+    ['/run/', 'ERR_USAGE --listen /run/: not an absolute path'],
+  ]) {
+    assert.is(await refusal(kernel, listen!), answer);
+  }
+  assert.equal(kernel.open, []);
+});
+
+test('a socket that is in use, another file in its place, and a directory that is not there', async () => {
+  offerGrpc(async () => new FakeGrpc());
+  const kernel = new FakeKernel();
+  kernel.sockets.listen('/run/used', (end) => {
+    end.onHangUp = () => end.drop();
+  });
+  assert.is(await refusal(kernel, '/run/used'), 'ERR_SHIM /run/used is in use: somebody listens there');
+  kernel.tree.file('/run/file');
+  assert.match(await refusal(kernel, '/run/file'), /^ERR_SHIM .*\/run\/file/);
+  assert.ok(kernel.tree.at('/run/file'));
+  assert.match(await refusal(kernel, '/none/socket'), /^ERR_SHIM listen at \/none\/socket: ENOENT/);
+  assert.equal(kernel.open, []);
+});
+
+test('it serves until it is told to end, and removes its socket; a stale one is replaced', async () => {
+  const grpc = new FakeGrpc();
+  offerGrpc(async () => grpc);
+  const kernel = new FakeKernel();
+  kernel.tree.socket('/run/runt.sock');
+  const serving = serve({ listen: 'unix:///run/runt.sock', root: kernel.root, debug: false });
+  await kernel.finish(sleep(1000));
+  assert.match(kernel.descriptors.written(2), /^runt: the task service is ready at unix:\/\/\/run\/runt.sock/);
+  kernel.sockets.connect('/run/runt.sock');
+  await kernel.finish(sleep(1000));
+  assert.is(grpc.taken.length, 1);
+  const answer = await grpc.handler('containerd.task.v3.Task', 'Connect', new Uint8Array());
+  assert.is(task.ConnectResponse.decode(answer).shimPid, kernel.processes.own.pid);
+  grpc.end();
+  await kernel.finish(serving);
+  assert.equal([grpc.closed, kernel.tree.at('/run/runt.sock')], [1, undefined]);
+  await kernel.finish(sleep(60_000));
+});
+
+test('a server that is started again serves the containers of the one before', async () => {
+  const grpc = new FakeGrpc();
+  offerGrpc(async () => grpc);
+  const host = new TaskHost();
+  const { kernel } = host;
+  const serving = serve({ listen: '/run/runt.sock', root: kernel.root, debug: false });
+  await kernel.finish(sleep(1000));
+  const ask = (name: string, request: object) =>
+    kernel.finish(
+      grpc.handler('containerd.task.v3.Task', name, task.CreateTaskRequest.encode({ id: 'web', ...request }).finish()),
+    );
+  await ask('Create', { bundle: '/b' });
+  const text = kernel.tree.text(`${kernel.root}/web/task.json`);
+  grpc.end();
+  await kernel.finish(serving);
+  // The one before: its process has ended by now.
+  const other = JSON.stringify({ ...(JSON.parse(text) as object), server: { pid: 77, startTime: '1' } });
+  kernel.tree.file(`${kernel.root}/web/task.json`, other);
+  kernel.tree.file(`${kernel.root}/bad/task.json`, other);
+  const again = serve({ listen: '/run/runt.sock', root: kernel.root, debug: false });
+  await kernel.finish(sleep(1000));
+  assert.match(kernel.descriptors.written(2), /: bad: the state of container bad cannot be used/);
+  const state = task.StateResponse.decode(await ask('State', {}));
+  assert.equal([state.pid, state.status, state.bundle], [host.main.process.pid, 1, '/b']);
+  host.main.process.exit(9);
+  await kernel.finish(sleep(1000));
+  const deleted = task.DeleteResponse.decode(await ask('Delete', {}));
+  assert.equal([deleted.exitStatus, kernel.tree.list(kernel.root)], [9, ['bad']]);
+  grpc.end();
+  await kernel.finish(again);
+  await kernel.finish(sleep(60_000));
+});
+
+test('the gRPC shim: what it speaks with each containerd, written down beside its socket', async () => {
+  for (const [version, env, spoken, note] of [
+    ['1.7.20', {}, 'grpc 2', /^$/],
+    ['2.1.0', {}, 'ttrpc', /containerd 2.1.0 often takes a gRPC shim/],
+    ['', { RUNT_SHIM_PROTOCOL: 'grpc' }, 'grpc 3', /containerd told no version/],
+    ['2.1.0', { RUNT_SHIM_VERSION: '1.7' }, 'grpc 2', /^$/],
+  ] as const) {
+    const grpc = Object.assign(new FakeGrpc(), { version });
+    offerGrpc(async () => grpc);
+    const kernel = withListener({ ...env, RUNT_SHIM_IDLE: '30' });
+    const socket = '/run/s/socket';
+    const serving = serveShim(parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket]));
+    await kernel.finish(sleep(1000));
+    assert.is(kernel.tree.text(`${socket}.spoken`), spoken);
+    assert.match(kernel.descriptors.written(2), note);
+    assert.is(await kernel.finish(serving), 0, 'nobody wanted it');
+    assert.equal(kernel.tree.list('/run/s'), []);
+    assert.is(grpc.closed, spoken === 'ttrpc' ? 0 : 1);
+    await kernel.finish(sleep(60_000));
+  }
+});
+
+test.run();
