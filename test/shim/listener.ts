@@ -1,6 +1,7 @@
 /** A server of the shim on the fake host: its listening socket is descriptor 0, clients speak ttrpc. */
 import { ttrpc } from '../../src/shim/transport/protos.js';
 import { AT_FDCWD } from '../../src/sys/linux.js';
+import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
 import { SocketEnd } from '../sys/fake-host/sockets.js';
 import { requestFrame } from './request-frame.js';
@@ -61,14 +62,7 @@ export class Client {
   }
 
   /** Runs the server for a while of the kernel's clock. */
-  async wait(ms: number): Promise<void> {
-    let over = false;
-    this.kernel.clock.after(ms, () => {
-      over = true;
-    });
-    const waiting = async (): Promise<void> => {
-      while (!over) await new Promise((next) => setImmediate(next));
-    };
-    await this.kernel.finish(waiting());
+  wait(ms: number): Promise<void> {
+    return this.kernel.finish(sleep(ms));
   }
 }

@@ -243,10 +243,10 @@ test('gRPC: the answer is what the server wrote down that it speaks', async () =
       engine.kernel.clock.after(500, () => engine.kernel.tree.file(`${socket}.spoken`, spoken));
       return undefined;
     });
-    const answer = JSON.parse(await engine.start(usualArguments, 'containerd-shim-runt-grpc-v1')) as typeof expected;
-    const expected = { version, protocol, address: answer.address };
-    assert.equal(answer, expected);
-    assert.is(answer.address.startsWith('unix://'), protocol === 'ttrpc');
+    const answer = await engine.start(usualArguments, 'containerd-shim-runt-grpc-v1');
+    const { address, ...spoke } = JSON.parse(answer) as { version: number; protocol: string; address: string };
+    assert.equal(spoke, { version, protocol });
+    assert.is(address.startsWith('unix://'), protocol === 'ttrpc');
     assert.equal(engine.servers[0]?.args.slice(0, 2), ['containerd-shim-runt-grpc-v1', '/lib/shim.js']);
   }
 });

@@ -6,6 +6,7 @@ import { events, task } from '../../../src/shim/transport/protos.js';
 import { statusOf } from '../../../src/shim/transport/status-code.js';
 import { TaskService } from '../../../src/shim/transport/task-service.js';
 import type { Spec } from '../../../src/spec/config-types.js';
+import { sleep } from '../../../src/sys/waiting/loop.js';
 import { BundleHost, config } from '../../container/launch/bundle-host.js';
 import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, executed, frameOf, type Script, type ScriptedInit } from '../../sys/fake-host/scripted-init.js';
@@ -60,8 +61,8 @@ export class TaskHost extends BundleHost {
   shutdowns = 0;
 
   /** Without a script the first runt-init waits for start, and the others are execs. */
-  constructor(script?: Script, spec: Spec = config()) {
-    super(spec, []);
+  constructor(script?: Script, spec: Spec = config(), options: ConstructorParameters<typeof BundleHost>[2] = {}) {
+    super(spec, [], options);
     this.kernel.tree.file('/dev/null', { read: () => '', write: () => 0 }, 0o666);
     const { supervisors, inits } = scriptSupervisor(
       this.kernel,
@@ -80,7 +81,7 @@ export class TaskHost extends BundleHost {
   }
 
   /** Lets another process go on that is in the cgroups of the container, as runt-init does for an exec. */
-  private enter(init: ScriptedInit): void {
+  enter(init: ScriptedInit): void {
     const { processes } = this.kernel;
     const cgroups = [...this.main.process.cgroups.values()];
     const process = processes.add({ name: 'runt-init', parent: init.process.parent, cgroups });
@@ -105,13 +106,9 @@ export class TaskHost extends BundleHost {
     );
   }
 
-  /** Runs what waits until nothing but ends of processes is waited for. */
-  async settle(ms = 100): Promise<void> {
-    let over = false;
-    this.kernel.clock.after(ms, () => {
-      over = true;
-    });
-    await this.kernel.finish(until(() => over));
+  /** Runs what waits, for a while of the kernel's clock. */
+  settle(ms = 100): Promise<void> {
+    return this.kernel.finish(sleep(ms));
   }
 
   /** What the log has, without its prefix. */
@@ -134,10 +131,6 @@ export class TaskHost extends BundleHost {
   answerStart(answer: (init: ScriptedInit) => void = () => {}): void {
     serveStart(this.kernel, this.main, answer);
   }
-}
-
-async function until(over: () => boolean): Promise<void> {
-  while (!over()) await new Promise((next) => setImmediate(next));
 }
 
 /** Serves the start socket: who connects has said start. */

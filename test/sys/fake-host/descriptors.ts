@@ -128,8 +128,15 @@ export class Transcript extends OpenFile {
  */
 let last = 2;
 
+/** Leaves the numbers below `first` to descriptors of the test program itself. */
+export function reserveNumbers(first: number): void {
+  last = Math.max(last, first - 1);
+}
+
 export class Descriptors {
   private readonly files = new Map<number, OpenFile>();
+  /** What a descriptor of the test program itself leads to: those that Node.js opened. */
+  outside: ((fd: number) => OpenFile | undefined) | undefined;
 
   constructor() {
     for (const fd of [0, 1, 2]) this.files.set(fd, new Transcript(`stdio ${fd}`).hold());
@@ -142,7 +149,7 @@ export class Descriptors {
 
   /** @throws Error for a descriptor that was closed, or is another kernel's: the code under test has a bug */
   get(fd: number): OpenFile | undefined {
-    const file = this.files.get(fd);
+    const file = this.files.get(fd) ?? this.outside?.(fd);
     if (!file && fd >= 0 && fd <= last) {
       throw new Error(`descriptor ${fd} was closed before, or an earlier FakeKernel made it (use a root of its own)`);
     }

@@ -40,6 +40,8 @@ interface Plan {
 }
 
 interface KernelOptions {
+  /** Under Node.js a program reaps what it starts; the static binary leaves it to its parent. */
+  readonly name?: Host['name'];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly uid?: number;
@@ -67,7 +69,7 @@ export class FakeKernel {
   private readonly functions: Partial<Native>;
   private readonly host: Host;
 
-  constructor({ args = [], env = {}, uid = 0 }: KernelOptions = {}) {
+  constructor({ name = 'quickjs', args = [], env = {}, uid = 0 }: KernelOptions = {}) {
     if (pending() > 0) throw new Error(`an earlier test left ${pending()} waits`);
     this.tree.directory('/run');
     mountProcfs(this.tree, this.processes, this.descriptors);
@@ -92,7 +94,7 @@ export class FakeKernel {
     };
     const decode = (bytes: Uint8Array, length: number): string => new TextDecoder().decode(bytes.subarray(0, length));
     const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-    this.host = { name: 'quickjs', native: this.native(), args, env, decode, decodeRaw: decode, encode };
+    this.host = { name, native: this.native(), args, env, decode, decodeRaw: decode, encode };
     this.use();
   }
 
