@@ -10,7 +10,7 @@ import { sleep } from '../../../src/sys/waiting/loop.js';
 import { BundleHost, config } from '../../container/launch/bundle-host.js';
 import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, executed, frameOf, type Script, type ScriptedInit } from '../../sys/fake-host/scripted-init.js';
-import { type ScriptedSupervisor, scriptSupervisor } from '../../sys/fake-host/scripted-supervisor.js';
+import { superviseInits, type TaskSupervisor } from './task-supervisor.js';
 
 /** Events as they are published: the topic, and what is told but for times and the container's id. */
 class Events extends Publisher {
@@ -56,7 +56,7 @@ interface Message {
 export class TaskHost extends BundleHost {
   readonly publisher = new Events();
   readonly service: TaskService;
-  readonly supervisors: readonly ScriptedSupervisor[];
+  readonly supervisors: readonly TaskSupervisor[];
   readonly children: readonly ScriptedInit[];
   shutdowns = 0;
 
@@ -64,7 +64,7 @@ export class TaskHost extends BundleHost {
   constructor(script?: Script, spec: Spec = config(), options: ConstructorParameters<typeof BundleHost>[2] = {}) {
     super(spec, [], options);
     this.kernel.tree.file('/dev/null', { read: () => '', write: () => 0 }, 0o666);
-    const { supervisors, inits } = scriptSupervisor(
+    const { supervisors, inits } = superviseInits(
       this.kernel,
       script ?? ((n) => (n === 0 ? created : [(init) => this.enter(init), ...executed])),
     );
@@ -134,7 +134,7 @@ export class TaskHost extends BundleHost {
 }
 
 /** Serves the start socket: who connects has said start. */
-export function serveStart(kernel: FakeKernel, init: ScriptedInit, answer: (init: ScriptedInit) => void): void {
+function serveStart(kernel: FakeKernel, init: ScriptedInit, answer: (init: ScriptedInit) => void): void {
   const listener = init.process.files.find((file) => file.shown.endsWith(`/start.sock`));
   if (!listener) throw new Error('runt-init has no start socket');
   kernel.sockets.serve(listener, (end) => {

@@ -1,12 +1,12 @@
 /** A scripted supervisor: it starts scripted runt-inits, and records how they end. */
 import { CLD_EXITED, S_IFREG } from '../../../src/sys/linux.js';
 import { Protocol } from '../../../src/sys/protocol.js';
-import type { OpenFile } from './descriptors.js';
-import type { FakeKernel } from './fake-kernel.js';
-import type { Inode } from './file-tree.js';
-import type { FakeProcess, Spawned } from './processes.js';
-import { frameOf, type Script, ScriptedInit } from './scripted-init.js';
-import { SocketEnd } from './sockets.js';
+import type { OpenFile } from '../../sys/fake-host/descriptors.js';
+import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
+import type { Inode } from '../../sys/fake-host/file-tree.js';
+import type { FakeProcess, Spawned } from '../../sys/fake-host/processes.js';
+import { frameOf, type Script, ScriptedInit } from '../../sys/fake-host/scripted-init.js';
+import { SocketEnd } from '../../sys/fake-host/sockets.js';
 
 interface Child {
   readonly process: FakeProcess;
@@ -17,7 +17,7 @@ interface Child {
 const EXIT_RECORD: string = Protocol.EXIT_RECORD;
 const fieldsOf = (data: Uint8Array): string[] => new TextDecoder().decode(data).split('\0').slice(0, -1);
 
-export class ScriptedSupervisor {
+export class TaskSupervisor {
   readonly process: FakeProcess;
   private readonly children: Child[] = [];
   private stateDir: Inode | undefined;
@@ -105,8 +105,13 @@ export class ScriptedSupervisor {
   }
 
   private adopt(pid: number, begun: string | undefined): void {
-    const child = this.children.find(({ process }) => process.pid === pid);
-    if (!child) throw new Error(`process ${pid} is not a child of the supervisor`);
+    const process = this.kernel.processes.get(pid);
+    if (process?.parent !== this.process.pid) throw new Error(`process ${pid} is not a child of the supervisor`);
+    let child = this.children.find((one) => one.process === process);
+    if (!child) {
+      child = { process, record: undefined };
+      this.children.push(child);
+    }
     child.record = begun === undefined ? EXIT_RECORD : `${Protocol.EXEC_RECORD}${pid}-${begun}.json`;
     const { startTime } = child.process;
     if (begun !== undefined) this.write(child.record, { running: true, pid, startTime });
@@ -156,17 +161,17 @@ export class ScriptedSupervisor {
 
 /** What a script of supervisors has started, in order. */
 interface Supervision {
-  readonly supervisors: ScriptedSupervisor[];
+  readonly supervisors: TaskSupervisor[];
   readonly inits: ScriptedInit[];
 }
 
 /** Makes each runt-init that is started a supervisor, whose children perform the steps of the script. */
-export function scriptSupervisor(kernel: FakeKernel, script: Script): Supervision {
+export function superviseInits(kernel: FakeKernel, script: Script): Supervision {
   const supervision: Supervision = { supervisors: [], inits: [] };
   const { supervisors, inits } = supervision;
   const steps = () => (typeof script === 'function' ? script(inits.length) : script);
   kernel.processes.init = (child) => {
-    supervisors.push(new ScriptedSupervisor(kernel, child, (init) => inits.push(init), steps));
+    supervisors.push(new TaskSupervisor(kernel, child, (init) => inits.push(init), steps));
     return undefined;
   };
   return supervision;
