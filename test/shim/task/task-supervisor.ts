@@ -100,7 +100,15 @@ export class TaskSupervisor {
     this.children.push({ process, record: kind === 'init' ? EXIT_RECORD : undefined });
     const channel = inside.get(Number(sync));
     if (!(channel instanceof SocketEnd)) throw new Error('runt-init has no channel');
-    this.started(new ScriptedInit(process, channel, (fd) => inside.get(fd), this.steps(), BigInt(flags ?? 0)));
+    const init = new ScriptedInit(
+      this.kernel,
+      process,
+      channel,
+      (fd) => inside.get(fd),
+      this.steps(),
+      BigInt(flags ?? 0),
+    );
+    this.started(init);
     end.send(`pid ${process.pid}\0`, [this.kernel.processes.pidfd(process)]);
   }
 
