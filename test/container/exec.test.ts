@@ -212,9 +212,6 @@ test('each failing call is an error that leaves nothing but the container, until
     before.filter(({ error }) => error === 'none').map(({ call }) => call.replace(/, [1-9]\d*\)$/, ')')),
     [
       'watch(<signalfd>)',
-      // On v2 cgroup.events tells.
-      'access(/sys/fs/cgroup/web/freezer.state, 0)',
-      'access(/sys/fs/cgroup/web/freezer.state, 0)',
       // The one that joined: its end is polled for, and when it is no child of this process others reap it.
       'watch(<pidfd 2002>)',
       'waitPidfd(<pidfd 2002>, 16 bytes)',

@@ -293,7 +293,7 @@ test('a terminal that does not come: the create is taken back', async () => {
   const answer = await host.call('Create', { bundle: '/b', terminal: true, stdout: '/f/out' });
   assert.match(String(answer), /no terminal came/);
   await host.settle();
-  const left = host.left.filter((what) => what !== 'process: runt-init');
+  const left = host.left.filter((what) => what !== 'zombie: runt-init');
   assert.equal([...left, ...(host.kernel.tree.list('/b') ?? [])], ['config.json', 'rootfs']);
 });
 

@@ -157,7 +157,7 @@ test('a task that cannot be written down is taken back', async () => {
   assert.is(error, 'no room');
   await host.settle();
   // The shim reaps its children (orphan-reaper.test.ts).
-  const left = host.left.filter((what) => what !== 'process: runt-init');
+  const left = host.left.filter((what) => what !== 'zombie: runt-init');
   assert.equal([...left, ...host.publisher.told], []);
   assert.ok(host.main.process.end && host.supervisors[0]?.process.end);
 });
