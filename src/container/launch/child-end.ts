@@ -1,4 +1,4 @@
-/** How a child of this program has ended. */
+/** Exit status of a child of this process. */
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { CLD_EXITED, SIGKILL } from '../../sys/linux.js';
@@ -8,9 +8,9 @@ import { signalProcess } from '../state/recorded-process.js';
 
 export class End {
   constructor(
-    /** Exit status as a shell gives it: the code, or 128 + signal. */
+    /** Exit status as in a shell: the code, or 128 + signal. */
     readonly status: number,
-    /** The signal that ended it; 0 when it exited. */
+    /** The signal that killed it; 0 if it exited. */
     readonly signal: number,
   ) {}
 
@@ -19,7 +19,7 @@ export class End {
     return this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`;
   }
 
-  /** The error for a runt-init that ended without a word. */
+  /** The error for a runt-init that ended without a report. */
   unexpected(command: string, id: string, memoryLimit: unknown): RuntError {
     const killed = this.signal === 9;
     return new RuntError({
@@ -36,10 +36,10 @@ export class End {
   }
 }
 
-/** Reaps the ended child behind a pidfd; a process that is no child of ours, or still runs, gives status 255. */
+/** Reaps the ended child behind a pidfd. Status 255 if it still runs or is not our child. */
 export const endOf = (pidfd: number): End => childEnd(pidfd) ?? new End(255, 0);
 
-/** The same; undefined for a process that is no child of ours, or still runs. */
+/** Reaps the ended child behind a pidfd; undefined if it still runs or is not our child. */
 export function childEnd(pidfd: number): End | undefined {
   const out = new Uint8Array(16);
   if (native.waitPidfd(pidfd, out) !== 1) return undefined;
@@ -49,7 +49,7 @@ export function childEnd(pidfd: number): End | undefined {
   return code === CLD_EXITED ? new End(status, 0) : new End(128 + status, status);
 }
 
-/** Kills the process behind a pidfd, waits for its end, reaps it and closes the pidfd. @throws RuntError ERR_PROCESS */
+/** Kills the process behind a pidfd, reaps it and closes the pidfd. @throws RuntError ERR_PROCESS */
 export async function endKilled(pidfd: number, pid: number): Promise<void> {
   signalProcess(pidfd, pid, SIGKILL);
   const ended = await readableOrPolled(pidfd, killedProcessTime);

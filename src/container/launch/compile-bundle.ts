@@ -1,4 +1,4 @@
-/** Bundle directory → spec and plan. Needs no root and touches nothing: `explain` stops here. */
+/** Compilation of a bundle to spec and plan, without root and without side effects, as `explain` needs it. */
 import { type CgroupPaths, cgroupDirectories } from '../../cgroup/cgroup-paths.js';
 import {
   annotationPolicy,
@@ -23,19 +23,19 @@ import { readHostFacts, withoutRoot } from './read-host-facts.js';
 
 export interface CompiledBundle {
   readonly spec: Spec;
-  /** The config as it was read. */
+  /** The config file's content. */
   readonly text: Uint8Array;
   readonly facts: HostFacts;
   readonly options: CompileOptions;
   readonly plan: Plan;
   readonly cgroups: CgroupPaths;
   readonly rdt?: readonly string[];
-  /** Spans of what was done here. */
+  /** Trace spans of the compilation. */
   readonly spans: readonly OwnSpan[];
 }
 
 /**
- * Loads, validates and compiles. `systemd` is what `systemdScope` gives.
+ * Loads, validates and compiles. `systemd` is the result of `systemdScope`.
  * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export function compileBundle(
@@ -48,7 +48,7 @@ export function compileBundle(
   const { spec: loaded, warnings, text } = loadSpec(configPath(o));
   const spec = withHookTimeouts(loaded, o.hookTimeout);
   for (const warning of warnings) {
-    // An engine that links the next runtime-spec writes its version into each config: only --debug reports that.
+    // Engines that link the next runtime-spec write its version into each config: only warn with --debug.
     if (warning.pointer === '/ociVersion' && !o.debug) continue;
     o.warn(warningSentence(warning));
   }
@@ -75,12 +75,12 @@ export function compileBundle(
   const unsafe = judgeAnnotations(o, spec, systemd !== undefined);
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
-  // Whoever names no cgroup, as "spec --rootless" does not, misses none.
+  // Only warn if the config names a cgroup; "spec --rootless" does not.
   const named = spec.linux?.cgroupsPath !== undefined;
   if (named && facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
     o.warn('the container has no cgroup of its own, and so no limits: none is delegated to the user');
   }
-  // Who disables cgroups knows; engines pass a list of devices always, and standard error is the container's.
+  // Only warn with --debug: the user disabled cgroups, and engines always list devices. Stderr is the container's.
   if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {
     o.warn('/linux/resources/devices is not applied: with --cgroup-manager disabled there is no cgroup');
   }
@@ -93,7 +93,7 @@ export function compileBundle(
   return { spec, text, facts, options, spans, ...compiled, plan };
 }
 
-/** The same where open_tree(2) is refused to the runtime. */
+/** Compiles again for a runtime that may not call open_tree(2). */
 export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
   return compiledAgain({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
 }
@@ -103,7 +103,7 @@ function compiledAgain(bundle: CompiledBundle): CompiledBundle {
   return { ...bundle, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
 }
 
-/** The same for systemd's version, which is asked for if the cgroup depends on it. @throws RuntError ERR_SYSTEMD */
+/** Compiles again for systemd's version, which it only asks for if needed. @throws RuntError ERR_SYSTEMD */
 export async function forSystemd(bundle: CompiledBundle): Promise<CompiledBundle> {
   const { systemd } = bundle.options;
   if (!systemd?.dependsOnVersion(bundle.spec)) return bundle;
@@ -112,7 +112,7 @@ export async function forSystemd(bundle: CompiledBundle): Promise<CompiledBundle
   return compiledAgain({ ...bundle, options: { ...bundle.options, systemd: systemd.ofVersion(version) } });
 }
 
-/** The plan alone. Without an answer from systemd, it is the plan for a version that keeps all limits. */
+/** The plan alone. If systemd does not answer, assume a version that keeps all limits. */
 export async function compilePlan(o: CreateOptions): Promise<Plan> {
   const bundle = compileBundle(o, true, await systemdScope(o));
   try {
@@ -126,7 +126,7 @@ export async function compilePlan(o: CreateOptions): Promise<Plan> {
 
 /** @throws RuntError ERR_ANNOTATION_DENIED */
 function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: boolean): readonly UnsafeAnnotation[] {
-  // First: a wrong word is refused before an image brings the annotation that it should stop.
+  // First: refuse a wrong policy now, not when an image first has an unsafe annotation.
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (!annotations) return [];
   const found = findUnsafe(annotations, systemd ? ['create', 'systemd'] : ['create']);
@@ -135,7 +135,7 @@ function judgeAnnotations(o: CreateOptions, { annotations }: Spec, systemd: bool
   return found;
 }
 
-/** What the compiler needs where systemd manages cgroups: of the system, or without root of the user's session. */
+/** The compiler's input if systemd manages cgroups: scopes of the system or, without root, of the user's session. */
 export async function systemdScope(
   o: Pick<CreateOptions, 'cgroupManager' | 'rootless' | 'warn'>,
 ): Promise<CompileOptions['systemd']> {

@@ -1,53 +1,50 @@
-/** The options of `create`, `run` and `restore`. */
+/** Options of `create`, `run` and `restore`. */
 import type { AnnotationPolicy } from '../../plan/annotation-policy.js';
 import type { ListenFds } from '../../plan/host-facts.js';
 import type { RootlessMode } from './read-host-facts.js';
 import type { Stdio } from './spawn-init.js';
 
 export interface CreateOptions {
-  /** Directory of all containers' state. */
+  /** Directory of the state of all containers. */
   readonly root: string;
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;
-  /** The config: an absolute path, or one below the bundle; `config.json` when absent. */
+  /** The config: an absolute path, or one relative to the bundle; `config.json` when absent. */
   readonly config?: string;
-  /** `disabled`: no cgroup is made, and the container stays in those of its creator. `cgroupfs` when absent. */
+  /** `disabled`: make no cgroup; the container stays in its creator's. `cgroupfs` when absent. */
   readonly cgroupManager?: 'cgroupfs' | 'systemd' | 'disabled';
-  /** File that gets the pid: digits only, no newline. */
+  /** File to write the pid to: digits only, no newline. */
   readonly pidFile?: string;
-  /** Absolute path of the socket that gets the master of the terminal. */
+  /** Absolute path of the socket that receives the terminal's master. */
   readonly consoleSocket?: string;
   /** Descriptors that become 0, 1 and 2 of the process; those of this process when absent. Needs `supervise`. */
   readonly stdio?: Stdio;
-  /** Start it under a supervisor that records how it ends, for `wait`. */
+  /** Start a supervisor, which records the exit status for `wait`. */
   readonly supervise?: boolean;
-  /** The caller watches the memory: the supervisor need not, for which it would take one of the user's inotify instances (128 by default). */
+  /** The caller watches for OOM kills. A supervisor would use one of the user's inotify instances (128 by default). */
   readonly watchesMemory?: boolean;
-  /** The root is entered by chroot(2), for a root file system that cannot be pivoted from. */
+  /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */
   readonly noPivot?: boolean;
-  /** The process keeps its caller's session keyring. */
+  /** The process keeps the caller's session keyring. */
   readonly noNewKeyring?: boolean;
-  /** Descriptors that the process gets after those of `listen`, or from 3 on; none when absent. */
+  /** Number of descriptors to preserve, after those of `listen` or from 3 on; 0 when absent. */
   readonly preserveFds?: number;
-  /** Socket activation: descriptors from 3 on that are sockets for the process. */
+  /** Socket activation: sockets for the process, from descriptor 3 on. */
   readonly listen?: ListenFds;
-  /** Address of a service manager's socket (NOTIFY_SOCKET), which is told when the process is ready. */
+  /** Address of the service manager's socket (NOTIFY_SOCKET), which receives the process's readiness. */
   readonly notifySocket?: string;
-  /** Absolute path of the socket that gets a pidfd of the process. */
+  /** Absolute path of the socket that receives a pidfd of the process. */
   readonly pidfdSocket?: string;
   readonly rootless?: RootlessMode;
-  /**
-   * What is done about annotations that weaken a container; what RUNT_UNSAFE_ANNOTATIONS says, else `warn`, when
-   * absent.
-   */
+  /** Policy for annotations that weaken a container; when absent RUNT_UNSAFE_ANNOTATIONS, else `warn`. */
   readonly unsafeAnnotations?: AnnotationPolicy;
-  /** Seconds for a hook without `timeout`, 0 for no limit; what RUNT_HOOK_TIMEOUT says, else 600, when absent. */
+  /** Timeout in seconds of a hook without `timeout`, 0 for none; when absent RUNT_HOOK_TIMEOUT, else 600. */
   readonly hookTimeout?: number;
-  /** File that gets the spans of all operations, in Chrome's trace format. */
+  /** File to write the spans of all operations to, in Chrome's trace format. */
   readonly trace?: string;
-  /** Warn also of what follows from the flags. */
+  /** Also warn of what follows from the flags. */
   readonly debug?: boolean;
-  /** Takes what the config says and runt leaves out, one sentence each. */
+  /** Receives one sentence for each value of the config that runt ignores. */
   readonly warn: (sentence: string) => void;
 }

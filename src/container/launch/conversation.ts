@@ -5,10 +5,10 @@ import type { InitChannel, Report } from './init-channel.js';
 
 type Kind = Report['kind'];
 
-/** What runt-init does: `preparing` the container, `waiting` for start, `starting` (hooks, filter), `executing` the process. */
+/** State of runt-init: `preparing` the container, `waiting` for start, `starting` (hooks, filter), `executing`. */
 export type State = 'preparing' | 'waiting' | 'starting' | 'executing' | 'ended';
 
-/** The reports that keep each state. Strings, because a table of objects takes 16 KB of every process. */
+/** The reports that do not change a state. Strings: a table of objects would take 16 KB in every process. */
 const keeping = {
   preparing: 'trace hooks pid await slow kept bound stdio listener',
   waiting: '',
@@ -17,7 +17,7 @@ const keeping = {
   ended: '',
 } as const satisfies { readonly [S in State]: string };
 
-/** The report that leads on; the runtime's go leads from `waiting` to `starting`. */
+/** The report that changes the state. The runtime's go changes `waiting` to `starting`. */
 const leading = { preparing: 'created', starting: 'exec' } as const;
 
 /** The reports that these states allow. */
@@ -35,7 +35,7 @@ function after(state: State, kind: Kind): State | undefined {
   return keeping[state].split(' ').includes(kind) ? state : undefined;
 }
 
-/** What is done about each report, before the state changes. Total: a report without an answer does not compile. */
+/** The answer to each report, before the state changes. Total: a report without an answer does not compile. */
 export type Answers<S extends State> = {
   readonly [K in Allowed<S>]: (report: Extract<Report, { kind: K }>, state: State) => Promise<void> | void;
 };
@@ -48,14 +48,14 @@ export class Conversation<S extends State = State> {
     private state: State,
   ) {}
 
-  /** Lets a runt-init that waits for start go on. @throws RuntError ERR_INIT */
+  /** Lets a runt-init that waits for start continue. @throws RuntError ERR_INIT */
   start(): void {
     this.channel.go();
     this.state = 'starting';
   }
 
   /**
-   * Reads and answers reports until that state.
+   * Reads and answers reports until the state is `wanted`.
    * @throws what an answer throws; RuntError ERR_INTERNAL for a report that the state does not allow
    */
   async until(wanted: State): Promise<void> {

@@ -6,26 +6,26 @@ import { host, native } from '../../sys/host.js';
 import { Protocol, REPORT, type ReportKind, type ReportOf, type Span } from '../../sys/protocol.js';
 import { readable } from '../../sys/waiting/loop.js';
 
-/** What runt-init reports; `eof`: it has ended, or was killed. */
+/** Reports of runt-init; `eof`: it has exited or was killed. */
 export type Report = { [K in Exclude<ReportKind, 'words'>]: ReportOf<K> }[Exclude<ReportKind, 'words'>] | End;
 interface End {
   readonly kind: 'eof';
 }
 
-/** No record is longer: a detail is at most a path and a message of the kernel's. */
+/** Reports are shorter: a detail is at most a path and a kernel message. */
 const maxReport = 1 << 20;
 
 /** The runtime's end of the channel to runt-init. */
 export class InitChannel {
   private data = new Uint8Array(1024);
   private length = 0;
-  /** A descriptor that came with the report at hand; the sender waits before it sends another. */
+  /** The descriptor received with the current report. The sender waits before it sends another. */
   private came = -1;
-  /** A page in which the peer leaves its last report when its own seccomp filter may stop it from sending. */
+  /** A page for the peer's last report: its own seccomp filter may forbid it to send one. */
   private words: OwnedFd | undefined;
   private readonly socket: OwnedFd;
 
-  /** @param fd of the socket, which is closed with the channel */
+  /** @param fd the socket; `close` closes it */
   constructor(fd: number) {
     this.socket = new OwnedFd(fd);
   }
@@ -48,7 +48,7 @@ export class InitChannel {
     this.write(frame, 'send the plan to runt-init');
   }
 
-  /** Lets runt-init go on; after its prestart and createRuntime hooks with its pid. @throws RuntError ERR_INIT */
+  /** Lets runt-init continue; after prestart and createRuntime hooks, sends its pid. @throws RuntError ERR_INIT */
   go(pid?: number): void {
     const message = new Uint8Array(pid === undefined ? 1 : 5);
     message[0] = Protocol.GO;
@@ -56,14 +56,14 @@ export class InitChannel {
     this.write(message, 'let runt-init go on');
   }
 
-  /** A peer that has ended is not an error here: its last report, or the end of file, says why. */
+  /** Not an error if the peer has ended: its last report, or the end of file, has the cause. */
   private write(data: Uint8Array, message: string): void {
     const sent = native.write(this.socket.number, data);
     if (sent >= 0 || sent === -E.EPIPE || sent === -E.ECONNRESET) return;
     throw new RuntError({ code: 'ERR_INIT', message, errno: -sent, syscall: 'write' });
   }
 
-  /** The next report; `eof` when the peer has ended, also when it was killed (ECONNRESET). */
+  /** The next report; `eof` when the peer has exited or was killed (ECONNRESET). */
   async next(): Promise<Report> {
     const fd = new Uint8Array(4);
     for (;;) {
@@ -89,7 +89,7 @@ export class InitChannel {
       const came = new DataView(fd.buffer).getInt32(0, true);
       if (n > 0 && came >= 0) this.came = came;
       if (n > 0) this.length += n;
-      // A peer that is killed may cut its report short.
+      // A killed peer may leave an incomplete report.
       else if (n === 0 || n === -E.ECONNRESET) return this.lastReport() ?? { kind: 'eof' };
       else throw new RuntError({ code: 'ERR_INIT', message: 'read from runt-init', errno: -n, syscall: 'recvmsg' });
     }
@@ -101,7 +101,7 @@ export class InitChannel {
     return fd;
   }
 
-  /** The report that the peer could only write to its page. */
+  /** The report in the page, if the peer could not send it. */
   private lastReport(): Report | undefined {
     if (!this.words) return undefined;
     const page = new Uint8Array(Protocol.WORDS_SIZE);
@@ -111,7 +111,7 @@ export class InitChannel {
     return n > 0 && page[0] !== 0 ? (this.parse(host.decodeRaw(page, n).split('\0')) as Report) : undefined;
   }
 
-  /** The report of these fields, by the table that the C is made from. @throws RuntError ERR_INTERNAL */
+  /** Parses a report with the table that the C code is generated from. @throws RuntError ERR_INTERNAL */
   private parse(fields: readonly string[]): Report | ReportOf<'words'> {
     const kind = fields[0] as ReportKind;
     if (!Object.hasOwn(REPORT, kind)) throw broken(`a report "${kind}"`);

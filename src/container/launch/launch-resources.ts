@@ -1,4 +1,4 @@
-/** What one launch has made so far, and what its operations need to know. */
+/** Input and resources of one launch. */
 import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op, Plan } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
@@ -18,59 +18,59 @@ export interface LaunchInput {
   readonly spec: Spec;
   readonly facts: HostFacts;
   readonly plan: Plan;
-  /** The config as it was read, to be kept. */
+  /** The config file's content, to be stored. */
   readonly config?: Uint8Array;
   readonly trace: boolean;
   readonly preserveFds: number;
-  /** The cgroup that systemd has to move the process into, because its user may not. */
+  /** The cgroup that systemd must move the process into, because the user may not. */
   readonly unitCgroup?: string;
-  /** `exec`: the container is there, its record stays as it is. */
+  /** `exec`: the container exists; do not change its record. */
   readonly exec?: boolean;
-  /** Receives a poststop hook's failure, and what an undo could not remove. */
+  /** Receives failures of poststop hooks and of an undo. */
   readonly warn?: (sentence: string) => void;
-  /** Where the kernel counts the processes that it killed for memory; empty for nowhere. */
+  /** File in which the kernel counts OOM kills; empty for none. */
   readonly oomFile: string;
-  /** Descriptors that become 0, 1 and 2; those of this process when absent. Only a supervisor can pass them. */
+  /** Descriptors that become 0, 1 and 2; this process's when absent. Only a supervisor can pass them. */
   readonly stdio?: Stdio;
   /** The container has a supervisor, which starts this process. */
   readonly supervised?: boolean;
 }
 
-/** runt-init, or the process that it goes on as. */
+/** runt-init, or its successor. */
 interface InitProcess {
   readonly pid: number;
   readonly pidfd: OwnedFd;
 }
 
-/** Whether a process ends with this operation, and a sibling that it makes goes on. */
+/** Whether the process ends with this operation and a sibling continues. */
 const goesOn = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
 
 export class LaunchResources {
   process: InitProcess | undefined;
   channel: InitChannel | undefined;
-  /** Receives the terminal's master, unless a console socket does (op `consolePair`). */
+  /** Receives the terminal's master if there is no console socket (op `consolePair`). */
   console: OwnedFd | undefined;
-  /** The socket on which the process says that it is ready (op `notifyDirectory`). */
+  /** The socket on which the process reports its readiness (op `notifyDirectory`). */
   notify: OwnedFd | undefined;
   startSocket: OwnedFd | undefined;
   /** By slot number. */
   readonly slots: (OwnedFd | undefined)[] = [];
-  /** The state directory is there. */
+  /** The state directory exists. */
   stateDirectory = false;
   supervisor: Supervisor | undefined;
   netDevices: NetDevices | undefined;
   placeholder: Placeholder | undefined;
   /** systemd has started the record's unit. */
   unitStarted = false;
-  /** The cgroup that systemd moves the process into; '' when the process enters by itself. */
+  /** The cgroup that systemd moves the process into; '' if the process enters its cgroup itself. */
   unitCgroup: string;
-  /** Cgroups that were made, children last. */
+  /** Cgroups that the launch made, children last. */
   readonly cgroups: string[] = [];
-  /** resctrl groups that were made, those below first. */
+  /** resctrl groups that the launch made, children first. */
   readonly rdt: string[] = [];
-  /** How many times the process will still go on as a sibling. */
+  /** How many more siblings will replace the process. */
   successors: number;
-  /** Of an exec that a supervisor records: the key of its record. */
+  /** Key of an exec's exit record, if the supervisor records it. */
   executed: Executed | undefined;
 
   constructor(readonly input: LaunchInput) {
@@ -78,7 +78,7 @@ export class LaunchResources {
     this.unitCgroup = input.unitCgroup ?? '';
   }
 
-  /** The pid of runt-init, of which there is one once the operation `clone` is done. */
+  /** The pid of runt-init; 0 before the operation `clone`. */
   get pid(): number {
     return this.process?.pid ?? 0;
   }
@@ -92,7 +92,7 @@ export class LaunchResources {
     this.slots[Number(slot)] = fd >= 0 ? new OwnedFd(fd) : undefined;
   }
 
-  /** Closes what runt-init has and the runtime needs no more; with a start socket that is the channel, too. */
+  /** Closes what runt-init has and the runtime no longer needs; with a start socket, the channel too. */
   closeShared(): void {
     for (const fd of this.slots.splice(0)) fd?.close();
     if (this.startSocket) this.channel?.close();
@@ -100,13 +100,13 @@ export class LaunchResources {
     this.startSocket = undefined;
   }
 
-  /** Closes every descriptor of the launch but the pidfd. */
+  /** Closes every descriptor of the launch except the pidfd. */
   closeAll(): void {
     this.closeShared();
     for (const owned of [this.channel, this.console, this.notify]) owned?.close();
   }
 
-  /** Ends the process that holds the scope's cgroup: the container's process is in the scope by now, or never will be. */
+  /** Ends the placeholder of the scope: the container's process is in the scope by now, or never will be. */
   async endPlaceholder(): Promise<void> {
     const { placeholder } = this;
     this.placeholder = undefined;

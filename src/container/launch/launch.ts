@@ -1,7 +1,4 @@
-/**
- * Performs a plan: the runtime's operations here, the rest by runt-init. When one fails, the launch removes what it made
- * and throws the first error.
- */
+/** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
 import { type Op, ops } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
@@ -31,9 +28,9 @@ export class Launch {
   readonly made: LaunchResources;
   readonly spans: Span[] = [];
   private conversation: Conversation | undefined;
-  /** Operations of the runtime before this one are done. */
+  /** The runtime's operations before this index are done. */
   private reached = 0;
-  /** From here on, the poststop hooks of a container that is taken back run (runtime.md#lifecycle). */
+  /** An undo must run the poststop hooks (runtime.md#lifecycle). */
   private hooksBegun = false;
   private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
 
@@ -45,14 +42,14 @@ export class Launch {
     return this.made.pid;
   }
 
-  /** The pidfd, which the launch closes: in `undo` and `close`. */
+  /** The pidfd, which `undo` and `close` close. */
   get pidfd(): number {
     return this.made.process?.pidfd.number ?? -1;
   }
 
   /**
-   * Performs the plan until runt-init waits for start, and saves the state "created".
-   * @throws OpFailed, or a RuntError, after all was undone
+   * Performs the plan until runt-init waits for start, and saves the status "created".
+   * @throws the first error, an OpFailed or a RuntError, after the undo
    */
   async perform(): Promise<void> {
     const { made } = this;
@@ -71,7 +68,7 @@ export class Launch {
       await made.endPlaceholder();
       await this.runtimeOps(plan.ops.length);
       if (!exec) this.saveCreated();
-      // Only now: an init whose runtime is killed before this ends by itself.
+      // Only now: if the runtime is killed earlier, init ends by itself.
       if (made.startSocket) {
         channel.go();
         made.netDevices?.settle();
@@ -86,7 +83,7 @@ export class Launch {
     }
   }
 
-  /** The kernel killed the process that held the scope's cgroup, and systemd removed the scope with it. */
+  /** The kernel killed the scope's placeholder, and systemd removed the scope with it. */
   private placeholderKilled(cause: unknown): RuntError {
     const { command, record, spec } = this.input;
     const limit = spec.linux?.resources?.memory?.limit;
@@ -100,8 +97,9 @@ export class Launch {
   }
 
   /**
-   * Starts the process of a plan without a start socket, and waits for the execve. A terminal gets its master before.
-   * @throws OpFailed, or a RuntError, after all was undone
+   * Starts the process of a plan without a start socket, and waits for execve(2). First passes the master to the
+   * terminal.
+   * @throws OpFailed, or a RuntError, after the undo
    */
   async start(terminal?: Terminal): Promise<void> {
     const { made, conversation } = this;
@@ -109,7 +107,7 @@ export class Launch {
       if (terminal && made.console) await terminal.attach(made.console.release());
       conversation!.start();
       await conversation!.until('ended');
-      // The shim lives on: it would keep one for each exec.
+      // The shim keeps running: it would leak one for each exec.
       made.channel?.close();
       terminal?.relay();
       made.netDevices?.settle();
@@ -119,12 +117,12 @@ export class Launch {
     }
   }
 
-  /** Closes the pidfd of a process that goes on without this command. */
+  /** Closes the pidfd; the process keeps running. */
   close(): void {
     this.made.process?.pidfd.close();
   }
 
-  /** Ends the process and removes what was made; what cannot be removed is a warning. */
+  /** Ends the process and removes what the launch made; warns of what it cannot remove. */
   async undo(): Promise<void> {
     const { made, input } = this;
     const { root, record } = input;
@@ -145,7 +143,7 @@ export class Launch {
         () => made.endPlaceholder(),
         async () => made.closeAll(),
       ],
-      // Without a pid namespace, what the hooks left in the cgroups outlives init.
+      // Without a pid namespace, processes that hooks left in the cgroups outlive init.
       othersInCgroups: hooks && !record.pidNamespace,
       unit: made.unitStarted ? record.unit : undefined,
       cgroups: made.cgroups,
@@ -166,7 +164,7 @@ export class Launch {
     await endKilled(process.pidfd.release(), process.pid);
   }
 
-  /** Poststart hooks; when one fails the container is taken back. @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT */
+  /** Runs poststart hooks; if one fails, undoes the launch. @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT */
   async poststart(): Promise<void> {
     const { command, record, spec } = this.input;
     if (!spec.hooks?.poststart?.length) return;
@@ -197,7 +195,7 @@ export class Launch {
     return this.input.plan.ops[index]!;
   }
 
-  /** What the launch does about each report of runt-init. */
+  /** The answer to each report of runt-init. */
   private readonly answers: Answers<State> = {
     created: () => {},
     exec: () => {},
@@ -243,7 +241,7 @@ export class Launch {
     },
   };
 
-  /** Runs prestart and createRuntime hooks. The record has the pid by now, because a hook may ask for the state. */
+  /** Runs prestart and createRuntime hooks. Saves the pid first, because a hook may call `state`. */
   private async runtimeHooks(): Promise<void> {
     const { command, record, root, spec, plan, trace } = this.input;
     const { hookState, runPlanHooks } = await import('../hooks/run-hooks.js');
@@ -255,7 +253,7 @@ export class Launch {
     this.made.channel!.go(this.pid);
   }
 
-  /** The process that joined has ended; the one that it made is a child of this process, or of the supervisor, as well. */
+  /** Replaces the process, which joined and ended, by its sibling: also a child of ours or of the supervisor. */
   private async succeeded({ index, pid, pidfd }: ReportOf<'pid'>): Promise<void> {
     const { made } = this;
     const { pidfd: joined } = made.process!;
@@ -277,7 +275,7 @@ export class Launch {
   private failed(report: ReportOf<'error'>): Error {
     const op = this.input.plan.ops[report.index];
     if (op) return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
-    // Before its first operation.
+    // It failed before its first operation.
     const { command, record } = this.input;
     const { errno, syscall, detail } = report;
     const message = `${command} ${record.id}: start runt-init: ${syscall} ${detail}`.trimEnd();
@@ -287,7 +285,7 @@ export class Launch {
   private async died(): Promise<Error> {
     const { command, record, spec } = this.input;
     await readableOrPolled(this.pidfd, killedProcessTime);
-    // Of a supervisor's child only the kernel can tell.
+    // Waiting works only for our own child: for a supervisor's, ask the kernel first.
     const end = (await (await import('../state/exit-records.js')).seenEnd(this.pidfd)) ?? endOf(this.pidfd);
     return end.unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
   }

@@ -1,4 +1,4 @@
-/** Reads what the compiler must know of the host. Touches nothing. */
+/** Host facts for the compiler, read without side effects. */
 
 import { cgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { defaultParent, unifiedOptions } from '../../cgroup/unified-tree.js';
@@ -11,10 +11,10 @@ import { native } from '../../sys/host.js';
 import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
 
-/** Where newuidmap and newgidmap may be; PATH is not asked: they get the rights of root. */
+/** Where to look for newuidmap and newgidmap. Not in PATH: they run with root's rights. */
 const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
 
-/** Whether the container is made as for an ordinary user; `auto`: when this process is one, or root of a user namespace. */
+/** Whether to act as for an ordinary user; `auto`: if this process is one, or root of a user namespace. */
 export type RootlessMode = 'true' | 'false' | 'auto';
 
 /** @throws RuntError ERR_IO when /proc cannot be read */
@@ -38,20 +38,20 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     newgidmap: isRootless ? helper('newgidmap') : '',
     resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG)),
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
-    // Without a policy every process is "kernel", and no label means anything.
+    // Without a policy every process is labelled "kernel", and labels have no effect.
     selinux: () =>
       isSelinux('/sys/fs/selinux') && small('/proc/self/attr/current').replace(/[\0\n]+$/, '') !== 'kernel',
   };
 }
 
-/** By doing so: the kernel checks the owner of the mount namespace before it looks at the path (open_tree(2), EPERM). */
+/** Tries it: the kernel checks the mount namespace's owner before it resolves the path (open_tree(2), EPERM). */
 function mayClone(): boolean {
   const tree = native.openTree(AT_FDCWD, '/', OPEN_TREE_CLONE);
   if (tree >= 0) native.close(tree);
   return tree >= 0;
 }
 
-/** Whether there are no rights of root on the host. */
+/** Whether the runtime lacks root's rights on the host. */
 export function withoutRoot(rootless: RootlessMode = 'auto', euid = callerIds().uid): boolean {
   return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
 }
@@ -61,7 +61,7 @@ const helper = (name: string): string => {
   return directory ? `${directory}/${name}` : '';
 };
 
-/** Mount point of the first resctrl file system of a mountinfo (proc_pid_mountinfo(5)); '' when there is none. */
+/** Mount point of the first resctrl file system in a mountinfo (proc_pid_mountinfo(5)); '' if there is none. */
 export function resctrlMount(mountinfo: string): string {
   const at = mountinfo.indexOf(' - resctrl ');
   if (at < 0) return '';
@@ -74,7 +74,7 @@ function lastCapability(): number {
   return text === '' ? CAP_LAST : Number(text);
 }
 
-/** Whether both paths lead to one file; false where the first leads to none, which another operation says. */
+/** Whether both paths are the same file. False if the first is missing: another operation reports that. */
 function sameFile(path: string, other: string): boolean {
   const [a, b] = [tryStat(path), stat(other)];
   return a !== undefined && a.dev === b.dev && a.ino === b.ino;

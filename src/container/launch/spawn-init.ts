@@ -1,4 +1,4 @@
-/** runt-init as a child: of this process, or of the container's supervisor. */
+/** runt-init as a child of this process or of the container's supervisor. */
 
 import type { Op } from '../../plan/plan-ops.js';
 import { fdList } from '../../sys/fds.js';
@@ -9,40 +9,40 @@ import { preservedOf } from '../stdio/preserved-descriptors.js';
 import { endKilled } from './child-end.js';
 import { type Started, startInit } from './start-init.js';
 
-/** Descriptors of a caller that become 0, 1 and 2 of the process. */
+/** The caller's descriptors that become 0, 1 and 2 of the process. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
 interface SpawnInput {
   /** runt-init's end of the sync socket. */
   readonly sync: number;
-  /** Listening start socket, -1 for none. */
+  /** Listening start socket; -1 for none. */
   readonly startSocket: number;
-  /** -1 for one that is left open. */
+  /** -1 for an empty slot. */
   readonly slots: readonly number[];
-  /** How many numbers from 3 on the process keeps; those that the caller had not opened are free. */
+  /** Number of descriptors from 3 on that the process keeps; some may be closed. */
   readonly preserveFds: number;
-  /** The supervisor that starts it; this process does when absent. */
+  /** The supervisor that starts it; this process when absent. */
   readonly supervisor?: {
     readonly stateDir: string;
     readonly kind: 'init' | 'successor' | 'exec';
-    /** Where the kernel counts what it killed for memory; empty for nowhere. */
+    /** File in which the kernel counts OOM kills; empty for none. */
     readonly oomFile: string;
   };
-  /** Those of this process when absent. */
+  /** This process's when absent. */
   readonly stdio?: Stdio | undefined;
 }
 
 interface Spawned {
   readonly pid: number;
   readonly pidfd: number;
-  /** The start socket's number in runt-init, -1 for none. */
+  /** The start socket's number in runt-init; -1 for none. */
   readonly startSocket: number;
-  /** The numbers of the slots in runt-init. */
+  /** The slots' numbers in runt-init. */
   readonly slots: readonly number[];
 }
 
 /**
- * Starts runt-init in the namespaces and, where the kernel lets it, in the v2 cgroup of a clone operation.
+ * Starts runt-init in a clone operation's namespaces and, if the kernel allows it, in its v2 cgroup.
  * @throws OpFailed, RuntError ERR_SUPERVISOR
  */
 export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
@@ -54,7 +54,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
     const child = await inCgroup(op, (cgroup) => startInit(BigInt(op.flags), sync, keep, cgroup, fdList(stdio ?? [])));
     return { ...child, startSocket, slots };
   }
-  // The supervisor puts them side by side, behind what the process keeps.
+  // The supervisor numbers them consecutively, after the preserved descriptors.
   const { spawnSupervised } = await import('./supervisor.js');
   const first = (preserved.at(-1) ?? 2) + 1;
   const fds = [
@@ -72,7 +72,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
   };
 }
 
-/** Born in the operation's cgroup, or moved there where the kernel refuses CLONE_INTO_CGROUP (or has it not, before 5.7). */
+/** Clones into the operation's cgroup. If the kernel refuses CLONE_INTO_CGROUP (or lacks it, before 5.7), moves it. */
 async function inCgroup(
   op: Extract<Op, { op: 'clone' }>,
   spawn: (cgroup: number) => Started | Promise<Started>,
@@ -85,7 +85,7 @@ async function inCgroup(
     if (cgroup >= 0) native.close(cgroup);
   }
   if (child && child.pid >= 0) return child;
-  // The error of a plain clone is the one that counts.
+  // If both fail, report the error of the plain clone.
   child = await spawn(-1);
   checkOp(op, child.pid, child.syscall);
   if (op.cgroup) {

@@ -3,16 +3,16 @@ import { native } from '../../sys/host.js';
 import { START_CALL } from '../../sys/protocol.js';
 
 export interface Started {
-  /** Or -errno. */
+  /** The pid, or -errno. */
   readonly pid: number;
   readonly pidfd: number;
-  /** What failed, when it did. */
+  /** The call that failed, if one did. */
   readonly syscall: string;
 }
 
 const nothing = new Uint8Array(0);
 
-/** Starts one in new namespaces (CLONE_NEW* flags). It keeps `sync` and `keep`; its stdio is that of this process when `stdio` is empty. */
+/** Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `keep` and, if `stdio` is empty, our stdio. */
 export function startInit(flags: bigint, sync: number, keep = nothing, cgroup = -1, stdio = nothing): Started {
   const out = new Uint8Array(16);
   const pid = native.spawnInit(flags, sync, stdio, keep, cgroup, out);

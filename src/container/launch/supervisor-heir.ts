@@ -1,7 +1,4 @@
-/**
- * The heir of a supervisor that was killed: whoever needs the supervisor next starts another one, which takes over what
- * the first had started.
- */
+/** The heir of a killed supervisor: whoever needs a supervisor next starts it, and it adopts the processes. */
 
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { LiveCgroups } from '../../cgroup/live-cgroups.js';
@@ -28,13 +25,12 @@ import { type ContainerRecord, load, locked, type RecordedProcess, save } from '
 import { askOn, endSupervisor, leaveSupervisor, mostTries, startSupervisor, supervisorSocket } from './supervisor.js';
 
 /**
- * The supervisor of a container, which is another one from now on when the last was killed. Undefined when the container
- * has ended, for which it is too late.
+ * The container's supervisor. If it was killed, starts its heir first. Undefined if the container has ended.
  * @throws RuntError ERR_NO_CONTAINER, ERR_SUPERVISOR, ERR_PROCESS …
  */
 export function ensureSupervisor(stateDir: string): Promise<RecordedProcess | undefined> {
   const [root, id] = split(stateDir);
-  // Two that want one at the same time: the second finds that of the first.
+  // Of two concurrent callers, the second finds the first one's heir.
   return locked(root, id, async () => {
     const record = load(root, id);
     if (!record.supervisor || record.status === 'creating') return undefined;
@@ -50,8 +46,9 @@ export function ensureSupervisor(stateDir: string): Promise<RecordedProcess | un
 }
 
 /**
- * A pidfd of a process, by pid and start time, also of one that has ended and was not reaped: how it ended can be
- * learned then. -1 when there is none, or a seccomp filter refuses pidfd_open(2). @throws RuntError ERR_PROCESS
+ * A pidfd of a process, by pid and start time. It may be a zombie, whose exit status is still known. -1 if it does not
+ * exist or a seccomp filter refuses pidfd_open(2).
+ * @throws RuntError ERR_PROCESS
  */
 export function openUnreaped({ pid, startTime }: RecordedProcess): number {
   const fd = pid === 0 ? -E.ESRCH : native.pidfdOpen(pid);
@@ -59,7 +56,7 @@ export function openUnreaped({ pid, startTime }: RecordedProcess): number {
   if (fd < 0) {
     throw new RuntError({ code: 'ERR_PROCESS', message: `open process ${pid}`, errno: -fd, syscall: 'pidfd_open' });
   }
-  // Compared after it is open: it is that process then.
+  // Compare after the open: then the pidfd is that process's.
   try {
     if (processStat(pid)?.startTime === startTime) return fd;
   } catch (error) {
@@ -78,7 +75,7 @@ async function inherit(root: string, record: ContainerRecord, init: number): Pro
   try {
     const sync = supervisor.channel.fd;
     for (const exec of recordedExecs(stateDir)) await passOn(stateDir, sync, exec);
-    // Before it serves: one whose heir was not complete is started anew by the next.
+    // Before it accepts requests: the next caller replaces an heir that did not get every process.
     record.supervisor = recorded(supervisor.pid);
     save(root, record);
     const answer = await watch(sync, ['init', record.pid, ''], oomFileOf(record), init);
@@ -93,8 +90,8 @@ async function inherit(root: string, record: ContainerRecord, init: number): Pro
 }
 
 /**
- * Passes on an exec that runs, or has ended and was not read. Of one that ended while nobody saw it nothing stays; nor of one
- * that is too many.
+ * Passes on an exec that runs, or that ended with a record not yet read. Drops the record of one that ended unseen, or
+ * that the heir refuses.
  */
 async function passOn(stateDir: string, sync: number, exec: Executed): Promise<void> {
   let running: RecordedProcess | undefined;
@@ -102,7 +99,7 @@ async function passOn(stateDir: string, sync: number, exec: Executed): Promise<v
     running = readRunning(stateDir, exec);
   } catch (error) {
     if (!(error instanceof RuntError) || error.code !== 'ERR_STATE_CORRUPT') throw error;
-    // One that is damaged is not to keep the others from being passed on.
+    // A damaged record must not keep the other execs from being passed on.
     dropExit(stateDir, exec);
     return;
   }
@@ -129,7 +126,7 @@ async function watch(
   return (await askOn(sync, [Protocol.WATCH_REQUEST, ...which, file], fdList([pidfd]))).pid;
 }
 
-/** As `oomFile` of src/cgroup/cgroup-paths.ts, of a container that is there. */
+/** Same as `oomFile` of src/cgroup/cgroup-paths.ts, for an existing container. */
 function oomFileOf({ cgroups, unit }: ContainerRecord): string {
   const facts = readCgroupFacts();
   const path = new LiveCgroups(facts, cgroups).directory('memory');
@@ -139,8 +136,8 @@ function oomFileOf({ cgroups, unit }: ContainerRecord): string {
 }
 
 /**
- * Waits until a process of the container has ended. A supervisor that is killed meanwhile gets an heir: others may ask
- * later how the process ended.
+ * Waits until a process of the container has ended. Replaces a supervisor that is killed meanwhile, so that later
+ * callers can still ask for the exit status.
  */
 export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<void> {
   for (let tries = 0; tries < mostTries && native.isReadable(pidfd) === 0; tries++) {
@@ -150,7 +147,7 @@ export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<v
       try {
         if (!(await ensureSupervisor(stateDir))) break;
       } catch {
-        // It was killed as well, or cannot be started: this process can still learn how that one ends.
+        // The heir was killed too, or cannot start. This process can still observe the end itself.
         await sleep(supervisorRetryPause);
       }
       continue;

@@ -1,4 +1,4 @@
-/** The supervisor of a container: how it is started, and how it is asked to start processes. */
+/** The supervisor of a container: its start, and the requests to it. */
 
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -19,10 +19,10 @@ import { type Started, startInit } from './start-init.js';
 
 export const supervisorSocket = 'supervisor.sock';
 
-/** As openState, by the path of the state directory; for reading, which a listening socket's directory needs. */
+/** Opens a state directory by path. O_RDONLY, because unixListen needs it. */
 const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
 
-/** A process that answers as the container's parent. */
+/** The process that acts as the container's parent. */
 export interface Supervisor {
   readonly pid: number;
   readonly pidfd: number;
@@ -31,8 +31,8 @@ export interface Supervisor {
 }
 
 /**
- * Starts a supervisor that listens in the state directory; as an heir it takes over what another one had started, and
- * serves nobody before that.
+ * Starts a supervisor that listens in the state directory. An heir first takes over its predecessor's processes, and
+ * accepts no request before that.
  * @throws RuntError ERR_SUPERVISOR
  */
 export async function startSupervisor(stateDir: string, heir = false): Promise<Supervisor> {
@@ -62,7 +62,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
       throw failed(syscall, -pid);
     }
     const supervisor = { pid, pidfd, channel: new InitChannel(sync) };
-    // Its own ends: with a copy here the socket would not close when the supervisor ends.
+    // The supervisor's descriptors: a copy here would keep the socket open after it ends.
     for (const fd of open.splice(0)) native.close(fd);
     try {
       supervisor.channel.send(nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
@@ -84,14 +84,14 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
 }
 
 /**
- * Leaves a supervisor alone: once it has started a container it goes on by itself. A script that uses the library
- * outlives it, and reaps it: a pids cgroup counts zombies. A command ends before, and the shim reaps all its children
+ * Releases a supervisor that has started a container. A script that uses the library outlives it and must reap it: a
+ * pids cgroup counts zombies. A command ends before it; the shim reaps all its children
  * (src/shim/task/orphan-reaper.ts).
  */
 export function leaveSupervisor({ pidfd, channel }: Supervisor): void {
   channel.close();
   if (host.name === 'node') {
-    // Where it cannot be watched it is not reaped.
+    // If it cannot be watched, it is not reaped.
     const ended = aside(pidfd).then(
       () => void endOf(pidfd),
       () => {},
@@ -100,7 +100,7 @@ export function leaveSupervisor({ pidfd, channel }: Supervisor): void {
   } else native.close(pidfd);
 }
 
-/** Ends a supervisor whose container is taken back. */
+/** Ends the supervisor of a container that is undone. */
 export async function endSupervisor(supervisor: Supervisor): Promise<void> {
   signalProcess(supervisor.pidfd, supervisor.pid, 9);
   await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
@@ -109,17 +109,20 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
   supervisor.channel.close();
 }
 
-/** What a supervisor is asked to start. */
+/** A request to start a process. */
 interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
-  /** `init` once, or `successor`, whose sibling is the container's; then `exec`. What comes of the last two is adopted. */
+  /**
+   * `init` once, or `successor`, whose sibling becomes the container's; then `exec`. The final process of both is
+   * adopted.
+   */
   readonly kind: ChildKind;
-  /** Where the kernel counts what it killed for memory, as `oomFile` of src/cgroup/cgroup-paths.ts says; empty for nowhere. */
+  /** File in which the kernel counts OOM kills (`oomFile` of src/cgroup/cgroup-paths.ts); empty for none. */
   readonly oomFile: string;
-  /** Descriptor of the v2 cgroup to be born in, -1 for none. */
+  /** Descriptor of the v2 cgroup to clone into; -1 for none. */
   readonly cgroup: number;
-  /** Descriptors of ours, and the number that each gets in the process. */
+  /** Our descriptors, and their numbers in the process. */
   readonly fds: readonly (readonly [ours: number, theirs: number])[];
   /** The sync socket's number in the process. */
   readonly sync: number;
@@ -140,21 +143,21 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
   return ask(stateDir, [...head, ...places], fdList(all)).finally(() => native.close(image));
 }
 
-/** The supervisor has ended: after its last child, or it was killed. */
+/** The supervisor has ended: after its last child, or killed. */
 const gone: readonly number[] = [E.EPIPE, E.ECONNRESET, E.ECONNREFUSED, E.ENOENT];
 
-/** Whether a request failed because there is no supervisor any more; not whether one could not be started, at a system call. */
+/** Whether a request failed because the supervisor has ended; not if a system call failed to start one. */
 const isGone = (error: unknown): boolean =>
   error instanceof RuntError &&
   error.code === 'ERR_SUPERVISOR' &&
   error.syscall === undefined &&
   gone.includes(error.errno ?? 0);
 
-/** Attempts of one request; a supervisor that is being killed refuses connections some moments before it has ended. */
+/** Attempts of one request: a supervisor that is being killed refuses connections shortly before it ends. */
 export const mostTries = 20;
 
 /**
- * Makes a request of the supervisor; when that is gone, of the one that takes over. `request` must bear to be repeated.
+ * Sends a request to the supervisor or, if that has ended, to its heir. `request` must be repeatable.
  * @throws what it throws, RuntError ERR_SUPERVISOR
  */
 export async function supervised<T>(stateDir: string, request: () => Promise<T>): Promise<T> {
@@ -165,7 +168,7 @@ export async function supervised<T>(stateDir: string, request: () => Promise<T>)
       if (!isGone(error) || tries === mostTries) throw error;
       const { ensureSupervisor } = await import('./supervisor-heir.js');
       const there = await ensureSupervisor(stateDir).catch((failure: unknown) => {
-        // The heir was killed before all was passed on to it.
+        // The heir was killed before it got everything.
         if (isGone(failure)) return true;
         throw failure;
       });
@@ -175,16 +178,16 @@ export async function supervised<T>(stateDir: string, request: () => Promise<T>)
   }
 }
 
-/** The process behind a pidfd, a child of the supervisor's of which that has to be told. */
+/** A child of the supervisor that it must be notified of. */
 export interface Child {
   readonly pid: number;
   readonly pidfd: number;
 }
 
-/** Tells the supervisor that the process which it started as `successor` goes on as this one, its child too. */
+/** Notifies the supervisor that this process, also its child, replaces the one started as `successor`. */
 export async function adopt(stateDir: string, child: Child): Promise<void> {
   const { answer } = await adoptAs('init', stateDir, child).catch((error: unknown) => {
-    // With the process, whose end it has recorded.
+    // The supervisor ended with the process, whose exit status it has recorded.
     if (isGone(error)) return { answer: -E.ESRCH };
     throw error;
   });
@@ -192,8 +195,9 @@ export async function adopt(stateDir: string, child: Child): Promise<void> {
 }
 
 /**
- * Tells the supervisor that this process is an exec, before that executes anything: it has a record from now on, of
- * which the result is the key. Undefined when it has ended: its last report says why. @throws RuntError ERR_SUPERVISOR
+ * Notifies the supervisor, before the execve, that this process is an exec: from now on it has a record, whose key is
+ * returned. Undefined if it has ended: its last report has the reason.
+ * @throws RuntError ERR_SUPERVISOR
  */
 export async function adoptExec(stateDir: string, child: Child): Promise<Executed | undefined> {
   const { answer, begun } = await supervised(stateDir, () => adoptAs('exec', stateDir, child));
@@ -216,18 +220,18 @@ async function adoptAs(
   return { answer, begun };
 }
 
-/** Tells the supervisor that nobody will ask how an exec ended; one that is gone left a record that is too old some day. */
+/** Lets the supervisor drop an exec's record. If it has ended, the record stays until it expires. */
 export async function forgetExec(stateDir: string, { pid, begun }: Executed): Promise<void> {
   await ask(stateDir, [Protocol.FORGET_REQUEST, pid, begun], fdList([])).catch(() => {});
 }
 
-/** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR when there is none */
+/** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR if none arrives */
 async function ask(
   stateDir: string,
   fields: readonly (string | number)[],
   fds: Uint8Array,
 ): Promise<Started & { readonly begun: string }> {
-  // Its own descriptor: that of withStateAt is closed before the connection is there.
+  // A duplicate: withStateAt closes its descriptor before the connection is accepted.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
   const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, supervisorAnswerTime);
   if (dir >= 0) native.close(dir);
@@ -239,7 +243,7 @@ async function ask(
   }
 }
 
-/** The same on a connection, which stays open. */
+/** Same as `ask`, on a connection that stays open. */
 export async function askOn(
   connection: number,
   fields: readonly (string | number)[],
@@ -251,7 +255,7 @@ export async function askOn(
   const data = new Uint8Array(64);
   const got = new Uint8Array(4);
   const n = native.receiveFds(connection, data, got);
-  // A connection that ends without an answer: the supervisor has ended.
+  // No answer before the end of file: the supervisor has ended.
   if (n <= 0) throw unreached(-n || E.EPIPE);
   // "pid N BEGUN", or "error ERRNO CALL".
   const [what, number, more = ''] = host.decode(data, n - 1).split(' ');

@@ -1,9 +1,9 @@
-/** The user namespace that the runtime runs in. */
+/** The runtime's own user namespace. */
 import { tryReadText } from '../../sys/fs.js';
 
 /**
- * Whether it is another one than the first, which maps all of the 2^32-1 ids to themselves in one line
- * (user_namespaces(7)). A kernel without user namespaces has no such file.
+ * Whether it differs from the initial one, which maps all 2^32-1 ids to themselves in one line (user_namespaces(7)). A
+ * kernel without user namespaces lacks the file.
  */
 export function inUserNamespace(): boolean {
   const map = tryReadText('/proc/self/uid_map');

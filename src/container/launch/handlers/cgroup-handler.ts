@@ -1,4 +1,4 @@
-/** The runtime's cgroup operations of a plan, done through cgroupfs. */
+/** The runtime's cgroup operations, performed through cgroupfs. */
 
 import { pidsIn } from '../../../cgroup/cgroup-processes.js';
 import { filterProgram } from '../../../cgroup/devices/device-filter.js';
@@ -25,7 +25,7 @@ export type CgroupOp = Extract<
   }
 >;
 
-/** Does one operation; what it makes is appended to `made`, children last. @returns the failure, if it failed */
+/** Performs one operation. Appends the cgroups that it makes to `made`, children last. @returns the failure, if any */
 export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
   try {
     return looked(apply(op, made));
@@ -35,7 +35,7 @@ export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined 
   }
 }
 
-/** Now, as it is removed when the create is taken back: whether a file is missing because its cgroup is. */
+/** Checks whether a file is missing because its cgroup is. Must run before an undo removes the cgroup. */
 function looked(failed: Failed | undefined): Failed | undefined {
   if (!failed || (failed.errno !== E.ENOENT && failed.errno !== E.ENODEV)) return failed;
   const { op, detail } = failed;
@@ -64,7 +64,7 @@ function apply(op: CgroupOp, made: string[]): Failed | undefined {
   }
 }
 
-/** Makes the cgroup; one that was there is refused unless it is empty: its processes would share limits and end. */
+/** Makes the cgroup. Refuses an existing one unless it is empty: its processes would share the limits and the end. */
 function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
   const before = made.length;
   const failed = makeDirectory(op, path, made);
@@ -75,8 +75,9 @@ function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
 }
 
 /**
- * Throws ERR_CGROUP for a cgroup that is frozen, as a new one below a frozen one is: nothing that is born in it, or
- * moved there, would go on. One file of v2 and one of v1's freezer tell; other hierarchies have neither.
+ * A frozen cgroup, or a new one below it, would freeze each process that starts in it or moves there. Only v2 and v1's
+ * freezer have a file that shows it.
+ * @throws RuntError ERR_CGROUP
  */
 function checkThawed(op: CgroupOp, path: string): void {
   const events = read(op, `${path}/cgroup.events`);
@@ -85,7 +86,7 @@ function checkThawed(op: CgroupOp, path: string): void {
   throw frozenError("the container's cgroup is frozen", path, 'name another linux.cgroupsPath', op.at);
 }
 
-/** Throws ERR_CGROUP_BUSY for a cgroup that holds processes (it or one below it), as runc since 1.2. */
+/** Refuses a cgroup with processes in or below it, as runc does since 1.2. @throws RuntError ERR_CGROUP_BUSY */
 function checkEmpty(op: CgroupOp, path: string): void {
   const pids = pidsIn(path, true);
   if (pids.length === 0) return;
@@ -135,10 +136,10 @@ function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly stri
   return write(op, `${op.path}/${op.file}`, op.value);
 }
 
-/** cgroup.procs of a host with many processes is the longest. */
+/** The longest file is cgroup.procs on a host with many processes. */
 const maxFile = 16 << 20;
 
-/** What a file says; '' when the kernel or the cgroup has none. @throws OpFailed */
+/** Content of a file; '' when the kernel or the cgroup does not have it. @throws OpFailed */
 function read(op: CgroupOp, path: string): string {
   let buffer = new Uint8Array(4096);
   let n = native.readFile(AT_FDCWD, path, buffer);
@@ -146,19 +147,19 @@ function read(op: CgroupOp, path: string): string {
     buffer = new Uint8Array(buffer.length * 16);
     n = native.readFile(AT_FDCWD, path, buffer);
   }
-  // EOPNOTSUPP: cgroup.procs of a threaded cgroup, whose processes are those of the domain above it.
+  // EOPNOTSUPP: cgroup.procs of a threaded cgroup. Its processes are listed in the domain above it.
   if (n === -E.ENOENT || n === -E.EOPNOTSUPP) return '';
   return host.decode(buffer, checkOp(op, n, 'read', path)).trim();
 }
 
-/** Directories from below `top` down to `path`, path included. */
+/** Directories from the first below `top` down to `path` itself. */
 function chain(path: string, top: string): string[] {
   const parts = path.slice(top.length).split('/').filter(Boolean);
   return parts.map((_, i) => `${top}/${parts.slice(0, i + 1).join('/')}`);
 }
 
 function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
-  // From the bottom up to the first that has a value: usually one read each of the new cgroup and of its parent.
+  // From the bottom up to the first with a value: usually one read of the new cgroup and one of its parent.
   const missing: string[] = [];
   let value = '';
   const directories = [op.top, ...chain(op.path, op.top)];
@@ -188,7 +189,7 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
         if (must) return { op, errno: E.EBUSY, syscall: 'write', detail: `${parent}/cgroup.subtree_control` };
         continue;
       }
-      // All in one write; one by one where some are refused, so that the others are there.
+      // Enable all in one write. If the kernel refuses one of them, enable them one by one.
       if (
         add.length === 0 ||
         write(op, `${parent}/cgroup.subtree_control`, add.map((c) => `+${c}`).join(' ')) === undefined
@@ -204,8 +205,9 @@ function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed
 }
 
 /**
- * Below a cgroup with processes of its own, but for the hierarchy's root (which has no cgroup.type), cpu and pids could be given alone:
- * it would become the root of a threaded tree, and the new cgroup one that nobody can enter (cgroups(7), "domain invalid").
+ * Whether a cgroup has processes of its own; the hierarchy's root, which has no cgroup.type, may have them. With only
+ * cpu and pids enabled it would become the root of a threaded tree. No process can enter a cgroup below that
+ * (cgroups(7), "domain invalid").
  */
 function holdsProcesses(op: CgroupOp, directory: string): boolean {
   return read(op, `${directory}/cgroup.type`) === 'domain' && read(op, `${directory}/cgroup.procs`) !== '';
@@ -216,10 +218,10 @@ function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undef
   return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
 }
 
-/** What a kernel before 4.14 would have in /sys/kernel/cgroup/delegate. */
+/** The list for a kernel before 4.14, which lacks /sys/kernel/cgroup/delegate. */
 const delegated = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n';
 
-/** Files of controllers that are not enabled are not there. */
+/** Files of controllers that are not enabled do not exist. */
 function giveAway(op: Extract<Op, { op: 'cgroupOwner' }>): Failed | undefined {
   const files = (read(op, '/sys/kernel/cgroup/delegate') || delegated).split('\n').filter((name) => name !== '');
   for (const path of [op.path, ...files.map((name) => `${op.path}/${name}`)]) {

@@ -1,4 +1,4 @@
-/** The start of runt-init (op `clone`): its channel, its birth, and the plan that it receives. */
+/** The start of runt-init (op `clone`): its channel, its clone and its plan. */
 import { encodePlan } from '../../../plan/encode-plan.js';
 import type { OpOf } from '../../../plan/plan-ops.js';
 import { fdPair, OwnedFd } from '../../../sys/fds.js';
@@ -20,7 +20,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
     const spawned = await spawnInit(unitCgroup === '' ? op : { ...op, cgroup: undefined }, {
       sync: theirs,
       startSocket: launch.startSocket?.number ?? -1,
-      // A slot that is left open has no descriptor.
+      // An empty slot has no descriptor.
       slots: Array.from(launch.slots, (fd) => fd?.number ?? -1),
       preserveFds,
       ...((launch.supervisor || supervised) && {
@@ -34,10 +34,10 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
     });
     const { pid, pidfd, startSocket, slots } = spawned;
     launch.process = { pid, pidfd: new OwnedFd(pidfd) };
-    // Before its first operation, while it has the ids of the user whom systemd checks.
+    // Before its first operation: systemd checks that the process has the user's ids.
     if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
     if (successors === 0) await adoptExec(launch);
-    // A process that joins enters the scope later: the placeholder ends once that one is created.
+    // A process that joins namespaces enters the scope later: the placeholder ends when its successor exists.
     if (op.cgroup !== undefined) await launch.endPlaceholder();
     launch.channel.send(encodePlan(plan, { trace, startSocket, slots }));
   } finally {
@@ -45,7 +45,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
   }
 }
 
-/** From now on the supervisor records how the process ends that is executed in its container. */
+/** From now on the supervisor records the exit status of the exec process. */
 export async function adoptExec(launch: LaunchResources): Promise<void> {
   if (!launch.input.supervised || !launch.process) return;
   const { adoptExec } = await import('../supervisor.js');

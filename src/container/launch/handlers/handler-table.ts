@@ -1,7 +1,4 @@
-/**
- * How the runtime's operations of a plan are done: one handler for each, which notes in the launch's resources what it
- * made. `hostHook` is not here: src/container/hooks/run-hooks.ts runs it when runt-init reports, or later.
- */
+/** Handlers of the operations that the runtime performs itself. */
 import { type Op, type OpName, type OpOf, ops } from '../../../plan/plan-ops.js';
 import { fdPair, OwnedFd } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
@@ -22,7 +19,7 @@ type RuntimeOpName = Exclude<
 >;
 type RuntimeOp = OpOf<RuntimeOpName>;
 
-/** Total: an operation without a handler does not compile. */
+/** Total: an operation without a handler does not compile. `hostHook` has none (src/container/hooks/run-hooks.ts). */
 type Handlers = {
   readonly [N in RuntimeOpName]: (op: OpOf<N>, launch: LaunchResources) => Promise<void> | undefined;
 };
@@ -30,7 +27,7 @@ type Handlers = {
 /** Whether the runtime performs this operation while it performs the plan. */
 export const isRuntimeOp = (op: Op): op is RuntimeOp => ops[op.op].by === 'runtime' && op.op !== 'hostHook';
 
-/** Does one operation; a promise for those that wait. @throws OpFailed, RuntError */
+/** Performs one operation. Returns a promise if it waits. @throws OpFailed, RuntError */
 export function perform(op: RuntimeOp, launch: LaunchResources): Promise<void> | undefined {
   return handlers[op.op](op as never, launch);
 }
@@ -79,7 +76,7 @@ const handlers: Handlers = {
     launch.input.record.supervisor = recorded(launch.supervisor.pid);
   },
   clone,
-  // Descriptors for runt-init.
+  // Slots: descriptors for runt-init.
   openTree: fillSlot,
   hookFile: fillSlot,
   cgroupOpen: fillSlot,
@@ -117,7 +114,7 @@ const handlers: Handlers = {
     checkOp(op, native.idMapTree(number(op.tree), number(op.slot), flags), 'mount_setattr', op.source);
     return undefined;
   },
-  // The cgroup, before the process is born in it.
+  // The cgroup, before the process starts in it.
   async systemdScope(op, launch) {
     const { mayMove, Placeholder, startScope } = await import('../../cgroups/systemd-unit.js');
     const { record, plan, spec } = launch.input;
@@ -130,7 +127,7 @@ const handlers: Handlers = {
   },
   cgroupCreate(op, launch) {
     applyCgroup(op, launch);
-    // A cgroup below the unit's: that one must be empty, so that it can enable controllers.
+    // A cgroup below the unit's. The unit's cgroup must be empty to enable controllers.
     launch.placeholder?.moveTo(op);
     return undefined;
   },
@@ -143,7 +140,7 @@ const handlers: Handlers = {
   cgroupOwner: applyCgroup,
   rdtGroup: applyRdt,
   rdtMonitor: applyRdt,
-  // The process, once it is there.
+  // The process, once it exists.
   rdtAssign: applyRdt,
   setGroupsPolicy(op, { pid }) {
     writeProc(op, pid, 'setgroups', op.value);

@@ -1,4 +1,4 @@
-/** newuidmap and newgidmap: the setuid helpers that write the id maps that an ordinary user may not (newuidmap(1)). */
+/** newuidmap and newgidmap, the setuid helpers that write id maps for an ordinary user (newuidmap(1)). */
 
 import type { Op } from '../../../plan/plan-ops.js';
 import { RuntError } from '../../../sys/error.js';
@@ -10,7 +10,7 @@ import { idMapHelperTime } from '../../../sys/waiting/time-limits.js';
 import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
 
-/** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with what it said */
+/** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with the helper's output */
 export async function runIdMapHelper(
   op: Extract<Op, { op: 'idMap' }>,
   helper: string,
@@ -46,7 +46,7 @@ export async function runIdMapHelper(
   if (!ended) await readableOrPolled(pidfd, idMapHelperTime);
   const end = endOf(pidfd);
   const said = new Uint8Array(4096);
-  // The helper has ended, so this is all it said and then the end of file.
+  // The helper has ended, so one read gets all its output.
   const n = native.read(ours, said);
   native.close(ours);
   native.close(pidfd);

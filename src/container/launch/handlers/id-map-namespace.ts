@@ -1,4 +1,4 @@
-/** User namespaces that only hold id maps, for id-mapped mounts (mount_setattr(2)). */
+/** User namespaces that only hold the id maps of id-mapped mounts (mount_setattr(2)). */
 
 import type { Op } from '../../../plan/plan-ops.js';
 import { fdPair } from '../../../sys/fds.js';
@@ -11,8 +11,8 @@ import { endOf } from '../child-end.js';
 import { startInit } from '../start-init.js';
 
 /**
- * Opens the user namespace of an operation. A new one is made by a runt-init that gets no plan: it ends when its socket
- * does, and the descriptor keeps the namespace.
+ * Opens the operation's user namespace. A runt-init without a plan makes a new one and ends when its socket closes; the
+ * descriptor keeps the namespace.
  * @throws OpFailed
  */
 export async function openIdMaps(op: Extract<Op, { op: 'idMapNamespace' }>): Promise<number> {

@@ -1,4 +1,4 @@
-/** A namespace that the container joins: its file, opened and verified by the runtime. */
+/** The namespace files that the container joins, opened and verified by the runtime. */
 import type { Op } from '../../../plan/plan-ops.js';
 import type { NamespaceType, Spec } from '../../../spec/config-types.js';
 import { sysctlNamespace } from '../../../spec/rules/sysctl-rules.js';
@@ -12,8 +12,8 @@ const SEE = 'runtime-spec config-linux.md#namespaces';
 
 /**
  * Opens the file of a namespaceOpen operation.
- * @throws RuntError ERR_NAMESPACE for a file that names no namespace of the wanted type, or one of the runtime's own that
- * the config would change
+ * @throws RuntError ERR_NAMESPACE for a file that is not a namespace of that type, or if the config would change the
+ * runtime's own namespace
  */
 export function openNamespace(
   op: Extract<Op, { op: 'namespaceOpen' }>,
@@ -59,10 +59,7 @@ export function openNamespace(
   return fd;
 }
 
-/**
- * Compares the id map of a process that has joined a user namespace with what the config says of it.
- * @throws RuntError ERR_ID_MAP when they differ
- */
+/** Compares the id map of a joined user namespace with the config's. @throws RuntError ERR_ID_MAP when they differ */
 export function verifyIdMap(
   op: Extract<Op, { op: 'idMapVerify' }>,
   pid: number,
@@ -102,7 +99,7 @@ function openHint(errno: number, path: string): string | undefined {
   return undefined;
 }
 
-/** Whether the namespace is the one that the runtime is in itself. */
+/** Whether the runtime itself is in that namespace. */
 function isOwn(type: string, opened: DataView): boolean {
   const out = new Uint8Array(24);
   const fd = native.namespaceOpen(`/proc/self/ns/${fileName(type)}`, out);
@@ -112,7 +109,7 @@ function isOwn(type: string, opened: DataView): boolean {
   return [8, 16].every((at) => own.getBigInt64(at, true) === opened.getBigInt64(at, true));
 }
 
-/** What of a config acts on a namespace of a type as a whole; undefined when nothing does. */
+/** The part of a config that would change a whole namespace of that type; undefined if none. */
 function changes(type: NamespaceType, spec: Spec): string | undefined {
   if (type === 'mount') return 'a container without mounts of its own';
   if (type === 'uts' && spec.hostname) return 'hostname';

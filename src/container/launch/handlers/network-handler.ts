@@ -1,4 +1,4 @@
-/** `linux.netDevices`: a network interface of the host goes into the container's network namespace, and back on failure. */
+/** `linux.netDevices`: the host's network interfaces, moved to the container's namespace, and back on failure. */
 
 import type { Op } from '../../../plan/plan-ops.js';
 import { append } from '../../../sys/append.js';
@@ -9,15 +9,15 @@ import { OpFailed } from '../../failure/op-failed.js';
 
 type NetDeviceOp = Extract<Op, { op: 'netDevice' }>;
 
-/** Flags that whoever adds an address chooses (if_addr.h): NODAD, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN. */
+/** Flags that an address is added with (if_addr.h): NODAD, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN. */
 const chosenFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
 
 const isPermanent = ({ flags }: netlink.Address): boolean => (flags & netlink.IFA_F_PERMANENT) !== 0;
 
-/** Whether a device keeps an address in the container: one that somebody gave it, valid beyond the network it was in. */
+/** Whether a device keeps an address in the container: permanent, and not limited to the network that it leaves. */
 const stays = (a: netlink.Address): boolean => isPermanent(a) && a.scope === netlink.RT_SCOPE_UNIVERSE;
 
-/** What a device was in the host's namespace. */
+/** State of a device in the host's namespace. */
 interface Device {
   readonly index: number;
   readonly up: boolean;
@@ -29,15 +29,15 @@ interface Moved {
   readonly device: Device;
 }
 
-/** The devices of one container that were moved so far. */
+/** The devices that one container's launch has moved so far. */
 export class NetDevices {
-  /** The container's network namespace is held: when init ends with an error, virtual devices would end with it. */
+  /** The container's network namespace, held open: if init fails, virtual devices would vanish with the namespace. */
   private namespace: number | undefined;
   private readonly moved: Moved[] = [];
 
   /**
-   * Moves one device, gives it its name, its permanent global addresses (runtime-spec config-linux.md#network-devices:
-   * what else it had belongs to the network that it leaves), and sets it up.
+   * Moves one device, names it, restores its permanent global addresses and sets it up. The network that it leaves
+   * keeps the rest (runtime-spec config-linux.md#network-devices).
    * @param pid a process in the network namespace
    * @throws OpFailed
    */
@@ -47,7 +47,7 @@ export class NetDevices {
     const here = new RouteSocket(op);
     const there = new RouteSocket(op, namespace);
     try {
-      // Found first: moved and then not renamed, the device would be nowhere that somebody looks for it.
+      // Check first: a device that moved and kept its old name would be hard to find.
       if (there.find(op.target)) throw new OpFailed({ op, errno: E.EEXIST, syscall: 'netlink', detail: op.target });
       const device = here.find(op.name);
       if (!device) throw new OpFailed({ op, errno: E.ENODEV, syscall: 'netlink', detail: op.name });
@@ -61,9 +61,9 @@ export class NetDevices {
   }
 
   /**
-   * Moves every device back, the last one first, and restores it. A failure does not hide the error that ended the launch.
-   * Without the container's namespace there is nothing to do: the kernel has moved back or removed its devices. A socket
-   * must not be opened then, since it would be one of the host's namespace, whose devices may have the same names.
+   * Moves every device back, the last one first, and restores it. A failure does not hide the error that ended the
+   * launch. Without the container's namespace do nothing: the kernel has moved back or removed its devices. A socket
+   * would then belong to the host's namespace, whose devices may have the same names.
    */
   giveBack(pid: number): void {
     const moved = this.moved.splice(0).reverse();
@@ -94,7 +94,7 @@ export class NetDevices {
     if (own !== undefined) native.close(own);
   }
 
-  /** Closes the namespace: from here on the devices are the container's. */
+  /** Closes the namespace: the container keeps the devices. */
   settle(): void {
     if (this.namespace !== undefined) native.close(this.namespace);
     this.namespace = undefined;
@@ -112,11 +112,11 @@ function check(op: NetDeviceOp, value: number, syscall: string, detail = ''): nu
   return value;
 }
 
-/** A conversation with the kernel about the interfaces of one network namespace. */
+/** A netlink socket for the interfaces of one network namespace. */
 class RouteSocket {
   private readonly fd: number;
 
-  /** @param namespace descriptor of a network namespace; that of the runtime when absent */
+  /** @param namespace descriptor of a network namespace; the runtime's own when absent */
   constructor(
     private readonly op: NetDeviceOp,
     namespace?: number,
@@ -128,7 +128,7 @@ class RouteSocket {
     native.close(this.fd);
   }
 
-  /** The device of a name; undefined when there is none. */
+  /** The device with that name, if any. */
   find(name: string): Device | undefined {
     const { messages, errno } = this.ask(
       netlink.request(netlink.RTM_GETLINK, 0, netlink.ifinfo(0), [[netlink.IFLA_IFNAME, netlink.name(name)]]),
@@ -146,7 +146,7 @@ class RouteSocket {
     return { index, up: (view.getUint32(8, true) & netlink.IFF_UP) !== 0, addresses };
   }
 
-  /** Moves a device of this namespace into another, where it gets a name. */
+  /** Moves a device of this namespace into another and names it. */
   move(index: number, namespace: number, name: string): void {
     this.ask(
       netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(index), [
@@ -156,7 +156,7 @@ class RouteSocket {
     );
   }
 
-  /** Gives a device of this namespace addresses and, where it was up, sets it up. A label begins with the device's name. */
+  /** Adds addresses to a device of this namespace and sets it up if it was. A label begins with the device's name. */
   restore(name: string, { addresses, up }: Pick<Device, 'addresses' | 'up'>, renamed: boolean): void {
     const device = this.find(name);
     if (!device) throw new OpFailed({ op: this.op, errno: E.ENODEV, syscall: 'netlink', detail: name });
@@ -164,7 +164,7 @@ class RouteSocket {
       const without = [
         netlink.IFA_FLAGS,
         ...(renamed ? [netlink.IFA_LABEL] : []),
-        // Lifetimes: those of a permanent one say "for ever" by their absence.
+        // Lifetimes: a permanent address has none, which means "for ever".
         ...(isPermanent(address) ? [netlink.IFA_CACHEINFO] : []),
       ];
       const kept = address.attributes.filter(([kind]) => !without.includes(kind));
@@ -176,7 +176,7 @@ class RouteSocket {
           netlink.ifaddr({ ...address, index: device.index }),
           [...kept, [netlink.IFA_FLAGS, flags]],
         ),
-        // The kernel makes some by itself.
+        // The kernel adds some addresses by itself.
         [E.EEXIST],
       );
     }
@@ -185,14 +185,14 @@ class RouteSocket {
     }
   }
 
-  /** @throws OpFailed for an error that is not among those that may be */
+  /** @throws OpFailed for an errno that is not allowed */
   private ask(message: Uint8Array, allowed: readonly number[] = []): { messages: netlink.Message[]; errno: number } {
     check(this.op, native.write(this.fd, message), 'write');
     const messages: netlink.Message[] = [];
     const buffer = new Uint8Array(64 << 10);
     for (;;) {
       const n = check(this.op, native.read(this.fd, buffer), 'read');
-      // A datagram is read over by the next one.
+      // A copy: the next datagram overwrites the buffer.
       const { messages: more, errno, words, done } = netlink.answer(buffer.slice(0, n));
       if (errno && !allowed.includes(errno)) {
         throw new OpFailed({ op: this.op, errno, syscall: 'netlink', detail: words });

@@ -1,4 +1,4 @@
-/** The container's group in the resctrl file system. A schema is compared as the kernel prints it: `L3:0=7f0;1=1f`. */
+/** The container's group in the resctrl file system, with schemata as the kernel prints them: `L3:0=7f0;1=1f`. */
 import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { RuntError } from '../../../sys/error.js';
@@ -9,7 +9,7 @@ import { checkOp, OpFailed } from '../../failure/op-failed.js';
 
 export type RdtOp = Extract<Op, { op: 'rdtGroup' | 'rdtMonitor' | 'rdtAssign' }>;
 
-/** Performs one operation for the process `pid`; the directories that it makes are put in front of `made`. @throws OpFailed */
+/** Performs one operation for the process `pid`. Prepends the directories it makes to `made`. @throws OpFailed */
 export function applyRdt(op: RdtOp, pid: number, made: string[]): void {
   switch (op.op) {
     case 'rdtGroup':
@@ -38,13 +38,13 @@ function makeGroup(op: Extract<RdtOp, { op: 'rdtGroup' }>, made: string[]): void
   if (differs) throw new OpFailed({ op, errno: E.EEXIST, syscall: 'schemata', detail: differs });
 }
 
-/** O_CREAT: in the kernel's tree the files come with the directory and nothing is made; a test's tree is of plain files. */
+/** O_CREAT is for tests, whose tree has plain files: in resctrl the kernel makes a directory's files. */
 function write(op: RdtOp, path: string, text: string): void {
   const r = native.writeFile(AT_FDCWD, path, O_CREAT, 0o644, host.encode(text));
   if (r < 0) throw new OpFailed({ op, errno: -r, syscall: 'write', detail: lastStatus(path) || path });
 }
 
-/** What the kernel says of its last refusal, in `info/last_cmd_status` of the root, which lies above path. */
+/** The kernel's last error message: `info/last_cmd_status` of the root, which is above `path`. */
 export function lastStatus(path: string): string {
   for (let dir = path; dir.length > 1; dir = dir.slice(0, dir.lastIndexOf('/'))) {
     const said = tryReadText(`${dir}/info/last_cmd_status`);
@@ -53,7 +53,7 @@ export function lastStatus(path: string): string {
   return '';
 }
 
-/** What a group's schemata have in another way than it is wanted; '' when nothing. */
+/** The first domain whose value differs from the wanted one; '' if none does. */
 export function difference(wanted: readonly string[], schemata: string): string {
   const there = new Map(schemata.split('\n').flatMap((line) => domains(line)));
   for (const [domain, value] of wanted.flatMap((line) => domains(line))) {
@@ -82,7 +82,7 @@ function domains(line: string): [string, string][] {
     });
 }
 
-/** Removes groups; what is gone already is fine. @throws RuntError ERR_RDT */
+/** Removes groups; a missing one is not an error. @throws RuntError ERR_RDT */
 export function removeRdt(paths: readonly string[]): void {
   for (const path of paths) {
     const r = native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);

@@ -1,4 +1,4 @@
-/** `process.scheduler` and `process.ioPriority`, set from outside on the process that waits. */
+/** `process.scheduler` and `process.ioPriority`, set from outside while the process waits. */
 import type { Op } from '../../../plan/plan-ops.js';
 import { native } from '../../../sys/host.js';
 import { checkOp } from '../../failure/op-failed.js';

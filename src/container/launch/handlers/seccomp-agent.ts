@@ -1,4 +1,4 @@
-/** The agent that decides calls of SCMP_ACT_NOTIFY: it gets the listener and the state of the container (runtime-spec config-linux.md#seccomp). */
+/** The agent that decides SCMP_ACT_NOTIFY calls, and the listener sent to it (runtime-spec config-linux.md#seccomp). */
 
 import { E } from '../../../sys/errno.js';
 import { RuntError } from '../../../sys/error.js';
@@ -10,17 +10,17 @@ import type { Report } from '../init-channel.js';
 
 type Listener = Extract<Report, { kind: 'listener' }>;
 
-/** What the agent is told of the process. */
+/** The process whose listener the agent receives. */
 interface Notified {
   readonly record: ContainerRecord;
   readonly status: Status;
-  /** Of the process that has the filter, as the runtime sees it: the container's, or one that `exec` starts. */
+  /** Pid, in the runtime's pid namespace, of the process with the filter: the container's, or one of `exec`. */
   readonly pid: number;
 }
 
 /**
- * Hands a listener over to its agent: one connection, one message, closed after it.
- * @throws RuntError ERR_SECCOMP_AGENT; the process must not go on then
+ * Sends the listener to its agent: one connection with one message.
+ * @throws RuntError ERR_SECCOMP_AGENT; the process must not continue then
  */
 export async function handOver(report: Listener, to: Notified): Promise<void> {
   const failed = (errno: number, syscall: string): RuntError =>
@@ -49,7 +49,7 @@ export async function handOver(report: Listener, to: Notified): Promise<void> {
   }
 }
 
-/** The container process state. */
+/** The ContainerProcessState of the runtime-spec. */
 function state(report: Listener, { record, status, pid }: Notified): unknown {
   const { ociVersion, id, bundle, annotations } = record;
   return {

@@ -1,8 +1,4 @@
-/**
- * Compiled seccomp programs, kept below the root directory: libseccomp needs 10 to 25 ms for a large profile. A file is
- * the program and its SHA-256, named by the SHA-256 of all that decides the program: the packed profile, the builds of
- * runt and of libseccomp, and the machine. `.seccomp` is not a container: an id does not begin with a dot.
- */
+/** Cache of compiled seccomp programs: libseccomp needs 10 to 25 ms for a large profile. */
 import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { host, native } from '../../../sys/host.js';
@@ -15,15 +11,16 @@ import { openRoot } from '../../state/state-directory.js';
 
 type ProgramOp = Extract<Op, { op: 'seccompProgram' }>;
 
-/** As many programs are kept; the oldest goes first. */
+/** The cache removes its oldest programs beyond this number. */
 const maxPrograms = 64;
 /** BPF_MAXINSNS instructions of 8 bytes. */
 const maxProgram = 4096 * 8;
 const directory = '.seccomp';
 
 /**
- * The program of a profile: a descriptor of a file that holds it and its digest.
- * @throws OpFailed when libseccomp refuses the profile. A cache that cannot be used is passed over.
+ * Opens a file with the program of a profile and its SHA-256 digest. Ignores a cache that it cannot use. The cache
+ * `.seccomp` is below the root directory, where no container has its name: an id does not begin with a dot.
+ * @throws OpFailed when libseccomp refuses the profile
  */
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
   const profile = packProfile(op.profile);
@@ -42,7 +39,10 @@ export function openProgram(op: ProgramOp, root: string, euid: number): number {
   }
 }
 
-/** What libseccomp makes of a profile changes with native/core/seccomp.c, too: hence the build of runt. */
+/**
+ * SHA-256 of all that decides the program: the packed profile, the builds of runt and of libseccomp, and the machine.
+ * The build of runt counts because native/core/seccomp.c does.
+ */
 function nameOf(profile: Uint8Array): string {
   const libseccomp = new Uint8Array(128);
   const n = Math.max(0, native.seccompVersion(libseccomp));
@@ -62,7 +62,7 @@ function digest(data: Uint8Array): Uint8Array {
   return out;
 }
 
-/** What is ours alone: nobody else may have written it. */
+/** Whether no other user may have written the file. */
 function isOurs(fd: number, type: number, euid: number): boolean {
   const out = new Uint8Array(64);
   if (native.stat(fd, '', AT_EMPTY_PATH, out) < 0) return false;
@@ -71,7 +71,7 @@ function isOurs(fd: number, type: number, euid: number): boolean {
   return (mode & S_IFMT) === type && (mode & 0o077) === 0 && Number(view.getBigInt64(8, true)) === euid;
 }
 
-/** The directory, made when missing; -1 when it is not ours alone or cannot be had. */
+/** Opens the directory, and makes it if missing; -1 if that fails or another user may write to it. */
 function openDirectory(root: string, euid: number): number {
   const parent = openRoot(root);
   if (parent < 0) return -1;
@@ -86,7 +86,7 @@ function openDirectory(root: string, euid: number): number {
   return -1;
 }
 
-/** A kept program that is whole; -1 when there is none. What is broken is removed. */
+/** Opens a cached program; -1 if there is none. Removes a broken one. */
 function openKept(dir: number, name: string, euid: number): number {
   const fd = native.openEntry(dir, name, O_RDONLY);
   if (fd < 0) return -1;
@@ -104,7 +104,7 @@ function isWhole(fd: number): boolean {
   return expected.every((byte, i) => data[n - Protocol.DIGEST_SIZE + i] === byte);
 }
 
-/** @returns the file: program and digest */
+/** @returns the file's content: program and digest */
 function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
   const out = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE);
   const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
@@ -116,12 +116,12 @@ function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
   return out.slice(0, n + Protocol.DIGEST_SIZE);
 }
 
-/** Keeps a program; when that does not work the next create compiles it again. */
+/** Stores a program. If that fails, the next create compiles it again. */
 function keep(dir: number, name: string, file: Uint8Array): void {
   if (native.replaceFile(dir, name, 0o600, file) >= 0) removeOldest(dir);
 }
 
-/** Time of the last change in ns. */
+/** Modification time in ns. */
 function changed(dir: number, name: string): bigint {
   const out = new Uint8Array(64);
   if (native.stat(dir, name, AT_SYMLINK_NOFOLLOW, out) < 0) return 0n;

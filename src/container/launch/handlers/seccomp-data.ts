@@ -10,7 +10,7 @@ const most = 4096 * 8;
 
 const digestSize = 32;
 
-/** Opens a file that holds the program. @throws RuntError ERR_SPEC_VALUE */
+/** Opens a file with the program. @throws RuntError ERR_SPEC_VALUE */
 export function openProgramData(op: Extract<Op, { op: 'seccompData' }>): number {
   const program = decode(op.data);
   if (!program || program.length === 0 || program.length % 8 !== 0 || program.length > most) {
@@ -21,13 +21,13 @@ export function openProgramData(op: Extract<Op, { op: 'seccompData' }>): number 
       value: op.data,
     });
   }
-  // runt-init reads a kept program, which ends with its digest.
+  // Room for a digest, because runt-init reads the cache's file format.
   const file = new Uint8Array(program.length + digestSize);
   file.set(program);
   return checkOp(op, native.sealedFile(file), 'memfd_create');
 }
 
-/** Undefined for what is no base64 (RFC 4648, with padding). */
+/** Decodes base64 (RFC 4648, with padding); undefined if it is malformed. */
 export function decode(text: string): Uint8Array | undefined {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   if (text.length % 4 !== 0) return undefined;

@@ -1,4 +1,4 @@
-/** Slots: descriptors that the runtime opens, because only it can, and that runt-init finds by their number in the plan. */
+/** Slots: descriptors that only the runtime can open, and that runt-init finds by their number in the plan. */
 import type { Op } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { native } from '../../../sys/host.js';
@@ -22,11 +22,11 @@ export type SlotOp = Extract<
   { op: 'openTree' | 'hookFile' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
 >;
 
-/** The file that what hooks write is appended to; the descriptor, or -errno. */
+/** Opens the file that hook output is appended to. @returns the descriptor, or -errno */
 export const openHookFile = (path: string): number =>
   native.openAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0o600);
 
-/** Opens what one operation puts into a slot; a promise where that waits. @throws OpFailed */
+/** Opens the descriptor for a slot. Returns a promise if that waits. @throws OpFailed */
 export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<number> {
   switch (op.op) {
     case 'openTree': {
@@ -49,7 +49,8 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<
     case 'initProcess': {
       const held = holdProcess(record);
       if (!held || held.fd >= 0) return checkOp(op, held?.fd ?? -E.ESRCH, 'pidfd_open');
-      // pidfd_open(2) is refused. The directory stays that of this process; runt-init verifies that a procfs has it.
+      // pidfd_open(2) is refused. The directory never refers to another process; runt-init verifies that it is of a
+      // procfs.
       const path = `/proc/${record.pid}`;
       return ofContainer(op, native.openDirectory(AT_FDCWD, path, O_PATH), record, path);
     }
