@@ -1,6 +1,6 @@
-/** Where the config of a container is. */
+/** Path of a container's config. */
 
-/** `config` is absolute or below the bundle; `config.json` in the bundle when absent. */
+/** `config` is absolute or relative to the bundle; the bundle's `config.json` when absent. */
 export function configPath({
   bundle,
   config = 'config.json',

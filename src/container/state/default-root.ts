@@ -1,12 +1,12 @@
-/** Where the state of all containers is when nobody says. */
+/** The default root directory of all containers' state. */
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { host } from '../../sys/host.js';
 import { inUserNamespace } from '../launch/user-namespace.js';
 
 /**
- * `/run/runt` for root, `$XDG_RUNTIME_DIR/runt` for another user and for one who is root only in his own user namespace
- * (the rule of runc, so that both look in the same kind of place). Undefined when there is none.
+ * `/run/runt` for root; `$XDG_RUNTIME_DIR/runt` for other users and for root of a user namespace only. The rule is
+ * runc's, so that both choose alike. Undefined for another user without XDG_RUNTIME_DIR.
  */
 export function defaultRoot(): string | undefined {
   const ordinary = callerIds().uid !== 0;

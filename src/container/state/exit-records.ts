@@ -1,4 +1,4 @@
-/** The records of a supervisor: how the container ended, and how each process that was executed in it did. */
+/** The supervisor's exit records of the container and of its execs. */
 
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -14,46 +14,46 @@ import { isAlive } from './recorded-process.js';
 import { entryText, openState, withState } from './state-directory.js';
 import { isPid, load, type RecordedProcess } from './state-store.js';
 
-/** How a process ended, as its parent saw it. */
+/** How a process ended, as seen by its parent. */
 export interface ExitRecord {
   readonly pid: number;
-  /** Exit status as a shell gives it: the code, or 128 + signal. */
+  /** Exit status as in a shell: the code, or 128 + signal. */
   readonly status: number;
-  /** The signal that ended it; 0 when it exited by itself. */
+  /** The signal that killed it; 0 if it exited. */
   readonly signal: number;
   /** RFC 3339, UTC. */
   readonly exitedAt: string;
-  /** The kernel had killed in the container's cgroup because its memory was used up. */
+  /** The kernel had OOM-killed in the container's cgroup. */
   readonly oom: boolean;
 }
 
-/** The same with its time as a number: nanoseconds since 1970. */
+/** An exit record with its time in nanoseconds since 1970. */
 export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
 
-/** A process that a supervisor has executed: the kernel gives its pid to another one later, and `begun` never. */
+/** Key of an exec. The kernel reuses the pid, but `begun` is unique. */
 export interface Executed {
   readonly pid: number;
-  /** When the supervisor got to know it: ns on CLOCK_MONOTONIC, in decimal. */
+  /** When the supervisor registered it: ns on CLOCK_MONOTONIC, in decimal. */
   readonly begun: string;
 }
 
-/** What a record holds. */
+/** Content of a record file. */
 type Written =
-  /** Of an exec that has not ended. */
+  /** An exec that has not ended. */
   | ({ readonly running: true; readonly lost?: undefined } & RecordedProcess)
-  /** Of a process that a supervisor took over, and of which the kernel could not tell how it ended. */
+  /** A process that an heir took over, and whose exit status the kernel no longer had. */
   | { readonly running?: undefined; readonly lost: true; readonly pid: number }
   | ({ readonly running?: undefined; readonly lost?: undefined } & Told);
 
 type Told = Omit<Exit, 'exitedAtNs'> & { readonly exitedAtNs: string };
 
-/** Root and id of a state directory's path. */
+/** Splits a state directory's path into root and id. */
 export function split(path: string): [root: string, id: string] {
   const slash = path.lastIndexOf('/');
   return [path.slice(0, slash) || '/', path.slice(slash + 1)];
 }
 
-/** As withState, by the path of the state directory. */
+/** Same as withState, by the state directory's path. */
 export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
 
 const fileOf = (exec?: Executed): string =>
@@ -68,7 +68,7 @@ function read(stateDir: string, exec?: Executed): Written | undefined {
     const written: unknown = JSON.parse(text);
     if (isWritten(written)) return written;
   } catch {
-    // It is no JSON.
+    // It is not JSON.
   }
   const path = `${stateDir}/${name}`;
   throw new RuntError({ code: 'ERR_STATE_CORRUPT', message: `read how a process ended: ${path} is damaged`, path });
@@ -83,10 +83,7 @@ function isWritten(value: unknown): value is Written {
   return numbers && typeof w.exitedAtNs === 'string' && /^[0-9]{1,20}$/.test(w.exitedAtNs);
 }
 
-/**
- * How the init process, or an exec, ended; undefined while that is not written down. @throws RuntError
- * ERR_STATE_CORRUPT
- */
+/** Exit of the init process or an exec; undefined while it is not recorded. @throws RuntError ERR_STATE_CORRUPT */
 export function readExit(stateDir: string, exec?: Executed): Exit | undefined {
   return exitIn(read(stateDir, exec));
 }
@@ -103,12 +100,12 @@ export function readRunning(stateDir: string, exec: Executed): RecordedProcess |
   return written?.running ? written : undefined;
 }
 
-/** Removes the record of an exec, once it was read. */
+/** Removes an exec's record after it was read. */
 export function dropExit(stateDir: string, exec: Executed): void {
   withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, fileOf(exec), 0));
 }
 
-/** All execs that have a record, the oldest first. @throws RuntError ERR_STATE */
+/** All execs with a record, the oldest first. @throws RuntError ERR_STATE */
 export function recordedExecs(stateDir: string): Executed[] {
   const record = new RegExp(`^${Protocol.EXEC_RECORD}([0-9]{1,10})-([0-9]{1,20})\\${Protocol.EXEC_RECORD_END}$`);
   return namesIn(stateDir)
@@ -129,7 +126,7 @@ function namesIn(stateDir: string): string[] {
   }
 }
 
-/** Removes what a supervisor that was killed was about to write. */
+/** Removes temporary files that a killed supervisor left. */
 export function removeUnfinished(stateDir: string): void {
   for (const name of namesIn(stateDir))
     if (/^(exit|exec-[0-9-]+)\.json\.tmp$/.test(name))
@@ -140,7 +137,7 @@ export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRe
   return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
 }
 
-/** How a child of this program ends, of which no supervisor keeps it. Closes the pidfd. */
+/** Waits for a child of this process that no supervisor records. Closes the pidfd. */
 export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
   await readableOrPolled(pidfd);
   const { status, signal } = endOf(pidfd);
@@ -148,7 +145,7 @@ export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
   return { pid, status, signal, exitedAtNs: native.realtime(), oom: false };
 }
 
-/** For a process whose end no record tells. */
+/** The error for a process without an exit record. */
 export function statusLost(what: string, pid?: number): RuntError {
   const why =
     pid === undefined
@@ -157,7 +154,7 @@ export function statusLost(what: string, pid?: number): RuntError {
   return new RuntError({ code: 'ERR_STATUS_LOST', message: `${what}: ${why}` });
 }
 
-/** The supervisor that the state names; undefined also when the container was removed. */
+/** The supervisor in the state; undefined if it has none or the container was removed. */
 export function supervisorOf(stateDir: string): RecordedProcess | undefined {
   try {
     return load(...split(stateDir)).supervisor;
@@ -167,19 +164,19 @@ export function supervisorOf(stateDir: string): RecordedProcess | undefined {
   }
 }
 
-/** Whether the container has a supervisor that lives, and writes down what ends. */
+/** Whether the container's supervisor is alive and records exits. */
 function isSupervised(stateDir: string): boolean {
   const supervisor = supervisorOf(stateDir);
   return supervisor !== undefined && isAlive(supervisor);
 }
 
 /**
- * Waits for a record that the supervisor is about to write; that of an exec is removed with it. Undefined when the
- * supervisor is gone and wrote none, or somebody else has read that of the exec.
+ * Waits for a record that the supervisor is about to write; removes that of an exec. Undefined if the supervisor ended
+ * without writing it, or another process has read the exec's.
  */
 export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit | undefined> {
   for (let pause = 1; ; pause = Math.min(2 * pause, longestRecordPause)) {
-    // In this order: what it wrote before it ended is found. A record needs no look at /proc.
+    // In this order, to find what it wrote just before it ended. An existing record needs no look at /proc.
     let written = read(stateDir, exec);
     const pending = exec ? written?.running : !written;
     if (pending && isSupervised(stateDir)) {
@@ -192,12 +189,12 @@ export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit
   }
 }
 
-/** How a process that has ended did, when this program is its parent now, or the kernel tells (Linux 6.15). */
+/** Exit of an ended process, if this process is its parent now or the kernel still has it (Linux 6.15). */
 export async function seenEnd(pidfd: number): Promise<End | undefined> {
   let end = childEnd(pidfd);
   let status = -E.EAGAIN;
   await until(() => {
-    // Its parent may have been killed in the same moment.
+    // Its parent may have just been killed.
     end ??= childEnd(pidfd);
     if (!end) status = native.exitOfPidfd(pidfd);
     return end !== undefined || status !== -E.EAGAIN;
@@ -208,15 +205,15 @@ export async function seenEnd(pidfd: number): Promise<End | undefined> {
 }
 
 /**
- * How a process of a supervised container has ended: as its supervisor, or the heir of that, wrote down; else as this
- * program can still see by a pidfd that was opened before the process was reaped. Undefined when nobody can tell.
+ * Exit of a process of a supervised container: from the record or, if that is lost, from a pidfd opened before the
+ * process was reaped. Undefined if neither has it.
  */
 export async function endedProcess(
   stateDir: string,
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   exec?: Executed,
 ): Promise<Exit | undefined> {
-  // A subreaper is the parent of what a supervisor has left, and the heir of that waits until it is reaped.
+  // A subreaper becomes the parent when a supervisor ends, and the heir waits until it reaps.
   const own = pidfd < 0 ? undefined : childEnd(pidfd);
   const told = await awaitExit(stateDir, exec);
   if (told || pidfd < 0) return told;
@@ -227,7 +224,7 @@ export async function endedProcess(
   return exit;
 }
 
-/** Writes down how the container ended, as nobody else can any more. */
+/** Records the container's exit, which no supervisor can record any more. */
 function keepExit(stateDir: string, exit: Exit): void {
   const text = host.encode(`${JSON.stringify({ ...exit, exitedAtNs: String(exit.exitedAtNs) })}\n`);
   withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, fileOf(), 0o600, text));

@@ -1,4 +1,4 @@
-/** The last failure of a command on a container, kept in its state directory for `runt debug`. Loaded only after one. */
+/** The last failure of a command on a container, stored for `runt debug`; loaded only after a failure. */
 import type { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { reportOf } from '../../sys/report/error-report.js';
@@ -11,11 +11,11 @@ export interface LastError {
   readonly time: string;
   readonly command: string;
   readonly code: string;
-  /** The whole report, as on standard error. */
+  /** The whole report, as on stderr. */
   readonly report: string;
 }
 
-/** What says more of the call than of the container. */
+/** Codes that are about the call rather than the container. */
 const passing = [
   'ERR_USAGE',
   'ERR_UNSUPPORTED',
@@ -28,7 +28,7 @@ const passing = [
 
 const file = 'error.json';
 
-/** Keeps it where there is a state directory; that it cannot be written is no second failure. */
+/** Stores it if a state directory exists. A failure to write it is ignored. */
 export function noteError(root: string, id: string, command: string, error: RuntError): void {
   if (passing.includes(error.code)) return;
   const kept: LastError = { time: timestamp(native.realtime()), command, code: error.code, report: reportOf(error) };
@@ -37,7 +37,7 @@ export function noteError(root: string, id: string, command: string, error: Runt
   });
 }
 
-/** The last one; undefined when there was none, or it cannot be read. */
+/** The stored failure; undefined if there is none or it is unreadable. */
 export function lastError(root: string, id: string): LastError | undefined {
   try {
     return JSON.parse(withState(root, id, (dir) => entryText(dir, file)) ?? 'null') ?? undefined;

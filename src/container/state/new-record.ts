@@ -1,4 +1,4 @@
-/** The record of a container whose making begins: by `create`, `run` or `restore`. */
+/** The record of a new container of `create`, `run` or `restore`. */
 import { cgroupDirectories } from '../../cgroup/cgroup-paths.js';
 import { keptHooks } from '../../plan/hooks/hook-compile.js';
 import { rootfsPath } from '../../plan/root/root-compile.js';
@@ -9,16 +9,16 @@ import { configPath } from './config-path.js';
 import { pidNamespace, thisProcess } from './recorded-process.js';
 import type { ContainerRecord } from './state-store.js';
 
-/** Of which container, and from where. */
+/** Id and origin of a new container. */
 interface NewContainer {
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;
-  /** Path of another file than the bundle's config.json. */
+  /** Path of a config other than the bundle's config.json. */
   readonly config?: string;
 }
 
-/** What every new record has; this process is its creator. */
+/** The initial record, with this process as the creator. */
 export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options }: CompiledBundle): ContainerRecord {
   const { systemd } = options;
   const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;

@@ -1,4 +1,4 @@
-/** The rest of a plan in the state directory: `start` names the operation that fails. */
+/** The rest of a plan in the state directory, so that `start` can name the operation that fails. */
 import type { Op, Plan } from '../../plan/plan-ops.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
@@ -9,13 +9,13 @@ import { planRestFile } from './state-store.js';
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];
 
-/** What is done after `wait`: the operations behind it, and a seccomp filter that is loaded right before the execve. */
+/** Operations performed after `wait`: those behind it, and a late seccomp filter, loaded right before the execve. */
 const restOf = ({ ops }: Plan): PlanRest => {
   const wait = ops.findIndex(({ op }) => op === 'wait');
   return [...ops.entries()].filter(([i, op]) => i > wait || (op.op === 'seccomp' && op.late));
 };
 
-/** Writes the operations that are done after `created` was reported. @throws RuntError ERR_STATE */
+/** Writes the operations that follow the report `created`. @throws RuntError ERR_STATE */
 export function keepPlanRest(root: string, id: string, plan: Plan): void {
   const text = JSON.stringify(restOf(plan), (_key, value) => (typeof value === 'bigint' ? `${value}` : value));
   const r = withState(root, id, (dir) =>
@@ -27,7 +27,7 @@ export function keepPlanRest(root: string, id: string, plan: Plan): void {
 }
 
 /**
- * An operation of the rest, by its index in the whole plan; undefined when there is no such file, or no such operation.
+ * An operation of the rest, by its index in the whole plan; undefined if the file or the operation is missing.
  * @throws RuntError ERR_STATE, ERR_STATE_CORRUPT
  */
 export function keptOp(root: string, id: string, index: number): Op | undefined {

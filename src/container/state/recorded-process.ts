@@ -1,4 +1,4 @@
-/** The init process of a container: is it still the one we started, what does it do, how is it signalled. */
+/** The recorded processes of a container: identity, status and signals. */
 
 import { checkMounted, isCgroup } from '../../cgroup/cgroup-facts.js';
 import { isFrozen } from '../../cgroup/freezer.js';
@@ -13,32 +13,32 @@ import { readableOrPolled, until } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
 import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
 
-/** Path of the v2 cgroup that a process is in, from the root that this one sees; '' when it has none, or is gone. */
+/** Path of a process's v2 cgroup, relative to the root that this process sees; '' if it has none or has ended. */
 export function unifiedPlace(pid: number | 'self'): string {
   const path = `/proc/${pid}/cgroup`;
   const lines = (pid === 'self' ? readText(path) : (tryReadText(path) ?? '')).split('\n');
   return lines.find((l) => l.startsWith('0::'))?.slice('0::'.length) ?? '';
 }
 
-/** What the container does now, from its record and its process. */
+/** Current status of the container, from its record and its process. */
 export function statusOf(root: string, record: ContainerRecord): Status {
   const stat = liveStat(record);
-  // Before the clone it is the process of the create that tells: one that was killed creates no more.
+  // Before the clone, the creator decides: a killed one does not continue.
   if (record.status === 'creating')
     return stat || isAlive({ ...record, ...(record.creator ?? noProcess) }) ? 'creating' : 'stopped';
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
-  // A start that was killed leaves the socket behind, and the process may run.
+  // A killed start leaves the socket, although the process may run.
   const waits = stat.name === Protocol.WAITING_NAME && withState(root, record.id, (dir) => isEntry(dir, startSocket));
   return waits ? 'created' : 'running';
 }
 
-/** Whether the recorded process still runs: same pid, same start time, no zombie. */
+/** Whether the recorded process still runs: same pid, same start time, not a zombie. */
 export function isAlive(recorded: Recorded): boolean {
   return liveStat(recorded) !== undefined;
 }
 
-/** A container's process, or another one. */
+/** A container's init process, or another recorded process. */
 type Recorded = RecordedProcess & Partial<Pick<ContainerRecord, 'pidsIn' | 'cgroups'>>;
 
 function liveStat(recorded: Recorded): ProcessStat | undefined {
@@ -50,8 +50,9 @@ function liveStat(recorded: Recorded): ProcessStat | undefined {
 }
 
 /**
- * A pid of another pid namespace tells nothing here. Its container may run as long as its cgroups are there; they go
- * with what had that namespace, when that is a container of an engine. @throws RuntError ERR_PROCESS, ERR_CGROUP
+ * A pid of another pid namespace proves nothing here. The container may run as long as its cgroups exist; they vanish
+ * with the namespace if that was an engine's container.
+ * @throws RuntError ERR_PROCESS, ERR_CGROUP
  */
 export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   const own = pidNamespace();
@@ -65,24 +66,24 @@ export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   });
 }
 
-/** The pid namespace of this process, as `pid:[INODE]`; undefined where no procfs shows it. */
+/** This process's pid namespace, as `pid:[INODE]`; undefined if no procfs shows it. */
 export function pidNamespace(): string | undefined {
   const out = new Uint8Array(64);
   const n = native.readLink(AT_FDCWD, '/proc/self/ns/pid', out);
   return n > 0 ? host.decode(out, n) : undefined;
 }
 
-/** A process to be recorded; with no start time, so that it is never taken for alive, if it has ended already. */
+/** Identity of a process, to be recorded. Without a start time if it has ended, so that it never counts as alive. */
 export const recorded = (pid: number): RecordedProcess => ({ pid, startTime: processStat(pid)?.startTime ?? '' });
 
-/** The process that this is, to be recorded. */
+/** Identity of this process, to be recorded. */
 export const thisProcess = (): RecordedProcess => recorded(native.pid());
 
 const noProcess: RecordedProcess = { pid: 0, startTime: '' };
 
 /**
- * A pidfd of the recorded process; -1 when it has ended. The pid is verified after the pidfd is there, so that what is
- * signalled through it is the container's process and no other that got its number.
+ * A pidfd of the recorded process; -1 if it has ended. Verifies the pid after the open: a signal cannot reach another
+ * process that reuses the pid.
  * @throws RuntError ERR_PROCESS
  */
 export function openProcess(recorded: Recorded): number {
@@ -102,8 +103,8 @@ function cannotOpen(pid: number, errno: number): RuntError {
 }
 
 /**
- * Signals the process behind a pidfd, whose pid is known: by kill(2) where a seccomp filter refuses
- * pidfd_send_signal(2). As long as the process has not ended its pid is not given to another one.
+ * Signals the process behind a pidfd, by kill(2) if a seccomp filter refuses pidfd_send_signal(2). The pid is not
+ * reused before the process has ended.
  * @returns 0 or -errno
  */
 export function signalProcess(pidfd: number, pid: number, signal: number): number {
@@ -112,28 +113,28 @@ export function signalProcess(pidfd: number, pid: number, signal: number): numbe
   return native.isReadable(pidfd) === 0 ? native.killProcess(pid, signal) : -E.ESRCH;
 }
 
-/** A process that was verified, held so that no other one with its number is signalled in its place. */
+/** A verified process, held so that no signal reaches another process that reuses its pid. */
 export class HeldProcess {
   constructor(
     private readonly recorded: Recorded,
-    /** Its pidfd; -1 where a seccomp filter refuses pidfd_open(2): then its start time is compared each time. */
+    /** Its pidfd; -1 if a seccomp filter refuses pidfd_open(2). Then each call compares the start time. */
     readonly fd: number,
   ) {}
 
   /**
-   * Where a seccomp filter refuses pidfd_send_signal(2), tries `instead` first.
-   * @returns 0 or -errno, ESRCH when it has ended
+   * If a seccomp filter refuses pidfd_send_signal(2), tries `instead` first.
+   * @returns 0 or -errno; ESRCH if it has ended
    */
   signal(signal: number, instead = (): boolean => false): number {
     const r = this.fd < 0 ? -E.ENOSYS : native.pidfdSignal(this.fd, signal);
     if (r !== -E.ENOSYS) return r;
     if (instead()) return 0;
-    // The kernel gives a pid again only after all others: not between the comparison and kill(2).
+    // Not a race: the kernel reuses a pid only after all others, not between the comparison and kill(2).
     const lives = this.fd >= 0 ? native.isReadable(this.fd) === 0 : isAlive(this.recorded);
     return lives ? native.killProcess(this.recorded.pid, signal) : -E.ESRCH;
   }
 
-  /** Waits until it has ended; false after `timeout` ms (-1 for never). */
+  /** Waits for its end; false after `timeout` ms (-1 for none). */
   ended(timeout = -1): Promise<boolean> {
     return this.fd >= 0 ? readableOrPolled(this.fd, timeout) : until(() => !isAlive(this.recorded), timeout);
   }
@@ -143,14 +144,14 @@ export class HeldProcess {
   }
 }
 
-/** Holds the recorded process; undefined when it has ended. @throws RuntError ERR_PROCESS */
+/** Holds the recorded process; undefined if it has ended. @throws RuntError ERR_PROCESS */
 export function holdProcess(recorded: Recorded): HeldProcess | undefined {
   const { pid } = recorded;
   if (pid === 0) return undefined;
   const fd = native.pidfdOpen(pid);
   if (fd < 0 && fd !== -E.ESRCH && fd !== -E.ENOSYS) throw cannotOpen(pid, -fd);
   try {
-    // Also after ESRCH: the number may be that of another pid namespace, which /proc shows.
+    // After ESRCH too: the pid may be of another pid namespace, whose procfs is at /proc.
     if (isAlive(recorded)) {
       if (fd === -E.ESRCH) throw cannotOpen(pid, E.ESRCH);
       return new HeldProcess(recorded, Math.max(fd, -1));

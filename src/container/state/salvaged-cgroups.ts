@@ -1,4 +1,4 @@
-/** The cgroups of a container whose state tells no process, for `delete --force`. Loaded by need. */
+/** The cgroups of a container whose damaged state has no process, for `delete --force`; loaded on demand. */
 import { checkMounted, isCgroup, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths, ownCgroups } from '../../cgroup/cgroup-paths.js';
 import { pidsIn } from '../../cgroup/cgroup-processes.js';
@@ -29,9 +29,9 @@ import { entryText, withState } from './state-directory.js';
 import type { ContainerRecord, RecordedProcess } from './state-store.js';
 
 /**
- * What `delete --force` goes by where the state cannot be used; undefined when it tells no process: then the container's
- * cgroup was emptied.
- * @param why of the state
+ * The record for `delete --force` if the state is damaged. Undefined if it has no process: then this emptied its
+ * cgroup.
+ * @param why the state is damaged
  * @throws RuntError ERR_STATE_CORRUPT, as endSalvagedCgroups
  */
 export async function salvagedRecord(
@@ -52,11 +52,11 @@ export async function salvagedRecord(
 }
 
 /**
- * Ends and removes what is in the cgroups of a container: those that its state.json still lists, else those that its
- * config and its id give. Only one whose last component carries the id is touched, and never one that this process is
- * in or below: any other may hold processes of somebody else.
+ * Ends and removes the container's cgroups: those in state.json, else those that config and id imply. Touches only a
+ * cgroup whose last component contains the id, and never one that this process is in or below: others may hold foreign
+ * processes.
  * @returns whether there was one
- * @throws RuntError ERR_STATE_CORRUPT when processes may be the container's and may not be ended, ERR_CGROUP_BUSY when
+ * @throws RuntError ERR_STATE_CORRUPT if processes may be the container's and must not be killed, ERR_CGROUP_BUSY if
  * another container is below; its record is needed then
  */
 async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: string) => void): Promise<boolean> {
@@ -76,7 +76,7 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
   checkAlone(root, id, found);
   await until(() => {
     killAll(found, SIGKILL);
-    // What is frozen ends only when it is thawed.
+    // Frozen processes end only when thawed.
     thaw(found);
     return found.every((path) => pidsIn(path, true).length === 0);
   }, killedProcessTime);
@@ -84,30 +84,27 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
   return found.length > 0;
 }
 
-/**
- * The same for a container whose process was salvaged and has ended, where its list is not whole: others may be in its
- * cgroups.
- */
+/** Does the same if the salvaged process has ended and the list is incomplete: its cgroups may have other processes. */
 async function endUnlistedCgroups(root: string, id: string, process: RecordedProcess): Promise<void> {
   if (!isAlive(process) && listedCgroups(root, id) === undefined) await endSalvagedCgroups(root, id);
 }
 
 /**
- * The cgroups of the config and the id around a live process, where the list is not whole: it may be in one below them,
- * where a container manages its own.
+ * If the list is incomplete: the cgroups, by config and id, at or above a live process, which may be in one that the
+ * container made.
  */
 function around(root: string, id: string, process: RecordedProcess): string[] {
   if (!isAlive(process) || listedCgroups(root, id) !== undefined) return [];
   try {
     return configuredCgroups(root, id).filter((p) => carriesId(p, id) && pidsIn(p, true).includes(process.pid));
   } catch (error) {
-    // The config is damaged too: what the process tells is all that is known.
+    // The config is damaged too: only the process's own cgroups are known.
     if (error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return [];
     throw error;
   }
 }
 
-/** The list of a state.json that is cut or damaged elsewhere; undefined when it is not whole. */
+/** The cgroups in a state.json that is cut or damaged elsewhere; undefined if the list is incomplete. */
 function listedCgroups(root: string, id: string): string[] | undefined {
   const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
   const list = /"cgroups":\[((?:"\/[^"\\]{1,4096}"(?:,(?="))?){0,64})\]/.exec(text)?.[1];
@@ -115,8 +112,8 @@ function listedCgroups(root: string, id: string): string[] | undefined {
 }
 
 /**
- * By the kept config. Where a relative path is depends on the creator's own cgroup, and who manages cgroups is not
- * known: a process in another cgroup of that name is an error.
+ * Cgroups by the stored config. A relative path depends on the creator's own cgroup, and the cgroup manager is unknown:
+ * a process in another cgroup of that name is an error.
  */
 function configuredCgroups(root: string, id: string): string[] {
   const asked = cgroupsPathOf(root, id);
@@ -134,7 +131,7 @@ function configuredCgroups(root: string, id: string): string[] {
     const pid = Number(name);
     const other = cgroupsOfProcess(pid).find((own) => names.has(lastOf(own.path)))?.path;
     if (other === undefined || paths.some((path) => pidsIn(path, true).includes(pid))) continue;
-    // A zombie is in no cgroup.procs and still shows its cgroup (cgroups(7)).
+    // A zombie still shows its cgroup, but no cgroup.procs lists it (cgroups(7)).
     const state = processStat(pid)?.state;
     if (state !== undefined && state !== 'Z' && state !== 'X') {
       throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its`, other);
@@ -144,8 +141,7 @@ function configuredCgroups(root: string, id: string): string[] {
 }
 
 /**
- * Where systemd has the scope; undefined when the path makes no name of one: then systemd did not make the container's
- * cgroup.
+ * Path of systemd's scope; undefined if no scope name can be made of the path. Then systemd did not make the cgroup.
  */
 function scopeOf(asked: string | undefined, id: string): string | undefined {
   try {
@@ -156,9 +152,7 @@ function scopeOf(asked: string | undefined, id: string): string | undefined {
   }
 }
 
-/**
- * `linux.cgroupsPath` of the kept config; undefined when it has none, or when none was kept: nothing was started then.
- */
+/** `linux.cgroupsPath` of the stored config; undefined if it has none or is missing: then no process was started. */
 function cgroupsPathOf(root: string, id: string): string | undefined {
   const text = withState(root, id, (dir) => entryText(dir, 'config.json'));
   if (text === undefined) return undefined;
@@ -176,7 +170,7 @@ function cgroupsPathOf(root: string, id: string): string | undefined {
   );
 }
 
-/** The cgroup that this process is in, of each hierarchy. */
+/** This process's cgroup in each hierarchy. */
 function ownPaths(): string[] {
   const { v1, unified } = ownCgroups(readCgroupFacts());
   return [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);

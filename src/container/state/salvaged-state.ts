@@ -1,4 +1,4 @@
-/** What can still be learned of a container whose state cannot be used, for `delete --force`. Loaded by need. */
+/** The usable parts of a damaged state, for `delete --force`; loaded on demand. */
 
 import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths } from '../../cgroup/cgroup-paths.js';
@@ -11,23 +11,22 @@ import { isAlive } from './recorded-process.js';
 import { entryText, withState } from './state-directory.js';
 import { type ContainerRecord, isPid, type RecordedProcess, type RecordedUnit } from './state-store.js';
 
-/** What is needed to end a container and to remove it. */
+/** The data needed to end and remove a container. */
 interface Salvaged extends RecordedProcess {
   readonly cgroups: readonly string[];
-  /** systemd's unit: of the user's session its bus is among those that `delete` looks for anyway. */
+  /** systemd's unit. If it is of a user session, `delete` tries its bus anyway. */
   readonly unit?: RecordedUnit;
   readonly supervisor?: RecordedProcess;
 }
 
 /**
- * Reads what a cut, damaged or newer state.json still says: only whole values count, and a process only by its start
- * time. The directory and the file were judged (state-directory.ts), so what stands there is as true as in a whole
- * record.
- * @returns undefined when it tells no process
+ * Reads a cut, damaged or newer state.json. Accepts only complete values, and a process only with its start time. The
+ * directory and file were judged (state-directory.ts), so they are as trustworthy as a whole record.
+ * @returns undefined if it has no process
  */
 export function salvage(root: string, id: string): Salvaged | undefined {
   const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
-  // The container's own pair comes first: those of creator and supervisor are in objects of their own.
+  // The container's own process: creator and supervisor are in objects of their own.
   const own = processIn(text.replace(/"(creator|supervisor)":\{[^{}]{0,200}\}?/g, ''));
   if (!own) return undefined;
   const supervisor = processIn(/"supervisor":(\{[^{}]{0,200}\})/.exec(text)?.[1] ?? '');
@@ -43,7 +42,7 @@ function processIn(text: string): RecordedProcess | undefined {
   return match && isPid(Number(match[1])) ? { pid: Number(match[1]), startTime: match[2] as string } : undefined;
 }
 
-/** The unit, when all that is said of it is there. */
+/** The unit, if it is complete. */
 function unitIn(text: string): RecordedUnit | undefined {
   const whole =
     /"unit":(\{"name":"[A-Za-z0-9:_.@-]{1,255}\.scope"(?:,"bus":\{"path":"\/[^"\\]{1,4096}","daemon":(?:true|false)\})?\})/.exec(
@@ -53,8 +52,8 @@ function unitIn(text: string): RecordedUnit | undefined {
 }
 
 /**
- * The unit that the state names, or that one of the cgroups is. systemd has to be told of its end: it may miss that a
- * cgroup was removed. The bus of another user's manager is not known.
+ * The unit in the state, or the one of a cgroup. systemd must be notified of its end: it may miss that a cgroup was
+ * removed. The bus of another user's manager is unknown.
  */
 export function salvagedUnit(root: string, id: string, cgroups: readonly string[]): RecordedUnit | undefined {
   const named = unitIn(withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '');
@@ -66,8 +65,8 @@ export function salvagedUnit(root: string, id: string, cgroups: readonly string[
 }
 
 /**
- * The cgroups that a live process is in, of those that carry the container's name: another one, such as that of the
- * engine when the container was made without its own, holds other processes too.
+ * The cgroups of a live process that contain the container's name. Others also hold foreign processes: the engine's,
+ * for example, if the container was created without its own.
  */
 function cgroupsOf(pid: number, id: string): string[] {
   const facts = readCgroupFacts();
@@ -75,7 +74,7 @@ function cgroupsOf(pid: number, id: string): string[] {
   for (const own of cgroupsOfProcess(pid)) {
     const named = namedCgroup(own.path, id);
     if (named === undefined) continue;
-    // Absolute, as the process sees it from this cgroup namespace.
+    // Absolute, as seen from this process's cgroup namespace.
     const { v1, unified } = cgroupPaths(facts, named, id, { rootless: false });
     if (own.unified) append(found, unified ? [unified.path] : []);
     else
@@ -87,7 +86,7 @@ function cgroupsOf(pid: number, id: string): string[] {
   return found;
 }
 
-/** The cgroups that a process is in; none when it has ended. */
+/** The cgroups of a process; none if it has ended. */
 export function cgroupsOfProcess(pid: number): readonly OwnPath[] {
   try {
     return ownPaths(tryReadText(`/proc/${pid}/cgroup`) ?? '');
@@ -97,16 +96,16 @@ export function cgroupsOfProcess(pid: number): readonly OwnPath[] {
   }
 }
 
-/** The last component of a cgroup's path. */
+/** Last component of a cgroup's path. */
 export const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
-/** Whether that is the container's name, as cgroupfs or an engine or systemd writes it. */
+/** Whether it contains the container's name, in the form of cgroupfs, an engine or systemd. */
 export function carriesId(path: string, id: string): boolean {
   const last = lastOf(path);
   return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
 }
 
-/** The cgroup that carries the container's name: the one at the path, or the unit of systemd's that it is in. */
+/** The cgroup that contains the container's name: the path itself, or the systemd unit above it. */
 export function namedCgroup(path: string, id: string): string | undefined {
   if (carriesId(path, id)) return path;
   const unit = `-${id}.scope`;
@@ -114,7 +113,7 @@ export function namedCgroup(path: string, id: string): string | undefined {
   return at < 0 ? undefined : path.slice(0, at + unit.length);
 }
 
-/** As much of a record as `delete` reads. */
+/** The parts of a record that `delete` reads. */
 export function recordFrom(id: string, s: Salvaged): ContainerRecord {
   return {
     version: 1,
@@ -125,7 +124,7 @@ export function recordFrom(id: string, s: Salvaged): ContainerRecord {
     rootfs: '',
     created: '',
     owner: 0,
-    // Unknown: then every process of the cgroups is ended one by one.
+    // Unknown: so `delete` kills every process of the cgroups one by one.
     pidNamespace: false,
     ...s,
   };

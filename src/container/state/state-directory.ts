@@ -1,7 +1,6 @@
 /**
- * The state root and the directories below it. What is in them is executed (hooks), removed and believed, so each
- * directory is opened once and its descriptor is judged: nobody but its owner and root may have written what we read,
- * or may swap it for another one.
+ * The state root and its directories, opened once and checked, because runt executes (hooks) and removes what they
+ * hold.
  */
 
 import { callerIds } from '../../sys/caller-ids.js';
@@ -24,25 +23,23 @@ import {
 } from '../../sys/linux.js';
 import { inUserNamespace } from '../launch/user-namespace.js';
 
-/** As many as the kernel follows in one path (path_resolution(7)). */
+/** The kernel's limit for one path (path_resolution(7)). */
 const maxLinks = 40;
-/**
- * The id that stands for ids without a mapping, unless /proc/sys/kernel/overflowuid says another (user_namespaces(7)).
- */
+/** The id that shows an unmapped id, unless /proc/sys/kernel/overflowuid differs (user_namespaces(7)). */
 const overflowId = 65534;
-/** A state file has some KB; annotations make it longer. */
+/** A state file has some KB; annotations can make it longer. */
 const maxFile = 16 << 20;
 
-/** Each root that was used, with a descriptor (O_PATH) that stays open: a command resolves its path once. */
+/** Each used root, with a descriptor (O_PATH) that stays open: a command resolves its path once. */
 const roots = new Map<string, number>();
-/** Directories whose lock this process holds: what is done under the lock is done in that very directory. */
+/** Directories that this process has locked. Operations under the lock use exactly these. */
 const held = new Map<string, number>();
 const warned = new Set<string>();
 let listener: ((sentence: string) => void) | undefined;
 let me: number | undefined;
 let mapped: boolean | undefined;
 
-/** Sets who is told of a directory that is used though the owner's group may write to it. */
+/** Sets the receiver of the warning that the owner's group may write to a directory. */
 export function onStateWarning(f: (sentence: string) => void): void {
   listener = f;
 }
@@ -91,14 +88,14 @@ function foreign(path: string, uid: number): RuntError {
 }
 
 /**
- * In a user namespace a file of the real root has no owner, and neither has one of any other user outside: `/` and
- * `/run` are such.
+ * In a user namespace, unmapped owners (the real root and other outside users) show as overflowId: of `/` and `/run`,
+ * for example.
  */
 const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
 
 /**
- * A directory on the way: whoever may rename its entries could put another directory of ours in place, such as one of a
- * root file system, with an image's files in it. In a sticky one only an entry's owner may, and that is judged next.
+ * Checks a parent directory. Who may rename its entries could substitute another directory of ours, such as one of a
+ * root file system with an image's files. In a sticky one only an entry's owner may; that is checked next.
  */
 function judgeParent(fd: number, path: string): void {
   const { mode, uid, gid } = factsOf(fd);
@@ -107,13 +104,13 @@ function judgeParent(fd: number, path: string): void {
   if ((mode & S_IWOTH) !== 0) {
     throw tooOpen(path, 'every user may rename what is in it', '+t');
   }
-  // An ordinary user has umask 0002 and a group of his own on many systems.
+  // Many systems give an ordinary user umask 0002 and his own group.
   if ((mode & S_IWGRP) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
     throw tooOpen(path, `group ${gid} may rename what is in it`, 'g-w');
   }
 }
 
-/** The root, or a directory below it. */
+/** Checks the root or a directory below it: only its owner and root may have written what we read, or may swap it. */
 function judge(fd: number, path: string): void {
   const { mode, uid } = factsOf(fd);
   if (uid !== euid() && uid !== 0) throw foreign(path, uid);
@@ -130,8 +127,8 @@ function judge(fd: number, path: string): void {
 }
 
 /**
- * Target of a symbolic link of root's or of our own; undefined when the name is not a symbolic link. @throws RuntError
- * ERR_STATE_UNSAFE
+ * Target of a symbolic link that root or this user owns; undefined if it is not a symbolic link.
+ * @throws RuntError ERR_STATE_UNSAFE
  */
 function linkTarget(dir: number, name: string, path: string): string | undefined {
   const fd = native.openEntry(dir, name, O_PATH);
@@ -150,7 +147,7 @@ function linkTarget(dir: number, name: string, path: string): string | undefined
 
 const parts = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
-/** Resolves an absolute path, directory by directory; with `make`, what is missing is made. A descriptor, or -errno. */
+/** Resolves an absolute path by component; `make` makes missing directories. @returns a descriptor, or -errno */
 function walk(path: string, make: boolean): number {
   let names = parts(path);
   let [links, here] = [0, ''];
@@ -189,8 +186,8 @@ function walk(path: string, make: boolean): number {
 }
 
 /**
- * The root, judged; with `make`, made when it is missing. The descriptor (O_PATH) is not the caller's to close; -errno
- * when there is none.
+ * Opens and checks the root; `make` makes a missing one. The caller must not close the descriptor (O_PATH).
+ * @returns -errno if it cannot be opened
  * @throws RuntError ERR_STATE_UNSAFE
  */
 export function openRoot(root: string, make = false): number {
@@ -202,9 +199,9 @@ export function openRoot(root: string, make = false): number {
 }
 
 /**
- * Lets go of a root that was removed, which another one may have replaced: a program that lives long (the library, a
- * shim) sees that.
- * @returns whether it did
+ * Closes a root that was removed and may have been replaced, so that a long-running program (library, shim) opens the
+ * new one.
+ * @returns whether it was removed
  */
 export function forgetRemoved(root: string): boolean {
   const fd = roots.get(root);
@@ -218,8 +215,8 @@ export function forgetRemoved(root: string): boolean {
 }
 
 /**
- * A directory in a judged one, judged. The caller closes the descriptor; -errno when there is none.
- * @param path what errors call it
+ * Opens and checks a directory in a checked one; -errno if it cannot be opened. The caller closes the descriptor.
+ * @param path its name in errors
  * @throws RuntError ERR_STATE_UNSAFE
  */
 export function openBelow(dir: number, name: string, path: string, flags: number = O_PATH): number {
@@ -241,8 +238,8 @@ export function openBelow(dir: number, name: string, path: string, flags: number
 }
 
 /**
- * The state directory of a container; the caller closes it. -errno when there is none. @throws RuntError
- * ERR_STATE_UNSAFE
+ * Opens a container's state directory; -errno if it cannot be opened. The caller closes it.
+ * @throws RuntError ERR_STATE_UNSAFE
  */
 export function openState(root: string, id: string, flags: number = O_PATH): number {
   const dir = openRoot(root);
@@ -250,7 +247,7 @@ export function openState(root: string, id: string, flags: number = O_PATH): num
   return state === -E.ENOENT && forgetRemoved(root) ? openState(root, id, flags) : state;
 }
 
-/** Calls f with the state directory of a container, which is closed then; with -errno when there is none. */
+/** Calls f with a container's state directory, or -errno if it cannot be opened; closes it afterwards. */
 export function withState<T>(root: string, id: string, f: (dir: number) => T): T {
   const locked = held.get(`${root}/${id}`);
   if (locked !== undefined) return f(locked);
@@ -262,7 +259,7 @@ export function withState<T>(root: string, id: string, f: (dir: number) => T): T
   }
 }
 
-/** From now on, and until f ends, the state directory is the one that `fd` is. */
+/** Until f ends, `fd` is the state directory. */
 export async function holding<T>(root: string, id: string, fd: number, f: () => Promise<T>): Promise<T> {
   held.set(`${root}/${id}`, fd);
   try {
@@ -273,8 +270,8 @@ export async function holding<T>(root: string, id: string, fd: number, f: () => 
 }
 
 /**
- * Whether the name still is that directory: one that was waited for may have been removed, and another made.
- * @throws RuntError ERR_STATE when that cannot be told
+ * Whether the name still refers to that directory: during a wait, others may have removed it and made another.
+ * @throws RuntError ERR_STATE if neither is certain
  */
 export function isStill(root: string, id: string, fd: number): boolean {
   const dir = openRoot(root);
@@ -290,9 +287,7 @@ export function isStill(root: string, id: string, fd: number): boolean {
   return ours[4] === named[4] && ours[5] === named[5];
 }
 
-/**
- * Whether another process holds the lock of a state directory. @throws RuntError ERR_STATE when that cannot be told
- */
+/** Whether another process holds a state directory's lock. @throws RuntError ERR_STATE if neither is certain */
 export function isLocked(root: string, id: string): boolean {
   const path = `${root}/${id}`;
   if (held.has(path)) return false;
@@ -305,13 +300,13 @@ export function isLocked(root: string, id: string): boolean {
   return r < 0;
 }
 
-/** What a file in a state directory holds, or why it cannot be had: an errno, or what is wrong with the file. */
+/** Content of a file in a state directory, or the reason it is unusable: an errno, or a fault of the file. */
 type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
 
 const symlink = 'it is a symbolic link';
 const irregular = 'it is not a regular file';
 
-/** Reads a regular file of ours; never waits for another process, as opening a FIFO would. */
+/** Reads a regular file of ours. Never blocks, as opening a FIFO would. */
 export function readEntry(dir: number, name: string): Content {
   if (dir < 0) return { errno: -dir };
   const fd = native.openEntry(dir, name, O_RDONLY);
@@ -346,8 +341,8 @@ function readAll(fd: number): Content {
 }
 
 /**
- * Its text; undefined when there is none, or it is nothing that runt wrote. @throws RuntError ERR_STATE when it cannot
- * be read
+ * Text of a file; undefined if it is missing, or runt did not write it.
+ * @throws RuntError ERR_STATE if it is unreadable
  */
 export function entryText(dir: number, name: string): string | undefined {
   const content = readEntry(dir, name);

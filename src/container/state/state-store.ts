@@ -1,5 +1,6 @@
 /**
- * The state of a container: `<root>/<id>/state.json`, `config.json`, `plan-rest.json`, `start.sock`; the directory itself is the lock.
+ * The state of a container in `<root>/<id>/`: `state.json`, `config.json`, `plan-rest.json`, `start.sock`, and the
+ * lock.
  */
 
 import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
@@ -20,75 +21,75 @@ import {
   withState,
 } from './state-directory.js';
 
-/** A process, known again by its start time: /proc/PID/stat, field 22. */
+/** A process, identified by its start time too: /proc/PID/stat, field 22. */
 export interface RecordedProcess {
   readonly pid: number;
   readonly startTime: string;
 }
 
-/** A unit of systemd's. */
+/** A systemd unit. */
 export interface RecordedUnit {
   readonly name: string;
-  /** Where the manager of the user's session is reached; absent for the system's. */
+  /** Bus of the user's session manager; absent for the system manager. */
   readonly bus?: { readonly path: string; readonly daemon: boolean };
-  /** systemd may know other values than the cgroup has: an `update` ended before it answered. */
+  /** systemd's values may differ from the cgroup's: an `update` ended before systemd answered. */
   readonly unsettled?: true;
 }
 
-/** What runt remembers of a container; format version 1. */
+/** The record of a container; format version 1. */
 export interface ContainerRecord {
   readonly version: 1;
   readonly ociVersion: string;
   readonly id: string;
-  /** 'creating' until runt-init waits for start; what comes later is read from the process. */
+  /** 'creating' until runt-init waits for start; later statuses are read from the process. */
   status: 'creating' | 'created';
   /** 0 before the clone. */
   pid: number;
   /** Start time of the pid in clock ticks since boot (/proc/PID/stat, field 22): a reused pid has another. */
   startTime: string;
   readonly bundle: string;
-  /** Absolute path of the config, when it is not the bundle's config.json. */
+  /** Absolute path of the config if it is not the bundle's config.json. */
   readonly config?: string;
   readonly rootfs: string;
   /** RFC 3339, UTC. */
   readonly created: string;
   readonly owner: number;
   readonly annotations?: { readonly [key: string]: string };
-  /** Those of its hooks that run after the create. */
+  /** The hooks that run after the create. */
   readonly hooks?: KeptHooks;
-  /** The supervisor's process, when there is one. */
+  /** The supervisor's process, if any. */
   supervisor?: RecordedProcess;
-  /** The pid namespace whose numbers the pids are: `pid:[INODE]`. */
+  /** The pid namespace of the recorded pids: `pid:[INODE]`. */
   readonly pidsIn?: string;
   /** The process that creates it, while the status is 'creating'. */
   creator?: RecordedProcess;
-  /** Absolute directories of the cgroups that were made for it. */
+  /** Absolute directories of the cgroups made for it. */
   readonly cgroups: readonly string[];
-  /** systemd's unit of the container, whose cgroup is the one in `cgroups`. */
+  /** The container's systemd unit, whose cgroup is in `cgroups`. */
   readonly unit?: RecordedUnit;
-  /** Directories of its resctrl groups, in the order in which they are removed. */
+  /** Directories of its resctrl groups, in the order of their removal. */
   readonly rdt?: readonly string[];
-  /** `--no-new-keyring`: it has the keyring of its creator, and so has an exec. */
+  /** `--no-new-keyring`: it uses its creator's keyring, and so does an exec. */
   readonly noNewKeyring?: true;
-  /** Whether the init process has a pid namespace of its own: its end ends all processes. */
+  /** The init process has its own pid namespace: its end ends all processes. */
   readonly pidNamespace: boolean;
 }
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 export const startSocket = 'start.sock';
-/** Where criu finds the root during a restore: it wants a mount of its own, not covered by another. */
+/** Root for criu's restore, which requires a mount of its own, not covered by another. */
 export const criuRoot = 'criu-root';
 const stateFile = 'state.json';
-/** The config that the container was made from, as it was: the bundle's may change, or go (runtime.md#lifecycle). */
+/** A copy of the config used by the create: the bundle's may change or vanish (runtime.md#lifecycle). */
 const configFile = 'config.json';
-/** The operations that are left when the process waits for start (plan-rest.ts). */
+/** The operations that remain when the process waits for start (plan-rest.ts). */
 export const planRestFile = 'plan-rest.json';
 
-/** Whether a name can be an id: a single safe path component. */
+/** Whether a name is a valid id: a single safe path component. */
 export const isId = (name: string): boolean => name.length <= 255 && /^[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$/.test(name);
 
-/** @throws RuntError ERR_CONTAINER_ID for a name that cannot be an id */
+/** @throws RuntError ERR_CONTAINER_ID for an invalid id */
 export function checkId(id: string): void {
   if (!isId(id)) {
     throw new RuntError({
@@ -99,12 +100,12 @@ export function checkId(id: string): void {
   }
 }
 
-/** The error of something done to a path of the state; `r` is -errno. */
+/** The error of an operation on a path of the state; `r` is -errno. */
 const stateError = (verb: string, path: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r });
 
 /**
- * Makes the state directory of a new container; the one who makes it owns the id.
+ * Makes a new container's state directory, and thereby claims the id.
  * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
  */
 export function makeStateDir(root: string, id: string): void {
@@ -124,7 +125,7 @@ export function makeStateDir(root: string, id: string): void {
   if (r < 0) throw stateError('make the state directory', path, r);
 }
 
-/** Writes state.json at once: readers see the old one or the new one. */
+/** Writes state.json atomically. */
 export function save(root: string, record: ContainerRecord): void {
   const r = withState(root, record.id, (dir) => writeState(dir, record));
   const path = `${root}/${record.id}/${stateFile}`;
@@ -136,7 +137,7 @@ export function writeState(dir: number, record: ContainerRecord): number {
   return dir < 0 ? dir : native.replaceFile(dir, stateFile, 0o600, host.encode(JSON.stringify(record)));
 }
 
-/** Keeps the config of a container that is being created. */
+/** Stores the config of a container that is being created. */
 export function keepConfig(root: string, id: string, text: Uint8Array): void {
   const r = withState(root, id, (dir) =>
     dir < 0 ? dir : native.writeFile(dir, configFile, O_CREAT | O_EXCL, 0o600, text),
@@ -145,16 +146,13 @@ export function keepConfig(root: string, id: string, text: Uint8Array): void {
   if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `keep the config as ${path}`, path, errno: -r });
 }
 
-/** Path of the config that was kept; that of the bundle for a container of a runt that kept none. */
+/** Path of the stored config; the bundle's for a container of an older runt, which stored none. */
 export function keptConfig(root: string, record: ContainerRecord): string {
   const kept = withState(root, record.id, (dir) => isEntry(dir, configFile));
   return kept ? `${root}/${record.id}/${configFile}` : configPath(record);
 }
 
-/**
- * Whether a directory has an entry of that name; `dir` may be -ENOENT. @throws RuntError ERR_STATE when that cannot be
- * told
- */
+/** Whether a directory has that entry; `dir` may be -ENOENT. @throws RuntError ERR_STATE if neither is certain */
 export function isEntry(dir: number, name: string): boolean {
   const r = dir < 0 ? dir : native.stat(dir, name, AT_SYMLINK_NOFOLLOW, new Uint8Array(64));
   if (r < 0 && !isMissing(r)) {
@@ -171,7 +169,7 @@ export function isEntry(dir: number, name: string): boolean {
 const unknown = (root: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_NO_CONTAINER', message: `container does not exist: ${id}`, path: `${root}/${id}` });
 
-/** There is no such directory; or, of the root, one of its parents is a file. */
+/** The directory does not exist, or a parent of the root is a file. */
 const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
 /**
@@ -188,7 +186,7 @@ export function load(root: string, id: string): ContainerRecord {
     if ('errno' in content) {
       const { errno } = content;
       if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
-      // A delete is removing it, or has; or its create or delete was ended in the middle.
+      // A delete is removing it or has done so; or its create or delete was killed.
       if (isLocked(root, id) || !isStill(root, id, dir)) throw unknown(root, id);
       throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
     }
@@ -226,7 +224,7 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
   return value as ContainerRecord;
 }
 
-/** One of another runt's: refused by name, whatever else it holds. */
+/** The record of another runt version: refused by that version, whatever else it holds. */
 function otherVersion(id: string, path: string, version: unknown): RuntError {
   if (typeof version !== 'number') return corrupt(id, path, 'it has no format version');
   return new RuntError({
@@ -237,7 +235,7 @@ function otherVersion(id: string, path: string, version: unknown): RuntError {
   });
 }
 
-/** The kernel takes a pid as a 32-bit integer, and so do the native calls. */
+/** The kernel and the native calls take a pid as a 32-bit integer. */
 export const isPid = (value: unknown): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
@@ -266,7 +264,7 @@ const corrupt = (id: string, path: string, why: string): RuntError =>
   });
 
 /**
- * Runs f while holding the container's lock; the lock ends with the process.
+ * Runs f under the container's lock, which ends with this process.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_UNSAFE
  */
 export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
@@ -280,7 +278,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
     try {
       const r = await lock(fd, -1);
       if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
-      // Whoever had the lock may have removed the directory, and somebody have made another one.
+      // The previous holder may have removed the directory, and others may have made a new one.
       if (isStill(root, id, fd)) return await holding(root, id, fd, f);
     } finally {
       native.close(fd);
@@ -289,8 +287,8 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
 }
 
 /**
- * Removes the state directory; what is in it is known, a deeper tree is removed too. @throws RuntError ERR_STATE,
- * ERR_STATE_UNSAFE
+ * Removes the state directory: first the known files, then whatever tree is left.
+ * @throws RuntError ERR_STATE, ERR_STATE_UNSAFE
  */
 export function removeStateDir(root: string, id: string): void {
   const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
@@ -302,9 +300,9 @@ export function removeStateDir(root: string, id: string): void {
 function removeDirectory(parent: number, id: string, dir: number): number {
   for (const name of [startSocket, planRestFile, configFile, stateFile]) native.unlinkAt(dir, name, 0);
   let r = native.unlinkAt(parent, id, AT_REMOVEDIR);
-  // The mount of a restore that was killed; what is in it is the bundle's.
+  // The mount of a killed restore: its files are the bundle's.
   if (r === -E.ENOTEMPTY) native.unmount(`/proc/self/fd/${dir}/${criuRoot}`);
-  // Twice: a command that failed at this moment may have left its error there.
+  // Twice: a command that just failed may have stored its error in between.
   for (let i = 0; i < 2 && r === -E.ENOTEMPTY; i++) r = native.removeTree(parent, id);
   return r;
 }
