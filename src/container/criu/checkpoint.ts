@@ -1,4 +1,4 @@
-/** `checkpoint`: the processes of a container, written to image files by criu. */
+/** `checkpoint`: the dump of a container's processes to image files by criu. */
 import { type CgroupFacts, hierarchyDirectory } from '../../cgroup/cgroup-facts.js';
 import { freezerOf } from '../../cgroup/freezer.js';
 import {
@@ -48,22 +48,22 @@ export interface CheckpointOptions extends DumpFlags {
   readonly id: string;
   /** Absolute directory of the images. */
   readonly imagePath: string;
-  /** Absolute directory of `dump.log`; that of the images when absent. */
+  /** Absolute directory of `dump.log`; the images' when absent. */
   readonly workPath?: string;
   /** `--criu`. */
   readonly criu?: string;
-  /** Leave the state of a container that has ended by it: whoever waits for its end deletes it. */
+  /** Keep the state of a container that the checkpoint ends: the process that waits for its end deletes it. */
   readonly keepState?: boolean;
-  /** Descriptor that gets a NUL byte when the server of lazy pages is ready. */
+  /** Descriptor that receives a NUL byte when the lazy-pages server is ready. */
   readonly statusFd?: number;
-  /** As that of create. */
+  /** Same as in CreateOptions. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly warn: (sentence: string) => void;
 }
 
 /**
- * Writes the images. Unless the container is to run on, or its state to stay, it is deleted then, as runc does.
- * @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; the container runs on then
+ * Writes the images. Then deletes the container, as runc does, unless it is to continue or its state to stay.
+ * @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; the container continues then
  */
 export async function checkpoint(o: CheckpointOptions): Promise<void> {
   const { root, id } = o;
@@ -137,7 +137,7 @@ async function perform(
     const type = o.preDump ? Type.PRE_DUMP : Type.DUMP;
     const answer = await criu.ask({ type, opts: options as never }, ({ script, fd }) => {
       if (fd >= 0) native.close(fd);
-      // What waits for it copies the images now, and begins the restore.
+      // The reader of the status fd now copies the images and starts the restore.
       if (script === 'status-ready' && o.statusFd !== undefined) native.write(o.statusFd, new Uint8Array(1));
     });
     if (!answer.success) throw refusal(what, path, answer, log, readLog(log));
@@ -146,7 +146,7 @@ async function perform(
   }
 }
 
-/** What of the running container is external, and what its descriptors 0 to 2 are. */
+/** The container's external resources, and the targets of its descriptors 0 to 2. */
 function externalOf(
   what: string,
   spec: Spec,
@@ -162,7 +162,7 @@ function externalOf(
     const hierarchies = cgroup.layout === 'v2' ? [] : cgroupMounts(spec, shown);
     for (const bind of withSubmounts([...bindMounts(spec, record.bundle), ...hierarchies])) {
       const { point, shows } = lines.get(mountIdAt(root, bind.destination)) ?? { point: '/', shows: '' };
-      // A place without a mount of its own: the container has unmounted it. Or it has mounted there what is not the host's.
+      // The container has unmounted it, or has mounted something there that is not the host's.
       if (point === '/' || ('shows' in bind && bind.shows !== shows)) continue;
       if ('ownMount' in bind && point !== bind.destination) continue;
       if (point.includes(']')) {
@@ -185,7 +185,7 @@ function externalOf(
     return [`${known.proc}[${inode}]:${known.key}`];
   });
   const descriptors = [0, 1, 2].map((n) => {
-    // One that is closed is nothing.
+    // A closed descriptor has an empty entry.
     const mountId = mountIdOf(tryReadText(`${proc}/fdinfo/${n}`) ?? '');
     if (mountId === '') return '';
     const link = readLink(`${proc}/fd/${n}`);
@@ -197,7 +197,7 @@ function externalOf(
   return { external: { mounts, ids }, descriptors };
 }
 
-/** The mount that a path of the container is on. */
+/** Id of the mount that a path of the container is on. */
 function mountIdAt(root: number, path: string): string {
   const fd = native.openAt2(root, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   if (fd === -E.ENOENT || fd === -E.ENOTDIR) return '';

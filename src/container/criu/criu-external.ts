@@ -1,4 +1,4 @@
-/** What of a container criu leaves to others: bind mounts, joined namespaces, stdio. Names are opaque: never a path in another's grammar (CVE-2026-115520). */
+/** The resources of a container that are external to criu: bind mounts, joined namespaces, stdio. */
 
 import { clean } from '../../plan/container-path.js';
 import { isRoot } from '../../plan/mounts/mount-compile.js';
@@ -14,18 +14,18 @@ export interface Bind {
   readonly destination: string;
   /** Absolute path on the host. */
   readonly source: string;
-  /** Its name in the image. */
+  /** Its name in the images. */
   readonly name: string;
-  /** With what is mounted below the source. */
+  /** Includes the mounts below the source. */
   readonly recursive: boolean;
 }
 
-/** The name of the mount at a destination: the same for the same one, and made of letters and digits alone. */
+/** Name of the mount at a destination. Only letters and digits, because another program parses it (CVE-2026-115520). */
 export function mountName(destination: string): string {
   return `m${[...host.encode(clean(destination))].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** The bind mounts of a config, and the devices that are binds where no node can be made. */
+/** The bind mounts of a config, and the devices that are bind mounts because mknod(2) is not possible. */
 export function bindMounts(spec: Spec, bundle: string): Bind[] {
   const binds = (spec.mounts ?? []).flatMap((mount, i): Bind[] => {
     const settings = mountSettings(mount);
@@ -38,7 +38,7 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
   });
   const devices = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
   for (const { path } of spec.linux?.devices ?? []) if (!devices.includes(clean(path))) devices.push(clean(path));
-  // Without a user namespace they are nodes of the container's own /dev.
+  // Without a user namespace, devices are nodes in the container's own /dev.
   if (!spec.linux?.namespaces?.some((n) => n.type === 'user')) return binds;
   const taken = new Set(binds.map((b) => b.destination));
   return [
@@ -51,14 +51,14 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
 
 /** A mount of one hierarchy of cgroup v1, below a mount of type `cgroup`. */
 interface HierarchyMount extends Bind {
-  /** A hierarchy that is not shown has no mount of its own there. */
+  /** A hierarchy that is not shown has no mount of its own. */
   readonly ownMount: true;
 }
 
 /**
- * What a mount of type `cgroup` consists of on v1: criu takes the tmpfs with its links for the container's, and each
- * hierarchy for the host's, with or without a cgroup namespace.
- * @param shown where each is below the destination, and what of it the container sees: a directory of the host
+ * The mounts that a `cgroup` mount makes on v1. To criu, the tmpfs with its links is the container's, and each
+ * hierarchy the host's, with or without a cgroup namespace.
+ * @param shown each hierarchy's path below the destination, and the host directory that the container sees there
  */
 export function cgroupMounts(spec: Spec, shown: readonly { directory: string; source: string }[]): HierarchyMount[] {
   return (spec.mounts ?? []).flatMap((mount, i) =>
@@ -72,10 +72,7 @@ export function cgroupMounts(spec: Spec, shown: readonly { directory: string; so
   );
 }
 
-/**
- * Refuses what neither criu nor runt can bring back.
- * @throws RuntError ERR_UNSUPPORTED with the pointer
- */
+/** Refuses a config that neither criu nor runt can restore. @throws RuntError ERR_UNSUPPORTED with the pointer */
 export function refuseUnrestorable(what: string, spec: Spec): void {
   const refuse = (pointer: string, why: string, value?: unknown): never => {
     throw new RuntError({
@@ -100,7 +97,7 @@ export function refuseUnrestorable(what: string, spec: Spec): void {
   }
 }
 
-/** The namespaces joined by path that criu takes as external, with the key that it knows each by; the others it joins itself. */
+/** Namespaces joined by path that are external to criu, with criu's keys. It joins the other types by itself. */
 export const externalNamespaces: Readonly<Record<string, { readonly proc: string; readonly key: string }>> = {
   network: { proc: 'net', key: 'extRootNetNS' },
   pid: { proc: 'pid', key: 'extRootPidNS' },
@@ -109,13 +106,13 @@ export const externalNamespaces: Readonly<Record<string, { readonly proc: string
 /** One line of /proc/PID/mountinfo. */
 interface MountLine {
   readonly id: string;
-  /** Where it is, as that process sees it. */
+  /** Mount point, as that process sees it. */
   readonly point: string;
-  /** What it shows: the file system's device, and the path in that. */
+  /** The device of the mounted file system, and the path in it. */
   readonly shows: string;
 }
 
-/** The mounts of /proc/PID/mountinfo, in its order. */
+/** The mounts in /proc/PID/mountinfo, in its order. */
 export function mountLines(mountinfo: string): MountLine[] {
   return mountinfo.split('\n').flatMap((line) => {
     const [id, , device, root, point] = line.split(' ');
@@ -124,20 +121,20 @@ export function mountLines(mountinfo: string): MountLine[] {
   });
 }
 
-/** The kernel writes blanks and the like as octal bytes; the rest of the text is decoded already. */
+/** The kernel escapes blanks and the like as octal bytes. */
 const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, o) => String.fromCharCode(parseInt(o, 8)));
 
-/** A mount of the host below the source of a recursive bind, and so below its destination. */
+/** A host mount below the source of a recursive bind, and so below its destination. */
 export interface Submount extends Bind {
   readonly shows: string;
 }
 
 /**
- * What the recursive binds bring along, each to be named to criu, which takes it for the container's own otherwise: its files would be
- * in the images, or the checkpoint refused.
+ * The submounts of recursive binds, which criu must be given by name. Otherwise it would dump them as the container's
+ * own, or refuse the checkpoint.
  * @param host the mounts that this process sees
- * @param real the path of a source without symbolic links; '' when it is not there
+ * @param real resolves symbolic links in a source; '' if it does not exist
  */
 export function submounts(
   binds: readonly Bind[],
@@ -152,7 +149,7 @@ export function submounts(
     for (const { point, shows } of host) {
       if (!point.startsWith(below) || point === source) continue;
       const destination = `${bind.destination}/${point.slice(below.length)}`;
-      // The config's own mount there lies above it. Of two on one point the last one is seen.
+      // The config's own mount covers it. Of two mounts on one point the last one is visible.
       if (binds.some((b) => b.destination === destination)) continue;
       found.set(destination, { ...bind, destination, source: point, name: mountName(destination), shows });
     }
@@ -160,13 +157,13 @@ export function submounts(
   return [...found.values()];
 }
 
-/** What a descriptor's file is: `mnt_id` of /proc/PID/fdinfo/N; '' when it has none. */
+/** Id of the mount that a descriptor's file is on: `mnt_id` of /proc/PID/fdinfo/N; '' if it has none. */
 export const mountIdOf = (fdinfo: string): string => /^mnt_id:\s*([0-9]+)$/m.exec(fdinfo)?.[1] ?? '';
 
-/** criu's name for a file outside of the container's mounts. */
+/** criu's name for a file outside the container's mounts. */
 export const fileKey = (mountId: string, inode: bigint): string =>
   `file[${Number(mountId).toString(16)}:${inode.toString(16)}]`;
 
-/** A key in `descriptors.json` that may be inherited: the file comes with an image, which may be anyone's. */
+/** Whether a key of `descriptors.json` is safe to inherit: images, and so the file, may come from anyone. */
 export const isInheritable = (key: unknown): key is string =>
   typeof key === 'string' && /^(?:(?:pipe|socket):\[[0-9]{1,20}\]|file\[[0-9a-f]{1,16}:[0-9a-f]{1,16}\])$/.test(key);

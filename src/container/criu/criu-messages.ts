@@ -6,9 +6,9 @@ import { criu } from '../../../build/gen/criu.js';
 protobuf.util.Long = undefined as never;
 protobuf.configure();
 
-/** The kinds of requests, and of answers. */
+/** Types of requests and answers. */
 export const Type = criu.criu_req_type;
-/** What is done with cgroups: `--manage-cgroups-mode`. */
+/** criu's values for `--manage-cgroups-mode`. */
 export const CgroupMode = criu.criu_cg_mode;
 export const { criu_req: Request, criu_resp: Response } = criu;
 

@@ -1,10 +1,10 @@
-/** The options of a request to criu, from the flags of `checkpoint` and `restore`. Pure. */
+/** criu's options, compiled from the flags of `checkpoint` and `restore`. Pure. */
 import { criuConfig } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWNET } from '../../sys/linux.js';
 import { CgroupMode, type CriuOptions } from './criu-messages.js';
 
-/** Flags that both commands have. */
+/** Flags of both commands. */
 export interface CriuFlags {
   readonly tcpEstablished: boolean;
   readonly extUnixSk: boolean;
@@ -32,16 +32,16 @@ export interface RestoreFlags extends CriuFlags {
   readonly lsmMountContext?: string;
 }
 
-/** What both requests need of the machine. */
+/** Host facts for both requests. */
 interface RequestFacts {
   readonly imageFd: number;
   readonly workFd: number;
-  /** Directory that is the container's root. */
+  /** The container's root directory. */
   readonly rootfs: string;
   readonly configFile: string | undefined;
 }
 
-/** What criu leaves to others, by names that hold no path. */
+/** External resources, by names that are not paths. */
 export interface External {
   readonly mounts: readonly { readonly key: string; readonly val: string }[];
   readonly ids: readonly string[];
@@ -54,7 +54,7 @@ const cgroupModes = {
   ignore: CgroupMode.IGNORE,
 } as const;
 
-/** criu's log level: information, as the log is read when something has failed. */
+/** criu's log level "info": the log is only read after a failure. */
 const logLevel = 4;
 
 function common(flags: CriuFlags, facts: RequestFacts, log: string): CriuOptions & { images_dir_fd: number } {
@@ -65,7 +65,7 @@ function common(flags: CriuFlags, facts: RequestFacts, log: string): CriuOptions
     log_level: logLevel,
     log_file: log,
     notify_scripts: true,
-    // A terminal of the container has its master outside.
+    // The master of a container's terminal is outside the container.
     orphan_pts_master: true,
     manage_cgroups: true,
     manage_cgroups_mode: cgroupModes[flags.manageCgroupsMode ?? 'soft'],
@@ -75,7 +75,7 @@ function common(flags: CriuFlags, facts: RequestFacts, log: string): CriuOptions
     file_locks: flags.fileLocks,
     auto_dedup: flags.autoDedup,
     lazy_pages: flags.lazyPages,
-    // As runc: devices and addresses are their makers', a hook's or the engine's, who make them anew.
+    // As runc does: hooks or the engine made the devices and addresses, and make them again.
     empty_ns: CLONE_NEWNET,
     ...(facts.configFile !== undefined && { config_file: facts.configFile }),
   };
@@ -90,13 +90,13 @@ export function dumpOptions(
   return {
     ...common(flags, facts, 'dump.log'),
     pid: facts.pid,
-    // A pre-dump never stops the container; criu refuses it otherwise.
+    // criu refuses a pre-dump that would stop the container.
     leave_running: flags.leaveRunning || flags.preDump,
     link_remap: flags.linkRemap,
     tcp_skip_in_flight: flags.tcpSkipInFlight,
     ...(facts.freezer !== undefined && { freeze_cgroup: facts.freezer }),
     ...(flags.parentPath !== undefined && { parent_img: flags.parentPath }),
-    // What changes after a pre-dump is all that the next one, or the dump, writes.
+    // The next pre-dump or dump writes only what changed since.
     ...((flags.preDump || flags.parentPath !== undefined) && { track_mem: true }),
     ...(flags.pageServer && { ps: flags.pageServer }),
     ext_mnt: [...external.mounts],
@@ -104,13 +104,13 @@ export function dumpOptions(
   };
 }
 
-/** What only a restore gives. */
+/** Facts for a restore only. */
 interface Restored {
   readonly mounts: External['mounts'];
-  /** Descriptors that criu has, for what is external. */
+  /** criu's descriptors of external resources. */
   readonly inherited: readonly { readonly key: string; readonly fd: number }[];
   readonly joined: readonly { readonly ns: string; readonly ns_file: string }[];
-  /** The cgroups that were made for it: controllers as in /proc/PID/cgroup (none for v2) and path. */
+  /** The cgroups made for it: controllers as in /proc/PID/cgroup (none for v2) and path. */
   readonly cgroups: readonly { readonly ctrl?: string; readonly path: string }[];
 }
 
@@ -118,22 +118,22 @@ interface Restored {
 export function restoreOptions(flags: RestoreFlags, facts: RequestFacts, restored: Restored): CriuOptions {
   return {
     ...common(flags, facts, 'restore.log'),
-    // The restored process is a child of the runtime, and so its engine's, as a created one.
+    // Make the restored process a child of the runtime, as after a create; so the engine can become its parent.
     rst_sibling: true,
     tcp_close: flags.tcpClose,
     ...(flags.lsmProfile !== undefined && { lsm_profile: flags.lsmProfile }),
     ...(flags.lsmMountContext !== undefined && { lsm_mount_context: flags.lsmMountContext }),
-    // It would refuse the cgroups that were made for it just now: that they were not there is seen to by who made them.
+    // `strict` would refuse the cgroups that runt just made. RestoredCgroups has checked that they did not exist.
     ...(flags.manageCgroupsMode === 'strict' && { manage_cgroups_mode: CgroupMode.FULL }),
     ext_mnt: [...restored.mounts],
     inherit_fd: [...restored.inherited],
     join_ns: [...restored.joined],
-    // With `ignore` nothing of cgroups is in the image, and the processes stay where criu was put.
+    // With `ignore` the image has no cgroups, and the processes stay in criu's.
     cg_root: flags.manageCgroupsMode === 'ignore' ? [] : [...restored.cgroups],
   };
 }
 
-/** Where criu's own configuration for this container is: annotation, then the usual files. '' in the annotation is none. */
+/** Path of criu's configuration for this container: annotation, else the usual files. '' in the annotation is none. */
 export function criuConfigFile(
   annotations: Spec['annotations'],
   exists: (path: string) => boolean,

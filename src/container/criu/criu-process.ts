@@ -1,4 +1,4 @@
-/** criu as a child that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
+/** criu as a child process that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
@@ -13,10 +13,10 @@ import { signalProcess } from '../state/recorded-process.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
 
-/** Longer answers than any of criu's. */
+/** More than criu's longest answer. */
 const maxAnswer = 64 << 10;
 
-/** The number of the first descriptor of `Criu.startSupervised`: its socket is 3. */
+/** Number of the first descriptor of `Criu.startSupervised`: criu's socket is 3. */
 export const firstKept = 4;
 
 const environment = (): string[] =>
@@ -25,7 +25,7 @@ const environment = (): string[] =>
 const notRun = (what: string, path: string, syscall: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
 
-/** Both ends of a socket: ours and criu's. */
+/** Our end and criu's end of a new socket pair. */
 function sockets(what: string, path: string): [number, number] {
   const pair = new Uint8Array(16);
   const made = native.packetPair(pair);
@@ -33,13 +33,13 @@ function sockets(what: string, path: string): [number, number] {
   return fdPair(pair);
 }
 
-/** Something that criu tells before it goes on; it goes on when the answer is true. */
+/** A notification, on which criu waits for our consent. */
 export interface Notification {
   /** `pre-dump`, `setup-namespaces`, `post-restore`, `orphan-pts-master` … */
   readonly script: string;
-  /** The process that it is about, 0 for none. */
+  /** Pid of the process concerned; 0 for none. */
   readonly pid: number;
-  /** A descriptor that came along, -1 for none; the receiver closes it. */
+  /** The descriptor received with it; -1 for none. The receiver closes it. */
   readonly fd: number;
 }
 
@@ -54,8 +54,8 @@ export class Criu {
   ) {}
 
   /**
-   * Starts criu, which waits for a request. For a restore it has a stdio, that of this process when none is given, which the container
-   * inherits, and the descriptors in `keep` by their numbers; else no stdio: all that it says is in its log.
+   * Starts criu, which waits for a request. Without `keep` it has no stdio and only logs. With `keep`, for a restore,
+   * it has those descriptors by their numbers, and `stdio`, which the container inherits.
    * @throws RuntError ERR_CRIU
    */
   static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
@@ -72,8 +72,8 @@ export class Criu {
   }
 
   /**
-   * The same for a restore, as a child of the supervisor that listens in `stateDir`. The descriptors in `keep` have the numbers
-   * from `firstKept` on.
+   * Starts criu for a restore as a child of the supervisor in `stateDir`. The descriptors in `keep` are renumbered from
+   * `firstKept` on.
    * @throws RuntError ERR_CRIU, ERR_SUPERVISOR
    */
   static async startSupervised(
@@ -100,8 +100,8 @@ export class Criu {
   }
 
   /**
-   * Sends a request and gives the answer to it. Before that criu may notify, and waits until `notified` has settled: false, or
-   * what it throws, ends the request, and the error is thrown here.
+   * Sends a request and returns its answer. Before that criu may send notifications, and waits until `notified` has
+   * settled. If it throws, criu aborts, and the error is thrown here.
    * @throws RuntError ERR_CRIU when criu ends without an answer; what `notified` throws
    */
   async ask(
@@ -112,7 +112,7 @@ export class Criu {
     this.send(request);
     let first: unknown;
     for (;;) {
-      // What criu began may have inherited the other end of the socket: its own end ends the wait as well.
+      // Watch the pidfd too: processes that criu started may keep the other end of the socket open.
       if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('does not answer');
       const data = new Uint8Array(maxAnswer);
       const fds = new Uint8Array(4);
@@ -134,17 +134,17 @@ export class Criu {
     }
   }
 
-  /** Ends criu, if it has not ended, and forgets it. */
+  /** Ends criu if it still runs, and reaps it. */
   async close(): Promise<void> {
     native.close(this.socket);
-    // It ends by itself once it has answered; one that was given up is ended.
+    // It ends by itself after its answer; an aborted one is killed.
     if (!(await readableOrPolled(this.pidfd, criuEndTime))) signalProcess(this.pidfd, this.pid, SIGKILL);
     await readableOrPolled(this.pidfd, killedProcessTime);
     endOf(this.pidfd);
     native.close(this.pidfd);
   }
 
-  /** One that has ended is not an error here: the answer that does not come says so. @throws RuntError ERR_CRIU */
+  /** If criu has ended, that is not an error here: the missing answer shows it. @throws RuntError ERR_CRIU */
   private send(request: CriuRequest): void {
     const sent = native.send(this.socket, Request.encode(request).finish());
     if (sent >= 0 || sent === -E.EPIPE || sent === -E.ECONNRESET) return;
@@ -181,22 +181,19 @@ export class Criu {
   }
 }
 
-/** A criu that was found and has told its version. */
+/** An installed criu and its version. */
 export interface FoundCriu {
   readonly path: string;
   readonly version: CriuVersion;
 }
 
-/**
- * Finds criu and asks it for its version.
- * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU_VERSION, ERR_CRIU
- */
+/** Finds criu and requests its version. @throws RuntError ERR_CRIU_MISSING, ERR_CRIU_VERSION, ERR_CRIU */
 export async function usableCriu(what: string, named: string | undefined): Promise<FoundCriu> {
   const path = findCriu(what, named);
   const criu = Criu.start(what, path);
   try {
     const { success, version } = await criu.ask({ type: Type.VERSION }, undefined, criuVersionTime);
-    // Before 3.0 it had no such request.
+    // criu before 3.0 lacks this request.
     checkVersion(what, path, success && version ? version : { major_number: 2, minor_number: 0 });
     return { path, version: version! };
   } finally {
@@ -204,16 +201,16 @@ export async function usableCriu(what: string, named: string | undefined): Promi
   }
 }
 
-/** criu goes on after these: limits that it may not raise, and the helper of cgroups that hears the end. */
+/** criu continues after these: limits that it may not raise, and the end of its cgroup helper. */
 const harmless = /rlimit: Can't setup|cgroupd: recv req error/;
 
-/** What criu answered instead of "done", with the first error of its log that is one. */
+/** The error for criu's refusal, with the first harmful error in its log. */
 export function refusal(what: string, path: string, answer: CriuResponse, log: string, text: string): RuntError {
   const said = text
     .split('\n')
     .filter((l) => l.includes('Error (') && !harmless.test(l))
     .map((l) => l.slice(l.indexOf('Error (')).trim())[0];
-  // Its own message is the first line of that kind, whatever came of it.
+  // criu reports the first error message, even a harmless one.
   const own = answer.cr_errmsg?.trim();
   const told = own && harmless.test(own) ? said : own;
   return new RuntError({

@@ -1,19 +1,19 @@
-/** The program criu: where it is, and whether it is new enough (criu(8)). */
+/** The criu program: its path and its oldest usable version (criu(8)). */
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { X_OK } from '../../sys/linux.js';
 
-/** Where it is looked for after PATH. */
+/** Directories to search after PATH. */
 const usual = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** The oldest version: before it a container in a network namespace of its own, or a status descriptor, is not handled as it is asked for here. */
+/** Oldest version. Earlier ones mishandle a container with its own network namespace, or a status descriptor. */
 const oldest = [3, 15] as const;
 
-/** What a person can do about a criu that is not there. */
+/** The hint for a missing criu. */
 const remedy = 'install the package criu, or name the program with the global flag --criu PATH';
 
 /**
- * The absolute path of criu: the one that is named, or the first in PATH and the usual directories.
- * @param named the value of `--criu`: a path, or a name that is looked for
+ * Absolute path of criu: the named one, or the first in PATH and the usual directories.
+ * @param named the value of `--criu`: a path, or a name to search for
  * @throws RuntError ERR_CRIU_MISSING
  */
 export function findCriu(what: string, named: string | undefined): string {
@@ -38,19 +38,19 @@ export function findCriu(what: string, named: string | undefined): string {
   return found;
 }
 
-/** PATH and the usual directories; criu itself runs programs of the host (ip, iptables). */
+/** PATH and the usual directories, also for criu itself, which runs host programs (ip, iptables). */
 export function searchPath(): string {
   return `${host.env.PATH ?? ''}:${usual}`;
 }
 
-/** The parts of criu's answer to VERSION. */
+/** The version in criu's answer to VERSION. */
 export interface CriuVersion {
   readonly major_number: number;
   readonly minor_number: number;
   readonly sublevel?: number | null;
 }
 
-/** @throws RuntError ERR_CRIU_VERSION when it is older than `wanted`, for a feature that needs it */
+/** @throws RuntError ERR_CRIU_VERSION if it is older than `wanted`, which `feature` requires */
 export function checkVersion(
   what: string,
   path: string,
@@ -69,7 +69,7 @@ export function checkVersion(
   });
 }
 
-/** criu reads the memory of any process, and makes them with any id: root's work. @throws RuntError ERR_CRIU */
+/** criu reads any process's memory and makes processes with any id, which requires root. @throws RuntError ERR_CRIU */
 export function needRoot(what: string, euid: number): void {
   if (euid === 0) return;
   throw new RuntError({

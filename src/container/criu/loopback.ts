@@ -1,13 +1,13 @@
-/** The loopback device of a network namespace that criu has left empty: up, as in one that is created. */
+/** The loopback device of a restored network namespace, which criu leaves down. */
 import { check, RuntError } from '../../sys/error.js';
 import { stat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import * as netlink from '../../sys/sockets/netlink.js';
 
-/** The kernel makes it first in each network namespace. */
+/** Its index: the kernel makes it first in each network namespace. */
 const index = 1;
 
-/** Nothing is done to the namespace of the runtime itself. @throws RuntError ERR_NET_DEVICE */
+/** Sets the device up, but never in the runtime's own namespace. @throws RuntError ERR_NET_DEVICE */
 export function setLoopbackUp(what: string, pid: number): void {
   const path = `/proc/${pid}/ns/net`;
   if (stat(path).ino === stat('/proc/self/ns/net').ino) return;

@@ -1,4 +1,4 @@
-/** One restore in progress: the cgroups and the root that it makes, criu's questions, and how all of it is taken back. */
+/** One restore in progress: its cgroups, its root, criu's notifications, and the undo. */
 import { hierarchyDirectory } from '../../cgroup/cgroup-facts.js';
 import { oomFile, shownCgroup } from '../../cgroup/cgroup-paths.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -21,7 +21,7 @@ import type { RestoreOptions } from './restore-options.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { makeMountPoints } from './restored-mount-points.js';
 
-/** criu's words for the namespaces that it joins by itself. */
+/** criu's names of the namespaces that it joins by itself. */
 const joinNames: Readonly<Record<string, string>> = { ipc: 'ipc', uts: 'uts', time: 'time' };
 
 export class Restoration {
@@ -66,7 +66,7 @@ export class Restoration {
     const { inherited, joined } = this.external();
     const criu = await this.startCriu();
     try {
-      // systemd starts a scope with a process in it: with criu, which ends when what it has made is there.
+      // systemd starts a scope with a process in it: criu, which ends when the restored processes exist.
       if (cgroups.ofUnit) await cgroups.make(criu.pid);
       const places = cgroups.enterAll(criu.pid);
       const binds = withSubmounts([...bindMounts(compiled.spec, o.bundle), ...this.hierarchies()]);
@@ -80,7 +80,7 @@ export class Restoration {
       const log = `${o.workPath ?? o.imagePath}/restore.log`;
       if (!answer.success || !answer.restore) throw refusal(what, this.found.path, answer, log, readLog(log));
       this.adopt(answer.restore.pid);
-      // One that has ended already is recorded by its supervisor; as a child of this process it is there still.
+      // If it has ended already, its supervisor has recorded that; without one it is a zombie of ours.
       this.pidfd = this.supervisor
         ? openProcess(record)
         : check(native.pidfdOpen(record.pid), {
@@ -123,13 +123,13 @@ export class Restoration {
     return cgroupMounts(spec, shown);
   }
 
-  /** With the number that a descriptor has in criu. */
+  /** With the descriptor's number in criu. */
   private asCriuHas(i: { readonly key: string; readonly fd: number }): { key: string; fd: number } {
     const at = this.opened.indexOf(i.fd);
     return this.supervisor && at >= 0 ? { key: i.key, fd: firstKept + at } : i;
   }
 
-  /** Ends what was restored and removes what was made; what cannot be removed is a warning. */
+  /** Ends the restored processes and removes what was made; warns of what it cannot remove. */
   async undo(): Promise<void> {
     const { o, record, cgroups } = this;
     const made = cgroups?.made ?? [];
@@ -140,7 +140,7 @@ export class Restoration {
       id: o.id,
       warn: o.warn,
       endProcesses: [() => this.endProcess()],
-      // What criu had made when it failed is in these cgroups, or has been ended by it.
+      // Processes of a failed criu are in these cgroups, or criu has killed them.
       othersInCgroups: made.length > 0,
       unit: cgroups?.unitStarted ? record.unit : undefined,
       cgroups: made,
@@ -174,7 +174,7 @@ export class Restoration {
     makeMountPoints(what, path, this.compiled.spec, this.o.bundle);
   }
 
-  /** The mount is the host's: it must not outlive the restore. */
+  /** The mount is in the host's namespace: it must not outlive the restore. */
   private leaveRoot(): void {
     if (!this.rooted) return;
     this.rooted = false;
@@ -182,7 +182,7 @@ export class Restoration {
     native.unlinkAt(AT_FDCWD, this.rootPath, AT_REMOVEDIR);
   }
 
-  /** Opens what is external and is there already: stdio, namespaces joined by path. */
+  /** Opens the existing external resources: stdio, and namespaces joined by path. */
   private external(): {
     inherited: { key: string; fd: number }[];
     joined: { ns: string; ns_file: string }[];
@@ -210,7 +210,7 @@ export class Restoration {
     return { inherited, joined };
   }
 
-  /** What 0, 1 and 2 were when the images were written; nothing when that was not noted. */
+  /** The targets of descriptors 0 to 2 at the checkpoint; none if it did not record them. */
   private descriptors(): readonly unknown[] {
     const path = `${this.o.imagePath}/${descriptorsFile}`;
     const text = tryReadText(path);
@@ -237,7 +237,7 @@ export class Restoration {
     if (fd >= 0) native.close(fd);
     if (script === 'setup-namespaces') {
       this.adopt(pid);
-      // From now on its end is the container's, whatever else criu makes.
+      // From now on, the end of this process is the container's, whatever else criu makes.
       await this.giveToSupervisor(pid);
       if (this.compiled.spec.linux?.namespaces?.some((n) => n.type === 'network' && !n.path)) {
         (await import('./loopback.js')).setLoopbackUp(this.what, pid);
@@ -265,7 +265,7 @@ export class Restoration {
     Object.assign(this.record, recorded(pid));
   }
 
-  /** Those that make the network, in the namespaces that criu has just made. */
+  /** Runs the hooks that set up the network, in the namespaces that criu has just made. */
   private async hooks(): Promise<void> {
     const { prestart, createRuntime } = this.compiled.spec.hooks ?? {};
     if (!prestart?.length && !createRuntime?.length) return;

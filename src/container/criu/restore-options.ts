@@ -1,11 +1,11 @@
-/** The options of `restore`. */
+/** Options of `restore`. */
 import type { CreateOptions } from '../launch/container-options.js';
 import type { RestoreFlags } from './criu-options.js';
 
 export interface RestoreOptions extends CreateOptions, RestoreFlags {
   /** Absolute directory of the images. */
   readonly imagePath: string;
-  /** Absolute directory of `restore.log`; that of the images when absent. */
+  /** Absolute directory of `restore.log`; the images' when absent. */
   readonly workPath?: string;
   /** `--criu`. */
   readonly criu?: string;

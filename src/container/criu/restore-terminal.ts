@@ -1,4 +1,4 @@
-/** The terminal of a container that is restored: criu hands its master over, which goes to who serves it. */
+/** The terminal of a restored container, and the transfer of its master from criu. */
 
 import { check, RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
@@ -7,7 +7,7 @@ import { connectTo } from '../../sys/sockets/unix-socket.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 
 /**
- * Sends the master, which is closed, to the console socket as runt-init does; or gives it to the caller's terminal.
+ * Sends the master to the console socket, as runt-init does, or attaches it to the caller's terminal. Closes it.
  * @throws RuntError ERR_TERMINAL
  */
 export async function passMaster(

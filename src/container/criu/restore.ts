@@ -1,4 +1,4 @@
-/** `restore`: a container whose processes criu makes of image files; the runtime makes what is around them. */
+/** `restore`: a container whose processes criu restores from image files, in surroundings made by the runtime. */
 
 import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
@@ -20,7 +20,7 @@ import { checkVersion, needRoot } from './criu-program.js';
 import { Restoration } from './restoration.js';
 import type { RestoreOptions } from './restore-options.js';
 
-/** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached. @throws RuntError; nothing of the container is left then */
+/** @returns the exit status, or 128 + the signal; 0 if detached @throws RuntError after the undo */
 export async function restore(o: RestoreOptions): Promise<number> {
   const what = `restore ${o.id}`;
   checkId(o.id);
@@ -37,7 +37,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
     checkConsole(what, wanted, o.consoleSocket, !o.detach);
     if (!o.detach) terminal = Terminal.ofCaller(what);
   }
-  // Before the restore: a signal that comes early is kept, not lost.
+  // Before the restore, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`restore ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const restoration = new Restoration(what, o, compiled, recordOf(o, compiled), criu, terminal);
@@ -89,7 +89,7 @@ async function withDirectories(
 }
 
 function recordOf(o: RestoreOptions, compiled: CompiledBundle): ContainerRecord {
-  // criu makes no keyring: the processes have that of who restores them.
+  // criu makes no keyring: the processes use the caller's.
   return { ...newRecord(o, compiled), noNewKeyring: true };
 }
 

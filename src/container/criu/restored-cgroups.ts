@@ -1,4 +1,4 @@
-/** The cgroups of a container that is restored: made as for one that is created, and criu in them. */
+/** The cgroups of a restored container, made as in a create, and criu's entry into them. */
 import type { Op, Plan } from '../../plan/plan-ops.js';
 import { check, RuntError } from '../../sys/error.js';
 import { exists, readText } from '../../sys/fs.js';
@@ -9,7 +9,7 @@ import { applyCgroupOp, type CgroupOp } from '../launch/handlers/cgroup-handler.
 import type { ContainerRecord } from '../state/state-store.js';
 
 export class RestoredCgroups {
-  /** Directories, in the order in which they were made. */
+  /** Directories, in the order of their creation. */
   readonly made: string[] = [];
   unitStarted = false;
 
@@ -17,16 +17,16 @@ export class RestoredCgroups {
     private readonly what: string,
     private readonly plan: Plan,
     private readonly record: ContainerRecord,
-    /** None of them may be there before. */
+    /** Refuse cgroups that exist already. */
     private readonly strict: boolean,
   ) {}
 
-  /** Whether they are those of a unit of systemd's, which starts with a process in it. */
+  /** Whether they belong to a systemd unit, which starts with a process in it. */
   get ofUnit(): boolean {
     return this.plan.ops.some(({ op }) => op === 'systemdScope');
   }
 
-  /** All of the container's cgroups, with their limits, before anything is restored into them; those of a unit with the process in them. */
+  /** Makes all cgroups with their limits, before criu restores into them. Puts the process into those of a unit. */
   async make(pid: number): Promise<void> {
     const there = this.strict ? this.record.cgroups.find(exists) : undefined;
     if (there !== undefined) {
@@ -45,7 +45,7 @@ export class RestoredCgroups {
       if (!isCgroupOp(op)) continue;
       const failed = applyCgroupOp(op, this.made);
       if (failed) throw new OpFailed(failed);
-      // What is above has to be empty before it can give controllers.
+      // A parent must be empty before it can enable controllers.
       if (op.op === 'cgroupCreate' && pid >= 0) this.enter(op.path, pid);
     }
   }
@@ -60,7 +60,7 @@ export class RestoredCgroups {
     });
   }
 
-  /** Puts criu where the process was to be, so that what it makes begins there. @returns the places as the kernel names them */
+  /** Moves criu into the process's cgroups, where its children start. @returns their paths as in /proc */
   enterAll(pid: number): { ctrl?: string; path: string }[] {
     const { record, plan } = this;
     const birth = birthOf(plan);
@@ -70,15 +70,15 @@ export class RestoredCgroups {
       .split('\n')
       .map((line) => /^[0-9]+:([^:]*):(.*)$/.exec(line))
       .filter((m) => m !== null);
-    // criu knows each controller of a hierarchy by its own name. The path without one, of v2, is that of all which are
-    // not named: on a hybrid host criu would otherwise make the cgroup of the checkpoint again, and leave it.
+    // criu identifies each controller of a hierarchy by name. The path without one (v2) is for all unnamed controllers.
+    // Without it, criu on a hybrid host would make the checkpoint's cgroup again and leave it.
     return lines.flatMap(([, ctrl = '', path = '']) =>
       ctrl ? ctrl.split(',').map((c) => ({ ctrl: c, path })) : [{ path }],
     );
   }
 }
 
-/** The v2 cgroup in which a new process would begin; '' without one. */
+/** The v2 cgroup in which a new process would start; '' if none. */
 function birthOf({ ops }: Plan): string {
   for (const op of ops) {
     if (op.op === 'clone' && op.cgroup) return op.cgroup;

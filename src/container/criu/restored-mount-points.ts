@@ -1,4 +1,4 @@
-/** The places of mounts in a root file system that a restore mounts on: criu does not make them. */
+/** Mount points that are missing in a restored root file system, and that criu does not make. */
 
 import { clean } from '../../plan/container-path.js';
 import { isRoot } from '../../plan/mounts/mount-compile.js';
@@ -13,7 +13,7 @@ import { AT_FDCWD, O_CREAT, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IF
 
 const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
-/** Whether a path leads below one of a set. */
+/** Whether a path is below one of a set. */
 function isBelow(path: string, set: ReadonlySet<string>): boolean {
   for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
     if (set.has(path.slice(0, end))) return true;
@@ -22,7 +22,8 @@ function isBelow(path: string, set: ReadonlySet<string>): boolean {
 }
 
 /**
- * Makes what is missing, each step resolved within the root. What lies below another mount is in that one.
+ * Makes missing mount points, resolving each step within the root. Skips those below another mount, which are in that
+ * one.
  * @throws RuntError ERR_MOUNT
  */
 export function makeMountPoints(what: string, root: string, spec: Spec, bundle: string): void {
@@ -51,7 +52,7 @@ export function makeMountPoints(what: string, root: string, spec: Spec, bundle: 
   }
 }
 
-/** Walks down; what is there stays as it is. */
+/** Makes the missing components of a path. */
 function make(root: number, path: string, isFile: boolean): number {
   const parts = path.split('/').filter((p) => p !== '');
   for (let n = 1; n <= parts.length; n++) {

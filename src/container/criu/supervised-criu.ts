@@ -1,7 +1,4 @@
-/**
- * criu as a child of a container's supervisor. What it restores is a child of the supervisor's then (criu's `rst_sibling`), which
- * records how that ends. It begins as runt-init, whose plan is to execute it.
- */
+/** criu as a child of the supervisor, so that the restored process becomes the supervisor's too (`rst_sibling`). */
 
 import { encodePlan } from '../../plan/encode-plan.js';
 import type { Plan } from '../../plan/plan-ops.js';
@@ -16,7 +13,7 @@ import { spawnSupervised } from '../launch/supervisor.js';
 interface SupervisedProgram {
   readonly what: string;
   readonly stateDir: string;
-  /** Where the kernel counts what it killed for memory; empty for nowhere. */
+  /** File in which the kernel counts OOM kills; empty for none. */
   readonly oomFile: string;
   readonly path: string;
   readonly args: readonly string[];
@@ -26,7 +23,7 @@ interface SupervisedProgram {
   readonly fds: readonly number[];
 }
 
-/** Resolves when it runs. @throws RuntError ERR_CRIU, ERR_SUPERVISOR */
+/** Starts a runt-init whose plan is to execute criu. @throws RuntError ERR_CRIU, ERR_SUPERVISOR */
 export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number; pidfd: number }> {
   const facts = { code: 'ERR_CRIU', message: `${p.what}: run ${p.path}`, path: p.path };
   const pair = new Uint8Array(16);
@@ -59,7 +56,7 @@ function planOf(p: SupervisedProgram): Plan {
     version: 1,
     ops: [
       { op: 'keepFds', at: '', count: p.fds.length },
-      // The same user, who is root: for the mask of what it makes.
+      // The same user, root, only to set the umask.
       { op: 'user', at: '', uid: 0, gid: 0, groups: [], setGroups: false, groupsOptional: false, umask },
       { op: 'findExecutable', at: '', name: p.path, path: '' },
       { op: 'exec', at: '', args: p.args, env: p.env, homeOfNamed: false },
