@@ -8,10 +8,9 @@ import { AT_FDCWD, SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 
 /**
- * Signals every process that a container's cgroups hold. KILL goes through `cgroup.kill`, which also ends what is forked
- * meanwhile.
+ * Signals every process in a container's cgroups. KILL uses `cgroup.kill`, which also kills concurrent forks.
  * @returns whether there was a process to signal, or `cgroup.kill` was written
- * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were; ERR_CGROUP
+ * @throws RuntError ERR_PROCESS if one could not be signalled, after all others were; ERR_CGROUP
  */
 export function killAll(cgroups: readonly string[], signal: number): boolean {
   const rest = signal === SIGKILL ? cgroups.filter((path) => !killTree(path)) : cgroups;
@@ -22,10 +21,10 @@ export function killAll(cgroups: readonly string[], signal: number): boolean {
 }
 
 /**
- * Signals every process of a set. Each is opened by pidfd and looked up again before it is signalled: it is that
- * process then, and not another one that got its number.
+ * Signals every process of a set. Opens a pidfd of each and then looks it up again, so that no signal reaches another
+ * process that reuses the pid.
  * @returns whether there was any
- * @throws RuntError ERR_PROCESS when one could not be signalled, after all others were
+ * @throws RuntError ERR_PROCESS if one could not be signalled, after all others were
  */
 export function signalEach(all: readonly number[], signal: number, isMember: (pid: number) => boolean): boolean {
   const failed = new Map<number, number>();
@@ -47,13 +46,13 @@ function signalMember(pid: number, signal: number, isMember: () => boolean): num
     if (fd >= 0) native.close(fd);
   }
   if (r !== -E.ENOSYS) return r;
-  // A seccomp filter refuses the call: kill(2), right after it was seen that the process is the one that is a member.
+  // A seccomp filter refuses the call: use kill(2) right after the check that the process is still the member.
   const startTime = processStat(pid)?.startTime;
   const same = startTime !== undefined && isMember() && processStat(pid)?.startTime === startTime;
   return same ? native.killProcess(pid, signal) : -E.ESRCH;
 }
 
-/** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, before, and in a threaded cgroup. */
+/** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, older kernels and a threaded cgroup. */
 export function killTree(path: string): boolean {
   return isCgroup(path) && native.writeFile(AT_FDCWD, `${path}/cgroup.kill`, 0, 0, host.encode('1')) >= 0;
 }

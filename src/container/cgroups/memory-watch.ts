@@ -1,4 +1,4 @@
-/** The memory of a container, as far as the kernel tells that it has run out. */
+/** The out-of-memory events of a container. */
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { tryRead } from '../../cgroup/stats/cgroup-stats.js';
@@ -10,20 +10,20 @@ import { IN_MODIFY } from '../../sys/linux.js';
 import { forget, now } from '../../sys/waiting/loop.js';
 import { recentMemoryEvent } from '../../sys/waiting/time-limits.js';
 
-/** Tells out-of-memory events of a container: by the kernel's word that something happened, and a count of what. */
+/** A watch for OOM kills: the kernel's notification, confirmed by its counter. */
 export class MemoryWatch {
-  /** Readable when there is something new; -1 when there is no memory controller. */
+  /** Readable after an event; -1 without a memory controller. */
   readonly fd: number;
   private readonly file: string | undefined;
-  /** Of the cgroup above one that systemd removes as soon as it is empty: it has the count of what was killed below too. */
+  /** File of the cgroup above the unit's, which systemd removes once it is empty: it also counts the kills below. */
   private readonly above: string | undefined;
   private readonly v2: boolean;
   private seen: number;
   private seenAbove: number;
-  /** When the kernel told of something last. */
+  /** Time of the kernel's last notification. */
   private told = Number.NEGATIVE_INFINITY;
 
-  /** @param unit of systemd's, whose cgroup or one below is the container's @throws RuntError ERR_CGROUP */
+  /** @param unit the container's systemd unit @throws RuntError ERR_CGROUP */
   constructor(facts: CgroupFacts, cgroups: readonly string[], unit?: string) {
     const path = new LiveCgroups(facts, cgroups).directory('memory');
     this.v2 = facts.layout === 'v2';
@@ -41,18 +41,18 @@ export class MemoryWatch {
   }
 
   /**
-   * Whether there was one since the last call. v1 tells each, v2 by its count. When the cgroup of a unit is gone before its count could be
-   * read, the one above has risen just after an event here was told of.
+   * Whether there was an OOM kill since the last call. v1 notifies each; on v2 the counter decides. If a unit's cgroup
+   * was removed before the counter was read, the one above must have risen right after a notification.
    */
   happened(): boolean {
     if (this.fd < 0) return false;
     const told = this.take();
     if (told) this.told = now();
     const [before, beforeAbove] = [this.seen, this.seenAbove];
-    // Above first: a kill in between is counted at the next call then.
+    // Above first: a kill in between then counts at the next call.
     this.seenAbove = killsIn(this.above);
     this.seen = killsIn(this.file);
-    // The eventfd of v1 is told of the cgroup's removal too; then there is no count any more.
+    // v1's eventfd also signals the cgroup's removal; then the counter is gone.
     if (!this.v2) return told && this.seen >= 0;
     if (this.seen >= 0) return this.seen > before;
     return beforeAbove >= 0 && this.seenAbove > beforeAbove && now() - this.told < recentMemoryEvent;
@@ -64,7 +64,7 @@ export class MemoryWatch {
     native.close(this.fd);
   }
 
-  /** Reads what is told; of v2 each an inotify_event, and the removal of the file is none of these. */
+  /** Reads notifications. On v2, ignores the inotify_event of the file's removal. */
   private take(): boolean {
     const buffer = new Uint8Array(4096);
     const n = native.read(this.fd, buffer);
@@ -77,9 +77,9 @@ export class MemoryWatch {
   }
 }
 
-/** Processes ended for want of memory, so far; -1 when the cgroup is gone. */
+/** Number of OOM kills so far; -1 if the cgroup is gone. */
 function killsIn(file: string | undefined): number {
-  // Also while it is being removed (ENODEV).
+  // Also undefined while it is being removed (ENODEV).
   const text = file === undefined ? undefined : tryRead(file);
   return text === undefined ? -1 : Number(table(text).oom_kill ?? 0);
 }

@@ -1,4 +1,4 @@
-/** Processes in a container's cgroups that its pid namespace does not end with it, for `delete --force`. Loaded by need. */
+/** Processes in a container's cgroups that outlive its pid namespace, for `delete --force`; loaded on demand. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { ownCgroups } from '../../cgroup/cgroup-paths.js';
 import { pidsIn } from '../../cgroup/cgroup-processes.js';
@@ -13,9 +13,8 @@ import { type ContainerRecord, load } from '../state/state-store.js';
 import { killAll } from './kill-all.js';
 
 /**
- * Ends what is in the cgroups and below: the kernel does that for a whole tree (cgroup.kill), however many ancestors are
- * frozen.
- * @throws RuntError ERR_CGROUP_BUSY when that would end more than the container: this process is in one of them, or
+ * Kills everything in the cgroups and below. The kernel kills a whole tree (cgroup.kill), even if ancestors are frozen.
+ * @throws RuntError ERR_CGROUP_BUSY if that would kill more than the container: this process is in one of them, or
  * another container of the root is below
  */
 export async function endOccupants(root: string, id: string, cgroups: readonly string[]): Promise<void> {
@@ -28,8 +27,8 @@ export async function endOccupants(root: string, id: string, cgroups: readonly s
 }
 
 /**
- * Whether the end of a container in the foreground may end all that is in its cgroups, and its unit. If not, the
- * container stays, stopped, until `delete`; a warning says why.
+ * Whether the end of a foreground container may kill everything in its cgroups and its unit. If not, warns why, and the
+ * container stays stopped until `delete`.
  */
 export function endsAlone(o: Foreground, { cgroups, unit }: ContainerRecord): boolean {
   try {
@@ -49,7 +48,7 @@ interface Foreground {
 }
 
 /**
- * @param unit of systemd's, which the container's cgroup is, or is below
+ * @param unit the systemd unit whose cgroup is the container's or above it
  * @throws RuntError ERR_CGROUP_BUSY
  */
 export function checkAlone(root: string, id: string, own: readonly string[], unit?: string): void {
@@ -79,13 +78,13 @@ export function checkAlone(root: string, id: string, own: readonly string[], uni
   }
 }
 
-/** The cgroup of a unit of systemd's at or above the path. */
+/** The cgroup of a systemd unit at or above the path. */
 function unitIn(path: string, unit: string): string | undefined {
   const at = `${path}/`.indexOf(`/${unit}/`);
   return at < 0 ? undefined : path.slice(0, at + 1 + unit.length);
 }
 
-/** One that cannot be used has no cgroup that is known; `list` warns of it. */
+/** An unusable record has no known cgroups; `list` warns of it. */
 function recordOf(root: string, id: string): ContainerRecord | undefined {
   try {
     return load(root, id);

@@ -1,4 +1,4 @@
-/** The processes of a container that has no cgroup of its own (rootless, `--cgroup-manager disabled`): its pid namespace has them. */
+/** The processes of a container without a cgroup of its own (rootless, `--cgroup-manager disabled`). */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
@@ -8,17 +8,17 @@ import { processStat } from '../../sys/procfs.js';
 import { isAlive } from '../state/recorded-process.js';
 import type { ContainerRecord } from '../state/state-store.js';
 
-/** Which pid namespace a process is in, `pid:[INODE]`; or -errno. */
+/** The pid namespace of a process, `pid:[INODE]`; or -errno. */
 function namespaceOf(pid: number): string | number {
   const out = new Uint8Array(64);
   const n = native.readLink(AT_FDCWD, `/proc/${pid}/ns/pid`, out);
   return n > 0 ? host.decode(out, n) : n;
 }
 
-/** It has ended; or belongs to somebody else, and so not to a container that this user can end. */
+/** It has ended; or another user owns it, so that it is not in a container of this user. */
 const notOurs: readonly (string | number)[] = [-E.ENOENT, -E.ESRCH, -E.EACCES, -E.EPERM];
 
-/** Pids, in the runtime's pid namespace. Of a container that shares a pid namespace only the first process is known. */
+/** Pids in the runtime's pid namespace. If the container shares one, only its init process is known. */
 export function pidsWithoutCgroup(record: ContainerRecord): number[] {
   if (!isAlive(record)) return [];
   if (!record.pidNamespace) return [record.pid];

@@ -1,4 +1,4 @@
-/** The unit of a container whose cgroup systemd manages: started, changed, stopped. Loaded by need. */
+/** The systemd unit of a container: its start, changes and stop; loaded on demand. */
 
 import { v2DeviceList } from '../../cgroup/devices/device-list.js';
 import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
@@ -35,8 +35,9 @@ import type { RecordedUnit } from '../state/state-store.js';
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
 
 /**
- * A scope has processes when it begins, and ends with its last one. The container's is to be born in its cgroup, when all limits stand:
- * so one that only waits for its socket's end holds the place. Should the runtime be killed, it ends, and systemd forgets the unit.
+ * A process that keeps a new scope alive. A scope starts with processes and ends with its last one, but the container's
+ * must start after all limits are set. The placeholder waits for the end of its socket. If the runtime is killed, it
+ * ends, and systemd forgets the unit.
  */
 export class Placeholder {
   private constructor(
@@ -68,7 +69,7 @@ export class Placeholder {
     checkOp(op, native.writeFile(AT_FDCWD, procs, 0, 0, host.encode(String(this.pid))), 'write', procs);
   }
 
-  /** Whether it has ended before its time: a limit leaves no room for it. */
+  /** Whether it ended too early, because a limit is too low for it. */
   hasEnded(): boolean {
     return native.isReadable(this.pidfd) === 1;
   }
@@ -82,12 +83,10 @@ export class Placeholder {
   }
 }
 
-/** As D-Bus takes them: `a(sv)`. */
+/** In D-Bus's form: `a(sv)`. */
 const named = (properties: readonly Property[]): Value[] => properties.map((p) => [p.name, p]);
 
-/**
- * The manager of the user's session; undefined when that of the system is the caller's own, the failure when there is none.
- */
+/** The manager of the user's session; undefined if the caller owns the system's, the failure if there is none. */
 export async function userManager(): Promise<UserManager | RuntError | undefined> {
   if (ownsSystem()) return undefined;
   try {
@@ -101,7 +100,7 @@ export async function userManager(): Promise<UserManager | RuntError | undefined
   }
 }
 
-/** Runs f with a connection that is closed after it: to the manager of a user's session, if one is named, and to the system's. */
+/** Runs f with a connection, closed afterwards: to the manager of the named user's session, else the system's. */
 function onUnitBus<T>(
   user: Address | undefined,
   f: (bus: Bus, tries: number) => Promise<T>,
@@ -111,12 +110,12 @@ function onUnitBus<T>(
 }
 
 /**
- * Starts the scope with the process in it, and checks that its cgroup is where the plan has it. Of a scope whose start was begun and did not
- * come to that nothing is left.
- * @param annotations those of the config: an error of systemd's about the property of one has its pointer
- * @param patience ms for each answer, and for the end of the job; systemd's usual when absent
- * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if there is one; ERR_CGROUP_BUSY when the unit is there already;
- * ERR_CGROUP when a slice is frozen
+ * Starts the scope with the process in it, and checks that its cgroup has the plan's path. Removes a scope whose start
+ * fails.
+ * @param annotations those of the config: an error of systemd about the property of one has its pointer
+ * @param patience ms for each answer, and for the end of the job; systemd's default when absent
+ * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if any; ERR_CGROUP_BUSY if the unit exists;
+ * ERR_CGROUP if a slice is frozen
  */
 export async function startScope(
   op: ScopeOp,
@@ -128,7 +127,7 @@ export async function startScope(
   // systemd would wait for the scope, and the process in it for the thaw.
   if (frozenBy(op.path) !== undefined)
     throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
-  // The unit is ours from here on: a stranger's is never stopped, reset or taken over.
+  // From here on the unit is ours: never stop, reset or take over another's.
   let begun = false;
   const start = async (bus: Bus, tries: number): Promise<void> => {
     const known = await knownProperties(bus, op);
@@ -137,13 +136,13 @@ export async function startScope(
       bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []], () => {
         begun = true;
       });
-    // systemd went away after it was asked: it may have done it, or be doing it.
+    // systemd went away after the request: it may have started the unit, or be about to.
     if (tries > 0 && (await isPlaced(op, pid, begun ? bus.patience : 0))) return;
     try {
       const result = await job().catch(async (error) => {
         if (!unitExists(error)) throw error;
         if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastBusAnswerTime)))) return 'done';
-        // One that has failed is remembered, with nothing in it, until somebody resets it.
+        // systemd keeps a failed unit, without processes, until it is reset.
         if (tries > 0) throw error;
         await reset(bus, op.unit);
         return job();
@@ -158,7 +157,7 @@ export async function startScope(
     }
   };
   return onUnitBus(user, start, patience).catch(async (error) => {
-    // It went away and did not come back in time.
+    // systemd did not come back in time.
     if (begun && isPassing(error))
       await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastBusAnswerTime).catch(() => {});
     if (!(error instanceof RuntError) || error.op === op.op) throw error;
@@ -170,18 +169,18 @@ export async function startScope(
   });
 }
 
-/** Whether systemd's error is about the property that the annotation sets. */
+/** Whether systemd's error is about the annotation's property. */
 function isNamed(message: string, annotation: string): boolean {
   if (!annotation.startsWith(systemdProperty)) return false;
   const name = annotation.slice(systemdProperty.length);
   return new RegExp(`\\b(?:${name}|${name.replace(/Sec$/, 'USec')})\\b`).test(message);
 }
 
-/** Whether systemd has put the process into the cgroup, within `patience` ms. */
+/** Whether systemd moves the process into the cgroup within `patience` ms. */
 const isPlaced = (op: ScopeOp, pid: number, patience: number): Promise<boolean> =>
   until(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
 
-/** The properties without those that only a newer systemd knows. */
+/** The properties that this version of systemd has. */
 async function knownProperties(
   bus: Bus,
   { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
@@ -190,10 +189,10 @@ async function knownProperties(
   return properties.filter(({ name }) => !optional.includes(name) || version >= (since[name] ?? 0));
 }
 
-/** The version of the manager of a user's session, if one is named, or of the system's. @throws RuntError ERR_SYSTEMD */
+/** Version of the manager of the named user's session, or of the system's. @throws RuntError ERR_SYSTEMD */
 export const systemdVersion = (user: Address | undefined): Promise<number> => onUnitBus(user, versionOf);
 
-/** 257 of "257.9-1~deb13u1". @throws RuntError ERR_SYSTEMD */
+/** "257.9-1~deb13u1" → 257. @throws RuntError ERR_SYSTEMD */
 async function versionOf(bus: Bus): Promise<number> {
   return Number(/^v?(\d+)/.exec(String(await bus.property('Version')))?.[1] ?? 0);
 }
@@ -221,18 +220,18 @@ const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError
     ...(cause && { cause }),
   });
 
-/** Takes back what was begun: the stop cancels a start that still waits; nobody waits for it, as that may be what systemd does not do. */
+/** Cancels a unit start that may still be queued. Does not wait for the stop job: systemd may be what hangs. */
 async function giveUp(bus: Bus, unit: string): Promise<void> {
   bus.patience = Math.min(bus.patience, lastBusAnswerTime);
   try {
     await bus.call('StopUnit', 'ss', [unit, 'replace']);
     await reset(bus, unit);
   } catch {
-    // The placeholder's end is the unit's, when systemd comes to it.
+    // When the placeholder ends, systemd ends the unit.
   }
 }
 
-/** systemd in a container, say, has its tree elsewhere. */
+/** A systemd in a container, for example, has its tree elsewhere. */
 function checkPlace(op: ScopeOp, pid: number): void {
   const place = unifiedPlace(pid);
   if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
@@ -240,7 +239,7 @@ function checkPlace(op: ScopeOp, pid: number): void {
   throw scopeFailed(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
 }
 
-/** Stops the unit, if systemd still knows it, and makes it forget a failed one. @throws RuntError ERR_SYSTEMD */
+/** Stops the unit if systemd has it, and resets a failed one. @throws RuntError ERR_SYSTEMD */
 function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
   return onUnitBus(user, async (bus) => {
     try {
@@ -252,7 +251,7 @@ function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
   });
 }
 
-/** The same for a container that goes: without systemd its cgroup is removed all the same, and systemd forgets a unit without one. */
+/** Stops the unit of a removed container. Only warns on failure: systemd forgets a unit without a cgroup. */
 export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => void): Promise<void> {
   try {
     await stopUnit(unit);
@@ -263,8 +262,9 @@ export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => v
 }
 
 /**
- * Has systemd move a process into the unit's cgroup, or one below it. The kernel lets a user move a process only where the cgroup above both
- * places is his: from a session's, say, the manager of the system has to do it, which that of the user asks.
+ * Asks systemd to move a process into the unit's cgroup, or one below it. The kernel lets a user do so only if he owns
+ * the common ancestor of both cgroups. From a session's, for example, the system manager must do it, at the request of
+ * the user's manager.
  * @throws RuntError ERR_SYSTEMD
  */
 export function attach({ name, bus: user }: RecordedUnit, place: string, pid: number): Promise<unknown> {
@@ -272,7 +272,7 @@ export function attach({ name, bus: user }: RecordedUnit, place: string, pid: nu
   return onUnitBus(user, (bus) => bus.call('AttachProcessesToUnit', 'ssau', [name, below || '/', [BigInt(pid)]]));
 }
 
-/** Whether this process may move others from its own cgroup to that at the path (cgroups(7), "Cgroups delegation"). */
+/** Whether this process may move others from its own cgroup to `path` (cgroups(7), "Cgroups delegation"). */
 export function mayMove(path: string): boolean {
   const [from, to] = [(unifiedPlace('self') || '/').split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
   let common = 0;
@@ -292,7 +292,7 @@ const isUnknown = (error: unknown): boolean =>
   error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchUnit';
 
 /**
- * Tells systemd the new values of a running container, so that it does not write the old ones again.
+ * Sends systemd a running container's new values, so that it does not write the old ones again.
  * @throws RuntError ERR_SYSTEMD
  */
 export async function setUnitProperties(
@@ -300,7 +300,7 @@ export async function setUnitProperties(
   resources: Resources,
   live: LiveCgroups,
 ): Promise<void> {
-  // After an update that ended before systemd answered all of its values are given once more, as the files have them.
+  // After an update that ended before systemd answered, send all its values again, as they are in the files.
   const held = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
   const settings = [...held, ...v2Settings(resources, '', live)];
   const propertiesFor = (version?: number): Property[] =>
@@ -320,5 +320,5 @@ export async function setUnitProperties(
   });
 }
 
-/** Whether systemd answered that it does not do it; else it may still. */
+/** Whether systemd has refused. After any other error it may still apply the values. */
 export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isPassing(error);

@@ -1,4 +1,4 @@
-/** The terminal of a container that runs in the foreground: the caller's one beside it, and the bytes between the two. */
+/** The terminal of a foreground container, relayed to and from the caller's terminal. */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -21,13 +21,13 @@ import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 import { longestTerminalPause } from '../../sys/waiting/time-limits.js';
 
-/** The head of a transfer's state, and room for what a terminal holds at a time. */
+/** The head of a transfer's state, and a buffer as large as a terminal's. */
 const stateSize = Protocol.TRANSFER_HEAD + (32 << 10);
 
 /**
- * Who gets the master of the terminal must be clear before anything is made: the caller of a command that leaves by the
- * console socket, a command that stays itself.
- * @throws RuntError ERR_TERMINAL, with the words that engines know
+ * Checks, before anything is made, who gets the terminal's master: the console socket if the command exits, else the
+ * command itself.
+ * @throws RuntError ERR_TERMINAL, with the message that engines look for
  */
 export function checkConsole(what: string, terminal: boolean, socket: string | undefined, stays: boolean): void {
   if (terminal && !stays && socket === undefined) {
@@ -50,24 +50,24 @@ export function checkConsole(what: string, terminal: boolean, socket: string | u
   }
 }
 
-/** The caller's terminal, and once attached the container's. */
+/** The caller's terminal and, once attached, the container's. */
 export class Terminal {
   private master = -1;
-  /** A second descriptor of the master: a descriptor is waited for in one direction at a time. */
+  /** A duplicate of the master: each descriptor can be polled in one direction at a time. */
   private masterIn = -1;
   private input = -1;
   private output = -1;
   private saved: Uint8Array | undefined;
-  /** The process has ended: what is on its way is still delivered. */
+  /** The process has ended; pending output is still delivered. */
   private ended = false;
-  /** The caller does not want the rest. */
+  /** The caller discards the rest of the output. */
   private abandoned = false;
   private relayed: Promise<void> = Promise.resolve();
 
   private constructor(private readonly caller: number) {}
 
   /**
-   * Finds the terminal of the caller: standard error, output or input, as runc, or the one that it is controlled by.
+   * Finds the caller's terminal: stderr, stdout or stdin, as runc does, else its controlling terminal.
    * @throws RuntError ERR_TERMINAL
    */
   static ofCaller(what: string): Terminal {
@@ -86,7 +86,7 @@ export class Terminal {
   }
 
   /**
-   * Takes the master that runt-init sends over `socket`, which is closed, and gives it the caller's size.
+   * Receives the master from runt-init over `socket`, closes the socket, and sets the caller's window size.
    * @throws RuntError ERR_TERMINAL
    */
   async attach(socket: number): Promise<void> {
@@ -101,21 +101,21 @@ export class Terminal {
     this.resize();
   }
 
-  /** Begins to relay, the caller's terminal in raw mode until `close`. */
+  /** Starts to relay. The caller's terminal is in raw mode until `close`. */
   relay(): void {
     this.masterIn = this.ok(native.nonBlocking(this.master, O_RDWR), 'copy the terminal');
     this.input = native.nonBlocking(0, O_RDONLY);
     this.output = native.nonBlocking(1, O_WRONLY);
     this.raw();
-    // A caller without stdin types nothing, one without stdout sees nothing.
+    // Without stdin there is no input to relay; without stdout, output is discarded.
     if (this.input >= 0) void untilInterrupted(this.type());
     this.relayed = untilInterrupted(this.show());
   }
 
   /**
-   * A signal to this process.
-   * @param sender the pid that it comes from
-   * @returns whether it was for the terminal, and not for the container's process
+   * Handles a signal to this process.
+   * @param sender pid of the sender
+   * @returns whether it was for the terminal rather than the container's process
    */
   signal(number: number, sender: number): boolean {
     switch (number) {
@@ -123,10 +123,10 @@ export class Terminal {
         this.resize();
         return true;
       case SIGPIPE:
-        // Of our own writing; the container has no part in it.
+        // Caused by our own write, not meant for the container.
         return sender === native.pid();
       case SIGCONT:
-        // Whoever had the terminal meanwhile left it as it likes.
+        // Other processes may have changed the terminal meanwhile.
         if (this.saved) this.raw();
         this.resize();
         return false;
@@ -143,14 +143,14 @@ export class Terminal {
     }
   }
 
-  /** After the process has ended: resolves when all that it has written is delivered. */
+  /** Call after the process has ended: resolves when all its output is delivered. */
   async finish(): Promise<void> {
     this.ended = true;
     forget(this.master);
     await this.relayed;
   }
 
-  /** Restores the caller's terminal. Nothing is relayed any more. */
+  /** Restores the caller's terminal and stops the relay. */
   close(): void {
     this.ended = true;
     this.abandoned = true;
@@ -168,13 +168,13 @@ export class Terminal {
   private raw(): void {
     const mode = new Uint8Array(256);
     const n = native.terminalRaw(this.caller, mode);
-    // A job in the background for good: it has no say in the mode of the terminal, and what is typed is not for it.
+    // EIO: an orphaned background job, which may neither change the terminal's mode nor read from it.
     if (this.saved || n === -E.EIO) return;
     this.ok(n, "put the caller's terminal in raw mode");
     this.saved = mode.slice(0, n);
   }
 
-  /** The size of the caller's terminal for the container's; one that has none (0 × 0) leaves that of consoleSize. */
+  /** Copies the window size of the caller's terminal. A size of 0 × 0 (unknown) keeps that of consoleSize. */
   private resize(): void {
     const size = new Uint8Array(16);
     if (this.master < 0 || native.windowSize(this.caller, size) < 0) return;
@@ -183,7 +183,7 @@ export class Terminal {
     if (width || height) native.setWindowSize(this.master, width, height);
   }
 
-  /** Standard input to the container, until one of them ends. */
+  /** Copies stdin to the container, until one of them ends. */
   private async type(): Promise<void> {
     const state = new Uint8Array(stateSize);
     let pause = 1;
@@ -200,24 +200,24 @@ export class Terminal {
           await writable(this.masterIn);
           break;
         case Protocol.TRANSFER_GONE:
-          // Nobody in the container has the terminal open now; what was typed for them is lost, as on a line that hung up.
+          // No process in the container has the terminal open: drop the input, as a hung-up line does.
           state.fill(0, 0, 8);
           await sleep(pause);
           pause = Math.min(2 * pause, longestTerminalPause);
           break;
         default:
-          // The end of a file or pipe is no ^D: as runc, the container goes on without input.
+          // The end of a file or pipe is not ^D: as with runc, the container continues without input.
           return;
       }
     }
   }
 
-  /** What the container writes to standard output, until it has ended and all is written. */
+  /** Copies the container's output to stdout, until it has ended and all is written. */
   private async show(): Promise<void> {
     const state = new Uint8Array(stateSize);
     let pause = 1;
     while (!this.abandoned) {
-      // What is ready when the process has ended is all that will come: the kernel hands over what is on its way first.
+      // Once the process has ended, all its output is readable: the kernel flushes it first.
       const last = this.ended;
       switch (native.transfer(this.master, this.output, state)) {
         case Protocol.TRANSFER_READABLE:
@@ -232,7 +232,7 @@ export class Terminal {
           await writable(this.output);
           break;
         case Protocol.TRANSFER_GONE:
-          // The reader has left; the container must not stop for that.
+          // The reader is gone; the container must not stop for that.
           if (this.output >= 0) native.close(this.output);
           this.output = -1;
           break;
@@ -252,7 +252,7 @@ export class Terminal {
   }
 }
 
-/** An interrupted command ends the container, and nobody waits for its output. */
+/** An interrupted command ends the container and drops its output. */
 function untilInterrupted(relay: Promise<void>): Promise<void> {
   return relay.catch((error: unknown) => {
     if (!(error instanceof RuntError) || error.code !== 'ERR_INTERRUPTED') throw error;

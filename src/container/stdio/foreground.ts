@@ -1,4 +1,4 @@
-/** The foreground of `run` and `exec`: signals are passed on until the process has ended. */
+/** The foreground of `run` and `exec`: forwarding of signals until the process has ended. */
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
@@ -8,40 +8,41 @@ import { signalProcess } from '../state/recorded-process.js';
 
 const signalInfoSize = 128;
 
-/** What a terminal does meanwhile. */
+/** A terminal that is relayed meanwhile. */
 interface Attached {
-  /** Copies what is left once the process has ended. */
+  /** Copies the remaining output once the process has ended. */
   finish(): Promise<unknown>;
-  /** Whether a signal, from a process, is for the terminal itself and not to be passed on. */
+  /** Whether a signal is for the terminal itself and must not be forwarded. */
   signal(number: number, from: number): boolean;
 }
 
 /**
- * All signals but those that are about this process itself (SIGCHLD, SIGURG) or cannot be caught; bit n-1 for signal n.
+ * All signals except those about this process itself (SIGCHLD, SIGURG) and those that it cannot catch; bit n-1 for
+ * signal n.
  */
 function forwardedSignals(): bigint {
   let mask = (1n << 64n) - 1n;
   for (const n of [SIGKILL, SIGSTOP, SIGCHLD, SIGURG]) mask &= ~(1n << BigInt(n - 1));
-  // Faults of this process itself (ILL, TRAP, BUS, FPE, SEGV) stay deadly.
+  // Faults of this process itself (ILL, TRAP, BUS, FPE, SEGV) stay fatal.
   for (const n of [4, 5, 7, 8, 11]) mask &= ~(1n << BigInt(n - 1));
   return BigInt.asIntN(64, mask);
 }
 
-/** A signalfd of what is passed on, for `waitForEnd`; from here on they are blocked. @throws RuntError ERR_PROCESS */
+/** Blocks the signals to forward, and opens a signalfd of them for `waitForEnd`. @throws RuntError ERR_PROCESS */
 export function openSignals(what: string): number {
   const facts = { code: 'ERR_PROCESS', message: `${what}: make a signalfd`, syscall: 'signalfd4' };
   return check(native.signalFd(forwardedSignals()), facts);
 }
 
-/** Signals by which a user or a service manager asks a command to end: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
+/** Signals with which a user or a service manager ends a command: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
 const ending: readonly number[] = [1, 2, 3, 15];
 
-/** Signals that arrived before the process was executed: number and sender. */
+/** Signals that arrived before the execve: number and sender. */
 const early: [number: number, from: number][] = [];
 
 /**
- * Does `work`, which makes what `waitForEnd` waits for. A signal that asks to end interrupts what the work waits for,
- * so that it undoes itself and fails; others are passed on later.
+ * Runs `work`, which makes the process of `waitForEnd`. An ending signal interrupts the work's wait, so that the work
+ * undoes itself and fails; other signals are forwarded later.
  * @throws RuntError ERR_INTERRUPTED, and what `work` throws
  */
 export async function interruptible<T>(what: string, signals: number, work: () => Promise<T>): Promise<T> {
@@ -51,7 +52,7 @@ export async function interruptible<T>(what: string, signals: number, work: () =
     while (working && (await aside(signals))) {
       const signal = nextSignal(signals);
       const ends = signal !== undefined && ending.includes(signal[0]);
-      // What undoes the work is not interrupted. Between two waits of the work there is nothing to interrupt.
+      // Interrupt once only: the undo must complete. Retry while the work is between two waits.
       for (; ends && working && !ended; await sleep(ended ? 0 : 1)) ended = interrupt(interrupted(what, signal[0]));
       if (signal && !ended) early.push(signal);
     }
@@ -75,7 +76,7 @@ function interrupted(what: string, number: number): RuntError {
   });
 }
 
-/** The next signal of a signalfd, and who sent it; undefined when there is none. */
+/** The next signal of a signalfd and its sender; undefined if none is pending. */
 function nextSignal(signals: number): [number: number, from: number] | undefined {
   const info = new Uint8Array(signalInfoSize);
   if (native.read(signals, info) !== signalInfoSize) return undefined;
@@ -85,8 +86,8 @@ function nextSignal(signals: number): [number: number, from: number] | undefined
 }
 
 /**
- * Passes the signals of a signalfd on until the process behind pidfd has ended. Its parent has its status: this
- * program, or a supervisor.
+ * Forwards the signals of a signalfd until the process behind pidfd has ended. Does not reap it: its parent, this
+ * program or a supervisor, does.
  */
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
@@ -105,7 +106,7 @@ export async function waitForEnd(
       relaying = false;
       forget(signals);
     });
-    // A signal ends the relay to a reader that does not read.
+    // A signal stops the relay if the reader does not read.
     while (relaying) if (await readable(signals)) passOn();
     await finished;
   }

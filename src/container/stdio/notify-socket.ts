@@ -1,7 +1,4 @@
-/**
- * sd_notify(3) of the process: what it says on its own socket is told to who listens at NOTIFY_SOCKET of the command. As
- * runc does: that it is ready, and which process is to be watched. All else it says is read and dropped.
- */
+/** sd_notify(3) of the process, forwarded to the command's NOTIFY_SOCKET: only READY and the main pid, as in runc. */
 
 import { notifyDirectory, notifyName } from '../../plan/process/notify-compile.js';
 import { E } from '../../sys/errno.js';
@@ -12,26 +9,26 @@ import { AT_FDCWD } from '../../sys/linux.js';
 import { firstReadable, forget, readable, until } from '../../sys/waiting/loop.js';
 import { connectTime, notifyBarrierTime } from '../../sys/waiting/time-limits.js';
 
-/** Bytes of one message; systemd itself takes no longer ones. */
+/** Bytes of one message; systemd does not accept longer ones. */
 const longest = 4096;
 
-/** Makes the directory of a container's socket, readable by all: the container's users are nobody here. -errno when it fails. */
+/** Makes the directory of a container's socket, readable by all: its users are unmapped here. @returns 0 or -errno */
 export function makeNotifyDirectory(path: string): number {
   return native.mkdirAt(AT_FDCWD, path, 0o755);
 }
 
-/** Binds the socket in its directory; the descriptor, or -errno. Every user of the container may send. */
+/** Binds the socket in its directory, writable for every user of the container. @returns the descriptor, or -errno */
 export function bindNotify(path: string): number {
   const dir = native.openAt(AT_FDCWD, `${path}/.`, 0, 0);
   if (dir < 0) return dir;
-  // What a start that was killed has left.
+  // A killed start may have left one.
   native.unlinkAt(dir, notifyName, 0);
   const fd = native.datagramBind(dir, notifyName, 0o777);
   native.close(dir);
   return fd;
 }
 
-/** For `start`: listens for a container that was created with NOTIFY_SOCKET; undefined for any other. @throws RuntError ERR_NOTIFY */
+/** For `start`: listens if the create had a NOTIFY_SOCKET, else undefined. @throws RuntError ERR_NOTIFY */
 export function notifyOf(stateDir: string, address: string): Notify | undefined {
   const path = `${stateDir}/${notifyDirectory}`;
   const fd = bindNotify(path);
@@ -40,7 +37,7 @@ export function notifyOf(stateDir: string, address: string): Notify | undefined 
   return new Notify(fd, address);
 }
 
-/** Tells a service manager that this program itself is ready (sd_notify(3)). @throws RuntError ERR_NOTIFY */
+/** Notifies a service manager that this program is ready (sd_notify(3)). @throws RuntError ERR_NOTIFY */
 export function tellReady(address: string, status: string): void {
   const facts = { code: 'ERR_NOTIFY', message: `tell NOTIFY_SOCKET ${address} that runt is ready`, path: address };
   const socket = check(native.datagramConnect(address), { ...facts, syscall: 'connect' });
@@ -49,7 +46,7 @@ export function tellReady(address: string, status: string): void {
   check(sent, { ...facts, syscall: 'sendmsg' });
 }
 
-/** A socket of a container, and who is told. */
+/** A container's socket, and the address to forward to. */
 export class Notify {
   private over = false;
 
@@ -60,13 +57,13 @@ export class Notify {
   ) {}
 
   /**
-   * Waits until the process is ready, then says so, and that `pid` is the main process. Returns too when the process behind
-   * `pidfd`, if given, has ended, or at `stop`.
-   * @throws RuntError ERR_NOTIFY when nobody listens
+   * Waits for the process's READY=1, then sends READY=1 and `pid` as MAINPID. Also returns when the process behind
+   * `pidfd`, if any, has ended, or at `stop`.
+   * @throws RuntError ERR_NOTIFY if the service manager does not listen
    */
   async forward(pid: number, pidfd = -1): Promise<void> {
     const fds = pidfd >= 0 ? [this.fd, pidfd] : [this.fd];
-    // Looked at once more after its end: it may have said so just before.
+    // Check once more after its end: it may have sent READY=1 just before.
     for (let waits = true; ; ) {
       if (this.isReady()) return this.tell(pid);
       if (!waits) return;
@@ -74,12 +71,12 @@ export class Notify {
     }
   }
 
-  /** Reads what is said from now on, until `stop`: a socket that nobody reads holds up who writes to it. */
+  /** Reads and drops messages until `stop`: a full socket would block its senders. */
   async drain(): Promise<void> {
     while (!this.over && (await readable(this.fd))) this.isReady();
   }
 
-  /** Ends the waits; what was said by now is still told. */
+  /** Ends the waits; messages that have arrived are still forwarded. */
   stop(): void {
     this.over = true;
     forget(this.fd);
@@ -90,11 +87,11 @@ export class Notify {
     native.close(this.fd);
   }
 
-  /** Reads messages until none is left, or one says READY=1. */
+  /** Reads messages until none is left or one has READY=1. */
   private isReady(): boolean {
     const data = new Uint8Array(longest);
     for (;;) {
-      // Descriptors that come with it are closed.
+      // This closes descriptors sent with the message.
       const n = native.receiveFds(this.fd, data, new Uint8Array(0));
       if (n < 0) return false;
       if (host.decode(data, n).split('\n').includes('READY=1')) return true;
@@ -126,7 +123,7 @@ export class Notify {
     try {
       await say('READY=1\n');
       await say(`MAINPID=${pid}\n`);
-      // The manager closes what it gets once it has seen all before: it must know of MAINPID before this process ends.
+      // The manager closes the descriptor after it has processed MAINPID. This process must not end before that.
       if (native.pipe(pipe) < 0) return;
       [reading, writing] = fdPair(pipe);
       await say('BARRIER=1', fdList([writing]));

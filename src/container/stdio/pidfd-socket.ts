@@ -1,4 +1,4 @@
-/** `--pidfd-socket`: who gets a pidfd of the process, by which it can be waited for and signalled whatever becomes of its number. */
+/** `--pidfd-socket`: the receiver of a pidfd, by which the process can be signalled even if its pid is reused. */
 
 import type { Op } from '../../plan/plan-ops.js';
 import { fdList } from '../../sys/fds.js';
@@ -6,7 +6,7 @@ import { host, native } from '../../sys/host.js';
 import { connectTo } from '../../sys/sockets/unix-socket.js';
 import { checkOp } from '../failure/op-failed.js';
 
-/** Sends the pidfd beside the word by which receivers of runc's know it: `standard`, or of an exec `setns`. @throws OpFailed */
+/** Sends the pidfd with the name that runc uses: `standard`, or `setns` for an exec. @throws OpFailed */
 export async function sendPidfd(op: Extract<Op, { op: 'pidfdSocket' }>, pidfd: number, exec: boolean): Promise<void> {
   const socket = checkOp(op, await connectTo(op.path), 'connect');
   const fds = fdList([pidfd]);

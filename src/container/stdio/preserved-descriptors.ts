@@ -1,21 +1,21 @@
-/** Descriptors that the caller hands through to the process (`--preserve-fds`, LISTEN_FDS). */
+/** The caller's descriptors that the process keeps (`--preserve-fds`, LISTEN_FDS). */
 import type { ListenFds } from '../../plan/host-facts.js';
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
 
-/** Numbers below the last preserved descriptor that the caller had not opened when runt began. */
+/** Numbers below the last preserved descriptor that were not open when runt started. */
 const holes = new Set<number>();
 
-/** fs.nr_open is this by default: no descriptor has a higher number. */
+/** The default of fs.nr_open: descriptors have lower numbers. */
 const maxDescriptors = 1 << 20;
 
 /**
- * Notes which descriptors the caller has opened. podman's `--preserve-fd 5` counts 3 descriptors and opens only the
- * last one. Holes are filled, so that runt's own descriptors get higher numbers and none of them is passed on
- * (CVE-2024-21626). Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
- * @throws RuntError ERR_DESCRIPTOR when none that `--preserve-fds` counts is open, or a socket of LISTEN_FDS is not
+ * Records which descriptors the caller has opened. podman's `--preserve-fd 5` counts 3 descriptors but opens only the
+ * last. Fills the holes, so that runt's own descriptors get higher numbers and are not passed on (CVE-2024-21626).
+ * Every socket of LISTEN_FDS must be open (sd_listen_fds(3)).
+ * @throws RuntError ERR_DESCRIPTOR if no descriptor of `--preserve-fds` is open, or a socket of LISTEN_FDS is not
  */
 export function checkPreserved({ preserveFds = 0, listen }: { preserveFds?: number; listen?: ListenFds }): void {
   const first = 3 + (listen?.count ?? 0);
@@ -45,14 +45,14 @@ export function checkPreserved({ preserveFds = 0, listen }: { preserveFds?: numb
   if (missing.some((fd) => fd < last)) fillBelow(last);
 }
 
-/** The descriptors from 3 on, `count` numbers, that the caller had opened when runt began. */
+/** The descriptors that the caller had opened when runt started, among `count` numbers from 3 on. */
 export function preservedOf(count: number): number[] {
   const fds: number[] = [];
   for (let fd = 3; fd < 3 + Math.min(count, maxDescriptors); fd++) if (!holes.has(fd)) fds.push(fd);
   return fds;
 }
 
-/** Takes every free number below `last`. open(2) gives the lowest free one. */
+/** Occupies every free number below `last`: open(2) returns the lowest free one. */
 function fillBelow(last: number): void {
   for (;;) {
     const fd = native.openAt(AT_FDCWD, '/', O_PATH, 0);
@@ -62,23 +62,23 @@ function fillBelow(last: number): void {
 }
 
 /**
- * 0 for a descriptor that the caller has opened, else -EBADF. One that runt opened itself (its log) is close-on-exec,
- * and execve(2) has closed all such of the caller's.
+ * 0 for a descriptor that the caller has opened, else -EBADF. runt's own (its log) are close-on-exec; execve(2) has
+ * closed all such descriptors of the caller's.
  */
 function openError(fd: number): number {
   const inherited = host.inherited ? host.inherited(fd) : native.closesOnExec(fd) === 0;
   return inherited ? 0 : -E.EBADF;
 }
 
-/** @throws RuntError ERR_DESCRIPTOR when the descriptor, which `what` names, is not open */
+/** @throws RuntError ERR_DESCRIPTOR if the descriptor, which `what` names, is not open */
 export function checkOpen(fd: number, what: string, hint: string): void {
   const facts = { code: 'ERR_DESCRIPTOR', message: `${what}: descriptor ${fd} is not open`, hint };
   check(openError(fd), facts);
 }
 
 /**
- * The sockets that a service manager has opened for this process, for the container (sd_listen_fds(3)): those of an
- * environment whose LISTEN_PID is this process. Undefined when there are none.
+ * The container's sockets from a service manager (sd_listen_fds(3)): only if LISTEN_PID is this process, else
+ * undefined.
  */
 export function listenFds(env: Readonly<Record<string, string | undefined>>): ListenFds | undefined {
   const { LISTEN_FDS: fds, LISTEN_PID: pid, LISTEN_FDNAMES: names = '' } = env;

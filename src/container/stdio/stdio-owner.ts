@@ -1,6 +1,4 @@
-/**
- * The owner of stdio: the process's user (op `stdioOwner`); in the foreground while the process runs, as with login(1).
- */
+/** The owner of stdio: the process's user (op `stdioOwner`), in the foreground only while it runs, as with login(1). */
 import type { Op } from '../../plan/plan-ops.js';
 import { E } from '../../sys/errno.js';
 import { tryReadText } from '../../sys/fs.js';
@@ -10,19 +8,19 @@ import { OpFailed } from '../failure/op-failed.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';
 
-/** What says that a file may not be given away, or has no owners: it stays as it is. */
+/** Errors of a file that cannot be chowned or has no owner: it stays as it is. */
 const kept: readonly number[] = [E.EPERM, E.EINVAL, E.EACCES, E.EROFS, E.EOPNOTSUPP, E.ENOSYS];
 
 /**
- * Gives descriptors of stdio to a uid of the process's user namespace, in which their owner is not mapped: the process
- * itself cannot. It has chosen them by their kind.
- * @param op that gives them
- * @param fds bits of 0, 1 and 2
+ * Chowns stdio to a uid of the process's user namespace. The process cannot, because the owner is not mapped there. It
+ * has selected the descriptors by their type.
+ * @param op the operation, for errors
+ * @param given the uid, and bits of the descriptors 0, 1 and 2
  * @throws OpFailed
  */
 export function giveStdio(op: Op, given: { uid: number; fds: number }, pid: number, pidfd: number, stdio: Stdio): void {
   const uid = idOutside(tryReadText(`/proc/${pid}/uid_map`) ?? '', given.uid);
-  // The map was that of the process when it still runs.
+  // Only if the process still runs was the map its own.
   if (uid === undefined || signalProcess(pidfd, pid, 0) < 0) return;
   stdio.forEach((fd, i) => {
     const r = (given.fds >> i) & 1 ? native.chownAt(fd, '', BigInt(uid), -1n) : 0;
@@ -31,10 +29,7 @@ export function giveStdio(op: Op, given: { uid: number; fds: number }, pid: numb
   });
 }
 
-/**
- * An id of a user namespace as the reader of its map sees it (user_namespaces(7)); undefined for one that is not
- * mapped.
- */
+/** Maps an id of a user namespace to one of the map's reader (user_namespaces(7)); undefined if unmapped. */
 function idOutside(map: string, id: number): number | undefined {
   for (const line of map.split('\n')) {
     const [inside = 0, outside = 0, size = 0] = line.trim().split(/ +/).map(Number);
@@ -43,17 +38,17 @@ function idOutside(map: string, id: number): number | undefined {
   return undefined;
 }
 
-/** The uid of what is at fd; undefined where nothing is. */
+/** Uid of the file at fd; undefined if fd is closed. */
 function owner(fd: number): bigint | undefined {
   const stat = new BigInt64Array(8);
   return native.stat(fd, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0 ? undefined : stat[1];
 }
 
-/** Who owned 0, 1 and 2 before the launch. A detached process keeps them, as with runc: nobody waits for its end. */
+/** Owners of 0, 1 and 2 before the launch. A detached process, which runt does not await, keeps them, as with runc. */
 export class LentStdio {
   private readonly before = [0, 1, 2].map(owner);
 
-  /** Owners are again who they were; best effort, what it was lent for is over. */
+  /** Restores the owners; ignores errors, because the process has ended. */
   giveBack(): void {
     for (const [fd, uid] of this.before.entries()) {
       if (uid !== undefined && owner(fd) !== uid) native.chownAt(fd, '', uid, -1n);
