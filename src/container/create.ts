@@ -15,7 +15,7 @@ import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
 import type { LentStdio } from './stdio/stdio-owner.js';
 
-/** @throws RuntError; nothing of the container is left then */
+/** @throws RuntError after the undo */
 export async function create(o: CreateOptions): Promise<void> {
   checkPreserved(o);
   const { launch, compiled } = await bringUp('create', o, true);
@@ -27,11 +27,11 @@ interface BroughtUp {
   readonly launch: Launch;
   readonly compiled: CompiledBundle;
   readonly terminal: Terminal | undefined;
-  /** What the process owns until it ends. */
+  /** Stdio that the process owns until it ends. */
   readonly lent: LentStdio | undefined;
 }
 
-/** Compiles the bundle and performs the plan until the process waits for start. A command that `stays` serves the terminal. */
+/** Compiles the bundle and performs the plan up to `start`. `stays`: the command itself serves the terminal. */
 export async function bringUp(
   command: string,
   o: CreateOptions,
@@ -43,7 +43,7 @@ export async function bringUp(
   let compiled = compileBundle(o, startSocket, systemd, stays);
   if (systemd) compiled = await forSystemd(compiled);
   const { spec } = compiled;
-  // `process` is REQUIRED when start is called (config.md#process), which for `run` is now.
+  // `process` is REQUIRED at the start (config.md#process), which for `run` is now.
   if (!spec.process && !startSocket) {
     throw new RuntError({
       code: 'ERR_SPEC_INVALID',
@@ -102,13 +102,13 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
   });
 }
 
-/** Whether open_tree(2) is refused, to the runtime or to runt-init before it has the ids of the container. */
+/** Whether open_tree(2) is refused: to the runtime, or to runt-init before it has the container's ids. */
 const areTreesRefused = (error: unknown): boolean =>
   error instanceof OpFailed &&
   ['openTree', 'cloneSource', 'rootfs'].includes(error.failed.op.op) &&
   error.failed.errno === E.ENOSYS;
 
-/** Runs f; the facts of a failed operation become the error that a person reads. */
+/** Runs f and turns the facts of a failed operation into the user's error. */
 export async function explained(
   command: string,
   id: string,
@@ -124,7 +124,7 @@ export async function explained(
   }
 }
 
-/** Pid file and trace, the last things of a create; when they cannot be written the container is taken back. */
+/** Writes the pid file and the trace, last in a create. If that fails, undoes the launch. */
 export async function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundle): Promise<void> {
   try {
     if (o.pidFile !== undefined) {

@@ -1,4 +1,4 @@
-/** All that the host tells of a container, in one report (`runt debug`). */
+/** The report of `runt debug`: all host data about one container. */
 import { isFrozen } from '../cgroup/freezer.js';
 import { RuntError } from '../sys/error.js';
 import { exists, readLink, tryListDir, tryReadText } from '../sys/fs.js';
@@ -22,7 +22,7 @@ export interface DebugReport {
   readonly id: string;
   /** Its state directory. */
   readonly directory: string;
-  /** Absent when the state cannot be used; `problem` says why, and the rest is what can be salvaged. */
+  /** Absent if the state is unusable: `problem` has the reason, and the rest is salvaged. */
   readonly state?: ContainerState;
   readonly problem?: string;
   readonly config?: string;
@@ -31,14 +31,14 @@ export interface DebugReport {
   readonly exit?: unknown;
   readonly lastError?: LastError;
   readonly processes: readonly DebugProcess[];
-  /** `own`: another one than that of the calling command. */
+  /** `own`: not the calling command's. */
   readonly namespaces: readonly { readonly type: string; readonly id: string; readonly own: boolean }[];
-  /** Lines of /proc/PID/status about ids, capabilities, seccomp; and the id maps. */
+  /** Lines of /proc/PID/status about ids, capabilities and seccomp, and the id maps. */
   readonly identity: Readonly<Record<string, string>>;
   readonly cgroups: readonly {
     readonly path: string;
     readonly exists: boolean;
-    /** Files with limits and use, by name. */
+    /** Files with limits and usage, by name. */
     readonly files: Readonly<Record<string, string>>;
   }[];
   readonly frozen: boolean;
@@ -57,7 +57,7 @@ const identityLines =
   'Uid Gid Groups NoNewPrivs Seccomp Seccomp_filters CapInh CapPrm CapEff CapBnd CapAmb Umask Cpus_allowed_list'.split(
     ' ',
   );
-/** v1 and v2; what a kernel or a hierarchy has not is left out. */
+/** Files of v1 and v2; those that do not exist are omitted. */
 const cgroupFiles =
   'memory.limit_in_bytes memory.usage_in_bytes memory.memsw.limit_in_bytes memory.oom_control memory.max memory.high memory.low memory.current memory.swap.max memory.events cpu.shares cpu.cfs_period_us cpu.cfs_quota_us cpu.weight cpu.max cpu.stat cpuset.cpus cpuset.mems cpuset.cpus.effective pids.max pids.current blkio.weight io.weight io.max devices.list freezer.state cgroup.freeze cgroup.controllers'.split(
     ' ',
@@ -99,7 +99,7 @@ function recordOf(root: string, id: string): { record: ContainerRecord | undefin
   }
 }
 
-/** '' when it is not there, or not ours to read: a report says what it can. */
+/** Text of a file; '' if it is missing or unreadable: the report is best effort. */
 function text(path: string): string {
   try {
     return tryReadText(path) ?? '';
@@ -108,7 +108,7 @@ function text(path: string): string {
   }
 }
 
-/** As exists; what cannot be looked at is reported as absent. */
+/** Same as `exists`, but an error also counts as absent. */
 const isThere = (path: string): boolean => {
   try {
     return exists(path);
@@ -194,7 +194,7 @@ function filesOf(path: string): Record<string, string> {
 
 function mountsOf(pid: number): { target: string; type: string; source: string; options: string }[] {
   if (pid === 0) return [];
-  // Octal escapes (proc_pid_mountinfo(5)) stay: they are what keeps a path on its line.
+  // Keep octal escapes (proc_pid_mountinfo(5)), which keep a path on its line.
   return text(`/proc/${pid}/mountinfo`)
     .trimEnd()
     .split('\n')
@@ -211,7 +211,7 @@ function mountsOf(pid: number): { target: string; type: string; source: string; 
 
 function limitsOf(pid: number): string[][] {
   if (pid === 0) return [];
-  // Columns of fixed width: the names have spaces.
+  // Columns have a fixed width, because the names contain spaces.
   return text(`/proc/${pid}/limits`)
     .trimEnd()
     .split('\n')

@@ -1,4 +1,4 @@
-/** `delete`: remove what a container left (runtime.md#delete). */
+/** `delete`: removal of a container's remains (runtime.md#delete). */
 import { checkMounted } from '../cgroup/cgroup-facts.js';
 import { stopped, thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
@@ -14,9 +14,9 @@ import { recordedRemains, teardown } from './teardown.js';
 interface DeleteOptions {
   readonly root: string;
   readonly id: string;
-  /** Kill what runs; an unknown id is fine. */
+  /** Kill a running container; ignore an unknown id. */
   readonly force: boolean;
-  /** Takes what a poststop hook that failed says. */
+  /** Receives failures of poststop hooks. */
   readonly warn?: (sentence: string) => void;
 }
 
@@ -32,7 +32,7 @@ export async function remove(o: DeleteOptions): Promise<void> {
   }
 }
 
-/** Runs the hooks that a delete has left which was killed: after it had removed the state, or the record in it. */
+/** Runs the hooks that a killed delete left: it had removed the state, or the record in it. */
 async function left(o: DeleteOptions): Promise<boolean> {
   return isEntry(openRoot(o.root), '.deleted') && (await poststop(o));
 }
@@ -42,7 +42,7 @@ async function poststop(o: DeleteOptions): Promise<boolean> {
   return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
 }
 
-/** The record; with force, of one that cannot be used what it still tells, undefined when that is no process. */
+/** The record. With `force` and a damaged one, the salvaged record; undefined if that has no process. */
 async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   try {
     return load(o.root, o.id);
@@ -53,14 +53,14 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
   }
 }
 
-/** @returns what was removed; undefined when it could not be read */
+/** @returns the removed record; undefined if it was unreadable */
 async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   const record = await recordOf(o);
   if (!record) {
     removeStateDir(o.root, o.id);
     return undefined;
   }
-  // Before anything is ended: what is in a cgroup that cannot be seen would live on.
+  // First: processes in a cgroup that is not mounted would survive.
   checkMounted(record.cgroups);
   const status = statusOf(o.root, record);
   if (status !== 'stopped' && status !== 'created' && !o.force) {
@@ -69,7 +69,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
       message: `cannot delete container ${o.id} that is not stopped: ${status}`,
     });
   }
-  // What is ended is a whole tree of cgroups without a pid namespace, and with a unit.
+  // Without a pid namespace, or with a unit, the delete kills a whole tree of cgroups.
   if (!record.pidNamespace || record.unit) {
     (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups, record.unit?.name);
   }
@@ -80,7 +80,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     warn: o.warn,
     ...recordedRemains(record),
     endProcesses: [() => endProcess(record, status)],
-    // A create that was killed left a runt-init that ends by itself.
+    // A killed create left a runt-init, which ends by itself.
     othersInCgroups: !record.pidNamespace || record.status === 'creating',
     endOccupants: async () => {
       if (o.force) await (await import('./cgroups/occupants.js')).endOccupants(o.root, o.id, record.cgroups);
@@ -89,7 +89,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   return record;
 }
 
-/** Kills the container's process and waits until it has ended. @throws RuntError ERR_PROCESS, ERR_CGROUP */
+/** Kills the container's process and waits for its end. @throws RuntError ERR_PROCESS, ERR_CGROUP */
 async function endProcess(record: ContainerRecord, status: Status): Promise<void> {
   const { id, pid, cgroups } = record;
   const process = holdProcess(record);
@@ -99,11 +99,11 @@ async function endProcess(record: ContainerRecord, status: Status): Promise<void
     if (r !== -E.ESRCH)
       check(r, { code: 'ERR_PROCESS', message: `delete ${id}: kill its process ${pid}`, syscall: 'kill' });
     if (status !== 'created') {
-      // What is frozen ends only when it is thawed; what has not been killed by then would run on.
+      // Frozen processes end only when thawed; any not yet killed would run on.
       if (!record.pidNamespace) killAll(cgroups, SIGKILL);
       thaw(cgroups);
     }
-    // On v1 it ends when the cgroup above is thawed, which may never be.
+    // On v1 it ends only when the cgroup above is thawed, which may never happen.
     const held = stopped(cgroups);
     if (await process.ended(held && !held.v2 ? 0 : killedProcessTime)) return;
     if (held) {

@@ -1,4 +1,4 @@
-/** `exec`: one more process in a container (runc's, the runtime-spec has none). */
+/** `exec`: another process in a container, with runc's semantics (not in the runtime-spec). */
 
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
 import { stopped } from '../cgroup/freezer.js';
@@ -36,40 +36,41 @@ import type { LentStdio } from './stdio/stdio-owner.js';
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly root: string;
   readonly id: string;
-  /** Path of a file with a process as JSON, */
+  /** Path of a JSON file with a process, */
   readonly process?: string;
-  /** or what such a file would hold. */
+  /** or the content of such a file. */
   readonly processText?: Uint8Array;
-  /** `[CONTROLLER[,CONTROLLER…]:]PATH` each: cgroups below the container's. */
+  /** Cgroups below the container's, each `[CONTROLLER[,CONTROLLER…]:]PATH`. */
   readonly cgroups?: readonly string[];
   readonly consoleSocket?: string;
   readonly detach: boolean;
-  /** Descriptors that become 0, 1 and 2; those of this process when absent. Only for a detached one in a supervised container. */
+  /** Descriptors that become 0, 1 and 2; this process's when absent. Only if detached, in a supervised container. */
   readonly stdio?: Stdio;
-  /** File that gets the pid: digits only, no newline. */
+  /** File to write the pid to: digits only, no newline. */
   readonly pidFile?: string;
   readonly preserveFds?: number;
-  /** Socket activation: descriptors from 3 on, before those of `preserveFds`. */
+  /** Socket activation: sockets from descriptor 3 on, before those of `preserveFds`. */
   readonly listen?: ListenFds;
-  /** Absolute path of the socket that gets a pidfd of the process. */
+  /** Absolute path of the socket that receives a pidfd of the process. */
   readonly pidfdSocket?: string;
-  /** Also in a paused container, where the process waits with the others; an error when absent. */
+  /** Allow a paused container, where the process waits with the others; otherwise an error. */
   readonly ignorePaused?: boolean;
   readonly rootless?: RootlessMode;
-  /** As that of create; only `deny` has a meaning, for create has warned. */
+  /** Same as in CreateOptions; only `deny` has an effect, because create has warned. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
-  /** Gets a sentence for each value that is not applied. */
+  /** Receives one sentence for each value that is not applied. */
   readonly warn?: (sentence: string) => void;
 }
 
 /**
- * Executes a process in a container; the exit status of the process, 0 when detached.
- * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC …; nothing of the process is left then
+ * Executes a process in a container.
+ * @returns its exit status; 0 if detached
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … after the undo
  */
 export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o);
-  // Before the clone: a signal that comes early is kept, not lost.
+  // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
   const { launch, terminal, lent } = await interruptible(`exec ${o.id}`, signals, () => begin(o));
   try {
@@ -89,7 +90,7 @@ export async function exec(o: ExecOptions): Promise<number> {
   }
 }
 
-/** Begins the process; when this resolves it is executed. The caller closes or waits for its pidfd. */
+/** Starts the process and resolves after its execve. The caller closes its pidfd or waits for it. */
 export async function begin(o: ExecOptions): Promise<Begun> {
   const given: string[] = [];
   try {
@@ -103,11 +104,11 @@ export async function begin(o: ExecOptions): Promise<Begun> {
 interface Begun {
   readonly launch: Launch;
   readonly terminal: Terminal | undefined;
-  /** What the process owns until it ends. */
+  /** Stdio that the process owns until it ends. */
   readonly lent: LentStdio | undefined;
 }
 
-/** @param given gets the fields of the file of --process */
+/** @param given receives the field names of the file of --process */
 async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const record = load(o.root, o.id);
   const status = statusOf(o.root, record);
@@ -116,12 +117,12 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     throw wrongStatus('cannot exec in a paused container (use --ignore-paused to override)', o.id);
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
-  // What it warns of was said by create.
+  // Ignore the warnings: create has issued them.
   const { spec } = loadSpec(keptConfig(o.root, record));
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const { process, warnings } = readProcess(o, spec);
-  // As in a config: an engine may know the capabilities of a newer kernel.
+  // As in a config: an engine may pass capabilities of a newer kernel.
   const unknown = o.capabilities.filter((name) => capabilityNumber(name) === undefined);
   if (o.warn && warnings.length + unknown.length > 0) {
     const { processWarnings, unknownCapabilities } = await import('./failure/exec-warnings.js');
@@ -140,7 +141,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   }
   const facts = readHostFacts(o.rootless);
   const target = await readTarget(o, record, facts);
-  // The process would wait in it.
+  // The process would freeze in it.
   if (!o.ignorePaused)
     await refuseStopped(
       o,
@@ -184,7 +185,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   let plan = compiled(false);
   let launch!: Launch;
   const again = now() + cgroupMoveTime;
-  // Each on sockets of its own: what was begun by a supervisor that was killed then may be there still.
+  // New sockets for each attempt: a killed supervisor may have left processes with the old ones.
   const attempt = (): Promise<void> => {
     launch = launchOf(plan);
     return launch.perform();
@@ -200,7 +201,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         if (place || !(full || moved)) throw error;
         moveLast ||= full;
         if (!full) await sleep(cgroupMovePause);
-        // The place of init, when the container's cgroup takes no processes by now.
+        // Use init's cgroup if the container's no longer accepts processes.
         plan = compiled(moveLast, entries(o, record, facts.cgroup));
       }
     }
@@ -213,7 +214,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   } catch (error) {
     terminal?.close();
     lent?.giveBack();
-    // What the kernel says of a container that ends at this moment is many things; this is the one that is true.
+    // If the container is just ending, the kernel returns various errors: report this one instead.
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
     const { failure } = await import('./failure/op-failure.js');
@@ -238,8 +239,9 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
 }
 
 /**
- * Throws ERR_CGROUP when the cgroups, or one above them, are frozen.
- * @param own the container's, whose own freezer is left to the caller: `pause` is what froze them
+ * Refuses cgroups that are frozen, themselves or by an ancestor.
+ * @param own the container's, whose own freezer the caller handles: `pause` froze them
+ * @throws RuntError ERR_CGROUP
  */
 async function refuseStopped(o: ExecOptions, places: readonly string[], own: readonly string[] = []): Promise<void> {
   const freezer = stopped(places);
@@ -249,7 +251,7 @@ async function refuseStopped(o: ExecOptions, places: readonly string[], own: rea
   throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
 
-/** Whether a process that only helps found no room in the container's cgroups (pids.max). */
+/** Whether pids.max of the container's cgroups left no room for a helper process. */
 function isFull(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
   const { op, errno } = error.failed;
@@ -257,8 +259,8 @@ function isFull(error: unknown): boolean {
 }
 
 /**
- * Whether the container, such as one that runs systemd or an engine, moved its processes below its cgroup at this
- * moment: what takes no process now, or has gone, is looked for again.
+ * Whether the container (one with systemd or an engine, for example) was just moving its processes to cgroups below its
+ * own: retry if a cgroup has vanished or accepts no process.
  */
 function isMoving(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
@@ -268,13 +270,13 @@ function isMoving(error: unknown): boolean {
   return entering && (errno === E.EBUSY || errno === E.ENODEV || errno === E.ENOENT);
 }
 
-/** Whether the container has ended, or is about to: a process that exits has left its namespaces before it is gone. */
+/** Whether the container has ended or is ending: an exiting process leaves its namespaces first. */
 async function isEnding(record: ContainerRecord, error: unknown): Promise<boolean> {
   const held = holdProcess(record);
   if (!held) return true;
   const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
   const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
-  // Or its namespaces could not be read any more, or whoever ends it has reached the new process first.
+  // Or its namespaces were no longer readable, or the new process was killed first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
   const ended = await held.ended(left || killed ? endAfterExec : 0);
   held.close();
@@ -282,8 +284,8 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
 }
 
 /**
- * Says start. The process is in the container's cgroups by now: a `delete` that began meanwhile either sees it there, or
- * has ended the container's first process before, which is seen here.
+ * Starts the process, which is in the container's cgroups by now. A concurrent `delete` either finds it there, or has
+ * already ended the init process, which is checked here.
  */
 async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, terminal?: Terminal): Promise<void> {
   let alive = false;
@@ -299,16 +301,16 @@ async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, 
 const wrongStatus = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
 
-/** What errors call the process that an exec is given as JSON; undefined without one. */
+/** Name of the JSON process in errors; undefined without one. */
 const processName = (o: ExecOptions): string | undefined => (o.processText ? 'the process document' : o.process);
 
-/** The process that an exec is given as JSON, checked by the rules of config.json. */
+/** Parses the JSON process, by the rules of config.json. */
 function readProcess(o: ExecOptions, spec: Spec): { process?: Process; warnings: readonly Violation[] } {
   const name = processName(o);
   if (name === undefined) return { warnings: [] };
   const bytes = o.processText ?? readFile(name);
   const text = utf8Text(bytes, name);
-  // Its own line and column, not those of what it is put into.
+  // For its own line and column, not those of the document around it.
   parseJson(text, name);
   const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
   const { spec: parsed, warnings } = parseSpec(whole, whole.length, name);
@@ -326,14 +328,14 @@ function readFile(path: string): Uint8Array {
   return bytes.subarray(0, length);
 }
 
-/** What the plan needs to know of the container, read now. */
+/** Reads the container's current state for the plan. */
 async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFacts): Promise<ExecTarget> {
   const { pid, startTime } = record;
   let namespaces = 0;
   try {
     for (const name in namespaceFlags) {
       const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
-      // A kernel without time namespaces has no such file, neither here nor there.
+      // A kernel without time namespaces lacks the file for every process.
       if (name === 'time' && !exists('/proc/self/ns/time')) continue;
       if (readLink(`/proc/${pid}/ns/${file}`) !== readLink(`/proc/self/ns/${file}`)) {
         namespaces |= namespaceFlags[name] as number;
@@ -343,10 +345,10 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
     if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
     throw error;
   }
-  // Also in the caller's own, which may be an engine's.
+  // Also in the caller's own user namespace, which may be an engine's.
   const setGroupsDenied =
     (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
-  // All that was read was the container's when its process still runs; the plan opens it by pid and start time again.
+  // The data is the container's only if its process still runs. The plan opens it again by pid and start time.
   if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
   return {
     pid,
@@ -358,7 +360,7 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
   };
 }
 
-/** The cgroup files by which the process enters: those of the container, or of the cgroups below that are asked for. */
+/** Files of the cgroups to enter: the container's, or the requested ones below. */
 function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): CgroupEntry[] {
   const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
@@ -382,13 +384,13 @@ function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): C
   return found;
 }
 
-/** The cgroup of a user's unit into which only systemd may move the process; undefined when the process enters by itself. */
+/** A user unit's cgroup that only systemd may move the process into; undefined if the process enters by itself. */
 async function placeByUnit({ entries }: ExecTarget): Promise<string | undefined> {
   const place = entries[0]?.directory;
   return place && !(await import('./cgroups/systemd-unit.js')).mayMove(place) ? place : undefined;
 }
 
-/** Path of each controller, '' for all others. */
+/** Path by controller, '' for all others. */
 function subCgroups(asked: readonly string[]): Map<string, string> {
   const paths = new Map<string, string>();
   for (const text of asked) {
@@ -416,26 +418,26 @@ const badCgroup = (text: string, why: string): RuntError =>
     hint: 'it is [CONTROLLER[,CONTROLLER…]:]PATH, a cgroup that exists below the container’s',
   });
 
-/** Controllers of the v1 hierarchy that a directory is in. */
+/** Controllers of a directory's v1 hierarchy. */
 function controllersOf(directory: string, { v1 }: CgroupFacts): readonly string[] {
   const h = v1.find(({ mountPoint }) => directory.startsWith(`${mountPoint}/`));
   return h ? (h.name === undefined ? h.controllers : [h.name, `name=${h.name}`]) : [];
 }
 
 /**
- * v2: a cgroup that gives controllers to its children takes no processes (cgroups(7), "no internal processes"): a
- * container that runs systemd has moved all of its own below. There the place of its first process is the one.
+ * v2: a cgroup that enables controllers for its children accepts no processes (cgroups(7), "no internal processes"). A
+ * container with systemd has moved all of its own below. Then use the cgroup of its init process.
  */
 function domainOf(directory: string, pid: number, unit: boolean, { unified }: CgroupFacts): string {
   const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
   if (enabled === '') return directory;
   const mountPoint = unified?.mountPoint ?? '';
   const path = `${mountPoint}${unifiedPlace(pid)}`;
-  // systemd removes the cgroup of a scope that has no processes left: its first process was moved elsewhere.
+  // systemd removes an empty scope's cgroup: then the init process was moved elsewhere.
   return path.startsWith(`${directory}/`) || (enabled === undefined && unit) ? path : directory;
 }
 
-/** The pid file comes last: engines know a failure by its absence. */
+/** The pid file comes last: to engines its absence means failure. */
 function writeFiles(o: ExecOptions, launch: Launch): void {
   if (o.pidFile === undefined) return;
   check(native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid))), {

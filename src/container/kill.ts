@@ -13,7 +13,7 @@ interface KillOptions {
   readonly root: string;
   readonly id: string;
   readonly signal: number;
-  /** All processes of the container's cgroup, or without one of its pid namespace; a container that has stopped is fine then. */
+  /** All processes of the container's cgroup or, without one, its pid namespace; ignores a stopped container. */
   readonly all: boolean;
 }
 
@@ -26,11 +26,11 @@ export async function kill(o: KillOptions): Promise<void> {
       const { pidsWithoutCgroup } = await import('./cgroups/pids-without-cgroup.js');
       signalEach(pidsWithoutCgroup(record), o.signal, (pid) => pidsWithoutCgroup(record).includes(pid));
     } else {
-      // Somebody may have moved it to another cgroup.
+      // Another program may have moved it to another cgroup.
       const init = holdProcess(record);
       try {
         const outside = init && !record.cgroups.some((path) => pidsIn(path, true).includes(record.pid));
-        // The kernel lists no process of a pid namespace that runt cannot see into; cgroup.kill reaches it.
+        // The kernel does not list processes of a pid namespace outside of runt's; cgroup.kill reaches them.
         if (!killAll(record.cgroups, o.signal) && !init) checkNamespace(record);
         const r = outside ? init.signal(o.signal) : 0;
         if (r !== -E.ESRCH) check(r, failed(o, record.pid));
@@ -43,7 +43,7 @@ export async function kill(o: KillOptions): Promise<void> {
   }
   const process = holdProcess(record);
   if (!process) {
-    // Without a pid namespace what it began may be there still.
+    // Without a pid namespace, its descendants may still run.
     if (o.signal === SIGKILL && !record.pidNamespace && record.cgroups.some((path) => pidsIn(path, true).length > 0)) {
       killAll(record.cgroups, SIGKILL);
       thaw(record.cgroups);
@@ -54,9 +54,9 @@ export async function kill(o: KillOptions): Promise<void> {
   }
   const r = process.signal(o.signal);
   process.close();
-  // Without a pid namespace of its own what it began would outlive it (runc since 1.2).
+  // Without its own pid namespace, its descendants would outlive it (runc since 1.2).
   if (r >= 0 && o.signal === SIGKILL && !record.pidNamespace) killAll(record.cgroups, SIGKILL);
-  // As runc: a frozen process of v1 would not even die.
+  // As runc does: a frozen process on v1 would not even die.
   if (r >= 0 && o.signal === SIGKILL) thaw(record.cgroups);
   if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });
   check(r, { ...failed(o, record.pid), syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal' });

@@ -1,4 +1,4 @@
-/** `list`: every container below a root. */
+/** `list`: the states of all containers below a root. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -8,16 +8,16 @@ import { type ContainerState, describe } from './state.js';
 
 interface ListOptions {
   readonly root: string;
-  /** Takes a sentence about each container whose state cannot be used. */
+  /** Receives one sentence for each unusable state. */
   readonly warn?: (sentence: string) => void;
-  /** Takes why the status of a container cannot be known; without it that is thrown. */
+  /** Receives the error if a container's status is unknown; when absent, the error is thrown. */
   readonly unknown?: (error: RuntError) => void;
 }
 
 /**
- * States of all containers, by name. What is no container, and one that is removed meanwhile, is left out; one whose
- * state cannot be used, so that only `delete --force` has a use for it, is a warning, as for runc: it cannot hide the others.
- * @throws RuntError ERR_STATE when the root cannot be read; ERR_PROCESS, ERR_CGROUP when a status cannot be known
+ * States of all containers, by name. Skips entries that are not containers, or are being removed. Only warns of an
+ * unusable state, as runc does, so that it cannot hide the others.
+ * @throws RuntError ERR_STATE if the root is unreadable; ERR_PROCESS, ERR_CGROUP if a status is unknown
  */
 export function list(o: ListOptions): ContainerState[] {
   const states: ContainerState[] = [];
@@ -35,7 +35,7 @@ export function list(o: ListOptions): ContainerState[] {
   return states;
 }
 
-/** The names below a root; what is no container has one too. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
+/** All names below a root, including those that are not containers. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
 export function names(root: string): string[] {
   let buffer = new Uint8Array(65536);
   for (;;) {

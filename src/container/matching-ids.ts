@@ -1,4 +1,4 @@
-/** `--regex` of kill and delete (crun's): one call for all containers whose ids match. */
+/** `--regex` of kill and delete (as in crun): one call for all containers with matching ids. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -7,7 +7,7 @@ import { names } from './list.js';
 import { isId } from './state/state-store.js';
 
 /**
- * The ids below a root that an extended regular expression (regex(7)) matches anywhere; `^` and `$` bind it.
+ * The ids below a root that match an extended regular expression (regex(7)), not anchored unless by `^` and `$`.
  * @throws RuntError ERR_USAGE for a bad pattern, ERR_STATE
  */
 export function matchingIds(root: string, pattern: string): string[] {
@@ -25,7 +25,7 @@ export function matchingIds(root: string, pattern: string): string[] {
   return host.decodeRaw(out, n).split('\0').filter(Boolean);
 }
 
-/** Calls f for each id. One that fails does not keep it from the others; then the first error is thrown, and says how many. */
+/** Calls f for each id, even if some fail. Then throws the first error, with the number of failures. */
 export async function forEach(ids: readonly string[], f: (id: string) => Promise<void>): Promise<void> {
   const failed: string[] = [];
   let first: unknown;

@@ -1,4 +1,4 @@
-/** `pause` and `resume`: all processes of a container stop and go on, by the freezer of its cgroups. */
+/** `pause` and `resume` of all processes of a container, by its cgroups' freezer. */
 
 import { type Freezer, freezerOf, freezerState, setFreezer } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
@@ -80,7 +80,7 @@ function freezerFor(command: string, id: string, directories: readonly string[])
   });
 }
 
-/** Writes the word and waits until the kernel has done it; false after the deadline. */
+/** Writes the state and waits until the kernel has applied it; false after the deadline. */
 async function settle(command: string, id: string, freezer: Freezer, word: string): Promise<boolean> {
   const write = () => {
     const r = setFreezer(freezer, word);
@@ -99,7 +99,7 @@ async function settle(command: string, id: string, freezer: Freezer, word: strin
     if (now() >= end) return false;
     await sleep(pause);
     if (freezer.v2 || now() - written < freezeRetryInterval) continue;
-    // Between two writes the processes must run for a moment, or one that waits for another keeps both from freezing.
+    // Let the processes run between two writes: one that waits for another would keep both from freezing.
     if (word === freezer.frozen) setFreezer(freezer, freezer.thawed);
     write();
     written = now();

@@ -1,4 +1,4 @@
-/** `ps`: the processes of a container, as its cgroups tell them. */
+/** `ps`: the processes in a container's cgroups. */
 
 import { checkMounted } from '../cgroup/cgroup-facts.js';
 import { pidsIn } from '../cgroup/cgroup-processes.js';
@@ -19,13 +19,13 @@ interface PsOptions {
   readonly id: string;
 }
 
-/** Where ps(1) is when PATH does not say: engines call with an empty environment. */
+/** Directories to search for ps(1) after PATH: engines call with an empty environment. */
 const usual = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
-/** What ps prints is a line for each process of the host. */
+/** Maximum output: ps prints a line for each process of the host. */
 const maxOutput = 64 << 20;
 
 /**
- * Pids, in the runtime's pid namespace, of all processes in the container's cgroups and in those below them.
+ * Pids, in the runtime's pid namespace, of all processes in or below the container's cgroups.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_CORRUPT
  */
 export function pids(o: PsOptions): number[] {
@@ -34,23 +34,23 @@ export function pids(o: PsOptions): number[] {
   const all = new Set<number>();
   for (const path of record.cgroups) {
     for (const pid of pidsIn(path, true)) all.add(pid);
-    // Every hierarchy holds the same processes: the first that has any has all.
+    // Every hierarchy has the same processes: stop at the first with any.
     if (all.size > 0) break;
   }
   if (record.cgroups.length === 0) for (const pid of pidsWithoutCgroup(record)) all.add(pid);
-  // The kernel lists no process of a pid namespace that runt cannot see into.
+  // The kernel does not list processes of a pid namespace outside of runt's.
   if (all.size === 0) checkNamespace(record);
   return [...all].sort((a, b) => a - b);
 }
 
 /**
- * What the host's `ps` prints with these options (`-ef` without any): its header, and the lines of the container's processes.
- * @throws RuntError ERR_PS when there is no ps, it fails, or its output has no column PID; those of `pids`
+ * Output of the host's `ps` with these options (`-ef` by default): header, and lines of the container's processes.
+ * @throws RuntError ERR_PS if ps is missing, fails or prints no column PID; those of `pids`
  */
 export async function table(o: PsOptions, options: readonly string[]): Promise<string> {
   load(o.root, o.id);
   const output = await runPs(options.length > 0 ? options : ['-ef']);
-  // After ps has run: a process that began meanwhile has no line, and one that ended has no pid.
+  // After ps: a newer process has no line, and an ended one no pid.
   const inside = new Set(pids(o));
   const [header = '', ...lines] = output.split('\n');
   const column = words(header).indexOf('PID');
@@ -61,7 +61,8 @@ export async function table(o: PsOptions, options: readonly string[]): Promise<s
       hint: 'choose options of ps that print it: -o pid,…',
     });
   }
-  // Numbers end where their header ends; the columns before may hold spaces. A name of wide characters moves the line.
+  // Numbers end where their header ends; earlier columns may contain spaces. A name with wide characters shifts the
+  // line.
   const end = ` ${header} `.indexOf(' PID ') + 3;
   const ours = lines.filter((line) => {
     const below = line.slice(0, end).split(' ').at(-1) ?? '';
@@ -104,7 +105,7 @@ async function runPs(options: readonly string[]): Promise<string> {
   }
 }
 
-/** All that comes on a socket until its end. */
+/** Reads a socket until its end. */
 async function readAll(fd: number): Promise<string> {
   let data = new Uint8Array(65536);
   let length = 0;

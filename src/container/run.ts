@@ -1,4 +1,4 @@
-/** `run`: create, start and, in the foreground, wait, pass signals on, and delete. */
+/** `run`: create and start; in the foreground also signal forwarding, wait and delete. */
 import { native } from '../sys/host.js';
 import { bringUp, explained, finish } from './create.js';
 import { endOf } from './launch/child-end.js';
@@ -10,15 +10,15 @@ import { checkPreserved } from './stdio/preserved-descriptors.js';
 
 export interface RunOptions extends CreateOptions {
   readonly detach: boolean;
-  /** Leave the stopped container for `state` and `delete`. */
+  /** Keep the stopped container for `state` and `delete`. */
   readonly keep: boolean;
   readonly noSubreaper: boolean;
 }
 
-/** @returns the exit status: the process's, or 128 + the signal that ended it; 0 when detached */
+/** @returns the exit status, or 128 + the signal that killed the process; 0 if detached */
 export async function run(o: RunOptions): Promise<number> {
   checkPreserved(o);
-  // Before the clone: a signal that comes early is kept, not lost.
+  // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const interruptibly = <T>(work: () => Promise<T>): Promise<T> => interruptible(`run ${o.id}`, signals, work);
@@ -54,14 +54,14 @@ export async function run(o: RunOptions): Promise<number> {
   return status;
 }
 
-/** How the process has ended; undefined when its supervisor was killed, and the kernel does not tell. */
+/** Exit status of the process; undefined if its supervisor was killed and the kernel no longer has it. */
 async function statusOf(o: RunOptions, launch: Launch): Promise<number | undefined> {
   if (!launch.input.record.supervisor) return endOf(launch.pidfd).status;
   const { endedProcess } = await import('./state/exit-records.js');
   return (await endedProcess(`${o.root}/${o.id}`, launch))?.status;
 }
 
-/** The container runs: that nobody can be told is a warning. In the foreground the main process is this one, which waits for it. */
+/** Only warns on failure: the container runs. In the foreground MAINPID is this process, which waits for it. */
 async function attend(notify: Notify, o: RunOptions, launch: Launch): Promise<void> {
   try {
     if (o.detach) return await notify.forward(launch.pid, launch.pidfd);

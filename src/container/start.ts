@@ -1,4 +1,4 @@
-/** `start`: the word to a created container (runtime.md#start). */
+/** `start`: tells a created container to run its process (runtime.md#start). */
 import { stopped } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
@@ -17,13 +17,13 @@ export interface StartOptions {
   readonly root: string;
   readonly id: string;
   readonly trace?: string;
-  /** Address of a service manager's socket (NOTIFY_SOCKET), which is told when the process is ready. */
+  /** Address of the service manager's socket (NOTIFY_SOCKET), which receives the process's readiness. */
   readonly notifySocket?: string;
-  /** Takes what a poststop hook that failed says. */
+  /** Receives failures of poststop hooks. */
   readonly warn?: (sentence: string) => void;
 }
 
-/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with why the process could not be executed */
+/** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with the reason */
 export async function start(o: StartOptions): Promise<void> {
   if (!o.notifySocket) {
     await begin(o);
@@ -35,7 +35,7 @@ export async function start(o: StartOptions): Promise<void> {
   try {
     const record = await begin(o, (record) => {
       notify = notifyOf(`${o.root}/${o.id}`, o.notifySocket as string);
-      // Before it runs: what cannot be waited for is not started.
+      // Before it runs: do not start a process that cannot be waited for.
       if (notify) pidfd = openProcess(record);
     });
     if (pidfd >= 0) await notify?.forward(record.pid, pidfd);
@@ -45,7 +45,7 @@ export async function start(o: StartOptions): Promise<void> {
   }
 }
 
-/** Says start and waits for the execve. `prepare` is called, under the lock, before. */
+/** Starts the process and waits for the execve. Calls `prepare` first, under the lock. */
 async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => void): Promise<ContainerRecord> {
   const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
@@ -78,7 +78,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
       }
       if (o.trace !== undefined) await writeTrace(o.trace, times);
     };
-    // The lock is not held while hooks run: they take what time they like.
+    // Release the lock while hooks run, which may take long.
     if (record.hooks?.startContainer) return { record, started: finish };
     await finish();
     return { record, started: async () => {} };
@@ -89,7 +89,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
   return record;
 }
 
-/** The container runs by now: a trace that cannot be written is an error that leaves it running. */
+/** If the trace cannot be written, this is an error, but the container keeps running. */
 async function writeTrace(path: string, times: readonly bigint[]): Promise<void> {
   const { traceJson } = await import('../plan/explain/plan-trace.js');
   const names = ['connect to the start socket', 'prepare the process', 'execve'];
@@ -100,7 +100,7 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
 }
 
 /**
- * Waits until runt-init has executed the process. When the channel ends before that, it did not read the request.
+ * Waits for runt-init's execve. If the channel closes before that, runt-init did not read the request.
  * @throws RuntError ERR_EXEC, ERR_HOOK, ERR_INIT_DIED …
  */
 async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, record: ContainerRecord, times: bigint[]) {
@@ -108,7 +108,7 @@ async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, rec
     exec: () => {
       times.push(native.monotonic());
     },
-    // The trace of a create has been written.
+    // Ignored: create has written its trace.
     trace: () => {},
     slow: async (report) => {
       const { hookAt, hookIsSlow } = await import('./hooks/hook-failure.js');

@@ -1,4 +1,4 @@
-/** `state`: what a container is and does (runtime.md#query-state). */
+/** `state`: the state document of a container (runtime.md#query-state). */
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { statusOf } from './state/recorded-process.js';
@@ -9,11 +9,11 @@ interface StateOptions {
   readonly id: string;
 }
 
-/** The state document; field order as runc prints it. */
+/** The state document, in runc's field order. */
 export interface ContainerState {
   readonly ociVersion: string;
   readonly id: string;
-  /** 0 when stopped. */
+  /** 0 if stopped. */
   readonly pid: number;
   readonly status: Status;
   readonly bundle: string;
@@ -21,7 +21,7 @@ export interface ContainerState {
   /** RFC 3339, UTC. */
   readonly created: string;
   readonly annotations?: { readonly [key: string]: string };
-  /** Name of the user who made it; empty when the number has none. */
+  /** Name of the user who created it; empty if the uid has none. */
   readonly owner: string;
 }
 
@@ -46,7 +46,7 @@ export function describe(root: string, record: ContainerRecord): ContainerState 
   };
 }
 
-/** Name of a user of the host, from /etc/passwd (passwd(5)). */
+/** Name of a host user, from /etc/passwd (passwd(5)). */
 function userName(uid: number): string {
   if (uid === 0) return 'root';
   const buffer = new Uint8Array(1 << 20);

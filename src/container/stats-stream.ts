@@ -1,4 +1,4 @@
-/** What a container has used, and what happens to its memory, as a stream. */
+/** A stream of a container's statistics and out-of-memory events. */
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
 import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
@@ -19,15 +19,12 @@ interface EventsOptions extends StatsOptions {
   readonly interval: number;
 }
 
-/** `oom`: the container, or a part of it, met its memory limit and the kernel ended a process or would have. */
+/** `oom`: the container or a part of it reached its memory limit, and the kernel killed a process or would have. */
 export type ContainerEvent =
   | { readonly type: 'stats'; readonly id: string; readonly stats: Stats }
   | { readonly type: 'oom'; readonly id: string };
 
-/**
- * The statistics of a container now.
- * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS when it has stopped
- */
+/** Current statistics of a container. @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS if it has stopped */
 export function stats(o: StatsOptions): Stats {
   return readStats(readCgroupFacts(), running(o).cgroups);
 }
@@ -45,9 +42,9 @@ function running(o: StatsOptions): ContainerRecord {
 }
 
 /**
- * Statistics now and after each interval, and out-of-memory events as they happen, until the container has stopped. Holds two
- * descriptors and no thread; whoever ends the iteration early (`return`) closes them.
- * @throws RuntError as `stats`; ERR_CGROUP when the memory cgroup cannot be watched
+ * Statistics now and after each interval, and out-of-memory events at once, until the container stops. Needs two
+ * descriptors and no thread; `return`, which ends the iteration early, closes them.
+ * @throws RuntError as `stats`; ERR_CGROUP if the memory cgroup cannot be watched
  */
 export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined> {
   const record = running(o);
@@ -66,7 +63,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
       yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
       next = Math.max(next + o.interval, now());
     }
-    // What ended the container may have been its memory limit, in the same moment.
+    // The container may have just ended because of its memory limit.
     if (memory.happened()) yield { type: 'oom', id: o.id };
   } finally {
     memory?.close();

@@ -1,18 +1,4 @@
-/**
- * The teardown of a container: every command that ends one, or takes one back, removes what it has by this function.
- *
- * The order, and its reasons:
- *  1. Network devices go back to the host first: their namespace ends with its last process, and virtual devices with it.
- *  2. Processes end next: every later step removes what a process may still use. When one does not end, the steps up to
- *     the supervisor are left out, because they would take its limits away and then fail.
- *  3. Then the rest of the cgroups' processes, where the end of the first one does not end them.
- *  4. The systemd unit stops before its cgroup is removed: systemd would report a unit that lost its cgroup as failed.
- *  5. The cgroups, then the resctrl groups, which have no process by now.
- *  6. The supervisor, which writes into the state directory until it ends.
- *  7. The record of the poststop hooks, then the state directory: as long as it is there, a second `delete` finds what is
- *     left. So it stays when a step before it failed.
- * The poststop hooks run last, without the container's lock (`runPoststop`).
- */
+/** The teardown of a container, used by every command that ends a container or undoes a launch. */
 import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { thaw } from '../cgroup/freezer.js';
 import { SIGKILL } from '../sys/linux.js';
@@ -21,33 +7,43 @@ import { killAll } from './cgroups/kill-all.js';
 import { holdProcess } from './state/recorded-process.js';
 import { type ContainerRecord, type RecordedProcess, type RecordedUnit, removeStateDir } from './state/state-store.js';
 
-/** What a container has. What is absent is not there. */
+/** Parts of a container; absent if they do not exist. */
 interface Remains {
-  /** The command, for messages. */
+  /** Name of the command, for messages. */
   readonly command: string;
   readonly root: string;
   readonly id: string;
   readonly warn?: ((sentence: string) => void) | undefined;
   /** Moves network devices back. */
   readonly giveBackDevices?: (() => void) | undefined;
-  /** Each ends one process, and throws when that still runs. */
+  /** Each ends one process, and throws if it still runs. */
   readonly endProcesses?: readonly (() => Promise<void>)[] | undefined;
-  /** Processes may be left in the cgroups that the end of the first one does not end. */
+  /** The cgroups may have processes that outlive the init process. */
   readonly othersInCgroups?: boolean | undefined;
   readonly unit?: RecordedUnit | undefined;
   readonly cgroups?: readonly string[] | undefined;
-  /** Ends processes that stay in the cgroups although the container's own have ended. */
+  /** Kills processes that remain in the cgroups after the container's own have ended. */
   readonly endOccupants?: (() => Promise<void>) | undefined;
   readonly rdt?: readonly string[] | undefined;
   readonly endSupervisor?: (() => Promise<void>) | undefined;
-  /** The record whose poststop hooks are to run. */
+  /** The record whose poststop hooks must run. */
   readonly poststop?: ContainerRecord | undefined;
-  /** There is a state directory. */
+  /** The state directory exists. */
   readonly stateDirectory?: boolean | undefined;
 }
 
 /**
- * Removes all that a container has. A step that fails does not keep the others from being done.
+ * Removes all parts of a container, in this order. A failed step does not prevent the others.
+ *  1. Move network devices back to the host: their namespace ends with its last process, and virtual devices with it.
+ *  2. End the processes: every later step removes what a process may still use. If one does not end, skip the steps up to
+ *     the supervisor, which would remove its limits and then fail.
+ *  3. Kill the other processes in the cgroups, if the end of the first one does not end them.
+ *  4. Stop the systemd unit before its cgroup is removed: systemd would report a unit without its cgroup as failed.
+ *  5. Remove the cgroups, then the resctrl groups, which have no process by now.
+ *  6. End the supervisor, which writes into the state directory until then.
+ *  7. Store the record of the poststop hooks, then remove the state directory. It stays if an earlier step failed, so that
+ *     a second `delete` finds the rest.
+ * The poststop hooks run last, without the container's lock (`runPoststop`).
  * @throws the error of the first step that failed
  */
 export async function teardown(r: Remains): Promise<void> {
@@ -66,7 +62,7 @@ export async function teardown(r: Remains): Promise<void> {
   if (errors.length === before) {
     if (r.othersInCgroups) {
       await step(() => killAll(cgroups, SIGKILL));
-      // A frozen process of v1 ends only once it is thawed.
+      // A frozen process on v1 ends only when thawed.
       await step(() => thaw(cgroups));
     }
     if (unit) await step(async () => (await import('./cgroups/systemd-unit.js')).endUnit(unit, r.warn));
@@ -82,7 +78,7 @@ export async function teardown(r: Remains): Promise<void> {
   if (errors.length > 0) throw errors[0];
 }
 
-/** `teardown`, then the poststop hooks. For commands that do not hold the container's lock. @throws as teardown */
+/** `teardown`, then the poststop hooks. Only for commands without the container's lock. @throws as teardown */
 async function teardownWithHooks(r: Remains): Promise<void> {
   await teardown(r);
   if (!r.poststop) return;
@@ -90,7 +86,7 @@ async function teardownWithHooks(r: Remains): Promise<void> {
   await runPoststop(r.command, r.root, r.id, r.warn ?? (() => {}));
 }
 
-/** What the record of a container names. Without a pid namespace of its own, processes outlive the first one. */
+/** The parts in a container's record. Without its own pid namespace, processes outlive the first one. */
 export const recordedRemains = (record: ContainerRecord) => ({
   othersInCgroups: !record.pidNamespace,
   unit: record.unit,
@@ -102,8 +98,8 @@ export const recordedRemains = (record: ContainerRecord) => ({
 });
 
 /**
- * A supervisor ends by itself once it has recorded the end of its last process. One that took over from another may
- * wait longer, until the process is reaped by its own parent: it is killed.
+ * A supervisor exits after it has recorded its last process's end. An heir may wait longer, until the parent reaps the
+ * process: kill it.
  */
 async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
   const process = holdProcess(supervisor);
@@ -112,8 +108,8 @@ async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
 }
 
 /**
- * Removes a container whose process has ended, and was reaped: the end of a command in the foreground. It stays when
- * another container is in its cgroups; a warning says so.
+ * Removes a container at the end of a foreground command, after its process was reaped. If another container is in its
+ * cgroups, warns and keeps it.
  * @throws as teardown
  */
 export async function removeEnded(
@@ -121,7 +117,7 @@ export async function removeEnded(
   { root, id, warn }: { readonly root: string; readonly id: string; readonly warn: (sentence: string) => void },
   record: ContainerRecord,
 ): Promise<void> {
-  // A pid namespace ends with its processes; a unit is ended as a whole.
+  // A pid namespace ends with its init; a unit is stopped as a whole.
   if (!record.pidNamespace || record.unit) {
     const { endsAlone } = await import('./cgroups/occupants.js');
     if (!endsAlone({ root, id, warn }, record)) return;
@@ -129,7 +125,7 @@ export async function removeEnded(
   await teardownWithHooks({ command, root, id, warn, ...recordedRemains(record) });
 }
 
-/** `teardownWithHooks` for a command that already has an error: what could not be removed is a warning. */
+/** `teardownWithHooks` after an error: only warns of a failure. */
 export async function takeBack(r: Remains): Promise<void> {
   try {
     await teardownWithHooks(r);

@@ -1,4 +1,4 @@
-/** `wait`: how a supervised container, or a process executed in it, has ended. */
+/** `wait`: the exit of a supervised container or of an exec in it. */
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { Protocol } from '../sys/protocol.js';
@@ -20,16 +20,13 @@ import { load } from './state/state-store.js';
 interface WaitOptions {
   readonly root: string;
   readonly id: string;
-  /**
-   * Pid of a process that a detached exec began, the last one that had this number; the container's init process when
-   * absent.
-   */
+  /** Pid of a detached exec, the last one with this number; the init process when absent. */
   readonly pid?: number;
 }
 
 /**
- * Waits until the process has ended. The status is the one that its parent saw, never one that was made up.
- * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST when the supervisor was killed first
+ * Waits until the process has ended. The status is always the one that its parent saw.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST if the supervisor was killed first
  */
 export async function wait(o: WaitOptions): Promise<ExitRecord> {
   const record = load(o.root, o.id);
@@ -57,7 +54,7 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   throw statusLost(`wait ${o.id}`, o.pid);
 }
 
-/** How an exec of a supervised container ends. Closes the pidfd. @throws RuntError ERR_STATUS_LOST */
+/** Waits for an exec of a supervised container. Closes the pidfd. @throws RuntError ERR_STATUS_LOST */
 export async function waitForExec(o: WaitOptions, exec: Executed, pidfd: number): Promise<ExitRecord> {
   try {
     await readableOrPolled(pidfd);
@@ -69,7 +66,7 @@ export async function waitForExec(o: WaitOptions, exec: Executed, pidfd: number)
   throw statusLost(`exec ${o.id}`, exec.pid);
 }
 
-/** The last exec that had a pid. @throws RuntError ERR_STATUS_LOST when there is no record of one */
+/** The last exec with that pid. @throws RuntError ERR_STATUS_LOST if none is recorded */
 function lastExec(stateDir: string, id: string, pid: number): Executed {
   const exec = recordedExecs(stateDir)
     .filter((e) => e.pid === pid)
@@ -83,7 +80,7 @@ function lastExec(stateDir: string, id: string, pid: number): Executed {
 }
 
 /**
- * Refuses to tell the end of an exec whose pid another process of the container has now: the caller may mean that one.
+ * Refuses an ended exec whose pid another process of the container now has, because the caller may mean that one.
  * @throws RuntError ERR_STATUS_LOST
  */
 function refuseOther(o: WaitOptions, { pid }: Executed): void {

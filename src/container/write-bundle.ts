@@ -1,4 +1,4 @@
-/** The config.json that `runt spec` and the library's `bundle()` write: from options, checked against what is there. */
+/** The config.json that `runt spec` and the library's `bundle()` make of options, checked against the host. */
 
 import type { Spec } from '../spec/config-types.js';
 import { type SpecCaller, type SpecOptions, specOf } from '../spec/spec-options.js';
@@ -8,8 +8,8 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
 
 /**
- * The config of options. What they name on the host must be there; the directories of an overlay are made.
- * @throws RuntError ERR_USAGE for a value that says nothing or names nothing, ERR_SPEC_INVALID for one that the spec forbids
+ * Makes a config of options. Host paths in them must exist; makes the directories of an overlay.
+ * @throws RuntError ERR_USAGE for a bad value or a missing path, ERR_SPEC_INVALID for one that the spec forbids
  */
 export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Promise<Spec> {
   const spec = specOf(options, caller);
@@ -25,7 +25,7 @@ export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Prom
     const source = text.slice(0, text.indexOf(':'));
     if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} is not there`);
   }
-  // Loaded by need: the plain template is valid.
+  // Loaded on demand: the plain template is valid.
   const { parseSpec } = await import('../spec/load-config.js');
   const json = host.encode(JSON.stringify(spec));
   parseSpec(json, json.length, 'the config of these options');
@@ -41,7 +41,7 @@ function absent(caller: SpecCaller, option: keyof SpecOptions, text: string, pro
   });
 }
 
-/** overlayfs takes the root's owner from `upper`, and writes into both: in a user namespace as its root. */
+/** In a user namespace, its root must own both: overlayfs writes into them, and takes the root's owner from `upper`. */
 function makeOverlay(spec: Spec, directory: string, euid: number): void {
   const first = (mappings: NonNullable<Spec['linux']>['uidMappings']): number =>
     mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;

@@ -1,8 +1,8 @@
-/** Where the value that an exec failed with stands: on the command line, in the file of --process, or in the container's config.json. */
+/** Origin of the value with which an exec failed: the command line, the file of --process or the config. */
 import { RuntError } from '../../sys/error.js';
 import type { ExecOptions } from '../exec.js';
 
-/** What each field of the process comes from, when flags give it. */
+/** Whether flags set each field of the process. */
 const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
   args: () => true,
   cwd: (o) => o.cwd !== undefined,
@@ -16,10 +16,10 @@ const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
 };
 
 /**
- * Corrects the place that an error tells. The compiler knows one process, merged of all three; a pointer into the file
- * of --process begins at the process.
+ * Corrects an error's pointer and document. The compiler has one process, merged of all three; a pointer into the file
+ * of --process is relative to the process.
  * @param given the fields that the file has
- * @param document what the file is called; undefined without one
+ * @param document name of the file in errors; undefined without one
  */
 export function placeOfExec(
   error: unknown,
@@ -42,6 +42,6 @@ export function placeOfExec(
   return error;
 }
 
-/** A pointer into the file of --process, which is a process alone. */
+/** A pointer into the file of --process, which holds only a process. */
 export const inFile = (pointer: string): string =>
   pointer.startsWith('/process/') ? pointer.slice('/process'.length) : pointer;

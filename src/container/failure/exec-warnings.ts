@@ -1,18 +1,18 @@
-/** Warnings of `exec` about values that are not applied. Loaded by need. */
+/** Warnings of `exec` about values that are not applied; loaded on demand. */
 import { suggestion, warningSentence } from '../../spec/judge/findings.js';
 import type { Violation } from '../../sys/error.js';
 import { capabilityNames } from '../../sys/kernel-names.js';
 import { clipped } from '../../sys/report/clipped-text.js';
 import { inFile } from './exec-pointer.js';
 
-/** @param unknown names that --cap gives */
+/** @param unknown unknown names of --cap */
 export function unknownCapabilities(id: string, unknown: readonly string[]): string[] {
   return unknown.map((name) =>
     clipped(`exec ${id}: --cap ${name} is not a capability: it is left out${suggestion(name, capabilityNames())}`),
   );
 }
 
-/** @param document what the file of --process is called */
+/** @param document name of the file of --process in warnings */
 export function processWarnings(document: string, warnings: readonly Violation[]): string[] {
   return warnings
     .filter(({ pointer }) => pointer !== '/ociVersion')

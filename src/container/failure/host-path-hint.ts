@@ -1,4 +1,4 @@
-/** Why a path of the host cannot be opened or executed: its components are looked at, one after the other. */
+/** The reason why a host path cannot be opened or executed, found by a look at each of its components. */
 import { because, type Hint } from '../../plan/failure/known-cause.js';
 import { mountOf } from '../../plan/mounts/noexec-mounts.js';
 import type { Op } from '../../plan/plan-ops.js';
@@ -9,13 +9,13 @@ import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG, X_OK } from '../../sys/linux.js';
 import type { Failed } from './op-failed.js';
 
-/** The first component of a path that is in the way. */
+/** The first component of a path that blocks it. */
 interface Obstacle {
   readonly path: string;
   readonly what: 'missing' | 'dangling' | 'file' | 'loop' | 'closed';
 }
 
-/** The mode of what is at a path, or -errno. */
+/** Mode of the file at a path, or -errno. */
 function modeAt(path: string, flags = 0): number {
   const data = new Uint8Array(64);
   const r = native.stat(AT_FDCWD, path, flags, data);
@@ -38,7 +38,7 @@ function obstacleOf(path: string): Obstacle | undefined {
   return undefined;
 }
 
-/** What is in the way to `path`, which is called `name`, as a sentence that ends in what to do; `mend` is what else may be done. */
+/** A hint about the obstacle on `path`, called `name`, that ends with the remedy; `mend` is an alternative remedy. */
 function sayObstacle(path: string, name: string, mend: string): string | undefined {
   const found = obstacleOf(path);
   if (!found) return undefined;
@@ -56,7 +56,7 @@ function sayObstacle(path: string, name: string, mend: string): string | undefin
   }
 }
 
-/** The cause of a failure with a path of the host: the source of a bind mount, the root, a program that a bind shows. */
+/** The cause of a failure with a host path: a bind source, the root, or a program on a bind mount. */
 export function hostPathHint({ op, errno, syscall, detail }: Failed, spec?: Spec): Hint | undefined {
   const source = sourceOf(op);
   if (source !== undefined && syscall === 'move_mount' && errno === E.ENOTDIR) return unlike(source, op);
@@ -86,7 +86,7 @@ function unlike(source: string, op: Op): Hint | undefined {
   );
 }
 
-/** A bind mount has the flags of the mount that it shows, unless its options say otherwise. */
+/** A bind mount has the flags of the source's mount, unless its options override them. */
 function hostNoexec(op: Extract<Op, { op: 'findExecutable' | 'exec' }>, detail: string, spec?: Spec): Hint | undefined {
   const name = detail || (op.op === 'exec' ? (op.args[0] ?? '') : op.name);
   const mount = mountOf(spec, name);
@@ -99,7 +99,7 @@ function hostNoexec(op: Extract<Op, { op: 'findExecutable' | 'exec' }>, detail: 
   );
 }
 
-/** Whether it is a program by its mode that its mount lets nobody execute. */
+/** Whether it is an executable program on a mount that forbids execution. */
 function isNoexec(path: string): boolean {
   const mode = modeAt(path);
   return (
@@ -107,7 +107,7 @@ function isNoexec(path: string): boolean {
   );
 }
 
-/** Why a program of the host cannot be executed, and what to do. `errno` is that of execve(2). */
+/** Why a host program cannot be executed, with the remedy. `errno` is that of execve(2). */
 export function whyNotExecuted(path: string, errno: number): string | undefined {
   const found = sayObstacle(path, `${path} on the host`, "correct the hook's path");
   if (found) return found;
@@ -127,7 +127,7 @@ export function whyNotExecuted(path: string, errno: number): string | undefined 
   return undefined;
 }
 
-/** The interpreter that the first line of a script names; undefined for another file. */
+/** The interpreter in a script's first line; undefined for other files. */
 function interpreterOf(path: string): string | undefined {
   const fd = native.openAt(AT_FDCWD, path, 0, 0);
   if (fd < 0) return undefined;

@@ -1,4 +1,4 @@
-/** Why the kernel refuses to map the ids of a mount: it says EINVAL for a file system that cannot, so that is looked up here. */
+/** The causes of EINVAL and other errors from id-mapped mounts. */
 import { because, type Hint } from '../../plan/failure/known-cause.js';
 import { E } from '../../sys/errno.js';
 import { host, native } from '../../sys/host.js';
@@ -7,7 +7,7 @@ import type { Failed } from './op-failed.js';
 
 const see = 'mount_setattr(2), "ID-mapped mounts"';
 
-/** The cause; undefined when the failed operation maps no ids, or none is known. */
+/** The cause; undefined if the operation maps no ids, or the cause is unknown. */
 export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefined {
   if (op.op === 'idMapNamespace') {
     return errno === E.EPERM || errno === E.EINVAL
@@ -41,7 +41,7 @@ export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefi
   }
 }
 
-/** Type of the file system that a path is on, from mountinfo by its device number. */
+/** Type of a path's file system: the entry of its device number in mountinfo. */
 function typeOf(path: string): string {
   const data = new Uint8Array(64);
   const text = new Uint8Array(1 << 20);

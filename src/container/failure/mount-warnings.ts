@@ -1,18 +1,18 @@
-/** Warnings about mounts that are not what the config asks for: of runt-init's reports `kept` and `bound`. */
+/** Warnings about mounts that differ from the config: runt-init's reports `kept` and `bound`. */
 import { attributes } from '../../plan/explain/flag-names.js';
 import { newNamespaces } from '../../plan/namespaces/namespace-compile.js';
 import type { Op } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER } from '../../sys/linux.js';
 
-/** @param given MOUNT_ATTR_* that the operation should have cleared; those of `recursive` on all mounts below, too */
+/** @param given MOUNT_ATTR_* that could not be cleared; those of `recursive` also on all mounts below */
 export function keptFlags(op: Op, given: { readonly kept: number; readonly recursive: number }): string {
   const names = [attributes(0, given.kept), attributes(0, given.recursive, 'r')].filter((n) => n !== '').join(',');
   const target = 'target' in op ? op.target : '';
   return `${op.at}: ${names} has no effect on the mount on ${target}: the host has set flags on it that are locked in this user namespace, and they stay (mount_namespaces(7))`;
 }
 
-/** What stands in the place of a sysfs; undefined with a new user namespace, where the config alone tells (spec/rules/mount-rules.ts). */
+/** The warning about a bind mount instead of sysfs; none with a user namespace (spec/rules/mount-rules.ts has it). */
 export function boundSysfs(op: Op, spec: Spec): string | undefined {
   if (newNamespaces(spec) & CLONE_NEWUSER) return undefined;
   const target = 'target' in op ? op.target : '';

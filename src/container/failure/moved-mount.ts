@@ -1,11 +1,11 @@
-/** A mount that verifyMounts did not find where the plan had put it → the error that a person reads. */
+/** The error for a mount that verifyMounts did not find at its planned target. */
 
 import type { Spec } from '../../spec/config-types.js';
 import { at as valueAt } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import type { Failed } from './op-failed.js';
 
-/** @param command what was being done, "create web" */
+/** @param command the failed action, "create web" */
 export function mountMoved(command: string, { op, detail }: Failed, spec?: Spec): RuntError {
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({

@@ -1,4 +1,4 @@
-/** The bare facts of an operation that failed. What a person reads is made of them by `op-failure.ts`, which loads only then. */
+/** The facts of a failed operation. `op-failure.ts`, which loads only then, makes the user's error of them. */
 import type { Op } from '../../plan/plan-ops.js';
 
 export interface Failed {
@@ -7,7 +7,7 @@ export interface Failed {
   readonly syscall: string;
   /** A path, or the kernel's message; may be empty. */
   readonly detail: string;
-  /** The cgroup of the operation was not there. */
+  /** The operation's cgroup does not exist. */
   readonly cgroupGone?: true;
 }
 
@@ -18,7 +18,7 @@ export class OpFailed extends Error {
   }
 }
 
-/** The result of a native call that an operation made. @throws OpFailed when it is -errno */
+/** Checks the result of an operation's native call. @throws OpFailed if it is -errno */
 export function checkOp(op: Op, result: number, syscall: string, detail = ''): number {
   if (result < 0) throw new OpFailed({ op, errno: -result, syscall, detail });
   return result;

@@ -1,4 +1,4 @@
-/** The facts of a failed operation → the error that a person reads. */
+/** The user's error from the facts of a failed operation. */
 
 import { sentence } from '../../plan/explain/op-messages.js';
 import { errorCode, hintFor } from '../../plan/failure/op-hints.js';
@@ -15,7 +15,7 @@ import { mountMoved } from './moved-mount.js';
 import type { Failed } from './op-failed.js';
 import { overlayHint } from './overlay-failure.js';
 
-/** Makes the error of a failed operation. `facts` and `spec` sharpen the hint where they are known. */
+/** The error of a failed operation. `facts` and `spec`, if known, make the hint more precise. */
 export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
   const { op, errno, syscall, detail } = failed;
   if (syscall === 'hook') {
@@ -41,7 +41,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     });
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({
-    // The clone itself, as that of `fork`: a pid namespace that is over, a limit on processes.
+    // The clone itself failed, as in `fork`: a pid namespace without init, or a limit on processes.
     code: op.op === 'cgroupFork' && syscall === 'clone' ? 'ERR_NAMESPACE' : errorCode(op),
     message: `${command} ${id}: ${what(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
     op: op.op,
@@ -55,12 +55,12 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
   });
 }
 
-/** Engines read "executable file not found in $PATH" as exit status 127. */
+/** For "executable file not found in $PATH" engines exit with status 127. */
 function what(op: Op, errno: number): string {
   if (op.op === 'findExecutable' && errno === E.ENOENT && !op.name.includes('/')) {
     return `${sentence(op)}: executable file not found in $PATH`;
   }
-  // Docker 20.10 knows these words alone for a status of 126; execve(2) says them too.
+  // Docker 20.10 maps only this message, also one of execve(2), to status 126.
   if (op.op === 'findExecutable' && errno === E.EISDIR) return `${sentence(op)}: permission denied`;
   return sentence(op);
 }

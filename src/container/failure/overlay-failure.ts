@@ -1,4 +1,4 @@
-/** Why an overlay cannot be mounted: the kernel says EINVAL to nearly all of it, so its directories are looked at here. */
+/** The causes of a failed overlay mount: its directories show them, because the kernel mostly says EINVAL. */
 
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { because, type Hint } from '../../plan/failure/known-cause.js';
@@ -12,7 +12,7 @@ import type { Failed } from './op-failed.js';
 const see = 'kernel documentation, filesystems/overlayfs';
 const overlayMagic = 0x794c7630n;
 
-/** The cause as the host's directories show it; undefined when the failed operation mounts no overlay, or none is found. */
+/** The cause shown by the host's directories; undefined if the operation mounts no overlay, or none is found. */
 export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   if (op.op !== 'mountFs' || op.fstype !== 'overlay' || detail.includes('Unknown parameter')) return undefined;
   const { lower, upper, work } = directories(op);

@@ -1,4 +1,4 @@
-/** Why a created container could not execute its process: what runt-init reports, as an error. Loaded by need. */
+/** The errors of a `start`, from runt-init's report or its end without one; loaded on demand. */
 import { stopped } from '../../cgroup/freezer.js';
 import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
 import type { Spec } from '../../spec/config-types.js';
@@ -11,7 +11,7 @@ import { holdProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, keptConfig } from '../state/state-store.js';
 import { failure } from './op-failure.js';
 
-/** The error of the operation that failed after `created`, which the rest of the plan in the state directory names. */
+/** The error of an operation that failed after `created`. It is looked up in the rest of the plan. */
 export function execFailed(
   root: string,
   record: ContainerRecord,
@@ -19,7 +19,7 @@ export function execFailed(
 ): RuntError {
   const op = keptOp(root, record.id, report.index);
   if (!op) {
-    // The runt that created the container wrote no rest of the plan.
+    // An older runt created the container and stored no rest of the plan.
     const { errno, syscall, detail } = report;
     const message = `start ${record.id}: execute the process${detail && ` (${detail})`}`;
     return new RuntError({ code: 'ERR_EXEC', message, errno, syscall });
@@ -46,7 +46,7 @@ function readSpec(path: string): Spec | undefined {
   }
 }
 
-/** Why a container with this status, or one that would run in a frozen cgroup, is not started. */
+/** The error for a container that cannot be started: its status forbids it, or it would run in a frozen cgroup. */
 export function notStarted({ id, cgroups }: ContainerRecord, status: string): RuntError {
   const freezer = status === 'created' || status === 'paused' ? stopped(cgroups) : undefined;
   if (freezer && frozenBy(freezer.directory) !== freezer.directory)
@@ -60,10 +60,9 @@ export function notStarted({ id, cgroups }: ContainerRecord, status: string): Ru
   return new RuntError({ code: 'ERR_CONTAINER_STATUS', message });
 }
 
-/** Why runt-init closed the connection without a report. */
+/** The error when runt-init closed the connection without a report. */
 export async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
-  // It serves one connection. Another start's was the first: its hooks are running, or it was killed right after it
-  // connected.
+  // It accepts one connection. Another start connected first: its hooks run, or it was killed after the connect.
   if (await stays(record)) return startedBefore(root, record);
   return new RuntError({
     code: 'ERR_INIT_DIED',
@@ -72,7 +71,7 @@ export async function notHeard(root: string, record: ContainerRecord): Promise<R
   });
 }
 
-/** Whether the process is there and does not end in a moment: one that is killed closes its connection a little before. */
+/** Whether the process stays alive: a killed one closes its connection shortly before it ends. */
 async function stays(record: ContainerRecord): Promise<boolean> {
   const held = holdProcess(record);
   const ended = await held?.ended(endAfterHangUp);
@@ -80,7 +79,7 @@ async function stays(record: ContainerRecord): Promise<boolean> {
   return ended === false;
 }
 
-/** The error for a container that another start has started: runt-init takes no more connections. */
+/** The error after another start: runt-init accepts no more connections. */
 export function startedBefore(root: string, record: ContainerRecord): RuntError {
   const status = statusOf(root, record);
   return notStarted(record, status === 'created' ? 'starting' : status);

@@ -1,4 +1,4 @@
-/** A hook that failed → the error that a person reads. */
+/** Errors and warnings of hooks. */
 import { noexecHint } from '../../plan/mounts/noexec-mounts.js';
 import { printable, word } from '../../plan/printable-text.js';
 import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
@@ -9,17 +9,17 @@ import type { HookEndKind } from '../../sys/protocol.js';
 import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { whyNotExecuted } from '../failure/host-path-hint.js';
 
-/** Where a hook stands in `hooks`. */
+/** Position of a hook in `hooks`. */
 export interface HookPosition {
   readonly point: HookName;
   readonly index: number;
 }
 
-/** The hook that stands there. */
+/** The hook at that position. */
 export const hookAt = (hooks: Hooks | undefined, { point, index }: HookPosition): Hook | undefined =>
   hooks?.[point]?.[index];
 
-/** The warning. @param command what is being done, "create web" */
+/** The warning about a slow hook. @param command the current action, "create web" */
 export function hookIsSlow(command: string, position: HookPosition, hook: Hook | undefined): string {
   const { path, timeout = 0 } = hook ?? { path: '' };
   const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
@@ -28,23 +28,20 @@ export function hookIsSlow(command: string, position: HookPosition, hook: Hook |
 
 /** How a hook ended. */
 export interface HookEnd {
-  /** What the number is: the exit status, the signal, the seconds it was given, nothing (it could not be executed). */
+  /** Meaning of `number`: exit status, signal, timeout in seconds, or none (it could not be executed). */
   readonly how: HookEndKind;
   readonly number: number;
-  /** What it took. */
+  /** Duration. */
   readonly ms: number;
-  /** Where it wrote `said`, the last of what it wrote: stdout only when it left stderr empty. */
+  /** The stream of `said`, the end of its output: stdout only if stderr was empty. */
   readonly stream: string;
   readonly said: string;
-  /** Positive; why it could not be executed. */
+  /** Positive; the reason why it could not be executed. */
   readonly errno?: number;
   readonly spec?: Spec;
 }
 
-/**
- * The error of one hook.
- * @param command what was being done, "create web"
- */
+/** The error of one hook. @param command the failed action, "create web" */
 export function hookFailed(command: string, { point, index }: HookPosition, hook: Hook, end: HookEnd): RuntError {
   const { how, number, errno } = end;
   const called = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
@@ -71,8 +68,8 @@ export function hookFailed(command: string, { point, index }: HookPosition, hook
 }
 
 /**
- * The same from what runt-init reports (native/init/hooks/hook.c): the hook's point and index, then how, number, milliseconds and stream,
- * then what the hook said; a line each but the last.
+ * The error of a hook that runt-init ran (native/init/hooks/hook.c). Lines of the report: point and index; how, number,
+ * milliseconds and stream; the hook's output.
  */
 export function hookFailedInside(
   command: string,
@@ -95,7 +92,7 @@ export function hookFailedInside(
   });
 }
 
-/** Text of several lines in quotes, with \n: an error is one line. */
+/** Quotes text of several lines, with \n: an error is one line. */
 function quoted(text: string): string {
   return text.includes('\n')
     ? `"${text.split('\n').map(printable).join('\\n').replaceAll('"', '\\"')}"`
@@ -115,7 +112,7 @@ function hint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd):
   };
 }
 
-/** A hook of the runtime's file system, which can be looked at. */
+/** A hook of the host's file system, which the runtime can inspect. */
 function whyNotOutside(point: HookName, path: string, errno: number): string {
   const onHost = 'the program, and the interpreter that its first line names, must be on the host';
   return (

@@ -1,6 +1,5 @@
 /**
- * The poststop hooks of a container, which run when it is deleted (runtime.md#lifecycle). Its record waits in
- * `<root>/.deleted/<id>/state.json` meanwhile (an id does not begin with a dot), so that the next delete runs those of a delete that was killed.
+ * The poststop hooks of deleted containers, and the records that keep them until they have run (runtime.md#lifecycle).
  */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -16,15 +15,17 @@ type Warn = (sentence: string) => void;
 
 const directory = '.deleted';
 
-/** Opens the directory of all such records, judged; the caller closes it. -errno when there is none. */
+/**
+ * Opens and checks `<root>/.deleted`, the directory of all records; -errno if missing. An id does not begin with a dot.
+ */
 function openAll(root: string): number {
   const dir = openRoot(root);
   return dir < 0 ? dir : openBelow(dir, directory, `${root}/${directory}`);
 }
 
 /**
- * Keeps the record of a container that is being deleted; to be called before its state is removed. Another one of the
- * same name, whose delete was killed, gets its hooks first.
+ * Stores the record of a container before its state is removed, so that the next delete runs its hooks if this one is
+ * killed. Runs the hooks of an earlier container with that id first.
  */
 export async function keepForPoststop(
   command: string,
@@ -58,8 +59,8 @@ function keep(root: string, record: ContainerRecord): number {
 }
 
 /**
- * Runs the hooks that are kept for an id; one that fails is a warning, and the others run.
- * @returns whether there were any and nobody else is running them
+ * Runs the stored hooks of an id. Warns of a failed one and continues.
+ * @returns whether there were any that no other process is running
  */
 export async function runPoststop(command: string, root: string, id: string, warn: Warn): Promise<boolean> {
   const all = openAll(root);
@@ -72,11 +73,11 @@ export async function runPoststop(command: string, root: string, id: string, war
     dir = openBelow(all, id, path, O_RDONLY);
     if (dir === -E.ENOENT) return false;
     check(dir, facts);
-    // The child of a delete that was killed has the lock for a moment, until it executes the hook.
+    // The child of a killed delete holds the lock until it executes the hook.
     const taken = await lock(dir, poststopLockTime);
     if (taken === -E.EAGAIN) return false;
     check(taken, { ...facts, message: `lock the poststop hooks ${path}`, syscall: 'flock' });
-    // Read under the lock: whoever had it has run them and removed the directory.
+    // Read under the lock: the previous holder has run the hooks and removed the directory.
     const record = recordIn(dir, id, path, warn);
     if (!record && !isEntry(all, id)) return false;
     const state = record && hookState(record, 'stopped');
@@ -117,7 +118,7 @@ function openOne(root: string, all: number, id: string): number {
   }
 }
 
-/** Undefined when there is none, or it cannot be used, of which it warns. @throws RuntError ERR_STATE */
+/** The record; undefined if it is missing, or unusable, which is a warning. @throws RuntError ERR_STATE */
 function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerRecord | undefined {
   const lost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
   const content = readEntry(dir, 'state.json');

@@ -1,4 +1,4 @@
-/** Hooks that the runtime runs in its own namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
+/** Hooks in the runtime's namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
 
 import type { Plan } from '../../plan/plan-ops.js';
 import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
@@ -17,23 +17,23 @@ import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
 import { type HookEnd, type HookPosition, hookAt, hookFailed, hookIsSlow } from './hook-failure.js';
 
-/** The state that a hook reads on its standard input (runtime.md#state), with the fields that runc gives. */
+/** The state on a hook's stdin (runtime.md#state), with runc's fields. */
 interface HookState {
   readonly ociVersion: string;
   readonly id: string;
   readonly status: Status;
-  /** As the runtime sees it; absent when stopped. */
+  /** Pid in the runtime's pid namespace; absent when stopped. */
   readonly pid?: number;
   readonly bundle: string;
   readonly annotations?: { readonly [key: string]: string };
 }
 
-/** Of what a hook writes the last so many bytes are kept. */
+/** Bytes kept of the end of a hook's output. */
 const tailSize = 4096;
-/** Takes a sentence. */
+/** Receives a warning. */
 type Warn = (sentence: string) => void;
 
-/** ms; what timers take at most. A longer timeout is none. */
+/** ms; the longest timer. A longer timeout means none. */
 const maxTimeout = 2 ** 31 - 1;
 
 /** The state of a container for its hooks. */
@@ -57,7 +57,7 @@ export async function runHooks(
   for (const [i, hook] of (hooks ?? []).entries()) await runHook(command, { point, index: i }, hook, state, warn);
 }
 
-/** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, when they are wanted */
+/** Runs the prestart and createRuntime hooks of a plan, in its order. @returns their spans, if traced */
 export async function runPlanHooks(
   command: string,
   plan: Plan,
@@ -80,9 +80,9 @@ export async function runPlanHooks(
 }
 
 /**
- * Runs one hook to its end: in the bundle's directory, in a session of its own, with the state on its standard input.
- * Without `env` it gets the environment of the runtime, as from runc and crun. It may leave its input unread, write any
- * amount, and leave descendants with its descriptors: none of that holds this up.
+ * Runs one hook to its end: in the bundle's directory, in a new session, with the state on stdin. Without `env` it has
+ * the runtime's environment, as with runc and crun. It may ignore its stdin, write any amount, and leave descendants
+ * with its descriptors: none of these blocks the runtime.
  */
 export async function runHook(
   command: string,
@@ -129,7 +129,7 @@ export async function runHook(
     } catch (error) {
       interruption = error;
     }
-    // Before it is reaped: until then its number, and that of its group, are its own.
+    // Before it is reaped: until then its pid and its process group's are not reused.
     if (!ended) native.signalGroup(pid, SIGKILL);
     if (!ended) await readableOrPolled(pidfd);
     if (!ended) native.signalGroup(pid, SIGKILL);
@@ -151,14 +151,14 @@ export async function runHook(
 
 type Said = Pick<HookEnd, 'stream' | 'said'>;
 
-/** One descriptor that a hook writes to. */
+/** One output stream of a hook. */
 class Output {
   readonly theirs: number;
   private readonly ours: number;
   private tail = new Uint8Array(0);
   private over = false;
 
-  /** A pipe, or the file that an annotation names: then nothing of it is heard here. */
+  /** A pipe, or the file in an annotation; then the runtime does not read it. */
   constructor(name: string, annotations: HookState['annotations']) {
     const path = annotations?.[name];
     if (path !== undefined) {
@@ -178,7 +178,7 @@ class Output {
     [this.ours, this.theirs] = fdPair(ends);
   }
 
-  /** Reads until all that could write has closed it, or `stop` is called. */
+  /** Reads until every writer has closed it, or `stop` is called. */
   async listen(): Promise<void> {
     const chunk = new Uint8Array(tailSize);
     while (this.ours >= 0) {
@@ -189,12 +189,12 @@ class Output {
         all.set(chunk.subarray(0, n), this.tail.length);
         this.tail = all.subarray(Math.max(0, all.length - tailSize));
       } else if (n !== -E.EAGAIN || this.over) return;
-      // A wait that is interrupted is over: so is the hook.
+      // An interrupted wait means that the hook is killed too.
       else await readable(this.ours).catch(() => this.stop());
     }
   }
 
-  /** The hook has ended: what is there is read, more is not awaited. */
+  /** The hook has ended: read what has arrived, and do not wait for more. */
   stop(): void {
     this.over = true;
     if (this.ours >= 0) forget(this.ours);
@@ -210,7 +210,7 @@ class Output {
   }
 }
 
-/** A file that no other process has, with the state. */
+/** A sealed file with the state. */
 function stateFile(state: HookState): number {
   const fd = native.sealedFile(host.encode(JSON.stringify(state)));
   if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'make the state of a hook', errno: -fd });

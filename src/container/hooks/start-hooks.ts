@@ -1,4 +1,4 @@
-/** `start` of a container that has startContainer or poststart hooks. */
+/** `start` of a container with startContainer or poststart hooks. */
 import { RuntError } from '../../sys/error.js';
 import { remove } from '../delete.js';
 import type { StartOptions } from '../start.js';
@@ -6,9 +6,9 @@ import type { ContainerRecord } from '../state/state-store.js';
 import { hookState, runHooks } from './run-hooks.js';
 
 /**
- * Awaits the start and runs the poststart hooks, both without the container's lock. When a hook fails the container is
- * stopped and destroyed, and its poststop hooks run (runtime.md#lifecycle, steps 7, 9 and 12).
- * @param started settles when the process is executed
+ * Awaits the start and runs the poststart hooks, both without the container's lock. If a hook fails, kills and deletes
+ * the container, which runs its poststop hooks (runtime.md#lifecycle, steps 7, 9 and 12).
+ * @param started settles after the execve
  * @throws RuntError ERR_HOOK, ERR_HOOK_TIMEOUT, and what `started` throws
  */
 export async function startWithHooks(

@@ -1,4 +1,4 @@
-/** New values for the cgroups of a running container: all of them, or none. */
+/** New values for a running container's cgroups: all of them or none. */
 
 import type { Op } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
@@ -8,31 +8,31 @@ import { AT_FDCWD, O_TRUNC } from '../../sys/linux.js';
 import type { Failed } from '../failure/op-failed.js';
 import { applyCgroupOp, type CgroupOp } from '../launch/handlers/cgroup-handler.js';
 
-/** What was done, and can be undone. */
+/** The result of a write, which can be undone. */
 export interface Written {
-  /** Why nothing was changed; absent when all was written. */
+  /** Why no value has changed; absent on success. */
   readonly refused?: Refused;
-  /** Gives the files what they held before; those that would not take it. */
+  /** Restores the old contents. @returns the files that refuse theirs */
   readonly takeBack: () => readonly string[];
 }
 
-/** What a file held before it was written. */
+/** Content of a file before the write. */
 interface Before {
   readonly path: string;
-  /** As it is written to have it again; undefined when that cannot be told. */
+  /** The value to write to restore it; undefined if unknown. */
   readonly value: string | undefined;
 }
 
 interface Refused {
   readonly failed: Failed;
-  /** Files that could not be given back what they held. */
+  /** Files that refuse their old content. */
   readonly kept: readonly string[];
 }
 
 /**
- * Performs the operations. Values bound each other (memory and swap together, quota and burst, period and runtime), and what
- * order the kernel takes depends on those that are in force: what it refuses is tried again after the others, for as
- * long as one more is taken. When some stay refused, what was written is taken back.
+ * Performs the operations. Values bound each other (memory and swap together, quota and burst, period and runtime), so
+ * the order that the kernel accepts depends on the current values. Retries refused writes for as long as another one
+ * succeeds. If some stay refused, restores the old values.
  */
 export function writeAll(ops: readonly Op[]): Written {
   const done: Before[] = [];
@@ -55,7 +55,7 @@ export function writeAll(ops: readonly Op[]): Written {
     : { takeBack: () => takeBack(done) };
 }
 
-/** In reverse, and as above again and again while that helps. The files that do not take their old value. */
+/** Restores in reverse, and retries as above. @returns the files that refuse their old value */
 function takeBack(done: readonly Before[]): string[] {
   let left = [...done].reverse();
   for (let count = -1; left.length > 0 && left.length !== count; ) {
@@ -88,21 +88,21 @@ function beforeOf(op: CgroupOp): Before[] {
     case 'cgroupControllers':
     case 'cgroupDevices':
     case 'cgroupOwner':
-      // Controllers may stay enabled. The device filter is replaced at once, and last.
+      // Controllers may stay enabled. The device filter is replaced atomically, as the last operation.
       return [];
   }
 }
 
 function before(directory: string, file: string, value: string): Before[] {
   const path = `${directory}/${file}`;
-  // Write-only: what undoes an entry is the other file.
+  // These are write-only: the opposite file undoes an entry.
   if (file === 'devices.allow' || file === 'devices.deny') {
     const other = file === 'devices.allow' ? 'deny' : 'allow';
     return [{ path: `${directory}/devices.${other}`, value: value === 'a' ? undefined : value }];
   }
   const old = { path, value: oldValue(path, file, value) };
   if (file !== 'cpu.idle' || old.value !== '0') return [old];
-  // The kernel resets the weight of a cgroup that becomes idle, and of one that is idle no more. Undone in reverse.
+  // The kernel resets the weight when cpu.idle changes. The undo is in reverse, so the weight is restored last.
   const weights = ['cpu.weight', 'cpu.shares'].filter((each) => exists(`${directory}/${each}`));
   return [
     ...weights.map((each) => ({ path: `${directory}/${each}`, value: oldValue(`${directory}/${each}`, each, '') })),
@@ -121,16 +121,16 @@ function oldValue(path: string, file: string, value: string): string | undefined
   const lines = text.split('\n').filter((line) => line !== '');
   if (file === 'memory.oom_control') return lines[0]?.split(' ')[1];
   const space = value.indexOf(' ');
-  // `8:0 1000`: the line of that device; a device without one has no limit. Of cpu.max and of lists of CPUs there is one line only.
+  // For `8:0 1000`, the line of that device; a device without one has no limit. cpu.max and CPU lists have one line.
   if (space > 0 && file !== 'cpu.max' && !file.startsWith('cpuset.')) {
     const key = value.slice(0, space);
     return lines.find((line) => line.startsWith(`${key} `)) ?? `${key} ${none(file)}`;
   }
-  // A list of CPUs that is empty is written as an empty line: no bytes are no write.
+  // An empty CPU list needs an empty line: writing zero bytes has no effect.
   return lines.length === 0 ? '\n' : lines.length === 1 ? lines[0] : lines.find((l) => l.startsWith('default '));
 }
 
-/** "No limit" for a device that a file does not list. */
+/** The value "no limit" for a device that the file does not list. */
 function none(file: string): string {
   if (file === 'io.max') return 'rbps=max wbps=max riops=max wiops=max';
   if (file === 'io.weight' || file === 'io.bfq.weight') return 'default';

@@ -1,14 +1,14 @@
-/** New values of a running container, written to the files of its cgroups; a refused one is an error. */
+/** Writes of a running container's new values to its cgroup files, with an error for a refused one. */
 import type { Op } from '../../plan/plan-ops.js';
 import type { Resources, Spec } from '../../spec/config-types.js';
 import { failure } from '../failure/op-failure.js';
 import { writeAll } from './all-or-nothing.js';
 
-/** @returns what takes it back @throws RuntError when one value is refused: none has changed then */
+/** @returns the undo @throws RuntError if a value is refused; then none has changed */
 export function write(id: string, resources: Resources, ops: readonly Op[]): () => readonly string[] {
   const { refused, takeBack } = writeAll(ops);
   if (!refused) return takeBack;
-  // Pointers are into the resources, and so is the value that is looked up with them.
+  // The pointers are relative to the resources, and so is the value.
   const error = failure('update', id, refused.failed, resources as unknown as Spec);
   error.hint = [
     ...(error.hint ? [error.hint] : []),

@@ -1,4 +1,4 @@
-/** `update --l3-cache-schema --mem-bw-schema`: another schema for the class that `linux.intelRdt` gave the container. */
+/** `update --l3-cache-schema --mem-bw-schema`: new schemas for the container's `linux.intelRdt` class. */
 import { noResctrl, rdtOps, schemataLines } from '../../plan/rdt/rdt-compile.js';
 import type { Spec } from '../../spec/config-types.js';
 import { loadSpec } from '../../spec/load-config.js';
@@ -11,15 +11,15 @@ import { lastStatus } from '../launch/handlers/rdt-handler.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
 import { type ContainerRecord, keptConfig } from '../state/state-store.js';
 
-/** Lines as the kernel takes them: `L3:0=7f0;1=1f`, `MB:0=20`. What is absent stays. */
+/** Lines in the kernel's format: `L3:0=7f0;1=1f`, `MB:0=20`. Absent ones do not change. */
 export interface RdtSchemas {
   readonly l3CacheSchema?: string;
   readonly memBwSchema?: string;
 }
 
 /**
- * Sets the schemas of a container's class; a class of a name of its own (`closID`) has them for all that are in it.
- * @returns what sets the old ones again; why it could not, if it could not
+ * Sets the schemas of a container's class. A named class (`closID`) has them for all containers in it.
+ * @returns the undo, which returns why it failed, if it did
  * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_RDT
  */
 export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSchemas): () => string | undefined {
@@ -32,7 +32,7 @@ export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSch
   return setSchemata(record.id, mount, path, schemas);
 }
 
-/** The config, when it gives the container a class. @throws RuntError ERR_RDT */
+/** The config, if it has a class for the container. @throws RuntError ERR_RDT */
 export function withClass(id: string, spec: Spec): Spec {
   if (spec.linux?.intelRdt) return spec;
   throw new RuntError({
@@ -43,7 +43,7 @@ export function withClass(id: string, spec: Spec): Spec {
   });
 }
 
-/** The same for the group at `path` of the file system at `mount`. */
+/** Sets the schemas of the group at `path` in the file system at `mount`. @returns the undo, as above */
 export function setSchemata(id: string, mount: string, path: string, schemas: RdtSchemas): () => string | undefined {
   const file = `${path}/schemata`;
   const needs: readonly (readonly [string, string | undefined, string])[] = [
@@ -72,7 +72,7 @@ export function setSchemata(id: string, mount: string, path: string, schemas: Rd
       ...(errno === -E.EINVAL && { hint: 'the CPU does not take this schema: see info/ of the resctrl file system' }),
     });
   };
-  // All lines in one write: the kernel takes all of them or none.
+  // All lines in one write: the kernel accepts all of them or none.
   write(`${schemataLines(schemas).join('\n')}\n`);
   return () => {
     try {

@@ -1,4 +1,4 @@
-/** `update` of a container whose cgroup is a scope of systemd's: both get the new values, and keep all others. */
+/** `update` of a container in a systemd scope: new values for the cgroup and for systemd, which keep all others. */
 import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { putBack, readUnitFiles } from '../../cgroup/systemd/unit-files.js';
 import { updateOps } from '../../plan/cgroup/update-compile.js';
@@ -9,8 +9,8 @@ import { type ContainerRecord, type RecordedUnit, save } from '../state/state-st
 import { write } from './update-files.js';
 
 /**
- * The kernel first, which refuses more; then systemd, which writes what it knows, rounded, and sets what it does not
- * know to its own defaults: so the exact values once more, and those of all other files as they were.
+ * Writes to the kernel first, which refuses more; then to systemd. systemd rounds the values that it knows and resets
+ * the others to its defaults. So write the exact values again, and restore all other files.
  * @throws RuntError ERR_CGROUP_VALUE, ERR_CGROUP, ERR_SYSTEMD …; the files have their old values then
  */
 export async function updateUnit(
@@ -23,7 +23,7 @@ export async function updateUnit(
   const directory = live.unified() ?? '';
   const ops = updateOps(live, resources);
   const before = readUnitFiles(directory);
-  // A device filter replaces the one before it for good: last.
+  // Not the device filter, whose replacement cannot be undone: it goes last.
   const takeBack = write(
     record.id,
     resources,
@@ -57,6 +57,6 @@ export async function updateUnit(
 function filesOf(op: object): string[] {
   const { path, paths } = op as { path?: string; paths?: readonly string[] };
   const names = [...(path ? [path] : []), ...(paths ?? [])].map((p) => p.slice(p.lastIndexOf('/') + 1));
-  // The kernel resets the weight with it.
+  // Writing it also resets the weight.
   return names.includes('cpu.idle') ? [...names, 'cpu.weight'] : names;
 }

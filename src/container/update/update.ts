@@ -1,4 +1,4 @@
-/** `update`: other limits for a container that runs. */
+/** `update`: new limits for a running container. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { updateOps } from '../../plan/cgroup/update-compile.js';
@@ -12,18 +12,18 @@ import type { RdtSchemas } from './update-rdt.js';
 interface UpdateOptions {
   readonly root: string;
   readonly id: string;
-  /** LinuxResources as JSON; what is absent, and 0 where that means "not set", stays as it is. */
+  /** LinuxResources as JSON; absent values, and 0 where it means "not set", do not change. */
   readonly resources: string;
-  /** What errors call the text: a file's name, or that it comes from flags. */
+  /** Name of the text in errors: a file, or the flags. */
   readonly document: string;
-  /** Schemas of its class of caches and memory bandwidth. */
+  /** Schemas of its resctrl class (caches and memory bandwidth). */
   readonly rdt?: RdtSchemas;
 }
 
 /**
- * Gives the container new limits; when one is refused none is changed.
- * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_SPEC_JSON, ERR_SPEC_INVALID, ERR_UNSUPPORTED, ERR_CGROUP_VALUE,
- * ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
+ * Sets new limits; if one is refused, none changes.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_SPEC_JSON, ERR_SPEC_INVALID, ERR_UNSUPPORTED,
+ * ERR_CGROUP_VALUE, ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
  */
 export async function update(o: UpdateOptions): Promise<void> {
   const resources = parseResources(o.resources, o.document);
