@@ -1,4 +1,4 @@
-/** One container, for scripts. Node only. */
+/** One container, for scripts. Node.js only. */
 
 import type { Readable, Writable } from 'node:stream';
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
@@ -30,70 +30,67 @@ export type { ContainerState } from '../container/state.js';
 export type { StdioOption } from './process-streams.js';
 
 export interface ContainerOptions {
-  /** What the process gets as 0, 1 and 2; `inherit` when absent. */
+  /** Descriptors 0, 1 and 2 of the process; `inherit` when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
-  /** MS_MOVE and chroot instead of pivot_root. */
+  /** Use MS_MOVE and chroot instead of pivot_root. */
   noPivot?: boolean;
   /** Keep the caller's session keyring. */
   noNewKeyring?: boolean;
-  /** systemd manages the cgroup (docs/systemd.md). */
+  /** Let systemd manage the cgroup (docs/systemd.md). */
   systemdCgroup?: boolean;
-  /**
-   * What is done about annotations that weaken a container (docs/cli.md); what RUNT_UNSAFE_ANNOTATIONS says, else
-   * `warn`, when absent.
-   */
+  /** Policy for annotations that weaken a container (docs/cli.md); when absent RUNT_UNSAFE_ANNOTATIONS, else `warn`. */
   unsafeAnnotations?: AnnotationPolicy;
-  /** Seconds for hooks without `timeout`, 0 for no limit; those of RUNT_HOOK_TIMEOUT, else 600, when absent. */
+  /** Timeout in seconds of hooks without `timeout`, 0 for none; when absent RUNT_HOOK_TIMEOUT, else 600. */
   hookTimeout?: number;
-  /** Takes what the config says and runt leaves out, a sentence each. */
+  /** Receives one sentence for each value of the config that runt ignores. */
   onWarning?: (sentence: string) => void;
 }
 
 export interface RunOptions extends ContainerOptions {
-  /** Leave the stopped container; else it is deleted before `exit` resolves. */
+  /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
   keep?: boolean;
 }
 
-/** A process that was started, with this side of its standard streams; null for those that are no pipe. */
+/** A started process, with our ends of its pipes; null for streams that are not pipes. */
 export interface Run {
-  /** As the host sees it. */
+  /** Pid on the host. */
   readonly pid: number;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** How it ended; rejects with a RuntError when nobody could see that. */
+  /** Exit of the process; rejects with a RuntError if it is unknown. */
   readonly exit: Promise<ExitRecord>;
 }
 
 export interface ExecOptions {
-  /** What the process gets as 0, 1 and 2; three pipes when absent. */
+  /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
-  /** `NAME=value`, besides the container's. */
+  /** `NAME=value`, in addition to the container's. */
   env?: readonly string[];
   cwd?: string;
-  /** `UID[:GID]`, or names of the container's own passwd and group files. */
+  /** `UID[:GID]`, or names in the container's passwd and group files. */
   user?: string;
   additionalGids?: readonly number[];
-  /** Capabilities besides the container's. */
+  /** Capabilities in addition to the container's. */
   capabilities?: readonly string[];
-  /** As that of ContainerOptions; only `deny` has a meaning, for create has warned. */
+  /** Same as in ContainerOptions; only `deny` has an effect, because create has warned. */
   unsafeAnnotations?: AnnotationPolicy;
 }
 
 export class Container {
   constructor(
-    /** Directory of all containers' state. */
+    /** Directory of the state of all containers. */
     readonly root: string,
     readonly id: string,
     private readonly rootless: RootlessMode,
   ) {}
 
-  /** `Runtime.create`. */
+  /** See `Runtime.create`. */
   async create(bundle: string, options: ContainerOptions = {}): Promise<void> {
     (await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit'])).given();
   }
 
-  /** `Runtime.run`. */
+  /** See `Runtime.run`. */
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
     const streams = await this.prepare(bundle, options, ['pipe', 'pipe', 'pipe']);
     try {
@@ -147,13 +144,13 @@ export class Container {
     return state({ root: this.root, id: this.id });
   }
 
-  /** How it ended, when it has. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST */
+  /** Waits until it ends. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST */
   wait(): Promise<ExitRecord> {
     return wait({ root: this.root, id: this.id });
   }
 
   /**
-   * Signals its process, or with `all` every process. The signal is a number or a name, with or without SIG.
+   * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG.
    * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
    */
   async kill(signal: number | string = 'TERM', options: { all?: boolean } = {}): Promise<void> {
@@ -162,7 +159,7 @@ export class Container {
     await kill({ root: this.root, id: this.id, signal: number, all: options.all === true });
   }
 
-  /** Removes it; with `force` it is killed first, and one that is not there is fine. */
+  /** Removes it. `force` kills it first, and ignores a missing container. */
   delete(options: { force?: boolean } = {}): Promise<void> {
     return remove({ root: this.root, id: this.id, force: options.force === true });
   }
@@ -176,28 +173,28 @@ export class Container {
     return resume({ root: this.root, id: this.id });
   }
 
-  /** Gives it other limits; what is absent stays. When one is refused none is changed. */
+  /** Sets new limits; absent ones do not change. If one is refused, none changes. */
   update(resources: Resources): Promise<void> {
     return update({ root: this.root, id: this.id, resources: toJson(resources), document: 'resources' });
   }
 
-  /** All its processes, as the host numbers them. */
+  /** Host pids of all its processes. */
   async pids(): Promise<number[]> {
     return pids({ root: this.root, id: this.id });
   }
 
-  /** What its cgroups count, now. */
+  /** Current statistics of its cgroups. */
   async stats(): Promise<Stats> {
     const { cgroups } = load(this.root, this.id);
     return readStats(readCgroupFacts(), cgroups);
   }
 
-  /** Statistics every `interval` ms, and every time that the kernel kills for memory, until it stops. */
+  /** Statistics every `interval` ms, and each OOM kill, until the container stops. */
   events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
     return events({ root: this.root, id: this.id, interval: options.interval ?? statsInterval });
   }
 
-  /** Executes one more process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
+  /** Executes another process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);

@@ -1,7 +1,4 @@
-/**
- * The library: containers from TypeScript, under Node.js. Everything waits by promises and nothing blocks the event loop;
- * every failure is a `RuntError`, the same as the command's. docs/library.md
- */
+/** The library (docs/library.md): containers from TypeScript under Node.js, by promises, with the command's errors. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -55,7 +52,7 @@ Object.defineProperty(RuntError.prototype, 'report', {
 export interface RuntimeOptions {
   /** Directory of all containers' state; `/run/runt`, or `$XDG_RUNTIME_DIR/runt` for an ordinary user, when absent. */
   root?: string;
-  /** Whether limits of an ordinary user are expected; found out when absent. */
+  /** Whether to act as for an ordinary user; detected when absent. */
   rootless?: boolean;
 }
 
@@ -74,15 +71,15 @@ export class Runtime {
     this.#rootless = rootlessMode(options.rootless);
   }
 
-  /** A handle on a container, which need not exist. */
+  /** A handle for a container, which need not exist. */
   container(id: string): Container {
     return new Container(this.root, id, this.#rootless);
   }
 
   /**
-   * Makes a container whose process waits for `start` (runtime.md#create). It has a supervisor, so that `wait` knows how it
-   * ended whatever becomes of this process.
-   * @throws RuntError; nothing of the container is left then
+   * Creates a container whose process waits for `start` (runtime.md#create). Its supervisor records the exit status for
+   * `wait`, even if this process ends first.
+   * @throws RuntError after the undo
    */
   async create(id: string, bundle: string, options: ContainerOptions = {}): Promise<Container> {
     const container = this.container(id);
@@ -91,9 +88,9 @@ export class Runtime {
   }
 
   /**
-   * Makes a container and starts it. The result has its streams, and `exit`, which resolves when it has ended and been
-   * deleted (unless `keep`).
-   * @throws RuntError; nothing of the container is left then
+   * Creates and starts a container. The result has its streams, and `exit`, which resolves when the container has ended
+   * and been deleted (unless `keep`).
+   * @throws RuntError after the undo
    */
   run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
     return this.container(id).run(resolve(bundle), options);
@@ -120,20 +117,20 @@ function usualRoot(): string {
   });
 }
 
-/** What `validate` finds. */
+/** Result of `validate`. */
 export interface Validity {
   readonly valid: boolean;
-  /** What the spec forbids; empty when valid. */
+  /** Violations of the spec; empty when valid. */
   readonly violations: readonly Violation[];
-  /** Whether there are more violations than these: the first 100 are listed. */
+  /** Whether there are more violations than the first 100, which are listed. */
   readonly more?: boolean;
-  /** What it advises against. */
+  /** Values that the spec advises against. */
   readonly warnings: readonly Violation[];
 }
 
 /**
- * Checks a config: an object, or the path of a bundle's directory.
- * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … when there is nothing to check
+ * Checks a config object or a bundle's path.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … if it is unreadable
  */
 export async function validate(config: Spec | string): Promise<Validity> {
   try {
@@ -155,18 +152,18 @@ function judgeObject(config: Spec) {
 }
 
 export interface CompileOptions extends RuntimeOptions {
-  /** The container's id, which names its cgroup; the bundle's name when absent. */
+  /** The container's id, which its cgroup is named after; the bundle's name when absent. */
   id?: string;
-  /** As that of ContainerOptions. Without root this asks the user's session where its cgroups are. */
+  /** Same as in ContainerOptions. Without root, this asks the user's session manager for its cgroup. */
   systemdCgroup?: boolean;
-  /** As that of ContainerOptions. */
+  /** Same as in ContainerOptions. */
   unsafeAnnotations?: AnnotationPolicy;
-  /** As that of ContainerOptions. */
+  /** Same as in ContainerOptions. */
   hookTimeout?: number;
 }
 
 /**
- * The plan of a bundle: all that `create` would do, in order. Needs no root and touches nothing.
+ * The plan of a bundle: all that `create` would do, in order. Needs no root and has no side effects.
  * @throws RuntError ERR_SPEC_*, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
@@ -184,14 +181,14 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
   return compilePlan(o);
 }
 
-/** The plan of a bundle in words, as `runt explain` prints it. @throws as `compile` */
+/** The plan of a bundle as text, as `runt explain` prints it. @throws as `compile` */
 export async function explain(bundle: string, options: CompileOptions & { colour?: boolean } = {}): Promise<string> {
   const path = resolve(bundle);
   const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
   return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
 }
 
-/** What this runtime applies (runtime-spec features.md), as `runt features` prints it. */
+/** The features of this runtime (runtime-spec features.md), as `runt features` prints them. */
 export function features(): Features {
   return featuresOf();
 }
@@ -200,11 +197,11 @@ export function features(): Features {
 export type SpecChange = (spec: Spec) => void;
 
 /**
- * Writes a bundle's config.json as `runt spec` does, without a terminal unless `tty` asks for one, changed by `change`. The
- * directory is made when it is missing, and a config.json that is there is replaced. For an ordinary user `rootless` is true
- * when absent. Relative paths count from the current directory.
+ * Writes a bundle's config.json as `runt spec` does, after `change` has edited it. There is no terminal unless `tty` is
+ * true. Makes a missing directory, and replaces an existing config.json. For an ordinary user `rootless` defaults to
+ * true. Paths are relative to the current directory.
  * @returns the spec that was written
- * @throws RuntError ERR_USAGE for an option that is unknown or whose value says nothing, ERR_SPEC_INVALID
+ * @throws RuntError ERR_USAGE for an unknown option or an empty value, ERR_SPEC_INVALID
  */
 export async function bundle(
   directory: string,

@@ -1,4 +1,4 @@
-/** Standard streams of a container's process as streams of Node.js. Node only. */
+/** Standard streams of a container's process as Node.js streams. Node.js only. */
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -6,22 +6,22 @@ import type { Stdio } from '../container/launch/spawn-init.js';
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
 
-/** `pipe`: a stream of the result; `ignore`: /dev/null; `inherit`: that of this process; a number: a descriptor. */
+/** `pipe`: a stream of the result; `ignore`: /dev/null; `inherit`: this process's; a number: a descriptor. */
 export type StdioOption = 'pipe' | 'ignore' | 'inherit' | number;
 
-/** Descriptors for a process, and this side of those that are pipes. */
+/** Descriptors for a process, and our ends of its pipes. */
 export interface Streams {
   readonly stdio: Stdio;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** Closes the process's side here, once the process has it. */
+  /** Closes our copies of the process's descriptors. */
   given(): void;
-  /** Ends this side too, when nothing was started. */
+  /** Also closes our ends, if no process was started. */
   abandon(): void;
 }
 
-/** Opens what a process gets as 0, 1 and 2. @throws RuntError ERR_IO */
+/** Opens the descriptors 0, 1 and 2 of a process. @throws RuntError ERR_IO */
 export function openStreams(options: readonly [StdioOption, StdioOption, StdioOption]): Streams {
   const theirs: number[] = [];
   const ours: (Socket | null)[] = [];
@@ -62,13 +62,13 @@ function pipe(): [reader: number, writer: number] {
   return [Number(ends[0]), Number(ends[1])];
 }
 
-/** A pipe whose reading end is ours; it does not block. */
+/** A pipe with our reading end, which does not block. */
 function outward(): { near: Socket; far: number } {
   const [reader, far] = pipe();
   return { near: new Socket({ fd: reader, readable: true, writable: false }), far };
 }
 
-/** A pipe whose writing end is ours. The reading end is opened anew: the process's must block. */
+/** A pipe with our writing end. Reopens the reading end, because the process's must block. */
 function inward(): { near: Socket; far: number } {
   const [reader, writer] = pipe();
   const far = openSync(`/proc/self/fd/${reader}`, 'r');
