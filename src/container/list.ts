@@ -16,7 +16,7 @@ interface ListOptions {
 
 /**
  * States of all containers, by name. Skips entries that are not containers, or are being removed. Only warns of an
- * unusable state, as runc does, so that it cannot hide the others.
+ * unusable state, which is left to `delete --force`, as runc does: it must not hide the others.
  * @throws RuntError ERR_STATE if the root is unreadable; ERR_PROCESS, ERR_CGROUP if a status is unknown
  */
 export function list(o: ListOptions): ContainerState[] {

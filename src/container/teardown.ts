@@ -35,13 +35,13 @@ interface Remains {
 /**
  * Removes all parts of a container, in this order. A failed step does not prevent the others.
  *  1. Move network devices back to the host: their namespace ends with its last process, and virtual devices with it.
- *  2. End the processes: every later step removes what a process may still use. If one does not end, skip the steps up to
+ *  2. End the processes: every later step removes what a process may still use. If one does not end, skip the steps to
  *     the supervisor, which would remove its limits and then fail.
  *  3. Kill the other processes in the cgroups, if the end of the first one does not end them.
  *  4. Stop the systemd unit before its cgroup is removed: systemd would report a unit without its cgroup as failed.
  *  5. Remove the cgroups, then the resctrl groups, which have no process by now.
  *  6. End the supervisor, which writes into the state directory until then.
- *  7. Store the record of the poststop hooks, then remove the state directory. It stays if an earlier step failed, so that
+ *  7. Store the record of the poststop hooks, then remove the state directory. It stays if an earlier step failed: then
  *     a second `delete` finds the rest.
  * The poststop hooks run last, without the container's lock (`runPoststop`).
  * @throws the error of the first step that failed

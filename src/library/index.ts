@@ -1,4 +1,4 @@
-/** The library (docs/library.md): containers from TypeScript under Node.js, by promises, with the command's errors. */
+/** The library for Node.js (docs/library.md): promises that never block the event loop, the command's `RuntError`s. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -197,11 +197,11 @@ export function features(): Features {
 export type SpecChange = (spec: Spec) => void;
 
 /**
- * Writes a bundle's config.json as `runt spec` does, after `change` has edited it. There is no terminal unless `tty` is
- * true. Makes a missing directory, and replaces an existing config.json. For an ordinary user `rootless` defaults to
- * true. Paths are relative to the current directory.
+ * Writes a bundle's config.json as `runt spec` does, after `change` has edited it. Without `tty` there is no terminal.
+ * Makes a missing directory, and replaces an existing config.json. For an ordinary user `rootless` defaults to true.
+ * Paths are relative to the current directory.
  * @returns the spec that was written
- * @throws RuntError ERR_USAGE for an unknown option or an empty value, ERR_SPEC_INVALID
+ * @throws RuntError ERR_USAGE for an unknown option or a bad value, ERR_SPEC_INVALID
  */
 export async function bundle(
   directory: string,

@@ -131,8 +131,8 @@ export interface Submount extends Bind {
 }
 
 /**
- * The submounts of recursive binds, which criu must be given by name. Otherwise it would dump them as the container's
- * own, or refuse the checkpoint.
+ * The submounts of recursive binds, which must be named to criu. Otherwise it would dump them as the container's own,
+ * or refuse the checkpoint.
  * @param host the mounts that this process sees
  * @param real resolves symbolic links in a source; '' if it does not exist
  */

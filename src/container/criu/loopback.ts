@@ -1,4 +1,4 @@
-/** The loopback device of a restored network namespace, which criu leaves down. */
+/** The loopback device of a restored network namespace, set up as in a created one: criu leaves the namespace empty. */
 import { check, RuntError } from '../../sys/error.js';
 import { stat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';

@@ -1,4 +1,4 @@
-/** criu as a child of the supervisor, so that the restored process becomes the supervisor's too (`rst_sibling`). */
+/** criu as a child of the supervisor, the parent of the restored process (`rst_sibling`), which records its end. */
 
 import { encodePlan } from '../../plan/encode-plan.js';
 import type { Plan } from '../../plan/plan-ops.js';
@@ -23,7 +23,7 @@ interface SupervisedProgram {
   readonly fds: readonly number[];
 }
 
-/** Starts a runt-init whose plan is to execute criu. @throws RuntError ERR_CRIU, ERR_SUPERVISOR */
+/** Executes criu by way of a runt-init; resolves once it runs. @throws RuntError ERR_CRIU, ERR_SUPERVISOR */
 export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number; pidfd: number }> {
   const facts = { code: 'ERR_CRIU', message: `${p.what}: run ${p.path}`, path: p.path };
   const pair = new Uint8Array(16);

@@ -1,4 +1,4 @@
-/** Origin of the value with which an exec failed: the command line, the file of --process or the config. */
+/** Origin of the value with which an exec failed: the command line, the file of --process, or the config.json. */
 import { RuntError } from '../../sys/error.js';
 import type { ExecOptions } from '../exec.js';
 

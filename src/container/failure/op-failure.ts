@@ -41,7 +41,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     });
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({
-    // The clone itself failed, as in `fork`: a pid namespace without init, or a limit on processes.
+    // The clone itself failed, as in `fork`: an ended pid namespace, or a limit on processes.
     code: op.op === 'cgroupFork' && syscall === 'clone' ? 'ERR_NAMESPACE' : errorCode(op),
     message: `${command} ${id}: ${what(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
     op: op.op,

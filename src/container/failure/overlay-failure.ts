@@ -1,4 +1,4 @@
-/** The causes of a failed overlay mount: its directories show them, because the kernel mostly says EINVAL. */
+/** The causes of a failed overlay mount, found in its directories: the kernel mostly returns EINVAL. */
 
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { because, type Hint } from '../../plan/failure/known-cause.js';

@@ -1,6 +1,4 @@
-/**
- * The poststop hooks of deleted containers, and the records that keep them until they have run (runtime.md#lifecycle).
- */
+/** The poststop hooks of deleted containers, and the records of those that have not run (runtime.md#lifecycle). */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -15,17 +13,15 @@ type Warn = (sentence: string) => void;
 
 const directory = '.deleted';
 
-/**
- * Opens and checks `<root>/.deleted`, the directory of all records; -errno if missing. An id does not begin with a dot.
- */
+/** Opens and checks the directory of all records, which the caller closes; -errno if it is missing. */
 function openAll(root: string): number {
   const dir = openRoot(root);
   return dir < 0 ? dir : openBelow(dir, directory, `${root}/${directory}`);
 }
 
 /**
- * Stores the record of a container before its state is removed, so that the next delete runs its hooks if this one is
- * killed. Runs the hooks of an earlier container with that id first.
+ * Stores a record in `<root>/.deleted/<id>/state.json` (an id does not begin with a dot) before the state is removed:
+ * if this delete is killed, the next one runs the hooks. First runs those of an earlier container with that id.
  */
 export async function keepForPoststop(
   command: string,

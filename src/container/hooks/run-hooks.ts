@@ -28,7 +28,7 @@ interface HookState {
   readonly annotations?: { readonly [key: string]: string };
 }
 
-/** Bytes kept of the end of a hook's output. */
+/** Number of stored bytes: the end of a hook's output. */
 const tailSize = 4096;
 /** Receives a warning. */
 type Warn = (sentence: string) => void;

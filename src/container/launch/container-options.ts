@@ -22,7 +22,10 @@ export interface CreateOptions {
   readonly stdio?: Stdio;
   /** Start a supervisor, which records the exit status for `wait`. */
   readonly supervise?: boolean;
-  /** The caller watches for OOM kills. A supervisor would use one of the user's inotify instances (128 by default). */
+  /**
+   * The caller watches for OOM kills, so that the supervisor need not use one of the user's inotify instances (128 by
+   * default) for it.
+   */
   readonly watchesMemory?: boolean;
   /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */
   readonly noPivot?: boolean;

@@ -40,7 +40,7 @@ export type Answers<S extends State> = {
   readonly [K in Allowed<S>]: (report: Extract<Report, { kind: K }>, state: State) => Promise<void> | void;
 };
 
-/** A conversation that goes through the states S. */
+/** A conversation limited to the states S. */
 export class Conversation<S extends State = State> {
   constructor(
     readonly channel: InitChannel,

@@ -1,4 +1,4 @@
-/** The heir of a killed supervisor: whoever needs a supervisor next starts it, and it adopts the processes. */
+/** The heir of a killed supervisor: its start by the next command that needs one, and the processes that it adopts. */
 
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { LiveCgroups } from '../../cgroup/live-cgroups.js';
@@ -90,8 +90,8 @@ async function inherit(root: string, record: ContainerRecord, init: number): Pro
 }
 
 /**
- * Passes on an exec that runs, or that ended with a record not yet read. Drops the record of one that ended unseen, or
- * that the heir refuses.
+ * Passes on an exec that runs, or that ended with its record unread. Drops the record of one that ended unseen, or that
+ * exceeds the heir's limit.
  */
 async function passOn(stateDir: string, sync: number, exec: Executed): Promise<void> {
   let running: RecordedProcess | undefined;

@@ -113,10 +113,7 @@ export async function endSupervisor(supervisor: Supervisor): Promise<void> {
 interface SpawnRequest {
   /** CLONE_NEW* flags. */
   readonly flags: number;
-  /**
-   * `init` once, or `successor`, whose sibling becomes the container's; then `exec`. The final process of both is
-   * adopted.
-   */
+  /** `init` once, or `successor`, replaced by a sibling; then `exec`. Of the last two the final process is adopted. */
   readonly kind: ChildKind;
   /** File in which the kernel counts OOM kills (`oomFile` of src/cgroup/cgroup-paths.ts); empty for none. */
   readonly oomFile: string;

@@ -213,7 +213,7 @@ export async function endedProcess(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   exec?: Executed,
 ): Promise<Exit | undefined> {
-  // A subreaper becomes the parent when a supervisor ends, and the heir waits until it reaps.
+  // When a supervisor ends, a subreaper becomes the parent, and the heir waits until that reaps the process.
   const own = pidfd < 0 ? undefined : childEnd(pidfd);
   const told = await awaitExit(stateDir, exec);
   if (told || pidfd < 0) return told;

@@ -1,7 +1,4 @@
-/**
- * The state root and its directories, opened once and checked, because runt executes (hooks) and removes what they
- * hold.
- */
+/** The state root and its directories, opened once and checked: runt executes (hooks) and removes their content. */
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
@@ -94,8 +91,8 @@ function foreign(path: string, uid: number): RuntError {
 const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
 
 /**
- * Checks a parent directory. Who may rename its entries could substitute another directory of ours, such as one of a
- * root file system with an image's files. In a sticky one only an entry's owner may; that is checked next.
+ * Checks a parent directory. A user who may rename its entries could substitute another directory of ours, such as one
+ * of a root file system with an image's files. In a sticky one only an entry's owner may; that is checked next.
  */
 function judgeParent(fd: number, path: string): void {
   const { mode, uid, gid } = factsOf(fd);

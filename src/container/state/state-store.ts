@@ -1,7 +1,4 @@
-/**
- * The state of a container in `<root>/<id>/`: `state.json`, `config.json`, `plan-rest.json`, `start.sock`, and the
- * lock.
- */
+/** The state directory `<root>/<id>`, also the lock: `state.json`, `config.json`, `plan-rest.json`, `start.sock`. */
 
 import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
@@ -224,7 +221,7 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
   return value as ContainerRecord;
 }
 
-/** The record of another runt version: refused by that version, whatever else it holds. */
+/** The error for another format version, whatever else the record holds. */
 function otherVersion(id: string, path: string, version: unknown): RuntError {
   if (typeof version !== 'number') return corrupt(id, path, 'it has no format version');
   return new RuntError({
@@ -264,7 +261,7 @@ const corrupt = (id: string, path: string, why: string): RuntError =>
   });
 
 /**
- * Runs f under the container's lock, which ends with this process.
+ * Runs f under the container's lock, which is on the state directory and ends with this process.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_UNSAFE
  */
 export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {

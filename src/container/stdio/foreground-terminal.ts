@@ -25,8 +25,8 @@ import { longestTerminalPause } from '../../sys/waiting/time-limits.js';
 const stateSize = Protocol.TRANSFER_HEAD + (32 << 10);
 
 /**
- * Checks, before anything is made, who gets the terminal's master: the console socket if the command exits, else the
- * command itself.
+ * Checks, before anything is made, that one side receives the terminal's master: the console socket if the command
+ * exits, else the command itself.
  * @throws RuntError ERR_TERMINAL, with the message that engines look for
  */
 export function checkConsole(what: string, terminal: boolean, socket: string | undefined, stays: boolean): void {

@@ -9,7 +9,7 @@ import { type ContainerRecord, type RecordedUnit, save } from '../state/state-st
 import { write } from './update-files.js';
 
 /**
- * Writes to the kernel first, which refuses more; then to systemd. systemd rounds the values that it knows and resets
+ * Writes to the kernel first, which refuses more; then to systemd. systemd rounds the values that it manages and resets
  * the others to its defaults. So write the exact values again, and restore all other files.
  * @throws RuntError ERR_CGROUP_VALUE, ERR_CGROUP, ERR_SYSTEMD …; the files have their old values then
  */

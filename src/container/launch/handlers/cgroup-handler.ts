@@ -64,7 +64,7 @@ function apply(op: CgroupOp, made: string[]): Failed | undefined {
   }
 }
 
-/** Makes the cgroup. Refuses an existing one unless it is empty: its processes would share the limits and the end. */
+/** Makes the cgroup. An existing one must be empty: its processes would share the limits, and be killed. */
 function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
   const before = made.length;
   const failed = makeDirectory(op, path, made);

@@ -19,7 +19,10 @@ type RuntimeOpName = Exclude<
 >;
 type RuntimeOp = OpOf<RuntimeOpName>;
 
-/** Total: an operation without a handler does not compile. `hostHook` has none (src/container/hooks/run-hooks.ts). */
+/**
+ * Total: an operation without a handler does not compile. A handler notes in the launch's resources what it made.
+ * `hostHook` has none: src/container/hooks/run-hooks.ts runs it when runt-init reports, or later.
+ */
 type Handlers = {
   readonly [N in RuntimeOpName]: (op: OpOf<N>, launch: LaunchResources) => Promise<void> | undefined;
 };

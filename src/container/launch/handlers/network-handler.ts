@@ -14,7 +14,7 @@ const chosenFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
 
 const isPermanent = ({ flags }: netlink.Address): boolean => (flags & netlink.IFA_F_PERMANENT) !== 0;
 
-/** Whether a device keeps an address in the container: permanent, and not limited to the network that it leaves. */
+/** Whether a device keeps an address in the container: one that is permanent and of global scope. */
 const stays = (a: netlink.Address): boolean => isPermanent(a) && a.scope === netlink.RT_SCOPE_UNIVERSE;
 
 /** State of a device in the host's namespace. */
