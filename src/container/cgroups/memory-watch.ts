@@ -23,7 +23,7 @@ export class MemoryWatch {
   /** Time of the kernel's last notification. */
   private told = Number.NEGATIVE_INFINITY;
 
-  /** @param unit the container's systemd unit @throws RuntError ERR_CGROUP */
+  /** @param unit the systemd unit whose cgroup is the container's or contains it @throws RuntError ERR_CGROUP */
   constructor(facts: CgroupFacts, cgroups: readonly string[], unit?: string) {
     const path = new LiveCgroups(facts, cgroups).directory('memory');
     this.v2 = facts.layout === 'v2';

@@ -1,4 +1,6 @@
-/** The processes of a container without a cgroup of its own (rootless, `--cgroup-manager disabled`). */
+/**
+ * The processes of a container without a cgroup (rootless, `--cgroup-manager disabled`), found by its pid namespace.
+ */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';

@@ -251,7 +251,9 @@ function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
   });
 }
 
-/** Stops the unit of a removed container. Only warns on failure: systemd forgets a unit without a cgroup. */
+/**
+ * Stops a removed container's unit. Only warns on failure: its cgroup is removed anyway, and then systemd forgets it.
+ */
 export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => void): Promise<void> {
   try {
     await stopUnit(unit);

@@ -121,7 +121,7 @@ export function mountLines(mountinfo: string): MountLine[] {
   });
 }
 
-/** The kernel escapes blanks and the like as octal bytes. */
+/** The kernel escapes blanks and the like as octal bytes; the rest of the text is decoded already. */
 const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, o) => String.fromCharCode(parseInt(o, 8)));
 

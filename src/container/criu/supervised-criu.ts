@@ -1,4 +1,6 @@
-/** criu as a child of the supervisor, the parent of the restored process (`rst_sibling`), which records its end. */
+/**
+ * criu as a child of the supervisor, which becomes the restored process's parent (`rst_sibling`) and records its end.
+ */
 
 import { encodePlan } from '../../plan/encode-plan.js';
 import type { Plan } from '../../plan/plan-ops.js';

@@ -2,7 +2,7 @@
 import { RuntError } from '../../sys/error.js';
 import type { ExecOptions } from '../exec.js';
 
-/** Whether flags set each field of the process. */
+/** Whether a flag sets each field of the process. */
 const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
   args: () => true,
   cwd: (o) => o.cwd !== undefined,

@@ -1,4 +1,4 @@
-/** The causes of EINVAL and other errors from id-mapped mounts. */
+/** The causes of errors from id-mapped mounts; EINVAL means a file system without them. */
 import { because, type Hint } from '../../plan/failure/known-cause.js';
 import { E } from '../../sys/errno.js';
 import { host, native } from '../../sys/host.js';

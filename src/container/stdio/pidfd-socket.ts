@@ -6,7 +6,7 @@ import { host, native } from '../../sys/host.js';
 import { connectTo } from '../../sys/sockets/unix-socket.js';
 import { checkOp } from '../failure/op-failed.js';
 
-/** Sends the pidfd with the name that runc uses: `standard`, or `setns` for an exec. @throws OpFailed */
+/** Sends the pidfd with the name that runc sends: `standard`, or `setns` for an exec. @throws OpFailed */
 export async function sendPidfd(op: Extract<Op, { op: 'pidfdSocket' }>, pidfd: number, exec: boolean): Promise<void> {
   const socket = checkOp(op, await connectTo(op.path), 'connect');
   const fds = fdList([pidfd]);

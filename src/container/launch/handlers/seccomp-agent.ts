@@ -1,4 +1,4 @@
-/** The agent that decides SCMP_ACT_NOTIFY calls, and the listener sent to it (runtime-spec config-linux.md#seccomp). */
+/** The agent of SCMP_ACT_NOTIFY, and the listener and state that it receives (runtime-spec config-linux.md#seccomp). */
 
 import { E } from '../../../sys/errno.js';
 import { RuntError } from '../../../sys/error.js';
