@@ -1,6 +1,4 @@
-/**
- * The processes of a container without a cgroup (rootless, `--cgroup-manager disabled`), found by its pid namespace.
- */
+/** Processes of a container without a cgroup (rootless, `--cgroup-manager disabled`), found by its pid namespace. */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';

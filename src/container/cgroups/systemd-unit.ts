@@ -251,9 +251,7 @@ function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
   });
 }
 
-/**
- * Stops a removed container's unit. Only warns on failure: its cgroup is removed anyway, and then systemd forgets it.
- */
+/** Stops a removed container's unit; only warns on failure. Its cgroup is removed anyway: then systemd forgets it. */
 export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => void): Promise<void> {
   try {
     await stopUnit(unit);

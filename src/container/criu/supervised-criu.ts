@@ -1,6 +1,4 @@
-/**
- * criu as a child of the supervisor, which becomes the restored process's parent (`rst_sibling`) and records its end.
- */
+/** criu as a child of the supervisor, which becomes the restored process's parent (`rst_sibling`), for its record. */
 
 import { encodePlan } from '../../plan/encode-plan.js';
 import type { Plan } from '../../plan/plan-ops.js';

@@ -23,8 +23,8 @@ export interface CreateOptions {
   /** Start a supervisor, which records the exit status for `wait`. */
   readonly supervise?: boolean;
   /**
-   * The caller watches for OOM kills, so that the supervisor need not use one of the user's inotify instances (128 by
-   * default) for it.
+   * The caller watches for OOM kills, so the supervisor does not. A watch takes one of the user's inotify instances
+   * (128 by default).
    */
   readonly watchesMemory?: boolean;
   /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */

@@ -30,7 +30,7 @@ interface Refused {
 }
 
 /**
- * Performs the operations. Values bound each other (memory and swap together, quota and burst, period and runtime), so
+ * Performs the operations. Values bound each other: memory and swap together, quota and burst, period and runtime. So
  * the order that the kernel accepts depends on the current values. Retries refused writes for as long as another one
  * succeeds. If some stay refused, restores the old values.
  */
