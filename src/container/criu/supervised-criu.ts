@@ -1,4 +1,4 @@
-/** criu as a child of the supervisor, which becomes the restored process's parent (`rst_sibling`), for its record. */
+/** criu as the supervisor's child, so that the supervisor can record how the restored process ends (`rst_sibling`). */
 
 import { encodePlan } from '../../plan/encode-plan.js';
 import type { Plan } from '../../plan/plan-ops.js';

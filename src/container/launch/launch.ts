@@ -107,7 +107,7 @@ export class Launch {
       if (terminal && made.console) await terminal.attach(made.console.release());
       conversation!.start();
       await conversation!.until('ended');
-      // The shim keeps running: it would leak one for each exec.
+      // The shim keeps running: it would leak one channel for each exec.
       made.channel?.close();
       terminal?.relay();
       made.netDevices?.settle();

@@ -155,7 +155,7 @@ export const mostTries = 20;
 
 /**
  * Sends a request to the supervisor or, if that has ended, to its heir. `request` must be repeatable.
- * @throws what it throws, RuntError ERR_SUPERVISOR
+ * @throws what `request` throws, RuntError ERR_SUPERVISOR
  */
 export async function supervised<T>(stateDir: string, request: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {

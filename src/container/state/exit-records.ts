@@ -23,7 +23,7 @@ export interface ExitRecord {
   readonly signal: number;
   /** RFC 3339, UTC. */
   readonly exitedAt: string;
-  /** The kernel had OOM-killed in the container's cgroup. */
+  /** An OOM kill had happened in the container's cgroup. */
   readonly oom: boolean;
 }
 
