@@ -1,4 +1,4 @@
-/** What the host offers as cgroups: the hierarchies, where they are mounted, and the runtime's own place in each. */
+/** The host's cgroup hierarchies, their mount points, and the runtime's own cgroup in each. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { LONG, readText, tryReadText } from '../sys/fs.js';
@@ -8,9 +8,9 @@ import { inside, visibleCgroupMounts } from './cgroup-mounts.js';
 
 /** One mounted v1 hierarchy. */
 export interface V1Hierarchy {
-  /** Absolute path; its last component is what the container finds below /sys/fs/cgroup. */
+  /** Absolute path; its last component names the directory below /sys/fs/cgroup in the container. */
   readonly mountPoint: string;
-  /** Which cgroup of the hierarchy is mounted there: `/`, or another inside a container without a cgroup namespace. */
+  /** The cgroup at the root of the mount: `/`, or another one inside a container without a cgroup namespace. */
   readonly root: string;
   /** In the kernel's order; empty for a named hierarchy. */
   readonly controllers: readonly string[];
@@ -39,16 +39,16 @@ export interface CgroupFacts {
 }
 
 /**
- * Reads the facts where systemd and all others mount the hierarchies; where one is not, mountinfo tells. It is long on a
- * host with many containers, and the kernel holds its mounts while it writes it.
- * Throws ERR_IO when /proc cannot be read.
+ * Looks at the usual mount points first, and reads mountinfo only if a hierarchy is elsewhere. mountinfo is long on a
+ * host with many containers, and the kernel locks its mounts while it writes it.
+ * @throws RuntError ERR_IO when /proc cannot be read
  */
 export function readCgroupFacts(): CgroupFacts {
   const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
   if (native.statfsType('/sys/fs/cgroup') === CGROUP2_SUPER_MAGIC) {
     const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
-    // Bound from a parent container without a cgroup namespace, the mount does not begin at the hierarchy's root:
-    // then only mountinfo tells which part of the own path is above it.
+    // If a parent container without a cgroup namespace bind-mounted it, the mount does not begin at the hierarchy's
+    // root. Then only mountinfo shows which part of the own path is above the mount.
     if (own === '/' || native.access(`/sys/fs/cgroup${own}`, F_OK) >= 0) {
       const controllers = words(tryReadText('/sys/fs/cgroup/cgroup.controllers') ?? '');
       return { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own, controllers } };
@@ -73,7 +73,7 @@ function refuseWithoutProc(): never {
   });
 }
 
-/** v1 and hybrid in the usual places, with each own cgroup below; undefined when one is elsewhere. */
+/** Facts for v1 and hybrid at the usual mount points; undefined if a hierarchy or an own cgroup is not there. */
 function usualFacts(
   cgroup: string,
   controllersOf: (mountPoint: string) => string | undefined,
@@ -85,7 +85,7 @@ function usualFacts(
     const magic = isUnified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     const type = native.statfsType(mountPoint);
     if (type !== BigInt(magic)) {
-      // Beside v1 hierarchies v2 need not be mounted.
+      // v2 need not be mounted beside v1 hierarchies.
       if (isUnified && (type >= 0n || type === BigInt(-E.ENOENT))) continue;
       return undefined;
     }
@@ -98,8 +98,8 @@ function usualFacts(
 }
 
 /**
- * The facts from the texts of /proc/self/cgroup and /proc/self/mountinfo (proc_pid_cgroup(5), proc_pid_mountinfo(5));
- * `controllersOf` gives the text of cgroup.controllers at a v2 mount point.
+ * The facts from the texts of /proc/self/cgroup and /proc/self/mountinfo (proc_pid_cgroup(5), proc_pid_mountinfo(5)).
+ * `controllersOf` returns the text of cgroup.controllers at a v2 mount point.
  */
 export function parseCgroupFacts(
   cgroup: string,
@@ -133,7 +133,7 @@ export function parseCgroupFacts(
   return { layout, v1, ...(unified ? { unified } : {}) };
 }
 
-/** What a hierarchy is called in mount options and in state: `cpu,cpuacct`, `name=systemd`. */
+/** Name of a hierarchy in mount options and in the state: `cpu,cpuacct`, `name=systemd`. */
 export function hierarchyName(h: Pick<V1Hierarchy, 'controllers' | 'name'>): string {
   return h.name === undefined ? h.controllers.join(',') : `name=${h.name}`;
 }
@@ -144,20 +144,20 @@ export function hierarchyDirectory(h: V1Hierarchy): string {
 }
 
 /**
- * Names that must be symlinks to the hierarchy's directory, so that each controller of a co-mounted hierarchy is
- * found by its own name (`cpu` → `cpu,cpuacct`); empty for the usual hierarchy of one controller.
+ * Symlinks to the hierarchy's directory that a co-mounted hierarchy needs, one for each controller (`cpu` →
+ * `cpu,cpuacct`); empty for a hierarchy of one controller.
  */
 export function hierarchyLinks(h: V1Hierarchy): string[] {
   const directory = hierarchyDirectory(h);
   return h.controllers.length > 1 ? h.controllers.filter((c) => c !== directory) : [];
 }
 
-/** Options with which the hierarchy can be mounted again, in a new cgroup namespace. */
+/** Options to mount the hierarchy again in a new cgroup namespace. */
 export function hierarchyOptions(h: V1Hierarchy): string[] {
   return h.name === undefined ? [...h.controllers] : ['none', `name=${h.name}`];
 }
 
-/** The cgroup that a process is in, of one hierarchy. */
+/** The cgroup of a process in one hierarchy. */
 export interface OwnPath {
   readonly unified: boolean;
   readonly controllers: readonly string[];
@@ -182,7 +182,7 @@ export function ownPaths(text: string): OwnPath[] {
   return paths;
 }
 
-/** A path of /proc/self/cgroup as seen from a mount that begins at `root`; its top when it is not below that. */
+/** A path of /proc/self/cgroup as seen from a mount whose root is `root`; `/` if it is not below `root`. */
 function below(path: string, root: string): string {
   if (path.split('/').includes('..')) return '/';
   if (root === '/') return path;
@@ -198,8 +198,8 @@ function words(text: string): string[] {
 }
 
 /**
- * Can the runtime make (or use) the cgroup at `path`? Asks for its nearest existing ancestor, and on v2 for the
- * cgroup.procs there too: that is what a delegation hands over (cgroups(7), "Cgroups delegation").
+ * Whether the runtime can make or use the cgroup at `path`. Checks its nearest existing ancestor and the cgroup.procs
+ * in it: a delegation covers both (cgroups(7), "Cgroups delegation").
  */
 export function cgroupWritable(path: string): boolean {
   for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
@@ -211,8 +211,8 @@ export function cgroupWritable(path: string): boolean {
 }
 
 /**
- * Whether a cgroup, or a file of one, is at `path`: asked before pids are believed or directories removed. False when
- * nothing or another file system is there.
+ * Whether `path` is a cgroup or a file of one: check before you trust its pids or remove directories. False if `path`
+ * does not exist or is on another file system.
  * @throws RuntError ERR_CGROUP when statfs(2) fails for any other reason
  */
 export function isCgroup(path: string): boolean {
@@ -221,8 +221,8 @@ export function isCgroup(path: string): boolean {
 }
 
 /**
- * Which version of cgroups the directory is of; undefined when no cgroup is there.
- * @throws RuntError ERR_CGROUP when statfs(2) fails for another reason than that nothing is there
+ * The cgroup version of a directory; undefined if it is not a cgroup.
+ * @throws RuntError ERR_CGROUP when statfs(2) fails for any reason but that the path does not exist
  */
 export function hierarchyVersion(path: string): 1 | 2 | undefined {
   const type = typeAt(path);
@@ -231,7 +231,7 @@ export function hierarchyVersion(path: string): 1 | 2 | undefined {
 }
 
 /**
- * Refuses to go on when a cgroup is not there only because its hierarchy is not mounted: it may hold processes.
+ * Throws if a cgroup is missing only because its hierarchy is not mounted: the cgroup may still hold processes.
  * @throws RuntError ERR_CGROUP
  */
 export function checkMounted(paths: readonly string[]): void {
@@ -251,7 +251,7 @@ export function checkMounted(paths: readonly string[]): void {
 
 const isCgroupType = (type: bigint): boolean => type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
 
-/** Type of the file system at a path; undefined when nothing is there. */
+/** Type of the file system at a path; undefined if the path does not exist. */
 function typeAt(path: string): bigint | undefined {
   const type = native.statfsType(path);
   if (type === BigInt(-E.ENOENT) || type === BigInt(-E.ENOTDIR)) return undefined;

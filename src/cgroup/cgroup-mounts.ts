@@ -10,17 +10,17 @@ export interface CgroupMount {
 }
 
 /**
- * The cgroup mounts that a path reaches, those below /sys/fs/cgroup first. mountinfo still lists what a later mount
- * covers (a tmpfs over /sys/fs/cgroup leaves the old hierarchies in it). Only the lines of interest are parsed:
- * a host with many containers has thousands.
+ * The cgroup mounts that a path can reach, those below /sys/fs/cgroup first. mountinfo still lists mounts that a later
+ * one covers (a tmpfs over /sys/fs/cgroup leaves the old hierarchies in it). Parses only lines of interest: a host with
+ * many containers has thousands.
  */
 export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
   const cgroups = linesWith(mountinfo, ' - cgroup').map(parseMount);
   if (cgroups.length === 0) return [];
   const above = linesWith(mountinfo, ' /sys').map(parseMount);
   const byId = new Map([...above, ...cgroups].map((m) => [m.id, m]));
-  // A path walks from each mount to the next one of the chain (m and its parents). What is mounted on a member of the
-  // chain before the next one's place, or over m itself, leads elsewhere.
+  // Path resolution goes from each mount to the next one of the chain (m and its parents). A mount between a member of
+  // the chain and the next one's mount point, or over m itself, leads elsewhere.
   const covered = (m: CgroupMount): boolean => {
     const next = new Map<string, string>([[m.id, `${m.mountPoint}/`]]);
     for (let c = m, parent = byId.get(c.parent); ; c = parent, parent = byId.get(c.parent)) {
@@ -40,7 +40,7 @@ export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
 
 export const inside = (path: string, directory: string): boolean => path.startsWith(`${directory}/`);
 
-/** The lines that hold `needle`, found by native search. */
+/** The lines that contain `needle`, found by native search. */
 function linesWith(text: string, needle: string): string[] {
   const lines: string[] = [];
   for (let at = text.indexOf(needle); at >= 0; ) {
@@ -66,7 +66,7 @@ function parseMount(line: string): CgroupMount {
   };
 }
 
-/** The kernel writes space, tab, newline and backslash as three octal digits. */
+/** The kernel escapes space, tab, newline and backslash as three octal digits. */
 function unescapeField(field: string): string {
   if (!field.includes('\\')) return field;
   const [head, ...rest] = field.split('\\');

@@ -1,4 +1,4 @@
-/** Which directory of each hierarchy is the container's: `linux.cgroupsPath` resolved as runc's cgroupfs driver does. */
+/** The container's directory in each hierarchy: `linux.cgroupsPath`, resolved as runc's cgroupfs driver does. */
 import { RuntError } from '../sys/error.js';
 import type { CgroupFacts, V1Hierarchy } from './cgroup-facts.js';
 
@@ -7,38 +7,41 @@ interface V1Path {
   readonly hierarchy: V1Hierarchy;
   /** Absolute directory. */
   readonly path: string;
-  /** May the runtime make it? False only for a rootless runtime. */
+  /** Whether the runtime can make it. False only for a rootless runtime. */
   readonly writable: boolean;
 }
 
-/** What a mount of this hierarchy shows: the container's cgroup, or the runtime's where there is none. */
+/** The cgroup that a mount of this hierarchy shows: the container's, or the runtime's if the container has none. */
 export const shownCgroup = ({ hierarchy, path, writable }: V1Path): string =>
   writable ? path : `${hierarchy.mountPoint}${hierarchy.own === '/' ? '' : hierarchy.own}`;
 
 export interface CgroupPaths {
   readonly v1: readonly V1Path[];
-  /** On v2, and on hybrid beside the v1 hierarchies. */
+  /** Present on v2, and on hybrid beside the v1 hierarchies. */
   readonly unified?: { readonly mountPoint: string; readonly path: string; readonly writable: boolean };
 }
 
 interface CgroupPathOptions {
-  /** `facts.rootless`: then what cannot be written may be left out. */
+  /** `facts.rootless`: a cgroup that is not writable may be left out. */
   readonly rootless: boolean;
-  /** Asked only when rootless: can a directory be made (or used) at this path? `cgroupWritable`, or what a test says. */
+  /**
+   * Whether a directory can be made or used at this path. Called only if rootless: `cgroupWritable`, or a test's own.
+   */
   readonly writable?: (path: string) => boolean;
   /**
-   * The parent of a cgroup that nobody named, on v2, below the mount point; asked only then. That of `own` when absent.
+   * The parent, below the mount point, of a v2 cgroup for which the config has no path. Called only for that case; if
+   * absent, the parent of `own`.
    */
   readonly defaultParent?: (mountPoint: string, own: string) => string;
 }
 
 /**
- * Absolute: below the mount point of each hierarchy. Relative: below the runtime's own cgroup. Absent: `id`, relative.
- * On v2 "own" is the parent of the own cgroup: one that holds processes cannot give controllers to its children
- * (cgroups(7), "no internal processes"), and a sibling can have them (runc, fs2). Absent, and with root, it is
- * `defaultParent`. Named hierarchies other than
- * systemd's belong to other managers and are left alone.
- * Throws ERR_CGROUP_PATH for `..` and for the root cgroup itself.
+ * An absolute path is below the mount point of each hierarchy, a relative one below the runtime's own cgroup. Without a
+ * path, it is `id`, relative. On v2 the base is the parent of the own cgroup: a cgroup with processes cannot enable
+ * controllers for its children (cgroups(7), "no internal processes"), but a sibling can have them (runc, fs2). With
+ * root and without a path, the base is `defaultParent`. Named hierarchies other than systemd's belong to other managers
+ * and are left alone.
+ * @throws RuntError ERR_CGROUP_PATH for `..` and for the root cgroup itself
  */
 export function cgroupPaths(
   facts: CgroupFacts,
@@ -75,7 +78,7 @@ export function cgroupPaths(
   return { v1, unified: { mountPoint, path, writable: writable(path) } };
 }
 
-/** The runtime's own cgroups, not to be written: where a container without any of its own stays. */
+/** The runtime's own cgroups, not writable: a container without cgroups of its own stays in them. */
 export function ownCgroups({ v1, unified }: CgroupFacts): CgroupPaths {
   const place = (mountPoint: string, own: string) => (own === '/' ? mountPoint : `${mountPoint}${own}`);
   const writable = false;
@@ -87,7 +90,7 @@ export function ownCgroups({ v1, unified }: CgroupFacts): CgroupPaths {
   };
 }
 
-/** Every directory that is made for the container: what `delete` removes and `state.json` keeps. */
+/** Every directory made for the container: `delete` removes them and `state.json` records them. */
 export function cgroupDirectories(paths: CgroupPaths): string[] {
   const all = paths.v1.filter((p) => p.writable).map((p) => p.path);
   if (paths.unified?.writable) all.push(paths.unified.path);
@@ -95,8 +98,8 @@ export function cgroupDirectories(paths: CgroupPaths): string[] {
 }
 
 /**
- * The file in which the kernel counts what it killed in these cgroups for memory; empty when there is none. systemd removes the cgroup of
- * `unit` as soon as it is empty: then `/./` stands before that cgroup, behind the one in which the kernel counts too, and which stays.
+ * The file in which the kernel counts the OOM kills of these cgroups; empty if there is none. systemd removes the
+ * cgroup of `unit` as soon as it is empty. So `/./` before it marks its parent, which counts these kills too and stays.
  */
 export function oomFile(paths: CgroupPaths, unit?: string): string {
   const memory = paths.v1.find((p) => p.writable && p.hierarchy.controllers.includes('memory'));

@@ -1,4 +1,4 @@
-/** The processes of a cgroup: whom `kill --all` and `delete --force` reach. */
+/** The processes of a cgroup: `kill --all` and `delete --force` signal them. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { tryListDir, tryReadText, tryStat } from '../sys/fs.js';
@@ -6,9 +6,9 @@ import { S_IFDIR, S_IFMT } from '../sys/linux.js';
 import { isCgroup } from './cgroup-facts.js';
 
 /**
- * The pids in cgroup `path`, and with `recursive` in those below it, each once. Empty for a path that is not on a cgroup
- * file system: a plain file called cgroup.procs could name any process of the host. Processes that the own pid
- * namespace cannot see (0 in the file) are left out. The list is a snapshot: repeat until it stays empty.
+ * The pids in cgroup `path`, each once; with `recursive`, also those in the cgroups below it. Empty if the path is not
+ * on a cgroup file system: a plain file called cgroup.procs could name any process of the host. Processes outside
+ * runt's pid namespace (0 in the file) are left out. The list is a snapshot: repeat until it stays empty.
  */
 export function pidsIn(path: string, recursive: boolean): number[] {
   if (!isCgroup(path)) return [];
@@ -28,8 +28,7 @@ function collect(path: string, recursive: boolean, pids: Set<number>): void {
 }
 
 /**
- * None in a cgroup that was removed meanwhile, and in a threaded one, whose processes are in the file of the domain
- * above it.
+ * Empty for a cgroup that was removed meanwhile, and for a threaded one: the file of its domain lists its processes.
  */
 function processes(path: string): number[] {
   try {

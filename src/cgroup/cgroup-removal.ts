@@ -1,4 +1,4 @@
-/** Removal of a container's cgroups, once its processes were killed. */
+/** Removal of a container's cgroups, after its processes were killed. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
@@ -7,15 +7,16 @@ import { cgroupRemovalTime, longestRemovalPause } from '../sys/waiting/time-limi
 import { isCgroup } from './cgroup-facts.js';
 import { pidsIn } from './cgroup-processes.js';
 
-/** ms of the pause after which what is left does not end by itself: it was waited twice as long. */
+/** Pause in ms from which `stuck` is called: processes that are left by then do not end by themselves. */
 const stuckAfter = 32;
 
 /**
- * Removes the cgroups and all below them, deepest first. What is not there or is no cgroup is passed over: with the
- * hierarchy unmounted the path can lead to plain directories of somebody else. The kernel answers EBUSY until the last
- * dying process has left, so that is tried again, with longer and longer pauses, until the deadline (ms).
- * `stuck` is called once when processes are still there after a moment.
- * Throws ERR_CGROUP_BUSY when processes stay, ERR_CGROUP for any other failure, after having tried every path.
+ * Removes the cgroups and all below them, deepest first. Skips paths that do not exist or are not cgroups: if the
+ * hierarchy is unmounted, they can be plain directories of another program. The kernel returns EBUSY until the last
+ * dying process has left; so retries with longer and longer pauses, until the deadline (ms). Calls `stuck` once if
+ * processes remain after the first retries.
+ * @throws RuntError ERR_CGROUP_BUSY when processes remain, ERR_CGROUP for any other failure, after it has tried every
+ * path
  */
 export async function removeCgroups(
   paths: readonly string[],

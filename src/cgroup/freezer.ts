@@ -6,7 +6,7 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
 import { checkMounted, hierarchyVersion, isCgroup } from './cgroup-facts.js';
 
-/** The file that freezes the container, and the words it takes. */
+/** The file that freezes the container, and its two values. */
 export interface Freezer {
   readonly directory: string;
   readonly file: string;
@@ -16,10 +16,10 @@ export interface Freezer {
 }
 
 /**
- * The freezer among a container's cgroup directories; undefined when there is none. In the hybrid layout it is v1's:
- * the v2 cgroup holds the same processes, but engines look at v1 there. The kernel tells which one it is: only the
- * v1 freezer's cgroups have a `freezer.state`, and only v2's file system is cgroup2. A directory may have any name.
- * @throws RuntError ERR_CGROUP when the freezer cannot be told: a file cannot be looked at, or a hierarchy is no longer
+ * The freezer among a container's cgroup directories; undefined if there is none. In the hybrid layout it is v1's: the
+ * v2 cgroup holds the same processes, but engines read v1. Only cgroups of the v1 freezer have a `freezer.state`, and
+ * only v2's file system is cgroup2; the directory's name does not matter.
+ * @throws RuntError ERR_CGROUP when the freezer cannot be found: a file cannot be accessed, or a hierarchy is no longer
  * mounted
  */
 export function freezerOf(directories: readonly string[]): Freezer | undefined {
@@ -33,14 +33,14 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
   if (unknown) throw unknown;
   checkMounted(directories);
   const directory = directories.find((path) => hierarchyVersion(path) === 2) ?? directories.at(-1);
-  // The last one may also be gone, as all of a container that was removed are: its file says so.
+  // The last directory may be gone too, as after a removal: then the read of its file returns ''.
   if (directory === undefined || hierarchyVersion(directory) === 1) return undefined;
   return { directory, file: `${directory}/cgroup.freeze`, frozen: '1', thawed: '0', v2: true };
 }
 
 /**
- * What a freezer's file says; '' when there is none: the cgroup is gone, or the kernel (before 5.2) has no freezer of
- * v2.
+ * The content of a freezer's file; '' if it does not exist: the cgroup was removed, or the kernel (before 5.2) has no
+ * v2 freezer.
  * @throws RuntError ERR_CGROUP when it cannot be read
  */
 export function freezerState({ file, directory }: Pick<Freezer, 'file' | 'directory'>): string {
@@ -57,14 +57,14 @@ export function freezerState({ file, directory }: Pick<Freezer, 'file' | 'direct
 const unreadable = (file: string, result: number): RuntError =>
   new RuntError({ code: 'ERR_CGROUP', message: `read ${file}`, path: file, errno: -result, syscall: 'read' });
 
-/** Whether the processes of the cgroups are frozen; one that is still FREEZING is not. */
+/** Whether the cgroups' processes are frozen; FREEZING does not count. */
 export function isFrozen(directories: readonly string[]): boolean {
   const freezer = freezerOf(directories);
   return freezer !== undefined && freezerState(freezer) === freezer.frozen;
 }
 
 /**
- * The freezer of the cgroups if it, or a cgroup above it, stops what is in them, or is about to; undefined otherwise.
+ * The freezer of the cgroups if they are frozen or freezing, by themselves or by an ancestor; undefined otherwise.
  * @throws RuntError ERR_CGROUP
  */
 export function stopped(directories: readonly string[]): Freezer | undefined {
@@ -75,14 +75,14 @@ export function stopped(directories: readonly string[]): Freezer | undefined {
   return /FR|frozen 1/.test(state) ? freezer : undefined;
 }
 
-/** Writes one of the freezer's words. @returns 0 or -errno */
+/** Writes one of the freezer's two values. @returns 0 or -errno */
 export function setFreezer({ file }: Freezer, word: string): number {
   return Math.min(0, native.writeFile(AT_FDCWD, file, 0, 0, host.encode(word)));
 }
 
 /**
- * Thaws, so that what was killed can end: a frozen process of v1 takes no signal. There the cgroups below may be frozen
- * by themselves (a container that has the freezer's cgroup writable, or an engine in it).
+ * Thaws, so that killed processes can end: a frozen process of v1 handles no signal. On v1 the cgroups below may be
+ * frozen by themselves (by a container that can write the freezer's cgroup, or by an engine in it).
  * @throws RuntError ERR_CGROUP when it stays frozen
  */
 export function thaw(directories: readonly string[]): void {

@@ -1,4 +1,4 @@
-/** The cgroup that keeps what is in another one frozen, and the error that names it. Loaded by need. */
+/** The frozen ancestor of a cgroup, and the error that names it. Loaded by need. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -6,8 +6,8 @@ import { AT_FDCWD } from '../sys/linux.js';
 import { hierarchyVersion, isCgroup } from './cgroup-facts.js';
 
 /**
- * The cgroup at or above `directory`, on either version, that is frozen by itself: all below it stays frozen, whatever
- * it asks for. undefined when there is none. Directories that do not exist are passed over: systemd makes slices by need.
+ * The cgroup at or above `directory`, on v1 or v2, that is frozen by itself: all below it stays frozen, whatever its
+ * own files request. undefined if there is none. Skips directories that do not exist: systemd makes slices by need.
  * @throws RuntError ERR_CGROUP when one cannot be read
  */
 export function frozenBy(directory: string): string | undefined {
@@ -27,12 +27,12 @@ function isOne(path: string): boolean {
 }
 
 /**
- * Why a command does not go on where it would wait in the frozen cgroup `directory`.
- * @param what what is frozen, with its verb: "exec web: the cgroup is frozen"
+ * The error for a command that would otherwise wait in the frozen cgroup `directory`.
+ * @param what the frozen thing, with its verb: "exec web: the cgroup is frozen"
  * @param otherwise another way out than to thaw the cgroup, after ", or "
  */
 export function frozenError(what: string, directory: string, otherwise?: string, pointer?: string): RuntError {
-  // Somebody may have thawed it since the command looked.
+  // Another process may have thawed it since the command checked.
   const by = frozenBy(directory) ?? directory;
   const thaw = hierarchyVersion(by) === 1 ? `echo THAWED > ${by}/freezer.state` : `echo 0 > ${by}/cgroup.freeze`;
   return new RuntError({

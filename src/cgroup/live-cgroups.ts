@@ -1,4 +1,4 @@
-/** The cgroups of a container that exists: found again from its record. */
+/** Cgroups of an existing container, from its record. */
 import type { CgroupFacts } from './cgroup-facts.js';
 import type { LiveCgroup } from './settings/setting.js';
 import { tryRead } from './stats/cgroup-stats.js';
@@ -13,7 +13,7 @@ export class LiveCgroups implements LiveCgroup {
     private readonly file: ReadFile = tryRead,
   ) {}
 
-  /** Where a controller's files are; undefined when the container has no cgroup there. */
+  /** The directory with a controller's files; undefined if the container has no cgroup there. */
   directory(controller: string): string | undefined {
     const { facts } = this;
     if (facts.layout === 'v2') return this.directories[0];

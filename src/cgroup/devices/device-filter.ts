@@ -1,4 +1,4 @@
-/** The BPF program that stands in for the device list on cgroup v2 (kernel: admin-guide/cgroup-v2, "Device controller"). */
+/** BPF program that replaces the device list on cgroup v2 (kernel: admin-guide/cgroup-v2, "Device controller"). */
 import { append } from '../../sys/append.js';
 
 // linux/bpf.h: instruction codes
@@ -16,12 +16,12 @@ const types = { b: 1, c: 2 } as const;
 const accesses: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
 const all = 7;
 
-// Registers: 0 result, 1 context (later scratch), then what is read from it.
+// Registers: 0 holds the result, 1 the context (later scratch), the others the fields of the context.
 const [RESULT, CONTEXT, TYPE, ACCESS, MAJOR, MINOR] = [0, 1, 2, 3, 4, 5];
 
 type Instruction = readonly [code: number, destination: number, source: number, jump: number, number: number];
 
-/** Devices and what may be done with them; a number that is absent is any, as in `linux.resources.devices`. */
+/** Devices and the access to them; an absent number means any, as in `linux.resources.devices`. */
 export interface FilterRule {
   readonly type: 'b' | 'c';
   readonly major?: number;
@@ -31,17 +31,17 @@ export interface FilterRule {
 }
 
 /**
- * The default, and what differs from it: exceptions, of which one that allows must hold all the access that is asked
- * for and one that denies any of it, as in v1; or rules in order, of which the last one that matches decides about each
- * kind of access that is asked for, and all kinds must be allowed.
+ * The default, with exceptions or ordered rules. As in v1, an exception that allows must cover all the requested
+ * access, and one that denies any of it. Of ordered rules, the last one that matches decides about each kind of
+ * requested access, and all kinds must be allowed.
  */
 export type DeviceFilter =
   | { readonly allow: boolean; readonly exceptions: readonly FilterRule[] }
   | { readonly allow: boolean; readonly ordered: readonly (FilterRule & { readonly allow: boolean })[] };
 
 /**
- * The instructions (8 bytes each) of a filter. (Those of crun and runc pass a rule over that has not all that is asked
- * for: with them O_RDWR opens a device to which only writing is denied.)
+ * The instructions (8 bytes each) of a filter. (The filters of crun and runc skip a rule that does not cover all the
+ * requested access: with them O_RDWR opens a device to which only writing is denied.)
  */
 export function filterProgram(filter: DeviceFilter): Uint8Array {
   const program: Instruction[] = [
@@ -68,7 +68,7 @@ export function filterProgram(filter: DeviceFilter): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The answer for one exception; what does not match it jumps to its end. */
+/** The verdict for one exception; a device that does not match jumps to the block's end. */
 function block(exception: FilterRule, allow: boolean): Instruction[] {
   const tests = testsOf(exception);
   const access = accessBits(exception);
@@ -80,7 +80,7 @@ function block(exception: FilterRule, allow: boolean): Instruction[] {
   return jumpingToEnd([...tests, ...answer(!allow)]);
 }
 
-/** One rule of several, from the last to the first: ACCESS holds what no later rule has decided about. */
+/** One of several rules, from the last to the first: ACCESS holds the bits that no later rule has decided. */
 function ruleBlock(rule: FilterRule, allow: boolean): Instruction[] {
   const tests = testsOf(rule);
   const access = accessBits(rule);
@@ -89,7 +89,7 @@ function ruleBlock(rule: FilterRule, allow: boolean): Instruction[] {
   return jumpingToEnd([...tests, ...answer(allow)]);
 }
 
-/** What jumps away for other devices than those of a rule. */
+/** Jumps out of a rule's block for devices that the rule does not match. */
 function testsOf({ type, major, minor }: FilterRule): Instruction[] {
   const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, types[type]]];
   if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
@@ -104,7 +104,7 @@ const answer = (allow: boolean): Instruction[] => [
   [EXIT, 0, 0, 0, 0],
 ];
 
-/** The jumps of a block lead to its end. */
+/** Lets each jump of a block lead to the block's end. */
 function jumpingToEnd(block: readonly Instruction[]): Instruction[] {
   const jumps = (code: number) => code === JUMP_EQUAL || code === JUMP_UNEQUAL;
   return block.map(([code, d, s, jump, n], i) => [code, d, s, jumps(code) ? block.length - i - 1 : jump, n]);

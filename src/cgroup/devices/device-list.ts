@@ -1,11 +1,11 @@
-/** `linux.resources.devices`: which device nodes may be made and opened, as one list that v1 and v2 can both hold. */
+/** `linux.resources.devices`: one list of device rules that both v1 and v2 can hold. */
 import type { Device, DeviceRule, Int } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { badValue, unsupported } from '../settings/setting.js';
 
 /**
- * Allowed in every container, after the config's own rules, as runc does: path of the node (where a config can have
- * another one in its place), the rule. net/tun: runc 1.2.0 took it away, programs missed it, 1.2.4 gave it back.
+ * Allowed in every container, after the config's own rules, as in runc. `path` is the node's path, at which a config
+ * can have a device of its own. net/tun: runc 1.2.0 removed it, programs missed it, 1.2.4 restored it.
  */
 const defaults: readonly (readonly [path: string, type: 'b' | 'c', major: number, minor: number, access: string])[] = [
   ['', 'c', -1, -1, 'm'],
@@ -21,10 +21,10 @@ const defaults: readonly (readonly [path: string, type: 'b' | 'c', major: number
   ['', 'c', 10, 200, 'rwm'],
 ];
 
-/** What differs from the default: always allowed where the default denies, denied where it allows. */
+/** Access that differs from the default: allowed if the default denies, denied if it allows. */
 export interface DeviceException {
   readonly type: 'b' | 'c';
-  /** -1: any. */
+  /** -1 means any. */
   readonly major: number;
   readonly minor: number;
   /** Some of `rwm`, in this order. */
@@ -32,15 +32,15 @@ export interface DeviceException {
   readonly at: string;
 }
 
-/** The state that the rules, applied in order, lead to. Exceptions do not depend on their order. */
+/** The result of the rules, applied in order. Exceptions do not depend on their order. */
 export interface DeviceList {
   readonly allow: boolean;
-  /** Pointer of the rule that set the default; '' when none did. */
+  /** Pointer of the rule that set the default; '' if none did. */
   readonly at: string;
   readonly exceptions: readonly DeviceException[];
 }
 
-/** Rules as they stand: of those that match, the last one decides about each kind of access. */
+/** Rules in the config's order: the last one that matches decides about each kind of access. */
 export interface DeviceOrder {
   /** The default. */
   readonly allow: boolean;
@@ -49,10 +49,10 @@ export interface DeviceOrder {
 }
 
 /**
- * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of the list,
- * `configured` is `linux.devices`: a node of the config in the place of a default one takes the default's rule away.
- * Throws ERR_UNSUPPORTED for a rule that would take a part out of a wider exception: v1 cannot hold that
- * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too), ERR_CGROUP_VALUE for an access that is none.
+ * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of
+ * the list. `configured` is `linux.devices`: a node at the path of a default device removes that default rule.
+ * @throws RuntError ERR_UNSUPPORTED for a rule that would carve a part out of a wider exception: v1 cannot hold that
+ * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too); ERR_CGROUP_VALUE for an invalid access
  */
 export function deviceList(
   rules: readonly DeviceRule[] | undefined,
@@ -70,8 +70,8 @@ export function deviceList(
 }
 
 /**
- * The same for v2, whose filter can hold rules in any order: as a list where v1 could hold it too, so that both are
- * told alike, else in order. @throws RuntError ERR_CGROUP_VALUE
+ * The same for v2, whose filter can hold rules in any order. Returns a list if v1 could hold it too, so that both
+ * versions behave alike; else the rules in order. @throws RuntError ERR_CGROUP_VALUE
  */
 export function v2DeviceList(
   rules: readonly DeviceRule[] | undefined,
@@ -93,7 +93,7 @@ export function v2DeviceList(
   return { allow: state.allow, at: state.at, ordered };
 }
 
-/** The rules of the config, then the default ones that its nodes leave; each with its pointer. */
+/** The config's rules, then the default rules that `configured` does not remove; each with its pointer. */
 function allRules(
   rules: readonly DeviceRule[] | undefined,
   at: string,
@@ -110,13 +110,13 @@ function allRules(
 interface DeviceState {
   allow: boolean;
   at: string;
-  /** By type and numbers, in the order in which they came: a list would be searched once for each rule. */
+  /** By type and numbers, in order of insertion: a list would need a search for each rule. */
   exceptions: Map<string, DeviceException>;
 }
 
 const keyOf = (type: 'b' | 'c', major: number, minor: number): string => `${type} ${major}:${minor}`;
 
-/** What a rule says of each type; empty for one on all devices, which is the default from then on. */
+/** A rule as one exception for each type; empty for a rule on all devices, which sets the default. */
 function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
   const access = accessOf(rule, at);
   const major = numberOf(rule.major, `${at}/major`);
@@ -128,7 +128,7 @@ function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceExceptio
     state.exceptions = new Map();
     return [];
   }
-  // v1 takes "a" for all devices whatever the numbers say: a rule on both types is two rules.
+  // v1 reads "a" as all devices and ignores the numbers: a rule on both types becomes two rules.
   return (any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']).map((type) => ({ type, major, minor, access, at }));
 }
 
@@ -138,14 +138,14 @@ function addException(state: DeviceState, e: DeviceException): void {
   state.exceptions.set(key, { ...e, access: letters((l) => e.access.includes(l) || has(there, l)) });
 }
 
-/** A rule that agrees with the default takes its access away from the exceptions that it covers. */
+/** Removes the access of a rule that agrees with the default from the exceptions that it covers. */
 function removeException(state: DeviceState, e: DeviceException, rule: DeviceRule): void {
   for (const [key, x] of touched(state, e)) {
     if (!letters((l) => e.access.includes(l) && has(x, l))) continue;
     if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
       const verb = rule.allow ? 'allow' : 'deny';
       throw unsupported(
-        // A default rule has no place in the config: the rule that it collides with has.
+        // A default rule has no pointer into the config: name the rule that it collides with.
         e.at || x.at,
         e.at ? rule : undefined,
         `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
@@ -157,7 +157,7 @@ function removeException(state: DeviceState, e: DeviceException, rule: DeviceRul
   }
 }
 
-/** The exceptions that share a device with one. */
+/** The exceptions that share a device with `e`. */
 function touched({ exceptions }: DeviceState, { type, major, minor }: DeviceException): [string, DeviceException][] {
   if (major < 0 || minor < 0) {
     return [...exceptions].filter(([, x]) => x.type === type && touches(x.major, major) && touches(x.minor, minor));
@@ -182,7 +182,7 @@ function numberOf(value: Int | undefined, at: string): number {
   return Number(value);
 }
 
-/** A rule that denies means all access where it names none; one that allows must name it. */
+/** A rule that denies without an access denies all access; one that allows must name the access. */
 function accessOf({ allow, access }: DeviceRule, at: string): string {
   if (allow && !access) throw badValue(`${at}/access`, access, 'a rule that allows must name the access');
   if (!access || access === 'rwm') return 'rwm';

@@ -11,8 +11,8 @@ const throttles = [
 ] as const;
 
 /**
- * v1. Weights stand in blkio.weight up to Linux 4.20 (CFQ), in blkio.bfq.weight where the BFQ scheduler is; leaf weights went
- * with CFQ. A rate of 0 takes a limit away.
+ * Settings of v1. Weights are in blkio.weight up to Linux 4.20 (CFQ), and in blkio.bfq.weight with the BFQ scheduler;
+ * leaf weights went with CFQ. A rate of 0 removes a limit.
  */
 export function v1BlockIo(b: BlockIO, at: string): Setting[] {
   const settings: Setting[] = [];
@@ -44,7 +44,7 @@ export function v1BlockIo(b: BlockIO, at: string): Setting[] {
   return settings;
 }
 
-/** v2. BFQ takes the config's weights as they are; io.weight (io.cost) has a range of its own. */
+/** Settings of v2. BFQ takes the config's weights unchanged; io.weight (io.cost) has another range. */
 export function v2BlockIo(b: BlockIO, at: string): Setting[] {
   const settings: Setting[] = [];
   const weigh = (key: string, weight: number, device = '') =>
@@ -78,7 +78,7 @@ function each(devices: readonly ThrottleDevice[] | undefined, f: (d: ThrottleDev
   devices?.forEach(f);
 }
 
-/** A v1 weight (10 … 1000) on the line through v2's (1 … 10000), rounded down, as runc and crun do. */
+/** Maps a v1 weight (10 … 1000) linearly to v2's (1 … 10000), rounded down, as runc and crun do. */
 export function ioWeight(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }

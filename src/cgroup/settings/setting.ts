@@ -1,4 +1,4 @@
-/** One value for one file of a cgroup, and how values of the config are written down for the kernel. */
+/** A value for a file of a cgroup, and the config's values as the kernel reads them. */
 import type { Int, Memory } from '../../spec/config-types.js';
 import { segment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
@@ -9,19 +9,19 @@ export interface Setting {
   readonly value: string;
   /** JSON pointer of the config value. */
   readonly at: string;
-  /** Files of other kernels for the same thing: the first one that is there is written. */
+  /** Files with the same meaning on other kernels: the first one that exists is written. */
   readonly others?: readonly { readonly file: string; readonly value: string }[];
-  /** It is fine when none of the files is there. */
+  /** Skip the setting if none of the files exists. */
   readonly optional?: boolean;
 }
 
-/** What a setting can need to know of a cgroup that is in use; a new one has nothing to be asked for. */
+/** Reads the current values of a cgroup in use; a new cgroup has none. */
 export interface LiveCgroup {
-  /** The text of a file of the cgroup that holds the controller (`memory` of `memory.max`), trimmed; '' when it is not there. */
+  /** Trimmed text of a file in the cgroup of its controller (`memory` of `memory.max`); '' if it does not exist. */
   read(file: string): string;
 }
 
-/** The setting of a member below `at`. The file's name begins with that of its controller. */
+/** The setting of a member below `at`. The file's name begins with its controller. */
 export function settingOf(at: string, key: string, file: string, value: unknown): Setting {
   return { controller: file.slice(0, file.indexOf('.')), file, value: String(value), at: `${at}/${key}` };
 }
@@ -31,7 +31,7 @@ export function below(at: string, key: string): string {
   return `${at}/${segment(key)}`;
 }
 
-/** Given and not 0. In runc, and so for every engine, 0 is "not set" in those limits where 0 would make no sense. */
+/** Present and not 0. In runc, and so for every engine, 0 means "not set" for limits where 0 would make no sense. */
 export function isSet(value: Int | undefined): value is Int {
   return value !== undefined && value !== null && BigInt(value) !== 0n;
 }
@@ -40,12 +40,12 @@ export function unsupported(pointer: string, value: unknown, why: string): RuntE
   return new RuntError({ code: 'ERR_UNSUPPORTED', message: why, pointer, value });
 }
 
-/** Values that contradict each other or that the kernel cannot have. */
+/** For values that contradict each other or that the kernel cannot hold. */
 export function badValue(pointer: string, value: unknown, why: string): RuntError {
   return new RuntError({ code: 'ERR_CGROUP_VALUE', message: why, pointer, value });
 }
 
-/** `checkBeforeUpdate`: refuses limits that are not above what `file` says is in use. Throws ERR_CGROUP_VALUE. */
+/** `checkBeforeUpdate`: refuses limits that are not above the usage in `file`. @throws RuntError ERR_CGROUP_VALUE */
 export function checkUsage(m: Memory, at: string, live: LiveCgroup, file: string): void {
   if (!m.checkBeforeUpdate) return;
   const usage = BigInt(live.read(file) || 0);

@@ -1,10 +1,10 @@
-/** Limits that v1 and v2 write nearly alike: huge pages, RDMA; and v1's network classes. */
+/** Limits that are nearly alike on v1 and v2 (huge pages, RDMA), and v1's network classes. */
 import type { HugepageLimit, NetworkPriority, Rdma } from '../../spec/config-types.js';
 import { badValue, below, isSet, type Setting } from './setting.js';
 
 /**
- * `hugepageLimits`: what may be used, and where the kernel has it (5.7) what may be reserved: a limit of use alone kills
- * by SIGBUS a process whose mmap(2) has succeeded.
+ * `hugepageLimits`: the limit of usage, and since Linux 5.7 also that of reservations. With a limit of usage alone, the
+ * kernel kills by SIGBUS a process whose mmap(2) has succeeded.
  */
 export function hugepageSettings(limits: readonly HugepageLimit[], at: string, v2: boolean): Setting[] {
   return limits.flatMap(({ pageSize, limit }, i) => {
@@ -33,7 +33,7 @@ export function rdmaSettings(rdma: Readonly<Record<string, Rdma>>, at: string): 
   });
 }
 
-/** `network`: v1 alone; v2 has no such controller (kernel: admin-guide/cgroup-v2, "Network"). */
+/** `network`: v1 only; v2 has no such controller (kernel: admin-guide/cgroup-v2, "Network"). */
 export function networkSettings({ classID, priorities }: NetworkPriority, at: string): Setting[] {
   const settings: Setting[] = [];
   if (isSet(classID)) {

@@ -1,4 +1,4 @@
-/** `linux.resources` as files of cgroup v1, in an order that a new cgroup takes them (kernel: admin-guide/cgroup-v1). */
+/** `linux.resources` as files of cgroup v1, in an order that a new cgroup accepts (kernel: admin-guide/cgroup-v1). */
 
 import type { Cpu, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
@@ -7,9 +7,9 @@ import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, settingOf, 
 import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settings.js';
 
 /**
- * Settings in the order to write them. Limits before what is bounded by them: memory before memory and swap, the
- * period before the quota, the quota before the burst, shares before idle (an idle group takes no shares).
- * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED, ERR_CGROUP_VALUE.
+ * Settings in the order to write them. A limit comes before what it bounds: memory before memory and swap, the period
+ * before the quota, the quota before the burst, shares before idle (an idle group rejects shares).
+ * `live`: the cgroup, if it is already in use, for an update. @throws RuntError ERR_UNSUPPORTED, ERR_CGROUP_VALUE
  */
 export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
@@ -31,8 +31,8 @@ export function v1Settings(resources: Resources, at: string, live?: LiveCgroup):
 }
 
 /**
- * `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. Kernels since 5.11 account
- * memory for the whole hierarchy always, and refuse the opposite.
+ * `checkBeforeUpdate` only applies to a live cgroup: a new one uses no memory. Since Linux 5.11 the kernel always
+ * accounts memory hierarchically, and rejects `useHierarchy: false`.
  */
 function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
   if (isSet(m.limit) && isSet(m.swap) && m.swap > 0 && (m.limit < 0 || m.swap < m.limit)) {
@@ -54,7 +54,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
   if (isSet(m.limit)) add('limit', 'limit_in_bytes', m.limit);
   if (isSet(m.swap)) add('swap', 'memsw.limit_in_bytes', m.swap);
   else if (isSet(m.limit) && m.limit < 0) {
-    // No limit of memory: a limit of memory and swap together would still be one (as runc).
+    // Without a memory limit, a limit of memory and swap together would still limit memory (as runc).
     const file = 'memory.memsw.limit_in_bytes';
     settings.push({ controller: 'memory', file, value: '-1', at: `${at}/limit`, optional: true });
   }

@@ -1,4 +1,4 @@
-/** `linux.resources` as files of cgroup v2 (kernel: admin-guide/cgroup-v2). The config speaks v1: values are converted. */
+/** `linux.resources`, whose values are v1's, as files of cgroup v2 (kernel: admin-guide/cgroup-v2). */
 
 import type { Cpu, Int, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
@@ -16,9 +16,9 @@ import {
 import { hugepageSettings, rdmaSettings } from './shared-settings.js';
 
 /**
- * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec asks.
- * `live`: the cgroup when it is in use already, for an update. Throws ERR_UNSUPPORTED for what v2 has no file for,
- * ERR_CGROUP_VALUE.
+ * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec requires.
+ * `live`: the cgroup, if it is already in use, for an update.
+ * @throws RuntError ERR_UNSUPPORTED for a value for which v2 has no file, ERR_CGROUP_VALUE
  */
 export function v2Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
@@ -43,7 +43,7 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
     if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
       throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
     }
-    // The kernel takes one line in each write: a limit of one device of io.max, say.
+    // The kernel accepts one line per write, such as the limit of one device in io.max.
     const lines = value.split('\n').filter((line) => line.trim() !== '');
     if (lines.length === 0) throw badValue(pointer, value, `"${file}" is given no value`);
     for (const line of lines) {
@@ -54,7 +54,7 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
   return settings;
 }
 
-/** The kernel keeps the period when a quota is written alone; systemd writes both. */
+/** The kernel keeps the period if only a quota is written; systemd writes both. */
 function withPeriod(quota: string, before: readonly Setting[], live: LiveCgroup | undefined): string {
   if (/\s/.test(quota)) return quota;
   const now = before.filter((s) => s.file === 'cpu.max').at(-1)?.value ?? live?.read('cpu.max') ?? '';
@@ -62,12 +62,12 @@ function withPeriod(quota: string, before: readonly Setting[], live: LiveCgroup 
   return period === undefined ? quota : `${quota} ${period}`;
 }
 
-/** v2 writes "no limit" as a word. */
+/** v2 writes "no limit" as `max`. */
 function limit(value: Int): string {
   return value < 0 ? 'max' : String(value);
 }
 
-/** `checkBeforeUpdate` compares with what a live cgroup uses: a new one uses no memory. */
+/** `checkBeforeUpdate` only applies to a live cgroup: a new one uses no memory. */
 function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
   const none = (key: keyof Memory, why: string): never => {
     throw unsupported(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
@@ -86,7 +86,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
   if (live) checkUsage(m, at, live, 'memory.current');
   const swap = swapMax(m, at, live);
   if (swap !== undefined) {
-    // Where swap is not accounted, there is none to limit.
+    // If the kernel does not account swap, there is no swap to limit.
     const optional = swap === 'max' || swap === '0';
     const key = isSet(m.swap) ? 'swap' : 'limit';
     settings.push({
@@ -102,9 +102,9 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
   return settings;
 }
 
-/** v1 limits memory and swap together, v2 swap alone: the difference. */
+/** v1 limits memory and swap together, v2 swap alone: returns the difference. */
 function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | undefined {
-  // No limit of memory: none of memory and swap together either (as runc).
+  // Without a memory limit, memory and swap together have none either (as runc).
   if (!isSet(m.swap)) return isSet(m.limit) ? (m.limit < 0 ? 'max' : restOfSum(m.limit, at, live)) : undefined;
   if (m.swap < 0) return 'max';
   const now = isSet(m.limit) ? undefined : live?.read('memory.max');
@@ -118,7 +118,7 @@ function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | 
   return String(BigInt(m.swap) - BigInt(memory));
 }
 
-/** A new limit of memory alone keeps that of memory and swap together, as with runc. */
+/** If only the memory limit changes, keep the limit of memory and swap together, as runc does. */
 function restOfSum(limit: Int, at: string, live: LiveCgroup | undefined): string | undefined {
   const [memory, swap] = [live?.read('memory.max') ?? '', live?.read('memory.swap.max') ?? ''];
   if (!/^\d+$/.test(memory) || !/^\d+$/.test(swap)) return undefined;
@@ -133,11 +133,11 @@ function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[
   }
   const settings: Setting[] = [];
   const add = (key: keyof Cpu, file: string, value: unknown) => settings.push(settingOf(at, key, file, value));
-  // An idle cgroup has a weight of its own, and refuses another one (sched_group_set_shares in the kernel).
+  // An idle cgroup has a fixed weight, and rejects another one (sched_group_set_shares in the kernel).
   if (isSet(c.shares) && Number(c.idle ?? 0) !== 1) add('shares', 'cpu.weight', cpuWeight(c.shares));
   if (c.idle !== undefined && c.idle !== null) add('idle', 'cpu.idle', c.idle);
   if (isSet(c.quota) || isSet(c.period)) {
-    // A live cgroup keeps the half that is not given.
+    // A live cgroup keeps its quota or period if only the other one is set.
     const [oldQuota, oldPeriod] = (live?.read('cpu.max') ?? '').split(' ');
     const quota = isSet(c.quota) ? limit(c.quota) : oldQuota || 'max';
     const period = isSet(c.period) ? c.period : oldPeriod || 100000;
@@ -150,9 +150,9 @@ function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[
 }
 
 /**
- * v1 shares (2 … 262144, default 1024) as a v2 weight (1 … 10000, default 100): a curve through the three pairs of
- * minimum, default and maximum, quadratic in log2, as runc and crun have it since 2025. The straight line that was used
- * before gave the default 1024 shares a weight of 39.
+ * v1 shares (2 … 262144, default 1024) as a v2 weight (1 … 10000, default 100): a curve through the minimum, default
+ * and maximum pairs, quadratic in log2, as in runc and crun since 2025. The earlier straight line mapped the default
+ * 1024 shares to a weight of 39.
  */
 export function cpuWeight(shares: Int): number {
   const s = Number(shares);

@@ -8,8 +8,8 @@ import { statsV1 } from './stats-v1.js';
 import { statsV2 } from './stats-v2.js';
 
 /**
- * The statistics of a container by its cgroup directories (`cgroups` of its record). A file that the kernel does not have is
- * passed over, so this throws only for what cannot be parsed.
+ * The statistics of a container from its cgroup directories (`cgroups` of its record). Skips files that the kernel does
+ * not have, so this throws only for text that cannot be parsed.
  */
 export function readStats(facts: CgroupFacts, cgroups: readonly string[], read: ReadFile = tryRead): Stats {
   if (facts.layout === 'v2') return cgroups[0] === undefined ? {} : statsV2(cgroups[0], read);
@@ -17,8 +17,7 @@ export function readStats(facts: CgroupFacts, cgroups: readonly string[], read: 
 }
 
 /**
- * As tryReadText; a statistic that the kernel does not keep (PSI that is off), or of a cgroup that was removed, is not
- * there.
+ * As tryReadText; also undefined for a statistic that the kernel does not keep (PSI is off) and for a removed cgroup.
  */
 export function tryRead(path: string): string | undefined {
   try {

@@ -1,11 +1,11 @@
-/** Statistics as `events` prints them: runc's object, key by key, zeros left out where runc leaves them out. */
+/** Statistics as `events` prints them: runc's object, key by key, without the zeros that runc leaves out. */
 import type { Count, IoTable, MemoryEntry, Pressure, Stats } from './stats-types.js';
 import { cpusetFlags } from './stats-v1.js';
 
-/** What 64 bits hold: runc's "no limit" on v2. */
+/** The largest 64-bit value: runc's "no limit" on v2. */
 const UNLIMITED = 18446744073709551615n;
 
-/** Undefined for nothing: such members are left out. */
+/** Undefined for zero, so that the member is left out. */
 const some = (value: Count | undefined): Count | undefined => (value ? value : undefined);
 const list = <T>(values: readonly T[] | undefined): readonly T[] | undefined => (values?.length ? values : undefined);
 
@@ -78,7 +78,7 @@ export function statsJson(s: Stats): unknown {
         { usage: some(h.usage), max: some(h.max), failcnt: h.failures },
       ]),
     ),
-    // runc reads them and prints nothing of them.
+    // runc reads these and does not print them.
     rdma: rdma && Object.keys(rdma).length > 0 ? rdma : undefined,
     intel_rdt: {},
     network_interfaces: null,
@@ -89,7 +89,7 @@ function flags(values: Readonly<Record<string, Count>> | undefined, from: number
   return Object.fromEntries(cpusetFlags.slice(from, to).map((flag) => [flag, values?.[flag] ?? 0]));
 }
 
-/** `unlimited`: what "no limit" is written as; a controller that is not there has 0. */
+/** `unlimited`: the number written for "no limit"; a missing controller has 0. */
 function entry(e: MemoryEntry | undefined, unlimited: Count = UNLIMITED) {
   return {
     limit: e ? (e.limit ?? unlimited) : 0,

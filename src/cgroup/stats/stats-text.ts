@@ -1,14 +1,14 @@
-/** The formats of cgroup files, as statistics need them. */
+/** Parsers for the formats of cgroup files. */
 import type { Count, IoEntry, Pressure, PressureLine, RdmaStats } from './stats-types.js';
 
-/** A decimal; 0 for what is none. */
+/** A decimal number; 0 for any other text. */
 export function count(text: string | undefined): Count {
   const trimmed = text?.trim() ?? '';
   if (!/^-?[0-9]+$/.test(trimmed)) return 0;
   return trimmed.length < 16 ? Number(trimmed) : exact(BigInt(trimmed));
 }
 
-/** A sum or product made with bigints, as a number where that is exact. */
+/** A bigint as a number if that is exact. */
 export function exact(value: bigint): Count {
   return value <= 9007199254740991n && value >= -9007199254740991n ? Number(value) : value;
 }
@@ -39,7 +39,7 @@ export function words(text: string | undefined): string[] {
     .filter((word) => word !== '');
 }
 
-/** v1 `8:0 Read 4096`, `8:0 12`; the line `Total 4096` sums up devices and is none. */
+/** v1 `8:0 Read 4096`, `8:0 12`. The line `Total 4096` is the sum over all devices, and is skipped. */
 export function ioEntries(text: string | undefined): IoEntry[] {
   return lines(text).flatMap((line) => {
     const [device = '', ...rest] = words(line);
@@ -84,7 +84,7 @@ export function rdma(current: string | undefined, max: string | undefined): Reco
   return Object.fromEntries(devices);
 }
 
-/** Page sizes for which there are files, from the names in a directory. */
+/** Page sizes that have files, from the names in a directory. */
 export function pageSizes(names: readonly string[]): string[] {
   const sizes = names.filter((n) => n.startsWith('hugetlb.')).map((n) => n.split('.')[1]!);
   return [...new Set(sizes)];

@@ -1,7 +1,7 @@
-/** What a container's cgroups have used: one shape for v1 and v2. */
+/** Resource usage of a container's cgroups: one shape for v1 and v2. */
 import type { Int } from '../../spec/config-types.js';
 
-/** A count; a bigint where a number would not be exact. */
+/** A count; a bigint if a number would not be exact. */
 export type Count = Int;
 
 /** A part is absent when the host has no controller for it. Times are in ns, sizes in bytes. */
@@ -13,7 +13,7 @@ export interface Stats {
   readonly io?: IoStats;
   /** By page size as the kernel writes it: `2MB`. */
   readonly hugepages?: Readonly<Record<string, HugepageStats>>;
-  /** By device. No limit: absent. */
+  /** By device. Without a limit, the limit is absent. */
   readonly rdma?: Readonly<Record<string, RdmaStats>>;
 }
 
@@ -21,7 +21,7 @@ export interface CpuStats {
   readonly total: Count;
   readonly user: Count;
   readonly kernel: Count;
-  /** v1: of each CPU. */
+  /** v1: per CPU. */
   readonly each?: {
     readonly total: readonly Count[];
     readonly user: readonly Count[];
@@ -31,7 +31,7 @@ export interface CpuStats {
   readonly pressure?: Pressure;
 }
 
-/** CPUs and memory nodes in force; the flags are v1's. */
+/** Effective CPUs and memory nodes; the flags are v1's. */
 export interface CpusetStats {
   readonly cpus: readonly number[];
   readonly mems: readonly number[];
@@ -51,22 +51,22 @@ export interface MemoryStats {
   readonly cache: Count;
   /** `memory.stat`, line by line. */
   readonly raw: Readonly<Record<string, Count>>;
-  /** Processes that the kernel has ended for want of memory; absent before Linux 4.13. */
+  /** Processes that the OOM killer has killed; absent before Linux 4.13. */
   readonly oomKills?: Count;
   readonly pressure?: Pressure;
 }
 
 export interface MemoryEntry {
   readonly usage: Count;
-  /** Highest usage; absent where the kernel does not keep it (v2 before 5.19). */
+  /** Highest usage; absent if the kernel does not keep it (v2 before 5.19). */
   readonly max?: Count;
-  /** No limit: absent on v2, the largest value that the kernel has on v1. */
+  /** Without a limit: absent on v2, the kernel's largest value on v1. */
   readonly limit?: Count;
-  /** How often the limit was met. */
+  /** How often usage reached the limit. */
   readonly failures: Count;
 }
 
-/** By device and operation, each table as v1 calls it (`io_service_bytes`): on v2 the first two. */
+/** By device and operation, in tables with v1's names (`io_service_bytes`); v2 has the first two. */
 export interface IoStats {
   readonly tables: Readonly<Partial<Record<IoTable, readonly IoEntry[]>>>;
   readonly pressure?: Pressure;
@@ -85,7 +85,7 @@ export type IoTable =
 export interface IoEntry {
   readonly major: number;
   readonly minor: number;
-  /** `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`; '' in a table that does not tell them apart. */
+  /** `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`; '' in a table that does not distinguish operations. */
   readonly operation: string;
   readonly value: Count;
 }
@@ -101,7 +101,7 @@ export interface RdmaStats {
   readonly objects: { readonly current: Count; readonly limit?: Count };
 }
 
-/** Pressure stall information (kernel: accounting/psi); v2. Averages are percents. */
+/** Pressure stall information (kernel: accounting/psi); v2 only. Averages are percentages. */
 export interface Pressure {
   readonly some?: PressureLine;
   readonly full?: PressureLine;
@@ -114,5 +114,5 @@ export interface PressureLine {
   readonly total: Count;
 }
 
-/** Reads a file of a directory; undefined when it is not there or the kernel does not let it be read now. */
+/** Reads a file of a directory; undefined if it does not exist or the kernel does not allow a read now. */
 export type ReadFile = (path: string) => string | undefined;

@@ -15,7 +15,7 @@ import type {
 } from './stats-types.js';
 import { hugepagesV2, pressuresOf } from './stats-v2.js';
 
-/** ns in a clock tick of user space (USER_HZ is 100 on every architecture of Linux that runt knows). */
+/** ns in a clock tick of user space (USER_HZ is 100 on every architecture that runt supports). */
 const TICK = 10_000_000n;
 
 export function statsV1(facts: CgroupFacts, cgroups: readonly string[], read: ReadFile): Stats {
@@ -52,7 +52,7 @@ export function statsV1(facts: CgroupFacts, cgroups: readonly string[], read: Re
 
 function cpuStats(cpu: string | undefined, cpuacct: string | undefined, read: ReadFile): CpuStats {
   const throttling = table(read(`${cpu}/cpu.stat`));
-  // Ticks of user and system; of each CPU in ns.
+  // User and system time are in ticks; per-CPU times are in ns.
   const times = table(read(`${cpuacct}/cpuacct.stat`));
   const ticks = (key: string) => exact(BigInt(times[key] ?? 0) * TICK);
   const each = lines(read(`${cpuacct}/cpuacct.usage_all`))
@@ -119,7 +119,10 @@ function memoryStats(path: string, read: ReadFile): MemoryStats {
   };
 }
 
-/** The files of each table, that of the BFQ scheduler first, then of CFQ (before 5.0), then of what every disk has. */
+/**
+ * The files of each table, with the prefix of the BFQ scheduler first, then CFQ (before 5.0), then the throttle files
+ * of every disk.
+ */
 const files: readonly (readonly [table: IoTable, file: string])[] = [
   ['io_service_bytes', 'io_service_bytes_recursive'],
   ['io_serviced', 'io_serviced_recursive'],

@@ -43,7 +43,7 @@ export function statsV2(path: string, read: ReadFile): Stats {
   return stats;
 }
 
-/** v2 counts swap alone, v1 and this with memory. */
+/** v2 counts swap alone; v1 and this function count it together with memory. */
 function memory(current: string, file: (name: string) => string | undefined, psi: Pressure | undefined) {
   const raw = table(file('memory.stat'));
   const events = table(file('memory.events'));
@@ -72,7 +72,7 @@ function memory(current: string, file: (name: string) => string | undefined, psi
   };
 }
 
-/** Keys of io.stat, and what v1 calls them. */
+/** Keys of io.stat, and v1's names for them. */
 const ioKeys = [
   ['rbytes', 'io_service_bytes', 'Read'],
   ['wbytes', 'io_service_bytes', 'Write'],
@@ -101,7 +101,7 @@ export function hugepagesV2(path: string, read: ReadFile): Record<string, Hugepa
   return Object.fromEntries(sizes);
 }
 
-/** Pressure of each kind; absent where PSI is off. On hybrid the v2 cgroup beside the v1 ones has it. */
+/** Pressure of each kind; absent if PSI is off. On hybrid, the v2 cgroup beside the v1 ones has it. */
 export function pressuresOf(path: string, read: ReadFile): { cpu?: Pressure; memory?: Pressure; io?: Pressure } {
   const found: { cpu?: Pressure; memory?: Pressure; io?: Pressure } = {};
   for (const kind of ['cpu', 'memory', 'io'] as const) {

@@ -1,26 +1,28 @@
-/** Where a systemd is reached: the manager of the system, or that of a user's session (systemd --user). */
+/** Socket addresses of systemd: the system manager, or a user's manager (systemd --user). */
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 
 export interface Address {
-  /** Of the socket. */
+  /** Path of the socket. */
   readonly path: string;
-  /** Between a daemon and us; systemd's own socket knows neither names nor subscriptions. */
+  /** Whether a D-Bus daemon is at the other end; systemd's own socket has neither names nor subscriptions. */
   readonly daemon: boolean;
 }
 
 /**
- * The bus of the system first, as every other client of systemd's: a policy there and the log see the call; systemd's own socket, for root
- * alone, where no D-Bus daemon runs.
+ * The system bus first, as for every other client of systemd: its policy applies and its log shows the call. systemd's
+ * own socket, for root only, serves hosts without a D-Bus daemon.
  */
 export const systemAddresses: readonly Address[] = [
   { path: '/run/dbus/system_bus_socket', daemon: true },
   { path: '/run/systemd/private', daemon: false },
 ];
 
-/** Of the user's session: the bus that the environment names, those in the runtime directory, systemd's own socket last. */
+/**
+ * The user's session: the bus that the environment names, the one in the runtime directory, then systemd's own socket.
+ */
 export function userAddresses(env: Readonly<Record<string, string | undefined>> = host.env): Address[] {
   const named = parseAddresses(env.DBUS_SESSION_BUS_ADDRESS ?? '');
   const directory = env.XDG_RUNTIME_DIR || `/run/user/${hostUser()}`;
@@ -32,8 +34,8 @@ export function userAddresses(env: Readonly<Record<string, string | undefined>> 
 }
 
 /**
- * The paths of a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:…` (dbus-specification, "Server Addresses"). systemd offers no other
- * kind than a path, so others are passed over.
+ * The paths of a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:…` (dbus-specification, "Server Addresses").
+ * Skips other kinds of address: systemd only offers paths.
  */
 export function parseAddresses(list: string): string[] {
   const paths: string[] = [];
@@ -48,7 +50,7 @@ export function parseAddresses(list: string): string[] {
   return paths;
 }
 
-/** `%2f` and the like: bytes, so that two of them may be one character. */
+/** Decodes `%2f` and the like to bytes: a character can be several of them. */
 function percentDecoded(text: string): string {
   const bytes: number[] = [];
   for (let at = 0; at < text.length; at++) {
@@ -60,8 +62,8 @@ function percentDecoded(text: string): string {
 }
 
 /**
- * Whether the manager of the system is one's own: that of the machine, or in a user namespace one that runs as its root. Seen from an engine's
- * user namespace, that of the machine is somebody else's.
+ * Whether the caller owns the system manager: the machine's, or in a user namespace one that runs as its root. Inside
+ * an engine's user namespace, the machine's manager belongs to another user.
  */
 export function ownsSystem(): boolean {
   if (callerIds().uid !== 0) return false;
@@ -69,7 +71,10 @@ export function ownsSystem(): boolean {
   return native.stat(AT_FDCWD, '/run/systemd', 0, data) >= 0 && new DataView(data.buffer).getBigInt64(8, true) === 0n;
 }
 
-/** The user as the namespace outside knows him, in which his session is: of an engine's namespace, in which he is root, too. */
+/**
+ * The caller's uid outside its user namespace, as its session has it: also in an engine's namespace, where the caller
+ * is root.
+ */
 function hostUser(): number {
   const uid = callerIds().uid;
   const data = new Uint8Array(16384);

@@ -1,4 +1,6 @@
-/** Messages of D-Bus as bytes (dbus-specification, "Message Protocol"): marshalling by signature, reading in both byte orders. */
+/**
+ * D-Bus messages as bytes (dbus-specification, "Message Protocol"), written little-endian, read in both byte orders.
+ */
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
 import { types, type Value, type Variant } from './variant.js';
@@ -7,7 +9,7 @@ export const CALL = 1;
 export const REPLY = 2;
 export const ERROR = 3;
 export const SIGNAL = 4;
-/** The most that the specification allows for a message. */
+/** Maximum message length in the specification. */
 const longest = 1 << 27;
 
 /** Codes of the header's fields. */
@@ -28,7 +30,7 @@ export interface Message {
   readonly path?: string;
   readonly interface?: string;
   readonly member?: string;
-  /** The error's name. */
+  /** Name of the D-Bus error. */
   readonly error?: string;
   readonly replySerial?: number;
   readonly destination?: string;
@@ -57,7 +59,6 @@ const sizes: { readonly [type: string]: number } = {
 };
 const alignment = (type: string): number => sizes[type[0]!] ?? 1;
 
-/** A message as bytes, little-endian. */
 export function encodeMessage(m: Omit<Message, 'body'> & { readonly body: readonly Value[] }): Uint8Array {
   const body = new Writer();
   for (const [i, type] of types(m.signature).entries()) body.put(type, m.body[i]!);
@@ -84,7 +85,7 @@ export function encodeMessage(m: Omit<Message, 'body'> & { readonly body: readon
   return out;
 }
 
-/** How long the message is whose first 16 bytes these are. @throws RuntError ERR_SYSTEMD */
+/** Length of the message that begins with these 16 bytes. @throws RuntError ERR_SYSTEMD */
 export function messageLength(head: Uint8Array): number {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const little = byteOrder(head);
@@ -186,7 +187,7 @@ class Writer {
     else view.setBigUint64(at, BigInt.asUintN(64, n), true);
   }
 
-  /** The length counts the elements alone, not what is skipped before the first. */
+  /** The length counts the elements only, not the padding before the first. */
   private array(element: string, values: readonly Value[]): void {
     const at = this.room(4);
     this.align(alignment(element));

@@ -1,4 +1,4 @@
-/** A connection to a manager of systemd's over D-Bus, on a Unix socket; every wait has a deadline. */
+/** D-Bus connection to a systemd manager, on a Unix socket; every wait has a deadline. */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
@@ -24,7 +24,7 @@ const manager = {
   interface: 'org.freedesktop.systemd1.Manager',
 } as const;
 
-/** What a call of systemd's was answered with. */
+/** The D-Bus error that systemd returned for a call. */
 export class BusError extends RuntError {
   constructor(
     message: string,
@@ -36,24 +36,24 @@ export class BusError extends RuntError {
   }
 }
 
-/** The connection ended: what became of the call is not known. */
+/** The connection ended, so the result of the call is unknown. */
 class BusLost extends RuntError {}
 
-/** A daemon that has no answer for us as systemd executes itself anew. */
+/** Errors of a D-Bus daemon while systemd re-executes itself. */
 const unanswered: readonly string[] = ['org.freedesktop.DBus.Error.NoReply', 'org.freedesktop.DBus.Error.Disconnected'];
 
 /**
- * Whether systemd, or the bus, went away during a call and will be back, as after `systemctl daemon-reexec`. A call that
- * changes something may have been done.
+ * Whether systemd or the bus disconnected during a call and will return, as after `systemctl daemon-reexec`. A call
+ * that changes something may have been carried out.
  */
 export function isPassing(error: unknown): boolean {
   return error instanceof BusLost || (error instanceof BusError && unanswered.includes(error.busError));
 }
 
 /**
- * Does `work` with a connection that is closed after it; again with a new one, until the patience (ms) is over, where
- * systemd went away meanwhile. `work` is told how often it was tried before: it must look first whether its call was
- * done.
+ * Runs `work` with a connection, then closes it. If systemd disconnects meanwhile, retries with a new one until
+ * `patience` (ms) is over. `work` receives the number of earlier tries: it must first check whether its call was
+ * carried out.
  * @throws RuntError ERR_SYSTEMD, and what `work` throws
  */
 export async function onBus<T>(
@@ -77,7 +77,7 @@ export async function onBus<T>(
 }
 
 /**
- * Connects to the first of the addresses at which a manager answers; each wait then lasts `patience` ms at most.
+ * Connects to the first address at which a manager answers; each later wait lasts at most `patience` ms.
  * @throws RuntError ERR_SYSTEMD with the first address's failure
  */
 export async function openBus(addresses: readonly Address[] = systemAddresses, patience = busAnswerTime): Promise<Bus> {
@@ -102,7 +102,7 @@ export async function openBus(addresses: readonly Address[] = systemAddresses, p
       return bus;
     } catch (error) {
       bus.close();
-      // A bus without a systemd behind it, such as that of dbus-run-session(1).
+      // A bus without systemd, such as that of dbus-run-session(1).
       if (!(error instanceof BusError) || !withoutOwner.includes(error.busError)) throw error;
       failed ??= error;
     }
@@ -110,7 +110,7 @@ export async function openBus(addresses: readonly Address[] = systemAddresses, p
   throw failed!;
 }
 
-/** How a D-Bus daemon says that nobody has a name. */
+/** Errors of a D-Bus daemon for a name without an owner. */
 const withoutOwner: readonly string[] = [
   'org.freedesktop.DBus.Error.ServiceUnknown',
   'org.freedesktop.DBus.Error.NameHasNoOwner',
@@ -120,14 +120,14 @@ const withoutOwner: readonly string[] = [
 export class Bus {
   private serial = 0;
   private buffer: Uint8Array = new Uint8Array(0);
-  /** Jobs that have ended, and how: their signals may come before anybody asks. */
+  /** Results of jobs that have ended: their signals can arrive before the caller waits. */
   private readonly ended = new Map<string, string>();
 
   constructor(
     private readonly socket: number,
-    /** Where the other side is. */
+    /** Address of the other end. */
     readonly address: Address,
-    /** ms that an answer, or the end of a job, is waited for. */
+    /** Longest wait in ms for an answer or the end of a job. */
     public patience = busAnswerTime,
   ) {}
 
@@ -136,13 +136,13 @@ export class Bus {
   }
 
   /**
-   * EXTERNAL: the kernel tells the other side who we are, so no name is given: that of a user namespace would not be ours outside. A daemon
-   * wants to be greeted, and to be told which signals to send.
+   * EXTERNAL uses the kernel's peer credentials. Send no name: that of a user namespace would be another user's
+   * outside. A daemon also requires Hello, and the list of signals to send.
    */
   async begin(): Promise<void> {
     this.write(host.encode('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n'));
     const end = now() + this.patience;
-    // It asks for the name, and gets none.
+    // The server asks for the name and gets an empty one.
     for (const word of ['DATA', 'OK']) {
       const answer = await this.line(end);
       if (answer.split(' ')[0] !== word) throw broken(`it refused the authentication: ${answer}`);
@@ -159,12 +159,12 @@ export class Bus {
     await this.call('Subscribe', '', []);
   }
 
-  /** Calls a method of the manager's. @returns its results @throws BusError, RuntError ERR_SYSTEMD */
+  /** Calls a method of the manager. @returns its results @throws BusError, RuntError ERR_SYSTEMD */
   async call(member: string, signature: string, body: readonly Value[]): Promise<readonly Value[]> {
     return this.send({ ...manager, member }, signature, body);
   }
 
-  /** A property of the manager's. @throws BusError, RuntError ERR_SYSTEMD */
+  /** A property of the manager. @throws BusError, RuntError ERR_SYSTEMD */
   async property(name: string): Promise<Value> {
     const to = { ...manager, interface: 'org.freedesktop.DBus.Properties', member: 'Get' };
     const [variant] = await this.send(to, 'ss', [manager.interface, name]);
@@ -172,8 +172,8 @@ export class Bus {
   }
 
   /**
-   * Calls a method that begins a job, then `begun`, and waits until the job ends.
-   * @returns how: `done`, `failed` …; `gone` when the signal of its end was lost, as in a daemon-reexec
+   * Calls a method that queues a job, then `begun`, and waits until the job ends.
+   * @returns the result: `done`, `failed` …; `gone` if the signal of its end was lost, as in a daemon-reexec
    */
   async job(member: string, signature: string, body: readonly Value[], begun?: () => void): Promise<string> {
     const [path] = await this.call(member, signature, body);
@@ -205,7 +205,7 @@ export class Bus {
     }
   }
 
-  /** Whether a whole message, or a part of one, is there before `end`. */
+  /** Whether data of a message arrives before `end`. */
   private async arrives(end: number): Promise<boolean> {
     return this.buffer.length > 0 || (await readable(this.socket, Math.max(0, end - now())));
   }
@@ -230,7 +230,7 @@ export class Bus {
     }
   }
 
-  /** A line of the authentication. */
+  /** Reads a line of the authentication. */
   private async line(end: number): Promise<string> {
     for (;;) {
       const at = this.buffer.indexOf(0x0a);

@@ -1,4 +1,4 @@
-/** Files of a unit's cgroup that systemd writes too: at each change of the unit, and when it reads its units anew. */
+/** Files of a unit's cgroup that systemd also writes: at each change of the unit and at each daemon-reload. */
 import { tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
@@ -23,7 +23,7 @@ const files: readonly string[] = [
   'pids.max',
 ];
 
-/** What each of the files holds; one that is not there is left out. */
+/** The content of each file; without those that do not exist. */
 export function readUnitFiles(directory: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const file of files) {
@@ -34,9 +34,9 @@ export function readUnitFiles(directory: string): ReadonlyMap<string, string> {
 }
 
 /**
- * Gives files what they held before a call to systemd: what stood there counts, whoever wrote it, not the config.
- * @param changed files that the caller means to have other values
- * @returns those that would not take it
+ * Restores files to their content before a call to systemd. Their content counts, whoever wrote it, not the config.
+ * @param changed files that the caller changes on purpose
+ * @returns the files that rejected the write
  */
 export function putBack(
   directory: string,
@@ -46,7 +46,7 @@ export function putBack(
   return [...before]
     .filter(([file, text]) => !changed.has(file) && tryReadText(`${directory}/${file}`) !== text)
     .filter(([file, text]) => {
-      // The kernel takes one line in each write; an empty list of CPUs is an empty line.
+      // The kernel accepts one line per write; an empty list of CPUs is an empty line.
       const lines = text.split('\n').filter((line) => line !== '');
       for (const line of lines.length === 0 ? ['\n'] : lines)
         if (native.writeFile(AT_FDCWD, `${directory}/${file}`, 0, 0, host.encode(line)) < 0) return true;
@@ -55,6 +55,6 @@ export function putBack(
     .map(([file]) => file);
 }
 
-/** The files as settings, of which the properties of the unit are made. */
+/** The files as settings, from which the unit's properties are made. */
 export const settingsOf = (held: ReadonlyMap<string, string>): Setting[] =>
   [...held].map(([file, text]) => ({ controller: '', file, value: text.trim(), at: '' }));

@@ -1,21 +1,22 @@
-/** Names of systemd's units: `linux.cgroupsPath` as `slice:prefix:name`, and where systemd puts the cgroup of a scope (systemd.slice(5)). */
+/** systemd unit names: `linux.cgroupsPath` as `slice:prefix:name`, and the cgroup of a scope (systemd.slice(5)). */
 import { RuntError } from '../../sys/error.js';
 
 interface ScopeName {
   /** The unit, `prefix-name.scope`. */
   readonly unit: string;
-  /** The slice that it is in, `-.slice` for the root. */
+  /** Its slice; `-.slice` is the root. */
   readonly slice: string;
-  /** Its cgroup below that of the manager: `/a.slice/a-b.slice/unit`. */
+  /** Its cgroup, below the manager's: `/a.slice/a-b.slice/unit`. */
   readonly path: string;
 }
 
-/** A unit's name has at most 255 characters of these (systemd.unit(5)); `\` begins an escape such as `\x2d`. */
+/** A unit name has at most 255 of these characters (systemd.unit(5)); `\` begins an escape such as `\x2d`. */
 const valid = /^[A-Za-z0-9:_.\\@-]{1,255}$/;
 
 /**
- * `slice:prefix:name` as runc reads it: without a slice it is `system.slice` (`user.slice` of a user's own manager), `-` is the
- * root slice; without a prefix the unit is `-name.scope`; without a path it is `:runt:ID`. @throws RuntError ERR_CGROUP_PATH
+ * `slice:prefix:name` as runc reads it. An empty slice is `system.slice` (`user.slice` for a user's manager), and `-`
+ * is the root slice. With an empty prefix the unit is `-name.scope`. Without a path it is `:runt:ID`.
+ * @throws RuntError ERR_CGROUP_PATH
  */
 export function scopeName(cgroupsPath: string | undefined, id: string, user: boolean): ScopeName {
   const asked = cgroupsPath || `:runt:${id}`;

@@ -1,9 +1,9 @@
-/** Values for cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them. */
+/** Settings of cgroup v2 as properties of a unit (systemd.resource-control(5)), so that systemd keeps them. */
 import type { DeviceList, DeviceOrder } from '../devices/device-list.js';
 import type { Setting } from '../settings/setting.js';
 import type { Value, Variant } from './variant.js';
 
-/** A property of a unit, with the type that systemd wants (org.freedesktop.systemd1(5)). */
+/** A unit property, with the type that systemd expects (org.freedesktop.systemd1(5)). */
 export interface Property extends Variant {
   readonly name: string;
 }
@@ -15,7 +15,7 @@ const string = (name: string, value: string): Property => property(name, 's', va
 
 const NONE = (1n << 64n) - 1n;
 
-/** Files whose value is a number or "max", and the property for it. */
+/** Files whose value is a number or "max", and their properties. */
 const amounts: { readonly [file: string]: string } = {
   'memory.max': 'MemoryMax',
   'memory.low': 'MemoryLow',
@@ -26,7 +26,7 @@ const amounts: { readonly [file: string]: string } = {
   'cpu.weight': 'CPUWeight',
   'pids.max': 'TasksMax',
 };
-/** Files for which only newer systemds have a property: the version from which on. */
+/** Properties that only newer versions of systemd have: the first such version. */
 export const since: { readonly [property: string]: number } = {
   OOMPolicy: 253,
   MemoryZSwapMax: 253,
@@ -35,14 +35,14 @@ export const since: { readonly [property: string]: number } = {
 const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs', 'cpuset.mems': 'AllowedMemoryNodes' };
 
 /**
- * The properties that say what the settings say; a later setting overrides. What systemd has no property for, or not as exact, is
- * left to the files.
+ * The properties equivalent to the settings; a later setting overrides. Settings without an exact property are only
+ * written to the files.
  * @param version systemd's: the steps of a CPU quota depend on it
  */
 export function resourceProperties(settings: readonly Setting[], version = 0): Property[] {
   const found = new Map<string, Property>();
   for (const s of settings) {
-    // Not idle any more: the kernel gives it the default weight, but for one that is given too.
+    // No longer idle: the kernel resets it to the default weight, unless the settings have a weight too.
     if (s.file === 'cpu.idle' && s.value.trim() === '0' && !found.has('CPUWeight'))
       found.set('CPUWeight', uint64('CPUWeight', 100n));
     for (const p of ofSetting(s, version)) found.set(p.name, p);
@@ -51,8 +51,8 @@ export function resourceProperties(settings: readonly Setting[], version = 0): P
 }
 
 /**
- * Whether systemd of this version changes one of the files when it reads its units again (daemon-reload): it writes a CPU quota down
- * rounded, and before 253 it knows no OOM policy of scopes and writes 0 to memory.oom.group.
+ * Whether this version of systemd changes one of the files at a daemon-reload: it rounds a CPU quota, and before 253 it
+ * has no OOM policy for scopes and writes 0 to memory.oom.group.
  */
 export function changesOnReload(settings: readonly Setting[], version = 0): boolean {
   const last = new Map(settings.map(({ file, value }) => [file, value]));
@@ -78,11 +78,11 @@ function ofSetting({ file, value, others }: Setting, version: number): Property[
     if (!max) return [];
     return [uint64('CPUQuotaPerSecUSec', max.perSecond), uint64('CPUQuotaPeriodUSec', max.period)];
   }
-  // systemd writes 0 for every other policy.
+  // systemd writes 0 for any other policy.
   if (file === 'memory.oom.group') return text === '1' ? [string('OOMPolicy', 'kill')] : [];
   if (file === 'memory.zswap.writeback')
     return text === '0' || text === '1' ? [property('MemoryZSwapWriteback', 'b', text === '1')] : [];
-  // An idle group has, for systemd (252), the weight 0.
+  // systemd (252) expresses an idle group as weight 0.
   if (file === 'cpu.idle' && text === '1') return [uint64('CPUWeight', 0n)];
   const weight = file === 'io.weight' ? value : others?.find((o) => o.file === 'io.weight')?.value;
   const number = /^(?:default )?(\d+)$/.exec(weight?.trim() ?? '')?.[1];
@@ -98,8 +98,8 @@ function amountOf(text: string): bigint | undefined {
 const SECOND = 1_000_000n;
 
 /**
- * `QUOTA PERIOD` in µs. systemd takes the quota per second. It writes `CPUQuota=` in steps of 0.01 % from 257 on and in whole percents before
- * (both truncate), so round up to such a step, as runc does.
+ * `QUOTA PERIOD` in µs. systemd has a quota per second. It writes `CPUQuota=` in steps of 0.01 % since 257 and in whole
+ * percents before, both truncated; so round up to such a step, as runc does.
  */
 function cpuQuota(
   value: string,
@@ -114,7 +114,7 @@ function cpuQuota(
   return { quota: BigInt(quota), period: BigInt(period), perSecond: steps * step };
 }
 
-/** `0-2,5` as bytes, the lowest first. */
+/** `0-2,5` as a bit mask in bytes, the lowest first. */
 function bitmask(list: string): bigint[] | undefined {
   const bytes: number[] = [];
   for (const part of list.trim().split(',')) {
@@ -129,8 +129,8 @@ function bitmask(list: string): bigint[] | undefined {
 }
 
 /**
- * The device list as systemd's own. It knows lists of what is allowed, and of a type all devices, those of one major number, or one:
- * any other list is left to runt's filter alone, which is there always (`auto` with nothing allowed restricts nothing).
+ * The device list as systemd's own. systemd can only allow: all devices of a type, those of a major number, or one. For
+ * any other list use `auto` with nothing allowed, which restricts nothing: runt's own filter is always attached.
  */
 export function deviceProperties(list: DeviceList | DeviceOrder): Property[] {
   const allowed = (entries: Value): Property => property('DeviceAllow', 'a(ss)', entries);

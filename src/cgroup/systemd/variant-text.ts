@@ -1,7 +1,7 @@
-/** A value of D-Bus as GVariant text, for people: what `parseVariant` reads. */
+/** D-Bus values as GVariant text for people, which `parseVariant` can read. */
 import { keywords, types, type Value, type Variant } from './variant.js';
 
-/** Types that the text shows by itself. */
+/** Types that the text shows without a keyword. */
 const plain = 'bis';
 
 export function variantText({ signature, value }: Variant): string {
@@ -30,7 +30,7 @@ function text(type: string, value: Value): string {
 const words = Object.fromEntries(Object.entries(keywords).map(([word, type]) => [type, word]));
 
 function list(type: string, values: readonly Value[]): string {
-  // Nothing in it says its type.
+  // An empty list does not show its type.
   if (values.length === 0) return `@${type} []`;
   const members = values.map((value) => text(type.slice(1), value)).join(', ');
   return type[1] === '{' ? `{${members}}` : `[${members}]`;
@@ -40,7 +40,7 @@ function inner(type: string, value: Value): string[] {
   return types(type.slice(1, -1)).map((member, i) => text(member, (value as readonly Value[])[i]!));
 }
 
-/** In single quotes; control characters as escapes. */
+/** Quotes with single quotes, and escapes control characters. */
 function quoted(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return `'${value.replace(/['\\]/g, '\\$&').replace(/[\x00-\x1f\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}'`;

@@ -1,7 +1,7 @@
-/** Values of D-Bus, and GVariant's text (docs.gtk.org/glib/gvariant-text.html), in which annotations give properties of units. */
+/** D-Bus values, and their GVariant text (docs.gtk.org/glib/gvariant-text.html) in annotations for unit properties. */
 import { RuntError } from '../../sys/error.js';
 
-/** A value of D-Bus: integers as BigInt, structs and arrays as lists, an entry of a dictionary as a pair. */
+/** A D-Bus value: integers as BigInt, structs and arrays as lists, a dictionary entry as a pair. */
 export type Value = boolean | bigint | number | string | Variant | readonly Value[];
 
 export interface Variant {
@@ -9,7 +9,7 @@ export interface Variant {
   readonly value: Value;
 }
 
-/** A value as it is read, before all of its type is known. */
+/** A parsed value whose type is not yet known. */
 type Node =
   | { readonly kind: 'number'; readonly text: string }
   | { readonly kind: 'string' | 'bool'; readonly text: string }
@@ -17,7 +17,7 @@ type Node =
   | { readonly kind: 'array' | 'tuple' | 'entry' | 'dict'; readonly nodes: readonly Node[] }
   | { readonly kind: 'variant'; readonly node: Node };
 
-/** The words that say the type of the value after them. */
+/** Keywords that set the type of the value after them. */
 export const keywords: { readonly [word: string]: string } = {
   boolean: 'b',
   byte: 'y',
@@ -51,7 +51,7 @@ const escapes: { readonly [letter: string]: string } = {
   a: '\x07',
   v: '\v',
 };
-/** Deeper than any property of systemd's; D-Bus itself allows 64. */
+/** Deeper than any property of systemd; D-Bus itself allows 64. */
 const deepest = 16;
 
 /** Reads one value. @throws RuntError ERR_SPEC_VALUE, without a pointer */
@@ -175,7 +175,7 @@ class Parser {
   }
 }
 
-/** The type that a value has by itself: GVariant takes a number without one as int32, or double with a dot. */
+/** The type that a value has by itself: GVariant reads a bare number as int32, or as double if it has a dot. */
 function typeOf(node: Node): string {
   switch (node.kind) {
     case 'typed':
@@ -194,7 +194,7 @@ function typeOf(node: Node): string {
       return `{${node.nodes.map(typeOf).join('')}}`;
     default: {
       if (node.nodes.length === 0) throw bad('[]', 'is empty, so its type must stand before it: @as []');
-      // One element that says its type says it for all.
+      // One typed element sets the type of all.
       const definite = node.nodes.find((n) => n.kind === 'typed') ?? node.nodes[0]!;
       return `a${typeOf(definite)}`;
     }
