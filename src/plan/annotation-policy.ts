@@ -1,4 +1,4 @@
-/** What is done about annotations that weaken a container or name paths of the host: allowed, told, or refused. */
+/** Policy for annotations that weaken a container or name paths of the host: allow, warn, or deny. */
 
 import { type AnnotationUse, unsafeAnnotations } from '../spec/annotation-names.js';
 import { segment } from '../spec/json/json-pointer.js';
@@ -13,17 +13,17 @@ export const isAnnotationPolicy = (value: unknown): value is AnnotationPolicy =>
 
 const variable = 'RUNT_UNSAFE_ANNOTATIONS';
 
-/** An annotation of the table that a config has. */
+/** An annotation of the config that is in the table of unsafe ones. */
 export interface UnsafeAnnotation {
   /** JSON pointer. */
   readonly at: string;
   readonly name: string;
   readonly value: string;
-  /** What it does, as a clause that follows "it". */
+  /** Its effect, as a clause that follows "it". */
   readonly effect: string;
 }
 
-/** What was asked for, else what the environment says, else `warn`. @throws RuntError ERR_USAGE */
+/** `asked`, else the environment variable, else `warn`. @throws RuntError ERR_USAGE */
 export function annotationPolicy(asked?: AnnotationPolicy): AnnotationPolicy {
   const policy = asked ?? (host.env[variable] || 'warn');
   if (isAnnotationPolicy(policy)) return policy;
@@ -33,7 +33,7 @@ export function annotationPolicy(asked?: AnnotationPolicy): AnnotationPolicy {
   });
 }
 
-/** Those that have an effect in one of the uses, in the order of the config. */
+/** The annotations that have an effect in one of the uses, in the config's order. */
 export function findUnsafe(
   annotations: { readonly [key: string]: string } | undefined,
   uses: readonly AnnotationUse[],
@@ -50,7 +50,7 @@ export function refuseDenied(found: readonly UnsafeAnnotation[], policy: Annotat
   if (policy === 'deny' && found.length > 0) throw deniedError(found);
 }
 
-/** The error for annotations that are denied; there is at least one. */
+/** The error for denied annotations; there is at least one. */
 export function deniedError(found: readonly UnsafeAnnotation[]): RuntError {
   const { name, effect, at, value } = found[0]!;
   const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';
@@ -63,6 +63,6 @@ export function deniedError(found: readonly UnsafeAnnotation[]): RuntError {
   });
 }
 
-/** A warning's sentence. */
+/** The warning about one annotation. */
 export const unsafeSentence = ({ at, effect }: UnsafeAnnotation): string =>
   `${at} is an unsafe annotation: it ${effect} (--unsafe-annotations)`;

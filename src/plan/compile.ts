@@ -1,4 +1,4 @@
-/** Spec × what the host offers × options → Plan. Pure: reads nothing, changes nothing. */
+/** Spec × host facts × options → Plan. Pure: no I/O. */
 
 import { type CgroupPaths, cgroupPaths, ownCgroups } from '../cgroup/cgroup-paths.js';
 import type { Spec } from '../spec/config-types.js';
@@ -49,13 +49,14 @@ interface Compiled {
   readonly plan: Plan;
   /** The container's cgroups. */
   readonly cgroups: CgroupPaths;
-  /** Its resctrl groups, which delete removes. */
+  /** The container's resctrl groups, which delete removes. */
   readonly rdt?: readonly string[];
 }
 
 /**
  * Compiles a validated spec.
- * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply; ERR_CGROUP_* when the host cannot give what `linux.resources` asks
+ * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply; ERR_CGROUP_* if the host cannot apply
+ * `linux.resources`
  */
 export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): Compiled {
   refuseUnsupported(spec);
@@ -78,8 +79,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const rootfs = rootfsPath(spec, options.bundle);
   const trees = treeOps(spec, facts, options, rootfs);
 
-  // runt-init enters the v1 cgroups by itself, through files that are opened here: a task that moves itself needs no
-  // lock for whole processes, which costs a grace period of RCU (milliseconds). On v2 it is born in its cgroup.
+  // runt-init enters the v1 cgroups by itself, through files opened here: a task that moves itself does not need the
+  // lock for whole processes, which costs an RCU grace period (milliseconds). On v2 it is cloned into its cgroup.
   let slot = trees.count;
   const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
   const filterSlot = slot;
@@ -91,13 +92,13 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const joined = joins(spec, slot);
   slot += joined.length;
   const userNamespace = hasUserNamespace(spec);
-  // The cgroup namespace has as its root the cgroup that its maker is in. The ipc namespace's mqueue belongs to its
-  // maker, who should be the container's root. The time namespace gets its offsets before anybody is in it.
+  // The root of a cgroup namespace is the cgroup of its maker. The ipc namespace's mqueue belongs to its maker, which
+  // should be the container's root. A time namespace's offsets must be set before a process enters it.
   const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
-  // With a user namespace all is done from inside when something is joined: what is new belongs to that user namespace.
+  // With a user namespace and joins, make all from inside: the new namespaces must belong to that user namespace.
   const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
-  // A process that goes on as its child enters the cgroups as that one: pids.limit counts no helper. Where only the
-  // manager of a user's session may move processes, it moves the first.
+  // A process that continues as its child enters the cgroups as that child: pids.limit counts no helper. If only the
+  // manager of a user's session may move processes, it moves the first process.
   const late = goesOnAsChild(spec, joined, made) && !options.systemd?.bus;
   const birth = late && home.birth ? lateBirth(spec, joined, home.birth, options, slot++) : undefined;
   const binds = new Map(trees.binds);
@@ -106,10 +107,10 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     return { ...source, slot: slot++ };
   });
   const at = '/linux/cgroupsPath';
-  // In a new user namespace a cgroup namespace that is joined is somebody else's, and shows nothing that could be mounted.
+  // In a new user namespace, a joined cgroup namespace belongs to another user and allows no mount.
   const shown = flags & CLONE_NEWUSER ? flags : flags | joinedNamespaces(spec);
   const joinedCgroup = spec.linux?.namespaces?.find(({ type, path }) => type === 'cgroup' && path)?.path;
-  // One that is joined may be the host's.
+  // A joined cgroup namespace can be the host's.
   const cgroupNamespace =
     (shown & CLONE_NEWCGROUP) !== 0 && !(joinedCgroup !== undefined && facts.ownCgroupNamespace(joinedCgroup));
   const keyring: Op[] = options.noNewKeyring ? [] : keyringOps(spec.process, options.id);
@@ -130,8 +131,8 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
       : []),
   ];
   const readOnlyLast = deferReadOnly(contents);
-  // What the plan binds by itself (cgroups, an ordinary user's notify directory) is cloned with the rest: once mounts
-  // are made, a mount in the clone of a shared tree, as on /sys/fs/cgroup in one of /sys, is also on the original's path.
+  // Also clone what the plan binds by itself (cgroups, an ordinary user's notify directory). Once mounts are made, a
+  // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   contents.forEach((op, i) => {
     const clone = { op: 'cloneSource', at: op.at, nofollow: false } as const;
     if (op.op === 'mountBind' && op.slot === undefined && hasMountNamespace(spec)) {
@@ -175,7 +176,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
       ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
       : []),
-    // The score is written to this process: before it is succeeded by another or not dumpable.
+    // The score is written to this process: before another one replaces it or it is not dumpable.
     ...(joined.length > 0 && oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
     ...(joined.length > 0
       ? [...joinOps(spec, facts, joined, made, keyring, late ? entering : [], asCaller), session]
@@ -209,16 +210,15 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
 }
 
 /**
- * Whether the kernel may refuse a sysfs: it shows a network namespace, and belongs to the user namespace of that. One
- * that is not new belongs to a new user namespace never, and to one that is joined perhaps.
+ * Whether the kernel may refuse a sysfs: it shows a network namespace, and only the owning user namespace may mount it.
+ * A network namespace that is not new never belongs to a new user namespace, and perhaps to a joined one.
  */
 const needsHostSysfs = (spec: Spec): boolean =>
   hasUserNamespace(spec) && !(newNamespaces(spec) & CLONE_NEWNET) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /**
- * How the process that goes on enters its v2 cgroup: born there, unless a namespace is in the way or a process of the
- * runtime holds the place in a unit of systemd's, which takes a pid. The kernel does not charge a move, which costs
- * milliseconds.
+ * How the process that continues enters its v2 cgroup. It is cloned into it, unless a namespace prevents that or a
+ * process of the runtime holds a systemd unit open, which takes a pid. A move is not charged, but costs milliseconds.
  */
 function lateBirth(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
   const at = '/linux/cgroupsPath';

@@ -8,16 +8,16 @@ import { type Op, ops, type Plan } from './plan-ops.js';
 
 interface EncodeOptions {
   readonly trace: boolean;
-  /** Descriptor of the listening start socket, or -1 when the sync socket says start. */
+  /** Descriptor of the listening start socket, or -1 if the start arrives on the sync socket. */
   readonly startSocket: number;
-  /** Descriptors that the runtime puts into slots, by slot number. Those after them are for runt-init to fill. */
+  /** Descriptors that the runtime puts into slots, by slot number. runt-init fills the slots after them. */
   readonly slots: readonly number[];
 }
 
 type Item = string | number | bigint;
 type WireValue = Item | boolean | readonly (Item | readonly Item[])[] | undefined;
 
-/** What runt-init receives of an operation: its code and the types of its fields; undefined for one of the runtime's. */
+/** Wire format of an operation: its code and the types of its fields; undefined for one of the runtime's. */
 function shapeOf({
   op,
 }: Op): { readonly code: number; readonly fields: Readonly<Record<string, FieldType>> } | undefined {
@@ -26,8 +26,8 @@ function shapeOf({
 }
 
 /**
- * Encodes the operations that runt-init does, without the frame's length.
- * @throws RuntError ERR_SPEC_VALUE when a string holds NUL: it can be no argument of a system call.
+ * Encodes the operations that runt-init performs, without the frame's length.
+ * @throws RuntError ERR_SPEC_VALUE for a string with a NUL byte: no system call accepts it as an argument
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const fields: Item[] = [];
@@ -40,7 +40,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     if (!shape) continue;
     count++;
     fields.push(shape.code, i);
-    // Without a list made of them: as a table of the program's it takes 30 KB of every process.
+    // `for … in` instead of a precomputed list: such a table takes 30 KB of every process.
     for (const name in shape.fields) {
       const type = shape.fields[name]!;
       if (type === 'note') continue;
@@ -56,7 +56,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
       } else {
         fields.push(value);
         if (typeof value === 'string') texts.push(value);
-        // A slot that the runtime does not fill is empty.
+        // The slots that the runtime does not fill are empty.
         if (type.startsWith('fd')) while (slots.length <= (value as number)) slots.push(-1);
       }
     }
@@ -74,7 +74,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   return nulList(head);
 }
 
-/** None is an empty field. */
+/** No descriptor is an empty field. */
 const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 
 function nul(plan: Plan): RuntError {

@@ -1,4 +1,4 @@
-/** `exec`: the plan of one more process in a container that is there. Pure, as `compile` is. */
+/** `exec`: the plan of one more process in an existing container. Pure, as `compile` is. */
 
 import type { Process, Spec } from '../spec/config-types.js';
 import { withVariables } from '../spec/variables.js';
@@ -15,13 +15,13 @@ import { filterOps, hasFilter } from './seccomp/seccomp-compile.js';
 import { consoleOps, terminalOps } from './terminal/terminal-compile.js';
 import { refuseUnsupported } from './unsupported-values.js';
 
-/** What is asked on the command line, over a base: the container's own process, or that of `--process`. */
+/** Command line of exec, applied to a base: the container's own process, or that of `--process`. */
 export interface ExecRequest {
-  /** A process of its own, valid; the container's is the base without it. */
+  /** The validated process of `--process`; if absent, the container's process is the base. */
   readonly process?: Process;
   readonly args: readonly string[];
   readonly cwd?: string;
-  /** NAME=VALUE each; they replace those of the base with the same name. */
+  /** NAME=VALUE each; they replace entries of the base with the same name. */
   readonly env: readonly string[];
   /** `UID[:GID]` or `name[:group]`; digits are always a number. */
   readonly user?: string;
@@ -33,39 +33,39 @@ export interface ExecRequest {
   readonly terminal: boolean;
 }
 
-/** Names that only the container's own files can turn into numbers. */
+/** Names that only the container's own files can resolve to numbers. */
 interface NamedUser {
   readonly user: string;
-  /** Absent when the passwd line of the user decides. */
+  /** Absent: the user's passwd line has the group. */
   readonly group?: string;
 }
 
-/** The process to execute and, where it was asked for by name, its user. */
+/** The process to execute and, if requested by name, its user. */
 interface ExecProcess {
   readonly process: Process;
   readonly named?: NamedUser;
 }
 
-/** A cgroup that the process enters: on v1 by its file `tasks`, on v2 as a process that is born in it. */
+/** A cgroup that the process enters: on v1 by writing to `tasks`, on v2 by being cloned into it. */
 export interface CgroupEntry {
   readonly directory: string;
   readonly version: 1 | 2;
 }
 
-/** What the runtime read of the container at this moment. */
+/** State of the running container, as the runtime has just read it. */
 export interface ExecTarget {
   readonly pid: number;
   readonly startTime: string;
-  /** CLONE_NEW* of the namespaces that are not the runtime's own. */
+  /** CLONE_NEW* flags of the namespaces that differ from the runtime's. */
   readonly namespaces: number;
   readonly entries: readonly CgroupEntry[];
   /**
-   * The final process moves into the cgroups, and none of its helpers is in them. The kernel charges a fork to
-   * pids.max, and not a move: under a limit with room for one process, the helper that forks it would take that room.
+   * Move the final process into the cgroups, and none of its helpers. The kernel charges a fork to pids.max, but not a
+   * move: if only one process fits, the helper that forks would take its slot.
    */
   readonly moveLast?: boolean;
   readonly noNewKeyring: boolean;
-  /** Whether setgroups(2) is off in its user namespace (/proc/PID/setgroups), whoever asks: root too. */
+  /** Whether setgroups(2) is denied in its user namespace (/proc/PID/setgroups), even to root. */
   readonly setGroupsDenied: boolean;
 }
 
@@ -75,9 +75,9 @@ const rootUser = { uid: 0, gid: 0 };
 const maxId = 0xfffffffe;
 
 /**
- * Base and request → the process, as runc merges them: a process of `--process` takes from the container only what it
- * leaves out as a whole (capabilities, limits, umask); flags go over the container's own process.
- * @throws RuntError ERR_USAGE for values of flags that say nothing, ERR_SPEC_INVALID when there is no base
+ * Merges base and request as runc does. The process of `--process` takes from the container only what it leaves out as
+ * a whole (capabilities, limits, umask); flags override the container's own process.
+ * @throws RuntError ERR_USAGE for invalid values of flags, ERR_SPEC_INVALID when there is no base
  */
 export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
   const own = spec.process;
@@ -119,7 +119,7 @@ export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
   return { process, ...(named && { named }) };
 }
 
-/** The last of several entries of one name counts, and it alone is passed on: getenv(3) would find the first. */
+/** The last entry of a name counts, and only it is passed on: getenv(3) would find the first. */
 function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
   for (const entry of more) {
     if (entry.indexOf('=') < 1) throw usage(`--env "${entry}" is not NAME=VALUE`);
@@ -127,7 +127,7 @@ function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
   return withVariables(base, more);
 }
 
-/** Inheritable is never raised (CVE-2022-29162), and so ambient only where the config has inheritable ones (runc). */
+/** Never raises inheritable (CVE-2022-29162); so raises ambient only if the config has an inheritable set (runc). */
 function addCapabilities(own: Process, names: readonly string[]): NonNullable<Process['capabilities']> {
   const sets = own.capabilities ?? {};
   const add = (set: readonly string[] | undefined) => [...(set ?? []), ...names];
@@ -140,7 +140,7 @@ function addCapabilities(own: Process, names: readonly string[]): NonNullable<Pr
   };
 }
 
-/** Numbers go into `user`; what is left are names. */
+/** Writes numbers into `user`, and returns names. */
 function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser | undefined {
   const colon = text.indexOf(':');
   const [who, group] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];
@@ -150,7 +150,7 @@ function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser 
   if (uid !== undefined) user.uid = uid;
   if (gid !== undefined) user.gid = gid;
   if (uid !== undefined && (group === undefined || gid !== undefined)) return undefined;
-  // A name brings the group of its passwd line, unless another is asked for.
+  // A name implies the group of its passwd line, unless another is requested.
   return { user: who, ...(group !== undefined && { group }) };
 }
 
@@ -167,8 +167,8 @@ function number(flag: string, text: string): number {
 const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
 
 /**
- * The plan of an exec. `spec` is the container's, `e` what to execute.
- * @throws RuntError ERR_UNSUPPORTED for what this version does not apply to a process
+ * The plan of an exec. `container` is the container's spec, `e` the process to execute.
+ * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply to a process
  */
 export function compileExec(
   container: Spec,
@@ -177,7 +177,7 @@ export function compileExec(
   facts: HostFacts,
   options: CompileOptions,
 ): Plan {
-  // Hooks are about the container, not about each process in it.
+  // Hooks run for the container, not for each process in it.
   const spec: Spec = { ...container, process: e.process, hooks: {} };
   refuseUnsupported(spec);
   const userNamespace = (target.namespaces & CLONE_NEWUSER) !== 0;
@@ -192,11 +192,11 @@ export function compileExec(
   if (hasFilter(spec)) slot++;
   const consoleSlot = slot;
   if (e.process.terminal) slot++;
-  // The root of a container in the runtime's own mount namespace is not that of the namespace.
+  // A container in the runtime's own mount namespace has another root than that namespace.
   const rootSlot = target.namespaces & CLONE_NEWNS ? undefined : slot++;
   const oom = oomScoreOps(spec);
   const keep = keepGroupsOps(spec);
-  // In the container's user namespace init cannot raise a limit by itself (compile does the same).
+  // In the container's user namespace runt-init cannot raise a limit by itself (compile does the same).
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
   const enter = [
@@ -217,26 +217,26 @@ export function compileExec(
       { op: 'keepFds', at: '', count: options.preserveFds },
       { op: 'procfs', at: '' },
       ...keep,
-      // The score is in a file of this process, that only root could write once it is not dumpable.
+      // The score is in a file of this process, which only root could write once the process is not dumpable.
       ...(oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
       ...initialAffinityOps(e.process),
       ...(target.moveLast ? [] : enter),
       { op: 'undumpable', at: '' },
       { op: 'join', at: '/linux/namespaces', flags: namespaces, slot: 0 },
       ...(rootSlot === undefined ? [] : [{ op: 'changeRoot', at: '/root/path', slot: rootSlot } as const]),
-      // Keyrings have their names in the user namespace, and this one belongs to the one who made it: before becomeRoot.
+      // Keyring names belong to the user namespace, and this keyring to its maker: before becomeRoot.
       ...(target.noNewKeyring ? [] : keyringOps(e.process, options.id)),
       ...(userNamespace
         ? ([
             { op: 'becomeRoot', at: '/linux/uidMappings' },
-            // A change of user may have set it anew (fs.suid_dumpable).
+            // A change of user can reset it (fs.suid_dumpable).
             { op: 'undumpable', at: '' },
           ] as const)
         : []),
       ...(namespaces & CLONE_NEWPID ? [{ op: 'fork', at: '/linux/namespaces' } as const] : []),
       ...(target.moveLast ? enter : []),
       { op: 'session', at: '' },
-      // Whose it is to be is known only later, by name: root's until then.
+      // The user's name is resolved later: the terminal is root's until then.
       ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, false),
       ...limits,
       ...named(
@@ -253,7 +253,7 @@ export function compileExec(
   };
 }
 
-/** The operations of a process with its user by name: who that is, is known only inside. */
+/** The operations of a process whose user is a name, which is resolved inside the container. */
 function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: boolean): Op[] {
   if (!user) return [...ops];
   return ops.flatMap((op): Op[] => {

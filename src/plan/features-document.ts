@@ -1,7 +1,4 @@
-/**
- * The features document (runtime-spec features.md). Names are those of the schema and of the tables that the compiler
- * works with. Whether one is supported, the compiler tells: its plan must be another one with the value than without.
- */
+/** Features document (runtime-spec features.md), derived from the compiler: a supported value changes the plan. */
 
 import { names } from '../../build/gen/names.js';
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
@@ -33,7 +30,10 @@ import type { SystemdScope } from './host-facts.js';
 import { cgroupV1, cgroupV2, hostWith, options } from './ideal-hosts.js';
 import { filterFlagNames, probeFlags, seccompProfile } from './seccomp/seccomp-compile.js';
 
-/** What this version applies on a host that has it. What this host's kernel lacks is left out of `supportedFlags` alone. */
+/**
+ * The features of this version, on a host that supports them all. Only `supportedFlags` leaves out flags that this
+ * host's kernel lacks.
+ */
 export function features(): Features {
   return {
     ociVersionMin: OCI_VERSION_MIN,
@@ -74,7 +74,7 @@ export function features(): Features {
 }
 
 const process: Process = { cwd: '/', user: { uid: 0, gid: 0 }, args: ['x'] };
-/** A config that asks for next to nothing. */
+/** A config with next to nothing in it. */
 const base: Spec = {
   ociVersion: OCI_VERSION,
   root: { path: 'rootfs' },
@@ -87,15 +87,15 @@ const bindBase: Spec = { ...base, mounts: [bind] };
 const ids: IdMapping[] = [{ containerID: 0, hostID: 1000, size: 1 }];
 const mappings = { uidMappings: ids, gidMappings: ids };
 
-/** Where a config is compiled: on cgroup v2 and without systemd, when nothing is said. */
+/** Host for which a config is compiled; by default cgroup v2 without systemd. */
 interface Where {
   readonly cgroup?: CgroupFacts;
   readonly systemd?: SystemdScope;
 }
 
 /**
- * The plan of a config on a host that offers all, as text; undefined when the compiler refuses it. Without the places in
- * the config: they are no effect.
+ * The plan of a config on an ideal host, as text; undefined if the compiler refuses it. Without config pointers, which
+ * have no effect.
  */
 function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | undefined {
   try {
@@ -107,7 +107,7 @@ function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | und
   }
 }
 
-/** Whether a change of a config has an effect. What the compiler would ignore has none. */
+/** Whether a change of a config has an effect; a value that the compiler ignores has none. */
 export function isApplied(change: Partial<Spec>, to: Spec = base, where: Where = {}): boolean {
   const changed = { ...to, ...change };
   if (change.linux) changed.linux = { ...to.linux, ...change.linux };

@@ -1,4 +1,4 @@
-/** Hosts that offer all that a config can ask for: what none of them takes is refused everywhere. */
+/** Ideal hosts, which support every feature: a value that none of them accepts is refused everywhere. */
 import type { CgroupFacts, V1Hierarchy } from '../cgroup/cgroup-facts.js';
 import type { Spec } from '../spec/config-types.js';
 import { RuntError, type Violation } from '../sys/error.js';
@@ -25,7 +25,7 @@ export const cgroupV2: CgroupFacts = {
 };
 export const cgroupV1: CgroupFacts = { layout: 'v1', v1: v1Controllers.map(hierarchy) };
 
-/** Root on a host that offers all but what its cgroups lack. */
+/** Root on a host that supports everything but what its cgroups lack. */
 export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   cgroup,
   euid: 0,
@@ -57,7 +57,7 @@ export const options: CompileOptions = {
   preserveFds: 0,
 };
 
-/** Why a valid config can be compiled for no host; undefined when it can for one. */
+/** Why a valid config compiles for no host; undefined if it compiles for one. */
 export function refusedEverywhere(spec: Spec): RuntError | undefined {
   let refused: RuntError | undefined;
   for (const layout of [cgroupV2, cgroupV1]) {
@@ -72,7 +72,7 @@ export function refusedEverywhere(spec: Spec): RuntError | undefined {
   return refused;
 }
 
-/** What compiling refuses, in the form of a rule of the config. */
+/** A compiler's error in the form of a config rule's violation. */
 export const asViolation = ({ pointer = '', value, message }: RuntError): Violation => ({
   pointer,
   ...(value !== undefined && { value }),

@@ -1,14 +1,11 @@
-/**
- * What an operation of a plan is. Each room has a table of its own (`mounts/mount-ops.ts`); `plan-ops.ts` puts them
- * together.
- */
+/** Shape of a plan operation: each room has its own table (`mounts/mount-ops.ts`), and `plan-ops.ts` merges them. */
 
 type Optional<T extends string> = `${T}?`;
 
 /**
- * What goes over the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `flags` (a set of 64
- * kernel flags), `fd` (a slot: a number in the plan's table of descriptors), and lists: `list` (of str),
- * `int[]`, `flags[]`, `range[]` (of pairs of integers, first and last).
+ * Field types on the wire: `str` (no NUL), `int` (64-bit, signed or unsigned, exact), `bool`, `flags` (a set of 64
+ * kernel flags), `fd` (a slot: a number in the plan's table of descriptors), and lists: `list` (of str), `int[]`,
+ * `flags[]`, `range[]` (of pairs of integers, first and last).
  * With `?` the field may be absent; an optional `str` is not empty.
  */
 export type WireType =
@@ -23,13 +20,13 @@ export type WireType =
   | 'range[]'
   | Optional<'str' | 'int' | 'fd'>;
 
-/** A `str` that is one of a few words: `'str' as Word<'uid' | 'gid'>`. */
+/** A `str` with a fixed set of values: `'str' as Word<'uid' | 'gid'>`. */
 export type Word<T extends string> = 'str' & { readonly of?: T };
 
-/** A text for who reads the plan (`explain`), which nobody acts on: it does not cross the wire. */
+/** A text for readers of the plan (`explain`), without effect: it does not cross the wire. */
 export type Note = 'note';
 
-/** A value with a structure: `'data' as Data<…>`. Only operations of the runtime have such fields. */
+/** A structured value: `'data' as Data<…>`. Only operations of the runtime have such fields. */
 export type Data<T> = 'data' & { readonly of?: T };
 
 export type FieldType = WireType | Note | Data<unknown>;
@@ -45,13 +42,13 @@ export type Phase =
   | 'start';
 
 interface Described {
-  /** Under which `explain` prints it. */
+  /** `explain` prints the operation under this phase. */
   readonly phase: Phase;
-  /** What it does, for `explain` writers and readers of the C. */
+  /** What it does, for maintainers of `explain` and readers of the C. */
   readonly doc: string;
 }
 
-/** An operation that runt-init does crosses the wire under its code; one of the runtime's does not. */
+/** Only operations of runt-init cross the wire, and so have a code. */
 type OpShape = Described &
   (
     | { readonly by: 'runtime'; readonly code?: never; readonly fields: Readonly<Record<string, FieldType>> }

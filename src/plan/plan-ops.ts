@@ -1,7 +1,8 @@
 /**
- * The table of all plan operations, from those of the rooms. TypeScript builds and encodes from it; `hack/gen.mjs`
- * writes the C header that `runt-init` decodes with (`native/init`). An operation is done either by the runtime
- * (TypeScript, before or after the clone) or by runt-init inside the new namespaces, in the order of the plan.
+ * Table of all plan operations, merged from the rooms' tables.
+ * TypeScript builds and encodes plans from it; `hack/gen.mjs` writes the C header with which `runt-init` decodes them
+ * (`native/init`). Either the runtime performs an operation (in TypeScript, before or after the clone), or runt-init
+ * does inside the new namespaces, in the order of the plan.
  */
 
 import type { NumberRange } from '../spec/number-list.js';
@@ -59,7 +60,7 @@ type FieldValue<T> = T extends `${infer Present}?`
     : T extends keyof Values
       ? Values[T]
       : never;
-/** The names of the fields that may be absent. */
+/** Names of the optional fields. */
 type OptionalNames<F> = { [N in keyof F]: F[N] extends `${string}?` ? N : never }[keyof F];
 type FieldValues<F> = { readonly [N in Exclude<keyof F, OptionalNames<F>>]: FieldValue<F[N]> } & {
   readonly [N in OptionalNames<F>]?: FieldValue<F[N]> | undefined;
@@ -72,10 +73,10 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 /** The operation of that name. */
 export type OpOf<N extends OpName> = Extract<Op, { readonly op: N }>;
 
-/** The ordered list of all that will be done for one container. */
+/** The ordered list of all operations for one container. */
 export interface Plan {
   readonly version: 1;
   readonly ops: readonly Op[];
-  /** For whoever reads the plan; absent when there are none. */
+  /** For readers of the plan; absent if there are none. */
   readonly unsafeAnnotations?: readonly { readonly at: string; readonly effect: string }[];
 }

@@ -1,13 +1,13 @@
 /**
- * Text from a config on a terminal. A bundle may come from a stranger: control characters and the marks that reorder
- * text (Trojan Source, CVE-2021-42574) are shown as escapes, never sent.
+ * Text from a config, made safe for a terminal. A bundle may be a stranger's: control characters and marks that reorder
+ * text (Trojan Source, CVE-2021-42574) are printed as escapes.
  */
 
-/** Control characters, surrogates that stand alone, and marks that are not seen or that reorder text. */
+/** Control characters, lone surrogates, and marks that are invisible or reorder text. */
 const UNSAFE = /[\p{Cc}\p{Cs}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 /**
- * Text with everything that moves a cursor, ends a line or reorders text as \u escapes, and bytes that are not UTF-8 as
+ * Replaces everything that moves a cursor, ends a line or reorders text by \u escapes, and bytes that are not UTF-8 by
  * \x escapes.
  */
 export const printable = (text: string): string =>
@@ -18,7 +18,7 @@ export const printable = (text: string): string =>
       : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 
-/** The same, in quotes when it would not read as one word. */
+/** The same, in quotes if it would not read as one word. */
 export function word(text: string): string {
   const safe = printable(text);
   return safe === '' || safe !== text || /[\s"'\\]/.test(text) ? `"${safe.replaceAll('"', '\\"')}"` : text;

@@ -1,10 +1,10 @@
-/** What this version does not apply is refused by name: nothing of a config is ignored. */
+/** Refusal, by name, of values that this version does not apply: no config value is ignored. */
 import type { Spec } from '../spec/config-types.js';
 import { at as valueAt } from '../spec/json/json-pointer.js';
 import { RuntError } from '../sys/error.js';
 import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces/namespace-compile.js';
 
-/** The error for one value that is understood and not applied. */
+/** The error for a value that is valid but not applied. */
 export function unsupported(pointer: string, value: unknown, what: string): RuntError {
   return new RuntError({
     code: 'ERR_UNSUPPORTED',
@@ -15,14 +15,14 @@ export function unsupported(pointer: string, value: unknown, what: string): Runt
 }
 
 /**
- * Refuses a spec that asks for more than is applied.
+ * Refuses a spec with values that are not applied.
  * @throws RuntError ERR_UNSUPPORTED
  */
 export function refuseUnsupported(spec: Spec): void {
   if (!hasMountNamespace(spec)) refuseWithoutMountNamespace(spec);
 }
 
-/** Without a mount namespace the root is attached nowhere: what would need its place in a mount tree is refused. */
+/** Without a mount namespace the root is detached: refuses values that need it in a mount tree. */
 function refuseWithoutMountNamespace(spec: Spec): void {
   const without = (pointer: string, what: string) =>
     unsupported(pointer, valueAt(spec, pointer), `${what} without a mount namespace`);

@@ -1,4 +1,4 @@
-/** `linux.resources` → operations of the plan, on whatever layout the host has. */
+/** `linux.resources` → plan operations, for any cgroup layout of the host. */
 
 import { type CgroupFacts, hierarchyName } from '../../cgroup/cgroup-facts.js';
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
@@ -14,34 +14,34 @@ import { v1DeviceOps, v2DeviceOps } from './device-rule-ops.js';
 
 interface CgroupOpsOptions {
   /**
-   * No rights on the host: cgroups that cannot be written are left out when nothing is asked of them, and device
-   * rules too: the kernel takes them only with CAP_SYS_ADMIN on the host, and without it no device can be made that
-   * the user could not open anyway (as runc).
+   * No rights on the host: cgroups that are not writable are left out unless the config needs them. So are device
+   * rules: the kernel requires CAP_SYS_ADMIN on the host for them, and without it no process can make a device that the
+   * user could not open anyway (as runc).
    */
   readonly rootless: boolean;
-  /** There is to be no cgroup: a limit is refused for that reason. */
+  /** The container gets no cgroup: refuse limits for that reason. */
   readonly noCgroup?: boolean;
-  /** `linux.devices`: a default device that is configured otherwise loses its default rule (as runc). */
+  /** `linux.devices`: a default device that the config overrides loses its default rule (as runc). */
   readonly devices: readonly Device[];
 }
 
-/** Controllers whose files engines read for statistics, enabled on v2 where the kernel lets them, asked for or not. */
+/** Controllers whose files engines read for statistics; enabled on v2 if the kernel allows, even without a limit. */
 export const statistics: readonly string[] = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
 
 export interface CgroupOps {
-  /** Before the clone: the cgroups made, and every value written, in an order in which the kernel takes them. */
+  /** Before the clone: makes the cgroups and writes every value, in an order that the kernel accepts. */
   readonly before: Op[];
-  /** v1: the files by which runt-init enters its cgroups. */
+  /** v1: the files through which runt-init enters its cgroups. */
   readonly tasks: readonly string[];
-  /** v2: the cgroup that runt-init is born in; empty for none. */
+  /** v2: the cgroup in which runt-init is cloned; empty for none. */
   readonly birth: string;
 }
 
 /**
  * The operations for `linux.resources` in the cgroups of `paths`.
- * Throws ERR_UNSUPPORTED for what the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose controller the host has not,
- * ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write, ERR_CGROUP_VALUE for values
- * that contradict each other.
+ * @throws RuntError ERR_UNSUPPORTED for a value that the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose
+ * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write,
+ * ERR_CGROUP_VALUE for values that contradict each other
  */
 export function cgroupOps(
   facts: CgroupFacts,
@@ -92,7 +92,7 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
   return ops;
 }
 
-/** Without a cgroup there is no limit. */
+/** Throws for the first limit: only a cgroup can hold one. */
 function refuseLimits(facts: CgroupFacts, asked: Resources): void {
   const [first] = facts.layout === 'v2' ? v2Settings(asked, at) : v1Settings(asked, at);
   if (!first) return;
@@ -130,7 +130,7 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   return ops;
 }
 
-/** One value as the operation that writes it into the cgroup at `directory`. */
+/** The operation that writes a value into the cgroup at `directory`. */
 export function settingOp(s: Setting, directory: string): Op {
   const { at, value } = s;
   if (s.others || s.optional) {
@@ -147,7 +147,7 @@ export function settingOp(s: Setting, directory: string): Op {
   return { op: 'cgroupWrite', at, path: `${directory}/${s.file}`, value };
 }
 
-/** Hybrid: huge pages and RDMA can be controllers of the v2 hierarchy beside the others. What goes to v1, what there. */
+/** Hybrid: splits the resources by hierarchy. Huge pages and RDMA can be controllers of v2. */
 export function split(facts: CgroupFacts, r: Resources): readonly [v1: Resources, unified: Resources] {
   const [v1, unified]: [Resources, Resources] = [{ ...r }, {}];
   const there = (controller: string) => facts.unified?.controllers.includes(controller) === true;

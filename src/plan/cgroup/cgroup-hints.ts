@@ -1,4 +1,4 @@
-/** Known causes of failures of the container's cgroups. */
+/** Known causes of failures of cgroup operations. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, forkHint, type Hint, smallMemory } from '../failure/known-cause.js';
 import type { cgroupTable } from './cgroup-ops.js';
@@ -21,7 +21,7 @@ export const cgroupFailures: Failures<keyof typeof cgroupTable> = {
   cgroupFork: { code: 'ERR_CGROUP', hint: (f) => (f.syscall === 'write' ? cgroupHint(f) : forkHint(f)) },
 };
 
-/** Of an operation of the cgroups, and of a `clone` that writes to a file of theirs. */
+/** For cgroup operations, and for a `clone` that writes a cgroup's file. */
 export function cgroupHint(f: Failure): Hint | undefined {
   const { op, errno } = f;
   if (f.facts.cgroupGone) {

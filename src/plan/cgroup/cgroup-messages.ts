@@ -1,4 +1,4 @@
-/** Operations of cgroups, in words. */
+/** Messages and explain rows for cgroup operations. */
 import type { DeviceFilter, FilterRule } from '../../cgroup/devices/device-filter.js';
 import { variantText } from '../../cgroup/systemd/variant-text.js';
 import { list, type Messages, option, row } from '../explain/row-parts.js';

@@ -1,4 +1,4 @@
-/** A mount of type `cgroup`: what the container sees of its cgroups (config-linux.md, cgroup mounts of runc). */
+/** Mounts of type `cgroup`: the container's view of its cgroups (config-linux.md, cgroup mounts of runc). */
 import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../../cgroup/cgroup-facts.js';
 import { type CgroupPaths, shownCgroup } from '../../cgroup/cgroup-paths.js';
 import type { Mount } from '../../spec/config-types.js';
@@ -9,7 +9,7 @@ import { mountBind, mountFs } from '../mounts/mount-op.js';
 import type { MountSettings } from '../mounts/mount-settings.js';
 import type { Op } from '../plan-ops.js';
 
-/** One mount of the config, its options read. */
+/** A mount of the config, with parsed options. */
 export interface CgroupMount {
   readonly mount: Mount;
   readonly settings: MountSettings;
@@ -17,20 +17,21 @@ export interface CgroupMount {
   readonly at: string;
 }
 
-/** What of the container's namespaces decides how its cgroups are shown. */
+/** Properties of the container's namespaces that decide how its cgroups are mounted. */
 export interface CgroupView {
-  /** A cgroup namespace of its own. */
+  /** Whether it has a cgroup namespace of its own. */
   readonly cgroupNamespace: boolean;
-  /** A user namespace of its own. */
+  /** Whether it has a user namespace of its own. */
   readonly userNamespace: boolean;
   readonly paths: CgroupPaths;
 }
 
 /**
- * v2: with a cgroup namespace of its own the hierarchy, mounted anew. Without one that is bound which the host has
- * mounted: a new mount would give the hierarchy its own options, and take nsdelegate and memory_recursiveprot from the
- * host (cgroup_apply_root_flags in the kernel); in a user namespace of the container's its own cgroup. v1: a tmpfs with one mount for each hierarchy, of the new cgroup namespace's root or a bind of
- * the container's cgroup, and links for the names of co-mounted controllers.
+ * v2: in a cgroup namespace of its own, a new mount of the hierarchy. Otherwise a bind of the host's mount, or of the
+ * container's own cgroup if it has a user namespace. A new mount there would change the hierarchy's options, and remove
+ * nsdelegate and memory_recursiveprot from the host (cgroup_apply_root_flags in the kernel).
+ * v1: a tmpfs with one mount per hierarchy and links for the names of co-mounted controllers. Each mount is the root of
+ * the new cgroup namespace, or a bind of the container's cgroup.
  * A rootless container without a cgroup namespace sees its cgroups read-only: they are the host's (CVE-2023-25809).
  */
 export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMount): Op[] {
@@ -48,7 +49,8 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
     }
     refuseOtherOptions(m, facts);
     const own = view.paths.unified;
-    // In an engine's all of the hierarchy, as with runc and crun: /proc/self/cgroup names a place in it.
+    // In an engine's user namespace show the whole hierarchy, as runc and crun do: /proc/self/cgroup holds a path in
+    // it.
     const source = view.userNamespace && own?.writable ? own.path : hosts;
     const { clearAttrs } = settings;
     return [mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation })];
@@ -90,8 +92,8 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
 }
 
 /**
- * Options of the file system are those of the host's mount, which is shown; newer engines pass them.
- * @throws RuntError ERR_UNSUPPORTED for one that the host's mount has not
+ * A bind has the file system options of the host's mount; newer engines pass them.
+ * @throws RuntError ERR_UNSUPPORTED for an option that the host's mount does not have
  */
 function refuseOtherOptions({ mount, settings, at }: CgroupMount, facts: HostFacts): void {
   // Read-only is an attribute of the container's mount.

@@ -1,12 +1,16 @@
-/** Whose the container's v2 cgroup is: its process's user's, where the container may use it (config-linux.md#cgroup-ownership). */
+/**
+ * Owner of the container's v2 cgroup: the user of its process, if it may write there
+ * (config-linux.md#cgroup-ownership).
+ */
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
 import type { Spec } from '../../spec/config-types.js';
 import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
 
 /**
- * Gives the cgroup away when the container has a cgroup namespace of its own and mounts its cgroups read-write: systemd
- * makes its tree there then. A user who is root's own, or not mapped, changes nothing; a rootless runtime can give nothing away.
+ * Changes the owner if the container has its own cgroup namespace and mounts its cgroups read-write: systemd makes its
+ * tree there then. Does nothing if the user is the runtime's own or is not mapped, or if runt is rootless: then it
+ * cannot chown.
  */
 export function cgroupOwnerOps(spec: Spec, facts: HostFacts, cgroups: CgroupPaths, cgroupNamespace: boolean): Op[] {
   if (!cgroupNamespace || cgroups.v1.length > 0 || !cgroups.unified?.writable || facts.rootless) return [];

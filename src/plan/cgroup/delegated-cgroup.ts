@@ -1,4 +1,4 @@
-/** `run.oci.delegate-cgroup`: a cgroup below the one with the limits, in which the container is and which it manages, as with crun. */
+/** `run.oci.delegate-cgroup` (crun's): a cgroup below the one with the limits, for the container to manage. */
 
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
 import { annotation, delegateCgroup } from '../../spec/annotation-names.js';
@@ -9,17 +9,17 @@ import type { Op } from '../plan-ops.js';
 import { statistics } from './cgroup-compile.js';
 
 interface Delegation {
-  /** Where the process is, and is born. */
+  /** The cgroup of the process, in which it is cloned. */
   readonly paths: CgroupPaths;
   readonly birth: string;
-  /** After the limits are written: what makes that place, with the controllers that the one above has. */
+  /** After the limits are written: makes that cgroup, with the controllers of its parent. */
   readonly ops: readonly Op[];
 }
 
 /**
- * The delegated cgroup, or none: then the process is where the limits are.
- * @throws RuntError ERR_SPEC_VALUE for what is no path below; ERR_UNSUPPORTED on cgroup v1, where no part of a tree can be left to a
- * container safely, and for a container without a cgroup of its own
+ * The delegated cgroup; without the annotation, the process is in the cgroup with the limits.
+ * @throws RuntError ERR_SPEC_VALUE for a value that is not a path below; ERR_UNSUPPORTED on cgroup v1, on which no
+ * subtree can be delegated safely, and for a container without a cgroup of its own
  */
 export function delegation(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths, birth: string): Delegation {
   const [value, at] = annotation(spec, delegateCgroup);
@@ -44,7 +44,7 @@ export function delegation(spec: Spec, { cgroup }: HostFacts, limited: CgroupPat
   };
 }
 
-/** One name, which no file of the kernel's is called like. */
+/** Whether a name is valid for a cgroup and cannot collide with a kernel file. */
 export const isCgroupName = (name: string): boolean =>
   /^[A-Za-z0-9_-][A-Za-z0-9_.:@-]{0,254}$/.test(name) &&
   !/^(cgroup|cpu|cpuset|io|memory|pids|hugetlb|rdma|misc|irq|dmem)\./.test(name);

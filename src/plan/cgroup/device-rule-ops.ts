@@ -1,4 +1,4 @@
-/** `linux.resources.devices` as operations: writes of v1, a filter of v2, and what `update` changes of a list. */
+/** `linux.resources.devices` as operations: writes on v1, a filter on v2, and the changes of an `update`. */
 import type { DeviceFilter, FilterRule } from '../../cgroup/devices/device-filter.js';
 import {
   type DeviceException,
@@ -20,7 +20,10 @@ export function v1DeviceOps(path: string, list: DeviceList): Op[] {
   ];
 }
 
-/** v2 has no such files: the list becomes a BPF program, attached to the cgroup. `at` is the pointer of the config's list. */
+/**
+ * v2 has no such files: the list becomes a BPF program that is attached to the cgroup. `at` points to the config's
+ * list.
+ */
 export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: string): Op[] {
   const { allow } = list;
   const filter: DeviceFilter =
@@ -30,7 +33,7 @@ export function v2DeviceOps(path: string, list: DeviceList | DeviceOrder, at: st
   return [{ op: 'cgroupDevices', at, path, filter }];
 }
 
-/** Without its pointer, and without the numbers that are any. */
+/** Without the pointer, and without numbers that mean any. */
 const ruleOf = ({ type, major, minor, access }: DeviceException): FilterRule => ({
   type,
   ...(major >= 0 && { major }),
@@ -39,8 +42,8 @@ const ruleOf = ({ type, major, minor, access }: DeviceException): FilterRule => 
 });
 
 /**
- * v1: what differs between the list that is wanted and the text of devices.list, so that a running container loses at no
- * moment what it keeps. Between "all" and "none by default" there is no such way: the list is written anew.
+ * v1: the differences between the new list and the text of devices.list, so that a running container never loses access
+ * that it keeps. Between "allow all" and "deny all" there are no such steps: the list is written anew.
  */
 export function deviceChanges(path: string, wanted: DeviceList, current: string): Op[] {
   const write = (file: 'allow' | 'deny', value: string, at: string): Op => ({

@@ -1,4 +1,4 @@
-/** A container whose cgroup is a scope of systemd's: what the compiler makes of its config (`--systemd-cgroup`). Loaded by need. */
+/** A systemd scope as the container's cgroup (`--systemd-cgroup`): its paths and operations. Loaded by need. */
 
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
 import { v2DeviceList } from '../../cgroup/devices/device-list.js';
@@ -23,17 +23,17 @@ import type { CompileOptions, HostFacts, SystemdScope } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
 import { isCgroupName } from './delegated-cgroup.js';
 
-/** The manager of a user's session. */
+/** The systemd manager of a user's session. */
 export interface UserManager {
   /** Its own cgroup, below the hierarchy's root: `/user.slice/user-1000.slice/user@1000.service`. */
   readonly cgroup: string;
-  /** Where it is reached. */
+  /** Address of its bus. */
   readonly bus: Address;
 }
 
 /**
- * The compiler's part for the system's manager, or for a user's. Without a user's, which `user` then says, a container that asks for no limit
- * has no cgroup of its own, of which `warn` is told.
+ * The compiler's part for the system manager, or for a user's manager. If `user` is the error that explains why there
+ * is none, a container without limits gets no cgroup of its own, and `warn` reports that.
  * @param version systemd's, once it is known: see `dependsOnVersion`
  */
 export function scopes(
@@ -60,7 +60,10 @@ export function scopes(
 
 const limitsOf = (spec: Spec): Setting[] => v2Settings(spec.linux?.resources ?? {}, '/linux/resources');
 
-/** Where the cgroup will be, in that of a user's manager if one is given. @throws RuntError ERR_UNSUPPORTED but on cgroup v2, ERR_CGROUP_PATH */
+/**
+ * Path of the cgroup, below that of a user's manager if there is one. @throws RuntError ERR_UNSUPPORTED on any layout
+ * but v2, ERR_CGROUP_PATH
+ */
 function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, version?: number): CgroupPaths {
   const { cgroup } = facts;
   if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
@@ -74,8 +77,8 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, 
 }
 
 /**
- * `/NAME` of crun's sub-cgroup, '' for none. Without the annotation it is crun's `container` for limits that this version of systemd does not
- * keep: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
+ * `/NAME` of crun's sub-cgroup, '' for none. Without the annotation it is crun's `container` if this version of systemd
+ * does not keep the limits: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
  */
 function subgroup(spec: Spec, limits: readonly Setting[], version?: number): string {
   const [value, pointer] = annotation(spec, systemdSubgroup);
@@ -107,7 +110,7 @@ function lacks(where: string): RuntError {
   });
 }
 
-/** The operations that make the cgroup and write its values, with systemd's in the place of the directory's. */
+/** The operations that make the cgroup and write its values; a scope replaces the directory. */
 function scopeOps(
   before: readonly Op[],
   spec: Spec,
@@ -130,14 +133,14 @@ function scopeOps(
     property('MemoryAccounting', 'b', true),
     property('TasksAccounting', 'b', true),
     ...limits,
-    // A user's manager may load no BPF program, and no device can be made that the user could not open anyway.
+    // A user's manager may not load BPF programs, and no process can make a device that the user could not open anyway.
     ...(user
       ? []
       : deviceProperties(v2DeviceList(resources.devices, '/linux/resources/devices', spec.linux?.devices ?? []))),
     ...annotations,
   ]);
   const named = new Set(annotations.map(({ name }) => name));
-  // What only a newer systemd knows is left to the files with an older one.
+  // An older systemd lacks these properties: then only the files hold the limit.
   const optional = limits.map(({ name }) => name).filter((name) => since[name] !== undefined && !named.has(name));
   const below = subgroup(spec, settings, version);
   return before.flatMap((op): Op[] => {
@@ -145,12 +148,12 @@ function scopeOps(
       const path = op.path.slice(0, op.path.length - below.length);
       return [{ op: 'systemdScope', at: op.at, path, unit, properties, optional }, ...(below ? [op] : [])];
     }
-    // What is above the manager's cgroup is not the user's.
+    // The cgroups above the manager's do not belong to the user.
     return [op.op === 'cgroupControllers' && user ? { ...op, top: `${op.top}${user.cgroup}` } : op];
   });
 }
 
-/** The last one of a name counts; but a list is cleared first and then filled. */
+/** The last property of a name counts; but a list is first cleared, then filled. */
 function merged(properties: readonly Property[]): Property[] {
   const last = new Map(properties.map(({ name }, i) => [name, i]));
   const clears = ({ name, value }: Property) => name === 'DeviceAllow' && Array.isArray(value) && value.length === 0;
@@ -175,7 +178,7 @@ const reserved: { readonly [name: string]: string } = {
   JobTimeoutAction: 'acts on the whole machine',
   StartLimitAction: 'acts on the whole machine',
 };
-/** Without them statistics and limits have no files. */
+/** Without accounting, statistics and limits have no files. */
 const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
 
 /** @throws RuntError ERR_SPEC_VALUE for a value that must not be set, or a property that `limits` set too */
@@ -187,7 +190,7 @@ function checkProperty(name: string, variant: Variant, limits: readonly Property
   if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
 }
 
-/** Whether a text in it has a control character: a newline would begin another line of the unit's file. */
+/** Whether a string in the value has a control character: a newline would begin another line of the unit's file. */
 function hasControl(value: Value): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (typeof value === 'string') return /[\x00-\x1f\x7f]/.test(value);

@@ -1,4 +1,4 @@
-/** `update`: new values for the cgroups of a container that runs. */
+/** `update`: new values for the cgroups of a running container. */
 import { deviceList, v2DeviceList } from '../../cgroup/devices/device-list.js';
 import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import type { Setting } from '../../cgroup/settings/setting.js';
@@ -11,8 +11,8 @@ import { noController, notDelegated, settingOp, split } from './cgroup-compile.j
 import { deviceChanges, v2DeviceOps } from './device-rule-ops.js';
 
 /**
- * The operations that give a container's cgroups new values. Pointers are into `resources`. What is not given stays.
- * Throws what `cgroupOps` throws.
+ * The operations that write new values to a container's cgroups. Pointers are into `resources`. Absent values stay.
+ * @throws RuntError as `cgroupOps`
  */
 export function updateOps(live: LiveCgroups, resources: Resources): Op[] {
   const { facts } = live;
@@ -49,7 +49,7 @@ function updateV2(live: LiveCgroups, resources: Resources): Op[] {
   if (settings.length > 0) {
     const required = available.filter((c) => settings.some((s) => s.controller === c));
     const directory = path ?? refuse(settings[0]!);
-    // As at create: they are there already, unless somebody has taken them away.
+    // As at create: they are enabled already, unless another program disabled them.
     ops.push({
       op: 'cgroupControllers',
       at: '',

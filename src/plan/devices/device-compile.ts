@@ -23,9 +23,8 @@ const links: readonly (readonly [path: string, content: string])[] = [
 ];
 
 /**
- * Device nodes, then the links. Where /dev is a bind mount from the host, what is in it is the host's business and
- * nothing is made (as runc: such a /dev is given complete).
- * Without CAP_MKNOD in the first user namespace nodes cannot be made: the host's are bound.
+ * Device nodes, then the links. Nothing if /dev is a bind mount from the host: runc also expects it to be complete.
+ * Without CAP_MKNOD in the initial user namespace the host's nodes are bound, because none can be made.
  */
 export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
   if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m))) return [];

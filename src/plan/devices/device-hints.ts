@@ -1,4 +1,4 @@
-/** Failures of operations that make what is in /dev. */
+/** Known causes of failures to make the content of /dev. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
 import type { OpOf } from '../plan-ops.js';

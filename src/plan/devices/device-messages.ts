@@ -1,4 +1,4 @@
-/** Operations of device nodes and the links beside them, in words. */
+/** Messages and explain rows for device nodes and the links beside them. */
 import { type Messages, octal, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { deviceTable } from './device-ops.js';

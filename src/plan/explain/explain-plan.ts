@@ -1,4 +1,4 @@
-/** A plan for a person and for a machine. Pure: nothing is read, nothing done. */
+/** A plan as text and as JSON. Pure: no I/O. */
 import { toJson } from '../../spec/json/exact-json.js';
 import { type Op, ops, type Plan } from '../plan-ops.js';
 import { printable } from '../printable-text.js';
@@ -7,17 +7,17 @@ import { phase, phases } from './op-phases.js';
 import type { Row } from './row-parts.js';
 import { wrap } from './wrapped-lines.js';
 
-/** How explain prints. */
+/** Output format of explain. */
 export interface Look {
   /** ANSI colours. */
   readonly colour: boolean;
-  /** Characters of a line, those of the terminal; absent where none is. */
+  /** Columns of the terminal; absent without one. */
   readonly width?: number;
 }
 
 /**
- * The plan by phases, one line or more for each operation: its number in the plan, the verb, what it is done to, how, and
- * at the end the JSON pointer of the config value that asked for it, `-` for what the runtime does by itself.
+ * The plan by phases, with one or more lines for each operation: its number in the plan, the verb, the object, the
+ * details, and the JSON pointer of the config value (`-` for operations that the runtime adds by itself).
  * Annotations that weaken the container come last, marked.
  */
 export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
@@ -42,7 +42,7 @@ export function explainJson(plan: Plan): string {
   return `${toJson({ version: plan.version, operations, ...(unsafe && { unsafeAnnotations: unsafe }) }, '  ')}\n`;
 }
 
-/** An operation as explain's JSON has it. */
+/** An operation in explain's JSON. */
 export function describe(op: Op): Record<string, unknown> {
   const { op: name, at, ...fields } = op;
   return { op: name, by: ops[name].by, phase: phase(op), at, text: sentence(op), fields };
@@ -89,7 +89,7 @@ export function layout(lines: readonly Line[], o: Look): (line: Line) => string 
   const both = Math.max(object + (detail && detail + gap), alone);
   const before = 2 + number + gap + verb + gap;
   const pointers = lines.reduce((w, l) => Math.max(w, printable(l[4]).length || 1), 0);
-  // Without room for both, pointers stand below what they are of.
+  // If both do not fit, pointers are on the lines below.
   const beside = o.width === undefined || o.width - before - gap - pointers >= least;
   const room = o.width === undefined ? Number.POSITIVE_INFINITY : o.width - before - (beside ? gap + pointers : 0);
   const wrapped = ([n, v, obj, how, at]: Line): string => {
@@ -109,7 +109,7 @@ export function layout(lines: readonly Line[], o: Look): (line: Line) => string 
   };
   return (line) => {
     const [n, v, obj, how, at] = line;
-    // What is done to nothing in particular takes the room of both columns.
+    // A row without an object spans both columns.
     const what =
       obj === '' ? how : how === '' ? bold(obj, o) : `${bold(obj.padEnd(object), o)}${' '.repeat(gap)}${how}`;
     const length = obj === '' ? how.length : how === '' ? obj.length : Math.max(obj.length, object) + gap + how.length;

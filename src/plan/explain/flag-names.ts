@@ -1,4 +1,4 @@
-/** Kernel flags by the names that the spec and mount(8) give them, for explain. */
+/** Names of kernel flags in the spec and in mount(8), for explain. */
 
 import { capabilityNames } from '../../sys/kernel-names.js';
 import {
@@ -76,7 +76,7 @@ export function attributes(set: number | bigint, clear: number | bigint = 0, pre
     if (on & flag) names.push(name);
     else if (off & flag && opposite !== '') names.push(opposite);
   }
-  // The access time is a field of its own, not a bit: relatime is its zero, said only where something was cleared for it.
+  // The access time is a field, not a bit. relatime is its zero, so name it only if the field was cleared for it.
   const atime = on & MOUNT_ATTR__ATIME;
   if (atime === MOUNT_ATTR_NOATIME) names.push('noatime');
   else if (atime === MOUNT_ATTR_STRICTATIME) names.push('strictatime');

@@ -1,4 +1,4 @@
-/** The words for every operation of a plan. */
+/** Messages and explain rows for every operation of a plan. */
 import { cgroupMessages } from '../cgroup/cgroup-messages.js';
 import { deviceMessages } from '../devices/device-messages.js';
 import { hookMessages } from '../hooks/hook-messages.js';
@@ -35,9 +35,9 @@ const messages: Messages<OpName> = {
   ...rdtMessages,
 };
 
-/** An operation as the start of a sentence that says it failed: "mount tmpfs on /dev/shm". */
+/** The operation as the start of an error message: "mount tmpfs on /dev/shm". */
 export function sentence(op: Op): string {
-  // The table is total: an operation finds its own words.
+  // The table is total: it has an entry for each operation.
   return messages[op.op].sentence(op as never);
 }
 

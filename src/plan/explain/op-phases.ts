@@ -16,7 +16,7 @@ export const phases: readonly Phase[] = [
 
 /** The phase under which explain prints an operation. */
 export function phase(op: Op): Phase {
-  // Hooks before the switch of root.
+  // Hooks that run before the switch of root.
   if (op.op === 'hook' && !op.inside) return 'root and mounts';
   if (op.op === 'verifyMounts' && op.last) return 'hide and protect';
   if (op.op === 'hostHook' && (op.point === 'prestart' || op.point === 'createRuntime')) return 'root and mounts';

@@ -1,11 +1,11 @@
-/** What differs between two plans (`explain --diff`). */
+/** Differences between two plans (`explain --diff`). */
 
 import { toJson } from '../../spec/json/exact-json.js';
 import { append } from '../../sys/append.js';
 import type { Op, Plan } from '../plan-ops.js';
 import { describe, type Line, type Look, layout, lineParts } from './explain-plan.js';
 
-/** One difference. `moved` is the same operation at another place of the order. */
+/** One difference. `moved` is the same operation at another index. */
 type Change =
   | { readonly change: 'removed'; readonly before: Op; readonly a: number }
   | { readonly change: 'added'; readonly after: Op; readonly b: number }
@@ -18,8 +18,8 @@ type Change =
     };
 
 /**
- * The differences in the order of the plans. Operations are compared by what they do: the config pointer does not count,
- * because one more mount renumbers all that follow.
+ * The differences in the order of the plans. Ignores config pointers when it compares operations: one more mount
+ * renumbers all the mounts after it.
  */
 export function planDiff(before: Plan, after: Plan): Change[] {
   const a = before.ops.map(canonical);
@@ -64,7 +64,7 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   return changes.sort((x, y) => x.place - y.place).map((c) => c.change);
 }
 
-/** The differences as lines that begin with `-` for the first plan and `+` for the second. */
+/** The differences as lines with `-` for the first plan and `+` for the second. */
 export function explainDiff(before: Plan, after: Plan, o: Look): string {
   const changes = planDiff(before, after);
   if (changes.length === 0) return 'no difference\n';
@@ -81,7 +81,7 @@ export function explainDiff(before: Plan, after: Plan, o: Look): string {
         lineParts(c.after, c.b).map((line) => ({ sign: '+', line })),
       );
   }
-  // Colours go by sign here; the columns stay plain.
+  // Colours follow the sign; the columns stay plain.
   const format = layout(
     lines.map((l) => l.line),
     { colour: false, ...(o.width !== undefined && { width: o.width }) },
@@ -108,18 +108,18 @@ export function explainDiffJson(before: Plan, after: Plan): string {
   return `${toJson({ version: 1, changes }, '  ')}\n`;
 }
 
-/** An operation without its pointer, as text that is equal when the operations do the same. */
+/** An operation without its pointer, as text: equal if the operations do the same. */
 function canonical(op: Op): string {
   return toJson({ ...op, at: undefined });
 }
 
-/** What an operation is about: two with the same identity in two plans are one that changed. */
+/** Subject of an operation: two operations with the same identity in two plans are one that changed. */
 function identity(op: Op): string {
   const o = op as Readonly<Record<string, unknown>>;
   return toJson([op.op, o.target ?? o.key ?? o.resource ?? o.kind ?? (op.op === 'rootfs' ? '' : o.path) ?? '']);
 }
 
-/** Pairs what is left of `removed` with what is left of `added` by equal keys, first come first served. */
+/** Pairs the unpaired operations of `removed` and `added` with equal keys, in order. */
 function pair(
   removed: readonly number[],
   added: readonly number[],
@@ -142,7 +142,7 @@ function pair(
   }
 }
 
-/** Where in the second plan an operation of the first would stand: right after the one before it that is in both. */
+/** Position in the second plan for an operation of the first: right after its last predecessor that is in both. */
 function places(both: ReadonlyMap<number, number>): (i: number) => number {
   return (i) => {
     let before = i - 1;
@@ -152,8 +152,8 @@ function places(both: ReadonlyMap<number, number>): (i: number) => number {
 }
 
 /**
- * A longest common subsequence as pairs of indices (Hunt and Szymanski 1977): fast where most lines are unique, as those
- * of a plan are.
+ * A longest common subsequence as pairs of indices (Hunt and Szymanski 1977): fast if most lines are unique, as in a
+ * plan.
  */
 function longestCommon(a: readonly string[], b: readonly string[]): [number, number][] {
   const where = new Map<string, number[]>();

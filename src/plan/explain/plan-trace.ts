@@ -1,4 +1,4 @@
-/** `--trace`: the time that each operation took, in the Trace Event Format that Chrome and Perfetto load. */
+/** `--trace`: the time of each operation, in the Trace Event Format that Chrome and Perfetto load. */
 import { toJson } from '../../spec/json/exact-json.js';
 import { ops, type Plan } from '../plan-ops.js';
 import { sentence } from './op-messages.js';
@@ -11,14 +11,14 @@ interface OpSpan {
   readonly end: bigint;
 }
 
-/** A span of the runtime's own that is no operation: loading, compiling … */
+/** A span of the runtime that is not an operation: loading, compiling … */
 export interface OwnSpan {
   readonly name: string;
   readonly start: bigint;
   readonly end: bigint;
 }
 
-// One row for each of the two that work: the runtime, and runt-init in the container.
+// One row for each process: the runtime, and runt-init in the container.
 const threads = { runtime: 1, init: 2 } as const;
 
 /** One complete event (`ph` X) for each span; `ts` and `dur` are in µs, `ts` counted from the first span. */

@@ -1,17 +1,17 @@
-/** What the messages of operations are made of: lines of `explain`, and parts of them. */
+/** Parts of operation messages, and of the lines of `explain`. */
 import { RLIM_INFINITY } from '../../sys/linux.js';
 import type { OpName, OpOf } from '../plan-ops.js';
 import { word } from '../printable-text.js';
 
-/** One line of explain: the verb, what it is done to, how, and the config pointer. */
+/** One line of explain: the verb, its object, the details, and the config pointer. */
 export type Row = readonly [verb: string, object: string, detail: string, at: string];
 
-/** The words for each operation of a room. */
+/** Messages and rows for each operation of a room. */
 export type Messages<N extends OpName> = {
   readonly [K in N]: {
-    /** The operation as the start of a sentence that says it failed: "mount tmpfs on /dev/shm". */
+    /** The operation as the start of an error message: "mount tmpfs on /dev/shm". */
     readonly sentence: (op: OpOf<K>) => string;
-    /** What is done, to what, and how, with every flag by its name. Long lists take several lines, each with its pointer. */
+    /** Verb, object and details, with the name of every flag. Long lists take several lines, each with its pointer. */
     readonly rows: (op: OpOf<K>) => Row[];
   };
 };

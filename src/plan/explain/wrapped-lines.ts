@@ -1,8 +1,8 @@
-/** Text in lines of a width: nothing is dropped, and what has no place to break is broken anywhere. */
+/** Text wrapped to a width: drops nothing, and breaks anywhere if it must. */
 
 /**
- * The lines of a text, each of at most `width` characters (≥ 1). They end at a space, or after one of `/ , = :`, when there
- * is one in their second half.
+ * The lines of a text, each of at most `width` characters (≥ 1). A line ends at a space or after one of `/ , = :` if
+ * its second half has one.
  */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];

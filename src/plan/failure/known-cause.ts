@@ -1,9 +1,9 @@
-/** One hint: the facts of a failure in, the cause out. */
+/** Facts of a failure, and the hint that names its cause. */
 import type { Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import type { Op, OpName, OpOf } from '../plan-ops.js';
 
-/** A failed operation, and what is known around it. */
+/** A failed operation, with its context. */
 export interface Failure {
   readonly op: Op;
   /** Positive. */
@@ -12,11 +12,11 @@ export interface Failure {
   /** A path or the kernel's own message; may be empty. */
   readonly detail: string;
   readonly facts: {
-    /** The container has a user namespace. */
+    /** Whether the container has a user namespace. */
     readonly userNamespace: boolean;
-    /** The runtime has no rights of root on the host. */
+    /** Whether the runtime is rootless. */
     readonly rootless: boolean;
-    /** The cgroup of the operation is not there. */
+    /** Whether the cgroup of the operation no longer exists. */
     readonly cgroupGone?: boolean;
     /** As `HostFacts.oldMounts`. */
     readonly oldMounts?: boolean;
@@ -25,18 +25,21 @@ export interface Failure {
 }
 
 export interface Hint {
-  /** One sentence: the cause, and what to do. */
+  /** One sentence: the cause and the remedy. */
   readonly hint?: string;
-  /** Where the rule stands. */
+  /** Reference for the rule. */
   readonly see?: string;
 }
 
-/** What the failures of each operation of a room are called and caused by. */
+/** Error code and causes for each operation of a room. */
 export type Failures<N extends OpName> = {
   readonly [K in N]: {
-    /** The error's stable code (docs/errors.md); ERR_INIT for an operation that has none of its own. */
+    /** The error's stable code (docs/errors.md); ERR_INIT for an operation without a code of its own. */
     readonly code: string;
-    /** The cause that the operation's errno and fields give away. Absent: only what `hintFor` knows of every operation. */
+    /**
+     * The cause that errno and the operation's fields reveal. Absent: only the causes that `hintFor` has for every
+     * operation.
+     */
     readonly hint?: (failure: Failure, op: OpOf<K>) => Hint | undefined;
   };
 };
@@ -45,7 +48,7 @@ export function because(hint: string, see?: string): Hint {
   return see === undefined ? { hint } : { hint, see };
 }
 
-/** Did the config ask for this memory limit, and is it so small that it explains a lack of memory? */
+/** The hint if the config's memory limit is so small that it explains ENOMEM. */
 export function smallMemory(failure: Failure): Hint | undefined {
   const limit = failure.spec?.linux?.resources?.memory?.limit;
   if (limit === undefined || limit === null || limit <= 0 || limit >= 16 << 20) return undefined;
@@ -55,7 +58,7 @@ export function smallMemory(failure: Failure): Hint | undefined {
   );
 }
 
-/** Why the process that goes on cannot be cloned. */
+/** Why the fork of the process that continues failed. */
 export function forkHint(f: Failure): Hint | undefined {
   if (f.errno === E.EAGAIN) {
     return because(

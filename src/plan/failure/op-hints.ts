@@ -1,4 +1,4 @@
-/** Why an operation failed, where its errno and its fields give the cause away: the `why` line of an error. And its code. */
+/** Error codes of failed operations, and the known causes of their failures: the `why` line of an error. */
 import { E } from '../../sys/errno.js';
 import { cgroupFailures } from '../cgroup/cgroup-hints.js';
 import { deviceFailures } from '../devices/device-hints.js';
@@ -39,19 +39,19 @@ const failures: Failures<OpName> = {
   ...rdtFailures,
 };
 
-/** The stable code of the error of a failed operation. */
+/** The stable error code of a failed operation. */
 export function errorCode(op: Op): string {
   return failures[op.op].code;
 }
 
-/** The known cause of a failure; empty when it is not known: a wrong hint is worse than none. */
+/** The known cause of a failure; empty if unknown: a wrong hint is worse than none. */
 export function hintFor(failure: Failure): Hint {
   const { op } = failure;
-  // The table is total: an operation finds its own hint.
+  // The table is total: it has an entry for each operation.
   return failures[op.op].hint?.(failure, op as never) ?? anywhere(failure) ?? {};
 }
 
-/** What each call that is refused is needed for, where mount(2) and others cannot take its place. */
+/** Why each missing system call is needed, if mount(2) and others cannot replace it. */
 function missingCall({ op, syscall }: Failure): Hint {
   const allow = `allow ${syscall}(2) in the seccomp filter that runt runs under`;
   const see = 'docs/security.md#missing-system-calls';

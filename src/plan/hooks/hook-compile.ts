@@ -1,4 +1,4 @@
-/** `hooks`: those that runt-init runs, and where it waits for those of the runtime (config.md#posix-platform-hooks). */
+/** `hooks` → operations: hooks of runt-init, and its waits for the runtime's hooks (config.md#posix-platform-hooks). */
 import type { Hook, Hooks, Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
@@ -7,12 +7,15 @@ import { hasMountNamespace } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
 import { rootfsPath } from '../root/root-compile.js';
 
-/** The hooks that are needed after the create; kept with the state, as the bundle may change. */
+/** The hooks that run after create; saved in the state, because the bundle may change. */
 export type KeptHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
 
 const timeoutVariable = 'RUNT_HOOK_TIMEOUT';
 
-/** Seconds after which a hook without `timeout` is killed: those asked for, of the environment, or 600. 0 is no limit. @throws RuntError ERR_USAGE */
+/**
+ * Seconds after which a hook without `timeout` is killed: `asked`, else RUNT_HOOK_TIMEOUT, else 600. 0 means no limit.
+ * @throws RuntError ERR_USAGE
+ */
 function hookTimeout(asked?: number): number {
   const text = host.env[timeoutVariable];
   if (asked !== undefined || !text) return asked ?? 600;
@@ -24,8 +27,8 @@ function hookTimeout(asked?: number): number {
 }
 
 /**
- * The same spec where each hook has a timeout: a hook that hangs must not hold up the engine for ever.
- * @param asked seconds for hooks without one; those of RUNT_HOOK_TIMEOUT, else 600, when absent; 0 is no limit
+ * The spec with a timeout for each hook: a hook that hangs must not block the engine for ever.
+ * @param asked seconds for hooks without one; if absent, RUNT_HOOK_TIMEOUT, else 600; 0 means no limit
  * @throws RuntError ERR_USAGE
  */
 export function withHookTimeouts(spec: Spec, asked?: number): Spec {
@@ -39,16 +42,16 @@ export function withHookTimeouts(spec: Spec, asked?: number): Spec {
 }
 
 /**
- * Before the switch of root, when all is mounted: the runtime's hooks, then those of createContainer. What they mount
- * on a mount is taken for it; without them the look after the last mount is enough.
+ * Before the switch of root, after all mounts: the runtime's hooks, then createContainer's. A mount that they make on a
+ * mount is accepted as that mount; without hooks the check after the last mount is enough.
  */
 export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
   const { hooks } = spec;
   if (!hooks) return [];
   const first = (['prestart', 'createRuntime', 'createContainer'] as const).find((name) => hooks[name]?.length);
-  // With startContainer hooks alone only the pid is waited for.
+  // With only startContainer hooks, wait only for the pid.
   if (!first) return hooks.startContainer?.length ? [{ op: 'awaitHooks', at: '/hooks/startContainer' }] : [];
-  // Without a mount namespace its path is the host's, who must not see what is mounted.
+  // Without a mount namespace the path is the host's, and the host must not see the mounts.
   const show = hasMountNamespace(spec);
   return [
     ...(show ? [{ op: 'showRoot', at: `/hooks/${first}`, path: rootfsPath(spec, options.bundle) } as const] : []),
@@ -60,12 +63,12 @@ export function createHookOps(spec: Spec, options: CompileOptions): Op[] {
   ];
 }
 
-/** After the word to start, with the user, the capabilities and the seccomp filter of the process, as from runc. */
+/** After the start request, with the user, capabilities and seccomp filter of the process, as in runc. */
 export function startHookOps(spec: Spec, options: CompileOptions): Op[] {
   return hookOps(spec, options, 'startContainer');
 }
 
-/** Hooks of the runtime's namespaces. */
+/** Hooks that run in the runtime's namespaces. */
 export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'poststart' | 'poststop'): Op[] {
   return (spec.hooks?.[point] ?? []).map(({ path, args, timeout }, i) => ({
     op: 'hostHook',
@@ -89,7 +92,7 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
     index: i,
     path: hook.path,
     args: hook.args?.length ? hook.args : [hook.path],
-    // Without one of its own it has the environment of the process, as from runc: never the runtime's.
+    // Without an environment of its own a hook has that of the process, as in runc: never the runtime's.
     env: hook.env ?? env,
     homeOf: hook.env ? undefined : home,
     timeout: hook.timeout || undefined,
@@ -98,7 +101,7 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
   }));
 }
 
-/** The state document that a hook reads, before and after the pid; the fields as runc orders them. */
+/** The state document for a hook, before and after the pid; fields in runc's order. */
 function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string) {
   const { ociVersion, annotations } = spec;
   const head = JSON.stringify({ ociVersion, id, status });
@@ -106,7 +109,7 @@ function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string)
   return { beforePid: `${head.slice(0, -1)},"pid":`, afterPid: `,${tail.slice(1)}` };
 }
 
-/** What the state keeps; undefined when nothing. */
+/** The hooks to save in the state; undefined if there are none. */
 export function keptHooks(hooks: Hooks | undefined): KeptHooks | undefined {
   const kept: KeptHooks = {};
   for (const point of ['startContainer', 'poststart', 'poststop'] as const) {
@@ -116,7 +119,7 @@ export function keptHooks(hooks: Hooks | undefined): KeptHooks | undefined {
   return Object.keys(kept).length ? kept : undefined;
 }
 
-/** JSON.stringify refuses a BigInt, and so long a time is none. */
+/** JSON.stringify throws on a BigInt, and no timeout needs one. */
 function plain(hook: Hook): Hook {
   const { timeout, ...rest } = hook;
   return timeout === undefined ? rest : { ...rest, timeout: Number(timeout) };

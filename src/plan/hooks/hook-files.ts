@@ -5,13 +5,13 @@ import { RuntError } from '../../sys/error.js';
 import type { Op } from '../plan-ops.js';
 
 interface HookFiles {
-  /** The runtime's part, before the clone. */
+  /** Performed by the runtime, before the clone. */
   readonly open: Op[];
-  /** runt-init's, before a hook runs. */
+  /** Performed by runt-init, before a hook runs. */
   readonly take: Op[];
 }
 
-/** For hooks that runt-init runs; those of the runtime open the files themselves (container/hooks/run-hooks.ts). */
+/** For hooks of runt-init; the runtime opens the files for its own hooks (container/hooks/run-hooks.ts). */
 export function hookFileOps(spec: Spec, nextSlot: () => number): HookFiles {
   const inside: Hook[] = [...(spec.hooks?.createContainer ?? []), ...(spec.hooks?.startContainer ?? [])];
   if (!spec.annotations || inside.length === 0) return { open: [], take: [] };

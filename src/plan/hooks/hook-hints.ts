@@ -1,4 +1,4 @@
-/** Failures of operations of hooks; why a hook itself fails says its output (src/container/hooks/hook-failure.ts). */
+/** Error codes of hook operations; a hook's own output explains its failure (src/container/hooks/hook-failure.ts). */
 import type { Failures } from '../failure/known-cause.js';
 import type { hookTable } from './hook-ops.js';
 

@@ -1,4 +1,4 @@
-/** Operations of hooks, in words. */
+/** Messages and explain rows for hook operations. */
 import { list, type Messages, row, slot } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { hookTable } from './hook-ops.js';

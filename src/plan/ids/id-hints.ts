@@ -1,4 +1,4 @@
-/** Known causes of failures of id maps, and of the ids of the process. */
+/** Known causes of failures of id maps and of the process's ids. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
 import type { OpOf } from '../plan-ops.js';
@@ -17,7 +17,7 @@ export const idFailures: Failures<keyof typeof idTable> = {
   },
   idMap: { code: 'ERR_ID_MAP', hint: idMapHint },
   idMapVerify: { code: 'ERR_ID_MAP' },
-  // What they know of a mount's id map asks the host: src/container/failure/idmap-failure.ts.
+  // These causes need the host: src/container/failure/idmap-failure.ts.
   idMapNamespace: { code: 'ERR_MOUNT' },
   idMapTree: { code: 'ERR_MOUNT' },
   sync: { code: 'ERR_INIT' },

@@ -1,4 +1,4 @@
-/** `linux.uidMappings`, `linux.gidMappings` → id maps of the user namespace, and whether groups can be set in it. */
+/** `linux.uidMappings`, `linux.gidMappings` → id maps of the user namespace, and whether setgroups(2) works in it. */
 import type { IdMapping, Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
@@ -7,8 +7,9 @@ import type { Op, OpOf } from '../plan-ops.js';
 
 /**
  * The operations that write the id maps of a new user namespace, after the clone.
- * An ordinary user may write one line that maps his own id; all else needs newuidmap and newgidmap, which check
- * /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace writes all that is mapped in it, as rootless podman does.
+ * An ordinary user may write one line that maps the own id; any other map needs newuidmap and newgidmap, which check
+ * /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace may write all ids mapped in it, as
+ * rootless podman does.
  */
 export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
   const ops: Op[] = [];
@@ -28,15 +29,15 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
 }
 
 /**
- * How the operation `user` sets the groups. In a user namespace that is joined, or where the runtime is root of one, setgroups(2) may be
- * off; only the kernel knows.
+ * How the operation `user` sets the groups. In a joined user namespace, or if runt is root of one, setgroups(2) may be
+ * denied; only the kernel can answer that.
  */
 export function setGroups(spec: Spec, facts: HostFacts): Pick<OpOf<'user'>, 'setGroups' | 'groupsOptional'> {
   const groupsOptional = (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0 || (facts.rootless && facts.euid === 0);
   return { setGroups: groupsOptional || !setGroupsDenied(spec, facts), groupsOptional };
 }
 
-/** Whether setgroups(2) is off in the new user namespace: gid_map is written by an unprivileged process itself. */
+/** Whether setgroups(2) is denied in the new user namespace: an unprivileged process must deny it to write gid_map. */
 function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
   return (
     facts.rootless &&

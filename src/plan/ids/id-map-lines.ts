@@ -1,4 +1,4 @@
-/** Id mappings as the kernel takes them, and those that a mount option names. */
+/** Id mappings in the kernel's format, and those of a mount option. */
 
 import type { IdMapping, Linux } from '../../spec/config-types.js';
 import { type IdRanges, idRanges } from '../../spec/id-ranges.js';
@@ -8,7 +8,7 @@ import { RuntError } from '../../sys/error.js';
 export const mapLines = (mappings: readonly IdMapping[]): string[] =>
   mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`);
 
-/** As idRanges. @throws RuntError ERR_SPEC_VALUE, which the rules of the config have found before */
+/** As idRanges. @throws RuntError ERR_SPEC_VALUE, which the config rules report first */
 export function relativeRanges(
   text: string,
   linux: Pick<Linux, 'uidMappings' | 'gidMappings'> | undefined,

@@ -1,4 +1,4 @@
-/** Operations of ids: maps of user namespaces, the user and the groups, in words. */
+/** Messages and explain rows for operations of ids: maps of user namespaces, user and groups. */
 import { list, type Messages, octal, type Row, row, slot } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { idTable } from './id-ops.js';

@@ -1,9 +1,9 @@
-/** `run.oci.keep_original_groups`: the process keeps the groups of runt's caller. */
+/** `run.oci.keep_original_groups`: the caller's supplementary groups, for the process. */
 import { annotation, keepOriginalGroups } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import type { Op } from '../plan-ops.js';
 
-/** Before the user namespace, in which becoming root lets the groups go. */
+/** Before the user namespace: becomeRoot drops the groups in it. */
 export function keepGroupsOps(spec: Spec): Op[] {
   const [value, at] = annotation(spec, keepOriginalGroups);
   return value === undefined ? [] : [{ op: 'keepGroups', at }];

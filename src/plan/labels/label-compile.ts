@@ -1,4 +1,4 @@
-/** `process.apparmorProfile` and `process.selinuxLabel`: what the kernel confines the process to from its execve on. */
+/** `process.apparmorProfile` and `process.selinuxLabel`: the confinement of the process from its execve on. */
 import type { Process } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import type { HostFacts } from '../host-facts.js';
@@ -7,8 +7,8 @@ import type { Op } from '../plan-ops.js';
 const clause = 'config.md#linux-process';
 
 /**
- * Written before the user changes and a filter is loaded; it holds until the next execve, which is the process's (or that
- * of a startContainer hook).
+ * Written before the user changes and before a filter is loaded. The next execve applies it: the process's, or that of
+ * a startContainer hook.
  * @throws RuntError ERR_UNSUPPORTED when the security module is off
  */
 export function labelOps(process: Process, facts: HostFacts): Op[] {
@@ -27,7 +27,7 @@ export function labelOps(process: Process, facts: HostFacts): Op[] {
   return ops;
 }
 
-/** The session keyring has the label of the process (as from runc): set while it is made, and taken back. */
+/** Creates the session keyring with the process's label, as runc does: sets the label, then resets it. */
 export function keyringOps(process: Process | undefined, id: string): Op[] {
   const keyring: Op = { op: 'keyring', at: '', name: `_ses.${id}` };
   const label = process?.selinuxLabel;
@@ -46,7 +46,7 @@ const reasons = {
   AppArmor: 'the kernel was built without it or booted without apparmor=1',
 };
 
-/** The error for a value that needs a security module which is off. */
+/** The error for a value that needs a disabled security module. */
 export const moduleOff = (module: keyof typeof reasons, pointer: string, value: string, clause: string): RuntError =>
   new RuntError({
     code: 'ERR_UNSUPPORTED',

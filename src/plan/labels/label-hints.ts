@@ -1,4 +1,4 @@
-/** Known causes of failures of security labels, and of the keyring that has the process's label. */
+/** Known causes of failures of security labels, and of the session keyring. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
 import type { OpOf } from '../plan-ops.js';

@@ -1,4 +1,4 @@
-/** Operations of security labels and keys, in words. */
+/** Messages and explain rows for operations of security labels and keys. */
 import { type Messages, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { labelTable } from './label-ops.js';
@@ -6,7 +6,7 @@ import type { labelTable } from './label-ops.js';
 export const labelMessages: Messages<keyof typeof labelTable> = {
   securityLabel: {
     sentence: (op) => {
-      // Engines look for the path in these quotes.
+      // Engines search for the path in these quotes.
       return `write ${JSON.stringify(op.label ?? '')} to \`/proc/self/attr/${op.file}\``;
     },
     rows: (op) =>

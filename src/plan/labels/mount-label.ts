@@ -1,4 +1,4 @@
-/** `linux.mountLabel`: the SELinux label of the files on the mounts (config-linux.md#mount-label). */
+/** `linux.mountLabel`: the SELinux label of files on the mounts (config-linux.md#mount-label). */
 import type { Spec } from '../../spec/config-types.js';
 import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
@@ -6,12 +6,12 @@ import { moduleOff } from './label-compile.js';
 
 const at = '/linux/mountLabel';
 
-/** Types whose files the policy itself labels. */
+/** Types whose files the SELinux policy labels. */
 const ownLabels = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue']);
 
 /**
- * Adds the label to operations of mounts, as runc does: a file system that is mounted takes it as `context=`, unless an
- * option names one already; mqueue takes none, and its root directory is labelled; a bind keeps the labels of its source.
+ * Adds the label to mount operations, as runc does. A new file system gets `context=`, unless an option has one
+ * already. mqueue accepts none, so its root directory is labelled. A bind keeps the labels of its source.
  * @throws RuntError ERR_UNSUPPORTED when SELinux is off
  */
 export function labelled(ops: readonly Op[], spec: Spec, facts: HostFacts): Op[] {

@@ -2,7 +2,7 @@
 import type { Spec } from '../../spec/config-types.js';
 import type { Op } from '../plan-ops.js';
 
-/** After all that is mounted and made in the container: what they cover is there then. */
+/** Runs after all mounts and devices: the paths to cover exist by then. */
 export function maskOps({ linux }: Spec): Op[] {
   const readonly = (linux?.readonlyPaths ?? []).map(
     (path, i): Op => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }),

@@ -1,4 +1,4 @@
-/** Failures of operations that hide and protect paths. */
+/** Known causes of failures to hide and protect paths. */
 import { E } from '../../sys/errno.js';
 import { because, type Failures } from '../failure/known-cause.js';
 import { targetHint } from '../root/root-hints.js';

@@ -1,4 +1,4 @@
-/** Operations that hide and protect paths, in words. */
+/** Messages and explain rows for operations that hide and protect paths. */
 import { type Messages, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { maskTable } from './mask-ops.js';

@@ -9,7 +9,7 @@ const mounts = 'runtime-spec config.md#mounts';
 export function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | undefined {
   const { errno, facts, detail } = f;
   const unmapped = op.options.find((o) => o.startsWith('uid=') || o.startsWith('gid='));
-  // runt-init's detail: the option that fsconfig(2) refused, or the kernel's message (it always has spaces in it).
+  // runt-init's detail: the option that fsconfig(2) refused, or the kernel's message (which always has spaces).
   const option = op.options.includes(detail) ? detail : undefined;
   const message = option === undefined && detail !== op.target && detail.includes(' ') ? detail : '';
   if (f.syscall === 'tmpcopyup') return copyHint(errno, op);

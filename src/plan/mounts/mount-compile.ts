@@ -12,7 +12,7 @@ import { type MountSettings, mountSettings } from './mount-settings.js';
 import { sourcePath, type Trees } from './mount-sources.js';
 import { overlayOptions } from './overlay-options.js';
 
-/** One mount and where it goes. */
+/** A mount with its settings and target. */
 interface Placed {
   readonly mount: Mount;
   readonly settings: MountSettings;
@@ -21,7 +21,7 @@ interface Placed {
   readonly bundle: string;
 }
 
-/** Operations of all mounts, in order. `trees` are the bind sources and id maps that the runtime opens. */
+/** Operations of all mounts, in order. `trees` holds the bind sources and id maps that the runtime opens. */
 export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
   const ops = placedOps(spec, facts, options, trees, view);
   return spec.linux?.mountLabel ? labelled(ops, spec, facts) : ops;
@@ -31,7 +31,8 @@ function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees:
   const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [MS_SHARED | MS_REC] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);
-    // A new mount is private and a bind has what the tree has: only this kind of rootfsPropagation changes them.
+    // A new mount is private, and a bind has the propagation of its source: only rshared rootfsPropagation changes
+    // them.
     if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
     const target = clean(mount.destination);
     if (isRoot(target)) settings.propagation = [];
@@ -43,7 +44,7 @@ function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees:
   });
 }
 
-/** Whether a destination is the root itself, so that what is mounted there makes the container's root. */
+/** Whether a destination is `/`, so that the mount becomes the container's root. */
 export function isRoot(destination: string): boolean {
   return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
@@ -68,9 +69,9 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
 }
 
 /**
- * The kernel opens the directories of an overlay, and a device, when the container's root is attached over `/` already:
- * a path that passes `/` by `..`, its own or a symlink's, would go on in that. The paths of a mount namespace that is
- * joined are not the runtime's.
+ * The kernel opens the directories of an overlay, and a device, after the container's root is attached over `/`. A path
+ * that passes `/` by `..`, its own or a symlink's, would continue in that root. Paths in a joined mount namespace are
+ * not the runtime's.
  */
 function fsOp(
   { mount, settings: s, bundle, target, at }: Placed,
@@ -87,7 +88,7 @@ function fsOp(
     fstype,
     source: /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
     options: fstype === 'overlay' ? overlayOptions(s.data, bundle, real) : s.data,
-    // On a mount of its own there is nothing below: recursive and plain attributes come to the same.
+    // A new mount has no mounts below it: recursive and plain attributes are equivalent.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,
     inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')),
@@ -97,7 +98,10 @@ function fsOp(
   });
 }
 
-/** `remount`, or propagation alone: what is mounted already is changed, options of its file system (not with `bind`), attributes, propagation. */
+/**
+ * `remount`, or propagation alone: changes an existing mount's file system options (not with `bind`), attributes and
+ * propagation.
+ */
 function remountOps({ settings: s, target, at }: Placed): Op[] {
   const ops: Op[] = [];
   if (s.remount && !s.bind) ops.push({ op: 'reconfigure', at, target, options: s.data });

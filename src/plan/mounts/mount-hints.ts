@@ -90,7 +90,7 @@ function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
   return attrsHint(f);
 }
 
-/** EINVAL of mount_setattr(2) is about id-mapped mounts in nearly all cases: flags are checked before. */
+/** EINVAL of mount_setattr(2) is nearly always about id-mapped mounts: runt checks the flags before. */
 function attrsHint(f: Failure): Hint | undefined {
   if (f.errno === E.EINVAL && f.syscall === 'mount_setattr') {
     return because(

@@ -1,4 +1,4 @@
-/** Operations of mounts, and of the places that they need, in words. */
+/** Messages and explain rows for operations of mounts and mount points. */
 import { attributes, propagation, superblockFlags } from '../explain/flag-names.js';
 import { list, type Messages, octal, row, slot } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';

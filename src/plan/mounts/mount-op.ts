@@ -1,10 +1,10 @@
-/** The two operations that mount, with what is rarely asked of them left out. */
+/** Constructors of the two mount operations, with defaults for rare fields. */
 import type { Op } from '../plan-ops.js';
 
 type FsMount = Extract<Op, { op: 'mountFs' }>;
 type BindMount = Extract<Op, { op: 'mountBind' }>;
 
-/** A mountFs of what is given. */
+/** A mountFs with defaults for the absent fields. */
 export function mountFs(
   given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
@@ -14,7 +14,7 @@ export function mountFs(
   return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
 }
 
-/** A mountBind of what is given. */
+/** A mountBind with defaults for the absent fields. */
 export function mountBind(given: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
   const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = given;
   const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = given;

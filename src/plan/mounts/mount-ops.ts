@@ -1,4 +1,4 @@
-/** Operations of mounts, and of the places that they need. */
+/** Operations of mounts and mount points. */
 import { table } from '../op-shape.js';
 
 export const mountTable = table({

@@ -1,4 +1,4 @@
-/** What the options of one mount ask for, sorted by what they act on (config.md#linux-mount-options). */
+/** Options of one mount, sorted by their effect (config.md#linux-mount-options). */
 
 import type { Mount } from '../../spec/config-types.js';
 import { mountOption } from '../../spec/mount-options.js';
@@ -14,13 +14,13 @@ export interface MountSettings {
   propagation: number[];
   /** Options of the file system: `key=value` or `key`. */
   data: string[];
-  /** MS_* that only mount(2) can pass to a file system. */
+  /** MS_* flags that only mount(2) can pass to a file system. */
   flags: number;
   /** `tmpcopyup`. */
   copyUp: boolean;
-  /** Changes the mount that is there. */
+  /** Changes an existing mount. */
   remount: boolean;
-  /** The last of `idmap`, `ridmap`: for all mounts of the tree; the mappings that it names, if any. */
+  /** The last of `idmap`, `ridmap` (the latter for all mounts of the tree), and its mappings, if any. */
   idmap?: { readonly recursive: boolean; readonly ranges?: string };
   /** `src-nofollow`, `dest-nofollow`, `copy-symlink`. */
   sourceNofollow: boolean;
@@ -33,8 +33,8 @@ export const isBind = ({ type, options }: Mount): boolean =>
   type === 'bind' || (options?.some((o) => o === 'bind' || o === 'rbind') ?? false);
 
 /**
- * Reads the options of one mount. A bind mount has the flags and data of the file system that it shows, which are left
- * out here; the rules of the config warn of each.
+ * Parses the options of one mount. A bind mount keeps the flags and data of its source's file system, so its own are
+ * dropped here; the config rules warn about each.
  */
 export function mountSettings(mount: Mount): MountSettings {
   const s: MountSettings = {
@@ -59,12 +59,12 @@ export function mountSettings(mount: Mount): MountSettings {
     const option = mountOption(name);
     switch (option?.kind) {
       case undefined:
-        // An empty one asks for nothing: podman 5.8 writes some with --systemd.
+        // An empty option has no effect: podman 5.8 writes some with --systemd.
         if (name !== '') s.data.push(name);
         break;
       case 'bind':
         s.bind = true;
-        // As flags of mount(2): `bind` takes nothing from `rbind`, which CRI-O writes together.
+        // As flags of mount(2): `bind` does not undo `rbind`; CRI-O writes both.
         s.recursiveBind ||= option.recursive;
         break;
       case 'propagation':

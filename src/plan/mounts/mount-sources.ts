@@ -1,4 +1,4 @@
-/** Slots of mounts: bind sources and the rootfs that are opened before the root is attached, and id maps. */
+/** Slots of mounts: bind sources and the rootfs, opened before the root is attached, and id maps. */
 import type { IdMapping, Mount, Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { CLONE_NEWNS } from '../../sys/linux.js';
@@ -19,23 +19,21 @@ export interface Trees {
   readonly ops: Op[];
   /** Slots of bind sources, by the index of the mount. */
   readonly binds: ReadonlyMap<number, number>;
-  /** Slots of the user namespaces with the id maps of other file systems, by the index of the mount. */
+  /** Slots of user namespaces with the id maps of other file systems, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
-  /**
-   * Bind sources that runt-init clones, by the index of the mount: they need slots after all that the runtime fills.
-   */
+  /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
   readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
-  /** Slot of the root file system; absent when runt-init opens it. */
+  /** Slot of the rootfs; absent if runt-init opens it. */
   readonly rootSlot: number | undefined;
   /** Slots in use. */
   readonly count: number;
 }
 
 /**
- * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may not be able to walk to
- * them, or because it is the runtime that may map their ids. An ordinary user may not clone mounts: his runt-init does,
- * while it still has his ids (`openedAsCaller`).
- * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not let be mapped; ERR_SPEC_VALUE
+ * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may lack search permission
+ * for their paths, or because only the runtime may map their ids. An ordinary user may not clone mounts: runt-init
+ * does, while it still has the user's ids (`openedAsCaller`).
+ * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not map; ERR_SPEC_VALUE
  */
 export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
   const ops: Op[] = [];
@@ -43,7 +41,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const maps = new Map<number, number>();
   const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
   const namespaces = new Map<string, number>();
-  // In a mount namespace that is joined, paths are those of its tree.
+  // In a joined mount namespace, paths are those of its tree.
   const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
   const beyond = !elsewhere && hasUserNamespace(spec) && clonesMounts(facts);
   let count = 0;
@@ -75,8 +73,8 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
       return;
     }
-    // A bind is mapped by the runtime; another file system by runt-init, which is root of the host only without a user
-    // namespace, and the kernel wants one that controls the maps.
+    // The runtime maps a bind. runt-init maps another file system: it is root of the host only without a user
+    // namespace, and the kernel requires control over the maps.
     if (mapped && s.bind && elsewhere)
       throw unsupported(at, mount, 'an id-mapped bind in a mount namespace that is joined');
     if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappable(mount, s.bind, at);
@@ -101,13 +99,13 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   return { ops, binds, maps, sources, rootSlot: beyond ? 0 : undefined, count };
 }
 
-/** Whether the runtime itself may clone mounts, with open_tree(2). */
+/** Whether the runtime itself may clone mounts with open_tree(2). */
 export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (!facts.rootless || facts.mayClone());
 
 /**
- * Whether runt-init clones the rootfs and the sources before it takes the ids of the container's root, which may be
- * others than the caller's. So it passes a directory that only its owner may search (0700), or only a group of the
- * caller's. Without open_tree(2) it cannot: it has no id then with which it could make the directory of a clone.
+ * Whether runt-init clones the rootfs and the sources before it switches to the ids of the container's root, which may
+ * differ from the caller's. So it can search a directory that only its owner (0700) or a group of the caller may
+ * search. Without open_tree(2) it cannot: it then has no id with which it could make the clone's directory.
  */
 export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
   !facts.oldMounts &&
@@ -115,7 +113,7 @@ export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): bool
   hasUserNamespace(spec) &&
   (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
-/** Whether a path leads into the rootfs, where an earlier mount may make what is not there yet. */
+/** Whether a path is in the rootfs, where an earlier mount may still create it. */
 const isBelow = (path: string, rootfs: string): boolean =>
   !path.split('/').includes('..') && clean(path).startsWith(`${clean(rootfs)}/`);
 
@@ -126,7 +124,7 @@ function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
   return new RuntError({ code: 'ERR_UNSUPPORTED', message, pointer: at, value: mount });
 }
 
-/** Absolute path of the source of a mount: a relative one counts from the bundle. */
+/** Absolute path of a mount's source; a relative one is below the bundle. */
 export function sourcePath(mount: Mount, bundle: string): string {
   const source = mount.source ?? '';
   return source.startsWith('/') ? source : `${bundle}/${source}`;
@@ -137,7 +135,7 @@ const mayBeMapped = (mount: Mount): boolean =>
   (mount.gidMappings?.length ?? 0) > 0 ||
   (mount.options?.some((name) => /^r?idmap($|=)/.test(name)) ?? false);
 
-/** The mount's own mappings, those in its option (crun's form), or the container's. */
+/** The mount's own mappings, else those of its option (crun's form), else the container's. */
 function namespaceOf(spec: Spec, mount: Mount, ranges: string | undefined, at: string) {
   const { linux } = spec;
   const op = (uids: IdMapping[] = [], gids: IdMapping[] = [], path?: string) =>

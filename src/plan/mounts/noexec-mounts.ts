@@ -1,17 +1,17 @@
-/** Mounts of a config from which nothing can be executed. */
+/** Mounts of a config that have `noexec`. */
 import type { Spec } from '../../spec/config-types.js';
 
-/** A mount of the config that a path is on. */
+/** The mount of the config that contains a path. */
 interface MountOf {
   readonly index: number;
   readonly destination: string;
   readonly noexec: boolean;
-  /** Of a bind mount: what it shows, and the path there. */
+  /** Source of a bind mount, and the path below it. */
   readonly source?: string;
   readonly rest: string;
 }
 
-/** The mount of the config that an absolute path of the container is on: the deepest, and of two on one place the later. */
+/** The mount that contains an absolute path of the container: the deepest one, and the later of two at one path. */
 export function mountOf(spec: Spec | undefined, path: string): MountOf | undefined {
   let found: MountOf | undefined;
   spec?.mounts?.forEach(({ destination, source, type, options = [] }, index) => {
@@ -29,7 +29,7 @@ export function mountOf(spec: Spec | undefined, path: string): MountOf | undefin
   return found;
 }
 
-/** Why nothing on the mount of a path can be executed, and what to do; undefined when its options do not say so. */
+/** Why programs on the path's mount cannot be executed, and the remedy; undefined if its options allow it. */
 export function noexecHint(spec: Spec | undefined, path: string): string | undefined {
   const mount = mountOf(spec, path);
   if (!mount?.noexec) return undefined;

@@ -1,12 +1,12 @@
-/** Directories in the options of an overlay: relative ones are below the bundle, and many layers are one option each. */
+/** Directories in overlay options: relative ones below the bundle, many layers as one option each. */
 
 /** Longest value of fsconfig(2). */
 const valueMax = 255;
 
 /**
- * The options of an overlay with absolute paths. A `lowerdir` that is longer than fsconfig(2) takes becomes one
- * `lowerdir+` for each layer, and `datadir+` for those after `::`, which hold data only.
- * @param real a path as it is opened when the container's root is attached over `/`
+ * The options of an overlay with absolute paths. A `lowerdir` too long for fsconfig(2) becomes one `lowerdir+` for each
+ * layer, and `datadir+` for data-only layers after `::`.
+ * @param real resolves a path as it must be opened once the container's root is attached over `/`
  */
 export function overlayOptions(
   options: readonly string[],

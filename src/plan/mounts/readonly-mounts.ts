@@ -1,23 +1,27 @@
-/** Mounts with the option `ro` into which something is put: read-only once all is there. */
+/** Mounts with the option `ro` that become read-only only after runt has filled them. */
 import { MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
 import type { Op } from '../plan-ops.js';
 
 /**
- * Takes the read-only from each tmpfs of `ops` in which a later operation makes something (a mount point, a device, the working directory),
- * and from one on /dev, where a terminal comes too. Returns the operations that give it back to the mounts; runc does so for every tmpfs.
+ * Removes read-only from each tmpfs of `ops` in which a later operation makes a mount point, a device or the working
+ * directory, and from one on /dev, which may get a terminal. Returns the operations that restore it; runc does so for
+ * every tmpfs.
  */
 export function deferReadOnly(ops: Op[]): Op[] {
   const targets = new Set(ops.filter(isReadOnly).map(placeOf));
   if (targets.size === 0) return [];
   const lengths = new Set([...targets].map(({ length }) => length));
   const last: Op[] = [];
-  /** What a later operation is about, and the targets below which one is: one pass, as a config may have many mounts. */
+  /**
+   * Targets of later operations, and those with a later operation below them: one pass, as a config may have many
+   * mounts.
+   */
   const places = new Set<string>();
   const filled = new Set(['/dev']);
   for (let i = ops.length - 1; i >= 0; i--) {
     const op = ops[i] as Op;
     const place = placeOf(op);
-    // What is mounted over it, or remounts it, is as that one says.
+    // A later mount over it, or a remount of it, decides.
     if (isReadOnly(op) && !places.has(place) && filled.has(place)) {
       const { at, target } = op;
       ops[i] = {

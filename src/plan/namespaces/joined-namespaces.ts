@@ -1,4 +1,4 @@
-/** The order in which a container whose namespaces are not all new gets them (setns(2), user_namespaces(7)). */
+/** Order of joins and unshares for a container whose namespaces are not all new (setns(2), user_namespaces(7)). */
 import type { Spec } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFlags } from '../../sys/linux.js';
@@ -8,7 +8,7 @@ import { mapLines } from '../ids/id-map-lines.js';
 import type { Op } from '../plan-ops.js';
 import { newNamespaces, timeOps } from './namespace-compile.js';
 
-/** A namespace of the config that is joined by path. */
+/** A namespace that the config joins by path. */
 export interface Join {
   readonly at: string;
   readonly path: string;
@@ -17,7 +17,7 @@ export interface Join {
   readonly slot: number;
 }
 
-/** The namespaces to join; the mount namespace comes last, as paths are those of its tree from there on. */
+/** The namespaces to join. The mount namespace is last: after it, paths are those of its tree. */
 export function joins(spec: Spec, slot: number): Join[] {
   const all: Join[] = [];
   spec.linux?.namespaces?.forEach(({ type, path }, i) => {
@@ -29,23 +29,23 @@ export function joins(spec: Spec, slot: number): Join[] {
 export const openJoins = (all: readonly Join[]): Op[] =>
   all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
 
-/** Namespaces that the clone has not made. */
+/** New namespaces that the clone has not made. */
 const unmade = (spec: Spec, made: number): number => newNamespaces(spec) & ~made;
 
 const joinedFlags = (all: readonly Join[]): number => all.reduce((flags, { flag }) => flags | flag, 0);
 
-/** Whether the process that joins is only on the way: a pid namespace that is joined or unshared is for its child. */
+/** Whether the joining process must fork: a pid namespace that is joined or unshared only applies to its child. */
 export const goesOnAsChild = (spec: Spec, all: readonly Join[], made: number): boolean =>
   all.length > 0 && ((unmade(spec, made) | joinedFlags(all)) & CLONE_NEWPID) !== 0;
 
 /**
- * Whether that child may be born in the container's v2 cgroup. The kernel checks the rights that the process has by
- * then, in a user namespace, and the cgroups that it sees, in a cgroup namespace that was joined.
+ * Whether that child can be cloned into the container's v2 cgroup. The kernel checks the process's rights at that time
+ * (in a user namespace), and the cgroups it can see (in a joined cgroup namespace).
  */
 export const mayBeBornLate = (spec: Spec, all: readonly Join[]): boolean =>
   ((newNamespaces(spec) | joinedFlags(all)) & CLONE_NEWUSER) === 0 && (joinedFlags(all) & CLONE_NEWCGROUP) === 0;
 
-/** Mappings beside the path of a user namespace (as some engines give them) must be those that it has. */
+/** Mappings beside the path of a user namespace, which some engines write, must equal the namespace's. */
 function verifyOps(spec: Spec): Op[] {
   const ops: Op[] = [];
   for (const [kind, key] of [
@@ -59,15 +59,13 @@ function verifyOps(spec: Spec): Op[] {
 }
 
 /**
- * From a process in the namespaces of the runtime (all but those that the clone made: `made`) into those of the config.
- *
- * A new user namespace is made after the joins: what is joined belongs to somebody outside of it. One that is joined is
- * joined in the middle: what belongs to it needs the rights that a process has in it, what belongs to the host those
- * before. Everything else that is new is made in the user namespace, so that it belongs to it. A pid namespace holds the
- * next child alone, so that a second clone ends the way, with the caller as the parent.
- *
- * @param entering how it enters its cgroups, once it is the process that stays; a new cgroup namespace comes after that
- * @param asCaller what is done in the new mount namespace before the process takes other ids than the caller's
+ * The operations from the runtime's namespaces (except those of the clone: `made`) to those of the config.
+ * A new user namespace is made after the joins: joined namespaces belong to an owner outside it. A joined user
+ * namespace is joined in the middle: namespaces that belong to it need the rights in it, the host's those before it.
+ * All other new namespaces are made inside the user namespace, so that it owns them. A pid namespace only applies to
+ * the next child, so a second clone is last, with the caller as the parent.
+ * @param entering how the final process enters its cgroups; a new cgroup namespace comes after that
+ * @param asCaller operations in the new mount namespace, before the process changes the caller's ids
  */
 export function joinOps(
   spec: Spec,

@@ -1,4 +1,4 @@
-/** `hostname`, `domainname`, `linux.sysctl`: what the container's kernel view says. */
+/** `hostname`, `domainname`, `linux.sysctl`: kernel settings of the container's namespaces. */
 
 import type { Spec } from '../../spec/config-types.js';
 import { segment } from '../../spec/json/json-pointer.js';

@@ -1,16 +1,16 @@
-/** `linux.namespaces` → clone flags, and the way into a new time namespace. */
+/** `linux.namespaces` → clone flags, and the entry into a new time namespace. */
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWTIME, CLONE_NEWUSER, namespaceFlags } from '../../sys/linux.js';
 import type { Op } from '../plan-ops.js';
 
-/** Clone flags of all namespaces that the config asks to make new. */
+/** Clone flags of the config's new namespaces. */
 export function newNamespaces(spec: Spec): number {
   let flags = 0;
   for (const { type, path } of spec.linux?.namespaces ?? []) if (!path) flags |= namespaceFlags[type] ?? 0;
   return flags;
 }
 
-/** Clone flags of all namespaces that the config joins by path. */
+/** Clone flags of the namespaces that the config joins by path. */
 export function joinedNamespaces(spec: Spec): number {
   let flags = 0;
   for (const { type, path } of spec.linux?.namespaces ?? []) if (path) flags |= namespaceFlags[type] ?? 0;
@@ -27,7 +27,7 @@ export function hasMountNamespace(spec: Spec): boolean {
   return spec.linux?.namespaces?.some(({ type }) => type === 'mount') ?? false;
 }
 
-/** After the unshare of a new time namespace: its offsets, and the way into it. */
+/** After the unshare of a new time namespace: sets its offsets and enters it. */
 export function timeOps(spec: Spec): Op[] {
   if (!(newNamespaces(spec) & CLONE_NEWTIME)) return [];
   const { monotonic, boottime } = spec.linux?.timeOffsets ?? {};
@@ -43,7 +43,7 @@ export function timeOps(spec: Spec): Op[] {
   ];
 }
 
-/** JSON pointer of the namespace of a type, '' when the config has none. */
+/** JSON pointer of the namespace of a type; '' if the config has none. */
 export function namespacePointer(spec: Spec, type: string): string {
   const at = spec.linux?.namespaces?.findIndex((n) => n.type === type) ?? -1;
   return at < 0 ? '' : `/linux/namespaces/${at}`;

@@ -1,4 +1,4 @@
-/** Known causes of failures to make and to join namespaces, and to set what belongs to one. */
+/** Known causes of failures to make and join namespaces, and to configure them. */
 import { E } from '../../sys/errno.js';
 import { CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER } from '../../sys/linux.js';
 import { cgroupHint } from '../cgroup/cgroup-hints.js';

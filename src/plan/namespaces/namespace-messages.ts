@@ -1,4 +1,4 @@
-/** Operations of namespaces, and of what the kernel shows in them, in words. */
+/** Messages and explain rows for operations of namespaces and their kernel settings. */
 import { namespaces } from '../explain/flag-names.js';
 import { list, type Messages, row, slot, wrap } from '../explain/row-parts.js';
 import type { OpOf } from '../plan-ops.js';

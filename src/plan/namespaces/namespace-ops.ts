@@ -1,4 +1,4 @@
-/** Operations of namespaces, and of what the kernel shows in them. */
+/** Operations of namespaces and their kernel settings. */
 import { table } from '../op-shape.js';
 
 export const namespaceTable = table({

@@ -1,4 +1,4 @@
-/** Operations of the network namespace, in words. */
+/** Messages and explain rows for operations of the network namespace. */
 import { list, type Messages, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { networkTable } from './network-ops.js';

@@ -1,22 +1,22 @@
-/** sd_notify(3) from inside: the socket that the process finds as NOTIFY_SOCKET, bound from the state directory (as runc). */
+/** sd_notify(3) in the container: NOTIFY_SOCKET, a socket bound from the state directory (as runc). */
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
 import type { CompileOptions } from '../host-facts.js';
 import { mountBind } from '../mounts/mount-op.js';
 import type { Op } from '../plan-ops.js';
 
-/** Below the state directory. */
+/** Directory and socket below the state directory. */
 export const notifyDirectory = 'notify';
 export const notifyName = 'notify.sock';
-/** In the container. */
+/** Directory in the container. */
 const target = '/run/notify';
 
 /** The environment entry of the process. */
 export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
 
 /**
- * The directory on the host, and its mount in the container. The socket in it comes and goes with who listens: `run` at
- * once, else `start`. The container's root may not reach the state directory: it is opened into the slot, or where the
- * runtime may not clone mounts (no slot) with the other sources of binds.
+ * The directory on the host, and its mount in the container. The socket in it exists while a process listens: `run`
+ * from the beginning, otherwise `start`. The container's root may be unable to reach the state directory, so it is
+ * opened into the slot, or, if the runtime may not clone mounts (no slot), with the other bind sources.
  */
 export function notifyOps(options: CompileOptions, slot: number | undefined): { before: Op[]; mount: Op[] } {
   const path = `${options.stateDir}/${notifyDirectory}`;

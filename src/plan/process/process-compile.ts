@@ -1,4 +1,4 @@
-/** `process`: who it runs as, with which privileges and limits, and what is executed. */
+/** `process`: its user, privileges and limits, and the program to execute. */
 
 import { annotation, keepOriginalGroups } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
@@ -14,10 +14,10 @@ import { ownSchedulingOps, schedulingOps } from '../scheduling/scheduling-compil
 import { seccompOps } from '../seccomp/seccomp-compile.js';
 import { notifyEntry } from './notify-compile.js';
 
-/** Where a program without a slash is looked for when the process has no PATH: nowhere, as execvp(3) would not. */
+/** Search path without PATH: empty, so nothing is found, as with execvp(3). */
 const noPath = '';
 
-/** Mask of capability names; those that the kernel does not have are left out, as runc and crun do. */
+/** Mask of capability names; skips those that the kernel lacks, as runc and crun do. */
 function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
   let mask = 0n;
   for (const name of names ?? []) {
@@ -27,15 +27,15 @@ function capabilityMask(names: readonly string[] | undefined, last: number): big
   return mask;
 }
 
-/** The score by which the kernel picks whom to kill: written by the runtime, from outside. */
+/** The score by which the OOM killer chooses: the runtime writes it, from outside. */
 export function oomScoreOps(spec: Spec): Op[] {
   const value = spec.process?.oomScoreAdj;
   return value === undefined ? [] : [{ op: 'oomScoreAdj', at: '/process/oomScoreAdj', value }];
 }
 
 /**
- * Limits. Raising one takes CAP_SYS_RESOURCE in the first user namespace: in a user namespace of its own init has not
- * got it, and the runtime sets them from outside.
+ * Limits. Raising one requires CAP_SYS_RESOURCE in the initial user namespace: runt-init in another one lacks it, so
+ * the runtime sets them from outside.
  */
 export function limitOps(spec: Spec): Op[] {
   const op = hasUserNamespace(spec) ? 'prlimit' : 'rlimit';
@@ -49,14 +49,14 @@ export function limitOps(spec: Spec): Op[] {
 }
 
 /**
- * From the finished root to the user's program. The bounding set goes first, while capabilities are there to drop it
- * with; the working directory is entered before the change of user, as runc does (root may enter what the user may
- * not), and once more as the user where root was refused (a network file system that squashes root). The program of the
- * seccomp filter is at `filterSlot`.
+ * From the finished root to the user's program. The bounding set goes first, while there are capabilities to drop it
+ * with. The working directory is entered before the change of user, as runc does (root may enter directories that the
+ * user may not), and again as the user if root was refused (a network file system that squashes root). The program of
+ * the seccomp filter is at `filterSlot`.
  */
 export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot: number): Op[] {
   const { process } = spec;
-  // Nothing to prepare: it can be created, and `start` fails, as runtime.md#start wants.
+  // Nothing to prepare: create succeeds and `start` fails, as runtime.md#start requires.
   if (!process) {
     return [
       { op: 'wait', at: '' },
@@ -68,13 +68,13 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const env = environment(process.env ?? [], options);
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
   const ops: Op[] = [];
-  // As the process that will be executed, and before a filter can stop it.
+  // In the process that will be executed, and before a filter can forbid it.
   const { listen } = options;
   if (listen) ops.push({ op: 'listenFds', at: '', count: listen.count, names: listen.names || undefined });
   append(ops, ownSchedulingOps(spec));
   append(ops, labelOps(process, facts));
-  // Root may open it as it is, but not root of a user namespace; a terminal of its own was made for the user. Before a
-  // filter could forbid it.
+  // Root may open stdio unchanged, but root of a user namespace may not; a new terminal already belongs to the user.
+  // Before a filter could forbid it.
   if ((user?.uid || hasUserNamespace(spec)) && !process.terminal) {
     ops.push({ op: 'stdioOwner', at: '/process/user', uid: user?.uid ?? 0, pipes: pipesAlone(facts, options) });
   }
@@ -103,8 +103,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     effective: mask(sets?.effective),
     permitted: mask(sets?.permitted),
     inheritable: mask(sets?.inheritable),
-    // The kernel raises only what is permitted and inheritable (capabilities(7)); `runc spec` names more, and runc lets
-    // the rest pass. It is left out here, where `explain` shows it, instead of asked for and refused.
+    // The kernel only raises capabilities that are permitted and inheritable (capabilities(7)); `runc spec` names more,
+    // and runc ignores the rest. Leave them out here, where `explain` shows it, because the kernel would refuse them.
     ambient: mask(sets?.ambient) & mask(sets?.permitted) & mask(sets?.inheritable),
   });
   ops.push(enter(false));
@@ -126,8 +126,8 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
 }
 
 /**
- * The environment of the config, in which the runtime's own variables replace those of the same name. Of several with one
- * name the last counts, and an empty HOME is none, as with runc.
+ * The environment of the config, with the runtime's own variables instead of those with the same name. Of several
+ * entries with one name the last counts, and an empty HOME counts as absent, as in runc.
  */
 function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
   const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
@@ -137,14 +137,16 @@ function environment(env: readonly string[], { listen, notify }: CompileOptions)
   return notify ? [...rest, notifyEntry] : rest;
 }
 
-/** Whether pipes alone are given: an ordinary user cannot take a file or a terminal back at the end from whom it was lent to. */
+/**
+ * Whether to chown only pipes: an ordinary user cannot take back a file or a terminal from its new owner at the end.
+ */
 export const pipesAlone = (facts: HostFacts, options: CompileOptions): boolean =>
   options.foreground === true && facts.euid !== 0;
 
-/** Whether a plan gives stdio to another owner. */
+/** Whether a plan changes the owner of stdio. */
 export const lendsStdio = ({ ops }: Plan): boolean => ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
 
-/** Value of the last NAME=… in an environment; undefined when there is none. */
+/** Value of the last NAME=… in an environment; undefined if absent. */
 function lookup(env: readonly string[], name: string): string | undefined {
   for (let i = env.length - 1; i >= 0; i--) {
     const entry = env[i] as string;

@@ -1,4 +1,4 @@
-/** Known causes of failures of the process: its state, limits, privileges, working directory, execution. */
+/** Known causes of failures of the process: its state, limits, privileges, working directory and execution. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint, smallMemory } from '../failure/known-cause.js';
 import { procHint } from '../mounts/file-system-hints.js';
@@ -228,7 +228,7 @@ function execHint(f: Failure, name: string): Hint | undefined {
   }
 }
 
-/** e_machine of elf(5) by name, for what images are commonly built. */
+/** Names of e_machine values (elf(5)) that images are commonly built for. */
 const machines: Readonly<Record<string, string>> = {
   3: 'x86 (32 bits)',
   8: 'MIPS',
@@ -242,7 +242,7 @@ const machines: Readonly<Record<string, string>> = {
   258: 'LoongArch',
 };
 
-/** The machine in runt-init's "PATH: ELF machine 183, class 2"; undefined when the file is no ELF program. */
+/** The machine in runt-init's "PATH: ELF machine 183, class 2"; undefined if the file is not an ELF program. */
 function machineOf(detail: string): string | undefined {
   const at = detail.lastIndexOf(': ELF machine ');
   if (at < 0) return undefined;

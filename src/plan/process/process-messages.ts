@@ -1,4 +1,4 @@
-/** Operations of the process: its state, descriptors, privileges, limits and execution, in words. */
+/** Messages and explain rows for operations of the process: state, descriptors, privileges, limits and execution. */
 import { rlimitNames } from '../../sys/kernel-names.js';
 import { capabilities } from '../explain/flag-names.js';
 import { limit, list, type Messages, type Row, row, slot, wrap } from '../explain/row-parts.js';
@@ -8,7 +8,7 @@ import type { processTable } from './process-ops.js';
 
 const limitName = (resource: number | bigint): string => rlimitNames()[Number(resource)] ?? `resource ${resource}`;
 
-/** Set by runt-init, or from outside by the runtime. */
+/** runt-init sets the limit, or the runtime from outside. */
 const limitMessages = {
   sentence: ({ resource }: OpOf<'rlimit' | 'prlimit'>) => `set the limit ${limitName(resource)}`,
   rows: (op: OpOf<'rlimit' | 'prlimit'>) =>
@@ -68,7 +68,7 @@ export const processMessages: Messages<keyof typeof processTable> = {
     sentence: (op) => `exec ${JSON.stringify(op.args[0] ?? '')}`,
     rows: (op) => [
       ...wrap('exec', '', op.args.map(word), op.at, '', ' '),
-      // Names only: values may be secrets, and this is printed on screens and in build logs. The JSON form has them.
+      // Names only: values may be secrets, and this appears on screens and in build logs. The JSON form has the values.
       ...wrap(
         'environment',
         '',
@@ -125,7 +125,7 @@ export const processMessages: Messages<keyof typeof processTable> = {
   },
 };
 
-/** Equal sets share their lines. */
+/** Equal capability sets share their lines. */
 function capabilitySets(op: OpOf<'capabilities'>): Row[] {
   const names = new Map<string, { sets: string[]; mask: bigint }>();
   for (const set of ['effective', 'permitted', 'inheritable', 'ambient'] as const) {

@@ -9,19 +9,20 @@ const at = '/linux/intelRdt';
 interface RdtOps {
   /** Before the clone: the groups. */
   readonly groups: Op[];
-  /** After it: the process enters them, as does all that it begins. */
+  /** After the clone: the process enters them, with all its descendants. */
   readonly assign: Op[];
   /** Directories that delete removes, in this order. */
   readonly left: readonly string[];
 }
 
-/** Names that the kernel has itself there. */
+/** Names that the kernel itself uses there. */
 const reserved = ['info', 'mon_groups', 'mon_data'];
 
 /**
- * A class that the config names is somebody's: it is used, and stays. Without a name the class is the container's own.
- * Undefined when nothing is asked.
- * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_SPEC_VALUE for a name that the kernel has itself
+ * A class that the config names belongs to another owner: it is used, and not removed. Without a name the class is the
+ * container's own. Undefined without intelRdt.
+ * @throws RuntError ERR_UNSUPPORTED without a resctrl file system, ERR_SPEC_VALUE for a name that the kernel itself
+ * uses
  */
 export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undefined {
   const rdt = spec.linux?.intelRdt;
@@ -52,7 +53,7 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
   };
 }
 
-/** What is said where there is no resctrl file system; `what` comes first. */
+/** The error for a host without a resctrl file system; `what` is a prefix of the message. */
 export function noResctrl(
   what: string,
   place: { readonly pointer?: string; readonly value?: unknown } = {},
@@ -66,7 +67,7 @@ export function noResctrl(
   });
 }
 
-/** The lines for `schemata`. With a memBwSchema the lines of the L3 schema for memory bandwidth do not count. */
+/** The lines for `schemata`. With a memBwSchema, memory bandwidth lines of the L3 schema are ignored. */
 export function schemataLines({ l3CacheSchema, memBwSchema, schemata = [] }: IntelRdt): string[] {
   const l3 = (l3CacheSchema ?? '').split('\n').filter((line) => !memBwSchema || !line.trim().startsWith('MB:'));
   return [...l3, memBwSchema ?? '', ...schemata].filter((line) => line.trim() !== '');

@@ -1,4 +1,4 @@
-/** Known causes of failures of resctrl groups. The kernel's own words, where it has some, are the detail. */
+/** Known causes of failures of resctrl groups; the detail is the kernel's own message, if it has one. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
 import type { rdtTable } from './rdt-ops.js';

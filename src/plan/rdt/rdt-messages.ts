@@ -1,4 +1,4 @@
-/** Operations of resctrl groups, in words. */
+/** Messages and explain rows for operations of resctrl groups. */
 import { list, type Messages, row } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { rdtTable } from './rdt-ops.js';

@@ -1,4 +1,4 @@
-/** `root`, `linux.rootfsPropagation` and what surrounds them: the mount tree before and after the pivot. */
+/** `root` and `linux.rootfsPropagation`: the mount tree before and after the pivot. */
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../sys/linux.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
@@ -28,33 +28,32 @@ export function rootfsPath(spec: Spec, bundle: string): string {
 }
 
 /**
- * Before the mounts: the inherited tree becomes a slave, so that nothing done here reaches the host (or what
- * rootfsPropagation says: shared and slave need the host's tree to be that), the sources of binds are cloned from it,
- * then the root becomes a mount. Without a mount namespace nothing may be mounted where the host would see it: the root
- * is a tree that is attached nowhere.
+ * Before the mounts, the inherited tree becomes a slave, so that no mount here reaches the host. Or it gets the
+ * rootfsPropagation: shared and slave require it of the host's tree. Then bind sources are cloned from it, and the root
+ * becomes a mount. Without a mount namespace the host would see a mount, so the root is a detached tree.
  */
 export function enterRoot(spec: Spec, options: CompileOptions, slot: number | undefined, sources: readonly Op[]): Op[] {
   const path = rootfsPath(spec, options.bundle);
   if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';
   const wanted = rootPropagation(spec.linux?.rootfsPropagation);
-  // An unbindable tree could not be cloned; for our copy of the host's, private does the same.
+  // An unbindable tree could not be cloned; for our copy of the host's, private is equivalent.
   const inherited = wanted & MS_UNBINDABLE ? MS_PRIVATE : wanted || MS_SLAVE;
   return [
     { op: 'hostPropagation', at, flags: inherited | MS_REC },
-    // As runc: the host does not see what is bound from beside the rootfs. In a user namespace nothing stays shared.
+    // As runc: the host does not see binds from beside the rootfs. In a user namespace nothing stays shared.
     ...(inherited & MS_SHARED && slot === undefined ? ([{ op: 'isolate', at, path }] as const) : []),
     ...sources,
     { op: 'rootfs', at: '/root/path', path, slot },
   ];
 }
 
-/** The switch into the root, after the mounts, and the propagation of the new root but what would make it unbindable. */
+/** Switches into the root, after the mounts, and sets its propagation, except unbindable. */
 export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
   const at = '/root/path';
   if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at }];
-  // Mounts of another user namespace are locked, and a pivot in a chroot would hand the lock of its mount point on to
-  // the root. In a chroot no user namespace can be made.
+  // Mounts of another user namespace are locked, and a pivot in a chroot would pass the lock of its mount point to the
+  // root. In a chroot no user namespace can be made.
   const locked = facts.rootless || (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0;
   return [
     ...(locked && !(newNamespaces(spec) & CLONE_NEWUSER) ? ([{ op: 'leaveChroot', at }] as const) : []),
@@ -63,15 +62,15 @@ export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions
   ];
 }
 
-/** Unbindable comes after readonlyPaths and maskedPaths, which are bound. */
+/** Unbindable is set after readonlyPaths and maskedPaths, which are bind mounts. */
 export const unbindableRoot = (spec: Spec): Op[] => newRootPropagation(spec, MS_UNBINDABLE);
 
-/** pivot_root(2) refuses a root with shared propagation: that of a mount on `/` comes after it too. */
+/** pivot_root(2) refuses a root with shared propagation: so that of a mount on `/` is set after it too. */
 function newRootPropagation(spec: Spec, unbindable: number): Op[] {
   const ops: Op[] = [];
   const add = (at: string, flags: number): void => {
     if (!flags || (flags & MS_UNBINDABLE) !== unbindable) return;
-    // A mount that names its own propagation keeps it; the others have had the recursive one from the beginning.
+    // A mount with its own propagation keeps it; the others have had the recursive one from the start.
     ops.push({ op: 'rootPropagation', at, flags: unbindable || at.startsWith('/mounts') ? flags : flags & ~MS_REC });
   };
   spec.mounts?.forEach((mount, i) => {

@@ -1,4 +1,4 @@
-/** Known causes of failures of the root file system, and of the places in it on which something is mounted or made. */
+/** Known causes of failures of the rootfs, and of mount points and files in it. */
 import { E } from '../../sys/errno.js';
 import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
 import type { rootTable } from './root-ops.js';
@@ -110,7 +110,7 @@ function switchHint(f: Failure): Hint | undefined {
   return limitHint(f);
 }
 
-/** What can be wrong with the place in the rootfs on which something is mounted or made. */
+/** Known causes of failures at a path in the rootfs on which something is mounted or made. */
 export function targetHint(f: Failure, target: string): Hint | undefined {
   switch (f.errno) {
     case E.EROFS:
@@ -145,7 +145,7 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
   }
 }
 
-/** ENOSPC of a mount is about a number of mounts, of anything else about the disk. */
+/** ENOSPC of a mount means the limit on mounts, of any other call the disk. */
 export function limitHint(f: Failure): Hint | undefined {
   if (f.errno === E.ENOSPC) {
     return because(

@@ -1,4 +1,4 @@
-/** Operations of the root file system, and of the mounts around it, in words. */
+/** Messages and explain rows for operations of the rootfs and the mounts around it. */
 import { MS_PRIVATE } from '../../sys/linux.js';
 import { propagation } from '../explain/flag-names.js';
 import { type Messages, row, slot } from '../explain/row-parts.js';

@@ -1,4 +1,4 @@
-/** How the kernel runs the process: `process.scheduler`, `ioPriority`, `execCPUAffinity`, `linux.memoryPolicy`, `linux.personality`. */
+/** Scheduling: `process.scheduler`, `ioPriority`, `execCPUAffinity`, `linux.memoryPolicy`, `linux.personality`. */
 
 import type { Process, Spec } from '../../spec/config-types.js';
 import { ranges } from '../../spec/number-list.js';
@@ -11,7 +11,7 @@ import {
 } from '../../sys/kernel-names.js';
 import type { Op } from '../plan-ops.js';
 
-/** What the process does for itself, before a seccomp filter may forbid it: memory policy and execution domain. */
+/** Operations in the process itself, before a seccomp filter can forbid them: memory policy and execution domain. */
 export function ownSchedulingOps({ linux }: Spec): Op[] {
   const ops: Op[] = [];
   if (linux?.memoryPolicy) {
@@ -25,7 +25,7 @@ export function ownSchedulingOps({ linux }: Spec): Op[] {
     });
   }
   if (linux?.personality) {
-    // PER_LINUX, PER_LINUX32. Flags: the spec has none yet, the validator refuses them.
+    // PER_LINUX, PER_LINUX32. The spec has no flags yet, and the validator refuses them.
     const domain = linux.personality.domain === 'LINUX32' ? 8 : 0;
     ops.push({ op: 'personality', at: '/linux/personality', domain });
   }
@@ -33,8 +33,8 @@ export function ownSchedulingOps({ linux }: Spec): Op[] {
 }
 
 /**
- * What the runtime does for the process that waits: in a user namespace it has not the capabilities for it, and what
- * prepares it should not run at a low priority itself.
+ * Operations of the runtime on the waiting process: in a user namespace that process lacks the capabilities, and its
+ * preparation should not run at a low priority.
  */
 export function schedulingOps({ process }: Spec): Op[] {
   const ops: Op[] = [];
@@ -59,15 +59,15 @@ export function schedulingOps({ process }: Spec): Op[] {
   return ops;
 }
 
-/** For an exec: the CPUs before it enters the container's cgroups. */
+/** For an exec: the CPUs until it enters the container's cgroups. */
 export function initialAffinityOps({ execCPUAffinity }: Process): Op[] {
   const list = execCPUAffinity?.initial;
   return list ? [{ op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: ranges(list) }] : [];
 }
 
 /**
- * The CPUs of a process in its cgroups: those of `final`, which is for an exec, else all of its cpuset. From Linux 6.2 on the
- * kernel remembers the affinity that runt was started with (systemd's CPUAffinity=, taskset) also in a new cpuset.
+ * The CPUs of a process in its cgroups: those of `final` for an exec, else all of its cpuset. Since Linux 6.2 the
+ * kernel keeps runt's own affinity (systemd's CPUAffinity=, taskset) also in a new cpuset.
  */
 export function affinityOp(list?: string): Op {
   return list
@@ -75,7 +75,7 @@ export function affinityOp(list?: string): Op {
     : { op: 'cpuAffinity', at: '/linux/resources/cpu/cpus', cpus: [] };
 }
 
-/** Flags as a mask: the bit of the first name is `from`. */
+/** Flags as a mask; `from` is the bit of the first name. */
 function bits(flags: readonly string[] | undefined, names: readonly string[], from: number): number {
   let mask = 0;
   for (const flag of flags ?? []) mask |= 1 << (names.indexOf(flag) + from);

@@ -1,4 +1,4 @@
-/** Operations of how the kernel runs the process, in words. */
+/** Messages and explain rows for scheduling operations. */
 import type { NumberRange } from '../../spec/number-list.js';
 import {
   ioPriorityClasses,
@@ -10,7 +10,7 @@ import {
 import { list, type Messages, row } from '../explain/row-parts.js';
 import type { schedulingTable } from './scheduling-ops.js';
 
-/** As cpuset(7) writes a list: `0-3,7`. */
+/** Formats a list as cpuset(7): `0-3,7`. */
 const numbers = (ranges: readonly NumberRange[]): string =>
   ranges.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(',');
 

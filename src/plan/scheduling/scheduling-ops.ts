@@ -1,4 +1,4 @@
-/** Operations of how the kernel runs the process. */
+/** Operations of scheduling, memory policy and personality. */
 import { table } from '../op-shape.js';
 
 export const schedulingTable = table({

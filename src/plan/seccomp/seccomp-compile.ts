@@ -1,4 +1,4 @@
-/** `linux.seccomp`: the profile in libseccomp's numbers, and when its filter is loaded. */
+/** `linux.seccomp`: the profile in libseccomp's numbers, and its place in the plan. */
 
 import { annotation, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, Spec } from '../../spec/config-types.js';
@@ -56,7 +56,7 @@ const flagBits: Readonly<Record<string, number>> = {
 /** The flags that a profile may have. */
 export const filterFlagNames = (): string[] => Object.keys(flagBits);
 
-/** The flag, with what it means nothing without, for asking the kernel whether it knows it. */
+/** The flag to probe the kernel with, together with a flag that it requires. */
 export function probeFlags(name: string): number {
   const flag = flagBits[name] ?? 0;
   return flag === SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV ? flag | SECCOMP_FILTER_FLAG_NEW_LISTENER : flag;
@@ -66,7 +66,7 @@ const at = '/linux/seccomp';
 
 /**
  * The profile in libseccomp's numbers.
- * @throws RuntError ERR_UNSUPPORTED for an action or operator that the schema has and runt does not know
+ * @throws RuntError ERR_UNSUPPORTED for an action or operator of the schema that runt does not implement
  */
 export function seccompProfile({
   defaultAction,
@@ -104,8 +104,8 @@ const notifies = (seccomp: Seccomp): boolean =>
   seccomp.syscalls?.some((rule) => rule.action === 'SCMP_ACT_NOTIFY') ?? false;
 
 /**
- * The flags of seccomp(2). A listener is made when a rule notifies; the flag that says how its calls wait means nothing
- * without one, and the kernel refuses it then. With a listener SECCOMP_FILTER_FLAG_TSYNC has to report a failure in another way.
+ * The flags of seccomp(2). A rule that notifies needs a listener. The kernel refuses WAIT_KILLABLE_RECV, which says how
+ * its calls wait, without one. With a listener, SECCOMP_FILTER_FLAG_TSYNC must report a failure in another way.
  */
 export function filterFlags(seccomp: Seccomp): number {
   let flags = 0;
@@ -116,7 +116,7 @@ export function filterFlags(seccomp: Seccomp): number {
   );
 }
 
-/** What the profile does in a few words, for people. */
+/** A short summary of the profile, for people. */
 function summary(seccomp: Seccomp): string {
   const rules = seccomp.syscalls?.length ?? 0;
   const calls = new Set((seccomp.syscalls ?? []).flatMap((rule) => rule.names)).size;
@@ -125,11 +125,11 @@ function summary(seccomp: Seccomp): string {
   return `default ${fallback}, ${count(rules, 'rule')} for ${count(calls, 'call')}`;
 }
 
-/** Whether a filter is to be loaded. */
+/** Whether the config has a filter. */
 export const hasFilter = (spec: Spec): boolean =>
   spec.linux?.seccomp !== undefined || annotation(spec, seccompBpfData)[0] !== undefined;
 
-/** Compiles the program, takes a kept one, or one that is ready-made, before the clone; runt-init finds it at `slot`. */
+/** Before the clone, compiles the program, or takes a cached or a ready-made one; runt-init finds it at `slot`. */
 export function filterOps(spec: Spec, slot: number): Op[] {
   const [data, from] = annotation(spec, seccompBpfData);
   if (data !== undefined) return [{ op: 'seccompData', at: from, data, slot }];
@@ -138,8 +138,8 @@ export function filterOps(spec: Spec, slot: number): Op[] {
 }
 
 /**
- * Loads the program. Without noNewPrivileges that takes CAP_SYS_ADMIN: it is done before the user changes and the
- * capabilities go (`late` false), and what comes after it is under the filter. With it, nothing but the execve is.
+ * Loads the program. Without noNewPrivileges that requires CAP_SYS_ADMIN: so it precedes the change of user and
+ * capabilities (`late` false), and the filter covers later operations. With it, the filter covers only the execve.
  */
 export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
   if (late !== (spec.process?.noNewPrivileges ?? false)) return [];

@@ -11,14 +11,16 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
   seccomp: { code: 'ERR_SECCOMP', hint: loadHint },
 };
 
-/** Of the operation `exec`: the profile denies the execve. */
+/** For the operation `exec`: the profile denies the execve. */
 export function deniedExecHint(f: Failure): Hint | undefined {
   return deniesExec(f)
     ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
     : undefined;
 }
 
-/** An execve that the filter answers: with the errno of the profile, or ENOSYS for a call that it does not know. */
+/**
+ * Whether the filter can have denied the execve: with the profile's errno, or ENOSYS for a call that it does not have.
+ */
 function deniesExec(f: Failure): boolean {
   const seccomp = f.spec?.linux?.seccomp;
   if (!seccomp || (f.errno !== E.EPERM && f.errno !== E.ENOSYS)) return false;

@@ -1,4 +1,4 @@
-/** Operations of the seccomp filter, in words. */
+/** Messages and explain rows for operations of the seccomp filter. */
 import { seccompFlags } from '../explain/flag-names.js';
 import { type Messages, row, slot } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';

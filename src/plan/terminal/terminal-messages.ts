@@ -1,4 +1,4 @@
-/** Operations of the terminal, in words. */
+/** Messages and explain rows for operations of the terminal. */
 import { list, type Messages, row, slot } from '../explain/row-parts.js';
 import { word } from '../printable-text.js';
 import type { terminalTable } from './terminal-ops.js';
