@@ -31,8 +31,8 @@ import { cgroupV1, cgroupV2, hostWith, options } from './ideal-hosts.js';
 import { filterFlagNames, probeFlags, seccompProfile } from './seccomp/seccomp-compile.js';
 
 /**
- * The features of this version, on a host that supports them all. Only `supportedFlags` leaves out flags that this
- * host's kernel lacks.
+ * The features of this version, on a host that supports them all. Names come from the schema and the compiler's tables.
+ * Only `supportedFlags` leaves out flags that this host's kernel lacks.
  */
 export function features(): Features {
   return {

@@ -1,4 +1,4 @@
-/** Shape of a plan operation: each room has its own table (`mounts/mount-ops.ts`), and `plan-ops.ts` merges them. */
+/** Shape of a plan operation: each room has a table (`mounts/mount-ops.ts`), and `plan-ops.ts` merges them. */
 
 type Optional<T extends string> = `${T}?`;
 

@@ -1,9 +1,4 @@
-/**
- * Table of all plan operations, merged from the rooms' tables.
- * TypeScript builds and encodes plans from it; `hack/gen.mjs` writes the C header with which `runt-init` decodes them
- * (`native/init`). Either the runtime performs an operation (in TypeScript, before or after the clone), or runt-init
- * does inside the new namespaces, in the order of the plan.
- */
+/** Table of all plan operations, merged from the rooms' tables. */
 
 import type { NumberRange } from '../spec/number-list.js';
 import { cgroupTable } from './cgroup/cgroup-ops.js';
@@ -22,6 +17,11 @@ import { schedulingTable } from './scheduling/scheduling-ops.js';
 import { seccompTable } from './seccomp/seccomp-ops.js';
 import { terminalTable } from './terminal/terminal-ops.js';
 
+/**
+ * TypeScript builds and encodes plans from it; `hack/gen.mjs` writes the C header with which `runt-init` decodes them
+ * (`native/init`). Either the runtime performs an operation (in TypeScript, before or after the clone), or runt-init
+ * does inside the new namespaces, in the order of the plan.
+ */
 export const ops = {
   ...processTable,
   ...idTable,
@@ -67,7 +67,7 @@ type FieldValues<F> = { readonly [N in Exclude<keyof F, OptionalNames<F>>]: Fiel
 };
 type OpFields<N extends OpName> = FieldValues<(typeof ops)[N]['fields']>;
 
-/** One operation of a plan: its fields, and the JSON pointer of the config value it came from ('' for the runtime's own). */
+/** One operation of a plan: its fields, and the JSON pointer of its config value ('' for the runtime's own). */
 export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFields<N> }[OpName];
 
 /** The operation of that name. */

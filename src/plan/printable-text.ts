@@ -1,14 +1,11 @@
-/**
- * Text from a config, made safe for a terminal. A bundle may be a stranger's: control characters and marks that reorder
- * text (Trojan Source, CVE-2021-42574) are printed as escapes.
- */
+/** Text from a config, made safe for a terminal. */
 
 /** Control characters, lone surrogates, and marks that are invisible or reorder text. */
 const UNSAFE = /[\p{Cc}\p{Cs}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 /**
  * Replaces everything that moves a cursor, ends a line or reorders text by \u escapes, and bytes that are not UTF-8 by
- * \x escapes.
+ * \x escapes. A bundle may be a stranger's (Trojan Source, CVE-2021-42574).
  */
 export const printable = (text: string): string =>
   text.replace(UNSAFE, (char) => {

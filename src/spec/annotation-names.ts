@@ -1,40 +1,40 @@
-/** Annotations of crun's that change how a container is made (crun(1), "EXTENSIONS TO OCI"). The list of `features` is this one. */
+/** Annotations, most of them crun's (crun(1), "EXTENSIONS TO OCI"), that runt applies and `features` lists. */
 import type { Spec } from './config-types.js';
 
-/** The groups of who calls runt stay; what the config says of groups does not count. Any value. */
+/** Keep the caller's supplementary groups and ignore `additionalGids`. The annotation's value does not matter. */
 export const keepOriginalGroups = 'run.oci.keep_original_groups';
-/** A program for seccomp(2) in base64, in the place of linux.seccomp. */
+/** A base64 program for seccomp(2), instead of linux.seccomp. */
 export const seccompBpfData = 'run.oci.seccomp_bpf_data';
-/** Files to which what hooks write is appended. */
+/** Files to which the output of hooks is appended. */
 export const hooksStdout = 'run.oci.hooks.stdout';
 export const hooksStderr = 'run.oci.hooks.stderr';
-/** A configuration file for criu, which checkpoints and restores the container; as for runc too. */
+/** A configuration file for criu, used at checkpoint and restore; also runc's. */
 export const criuConfig = 'org.criu.config';
 
-/** Begins the names of properties of the container's unit (plan/cgroup/systemd-scope.ts), as runc has them. */
+/** Prefix of annotations for unit properties (plan/cgroup/systemd-scope.ts), as in runc. */
 export const systemdProperty = 'org.systemd.property.';
 
-/** Names a cgroup below the unit's in which the container is (plan/cgroup/systemd-scope.ts). */
+/** The container's cgroup below the unit's (plan/cgroup/systemd-scope.ts). */
 export const systemdSubgroup = 'run.oci.systemd.subgroup';
 
-/** Names a cgroup below the one with the limits, which the container manages (plan/cgroup/delegated-cgroup.ts). */
+/** The cgroup that the container manages, below the one with the limits (plan/cgroup/delegated-cgroup.ts). */
 export const delegateCgroup = 'run.oci.delegate-cgroup';
 
-/** What an annotation counts for: what makes a container, with systemd's help, a process in it, or its images. */
+/** Operations that read an annotation: create, with systemd too, exec, and checkpoint. */
 export type AnnotationUse = 'create' | 'systemd' | 'exec' | 'checkpoint';
 
 interface Known {
-  /** The whole name, or its beginning. */
+  /** The whole name, or its prefix. */
   readonly name: string;
   readonly prefix?: true;
   readonly uses: readonly AnnotationUse[];
-  /** What it does, as a clause that follows "it". */
+  /** Its effect, as a clause that follows "it". */
   readonly effect: string;
 }
 
 /**
- * All that runt reads. Each weakens the container or names what is the host's, so whoever writes them must be trusted
- * as the runtime's caller is.
+ * All annotations that runt reads. Each weakens the container or names a resource of the host, so whoever writes them
+ * must be as trusted as the runtime's caller.
  */
 export const unsafeAnnotations: readonly Known[] = [
   {

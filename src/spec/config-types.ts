@@ -1,7 +1,4 @@
-/**
- * The types of runtime-spec 1.3. Here config.json but for its section `linux` (linux-types.ts); state.json and the
- * features document are in document-types.ts. All are exported from here.
- */
+/** Types of config.json (runtime-spec 1.3), and exports of linux-types.ts and document-types.ts. */
 import type { Int } from './integer.js';
 import type { IdMapping, Linux } from './linux-types.js';
 
@@ -21,13 +18,13 @@ export interface Spec {
   hostname?: string;
   /** NIS domain name seen inside; needs a UTS namespace. */
   domainname?: string;
-  /** Mounts, done in this order. */
+  /** Mounts, in the order in which they are made. */
   mounts?: Mount[];
   /** Programs called at points of the lifecycle. */
   hooks?: Hooks;
-  /** Free metadata. */
+  /** Arbitrary metadata. */
   annotations?: Record<string, string>;
-  /** What is for Linux only. */
+  /** Settings for Linux only. */
   linux?: Linux;
 }
 
@@ -39,7 +36,7 @@ export interface Root {
 }
 
 export interface Mount {
-  /** Path inside the container; a relative one counts from `/`. */
+  /** Path inside the container; a relative one is below `/`. */
   destination: string;
   /** File system type; ignored for binds. */
   type?: string;
@@ -58,7 +55,7 @@ export interface Process {
   terminal?: boolean;
   /** Size of the terminal in characters. */
   consoleSize?: { height: number; width: number };
-  /** Who runs it. */
+  /** User of the process. */
   user: User;
   /** The program and its arguments; required for `start`. */
   args?: string[];
@@ -101,7 +98,7 @@ export interface User {
   username?: string;
 }
 
-/** Capability names (`CAP_…`) of the five sets. A set that is absent is empty. */
+/** Capability names (`CAP_…`) of the five sets. An absent set is empty. */
 export interface Capabilities {
   bounding?: string[];
   effective?: string[];
@@ -113,7 +110,7 @@ export interface Capabilities {
 interface Rlimit {
   /** `RLIMIT_…`. */
   type: string;
-  /** Limit in force; 2^64-1 is infinity. */
+  /** Current limit; 2^64-1 is infinity. */
   soft: Int;
   /** Its ceiling; 2^64-1 is infinity. */
   hard: Int;
@@ -149,7 +146,7 @@ interface CpuAffinity {
   final?: string;
 }
 
-/** Names of the six points at which hooks run, in the order of the lifecycle. */
+/** Names of the six hook points, in lifecycle order. */
 export type HookName = 'prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop';
 export type Hooks = { [N in HookName]?: Hook[] };
 
@@ -159,6 +156,6 @@ export interface Hook {
   /** argv, its first element included. */
   args?: string[];
   env?: string[];
-  /** Seconds, above zero, after which it is ended. */
+  /** Seconds, above zero, after which it is killed. */
   timeout?: Int;
 }

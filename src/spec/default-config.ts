@@ -1,11 +1,11 @@
-/** The config.json that `spec` writes: a shell in a read-only root, with few capabilities; what `runc spec` has. */
+/** The config.json of `spec`: a shell in a read-only root with few capabilities, as `runc spec` has it. */
 import type { Mount, Namespace, Spec } from './config-types.js';
 import { OCI_VERSION } from './oci-version.js';
 
 interface DefaultOptions {
-  /** For an ordinary user: a user namespace, nothing that needs root. */
+  /** For an ordinary user: has a user namespace, and needs no root. */
   readonly rootless: boolean;
-  /** Effective ids of the caller, which become root inside when rootless. */
+  /** Effective ids of the caller, mapped to root inside if rootless. */
   readonly uid: number;
   readonly gid: number;
 }
@@ -68,7 +68,7 @@ function mounts(rootless: boolean): Mount[] {
       source: 'tmpfs',
       options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
     },
-    // Group 5, tty, is not mapped in the user namespace of an ordinary user.
+    // Group 5 (tty) is not mapped in an ordinary user's user namespace.
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: rootless ? pts : [...pts, 'gid=5'] },
     {
       destination: '/dev/shm',
@@ -77,7 +77,7 @@ function mounts(rootless: boolean): Mount[] {
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    // A new sysfs needs a network namespace of its own user namespace, which the rootless config does not make.
+    // A new sysfs needs a network namespace of the same user namespace, which the rootless config does not create.
     rootless
       ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'] }
       : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },

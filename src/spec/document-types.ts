@@ -1,11 +1,11 @@
 /** Types of the documents that a runtime writes: state.json and features. */
 
-/** state.json: what `state` prints and hooks get on stdin. */
+/** state.json: the output of `state`, and stdin of hooks. */
 export interface State {
   ociVersion: string;
   id: string;
   status: 'creating' | 'created' | 'running' | 'paused' | 'stopped';
-  /** Of init on the host; absent or 0 when there is no process. */
+  /** Pid of init on the host; absent or 0 without a process. */
   pid?: number;
   /** Absolute path. */
   bundle: string;
@@ -16,16 +16,16 @@ interface Switch {
   enabled?: boolean;
 }
 
-/** What `features` prints (runtime-spec features.md). */
+/** Output of `features` (runtime-spec features.md). */
 export interface Features {
-  /** Oldest and newest `ociVersion` that are accepted. */
+  /** Oldest and newest accepted `ociVersion`. */
   ociVersionMin: string;
   ociVersionMax: string;
   hooks?: string[];
   mountOptions?: string[];
   linux?: FeaturesLinux;
   annotations?: Record<string, string>;
-  /** Annotations that may change how the runtime behaves; a name that ends in `.` is a prefix. */
+  /** Annotations that can change the runtime's behaviour; a name that ends in `.` is a prefix. */
   potentiallyUnsafeConfigAnnotations?: string[];
 }
 

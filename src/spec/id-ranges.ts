@@ -7,8 +7,8 @@ export interface IdRanges {
 }
 
 /**
- * The mappings that an option names; or why it is refused. A range is first id in the file system, first id of the
- * host, length; with `@` in front of a list its second ids are those of the container's user namespace.
+ * The mappings of an option, or the reason why it is refused. A range is the first id in the file system, the first id
+ * of the host, and the length. With `@` before a list, the second ids are those of the container's user namespace.
  */
 export function idRanges(
   text: string,

@@ -1,2 +1,2 @@
-/** An integer of the spec that may be wider than 53 bits: a bigint when it is beyond ±2^53, else a number. */
+/** An integer of the spec: a bigint beyond ±2^53, else a number. */
 export type Int = number | bigint;

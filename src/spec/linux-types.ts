@@ -50,7 +50,7 @@ export type NamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user'
 
 export interface Namespace {
   type: NamespaceType;
-  /** Join the namespace of this file; a new one when absent. */
+  /** Join the namespace of this file; create a new one if absent. */
   path?: string;
 }
 
@@ -59,7 +59,7 @@ export interface IdMapping {
   containerID: number;
   /** First id outside. */
   hostID: number;
-  /** How many. */
+  /** Number of ids. */
   size: number;
 }
 
@@ -88,7 +88,7 @@ export interface Device {
 }
 
 interface NetDevice {
-  /** New name inside; the old one when absent. */
+  /** New name inside; unchanged if absent. */
   name?: string;
 }
 
@@ -103,13 +103,13 @@ export interface Resources {
   network?: NetworkPriority;
   /** Limits for each RDMA device. */
   rdma?: Record<string, Rdma>;
-  /** cgroup v2 files and what is written to them. */
+  /** cgroup v2 files and their values. */
   unified?: Record<string, string>;
 }
 
 export interface DeviceRule {
   allow: boolean;
-  /** All (also when absent), character, block. */
+  /** All (also if absent), character, block. */
   type?: 'a' | 'c' | 'b';
   /** All when absent. */
   major?: Int;
@@ -119,7 +119,7 @@ export interface DeviceRule {
   access?: string;
 }
 
-/** Bytes; -1 is no limit. */
+/** Bytes; -1 means no limit. */
 export interface Memory {
   limit?: Int;
   /** Soft limit. */
@@ -134,16 +134,16 @@ export interface Memory {
   swappiness?: number;
   disableOOMKiller?: boolean;
   useHierarchy?: boolean;
-  /** Refuse a limit below what is in use. */
+  /** Refuse a limit below the current usage. */
   checkBeforeUpdate?: boolean;
 }
 
 export interface Cpu {
   /** Relative weight. */
   shares?: Int;
-  /** µs of CPU time in each period; negative is no limit. */
+  /** µs of CPU time in each period; negative means no limit. */
   quota?: Int;
-  /** µs that may be used above the quota. */
+  /** µs by which usage may exceed the quota. */
   burst?: Int;
   /** µs. */
   period?: Int;
@@ -160,7 +160,7 @@ export interface Cpu {
 }
 
 export interface Pids {
-  /** Most processes; 0 or negative is no limit. */
+  /** Maximum number of processes; 0 or negative means no limit. */
   limit?: Int;
 }
 
@@ -208,7 +208,7 @@ export interface Rdma {
 }
 
 export interface IntelRdt {
-  /** Name of the class; the container's id when absent. */
+  /** Name of the class; the container's id if absent. */
   closID?: string;
   /** Lines for the `schemata` file. */
   schemata?: string[];

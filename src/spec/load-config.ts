@@ -1,7 +1,4 @@
-/**
- * config.json from its bytes to a Spec that keeps every rule: JSON, schema, exact integers, semantics. All violations
- * are reported at once, up to `MOST`. A later `JSON.stringify` of the spec needs a replacer for its bigints.
- */
+/** Loader of config.json: JSON, schema, exact integers and rules, with all violations at once up to `MOST`. */
 import { E } from '../sys/errno.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { reach, readAtMost } from '../sys/fs.js';
@@ -14,16 +11,16 @@ import { judge } from './judge/judge-config.js';
 import { PLATFORMS } from './rules/platform-rules.js';
 import { semanticRules } from './rules/semantic-rules.js';
 
-/** A config that is valid. */
+/** A valid config. JSON.stringify of `spec` needs a replacer for its bigints. */
 interface LoadedSpec {
   readonly spec: Spec;
-  /** What deserves a word but makes nothing invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
+  /** Findings that do not make the config invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
   readonly warnings: readonly Violation[];
   /** Its bytes. */
   readonly text: Uint8Array;
 }
 
-/** A config, and what the rules find in it. */
+/** A config, and the findings of the rules. */
 export interface JudgedSpec {
   readonly spec: Spec;
   readonly findings: Findings;
@@ -31,7 +28,7 @@ export interface JudgedSpec {
   readonly text: Uint8Array;
 }
 
-/** Largest config.json that is read; a real one has some 10 KiB. */
+/** Maximum size of a config.json; a real one has some 10 KiB. */
 export const MAX_CONFIG = 4 << 20;
 
 /**
@@ -43,7 +40,7 @@ export function loadSpec(path: string): LoadedSpec {
 }
 
 /**
- * Checks the first `length` bytes as a config.json; `name` is what errors call it.
+ * Checks the first `length` bytes as a config.json; `name` is its name in errors.
  * @throws RuntError ERR_SPEC_JSON when it is not JSON, ERR_SPEC_UNSUPPORTED when it is for another platform,
  * ERR_SPEC_INVALID with all violations otherwise
  */
@@ -52,8 +49,8 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
 }
 
 /**
- * Reads the config.json at a path and judges it.
- * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for what is not an object
+ * Reads and checks the config.json at a path, and returns the findings.
+ * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for a value that is not an object
  */
 export function judgeFile(path: string): JudgedSpec {
   const read = readAtMost(path, 64 << 10, MAX_CONFIG);
@@ -73,7 +70,7 @@ export function judgeFile(path: string): JudgedSpec {
   throw new RuntError({ code: 'ERR_SPEC_READ', message: `read ${path}`, path, errno: -read, syscall: 'read' });
 }
 
-/** What is not there of a config.json that is missing, and what to do. */
+/** The hint for a missing config.json: which part of its path is missing. */
 function whyMissing(path: string): string {
   const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
   const r = reach(bundle);
@@ -84,7 +81,7 @@ function whyMissing(path: string): string {
   return `${bundle} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`;
 }
 
-/** Judges the first `length` bytes as a config.json. @throws as judgeFile */
+/** Checks the first `length` bytes as a config.json. @throws as judgeFile */
 export function judgeSpec(bytes: Uint8Array, length: number, name: string): JudgedSpec {
   const json = bytes.subarray(0, length);
   const text = host.decode(json, length);
@@ -92,11 +89,12 @@ export function judgeSpec(bytes: Uint8Array, length: number, name: string): Judg
   return { spec, findings: judge({ json, text, spec, name }, semanticRules), text: json };
 }
 
-/** A config that was judged, when it is valid. @throws RuntError ERR_SPEC_UNSUPPORTED, ERR_SPEC_INVALID */
+/** Returns a checked config if it is valid. @throws RuntError ERR_SPEC_UNSUPPORTED, ERR_SPEC_INVALID */
 export function validSpec({ spec, findings, text }: JudgedSpec, name: string): LoadedSpec {
   if (findings.violations.length > 0) throw invalid(name, findings.violations, findings.more);
   if (spec.process) {
-    // The spec wants user, uid and gid; without them runc and crun take root, and so do we, with the warning above.
+    // The spec requires user, uid and gid. Without them runc and crun use root, and so does runt, with the warning
+    // above.
     spec.process.user ??= { uid: 0, gid: 0 };
     spec.process.user.uid ??= 0;
     spec.process.user.gid ??= 0;
@@ -112,7 +110,7 @@ function parse(text: string, name: string): Spec {
   return value as Spec;
 }
 
-/** The error of a config with violations; `more`: with more than these. */
+/** The error for a config with violations; `more`: there are more than these. */
 export function invalid(name: string, violations: readonly Violation[], more = false): RuntError {
   const foreign = violations.every(({ pointer }) => Object.hasOwn(PLATFORMS, segments(pointer)[0] ?? ''));
   return new RuntError({

@@ -1,4 +1,4 @@
-/** `linux.resources` alone, as `update` takes it: the same schema, exact integers and rules as within a config. */
+/** `linux.resources` alone, for `update`: same schema, exact integers and rules as in a config. */
 import { RuntError, type Violation } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import type { Resources, Spec } from './config-types.js';
@@ -13,15 +13,16 @@ import { deviceRules } from './rules/device-rules.js';
 const PREFIX = '/linux/resources';
 
 /**
- * Checks the text of a LinuxResources object; `name` is what errors call it. Pointers of violations are into that object.
- * @throws RuntError ERR_SPEC_JSON when it is no JSON, ERR_SPEC_INVALID with all violations
+ * Checks the text of a LinuxResources object; `name` is its name in errors. Pointers of violations are into that
+ * object.
+ * @throws RuntError ERR_SPEC_JSON when it is not JSON, ERR_SPEC_INVALID with all violations
  */
 export function parseResources(text: string, name: string): Resources {
   const alone = parseJson(text, name);
   if (typeof alone !== 'object' || alone === null || Array.isArray(alone)) {
     throw invalid(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
   }
-  // Within a config, as text: the scanner of wide integers reads literals.
+  // Wrap it in a config as text: the scanner of wide integers reads literals.
   const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"root":{"path":"rootfs"},"linux":{"resources":${text}}}`;
   const json = host.encode(config);
   const spec = JSON.parse(config) as Spec;

@@ -1,15 +1,12 @@
-/**
- * Mount options of runtime-spec config.md#linux-mount-options: each name and what it asks of the kernel. A name that
- * is not in this table is data for the file system (`size=64k`).
- */
+/** Table of mount options (runtime-spec config.md#linux-mount-options): each name, and its effect in the kernel. */
 import * as linux from '../sys/linux.js';
 
-/** What one option of `mounts[].options` means. */
+/** Effect of one option of `mounts[].options`. */
 type MountOption =
   /**
-   * Attributes of the mount (mount_setattr(2)): first `clear`, then `set`, both MOUNT_ATTR_*. `recursive` for all mounts
-   * below too (AT_RECURSIVE). `superblock` is the fsconfig(2) flag that a new file system gets besides: `ro` and `rw`
-   * of mount(2) are for the mount and for the file system.
+   * Attributes of the mount (mount_setattr(2)): first `clear`, then `set`, both MOUNT_ATTR_*. `recursive` includes all
+   * mounts below (AT_RECURSIVE). `superblock` is an additional fsconfig(2) flag for a new file system: `ro` and `rw` of
+   * mount(2) apply to the mount and to the file system.
    */
   | {
       readonly kind: 'attr';
@@ -23,27 +20,27 @@ type MountOption =
   /** A bind mount, of one mount or of the tree. */
   | { readonly kind: 'bind'; readonly recursive: boolean }
   /**
-   * A flag of the file system, not of the mount. `flag` is its MS_* bit, `set` whether it is switched on; `key` is the
-   * name that fsconfig(2) FSCONFIG_SET_FLAG takes, or undefined when only mount(2) can pass it.
+   * A flag of the file system, not of the mount. `flag` is its MS_* bit, `set` whether it is on. `key` is its name for
+   * fsconfig(2) FSCONFIG_SET_FLAG; undefined if only mount(2) can pass it.
    */
   | { readonly kind: 'superblock'; readonly flag: number; readonly set: boolean; readonly key?: string }
   /**
-   * Id-mapped mount (mount_setattr(2) MOUNT_ATTR_IDMAP), with the mappings of the mount, of the option (`ranges`, crun's
-   * `idmap=uids=…;gids=…`) or of the container.
+   * Id-mapped mount (mount_setattr(2) MOUNT_ATTR_IDMAP), with the mappings of the mount, of the option (`ranges`,
+   * crun's `idmap=uids=…;gids=…`) or of the container.
    */
   | { readonly kind: 'idmap'; readonly recursive: boolean; readonly ranges?: string }
-  /** crun's: a symlink is not followed, at the source or at the destination, or is made anew instead of mounted. */
+  /** crun's: does not follow a symlink at the source or at the destination, or recreates it instead of mounting. */
   | { readonly kind: 'nofollow'; readonly what: 'sourceNofollow' | 'targetNofollow' | 'copySymlink' }
-  /** tmpfs that starts with a copy of what the directory below it holds. */
+  /** tmpfs that starts with a copy of the directory below it. */
   | { readonly kind: 'tmpcopyup' }
   /** Change of an existing mount. */
   | { readonly kind: 'remount' }
-  /** `defaults`: asks nothing. */
+  /** `defaults`: no effect. */
   | { readonly kind: 'none' };
 
 const ATIME = linux.MOUNT_ATTR__ATIME;
 
-/** Mount attributes: name → [set, clear]. With `r` in front each is recursive: `rro`, `rnosuid`. */
+/** Mount attributes: name → [set, clear]. A prefix `r` makes each recursive: `rro`, `rnosuid`. */
 const ATTRIBUTES: Readonly<Record<string, readonly [set: number, clear: number]>> = {
   ro: [linux.MOUNT_ATTR_RDONLY, 0],
   rw: [0, linux.MOUNT_ATTR_RDONLY],
@@ -57,8 +54,8 @@ const ATTRIBUTES: Readonly<Record<string, readonly [set: number, clear: number]>
   symfollow: [0, linux.MOUNT_ATTR_NOSYMFOLLOW],
   nodiratime: [linux.MOUNT_ATTR_NODIRATIME, 0],
   diratime: [0, linux.MOUNT_ATTR_NODIRATIME],
-  // The access time has one field; leaving a mode means the kernel's default, relatime. `norelatime` alone leaves that
-  // default in force, as mount(2) does: relatime is what it uses when no other mode is named.
+  // The access time is one field, so to leave a mode is to use the kernel's default, relatime. `norelatime` alone keeps
+  // that default, as mount(2) does: it uses relatime if no other mode is named.
   noatime: [linux.MOUNT_ATTR_NOATIME, ATIME],
   atime: [linux.MOUNT_ATTR_RELATIME, ATIME],
   relatime: [linux.MOUNT_ATTR_RELATIME, ATIME],
@@ -74,7 +71,7 @@ const PROPAGATION: Readonly<Record<string, number>> = {
   unbindable: linux.MS_UNBINDABLE,
 };
 
-/** File system flags: name → [MS_* bit, on, fsconfig key]. fsconfig knows the keys of fs/fs_context.c only. */
+/** File system flags: name → [MS_* bit, on, fsconfig key]. fsconfig only supports the keys of fs/fs_context.c. */
 const SUPERBLOCK: Readonly<Record<string, readonly [flag: number, set: boolean, key?: string]>> = {
   sync: [linux.MS_SYNCHRONOUS, true, 'sync'],
   async: [linux.MS_SYNCHRONOUS, false, 'async'],
@@ -104,7 +101,7 @@ const OTHER: Readonly<Record<string, MountOption>> = {
   'copy-symlink': { kind: 'nofollow', what: 'copySymlink' },
 };
 
-/** All of the tables above, by name; made once, and in the static binary at build time. */
+/** All of the tables above, by name; built once, in the static binary at build time. */
 const OPTIONS: ReadonlyMap<string, MountOption> = new Map(allOptions());
 
 function* allOptions(): Generator<[string, MountOption]> {
@@ -123,7 +120,7 @@ function* allOptions(): Generator<[string, MountOption]> {
   yield* Object.entries(OTHER);
 }
 
-/** The meaning of one option, or undefined when it is data for the file system. */
+/** The effect of one option, or undefined if it is data for the file system, such as `size=64k`. */
 export function mountOption(name: string): MountOption | undefined {
   const found = OPTIONS.get(name);
   if (found || !name.includes('idmap=')) return found;

@@ -1,11 +1,11 @@
-/** Lists of numbers as the kernel writes them for CPUs and memory nodes (cpuset(7), "List format"): `0-3,7`. */
+/** Lists of CPUs and memory nodes in the kernel's format (cpuset(7), "List format"): `0-3,7`. */
 
-/** Why a list is none, as a clause after "must"; undefined when it is one. The empty list is none. */
+/** Why a list is invalid, as a clause after "must"; undefined if it is valid. The empty list is invalid. */
 export function listError(list: string): string | undefined {
   for (const entry of list.split(',')) {
     const text = entry.trim();
     const colon = text.indexOf(':');
-    // `0-31:2/4`: of each group of 4 the first 2.
+    // `0-31:2/4`: the first 2 of each group of 4.
     if (colon >= 0 && !/^[0-9]{1,9}\/[1-9][0-9]{0,8}$/.test(text.slice(colon + 1)))
       return 'have groups such as 0-31:2/4';
     const part = colon < 0 ? text : text.slice(0, colon);

@@ -1,8 +1,8 @@
-/** `ociVersion`: versions as SemVer 2.0.0 writes them, and the ones that runt speaks. */
+/** `ociVersion`: SemVer 2.0.0 versions, and those that runt supports. */
 
-/** Newest runtime-spec that runt follows; what `spec` and `features` write. */
+/** Newest supported runtime-spec; `spec` and `features` write it. */
 export const OCI_VERSION = '1.3.0';
-/** Oldest one. Its drafts (0.x, 1.0.0-rc) are read by the rules of 1.0: the spec had its present form by then. */
+/** Oldest supported one. Its drafts (0.x, 1.0.0-rc) follow the rules of 1.0: the spec had its present form by then. */
 export const OCI_VERSION_MIN = '1.0.0';
 
 export interface Version {
@@ -10,7 +10,7 @@ export interface Version {
   readonly minor: number;
 }
 
-/** Reads a SemVer version; undefined when the text is none. */
+/** Parses a SemVer version; undefined if the text is invalid. */
 export function parseVersion(text: string): Version | undefined {
   const plus = text.indexOf('+');
   const withoutBuild = plus < 0 ? text : text.slice(0, plus);

@@ -1,4 +1,4 @@
-/** The options of `runt spec` and of the library's `bundle()`: a config for a script, from a few words. Pure. */
+/** Options of `runt spec` and of the library's `bundle()`, and the config made from them. Pure. */
 import { RuntError } from '../sys/error.js';
 import { nearest } from '../sys/nearest-word.js';
 import { bytes } from './byte-size.js';
@@ -8,15 +8,15 @@ import { withVariables } from './variables.js';
 import { volumeMount } from './volume-option.js';
 
 export interface SpecOptions {
-  /** For an ordinary user: a user namespace with the caller's ids as root, nothing that needs root. */
+  /** For an ordinary user: a user namespace that maps the caller's ids to root; needs no root. */
   readonly rootless?: boolean;
-  /** Directory with the root file system; `rootfs` in the bundle when absent. */
+  /** Directory of the rootfs; `rootfs` in the bundle if absent. */
   readonly rootfs?: string;
-  /** The root file system is only read, and what is written goes into `upper` of this directory (overlayfs). */
+  /** Keeps the rootfs unchanged: writes go into `upper` of this directory (overlayfs). */
   readonly overlay?: string;
-  /** `SRC:DST[:OPTION,…]` each: what is at SRC on the host appears at DST. Options are those of bind mounts. */
+  /** `SRC:DST[:OPTION,…]` each: binds SRC of the host to DST. Options are those of bind mounts. */
   readonly volume?: readonly string[];
-  /** `NAME=VALUE` each; one that the template has is replaced. */
+  /** `NAME=VALUE` each; replaces the template's value. */
   readonly env?: readonly string[];
   /** Working directory, absolute; `/` when absent. */
   readonly cwd?: string;
@@ -24,35 +24,35 @@ export interface SpecOptions {
   readonly user?: string;
   /** Host name inside; `runt` when absent. */
   readonly hostname?: string;
-  /** A terminal. When absent: a command has none, the shell of the template has one (`bundle()`: none). */
+  /** Whether there is a terminal. If absent: not for a command, but for the template's shell (`bundle()`: never). */
   readonly tty?: boolean;
-  /** Whether the root can be only read; when absent it is, unless there is an overlay. */
+  /** Whether the root is read-only; if absent, it is unless there is an overlay. */
   readonly readOnly?: boolean;
-  /** The host's network instead of one of its own. */
+  /** Uses the host's network namespace instead of a new one. */
   readonly hostNetwork?: boolean;
-  /** Limit of memory: bytes, or a number with k, m, g, t or p; -1 is none. */
+  /** Memory limit: bytes, or a number with k, m, g, t or p; -1 means none. */
   readonly memory?: string | number;
-  /** CPUs that may be in use on average, such as 1.5. */
+  /** CPU limit on average, such as 1.5. */
   readonly cpus?: string | number;
-  /** Most processes; -1 is no limit. */
+  /** Maximum number of processes; -1 means no limit. */
   readonly pids?: string | number;
   /** `CONTAINER:HOST:SIZE` each: a user namespace with these user ids. */
   readonly uidMap?: readonly string[];
-  /** The same for groups; as `uidMap` when absent. */
+  /** The same for groups; same as `uidMap` if absent. */
   readonly gidMap?: readonly string[];
   /** The command and its arguments; `sh` when absent. */
   readonly args?: readonly string[];
 }
 
-/** What is known of the caller. */
+/** Properties of the caller. */
 export interface SpecCaller {
   readonly uid: number;
   readonly gid: number;
   /** Absolute path of the bundle. */
   readonly bundle: string;
-  /** The absolute form of a path that the caller gave. */
+  /** Resolves a path of the caller's to an absolute one. */
   readonly absolute: (path: string) => string;
-  /** What an option is called in an error: `--read-only`, or `readOnly`. */
+  /** Name of an option in errors: `--read-only`, or `readOnly`. */
   readonly name: (option: keyof SpecOptions) => string;
 }
 
@@ -81,7 +81,7 @@ const maxId = 0xfffffffe;
 const periodMicroseconds = 100_000;
 
 /**
- * The config that the options ask for.
+ * The config made from the options.
  * @throws RuntError ERR_USAGE, which names the option and its value
  */
 export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
@@ -107,7 +107,7 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
     root.path = image ?? `${caller.bundle}/${root.path}`;
     const upper = path(caller, 'overlay', options.overlay);
     for (const layer of [root.path, upper]) {
-      // They separate layers and options in what the kernel reads.
+      // These characters separate layers and options in the kernel's format.
       if (/[:,\\]/.test(layer))
         throw refuse('overlay', layer, 'cannot have a colon, a comma or a backslash in its path');
     }
@@ -118,8 +118,8 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
     const mount = volumeMount(text, caller.absolute, { mapped, rootless: options.rootless === true });
     if (typeof mount === 'string') throw refuse('volume', text, mount);
     spec.mounts!.push(mount);
-    // What is mounted below it inside reaches the host only while our copy of the host's tree is a peer of it. Not `rshared`,
-    // which would undo what other volumes say.
+    // A mount below it in the container only reaches the host while our copy of the host's tree is its peer. Not
+    // `rshared`, which would override the options of other volumes.
     if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
   }
   const resources = limits(options, refuse);
@@ -133,7 +133,7 @@ function usage(message: string): RuntError {
   return new RuntError({ code: 'ERR_USAGE', message: `spec: ${message}` });
 }
 
-/** For callers without a compiler: every option is known and of its type. */
+/** For callers without a compiler: checks that every option is known and has its type. */
 function checkTypes(options: SpecOptions): void {
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(types, key)) {
@@ -194,7 +194,7 @@ function mapOptions(linux: NonNullable<Spec['linux']>, o: SpecOptions, refuse: R
   if (!linux.namespaces!.some(({ type }) => type === 'user')) linux.namespaces!.push({ type: 'user' });
 }
 
-/** What the template mounts as root of the host and the root of a user namespace may not. */
+/** Adapts mounts of the template that root of a user namespace may not make. */
 function fitUserNamespace(spec: Spec): void {
   const { namespaces, gidMappings = [] } = spec.linux!;
   const ttyMapped = gidMappings.some(({ containerID, size }) => containerID <= 5 && 5 < containerID + size);
@@ -207,10 +207,10 @@ function fitUserNamespace(spec: Spec): void {
   }
 }
 
-/** The root: the image below, `upper` above it. `work` is what overlayfs needs besides, on the same file system. */
+/** The root mount: the image below, `upper` above it. overlayfs also needs `work`, on the same file system. */
 function overlayMount(image: string, directory: string, mapped: boolean): Mount {
   const options = [`lowerdir=${image}`, `upperdir=${directory}/upper`, `workdir=${directory}/work`];
-  // It marks what was removed by attributes of the name space "trusted", which only root of the host may write.
+  // overlayfs marks removed files by "trusted" attributes, which only root of the host may write.
   return {
     destination: '/',
     type: 'overlay',
@@ -231,7 +231,7 @@ function limits(o: SpecOptions, refuse: Refuse): Resources {
   if (o.cpus !== undefined) {
     const text = String(o.cpus);
     const quota = /^[0-9]{1,6}(\.[0-9]{1,9})?$/.test(text) ? Math.round(Number(text) * periodMicroseconds) : 0;
-    // The kernel's least quota is 1 ms.
+    // The kernel's minimum quota is 1 ms.
     if (quota < 1000) throw refuse('cpus', text, 'is no number of CPUs: it must be such as 2 or 0.5, at least 0.01');
     resources.cpu = { quota, period: periodMicroseconds };
   }

@@ -2,7 +2,7 @@
 
 const nameOf = (entry: string): string => entry.split('=', 1)[0]!;
 
-/** `more` in the place of what `base` has of these names; of several in `more` with one name the last. */
+/** Replaces entries of `base` by those of `more` with the same name; the last of several in `more` counts. */
 export function withVariables(base: readonly string[], more: readonly string[]): string[] {
   const last = new Map<string, string>();
   for (const entry of more) {

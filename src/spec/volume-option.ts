@@ -4,7 +4,7 @@ import type { Mount } from './config-types.js';
 import { suggestion } from './judge/findings.js';
 import { mountOption, mountOptionNames } from './mount-options.js';
 
-/** Of the container: it has a user namespace; an ordinary user makes it. */
+/** Properties of the container: it has a user namespace; an ordinary user makes it. */
 interface Owner {
   readonly mapped: boolean;
   readonly rootless: boolean;
@@ -12,7 +12,7 @@ interface Owner {
 
 /**
  * The mount, or what is wrong with the text, as a clause.
- * Without an option the whole tree is bound, and nothing that is mounted later on one side reaches the other.
+ * Without options it binds the whole tree, and later mounts on one side do not reach the other.
  */
 export function volumeMount(text: string, absolute: (path: string) => string, owner: Owner): Mount | string {
   const [source, destination, words, more] = text.split(':');

@@ -1,8 +1,8 @@
-/** JSON text of plain data with exact integers: JSON.stringify refuses BigInt. */
+/** JSON text of plain data with exact integers, as JSON.stringify throws on BigInt. */
 
 /**
- * Values are what JSON has, and bigint, which is written as a JSON integer. With `indent` objects and the arrays that
- * hold objects are broken into lines. Undefined members are left out, as JSON.stringify does.
+ * Accepts JSON values and bigint, which becomes a JSON integer. With `indent`, objects and arrays of objects span
+ * several lines. Leaves out undefined members, as JSON.stringify does.
  */
 export function toJson(value: unknown, indent = ''): string {
   return write(value, indent, '');

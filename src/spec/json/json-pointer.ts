@@ -1,4 +1,4 @@
-/** JSON pointers (RFC 6901): how violations and plan operations name a place in config.json. */
+/** JSON pointers (RFC 6901): paths into config.json for violations and plan operations. */
 
 /** One key as a segment of a pointer. */
 export function segment(key: string): string {
@@ -13,7 +13,7 @@ export function segments(pointer: string): string[] {
     .map((part) => (part.includes('~') ? part.replaceAll('~1', '/').replaceAll('~0', '~') : part));
 }
 
-/** The value at a pointer; undefined when there is none. Own properties only: `__proto__` is a key like others. */
+/** The value at a pointer; undefined if absent. Only reads own properties: `__proto__` is a key like others. */
 export function at(root: unknown, pointer: string): unknown {
   let value = root;
   for (const key of segments(pointer)) {
@@ -23,7 +23,7 @@ export function at(root: unknown, pointer: string): unknown {
   return value;
 }
 
-/** Replaces the value at a pointer that is there. */
+/** Replaces the value at an existing pointer. */
 export function replaceAt(root: unknown, pointer: string, value: unknown): void {
   const keys = segments(pointer);
   const last = keys.pop();

@@ -1,4 +1,4 @@
-/** The text of a document as JSON, or the error that names the place where it stops being that. */
+/** Parser of JSON text, with an error that names the line and column of a mistake. */
 
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -6,13 +6,13 @@ import { host, native } from '../../sys/host.js';
 import { JSON_PROBLEM, type JsonProblem } from '../../sys/protocol.js';
 import { tooDeep } from './wide-integers.js';
 
-/** @param name what the error calls the document. @throws RuntError ERR_SPEC_JSON */
+/** @param name name of the document in the error. @throws RuntError ERR_SPEC_JSON */
 export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
     const error = syntaxError(text);
-    // It is JSON, and the parser has no stack for it.
+    // It is valid JSON that exhausts the parser's stack.
     if (!error) throw tooDeep(name);
     const where = `:${error.line}:${error.column}`;
     throw new RuntError({
@@ -29,7 +29,7 @@ interface SyntaxProblem {
   readonly line: number;
   /** From 1, in UTF-16 units. */
   readonly column: number;
-  /** What is wrong there. */
+  /** The mistake. */
   readonly problem: string;
 }
 
@@ -40,7 +40,7 @@ const MISTAKES = {
   escape: 'a string has an unknown escape',
 };
 
-/** What is expected where something else stands. */
+/** Expected tokens. */
 const EXPECTED: { readonly [K in Exclude<JsonProblem, keyof typeof MISTAKES | 'lastComma'>]: string } = {
   value: 'a value',
   key: 'a key in double quotes',
@@ -51,7 +51,7 @@ const EXPECTED: { readonly [K in Exclude<JsonProblem, keyof typeof MISTAKES | 'l
   endOfText: 'the end of the text',
 };
 
-/** Where a text stops being JSON (RFC 8259); undefined when it is JSON, or nested too deeply. */
+/** Position of the first syntax error (RFC 8259); undefined if the text is JSON or is nested too deeply. */
 export function syntaxError(text: string): SyntaxProblem | undefined {
   const json = host.encode(text);
   const place = new Uint8Array(8);

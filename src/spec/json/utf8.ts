@@ -1,18 +1,18 @@
-/** Whether bytes are UTF-8: decoding puts U+FFFD where they are not, and a path would silently become another one. */
+/** UTF-8 check: decoding writes U+FFFD for invalid bytes, which would silently change a path. */
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
 
-/** What must hold of every JSON document, as the clause of a violation. */
+/** The requirement on every JSON document, as the clause of a violation. */
 export const notUtf8 = { pointer: '', expected: 'be encoded in UTF-8', see: 'RFC 8259 §8.1' } as const;
 
-/** Whether `text` is what the bytes say. U+FFFD may stand in them as well. */
+/** Whether `text` is the exact decoding of the bytes, which can contain U+FFFD themselves. */
 export function isUtf8(bytes: Uint8Array, text: string): boolean {
   if (!text.includes('\ufffd')) return true;
   const again = host.encode(text);
   return again.length === bytes.length && again.every((byte, i) => byte === bytes[i]);
 }
 
-/** The text of a JSON document, which errors call `name`. @throws RuntError ERR_SPEC_INVALID when it is not UTF-8 */
+/** Decodes a JSON document; `name` is its name in errors. @throws RuntError ERR_SPEC_INVALID when it is not UTF-8 */
 export function utf8Text(bytes: Uint8Array, name: string): string {
   const text = host.decode(bytes, bytes.length);
   if (isUtf8(bytes, text)) return text;

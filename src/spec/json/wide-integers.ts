@@ -1,7 +1,4 @@
-/**
- * Integers that no double holds. JSON.parse has rounded them; the native scanner gives the exact literals, and here
- * they are put back, as bigints, into the fields that the schema has as 64-bit integers.
- */
+/** Integers that a double cannot hold: exact literals from the native scanner, restored as bigints after JSON.parse. */
 import { int64, uint64 } from '../../../build/gen/fields.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -14,13 +11,13 @@ import { at, replaceAt } from './json-pointer.js';
 /** Pairs of JSON pointer and literal. */
 export type WideIntegers = readonly (readonly [pointer: string, literal: string])[];
 
-/** Bytes of its answer: a few, what a config of some size has, and more than one of 4 MiB with short names has. */
+/** Buffer sizes for the scanner's result: for a few integers, for a large config, and for 4 MiB with short names. */
 const SIZES = [4096, 1 << 20, 16 << 20];
 
 /**
- * The integers of `json`, a sound JSON text, that a double may have rounded; none for one with a name that has no UTF-8
- * form or holds a NUL. `name` is what errors call the text.
- * @throws RuntError ERR_SPEC_JSON for one that is nested too deeply for the walks through it
+ * The integers of `json`, a valid JSON text, that a double may have rounded. Empty if a name has no UTF-8 form or holds
+ * a NUL. `name` is the text's name in errors.
+ * @throws RuntError ERR_SPEC_JSON for a text that is nested too deeply for the recursive walks
  */
 export function wideIntegers(json: Uint8Array, name: string): WideIntegers {
   let list = new Uint8Array(0);
@@ -48,9 +45,9 @@ export const tooDeep = (name: string): RuntError =>
     path: name,
   });
 
-/** Places exact integers in the tree that their text was parsed to. */
+/** Writes exact integers into the parsed tree, for fields that are 64-bit integers in the schema. */
 export function placeWideIntegers(integers: WideIntegers, root: unknown, findings: Findings): void {
-  // The schema may have refused the double that it was rounded to.
+  // The schema may have already refused the rounded double.
   const refuse = (pointer: string, value: unknown, expected: string) => {
     if (findings.violations.some((violation) => violation.pointer === pointer)) return;
     findings.add({ pointer, value, expected, see: pageOf(pointer) });
@@ -59,10 +56,10 @@ export function placeWideIntegers(integers: WideIntegers, root: unknown, finding
     const range = rangeOf(pointer);
     if (!range) continue; // an unknown property, or one that the schema has refused already
     const found = at(root, pointer);
-    // Of a key that stands twice in an object JSON.parse keeps the last; the scanner reports both.
+    // If an object has a key twice, JSON.parse keeps the last value; the scanner reports both.
     if (Number(found) !== Number(literal)) continue;
     if (literal.includes('e') || literal.includes('E')) {
-      // Beyond what a double counts in ones: what was meant cannot be told.
+      // Above 2^53 a double skips integers: the intended value is unknown.
       if (!Number.isSafeInteger(found) && Number.isInteger(found)) {
         refuse(pointer, found, 'be written without an exponent');
       }

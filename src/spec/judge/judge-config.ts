@@ -1,7 +1,4 @@
-/**
- * A document's violations and warnings: its text, the schema, exact integers, and the rules. All of them at once: who
- * mends one at a time would have to ask as often.
- */
+/** Violations and warnings of a document, all at once: text, schema, exact integers, and rules. */
 import validate from '../../../build/gen/validate-config.js';
 import type { Spec } from '../config-types.js';
 import { conforms } from '../json/null-members.js';
@@ -11,20 +8,19 @@ import { Findings } from './findings.js';
 import { mended, rulesBut } from './mended-config.js';
 import { schemaViolations } from './schema-violations.js';
 
-/** A document to judge. */
 interface Document {
   /** Its bytes, and their decoded form. */
   readonly json: Uint8Array;
   readonly text: string;
-  /** What they were parsed to: an object. Exact integers are put into it, and nulls are taken out. */
+  /** The parsed object; `judge` writes exact integers into it and removes nulls. */
   readonly spec: Spec;
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
 }
 
 /**
- * Judges a document. `rules` are those that rely on the types that the schema has checked.
- * @throws RuntError ERR_SPEC_JSON for one that is nested too deeply
+ * Checks a document. `rules` rely on the types that the schema has checked.
+ * @throws RuntError ERR_SPEC_JSON for a document that is nested too deeply
  */
 export function judge({ json, text, spec, name }: Document, rules: (spec: Spec, findings: Findings) => void): Findings {
   const integers = wideIntegers(json, name);

@@ -1,4 +1,4 @@
-/** A config that breaks its schema, mended for the rules, so that they can judge the rest of it. */
+/** Repair of a config that violates the schema, so that the rules can check the rest of it. */
 import validate, { type SchemaError } from '../../../build/gen/validate-config.js';
 import { nearest } from '../../sys/nearest-word.js';
 import type { Spec } from '../config-types.js';
@@ -7,10 +7,10 @@ import { conforms } from '../json/null-members.js';
 import { placeWideIntegers, type WideIntegers } from '../json/wide-integers.js';
 import { Findings } from './findings.js';
 
-/** Times that a value is put in for another: first of the right type, then within its limits, then what it must hold. */
+/** Limit on repairs of one value: first to the right type, then to the limits, then to the required content. */
 const ROUNDS = 16;
 
-/** Notes in `findings` what `rules` find in a config, but for what they say of values that the schema refuses. */
+/** Records in `findings` what `rules` find in a config, except findings about values that the schema refuses. */
 export function mended(
   spec: Spec,
   integers: WideIntegers,
@@ -19,7 +19,7 @@ export function mended(
 ): void {
   const put: string[] = [];
   for (let round = 0; !conforms(spec); round++) {
-    // More of them than the validator lists: what is left would take as many rounds.
+    // There are more errors than the validator lists: the rest would take as many rounds.
     if (validate.more || round === ROUNDS) return;
     for (const error of validate.errors ?? []) put.push(mend(spec, error));
   }
@@ -27,7 +27,9 @@ export function mended(
   rulesBut(put, spec, rules, findings);
 }
 
-/** Notes in `findings` what `rules` find in a config, but for what they say because of the values at the pointers `refused`. */
+/**
+ * Records in `findings` what `rules` find in a config, except findings caused by the values at the pointers `refused`.
+ */
 export function rulesBut(
   refused: readonly string[],
   spec: Spec,
@@ -38,9 +40,9 @@ export function rulesBut(
   rules(spec, rest);
   const known = findings.violations.map(({ pointer }) => pointer);
   const wrong = new Set([...refused, ...known].flatMap(dependants));
-  // A rule may look at two values, and names the other one by its place in a list.
+  // A rule may compare two values, and names the other by its list index.
   const places = refused.map(placeOf);
-  // Which namespaces there are is not known when the type of one is not, nor when what holds their list is refused.
+  // The set of namespaces is unknown if the type of one is invalid, or if their list or a parent of it is refused.
   const namespaces = refused.some(
     (pointer) => pointer.startsWith('/linux/namespaces') || '/linux/namespaces'.startsWith(`${pointer}/`),
   );
@@ -54,7 +56,9 @@ export function rulesBut(
     if (!isOwn(pointer, expected)) findings.warn(pointer, value, expected, see ?? '');
 }
 
-/** Fields on which it depends what others must be, each with the names of these in its object; none: all of it. */
+/**
+ * Fields that decide which other fields of their object are valid, with the names of these; without names, all fields.
+ */
 const DECIDING: readonly (readonly [RegExp, ...names: string[]])[] = [
   [/^(\/mounts\/\d+)\/(?:type|options(?:\/\d+)?|[ug]idMappings)$/],
   [/^(\/linux\/(?:devices|namespaces)\/\d+)\/type$/],
@@ -69,7 +73,7 @@ const DECIDING: readonly (readonly [RegExp, ...names: string[]])[] = [
   [/^(\/linux\/resources\/cpu)\/quota$/, 'burst'],
 ];
 
-/** The pointers below which nothing can be said when the value at one is refused. */
+/** The pointers below which no rule can be checked if the value at `pointer` is refused. */
 function dependants(pointer: string): string[] {
   const pointers = [pointer];
   for (const [field, ...names] of DECIDING) {
@@ -81,10 +85,10 @@ function dependants(pointer: string): string[] {
   return pointers;
 }
 
-/** The list entry that a pointer leads to or into; empty when there is none. */
+/** The list entry at or above a pointer; empty if there is none. */
 const placeOf = (pointer: string): string => /^.*\/\d+(?=\/|$)/.exec(pointer)?.[0] ?? '';
 
-/** Whether a pointer is one of a set, or leads below one. */
+/** Whether a pointer is in a set, or is below one in it. */
 function isBelow(pointer: string, set: ReadonlySet<string>): boolean {
   for (let end = pointer.length; end > 0; end = pointer.lastIndexOf('/', end - 1)) {
     if (set.has(pointer.slice(0, end))) return true;
@@ -92,11 +96,11 @@ function isBelow(pointer: string, set: ReadonlySet<string>): boolean {
   return false;
 }
 
-/** Puts a value that is nearer to what the schema wants in the place of the one that an error is about; its pointer. */
+/** Replaces the value that an error names by one closer to the schema. Returns its pointer. */
 function mend(spec: unknown, { keyword, instancePath, params, propertyName }: SchemaError): string {
   if (keyword === 'required') {
     const name = String(params.missingProperty);
-    // Of any type but null, which is dropped; the next round tells which it must be.
+    // Any type but null, which is dropped; the next round reports the required type.
     set(at(spec, instancePath), name, () => [null]);
     return `${instancePath}/${segment(name)}`;
   }
@@ -111,7 +115,7 @@ function mend(spec: unknown, { keyword, instancePath, params, propertyName }: Sc
   return instancePath;
 }
 
-/** Sets a member, or removes it; nothing where another error of the round has taken the parent away. */
+/** Sets or removes a member; does nothing if another error of the round has removed the parent. */
 function set(parent: unknown, key: string, value: (now: unknown) => unknown): void {
   if (typeof parent !== 'object' || parent === null) return;
   const object = parent as Record<string, unknown>;

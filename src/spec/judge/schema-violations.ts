@@ -1,10 +1,10 @@
-/** What the schema's validator complains of, in the words of a violation. */
+/** Errors of the schema's validator as violations. */
 import type { SchemaError } from '../../../build/gen/validate-config.js';
 import type { Violation } from '../../sys/error.js';
 import { at, segment, segments } from '../json/json-pointer.js';
 import { suggestion } from './findings.js';
 
-/** Headings of the runtime-spec's pages, where they are not the field's own name in lower case. */
+/** Headings of the runtime-spec's pages by field. */
 const CONFIG: Readonly<Record<string, string>> = {
   ociVersion: 'specification-version',
   hooks: 'posix-platform-hooks',
@@ -35,7 +35,7 @@ const CONFIG_LINUX: Readonly<Record<string, string>> = {
   personality: 'personality',
 };
 
-/** Page and heading of the runtime-spec that describe the field at a pointer. */
+/** Page and heading of the runtime-spec for the field at a pointer. */
 export function pageOf(pointer: string): string {
   const [section = '', field = ''] = segments(pointer);
   const [page, headings, key] =
@@ -95,7 +95,7 @@ function article(type: string): string {
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
-/** The limits of 64-bit integers are not doubles; this is what was meant. */
+/** A double cannot hold the limits of 64-bit integers: returns the intended digits. */
 function limit(n: number): string {
   return n === 2 ** 64 ? '18446744073709551615' : n === 2 ** 63 ? '9223372036854775807' : String(n);
 }

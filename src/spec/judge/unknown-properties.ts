@@ -1,15 +1,17 @@
 /**
- * Properties that the runtime-spec does not have. It tells runtimes to let them pass (config.md#extensibility), so
- * only `validate --strict` refuses them, and only the warning of a newer `ociVersion` names them.
+ * Properties that are not in the runtime-spec: refused by `validate --strict`, named in a warning about `ociVersion`.
  */
 import { keys } from '../../../build/gen/keys.js';
 import { nearest } from '../../sys/nearest-word.js';
 import { segment } from '../json/json-pointer.js';
 
-/** Called with each unknown property; `nearest` looks for the known one that may have been meant, which is slow. */
+/** Called with each unknown property; `nearest` searches for a similar known one, which is slow. */
 type Seen = (pointer: string, nearest: () => string | undefined) => void;
 
-/** Visits the unknown properties of a config, in its order. Keys of maps, such as annotations, are free. */
+/**
+ * Visits the unknown properties of a config in order. The spec lets runtimes ignore them (config.md#extensibility).
+ * Keys of maps, such as annotations, are free.
+ */
 export function eachUnknownProperty(spec: unknown, seen: Seen): void {
   object(spec, '', '', seen);
 }
@@ -28,7 +30,7 @@ function object(value: unknown, definition: string, pointer: string, seen: Seen)
     if (typeof below === 'string') {
       object(child, below, at, seen);
     } else if (below !== 0 && typeof child === 'object' && child !== null) {
-      // A list or a map: Object.keys has the indexes of the one and the keys of the other.
+      // Object.keys returns the indexes of a list, and the keys of a map.
       for (const name of Object.keys(child)) {
         object((child as Record<string, unknown>)[name], below[0], `${at}/${segment(name)}`, seen);
       }

@@ -1,4 +1,4 @@
-/** Rules of `annotations`. One that a runtime does not know is no error (config.md); of these its user expects something. */
+/** Rules of `annotations`: unknown ones are allowed (config.md), but some of crun's deserve a warning. */
 
 import type { Spec } from '../config-types.js';
 import { segment } from '../json/json-pointer.js';
@@ -6,7 +6,7 @@ import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config.md#annotations';
 
-/** What another runtime makes of annotations that mean nothing here: crun's (crun(1), "EXTENSIONS TO OCI"). */
+/** Warnings for annotations of crun's (crun(1), "EXTENSIONS TO OCI") that have an effect there and none here. */
 const others: Readonly<Record<string, string>> = {
   'run.oci.handler': 'no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
   'module.wasm.image/variant': 'WebAssembly is not run: the process is an ordinary one',

@@ -18,7 +18,7 @@ export function blockIoRules(spec: Spec, findings: Findings): void {
   });
 }
 
-/** The range of blkio.weight; 0 stands for "not set", as engines write it. */
+/** The range of blkio.weight; engines write 0 for "not set". */
 function weights(of: { weight?: number; leafWeight?: number }, at: string, findings: Findings): void {
   for (const key of ['weight', 'leafWeight'] as const) {
     const weight = of[key];

@@ -1,11 +1,11 @@
-/** Rules of `linux.cgroupsPath` and `linux.resources`, and of what is set for NUMA nodes and caches. */
+/** Rules of `linux.cgroupsPath`, `linux.resources`, `linux.memoryPolicy` and `linux.intelRdt`. */
 
 import type { Cpu, IntelRdt, Linux, Memory, MemoryPolicy, Spec } from '../config-types.js';
 import { segment } from '../json/json-pointer.js';
 import type { Findings } from '../judge/findings.js';
 import { listError } from '../number-list.js';
 
-/** `update`: of a container that runs, what is not given keeps its value. */
+/** `update`: the container is running, and absent values stay. */
 export function cgroupRules(spec: Spec, findings: Findings, update = false): void {
   const linux = spec.linux;
   if (!linux) return;
@@ -17,18 +17,19 @@ export function cgroupRules(spec: Spec, findings: Findings, update = false): voi
       const pointer = `/linux/resources/unified/${segment(key)}`;
       findings.refuse(pointer, value, 'be what is written to the file, not empty', 'config-linux.md#unified');
     }
-    // A process of the host would end with the container; a create into a frozen cgroup would wait for ever.
+    // These files would let a process of the host end with the container, or let a create wait for ever in a frozen
+    // cgroup.
     if (/^cgroup\.(?:procs|threads|freeze|kill)$/.test(key)) {
       const expected = 'be a limit: this file moves, stops or ends processes';
       findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
     }
-    // A name that is a path could lead out of the cgroup.
+    // A path as a name could escape the cgroup.
     if (!/^[^./]+\.[^/]+$/.test(key)) {
       const expected = 'be the name of a file of cgroup v2, such as memory.high';
       findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
     }
   }
-  // Each is the first word of a line that the kernel reads.
+  // The kernel reads each name as the first word of a line.
   for (const device of Object.keys(linux.resources?.rdma ?? {})) {
     if (device !== '' && !/[ \n]/.test(device)) continue;
     const expected = 'be the name of an RDMA device';
@@ -86,8 +87,7 @@ function cpuRules(cpu: Cpu | undefined, findings: Findings): void {
 function rdtRules(rdt: IntelRdt, findings: Findings): void {
   const see = 'config-linux.md#intelrdt';
   const { closID, memBwSchema } = rdt;
-  // The class is a directory below /sys/fs/resctrl.
-  // `/` is the root class.
+  // The class is a directory below /sys/fs/resctrl; `/` is the root class.
   if (
     closID !== undefined &&
     closID !== '/' &&

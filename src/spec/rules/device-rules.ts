@@ -19,11 +19,12 @@ export function deviceRules(spec: Spec, findings: Findings): void {
     const at = `/linux/resources/devices/${i}`;
     const page = 'config-linux.md#allowed-device-list';
     for (const key of ['major', 'minor'] as const) {
-      // -1 is how runc's own tools write "all".
+      // runc's own tools write -1 for "all".
       if (rule[key] !== undefined) numberRule(`${at}/${key}`, rule[key], key, -1, findings, page);
     }
     const { access } = rule;
-    // A rule that forgets it must not allow everything. One that denies means all access: runc's own default has it so.
+    // A rule that allows must not allow everything by omission. Without an access, a rule that denies means all access,
+    // as runc's own default does.
     if (rule.allow && !access) findings.refuse(`${at}/access`, access, 'be given for a rule that allows', page);
     if (access !== undefined && [...access].some((c, j) => !'rwm'.includes(c) || access.indexOf(c) !== j)) {
       findings.refuse(`${at}/access`, access, 'be made of r, w and m, each once', page);
@@ -31,7 +32,7 @@ export function deviceRules(spec: Spec, findings: Findings): void {
   });
 }
 
-/** Device numbers of Linux have 12 bits for the major and 20 for the minor (MINORBITS). */
+/** Linux device numbers have 12 bits for the major and 20 for the minor (MINORBITS). */
 function numberRule(
   at: string,
   number: number | bigint,

@@ -3,7 +3,7 @@
 import type { HookName, Spec } from '../config-types.js';
 import type { Findings } from '../judge/findings.js';
 
-/** The six points of the lifecycle, in its order. */
+/** The six hook points, in lifecycle order. */
 export const HOOKS: readonly HookName[] = [
   'prestart',
   'createRuntime',

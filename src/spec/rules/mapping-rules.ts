@@ -5,7 +5,7 @@ import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#user-namespace-mappings';
 
-/** Since Linux 4.15. */
+/** Maximum number of lines since Linux 4.15. */
 const MOST = 340;
 
 export function mappingRules(spec: Spec, findings: Findings): void {
@@ -27,7 +27,7 @@ export function mappingRules(spec: Spec, findings: Findings): void {
   }
 }
 
-/** Each mapping for itself, then that no two of them share an id. */
+/** Checks each mapping, then that no two of them share an id. */
 export function idMappingRules(mappings: readonly IdMapping[] | undefined, at: string, findings: Findings): void {
   if (!mappings) return;
   if (mappings.length > MOST) {
@@ -41,12 +41,12 @@ export function idMappingRules(mappings: readonly IdMapping[] | undefined, at: s
       ['containerID', containerID],
       ['hostID', hostID],
     ] as const) {
-      // 2^32-1 is no id.
+      // 2^32-1 is not an id.
       if (first + size > 0xffffffff) {
         const expected = `leave room for ${size} ids below 4294967295`;
         findings.refuse(`${at}/${i}/${name}`, first, expected, 'user_namespaces(7)');
       }
-      // The search for the pair costs n²: only where there is one that is listed.
+      // The search for the pair costs n²: only run it if there is a pair, and its violation is listed.
       if (!overlapping[name] || findings.more) continue;
       const other = mappings.slice(0, i).findIndex((m) => first < m[name] + m.size && m[name] < first + size);
       if (other >= 0) {

@@ -9,8 +9,8 @@ import { idMappingRules } from './mapping-rules.js';
 const SEE = 'config.md#mounts';
 
 /**
- * Options of the kernel's own file systems, by type. An option that is not here goes to the kernel all the same, which
- * may be newer than this table; it serves to recognise what is mistyped.
+ * Options of the kernel's own file systems, by type, to recognise misspelt ones. Other options still go to the kernel,
+ * which may be newer than this table.
  */
 const DATA: Readonly<Record<string, string>> = {
   tmpfs: 'size nr_blocks nr_inodes mode uid gid huge mpol inode32 inode64 noswap quota usrquota grpquota',
@@ -23,12 +23,12 @@ const DATA: Readonly<Record<string, string>> = {
 };
 
 /**
- * Options whose spelling is judged, each once: it is compared with all that are known, and a config of 4 MiB has room for
- * more than that takes a minute for. A mistyped one after them is refused by the kernel.
+ * Limit on distinct options with a spelling check. Each is compared with all known ones: a config of 4 MiB has room for
+ * options that would take over a minute. The kernel refuses later misspelt ones.
  */
 const MOST_JUDGED = 200;
 
-/** What was said of an option, by file system type and option. */
+/** The result for an option, by file system type and option. */
 type Judged = Map<string, string | undefined>;
 
 export function mountRules(spec: Spec, findings: Findings): void {
@@ -55,7 +55,9 @@ export function mountRules(spec: Spec, findings: Findings): void {
   }
 }
 
-/** A new user namespace owns no network namespace but a new one, and the kernel gives it the sysfs of no other. */
+/**
+ * A new user namespace owns no network namespace but a new one, and the kernel only lets it mount the sysfs of that.
+ */
 function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findings): void {
   const isNew = (wanted: string) => linux?.namespaces?.some((n) => n.type === wanted && !n.path) ?? false;
   if (type !== 'sysfs' || !isNew('user') || isNew('network')) return;
@@ -87,8 +89,8 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
     if (kind === 'nofollow' && !bind) findings.refuse(where, option, 'be used with bind mounts only', see);
     const error = kind === undefined && spellingError(option, bind ? 'bind' : (mount.type ?? ''), judged);
     if (error) findings.refuse(where, option, error, see);
-    // As runc: what a bind mount shows has its options already, and engines write some all the same.
-    // An empty one asks for nothing, z and Z ask the engine to label the source: podman and buildah write some.
+    // As runc: the source of a bind mount has its options already, and engines still write some. An empty option has no
+    // effect; z and Z ask the engine to label the source: podman and buildah write some.
     else if (bind && !DONE.has(option) && (kind === undefined || kind === 'superblock')) {
       findings.warn(
         where,
@@ -100,7 +102,7 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
   });
 }
 
-/** Options of bind mounts that ask nothing of a runtime. */
+/** Options of bind mounts that have no effect in a runtime. */
 const DONE = new Set(['', 'z', 'Z']);
 
 function spellingError(option: string, type: string, judged: Judged): string | undefined {
@@ -112,7 +114,7 @@ function spellingError(option: string, type: string, judged: Judged): string | u
   return error;
 }
 
-/** Why an option that is not in the table is a mistake; undefined when the file system may know it. */
+/** Why an option that is not in the table is a mistake; undefined if the file system may have it. */
 function dataError(option: string, type: string): string | undefined {
   const equals = option.indexOf('=');
   const name = equals < 0 ? option : option.slice(0, equals);
@@ -170,7 +172,7 @@ function rangeRules(option: string, ranges: string, linux: Spec['linux'], where:
   for (const { pointer, expected } of wrong.violations) refuse(`${pointer} must ${expected}`);
 }
 
-/** Where the kernel lets nobody map the ids of a mount (mount_setattr(2)). */
+/** Mounts whose ids the kernel never lets a process map (mount_setattr(2)). */
 function mappedRules({ type, options = [] }: Mount, at: string, linux: Spec['linux'], findings: Findings): void {
   const kinds = options.map((name) => mountOption(name)?.kind);
   if (kinds.includes('remount')) return;

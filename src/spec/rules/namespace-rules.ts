@@ -1,4 +1,4 @@
-/** Rules of `linux.namespaces` and of the fields that need one of them. */
+/** Rules of `linux.namespaces`, and of the fields that need one of them. */
 
 import type { NamespaceType, Spec } from '../config-types.js';
 import { segment } from '../json/json-pointer.js';
@@ -23,7 +23,7 @@ export function namespaceRules(spec: Spec, findings: Findings): void {
   netDeviceRules(spec, seen.has('network'), findings);
 }
 
-/** No process of a new user namespace has rights over a mount namespace that was there before (mount_namespaces(7)). */
+/** A process in a new user namespace has no rights over an older mount namespace (mount_namespaces(7)). */
 function mountRule(spec: Spec, seen: ReadonlyMap<NamespaceType, number>, findings: Findings): void {
   const at = (type: NamespaceType) => spec.linux?.namespaces?.[seen.get(type) ?? -1];
   const user = at('user');
@@ -62,7 +62,7 @@ function timeRules(spec: Spec, index: number | undefined, findings: Findings): v
   if (index === undefined) {
     findings.refuse('/linux/timeOffsets', offsets, 'be absent, or linux.namespaces have one of type time', see);
   } else if (spec.linux?.namespaces?.[index]?.path) {
-    // The kernel takes offsets only before the first process is in the namespace (time_namespaces(7)).
+    // The kernel only accepts offsets before the first process is in the namespace (time_namespaces(7)).
     const expected = `be absent: /linux/namespaces/${index} joins a time namespace that has its offsets`;
     findings.refuse('/linux/timeOffsets', offsets, expected, see);
   }

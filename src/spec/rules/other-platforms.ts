@@ -1,4 +1,4 @@
-/** The sections of other platforms, for `runt validate`: nothing runs them, but a mistake in one can be named. */
+/** Sections of other platforms, for `runt validate`: not run, but checked for mistakes. */
 import validate from '../../../build/gen/validate-platforms.js';
 import type { Violation } from '../../sys/error.js';
 import { readText } from '../../sys/fs.js';
@@ -6,7 +6,7 @@ import { segments } from '../json/json-pointer.js';
 import { schemaViolations } from '../judge/schema-violations.js';
 
 /**
- * What is wrong in the sections for other platforms of a config.json that is sound JSON.
+ * Violations in a config's sections for other platforms; the file must be valid JSON.
  * @throws RuntError when the file cannot be read
  */
 export function foreignViolations(path: string): Violation[] {

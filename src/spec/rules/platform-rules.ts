@@ -3,7 +3,7 @@
 import type { Spec } from '../config-types.js';
 import type { Findings } from '../judge/findings.js';
 
-/** Sections of config.json that are not for Linux, and what they are for. */
+/** Sections of config.json that are not for Linux, and their platforms. */
 export const PLATFORMS: Readonly<Record<string, string>> = {
   windows: 'Windows',
   solaris: 'Solaris',

@@ -41,7 +41,7 @@ function userRules(process: Process, findings: Findings): void {
   }
 }
 
-/** 2^32-1 is -1 to setresuid(2) and setresgid(2), which then leave the id as it is: that of the runtime. */
+/** 2^32-1 is -1 to setresuid(2) and setresgid(2), which then keep the runtime's id. */
 function idRule(pointer: string, id: number, findings: Findings, see: string): void {
   if (id === 0xffffffff)
     findings.refuse(pointer, id, 'be below 4294967295, which the kernel reads as "no change"', see);
@@ -53,7 +53,7 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
   for (const name of ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const) {
     sets[name]?.forEach((capability, i) => {
       if (capabilityNumber(capability) !== undefined) return;
-      // The spec wants a warning, no error: an engine may know the capabilities of a newer kernel.
+      // The spec requires a warning, not an error: an engine may use the capabilities of a newer kernel.
       const text = () => `be a capability, it is left out${suggestion(capability, capabilityNames())}`;
       findings.warn(`/process/capabilities/${name}/${i}`, capability, text, see);
     });
@@ -94,7 +94,7 @@ function schedulerRules(process: Process, findings: Findings): void {
     findings.refuse('/process/scheduler/priority', scheduler.priority, expected, see);
   }
   if (scheduler.nice && policy !== 'SCHED_OTHER' && policy !== 'SCHED_BATCH') {
-    // As runc: the kernel has no use for it there.
+    // As runc: the kernel ignores it for these policies.
     findings.warn('/process/scheduler/nice', scheduler.nice, `be absent for ${policy}, it is left out`, see);
   }
   const deadline = policy === 'SCHED_DEADLINE';

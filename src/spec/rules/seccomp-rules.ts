@@ -15,7 +15,7 @@ export function seccompRules(spec: Spec, findings: Findings): void {
   const at = '/linux/seccomp';
   const { defaultAction, listenerPath } = seccomp;
   if (defaultAction === 'SCMP_ACT_NOTIFY') {
-    // The agent could not even be asked: sending it the descriptor would itself wait for the agent.
+    // The agent could never answer: the call that sends it the descriptor would itself wait for the agent.
     findings.refuse(`${at}/defaultAction`, defaultAction, 'not be SCMP_ACT_NOTIFY', SEE);
   }
   errnoRule(`${at}/defaultErrnoRet`, seccomp.defaultErrnoRet, defaultAction, findings);

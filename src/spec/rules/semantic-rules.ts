@@ -1,7 +1,4 @@
-/**
- * Semantic rules: what the runtime-spec and the kernel demand of a config and a schema cannot say. One file a noun, in
- * `rules/`. They need nothing of the host: a config that passes here may still ask for what this host lacks.
- */
+/** Semantic rules: requirements of the runtime-spec and the kernel that a schema cannot express. */
 
 import type { Spec } from '../config-types.js';
 import type { Findings } from '../judge/findings.js';
@@ -19,9 +16,12 @@ import { seccompRules } from './seccomp-rules.js';
 import { sysctlRules } from './sysctl-rules.js';
 import { versionRules } from './version-rules.js';
 
-/** Notes what the rules find in a config that its schema accepts. */
+/**
+ * Records the findings of the rules in a config that passes the schema. They do not depend on the host: a valid config
+ * can still require features that this host lacks.
+ */
 export function semanticRules(spec: Spec, findings: Findings): void {
-  // A config for another platform only: what Linux makes of its other fields is of no use to anyone.
+  // A config for another platform only: findings about its Linux fields would not help.
   if (platformRules(spec, findings) && !spec.linux) return;
   const rules = [
     versionRules,

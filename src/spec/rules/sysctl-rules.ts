@@ -41,22 +41,22 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
   }
 }
 
-/** The namespace that a key of `linux.sysctl` acts on; undefined for one that all containers share. */
+/** The namespace that a key of `linux.sysctl` applies to; undefined if all containers share the parameter. */
 export const sysctlNamespace = (key: string): NamespaceType | undefined => namespaceOf(sysctlPath(key));
 
-/** The namespace that has its own value of a parameter; undefined when all containers share it. */
+/** The namespace with its own value of a parameter; undefined if all containers share it. */
 function namespaceOf(path: string): NamespaceType | undefined {
   if (path.startsWith('net/')) return 'network';
   if (path.startsWith('fs/mqueue/') || IPC.split(' ').includes(path)) return 'ipc';
   if (path === 'kernel/domainname') return 'uts';
-  // Limits on what a user namespace may hold (namespaces(7)).
+  // Limits of a user namespace (namespaces(7)).
   if (path.startsWith('user/max_')) return 'user';
   return undefined;
 }
 
 /**
- * Path of a parameter below /proc/sys. As in sysctl(8), the first separator tells which one is meant:
- * `net.ipv4.conf.eth0/1.rp_filter` has dots as separators, and a slash that stands for a dot in a name.
+ * Path of a parameter below /proc/sys. As in sysctl(8), the first separator decides: in
+ * `net.ipv4.conf.eth0/1.rp_filter` dots are separators, and the slash is a dot in a name.
  */
 export function sysctlPath(key: string): string {
   const slash = key.indexOf('/');

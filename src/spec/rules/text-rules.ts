@@ -1,23 +1,23 @@
-/** Text of a config that the kernel cannot take: NUL, lone surrogates, bytes that are not UTF-8. */
+/** Text of a config that the kernel cannot accept: NUL, lone surrogates, bytes that are not UTF-8. */
 
 import { segment } from '../json/json-pointer.js';
 import { isUtf8, notUtf8 } from '../json/utf8.js';
 import type { Findings } from '../judge/findings.js';
 
-/** Refuses strings and keys of a parsed config; `json` are its bytes and `text` their decoded form. */
+/** Refuses such strings and keys of a parsed config; `json` holds its bytes, `text` their decoded form. */
 export function textRules(json: Uint8Array, text: string, root: unknown, findings: Findings): void {
   if (!isUtf8(json, text)) findings.add(notUtf8);
-  // Both others can only come from an escape.
+  // NUL and lone surrogates can only be in an escape.
   if (text.includes('\\u')) visit(root, [], findings);
 }
 
 function problem(text: string): string | undefined {
   if (text.includes('\0')) return 'NUL: the kernel would cut it there';
-  // With the flag u a class of surrogates matches lone ones only.
+  // With the flag u, a class of surrogates only matches lone ones.
   return /[\ud800-\udfff]/u.test(text) ? 'lone surrogates: it has no UTF-8 form' : undefined;
 }
 
-/** Looks at a value and at all below it. `path` has the keys that lead to it: a pointer for each value would cost more. */
+/** Checks a value and all below it. `path` has its keys: a pointer for each value would cost more. */
 function visit(value: unknown, path: string[], findings: Findings): void {
   const wrong = problem(path.at(-1) ?? '') ?? (typeof value === 'string' ? problem(value) : undefined);
   if (wrong) {

@@ -1,11 +1,11 @@
-/** Names in a seccomp profile that are no system calls here: libseccomp lets them pass, and so does every runtime. */
+/** Names in a seccomp profile that are not system calls here; libseccomp and every runtime ignore them. */
 import type { Violation } from '../../sys/error.js';
 import { libseccompVersion, unknownSyscalls } from '../../sys/seccomp/seccomp-support.js';
 import type { Seccomp } from '../config-types.js';
 
 /**
- * The names that this libseccomp knows on no architecture, each once, at its first place. A misspelt call is among them
- * and so is one that is newer than the library: that depends on the machine, so none of them is a violation.
+ * The names that this libseccomp has on no architecture, each once, with its first pointer. They can be misspelt or
+ * newer than the library: that depends on the machine, so none is a violation.
  */
 export function unknownCalls(seccomp: Seccomp | undefined): Violation[] {
   const places = new Map<string, string>();

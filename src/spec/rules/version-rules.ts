@@ -5,12 +5,12 @@ import type { Findings } from '../judge/findings.js';
 import { eachUnknownProperty } from '../judge/unknown-properties.js';
 import { OCI_VERSION, parseVersion } from '../oci-version.js';
 
-/** Members that the warning names; a config of a much newer version may have any number. */
+/** Maximum number of members that the warning names; a config of a much newer version may have any number. */
 const MOST_NAMED = 8;
 
 /**
- * A minor version only adds to the one before (SemVer §7), and a runtime ignores properties that it does not know
- * (config.md#extensibility): a config of a newer minor version runs. Another major version may mean anything.
+ * A minor version only adds features (SemVer §7), and a runtime ignores unknown properties (config.md#extensibility):
+ * so a config of a newer minor version runs. Another major version may mean anything.
  */
 export function versionRules(spec: Spec, findings: Findings): void {
   const see = 'config.md#specification-version';
@@ -34,7 +34,7 @@ export function versionRules(spec: Spec, findings: Findings): void {
   }
 }
 
-/** What of a config of a newer version has no effect. */
+/** Names the properties of a newer config that have no effect. */
 function ignored(spec: Spec): string {
   const unknown: string[] = [];
   eachUnknownProperty(spec, (pointer) => unknown.push(pointer));
