@@ -7,7 +7,7 @@ export const deviceTable = table({
     by: 'init',
     phase: 'devices',
     fields: { path: 'str', type: 'str', major: 'int', minor: 'int', mode: 'int', uid: 'int', gid: 'int', bind: 'bool' },
-    doc: 'mknod (type c, b or p), or bind of the host node when bind is set or mknod is not permitted',
+    doc: "mknod (type c, b or p), or bind of the host's node if bind is set or mknod is not permitted",
   },
   symlink: {
     code: 43,

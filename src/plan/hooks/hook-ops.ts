@@ -6,21 +6,21 @@ export const hookTable = table({
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', slot: 'fd' },
-    doc: 'open the file that what hooks write is appended to, made when missing (0600); runt-init finds it at slot',
+    doc: 'open the file to which the output of hooks is appended, created if missing (0600); runt-init finds it at slot',
   },
   hookOutput: {
     code: 144,
     by: 'init',
     phase: 'prepare',
     fields: { out: 'fd?', err: 'fd?' },
-    doc: 'hooks write to the files at these slots from here on; absent: where they wrote before',
+    doc: 'redirect the output of later hooks to the files at these slots; absent: no change',
   },
   awaitHooks: {
     code: 76,
     by: 'init',
     phase: 'root and mounts',
     fields: {},
-    doc: 'report "hooks"; await the word, with the pid that the runtime sees, once its prestart and createRuntime hooks have run',
+    doc: 'report "hooks"; await the message, with the pid as the runtime sees it, after its prestart and createRuntime hooks',
   },
   hook: {
     code: 77,
@@ -38,7 +38,7 @@ export const hookTable = table({
       afterPid: 'str',
       inside: 'bool',
     },
-    doc: 'run a hook to its end, for timeout seconds at most; point and index are its place in hooks; it reads the state, beforePid and afterPid with the pid between them; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
+    doc: 'run a hook for at most timeout seconds; point and index are its position in hooks; it reads the state: beforePid, the pid, afterPid; homeOf as for exec; unless inside, before the switch of root, in the directory of the root with umask 022',
   },
   hostHook: {
     by: 'runtime',

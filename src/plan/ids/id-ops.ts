@@ -18,7 +18,7 @@ export const idTable = table({
     by: 'runtime',
     phase: 'namespaces',
     fields: { kind: 'str' as Word<'uid' | 'gid'>, lines: 'list' },
-    doc: 'read uid_map or gid_map (kind) of runt-init, which has joined a user namespace: it must be that of the config',
+    doc: "read uid_map or gid_map (kind) of runt-init, which has joined a user namespace: it must equal the config's",
   },
   idMapNamespace: {
     by: 'runtime',
@@ -51,7 +51,7 @@ export const idTable = table({
     by: 'init',
     phase: 'identity',
     fields: {},
-    doc: 'the supplementary groups stay as they are: becomeRoot does not let them go',
+    doc: 'keep the supplementary groups: becomeRoot does not drop them',
   },
   user: {
     code: 58,
@@ -74,6 +74,6 @@ export const idTable = table({
       umask: 'int?',
       pipes: 'bool',
     },
-    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid where neither names one. A user by name without a group gets the groups that list it; stdio is given as by stdioOwner',
+    doc: 'exec: as user, by names from /etc/passwd and /etc/group of the container; digits are a number; gid if neither has one. A user name without a group gets the groups that list it; changes the owner of stdio as stdioOwner',
   },
 });

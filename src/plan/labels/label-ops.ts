@@ -7,7 +7,7 @@ export const labelTable = table({
     by: 'init',
     phase: 'identity',
     fields: { file: 'str' as Word<'exec' | 'keycreate' | 'apparmor/exec'>, label: 'str?' },
-    doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; without one the label is taken back',
+    doc: 'write label to /proc/self/attr/FILE (exec, keycreate, apparmor/exec) through the private procfs; reset it if absent',
   },
   labelMount: {
     code: 114,

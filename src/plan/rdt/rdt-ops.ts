@@ -6,7 +6,7 @@ export const rdtTable = table({
     by: 'runtime',
     phase: 'limits',
     fields: { path: 'str', make: 'str' as Word<'new' | 'there' | 'either'>, schemata: 'list' },
-    doc: 'the resctrl group at path: make is "new", "there" (it must be there) or "either"; the lines go into the schemata of one that is made, and must be in those of one that is there',
+    doc: 'the resctrl group at path: make is "new", "there" (it must exist) or "either"; the lines are written to the schemata of a new group, and must be in those of an existing one',
   },
   rdtMonitor: {
     by: 'runtime',

@@ -1,4 +1,4 @@
-/** Operations of the root file system, and of the mounts around it. */
+/** Operations of the rootfs and the mounts around it. */
 import { table } from '../op-shape.js';
 
 export const rootTable = table({
@@ -21,14 +21,14 @@ export const rootTable = table({
     by: 'init',
     phase: 'root and mounts',
     fields: { path: 'str', slot: 'fd?' },
-    doc: 'make a private mount of the rootfs (from slot when there is one; pivot_root(2) refuses a shared one), attach it over `/`, and take it as the root that paths are resolved in',
+    doc: 'make a private mount of the rootfs (from slot if there is one; pivot_root(2) refuses a shared one), attach it over `/`, and resolve later paths in it',
   },
   detachedRoot: {
     code: 150,
     by: 'init',
     phase: 'root and mounts',
     fields: { path: 'str' },
-    doc: 'without a mount namespace: clone the rootfs into a tree that is attached nowhere, and take it as the root that paths are resolved in (mounting in it: Linux 6.15)',
+    doc: 'without a mount namespace: clone the rootfs into a detached tree, and resolve later paths in it (mounting in it: Linux 6.15)',
   },
   changeRoot: {
     code: 151,
@@ -42,21 +42,21 @@ export const rootTable = table({
     by: 'init',
     phase: 'root and mounts',
     fields: {},
-    doc: 'look whether runt is in a chroot, and leave it; pivotRoot and moveRoot find that out too, but pivotRoot only when mounts are not locked',
+    doc: 'check whether runt is in a chroot, and leave it; pivotRoot and moveRoot also detect that, but pivotRoot only if mounts are not locked',
   },
   pivotRoot: {
     code: 47,
     by: 'init',
     phase: 'root and mounts',
     fields: {},
-    doc: 'pivot_root(2) into the root and detach the old one; in a chroot of runt from the root of the mount namespace; on a ramdisk the root covers it instead, and all else that is mounted there is detached',
+    doc: 'pivot_root(2) into the root and detach the old one; if runt is in a chroot, from the root of the mount namespace; on a ramdisk the root covers it instead, and all other mounts there are detached',
   },
   moveRoot: {
     code: 48,
     by: 'init',
     phase: 'root and mounts',
     fields: {},
-    doc: 'MS_MOVE the root over / and chroot(2) (--no-pivot), other mounts detached or covered first; in a chroot of runt as pivotRoot',
+    doc: 'MS_MOVE the root over / and chroot(2) (--no-pivot), with other mounts detached or covered first; in a chroot as pivotRoot',
   },
   rootPropagation: {
     code: 49,

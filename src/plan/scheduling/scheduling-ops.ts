@@ -27,7 +27,7 @@ export const schedulingTable = table({
     by: 'init',
     phase: 'limits',
     fields: { cpus: 'range[]' },
-    doc: 'sched_setaffinity(2) to these CPUs; none: to all that the cpuset of its cgroup has',
+    doc: "sched_setaffinity(2) to these CPUs; none: to all CPUs of its cgroup's cpuset",
   },
   memoryPolicy: {
     code: 136,

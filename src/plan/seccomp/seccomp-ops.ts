@@ -7,7 +7,7 @@ export const seccompTable = table({
     by: 'runtime',
     phase: 'prepare',
     fields: { profile: 'data' as Data<SeccompProfile>, slot: 'int' },
-    doc: 'compile the profile, or take its kept program; runt-init finds it at slot',
+    doc: 'compile the profile, or use its cached program; runt-init finds it at slot',
   },
   seccompData: {
     by: 'runtime',
@@ -27,6 +27,6 @@ export const seccompTable = table({
       metadata: 'str?',
       summary: 'note',
     },
-    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime gets the listener and hands it over before it goes on',
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime receives the listener and sends it to the agent before it continues',
   },
 });

@@ -6,13 +6,13 @@ export const terminalTable = table({
     by: 'runtime',
     phase: 'prepare',
     fields: { path: 'str', slot: 'fd' },
-    doc: 'connect to the console socket (--console-socket), which gets the master of the terminal; runt-init finds the connection at slot',
+    doc: "connect to the console socket (--console-socket), which receives the terminal's master; runt-init finds the connection at slot",
   },
   consolePair: {
     by: 'runtime',
     phase: 'prepare',
     fields: { slot: 'fd' },
-    doc: 'make a socket pair over which the runtime gets the master of the terminal; runt-init finds its end at slot',
+    doc: "make a socket pair over which the runtime receives the terminal's master; runt-init finds its end at slot",
   },
   terminal: {
     code: 82,
