@@ -7,14 +7,14 @@ import { cgroupRemovalTime, longestRemovalPause } from '../sys/waiting/time-limi
 import { isCgroup } from './cgroup-facts.js';
 import { pidsIn } from './cgroup-processes.js';
 
-/** Pause in ms from which `stuck` is called: processes that are left by then do not end by themselves. */
+/** Pause in ms from which `stuck` is called, after 31 ms in total: what is left by then does not end by itself. */
 const stuckAfter = 32;
 
 /**
  * Removes the cgroups and all below them, deepest first. Skips paths that do not exist or are not cgroups: if the
  * hierarchy is unmounted, they can be plain directories of another program. The kernel returns EBUSY until the last
- * dying process has left; so retries with longer and longer pauses, until the deadline (ms). Calls `stuck` once if
- * processes remain after the first retries.
+ * dying process has left: retry with longer and longer pauses, until the deadline (ms). Calls `stuck` once if processes
+ * remain after the first retries.
  * @throws RuntError ERR_CGROUP_BUSY when processes remain, ERR_CGROUP for any other failure, after it has tried every
  * path
  */

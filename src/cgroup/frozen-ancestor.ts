@@ -7,7 +7,7 @@ import { hierarchyVersion, isCgroup } from './cgroup-facts.js';
 
 /**
  * The cgroup at or above `directory`, on v1 or v2, that is frozen by itself: all below it stays frozen, whatever its
- * own files request. undefined if there is none. Skips directories that do not exist: systemd makes slices by need.
+ * own files request. undefined if there is none. Skips directories that do not exist: systemd makes slices on demand.
  * @throws RuntError ERR_CGROUP when one cannot be read
  */
 export function frozenBy(directory: string): string | undefined {

@@ -217,8 +217,9 @@ const needsHostSysfs = (spec: Spec): boolean =>
   hasUserNamespace(spec) && !(newNamespaces(spec) & CLONE_NEWNET) && (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
 /**
- * How the process that continues enters its v2 cgroup. It is cloned into it, unless a namespace prevents that or a
- * process of the runtime holds a systemd unit open, which takes a pid. A move is not charged, but costs milliseconds.
+ * How the process that continues enters its v2 cgroup. It is cloned there, unless a namespace prevents that or a
+ * runtime process keeps the systemd unit alive, which takes a pid. Then it moves: the kernel does not charge a move to
+ * pids.max, but it costs milliseconds.
  */
 function lateBirth(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
   const at = '/linux/cgroupsPath';

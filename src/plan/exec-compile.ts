@@ -46,7 +46,7 @@ interface ExecProcess {
   readonly named?: NamedUser;
 }
 
-/** A cgroup that the process enters: on v1 by writing to `tasks`, on v2 by being cloned into it. */
+/** A cgroup that the process enters: on v1 by its file `tasks`, on v2 as a process cloned into it. */
 export interface CgroupEntry {
   readonly directory: string;
   readonly version: 1 | 2;

@@ -1,4 +1,4 @@
-/** Annotations, most of them crun's (crun(1), "EXTENSIONS TO OCI"), that runt applies and `features` lists. */
+/** crun's annotations that change the container (crun(1), "EXTENSIONS TO OCI"); `features` lists them. */
 import type { Spec } from './config-types.js';
 
 /** Keep the caller's supplementary groups and ignore `additionalGids`. The annotation's value does not matter. */

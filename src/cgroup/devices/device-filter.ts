@@ -32,7 +32,7 @@ export interface FilterRule {
 
 /**
  * The default, with exceptions or ordered rules. As in v1, an exception that allows must cover all the requested
- * access, and one that denies any of it. Of ordered rules, the last one that matches decides about each kind of
+ * access; one that denies must cover any of it. Of ordered rules, the last one that matches decides about each kind of
  * requested access, and all kinds must be allowed.
  */
 export type DeviceFilter =
@@ -104,7 +104,7 @@ const answer = (allow: boolean): Instruction[] => [
   [EXIT, 0, 0, 0, 0],
 ];
 
-/** Lets each jump of a block lead to the block's end. */
+/** Points each jump of a block to the block's end. */
 function jumpingToEnd(block: readonly Instruction[]): Instruction[] {
   const jumps = (code: number) => code === JUMP_EQUAL || code === JUMP_UNEQUAL;
   return block.map(([code, d, s, jump, n], i) => [code, d, s, jumps(code) ? block.length - i - 1 : jump, n]);

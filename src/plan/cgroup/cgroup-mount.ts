@@ -27,8 +27,8 @@ export interface CgroupView {
 }
 
 /**
- * v2: in a cgroup namespace of its own, a new mount of the hierarchy. Otherwise a bind of the host's mount, or of the
- * container's own cgroup if it has a user namespace. A new mount there would change the hierarchy's options, and remove
+ * v2: in a cgroup namespace of its own, a new mount of the hierarchy. Without one, a bind of the host's mount, or of
+ * the container's own cgroup if it has a user namespace: a new mount would change the hierarchy's options, and remove
  * nsdelegate and memory_recursiveprot from the host (cgroup_apply_root_flags in the kernel).
  * v1: a tmpfs with one mount per hierarchy and links for the names of co-mounted controllers. Each mount is the root of
  * the new cgroup namespace, or a bind of the container's cgroup.

@@ -7,8 +7,8 @@ import type { Op, OpOf } from '../plan-ops.js';
 
 /**
  * The operations that write the id maps of a new user namespace, after the clone.
- * An ordinary user may write one line that maps the own id; any other map needs newuidmap and newgidmap, which check
- * /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace may write all ids mapped in it, as
+ * An ordinary user may write one line that maps the caller's own id; any other map needs newuidmap and newgidmap, which
+ * check /etc/subuid and /etc/subgid (user_namespaces(7)). Root of a user namespace may write all ids mapped in it, as
  * rootless podman does.
  */
 export function idMapOps(spec: Spec, facts: HostFacts): Op[] {

@@ -31,8 +31,7 @@ function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees:
   const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [MS_SHARED | MS_REC] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);
-    // A new mount is private, and a bind has the propagation of its source: only rshared rootfsPropagation changes
-    // them.
+    // A new mount is private, and a bind has its tree's propagation: only rshared rootfsPropagation changes them.
     if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
     const target = clean(mount.destination);
     if (isRoot(target)) settings.propagation = [];

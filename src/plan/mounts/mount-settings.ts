@@ -20,7 +20,7 @@ export interface MountSettings {
   copyUp: boolean;
   /** Changes an existing mount. */
   remount: boolean;
-  /** The last of `idmap`, `ridmap` (the latter for all mounts of the tree), and its mappings, if any. */
+  /** The last of `idmap` and `ridmap` (for all mounts of the tree), with its mappings, if any. */
   idmap?: { readonly recursive: boolean; readonly ranges?: string };
   /** `src-nofollow`, `dest-nofollow`, `copy-symlink`. */
   sourceNofollow: boolean;

@@ -61,11 +61,11 @@ function verifyOps(spec: Spec): Op[] {
 /**
  * The operations from the runtime's namespaces (except those of the clone: `made`) to those of the config.
  * A new user namespace is made after the joins: joined namespaces belong to an owner outside it. A joined user
- * namespace is joined in the middle: namespaces that belong to it need the rights in it, the host's those before it.
- * All other new namespaces are made inside the user namespace, so that it owns them. A pid namespace only applies to
- * the next child, so a second clone is last, with the caller as the parent.
+ * namespace is joined in the middle: namespaces that belong to it need the rights in it, the host's need those before
+ * it. All other new namespaces are made inside the user namespace, so that it owns them. A pid namespace only applies
+ * to the next child, so a second clone is last, with the caller as the parent.
  * @param entering how the final process enters its cgroups; a new cgroup namespace comes after that
- * @param asCaller operations in the new mount namespace, before the process changes the caller's ids
+ * @param asCaller operations in the new mount namespace, while the process still has the caller's ids
  */
 export function joinOps(
   spec: Spec,

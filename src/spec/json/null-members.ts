@@ -6,7 +6,7 @@ import validate from '../../../build/gen/validate-config.js';
  */
 export const conforms = (spec: unknown): boolean => validate(spec) || (dropNulls(spec) && validate(spec));
 
-/** Removes null members from all objects of a value. Returns whether there was one. */
+/** Removes null members from all objects of a value. Returns whether it found one. */
 function dropNulls(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   let dropped = false;

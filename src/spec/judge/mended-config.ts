@@ -7,7 +7,7 @@ import { conforms } from '../json/null-members.js';
 import { placeWideIntegers, type WideIntegers } from '../json/wide-integers.js';
 import { Findings } from './findings.js';
 
-/** Limit on repairs of one value: first to the right type, then to the limits, then to the required content. */
+/** Limit on rounds of repairs: a value first gets the right type, then its limits, then the required content. */
 const ROUNDS = 16;
 
 /** Records in `findings` what `rules` find in a config, except findings about values that the schema refuses. */
