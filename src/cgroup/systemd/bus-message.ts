@@ -1,6 +1,4 @@
-/**
- * D-Bus messages as bytes (dbus-specification, "Message Protocol"), written little-endian, read in both byte orders.
- */
+/** D-Bus messages as bytes (dbus-specification, "Message Protocol"): writes little-endian, reads both byte orders. */
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
 import { types, type Value, type Variant } from './variant.js';

@@ -1,7 +1,4 @@
-/**
- * Owner of the container's v2 cgroup: the user of its process, if it may write there
- * (config-linux.md#cgroup-ownership).
- */
+/** Owner of the container's v2 cgroup: the process's user, if it may write (config-linux.md#cgroup-ownership). */
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
 import type { Spec } from '../../spec/config-types.js';
 import type { HostFacts } from '../host-facts.js';

@@ -30,9 +30,9 @@ export interface Trees {
 }
 
 /**
- * Bind sources and the rootfs that the runtime opens, because root of a new user namespace may lack search permission
- * for their paths, or because only the runtime may map their ids. An ordinary user may not clone mounts: runt-init
- * does, while it still has the user's ids (`openedAsCaller`).
+ * Bind sources and the rootfs that the runtime opens. Root of a new user namespace may lack search permission for their
+ * paths, or only the runtime may map their ids. An ordinary user may not clone mounts: runt-init does, while it still
+ * has the user's ids (`openedAsCaller`).
  * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not map; ERR_SPEC_VALUE
  */
 export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {

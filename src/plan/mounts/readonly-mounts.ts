@@ -4,7 +4,7 @@ import type { Op } from '../plan-ops.js';
 
 /**
  * Removes read-only from each tmpfs of `ops` in which a later operation makes a mount point, a device or the working
- * directory, and from one on /dev, which may get a terminal. Returns the operations that restore it; runc does so for
+ * directory. Also from one on /dev, which may get a terminal. Returns the operations that restore it; runc does so for
  * every tmpfs.
  */
 export function deferReadOnly(ops: Op[]): Op[] {

@@ -16,7 +16,7 @@ export const notifyEntry = `NOTIFY_SOCKET=${target}/${notifyName}`;
 /**
  * The directory on the host, and its mount in the container. The socket in it exists while a process listens: `run`
  * from the beginning, otherwise `start`. The container's root may be unable to reach the state directory, so it is
- * opened into the slot, or, if the runtime may not clone mounts (no slot), with the other bind sources.
+ * opened into the slot. If the runtime may not clone mounts (no slot), it is opened with the other bind sources.
  */
 export function notifyOps(options: CompileOptions, slot: number | undefined): { before: Op[]; mount: Op[] } {
   const path = `${options.stateDir}/${notifyDirectory}`;

@@ -50,9 +50,9 @@ export function limitOps(spec: Spec): Op[] {
 
 /**
  * From the finished root to the user's program. The bounding set goes first, while there are capabilities to drop it
- * with. The working directory is entered before the change of user, as runc does (root may enter directories that the
- * user may not), and again as the user if root was refused (a network file system that squashes root). The program of
- * the seccomp filter is at `filterSlot`.
+ * with. The working directory is entered before the change of user, as runc does: root may enter directories that the
+ * user may not. It is entered again as the user if root was refused (a network file system that squashes root). The
+ * program of the seccomp filter is at `filterSlot`.
  */
 export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions, filterSlot: number): Op[] {
   const { process } = spec;

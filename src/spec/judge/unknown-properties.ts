@@ -1,6 +1,4 @@
-/**
- * Properties that are not in the runtime-spec: refused by `validate --strict`, named in a warning about `ociVersion`.
- */
+/** Properties unknown to the runtime-spec: `validate --strict` refuses them, a warning of `ociVersion` names them. */
 import { keys } from '../../../build/gen/keys.js';
 import { nearest } from '../../sys/nearest-word.js';
 import { segment } from '../json/json-pointer.js';
