@@ -1,4 +1,4 @@
-/** The server of the gRPC shim, as `start` sees it: a program of Node.js that asks containerd for its version, and writes down what follows. */
+/** The Node.js server of the gRPC shim: how `start` finds it, and the file that names the protocol it chose. */
 import { RuntError } from '../sys/error.js';
 import { readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
@@ -8,7 +8,7 @@ import { grpcStartPause, grpcStartTime } from '../sys/waiting/time-limits.js';
 
 export type Protocol = 'grpc' | 'ttrpc';
 
-/** RUNT_SHIM_PROTOCOL, what it is to speak; undefined: what this containerd is served well with. @throws RuntError ERR_SHIM */
+/** The protocol of RUNT_SHIM_PROTOCOL; undefined: the one that suits this containerd. @throws RuntError ERR_SHIM */
 export function wantedProtocol(): Protocol | undefined {
   const protocol = host.env.RUNT_SHIM_PROTOCOL;
   if (!protocol) return undefined;
@@ -16,14 +16,14 @@ export function wantedProtocol(): Protocol | undefined {
   throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: ${protocol}` });
 }
 
-/** Program, name and first argument. @throws RuntError ERR_SHIM */
+/** Program, argv[0] and first argument. @throws RuntError ERR_SHIM */
 export const nodeServer = (id: string): readonly [string, ...string[]] => [
   nodeProgram(id),
   'containerd-shim-runt-grpc-v1',
   serverOf(id),
 ];
 
-/** Node.js: RUNT_NODE, or the first in PATH. @throws RuntError ERR_SHIM */
+/** Path of Node.js: RUNT_NODE, or the first `node` in PATH. @throws RuntError ERR_SHIM */
 function nodeProgram(id: string): string {
   const places = host.env.RUNT_NODE ? [host.env.RUNT_NODE] : (host.env.PATH ?? '').split(':').map((d) => `${d}/node`);
   const found = places.find((path) => path.startsWith('/') && native.access(path, X_OK) === 0);
@@ -35,7 +35,10 @@ function nodeProgram(id: string): string {
   });
 }
 
-/** dist/shim.js: RUNT_SHIM, else that of the npm package beside the program (make install), or of the build. @throws RuntError ERR_SHIM */
+/**
+ * Path of dist/shim.js: RUNT_SHIM, else the npm package beside the program (make install), else the build's.
+ * @throws RuntError ERR_SHIM
+ */
 function serverOf(id: string): string {
   const self = readLink('/proc/self/exe');
   const directory = self.slice(0, self.lastIndexOf('/'));
@@ -49,15 +52,18 @@ function serverOf(id: string): string {
   });
 }
 
-/** What the server speaks, and over gRPC the version of the answer of `start` that this containerd takes: 1.7 the second, 2.x the third. */
+/** The server's protocol; for gRPC with the version of `start`'s answer: containerd 1.7 accepts 2, 2.x accepts 3. */
 const all = ['grpc 2', 'grpc 3', 'ttrpc'] as const;
 type Spoken = (typeof all)[number];
 
-/** Of containerd's version, or of the answer's that it takes; the empty string when it told none. `insists` on gRPC. */
+/**
+ * The protocol for a version of containerd or of `start`'s answer; the empty string is an unknown version.
+ * @param insists the user demands gRPC
+ */
 export const spoken = (containerd: string, insists: boolean): Spoken =>
   /^(2$|v?1\.)/.test(containerd) ? 'grpc 2' : insists ? 'grpc 3' : 'ttrpc';
 
-/** What is said where containerd is not 1.7: 2.x watches a gRPC connection from before its begin. */
+/** The warning for a containerd other than 1.7: 2.x watches a gRPC connection before it is established. */
 export function unreliable(version: string, what: Spoken): string {
   const who = /^v?2\./.test(version) ? `containerd ${version}` : 'containerd 2';
   const done =
@@ -67,14 +73,14 @@ export function unreliable(version: string, what: Spoken): string {
   return `${version ? '' : 'containerd told no version; '}${who} often takes a gRPC shim for ended before its connection has begun: ${done}`;
 }
 
-/** The file beside the server's socket in which the server writes that down. */
+/** The file beside the server's socket that holds the server's protocol. */
 export const spokenFile = (socket: string): string => `${socket}.spoken`;
 
 export function tellSpoken(socket: string, what: Spoken): void {
   native.replaceFile(AT_FDCWD, spokenFile(socket), 0o600, host.encode(what));
 }
 
-/** What the server wrote there. @throws RuntError ERR_SHIM */
+/** Waits until the server has written that file. @throws RuntError ERR_SHIM */
 export async function heardSpoken(socket: string): Promise<Spoken> {
   for (let waited = 0; waited < grpcStartTime; waited += grpcStartPause) {
     const text = tryReadText(spokenFile(socket));

@@ -1,24 +1,24 @@
 /**
- * The end of a server that nobody wants: containerd was ended between `start` and Create, or did not take the answer of `start`, or
- * was ended between Delete and Shutdown. Nobody would ever say Shutdown to it.
+ * The end of an idle server. containerd may exit between `start` and Create, reject the answer of `start`, or exit
+ * between Delete and Shutdown; it never sends Shutdown then.
  */
 import { sleep } from '../sys/waiting/loop.js';
 
 export class Idleness {
   clients = 0;
-  /** Counts what happened: a wait is over when something has. */
+  /** Counts connects and waits: each one restarts the idle time. */
   private moment = 0;
 
   constructor(
-    /** ms without a client. */
+    /** Idle time before the end: ms without a client. */
     private readonly patience: number,
-    /** Ends the server, if it is of no use. Whether it did. */
+    /** Ends the server if it is unused. @returns whether it did */
     private readonly end: () => Promise<boolean>,
   ) {
     void this.wait();
   }
 
-  /** A client has come. @returns what is to be called when it has gone */
+  /** Counts a client that connected. @returns a function to call when the client has disconnected */
   client(): () => void {
     this.clients++;
     this.moment++;

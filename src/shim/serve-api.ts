@@ -19,12 +19,12 @@ interface ServeOptions {
   readonly listen: string;
   /** Directory of the state of containers. */
   readonly root: string;
-  /** Log also what follows from the configuration. */
+  /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
 }
 
 /**
- * Serves until it is told to end by a signal, or by Shutdown when there is no container. Containers go on.
+ * Serves until SIGINT or SIGTERM, or until Shutdown while there is no container. Containers keep running.
  * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
  */
 export async function serve(o: ServeOptions): Promise<void> {
@@ -64,7 +64,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   });
 }
 
-/** Who started the server, and the service manager, need not try. */
+/** Reports readiness on stderr and to the service manager, so that neither has to poll the socket. */
 function sayReady(path: string, root: string): void {
   const sentence = `the task service is ready at unix://${path}, for the containers below ${root}`;
   const note = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
@@ -97,14 +97,14 @@ function pathOf(listen: string): string {
   });
 }
 
-/** A listening socket, mode 0600. What a server that was killed left is taken away. @throws RuntError ERR_SHIM */
+/** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
 async function listenAt(path: string): Promise<number> {
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
   const cut = path.lastIndexOf('/');
   const [directory, name] = [path.slice(0, cut) || '/', path.slice(cut + 1)];
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
-    // Two that start at once.
+    // Two servers may start at once.
     await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) return listener;

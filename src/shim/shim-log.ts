@@ -1,10 +1,10 @@
-/** The shim's log: its standard error, which is the fifo `log` of the bundle that containerd reads. */
+/** The shim's log: its stderr, which is the fifo `log` in the bundle that containerd reads. */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { reportOf } from '../sys/report/error-report.js';
 
-/** Writes a line about a container: a sentence, or an error with all that it says. */
+/** Writes one line about a container: a sentence, or an error's whole report. */
 export function log(id: string, what: unknown): void {
   native.write(
     2,
@@ -12,13 +12,13 @@ export function log(id: string, what: unknown): void {
   );
 }
 
-/** A sentence as it is; all that an error says. */
+/** A sentence unchanged; an error's whole report. */
 export function wordsOf(what: unknown): string {
   if (what instanceof RuntError) return reportOf(what);
   return what instanceof Error ? what.message : String(what);
 }
 
-/** From now on an error that nobody has caught is a line of the log: what failed is lost, the containers' server is not. */
+/** Logs uncaught errors from now on: the operation fails, but the server of the containers keeps running. */
 export function outliveErrors(): void {
   host.outlive?.((error) => {
     const stack = error instanceof Error && error.stack ? `\n${error.stack}` : '';

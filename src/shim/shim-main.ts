@@ -1,6 +1,6 @@
 /**
- * `containerd-shim-runt-v1`, which speaks ttrpc, and `containerd-shim-runt-grpc-v1`: the static binary under these names. Of the second
- * the server is Node.js's (entry/node-shim.ts).
+ * The main function of `containerd-shim-runt-v1` (ttrpc) and `containerd-shim-runt-grpc-v1`: the static binary under
+ * these names. The gRPC server itself runs under Node.js (entry/node-shim.ts).
  */
 import { remove } from '../container/delete.js';
 import { awaitExit, type Exit, readExit } from '../container/state/exit-records.js';
@@ -15,7 +15,7 @@ import { wordsOf } from './shim-log.js';
 
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
-/** Does what the arguments say; the exit status. */
+/** Executes the command line. @returns the exit status */
 export async function shim(name: ShimName): Promise<number> {
   try {
     const a = parseArguments(host.args);
@@ -49,7 +49,7 @@ const put = (text: string): void => {
   native.write(1, host.encode(text));
 };
 
-/** How the container ended: a process is a zombie some moments before its supervisor has written the record. */
+/** The exit record; waits for it briefly, because the supervisor writes it after the process becomes a zombie. */
 async function exitOf(root: string, id: string): Promise<Exit | undefined> {
   const directory = `${root}/${id}`;
   const exit = readExit(directory);
@@ -58,21 +58,21 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
   try {
     record = load(root, id);
   } catch {
-    // Its removal reports what is wrong with it.
+    // The removal reports the error.
     return undefined;
   }
   if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
   return await within(awaitExit(directory), exitRecordTime);
 }
 
-/** `delete`: what is left of a container whose shim has ended. Again and again it says the same. */
+/** `delete`: removes what is left of a container whose shim has ended. Idempotent. */
 async function clean(a: ShimArguments): Promise<number> {
   const { task } = await import('./transport/protos.js');
   const { clearRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');
   const { rememberedRoot } = await import('./task/state-root.js');
   const root = rememberedRoot(a.bundle, a.namespace);
-  // A record that cannot be read holds up no removal.
+  // An unreadable record must not prevent the removal.
   const exit = await exitOf(root, a.id).catch(() => undefined);
   await remove({ root, id: a.id, force: true });
   await clearRootfs(`${a.bundle || '.'}/rootfs`);

@@ -1,4 +1,4 @@
-/** The server: one process for each group of containers, until Shutdown. Under Node.js it speaks gRPC, if it is not told otherwise, else ttrpc. */
+/** The shim's server: one process for each group of containers; gRPC under Node.js unless configured, else ttrpc. */
 
 import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
@@ -16,21 +16,21 @@ import { grpcLoader } from './transport/grpc-interface.js';
 import { TaskService } from './transport/task-service.js';
 import { accept, Connection, type Handler } from './transport/ttrpc.js';
 
-/** Its listening socket is its stdin (shim/containerd/shim-bootstrap.ts). */
+/** The listening socket is stdin (shim/containerd/shim-bootstrap.ts). */
 const LISTENER = 0;
 
-/** Serves until containerd says Shutdown and no container is left, or nobody wants it any more. */
+/** Serves until Shutdown when no container is left, or until the server has been idle too long. */
 export async function serve(a: ShimArguments): Promise<number> {
   outliveErrors();
   onStateWarning((sentence) => log(a.id, sentence));
-  // A hook, or the supervisor of a container, may lose its parent.
+  // Reap hooks and supervisors whose parent has ended.
   native.setSubreaper(1);
-  // Files beside the socket that go with it.
+  // Files beside the socket that are removed with it.
   const files: string[] = [];
   let finish!: () => void;
   const over = new Promise<void>((settle) => {
     finish = () => {
-      // A container that comes now gets a shim of its own.
+      // containerd starts another shim for a container that it creates from now on.
       for (const file of [...files, ...(a.socket ? [a.socket] : [])]) native.unlinkAt(AT_FDCWD, file, 0);
       forget(LISTENER);
       native.close(LISTENER);
@@ -84,13 +84,16 @@ export async function serve(a: ShimArguments): Promise<number> {
     });
   });
   await over;
-  // The answer to Shutdown is on its way.
+  // The answer to Shutdown is still being sent.
   await sleep(lastAnswerTime);
   reaping?.end();
   return 0;
 }
 
-/** That nobody comes: a `start` looks under this lock whether the socket answers (shim/containerd/shim-bootstrap.ts). The end of this process lets go of it. */
+/**
+ * Whether no client connects. `start` checks under this lock whether the socket answers
+ * (shim/containerd/shim-bootstrap.ts). The lock is released when this process exits.
+ */
 async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
   const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
   const listener = native.duplicate(LISTENER);

@@ -1,18 +1,18 @@
-/** Bytes from one descriptor to another, moved in C; both must not block. */
+/** A copy loop in C between two non-blocking descriptors. */
 import { native } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import { readable, sleep, writable } from '../../sys/waiting/loop.js';
 
-/** The head of a transfer's state, and as much as a pipe holds. */
+/** The head of a transfer's state, and its buffer. */
 const stateSize = Protocol.TRANSFER_HEAD + (16 << 10);
 
-/** Copies until `from` has ended, or `to` takes no more; or until it is stopped by `forget` of both and their close. */
+/** Copies until `from` ends or `to` fails; to stop it earlier, call `forget` for both and close them. */
 export async function copy(from: number, to: number, closing: () => boolean = () => false): Promise<void> {
   const state = new Uint8Array(stateSize);
   for (;;) {
     switch (native.transfer(from, to, state)) {
       case Protocol.TRANSFER_READABLE:
-        // What has come by the time of the close is still copied; `forget` ends the wait.
+        // Copy the bytes that arrived before the close; `forget` ends the wait.
         if (closing() || (!(await readable(from)) && !closing())) return;
         break;
       case Protocol.TRANSFER_WRITABLE:

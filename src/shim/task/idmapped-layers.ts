@@ -1,4 +1,4 @@
-/** The layers of an overlay with other ids: id-mapped mounts of them, which are there while the overlay is mounted (mount_setattr(2)). */
+/** Id-mapped mounts of an overlay's layers, which exist while the overlay is being mounted (mount_setattr(2)). */
 
 import { OpFailed } from '../../container/failure/op-failed.js';
 import { openIdMaps } from '../../container/launch/handlers/id-map-namespace.js';
@@ -7,14 +7,15 @@ import { tryListDir } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from '../../sys/linux.js';
 
-/** Layers of an overlay that are given as one path each in `lowerdir=`, and maps as containerd writes them: `CONTAINER:HOST:LENGTH[,…]`. */
+/** Id maps of an overlay's lower layers, as containerd writes them: `CONTAINER:HOST:LENGTH[,…]`. */
 interface IdMaps {
   readonly uidmap: string;
   readonly gidmap: string;
 }
 
 /**
- * Calls `use` with the paths of id-mapped mounts of the layers in `directory`; they are gone when it is done. An overlay keeps mounts of its own.
+ * Mounts the layers id-mapped below `directory`, calls `use` with these paths, and unmounts them. An overlay that `use`
+ * mounts holds private mounts of its layers, so it outlives them.
  * @throws RuntError ERR_MOUNT; what `use` throws
  */
 export async function withIdMaps(
@@ -39,7 +40,7 @@ export async function withIdMaps(
       });
       try {
         check(native.idMapTree(tree, namespace, 0), { ...facts, path: layer, syscall: 'mount_setattr' });
-        // Read-only: who removes the bundle of a shim that was killed here removes no layer.
+        // Read-only: if the shim is killed here, removing the bundle must not remove files of the layer.
         check(native.attachTree(tree, MOUNT_ATTR_RDONLY, point), { ...facts, path: point, syscall: 'move_mount' });
       } finally {
         native.close(tree);
@@ -52,7 +53,7 @@ export async function withIdMaps(
   }
 }
 
-/** Takes away what is mounted in `directory`, and the directories; nothing of the layers. */
+/** Unmounts everything below `directory` and removes the mount points; the layers stay as they are. */
 export function releaseLayers(directory: string): void {
   for (const name of tryListDir(directory) ?? []) {
     const point = `${directory}/${name}`;

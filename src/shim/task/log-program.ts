@@ -1,7 +1,7 @@
 /**
- * A program that takes what a process writes: `binary:///path?argument=value`. It gets the reading ends of two pipes as its
- * descriptors 3 (stdout) and 4 (stderr), and tells by closing 5 that it is ready. Under `binary-v2://` (containerd 2.3) it
- * writes a byte to 5 before: the kernel closes 5 of a program that crashes as well.
+ * A log program for a process's output: `binary:///path?argument=value`. It inherits the read ends of two pipes as
+ * descriptors 3 (stdout) and 4 (stderr), and closes 5 when it is ready. Under `binary-v2://` (containerd 2.3) it
+ * writes a byte to 5 first: the kernel closes 5 of a program that crashes, too.
  */
 
 import { check, RuntError } from '../../sys/error.js';
@@ -13,7 +13,7 @@ import { readable, within } from '../../sys/waiting/loop.js';
 import { logProgramEndTime, logProgramTime } from '../../sys/waiting/time-limits.js';
 import { blocking, pipe } from './stdio-streams.js';
 
-/** Whose output it is. */
+/** The container whose output is logged. */
 export interface LoggedContainer {
   readonly id: string;
   readonly namespace: string;
@@ -21,11 +21,11 @@ export interface LoggedContainer {
 
 export class Logger {
   private ended = false;
-  /** Resolves when it has taken all and ended. */
+  /** Resolves when the program has ended. */
   readonly exit: Promise<void>;
 
   private constructor(
-    /** Writing ends, which are closed by whoever has started the logger. */
+    /** Write ends; the caller of `start` closes them. */
     readonly stdout: number,
     readonly stderr: number,
     private readonly pidfd: number,
@@ -37,7 +37,7 @@ export class Logger {
     });
   }
 
-  /** @throws RuntError ERR_LOGGER when it cannot be started, or ends or waits too long before it is ready */
+  /** @throws RuntError ERR_LOGGER when the program does not start, or ends or times out before it is ready */
   static async start(uri: string, container: LoggedContainer): Promise<Logger> {
     const { path, args, writes } = loggerCommand(uri);
     const facts = { code: 'ERR_LOGGER', message: `start the logger ${path}`, path };
@@ -53,7 +53,7 @@ export class Logger {
       check(pid, facts);
       const logger = new Logger(out[1], err[1], new DataView(pidfd.buffer).getInt32(0, true));
       const told = await readable(ready[0], logProgramTime);
-      // It may have ended just so: then it has no descriptors any more.
+      // A program that crashed has closed 5 too; it has no descriptors any more.
       const lives = native.readDir(AT_FDCWD, `/proc/${pid}/fd`, new Uint8Array(4096)) > 0 && !logger.ended;
       const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
       if (told && lives && !silent) return logger;
@@ -73,7 +73,7 @@ export class Logger {
     }
   }
 
-  /** Ends it, whether it has taken all or not. */
+  /** Ends the program, even if it has not read everything. */
   async end(): Promise<void> {
     for (const [signal, ms] of [[SIGTERM, logProgramEndTime] as const, [SIGKILL, logProgramEndTime] as const]) {
       if (this.ended) return;
@@ -86,11 +86,11 @@ export class Logger {
 interface LoggerCommand {
   readonly path: string;
   readonly args: readonly string[];
-  /** `binary-v2://`: it is ready when it has written a byte, not when it closes the descriptor. */
+  /** `binary-v2://`: the program must write a byte before it closes descriptor 5. */
   readonly writes: boolean;
 }
 
-/** The program of a URI and its arguments: names of the query, each followed by its value if it has one. */
+/** The program of a URI, and its arguments: each name of the query, followed by its value if it has one. */
 export function loggerCommand(uri: string): LoggerCommand {
   const [location = '', query = ''] = uri.slice(uri.indexOf('://') + '://'.length).split('?', 2);
   const text = (s: string): string => decodeURIComponent(s.replaceAll('+', ' '));

@@ -1,4 +1,4 @@
-/** The memory limit of a container, as containerd hears of it: `/tasks/oom` when the kernel has killed for it. */
+/** OOM events of a container: sends `/tasks/oom` when the kernel has killed a process at the memory limit. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { MemoryWatch } from '../../container/cgroups/memory-watch.js';
 import type { ContainerRecord } from '../../container/state/state-store.js';
@@ -8,7 +8,7 @@ import type { TaskEvents } from './task-events.js';
 export class MemoryLimit {
   private watch: MemoryWatch | undefined;
 
-  /** Watches the container's cgroups; where that cannot be, it is a warning. */
+  /** Watches the container's cgroups; only warns if that fails. */
   constructor(
     { cgroups, unit }: Pick<ContainerRecord, 'cgroups' | 'unit'>,
     private readonly events: TaskEvents,
@@ -30,7 +30,7 @@ export class MemoryLimit {
     if (this.watch?.happened()) this.events.outOfMemory();
   }
 
-  /** The container has ended: what ended it may have been the limit, in the same moment. */
+  /** Ends the watch. Checks once more: the OOM killer may be what has just ended the container. */
   close(): void {
     this.tell();
     this.watch?.close();

@@ -1,6 +1,6 @@
 /**
- * Children that nobody waits for: supervisors of containers that are over, and processes whose parent in a container has ended,
- * for the shim is their subreaper. A zombie that is still there after a while belongs to no wait of this program's.
+ * The reaper of orphans: supervisors of ended containers, and processes of containers that lost their parent and that
+ * the kernel gave to the shim, their subreaper. No other code waits for a zombie that still exists after `orphanTime`.
  */
 import { endOf } from '../../container/launch/child-end.js';
 import { holdProcess } from '../../container/state/recorded-process.js';
@@ -18,8 +18,8 @@ import { log } from '../shim-log.js';
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
 /**
- * Reaps as long as the program runs. The signal that a reader of a stream has gone is blocked by that too: a write to it is an
- * error, not the end. Children get the mask that programs expect.
+ * Reaps until the shim exits. Blocks SIGPIPE as well: a write to a closed stream must fail with an error and not kill
+ * the shim. Children get the default signal mask.
  */
 export async function reapOrphans(): Promise<void> {
   const signals = check(native.signalFd(bit(SIGCHLD) | bit(SIGPIPE)), {
@@ -35,7 +35,7 @@ export async function reapOrphans(): Promise<void> {
   }
 }
 
-/** The same where signals are Node.js's: now and then, until it is ended. */
+/** The same under Node.js, which owns the signals: reaps every `orphanInterval` until `end` is called. */
 export function reapNowAndThen(): { end(): void } {
   let ended = false;
   void (async () => {
@@ -48,7 +48,7 @@ export function reapNowAndThen(): { end(): void } {
   };
 }
 
-/** Waits for the end of a child that no other code waits for, and reaps it at once. */
+/** Waits until a child ends and reaps it at once. No other code may wait for that child. */
 export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   const process = holdProcess(child);
   if (!process) return;
@@ -58,21 +58,21 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   process.close();
 }
 
-/** Reaps those that are there until none is left. */
+/** Reaps zombies until none is left. */
 async function reapZombies(): Promise<void> {
   for (let seen = zombies(); seen.length > 0; seen = zombies()) {
     await sleep(orphanTime);
     for (const { pid, fd } of seen) {
-      // One that was reaped meanwhile gives an error; its pid may be that of another child by now.
+      // If other code has reaped it meanwhile, waitid(2) on the pidfd fails; the pid may be another child's by now.
       if (fd >= 0) native.waitPidfd(fd, new Uint8Array(16));
-      // A seccomp filter refuses pidfd_open(2): the number is compared with the state alone.
+      // A seccomp filter refuses pidfd_open(2): only the state can be compared.
       else if (fd === -E.ENOSYS && processStat(pid)?.state === 'Z') native.reapChild(pid);
       if (fd >= 0) native.close(fd);
     }
   }
 }
 
-/** All, with pidfds. A child's number is not given again before it is reaped, which nobody does between these calls. */
+/** All zombies, with pidfds. The kernel does not reuse a pid before the child is reaped: not between these calls. */
 function zombies(): readonly { readonly pid: number; readonly fd: number }[] {
   const self = native.pid();
   const children = tryReadText(`/proc/self/task/${self}/children`) ?? '';

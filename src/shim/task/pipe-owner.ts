@@ -1,9 +1,9 @@
-/** Whom the pipes of a process belong to. */
+/** The owner of a process's pipes. */
 import type { Process, Spec } from '../../spec/config-types.js';
 import { tryReadText } from '../../sys/fs.js';
 import type { Owner } from './stdio-streams.js';
 
-/** Reads the config of a bundle once; then tells the owner for a process in its container. */
+/** Reads a bundle's config once, and computes the owner for each process of its container. */
 export class Owners {
   private readonly spec: Pick<Spec, 'process' | 'linux'>;
 
@@ -12,7 +12,7 @@ export class Owners {
     private readonly gid: number,
   ) {
     const { process, linux } = parsed(tryReadText(`${bundle}/config.json`)) as Partial<Spec>;
-    // The rest of the document is not kept.
+    // Drop the rest of the document: it may be large.
     const { uidMappings } = linux ?? {};
     this.spec = {
       ...(process && { process: { user: process.user } as Process }),
@@ -20,7 +20,7 @@ export class Owners {
     };
   }
 
-  /** For the init process, or for one whose document is given as JSON. A user that the container does not have: root. */
+  /** For the init process, or for a process document in JSON. A uid without a mapping becomes root. */
   of(process?: string): Owner {
     const { user } = (process === undefined ? this.spec.process : (parsed(process) as Process)) ?? {};
     const inside = user?.uid ?? 0;
@@ -32,7 +32,7 @@ export class Owners {
   }
 }
 
-/** A document, or nothing of it: what is wrong with it is said by whoever makes the process. */
+/** A JSON object; {} for invalid JSON, because the code that creates the process reports that. */
 function parsed(text = ''): object {
   try {
     const value: unknown = JSON.parse(text);

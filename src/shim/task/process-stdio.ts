@@ -1,6 +1,6 @@
 /**
- * The streams of one process. It gets pipes of its own user: a fifo of the host's in its hands could be opened by it again,
- * for reading too.
+ * The streams of one process: pipes that its user owns. With a host fifo as its stdout, the process could reopen it
+ * through /proc for reading.
  */
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { native } from '../../sys/host.js';
@@ -21,7 +21,7 @@ import {
 } from './stdio-streams.js';
 
 export class Io {
-  /** Descriptors that become 0, 1 and 2; closed by `given`. */
+  /** The process's descriptors 0, 1 and 2; `given` closes them. */
   stdio: Stdio = [-1, -1, -1];
   private readonly theirs: number[] = [];
   private readonly ours: number[] = [];
@@ -50,18 +50,18 @@ export class Io {
     }
   }
 
-  /** Closes the process's ends here, once it has them. */
+  /** Closes the shim's copies of the process's ends, once the process has them. */
   given(): void {
     for (const fd of this.theirs.splice(0)) native.close(fd);
   }
 
-  /** The process reads the end of its input, after what has come. */
+  /** The process reads end-of-file after the input that has already arrived. */
   closeStdin(): void {
     this.closing = true;
     if (this.source >= 0) forget(this.source);
   }
 
-  /** Resolves when all that the process wrote is delivered. */
+  /** Resolves when the process's whole output is delivered. */
   async drained(): Promise<void> {
     await Promise.all(this.outputs);
   }
@@ -86,7 +86,7 @@ export class Io {
     const to = this.oursIs(native.nonBlocking(writer, O_WRONLY));
     native.close(writer);
     this.source = from;
-    // Its end is that of its last writer, as for containerd's own shim: not every client calls CloseIO.
+    // The input ends with its last writer, as in containerd's runc shim: not every client calls CloseIO.
     void readable(from)
       .then((ready) => (ready || this.closing ? copy(from, to, () => this.closing) : undefined))
       .then(() => {
@@ -114,7 +114,7 @@ export class Io {
     return writer;
   }
 
-  /** A pipe becomes the process's user's. */
+  /** Gives a pipe to the process's user. */
   private own(fd: number): number {
     if (this.owner.uid !== 0 || this.owner.gid > 0)
       native.chownAt(fd, '', BigInt(this.owner.uid), BigInt(this.owner.gid));

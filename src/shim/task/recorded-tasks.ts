@@ -1,6 +1,6 @@
 /**
- * The tasks of `runt serve`, written down beside the state of each container, so that a server that is started again knows those of
- * one that has ended. (containerd's shim has no need: a new one is another container's.)
+ * Task records of `runt serve`, in each container's state directory, so that a restarted server adopts the tasks of an
+ * ended one. (containerd's shim needs none: a new shim serves another container.)
  */
 import { names } from '../../container/list.js';
 import { isAlive, statusOf, thisProcess } from '../../container/state/recorded-process.js';
@@ -17,7 +17,7 @@ import { Process } from './task-process.js';
 
 interface Kept {
   readonly version: 1;
-  /** Whose it is, while that runs. */
+  /** The server that owns the task while that server runs. */
   readonly server: RecordedProcess;
   readonly terminal: boolean;
   readonly streams: Streams;
@@ -26,7 +26,7 @@ interface Kept {
 
 const file = 'task.json';
 
-/** Writes down a task whose container has just been made. @throws RuntError ERR_STATE */
+/** Records a task whose container has just been created. @throws RuntError ERR_STATE */
 export function keepTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
   const kept: Kept = { version: 1, server: thisProcess(), terminal, streams, options };
@@ -37,7 +37,7 @@ export function keepTask({ root, id, init, options }: Task): void {
   );
 }
 
-/** The tasks below a root that belong to no server which runs; they are this one's from now on. What cannot be used is told in the log. */
+/** Adopts every task below `root` whose server has exited. Logs and skips unreadable records. */
 export async function keptTasks(root: string, publisher: Publisher, debug: boolean): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   for (const id of names(root)) {
@@ -61,7 +61,7 @@ async function resumed(root: string, id: string, kept: Kept, publisher: Publishe
   task.paused = status === 'paused';
   keepTask(task);
   task.begun();
-  // How it ended is written down already; or nobody has seen it.
+  // The exit record exists already, or the exit status is lost.
   if (status === 'stopped') await init.exit;
   return task;
 }

@@ -1,4 +1,4 @@
-/** The root file system of a container as an engine describes it: a list of mounts, mounted one over the other. */
+/** The root file system that an engine requests as a list of mounts, each one over the one before. */
 import { mountOption } from '../../spec/mount-options.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -7,7 +7,7 @@ import { native } from '../../sys/host.js';
 import { nulList } from '../../sys/nul-list.js';
 import type { types } from '../transport/protos.js';
 
-/** Mounts the list at `target`. What was mounted is taken back when one fails. @throws RuntError ERR_MOUNT */
+/** Mounts the list at `target`; unmounts all of it when one mount fails. @throws RuntError ERR_MOUNT */
 export async function mountRootfs(list: readonly types.Mount.$Properties[], target: string): Promise<void> {
   let done = 0;
   try {
@@ -21,25 +21,25 @@ export async function mountRootfs(list: readonly types.Mount.$Properties[], targ
   }
 }
 
-/** Unmounts all that is mounted at a path; nothing is fine. */
+/** Unmounts everything at `target`; succeeds if nothing is mounted there. */
 export function unmountRootfs(target: string): void {
   let r = 0;
   while (r >= 0) r = native.unmount(target);
-  // EINVAL: it is not a mount point, or no longer one. EPERM: an ordinary user, who has not mounted it either.
+  // EINVAL: not a mount point, or no longer one. EPERM: an ordinary user, who has not mounted anything here either.
   if ([E.EINVAL, E.ENOENT, E.ENOTDIR, E.EPERM].includes(-r)) return;
   check(r, { code: 'ERR_MOUNT', message: `unmount ${target}`, path: target, syscall: 'umount2' });
 }
 
-/** Unmounts also what a shim that was killed meanwhile had mounted to mount a root file system. */
+/** The same, and unmounts the id-mapped layers that a killed shim left behind. */
 export async function clearRootfs(target: string): Promise<void> {
   unmountRootfs(target);
   if (exists(layersOf(target))) (await import('./idmapped-layers.js')).releaseLayers(layersOf(target));
 }
 
-/** Where layers with other ids are while an overlay of them is mounted. */
+/** Directory of the id-mapped layers while their overlay is being mounted. */
 const layersOf = (target: string): string => `${target}.layers`;
 
-/** What containerd's snapshotter asks for when the container's user namespace is to own the layers. */
+/** Options of containerd's snapshotter that map the layers' ids into the container's user namespace. */
 const map = /^(uidmap|gidmap)=(.*)$/;
 
 async function mountOne(mount: types.Mount.$Properties, target: string): Promise<void> {

@@ -1,17 +1,17 @@
-/** Where the state of containers is: below a directory of runt's, or of the engine's (the option `root`). */
+/** The state root of the shim's containers: runt's default, or the engine's option `root`. */
 import { check } from '../../sys/error.js';
 import { tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 
-/** In the bundle, where it is not the usual one. */
+/** File in the bundle that holds a state root other than the default. */
 const file = 'state-root';
 
-/** Of the containers of a namespace. */
+/** The state root of a namespace's containers. */
 export const stateRoot = (namespace: string, directory = ''): string =>
   `${directory || '/run/containerd/runt'}/${namespace}`;
 
-/** Writes down where the state of a bundle's container is. @throws RuntError ERR_IO */
+/** Records in the bundle which state root its container has. @throws RuntError ERR_IO */
 export function rememberRoot(bundle: string, root: string): void {
   const path = `${bundle}/${file}`;
   check(native.replaceFile(AT_FDCWD, path, 0o600, host.encode(root)), {
@@ -21,6 +21,6 @@ export function rememberRoot(bundle: string, root: string): void {
   });
 }
 
-/** Where the state of a bundle's container is. */
+/** The recorded state root of a bundle's container, or the default. */
 export const rememberedRoot = (bundle: string, namespace: string): string =>
   tryReadText(`${bundle || '.'}/${file}`) ?? stateRoot(namespace);

@@ -1,4 +1,4 @@
-/** Standard streams as an engine names them: nothing, a fifo, `file://`, `binary://` or `binary-v2://`. */
+/** Standard streams that an engine names: empty, a fifo, `file://`, `binary://` or `binary-v2://`. */
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { makeParents } from '../../sys/fs.js';
@@ -15,31 +15,31 @@ export interface Streams {
   readonly stderr: string;
 }
 
-/** Who owns the pipes of a process, as the host numbers users: whoever it runs as, so that it can open /dev/stdout again. */
+/** Owner of a process's pipes, in host ids: the process's user, so that the process can reopen /dev/stdout. */
 export interface Owner {
   readonly uid: number;
-  /** -1: this process's. */
+  /** -1: the shim's group. */
   readonly gid: number;
 }
 
-/** Whether a program takes what is written (log-program.ts). */
+/** Whether a log program reads the output (log-program.ts). */
 export const isLogger = (name: string): boolean => /^binary(-v2)?:\/\//.test(name);
 
-/** Where input comes from. Until somebody has opened a fifo for writing it reads as ended: it is to be waited for first. */
+/** Opens the input. A fifo without a writer reads as end-of-file: wait until it is readable first. */
 export function openSource(name: string): number {
   return open(pathOf(name), O_RDONLY | O_NONBLOCK);
 }
 
-/** Where output goes. */
+/** An open output. */
 export interface Sink {
   readonly fd: number;
-  /** A fifo that nobody has opened for reading yet: a client may still be about to. */
+  /** A fifo that has no reader yet; a client may still open it. */
   readonly unread: boolean;
 }
 
 /**
- * A fifo is opened for reading too: nothing is lost, and nobody ends, because a reader has left. As the shim of runc this waits
- * for a reader first, though not for ever: clients of containerd's give up their opening when the process has ended.
+ * Opens a fifo for reading too: if its reader leaves, no output is lost and no writer gets SIGPIPE. Waits for a reader
+ * first, as runc's shim does, but with a deadline: containerd's clients stop opening when the process has ended.
  */
 export async function openSink(name: string): Promise<Sink> {
   const path = pathOf(name);
@@ -52,12 +52,12 @@ export async function openSink(name: string): Promise<Sink> {
     if (read >= 0) native.close(read);
     return { fd, unread: read === -E.ENXIO };
   }
-  // As the shim of runc, the directories too.
+  // runc's shim creates the directories too.
   makeParents(path);
   return { fd: open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644), unread: false };
 }
 
-/** Resolves when a fifo may be closed: what is in it goes with its last descriptor. */
+/** Resolves when a fifo may be closed: the kernel drops unread bytes at the last close. */
 export async function drained({ fd, unread }: Sink): Promise<void> {
   if (!unread) return;
   const until = now() + fifoReaderTime;
@@ -69,21 +69,21 @@ export function open(path: string, flags: number, mode = 0o600): number {
   return check(fd, { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
 }
 
-/** A pipe: a reading end that does not block, and a writing end that does. */
+/** A pipe with a non-blocking read end and a blocking write end. */
 export function pipe(): [reader: number, writer: number] {
   const ends = new BigInt64Array(2);
   check(native.pipe(new Uint8Array(ends.buffer)), { code: 'ERR_IO', message: 'make a pipe', syscall: 'pipe2' });
   return [Number(ends[0]), Number(ends[1])];
 }
 
-/** Another reading end, that blocks, as a program expects it; `reader` is closed. */
+/** Replaces a read end by a blocking one, as programs expect; closes `reader`. */
 export function blocking(reader: number): number {
   const fd = open(`/proc/self/fd/${reader}`, O_RDONLY);
   native.close(reader);
   return fd;
 }
 
-/** The path of a stream's name. @throws StatusError for a kind of stream that is not served */
+/** The path in a stream's name. @throws StatusError for an unsupported scheme */
 function pathOf(name: string): string {
   const at = name.indexOf('://');
   if (at < 0) return name;

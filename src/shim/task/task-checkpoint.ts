@@ -1,4 +1,4 @@
-/** Checkpoint of the task service, and the restore of a container whose Create names images. Loaded by need. */
+/** Checkpoint of the task service, and restore of a container whose Create names images; loaded on demand. */
 import { checkpoint } from '../../container/criu/checkpoint.js';
 import type { CriuFlags } from '../../container/criu/criu-options.js';
 import { restore } from '../../container/criu/restore.js';
@@ -8,7 +8,7 @@ import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js'
 import { type google, linuxRunc, runcOptions, type task } from '../transport/protos.js';
 import { Code, decoded, StatusError } from '../transport/status-code.js';
 
-/** The container that it is about. */
+/** The container of a checkpoint or restore. */
 interface Subject {
   readonly root: string;
   readonly id: string;
@@ -28,7 +28,7 @@ const flags: CriuFlags = {
 };
 const modes = ['soft', 'full', 'strict', 'ignore'] as const;
 
-/** The options of either type. @throws StatusError */
+/** Decodes checkpoint options of either type. @throws StatusError */
 export function checkpointOptions(
   any: google.protobuf.Any.$Properties | null | undefined,
 ): runcOptions.CheckpointOptions | linuxRunc.CheckpointOptions {
@@ -36,21 +36,21 @@ export function checkpointOptions(
   const value = any?.value ?? new Uint8Array();
   if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0)
     return decoded(runcOptions.CheckpointOptions, value);
-  // Up to 1.7, for a type that is not runc's: the same fields under other numbers.
+  // containerd up to 1.7 sends these for a runtime type other than runc's: the same fields, other field numbers.
   if (name === 'containerd.linux.runc.CheckpointOptions') return decoded(linuxRunc.CheckpointOptions, value);
   throw new StatusError(Code.INVALID_ARGUMENT, `checkpoint options of type ${name} are not supported`);
 }
 
 /**
- * Writes the images. The state of a container that ends with it stays, for Delete.
- * @returns where they are @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; StatusError
+ * Writes the images. If the checkpoint ends the container, its state stays for Delete.
+ * @returns directory of the images @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; StatusError
  */
 export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskRequest): Promise<string> {
   const o = checkpointOptions(request.options);
   const imagePath = absolute('the path of the images', o.imagePath || request.path);
   const mode = modes.find((m) => m === o.cgroupsMode);
   if (o.cgroupsMode && !mode) throw invalid(`cgroups_mode is one of ${modes.join(', ')}, not ${o.cgroupsMode}`);
-  // The network namespace is always left empty; no other one can be.
+  // The network namespace is always left empty; no other namespace can be.
   for (const namespace of o.emptyNamespaces)
     if (namespace !== 'network') throw invalid(`empty_namespaces takes network, not ${namespace}`);
   await checkpoint({
@@ -76,7 +76,10 @@ export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskReq
   return imagePath;
 }
 
-/** Makes the container of its images; its process is a child of a supervisor, as that of a container that is created. @throws RuntError ERR_CRIU*, …; StatusError */
+/**
+ * Restores the container from its images, below a supervisor as for a created container.
+ * @throws RuntError ERR_CRIU*, …; StatusError
+ */
 export async function restoreContainer(
   c: Subject,
   imagePath: string,
@@ -106,7 +109,7 @@ export async function restoreContainer(
   });
 }
 
-/** Of criu's logs: not with the images, which are stored away. */
+/** Directory of criu's logs: not that of the images, which engines archive. */
 const workPath = (c: Subject): string => c.options.criuWorkPath || `${c.bundle}/criu`;
 
 function absolute(what: string, path: string): string {

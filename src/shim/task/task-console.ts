@@ -1,4 +1,4 @@
-/** A terminal of a container's process between its master and an engine's fifos. */
+/** The terminal of a container's process: copies between its master and the engine's fifos. */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -9,11 +9,11 @@ import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
 
-/** A socket that gets the master of a terminal, as `--console-socket` does. */
+/** A socket that receives the master of a terminal, as for `--console-socket`. */
 export class ConsoleSocket {
   private readonly listener: number;
 
-  /** Listens in a directory of ours. @throws RuntError ERR_TERMINAL */
+  /** Listens in `directory`, which must be ours. @throws RuntError ERR_TERMINAL */
   constructor(
     private readonly directory: string,
     private readonly name: string,
@@ -32,7 +32,7 @@ export class ConsoleSocket {
     return `${this.directory}/${this.name}`;
   }
 
-  /** The master that was sent. @throws RuntError ERR_TERMINAL */
+  /** Receives the master. @throws RuntError ERR_TERMINAL */
   async master(): Promise<number> {
     const connection = await this.accept();
     if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
@@ -47,7 +47,7 @@ export class ConsoleSocket {
     return fd;
   }
 
-  /** The first connection of our user, or root's; -errno when none came in time. */
+  /** Accepts the first connection of our user or root; -errno after the deadline. */
   private async accept(): Promise<number> {
     for (const end = now() + consoleTime; ; ) {
       const came = await readable(this.listener, Math.max(0, end - now()));
@@ -75,13 +75,13 @@ export class Console {
     sink: Sink | undefined,
     private readonly logger: Logger | undefined,
   ) {
-    // A second descriptor: one is waited for in one direction at a time.
+    // A second descriptor: the event loop waits for one direction of a descriptor only.
     const typed = native.nonBlocking(fd, O_RDWR);
     const out = sink?.fd ?? -1;
     this.fds = [fd, typed, out].filter((x) => x >= 0);
     this.shown = copy(fd, out).then(async () => {
       if (sink) await drained(sink);
-      // Whoever reads sees the end then: containerd's CRI waits for it before it asks for the Delete.
+      // The reader gets end-of-file: containerd's CRI waits for it before it calls Delete.
       this.end(out);
       return logger?.exit;
     });
@@ -109,13 +109,13 @@ export class Console {
     native.setWindowSize(this.fd, width, height);
   }
 
-  /** Nothing is typed any more. The terminal stays: what ends a line's input is typed. */
+  /** Stops reading input. The terminal stays open: a client ends the program's input by typing Ctrl-D. */
   closeStdin(): void {
     this.end(this.source);
     this.source = -1;
   }
 
-  /** Resolves when all that was written is delivered: the other end is closed. */
+  /** Resolves when the whole output is delivered and the terminal's other end is closed. */
   async drained(): Promise<void> {
     await this.shown;
   }

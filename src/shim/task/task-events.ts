@@ -1,10 +1,10 @@
-/** What is told of a task: the messages of containerd.events, each with its topic. */
+/** Events of a task: the messages of containerd.events, each with its topic. */
 
 import type { Publisher } from '../containerd/event-publisher.js';
 import { events } from '../transport/protos.js';
 import type { Ended } from './task-process.js';
 
-/** Of a process: its exec's id, empty for the init process. */
+/** The process of an event; `execId` is empty for the init process. */
 interface Told {
   readonly execId: string;
   readonly pid: number;

@@ -1,4 +1,4 @@
-/** The processes that are executed in a task's container, from Exec to Delete. */
+/** The exec processes of a task, from Exec to Delete. */
 import { begin } from '../../container/exec.js';
 import type { Executed } from '../../container/state/exit-records.js';
 import { HeldProcess } from '../../container/state/recorded-process.js';
@@ -12,7 +12,7 @@ import type { Owners } from './pipe-owner.js';
 import type { TaskEvents } from './task-events.js';
 import { Process } from './task-process.js';
 
-/** What they need of their container. */
+/** Facts about the container. */
 interface ExecutedIn {
   /** Directory of the state of all containers. */
   readonly root: string;
@@ -28,7 +28,7 @@ interface ExecutedIn {
 export class Execs {
   private readonly processes = new Map<string, Process>();
   private readonly specs = new Map<string, Uint8Array>();
-  /** Those that run, until their end is told. */
+  /** Running processes, until their exit events are published. */
   private readonly running = new Set<Promise<unknown>>();
 
   constructor(private readonly container: ExecutedIn) {}
@@ -42,13 +42,13 @@ export class Execs {
   }
 
   /**
-   * Exec of the task service: it is added, and started later. `spec` is a process as JSON.
+   * Exec of the task service: adds a process, which Start starts. `spec` is a process document in JSON.
    * @throws StatusError ALREADY_EXISTS, INVALID_ARGUMENT
    */
   add(request: task.ExecProcessRequest): void {
     const { execId, terminal, stdin, stdout, stderr, spec } = request;
     if (execId === '') throw new StatusError(Code.INVALID_ARGUMENT, 'Exec has no exec_id');
-    // It becomes a part of a path.
+    // The id becomes part of a path.
     if (!isId(execId)) throw new StatusError(Code.INVALID_ARGUMENT, `invalid exec_id ${JSON.stringify(execId)}`);
     if (!spec) {
       throw new StatusError(
@@ -62,7 +62,7 @@ export class Execs {
     this.container.events.execAdded(execId);
   }
 
-  /** @throws RuntError when it cannot be executed: it has ended with 128 then */
+  /** @throws RuntError when the exec fails: the process's exit status is 128 then */
   async start(process: Process): Promise<void> {
     const { root, id, bundle, logged, owners, options, warn } = this.container;
     const spec = this.specs.get(process.execId) as Uint8Array;
@@ -92,12 +92,12 @@ export class Execs {
       process.end(128, native.realtime());
       throw error;
     } finally {
-      // It is not started again.
+      // Start never needs the document again.
       this.specs.delete(process.execId);
     }
   }
 
-  /** Tells its end, after its start. */
+  /** Publishes the exit event, after the start event. */
   private watch(process: Process, held: HeldProcess, executed: Executed | undefined): void {
     const { root, id, events, warn } = this.container;
     const over = process
@@ -111,12 +111,12 @@ export class Execs {
     void over.then(() => this.running.delete(over));
   }
 
-  /** Resolves when all have ended, and that is told. */
+  /** Resolves when all exit events are published. */
   async ended(): Promise<void> {
     await Promise.all(this.running);
   }
 
-  /** Of one that has ended, or was never started. */
+  /** Delete of a process that has ended or was never started. */
   delete(execId: string): void {
     const process = this.get(execId);
     process?.deleted();

@@ -1,4 +1,4 @@
-/** One process of a task: its init process, or one that was executed later. */
+/** One process of a task: its init process or an exec. */
 
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { type Executed, endedProcess } from '../../container/state/exit-records.js';
@@ -15,18 +15,18 @@ import { Io } from './process-stdio.js';
 import type { Owner, Streams } from './stdio-streams.js';
 import type { Console } from './task-console.js';
 
-/** How a process ended, as its parent, the supervisor, saw it. */
+/** The end of a process, as its parent, the supervisor, recorded it. */
 export interface Ended {
   readonly status: number;
   readonly at: google.protobuf.Timestamp.$Properties;
 }
 
-/** Nobody saw the end: the supervisor was killed, and the kernel does not tell. 255 is what containerd takes for that. */
+/** For a lost exit status: the supervisor was killed and the kernel does not have it. containerd uses 255 for that. */
 const unseen = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
 const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
 
-/** What `look` gives, as soon as it does not fail; why it failed first goes to the log. */
+/** Repeats `look` until it succeeds; logs the first failure. */
 async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => void): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
@@ -40,17 +40,17 @@ async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => 
 
 export class Process {
   pid = 0;
-  /** It, while it is watched; its pid may be another process's after that. */
+  /** The process while it is watched; afterwards the kernel may reuse its pid. */
   private held: HeldProcess | undefined;
   started = false;
-  /** Its start, until it is told: its end is told after that. */
+  /** Settles when the start event is published: the exit event must follow it. */
   starting: Promise<unknown> | undefined;
   ended: Ended | undefined;
   io: Io | undefined;
   console: Console | undefined;
-  /** What ResizePty said before there was a terminal. */
+  /** The size from a ResizePty that preceded the terminal. */
   private size: { readonly width: number; readonly height: number } | undefined;
-  /** Resolves when it has ended; fails when it never will. */
+  /** Resolves when the process has ended; rejects when it was deleted before its start. */
   readonly exit: Promise<Ended>;
   private settle!: (ended: Ended) => void;
   private fail!: (error: StatusError) => void;
@@ -65,7 +65,7 @@ export class Process {
       this.settle = settle;
       this.fail = fail;
     });
-    // Perhaps nobody waits.
+    // No unhandled rejection if there is no Wait.
     this.exit.catch(() => {});
   }
 
@@ -74,15 +74,15 @@ export class Process {
     return this.started ? types.Status.RUNNING : types.Status.CREATED;
   }
 
-  /** A size in characters, for the terminal if it has one. */
+  /** Sets the terminal's size, in characters. */
   resize(width: number, height: number): void {
     this.size = { width, height };
     this.console?.resize(width, height);
   }
 
   /**
-   * Calls `begin` with the streams, or with the path of a socket that gets the terminal. When it fails nothing is left of them.
-   * @throws what it throws, and as Io.open
+   * Calls `begin` with the streams, or with the path of a socket that receives the terminal; closes them if it fails.
+   * @throws the errors of `begin` and of Io.open
    */
   async connect(
     container: LoggedContainer,
@@ -95,7 +95,7 @@ export class Process {
     try {
       this.io = await Io.open(this.terminal ? noStreams : this.streams, owner, container);
       const master = socket?.master();
-      // Looked at when `begin` is done: until then a failure of its own is what counts.
+      // Awaited after `begin`: an error of `begin` takes precedence.
       master?.catch(() => {});
       await begin(this.io.stdio, socket ? { consoleSocket: socket.path } : {});
       if (master && Console) {
@@ -112,8 +112,8 @@ export class Process {
   }
 
   /**
-   * Waits until a process has ended, undefined when it has already; what the supervisor wrote into `stateDir` is how it
-   * ended. A look that fails is repeated: the end of a task must be told, and not before it is one.
+   * Waits for the end of a process (`look` gives undefined if it has ended), then reads the supervisor's record in
+   * `stateDir`. Repeats failed attempts: the exit event must be published, and never too early.
    */
   async watch(
     look: () => HeldProcess | undefined,
@@ -131,7 +131,7 @@ export class Process {
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
   }
 
-  /** Signals it. @returns 0 or -errno, ESRCH when it has ended */
+  /** Signals the process. @returns 0 or -errno, ESRCH when it has ended */
   signal(signal: number): number {
     return this.held?.signal(signal) ?? -E.ESRCH;
   }
@@ -142,7 +142,7 @@ export class Process {
     return this.ended;
   }
 
-  /** It is deleted: one that was not started never ends. */
+  /** Rejects the waits for a process that was deleted before its start. */
   deleted(): void {
     this.fail(new StatusError(Code.NOT_FOUND, `process ${this.execId} was deleted before it was started`));
   }
@@ -152,7 +152,7 @@ export class Process {
     this.console?.closeStdin();
   }
 
-  /** Waits until all that it wrote is delivered, and lets go of its streams. */
+  /** Waits until the output is delivered, then closes the streams. */
   async release(): Promise<void> {
     await within(Promise.all([this.io?.drained(), this.console?.drained()]), drainTime);
     this.io?.close();

@@ -1,4 +1,4 @@
-/** A task: a container of containerd's, its processes, and what is told of them. */
+/** A task: one of containerd's containers, its processes and their events. */
 import { create } from '../../container/create.js';
 import { remove } from '../../container/delete.js';
 import { kill } from '../../container/kill.js';
@@ -27,15 +27,15 @@ import { TaskEvents } from './task-events.js';
 import { Execs } from './task-execs.js';
 import { type Ended, Process } from './task-process.js';
 
-/** SIGRTMAX of the kernel. */
+/** The kernel's SIGRTMAX. */
 const MOST_SIGNAL = 64;
 
-/** What all tasks of a server have in common. */
+/** Options that all tasks of a server share. */
 export interface TaskOptions {
   readonly publisher: Publisher;
-  /** Log also what follows from the configuration. */
+  /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
-  /** Called for each whose process is there. */
+  /** Called for each task once its process exists. */
   readonly made?: (task: Task) => void;
 }
 
@@ -44,10 +44,10 @@ export class Task {
   readonly events: TaskEvents;
   readonly execs: Execs;
   readonly logged: LoggedContainer;
-  /** Resolves when the end of init is told. */
+  /** Resolves when init's exit event is published. */
   private over: Promise<void> | undefined;
   readonly owners: Owners;
-  /** A checkpoint, until it is told: an end by it is told after that. */
+  /** Settles when the checkpoint event is published: the exit event must follow it. */
   private checkpointing: Promise<void> | undefined;
   paused = false;
 
@@ -60,9 +60,9 @@ export class Task {
     readonly options: RuntimeOptions,
     readonly debug: boolean,
     init: Process,
-    /** Directory of the images that it is restored from, at Start; empty for none. */
+    /** Directory of the images that Start restores; empty for none. */
     private readonly images: string,
-    /** Called when its process is there. */
+    /** Called once the process exists. */
     private readonly made: (task: Task) => void = () => {},
   ) {
     this.init = init;
@@ -72,7 +72,7 @@ export class Task {
     this.execs = new Execs(this);
   }
 
-  /** To the log, with the id. */
+  /** Logs a warning with the container's id. */
   readonly warn = (what: unknown): void => log(this.id, what);
 
   private get stateDir(): string {
@@ -83,7 +83,7 @@ export class Task {
     return `${this.bundle}/rootfs`;
   }
 
-  /** Create of the task service. What is to be restored is made by Start. */
+  /** Create of the task service. A container to restore gets its process at Start. */
   static async create(
     root: string,
     request: task.CreateTaskRequest,
@@ -137,14 +137,14 @@ export class Task {
         this.made(this);
       });
     } catch (error) {
-      // Not one of that id which was there before.
+      // Never remove an older container of the same id.
       if (created) await remove({ root, id, force: true, warn }).catch(warn);
       throw error;
     }
     this.begun();
   }
 
-  /** Its process is there: it is watched until it has ended. */
+  /** Watches the init process until it has ended. */
   begun(): void {
     const record = load(this.root, this.id);
     this.init.pid = record.pid;
@@ -152,14 +152,14 @@ export class Task {
     this.over = this.watch(record).catch(this.warn);
   }
 
-  /** Reaps the supervisor when it has ended. When it was killed another one takes over at once. */
+  /** Reaps the supervisor when it has ended. If it was killed, starts another one at once. */
   private async keepSupervised(first: RecordedProcess): Promise<void> {
     let pause = 1;
     for (let supervisor: RecordedProcess | undefined = first; supervisor; ) {
       const began = now();
       await reapAtEnd(supervisor);
       if (this.init.ended || readExit(this.stateDir)) return;
-      // One after another that ends at once is not to keep the machine busy.
+      // Supervisors that keep dying must not keep the machine busy.
       pause = now() - began < supervisorLeastLife ? Math.min(2 * pause, longestRestartPause) : 1;
       await sleep(pause);
       const { ensureSupervisor } = await import('../../container/launch/supervisor-heir.js');
@@ -173,15 +173,14 @@ export class Task {
     }
   }
 
-  /** Until init has ended, and that is told: after the end of all execs. */
+  /** Waits for the end of init and publishes its exit event, after those of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
     const memory = new MemoryLimit(record, this.events, this.warn);
     const ended = await this.init.watch(() => holdProcess(record), this.stateDir, this.warn);
-    // What it began would outlive it, and hold its streams open.
+    // Without a pid namespace, init's children would outlive it and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
     await this.checkpointing?.catch(() => {});
-    // Its end is told after that of all that was executed.
     await this.execs.ended();
     memory.close();
     this.events.exit(this.init, ended);
@@ -244,7 +243,7 @@ export class Task {
       return { pid: process.pid, ended: process.ended };
     }
     if (!process.ended) {
-      // It was never started. Its supervisor sees how it ends.
+      // Never started: kill it. Its supervisor records the end.
       await kill({ root: this.root, id: this.id, signal: SIGKILL, all: false }).catch(() => {});
       await this.settled();
     }
@@ -257,7 +256,7 @@ export class Task {
     return { pid: process.pid, ended };
   }
 
-  /** Waits until the end of init is told, for a while. */
+  /** Waits until init's exit event is published, or for `killedProcessTime`. */
   private async settled(): Promise<void> {
     if (this.over) await within(this.over, killedProcessTime);
   }
@@ -276,12 +275,12 @@ export class Task {
     if (r < 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
   }
 
-  /** The pids of its processes; none before Start where it is to be restored. */
+  /** The pids of the container's processes; none before the Start of a restored container. */
   pids(): number[] {
     return this.over ? pids({ root: this.root, id: this.id }) : [];
   }
 
-  /** The init process for ''. @throws StatusError NOT_FOUND */
+  /** The process of an exec id; the init process for ''. @throws StatusError NOT_FOUND */
   process(execId: string): Process {
     const process = execId ? this.execs.get(execId) : this.init;
     if (!process) throw new StatusError(Code.NOT_FOUND, `process ${execId} does not exist`);
