@@ -1,4 +1,4 @@
-/** What a container's cgroups count, in the two messages that containerd's clients know. */
+/** Cgroup statistics as containerd's messages: Metrics of cgroups v1 and v2. */
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { readStats } from '../../cgroup/stats/cgroup-stats.js';
 import type { Count, IoTable, MemoryEntry, Stats } from '../../cgroup/stats/stats-types.js';
@@ -8,7 +8,7 @@ import { cgroup1, cgroup2, type google } from '../transport/protos.js';
 /** The largest value of a uint64: no limit. */
 const UNLIMITED = 2n ** 64n - 1n;
 
-/** As Stats wants it: a message with its name. */
+/** The answer of Stats: a Metrics message with its type name. */
 export function metrics(facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties {
   const stats = readStats(facts, load(root, id).cgroups);
   if (facts.layout === 'v2') {
@@ -23,7 +23,7 @@ export function wide(value: Count | undefined): number {
   if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Number(value);
   const bits = BigInt.asUintN(64, BigInt(value));
   const halves = { low: Number(bits & 0xffffffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: true };
-  // What Long would be, which protobufjs takes wherever its types say number.
+  // The fields of Long: protobufjs accepts them wherever its types say number.
   return halves as unknown as number;
 }
 
@@ -80,7 +80,7 @@ export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
   };
 }
 
-/** `memory.stat` by the names of the fields; what has no field is left out by the encoder. */
+/** `memory.stat` under the message's field names; the encoder drops lines without a field. */
 function memoryLines(raw: Readonly<Record<string, Count>>): Record<string, number> {
   const fields: Record<string, number> = {};
   for (const [name, value] of Object.entries(raw)) {

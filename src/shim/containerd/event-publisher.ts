@@ -1,4 +1,4 @@
-/** Events to containerd, in the order in which they happened; what cannot be delivered waits until it can. */
+/** The queue of events to containerd, in the order of their occurrence. */
 
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
@@ -17,10 +17,10 @@ import { Connection } from '../transport/ttrpc.js';
 import { timestampOf } from './proto-timestamp.js';
 
 const SERVICE = 'containerd.services.events.ttrpc.v1.Events';
-/** How often an event is sent that containerd answers with an error. */
+/** Attempts to send an event that containerd answers with an error. */
 const attempts = 5;
 
-/** What waits at most: as many events, as many bytes. The oldest go first. */
+/** Limits of the queue, in events and in bytes. Beyond them the oldest events are dropped. */
 interface QueueLimits {
   readonly events: number;
   readonly bytes: number;
@@ -41,18 +41,18 @@ export class Publisher {
   private connection: Connection | undefined;
 
   constructor(
-    /** Path of containerd's ttrpc socket; empty when there is none to tell. */
+    /** Path of containerd's ttrpc socket; empty for no publishing. */
     private readonly address: string,
     readonly namespace: string,
     private readonly limits: QueueLimits = usual,
   ) {}
 
-  /** How many events have not been delivered. */
+  /** The number of undelivered events. */
   get waiting(): number {
     return this.queue.length;
   }
 
-  /** Queues an event of a container. `name` is that of its message in containerd.events. */
+  /** Queues an event of a container. `name` is the message's name in containerd.events. */
   publish(id: string, topic: string, name: string, value: Uint8Array): void {
     if (this.address === '') return;
     const envelope = {
@@ -72,7 +72,7 @@ export class Publisher {
     if (!this.watched) void this.watch();
   }
 
-  /** Resolves when all is delivered, or after `ms`: what waits still is lost then. */
+  /** Resolves when all events are delivered, or after `ms`; drops the rest. */
   async flush(ms: number): Promise<void> {
     if (this.sending) await within(this.sending, ms);
     while (this.queue.length > 0) this.drop('containerd could not be reached before the end of the shim');
@@ -94,7 +94,7 @@ export class Publisher {
     for (let first = this.queue[0]; first; first = this.queue[0]) {
       try {
         await (await this.reach()).call(SERVICE, 'Forward', first.payload);
-        // While it was on its way it may have been dropped.
+        // It may have been dropped while it was sent.
         if (this.queue[0] === first) this.take();
         [pause, refusals] = [firstPublishPause, 0];
       } catch (error) {
@@ -103,7 +103,7 @@ export class Publisher {
           refusals = 0;
           continue;
         }
-        // containerd is restarting: however long that takes, it is told what happened meanwhile.
+        // containerd is restarting: retry without a limit, so that it gets the events of that time.
         if (!(error instanceof StatusError)) this.disconnect();
         await sleep(pause);
         pause = Math.min(2 * pause, longestPublishPause);
@@ -111,7 +111,7 @@ export class Publisher {
     }
   }
 
-  /** Ends a connection on which nothing is answered: the call on it fails then. */
+  /** Closes a connection on which containerd does not answer: the pending call fails. */
   private async watch(): Promise<void> {
     this.watched = true;
     let [first, since] = [this.queue[0], now()];

@@ -1,4 +1,4 @@
-/** Times on the wire (google.protobuf.Timestamp). */
+/** Timestamps on the wire (google.protobuf.Timestamp). */
 import type { google } from '../transport/protos.js';
 
 /** From nanoseconds since 1970. */

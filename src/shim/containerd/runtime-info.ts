@@ -1,11 +1,11 @@
-/** `-info`: what the runtime can do, for containerd and those who ask it (CRI). */
+/** `-info`: the runtime's features, for containerd and its CRI clients. */
 import { features } from '../../plan/features-document.js';
 import { host } from '../../sys/host.js';
 import { commit, version } from '../../sys/runt-version.js';
 import type { ShimName } from '../shim-main.js';
 import { type google, types } from '../transport/protos.js';
 
-/** A RuntimeInfo of the program `shim` as bytes. `options` are those that were given, which are told again. */
+/** The encoded RuntimeInfo of the program `shim`; it repeats the `options` of the request. */
 export function info(shim: ShimName, options: google.protobuf.Any.$Properties): Uint8Array {
   return types.RuntimeInfo.encode({
     name: shim.replace('containerd-shim-', 'io.containerd.').replace(/-v1$/, '.v1'),

@@ -1,4 +1,4 @@
-/** What an engine chooses for a container's runtime: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
+/** An engine's runtime options for a container: containerd.runc.v1.Options, or CRI's runtimeoptions.v1.Options. */
 import { type AnnotationPolicy, isAnnotationPolicy } from '../../plan/annotation-policy.js';
 import { readText } from '../../sys/fs.js';
 import { host } from '../../sys/host.js';
@@ -6,55 +6,55 @@ import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } fro
 import { Code, decoded, StatusError } from '../transport/status-code.js';
 import { typeName } from './any-message.js';
 
-/** The options that are applied. */
+/** The options that runt applies. */
 export interface RuntimeOptions {
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
-  /** systemd makes the cgroup. */
+  /** systemd creates the cgroup. */
   readonly systemdCgroup: boolean;
-  /** Directory below which the state of each namespace is; empty for runt's own. */
+  /** Directory with a state root for each namespace; empty for runt's own. */
   readonly root: string;
-  /** Group of a process's pipes. Their user is the process's in any case, as with runc, whatever `io_uid` says. */
+  /** Group of a process's pipes. Their user is always the process's, as with runc; `io_uid` has no effect. */
   readonly ioGid: number;
-  /** Cgroup that the shim is put into, when it is started (shim-bootstrap.ts). */
+  /** Cgroup that the shim joins when it starts (shim-bootstrap.ts). */
   readonly shimCgroup: string;
-  /** The program criu; empty for the one that is found. */
+  /** Path of criu; empty for the criu in PATH. */
   readonly criuPath: string;
-  /** Directory of images: the container is restored. */
+  /** Directory of the images that the container is restored from. */
   readonly criuImagePath: string;
   /** Directory of criu's logs; empty for one in the bundle. */
   readonly criuWorkPath: string;
-  /** What is done about annotations that weaken a container; absent when the shim's environment says. */
+  /** Policy for annotations that weaken a container; absent: the shim's environment decides. */
   readonly unsafeAnnotations?: AnnotationPolicy;
-  /** Seconds for a hook without a timeout, 0 for no limit; absent when the shim's environment says. */
+  /** Seconds for a hook without a timeout, 0 for no limit; absent: the shim's environment decides. */
   readonly hookTimeout?: number;
-  /** What is known and means nothing here, a sentence each. */
+  /** Warnings about known options that have no effect here, one sentence each. */
   readonly notes: readonly string[];
 }
 
 type Policies = Pick<RuntimeOptions, 'unsafeAnnotations' | 'hookTimeout'>;
 
-/** Fields that ask for what this version does not do. */
+/** Fields that this version does not support. */
 const refused = ['taskApiAddress', 'taskApiVersion'] as const;
 const paths = ['root', 'criuPath', 'criuImagePath', 'criuWorkPath'] as const;
-/** All fields, and what JavaScript calls their type. */
+/** All fields, with the `typeof` of their values. */
 const kinds = [
   ...(['noPivotRoot', 'noNewKeyring', 'systemdCgroup'] as const).map((f) => [f, 'boolean'] as const),
   ...(['ioUid', 'ioGid', 'taskApiVersion'] as const).map((f) => [f, 'number'] as const),
   ...(['shimCgroup', 'binaryName', 'taskApiAddress', ...paths] as const).map((f) => [f, 'string'] as const),
 ];
 
-/** @throws StatusError INVALID_ARGUMENT, also for a field that is set and not applied */
+/** @throws StatusError INVALID_ARGUMENT, also for a field that is set and unsupported */
 export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
   const name = typeName(any);
   if (name === 'containerd.runc.v1.Options') return applied(decoded(runcOptions.Options, value));
-  // From containerd up to 1.7, for a type that does not begin with io.containerd.runc and a client that sets an option.
+  // containerd up to 1.7 sends these for a type outside io.containerd.runc if the client sets an option.
   if (name === 'containerd.linux.runc.CreateOptions')
     return applied(asOptions(decoded(linuxRunc.CreateOptions, value)));
   if (name === 'runtimeoptions.v1.Options') {
     const { configPath, configBody } = decoded(criOptions.Options, value);
-    // containerd hands over the section of its own configuration when that names no file.
+    // containerd sends the section of its own configuration if that section names no file.
     const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
     const { options, own } = await tomlOptions(text);
     return { ...applied(options), ...own };
@@ -79,7 +79,7 @@ interface TomlOptions {
   readonly own: Policies;
 }
 
-/** The same fields by the names that containerd's configuration has for them, in any case: `SystemdCgroup = true`. */
+/** The same fields under their names in containerd's configuration, ignoring case: `SystemdCgroup = true`. */
 async function tomlOptions(text: string): Promise<TomlOptions> {
   const { parseToml } = await import('./toml.js');
   const options = new runcOptions.Options();
@@ -94,7 +94,7 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
       own = { ...own, hookTimeout: secondsNamed(name, value) };
       continue;
     }
-    // Those two are containerd's own.
+    // Only containerd reads these two.
     if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
     if (!known) throw invalid(`the runtime option ${name} is not known`);
     const [field, kind] = known;
@@ -115,7 +115,7 @@ function secondsNamed(name: string, value: unknown): number {
   throw invalid(`the runtime option ${name} is not a number of seconds: ${value}`);
 }
 
-/** Fields of those older options that the newer ones do not have; no client of containerd sets them. */
+/** Fields that only the older options have; no client of containerd sets them. */
 const older = ['openTcp', 'externalUnixSockets', 'terminal', 'fileLocks', 'emptyNamespaces', 'cgroupsMode'] as const;
 
 function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
@@ -147,7 +147,7 @@ function applied(options: runcOptions.Options): RuntimeOptions {
   return { ...told, criuPath, criuImagePath, criuWorkPath, notes };
 }
 
-/** What the operations on a container take of it. */
+/** The policies that the container operations take. */
 export const policyOf = ({ unsafeAnnotations, hookTimeout }: RuntimeOptions): Policies => ({
   ...(unsafeAnnotations && { unsafeAnnotations }),
   ...(hookTimeout !== undefined && { hookTimeout }),

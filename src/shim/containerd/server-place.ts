@@ -1,4 +1,4 @@
-/** Where the server is put when it starts: its score for the OOM killer, and its cgroup. */
+/** The OOM score and the cgroup of a new server. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { RuntError } from '../../sys/error.js';
 import { exists, readText, tryReadText } from '../../sys/fs.js';
@@ -11,8 +11,8 @@ import { runtimeOptions } from './runtime-options.js';
 const worst = 1000;
 
 /**
- * The server gets a score one worse than that of containerd, which started this process, and the cgroup that the runtime's options
- * name (`shim_cgroup`), if they do. The server is ended when that cannot be. @throws RuntError ERR_SHIM
+ * Sets the server's OOM score to containerd's (our parent's) plus one, and moves it to the cgroup of the option
+ * `shim_cgroup`, if set. Kills the server if that fails. @throws RuntError ERR_SHIM
  */
 export async function prepare(pid: number, options: google.protobuf.Any.$Properties): Promise<void> {
   const parent = /^PPid:\s*(\d+)/m.exec(readText('/proc/self/status'))?.[1];
@@ -22,7 +22,7 @@ export async function prepare(pid: number, options: google.protobuf.Any.$Propert
   if (cgroup) enter(pid, cgroup);
 }
 
-/** Empty when the options cannot be taken: Create gets them too, and says why. */
+/** Empty for invalid options: Create gets the same options and reports the error. */
 async function cgroupOf(options: google.protobuf.Any.$Properties): Promise<string> {
   try {
     return (await runtimeOptions(options)).shimCgroup;
@@ -32,7 +32,7 @@ async function cgroupOf(options: google.protobuf.Any.$Properties): Promise<strin
   }
 }
 
-/** Into the cgroup of that path in every hierarchy that has it. */
+/** Moves a process to the cgroup `path` in every hierarchy that has it. */
 function enter(pid: number, path: string): void {
   const { v1, unified } = readCgroupFacts();
   const places = [...v1, ...(unified ? [unified] : [])].map((h) => `${h.mountPoint}/${path}/cgroup.procs`);
@@ -40,7 +40,7 @@ function enter(pid: number, path: string): void {
   const written = there.map((file) => native.writeFile(AT_FDCWD, file, 0, 0, host.encode(String(pid))));
   const failed = written.find((r) => r < 0);
   if (there.length > 0 && failed === undefined) return;
-  // A child of this process that nobody has reaped: the pid is its own.
+  // The pid cannot be another process's: it is our child, and not reaped yet.
   native.killProcess(pid, 9);
   throw new RuntError({
     code: 'ERR_SHIM',

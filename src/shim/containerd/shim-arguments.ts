@@ -1,4 +1,4 @@
-/** The command line of a shim, as containerd gives it: Go's flags, then an action. */
+/** The command line that containerd passes to a shim: flags in Go's syntax, then an action. */
 import { RuntError } from '../../sys/error.js';
 
 export interface ShimArguments {
@@ -7,7 +7,7 @@ export interface ShimArguments {
   /** Path of containerd's socket. */
   readonly address: string;
   readonly bundle: string;
-  /** Path of the socket on which the server listens: its file is removed at the end. */
+  /** Path of the server's socket, which the server removes when it ends. */
   readonly socket: string;
   readonly debug: boolean;
   readonly version: boolean;
@@ -16,7 +16,7 @@ export interface ShimArguments {
   readonly action: 'start' | 'delete' | '';
 }
 
-/** `publish-binary`, a containerd that publishes events, is accepted and not used: events go over ttrpc. */
+/** `publish-binary`, a program that publishes events, is accepted and ignored: events go over ttrpc. */
 const texts = ['namespace', 'id', 'address', 'bundle', 'publish-binary', 'socket'] as const;
 const switches = ['debug', 'v', 'info'] as const;
 

@@ -1,4 +1,4 @@
-/** `start`: finds the shim of the container's group, or starts it, and tells its address; nothing else is printed. */
+/** `start`: finds or starts the shim of the container's group, and prints nothing but its address. */
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { check, RuntError } from '../../sys/error.js';
@@ -12,15 +12,15 @@ import type { ShimArguments } from './shim-arguments.js';
 import { readInput, socketDirectory } from './start-input.js';
 import type { Given } from './start-parameters.js';
 
-/** Versions of the answer: 2 means the service containerd.task.v2, 3 also v3. Both are served, to everybody. */
+/** Version of the answer: 2 means the service containerd.task.v2, 3 also v3. Every server serves both. */
 const newest = 3;
 
-/** Annotations that put a container into the shim of another one: of a pod. */
+/** Annotations that name the group, a pod, whose containers share one shim. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
 
 /**
- * The answer of `start`, with the address of a running server: as JSON for a containerd that says which version of the answer it
- * takes (1.7), or gives parameters (2.3); bare for an older one, which knows nothing else. @throws RuntError ERR_SHIM
+ * The answer of `start` with the address of a running server: JSON if containerd names the version that it accepts
+ * (1.7) or sends parameters (2.3), else the bare address, as older ones expect. @throws RuntError ERR_SHIM
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
   const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('../grpc-server-program.js') : undefined;
@@ -33,7 +33,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let told: Given | undefined;
-  // With the protobuf code it takes a while to load: only when something of it is needed.
+  // It loads the protobuf code, which is slow: only when needed.
   const ask = async (): Promise<Given> => {
     told ??= (await import('./start-parameters.js')).interpret(input, a.id, a.namespace);
     return told;
@@ -46,20 +46,20 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
       hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1, or RUNT_SHIM_PROTOCOL=ttrpc',
     });
   }
-  // containerd makes no directory that its config names.
+  // containerd does not create the directory that its config names.
   if (named) makeParents(named);
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
     refuseForeign(dir, directory);
-    // Two that start at once: the second finds the shim of the first.
+    // If two start at once, the second finds the shim of the first.
     await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) {
       const { prepare } = await import('./server-place.js');
-      // What a shim that was killed left.
+      // A killed shim may have left it.
       if (grpc) native.unlinkAt(AT_FDCWD, grpc.spokenFile(path), 0);
-      // Of this process: the server and all containers get it by fork, in a group of their own.
+      // A new group for this process: the server and all its containers inherit it by fork.
       if (host.env.SCHED_CORE) {
         check(native.schedCoreCreate(), {
           ...facts,
@@ -82,12 +82,12 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   } finally {
     native.close(dir);
   }
-  // From 1.7 on containerd says 2 to all shims, but takes gRPC from 2.0 on in version 3 alone.
+  // From 1.7 on containerd sends 2 to all shims, but from 2.0 on it accepts gRPC only in version 3.
   const [protocol, takes] = grpc ? (await grpc.heardSpoken(path)).split(' ') : ['ttrpc'];
   if (takes) version = Number(takes);
   const address = takes ? path : `unix://${path}`;
   const answer = version === 0 ? address : JSON.stringify({ version, address, protocol });
-  // What containerd reads when it starts again; of ttrpc it takes the bare address as well.
+  // containerd reads this file when it restarts; for ttrpc it accepts the bare address too.
   check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(takes ? answer : address)), {
     ...facts,
     path: 'address',
@@ -96,8 +96,8 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
 }
 
 /**
- * The address that containerd gets is one in this directory: whoever else may write there could be the shim. @throws
- * RuntError ERR_SHIM
+ * Refuses a directory that other users can write to: they could replace the socket and pose as the shim.
+ * @throws RuntError ERR_SHIM
  */
 function refuseForeign(dir: number, path: string): void {
   const { mode, uid } = stat('', dir, AT_EMPTY_PATH);
@@ -120,8 +120,9 @@ function groupOf(id: string): string {
 }
 
 /**
- * A program with the listening socket as its stdin; it writes to the log of the bundle. `ttrpc` is where events go, if no variable says it.
- * @param program its path, its name and its first arguments @returns its pid
+ * Starts the server with the listening socket as its stdin and the bundle's log as its output.
+ * @param program its path, its argv[0] and its first arguments
+ * @param ttrpc containerd's address for events, unless TTRPC_ADDRESS is set @returns its pid
  */
 function serve(
   a: ShimArguments,
@@ -145,7 +146,7 @@ function serve(
   const told = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
   const env = Object.entries({ ...host.env, ...told }).map(([name, value]) => `${name}=${value}`);
   const pidfd = new Uint8Array(8);
-  // A fifo that containerd reads, where there is one.
+  // A fifo that containerd reads; it may not exist.
   const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
   const pid = native.spawn(program, nulList(args), nulList(env), listener, log, log, pidfd);
   if (log >= 0) native.close(log);

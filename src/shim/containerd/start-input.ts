@@ -1,4 +1,4 @@
-/** What containerd writes to the stdin of `start` and `-info`, as bytes; start-parameters.ts interprets it. Needs no protobuf code, which takes 2 ms to load. */
+/** The stdin of `start` and `-info` as bytes, read without the protobuf code, which takes 2 ms to load. */
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { readable } from '../../sys/waiting/loop.js';
@@ -6,7 +6,7 @@ import { startInputTime } from '../../sys/waiting/time-limits.js';
 
 const most = 1 << 20;
 
-/** @returns what was written; nothing of a person's terminal, which is not waited for */
+/** Reads a pipe or a socket. @returns nothing for other files: a terminal would block */
 export async function readInput(): Promise<Uint8Array> {
   const stat = new BigInt64Array(8);
   if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return new Uint8Array();
@@ -26,8 +26,8 @@ export async function readInput(): Promise<Uint8Array> {
 const [instanceField, namespaceField, socketField] = [1, 2, 9];
 
 /**
- * The directory for the socket that BootstrapParams name, which containerd sends since 2.3 (`socket_dir` in its config, else
- * /run/containerd/s). @returns undefined when there is none, or the data are not the parameters of the container `id` of `namespace`
+ * The socket directory in BootstrapParams, which containerd sends since 2.3 (`socket_dir` in its config, else
+ * /run/containerd/s). @returns undefined for no directory, or if the data are not the parameters of `id` in `namespace`
  */
 export function socketDirectory(data: Uint8Array, id: string, namespace: string): string | undefined {
   const texts = new Map<number, string>();
@@ -47,7 +47,7 @@ export function socketDirectory(data: Uint8Array, id: string, namespace: string)
     } else if (key % 8 === 2) {
       const length = varint();
       const end = at + length;
-      // Not a number, too.
+      // Negated, so that NaN fails too.
       if (!(end <= data.length)) return undefined;
       const field = (key - 2) / 8;
       if (field === instanceField || field === namespaceField || field === socketField)

@@ -1,18 +1,18 @@
 /**
- * What containerd writes to the stdin of `start` and `-info`: the runtime's options as an Any; to `start`, since 2.3, parameters
- * (BootstrapParams), which hold the options among their extensions.
+ * The messages on the stdin of `start` and `-info`: the runtime's options as an Any; for `start`, since containerd 2.3,
+ * BootstrapParams, which hold the options among their extensions.
  */
 import { bootstrap, google } from '../transport/protos.js';
 
 export interface Given {
-  /** Empty when there are none. */
+  /** Empty for none. */
   readonly options: google.protobuf.Any.$Properties;
   readonly parameters?: bootstrap.BootstrapParams;
 }
 
 /**
- * An Any and the parameters look alike: two strings come first. They are parameters when these are the id and the namespace,
- * which the flags tell too.
+ * Both messages begin with two strings. They are BootstrapParams if these strings equal the id and the namespace of
+ * the flags.
  */
 export function interpret(data: Uint8Array, id: string, namespace: string): Given {
   try {

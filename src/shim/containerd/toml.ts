@@ -1,4 +1,4 @@
-/** TOML as far as a runtime's options are written in it: lines of a name and a string, a boolean or an integer, in no table. */
+/** The subset of TOML for runtime options: a name with a string, a boolean or an integer on each line; no tables. */
 import { RuntError } from '../../sys/error.js';
 
 type TomlValue = string | number | boolean;
@@ -7,7 +7,7 @@ const escapes: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', f
 const line = /^(?:(?<name>[A-Za-z0-9_-]+)|"(?<quoted>[^"\\]*)"|'(?<literal>[^']*)')\s*=\s*(?<rest>.*)$/;
 const string = /^(?:"(?<basic>(?:[^"\\]|\\.)*)"|'(?<literal>[^']*)')\s*(?:#.*)?$/;
 
-/** @throws RuntError ERR_OPTIONS for what is no TOML, or another value */
+/** @throws RuntError ERR_OPTIONS for invalid TOML or a value of another type */
 export function parseToml(text: string): ReadonlyMap<string, TomlValue> {
   const values = new Map<string, TomlValue>();
   for (const [i, raw] of text.split(/\r?\n/).entries()) {

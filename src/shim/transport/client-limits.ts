@@ -1,23 +1,23 @@
-/** What the clients of a server hold together: connections, messages that are not whole yet, and calls. */
+/** Limits of all clients of a server together: connections, unfinished messages and calls. */
 import { now } from '../../sys/waiting/loop.js';
 import { refusalLogInterval } from '../../sys/waiting/time-limits.js';
 
 export interface ClientLimits {
-  /** Each has two descriptors. */
+  /** Each takes two descriptors. */
   readonly connections: number;
-  /** Of messages of which the end has not arrived. A single one is at most 4 MiB. */
+  /** Bytes of unfinished messages. One message is at most 4 MiB. */
   readonly bytes: number;
-  /** Without an answer yet; containerd has one, a Wait, for each process. */
+  /** Unanswered calls; containerd keeps one, a Wait, for each process. */
   readonly calls: number;
 }
 
 const usual: ClientLimits = { connections: 256, bytes: 8 << 20, calls: 8192 };
 
-/** A connection that has begun to receive a message. */
+/** A connection that has received part of a message. */
 export interface Receiver {
-  /** Bytes of memory that it takes for that. */
+  /** Bytes of its buffer for that message. */
   readonly held: number;
-  /** Frees them: the call is answered with an error, and the rest of the message is skipped. */
+  /** Frees them, answers the call with an error and skips the rest of the message. */
   refuse(why: string): void;
 }
 
@@ -33,7 +33,7 @@ export class Clients {
     private readonly limits: ClientLimits = usual,
   ) {}
 
-  /** Whether one more may connect. Whoever gets true calls `left` in the end. */
+  /** Whether one more client may connect. After true, call `left` at the end. */
   connect(): boolean {
     if (this.connections < this.limits.connections) {
       this.connections++;
@@ -47,7 +47,7 @@ export class Clients {
     this.connections--;
   }
 
-  /** Whether one more call may begin. Whoever gets true calls `answered` in the end. */
+  /** Whether one more call may begin. After true, call `answered` at the end. */
   call(): boolean {
     if (this.calls >= this.limits.calls) return false;
     this.calls++;
@@ -59,8 +59,8 @@ export class Clients {
   }
 
   /**
-   * Whether a connection may take `size` bytes in place of those that it holds. When all take too much the longest
-   * unfinished message is refused: a short one is taken whatever others have announced and not sent.
+   * Whether a connection may replace its buffer by one of `size` bytes. Over the limit, refuses the longest unfinished
+   * message: clients that announce long messages and do not send them cannot block short ones.
    */
   take(receiver: Receiver, size: number): boolean {
     this.receivers.add(receiver);
@@ -79,7 +79,7 @@ export class Clients {
     }
   }
 
-  /** It holds nothing any more. */
+  /** Forgets a connection that has no unfinished message. */
   free(receiver: Receiver): void {
     this.receivers.delete(receiver);
   }

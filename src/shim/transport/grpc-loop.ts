@@ -1,12 +1,12 @@
-/** Serves gRPC on a listening socket: what `runt serve` and the gRPC shim have in common. */
+/** The gRPC server loop of `runt serve` and the gRPC shim. */
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import { reapNowAndThen } from '../task/orphan-reaper.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
 import { accept, type Handler } from './ttrpc.js';
 
 /**
- * Until `end` resolves, which closes the socket; then the last answers are given.
- * @param client called for each client that comes; gives what is to be called when it has gone
+ * Serves until `end`, which closes the socket, resolves; then sends the last answers.
+ * @param client called for each client that connects; returns a function to call when it disconnects
  */
 export async function serveGrpc(
   grpc: Grpc,

@@ -1,6 +1,4 @@
-/**
- * gRPC: the task service over HTTP/2, by @grpc/grpc-js. Messages pass as bytes: the handler of ttrpc answers them. Node only.
- */
+/** The task service over gRPC, by @grpc/grpc-js; ttrpc's handler answers the messages, as bytes. Node only. */
 import { Socket } from 'node:net';
 import {
   Client,
@@ -21,13 +19,13 @@ import type { Handler } from './ttrpc.js';
 const same = (bytes: Buffer): Buffer => bytes;
 
 /**
- * The details of a status, which are a header: HTTP/2 has room for 64 KiB, percent-encoded (grpc: PROTOCOL-HTTP2), and
- * what is longer ends the connection without an answer.
+ * Cuts the details of a status. They are a header, percent-encoded (grpc: PROTOCOL-HTTP2): HTTP/2 has room for 64 KiB,
+ * and a longer one ends the connection without an answer.
  */
 const bounded = (text: string): string => (encodeURI(text).length <= 32 << 10 ? text : clipped(text, 3500));
 
 export function serve(handler: Handler): GrpcServer {
-  // What is longer than 4 MiB is refused, as over ttrpc: the default.
+  // The default refuses messages over 4 MiB, as ttrpc does.
   const server = new Server();
   for (const { name, methods } of services) {
     for (const method of methods) {
@@ -44,13 +42,13 @@ export function serve(handler: Handler): GrpcServer {
     }
   }
   addReflection(server);
-  // Without TLS: the socket's mode and its peer's user say who may ask.
+  // No TLS: the socket's mode and its peer credentials restrict access.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   return {
     take(fd, gone) {
       const socket = new Socket({ fd, readable: true, writable: true });
-      // A client that vanishes is no matter to the others.
+      // An error on one connection must not affect the others.
       socket.on('error', () => {});
       sockets.add(socket);
       socket.once('close', () => {

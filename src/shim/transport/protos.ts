@@ -1,12 +1,12 @@
-/** The messages of proto/, by the names that the code uses. */
+/** The messages of proto/, under short names. */
 import '../../sys/polyfill.js';
 import protobuf from 'protobufjs/minimal.js';
 import * as protos from '../../../build/gen/protos.js';
 
-// 64-bit integers are numbers: what is read here is exact as such, and what is written may be { low, high } too.
+// Decode 64-bit integers as numbers: those that runt reads are exact. To encode, { low, high } works too.
 protobuf.util.Long = undefined as never;
 protobuf.configure();
-// A message has memory of its own. protobufjs cuts all from pieces of 8 KB, and a message that waits keeps its piece whole.
+// Allocate each message by itself: protobufjs cuts slabs of 8 KB, and one queued message would hold a whole slab.
 protobuf.Writer.alloc = (size) => new Uint8Array(size);
 
 export import task = protos.containerd.task.v3;

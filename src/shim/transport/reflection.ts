@@ -1,4 +1,4 @@
-/** Reflection, for grpcurl and the like: the services and messages of proto/, described at build time. Node only. */
+/** gRPC server reflection, for tools such as grpcurl: descriptors of proto/, made at build time. Node only. */
 import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
 import { files, services } from '../../../build/gen/descriptors.js';
 import { grpc } from '../../../build/gen/grpc.js';
@@ -41,14 +41,14 @@ function answer(r: Request): Answer {
     const symbol = r.fileContainingSymbol ?? '';
     return described(({ symbols }) => symbols.includes(symbol), symbol);
   }
-  // There are no extensions: proto3.
+  // proto3 has no extensions.
   if (has('allExtensionNumbersOfType'))
     return { allExtensionNumbersResponse: { baseTypeName: r.allExtensionNumbersOfType ?? '', extensionNumber: [] } };
   if (has('fileContainingExtension')) return failed(NOT_FOUND, 'there are no extensions');
   return failed(UNIMPLEMENTED, 'an unknown request');
 }
 
-/** The file, and all that it imports. */
+/** Descriptors of the file and of all its imports. */
 function described(wanted: (file: (typeof files)[number]) => boolean, what: string): Answer {
   const first = files.find(wanted);
   if (!first) return failed(NOT_FOUND, `${what} is not known`);

@@ -1,4 +1,4 @@
-/** The socket of a server, among those that servers before it have left. */
+/** The listening socket of a server, in a directory that may hold sockets of ended servers. */
 
 import { E } from '../../sys/errno.js';
 import { check, type ErrorFacts, RuntError } from '../../sys/error.js';
@@ -25,8 +25,8 @@ export async function lockSockets(dir: number, facts: ErrorFacts): Promise<void>
 }
 
 /**
- * A listening socket of mode 0600, in a directory that the caller has locked; undefined when somebody listens there. What a server
- * that was killed left is taken away; another file is not. @throws RuntError ERR_SHIM
+ * A listening socket of mode 0600, in a directory that the caller has locked; undefined if a server of ours listens
+ * there. Replaces the socket of a killed server, but no other file. @throws RuntError ERR_SHIM
  */
 export async function claimSocket(dir: number, name: string, path: string): Promise<number | undefined> {
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
@@ -41,7 +41,7 @@ export async function claimSocket(dir: number, name: string, path: string): Prom
       hint: 'remove it, and let no other user write to its directory',
     });
   }
-  // Only these mean that nobody listens. A server that accepts nothing keeps its socket.
+  // Only these errnos mean that there is no server. A hanging server keeps its socket.
   if (running !== -E.ECONNREFUSED && running !== -E.ENOENT) {
     throw new RuntError({
       ...facts,

@@ -1,11 +1,11 @@
-/** What a method of a service fails with: a status code of gRPC, the same on both transports. */
+/** The status codes of failed calls: gRPC's, on both transports. */
 import { printable } from '../../plan/printable-text.js';
 import { RuntError } from '../../sys/error.js';
 import { reportOf } from '../../sys/report/error-report.js';
 
 /**
- * google.rpc.Code. UNIMPLEMENTED says that a method does not exist, and nothing else: containerd 2.x looks for an older
- * task API when Create is answered so, and with a gRPC shim ends itself (nil dereference).
+ * google.rpc.Code. Use UNIMPLEMENTED only for an unknown method: if Create answers it, containerd 2.x tries an older
+ * task API, and crashes with a gRPC shim (nil dereference).
  */
 export const Code = {
   OK: 0,
@@ -29,7 +29,7 @@ export class StatusError extends Error {
 
 const codes: Readonly<Record<string, number>> = {
   ERR_NO_CONTAINER: Code.NOT_FOUND,
-  // There is no such bundle.
+  // The bundle does not exist.
   ERR_SPEC_MISSING: Code.NOT_FOUND,
   ERR_CONTAINER_ID: Code.INVALID_ARGUMENT,
   ERR_USAGE: Code.INVALID_ARGUMENT,
@@ -46,7 +46,7 @@ const codes: Readonly<Record<string, number>> = {
   ERR_SPEC_VALUE: Code.INVALID_ARGUMENT,
 };
 
-/** Code and text of any error; a RuntError's text is its whole report. */
+/** Code and message of any error; a RuntError's message is its whole report. */
 export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
   if (error instanceof StatusError) return { code: error.code, message: error.message };
   if (error instanceof RuntError)
@@ -54,10 +54,10 @@ export function statusOf(error: unknown): { readonly code: number; readonly mess
   return { code: Code.UNKNOWN, message: wellFormed(String(error)) };
 }
 
-/** A string of protobuf is UTF-8, and a client refuses the answer that has another one. */
+/** A protobuf string must be UTF-8: clients refuse an answer with any other bytes. */
 const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
 
-/** A request, or a message in one. @throws StatusError INVALID_ARGUMENT for bytes that are none */
+/** Decodes a request, or a message in one. @throws StatusError INVALID_ARGUMENT for malformed bytes */
 export function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
   try {
     return input.decode(payload);

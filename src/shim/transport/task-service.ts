@@ -1,4 +1,4 @@
-/** The task service (proto/task.proto), the same for every transport: the name of a method and bytes → bytes. */
+/** The task service (proto/task.proto) for all transports: method name and request bytes → response bytes. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { pause, resume } from '../../container/pause.js';
 import { checkId } from '../../container/state/state-store.js';
@@ -14,9 +14,9 @@ import { google, runcOptions, task, types } from './protos.js';
 import { Code, decoded, StatusError } from './status-code.js';
 
 interface ServiceOptions extends TaskOptions {
-  /** Directory of the state of the containers of a namespace, below the one that an engine names, if it does. */
+  /** The state root of the namespace, below `directory`, the engine's option, unless empty. */
   readonly root: (directory: string) => string;
-  /** Called by Shutdown once no container is left. */
+  /** Called by Shutdown if no container is left. */
   readonly shutdown: () => void;
 }
 
@@ -43,7 +43,7 @@ export class TaskService {
         f: (request: I) => Promise<O> | O,
       ): Method =>
       async (payload) => {
-        // Not awaited here: a Wait lasts, and this function would hold the bytes of its request as long.
+        // Do not await here: during a long Wait this function would hold the bytes of the request.
         return encoded(output, f(decoded(input, payload)));
       };
     const { Empty } = google.protobuf;
@@ -112,12 +112,12 @@ export class TaskService {
     };
   }
 
-  /** Serves a task that was there before. */
+  /** Adds a task from before the server's start. */
   add(task: Task): void {
     this.tasks.set(task.id, task);
   }
 
-  /** Answers a call of the task service, in the version 2 or 3: their messages are the same. */
+  /** Answers a call of the task service, version 2 or 3: their messages are equal. */
   async call(service: string, name: string, payload: Uint8Array): Promise<Uint8Array> {
     const known = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name);
     const method = known ? this.methods[name] : undefined;
@@ -126,7 +126,7 @@ export class TaskService {
     return method(payload);
   }
 
-  /** Whether there is a container, or will be. */
+  /** Whether a container exists or is being created. */
   get busy(): boolean {
     return this.tasks.size > 0 || this.creating.size > 0;
   }
@@ -152,7 +152,7 @@ export class TaskService {
     try {
       const options = await runtimeOptions(r.options);
       const root = this.options.root(options.root);
-      // `delete` is told nothing of the options.
+      // containerd does not pass the options to `delete`.
       if (options.root) rememberRoot(r.bundle, root);
       const made = await Task.create(root, r, options, this.options);
       this.tasks.set(r.id, made);
@@ -187,12 +187,12 @@ export class TaskService {
 
   private pids(r: task.PidsRequest): task.PidsResponse.$Properties {
     const owner = this.task(r.id);
-    // The pid of one that has ended may be another process's.
+    // The kernel may have reused the pid of an ended process.
     const running = [...owner.execs.all()].filter((p) => p.started && !p.ended);
     const execOf = new Map(running.map((p) => [p.pid, p.execId]));
     const all = owner.pids();
-    // A containerd that starts asks each task for its processes. It takes a shim without any for one whose Create was
-    // cut off, deletes it, and never asks for the exit status.
+    // When containerd starts, it asks each task for its processes. If a shim has none, containerd assumes that Create
+    // was interrupted: it deletes the task and never asks for the exit status.
     return {
       processes: (all.length > 0 ? all : [owner.init.pid]).map((pid) => {
         const execId = execOf.get(pid);

@@ -1,6 +1,6 @@
 /**
- * ttrpc, the protocol between containerd and its shims: requests and responses in frames over a unix socket. A frame is
- * a header of ten bytes (length and stream as big-endian u32, a type, flags) and a message of proto/ttrpc.proto.
+ * ttrpc, containerd's protocol for its shims: requests and responses in frames over a unix socket. A frame is a header
+ * of ten bytes (length and stream as big-endian u32, a type, flags) and a message of proto/ttrpc.proto.
  */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -12,16 +12,16 @@ import { ttrpc } from './protos.js';
 import { Code, StatusError, statusOf } from './status-code.js';
 
 const HEADER = 10;
-/** A longer message is refused, as by containerd. */
+/** The longest message, as in containerd. */
 const MOST = 4 << 20;
-/** Bytes of the buffer of a connection; a longer message gets more as it arrives, and gives it back. */
+/** Initial bytes of a connection's buffer, which grows while a longer message arrives and shrinks afterwards. */
 const usual = 1024;
-/** Answers that a client has not read; while there are more bytes none of its requests is. */
+/** With more bytes of unread answers than this, no more requests of the client are read. */
 const unread = 64 << 10;
 const REQUEST = 1;
 const RESPONSE = 2;
 
-/** Answers a call: the name of the service, that of the method, the request's bytes → the response's. */
+/** Answers a call: service name, method name, request bytes → response bytes. */
 export type Handler = (service: string, method: string, payload: Uint8Array) => Promise<Uint8Array>;
 
 interface Pending {
@@ -29,37 +29,37 @@ interface Pending {
   readonly fail: (error: Error) => void;
 }
 
-/** One connection, of a server or of a client. */
+/** One connection, on the server's or the client's side. */
 export class Connection implements Receiver {
   private data = new Uint8Array(usual);
   private length = 0;
-  /** Bytes of a refused message that have not arrived. */
+  /** Bytes of a refused message that have not arrived yet. */
   private rest = 0;
   private lastStream = -1;
   private readonly pending = new Map<number, Pending>();
   private open = true;
-  /** Frames that have not been sent; the first one may be cut. */
+  /** Unsent frames; the first one may be partly sent. */
   private readonly outgoing: Uint8Array[] = [];
   private outgoingBytes = 0;
   private flushing: Promise<void> | undefined;
-  /** The same socket: a descriptor is waited for in one direction at a time. */
+  /** A duplicate of `fd`: the event loop waits for one direction of a descriptor only. */
   private readonly out: number;
 
   constructor(
     private readonly fd: number,
-    /** A client has none: it only asks. */
+    /** Absent for a client. */
     private readonly handler?: Handler,
-    /** Those of the server; without it nothing is bounded but the length of a message. */
+    /** All clients of the server; without it only the length of a message is limited. */
     private readonly clients?: Clients,
   ) {
     this.out = native.duplicate(fd);
   }
 
-  /** Reads until the other side ends; calls that still wait fail then. Never throws. */
+  /** Reads until the peer closes the connection; pending calls fail then. Never throws. */
   async serve(): Promise<void> {
     try {
       while (this.open && (await this.receive())) {
-        // A client that does not read what it has asked for asks for no more.
+        // Read no more requests of a client that does not read its answers.
         if (this.handler && this.outgoingBytes > unread) await this.flushing;
       }
     } finally {
@@ -67,7 +67,7 @@ export class Connection implements Receiver {
     }
   }
 
-  /** Calls a method. @throws StatusError with what it answered, RuntError ERR_IO when the connection ends before */
+  /** Calls a method. @throws StatusError of the answer, RuntError ERR_IO if the connection ends before the answer */
   async call(service: string, method: string, payload: Uint8Array): Promise<Uint8Array> {
     if (!this.open) throw ended();
     this.lastStream += 2;
@@ -95,7 +95,7 @@ export class Connection implements Receiver {
     this.pending.clear();
   }
 
-  /** Takes what has come. False at the end. */
+  /** Reads the bytes that have arrived. False at end-of-file. */
   private async receive(): Promise<boolean> {
     if (!(await readable(this.fd)) || !this.open) return false;
     if (this.length === this.data.length) this.grow();
@@ -106,7 +106,7 @@ export class Connection implements Receiver {
     return this.frames();
   }
 
-  /** Reads some of what is left of a refused message. */
+  /** Reads and drops bytes of a refused message. */
   private skip(): boolean {
     const n = native.read(this.fd, skipped.subarray(0, Math.min(this.rest, skipped.length)));
     if (n <= 0) return n === -E.EAGAIN;
@@ -114,7 +114,7 @@ export class Connection implements Receiver {
     return true;
   }
 
-  /** Handles every whole frame. False when the other side does not speak ttrpc. */
+  /** Handles every complete frame. False if the connection has ended, or a frame is too long: not ttrpc. */
   private frames(): boolean {
     let at = 0;
     for (;;) {
@@ -143,7 +143,7 @@ export class Connection implements Receiver {
     return { size: view.getUint32(0), stream: view.getUint32(4), type: view.getUint8(8) };
   }
 
-  /** Bytes of their own; a long message is all that its buffer holds, and takes that over. */
+  /** A copy of the message; a long message that fills the buffer takes the buffer over. */
   private message(from: number, to: number): Uint8Array {
     if (from > HEADER || to < this.length || this.held === 0) return this.data.slice(from, to);
     const message = this.data.subarray(from, to);
@@ -169,7 +169,7 @@ export class Connection implements Receiver {
     }
   }
 
-  /** Calls the handler. While that waits nothing here holds the message. */
+  /** Calls the handler, and keeps no reference to the message meanwhile. */
   private answer(stream: number, message: Uint8Array, handler: Handler): void {
     if (this.clients?.call() === false) {
       this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls have not been answered yet'));
@@ -212,7 +212,7 @@ export class Connection implements Receiver {
     frame.set(message, HEADER);
     this.outgoing.push(frame);
     this.outgoingBytes += frame.length;
-    // Else the one before is still on its way.
+    // With more frames, `flush` is already running.
     if (this.outgoing.length === 1) this.flushing = this.flush();
   }
 
@@ -226,7 +226,7 @@ export class Connection implements Receiver {
     }
   }
 
-  /** Bytes beyond those that every connection has. */
+  /** Size of the buffer if it has grown, else 0. */
   get held(): number {
     return this.data.length > usual ? this.data.length : 0;
   }
@@ -240,7 +240,7 @@ export class Connection implements Receiver {
     if (type === REQUEST && this.handler) this.fail(stream, error);
   }
 
-  /** The buffer is full: more for the message that it begins with, as much again as has arrived. */
+  /** Doubles the full buffer, up to the size of the message at its start. */
   private grow(): void {
     const size = Math.min(2 * this.length, HEADER + this.header(0).size);
     if (this.clients?.take(this, size) !== false) this.resize(size);
@@ -255,17 +255,17 @@ export class Connection implements Receiver {
 }
 
 const nothing = new Uint8Array(0);
-/** What is read of refused messages; nobody looks at it. */
+/** Buffer for the dropped bytes of refused messages. */
 const skipped = new Uint8Array(32 << 10);
 
 const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 
-/** Accepts connections on a listening socket, until that is forgotten; `take` serves them. */
+/** Accepts connections on a listening socket and passes them to `take`, until `forget` of the socket. */
 export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
   while (await readable(socket)) {
     const fd = native.accept(socket);
     if (fd >= 0) take(fd);
-    // Another user's connection is closed by now, and holds nobody up.
+    // EACCES: a connection of another user, already closed: no pause.
     else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(acceptPause);
   }
 }
