@@ -1,8 +1,8 @@
-/** Paths as a user gives them. */
+/** Absolute paths for the paths on the command line. */
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 
-/** The absolute form of a path, `.`, `..` and double slashes taken out by the letter (no symlink is followed). */
+/** Makes a path absolute and removes `.`, `..` and double slashes lexically: no symlink is followed. */
 export function absolute(path: string): string {
   const parts: string[] = [];
   for (const part of (path[0] === '/' ? path : `${cwd()}/${path}`).split('/')) {

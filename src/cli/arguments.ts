@@ -1,11 +1,11 @@
 /**
- * The parser of arguments. Go's habits, because engines were written for them: one dash or two for every name, the value
- * after `=` or as the next argument, and flags on either side of the arguments.
+ * The parser of arguments. It accepts what Go's parsers accept, because engines rely on that: one dash or two for every
+ * name, the value after `=` or as the next argument, and flags before or after the arguments.
  */
 import { RuntError } from '../sys/error.js';
 import type { Flags } from './command-syntax.js';
 
-/** A word that the command line does not know, among those that it does. */
+/** A word that the parser does not know, and the words that are allowed there. */
 export interface Unknown {
   /** The command, '' before it. */
   readonly where: string;
@@ -14,8 +14,8 @@ export interface Unknown {
 }
 
 /**
- * What is wrong with a command line. `where` is the command, '' before it. Of a word that is `wrong` the report says
- * what may have been meant (mistyped.ts).
+ * An error in the command line. `where` is the command, '' before it. For a `wrong` word the report suggests a
+ * correction (mistyped.ts).
  */
 export function usageError(where: string, message: string, wrong = '', candidates: readonly string[] = []): RuntError {
   const error = new RuntError({ code: 'ERR_USAGE', message: `${where && `${where}: `}${message}` });
@@ -23,8 +23,8 @@ export function usageError(where: string, message: string, wrong = '', candidate
 }
 
 /**
- * Reads flags into `into` (long name → value) and returns the other arguments. With `stop`, parsing ends before the
- * first argument that is no flag, and the result starts with it. Throws ERR_USAGE.
+ * Reads flags into `into` (long name → value) and returns the other arguments. With `stop`, parsing ends at the first
+ * argument that is not a flag, and the result starts with that argument. Throws ERR_USAGE.
  */
 export function parseFlags(
   where: string,
@@ -68,15 +68,15 @@ export function parseFlags(
       into[name] ??= [];
       (into[name] as string[]).push(value);
     }
-    // Nothing given, as for runc: scripts pass the values of variables that may be empty. `spec` refuses them by name,
-    // and no user must not become root.
+    // An empty value counts as absent, as for runc: scripts pass variables that may be empty. But `spec` reports empty
+    // values by name, and an empty user must not become root.
     else if (value === '' && kind === 'str' && where !== 'spec' && name !== 'user') delete into[name];
     else into[name] = parseValue(where, shown, kind, value);
   }
   return rest;
 }
 
-/** Short names in one word, such as `-it`; only of flags without a value, as a word of Go's may be a long name. */
+/** Short names in one word, such as `-it`; only flags without a value, because in Go's syntax `-abc` is a long name. */
 function shortFlags(flags: Flags, letters: string, into: Record<string, unknown>): boolean {
   const names: string[] = [];
   for (const letter of letters) {
@@ -112,7 +112,7 @@ function parseValue(where: string, shown: string, kind: string, value: string): 
   return value;
 }
 
-/** The spellings of a boolean that Go's strconv.ParseBool takes; engines that were written in Go print them. */
+/** The spellings of a boolean that Go's strconv.ParseBool accepts: engines in Go print them. */
 export function parseBool(where: string, shown: string, value: string): boolean {
   if (['true', 't', 'T', 'TRUE', 'True', '1'].includes(value)) return true;
   if (['false', 'f', 'F', 'FALSE', 'False', '0'].includes(value)) return false;

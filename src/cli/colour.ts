@@ -1,12 +1,12 @@
-/** Colours on a terminal. */
+/** The colours and the width of the terminal. */
 import { host, native } from '../sys/host.js';
 
-/** Whether standard output takes colours: a terminal, and its user has not refused them (https://no-color.org). */
+/** Whether to colour standard output: it is a terminal, and NO_COLOR is unset (https://no-color.org). */
 export function colour(): boolean {
   return !host.env.NO_COLOR && native.isTerminal(1) === 1;
 }
 
-/** Columns of the terminal on standard output; undefined where none is, or it has no size. */
+/** Columns of the terminal on standard output; undefined without a terminal or a size. */
 export function terminalWidth(): number | undefined {
   if (native.isTerminal(1) !== 1) return undefined;
   const size = new Uint8Array(16);

@@ -12,22 +12,22 @@ import type { globals, Values } from './command-syntax.js';
 
 type Globals = Values<typeof globals>;
 type Level = 'error' | 'warning' | 'debug';
-/** What a line says besides its message. */
+/** Fields of a line besides its message. */
 type Fields = Readonly<Record<string, unknown>>;
 
 const APPEND = O_WRONLY | O_CREAT | O_APPEND;
 let logFd = -1;
 
-/** Takes a line in place of the file: a socket's own format (`log-socket.ts`). @returns bytes sent or -errno */
+/** Sends a line to a socket, in the socket's own format (`log-socket.ts`). @returns bytes sent or -errno */
 export type Sink = (fd: number, level: Level, message: string, fields: Fields) => number;
 let sink: Sink | undefined;
 
-/** How much is logged, `--debug` being one way to say it; undefined when nobody said. */
+/** The log level of `--debug` or `--log-level`; undefined without either. */
 export function threshold(global: Globals): Level | undefined {
   return global.debug ? 'debug' : global['log-level'];
 }
 
-/** Opens `--log`, before anything is done. At level debug says what was asked. Throws ERR_LOG. */
+/** Opens `--log` before the command does anything. At level debug logs the command line. Throws ERR_LOG. */
 export async function openLog(global: Globals): Promise<void> {
   if (global.log !== undefined) logFd = await openTarget(global.log);
   if (threshold(global) !== 'debug') return;
@@ -40,7 +40,7 @@ export async function openLog(global: Globals): Promise<void> {
   );
 }
 
-/** A file, `file:` and a file, or a socket: `journald:NAME`, `syslog:NAME`, as crun names them. */
+/** Opens `FILE`, `file:FILE`, or a socket: `journald:NAME` or `syslog:NAME`, as for crun. */
 async function openTarget(log: string): Promise<number> {
   if (log.startsWith('journald:') || log.startsWith('syslog:')) {
     const opened = (await import('./log-socket.js')).openSocket(log);
@@ -56,18 +56,18 @@ async function openTarget(log: string): Promise<number> {
   });
 }
 
-/** Whether lines go to a file or a socket. */
+/** Whether `--log` is open. */
 export const hasLog = (): boolean => logFd >= 0;
 
 /**
- * Opens `--log` for a failure that came before openLog: of the command line itself. Without it the failure is on
- * standard error alone.
+ * Opens `--log` for a failure before openLog: an error in the command line. If that fails, the error appears only on
+ * standard error.
  */
 export async function openLogForFailure(global: Globals): Promise<void> {
   if (global.log !== undefined && logFd < 0) logFd = await openTarget(global.log).catch(() => -1);
 }
 
-/** Closes what openLog opened. */
+/** Closes the log. */
 export function closeLog(): void {
   if (logFd >= 0) native.close(logFd);
   logFd = -1;
@@ -75,8 +75,8 @@ export function closeLog(): void {
 }
 
 /**
- * Says what a config asks and does not get. With a log the engine reads standard error and the log as words about a
- * failure, so a warning goes there only when its level was asked for.
+ * Warns about a config value that has no effect. With `--log`, an engine takes all lines on standard error and in the
+ * log for failures: warn then only at a level that includes warnings, and only in the log.
  */
 export function reportWarning(global: Globals, sentence: string): void {
   const level = threshold(global);
@@ -85,7 +85,7 @@ export function reportWarning(global: Globals, sentence: string): void {
   else if (level !== undefined) writeLine(global, 'warning', sentence, {});
 }
 
-/** Writes one line to the log, or to standard error where there is none. */
+/** Writes one line to the log, or to standard error without a log. */
 export function writeLine(global: Globals, level: Level, message: string, fields: Fields): void {
   if (sink) {
     written(global, sink(logFd, level, message, fields));
@@ -104,7 +104,7 @@ function written(global: Globals, result: number): void {
   if (result < 0) printError(`runt: the log ${global.log} was not written: ${errnoName(-result)}\n`);
 }
 
-/** key=value pairs, as logrus prints them to a file: quoted when needed. */
+/** key=value pairs in the file format of logrus: quoted when needed. */
 export function pairs(fields: Fields): string[] {
   return Object.entries(fields)
     .filter(([key]) => key !== 'violations')

@@ -1,7 +1,4 @@
-/**
- * The command `runt`: finds the command, parses its flags, runs it. Everything is loaded by need: what engines call
- * often must start fast.
- */
+/** The main function of `runt`. It loads each command on demand: frequent ones must start fast. */
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, usageError } from './arguments.js';
 import { print, printError } from './command-output.js';
@@ -38,7 +35,7 @@ const loaders: Loaders = {
   help: () => import('./commands/help-command.js'),
 };
 
-/** Runs the command that the host's arguments ask for. The exit status; never throws. */
+/** Runs the command line of `host.args`. Never throws. @returns the exit status */
 export async function main(): Promise<number> {
   const global: Values<typeof globals> = {};
   const asked: { about?: About } = {};
@@ -74,7 +71,7 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
   const args = parseFlags(name, commands[command].flags, words, flags, form.includes('…'));
   if (flags.help) return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [name] });
   checkArguments(name, form, args);
-  // What fails before there is a container is not about it.
+  // `create` and `run` may fail before the container exists: do not record their failures with it.
   const [id] = args;
   if (
     id !== undefined &&
@@ -86,6 +83,6 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
     asked.about = { command: name, id };
   }
   const { command: run } = await loaders[command]();
-  // The table is the type of both sides: what parseFlags made from commands[N] is what the command N takes.
+  // Both types come from the table: parseFlags fills the flags of commands[N], and command N takes them.
   return run({ global, flags, args } as never);
 }

@@ -1,15 +1,15 @@
 /**
- * The command line: every command, its arguments and its flags, in one table. The parser reads it, `--help` prints it,
- * and the words for each flag stand in `cli/commands/help-command.ts`, which the compiler keeps complete.
+ * The table of all commands with their arguments and flags, for the parser and `--help`. The descriptions of the flags
+ * are in `cli/commands/help-command.ts`, which the compiler keeps complete.
  *
  * A flag's key is its name and its short name (`bundle|b`). Its kind is
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string
  *   int    a decimal integer ≥ 0                a|b|c  one of these words
- *   list   a string, each time it is given
+ *   list   a string; the flag may be repeated
  */
 export type Flags = Readonly<Record<string, string>>;
 
-/** What stands before the command. */
+/** Global flags, which precede the command. */
 export const globals = {
   root: 'str',
   log: 'str',
@@ -55,7 +55,7 @@ const criuFlags = {
   'empty-ns': 'list',
 } as const;
 
-/** `<x>` is an argument that must be there, `[x]` one that may; `[x…]` are all that follow the first, flags or not. */
+/** `<x>` is a required argument, `[x]` an optional one; `[x…]` is everything after the first argument, flags too. */
 export const commands = {
   create: { args: '<container-id>', flags: createFlags },
   start: { args: '<container-id>', flags: { trace: 'str', ...help } },
@@ -215,7 +215,7 @@ type ValueOf<K> = K extends 'bool'
         ? readonly string[]
         : Choice<K>;
 
-/** The values of a table of flags, by long name; those not given are absent. */
+/** The values of a table of flags, by long name; unset flags are absent. */
 export type Values<F> = { -readonly [K in keyof F as Long<K>]?: ValueOf<F[K]> };
 
 /** The long names of a table of flags. */

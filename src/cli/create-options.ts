@@ -1,4 +1,4 @@
-/** What `create` and `run` share: the options that their flags and the global flags make. */
+/** Options of the commands that make containers, from their flags and the global flags. */
 
 import type { CreateOptions } from '../container/launch/container-options.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
@@ -38,31 +38,31 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
   };
 }
 
-/** Whether more is to be said than what is wrong: `--debug`, or a `--log-level` that takes warnings. */
+/** Whether to report more than errors: `--debug`, or a `--log-level` that includes warnings. */
 export function isVerbose(global: Call<'create'>['global']): boolean {
   return global.debug === true || (global['log-level'] ?? 'error') !== 'error';
 }
 
-/** `--unsafe-annotations`, when it is there: the environment counts otherwise. */
+/** `--unsafe-annotations` if set; otherwise the environment decides. */
 export const unsafeAnnotations = ({
   'unsafe-annotations': policy,
 }: Call<'create'>['global']): Pick<CreateOptions, 'unsafeAnnotations'> => (policy ? { unsafeAnnotations: policy } : {});
 
-/** `--hook-timeout`, when it is there: the environment counts otherwise. */
+/** `--hook-timeout` if set; otherwise the environment decides. */
 export const hookTimeout = ({
   'hook-timeout': seconds,
 }: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> =>
   seconds === undefined ? {} : { hookTimeout: seconds };
 
-/** `--rootless`: `auto`, or any boolean that Go reads. */
+/** `--rootless`: `auto`, or any boolean that Go accepts. */
 export function rootlessMode(where: string, value: string | undefined): RootlessMode {
   if (value === undefined || value === '' || value === 'auto') return 'auto';
   return parseBool(where, '--rootless', value) ? 'true' : 'false';
 }
 
 /**
- * Who manages the container's cgroups. The flags are global and engines pass them on every call, but only where a cgroup
- * is made do they ask for anything.
+ * The manager of the container's cgroups. Engines pass these global flags on every call; they matter only to commands
+ * that create cgroups.
  */
 export function cgroupManager(global: Call<'create'>['global']): 'cgroupfs' | 'systemd' | 'disabled' {
   return global['systemd-cgroup'] ? 'systemd' : (global['cgroup-manager'] ?? 'cgroupfs');

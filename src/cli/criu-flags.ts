@@ -6,7 +6,7 @@ import type { Call } from './command-syntax.js';
 
 type Flags = Call<'checkpoint'>['flags'] & Call<'restore'>['flags'];
 
-/** Where the images are (`checkpoint` in the current directory, as for runc), and where the log goes. */
+/** Directories of the images (default: `checkpoint` in the current directory, as for runc) and of the log. */
 export function imagePaths(flags: Pick<Flags, 'image-path' | 'work-path'>): { imagePath: string; workPath?: string } {
   return {
     imagePath: absolute(flags['image-path'] || 'checkpoint'),
@@ -14,9 +14,9 @@ export function imagePaths(flags: Pick<Flags, 'image-path' | 'work-path'>): { im
   };
 }
 
-/** Throws ERR_USAGE for a namespace that cannot be left empty. */
+/** Converts the shared flags. Throws ERR_USAGE for a namespace that cannot be left empty. */
 export function criuFlags(where: string, flags: Call<'checkpoint'>['flags'] | Call<'restore'>['flags']): CriuFlags {
-  // The network namespace is always left empty; no other one can be.
+  // The network namespace is always left empty; no other namespace can be.
   for (const name of flags['empty-ns'] ?? []) {
     if (name !== 'network') throw usageError(where, `flag --empty-ns takes network, not "${name}"`);
   }

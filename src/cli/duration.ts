@@ -1,4 +1,4 @@
-/** Durations as Go writes and reads them (`5s`, `1m30s`, `100ms`): engines were written in it. */
+/** Durations in Go's syntax (`5s`, `1m30s`, `100ms`), as engines write them. */
 
 const units: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -11,7 +11,7 @@ const units: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** Milliseconds; undefined when the text is no duration, or a negative one. `0` needs no unit. */
+/** Milliseconds; undefined for an invalid or negative duration. `0` needs no unit. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   let sum = 0;

@@ -1,8 +1,8 @@
 /**
- * How the command reports that it failed.
+ * The report of a failed command.
  *
- * Engines rely on two things: the text is on standard error whether or not there is a log, and on a failure the log
- * gets exactly one line (podman parses the file as one JSON object). Only `--debug` writes more.
+ * Engines rely on two things: the text is on standard error even if there is a log, and a failure writes exactly one
+ * line to the log (podman parses the file as one JSON object). Only `--debug` writes more.
  */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
@@ -15,13 +15,13 @@ import { sayMeant } from './mistyped.js';
 
 type Globals = Values<typeof globals>;
 
-/** The command that failed, and the container that it was for. */
+/** The failed command and its container. */
 export interface About {
   readonly command: string;
   readonly id: string;
 }
 
-/** Keeps the failure with the container, for `runt debug`. */
+/** Records the failure in the container's state, for `runt debug`. */
 async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
   try {
     const [{ noteError }, { findRoot }] = [
@@ -31,11 +31,11 @@ async function keep(e: RuntError, global: Globals, { command, id }: About): Prom
     const root = findRoot(global);
     if (root !== undefined) noteError(root, id, command, e);
   } catch {
-    // The failure itself is what is to be told.
+    // Report the failure itself, not that recording it failed.
   }
 }
 
-/** Reports a failure on standard error and in the log; the exit status. */
+/** Reports a failure on standard error and in the log. @returns the exit status */
 export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
   sayMeant(e);
@@ -53,10 +53,10 @@ export async function reportFailure(error: unknown, global: Globals, about?: Abo
   return e.exit ?? 1;
 }
 
-/** A line of a report for a terminal. In JSON a byte that is not UTF-8 is an escape of its surrogate. */
+/** A line of a report for a terminal; shows a non-UTF-8 byte, which JSON escapes as its surrogate, as `\x…`. */
 const shown = (line: string): string => printable(line).replace(/(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])/g, '$1\\x$2');
 
-/** What no code expected: a defect of runt. */
+/** The error for an unexpected exception: a defect of runt. */
 function internalError(error: unknown): RuntError {
   return new RuntError({
     code: 'ERR_INTERNAL',
@@ -67,7 +67,8 @@ function internalError(error: unknown): RuntError {
 }
 
 /**
- * The one line that an engine shows to its user. The hint stays out: engines search this text for words of the errno.
+ * The one line that an engine shows to its user. It omits the hint, because engines search this text for the words of
+ * an errno.
  */
 function sentence(e: RuntError): string {
   const found = (e.violations ?? []).map((v) => `${clipped(v.pointer || '/')} must ${clipped(v.expected)}`);

@@ -1,4 +1,4 @@
-/** `--log journald:NAME` and `--log syslog:NAME`: each line is one datagram in the receiver's own format. Loaded by need. */
+/** `--log journald:NAME` and `syslog:NAME`: one datagram a line, in the receiver's format. Loaded on demand. */
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { timestamp } from '../sys/timestamp.js';
@@ -12,7 +12,7 @@ const severity = { error: 3, warning: 4, debug: 7 } as const;
 const facility = 3;
 const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** Opens what `--log` names; NAME identifies the lines, `runt` when it is empty. Throws ERR_LOG. */
+/** Opens the socket of `--log`; NAME identifies the lines, `runt` if empty. Throws ERR_LOG. */
 export function openSocket(log: string): { readonly fd: number; readonly sink: Sink } {
   const colon = log.indexOf(':');
   const name = log.slice(colon + 1) || 'runt';
@@ -28,7 +28,7 @@ export function openSocket(log: string): { readonly fd: number; readonly sink: S
   return { fd, sink: journal ? journalSink(name) : syslogSink(name) };
 }
 
-/** systemd.io/JOURNAL_NATIVE_PROTOCOL: a line for each field; a value with newlines is preceded by its length, u64. */
+/** systemd.io/JOURNAL_NATIVE_PROTOCOL: a line for each field; a value with newlines follows its length, a u64. */
 function journalSink(name: string): Sink {
   return (fd, level, message, fields) => {
     const parts = [
@@ -59,7 +59,7 @@ function field(name: string, value: string): Uint8Array {
   return data;
 }
 
-/** RFC 3164, as syslog(3) of musl sends it: with the time in UTC. */
+/** RFC 3164 in the form of musl's syslog(3), with the time in UTC. */
 function syslogSink(name: string): Sink {
   return (fd, level, message, fields) => {
     const [date = '', time = ''] = timestamp(native.realtime()).split('T');

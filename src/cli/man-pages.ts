@@ -1,4 +1,4 @@
-/** The man pages, runt(1) and one for each command, from the tables of `--help`; hack/man.mjs writes them at build time. */
+/** The man pages: runt(1) and one for each command, from the tables of `--help`; hack/man.mjs writes the files. */
 
 import { type CommandName, commands } from './command-syntax.js';
 import { type FlagLine, flagLines, wordsOf } from './commands/help-command.js';
@@ -6,12 +6,12 @@ import { versionText } from './commands/version-command.js';
 
 const names = Object.keys(commands) as CommandName[];
 
-/** The text of each page by its file name. */
+/** The pages: file name → text. */
 export function manualPages(): Readonly<Record<string, string>> {
   return Object.fromEntries([['runt.1', overview()], ...names.map((n) => [`runt-${n}.1`, page(n)])]);
 }
 
-/** A text as roff takes it: nothing in it is a request or an escape. */
+/** Escapes a text for roff, so that it contains no request and no escape. */
 function text(s: string): string {
   return s
     .replaceAll('\\', '\\e')

@@ -1,10 +1,10 @@
-/** What may have been meant by a word that the command line does not know. Loaded when one was found. */
+/** Suggestions for an unknown word on the command line. */
 import type { RuntError } from '../sys/error.js';
 import { nearest } from '../sys/nearest-word.js';
 import type { Unknown } from './arguments.js';
 import { globals } from './command-syntax.js';
 
-/** What engines have a command for, and what does it here. */
+/** Commands of engines, and the equivalent of runt. */
 const elsewhere: Readonly<Record<string, string>> = {
   rm: 'runt delete ID',
   ls: 'runt list',
@@ -18,12 +18,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   init: 'runt spec, which writes a config.json',
 };
 
-/** Commands of engines for which a runtime has nothing. */
+/** Commands of engines that no runtime has. */
 const engines = 'attach build commit cp diff images import load login logs port pull push rename rmi save tag'.split(
   ' ',
 );
 
-/** Adds to an error what may have been meant. */
+/** Adds a suggestion to an error about an unknown word. */
 export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
   if (!error.unknown) return;
   const { where, wrong, candidates } = error.unknown;

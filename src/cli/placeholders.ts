@@ -1,4 +1,4 @@
-/** What stands for the value of a flag in help, manual and completion. */
+/** Placeholders for the values of flags in help, manual and completion. */
 
 const byWord: Readonly<Record<string, string>> = {
   DIR: 'root bundle rootfs overlay image-path work-path parent-path cwd',
@@ -30,7 +30,7 @@ const byWord: Readonly<Record<string, string>> = {
   N: 'pids pids-limit blkio-weight cpu-burst cpu-idle cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-share',
 };
 
-/** The placeholder of a flag whose value is a text; `value` for one that the table lacks, which a test refuses. */
+/** The placeholder of a flag with a text value; `value` if the table lacks it (a test forbids that). */
 export function placeholderOf(name: string): string {
   return Object.entries(byWord).find(([, flags]) => flags.split(' ').includes(name))?.[0] ?? 'value';
 }

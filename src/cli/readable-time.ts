@@ -1,11 +1,11 @@
-/** Times for a person: `2026-11-29 03:04:35 UTC (5 min ago)`. */
+/** Times in a readable form: `2026-11-29 03:04:35 UTC (5 min ago)`. */
 
-/** Seconds since 1970 of RFC 3339 in UTC; undefined for another text. */
+/** Seconds since 1970 of an RFC 3339 time in UTC; undefined for any other text. */
 function secondsOf(text: string): number | undefined {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?Z$/.exec(text);
   if (!match) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  // Years that begin in March, so that a leap day is the last one.
+  // Count years from March, so that a leap day is the last day of its year.
   const y = month > 2 ? year : year - 1;
   const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
   const days = 365 * y + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468;
@@ -19,7 +19,7 @@ const units: readonly (readonly [seconds: number, name: string])[] = [
   [1, 's'],
 ];
 
-/** A time of the state or of a report; `now` are seconds since 1970. Another text stays as it is. */
+/** Formats an RFC 3339 time; returns any other text unchanged. @param now seconds since 1970 */
 export function readableTime(text: string, now: number): string {
   const then = secondsOf(text);
   if (then === undefined) return text;

@@ -1,11 +1,11 @@
-/** The root of a command: the directory that holds the state of all containers. */
+/** The state root of a command: the directory with the state of all containers. */
 import { onStateWarning } from '../container/state/state-directory.js';
 import { RuntError } from '../sys/error.js';
 import { reportWarning } from './command-log.js';
 import type { globals, Values } from './command-syntax.js';
 import { findRoot } from './root-flag.js';
 
-/** `--root`, else the usual place. Throws ERR_USAGE when there is none. */
+/** `--root`, else the default. Throws ERR_USAGE if there is neither. */
 export function rootDirectory(global: Values<typeof globals>): string {
   const root = findRoot(global);
   onStateWarning((sentence) => reportWarning(global, sentence));

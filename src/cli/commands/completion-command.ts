@@ -1,4 +1,4 @@
-/** `runt completion`: scripts that complete the command line in a shell, made from the tables of `--help`. */
+/** `runt completion`: completion scripts for shells, made from the tables of `--help`. */
 import { capabilityNames, signalNames } from '../../sys/kernel-names.js';
 import { usageError } from '../arguments.js';
 import { print } from '../command-output.js';
@@ -16,7 +16,7 @@ export function command({ args }: Call<'completion'>): number {
   return 0;
 }
 
-/** The scripts by the names that the shells look for. */
+/** The scripts under the file names that the shells look for. */
 export function scripts(): Readonly<Record<string, string>> {
   return { runt: bash(), _runt: zsh(), 'runt.fish': fish() };
 }
@@ -33,10 +33,10 @@ function kindOf({ value }: FlagLine): Value {
   return ['FILE', 'SOCKET', 'PATH'].includes(value) ? 'file' : 'word';
 }
 
-/** What the first argument of a command is. */
+/** The kind of a command's first argument. */
 function firstArgument(name: CommandName): 'container' | 'directory' | 'command' | 'shell' | 'none' {
   const [first = ''] = commands[name].args.split(' ');
-  // A new id is the caller's to find.
+  // The caller chooses a new id.
   if (first === '<container-id>') return name === 'create' || name === 'run' ? 'none' : 'container';
   if (first === '<shell>') return 'shell';
   if (first === '[command]') return 'command';

@@ -1,4 +1,4 @@
-/** `runt create`: makes a container and leaves it waiting for `start`. */
+/** `runt create`: creates a container, which waits for `start`. */
 import { create } from '../../container/create.js';
 import type { Call } from '../command-syntax.js';
 import { createOptions } from '../create-options.js';

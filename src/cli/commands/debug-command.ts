@@ -1,4 +1,4 @@
-/** `runt debug`: one report of all that is known of a container, to be read or to be sent along with a question. */
+/** `runt debug`: one report with everything about a container, to read or to attach to a question. */
 import { type DebugReport, debugReport } from '../../container/debug-report.js';
 import type { ExitRecord } from '../../container/state/exit-records.js';
 import { printable } from '../../plan/printable-text.js';
@@ -77,7 +77,7 @@ function text(r: DebugReport): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-/** A set of capabilities as /proc/PID/status has it, in hexadecimal. */
+/** Names for a set of capabilities from /proc/PID/status, which is hexadecimal. */
 function capabilities(hex: string): string {
   if (!/^[0-9a-f]{1,16}$/.test(hex)) return hex;
   const mask = BigInt(`0x${hex}`);
@@ -87,7 +87,7 @@ function capabilities(hex: string): string {
   return names.length === 0 ? 'none' : names.length === known.length ? `all ${known.length}` : names.join(' ');
 }
 
-/** The record of how a container ended; as it is when it cannot be read. */
+/** The exit record as a sentence; an unreadable record unchanged. */
 function exitText(exit: unknown, now: number): string {
   const { status, signal, oom, exitedAt } = exit as Partial<ExitRecord>;
   if (typeof status !== 'number' || typeof exitedAt !== 'string') return JSON.stringify(exit);

@@ -1,4 +1,4 @@
-/** `runt delete`: removes what a container holds. */
+/** `runt delete`: removes a container and all its resources. */
 import { remove } from '../../container/delete.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';

@@ -1,4 +1,4 @@
-/** `runt events`: statistics and out-of-memory events of a container, one JSON object a line. */
+/** `runt events`: statistics and OOM events of a container, one JSON object a line. */
 import { statsJson } from '../../cgroup/stats/stats-json.js';
 import { events, stats } from '../../container/stats-stream.js';
 import { toJson } from '../../spec/json/exact-json.js';

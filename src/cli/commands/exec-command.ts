@@ -1,4 +1,4 @@
-/** `runt exec`: executes another process in a container. Whatever keeps it from starting is status 255, as for runc. */
+/** `runt exec`: executes another process in a container. If it cannot start, the exit status is 255, as for runc. */
 
 import { exec } from '../../container/exec.js';
 import { listenFds } from '../../container/stdio/preserved-descriptors.js';

@@ -1,4 +1,4 @@
-/** `runt explain`: the plan of a bundle, in words or as JSON, and what differs between two. */
+/** `runt explain`: the plan of a bundle, or the differences between two plans, as text or JSON. */
 import { compilePlan } from '../../container/launch/compile-bundle.js';
 import { explainJson, explainText, type Look } from '../../plan/explain/explain-plan.js';
 import { explainDiff, explainDiffJson } from '../../plan/explain/plan-diff.js';
@@ -17,7 +17,7 @@ export async function command(call: Call<'explain'>): Promise<number> {
   const json = flags.format === 'json';
   if (flags.diff) {
     if (args.length !== 2) throw usageError('explain', '--diff takes two bundles');
-    // One id for both: two names are no difference between the bundles.
+    // Use one id for both, so that the names of the directories do not appear as a difference.
     const id = flags.id ?? 'container';
     const [a, b] = [await planOf(call, args[0]!, id), await planOf(call, args[1]!, id)];
     print(json ? explainDiffJson(a, b) : explainDiff(a, b, look()));
@@ -38,7 +38,7 @@ function look(): Look {
 
 async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Promise<Plan> {
   const o = {
-    // Only named in the plan, so a user who has none yet may explain too.
+    // The plan only names the root, so explain works for a user without one.
     root: findRoot(global) ?? '/run/runt',
     id,
     bundle: absolute(bundle),

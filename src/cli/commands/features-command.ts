@@ -1,4 +1,4 @@
-/** `runt features`: what this runtime can do, as the runtime-spec's features document. */
+/** `runt features`: the features document of the runtime-spec. */
 import { features } from '../../plan/features-document.js';
 import { print } from '../command-output.js';
 

@@ -1,4 +1,4 @@
-/** `runt help` and `--help`: the words for each command and flag of `cli/command-syntax.ts`. Loaded only when asked for. */
+/** `runt help` and `--help`: descriptions of all commands and flags of `cli/command-syntax.ts`. Loaded on demand. */
 import { usageError } from '../arguments.js';
 import { colour } from '../colour.js';
 import { print } from '../command-output.js';
@@ -315,7 +315,7 @@ function commandHelp(name: CommandName): string {
 export interface FlagLine {
   readonly name: string;
   readonly short?: string;
-  /** A placeholder such as `DIR`, the words that it takes (`text|json`), or '' for a boolean. */
+  /** A placeholder such as `DIR`, the allowed words (`text|json`), or '' for a boolean. */
   readonly value: string;
   readonly text: string;
 }
@@ -333,7 +333,7 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
   });
 }
 
-/** What a command is, in a few words, and more of it where there is more to say. */
+/** The summary of a command, and its longer description if it has one. */
 export function wordsOf(command: CommandName): { readonly summary: string; readonly text?: string } {
   return words[command];
 }

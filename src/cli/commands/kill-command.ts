@@ -19,7 +19,7 @@ export async function command({ global, flags, args }: Call<'kill'>): Promise<nu
   return 0;
 }
 
-/** The signal of a command line; 0, as for kill(2), only asks whether the process is there. Throws ERR_USAGE. */
+/** The number of a signal; 0 only checks that the process exists, as in kill(2). Throws ERR_USAGE. */
 function signalOf(text: string): number {
   const number = text === '0' ? 0 : signalNumber(text);
   if (number === undefined) {

@@ -20,15 +20,15 @@ export function command({ global, flags }: Call<'list'>): number {
     const rows = entries.map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
     print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
   }
-  // The others are printed first: one container must not hide them.
+  // Throw after printing: one unreadable container must not hide the others.
   if (unknown[0]) throw unknown[0];
   return 0;
 }
 
-/** Columns at least 12 wide with three spaces between them, as runc prints them: people cut them with awk. */
+/** Columns at least 12 wide with three spaces between them, as in runc: scripts parse them with awk. */
 export function table(texts: readonly (readonly string[])[]): string {
   const widths: number[] = [];
-  // A path may have a line feed in it.
+  // A path may contain a line feed.
   const rows = texts.map((row) => row.map(printable));
   for (const row of rows) {
     row.forEach((cell, i) => {

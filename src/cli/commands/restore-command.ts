@@ -1,4 +1,4 @@
-/** `runt restore`: makes a container of image files. In the foreground the exit status is the container's. */
+/** `runt restore`: restores a container from image files. In the foreground the exit status is the container's. */
 import { restore } from '../../container/criu/restore.js';
 import { absolute } from '../absolute-path.js';
 import { reportWarning } from '../command-log.js';

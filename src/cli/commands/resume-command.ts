@@ -1,4 +1,4 @@
-/** `runt resume`: lets a paused container go on. */
+/** `runt resume`: resumes a paused container. */
 import { resume } from '../../container/pause.js';
 import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';

@@ -1,4 +1,4 @@
-/** `runt serve`: an API for scripts. */
+/** `runt serve`: the task service over gRPC, for scripts. */
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';

@@ -1,4 +1,4 @@
-/** `runt spec`: writes a config.json, the template or what the options ask for. */
+/** `runt spec`: writes a config.json, from the template or from the flags. */
 
 import { bundleSpec } from '../../container/write-bundle.js';
 import { defaultSpec } from '../../spec/default-config.js';
@@ -28,7 +28,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
         absolute,
         name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
       });
-  // O_EXCL: a config.json that someone wrote is never overwritten.
+  // O_EXCL: never overwrite an existing config.json.
   const named = schema === undefined ? spec : { $schema: schema, ...spec };
   const text = host.encode(`${JSON.stringify(named, null, '\t')}\n`);
   const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);

@@ -1,4 +1,4 @@
-/** `runt start`: lets a created container execute its process. */
+/** `runt start`: tells a created container to run its process. */
 import { start } from '../../container/start.js';
 import { host } from '../../sys/host.js';
 import { absolute } from '../absolute-path.js';

@@ -1,4 +1,4 @@
-/** `runt update`: other limits for a container that runs. */
+/** `runt update`: changes the limits of a running container. */
 import { update } from '../../container/update/update.js';
 import { bytes } from '../../spec/byte-size.js';
 import { toJson } from '../../spec/json/exact-json.js';
@@ -15,7 +15,7 @@ import { rootDirectory } from '../root-directory.js';
 type Flags = Call<'update'>['flags'];
 type Kind = 'integer' | 'bytes' | 'text';
 
-/** Each flag's place in LinuxResources, and what it takes. */
+/** The property of LinuxResources that each flag sets, and the kind of its value. */
 const places: { readonly [F in keyof Flags]?: readonly [section: string, key: string, kind: Kind] } = {
   'blkio-weight': ['blockIO', 'weight', 'integer'],
   'cpu-period': ['cpu', 'period', 'integer'],
@@ -35,7 +35,7 @@ const places: { readonly [F in keyof Flags]?: readonly [section: string, key: st
   'pids-limit': ['pids', 'limit', 'integer'],
 };
 
-/** More is no list of limits. */
+/** Limit for standard input, in bytes: a resources document is shorter. */
 const maxInput = 1 << 20;
 
 export async function command({ global, flags, args }: Call<'update'>): Promise<number> {

@@ -1,4 +1,4 @@
-/** `runt validate`: checks a config.json and names every violation. */
+/** `runt validate`: checks a config.json and prints every violation. */
 import { type AnnotationPolicy, annotationPolicy, deniedError, findUnsafe } from '../../plan/annotation-policy.js';
 import { printable } from '../../plan/printable-text.js';
 import { toJson } from '../../spec/json/exact-json.js';
@@ -38,18 +38,18 @@ export async function command({ global, flags, args }: Call<'validate'>): Promis
 
 interface Found {
   readonly violations: readonly Violation[];
-  /** Whether there are more. */
+  /** Whether the list was cut. */
   readonly more: boolean;
   readonly warnings: readonly Violation[];
-  /** Of a config that is not valid: all of that. */
+  /** The error of an invalid config, with all violations. */
   readonly error?: RuntError;
 }
 
 interface Asked {
-  /** Makes violations of warnings about the config and of unknown properties. */
+  /** Treat warnings about the config and unknown properties as violations. */
   readonly strict: boolean;
   readonly policy: AnnotationPolicy;
-  /** Whether a text that is not an object is a result, and no error. */
+  /** Return violations, and do not throw, for a text that is not a JSON object. */
   readonly collect: boolean;
 }
 
@@ -101,7 +101,7 @@ async function findingsOf(path: string, { strict, policy, collect }: Asked): Pro
   for (const violation of others.violations) findings.add(violation);
   const { violations } = findings;
   const more = findings.more || others.more;
-  // What depends on this machine, or on who wrote the config, is no violation.
+  // Only warn about facts that depend on this machine or on the config's author.
   const calls = forgiven ? unknownCalls(spec.linux?.seccomp) : [];
   const notes = new Findings();
   for (const { pointer, value, expected, see = '' } of [...calls, ...(policy === 'warn' ? named : [])])
@@ -124,7 +124,7 @@ async function findingsOf(path: string, { strict, policy, collect }: Asked): Pro
 
 const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
-/** The annotations that are text, of a config whose schema may be broken. */
+/** The annotations with text values, of a config that may break the schema. */
 function textsOf(annotations: unknown): Record<string, string> {
   if (typeof annotations !== 'object' || annotations === null) return {};
   return Object.fromEntries(
@@ -132,7 +132,7 @@ function textsOf(annotations: unknown): Record<string, string> {
   );
 }
 
-/** A bundle stands for the config.json in it. */
+/** The config.json of a bundle; any other path is the config itself. */
 function configPath(path: string): string {
   const data = new DataView(new ArrayBuffer(64));
   const isDirectory =

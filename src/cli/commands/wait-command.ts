@@ -1,4 +1,4 @@
-/** `runt wait`: how a supervised container, or an exec in it, has ended. */
+/** `runt wait`: the exit status of a supervised container, or of an exec in it. */
 import { wait } from '../../container/wait.js';
 import { print } from '../command-output.js';
 import type { Call } from '../command-syntax.js';
