@@ -1,4 +1,4 @@
-/** The static binary's host: what native/quickjs/main.c provides, and the entry of its main module. */
+/** The static binary's host, which native/quickjs/main.c provides, and its entry. */
 import { main } from '../cli/command-main.js';
 import type { Native } from '../sys/abi.js';
 import { setHost } from '../sys/host.js';
@@ -6,7 +6,7 @@ import { turn } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
 interface Provided {
-  /** The name that the program was started by. */
+  /** argv[0]. */
   readonly program: string;
   readonly native: Native;
   readonly args: readonly string[];
@@ -23,10 +23,10 @@ interface Provided {
 
 const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
 
-/** Begins the command. main.c calls it, once the arguments are there: what was before may lie in a snapshot made at build time. */
+/** Runs the program. main.c calls it after setting the arguments: earlier code may run at build time (snapshot). */
 function begin(): void {
   const { native, args, closed, env, decode, decodeRaw, encode, longLived, tidy } = provided;
-  // A rejection is left to main.c, which prints it and exits with 1; or calls this.
+  // main.c handles a rejection: it calls this function if set, else prints the error and exits with 1.
   const outlive = (runtUnhandled: (error: unknown) => void): void => {
     Object.assign(globalThis, { runtUnhandled });
   };
@@ -41,5 +41,5 @@ function begin(): void {
   code.then((status) => provided.exit(status));
 }
 
-// What main.c calls: the second when nothing else is to be done.
+// main.c calls both: runtTurn when it has no other work.
 Object.assign(globalThis, { runtMain: begin, runtTurn: turn });

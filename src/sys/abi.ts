@@ -1,17 +1,17 @@
 /**
- * The single table of native functions. koffi binds from it (`src/sys/node-host.ts`), the QuickJS bindings and the
- * C prototypes are generated from it (`hack/gen.mjs`); nothing declares a native function a second time.
+ * The table of native functions, their only declaration: koffi binds them from it (`src/sys/node-host.ts`), and
+ * `hack/gen.mjs` generates the QuickJS bindings and the C prototypes from it.
  *
  * Types of arguments:
  *   i32   32-bit integer (number)            i64   64-bit integer (BigInt)
  *   str   UTF-8 string, NUL refused          buf   bytes that C reads  (Uint8Array → pointer, u32 length)
  *   out   bytes that C fills (Uint8Array → pointer, u32 capacity)
  * Results: i32 or i64, a value ≥ 0 or `-errno`. Strings in a `buf` or `out` list are NUL-terminated each.
- * The C name of `openAt` is `runt_openAt`. File descriptors made here are close-on-exec.
+ * The C name of `openAt` is `runt_openAt`. New file descriptors are close-on-exec.
  */
 export type AbiType = 'i32' | 'i64' | 'str' | 'buf' | 'out';
 
-/** One native function: result, arguments in order as [name, type], one line of doc. */
+/** One native function: the type of its result, its arguments in order, one line of documentation. */
 interface AbiFunction {
   readonly ret: 'i32' | 'i64';
   readonly args: readonly (readonly [name: string, type: AbiType])[];
@@ -59,7 +59,7 @@ export const abi = table({
       ['name', 'str'],
       ['flags', 'i32'],
     ],
-    doc: 'openat(2) with O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK and O_NOCTTY, so that no link is followed and no FIFO waited for; the descriptor',
+    doc: 'openat(2) with O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK and O_NOCTTY: follows no symlink and does not wait for a FIFO; the descriptor',
   },
   close: { ret: 'i32', args: [['fd', 'i32']], doc: 'close(2)' },
   read: {
@@ -68,7 +68,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['data', 'out'],
     ],
-    doc: 'read(2), restarted on EINTR; bytes read, 0 at the end',
+    doc: 'read(2), restarted on EINTR; bytes read, 0 at end-of-file',
   },
   write: {
     ret: 'i32',
@@ -76,7 +76,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['data', 'buf'],
     ],
-    doc: 'write(2) until all is written (no SIGPIPE on sockets)',
+    doc: 'write(2), repeated until all bytes are written (no SIGPIPE on sockets)',
   },
   readFile: {
     ret: 'i32',
@@ -96,7 +96,7 @@ export const abi = table({
       ['mode', 'i32'],
       ['data', 'buf'],
     ],
-    doc: 'open (O_WRONLY|O_CLOEXEC|flags), one write, close; for files of cgroupfs and procfs too',
+    doc: 'open (O_WRONLY|O_CLOEXEC|flags), one write, close; also for files of cgroupfs and procfs',
   },
   replaceFile: {
     ret: 'i32',
@@ -125,7 +125,7 @@ export const abi = table({
       ['uid', 'i64'],
       ['gid', 'i64'],
     ],
-    doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path is dirfd itself; -1 leaves an id as it is',
+    doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path is dirfd itself; -1 does not change an id',
   },
   unlinkAt: {
     ret: 'i32',
@@ -171,7 +171,7 @@ export const abi = table({
       ['path', 'str'],
       ['data', 'out'],
     ],
-    doc: 'names but . and .., each ended by NUL; the length',
+    doc: 'the names in a directory except . and .., each ended by NUL; the length',
   },
   readLink: {
     ret: 'i32',
@@ -188,17 +188,17 @@ export const abi = table({
       ['dirfd', 'i32'],
       ['path', 'str'],
     ],
-    doc: 'removes path and what is below it; follows no symlink, crosses no mount point; 0 when nothing was there',
+    doc: 'removes path and everything below it; follows no symlink, crosses no mount point; 0 when path does not exist',
   },
   removeCgroup: {
     ret: 'i32',
     args: [['path', 'str']],
-    doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it was not there, -EBUSY while processes are in it',
+    doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it does not exist, -EBUSY while it has processes',
   },
   memoryEvents: {
     ret: 'i32',
     args: [['path', 'str']],
-    doc: 'a descriptor (not blocking) that is readable when the cgroup at path, of v1 memory or v2, may have run out of memory: an eventfd on memory.oom_control, or inotify(7) on memory.events',
+    doc: 'a non-blocking descriptor that is readable when the cgroup at path (v1 memory or v2) may have had an OOM event: an eventfd on memory.oom_control, or inotify(7) on memory.events',
   },
   attachDeviceFilter: {
     ret: 'i32',
@@ -206,7 +206,7 @@ export const abi = table({
       ['path', 'str'],
       ['program', 'buf'],
     ],
-    doc: 'bpf(2): loads the instructions as a BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 cgroup at path, in the place of one that runt has attached there, beside those of others; -EINVAL when program is no whole number of instructions',
+    doc: 'bpf(2): loads a BPF_PROG_TYPE_CGROUP_DEVICE program and attaches it to the v2 cgroup at path; replaces the program that runt has attached there, but no other one; -EINVAL when program is not a whole number of instructions',
   },
   flock: {
     ret: 'i32',
@@ -226,7 +226,7 @@ export const abi = table({
   netlinkOpen: {
     ret: 'i32',
     args: [['ns', 'i32']],
-    doc: 'a NETLINK_ROUTE socket, in the network namespace that ns names, of this thread when it is -1',
+    doc: 'a NETLINK_ROUTE socket in the network namespace of the descriptor ns, or in that of this thread for -1',
   },
   namespaceOpen: {
     ret: 'i32',
@@ -234,7 +234,7 @@ export const abi = table({
       ['path', 'str'],
       ['data', 'out'],
     ],
-    doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, which is not opened for reading',
+    doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, without opening that for reading',
   },
   processStat: {
     ret: 'i32',
@@ -242,12 +242,12 @@ export const abi = table({
       ['pid', 'i32'],
       ['data', 'out'],
     ],
-    doc: 'the text of /proc/PID/stat, and its length; -ENODEV when no procfs is mounted there, -EXDEV when it shows another pid namespace than that of this process',
+    doc: 'the text of /proc/PID/stat; its length; -ENODEV when /proc is not a procfs, -EXDEV when it shows a pid namespace other than that of this process',
   },
   pidfdOpen: {
     ret: 'i32',
     args: [['pid', 'i32']],
-    doc: 'pidfd_open(2); -ESRCH when there is no process of that number, -ENOSYS also when a seccomp filter refuses the call',
+    doc: 'pidfd_open(2); -ESRCH when no process has that pid, -ENOSYS also when a seccomp filter refuses the call',
   },
   pidfdSignal: {
     ret: 'i32',
@@ -263,7 +263,7 @@ export const abi = table({
       ['pid', 'i32'],
       ['signal', 'i32'],
     ],
-    doc: 'kill(2) of one process; a signal only right after its start time was compared, 0 to learn whether the number is in use',
+    doc: 'kill(2) of one process; compare its start time right before you send a signal; 0 only checks that the pid is in use',
   },
   waitPidfd: {
     ret: 'i32',
@@ -271,17 +271,17 @@ export const abi = table({
       ['pidfd', 'i32'],
       ['data', 'out'],
     ],
-    doc: 'waitid(P_PIDFD, WEXITED|WNOHANG): si_code and si_status as two little-endian i64; 1, or 0 when it still runs',
+    doc: 'waitid(P_PIDFD, WEXITED|WNOHANG): si_code and si_status as two little-endian i64; 1, or 0 when the process still runs',
   },
   reapChild: {
     ret: 'i32',
     args: [['pid', 'i32']],
-    doc: 'waitid(P_PID, WEXITED|WNOHANG) of a child that has ended, whose number is its own until then: 1, or 0 when it still runs',
+    doc: 'waitid(P_PID, WEXITED|WNOHANG) of a child, whose pid cannot be reused before that: 1, or 0 when it still runs',
   },
   exitOfPidfd: {
     ret: 'i32',
     args: [['pidfd', 'i32']],
-    doc: 'the wait status of a process that was reaped, by whomever (PIDFD_GET_INFO, Linux 6.15); -EAGAIN when it was not, -ENOTTY, -ESRCH or another error where the kernel cannot tell',
+    doc: 'the wait status of a process that any process has reaped (PIDFD_GET_INFO, Linux 6.15); -EAGAIN when it is not reaped, -ENOTTY, -ESRCH or another error when the kernel does not have the status',
   },
   prlimit: {
     ret: 'i32',
@@ -291,7 +291,7 @@ export const abi = table({
       ['soft', 'i64'],
       ['hard', 'i64'],
     ],
-    doc: 'prlimit(2), sets both limits; -1 (2^64-1) is infinity',
+    doc: 'prlimit(2): sets both limits; -1 (2^64-1) is infinity',
   },
   schedSetAttr: {
     ret: 'i32',
@@ -319,12 +319,12 @@ export const abi = table({
   schedCoreCreate: {
     ret: 'i32',
     args: [],
-    doc: 'prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE) of this thread, and what it makes later (Linux 5.14)',
+    doc: 'prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE) of this thread; its later children inherit the cookie (Linux 5.14)',
   },
   signalFd: {
     ret: 'i32',
     args: [['mask', 'i64']],
-    doc: 'blocks the signals of mask (bit n-1 for signal n) and makes a signalfd(2)',
+    doc: 'blocks the signals of mask (bit n-1 for signal n) and makes a signalfd(2) of them',
   },
   isTerminal: { ret: 'i32', args: [['fd', 'i32']], doc: 'isatty(3): 1 or 0' },
   spawn: {
@@ -338,7 +338,7 @@ export const abi = table({
       ['stderr', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'vfork and execve of a helper by absolute path; -1 as descriptor is /dev/null; pidfd as one i64; the pid',
+    doc: 'vfork and execve of a helper by absolute path; descriptor -1 means /dev/null; pidfd as one i64; the pid',
   },
   spawnKeeping: {
     ret: 'i32',
@@ -352,7 +352,7 @@ export const abi = table({
       ['keep', 'buf'],
       ['pidfd', 'out'],
     ],
-    doc: 'as spawn; the descriptors in keep (i32 each) stay open in the helper, by their numbers',
+    doc: 'as spawn; the descriptors in keep (i32 each) stay open in the helper, under the same numbers',
   },
   spawnWith: {
     ret: 'i32',
@@ -377,7 +377,7 @@ export const abi = table({
       ['stderr', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'as spawn, in a directory (/ when it cannot be entered), with umask 022, as the leader of a session and process group of its own',
+    doc: 'as spawn, in a directory (/ when chdir fails), with umask 022, as the leader of a new session and process group',
   },
   signalGroup: {
     ret: 'i32',
@@ -385,7 +385,7 @@ export const abi = table({
       ['pid', 'i32'],
       ['signal', 'i32'],
     ],
-    doc: 'kill(2) of the process group that pid leads; only before pid is reaped, while the number is its own',
+    doc: 'kill(2) of the process group that pid leads; only before pid is reaped, because its number may be reused then',
   },
   spawnInit: {
     ret: 'i32',
@@ -397,12 +397,12 @@ export const abi = table({
       ['cgroup', 'i32'],
       ['pidfd', 'out'],
     ],
-    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; its stdio is that in stdio (three of i32), or that of this process when that is empty; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then what failed (by the list of src/container/launch/start-init.ts), two of i64; the pid; -ENOSYS also when a seccomp filter refuses a call for which there is no other way',
+    doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; stdio holds its stdio (three i32), empty for that of this process; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then the failed call (index in START_CALL of src/sys/protocol.ts), two i64; the pid; -ENOSYS also when a seccomp filter refuses a call that has no alternative',
   },
   initImage: {
     ret: 'i32',
     args: [],
-    doc: 'a descriptor of the sealed memfd that holds runt-init, or of what takes its place (docs/security.md)',
+    doc: 'a descriptor of the sealed memfd that holds runt-init, or of its substitute (docs/security.md)',
   },
 
   // terminals
@@ -412,7 +412,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['saved', 'out'],
     ],
-    doc: 'puts a terminal in raw mode (cfmakeraw(3), output processing kept), saved is the mode before; a fault of this process restores it; the length of saved. A job in the background is stopped first, -EIO when no shell can bring it to the front',
+    doc: 'puts a terminal in raw mode (cfmakeraw(3), but with output processing); saved is the previous mode, which a crash of this process restores; the length of saved. Stops a background job until it is in the foreground; -EIO when no shell can bring it there',
   },
   terminalRestore: {
     ret: 'i32',
@@ -420,12 +420,12 @@ export const abi = table({
       ['fd', 'i32'],
       ['saved', 'buf'],
     ],
-    doc: 'gives a terminal the mode that terminalRaw saved',
+    doc: 'restores the mode that terminalRaw saved',
   },
   terminalMaster: {
     ret: 'i32',
     args: [['fd', 'i32']],
-    doc: "makes a master ready for transfer: O_NONBLOCK, and its slave's newlines are left as they are (ONLCR off)",
+    doc: "prepares a master for transfer: O_NONBLOCK, and ONLCR off, so that its slave's newlines are not changed",
   },
   windowSize: {
     ret: 'i32',
@@ -450,7 +450,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['flags', 'i32'],
     ],
-    doc: 'another descriptor of a terminal or pipe, for flags (O_RDONLY, O_WRONLY, O_RDWR), that alone has O_NONBLOCK; a plain copy of anything else, or where it may not be opened',
+    doc: 'reopens a terminal or pipe with flags (O_RDONLY, O_WRONLY, O_RDWR), so that only the new descriptor has O_NONBLOCK; a duplicate for other files, or when the open is not permitted',
   },
   transfer: {
     ret: 'i32',
@@ -459,7 +459,7 @@ export const abi = table({
       ['to', 'i32'],
       ['state', 'out'],
     ],
-    doc: 'moves bytes until it would wait: 0 from has ended, 1 from must be readable, 2 to must be writable, 3 from is hung up (EIO), 4 to is gone (EPIPE, EIO …), 5 there is more, after others had their turn; to -1 drops them; state (first zeros) holds what is read and not written',
+    doc: 'moves bytes until it would block: 0 from is at end-of-file, 1 from must be readable, 2 to must be writable, 3 from is hung up (EIO), 4 to has no reader (EPIPE, EIO …), 5 call again, after other work; to -1 drops the bytes; state (zeros at first) holds bytes that are read and not written',
   },
 
   // mounts
@@ -472,7 +472,7 @@ export const abi = table({
       ['attrs', 'i32'],
       ['target', 'str'],
     ],
-    doc: 'fsopen(2), fsconfig(2) with each option (key=value or key, NUL-terminated; lowerdir of an overlay by layers), fsmount(2) with MOUNT_ATTR_* and move_mount(2)',
+    doc: 'fsopen(2), fsconfig(2) with each option (key=value or key, NUL-terminated; lowerdir of an overlay layer by layer), fsmount(2) with MOUNT_ATTR_* and move_mount(2)',
   },
   mountBind: {
     ret: 'i32',
@@ -508,17 +508,17 @@ export const abi = table({
   packetPair: {
     ret: 'i32',
     args: [['data', 'out']],
-    doc: 'socketpair(AF_UNIX, SOCK_SEQPACKET), which keeps messages apart: two descriptors as two little-endian i64',
+    doc: 'socketpair(AF_UNIX, SOCK_SEQPACKET), which preserves message boundaries: two descriptors as two little-endian i64',
   },
   pipe: {
     ret: 'i32',
     args: [['data', 'out']],
-    doc: 'pipe2(2): reading end, which does not block (-EAGAIN), and writing end, as two little-endian i64',
+    doc: 'pipe2(2): the read end, which is non-blocking (-EAGAIN), and the write end, as two little-endian i64',
   },
   sealedFile: {
     ret: 'i32',
     args: [['data', 'buf']],
-    doc: 'memfd_create(2): an anonymous file that holds data, sealed, at its start; the descriptor',
+    doc: 'memfd_create(2): a sealed anonymous file that holds data, its offset at 0; the descriptor',
   },
   unixListen: {
     ret: 'i32',
@@ -527,17 +527,17 @@ export const abi = table({
       ['name', 'str'],
       ['backlog', 'i32'],
     ],
-    doc: 'binds name, relative to dirfd through /proc/self/fd, mode 0600, and listens',
+    doc: 'binds name, relative to dirfd through /proc/self/fd, with mode 0600, and listens',
   },
   accept: {
     ret: 'i32',
     args: [['socket', 'i32']],
-    doc: "accept4(2) of a unix socket that is readable; the connection. -EACCES, and nothing is left of it, when its other side is neither root nor this process's user",
+    doc: "accept4(2) of a readable unix socket; the connection. Closes it and returns -EACCES when the peer is neither root nor this process's user",
   },
   trustedPeer: {
     ret: 'i32',
     args: [['socket', 'i32']],
-    doc: "whether root or this process's user is at the other side of a unix socket (SO_PEERCRED): 1 or 0",
+    doc: "whether the peer of a unix socket is root or this process's user (SO_PEERCRED): 1 or 0",
   },
   unixConnect: {
     ret: 'i32',
@@ -554,12 +554,12 @@ export const abi = table({
       ['name', 'str'],
       ['mode', 'i32'],
     ],
-    doc: 'as unixListen, a datagram socket of that mode, which does not block (-EAGAIN)',
+    doc: 'as unixListen, but a non-blocking datagram socket (-EAGAIN) with that mode',
   },
   datagramConnect: {
     ret: 'i32',
     args: [['address', 'str']],
-    doc: 'a datagram socket that sends to a path, or to an abstract address, whose first byte is written as @; a send gives -EAGAIN when the queue of the receiver is full for 1 s',
+    doc: 'a datagram socket that sends to a path, or to an abstract address, written with @ as its first byte; a send returns -EAGAIN when the queue of the receiver is full for 1 s',
   },
   send: {
     ret: 'i32',
@@ -567,7 +567,7 @@ export const abi = table({
       ['socket', 'i32'],
       ['data', 'buf'],
     ],
-    doc: 'send(2) of as much as there is room for; the bytes sent, -EAGAIN for none',
+    doc: 'send(2) of as many bytes as the socket has room for; the bytes sent, -EAGAIN for none',
   },
   closesOnExec: {
     ret: 'i32',
@@ -591,7 +591,7 @@ export const abi = table({
       ['data', 'out'],
       ['fds', 'out'],
     ],
-    doc: 'recvmsg(2): data, and the descriptors that came with it (i32 each, close-on-exec; -1 in what is left of fds); bytes received',
+    doc: 'recvmsg(2): data and its descriptors (i32 each, close-on-exec; the rest of fds is -1); bytes received',
   },
   watch: {
     ret: 'i32',
@@ -599,7 +599,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['id', 'i32'],
     ],
-    doc: 'tells once, by ready or forward, when fd is readable or hung up; -EPERM for a regular file, which always is',
+    doc: 'reports once, through ready or forward, that fd is readable or hung up; -EPERM for a regular file, which is always readable',
   },
   watchOut: {
     ret: 'i32',
@@ -607,29 +607,29 @@ export const abi = table({
       ['fd', 'i32'],
       ['id', 'i32'],
     ],
-    doc: 'as watch, for when fd is writable or broken',
+    doc: 'as watch, but reports that fd is writable or broken',
   },
   isReadable: {
     ret: 'i32',
     args: [['fd', 'i32']],
-    doc: 'poll(2) without waiting: 1 when fd is readable or hung up, as a regular file always is, else 0',
+    doc: 'poll(2) without waiting: 1 when fd is readable or hung up, and for regular files, else 0',
   },
-  unwatch: { ret: 'i32', args: [['fd', 'i32']], doc: 'takes a watch back' },
+  unwatch: { ret: 'i32', args: [['fd', 'i32']], doc: 'cancels a watch' },
   ready: {
     ret: 'i32',
     args: [
       ['ids', 'out'],
       ['timeout', 'i32'],
     ],
-    doc: 'sleeps until something watched is ready: the ids (i32 each); how many, 0 after timeout ms (-1 none) or a signal',
+    doc: 'sleeps until a watched descriptor is ready: the ids (i32 each); their number, 0 after timeout ms (-1 for no timeout) or a signal',
   },
   forward: {
     ret: 'i32',
     args: [],
-    doc: 'starts the thread that writes the ids of what is ready to a pipe; its reading end',
+    doc: 'starts a thread that writes the ids of ready descriptors to a pipe; the read end',
   },
 
-  // mounts that only the caller of runt may open
+  // mount sources that the runtime opens, because runt-init cannot reach them
   openTree: {
     ret: 'i32',
     args: [
@@ -646,7 +646,7 @@ export const abi = table({
       ['namespace', 'i32'],
       ['flags', 'i32'],
     ],
-    doc: 'mount_setattr(2): MOUNT_ATTR_IDMAP by the user namespace (a descriptor) for a tree that is attached nowhere; flags 0 or AT_RECURSIVE',
+    doc: 'mount_setattr(2): MOUNT_ATTR_IDMAP with a user namespace (a descriptor) for a detached tree; flags 0 or AT_RECURSIVE',
   },
 
   // seccomp
@@ -656,7 +656,7 @@ export const abi = table({
       ['profile', 'buf'],
       ['program', 'out'],
     ],
-    doc: 'libseccomp: a packed profile (native/core/seccomp.c) to a BPF program; its length. When it is refused, program holds what is (struct position), as two little-endian i64',
+    doc: 'libseccomp: compiles a packed profile (native/core/seccomp.c) to a BPF program; its length. On an error program holds the position of the refused item (struct position), two little-endian i64',
   },
   unknownSyscalls: {
     ret: 'i32',
@@ -664,7 +664,7 @@ export const abi = table({
       ['names', 'buf'],
       ['data', 'out'],
     ],
-    doc: 'those of the names (each ended by NUL) that libseccomp knows on no architecture, each ended by NUL; the length',
+    doc: 'the names (each ended by NUL) that libseccomp does not know on any architecture, each ended by NUL; the length',
   },
   seccompVersion: {
     ret: 'i32',
@@ -674,7 +674,7 @@ export const abi = table({
   seccompFlags: {
     ret: 'i32',
     args: [['flags', 'i32']],
-    doc: 'whether the kernel knows these flags of seccomp(2) SECCOMP_SET_MODE_FILTER; nothing is loaded',
+    doc: 'whether the kernel knows these flags of seccomp(2) SECCOMP_SET_MODE_FILTER; loads no filter',
   },
   sha256: {
     ret: 'i32',
@@ -693,7 +693,7 @@ export const abi = table({
       ['names', 'buf'],
       ['data', 'out'],
     ],
-    doc: 'those of the names (each ended by NUL) that an extended regular expression (regex(7)) matches anywhere, each ended by NUL; the length, -EINVAL for a bad pattern',
+    doc: 'the names (each ended by NUL) in which an extended regular expression (regex(7)) matches, each ended by NUL; the length, -EINVAL for a bad pattern',
   },
   wideIntegers: {
     ret: 'i32',
@@ -709,7 +709,7 @@ export const abi = table({
       ['json', 'buf'],
       ['data', 'out'],
     ],
-    doc: 'the first syntax error of a text that is not JSON: its kind (the index in JSON_PROBLEM), with its offset in bytes as i64 in data; 0 for JSON, -ELOOP when nested too deeply',
+    doc: 'the first syntax error of a JSON text: its kind (index in JSON_PROBLEM), and its offset in bytes as i64 in data; 0 for valid JSON, -ELOOP when nested too deeply',
   },
 });
 

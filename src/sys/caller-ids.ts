@@ -1,7 +1,7 @@
-/** Who this process is. */
+/** The ids of this process. */
 import { native } from './host.js';
 
-/** Its effective ids. */
+/** The effective user and group id. */
 export function callerIds(): { uid: number; gid: number } {
   const ids = new DataView(new ArrayBuffer(32));
   native.ids(new Uint8Array(ids.buffer));

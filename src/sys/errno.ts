@@ -1,6 +1,6 @@
 /** errno numbers of Linux (the same on x86-64 and arm64), their names and glibc's texts. */
 
-/** The numbers by name. esbuild inlines the members, so that the object itself costs nothing at start. */
+/** The numbers by name. esbuild inlines the members, so that the object itself takes no time at start. */
 export enum E {
   EPERM = 1,
   ENOENT = 2,
@@ -135,7 +135,7 @@ export enum E {
   EHWPOISON = 133,
 }
 
-/** One line for each number from 1 on: name, space, text. Empty where there is no such number. */
+/** One line for each number from 1 on: name, space, text. Empty for an unused number. */
 const TABLE = `EPERM Operation not permitted
 ENOENT No such file or directory
 ESRCH No such process
@@ -277,12 +277,12 @@ function line(errno: number): string {
   return lines[errno - 1] ?? '';
 }
 
-/** `ENOENT` for 2; `errno 4095` for a number that has no name. */
+/** `ENOENT` for 2; `errno 4095` for a number without a name. */
 export function errnoName(errno: number): string {
   return line(errno).split(' ', 1)[0] || `errno ${errno}`;
 }
 
-/** `No such file or directory` for 2, as strerror(3) of glibc says it in the C locale. */
+/** `No such file or directory` for 2: the text of glibc's strerror(3) in the C locale. */
 export function errnoText(errno: number): string {
   const l = line(errno);
   return l ? l.slice(l.indexOf(' ') + 1) : `Unknown error ${errno}`;

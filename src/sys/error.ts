@@ -1,40 +1,40 @@
 /**
- * The one error class (docs/errors.md): the same facts in the command's text, its JSON log, the shim's status and the
- * library. Codes are stable and listed in docs/errors.md.
+ * The error class of runt: the same facts appear in the command's text, its JSON log, the shim's status and the
+ * library. Codes are stable; docs/errors.md lists them.
  */
 import { errnoName, errnoText } from './errno.js';
 
-/** One violation of the spec found in a config. */
+/** One violation of the spec in a config. */
 export interface Violation {
-  /** JSON pointer into the document, config.json when no other is named (RFC 6901). */
+  /** JSON pointer (RFC 6901) into the document, config.json unless `document` names another. */
   pointer: string;
-  /** The value found there, as JSON would print it. */
+  /** The value there, as JSON prints it. */
   value?: unknown;
-  /** What was expected, as a clause that follows "must". */
+  /** The rule, as a clause that follows "must". */
   expected: string;
-  /** Where the rule stands: a page and anchor of the runtime-spec, or a man page. */
+  /** Source of the rule: a page and anchor of the runtime-spec, or a man page. */
   see?: string;
 }
 
 export interface ErrorFacts {
-  /** Stable, upper case, e.g. `ERR_MOUNT`; docs/errors.md lists all. */
+  /** Stable code in upper case, e.g. `ERR_MOUNT`; docs/errors.md lists all. */
   code: string;
-  /** The sentence: what was tried, on what. No errno in it: that is added. */
+  /** The sentence: what failed, on what. Without the errno, which the constructor adds. */
   message: string;
   /** Operation of the plan that failed, e.g. `mountFs`. */
   op?: string;
-  /** Path or target it failed on. */
+  /** Path or target of the failed operation. */
   path?: string;
-  /** JSON pointer of the config value that asked for it. */
+  /** JSON pointer of the config value that the operation comes from. */
   pointer?: string;
   /** The value at the pointer. */
   value?: unknown;
-  /** What the pointer is into, when that is not config.json. */
+  /** The document of the pointer, if it is not config.json. */
   document?: string;
   /** Positive errno. */
   errno?: number;
   syscall?: string;
-  /** Why it failed, where the cause is known. */
+  /** The cause, if it is known, or what to do. */
   hint?: string;
   /** Spec clause or man page. */
   see?: string;
@@ -46,7 +46,7 @@ export interface ErrorFacts {
   cause?: unknown;
 }
 
-/** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) is the text a person gets. */
+/** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) makes the whole text. */
 export class RuntError extends Error {
   readonly code: string;
   readonly op?: string;
@@ -61,7 +61,7 @@ export class RuntError extends Error {
   readonly violations?: Violation[];
   readonly more?: boolean;
   readonly exit?: number;
-  /** The whole text, as the command prints it. For users of the library, which gives it (library/index.ts). */
+  /** The whole text, as the command prints it. Only the library defines it (library/index.ts). */
   declare readonly report: () => string;
 
   constructor(facts: ErrorFacts) {
@@ -79,15 +79,15 @@ export class RuntError extends Error {
 }
 
 /**
- * A text of strerror(3) within a sentence: engines look for "permission denied" and "no such file or directory" in
- * small letters, as Go writes them. What begins with an abbreviation stays.
+ * A text of strerror(3) for the middle of a sentence: engines search for "permission denied" and "no such file or
+ * directory" in lower case, as Go writes them. An abbreviation at the start keeps its case.
  */
 function inSentence(text: string): string {
   const second = text[1] ?? '';
   return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
 }
 
-/** Throws when a native result is `-errno`; else returns it. */
+/** Returns a native result; throws if it is `-errno`. */
 export function check(result: number, facts: Omit<ErrorFacts, 'errno'>): number {
   if (result < 0) throw new RuntError({ ...facts, errno: -result });
   return result;

@@ -1,4 +1,4 @@
-/** Descriptors: one that closes once, and those in the buffers that native functions take and fill. */
+/** File descriptors: an owner that closes one once, and the buffers of native functions that hold them. */
 import { native } from './host.js';
 
 /** A descriptor that closes once. */
@@ -13,17 +13,17 @@ export class OwnedFd {
     this.open = false;
   }
 
-  /** Hands the descriptor over: the caller closes it. */
+  /** Gives up the ownership: the caller must close the descriptor. */
   release(): number {
     this.open = false;
     return this.number;
   }
 }
 
-/** For one that takes a list: i32 each. */
+/** Descriptors for a native function, i32 each. */
 export const fdList = (fds: readonly number[]): Uint8Array<ArrayBuffer> => new Uint8Array(new Int32Array(fds).buffer);
 
-/** Of one that fills 16 bytes with two ends, of a socket or a pipe. */
+/** The two descriptors of a socket pair or a pipe, from the 16 bytes that a native function fills. */
 export function fdPair(buffer: Uint8Array): [first: number, second: number] {
   const view = new DataView(buffer.buffer);
   return [view.getInt32(0, true), view.getInt32(8, true)];

@@ -1,4 +1,4 @@
-/** Files: a typed façade over the native file functions. Failures are RuntErrors with the code ERR_IO. */
+/** File functions over the native ones. Failures are RuntErrors with the code ERR_IO. */
 import { E } from './errno.js';
 import { RuntError } from './error.js';
 import { host, native } from './host.js';
@@ -6,14 +6,14 @@ import { AT_FDCWD, F_OK, O_PATH } from './linux.js';
 
 const FIRST_SIZE = 16384;
 /**
- * For /proc/self/mountinfo of a host with many containers: a second read with a larger buffer would make the kernel hold
- * and write all mounts of the namespace again.
+ * First buffer size for /proc/self/mountinfo, which is long on a host with many containers: a second read would make
+ * the kernel lock and format all mounts of the namespace again.
  */
 export const LONG = 4 << 20;
-/** No file that we read as a whole is larger: config.json is the largest. */
+/** Limit for files that we read whole; config.json is the largest. */
 const MAX_SIZE = 16 << 20;
 
-/** What stat(2) tells. */
+/** The results of stat(2). */
 interface Stat {
   readonly mode: number;
   readonly uid: number;
@@ -23,12 +23,12 @@ interface Stat {
   readonly dev: bigint;
 }
 
-/** The output buffer, kept for the next call. */
+/** The output buffer, which the next call reuses. */
 let buffer: Uint8Array | undefined;
 
 /**
- * Calls with a larger buffer each time until the output fits; the length or -errno. Never with more than is needed: for
- * a read of /proc/sys the kernel allocates as much.
+ * Repeats `call` with larger buffers until the output fits; the length or -errno. It starts small, because a read of
+ * /proc/sys makes the kernel allocate as much as the buffer has.
  */
 function fill(call: (out: Uint8Array) => number, size = FIRST_SIZE): number {
   for (;;) {
@@ -43,17 +43,17 @@ function fail(result: number, verb: string, path: string, syscall: string): neve
   throw new RuntError({ code: 'ERR_IO', message: `${verb} ${path}`, path, errno: -result, syscall });
 }
 
-/** True when a file that is not there explains the result. */
+/** Whether the result means that the file does not exist. */
 const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
-/** Names and paths need not be UTF-8. A large buffer is not kept: a shim may live for years. */
+/** Decodes the buffer; names and paths may be other than UTF-8. Drops a large buffer: a shim may live for years. */
 function text(length: number): string {
   const result = host.decodeRaw(buffer as Uint8Array, length);
   if ((buffer as Uint8Array).length > FIRST_SIZE) buffer = undefined;
   return result;
 }
 
-/** The bytes of a file of at most 16 MiB, in a buffer of their own. */
+/** The bytes of a file of at most 16 MiB, in a new buffer. */
 export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
   const length = fill((out) => native.readFile(dirfd, path, out));
   if (length < 0) fail(length, 'read', path, 'open');
@@ -61,8 +61,8 @@ export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
 }
 
 /**
- * The bytes of a file that is mostly shorter than `first` and never longer than `most`, in a buffer of their own; else
- * -errno, -EOVERFLOW for a longer one.
+ * The bytes of a file that is usually shorter than `first` and never longer than `most`, in a new buffer; or -errno,
+ * -EOVERFLOW for a longer file.
  */
 export function readAtMost(path: string, first: number, most: number): Uint8Array | number {
   let bytes = new Uint8Array(first);
@@ -74,17 +74,17 @@ export function readAtMost(path: string, first: number, most: number): Uint8Arra
   return length < 0 ? length : bytes.subarray(0, length);
 }
 
-/** Why a path cannot be reached, as -errno of access(2); 0 when it can. */
+/** Checks with access(2) that a path can be reached: 0 or -errno. */
 export const reach = (path: string): number => native.access(path, F_OK);
 
-/** The text of a file of at most 16 MiB; `first` is the size of the buffer for a first attempt. */
+/** The text of a file of at most 16 MiB. @param first size of the first buffer */
 export function readText(path: string, dirfd = AT_FDCWD, first = FIRST_SIZE): string {
   const length = fill((out) => native.readFile(dirfd, path, out), first);
   if (length < 0) fail(length, 'read', path, 'open');
   return text(length);
 }
 
-/** As readText; undefined when there is no such file. */
+/** As readText; undefined if the file does not exist. */
 export function tryReadText(path: string, dirfd = AT_FDCWD): string | undefined {
   const length = fill((out) => native.readFile(dirfd, path, out));
   if (isMissing(length)) return undefined;
@@ -99,7 +99,7 @@ export function listDir(path: string, dirfd = AT_FDCWD): string[] {
   return length === 0 ? [] : text(length - 1).split('\0');
 }
 
-/** As listDir; undefined when there is no such directory. */
+/** As listDir; undefined if the directory does not exist. */
 export function tryListDir(path: string, dirfd = AT_FDCWD): string[] | undefined {
   const length = fill((out) => native.readDir(dirfd, path, out));
   if (isMissing(length)) return undefined;
@@ -107,14 +107,14 @@ export function tryListDir(path: string, dirfd = AT_FDCWD): string[] | undefined
   return length === 0 ? [] : text(length - 1).split('\0');
 }
 
-/** The target of a symlink; a name in it need not be UTF-8 (decodeRaw). */
+/** The target of a symlink, which may be other than UTF-8 (decodeRaw). */
 export function readLink(path: string, dirfd = AT_FDCWD): string {
   const length = fill((out) => native.readLink(dirfd, path, out));
   if (length < 0) fail(length, 'read the link', path, 'readlink');
   return text(length);
 }
 
-/** A path without symlinks and `..`; '' where it cannot be opened. */
+/** A path without symlinks and `..`; '' if it cannot be opened. */
 export function realPath(path: string): string {
   const fd = native.openAt(AT_FDCWD, path, O_PATH, 0);
   if (fd < 0) return '';
@@ -123,7 +123,7 @@ export function realPath(path: string): string {
   return real;
 }
 
-/** What stat(2) tells, symlinks followed unless `flags` holds AT_SYMLINK_NOFOLLOW; undefined when nothing is there. */
+/** stat(2), follows symlinks unless `flags` has AT_SYMLINK_NOFOLLOW; undefined if the path does not exist. */
 export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undefined {
   const out = new Uint8Array(64);
   const result = native.stat(dirfd, path, flags, out);
@@ -140,32 +140,32 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
   };
 }
 
-/** As tryStat; throws when nothing is there. */
+/** As tryStat; throws if the path does not exist. */
 export function stat(path: string, dirfd = AT_FDCWD, flags = 0): Stat {
   return tryStat(path, dirfd, flags) ?? fail(-E.ENOENT, 'stat', path, 'newfstatat');
 }
 
-/** Whether something is at path; what cannot be looked at is an error, not a "no". */
+/** Whether a path exists. Throws if that cannot be determined. */
 export function exists(path: string): boolean {
   const result = native.access(path, 0);
   if (result < 0 && !isMissing(result)) fail(result, 'look for', path, 'faccessat');
   return result === 0;
 }
 
-/** Writes `data` in one write(2). Flags are added to O_WRONLY|O_CLOEXEC: O_CREAT and O_TRUNC are the caller's to give. */
+/** Writes `data` in one write(2). @param flags added to O_WRONLY|O_CLOEXEC, such as O_CREAT and O_TRUNC */
 export function write(path: string, data: string | Uint8Array, flags = 0, mode = 0o600, dirfd = AT_FDCWD): void {
   const bytes = typeof data === 'string' ? host.encode(data) : data;
   const result = native.writeFile(dirfd, path, flags, mode, bytes);
   if (result < 0) fail(result, 'write', path, 'write');
 }
 
-/** Replaces a file: readers see the old or the new text, never a part. */
+/** Replaces a file atomically: readers see the old or the new text. */
 export function replace(path: string, data: string | Uint8Array, mode = 0o600, dirfd = AT_FDCWD): void {
   const result = native.replaceFile(dirfd, path, mode, typeof data === 'string' ? host.encode(data) : data);
   if (result < 0) fail(result, 'replace', path, 'rename');
 }
 
-/** Makes a directory; false when something is there already. */
+/** Makes a directory; false if the path exists already. */
 export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   const result = native.mkdirAt(dirfd, path, mode);
   if (result === -E.EEXIST) return false;
@@ -173,7 +173,7 @@ export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   return true;
 }
 
-/** Makes the directories above a path that are missing. @throws RuntError ERR_IO */
+/** Makes the missing parent directories of a path. @throws RuntError ERR_IO */
 export function makeParents(path: string, mode = 0o755): void {
   for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at), mode);
 }

@@ -1,6 +1,6 @@
 /**
- * What a JavaScript host gives to the shared tree: the native functions of `abi.ts` and the few things that are no
- * system call. `node-host.ts` and `entry/static-binary.ts` each make one and call `setHost` before anything else runs.
+ * The JavaScript host of the shared tree: the native functions of `abi.ts`, and the few services that are not system
+ * calls. `node-host.ts` and `entry/static-binary.ts` each make one and call `setHost` before anything else runs.
  */
 import type { Native } from './abi.js';
 
@@ -10,39 +10,36 @@ export interface Host {
   /** Arguments after the program's name. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Which of the descriptors 0 to 2 the caller had closed, bit n for n; /dev/null is in their place. */
+  /** The descriptors among 0 to 2 that the caller had closed, bit n for n; they are /dev/null now. */
   readonly closed?: number;
-  /**
-   * Whether the caller had opened a descriptor when the program began. Absent where only the caller's are not
-   * close-on-exec.
-   */
+  /** Whether we inherited a descriptor. Absent if exactly the inherited ones are not close-on-exec. */
   readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */
   decode(bytes: Uint8Array, length: number): string;
   /**
-   * UTF-8 → string, for what the kernel has as bytes: arguments, variables, paths. Each malformed byte becomes the lone
-   * surrogate U+DC00 + byte, and so it is in `args` and `env`; `encode` and the native functions give the byte back.
+   * UTF-8 → string, for the kernel's byte strings: arguments, variables, paths. Each malformed byte becomes the lone
+   * surrogate U+DC00 + byte, as in `args` and `env`; `encode` and the native functions convert it back to the byte.
    */
   decodeRaw(bytes: Uint8Array, length: number): string;
-  /** A wait of `sys/waiting/loop.ts` begins; the host must call `wake` when it is ready or after timeout ms. Without it, `turn` does. */
+  /** Begins a wait: the host must call `wake` when it is ready or after timeout ms. Absent: `turn` does. */
   readonly waiting?: (id: number, timeout: number) => void;
-  /** The wait has ended, by `wake` or because nobody cares any more. */
+  /** Ends a wait: `wake` was called, or `forget` cancelled it. */
   readonly ended?: (id: number) => void;
-  /** For a server: from now on an error that nobody has caught, or a promise that was rejected for nobody, is told, and not the end. */
+  /** For a server: reports uncaught errors and unhandled rejections from now on, and the program does not end. */
   readonly outlive?: (tell: (error: unknown) => void) => void;
   /**
-   * For a program that stays: from now on memory that it does not use goes back to the kernel. `tidy` does the rest
-   * when it is idle.
+   * For a long-lived program: returns unused memory to the kernel from now on. `tidy` returns the rest when the program
+   * is idle.
    */
   readonly longLived?: () => void;
   readonly tidy?: () => void;
-  /** string → UTF-8. Of lone surrogates those of decodeRaw become bytes again, the others U+FFFD. */
+  /** string → UTF-8. Lone surrogates of decodeRaw become bytes again, others U+FFFD. */
   encode(text: string): Uint8Array;
 }
 
-/** The host in force; a live binding. */
+/** The current host; a live binding. */
 export let host: Host;
-/** The native functions in force; a live binding. */
+/** The native functions of the current host; a live binding. */
 export let native: Native;
 
 export function setHost(h: Host): void {

@@ -1,7 +1,7 @@
-/** Names that the kernel has only numbers for: capabilities, resource limits, signals, ways of scheduling. */
+/** Names of the kernel's numbers: capabilities, resource limits, signals, scheduling policies. */
 
-// Names in the order of their numbers (capability.h), resource limits (resource.h), signals (signal.h). One string
-// each: it costs less at start than an object, and is split on first use.
+// Names in the order of their numbers: capabilities (capability.h), resource limits (resource.h), signals (signal.h).
+// One string each, which takes less time at start than an object; split on first use.
 const CAPABILITIES =
   'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE ' +
   'NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN ' +
@@ -14,38 +14,38 @@ const SIGNALS =
 
 const list = (prefix: string, names: string): string[] => names.split(' ').map((name) => prefix + name);
 
-/** `process.scheduler.policy`, at the index of its number (sched.h). No kernel has SCHED_ISO. */
+/** `process.scheduler.policy`: each at the index of its number (sched.h). No kernel implements SCHED_ISO. */
 export const schedulerPolicies = (): string[] => list('SCHED_', 'OTHER FIFO RR BATCH ISO IDLE DEADLINE');
-/** `process.scheduler.flags`, at the index of its bit. */
+/** `process.scheduler.flags`: each at the index of its bit. */
 export const schedulerFlags = (): string[] =>
   list('SCHED_FLAG_', 'RESET_ON_FORK RECLAIM DL_OVERRUN KEEP_POLICY KEEP_PARAMS UTIL_CLAMP_MIN UTIL_CLAMP_MAX');
-/** `process.ioPriority.class`, at the index of its number (ioprio.h). */
+/** `process.ioPriority.class`: each at the index of its number (ioprio.h). */
 export const ioPriorityClasses = (): string[] => list('IOPRIO_CLASS_', 'NONE RT BE IDLE');
-/** `linux.memoryPolicy.mode`, at the index of its number (mempolicy.h). */
+/** `linux.memoryPolicy.mode`: each at the index of its number (mempolicy.h). */
 export const memoryPolicyModes = (): string[] =>
   list('MPOL_', 'DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE');
 /** `linux.memoryPolicy.flags`: bits from 13 on. */
 export const memoryPolicyFlags = (): string[] => list('MPOL_F_', 'NUMA_BALANCING RELATIVE_NODES STATIC_NODES');
 
-/** Names of the capabilities (`CAP_…`), at the index of their number. */
+/** Names of the capabilities (`CAP_…`): each at the index of its number. */
 export function capabilityNames(): string[] {
   return CAPABILITIES.split(' ').map((name) => `CAP_${name}`);
 }
 
 let capabilityNumbers: Map<string, number> | undefined;
 
-/** Number of a capability by its name in upper case, `CAP_CHOWN` → 0; undefined when there is none. */
+/** Number of a capability by its name in upper case, `CAP_CHOWN` → 0; undefined for an unknown name. */
 export function capabilityNumber(name: string): number | undefined {
   capabilityNumbers ??= new Map(capabilityNames().map((n, i) => [n, i]));
   return capabilityNumbers.get(name);
 }
 
-/** Names of the resource limits (`RLIMIT_…`), at the index of their number. */
+/** Names of the resource limits (`RLIMIT_…`): each at the index of its number. */
 export function rlimitNames(): string[] {
   return RLIMITS.split(' ').map((name) => `RLIMIT_${name}`);
 }
 
-/** Number of a resource limit by its name, `RLIMIT_NOFILE` → 7; undefined when there is none. */
+/** Number of a resource limit by its name, `RLIMIT_NOFILE` → 7; undefined for an unknown name. */
 export function rlimitNumber(name: string): number | undefined {
   const i = rlimitNames().indexOf(name);
   return i < 0 ? undefined : i;
@@ -56,13 +56,13 @@ export function signalNames(): string[] {
   return SIGNALS.split(' ');
 }
 
-/** The lowest and highest real-time signals that a program may use; glibc and musl keep 32 to 34 to themselves. */
+/** The lowest and highest real-time signals for programs; glibc reserves 32 and 33, musl also 34. */
 export const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
 /**
- * Number of a signal as kill(1) and engines write it: `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`, `SIGRTMAX-2`;
- * undefined when it names none. 0 is none.
+ * Number of a signal in the notation of kill(1) and engines: `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`,
+ * `SIGRTMAX-2`; undefined for an unknown signal. 0 is not a signal.
  */
 export function signalNumber(text: string): number | undefined {
   if (/^[0-9]{1,3}$/.test(text)) {
@@ -81,7 +81,7 @@ export function signalNumber(text: string): number | undefined {
   return n >= SIGRTMIN && n <= SIGRTMAX ? n : undefined;
 }
 
-/** Name of a signal with `SIG`, for people: 9 → `SIGKILL`, 37 → `SIGRTMIN+3`. */
+/** Name of a signal with `SIG`, for messages: 9 → `SIGKILL`, 37 → `SIGRTMIN+3`. */
 export function signalName(number: number): string {
   if (number >= SIGRTMIN && number <= SIGRTMAX) {
     return number === SIGRTMIN ? 'SIGRTMIN' : `SIGRTMIN+${number - SIGRTMIN}`;

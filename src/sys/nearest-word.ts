@@ -1,12 +1,12 @@
-/** The nearest known word to one that was mistyped. */
+/** The search for the known word that is nearest to a mistyped one. */
 
-/** More edits than this are another word, however long it is. */
+/** A word with more edits than this counts as another word, even if it is long. */
 const MOST_EDITS = 3;
 
 /**
- * The candidate with the smallest edit distance to word, when that is small enough to be a typing error: one edit, or
- * one for each three letters. A prefix that all candidates have, such as RLIMIT_, says nothing about the word and does
- * not count. A word of less than three letters is near to too many.
+ * The candidate with the smallest edit distance to word, if that is small enough for a typing error: one edit, or one
+ * for each three letters. A prefix that all candidates share, such as RLIMIT_, does not count. Words of less than three
+ * letters get no answer: they are near to too many candidates.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length < 3) return undefined;
@@ -26,7 +26,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** The words up to an underscore that all candidates begin with; empty for a single one. */
+/** The longest common prefix of the candidates that ends with an underscore; empty for a single candidate. */
 function sharedPrefix(candidates: readonly string[]): string {
   const [first = '', ...others] = candidates;
   let length = others.length > 0 ? first.lastIndexOf('_') + 1 : 0;
@@ -37,8 +37,8 @@ function sharedPrefix(candidates: readonly string[]): string {
 }
 
 /**
- * Edits from a to b: insertion, deletion, substitution and exchange of two neighbours count one each. `limit` when there
- * are as many or more: most words are far apart, and a few of their letters tell.
+ * Edit distance from a to b: insertion, deletion, substitution and exchange of two neighbours count one each. Stops at
+ * `limit`: for most words, a few letters show that they are far apart.
  */
 function distance(a: string, b: string, limit: number): number {
   let before: number[] = [];

@@ -17,7 +17,7 @@ const cTypes: Record<AbiType, string[]> = {
   out: ['uint8_t *', 'uint32_t'],
 };
 
-/** librunt.so beside this module or above it (dist/, dist/chunks/); RUNT_LIBRARY names another, for tests. */
+/** Path of librunt.so: beside this module or above it (dist/, dist/chunks/), or RUNT_LIBRARY, for tests. */
 function libraryPath(): string {
   const named = process.env.RUNT_LIBRARY;
   if (named) return named;
@@ -29,7 +29,7 @@ function libraryPath(): string {
   throw new Error(`librunt.so is not beside ${fileURLToPath(import.meta.url)}: run "make build"`);
 }
 
-/** Refuses what the QuickJS bindings refuse (build/gen/quickjs-abi.c), with the same words. */
+/** Refuses the same arguments as the QuickJS bindings (build/gen/quickjs-abi.c), with the same messages. */
 function checked(name: string, argument: string, type: AbiType, value: unknown, out: unknown[]): void {
   switch (type) {
     case 'i32':
@@ -56,12 +56,12 @@ function checked(name: string, argument: string, type: AbiType, value: unknown, 
   }
 }
 
-/** A surrogate alone: with the flag u two that belong together are one character. */
+/** A lone surrogate: with the flag u, a surrogate pair is one character. */
 const LONE = /\p{Surrogate}/u;
 
 /**
- * The bytes of a string with lone surrogates: those of decodeRaw are bytes. Another one becomes U+FFFD, or throws for a
- * native function's argument, which is `what`.
+ * The bytes of a string with lone surrogates: those of decodeRaw become bytes. Others become U+FFFD, or throw if the
+ * string is a native function's argument, named `what`.
  */
 function rawBytes(text: string, what?: string): Uint8Array {
   const parts = text.split(/([\ud800-\udfff])/u).map((part) => {
@@ -75,7 +75,7 @@ function rawBytes(text: string, what?: string): Uint8Array {
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of bytes; undefined when they are not UTF-8. */
+/** Decodes UTF-8; undefined for malformed bytes. */
 function strictText(bytes: Uint8Array): string | undefined {
   try {
     return strict.decode(bytes);
@@ -84,7 +84,7 @@ function strictText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** decodeRaw of the static binary: what is not UTF-8 is rare, and need not be quick. */
+/** decodeRaw, as in the static binary. Malformed bytes are rare, so that case may be slow. */
 function decodeRaw(bytes: Uint8Array): string {
   const whole = strictText(bytes);
   if (whole !== undefined) return whole;
@@ -98,8 +98,7 @@ function decodeRaw(bytes: Uint8Array): string {
 }
 
 /**
- * Arguments and variables that Node.js has decoded with U+FFFD in the place of what is not UTF-8: as they were. Both files
- * have NUL after each text.
+ * The NUL-terminated texts of a file: arguments or variables whose malformed bytes Node.js has replaced by U+FFFD.
  */
 function rawTexts(file: string): string[] {
   const bytes = readFileSync(file);
@@ -115,7 +114,7 @@ function rawTexts(file: string): string[] {
 function rawArguments(args: readonly string[]): readonly string[] {
   if (!args.some((arg) => arg.includes('\ufffd'))) return args;
   const raw = rawTexts('/proc/self/cmdline').slice(-args.length);
-  // Given by a caller of this function, they are not those of the process.
+  // The caller may have passed other arguments than those of the process.
   return raw.every((text, i) => Buffer.from(rawBytes(text)).toString() === args[i]) ? raw : args;
 }
 
@@ -137,7 +136,7 @@ function rawEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string 
   return was;
 }
 
-/** Binds every function of `abi`. A function is looked up in the library when it is first called. */
+/** Binds every function of `abi`; looks each one up in the library at its first call. */
 function bind(path: string): Native {
   const library = koffi.load(path);
   const native: Record<string, (...args: unknown[]) => unknown> = {};
@@ -162,8 +161,8 @@ function bind(path: string): Native {
 }
 
 /**
- * How Node.js waits: a thread of the library writes the ids of what is ready to a pipe that libuv reads. Both exist from the
- * first wait on; the pipe keeps the process alive only while somebody waits.
+ * Waits under Node.js: a thread of the library writes the ids of ready descriptors to a pipe that libuv reads. The
+ * first wait creates both; the pipe keeps the process alive only while a wait is pending.
  */
 function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
   let pipe: Socket | undefined;
@@ -198,9 +197,9 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
 }
 
 /**
- * The descriptors that the caller opened: all but those that Node.js opened at its start, which are epoll, eventfd,
- * pipes with both ends in this process, and /dev/null. Node.js makes the caller's close-on-exec like its own, so only
- * their kind tells them apart. In doubt a descriptor is Node.js's: to pass one of its own on would be worse.
+ * The inherited descriptors: all except those that Node.js opened at its start, which are epoll, eventfd, pipes with
+ * both ends in this process, and /dev/null. Node.js makes inherited ones close-on-exec too, so only their kind
+ * distinguishes them. In doubt a descriptor counts as Node.js's: passing one of those on would be worse.
  */
 function inheritedFds(): Set<number> {
   const all: { fd: number; link: string; flags: number }[] = [];
@@ -213,7 +212,7 @@ function inheritedFds(): Set<number> {
       );
       all.push({ fd: Number(name), link, flags });
     } catch (error) {
-      // The directory that was listed: it is closed by now.
+      // The descriptor of the listed directory is closed by now.
       if ((error as { code?: string }).code !== 'ENOENT') throw error;
     }
   }
@@ -224,7 +223,7 @@ function inheritedFds(): Set<number> {
     if (!link.startsWith('pipe:')) return link === 'anon_inode:[eventpoll]' || link === 'anon_inode:[io_uring]';
     return all.some((other) => other.link === link && (other.flags & O_ACCMODE) !== (flags & O_ACCMODE));
   });
-  // libuv opens /dev/null after its pipes and right before the first eventfd, each at the lowest free number.
+  // libuv opens /dev/null after its pipes and right before the first eventfd, and each gets the lowest free number.
   const event = own.find(({ link }) => link === 'anon_inode:[eventfd]')?.fd ?? 0;
   const pipe = own.filter(({ fd, link }) => fd < event && link.startsWith('pipe:')).at(-1)?.fd ?? event;
   const nothing = all.find(
@@ -233,11 +232,11 @@ function inheritedFds(): Set<number> {
   return new Set(all.filter((one) => one !== nothing && !own.includes(one)).map(({ fd }) => fd));
 }
 
-/** Loads the library and puts this host in force. `args` are those after the program's name. */
+/** Loads the library and makes this host the current one. @param args the arguments after the program's name */
 export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Host {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
-  // Only a command that hands descriptors on asks, and by then it may have opened its log.
+  // Look now, only for a command that passes descriptors on: later it may have opened its log.
   const asked = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
   const inherited = asked ? inheritedFds() : new Set<number>();
   const host: Host = {

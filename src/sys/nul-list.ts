@@ -1,6 +1,6 @@
-/** Lists of strings as the native functions and runt-init read them. */
+/** The form of string lists for native functions and runt-init. */
 import { host } from './host.js';
 
-/** The items, each ended by NUL. None may hold one. */
+/** The items, each ended by NUL. No item may contain a NUL. */
 export const nulList = (items: readonly (string | number | bigint)[]): Uint8Array =>
   host.encode(items.length > 0 ? `${items.join('\0')}\0` : '');

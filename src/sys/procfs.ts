@@ -5,36 +5,33 @@ import { host, native } from './host.js';
 
 export interface ProcessStat {
   readonly name: string;
-  /** One letter. */
+  /** One letter, such as R, S or Z. */
   readonly state: string;
   /** Clock ticks since boot. */
   readonly startTime: string;
 }
 
-/** Reads until procfs and pidfd_open(2) agree: a pid may be freed and taken again between the two. */
+/** Attempts until procfs and pidfd_open(2) agree: the kernel may reuse the pid between the two. */
 const tries = 3;
 
 /**
- * Stat of a process (proc_pid_stat(5)); undefined when there is none, or it has ended. ENOENT alone does not say so:
- * procfs gives it for a process that it hides (hidepid) too, and any other file system for all of them.
- * @throws RuntError ERR_PROCESS when it cannot be known
+ * Stat of a process (proc_pid_stat(5)); undefined if it does not exist or has ended. ENOENT alone does not mean that:
+ * procfs returns it for a hidden process (hidepid) too, and any other file system for every process.
+ * @throws RuntError ERR_PROCESS if the status cannot be determined
  */
 export function processStat(pid: number): ProcessStat | undefined {
   const buffer = new Uint8Array(1024);
   for (let left = tries; ; left--) {
     const n = native.processStat(pid, buffer);
     if (n > 0) return parse(host.decode(buffer, n));
-    // The pid may be one of the other pid namespace, so that pidfd_open(2) tells nothing.
+    // The pid may belong to the other pid namespace, so pidfd_open(2) cannot help.
     if (n === -E.EXDEV) throw unreadable(pid, n);
     if (hasEnded(pid)) return undefined;
     if (left === 1 || (n !== 0 && n !== -E.ENOENT && n !== -E.ESRCH)) throw unreadable(pid, n);
   }
 }
 
-/**
- * Whether there is no process of that number, or one that has ended, whatever procfs shows. @throws RuntError
- * ERR_PROCESS
- */
+/** Whether a process does not exist or has ended, checked without procfs. @throws RuntError ERR_PROCESS */
 function hasEnded(pid: number): boolean {
   const fd = native.pidfdOpen(pid);
   if (fd === -E.ENOSYS) return native.killProcess(pid, 0) === -E.ESRCH;
@@ -42,14 +39,14 @@ function hasEnded(pid: number): boolean {
   if (fd < 0) {
     throw new RuntError({ code: 'ERR_PROCESS', message: `open process ${pid}`, errno: -fd, syscall: 'pidfd_open' });
   }
-  // pidfd_open(2): readable from the end of the process on, also before it is reaped.
+  // pidfd_open(2): readable once the process has ended, even before it is reaped.
   const ended = native.isReadable(fd) === 1;
   native.close(fd);
   return ended;
 }
 
 function parse(text: string): ProcessStat {
-  // The name may hold any byte, parentheses too: the last one ends it.
+  // The name may contain any byte, even parentheses: the last one ends it.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
   return {

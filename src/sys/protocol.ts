@@ -1,10 +1,10 @@
 /**
- * What two programs or two languages must agree on, declared once: hack/gen.mjs writes build/gen/protocol.h from all
- * that is exported here. A member of Protocol keeps its name in C; names() gives a string NAME_KEY for each key, a list
- * an enumeration of NAME_ITEM.
+ * The constants that two programs or two languages share. hack/gen.mjs writes build/gen/protocol.h from all exports: a
+ * member of Protocol keeps its name in C, names() becomes a string NAME_KEY for each key, a list an enumeration of
+ * NAME_ITEM.
  */
 
-/** Single values. An enumeration, because its members are in the program where they are used, and nowhere else. */
+/** Single values. An enumeration, because esbuild inlines its members and drops unused ones. */
 export enum Protocol {
   // ── runtime → runt-init ──
 
@@ -12,21 +12,21 @@ export enum Protocol {
   PLAN_MAGIC = 'runt-plan-1',
   /** First field of the frame that makes runt-init a supervisor. */
   SUPERVISE_MAGIC = 'runt-supervise-1',
-  /** Bytes of a frame; far above what any config gives. */
+  /** Limit of a frame in bytes; no config comes near it. */
   PLAN_MAX = 16 << 20,
-  /** Slots of a plan. */
+  /** Limit of the slots of a plan. */
   SLOTS_MAX = 65536,
-  /** Bytes of the digest at the end of a file with a seccomp program. */
+  /** Bytes of the digest at the end of a cached seccomp program. */
   DIGEST_SIZE = 32,
 
-  /** The byte by which the runtime tells a runt-init that waits to go on; after `hooks` 32 bits with its pid follow. */
+  /** The byte that makes a waiting runt-init continue; after `hooks`, 32 bits with its pid follow. */
   GO = 0x67,
 
   // ── runt-init → runtime ──
 
-  /** Bytes of the page in which runt-init leaves its last report. */
+  /** Bytes of the shared memory for runt-init's last report. */
   WORDS_SIZE = 3 * 4096,
-  /** Name of the process that waits for start: no program can be called so, as it has a slash. */
+  /** Name of the process that waits for start: no program has this name, because it contains a slash. */
   WAITING_NAME = 'runt/init',
 
   // ── requests to the supervisor ──
@@ -39,78 +39,78 @@ export enum Protocol {
 
   // ── records of the supervisor, in the state directory ──
 
-  /** How the init process ended. */
+  /** The exit record of the init process. */
   EXIT_RECORD = 'exit.json',
-  /** What comes before and after "PID-TIME" in the name of an exec's record. */
+  /** The parts of the name of an exec's record before and after "PID-TIME". */
   EXEC_RECORD = 'exec-',
   EXEC_RECORD_END = '.json',
-  /** Records that nobody has read; docs/cli.md has this number. */
+  /** Limit of unread records; docs/cli.md has this number. */
   UNREAD_MAX = 1024,
 
   // ── native functions ──
 
-  /** Descriptors that one message carries: SCM_MAX_FD of the kernel is 253. */
+  /** Descriptors in one message: the kernel's SCM_MAX_FD is 253. */
   MESSAGE_FDS_MAX = 250,
-  /** Levels of objects and lists that the scanner of JSON follows; the runtime-spec's own are less than ten. */
+  /** Nesting depth that the JSON scanner accepts; the runtime-spec has less than ten levels. */
   JSON_DEPTH_MAX = 512,
 
-  // What `transfer` answers after it has moved bytes from one descriptor to another.
-  /** The first is at its end. */
+  // Results of `transfer`, which moves bytes from one descriptor to another.
+  /** The first is at end-of-file. */
   TRANSFER_ENDED = 0,
-  /** Wait until the first has bytes. */
+  /** Wait until the first is readable. */
   TRANSFER_READABLE = 1,
-  /** Wait until the second takes some. */
+  /** Wait until the second is writable. */
   TRANSFER_WRITABLE = 2,
-  /** The first is a terminal that nobody has open. */
+  /** The first is a terminal's master, and no process has the terminal open. */
   TRANSFER_HUNG_UP = 3,
-  /** Nobody reads the second. */
+  /** The second has no reader. */
   TRANSFER_GONE = 4,
-  /** There may be more: others get their turn. */
+  /** There may be more bytes: call again after other work. */
   TRANSFER_MORE = 5,
-  /** Bytes before the data in its state. */
+  /** Bytes before the data in the state of `transfer`. */
   TRANSFER_HEAD = 8,
 }
 
-/** Strings that are their own keys: TypeScript writes them out, and checks them by the type of the keys. */
+/** An object whose values equal their keys: code writes the strings, and TypeScript checks them against the keys. */
 const names = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
   Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
 
 /**
- * The reports of runt-init: the fields that come after the kind, in order. One with `#` is an integer, with `@` a
- * descriptor that comes beside the text, with `*` three numbers for each operation; the others are strings.
- * hack/gen.mjs writes C that encodes each. Strings, because a table of objects takes 20 KB of every process.
+ * The reports of runt-init: the fields after the kind, in order. `#` marks an integer, `@` a descriptor that is sent
+ * with the text, `*` three numbers for each operation; the others are strings. hack/gen.mjs writes C that encodes each
+ * report. The table holds strings, because one of objects takes 20 KB of every process.
  */
 export const REPORT = {
-  /** All is prepared: runt-init waits for start. */
+  /** runt-init has finished its operations and waits for start. */
   created: '',
-  /** It waits for the prestart and createRuntime hooks. */
+  /** runt-init waits for the prestart and createRuntime hooks. */
   hooks: '',
-  /** It executes the process now; what comes after this is an error of execve(2), or the end. */
+  /** runt-init executes the process now; then follows only an error of execve(2) or the end of the stream. */
   exec: '',
-  /** The operation of that index failed; runt-init ends. */
+  /** The operation at `index` failed; runt-init ends. */
   error: '#index #errno syscall detail',
-  /** When each operation began and ended, on CLOCK_MONOTONIC in ns. */
+  /** Start and end of each operation, on CLOCK_MONOTONIC in ns. */
   trace: '*spans',
-  /** By the operation of that index, another process goes on in place of this one. */
+  /** The operation at `index` made another process, which continues instead of this one. */
   pid: '#index #pid @pidfd',
-  /** The hook at that index of that member of `hooks` is not done after `slowHookTime`. */
+  /** The hook at `index` of the member `point` of `hooks` still runs after `slowHookTime`. */
   slow: 'point #index',
-  /** The operation of that index waits for the runtime's operations before it. */
+  /** The operation at `index` waits for the runtime's operations before it. */
   await: '#index',
-  /** MOUNT_ATTR_* that the operation should have cleared; those of `recursive` on all mounts below, too. */
+  /** MOUNT_ATTR_* that the operation could not clear: `kept` on its mount, `recursive` on the mounts below too. */
   kept: '#index #kept #recursive',
-  /** The operation has bound the host's /sys in place of a new sysfs. */
+  /** The operation has bind-mounted the host's /sys instead of mounting a new sysfs. */
   bound: '#index',
-  /** The operation gives the descriptors of stdio with these bits to a uid of the process's user namespace. */
+  /** Asks the runtime to chown the stdio descriptors in the bit mask `fds` to a uid of the process's user namespace. */
   stdio: '#index #uid #fds',
-  /** The listener of a seccomp filter, the agent's socket, and what the agent gets as metadata. */
+  /** The listener of a seccomp filter, the path of the agent's socket, and the metadata for the agent. */
   listener: '@fd agent metadata',
-  /** A page for the last report, which the process's own seccomp filter may keep from being sent. */
+  /** Shared memory for the last report, because the process's own seccomp filter may prevent sending it. */
   words: '@page',
 } as const;
 export type ReportKind = keyof typeof REPORT;
 
-/** The words of a text. */
+/** The space-separated parts of a text. */
 export type Words<T extends string> = T extends `${infer First} ${infer Rest}`
   ? First | Words<Rest>
   : T extends ''
@@ -123,7 +123,7 @@ type ValueOf<F extends string> = F extends `${'#' | '@'}${string}`
     ? readonly Span[]
     : string;
 
-/** One report, by its kind. A descriptor in it is the reader's to close, -1 when it did not come along. */
+/** One report, by its kind. The reader must close a descriptor in it; -1 if the message had none. */
 export type ReportOf<K extends ReportKind> = { readonly kind: K } & {
   readonly [F in Words<(typeof REPORT)[K]> as NameOf<F>]: ValueOf<F>;
 };
@@ -135,26 +135,26 @@ export interface Span {
   readonly end: bigint;
 }
 
-/** How a hook of runt-init's failed. */
+/** The ways in which a hook that runt-init executes fails. */
 export const HOOK_END = /* @__PURE__ */ names(['exit', 'signal', 'timeout', 'exec']);
 export type HookEndKind = keyof typeof HOOK_END;
 
-/** What a process of the supervisor's is. */
+/** The kinds of the supervisor's children. */
 export const CHILD = /* @__PURE__ */ names(['init', 'successor', 'exec']);
 export type ChildKind = keyof typeof CHILD;
 
-/** What a descriptor of a request is, when it is none of the process's. */
+/** The kinds of descriptors in a request that are not passed on to the process. */
 export const PLACE = /* @__PURE__ */ names(['image', 'cgroup']);
 export type PlaceName = keyof typeof PLACE;
 
-/** First word of an answer of the supervisor's. */
+/** The first field of the supervisor's answer. */
 export const ANSWER = /* @__PURE__ */ names(['pid', 'error']);
 export type AnswerKind = keyof typeof ANSWER;
 
-/** What a start of runt-init has failed in, by its index. */
+/** The system calls in which a start of runt-init can fail, by index. */
 export const START_CALL = ['clone3', 'memfd_create', 'execveat', 'dup3', 'capset'] as const;
 
-/** What is wrong where a text stops being JSON, by its index; src/spec/json/parse-json.ts has the sentences. */
+/** JSON syntax errors, by index; src/spec/json/parse-json.ts has the sentences. */
 export const JSON_PROBLEM = [
   'none',
   /** At its opening quote. */
@@ -165,7 +165,7 @@ export const JSON_PROBLEM = [
   'escape',
   /** At the bracket after the comma. */
   'lastComma',
-  // From here on: something else, or the end, stands where this is expected.
+  // From here on: the expected item, where the text has something else or ends.
   'value',
   'key',
   'keyOrEnd',

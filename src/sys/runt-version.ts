@@ -1,9 +1,9 @@
-/** The version of runt, put in by the build. */
+/** The version of runt, which the build inserts. */
 declare const __RUNT_VERSION__: string;
 declare const __RUNT_COMMIT__: string;
 
-/** Of package.json. */
+/** The version of package.json. */
 export const version = (): string => (typeof __RUNT_VERSION__ === 'string' ? __RUNT_VERSION__ : 'unreleased');
 
-/** The commit that was built. */
+/** The commit of the build. */
 export const commit = (): string => (typeof __RUNT_COMMIT__ === 'string' ? __RUNT_COMMIT__ : 'unknown');

@@ -1,4 +1,4 @@
-/** Time as text. The QuickJS host has no Date: it would cost each start what few commands need. */
+/** Timestamps as text. The QuickJS host has no Date: it would slow down each start, and few commands need it. */
 
 const SECONDS_A_DAY = 86400;
 
@@ -10,7 +10,7 @@ export function timestamp(ns: bigint): string {
   return `${date(Math.floor(seconds / SECONDS_A_DAY))}T${clock}.${String(ns % 1000000000n).padStart(9, '0')}Z`;
 }
 
-/** Date of a day, counted from 1970-01-01, in the Gregorian calendar. */
+/** The Gregorian date of a day, counted from 1970-01-01. */
 function date(day: number): string {
   let year = 1970;
   let rest = day;

@@ -1,11 +1,11 @@
-/** Text cut to what a person reads. */
+/** Text cut to a readable length. */
 
-/** Characters of a part of a message: a path may have PATH_MAX of them, a key of a config megabytes. */
+/** Limit for a part of a message, in characters: a path may have PATH_MAX, a key of a config megabytes. */
 const MOST = 5000;
 
-/** A part of a report, cut to what a person reads: whole lines of a log and gRPC's headers are bounded too. */
+/** Cuts a part of a report: log lines and gRPC headers must not grow without a limit. */
 export function clipped(text: string, most = MOST): string {
   if (text.length <= most) return text;
-  // Not between the two halves of a character.
+  // Do not split a surrogate pair.
   return `${text.slice(0, most - 3).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -1,4 +1,4 @@
-/** A failure as a person reads it. Apart from its class, which every command loads. */
+/** The report of a RuntError, in a file apart from the class, which every command loads. */
 
 import type { RuntError } from '../error.js';
 import { clipped } from './clipped-text.js';
@@ -19,12 +19,12 @@ export function reportOf(e: RuntError): string {
   return lines.join('\n');
 }
 
-/** Characters of a value in a line of a report. */
+/** Limit for a value in a line of a report, in characters. */
 const MOST_OF_VALUE = 160;
 
-/** JSON of a value, cut to what fits a line. An integer that no double holds is a number there, as in the config. */
+/** JSON of a value, cut to fit a line. A bigint appears as a number, as in the config. */
 function brief(value: unknown): string {
-  // JSON.stringify has no form for it: it stands between characters that no other text has unescaped.
+  // JSON.stringify cannot print a bigint: mark it with a character that JSON escapes, then remove the marks.
   const marked = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `\u0001${v}\u0001` : v)) ?? String(value);
   const json = marked.replace(/"\\u0001(-?\d+)\\u0001"/g, (_, digits: string) => digits);
   return clipped(json, MOST_OF_VALUE);

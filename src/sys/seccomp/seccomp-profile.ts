@@ -1,11 +1,11 @@
-/** A seccomp profile in the numbers of libseccomp, and its packed form for native/core/seccomp.c. */
+/** A seccomp profile with libseccomp's numbers, and its packed form for native/core/seccomp.c. */
 import { nulList } from '../nul-list.js';
 
-/** The members have the names that they have in `linux.seccomp`. */
+/** The members have the names of `linux.seccomp`. */
 export interface SeccompProfile {
   /** SECCOMP_RET_* with its data. */
   readonly defaultAction: number;
-  /** As seccomp_arch_resolve_name(3) has them: `x86_64`. */
+  /** Names of seccomp_arch_resolve_name(3): `x86_64`. */
   readonly architectures: readonly string[];
   readonly syscalls: readonly ProfileRule[];
 }
@@ -24,14 +24,14 @@ interface Condition {
   readonly valueTwo: number | bigint;
 }
 
-/** All that decides which program a profile becomes, and nothing else. */
+/** Packs exactly what determines the program of a profile: the packed form is also the cache key. */
 export function packProfile({ defaultAction, architectures, syscalls }: SeccompProfile): Uint8Array {
   const numbers: (number | bigint)[] = [0, defaultAction, architectures.length, syscalls.length];
   const names = [...architectures];
   for (const rule of syscalls) {
     numbers.push(rule.action, rule.args.length, rule.names.length);
     for (const { index, op, value, valueTwo } of rule.args) numbers.push(index, op, value, valueTwo);
-    // A NUL would end the name early. No call has such a name, nor an empty one: libseccomp knows neither.
+    // A NUL would end the name early. The empty name is as unknown to libseccomp as a name with a NUL.
     for (const name of rule.names) names.push(name.includes('\0') ? '' : name);
   }
   numbers[0] = numbers.length;
@@ -43,7 +43,7 @@ export function packProfile({ defaultAction, architectures, syscalls }: SeccompP
   return packed;
 }
 
-/** The JSON pointer, below `linux.seccomp`, of what `compileSeccomp` refused with a position in `program`. */
+/** The JSON pointer, below `linux.seccomp`, of the item that `compileSeccomp` refused; `program` has its position. */
 export function refusedPointer({ architectures }: SeccompProfile, program: Uint8Array): string {
   const view = new DataView(program.buffer, program.byteOffset);
   const [item, name] = [Number(view.getBigInt64(0, true)), view.getBigInt64(8, true)];

@@ -1,10 +1,10 @@
-/** What this machine's libseccomp and kernel know of seccomp. */
+/** The seccomp features of this machine's libseccomp and kernel. */
 import { E } from '../errno.js';
 import { host, native } from '../host.js';
 import { nulList } from '../nul-list.js';
 import { packProfile, type SeccompProfile } from './seccomp-profile.js';
 
-/** Those of the names that libseccomp knows on no architecture. */
+/** The names that libseccomp does not know on any architecture. */
 export function unknownSyscalls(names: readonly string[]): string[] {
   const asked = nulList(names);
   const out = new Uint8Array(asked.length);
@@ -24,7 +24,7 @@ export function libseccompVersion(): string {
 /** Whether the kernel knows these flags of seccomp(2), SECCOMP_SET_MODE_FILTER. */
 export const knowsFilterFlags = (flags: number): boolean => native.seccompFlags(flags) === 0;
 
-/** Whether libseccomp takes a profile. An architecture of the other endianness (EDOM) it knows; no kernel runs both. */
+/** Whether libseccomp accepts a profile. EDOM counts: an architecture of the other endianness, which it does know. */
 export function compiles(profile: SeccompProfile): boolean {
   const r = native.compileSeccomp(packProfile(profile), new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;

@@ -1,13 +1,12 @@
-/** Connecting to Unix sockets, with a deadline. */
+/** connect(2) to unix sockets with a deadline. */
 import { E } from '../errno.js';
 import { native } from '../host.js';
 import { until } from '../waiting/loop.js';
 import { connectTime } from '../waiting/time-limits.js';
 
 /**
- * Connects to the socket `name` in a directory, however long the directory's path is. Where the queue of the listener
- * stays full it gives up: a blocking connect(2) waits for ever. The descriptor, or -errno; -ETIMEDOUT when nobody
- * accepts.
+ * Connects to the socket `name` in a directory, whose path may be of any length. A blocking connect(2) would wait for
+ * ever while the listener's queue is full. @returns the descriptor or -errno; -ETIMEDOUT if the queue stays full
  */
 export async function connectAt(dir: number, name: string, patience = connectTime): Promise<number> {
   let socket = -E.EAGAIN;

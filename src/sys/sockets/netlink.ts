@@ -1,4 +1,4 @@
-/** rtnetlink(7): messages to the kernel and its answers, as bytes. Pure. */
+/** The encoding of rtnetlink(7): requests to the kernel and its answers. Pure. */
 import { host } from '../host.js';
 
 export const RTM_NEWLINK = 16;
@@ -29,27 +29,27 @@ export const RT_SCOPE_UNIVERSE = 0;
 const HEADER = 16;
 const align = (n: number): number => (n + 3) & ~3;
 
-/** Type and value; nested ones are not taken apart. */
+/** Type and value; the value of a nested attribute is not decoded. */
 type Attribute = readonly [type: number, value: Uint8Array];
 
-/** One message of the kernel: what follows its header. */
+/** One message of the kernel: its type, and the bytes after the header. */
 export interface Message {
   readonly type: number;
   readonly body: Uint8Array;
 }
 
-/** What the kernel says of a request. */
+/** The kernel's answer to a request. */
 export interface Answer {
   readonly messages: readonly Message[];
   /** Positive; 0 for success. */
   readonly errno: number;
-  /** The kernel's own words for the error; may be empty. */
+  /** The kernel's error text (NLMSGERR_ATTR_MSG); may be empty. */
   readonly words: string;
-  /** Nothing more comes. */
+  /** Whether this is the last part of the answer. */
   readonly done: boolean;
 }
 
-/** A request: `fixed` is the structure that its type begins with. The kernel acknowledges it. */
+/** A request, which the kernel acknowledges. @param fixed the structure at the start of its type */
 export function request(
   type: number,
   flags: number,
@@ -73,7 +73,7 @@ export function request(
   return bytes;
 }
 
-/** Takes one datagram apart. */
+/** Decodes one datagram. */
 export function answer(bytes: Uint8Array): Answer {
   const messages: Message[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -85,7 +85,7 @@ export function answer(bytes: Uint8Array): Answer {
     if (type === NLMSG_ERROR || type === NLMSG_DONE) {
       const errno = body.length < 4 ? 0 : -view.getInt32(at + HEADER, true);
       const told = type === NLMSG_ERROR && (view.getUint16(at + 6, true) & NLM_F_ACK_TLVS) !== 0;
-      // With NETLINK_CAP_ACK the header of the request comes back, and no more of it.
+      // With NETLINK_CAP_ACK the kernel repeats only the header of the request.
       const words = told ? attributes(body, 4 + HEADER).find(([kind]) => kind === NLMSGERR_ATTR_MSG)?.[1] : undefined;
       return { messages, errno, words: words ? text(words) : '', done: true };
     }
@@ -95,7 +95,7 @@ export function answer(bytes: Uint8Array): Answer {
   return { messages, errno: 0, words: '', done: false };
 }
 
-/** The attributes of a message behind its structure of `offset` bytes. */
+/** The attributes of a message, after its structure of `offset` bytes. */
 export function attributes(body: Uint8Array, offset: number): Attribute[] {
   const found: Attribute[] = [];
   const view = new DataView(body.buffer, body.byteOffset, body.length);
@@ -118,13 +118,13 @@ export function u32(value: number): Uint8Array {
 /** A name, ended by NUL. */
 export const name = (value: string): Uint8Array => host.encode(`${value}\0`);
 
-/** A string that NUL ends. */
+/** A NUL-terminated string. */
 export function text(value: Uint8Array): string {
   const end = value.indexOf(0);
   return host.decode(value, end < 0 ? value.length : end);
 }
 
-/** struct ifinfomsg: the interface of an index (0: by its name), with the flags of `change` set to those of `flags`. */
+/** struct ifinfomsg: an interface by index (0: by its name), whose flags in `change` are set to those of `flags`. */
 export function ifinfo(index: number, flags = 0, change = 0): Uint8Array {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);

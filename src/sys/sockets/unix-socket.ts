@@ -1,10 +1,13 @@
-/** Connecting to a Unix socket by its path, however long that is. */
+/** connect(2) to a unix socket by a path of any length. */
 
 import { native } from '../host.js';
 import { AT_FDCWD, O_PATH } from '../linux.js';
 import { connectAt } from './connect-deadline.js';
 
-/** By its directory: an address has room for 107 bytes. The descriptor, or -errno; -ETIMEDOUT when nobody accepts. */
+/**
+ * Connects through the directory's descriptor, because an address holds at most 107 bytes.
+ * @returns the descriptor or -errno; -ETIMEDOUT if the listener's queue stays full
+ */
 export async function connectTo(path: string, patience?: number): Promise<number> {
   const slash = path.lastIndexOf('/');
   const dir = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', O_PATH, 0);

@@ -1,20 +1,20 @@
-/** The waits that have a deadline, the soonest first: a binary heap. */
+/** A binary heap of waits, ordered by deadline. */
 
 export interface Timed {
   /** Milliseconds on CLOCK_MONOTONIC. */
   readonly deadline: number;
-  /** Its index in the heap; -1 when it is in none. */
+  /** Index in the heap; -1 if outside of it. */
   at: number;
 }
 
 /**
- * Adding and removing cost O(log n): a busy server has a wait for each stream of each process, and most end before
- * their time.
+ * Adding and removing take O(log n): a busy server has a wait for each stream of each process, and most end before
+ * their deadline.
  */
 export class Deadlines<T extends Timed> {
   private readonly heap: T[] = [];
 
-  /** The one that is due first. */
+  /** The wait with the earliest deadline. */
   get first(): T | undefined {
     return this.heap[0];
   }
@@ -23,14 +23,14 @@ export class Deadlines<T extends Timed> {
     this.rise(wait, this.heap.length);
   }
 
-  /** Takes out one that was added; one that is out already is passed over. */
+  /** Removes a wait, if it is in the heap. */
   remove(wait: T): void {
     const { at } = wait;
     if (at < 0) return;
     wait.at = -1;
     const last = this.heap.pop() as T;
     if (last === wait) return;
-    // The last one takes its index, and may belong above or below it.
+    // The last entry replaces it, and may have to move up or down.
     this.rise(last, at);
     this.sink(last, last.at);
   }

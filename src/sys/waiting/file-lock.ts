@@ -5,9 +5,9 @@ import { LOCK_EX, LOCK_NB } from '../linux.js';
 import { until } from './loop.js';
 
 /**
- * Locks the file behind fd for this process alone.
- * @param timeout ms, -1 for no limit: the lock of a process ends with it
- * @returns 0, or -errno; -EAGAIN when another process keeps the lock
+ * Takes the exclusive lock of the file behind fd.
+ * @param timeout ms, -1 for no limit: the kernel releases the lock of a process that ends
+ * @returns 0, or -errno; -EAGAIN if another process holds the lock
  */
 export async function lock(fd: number, timeout: number): Promise<number> {
   let r = 0;

@@ -1,6 +1,6 @@
 /**
- * Waiting without blocking. `readable` is what everything that waits is made of: under QuickJS the program sleeps in
- * `turn` when nothing else is to be done; under Node.js the host wakes it from libuv (`node-host.ts`).
+ * The event loop. Every wait builds on `readable`: under QuickJS the program sleeps in `turn` when it has nothing else
+ * to do; under Node.js libuv wakes it (`node-host.ts`).
  */
 
 import { E } from '../errno.js';
@@ -13,7 +13,7 @@ interface Waiter extends Timed {
   readonly id: number;
   /** -1 for a timer. */
   readonly fd: number;
-  /** It does not keep the program from ending. */
+  /** The wait does not keep the program running. */
   readonly aside: boolean;
   readonly settle: (ready: boolean | Promise<never>) => void;
 }
@@ -23,10 +23,10 @@ const waiters = new Map<number, Waiter>();
 const watching = new Map<number, Waiter>();
 const deadlines = new Deadlines<Waiter>();
 let lastId = 0;
-/** How many of the waits are `aside`. */
+/** The number of waits that are `aside`. */
 let asides = 0;
 
-/** A number for a wait, 32 bits for the kernel: a server that copies a stream for weeks uses them all. */
+/** An unused id for a wait. The kernel has room for 32 bits, so a server that copies a stream for weeks reuses ids. */
 function newId(): number {
   do lastId = (lastId + 1) & 0x7fff_ffff;
   while (waiters.has(lastId));
@@ -37,16 +37,16 @@ function newId(): number {
 export const now = (): number => Number(native.monotonic() / 1_000_000n);
 
 /**
- * Resolves with true when fd is readable or hung up, with false after `timeout` ms (-1 for never). One wait at a time for a
- * descriptor, which must stay open meanwhile: a second one ends the first as if its time were over.
+ * Resolves with true when fd is readable or hung up, with false after `timeout` ms (-1 for no limit). fd must stay open
+ * meanwhile. A second wait for the same descriptor ends the first one like a timeout.
  */
 export function readable(fd: number, timeout = -1): Promise<boolean> {
   return watched(fd, timeout, native.watch);
 }
 
 /**
- * As readable, and looks now and then where epoll takes no more descriptors (ENOSPC: fs.epoll.max_user_watches): for
- * the ends of processes, so that what was begun can always be undone.
+ * As readable, but polls if epoll accepts no more descriptors (ENOSPC: fs.epoll.max_user_watches). For pidfds, so that
+ * every operation can be undone.
  */
 export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
   forget(fd);
@@ -55,7 +55,7 @@ export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
   return until(() => native.isReadable(fd) === 1, timeout);
 }
 
-/** Looks with longer and longer pauses until `look` gives true; false after `timeout` ms (-1 for no limit). */
+/** Polls with growing pauses until `look` returns true; false after `timeout` ms (-1 for no limit). */
 export async function until(look: () => boolean, timeout = -1): Promise<boolean> {
   const end = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
   for (let pause = 1; !look(); pause = Math.min(2 * pause, longestLookPause)) {
@@ -65,20 +65,19 @@ export async function until(look: () => boolean, timeout = -1): Promise<boolean>
   return true;
 }
 
-/** As readable, but a program whose other waits are over ends without it. */
+/** As readable, but the program ends without this wait when all others are over. */
 export function aside(fd: number): Promise<boolean> {
   return watched(fd, -1, native.watch, true);
 }
 
-/** As readable, for when fd is writable, or broken. */
+/** As readable, but for a writable or broken fd. */
 export function writable(fd: number, timeout = -1): Promise<boolean> {
   return watched(fd, timeout, native.watchOut);
 }
 
 /**
- * The index of the first of some descriptors that is readable or hung up, -1 after `timeout` ms. The waits for the
- * others end with it: a promise that is raced again and again keeps what was made for every race. Where epoll takes no
- * more they are polled.
+ * The index of the first descriptor that is readable or hung up, -1 after `timeout` ms. Ends the waits for the others,
+ * because a promise keeps the memory of each race that it takes part in. Polls if epoll accepts no more descriptors.
  */
 export async function firstReadable(fds: readonly number[], timeout = -1): Promise<number> {
   try {
@@ -103,7 +102,7 @@ function watched(
   const id = newId();
   const r = watch(fd, id);
   if (r >= 0) return wait(id, fd, timeout, aside);
-  // A regular file cannot be watched, and is always readable and writable.
+  // epoll refuses a regular file, which is always readable and writable.
   if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
   const error = new RuntError({
     code: 'ERR_IO',
@@ -120,7 +119,7 @@ export async function sleep(ms: number): Promise<void> {
   await wait(newId(), -1, ms);
 }
 
-/** Waits for `work`, `ms` milliseconds at most: undefined then. The timer ends with the work: nothing is left of it. */
+/** Waits for `work`, or for `ms` milliseconds: undefined then. Removes the timer when the work is done. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const id = newId();
   try {
@@ -148,13 +147,13 @@ function wait(id: number, fd: number, timeout: number, aside = false): Promise<b
   });
 }
 
-/** Ends the wait for fd as if its time were over: before it is closed, or when its result is not needed any more. */
+/** Ends the wait for fd like a timeout. Call it before you close fd, or when the result is no longer needed. */
 export function forget(fd: number): void {
   const waiter = watching.get(fd);
   if (waiter) wake(waiter.id, false);
 }
 
-/** Ends the wait `id`: it is ready, or its time is over. One that has ended already is passed over. */
+/** Ends the wait `id`, which is ready or has timed out. Ignores a wait that has ended already. */
 export function wake(id: number, ready: boolean | Promise<never>): void {
   const waiter = waiters.get(id);
   if (!waiter) return;
@@ -169,8 +168,7 @@ export function wake(id: number, ready: boolean | Promise<never>): void {
 }
 
 /**
- * Rejects all waits of this moment but those that are `aside`: a signal asks the command to end. Later waits are as
- * ever.
+ * Rejects all current waits except `aside` ones, because a signal ends the command. Later waits work as usual.
  * @returns whether there were any
  */
 export function interrupt(error: Error): boolean {
@@ -179,23 +177,21 @@ export function interrupt(error: Error): boolean {
   return waits.length > 0;
 }
 
-/** How many waits keep the program from ending. */
+/** The number of waits that keep the program running. */
 export const pending = (): number => waiters.size - asides;
 
 const ids = new Uint8Array(64 * 4);
 let staying = false;
-/** Something happened since it was idle. */
+/** Whether any wait has ended since the program was last idle. */
 let worked = false;
 
-/**
- * For a server, and for a command that waits however long: from now on its memory does not grow with what it has done.
- */
+/** For a server, or a command that waits without a limit: returns unused memory to the kernel from now on. */
 export function stay(): void {
   staying = host.tidy !== undefined;
   host.longLived?.();
 }
 
-/** Sleeps until at least one wait ends, and ends it. False when there is none: then nothing will ever happen again. */
+/** Sleeps until a wait is ready or times out, and ends it. False if no wait is left: the program is done. */
 export function turn(): boolean {
   if (pending() === 0) return false;
   let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
