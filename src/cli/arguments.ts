@@ -1,7 +1,4 @@
-/**
- * The parser of arguments. It accepts what Go's parsers accept, because engines rely on that: one dash or two for every
- * name, the value after `=` or as the next argument, and flags before or after the arguments.
- */
+/** The parser of arguments. */
 import { RuntError } from '../sys/error.js';
 import type { Flags } from './command-syntax.js';
 
@@ -25,6 +22,9 @@ export function usageError(where: string, message: string, wrong = '', candidate
 /**
  * Reads flags into `into` (long name → value) and returns the other arguments. With `stop`, parsing ends at the first
  * argument that is not a flag, and the result starts with that argument. Throws ERR_USAGE.
+ *
+ * The syntax is that of Go's parsers, because engines rely on it: one dash or two for every name, the value after `=`
+ * or as the next argument, and flags before or after the arguments.
  */
 export function parseFlags(
   where: string,

@@ -1,6 +1,7 @@
+/** The table of all commands with their arguments and flags, for the parser and `--help`. */
+
 /**
- * The table of all commands with their arguments and flags, for the parser and `--help`. The descriptions of the flags
- * are in `cli/commands/help-command.ts`, which the compiler keeps complete.
+ * Flags: their descriptions are in `cli/commands/help-command.ts`, which the compiler keeps complete.
  *
  * A flag's key is its name and its short name (`bundle|b`). Its kind is
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string

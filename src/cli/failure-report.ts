@@ -1,9 +1,4 @@
-/**
- * The report of a failed command.
- *
- * Engines rely on two things: the text is on standard error even if there is a log, and a failure writes exactly one
- * line to the log (podman parses the file as one JSON object). Only `--debug` writes more.
- */
+/** The report of a failed command. */
 import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
 import { clipped } from '../sys/report/clipped-text.js';
@@ -35,7 +30,12 @@ async function keep(e: RuntError, global: Globals, { command, id }: About): Prom
   }
 }
 
-/** Reports a failure on standard error and in the log. @returns the exit status */
+/**
+ * Reports a failure on standard error and in the log. Engines rely on two things: the text is on standard error even if
+ * there is a log, and a failure writes exactly one line to the log (podman parses the file as one JSON object). Only
+ * `--debug` writes more.
+ * @returns the exit status
+ */
 export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
   sayMeant(e);

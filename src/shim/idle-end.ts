@@ -1,9 +1,10 @@
-/**
- * The end of an idle server. containerd may exit between `start` and Create, reject the answer of `start`, or exit
- * between Delete and Shutdown; it never sends Shutdown then.
- */
+/** The end of an idle server. */
 import { sleep } from '../sys/waiting/loop.js';
 
+/**
+ * Ends a server without clients. containerd may exit between `start` and Create, reject the answer of `start`, or exit
+ * between Delete and Shutdown; it never sends Shutdown then.
+ */
 export class Idleness {
   clients = 0;
   /** Counts connects and waits: each one restarts the idle time. */

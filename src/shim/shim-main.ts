@@ -1,7 +1,4 @@
-/**
- * The main function of `containerd-shim-runt-v1` (ttrpc) and `containerd-shim-runt-grpc-v1`: the static binary under
- * these names. The gRPC server itself runs under Node.js (entry/node-shim.ts).
- */
+/** The main function of the static binary under the names of a shim. */
 import { remove } from '../container/delete.js';
 import { awaitExit, type Exit, readExit } from '../container/state/exit-records.js';
 import { statusOf } from '../container/state/recorded-process.js';
@@ -13,6 +10,7 @@ import { exitRecordTime } from '../sys/waiting/time-limits.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
 import { wordsOf } from './shim-log.js';
 
+/** The shim over ttrpc, and the shim over gRPC, whose server runs under Node.js (entry/node-shim.ts). */
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
 /** Executes the command line. @returns the exit status */

@@ -1,7 +1,6 @@
+/** The table of native functions. */
+
 /**
- * The table of native functions, their only declaration: koffi binds them from it (`src/sys/node-host.ts`), and
- * `hack/gen.mjs` generates the QuickJS bindings and the C prototypes from it.
- *
  * Types of arguments:
  *   i32   32-bit integer (number)            i64   64-bit integer (BigInt)
  *   str   UTF-8 string, NUL refused          buf   bytes that C reads  (Uint8Array → pointer, u32 length)
@@ -20,6 +19,10 @@ interface AbiFunction {
 
 const table = <const T extends Record<string, AbiFunction>>(t: T): T => t;
 
+/**
+ * The only declaration of the native functions: koffi binds them from it (`src/sys/node-host.ts`), and `hack/gen.mjs`
+ * generates the QuickJS bindings and the C prototypes from it.
+ */
 export const abi = table({
   // files
   openAt: {

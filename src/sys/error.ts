@@ -1,7 +1,4 @@
-/**
- * The error class of runt: the same facts appear in the command's text, its JSON log, the shim's status and the
- * library. Codes are stable; docs/errors.md lists them.
- */
+/** The error class of runt. */
 import { errnoName, errnoText } from './errno.js';
 
 /** One violation of the spec in a config. */
@@ -16,6 +13,7 @@ export interface Violation {
   see?: string;
 }
 
+/** The same facts appear in the command's text, its JSON log, the shim's status and the library. */
 export interface ErrorFacts {
   /** Stable code in upper case, e.g. `ERR_MOUNT`; docs/errors.md lists all. */
   code: string;

@@ -1,7 +1,4 @@
-/**
- * The JavaScript host of the shared tree: the native functions of `abi.ts`, and the few services that are not system
- * calls. `node-host.ts` and `entry/static-binary.ts` each make one and call `setHost` before anything else runs.
- */
+/** The JavaScript host of the shared tree: native functions, and the few services that are not system calls. */
 import type { Native } from './abi.js';
 
 export interface Host {
@@ -42,6 +39,7 @@ export let host: Host;
 /** The native functions of the current host; a live binding. */
 export let native: Native;
 
+/** Sets the host; `node-host.ts` and `entry/static-binary.ts` call it before anything else runs. */
 export function setHost(h: Host): void {
   host = h;
   native = h.native;

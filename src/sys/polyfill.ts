@@ -1,7 +1,7 @@
 /** Globals that libraries need and QuickJS lacks, reduced to what they use. */
 import { host } from './host.js';
 
-/** UTF-8 only. Refuses `fatal`: protobufjs then checks the text by its own code. */
+/** UTF-8 only. Refuses `fatal`: protobufjs falls back to its loose decoder. */
 class TextDecoder {
   constructor(label = 'utf-8', options: { fatal?: boolean } = {}) {
     if (!/^utf-?8$/i.test(label) || options.fatal) throw new RangeError('only TextDecoder("utf-8") is there');

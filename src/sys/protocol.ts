@@ -1,10 +1,6 @@
-/**
- * The constants that two programs or two languages share. hack/gen.mjs writes build/gen/protocol.h from all exports: a
- * member of Protocol keeps its name in C, names() becomes a string NAME_KEY for each key, a list an enumeration of
- * NAME_ITEM.
- */
+/** The constants that two programs or two languages share; hack/gen.mjs writes build/gen/protocol.h from them. */
 
-/** Single values. An enumeration, because esbuild inlines its members and drops unused ones. */
+/** Single values, with the same names in C. An enumeration, because esbuild inlines its members and drops the rest. */
 export enum Protocol {
   // ── runtime → runt-init ──
 
@@ -71,7 +67,10 @@ export enum Protocol {
   TRANSFER_HEAD = 8,
 }
 
-/** An object whose values equal their keys: code writes the strings, and TypeScript checks them against the keys. */
+/**
+ * An object whose values equal their keys: code writes the strings, and TypeScript checks them against the keys. In C,
+ * each key is a string NAME_KEY; an exported list is an enumeration of NAME_ITEM.
+ */
 const names = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
   Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
 

@@ -1,4 +1,4 @@
-/** `runt help` and `--help`: descriptions of all commands and flags of `cli/command-syntax.ts`. Loaded on demand. */
+/** `runt help` and `--help`: descriptions of all commands and flags in `cli/command-syntax.ts`. Loaded on demand. */
 import { usageError } from '../arguments.js';
 import { colour } from '../colour.js';
 import { print } from '../command-output.js';

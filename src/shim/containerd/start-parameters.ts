@@ -1,7 +1,4 @@
-/**
- * The messages on the stdin of `start` and `-info`: the runtime's options as an Any; for `start`, since containerd 2.3,
- * BootstrapParams, which hold the options among their extensions.
- */
+/** The messages on the stdin of `start` and `-info`. */
 import { bootstrap, google } from '../transport/protos.js';
 
 export interface Given {
@@ -11,8 +8,8 @@ export interface Given {
 }
 
 /**
- * Both messages begin with two strings. They are BootstrapParams if these strings equal the id and the namespace of
- * the flags.
+ * Decodes the runtime's options: an Any or, for `start` since containerd 2.3, an extension of BootstrapParams. Both
+ * messages begin with two strings: in BootstrapParams these equal the id and the namespace of the flags.
  */
 export function interpret(data: Uint8Array, id: string, namespace: string): Given {
   try {

@@ -1,8 +1,4 @@
-/**
- * A log program for a process's output: `binary:///path?argument=value`. It inherits the read ends of two pipes as
- * descriptors 3 (stdout) and 4 (stderr), and closes 5 when it is ready. Under `binary-v2://` (containerd 2.3) it
- * writes a byte to 5 first: the kernel closes 5 of a program that crashes, too.
- */
+/** Log programs for the output of processes: `binary:///path?argument=value`. */
 
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
@@ -19,6 +15,11 @@ export interface LoggedContainer {
   readonly namespace: string;
 }
 
+/**
+ * A running log program. It inherits the read ends of two pipes as descriptors 3 (stdout) and 4 (stderr), and closes 5
+ * when it is ready. Under `binary-v2://` (containerd 2.3) it writes a byte to 5 first, because the kernel closes 5 of a
+ * program that crashes, too.
+ */
 export class Logger {
   private ended = false;
   /** Resolves when the program has ended. */

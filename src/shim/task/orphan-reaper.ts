@@ -1,7 +1,4 @@
-/**
- * The reaper of orphans: supervisors of ended containers, and processes of containers that lost their parent and that
- * the kernel gave to the shim, their subreaper. No other code waits for a zombie that still exists after `orphanTime`.
- */
+/** The reaper of orphans: supervisors of ended containers, and orphaned processes of containers. */
 import { endOf } from '../../container/launch/child-end.js';
 import { holdProcess } from '../../container/state/recorded-process.js';
 import type { RecordedProcess } from '../../container/state/state-store.js';
@@ -18,8 +15,8 @@ import { log } from '../shim-log.js';
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
 /**
- * Reaps until the shim exits. Blocks SIGPIPE as well: a write to a closed stream must fail with an error and not kill
- * the shim. Children get the default signal mask.
+ * Reaps until the shim, the subreaper of its containers, exits. Blocks SIGPIPE as well: a write to a closed stream must
+ * fail with an error and not kill the shim. Children get the default signal mask.
  */
 export async function reapOrphans(): Promise<void> {
   const signals = check(native.signalFd(bit(SIGCHLD) | bit(SIGPIPE)), {
@@ -58,7 +55,7 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   process.close();
 }
 
-/** Reaps zombies until none is left. */
+/** Reaps zombies until none is left. No other code waits for a zombie that still exists after `orphanTime`. */
 async function reapZombies(): Promise<void> {
   for (let seen = zombies(); seen.length > 0; seen = zombies()) {
     await sleep(orphanTime);

@@ -1,7 +1,4 @@
-/**
- * The streams of one process: pipes that its user owns. With a host fifo as its stdout, the process could reopen it
- * through /proc for reading.
- */
+/** The standard streams of one process. */
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { native } from '../../sys/host.js';
 import { O_RDONLY, O_WRONLY } from '../../sys/linux.js';
@@ -20,6 +17,7 @@ import {
   type Streams,
 } from './stdio-streams.js';
 
+/** Pipes that the process's user owns. With a host fifo as its stdout, the process could reopen that for reading. */
 export class Io {
   /** The process's descriptors 0, 1 and 2; `given` closes them. */
   stdio: Stdio = [-1, -1, -1];

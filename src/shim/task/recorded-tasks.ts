@@ -1,7 +1,4 @@
-/**
- * Task records of `runt serve`, in each container's state directory, so that a restarted server adopts the tasks of an
- * ended one. (containerd's shim needs none: a new shim serves another container.)
- */
+/** Task records of `runt serve`, in the state directories of the containers. */
 import { names } from '../../container/list.js';
 import { isAlive, statusOf, thisProcess } from '../../container/state/recorded-process.js';
 import { entryText, withState } from '../../container/state/state-directory.js';
@@ -26,7 +23,10 @@ interface Kept {
 
 const file = 'task.json';
 
-/** Records a task whose container has just been created. @throws RuntError ERR_STATE */
+/**
+ * Records a task whose container has just been created, so that a restarted server can adopt it. containerd's shim
+ * needs no records: a new shim serves another container. @throws RuntError ERR_STATE
+ */
 export function keepTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
   const kept: Kept = { version: 1, server: thisProcess(), terminal, streams, options };

@@ -1,7 +1,4 @@
-/**
- * ttrpc, containerd's protocol for its shims: requests and responses in frames over a unix socket. A frame is a header
- * of ten bytes (length and stream as big-endian u32, a type, flags) and a message of proto/ttrpc.proto.
- */
+/** ttrpc, containerd's protocol for its shims: requests and responses in frames over a unix socket. */
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -11,6 +8,7 @@ import type { Clients, Receiver } from './client-limits.js';
 import { ttrpc } from './protos.js';
 import { Code, StatusError, statusOf } from './status-code.js';
 
+/** Bytes before the message (proto/ttrpc.proto) of a frame: length and stream as big-endian u32, a type, flags. */
 const HEADER = 10;
 /** The longest message, as in containerd. */
 const MOST = 4 << 20;

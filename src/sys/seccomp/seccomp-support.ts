@@ -24,7 +24,7 @@ export function libseccompVersion(): string {
 /** Whether the kernel knows these flags of seccomp(2), SECCOMP_SET_MODE_FILTER. */
 export const knowsFilterFlags = (flags: number): boolean => native.seccompFlags(flags) === 0;
 
-/** Whether libseccomp accepts a profile. EDOM counts: an architecture of the other endianness, which it does know. */
+/** Whether libseccomp accepts a profile. EDOM: it knows the architecture, but the kernel has the other byte order. */
 export function compiles(profile: SeccompProfile): boolean {
   const r = native.compileSeccomp(packProfile(profile), new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;

@@ -1,7 +1,4 @@
-/**
- * The event loop. Every wait builds on `readable`: under QuickJS the program sleeps in `turn` when it has nothing else
- * to do; under Node.js libuv wakes it (`node-host.ts`).
- */
+/** The event loop. */
 
 import { E } from '../errno.js';
 import { RuntError } from '../error.js';
@@ -191,7 +188,10 @@ export function stay(): void {
   host.longLived?.();
 }
 
-/** Sleeps until a wait is ready or times out, and ends it. False if no wait is left: the program is done. */
+/**
+ * Sleeps until a wait is ready or times out, and ends it. Only QuickJS uses it, when the program has nothing else to
+ * do; under Node.js libuv wakes the program (`node-host.ts`). False if no wait is left: the program is done.
+ */
 export function turn(): boolean {
   if (pending() === 0) return false;
   let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
