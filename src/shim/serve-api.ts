@@ -17,7 +17,7 @@ import type { Handler } from './transport/ttrpc.js';
 interface ServeOptions {
   /** `unix:///path`, `unix:path` or an absolute path. */
   readonly listen: string;
-  /** Directory of the state of containers. */
+  /** The state root. */
   readonly root: string;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;

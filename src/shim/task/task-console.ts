@@ -63,7 +63,7 @@ export class ConsoleSocket {
   }
 }
 
-/** The master and the copies to and from it. */
+/** A terminal's master, with a copy loop for each direction. */
 export class Console {
   private readonly fds: number[];
   private readonly shown: Promise<void>;

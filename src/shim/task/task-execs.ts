@@ -14,7 +14,7 @@ import { Process } from './task-process.js';
 
 /** Facts about the container. */
 interface ExecutedIn {
-  /** Directory of the state of all containers. */
+  /** The state root. */
   readonly root: string;
   readonly id: string;
   readonly bundle: string;

@@ -52,7 +52,7 @@ export class Task {
   paused = false;
 
   constructor(
-    /** Directory of the state of all containers. */
+    /** The state root. */
     readonly root: string,
     readonly id: string,
     readonly bundle: string,

@@ -14,7 +14,7 @@ import { google, runcOptions, task, types } from './protos.js';
 import { Code, decoded, StatusError } from './status-code.js';
 
 interface ServiceOptions extends TaskOptions {
-  /** The state root of the namespace, below `directory`, the engine's option, unless empty. */
+  /** The state root of a namespace. @param directory the engine's option `root`, or empty */
   readonly root: (directory: string) => string;
   /** Called by Shutdown if no container is left. */
   readonly shutdown: () => void;
