@@ -1,14 +1,14 @@
-/* tmpcopyup: a tmpfs begins with a copy of the directory that it covers. */
+/* tmpcopyup: a tmpfs that starts as a copy of the directory that it covers. */
 #include "../../core/files/directory-entry.h"
 #include "../init.h"
 #include <sys/sendfile.h>
 #include <sys/xattr.h>
 
-/* Each level of directories holds two descriptors and this on the stack. */
+/* Each directory level takes two descriptors, and ENTRIES_SIZE bytes of the stack. */
 enum { DEPTH_MAX = 200, ENTRIES_SIZE = 4096, NAMES_MAX = 8192, VALUE_MAX = 8192 };
 
-/* Attributes such as capabilities of files and ACLs. What the tmpfs does not take, or what only an
- * overlay may set, is no part of the file that the container would see. */
+/* Attributes such as file capabilities and ACLs. Those that the tmpfs refuses, or that only an
+ * overlay may set, are not part of the file that the container would see. */
 static int copy_xattrs(int from, int to) {
   static char names[NAMES_MAX], value[VALUE_MAX];
   ssize_t length = flistxattr(from, names, sizeof names);
@@ -26,7 +26,7 @@ static int copy_xattrs(int from, int to) {
   return 0;
 }
 
-/* Owner before mode: a change of owner takes the set-user-id bit away. */
+/* Owner before mode: a change of owner clears the set-user-id bit. */
 static int copy_metadata(int from, int to, const struct stat *st) {
   struct timespec times[2] = {st->st_atim, st->st_mtim};
   return fchown(to, st->st_uid, st->st_gid) || fchmod(to, st->st_mode & 07777) ||
@@ -64,7 +64,7 @@ static int copy_entry(int from, int to, const char *name, int depth) {
     return -1;
   if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
     return copy_special(from, to, name, &st);
-  /* What it was may have been swapped meanwhile, where the directory is shared. */
+  /* In a shared directory another process may have swapped the file meanwhile. */
   int in CLEANUP_CLOSE = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (in < 0 || fstat(in, &st))
     return -1;

@@ -1,5 +1,5 @@
-/* Attributes and propagation of a mount that a descriptor names: mount_setattr(2), with mount(2)
- * where the kernel has no mount_setattr (before 5.12). */
+/* Attributes and propagation of a mount, by its descriptor: mount_setattr(2), or mount(2) before
+ * Linux 5.12. */
 #include "../../core/time-limits.h"
 #include "../init.h"
 #include <sys/mount.h>
@@ -21,9 +21,9 @@ int mount_on(int fd, const char *source, const char *type, unsigned long flags, 
   return r;
 }
 
-/* `..` of the directory that is the root of a lookup is that directory, and the kernel goes on to
- * what is mounted on it. Without openat2 the root of this process is that directory for a moment:
- * it has one thread, and the descriptor of `/` leads back. */
+/* In the root directory of a lookup `..` is that directory, and the kernel then enters what is
+ * mounted on it. Without openat2 the directory becomes the root of this process for a short time:
+ * the process has one thread, and the descriptor of `/` leads back. */
 int open_mounted_on(int fd) {
   struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
   for (int i = 0; i < 128; i++) {
@@ -48,7 +48,7 @@ static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
     return 0;
   if (errno != ENOSYS || recursive)
     return -1;
-  /* mount(2) sets all flags of a mount anew: those that are not named are read first. */
+  /* mount(2) sets all flags of a mount: read those that do not change first. */
   struct statvfs now;
   if (fstatvfs(fd, &now))
     return -1;
@@ -56,12 +56,12 @@ static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
                   NULL);
 }
 
-/* Tries again for a second while the mount cannot become read-only (EBUSY). */
+/* Retries for a second while the mount cannot become read-only (EBUSY). */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   static const struct timespec pause = {.tv_nsec = READONLY_PAUSE_NS};
   if (!set && !clear)
     return 0;
-  /* The kernel takes a new access time mode only with the whole field cleared. */
+  /* The kernel accepts a new access time mode only with the whole field cleared. */
   if (set & MOUNT_ATTR__ATIME)
     clear |= MOUNT_ATTR__ATIME;
   for (int i = 0; try_attributes(fd, set, clear, recursive); i++) {
@@ -72,13 +72,13 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   return 0;
 }
 
-/* Each by itself: the kernel takes all of a call or nothing. */
+/* Flag by flag: the kernel applies all of a call or nothing. */
 int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept) {
   static const uint64_t flags[] = {MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID,     MOUNT_ATTR_NODEV,
                                    MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR__ATIME};
   if (!set_attributes(fd, set, clear, recursive))
     return 0;
-  /* What is to be set is more than what the host has: without it the mount would allow too much. */
+  /* The flags to set are stricter than the host's: without them the mount would allow too much. */
   if (errno != EPERM || set_attributes(fd, set, 0, recursive))
     return -1;
   if (set & MOUNT_ATTR__ATIME)
@@ -90,7 +90,7 @@ int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive,
       continue;
     if (errno != EPERM)
       return -1;
-    /* Perhaps it is locked on a mount below alone. */
+    /* Perhaps only a mount below locks it. */
     if (!recursive || set_attributes(fd, 0, flag, 0))
       *kept |= flag;
   }
@@ -115,8 +115,8 @@ static int is_below(const char *mountinfo, struct mountinfo line, int64_t top) {
   return 0;
 }
 
-/* What is mounted below is found by its path, and taken only when it is the mount of that number:
- * one that has been moved, or is covered, is an error, as nothing is to be left out. */
+/* Finds each mount below by its path, and checks its id. A mount that was moved or is covered is
+ * an error, as none may be skipped. */
 int set_all_readonly(int fd, const char *path) {
   int64_t top = mount_id(fd);
   const char *all = top < 0 ? NULL : mountinfo_read();

@@ -1,36 +1,36 @@
-/* The mounts that the plan has made: where each one is, by its descriptor.
+/* Table of the mounts that the plan has made, each by its descriptor.
  *
- * The root file system may be somebody else's: a volume of another container, a directory of an
- * ordinary user. They can rename a directory on which something was mounted in another mount
- * namespace, and the mount goes with it (rename(2) refuses only its own mount points). So a path is
- * no way back to a mount. Whatever the plan does below one, it does from the mount's descriptor;
- * and verifyMounts looks whether each is still where a process of the container would look for it.
- */
+ * The root file system may belong to others: a volume of another container, a directory of an
+ * ordinary user. In another mount namespace they can rename a directory that is a mount point
+ * here, and the mount moves along (rename(2) refuses only mount points of its own namespace).
+ * So a path does not lead back to a mount. The plan reaches files below a mount from the
+ * mount's descriptor. verifyMounts checks that each mount is where a process of the container
+ * would look for it. */
 #include "../init.h"
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-/* One mount. Its descriptor also keeps its number: a mount that somebody had unmounted, by removing
- * the directory below it, gives its number to the next one when nobody holds it. */
+/* One mount. Its descriptor keeps the mount id in use: anyone who removes the directory below a
+ * mount unmounts it, and the kernel reuses the id when no descriptor holds the mount. */
 struct made {
   const char *path;  /* from the root, without symlinks */
-  const char *alias; /* as the plan names that place, where symlinks lead to it; NULL otherwise */
+  const char *alias; /* its path in the plan, if that has symlinks; NULL otherwise */
   size_t length, alias_length;
   struct identity root;
-  int fd; /* its root; -1 where the limit on descriptors is near: the path leads to it, verified */
+  int fd; /* its root; -1 near the limit on descriptors: then its path, verified, leads to it */
   uint32_t op;
   unsigned char covered; /* by a later mount, on it or above it */
-  unsigned char alone;   /* only this process and its hooks can reach what it holds */
-  unsigned char settled; /* nobody but they can rename its mount point */
+  unsigned char alone;   /* only this process and its hooks can reach its files */
+  unsigned char settled; /* only they can rename its mount point */
   unsigned char traits;
 };
 
 static struct made *table;
 static size_t count, room;
 
-/* A path that a mount is on, or that leads to one: what makes a plan of thousands of mounts take no
- * longer for each. A slot of a hash table (FNV-1a, linear probing). */
+/* A path that is a mount point, or leads to one, so that a mount takes no longer in a plan of
+ * thousands. A slot of a hash table (FNV-1a, linear probing). */
 struct node {
   const char *path; /* its first `length` bytes; NULL for a free slot */
   size_t length;
@@ -42,7 +42,7 @@ static size_t node_count, node_room;
 
 static const uint64_t FNV_START = 0xcbf29ce484222325, FNV_PRIME = 0x100000001b3;
 
-/* The slot of a path, or the free one that it would have. */
+/* The slot of a path, or the free slot for it. */
 static struct node *slot_of(const char *path, size_t length, uint64_t hash) {
   struct node *n = &nodes[hash & (node_room - 1)];
   while (n->path && (n->hash != hash || n->length != length || memcmp(n->path, path, length)))
@@ -65,7 +65,7 @@ static int more_nodes(void) {
   return 0;
 }
 
-/* Enters a path and those that lead to it. *crowded: something is on it or below it already. */
+/* Adds a path and those that lead to it. *crowded: something is on it or below it already. */
 static int enter(const char *path, uint32_t mount, int *crowded) {
   uint64_t hash = FNV_START;
   for (size_t i = 0;; i++) {
@@ -87,8 +87,8 @@ static int enter(const char *path, uint32_t mount, int *crowded) {
   }
 }
 
-/* Whether a mount is on a path of n bytes, by one of its names. One whose root is a symlink is
- * where that leads. */
+/* Whether a path of n bytes is one of the names of a mount. A mount whose root is a symlink has
+ * none: a lookup follows the link. */
 static int is_named(const struct made *m, const char *path, size_t n) {
   return !m->covered && !S_ISLNK(m->root.type) &&
          ((m->length == n && !memcmp(m->path, path, n)) ||
@@ -103,14 +103,14 @@ static struct made *on(const char *path, size_t n, uint64_t hash, const struct m
   struct made *m = &table[node->mount - 1];
   if (m == self || is_named(m, path, n))
     return m == self ? NULL : m;
-  /* The last one is covered, and one before it may have another name here. */
+  /* The last one is covered, and an earlier one may have this path as another name. */
   while (m-- > table)
     if (is_named(m, path, n))
       return m;
   return NULL;
 }
 
-/* The deepest mount that path is on, other than `self`: *named tells how much of path names it. */
+/* The deepest mount, other than `self`, that holds path. *named: the length of its name in path. */
 static struct made *above(const char *path, const struct made *self, size_t *named) {
   struct made *deepest = NULL;
   uint64_t hash = FNV_START;
@@ -165,7 +165,7 @@ int mount_moved(const struct made *m) {
   return -1;
 }
 
-/* Opens what is on the path of a mount, below the one that it was mounted in. */
+/* Opens the path of a mount, below the mount that holds it. */
 static int open_in_its_place(const struct made *m) {
   size_t n;
   const struct made *holder = above(m->path, m, &n);
@@ -184,8 +184,8 @@ int made_open(const struct made *m) {
   return mount_moved(m);
 }
 
-/* A descriptor that may be kept beside those that the rest of the plan needs; else -1. It is none
- * of stdio, which a terminal replaces. */
+/* A descriptor to keep, if that leaves enough for the rest of the plan; else -1. Never one of
+ * stdio, which a terminal replaces. */
 static int keepable(int fd) {
   enum { OTHERS = 64 };
   static rlim_t most;
@@ -213,7 +213,7 @@ static void cover(struct made *m) {
   m->fd = -1;
 }
 
-/* Whether a clone of the mounts around it leaves this mount out. */
+/* Whether a clone of the mounts around it omits this mount. */
 static int is_unbindable(int64_t id) {
   const char *at = mountinfo_read();
   for (struct mountinfo line; at && (at = mountinfo_next(at, &line));)
@@ -222,7 +222,7 @@ static int is_unbindable(int64_t id) {
   return 0;
 }
 
-/* A recursive clone has a mount of its own in the place of m: it must have the same root. */
+/* A recursive clone has its own copy of m: it must have the same root. */
 static int repeat(struct made *m) {
   int fd = open_in_its_place(m);
   struct identity now = {.mount = m->root.mount};
@@ -241,8 +241,8 @@ static int repeat(struct made *m) {
   return 0;
 }
 
-/* What was mounted before on m's path, or below, is covered by it; names that lead through its path
- * lead into it. */
+/* m covers earlier mounts on its path or below; names that lead through its path now lead
+ * into it. */
 static int cover_below(const struct made *m) {
   for (struct made *other = table; other < table + count; other++) {
     if (other == m)
@@ -289,8 +289,8 @@ static struct made *add(void) {
 
 int note_mount(int *tree, const char *named, const char *found, int64_t holder, unsigned traits) {
 #ifdef RUNT_WEAK_MOUNTS
-  /* A runt-init that hack/test-c.mjs builds, so that test/security can show that its attack works.
-   */
+  /* hack/test-c.mjs builds such a runt-init, so that test/security can show that its attack
+   * works. */
   return 0;
 #endif
   char alias[PATH_MAX];
@@ -302,13 +302,13 @@ int note_mount(int *tree, const char *named, const char *found, int64_t holder, 
   const struct made *in = above(found, NULL, &n);
   if (in && in->root.mount != holder)
     in = NULL;
-  /* The root is private, unless a bind on `/` shares with the host, and so is what is mounted in
-   * it: no other mount namespace shows it. */
+  /* The root is private, unless a bind on `/` shares with the host. So no other mount namespace
+   * shows what is mounted in it. */
   int shared = init.covered_roots && init.inherited_propagation & MS_SHARED;
   int alone = !init.joined_mounts && !shared && (traits & (KERNEL_NAMES | NEW_FILES)) &&
               (in ? in->alone : holder == mount_id(init.root));
   int settled = in && (in->traits & KERNEL_NAMES || in->alone) && (found[n] || in->settled);
-  /* It has the names of what it repeats. */
+  /* A clone has the names of what it repeats. */
   if (in && traits & REPEATS)
     traits |= in->traits & KERNEL_NAMES;
   struct made *m = add();
@@ -334,7 +334,7 @@ int note_mount(int *tree, const char *named, const char *found, int64_t holder, 
   return crowded ? cover_below(m) : 0;
 }
 
-/* Where mountinfo has the mount of this id: 1, or 0 when it does not list it. */
+/* Finds the mount with this id in mountinfo: 1, or 0 when it is not listed. */
 static int listed(const char *at, int64_t id, struct mountinfo *line) {
   while ((at = mountinfo_next(at, line)))
     if (line->id == id)
@@ -356,8 +356,7 @@ static int is_on(const char *mountinfo, int64_t top, const struct made *m) {
   return 0;
 }
 
-/* Whether m is where it was, below a directory on which something else is mounted that is not of
- * the plan. */
+/* Whether m has not moved, but a mount that is not of the plan, on a directory above, hides it. */
 static int is_hidden(const char *mountinfo, const struct made *m) {
   char target[PATH_MAX];
   struct mountinfo line, root, other;
@@ -378,7 +377,7 @@ static int is_hidden(const char *mountinfo, const struct made *m) {
         memcmp(other.target, line.target, other.target_length) ||
         line.target[other.target_length] != '/' || made_by_id(other.id))
       continue;
-    /* It hides what it does not hold. */
+    /* A mount hides what is not below it. */
     struct mountinfo holder = line;
     while (holder.id != other.id && holder.id != root_id &&
            listed(mountinfo, holder.parent, &holder))
@@ -389,8 +388,8 @@ static int is_hidden(const char *mountinfo, const struct made *m) {
   return 0;
 }
 
-/* A hook may have mounted something on m, which is what is meant by its path from then on, or above
- * it. `fd` is what is there, or -1. */
+/* A hook may have mounted something on m, which m's path then names, or above it. `fd` is what is
+ * there, or -1. */
 static int look_for_hook(struct made *m, int *fd, const struct identity *now,
                          const char **mountinfo) {
   if (!*mountinfo && !(*mountinfo = mountinfo_read()))
@@ -408,7 +407,7 @@ static int look_for_hook(struct made *m, int *fd, const struct identity *now,
   return 0;
 }
 
-/* An error that says where a path leads; others do not say that a mount has moved. */
+/* Errors about where a path leads; others do not mean that a mount has moved. */
 static int leads_elsewhere(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == EACCES;
 }
@@ -432,9 +431,9 @@ static int verify(struct made *m, const char **mountinfo, int last) {
   return 0;
 }
 
-/* Safe: only looks, from the root, as a process of the container will. What it finds on the way is
- * compared and closed. It skips mount points that no other process can rename, in a mount that is
- * verified itself, unless a hook may have mounted something there. */
+/* Safe: only looks up paths from the root, as a process of the container will, and compares and
+ * closes what it finds. It skips mount points that no other process can rename, in a mount that is
+ * itself verified, unless a hook may have mounted something there. */
 int op_verify_mounts(const struct op *op) {
   const char *mountinfo = NULL;
   int last = op->v[VERIFY_MOUNTS_LAST].on;

@@ -1,16 +1,17 @@
-/* mountFs, mountBind, mountAttrs: a mount is finished while it is attached nowhere, then moved onto
- * a descriptor of its target (CVE-2021-30465, CVE-2025-52881): there is no moment at which a path
- * could be swapped. */
+/* Mounts of the plan: mountFs, mountBind, mountAttrs.
+ *
+ * A mount is finished while it is detached, then moved onto a descriptor of its target
+ * (CVE-2021-30465, CVE-2025-52881): no path can be swapped in between. */
 #include "../init.h"
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
-/* Whether fd names the root that paths are resolved in: only a mount on that very directory covers
+/* Whether `at` is the root in which paths are resolved: only a mount on that very directory covers
  * all that the container would see. */
 static int is_root(const struct identity *at) {
   static struct identity root;
-  static int known = -1; /* what `root` is of */
+  static int known = -1; /* the descriptor that `root` identifies */
   if (known != init.root) {
     if (identify(init.root, &root))
       return 0;
@@ -19,8 +20,8 @@ static int is_root(const struct identity *at) {
   return at->mount == root.mount && at->device == root.device && at->inode == root.inode;
 }
 
-/* Safe: fd is a mount of ours, attached over the root; from here on paths are resolved in it. The
- * root that it covers stays private, so that pivot_root(2) takes the new one. */
+/* Safe: fd is our own mount, attached over the root; from now on paths are resolved in it. The
+ * root that it covers stays private, so that pivot_root(2) accepts the new one. */
 static int become_root(int fd, int64_t covered) {
   int root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (root < 0)
@@ -33,14 +34,14 @@ static int become_root(int fd, int64_t covered) {
   return 0;
 }
 
-/* What resolve found for a mount: the place, what it is called in the plan, and where it is. */
+/* A mount point from resolve: descriptor, path in the plan, path without symlinks. */
 struct target {
   int fd;
   const char *named, *found;
 };
 
-/* Attaches a finished tree; on the root itself it is the root from then on. The kernel says EINVAL
- * for a directory on a file and a file on a directory. *at is what it was mounted on. */
+/* Attaches a finished tree; one on the root becomes the root. The kernel returns EINVAL for a
+ * directory on a file and a file on a directory. *at identifies the mount point. */
 static int move(int tree, int target, struct identity *at) {
   struct stat st;
   if (identify(target, at))
@@ -55,14 +56,14 @@ static int move(int tree, int target, struct identity *at) {
   return -1;
 }
 
-/* Notes it, unless it is the root. */
+/* Records the mount, unless it is the root. */
 static int note(int *tree, const struct target *target, const struct identity *at,
                 unsigned traits) {
   return target->found[0] ? note_mount(tree, target->named, target->found, at->mount, traits) : 0;
 }
 
-/* The same with a propagation, after the one that is late if there is any. Below a root that is
- * attached nowhere a mount can be changed no more once it is in its place. */
+/* Attaches a tree and sets its propagation, after the `late` one if there is any. Below a detached
+ * root a mount cannot be changed after it is attached. */
 static int attach(int tree, const struct target *target, unsigned long late,
                   const struct value *propagation, struct identity *at) {
   if (init.detached >= 0 && set_propagation(tree, propagation))
@@ -84,7 +85,7 @@ int put_mount(int *tree, int target, const char *path, const char *found, unsign
              : 0;
 }
 
-/* proc, sysfs and cgroup must be mounted on directories of the root file system itself: behind a
+/* proc, sysfs and cgroup must be mounted on directories of the root file system itself. Behind a
  * symlink an attacker would choose what is masked later and where labels are written
  * (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867). */
 static uint64_t restrictions_for(const char *type) {
@@ -92,7 +93,7 @@ static uint64_t restrictions_for(const char *type) {
   return special ? RESOLVE_NO_SYMLINKS : 0;
 }
 
-/* An overlay whose workdir cannot be used is mounted read-only, without an error. */
+/* The kernel mounts an overlay whose workdir is unusable read-only, without an error. */
 static int unwritable(int tree, const struct value *v) {
   const char *option = v[MOUNT_FS_OPTIONS].str;
   int upper = 0;
@@ -104,7 +105,7 @@ static int unwritable(int tree, const struct value *v) {
   return upper && !fstatvfs(tree, &now) && now.f_flag & ST_RDONLY;
 }
 
-/* What switches such a flag off: with mount(2) that is not to switch it on. */
+/* The flag that an option clears. To mount(2), clearing a flag is not setting it. */
 static unsigned long cleared_flag(const char *option) {
   return !strcmp(option, "async")                                     ? MS_SYNCHRONOUS
          : !strcmp(option, "nolazytime") || !strcmp(option, "nomand") ? superblock_flag(option + 2)
@@ -126,19 +127,18 @@ static unsigned traits_of(const char *type) {
                                                          : 0;
 }
 
-/* A sysfs shows a network namespace, and the kernel gives it only to the user namespace of that.
- * In its place comes the host's, as it is mounted there. Safe: it was cloned before anything of the
- * container was mounted, and neither it nor a mount below it can be written, cgroups least of all
- * (CVE-2023-25809); what the host mounts there later does not come along. The target is the one
- * that a sysfs would have been mounted on, no symlink. Fails with EPERM, as the sysfs did, where
- * the host has none. */
+/* A sysfs shows a network namespace, and the kernel mounts it only for the user namespace that
+ * owns that. The host's sysfs mount replaces it. Safe: it was cloned before anything of the
+ * container was mounted, and lacks what the host mounts there later. Neither it nor a mount below
+ * it is writable, least of all cgroups (CVE-2023-25809). The target is that of the sysfs, not a
+ * symlink. Fails with EPERM, as the sysfs did, where the host has none. */
 static int bind_instead(const struct op *op, const struct target *target) {
   const struct value *v = op->v;
   int tree CLEANUP_CLOSE = take_slot(v[MOUNT_FS_INSTEAD].slot);
   struct statfs fs;
   if (fstatfs(tree, &fs) || fs.f_type != SYSFS_MAGIC)
     return fail_with(EPERM, "fsopen", "sysfs");
-  /* A mount that is read-only writes no access times, whose mode is locked here. */
+  /* A read-only mount writes no access times, and their mode is locked here. */
   uint64_t times = MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
   struct mount_attr all = {.attr_set = MOUNT_ATTR_RDONLY | (v[MOUNT_FS_ATTRS].num & ~times),
                            .propagation = MS_PRIVATE};
@@ -154,16 +154,16 @@ static int bind_instead(const struct op *op, const struct target *target) {
   return 0;
 }
 
-/* Whether the plan has a mount of the host for a file system that was refused. */
+/* Whether the plan has a host mount to replace a file system that was refused. */
 static int is_replaced(const struct value *v) {
   const struct value *instead = &v[MOUNT_FS_INSTEAD];
   return errno == EPERM && instead->present && init.slots[instead->slot] >= 0;
 }
 
-/* fsconfig takes values of at most 255 bytes, and not all flags: such a file system is mounted by
- * mount(2), on the target's descriptor, and gets its attributes in the same call. What is done to
- * it then needs the mount: what lies on that very descriptor, never what its path leads to
- * (CVE-2026-115521). refused: the call of the mount API for which this is done, or NULL. */
+/* fsconfig(2) takes values of at most 255 bytes, and not all flags. Then mount(2) mounts on the
+ * target's descriptor and sets the attributes in the same call. Later steps need the mount: they
+ * open what is on that descriptor, never on its path (CVE-2026-115521). refused: the mount API
+ * call that was refused, or NULL. */
 static int mount_by_path(const struct op *op, const struct target *target, const char *mode,
                          const char *refused) {
   const struct value *v = op->v;
@@ -192,7 +192,7 @@ static int mount_by_path(const struct op *op, const struct target *target, const
   layers_add(&t, &v[MOUNT_FS_OPTIONS]);
   if (t.cut)
     return fail_with(E2BIG, "mount", "the options are longer than a page");
-  /* Only a mount that was never attached can be mapped. */
+  /* Only a mount that was never attached can be idmapped. */
   if (v[MOUNT_FS_IDMAP].present)
     return refused ? fail_with(ENOSYS, refused, v[MOUNT_FS_FSTYPE].str)
                    : fail_with(EOPNOTSUPP, "mount_setattr", "idmap");
@@ -215,7 +215,7 @@ static int mount_by_path(const struct op *op, const struct target *target, const
   return note(&fd, target, &at, traits_of(v[MOUNT_FS_FSTYPE].str)) ? fail("mount", path) : 0;
 }
 
-/* A call of the mount API has failed on what: where it is refused, mount(2) is used. */
+/* A mount API call failed on `what`: uses mount(2) if the call is refused. */
 static int not_mounted(const struct op *op, const struct target *target, const char *mode, int fs,
                        const char *call, const char *what) {
   return errno == ENOSYS ? mount_by_path(op, target, mode, call) : fail_context(fs, call, what);
@@ -282,7 +282,7 @@ int op_mount_fs(const struct op *op) {
   return note(&tree, &where, &at, traits_of(type)) ? fail(move_call(), target_path) : 0;
 }
 
-/* Flags that stay, as the host locked them: of the mount, and of all below it. */
+/* Flags that the host locked and that stay: of the mount, and of all mounts below it. */
 struct kept {
   uint64_t plain, recursive;
 };
@@ -295,7 +295,7 @@ static int set_bind_attributes(int tree, const struct value *v, struct kept *kep
                                  v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1, &kept->recursive);
 }
 
-/* An option that has no effect is a warning: podman and containerd write `rw` unasked. */
+/* An option without effect is a warning: podman and containerd write `rw` unasked. */
 static int tell_kept(const struct op *op, const struct kept *kept) {
   if ((kept->plain || kept->recursive) && report_kept(op->index, kept->plain, kept->recursive))
     _exit(0); /* the runtime is gone */
@@ -308,9 +308,9 @@ static int clone_source(const char *source, int recursive, int nofollow) {
                          (unsigned)(recursive ? AT_RECURSIVE : 0));
 }
 
-/* The root is attached over `/` later: then a recursive clone of `/` has it on top, and a path that
- * passes `/` by `..`, as many symlinks do, goes on in it, with what the image has there. Safe: the
- * path is the config's, and is resolved once, among the host's mounts alone. */
+/* The root is attached over `/` later. A recursive clone of `/` would then include it, and a path
+ * that passes `/` by `..`, as many symlinks do, would continue in the image. Safe: the path is the
+ * config's, resolved once, among the host's mounts alone. */
 int op_clone_source(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[CLONE_SOURCE_SOURCE].str;
@@ -327,24 +327,24 @@ int op_clone_source(const struct op *op) {
   return 0;
 }
 
-/* The tree to bind: the one in the slot, or a clone that is made here, as of a source that was
- * missing when the others were cloned. -1 after fail(). late: a propagation that it can get only in
- * its place, before Linux 5.12. */
+/* The tree to bind: the one in the slot, or a clone made here, such as of a source that was
+ * missing when the others were cloned. -1 after fail(). late: a propagation that only an attached
+ * mount can get, before Linux 5.12. */
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   const struct value *slot = &v[MOUNT_BIND_SLOT];
-  int ours = slot->present && (uint32_t)slot->slot >= init.given_slots; /* cloneSource's */
+  int ours = slot->present && (uint32_t)slot->slot >= init.given_slots; /* from cloneSource */
   int tree = take_slot(slot->slot);
   if (tree < 0) {
     tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].on,
                         v[MOUNT_BIND_SOURCE_NOFOLLOW].on | v[MOUNT_BIND_COPY_SYMLINK].on);
     return tree < 0 ? fail(clone_call(), source) : tree;
   }
-  if (ours) /* with the propagation of hostPropagation, which came before */
+  if (ours) /* hostPropagation, which ran before, has set its propagation */
     return tree;
-  /* It was cloned among the host's mounts and is a peer of those that are shared. It gets what
-   * hostPropagation gave to the ones that were inherited; in a user namespace, as those, at most
-   * events from the host. */
+  /* It was cloned among the host's mounts and is a peer of the shared ones. It gets the
+   * propagation that hostPropagation gave to inherited mounts; in a user namespace, as those, at
+   * most events from the host. */
   unsigned long kind = init.inherited_propagation;
   struct mount_attr a = {.propagation = kind == MS_SHARED && init.user_namespace ? MS_SLAVE : kind};
   if (a.propagation != MS_SHARED && sys_mount_setattr(tree, AT_RECURSIVE, &a)) {
@@ -359,7 +359,7 @@ static int bind_source(const struct value *v, unsigned long *late) {
   return tree;
 }
 
-/* copy-symlink: the target gets the content of the source. */
+/* copy-symlink: creates the target with the content of the source. */
 static int copy_symlink(int link, const char *path) {
   char content[PATH_MAX];
   ssize_t n = readlinkat(link, "", content, sizeof content - 1);
@@ -369,10 +369,10 @@ static int copy_symlink(int link, const char *path) {
   return make_symlink(content, path, EXISTING_FAILS);
 }
 
-/* Safe: the source is a path of the host that the config names, opened before the pivot; what is
- * mounted is a clone of it, with its attributes set before anyone in the container can reach it.
- * Attributes that the host locked are kept. A symlink is mounted on, or copied, as what it is, by a
- * descriptor or a name in one. */
+/* Safe: the source is a host path of the config, opened before the pivot. The mount is a clone of
+ * it, with its attributes set before anyone in the container can reach it. Attributes that the
+ * host locked stay. A symlink is mounted on, or copied, as a symlink, by a descriptor or by its
+ * name in a directory's descriptor. */
 int op_mount_bind(const struct op *op) {
   const struct value *v = op->v;
   const char *source = v[MOUNT_BIND_SOURCE].str, *target_path = v[MOUNT_BIND_TARGET].str;
@@ -385,11 +385,11 @@ int op_mount_bind(const struct op *op) {
     return fail(clone_call(), source);
   if (v[MOUNT_BIND_COPY_SYMLINK].on && S_ISLNK(st.st_mode))
     return copy_symlink(tree, target_path);
-  /* In the host's mount namespace no propagation was set for all: a clone is the host's peer. */
+  /* In the host's mount namespace hostPropagation is not used: a clone is the host's peer. */
   struct mount_attr slave = {.propagation = MS_SLAVE};
   if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave))
     return fail("mount_setattr", source);
-  /* Before 5.12 only an attached mount can be changed: a failure counts when it comes again. */
+  /* Before 5.12 only an attached mount can be changed: only a second failure counts. */
   struct kept kept;
   int late = set_bind_attributes(tree, v, &kept), existed;
   char found[PATH_MAX];
@@ -419,7 +419,7 @@ int op_mount_attrs(const struct op *op) {
   if (fd < 0)
     return fail("openat2", path);
   int recursive = op->v[MOUNT_ATTRS_RECURSIVE].on, covering = init.detached >= 0;
-  /* Below a root that is attached nowhere a clone with these attributes covers the mount. */
+  /* Below a detached root a clone with these attributes covers the mount. */
   int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH | AT_RECURSIVE) : -1;
   if (covering && clone < 0)
     return fail(clone_call(), path);

@@ -1,9 +1,8 @@
-/* Which mount a descriptor is on, and the mounts of this namespace as /proc/PID/mountinfo lists
- * them (proc(5)). */
+/* The mount of a descriptor, and the mounts of this namespace in /proc/PID/mountinfo (proc(5)). */
 #include "../init.h"
 #include <sys/sysmacros.h>
 
-/* What fdinfo says: for kernels before 5.8, and where a filter forbids statx(2). */
+/* The mount id in fdinfo: for kernels before 5.8, and where a filter forbids statx(2). */
 static int64_t listed_mount_id(int fd) {
   char path[32] = "fdinfo/", text[512];
   struct text t = {path, sizeof path, strlen(path), 0};
@@ -57,7 +56,7 @@ int64_t mount_id(int fd) {
   return identify(fd, &of) ? -1 : of.mount;
 }
 
-/* fs.mount-max, 100,000 unless it was raised, times what a line takes. */
+/* fs.mount-max, 100,000 by default, times the size of a line. */
 enum { MOUNTINFO_MAX = 16 << 20 };
 
 char *mountinfo_read(void) {
@@ -77,7 +76,7 @@ char *mountinfo_read(void) {
   return all;
 }
 
-/* The number at *at, which a blank ends; -1 for anything else. */
+/* The number at *at, up to a blank; -1 for anything else. */
 static int64_t next_id(const char **at) {
   uint64_t number;
   size_t n = strcspn(*at, " \n");

@@ -1,20 +1,21 @@
-/* Mounts by mount(2), where the mount API of Linux 5.2 is refused. A clone is bound in a directory
- * of this process alone, the staging directory, and stays there until it is moved onto its target:
- * so a tree is a descriptor of a mount here as well, finished before the container can see it, and
- * the operations need not know how it was made.
+/* Mounts by mount(2), where the mount API of Linux 5.2 is refused.
  *
- * Safe: mount(2) gets no path but names of descriptors in procfs (mount_on), so that nothing can be
- * swapped. Each new mount is opened and must be another one than the directory below it, and show
- * what was bound. */
+ * A clone is bound in the staging directory, which only this process has, and stays there
+ * until it is moved onto its target. So a tree is a descriptor of a mount here too, finished
+ * before the container can see it, and operations do not depend on the API.
+ *
+ * Safe: mount(2) gets only paths of descriptors in procfs (mount_on), so that nothing can be
+ * swapped. Each new mount is opened; it must differ from the directory below it and show what
+ * was bound. */
 #include "../init.h"
 #include <sys/mount.h>
 
-static int refused;      /* open_tree(2) is: learned at the first call */
+static int refused;      /* open_tree(2) is refused, as the first call showed */
 static int staging = -1; /* a tmpfs that only root of the container's user namespace may enter */
-static int over_root;    /* where the next one is mounted: over the container's root */
-static unsigned count;   /* of what was staged */
+static int over_root;    /* the next staging directory is mounted over the container's root */
+static unsigned count;   /* of staged mounts */
 
-/* The host's mounts are ours alone, but they may have peers: these must not get the staging
+/* The host's mounts here are copies, but may have peers: these must not get the staging
  * directory. */
 static int keep_private(int place) {
   if (!mount_on(place, NULL, NULL, MS_PRIVATE, NULL))
@@ -23,9 +24,9 @@ static int keep_private(int place) {
   return proc < 0 ? -1 : mount_on(proc, NULL, NULL, MS_PRIVATE, NULL);
 }
 
-/* Before the switch of root a directory of the host's procfs that no one binds from: it goes with
- * the host's tree. After it the root, where a process in it does not see what covers it; it is
- * taken away by drop_staging(). */
+/* Before the switch of root, a directory of the host's procfs that is never a bind source: it
+ * disappears with the host's tree. After it the root, as a process in the root does not see what
+ * covers it; drop_staging() unmounts it. */
 static int open_place(void) {
   if (over_root)
     return fcntl(init.root, F_DUPFD_CLOEXEC, 3);
@@ -38,7 +39,7 @@ static int open_place(void) {
   return -1;
 }
 
-/* Unbindable: a recursive clone of the host's tree leaves it out. */
+/* Unbindable: a recursive clone of the host's tree omits it. */
 static int open_staging(void) {
   if (staging >= 0)
     return 0;
@@ -59,7 +60,7 @@ static int open_staging(void) {
   return 0;
 }
 
-/* mount(2) on a new directory or file of the staging directory; the mount, or -1 with errno. */
+/* mount(2) on a new directory or file of the staging directory. The mount, or -1 with errno. */
 static int stage(const char *source, const char *type, unsigned long flags, const char *data,
                  int directory) {
   char name[16];
@@ -108,7 +109,7 @@ static int stage_clone(int dirfd, const char *path, unsigned flags) {
   }
   if (now.device != wanted.device || now.inode != wanted.inode)
     errno = ESTALE;
-  /* A peer of the mount that it is to be moved onto would get a copy of it. */
+  /* A peer of the mount that it is moved onto would get a copy of it. */
   else if (!over_root || !mount_on(fd, NULL, NULL, MS_PRIVATE | MS_REC, NULL))
     return fd;
   close_cleanup(&fd);
@@ -123,8 +124,8 @@ int clone_mount(int dirfd, const char *path, unsigned flags) {
     refused = 1;
   }
   int fd = stage_clone(dirfd, path, flags);
-  /* Where mount(2) may not be used, the first error stands; so it does in a user namespace in which
-   * this process has no id yet: no directory of the staging one could belong to it. */
+  /* The first error stands where mount(2) is forbidden, and in a user namespace where this process
+   * has no id yet: it could not own a directory of the staging one. */
   if (fd < 0 &&
       (errno == ENOSYS || errno == EOVERFLOW || (errno == EPERM && !init.user_namespace))) {
     refused = 0;

@@ -1,5 +1,5 @@
-/* The layers of an overlay: each an option of its own in the plan (`lowerdir+=`, `datadir+=`, as
- * fsconfig(2) takes them since Linux 6.7), one string for mount(2). */
+/* Layers of an overlay: one option each in the plan (`lowerdir+=`, `datadir+=`, as in fsconfig(2)
+ * since Linux 6.7), one string for mount(2). */
 #include "../init.h"
 
 static const char *layer_path(const char *option, int *data) {
@@ -50,7 +50,7 @@ int set_directory(int fs, const char *option) {
   int fd CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 || !sys_fsconfig_fd(fs, key, fd))
     return fd < 0 ? -1 : 0;
-  /* Before 6.13 fsconfig(2) takes no O_PATH descriptor, whatever the file system does. */
+  /* Before 6.13 fsconfig(2) takes no O_PATH descriptor, for any file system. */
   if (errno == EBADF)
     errno = EINVAL;
   return -1;

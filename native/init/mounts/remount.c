@@ -1,8 +1,8 @@
-/* reconfigure, propagate: what is mounted already is changed. */
+/* Changes of existing mounts: reconfigure, propagate. */
 #include "../init.h"
 
 /* Safe: acts on the file system of the mount that the resolver found inside the root. The kernel
- * lets only root of the user namespace that the file system belongs to change it. */
+ * allows this only to root of the user namespace that owns the file system. */
 int op_reconfigure(const struct op *op) {
   const char *path = op->v[RECONFIGURE_TARGET].str, *option = op->v[RECONFIGURE_OPTIONS].str;
   int fd CLEANUP_CLOSE = resolve(path, 0, 0, NULL);
@@ -18,7 +18,7 @@ int op_reconfigure(const struct op *op) {
                                                                 : 0;
 }
 
-/* Safe: as above, and only the mount is changed. */
+/* Safe: as above, and changes only the mount. */
 int op_propagate(const struct op *op) {
   const char *path = op->v[PROPAGATE_TARGET].str;
   int fd CLEANUP_CLOSE = resolve(path, 0, 0, NULL);

@@ -1,10 +1,10 @@
-/* A root that is not that of the mount namespace (chroot(2)), and the root of a ramdisk, which
+/* A process root that is not the mount namespace's (chroot(2)), and a ramdisk's root, which
  * pivot_root(2) cannot replace. */
 #include "../init.h"
 #include <sched.h>
 #include <sys/mount.h>
 
-/* Safe: the namespace is our own, by the private procfs, so that only the root and the working
+/* Safe: the namespace is our own, from the private procfs, so only the root and the working
  * directory of this process change. It has one thread and shares neither. */
 static int enter_namespace_root(void) {
   int own CLEANUP_CLOSE = proc_open_namespace("mnt");
@@ -19,12 +19,12 @@ static int go_back(int root) {
   return fchdir(root) || chroot(".") ? fail("chroot", "back into the root of runt") : 0;
 }
 
-/* Only a mount has a propagation, and pivot_root(2) demands that the one above the container's root
- * is not shared. The mount that holds this directory may be: all become slaves before the clone is
- * attached, or the host would see it.
+/* Only a mount has a propagation, and pivot_root(2) demands that the parent of the container's
+ * root is not shared. The mount that holds this directory may be shared: all become slaves
+ * before the clone is attached, or the host would see it.
  *
- * Safe: acts on our copy of the mount tree. The clone shows what the root showed, is its peer where
- * that was shared, and is attached right on it. */
+ * Safe: acts on our copy of the mount tree. The clone shows what the root showed, is its peer
+ * if that was shared, and is attached right on it. */
 int mount_chroot(void) {
   int old CLEANUP_CLOSE = open_root();
   int tree CLEANUP_CLOSE = clone_mount(AT_FDCWD, "/", AT_RECURSIVE);
@@ -57,7 +57,7 @@ int leave_chroot(void) {
   struct identity was, is, container;
   if (now < 0 || identify(old, &was) || identify(now, &is) || identify(init.root, &container))
     return fail("statx", "/");
-  /* What lies over our root is the container's, or was, before hooks were shown another one. */
+  /* The mount over our root is the container's, or was, before hooks were shown another one. */
   if (is.mount == container.mount || (init.covered_roots && is.mount == init.covered_root) ||
       (is.mount == was.mount && is.inode == was.inode))
     return go_back(old);
@@ -65,7 +65,7 @@ int leave_chroot(void) {
   return 1;
 }
 
-/* What mountinfo says of the mount with this id: its parent; -1 for one that is not listed. */
+/* The parent of the mount with this id in mountinfo; -1 when the mount is not listed. */
 static int64_t parent_of(const char *mountinfo, int64_t id) {
   struct mountinfo line;
   while ((mountinfo = mountinfo_next(mountinfo, &line)))
@@ -83,8 +83,8 @@ int is_ramdisk(void) {
   return mountinfo ? parent_of(mountinfo, id) == id : -1;
 }
 
-/* The mount on `root` that the container's root is on, or is; -1 after fail(). Roots that a mount
- * on `/` covered are the container's too, and stay. What else lies between is not ours. */
+/* The mount on `root` that is or holds the container's root; -1 after fail(). Roots that a mount
+ * on `/` covered are the container's too, and stay. Other mounts between are not ours. */
 static int64_t holder_on(const char *mountinfo, int64_t root) {
   int64_t id = mount_id(init.root), parent = parent_of(mountinfo, id);
   for (unsigned n = 0; n < init.covered_roots && parent >= 0 && parent != root; n++) {
@@ -94,11 +94,11 @@ static int64_t holder_on(const char *mountinfo, int64_t root) {
   return parent == root ? id : fail_with(EBUSY, "pivot_root", "ramdisk");
 }
 
-/* Detaches what is mounted on the mount `root`, but for `keep`: 1 when there was nothing, 0 for
- * something, -1 after fail(). What is listed last goes first, as it may hide others.
+/* Detaches the mounts on the mount `root`, except `keep`: 1 when there were none, 0 for some,
+ * -1 after fail(). The last one listed goes first, as it may hide others.
  *
- * Safe: `root` is the root of this process, and all paths are those that the kernel gives. Each
- * tree is made a slave before it goes, so that the host does not lose what is below it. */
+ * Safe: `root` is the root of this process, and all paths are the kernel's. Each tree first
+ * becomes a slave, so that the host keeps the mounts below it. */
 static int detach_others(int64_t root, const char *mountinfo, int64_t keep) {
   enum { MOST = 512 };
   const char *lines[MOST];
@@ -114,7 +114,7 @@ static int detach_others(int64_t root, const char *mountinfo, int64_t keep) {
       return -1;
     if (!mount(NULL, target, NULL, MS_SLAVE | MS_REC, NULL) && !umount2(target, MNT_DETACH))
       detached++;
-    /* One that another mount hides is missing, or no mount point, until that one is gone. */
+    /* A mount that another one hides is missing, or not a mount point, until that one is gone. */
     else if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)
       return fail("umount2", target);
   }
@@ -122,12 +122,12 @@ static int detach_others(int64_t root, const char *mountinfo, int64_t keep) {
   return found && !detached ? fail_with(EPERM, "umount2", "ramdisk") : !found;
 }
 
-/* Safe: the root of the ramdisk is made private before anything on it changes. A container's root
- * that is on it, with nothing else, is the root of the mount namespace: setns(2) leads to it, and
- * to the kernel it is not a chroot. */
+/* Safe: the ramdisk's root is private before anything on it changes. When the container's root is
+ * the only mount on it, that is the root of the mount namespace: setns(2) leads there, and the
+ * kernel does not take it for a chroot. */
 int cover_ramdisk(int move) {
-  /* The host's mounts are locked in the mount namespace of a user namespace, and the container's
-   * root is not: the container could unmount it, and see them. */
+  /* In the mount namespace of a user namespace the host's mounts are locked, but not the
+   * container's root: the container could unmount it, and see them. */
   if (init.user_namespace)
     return fail_with(EPERM, "pivot_root", "ramdisk");
   int root CLEANUP_CLOSE = open_root();

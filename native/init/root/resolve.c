@@ -1,29 +1,31 @@
-/* The one way to a path in the container: it never leaves the root, whatever symlinks the root file
- * system holds and whoever changes them meanwhile (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310,
- * CVE-2026-41579). What is found is an O_PATH descriptor; everything after that works on the
- * descriptor, so that there is nothing left to be swapped.
+/* Path resolution in the container.
  *
- * A path below a mount of the plan begins at that mount's descriptor (mounts/mount-table.c): the
- * directory that the mount is on may be another one by now. */
+ * It never leaves the root, whatever symlinks the root file system holds and whoever changes
+ * them meanwhile (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310, CVE-2026-41579). The result
+ * is an O_PATH descriptor. Everything later works on that, so that nothing is left to be
+ * swapped.
+ *
+ * A path below a mount of the plan starts at that mount's descriptor (mounts/mount-table.c):
+ * another directory may be at the mount point by now. */
 #include "../../core/time-limits.h"
 #include "../init.h"
 
 enum {
   LINKS_MAX = 40,
-  /* Nothing on the way but directories of one file system. */
+  /* Only directories of one file system on the way. */
   STRAIGHT = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 };
 
-/* What is looked for. */
+/* One lookup: what it searches for, and what it may make. */
 struct aim {
   const char *path;
-  int flags; /* of open(2), beside O_PATH */
+  int flags; /* of open(2), besides O_PATH */
   uint64_t restrictions;
-  mode_t kind; /* type and mode of what is missing and made; 0: nothing is made */
+  mode_t kind; /* type and mode of what it makes if missing; 0: it makes nothing */
   int shown;   /* as a process in the container sees it */
 };
 
-/* 0, or -1 with errno when something was cut off. */
+/* 0, or -1 with errno when the text was cut off. */
 static int check_whole(const struct text *t) {
   if (!t->cut)
     return 0;
@@ -31,8 +33,8 @@ static int check_whole(const struct text *t) {
   return -1;
 }
 
-/* Joins what stands before a symlink, its content and what follows, into out. 0, or -1 with errno.
- */
+/* Joins the path before a symlink, its content and the path after it into out. 0, or -1 with
+ * errno. */
 static int expand(char out[PATH_MAX], const char *before, const char *link, const char *after) {
   struct text t = text_in(out, PATH_MAX);
   if (link[0] != '/') {
@@ -119,8 +121,8 @@ static int make_in(int dir, const char *name, mode_t kind) {
   return -1;
 }
 
-/* Whether a symlink of procfs is one of those that are no text (/proc/PID/root). Where openat2
- * cannot tell, all are read as text. */
+/* Whether a symlink of procfs is a magic link (/proc/PID/root). Without openat2 all are read as
+ * text. */
 static int is_magic(int link, int dir, const char *name) {
   struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                          .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
@@ -130,13 +132,13 @@ static int is_magic(int link, int dir, const char *name) {
   return fd < 0 && errno == ELOOP;
 }
 
-/* A walk that is under way. */
+/* A walk in progress. */
 struct walk {
-  char pending[PATH_MAX]; /* the path as far as it is known, symlinks expanded */
-  const char *rest;       /* what of it is to be walked */
-  char *found;            /* what has been walked */
-  int dir;                /* that, opened */
-  struct identity at;     /* and what it is */
+  char pending[PATH_MAX]; /* the path so far, symlinks expanded */
+  const char *rest;       /* the part of it that is not walked yet */
+  char *found;            /* the path that was walked */
+  int dir;                /* its descriptor */
+  struct identity at;     /* its identity */
   int links, made;
 };
 
@@ -148,7 +150,7 @@ static int begin(struct walk *w) {
   return w->dir < 0 || identify(w->dir, &w->at) ? -1 : 0;
 }
 
-/* From the root again, along what is known by now. */
+/* Walks the expanded path again from the root. */
 static int restart(struct walk *w, const char *before, const char *link) {
   char again[PATH_MAX];
   if (expand(again, before, link, w->rest))
@@ -158,7 +160,7 @@ static int restart(struct walk *w, const char *before, const char *link) {
 }
 
 static int go_up(struct walk *w) {
-  if (w->made) { /* above what was missing: there is no such place */
+  if (w->made) { /* above a missing directory: no such path */
     errno = ENOENT;
     return -1;
   }
@@ -183,7 +185,7 @@ static int follow(struct walk *w, int link, const char *name, const struct aim *
   return copy_path(before, w->found) || restart(w, before, content) ? -1 : 0;
 }
 
-/* One component further. 0, or -1 with errno. */
+/* Walks one component. 0, or -1 with errno. */
 static int step(struct walk *w, const char *name, const struct aim *aim) {
   char path[PATH_MAX];
   if (!strcmp(name, "."))
@@ -204,7 +206,7 @@ static int step(struct walk *w, const char *name, const struct aim *aim) {
     return -1;
   if (S_ISLNK(there.type) && !m && !(last && aim->flags & O_NOFOLLOW))
     return follow(w, next, name, aim);
-  /* A mount of the plan where the plan did not put it. */
+  /* A mount of the plan, on another path than the plan's. */
   const struct made *strayed =
       m || aim->shown || there.mount == w->at.mount ? NULL : made_by_id(there.mount);
   if (strayed && strcmp(made_path(strayed), path))
@@ -216,8 +218,8 @@ static int step(struct walk *w, const char *name, const struct aim *aim) {
   return copy_path(w->found, m ? made_path(m) : path);
 }
 
-/* One component at a time with O_NOFOLLOW, symlinks expanded as text and `..` cut off as text, so
- * that no descriptor above the root is ever opened. */
+/* Opens one component at a time with O_NOFOLLOW, and expands symlinks and `..` as text, so that no
+ * descriptor above the root is ever opened. */
 static int walk(const struct aim *aim, int *existed, char found[PATH_MAX]) {
   struct walk w = {.found = found, .dir = -1};
   char name[NAME_MAX + 1];
@@ -236,8 +238,8 @@ static int walk(const struct aim *aim, int *existed, char found[PATH_MAX]) {
   return -1;
 }
 
-/* Opens a clean path in one system call, from the mount that it is on. EXDEV or ELOOP when there is
- * more on the way than directories. */
+/* Opens a clean path in one system call, from the mount that holds it. EXDEV or ELOOP when the
+ * path has more than directories on the way. */
 static int straight(const char *path, int flags, char found[PATH_MAX]) {
   struct open_how how = {.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags), .resolve = STRAIGHT};
   const char *rest;
@@ -261,14 +263,14 @@ static int straight(const char *path, int flags, char found[PATH_MAX]) {
   return fd;
 }
 
-/* Whether openat2 has said nothing about the path: it is missing (ENOSYS), or seccomp profiles of
- * older engines forbid it (EPERM), or there is what it was not to pass. */
+/* Whether openat2 did not decide about the path: the kernel has none (ENOSYS), seccomp profiles of
+ * older engines forbid it (EPERM), or it met what it may not cross. */
 static int undecided(int error) {
   return error == ENOSYS || error == EPERM || error == EXDEV || error == ELOOP || error == EAGAIN ||
          error == EINTR;
 }
 
-/* Makes the last component of a clean path, where it is all that is missing. */
+/* Makes the last component of a clean path, if only that is missing. */
 static int make_last(const char *path, mode_t kind, char found[PATH_MAX]) {
   char directory[PATH_MAX];
   const char *slash = strrchr(path, '/');
@@ -280,7 +282,7 @@ static int make_last(const char *path, mode_t kind, char found[PATH_MAX]) {
   return dir < 0 || add_component(found, slash + 1) ? -1 : make_in(dir, slash + 1, kind);
 }
 
-/* A name that the plan has given to a mount may lead through a symlink, too. */
+/* The plan's name of a mount may lead through a symlink, too. */
 static int refuse_symlinks(const struct aim *aim, int fd, const char *clean, const char *found) {
   if (fd < 0 || !(aim->restrictions & RESOLVE_NO_SYMLINKS) || !strcmp(clean, found))
     return fd;
@@ -331,8 +333,7 @@ int resolve_shown(const char *path, int flags) {
       return fd;
     if (errno == ENOSYS || errno == EPERM)
       break;
-    /* A rename or a mount elsewhere raced with a `..`: the kernel could not tell, and asks to try
-     * again. */
+    /* A rename or a mount elsewhere raced with a `..`: the kernel asks for another try. */
     if (errno != EAGAIN && errno != EINTR)
       return -1;
   }
@@ -376,7 +377,7 @@ int resolve_parent(const char *path, const char **name, char found[PATH_MAX]) {
   return resolve_or_make(n ? directory : "/", S_IFDIR | 0755, 0, &existed, found);
 }
 
-/* Safe: made inside the root by descriptors, with the mode that is asked for (the umask is 0). */
+/* Safe: made inside the root through descriptors, with the requested mode (the umask is 0). */
 int op_mkdir(const struct op *op) {
   mode_t mode = (mode_t)op->v[MKDIR_MODE].num & 07777;
   int existed;

@@ -1,17 +1,17 @@
-/* The mount tree around the container: what is inherited, the root file system as a mount, the
- * switch into it. */
+/* The mount tree around the container: the inherited mounts, the mount of the root file system,
+ * the switch into it. */
 #include "../init.h"
 #include <sched.h>
 #include <sys/mount.h>
 
-/* Safe: acts on our copy of the mount tree. After it nothing that is mounted here reaches the host,
- * unless the config asks for shared propagation. */
+/* Safe: acts on our copy of the mount tree. After it no mount made here reaches the host, unless
+ * the config requests shared propagation. */
 int op_host_propagation(const struct op *op) {
   unsigned long flags = op->v[HOST_PROPAGATION_FLAGS].num;
   init.inherited_propagation = flags & ~(unsigned long)MS_REC;
   if (!mount(NULL, "/", NULL, flags, NULL))
     return 0;
-  /* EINVAL: the root is not a mount point, so that this process is in a chroot. */
+  /* EINVAL: the root is not a mount point, so this process is in a chroot. */
   if (errno != EINVAL)
     return fail("mount", "/");
   if (mount_chroot())
@@ -19,8 +19,8 @@ int op_host_propagation(const struct op *op) {
   return mount(NULL, "/", NULL, flags, NULL) ? fail("mount", "/") : 0;
 }
 
-/* Safe: a mount of our copy of the tree gets fewer peers. The path is the config's, and is only
- * shortened. */
+/* Safe: takes a mount of our copy of the tree out of its peer group. The path is the config's,
+ * only shortened. */
 int op_isolate(const struct op *op) {
   const char *path = op->v[ISOLATE_PATH].str;
   char mount_point[PATH_MAX];
@@ -29,7 +29,7 @@ int op_isolate(const struct op *op) {
     return fail_with(ENAMETOOLONG, "mount", path);
   memcpy(mount_point, path, length + 1);
   while (mount(NULL, mount_point, NULL, MS_PRIVATE, NULL)) {
-    /* EINVAL: not a mount point; the one above is tried. */
+    /* EINVAL: not a mount point; try the directory above. */
     if (errno != EINVAL || length <= 1)
       return fail("mount", path);
     while (length > 1 && mount_point[length - 1] != '/')
@@ -41,12 +41,11 @@ int op_isolate(const struct op *op) {
   return 0;
 }
 
-/* The root file system is cloned and attached over `/`, where this process, whose root is the
- * directory below, does not see it: so it needs no path that the container's root could reach, and
- * its parent mount is one whose propagation we may make private (pivot_root(2) demands that, and it
- * keeps the attaching itself from the host). Clones of the host's mounts are made before that.
- * Safe: the path is the config's, opened once; all that follows is done on the clone's descriptor.
- */
+/* The root file system is cloned and attached over `/`. This process does not see it there, as its
+ * own root is the directory below. So no path is needed that the container's root could reach. We
+ * may make the parent mount private: pivot_root(2) demands that, and it hides the attaching from
+ * the host. Clones of the host's mounts are made before that. Safe: the path is the config's,
+ * opened once; all later steps use the clone's descriptor. */
 int op_rootfs(const struct op *op) {
   const char *path = op->v[ROOTFS_PATH].str;
   int cloned_outside = op->v[ROOTFS_SLOT].present;
@@ -54,17 +53,17 @@ int op_rootfs(const struct op *op) {
                             : clone_mount(AT_FDCWD, path, AT_RECURSIVE);
   if (tree < 0)
     return cloned_outside ? fail_with(EBADF, "open_tree", path) : fail(clone_call(), path);
-  /* The sources of binds are cloned: the old tree needs its peers no more, and what is unmounted in
-   * it later would be unmounted in the peers of the mount above it too. Clones that are staged in
-   * it would lose them as well: pivotRoot makes it a slave when they are gone. */
+  /* The sources of binds are cloned, so the old tree needs its peers no more. A later unmount in
+   * it would also unmount in the peers of the mount above. Clones staged in it would lose their
+   * peers too: pivotRoot makes the tree a slave when they are gone. */
   if (init.inherited_propagation == MS_SHARED && !is_staging() &&
       mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
     return fail("mount", "/");
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
-  /* A tree that the runtime cloned for a user namespace was cloned in the host's namespace: where
-   * the host's mounts are shared, so is it, and pivot_root(2) refuses it (EINVAL); mounts below it
-   * would reach the host. One that is cloned here is what hostPropagation made of it. */
+  /* The runtime clones a tree for a user namespace in the host's namespace. If the host's mounts
+   * are shared, so is the clone: pivot_root(2) refuses it (EINVAL), and mounts below it would
+   * reach the host. hostPropagation has changed a tree that is cloned here. */
   struct mount_attr slave = {.propagation = MS_SLAVE};
   int enslave = cloned_outside && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
   if (enslave && errno != ENOSYS)
@@ -98,9 +97,9 @@ static int reopen_root(void) {
   return init.root < 0 ? fail("open", "/") : 0;
 }
 
-/* Detaches the old root, which lies over the new one, with all that is below it. Roots that a mount
- * on `/` covered lie over it, `covered` of them, and the uppermost goes first. `old` is made a
- * slave, so that the host does not see its unmounting: -1 where `rootfs` did that to all of it. */
+/* Detaches the old root, which lies over the new one, and all below it. `covered` roots, which
+ * mounts on `/` covered, lie there too, and the uppermost goes first. `old` becomes a slave, so
+ * that the host does not see the unmounts; -1: `rootfs` has made all of it a slave. */
 static int detach_old_root(int old, unsigned covered) {
   if (old >= 0 && (fchdir(old) || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL)))
     return fail("mount", "the old root");
@@ -110,7 +109,7 @@ static int detach_old_root(int old, unsigned covered) {
   return 0;
 }
 
-/* Enters the root of the mount namespace, where setns(2) leads to: 1 when it is the container's, 0
+/* Enters the root of the mount namespace, where setns(2) leads: 1 when it is the container's, 0
  * for another root, or -1 after fail(). */
 static int enter_container(void) {
   struct identity now, root = init.rootfs;
@@ -140,14 +139,14 @@ static int enter_container(void) {
   return 1;
 }
 
-/* The same where another root is a failure. 0, or -1 after fail(). */
+/* The same, but another root is a failure. 0, or -1 after fail(). */
 static int end_in_container(const char *from) {
   int there = enter_container();
   return there > 0 ? 0 : there < 0 ? -1 : fail_with(EXDEV, "setns", from);
 }
 
-/* Whether something is mounted on the container's root: the old root, which had another mount over
- * it that no process had entered. 0, 1 or -1 after fail(). */
+/* Whether the old root is mounted on the container's root: it had another mount over it that no
+ * process had entered. 0, 1 or -1 after fail(). */
 static int is_covered(void) {
   struct identity root, top;
   int fd CLEANUP_CLOSE = open_mounted_on(init.root);
@@ -162,9 +161,9 @@ static int pivot(void) {
   return syscall(SYS_pivot_root, ".", ".") ? fail("pivot_root", NULL) : 0;
 }
 
-/* The root of this process is that of the mount namespace, and the container's root is somewhere
- * below it. Safe: what lies beside the container's root becomes a slave after the pivot, when the
- * container's own mounts are no longer below it. */
+/* The root of this process is the mount namespace's, and the container's root is below it. Safe:
+ * the mounts beside the container's root become slaves after the pivot, when the container's own
+ * mounts are no longer below the old root. */
 static int pivot_from_namespace_root(void) {
   int old CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (old < 0)
@@ -186,7 +185,7 @@ static int take_ramdisk(void) {
   return cover_ramdisk(init.root_shown) ? -1 : end_in_container("ramdisk");
 }
 
-/* pivot_root(2) said EINVAL. */
+/* Pivots out of a chroot or a ramdisk, where pivot_root(2) returned EINVAL. */
 static int pivot_elsewhere(void) {
   int chrooted = leave_chroot();
   if (chrooted)
@@ -197,26 +196,26 @@ static int pivot_elsewhere(void) {
   return fail_with(EINVAL, "pivot_root", NULL);
 }
 
-/* Mounts that came from another user namespace are locked. A pivot in a chroot would pass the lock
- * of its mount point on to the container's root, which then could not be moved any more.
+/* Mounts from another user namespace are locked. A pivot in a chroot would pass the lock of
+ * its mount point on to the container's root, which then could not be moved.
  *
- * Safe: as leave_chroot. No operation between this one and the pivot takes a path of the host. */
+ * Safe: as leave_chroot. No operation between this one and the pivot uses a path of the host. */
 int op_leave_chroot(const struct op *op) {
   (void)op;
   return leave_chroot() < 0 ? -1 : 0;
 }
 
-/* By pivot_root(".", ".") the old root lies over the new one and needs no directory in the root
- * file system. In a chroot the kernel may let the container's root take the place of the chroot's
- * alone: it would have the host's root above it, to which setns(2) leads, and with it an exec.
+/* After pivot_root(".", ".") the old root lies over the new one and needs no directory in the
+ * root file system. In a chroot the kernel may replace only the chroot's root by the
+ * container's. The host's root would stay above it, where setns(2), and so an exec, leads.
  *
- * Safe: ends only with the container's root as that of the mount namespace. */
+ * Safe: succeeds only if the container's root is the mount namespace's. */
 int op_pivot_root(const struct op *op) {
   (void)op;
   int chrooted = init.chrooted ? leave_chroot() : 0;
   if (chrooted)
     return chrooted < 0 ? -1 : pivot_from_namespace_root();
-  /* Hooks may have mounted there, and `rootfs` left peers to a tree that holds staged clones. */
+  /* Hooks may have mounted there, and `rootfs` left peers to a tree with staged clones. */
   int peers = init.hooks_ran || is_staging();
   int old CLEANUP_CLOSE = peers ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   if (peers && old < 0)
@@ -249,7 +248,7 @@ static void unescape(char *s) {
   *to = 0;
 }
 
-/* Hides one mount. Its unmounting does not reach the host: `rootfs` made the mount above it, whose
+/* Hides one mount. The unmount does not reach the host: `rootfs` made the parent mount, whose
  * peers would see it, a slave or private. */
 static int hide_mount(const char *target) {
   if (!umount2(target, MNT_DETACH) || errno == ENOENT)
@@ -260,7 +259,7 @@ static int hide_mount(const char *target) {
   return mount("tmpfs", target, "tmpfs", 0, "") ? fail("mount", target) : 0;
 }
 
-/* The number at *line of mountinfo, which is the rest of the line then; UINT64_MAX for none. */
+/* Reads the number at *line of mountinfo, and advances *line; UINT64_MAX for none. */
 static uint64_t next_id(const char **line) {
   uint64_t id;
   size_t length = strcspn(*line, " \n");
@@ -275,14 +274,14 @@ static const char *next_line(const char *line) {
 }
 
 /* Whether a mount of mountinfo is `root` or attached somewhere below it. The order of the lines
- * does not tell: a clone may be older than what it is attached to, and Linux 6.8 sorts by id. */
+ * does not show that: a clone may be older than its parent, and Linux 6.8 sorts by id. */
 static int is_below(const char *mountinfo, uint64_t id, uint64_t root) {
   for (unsigned depth = 0; id != root; depth++) {
     uint64_t parent = UINT64_MAX;
     for (const char *line = mountinfo; *line && parent == UINT64_MAX; line = next_line(line))
       if (next_id(&line) == id)
         parent = next_id(&line);
-    /* The parent of the topmost mount is not shown. */
+    /* mountinfo does not list the parent of the topmost mount. */
     if (parent == UINT64_MAX || parent == id || depth > PATH_MAX)
       return 0;
     id = parent;
@@ -290,15 +289,15 @@ static int is_below(const char *mountinfo, uint64_t id, uint64_t root) {
   return 1;
 }
 
-/* Removes, or covers, the mounts of proc and sysfs that the host has: without a pivot they stay in
- * this mount namespace, and a mount that shows all of proc lets a user namespace inside mount
- * another one that is not masked. */
+/* Removes, or covers, the host's mounts of proc and sysfs. Without a pivot they stay in this mount
+ * namespace. A mount that shows all of proc lets a user namespace inside mount another proc
+ * without masks. */
 static int hide_host_proc(void) {
   int64_t root = mount_id(init.root);
   int fd CLEANUP_CLOSE = proc_open_self("mountinfo", O_RDONLY);
   if (root < 0 || fd < 0)
     return fail("open", "/proc/self/mountinfo");
-  /* All is read first: removing a mount moves what is not read yet. */
+  /* Read all first: each unmount shifts what is not read yet. */
   size_t size = 0, room = 1 << 20;
   char *all = allocate(room), *target = allocate(room);
   if (!all || !target)
@@ -330,9 +329,9 @@ static int hide_host_proc(void) {
              : fail_with(ENOENT, "read", "/proc/self/mountinfo does not show the container's root");
 }
 
-/* For roots that pivot_root(2) refuses (an initramfs). The root is attached over `/` already, or is
- * moved back there when hooks wanted it elsewhere: the working directory and the root of the
- * process change into it. Weaker than a pivot, as the old tree stays below. */
+/* For roots that pivot_root(2) refuses (an initramfs). The root is over `/` already, or is moved
+ * back there if hooks needed it elsewhere. Then this process makes it its root and working
+ * directory. Weaker than a pivot, as the old tree stays below. */
 int op_move_root(const struct op *op) {
   (void)op;
   if (init.inherited_propagation == MS_SHARED && is_staging())
@@ -355,10 +354,10 @@ int op_move_root(const struct op *op) {
   return reopen_root();
 }
 
-/* The root file system as a tree that is attached nowhere, for a container that shares the host's
- * mount namespace: what is mounted in it no one else sees, and it is gone with the last process.
- * Safe: the path is the config's, opened once; the clone reaches no other mount, as it is private
- * and what is below it a slave. */
+/* The root file system as a detached tree, for a container that shares the host's mount namespace.
+ * No other process sees its mounts, and it ends with the last process. Safe: the path is the
+ * config's, opened once. The clone reaches no other mount: it is private, and the mounts below it
+ * are slaves. */
 int op_detached_root(const struct op *op) {
   const char *path = op->v[DETACHED_ROOT_PATH].str;
   int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -380,8 +379,8 @@ int op_detached_root(const struct op *op) {
   return init.root < 0 ? fail("openat", path) : 0;
 }
 
-/* Safe: chroot(2) alone can be left by who may chroot again with a directory outside open; here no
- * descriptor of one stays (CVE-2016-9962), and `..` of the tree's root is that root. */
+/* Safe: a process that may chroot again can leave a chroot(2) through an open directory outside.
+ * No descriptor of one stays here (CVE-2016-9962), and `..` of the tree's root is that root. */
 int op_change_root(const struct op *op) {
   const struct value *slot = &op->v[CHANGE_ROOT_SLOT];
   int directory CLEANUP_CLOSE = take_slot(slot->slot);

@@ -2,11 +2,12 @@
 #include "../init.h"
 #include <sys/mount.h>
 
-/* Makes the mount that holds a directory private: pivot_root(2) demands it of the one that the root
- * is moved to, and the host must not see the root come. */
+/* Makes the mount that holds a directory private: pivot_root(2) demands it of the mount to which
+ * the root is moved, and the host must not see that move. */
 static int make_holder_private(int directory) {
   int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
-  /* EINVAL: not the root of its mount, which is above it. A path has no more components. */
+  /* EINVAL: the directory is not the root of its mount; try the one above. PATH_MAX bounds the
+   * depth. */
   for (unsigned n = 0; at >= 0 && mount_on(at, NULL, NULL, MS_PRIVATE, NULL); n++) {
     int above = errno == EINVAL && n < PATH_MAX / 2;
     int up = above ? openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -19,11 +20,11 @@ static int make_holder_private(int directory) {
   return 0;
 }
 
-/* Hooks find the container's root file system where the bundle says it is, as below runc; what they
- * mount in it goes with it into the container. Where the container's root user may not go to that
- * path the root stays where it is, over `/`, and hooks that do not need it work. Safe: moves a
- * mount of ours, to the directory that it was cloned from: were it another one by now, the root
- * would lie over what its owner chooses, such as the programs that hooks are. */
+/* Hooks find the container's root file system at the bundle's path, as with runc; their mounts in
+ * it move with it into the container. If the container's root user cannot enter that path, the
+ * root stays over `/`, for hooks that do not need it. Safe: moves our own mount onto the directory
+ * that it was cloned from. On another one the root would cover files that its owner chooses, such
+ * as the hooks' programs. */
 int op_show_root(const struct op *op) {
   const char *path = op->v[SHOW_ROOT_PATH].str;
   struct identity now;
