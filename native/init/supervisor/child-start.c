@@ -1,4 +1,4 @@
-/* The start of a child: it becomes the image that the request brought. */
+/* Start of a child, which becomes the image in the request. */
 #include "../../core/process/ambient.h"
 #include "../../core/process/execute.h"
 #include "../text.h"
@@ -8,8 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* In the child: puts every descriptor where the plan expects it. They are copied above all targets
- * first, so that none is overwritten before its turn. Returns the image's descriptor, or -1. */
+/* In the child: puts each descriptor where the plan expects it. Copies all above every target
+ * first, so that none is overwritten too early. Returns the image's descriptor, or -1. */
 static int place(const struct request *r) {
   int base = 3;
   for (size_t i = 0; i < r->count; i++) {
@@ -38,7 +38,7 @@ static struct failure failed_in(const char *call) {
   return f;
 }
 
-/* Never returns: becomes runt-init, or tells through `failed` why not. */
+/* Becomes runt-init, or writes to `failed` why not. Never returns. */
 static _Noreturn void become(const struct request *r, int failed) {
   char digits[24];
   struct text t = TEXT_IN(digits);
@@ -63,8 +63,8 @@ static _Noreturn void become(const struct request *r, int failed) {
   _exit(127);
 }
 
-/* clone3(2); where that is refused clone(2), which can do all but put the child into a cgroup: the
- * runtime moves it there when it is told that the first has failed. */
+/* clone3(2), or clone(2) where that is refused. clone(2) cannot put the child into a cgroup: the
+ * runtime moves it when the answer names the failed clone3. */
 static long clone_child(const struct request *r, int *pidfd) {
   struct clone_args args = {
       .flags = r->flags | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd, .exit_signal = SIGCHLD};

@@ -1,4 +1,4 @@
-/* The children: those that this supervisor started, and those of a killed one that it watches. */
+/* Children that this supervisor started, and those of a killed supervisor that it watches. */
 #include "../../core/clock.h"
 #include "../../core/process/pidfd.h"
 #include "../../core/time-limits.h"
@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 static struct child children[CHILDREN_MAX];
-static int children_end; /* no child is at this index or behind it */
+static int children_end; /* no child is at or after this index */
 
 struct child *find_child(pid_t pid) {
   for (int i = 0; i < children_end; i++)
@@ -15,8 +15,8 @@ struct child *find_child(pid_t pid) {
   return pid || children_end == CHILDREN_MAX ? NULL : &children[children_end++];
 }
 
-/* Takes a child off the table. One that a joining process made as its sibling (CLONE_PARENT) is not
- * in it. */
+/* Removes a child from the table. A sibling, made by a joining process (CLONE_PARENT), is not in
+ * it. */
 static struct child forget(pid_t pid) {
   struct child *place = find_child(pid), child = {.kind = KIND_SIBLING};
   if (place) {
@@ -32,7 +32,7 @@ static void record(const struct child *child, pid_t pid, const struct end *end) 
   case KIND_SUCCESSOR:
     return;
   case KIND_SIBLING:
-    /* Nothing is executed in a container before its init process is known. */
+    /* No exec starts in a container before its init process is known. */
     if (!supervisor.awaited)
       return;
     supervisor.awaited = 0;
@@ -62,8 +62,8 @@ int reap(void) {
   }
 }
 
-/* Looks whether a watched process has ended. The kernel tells the status when its parent, the
- * subreaper or process 1, has reaped it; one that does not is not waited for. */
+/* Checks whether a watched process has ended. The kernel reports the status once the parent, the
+ * subreaper or process 1, has reaped it. A parent that does not is not waited for. */
 static void look_at(struct child *child, short events) {
   int status = 0, r = pidfd_exit(child->pidfd, &status);
   if (!child->ended && events) {
@@ -72,8 +72,8 @@ static void look_at(struct child *child, short events) {
   }
   int late =
       child->ended && (uint64_t)clock_ns(CLOCK_MONOTONIC) - child->seen > REAP_TIME * 1000000ull;
-  /* Linux 6.15 tells; 6.13 knows the ioctl, and POLLHUP says that the process was reaped; before
-   * that there is nothing to wait for. */
+  /* Linux 6.15 reports the status. 6.13 has the ioctl, and POLLHUP shows that the process was
+   * reaped. Older kernels have nothing to wait for. */
   if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))
     return;
   struct end end = {.lost = r != 1,
@@ -98,7 +98,7 @@ int watch_child(struct child *place, struct child child, int pidfd) {
   return child.pid;
 }
 
-/* The child of each entry that was polled. */
+/* The child of each polled entry. */
 static struct child *watched[CHILDREN_MAX];
 
 size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late) {

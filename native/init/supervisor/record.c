@@ -4,15 +4,14 @@
 #include "supervisor.h"
 #include <stdio.h>
 
-/* Execs whose records may be unread, in the order in which those were written: 4 KiB of a tmpfs
- * each. */
+/* Execs whose records may be unread, oldest first. Each record takes 4 KiB of a tmpfs. */
 static struct exec {
   pid_t pid;
   uint64_t begun;
 } unread[UNREAD_MAX];
 static size_t unread_count;
 
-/* Writes a record: first beside it, then by rename, so that a reader finds all or nothing. 0, or
+/* Writes a record to a temporary file and renames it, so that a reader finds all or nothing. 0, or
  * -1 with errno. */
 static int write_json(const char *name, const struct text *json) {
   char temporary[64];
@@ -22,7 +21,7 @@ static int write_json(const char *name, const struct text *json) {
   int fd = openat(supervisor.state, temporary,
                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
-    return -1; /* the state directory was removed: nobody will ask */
+    return -1; /* the state directory was removed: the record has no reader */
   ssize_t n = write(fd, json->at, json->length);
   close(fd);
   if (n == (ssize_t)json->length)
@@ -52,7 +51,7 @@ static int write_end(const char *name, pid_t pid, const struct end *end) {
   return write_json(name, &t);
 }
 
-/* The name of an exec's record: its pid alone is given to other processes later. */
+/* The name of an exec's record. The pid alone is not unique: the kernel reuses it. */
 static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
   struct text t = text_in(buffer, size);
   text_add(&t, EXEC_RECORD);
@@ -68,7 +67,7 @@ void remove_exec(pid_t pid, uint64_t begun) {
   unlinkat(supervisor.state, name, 0);
 }
 
-/* Who reads a record removes it. */
+/* The reader of a record removes it. */
 static int is_unread(const struct exec *exec) {
   char name[64];
   struct stat unused;
@@ -95,7 +94,7 @@ void write_init_end(pid_t pid, const struct end *end) { write_end(EXIT_RECORD, p
 void write_exec_end(pid_t pid, uint64_t begun, const struct end *end) {
   char name[64];
   exec_name(name, sizeof name, pid, begun);
-  /* A record that says "running" would be waited for. */
+  /* A reader would wait for a record that stays "running". */
   if (write_end(name, pid, end))
     remove_exec(pid, begun);
   else

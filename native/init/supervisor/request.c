@@ -1,4 +1,4 @@
-/* Requests to the supervisor, one a connection: start, adopt, watch or forget a process. */
+/* Requests to the supervisor, one per connection: start, adopt, watch or forget a process. */
 #include "../../core/clock.h"
 #include "../../core/sockets/peer.h"
 #include "../../core/sockets/send-descriptor.h"
@@ -13,7 +13,7 @@
 
 enum { REQUEST_MAX = 8192 };
 
-/* The NUL-terminated fields of a request; how many, or -1. */
+/* Splits a request into its NUL-terminated fields. Returns how many, or -1. */
 static int split(const char *data, size_t length, const char *fields[], size_t most) {
   size_t n = 0;
   if (!length || data[length - 1])
@@ -30,8 +30,8 @@ static int number(const char *field, uint64_t max, uint64_t *out) {
   return text_number(field, strlen(field), max, out);
 }
 
-/* A request's text: magic, clone flags, the sync descriptor's place, kind, OOM file, and for each
- * descriptor its place, "image" or "cgroup". */
+/* A start request: magic, clone flags, the child's number of the sync descriptor, kind, OOM file,
+ * and for each descriptor its number in the child, "image" or "cgroup". */
 static int parse(const char *const fields[], int n, struct request *r) {
   if (n < 5 || (size_t)n != 5 + r->count || number(fields[1], UINT32_MAX, &r->flags) ||
       number(fields[2], INT_MAX, &r->sync) || strlen(fields[4]) >= PATH_MAX)
@@ -78,7 +78,7 @@ static int spawn(const char *const fields[], int n, struct request *r, int *pidf
   return result;
 }
 
-/* Whether the process behind a pidfd is a child that was not reaped: its number is its own then. */
+/* Whether the process of a pidfd is an unreaped child: until it is reaped no other gets its pid. */
 static int is_child(int pidfd) {
   siginfo_t info;
   return !waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
@@ -89,7 +89,7 @@ static int is_over(int pidfd) {
   return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
 }
 
-/* Later than that of any exec before. */
+/* Start time of an exec, later than that of any exec before. */
 static uint64_t begin_exec(void) {
   static uint64_t last;
   uint64_t ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
@@ -97,10 +97,10 @@ static uint64_t begin_exec(void) {
   return last;
 }
 
-/* ADOPT_REQUEST, what it is ("init" or "exec"), pid, start time, with a pidfd: one of our
- * children, of which a request has not told yet, is the container's init process or an exec. Its
- * pid, and in *begun with that the name of an exec's record; -ESRCH when it has ended and was
- * reaped, -EBADMSG when that is not what is asked. */
+/* ADOPT_REQUEST, "init" or "exec", pid, start time, with a pidfd: one of our children, which no
+ * request has named yet, is the container's init process or an exec. Returns its pid, and in
+ * *begun the time in the name of an exec's record; -ESRCH when it has ended and was reaped,
+ * -EBADMSG when the request is malformed. */
 static int adopt(const char *const fields[], int n, const struct request *r, uint64_t *begun) {
   uint64_t pid, start_time;
   if (n != 4 || r->count != 1 || number(fields[2], INT_MAX, &pid) || !pid ||
@@ -114,11 +114,11 @@ static int adopt(const char *const fields[], int n, const struct request *r, uin
   int ours = is_child(r->fds[0]);
   if (!ours && errno != ECHILD)
     return -errno;
-  /* Begun by a supervisor that was killed then. */
+  /* Started by a supervisor that was then killed. */
   if (!ours && (!supervisor.heir || is_over(r->fds[0])))
     return -ESRCH;
   struct child *place = find_child((pid_t)pid);
-  /* The supervisor before this one was killed before it could answer. */
+  /* The previous supervisor was killed before it could answer. */
   if (place && !is_init && place->kind == KIND_EXEC) {
     *begun = place->begun;
     return (int)pid;
@@ -142,7 +142,7 @@ static int adopt(const char *const fields[], int n, const struct request *r, uin
 }
 
 /* WATCH_REQUEST, "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
- * supervisor before this one had started. The init process comes last: then all is taken over. */
+ * previous supervisor started. The init process is the last one: then the handover is complete. */
 static int inherit(const char *const fields[], int n, const struct request *r) {
   uint64_t pid, begun = 0;
   if (!supervisor.heir || supervisor.started || n != 5 || r->count != 1 ||
@@ -163,7 +163,7 @@ static int inherit(const char *const fields[], int n, const struct request *r) {
   return result;
 }
 
-/* UNREAD_REQUEST, pid, begun: a record that the supervisor before this one wrote. */
+/* UNREAD_REQUEST, pid, begun: a record that the previous supervisor wrote. */
 static int inherit_unread(const char *const fields[], int n) {
   uint64_t pid, begun;
   if (!supervisor.heir || supervisor.started || n != 3 || number(fields[1], INT_MAX, &pid) ||
@@ -173,7 +173,7 @@ static int inherit_unread(const char *const fields[], int n) {
   return (int)pid;
 }
 
-/* FORGET_REQUEST, pid, begun: nobody will ask how this exec ended, or how it will. */
+/* FORGET_REQUEST, pid, begun: no request will ask how this exec ended, or will end. */
 static int forget_exec(const char *const fields[], int n) {
   uint64_t pid, begun;
   if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &begun))
@@ -251,7 +251,7 @@ int serve(int connection) {
   return 0;
 }
 
-/* One connection is one request. Another user's is closed before anything of it is read. */
+/* One connection is one request. Another user's connection is closed before it is read. */
 void accept_one(void) {
   int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
   if (connection >= 0 && peer_is(connection, geteuid(), 1))

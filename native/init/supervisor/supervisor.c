@@ -1,10 +1,12 @@
-/* The second mode of this program: the parent of one container and of what is executed in it. It
- * starts them for the runtime, sees how they end, and writes that to the state directory, where it
- * stays when everybody else was killed.
+/* Second mode of this program: the parent of one container and of the processes executed in
+ * it.
  *
- * Whom it trusts: its own user and root, by the credentials of each connection; the state directory
- * (0700, of the runtime's user) lets nobody else reach the socket. It starts nothing but the image
- * that comes with a request, and keeps no descriptor of the container's. docs/internals.md, "The
+ * It starts them for the runtime, and writes how they end to the state directory, where that
+ * stays even if all other processes are killed.
+ *
+ * It trusts its own user and root, by the credentials of each connection. The state directory
+ * (0700, of the runtime's user) keeps others from the socket. It starts only the image that
+ * comes with a request, and keeps no descriptor of the container. docs/internals.md, "The
  * supervisor". */
 #include "supervisor.h"
 #include "../../core/process/close-listed.h"
@@ -21,7 +23,7 @@ static int is_own(int fd) {
   return fd == supervisor.sync || fd == supervisor.listener || fd == supervisor.state;
 }
 
-/* Lets go of the caller's stdio and of whatever else it had open. */
+/* Closes the caller's stdio and whatever else it had open. */
 static int settle(void) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0)
@@ -65,11 +67,11 @@ static int not_started(void) {
   return 1;
 }
 
-/* Waits until something happens, and does what is to be done. Nonzero when all is over. */
+/* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {
   enum { SIGNALS, LISTENER, SYNC, MEMORY, FIXED };
   static struct pollfd fds[FIXED + CHILDREN_MAX];
-  /* Until all is taken over a request waits in the queue. */
+  /* Until the handover is complete a request waits in the queue. */
   int serves = !supervisor.heir || supervisor.started;
   fds[SIGNALS] = (struct pollfd){signals, POLLIN, 0};
   fds[LISTENER] = (struct pollfd){serves ? supervisor.listener : -1, POLLIN, 0};
@@ -96,7 +98,7 @@ static int turn(int signals) {
   if (!fds[SYNC].revents)
     return 0;
   if (!supervisor.heir || serve(supervisor.sync))
-    return !supervisor.started; /* the runtime ended before it had a container started */
+    return !supervisor.started; /* the runtime ended before it started a container */
   if (supervisor.started) {
     close(supervisor.sync);
     supervisor.sync = -1;

@@ -1,10 +1,10 @@
-/* What the files of the supervisor share: its state, its children, and one request. */
+/* Shared declarations of the supervisor: its state, its children, and one request. */
 #ifndef RUNT_INIT_SUPERVISOR_H
 #define RUNT_INIT_SUPERVISOR_H
 #include "../init.h"
 #include <poll.h>
 
-/* Untouched, a table costs no memory. */
+/* An untouched table costs no memory. */
 enum { CHILDREN_MAX = 4096 };
 /* A sibling is a process that a child made by CLONE_PARENT and that no request has named. A process
  * of the container can make such ones too, so nothing is recorded about them. */
@@ -13,8 +13,8 @@ enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
 struct child {
   pid_t pid;
   enum kind kind;
-  uint64_t begun; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never given again */
-  /* Of a process whose parent was a supervisor that was killed: */
+  uint64_t begun; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never reused */
+  /* If its parent was a supervisor that was killed: */
   int pidfd;
   int watched;
   uint64_t ended; /* when that was seen: ns since 1970; 0 while it runs */
@@ -23,10 +23,10 @@ struct child {
 
 extern struct supervisor {
   int sync, listener, state;
-  int heir;    /* of a supervisor that was killed: sync hands over what that one had started */
-  int watched; /* how many children are */
+  int heir;    /* successor of a killed supervisor: sync hands over the processes of that one */
+  int watched; /* the number of watched children */
   int started; /* a container was started, or taken over */
-  int awaited; /* its init process is a sibling of the one that was started, and not known yet */
+  int awaited; /* its init process is a sibling of the started process, and not known yet */
   int ended;   /* and its init process has ended */
 } supervisor;
 
@@ -37,18 +37,18 @@ struct end {
   uint64_t at; /* ns since 1970 */
 };
 
-/* What one request asks for. */
+/* One request. */
 struct request {
   uint64_t flags, sync;
   enum kind kind;
   int fds[MESSAGE_FDS_MAX];
-  int targets[MESSAGE_FDS_MAX]; /* where the child gets each; -1: not a descriptor of the child's */
+  int targets[MESSAGE_FDS_MAX]; /* descriptor numbers in the child; -1: not passed to the child */
   size_t count;
   int image, cgroup; /* indices into fds, -1 for none */
   const char *oom_file;
 };
 
-/* The call in which a start has failed. */
+/* The system call that failed in a start. */
 struct failure {
   int error;
   char call[16];
@@ -59,28 +59,28 @@ struct failure {
 void write_init_end(pid_t pid, const struct end *end);
 /* Writes how an exec ended. */
 void write_exec_end(pid_t pid, uint64_t begun, const struct end *end);
-/* Writes that an exec runs, with what tells it from others that have its number later. 0, or -1
- * with errno. */
+/* Writes that an exec runs, with the start time: later processes can have its pid. 0, or -1 with
+ * errno. */
 int write_exec_running(const struct child *child, const char *start_time);
 void remove_exec(pid_t pid, uint64_t begun);
-/* Notes a record that nobody may ever read, and removes the oldest of too many. */
+/* Notes a record that may never be read, and removes the oldest of too many. */
 void note_unread(pid_t pid, uint64_t begun);
 
 /* children.c */
-/* The entry of a child, NULL when it is not in the table; 0 gives a free entry, NULL when there is
- * none. */
+/* The entry of a child, or NULL when it is not in the table; 0: a free entry, or NULL when there
+ * is none. */
 struct child *find_child(pid_t pid);
 /* Watches a process that is not our child. Its pid, or -errno. */
 int watch_child(struct child *place, struct child child, int pidfd);
-/* Reaps all that have ended. 0 when there is no child left. */
+/* Reaps all ended children. 0 when no child is left. */
 int reap(void);
-/* Fills in what to poll for the watched processes. How many; *late: one has ended that its parent
- * has not reaped. */
+/* Fills in what to poll for the watched processes. Returns how many; *late: one has ended that its
+ * parent has not reaped. */
 size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late);
 /* Looks at the watched processes after that poll. */
 void look_at_watched(const struct pollfd fds[CHILDREN_MAX], size_t count);
 
-/* child-start.c: the child's pid, its pidfd in *pidfd; or -errno, and in what. */
+/* child-start.c: returns the child's pid, its pidfd in *pidfd; or -errno, the failed call in *f. */
 int start_child(const struct request *r, int *pidfd, struct failure *f);
 
 /* request.c */
