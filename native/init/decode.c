@@ -1,7 +1,8 @@
-/* The decoder of the plan (docs/internals.md, "The plan on the wire"). Every string handed out
- * lies within the frame and is ended there, as the frame's last byte is NUL (checked first) and
- * fields are found by memchr up to the end (the class of CVE-2021-43784: a length that is
- * believed). */
+/* Decoder of the plan (docs/internals.md, "The plan on the wire").
+ *
+ * Every string that it returns lies within the frame and ends there: the last byte of the
+ * frame is NUL (checked first), and memchr finds fields up to the end. It trusts no length
+ * (the class of CVE-2021-43784). */
 #include "decode.h"
 #include "text.h"
 #include <string.h>
@@ -102,8 +103,8 @@ static int next_slot(struct cursor *c, uint32_t slots, int *slot) {
   return 0;
 }
 
-/* A field, by the letter of its type: a capital is that of an optional one, which is empty when it
- * is absent. */
+/* A field, by the letter of its type. A capital marks an optional field, which is empty when
+ * absent. */
 static int next_value(struct cursor *c, uint32_t slots, char kind, struct value *v) {
   size_t length;
   uint32_t on;

@@ -1,5 +1,5 @@
-/* The plan's frame as operations: bounds-checked, table-driven, without a system call, so that it
- * can be fuzzed alone. */
+/* Decoder of the plan's frame: bounds-checked, table-driven, without system calls, so that it can
+ * be fuzzed alone. */
 #ifndef RUNT_INIT_DECODE_H
 #define RUNT_INIT_DECODE_H
 #include "ops.h"
@@ -38,8 +38,7 @@ struct plan {
   struct cursor ops;      /* the first operation */
 };
 
-/* Reads the head and checks every operation to the last byte. 0, or -1 for a frame that is no plan.
- */
+/* Reads the head and checks every operation to the last byte. 0, or -1 for a malformed frame. */
 int plan_open(const char *data, size_t length, struct plan *plan);
 
 /* The next operation; only for a plan that plan_open accepted. 0, or -1. */
@@ -54,6 +53,6 @@ int next_descriptor(struct cursor *c, int *fd);
 /* The string after s in a list. */
 const char *next_string(const char *s);
 
-/* The number or flags at *item in a list that plan_open has checked; *item moves on. */
+/* The number or flags at *item in a list that plan_open has checked; advances *item. */
 uint64_t next_in_list(const char **item);
 #endif

@@ -1,10 +1,10 @@
 /* runt-init: performs one plan, in order, inside the namespaces it was started in
  * (docs/internals.md).
  *
- * It trusts the runtime that sent the plan and nothing else: not the root file system, not other
- * processes of the container, not what is mounted in it. It runs from a sealed memfd
- * (CVE-2019-5736), is not dumpable once its id maps are written (CVE-2016-9962), and reaches the
- * container's files only through root/resolve.c. */
+ * It trusts only the runtime that sent the plan: not the root file system, not other processes
+ * of the container, not what is mounted in it. It runs from a sealed memfd (CVE-2019-5736), is
+ * not dumpable once its id maps are written (CVE-2016-9962), and reaches the container's files
+ * only through root/resolve.c. */
 #include "dispatch.h"
 #include "init.h"
 #include "relro.h"
@@ -60,8 +60,8 @@ int take_slot(int slot) {
 static _Noreturn void on_end(int signal) { _exit(128 + signal); }
 
 /* The first process of a pid namespace has no default actions (pid_namespaces(7)): a created
- * container would outlive what ends any other process. Before a filter may forbid it; execve takes
- * the handlers away. */
+ * container would survive signals that end any other process. Set before a filter may forbid it;
+ * execve removes the handlers. */
 static void end_by_signals(void) {
   static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
   for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     return 1;
   init.report = (int)sync;
   signal(SIGPIPE, SIG_IGN);
-  /* Modes of what is made here are those that are asked for; `user` sets the process's mask. */
+  /* Files made here get exactly the requested modes; `user` sets the process's mask. */
   umask(0);
 
   struct plan plan;
@@ -91,8 +91,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   init.start_socket = plan.start_socket;
-  /* What tells a container that waits for start from one that runs, whatever became of the command
-   * that started it: an exec names the process by its file, and that name has no slash. */
+  /* Marks a container that waits for start, even if the command that created it has died: an exec
+   * sets the process's name to that of its file, and no file name contains a slash. */
   if (init.start_socket >= 0) {
     prctl(PR_SET_NAME, WAITING_NAME);
     if (getpid() == 1)

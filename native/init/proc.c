@@ -1,13 +1,12 @@
-/* The private procfs: opened before any mount of the container's, so that nothing in the container
- * can stand between a write and the file that it is meant for (CVE-2019-16884, CVE-2025-52881). */
+/* The private procfs, opened before any mount of the container's: nothing in the container can
+ * redirect a write to it (CVE-2019-16884, CVE-2025-52881). */
 #include "../core/process/procfs.h"
 #include "init.h"
 
 int is_procfs(int fd) { return !check_procfs(fd); }
 
-/* Safe: the host's /proc as it was before this process changed a mount, verified to be the root of
- * a procfs; where the host shows something else there, a procfs of our own that is mounted nowhere.
- */
+/* Safe: the host's /proc before this process changed a mount, verified to be the root of a procfs.
+ * If the host has something else there, our own procfs that is mounted nowhere. */
 int op_procfs(const struct op *op) {
   (void)op;
   init.proc = open_procfs();
@@ -20,8 +19,8 @@ int op_procfs(const struct op *op) {
   return init.proc < 0 ? fail("fsmount", "proc") : 0;
 }
 
-/* The kernel tells the mount since Linux 5.8; before that a part of the same procfs that lies over
- * another one, which only the host can have put there, is not told apart. */
+/* The kernel reports the mount since Linux 5.8. Before that, a part of the same procfs mounted
+ * over another one, which only the host can do, goes unnoticed. */
 static int on_one_mount(int fd, int root) {
   struct statx a, b;
   const unsigned mask = STATX_INO | STATX_MNT_ID;
@@ -38,8 +37,8 @@ int proc_open(const char *path, int flags) {
   int fd = sys_openat2(init.proc, path, &how);
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
     return fd;
-  /* No openat2: nothing but the kernel makes names or links in a procfs, and what is found must be
-   * on that very mount of it. */
+  /* No openat2: only the kernel makes names or links in a procfs, and the file must be on that
+   * very mount of it. */
   fd = openat(init.proc, path, flags | O_CLOEXEC | O_NOFOLLOW);
   if (fd >= 0 && !on_one_mount(fd, init.proc)) {
     close(fd);
@@ -60,8 +59,8 @@ int proc_open_self(const char *name, int flags) {
   return proc_open(path, flags);
 }
 
-/* A magic link, which proc_open refuses to follow. Safe: only the kernel makes names below the
- * private procfs, and a mount on top of one is the host's. */
+/* Opens a magic link, which proc_open refuses to follow. Safe: only the kernel makes names below
+ * the private procfs, and a mount over one is the host's. */
 int proc_open_namespace(const char *name) {
   char path[32] = "self/ns/";
   struct text t = {path, sizeof path, strlen(path), 0};

@@ -11,9 +11,10 @@
 /* The program's own headers; the linker defines it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-/* Makes what the start relocated read-only. A dynamic loader does so; musl's start of a static
- * program does not. Nothing to do if the file maps it so: the snapshot (native/quickjs/snapshot.c).
- * Safe: it only takes a right away, from pages of this process. 0, or -1 with errno. */
+/* Makes the relocated data read-only. A dynamic loader does so; musl's start of a static program
+ * does not. Nothing to do if the file already maps it so: the snapshot
+ * (native/quickjs/snapshot.c). Safe: only takes a right away, from pages of this process. 0, or -1
+ * with errno. */
 static inline int protect_relocated(void) {
   const char *own = (const char *)&__ehdr_start;
   const ElfW(Phdr) *headers = (const void *)(own + __ehdr_start.e_phoff), *relro = NULL;
@@ -26,10 +27,11 @@ static inline int protect_relocated(void) {
       writable = (headers[i].p_flags & PF_W) != 0;
   if (!relro || !writable)
     return 0;
-  /* Of a static program that is not position-independent, addresses are the headers'. */
+  /* In a static program that is not position-independent, the headers have the addresses. */
   uintptr_t base = __ehdr_start.e_type == ET_DYN ? (uintptr_t)own : 0;
   uintptr_t page = getauxval(AT_PAGESZ);
-  /* Both down to a page: a larger one than the linker knew of holds data that stay writable too. */
+  /* Both rounded down to a page: one larger than the linker's holds data that must stay
+   * writable. */
   uintptr_t from = (base + relro->p_vaddr) & ~(page - 1);
   uintptr_t to = (base + relro->p_vaddr + relro->p_memsz) & ~(page - 1);
   return to > from ? mprotect((void *)from, to - from, PROT_READ) : 0;

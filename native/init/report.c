@@ -15,7 +15,7 @@ static struct {
 
 static struct span { uint64_t index, start, end; } * spans;
 static uint32_t span_count, span_max;
-/* From the clock of the time namespace that was joined to that of the runtime. */
+/* Difference from the clock of a joined time namespace to the runtime's. */
 static uint64_t clock_shift;
 
 int fail_with(int error, const char *syscall, const char *detail) {
@@ -52,14 +52,14 @@ int read_fully(int fd, void *data, size_t length) {
   return 0;
 }
 
-/* 0, or -1 when the reader is gone: what it would do with the report it can no longer do. */
+/* 0, or -1 when the reader is gone and can no longer act on the report. */
 static int send_all(const void *data, size_t length) {
   const char *at = data;
   while (length) {
     ssize_t n = send(init.report, at, length, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR)
       continue;
-    /* The container's seccomp filter may deny the one and not the other. */
+    /* The container's seccomp filter may deny one and allow the other. */
     if (n < 0 && errno != EPIPE && errno != ECONNRESET && filter_loaded())
       n = write(init.report, at, length);
     if (n <= 0)
@@ -143,7 +143,7 @@ int report_hooks(void) {
   return send_frame(buffer, t.length);
 }
 
-/* Of a hook that takes long; a runtime that is gone needs no warning. */
+/* Reports a slow hook. A runtime that is gone needs no warning. */
 void report_slow(const char *point, uint64_t index) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
@@ -172,8 +172,8 @@ int send_with(const char *data, size_t length, int fd) {
   return -1;
 }
 
-/* Of the process that goes on in place of this one, with its pidfd; a runtime that is gone is that
- * one's to see. */
+/* Reports the process that continues for this one, with its pidfd. If the runtime is gone, that
+ * process notices it. */
 void report_pid(uint64_t pid, int pidfd) {
   char buffer[48];
   struct text t = TEXT_IN(buffer);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* A call that is refused, by the kernel or by a filter, has failed with ENOSYS. */
+/* A call that the kernel or a filter refuses fails with ENOSYS. */
 static inline int or_refused(long result, long number) {
   if (result < 0)
     is_refused(number);

@@ -1,5 +1,5 @@
-/* The container's terminal: a pair made in its own devpts, the master sent away, the slave given to
- * the process. */
+/* Container's terminal: a pair from its own devpts; the master is sent to the console socket, the
+ * slave becomes stdio. */
 #include "../core/sockets/send-descriptor.h"
 #include "init.h"
 #include <sys/ioctl.h>
@@ -15,15 +15,15 @@ static int is_devpts(int fd) {
   return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == DEVPTS_SUPER_MAGIC;
 }
 
-/* Is it a character device of a major number from first to last, on a devpts? */
+/* Whether fd is a character device with a major number from first to last, on a devpts. */
 static int is_pty(int fd, unsigned first, unsigned last) {
   struct stat st;
   return is_devpts(fd) && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
          major(st.st_rdev) >= first && major(st.st_rdev) <= last;
 }
 
-/* Opens the multiplexer by its name in a directory that is a devpts itself, on which no other mount
- * may lie: it is what the kernel put there. */
+/* Opens the multiplexer by its name in a directory that is itself a devpts. No other mount may lie
+ * on it, so it is the kernel's. */
 static int open_master(void) {
   int dir CLEANUP_CLOSE = resolve("/dev/pts", O_DIRECTORY, 0, NULL);
   if (dir < 0)
@@ -50,8 +50,7 @@ static int open_master(void) {
   return fail_with(ENODEV, "fstat", "/dev/pts/ptmx");
 }
 
-/* The file that /dev/console is bound over, made when there is none; a link in its place is not
- * followed. */
+/* The file that /dev/console is bound over, made if missing; a link there is not followed. */
 static int console_target(char found[PATH_MAX]) {
   const char *name;
   int dir CLEANUP_CLOSE = resolve_parent("/dev/console", &name, found);
@@ -88,14 +87,14 @@ static int bind_console(int slave) {
   return put_mount(&tree, target, "/dev/console", found, 0) ? fail(move_call(), "/dev/console") : 0;
 }
 
-/* One message: the master, and the name that engines expect and log. */
+/* Sends one message: the master, and the name that engines expect and log. */
 static int send_master(int socket, int master) {
   static char name[] = "/dev/ptmx";
   struct iovec io = {.iov_base = name, .iov_len = sizeof name - 1};
   return send_descriptor(socket, &io, 1, master) < 0 ? fail("sendmsg", "the console socket") : 0;
 }
 
-/* Moves a descriptor of ours out of the way of stdio: the caller may have had that closed. */
+/* Moves our descriptor above stdio: the caller may have closed stdio. */
 static int above_stdio(int *fd) {
   if (*fd < 0 || *fd > 2)
     return 0;
@@ -119,10 +118,9 @@ static int clear_stdio(void) {
   return 0;
 }
 
-/* Safe: the pair is made through a directory that is verified to be a devpts of the container's;
- * the slave comes from the master, not from a path (TIOCGPTPEER; CVE-2025-52565), and is what is
- * bound and what becomes stdio. The session is new, so that it is nobody else's controlling
- * terminal. */
+/* Safe: the directory that makes the pair is verified to be the container's devpts. The slave is
+ * opened from the master, not by a path (TIOCGPTPEER; CVE-2025-52565); it is bound and becomes
+ * stdio. The session is new, so the terminal controls no other session. */
 int op_terminal(const struct op *op) {
   const struct value *v = op->v;
   uint64_t uid = v[TERMINAL_UID].num;

@@ -1,5 +1,5 @@
-/* Text without stdio: printf, strtol and malloc are two thirds of a static program, and the whole
- * program is copied at each container's start. */
+/* Text without stdio: printf, strtol and malloc would be two thirds of a static program, which is
+ * copied whole at each container's start. */
 #include "text.h"
 #include <string.h>
 #include <sys/mman.h>
@@ -69,7 +69,7 @@ int text_number(const char *s, size_t length, uint64_t max, uint64_t *number) {
   return 0;
 }
 
-/* Most plans need a page or two; the few large ones get pages of their own. */
+/* Most plans need a page or two; the few large ones get separate pages. */
 static _Alignas(16) char arena[16384];
 static size_t arena_used;
 

@@ -1,12 +1,12 @@
-/* Text without stdio and numbers without locale: what runt-init says and reads, in a few hundred
- * bytes. */
+/* Text without stdio and numbers without locale, for what runt-init writes and reads, in a few
+ * hundred bytes. */
 #ifndef RUNT_INIT_TEXT_H
 #define RUNT_INIT_TEXT_H
 #include <stddef.h>
 #include <stdint.h>
 
-/* Text that grows in a buffer of fixed size and is always ended by NUL. What does not fit is cut
- * off and remembered. */
+/* Text that grows in a buffer of fixed size and always ends with NUL. What does not fit is cut
+ * off, and `cut` is set. */
 struct text {
   char *at;
   size_t room;   /* of the buffer, its NUL included */
@@ -28,9 +28,9 @@ void text_add_number(struct text *t, uint64_t n);
 /* Four octal digits, as a mode is written. */
 void text_add_mode(struct text *t, unsigned mode);
 
-/* Exactly `length` bytes as a decimal without sign and at most max. 0, or -1. */
+/* Parses exactly `length` bytes as a decimal without sign, at most max. 0, or -1. */
 int text_number(const char *s, size_t length, uint64_t max, uint64_t *number);
 
-/* Memory that is kept until the exec, aligned for anything. NULL with errno. */
+/* Memory that stays until the exec, aligned for any type. NULL with errno. */
 void *allocate(size_t size);
 #endif

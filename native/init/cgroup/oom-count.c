@@ -1,6 +1,7 @@
-/* Out of memory: what the kernel counts in a container's cgroup, also when that is removed before
- * it could be read. Files of the cgroup hierarchy are named by the runtime and only read; an
- * inotify instance is the one thing that is kept. */
+/* OOM kills that the kernel counts in a container's cgroup.
+ *
+ * The count is known even if the cgroup is removed before it can be read. The runtime names
+ * the files of the cgroup hierarchy, which are only read; only an inotify instance stays open. */
 #include "oom-count.h"
 #include "../../core/clock.h"
 #include "../../core/time-limits.h"
@@ -12,11 +13,11 @@ enum { UNREADABLE = -1 };
 
 static struct {
   char file[PATH_MAX], above[PATH_MAX + 16];
-  int64_t kills, kills_above; /* when last read, and nothing had happened */
-  int64_t told_ns;            /* when the kernel last told of an event; 0 for never */
+  int64_t kills, kills_above; /* at the last read, before any event */
+  int64_t told_ns;            /* time of the kernel's last event; 0 for none */
   int ran_out;
 } memory;
-/* Apart from `memory`, which would be 8 KB of the program's file with a value that is not 0. */
+/* Apart from `memory`: with a value other than 0 that would take 8 KB of the program's file. */
 static int events = -1;
 
 /* The line "oom_kill N" of a file. */
@@ -57,7 +58,7 @@ void watch_memory(const char *file) {
 
 int memory_events(void) { return events; }
 
-/* Takes what the kernel has told; the file's removal is told too, which is no event of memory's. */
+/* Reads the kernel's events. It also reports the file's removal, which is not an OOM event. */
 static void take_events(void) {
   _Alignas(struct inotify_event) char data[1024];
   for (ssize_t n; events >= 0 && (n = read(events, data, sizeof data)) > 0;)
@@ -69,15 +70,15 @@ static void take_events(void) {
     }
 }
 
-/* The count of the cgroup itself is exact. When that is gone, its last kill is in the count of the
- * one above, beside those of its siblings: it is ours if the kernel has told of an event of ours
- * just before. It tells of one at once unless it has done so in the last 10 ms
- * (cgroup_file_notify), so there is no kill without. */
+/* The count of the cgroup itself is exact. After its removal, its last kill is in its parent's
+ * count, beside those of its siblings: it is ours if the kernel just reported an event of ours.
+ * The kernel reports one at once unless it did in the last 10 ms (cgroup_file_notify), so there is
+ * no kill without an event. */
 int memory_ran_out(void) {
   if (memory.ran_out)
     return 1;
   take_events();
-  /* Above first: a kill in between is counted at the next look then. */
+  /* The parent first: a kill in between then counts at the next read. */
   int64_t above = kills_in(memory.above), own = kills_in(memory.file);
   if (own != UNREADABLE) {
     memory.kills_above = above;

@@ -1,15 +1,15 @@
-/* Whether the kernel killed a process of a supervised container for memory. */
+/* OOM kills of a supervised container's processes. */
 #ifndef RUNT_INIT_OOM_COUNT_H
 #define RUNT_INIT_OOM_COUNT_H
 
-/* Begins to count. `file` is memory.oom_control (v1) or memory.events (v2), "" for none. With "/./"
- * in it the cgroup may be removed by somebody else, systemd, as soon as it is empty; what stands
- * before that stays. */
+/* Starts to count. `file` is memory.oom_control (v1) or memory.events (v2), "" for none. With
+ * "/./" in it, systemd may remove the cgroup as soon as it is empty; the directory before that
+ * stays. */
 void watch_memory(const char *file);
 
-/* Readable when there is something to count; -1 for nothing that tells. */
+/* A descriptor that is readable when there is something to count; -1 for none. */
 int memory_events(void);
 
-/* Whether it killed one since watch_memory. */
+/* Whether the kernel killed one since watch_memory. */
 int memory_ran_out(void);
 #endif

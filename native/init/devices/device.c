@@ -9,7 +9,7 @@ static mode_t type_of(const char *type) {
   return *type == 'b' ? S_IFBLK : *type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-/* Is what fd names the device that is wanted? Number and type, on the descriptor (CVE-2025-31133,
+/* Whether fd is the expected device, by number and type, on the descriptor (CVE-2025-31133,
  * CVE-2026-88265). */
 static int is_device(int fd, mode_t type, dev_t device) {
   struct stat st;
@@ -17,8 +17,8 @@ static int is_device(int fd, mode_t type, dev_t device) {
          (type == S_IFIFO || st.st_rdev == device);
 }
 
-/* The host's node of a device: that of the same path, else the one that udev has listed by its
- * number. The descriptor, or -1 after fail(). */
+/* The host's node of a device: at the same path, or where udev lists it by its number. The
+ * descriptor, or -1 after fail(). */
 static int host_node(const char *path, mode_t type, dev_t device) {
   int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   int error = fd < 0 ? errno : ENODEV;
@@ -38,8 +38,8 @@ static int host_node(const char *path, mode_t type, dev_t device) {
   return fail_with(error, error == ENODEV ? "stat" : "open", path);
 }
 
-/* Binds the host's node, verified to be that device: what it is called there does not matter. It
- * keeps the mode and the owner that it has there. */
+/* Binds the host's node, verified to be that device; its name there does not matter. It keeps the
+ * host's mode and owner. */
 static int bind_device(const char *path, mode_t type, dev_t device) {
   int source CLEANUP_CLOSE = host_node(path, type, device);
   if (source < 0)
@@ -55,14 +55,14 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
   return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;
 }
 
-/* Safe: the directory is opened once inside the root, and the node is made and changed by its name
- * in that descriptor without following a link (CVE-2026-41579). A node that is there already is
- * taken only when it is the same device. */
+/* Safe: the directory is opened once inside the root. The node is made and changed by its name in
+ * that descriptor, without following a link (CVE-2026-41579). An existing node is used only if it
+ * is the same device. */
 int op_device(const struct op *op) {
   const struct value *v = op->v;
   const char *path = v[DEVICE_PATH].str, *name;
   mode_t type = type_of(v[DEVICE_TYPE].str);
-  /* Larger numbers would be cut by mknod(2), to another device. */
+  /* mknod(2) would truncate larger numbers, to another device. */
   if (v[DEVICE_MAJOR].num > MAJOR_MAX || v[DEVICE_MINOR].num > MINOR_MAX)
     return fail_with(EINVAL, "mknod", path);
   dev_t device = makedev((unsigned)v[DEVICE_MAJOR].num, (unsigned)v[DEVICE_MINOR].num);

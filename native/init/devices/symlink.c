@@ -1,8 +1,8 @@
 /* Symbolic links below the root. */
 #include "../init.h"
 
-/* Safe: the directory is opened once inside the root. What is replaced is a name in the container's
- * own directory. */
+/* Safe: the directory is opened once inside the root. Only a name in the container's own directory
+ * is replaced. */
 int make_symlink(const char *content, const char *path, enum existing existing) {
   const char *name;
   int dir CLEANUP_CLOSE = resolve_parent(path, &name, NULL);
@@ -25,7 +25,7 @@ int make_symlink(const char *content, const char *path, enum existing existing) 
   return 0;
 }
 
-/* Safe: as make_symlink. What stands in the place of a required link is an image's /dev/ptmx. */
+/* Safe: as make_symlink. A required link replaces an image's /dev/ptmx. */
 int op_symlink(const struct op *op) {
   const struct value *v = op->v;
   return make_symlink(v[SYMLINK_CONTENT].str, v[SYMLINK_PATH].str,

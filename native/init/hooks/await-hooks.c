@@ -1,8 +1,8 @@
-/* The waiting for the hooks that the runtime runs. */
+/* Wait for the hooks that the runtime runs. */
 #include "../init.h"
 
-/* The runtime runs prestart and createRuntime hooks now, and says then which pid this process has
- * in its own pid namespace: hooks are told that one. */
+/* The runtime now runs prestart and createRuntime hooks. Then it sends the pid of this process in
+ * its own pid namespace, which later hooks receive. */
 int op_await_hooks(const struct op *op) {
   (void)op;
   unsigned char pid[4];

@@ -1,4 +1,4 @@
-/* Hooks that run in the container's namespaces, createContainer and startContainer (runtime-spec
+/* Hooks in the container's namespaces: createContainer and startContainer (runtime-spec
  * config.md#posix-platform-hooks). */
 #include "../../core/clock.h"
 #include "../../core/time-limits.h"
@@ -9,18 +9,18 @@
 
 enum { TAIL_MAX = 4096, SECONDS_MAX = 1000000000 };
 
-/* The last that a hook wrote to one of its descriptors. */
+/* The last bytes that a hook wrote to one of its descriptors. */
 struct tail {
-  int fd; /* our reading end; -1 at its end */
+  int fd; /* our end of the pipe; -1 at end of file */
   size_t length;
   char data[TAIL_MAX];
 };
 
-/* Files that hooks write to; -1: we listen. */
+/* Files for the hooks' output; -1: this process reads it from a pipe. */
 static int output[2] = {-1, -1};
 
-/* Safe: files that the runtime opened for appending. They are closed by the execve, and until then
- * no process of the container can reach them through this one. */
+/* Safe: the runtime opened these files for appending. The execve closes them, and until then no
+ * process of the container can reach them through this one. */
 int op_hook_output(const struct op *op) {
   const int fields[2] = {HOOK_OUTPUT_OUT, HOOK_OUTPUT_ERR};
   for (int i = 0; i < 2; i++) {
@@ -35,9 +35,9 @@ int op_hook_output(const struct op *op) {
 
 static volatile int exec_error;
 
-/* Starts a hook as the leader of a session of its own, so that its descendants can be ended with
- * it. Safe: it has the three descriptors and no other. The child shares memory until its exec and
- * changes nothing of ours but exec_error. */
+/* Starts a hook as the leader of its own session, so that its descendants can be killed with it.
+ * Safe: it has only the three descriptors. The child shares memory until its exec and changes only
+ * exec_error. */
 static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *args,
                                              char *const *env, const int *stdio) {
   exec_error = 0;
@@ -68,7 +68,7 @@ failed:
   _exit(127);
 }
 
-/* A pipe whose ends lie above the three descriptors of a hook; ours does not block. */
+/* A pipe with both ends above the hook's three descriptors; ours does not block. */
 static int open_pipe(int ends[2], int ours) {
   if (pipe2(ends, O_CLOEXEC))
     return -1;
@@ -84,7 +84,7 @@ static int open_pipe(int ends[2], int ours) {
   return fcntl(ends[ours], F_SETFL, O_NONBLOCK);
 }
 
-/* The pipe that we listen at, or a copy of the file that there is in its place. */
+/* The pipe that we read, or a copy of the file that replaces it. */
 static int open_output(int ends[2], int file) {
   if (file < 0)
     return open_pipe(ends, 0);
@@ -114,8 +114,9 @@ static void drain(struct tail *t) {
 
 static uint64_t now_ms(void) { return (uint64_t)clock_ns(CLOCK_MONOTONIC) / 1000000; }
 
-/* Why the hook failed: its place in the config, then how it ended, a number for that, the
- * milliseconds it took and where it wrote what follows; read by container/hooks/hook-failure.ts. */
+/* Describes why the hook failed: its index in the config, how it ended, a number for that, the
+ * milliseconds it took, and the stream of the output that follows. container/hooks/hook-failure.ts
+ * reads this. */
 static int failed(const struct op *op, int error, const char *how, uint64_t number, uint64_t ms,
                   const struct tail *out, const struct tail *err) {
   const struct tail *said = err->length || !out->length ? err : out;
@@ -136,12 +137,12 @@ static int failed(const struct op *op, int error, const char *how, uint64_t numb
   return fail_with(error, "hook", detail);
 }
 
-/* Its only use is to end a poll. */
+/* Its only use is to interrupt a poll. */
 static void on_child(int number) { (void)number; }
 
-/* Feeds the hook and listens to it until it has ended; 1 when it had to be ended. It may leave its
- * input unread, write any amount, and leave descendants that hold its descriptors open: none of
- * that holds this up. */
+/* Writes the hook's input and reads its output until it has ended; 1 when it had to be killed. The
+ * hook may leave its input unread, write any amount, and leave descendants that hold its
+ * descriptors open: none of that delays this. */
 static int attend(const struct op *op, pid_t pid, int *input, const struct text *state,
                   struct tail *out, struct tail *err, siginfo_t *end) {
   uint64_t seconds = op->v[HOOK_TIMEOUT].num, begin = now_ms(), slow = begin + SLOW_HOOK_TIME;
@@ -188,14 +189,15 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
       drop(input);
   }
   if (late)
-    kill(-pid, SIGKILL); /* what the first signal raced with; the number is kept by the zombie */
+    kill(-pid,
+         SIGKILL); /* processes that the first signal missed; the zombie still holds the pid */
   waitid(P_PID, (id_t)pid, end, WEXITED);
   drain(out);
   drain(err);
   return late;
 }
 
-/* The state that hooks read, with the pid between its two parts. */
+/* The state for the hook's input, with the pid between its two parts. */
 static int write_state(const struct value *v, struct text *state) {
   const char *head = v[HOOK_BEFORE_PID].str, *tail = v[HOOK_AFTER_PID].str;
   size_t room = strlen(head) + strlen(tail) + 32;
@@ -209,9 +211,9 @@ static int write_state(const struct value *v, struct text *state) {
   return 0;
 }
 
-/* Safe: executed is what the config names, resolved in this process's root: before the switch that
- * is the host's, after it the container's; then with the user and the capabilities of the process,
- * and behind its seccomp filter. */
+/* Safe: the program is the config's, resolved in this process's root: the host's before the
+ * switch, the container's after it. There it has the user, capabilities and seccomp filter of the
+ * process. */
 int op_hook(const struct op *op) {
   const struct value *v = op->v;
   int lacks_home = v[HOOK_HOME_OF].present;
@@ -256,7 +258,7 @@ int op_hook(const struct op *op) {
   }
   sigaction(SIGCHLD, &action_before, NULL);
   sigprocmask(SIG_SETMASK, &mask_before, NULL);
-  /* As process 1 this one inherits what a hook leaves: the user's process should find no child. */
+  /* As process 1, this one inherits a hook's children: the user's process should have none. */
   while (waitpid(-1, NULL, WNOHANG) > 0)
     ;
   uint64_t ms = now_ms() - begin;

@@ -1,14 +1,13 @@
-/* User and groups of the process, and the waiting for the runtime that maps ids. */
+/* User and groups of the process, and the wait for the id maps. */
 #include "../init.h"
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* Ids are set by system calls: the C library's functions would signal the threads that there are
- * not. */
+/* Ids are set by system calls: the C library's functions would signal threads, and there are
+ * none. */
 
-/* The runtime's word that the id maps are there. When it dies instead there is nobody to
- * report to. */
+/* Waits until the runtime has written the id maps. If it dies instead, nobody reads a report. */
 int op_sync(const struct op *op) {
   (void)op;
   if (await_go())
@@ -18,22 +17,22 @@ int op_sync(const struct op *op) {
 
 static int groups_stay;
 
-/* Safe: what the config asks for by an annotation, and no more than its caller has. */
+/* Safe: the config requests it by an annotation, and the caller already has these groups. */
 int op_keep_groups(const struct op *op) {
   (void)op;
   groups_stay = 1;
   return 0;
 }
 
-/* Whether the user namespace denies setgroups(2) (user_namespaces(7)): then EPERM is the kernel's
- * answer, and not that of a seccomp filter, below which the caller's groups would stay. */
+/* Whether the user namespace denies setgroups(2) (user_namespaces(7)). Otherwise EPERM is a
+ * seccomp filter's, and the caller's groups would stay. */
 static int groups_are_denied(void) {
   char text[8] = "";
   int fd CLEANUP_CLOSE = proc_open_self("setgroups", O_RDONLY);
   return fd >= 0 && read(fd, text, sizeof text - 1) > 0 && !strncmp(text, "deny", 4);
 }
 
-/* setgroups(2) with no groups, where that may be denied. */
+/* setgroups(2) with no groups; the namespace may deny it. */
 static int drop_groups(void) {
   if (!syscall(SYS_setgroups, 0, NULL))
     return 0;
@@ -45,7 +44,7 @@ static int drop_groups(void) {
 }
 
 /* Safe: becomes root of the new user namespace only. The ambient and inheritable capabilities that
- * carried the privileges through the exec are dropped at once (CVE-2022-29162). */
+ * kept the privileges over the exec are dropped at once (CVE-2022-29162). */
 int op_become_root(const struct op *op) {
   (void)op;
   init.user_namespace = 1;
@@ -58,7 +57,7 @@ int op_become_root(const struct op *op) {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
     return fail("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
   if (set_capabilities(~0ull, ~0ull, 0)) {
-    /* capset refuses bits that the process has not; ask for those that it has. */
+    /* capset refuses bits that the process does not have; set those that it has. */
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct now[2];
     if (syscall(SYS_capget, &header, now))
@@ -89,10 +88,10 @@ gid_t *group_list(const struct value *list, size_t more) {
   return groups;
 }
 
-/* Safe: groups go before the user, as only then they may; capabilities are kept over the change and
- * set to exactly what the config says by the next operation. */
+/* Safe: groups change before the user, as they may not change after it. Capabilities stay over the
+ * change; the next operation sets them to exactly the config's. */
 int become_user(const struct user *user) {
-  /* Cut to 32 bits, 2^32 would be root. */
+  /* Truncated to 32 bits, 2^32 would be root. */
   if (user->uid > ID_MAX || user->gid > ID_MAX)
     return fail_with(EINVAL, "setresuid", "an id of more than 32 bits");
   uid_t uid = (uid_t)user->uid;
@@ -100,8 +99,8 @@ int become_user(const struct user *user) {
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
     return fail("prctl", "PR_SET_KEEPCAPS");
   if (user->set_groups || user->group_count) {
-    /* In a user namespace that was joined setgroups(2) may be denied; there are no groups to lose
-     * then but those that its maker gave up already. */
+    /* A joined user namespace may deny setgroups(2). Then its creator has already dropped all
+     * groups that could be dropped. */
     int may_fail = user->groups_optional && !user->group_count;
     if (may_fail ? drop_groups() : (int)syscall(SYS_setgroups, user->group_count, user->groups))
       return fail("setgroups", user->group_count ? "the additional groups" : NULL);

@@ -1,10 +1,10 @@
-/* A user by the names in the container's own /etc/passwd and /etc/group (passwd(5), group(5)). They
- * are read here, inside: the runtime never waits for a file of the container. */
+/* A user by name, from the container's own /etc/passwd and /etc/group (passwd(5), group(5)). They
+ * are read here, inside, so that the runtime never waits for a file of the container. */
 #include "../init.h"
 
 enum { FIELDS_MAX = 7, FILE_MAX = 1 << 20, GROUPS_MAX = 256 };
 
-/* The whole of a regular file of the container, ended by NUL; NULL with errno. */
+/* Reads a whole regular file of the container, and adds a NUL; NULL with errno. */
 static char *read_database(const char *path) {
   struct stat st;
   int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -28,7 +28,7 @@ static char *read_database(const char *path) {
   return text;
 }
 
-/* Cuts the next line off *rest into its fields; how many, 0 at the end. */
+/* Cuts the next line off *rest into its fields. Returns how many, 0 at the end. */
 static int next_line(char **rest, char *field[FIELDS_MAX]) {
   char *line = strsep(rest, "\n");
   int n = 0;
@@ -37,7 +37,7 @@ static int next_line(char **rest, char *field[FIELDS_MAX]) {
   return n;
 }
 
-/* An id of a line. Out of range it is refused: cut to 32 bits it could be root's. */
+/* Parses an id. One out of range is refused: truncated to 32 bits it could be root's. */
 static int id_of(const char *text, uint64_t *id) {
   return text_number(text, strlen(text), ID_MAX, id);
 }
@@ -92,9 +92,9 @@ static int add_memberships(const char *user, gid_t *list, size_t *count) {
   return 0;
 }
 
-/* Safe: digits are a number and nothing else, whatever the files say (CVE-2026-30892,
- * CVE-2024-40635); numbers of the files are checked like those of the config. The ids are then set
- * by become_user, with its order and its checks. */
+/* Safe: digits are always a number, whatever the files contain (CVE-2026-30892, CVE-2024-40635);
+ * numbers of the files are checked like those of the config. become_user then sets the ids, with
+ * its order and its checks. */
 int op_named_user(const struct op *op) {
   const struct value *v = op->v, *asked = &v[NAMED_USER_GROUPS];
   const char *user = v[NAMED_USER_USER].str, *group = v[NAMED_USER_GROUP].str;

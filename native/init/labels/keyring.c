@@ -2,11 +2,11 @@
 #include "../init.h"
 #include <linux/keyctl.h>
 
-/* Safe: the new session keyring holds nothing; without it the container would have the caller's
- * keys. The owner may search it, so that `exec` can join it later. A kernel without keyrings has no
- * keys to leak. */
+/* Safe: the new session keyring is empty; without it the container would have the caller's keys.
+ * The owner may search it, so that `exec` can join it later. A kernel without keyrings has no keys
+ * to leak. */
 int op_keyring(const struct op *op) {
-  /* KEY_POS_* and KEY_USR_*, which no header for programs has. */
+  /* KEY_POS_* and KEY_USR_*, which no userspace header has. */
   enum { POSSESSOR_ALL = 0x3f000000, USER_VIEW_READ_SEARCH_LINK = 0x001b0000 };
   long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->v[KEYRING_NAME].str, 0, 0, 0);
   if (ring < 0)

@@ -1,4 +1,4 @@
-/* The SELinux label of a mount that takes no option for it. */
+/* SELinux label of a mount that has no option for it. */
 #include "../init.h"
 #include <sys/xattr.h>
 

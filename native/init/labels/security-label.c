@@ -1,8 +1,8 @@
-/* The labels that a process gets from a security module (LSM). */
+/* Labels of a process for a security module (LSM). */
 #include "../init.h"
 
-/* Safe: a file of this process in the private procfs, which nothing of the container can stand in
- * for (CVE-2019-16884, CVE-2025-52881), and of the three that there are for it. */
+/* Safe: one of three files of this process in the private procfs, which nothing of the container
+ * can replace (CVE-2019-16884, CVE-2025-52881). */
 int op_security_label(const struct op *op) {
   const char *file = op->v[SECURITY_LABEL_FILE].str, *label = op->v[SECURITY_LABEL_LABEL].str;
   char path[32];
@@ -14,7 +14,7 @@ int op_security_label(const struct op *op) {
   int fd CLEANUP_CLOSE = proc_open_self(path, O_WRONLY);
   if (fd < 0)
     return fail("open", NULL);
-  /* Without a label: a write of no byte takes it back (SELinux). */
+  /* Without a label: a write of no byte resets it (SELinux). */
   size_t length = strlen(label);
   return write(fd, label, length) == (ssize_t)length ? 0 : fail("write", NULL);
 }

@@ -35,8 +35,8 @@ static int old_empty_directory(const char *label, const char *call) {
   return tree;
 }
 
-/* An empty read-only tmpfs: the first directory gets a new one, further ones a clone of it: all
- * have one label, or none (NULL). */
+/* An empty read-only tmpfs: the first directory gets a new one, later ones a clone of it. All have
+ * one label, or none (NULL). */
 static int empty_directory(const char *label) {
   if (init.mask_tree >= 0) {
     int tree = clone_mount(init.mask_tree, "", AT_EMPTY_PATH);
@@ -55,9 +55,9 @@ static int empty_directory(const char *label) {
   return tree;
 }
 
-/* Safe: the path is resolved inside the root to a descriptor, below a mount of the plan from that
- * mount's: what is missing there is missing in the container, wherever its mount point is moved.
- * What is mounted over it is ours and verified. */
+/* Safe: the path is resolved inside the root to a descriptor, or from the descriptor of a mount of
+ * the plan. A path that is missing there is missing in the container, wherever the mount point is
+ * moved. The mask over it is our own mount, and verified. */
 int op_mask(const struct op *op) {
   const char *path = op->v[MASK_PATH].str;
   char found[PATH_MAX];

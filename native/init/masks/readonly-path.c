@@ -1,8 +1,8 @@
 /* readonlyPaths. */
 #include "../init.h"
 
-/* Safe: resolved as for a mask, the path is bound on itself by descriptors; the clone is read-only,
- * mounts below it too, before it is attached, and it keeps its other attributes. */
+/* Safe: resolved as for a mask, the path is bound on itself by descriptors. The clone and the
+ * mounts below it become read-only before it is attached, and keep their other attributes. */
 int op_readonly_path(const struct op *op) {
   const char *path = op->v[READONLY_PATH_PATH].str;
   char found[PATH_MAX];
@@ -14,7 +14,7 @@ int op_readonly_path(const struct op *op) {
   int tree CLEANUP_CLOSE = clone_mount(target, "", AT_EMPTY_PATH | AT_RECURSIVE);
   if (tree < 0)
     return fail(clone_call(), path);
-  /* Before 5.12 only an attached mount can be changed, each by itself. */
+  /* Before 5.12 only an attached mount can be changed, one at a time. */
   int late = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 1);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);

@@ -1,11 +1,11 @@
-/* Names and the loopback interface: what the new UTS and network namespaces hold. */
+/* Names and the loopback interface of new UTS and network namespaces. */
 #include "../init.h"
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* Safe: act on the UTS namespace of this process, which the config must make new for these fields.
- */
+/* Safe: acts on the UTS namespace of this process; for these fields the config must make a new
+ * one. */
 int op_hostname(const struct op *op) {
   const char *name = op->v[HOSTNAME_NAME].str;
   return sethostname(name, strlen(name)) ? fail("sethostname", name) : 0;

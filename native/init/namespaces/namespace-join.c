@@ -1,5 +1,5 @@
-/* Into namespaces that exist: those of a container, or one by its file; and the process that is
- * born in a pid namespace that was joined. */
+/* Joining of existing namespaces, of a container or by a file, and the fork into a joined pid
+ * namespace. */
 #include "../init.h"
 #include <sched.h>
 #include <signal.h>
@@ -12,11 +12,12 @@ static const struct {
              {"ns/mnt", CLONE_NEWNS},        {"ns/user", CLONE_NEWUSER}};
 enum { NAME_COUNT = sizeof NAMES / sizeof *NAMES };
 
-/* Where pidfd_open(2) is refused: the same by the directory of the process in procfs.
+/* Without pidfd_open(2): joins through the directory of the process in procfs.
  *
- * Safe: the runtime verified the process after it had opened the directory, which is never another
- * process's. All namespaces are opened before one is joined. The user namespace is the last for who
- * has rights outside of it, and comes before what only those inside may join. */
+ * Safe: the runtime opened the directory, which never becomes another process's, and then
+ * verified the process. All namespaces are opened before one is joined. The user namespace is
+ * the last if this process has rights outside it, and comes before those that only processes
+ * inside may join. */
 static int join_each(int process, int flags) {
   int fds[NAME_COUNT], joined = 0, failed = 0;
   for (int i = 0; i < NAME_COUNT; i++) {
@@ -39,10 +40,10 @@ static int join_each(int process, int flags) {
   return failed ? -1 : 0;
 }
 
-/* Safe: the descriptor is a pidfd that the runtime opened and verified by the start time of the
- * process, so that no other process with its number can be meant. All namespaces are taken in one
- * step (Linux 5.8): the kernel checks each with the rights that the process had before, whatever
- * order it takes them in. The process is not dumpable by now (CVE-2016-9962). */
+/* Safe: the descriptor is a pidfd. The runtime opened it and verified the start time of the
+ * process, so it is no later process with the same pid. All namespaces are joined in one step
+ * (Linux 5.8): the kernel checks each with the rights that the process had before, in any order.
+ * The process is not dumpable by now (CVE-2016-9962). */
 int op_join(const struct op *op) {
   int process CLEANUP_CLOSE = take_slot(op->v[JOIN_SLOT].slot);
   if (process < 0)
@@ -54,13 +55,13 @@ int op_join(const struct op *op) {
     return fail("setns", NULL);
   if (op->v[JOIN_FLAGS].num & CLONE_NEWTIME)
     trace_rebase(before);
-  /* setns(2) of a mount namespace makes its root the root: that of the container. */
+  /* setns(2) of a mount namespace sets the root to the namespace's: the container's. */
   close_cleanup(&init.root);
   init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   return init.root < 0 ? fail("open", "/") : 0;
 }
 
-/* setns(2) refuses the user namespace that a process is in: it could not regain capabilities so. */
+/* setns(2) refuses the process's own user namespace, as that could regain capabilities. */
 static int is_own_user(int fd) {
   struct stat own, other;
   int self CLEANUP_CLOSE = proc_open_namespace("user");
@@ -68,17 +69,18 @@ static int is_own_user(int fd) {
          own.st_ino == other.st_ino;
 }
 
-/* A namespace by its file.
+/* Joins a namespace by its file.
  *
- * Safe: the runtime opened the file with the caller's rights and verified what it is. Whoever is in
- * the namespaces already cannot trace this process or reach its descriptors (CVE-2016-9962): with
- * no new user namespace it is not dumpable by now; with one it is, until its ids are mapped, but no
- * process of a pid namespace that is joined sees it before the fork, which comes after. A mount
- * namespace is joined last, and moves root and directory of this process to its own. */
+ * Safe: the runtime opened the file with the caller's rights and verified its type. Processes
+ * already in the namespaces cannot trace this process or reach its descriptors
+ * (CVE-2016-9962). Without a new user namespace it is not dumpable by now. With one it is,
+ * until its ids are mapped; but no process of a joined pid namespace sees it before the fork,
+ * which is later. A mount namespace is joined last, and sets root and working directory of
+ * this process to its own. */
 int op_setns(const struct op *op) {
   const char *path = op->v[SETNS_PATH].str;
   int slot = op->v[SETNS_SLOT].slot, fd = init.slots[slot], flag = (int)op->v[SETNS_FLAG].num;
-  if (fd < 0) /* at the first try */
+  if (fd < 0) /* after the first try */
     return 0;
   uint64_t before = trace_now();
   if (!(flag == CLONE_NEWUSER && is_own_user(fd)) && syscall(SYS_setns, fd, flag)) {
@@ -95,8 +97,8 @@ int op_setns(const struct op *op) {
   return 0;
 }
 
-/* clone3(2), with the process as a child of this one's parent; its signal at the end is the one of
- * this process, SIGCHLD. cgroup: a directory of v2 to be born in, or -1. *pidfd: its pidfd. */
+/* clone3(2) of a child of this process's parent; its exit signal is this process's, SIGCHLD.
+ * cgroup: the v2 directory in which it starts, or -1. *pidfd: its pidfd. */
 static long clone_sibling(int cgroup, int *pidfd) {
   struct clone_args args = {.flags = CLONE_PARENT | CLONE_PIDFD, .pidfd = (uintptr_t)pidfd};
   if (cgroup < 0)
@@ -106,12 +108,13 @@ static long clone_sibling(int cgroup, int *pidfd) {
   return syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* Goes on as another process, a child of the runtime (CLONE_PARENT), or of its subreaper once it
- * has ended: engines wait for the process. This one reports its pid and ends.
+/* Continues as another process, a child of the runtime (CLONE_PARENT), or of its subreaper
+ * after the runtime has ended: engines wait for that process. This one reports its pid and
+ * ends.
  *
- * The number that clone(2) returns here is that in the runtime's pid namespace. The child waits
- * until it is told, so that two processes never write to the channel at the same time. 0 in the
- * child; -1 with errno, and nothing has happened. */
+ * clone(2) returns here the pid in the runtime's pid namespace. The child waits for a byte
+ * from this process, so that two processes never write to the channel at once. Returns 0 in
+ * the child; -1 with errno when nothing has happened. */
 static int go_on_as_sibling(int cgroup) {
   int told[2], pidfd = -1;
   if (syscall(SYS_pipe2, told, O_CLOEXEC))
@@ -135,18 +138,19 @@ static int go_on_as_sibling(int cgroup) {
   return 0;
 }
 
-/* A pid namespace that was joined or unshared is that of the children. */
+/* After a pid namespace was joined or unshared, only children are in it. */
 int op_fork(const struct op *op) {
   (void)op;
   return go_on_as_sibling(-1) ? fail("clone", NULL) : 0;
 }
 
-/* To be born in a cgroup costs nothing; to move there waits for every other fork of the host, some
- * milliseconds. The runtime does not clone into it: one that is frozen would hold it up.
+/* A start in a cgroup costs nothing; a move waits for every other fork of the host, some
+ * milliseconds. The runtime does not clone into the cgroup itself: a frozen one would block
+ * it.
  *
- * Safe: the directory was opened by the runtime. With exec no namespace is joined yet; a create has
- * joined only such as leave the rights of the runtime (plan/namespaces/joined-namespaces.ts,
- * mayBeBornLate). The child is the first of a pid namespace that was joined or unshared. */
+ * Safe: the runtime opened the directory. In an exec no namespace is joined yet; a create has
+ * joined only those that leave the runtime's rights (plan/namespaces/joined-namespaces.ts,
+ * mayBeBornLate). The child is the first process of a joined or unshared pid namespace. */
 int op_cgroup_fork(const struct op *op) {
   const char *path = op->v[CGROUP_FORK_PATH].str;
   int directory CLEANUP_CLOSE = take_slot(op->v[CGROUP_FORK_SLOT].slot);
@@ -159,6 +163,6 @@ int op_cgroup_fork(const struct op *op) {
     return fail("open", path);
   if (write(procs, "0", 1) != 1)
     return fail("write", path);
-  /* A supervisor expects one that goes on. */
+  /* A supervisor expects that another process continues. */
   return go_on_as_sibling(-1) ? fail("clone", NULL) : 0;
 }

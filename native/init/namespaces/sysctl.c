@@ -1,8 +1,8 @@
 /* Files below /proc/sys. */
 #include "../init.h"
 
-/* Safe: the path is below sys/ of the private procfs, without symlinks or `..` (RESOLVE_BENEATH);
- * which namespace a key acts on is checked when the config is compiled. */
+/* Safe: the path is below sys/ of the private procfs, without symlinks or `..` (RESOLVE_BENEATH).
+ * The compiler checked which namespace the key acts on. */
 int op_sysctl(const struct op *op) {
   const char *key = op->v[SYSCTL_KEY].str, *value = op->v[SYSCTL_VALUE].str;
   char path[PATH_MAX];
@@ -11,7 +11,7 @@ int op_sysctl(const struct op *op) {
   text_add(&t, key);
   if (t.cut)
     return fail_with(ENAMETOOLONG, "open", key);
-  /* Without openat2 nothing else keeps the path below sys/. */
+  /* Without openat2 only this check keeps the path below sys/. */
   for (const char *p = key; (p = strstr(p, "..")) != NULL; p += 2)
     if ((p == key || p[-1] == '/') && (!p[2] || p[2] == '/'))
       return fail_with(EINVAL, "open", key);

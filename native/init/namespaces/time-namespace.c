@@ -1,12 +1,12 @@
-/* The time namespace (time_namespaces(7)): offsets are written before anything runs in it. */
+/* Time namespace (time_namespaces(7)): its offsets are written before any process runs in it. */
 #include "../init.h"
 #include <sched.h>
 
 static int offsets = -1;
 
-/* Opened before this process is not dumpable, when its files in /proc belong to the first root, and
- * before it joins anything. Safe: what is written goes to the namespace that this process makes for
- * its children, whatever it has joined by then. */
+/* Opened before this process becomes undumpable, as its files in /proc then belong to the first
+ * root, and before it joins any namespace. Safe: the offsets apply to the namespace that this
+ * process makes for its children, whatever it has joined by then. */
 int op_time_open(const struct op *op) {
   (void)op;
   offsets = proc_open_self("timens_offsets", O_WRONLY);
@@ -28,8 +28,8 @@ static int write_offset(const char *clock, const struct value *seconds,
   return write(offsets, line, t.length) == (ssize_t)t.length ? 0 : fail("write", line);
 }
 
-/* Safe: the namespace is new and holds nobody yet. This process enters it itself (setns(2) takes
- * only one with one thread), so that no second clone is needed. */
+/* Safe: the namespace is new and empty. This process enters it itself (setns(2) allows that only
+ * to a process with one thread), so that no second clone is needed. */
 int op_time_enter(const struct op *op) {
   const struct value *v = op->v;
   if (write_offset("monotonic", &v[TIME_ENTER_MONOTONIC], &v[TIME_ENTER_MONOTONIC_NANOSECS]) ||

@@ -1,4 +1,4 @@
-/* New namespaces, and the waiting for what the runtime does in them. */
+/* New namespaces, and the wait for the runtime's work in them. */
 #include "../init.h"
 #include <sched.h>
 
@@ -6,7 +6,7 @@ int op_unshare(const struct op *op) {
   return unshare((int)op->v[UNSHARE_FLAGS].num) ? fail("unshare", NULL) : 0;
 }
 
-/* The runtime's word that it has done what the plan holds for it before this operation. */
+/* Waits until the runtime has done its operations before this one. */
 int op_await(const struct op *op) {
   if (report_await(op->index) || await_go())
     _exit(0);

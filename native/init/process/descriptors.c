@@ -1,5 +1,5 @@
-/* Descriptors that runt-init did not open: what the caller of the runtime leaked ends here
- * (CVE-2016-9962, CVE-2024-21626), and stdio gets the owner who is to use it. */
+/* Descriptors that runt-init did not open: it closes those that the runtime's caller leaked
+ * (CVE-2016-9962, CVE-2024-21626), and sets the owner of stdio. */
 #include "../../core/process/close-listed.h"
 #include "../init.h"
 
@@ -14,7 +14,7 @@ static int is_ours(int fd) {
   return 0;
 }
 
-/* The smallest of our descriptors that is at least `from`; UINT_MAX when there is none. */
+/* The smallest of our descriptors from `from` on; UINT_MAX when there is none. */
 static unsigned next_of_ours(unsigned from) {
   unsigned lowest = UINT_MAX;
   if (init.report >= (int)from)
@@ -27,8 +27,8 @@ static unsigned next_of_ours(unsigned from) {
   return lowest;
 }
 
-/* Safe: what remains is stdio, what the config's process gets, and ours, which are close-on-exec
- * from now on. */
+/* Safe: only stdio, the descriptors for the config's process, and ours remain; from now on ours
+ * are close-on-exec. */
 int op_keep_fds(const struct op *op) {
   uint64_t count = op->v[KEEP_FDS_COUNT].num;
   if (count > INT_MAX - 3)
@@ -41,7 +41,7 @@ int op_keep_fds(const struct op *op) {
   for (uint32_t i = 0; i < init.slot_count; i++)
     if (init.slots[i] >= 0 && fcntl(init.slots[i], F_SETFD, FD_CLOEXEC))
       return fail("fcntl", NULL);
-  /* The few that stay are visited in ascending order; what lies between them is closed. */
+  /* Visits the few that stay in ascending order, and closes those between. */
   for (;;) {
     unsigned ours = next_of_ours(next);
     if (ours > next && sys_close_range(next, ours == UINT_MAX ? UINT_MAX : ours - 1, 0)) {
@@ -55,10 +55,10 @@ int op_keep_fds(const struct op *op) {
   }
 }
 
-/* Whether owning what is at fd serves to open it again, and gives no right that matters beside that
- * one. A descriptor that can only read leaves a file, or a disk, to whoever has it: its owner could
- * write to it. Devices that all may open need nobody's leave, and others but terminals are not the
- * container's: /dev/null is everybody's. A socket cannot be opened, but runc gives it away too. */
+/* Whether the owner of the file at fd can open it again and gains no other right that matters. A
+ * read-only descriptor of a file or a disk: its owner could write to it. Everybody may open
+ * devices such as /dev/null, and only terminals are the container's. A socket cannot be opened,
+ * but runc changes its owner too. */
 static int worth_owning(int fd, const struct stat *st, int pipes) {
   int flags;
   if (pipes && !S_ISFIFO(st->st_mode))
@@ -77,15 +77,15 @@ static int worth_owning(int fd, const struct stat *st, int pipes) {
   }
 }
 
-/* The owner of what belongs to nobody in this user namespace, as its processes see it
- * (user_namespaces(7)); also the id of many a user. */
+/* The owner that processes of a user namespace see for unmapped ids (user_namespaces(7)); also the
+ * id of many a user. */
 enum { OVERFLOW_UID = 65534 };
 
-/* Safe: on descriptors that the caller gave to this very process, so no path is looked up and
- * nothing else is reached. A file whose owner is not mapped in this user namespace is not ours to
- * give (EPERM): the runtime has the same descriptors, and the caller's rights. The group stays:
- * that of a terminal is tty. That an owner may open a log without O_APPEND is the price, which
- * runc's users pay too. */
+/* Safe: uses descriptors that the caller passed to this very process, so it looks up no path and
+ * reaches nothing else. This process may not change an owner that is not mapped in its user
+ * namespace (EPERM): the runtime has the same descriptors, and the caller's rights. The group
+ * stays: a terminal's is tty. An owner may then open a log without O_APPEND; runc's users pay that
+ * price too. */
 int give_stdio(uid_t uid, int pipes) {
   unsigned refused = 0;
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -100,8 +100,8 @@ int give_stdio(uid_t uid, int pipes) {
       continue;
     if (errno == EPERM && init.user_namespace)
       refused |= 1u << fd;
-    /* Not mapped, not ours to give, read-only, or of a file system that knows no owners: it can be
-     * used as it is. */
+    /* Not mapped, not ours to change, read-only, or of a file system without owners: it is usable
+     * as it is. */
     if (errno != EINVAL && errno != EPERM && errno != EACCES && errno != EROFS &&
         errno != EOPNOTSUPP && errno != ENOSYS)
       return fail("fchown", STDIO_NAMES[fd]);

@@ -1,4 +1,4 @@
-/* From the finished container to the user's program: working directory, program, waiting,
+/* Steps from the finished container to the user's program: working directory, program, wait,
  * descriptors, execve. */
 #include "../../core/sockets/peer.h"
 #include "../init.h"
@@ -6,10 +6,10 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-/* Safe: a working directory outside of the root (through a leaked descriptor, /proc/self/fd/N) is
- * recognised by getcwd(2), which cannot name it, and refused (CVE-2024-21626). One that was entered
- * before the change of user is kept, as runc does: the config names it, and all that the process
- * does there is checked against its user. */
+/* Safe: getcwd(2) cannot name a working directory outside of the root (from a leaked descriptor,
+ * /proc/self/fd/N), so it is recognised and refused (CVE-2024-21626). One that was entered before
+ * the change of user stays, as in runc: the config names it, and the kernel checks all that the
+ * process does there against its user. */
 int op_cwd(const struct op *op) {
   static int entered;
   const char *path = op->v[CWD_PATH].str;
@@ -36,8 +36,8 @@ static int executable(const char *path) {
     return errno;
   if (S_ISDIR(st.st_mode))
     return EISDIR;
-  /* As execve(2) will: with the effective capabilities, which access(2) leaves out. Where a filter
-   * knows only access(2). */
+  /* With the effective capabilities, as execve(2) will check; access(2) ignores them. It is for
+   * filters that know no faccessat2(2). */
   if (!syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS))
     return 0;
   if (errno != ENOSYS && errno != EPERM)
@@ -88,11 +88,11 @@ static void drop(int *fd) {
   *fd = -1;
 }
 
-/* Safe: who may connect is decided by the state directory (0700, of the runtime's user), which the
- * socket lies in, and it must be that user, or root (CVE-2020-15257). */
+/* Safe: the socket is in the state directory (0700, of the runtime's user), and only that user or
+ * root may connect (CVE-2020-15257). */
 int op_wait(const struct op *op) {
   (void)op;
-  /* Nothing of the host stays open while it waits (CVE-2016-9962). */
+  /* No descriptor of the host stays open during the wait (CVE-2016-9962). */
   drop(&init.proc);
   drop(&init.root);
   drop(&init.detached);
@@ -103,7 +103,7 @@ int op_wait(const struct op *op) {
   if (report_created())
     _exit(0);
   if (await_go())
-    _exit(0); /* the runtime ended before it had noted that the container exists */
+    _exit(0); /* the runtime ended before it recorded the container */
   if (init.start_socket < 0)
     return 0;
   int64_t creator = peer_of(init.report);
@@ -114,7 +114,7 @@ int op_wait(const struct op *op) {
       _exit(1);
     if (init.report < 0)
       continue;
-    /* In a user namespace of its own uid 0 is the container's. */
+    /* In a user namespace of its own, uid 0 is the container's. */
     if (peer_is(init.report, creator, !init.user_namespace))
       break;
   }
@@ -124,8 +124,8 @@ int op_wait(const struct op *op) {
   return 0;
 }
 
-/* HOME of a uid: the sixth field of its line in the container's /etc/passwd (passwd(5)); "/" when
- * there is none. */
+/* HOME of a uid: the sixth field of its line in the container's /etc/passwd (passwd(5)); "/"
+ * without a line. */
 char *home_of(uint64_t uid) {
   enum { PASSWD_MAX = 1 << 20 };
   struct stat st;
@@ -178,8 +178,8 @@ char **string_vector(const struct value *list, char *const *more, size_t count) 
   return v;
 }
 
-/* What the kernel needed and did not find or understand: the interpreter of a script or the loader
- * of a program. */
+/* Adds the file that the kernel did not find or understand: the interpreter of a script or the
+ * loader of a program. */
 static void blame(struct text *t, const char *path, int error) {
   text_add(t, path);
   int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -237,8 +237,8 @@ static char *listen_entry(const char *name, const char *text, uint64_t number) {
   return entry;
 }
 
-/* Safe: only writes environment entries. The descriptors are those that keepFds has kept; the pid,
- * by which sd_listen_fds(3) knows that it is meant, is that in the container's pid namespace. */
+/* Safe: only writes environment entries. keepFds has kept the descriptors. The pid, which
+ * sd_listen_fds(3) compares with its own, is that of the container's pid namespace. */
 int op_listen_fds(const struct op *op) {
   const struct value *names = &op->v[LISTEN_FDS_NAMES];
   listen_entries[0] = listen_entry("LISTEN_FDS=", "", op->v[LISTEN_FDS_COUNT].num);
@@ -249,9 +249,9 @@ int op_listen_fds(const struct op *op) {
              : fail("mmap", NULL);
 }
 
-/* Safe: everything from 3 + keep on is closed by the kernel at the exec, the report channel among
- * them, whose end of file tells that the exec has happened. Signals have their default actions and
- * none is blocked. */
+/* Safe: the kernel closes everything from 3 + keep on at the exec. The report channel is among
+ * them, and its end of file shows that the exec has happened. Signals have their default actions,
+ * and none is blocked. */
 int op_exec(const struct op *op) {
   const struct value *v = op->v;
   int named = v[EXEC_HOME_OF_NAMED].on, lacks_home = named || v[EXEC_HOME_OF].present;
@@ -265,8 +265,8 @@ int op_exec(const struct op *op) {
     return fail_with(ENOENT, "execve", NULL);
   int filtered = filter_loaded();
   if (!filtered && sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC)) {
-    /* Before 5.11 the flag is unknown, and a filter around runt may forbid the call. All that was
-     * opened here is close-on-exec by itself. */
+    /* The kernel lacks the flag before 5.11, and a filter around runt may forbid the call. All
+     * descriptors that were opened here are close-on-exec anyway. */
     if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
       return fail("close_range", NULL);
   }
@@ -277,7 +277,7 @@ int op_exec(const struct op *op) {
   char detail[PATH_MAX];
   struct text t = TEXT_IN(detail);
   if (filter_pending()) {
-    /* Under the filter nothing may be opened to see what was missing: it is looked up before. */
+    /* Under the filter no file may be opened to see what was missing: look before. */
     blame(&t, init.executable, ENOENT);
     if (apply_late_filter())
       return -1;

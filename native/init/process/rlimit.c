@@ -2,7 +2,7 @@
 #include "../init.h"
 #include <sys/resource.h>
 
-/* What runt-init itself opens until the exec stays below this. */
+/* Descriptors that runt-init opens itself until the exec stay below this. */
 enum { OWN_DESCRIPTORS = 64 };
 
 static struct {
@@ -10,9 +10,9 @@ static struct {
   struct rlimit limit;
 } late;
 
-/* Safe: the process's own limits. A limit on open descriptors that is so low that this program
- * could not go on (accept start, read /etc/passwd) is lowered the rest of the way right before the
- * exec, which takes no capability. */
+/* Safe: the process's own limits. A limit on open descriptors may be too low for this program to
+ * continue (accept start, read /etc/passwd). The last step down, which needs no capability, then
+ * comes right before the exec. */
 int op_rlimit(const struct op *op) {
   int resource = (int)op->v[RLIMIT_RESOURCE].num;
   struct rlimit limit = {op->v[RLIMIT_SOFT].num, op->v[RLIMIT_HARD].num};

@@ -1,9 +1,9 @@
-/* The session of the process, and who may trace it. */
+/* Session of the process, and its protection from tracing. */
 #include "../init.h"
 #include <sys/prctl.h>
 
-/* Safe: a session of its own has no controlling terminal; one that is given to it cannot be pushed
- * input from outside, nor can it push any to the caller's. A process that leads a session already
+/* Safe: a new session has no controlling terminal. Nobody outside can push input to a terminal
+ * that it gets later, nor can it push any to the caller's. A process that already leads a session
  * is as good. */
 int op_session(const struct op *op) {
   (void)op;
@@ -11,9 +11,9 @@ int op_session(const struct op *op) {
   return error && getsid(0) != getpid() ? fail_with(error, "setsid", NULL) : 0;
 }
 
-/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap refuse
- * to write those of a process that is not dumpable. From here on no process of the container can
- * trace this one or reach the host through its descriptors (CVE-2016-9962). */
+/* Safe: only takes rights away. Not before the id maps are written: the kernel and newuidmap
+ * refuse to write those of a process that is not dumpable. From now on no process of the container
+ * can trace this one or reach the host through its descriptors (CVE-2016-9962). */
 int op_undumpable(const struct op *op) {
   (void)op;
   return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;

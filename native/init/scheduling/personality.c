@@ -2,8 +2,8 @@
 #include "../init.h"
 #include <sys/personality.h>
 
-/* Safe: of this process alone; what it changes is what uname(2) says of the machine, and how a
- * program of 32 bits is laid out. */
+/* Safe: for this process only; it changes the machine that uname(2) reports, and the memory layout
+ * of a 32-bit program. */
 int op_personality(const struct op *op) {
   return personality((unsigned long)op->v[PERSONALITY_DOMAIN].num) < 0 ? fail("personality", NULL)
                                                                        : 0;

@@ -1,10 +1,10 @@
-/* Where the process runs and takes its memory from. */
+/* CPUs and memory nodes of the process. */
 #include "../init.h"
 
-/* CPUs and nodes of the largest machines are fewer: NR_CPUS is 8192 at most, MAX_NUMNODES 1024. */
+/* Upper bounds for the largest machines: NR_CPUS is at most 8192, MAX_NUMNODES 1024. */
 enum { CPUS_MAX = 8192, NODES_MAX = 1024, WORD = 8 * sizeof(unsigned long) };
 
-/* A list of ranges as bits of a mask of `most`. 0, or -1 for a number beyond it. */
+/* Sets the bits of a list of ranges in a mask of `most` bits. 0, or -1 for a larger number. */
 static int mask_of(const struct value *list, unsigned long *mask, uint64_t most) {
   const char *item = list->str;
   for (uint64_t i = 0; i < list->num; i++) {
@@ -17,8 +17,8 @@ static int mask_of(const struct value *list, unsigned long *mask, uint64_t most)
   return 0;
 }
 
-/* Safe: of this process alone; the kernel keeps it within its cpuset. To give up what was inherited
- * is no condition of running, so its failure is none. */
+/* Safe: for this process only; the kernel keeps it within its cpuset. The reset of an inherited
+ * mask may fail: the container runs without it. */
 int op_cpu_affinity(const struct op *op) {
   unsigned long mask[CPUS_MAX / WORD] = {0};
   if (op->v[CPU_AFFINITY_CPUS].num == 0) {
@@ -31,13 +31,13 @@ int op_cpu_affinity(const struct op *op) {
   return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) ? fail("sched_setaffinity", NULL) : 0;
 }
 
-/* Safe: of this process alone, kept over the exec; within the memory nodes of its cpuset. */
+/* Safe: for this process only, kept over the exec; within the memory nodes of its cpuset. */
 int op_memory_policy(const struct op *op) {
   const struct value *nodes = &op->v[MEMORY_POLICY_NODES];
   unsigned long mask[NODES_MAX / WORD] = {0};
   if (mask_of(nodes, mask, NODES_MAX))
     return fail_with(EINVAL, "set_mempolicy", "a node above 1023");
-  /* The kernel takes one bit less than it is told. */
+  /* The kernel reads one bit less than the given size. */
   uint64_t mode = op->v[MEMORY_POLICY_MODE].num | op->v[MEMORY_POLICY_FLAGS].num;
   long r = syscall(SYS_set_mempolicy, (int)mode, nodes->num ? mask : NULL,
                    nodes->num ? NODES_MAX + 1 : 0);

@@ -1,9 +1,10 @@
-/* The page in which a failure is left that a seccomp filter may keep from being reported. */
+/* Shared page for a failure that a seccomp filter may keep from being reported. */
 #include "../init.h"
 #include "reports.h"
 #include <sys/mman.h>
 
-static char *words; /* the page of last words; NULL when the reader of the reports has it not */
+static char
+    *words; /* the page of last words; NULL when the reader of the reports does not have it */
 
 void forget_words(void) { words = NULL; }
 
@@ -13,7 +14,7 @@ void leave_words(const char *frame, size_t length) {
   memcpy(words, frame, length);
   for (;;) {
     syscall(SYS_exit_group, 1);
-    __builtin_trap(); /* the filter denies it: a fault cannot be denied */
+    __builtin_trap(); /* the filter denies the exit: it cannot deny a fault */
   }
 }
 

@@ -1,11 +1,11 @@
-/* The seccomp filter: loaded with seccomp(2) from a finished program.
+/* The seccomp filter, loaded with seccomp(2) from a finished program.
  *
- * What this process does once the filter is there is under the filter, whose profile was written
- * for the user's program. So it does as little as possible: loaded `late`, nothing but the execve
- * (and, with an agent, one read). What still fails then is said in a page that the runtime has been
- * given before, by storing to memory, which no filter can forbid. Without no_new_privs the filter
- * has to be loaded while there is CAP_SYS_ADMIN, that is before the user changes; the profile must
- * then allow what is between that and the execve, as with other runtimes. */
+ * Once the filter is loaded, this process runs under it, but its profile was written for the
+ * user's program. So this process then does as little as possible: loaded `late`, nothing but
+ * the execve (and, with an agent, one read). A later failure is written to a page that the
+ * runtime got before: no filter can forbid a store to memory. Without no_new_privs the filter
+ * must be loaded while there is CAP_SYS_ADMIN, before the user changes. The profile must then
+ * allow everything between that and the execve, as with other runtimes. */
 #include "../../core/time-limits.h"
 #include "../init.h"
 #include "reports.h"
@@ -31,17 +31,17 @@ int filter_loaded(void) { return filter.loaded; }
 
 int filter_pending(void) { return filter.program.len != 0; }
 
-/* Between this process and its helper, which shares its memory and descriptors. */
+/* State shared by this process and its helper, which has the same memory and descriptors. */
 static struct {
   _Atomic int listener; /* 0: the filter is being loaded; the descriptor; -1: it was not loaded */
-  _Atomic int done;     /* 1: the agent has the listener; -1: it has not */
+  _Atomic int done;     /* 1: the agent has the listener; -1: it does not */
   int wake[2];          /* a pipe: a byte when done is set */
   int say_exec;
 } handover;
 
-/* The helper: not under the filter, as it was there before it and is no thread of this process. It
- * passes the listener on, so that a profile that notifies on write or sendmsg, or denies them, does
- * not stop that; waits for the runtime's word that the agent has it; and ends. */
+/* The helper. The filter does not cover it, as it was created before and is not a thread of this
+ * process. It passes the listener on, even if a profile denies write or sendmsg or notifies on
+ * them. It waits until the runtime confirms that the agent has the listener, and ends. */
 static int pass_listener(void *arg) {
   (void)arg;
   const struct timespec pause = {0, FILTER_LOOK_PAUSE_NS};
@@ -65,9 +65,9 @@ static int pass_listener(void *arg) {
   return 0;
 }
 
-/* Waits for the helper. When the filter denies read there is no other way than looking; that takes
- * as long as the agent needs to be sent a message. A read that notifies waits for the agent, which
- * by then has what it needs to answer. */
+/* Waits for the helper. If the filter denies read, this polls, for as long as it takes to send the
+ * agent a message. A read that notifies waits for the agent, which then has what it needs to
+ * answer. */
 static void await_handover(void) {
   char done;
   while (!handover.done)
@@ -90,7 +90,7 @@ static int load_with_agent(int say_exec) {
   char *stack = allocate(HELPER_STACK);
   if (!stack || pipe2(handover.wake, O_CLOEXEC))
     return fail("pipe2", NULL);
-  /* A helper that nobody waits for leaves no zombie to the user's program; the exec resets it. */
+  /* Without a wait the helper leaves no zombie to the user's program; the exec resets this. */
   struct sigaction quiet = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT}, before;
   if (sigaction(SIGCHLD, &quiet, &before))
     return fail("sigaction", NULL);
@@ -113,7 +113,7 @@ static int load_with_agent(int say_exec) {
   return handover.done > 0 ? 0 : fail_with(ECONNRESET, "sendmsg", "the listener");
 }
 
-/* Loads the filter. say_exec: the exec is reported in the same go. */
+/* Loads the filter. say_exec: reports the exec in the same step. */
 static int apply(int say_exec) {
   share_words();
   if (filter.agent)
@@ -137,8 +137,8 @@ int apply_filter_to_hook(void) {
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags & alone, &filter.program);
 }
 
-/* Safe: the program comes from the runtime, in a file that nobody else can write; the kernel
- * verifies it. It can only take away. */
+/* Safe: the program is from the runtime, in a file that nobody else can write, and the kernel
+ * verifies it. It can only take rights away. */
 int op_seccomp(const struct op *op) {
   const struct value *v = op->v;
   struct stat st;
@@ -165,8 +165,8 @@ int op_seccomp(const struct op *op) {
   filter.metadata = v[SECCOMP_METADATA].str;
   if (v[SECCOMP_LATE].on)
     return 0;
-  /* What op_exec would do that the filter may forbid. All that is opened from here on is
-   * close-on-exec by itself, and reports are sent without a signal. */
+  /* Steps of op_exec that the filter may forbid. Descriptors that are opened from now on are
+   * close-on-exec anyway, and reports are sent without a signal. */
   if (sys_close_range(3 + init.keep, UINT_MAX, CLOSE_RANGE_CLOEXEC) && errno != EINVAL &&
       errno != ENOSYS && errno != EPERM)
     return fail("close_range", NULL);
