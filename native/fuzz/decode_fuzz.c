@@ -1,6 +1,6 @@
-/* libFuzzer target of the plan's decoder. A frame that is accepted is walked as main.c walks it,
- * and every string of it is read to its end, so that a field that leaves the frame is seen by the
- * address sanitizer. hack/fuzz reads the counts that are printed at the end. */
+/* libFuzzer target of the plan's decoder. It walks an accepted frame as main.c does, and reads
+ * every string to its end, so that the address sanitizer sees a field that leaves the frame.
+ * hack/fuzz reads the counts that it prints at the end. */
 #define NAME "decode_fuzz"
 #include "../init/decode.h"
 #include "fuzz.h"
@@ -14,7 +14,7 @@ static void print_counts(void) {
           inputs, plans, operations, fields);
 }
 
-/* Reads a string and gives the place after it, which must still be within the frame. */
+/* Reads a string. Returns the position after it, which must be within the frame. */
 static const char *pass(const char *s, const char *end) {
   const char *next = next_string(s);
   demand(next <= end, "a string leaves the frame");
@@ -30,8 +30,8 @@ static void pass_number(const char **item, const char *end) {
 }
 
 #ifdef PLANT_CRASH
-/* The bug that hack/fuzz plants to see that the fuzzer finds one: a read past the frame for a mask
- * with a relative path, which no seed has. */
+/* The bug that hack/fuzz plants to check that the fuzzer finds one: a read past the frame for a
+ * mask with a relative path, which no seed has. */
 static void planted(const struct op *op, const char *end) {
   static volatile char sink;
   if (op->shape->code == OP_MASK && op->v[MASK_PATH].str[0] != '/')

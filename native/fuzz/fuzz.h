@@ -1,4 +1,4 @@
-/* What the fuzzers of the two decoders share: NAME and print_counts are those of the fuzzer. */
+/* Shared parts of the two decoders' fuzzers, which define NAME and print_counts. */
 #ifndef RUNT_FUZZ_H
 #define RUNT_FUZZ_H
 #include <stdio.h>

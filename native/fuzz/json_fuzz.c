@@ -1,9 +1,9 @@
-/* libFuzzer target of the JSON scanner. wideIntegers: whatever the text, the output stays within
- * its buffer, a buffer of exactly the length is enough and one byte less is refused, and what is
- * written is pairs of a JSON pointer and a decimal of at least 16 digits, or one with an exponent.
- * jsonError: it agrees on what is JSON, the place is in the text or at its end, and what stands
- * there is what its kind says.
- */
+/* libFuzzer target of the JSON scanner.
+ *
+ * wideIntegers: for any text the output stays within its buffer, a buffer of exactly the
+ * length is enough, and one byte less is refused. The output is pairs of a JSON pointer and a
+ * decimal of at least 16 digits, or one with an exponent. jsonError: it agrees on what is
+ * JSON, and its position is in the text or at its end and matches its kind. */
 #define NAME "json_fuzz"
 #include "../core/core.h"
 #include "fuzz.h"
@@ -39,7 +39,7 @@ static void check_pairs(const uint8_t *out, int32_t length) {
   }
 }
 
-/* n: what wideIntegers says of the text. */
+/* n: the result of wideIntegers for the text. */
 static void check_error(const uint8_t *data, size_t size, int32_t n) {
   uint8_t place[8] = {0};
   int32_t kind = runt_jsonError(data, (uint32_t)size, place, sizeof place);
@@ -54,7 +54,7 @@ static void check_error(const uint8_t *data, size_t size, int32_t n) {
     at = at << 8 | place[i];
   demand(at <= size, "the place is not in the text");
   demand(kind <= 11, "an unknown kind");
-  /* 1 to 4 stand at a byte: a quote, a control character, a backslash, a bracket. */
+  /* Kinds 1 to 4 point at a byte: a quote, a control character, a backslash, a bracket. */
   if (kind > 4)
     return;
   demand(at < size, "the place of this kind is not at the end");
@@ -68,7 +68,7 @@ static void check_error(const uint8_t *data, size_t size, int32_t n) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   inputs++;
-  /* Twelve times: a pointer is repeated for each of the integers below it, but the fuzzer's texts
+  /* Twelve times: the output repeats a pointer for each integer below it, but the fuzzer's texts
    * are short. */
   size_t room = size * 12 + 64;
   uint8_t *out = malloc(room);

@@ -1,8 +1,9 @@
-/* libFuzzer target of the allocator (memory.c, slabs.c). Bytes are a life of a process: blocks are
- * made, grown, shrunk and freed while a snapshot is gathered, as a command, and as a process that
- * lives long. A model knows each block's size and content: no block changes by what happens to
- * another one, and in the end nothing counts as in use. Without libFuzzer (-DRANDOM): memory_fuzz
- * LIVES SEED makes its own lives. */
+/* libFuzzer target of the allocator (memory.c, slabs.c).
+ *
+ * The bytes are the life of a process: blocks are made, grown, shrunk and freed while a
+ * snapshot is gathered, in a command, and in a long-lived process. A model has each block's
+ * size and content: no block changes when another one does, and in the end no bytes count as
+ * in use. Without libFuzzer (-DRANDOM), memory_fuzz LIVES SEED makes its own lives. */
 #include "../quickjs/memory.c"
 #include <stdio.h>
 
@@ -36,7 +37,7 @@ static void check(unsigned i, size_t size) {
     demand(blocks[i].at[at] == content(i, at), "a block's content has changed");
 }
 
-/* As memory.c is when the program begins. */
+/* Resets memory.c to its state at the program's start. */
 static void begin(void) {
   for (struct chunk *c = newest; c;) {
     struct chunk *older = c->older;
@@ -58,7 +59,7 @@ static void resize(unsigned i, size_t size) {
   uint8_t *old = blocks[i].at;
   uint8_t *at = memory_functions.js_realloc(&state, old, size);
 #ifdef PLANT_CRASH
-  /* Hands out a block that is in use, once one of these sizes has moved. */
+  /* Returns a block that is in use, once one of these sizes has moved. */
   if (at && at != old && size > 3000 && i > 0 && blocks[i - 1].size >= size)
     at = blocks[i - 1].at;
 #endif
@@ -111,7 +112,7 @@ static void drop(unsigned i) {
   freed++;
 }
 
-/* Small ones mostly, as those of a virtual machine are; some that have a chunk of their own. */
+/* Mostly small ones, as in a virtual machine; some have a chunk of their own. */
 static size_t size_of(const uint8_t *bytes) {
   size_t low = bytes[0], high = bytes[1];
   if (high < 160)
@@ -164,7 +165,7 @@ int main(int argc, char **argv) {
   unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
   srandom((unsigned)seed);
   for (unsigned long n = 0; n < count; n++) {
-    /* From one mode to the next now and then, so that each has thousands of steps. */
+    /* Changes the mode only now and then, so that each lasts thousands of steps. */
     for (size_t i = 0; i < sizeof life; i++)
       life[i] = (uint8_t)(random() >> 7);
     for (size_t i = 1; i + 4 <= sizeof life; i += 4)

@@ -1,6 +1,5 @@
-/* libFuzzer target of packed seccomp profiles: whatever the bytes, a program fits its buffer, each
- * of its jumps ends in it and its last instruction returns; what is refused has a position.
- */
+/* libFuzzer target of packed seccomp profiles: for any bytes, a program fits its buffer, its jumps
+ * stay in it and its last instruction returns; a refused profile has a position. */
 #include "../core/core.h"
 #include <linux/filter.h>
 #include <stdio.h>
@@ -53,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct sock_filter code[BPF_MAXINSNS];
   uint8_t *program = (uint8_t *)code;
   inputs++;
-  /* libseccomp takes seconds for thousands of conditions, which is not what is looked for. */
+  /* libseccomp takes seconds for thousands of conditions, which are not the subject here. */
   if (size > 1024)
     return 0;
   put_i64(program, 0, 0);

@@ -1,4 +1,4 @@
-/* Checked arguments of native functions, with the words of src/sys/node-host.ts. */
+/* Checked arguments of native functions, with the messages of src/sys/node-host.ts. */
 #include "bind.h"
 #include "text.h"
 #include <string.h>
@@ -27,7 +27,7 @@ int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *funct
   if (JS_IsBigInt(ctx, value)) {
     if (JS_ToBigInt64(ctx, out, value) < 0)
       return -1;
-    /* JS_ToBigInt64 wraps: what came out must be what went in. */
+    /* JS_ToBigInt64 wraps: compare its result with the input. */
     JSValue back = JS_NewBigInt64(ctx, *out);
     int same = JS_StrictEq(ctx, back, value);
     JS_FreeValue(ctx, back);
@@ -38,7 +38,7 @@ int want_i64(JSContext *ctx, JSValueConst value, int64_t *out, const char *funct
   return -1;
 }
 
-/* The class of Uint8Array, which QuickJS gives no name: learned from the first one, made here. */
+/* The class of Uint8Array, which QuickJS does not name: taken from an array made here. */
 static JSClassID uint8_array_class(JSContext *ctx) {
   static JSClassID known;
   if (known == 0) {
@@ -82,7 +82,7 @@ const char *want_str(JSContext *ctx, JSValueConst value, const char *function,
   if (memchr(text, 0, len))
     JS_ThrowTypeError(ctx, "%s: %s holds a NUL", function, argument);
   else {
-    /* A string with a surrogate has 16-bit characters, so that its UTF-8 is a copy of ours. */
+    /* QuickJS stores a string with a surrogate in 16-bit characters: this UTF-8 is our own copy. */
     if (text_bytes((char *)(uintptr_t)text, len) >= 0)
       return text;
     JS_ThrowTypeError(ctx, "%s: %s holds a lone surrogate", function, argument);

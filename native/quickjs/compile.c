@@ -1,8 +1,6 @@
-/*
- * Compiles ES modules to QuickJS bytecode at build time: compile [-g] NAME FILE OUTPUT. Imports are
- * resolved by name when the program runs, so a stand-in answers for each here. -g keeps line
- * numbers.
- */
+/* Compiler of ES modules to QuickJS bytecode, at build time: compile [-g] NAME FILE OUTPUT.
+ * Imports are resolved by name when the program runs, so a placeholder replaces each here. -g
+ * keeps line numbers. */
 #include "quickjs.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,6 @@
-/*
- * memcpy(3) for short copies, of which QuickJS makes thousands while it reads bytecode; musl's has
- * the start-up cost of a string instruction for each (6 % of a run of `validate`). Linked with
- * --wrap=memcpy: musl's memmove needs its own.
- */
+/* memcpy(3) for short copies, of which QuickJS makes thousands while it reads bytecode. musl's
+ * pays the start-up cost of a string instruction for each (6 % of a run of `validate`). Linked
+ * with --wrap=memcpy: musl's memmove needs the original. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +10,7 @@ typedef uint64_t __attribute__((may_alias, aligned(1))) u64;
 typedef uint64_t two_u64 __attribute__((vector_size(16)));
 typedef two_u64 __attribute__((may_alias, aligned(1))) u128;
 
-/* First and last part of a block, which may overlap in the middle. */
+/* Copies the first and last part of a block, which may overlap in the middle. */
 #define BOTH_ENDS(type)                                                                            \
   do {                                                                                             \
     type first = *(const type *)from, last = *(const type *)(from + n - sizeof(type));             \
@@ -36,7 +34,7 @@ void *__wrap_memcpy(void *restrict target, const void *restrict source, size_t n
     uint8_t *tail = to + n - 16;
     for (; n > 16; n -= 16, to += 16, from += 16) {
       *(u128 *)to = *(const u128 *)from;
-      /* Else gcc takes the loop for what it is, and calls memcpy. */
+      /* Otherwise gcc recognises the loop and calls memcpy. */
       __asm__ volatile("" : "+r"(from));
     }
     *(u128 *)tail = last;

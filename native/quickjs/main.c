@@ -1,8 +1,7 @@
-/*
- * The static binary: QuickJS with the native functions of src/sys/abi.ts and the bytecode of the
- * command. No quickjs-libc, no source text, no eval. The process ends by `exit` of the host object
- * or, when the main module fails, with 1.
- */
+/* Main program of the static binary: QuickJS, native functions of src/sys/abi.ts, bytecode.
+ *
+ * No quickjs-libc, no source text, no eval. The process ends by `exit` of the host object or,
+ * when the main module fails, with 1. */
 #include "../init/relro.h"
 #include "bind.h"
 #include "memory.h"
@@ -88,8 +87,8 @@ static JSValue host_encode(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return array;
 }
 
-/* import() of a piece: hack/build.mjs writes it as a call of this, since bytecode without debug
- * data does not know its module's name. */
+/* import() of a piece. hack/build.mjs writes it as a call of this, since bytecode without debug
+ * data does not hold its module's name. */
 static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self;
   const char *name = argc == 1 ? want_str(ctx, argv[0], "load", "name") : NULL;
@@ -100,12 +99,12 @@ static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   return promise;
 }
 
-/* Of a program that stays (host.longLived): what was in use after the last collection, and after
- * the last one without work; 0 for a command, which ends before garbage matters. */
+/* Bytes in use of a program that stays (host.longLived): after the last collection, and after the
+ * last one without work. 0 for a command, which ends before garbage matters. */
 static size_t live, live_at_rest;
 
-/* Frees cycles, which reference counting leaves, once there may be `slack` bytes of them: a task, a
- * promise and what it settles, a closure and its object are such. */
+/* Frees cycles, which reference counting leaves, once they may hold `slack` bytes: a task, a
+ * promise and what it settles, a closure and its object form cycles. */
 static void collect(JSRuntime *rt, size_t before, size_t slack) {
   if (before == 0 || memory_in_use() < before + slack)
     return;
@@ -114,16 +113,16 @@ static void collect(JSRuntime *rt, size_t before, size_t slack) {
   slabs_trim();
 }
 
-/* While there is work. A part of what is in use, so that a large heap is not walked all the time.
- */
+/* Collects during work, after growth by a part of what is in use, so that a large heap is not
+ * walked all the time. */
 static void collect_at_work(JSRuntime *rt) {
   collect(rt, live, live / 8 > ((size_t)256 << 10) ? live / 8 : (size_t)256 << 10);
 }
 
-/* When there has been nothing to do for a while (src/sys/waiting/loop.ts). Compared is with the
- * last such moment: a collection amid much work leaves what that still uses, and the garbage of its
- * end would never be enough. A collection writes to all objects, those of the snapshot too, which
- * are shared with other processes until then: not for less. */
+/* Collects after a time without work (src/sys/waiting/loop.ts). It compares with the last such
+ * time: a collection during work leaves what the work still uses, and the garbage at its end would
+ * never be enough. A collection writes to all objects, also to those of the snapshot, which other
+ * processes share until then: not worth it for less. */
 static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self, (void)argc, (void)argv;
   collect(JS_GetRuntime(ctx), live_at_rest, (size_t)128 << 10);
@@ -210,7 +209,7 @@ static JSValue environment(JSContext *ctx) {
   return object;
 }
 
-/* Rejected promises that nobody has handled yet, with their reasons. */
+/* Rejected promises that have no handler yet, with their reasons. */
 struct rejection {
   JSValue promise, reason;
 };
@@ -248,23 +247,22 @@ static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reas
       (struct rejection){JS_DupValue(ctx, promise), JS_DupValue(ctx, reason)};
 }
 
-/* All that a start needs. In a binary with a snapshot (snapshot.c) it is there when the program
- * begins. */
+/* The virtual machine. A binary with a snapshot (snapshot.c) starts with it. */
 static struct {
   JSRuntime *rt;
   JSContext *ctx;
-  /* Of the evaluation of the main module. */
+  /* The promise of the main module's evaluation. */
   JSValue done;
 } vm;
 
-/* snapshot.c finds this by its name and sets it at build time: load the pieces that
- * shall be ready and stop. */
+/* snapshot.c finds this by its name and sets it at build time: load the pieces to be ready and
+ * stop. */
 extern volatile int snapshot_wanted;
 volatile int snapshot_wanted;
 
-/* The first random number would be the time of the build; and a clock that was asked once keeps
- * where the kernel answers, which differs from process to process. The only caller is the
- * initialisation of Math.random, which is taken away. */
+/* The first random number would be the time of the build. And libc's clock, once called, stores
+ * the address of the kernel's code for it, which differs from process to process. The only caller
+ * is the initialisation of Math.random, which is removed. */
 int __wrap_gettimeofday(struct timeval *now, void *zone);
 
 int __wrap_gettimeofday(struct timeval *now, void *zone) {
@@ -280,7 +278,7 @@ static void make_vm(void) {
     put_text("runt: out of memory\n");
     _exit(1);
   }
-  /* Reference counting frees nearly all; a run is too short for cycles to matter before this. */
+  /* Reference counting frees nearly all; a run is too short for cycles to matter below this. */
   JS_SetGCThreshold(rt, (size_t)32 << 20);
   JS_AddIntrinsicBaseObjects(ctx);
   JS_AddIntrinsicRegExp(ctx);
@@ -309,8 +307,8 @@ static void make_vm(void) {
   vm.ctx = ctx;
 }
 
-/* An error that nobody has caught is the end, but of a program that goes on without what failed
- * (the global runtUnhandled, src/entry/static-binary.ts): it is told. Takes the reference. */
+/* Ends the process for an uncaught error, unless the program continues without what failed: then
+ * it calls the global runtUnhandled (src/entry/static-binary.ts). Takes the reference. */
 static void unhandled(JSContext *ctx, JSValue error) {
   JSValue global = JS_GetGlobalObject(ctx);
   JSValue tell = JS_GetPropertyStr(ctx, global, "runtUnhandled");
@@ -319,13 +317,13 @@ static void unhandled(JSContext *ctx, JSValue error) {
     die(ctx, error);
   JSValue result = JS_Call(ctx, tell, JS_UNDEFINED, 1, &error);
   if (JS_IsException(result))
-    JS_FreeValue(ctx, JS_GetException(ctx)); /* it could not even be told */
+    JS_FreeValue(ctx, JS_GetException(ctx)); /* the handler failed too */
   JS_FreeValue(ctx, result);
   JS_FreeValue(ctx, tell);
   JS_FreeValue(ctx, error);
 }
 
-/* Does what is to be done until all promises wait for something outside. */
+/* Runs jobs until all promises wait for something outside. */
 static void run_jobs(void) {
   JSContext *at;
   for (;;) {
@@ -352,8 +350,8 @@ static void evaluate_main(void) {
     die(ctx, JS_GetException(ctx));
 }
 
-/* Everything that can be done before the arguments are known. Modules do nothing but define, so
- * the result is the same in each process. */
+/* Does everything that does not need the arguments. Modules only define, so the result is the same
+ * in each process. */
 static void make_snapshot(void) {
   if (memory_gather() < 0) {
     put_text("runt: no room for a snapshot\n");
@@ -372,7 +370,7 @@ static void make_snapshot(void) {
   raise(SIGSTOP);
 }
 
-/* A member of the global object, called without arguments; undefined when there is none. */
+/* Calls a member of the global object without arguments; undefined when there is none. */
 static JSValue call_global(const char *name) {
   JSValue global = JS_GetGlobalObject(vm.ctx);
   JSValue function = JS_GetPropertyStr(vm.ctx, global, name);
@@ -386,11 +384,9 @@ static JSValue call_global(const char *name) {
   return result;
 }
 
-/*
- * A caller may have closed 0, 1 or 2: what is opened first would get that number and be taken for
- * stdio, by this process and by the container. /dev/null takes their place, as for a set-user-ID
- * program (execve(2)). Bit n for descriptor n.
- */
+/* A caller may have closed 0, 1 or 2: the next file would get that number, and this process and
+ * the container would take it for stdio. /dev/null replaces them, as for a set-user-ID program
+ * (execve(2)). Returns bit n for descriptor n. */
 static int fill_stdio(void) {
   struct pollfd stdio[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
   int closed = 0;
@@ -414,7 +410,7 @@ int main(int argc, char **argv) {
   int closed = fill_stdio();
   int made = vm.ctx != NULL;
   if (made)
-    JS_UpdateStackTop(vm.rt); /* limits count from here, not from where the build's stack was */
+    JS_UpdateStackTop(vm.rt); /* limits count from here, not from the build's stack */
   else
     make_vm();
   JSContext *ctx = vm.ctx;
@@ -433,7 +429,7 @@ int main(int argc, char **argv) {
     run_jobs();
     collect_at_work(vm.rt);
   }
-  /* Nothing to run: sleep until something that is waited for happens (src/sys/waiting/loop.ts). */
+  /* Nothing to run: sleep until an awaited event (src/sys/waiting/loop.ts). */
   while (JS_VALUE_GET_BOOL(call_global("runtTurn")));
   if (JS_PromiseState(ctx, vm.done) == JS_PROMISE_REJECTED)
     die(ctx, JS_PromiseResult(ctx, vm.done));

@@ -1,4 +1,4 @@
-/* The allocator that QuickJS runs on: one mode for a command, one for a process that stays. */
+/* Allocator of QuickJS: one mode for a command, one for a process that stays. */
 #define _GNU_SOURCE
 #include "memory.h"
 #include "slabs.h"
@@ -8,18 +8,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/*
- * A command lives a millisecond: blocks are cut from large chunks, a freed block waits in the list
- * of its size, nothing goes back to the kernel. A chunk is populated when it is made: one call
- * instead of a page fault for every 4 KB, which is what most of the time went to. What a snapshot
- * keeps is cut from memory at a fixed address instead.
+/* A command lives a millisecond: blocks are cut from large chunks, a freed block goes to the
+ * list of its size, and nothing returns to the kernel. A chunk is populated when it is made:
+ * one call instead of a page fault for every 4 KB, which took most of the time. Blocks of a
+ * snapshot are cut from memory at a fixed address instead.
  *
- * A server may not do so: a block that grows where it lies takes fresh memory though the lists are
- * full, and a shim grew by 15 KB for every container that it had. So a process that stays calls
- * memory_long_lived. From then on small blocks are those of slabs.c, and the others libc's malloc
- * makes. Blocks of before stay valid: they are known by their address, go back to the lists, and
- * are used again from there.
- */
+ * A server cannot do so: a block that grows in place takes fresh memory although the lists are
+ * full, and a shim grew by 15 KB for every container. So a process that stays calls
+ * memory_long_lived. From then on slabs.c makes small blocks, and libc's malloc the others.
+ * Earlier blocks stay valid: their address identifies them, and they return to the lists for
+ * reuse. */
 enum {
   HEADER = 8, /* before each block of a chunk: its capacity */
   STEP = 16,  /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
@@ -28,7 +26,7 @@ enum {
   CHUNK = 256 * 1024,
   CLASSES = SMALL / STEP + 64,
   PAGE = 4096,
-  /* The pages of a freed block of that size (a large config) are given back in the second mode. */
+  /* The second mode returns the pages of a freed block of this size (a large config). */
   DISCARDED = 64 * 1024,
 };
 
@@ -38,10 +36,10 @@ struct chunk {
 };
 
 static struct chunk *newest;
-static uint8_t *next, *end; /* what is left of the newest chunk */
+static uint8_t *next, *end; /* the rest of the newest chunk */
 static void *free_lists[CLASSES];
 static int long_lived;
-static const JSMallocState *counted; /* the runtime's: there is one */
+static const JSMallocState *counted; /* the state of the one runtime */
 
 static int gathering;
 uint8_t *memory_gathered_end;
@@ -61,14 +59,14 @@ void memory_scatter(void) {
   gathering = 0;
   memory_gathered_end = next;
   next = end = NULL;
-  /* A page of the snapshot that is not written to need not be copied. */
+  /* Drop freed blocks: a page of the snapshot without writes is not copied. */
   memset(free_lists, 0, sizeof free_lists);
 }
 
 static size_t *header(const void *block) { return (size_t *)(void *)((uintptr_t)block - HEADER); }
 
-/* The whole size (header and capacity) of the block that holds `size` bytes, and its class; 0 when
- * there is none. */
+/* The whole size (header and capacity) of a block for `size` bytes, and its class; 0 when there is
+ * none. */
 static size_t whole_size(size_t size, unsigned *class) {
   if (size > SIZE_MAX / 4)
     return 0;
@@ -82,7 +80,7 @@ static size_t whole_size(size_t size, unsigned *class) {
   return (size_t)1 << bits;
 }
 
-/* Whether a block that is none of slabs.c was cut from the snapshot's memory or from a chunk, and
+/* Whether a block that is not of slabs.c was cut from the snapshot's memory or from a chunk, and
  * not made by libc. */
 static int is_cut(const void *block) {
   const uint8_t *at = block;
@@ -111,7 +109,7 @@ static int new_chunk(size_t least) {
   return 0;
 }
 
-/* Takes a block of that class from its list. */
+/* Takes a block of a class from its list. */
 static void *reuse(unsigned class) {
   void *block = free_lists[class];
   if (block)
@@ -119,7 +117,7 @@ static void *reuse(unsigned class) {
   return block;
 }
 
-/* Gives the pages inside of a large free block back; its first bytes link it to the next. */
+/* Returns the pages inside a large free block; its first bytes link it to the next. */
 static void discard(void *block, size_t capacity) {
   uintptr_t from = ((uintptr_t)block + sizeof block + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
   uintptr_t to = ((uintptr_t)block + capacity) & ~(uintptr_t)(PAGE - 1);
@@ -134,7 +132,7 @@ void memory_long_lived(void) {
   for (unsigned class = SMALL / STEP; class < CLASSES; class ++)
     for (void *block = free_lists[class]; block; memcpy(&block, block, sizeof block))
       discard(block, *header(block));
-  /* What is left of the chunk: libc may be given the same addresses. */
+  /* The rest of the chunk: libc may get the same addresses. */
   uint8_t *unused = (uint8_t *)(((uintptr_t)next + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
   if (newest && unused < end && munmap(unused, (size_t)(end - unused)) == 0)
     newest->end = unused;
@@ -144,7 +142,7 @@ void memory_long_lived(void) {
 
 size_t memory_in_use(void) { return counted ? counted->malloc_size : 0; }
 
-/* A block that is new, or was freed. NULL without memory. */
+/* A new or freed block; NULL when memory is exhausted. */
 static void *cut(size_t whole, unsigned class) {
   void *block = reuse(class);
   if (block)
@@ -167,7 +165,7 @@ static size_t memory_usable_size(const void *block) {
   return *header(block);
 }
 
-/* What a block counts for in `malloc_size`. The header of one of libc's is about as long. */
+/* Bytes that a block adds to `malloc_size`. libc's header is about as long. */
 static size_t cost(const void *block) {
   return memory_usable_size(block) + (slab_holds(block) ? 0 : HEADER);
 }

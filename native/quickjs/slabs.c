@@ -1,12 +1,9 @@
-/*
- * Small blocks of a process that stays.
+/* Small blocks of a process that stays.
  *
- * A process that has been busy keeps few blocks of all that it made, and they lie anywhere. musl's
- * malloc keeps a group of up to 64 KB for one of them: a shim with 0.9 MB in use held 2.2 MB after
- * 300 execs. Here a page of 4 KB holds blocks of one size, a page without blocks is free for every
- * size, and slabs_trim gives the free ones back to the kernel: what is held for a block is a page
- * at most.
- */
+ * After work a process keeps few of its blocks, and they lie anywhere. musl's malloc keeps a
+ * group of up to 64 KB for one of them: a shim with 0.9 MB in use held 2.2 MB after 300 execs.
+ * Here a page of 4 KB holds blocks of one size, and an empty page is free for every size.
+ * slabs_trim returns free pages to the kernel: one block holds one page at most. */
 #define _GNU_SOURCE
 #include "slabs.h"
 #include <stdint.h>
@@ -14,27 +11,27 @@
 #include <sys/mman.h>
 
 enum {
-  UNIT = 16, /* sizes are multiples of it, and a class is that multiple */
+  UNIT = 16, /* sizes are multiples of it, and a class is that factor */
   CLASSES = SLAB_LARGEST / UNIT + 1,
   PAGE = 4096,
   PAGES = 0xffff, /* 256 MB of addresses */
   NONE = PAGES,
-  GROWTH = 64, /* pages that become writable at a time: each time is a system call */
+  GROWTH = 64, /* pages that become writable at a time, by one system call */
 };
 
-/* What is known of a page, outside of it: a page that is given back keeps nothing. */
+/* State of a page, stored outside it: a page that was returned keeps nothing. */
 struct page {
   uint16_t class; /* of its blocks; 0 for a free page */
   uint16_t used;  /* its blocks in use; of a free page: whether it may hold memory */
-  uint16_t cut;   /* its blocks that have been in use so far */
-  uint16_t freed; /* the block that was freed last, in UNITs from the page's begin, and 1; 0: none.
-                     Its first bytes name the one before in the same way */
-  uint16_t next, previous; /* pages of the class that have room */
+  uint16_t cut;   /* its blocks that were ever in use */
+  uint16_t freed; /* the last freed block, in UNITs from the page's start, plus 1; 0: none. Its
+                     first bytes name the one before in the same way */
+  uint16_t next, previous; /* pages of the class with room */
 };
 
-static struct page *pages;   /* NULL without addresses */
+static struct page *pages;   /* NULL without reserved addresses */
 static uint8_t *base;        /* of page 0 */
-static unsigned writable;    /* pages from base on that can be used */
+static unsigned writable;    /* usable pages from base on */
 static unsigned lowest_free; /* no page below it is free */
 static uint16_t roomy[CLASSES];
 
@@ -42,7 +39,7 @@ void slabs_begin(void) {
   if (pages)
     return;
   size_t size = (size_t)PAGES * PAGE, known = PAGES * sizeof *pages;
-  /* Without access they count towards no limit but that of addresses. */
+  /* Without access they count only towards the limit of addresses. */
   void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED)
     return;
@@ -51,7 +48,7 @@ void slabs_begin(void) {
     munmap(at, size);
     return;
   }
-  /* A block in a huge page would hold 2 MB. A kernel without huge pages refuses. */
+  /* In a huge page one block would hold 2 MB. A kernel without huge pages refuses this. */
   (void)madvise(at, size, MADV_NOHUGEPAGE);
   (void)madvise(table, known, MADV_NOHUGEPAGE);
   for (unsigned class = 0; class < CLASSES; class ++)
@@ -93,8 +90,8 @@ static void unlink_page(unsigned at) {
     pages[page->next].previous = page->previous;
 }
 
-/* A free page for that class: the lowest, so that the high ones stay free. NONE when all are used.
- */
+/* A free page for a class: the lowest, so that the high ones stay free. NONE when all are in
+ * use. */
 static unsigned take_page(unsigned class) {
   unsigned at = lowest_free;
   while (at < writable && pages[at].class)

@@ -1,16 +1,16 @@
-/*
- * Gives the static binary a snapshot of itself, at build time: snapshot PROGRAM OUTPUT WANTED END.
+/* Snapshot of the static binary, made at build time: snapshot PROGRAM OUTPUT WANTED END.
  *
- * Making the virtual machine and reading bytecode took more than half of the time that a command
- * computes. So PROGRAM is started here with snapshot_wanted (at the address WANTED) set; it loads
- * every piece of bytecode and stops. OUTPUT is PROGRAM with its data as they are then, and with the
- * blocks that its allocator gathered (from GATHERED_AT to where memory_gathered_end, at the address
- * END, points) as one more segment. A start maps them copy-on-write: only pages that are used cost
- * anything. The program is not position-independent, so that every pointer in them stays right;
- * what differs from process to process (stack, vdso, libc's record of its start) is not in them,
- * or is made anew before main. The part of the data that PT_GNU_RELRO names becomes a segment that
- * is mapped read-only: nothing is relocated at a start, so nothing ever writes to it.
- */
+ * Creating the virtual machine and reading bytecode took more than half of a command's
+ * computing time. So this starts PROGRAM with snapshot_wanted (at the address WANTED) set;
+ * PROGRAM loads every piece of bytecode and stops. OUTPUT is PROGRAM with its data at that
+ * time. The blocks that its allocator gathered (from GATHERED_AT to where memory_gathered_end,
+ * at the address END, points) are one more segment. A start maps them copy-on-write: only used
+ * pages cost anything.
+ *
+ * The program is not position-independent, so every pointer stays valid. Data that differs
+ * from process to process (stack, vdso, libc's record of its start) is not in them, or is made
+ * again before main. The PT_GNU_RELRO part of the data becomes a read-only segment: a start
+ * relocates nothing, so nothing ever writes to it. */
 #define _GNU_SOURCE
 #include "memory.h"
 #include <elf.h>
@@ -46,7 +46,7 @@ static uint64_t address(const char *text) {
   return value;
 }
 
-/* Starts the program, up to its first instruction. */
+/* Starts the program, stopped at its first instruction. */
 static pid_t start(const char *program) {
   pid_t pid = fork();
   if (pid < 0)
@@ -67,7 +67,7 @@ static pid_t start(const char *program) {
   return pid;
 }
 
-/* Lets it run until it stops itself. */
+/* Continues it until it stops itself. */
 static void await_stop(pid_t pid) {
   int status;
   if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
@@ -98,7 +98,7 @@ static uint8_t *read_file(const char *path, size_t *size) {
   return data;
 }
 
-/* The segments of the output that the snapshot makes. */
+/* Segments that the snapshot adds to the output. */
 enum { RELRO, DATA, HEAP, PARTS };
 struct part {
   uint64_t address;
@@ -107,7 +107,7 @@ struct part {
   const void *data;
 };
 
-/* Finds the segment of data and what of it is never written; neither may be missing. */
+/* Finds the data segment and the part of it that is never written; neither may be missing. */
 static void find_data(const Elf64_Ehdr *elf, const Elf64_Phdr *headers, struct part *relro,
                       struct part *data) {
   uint64_t from = 0, to = 0, fixed_from = 0, fixed_to = 0;
@@ -129,7 +129,7 @@ static void find_data(const Elf64_Ehdr *elf, const Elf64_Phdr *headers, struct p
   *data = (struct part){.address = fixed_to, .size = to - fixed_to, .flags = PF_R | PF_W};
 }
 
-/* Writes a part behind what is in the file, at `*at`, which moves on; its header. */
+/* Appends a part to the file at `*at`, and advances that. Returns its header. */
 static Elf64_Phdr segment(int out, const char *name, const struct part *part, size_t *at) {
   Elf64_Phdr header = {.p_type = PT_LOAD,
                        .p_flags = part->flags,
@@ -145,7 +145,7 @@ static Elf64_Phdr segment(int out, const char *name, const struct part *part, si
   return header;
 }
 
-/* Puts the table of headers into the file; the first segment, which holds it, grows with it. */
+/* Writes the table of headers into the file; the first segment, which holds it, grows with it. */
 static void widen_first(uint8_t *file, size_t size, Elf64_Phdr *table, unsigned count) {
   const Elf64_Ehdr *elf = (const void *)file;
   size_t old = elf->e_phoff + elf->e_phnum * sizeof *table,
@@ -195,7 +195,7 @@ int main(int argc, char **argv) {
   int out = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
   if (out < 0)
     fail(argv[2]);
-  /* The headers grow by two, into what the linker left free before the code. */
+  /* The headers grow by two, into the space that the linker left before the code. */
   Elf64_Phdr table[64];
   unsigned count = 0;
   if (elf->e_phnum + 2U > sizeof table / sizeof *table)
@@ -217,7 +217,7 @@ int main(int argc, char **argv) {
           table[i].p_offset = table[k].p_offset;
   widen_first(file, size, table, count);
   elf->e_phnum = (Elf64_Half)count;
-  /* The sections tell of data that are elsewhere now. */
+  /* The sections describe data that has moved. */
   elf->e_shoff = 0;
   elf->e_shnum = elf->e_shstrndx = 0;
   if (pwrite(out, file, size, 0) != (ssize_t)size || close(out) < 0)

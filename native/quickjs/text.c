@@ -1,14 +1,12 @@
-/* UTF-8 to strings and back; what is malformed is replaced, or kept as bytes. */
+/* UTF-8 to strings and back; malformed parts are replaced, or kept as bytes. */
 #include "text.h"
 #include <string.h>
 
 static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};
 
-/*
- * The length of the well-formed sequence at p; or, negated, of the malformed part that one U+FFFD
- * stands for: the longest start of a well-formed sequence, at least one byte (Unicode 3.9, "maximal
- * subpart"; the WHATWG decoder does the same).
- */
+/* The length of the well-formed sequence at p. Negative: the length of the malformed part that one
+ * U+FFFD replaces, the longest start of a well-formed sequence, at least one byte (Unicode 3.9,
+ * "maximal subpart"; the WHATWG decoder does the same). */
 static int sequence(const uint8_t *p, size_t left) {
   uint8_t low = 0x80, high = 0xbf;
   int more;
@@ -59,7 +57,7 @@ static size_t well_formed(const uint8_t *bytes, size_t len) {
   return at;
 }
 
-/* Replaces what is malformed. `raw`: byte by byte, by a surrogate as WTF-8 has it. */
+/* Decodes and replaces malformed parts. `raw`: byte by byte, each by a surrogate as in WTF-8. */
 static JSValue decode(JSContext *ctx, const uint8_t *bytes, size_t len, int raw) {
   size_t good = well_formed(bytes, len);
   if (good == len)
@@ -101,8 +99,8 @@ JSValue text_decode_raw(JSContext *ctx, const uint8_t *bytes, size_t len) {
   return decode(ctx, bytes, len, 1);
 }
 
-/* A lone surrogate at p, which QuickJS writes as ED A0…BF 80…BF: the byte that it stands for, 0 for
- * none, -1 where p is something else. */
+/* The byte of a lone surrogate at p, which QuickJS writes as ED A0…BF 80…BF: 0 when it has none,
+ * -1 when p is not a surrogate. */
 static int surrogate(const uint8_t *p) {
   if (p[0] != 0xed || p[1] < 0xa0)
     return -1;
