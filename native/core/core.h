@@ -1,4 +1,4 @@
-/* What the files of the core share: results as value or -errno, little-endian output. */
+/* Shared helpers of the core: results as value or -errno, little-endian output. */
 #ifndef RUNT_CORE_H
 #define RUNT_CORE_H
 #ifndef _GNU_SOURCE
@@ -17,7 +17,7 @@
 /* The value, or -errno when it is -1. */
 static inline int32_t result(long value) { return value < 0 ? -errno : (int32_t)value; }
 
-/* Evaluates a call again while a signal interrupts it. */
+/* Repeats a call while a signal interrupts it. */
 #define RETRY(call)                                                                                \
   ({                                                                                               \
     __typeof__(call) value_;                                                                       \

@@ -1,5 +1,5 @@
-/* Waiting: one epoll instance for the process. QuickJS sleeps in it; under Node.js a thread
- * forwards what is ready through a pipe, so that no thread of Node's ever blocks here. */
+/* Waiting by one epoll instance per process. QuickJS sleeps in it; under Node.js a thread forwards
+ * ready descriptors through a pipe, so that no thread of Node's ever blocks here. */
 #include "core.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -16,8 +16,8 @@ static int epoll(void) {
   return instance;
 }
 
-/* One-shot: it is told once and must be watched anew. A descriptor that is closed is forgotten by
- * the kernel. */
+/* One-shot: a descriptor is reported once and must be watched again. The kernel forgets a closed
+ * descriptor. */
 static int32_t watch(int32_t fd, uint32_t events, int32_t id) {
   struct epoll_event event = {.events = events | EPOLLONESHOT, .data.fd = id};
   if (epoll() < 0)
@@ -51,7 +51,7 @@ int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
   struct epoll_event events[MOST];
   if (epoll() < 0) {
     int error = errno;
-    /* Nothing is watched: a sleep needs no epoll, and undoing what was begun needs sleeps. */
+    /* Nothing is watched: a sleep needs no epoll, and the undo of a failed step needs sleeps. */
     return timeout >= 0 && poll(NULL, 0, timeout) == 0 ? 0 : -error;
   }
   int room = data_cap / 4 < MOST ? (int)(data_cap / 4) : MOST;
@@ -65,7 +65,7 @@ int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
   return n;
 }
 
-/* The thread's whole life: it ends when the pipe has no reader. */
+/* The thread's main function: it ends when the pipe has no reader. */
 static void *forward(void *argument) {
   int pipe_end = (int)(intptr_t)argument;
   uint8_t ids[64 * 4];
@@ -95,8 +95,8 @@ int32_t runt_forward(void) {
   pthread_attr_init(&small);
   pthread_attr_setstacksize(&small, (size_t)PTHREAD_STACK_MIN + 16384);
   pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
-  /* Signals are for Node's threads. SIGPIPE is blocked too: a write to a pipe that is gone gives
-   * EPIPE. */
+  /* Signals are for Node's threads. SIGPIPE is blocked too: a write to a pipe without a reader
+   * returns EPIPE. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int error = pthread_create(&thread, &small, forward, (void *)(intptr_t)ends[1]);

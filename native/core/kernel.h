@@ -1,5 +1,5 @@
-/* Structs and constants of the kernel, from its own headers. What those of Debian 12 (Linux 6.1)
- * lack is declared here, and nowhere else. */
+/* Structs and constants of the kernel, from its own headers. Those that Debian 12's (Linux 6.1)
+ * lack are declared here, and nowhere else. */
 #ifndef RUNT_KERNEL_H
 #define RUNT_KERNEL_H
 #ifndef _GNU_SOURCE
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-/* After the C library's own of that name, which declares some of it too. */
+/* After the C library's header of that name, which declares some of it too. */
 #include <linux/sched.h>
 #include <sys/mount.h>
 /* After sys/mount.h, whose enumerations have the names of its macros. */
@@ -27,7 +27,7 @@
 #include <linux/stat.h>
 #endif
 
-/* statvfs(3) of glibc and musl has no name for it: ST_NOSYMFOLLOW of linux/statfs.h, Linux 5.10. */
+/* statvfs(3) of glibc and musl lacks ST_NOSYMFOLLOW of linux/statfs.h, Linux 5.10. */
 #ifndef ST_NOSYMFOLLOW
 #define ST_NOSYMFOLLOW 0x2000
 #endif
@@ -37,7 +37,7 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-/* ioctl_pidfd, Linux 6.13: as much of struct pidfd_info as its first version has. */
+/* ioctl_pidfd, Linux 6.13: only the members of the first version of struct pidfd_info. */
 #ifndef PIDFD_GET_INFO
 #define PIDFD_GET_INFO _IOWR(0xFF, 11, struct pidfd_info)
 #define PIDFD_INFO_EXIT (1UL << 3) /* Linux 6.15 */

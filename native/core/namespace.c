@@ -1,4 +1,4 @@
-/* Namespaces: the files that name them (nsfs, ioctl_nsfs(2)). */
+/* Namespace files (nsfs, ioctl_nsfs(2)). */
 #include "core.h"
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -10,7 +10,7 @@
 int32_t runt_namespaceOpen(const char *path, uint8_t *data, uint32_t data_cap) {
   if (data_cap < 3 * 8)
     return -EOVERFLOW;
-  /* To open a device or a fifo for reading has effects: what it is, is asked first. */
+  /* Opening a device or a fifo for reading has effects: check the type first. */
   AUTO_CLOSE int found = RETRY(open(path, O_PATH | O_CLOEXEC));
   struct statfs fs;
   if (found < 0 || fstatfs(found, &fs) < 0)

@@ -1,15 +1,14 @@
-/* System calls that are not there: this kernel, or the sandbox that plays one, has none of that
- * number, or a seccomp filter around runt refuses it (an older engine's profile answers EPERM to
- * what it does not know). */
+/* System calls that are refused: this kernel, or a sandbox in its place, lacks them, or a seccomp
+ * filter around runt forbids them (an older engine's profile returns EPERM for unknown calls). */
 #ifndef RUNT_REFUSED_H
 #define RUNT_REFUSED_H
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Whether the call that has just failed is not there; errno is ENOSYS then, and else what it was.
- * EPERM is the kernel's answer, too: it is a filter's when the same call with arguments that mean
- * nothing gets it, for which the kernel has another error. */
+/* Whether the call that has just failed is refused; if so it sets errno to ENOSYS. EPERM may be
+ * the kernel's. It is a filter's if the same call with meaningless arguments, for which the kernel
+ * has another error, gets it too. */
 static inline int is_refused(long number) {
   if (errno != EPERM)
     return errno == ENOSYS;

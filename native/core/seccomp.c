@@ -1,22 +1,21 @@
-/*
- * Seccomp profiles, compiled to classic BPF by libseccomp.
+/* Seccomp profiles, compiled to classic BPF by libseccomp.
  *
- * src/sys/seccomp/seccomp-profile.ts packs a profile: numbers (u64, little-endian), then names.
+ * src/sys/seccomp/seccomp-profile.ts packs a profile: numbers (u64, little-endian), then
+ * names.
  *
  * The numbers:
- *   - how many numbers there are, this one included
- *   - the default action, how many architectures, how many rules
- *   - for each rule: its action, how many conditions, how many names
+ *   - the number of numbers, this one included
+ *   - the default action, the number of architectures, the number of rules
+ *   - for each rule: its action, the number of conditions, the number of names
  *     and for each condition: index of the argument, enum scmp_compare, value, second value
  *
  * The names, each ended by NUL:
- *   - the architectures, as seccomp_arch_resolve_name(3) has them
+ *   - the architectures, as in seccomp_arch_resolve_name(3)
  *   - for each rule: its system calls
  *
  * Actions are those of seccomp(2) with their data. The program depends on the profile, on this
- * file, on libseccomp's version and on the machine's architecture, not on the kernel that happens
- * to run: it can be kept.
- */
+ * file, on libseccomp's version and on the machine's architecture, not on the running kernel:
+ * it can be cached. */
 #include "core.h"
 #include "files/private-file.h"
 #include "refused.h"
@@ -31,14 +30,14 @@
 
 enum { ARCHES_MAX = 32, ARGS_MAX = 64, X32_BIT = 0x40000000 };
 
-/* A packed profile, read from its beginning. */
+/* A packed profile and the position in it. */
 struct packed {
   const uint8_t *numbers;
   uint32_t next, count; /* of the numbers */
   const char *name, *end;
 };
 
-/* The next number. -EINVAL: there is none, or it is above most. */
+/* Reads the next number. -EINVAL: there is none, or it is above most. */
 static int next_number(struct packed *in, uint64_t most, uint64_t *value) {
   if (in->next == in->count)
     return -EINVAL;
@@ -46,7 +45,7 @@ static int next_number(struct packed *in, uint64_t most, uint64_t *value) {
   return *value > most ? -EINVAL : 0;
 }
 
-/* The next name; NULL when there is none. */
+/* Reads the next name; NULL when there is none. */
 static const char *next_name(struct packed *in) {
   if (in->name == in->end)
     return NULL;
@@ -57,7 +56,7 @@ static const char *next_name(struct packed *in) {
 
 struct profile {
   scmp_filter_ctx context;
-  uint32_t fallback; /* the action of calls that no rule names */
+  uint32_t fallback; /* the action of calls without a rule */
   struct {
     uint32_t token;
     int64_t last; /* highest number of a call that the profile names; -1 for none */
@@ -84,8 +83,8 @@ static int add_arch(struct profile *p, const char *name) {
   return 0;
 }
 
-/* The conditions of a rule: all are to match. Two on one argument, which libseccomp cannot express
- * in one rule, make each a rule of its own, so that any of them is enough (as in runc). */
+/* The conditions of a rule: all must match. libseccomp cannot express two on one argument in one
+ * rule: then each becomes its own rule, so that any of them is enough (as in runc). */
 struct conditions {
   struct scmp_arg_cmp at[ARGS_MAX];
   unsigned count;
@@ -108,14 +107,14 @@ static int read_conditions(struct packed *in, uint64_t count, struct conditions 
   return 0;
 }
 
-/* One rule for one call. -EEXIST: the same rule is there already. */
+/* Adds one rule for one call. -EEXIST: the same rule exists already. */
 static int add(struct profile *p, uint32_t act, int call, unsigned count,
                const struct scmp_arg_cmp *args) {
   int r = seccomp_rule_add_array(p->context, act, call, count, args);
   return r == -EEXIST ? 0 : r;
 }
 
-/* What a rule does with the calls of one name. */
+/* Adds a rule for the calls of one name. */
 static int add_call(struct profile *p, uint32_t act, const char *name, const struct conditions *c) {
   if (!name)
     return -EINVAL;
@@ -125,7 +124,7 @@ static int add_call(struct profile *p, uint32_t act, const char *name, const str
       p->arches[i].last = n;
   }
   int call = seccomp_syscall_resolve_name(name), r = 0;
-  /* A call that libseccomp does not know, and what is the default anyway, are left out. */
+  /* Omit a call that libseccomp does not know, and a rule that repeats the default action. */
   if (call == __NR_SCMP_ERROR || act == p->fallback)
     return 0;
   if (!c->any)
@@ -135,7 +134,7 @@ static int add_call(struct profile *p, uint32_t act, const char *name, const str
   return r;
 }
 
-/* What is refused of a profile; refusedPointer makes a JSON pointer of it. */
+/* Position of the refused part of a profile; refusedPointer makes a JSON pointer of it. */
 struct position {
   int64_t item; /* 0 the default action, then the architectures, then the rules; -1 none of them */
   int64_t name; /* of the rule; -1 its conditions */
@@ -155,8 +154,8 @@ static int add_rule(struct profile *p, struct packed *in, struct position *at) {
   return 0;
 }
 
-/* Whether a call that the profile does not know shall look as if the kernel did not know it.
- * Programs try new calls and fall back on ENOSYS; EPERM, or death, they take for final. */
+/* Whether a call that the profile does not know must fail as on a kernel without it. Programs try
+ * new calls and fall back on ENOSYS; EPERM, or death, is final to them. */
 static int hides_newer(const struct profile *p) {
   uint32_t kind = p->fallback & SECCOMP_RET_ACTION_FULL;
   if (p->fallback == SCMP_ACT_ERRNO(ENOSYS))
@@ -173,7 +172,7 @@ static void emit(struct code *c, unsigned op, uint32_t k, unsigned yes, unsigned
   c->at[c->count++] = (struct sock_filter){(uint16_t)op, (uint8_t)yes, (uint8_t)no, k};
 }
 
-/* "a number above last: ENOSYS; else: the filter", whose place is not known yet (k 0). */
+/* "a number above last: ENOSYS; else: the filter", whose offset is not known yet (k 0). */
 static void emit_limit(struct code *c, int64_t last) {
   if (last >= 0) {
     emit(c, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last, 0, 1);
@@ -182,8 +181,8 @@ static void emit_limit(struct code *c, int64_t last) {
   emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
 }
 
-/* What comes before libseccomp's program: calls with a higher number than any that the profile
- * names return ENOSYS. The calls of x32 are those of x86_64 from X32_BIT on. */
+/* Emits the code before libseccomp's program: calls with a higher number than any in the profile
+ * return ENOSYS. The calls of x32 are those of x86_64 from X32_BIT on. */
 static void emit_newer(const struct profile *p, struct code *c) {
   int64_t x32 = -1;
   for (int i = 0; i < p->arch_count; i++)
@@ -212,7 +211,7 @@ static void emit_newer(const struct profile *p, struct code *c) {
       c->at[i].k = c->count - i - 1;
 }
 
-/* Reads all of a profile into p. 0, or -errno and what is refused. */
+/* Reads a whole profile into p. 0, or -errno and the position of the refused part. */
 static int read_profile(struct profile *p, struct packed *in, struct position *at) {
   uint64_t act, arches, rules;
   if (next_number(in, UINT32_MAX, &act) || next_number(in, UINT32_MAX, &arches) ||
@@ -236,7 +235,7 @@ static int read_profile(struct profile *p, struct packed *in, struct position *a
   return in->next == in->count && in->name == in->end ? 0 : -EINVAL;
 }
 
-/* libseccomp's program, behind what c holds. */
+/* Exports libseccomp's program, after the code in c. */
 static int export(struct profile *p, const struct code *c, uint8_t *program, uint32_t capacity) {
   AUTO_CLOSE int fd = memfd_create("seccomp", MFD_CLOEXEC);
   if (fd < 0 && is_refused(SYS_memfd_create))
@@ -266,8 +265,8 @@ int32_t runt_compileSeccomp(const uint8_t *profile, uint32_t profile_len, uint8_
     return -EINVAL;
   struct packed in = {profile, 1, (uint32_t)count, (const char *)profile + count * 8,
                       (const char *)profile + profile_len};
-  /* Level 6 has everything. Without this libseccomp would ask the kernel what to refuse; the kernel
-   * itself does when the program is loaded. */
+  /* Level 6 has everything. Otherwise libseccomp would ask the kernel what to refuse; the kernel
+   * refuses that itself when the program is loaded. */
   seccomp_api_set(6);
   struct profile p = {.context = NULL};
   struct code before = {.count = 0};
@@ -316,7 +315,7 @@ int32_t runt_seccompVersion(uint8_t *data, uint32_t data_cap) {
 }
 
 int32_t runt_seccompFlags(int32_t flags) {
-  /* The kernel looks at the flags before it reads the program, of which there is none: EFAULT. */
+  /* The kernel checks the flags before it reads the program; without a program: EFAULT. */
   long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)flags, NULL);
   return r == 0 || errno == EFAULT ? 0 : -errno;
 }

@@ -1,4 +1,4 @@
-/* The caller's terminal: its mode and size, and the bytes between it and a container's. */
+/* Caller's terminal: its mode and size, and the bytes between it and a container's. */
 #include "core.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
-/* The terminal that is raw, for the handler of faults: -1 when none is. */
+/* The raw terminal, for the handler of faults; -1 when there is none. */
 static struct {
   volatile sig_atomic_t fd;
   struct termios saved;
@@ -20,9 +20,9 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, 
 enum { FAULTS = sizeof faults / sizeof *faults };
 static struct sigaction before[FAULTS];
 
-/* A fault of this process ends it as it would have, but not before the terminal can be used again.
- * tcsetattr and raise are async-signal-safe (signal-safety(7)). A true fault happens again under
- * the action that was there; a signal that was sent is sent again. */
+/* A fault ends this process as it would have, but only after the terminal is restored. tcsetattr
+ * and raise are async-signal-safe (signal-safety(7)). A true fault recurs under the previous
+ * action; a signal that was sent is sent again. */
 static void on_fault(int signal, siginfo_t *info, void *context) {
   (void)context;
   if (raw.fd >= 0)
@@ -35,15 +35,15 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     raise(signal);
 }
 
-/* Whether the terminal is the one that controls this process and another job has it. */
+/* Whether fd is the controlling terminal of this process and another job is in the foreground. */
 static int in_background(int fd) {
   pid_t front = tcgetpgrp(fd);
   return front > 0 && front != getpgrp();
 }
 
-/* A job in the background that sets the terminal's mode is stopped until its shell brings it to the
- * front (termios(3), SIGTTOU); only this process has the signal blocked, because it forwards
- * signals. Without a shell that could (an orphaned process group) the call fails instead. */
+/* The kernel stops a background job that sets the terminal's mode until its shell brings it to the
+ * foreground (termios(3), SIGTTOU). Only this process blocks the signal, because it forwards
+ * signals. Without such a shell (an orphaned process group) the call fails instead. */
 static void wait_for_front(int fd, const struct termios *mode) {
   sigset_t stop, blocked;
   sigemptyset(&stop);
@@ -68,8 +68,8 @@ int32_t runt_terminalRaw(int32_t fd, uint8_t *saved, uint32_t saved_cap) {
   }
   struct termios mode = now;
   cfmakeraw(&mode);
-  /* The container's terminal leaves newlines alone (runt_terminalMaster): this one makes a new
-   * line of them, so that its own messages look right too. */
+  /* The container's terminal leaves newlines alone (runt_terminalMaster): this one converts them,
+   * so that its own messages look right too. */
   mode.c_oflag |= OPOST;
   if (raw.fd < 0) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_NODEFER | SA_SIGINFO};
@@ -122,7 +122,7 @@ int32_t runt_setWindowSize(int32_t fd, int32_t width, int32_t height) {
   return result(ioctl(fd, TIOCSWINSZ, &size));
 }
 
-/* The controlling terminal by the name that anyone may open, when it is the one that fd is. */
+/* Opens the controlling terminal, by the name that any user may open, if fd is the same one. */
 static int controlling(int fd, int flags) {
   unsigned wanted, found;
   AUTO_CLOSE int tty = open("/dev/tty", flags);
@@ -140,7 +140,7 @@ int32_t runt_nonBlocking(int32_t fd, int32_t flags) {
     return -EINVAL;
   if (fstat(fd, &st))
     return -errno;
-  /* To open a multiplexer makes another pair. */
+  /* Opening a multiplexer makes another pair. */
   int opens = S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != makedev(5, 2));
   if (opens) {
     int with = flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -155,7 +155,7 @@ int32_t runt_nonBlocking(int32_t fd, int32_t flags) {
   return result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
-/* Whether reading and writing fd never wait by themselves. */
+/* Whether reads and writes of fd never block by themselves. */
 static int never_waits(int fd) {
   struct stat st;
   int flags = fcntl(fd, F_GETFL);
@@ -168,7 +168,7 @@ static int is_ready(int fd, short events) {
   return RETRY(poll(&p, 1, 0)) > 0;
 }
 
-/* read(2) that gives EAGAIN instead of waiting, whatever fd is. */
+/* read(2) that returns EAGAIN instead of blocking, whatever fd is. */
 static ssize_t take(int fd, void *data, size_t size) {
   ssize_t n = RETRY(recv(fd, data, size, MSG_DONTWAIT));
   if (n >= 0 || errno != ENOTSOCK)
@@ -180,8 +180,8 @@ static ssize_t take(int fd, void *data, size_t size) {
   return RETRY(read(fd, data, size));
 }
 
-/* write(2) of a part, likewise. Where no descriptor that never waits could be had, one byte is what
- * a ready one takes for certain. */
+/* write(2) of a part, likewise. Without a non-blocking descriptor it writes one byte, which a
+ * ready descriptor certainly takes. */
 static ssize_t give(int fd, const void *data, size_t size) {
   ssize_t n = RETRY(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL));
   if (n >= 0 || errno != ENOTSOCK)
@@ -212,8 +212,7 @@ int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_c
   uint8_t *data = state + TRANSFER_HEAD;
   if (start > end || end > room)
     return -EINVAL;
-  /* Bounded, so that a flood in one direction does not keep the rest of the program from its turn.
-   */
+  /* Bounded, so that a flood in one direction does not delay the rest of the program. */
   int32_t next = TRANSFER_MORE;
   for (int turn = 0; turn < TURNS; turn++) {
     if (start < end) {

@@ -1,31 +1,30 @@
-/* How long C waits, in milliseconds unless the name says otherwise, and how often it tries again.
- */
+/* Time limits of C, in milliseconds unless the name says otherwise, and numbers of retries. */
 #ifndef RUNT_TIME_LIMITS_H
 #define RUNT_TIME_LIMITS_H
 #include "protocol.h" /* those that C and TypeScript share */
 
 enum {
-  /* A service manager reads its notifications at once. send(2) on a full queue waits without end.
-   */
+  /* A service manager reads its notifications at once. send(2) on a full queue blocks without
+   * limit. */
   NOTIFY_SEND_TIME = 1000,
   /* A client of the supervisor writes its request at once. One that does not is dropped, because
    * the supervisor serves one client at a time. */
   REQUEST_TIME = 2000,
-  /* Between two looks at an ended process that its parent has not reaped: no event says that it
-   * did. */
+  /* Between two checks of an ended process that its parent has not reaped: no event reports the
+   * reaping. */
   REAP_LOOK_INTERVAL = 1000,
-  /* Between two looks whether the filter is loaded: about one system call of the other process. */
+  /* Between two checks whether the filter is loaded: about one system call of the other process. */
   FILTER_LOOK_PAUSE_NS = 20000,
   /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a
-   * hook left behind writes, or updates an access time, for a moment: a second in all. */
+   * hook left may write, or update an access time, briefly: retry for a second in all. */
   READONLY_PAUSE_NS = 1000000,
   READONLY_TRIES = 1000,
-  /* A rename or a mount beside us ends a walk of openat2(2) with EAGAIN; each try is a new race. */
+  /* A concurrent rename or mount ends a walk of openat2(2) with EAGAIN; each try is a new race. */
   WALK_TRIES = 128,
   /* The kernel ends the load of a BPF program with EAGAIN when it has work for this thread, which
-   * it does on the way out of the call. */
+   * it does when the call returns. */
   BPF_LOAD_TRIES = 10,
-  /* Passes over a directory that is being removed: another process may add names meanwhile. */
+  /* Passes over a directory during its removal: another process may add names meanwhile. */
   REMOVE_PASSES = 3,
 };
 #endif

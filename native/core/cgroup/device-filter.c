@@ -1,22 +1,22 @@
-/* BPF: the device filter of a v2 cgroup. */
+/* BPF device filter of a v2 cgroup. */
 #include "../core.h"
 #include "../time-limits.h"
 #include <fcntl.h>
 #include <linux/bpf.h>
 
-/* The verifier's own limit without CAP_BPF is 4096 instructions, with it a million; a device list
- * is far below either. */
+/* The verifier's limit is 4096 instructions without CAP_BPF, a million with it; a device list is
+ * far below either. */
 enum { INSTRUCTIONS_MAX = 65536 };
 
 static int bpf(int command, union bpf_attr *attr) {
   return (int)RETRY(syscall(SYS_bpf, command, attr, sizeof *attr));
 }
 
-/* Our programs carry this name; a manager of the cgroup may have attached others. */
+/* The name of our programs; a manager of the cgroup may have attached others. */
 static const char name[BPF_OBJ_NAME_LEN] = "runt_devices";
 
-/* A descriptor of our program that is attached to the cgroup itself, -1 when there is none or the
- * kernel cannot tell (before 4.15): then the new one is one more, and both must agree. */
+/* A descriptor of our program that is attached to the cgroup itself; -1 when there is none or the
+ * kernel cannot tell (before 4.15). Then the new one is added, and both must agree. */
 static int attached(int cgroup) {
   uint32_t ids[64];
   union bpf_attr query;
@@ -63,8 +63,7 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
   load.insn_cnt = program_len / (uint32_t)sizeof(struct bpf_insn);
   load.license = (uintptr_t) "Apache-2.0";
   memcpy(load.prog_name, name, sizeof name);
-  /* The verifier breaks off with EAGAIN when a signal is to be delivered: they wait until it is
-   * done. */
+  /* The verifier stops with EAGAIN when a signal is pending: block signals until it is done. */
   uint64_t before;
   set_signal_mask(UINT64_MAX, &before);
   AUTO_CLOSE int loaded = bpf(BPF_PROG_LOAD, &load);
@@ -76,14 +75,14 @@ int32_t runt_attachDeviceFilter(const char *path, const uint8_t *program, uint32
     return -failed;
 
   /* ALLOW_MULTI: the filters of all managers must agree, none replaces another's. The kernel keeps
-   * the program as long as the cgroup; the descriptor (close-on-exec) is not needed for that. */
+   * the program as long as the cgroup, without the descriptor (close-on-exec). */
   union bpf_attr attach;
   memset(&attach, 0, sizeof attach);
   attach.target_fd = (uint32_t)cgroup;
   attach.attach_bpf_fd = (uint32_t)loaded;
   attach.attach_type = BPF_CGROUP_DEVICE;
   attach.attach_flags = BPF_F_ALLOW_MULTI;
-  /* At once (5.6): at no moment every device is allowed, or denied. */
+  /* In one step (5.6), so that never every device is allowed, or denied. */
   AUTO_CLOSE int old = attached(cgroup);
   if (old >= 0) {
     attach.attach_flags |= BPF_F_REPLACE;

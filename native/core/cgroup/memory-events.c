@@ -1,4 +1,4 @@
-/* Cgroups: being told that one ran out of memory. */
+/* Out-of-memory notifications of a cgroup. */
 #include "../core.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <sys/inotify.h>
 #include <sys/statfs.h>
 
-/* v1: the kernel adds to an eventfd that is registered with memory.oom_control (kernel:
- * admin-guide/cgroup-v1/memory, "OOM Control"); it does too when the cgroup is removed. */
+/* v1: the kernel increments an eventfd that is registered with memory.oom_control (kernel:
+ * admin-guide/cgroup-v1/memory, "OOM Control"); also when the cgroup is removed. */
 static int32_t oom_v1(int cgroup) {
   AUTO_CLOSE int control = openat(cgroup, "cgroup.event_control", O_WRONLY | O_CLOEXEC);
   if (control < 0)
@@ -27,7 +27,7 @@ static int32_t oom_v1(int cgroup) {
   return error;
 }
 
-/* v2: memory.events is modified (kernel: admin-guide/cgroup-v2, "Memory Interface Files"). */
+/* v2: the kernel modifies memory.events (admin-guide/cgroup-v2, "Memory Interface Files"). */
 static int32_t oom_v2(const char *path) {
   char file[4096];
   int length = snprintf(file, sizeof file, "%s/memory.events", path);

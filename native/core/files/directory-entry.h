@@ -1,4 +1,4 @@
-/* An entry of a directory as getdents64(2) gives it. */
+/* A directory entry of getdents64(2). */
 #ifndef RUNT_DIRECTORY_ENTRY_H
 #define RUNT_DIRECTORY_ENTRY_H
 #include <stdint.h>

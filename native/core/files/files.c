@@ -41,7 +41,7 @@ int32_t runt_openEntry(int32_t dirfd, const char *name, int32_t flags) {
   return result(RETRY(openat(dirfd, name, flags | always)));
 }
 
-/* Linux has closed the descriptor when close(2) says EINTR. */
+/* Linux has closed the descriptor even if close(2) returns EINTR. */
 int32_t runt_close(int32_t fd) { return close(fd) == 0 || errno == EINTR ? 0 : -errno; }
 
 int32_t runt_read(int32_t fd, uint8_t *data, uint32_t data_cap) {
@@ -50,7 +50,7 @@ int32_t runt_read(int32_t fd, uint8_t *data, uint32_t data_cap) {
   return result(RETRY(read(fd, data, data_cap)));
 }
 
-/* Waits until a non-blocking descriptor takes more. */
+/* Waits until a non-blocking descriptor is writable. */
 static int wait_writable(int fd) {
   struct pollfd p = {.fd = fd, .events = POLLOUT};
   return RETRY(poll(&p, 1, -1)) < 0 ? -1 : 0;
@@ -59,8 +59,8 @@ static int wait_writable(int fd) {
 int32_t runt_write(int32_t fd, const uint8_t *data, uint32_t data_len) {
   if (data_len > INT32_MAX)
     return -EINVAL;
-  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there shall end us as it
-   * ends any program. */
+  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there must end this
+   * process as it ends any program. */
   int is_socket = fd > 2;
   uint32_t done = 0;
   do {
@@ -102,8 +102,8 @@ int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t d
   }
 }
 
-/* Writes all. The first write(2) carries everything: files of cgroupfs and procfs take a value in
- * one call. */
+/* Writes all. The first write(2) has everything: files of cgroupfs and procfs take a value in one
+ * call. */
 static int write_all(int fd, const uint8_t *data, uint32_t len) {
   uint32_t done = 0;
   do {
@@ -188,7 +188,7 @@ int32_t runt_stat(int32_t dirfd, const char *path, int32_t flags, uint8_t *data,
 
 int32_t runt_access(const char *path, int32_t mode) {
   long r = faccessat(AT_FDCWD, path, mode, AT_EACCESS);
-  /* musl knows what to do without faccessat2(2), but not when a filter says EPERM. */
+  /* musl handles a missing faccessat2(2), but not a filter's EPERM. */
   if (r < 0 && errno == EPERM && is_refused(SYS_faccessat2) && getuid() == geteuid() &&
       getgid() == getegid())
     r = faccessat(AT_FDCWD, path, mode, 0);
@@ -211,7 +211,7 @@ int32_t runt_readLink(int32_t dirfd, const char *path, uint8_t *data, uint32_t d
     return -EINVAL;
   ssize_t n = readlinkat(dirfd, path, (char *)data, data_cap);
   if (n >= 0 && (uint32_t)n == data_cap)
-    return -EOVERFLOW; /* it may have been cut */
+    return -EOVERFLOW; /* it may have been truncated */
   return result(n);
 }
 

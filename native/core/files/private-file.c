@@ -1,8 +1,6 @@
-/*
- * Files that no path leads to, where memfd_create(2) is refused: O_TMPFILE makes one that is in no
- * directory, and O_EXCL keeps it so (open(2)). What lies between is only the right to open this
- * process's descriptors in procfs, which none has that could not trace it.
- */
+/* Files without a path, where memfd_create(2) is refused. O_TMPFILE makes one that is in no
+ * directory, and O_EXCL keeps it so (open(2)). Only a process that may open this one's descriptors
+ * in procfs can reach it, and such a process may also trace this one. */
 #include "private-file.h"
 #include "../core.h"
 #include <fcntl.h>
@@ -17,7 +15,7 @@ int private_file(int executable) {
     struct statvfs on;
     if (fd < 0 || (executable && (fstatvfs(fd, &on) < 0 || on.f_flag & ST_NOEXEC)))
       continue;
-    /* Whatever the umask is. */
+    /* This mode, whatever the umask is. */
     if (fchmod(fd, executable ? 0500 : 0400) < 0)
       continue;
     int made = fd;
@@ -38,6 +36,6 @@ int private_finish(int fd) {
       was.st_dev == now.st_dev && was.st_ino == now.st_ino)
     return readable;
   close_fd(&readable);
-  errno = ENOSYS; /* /proc is no procfs of ours */
+  errno = ENOSYS; /* /proc is not a procfs of ours */
   return -1;
 }

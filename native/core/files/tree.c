@@ -1,4 +1,4 @@
-/* Directory trees: list one, remove one, remove a cgroup with those below it. */
+/* Directory trees: listing, removal, removal of a cgroup with those below it. */
 #include "../core.h"
 #include "../time-limits.h"
 #include "directory-entry.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Deeper trees are not ours; each level holds one descriptor and a buffer on the stack. */
+/* Deeper trees are not ours; each level takes one descriptor and a buffer on the stack. */
 enum { DEPTH_MAX = 256, ENTRIES_SIZE = 4096 };
 
 static int is_dot(const char *name) {
@@ -43,7 +43,7 @@ int32_t runt_readDir(int32_t dirfd, const char *path, uint8_t *data, uint32_t da
 
 static int remove_entry(int dirfd, const char *name, int type, int depth);
 
-/* Removes what is in the directory fd. */
+/* Removes the entries of the directory fd. */
 static int empty_dir(int fd, int depth) {
   _Alignas(8) char buffer[ENTRIES_SIZE];
   for (;;) {
@@ -60,7 +60,7 @@ static int empty_dir(int fd, int depth) {
   }
 }
 
-/* Number of the mount that fd is on (proc_pid_fdinfo(5)); -1 when it cannot be read. */
+/* The id of the mount that fd is on (proc_pid_fdinfo(5)); -1 when it cannot be read. */
 static long mount_of(int fd) {
   char path[48], text[256];
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
@@ -73,8 +73,8 @@ static long mount_of(int fd) {
   return id ? strtol(id + strlen("mnt_id:"), NULL, 10) : -1;
 }
 
-/* Opens the directory name (one component) in dirfd, if it is neither a symlink nor on another
- * mount: -EXDEV. */
+/* Opens the directory name (one component) in dirfd, unless it is a symlink or on another mount
+ * (-EXDEV). */
 static int open_below(int dirfd, const char *name) {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   struct open_how how = {.flags = (uint64_t)flags,
@@ -97,7 +97,7 @@ static int open_below(int dirfd, const char *name) {
 }
 
 /* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before
- * anything in it is touched. */
+ * anything in the mount is touched. */
 static int remove_entry(int dirfd, const char *name, int type, int depth) {
   if (type != DT_DIR) {
     if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
@@ -108,8 +108,8 @@ static int remove_entry(int dirfd, const char *name, int type, int depth) {
   if (depth == 0)
     return -ELOOP;
   AUTO_CLOSE int fd = -1;
-  /* Names that appear while we read may be missed: read again while rmdir says that it is not
-   * empty. */
+  /* A name that is added during the read may be missed: read again while rmdir finds the directory
+   * not empty. */
   for (int pass = 0; pass < REMOVE_PASSES; pass++) {
     close_fd(&fd);
     fd = open_below(dirfd, name);

@@ -1,4 +1,4 @@
-/* What mount(2) calls the attributes of mounts and the flags of file systems. */
+/* Flags of mount(2) for the attributes of mounts and the flags of file systems. */
 #ifndef RUNT_MOUNT_FLAGS_H
 #define RUNT_MOUNT_FLAGS_H
 #include "../kernel.h"
@@ -22,10 +22,10 @@ static inline unsigned long old_flags(uint64_t attributes) {
   return flags;
 }
 
-/* The MS_* flags of a mount with these ST_* flags (statvfs(3)) once MOUNT_ATTR_* are set and
- * cleared: a remount by mount(2) sets all anew. */
+/* The MS_* flags of a mount with these ST_* flags (statvfs(3)) after MOUNT_ATTR_* are set and
+ * cleared: a remount by mount(2) sets all of them. */
 static inline unsigned long changed_flags(unsigned long now, uint64_t set, uint64_t clear) {
-  /* The values are the same but for some. */
+  /* Most values are the same. */
   unsigned long flags =
       now & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
   if (now & ST_NOSYMFOLLOW)
@@ -42,7 +42,8 @@ static inline unsigned long changed_flags(unsigned long now, uint64_t set, uint6
   return flags | old_flags(set);
 }
 
-/* The flags of a superblock that fsconfig(2) takes by name and mount(2) by number: 0 for others. */
+/* The superblock flag that fsconfig(2) takes by name and mount(2) by number; 0 for other
+ * options. */
 static inline unsigned long superblock_flag(const char *option) {
   static const struct {
     const char *name;

@@ -1,4 +1,5 @@
-/* Mounts in the runtime's own mount namespace: root file systems that an engine asks a shim for. */
+/* Mounts in the runtime's own mount namespace: root file systems that an engine requests of a
+ * shim. */
 #include "../core.h"
 #include "../process/procfs.h"
 #include "../refused.h"
@@ -14,8 +15,8 @@ static long set_string(int fs, const char *key, const char *value) {
   return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
 }
 
-/* `lowerdir=a:b:c` goes layer by layer (Linux 6.5): a value of fsconfig has 255 bytes at most.
- * Where the kernel does not know that, or a path has an escaped colon, as one. */
+/* Sets `lowerdir=a:b:c` layer by layer (Linux 6.5): a value of fsconfig has at most 255 bytes. On
+ * an older kernel, or with an escaped colon in a path, sets it as one. */
 static long set_layers(int fs, const char *layers) {
   char path[PATH_MAX];
   if (strlen(layers) < 256 || strchr(layers, '\\'))
@@ -41,7 +42,7 @@ static long set_option(int fs, const char *option) {
   return strncmp(option, list, n) == 0 ? set_layers(fs, option + n) : set_fs_option(fs, option);
 }
 
-/* The kernel takes a new access time mode only with the whole field cleared. */
+/* The kernel accepts a new access time mode only with the whole field cleared. */
 static uint64_t cleared_by(unsigned attrs) {
   return attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0;
 }
@@ -53,7 +54,7 @@ static int32_t place(int tree, const char *target) {
   return result(r);
 }
 
-/* What procfs calls a descriptor; -1 with ENOSYS where /proc is not the root of a procfs. */
+/* The path of a descriptor in procfs; -1 with ENOSYS where /proc is not the root of a procfs. */
 static int name_of(int fd, char name[32]) {
   AUTO_CLOSE int proc = open_procfs();
   snprintf(name, 32, "/proc/self/fd/%d", fd);
@@ -63,11 +64,9 @@ static int name_of(int fd, char name[32]) {
   return -1;
 }
 
-/*
- * mount(2), where the mount API of Linux 5.2 is refused: on the descriptor of the target. The new
- * mount is opened, and must show `wanted`, or for NULL another file system than the target's; else
- * it is taken away. Its descriptor, or -errno.
- */
+/* mount(2) on the target's descriptor, where the mount API of Linux 5.2 is refused. The new mount
+ * is opened, and must show `wanted`, or for NULL another file system than the target's; otherwise
+ * it is unmounted. Its descriptor, or -errno. */
 static int old_mount(const char *source, const char *type, unsigned long flags, const char *data,
                      const char *target, const struct stat *wanted) {
   char name[32];
@@ -99,7 +98,7 @@ static int32_t old_mount_fs(const char *fstype, const char *source, const char *
     if (flag)
       continue;
     if (strchr(option, ','))
-      return -ENOSYS; /* it would be two */
+      return -ENOSYS; /* mount(2) would split it */
     int n = snprintf(data + length, sizeof data - length, "%s%s", length ? "," : "", option);
     if (n < 0 || (size_t)n >= sizeof data - length)
       return -E2BIG;
@@ -117,7 +116,7 @@ static int32_t old_mount_bind(const char *source, int recursive, unsigned attrs,
   AUTO_CLOSE int from = open(source, O_PATH | O_CLOEXEC);
   if (from < 0 || fstat(from, &wanted) < 0 || name_of(from, name) < 0)
     return -errno;
-  /* mount(2) would change the topmost alone. */
+  /* mount(2) would change only the topmost mount. */
   if (attrs && recursive)
     return -ENOSYS;
   AUTO_CLOSE int fd =
@@ -133,7 +132,7 @@ static int32_t old_mount_bind(const char *source, int recursive, unsigned attrs,
   return -error;
 }
 
-/* By the mount API; -ENOSYS where any call of it is refused. */
+/* Mounts by the mount API; -ENOSYS where any call of it is refused. */
 static int32_t new_mount_fs(const char *fstype, const char *source, const char *list, uint32_t len,
                             unsigned attrs, const char *target) {
   AUTO_CLOSE int fs = (int)syscall(SYS_fsopen, fstype, FSOPEN_CLOEXEC);

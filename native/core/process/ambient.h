@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 /* Makes every permitted capability inheritable and ambient. After a clone with CLONE_NEWUSER the
- * child holds every capability, but its ids are not mapped yet: an exec by any id but 0 drops all
- * that is not ambient (capabilities(7)). Safe between vfork and exec. 0, or -1 with errno. */
+ * child has every capability, but its ids are not mapped yet: an exec by any id but 0 drops all
+ * that are not ambient (capabilities(7)). Safe between vfork and exec. 0, or -1 with errno. */
 static inline int raise_ambient(void) {
   struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3];

@@ -5,11 +5,9 @@
 #include "../core.h"
 #include "../refused.h"
 
-/*
- * clone3(args, size) or clone(flags, stack, pidfd). The child runs fn(argument) on the stack that
- * the arguments name and exits with what it returns; it must call only what is safe between vfork
- * and exec. Written in assembly since the child returns from the call on another stack.
- */
+/* clone3(args, size) or clone(flags, stack, pidfd). The child runs fn(argument) on the stack in
+ * the arguments and exits with its result; fn must call only what is safe between vfork and exec.
+ * In assembly, since the child returns from the call on another stack. */
 static inline long clone_call(long number, long first, long second, long third, int (*fn)(void *),
                               void *argument) {
 #if defined(__x86_64__)
@@ -57,10 +55,8 @@ static inline long clone_call(long number, long first, long second, long third, 
 #endif
 }
 
-/*
- * clone3(2); where that is refused clone(2), which knows neither cgroups nor time namespaces: with
- * one of them it is -ENOSYS. The pid, or -errno.
- */
+/* clone3(2), or clone(2) where that is refused. clone(2) supports neither cgroups nor time
+ * namespaces: with one of them the result is -ENOSYS. The pid, or -errno. */
 static inline long clone3_call(const struct clone_args *args, int (*fn)(void *), void *argument) {
   long pid = clone_call(SYS_clone3, (long)args, sizeof *args, 0, fn, argument);
   if (pid != -ENOSYS && pid != -EPERM)

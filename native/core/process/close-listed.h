@@ -1,5 +1,4 @@
-/* Descriptors are closed by what procfs lists, where close_range(2) is refused or older than its
- * flag. */
+/* Closing of the descriptors in procfs, where close_range(2) is refused or lacks its flag. */
 #ifndef RUNT_CLOSE_LISTED_H
 #define RUNT_CLOSE_LISTED_H
 #include "../files/directory-entry.h"
@@ -9,7 +8,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
-/* The number that a name is; -1 for none. */
+/* The number that a name spells; -1 for any other name. */
 static inline int listed_number(const char *name) {
   int fd = *name ? 0 : -1;
   for (; *name && fd >= 0; name++)
@@ -17,8 +16,8 @@ static inline int listed_number(const char *name) {
   return fd;
 }
 
-/* Closes all from `from` on but those that is_kept (NULL: none) keeps. Removing while reading is
- * allowed, but a pass that removed something is followed by another one. 0, or -1 with errno. */
+/* Closes all from `from` on but those that is_kept (NULL: none) keeps. Closing while reading is
+ * allowed, but after a pass that closed something another one follows. 0, or -1 with errno. */
 static inline int close_listed(unsigned from, int (*is_kept)(int fd)) {
   int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
   if (dir < 0)

@@ -1,4 +1,4 @@
-/* To execute the file that a descriptor names: execveat(2), or execve(2) of its name in procfs. */
+/* Execution of a descriptor's file: execveat(2), or execve(2) of its name in procfs. */
 #ifndef RUNT_EXECUTE_H
 #define RUNT_EXECUTE_H
 #include "../refused.h"
@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /* Returns when it fails, with errno; ENOSYS: execveat(2) is refused, and there is no other way.
- * Safe: the name is looked up below a descriptor that is verified to be the root of a procfs, where
- * nobody but the kernel makes names, and leads to what the descriptor names. Only for a process
- * that shares neither directory nor descriptors. */
+ * Safe: the name is looked up below the verified root of a procfs, where only the kernel makes
+ * names, and leads to the descriptor's file. Only for a process that shares neither directory nor
+ * descriptors. */
 static inline void execute_fd(int fd, char *const *argv, char *const *envp) {
   syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
   if (!is_refused(SYS_execveat))

@@ -1,8 +1,6 @@
-/*
- * The program runt-init, embedded in this binary. It runs from a copy that cannot be changed: a
+/* The program runt-init, embedded in this binary. It runs from a copy that cannot be changed: a
  * container's process that reaches /proc/PID/exe must not be able to write to a file of the host
- * (CVE-2019-5736).
- */
+ * (CVE-2019-5736). */
 #include "image.h"
 #include "../core.h"
 #include "../files/private-file.h"
@@ -75,11 +73,9 @@ int image_tmpfs(void) {
   return fd < 0 ? -errno : fd;
 }
 
-/*
- * A copy for one execution. Without seals the container's root may write to it once it has ended
- * being executed, if it kept a descriptor of /proc/PID/exe: so no copy is executed twice. While it
- * runs the kernel refuses to (ETXTBSY), and before that only this process can reach it.
- */
+/* A copy for one execution. Without seals the container's root may write to it after the
+ * execution, through a descriptor of /proc/PID/exe: so no copy is executed twice. During it the
+ * kernel refuses writes (ETXTBSY), and before it only this process can reach the copy. */
 static int image_copy(void) {
   int fd = private_file(1);
   if (fd >= 0 && write_image(fd) == 0)
@@ -95,8 +91,8 @@ struct image image_open(void) {
     return (struct image){.fd = fd};
   fd = make_memfd();
   if (fd == -EACCES || fd == -ENOSYS) {
-    /* vm.memfd_noexec = 2 refuses an executable memfd, a filter any. Where nothing else may be made
-     * either, the first error stands. */
+    /* vm.memfd_noexec = 2 refuses an executable memfd, a filter any. If the other ways fail too,
+     * the first error stands. */
     int tree = image_tmpfs(), copy = -1;
     if (tree >= 0)
       fd = tree;

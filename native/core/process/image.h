@@ -1,9 +1,9 @@
-/* The embedded runt-init as a descriptor that nobody can change. */
+/* The embedded runt-init as a descriptor of an immutable file. */
 #ifndef RUNT_IMAGE_H
 #define RUNT_IMAGE_H
 
-/* The program, and what it is: a sealed memfd or a file of a read-only tmpfs, which stays open for
- * the process's life; or a copy that is for one execution alone, and the caller's to close. */
+/* The program: a sealed memfd or a file of a read-only tmpfs, which stays open for the process's
+ * life; or a copy for one execution, which the caller closes. */
 struct image {
   int fd; /* or -errno */
   int once;
@@ -11,8 +11,8 @@ struct image {
 
 struct image image_open(void);
 
-/* The program on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids to run a
- * memfd; or -errno. */
+/* The program on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids running
+ * a memfd; or -errno. */
 int image_tmpfs(void);
 
 #endif

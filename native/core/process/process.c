@@ -1,4 +1,4 @@
-/* Processes: who we are, clocks, pidfds, signals. */
+/* Processes: own ids, clocks, pidfds, signals. */
 #include "../clock.h"
 #include "../core.h"
 #include "pidfd.h"
@@ -27,18 +27,18 @@ int64_t runt_realtime(void) { return clock_ns(CLOCK_REALTIME); }
 
 int32_t runt_pidfdOpen(int32_t pid) {
   int32_t fd = result(syscall(SYS_pidfd_open, pid, 0));
-  /* The kernel itself refuses a pid below 1 with EINVAL: any other error for one is a filter's. */
+  /* The kernel itself refuses a pid below 1 with EINVAL: any other error is a filter's. */
   if (fd == -EPERM && syscall(SYS_pidfd_open, -1, 0) < 0 && errno == EPERM)
     return -ENOSYS;
-  /* Older kernels give EINVAL for a number that is only a session's or process group's, whose
-   * leader was reaped; and for a thread's. */
+  /* Older kernels return EINVAL for the number of only a session or process group whose leader was
+   * reaped; and for a thread's. */
   return fd == -EINVAL && pid > 0 ? -ESRCH : fd;
 }
 
 int32_t runt_pidfdSignal(int32_t pidfd, int32_t signal) {
   int32_t r = result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
-  /* EPERM is the kernel's answer about this process, unless a descriptor that is none, for which
-   * the kernel's error is EBADF, gets it too: then a filter refuses the call. */
+  /* EPERM is the kernel's answer about this process, unless an invalid descriptor, for which the
+   * kernel returns EBADF, gets it too: then a filter refuses the call. */
   if (r == -EPERM && syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0) < 0 && errno == EPERM)
     return -ENOSYS;
   return r;
@@ -52,7 +52,7 @@ int32_t runt_killProcess(int32_t pid, int32_t signal) {
 
 int32_t runt_signalGroup(int32_t pid, int32_t signal) {
   if (pid <= 1)
-    return -EINVAL; /* to kill(2) 0 is the caller's own group, -1 everybody */
+    return -EINVAL; /* to kill(2) 0 is the caller's own group, -1 all processes */
   return result(kill(-pid, signal));
 }
 

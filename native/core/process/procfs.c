@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* /proc/self is the reader's number in the pid namespace of the procfs; a reader that is not in
- * that namespace gets ENOENT. */
+/* /proc/self is the reader's pid in the pid namespace of the procfs; a reader outside that
+ * namespace gets ENOENT. */
 static int is_of_this_namespace(int proc) {
   char number[16];
   ssize_t n = readlinkat(proc, "self", number, sizeof number - 1);

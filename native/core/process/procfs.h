@@ -1,4 +1,4 @@
-/* Whether what lies on /proc is a procfs: any file system may be mounted there. */
+/* Check that /proc is a procfs: any file system may be mounted there. */
 #ifndef RUNT_PROCFS_H
 #define RUNT_PROCFS_H
 #ifndef _GNU_SOURCE
@@ -20,8 +20,8 @@ static inline int check_procfs(int fd) {
   return (uint32_t)fs.f_type == PROC_SUPER_MAGIC ? 0 : -ENODEV;
 }
 
-/* Opens /proc, O_PATH, when it is the root of a procfs, below which nobody but the kernel makes
- * names; else -1. */
+/* Opens /proc, O_PATH, when it is the root of a procfs, where only the kernel makes names; else
+ * -1. */
 static inline int open_procfs(void) {
   enum { ROOT_INODE = 1 /* PROC_ROOT_INO, of every procfs */ };
   struct stat st;

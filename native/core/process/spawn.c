@@ -19,26 +19,26 @@ struct kernel_action {
 };
 enum { SIGNALS = 64, PLACES = 8 };
 
-/* What parent and child share; the child writes only error. */
+/* State that parent and child share; the child writes only error and call. */
 struct child {
   int program;      /* descriptor to execute, or -1: path */
   const char *path; /* absolute */
   char *const *argv, *const *envp;
-  int places[PLACES]; /* what becomes 0, 1, 2 …; none for runt-init with the stdio of this process
-                       */
+  int places[PLACES]; /* descriptors for 0, 1, 2 …; none for runt-init with the stdio of this
+                         process */
   int place_count;
   const uint8_t *keep; /* descriptors to keep, i32 each */
   uint32_t keep_count;
   int sync;
   int raise;             /* make all capabilities ambient */
-  const char *directory; /* for a hook, which leads a session of its own; else NULL */
+  const char *directory; /* for a hook, which leads its own session; else NULL */
   pid_t parent;
   volatile int error;
-  volatile int call; /* START_CALL_*: what failed with it */
+  volatile int call; /* START_CALL_*: the call that failed with it */
 };
 
-/* Every signal as a program expects it at its start. Handlers must not run here: they would act on
- * the parent's memory. */
+/* Sets every signal as a program expects it at its start. Handlers must not run here: they would
+ * act on the parent's memory. */
 static void reset_signals(void) {
   struct kernel_action action;
   memset(&action, 0, sizeof action);
@@ -50,8 +50,7 @@ static void reset_signals(void) {
 
 static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
 
-/* Puts the descriptors at 0, 1, 2 … They were copied above by the parent, so none is overwritten.
- */
+/* Puts the descriptors at 0, 1, 2 … The parent copied them above, so none is overwritten. */
 static int place_all(const struct child *c) {
   for (int n = 0; n < c->place_count; n++)
     if (syscall(SYS_dup3, c->places[n], n, 0) < 0)
@@ -64,7 +63,7 @@ static int child_main(void *argument) {
   reset_signals();
   int ok = 1;
   if (c->program >= 0) {
-    /* Node.js makes even stdio close-on-exec; the container has a right to it. One that is closed
+    /* Node.js makes even stdio close-on-exec, but the container must get it. A closed descriptor
      * stays closed. */
     for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
       keep_open(fd);
@@ -85,14 +84,14 @@ static int child_main(void *argument) {
       if (keep_open(get_i32(c->keep, i)) < 0)
         goto failed;
     if (c->directory) {
-      /* What the caller has opened is not for a hook. Before 5.11 the flag is unknown: closed at
-       * once, as the child needs none of it; the table is its own. */
+      /* A hook gets none of the caller's descriptors. Before 5.11 the flag is unknown: they are
+       * closed at once, as the child needs none of them; the table is its own. */
       if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 &&
           syscall(SYS_close_range, 3, ~0u, 0) < 0 && close_listed(3, NULL) < 0)
         goto failed;
       syscall(SYS_setsid);
-      /* A hook that outlived the runtime would act on a container that is gone, by a pid that may
-       * be somebody else's. Whoever was killed before this line sends no signal. */
+      /* A hook that outlived the runtime would act on a removed container, by a pid that another
+       * process may have. A runtime that was killed before this line sends no signal. */
       syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
       if (syscall(SYS_getppid) != c->parent)
         return 127;
@@ -107,9 +106,9 @@ failed:
   return 127;
 }
 
-/* Clones the child; the pid, or -errno of the clone or of what the child did up to its exec. */
+/* Clones the child; the pid, or -errno of the clone or of the child's steps up to its exec. */
 static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
-  /* The child's stack. It lies in this frame, which does not move while CLONE_VFORK holds us. */
+  /* The child's stack, in this frame, which stays while CLONE_VFORK suspends this process. */
   _Alignas(16) char stack[16384];
   struct clone_args args = {
       .flags = flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
@@ -137,15 +136,15 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   return (int)pid;
 }
 
-/* The copies of descriptors that a child is to have; closed here when it has them. */
+/* Closes the copies of descriptors for a child, after it has them. */
 static void close_places(struct child *c) {
   for (int n = 0; n < c->place_count; n++)
     close(c->places[n]);
 }
 
-/* Copies one that is to become the next of 0, 1, 2 …, of count in all. */
+/* Copies a descriptor that becomes the next of 0, 1, 2 …, of count in all. */
 static int add_place(struct child *c, int from, int count) {
-  /* Above all places, so that placing one does not overwrite another. */
+  /* Above all targets, so that no dup3(2) overwrites another copy. */
   int copy = fcntl(from, F_DUPFD_CLOEXEC, count);
   if (copy < 0)
     return -errno;
@@ -196,8 +195,8 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   }
   int r = start(&c, (uint64_t)flags, cgroup, &fd);
   if (r == -EACCES) {
-    /* vm.memfd_noexec = 2 refuses to make or to run an executable memfd. Where no tmpfs may be made
-     * either, the first error stands. */
+    /* vm.memfd_noexec = 2 refuses to make or run an executable memfd. If a tmpfs is refused too,
+     * the first error stands. */
     AUTO_CLOSE int tree = image_tmpfs();
     if (tree >= 0) {
       c.program = tree;
@@ -211,7 +210,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   return r;
 }
 
-/* Counts the strings of a list, each ended by NUL; -1 when the last one is not. */
+/* Counts the NUL-terminated strings of a list; -1 when the last one is not terminated. */
 static long count_strings(const uint8_t *list, uint32_t len) {
   long count = 0;
   if (len > 0 && list[len - 1] != 0)

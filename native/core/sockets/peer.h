@@ -1,6 +1,8 @@
-/* Who is at the other end of a unix socket (SO_PEERCRED): the one check that all sockets of ours
- * make. A socket's mode and its directory say the same; this holds where somebody has changed
- * those, or reaches the socket through a descriptor of the directory (CVE-2020-15257). */
+/* Peer credentials of a unix socket (SO_PEERCRED).
+ *
+ * All our sockets make this one check. A socket's mode and directory enforce the same. This
+ * check holds even if somebody has changed those, or reaches the socket through a descriptor
+ * of the directory (CVE-2020-15257). */
 #ifndef RUNT_PEER_H
 #define RUNT_PEER_H
 #ifndef _GNU_SOURCE
@@ -9,15 +11,15 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Its user id as this user namespace sees it: of whoever connected, listened, or made the pair.
- * Users without an id here are all the same one (overflowuid). -1 when it cannot be had. */
+/* The user id, in this user namespace, of the process that connected, listened, or made the pair.
+ * Users without an id here all have the same one (overflowuid). -1 on failure. */
 static inline int64_t peer_of(int socket) {
   struct ucred peer;
   socklen_t length = sizeof peer;
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) ? -1 : (int64_t)peer.uid;
 }
 
-/* Whether it is the user `owner`, or root where uid 0 is the root that the runtime has. */
+/* Whether the peer is the user `owner`, or root, where uid 0 is the runtime's root. */
 static inline int peer_is(int socket, int64_t owner, int root_counts) {
   int64_t peer = peer_of(socket);
   return peer >= 0 && (peer == owner || (peer == 0 && root_counts));

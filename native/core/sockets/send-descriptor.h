@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* The bytes that were sent, or -1 with errno; without a descriptor when fd is -1. */
+/* Returns the number of bytes sent, or -1 with errno; sends no descriptor when fd is -1. */
 static inline ssize_t send_descriptor(int socket, struct iovec *parts, size_t count, int fd) {
   union {
     struct cmsghdr align;

@@ -1,4 +1,4 @@
-/* Unix sockets, descriptors sent over them, and waiting for them. */
+/* Unix sockets, the descriptors sent over them, and waits for them. */
 #include "../core.h"
 #include "../time-limits.h"
 #include "peer.h"
@@ -47,7 +47,7 @@ int32_t runt_pipe(uint8_t *data, uint32_t data_cap) {
   return 0;
 }
 
-/* An address of at most 107 bytes whatever the length of the directory's path. */
+/* An address of at most 107 bytes, however long the directory's path is. */
 static int address(struct sockaddr_un *a, int32_t dirfd, const char *name) {
   memset(a, 0, sizeof *a);
   a->sun_family = AF_UNIX;
@@ -67,8 +67,7 @@ int32_t runt_unixListen(int32_t dirfd, const char *name, int32_t backlog) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  /* The mode of the socket becomes the mode of the file that bind makes (unix(7)): never open to
-   * others, not even briefly. */
+  /* The file that bind makes has the socket's mode (unix(7)): it is never open to others. */
   if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
       listen(fd, backlog) < 0) {
     close_fd(&fd);
@@ -98,8 +97,8 @@ int32_t runt_unixConnect(int32_t dirfd, const char *name) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return -errno;
-  /* A blocking connect(2) waits without end where the queue of the listener is full. A connection
-   * to a Unix socket never is in progress: it is there, or the queue is full (EAGAIN). */
+  /* A blocking connect(2) waits without limit when the listener's queue is full. A connection to a
+   * Unix socket is never in progress: it exists, or the queue is full (EAGAIN). */
   if (RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
     int error = errno;
     close(fd);
@@ -116,7 +115,7 @@ int32_t runt_datagramBind(int32_t dirfd, const char *name, int32_t mode) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return -errno;
-  /* bind cuts the socket's mode by the umask: it is given to the file once more. */
+  /* bind cuts the socket's mode by the umask: set the file's mode again. */
   if (fchmod(fd, (mode_t)mode) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
       fchmodat(AT_FDCWD, a.sun_path, (mode_t)mode, 0) < 0) {
     int error = errno;
@@ -131,7 +130,7 @@ int32_t runt_datagramConnect(const char *to) {
   int r = address(&a, AT_FDCWD, to);
   if (r < 0)
     return r;
-  /* An abstract address has a NUL in front and as many bytes as it has (unix(7)). */
+  /* An abstract address starts with NUL and ends with its last byte (unix(7)). */
   socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(to));
   if (to[0] == '@')
     a.sun_path[0] = 0;
@@ -169,7 +168,7 @@ int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const
     struct cmsghdr align;
     char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
-  /* On a stream descriptors travel with a byte; without one they would be lost silently. */
+  /* On a stream, descriptors travel with a byte; without one they would be lost silently. */
   if (fds_len % 4 || fds_len > MESSAGE_FDS_MAX * 4 || data_len == 0 || data_len > INT32_MAX)
     return -EINVAL;
   struct iovec part = {(void *)(uintptr_t)data, data_len};
@@ -212,7 +211,7 @@ int32_t runt_receiveFds(int32_t socket, uint8_t *data, uint32_t data_cap, uint8_
       if (count < room)
         memcpy(fds + 4 * count++, &fd, 4);
       else
-        close(fd); /* more than was asked for must not leak */
+        close(fd); /* more than requested must not leak */
     }
   }
   for (int none = -1; count < room; count++)

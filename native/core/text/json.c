@@ -1,10 +1,10 @@
-/*
- * A scan of a JSON text by the grammar of RFC 8259, without recursion. It finds
+/* Scan of a JSON text by the grammar of RFC 8259, without recursion. It finds
  * - integers that a double cannot hold: RLIM_INFINITY and memory limits of 2^63 are common in
- *   config.json. Numbers with an exponent too: whether one is such an integer, the value tells.
+ *   config.json. Numbers with an exponent too: their value shows whether they are such
+ *   integers.
  *   Names of members are decoded only for a hit;
- * - the first syntax error: the messages of the two hosts' JSON.parse differ, and one has no place.
- */
+ * - the first syntax error: the messages of the two hosts' JSON.parse differ, and one has no
+ *   position. */
 #include "../core.h"
 
 /* An open object or array. */
@@ -17,7 +17,7 @@ struct level {
 struct scan {
   const uint8_t *text;
   uint32_t len, at;
-  uint8_t *out; /* of the integers; NULL: they are not asked for */
+  uint8_t *out; /* for the integers; NULL: not requested */
   uint32_t cap, used;
   uint32_t problem, problem_at; /* JSON_PROBLEM_*, once -EBADMSG is returned */
   int depth;
@@ -49,7 +49,7 @@ static int hex_digit(uint8_t c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Four hexadecimal digits at p; -1 when they are none. */
+/* Parses four hexadecimal digits at p; -1 for anything else. */
 static int hex4(const uint8_t *p) {
   int value = 0;
   for (int i = 0; i < 4; i++) {
@@ -61,7 +61,7 @@ static int hex4(const uint8_t *p) {
   return value;
 }
 
-/* Passes a string; at stands on its opening quote. */
+/* Skips a string; `at` is on its opening quote. */
 static int pass_string(struct scan *s) {
   uint32_t start = s->at, escape;
   for (s->at++; s->at < s->len; s->at++) {
@@ -95,7 +95,7 @@ static int emit(struct scan *s, uint8_t c) {
   return 0;
 }
 
-/* A byte of a reference token: "~" and "/" are escaped (RFC 6901, 3). */
+/* Writes a byte of a reference token: "~" and "/" are escaped (RFC 6901, 3). */
 static int emit_token(struct scan *s, uint8_t c) {
   if (c == '~' || c == '/') {
     int r = emit(s, '~');
@@ -104,7 +104,7 @@ static int emit_token(struct scan *s, uint8_t c) {
   return emit(s, c);
 }
 
-/* A code point as UTF-8. */
+/* Writes a code point as UTF-8. */
 static int emit_code_point(struct scan *s, uint32_t c) {
   if (c < 0x80)
     return emit_token(s, (uint8_t)c);
@@ -116,7 +116,7 @@ static int emit_code_point(struct scan *s, uint32_t c) {
   return r;
 }
 
-/* A checked name, decoded. NUL would end the pointer early and a lone surrogate has no UTF-8: both
+/* Decodes a checked name. NUL would end the pointer early, and a lone surrogate has no UTF-8: both
  * are refused. */
 static int emit_name(struct scan *s, uint32_t from, uint32_t to) {
   const uint8_t *t = s->text;
@@ -161,7 +161,7 @@ static int emit_number(struct scan *s, uint32_t n) {
   return r;
 }
 
-/* Writes the pointer to where we are, then the literal. */
+/* Writes the JSON pointer of this value, then the literal. */
 static int emit_hit(struct scan *s, uint32_t from) {
   if (!s->out)
     return 0;
@@ -186,8 +186,8 @@ static uint32_t pass_digits(struct scan *s) {
   return s->at - from;
 }
 
-/* Passes the longest number that stands here. Of "01", "1." and "1e" that is the first digit: the
- * caller then finds the rest where "," or the end is expected. */
+/* Skips the longest number here. Of "01", "1." and "1e" that is the first digit: the caller then
+ * finds the rest where it expects "," or the end. */
 static int pass_number(struct scan *s) {
   static const char limit[] = "9007199254740992"; /* 2^53 */
   uint32_t from = s->at;
@@ -236,7 +236,7 @@ static int pass_word(struct scan *s, const char *word) {
   return 0;
 }
 
-/* Passes a member's name and its colon; at stands on the quote, else it is the given problem. */
+/* Skips a member's name and its colon. Without an opening quote, `otherwise` is the problem. */
 static int pass_name(struct scan *s, uint32_t otherwise) {
   struct level *l = &s->levels[s->depth - 1];
   if (!stands(s, '"'))
@@ -253,7 +253,7 @@ static int pass_name(struct scan *s, uint32_t otherwise) {
   return 0;
 }
 
-/* Passes what starts a value. 1: a container was opened that is not empty, and its first value is
+/* Skips the start of a value. 1: it opened a container that is not empty, and its first value is
  * next. 0: the value ended. */
 static int pass_value(struct scan *s) {
   skip_space(s);
@@ -288,7 +288,7 @@ static int pass_value(struct scan *s) {
   return r ? r : 1;
 }
 
-/* Passes what follows a value. 1: another value is next. 0: the document's value has ended. */
+/* Skips what follows a value. 1: another value is next. 0: the document's value has ended. */
 static int pass_end(struct scan *s) {
   while (s->depth > 0) {
     struct level *l = &s->levels[s->depth - 1];

@@ -1,5 +1,5 @@
-/* Regular expressions of regex(7). The C library's: JavaScript's would backtrack, and reads another
- * language. */
+/* Regular expressions of regex(7), by the C library: JavaScript's backtrack and have another
+ * syntax. */
 #include "../core.h"
 #include <regex.h>
 
