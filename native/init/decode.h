@@ -24,7 +24,7 @@ struct op {
   struct value v[OP_FIELDS_MAX];
 };
 
-/* A place in the frame. */
+/* A position in the frame. */
 struct cursor {
   const char *at, *end;
 };

@@ -80,7 +80,7 @@ static int is_own_user(int fd) {
 int op_setns(const struct op *op) {
   const char *path = op->v[SETNS_PATH].str;
   int slot = op->v[SETNS_SLOT].slot, fd = init.slots[slot], flag = (int)op->v[SETNS_FLAG].num;
-  if (fd < 0) /* after the first try */
+  if (fd < 0) /* joined at the first try */
     return 0;
   uint64_t before = trace_now();
   if (!(flag == CLONE_NEWUSER && is_own_user(fd)) && syscall(SYS_setns, fd, flag)) {

@@ -33,7 +33,7 @@ int op_bounding(const struct op *op) {
   return 0;
 }
 
-/* Safe: exactly the sets of the config; inheritable holds what it names and no more
+/* Safe: exactly the sets of the config; inheritable holds only what the config names
  * (CVE-2022-29162, CVE-2022-27650). */
 int op_capabilities(const struct op *op) {
   const struct value *v = op->v;
