@@ -1,8 +1,8 @@
-// Measures which lines the tests execute: coverage.mjs [--unit] [--files] [part of a path …].
+// Coverage of lines by the tests: coverage.mjs [--unit] [--files] [part of a path …].
 //
-// --unit takes the unit tests alone, as hack/test.mjs does; otherwise those on the kernel follow, as root. --files also
-// prints the ranges of lines that are not executed. The tests run in a copy of the checkout with programs that count
-// (hack/coverage/instrument.mjs); they print to standard error, the tables go to standard output.
+// --unit runs only the unit tests, as hack/test.mjs does; otherwise those on the kernel follow, as root. --files also
+// prints the ranges of lines that are not executed. The tests run in a copy of the checkout, with programs that count
+// (hack/coverage/instrument.mjs). They print to standard error, the tables go to standard output.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -32,7 +32,7 @@ if (unknown) throw new Error(`unknown flag ${unknown}`);
 if (!flags.includes('--unit') && process.geteuid() !== 0)
   throw new Error('the tests on the kernel need root: run as root, or with --unit');
 
-/** The programs whose blocks are counted: those of the product, and those that tests build of its sources. */
+/** Programs whose blocks are counted: the product's, and those that tests build from its sources. */
 const PROGRAMS = [
   'build/runt-init',
   'build/runt/whole',
@@ -40,7 +40,7 @@ const PROGRAMS = [
   'build/test/quickjs/whole',
   'build/test/faulty-pieces/whole',
 ];
-/** Tests of the programs' size, flags and mappings: what they look at is the product, which counts nothing. */
+/** Tests of the programs' size, flags and mappings: they examine the product, which has no counters. */
 const OF_THE_PRODUCT = [
   'test/sys/budget.test.ts',
   'test/native/core/hardening.test.ts',
@@ -75,7 +75,7 @@ function makeCounters() {
   }
 }
 
-/** Runs a script in the copy; whether it succeeded. */
+/** Runs a script in the copy. Returns whether it succeeded. */
 function run(script, args, env) {
   const stdio = ['ignore', process.stderr, process.stderr];
   const options = { cwd: top, stdio, env: { ...process.env, RUNT_COVERAGE: counts, ...env } };

@@ -1,10 +1,11 @@
 /**
- * `make bench`: runt, crun and runc on the same bundle, alternating run by run, beside the floor (hack/bench/floor.c).
+ * `make bench`: runt, crun and runc on the same bundle, alternating run by run, beside the floor
+ * (hack/bench/floor.c).
  *
  *     ROUNDS=N QUICK=1 node hack/bench/bench.mjs [--out FILE] [--only runt,crun,…] [--before RUNT]
  *
- * Node only orchestrates; every time is taken by hack/bench/timer.c. Runs in a mount namespace of its own. docs/bench.md
- * says what each row is and how to read it.
+ * Node only orchestrates; hack/bench/timer.c takes every time. Runs in its own mount namespace. docs/bench.md
+ * explains each row.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -36,7 +37,7 @@ const rounds = Number(process.env.ROUNDS ?? (quick ? 8 : 60));
 if (!Number.isInteger(rounds) || rounds < 1) fail(`ROUNDS must be a whole number above 0, found ${process.env.ROUNDS}`);
 const batch = quick ? 16 : 100;
 const batchRounds = quick ? 1 : 3;
-/** Containers that are kept while the last rows run, and mounts of the row with many. */
+/** Containers that run beside the last rows, and mounts of the row with many. */
 const kept = Number(process.env.KEPT ?? (quick ? 0 : 1000));
 const manyMounts = quick ? 100 : 500;
 
@@ -45,7 +46,7 @@ function fail(text) {
   process.exit(1);
 }
 
-/** Runs the rest in a private mount namespace, so that what is mounted and unmounted here is nobody else's. */
+/** Runs the rest in a private mount namespace, so that its mounts and unmounts affect no other process. */
 function enterNamespace() {
   if (process.env.RUNT_BENCH_INSIDE === '1') return;
   if (process.geteuid() !== 0) fail('needs root: it makes cgroups and namespaces');
@@ -58,7 +59,7 @@ function enterNamespace() {
   process.exit(r.status ?? 1);
 }
 
-/** crun 1.8 refuses the hybrid layout and, once the v2 mount is gone, writes plain files where it was. */
+/** crun 1.8 refuses the hybrid layout and, once the v2 mount is gone, writes plain files to its mount point. */
 function leaveHybridLayout() {
   const unified = '/sys/fs/cgroup/unified';
   if (!existsSync(unified) || statfsSync(unified).type !== 0x63677270) return false;
@@ -135,7 +136,7 @@ execFileSync(join(top, 'hack', 'rootfs'), [join(top, 'build', 'rootfs')], { stdi
 const work = mkdtempSync(join(tmpdir(), 'runt-bench-'));
 const log = join(work, 'log');
 const layoutChanged = leaveHybridLayout();
-// Of the oldest specification that one of them writes: crun 1.8 refuses a newer version.
+// Prefer the program whose `spec` writes the oldest version: crun 1.8 refuses a newer one.
 const spec = which('runc') ?? which('crun') ?? programs.runt;
 const rootfs = join(top, 'build', 'rootfs');
 const bundle = makeBundle(join(work, 'true'), spec, rootfs, ['/true']);
@@ -150,7 +151,7 @@ const confined = makeBundle(join(work, 'confined'), spec, targets, ['/true'], (c
 const mounted = makeBundle(join(work, 'mounted'), spec, targets, ['/true'], (config) =>
   addMounts(config, manyMounts, source),
 );
-// The floor takes its rootfs beside the config.
+// The floor expects its rootfs beside the config.
 execFileSync('ln', ['-s', join(top, 'build', 'rootfs'), join(bundle, 'rootfs')]);
 
 const root = (name) => {
@@ -160,7 +161,7 @@ const root = (name) => {
 };
 const step = (...args) => ['step', ...args].join('\t');
 
-/** create, start, wait for the end, delete; with a state directory that is new each time when `cold`. */
+/** create, start, wait for the end, delete; `cold`: with a new state directory each time. */
 function threeSteps(name, from = bundle, cold = false) {
   const pid = join(work, `${name}-%i.pid`);
   if (name === 'floor') {
@@ -186,7 +187,7 @@ function oneStep(name) {
     : [step(programs[name], '--root', root(name), 'run', '--bundle', bundle, '%i')];
 }
 
-/** Creates and starts a container that sleeps; it outlives the command, so it must not hold its stdio. */
+/** Creates and starts a sleeping container. It outlives the command, so it must not hold its stdio. */
 function keep(name, id) {
   for (const args of [['create', '--bundle', sleeper], ['start']]) {
     execFileSync('sh', [
@@ -202,7 +203,7 @@ function keep(name, id) {
   }
 }
 
-/** One more container, `state` and `list` with one kept and with many; runt's own, in its own root. */
+/** One more container, `state` and `list`, beside one running container and beside many of runt's, in its own root. */
 function rowsOfMany(rows) {
   const command = [programs.runt, '--root', root('runt')];
   const measureAll = (count) => {
@@ -229,7 +230,7 @@ function rowsOfMany(rows) {
   sweep();
 }
 
-/** Takes away what an interrupted round left. */
+/** Removes what an interrupted round left. */
 function sweep() {
   for (const name of names) {
     for (const id of readdirSync(root(name))) {
@@ -239,7 +240,7 @@ function sweep() {
   }
 }
 
-/** Runs the timer on `contenders` ({name: lines}); {name: [{ns, rss, steps}]}. */
+/** Runs the timer on `contenders` ({name: lines}). Returns {name: [{ns, rss, steps}]}. */
 function measure(contenders, o) {
   const job = Object.entries(contenders)
     .map(([name, lines]) => `contender\t${name}\n${lines.join('\n')}\n`)

@@ -1,13 +1,11 @@
-/**
- * Bundles of the bench: the config that a `spec` command writes, with no terminal, and what a row adds to it.
- */
+/** Bundles of the bench: the config of a `spec` command without a terminal, and the additions of a row. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Writes the bundle `dir`: `args` in `rootfs`, by the config of `spec` (a program with a `spec` command); `change` may
- * change the config. Gives `dir`.
+ * Writes the bundle `dir`: `args` in `rootfs`, with the config of `spec` (a program with a `spec` command), which
+ * `change` may change. Returns `dir`.
  */
 export function makeBundle(dir, spec, rootfs, args, change = () => {}) {
   mkdirSync(dir, { recursive: true });
@@ -29,7 +27,7 @@ export function rootfsWithTargets(dir, rootfs, count) {
   return dir;
 }
 
-/** Adds `count` mounts at /m/…: three binds of `source`, every other of them read-only, to each two tmpfs. */
+/** Adds `count` mounts at /m/…: for three binds of `source`, every other of them read-only, two tmpfs. */
 export function addMounts(config, count, source) {
   for (let i = 0; i < count; i++) {
     const destination = `/m/${i}`;

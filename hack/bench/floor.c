@@ -134,11 +134,9 @@ static void make_cgroups(const char *id) {
   }
 }
 
-/*
- * The container's own single thread moves itself. On v1 that is "0" into `tasks`, for which the
+/* The container's own single thread moves itself. On v1 it writes "0" to `tasks`, for which the
  * kernel (5.4 and later) does not take cgroup_threadgroup_rwsem: a pid written to cgroup.procs
- * waits for an RCU grace period, 5-20 ms on a quiet machine.
- */
+ * waits for an RCU grace period, 5-20 ms on a quiet machine. */
 static void join_cgroups(const char *id) {
   char path[512];
   for (int i = 0; i < cgroup_count; i++) {
@@ -149,7 +147,7 @@ static void join_cgroups(const char *id) {
   }
 }
 
-/* A fork into new namespaces and, where there is one, into the new v2 cgroup (CLONE_INTO_CGROUP: no
+/* A fork into new namespaces and, if there is one, into the new v2 cgroup (CLONE_INTO_CGROUP: no
  * grace period). */
 static pid_t clone_into(const char *id) {
   struct clone_args args = {
@@ -286,8 +284,7 @@ static void identity(void) {
   }
 }
 
-/* The container's side: everything between the clone and execve. `word` is where the parent speaks.
- */
+/* The container's side: everything between the clone and execve. The parent writes to `word`. */
 static void inside(const char *rootfs, const char *id, int word, int listener) {
   char byte;
   if (read(word, &byte, 1) != 1)

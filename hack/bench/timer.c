@@ -1,20 +1,21 @@
-/*
- * The stop-watch of the bench. It starts commands itself (posix_spawn, wait4, CLOCK_MONOTONIC), so
- * that no interpreter's way of starting processes is measured, and alternates between the
- * contenders run by run, in an order drawn for each round, so that all of them meet the same
- * machine.
+/* Stop-watch of the bench.
+ *
+ * It starts commands itself (posix_spawn, wait4, CLOCK_MONOTONIC), so that no interpreter's
+ * way of starting processes is measured. It alternates between the contenders run by run, in a
+ * random order for each round, so that all of them meet the same machine.
  *
  *     timer ROUNDS WARMUP COUNT PARALLEL LOG <JOB
  *
- * JOB is lines of tab separated fields:
+ * JOB has lines of tab separated fields:
  *     contender NAME
- *     step PROGRAM ARG…      run with an empty stdin, output to LOG, env PATH only; must exit 0; %i
- * is a fresh id reap                   wait until every process that the steps left behind has
- * ended A round runs each contender's steps COUNT times, PARALLEL of them at a time. Output, one
- * line a contender and round: NAME, ns of all, highest ru_maxrss in KiB of any process reaped, ns
- * of each step (COUNT 1 only); tab separated The timer is a child subreaper: processes that a
- * command leaves behind become its children and are accounted too.
- */
+ *     step PROGRAM ARG…   runs it with an empty stdin, output to LOG, env PATH only; it must
+ *                         exit 0; %i is a fresh id
+ *     reap                waits until every process that the steps left behind has ended
+ *
+ * A round runs each contender's steps COUNT times, PARALLEL of them at a time. Output, one
+ * line per contender and round, tab separated: NAME, ns of all, highest ru_maxrss in KiB of
+ * any reaped process, ns of each step (COUNT 1 only). The timer is a child subreaper:
+ * processes that a command leaves behind become its children and are measured too. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -33,12 +34,12 @@
 #define MAX_CONTENDERS 16
 #define MAX_STEPS 16
 #define MAX_ARGS 32
-/* Between two runs: namespaces are torn down by kernel threads after their last process, and must
- * not slow the next. */
+/* Pause between two runs: kernel threads tear down namespaces after their last process, and must
+ * not slow the next run. */
 #define SETTLE_US 20000
 
 struct step {
-  int reap; /* no command: wait for what was left behind */
+  int reap; /* no command: wait for processes that were left behind */
   int argc;
   char *args[MAX_ARGS + 1];
 };
@@ -53,7 +54,7 @@ static struct contender contenders[MAX_CONTENDERS];
 static int contender_count;
 static const char *log_path;
 
-/* What the workers of a parallel round share. */
+/* State that the workers of a parallel round share. */
 static struct {
   int next;
   long max_rss;
@@ -116,7 +117,7 @@ static void account(const struct rusage *use) {
     ;
 }
 
-/* Puts the id where an argument says %i. */
+/* Replaces %i in an argument by the id. */
 static char *expand(const char *arg, const char *id, char *out, size_t size) {
   const char *at = strstr(arg, "%i");
   int n = at ? snprintf(out, size, "%.*s%s%s", (int)(at - arg), arg, id, at + 2)

@@ -1,3 +1,2 @@
-/* The program that the bench's containers run: it does nothing, so that what is measured is the
- * runtime. */
+/* Program of the bench's containers: it does nothing, so that only the runtime is measured. */
 int main(void) { return 0; }

@@ -1,4 +1,4 @@
-// The lines of a C program, and which of its blocks each of them belongs to (hack/coverage/counters.c counts these).
+// Lines of a C program, and the blocks of each line (hack/coverage/counters.c counts the blocks).
 import { execFileSync } from 'node:child_process';
 import { relative } from 'node:path';
 
@@ -7,8 +7,8 @@ const tool = (name, args, input) =>
   execFileSync(name, args, { input, encoding: 'utf8', maxBuffer: 1 << 29, stdio: ['pipe', 'pipe', 'inherit'] });
 
 /**
- * For each file below `top` its lines with code, for each line the places of its blocks: a block's place is the address
- * behind its call of the counter, less the counter's own.
+ * For each file below `top` its lines with code, for each line the offsets of its blocks: the address after the
+ * block's call of the counter, less the counter's own.
  */
 export function cLines(program, top) {
   const { counter, places } = blocksOf(tool('objdump', ['-d', '--no-show-raw-insn', program]));
@@ -29,7 +29,7 @@ export function cLines(program, top) {
   return files;
 }
 
-/** For each instruction of a function that counts, the place of its block. */
+/** For each instruction of a function that counts, the offset of its block. */
 function blocksOf(disassembly) {
   const places = new Map();
   let counter = 0;

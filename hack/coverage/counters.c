@@ -1,10 +1,9 @@
-/*
- * Counters of a coverage build: a byte for each basic block of C, and one for each point of
- * TypeScript. They are files, mapped shared: what a process has counted outlives its execve and its
- * SIGKILL, and a process needs no descriptor or path after its start.
+/* Counters of a coverage build: a byte for each basic block of C, and one for each point of
+ * TypeScript.
  *
- * hack/coverage/instrument.mjs defines their paths, BLOCKS_PATH and POINTS_PATH, and their sizes.
- */
+ * They are files, mapped shared: a process's counts outlive its execve and its SIGKILL, and it
+ * needs no descriptor or path after its start. hack/coverage/instrument.mjs defines their
+ * paths, BLOCKS_PATH and POINTS_PATH, and their sizes. */
 #include "counters.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,8 +12,8 @@
 
 static uint8_t *blocks;
 
-/* A file is not there for a process that begins in a chroot or in another mount namespace: what it
- * counts is lost. */
+/* A process that starts in a chroot or in another mount namespace does not find the file: its
+ * counts are lost. */
 static uint8_t *mapped(const char *path, size_t size) {
   uint8_t *data = MAP_FAILED;
   int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -31,7 +30,7 @@ __attribute__((constructor)) static void map_blocks(void) {
   blocks = mapped(BLOCKS_PATH, BLOCKS_SIZE);
 }
 
-/* gcc calls it at the beginning of each basic block (-fsanitize-coverage=trace-pc). The place of a
+/* gcc calls this at the start of each basic block (-fsanitize-coverage=trace-pc). The offset of a
  * block is its distance from this function, which objdump shows too. */
 void __sanitizer_cov_trace_pc(void) {
   uintptr_t at = (uintptr_t)__builtin_return_address(0) - (uintptr_t)__sanitizer_cov_trace_pc;

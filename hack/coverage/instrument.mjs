@@ -1,15 +1,15 @@
-// What hack/build.mjs adds to a coverage build. RUNT_COVERAGE is the directory of its counters; without it, nothing.
+// Additions of hack/build.mjs to a coverage build. RUNT_COVERAGE is the directory of its counters; without it, none.
 import { relative } from 'node:path';
 
 const directory = process.env.RUNT_COVERAGE;
-/** Bytes of the files of counters: more than the code of any of the programs, and more points than src/ has. */
+/** Sizes of the counters' files in bytes: more than the code of any program, and more points than src/ has. */
 export const BLOCKS_SIZE = 8 << 20;
 export const POINTS_SIZE = 1 << 16;
 
-/** The file that counts the blocks of a program: each has addresses of its own. */
+/** The file that counts the blocks of a program: each program has its own addresses. */
 export const blocksFile = (program) => program.replaceAll('/', '_');
 
-/** Flags for a C file, after all others: a call at each block, in code that keeps the lines apart. */
+/** Flags for a C file, after all others: a call in each block, and code that keeps the lines apart. */
 export const BLOCK_FLAGS = ['-g', '-O0', '-U_FORTIFY_SOURCE', '-fsanitize-coverage=trace-pc'];
 export const blockFlags = (source) => (directory && source.startsWith('native/') ? BLOCK_FLAGS : []);
 
@@ -23,19 +23,19 @@ export const countersOf = (program, counts) => [
   'hack/coverage/counters.c',
 ];
 
-/** Flags to link a program with: its counters, and all that objdump must see, dead code too. */
+/** Flags to link a program: its counters, and all that objdump must see, dead code too. */
 export const linkFlags = (program, flags) =>
   directory
     ? [...flags.filter((flag) => flag !== '-s' && flag !== '-Wl,--gc-sections'), ...countersOf(program, directory)]
     : flags;
 
-/** Flags to link a static program with: the counters of its TypeScript. */
+/** Flags to link a static program: the counters of its TypeScript. */
 export const bindingCounters = (include) =>
   directory
     ? ['-Wl,--wrap=bind_native', '-Inative/quickjs', '-isystem', include, 'hack/coverage/quickjs-points.c']
     : [];
 
-/** The same for a bundle of Node.js: code for its beginning. */
+/** The same for a bundle of Node.js: code for its start. */
 export function nodeCounters() {
   if (!directory) return '';
   const library = JSON.stringify(`${process.cwd()}/dist/librunt.so`);
@@ -43,7 +43,7 @@ export function nodeCounters() {
   return `globalThis.runtPoints ??= ((koffi) => new Uint8Array(koffi.view(${points}, ${POINTS_SIZE})))(require('koffi'));`;
 }
 
-/** The plugin for esbuild that counts the points of src/. The parser is loaded for it alone: no other build needs one. */
+/** The plugin for esbuild that counts the points of src/. Only it loads the parser: no other build needs one. */
 export async function pointCounters() {
   if (!directory) return [];
   const { instrumented } = await import('./points.mjs');

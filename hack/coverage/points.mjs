@@ -1,7 +1,7 @@
-// Points of a TypeScript file: the places where a line of code begins to be executed.
+// Points of a TypeScript file: positions at which the execution of a line of code starts.
 import { parse } from '@babel/parser';
 
-/** Statements that do nothing when they are executed (esbuild writes the values of an enum where they are used). */
+/** Statements that do nothing when executed (esbuild writes the values of an enum where they are used). */
 const IDLE = new Set([
   'BlockStatement',
   'ClassDeclaration',
@@ -14,7 +14,7 @@ const IDLE = new Set([
   'TSInterfaceDeclaration',
   'TSTypeAliasDeclaration',
 ]);
-/** The members of a node that hold a statement without a block around it. */
+/** Members of a node that hold a statement without a block around it. */
 const BODIES = ['body', 'consequent', 'alternate'];
 
 const isStatement = (node) =>
@@ -28,10 +28,10 @@ function isIdleExport(node) {
 }
 
 /**
- * The points of a text, in its order, each with its `line` (from 1), `column` (from 0), `start`, `end` (offsets) and
- * `kind`: a `statement` of a list, a `body` without a block, or an `expression`. Each line has a point if code begins
- * on it. Expressions are the bodies of arrow functions, the initial values of fields, and on lines where no statement
- * begins also the branches of `?:` and the right sides of `&&`, `||` and `??`.
+ * The points of a text, in order, each with its `line` (from 1), `column` (from 0), `start`, `end` (offsets) and
+ * `kind`: a `statement` of a list, a `body` without a block, or an `expression`. Each line on which code starts
+ * has a point. Expressions are the bodies of arrow functions, the initial values of fields and, on lines where no
+ * statement starts, the branches of `?:` and the right sides of `&&`, `||` and `??`.
  */
 export function pointsOf(text, path) {
   const { program } = parse(text, {
@@ -90,7 +90,7 @@ export function instrumented(text, points, first, name) {
       kind
     ];
     inserts.push({ at: start, rank: 1, n, text: before });
-    // At one offset what ends goes before what begins, and an inner end before an outer one.
+    // At one offset an end goes before a start, and an inner end before an outer one.
     if (after) inserts.push({ at: end, rank: 0, n: -n, text: after });
   });
   inserts.sort((a, b) => a.at - b.at || a.rank - b.rank || a.n - b.n);

@@ -1,4 +1,4 @@
-// The sources whose coverage is measured, and their points, numbered from the first file to the last.
+// Sources whose coverage is measured, with their points, numbered from the first file to the last.
 import { readdirSync, readFileSync } from 'node:fs';
 import { POINTS_SIZE } from './instrument.mjs';
 import { pointsOf } from './points.mjs';

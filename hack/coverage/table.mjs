@@ -1,16 +1,16 @@
-// How coverage is shown: a row for each folder, and the lines of each file that were not executed.
+// Output of coverage: a row for each folder, and the lines of each file that were not executed.
 
 const share = (covered, all) => (all === 0 ? '' : `${(Math.floor((covered / all) * 1000) / 10).toFixed(1)} %`);
 
-/** `src/container/launch/launch.ts` → `src/container`, `src/container/launch`: a file counts in each folder above it. */
+/** `src/container/launch/launch.ts` → `src/container`, `src/container/launch`: all folders above a file count it. */
 function foldersOf(path) {
   const parts = path.split('/').slice(0, -1);
   return parts.map((_, i) => parts.slice(0, i + 1).join('/'));
 }
 
 /**
- * The table by folder. A file has its `path`, its number of `lines`, and in `covered` how many of them were executed,
- * for each of the columns.
+ * The table by folder. A file has its `path`, its number of `lines`, and in `covered` the number of executed
+ * lines for each column.
  */
 export function folderTable(files, columns) {
   const folders = new Map();
@@ -42,10 +42,7 @@ function aligned(rows) {
   return `${rows.map((row) => line(row).trimEnd()).join('\n')}\n`;
 }
 
-/**
- * Numbers of lines as ranges: `3, 7-9`. Between the two ends of a range is no line that was executed: `lines` are all
- * that hold code, in order.
- */
+/** Numbers of lines as ranges: `3, 7-9`. A range spans no executed line; `lines` are all lines with code, in order. */
 export function rangesOf(lines, uncovered) {
   const ranges = [];
   let open;
@@ -60,7 +57,7 @@ export function rangesOf(lines, uncovered) {
   return ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(', ');
 }
 
-/** A line for each file that is not covered whole: path, share, and the ranges that are not. */
+/** A line for each file that is not fully covered: path, share, and the uncovered ranges. */
 export function fileList(files) {
   return files
     .filter(({ lines, uncovered }) => lines > 0 && uncovered !== '')

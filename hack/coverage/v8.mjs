@@ -1,4 +1,4 @@
-// Coverage that Node.js writes (NODE_V8_COVERAGE), taken back through source maps to the points of the sources.
+// Coverage from Node.js (NODE_V8_COVERAGE), mapped through source maps to the points of the sources.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,10 @@ const DIGITS = new Map(
   [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].map((c, value) => [c, value]),
 );
 
-/** The segments of a source map with a source: `[generated line, generated column, source, line, column]`, all from 0. */
+/**
+ * The segments of a source map with a source: `[generated line, generated column, source, line, column]`, all
+ * from 0.
+ */
 export function segmentsOf(mappings) {
   const segments = [];
   let [source, line, column] = [0, 0, 0];
@@ -27,7 +30,7 @@ export function segmentsOf(mappings) {
   return segments;
 }
 
-/** The numbers of a segment: base 64, five bits a digit, the lowest bit of a number its sign. */
+/** The numbers of a segment: base 64, five bits per digit, the lowest bit of a number is its sign. */
 function numbersOf(segment) {
   const numbers = [];
   let [value, shift] = [0, 0];
@@ -42,7 +45,7 @@ function numbersOf(segment) {
   return numbers;
 }
 
-/** A function that says whether the code at an offset was executed: the innermost range decides. */
+/** Returns a function: whether the code at an offset was executed. The innermost range decides. */
 export function executedAt(functions) {
   const ranges = functions
     .flatMap((f) => f.ranges)
@@ -81,8 +84,8 @@ export function executedAt(functions) {
 }
 
 /**
- * Marks the points that ran in the processes whose coverage is in `dir`. `sources` has for each path (below `top`) its
- * `points` and its `hits`, a byte a point.
+ * Marks the points that ran in the processes whose coverage is in `dir`. `sources` has for each path (below
+ * `top`) its `points` and its `hits`, a byte per point.
  */
 export function markV8(dir, top, sources) {
   for (const name of readdirSync(dir)) {
@@ -108,7 +111,7 @@ function markScript(url, functions, { data, lineLengths }, top, sources) {
     const segments = bySource.get(index).sort((a, b) => a[3] - b[3] || a[4] - b[4]);
     let at = 0;
     source.points.forEach(({ line, column, endLine }, n) => {
-      // Points and segments are both in the order of the source; the first segment from a point on is its beginning.
+      // Points and segments are in the order of the source; a point starts at the first segment from it on.
       while (at < segments.length && before(segments[at], line - 1, column)) at++;
       for (let i = at; i < segments.length && sameBeginning(segments[i], segments[at], endLine); i++) {
         if (executed(lineStarts[segments[i][0]] + segments[i][1])) source.hits[n] = 1;
@@ -118,6 +121,6 @@ function markScript(url, functions, { data, lineLengths }, top, sources) {
 }
 
 const before = (segment, line, column) => segment[3] < line || (segment[3] === line && segment[4] < column);
-/** One piece of source may be several of the bundle. */
+/** One piece of source may be several pieces of the bundle. */
 const sameBeginning = (segment, first, endLine) =>
   segment[3] === first[3] && segment[4] === first[4] && segment[3] < endLine;
