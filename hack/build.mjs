@@ -1,7 +1,7 @@
-// Builds everything: build.mjs [--debug]. Each step runs only when what it reads is newer than what it writes.
+// Builds everything: build.mjs [--debug]. Each step runs only when an input is newer than its output.
 //   dist/librunt.so, dist/cli.js, dist/index.js   the Node.js host
 //   dist/runt                                     the static binary
-// With RUNT_COVERAGE=DIR it builds what hack/coverage.mjs measures, with counters in DIR and no snapshot.
+// With RUNT_COVERAGE=DIR it builds the programs for hack/coverage.mjs, with counters in DIR and no snapshot.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -37,7 +37,7 @@ function commit() {
     return 'unknown';
   }
 }
-/** What the sources read as constants. */
+/** Constants of the sources. */
 export const define = { __RUNT_VERSION__: JSON.stringify(version), __RUNT_COMMIT__: JSON.stringify(commit()) };
 export const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 
@@ -59,17 +59,17 @@ const files = (dir, end) =>
         .map((f) => `${dir}/${f}`)
     : [];
 
-/** The files of a directory and of the rooms below it. */
+/** The files of a directory and of the directories below it. */
 export const filesBelow = (dir, end) =>
   readdirSync(dir, { recursive: true })
     .filter((f) => f.endsWith(end))
     .sort()
     .map((f) => `${dir}/${f}`);
 
-/** The files with the flags: what was made by others is stale. */
+/** The files with the flags: what was built with other flags is stale. */
 const recipe = ['hack/build.mjs', 'hack/flags.mjs'];
 
-/** Compiles C files to objects in `out`; an object depends on all headers given. */
+/** Compiles C files to objects in `out`; an object depends on all of `headers`. */
 function objects(cc, sources, headers, out, flags) {
   mkdirSync(out, { recursive: true });
   return sources.map((source) => {
@@ -89,7 +89,7 @@ function link(cc, output, inputs, flags) {
   renameSync(`${output}.tmp`, output);
 }
 
-/** Flags for musl-gcc: Debian's does not see the kernel's headers; links to these only, so that none of glibc's come with them. */
+/** Flags for musl-gcc. Debian's lacks the kernel's headers: it gets links to these only, and to none of glibc's. */
 export function musl() {
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   mkdirSync('build/kernel', { recursive: true });
@@ -107,7 +107,7 @@ export function musl() {
 const muslLink = ['-static', '-Wl,--gc-sections', '-Wl,--build-id=none', ...hardenedLink];
 
 /**
- * musl's start files and flags for a static-pie program, which its specs for gcc do not know. Without gcc's own start
+ * musl's start files and flags for a static-pie program, which its specs for gcc lack. Without gcc's own start
  * files: they serve C++, and would be relocated.
  */
 function staticPie() {
@@ -131,12 +131,12 @@ function init() {
     ...musl(),
   ]);
   const { before, after } = staticPie();
-  // Few pages count for more here than code apart from constants.
+  // Here a small number of pages matters more than code apart from constants.
   const small = ['-Wl,-z,noseparate-code', '-Wl,--hash-style=gnu'];
   link('musl-gcc', 'build/runt-init', [...before, ...list], [...muslLink, ...small, '-s', ...after]);
 }
 
-/** Debian's static libseccomp, for both hosts: neither wants a shared one on the machine that it runs on. */
+/** Debian's static libseccomp, for both hosts: neither needs a shared one at run time. */
 function seccompArchive() {
   const path = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
   if (!path.includes('/')) throw new Error('libseccomp.a is missing: install libseccomp-dev');
@@ -179,11 +179,12 @@ async function node() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // All but the native part: grpc-js asks for a loader of .proto files only to describe its channels, which nobody does.
+    // All but the native part. grpc-js needs a loader of .proto files only to describe its channels, which runt does
+    // not.
     external: ['koffi', '@grpc/proto-loader'],
     legalComments: 'none',
     define,
-    // What is CommonJS asks for Node's own modules by require.
+    // CommonJS modules load Node's own modules by require.
     banner: {
       js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
     },
@@ -197,7 +198,7 @@ async function node() {
   for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
 }
 
-/** The licences of the packages that are in dist/chunks. */
+/** Copies the licences of the packages in dist/chunks. */
 function licences(inputs) {
   rmSync('dist/licences', { recursive: true, force: true });
   mkdirSync('dist/licences', { recursive: true });
@@ -217,7 +218,7 @@ function types() {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
 }
 
-/** What an operation does is written in its table for people and for hack/gen.mjs: the program need not hold it. */
+/** Removes the `doc` strings of operations: readers and hack/gen.mjs need them, the program does not. */
 const withoutDocs = {
   name: 'without docs',
   setup({ onLoad }) {
@@ -229,8 +230,8 @@ const withoutDocs = {
 };
 
 /**
- * Bundles an entry for QuickJS and compiles every piece to bytecode. Gives C sources of the table of pieces, and writes
- * OUT/manifest.json: for each piece its bytes and what it imports, the first one the main module.
+ * Bundles an entry for QuickJS and compiles every piece to bytecode. Returns the path of the C source of the
+ * table of pieces. Writes OUT/manifest.json: for each piece its bytes and its imports, the main module first.
  */
 async function bytecode(entry, out, compiler, keepLines) {
   rmSync(`${out}/js`, { recursive: true, force: true });
@@ -313,8 +314,9 @@ const uint32_t piece_count = ${rows.length};
 }
 
 /**
- * What a snapshot holds, with all that these import: the commands that engines call for each container, and what an ordinary
- * one needs besides. The rest is read from its bytecode when it is wanted: a start maps 64 KB around whatever it looks at.
+ * Modules of the snapshot, with all that they import: the commands that engines call for each container, and what
+ * an ordinary one needs besides. Other bytecode is read when it is needed: a start maps 64 KB around each page
+ * that it reads.
  */
 const snapshotted = [
   ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec'].map((name) => `src/cli/commands/${name}-command.ts`),
@@ -331,7 +333,7 @@ function symbol(path, name) {
   return line[1];
 }
 
-/** Writes `output`: the program `whole`, stripped, with a snapshot of what it is before it reads its arguments. */
+/** Writes `output`: the program `whole`, stripped, with a snapshot of its state before it reads its arguments. */
 function snapshot(whole, output, tool) {
   if (!isStale(output, [whole, tool, ...recipe])) return;
   run('strip', '-o', `${whole}.bare`, whole);
@@ -345,7 +347,10 @@ function snapshot(whole, output, tool) {
   }
 }
 
-/** Links a static program that runs `entry` in QuickJS; with lines for its errors and no snapshot when `keepLines`. */
+/**
+ * Links a static program that runs `entry` in QuickJS. `keepLines`: errors have line numbers, and there is no
+ * snapshot.
+ */
 export async function program(entry, output, out, keepLines = false) {
   const qjs = quickjs();
   if (!qjs) return false;
@@ -360,7 +365,7 @@ export async function program(entry, output, out, keepLines = false) {
   link('musl-gcc', 'build/compile', [compile, qjs.archive], ['-static', '-lm']);
   link('musl-gcc', 'build/snapshot', [take], ['-static']);
   const table = await bytecode(entry, out, 'build/compile', keepLines);
-  // Named by what it holds: no link when nothing has changed.
+  // Named by its content: no link when nothing has changed.
   const key = createHash('sha256').update(readFileSync(table));
   for (const f of files(out, '.bc')) key.update(readFileSync(f));
   const object = `${out}/pieces-${key.digest('hex').slice(0, 16)}.o`;
@@ -433,7 +438,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     await all();
   } catch (error) {
-    // Commands and esbuild have printed what is wrong.
+    // Commands and esbuild have printed the error.
     console.error(`build: ${process.env.V ? error.stack : error.message}`);
     process.exitCode = 1;
   }

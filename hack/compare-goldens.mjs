@@ -1,5 +1,5 @@
-// Whether golden plans changed in the types of their fields alone: compare-goldens.mjs COMMIT. Each plan of COMMIT is
-// rewritten with the types that src/plan/*/*-ops.ts declares now, and must be that of the working tree.
+// Checks that golden plans changed only in the types of their fields: compare-goldens.mjs COMMIT. It rewrites each
+// plan of COMMIT with the types that src/plan/*/*-ops.ts declares now, and compares it with the working tree's.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
@@ -11,14 +11,14 @@ const { ops } = await import(
   `data:text/javascript;base64,${Buffer.from(bundled.outputFiles[0].contents).toString('base64')}`
 );
 
-// Integers may be wider than JavaScript's numbers: they are strings that begin with a mark.
+// Integers may be wider than JavaScript's numbers: they become strings that start with a mark.
 const mark = '\u0001';
 const parse = (json) =>
   JSON.parse(json.replace(/"(?:[^"\\]|\\.)*"|-?\d+/g, (token) => (token[0] === '"' ? token : `"\\u0001${token}"`)));
 const text = (value) => JSON.stringify(value).replace(/"\\u0001(-?\d+)"/g, '$1');
 const integer = (value) => mark + value;
 
-/** The old value of a field as one of its type now. */
+/** Converts the old value of a field to its current type. */
 const byType = {
   'str?': (string) => string || undefined,
   'int?': (number) => (number === integer(-1) ? undefined : number),
@@ -28,7 +28,7 @@ const byType = {
   'flags[]': (list) => list.map(integer),
 };
 
-/** The fields of an operation that changed in more, from those with the types of now. */
+/** Converts the fields of an operation that changed in more than types. */
 const hook = ({ name, timeout, state, inside, ...op }) => ({
   point: name.split('/')[0],
   index: integer(name.split('/')[1]),
@@ -75,7 +75,7 @@ const byOp = {
   }),
 };
 
-/** A line of a golden plan with the types of now. */
+/** A line of a golden plan with the current types. */
 function rewritten(op, old) {
   const fields = Object.entries(old).map(([name, value]) => {
     const type = ops[op].fields[name];

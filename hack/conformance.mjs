@@ -1,5 +1,5 @@
-// The tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part that has no log here, since
-// another checkout ran it, keeps its row, its section and its column of a section with others as they are in OUT.md.
+// Tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part without a log
+// here, because another checkout ran it, keeps its row, its section and its column of a shared section of OUT.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ const text = (name) => (existsSync(join(logs, name)) ? readFileSync(join(logs, n
 
 const before = existsSync(out) ? readFileSync(out, 'utf8') : '';
 const kept = (pattern) => pattern.exec(before)?.[0].trimEnd();
-/** The section of OUT.md as it is, in place of the lines made now when there are none. */
+/** Adds a section with the lines `made`, or the section of OUT.md when there are none. */
 const section = (title, made) => {
   const old = made.length > 0 ? undefined : kept(new RegExp(`^## ${title}\n(?:(?!## ).*\n)*`, 'm'));
   if (made.length > 0) lines.push('', `## ${title}`, '', ...made);
@@ -24,10 +24,10 @@ function ending(name) {
   );
 }
 
-/** The lines of a log that are wanted. */
+/** The lines of a log that `wanted` accepts. */
 const printed = (name, wanted) => text(name).trimEnd().split('\n').filter(wanted);
 
-/** Path → what its line in the log of hack/test.mjs says. */
+/** Path → result, from its line in the log of hack/test.mjs. */
 function results(name) {
   const lines = [...text(name).matchAll(/^(ok {2}|FAIL) (test\/\S+) (\d+)\/(\d+) /gm)];
   return new Map(
@@ -39,7 +39,7 @@ function results(name) {
 }
 
 /**
- * The columns of a section of OUT.md as it is, each with its cells by path, and its lists of skips, by what follows
+ * The columns of a section of OUT.md, each with its cells by path, and its lists of skips, by the text after
  * "Skipped".
  */
 function earlier(title) {
@@ -56,8 +56,8 @@ function earlier(title) {
 
 /**
  * A table of test files, with a column for each machine, and what each part skipped.
- * @param machines of each its name in the head, how its column in OUT.md is known, and its parts: [name of the part,
- * words after "Skipped"]
+ * @param machines for each its name in the head, the check for its column in OUT.md, and its parts: [name of the
+ * part, text after "Skipped"]
  */
 function testTable(title, machines) {
   if (!machines.some(({ parts }) => parts.some(([part]) => results(part).size > 0))) return [];
@@ -85,7 +85,7 @@ function testTable(title, machines) {
   return [...table, ...skips];
 }
 
-/** The sum at the end; of the judge, which runs once for each manager of cgroups, that of all runs. */
+/** The sum at the end. The judge runs once per manager of cgroups: the sum of all its runs. */
 function sum(name) {
   if (name !== 'judge-v2')
     return /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
@@ -146,7 +146,7 @@ const parts = {
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
-  // Before it was split off, it was a part of the first half's row.
+  // Before the split, it was a part of the first half's row.
   if (!end && !row && name.endsWith('-2')) continue;
   const more = end && !['arm64', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
@@ -181,7 +181,7 @@ section(
   ),
 );
 
-// Progress is on lines of its own; the sums at the end belong to the text.
+// Progress is on separate lines; the sums at the end belong to the text.
 for (const [name, title] of [
   ['judge', "The OCI's validation programs"],
   ['judge-v2', "The OCI's validation programs on cgroup v2"],
@@ -191,7 +191,7 @@ for (const [name, title] of [
   section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...indented] : []);
 }
 
-// A header, the versions, a line for each scenario and the sum, for each engine of each suite (and manager of cgroups).
+// A header, the versions, a line per scenario and the sum, for each engine of each suite (and manager of cgroups).
 for (const [name, title] of [
   ['engines', 'Engines'],
   ...enginesOnV2.map(([name, what]) => [name, what[0].toUpperCase() + what.slice(1)]),
@@ -216,7 +216,7 @@ for (const [name, title] of [
   section(title, engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
 }
 
-// As it was printed, without what all tests passed with every handler.
+// As printed, without the tests that passed with every handler.
 for (const [name, title] of [
   ['cri', "Kubernetes' CRI"],
   ['cri-v2', "Kubernetes' CRI on cgroup v2"],

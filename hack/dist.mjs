@@ -1,8 +1,8 @@
-// What a release holds, in dist/: runt-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz and
-// runt_VERSION_ARCH.deb (the static binary, the shim's name for it, man pages and completions).
+// Release files in dist/: runt-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz
+// and runt_VERSION_ARCH.deb (the static binary, the shim's name for it, man pages and completions).
 //
-//   dist.mjs [ARCH…]               amd64, arm64; on an amd64 machine both when none is given: arm64 is built by hack/arm64
-//   dist.mjs --deb DIR [ARCH…]     the Debian packages alone, in DIR; for this machine when none is given
+//   dist.mjs [ARCH…]               amd64, arm64; without one, both on an amd64 machine (hack/arm64 builds arm64)
+//   dist.mjs --deb DIR [ARCH…]     only the Debian packages, in DIR; without ARCH, for this machine
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,10 +14,10 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const here = { x64: 'amd64', arm64: 'arm64' }[process.arch];
 const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit', env });
-/** The static binary of each architecture that is built on this one. */
+/** The static binaries that this machine builds, by architecture. */
 const binaries = { [here]: 'dist/runt', ...(here === 'amd64' && { arm64: 'build/arm64/runt' }) };
 
-/** The time of the commit: the same sources give the same bytes. */
+/** The time of the commit, so that the same sources give the same bytes. */
 function sourceTime() {
   try {
     return execFileSync('git', ['log', '-1', '--format=%ct'], {
@@ -35,7 +35,7 @@ const put = (path, data, mode = 0o644) => {
   writeFileSync(path, data, { mode });
 };
 
-/** The files below PREFIX. */
+/** Writes the files below `prefix`. */
 function stage(prefix, arch, compress) {
   put(`${prefix}/bin/runt`, readFileSync(binaries[arch]), 0o755);
   symlinkSync('runt', `${prefix}/bin/containerd-shim-runt-v1`);
@@ -53,7 +53,7 @@ function stage(prefix, arch, compress) {
   }
 }
 
-/** deb(5); it needs nothing at run time, and has no scripts. */
+/** Makes a deb(5); it needs nothing at run time, and has no scripts. */
 function debian(arch, out) {
   const path = `${out}/runt_${version}_${arch}.deb`;
   const dir = mkdtempSync(join(tmpdir(), 'runt-deb-'));
@@ -86,7 +86,7 @@ function debian(arch, out) {
   return path;
 }
 
-/** The static binary with what belongs to it, for any distribution. */
+/** Makes an archive of the static binary and its documents, for any distribution. */
 function archive(arch) {
   const path = `dist/runt-${version}-linux-${arch}.tar.gz`;
   const dir = mkdtempSync(join(tmpdir(), 'runt-tar-'));

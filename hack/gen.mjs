@@ -1,6 +1,6 @@
-// Writes the C that follows from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
+// Generator of C from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
 // src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from src/plan/plan-ops.ts: build/gen/ops.h and
-// build/gen/dispatch.h. A file whose content would not change keeps its time, so make rests.
+// build/gen/dispatch.h. A file whose content would not change keeps its time, so that make rebuilds nothing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -59,7 +59,7 @@ function abiBinding(name, f) {
   );
   const strings = f.args.map(([, t], i) => [t, i]).filter(([t]) => t === 'str');
   const call = [];
-  // Numbers and buffers first: nothing is held when they are refused.
+  // Numbers and buffers first: when one is refused, there is nothing to free.
   f.args.forEach(([n, t], i) => {
     if (t === 'i32') {
       lines.push(
@@ -131,11 +131,11 @@ function constant(name, value) {
     .join('\n');
 }
 
-/** The limits of src/sys/waiting/time-limits.ts that C needs, too. */
+/** Limits of src/sys/waiting/time-limits.ts that C needs too. */
 const sharedLimits = ['reapTime', 'recentMemoryEvent', 'slowHookTime'];
 
 function protocolHeader({ Protocol, REPORT, ...lists }, limits) {
-  // An enumeration has its numbers as keys, too.
+  // An enumeration has its numbers as keys too.
   const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
   const kinds = Object.fromEntries(Object.keys(REPORT).map((kind) => [kind, kind]));
   const times = sharedLimits.map((name) => [upper(name), limits[name]]);
@@ -150,7 +150,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** What C adds to a text for a field of a report; a descriptor is sent beside it, spans are the caller's to add. */
+/** The C that adds a field of a report to a text. A descriptor is sent beside the text; the caller adds spans. */
 function added(field) {
   if (/^[@*]/.test(field)) return [];
   const name = `f_${field.replace('#', '')}`;
@@ -257,7 +257,7 @@ ${init.map(([n]) => `int ${performer(n)}(const struct op *op);`).join('\n')}
 `;
 }
 
-/** An operation of the table that has no C function does not link. A switch: a table of pointers would be relocated. */
+/** An operation without a C function does not link. A switch, because a table of pointers would be relocated. */
 function dispatchHeader(ops) {
   return `${banner}
 #ifndef RUNT_DISPATCH_H

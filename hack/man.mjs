@@ -1,4 +1,4 @@
-// Writes what belongs beside the command, from the tables of --help: man.mjs OUT makes OUT/man1/*.1 and OUT/completion/*.
+// Man pages and completions, from the tables of --help: man.mjs OUT makes OUT/man1/*.1 and OUT/completion/*.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';

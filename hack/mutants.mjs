@@ -1,9 +1,9 @@
 /**
- * Whether the unit tests notice when the lifecycle breaks: mutants.mjs [part of a name …].
+ * Check that the unit tests notice a broken lifecycle: mutants.mjs [part of a name …].
  *
- * Each mutant is a change of one line that breaks behaviour. It is made in a copy of the tree, and the unit tests of its
- * folder run there, without root. A mutant that no test notices survives, which is a failure; so is one whose line is no
- * longer in the file. When a defect slips through the tests, add it here with its test.
+ * Each mutant changes one line and so breaks behaviour. It is made in a copy of the tree, where the unit tests of
+ * its folder run without root. A mutant that no test notices survives, which is a failure; so is one whose line
+ * is no longer in the file. When the tests miss a defect, add it here with its test.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What breaks, the file in src/, the text that is replaced (once), what replaces it, and parts of the tests' paths. */
+/** Name of the defect, file in src/, text to replace (once), its replacement, and parts of the tests' paths. */
 const mutants = [
   // start
   [
@@ -202,7 +202,7 @@ const parts = process.argv.slice(2);
 const wanted = mutants.filter(([name]) => parts.length === 0 || parts.some((part) => name.includes(part)));
 if (wanted.length === 0) throw new Error(`no mutant has a name with ${parts.join(', ')}`);
 
-/** Trees that tests only read. */
+/** Directories that tests only read. */
 const linked = ['.git', 'node_modules', 'build', 'dist'];
 const copy = mkdtempSync(join(tmpdir(), 'runt-mutants-'));
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
@@ -211,7 +211,7 @@ for (const name of readdirSync('.')) {
   else cpSync(name, join(copy, name), { recursive: true });
 }
 
-/** Runs unit tests in the copy; whether all passed, and what they wrote. */
+/** Runs unit tests in the copy. Returns whether all passed, and their output. */
 function test(paths) {
   const run = spawnSync(process.execPath, ['hack/test.mjs', '--unit', ...paths.map((path) => `test/${path}`)], {
     cwd: copy,

@@ -1,7 +1,8 @@
 /**
- * The messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and grpc.js (Node only), ES
- * modules that need protobufjs/minimal, each with its .d.ts. Nothing is read from a descriptor at run time: those in descriptors.js, of
- * the task service, are only told to who asks for them (gRPC's reflection).
+ * Messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and
+ * grpc.js (Node only), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
+ * at run time: those in descriptors.js, of the task service, are only for clients that request them (gRPC's
+ * reflection).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -31,9 +32,10 @@ for (const [name, sources] of [
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;
   const leave = ['verify', 'convert', 'delimited', 'create', 'typeurl', 'service', 'beautify'].map((w) => `--no-${w}`);
-  // Numbers, exact up to 2^53: there is no Long. Greater ones are written as {low, high} (src/shim/transport/protos.ts).
+  // Numbers, exact up to 2^53: there is no Long. Larger ones are written as {low, high}
+  // (src/shim/transport/protos.ts).
   const names = name === 'criu' ? ['--keep-case'] : [];
-  // A root of its own: two modules that share one would take each other's messages away.
+  // Its own root: two modules that share one would overwrite each other's messages.
   tool(
     'pbjs',
     '-t',
@@ -55,7 +57,7 @@ for (const [name, sources] of [
   renameSync(`${out}.d.ts.tmp`, `${out}.d.ts`);
 }
 
-/** The entries of a map are a message whose name follows from that of the field: some_map, SomeMapEntry. */
+/** The entries of a map are a message, whose name follows from that of the field: some_map, SomeMapEntry. */
 function nameMaps(message) {
   for (const entry of message.nestedType ?? []) {
     const field = entry.options?.mapEntry && message.field.find(({ typeName }) => typeName?.endsWith(entry.name));
@@ -66,9 +68,10 @@ function nameMaps(message) {
   }
 }
 
-// The services with their methods, and a file for each package that they need: in version 2 the same messages under another name.
+// Services with their methods, and a file for each package that they need. Version 2 has the same messages under
+// another name.
 const descriptors = join(root, 'build/gen/descriptors');
-// The service, what Stats answers, what Create takes as options and Pids tells of an exec.
+// The service, the answer of Stats, the options of Create, and what Pids reports of an exec.
 const described = ['task', 'cgroup1', 'cgroup2', 'options'].map((name) => join(root, `proto/${name}.proto`));
 if (
   ![...described, join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(

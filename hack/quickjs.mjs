@@ -1,16 +1,16 @@
-// QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package through this machine's own apt.
+// QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package by this machine's apt.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hardened } from './flags.mjs';
 
 const VERSION = '2025.04.26';
-// The upstream tarball; Debian's revision of the package may change, this may not.
+// The upstream tarball: Debian's revision of the package may change, this must not.
 const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
 const SUITE = 'trixie';
 const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
 
-/** The Debian mirror that this machine uses; apt knows the origin only of lists that it has fetched. */
+/** The Debian mirror that this machine uses; apt has the origin only of lists that it has fetched. */
 function mirror() {
   const lines = execFileSync(
     'apt-get',
@@ -35,8 +35,8 @@ function check(path) {
 }
 
 /**
- * The tarball in `dir`. It is fetched elsewhere and moved once whole: an apt that is cut short leaves a part under its
- * name.
+ * The tarball in `dir`. It is fetched elsewhere and moved when complete: an interrupted apt leaves a partial file
+ * under its name.
  */
 function sourceTarball(dir) {
   if (!tarballIn(dir)) {
@@ -96,7 +96,7 @@ function source() {
   return tree;
 }
 
-/** Where quickjs.h and the library are; undefined with RUNT_WITHOUT_QUICKJS=1, which builds for Node.js alone. */
+/** Directories of quickjs.h and the library; undefined with RUNT_WITHOUT_QUICKJS=1, which builds only for Node.js. */
 export function quickjs() {
   if (process.env.RUNT_WITHOUT_QUICKJS) return undefined;
   let tree;

@@ -1,17 +1,17 @@
-// The C programs that tests run: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too;
-// and runt-init without one of its defences, as build/test-programs/weak-NAME.
+// C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too.
+// runt-init without one of its defences becomes build/test-programs/weak-NAME.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { filesBelow, musl, warnings } from './build.mjs';
 
 const OUT = 'build/test-programs';
-/** Switches of native/init that the product is never built with, and what each program is called. */
+/** Switches of native/init that the product never has, by the name of the program. */
 const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 
 /**
- * Builds what is older than its sources. Without musl-gcc nothing is built: the tests that need it skip with that
- * reason.
+ * Builds what is older than its sources. Without musl-gcc it builds nothing, and the tests that need it skip with
+ * that reason.
  */
 export function testPrograms() {
   mkdirSync(OUT, { recursive: true });
@@ -25,12 +25,12 @@ export function testPrograms() {
   for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;
 }
 
-/** False without musl-gcc. */
+/** Builds one program. Returns false without musl-gcc. */
 function build(name, sources, headers, flags) {
   const output = `${OUT}/${name}`;
   const made = existsSync(output) ? statSync(output).mtimeMs : 0;
   if ([...sources, ...headers].every((f) => statSync(f).mtimeMs < made)) return true;
-  // By another name first: two runs at a time.
+  // Under another name first: two runs may build at once.
   const next = `${output}.${process.pid}`;
   try {
     execFileSync('musl-gcc', [...warnings, '-O1', ...flags, ...musl(), '-o', next, ...sources], { stdio: 'inherit' });

@@ -1,4 +1,4 @@
-// Builds what test/sys/abi.test.ts runs: build/test/abi-node.mjs, and build/test/abi-quickjs when QuickJS can be had.
+// Programs of test/sys/abi.test.ts: build/test/abi-node.mjs, and build/test/abi-quickjs when QuickJS is available.
 // With an argument only build/test/faulty, of test/shim/unhandled.test.ts.
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';

@@ -1,15 +1,17 @@
-// Bundles the tests, runs each file in a process of its own and sums up: test.mjs [--unit|--root] [part of a path …].
+// Test runner: bundles the tests, runs each file in its own process and sums up: test.mjs [--unit|--root] [part of a
+// path …].
 //
-// --unit takes what needs no kernel feature (all but test/integration and test/security), --root the rest; neither:
-// both, but the rest only as root. A test says why it skips on a line "# skip NAME: REASON"; a skip without such a line
-// is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, but those of the needs that RUNT_SKIPS lists
-// (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result. The line of each file ends
-// in its number, "[N/ALL]". RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine;
-// it counts for a file's limit too. RUNT_V8_COVERAGE is a directory into which each file's process writes what ran of it
-// (hack/coverage.mjs).
+// --unit runs the tests that need no kernel feature (all but test/integration and test/security), --root the others.
+// Without either both run, but the others only as root. A test that skips writes a line "# skip NAME: REASON"; a skip
+// without such a line is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, except for the needs that
+// RUNT_SKIPS lists (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result. The
+// line of each file ends with its number, "[N/ALL]".
 //
-// --except=PATH,… leaves these files out. --bundle=DIR only bundles, into DIR; --bundled=DIR runs what --bundle left
-// there (hack/test-vm: a small machine's time is better spent on the tests).
+// RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it applies to a file's
+// limit too. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
+//
+// --except=PATH,… omits these files. --bundle=DIR only bundles, into DIR; --bundled=DIR runs the bundles in DIR
+// (hack/test-vm: a small machine's time is better spent on the tests).
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -35,18 +37,18 @@ const bundled = textOf('bundled');
 const excepted = textOf('except')?.split(',') ?? [];
 const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--(?:bundled?|except)=./.test(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
-/** ms for a file. */
+/** Time limit of a file in ms. */
 const TIMEOUT = 600_000 * Math.max(1, Number(process.env.RUNT_CI_SLOW) || 1);
 
 const isRoot = process.geteuid() === 0;
-// Orphans of the tests would stay zombies for ever.
+// Orphans of the tests would remain zombies.
 if (process.pid === 1)
   throw new Error('Node.js as process 1 reaps no orphans: run the tests by make, or below a shell');
 
-/** Whether every user may go into a directory: a checkout below /root is root's alone. */
+/** Whether every user may enter a directory: a checkout below /root is root's alone. */
 const isOpen = (dir) => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
 
-/** Runs this again where the checkout is bound on a path that ordinary users reach: some tests are theirs. */
+/** Runs this script again with the checkout bound on a path that ordinary users reach: some tests run as one. */
 function runInTheOpen() {
   const here = process.cwd();
   const open = mkdtempSync(join(tmpdir(), 'runt-checkout-'));
@@ -61,7 +63,7 @@ function runInTheOpen() {
   process.exit(r.status ?? 1);
 }
 const hasProgram = (name) => process.env.PATH?.split(delimiter).some((dir) => existsSync(join(dir || '.', name)));
-// Without these programs it stays where it is, and tests of ordinary users skip: need "open-checkout".
+// Without these programs the checkout stays there, and tests of ordinary users skip: need "open-checkout".
 const canMove = hasProgram('mount') && hasProgram('unshare');
 if (isRoot && !toBundle && !bundled && !isOpen(process.cwd()) && canMove) runInTheOpen();
 const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
@@ -83,7 +85,7 @@ const paths = readdirSync('test', { recursive: true })
 const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
 const now = paths.filter((p) => !later.includes(p));
 
-// A process of its own each, so that two runs at a time do not remove each other's files.
+// One directory per process, so that two runs at a time do not remove each other's files.
 const out = bundled ?? toBundle ?? `build/test/${process.pid}`;
 if (!bundled) mkdirSync(out, { recursive: true });
 if (!bundled && !toBundle) process.on('exit', () => rmSync(out, { recursive: true, force: true }));
@@ -91,12 +93,12 @@ const esbuild = bundled ? undefined : await import('esbuild');
 const { define } = bundled ? {} : await import('./build.mjs');
 if (!bundled) (await import('./test-c.mjs')).testPrograms();
 
-// Node.js hands the variable on to every child, past the environment that a test gives it: what tests start is the product.
+// Node.js passes the variable to every child, whatever environment a test sets; but the product must run without it.
 const { RUNT_V8_COVERAGE: v8, ...env } = process.env;
 const banner = v8 ? { js: 'delete globalThis.process.env.NODE_V8_COVERAGE;' } : {};
 if (v8) env.NODE_V8_COVERAGE = v8;
 
-/** Bundles one file; the reason when it cannot be. */
+/** Bundles one file. Returns the reason if that fails. */
 async function bundle(path) {
   try {
     await esbuild.build({
@@ -109,7 +111,7 @@ async function bundle(path) {
       packages: 'external',
       sourcemap: 'inline',
       banner,
-      // Without it a source map has segments that begin in the white space before a statement, where V8 counts another.
+      // Otherwise segments of a source map start in the white space before a statement, where V8 counts another one.
       minifyWhitespace: v8 !== undefined,
       define,
       logLevel: 'silent',
@@ -120,7 +122,7 @@ async function bundle(path) {
   }
 }
 
-/** Runs one bundled file: its output and how it ended. */
+/** Runs one bundled file. Resolves to its output and how it ended. */
 function execute(path) {
   return new Promise((done) => {
     const file = `${out}/${path.replace(/\.ts$/, '.mjs')}`;
@@ -137,7 +139,7 @@ function execute(path) {
     let late;
     child.stdout.on('data', (d) => {
       text += d;
-      // The last line of uvu: what still runs then was left by a test, and would run until the limit.
+      // The last line of uvu: a test left what still runs then, and that would run until the limit.
       if (/^ {2}Duration: /m.test(text)) late ??= setTimeout(end, 30_000, 'did not end after its last test');
     });
     child.stderr.on('data', (d) => {
@@ -159,7 +161,7 @@ if (toBundle) {
 
 let ended = 0;
 const running = new Set();
-// The step's time limit in .ci/run: say which file used it up.
+// The step's time limit in .ci/run: print which file used it up.
 process.on('SIGTERM', () => {
   console.log(`\nended by SIGTERM after ${ended} of ${now.length} files, in ${[...running].join(' and ')}`);
   process.exit(143);
@@ -175,7 +177,7 @@ async function test(path) {
   running.add(path);
   const broken = bundled ? undefined : await bundle(path);
   const { text, code, signal } = broken ? { text: broken, code: 1, signal: null } : await execute(path);
-  // uvu's own summary; colours are off the numbers.
+  // uvu's own summary; its colours do not cover the numbers.
   const number = (word) => Number(new RegExp(`^ {2}${word}:? +(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN);
   const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(number);
   const reasons = [...text.matchAll(/^# skip (.*)$/gm)].map((m) => m[1]);
@@ -222,7 +224,7 @@ await all(
   now.filter((p) => !isKernel(p)),
   2,
 );
-// These look at what the machine holds before and after: one at a time.
+// These examine the machine before and after: one at a time.
 await all(now.filter(isKernel), 1);
 for (const path of later) {
   sum.skipped++;

@@ -1,11 +1,12 @@
 /**
- * The validators of the schemas, made at build time: compiling a schema when the program runs would cost more
- * than creating a container. Writes, to build/gen:
+ * Validators of the schemas, made at build time: compiling a schema when the program runs would cost more than
+ * creating a container.
+ *
+ * Writes to build/gen, each with a .d.ts:
  *   validate-{config,platforms,features,state}.js   ajv standalone code, ES modules, no import left
- *   fields.js                             where the 64-bit integers of config.json are
- *   keys.js                               the known keys of config.json, for `validate --strict`
- *   names.js                              the names that some of its fields take, for `features`
- * and a .d.ts beside each.
+ *   fields.js   the 64-bit integers of config.json
+ *   keys.js     the known keys of config.json, for `validate --strict`
+ *   names.js    the names that some of its fields take, for `features`
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,7 +30,7 @@ const schemas = Object.fromEntries(
 );
 
 for (const [name, schema] of Object.entries(schemas)) {
-  // No messages: src/spec/judge/schema-violations.ts writes them. No inlined references: one function for each definition.
+  // No messages: src/spec/judge/schema-violations.ts writes them. No inlined references: one function per definition.
   const ajv = new Ajv.default({
     allErrors: true,
     messages: false,
@@ -64,11 +65,11 @@ export default validate;
 }
 
 /**
- * Makes ajv's code half as long: leaves out what nothing reads (schema texts, paths inside the schema, parent and root
- * data, which only keywords of ajv's users need), and puts the appending of an error into one function.
+ * Halves ajv's code: omits what nothing reads (schema texts, paths inside the schema, parent and root data, which
+ * only keywords of ajv's users need), and moves the appending of an error into one function.
  *
- * Ajv makes a list of errors in each function and joins them going up, a copy for each bad entry of a list: a config
- * with n of them costs n². Here all functions append to one list, and the validator stops when it is full.
+ * Ajv makes a list of errors in each function and joins them going up, with a copy for each bad entry of a list:
+ * n of them cost n². Here all functions append to one list, and the validator stops when it is full.
  */
 function shrink(code) {
   const short = code
@@ -86,7 +87,7 @@ function shrink(code) {
     )
     .replaceAll(
       /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
-      // About a key there are two: by the rule that it breaks, which says more, and by propertyNames itself.
+      // A key has two errors: by the rule that it breaks, which is more precise, and by propertyNames.
       (_, _name, error) => (error.includes('keyword:"propertyNames"') ? '' : `${appended(error)};errors++;`),
     )
     .replaceAll(
@@ -163,8 +164,8 @@ export declare const int64: string;
 );
 
 /**
- * The keys: a definition is an object of key → what is below it: 0 nothing that has keys, `name` a definition,
- * `[name]` each entry of a list or map is one.
+ * The known keys: a definition is an object of key → what is below it. 0: nothing with keys; `name`: a
+ * definition; `[name]`: a list or map whose entries are one.
  */
 function below(schema) {
   if (schema === true) return 0;
