@@ -139,7 +139,7 @@ function execute(path) {
     let late;
     child.stdout.on('data', (d) => {
       text += d;
-      // The last line of uvu: a test left what still runs then, and that would run until the limit.
+      // The last line of uvu: what still runs then was left by a test, and would run until the limit.
       if (/^ {2}Duration: /m.test(text)) late ??= setTimeout(end, 30_000, 'did not end after its last test');
     });
     child.stderr.on('data', (d) => {

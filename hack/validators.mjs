@@ -151,7 +151,7 @@ function walk(schema, path, visit, seen = []) {
 
 const fields = { uint64: [], int64: [] };
 walk(schemas.config, '', (path, name) => fields[name]?.push(path));
-// hooks[].timeout has a minimum of its own
+// hooks[].timeout has its own minimum
 for (const hook of Object.keys(schemas.config.definitions.hooks.properties))
   fields.int64.push(`/hooks/${hook}/*/timeout`);
 write(

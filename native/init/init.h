@@ -246,9 +246,9 @@ int is_staging(void);
 /* Names of the system calls that clone_mount and move_tree use. */
 const char *clone_call(void);
 const char *move_call(void);
-/* The root is another one: what is staged stays with the old one. */
+/* The root has changed: what is staged stays with the old one. */
 void leave_staging(void);
-/* Takes the staging directory from over the root. 0, or -1 with errno. */
+/* Unmounts the staging directory, which lies over the root. 0, or -1 with errno. */
 int drop_staging(void);
 
 /* mounts/mount.c: moves a finished tree of the plan onto target and records it

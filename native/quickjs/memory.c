@@ -170,7 +170,7 @@ static size_t cost(const void *block) {
   return memory_usable_size(block) + (slab_holds(block) ? 0 : HEADER);
 }
 
-/* A new block of a process that stays. NULL without memory. */
+/* A new block in a process that stays; NULL when memory is exhausted. */
 static void *make_lasting(size_t size, unsigned class) {
   void *block = reuse(class);
   if (!block && size > 0 && size <= SLAB_LARGEST)
@@ -213,7 +213,7 @@ static void memory_free(JSMallocState *state, void *block) {
     discard(block, *header(block));
 }
 
-/* Grows the newest block where it lies. */
+/* Grows the newest block in place. */
 static int grow_in_place(JSMallocState *state, void *block, size_t capacity, size_t whole) {
   if ((uint8_t *)block + capacity != next || (size_t)(end - next) < whole - HEADER - capacity)
     return 0;
@@ -240,7 +240,7 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
       state->malloc_size += cost(block) - before;
     return block;
   }
-  /* What shrinks to half its page moves, in a process that stays. */
+  /* In a process that stays, a block that shrinks to half its capacity moves. */
   if (size <= capacity && (!long_lived || size > capacity / 2))
     return block;
   unsigned class = 0;

@@ -30,8 +30,8 @@ int32_t runt_pidfdOpen(int32_t pid) {
   /* The kernel itself refuses a pid below 1 with EINVAL: any other error is a filter's. */
   if (fd == -EPERM && syscall(SYS_pidfd_open, -1, 0) < 0 && errno == EPERM)
     return -ENOSYS;
-  /* Older kernels return EINVAL for the number of only a session or process group whose leader was
-   * reaped; and for a thread's. */
+  /* Older kernels return EINVAL for a number that only a session or process group has, after its
+   * leader was reaped; and for a thread's. */
   return fd == -EINVAL && pid > 0 ? -ESRCH : fd;
 }
 

@@ -189,8 +189,7 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
       drop(input);
   }
   if (late)
-    kill(-pid,
-         SIGKILL); /* processes that the first signal missed; the zombie still holds the pid */
+    kill(-pid, SIGKILL); /* processes that the first signal missed; the zombie holds the pid */
   waitid(P_PID, (id_t)pid, end, WEXITED);
   drain(out);
   drain(err);

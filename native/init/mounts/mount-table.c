@@ -377,7 +377,7 @@ static int is_hidden(const char *mountinfo, const struct made *m) {
         memcmp(other.target, line.target, other.target_length) ||
         line.target[other.target_length] != '/' || made_by_id(other.id))
       continue;
-    /* A mount hides what is not below it. */
+    /* A mount hides other mounts that are not below it. */
     struct mountinfo holder = line;
     while (holder.id != other.id && holder.id != root_id &&
            listed(mountinfo, holder.parent, &holder))

@@ -163,6 +163,6 @@ int op_cgroup_fork(const struct op *op) {
     return fail("open", path);
   if (write(procs, "0", 1) != 1)
     return fail("write", path);
-  /* A supervisor expects that another process continues. */
+  /* A supervisor expects that another process takes over. */
   return go_on_as_sibling(-1) ? fail("clone", NULL) : 0;
 }

@@ -2,7 +2,7 @@
 #include "../init.h"
 #include <sys/prctl.h>
 
-/* Two words of each set. */
+/* Two 32-bit words per set. */
 enum { CAPS_END = 32 * _LINUX_CAPABILITY_U32S_3 };
 
 int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable) {

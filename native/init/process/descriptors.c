@@ -55,10 +55,10 @@ int op_keep_fds(const struct op *op) {
   }
 }
 
-/* Whether the owner of the file at fd can open it again and gains no other right that matters. A
- * read-only descriptor of a file or a disk: its owner could write to it. Everybody may open
- * devices such as /dev/null, and only terminals are the container's. A socket cannot be opened,
- * but runc changes its owner too. */
+/* Whether a new owner of the file at fd gains the right to open it again, and no other that
+ * matters. Not a file or disk that is open read-only: its owner could write to it. Not a device
+ * that everybody may open, such as /dev/null, nor any but a terminal. A socket cannot be opened
+ * again, but runc changes its owner too. */
 static int worth_owning(int fd, const struct stat *st, int pipes) {
   int flags;
   if (pipes && !S_ISFIFO(st->st_mode))

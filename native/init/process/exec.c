@@ -37,7 +37,7 @@ static int executable(const char *path) {
   if (S_ISDIR(st.st_mode))
     return EISDIR;
   /* With the effective capabilities, as execve(2) will check; access(2) ignores them. It is for
-   * filters that know no faccessat2(2). */
+   * filters without faccessat2(2). */
   if (!syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS))
     return 0;
   if (errno != ENOSYS && errno != EPERM)
@@ -114,7 +114,7 @@ int op_wait(const struct op *op) {
       _exit(1);
     if (init.report < 0)
       continue;
-    /* In a user namespace of its own, uid 0 is the container's. */
+    /* In a separate user namespace uid 0 is the container's. */
     if (peer_is(init.report, creator, !init.user_namespace))
       break;
   }

@@ -2,7 +2,7 @@
 #include "../init.h"
 #include <sys/prctl.h>
 
-/* Safe: a new session has no controlling terminal. Nobody outside can push input to a terminal
+/* Safe: a new session has no controlling terminal. No process outside can push input to a terminal
  * that it gets later, nor can it push any to the caller's. A process that already leads a session
  * is as good. */
 int op_session(const struct op *op) {

@@ -3,8 +3,7 @@
 #include "reports.h"
 #include <sys/mman.h>
 
-static char
-    *words; /* the page of last words; NULL when the reader of the reports does not have it */
+static char *words; /* page of last words; NULL if the reader of the reports does not have it */
 
 void forget_words(void) { words = NULL; }
 

@@ -90,7 +90,7 @@ static int load_with_agent(int say_exec) {
   char *stack = allocate(HELPER_STACK);
   if (!stack || pipe2(handover.wake, O_CLOEXEC))
     return fail("pipe2", NULL);
-  /* Without a wait the helper leaves no zombie to the user's program; the exec resets this. */
+  /* SA_NOCLDWAIT: the helper leaves no zombie to the user's program. The exec resets it. */
   struct sigaction quiet = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT}, before;
   if (sigaction(SIGCHLD, &quiet, &before))
     return fail("sigaction", NULL);
@@ -137,7 +137,7 @@ int apply_filter_to_hook(void) {
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter.flags & alone, &filter.program);
 }
 
-/* Safe: the program is from the runtime, in a file that nobody else can write, and the kernel
+/* Safe: the program is from the runtime, in a file that only the runtime can write, and the kernel
  * verifies it. It can only take rights away. */
 int op_seccomp(const struct op *op) {
   const struct value *v = op->v;
