@@ -1,12 +1,11 @@
 /* Seccomp profiles, compiled to classic BPF by libseccomp.
  *
- * src/sys/seccomp/seccomp-profile.ts packs a profile: numbers (u64, little-endian), then
- * names.
+ * src/sys/seccomp/seccomp-profile.ts packs a profile: numbers (u64, little-endian), then names.
  *
  * The numbers:
- *   - the number of numbers, this one included
- *   - the default action, the number of architectures, the number of rules
- *   - for each rule: its action, the number of conditions, the number of names
+ *   - how many numbers there are, this one included
+ *   - the default action, how many architectures, how many rules
+ *   - for each rule: its action, how many conditions, how many names
  *     and for each condition: index of the argument, enum scmp_compare, value, second value
  *
  * The names, each ended by NUL:

@@ -48,7 +48,7 @@ static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
     return 0;
   if (errno != ENOSYS || recursive)
     return -1;
-  /* mount(2) sets all flags of a mount: read those that do not change first. */
+  /* mount(2) sets all flags of a mount: first read those that stay. */
   struct statvfs now;
   if (fstatvfs(fd, &now))
     return -1;

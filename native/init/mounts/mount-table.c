@@ -11,8 +11,8 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-/* One mount. Its descriptor keeps the mount id in use: anyone who removes the directory below a
- * mount unmounts it, and the kernel reuses the id when no descriptor holds the mount. */
+/* One mount. Its descriptor keeps the mount id in use: removing the directory below a mount
+ * unmounts it, and the kernel reuses the id when no descriptor holds the mount. */
 struct made {
   const char *path;  /* from the root, without symlinks */
   const char *alias; /* its path in the plan, if that has symlinks; NULL otherwise */
@@ -29,8 +29,8 @@ struct made {
 static struct made *table;
 static size_t count, room;
 
-/* A path that is a mount point, or leads to one, so that a mount takes no longer in a plan of
- * thousands. A slot of a hash table (FNV-1a, linear probing). */
+/* A path that is a mount point, or leads to one. With this table lookups stay fast in a plan of
+ * thousands of mounts. A slot of a hash table (FNV-1a, linear probing). */
 struct node {
   const char *path; /* its first `length` bytes; NULL for a free slot */
   size_t length;
@@ -308,7 +308,7 @@ int note_mount(int *tree, const char *named, const char *found, int64_t holder, 
   int alone = !init.joined_mounts && !shared && (traits & (KERNEL_NAMES | NEW_FILES)) &&
               (in ? in->alone : holder == mount_id(init.root));
   int settled = in && (in->traits & KERNEL_NAMES || in->alone) && (found[n] || in->settled);
-  /* A clone has the names of what it repeats. */
+  /* A clone has the same file names as the mount that it repeats. */
   if (in && traits & REPEATS)
     traits |= in->traits & KERNEL_NAMES;
   struct made *m = add();

@@ -93,7 +93,7 @@ static uint64_t restrictions_for(const char *type) {
   return special ? RESOLVE_NO_SYMLINKS : 0;
 }
 
-/* The kernel mounts an overlay whose workdir is unusable read-only, without an error. */
+/* With an unusable workdir the kernel mounts an overlay read-only, without an error. */
 static int unwritable(int tree, const struct value *v) {
   const char *option = v[MOUNT_FS_OPTIONS].str;
   int upper = 0;
@@ -105,7 +105,7 @@ static int unwritable(int tree, const struct value *v) {
   return upper && !fstatvfs(tree, &now) && now.f_flag & ST_RDONLY;
 }
 
-/* The flag that an option clears. To mount(2), clearing a flag is not setting it. */
+/* The flag that an option clears. mount(2) clears every flag that it does not get. */
 static unsigned long cleared_flag(const char *option) {
   return !strcmp(option, "async")                                     ? MS_SYNCHRONOUS
          : !strcmp(option, "nolazytime") || !strcmp(option, "nomand") ? superblock_flag(option + 2)
