@@ -1,8 +1,7 @@
-/* Second mode of this program: the parent of one container and of the processes executed in
- * it.
+/* Supervisor mode of this program: the parent of one container's init process and execs.
  *
- * It starts them for the runtime, and writes how they end to the state directory, where that
- * stays even if all other processes are killed.
+ * It starts them for the runtime, and writes how they end to the state directory, where that stays
+ * even if all other processes are killed.
  *
  * It trusts its own user and root, by the credentials of each connection. The state directory
  * (0700, of the runtime's user) keeps others from the socket. It starts only the image that
