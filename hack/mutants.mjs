@@ -6,7 +6,7 @@
  * is no longer in the file. When the tests miss a defect, add it here with its test.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -205,6 +205,8 @@ if (wanted.length === 0) throw new Error(`no mutant has a name with ${parts.join
 /** Directories that tests only read. */
 const linked = ['.git', 'node_modules', 'build', 'dist'];
 const copy = mkdtempSync(join(tmpdir(), 'runt-mutants-'));
+// hack/test.mjs wants a checkout that every user may enter.
+chmodSync(copy, 0o755);
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
 for (const name of readdirSync('.')) {
   if (linked.includes(name)) symlinkSync(join(process.cwd(), name), join(copy, name));
@@ -216,6 +218,9 @@ function test(paths) {
   const run = spawnSync(process.execPath, ['hack/test.mjs', '--unit', ...paths.map((path) => `test/${path}`)], {
     cwd: copy,
     encoding: 'utf8',
+    // A mutant may loop for ever: the kill ends a test that does not end by itself.
+    timeout: 120_000,
+    killSignal: 'SIGKILL',
   });
   const text = run.stdout + run.stderr;
   if (/^0 passed, 0 failed/m.test(text)) throw new Error(`no test below ${paths.join(', ')}`);

@@ -56,7 +56,8 @@ function runInTheOpen() {
   const script = 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"';
   const node = process.execPath.startsWith(`${here}/`) ? open + process.execPath.slice(here.length) : process.execPath;
   const command = [node, join(open, 'hack/test.mjs'), ...process.argv.slice(2)];
-  const { RUNT_LIBRARY: _, ...env } = process.env;
+  const { RUNT_LIBRARY: _, ...rest } = process.env;
+  const env = { ...rest, RUNT_TEST_IN_THE_OPEN: '1' };
   const inside = ['-m', '--propagation', 'private', 'sh', '-c', script, here, open, ...command];
   const r = spawnSync('unshare', inside, { stdio: 'inherit', env });
   rmdirSync(open);
@@ -65,7 +66,9 @@ function runInTheOpen() {
 const hasProgram = (name) => process.env.PATH?.split(delimiter).some((dir) => existsSync(join(dir || '.', name)));
 // Without these programs the checkout stays there, and tests of ordinary users skip: need "open-checkout".
 const canMove = hasProgram('mount') && hasProgram('unshare');
-if (isRoot && !toBundle && !bundled && !isOpen(process.cwd()) && canMove) runInTheOpen();
+// Once: a checkout whose own mode keeps users out stays closed wherever it is bound.
+const moved = process.env.RUNT_TEST_IN_THE_OPEN === '1';
+if (isRoot && !toBundle && !bundled && !moved && !isOpen(process.cwd()) && canMove) runInTheOpen();
 const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
 if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;

@@ -46,8 +46,8 @@ function keepRest(c: FakeContainer, args: readonly string[] = ['/bin/sh']): void
   const ops = [
     { op: 'wait', at: '' },
     { op: 'cwd', at: '/process/cwd', path: '/work', optional: false },
-    { op: 'exec', at: '/process/args', args, env: [], homeOf: -1 },
-  ] as unknown as readonly Op[];
+    { op: 'exec', at: '/process/args', args, env: [], homeOfNamed: false },
+  ] satisfies readonly Op[];
   c.kernel.use();
   keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
   keepConfig(
@@ -133,9 +133,28 @@ test('without the rest of the plan, or with another index, the report itself is 
 });
 
 test('a damaged rest of the plan, or config, does not hide that the start failed', async () => {
-  const rest = waiting([failed(1, E.ENOENT, 'chdir')]);
-  rest.kernel.tree.file(`${rest.directory}/plan-rest.json`, '[[1,{');
-  assert.is((await rest.failure(() => start(rest.options))).code, 'ERR_STATE_CORRUPT');
+  const damaged = [
+    '',
+    '[[1,{',
+    'null',
+    '{}',
+    '[null]',
+    '[1,2]',
+    '[[1]]',
+    '[[1,{}]]',
+    '[[1,"x"]]',
+    '[[1,{"op":"exec","at":""}]]',
+  ];
+  for (const text of [
+    ...damaged,
+    '[[1,{"op":"none","at":""}]]',
+    '[[1,{"op":"cwd","at":7,"path":"/","optional":true}]]',
+  ]) {
+    const rest = waiting([failed(1, E.ENOENT, 'chdir')]);
+    rest.kernel.tree.file(`${rest.directory}/plan-rest.json`, text);
+    const error = await rest.failure(() => start(rest.options));
+    assert.equal([error.code, error.errno, error.syscall], ['ERR_EXEC', E.ENOENT, 'chdir'], text);
+  }
   const config = waiting([failed(1, E.ENOENT, 'chdir')]);
   keepRest(config);
   config.kernel.tree.file(`${config.directory}/config.json`, '{');
@@ -342,11 +361,11 @@ test('NOTIFY_SOCKET: it is told once the process says that it is ready', async (
 test('the rest of the plan has the operations after the wait, and a late filter', () => {
   const c = new FakeContainer();
   const ops = [
-    { op: 'seccomp', late: true, at: '/linux/seccomp' },
-    { op: 'seccomp', late: false, at: '/linux/seccomp' },
+    { op: 'seccomp', late: true, at: '/linux/seccomp', slot: 0, flags: 0, summary: '' },
+    { op: 'seccomp', late: false, at: '/linux/seccomp', slot: 0, flags: 0, summary: '' },
     { op: 'wait', at: '' },
-    { op: 'capabilities', at: '', effective: 5n },
-  ] as unknown as readonly Op[];
+    { op: 'capabilities', at: '', effective: 5n, permitted: 5n, inheritable: 0n, ambient: 0n },
+  ] satisfies readonly Op[];
   keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
   const kept = [0, 1, 2, 3].map((i) => keptOp(c.root, c.id, i)?.op);
   assert.equal(kept, ['seccomp', undefined, undefined, 'capabilities']);

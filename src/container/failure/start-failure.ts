@@ -19,7 +19,7 @@ export function execFailed(
 ): RuntError {
   const op = keptOp(root, record.id, report.index);
   if (!op) {
-    // An older runt created the container and stored no rest of the plan.
+    // Another runt created the container, or the file was damaged.
     const { errno, syscall, detail } = report;
     const message = `start ${record.id}: execute the process${detail && ` (${detail})`}`;
     return new RuntError({ code: 'ERR_EXEC', message, errno, syscall });

@@ -42,6 +42,7 @@ export class InitChannel {
 
   /** Sends a frame: a plan, or a request to become a supervisor. @throws RuntError ERR_INIT */
   send(data: Uint8Array): void {
+    if (data.length > Protocol.PLAN_MAX) throw tooLarge(data.length);
     const frame = new Uint8Array(4 + data.length);
     new DataView(frame.buffer).setUint32(0, data.length, true);
     frame.set(data, 4);
@@ -135,5 +136,12 @@ function spansOf(fields: readonly string[]): Span[] {
   }
   return spans;
 }
+
+const tooLarge = (length: number): RuntError =>
+  new RuntError({
+    code: 'ERR_SPEC_VALUE',
+    message: `the plan has ${length} bytes; runt-init accepts ${Protocol.PLAN_MAX}`,
+    hint: 'shorten process.env and process.args, or give hooks a short "env" of their own: each hook without one gets that of the process',
+  });
 
 const broken = (what: string): RuntError => new RuntError({ code: 'ERR_INTERNAL', message: `runt-init sent ${what}` });

@@ -1,5 +1,6 @@
 /** The rest of a plan in the state directory, so that `start` can name the operation that fails. */
-import type { Op, Plan } from '../../plan/plan-ops.js';
+import type { FieldType } from '../../plan/op-shape.js';
+import { type Op, type OpName, ops, type Plan } from '../../plan/plan-ops.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { O_CREAT, O_EXCL } from '../../sys/linux.js';
@@ -9,15 +10,23 @@ import { planRestFile } from './state-store.js';
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];
 
-/** Operations performed after `wait`: those behind it, and a late seccomp filter, loaded right before the execve. */
-const restOf = ({ ops }: Plan): PlanRest => {
-  const wait = ops.findIndex(({ op }) => op === 'wait');
-  return [...ops.entries()].filter(([i, op]) => i > wait || (op.op === 'seccomp' && op.late));
+/**
+ * What runt-init does after `wait`: the operations behind it, and a late seccomp filter, loaded right before the execve.
+ */
+const restOf = ({ ops: all }: Plan): PlanRest => {
+  const wait = all.findIndex(({ op }) => op === 'wait');
+  const isLeft = (op: Op, i: number) => (i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late);
+  return [...all.entries()].filter(([i, op]) => isLeft(op, i));
 };
+
+/** Fields that no message shows. Each hook has its own copy: with them the file could reach megabytes. */
+const unshown: Readonly<Record<string, unknown>> = { env: [], beforePid: '', afterPid: '' };
 
 /** Writes the operations that follow the report `created`. @throws RuntError ERR_STATE */
 export function keepPlanRest(root: string, id: string, plan: Plan): void {
-  const text = JSON.stringify(restOf(plan), (_key, value) => (typeof value === 'bigint' ? `${value}` : value));
+  const text = JSON.stringify(restOf(plan), (key, value) =>
+    typeof value === 'bigint' ? `${value}` : Object.hasOwn(unshown, key) ? unshown[key] : value,
+  );
   const r = withState(root, id, (dir) =>
     dir < 0 ? dir : native.writeFile(dir, planRestFile, O_CREAT | O_EXCL, 0o600, host.encode(text)),
   );
@@ -27,19 +36,40 @@ export function keepPlanRest(root: string, id: string, plan: Plan): void {
 }
 
 /**
- * An operation of the rest, by its index in the whole plan; undefined if the file or the operation is missing.
- * @throws RuntError ERR_STATE, ERR_STATE_CORRUPT
+ * An operation of the rest, by its index in the whole plan. Undefined if the file is missing, damaged, or written by a
+ * runt with other operations: then the failure that the caller reports has no operation.
+ * @throws RuntError ERR_STATE
  */
 export function keptOp(root: string, id: string, index: number): Op | undefined {
   const text = withState(root, id, (dir) => entryText(dir, planRestFile));
-  if (text === undefined) return undefined;
-  let rest: PlanRest;
+  let rest: unknown;
   try {
-    rest = JSON.parse(text) as PlanRest;
-  } catch (cause) {
-    const path = `${root}/${id}/${planRestFile}`;
-    const message = `the rest of the plan of container ${id} cannot be read`;
-    throw new RuntError({ code: 'ERR_STATE_CORRUPT', message, path, cause });
+    rest = JSON.parse(text ?? '');
+  } catch {
+    return undefined;
   }
-  return rest.find(([i]) => i === index)?.[1];
+  const entry: unknown = Array.isArray(rest)
+    ? rest.find((pair) => Array.isArray(pair) && pair[0] === index)
+    : undefined;
+  const op: unknown = Array.isArray(entry) ? entry[1] : undefined;
+  return isOp(op) ? op : undefined;
+}
+
+/** Whether a value is an operation of this runt, with fields of the right types. */
+function isOp(value: unknown): value is Op {
+  if (typeof value !== 'object' || value === null) return false;
+  const { op, at, ...fields } = value as Record<string, unknown>;
+  if (typeof op !== 'string' || !Object.hasOwn(ops, op) || typeof at !== 'string') return false;
+  const shape: Readonly<Record<string, FieldType>> = ops[op as OpName].fields;
+  return Object.entries(shape).every(([name, type]) => isOf(type, fields[name]));
+}
+
+function isOf(type: FieldType, value: unknown): boolean {
+  if (type.endsWith('?') && value === undefined) return true;
+  if (type === 'list') return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (type.endsWith('[]')) return Array.isArray(value);
+  if (type === 'bool') return typeof value === 'boolean';
+  // A bigint was written as text.
+  if (/^(?:int|flags|fd)/.test(type)) return typeof value === 'number' || typeof value === 'string';
+  return type === 'data' || typeof value === 'string';
 }

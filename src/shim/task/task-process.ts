@@ -92,9 +92,10 @@ export class Process {
   ): Promise<void> {
     const { ConsoleSocket, Console } = this.terminal ? await import('./task-console.js') : noConsole;
     const socket = ConsoleSocket && new ConsoleSocket(bundle, `console-${this.execId}.sock`);
+    let master: Promise<number> | undefined;
     try {
       this.io = await Io.open(this.terminal ? noStreams : this.streams, owner, container);
-      const master = socket?.master();
+      master = socket?.master();
       // Awaited after `begin`: an error of `begin` takes precedence.
       master?.catch(() => {});
       await begin(this.io.stdio, socket ? { consoleSocket: socket.path } : {});
@@ -104,6 +105,8 @@ export class Process {
       }
     } catch (error) {
       this.io?.close();
+      // The terminal may have come before `begin` failed.
+      if (!this.console) master?.then((fd) => native.close(fd)).catch(() => {});
       throw error;
     } finally {
       this.io?.given();

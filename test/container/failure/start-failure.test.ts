@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { execFailed, notHeard, notStarted, startedBefore } from '../../../src/container/failure/start-failure.js';
-import { keepPlanRest } from '../../../src/container/state/plan-rest.js';
+import { keepPlanRest, keptOp } from '../../../src/container/state/plan-rest.js';
 import { keepConfig, makeStateDir } from '../../../src/container/state/state-store.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { E } from '../../../src/sys/errno.js';
@@ -44,6 +44,24 @@ test('without a kept plan, or without a process', () => {
   assert.is(old.message, 'start web: execute the process (/bin/app): ENOENT (no such file or directory)');
   const none = execFailed(container(exec([])).root, recordOf('web'), report);
   assert.equal([none.code, none.pointer], ['ERR_SPEC_INVALID', '/process']);
+});
+
+test('the kept plan has no field that no message shows, and nothing of the runtime', () => {
+  const env = ['SECRET=1'];
+  const hook = (index: number): Op => ({
+    ...{ op: 'hook', at: '/hooks/startContainer/0', point: 'startContainer', index, path: '/h', args: ['/h'], env },
+    ...{ beforePid: '{"ociVersion":"1.2.0"', afterPid: '}', inside: true },
+  });
+  const { root, tree } = new FakeKernel();
+  makeStateDir(root, 'web');
+  const poststop: Op = { op: 'hostHook', at: '', point: 'poststop', index: 0, path: '/h', args: [] };
+  keepPlanRest(root, 'web', { version: 1, ops: [wait, hook(0), { ...exec(['/app']), env } as Op, poststop] });
+  const kept = new TextDecoder().decode(tree.at(`${root}/web/plan-rest.json`)?.data);
+  assert.not.match(kept, /SECRET|ociVersion|hostHook/);
+  assert.equal(
+    [keptOp(root, 'web', 1)?.op, keptOp(root, 'web', 2)?.op, keptOp(root, 'web', 3)],
+    ['hook', 'exec', undefined],
+  );
 });
 
 test('the status: stopped, running, another', () => {

@@ -16,33 +16,31 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
   const [ours, theirs] = fdPair(pair);
   launch.channel = new InitChannel(ours);
   const { unitCgroup, successors } = launch;
-  try {
-    const spawned = await spawnInit(unitCgroup === '' ? op : { ...op, cgroup: undefined }, {
-      sync: theirs,
-      startSocket: launch.startSocket?.number ?? -1,
-      // An empty slot has no descriptor.
-      slots: Array.from(launch.slots, (fd) => fd?.number ?? -1),
-      preserveFds,
-      ...((launch.supervisor || supervised) && {
-        supervisor: {
-          stateDir: launch.directory,
-          kind: exec ? 'exec' : successors > 0 ? 'successor' : 'init',
-          oomFile,
-        },
-      }),
-      stdio,
-    });
-    const { pid, pidfd, startSocket, slots } = spawned;
-    launch.process = { pid, pidfd: new OwnedFd(pidfd) };
-    // Before its first operation: systemd checks that the process has the user's ids.
-    if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
-    if (successors === 0) await adoptExec(launch);
-    // A process that joins namespaces enters the scope later: the placeholder ends when its successor exists.
-    if (op.cgroup !== undefined) await launch.endPlaceholder();
-    launch.channel.send(encodePlan(plan, { trace, startSocket, slots }));
-  } finally {
+  const { pid, pidfd, startSocket, slots } = await spawnInit(unitCgroup === '' ? op : { ...op, cgroup: undefined }, {
+    sync: theirs,
+    startSocket: launch.startSocket?.number ?? -1,
+    // A slot that is left open has no descriptor.
+    slots: Array.from(launch.slots, (fd) => fd?.number ?? -1),
+    preserveFds,
+    ...((launch.supervisor || supervised) && {
+      supervisor: {
+        stateDir: launch.directory,
+        kind: exec ? 'exec' : successors > 0 ? 'successor' : 'init',
+        oomFile,
+      },
+    }),
+    stdio,
+  }).finally(() => {
+    // Before the plan is sent: with a copy here, sending to a runt-init that has ended would block.
     native.close(theirs);
-  }
+  });
+  launch.process = { pid, pidfd: new OwnedFd(pidfd) };
+  // Before its first operation, while it has the ids of the user whom systemd checks.
+  if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
+  if (successors === 0) await adoptExec(launch);
+  // A process that joins enters the scope later: the placeholder ends once that one is created.
+  if (op.cgroup !== undefined) await launch.endPlaceholder();
+  launch.channel.send(encodePlan(plan, { trace, startSocket, slots }));
 }
 
 /** From now on the supervisor records the exit status of the exec process. */
