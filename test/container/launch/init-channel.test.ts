@@ -43,6 +43,13 @@ test('send: the length in 32 bits, then the bytes', () => {
   assert.is(end.text(), '\x04\0\0\0plan');
 });
 
+test('send: a plan that runt-init would refuse is an error before a byte of it is sent', () => {
+  const { kernel, channel } = connected();
+  const large = new Uint8Array(Protocol.PLAN_MAX + 1);
+  assert.throws(() => channel.send(large), /the plan has 16777217 bytes; runt-init accepts 16777216/);
+  assert.not.ok(kernel.calls.some((call) => call.startsWith('write(')));
+});
+
 test('go: one byte, and after the hooks the pid', () => {
   const { channel, end } = connected();
   channel.go();

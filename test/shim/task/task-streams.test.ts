@@ -234,7 +234,10 @@ test('a logger that is not ready: not there, ended, silent, or without the byte 
 });
 
 /** A config with a terminal, and a runt-init that sends its master to the socket of the shim. */
-function terminalHost(send: (host: TaskHost, connection: SocketEnd, master: SocketEnd) => void = sendMaster) {
+function terminalHost(
+  send: (host: TaskHost, connection: SocketEnd, master: SocketEnd) => void = sendMaster,
+  then: readonly Step[] = created,
+) {
   const { process, ...rest } = config();
   const [master, slave] = SocketEnd.pair('terminal', false);
   slave.hold();
@@ -245,7 +248,7 @@ function terminalHost(send: (host: TaskHost, connection: SocketEnd, master: Sock
       if (!(connection instanceof SocketEnd)) throw new Error('runt-init has no connection to the console socket');
       if (holder.host) send(holder.host, connection, master);
     },
-    ...created,
+    ...then,
   ];
   const host = new TaskHost(steps, { ...rest, process: { ...process, terminal: true } } as never);
   holder.host = host;
@@ -295,6 +298,22 @@ test('a terminal that does not come: the create is taken back', async () => {
   await host.settle();
   const left = host.left.filter((what) => what !== 'zombie: runt-init');
   assert.equal([...left, ...(host.kernel.tree.list('/b') ?? [])], ['config.json', 'rootfs']);
+});
+
+test('a create that fails after its terminal came closes the terminal', async () => {
+  const failing: Step = (init) => {
+    init.report('error', { index: 0, errno: E.ENOENT, syscall: 'execve', detail: '/nope' });
+    init.process.exit(1);
+  };
+  const { host } = terminalHost(sendMaster, [failing]);
+  host.kernel.fifo('/f/out');
+  const answer = await host.call('Create', { bundle: '/b', terminal: true, stdout: '/f/out' });
+  assert.match(String(answer), /ENOENT/);
+  await host.settle();
+  assert.equal(
+    host.left.filter((what) => what !== 'zombie: runt-init'),
+    [],
+  );
 });
 
 test.run();
