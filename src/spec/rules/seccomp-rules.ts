@@ -39,8 +39,9 @@ function errnoRule(at: string, errno: number | undefined, action: string, findin
   if (errno === undefined) return;
   if (action !== 'SCMP_ACT_ERRNO' && action !== 'SCMP_ACT_TRACE') {
     findings.refuse(at, errno, `be absent for ${action}, which returns no errno`, SEE);
-  } else if (errno > 0xffff) {
-    // SECCOMP_RET_DATA has 16 bits.
-    findings.refuse(at, errno, 'be at most 65535', 'seccomp(2)');
+    return;
   }
+  // libseccomp refuses an errno from the kernel's MAX_ERRNO, 4095, on. A tracer receives all 16 bits of the data.
+  const most = action === 'SCMP_ACT_ERRNO' ? 4094 : 0xffff;
+  if (errno > most) findings.refuse(at, errno, `be at most ${most} for ${action}`, 'seccomp_rule_add(3), seccomp(2)');
 }

@@ -216,9 +216,9 @@ test(
     fails(allowAll(...many), '', /compile the seccomp profile: E2BIG[\s\S]*4096 instructions/);
     // By the schema and the rules.
     fails({ defaultAction: 'SCMP_ACT_ALLOWED' }, '/defaultAction', /must be one of/);
-    fails({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 70000 }, '/defaultErrnoRet', /at most 65535/);
+    fails({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 4095 }, '/defaultErrnoRet', /at most 4094/);
     fails(allowAll(deny('read'), { names: ['dup'], action: 'SCMP_ACT_NO' }), '/syscalls/1/action', /must be one of/);
-    fails(allowAll(deny('read'), { ...deny('dup'), errnoRet: 70000 }), '/syscalls/1/errnoRet', /at most 65535/);
+    fails(allowAll(deny('read'), { ...deny('dup'), errnoRet: 4095 }), '/syscalls/1/errnoRet', /at most 4094/);
     fails(allowAll(deny('read', '')), '/syscalls/0/names/1', /must name a system call/);
     fails(withArgs(condition, { ...condition, index: 6 }), '/syscalls/2/args/1/index', /at most 5/);
     fails(withArgs({ ...condition, op: 'SCMP_CMP_IS' }), '/syscalls/2/args/0/op', /must be one of/);

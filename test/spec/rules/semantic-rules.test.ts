@@ -552,17 +552,22 @@ const cases: [string, unknown, string[]][] = [
     ],
   ],
   [
-    'seccomp: an errno has 16 bits',
+    'seccomp: libseccomp takes an errno up to 4094, and a tracer 16 bits',
     withLinux({
       seccomp: {
         defaultAction: 'SCMP_ACT_TRACE',
         defaultErrnoRet: 65536,
-        syscalls: [65535, 70000].map((errnoRet) => ({ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', errnoRet })),
+        syscalls: [
+          ...[4094, 4095, 65535].map((errnoRet) => ({ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', errnoRet })),
+          ...[65535, 70000].map((errnoRet) => ({ names: ['rmdir'], action: 'SCMP_ACT_TRACE', errnoRet })),
+        ],
       },
     }),
     [
-      '/linux/seccomp/defaultErrnoRet must be at most 65535',
-      '/linux/seccomp/syscalls/1/errnoRet must be at most 65535',
+      '/linux/seccomp/defaultErrnoRet must be at most 65535 for SCMP_ACT_TRACE',
+      '/linux/seccomp/syscalls/1/errnoRet must be at most 4094 for SCMP_ACT_ERRNO',
+      '/linux/seccomp/syscalls/2/errnoRet must be at most 4094 for SCMP_ACT_ERRNO',
+      '/linux/seccomp/syscalls/4/errnoRet must be at most 65535 for SCMP_ACT_TRACE',
     ],
   ],
   [
