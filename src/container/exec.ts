@@ -123,7 +123,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const { process, warnings } = readProcess(o, spec);
   // As in a config: an engine may pass capabilities of a newer kernel.
-  const unknown = o.capabilities.filter((name) => capabilityNumber(name) === undefined);
+  const unknown = [...new Set(o.capabilities)].filter((name) => name !== '' && capabilityNumber(name) === undefined);
   if (o.warn && warnings.length + unknown.length > 0) {
     const { processWarnings, unknownCapabilities } = await import('./failure/exec-warnings.js');
     const name = processName(o) ?? '';

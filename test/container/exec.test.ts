@@ -269,6 +269,13 @@ test('--cap: a name that is no capability is left out, with a warning', async ()
   ]);
 });
 
+test('--cap: an empty name counts as absent, and a name that is given twice is warned about once', async () => {
+  await running(executedThen());
+  await executing({ detach: true, capabilities: ['', 'CAP_ODD', 'CAP_ODD', ''] });
+  assert.is(host.warnings.length, 1);
+  assert.match(host.warnings[0] ?? '', /^exec web: --cap CAP_ODD is not a capability/);
+});
+
 test('a value of the command line that cannot be applied is named as such', async () => {
   let index = -1;
   await running([(init) => init.report('error', { index, errno: E.ENOENT, syscall: 'execve', detail: 'ls' })]);
