@@ -29,7 +29,7 @@ export function openProgram(op: ProgramOp, root: string, euid: number): number {
   try {
     const kept = dir < 0 ? -1 : openKept(dir, name, euid);
     if (kept >= 0) return kept;
-    const file = compile(op, profile);
+    const file = compile(op, profile, name);
     if (dir >= 0) keep(dir, name, file);
     const fd = native.sealedFile(file);
     if (fd < 0) throw new OpFailed({ op, errno: -fd, syscall: 'memfd_create', detail: '' });
@@ -47,13 +47,20 @@ function nameOf(profile: Uint8Array): string {
   const libseccomp = new Uint8Array(128);
   const n = Math.max(0, native.seccompVersion(libseccomp));
   const build = host.encode(`${version()} ${commit()} `);
-  const whole = new Uint8Array(profile.length + build.length + n);
-  whole.set(profile);
-  whole.set(build, profile.length);
-  whole.set(libseccomp.subarray(0, n), profile.length + build.length);
+  const whole = joined(profile, build, libseccomp.subarray(0, n));
   let name = '';
   for (const byte of digest(whole)) name += byte.toString(16).padStart(2, '0');
   return name;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function digest(data: Uint8Array): Uint8Array {
@@ -61,6 +68,9 @@ function digest(data: Uint8Array): Uint8Array {
   native.sha256(data, out);
   return out;
 }
+
+/** Digest of a program and its file name, so that a program under another's name is not used. */
+const seal = (program: Uint8Array, name: string): Uint8Array => digest(joined(program, host.encode(name)));
 
 /** Whether no other user may have written the file. */
 function isOurs(fd: number, type: number, euid: number): boolean {
@@ -90,29 +100,29 @@ function openDirectory(root: string, euid: number): number {
 function openKept(dir: number, name: string, euid: number): number {
   const fd = native.openEntry(dir, name, O_RDONLY);
   if (fd < 0) return -1;
-  if (isOurs(fd, S_IFREG, euid) && isWhole(fd)) return fd;
+  if (isOurs(fd, S_IFREG, euid) && isWhole(fd, name)) return fd;
   native.close(fd);
   native.unlinkAt(dir, name, 0);
   return -1;
 }
 
-function isWhole(fd: number): boolean {
+function isWhole(fd: number, name: string): boolean {
   const data = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE + 1);
   const n = native.read(fd, data);
   if (n <= Protocol.DIGEST_SIZE || n > maxProgram + Protocol.DIGEST_SIZE || n % 8 !== 0) return false;
-  const expected = digest(data.subarray(0, n - Protocol.DIGEST_SIZE));
+  const expected = seal(data.subarray(0, n - Protocol.DIGEST_SIZE), name);
   return expected.every((byte, i) => data[n - Protocol.DIGEST_SIZE + i] === byte);
 }
 
 /** @returns the file's content: program and digest */
-function compile(op: ProgramOp, profile: Uint8Array): Uint8Array {
+function compile(op: ProgramOp, profile: Uint8Array, name: string): Uint8Array {
   const out = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE);
   const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
   if (n < 0) {
     const at = `${op.at}${refusedPointer(op.profile, out)}`;
     throw new OpFailed({ op: { ...op, at }, errno: -n, syscall: 'libseccomp', detail: '' });
   }
-  out.set(digest(out.subarray(0, n)), n);
+  out.set(seal(out.subarray(0, n), name), n);
   return out.slice(0, n + Protocol.DIGEST_SIZE);
 }
 

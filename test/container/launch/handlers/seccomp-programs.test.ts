@@ -79,6 +79,20 @@ test('a kept program that another user may have written, or that is not whole, i
   }
 });
 
+test('a kept program that is copied over the name of another profile is made again', () => {
+  const kernel = kernelWith();
+  opened(kernel);
+  const [first = ''] = keptIn(kernel);
+  kernel.on('seccompVersion', (data) => fill(data, '2.6.0 x86_64'));
+  opened(kernel);
+  const second = keptIn(kernel).find((name) => name !== first);
+  const [from, to] = [first, second].map((name) => kernel.tree.at(`${kernel.root}/.seccomp/${name}`));
+  assert.ok(from && to);
+  to.data = from.data.slice();
+  assert.is(opened(kernel), '/memfd');
+  assert.match(opened(kernel), /^~\/\.seccomp/);
+});
+
 test('a directory that is not ours alone is not used', () => {
   for (const change of [{ mode: 0o40750 }, { uid: 1000 }]) {
     const kernel = kernelWith();
