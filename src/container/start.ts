@@ -117,7 +117,7 @@ async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, rec
     },
     listener: async (report) => {
       const { handOver } = await import('./launch/handlers/seccomp-agent.js');
-      await handOver(report, { record, status: 'created', pid: record.pid });
+      await handOver(report, { command: 'start', record, status: 'created', pid: record.pid });
       channel.go();
     },
     error: async (report) => {

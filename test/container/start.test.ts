@@ -326,6 +326,7 @@ test('without its agent the process does not go on', async () => {
     [error.code, error.errno, error.pointer],
     ['ERR_SECCOMP_AGENT', E.ENOENT, '/linux/seccomp/listenerPath'],
   );
+  assert.match(error.message, /^start web: hand the seccomp listener to the agent at \/run\/agent\.sock: /);
   assert.equal([c.process?.name, c.kernel.open], ['runt/init', [c.root]]);
 });
 

@@ -228,8 +228,8 @@ export class Launch {
     },
     listener: async (report) => {
       const { handOver } = await import('./handlers/seccomp-agent.js');
-      const { record, exec } = this.input;
-      await handOver(report, { record, status: exec ? 'running' : record.status, pid: this.pid });
+      const { command, record, exec } = this.input;
+      await handOver(report, { command, record, status: exec ? 'running' : record.status, pid: this.pid });
       this.made.channel!.go();
     },
     error: (report) => {

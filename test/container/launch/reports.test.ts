@@ -164,6 +164,7 @@ test('listener: without its agent the process does not go on', async () => {
     [absent.error?.code, absent.error?.errno, absent.error?.path],
     ['ERR_SECCOMP_AGENT', E.ENOENT, '/run/agent.sock'],
   );
+  assert.match(absent.error?.message ?? '', /^create web: hand the seccomp listener to the agent /);
   assert.equal([absent.host.left, absent.host.init.gos], [[], []]);
   const deaf = await withListener(({ kernel }) => {
     kernel.sockets.listen('/run/agent.sock', () => {});

@@ -12,6 +12,8 @@ type Listener = Extract<Report, { kind: 'listener' }>;
 
 /** The process whose listener the agent receives. */
 interface Notified {
+  /** The current command, `create` for example. */
+  readonly command: string;
   readonly record: ContainerRecord;
   readonly status: Status;
   /** Pid, in the runtime's pid namespace, of the process with the filter: the container's, or one of `exec`. */
@@ -26,7 +28,7 @@ export async function handOver(report: Listener, to: Notified): Promise<void> {
   const failed = (errno: number, syscall: string): RuntError =>
     new RuntError({
       code: 'ERR_SECCOMP_AGENT',
-      message: `hand the seccomp listener to the agent at ${report.agent}`,
+      message: `${to.command} ${to.record.id}: hand the seccomp listener to the agent at ${report.agent}`,
       pointer: '/linux/seccomp/listenerPath',
       value: report.agent,
       path: report.agent,
