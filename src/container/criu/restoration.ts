@@ -1,6 +1,7 @@
 /** One restore in progress: its cgroups, its root, criu's notifications, and the undo. */
 import { hierarchyDirectory } from '../../cgroup/cgroup-facts.js';
 import { oomFile, shownCgroup } from '../../cgroup/cgroup-paths.js';
+import { errnoName } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { makeDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
@@ -178,7 +179,8 @@ export class Restoration {
   private leaveRoot(): void {
     if (!this.rooted) return;
     this.rooted = false;
-    native.unmount(this.rootPath);
+    const r = native.unmount(this.rootPath);
+    if (r < 0) this.o.warn(`${this.what}: unmount the root for criu, ${this.rootPath}: ${errnoName(-r)}`);
     native.unlinkAt(AT_FDCWD, this.rootPath, AT_REMOVEDIR);
   }
 

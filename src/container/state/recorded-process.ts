@@ -3,7 +3,7 @@
 import { checkMounted, isCgroup } from '../../cgroup/cgroup-facts.js';
 import { isFrozen } from '../../cgroup/freezer.js';
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { check, RuntError } from '../../sys/error.js';
 import { readText, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
@@ -66,11 +66,18 @@ export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   });
 }
 
-/** This process's pid namespace, as `pid:[INODE]`; undefined if no procfs shows it. */
+/**
+ * This process's pid namespace, as `pid:[INODE]`; undefined if there is no procfs.
+ * @throws RuntError ERR_PROCESS
+ */
 export function pidNamespace(): string | undefined {
   const out = new Uint8Array(64);
   const n = native.readLink(AT_FDCWD, '/proc/self/ns/pid', out);
-  return n > 0 ? host.decode(out, n) : undefined;
+  if (n === -E.ENOENT) return undefined;
+  return host.decode(
+    out,
+    check(n, { code: 'ERR_PROCESS', message: 'read the link /proc/self/ns/pid', syscall: 'readlink' }),
+  );
 }
 
 /** Identity of a process, to be recorded. Without a start time if it has ended, so that it never counts as alive. */

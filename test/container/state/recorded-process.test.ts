@@ -5,6 +5,7 @@ import {
   holdProcess,
   isAlive,
   openProcess,
+  pidNamespace,
   recorded,
   signalProcess,
   thisProcess,
@@ -54,6 +55,17 @@ test('open: a pidfd that the caller closes; -1 when it has ended or its number i
   process.exit(0);
   assert.is(openProcess(record), -1);
   assert.is(kernel.open.length, 1);
+});
+
+test('pid namespace: only a missing procfs means that it is not known', () => {
+  const { kernel } = host();
+  kernel.on('readLink', () => -E.ENOENT);
+  assert.is(pidNamespace(), undefined);
+  kernel.on('readLink', () => -E.ENOMEM);
+  assert.throws(
+    () => pidNamespace(),
+    (error: unknown) => error instanceof RuntError && error.code === 'ERR_PROCESS' && error.errno === E.ENOMEM,
+  );
 });
 
 test('open: where pidfd_open(2) fails or is refused, it is an error and not "ended"', () => {
