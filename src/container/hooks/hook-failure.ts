@@ -1,4 +1,5 @@
 /** Errors and warnings of hooks. */
+import { asConfigured } from '../../plan/hooks/hook-compile.js';
 import { noexecHint } from '../../plan/mounts/noexec-mounts.js';
 import { printable, word } from '../../plan/printable-text.js';
 import type { Hook, HookName, Hooks, Spec } from '../../spec/config-types.js';
@@ -60,7 +61,7 @@ export function hookFailed(command: string, { point, index }: HookPosition, hook
     op: 'hook',
     path: hook.path,
     pointer: `/hooks/${point}/${index}`,
-    value: hook,
+    value: asConfigured(hook),
     ...(errno ? { errno, syscall: 'execve' } : {}),
     ...hint(point, hook.path, end),
     see: 'config.md#posix-platform-hooks',

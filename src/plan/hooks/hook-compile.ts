@@ -26,6 +26,19 @@ function hookTimeout(asked?: number): number {
   });
 }
 
+/** A hook, and whether its timeout is not of the config: errors show the config's value. */
+interface LimitedHook extends Hook {
+  defaultTimeout?: true;
+}
+
+/** The value at a pointer below `/hooks`, without timeouts that `withHookTimeouts` added. */
+export function asConfigured(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asConfigured);
+  if (typeof value !== 'object' || value === null || !('defaultTimeout' in value)) return value;
+  const { timeout: _timeout, defaultTimeout: _default, ...hook } = value as LimitedHook;
+  return hook;
+}
+
 /**
  * The spec with a timeout for each hook: a hook that hangs must not block the engine for ever.
  * @param asked seconds for hooks without one; if absent, RUNT_HOOK_TIMEOUT, else 600; 0 means no limit
@@ -36,7 +49,9 @@ export function withHookTimeouts(spec: Spec, asked?: number): Spec {
   if (!spec.hooks) return spec;
   const limited = Object.entries(spec.hooks).map(([point, hooks]: [string, Hook[] | undefined]) => [
     point,
-    hooks?.map((hook) => ({ ...hook, timeout: hook.timeout ?? seconds })),
+    hooks?.map(
+      (hook): LimitedHook => (hook.timeout === undefined ? { ...hook, timeout: seconds, defaultTimeout: true } : hook),
+    ),
   ]);
   return { ...spec, hooks: Object.fromEntries(limited) };
 }

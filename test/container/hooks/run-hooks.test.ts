@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hookFailedInside } from '../../../src/container/hooks/hook-failure.js';
 import { hookState, runHook, runHooks, runPlanHooks } from '../../../src/container/hooks/run-hooks.js';
+import { withHookTimeouts } from '../../../src/plan/hooks/hook-compile.js';
 import type { Op, Plan } from '../../../src/plan/plan-ops.js';
 import type { Hook, Spec } from '../../../src/spec/config-types.js';
 import { E } from '../../../src/sys/errno.js';
@@ -141,6 +142,20 @@ test('timeout: its process group is killed, and it is reaped', async () => {
   );
   // Once more after its end: for what it began meanwhile.
   assert.equal([signals, c.kernel.open], [[SIGKILL, SIGKILL], [c.root]]);
+});
+
+test('timeout: the error shows the value of the config, without a timeout that the config does not have', async () => {
+  const c = withHook(ends(1));
+  const hooks = { createRuntime: [{ path: '/hook' }, { path: '/hook', timeout: 7 }] };
+  const limited = withHookTimeouts({ ociVersion: '1.2.0', hooks } as Spec, 5).hooks?.createRuntime ?? [];
+  assert.equal(
+    limited.map(({ timeout }) => timeout),
+    [5, 7],
+  );
+  for (const [i, hook] of limited.entries()) {
+    const error = await c.failure(() => run(c, hook));
+    assert.equal((error as RuntError).value, hooks.createRuntime[i]);
+  }
 });
 
 test('slow: a warning after 30 s says whether it is killed', async () => {
