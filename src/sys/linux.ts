@@ -87,6 +87,7 @@ export const SIGCONT = 18;
 export const SIGSTOP = 19;
 export const SIGURG = 23;
 export const SIGWINCH = 28;
+export const SIGSYS = 31;
 
 // inotify(7)
 export const IN_MODIFY = 0x2;

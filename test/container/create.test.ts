@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
 import { load, makeStateDir } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
-import { SIGKILL } from '../../src/sys/linux.js';
+import type { RuntError } from '../../src/sys/error.js';
+import { SIGKILL, SIGSYS } from '../../src/sys/linux.js';
 import { created, reports, type Step } from '../sys/fake-host/scripted-init.js';
 import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
 
@@ -173,6 +174,42 @@ test('a runt-init that ends without a report: how it ended, and the limit of mem
   assert.is(full.error?.pointer, '/linux/resources/memory/limit');
   assert.match(full.error?.hint ?? '', /out of memory: memory.limit is 4096/);
   for (const { host } of [exited, killed, full]) assert.equal(host.left, []);
+});
+
+test('a runt-init under the filter of its container: what that denies, and its death by SIGSYS', async () => {
+  const { linux } = config();
+  const deny = { names: ['prctl'], action: 'SCMP_ACT_ERRNO' };
+  const spec = config({ linux: { ...linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [deny] } } });
+  const fails = async (of: typeof spec, syscall: string): Promise<RuntError | undefined> => {
+    const host = new BundleHost(of, [
+      (init) => init.report('error', { index: host.indexOf('capabilities'), errno: E.EPERM, syscall }),
+    ]);
+    host.kernel.on('seccompVersion', () => 0);
+    host.kernel.on('compileSeccomp', () => 8);
+    return host.failure(() => create(host.options()));
+  };
+  const denied = await fails(spec, 'prctl');
+  assert.equal([denied?.code, denied?.pointer], ['ERR_PRIVILEGE', '/linux/seccomp']);
+  assert.match(denied?.hint ?? '', /^the container's own seccomp profile denies prctl\(2\) to runt-init: allow it/);
+  const others = [
+    await fails(spec, 'capset'),
+    await fails({ ...spec, process: { ...spec.process!, noNewPrivileges: true } }, 'prctl'),
+  ];
+  for (const error of others) {
+    assert.match(error?.pointer ?? '', /^\/process/);
+    assert.not.match(error?.hint ?? '', /own seccomp profile/);
+  }
+  const killed = async (of: typeof spec): Promise<RuntError | undefined> => {
+    const host = new BundleHost(of, [(init) => init.process.signal(SIGSYS)]);
+    host.kernel.on('seccompVersion', () => 0);
+    host.kernel.on('compileSeccomp', () => 8);
+    return host.failure(() => create(host.options()));
+  };
+  const own = await killed(spec);
+  assert.equal([own?.code, own?.pointer], ['ERR_INIT_DIED', '/linux/seccomp']);
+  assert.match(own?.hint ?? '', /^a seccomp filter killed it, most likely the container's own/);
+  const outer = await killed(config());
+  assert.equal([outer?.pointer, outer?.hint?.slice(0, 39)], [undefined, 'the seccomp filter that runt runs under']);
 });
 
 test('a process that does not end when it is killed: the error stays, a warning says what is left', async () => {

@@ -9,6 +9,8 @@ export interface Failed {
   readonly detail: string;
   /** The operation's cgroup does not exist. */
   readonly cgroupGone?: true;
+  /** runt-init had loaded the container's seccomp filter before. */
+  readonly filtered?: boolean;
 }
 
 export class OpFailed extends Error {

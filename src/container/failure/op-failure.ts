@@ -1,9 +1,11 @@
 /** The user's error from the facts of a failed operation. */
 
 import { sentence } from '../../plan/explain/op-messages.js';
-import { errorCode, hintFor } from '../../plan/failure/op-hints.js';
+import { errorCode, type Failure, hintFor } from '../../plan/failure/op-hints.js';
+import { asConfigured } from '../../plan/hooks/hook-compile.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
+import { deniedInitHint } from '../../plan/seccomp/seccomp-hints.js';
 import type { Spec } from '../../spec/config-types.js';
 import { at as valueAt } from '../../spec/json/json-pointer.js';
 import { E } from '../../sys/errno.js';
@@ -22,24 +24,25 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     return hookFailedInside(`${command} ${id}`, failed, spec?.hooks, spec);
   }
   if (syscall === 'verifyMount') return mountMoved(`${command} ${id}`, failed, spec);
+  const known: Failure = {
+    op,
+    errno,
+    syscall,
+    detail,
+    ...(spec && { spec }),
+    facts: {
+      userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
+      rootless: facts?.rootless ?? false,
+      ...(failed.cgroupGone && { cgroupGone: true }),
+      ...(failed.filtered && { filtered: true }),
+      ...(facts?.oldMounts && { oldMounts: true }),
+    },
+  };
+  const denied = deniedInitHint(known);
+  const pointer = denied ? '/linux/seccomp' : op.at;
   const { hint, see } =
-    overlayHint(failed) ??
-    idmapHint(failed) ??
-    hostPathHint(failed, spec) ??
-    hintFor({
-      op,
-      errno,
-      syscall,
-      detail,
-      ...(spec && { spec }),
-      facts: {
-        userNamespace: spec?.linux?.namespaces?.some((n) => n.type === 'user') ?? false,
-        rootless: facts?.rootless ?? false,
-        ...(failed.cgroupGone && { cgroupGone: true }),
-        ...(facts?.oldMounts && { oldMounts: true }),
-      },
-    });
-  const value = spec && op.at ? valueAt(spec, op.at) : undefined;
+    denied ?? overlayHint(failed) ?? idmapHint(failed) ?? hostPathHint(failed, spec) ?? hintFor(known);
+  const value = spec && pointer && !denied ? asConfigured(valueAt(spec, pointer)) : undefined;
   return new RuntError({
     // The clone itself failed, as in `fork`: an ended pid namespace, or a limit on processes.
     code: op.op === 'cgroupFork' && syscall === 'clone' ? 'ERR_NAMESPACE' : errorCode(op),
@@ -48,7 +51,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
     errno,
     syscall,
     ...(detail && { path: detail }),
-    ...(op.at && { pointer: op.at }),
+    ...(pointer && { pointer }),
     ...(value !== undefined && { value }),
     ...(hint !== undefined && { hint }),
     ...(see !== undefined && { see }),

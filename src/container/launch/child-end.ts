@@ -1,7 +1,8 @@
 /** Exit status of a child of this process. */
+import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { CLD_EXITED, SIGKILL } from '../../sys/linux.js';
+import { CLD_EXITED, SIGKILL, SIGSYS } from '../../sys/linux.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { signalProcess } from '../state/recorded-process.js';
@@ -20,8 +21,9 @@ export class End {
   }
 
   /** The error for a runt-init that ended without a report. */
-  unexpected(command: string, id: string, memoryLimit: unknown): RuntError {
-    const killed = this.signal === 9;
+  unexpected(command: string, id: string, { linux }: Spec): RuntError {
+    const memoryLimit = linux?.resources?.memory?.limit;
+    const killed = this.signal === SIGKILL;
     return new RuntError({
       code: 'ERR_INIT_DIED',
       message: `${command} ${id}: runt-init ${this.words} before the container was ready`,
@@ -31,6 +33,12 @@ export class End {
             ? 'something outside of runt killed it'
             : `the kernel kills a process when its cgroup is out of memory: memory.limit is ${memoryLimit}`,
         ...(memoryLimit !== undefined && { pointer: '/linux/resources/memory/limit', value: memoryLimit }),
+      }),
+      ...(this.signal === SIGSYS && {
+        hint: linux?.seccomp
+          ? "a seccomp filter killed it, most likely the container's own: allow the calls of runt-init in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last"
+          : 'the seccomp filter that runt runs under killed it: allow the calls of runt-init there',
+        ...(linux?.seccomp && { pointer: '/linux/seccomp' }),
       }),
     });
   }

@@ -273,8 +273,13 @@ export class Launch {
   }
 
   private failed(report: ReportOf<'error'>): Error {
-    const op = this.input.plan.ops[report.index];
-    if (op) return new OpFailed({ op, errno: report.errno, syscall: report.syscall, detail: report.detail });
+    const { ops } = this.input.plan;
+    const op = ops[report.index];
+    if (op) {
+      const { errno, syscall, detail, index } = report;
+      const filtered = ops.slice(0, index).some((before) => before.op === 'seccomp' && !before.late);
+      return new OpFailed({ op, errno, syscall, detail, filtered });
+    }
     // It failed before its first operation.
     const { command, record } = this.input;
     const { errno, syscall, detail } = report;
@@ -287,7 +292,7 @@ export class Launch {
     await readableOrPolled(this.pidfd, killedProcessTime);
     // Waiting works only for our own child: for a supervisor's, ask the kernel first.
     const end = (await (await import('../state/exit-records.js')).seenEnd(this.pidfd)) ?? endOf(this.pidfd);
-    return end.unexpected(command, record.id, spec.linux?.resources?.memory?.limit);
+    return end.unexpected(command, record.id, spec);
   }
 
   private notePid(): void {

@@ -18,6 +18,8 @@ export interface Failure {
     readonly rootless: boolean;
     /** Whether the cgroup of the operation no longer exists. */
     readonly cgroupGone?: boolean;
+    /** runt-init had loaded the container's filter before the operation. */
+    readonly filtered?: boolean;
     /** As `HostFacts.oldMounts`. */
     readonly oldMounts?: boolean;
   };

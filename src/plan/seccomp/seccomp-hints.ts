@@ -11,23 +11,38 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
   seccomp: { code: 'ERR_SECCOMP', hint: loadHint },
 };
 
+/**
+ * The container's own filter denies a call of runt-init, which is under it from before the change of user on, if the
+ * process has no noNewPrivileges.
+ */
+export function deniedInitHint(f: Failure): Hint | undefined {
+  return f.facts.filtered && denies(f, f.syscall)
+    ? because(
+        `the container's own seccomp profile denies ${f.syscall}(2) to runt-init: allow it in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last`,
+        SEE,
+      )
+    : undefined;
+}
+
 /** For the operation `exec`: the profile denies the execve. */
 export function deniedExecHint(f: Failure): Hint | undefined {
-  return deniesExec(f)
+  return denies(f, 'execve')
     ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
     : undefined;
 }
 
 /**
- * Whether the filter can have denied the execve: with the profile's errno, or ENOSYS for a call that it does not have.
+ * Whether the filter can have denied a call: with the profile's errno, or ENOSYS for a call that it does not have.
  */
-function deniesExec(f: Failure): boolean {
+function denies(f: Failure, call: string): boolean {
   const seccomp = f.spec?.linux?.seccomp;
-  if (!seccomp || (f.errno !== E.EPERM && f.errno !== E.ENOSYS)) return false;
-  const rules = seccomp.syscalls?.filter((rule) => rule.names.includes('execve')) ?? [];
+  if (!seccomp) return false;
+  const returns = (action: string, errno: number | undefined): boolean =>
+    action === 'SCMP_ACT_ERRNO' && (f.errno === (errno ?? E.EPERM) || f.errno === E.ENOSYS);
+  const rules = seccomp.syscalls?.filter((rule) => rule.names.includes(call)) ?? [];
   return rules.length > 0
-    ? rules.every((rule) => rule.action === 'SCMP_ACT_ERRNO')
-    : seccomp.defaultAction === 'SCMP_ACT_ERRNO';
+    ? rules.some((rule) => returns(rule.action, rule.errnoRet))
+    : returns(seccomp.defaultAction, seccomp.defaultErrnoRet);
 }
 
 function profileHint(f: Failure): Hint | undefined {
