@@ -16,7 +16,7 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
  * process has no noNewPrivileges.
  */
 export function deniedInitHint(f: Failure): Hint | undefined {
-  return f.facts.filtered && denies(f, f.syscall)
+  return f.facts.filtered && f.op.op !== 'exec' && denies(f, f.syscall)
     ? because(
         `the container's own seccomp profile denies ${f.syscall}(2) to runt-init: allow it in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last`,
         SEE,
