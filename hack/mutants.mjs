@@ -38,8 +38,8 @@ const mutants = [
   [
     'start: blames the operation beside the one that failed',
     'container/state/plan-rest.ts',
-    'i === index',
-    'i === index - 1',
+    'pair[0] === index',
+    'pair[0] === index - 1',
     ['container/start', 'container/state'],
   ],
   // delete
@@ -191,8 +191,8 @@ const mutants = [
   [
     'conversation: execve(2) after no `exec`',
     'container/launch/conversation.ts',
-    "exec: 'executing',",
-    "exec: 'ended',",
+    "return 'executing';",
+    "return 'ended';",
     ['container/launch'],
   ],
 ];
@@ -227,12 +227,13 @@ function test(paths) {
   return { passed: run.status === 0, text };
 }
 
+process.stdout.write(`${wanted.length} mutants; first the tests without any\n`);
 const all = [...new Set(wanted.flatMap(([, , , , paths]) => paths))];
 const sound = test(all);
 if (!sound.passed) throw new Error(`the tests fail without any mutant:\n${sound.text}`);
 
 let survived = 0;
-for (const [name, file, from, to, paths] of wanted) {
+for (const [i, [name, file, from, to, paths]] of wanted.entries()) {
   const path = join(copy, 'src', file);
   const before = readFileSync(path, 'utf8');
   if (before.split(from).length !== 2) throw new Error(`${name}: src/${file} has not once: ${from}`);
@@ -243,7 +244,7 @@ for (const [name, file, from, to, paths] of wanted) {
   const { passed, text } = test(paths);
   writeFileSync(path, before);
   const by = /^ {3}FAIL {2}(.*)$/m.exec(text)?.[1] ?? 'a test that did not end by itself';
-  process.stdout.write(passed ? `SURVIVED  ${name}\n` : `caught    ${name}: ${by}\n`);
+  process.stdout.write(`[${i + 1}/${wanted.length}] ${passed ? `SURVIVED  ${name}` : `caught    ${name}: ${by}`}\n`);
   if (passed) survived++;
 }
 process.stdout.write(`${wanted.length - survived} caught, ${survived} survived\n`);

@@ -47,13 +47,13 @@ function nameOf(profile: Uint8Array): string {
   const libseccomp = new Uint8Array(128);
   const n = Math.max(0, native.seccompVersion(libseccomp));
   const build = host.encode(`${version()} ${commit()} `);
-  const whole = joined(profile, build, libseccomp.subarray(0, n));
+  const whole = joined([profile, build, libseccomp.subarray(0, n)]);
   let name = '';
   for (const byte of digest(whole)) name += byte.toString(16).padStart(2, '0');
   return name;
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -70,7 +70,7 @@ function digest(data: Uint8Array): Uint8Array {
 }
 
 /** Digest of a program and its file name, so that a program under another's name is not used. */
-const seal = (program: Uint8Array, name: string): Uint8Array => digest(joined(program, host.encode(name)));
+const seal = (program: Uint8Array, name: string): Uint8Array => digest(joined([program, host.encode(name)]));
 
 /** Whether no other user may have written the file. */
 function isOurs(fd: number, type: number, euid: number): boolean {
