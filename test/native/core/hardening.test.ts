@@ -121,7 +121,7 @@ function tests(test: Test): void {
     assert.ok(readFileSync('dist/librunt.so').includes('\0__stack_chk_fail\0'), 'dist/librunt.so');
     const objects = readdirSync('build/init').filter((f) => f.endsWith('.o'));
     const guarded = objects.filter((f) => readFileSync(`build/init/${f}`).includes('\0__stack_chk_fail\0'));
-    for (const name of ['root_resolve', 'mounts_mount', 'hooks_hook', 'report', 'supervisor'])
+    for (const name of ['root_resolve', 'mounts_mount', 'hooks_hook', 'report', 'supervisor_record'])
       assert.ok(guarded.includes(`native_init_${name}.o`), name);
     if (process.arch !== 'x64') return;
     assert.ok(readsCanary(elf('build/runt-init').data) >= 50, 'build/runt-init');
