@@ -30,7 +30,7 @@ static inline int protect_relocated(void) {
   /* In a static program that is not position-independent, the headers have the addresses. */
   uintptr_t base = __ehdr_start.e_type == ET_DYN ? (uintptr_t)own : 0;
   uintptr_t page = getauxval(AT_PAGESZ);
-  /* Both rounded down to a page: one larger than the linker's holds data that must stay
+  /* Both rounded down to a page: a range larger than the linker's would hold data that must stay
    * writable. */
   uintptr_t from = (base + relro->p_vaddr) & ~(page - 1);
   uintptr_t to = (base + relro->p_vaddr + relro->p_memsz) & ~(page - 1);

@@ -78,7 +78,8 @@ int memory_ran_out(void) {
   if (memory.ran_out)
     return 1;
   take_events();
-  /* The parent first: a kill in between then counts at the next read. */
+  /* Read the parent first: a kill between the two reads is not in `above` yet, and counts at the
+   * next read. */
   int64_t above = kills_in(memory.above), own = kills_in(memory.file);
   if (own != UNREADABLE) {
     memory.kills_above = above;

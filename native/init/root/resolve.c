@@ -121,8 +121,8 @@ static int make_in(int dir, const char *name, mode_t kind) {
   return -1;
 }
 
-/* Whether a symlink of procfs is a magic link (/proc/PID/root). Without openat2 all are read as
- * text. */
+/* Whether a symlink of procfs is a magic link (/proc/PID/root). Without openat2 no
+ * link is taken for magic. */
 static int is_magic(int link, int dir, const char *name) {
   struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                          .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};

@@ -67,7 +67,7 @@ void remove_exec(pid_t pid, uint64_t begun) {
   unlinkat(supervisor.state, name, 0);
 }
 
-/* The reader of a record removes it. */
+/* A record is unread as long as its file is there: the reader removes it. */
 static int is_unread(const struct exec *exec) {
   char name[64];
   struct stat unused;
