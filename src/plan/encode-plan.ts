@@ -33,6 +33,8 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const fields: Item[] = [];
   const texts: Item[] = [];
   const slots = [...options.slots];
+  // Made for the operations that a plan has: a table of all takes 30 KB of every process.
+  const lists = new Map<object, [string, FieldType][]>();
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
@@ -40,17 +42,20 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     if (!shape) continue;
     count++;
     fields.push(shape.code, i);
-    // `for … in` instead of a precomputed list: such a table takes 30 KB of every process.
-    for (const name in shape.fields) {
-      const type = shape.fields[name]!;
-      if (type === 'note') continue;
+    let names = lists.get(shape.fields);
+    if (!names) {
+      names = Object.entries(shape.fields).filter(([, type]) => type !== 'note');
+      lists.set(shape.fields, names);
+    }
+    for (const [name, type] of names) {
       const value = (op as unknown as Record<string, WireValue>)[name];
       if (value === undefined) {
         fields.push('');
       } else if (typeof value === 'object') {
         fields.push(value.length);
-        append(fields, value.flat());
-        append(texts, value.flat());
+        const items = type === 'range[]' ? value.flat() : (value as readonly Item[]);
+        append(fields, items);
+        if (type === 'list') append(texts, items);
       } else if (typeof value === 'boolean') {
         fields.push(value ? 1 : 0);
       } else {
