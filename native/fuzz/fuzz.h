@@ -1,4 +1,4 @@
-/* Shared parts of the two decoders' fuzzers, which define NAME and print_counts. */
+/* Shared parts of the fuzzers, which define NAME and print_counts. */
 #ifndef RUNT_FUZZ_H
 #define RUNT_FUZZ_H
 #include <stdio.h>

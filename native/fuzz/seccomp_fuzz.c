@@ -1,30 +1,15 @@
 /* libFuzzer target of packed seccomp profiles: for any bytes, a program fits its buffer, its jumps
  * stay in it and its last instruction returns; a refused profile has a position. */
+#define NAME "seccomp_fuzz"
 #include "../core/core.h"
+#include "fuzz.h"
 #include <linux/filter.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 static unsigned long inputs, programs, rules_refused;
 
 static void print_counts(void) {
   fprintf(stderr, "seccomp_fuzz: %lu inputs, %lu programs, %lu refused rules\n", inputs, programs,
           rules_refused);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-  (void)argc;
-  (void)argv;
-  atexit(print_counts);
-  return 0;
-}
-
-static void demand(int holds, const char *what) {
-  if (holds)
-    return;
-  fprintf(stderr, "seccomp_fuzz: %s\n", what);
-  abort();
 }
 
 static void check_program(const struct sock_filter *at, unsigned count) {

@@ -25,7 +25,8 @@ interface Remains {
   /** Kills processes that remain in the cgroups after the container's own have ended. */
   readonly endOccupants?: (() => Promise<void>) | undefined;
   readonly rdt?: readonly string[] | undefined;
-  readonly endSupervisor?: (() => Promise<void>) | undefined;
+  /** @param processLeft a process did not end */
+  readonly endSupervisor?: ((processLeft: boolean) => Promise<void>) | undefined;
   /** The record whose poststop hooks must run. */
   readonly poststop?: ContainerRecord | undefined;
   /** The state directory exists. */
@@ -59,7 +60,8 @@ export async function teardown(r: Remains): Promise<void> {
   const before = errors.length;
   for (const end of r.endProcesses ?? []) await step(end);
   const { cgroups = [], unit, rdt } = r;
-  if (errors.length === before) {
+  const processLeft = errors.length > before;
+  if (!processLeft) {
     if (r.othersInCgroups) {
       await step(() => killAll(cgroups, SIGKILL));
       // A frozen process on v1 ends only when thawed.
@@ -69,7 +71,7 @@ export async function teardown(r: Remains): Promise<void> {
     await step(() => removeCgroups(cgroups, undefined, r.endOccupants));
     if (rdt?.length) await step(async () => (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt));
   }
-  if (r.endSupervisor) await step(r.endSupervisor);
+  if (r.endSupervisor) await step(() => r.endSupervisor!(processLeft));
   if (r.poststop && errors.length === 0) {
     const { keepForPoststop } = await import('./hooks/poststop-hooks.js');
     await step(() => keepForPoststop(r.command, r.root, r.poststop!, r.warn ?? (() => {})));
@@ -92,7 +94,10 @@ export const recordedRemains = (record: ContainerRecord) => ({
   unit: record.unit,
   cgroups: record.cgroups,
   rdt: record.rdt,
-  endSupervisor: record.supervisor && (() => supervisorEnded(record.supervisor!)),
+  endSupervisor: async (processLeft: boolean) => {
+    // The supervisor of a process that did not end will record its exit status.
+    if (record.supervisor && !processLeft) await supervisorEnded(record.supervisor);
+  },
   poststop: record.hooks?.poststop ? record : undefined,
   stateDirectory: true,
 });

@@ -168,6 +168,18 @@ test('a process below a frozen cgroup of v1 is an error at once that names the c
   assert.is(error.hint, 'thaw it: echo THAWED > /sys/fs/cgroup/freezer/above/freezer.state');
 });
 
+test('the supervisor of a process that does not end stays: it records the end, when the process is thawed', async () => {
+  const c = new FakeContainer({ status: 'running', record: { supervisor: { pid: 2400, startTime: '3400' } } });
+  const supervisor = c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
+  // The first process gets the signal and stays, as one that hangs in the kernel.
+  const pidfdSignal = c.kernel.performs('pidfdSignal');
+  let signals = 0;
+  c.kernel.on('pidfdSignal', (pidfd, number) => (signals++ === 0 ? 0 : pidfdSignal(pidfd, number)));
+  const error = await c.failure(() => del(c, true));
+  assert.is(told(c, error), 'ERR_PROCESS delete web: its process 2500 was killed and does not end');
+  assert.equal([supervisor.end, supervisor.signals, c.left.includes('~/web')], [undefined, [], true]);
+});
+
 test('where a seccomp filter refuses pidfds, the process is killed by its number, or with its cgroup', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout, status: 'running' });

@@ -118,7 +118,7 @@ export class InitChannel {
     if (!Object.hasOwn(REPORT, kind)) throw broken(`a report "${kind}"`);
     const report: Record<string, unknown> = { kind };
     let i = 1;
-    for (const field of REPORT[kind].split(' ')) {
+    for (const field of REPORT[kind].match(/\S+/g) ?? []) {
       const name = field.slice(1);
       if (field[0] === '#') report[name] = Number(fields[i++]);
       else if (field[0] === '@') report[name] = this.take();

@@ -5,7 +5,7 @@ import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { OwnedFd } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
-import type { Span } from '../../sys/protocol.js';
+import type { ReportOf, Span } from '../../sys/protocol.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
@@ -18,10 +18,7 @@ import { endKilled, endOf } from './child-end.js';
 import { type Answers, Conversation, type State } from './conversation.js';
 import { adoptExec } from './handlers/clone-handler.js';
 import { isRuntimeOp, perform } from './handlers/handler-table.js';
-import type { Report } from './init-channel.js';
 import { type LaunchInput, LaunchResources } from './launch-resources.js';
-
-type ReportOf<K extends Report['kind']> = Extract<Report, { kind: K }>;
 
 /** One launch in progress. */
 export class Launch {
@@ -272,17 +269,15 @@ export class Launch {
     }
   }
 
-  private failed(report: ReportOf<'error'>): Error {
+  private failed({ index, errno, syscall, detail }: ReportOf<'error'>): Error {
     const { ops } = this.input.plan;
-    const op = ops[report.index];
+    const op = ops[index];
     if (op) {
-      const { errno, syscall, detail, index } = report;
       const filtered = ops.slice(0, index).some((before) => before.op === 'seccomp' && !before.late);
       return new OpFailed({ op, errno, syscall, detail, filtered });
     }
     // It failed before its first operation.
     const { command, record } = this.input;
-    const { errno, syscall, detail } = report;
     const message = `${command} ${record.id}: start runt-init: ${syscall} ${detail}`.trimEnd();
     return new RuntError({ code: 'ERR_INIT', message, errno, syscall });
   }

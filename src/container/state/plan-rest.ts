@@ -1,11 +1,9 @@
 /** The rest of a plan in the state directory, so that `start` can name the operation that fails. */
 import type { FieldType } from '../../plan/op-shape.js';
 import { type Op, type OpName, ops, type Plan } from '../../plan/plan-ops.js';
-import { RuntError } from '../../sys/error.js';
-import { host, native } from '../../sys/host.js';
-import { O_CREAT, O_EXCL } from '../../sys/linux.js';
+import { host } from '../../sys/host.js';
 import { entryText, withState } from './state-directory.js';
-import { planRestFile } from './state-store.js';
+import { keepFile, planRestFile } from './state-store.js';
 
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];
@@ -27,12 +25,7 @@ export function keepPlanRest(root: string, id: string, plan: Plan): void {
   const text = JSON.stringify(restOf(plan), (key, value) =>
     typeof value === 'bigint' ? `${value}` : Object.hasOwn(unshown, key) ? unshown[key] : value,
   );
-  const r = withState(root, id, (dir) =>
-    dir < 0 ? dir : native.writeFile(dir, planRestFile, O_CREAT | O_EXCL, 0o600, host.encode(text)),
-  );
-  if (r >= 0) return;
-  const path = `${root}/${id}/${planRestFile}`;
-  throw new RuntError({ code: 'ERR_STATE', message: `write the rest of the plan ${path}`, path, errno: -r });
+  keepFile(root, id, planRestFile, host.encode(text), 'write the rest of the plan');
 }
 
 /**

@@ -134,13 +134,15 @@ export function writeState(dir: number, record: ContainerRecord): number {
   return dir < 0 ? dir : native.replaceFile(dir, stateFile, 0o600, host.encode(JSON.stringify(record)));
 }
 
-/** Stores the config of a container that is being created. */
+/** Stores the config of a container that is being created. @throws RuntError ERR_STATE */
 export function keepConfig(root: string, id: string, text: Uint8Array): void {
-  const r = withState(root, id, (dir) =>
-    dir < 0 ? dir : native.writeFile(dir, configFile, O_CREAT | O_EXCL, 0o600, text),
-  );
-  const path = `${root}/${id}/${configFile}`;
-  if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `keep the config as ${path}`, path, errno: -r });
+  keepFile(root, id, configFile, text, 'keep the config as');
+}
+
+/** Writes a file of a container that is being created. @throws RuntError ERR_STATE, whose message begins with `verb` */
+export function keepFile(root: string, id: string, name: string, data: Uint8Array, verb: string): void {
+  const r = withState(root, id, (dir) => (dir < 0 ? dir : native.writeFile(dir, name, O_CREAT | O_EXCL, 0o600, data)));
+  if (r < 0) throw stateError(verb, `${root}/${id}/${name}`, r);
 }
 
 /** Path of the stored config; the bundle's for a container of an older runt, which stored none. */
