@@ -41,7 +41,7 @@ static int join_each(int process, int flags) {
 }
 
 /* Safe: the descriptor is a pidfd. The runtime opened it and verified the start time of the
- * process, so it is no later process with the same pid. All namespaces are joined in one step
+ * process, so it cannot be a later one with the same pid. All namespaces are joined in one step
  * (Linux 5.8): the kernel checks each with the rights that the process had before, in any order.
  * The process is not dumpable by now (CVE-2016-9962). */
 int op_join(const struct op *op) {

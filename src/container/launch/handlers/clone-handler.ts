@@ -35,7 +35,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
     native.close(theirs);
   });
   launch.process = { pid, pidfd: new OwnedFd(pidfd) };
-  // Before its first operation, while it has the ids of the user whom systemd checks.
+  // Before its first operation: systemd checks its user, which operations change.
   if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
   if (successors === 0) await adoptExec(launch);
   // A process that joins enters the scope later: the placeholder ends once that one is created.
