@@ -51,7 +51,8 @@ async function statuses(
   console.log(`\n# note ${execs} execs, ${again} with a pid that another one had before`);
 }
 
-const records = (state: string): string[] => readdirSync(state).filter((name) => name.startsWith('exec-'));
+/** Names of the records; a record that is being written (`.json.tmp`) is not one yet. */
+const records = (state: string): string[] => readdirSync(state).filter((name) => /^exec-.*\.json$/.test(name));
 
 const sleeps = (bed: Bed): void => {
   bed.config.process.args = ['/bin/sleep', '100000'];
