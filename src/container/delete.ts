@@ -53,6 +53,9 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
   }
 }
 
+const endsSoon = async (record: ContainerRecord): Promise<boolean> =>
+  (await import('./state/ending-process.js')).endsSoon(record);
+
 /** @returns the removed record; undefined if it was unreadable */
 async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   const record = await recordOf(o);
@@ -63,7 +66,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   // First: processes in a cgroup that is not mounted would survive.
   checkMounted(record.cgroups);
   const status = statusOf(o.root, record);
-  if (status !== 'stopped' && status !== 'created' && !o.force) {
+  if (status !== 'stopped' && status !== 'created' && !o.force && !(await endsSoon(record))) {
     throw new RuntError({
       code: 'ERR_CONTAINER_STATUS',
       message: `cannot delete container ${o.id} that is not stopped: ${status}`,

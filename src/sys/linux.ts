@@ -147,3 +147,7 @@ export const namespaceFlags: Readonly<Record<string, number>> = {
 
 /** The last capability of this table: CAP_CHECKPOINT_RESTORE, Linux 5.9. */
 export const CAP_LAST = 40;
+
+// Flags of a process, from linux/sched.h (proc_pid_stat(5)): it is in do_exit(), or a signal makes it exit.
+export const PF_EXITING = 0x4;
+export const PF_SIGNALED = 0x400;

@@ -9,6 +9,10 @@ export interface ProcessStat {
   readonly state: string;
   /** Clock ticks since boot. */
   readonly startTime: string;
+  /** PF_* of linux/sched.h, as a decimal number. */
+  readonly flags: string;
+  /** Mask of the first thread's pending signals, as a decimal number. */
+  readonly pending: string;
 }
 
 /** Attempts until procfs and pidfd_open(2) agree: the kernel may reuse the pid between the two. */
@@ -53,6 +57,8 @@ function parse(text: string): ProcessStat {
     name: text.slice(text.indexOf('(') + 1, end),
     state: fields[0] as string,
     startTime: fields[19] as string,
+    flags: fields[6] as string,
+    pending: fields[28] as string,
   };
 }
 

@@ -56,6 +56,32 @@ test('a paused container is not removed; with --force it is thawed, so that it c
   }
 });
 
+test('delete waits at most 10 s for a process that was killed or exits, and then removes the container', async () => {
+  const signalled = 0x400;
+  const exiting = 0x4;
+  for (const flags of [signalled, exiting]) {
+    const c = new FakeContainer({ status: 'running' });
+    c.process!.flags = flags;
+    c.kernel.clock.after(9000, () => c.process!.exit(0));
+    assert.is(await outcomeOf(c), 'removed');
+    assert.equal([c.left, c.kernel.open, c.process!.signals], [[], [c.root], []]);
+  }
+  const stuck = new FakeContainer({ status: 'running' });
+  stuck.process!.flags = exiting;
+  const began = stuck.kernel.clock.now;
+  assert.is(await outcomeOf(stuck), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: running');
+  assert.is(stuck.kernel.clock.now - began, 10_000);
+});
+
+test('delete refuses at once if a frozen cgroup of v1 holds the killed process', async () => {
+  const c = new FakeContainer({ layout: 'v1', status: 'running' });
+  c.freeze(c.cgroups[0]!);
+  c.process!.signal(SIGKILL);
+  const began = c.kernel.clock.now;
+  assert.is(await outcomeOf(c), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: paused');
+  assert.equal([c.kernel.clock.now, c.kernel.open], [began, [c.root]]);
+});
+
 test('the order: the lock, the signal, the end of the process, the cgroup, the state', async () => {
   const c = new FakeContainer({ status: 'running' });
   await c.run(() => del(c, true));

@@ -172,6 +172,19 @@ test(
 );
 
 test(
+  'delete right after kill KILL removes the container, although its 100 processes take time to end',
+  onBed(async (bed) => {
+    const many = 'i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i+1)); done; echo ready; wait';
+    for (let round = 0; round < 10; round++) {
+      bed.started(['/bin/sh', '-c', many]);
+      await eventually('its processes', () => bed.stdout() === 'ready\n');
+      ok(bed.kill('KILL'));
+      ok(bed.delete());
+    }
+  }),
+);
+
+test(
   'delete of a created container kills it; force on an unknown id exits 0, plain does not',
   onBed((bed) => {
     sleeper(bed);

@@ -38,6 +38,8 @@ export class FakeProcess {
   /** Whether a freezer of v1 holds back its signals. */
   frozen: () => boolean = () => false;
   onSignal: ((signal: number) => boolean) | undefined;
+  /** PF_* in /proc/PID/stat. */
+  flags = 0;
   /** What it has open: dropped at its end. */
   files: OpenFile[] = [];
   private pending: number[] = [];
@@ -84,8 +86,10 @@ export class FakeProcess {
   }
 
   get stat(): string {
-    const zeros = Array.from({ length: 17 }, () => '0').join(' ');
-    return `${this.pid} (${this.name}) ${this.state} ${this.parent} ${zeros} ${this.startTime} 0 0\n`;
+    const zeros = (length: number): string => Array.from({ length }, () => '0').join(' ');
+    const mask = this.pending.reduce((bits, signal) => bits | (1 << (signal - 1)), 0);
+    const start = `${this.pid} (${this.name}) ${this.state} ${this.parent} ${zeros(4)} ${this.flags} ${zeros(12)}`;
+    return `${start} ${this.startTime} ${zeros(8)} ${mask} 0\n`;
   }
 }
 
