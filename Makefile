@@ -47,7 +47,7 @@ test-vm: build
 test-all: build
 	@hack/test-all
 
-# Which lines of src/ and native/ the tests execute, by folder; COVERAGE='--unit --files' for the unit tests, and ranges.
+# Lines of src/ and native/ that the tests execute, by folder. COVERAGE='--unit --files': unit tests only, with ranges.
 COVERAGE ?=
 coverage: deps
 	@$(node) hack/coverage.mjs $(COVERAGE)
@@ -67,7 +67,7 @@ fmt: deps
 	@$(node) node_modules/@biomejs/biome/bin/biome check --write .
 	@clang-format -i $$(git ls-files -co --exclude-standard 'native/*.c' 'native/*.h' 'hack/*.c' 'hack/*.h')
 
-# The command, one static file, its man pages and completions, and the npm package with librunt.so and its one dependency.
+# The static command with its man pages and completions, and the npm package with librunt.so and its dependency.
 library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt
 share := $(DESTDIR)$(PREFIX)/share
 install: build

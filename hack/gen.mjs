@@ -23,6 +23,17 @@ function put(name, text) {
 const upper = (name) => name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase();
 const comment = (text) => text.replaceAll('*/', '* /').replaceAll('→', '->').replaceAll('…', '...');
 
+
+/** A comment in C, in lines of at most 120 columns. */
+function wrapped(text) {
+  const lines = ['/*'];
+  for (const word of `${text} */`.replace(/ (\S+) \*\/$/, ' $1\u00a0*/').split(' ')) {
+    if (lines.at(-1).length + 1 + word.length > 120) lines.push(' *');
+    lines.push(`${lines.pop()} ${word}`);
+  }
+  return lines.join('\n').replace('\u00a0', ' ');
+}
+
 // ── abi ──
 
 const cType = {
@@ -40,7 +51,7 @@ function abiHeader(abi) {
   for (const [name, f] of Object.entries(abi)) {
     const args = f.args.map(([n, t]) => cType[t](cName(n))).join(', ') || 'void';
     lines.push(
-      `/* ${comment(f.doc)} */`,
+      wrapped(comment(f.doc)),
       `__attribute__((visibility("default"))) ${f.ret === 'i64' ? 'int64_t' : 'int32_t'} runt_${name}(${args});`,
       '',
     );
@@ -236,9 +247,9 @@ ${fields}
 /* The most fields that an operation has. */
 enum { OP_FIELDS_MAX = ${most} };
 
-/* fields: one letter for each: s string, i integer, b boolean, f flags, d slot; l list of strings,
- * n of integers, m of flags, r of pairs first, last; a capital for a field that may be absent. Arrays, not pointers: a position-independent program relocates each pointer when it
- * starts. */
+/* fields: one letter for each: s string, i integer, b boolean, f flags, d slot; l list of strings, n of integers,
+ * m of flags, r of pairs first, last; a capital letter for a field that may be absent. Arrays, not pointers: a
+ * position-independent program relocates each pointer when it starts. */
 struct op_shape {
   uint16_t code;
   char name[${Math.max(...init.map(([n]) => n.length)) + 1}];

@@ -25,11 +25,11 @@ static void check_pairs(const uint8_t *out, int32_t length) {
     const char *digits = *at == '-' ? at + 1 : at;
     size_t n = strlen(digits);
     if (strpbrk(digits, "eE")) {
-      demand(strspn(digits, "0123456789.eE+-") == n, "a literal that is no number");
+      demand(strspn(digits, "0123456789.eE+-") == n, "a literal that is not a number");
       at = digits + n + 1;
       continue;
     }
-    demand(n >= 16 && strspn(digits, "0123456789") == n, "a literal that is no wide integer");
+    demand(n >= 16 && strspn(digits, "0123456789") == n, "a literal that is not a wide integer");
 #ifdef PLANT_CRASH
     /* The literals of the seeds have 19 and 20 digits. */
     demand(n == 19 || n == 20, "planted");
@@ -52,12 +52,12 @@ static void check_error(const uint8_t *data, size_t size, int32_t n) {
   uint64_t at = 0;
   for (int i = 7; i >= 0; i--)
     at = at << 8 | place[i];
-  demand(at <= size, "the place is not in the text");
+  demand(at <= size, "the offset is not in the text");
   demand(kind <= 11, "an unknown kind");
   /* Kinds 1 to 4 point at a byte: a quote, a control character, a backslash, a bracket. */
   if (kind > 4)
     return;
-  demand(at < size, "the place of this kind is not at the end");
+  demand(at < size, "the offset of this kind is not at the end");
   uint8_t c = data[at];
   demand(kind != 1 || c == '"', "a string without its opening quote");
   demand(kind != 2 || c < 0x20, "not a control character");

@@ -42,7 +42,7 @@ static uint64_t address(const char *text) {
   char *end;
   uint64_t value = strtoull(text, &end, 16);
   if (*end || value == 0)
-    refuse("an address is no hexadecimal number");
+    refuse("an address is not a hexadecimal number");
   return value;
 }
 

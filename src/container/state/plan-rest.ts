@@ -8,9 +8,7 @@ import { keepFile, planRestFile } from './state-store.js';
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];
 
-/**
- * What runt-init does after `wait`: the operations behind it, and a late seccomp filter, loaded right before the execve.
- */
+/** The operations that runt-init performs after `wait`, and a late seccomp filter, which it loads before the execve. */
 const restOf = ({ ops: all }: Plan): PlanRest => {
   const wait = all.findIndex(({ op }) => op === 'wait');
   const isLeft = (op: Op, i: number) => (i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late);
