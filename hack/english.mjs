@@ -46,7 +46,8 @@ for (const file of files) {
   }
   if (text.includes('\0')) continue;
   for (const [i, line] of text.split('\n').entries()) {
-    for (const [kind, pattern] of Object.entries(phrases)) if (pattern.test(line)) report(kind, `${file}:${i + 1}`, line);
+    for (const [kind, pattern] of Object.entries(phrases))
+      if (pattern.test(line)) report(kind, `${file}:${i + 1}`, line);
     if (line.length > width && /^\s*(?:\/\/|\/\*|\*|#)/.test(line)) report('long comment', `${file}:${i + 1}`, line);
   }
 }
@@ -56,7 +57,8 @@ try {
   for (const line of git('log', '--no-merges', '--format=%h %aI %s').trimEnd().split('\n')) {
     const [hash, date, ...words] = line.split(' ');
     const subject = words.join(' ');
-    if (new Date(date) >= new Date(firstChecked) && subject.length > subjectLength) report('long subject', hash, subject);
+    if (new Date(date) >= new Date(firstChecked) && subject.length > subjectLength)
+      report('long subject', hash, subject);
   }
 } catch (error) {
   console.log(`commit subjects are not checked: ${error.message.split('\n')[0]}`);

@@ -23,7 +23,6 @@ function put(name, text) {
 const upper = (name) => name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase();
 const comment = (text) => text.replaceAll('*/', '* /').replaceAll('→', '->').replaceAll('…', '...');
 
-
 /** A comment in C, in lines of at most 120 columns. */
 function wrapped(text) {
   const lines = ['/*'];
