@@ -200,14 +200,22 @@ function words(text: string): string[] {
 /**
  * Whether the runtime can make or use the cgroup at `path`. Checks its nearest existing ancestor and the cgroup.procs
  * in it: a delegation covers both (cgroups(7), "Cgroups delegation").
+ * @throws RuntError ERR_CGROUP if access(2) fails for a reason other than permissions or a missing file
  */
 export function cgroupWritable(path: string): boolean {
   for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
-    const there = native.access(directory, F_OK);
-    if (there === -E.ENOENT) continue;
-    return there >= 0 && native.access(directory, W_OK) >= 0 && native.access(`${directory}/cgroup.procs`, W_OK) >= 0;
+    if (isAccessible(directory, F_OK))
+      return isAccessible(directory, W_OK) && isAccessible(`${directory}/cgroup.procs`, W_OK);
   }
   return false;
+}
+
+function isAccessible(path: string, mode: number): boolean {
+  const result = native.access(path, mode);
+  if (result >= 0) return true;
+  if ([E.ENOENT, E.ENOTDIR, E.EACCES, E.EPERM, E.EROFS].includes(-result)) return false;
+  const facts = { code: 'ERR_CGROUP', message: `check access to the cgroup ${path}`, path, syscall: 'faccessat2' };
+  throw new RuntError({ ...facts, errno: -result });
 }
 
 /**

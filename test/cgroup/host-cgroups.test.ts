@@ -88,6 +88,8 @@ test('writable: the nearest cgroup that is there, and on v2 its cgroup.procs', (
   assert.is(cgroupWritable(`${top}/mine/new/web`), false);
   denied[0] = `${top}/mine`;
   assert.is(cgroupWritable(`${top}/mine/new/web`), false);
+  kernel.failAt('access', 1, E.EIO);
+  assert.throws(() => cgroupWritable(`${top}/mine`), /check access to the cgroup \/sys\/fs\/cgroup\/mine: EIO/);
 });
 
 test('the parent of a cgroup without a name: beside the own one, below the top where systemd manages the tree', () => {

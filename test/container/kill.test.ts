@@ -41,6 +41,19 @@ test('KILL of all ends each one; of the first alone its pid namespace ends the o
   }
 });
 
+test('an error while one process is looked up again does not spare the others', async () => {
+  const { c, init, child } = pair();
+  const readFile = c.kernel.performs('readFile');
+  // Two reads find out which processes to signal; the third one is the check of the first process.
+  let reads = 0;
+  c.kernel.on('readFile', (fd, path, out) =>
+    path.endsWith('/cgroup.procs') && ++reads === 3 ? -E.EIO : readFile(fd, path, out),
+  );
+  const error = await c.failure(() => send(c, SIGWINCH, true));
+  assert.is(error.errno, E.EIO);
+  assert.equal([init.signals, child.signals], [[], [SIGWINCH]]);
+});
+
 test('KILL thaws a frozen container, any other signal does not', async () => {
   const { c, init } = pair({ layout: 'v1' });
   c.freeze(c.cgroups[0]!);

@@ -24,15 +24,19 @@ export function killAll(cgroups: readonly string[], signal: number): boolean {
  * Signals every process of a set. Opens a pidfd of each and then looks it up again, so that no signal reaches another
  * process that reuses the pid.
  * @returns whether there was any
- * @throws RuntError ERR_PROCESS if one could not be signalled, after all others were
+ * @throws RuntError ERR_PROCESS, or the error of `isMember`, if one could not be signalled; the others are
  */
 export function signalEach(all: readonly number[], signal: number, isMember: (pid: number) => boolean): boolean {
-  const failed = new Map<number, number>();
+  const errors: unknown[] = [];
   for (const pid of all) {
-    const r = signalMember(pid, signal, () => isMember(pid));
-    if (r < 0 && r !== -E.ESRCH) failed.set(r, pid);
+    try {
+      const r = signalMember(pid, signal, () => isMember(pid));
+      if (r !== -E.ESRCH) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });
+    } catch (error) {
+      errors.push(error);
+    }
   }
-  for (const [r, pid] of failed) check(r, { code: 'ERR_PROCESS', message: `send signal ${signal} to process ${pid}` });
+  if (errors.length > 0) throw errors[0];
   return all.length > 0;
 }
 
