@@ -7,6 +7,8 @@ enum {
   /* A service manager reads its notifications at once. send(2) on a full queue blocks without
    * limit. */
   NOTIFY_SEND_TIME = 1000,
+  /* The reader of a socket makes room in this time. One that is stopped never does. */
+  WRITE_TIME = 10000,
   /* A client of the supervisor writes its request at once. One that does not is dropped, because
    * the supervisor serves one client at a time. */
   REQUEST_TIME = 2000,

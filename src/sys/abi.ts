@@ -79,7 +79,7 @@ export const abi = table({
       ['fd', 'i32'],
       ['data', 'buf'],
     ],
-    doc: 'write(2), repeated until all bytes are written (no SIGPIPE on sockets)',
+    doc: 'write(2), repeated until all bytes are written; on sockets without SIGPIPE, and -ETIMEDOUT after 10 s without progress',
   },
   readFile: {
     ret: 'i32',

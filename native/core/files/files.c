@@ -50,28 +50,31 @@ int32_t runt_read(int32_t fd, uint8_t *data, uint32_t data_cap) {
   return result(RETRY(read(fd, data, data_cap)));
 }
 
-/* Waits until a non-blocking descriptor is writable. */
-static int wait_writable(int fd) {
+/* Waits until a descriptor is writable, for `most` ms (-1: without limit). 0, or -1 with errno. */
+static int wait_writable(int fd, int most) {
   struct pollfd p = {.fd = fd, .events = POLLOUT};
-  return RETRY(poll(&p, 1, -1)) < 0 ? -1 : 0;
+  int r = RETRY(poll(&p, 1, most));
+  if (r == 0)
+    errno = ETIMEDOUT;
+  return r > 0 ? 0 : -1;
 }
 
 int32_t runt_write(int32_t fd, const uint8_t *data, uint32_t data_len) {
   if (data_len > INT32_MAX)
     return -EINVAL;
-  /* send(2) for MSG_NOSIGNAL. Stdio is seldom a socket, and a closed pipe there must end this
-   * process as it ends any program. */
+  /* send(2) for its flags: a reader that is stopped must not block runt for ever. Stdio is seldom a
+   * socket. There a closed pipe ends this process, and a slow reader slows it, as any program. */
   int is_socket = fd > 2;
   uint32_t done = 0;
   do {
-    ssize_t n = is_socket ? send(fd, data + done, data_len - done, MSG_NOSIGNAL)
+    ssize_t n = is_socket ? send(fd, data + done, data_len - done, MSG_NOSIGNAL | MSG_DONTWAIT)
                           : write(fd, data + done, data_len - done);
     if (n >= 0)
       done += (uint32_t)n;
     else if (errno == ENOTSOCK && is_socket)
       is_socket = 0;
     else if (errno == EAGAIN) {
-      if (wait_writable(fd) < 0)
+      if (wait_writable(fd, is_socket ? WRITE_TIME : -1) < 0)
         return -errno;
     } else if (errno != EINTR)
       return -errno;

@@ -2,6 +2,7 @@
  * Peers that listen and accept nothing: every socket that runt connects to has a deadline, and its error names the
  * flag.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,11 +11,12 @@ import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
 import { fullListener } from '../bed/full-listener.js';
+import { runtPath } from '../bed/place.js';
 import { addUnixProgram } from '../bed/unix.js';
 
 useNodeHost([]);
 
-const test = needing('sockets that accept nothing', 'root', 'programs');
+const test = needing('sockets that accept nothing', 'root', 'programs', 'mount', 'unshare');
 
 /** ms; runt gives up after 10 s. */
 const LIMIT = 60_000;
@@ -129,6 +131,27 @@ test(
       assert.match(r.stderr, /ETIMEDOUT/);
       assert.is(bed.state().status, 'running');
       bed.delete('--force');
+    }),
+  ),
+);
+
+test(
+  'a command does its work without its log if the queue of journald stays full',
+  onBed((bed) =>
+    fullOfDatagrams(bed, 'socket', async () => {
+      bed.started();
+      const script = `mount -t tmpfs -o mode=755 run /run && mkdir -p /run/systemd/journal &&
+mount --bind "$2" /run/systemd/journal && exec "$1" --log journald:x --debug --root "$3" kill "$4" KILL`;
+      const args = ['--mount', '--propagation', 'private', '/bin/sh', '-c', script];
+      const r = spawnSync('unshare', [...args, 'sh', runtPath, bed.dir, bed.root, bed.id], {
+        encoding: 'utf8',
+        timeout: LIMIT,
+        killSignal: 'SIGKILL',
+      });
+      assert.equal([r.status, r.signal], [0, null], r.stderr);
+      assert.match(r.stderr, /the log journald:x was not written: ETIMEDOUT/);
+      bed.until('stopped');
+      bed.delete();
     }),
   ),
 );
