@@ -21,7 +21,7 @@ export const globals = {
   'systemd-cgroup': 'bool',
   'cgroup-manager': 'cgroupfs|systemd|disabled',
   'unsafe-annotations': 'allow|warn|deny',
-  'hook-timeout': 'int',
+  'hook-timeout': 'str',
   criu: 'str',
   'version|v': 'bool',
   'help|h': 'bool',

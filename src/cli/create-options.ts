@@ -3,9 +3,10 @@
 import type { CreateOptions } from '../container/launch/container-options.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { listenFds } from '../container/stdio/preserved-descriptors.js';
+import { parseSeconds } from '../sys/duration.js';
 import { host } from '../sys/host.js';
 import { absolute } from './absolute-path.js';
-import { parseBool } from './arguments.js';
+import { parseBool, usageError } from './arguments.js';
 import { reportWarning } from './command-log.js';
 import type { Call } from './command-syntax.js';
 import { rootDirectory } from './root-directory.js';
@@ -31,7 +32,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
     ...unsafeAnnotations(global),
-    ...hookTimeout(global),
+    ...hookTimeout(where, global),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
@@ -48,11 +49,16 @@ export const unsafeAnnotations = ({
   'unsafe-annotations': policy,
 }: Call<'create'>['global']): Pick<CreateOptions, 'unsafeAnnotations'> => (policy ? { unsafeAnnotations: policy } : {});
 
-/** `--hook-timeout` if set; otherwise the environment decides. */
-export const hookTimeout = ({
-  'hook-timeout': seconds,
-}: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> =>
-  seconds === undefined ? {} : { hookTimeout: seconds };
+/** `--hook-timeout` in seconds if set; otherwise the environment decides. Throws ERR_USAGE. */
+export function hookTimeout(where: string, global: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> {
+  const text = global['hook-timeout'];
+  if (text === undefined) return {};
+  const seconds = parseSeconds(text);
+  if (seconds === undefined) {
+    throw usageError(where, `flag --hook-timeout needs a duration in whole seconds, such as 90s or 10m, not "${text}"`);
+  }
+  return { hookTimeout: seconds };
+}
 
 /** `--rootless`: `auto`, or any boolean that Go accepts. */
 export function rootlessMode(where: string, value: string | undefined): RootlessMode {

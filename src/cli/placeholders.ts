@@ -21,7 +21,7 @@ const byWord: Readonly<Record<string, string>> = {
   LABEL: 'process-label',
   CONTEXT: 'lsm-mount-context',
   SIGNAL: 'signal',
-  DURATION: 'interval',
+  DURATION: 'interval hook-timeout',
   NAMESPACE: 'empty-ns',
   SIZE: 'memory memory-reservation memory-swap kernel-memory kernel-memory-tcp',
   NUMBER: 'cpus',

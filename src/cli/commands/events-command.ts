@@ -2,10 +2,10 @@
 import { statsJson } from '../../cgroup/stats/stats-json.js';
 import { events, stats } from '../../container/stats-stream.js';
 import { toJson } from '../../spec/json/exact-json.js';
+import { parseDuration } from '../../sys/duration.js';
 import { usageError } from '../arguments.js';
 import { print } from '../command-output.js';
 import type { Call } from '../command-syntax.js';
-import { parseDuration } from '../duration.js';
 import { rootDirectory } from '../root-directory.js';
 
 export async function command({ global, flags, args }: Call<'events'>): Promise<number> {

@@ -49,7 +49,7 @@ async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: st
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
     ...unsafeAnnotations(global),
-    ...hookTimeout(global),
+    ...hookTimeout('explain', global),
     debug: isVerbose(global),
     warn: (sentence: string) => reportWarning(global, sentence),
   };

@@ -22,7 +22,7 @@ const globalWords: Words<typeof globals>['flags'] = {
   'systemd-cgroup':
     'let systemd manage the cgroup: a scope, named by linux.cgroupsPath as slice:prefix:name (cgroup v2; without root by the session of the user)',
   'unsafe-annotations': 'what to do about annotations that weaken a container (default: warn)',
-  'hook-timeout': 'seconds after which a hook without a timeout of its own is killed, 0 for never (default: 600)',
+  'hook-timeout': 'time after which a hook without a timeout of its own is killed, 0 for never (default: 10m)',
   'cgroup-manager': 'who manages cgroups; systemd: as --systemd-cgroup; disabled: the container gets none',
   criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',

@@ -29,7 +29,7 @@ export async function command(call: Call<'restore'>): Promise<number> {
     noNewKeyring: flags['no-new-keyring'] === true,
     rootless: rootlessMode('restore', global.rootless),
     ...unsafeAnnotations(global),
-    ...hookTimeout(global),
+    ...hookTimeout('restore', global),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   });

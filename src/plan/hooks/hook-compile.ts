@@ -1,5 +1,6 @@
 /** `hooks` → operations: hooks of runt-init, and its waits for the runtime's hooks (config.md#posix-platform-hooks). */
 import type { Hook, Hooks, Spec } from '../../spec/config-types.js';
+import { parseSeconds } from '../../sys/duration.js';
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
 import type { CompileOptions } from '../host-facts.js';
@@ -19,10 +20,11 @@ const timeoutVariable = 'RUNT_HOOK_TIMEOUT';
 function hookTimeout(asked?: number): number {
   const text = host.env[timeoutVariable];
   if (asked !== undefined || !text) return asked ?? 600;
-  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const seconds = parseSeconds(text);
+  if (seconds !== undefined) return seconds;
   throw new RuntError({
     code: 'ERR_USAGE',
-    message: `${timeoutVariable} must be a number of seconds, not ${JSON.stringify(text)}`,
+    message: `${timeoutVariable} must be a duration in whole seconds, such as 90s or 10m, not ${JSON.stringify(text)}`,
   });
 }
 

@@ -69,21 +69,27 @@ test(
 );
 
 test(
-  'RUNT_HOOK_TIMEOUT says the same, the flag goes before it, and what is not a number of seconds is refused',
+  'RUNT_HOOK_TIMEOUT sets the same, the flag overrides it, and both refuse what is not whole seconds',
   onBed((bed) => {
     const path = addScript(bed, 'sleep 1.5');
     setHook(bed, 'createRuntime', { path, env });
     const inEnv = (value: string) => ({ env: { PATH: process.env.PATH ?? '', RUNT_HOOK_TIMEOUT: value } });
-    assert.match(bed.runt(run(bed), inEnv('1')).stderr, /its timeout is 1 s/);
-    assert.is(bed.runt(run(bed, '--hook-timeout', '60'), inEnv('1')).code, 0);
+    for (const one of ['1', '1s', '1000ms'])
+      assert.match(bed.runt(run(bed), inEnv(one)).stderr, /its timeout is 1 s/, one);
+    assert.is(bed.runt(run(bed, '--hook-timeout', '1m'), inEnv('1')).code, 0);
     assert.is(bed.runt(run(bed), inEnv('')).code, 0);
-    for (const wrong of ['soon', '-1', '1.5', '1m', '9999999999'])
+    for (const wrong of ['soon', '-1', '1.5', '1d', '9999999999'])
       assert.match(
         bed.runt(run(bed), inEnv(wrong)).stderr,
-        /RUNT_HOOK_TIMEOUT must be a number of seconds, not "/,
+        /RUNT_HOOK_TIMEOUT must be a duration in whole seconds, such as 90s or 10m, not "/,
         wrong,
       );
-    for (const wrong of ['soon', '-1', '1m']) assert.is(bed.runt(run(bed, '--hook-timeout', wrong)).code, 1, wrong);
+    for (const wrong of ['soon', '-1', '500ms'])
+      assert.match(
+        bed.runt(run(bed, '--hook-timeout', wrong)).stderr,
+        /run: flag --hook-timeout needs a duration in whole seconds/,
+        wrong,
+      );
   }),
 );
 

@@ -11,9 +11,9 @@ const units: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** Milliseconds; undefined for an invalid or negative duration. `0` needs no unit. */
+/** Milliseconds; undefined for an invalid or negative duration. A number without a unit is seconds. */
 export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
+  if (/^\d{1,9}$/.test(text)) return 1000 * Number(text);
   let sum = 0;
   let rest = text.startsWith('+') ? text.slice(1) : text;
   if (rest === '') return undefined;
@@ -28,6 +28,12 @@ export function parseDuration(text: string): number | undefined {
     sum += value * factor;
   }
   return sum;
+}
+
+/** A duration in seconds; undefined if it is invalid, has a fraction of a second, or has more than nine digits. */
+export function parseSeconds(text: string): number | undefined {
+  const seconds = (parseDuration(text) ?? Number.NaN) / 1000;
+  return Number.isInteger(seconds) && seconds < 1e9 ? seconds : undefined;
 }
 
 function take(text: string, wanted: (character: string) => boolean): string {
