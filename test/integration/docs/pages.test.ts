@@ -1,0 +1,60 @@
+/**
+ * Every command of README.md and docs/ is typed, and prints what the page shows; docs/testing.md has the rules.
+ * RUNT_DOCS_AT_LENGTH=1 also types those that take long (hack/test-all does).
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { needing } from '../bed/bed.js';
+import { which } from '../bed/needs.js';
+import { top } from '../bed/place.js';
+import { type Block, omission, shows, steps } from './page.js';
+import { Machine } from './shell.js';
+
+const test = needing(
+  'pages',
+  'root',
+  'unshare',
+  'useradd',
+  'setpriv',
+  'newuidmap',
+  'mount',
+  'nsenter',
+  'flock',
+  'bash',
+);
+
+const atLength = process.env.RUNT_DOCS_AT_LENGTH === '1';
+const runs = (block: Block): boolean => omission(block, (name) => which(name) !== undefined, atLength) === undefined;
+/** RUNT_DOCS=PART: the pages whose path holds it. */
+const pages = ['README.md']
+  .concat(readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`))
+  .filter((name) => name.endsWith('.md') && name.includes(process.env.RUNT_DOCS ?? ''))
+  .map((name) => ({ name, list: steps(readFileSync(join(top, name), 'utf8'), runs) }))
+  .filter(({ list }) => list.length > 0);
+
+test('there are commands, of both users, and `…` means what it says', () => {
+  assert.ok(process.env.RUNT_DOCS || pages.flatMap(({ list }) => list).length > 60);
+  assert.ok(shows(['a…c', '…', 'd'], ['abc', 'x', 'y', 'd']) && shows(['…', 'd'], ['d']));
+  assert.not.ok(shows(['a'], ['a', 'b']) || shows([], ['a']) || shows(['a.c'], ['abc']) || shows(['a'], []));
+});
+
+for (const { name, list } of pages) {
+  test(`every command of ${name} prints what the page shows`, async () => {
+    const machine = await Machine.make();
+    try {
+      for (const { by, command, output, line, fails } of list) {
+        const { lines, status } = await (await machine.shell(by)).type(command);
+        const shown = output ? `\nexpected:\n${output.join('\n')}` : '';
+        const report = `${name}:${line}: ${command}\nexit ${status}, printed:\n${lines.join('\n')}${shown}\n`;
+        assert.ok(!output || shows(output, lines), report);
+        assert.ok(status === 0 || fails, report);
+      }
+      assert.equal((await machine.root.type('runt list --quiet')).lines, [], `${name} leaves containers`);
+    } finally {
+      await machine.end();
+    }
+  });
+}
+
+test.run();
