@@ -37,8 +37,28 @@ function commit() {
     return 'unknown';
   }
 }
+
+/** The time of the sources in seconds: SOURCE_DATE_EPOCH, else the commit's; undefined outside of git. */
+export function sourceTime() {
+  if (process.env.SOURCE_DATE_EPOCH) return process.env.SOURCE_DATE_EPOCH;
+  try {
+    const log = ['log', '-1', '--format=%ct'];
+    return execFileSync('git', log, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same as text, `2026-11-29T12:00:00Z`. */
+const sourceDate = (seconds = sourceTime()) =>
+  seconds === undefined ? 'unknown' : new Date(Number(seconds) * 1000).toISOString().replace('.000', '');
+
 /** Constants of the sources. */
-export const define = { __RUNT_VERSION__: JSON.stringify(version), __RUNT_COMMIT__: JSON.stringify(commit()) };
+export const define = {
+  __RUNT_VERSION__: JSON.stringify(version),
+  __RUNT_COMMIT__: JSON.stringify(commit()),
+  __RUNT_DATE__: JSON.stringify(sourceDate()),
+};
 export const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 
 function run(command, ...args) {

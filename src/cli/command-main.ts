@@ -1,7 +1,7 @@
 /** The main function of `runt`. It loads each command on demand: frequent ones must start fast. */
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, usageError } from './arguments.js';
-import { print, printError } from './command-output.js';
+import { printError } from './command-output.js';
 import { type Call, type CommandName, commands, globals, type Values } from './command-syntax.js';
 import type { About } from './failure-report.js';
 
@@ -53,10 +53,8 @@ export async function main(): Promise<number> {
 
 async function dispatch(global: Values<typeof globals>, asked: { about?: About }): Promise<number> {
   const [name, ...words] = parseFlags('', globals, host.args, global, true);
-  if (global.version) {
-    print((await import('./commands/version-command.js')).versionText());
-    return 0;
-  }
+  if (global.version) return loaders.version().then(({ command }) => command({ global, flags: global, args: [] }));
+  if (global.format) throw usageError('', 'unknown flag --format');
   if (global.debug || global['log-level'] === 'debug' || global.log !== undefined) {
     await (await import('./command-log.js')).openLog(global);
   }

@@ -24,6 +24,7 @@ export const globals = {
   'hook-timeout': 'str',
   criu: 'str',
   'version|v': 'bool',
+  format: 'text|json',
   'help|h': 'bool',
 } as const;
 
@@ -180,7 +181,7 @@ export const commands = {
       ...help,
     },
   },
-  version: { args: '', flags: help },
+  version: { args: '', flags: { 'format|f': 'text|json', ...help } },
   validate: { args: '[bundle-or-file]', flags: { strict: 'bool', format: 'text|json', ...help } },
   explain: {
     args: '[bundle] [other-bundle]',

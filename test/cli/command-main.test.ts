@@ -12,6 +12,13 @@ async function runt(args: string[], functions: Partial<Native> = {}, env: Record
   return { status, out: host.written(1), err: host.written(2), log: host.written(9) };
 }
 
+const seccomp: Partial<Native> = {
+  seccompVersion: (data) => {
+    const text = Buffer.from('2.5.4 x86_64');
+    data.set(text);
+    return text.length;
+  },
+};
 const logAt9: Partial<Native> = { openAt: () => 9 };
 
 test('--version prints the three lines that engines look for', async () => {
@@ -63,6 +70,17 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
 
 test('version prints what --version prints', async () => {
   assert.is((await runt(['version'])).out, (await runt(['--version'])).out);
+  const json = (await runt(['version', '--format', 'json'], seccomp)).out;
+  assert.is(json, (await runt(['--version', '--format', 'json'], seccomp)).out);
+  const { version, commit, date, spec, libseccomp, ...rest } = JSON.parse(json);
+  assert.equal([spec, libseccomp, rest], ['1.3.0', '2.5.4', {}]);
+  assert.is((await runt(['--version'])).out, `runt version ${version}\ncommit: ${commit}\nspec: 1.3.0\n`);
+  assert.match(date, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+});
+
+test('--format before a command is refused: it belongs to --version', async () => {
+  const { status, err } = await runt(['--format', 'json', 'list']);
+  assert.equal([status, err], [1, 'runt: unknown flag --format\n']);
 });
 
 test('commands of engines: what does it here, or the engine', async () => {

@@ -26,6 +26,7 @@ const globalWords: Words<typeof globals>['flags'] = {
   'cgroup-manager': 'who manages cgroups; systemd: as --systemd-cgroup; disabled: the container gets none',
   criu: 'path of criu, for checkpoint and restore (default: the first in PATH)',
   version: 'print the version',
+  format: 'with --version: output format; json has more (default: text)',
 };
 
 const createWords: Words<(typeof commands)['create']['flags']>['flags'] = {
@@ -226,7 +227,12 @@ const words: { [N in CommandName]: Words<(typeof commands)[N]['flags']> } = {
       'gid-map': 'the same for groups (default: as --uid-map)',
     },
   },
-  version: { summary: 'print the version, the commit and the runtime-spec that is followed, as --version', flags: {} },
+  version: {
+    summary: 'print the version, the commit and the runtime-spec that is followed, as --version',
+    flags: {
+      format: 'output format; json has the date of the sources and the version of libseccomp too (default: text)',
+    },
+  },
   validate: {
     summary: 'check a config.json and print every violation',
     flags: {
