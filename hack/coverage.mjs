@@ -23,6 +23,7 @@ import { BLOCKS_SIZE, blocksFile, POINTS_SIZE } from './coverage/instrument.mjs'
 import { typeScriptSources } from './coverage/sources.mjs';
 import { fileList, folderTable, rangesOf } from './coverage/table.mjs';
 import { markV8 } from './coverage/v8.mjs';
+import { isKernel, testPaths } from './test-paths.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
@@ -31,6 +32,17 @@ const unknown = flags.find((f) => !['--unit', '--files'].includes(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
 if (!flags.includes('--unit') && process.geteuid() !== 0)
   throw new Error('the tests on the kernel need root: run as root, or with --unit');
+
+for (const part of parts) if (testPaths([part]).length === 0) throw new Error(`no test has "${part}" in its path`);
+/** The tests of each phase: the flag of hack/test.mjs, and the column's name. */
+const phases = [
+  { flag: '--unit', name: 'unit', has: (path) => !isKernel(path) },
+  { flag: '--root', name: 'unit + kernel', has: isKernel },
+]
+  .slice(0, flags.includes('--unit') ? 1 : 2)
+  .filter(({ has }) => testPaths(parts).some(has));
+if (phases.length === 0)
+  throw new Error(`no unit test has ${parts.map((part) => `"${part}"`).join(' or ')} in its path`);
 
 /** Programs whose blocks are counted: the product's, and those that tests build from its sources. */
 const PROGRAMS = [
@@ -78,7 +90,8 @@ function makeCounters() {
 /** Runs a script in the copy. Returns whether it succeeded. */
 function run(script, args, env) {
   const stdio = ['ignore', process.stderr, process.stderr];
-  const options = { cwd: top, stdio, env: { ...process.env, RUNT_COVERAGE: counts, ...env } };
+  const counted = { RUNT_COVERAGE: counts, RUNT_COVERAGE_PID: String(process.pid) };
+  const options = { cwd: top, stdio, env: { ...process.env, ...counted, ...env } };
   const { status, error } = spawnSync('hack/with-node', [script, ...args], options);
   if (error) throw error;
   return status === 0;
@@ -116,15 +129,14 @@ makeCounters();
 if (!run('hack/build.mjs', [])) throw new Error('the coverage build failed, the reason is above');
 const sources = typeScriptSources();
 for (const source of sources.values()) source.hits = new Uint8Array(source.points.length);
-const phases = flags.includes('--unit') ? ['--unit'] : ['--unit', '--root'];
 const columns = [];
 let failed = false;
-for (const phase of phases) {
-  const v8 = join(work, `v8${phase}`);
+for (const { flag, name } of phases) {
+  const v8 = join(work, `v8${flag}`);
   mkdirSync(v8);
-  failed = !run('hack/test.mjs', [phase, `--except=${OF_THE_PRODUCT}`, ...parts], { RUNT_V8_COVERAGE: v8 }) || failed;
+  failed = !run('hack/test.mjs', [flag, `--except=${OF_THE_PRODUCT}`, ...parts], { RUNT_V8_COVERAGE: v8 }) || failed;
   markV8(v8, top, sources);
-  columns.push({ name: phase === '--unit' ? 'unit' : 'unit + kernel', files: executedLines(sources) });
+  columns.push({ name, files: executedLines(sources) });
 }
 const files = [...columns.at(-1).files]
   .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -13,20 +13,11 @@
 // --except=PATH,… omits these files. --bundle=DIR only bundles, into DIR; --bundled=DIR runs the bundles in DIR
 // (hack/test-vm: a small machine's time is better spent on the tests).
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isKernel, testPaths } from './test-paths.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
@@ -74,7 +65,6 @@ if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;
 process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
-const isKernel = (path) => path.startsWith('test/integration/') || path.startsWith('test/security/');
 /** Files that spend most of their time in waits for deadlines, and examine only what they made. */
 const waiting = ['full-sockets', 'hook-timeout'].map((name) => `test/integration/lifecycle/${name}.test.ts`);
 const lost = waiting.find((path) => !existsSync(path));
@@ -82,13 +72,9 @@ if (lost) throw new Error(`no file ${lost}`);
 const wanted = (path) => {
   if (excepted.includes(path)) return false;
   if (flags.includes('--unit') && isKernel(path)) return false;
-  if (flags.includes('--root') && !isKernel(path)) return false;
-  return parts.length === 0 || parts.some((p) => path.includes(p));
+  return !flags.includes('--root') || isKernel(path);
 };
-const paths = readdirSync('test', { recursive: true })
-  .map((f) => `test/${f}`)
-  .filter((f) => f.endsWith('.test.ts') && wanted(f))
-  .sort();
+const paths = testPaths(parts).filter(wanted);
 const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
 const now = paths.filter((p) => !later.includes(p));
 

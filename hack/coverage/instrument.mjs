@@ -1,4 +1,5 @@
 // Additions of hack/build.mjs to a coverage build. RUNT_COVERAGE is the directory of its counters; without it, none.
+// RUNT_COVERAGE_PID is a process that sees this directory until the tests end.
 import { relative } from 'node:path';
 
 const directory = process.env.RUNT_COVERAGE;
@@ -13,11 +14,15 @@ export const blocksFile = (program) => program.replaceAll('/', '_');
 export const BLOCK_FLAGS = ['-g', '-O0', '-U_FORTIFY_SOURCE', '-fsanitize-coverage=trace-pc'];
 export const blockFlags = (source) => (directory && source.startsWith('native/') ? BLOCK_FLAGS : []);
 
-/** The counters as a source to link a program with, after the flags that it needs. */
-export const countersOf = (program, counts) => [
+/**
+ * The counters as a source to link a program with, after the flags that it needs. `pid` is a process that sees the
+ * directory `counts`.
+ */
+export const countersOf = (program, counts, pid) => [
   '-fPIC',
   `-DBLOCKS_PATH="${counts}/${blocksFile(program)}"`,
   `-DPOINTS_PATH="${counts}/points"`,
+  `-DOUTSIDE="/proc/${pid}/root"`,
   `-DBLOCKS_SIZE=${BLOCKS_SIZE}ul`,
   `-DPOINTS_SIZE=${POINTS_SIZE}ul`,
   'hack/coverage/counters.c',
@@ -26,7 +31,10 @@ export const countersOf = (program, counts) => [
 /** Flags to link a program: its counters, and all that objdump must see, dead code too. */
 export const linkFlags = (program, flags) =>
   directory
-    ? [...flags.filter((flag) => flag !== '-s' && flag !== '-Wl,--gc-sections'), ...countersOf(program, directory)]
+    ? [
+        ...flags.filter((flag) => flag !== '-s' && flag !== '-Wl,--gc-sections'),
+        ...countersOf(program, directory, process.env.RUNT_COVERAGE_PID),
+      ]
     : flags;
 
 /** Flags to link a static program: the counters of its TypeScript. */

@@ -29,7 +29,7 @@ interface Tool {
   fileList(files: readonly File[]): string;
   rangesOf(lines: readonly number[], uncovered: ReadonlySet<number>): string;
   blocksFile(program: string): string;
-  countersOf(program: string, counts: string): string[];
+  countersOf(program: string, counts: string, pid: number): string[];
   readonly BLOCK_FLAGS: string[];
   readonly BLOCKS_SIZE: number;
 }
@@ -194,7 +194,7 @@ test(
     writeFileSync(at('sample.c'), c);
     const flags = ['-O2', ...tool.BLOCK_FLAGS, '-c', at('sample.c'), '-o', at('sample.o')];
     execFileSync('gcc', flags, { stdio: 'pipe' });
-    const counters = tool.countersOf('out/sample', dir);
+    const counters = tool.countersOf('out/sample', dir, process.pid);
     execFileSync('gcc', ['-o', at('sample'), at('sample.o'), ...counters], { stdio: 'pipe' });
     const counts = at(tool.blocksFile('out/sample'));
     const executedBy = (how: string) => {
@@ -222,6 +222,29 @@ test(
   }),
 );
 
+const asRoot = process.geteuid?.() === 0;
+if (!asRoot) process.stdout.write('# skip hidden counters: root: not root\n');
+(asRoot ? test : test.skip)(
+  'a process to which a mount hides its counters reaches them',
+  inDirectory((dir) => {
+    const hidden = join(dir, 'hidden');
+    mkdirSync(hidden);
+    writeFileSync(join(dir, 'sample.c'), 'int main(void) {\n  return 0;\n}\n');
+    const [sample, object] = [join(dir, 'sample'), join(dir, 'sample.o')];
+    execFileSync('gcc', [...tool.BLOCK_FLAGS, '-c', join(dir, 'sample.c'), '-o', object]);
+    execFileSync('gcc', ['-o', sample, object, ...tool.countersOf('sample', hidden, process.pid)]);
+    const counts = join(hidden, tool.blocksFile('sample'));
+    writeFileSync(counts, '');
+    truncateSync(counts, tool.BLOCKS_SIZE);
+    const script = 'mount -t tmpfs hidden "$1" && exec "$0"';
+    const r = spawnSync('unshare', ['-m', '--propagation', 'private', 'sh', '-c', script, sample, hidden], {
+      encoding: 'utf8',
+    });
+    assert.is(r.status, 0, r.stderr);
+    assert.ok(readFileSync(counts).includes(1));
+  }),
+);
+
 test('a table has a row for each folder, and shares that are never rounded up', () => {
   const files = [
     { path: 'src/a/one.ts', lines: 3, covered: [0, 2], uncovered: '3' },
@@ -244,10 +267,16 @@ test('a range of lines goes over lines without code, and ends at one that is exe
   assert.is(tool.rangesOf([1, 2], new Set()), '');
 });
 
-test('an unknown flag is refused before anything is built', () => {
-  const r = spawnSync(process.execPath, ['hack/coverage.mjs', '--all'], { encoding: 'utf8' });
-  assert.is(r.status, 1);
-  assert.match(r.stderr, 'unknown flag --all');
+test('arguments are checked before anything is built', () => {
+  for (const [args, reason] of [
+    [['--all'], 'unknown flag --all'],
+    [['--unit', 'cli/arguments', 'no-such-test'], 'no test has "no-such-test" in its path'],
+    [['--unit', 'mounts/overlay.test'], 'no unit test has "mounts/overlay.test" in its path'],
+  ] as const) {
+    const r = spawnSync(process.execPath, ['hack/coverage.mjs', ...args], { encoding: 'utf8' });
+    assert.is(r.status, 1);
+    assert.match(r.stderr, reason);
+  }
 });
 
 test.run();
