@@ -4,8 +4,8 @@
 // --unit runs the tests that need no kernel feature (all but test/integration and test/security), --root the others.
 // Without either both run, but the others only as root. A test that skips writes a line "# skip NAME: REASON"; a skip
 // without such a line is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, except for the needs that
-// RUNT_SKIPS lists (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result. The
-// line of each file ends with its number, "[N/ALL]".
+// RUNT_SKIPS lists (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result, and so
+// is a unit test that takes more than two seconds. The line of each file ends with its number, "[N/ALL]".
 //
 // RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it applies to a file's
 // limit too. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
@@ -88,6 +88,14 @@ if (!bundled) (await import('./test-c.mjs')).testPrograms();
 
 // Node.js passes the variable to every child, whatever environment a test sets; but the product must run without it.
 const { RUNT_V8_COVERAGE: v8, ...env } = process.env;
+const timedUvu = fileURLToPath(new URL('timed-uvu.mjs', import.meta.url));
+/** Bundles unit tests with hack/timed-uvu.mjs in place of uvu. */
+const timer = {
+  name: 'timer',
+  setup({ onResolve }) {
+    onResolve({ filter: /^uvu$/ }, ({ importer }) => (importer === timedUvu ? undefined : { path: timedUvu }));
+  },
+};
 const banner = v8 ? { js: 'delete globalThis.process.env.NODE_V8_COVERAGE;' } : {};
 if (v8) env.NODE_V8_COVERAGE = v8;
 
@@ -102,6 +110,7 @@ async function bundle(path) {
       target: 'node20',
       format: 'esm',
       packages: 'external',
+      plugins: isKernel(path) ? [] : [timer],
       sourcemap: 'inline',
       banner,
       // Otherwise segments of a source map start in the white space before a statement, where V8 counts another one.
@@ -162,6 +171,7 @@ process.on('SIGTERM', () => {
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const skips = [];
+const slow = [];
 const failures = [];
 const lines = [];
 
@@ -197,6 +207,10 @@ async function test(path) {
   const line = `${mark} ${path} ${passed || 0}/${total || 0} ${((Date.now() - started) / 1000).toFixed(1)}s${skipped ? `, ${skipped} skipped` : ''} [${ended}/${now.length}]`;
   lines.push(line);
   console.log(line);
+  for (const [, what] of text.matchAll(/^# slow (.*)$/gm)) {
+    console.log(`       slow: ${what}`);
+    slow.push(`${path}: ${what}`);
+  }
   for (const [, note] of text.matchAll(/^# note (.*)$/gm)) console.log(`       ${note}`);
   if (failed) {
     failures.push(`${path}${problem ? `: ${problem}` : ''}`);
@@ -239,6 +253,7 @@ for (const path of later) {
 }
 // For hack/test-vm's table of what ran where.
 if (!bundled && parts.length === 0 && isRoot) writeFileSync('build/test-here.txt', `${lines.join('\n')}\n`);
+if (slow.length) console.log(`\nslow:\n  ${slow.join('\n  ')}`);
 if (skips.length) console.log(`\nskipped:\n  ${skips.join('\n  ')}`);
 if (failures.length) console.log(`\nfailed:\n  ${failures.join('\n  ')}`);
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
