@@ -1,4 +1,4 @@
-/** Where the container's cgroups are: the same places as under runc's cgroupfs driver. */
+/** Paths of the container's cgroups: the same as with runc's cgroupfs driver. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CgroupFacts, parseCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
@@ -24,7 +24,7 @@ test('an absolute path is below each mount point, whatever the own cgroup is', (
   assert.equal(directories(facts(v2), '/a/b'), ['/sys/fs/cgroup/a/b']);
 });
 
-test('without a path it is the id below the own cgroup', () => {
+test('the default path is the container id below the own cgroup', () => {
   const all = directories(facts(hybrid), undefined);
   assert.is(all[0], '/sys/fs/cgroup/pids/user.slice/user-0.slice/web');
   assert.is(all[4], '/sys/fs/cgroup/cpuset/web');
@@ -36,7 +36,7 @@ test('a relative path is below the own cgroup', () => {
   assert.is(directories(facts(hybrid), 'x/y')[3], '/sys/fs/cgroup/memory/user.slice/a:b/x/y');
 });
 
-test('on v2 a cgroup that nobody named is where the host says, but not without root', () => {
+test('on v2 the default path is below the parent that the host chooses; rootless it is beside the own cgroup', () => {
   const host = facts(v2);
   const there = { ...host, unified: { ...host.unified!, own: '/a.slice/b.service/c' } };
   const where = (path: string | undefined, rootless: boolean, parent: string): string => {
@@ -56,13 +56,13 @@ test('on v2 a cgroup that nobody named is where the host says, but not without r
   assert.is(where(undefined, true, '/'), '/sys/fs/cgroup/a.slice/b.service/web');
 });
 
-test('on v2 a relative path is beside the own cgroup, which has processes', () => {
+test('on v2 a relative path is beside the own cgroup, because that has processes', () => {
   assert.equal(directories(facts(v2), undefined), ['/sys/fs/cgroup/user.slice/user-1000.slice/web']);
   assert.equal(directories(facts({ ...v2, cgroup: '0::/one\n' }), 'x'), ['/sys/fs/cgroup/x']);
   assert.equal(directories(facts({ ...v2, cgroup: '0::/\n' }), 'x'), ['/sys/fs/cgroup/x']);
 });
 
-test('in a container the path is relative to what the mount shows', () => {
+test('in a container the path is relative to the cgroup that the mount shows', () => {
   assert.equal(directories(facts(nested), undefined), [
     '/sys/fs/cgroup/memory/web',
     '/sys/fs/cgroup/cpuset/inner/web',
@@ -70,7 +70,7 @@ test('in a container the path is relative to what the mount shows', () => {
   ]);
 });
 
-test('named hierarchies of others are left alone', () => {
+test("named hierarchies other than systemd's get no cgroup", () => {
   const f = facts({
     cgroup: '2:name=elogind:/\n1:name=systemd:/\n',
     mountinfo: `33 31 0:29 / /sys/fs/cgroup/elogind rw - cgroup cgroup rw,name=elogind
@@ -81,7 +81,7 @@ test('named hierarchies of others are left alone', () => {
 });
 
 for (const path of ['..', '/..', '../x', '/a/../b', 'a/..']) {
-  test(`"${path}" is refused`, () => {
+  test(`the path "${path}" is refused`, () => {
     assert.throws(
       () => directories(facts(v2), path),
       (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_PATH' && e.pointer === '/linux/cgroupsPath',
@@ -90,7 +90,7 @@ for (const path of ['..', '/..', '../x', '/a/../b', 'a/..']) {
 }
 
 for (const path of ['/', '.', './/']) {
-  test(`the root cgroup, named "${path}", is refused`, () => {
+  test(`the path "${path}" is refused, because it is the root cgroup`, () => {
     assert.throws(
       () => directories(facts(v2), path),
       (e: { code: string; message: string }) => e.code === 'ERR_CGROUP_PATH' && e.message.includes('root cgroup'),
@@ -98,11 +98,11 @@ for (const path of ['/', '.', './/']) {
   });
 }
 
-test('names with dots in them are names', () => {
+test('a path component that has dots beside other characters is accepted', () => {
   assert.equal(directories(facts(v2), '/..a/b..'), ['/sys/fs/cgroup/..a/b..']);
 });
 
-test('rootless: what cannot be written is not made', () => {
+test('a rootless runtime makes no cgroup in a hierarchy that it cannot write', () => {
   const asked: string[] = [];
   const paths = cgroupPaths(facts(hybrid), undefined, 'web', {
     rootless: true,
@@ -115,7 +115,7 @@ test('rootless: what cannot be written is not made', () => {
   assert.equal(cgroupDirectories(paths), ['/sys/fs/cgroup/systemd/user.slice/session-1.scope/web']);
 });
 
-test('with root nobody is asked', () => {
+test('root does not check whether the hierarchies are writable', () => {
   const paths = cgroupPaths(facts(v2), undefined, 'web', {
     rootless: false,
     writable: () => {

@@ -1,4 +1,4 @@
-/** The removal of cgroups: what is below goes first, dying processes are waited for, and plain directories stay. */
+/** Removal of cgroups: children first, a wait for processes that are exiting, and no removal of plain directories. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pidsIn } from '../../src/cgroup/cgroup-processes.js';
@@ -28,7 +28,7 @@ const remove = (kernel: FakeKernel, paths: readonly string[], stuck?: () => Prom
     ),
   );
 
-test('a cgroup goes with those below it; what is not there, or is no cgroup, is passed over', async () => {
+test('a cgroup is removed with its children; missing paths and plain directories are skipped', async () => {
   const kernel = host();
   kernel.tree.directory(`${web}/a/b`);
   kernel.tree.directory('/tmp/web');
@@ -36,7 +36,7 @@ test('a cgroup goes with those below it; what is not there, or is no cgroup, is 
   assert.equal([kernel.tree.at(web), kernel.tree.list('/tmp')], [undefined, ['web']]);
 });
 
-test('deeper paths first: one of the list may be below another', async () => {
+test('deeper paths are removed first, because one path of the list may be below another', async () => {
   const kernel = host();
   kernel.tree.directory(`${web}/inner`);
   await remove(kernel, [web, `${web}/inner`]);
@@ -44,7 +44,7 @@ test('deeper paths first: one of the list may be below another', async () => {
   assert.equal(removals, [`removeCgroup(${web}/inner) = 0`, `removeCgroup(${web}) = 0`]);
 });
 
-test('a dying process is waited for; nobody is called for one that ends soon', async () => {
+test('removal waits for a process that exits soon, without a call of the callback', async () => {
   const kernel = host();
   const process = kernel.processes.add({ pid: 2500, cgroups: [kernel.tree.directory(web)] });
   kernel.clock.after(20, () => process.exit(0));
@@ -53,7 +53,7 @@ test('a dying process is waited for; nobody is called for one that ends soon', a
   assert.equal([calls, kernel.tree.at(web)], [0, undefined]);
 });
 
-test('what does not end by itself is handed to the caller, once', async () => {
+test('removal calls the callback once for processes that do not exit by themselves', async () => {
   const kernel = host();
   const process = kernel.processes.add({ pid: 2500, cgroups: [kernel.tree.directory(web)] });
   let calls = 0;
@@ -65,7 +65,7 @@ test('what does not end by itself is handed to the caller, once', async () => {
   assert.is(calls, 1);
 });
 
-test('what stays busy for 5 s is an error that counts its processes', async () => {
+test('a cgroup that stays busy for 5 s is an error that lists its processes', async () => {
   const kernel = host();
   for (let i = 0; i < 7; i++) kernel.processes.add({ pid: 2500 + i, cgroups: [kernel.tree.directory(web)] });
   const error = (await remove(kernel, [web])) as RuntError;
@@ -77,7 +77,7 @@ test('what stays busy for 5 s is an error that counts its processes', async () =
   assert.match(held.hint ?? '', /^the kernel still holds it/);
 });
 
-test('a failing removal is an error once every other path was tried', async () => {
+test('a failed removal is reported after every other path was tried', async () => {
   const kernel = host();
   kernel.tree.directory(`${top}/other`);
   kernel.failAt('removeCgroup', 1, E.EPERM);
@@ -86,7 +86,7 @@ test('a failing removal is an error once every other path was tried', async () =
   assert.is(kernel.tree.at(web), undefined);
 });
 
-test('pids: of the cgroup, and of those below; none of a plain directory, a removed or a threaded cgroup', () => {
+test('pidsIn lists the cgroup and its children; plain, removed and threaded cgroups have no pids', () => {
   const kernel = host();
   kernel.processes.add({ pid: 2500, cgroups: [kernel.tree.directory(web)] });
   kernel.processes.add({ pid: 2501, cgroups: [kernel.tree.directory(`${web}/inner`)] });
@@ -101,7 +101,7 @@ test('pids: of the cgroup, and of those below; none of a plain directory, a remo
   assert.equal(pidsIn(web, false), [2500], 'processes of other pid namespaces are 0');
 });
 
-test('pids: a list that cannot be read is an error, not an empty cgroup', () => {
+test('pidsIn throws for a list that cannot be read, instead of an empty result', () => {
   for (const call of ['statfsType', 'readFile', 'readDir'] as const) {
     const kernel = host();
     kernel.failAt(call, 1, E.EIO);

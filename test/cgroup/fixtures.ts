@@ -1,6 +1,6 @@
-/** Texts of /proc/self/cgroup and /proc/self/mountinfo as hosts of each layout have them. */
+/** Texts of /proc/self/cgroup and /proc/self/mountinfo for each cgroup layout. */
 
-/** Debian with systemd before cgroup v2: cpu and cpuacct share a hierarchy, systemd keeps the unified one. */
+/** Debian with systemd before cgroup v2: cpu and cpuacct share a hierarchy, systemd uses the unified hierarchy. */
 export const hybrid = {
   cgroup: `12:pids:/user.slice/user-0.slice
 11:cpu,cpuacct:/user.slice
@@ -35,7 +35,7 @@ export const v2 = {
   controllers: 'cpuset cpu io memory hugetlb pids rdma misc\n',
 };
 
-/** A container on v1 without a cgroup namespace: its own cgroups are bound, so mounts begin below the root. */
+/** A container on v1 without a cgroup namespace: its own cgroups are bind mounts, so mounts begin below the root. */
 export const nested = {
   cgroup: '4:memory:/docker/0123\n3:cpuset:/docker/0123/inner\n2:pids:/elsewhere\n',
   mountinfo: `50 40 0:20 / /sys ro - sysfs sysfs ro

@@ -1,4 +1,4 @@
-/** The freezer of both versions: which cgroup has it, what it says, and what a failing file is not taken for. */
+/** The freezer of v1 and v2: which cgroup has it, its state, and the errors of its files. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freezerOf, freezerState, isFrozen, stopped, thaw } from '../../src/cgroup/freezer.js';
@@ -32,7 +32,7 @@ const failure = (f: () => unknown): RuntError => {
   throw new Error('it did not fail');
 };
 
-test('it is that of v2, or the one of v1 among all hierarchies, also in the hybrid layout', () => {
+test('freezerOf finds the freezer of v2, or that of v1 among all hierarchies, also in the hybrid layout', () => {
   const v2 = host('v2');
   v2.tree.directory(`${top}/web`);
   assert.is(freezerOf([`${top}/web`])?.file, `${top}/web/cgroup.freeze`);
@@ -45,7 +45,7 @@ test('it is that of v2, or the one of v1 among all hierarchies, also in the hybr
   }
 });
 
-test('none: without cgroups, and where only other controllers of v1 are', () => {
+test('a container without cgroups, or with other v1 controllers only, has no freezer', () => {
   const kernel = host('v1');
   kernel.tree.directory(`${top}/memory/web`);
   assert.is(freezerOf([]), undefined);
@@ -54,7 +54,7 @@ test('none: without cgroups, and where only other controllers of v1 are', () => 
   thaw([`${top}/memory/web`]);
 });
 
-test('a plain file that is called freezer.state is none', () => {
+test('a plain file named freezer.state is not a freezer', () => {
   const kernel = host('v2');
   kernel.tree.directory(`${top}/web`);
   kernel.tree.file('/tmp/web/freezer.state', 'FROZEN\n');
@@ -62,7 +62,7 @@ test('a plain file that is called freezer.state is none', () => {
   assert.throws(() => freezerOf(['/tmp/web']), /no cgroup hierarchy is mounted at \/tmp\/web/);
 });
 
-test('frozen by itself, or by a cgroup above it, which is named with the command that thaws it', () => {
+test('a container is frozen by its own cgroup or by one above it, which is named with the command to thaw it', () => {
   for (const [layout, path, file, word, command] of [
     ['v2', `${top}/above/web`, 'cgroup.freeze', '1', `echo 0 > ${top}/above/cgroup.freeze`],
     ['v1', `${top}/freezer/above/web`, 'freezer.state', 'FROZEN', `echo THAWED > ${top}/freezer/above/freezer.state`],
@@ -84,7 +84,7 @@ test('frozen by itself, or by a cgroup above it, which is named with the command
   }
 });
 
-test('thaw: on v1 also what is frozen below', () => {
+test('thaw on v1 also thaws the frozen cgroups below', () => {
   const kernel = host('v1');
   const path = `${top}/freezer/web`;
   for (const each of [path, `${path}/a`, `${path}/a/b`]) {
@@ -95,7 +95,7 @@ test('thaw: on v1 also what is frozen below', () => {
   for (const each of [path, `${path}/a`, `${path}/a/b`]) assert.is(isFrozen([each]), false, each);
 });
 
-test('thaw: one that does not thaw is an error; one that is thawed, or gone, is not', () => {
+test('thaw fails for a cgroup that stays frozen, and not for one that is thawed or removed', () => {
   const kernel = host('v2');
   const path = `${top}/web`;
   kernel.tree.directory(path);
@@ -108,7 +108,7 @@ test('thaw: one that does not thaw is an error; one that is thawed, or gone, is 
   thaw([path]);
 });
 
-test('a file that cannot be looked at or read is an error, not a thawed cgroup', () => {
+test('a freezer file that cannot be accessed or read is an error, not a thawed cgroup', () => {
   const kernel = host('v1');
   const path = `${top}/freezer/web`;
   kernel.tree.directory(path);
@@ -121,7 +121,7 @@ test('a file that cannot be looked at or read is an error, not a thawed cgroup',
   assert.is(failure(() => frozenBy(path)).code, 'ERR_CGROUP');
 });
 
-test('a cgroup that is removed while it is read is not frozen; one whose hierarchy is unmounted is an error', () => {
+test('a cgroup that is removed during the read is not frozen; an unmounted hierarchy is an error', () => {
   const kernel = host('v2');
   const file = `${top}/web/cgroup.freeze`;
   kernel.tree.directory(`${top}/web`);

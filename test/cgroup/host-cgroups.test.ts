@@ -1,4 +1,4 @@
-/** What the host offers, read from a kernel: its layout, the own cgroup, and where a container without a path stands. */
+/** Cgroups of the host as read from the kernel: the layout, the own cgroup, and the default parent of containers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cgroupWritable, checkMounted, isCgroup, readCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
@@ -13,7 +13,7 @@ const test = suite('cgroups of the host');
 
 const top = '/sys/fs/cgroup';
 
-/** A host of v2, with this process in a cgroup. */
+/** A host with cgroup v2 and this process in a cgroup. */
 function v2(own = '/'): FakeKernel {
   const kernel = new FakeKernel();
   mountCgroups(kernel, top, { controllers: '', files: { 'cgroup.controllers': 'cpu memory\n' } });
@@ -22,7 +22,7 @@ function v2(own = '/'): FakeKernel {
   return kernel;
 }
 
-test('v2: the own cgroup and the controllers at the mount point', () => {
+test('on v2 the facts have the own cgroup and the controllers at the mount point', () => {
   v2('/user.slice');
   assert.equal(readCgroupFacts(), {
     layout: 'v2',
@@ -31,7 +31,7 @@ test('v2: the own cgroup and the controllers at the mount point', () => {
   });
 });
 
-test('v1, with v2 beside it or not: each hierarchy with the own cgroup', () => {
+test('on v1, with or without v2 beside it, each hierarchy has the own cgroup', () => {
   for (const layout of ['v1', 'hybrid'] as const) {
     const kernel = new FakeKernel();
     for (const name of ['cpu,cpuacct', 'memory']) mountCgroups(kernel, `${top}/${name}`, { controllers: name });
@@ -50,7 +50,7 @@ test('v1, with v2 beside it or not: each hierarchy with the own cgroup', () => {
   }
 });
 
-test('hierarchies in other places are found in mountinfo', () => {
+test('hierarchies mounted elsewhere are found in mountinfo', () => {
   const kernel = new FakeKernel();
   mountCgroups(kernel, '/cgroups/memory', { controllers: 'memory' });
   kernel.tree.file(
@@ -60,7 +60,7 @@ test('hierarchies in other places are found in mountinfo', () => {
   assert.equal(readCgroupFacts().v1[0]?.mountPoint, '/cgroups/memory');
 });
 
-test('a host without cgroups has none; one without /proc is an error that says how to mount it', () => {
+test('a host without cgroups has no layout; a host without /proc is an error', () => {
   const kernel = new FakeKernel();
   kernel.tree.file('/proc/1000/mountinfo', '');
   assert.equal(readCgroupFacts(), { layout: 'none', v1: [] });
@@ -68,7 +68,7 @@ test('a host without cgroups has none; one without /proc is an error that says h
   assert.throws(readCgroupFacts, /read \/proc\/self\/cgroup: ENOENT/);
 });
 
-test('what is mounted: a path that is not there is fine below a hierarchy, and an error elsewhere', () => {
+test('checkMounted accepts a missing path below a hierarchy, and refuses one elsewhere', () => {
   const kernel = v2();
   checkMounted([`${top}/none/deeper`]);
   assert.throws(() => checkMounted(['/tmp/none']), /no cgroup hierarchy is mounted at \//);
@@ -77,7 +77,7 @@ test('what is mounted: a path that is not there is fine below a hierarchy, and a
   assert.throws(() => isCgroup(top), /look for the cgroup \/sys\/fs\/cgroup: EIO/);
 });
 
-test('writable: the nearest cgroup that is there, and on v2 its cgroup.procs', () => {
+test('cgroupWritable checks the nearest existing cgroup, and on v2 its cgroup.procs', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/mine`);
   const denied: string[] = [];
@@ -92,7 +92,7 @@ test('writable: the nearest cgroup that is there, and on v2 its cgroup.procs', (
   assert.throws(() => cgroupWritable(`${top}/mine`), /check access to the cgroup \/sys\/fs\/cgroup\/mine: EIO/);
 });
 
-test('the parent of a cgroup without a name: beside the own one, below the top where systemd manages the tree', () => {
+test('the default parent is beside the own cgroup, or below the top where systemd manages the tree', () => {
   const kernel = v2('/system.slice/engine.service');
   const own = '/system.slice/engine.service';
   assert.is(defaultParent(top, own), '/system.slice', 'no systemd');
@@ -116,7 +116,7 @@ test('the parent of a cgroup without a name: beside the own one, below the top w
   assert.throws(() => defaultParent(top, own), /read trusted.delegate of .*EIO/);
 });
 
-test('the options of the mount of v2; none where it is not mounted', () => {
+test('unifiedOptions reads the options of the v2 mount, and is empty where v2 is not mounted', () => {
   const kernel = v2();
   const line = (type: string) => `30 20 0:9 / ${top} rw - ${type} ${type} rw,nsdelegate\n`;
   kernel.tree.file('/proc/1000/mountinfo', line('cgroup2'));
@@ -125,7 +125,7 @@ test('the options of the mount of v2; none where it is not mounted', () => {
   assert.equal(unifiedOptions(), []);
 });
 
-test('where kills for memory are counted: the own file, or that above a unit, which systemd does not remove', () => {
+test('OOM kills are counted in the own file, or above a systemd unit, in a cgroup that systemd does not remove', () => {
   const unified = { mountPoint: top, path: `${top}/a.slice/web.scope`, writable: true };
   assert.is(oomFile({ v1: [], unified }), `${top}/a.slice/web.scope/memory.events`);
   assert.is(oomFile({ v1: [], unified }, 'web.scope'), `${top}/a.slice/./web.scope/memory.events`);

@@ -1,4 +1,4 @@
-/** Updates of running containers: which operations, in which of the container's directories. */
+/** Updates of running containers: which operations are made, in which directories of the container. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
@@ -27,21 +27,21 @@ const code = (wanted: string, pointer: string) => (e: { code: string; pointer: s
 
 const box = ['/sys/fs/cgroup/memory/a/box', '/sys/fs/cgroup/pids/a/box', '/sys/fs/cgroup/unified/a/box'];
 
-test('v1: each value in the directory of the record, pointers into the resources', () => {
+test('on v1 each value is written in the recorded directory, with a pointer into the resources', () => {
   assert.equal(ops('hybrid', { memory: { limit: 5 }, pids: { limit: 7 } }, box), [
     { op: 'cgroupWrite', at: '/memory/limit', path: `${box[0]}/memory.limit_in_bytes`, value: '5' },
     { op: 'cgroupWrite', at: '/pids/limit', path: `${box[1]}/pids.max`, value: '7' },
   ]);
 });
 
-test('hybrid: huge pages in the v2 directory', () => {
+test('on a hybrid host huge pages are limited in the v2 directory', () => {
   assert.equal(
     ops('hybrid', { hugepageLimits: [{ pageSize: '2MB', limit: 0 }] }, box).map((op) => 'path' in op && op.path),
     [`${box[2]}/hugetlb.2MB.max`, false],
   );
 });
 
-test('a controller that the host lacks, and a cgroup that the container lacks', () => {
+test('a controller that the host lacks and a cgroup that the container lacks have different error codes', () => {
   assert.throws(
     () => ops('hybrid', { blockIO: { weight: 10 } }, box),
     code('ERR_CGROUP_CONTROLLER', '/blockIO/weight'),
@@ -50,7 +50,7 @@ test('a controller that the host lacks, and a cgroup that the container lacks', 
   assert.throws(() => ops('v2', { cpu: { shares: 10 } }, []), code('ERR_CGROUP_NOT_DELEGATED', '/cpu/shares'));
 });
 
-test('v2: swap alone is counted from the limit in force', () => {
+test('on v2 an update of swap alone counts from the memory limit in force', () => {
   const path = '/sys/fs/cgroup/box';
   const written = (swap: number, max: string) =>
     ops('v2', { memory: { swap } }, [path], { [`${path}/memory.max`]: max }).at(-1);
@@ -72,14 +72,14 @@ const defaults = deviceChanges('/d', deviceList([], '', []), '')
   .map((op) => (op.op === 'cgroupWrite' ? op.value : ''))
   .join('\n');
 
-test('v1 devices: only what differs is written, more before less', () => {
+test('on v1 only the device rules that differ are written, additions first', () => {
   assert.equal(changes([], defaults), []);
   const rules: DeviceRule[] = [{ allow: true, type: 'b', major: 8, minor: 0, access: 'rw' }];
   assert.equal(changes(rules, defaults), ['allow b 8:0 rw']);
   assert.equal(changes(rules, `${defaults}\nb 8:0 rm\nb 8:1 r`), ['allow b 8:0 w', 'deny b 8:0 m', 'deny b 8:1 r']);
 });
 
-test('v1 devices: from all and to all the list is written anew', () => {
+test('on v1 a change from or to access to all devices writes the whole list', () => {
   assert.equal(changes([{ allow: true, access: 'rwm' }], defaults), ['allow a']);
   assert.is(changes([{ allow: false }], 'a *:* rwm\n')[0], 'deny a');
   assert.is(changes([{ allow: false }], 'a *:* rwm\n').length, 1 + defaults.split('\n').length);

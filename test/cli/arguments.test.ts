@@ -1,4 +1,4 @@
-/** Arguments: Go's forms of flags, their values, and what is said when they are wrong. */
+/** Arguments of the command line: Go's forms of flags, their values, and the errors. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
@@ -36,7 +36,7 @@ test('a value may follow = or be the next argument, after one dash or two', () =
   }
 });
 
-test('an empty value is none, as for runc, but for a user; spec refuses it by name', () => {
+test('an empty value counts as absent, as for runc, except for --user, --env and the flags of spec', () => {
   assert.equal(parse('create', '--pid-file=', '--bundle', '', 'id'), { flags: {}, rest: ['id'] });
   assert.equal(parse('exec', '--cwd', 'a', '--cwd', '', 'id').flags, {});
   assert.equal(parse('exec', '--user', '', 'id').flags, { user: '' }, 'which must not become root');
@@ -44,7 +44,7 @@ test('an empty value is none, as for runc, but for a user; spec refuses it by na
   assert.equal(parse('spec', '--hostname', '').flags, { hostname: '' });
 });
 
-test('a flag may be given as often as a command line has room for', () => {
+test('100,000 flags are parsed in less than 2 s', () => {
   const words = ['id', ...Array.from({ length: 100_000 }, (_, i) => ['-e', `A${i}=1`]).flat()];
   const began = performance.now();
   const flags: { env?: string[] } = {};
@@ -58,7 +58,7 @@ test('flags may stand on either side of the container id', () => {
   assert.equal(parse('kill', 'id', '-a', 'KILL'), { flags: { all: true }, rest: ['id', 'KILL'] });
 });
 
-test('-- ends the flags and a single dash is an argument', () => {
+test('-- ends the flags, and a single dash is an argument', () => {
   assert.equal(parse('kill', '--', '-x', '--all'), { flags: {}, rest: ['-x', '--all'] });
   assert.equal(parse('kill', '-', '-a'), { flags: { all: true }, rest: ['-'] });
 });
@@ -74,7 +74,7 @@ test('a boolean takes the spellings of strconv.ParseBool after =, and never the 
   );
 });
 
-test('a value may hold =', () => {
+test('a value may contain =', () => {
   assert.is(parse('create', '--pid-file=a=b', 'id').flags['pid-file'], 'a=b');
 });
 
@@ -82,7 +82,7 @@ test('the last of a repeated flag wins', () => {
   assert.is(parse('create', '-b', '/1', '--bundle=/2', 'id').flags.bundle, '/2');
 });
 
-test('integers are read strictly', () => {
+test('an integer must be plain decimal digits within the range', () => {
   assert.is(parse('create', '--preserve-fds', '3', 'id').flags['preserve-fds'], 3);
   for (const bad of ['', '-1', '1x', '0x10', '1.5', ' 1', '9999999999']) {
     const e = fault(() => parse('create', `--preserve-fds=${bad}`, 'id'));
@@ -91,7 +91,7 @@ test('integers are read strictly', () => {
   }
 });
 
-test('a choice takes its words only', () => {
+test('a flag with choices accepts only those', () => {
   assert.is(parse('list', '-f', 'json').flags.format, 'json');
   const e = fault(() => parse('list', '--format', 'jsn'));
   assert.is(e.message, 'list: flag --format must be table or json, not "jsn"; did you mean json?');
@@ -104,11 +104,11 @@ test('an unknown flag is refused with the nearest one', () => {
   assert.is(fault(() => parse('create', '--bundel=/b', 'id')).message, e.message);
   assert.is(fault(() => parse('create', '--zzz', 'id')).message, 'create: unknown flag --zzz');
   assert.is(fault(() => parse('create', '--__proto__', 'id')).message, 'create: unknown flag --__proto__');
-  // A word is the sum of short flags only when none of them takes a value: in Go it is a long name.
+  // A word is the sum of short flags only if none of them takes a value: in Go it is a long name.
   assert.is(fault(() => parse('list', '-qf', 'json')).message, 'list: unknown flag -qf');
 });
 
-test('a global flag after the command is told to be one', () => {
+test('a global flag after the command is refused with a hint to move it', () => {
   const e = fault(() => parse('list', '--root', '/r'));
   assert.is(e.message, 'list: unknown flag --root: it is a global flag');
   assert.is(e.hint, 'global flags stand before the command: write runt --root … list …');
@@ -118,13 +118,13 @@ test('a global flag after the command is told to be one', () => {
   );
 });
 
-test('short flags without values may stand in one word', () => {
+test('short flags without values may be joined in one word', () => {
   assert.equal(parse('exec', '-it', 'id').flags, { interactive: true, tty: true });
   assert.equal(parse('exec', '-ti', 'id').flags, { tty: true, interactive: true });
   assert.is(fault(() => parse('exec', '-ite', 'id')).message, 'exec: unknown flag -ite');
 });
 
-test('kill takes the signal where kill(1) does', () => {
+test('kill accepts the signal in the same positions as kill(1)', () => {
   assert.equal(parse('kill', '-9', 'id'), { flags: { signal: '9' }, rest: ['id'] });
   assert.equal(parse('kill', 'id', '-KILL'), { flags: { signal: 'KILL' }, rest: ['id'] });
   assert.equal(parse('kill', '-s', 'SIGTERM', 'id'), { flags: { signal: 'SIGTERM' }, rest: ['id'] });
@@ -132,11 +132,11 @@ test('kill takes the signal where kill(1) does', () => {
   assert.is(fault(() => parse('delete', '-9', 'id')).message, 'delete: unknown flag -9');
 });
 
-test('a flag at the end needs its value', () => {
+test('a flag at the end without its value is an error', () => {
   assert.is(fault(() => parse('create', 'id', '--bundle')).message, 'create: flag --bundle needs a value');
 });
 
-test('a flag of kind list is kept each time it is given', () => {
+test('a flag of kind list collects all of its values', () => {
   const flags: Record<string, unknown> = {};
   const rest = parseFlags('exec', commands.exec.flags, ['-e', 'A=1', 'id', '-e', 'x'], flags, true);
   assert.equal(flags, { env: ['A=1'] });
@@ -145,7 +145,7 @@ test('a flag of kind list is kept each time it is given', () => {
   assert.equal(flags, { env: ['A=1', 'A=1', 'B=2'] });
 });
 
-test('what comes before the command ends at the first argument', () => {
+test('the global flags end at the first argument', () => {
   const flags: Record<string, unknown> = {};
   const rest = parseFlags('', globals, ['--root', '/r', '-log-format=json', 'state', '--debug', 'id'], flags, true);
   assert.equal(flags, { root: '/r', 'log-format': 'json' });

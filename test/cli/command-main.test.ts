@@ -1,4 +1,4 @@
-/** The command as a whole on a fake host: output, exit status, errors, the log. */
+/** The whole command on a fake host: output, exit status, errors, the log. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../src/cli/command-main.js';
@@ -21,7 +21,7 @@ const seccomp: Partial<Native> = {
 };
 const logAt9: Partial<Native> = { openAt: () => 9 };
 
-test('--version prints the three lines that engines look for', async () => {
+test('--version prints the three lines that engines parse', async () => {
   for (const flag of ['--version', '-v', '-version']) {
     const { status, out, err } = await runt([flag]);
     assert.is(status, 0);
@@ -39,20 +39,20 @@ test('the help names every command and every global flag', async () => {
   }
 });
 
-test('the help of a command names its flags and arguments, by every way to ask', async () => {
+test('the help of a command names its flags and arguments, in every form of the request', async () => {
   for (const [name, { args, flags }] of Object.entries(commands)) {
     const { status, out } = await runt([name, '--help']);
     assert.is(status, 0);
     assert.match(out, `runt ${name} [flags]${args && ` ${args}`}\n`);
     for (const key of Object.keys(flags)) assert.match(out, `--${key.split('|')[0]}`, `${name} ${key}`);
     assert.is((await runt(['help', name])).out, out);
-    // After the id of exec and ps come words that are not for runt.
+    // After the id, exec and ps pass all words on.
     if (args.includes('…')) continue;
     assert.is((await runt([name, 'x', 'y', 'z', '-h'])).out, out, 'help does not count arguments');
   }
 });
 
-test('help in colour on a terminal only, and not against NO_COLOR', async () => {
+test('the help is coloured only on a terminal, and never with NO_COLOR', async () => {
   const terminal: Partial<Native> = { isTerminal: (fd) => (fd === 1 ? 1 : 0) };
   assert.match((await runt(['help'], terminal)).out, '\x1b[1mUsage:');
   assert.not.match((await runt(['help'], terminal, { NO_COLOR: '1' })).out, '\x1b');
@@ -68,7 +68,7 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
   assert.is((await runt(['help', 'strat'])).err, 'runt: help: unknown command strat; did you mean start?\n');
 });
 
-test('version prints what --version prints', async () => {
+test('version prints the same as --version', async () => {
   assert.is((await runt(['version'])).out, (await runt(['--version'])).out);
   const json = (await runt(['version', '--format', 'json'], seccomp)).out;
   assert.is(json, (await runt(['--version', '--format', 'json'], seccomp)).out);
@@ -83,7 +83,7 @@ test('--format before a command is refused: it belongs to --version', async () =
   assert.equal([status, err], [1, 'runt: unknown flag --format\n']);
 });
 
-test('commands of engines: what does it here, or the engine', async () => {
+test('a command that only engines have is refused with the command of runt or the engine to use', async () => {
   assert.match(
     (await runt(['rm', 'x'])).err,
     'runt: unknown command rm\n  why engines call it so: use runt delete ID\n',
@@ -94,7 +94,7 @@ test('commands of engines: what does it here, or the engine', async () => {
   assert.match((await runt(['help', 'rm'])).err, 'use runt delete');
 });
 
-test('with --log the text is on standard error too, and the log has one JSON line', async () => {
+test('with --log the error is also on standard error, and the log has one JSON line', async () => {
   const opened: unknown[] = [];
   const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pid', '1', 'x'], {
     openAt: (...a) => {
@@ -115,12 +115,12 @@ test('with --log the text is on standard error too, and the log has one JSON lin
   assert.equal(opened, [[-100, '/l', 0o2101, 0o600]]);
 });
 
-test('a fault in the global flags is logged where the log was named before it', async () => {
+test('an error in the global flags is logged if --log stands before it', async () => {
   const { log } = await runt(['--log=/l', '--log-format=json', '--rot', '/r', 'list'], logAt9);
   assert.is(JSON.parse(log).msg, 'unknown flag --rot; did you mean --root?');
 });
 
-test('the text log is one logrus line', async () => {
+test('the text log has one line in the format of logrus', async () => {
   const { log } = await runt(['--log', '/l', 'start'], logAt9);
   assert.is(
     log,
@@ -128,7 +128,7 @@ test('the text log is one logrus line', async () => {
   );
 });
 
-test('a JSON log without a file goes to standard error, alone', async () => {
+test('a JSON log without a file is written to standard error, without the text', async () => {
   const { err } = await runt(['--log-format', 'json', 'start']);
   assert.is(JSON.parse(err).msg, 'start: missing argument <container-id>');
 });
@@ -139,8 +139,8 @@ test('a log that cannot be opened is an error before anything is done', async ()
   assert.match(err, /^runt: open the log \/no\/l: ENOENT/);
 });
 
-test('an error that no code expected is reported as a defect, with its stack only in debug', async () => {
-  // `--root` must be made absolute, and the fake cwd throws.
+test('an unexpected exception is reported as a bug of runt, with its stack only with --debug', async () => {
+  // `--root` must be made absolute, and cwd() of the fake host throws.
   const boom: Partial<Native> = {
     ...logAt9,
     cwd: () => {
@@ -168,7 +168,7 @@ test('an error that no code expected is reported as a defect, with its stack onl
   assert.match(lines[2].msg, 'at ');
 });
 
-test('output that cannot be written is an error', async () => {
+test('a failed write to standard output is an error', async () => {
   let err = '';
   const { status } = await runt(['--version'], {
     write: (fd, data) => {
@@ -181,13 +181,13 @@ test('output that cannot be written is an error', async () => {
   assert.match(err, /^runt: write to standard output: ENOSPC/);
 });
 
-test('a manager of cgroups that there is not is refused; --systemd-cgroup is taken with every command', async () => {
+test('an unknown cgroup manager is refused; --systemd-cgroup is accepted with every command', async () => {
   const message = async (...args: string[]) => (await runt(args)).err;
   assert.match(await message('--cgroup-manager=foo', 'run', 'x'), 'must be cgroupfs or systemd or disabled');
   assert.is((await runt(['--systemd-cgroup', '--criu', 'criu', '--version'])).status, 0);
 });
 
-test('kill refuses a signal that there is none of', async () => {
+test('kill refuses an unknown signal', async () => {
   assert.is((await runt(['kill', 'x', 'KIL'])).err, 'runt: kill: unknown signal "KIL"; did you mean KILL?\n');
   assert.match((await runt(['kill', 'x', '65'])).err, 'unknown signal "65"');
 });

@@ -1,4 +1,4 @@
-/** docs/errors.md lists the codes that the source has, all of them and no other. */
+/** docs/errors.md lists exactly the error codes of the source. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
@@ -15,7 +15,7 @@ const listed = [...readFileSync(join(top(), 'docs/errors.md'), 'utf8').matchAll(
   (m) => m[1]!,
 );
 
-/** Codes in string literals, with one file each has. */
+/** The codes in string literals, each with one file that has it. */
 function used(): Map<string, string> {
   const codes = new Map<string, string>();
   for (const file of readdirSync(join(top(), 'src'), { recursive: true, encoding: 'utf8' })) {
@@ -26,13 +26,13 @@ function used(): Map<string, string> {
   return codes;
 }
 
-test('every code of the source is in the table', () => {
+test('docs/errors.md lists every code of the source', () => {
   const codes = used();
   assert.ok(codes.size > 20, 'the search found the codes');
   for (const [code, file] of codes) assert.ok(listed.includes(code), `${code} of src/${file} is not in docs/errors.md`);
 });
 
-test('every code of the table is in the source, once', () => {
+test('every code of docs/errors.md is in the source, and is listed once', () => {
   const codes = used();
   for (const code of listed) assert.ok(codes.has(code), `${code} of docs/errors.md is not used`);
   assert.equal(listed, [...new Set(listed)]);

@@ -1,4 +1,4 @@
-/** Large configs, valid and invalid, through the static binary and through Node.js: a clear result, quickly. */
+/** Large configs, valid and invalid, through the static binary and Node.js: the right result, within the CPU limit. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { sample } from '../spec/sample.js';
 
 const MANY = 100_000;
-/** Seconds of CPU time: a machine that is busy makes no difference. */
+/** Seconds of CPU time, so that a busy machine makes no difference. */
 const LIMIT = 4;
 const numbered = (prefix: string, count = MANY) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
@@ -16,7 +16,7 @@ interface Outcome {
   readonly status: number | null;
   readonly out: string;
   readonly err: string;
-  /** SIGXCPU when it took longer. */
+  /** SIGXCPU if it took longer. */
   readonly signal: string | null;
 }
 
@@ -37,7 +37,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     const { status, signal, stdout, stderr } = spawnSync('prlimit', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
     return { status, out: stdout, err: stderr, signal };
   };
-  /** It takes 100 to 700 ms, and took minutes when it cost n². */
+  /** It takes 100 to 700 ms, and took minutes when it was quadratic. */
   const quick = (run: () => Outcome): Outcome => {
     const outcome = run();
     assert.is(outcome.signal, null, `it takes more than ${LIMIT} s of CPU time`);
@@ -69,7 +69,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.is(operations.find(({ op }: { op: string }) => op === 'user').fields.groups.length, MANY);
   });
 
-  test('lists of more operations than a call has arguments are valid', () => {
+  test('lists of more operations than a call may have arguments are valid', () => {
     const config = sample();
     config.linux.maskedPaths = numbered('/proc/', 70_000);
     config.hooks = { createContainer: [{ path: '/bin/true', args: numbered('a', 70_000) }] };
@@ -81,7 +81,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.is(out, 'valid\n');
   });
 
-  test('as many exact integers as fit a config are put in their places', () => {
+  test('a config full of integers beyond 2^53 is parsed exactly', () => {
     const arg = '{"index":0,"op":"SCMP_CMP_EQ","value":18446744073709551615}';
     const seccomp = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","args":[${Array(60_000).fill(arg).join(',')}]}]}`;
     const text = JSON.stringify(sample()).replace('"linux":{', `"linux":{"seccomp":${seccomp},`);
@@ -96,7 +96,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
       [1, '/mounts/0 must be an object, found 1'],
       [{ destination: null }, '/mounts/0/destination must be given'],
     ] as const) {
-      test(`${count} mounts ${JSON.stringify(entry)}: the first 100 violations, quickly`, () => {
+      test(`${count} mounts ${JSON.stringify(entry)}: the first 100 violations are listed quickly`, () => {
         const { status, err } = quick(() => runt('validate', { ...sample(), mounts: Array(count).fill(entry) }));
         assert.is(status, 1);
         const lines = err.trimEnd().split('\n');
@@ -118,7 +118,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
       }),
   };
   for (const [what, change] of Object.entries(changes)) {
-    test(`a hundred violations of other rules are listed, and that there are more: ${what}`, () => {
+    test(`the first 100 violations of other rules are listed, with a note that there are more: ${what}`, () => {
       const config = sample();
       change(config);
       const { err } = quick(() => runt('validate', config));
@@ -127,7 +127,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     });
   }
 
-  test('a hundred violations of other rules are listed, and that there are more: surrogates', () => {
+  test('the first 100 violations of other rules are listed, with a note that there are more: surrogates', () => {
     const text = JSON.stringify(sample()).replace(
       '"mounts":[',
       `"mounts":[${'{"destination":"\\ud800"},'.repeat(50_000)}`,
@@ -135,7 +135,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.match(quick(() => runt('validate', text)).err, 'more than 100 violations');
   });
 
-  test('warnings end after 100 too, and say how many there are', () => {
+  test('the first 100 warnings are listed, with the number of the others', () => {
     const config = sample();
     config.process.capabilities = { bounding: numbered('CAP_FOOBAR_') };
     const { status, err } = quick(() => runt('validate', config));
@@ -145,7 +145,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
   });
 
   const unknown = Object.fromEntries(numbered('unknown').map((key) => [key, 1]));
-  test('warnings of unknown members of a newer version end after 100 too', () => {
+  test('the first 100 warnings of unknown members of a newer version are listed', () => {
     assert.match(quick(() => runt('validate', { ...sample(), ociVersion: '1.99.0', ...unknown })).err, '99992 more');
   });
 
@@ -156,14 +156,14 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     );
   });
 
-  test('any number of mount options is judged quickly', () => {
+  test('any number of mount options is checked quickly', () => {
     const config = sample();
     config.mounts = [{ destination: '/m', type: 'tmpfs', options: ['nosuiid', ...numbered('abcde')] }];
     const { err } = quick(() => runt('validate', config));
     assert.match(err, 'did you mean "nosuid"?');
   });
 
-  test('any number of read-only tmpfs is judged quickly', () => {
+  test('any number of read-only tmpfs mounts is checked quickly', () => {
     const mounts = numbered('/m', 40_000).map((destination) => ({ destination, type: 'tmpfs', options: ['ro'] }));
     assert.is(quick(() => runt('validate', { ...sample(), mounts })).out, 'valid\n');
   });
@@ -176,7 +176,7 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     assert.is(quick(() => runt('validate', config)).out, 'valid\n');
   });
 
-  test('JSON says that there are more', () => {
+  test('the JSON output has "more" if violations were left out', () => {
     const { out } = runt('validate', { ...sample(), mounts: Array(101).fill(1) }, '--format', 'json');
     const { valid, violations, more } = JSON.parse(out);
     assert.equal([valid, violations.length, more], [false, 100, true]);
@@ -193,19 +193,19 @@ for (const [name, [program, ...first]] of Object.entries(programs)) {
     seccomp: { linux: { ...sample().linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [call] } } },
   };
   for (const [what, change] of Object.entries(named)) {
-    test(`a name of megabytes is cut in messages: ${what}`, () => {
+    test(`a name of megabytes is shortened in messages: ${what}`, () => {
       const { err } = runt('validate', { ...sample(), ...change });
       assert.match(err, 'nnn…');
       assert.ok(err.length < 20_000, `${err.length}`);
     });
   }
 
-  test('a name of megabytes is whole in JSON', () => {
+  test('a name of megabytes is complete in the JSON output', () => {
     const { out } = runt('validate', { ...sample(), ...named.annotations }, '--format', 'json');
     assert.is(JSON.parse(out).violations[0].pointer, `/annotations/${long}`);
   });
 
-  test('a text that is nested too deeply is refused as that', () => {
+  test('a text that is nested too deeply is refused with the limit', () => {
     const head = '{"ociVersion":"1.0.2","\\u0061":';
     for (const depth of [600, 200_000]) {
       const { status, err } = runt('validate', `${head}${'['.repeat(depth)}${']'.repeat(depth)}}`);

@@ -1,9 +1,9 @@
-/** Times for a person. */
+/** Times as `debug` prints them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readableTime } from '../../src/cli/readable-time.js';
 
-test('date, clock and age', () => {
+test('a timestamp is printed as date, clock and age', () => {
   for (const text of [
     '1970-01-01T00:00:00Z',
     '2000-02-29T23:59:59.5Z',
@@ -22,7 +22,7 @@ test('date, clock and age', () => {
   }
 });
 
-test('another text stays', () => {
+test('a text that is not a timestamp is printed unchanged', () => {
   assert.is(readableTime('yesterday', 0), 'yesterday');
 });
 

@@ -1,4 +1,4 @@
-/** The default root: runc's rule for who is root, and where. */
+/** The default state root: runc's rule for who is root, and the directory. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { absolute } from '../../src/cli/absolute-path.js';
@@ -19,7 +19,7 @@ function root(euid: number, env: Record<string, string>, uidMap = initialMap): s
       },
       readFile: (_, path, data) => {
         assert.is(path, '/proc/self/uid_map');
-        // What does not fit is EOVERFLOW, as from native/core/files/files.c.
+        // A text that does not fit is EOVERFLOW, as from native/core/files/files.c.
         return uidMap.length > data.length ? -75 : fill(data, uidMap);
       },
     },
@@ -33,7 +33,7 @@ test('root keeps state in /run/runt, whatever XDG_RUNTIME_DIR says', () => {
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/0' }), '/run/runt');
 });
 
-test('an ordinary user keeps it in XDG_RUNTIME_DIR, and is told when there is none', () => {
+test('an ordinary user keeps state in XDG_RUNTIME_DIR, and gets an error without it', () => {
   assert.is(root(1000, { XDG_RUNTIME_DIR: '/run/user/1000' }), '/run/user/1000/runt');
   try {
     root(1000, {});
@@ -44,13 +44,13 @@ test('an ordinary user keeps it in XDG_RUNTIME_DIR, and is told when there is no
   }
 });
 
-test('root of his own user namespace is an ordinary user, unless he says that he is root', () => {
+test('root of an own user namespace is an ordinary user, unless USER is root', () => {
   const map = '         0       1000          1\n';
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000' }, map), '/run/user/1000/runt');
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000', USER: 'root' }, map), '/run/runt');
 });
 
-test('a user namespace whose map has several lines, or none yet, is one', () => {
+test('a uid map with several lines or without lines is that of a user namespace', () => {
   const [full, own] = ['         0          0 4294967295\n', '         0          0       1000\n'];
   const lines = Array.from({ length: 340 }, (_, i) => `${String(i).padStart(10)} ${100000 + i}          1\n`).join('');
   for (const map of [own, own.repeat(2), lines, '', '         0          0 42949672950\n']) {
@@ -61,7 +61,7 @@ test('a user namespace whose map has several lines, or none yet, is one', () => 
   assert.not.ok(inUserNamespace());
 });
 
-test('--root is made absolute by the letter', () => {
+test('--root is made absolute lexically', () => {
   fakeHost([]);
   assert.is(rootDirectory({ root: 'r' }), '/work dir/r');
   assert.is(rootDirectory({ root: '/a//b/../c/.' }), '/a/c');

@@ -15,12 +15,12 @@ for (const [text, ms] of [
   ['+1s', 1000],
   ['.5s', 500],
 ] as const) {
-  test(text, () => assert.is(parseDuration(text), ms));
+  test(`${text} is ${ms} ms`, () => assert.is(parseDuration(text), ms));
 }
 for (const text of ['', 's', '-5s', '5 s', '1d', '1.2.3s', '.s', '1s2', '+']) {
-  test(`"${text}" is none`, () => assert.is(parseDuration(text), undefined));
+  test(`"${text}" is not a duration`, () => assert.is(parseDuration(text), undefined));
 }
-test('whole seconds', () => {
+test('parseSeconds takes whole seconds only', () => {
   for (const [text, seconds] of [
     ['0', 0],
     ['90', 90],

@@ -1,4 +1,4 @@
-/** The BPF program is run here by a small interpreter of the instructions it may use: no kernel, every access tried. */
+/** Device filters as BPF, run by a small interpreter in this file without a kernel, with every kind of access. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { filterProgram } from '../../../src/cgroup/devices/device-filter.js';
@@ -11,7 +11,7 @@ interface Request {
   access: string;
 }
 
-/** Runs a program; throws for an instruction that is not known, a jump out of it, or a register that was never set. */
+/** Runs a program; throws for an unknown instruction, a jump out of the program, or an unset register. */
 function run(program: Uint8Array, request: Request): boolean {
   const view = new DataView(program.buffer, program.byteOffset, program.length);
   const bits = [...request.access].reduce((sum, l) => sum | { m: 1, r: 2, w: 4 }[l]!, 0);
@@ -65,7 +65,7 @@ function run(program: Uint8Array, request: Request): boolean {
   }
 }
 
-/** The rule in words: what an exception means for a request. */
+/** The expected decision: what an exception of the list means for a request. */
 function meant(allow: boolean, lines: readonly string[], q: Request): boolean {
   const matches = lines.some((line) => {
     const [type, numbers, access] = line.split(' ') as [string, string, string];
@@ -117,14 +117,14 @@ const more = [...numbers, 4, 64];
 
 for (const allow of [false, true]) {
   for (const lines of orders) {
-    test(`${allow ? 'allow' : 'deny'} all, then ${lines.join(', then ')}: the last rule decides about each kind of access`, () => {
+    test(`${allow ? 'allow' : 'deny'} all, then ${lines.join(', then ')}: the last match decides`, () => {
       const program = filterProgram({ allow, ordered: lines.map(orderedRule) });
       for (const type of ['b', 'c'] as const)
         for (const major of more)
           for (const minor of more)
             for (const access of accesses) {
               const q = { type, major, minor, access };
-              // One kind of access alone, which a rule holds or not.
+              // One kind of access alone, which a rule either holds or does not.
               const each = [...access].every((letter) => {
                 const line = [...lines]
                   .reverse()

@@ -1,4 +1,4 @@
-/** Device rules lead to one list, whatever their order, or are refused; a rule must never be lost. */
+/** Device rules in any order become one list or are refused; a rule must never be lost. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceList, v2DeviceList } from '../../../src/cgroup/devices/device-list.js';
@@ -17,13 +17,13 @@ function list(rules: DeviceRule[] | undefined, devices: Device[] = []): string {
   return `${allow ? '+' : '-'} ${exceptions.map((e) => `${e.type} ${n(e.major)}:${n(e.minor)} ${e.access}`).join(',')}`;
 }
 
-test('nothing is allowed but the default devices', () => {
+test('without rules only the default devices are allowed', () => {
   assert.is(list(undefined), `- ${defaults}`);
   assert.is(list([]), `- ${defaults}`);
   assert.is(list([{ allow: false, access: 'rwm' }]), `- ${defaults}`);
 });
 
-test('what the config allows comes first', () => {
+test('the rules of the config come before the default devices', () => {
   const rules: DeviceRule[] = [{ allow: false }, { allow: true, type: 'b', major: 8, minor: 0, access: 'r' }];
   assert.is(list(rules), `- b 8:0 r,${defaults}`);
   assert.equal(deviceList(rules, at, []).at, `${at}/0`);
@@ -40,7 +40,7 @@ test('access to one device adds up, in the order r, w, m', () => {
   );
 });
 
-test('a later rule for all takes back what was before it', () => {
+test('a later rule for all devices replaces the rules before it', () => {
   assert.is(
     list([
       { allow: true, type: 'c', major: 7, minor: 7, access: 'rwm' },
@@ -50,12 +50,12 @@ test('a later rule for all takes back what was before it', () => {
   );
 });
 
-test('privileged: everything, and the defaults add nothing', () => {
+test('a privileged container may access everything, and the default devices add nothing', () => {
   assert.is(list([{ allow: true, access: 'rwm' }]), '+ ');
   assert.is(list([{ allow: false }, { allow: true, type: 'a', access: 'rwm' }]), '+ ');
 });
 
-test('everything but one device', () => {
+test('one device can be excluded from access to everything', () => {
   const rules: DeviceRule[] = [
     { allow: true, access: 'rwm' },
     { allow: false, type: 'c', major: 10, minor: 229, access: 'rw' },
@@ -63,7 +63,7 @@ test('everything but one device', () => {
   assert.is(list(rules), '+ c 10:229 rw');
 });
 
-test('a default device cannot be denied before: the defaults come last, as under runc', () => {
+test('a rule of the config cannot deny a default device: the defaults come last, as under runc', () => {
   const rules: DeviceRule[] = [
     { allow: true, access: 'rwm' },
     { allow: false, type: 'c', major: 1, minor: 3, access: 'rwm' },
@@ -71,7 +71,7 @@ test('a default device cannot be denied before: the defaults come last, as under
   assert.is(list(rules), '+ ');
 });
 
-test('a denial takes away only the access that it names', () => {
+test('a denial removes only the access that it names', () => {
   const rules: DeviceRule[] = [
     { allow: true, type: 'b', major: 8, minor: 0, access: 'rwm' },
     { allow: false, type: 'b', major: 8, minor: 0, access: 'w' },
@@ -88,7 +88,7 @@ test('a wider denial covers narrower rules', () => {
   assert.is(list(rules), `- b 9:0 rwm,${defaults}`);
 });
 
-test('type "a" with numbers means both types, where v1 would take it for all devices', () => {
+test('type "a" with numbers means both types, although v1 would read it as all devices', () => {
   assert.is(list([{ allow: true, type: 'a', major: 7, minor: 1, access: 'r' }]), `- c 7:1 r,b 7:1 r,${defaults}`);
 });
 
@@ -106,11 +106,11 @@ test('a denial of one kind of access to all devices collides with the default de
   );
 });
 
-test('-1 is any number, as engines write it', () => {
+test('-1 means any number, as engines write it', () => {
   assert.is(list([{ allow: true, type: 'b', major: 8, minor: -1, access: 'r' }]), `- b 8:* r,${defaults}`);
 });
 
-test('a hole in a wider rule is refused, with both pointers', () => {
+test('an exception from a wider rule is refused, with the pointers of both rules', () => {
   const rules: DeviceRule[] = [
     { allow: true, type: 'c', major: 4, access: 'rwm' },
     { allow: false, type: 'c', major: 4, minor: 64, access: 'w' },
@@ -125,7 +125,7 @@ test('a hole in a wider rule is refused, with both pointers', () => {
   );
 });
 
-test('rules that cross are refused, those that share no access are not', () => {
+test('rules that overlap are refused; rules that share no access are not', () => {
   const crossed: DeviceRule[] = [
     { allow: true, type: 'c', minor: 5, access: 'r' },
     { allow: false, type: 'c', major: 7, access: 'rw' },
@@ -135,7 +135,7 @@ test('rules that cross are refused, those that share no access are not', () => {
   assert.is(list(crossed), `- c *:5 r,${defaults}`);
 });
 
-test('a rule that allows must name the access; one that denies means all of it', () => {
+test('a rule that allows must name the access; a rule that denies means all access', () => {
   for (const access of [undefined, '']) {
     for (const of of [deviceList, v2DeviceList])
       assert.throws(
@@ -146,12 +146,12 @@ test('a rule that allows must name the access; one that denies means all of it',
       { allow: true, access: 'rwm' },
       { allow: false, type: 'c', major: 7 },
     ];
-    // The default devices, which come last, allow mknod(2) of all.
+    // The default devices come last and allow mknod(2) of all devices.
     assert.is(list(denied), '+ c 7:* rw');
   }
 });
 
-test('v2 takes as rules in order what v1 cannot hold, and the same list for the rest', () => {
+test('v2 applies in order the rules that v1 cannot hold, and the same list for all others', () => {
   const rules: DeviceRule[] = [
     { allow: true, type: 'b', major: 1, access: 'rwm' },
     { allow: false, access: 'rwm' },
@@ -171,7 +171,7 @@ test('v2 takes as rules in order what v1 cannot hold, and the same list for the 
   assert.equal(v2DeviceList(rules.slice(0, 3), at, []), deviceList(rules.slice(0, 3), at, []));
 });
 
-test('an access letter or a number that is none is refused', () => {
+test('an unknown access letter or a number that is too large is refused', () => {
   assert.throws(
     () => list([{ allow: true, type: 'c', access: 'rx' }]),
     (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/access`,
@@ -182,7 +182,7 @@ test('an access letter or a number that is none is refused', () => {
   );
 });
 
-test('a configured node in the place of a default one takes its rule away', () => {
+test('a configured node at a default path replaces the default rule', () => {
   const devices: Device[] = [{ path: '/dev/random', type: 'c', major: 1, minor: 9 }];
   assert.not.match(list(undefined, devices), 'c 1:8 rwm');
   assert.match(list(undefined, devices), 'c 1:9 rwm');

@@ -1,4 +1,4 @@
-/** Rules of a device filter, written short for tests: as v1 writes exceptions. */
+/** Rules of a device filter in a short form for tests: as v1 writes exceptions. */
 import type { FilterRule } from '../../../src/cgroup/devices/device-filter.js';
 
 /** The rule of `c 1:3 rwm`; `*` is any number. */

@@ -1,4 +1,4 @@
-/** Statistics from directories of files as kernels write them: v2 with every controller, v1 with the formats of disks. */
+/** Statistics from directories of files as kernels write them: v2 with every controller, v1 with the disk formats. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ useNodeHost([]);
 const dir = mkdtempSync(join(tmpdir(), 'runt-stats-'));
 test.after(() => rmSync(dir, { recursive: true }));
 
-/** Writes the files of one cgroup; its path. */
+/** Writes the files of one cgroup. @returns its path */
 function cgroup(path: string, files: Record<string, string>): string {
   const full = join(dir, path);
   mkdirSync(full, { recursive: true });
@@ -54,7 +54,7 @@ const v2Facts = facts('v2', { unified: { mountPoint: dir, own: '/', controllers:
 const line = { avg10: 1.5, avg60: 0.25, avg300: 0, total: 275585198 };
 const pressure = { some: line, full: { avg10: 0, avg60: 0, avg300: 0, total: 12 } };
 
-test('v2: every controller', () => {
+test('v2 statistics have the values of every controller', () => {
   const stats = readStats(v2Facts, [cgroup('v2', v2Files)]);
   const wanted: Stats = {
     cpu: {
@@ -96,7 +96,7 @@ test('v2: every controller', () => {
   assert.equal(stats.hugepages?.['1GB'], wanted.hugepages!['1GB']);
 });
 
-test('v2: what the kernel does not have is not there', () => {
+test('v2 statistics leave out what the kernel does not report', () => {
   const stats = readStats(v2Facts, [cgroup('bare', { 'cpu.stat': 'usage_usec 5\nuser_usec 3\nsystem_usec 2\n' })]);
   assert.equal(stats, {
     cpu: {
@@ -109,7 +109,7 @@ test('v2: what the kernel does not have is not there', () => {
   assert.equal(readStats(v2Facts, []), {});
 });
 
-test('v2 as events prints it: no limit is 2^64-1, swap counts memory too', () => {
+test('events on v2 prints 2^64-1 for no limit, and counts memory in swap', () => {
   const path = cgroup('unlimited', { 'memory.current': '4096\n', 'memory.max': 'max\n', 'memory.swap.max': 'max\n' });
   const json = JSON.parse(toJson(statsJson(readStats(v2Facts, [path]))).replaceAll('18446744073709551615', '"most"'));
   assert.equal(json.memory, {
@@ -123,7 +123,7 @@ test('v2 as events prints it: no limit is 2^64-1, swap counts memory too', () =>
   assert.is(json.cpuset.sched_relax_domain_level, 0);
 });
 
-test('v2 as events prints it: pressure, devices and huge pages', () => {
+test('events on v2 prints pressure, devices and huge pages', () => {
   const json = statsJson(readStats(v2Facts, [cgroup('v2', v2Files)])) as Record<string, Record<string, unknown>>;
   assert.equal(json.cpu!.psi, pressure);
   assert.equal(json.blkio!.ioServicedRecursive, [
@@ -135,7 +135,7 @@ test('v2 as events prints it: pressure, devices and huge pages', () => {
   assert.equal(json.pids, { current: 3, limit: 32 });
 });
 
-test('v1: the tables of disks, huge pages, RDMA; the first scheduler that counts', () => {
+test('v1 statistics parse the tables of disks, huge pages and RDMA, from the first I/O scheduler with values', () => {
   const hierarchy = (...controllers: string[]) => ({
     mountPoint: join(dir, 'v1', controllers.join(',')),
     root: '/',

@@ -1,4 +1,4 @@
-/** Messages of D-Bus as bytes, in both byte orders. */
+/** D-Bus messages as bytes, in both byte orders. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeMessage, encodeMessage, messageLength, SIGNAL } from '../../../src/cgroup/systemd/bus-message.js';
@@ -6,7 +6,7 @@ import { useNodeHost } from '../../../src/sys/node-host.js';
 
 useNodeHost([]);
 
-test('what was written is read again: every type, with its alignment', () => {
+test('every type is decoded to the value that was encoded, with its alignment', () => {
   const m = {
     type: SIGNAL,
     serial: 7,
@@ -38,7 +38,7 @@ test('what was written is read again: every type, with its alignment', () => {
   assert.equal(decodeMessage(bytes), m);
 });
 
-test('the bytes of a call are those of the specification', () => {
+test('the bytes of a call are those of the D-Bus specification', () => {
   const bytes = encodeMessage({ type: 1, serial: 1, path: '/', member: 'M', signature: 's', body: ['hi'] });
   assert.is(
     Buffer.from(bytes).toString('hex'),
@@ -52,7 +52,7 @@ test('the bytes of a call are those of the specification', () => {
   );
 });
 
-test('a big-endian message is read', () => {
+test('a big-endian message is decoded', () => {
   // Header: one field, the signature "u"; padded to 8; body: one number.
   const bytes = Uint8Array.from(
     Buffer.concat([
@@ -66,7 +66,7 @@ test('a big-endian message is read', () => {
   assert.equal([m.serial, m.signature, m.body], [9, 'u', [0x01020304n]]);
 });
 
-test('what is no message is refused, wherever it is cut', () => {
+test('a truncated or invalid message is refused, wherever it is cut', () => {
   const bytes = encodeMessage({
     type: SIGNAL,
     serial: 1,

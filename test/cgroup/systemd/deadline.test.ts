@@ -1,4 +1,4 @@
-/** What becomes of a scope whose start systemd has begun and never ends, or ends badly: an error in time, and nothing is left. */
+/** Scopes whose start systemd accepted but never finishes, or finishes badly: an error in time, and no unit left. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERROR, type Message, REPLY } from '../../../src/cgroup/systemd/bus-message.js';
@@ -11,7 +11,7 @@ import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { jobRemoved, type Reply, withFakePeer } from './peer.js';
 
 /** ms */
-const patience = 1500;
+const limitMs = 1500;
 const op = {
   op: 'systemdScope',
   at: '/linux/cgroupsPath',
@@ -21,7 +21,7 @@ const op = {
   optional: [],
 } as const;
 
-/** A machine with cgroup v2, where this process is in /system.slice/here.scope. */
+/** A machine with cgroup v2 and this process in /system.slice/here.scope. */
 function machine(): FakeKernel {
   const kernel = new FakeKernel();
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
@@ -30,7 +30,7 @@ function machine(): FakeKernel {
   return kernel;
 }
 
-/** Starts the scope with a peer; the error, the calls that the peer got, and ms until then. */
+/** Starts the scope with a peer. @returns the error, the calls of the peer, and the ms until then */
 async function started(answer: (call: Message) => readonly Reply[]) {
   const calls: string[] = [];
   const noted = (call: Message) => {
@@ -41,7 +41,7 @@ async function started(answer: (call: Message) => readonly Reply[]) {
   const kernel = machine();
   const begin = kernel.clock.now;
   await withFakePeer(kernel, { answer: noted }, async (path) => {
-    await startScope(op, { path, daemon: false }, kernel.processes.own.pid, patience).catch((e: unknown) => {
+    await startScope(op, { path, daemon: false }, kernel.processes.own.pid, limitMs).catch((e: unknown) => {
       error = e;
     });
   });
@@ -54,23 +54,23 @@ const ok: Reply = { type: REPLY };
 const facts = ({ code, op, pointer }: RuntError) => [code, op, pointer];
 const expected = ['ERR_SYSTEMD', 'systemdScope', '/linux/cgroupsPath'];
 
-test('a job that never ends is an error in time; its start is cancelled and the unit forgotten', async () => {
+test('a job that never ends is an error in time; its start is cancelled and the unit reset', async () => {
   const { error, calls, ms } = await started((call) => [call.member === 'StartTransientUnit' ? begun : ok]);
   assert.equal(facts(error), expected);
   assert.match(error.message, 'systemd: there was no end in 1.5 seconds: the job of StartTransientUnit');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
-  assert.is(ms, patience);
+  assert.is(ms, limitMs);
 });
 
-test('a systemd that answers nothing after that does not hold it up for long', async () => {
+test('a systemd that stops answering after the start delays the error only by a second time limit', async () => {
   const { error, calls, ms } = await started((call) => (call.member === 'StartTransientUnit' ? [begun] : []));
   assert.equal(facts(error), expected);
   assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is the one that is told');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace']);
-  assert.is(ms, 2 * patience);
+  assert.is(ms, 2 * limitMs);
 });
 
-test('a job that fails, or ends with the cgroup elsewhere, leaves no unit either', async () => {
+test('a job that fails, or ends with another cgroup, leaves no unit', async () => {
   for (const [result, why] of [
     ['failed', /^start a.scope: its job ended as "failed"/],
     ['canceled', /its job ended as "canceled"/],
@@ -85,7 +85,7 @@ test('a job that fails, or ends with the cgroup elsewhere, leaves no unit either
   }
 });
 
-test('what was not begun is not stopped: the unit may be somebody else’s', async () => {
+test('a start that systemd refused is not cancelled: the unit may belong to another program', async () => {
   const exists = { type: ERROR, error: 'org.freedesktop.systemd1.UnitExists', signature: 's', body: ['it is there'] };
   const busy = await started((call) => [call.member === 'StartTransientUnit' ? exists : ok]);
   assert.is(busy.error.code, 'ERR_CGROUP_BUSY');
@@ -98,10 +98,10 @@ test('what was not begun is not stopped: the unit may be somebody else’s', asy
 
 const noReply: Reply = { type: ERROR, error: 'org.freedesktop.DBus.Error.NoReply', signature: 's', body: ['gone'] };
 const noJob: Reply = { type: ERROR, error: 'org.freedesktop.systemd1.NoSuchJob', signature: 's', body: ['none'] };
-/** The cgroup that this process is in: as if systemd had put it there. */
+/** The cgroup of this process, as if systemd had moved the process there. */
 const here = { ...op, path: '/sys/fs/cgroup/system.slice/here.scope' };
 
-/** Starts a scope with a peer that is silent for the first call; the calls that it got. */
+/** Starts a scope with a peer that does not answer the first call. @returns the calls that it received */
 async function afterReexec(scope: Parameters<typeof startScope>[0], then: (call: Message) => readonly Reply[]) {
   const calls: string[] = [];
   const answer = (call: Message) => {
@@ -118,13 +118,13 @@ async function afterReexec(scope: Parameters<typeof startScope>[0], then: (call:
   return { calls, error };
 }
 
-test('a start that systemd did not answer, but did, is not begun again', async () => {
+test('a start without an answer is not repeated if systemd did it', async () => {
   const { calls, error } = await afterReexec(here, () => [ok]);
   assert.is(error, undefined);
   assert.equal(calls, ['StartTransientUnit']);
 });
 
-test('one that it did not do is begun again', async () => {
+test('a start without an answer is repeated if systemd did not do it', async () => {
   const { calls, error } = await afterReexec(op, (call) =>
     call.member === 'StartTransientUnit' ? [begun, jobRemoved('/job/1', 'failed')] : [ok],
   );
@@ -132,14 +132,14 @@ test('one that it did not do is begun again', async () => {
   assert.equal(calls, ['StartTransientUnit', 'StartTransientUnit', 'StopUnit', 'ResetFailedUnit']);
 });
 
-test('a unit that is there then, and does not hold the process, is a stranger’s: neither stopped nor reset', async () => {
+test('an existing unit that does not hold the process is foreign: runt neither stops nor resets it', async () => {
   const exists = { type: ERROR, error: 'org.freedesktop.systemd1.UnitExists', signature: 's', body: ['it is there'] };
   const { calls, error } = await afterReexec(op, () => [exists]);
   assert.is((error as RuntError).code, 'ERR_CGROUP_BUSY');
   assert.equal(calls, ['StartTransientUnit', 'StartTransientUnit']);
 });
 
-test('a job whose end was not told is looked for', async () => {
+test('a job whose end was not signalled is looked up with GetJob', async () => {
   const calls: string[] = [];
   const answer = (call: Message) => {
     calls.push(String(call.member));
@@ -172,7 +172,7 @@ test('properties of a newer systemd are left out for an older one', async () => 
     const kernel = machine();
     const { pid } = kernel.processes.own;
     await withFakePeer(kernel, { answer: answer(version) }, (path) =>
-      startScope(scope, { path, daemon: false }, pid, patience),
+      startScope(scope, { path, daemon: false }, pid, limitMs),
     );
   }
   assert.equal(names, [
@@ -183,7 +183,7 @@ test('properties of a newer systemd are left out for an older one', async () => 
   ]);
 });
 
-test('an error about the property of an annotation points at it', async () => {
+test('an error about the property of an annotation points at the annotation', async () => {
   const wrong = {
     type: ERROR,
     error: 'org.freedesktop.DBus.Error.PropertyReadOnly',
@@ -194,18 +194,18 @@ test('an error about the property of an annotation points at it', async () => {
   const kernel = machine();
   await withFakePeer(kernel, { answer: () => [wrong] }, async (path) => {
     const annotations = { 'org.systemd.property.Other': '1', 'org.systemd.property.TimeoutStopSec': '2' };
-    await startScope(op, { path, daemon: false }, kernel.processes.own.pid, patience, annotations).catch((e) => {
+    await startScope(op, { path, daemon: false }, kernel.processes.own.pid, limitMs, annotations).catch((e) => {
       error = e;
     });
   });
   assert.equal([error?.pointer, error?.value], ['/annotations/org.systemd.property.TimeoutStopSec', '2']);
 });
 
-test('a stop that never ends is an error in time too', async () => {
+test('a stop that never ends is an error in time', async () => {
   const kernel = machine();
   const begin = kernel.clock.now;
   await withFakePeer(kernel, { answer: () => [begun] }, async (path) => {
-    const bus = await openBus([{ path, daemon: false }], patience);
+    const bus = await openBus([{ path, daemon: false }], limitMs);
     let message = '';
     await bus.job('StopUnit', 'ss', ['a.scope', 'replace']).catch((e: Error) => {
       message = e.message;
@@ -213,7 +213,7 @@ test('a stop that never ends is an error in time too', async () => {
     bus.close();
     assert.match(message, 'there was no end in 1.5 seconds: the job of StopUnit');
   });
-  assert.is(kernel.clock.now - begin, patience);
+  assert.is(kernel.clock.now - begin, limitMs);
 });
 
 test.run();

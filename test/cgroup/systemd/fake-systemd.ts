@@ -1,4 +1,4 @@
-/** A manager of systemd's on the fake kernel: it speaks D-Bus on its socket, and starts and stops scopes. */
+/** A systemd manager on the fake kernel: it speaks D-Bus on its socket, and starts and stops scopes. */
 import {
   CALL,
   decodeMessage,
@@ -13,25 +13,25 @@ import type { Value, Variant } from '../../../src/cgroup/systemd/variant.js';
 import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import type { SocketEnd } from '../../sys/fake-host/sockets.js';
 
-/** What it does instead of what systemd does: an error by its name, silence, or the end of the connection. */
+/** What it does instead of systemd's action: an error by its name, silence, or a closed connection. */
 type Instead = { readonly error: string; readonly text?: string } | 'silence' | 'hang up';
 
 export class FakeSystemd {
   /** The methods that were called, with the names in their arguments: `StopUnit web.scope replace`. */
   readonly calls: string[] = [];
-  /** The properties that each unit was given, by name. */
+  /** The properties of each unit, by name. */
   readonly units = new Map<string, Map<string, Value>>();
   version = '257.9-1';
-  /** How jobs end. */
+  /** The result of every job. */
   result = 'done';
-  /** Asked at each call. */
+  /** Called for each method call. */
   instead: (member: string, times: number) => Instead | undefined = () => undefined;
   private jobs = 0;
   private readonly times = new Map<string, number>();
 
   constructor(
     private readonly kernel: FakeKernel,
-    /** Where it makes the cgroups of scopes. */
+    /** The parent of the scopes' cgroups. */
     private readonly slice = '/sys/fs/cgroup/system.slice',
     socket = '/run/systemd/private',
   ) {
@@ -107,13 +107,13 @@ export class FakeSystemd {
     }
   }
 
-  /** Keeps properties, which D-Bus has as `a(sv)`. */
+  /** Records properties, which D-Bus has as `a(sv)`. */
   private note(unit: string, properties: readonly Value[]): void {
-    const given = this.units.get(unit) ?? new Map<string, Value>();
-    this.units.set(unit, given);
+    const known = this.units.get(unit) ?? new Map<string, Value>();
+    this.units.set(unit, known);
     for (const property of properties) {
       const [name, { value }] = property as unknown as readonly [string, Variant];
-      given.set(name, value);
+      known.set(name, value);
     }
   }
 }

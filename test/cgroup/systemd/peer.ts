@@ -1,4 +1,4 @@
-/** A peer on a Unix socket that speaks D-Bus as a test says: in the place of systemd. */
+/** A peer on a Unix socket that speaks D-Bus as a test scripts it, in place of systemd. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,9 +16,9 @@ import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 
 export type Reply = Partial<Message> & { readonly type: number };
 interface Peer {
-  /** What it answers to each call; nothing at all when undefined. */
+  /** Its answers to each call; none at all when undefined. */
   readonly answer: (call: Message) => readonly (Reply | Uint8Array)[];
-  /** Its part of the authentication, after the client's. */
+  /** Its part of the authentication, sent after the client's. */
   readonly auth?: string;
   /** Bytes of each write. */
   readonly piece?: number;
@@ -28,9 +28,9 @@ export const dir = mkdtempSync(join(tmpdir(), 'runt-bus-'));
 test.after(() => rmSync(dir, { recursive: true }));
 let count = 0;
 
-/** What a peer says, chunk by chunk of what it is told. */
+/** The replies of a peer, chunk by chunk of what it receives. */
 class Conversation {
-  /** What came before the first message. */
+  /** The bytes before the first message. */
   said = '';
   private data: Buffer = Buffer.alloc(0);
   private begun = false;
@@ -62,7 +62,7 @@ const encoded = (call: Message, reply: Reply | Uint8Array): Uint8Array =>
     ? reply
     : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...reply });
 
-/** Serves one peer while f runs; f gets its path and what came before the first message. */
+/** Serves one peer while f runs; f gets the path of the socket and the bytes before the first message. */
 export async function withPeer(peer: Peer, f: (path: string, said: () => string) => Promise<void>): Promise<void> {
   const path = join(dir, `bus-${++count}`);
   const sockets: Socket[] = [];
@@ -92,12 +92,12 @@ export async function withPeer(peer: Peer, f: (path: string, said: () => string)
 async function write(socket: Socket, bytes: Uint8Array, piece = bytes.length): Promise<void> {
   for (let at = 0; at < bytes.length; at += piece) {
     socket.write(bytes.subarray(at, at + piece));
-    // Each piece is a read of its own.
+    // The client reads each piece separately.
     if (piece < bytes.length) await elapse(1);
   }
 }
 
-/** The same on the fake kernel, whose waits take no time; f is run to its end. */
+/** The same on the fake kernel, whose waits take no time. Runs f to its end. */
 export async function withFakePeer(kernel: FakeKernel, peer: Peer, f: (path: string) => Promise<void>): Promise<void> {
   const path = '/run/bus';
   kernel.sockets.listen(path, (end) => {
@@ -111,7 +111,7 @@ export async function withFakePeer(kernel: FakeKernel, peer: Peer, f: (path: str
   await kernel.finish(f(path));
 }
 
-/** The signal that tells the end of a job. */
+/** The signal that reports the end of a job. */
 export const jobRemoved = (path: string, result: string): Reply => ({
   type: SIGNAL,
   path: '/org/freedesktop/systemd1',

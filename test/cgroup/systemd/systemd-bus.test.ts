@@ -1,4 +1,4 @@
-/** The connection to systemd: a peer that answers in both byte orders, in pieces, wrongly, late or not at all. */
+/** Connections to systemd: peers that answer in both byte orders, in pieces, wrongly, late or never. */
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -32,7 +32,7 @@ function bigEndian(replySerial: number, text: string): Uint8Array {
   return Buffer.concat([head, fields.subarray(0, 16), body]);
 }
 
-test('no name is given: the kernel tells who calls', () =>
+test('authentication sends no user name, because the kernel passes the credentials of the peer', () =>
   withPeer({ answer: () => [{ type: REPLY, signature: 's', body: ['x'] }] }, async (path, said) => {
     const bus = await openBus(at(path));
     assert.equal(await bus.call('GetUnit', 's', ['a.scope']), ['x']);
@@ -40,14 +40,14 @@ test('no name is given: the kernel tells who calls', () =>
     assert.is(said(), '\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n');
   }));
 
-test('a peer of the other byte order, byte by byte', () =>
+test('a reply in the other byte order is read byte by byte', () =>
   withPeer({ piece: 1, answer: (call) => [bigEndian(call.serial, 'big')] }, async (path) => {
     const bus = await openBus(at(path));
     assert.equal(await bus.call('GetUnit', 's', ['a.scope']), ['big']);
     bus.close();
   }));
 
-test('a daemon is greeted and told which signals; other messages are no answer; a job that ended early counts', async () => {
+test('a daemon gets Hello and AddMatch; other messages are skipped; a job may end before the reply', async () => {
   const calls: string[] = [];
   const answer = (call: Message): Reply[] => {
     calls.push(`${call.destination} ${call.member} ${call.signature}`);
@@ -73,7 +73,7 @@ test('a daemon is greeted and told which signals; other messages are no answer; 
   ]);
 });
 
-test('an error has its name and its text', () =>
+test('an error has the name and the text of the D-Bus error', () =>
   withPeer(
     {
       answer: () => [
@@ -90,7 +90,7 @@ test('an error has its name and its text', () =>
     },
   ));
 
-test('a refused authentication, an end, and what is no message are told as such', async () => {
+test('a refused authentication, a closed connection and an invalid message have different errors', async () => {
   const answer = () => [];
   for (const [auth, why] of [
     ['REJECTED EXTERNAL\r\n', /refused the authentication: REJECTED EXTERNAL/],
@@ -109,7 +109,7 @@ test('a refused authentication, an end, and what is no message are told as such'
   });
 });
 
-test('a bus with no systemd behind it is passed over; a place where nobody listens too', () =>
+test('a bus without systemd is skipped, and so is a path without a listener', () =>
   withPeer(
     {
       answer: (call) =>

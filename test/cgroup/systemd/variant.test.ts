@@ -1,4 +1,4 @@
-/** GVariant's text as values of D-Bus, as in `org.systemd.property.*`. */
+/** GVariant texts as D-Bus values, as in the annotations `org.systemd.property.*`. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseVariant, types } from '../../../src/cgroup/systemd/variant.js';
@@ -9,7 +9,7 @@ const read = (text: string) => {
   return [signature, value];
 };
 
-test('single values, with the type that GVariant gives or that is said', () => {
+test('a single value has the type that GVariant infers, or the type that it names', () => {
   assert.equal(read('true'), ['b', true]);
   assert.equal(read(' 5 '), ['i', 5n]);
   assert.equal(read('-0x10'), ['i', -16n]);
@@ -21,7 +21,7 @@ test('single values, with the type that GVariant gives or that is said', () => {
   assert.equal(read("objectpath '/a'"), ['o', '/a']);
 });
 
-test('arrays, tuples, dictionaries and variants; one element says the type for all', () => {
+test('one typed element gives the type of its array, tuple, dictionary or variant', () => {
   assert.equal(read('[\'a\', "b"]'), ['as', ['a', 'b']]);
   assert.equal(read('[1, byte 2]'), ['ay', [1n, 2n]]);
   assert.equal(read('@a(ss) []'), ['a(ss)', []]);
@@ -36,7 +36,7 @@ test('arrays, tuples, dictionaries and variants; one element says the type for a
   assert.equal(read("('x', <true>)"), ['(sv)', ['x', { signature: 'b', value: true }]]);
 });
 
-test('a value as text says its type, and is read back as the same', () => {
+test('a value is written as a text that names its type and is parsed to the same value', () => {
   for (const text of [
     'true',
     '-5',
@@ -61,7 +61,7 @@ test('a value as text says its type, and is read back as the same', () => {
   assert.is(variantText(parseVariant('"x"')), "'x'");
 });
 
-test('what is no value is refused and named', () => {
+test('a text that is not a value is refused with the reason', () => {
   for (const [text, why] of [
     ['', 'ends too early'],
     ['5 6', 'behind its end'],

@@ -1,4 +1,4 @@
-/** Completion scripts and man pages: whole, and what the shells make of them. */
+/** Completion scripts and man pages: their contents, and what the shells make of them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ const all = scripts();
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
-/** A directory with a `runt` that lists two containers, and the scripts. */
+/** A directory with a fake `runt` that lists two containers, and the scripts. */
 function withShell<T>(f: (dir: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), 'runt-completion-'));
   try {
@@ -44,13 +44,13 @@ test('each script names every command and every long flag', () => {
   }
 });
 
-test('every value has a placeholder that says what it is', () => {
+test("every flag's value has a placeholder with a meaning", () => {
   for (const where of ['', ...names] as const) {
     for (const { name, value } of flagLines(where)) assert.not.equal(value, 'value', `${where} --${name}`);
   }
 });
 
-test('the command prints them, and refuses another shell', async () => {
+test('completion prints the script of a shell, and refuses an unknown shell', async () => {
   for (const [shell, file] of [
     ['bash', 'runt'],
     ['zsh', '_runt'],
@@ -65,7 +65,7 @@ test('the command prints them, and refuses another shell', async () => {
   assert.match(host.written(2), 'unknown shell bsh: there are bash, zsh and fish; did you mean bash?');
 });
 
-/** What bash offers for the last word of a line. */
+/** The completions that bash offers for the last word of a line. */
 function inBash(f: (complete: (...line: string[]) => string[]) => void): void {
   withShell((dir) => {
     const script = `source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _runt; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -76,7 +76,7 @@ function inBash(f: (complete: (...line: string[]) => string[]) => void): void {
   });
 }
 
-test('bash: commands, flags, and words of a flag', () =>
+test('bash completes commands, flags, and the choices of a flag', () =>
   inBash((complete) => {
     assert.equal(complete('').sort(), [...names].sort());
     assert.equal(complete('cre'), ['create']);
@@ -86,7 +86,7 @@ test('bash: commands, flags, and words of a flag', () =>
     assert.equal(complete('--log-format', '='), ['text', 'json']);
     assert.equal(complete('--log', 'x', 'st'), ['start', 'state']);
     assert.equal(complete('--debug', '--root', '=', '/r', 'li'), ['list']);
-    // As one word, where = breaks no words.
+    // In one word, where = does not break words.
     assert.equal(complete('--log-format=j'), ['--log-format=json']);
     assert.equal(complete('list', '--format='), ['--format=table', '--format=json']);
     assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
@@ -94,7 +94,7 @@ test('bash: commands, flags, and words of a flag', () =>
     assert.equal(complete('list', '-f', ''), ['table', 'json']);
   }));
 
-test('bash: containers', () =>
+test('bash completes container ids', () =>
   inBash((complete) => {
     assert.equal(complete('state', ''), ['web', 'db']);
     assert.equal(complete('kill', '--all', 'w'), ['web']);
@@ -104,7 +104,7 @@ test('bash: containers', () =>
     assert.equal(complete('kill', '-s', 'KILL', 'w'), ['web']);
   }));
 
-test('bash: signals, capabilities, files and directories', () =>
+test('bash completes signals, capabilities, files and directories', () =>
   inBash((complete) => {
     assert.equal(complete('kill', 'web', 'KI'), ['KILL']);
     assert.equal(complete('kill', '-s', '=', 'KILL', 'web', 'TE'), ['TERM']);
@@ -125,10 +125,10 @@ for (const [shell, file, check] of [
 ] as const) {
   if (!has(shell)) {
     process.stdout.write(`# skip completion: ${shell}: ${shell} is not in PATH\n`);
-    test.skip(`${shell} reads its script`);
+    test.skip(`${shell} parses its script`);
     continue;
   }
-  test(`${shell} reads its script`, () => {
+  test(`${shell} parses its script`, () => {
     withShell((dir) => {
       const r = spawnSync(shell, [...check, join(dir, `script-${file}`)], { encoding: 'utf8' });
       assert.equal([r.status, r.stderr], [0, '']);
@@ -137,7 +137,7 @@ for (const [shell, file, check] of [
 }
 
 if (has('fish')) {
-  test('fish: commands, flags, words of a flag, containers', () => {
+  test('fish completes commands, flags, choices of a flag and container ids', () => {
     withShell((dir) => {
       const complete = (line: string): string[] => {
         const script = `source ${dir}/script-runt.fish; complete -C '${line}'`;
@@ -157,7 +157,7 @@ if (has('fish')) {
   });
 }
 
-test('there is a man page for each command, each with every flag and argument', () => {
+test('each command has a man page with every flag and argument', () => {
   const pages = manualPages();
   assert.equal(Object.keys(pages), ['runt.1', ...names.map((n) => `runt-${n}.1`)]);
   const plain = (page: string) => page.replaceAll('\\-', '-').replaceAll(/\\f[BIR]/g, '');
@@ -166,7 +166,7 @@ test('there is a man page for each command, each with every flag and argument', 
     const page = plain(pages[`runt-${name}.1`]!);
     assert.match(page, `runt [global flags] ${name} [flags]${commands[name].args && ` ${commands[name].args}`}\n`);
     for (const flag of flagLines(name)) assert.match(page, `--${flag.name}`);
-    // What begins with a dot or a quote is a request to roff: only the ones that are meant.
+    // A line that begins with a dot or a quote is a roff request: only the intended ones may.
     for (const line of pages[`runt-${name}.1`]!.split('\n')) {
       if (/^[.']/.test(line)) assert.match(line, /^\.(TH|SH|TP|PP)\b/);
     }
@@ -174,7 +174,7 @@ test('there is a man page for each command, each with every flag and argument', 
 });
 
 if (has('groff')) {
-  test('groff has nothing to say about them', () => {
+  test('groff reports no warnings for the man pages', () => {
     for (const [name, page] of Object.entries(manualPages())) {
       const r = spawnSync('groff', ['-man', '-ww', '-Tutf8', '-Kutf8'], { input: page, encoding: 'utf8' });
       assert.equal([r.status, r.stderr], [0, ''], name);

@@ -1,9 +1,9 @@
-/** The table of `list`: the columns of runc's. */
+/** The table of `list`, with runc's columns. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { table } from '../../../src/cli/commands/list-command.js';
 
-test('a column is 12 wide or its longest cell and three spaces; the last is not padded', () => {
+test('a column is as wide as 12 or its longest cell, plus three spaces; the last is not padded', () => {
   assert.is(table([['ID', 'PID', 'OWNER']]), 'ID          PID         OWNER\n');
   assert.is(
     table([
@@ -14,7 +14,7 @@ test('a column is 12 wide or its longest cell and three spaces; the last is not 
   );
 });
 
-test('a path with a line feed, an escape sequence or a byte that is not UTF-8 stays in its cell', () => {
+test('a line feed, an escape sequence or a byte that is not UTF-8 is escaped in its cell', () => {
   assert.is(
     table([
       ['BUNDLE', 'OWNER'],

@@ -1,4 +1,4 @@
-/** `spec` and `validate` on a fake host: what is written, what is said, the exit status. */
+/** `spec`, `validate` and `features` on a fake host: files, output, exit status. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../../src/cli/command-main.js';
@@ -11,7 +11,7 @@ async function runt(args: string[], functions: Partial<Native> = {}) {
   return { status, out: host.written(1), err: host.written(2) };
 }
 
-/** Runs `spec` and gives what it wrote. */
+/** Runs `spec`. @returns the file that it wrote */
 async function written(...args: string[]): Promise<{ path: string; flags: number; text: string }> {
   let file = { path: '', flags: 0, text: '' };
   const { status, out, err } = await runt(['spec', ...args], {
@@ -39,7 +39,7 @@ function bundle(config: unknown): Partial<Native> {
   };
 }
 
-test('spec writes a config.json that validate takes, and overwrites none', async () => {
+test('spec writes a config.json that validate accepts, and never overwrites a file', async () => {
   for (const flags of [[], ['--rootless']]) {
     const file = await written('--bundle', '/b', ...flags);
     assert.is(file.path, '/b/config.json');
@@ -54,7 +54,7 @@ test('spec writes a config.json that validate takes, and overwrites none', async
   assert.match(err, 'never overwritten');
 });
 
-test('spec --rootless has a user namespace with the ids of the caller', async () => {
+test('spec --rootless adds a user namespace with the ids of the caller', async () => {
   const spec = JSON.parse((await written('--rootless')).text);
   assert.ok(spec.linux.namespaces.some((n: { type: string }) => n.type === 'user'));
   assert.equal(spec.linux.uidMappings, [{ containerID: 0, hostID: 0, size: 1 }]);
@@ -77,7 +77,7 @@ test('validate names every violation with its pointer and exits 1', async () => 
   assert.ok(pointers.includes('/root/path') && pointers.includes('/process/args/0'));
 });
 
-test('validate lists violations of the schema, of the other rules and of --strict in one', async () => {
+test('validate lists violations of the schema, of the other rules and of --strict together', async () => {
   const config = JSON.parse((await written()).text);
   Object.assign(config, { hostname: 7, hostnam: 'x', annotations: { 'run.oci.hooks.stdout': '/x' } });
   config.process.cwd = 'tmp';
@@ -109,7 +109,7 @@ test('validate lists violations of the schema, of the other rules and of --stric
     assert.match(err, `  at  ${pointer} must `);
 });
 
-test('spec --schema names a schema for editors, which --strict allows', async () => {
+test('spec --schema writes a $schema for editors, which validate --strict allows', async () => {
   const url = 'https://example.com/config.schema.json';
   const { text } = await written('--schema', url);
   assert.match(text, `{\n\t"$schema": "${url}",\n\t"ociVersion"`);
@@ -119,7 +119,7 @@ test('spec --schema names a schema for editors, which --strict allows', async ()
   assert.match((await runt(['spec', '--schema='])).err, '--schema needs the URL');
 });
 
-test('validate lets unknown properties pass, as the spec demands, and --strict lists them', async () => {
+test('validate ignores unknown properties, as the spec demands, and --strict lists them', async () => {
   const { text } = await written();
   const odd = { ...JSON.parse(text), hostnam: 'x' };
   assert.is((await runt(['validate', '/b'], bundle(odd))).out, 'valid\n');
@@ -134,7 +134,7 @@ test('validate lets unknown properties pass, as the spec demands, and --strict l
   );
 });
 
-test('validate warns of an unknown capability, which the spec lets pass, and --strict refuses it', async () => {
+test('validate warns of an unknown capability, which the spec allows, and --strict refuses it', async () => {
   const config = JSON.parse((await written()).text);
   config.process.capabilities.bounding.push('CAP_SYS_ADMN');
   const { status, out, err } = await runt(['validate', '/b'], bundle(config));
@@ -145,7 +145,7 @@ test('validate warns of an unknown capability, which the spec lets pass, and --s
   assert.is((await runt(['validate', '--strict', '/b'], bundle(config))).status, 1);
 });
 
-test('validate warns of a newer minor ociVersion and names what it does not know; --strict refuses it', async () => {
+test('validate warns of a newer minor ociVersion and names unknown properties; --strict refuses it', async () => {
   const config = { ...JSON.parse((await written()).text), ociVersion: '1.4.0', later: 1 };
   const { status, out, err } = await runt(['validate', '/b'], bundle(config));
   assert.equal([status, out], [0, 'valid\n']);
@@ -156,7 +156,7 @@ test('validate warns of a newer minor ociVersion and names what it does not know
   assert.is((await runt(['validate', '/b'], bundle({ ...config, ociVersion: '2.0.0' }))).status, 1);
 });
 
-test('validate of what is not there or no JSON is an error in either format', async () => {
+test('validate reports a missing or invalid config.json as an error in both formats', async () => {
   for (const format of ['text', 'json']) {
     const missing = await runt(['validate', '--format', format, '/none'], bundle({}));
     assert.is(missing.status, 1);
@@ -164,7 +164,7 @@ test('validate of what is not there or no JSON is an error in either format', as
     const broken: Partial<Native> = {
       ...bundle({}),
       readFile: (_, __, data) => fill(data, '{"a":}'),
-      // No value, at the fifth byte.
+      // Not a value, at the fifth byte.
       jsonError: (_, data) => {
         data[0] = 5;
         return 5;
@@ -176,7 +176,7 @@ test('validate of what is not there or no JSON is an error in either format', as
   }
 });
 
-test('features is JSON with the versions that engines ask for', async () => {
+test('features prints JSON with the versions that engines check', async () => {
   const { status, out, err } = await runt(['features'], {
     compileSeccomp: () => 8,
     seccompFlags: () => 0,
