@@ -1,4 +1,4 @@
-/** `create`: what it makes and in which order, and what each failure leaves. */
+/** `create`: what it makes, in which order, and what each failure leaves. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
@@ -11,17 +11,17 @@ import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
 
 const test = suite('create');
 
-/** What stands after a create that succeeded. */
+/** What exists after a successful create. */
 const whole = ['process: runt/init', 'cgroup: web', 'state: web'];
 
-/** A host on which runt-init performs these steps, and the error of a create on it. */
+/** A host on which runt-init performs these steps, with the error of a create on it. */
 async function refused(steps: readonly Step[], spec = config()) {
   const host = new BundleHost(spec, steps);
   const error = await host.failure(() => create(host.options()));
   return { host, error, facts: [error?.code, error?.message] };
 }
 
-test('a container waits for start: its record, its cgroup with the limits, and its process in it', async () => {
+test('a created container has its record, its limits and its process in the cgroup, and waits for start', async () => {
   const host = new BundleHost();
   const { kernel } = host;
   await kernel.finish(create(host.options()));
@@ -38,7 +38,7 @@ test('a container waits for start: its record, its cgroup with the limits, and i
   assert.equal(kernel.tree.list(`${kernel.root}/web`), ['config.json', 'plan-rest.json', 'start.sock', 'state.json']);
 });
 
-test('the record and the limits are there before the process, the pid file comes last', async () => {
+test('the record and the limits are written before the process starts, and the pid file last', async () => {
   const host = new BundleHost();
   await host.kernel.finish(create(host.options({ pidFile: '/b/pid' })));
   const steps = host.kernel.calls
@@ -68,7 +68,7 @@ test('the record and the limits are there before the process, the pid file comes
   assert.is(host.kernel.tree.text('/b/pid'), String(host.init.process.pid));
 });
 
-test('a call that fails ends the create, which leaves nothing; some failures do not matter', async () => {
+test('a failed call fails the create, which leaves nothing; create survives the failures that have a fallback', async () => {
   const outcomes = await failuresOf(
     () => new BundleHost(),
     (host) => create(host.options({ pidFile: '/b/pid', trace: '/b/trace' })),
@@ -80,10 +80,10 @@ test('a call that fails ends the create, which leaves nothing; some failures do 
   assert.equal(
     survived.map(({ call }) => call.replace(/(\w+)\((?:AT_FDCWD, )?([^,]*).*/, '$1 $2')),
     [
-      // Each controller is enabled by itself then.
+      // Then each controller is enabled separately.
       'writeFile /sys/fs/cgroup/cgroup.subtree_control',
       'writeFile /sys/fs/cgroup/cgroup.subtree_control',
-      // It is moved into the cgroup then.
+      // Then the process is moved into the cgroup.
       'openAt /sys/fs/cgroup/web',
       'spawnInit 0x20020000',
     ],
@@ -128,7 +128,7 @@ test('an undo ends the process, then removes the cgroup, then the state', async 
   assert.equal(host.left, []);
 });
 
-test('an id that is there stays as it is', async () => {
+test('create refuses an existing id and leaves that container unchanged', async () => {
   const host = new BundleHost();
   makeStateDir(host.kernel.root, 'web');
   const error = await host.failure(() => create(host.options()));
@@ -136,7 +136,7 @@ test('an id that is there stays as it is', async () => {
   assert.equal([host.inits.length, ...host.left], [0, 'state: web']);
 });
 
-test('an operation that runt-init could not do: its sentence, its errno and where the config asks for it', async () => {
+test('an operation that failed in runt-init is reported with its sentence, its errno and its pointer', async () => {
   const spec = config({ hostname: 'box', linux: { namespaces: [{ type: 'uts' }, { type: 'mount' }] } });
   let index = -1;
   const host = new BundleHost(spec, [
@@ -151,7 +151,7 @@ test('an operation that runt-init could not do: its sentence, its errno and wher
   assert.equal(host.left, []);
 });
 
-test('a runt-init that fails before its first operation', async () => {
+test('a runt-init that fails before its first operation is reported with the failed call', async () => {
   const { facts, host } = await refused([
     reports('error', { index: 4294967295, errno: E.ENOMEM, syscall: 'mmap', detail: 'the plan' }),
   ]);
@@ -159,7 +159,7 @@ test('a runt-init that fails before its first operation', async () => {
   assert.equal(host.left, []);
 });
 
-test('a runt-init that ends without a report: how it ended, and the limit of memory when it was killed', async () => {
+test('a runt-init that ends without a report is reported with its end, and with the limit after an OOM kill', async () => {
   const exited = await refused([(init) => init.process.exit(3)]);
   assert.equal(exited.facts, [
     'ERR_INIT_DIED',
@@ -176,7 +176,7 @@ test('a runt-init that ends without a report: how it ended, and the limit of mem
   for (const { host } of [exited, killed, full]) assert.equal(host.left, []);
 });
 
-test('a runt-init under the filter of its container: what that denies, and its death by SIGSYS', async () => {
+test("a failure by the container's own seccomp filter is reported with the denied call, or the death by SIGSYS", async () => {
   const { linux } = config();
   const deny = { names: ['prctl'], action: 'SCMP_ACT_ERRNO' };
   const spec = config({ linux: { ...linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [deny] } } });
@@ -212,7 +212,7 @@ test('a runt-init under the filter of its container: what that denies, and its d
   assert.equal([outer?.pointer, outer?.hint?.slice(0, 39)], [undefined, 'the seccomp filter that runt runs under']);
 });
 
-test('a process that does not end when it is killed: the error stays, a warning says what is left', async () => {
+test('a killed process that does not end leaves the error as it is, and adds a warning of what remains', async () => {
   const host = new BundleHost(config(), [reports('error', { index: 9, errno: E.EACCES, syscall: 'mount' })]);
   host.kernel.on('pidfdSignal', () => 0);
   const error = await host.failure(() => create(host.options()));
@@ -223,7 +223,7 @@ test('a process that does not end when it is killed: the error stays, a warning 
   assert.equal(host.left, ['process: runt-init', 'cgroup: web', 'state: web']);
 });
 
-test('a cgroup that is not empty is not shared: its processes, and no new one', async () => {
+test('create refuses a cgroup that has processes, and leaves both', async () => {
   const host = new BundleHost();
   const { kernel } = host;
   const cgroup = kernel.tree.directory('/sys/fs/cgroup/web');
@@ -235,14 +235,14 @@ test('a cgroup that is not empty is not shared: its processes, and no new one', 
   assert.not.ok(other.end);
 });
 
-test('a cgroup that is empty is used, and removed with the container that failed', async () => {
+test('create uses an existing empty cgroup', async () => {
   const host = new BundleHost();
   host.kernel.tree.directory('/sys/fs/cgroup/web');
   await host.kernel.finish(create(host.options()));
   assert.equal(host.left, whole);
 });
 
-test('a frozen cgroup is refused: the process would not go on', async () => {
+test('create refuses a frozen cgroup, in which the process would not run', async () => {
   const host = new BundleHost();
   host.kernel.tree.directory('/sys/fs/cgroup/web');
   const { tree } = host.kernel;
@@ -253,7 +253,7 @@ test('a frozen cgroup is refused: the process would not go on', async () => {
   assert.equal(host.left, ['cgroup: web']);
 });
 
-test('a kernel without CLONE_INTO_CGROUP: the process is moved into its cgroup', async () => {
+test('without CLONE_INTO_CGROUP the process is moved into its cgroup', async () => {
   const host = new BundleHost();
   host.kernel.failAt('spawnInit', 1, E.EINVAL);
   await host.kernel.finish(create(host.options()));
@@ -262,7 +262,7 @@ test('a kernel without CLONE_INTO_CGROUP: the process is moved into its cgroup',
   assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs'), `${host.init.process.pid}\n`);
 });
 
-test('a process that cannot be moved into its cgroup is ended', async () => {
+test('a process that cannot be moved into its cgroup is killed', async () => {
   const host = new BundleHost();
   host.kernel.failAt('spawnInit', 1, E.EINVAL);
   host.kernel.tree.directory('/sys/fs/cgroup/web');
@@ -274,14 +274,14 @@ test('a process that cannot be moved into its cgroup is ended', async () => {
   assert.equal(host.left, ['cgroup: web'], 'which was there before');
 });
 
-test('without cgroups nothing is made of them', async () => {
+test('create with the cgroup manager "disabled" makes no cgroup', async () => {
   const host = new BundleHost(config({ linux: { namespaces: [{ type: 'pid' }] } }));
   await host.kernel.finish(create(host.options({ cgroupManager: 'disabled' })));
   assert.equal(host.left, ['process: runt/init', 'state: web']);
   assert.equal(load(host.kernel.root, 'web').cgroups, []);
 });
 
-test('open_tree(2) is refused to runt-init: the container is made again, by mounts of the old kind', async () => {
+test('if the kernel refuses open_tree(2) to runt-init, the container is created again with mount(2)', async () => {
   let index = -1;
   const host = new BundleHost(config(), (n) =>
     n > 0 ? created : [(init) => init.report('error', { index, errno: E.ENOSYS, syscall: 'open_tree' })],
@@ -293,14 +293,14 @@ test('open_tree(2) is refused to runt-init: the container is made again, by moun
   assert.equal(host.left, whole);
 });
 
-test('a config without a process is for `create` alone', async () => {
+test('create accepts a config without a process', async () => {
   const { process: _, ...rest } = config();
   const host = new BundleHost(rest as ReturnType<typeof config>);
   await host.kernel.finish(create(host.options()));
   assert.equal(host.left, whole);
 });
 
-test('a terminal needs a console socket, before anything is made', async () => {
+test('create refuses a terminal without a console socket, before it makes anything', async () => {
   const terminal = config({ process: { user: { uid: 0, gid: 0 }, args: ['sh'], cwd: '/', terminal: true } });
   const host = new BundleHost(terminal);
   const error = await host.failure(() => create(host.options()));
@@ -311,7 +311,7 @@ test('a terminal needs a console socket, before anything is made', async () => {
   assert.equal([...host.left, ...other.left], []);
 });
 
-test('an id that cannot be a directory is refused before the config is read', async () => {
+test('create refuses an id that is not a directory name, before it reads the config', async () => {
   const host = new BundleHost();
   const error = await host.failure(() => create(host.options({ id: '../web' })));
   assert.is(error?.code, 'ERR_CONTAINER_ID');

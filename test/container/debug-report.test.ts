@@ -1,4 +1,4 @@
-/** The report of `debug`: what is there, and that nothing which cannot be read keeps the rest from being shown. */
+/** The report of `debug`: what it shows, and that an unreadable file leaves out only its own part. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { debugReport } from '../../src/container/debug-report.js';
@@ -8,7 +8,7 @@ import { eachFailure, FakeContainer } from './fake-container.js';
 
 const test = suite('debug report');
 
-/** A container that runs, with the files of /proc that the report reads. */
+/** A running container, with the files of /proc that the report reads. */
 function running(): FakeContainer {
   const c = new FakeContainer({ status: 'running', files: { 'memory.max': 'max\n', 'cpu.stat': 'a 1\nb 2\n' } });
   const { tree } = c.kernel;
@@ -30,7 +30,7 @@ function running(): FakeContainer {
   return c;
 }
 
-test('a container that runs: its processes, ids, cgroups, mounts, limits and descriptors', () => {
+test('the report of a running container has its processes, ids, cgroups, mounts, limits and descriptors', () => {
   const c = running();
   const r = debugReport(c.options);
   assert.equal(
@@ -65,7 +65,7 @@ test('a container that runs: its processes, ids, cgroups, mounts, limits and des
   assert.equal([r.exit, r.lastError], [undefined, undefined]);
 });
 
-test('namespaces: which are its own, and which are those of the command', () => {
+test("the report tells the container's own namespaces from those of the command", () => {
   const c = running();
   c.kernel.tree.symlink('/proc/2500/ns/mnt', 'mnt:[99]');
   const { namespaces } = debugReport(c.options);
@@ -81,7 +81,7 @@ test('a process without a command line is shown by its name', () => {
   assert.equal(debugReport(c.options).processes, [{ pid: 2500, state: 'S', command: '[sleep]' }]);
 });
 
-test('one that has ended: how, its last error, and cgroups that are gone', () => {
+test('the report of a stopped container has its exit, its last error and its missing cgroups', () => {
   const c = new FakeContainer({ status: 'stopped', record: { supervisor: { pid: 2400, startTime: '1' } } });
   c.kernel.tree.file(`${c.directory}/exit.json`, '{"pid":2500,"status":3}');
   c.kernel.tree.directory('/sys/fs/cgroup').entries?.delete('web');
@@ -92,7 +92,7 @@ test('one that has ended: how, its last error, and cgroups that are gone', () =>
   assert.match(r.lastError?.report ?? '', /exec web: no sh/);
 });
 
-test('a state that cannot be used: why, and what can still be told', () => {
+test('the report of a damaged state has the reason, and what other files still show', () => {
   const c = running();
   const text = c.kernel.tree.text(`${c.directory}/state.json`);
   c.kernel.tree.file(`${c.directory}/state.json`, text.slice(0, -5));
@@ -105,7 +105,7 @@ test('a state that cannot be used: why, and what can still be told', () => {
   assert.throws(() => debugReport({ root: c.root, id: 'none' }), /container does not exist/);
 });
 
-test('the last error: what says more of the call than of the container is not kept', () => {
+test('noteError records no error that is about the call instead of the container', () => {
   const c = new FakeContainer();
   for (const code of ['ERR_USAGE', 'ERR_NO_CONTAINER', 'ERR_CONTAINER_STATUS']) {
     noteError(c.root, 'web', 'kill', new RuntError({ code, message: 'no' }));
@@ -117,7 +117,7 @@ test('the last error: what says more of the call than of the container is not ke
   assert.is(lastError(c.root, 'web'), undefined);
 });
 
-test('fault: a file that cannot be read is left out, and the report is made', async () => {
+test('a failing call leaves out only its own part of the report, or throws a RuntError', async () => {
   const outcomes = await eachFailure(running, (c) => debugReport(c.options));
   assert.ok(outcomes.length > 60, `${outcomes.length} calls`);
   for (const { call, error, leftOpen } of outcomes) {

@@ -1,4 +1,4 @@
-/** `delete` with each of its calls failing: what it leaves, the next one removes. */
+/** `delete` with each of its calls failing: the next delete removes what it left. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
@@ -10,7 +10,7 @@ const test = suite('faults of delete');
 const del = (c: FakeContainer, force = false) => remove({ ...c.options, force });
 
 for (const layout of ['v2', 'v1'] as const) {
-  test(`${layout}: whichever call fails, --force removes the rest afterwards`, async () => {
+  test(`${layout}: whichever call fails, delete --force removes the rest afterwards`, async () => {
     const make = () => new FakeContainer({ layout, status: 'running', record: { pidNamespace: false } });
     const outcomes = await eachFailure(make, (c) => del(c, true));
     assert.ok(outcomes.length > 30, `${outcomes.length} calls`);
@@ -24,7 +24,7 @@ for (const layout of ['v2', 'v1'] as const) {
   });
 }
 
-test('whichever call fails, the poststop hooks run once, or a warning says why not', async () => {
+test('whichever call fails, the poststop hooks run once, or a warning says why they did not', async () => {
   const runs = new Map<FakeContainer, number>();
   const make = (): FakeContainer => {
     const supervisor = { pid: 2400, startTime: '3400' };

@@ -1,4 +1,4 @@
-/** `delete`: which containers it removes, what it ends, and what each failing call leaves for the next one. */
+/** `delete`: which containers it removes, which processes it ends, and what a failed call leaves for the next one. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
@@ -18,7 +18,7 @@ const outcomeOf = async (c: FakeContainer, force = false): Promise<string> =>
       (error: RuntError) => told(c, error),
     );
 
-test('a container that has stopped, or waits for start, is removed; one that runs is not', async () => {
+test('delete removes a stopped or created container, and refuses a running or creating one', async () => {
   const outcomes: string[] = [];
   for (const status of ['stopped', 'created', 'running', 'creating'] as const) {
     const c = new FakeContainer({ status });
@@ -35,7 +35,7 @@ test('a container that has stopped, or waits for start, is removed; one that run
   ]);
 });
 
-test('--force: whatever it does, it is killed and removed, on both versions of cgroups', async () => {
+test('delete --force kills and removes a container in any status, on both versions of cgroups', async () => {
   for (const layout of ['v2', 'v1', 'none'] as const) {
     for (const status of ['stopped', 'created', 'running', 'creating'] as const) {
       const c = new FakeContainer({ layout, status });
@@ -46,7 +46,7 @@ test('--force: whatever it does, it is killed and removed, on both versions of c
   }
 });
 
-test('a paused container is not removed; with --force it is thawed, so that it can end', async () => {
+test('delete refuses a paused container; delete --force thaws it so that it can end', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout, status: 'running' });
     c.freeze(c.cgroups[0]!);
@@ -82,7 +82,7 @@ test('delete refuses at once if a frozen cgroup of v1 holds the killed process',
   assert.equal([c.kernel.clock.now, c.kernel.open], [began, [c.root]]);
 });
 
-test('the order: the lock, the signal, the end of the process, the cgroup, the state', async () => {
+test('delete takes the lock, sends the signal, awaits the end, then removes the cgroup and the state', async () => {
   const c = new FakeContainer({ status: 'running' });
   await c.run(() => del(c, true));
   assert.equal(
@@ -101,7 +101,7 @@ test('the order: the lock, the signal, the end of the process, the cgroup, the s
   );
 });
 
-test('an id without a container is an error, and none with --force', async () => {
+test('delete of an unknown id is an error, except with --force', async () => {
   const c = new FakeContainer();
   const none = (force: boolean) => c.run(() => remove({ root: c.root, id: 'none', force })).catch((e) => told(c, e));
   assert.is(await none(false), 'ERR_NO_CONTAINER container does not exist: none');
@@ -112,7 +112,7 @@ test('an id without a container is an error, and none with --force', async () =>
   assert.is(bad.code, 'ERR_CONTAINER_ID');
 });
 
-test('a second delete at the same time waits, and then finds no container', async () => {
+test('a concurrent delete waits for the lock, and then finds no container', async () => {
   const c = new FakeContainer({ status: 'stopped' });
   const outcomes = await c.run(() =>
     Promise.all([del(c), del(c).catch((error: RuntError) => error.code), del(c, true)]),
@@ -121,21 +121,21 @@ test('a second delete at the same time waits, and then finds no container', asyn
   assert.equal([c.left, c.kernel.open], [[], [c.root]]);
 });
 
-test('another process with the pid of the container is left alone', async () => {
+test('delete does not kill another process that has the pid of the container', async () => {
   const c = new FakeContainer({ status: 'stopped' });
   const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
   await c.run(() => del(c, true));
   assert.equal([stranger.signals, c.left], [[], ['process 2500']]);
 });
 
-test('without a pid namespace all that is in the cgroup ends with it', async () => {
+test('without a pid namespace delete kills every process in the cgroup', async () => {
   const c = new FakeContainer({ status: 'stopped', record: { pidNamespace: false } });
   const child = c.addProcess(2600);
   await c.run(() => del(c));
   assert.equal([child.signals, c.left], [[SIGKILL], []]);
 });
 
-test('with a pid namespace, others in the cgroup are ended only with --force', async () => {
+test('with a pid namespace, only delete --force kills other processes in the cgroup', async () => {
   const c = new FakeContainer({ status: 'stopped' });
   const stranger = c.addProcess(2600);
   const error = await c.failure(() => del(c));
@@ -145,7 +145,7 @@ test('with a pid namespace, others in the cgroup are ended only with --force', a
   assert.equal([stranger.signals, c.left], [[SIGKILL], []]);
 });
 
-test('a cgroup that this command or another container is in is not ended', async () => {
+test('delete does not kill a cgroup that holds this command or another container', async () => {
   const c = new FakeContainer({ status: 'running', record: { pidNamespace: false } });
   c.addContainer('inner', { cgroups: ['/sys/fs/cgroup/web/inner'] });
   const inner = await c.failure(() => del(c, true));
@@ -163,7 +163,7 @@ test('a cgroup that this command or another container is in is not ended', async
   for (const each of [c, own]) assert.equal(each.process?.signals, []);
 });
 
-test('a process that does not end is an error after 10 s, and keeps its cgroup and its state', async () => {
+test('a process that does not end within 10 s is an error, and its cgroup and state stay', async () => {
   const c = new FakeContainer({ status: 'running' });
   c.kernel.on('pidfdSignal', () => 0);
   const began = c.kernel.clock.now;
@@ -174,10 +174,10 @@ test('a process that does not end is an error after 10 s, and keeps its cgroup a
   assert.equal([c.left, c.kernel.open], [['/sys/fs/cgroup/web', '~/web', 'process 2500'], [c.root]]);
 });
 
-test('a process below a frozen cgroup of v1 is an error at once that names the cgroup', async () => {
+test('on v1 a process below a frozen cgroup is an error at once, which names the cgroup', async () => {
   const c = new FakeContainer({ layout: 'v1', status: 'running' });
   const { tree, processes } = c.kernel;
-  // As the kernel shows a cgroup below a frozen one.
+  // The files that the kernel shows in a cgroup below a frozen one.
   const above = '/sys/fs/cgroup/freezer/above';
   const inner = tree.directory(`${above}/web`);
   tree.file(`${above}/freezer.self_freezing`, '1\n');
@@ -194,10 +194,10 @@ test('a process below a frozen cgroup of v1 is an error at once that names the c
   assert.is(error.hint, 'thaw it: echo THAWED > /sys/fs/cgroup/freezer/above/freezer.state');
 });
 
-test('the supervisor of a process that does not end stays: it records the end, when the process is thawed', async () => {
+test('the supervisor of a process that does not end survives, and records the exit after the thaw', async () => {
   const c = new FakeContainer({ status: 'running', record: { supervisor: { pid: 2400, startTime: '3400' } } });
   const supervisor = c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
-  // The first process gets the signal and stays, as one that hangs in the kernel.
+  // The first process ignores the first signal, like a process that hangs in the kernel.
   const pidfdSignal = c.kernel.performs('pidfdSignal');
   let signals = 0;
   c.kernel.on('pidfdSignal', (pidfd, number) => (signals++ === 0 ? 0 : pidfdSignal(pidfd, number)));
@@ -206,7 +206,7 @@ test('the supervisor of a process that does not end stays: it records the end, w
   assert.equal([supervisor.end, supervisor.signals, c.left.includes('~/web')], [undefined, [], true]);
 });
 
-test('where a seccomp filter refuses pidfds, the process is killed by its number, or with its cgroup', async () => {
+test('if a seccomp filter denies pidfds, the process is killed by its pid, or with its cgroup', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout, status: 'running' });
     c.kernel.on('pidfdOpen', () => -E.ENOSYS);
@@ -215,7 +215,7 @@ test('where a seccomp filter refuses pidfds, the process is killed by its number
   }
 });
 
-test('a hierarchy that is not mounted is an error before anything is ended: its cgroup may hold processes', async () => {
+test('delete refuses an unmounted hierarchy before it kills anything, because the cgroup may hold processes', async () => {
   for (const status of ['running', 'stopped'] as const) {
     const c = new FakeContainer({ status });
     c.kernel.tree.unmount(c.kernel.tree.at('/sys/fs/cgroup')!);
@@ -228,7 +228,7 @@ test('a hierarchy that is not mounted is an error before anything is ended: its 
   }
 });
 
-test('poststop hooks run after the state is gone, with the state on their standard input', async () => {
+test('poststop hooks run after the state is removed, with the state on their standard input', async () => {
   const c = new FakeContainer({ status: 'stopped', record: { hooks: { poststop: [{ path: '/hook' }] } } });
   let input = '';
   c.kernel.processes.programs.set('/hook', ({ process, file, directory }) => {
@@ -243,7 +243,7 @@ test('poststop hooks run after the state is gone, with the state on their standa
   assert.equal([c.warnings, c.kernel.tree.list(`${c.root}/.deleted`), c.kernel.open], [[], [], [c.root]]);
 });
 
-test('poststop hooks that a killed delete has left are run by the next one', async () => {
+test('the next delete runs the poststop hooks that a killed delete left', async () => {
   const c = new FakeContainer({ status: 'stopped', record: { hooks: { poststop: [{ path: '/hook' }] } } });
   let runs = 0;
   c.kernel.processes.programs.set('/hook', ({ process }) => {
@@ -253,7 +253,7 @@ test('poststop hooks that a killed delete has left are run by the next one', asy
   });
   c.kernel.tree.file(`${c.root}/.deleted/web/state.json`, JSON.stringify(c.record));
   c.kernel.tree.directory(`${c.root}/.deleted`).mode = 0o40700;
-  // The state is gone: the first delete was killed after it.
+  // The first delete was killed after it removed the state.
   c.kernel.tree.directory(c.root).entries?.delete('web');
   await c.run(() => del(c));
   assert.is(runs, 1);

@@ -1,4 +1,4 @@
-/** `exec`: one more process in a container, its status, and what each failure leaves. */
+/** `exec`: an additional process in a container, its exit status, and what each failure leaves. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
@@ -15,14 +15,14 @@ import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
 
 const test = suite('exec');
 
-/** The host of the test at hand. */
+/** The host of the running test. */
 let host: BundleHost;
 /** The container's first process. */
 let first: FakeProcess;
-/** The runt-inits of execs. */
+/** The runt-init of each exec. */
 let inits: ScriptedInit[];
 
-/** A container that runs, without namespaces of its own unless some are named. */
+/** A running container, without namespaces of its own unless some are named. */
 async function running(script: Script, spec: Spec = config(), namespaces: Parameters<typeof unshare>[2][] = []) {
   host = new BundleHost(spec);
   const { kernel } = host;
@@ -36,9 +36,9 @@ async function running(script: Script, spec: Spec = config(), namespaces: Parame
   return host;
 }
 
-/** It is ready, executes the process, and does something some time later. */
+/** runt-init gets ready, executes the process, and calls `later` after some time. */
 const executedThen = (later: (process: FakeProcess) => void = () => {}): readonly Step[] => [
-  // In the cgroup of the container a sibling goes on.
+  // runt-init continues in a sibling in the container's cgroup.
   (init) => init.goOn(0),
   (init) => init.report('created'),
   'go',
@@ -63,7 +63,7 @@ const options = (over: Partial<ExecOptions> = {}): ExecOptions =>
   }) as ExecOptions;
 const executing = (over?: Partial<ExecOptions>): Promise<number> => host.kernel.finish(exec(options(over)));
 
-/** What there is beside the container, which stays. */
+/** What remains of the container itself. */
 const container = ['process: sh', 'cgroup: web', 'state: web'];
 const left = (all = host.left): string[] => {
   const others = all.filter((what) => !/^open: signalfd/.test(what));
@@ -75,7 +75,7 @@ const left = (all = host.left): string[] => {
   return others;
 };
 
-test('the status of the process; the container stays as it is', async () => {
+test('exec returns the exit status of the process and leaves the container unchanged', async () => {
   await running(executedThen((process) => process.exit(7)));
   const before = load(host.kernel.root, 'web');
   assert.is(await executing(), 7);
@@ -84,7 +84,7 @@ test('the status of the process; the container stays as it is', async () => {
   assert.ok(inits[0]?.frame.includes('ls'), 'the plan has its arguments');
 });
 
-test('the process is in the cgroup of the container', async () => {
+test('exec puts the process into the cgroup of the container', async () => {
   await running(executedThen((process) => process.exit(0)));
   let members = '';
   host.kernel.before('pidfdSignal', 1, () => {});
@@ -96,7 +96,7 @@ test('the process is in the cgroup of the container', async () => {
   assert.match(members, new RegExp(`^${first.pid}\n`));
 });
 
-test('128 and the signal that ended the process; signals are passed on', async () => {
+test('exec returns 128 + the signal that ended the process, and forwards signals', async () => {
   await running(
     executedThen((process) => {
       process.onSignal = (signal) => signal === SIGWINCH;
@@ -108,14 +108,14 @@ test('128 and the signal that ended the process; signals are passed on', async (
   assert.equal(first.signals, [], 'those of the container are its own');
 });
 
-test('detached: the process runs on, and its pid is in the file', async () => {
+test('exec --detach leaves the process running and writes its pid to the file', async () => {
   await running(executedThen());
   assert.is(await executing({ detach: true, pidFile: '/b/pid' }), 0);
   assert.is(host.kernel.tree.text('/b/pid'), String(inits[0]?.process.pid));
   assert.equal(left(), ['process: ls']);
 });
 
-test('a process that joins goes on as a sibling, which is the one that is awaited', async () => {
+test('an exec that joins namespaces continues in a sibling process, and waits for that one', async () => {
   await running(
     executedThen((process) => process.exit(5)),
     config(),
@@ -131,7 +131,7 @@ test('a process that joins goes on as a sibling, which is the one that is awaite
   assert.equal(left(), [], 'the one that joined is reaped');
 });
 
-test('an operation that fails: its error, and nothing is left', async () => {
+test('a failed operation is an error that leaves nothing', async () => {
   await running([(init) => init.report('error', { index: 0, errno: E.EPERM, syscall: 'open' })]);
   const error = await host.failure(() => exec(options()));
   assert.is(error?.errno, E.EPERM);
@@ -139,7 +139,7 @@ test('an operation that fails: its error, and nothing is left', async () => {
   assert.equal(left(), []);
 });
 
-test('a signal that asks to end before the process is executed', async () => {
+test('SIGTERM before the process is executed ends exec, which leaves nothing', async () => {
   await running([() => host.kernel.clock.after(200, () => host.signal(SIGTERM))]);
   const error = await host.failure(() => exec(options()));
   assert.equal([error?.code, error?.exit], ['ERR_INTERRUPTED', 128 + SIGTERM]);
@@ -147,7 +147,7 @@ test('a signal that asks to end before the process is executed', async () => {
   assert.equal(left(), []);
 });
 
-test('a container that does not run', async () => {
+test('exec refuses a container that is not running', async () => {
   await running(executedThen());
   const message = async (over?: Partial<ExecOptions>): Promise<string | undefined> =>
     (await host.failure(() => exec(options(over))))?.message;
@@ -165,13 +165,13 @@ test('a container that does not run', async () => {
   assert.equal(inits.length, 0);
 });
 
-test('a paused container: the process is started where that is asked for', async () => {
+test('exec refuses a paused container, except with --ignore-paused', async () => {
   await running(executedThen());
   host.kernel.tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
   assert.is(await executing({ ignorePaused: true, detach: true }), 0);
 });
 
-test('a container that ends meanwhile: that is the error, whatever the kernel says', async () => {
+test('if the container ends during exec, that is the error, whatever the kernel reports', async () => {
   await running([
     (init) => {
       first.signal(SIGKILL);
@@ -191,7 +191,7 @@ test('a container that ends meanwhile: that is the error, whatever the kernel sa
   assert.ok(inits[0]?.process.end);
 });
 
-test('each failing call is an error that leaves nothing but the container, until the process runs', async () => {
+test('until the process runs, each failed call is an error that leaves only the container', async () => {
   const outcomes = await failuresOf(
     () => running(executedThen((process) => process.exit(0))),
     () => exec(options({ pidFile: '/b/pid' })),
@@ -200,7 +200,7 @@ test('each failing call is an error that leaves nothing but the container, until
   const before = outcomes.slice(0, executed + 1);
   for (const { call, error, left: all } of before) {
     const others = left([...all]);
-    // The sibling was not reported yet: it ends with its channel, and is reaped with this program.
+    // The sibling was not reported yet: it ends with its channel, and is reaped when this program ends.
     const unknown = /^(?:watch|receiveFds)\(<socket pair>|^waitPidfd/.test(call) ? ['zombie: runt-init'] : [];
     assert.equal(
       others.filter((what) => !unknown.includes(what)),
@@ -212,14 +212,14 @@ test('each failing call is an error that leaves nothing but the container, until
     before.filter(({ error }) => error === 'none').map(({ call }) => call.replace(/, [1-9]\d*\)$/, ')')),
     [
       'watch(<signalfd>)',
-      // The one that joined: its end is polled for, and when it is no child of this process others reap it.
+      // The process that joined: its end is polled for; if it is not a child of this process, its parent reaps it.
       'watch(<pidfd 2002>)',
       'waitPidfd(<pidfd 2002>, 16 bytes)',
     ],
   );
 });
 
-test('--cgroup: a cgroup below that of the container, which is there', async () => {
+test('--cgroup accepts an existing cgroup below that of the container', async () => {
   await running(executedThen());
   host.kernel.tree.directory('/sys/fs/cgroup/web/below');
   await executing({ detach: true, cgroups: ['/below/'] });
@@ -237,7 +237,7 @@ test('--cgroup: a cgroup below that of the container, which is there', async () 
   assert.is(await why('cpu:below'), 'exec: --cgroup "cpu": the container has no v1 cgroup with this controller');
 });
 
-test('--process: the document is a process by the rules of config.json', async () => {
+test('--process reads a document that is checked as the process of a config.json', async () => {
   await running(executedThen());
   const { tree } = host.kernel;
   tree.file(
@@ -261,7 +261,7 @@ test('--process: the document is a process by the rules of config.json', async (
   );
 });
 
-test('--cap: a name that is no capability is left out, with a warning', async () => {
+test('--cap leaves out an unknown capability, with a warning', async () => {
   await running(executedThen());
   await executing({ detach: true, capabilities: ['CAP_SYS_ADMINN'] });
   assert.equal(host.warnings, [
@@ -269,23 +269,23 @@ test('--cap: a name that is no capability is left out, with a warning', async ()
   ]);
 });
 
-test('--cap: an empty name counts as absent, and a name that is given twice is warned about once', async () => {
+test('--cap ignores an empty name, and warns once about a repeated one', async () => {
   await running(executedThen());
   await executing({ detach: true, capabilities: ['', 'CAP_ODD', 'CAP_ODD', ''] });
   assert.is(host.warnings.length, 1);
   assert.match(host.warnings[0] ?? '', /^exec web: --cap CAP_ODD is not a capability/);
 });
 
-test('a value of the command line that cannot be applied is named as such', async () => {
+test('an error about a value of the command line names the option instead of a pointer', async () => {
   let index = -1;
   await running([(init) => init.report('error', { index, errno: E.ENOENT, syscall: 'execve', detail: 'ls' })]);
-  // The last operation of the plan is the execve; there is none behind it.
+  // The last operation of the plan is the execve.
   let error: RuntError | undefined;
   for (index = 24; !error || error.code === 'ERR_INIT'; index--) error = await host.failure(() => exec(options()));
   assert.equal([error.code, error.pointer, error.document], ['ERR_EXEC', '/process/args', 'the command line']);
 });
 
-test('a container that moves its processes meanwhile: the cgroup is looked for again', async () => {
+test('exec looks for the cgroup again if the container moves its processes meanwhile', async () => {
   await running(executedThen());
   host.kernel.failAt('openAt', 2, E.ENOENT);
   const error = await host.failure(() => exec(options({ detach: true })));
@@ -293,7 +293,7 @@ test('a container that moves its processes meanwhile: the cgroup is looked for a
   assert.equal(left(), ['process: ls']);
 });
 
-test('a terminal needs a console socket where the command leaves', async () => {
+test('exec --detach with a terminal needs a console socket', async () => {
   await running(executedThen());
   const error = await host.failure(() => exec(options({ terminal: true, detach: true })));
   assert.match(error?.message ?? '', /^exec web: cannot allocate tty if runt will detach/);

@@ -1,4 +1,4 @@
-/** A container on the fake kernel: its record, process and cgroups, for tests of the lifecycle's commands. */
+/** A container on the fake kernel, with its record, process and cgroups, for tests of the commands. */
 import { type ContainerRecord, makeStateDir, save } from '../../src/container/state/state-store.js';
 import { RuntError } from '../../src/sys/error.js';
 import { mountCgroups } from '../sys/fake-host/cgroups.js';
@@ -12,11 +12,11 @@ interface ContainerOptions {
   readonly layout?: 'v2' | 'v1' | 'none';
   readonly status?: 'creating' | 'created' | 'running' | 'stopped';
   readonly record?: Partial<ContainerRecord>;
-  /** More files of each cgroup, with their text. */
+  /** Additional files of each cgroup, with their text. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** The container `web`; the process of a container that has not stopped is 2500. */
+/** The container `web`; its process is 2500 unless it has stopped. */
 export class FakeContainer {
   readonly kernel = new FakeKernel();
   readonly id = 'web';
@@ -27,7 +27,7 @@ export class FakeContainer {
   readonly cgroups: readonly string[];
   readonly warnings: string[] = [];
   readonly warn = (sentence: string): void => void this.warnings.push(sentence);
-  /** For the options of a command. */
+  /** The options that every command takes. */
   readonly options = { root: this.root, id: this.id, warn: this.warn };
 
   constructor({ layout = 'v2', status = 'created', record = {}, files = {} }: ContainerOptions = {}) {
@@ -66,14 +66,14 @@ export class FakeContainer {
     return processes.add({ pid, name, cgroups: this.cgroups.map((path) => tree.directory(path)) });
   }
 
-  /** Adds another container that has stopped, without its cgroups. */
+  /** Adds another, stopped container, whose cgroups are not made. */
   addContainer(id: string, over: Partial<ContainerRecord> = {}): void {
     makeStateDir(this.root, id);
     save(this.root, recordOf(id, { pid: 0, startTime: '', ...over }));
     this.kernel.calls.length = 0;
   }
 
-  /** Freezes the cgroup at the path, or thaws it. */
+  /** Freezes or thaws the cgroup at a path. */
   freeze(path: string, on = true): void {
     const { tree } = this.kernel;
     const v1 = tree.at(`${path}/freezer.state`);
@@ -87,7 +87,7 @@ export class FakeContainer {
     return this.kernel.finish(Promise.resolve().then(work));
   }
 
-  /** The error of a command that is to fail. */
+  /** The error of a command that must fail. */
   async failure(work: () => unknown): Promise<RuntError> {
     try {
       await this.run(work);
@@ -98,7 +98,9 @@ export class FakeContainer {
     throw new Error('it did not fail');
   }
 
-  /** The calls by these names so far, with `~` for the root; a `name` that is no function's is a mark of the test. */
+  /**
+   * The calls with these names so far, with `~` for the root; a name that is not a function's is a mark of the test.
+   */
   calls(names: RegExp): string[] {
     return this.kernel.calls.filter((call) => names.test(call)).map((call) => this.short(call));
   }
@@ -108,7 +110,7 @@ export class FakeContainer {
     return text.replaceAll(this.root, '~');
   }
 
-  /** What is left: the cgroups, the state directory, the process. */
+  /** What remains: the cgroups, the state directory, the process. */
   get left(): string[] {
     const { tree, processes } = this.kernel;
     const cgroups = this.cgroups.filter((path) => tree.at(path));
@@ -124,7 +126,7 @@ export class FakeContainer {
 /** The code and message of an error, without the number of the root. */
 export const told = (c: FakeContainer, { code, message }: RuntError): string => `${code} ${c.short(message)}`;
 
-/** As `eachFailure` of the fake host, with a new container for each call that fails. */
+/** Like `eachFailure` of the fake host, with a new container for each failing call. */
 export async function eachFailure(
   make: () => FakeContainer,
   act: (c: FakeContainer) => unknown,

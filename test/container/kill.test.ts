@@ -1,4 +1,4 @@
-/** `kill`: which processes get the signal, and what is an error. */
+/** `kill`: which processes get the signal, and which calls are errors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kill } from '../../src/container/kill.js';
@@ -11,13 +11,13 @@ const test = suite('kill');
 
 const send = (c: FakeContainer, signal: number, all = false) => kill({ root: c.root, id: c.id, signal, all });
 
-/** A container that runs, with a second process in its cgroup. */
+/** A running container with a second process in its cgroup. */
 function pair(o: ConstructorParameters<typeof FakeContainer>[0] = {}) {
   const c = new FakeContainer({ status: 'running', ...o });
   return { c, init: c.process!, child: c.addProcess(2600) };
 }
 
-test('the signal goes to the first process alone; with all to each one', async () => {
+test('kill signals the first process only; kill --all signals every process', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const { c, init, child } = pair({ layout });
     await c.run(() => send(c, SIGWINCH));
@@ -27,7 +27,7 @@ test('the signal goes to the first process alone; with all to each one', async (
   }
 });
 
-test('KILL of all ends each one; of the first alone its pid namespace ends the others', async () => {
+test('KILL with --all reaches every process; without it, the pid namespace ends the others', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const all = pair({ layout });
     await all.c.run(() => send(all.c, SIGKILL, true));
@@ -54,7 +54,7 @@ test('an error while one process is looked up again does not spare the others', 
   assert.equal([init.signals, child.signals], [[], [SIGWINCH]]);
 });
 
-test('KILL thaws a frozen container, any other signal does not', async () => {
+test('KILL thaws a frozen container, other signals do not', async () => {
   const { c, init } = pair({ layout: 'v1' });
   c.freeze(c.cgroups[0]!);
   await c.run(() => send(c, SIGWINCH));
@@ -63,7 +63,7 @@ test('KILL thaws a frozen container, any other signal does not', async () => {
   assert.equal(init.signals, [SIGWINCH, SIGKILL]);
 });
 
-test('a container that has stopped is an error, but not with all', async () => {
+test('kill of a stopped container is an error, except with --all', async () => {
   const c = new FakeContainer({ status: 'stopped' });
   const error = await c.failure(() => send(c, SIGKILL));
   assert.is(told(c, error), 'ERR_CONTAINER_STATUS container not running: web is stopped');
@@ -72,7 +72,7 @@ test('a container that has stopped is an error, but not with all', async () => {
   assert.is(missing.code, 'ERR_NO_CONTAINER');
 });
 
-test('without a pid namespace KILL ends what outlives the first process', async () => {
+test('without a pid namespace KILL also ends the processes that outlive the first one', async () => {
   const c = new FakeContainer({ status: 'stopped', record: { pidNamespace: false } });
   const child = c.addProcess(2600);
   const error = await c.failure(() => send(c, SIGWINCH));
@@ -81,21 +81,21 @@ test('without a pid namespace KILL ends what outlives the first process', async 
   assert.equal(child.signals, [SIGKILL]);
 });
 
-test('another process with the pid of the container gets no signal', async () => {
+test('kill does not signal another process that has the pid of the container', async () => {
   const c = new FakeContainer({ status: 'stopped' });
   const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
   const error = await c.failure(() => send(c, SIGKILL));
   assert.equal([error.code, stranger.signals], ['ERR_CONTAINER_STATUS', []]);
 });
 
-test('a process that ends between the look and the signal is no success', async () => {
+test('kill fails if the process ends between the status check and the signal', async () => {
   const c = new FakeContainer({ status: 'running' });
   c.kernel.before('pidfdSignal', 1, () => c.process?.exit(0));
   const error = await c.failure(() => send(c, SIGWINCH));
   assert.is(told(c, error), 'ERR_CONTAINER_STATUS container not running: web');
 });
 
-test('all: the first process is reached where somebody has moved it to another cgroup', async () => {
+test('kill --all also signals a first process that was moved to another cgroup', async () => {
   const { c, init, child } = pair();
   const elsewhere = c.kernel.tree.directory('/sys/fs/cgroup/elsewhere');
   init.cgroups.set(elsewhere.fs, elsewhere);
@@ -103,7 +103,7 @@ test('all: the first process is reached where somebody has moved it to another c
   assert.equal([init.signals, child.signals], [[SIGWINCH], [SIGWINCH]]);
 });
 
-test('all: without a cgroup the processes of the pid namespace get it', async () => {
+test('kill --all without a cgroup signals the processes of the pid namespace', async () => {
   const c = new FakeContainer({ layout: 'none', status: 'running' });
   const child = c.kernel.processes.add({ pid: 2600 });
   const stranger = c.kernel.processes.add({ pid: 2601 });
@@ -112,7 +112,7 @@ test('all: without a cgroup the processes of the pid namespace get it', async ()
   assert.equal([c.process?.signals, child.signals, stranger.signals], [[SIGWINCH], [SIGWINCH], []]);
 });
 
-test('all: one that may not be signalled is an error, after the others were', async () => {
+test('kill --all reports a process that it may not signal, after it signalled the others', async () => {
   const { c, init, child } = pair();
   c.kernel.failAt('pidfdSignal', 1, E.EPERM);
   const error = await c.failure(() => send(c, SIGWINCH, true));
@@ -120,7 +120,7 @@ test('all: one that may not be signalled is an error, after the others were', as
   assert.equal([init.signals, child.signals], [[], [SIGWINCH]]);
 });
 
-test('where a seccomp filter refuses pidfds, kill(2) is used once the start time is compared', async () => {
+test('if a seccomp filter denies pidfds, kill compares the start time and uses kill(2)', async () => {
   const { c, init, child } = pair();
   c.kernel.on('pidfdOpen', () => -E.ENOSYS);
   await c.run(() => send(c, SIGWINCH));
@@ -138,7 +138,7 @@ test('a signal that the kernel refuses is an error that names the call', async (
 });
 
 for (const layout of ['v2', 'v1', 'none'] as const) {
-  test(`fault, ${layout}: whichever call fails, it is an error or the signal was sent, and nothing stays open`, async () => {
+  test(`${layout}: whichever call fails, kill fails or sends the signal, and leaks no descriptor`, async () => {
     for (const all of [false, true]) {
       const outcomes = await eachFailure(
         () => pair({ layout }).c,

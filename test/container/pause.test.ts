@@ -1,4 +1,4 @@
-/** `pause` and `resume`: the freezer of both versions, its deadline, and what is in the way. */
+/** `pause` and `resume`: the freezer of v1 and v2, its time limit, and frozen ancestors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pause, resume } from '../../src/container/pause.js';
@@ -11,7 +11,7 @@ const test = suite('pause');
 
 const statusOf = (c: FakeContainer): string => state(c.options).status;
 
-test('a container is paused and resumed, on both versions of cgroups', async () => {
+test('pause and resume work on both versions of cgroups', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     for (const status of ['running', 'created'] as const) {
       const c = new FakeContainer({ layout, status });
@@ -24,7 +24,7 @@ test('a container is paused and resumed, on both versions of cgroups', async () 
   }
 });
 
-test('the status decides: each error says what the container is', async () => {
+test('pause and resume refuse other statuses with an error that names the status', async () => {
   const errors: string[] = [];
   for (const status of ['stopped', 'creating', 'running'] as const) {
     const c = new FakeContainer({ status });
@@ -41,7 +41,7 @@ test('the status decides: each error says what the container is', async () => {
   ]);
 });
 
-test('a container without a cgroup, or without a freezer in it, cannot be paused', async () => {
+test('pause needs a cgroup with a freezer', async () => {
   const none = new FakeContainer({ layout: 'none', status: 'running' });
   assert.is(
     told(none, await none.failure(() => pause(none.options))),
@@ -58,7 +58,7 @@ test('a container without a cgroup, or without a freezer in it, cannot be paused
   );
 });
 
-test('v2: the kernel is asked until it says that all is frozen', async () => {
+test('on v2 pause polls cgroup.events until all processes are frozen', async () => {
   const c = new FakeContainer({ status: 'running' });
   const events = c.kernel.tree.at('/sys/fs/cgroup/web/cgroup.events')!;
   const { hooks } = events;
@@ -73,7 +73,7 @@ test('v2: the kernel is asked until it says that all is frozen', async () => {
   assert.is(c.calls(/^writeFile/).length, 1);
 });
 
-test('v1: a cgroup that stays at FREEZING is thawed and frozen again now and then', async () => {
+test('on v1 pause thaws and freezes again a cgroup that stays FREEZING', async () => {
   const c = new FakeContainer({ layout: 'v1', status: 'running' });
   const file = c.kernel.tree.at('/sys/fs/cgroup/freezer/web/freezer.state')!;
   const { hooks } = file;
@@ -90,7 +90,7 @@ test('v1: a cgroup that stays at FREEZING is thawed and frozen again now and the
   assert.is(statusOf(c), 'paused');
 });
 
-test('what does not freeze in 10 s is thawed again: an error, and the container runs on', async () => {
+test('a container that does not freeze within 10 s is thawed, and pause fails', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout, status: 'running' });
     const path = `${c.cgroups[0]}/${layout === 'v2' ? 'cgroup.events' : 'freezer.state'}`;
@@ -106,7 +106,7 @@ test('what does not freeze in 10 s is thawed again: an error, and the container 
   }
 });
 
-test('resume below a frozen cgroup names it, and lets the container run as soon as that is thawed', async () => {
+test('resume below a frozen cgroup names that cgroup, and the container runs once it is thawed', async () => {
   const c = new FakeContainer({ status: 'running', record: { cgroups: ['/sys/fs/cgroup/above/web'] } });
   const { tree } = c.kernel;
   const inner = tree.directory('/sys/fs/cgroup/above/web');
@@ -123,7 +123,7 @@ test('resume below a frozen cgroup names it, and lets the container run as soon 
   assert.is(statusOf(c), 'running');
 });
 
-test('resume: a container that stays frozen is an error after 10 s', async () => {
+test('resume fails if the container stays frozen for 10 s', async () => {
   const c = new FakeContainer({ layout: 'v1', status: 'running' });
   c.freeze(c.cgroups[0]!);
   const file = c.kernel.tree.at('/sys/fs/cgroup/freezer/web/freezer.state')!;
@@ -143,7 +143,7 @@ test('a write that the kernel refuses is an error that names the file', async ()
   assert.is(statusOf(c), 'running');
 });
 
-test('fault: whichever call fails, it is an error or the container is as asked, and nothing stays open', async () => {
+test('whichever call fails, the command fails or the status is as requested, and no descriptor leaks', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     for (const [command, wanted] of [
       [pause, 'paused'],

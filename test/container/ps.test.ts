@@ -1,4 +1,4 @@
-/** `ps`: the processes of a container, and the lines of the host's ps(1) that are theirs. */
+/** `ps`: the processes of a container, and their lines in the output of the host's ps(1). */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pids, table } from '../../src/container/ps.js';
@@ -14,7 +14,7 @@ const list = (c: FakeContainer): number[] => {
   return pids(c.options);
 };
 
-/** A container with two processes, and a ps(1) that prints these lines and ends with a status. */
+/** A container with two processes, and a ps(1) that prints these lines and exits with a status. */
 function withPs(lines: readonly string[], status = 0): { c: FakeContainer; args: () => readonly string[] } {
   const c = new FakeContainer({ status: 'running' });
   c.addProcess(2600);
@@ -29,7 +29,7 @@ function withPs(lines: readonly string[], status = 0): { c: FakeContainer; args:
   return { c, args: () => args };
 }
 
-test('pids: those of the cgroups and of the cgroups below, sorted, each once', () => {
+test('pids lists the cgroups and those below, sorted, without repetition', () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout, status: 'running' });
     const inner = c.cgroups.map((path) => c.kernel.tree.directory(`${path}/inner`));
@@ -39,13 +39,13 @@ test('pids: those of the cgroups and of the cgroups below, sorted, each once', (
   }
 });
 
-test('pids: none of a container that has stopped; an unknown id is an error', () => {
+test('pids is empty for a stopped container, and an error for an unknown id', () => {
   const c = new FakeContainer({ status: 'stopped' });
   assert.equal(list(c), []);
   assert.throws(() => pids({ root: c.root, id: 'none' }), /container does not exist: none/);
 });
 
-test('pids: without a cgroup those of its pid namespace, without that the first process alone', () => {
+test('pids without a cgroup lists the pid namespace, or only the first process without a pid namespace', () => {
   const c = new FakeContainer({ layout: 'none', status: 'running' });
   const { processes, tree } = c.kernel;
   unshare(c.kernel, c.process!, 'pid');
@@ -60,13 +60,13 @@ test('pids: without a cgroup those of its pid namespace, without that the first 
   assert.equal(list(stopped), []);
 });
 
-test('pids: a namespace that cannot be read is an error, not a process less', () => {
+test('a namespace that cannot be read is an error, not a missing process', () => {
   const c = new FakeContainer({ layout: 'none', status: 'running' });
   c.kernel.failAt('readLink', 1, E.EIO);
   assert.throws(() => list(c), /read the pid namespace of process 2500.*EIO/);
 });
 
-test('pids: a pid of another pid namespace tells nothing while its cgroups are there', () => {
+test("a pid of another pid namespace is an error while the container's cgroups exist", () => {
   const c = new FakeContainer({ status: 'stopped', record: { pidsIn: 'pid:[4026530000]' } });
   assert.throws(
     () => list(c),
@@ -76,7 +76,7 @@ test('pids: a pid of another pid namespace tells nothing while its cgroups are t
   assert.equal(list(c), []);
 });
 
-test('table: the header, and the lines of the container in the order of ps', async () => {
+test('the table has the header and the lines of the container, in the order of ps', async () => {
   const { c, args } = withPs([
     'UID          PID    PPID CMD',
     'root           1       0 /sbin/init',
@@ -92,14 +92,14 @@ test('table: the header, and the lines of the container in the order of ps', asy
   assert.equal([args(), c.kernel.open], [['/bin/ps', '-ef'], [c.root]]);
 });
 
-test('table: options of the caller; a column before PID may hold spaces', async () => {
+test("the table passes the caller's options to ps, and a column before PID may contain spaces", async () => {
   const { c, args } = withPs(['COMMAND         PID', 'a b c          2500', 'a 2600 c       2499']);
   const text = await c.run(() => table(c.options, ['-o', 'comm,pid']));
   assert.is(text, 'COMMAND         PID\na b c          2500\n');
   assert.equal(args(), ['/bin/ps', '-o', 'comm,pid']);
 });
 
-test('table: output without a column PID, a ps that fails, and a host without ps are errors', async () => {
+test('ps without a PID column, a failing ps and a host without ps are errors', async () => {
   const noColumn = withPs(['CMD', 'sleep']).c;
   const failing = withPs(['error: bad option'], 1).c;
   const none = new FakeContainer({ status: 'running' });
@@ -115,15 +115,15 @@ test('table: output without a column PID, a ps that fails, and a host without ps
   ]);
 });
 
-test('table: output that ends in a failing read is an error, not a short table', async () => {
+test('a read that fails in the middle of the output is an error, not a shorter table', async () => {
   const { c } = withPs(['  PID CMD', ' 2500 sleep']);
-  // Two of the record, then the text of ps.
+  // Two reads of the record, then the text of ps.
   c.kernel.failAt('read', 4, E.EIO);
   const error = await c.failure(() => table(c.options, []));
   assert.is(told(c, error), 'ERR_PS read what ps prints: EIO (input/output error)');
 });
 
-test('fault: whichever call fails, no process is left out, and nothing stays open', async () => {
+test('whichever call fails, ps leaves out no process and leaks no descriptor', async () => {
   const lines = ['  PID CMD', ' 2500 sleep', ' 2600 worker'];
   const texts = new Map<FakeContainer, string>();
   const outcomes = await eachFailure(

@@ -1,4 +1,4 @@
-/** `run` with a terminal, with a service manager, and under a supervisor. */
+/** `run` with a terminal, with a service manager, and with a supervisor. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunOptions, run } from '../../src/container/run.js';
@@ -14,7 +14,7 @@ import { BundleHost, config } from './launch/bundle-host.js';
 
 const test = suite('attended run');
 
-/** The host of the test at hand. */
+/** The host of the running test. */
 let host: BundleHost;
 
 const options = (over: Partial<RunOptions> = {}): RunOptions => ({
@@ -30,7 +30,7 @@ const left = (): string[] => host.left.filter((what) => !/^open: (?:signalfd|pid
 const terminalConfig = (): Spec =>
   config({ process: { user: { uid: 0, gid: 0 }, args: ['sh'], cwd: '/', terminal: true } });
 
-/** A host whose caller has a terminal. @returns what that was told */
+/** A host whose caller has a terminal. @returns the calls on that terminal */
 function withTerminal(steps: readonly Step[]): string[] {
   host = new BundleHost(terminalConfig(), steps);
   const { kernel } = host;
@@ -45,21 +45,21 @@ function withTerminal(steps: readonly Step[]): string[] {
   kernel.on('terminalRaw', () => log.push('raw') * 0 + 4);
   kernel.on('terminalRestore', () => log.push('restore') * 0);
   kernel.on('transfer', (from) => {
-    // Nobody types.
+    // The caller types nothing.
     if (kernel.descriptors.get(from)?.shown.startsWith('stdio')) return Protocol.TRANSFER_ENDED;
     return host.init.process.end ? Protocol.TRANSFER_HUNG_UP : Protocol.TRANSFER_READABLE;
   });
   return log;
 }
 
-/** Sends the master over the socket that the plan has for it. */
+/** Sends the terminal's master over the socket that the plan names. */
 function sendMaster(init: ScriptedInit): void {
   const [master] = SocketEnd.pair('master');
   const sockets = init.process.files.filter((file) => file instanceof SocketEnd && file !== init.sync);
   (sockets.at(-1) as SocketEnd).send('/dev/pts/0', [master]);
 }
 
-test('terminal: attached before the execve, raw while the process runs, and restored', async () => {
+test('run attaches the terminal before the execve, makes it raw while the process runs, and restores it', async () => {
   const log = withTerminal([
     sendMaster,
     reports('created'),
@@ -76,7 +76,7 @@ test('terminal: attached before the execve, raw while the process runs, and rest
   assert.equal(left(), []);
 });
 
-test('terminal: a runt-init that ends before it sends the master', async () => {
+test("run fails if runt-init ends before it sends the terminal's master", async () => {
   const log = withTerminal([reports('created'), ({ process }) => process.exit(1)]);
   const error = await host.failure(() => run(options()));
   assert.ok(error);
@@ -84,7 +84,7 @@ test('terminal: a runt-init that ends before it sends the master', async () => {
   assert.equal(left(), []);
 });
 
-/** A host with a manager at /run/manager. @returns what that is told */
+/** A host with a service manager at /run/manager. @returns the messages that it receives */
 function withManager(steps: readonly Step[]): string[] {
   host = new BundleHost(config(), steps);
   const told: string[] = [];
@@ -112,7 +112,7 @@ const saysReady = (exits: boolean): readonly Step[] => [
   },
 ];
 
-test('service manager: detached, the container is the main process; in the foreground this command', async () => {
+test('the service manager gets the pid of the container with --detach, else the pid of runt', async () => {
   const detached = withManager(saysReady(false));
   assert.is(await running({ detach: true, notifySocket: '/run/manager' }), 0);
   assert.equal(detached, ['READY=1', `MAINPID=${host.init.process.pid}`, 'BARRIER=1']);
@@ -123,20 +123,20 @@ test('service manager: detached, the container is the main process; in the foreg
   assert.equal(left(), []);
 });
 
-test('service manager: one that does not listen is a warning, as the container runs', async () => {
+test('a service manager that does not listen causes a warning only, because the container already runs', async () => {
   withManager(saysReady(true));
   assert.is(await running({ notifySocket: '/run/nobody' }), 0);
   assert.is(host.warnings.length, 1);
   assert.match(host.warnings[0] ?? '', /^tell NOTIFY_SOCKET \/run\/nobody that the container is ready: ENOENT/);
 });
 
-/** A supervised container, whose process does something when it is executed. */
+/** A supervised container that calls `later` once its process is executed. */
 function supervised(later: (init: ScriptedInit) => void): ScriptedSupervisor[] {
   host = new BundleHost();
   return scriptSupervisor(host.kernel, [...executed, (init) => host.kernel.clock.after(500, () => later(init))]);
 }
 
-test('supervised: the status is the one that the supervisor wrote down', async () => {
+test('run --supervise returns the exit status that the supervisor recorded', async () => {
   supervised(({ process }) => process.exit(9));
   assert.is(await running({ supervise: true }), 9);
   assert.equal(
@@ -145,7 +145,7 @@ test('supervised: the status is the one that the supervisor wrote down', async (
   );
 });
 
-test('supervised: a supervisor that was killed: as the kernel tells, else the status is lost', async () => {
+test('if the supervisor was killed, run returns the status from the kernel, or ERR_STATUS_LOST', async () => {
   for (const tellsEnd of [true, false]) {
     const supervisors = supervised(({ process }) => {
       supervisors[0]?.process.signal(SIGKILL);

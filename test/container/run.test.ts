@@ -1,4 +1,4 @@
-/** `run`: the process is executed at once; in the foreground the command has its status and its signals. */
+/** `run`: executes the process at once; in the foreground it forwards signals and returns the exit status. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunOptions, run } from '../../src/container/run.js';
@@ -10,14 +10,14 @@ import { BundleHost, config, failuresOf } from './launch/bundle-host.js';
 
 const test = suite('run');
 
-/** It executes the process, and does something some time later. */
+/** Executes the process, and calls `later` after some time. */
 const executedThen = (later: (init: ScriptedInit) => void): readonly Step[] => [
   ...executed,
   (init) => host.kernel.clock.after(500, () => later(init)),
 ];
 const exits = (status: number): readonly Step[] => executedThen(({ process }) => process.exit(status));
 
-/** The host of the test at hand. */
+/** The host of the running test. */
 let host: BundleHost;
 
 function on(script: Script, spec = config()): BundleHost {
@@ -34,30 +34,30 @@ const options = (over: Partial<RunOptions> = {}): RunOptions => ({
 });
 const running = (over?: Partial<RunOptions>): Promise<number> => host.kernel.finish(run(options(over)));
 
-/** Not the signalfd and the pidfd of the process, which the command keeps until it ends. */
+/** Without the signalfd and the pidfd of the process, which the command closes when it ends. */
 const isTheirs = (what: string): boolean => !/^open: (?:signalfd|pidfd)/.test(what);
 const left = (): string[] => host.left.filter(isTheirs);
 
-test('foreground: the status of the process, and nothing is left', async () => {
+test('a foreground run returns the exit status and leaves nothing', async () => {
   on(exits(7));
   assert.is(await running(), 7);
   assert.equal(left(), []);
   assert.equal(host.warnings, []);
 });
 
-test('foreground: 128 and the signal that ended the process', async () => {
+test('a foreground run returns 128 + the signal that ended the process', async () => {
   on(executedThen(({ process }) => process.signal(SIGKILL)));
   assert.is(await running(), 128 + SIGKILL);
   assert.equal(left(), []);
 });
 
-test('foreground: the stopped container stays where it is to be kept', async () => {
+test('a foreground run with --keep leaves the stopped container', async () => {
   on(exits(0));
   assert.is(await running({ keep: true }), 0);
   assert.equal(left(), ['cgroup: web', 'state: web']);
 });
 
-test('foreground: signals are passed on to the process', async () => {
+test('a foreground run forwards signals to the process', async () => {
   on(
     executedThen((init) => {
       init.process.onSignal = (signal) => signal === SIGWINCH;
@@ -69,7 +69,7 @@ test('foreground: signals are passed on to the process', async () => {
   assert.equal(host.init.process.signals, [SIGWINCH, SIGTERM]);
 });
 
-test('detached: the process runs, and its status is not awaited', async () => {
+test('run --detach returns while the process runs', async () => {
   on(executed);
   assert.is(await running({ detach: true, pidFile: '/b/pid' }), 0);
   const { pid } = host.init.process;
@@ -77,7 +77,7 @@ test('detached: the process runs, and its status is not awaited', async () => {
   assert.equal([load(host.kernel.root, 'web').pid, host.kernel.tree.text('/b/pid')], [pid, String(pid)]);
 });
 
-test('a signal that asks to end while the container is made: all is taken back', async () => {
+test('SIGTERM during the creation ends run, which leaves nothing', async () => {
   on([() => host.kernel.clock.after(200, () => host.signal(SIGTERM))]);
   const error = await host.failure(() => run(options()));
   assert.equal(
@@ -88,7 +88,7 @@ test('a signal that asks to end while the container is made: all is taken back',
   assert.equal(left(), []);
 });
 
-test('another signal that comes before the process is there is passed on once it is', async () => {
+test('a signal that arrives before the process exists is forwarded later', async () => {
   on([
     () =>
       host.kernel.clock.after(200, () => {
@@ -103,7 +103,7 @@ test('another signal that comes before the process is there is passed on once it
   assert.equal(host.init.process.signals, [SIGWINCH]);
 });
 
-test('a process that cannot be executed: its error, and nothing is left', async () => {
+test('a process that cannot be executed is an error that leaves nothing', async () => {
   let index = -1;
   on([
     reports('created'),
@@ -117,7 +117,7 @@ test('a process that cannot be executed: its error, and nothing is left', async 
   assert.equal(left(), []);
 });
 
-test('a runt-init that is killed between its go and the execve', async () => {
+test('run fails if runt-init is killed between the go and the execve', async () => {
   on([reports('created'), 'go', ({ process }) => process.signal(SIGKILL)]);
   const error = await host.failure(() => run(options()));
   assert.equal(
@@ -127,7 +127,7 @@ test('a runt-init that is killed between its go and the execve', async () => {
   assert.equal(left(), []);
 });
 
-test('a config without a process has nothing to run', async () => {
+test('run refuses a config without a process', async () => {
   const { process: _, ...rest } = config();
   on(executed, rest as ReturnType<typeof config>);
   const error = await host.failure(() => run(options()));
@@ -135,7 +135,7 @@ test('a config without a process has nothing to run', async () => {
   assert.equal(left(), []);
 });
 
-test('a foreground run reaps orphans, unless it is told not to', async () => {
+test('a foreground run is a subreaper, unless --no-subreaper is used', async () => {
   on(exits(0));
   await running();
   assert.ok(host.kernel.names.includes('setSubreaper'));
@@ -144,7 +144,7 @@ test('a foreground run reaps orphans, unless it is told not to', async () => {
   assert.not.ok(host.kernel.names.includes('setSubreaper'));
 });
 
-test('each failing call is an error that leaves nothing, until the process runs', async () => {
+test('until the process runs, each failed call is an error that leaves nothing', async () => {
   const outcomes = await failuresOf(
     () => on(exits(0)),
     () => run(options({ pidFile: '/b/pid' })),
@@ -154,13 +154,13 @@ test('each failing call is an error that leaves nothing, until the process runs'
   for (const { call, error, left } of outcomes.slice(0, last + 1)) {
     assert.equal(left.filter(isTheirs), [], `${call}: ${error}`);
   }
-  // Now the container is there, for `delete`, when it cannot be awaited or removed.
+  // From here on the container stays, for `delete`, if run cannot wait for it or remove it.
   assert.equal(
     outcomes.slice(last + 1).map((o) => [short(o), ...o.left.filter(isTheirs)].join(', ')),
     [
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
-      // It is no child of this process then, and others have its status.
+      // Then it is not a child of this process, and its parent reads its status.
       'waitPidfd: none, zombie: sh',
       'statfsType: ERR_CGROUP, cgroup: web, state: web',
       'removeCgroup: ERR_CGROUP, cgroup: web, state: web',
@@ -175,7 +175,7 @@ test('each failing call is an error that leaves nothing, until the process runs'
   );
 });
 
-test('hooks: prestart and createRuntime before the process, poststart after it, poststop at the end', async () => {
+test('prestart and createRuntime hooks run before the process, poststart after it, poststop at the end', async () => {
   const log: string[] = [];
   const hook = (name: string) => ({ path: `/hooks/${name}` });
   const hooks = {
@@ -218,7 +218,7 @@ test('hooks: prestart and createRuntime before the process, poststart after it, 
   assert.equal(left(), []);
 });
 
-test('hooks: one that fails ends the container; its poststop hooks run', async () => {
+test('a failed hook ends the container, whose poststop hooks still run', async () => {
   for (const name of ['createRuntime', 'poststart'] as const) {
     const hooks = { [name]: [{ path: '/hooks/bad' }], poststop: [{ path: '/hooks/poststop' }] };
     on(

@@ -1,4 +1,4 @@
-/** `start`: what it says to a created container, and each way in which runt-init answers. */
+/** `start`: its conversation with the runt-init of a created container. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
@@ -24,7 +24,7 @@ function waiting(steps: readonly Step[], o: Options = {}): FakeContainer {
   let connections = 0;
   c.kernel.sockets.listen(`${c.directory}/start.sock`, (end) => {
     process.files.push(end);
-    // It serves one connection.
+    // runt-init serves one connection.
     if (++connections > 1) return end.drop();
     const init = new ScriptedInit(c.kernel, process, end, () => undefined, steps);
     init.frame = ['plan'];
@@ -41,7 +41,7 @@ const failed =
     init.process.exit(1);
   };
 
-/** The rest of the plan, as `create` keeps it: `cwd` is operation 1, `exec` is operation 2. */
+/** The rest of the plan, as `create` writes it: `cwd` is operation 1, `exec` is operation 2. */
 function keepRest(c: FakeContainer, args: readonly string[] = ['/bin/sh']): void {
   const ops = [
     { op: 'wait', at: '' },
@@ -57,7 +57,7 @@ function keepRest(c: FakeContainer, args: readonly string[] = ['/bin/sh']): void
   );
 }
 
-test('a created container executes its process; the socket goes, and a second start finds it running', async () => {
+test('start executes the process and removes the socket; a second start finds the container running', async () => {
   const c = waiting([execute]);
   await c.run(() => start(c.options));
   assert.equal(c.kernel.tree.list(c.directory), ['state.json']);
@@ -66,7 +66,7 @@ test('a created container executes its process; the socket goes, and a second st
   assert.is(told(c, error), 'ERR_CONTAINER_STATUS cannot start an already running container: web');
 });
 
-test('the status decides: each error says what the container is', async () => {
+test('start refuses other statuses with an error that names the status', async () => {
   const errors: string[] = [];
   for (const status of ['stopped', 'creating', 'running', 'created'] as const) {
     const c = new FakeContainer({ status });
@@ -81,7 +81,7 @@ test('the status decides: each error says what the container is', async () => {
   ]);
 });
 
-test('below a frozen cgroup it is refused: the process would wait for the thaw', async () => {
+test('start refuses a container below a frozen cgroup, in which the process would not run', async () => {
   const c = new FakeContainer({ record: { cgroups: ['/sys/fs/cgroup/above/web'] } });
   const inner = c.kernel.tree.directory('/sys/fs/cgroup/above/web');
   c.process?.cgroups.set(inner.fs, inner);
@@ -93,7 +93,7 @@ test('below a frozen cgroup it is refused: the process would wait for the thaw',
   );
 });
 
-test('an operation that fails is named by its index in the kept rest of the plan', async () => {
+test('a failed operation is looked up by its index in plan-rest.json', async () => {
   const c = waiting([failed(1, E.ENOENT, 'chdir')]);
   keepRest(c);
   const error = await c.failure(() => start(c.options));
@@ -108,7 +108,7 @@ test('an operation that fails is named by its index in the kept rest of the plan
   );
 });
 
-test('a failing execve has the code and the hint of its operation', async () => {
+test('a failed execve has the code and the hint of its operation', async () => {
   const c = waiting([failed(2, E.ENOEXEC, 'execve', '/bin/sh')]);
   keepRest(c);
   const error = await c.failure(() => start(c.options));
@@ -116,14 +116,14 @@ test('a failing execve has the code and the hint of its operation', async () => 
   assert.match(error.hint ?? '', /./);
 });
 
-test('a config without a process is an error that says so', async () => {
+test('start of a config without a process fails with that reason', async () => {
   const c = waiting([failed(2, E.EINVAL, 'execve')]);
   keepRest(c, []);
   const error = await c.failure(() => start(c.options));
   assert.equal([told(c, error), error.pointer], ['ERR_SPEC_INVALID start web: the config has no process', '/process']);
 });
 
-test('without the rest of the plan, or with another index, the report itself is the error', async () => {
+test('without plan-rest.json, or with an unknown index, the report itself is the error', async () => {
   for (const kept of [false, true]) {
     const c = waiting([failed(9, E.EACCES, 'execve', '/bin/sh')]);
     if (kept) keepRest(c);
@@ -132,7 +132,7 @@ test('without the rest of the plan, or with another index, the report itself is 
   }
 });
 
-test('a damaged rest of the plan, or config, does not hide that the start failed', async () => {
+test('a damaged plan-rest.json or config does not hide the failure of the start', async () => {
   const damaged = [
     '',
     '[[1,{',
@@ -162,11 +162,11 @@ test('a damaged rest of the plan, or config, does not hide that the start failed
   assert.equal([error.code, error.value], ['ERR_CWD', undefined]);
 });
 
-test('a runt-init that ends without a report was killed', async () => {
+test('a runt-init that ends without a report is reported with the signal that killed it', async () => {
   const c = waiting([
     (init) => {
       init.hangUp();
-      // A process that is killed closes what it has open a moment before it has ended.
+      // A killed process closes its descriptors shortly before it has ended.
       c.kernel.clock.after(20, () => init.process.signal(SIGKILL));
     },
   ]);
@@ -175,7 +175,7 @@ test('a runt-init that ends without a report was killed', async () => {
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a report that is cut short, as by the end of runt-init, counts as its end', async () => {
+test('a truncated report counts as the end of runt-init', async () => {
   const c = waiting([
     (init) => {
       init.sync.send(frameOf(['exec']).subarray(0, 6));
@@ -186,7 +186,7 @@ test('a report that is cut short, as by the end of runt-init, counts as its end'
   assert.equal([error.code, c.kernel.open], ['ERR_INIT_DIED', [c.root]]);
 });
 
-test('one that takes no second connection was started by another start', async () => {
+test('a runt-init that does not accept the connection was started by another start', async () => {
   const c = waiting([(init) => init.hangUp()]);
   const error = await c.failure(() => start(c.options));
   assert.is(told(c, error), 'ERR_CONTAINER_STATUS cannot start a container in the starting state: web');
@@ -195,7 +195,7 @@ test('one that takes no second connection was started by another start', async (
   assert.is(told(refused, late), 'ERR_CONTAINER_STATUS cannot start a container in the starting state: web');
 });
 
-test('a socket that cannot be reached is an error of the state', async () => {
+test('a start socket that cannot be reached is an error of the state', async () => {
   const c = waiting([execute]);
   c.kernel.failAt('unixConnect', 1, E.EACCES);
   const error = await c.failure(() => start(c.options));
@@ -203,14 +203,14 @@ test('a socket that cannot be reached is an error of the state', async () => {
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a report that does not belong there is an internal error', async () => {
+test('a report that is not part of a start is an internal error', async () => {
   const c = waiting([(init) => init.report('created')]);
   const error = await c.failure(() => start(c.options));
   assert.is(told(c, error), 'ERR_INTERNAL runt-init sent the report "created" while it was starting');
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a slow startContainer hook is a warning, and the start goes on without the lock', async () => {
+test('a slow startContainer hook causes a warning, and start continues without the lock', async () => {
   const hooks = { startContainer: [{ path: '/bin/prepare', timeout: 90 }] };
   const c = waiting(
     [
@@ -230,7 +230,7 @@ test('a slow startContainer hook is a warning, and the start goes on without the
   ]);
 });
 
-test('a startContainer hook that fails is the error, and the container is removed', async () => {
+test('a failed startContainer hook is the error, and the container is removed', async () => {
   const hooks = { startContainer: [{ path: '/bin/prepare' }] };
   const c = waiting([failed(1, 0, 'hook', 'startContainer 0\nexit 3 12 stderr\nno such disk')], { record: { hooks } });
   keepRest(c);
@@ -242,7 +242,7 @@ test('a startContainer hook that fails is the error, and the container is remove
   assert.equal([c.left, c.kernel.open], [[], [c.root]]);
 });
 
-test('poststart hooks run once the process is executed; one that fails removes the container', async () => {
+test('poststart hooks run after the execve; a failed one removes the container', async () => {
   for (const status of [0, 4]) {
     const c = waiting([execute], { record: { hooks: { poststart: [{ path: '/hook' }] } } });
     c.kernel.processes.programs.set('/hook', ({ process }) => {
@@ -262,7 +262,7 @@ test('poststart hooks run once the process is executed; one that fails removes t
   }
 });
 
-test('what a failed hook leaves and cannot be removed is a warning; the error of the hook stays', async () => {
+test("if the removal after a failed hook fails, start warns, and the hook's error remains", async () => {
   const c = waiting([execute], { record: { hooks: { poststart: [{ path: '/none' }] } } });
   c.kernel.on('removeCgroup', () => -E.EIO);
   const error = await c.failure(() => start(c.options));
@@ -270,7 +270,7 @@ test('what a failed hook leaves and cannot be removed is a warning; the error of
   assert.match(c.warnings[0]!, /^start web: what the failed hook leaves could not be removed: .*remove cgroup.*EIO/);
 });
 
-test('two starts at the same time: one executes the process, the other finds it running', async () => {
+test('of two concurrent starts, one executes the process, and the other finds it running', async () => {
   const c = waiting([execute]);
   const outcomes = await c.run(() =>
     Promise.all([1, 2].map(() => start(c.options).catch((error: RuntError) => error.message))),
@@ -278,7 +278,7 @@ test('two starts at the same time: one executes the process, the other finds it 
   assert.equal(outcomes, [undefined, 'cannot start an already running container: web']);
 });
 
-test('a delete while a startContainer hook runs: the container goes, and the start says so', async () => {
+test('a delete during a startContainer hook removes the container, and start fails', async () => {
   const hooks = { startContainer: [{ path: '/bin/prepare' }] };
   const c = waiting([], { record: { hooks } });
   const deleted: Promise<void>[] = [];
@@ -291,7 +291,7 @@ test('a delete while a startContainer hook runs: the container goes, and the sta
   assert.equal([c.left, c.kernel.open], [[], [c.root]]);
 });
 
-test('the listener of a seccomp filter goes to its agent, then the process may go on', async () => {
+test('start sends the listener of the seccomp filter to the agent, then lets the process continue', async () => {
   const listener = new Transcript('seccomp listener');
   const c = waiting([
     (init) => init.report('listener', { fd: listener, agent: '/run/agent.sock', metadata: 'm' }),
@@ -315,7 +315,7 @@ test('the listener of a seccomp filter goes to its agent, then the process may g
   assert.equal([got, c.process?.name, c.kernel.open], [1, 'sh', [c.root]]);
 });
 
-test('without its agent the process does not go on', async () => {
+test('without the seccomp agent start fails, and the process does not continue', async () => {
   const c = waiting([
     (init) => init.report('listener', { fd: new Transcript('seccomp listener'), agent: '/run/agent.sock' }),
     'go',
@@ -330,7 +330,7 @@ test('without its agent the process does not go on', async () => {
   assert.equal([c.process?.name, c.kernel.open], ['runt/init', [c.root]]);
 });
 
-test('the trace has what the start waited for; one that cannot be written leaves the container running', async () => {
+test('the trace has the steps of the start; a trace that cannot be written leaves the container running', async () => {
   const c = waiting([execute]);
   await c.run(() => start({ ...c.options, trace: '/run/trace.json' }));
   const names = JSON.stringify(JSON.parse(c.kernel.tree.text('/run/trace.json')));
@@ -340,7 +340,7 @@ test('the trace has what the start waited for; one that cannot be written leaves
   assert.equal([error.code, bad.process?.name], ['ERR_IO', 'sh']);
 });
 
-test('NOTIFY_SOCKET: it is told once the process says that it is ready', async () => {
+test('start notifies NOTIFY_SOCKET once the process reports that it is ready', async () => {
   const c = waiting([
     (init) => {
       init.execute();
@@ -359,7 +359,7 @@ test('NOTIFY_SOCKET: it is told once the process says that it is ready', async (
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('the rest of the plan has the operations after the wait, and a late filter', () => {
+test('plan-rest.json has the operations after the wait, and a late seccomp filter', () => {
   const c = new FakeContainer();
   const ops = [
     { op: 'seccomp', late: true, at: '/linux/seccomp', slot: 0, flags: 0, summary: '' },
@@ -373,7 +373,7 @@ test('the rest of the plan has the operations after the wait, and a late filter'
   assert.throws(() => keepPlanRest(c.root, c.id, { version: 1, ops } as Plan), /write the rest of the plan .*EEXIST/);
 });
 
-test('fault: whichever call fails, it is an error or the process runs, and nothing stays open', async () => {
+test('whichever call fails, start fails or the process runs, and no descriptor leaks', async () => {
   for (const hooks of [undefined, { poststart: [{ path: '/hook' }] }]) {
     const make = () => {
       const c = waiting([execute], hooks && { record: { hooks } });

@@ -1,4 +1,4 @@
-/** `state` and `list`: the status by the record, the process and the freezer; what hides a container, and what does not. */
+/** `state` and `list`: the status from the record, the process and the freezer; which entries `list` leaves out. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { list } from '../../src/container/list.js';
@@ -15,7 +15,7 @@ const statusOf = (c: FakeContainer): string => {
   return state(c.options).status;
 };
 
-test('the document: its fields in the order of runc', () => {
+test('state prints its fields in the order of runc', () => {
   const c = new FakeContainer({ status: 'running', record: { annotations: { a: 'b' }, owner: 1000 } });
   c.kernel.tree.file('/etc/passwd', 'root:x:0:0::/root:/bin/sh\nme:x:1000:1000::/:/bin/sh\n');
   assert.is(
@@ -24,14 +24,14 @@ test('the document: its fields in the order of runc', () => {
   );
 });
 
-test('the owner is empty when the user has no name, or there is no /etc/passwd', () => {
+test('the owner is empty if the user has no name, or if /etc/passwd is missing', () => {
   const c = new FakeContainer({ record: { owner: 1000 } });
   assert.is(state(c.options).owner, '');
   c.kernel.tree.file('/etc/passwd', 'root:x:0:0::/root:/bin/sh\n');
   assert.is(state(c.options).owner, '');
 });
 
-test('each status, with pid 0 for one that has stopped', () => {
+test('state reports each status, with pid 0 for a stopped container', () => {
   for (const status of ['creating', 'created', 'running', 'stopped'] as const) {
     const c = new FakeContainer({ status });
     assert.is(statusOf(c), status);
@@ -39,7 +39,7 @@ test('each status, with pid 0 for one that has stopped', () => {
   }
 });
 
-test('creating: as long as its process or the create lives; a killed create has stopped', () => {
+test('a container is creating while its process or its create lives; after a killed create it is stopped', () => {
   const creator = { pid: 2300, startTime: '3300' };
   const c = new FakeContainer({ status: 'creating', record: { pid: 0, startTime: '', creator } });
   assert.is(statusOf(c), 'stopped');
@@ -49,7 +49,7 @@ test('creating: as long as its process or the create lives; a killed create has 
   assert.is(statusOf(c), 'stopped');
 });
 
-test('created: as long as it waits and its socket is there; a process of another name runs', () => {
+test('a container is created while runt-init waits and the start socket exists, else running', () => {
   const c = new FakeContainer();
   assert.is(statusOf(c), 'created');
   c.kernel.tree.directory(c.directory).entries?.delete('start.sock');
@@ -59,7 +59,7 @@ test('created: as long as it waits and its socket is there; a process of another
   assert.is(statusOf(other), 'running', 'a start that was killed has left the socket');
 });
 
-test('paused: when its cgroup is frozen, on both versions', () => {
+test('a container is paused if its cgroup is frozen, on both versions of cgroups', () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout });
     c.freeze(c.cgroups[0]!);
@@ -67,7 +67,7 @@ test('paused: when its cgroup is frozen, on both versions', () => {
   }
 });
 
-test('stopped: a zombie, and another process with the pid', () => {
+test('a zombie, or another process with the pid, is a stopped container', () => {
   const c = new FakeContainer({ status: 'running' });
   c.process!.state = 'Z';
   assert.is(statusOf(c), 'stopped');
@@ -76,7 +76,7 @@ test('stopped: a zombie, and another process with the pid', () => {
   assert.is(statusOf(reused), 'stopped');
 });
 
-test('a process that /proc hides, and a /proc that is none, are errors and not "stopped"', async () => {
+test('a process hidden by /proc, or a /proc that is not procfs, is an error and not "stopped"', async () => {
   for (const [errno, message] of [
     [E.ENOENT, /the process exists, and \/proc hides it/],
     [E.ENODEV, /\/proc is not a proc file system/],
@@ -92,7 +92,7 @@ test('a process that /proc hides, and a /proc that is none, are errors and not "
   }
 });
 
-test('fault: whichever call fails, the status is not another one', async () => {
+test('whichever call fails, state never reports a wrong status', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     for (const [status, frozen] of [
       ['created', false],
@@ -115,7 +115,7 @@ test('fault: whichever call fails, the status is not another one', async () => {
   }
 });
 
-test('list: a status that cannot be known is told apart, and does not hide the others', () => {
+test('list reports an unknown status separately, and still lists the other containers', () => {
   const c = new FakeContainer({ status: 'running' });
   c.addContainer('b');
   c.kernel.on('processStat', () => -E.EIO);
@@ -125,7 +125,7 @@ test('list: a status that cannot be known is told apart, and does not hide the o
   assert.equal([states.map(({ id }) => id), unknown], [['b'], ['ERR_PROCESS']]);
 });
 
-test('list: a container that is removed meanwhile, and what cannot be one, are left out', () => {
+test('list leaves out containers that are removed meanwhile, and entries that are not containers', () => {
   const c = new FakeContainer({ status: 'stopped' });
   c.addContainer('gone');
   c.kernel.tree.directory(`${c.root}/.deleted`);
@@ -135,7 +135,7 @@ test('list: a container that is removed meanwhile, and what cannot be one, are l
   assert.equal([list(c.options).map(({ id }) => id), c.warnings], [['web'], []]);
 });
 
-test('--regex: the ids that match, of those that can be ids; a bad pattern is an error', () => {
+test('--regex selects the matching ids; an invalid pattern is an error', () => {
   const c = new FakeContainer();
   c.addContainer('web-2');
   c.addContainer('db');
@@ -160,7 +160,7 @@ test('--regex: the ids that match, of those that can be ids; a bad pattern is an
   }
 });
 
-test('--regex: one that fails does not keep the command from the others; the first error says how many', async () => {
+test('a failure of one container does not stop the command for the others; the error counts them', async () => {
   const c = new FakeContainer();
   const done: string[] = [];
   const failing = (ids: readonly string[], hint?: string) => (id: string) => {

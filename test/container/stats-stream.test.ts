@@ -1,4 +1,4 @@
-/** `events`: statistics at each interval, and out-of-memory events as the kernel tells of them. */
+/** `events`: statistics at each interval, and OOM events when the kernel reports them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ContainerEvent, events, stats } from '../../src/container/stats-stream.js';
@@ -12,7 +12,7 @@ const test = suite('stats stream');
 
 const IN_DELETE_SELF = 0x400;
 
-/** A container that runs, and the kernel's end of its memory events. */
+/** A running container, and the kernel's end of its memory events. */
 function watched(layout: 'v1' | 'v2' = 'v2') {
   const memory = layout === 'v2' ? { 'memory.events': 'oom_kill 0\n' } : { 'memory.oom_control': 'oom_kill 0\n' };
   const c = new FakeContainer({ layout, status: 'running', files: { ...memory, 'memory.current': '4096\n' } });
@@ -28,12 +28,12 @@ function watched(layout: 'v1' | 'v2' = 'v2') {
     c,
     path: () => path,
     count: (kills: number) => void c.kernel.tree.file(file, `oom_kill ${kills}\n`),
-    /** What inotify(7) gives, or an eventfd of v1. */
+    /** Sends an event as of inotify(7), or of an eventfd of v1. */
     tell: (mask = IN_MODIFY) => kernels.send(new Uint8Array(new Uint32Array([1, mask, 0, 0]).buffer)),
   };
 }
 
-/** All events with the second in which each came, as "0 stats". */
+/** All events with the second in which each arrives, as "0 stats". */
 async function all(c: FakeContainer, interval: number, most = 100): Promise<string[]> {
   const began = c.kernel.clock.now;
   const found: string[] = [];
@@ -47,14 +47,14 @@ async function all(c: FakeContainer, interval: number, most = 100): Promise<stri
   return found;
 }
 
-test('statistics at once and after each interval, until the container has ended', async () => {
+test('events sends statistics at once and after each interval, until the container ends', async () => {
   const { c } = watched();
   c.kernel.clock.after(12_000, () => c.process?.exit(0));
   assert.equal(await all(c, 5000), ['0 stats', '5 stats', '10 stats']);
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a kill for memory is told when it happens, once, on both versions', async () => {
+test('an OOM kill is reported when it happens, once, on both versions of cgroups', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const { c, path, count, tell } = watched(layout);
     c.kernel.clock.after(2000, () => {
@@ -68,7 +68,7 @@ test('a kill for memory is told when it happens, once, on both versions', async 
   }
 });
 
-test('a kill that ended the container is told at the end', async () => {
+test('an OOM kill that ended the container is reported before the end', async () => {
   const { c, count, tell } = watched();
   c.kernel.clock.after(1000, () => {
     count(1);
@@ -78,7 +78,7 @@ test('a kill that ended the container is told at the end', async () => {
   assert.equal(await all(c, 5000), ['0 stats', '1 oom']);
 });
 
-test('v2: an event of another kind is no kill; v1: neither is the removal of the cgroup', async () => {
+test('on v2 another event, and on v1 the removal of the cgroup, is not an OOM kill', async () => {
   const v2 = watched();
   v2.c.kernel.clock.after(1000, () => v2.tell());
   v2.c.kernel.clock.after(2000, () => v2.tell(IN_DELETE_SELF));
@@ -93,7 +93,7 @@ test('v2: an event of another kind is no kill; v1: neither is the removal of the
   assert.equal(await all(v1.c, 5000), ['0 stats']);
 });
 
-test("a unit's cgroup that is gone before its count was read: the one above has risen", async () => {
+test('if the cgroup of a unit is removed before its count is read, the count of its parent decides', async () => {
   const cgroup = '/sys/fs/cgroup/machine.slice/web.scope';
   for (const above of [1, 0]) {
     const c = new FakeContainer({
@@ -115,19 +115,19 @@ test("a unit's cgroup that is gone before its count was read: the one above has 
   }
 });
 
-test('without a memory controller there are statistics and no events of memory', async () => {
+test('without a memory controller there are statistics and no OOM events', async () => {
   const c = new FakeContainer({ status: 'running' });
   c.kernel.clock.after(3000, () => c.process?.exit(0));
   assert.equal(await all(c, 2000), ['0 stats', '2 stats']);
 });
 
-test('whoever stops early closes what is watched', async () => {
+test('a consumer that stops early closes the watched descriptors', async () => {
   const { c } = watched();
   assert.equal(await all(c, 1000, 2), ['0 stats', '1 stats']);
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a container that does not run has no statistics', async () => {
+test('a container that is not running has no statistics', async () => {
   const errors: string[] = [];
   for (const status of ['stopped', 'creating'] as const) {
     const c = new FakeContainer({ status });
@@ -142,7 +142,7 @@ test('a container that does not run has no statistics', async () => {
   ]);
 });
 
-test('fault: a memory cgroup that cannot be watched is an error, and nothing stays open', async () => {
+test('a memory cgroup that cannot be watched is an error, and no descriptor leaks', async () => {
   const { c } = watched();
   c.kernel.failAt('memoryEvents', 1, E.ENOSPC);
   const error = await c.failure(() => events({ ...c.options, interval: 1000 }).next());
@@ -150,7 +150,7 @@ test('fault: a memory cgroup that cannot be watched is an error, and nothing sta
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('fault: whichever call fails, it is an error or the first event is there, and nothing stays open', async () => {
+test('whichever call fails, events fails or has its first event, and no descriptor leaks', async () => {
   const types = new Map<FakeContainer, string | undefined>();
   const outcomes = await eachFailure(
     () => watched().c,

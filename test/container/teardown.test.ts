@@ -1,4 +1,4 @@
-/** The teardown: its order, what a failing step leaves, and which error is thrown. */
+/** The teardown: its order, what a failed step leaves, and which error is thrown. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { removeStateDir } from '../../src/container/state/state-store.js';
@@ -13,10 +13,10 @@ const test = suite('teardown');
 const rdt = ['/sys/fs/resctrl/web/mon_groups/web', '/sys/fs/resctrl/web'];
 const hooks = { poststop: [{ path: '/hook' }] };
 
-/** A container that has all that one can have but a unit. */
+/** A container that has everything that one can have, except a unit. */
 function whole(): FakeContainer {
   const c = new FakeContainer({ record: { hooks, rdt, pidNamespace: false } });
-  // rmdir(2) of a group takes the files and directories that the kernel has put there.
+  // rmdir(2) of a group also removes the files and directories that the kernel made there.
   c.kernel.tree.mount('/sys/fs/resctrl', { magic: 0x7655821n, removable: () => 0 });
   for (const path of rdt) c.kernel.tree.directory(path);
   c.addProcess(2600);
@@ -26,7 +26,7 @@ function whole(): FakeContainer {
 
 type Remains = Parameters<typeof teardown>[0];
 
-/** What `whole` has; each step that is a function of the caller's leaves a mark among the calls. */
+/** What `whole` has; each step that is a function of the caller's adds a mark to the calls. */
 function remains(c: FakeContainer, fail: readonly string[] = []): Remains {
   const mark = (name: string, work?: () => void) => () => {
     c.kernel.calls.push(`MARK ${name}`);
@@ -44,11 +44,11 @@ function remains(c: FakeContainer, fail: readonly string[] = []): Remains {
   };
 }
 
-/** The calls that change something. */
+/** The calls that change the system. */
 const changes = (c: FakeContainer): string[] =>
   c.calls(/^(MARK|writeFile|pidfdSignal|removeCgroup|unlinkAt|mkdirAt|replaceFile|removeTree)/);
 
-test('the order: devices, processes, cgroups, resctrl, supervisor, poststop record, state', async () => {
+test("teardown removes devices, processes, cgroups, resctrl, supervisor, hooks' record and state, in this order", async () => {
   const c = whole();
   await c.run(() => teardown(remains(c)));
   assert.equal(
@@ -75,7 +75,7 @@ test('the order: devices, processes, cgroups, resctrl, supervisor, poststop reco
   assert.equal(c.left, []);
 });
 
-/** A step of the teardown that fails, and what is left then beside the state directory. */
+/** A failing step of the teardown, and what it leaves beside the state directory. */
 interface Fault {
   readonly step: string;
   /** Marks that throw. */
@@ -96,7 +96,7 @@ const faults: readonly Fault[] = [
     step: 'the end of the process',
     marks: ['end process'],
     error: 'end process failed',
-    // Its limits stay with it.
+    // The limits stay with the process.
     left: ['/sys/fs/cgroup/web', 'process 2500', 'process 2600', ...rdt],
   },
   {
@@ -104,7 +104,7 @@ const faults: readonly Fault[] = [
     fail: (c) => {
       c.kernel.failAt('writeFile', 1, E.EIO);
       c.kernel.on('pidfdSignal', () => -E.EPERM);
-      // The container's own process ends by the mark; the other one by itself.
+      // The container's own process ends at the mark, the other one by itself.
       c.kernel.clock.after(500, () => c.kernel.processes.get(2600)?.exit(0));
     },
     error: 'ERR_PROCESS send signal 9 to process 2600: EPERM (operation not permitted)',
@@ -143,7 +143,7 @@ const faults: readonly Fault[] = [
 ];
 
 for (const { step, marks, fail, error, left = [] } of faults) {
-  test(`fault: ${step} fails, and the rest is removed but for the state directory`, async () => {
+  test(`if ${step} fails, the rest is removed, except for the state directory`, async () => {
     const c = whole();
     fail?.(c);
     const thrown = await c.run(() => teardown(remains(c, marks)).catch((e: Error) => e));
@@ -155,7 +155,7 @@ for (const { step, marks, fail, error, left = [] } of faults) {
   });
 }
 
-test('fault: of several errors the first is thrown', async () => {
+test('of several errors the first is thrown', async () => {
   const c = whole();
   c.kernel.failAt('removeCgroup', 1, E.EIO);
   const error = await c.run(() => teardown(remains(c, ['give back devices', 'end supervisor'])).catch((e: Error) => e));
@@ -163,7 +163,7 @@ test('fault: of several errors the first is thrown', async () => {
   assert.equal(c.left, ['/sys/fs/cgroup/web', '~/web']);
 });
 
-test('fault: whichever call fails, a second teardown removes the rest', async () => {
+test('whichever call fails, a second teardown removes the rest', async () => {
   const outcomes = await eachFailure(whole, (c) => teardown(remains(c)));
   assert.ok(outcomes.length > 20, `${outcomes.length} calls`);
   for (const { container: c, call, error, leftOpen } of outcomes) {
@@ -175,14 +175,14 @@ test('fault: whichever call fails, a second teardown removes the rest', async ()
   }
 });
 
-test('what is not there is passed over, and nothing of the host is looked at', async () => {
+test('teardown skips what the container does not have, without a look at the host', async () => {
   const c = new FakeContainer({ layout: 'none' });
   await c.run(() => teardown({ command: 'create', ...c.options }));
   assert.equal(changes(c), []);
   assert.ok(c.left.includes('~/web'), 'without a word of it the state directory stays');
 });
 
-test('a cgroup that stays busy is an error that names what is in it, after 5 s', async () => {
+test('a cgroup that stays busy for 5 s is an error that names its processes', async () => {
   const c = whole();
   c.kernel.on('writeFile', () => 0);
   c.kernel.on('pidfdSignal', () => 0);
@@ -195,7 +195,7 @@ test('a cgroup that stays busy is an error that names what is in it, after 5 s',
   assert.ok(c.left.includes('~/web'));
 });
 
-test('a supervisor that does not end in a second is killed; its pidfd is closed', async () => {
+test('a supervisor that does not end within a second is killed, and its pidfd is closed', async () => {
   for (const ends of [true, false]) {
     const c = new FakeContainer({ status: 'stopped', record: { supervisor: { pid: 2400, startTime: '3400' } } });
     const supervisor = c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
@@ -206,7 +206,7 @@ test('a supervisor that does not end in a second is killed; its pidfd is closed'
   }
 });
 
-test('take back: what could not be removed is a warning that says how to remove it', async () => {
+test('takeBack warns about what it could not remove, with the command that removes it', async () => {
   const c = whole();
   await c.run(() => takeBack(remains(c, ['end supervisor'])));
   assert.equal(c.warnings, [
@@ -214,7 +214,7 @@ test('take back: what could not be removed is a warning that says how to remove 
   ]);
 });
 
-test('take back: the poststop hooks run, and one that fails is a warning', async () => {
+test('takeBack runs the poststop hooks, and warns about a failed one', async () => {
   const c = whole();
   await c.run(() => takeBack(remains(c)));
   assert.equal(c.warnings.length, 1);
@@ -223,7 +223,7 @@ test('take back: the poststop hooks run, and one that fails is a warning', async
   assert.equal(c.kernel.tree.list(`${c.root}/.deleted`), []);
 });
 
-test('the end of a command in the foreground: another container below its cgroup keeps it', async () => {
+test('after a foreground run, a container below the cgroup prevents its removal', async () => {
   const c = new FakeContainer({ status: 'stopped', record: { pidNamespace: false } });
   c.addContainer('inner', { cgroups: ['/sys/fs/cgroup/web/inner'] });
   await c.run(() => removeEnded('run', c.options, c.record));

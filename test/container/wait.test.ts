@@ -1,4 +1,4 @@
-/** `wait`: the exit status that a parent saw, from the supervisor's records, or from the process itself. */
+/** `wait`: the exit status from the supervisor's records, or from the process itself. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { wait, waitForExec } from '../../src/container/wait.js';
@@ -13,7 +13,7 @@ const supervisor = { pid: 2400, startTime: '3400' };
 const exit = { pid: 2500, status: 3, signal: 0, exitedAtNs: '1700000000123456789', oom: false };
 const ended = { pid: 2500, status: 3, signal: 0, exitedAt: '2023-11-14T22:13:20.123456789Z', oom: false };
 
-/** A supervised container that runs; its supervisor lives unless it is `dead`. */
+/** A supervised, running container; its supervisor lives unless it is `dead`. */
 function supervised(o: { stopped?: boolean; dead?: boolean } = {}): FakeContainer {
   const c = new FakeContainer({ status: o.stopped ? 'stopped' : 'running', record: { supervisor } });
   if (!o.dead) c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
@@ -23,13 +23,13 @@ function supervised(o: { stopped?: boolean; dead?: boolean } = {}): FakeContaine
 const write = (c: FakeContainer, name: string, value: object | string): void =>
   void c.kernel.tree.file(`${c.directory}/${name}`, typeof value === 'string' ? value : JSON.stringify(value));
 
-test('a container without a supervisor has nobody who keeps its status', async () => {
+test('wait refuses a container without a supervisor, whose exit status is not recorded', async () => {
   const c = new FakeContainer({ status: 'running' });
   const error = await c.failure(() => wait(c.options));
   assert.is(told(c, error), 'ERR_NOT_SUPERVISED wait web: nobody keeps how this container ends');
 });
 
-test('one that has ended: its record, at once', async () => {
+test('wait returns the record of a stopped container at once', async () => {
   const c = supervised({ stopped: true, dead: true });
   write(c, 'exit.json', exit);
   const began = c.kernel.clock.now;
@@ -38,7 +38,7 @@ test('one that has ended: its record, at once', async () => {
   assert.equal(await c.run(() => wait(c.options)), ended, 'the record of the container stays');
 });
 
-test('one that runs: until its process has ended and the supervisor has written the record', async () => {
+test('wait for a running container returns once the supervisor has written the record', async () => {
   const c = supervised();
   c.kernel.clock.after(60_000, () => c.process?.exit(3));
   c.kernel.clock.after(60_030, () => write(c, 'exit.json', exit));
@@ -46,20 +46,20 @@ test('one that runs: until its process has ended and the supervisor has written 
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a killed container, and one that the kernel killed for memory, say so', async () => {
+test('the record says whether the container was killed by a signal, or by the OOM killer', async () => {
   const c = supervised({ stopped: true });
   write(c, 'exit.json', { ...exit, status: 137, signal: 9, oom: true });
   assert.equal(await c.run(() => wait(c.options)), { ...ended, status: 137, signal: 9, oom: true });
 });
 
-test('no status is made up: without a record and a supervisor it is lost', async () => {
+test('without a record and a supervisor the status is lost, and none is invented', async () => {
   const c = supervised({ stopped: true, dead: true });
   const error = await c.failure(() => wait(c.options));
   assert.is(told(c, error), 'ERR_STATUS_LOST wait web: the container has ended, and its supervisor was gone before');
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('where the supervisor was killed with it, the kernel tells the status, and it is kept', async () => {
+test('if the supervisor was killed too, wait reads the status from the kernel and records it', async () => {
   const c = supervised();
   c.kernel.processes.tellsEnd = true;
   c.kernel.clock.after(1000, () => {
@@ -72,7 +72,7 @@ test('where the supervisor was killed with it, the kernel tells the status, and 
   assert.equal(await c.run(() => wait(c.options)), record, 'a second wait reads what the first has kept');
 });
 
-test('where the supervisor was killed with it, and the kernel cannot tell, the status is lost', async () => {
+test('if the supervisor was killed too, and the kernel cannot tell, the status is lost', async () => {
   const c = supervised();
   c.kernel.clock.after(1000, () => {
     c.kernel.processes.get(2400)?.signal(SIGKILL);
@@ -94,7 +94,7 @@ test('a damaged record is an error that names it', async () => {
   }
 });
 
-test('exec: the last one that had the pid; its record goes when it was read', async () => {
+test('wait for an exec returns the last one with that pid, and removes its record', async () => {
   const c = supervised();
   write(c, 'exec-77-100.json', { ...exit, pid: 77, status: 1 });
   write(c, 'exec-77-200.json', { ...exit, pid: 77, status: 2 });
@@ -105,7 +105,7 @@ test('exec: the last one that had the pid; its record goes when it was read', as
   assert.is(told(c, error), 'ERR_STATUS_LOST wait web: no exec with pid 77 is recorded');
 });
 
-test('exec: one that runs is awaited', async () => {
+test('wait for a running exec returns once it has ended', async () => {
   const c = supervised();
   const process = c.addProcess(2600);
   write(c, 'exec-2600-100.json', { running: true, pid: 2600, startTime: process.startTime });
@@ -117,7 +117,7 @@ test('exec: one that runs is awaited', async () => {
   assert.equal(c.kernel.tree.list(c.directory), ['state.json']);
 });
 
-test('exec: an ended one whose pid another process of the container has now is refused', async () => {
+test('wait refuses an ended exec whose pid another process of the container now has', async () => {
   const c = supervised();
   c.addProcess(2600);
   write(c, 'exec-2600-100.json', { ...exit, pid: 2600 });
@@ -126,14 +126,14 @@ test('exec: an ended one whose pid another process of the container has now is r
   assert.ok(c.kernel.tree.at(`${c.directory}/exec-2600-100.json`), 'its record stays');
 });
 
-test('exec: one that a supervisor took over, and saw no end of, is lost', async () => {
+test('the status of an exec that a supervisor adopted, but did not see end, is lost', async () => {
   const c = supervised();
   write(c, 'exec-77-100.json', { lost: true, pid: 77 });
   const error = await c.failure(() => wait({ ...c.options, pid: 77 }));
   assert.match(told(c, error), /^ERR_STATUS_LOST wait web: process 77 has ended/);
 });
 
-test('the exec of a caller: its status, and its pidfd is closed', async () => {
+test('waitForExec returns the status of the exec and closes its pidfd', async () => {
   const c = supervised();
   const process = c.addProcess(2600);
   const executed = { pid: 2600, begun: '100' };
@@ -147,7 +147,7 @@ test('the exec of a caller: its status, and its pidfd is closed', async () => {
   assert.equal([record.status, c.kernel.open], [9, [c.root]]);
 });
 
-test('where a seccomp filter refuses pidfds, the start time tells when it has ended', async () => {
+test('if a seccomp filter denies pidfds, wait detects the end by the start time', async () => {
   const c = supervised();
   c.kernel.on('pidfdOpen', () => -E.ENOSYS);
   c.kernel.clock.after(2000, () => {
@@ -157,7 +157,7 @@ test('where a seccomp filter refuses pidfds, the start time tells when it has en
   assert.equal(await c.run(() => wait(c.options)), ended);
 });
 
-test('fault: whichever call fails, it is an error or the true status, and nothing stays open', async () => {
+test('whichever call fails, wait fails or returns the true status, and leaks no descriptor', async () => {
   const make = () => {
     const c = supervised();
     c.kernel.clock.after(40, () => {

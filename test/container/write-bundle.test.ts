@@ -1,4 +1,4 @@
-/** The config from options, where what they name must be on the host, and the directories of an overlay are made. */
+/** Bundles from options: the config, checks of the named paths, and the directories of an overlay. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundleSpec } from '../../src/container/write-bundle.js';
@@ -36,7 +36,7 @@ const refused = async (kernel: FakeKernel, options: SpecOptions): Promise<string
   throw new Error('it was accepted');
 };
 
-test('the config of the options', async () => {
+test('bundleSpec makes the config from the options', async () => {
   const kernel = host();
   const spec = await kernel.finish(
     bundleSpec({ rootfs: '/b/rootfs', args: ['ls'], volume: ['/srv:/data:ro'] }, caller),
@@ -45,7 +45,7 @@ test('the config of the options', async () => {
   assert.is(spec.mounts?.find(({ destination }) => destination === '/data')?.source, '/srv');
 });
 
-test('what is named must be there, and be a directory where one is wanted', async () => {
+test('a named path must exist, and be a directory where one is needed', async () => {
   const kernel = host();
   const errors = [];
   for (const options of [
@@ -64,7 +64,7 @@ test('what is named must be there, and be a directory where one is wanted', asyn
   ]);
 });
 
-test('an overlay: its directories are made, and belong to the root of the container', async () => {
+test('the directories of an overlay are made, and belong to the root of the container', async () => {
   const kernel = host();
   await kernel.finish(bundleSpec({ overlay: '/srv/o' }, caller));
   assert.equal(kernel.tree.list('/srv/o'), ['upper', 'work']);
@@ -78,13 +78,13 @@ test('an overlay: its directories are made, and belong to the root of the contai
       [100000, 100000],
     ],
   );
-  // Again: what is there keeps its owner.
+  // A second call: existing directories keep their owner.
   owners[0]!.uid = 5;
   await kernel.finish(bundleSpec({ overlay: '/srv/mapped', uidMap: ['0:100000:65536'] }, caller));
   assert.is(kernel.tree.at('/srv/mapped/upper')?.uid, 5);
 });
 
-test('fault: whichever call fails, it is an error and nothing stays open', async () => {
+test('whichever call fails, bundleSpec fails and leaks no descriptor', async () => {
   const outcomes = await ofKernel(host, () =>
     bundleSpec({ overlay: '/srv/mapped', uidMap: ['0:100000:65536'], volume: ['/srv:/data'] }, caller),
   );
