@@ -123,9 +123,9 @@ test('a concurrent delete waits for the lock, and then finds no container', asyn
 
 test('delete does not kill another process that has the pid of the container', async () => {
   const c = new FakeContainer({ status: 'stopped' });
-  const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
+  const unrelated = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
   await c.run(() => del(c, true));
-  assert.equal([stranger.signals, c.left], [[], ['process 2500']]);
+  assert.equal([unrelated.signals, c.left], [[], ['process 2500']]);
 });
 
 test('without a pid namespace delete kills every process in the cgroup', async () => {
@@ -137,12 +137,12 @@ test('without a pid namespace delete kills every process in the cgroup', async (
 
 test('with a pid namespace, only delete --force kills other processes in the cgroup', async () => {
   const c = new FakeContainer({ status: 'stopped' });
-  const stranger = c.addProcess(2600);
+  const unrelated = c.addProcess(2600);
   const error = await c.failure(() => del(c));
   assert.is(told(c, error), 'ERR_CGROUP_BUSY remove cgroup /sys/fs/cgroup/web: EBUSY (device or resource busy)');
-  assert.equal(stranger.signals, []);
+  assert.equal(unrelated.signals, []);
   await c.run(() => del(c, true));
-  assert.equal([stranger.signals, c.left], [[SIGKILL], []]);
+  assert.equal([unrelated.signals, c.left], [[SIGKILL], []]);
 });
 
 test('delete does not kill a cgroup that holds this command or another container', async () => {

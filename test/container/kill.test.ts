@@ -83,9 +83,9 @@ test('without a pid namespace KILL also ends the processes that outlive the firs
 
 test('kill does not signal another process that has the pid of the container', async () => {
   const c = new FakeContainer({ status: 'stopped' });
-  const stranger = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
+  const unrelated = c.kernel.processes.add({ pid: 2500, startTime: '9999' });
   const error = await c.failure(() => send(c, SIGKILL));
-  assert.equal([error.code, stranger.signals], ['ERR_CONTAINER_STATUS', []]);
+  assert.equal([error.code, unrelated.signals], ['ERR_CONTAINER_STATUS', []]);
 });
 
 test('kill fails if the process ends between the status check and the signal', async () => {
@@ -106,10 +106,10 @@ test('kill --all also signals a first process that was moved to another cgroup',
 test('kill --all without a cgroup signals the processes of the pid namespace', async () => {
   const c = new FakeContainer({ layout: 'none', status: 'running' });
   const child = c.kernel.processes.add({ pid: 2600 });
-  const stranger = c.kernel.processes.add({ pid: 2601 });
+  const unrelated = c.kernel.processes.add({ pid: 2601 });
   for (const pid of [2500, 2600]) c.kernel.tree.symlink(`/proc/${pid}/ns/pid`, 'pid:[4026532000]');
   await c.run(() => send(c, SIGWINCH, true));
-  assert.equal([c.process?.signals, child.signals, stranger.signals], [[SIGWINCH], [SIGWINCH], []]);
+  assert.equal([c.process?.signals, child.signals, unrelated.signals], [[SIGWINCH], [SIGWINCH], []]);
 });
 
 test('kill --all reports a process that it may not signal, after it signalled the others', async () => {

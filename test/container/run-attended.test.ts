@@ -87,15 +87,15 @@ test("run fails if runt-init ends before it sends the terminal's master", async 
 /** A host with a service manager at /run/manager. @returns the messages that it receives */
 function withManager(steps: readonly Step[]): string[] {
   host = new BundleHost(config(), steps);
-  const told: string[] = [];
+  const received: string[] = [];
   const receiver = host.kernel.sockets.receiver('/run/manager');
   receiver.onMessage = (end: SocketEnd) => {
     const message = end.receive(4096);
     if (typeof message === 'number') return;
-    told.push(new TextDecoder().decode(message.data).trim());
+    received.push(new TextDecoder().decode(message.data).trim());
     for (const file of message.files) file.drop();
   };
-  return told;
+  return received;
 }
 
 const saysReady = (exits: boolean): readonly Step[] => [

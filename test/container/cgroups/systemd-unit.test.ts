@@ -1,4 +1,4 @@
-/** The scope of a container: how it is started, changed and stopped, and what a systemd in trouble leads to. */
+/** The scope of a container: its start, changes and stop, and the errors of systemd. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -26,7 +26,7 @@ const slice = '/sys/fs/cgroup/system.slice';
 const unit = 'web.scope';
 type Op = Parameters<typeof startScope>[0];
 
-/** A host with systemd, and a process that is to be put into the scope. */
+/** A host with systemd, and a process that will be moved into the scope. */
 function host(): { kernel: FakeKernel; systemd: FakeSystemd; process: FakeProcess; op: Op } {
   const kernel = new FakeKernel();
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
@@ -57,17 +57,20 @@ const failure = async (kernel: FakeKernel, work: () => Promise<unknown>): Promis
   throw error ?? new Error('it did not fail');
 };
 
-test('start: the unit has its properties and the process, which is in the cgroup of the plan', async () => {
+test('startScope starts the unit with its properties and the process, in the cgroup of the plan', async () => {
   const { kernel, systemd, process, op } = host();
   const before = kernel.open;
   await kernel.finish(startScope(op, undefined, 2500));
-  const given = systemd.units.get(unit);
-  assert.equal([given?.get('Description'), given?.get('MemoryZSwapMax'), given?.get('PIDs')], ['web', 5n, [2500n]]);
+  const properties = systemd.units.get(unit);
+  assert.equal(
+    [properties?.get('Description'), properties?.get('MemoryZSwapMax'), properties?.get('PIDs')],
+    ['web', 5n, [2500n]],
+  );
   assert.is([...process.cgroups.values()][0]?.path, op.path);
   assert.equal([systemd.calls.at(-1), kernel.open], [`StartTransientUnit ${unit} fail`, before]);
 });
 
-test('start: a property that this systemd does not know yet is left out', async () => {
+test('startScope leaves out a property that is newer than this systemd', async () => {
   const { kernel, systemd, op } = host();
   systemd.version = '252.1';
   await kernel.finish(startScope(op, undefined, 2500));
@@ -75,7 +78,7 @@ test('start: a property that this systemd does not know yet is left out', async 
   assert.is(await kernel.finish(systemdVersion(undefined)), 252);
 });
 
-test('start: a unit that failed is reset once, one that is there is an error and stays', async () => {
+test('startScope resets a failed unit once; an existing unit is an error and stays', async () => {
   const exists = { error: 'org.freedesktop.systemd1.UnitExists', text: `Unit ${unit} was already loaded.` };
   const failed = host();
   failed.systemd.instead = (member, times) => (member === 'StartTransientUnit' && times === 1 ? exists : undefined);
@@ -94,7 +97,7 @@ test('start: a unit that failed is reset once, one that is there is an error and
   );
 });
 
-test('start: a job that fails is an error, and nothing is left of the unit', async () => {
+test('startScope fails if the job fails, and leaves no unit', async () => {
   const { kernel, systemd, op } = host();
   systemd.result = 'timeout';
   const error = await failure(kernel, () => startScope(op, undefined, 2500));
@@ -102,7 +105,7 @@ test('start: a job that fails is an error, and nothing is left of the unit', asy
   assert.equal([...systemd.units.keys()], []);
 });
 
-test('start: a cgroup elsewhere than in the plan is an error that shows both', async () => {
+test('startScope fails if the cgroup is not that of the plan, and the error shows both', async () => {
   const { kernel, systemd, op } = host();
   const error = await failure(kernel, () =>
     startScope({ ...op, path: `/sys/fs/cgroup/other/${unit}` }, undefined, 2500),
@@ -114,7 +117,7 @@ test('start: a cgroup elsewhere than in the plan is an error that shows both', a
   assert.equal([...systemd.units.keys()], []);
 });
 
-test('start: in a frozen slice systemd is not asked', async () => {
+test('startScope below a frozen slice fails without a call to systemd', async () => {
   const { kernel, systemd, op } = host();
   kernel.tree.directory(slice);
   kernel.tree.at(`${slice}/cgroup.freeze`)?.hooks.write?.('1');
@@ -122,7 +125,7 @@ test('start: in a frozen slice systemd is not asked', async () => {
   assert.equal([error.code, error.path, systemd.calls], ['ERR_CGROUP', slice, []]);
 });
 
-test('start: systemd that goes away after it has done it, and comes back, has done it once', async () => {
+test('startScope starts the unit once, even if systemd disconnects after it did it', async () => {
   const { kernel, systemd, op } = host();
   systemd.instead = (member, times) => (member === 'Get' && times === 1 ? 'hang up' : undefined);
   await kernel.finish(startScope(op, undefined, 2500));
@@ -130,7 +133,7 @@ test('start: systemd that goes away after it has done it, and comes back, has do
   const lost = host();
   lost.systemd.instead = (member, times) => {
     if (member !== 'StartTransientUnit' || times > 1) return undefined;
-    // It has done it, and its answer is lost.
+    // systemd has started the unit, and its reply is lost.
     const cgroup = lost.kernel.tree.directory(lost.systemd.cgroupOf(unit));
     lost.process.cgroups.set(cgroup.fs, cgroup);
     return 'hang up';
@@ -139,7 +142,7 @@ test('start: systemd that goes away after it has done it, and comes back, has do
   assert.is(lost.systemd.calls.filter((call) => call.startsWith('StartTransientUnit')).length, 1);
 });
 
-test('start: systemd that does not answer is an error after 30 s', async () => {
+test('startScope fails if systemd does not answer within 30 s', async () => {
   const { kernel, systemd, op } = host();
   systemd.instead = (member) => (member === 'StartTransientUnit' ? 'silence' : undefined);
   const began = kernel.clock.now;
@@ -151,7 +154,7 @@ test('start: systemd that does not answer is an error after 30 s', async () => {
   assert.equal(kernel.open, before);
 });
 
-test('start: an error about a property of an annotation has its pointer', async () => {
+test('an error about the property of an annotation has the pointer of the annotation', async () => {
   const { kernel, systemd, op } = host();
   const error = { error: 'org.freedesktop.DBus.Error.InvalidArgs', text: 'Cannot set property TimeoutStopUSec' };
   systemd.instead = (member) => (member === 'StartTransientUnit' ? error : undefined);
@@ -163,7 +166,7 @@ test('start: an error about a property of an annotation has its pointer', async 
   );
 });
 
-test('start: without systemd the error names its socket', async () => {
+test('without systemd the error names its socket', async () => {
   const kernel = new FakeKernel();
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
   kernel.processes.add({ pid: 2500 });
@@ -174,7 +177,7 @@ test('start: without systemd the error names its socket', async () => {
   assert.match(error.hint ?? '', /systemd does not run here/);
 });
 
-test('stop: the unit is stopped and forgotten; one that systemd does not know is fine', async () => {
+test('endUnit stops and resets the unit; an unknown unit is not an error', async () => {
   const { kernel, systemd, op } = host();
   await kernel.finish(startScope(op, undefined, 2500));
   systemd.calls.length = 0;
@@ -186,7 +189,7 @@ test('stop: the unit is stopped and forgotten; one that systemd does not know is
   );
 });
 
-test('stop: an error of systemd is a warning, as the container goes all the same', async () => {
+test('endUnit turns an error of systemd into a warning, because the container is removed anyway', async () => {
   const { kernel, systemd } = host();
   systemd.instead = () => ({ error: 'org.freedesktop.DBus.Error.AccessDenied', text: 'no' });
   const warnings: string[] = [];
@@ -196,7 +199,7 @@ test('stop: an error of systemd is a warning, as the container goes all the same
   ]);
 });
 
-test('delete: the unit stops before its cgroup is removed, and without systemd that is removed all the same', async () => {
+test('delete stops the unit before it removes the cgroup, which it also removes without systemd', async () => {
   for (const runs of [true, false]) {
     const cgroups = [`${slice}/${unit}`];
     const c = new FakeContainer({ status: 'stopped', record: { cgroups, unit: { name: unit } } });
@@ -217,7 +220,7 @@ test('delete: the unit stops before its cgroup is removed, and without systemd t
   }
 });
 
-test('fault: whichever call of a delete fails, --force removes the rest, and asks systemd again where it was not told', async () => {
+test('after any failed call delete has stopped the unit or says so, and delete --force removes the rest', async () => {
   const path = `${slice}/${unit}`;
   const systemds = new Map<FakeContainer, FakeSystemd>();
   const make = (): FakeContainer => {
@@ -235,14 +238,14 @@ test('fault: whichever call of a delete fails, --force removes the rest, and ask
   for (const { container: c, call, error, leftOpen } of outcomes) {
     assert.equal(leftOpen, [], call);
     if (error !== undefined && !(error instanceof RuntError)) throw error;
-    const told = !systemds.get(c)?.units.has(unit);
-    assert.ok(told || error !== undefined || c.warnings.length > 0, call);
+    const stopped = !systemds.get(c)?.units.has(unit);
+    assert.ok(stopped || error !== undefined || c.warnings.length > 0, call);
     await c.run(() => remove({ ...c.options, force: true }));
     assert.equal([c.kernel.tree.at(path), c.left.filter((each) => !each.startsWith('/'))], [undefined, []], call);
   }
 });
 
-test('placeholder: a process that holds the scope until it is told to end', async () => {
+test('a placeholder process holds the scope until it is ended', async () => {
   const { kernel } = host();
   const before = kernel.open;
   scriptInit(kernel, []);
@@ -260,7 +263,7 @@ test('placeholder: a process that holds the scope until it is told to end', asyn
   assert.equal(kernel.open, before);
 });
 
-test('attach: systemd moves a process where this one may not', async () => {
+test('attach lets systemd move a process into a cgroup that this process may not write', async () => {
   const { kernel, systemd } = host();
   await kernel.finish(attach({ name: unit }, `/system.slice/${unit}/inner`, 2500));
   assert.equal(systemd.calls, [`AttachProcessesToUnit ${unit} /inner`]);
@@ -270,7 +273,7 @@ test('attach: systemd moves a process where this one may not', async () => {
   assert.is(mayMove(`/sys/fs/cgroup/system.slice/${unit}`), false);
 });
 
-test('user manager: none for root of the machine; elsewhere that of the session, or why there is none', async () => {
+test('userManager finds none for root of the host, else that of the session, or returns the reason', async () => {
   const { kernel } = host();
   assert.is(await kernel.finish(userManager()), undefined);
   kernel.tree.at('/run/systemd')!.uid = 65534;

@@ -1,4 +1,4 @@
-/** `checkpoint`: what criu is asked for, what is kept beside the images, and that the container runs on when it fails. */
+/** `checkpoint`: the options for criu, the files beside the images, and a failure that leaves the container running. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/container/create.js';
@@ -12,18 +12,18 @@ import { installCriu, type ScriptedCriu } from './scripted-criu.js';
 
 const test = suite('checkpoint');
 
-/** The host of the test at hand, its criu processes, and the container's process. */
+/** The host of the running test, its criu processes, and the container's process. */
 let host: BundleHost;
 let criu: ScriptedCriu[];
 let init: FakeProcess;
 
-/** A dump ends the process, unless it is to run on. */
+/** A dump ends the process, unless it must keep running. */
 const succeeds = (peer: ScriptedCriu): void => {
   if (!peer.options?.leave_running) init.signal(SIGKILL);
   peer.send({ type: Type.DUMP, success: true });
 };
 
-/** A container that runs, with this criu. */
+/** A running container, with this criu. */
 async function running(perform: (peer: ScriptedCriu) => void | Promise<void> = succeeds, spec = config()) {
   host = new BundleHost(spec);
   const { kernel } = host;
@@ -64,7 +64,7 @@ const checkpointing = (over?: Partial<CheckpointOptions>): Promise<void> =>
 const whole = ['process: sh', 'cgroup: web', 'state: web'];
 const left = (): string[] => host.left.filter((what) => !what.startsWith('zombie'));
 
-test('the container is written, ends, and is deleted', async () => {
+test('checkpoint writes the images and deletes the container', async () => {
   await running();
   await checkpointing();
   assert.is(criu.at(-1)?.options?.pid, init.pid);
@@ -73,7 +73,7 @@ test('the container is written, ends, and is deleted', async () => {
   assert.is(host.kernel.tree.at('/images')?.mode, 0o40700, 'memory of the container is in it');
 });
 
-test('--leave-running and pre-dump leave it as it is', async () => {
+test('--leave-running and --pre-dump leave the container running', async () => {
   for (const over of [{ leaveRunning: true }, { preDump: true }]) {
     await running((peer) => peer.send({ type: Type.DUMP, success: true }));
     await checkpointing(over);
@@ -82,13 +82,13 @@ test('--leave-running and pre-dump leave it as it is', async () => {
   }
 });
 
-test('the state of one that is kept for its parent', async () => {
+test('checkpoint with keepState removes the process, and leaves the cgroup and the state', async () => {
   await running();
   await checkpointing({ keepState: true });
   assert.equal(left(), ['cgroup: web', 'state: web']);
 });
 
-test('criu fails: why, and the container runs on', async () => {
+test('if criu fails, the error has the reason from its log, and the container keeps running', async () => {
   await running((peer) => {
     host.kernel.tree.file('/work/dump.log', '(0.1) Error (criu/x.c:1): Can not dump it\n');
     peer.send({ type: Type.DUMP, success: false, cr_errno: E.EBUSY });
@@ -99,7 +99,7 @@ test('criu fails: why, and the container runs on', async () => {
   assert.equal(left(), whole);
 });
 
-test('lazy pages: who waits gets a byte when the server is ready', async () => {
+test('with lazy pages, the status descriptor gets a byte when the page server is ready', async () => {
   let fd = -1;
   await running(async (peer) => {
     await peer.notify('status-ready');
@@ -115,7 +115,7 @@ test('lazy pages: who waits gets a byte when the server is ready', async () => {
   assert.equal(left(), whole);
 });
 
-test('a bind mount is external, where the container still has it', async () => {
+test('a bind mount is external if the container still has it', async () => {
   const mounts = [
     { destination: '/data', type: 'bind', source: '/b/data', options: ['bind'] },
     { destination: '/gone', type: 'bind', source: '/b/data', options: ['bind'] },
@@ -124,7 +124,7 @@ test('a bind mount is external, where the container still has it', async () => {
   const { kernel } = host;
   kernel.tree.directory('/b/data');
   kernel.tree.directory('/data');
-  // What is opened in the container's root is on the mount 31.
+  // Every file that is opened in the container's root is on mount 31.
   const opened = kernel.descriptors;
   kernel.on('openAt2', (_root, path) => {
     if (path.includes('gone')) return -E.ENOENT;
@@ -140,7 +140,7 @@ test('a bind mount is external, where the container still has it', async () => {
   );
 });
 
-test('what is refused before criu is started', async () => {
+test('checkpoint refuses invalid requests before it starts criu', async () => {
   const refused = async (prepare: () => void, over: Partial<CheckpointOptions> = {}): Promise<string> => {
     await running();
     prepare();
@@ -162,7 +162,7 @@ test('what is refused before criu is started', async () => {
   assert.match(await refused(() => host.kernel.tree.file('/images')), /^ERR_CRIU .*ENOTDIR/);
 });
 
-test('each failing call leaves the container running, and no descriptor', async () => {
+test('after each failed call the container runs, and no descriptor is open', async () => {
   const outcomes = await failuresOf(
     () => running((peer) => peer.send({ type: Type.DUMP, success: true })),
     () => checkpoint(options({ leaveRunning: true })),

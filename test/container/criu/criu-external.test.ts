@@ -1,4 +1,4 @@
-/** What criu leaves to others, by opaque names (CVE-2026-115520), and what it cannot bring back. */
+/** Resources that criu leaves to runt, under opaque names (CVE-2026-115520), and those that cannot be restored. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -36,7 +36,7 @@ test("CVE-2026-115520: a destination cannot break out of criu's grammar, and two
   assert.is.not(mountName('/a/b'), mountName('/a_b'));
 });
 
-test('bind mounts are external, with the source on the host; devices too in a user namespace', () => {
+test('a bind mount is external with its source on the host; so are devices in a user namespace', () => {
   fakeHost([]);
   const mounts = [
     { destination: '/proc', type: 'proc', source: 'proc' },
@@ -51,7 +51,7 @@ test('bind mounts are external, with the source on the host; devices too in a us
   assert.is(user.find((b) => b.destination === '/dev/null')?.source, '/dev/null');
 });
 
-test('a mount of cgroup v1 is one of each hierarchy, by a name of its own', () => {
+test('a cgroup v1 mount becomes one external mount of each hierarchy, with a separate name', () => {
   fakeHost([]);
   const mounts = [
     { destination: '/sys/fs/cgroup/', type: 'cgroup', source: 'cgroup' },
@@ -73,7 +73,7 @@ test('a mount of cgroup v1 is one of each hierarchy, by a name of its own', () =
   assert.equal(cgroupMounts(spec({}), shown), []);
 });
 
-test('what is mounted below the source of a recursive bind is external too, by a name of its own', () => {
+test('mounts below the source of a recursive bind are external too, with separate names', () => {
   fakeHost([]);
   const mounts = [
     { destination: '/data', source: '/srv', options: ['rbind'] },
@@ -100,7 +100,7 @@ test('what is mounted below the source of a recursive bind is external too, by a
   );
 });
 
-test('what cannot be restored is refused with its pointer', () => {
+test('a config that cannot be restored is refused with its pointer', () => {
   assert.is(refused({ mounts: [{ destination: '/a', source: '/a', options: ['bind', 'idmap'] }] }), '/mounts/0');
   const join = (type: string) => refused({ linux: { namespaces: [{ type, path: '/p' }] } } as never);
   assert.is(join('mount'), '/linux/namespaces/0/path');
@@ -109,7 +109,7 @@ test('what cannot be restored is refused with its pointer', () => {
   assert.is(refused({ linux: { netDevices: { eth0: {} } } }), '/linux/netDevices');
 });
 
-test('mountinfo and fdinfo are read: ids, and the escapes of the kernel', () => {
+test('mountinfo and fdinfo are parsed with their ids and the escapes of the kernel', () => {
   const lines = mountLines('23 1 0:5 / / rw - ext4 x rw\n24 23 0:6 /a /a\\040b\\134c rw - tmpfs x rw\n');
   assert.equal(lines, [
     { id: '23', point: '/', shows: '0:5 /' },
@@ -120,7 +120,7 @@ test('mountinfo and fdinfo are read: ids, and the escapes of the kernel', () => 
   assert.is(fileKey('31', 255n), 'file[1f:ff]');
 });
 
-test('descriptors.json comes with the images: only pipes, sockets and external files are inherited', () => {
+test('only pipes, sockets and external files of descriptors.json are inherited', () => {
   for (const key of ['pipe:[1]', 'socket:[22]', 'file[1f:ff]']) assert.ok(isInheritable(key), key);
   for (const key of ['/etc/passwd', 'pipe:[1]x', 'extRootNetNS', 'file[1f:ff]:x', 'pipe:[]', 7, null]) {
     assert.not.ok(isInheritable(key), String(key));

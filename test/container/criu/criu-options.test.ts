@@ -1,4 +1,4 @@
-/** Flags of checkpoint and restore → the options of criu's request, byte for byte through the messages. */
+/** Flags of checkpoint and restore as options of criu's request, checked byte for byte. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CgroupMode, Request, Response, Type } from '../../../src/container/criu/criu-messages.js';
@@ -22,7 +22,7 @@ const facts = { imageFd: 5, workFd: 6, rootfs: '/b/rootfs', configFile: undefine
 const nothing = { mounts: [], ids: [] };
 const made = { mounts: [], inherited: [], joined: [], cgroups: [] };
 
-test('a dump without flags: soft cgroups, notifications, the orphaned terminal, an empty network', () => {
+test('a dump without flags has soft cgroups, notifications, the orphaned terminal and an empty network', () => {
   const o = dumpOptions(dump, { ...facts, pid: 42, freezer: '/sys/fs/cgroup/x' }, nothing);
   assert.is(o.pid, 42);
   assert.is(o.images_dir_fd, 5);
@@ -38,14 +38,14 @@ test('a dump without flags: soft cgroups, notifications, the orphaned terminal, 
   }
 });
 
-test('a pre-dump tracks memory and leaves the container running whatever the flags say', () => {
+test('a pre-dump tracks memory and leaves the container running, whatever the flags are', () => {
   const o = dumpOptions({ ...dump, preDump: true }, { ...facts, pid: 1, freezer: undefined }, nothing);
   assert.is(o.track_mem, true);
   assert.is(o.leave_running, true);
   assert.not.ok('freeze_cgroup' in o);
 });
 
-test('the numbers of the fields are those of criu: the bytes of a small request', () => {
+test('the bytes of a small request have the field numbers of criu', () => {
   const opts = { images_dir_fd: 7, pid: 300, leave_running: true, external: ['x'], lsm_mount_context: 'c' };
   const bytes = Request.encode({ type: Type.DUMP, opts } as never).finish();
   // type 1 = 1; opts 2: 1 = 7, 2 = 300, 3 = true, 37 = "x", 63 = "c".
@@ -53,7 +53,7 @@ test('the numbers of the fields are those of criu: the bytes of a small request'
   assert.equal([...bytes], [8, 1, 18, inner.length, ...inner]);
 });
 
-test('an answer of criu is read, with fields that runt does not know', () => {
+test('a response of criu is decoded, even with unknown fields', () => {
   // type 1 = NOTIFY, success 2, notify 5 { script 1, pid 2 }, unknown 11.
   const script = [...'post-dump'].map((c) => c.charCodeAt(0));
   const notify = [10, script.length, ...script, 16, 9];
@@ -63,7 +63,7 @@ test('an answer of criu is read, with fields that runt does not know', () => {
   assert.is(answer.notify?.pid, 9);
 });
 
-test('a restore: a sibling, in the cgroups that were made; with mode ignore criu is told of none', () => {
+test('a restore makes a sibling in the existing cgroups; with the mode "ignore" criu gets no cgroups', () => {
   const cgroups = [{ ctrl: 'pids', path: '/x' }, { path: '/y' }];
   const o = restoreOptions({ ...none, tcpClose: true, lsmProfile: 'apparmor:p' }, facts, { ...made, cgroups });
   assert.is(o.rst_sibling, true);
@@ -82,7 +82,7 @@ test('a restore: a sibling, in the cgroups that were made; with mode ignore criu
   assert.equal(ignored.cg_root, []);
 });
 
-test("criu's configuration: the annotation, then runt's file, then runc's; an empty annotation is none", () => {
+test("criu's config file is that of the annotation, else runt's, else runc's; an empty annotation disables it", () => {
   const files =
     (...there: string[]) =>
     (path: string) =>

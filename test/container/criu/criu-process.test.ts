@@ -1,4 +1,4 @@
-/** criu as a child: requests, notifications, and every way in which it may end. */
+/** criu as a child process: requests, notifications, and each way in which it may end. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CriuRequest, Type } from '../../../src/container/criu/criu-messages.js';
@@ -23,7 +23,7 @@ interface Asked {
   readonly answer: unknown;
 }
 
-/** Asks criu, which performs the request so, and closes it. Nothing is left. */
+/** Sends criu a request, which it performs with this function, and closes it. Asserts that nothing remains. */
 async function asked(
   perform: (criu: ScriptedCriu, request: CriuRequest) => void | Promise<void>,
   notified?: (n: Notification) => void | Promise<void>,
@@ -51,13 +51,13 @@ async function asked(
   return { kernel, criu: started[0], error, answer };
 }
 
-test('an answer', async () => {
+test("a successful request returns criu's response", async () => {
   const { answer, error } = await asked((criu) => criu.send({ type: Type.DUMP, success: true }));
   assert.is(error, undefined);
   assert.is((answer as { success: boolean }).success, true);
 });
 
-test('notifications: criu goes on when they are done, one after the other', async () => {
+test('criu continues after each notification has been handled, in order', async () => {
   const log: string[] = [];
   await asked(
     async (criu) => {
@@ -69,7 +69,7 @@ test('notifications: criu goes on when they are done, one after the other', asyn
   assert.equal(log, ['pre-dump of 5, -1', 'post-dump of 0, -1', 'pre-dump true', 'post-dump true']);
 });
 
-test('notifications: a descriptor comes along', async () => {
+test('a notification may carry a descriptor', async () => {
   let shown = '';
   await asked(
     async (criu) => {
@@ -78,14 +78,14 @@ test('notifications: a descriptor comes along', async () => {
     },
     ({ fd }) => {
       shown = fd < 0 ? 'none' : 'one';
-      // The receiver closes it.
+      // The receiver must close it.
       if (fd >= 0) native.close(fd);
     },
   );
   assert.is(shown, 'one');
 });
 
-test('notifications: the first failure ends the request, and is the error', async () => {
+test('the first failed notification ends the request and is its error', async () => {
   const failure = (n: number): RuntError => new RuntError({ code: 'ERR_HOOK', message: `hook ${n} failed` });
   let n = 0;
   const { error, criu } = await asked(
@@ -112,7 +112,7 @@ test('notifications: the first failure ends the request, and is the error', asyn
   assert.is(gone.error?.message, 'hook 9 failed', 'also when criu ends for it');
 });
 
-test('it ends without an answer: how', async () => {
+test('a criu that ends without a response is reported with its end', async () => {
   const exited = await asked(({ process }) => process.exit(2));
   assert.equal(
     [exited.error?.code, exited.error?.message],
@@ -122,13 +122,13 @@ test('it ends without an answer: how', async () => {
   assert.match(killed.error?.message ?? '', /was killed by signal 9 before/);
 });
 
-test('it does not answer: it is killed', async () => {
+test('a criu that does not answer is killed', async () => {
   const { error, criu } = await asked(() => {}, undefined, 5000);
   assert.match(error?.message ?? '', /does not answer before it had done what it was asked/);
   assert.ok(criu?.process.end);
 });
 
-test('one that goes on after its answer is killed', async () => {
+test('a criu that keeps running after its response is killed', async () => {
   const { criu } = await asked((peer) => {
     peer.process.onSignal = () => true;
     peer.send({ type: Type.DUMP, success: true });
@@ -136,12 +136,12 @@ test('one that goes on after its answer is killed', async () => {
   assert.ok(criu?.process.end);
 });
 
-test('what is no answer of criu', async () => {
+test('a message that is not a criu response is an error', async () => {
   const { error } = await asked((criu) => criu.sendBytes(Uint8Array.of(0xff, 0xff, 0xff)));
   assert.is(error?.message, `checkpoint web: ${path} sent what is no answer of criu's`);
 });
 
-test('it cannot be started', async () => {
+test('a criu that cannot be started is an error that leaves no descriptor', async () => {
   const kernel = new FakeKernel();
   installCriu(kernel, () => {});
   kernel.failAt('spawnKeeping', 1, E.EACCES);
@@ -151,7 +151,7 @@ test('it cannot be started', async () => {
   assert.equal(kernel.open, []);
 });
 
-test('version: one that is too old, one before 3.0, one that is missing', async () => {
+test('usableCriu refuses a version that is too old, one before 3.0, and a missing criu', async () => {
   const usable = async (version?: readonly [number, number]): Promise<string> => {
     const kernel = new FakeKernel();
     if (version) installCriu(kernel, () => {}, version);
@@ -166,7 +166,7 @@ test('version: one that is too old, one before 3.0, one that is missing', async 
   assert.is(await usable(), 'ERR_CRIU_MISSING');
 });
 
-test('refusal: its own message, and the first error of the log that is one', () => {
+test("a refusal has criu's own message, or the first error of its log", () => {
   const log = [
     "(00.1) Error (rlimit.c:1): rlimit: Can't setup rlimit for 5",
     '(00.2) Error (criu/x.c:2): Unable to open it',

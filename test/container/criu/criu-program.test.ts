@@ -1,4 +1,4 @@
-/** Where criu is looked for, and which versions will do. */
+/** The search for criu, and its supported versions. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkVersion, findCriu } from '../../../src/container/criu/criu-program.js';
@@ -17,7 +17,7 @@ function fault(f: () => unknown): RuntError {
 
 const there = (...paths: string[]) => ({ access: (path: string) => (paths.includes(path) ? 0 : -2) });
 
-test('it is the first in PATH and the usual directories, or exactly the one that is named', () => {
+test('findCriu takes the first criu in PATH and the usual directories, or exactly the named file', () => {
   fakeHost([], there('/opt/criu', '/usr/sbin/criu', '/x/criu'), { PATH: 'relative:/x' });
   assert.is(findCriu('c', undefined), '/x/criu');
   assert.is(findCriu('c', '/opt/criu'), '/opt/criu');
@@ -29,14 +29,14 @@ test('it is the first in PATH and the usual directories, or exactly the one that
   assert.is(fault(() => findCriu('c', './criu')).code, 'ERR_CRIU_MISSING');
 });
 
-test('when there is none the error lists the directories and the package', () => {
+test('a missing criu is an error with the searched directories and the package', () => {
   fakeHost([], there(), { PATH: '/x:/x' });
   const { message, hint } = fault(() => findCriu('restore x', undefined));
   assert.match(message, 'it is not in /x, /usr/local/sbin, /usr/local/bin, /usr/sbin');
   assert.match(hint!, 'install the package criu');
 });
 
-test('versions before 3.15 are refused, and before 3.16 what needs that, by name', () => {
+test('versions before 3.15 are refused; features of 3.16 are refused by name before that version', () => {
   const version = (major_number: number, minor_number: number) => ({ major_number, minor_number });
   for (const [major, minor] of [
     [3, 15],

@@ -11,7 +11,7 @@ import { unshare } from '../../sys/fake-host/namespaces.js';
 
 const test = suite('restored terminal and loopback');
 
-test('the master goes to the console socket', async () => {
+test('passMaster sends the master to the console socket', async () => {
   const kernel = new FakeKernel();
   const received: unknown[] = [];
   kernel.sockets.listen('/run/console', (end) => {
@@ -36,7 +36,7 @@ test('the master goes to the console socket', async () => {
   assert.equal(kernel.open, []);
 });
 
-test("the master goes to the caller's terminal", async () => {
+test("passMaster attaches the master to the caller's terminal", async () => {
   const kernel = new FakeKernel();
   kernel.on('isTerminal', () => 1);
   kernel.on('terminalMaster', () => 0);
@@ -49,7 +49,7 @@ test("the master goes to the caller's terminal", async () => {
   assert.equal(kernel.open, []);
 });
 
-/** A process in a network namespace of its own, whose kernel answers with this errno. */
+/** A process in its own network namespace, whose kernel answers with this errno. */
 function network(errno = 0) {
   const kernel = new FakeKernel();
   const process = kernel.processes.add();
@@ -70,7 +70,7 @@ function network(errno = 0) {
   return { kernel, process, asked };
 }
 
-test('loopback: set up in the namespace of the process, never in that of the runtime', () => {
+test('setLoopbackUp acts in the namespace of the process, and never in that of the runtime', () => {
   const { kernel, process, asked } = network();
   setLoopbackUp('restore web', process.pid);
   assert.equal(asked, [16]);
@@ -79,7 +79,7 @@ test('loopback: set up in the namespace of the process, never in that of the run
   assert.equal(kernel.open, []);
 });
 
-test('loopback: each failure is an error that leaves nothing open', () => {
+test('each failure of setLoopbackUp is an error that leaves no descriptor open', () => {
   for (const call of ['namespaceOpen', 'netlinkOpen', 'write', 'read'] as const) {
     const { kernel, process } = network();
     kernel.failAt(call, 1, E.EIO);

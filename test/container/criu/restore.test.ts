@@ -1,4 +1,4 @@
-/** `restore`: what it makes around criu, in which order, and how all of it is taken back. */
+/** `restore`: what it makes around criu, in which order, and how it removes all of it after a failure. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { restore } from '../../../src/container/criu/restore.js';
@@ -15,7 +15,7 @@ import { installCriu, ScriptedCriu } from './scripted-criu.js';
 
 const test = suite('restore');
 
-/** The host of the test at hand, its criu processes, and the process that criu restores. */
+/** The host of the running test, its criu processes, and the process that criu restores. */
 let host: BundleHost;
 let criu: ScriptedCriu[];
 let restored: FakeProcess;
@@ -63,7 +63,7 @@ const options = (over: Partial<RestoreOptions> = {}): RestoreOptions => ({
 const restoring = (over?: Partial<RestoreOptions>): Promise<number> => host.kernel.finish(restore(options(over)));
 const left = (): string[] => host.left.filter((what) => what !== 'open: signalfd');
 
-test('detached: the container is created, and criu is gone', async () => {
+test('a detached restore creates the container, and criu has ended', async () => {
   on();
   assert.is(await restoring({ pidFile: '/b/pid' }), 0);
   const record = load(host.kernel.root, 'web');
@@ -75,7 +75,7 @@ test('detached: the container is created, and criu is gone', async () => {
   assert.equal(host.kernel.tree.list(`${host.kernel.root}/web`), ['config.json', 'state.json'], 'its mount is gone');
 });
 
-test('a root for criu that cannot be unmounted is a warning', async () => {
+test('a root for criu that cannot be unmounted causes a warning', async () => {
   on();
   host.kernel.failAt('unmount', 1, E.EBUSY);
   assert.is(await restoring(), 0);
@@ -83,7 +83,7 @@ test('a root for criu that cannot be unmounted is a warning', async () => {
   assert.equal(host.warnings, [`restore web: unmount the root for criu, ${path}: EBUSY`]);
 });
 
-test('criu gets the root as a mount of its own, and what 0, 1 and 2 were', async () => {
+test('criu gets the root as a separate mount, and the original descriptors 0, 1 and 2', async () => {
   const spec = config({ mounts: [{ destination: '/data', type: 'bind', source: '/b/data', options: ['bind'] }] });
   let root: string[] | undefined;
   on(async (peer) => {
@@ -103,7 +103,7 @@ test('criu gets the root as a mount of its own, and what 0, 1 and 2 were', async
   );
 });
 
-test('foreground: the status of the process, and nothing is left', async () => {
+test('a foreground restore returns the exit status and leaves nothing', async () => {
   on((peer) => succeeds(peer, (process) => host.kernel.clock.after(3000, () => process.exit(4))));
   assert.is(await restoring({ detach: false }), 4);
   assert.equal(
@@ -112,7 +112,7 @@ test('foreground: the status of the process, and nothing is left', async () => {
   );
 });
 
-test('a signal that asks to end while criu works: all is taken back', async () => {
+test('SIGTERM during the work of criu ends restore, which leaves nothing', async () => {
   on(() => void host.kernel.clock.after(200, () => host.signal(SIGTERM)));
   const error = await host.failure(() => restore(options({ detach: false })));
   assert.equal([error?.code, error?.exit], ['ERR_INTERRUPTED', 128 + SIGTERM]);
@@ -120,7 +120,7 @@ test('a signal that asks to end while criu works: all is taken back', async () =
   assert.equal(left(), []);
 });
 
-test('criu fails: what its log says, and nothing is left', async () => {
+test('if criu fails, the error has the reason from its log, and nothing is left', async () => {
   on((peer) => {
     host.kernel.tree.file('/images/restore.log', '(0.1) Error (criu/files.c:1): no file /x\n');
     peer.send({ type: 2, success: false, cr_errno: E.ENOENT });
@@ -131,7 +131,7 @@ test('criu fails: what its log says, and nothing is left', async () => {
   assert.equal(left(), []);
 });
 
-test('criu ends after it has made the process: that one is ended with the cgroup', async () => {
+test('if criu is killed after it made the process, that process is killed with the cgroup', async () => {
   on(async (peer) => {
     const { processes } = host.kernel;
     restored = processes.add({ parent: processes.own.pid, cgroups: [...peer.process.cgroups.values()] });
@@ -147,7 +147,7 @@ test('criu ends after it has made the process: that one is ended with the cgroup
   );
 });
 
-test('each failing call is an error that leaves nothing, or does not matter', async () => {
+test('each failed call is an error that leaves nothing, or has a fallback', async () => {
   const outcomes = await failuresOf(
     () => on(),
     () => restore(options({ pidFile: '/b/pid' })),
@@ -163,10 +163,10 @@ test('each failing call is an error that leaves nothing, or does not matter', as
       .filter(({ error }) => error === 'none')
       .map(({ call }) => call.replace(/^(\w+)\((?:AT_FDCWD, )?([^,)]*).*/, '$1 $2').replace(/\d+/, 'N')),
     [
-      // Other directories of PATH.
+      // The other directories of PATH.
       'access /usr/local/sbin/criu',
       'access /usr/local/bin/criu',
-      // The end of a criu that has answered is polled for.
+      // After the response, the end of criu is polled for.
       'watch <pidfd N>',
       'watch <pidfd N>',
       'waitPidfd <pidfd N>',
@@ -176,14 +176,14 @@ test('each failing call is an error that leaves nothing, or does not matter', as
       'watch <pidfd N>',
       'watch <pidfd N>',
       'waitPidfd <pidfd N>',
-      // The state directory is removed without what is mounted in it.
+      // The state directory is removed without the contents of the mount in it.
       'unmount ~/web/criu-root',
       'unlinkAt ~/web/criu-root',
     ],
   );
 });
 
-test('hooks: prestart and createRuntime in the namespaces that criu has made; one that fails ends the restore', async () => {
+test("prestart and createRuntime hooks run in criu's namespaces; a failed one ends the restore", async () => {
   for (const status of [0, 3]) {
     const log: string[] = [];
     const hooks = {
@@ -210,7 +210,7 @@ test('hooks: prestart and createRuntime in the namespaces that criu has made; on
   }
 });
 
-test('supervised: criu is a child of the supervisor, which is told what it has made', async () => {
+test('a supervised restore starts criu in the supervisor, which then watches the restored process', async () => {
   on();
   const supervisors = scriptSupervisor(host.kernel, [
     (init) => {
@@ -236,7 +236,7 @@ test('supervised: criu is a child of the supervisor, which is told what it has m
   );
 });
 
-test('supervised: a criu that cannot be executed, and a supervisor that refuses', async () => {
+test('a supervised restore fails if criu cannot be executed, or if the supervisor refuses', async () => {
   for (const refuses of [false, true]) {
     on();
     const supervisors = scriptSupervisor(host.kernel, [
@@ -257,7 +257,7 @@ test('supervised: a criu that cannot be executed, and a supervisor that refuses'
   }
 });
 
-test('strict: a cgroup that is there is refused', async () => {
+test('with --manage-cgroups-mode strict an existing cgroup is refused', async () => {
   on();
   host.kernel.tree.directory('/sys/fs/cgroup/web');
   const error = await host.failure(() => restore(options({ manageCgroupsMode: 'strict' })));
@@ -265,7 +265,7 @@ test('strict: a cgroup that is there is refused', async () => {
   assert.equal(left(), ['cgroup: web']);
 });
 
-test('what is refused before anything is made', async () => {
+test('restore refuses invalid requests before it makes anything', async () => {
   const refused = async (prepare: () => unknown, over: Partial<RestoreOptions> = {}): Promise<string> => {
     on();
     await prepare();

@@ -1,4 +1,4 @@
-/** A scripted criu: it answers requests over its socket, and notifies before that. */
+/** A scripted criu that sends notifications and answers requests over its socket. */
 import {
   type CriuOptions,
   type CriuRequest,
@@ -13,11 +13,11 @@ import { SocketEnd } from '../../sys/fake-host/sockets.js';
 
 /** One criu process. */
 export class ScriptedCriu {
-  /** What was asked of it, but for the version. */
+  /** The request that it got, after that for its version. */
   options: CriuOptions | undefined;
-  /** The answers to its notifications: whether it is to go on. */
+  /** The replies to its notifications: whether it may continue. */
   readonly replies: boolean[] = [];
-  /** Goes on after a notification. */
+  /** Continues after a notification. */
   resume: (() => void) | undefined;
 
   constructor(
@@ -44,7 +44,7 @@ export class ScriptedCriu {
         void this.perform(this, request);
       }
     };
-    // It ends with its socket.
+    // It ends when its socket is closed.
     socket.onHangUp = () => this.process.exit(0);
   }
 
@@ -56,7 +56,7 @@ export class ScriptedCriu {
     this.socket.send(bytes);
   }
 
-  /** Notifies, and waits for the reply. @returns whether it is to go on */
+  /** Notifies, and waits for the reply. @returns whether it may continue */
   async notify(script: string, pid = 0, file?: OpenFile): Promise<boolean> {
     const replied = new Promise<void>((resolve) => {
       this.resume = resolve;
@@ -68,7 +68,7 @@ export class ScriptedCriu {
   }
 }
 
-/** Installs criu, which performs all requests but that for its version so. @returns those that were started */
+/** Installs a criu that performs all requests with this function, except for its version. @returns the started ones */
 export function installCriu(
   kernel: FakeKernel,
   perform: (criu: ScriptedCriu, request: CriuRequest) => void | Promise<void>,

@@ -1,4 +1,4 @@
-/** The error that a person reads, where the host's files tell why an operation failed. */
+/** Errors of failed operations whose cause is visible in the host's files. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { whyNotExecuted } from '../../../src/container/failure/host-path-hint.js';
@@ -22,7 +22,7 @@ const errorOf = (failed: Partial<Failed> & { op: Op; errno: number }, of: Spec |
   failure('create', 'web', { syscall: 'open_tree', detail: '', ...failed }, of);
 const hint = (failed: Partial<Failed> & { op: Op; errno: number }, of?: Spec): string => errorOf(failed, of).hint ?? '';
 
-test('the sentence, the value at its place, and the path once', () => {
+test('the error has its sentence, the config value at the pointer, and the path once', () => {
   new FakeKernel();
   const error = errorOf({ op: bind, errno: E.ENOENT, detail: '/srv/data' });
   assert.equal([error.code, error.pointer, error.path, error.op], ['ERR_MOUNT', '/mounts/0', '/srv/data', 'mountBind']);
@@ -32,14 +32,14 @@ test('the sentence, the value at its place, and the path once', () => {
   assert.match(other.message, / \(\/elsewhere\): EIO/);
 });
 
-test('a program that is not in PATH, or is a directory: the words that engines know', () => {
+test('a program that is missing or is a directory has the texts that engines match', () => {
   new FakeKernel();
   const find: Op = { op: 'findExecutable', at: '/process/args/0', name: 'sh', path: '/bin' };
   assert.match(errorOf({ op: find, errno: E.ENOENT }).message, /executable file not found in \$PATH: ENOENT/);
   assert.match(errorOf({ op: find, errno: E.EISDIR }).message, /: permission denied: EISDIR/);
 });
 
-test('a source of the host: the first component that is in the way', () => {
+test('the hint names the first component of a source path that is missing or unusable', () => {
   const { tree } = new FakeKernel();
   const why = (): string => hint({ op: bind, errno: E.ENOENT, detail: '/srv/data' });
   assert.match(
@@ -54,7 +54,7 @@ test('a source of the host: the first component that is in the way', () => {
   assert.match(why(), /^\/srv is a file, and the source \/srv\/data is looked for in it/);
 });
 
-test('a directory of the host that runt may not search', () => {
+test('the hint names a directory that runt may not search', () => {
   const kernel = new FakeKernel();
   kernel.tree.directory('/srv/data');
   kernel.failAt('stat', 2, E.EACCES);
@@ -64,7 +64,7 @@ test('a directory of the host that runt may not search', () => {
   );
 });
 
-test('the root file system', () => {
+test('the hint names a file on the way to the root file system', () => {
   const { tree } = new FakeKernel();
   tree.file('/b');
   assert.match(
@@ -73,7 +73,7 @@ test('the root file system', () => {
   );
 });
 
-test('a file bound on a directory, and the other way round', () => {
+test('the hint says that a file was bound on a directory, or the reverse', () => {
   const { tree } = new FakeKernel();
   tree.file('/srv/data');
   const why = (): string => hint({ op: bind, errno: E.ENOTDIR, syscall: 'move_mount', detail: '/data' });
@@ -83,7 +83,7 @@ test('a file bound on a directory, and the other way round', () => {
   assert.match(why(), /^the source \/srv\/data is a directory, and \/data is a file in the rootfs/);
 });
 
-test('a program on a bind mount that the host has mounted noexec', () => {
+test('the hint names a bind mount that the host mounted noexec', () => {
   const kernel = new FakeKernel();
   const exec: Op = { op: 'exec', at: '/process/args', args: ['/data/app'], env: [], homeOfNamed: false };
   const of = { ...spec, mounts: [{ destination: '/data', source: '/srv/data', type: 'bind', options: ['bind'] }] };
@@ -100,7 +100,7 @@ const overlay = (options: readonly string[]): Op =>
 const overlayHint = (options: readonly string[], errno = E.EINVAL, detail = ''): string =>
   hint({ op: overlay(options), errno, syscall: 'fsconfig', detail });
 
-test('an overlay: what its options lack', () => {
+test('the hint names the options that an overlay lacks', () => {
   new FakeKernel();
   assert.match(overlayHint(['lowerdir=/l', 'upperdir=/u']), /^an overlay with an upperdir needs a workdir/);
   assert.match(overlayHint(['upperdir=/u', 'workdir=/w']), /^an overlay needs a lowerdir/);
@@ -111,7 +111,7 @@ test('an overlay: what its options lack', () => {
   );
 });
 
-test('an overlay: what its directories are', () => {
+test('the hint names the unusable directory of an overlay', () => {
   const kernel = new FakeKernel();
   const { tree } = kernel;
   const options = ['lowerdir=/l', 'upperdir=/u', 'workdir=/w'];
@@ -135,7 +135,7 @@ test('an overlay: what its directories are', () => {
   assert.match(overlayHint(both), /^the upperdir \/both\/u is on an overlay itself/);
 });
 
-test('an id-mapped mount: the file system that cannot', () => {
+test('the hint names the file system that cannot be id-mapped', () => {
   const kernel = new FakeKernel();
   const inode = kernel.tree.directory('/srv/data');
   const major = (inode.fs.dev >> 8) & 0xfff;
@@ -155,7 +155,7 @@ test('an id-mapped mount: the file system that cannot', () => {
   );
 });
 
-test('a mount that was moved away while the container was made', () => {
+test('a mount that was moved away during the creation has its own error code', () => {
   new FakeKernel();
   const verify: Op = { op: 'verifyMounts', at: '/mounts/0', last: true };
   const error = errorOf({ op: verify, errno: E.ENOENT, syscall: 'verifyMount', detail: '/data' });
@@ -165,7 +165,7 @@ test('a mount that was moved away while the container was made', () => {
   );
 });
 
-test('a program of the host, such as a hook, that cannot be executed', () => {
+test('the hint says why a program of the host, such as a hook, cannot be executed', () => {
   const kernel = new FakeKernel();
   const { tree } = kernel;
   const why = (errno: number): string | undefined => whyNotExecuted('/hooks/h', errno);
@@ -187,7 +187,7 @@ test('a program of the host, such as a hook, that cannot be executed', () => {
   assert.match(why(E.EACCES) ?? '', /is on a file system that is mounted with "noexec" on the host/);
 });
 
-test('warnings about mounts', () => {
+test('mounts with locked flags and a bound /sys of the host cause warnings', () => {
   assert.match(
     keptFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }),
     /^\/mounts\/0: \w+ has no effect on the mount on \/data: the host has set flags on it/,

@@ -1,4 +1,4 @@
-/** Why a created container is not started. */
+/** Errors of a start: the failed operation, the status of the container, a frozen cgroup. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { execFailed, notHeard, notStarted, startedBefore } from '../../../src/container/failure/start-failure.js';
@@ -16,7 +16,7 @@ const wait: Op = { op: 'wait', at: '' };
 const exec = (args: readonly string[]): Op => ({ op: 'exec', at: '/process/args', args, env: [], homeOfNamed: false });
 const report = { index: 1, errno: E.ENOENT, syscall: 'execve', detail: '/bin/app' };
 
-/** A container whose plan ends so. */
+/** A container whose plan ends with this operation. */
 function container(last?: Op, config?: string): FakeKernel {
   const kernel = new FakeKernel();
   makeStateDir(kernel.root, 'web');
@@ -25,7 +25,7 @@ function container(last?: Op, config?: string): FakeKernel {
   return kernel;
 }
 
-test('the operation of the kept plan is named, with its value of the config', () => {
+test('the failed operation of plan-rest.json is named, with its config value', () => {
   const config = JSON.stringify({ ociVersion: '1.2.0', process: { args: ['/bin/app'] } });
   const { root } = container(exec(['/bin/app']), config);
   const error = execFailed(root, recordOf('web'), report);
@@ -33,20 +33,20 @@ test('the operation of the kept plan is named, with its value of the config', ()
   assert.match(error.message, /^start web: .*\/bin\/app.*: ENOENT/);
 });
 
-test('a config that cannot be read any more does not hide the error', () => {
+test('a config that is no longer readable does not hide the error', () => {
   const { root } = container(exec(['/bin/app']), 'no JSON');
   const error = execFailed(root, recordOf('web'), report);
   assert.equal([error.code, error.value], ['ERR_EXEC', undefined]);
 });
 
-test('without a kept plan, or without a process', () => {
+test('without plan-rest.json the report is the error; without a process that is the error', () => {
   const old = execFailed(container().root, recordOf('web'), report);
   assert.is(old.message, 'start web: execute the process (/bin/app): ENOENT (no such file or directory)');
   const none = execFailed(container(exec([])).root, recordOf('web'), report);
   assert.equal([none.code, none.pointer], ['ERR_SPEC_INVALID', '/process']);
 });
 
-test('the kept plan has no field that no message shows, and nothing of the runtime', () => {
+test('plan-rest.json has only fields that messages show, and no operations of the runtime', () => {
   const env = ['SECRET=1'];
   const hook = (index: number): Op => ({
     ...{ op: 'hook', at: '/hooks/startContainer/0', point: 'startContainer', index, path: '/h', args: ['/h'], env },
@@ -64,7 +64,7 @@ test('the kept plan has no field that no message shows, and nothing of the runti
   );
 });
 
-test('the status: stopped, running, another', () => {
+test('notStarted names the status of the container', () => {
   container();
   const record = recordOf('web');
   const message = (status: string): string => notStarted(record, status).message;
@@ -74,7 +74,7 @@ test('the status: stopped, running, another', () => {
   assert.is(message('created'), 'cannot start a container in the created state: web');
 });
 
-test('a cgroup above the container that is frozen', () => {
+test('a frozen cgroup above the container is named', () => {
   const kernel = container();
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
   kernel.tree.directory('/sys/fs/cgroup/pod/web');
@@ -84,7 +84,7 @@ test('a cgroup above the container that is frozen', () => {
   assert.equal([error.code, /^start web: the cgroup is frozen/.test(error.message)], ['ERR_CGROUP', true]);
 });
 
-test('runt-init closes the connection without a report: another start, or its end', async () => {
+test('if runt-init closes the connection without a report, the cause is another start or its end', async () => {
   const kernel = container();
   const process = kernel.processes.add({ pid: 2500, name: 'sh' });
   const other = await kernel.finish(notHeard(kernel.root, recordOf('web')));

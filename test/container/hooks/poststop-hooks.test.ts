@@ -1,4 +1,4 @@
-/** Poststop hooks: their record waits beside the containers until they have run, once. */
+/** Poststop hooks: their record stays beside the containers until they have run, once. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keepForPoststop, runPoststop } from '../../../src/container/hooks/poststop-hooks.js';
@@ -11,7 +11,7 @@ const test = suite('poststop hooks');
 
 const hooks = { poststop: [{ path: '/first' }, { path: '/second' }] };
 
-/** A container with two poststop hooks; `ran` has those that have run. */
+/** A container with two poststop hooks; `ran` lists those that have run. */
 function withHooks(statuses: Readonly<Record<string, number>> = {}): { c: FakeContainer; ran: string[] } {
   const c = new FakeContainer({ status: 'stopped', record: { hooks } });
   const ran: string[] = [];
@@ -30,7 +30,7 @@ const keep = (c: FakeContainer, record: ContainerRecord = c.record) =>
 const run = (c: FakeContainer) => runPoststop('delete', c.root, 'web', c.warn);
 const kept = (c: FakeContainer) => c.kernel.tree.list(`${c.root}/.deleted`);
 
-test('they run once, in order, and their record goes', async () => {
+test('poststop hooks run once, in order, and then their record is removed', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c));
   assert.equal(kept(c), ['web']);
@@ -39,7 +39,7 @@ test('they run once, in order, and their record goes', async () => {
   assert.equal([ran, kept(c), c.warnings, c.kernel.open], [['/first', '/second'], [], [], [c.root]]);
 });
 
-test('one that fails is a warning, and the next one runs', async () => {
+test('a failed hook causes a warning, and the next one runs', async () => {
   const { c, ran } = withHooks({ '/first': 5 });
   await c.run(() => keep(c));
   await c.run(() => run(c));
@@ -47,13 +47,13 @@ test('one that fails is a warning, and the next one runs', async () => {
   assert.equal(c.warnings, ['delete web: hook poststop 0, /first: exit status 5 after 0 ms']);
 });
 
-test('none are kept: nothing is run, whether or not there is a root', async () => {
+test('without a record no hook runs, with or without a state root', async () => {
   const c = new FakeContainer();
   assert.is(await c.run(() => run(c)), false);
   assert.is(await c.run(() => runPoststop('delete', `${c.root}-none`, 'web', c.warn)), false);
 });
 
-test('another delete that runs them has the lock: they are left to it', async () => {
+test('hooks whose record another delete has locked are left to that delete', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c));
   c.kernel.tree.directory(`${c.root}/.deleted/web`).lock = true;
@@ -64,17 +64,17 @@ test('another delete that runs them has the lock: they are left to it', async ()
   assert.equal([ran, kept(c), c.kernel.open], [[], ['web'], [c.root]]);
 });
 
-test('those of an earlier container of the name, whose delete was killed, run first', async () => {
+test('hooks of an earlier container with the same id, whose delete was killed, run first', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c, { ...c.record, created: '2025-01-01T00:00:00Z' }));
   await c.run(() => keep(c));
   assert.equal([ran.length, kept(c)], [2, ['web']]);
-  // The same one again, as by a delete that was killed right after it had kept the record.
+  // The same record again, as from a delete that was killed right after it wrote it.
   await c.run(() => keep(c));
   assert.equal([ran.length, kept(c)], [2, ['web']]);
 });
 
-test('a damaged record is a warning that names it, and goes', async () => {
+test('a damaged record causes a warning that names it, and is removed', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c));
   const file = `${c.root}/.deleted/web/state.json`;
@@ -87,7 +87,7 @@ test('a damaged record is a warning that names it, and goes', async () => {
   assert.equal([ran, kept(c)], [[], []]);
 });
 
-test('a record that another user may have written is not believed', async () => {
+test('a record that another user may have written is not used', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c));
   c.kernel.tree.at(`${c.root}/.deleted/web/state.json`)!.uid = 1000;
@@ -100,7 +100,7 @@ test('a record that another user may have written is not believed', async () => 
   assert.is(error.code, 'ERR_STATE_UNSAFE');
 });
 
-test('a record that cannot be read or kept is an error, and the hooks are not lost', async () => {
+test('a record that cannot be read is an error, and the hooks are not lost', async () => {
   const { c } = withHooks();
   await c.run(() => keep(c));
   c.kernel.failAt('read', 1, E.EIO);
@@ -109,7 +109,7 @@ test('a record that cannot be read or kept is an error, and the hooks are not lo
   assert.equal([kept(c), c.kernel.open], [['web'], [c.root]]);
 });
 
-test('a record that cannot be removed is a warning: the hooks run again', async () => {
+test('a record that cannot be removed causes a warning, and the hooks run again', async () => {
   const { c, ran } = withHooks();
   await c.run(() => keep(c));
   c.kernel.failAt('removeTree', 1, E.EROFS);
@@ -124,7 +124,7 @@ test('a record that cannot be removed is a warning: the hooks run again', async 
   assert.equal([ran.length, kept(c)], [4, []]);
 });
 
-test('fault: whichever call fails, the hooks have run or their record is there, and nothing stays open', async () => {
+test('whichever call fails, the hooks have run or their record exists, and no descriptor leaks', async () => {
   const runs = new Map<FakeContainer, string[]>();
   const make = () => {
     const { c, ran } = withHooks();
@@ -139,7 +139,7 @@ test('fault: whichever call fails, the hooks have run or their record is there, 
   for (const { container: c, call, error, leftOpen } of outcomes) {
     assert.equal(leftOpen, [], call);
     if (error !== undefined && !(error instanceof RuntError)) throw error;
-    // One whose keeping has failed is still there as a container.
+    // If the record could not be written, the container still exists.
     if (error === undefined && c.warnings.length === 0) assert.equal(runs.get(c), ['/first', '/second'], call);
   }
 });

@@ -1,4 +1,4 @@
-/** A hook that the runtime runs: its input, its end, its timeout, and what of its output an error shows. */
+/** Hooks that the runtime runs: input, end, timeout, and the output that an error shows. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hookFailedInside } from '../../../src/container/hooks/hook-failure.js';
@@ -15,7 +15,7 @@ import { eachFailure, FakeContainer, told } from '../fake-container.js';
 
 const test = suite('run hooks');
 
-/** A container on whose host the hook /hook is this program. */
+/** A container whose host has this program as the hook /hook. */
 function withHook(program: Program, annotations?: Record<string, string>): FakeContainer {
   const c = new FakeContainer({ record: annotations ? { annotations } : {} });
   c.kernel.tree.file('/hook', '', 0o755);
@@ -35,7 +35,7 @@ const run = (c: FakeContainer, hook: Partial<Hook> = {}): Promise<void> =>
 const write = (child: Parameters<Program>[0], fd: number, text: string): void =>
   void child.file(fd)?.write(new TextEncoder().encode(text));
 
-/** A program that writes to standard error and ends. */
+/** A program that writes to standard error and exits. */
 const ends =
   (status: number, text = ''): Program =>
   (child) => {
@@ -44,7 +44,7 @@ const ends =
     return 0;
   };
 
-test('it gets the state, its arguments and environment, and the directory of the bundle', async () => {
+test('a hook gets the state, its arguments, its environment and the bundle as working directory', async () => {
   let seen: unknown;
   const c = withHook(
     (child) => {
@@ -66,7 +66,7 @@ test('it gets the state, its arguments and environment, and the directory of the
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('without args its path is the first, without env it has that of the runtime', async () => {
+test("the default args are the hook's path, and the default environment is that of the runtime", async () => {
   let seen: unknown;
   const c = withHook((child) => {
     seen = [child.args, child.env];
@@ -77,7 +77,7 @@ test('without args its path is the first, without env it has that of the runtime
   assert.equal(seen, [['/hook'], []]);
 });
 
-test('one that fails: its status and time, and the last of what it wrote', async () => {
+test('a failed hook is reported with its status, its duration and the last of its output', async () => {
   const c = withHook((child) => {
     write(child, 1, 'to stdout');
     write(child, 2, 'no such disk\n');
@@ -95,7 +95,7 @@ test('one that fails: its status and time, and the last of what it wrote', async
   );
 });
 
-test('standard output is shown where standard error is empty; several lines are quoted; of much the end', async () => {
+test('the error shows stdout if stderr is empty, quotes several lines, and shortens a long output to its end', async () => {
   const c = withHook((child) => {
     write(child, 1, `${'x'.repeat(5000)}\na "b"\n`);
     child.process.exit(1);
@@ -105,7 +105,7 @@ test('standard output is shown where standard error is empty; several lines are 
   assert.match(message, /, stdout: "x{4089}\\na \\"b\\""$/);
 });
 
-test('one that is killed: the signal has its name', async () => {
+test('a killed hook is reported with the name of the signal', async () => {
   const c = withHook((child) => {
     child.process.signal(SIGTERM);
     return 0;
@@ -113,7 +113,7 @@ test('one that is killed: the signal has its name', async () => {
   assert.match((await c.failure(() => run(c))).message, /: ended by SIGTERM after 0 ms$/);
 });
 
-test('one that cannot be executed: why, and a hint', async () => {
+test('a hook that cannot be executed is reported with the reason and a hint', async () => {
   const c = new FakeContainer();
   const error = await c.failure(() => run(c, { path: '/none' }));
   assert.is(
@@ -124,7 +124,7 @@ test('one that cannot be executed: why, and a hint', async () => {
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('timeout: its process group is killed, and it is reaped', async () => {
+test('a hook beyond its timeout is killed with its process group, and reaped', async () => {
   const signals: number[] = [];
   const c = withHook((child) => {
     const { process } = child;
@@ -140,11 +140,11 @@ test('timeout: its process group is killed, and it is reaped', async () => {
     told(c, error),
     'ERR_HOOK_TIMEOUT create web: hook createRuntime 0, /hook: not done after 2.0 s, its timeout is 2 s; it was killed',
   );
-  // Once more after its end: for what it began meanwhile.
+  // Once more after its end, for processes that it started meanwhile.
   assert.equal([signals, c.kernel.open], [[SIGKILL, SIGKILL], [c.root]]);
 });
 
-test('timeout: the error shows the value of the config, without a timeout that the config does not have', async () => {
+test('an error shows the hook as in the config, without the default timeout', async () => {
   const c = withHook(ends(1));
   const hooks = { createRuntime: [{ path: '/hook' }, { path: '/hook', timeout: 7 }] };
   const limited = withHookTimeouts({ ociVersion: '1.2.0', hooks } as Spec, 5).hooks?.createRuntime ?? [];
@@ -158,7 +158,7 @@ test('timeout: the error shows the value of the config, without a timeout that t
   }
 });
 
-test('slow: a warning after 30 s says whether it is killed', async () => {
+test('a slow hook causes a warning after 30 s, which says whether it will be killed', async () => {
   for (const [timeout, words] of [
     [undefined, 'it has no timeout'],
     [90, 'it is killed after 90 s'],
@@ -172,7 +172,7 @@ test('slow: a warning after 30 s says whether it is killed', async () => {
   }
 });
 
-test('an interruption kills it, and is what is thrown', async () => {
+test('an interruption kills the hook and is the thrown error', async () => {
   const c = withHook(() => 0);
   c.kernel.clock.after(100, () => void interrupt(new Error('SIGINT')));
   const error = await c.run(() => run(c).catch((thrown: Error) => thrown));
@@ -180,9 +180,9 @@ test('an interruption kills it, and is what is thrown', async () => {
   assert.equal([c.left.includes('process 2501'), c.kernel.open], [false, [c.root]]);
 });
 
-test('a descendant that keeps its output open does not hold it up', async () => {
+test("a descendant that holds the hook's output open does not delay the command", async () => {
   const c = withHook((child) => {
-    // It inherits the descriptors.
+    // The descendant inherits the descriptors.
     const descendant = c.kernel.processes.add({ pid: 2900 });
     descendant.files.push(child.file(2)!.hold());
     write(child, 2, 'late');
@@ -193,7 +193,7 @@ test('a descendant that keeps its output open does not hold it up', async () => 
   assert.match(error.message, /exit status 1 after 10 ms, stderr: late$/);
 });
 
-test('annotations send the output to files; a path that cannot be opened is an error of the annotation', async () => {
+test('annotations redirect the output to files; a file that cannot be opened is an error of the annotation', async () => {
   const annotations = { 'run.oci.hooks.stdout': '/var/out', 'run.oci.hooks.stderr': '/var/err' };
   const c = withHook((child) => {
     write(child, 1, 'out');
@@ -210,7 +210,7 @@ test('annotations send the output to files; a path that cannot be opened is an e
   assert.equal(bad.kernel.open, [bad.root]);
 });
 
-test('hooks run in order until one fails; those of a plan have spans in its trace', async () => {
+test('hooks run in order until one fails, and those of a plan have spans in its trace', async () => {
   const order: string[] = [];
   const c = withHook((child) => {
     order.push(child.args[0]!);
@@ -236,7 +236,7 @@ test('hooks run in order until one fails; those of a plan have spans in its trac
   );
 });
 
-test('inside the container: what runt-init reports, and a hint for each errno', () => {
+test('the failure of a hook inside the container is reported with a hint for its errno', () => {
   const hook: Hook = { path: '/bin/prepare', args: ['prepare', '-v'] };
   const failure = (detail: string, errno = 0) =>
     hookFailedInside('start web', { detail, errno }, { startContainer: [hook] });
@@ -257,7 +257,7 @@ test('inside the container: what runt-init reports, and a hint for each errno', 
   }
 });
 
-test('fault: whichever call fails, the hook succeeded or there is an error, and nothing stays open', async () => {
+test('whichever call fails, the hook succeeded or there is an error, and no descriptor leaks', async () => {
   const outcomes = await eachFailure(
     () => withHook(ends(0, 'text')),
     (c) => run(c),

@@ -1,4 +1,4 @@
-/** A host with a bundle, for tests of what makes a container: cgroup v2, and a runt-init that is scripted. */
+/** A host with a bundle, cgroup v2 and a scripted runt-init, for tests of commands that make containers. */
 
 import { compileBundle } from '../../../src/container/launch/compile-bundle.js';
 import type { CreateOptions } from '../../../src/container/launch/container-options.js';
@@ -12,7 +12,7 @@ import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, type Script, type ScriptedInit, scriptInit } from '../../sys/fake-host/scripted-init.js';
 import { catchSignals } from '../../sys/fake-host/signals.js';
 
-/** Each new cgroup has these, as the kernel would make them with all controllers enabled. */
+/** The files of each new cgroup, as the kernel makes them with all controllers enabled. */
 const cgroupFiles = {
   'cgroup.subtree_control': '',
   'cgroup.type': 'domain\n',
@@ -20,7 +20,7 @@ const cgroupFiles = {
   'pids.max': 'max\n',
 };
 
-/** A config with what every container has, and not more. */
+/** A minimal config. */
 export const config = (over: Partial<Spec> = {}): Spec => ({
   ociVersion: '1.2.0',
   process: { user: { uid: 0, gid: 0 }, args: ['sh'], cwd: '/' },
@@ -36,11 +36,11 @@ export const config = (over: Partial<Spec> = {}): Spec => ({
 export class BundleHost {
   readonly kernel: FakeKernel;
   readonly warnings: string[] = [];
-  /** The runt-inits that were started. */
+  /** Every runt-init that was started. */
   readonly inits: ScriptedInit[];
   /** Sends a signal to the command. */
   readonly signal: (signal: number, from?: number) => void;
-  /** What was open before the command. */
+  /** The descriptors that were open before the command. */
   private readonly open: ReadonlySet<number>;
 
   constructor(
@@ -66,7 +66,7 @@ export class BundleHost {
     return { root: this.kernel.root, id: 'web', bundle: '/b', warn, ...over };
   }
 
-  /** The index of the first operation of that name in the plan of a create, or of a `run`. */
+  /** The index of the first operation with that name in the plan of a create, or of a `run`. */
   indexOf(name: OpName, command: 'create' | 'run' = 'create'): number {
     const { plan } = compileBundle(this.options(), command === 'create', undefined, command === 'run');
     return plan.ops.findIndex(({ op }) => op === name);
@@ -79,7 +79,7 @@ export class BundleHost {
     return first;
   }
 
-  /** What the command has left, in words: nothing after one that failed. */
+  /** Descriptions of what the command left; a failed command must leave nothing. */
   get left(): string[] {
     const { kernel } = this;
     const open = [...kernel.descriptors.all].filter(([fd, { shown }]) => !this.open.has(fd) && shown !== kernel.root);
@@ -93,7 +93,7 @@ export class BundleHost {
     ];
   }
 
-  /** Runs work to its end. @returns its RuntError; undefined when it succeeds */
+  /** Runs work to its end. @returns its RuntError; undefined if it succeeds */
   async failure(work: () => Promise<unknown>): Promise<RuntError | undefined> {
     return this.kernel.finish(
       work().then(
@@ -108,8 +108,8 @@ export class BundleHost {
 }
 
 /**
- * Runs a command once for each of its calls, which then fails with EIO. @returns each call with the error that came of
- * it, and what that left
+ * Runs a command once for each of its calls, which then fails with EIO. @returns each call with the resulting error and
+ * what that left
  */
 export async function failuresOf(
   make: () => BundleHost | Promise<BundleHost>,

@@ -1,4 +1,4 @@
-/** The conversation with runt-init: which report each state allows, and what comes after. */
+/** The conversation with runt-init: the reports that each state allows, and the state after each. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Answers, Conversation, type State } from '../../../src/container/launch/conversation.js';
@@ -17,7 +17,7 @@ const test = suite('conversation');
 type Kind = Report['kind'];
 const kinds: readonly Kind[] = [...(Object.keys(REPORT) as ReportKind[]).filter((kind) => kind !== 'words'), 'eof'];
 
-/** What docs/internals.md says: the reports of each state, and the state after each. */
+/** As in docs/internals.md: the reports of each state, and the state after each. */
 const allowed: Readonly<Record<Exclude<State, 'ended'>, Partial<Record<Kind, State>>>> = {
   preparing: {
     created: 'waiting',
@@ -49,7 +49,7 @@ interface Peer {
   readonly kernel: FakeKernel;
   readonly end: SocketEnd;
   readonly conversation: Conversation;
-  /** The kinds of the reports that were answered, with the state in which they came. */
+  /** The kinds of the answered reports, each with the state in which it arrived. */
   readonly answered: string[];
 }
 
@@ -90,7 +90,7 @@ for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, P
         assert.equal([code, message], ['ERR_INTERNAL', `runt-init sent the report "${kind}" while it was ${state}`]);
         assert.equal(answered, [], `${kind} is not answered`);
       } else {
-        // The end of a conversation follows from every state.
+        // A conversation may end in every state.
         if (next === state) end.drop();
         await kernel.finish(conversation.until(next === state ? 'ended' : next));
         assert.is(answered[0], `${kind} while ${state}`);
@@ -101,7 +101,7 @@ for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, P
   });
 }
 
-test('start lets a runt-init that waits go on', async () => {
+test('start lets a waiting runt-init continue', async () => {
   const { kernel, end, conversation, answered } = conversationIn('waiting');
   conversation.start();
   assert.is(end.text(), 'g');
@@ -111,7 +111,7 @@ test('start lets a runt-init that waits go on', async () => {
   assert.equal(answered, ['exec while starting', 'eof while executing']);
 });
 
-test('an answer that fails ends the conversation with its error', async () => {
+test('a failed answer ends the conversation with its error', async () => {
   const kernel = new FakeKernel();
   const pair = new Uint8Array(16);
   native.socketPair(pair);
@@ -123,7 +123,7 @@ test('an answer that fails ends the conversation with its error', async () => {
   assert.is(String(error), 'Error: the hook failed');
 });
 
-test('a go that cannot be written is an error, but a runt-init that has ended says by itself why', () => {
+test('a go that cannot be written is an error, unless runt-init has ended', () => {
   const { kernel, conversation } = conversationIn('waiting');
   kernel.failAt('write', 1, E.EPIPE);
   conversation.start();

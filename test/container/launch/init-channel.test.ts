@@ -1,4 +1,4 @@
-/** Frames to and from runt-init: cut anywhere, too long, damaged, with descriptors. */
+/** Frames to and from runt-init: split anywhere, too long, damaged, with descriptors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InitChannel, type Report } from '../../../src/container/launch/init-channel.js';
@@ -37,20 +37,20 @@ async function failure(work: Promise<unknown>): Promise<[string, string]> {
 
 const joined = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
 
-test('send: the length in 32 bits, then the bytes', () => {
+test('send writes the length in 32 bits, then the bytes', () => {
   const { channel, end } = connected();
   channel.send(new TextEncoder().encode('plan'));
   assert.is(end.text(), '\x04\0\0\0plan');
 });
 
-test('send: a plan that runt-init would refuse is an error before a byte of it is sent', () => {
+test('send refuses a plan that is too long for runt-init before it writes a byte', () => {
   const { kernel, channel } = connected();
   const large = new Uint8Array(Protocol.PLAN_MAX + 1);
   assert.throws(() => channel.send(large), /the plan has 16777217 bytes; runt-init accepts 16777216/);
   assert.not.ok(kernel.calls.some((call) => call.startsWith('write(')));
 });
 
-test('go: one byte, and after the hooks the pid', () => {
+test('go sends one byte, and after the hooks also the pid', () => {
   const { channel, end } = connected();
   channel.go();
   channel.go(0x0102);
@@ -60,7 +60,7 @@ test('go: one byte, and after the hooks the pid', () => {
   assert.equal(typeof withPid === 'number' ? [] : [...withPid.data], [Protocol.GO, 2, 1, 0, 0]);
 });
 
-test('send: a peer that has ended is no error here, any other failure is one', () => {
+test('send ignores a peer that has ended, and reports other failures', () => {
   const { kernel, channel } = connected();
   kernel.failAt('write', 1, E.EPIPE);
   channel.send(new Uint8Array(4));
@@ -68,7 +68,7 @@ test('send: a peer that has ended is no error here, any other failure is one', (
   assert.throws(() => channel.send(new Uint8Array(4)), /send the plan to runt-init: ENOBUFS/);
 });
 
-test('next: reports that arrive together, byte by byte, or in halves', async () => {
+test('next reads reports that arrive together, byte by byte, or in halves', async () => {
   const { end, next } = connected();
   const error = frameOf(['error', '3', '13', 'mount', '/proc']);
   end.send(joined(frameOf(['created']), error));
@@ -83,7 +83,7 @@ test('next: reports that arrive together, byte by byte, or in halves', async () 
   assert.is((await next()).kind, 'hooks');
 });
 
-test('next: a report that is longer than the first buffer', async () => {
+test('next reads a report that is longer than the first buffer', async () => {
   const { end, next } = connected();
   const detail = `/${'ü'.repeat(20_000)}`;
   end.send(frameOf(['error', '0', '2', 'open', detail]));
@@ -91,7 +91,7 @@ test('next: a report that is longer than the first buffer', async () => {
   assert.is(report.kind === 'error' && report.detail, detail);
 });
 
-test('next: a length beyond every report is refused, before memory is made for it', async () => {
+test('next refuses a length beyond every report before it allocates memory for it', async () => {
   const { kernel, channel, end } = connected();
   end.send(Uint8Array.of(0xff, 0xff, 0xff, 0x7f));
   const before = kernel.calls.length;
@@ -102,7 +102,7 @@ test('next: a length beyond every report is refused, before memory is made for i
   assert.ok(kernel.calls.length - before < 6);
 });
 
-test('next: a kind that there is not', async () => {
+test('next refuses an unknown kind', async () => {
   for (const kind of ['toString', '', 'CREATED']) {
     const { kernel, channel, end } = connected();
     end.send(frameOf([kind]));
@@ -110,7 +110,7 @@ test('next: a kind that there is not', async () => {
   }
 });
 
-test('next: a peer that ends, at once or in the middle of a report, or is killed', async () => {
+test('next reports the end of a peer at once, in the middle of a report, or when it was killed', async () => {
   const ended = connected();
   ended.end.drop();
   assert.equal(await ended.next(), { kind: 'eof' });
@@ -124,7 +124,7 @@ test('next: a peer that ends, at once or in the middle of a report, or is killed
   assert.equal(await killed.next(), { kind: 'eof' });
 });
 
-test('next: a read that fails is not the end of the peer', async () => {
+test('next does not take a failed read for the end of the peer', async () => {
   const { kernel, channel, end } = connected();
   end.send(frameOf(['created']));
   kernel.failAt('receiveFds', 1, E.EIO);
@@ -134,7 +134,7 @@ test('next: a read that fails is not the end of the peer', async () => {
   ]);
 });
 
-test('next: a descriptor belongs to the report that it came with', async () => {
+test('a descriptor belongs to the report that it arrived with', async () => {
   const { kernel, end, next } = connected();
   end.send(frameOf(['pid', '4', '77']), [new Transcript('pidfd of 77')]);
   const report = await next();
@@ -144,7 +144,7 @@ test('next: a descriptor belongs to the report that it came with', async () => {
   assert.equal(await next(), { kind: 'pid', index: 4, pid: 77, pidfd: -1 }, 'none came along');
 });
 
-test('next: spans are numbers of 64 bits', async () => {
+test('the times of spans are numbers of 64 bits', async () => {
   const { end, next } = connected();
   end.send(frameOf(['trace', '0', '9007199254740993', '9007199254740995', '1', '5', '6']));
   assert.equal(await next(), {
@@ -156,13 +156,13 @@ test('next: spans are numbers of 64 bits', async () => {
   });
 });
 
-/** The page of a last report, which holds this. */
+/** The page for a last report, with these fields. */
 function page(kernel: FakeKernel, fields: readonly string[]): OpenInode {
   const inode = kernel.tree.file('/page', `${fields.map((field) => `${field}\0`).join('')}\0\0`);
   return new OpenInode(inode, 0);
 }
 
-test('words: the last report of a peer that its own filter kept from sending', async () => {
+test("a last report that the peer's own seccomp filter prevented is read from the page", async () => {
   const { kernel, channel, end, next } = connected();
   end.send(frameOf(['words']), [page(kernel, ['error', '9', '1', 'seccomp', 'why'])]);
   end.send(frameOf(['exec']));
@@ -174,7 +174,7 @@ test('words: the last report of a peer that its own filter kept from sending', a
   assert.equal(kernel.open, []);
 });
 
-test('words: an empty page is no report', async () => {
+test('an empty page is not a report', async () => {
   const { kernel, channel, end, next } = connected();
   end.send(frameOf(['words']), [page(kernel, [])]);
   end.drop();
@@ -183,7 +183,7 @@ test('words: an empty page is no report', async () => {
   assert.equal(kernel.open, []);
 });
 
-test('close: the socket and the page, once', async () => {
+test('close closes the socket and the page, once', async () => {
   const { kernel, channel, end, next } = connected();
   end.send(frameOf(['words']), [page(kernel, [])]);
   end.send(frameOf(['created']));

@@ -1,4 +1,4 @@
-/** The undo of a launch: what it takes back is what it has made. */
+/** The undo of a launch: it removes only what the launch made. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startScope } from '../../../src/container/cgroups/systemd-unit.js';
@@ -13,7 +13,7 @@ const test = suite('undo of a launch');
 
 const unit = 'web.scope';
 
-/** Undoes a launch of a container in a unit; the units of systemd afterwards. */
+/** Undoes a launch of a container in a unit. @returns the units of systemd afterwards */
 async function undone(unitStarted: boolean): Promise<string[]> {
   const kernel = new FakeKernel();
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
@@ -38,7 +38,7 @@ async function undone(unitStarted: boolean): Promise<string[]> {
   return [...systemd.units.keys()];
 }
 
-test('the unit that it has started is stopped, and one that it has not started stays', async () => {
+test('the undo stops the unit only if the launch started it', async () => {
   assert.equal([await undone(true), await undone(false)], [[], [unit]]);
 });
 

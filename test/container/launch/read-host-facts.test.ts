@@ -1,4 +1,4 @@
-/** What is read of the host before a plan is compiled, and that an error is not an answer. */
+/** Host facts for the plan, and errors that must not be taken for an answer. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compilePlan } from '../../../src/container/launch/compile-bundle.js';
@@ -13,7 +13,7 @@ const test = suite('host facts');
 
 const hostOf = (uid = 0): FakeKernel => new BundleHost(config(), [], { uid }).kernel;
 
-test('root of the host, an ordinary user, root of a user namespace', () => {
+test('withoutRoot tells root of the host from an ordinary user and root of a user namespace', () => {
   const root = hostOf();
   assert.is(withoutRoot(), false);
   assert.is(withoutRoot('true'), true);
@@ -31,7 +31,7 @@ test('root of the host, an ordinary user, root of a user namespace', () => {
   assert.is(withoutRoot(), true);
 });
 
-test('the helpers of uidmap are looked for without root alone', () => {
+test('newuidmap and newgidmap are looked up only without root', () => {
   const user = hostOf(1000);
   user.tree.file('/usr/local/bin/newuidmap', '', 0o755);
   const { newuidmap, newgidmap, rootless, euid } = readHostFacts();
@@ -41,14 +41,14 @@ test('the helpers of uidmap are looked for without root alone', () => {
   assert.is(readHostFacts().newuidmap, '');
 });
 
-test('the last capability, and a kernel that does not tell it', () => {
+test('the last capability is read from /proc, with a default for kernels without that file', () => {
   const kernel = hostOf();
   assert.is(readHostFacts().lastCapability, CAP_LAST);
   kernel.tree.file('/proc/sys/kernel/cap_last_cap', '37\n');
   assert.is(readHostFacts().lastCapability, 37);
 });
 
-test('security modules: on, off, without a policy, and unknown', () => {
+test('a security module is on, off, without a policy, or unknown', () => {
   const kernel = hostOf();
   const facts = readHostFacts();
   assert.equal([facts.apparmor(), facts.selinux()], [false, false]);
@@ -62,7 +62,7 @@ test('security modules: on, off, without a policy, and unknown', () => {
   assert.throws(() => facts.selinux(), /look at \/sys\/fs\/selinux: EIO/);
 });
 
-test('whether mounts may be cloned, by doing so', () => {
+test('mayClone clones a mount to find out whether that is allowed', () => {
   const kernel = hostOf();
   const { mayClone } = readHostFacts();
   const open = kernel.open;
@@ -72,7 +72,7 @@ test('whether mounts may be cloned, by doing so', () => {
   assert.equal(kernel.open, open);
 });
 
-test("the runtime's own cgroup namespace, by any path to it", () => {
+test("the runtime's own cgroup namespace is recognized by any path", () => {
   const kernel = hostOf();
   const { ownCgroupNamespace } = readHostFacts();
   kernel.tree.symlink('/b/ns', '/proc/1000/ns/cgroup');
@@ -81,14 +81,14 @@ test("the runtime's own cgroup namespace, by any path to it", () => {
   assert.is(ownCgroupNamespace('/gone'), false);
 });
 
-test('resctrl: where mountinfo has it', () => {
+test('resctrl is found in mountinfo', () => {
   const kernel = hostOf();
   const { resctrl } = readHostFacts();
   kernel.tree.file('/proc/1000/mountinfo', '30 1 0:5 / /sys/fs/resctrl rw - resctrl none rw\n');
   assert.is(resctrl(), '/sys/fs/resctrl');
 });
 
-test('without procfs: what to do', () => {
+test('without procfs the error says how to mount it', () => {
   const kernel = hostOf();
   kernel.tree.at('/proc/1000')?.entries?.delete('cgroup');
   try {
@@ -100,7 +100,7 @@ test('without procfs: what to do', () => {
   }
 });
 
-test('explain: nothing is changed on the host', async () => {
+test('compilePlan changes nothing on the host', async () => {
   const host = new BundleHost();
   const plan = await host.kernel.finish(compilePlan(host.options()));
   assert.ok(plan.ops.some(({ op }) => op === 'cgroupCreate'));
@@ -112,7 +112,7 @@ test('explain: nothing is changed on the host', async () => {
   );
 });
 
-test('annotations that weaken a container: warned of, refused, or allowed', async () => {
+test('annotations that weaken a container cause a warning, are refused, or are allowed', async () => {
   const annotations = { 'run.oci.keep_original_groups': '1' };
   const compiled = async (unsafeAnnotations?: 'allow' | 'warn' | 'deny') => {
     const host = new BundleHost(config({ annotations }));
@@ -125,7 +125,7 @@ test('annotations that weaken a container: warned of, refused, or allowed', asyn
   assert.equal(await compiled('deny'), ['ERR_ANNOTATION_DENIED', 0]);
 });
 
-test('warnings: of the version with --debug alone, of a container without limits, of devices that are not applied', async () => {
+test('compilePlan warns of missing limits and devices without effect, and with --debug of the version', async () => {
   const newer = config({ ociVersion: '1.99.0' });
   const warnings = async (spec: typeof newer, over: object, uid = 0): Promise<readonly string[]> => {
     const host = new BundleHost(spec, [], { uid });

@@ -1,4 +1,4 @@
-/** What a create does about the reports of runt-init that are not its end. */
+/** Reports of runt-init during a create, except for its end. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/container/create.js';
@@ -18,10 +18,10 @@ const mounts = [
   { destination: '/sys', type: 'sysfs', source: 'sysfs' },
 ];
 
-/** The pid that the record has, and all but the warnings that a test is about. */
+/** The recorded pid. */
 const pidOf = (host: BundleHost): number => load(host.kernel.root, 'web').pid;
 
-/** A create that gets one report more, which needs no answer. */
+/** A create that receives one more report, which needs no reply. */
 async function withReport(make: (host: BundleHost) => Step, spec = config({ mounts })): Promise<BundleHost> {
   let extra: Step = () => {};
   const host = new BundleHost(spec, [(init) => typeof extra === 'function' && extra(init), ...created]);
@@ -31,7 +31,7 @@ async function withReport(make: (host: BundleHost) => Step, spec = config({ moun
   return host;
 }
 
-test('kept: a warning names the flags, the mount and its place in the config', async () => {
+test('kept: the warning names the flags, the mount and its pointer', async () => {
   const host = await withReport((h) =>
     reports('kept', { index: h.indexOf('mountBind'), kept: MOUNT_ATTR_RDONLY, recursive: MOUNT_ATTR_NOSUID }),
   );
@@ -39,7 +39,7 @@ test('kept: a warning names the flags, the mount and its place in the config', a
   assert.match(host.warnings[0] ?? '', /^\/mounts\/1: rw,rsuid has no effect on the mount on \/data: the host has set/);
 });
 
-test('bound: a warning that the host has its /sys there', async () => {
+test('bound: the warning says that the /sys of the host is mounted there', async () => {
   const host = await withReport((h) => {
     const index = h.indexOf('mountFs') + 2;
     return reports('bound', { index });
@@ -48,7 +48,7 @@ test('bound: a warning that the host has its /sys there', async () => {
   assert.match(host.warnings[0] ?? '', /the \/sys of the host is bound on .*, read-only with all mounts below it/);
 });
 
-test('slow: a warning names the hook and its timeout', async () => {
+test('slow: the warning names the hook and its timeout', async () => {
   const hooks = { createContainer: [{ path: '/hooks/slow', timeout: 60 }] };
   const host = await withReport(() => reports('slow', { point: 'createContainer', index: 0 }), config({ hooks }));
   assert.equal(host.warnings, [
@@ -56,7 +56,7 @@ test('slow: a warning names the hook and its timeout', async () => {
   ]);
 });
 
-test('trace: the spans of both sides are in the file', async () => {
+test('trace: the file has the spans of the runtime and of runt-init', async () => {
   const host = new BundleHost(config(), [
     reports('trace', { spans: [{ index: 12, start: 5_000_000_000_000n, end: 5_000_000_001_000n }] }),
     ...created,
@@ -87,7 +87,7 @@ test('pid: the process that joined ends, and its sibling is the container', asyn
   assert.equal(host.left, ['process: runt/init', 'cgroup: web', 'state: web'], 'the one that has ended is reaped');
 });
 
-test('pid: a report without its descriptor ends the create', async () => {
+test('pid: a report without its descriptor fails the create', async () => {
   const linux = { cgroupsPath: '/web', namespaces: [{ type: 'pid' as const, path: '/b/ns' }] };
   const host = new BundleHost(config({ linux }), [
     (init) => init.report('pid', { index: host.indexOf('cgroupFork'), pid: 77 }),
@@ -98,7 +98,7 @@ test('pid: a report without its descriptor ends the create', async () => {
   assert.is(error?.errno, E.EMFILE);
 });
 
-test('stdio: descriptors are given to the user of the process, as its map says', async () => {
+test('stdio: the descriptors are chowned to the user of the process, through its id map', async () => {
   const spec = config({
     process: { user: { uid: 5, gid: 5 }, args: ['sh'], cwd: '/' },
     linux: {
@@ -126,7 +126,7 @@ test('stdio: descriptors are given to the user of the process, as its map says',
   );
 });
 
-/** A create whose runt-init hands a listener over. */
+/** A create whose runt-init sends a seccomp listener. */
 async function withListener(prepare: (host: BundleHost) => void) {
   const notify = new Transcript('listener').hold();
   const host = new BundleHost(config({ annotations: { a: 'b' } }), [
@@ -138,7 +138,7 @@ async function withListener(prepare: (host: BundleHost) => void) {
   return { host, notify, error: await host.failure(() => create(host.options())) };
 }
 
-test('listener: the agent gets it with the state of the container, and then runt-init goes on', async () => {
+test('listener: the agent gets it with the state of the container, then runt-init continues', async () => {
   const messages: unknown[] = [];
   const { host, error, notify } = await withListener(({ kernel }) =>
     kernel.sockets.listen('/run/agent.sock', (end) => {
@@ -158,7 +158,7 @@ test('listener: the agent gets it with the state of the container, and then runt
   assert.is(notify.holders, 1, 'runt has none left');
 });
 
-test('listener: without its agent the process does not go on', async () => {
+test('listener: without the agent the process does not continue', async () => {
   const absent = await withListener(() => {});
   assert.equal(
     [absent.error?.code, absent.error?.errno, absent.error?.path],

@@ -1,4 +1,4 @@
-/** Containers under a supervisor: what it is asked to start, and how it is replaced when it was killed. */
+/** Containers with a supervisor: the requests to it, and its replacement after it was killed. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/container/create.js';
@@ -16,7 +16,7 @@ import { BundleHost, failuresOf } from './bundle-host.js';
 
 const test = suite('supervisor');
 
-/** The host of the test at hand, and its supervisors in order. */
+/** The host of the running test, and its supervisors in order. */
 let host: BundleHost;
 let supervisors: ScriptedSupervisor[];
 
@@ -29,7 +29,7 @@ function on(script: Script): BundleHost {
 const directory = (): string => `${host.kernel.root}/web`;
 const creating = (): Promise<void> => create(host.options({ supervise: true }));
 
-/** A container that runs under a supervisor; what it starts from now on does these steps. */
+/** A running container with a supervisor, which performs these steps in every process that it starts from now on. */
 async function running(script: Script = [(init) => init.goOn(0), ...executed]): Promise<void> {
   on((n) => (n === 0 ? created : typeof script === 'function' ? script(n - 1) : script));
   const { kernel } = host;
@@ -63,7 +63,7 @@ const kinds = (supervisor = supervisors[0]): string[] =>
     [kind.slice(5, -2), kind.startsWith('runt-spawn') ? third : first].filter(Boolean).join(' '),
   );
 
-test('create: the supervisor is the parent of the container, and both are recorded', async () => {
+test('create records the supervisor, which is the parent of the container', async () => {
   on(created);
   await host.kernel.finish(creating());
   const { supervisor, init } = first();
@@ -79,7 +79,7 @@ test('create: the supervisor is the parent of the container, and both are record
   assert.equal(host.left, ['process: supervisor', 'process: runt/init', 'cgroup: web', 'state: web']);
 });
 
-test('create: each failing call leaves neither the container nor the supervisor', async () => {
+test('after a failed create neither the container nor the supervisor remains', async () => {
   const outcomes = await failuresOf(() => on(created), creating);
   const whole = ['process: supervisor', 'process: runt/init', 'cgroup: web', 'state: web'];
   for (const { call, error, left } of outcomes) assert.equal(left, error === 'none' ? whole : [], `${call}: ${error}`);
@@ -94,7 +94,7 @@ test('create: each failing call leaves neither the container nor the supervisor'
   }
 });
 
-test('create: a supervisor that cannot start', async () => {
+test('create fails if the supervisor cannot start', async () => {
   for (const [supervise, message] of [
     [
       (init: { report: (kind: 'error', values: Record<string, string | number>) => void }) =>
@@ -116,7 +116,7 @@ test('create: a supervisor that cannot start', async () => {
   }
 });
 
-test('create: a request that the supervisor refuses, or does not answer', async () => {
+test('create fails if the supervisor refuses the request', async () => {
   on(created);
   const refused = host.failure(async () => {
     const work = creating();
@@ -128,7 +128,7 @@ test('create: a request that the supervisor refuses, or does not answer', async 
   assert.equal(host.left, []);
 });
 
-test('a runt-init that ends before the container is ready', async () => {
+test('create fails if runt-init ends before the container is ready', async () => {
   on([({ process }) => process.signal(SIGKILL)]);
   host.kernel.processes.tellsEnd = true;
   const error = await host.failure(creating);
@@ -136,7 +136,7 @@ test('a runt-init that ends before the container is ready', async () => {
   assert.equal(host.left, []);
 });
 
-test('exec: it is recorded before it executes anything, and how it ends afterwards', async () => {
+test('an exec is recorded before it executes, and its exit is recorded afterwards', async () => {
   await running([
     (init) => init.goOn(0),
     reports('created'),
@@ -153,7 +153,7 @@ test('exec: it is recorded before it executes anything, and how it ends afterwar
   assert.is(readExit(directory(), executed)?.status, 5);
 });
 
-test('exec: one that fails leaves no record', async () => {
+test('a failed exec leaves no record', async () => {
   await running([
     (init) => init.goOn(0),
     (init) => init.report('error', { index: 0, errno: E.EPERM, syscall: 'open' }),
@@ -165,7 +165,7 @@ test('exec: one that fails leaves no record', async () => {
   assert.equal(host.left, ['process: supervisor', 'process: sh', 'cgroup: web', 'state: web']);
 });
 
-test('a supervisor that was killed is replaced: it knows the container and the execs', async () => {
+test('a killed supervisor is replaced by one that watches the container and the execs', async () => {
   await running();
   await host.kernel.finish(exec(options()));
   const [old] = recordedExecs(directory());
@@ -179,7 +179,7 @@ test('a supervisor that was killed is replaced: it knows the container and the e
   assert.is(old?.pid, Number(heir?.requests[0]?.[2]));
 });
 
-test('an heir: an exec that ended and was not read is passed on, one that nobody saw is dropped', async () => {
+test('the new supervisor gets the unread exit of an exec; an exec that ended unseen is dropped', async () => {
   await running();
   await host.kernel.finish(exec(options()));
   await host.kernel.finish(exec(options()));
@@ -195,7 +195,7 @@ test('an heir: an exec that ended and was not read is passed on, one that nobody
   );
 });
 
-test('an heir: a damaged record of an exec does not keep the others from it', async () => {
+test('a damaged record of an exec does not hide the others from the new supervisor', async () => {
   await running();
   host.kernel.tree.file(`${directory()}/exec-77-5.json`, '{');
   host.kernel.tree.file(`${directory()}/exec-78-6.json.tmp`, '{');
@@ -208,7 +208,7 @@ test('an heir: a damaged record of an exec does not keep the others from it', as
   );
 });
 
-test('an heir is not made while the supervisor lives, nor for a container that has ended', async () => {
+test('no new supervisor is started while the old one lives, or after the container ended', async () => {
   await running();
   const { supervisor, init } = first();
   const there = await host.kernel.finish(ensureSupervisor(directory()));
@@ -219,7 +219,7 @@ test('an heir is not made while the supervisor lives, nor for a container that h
   assert.is(supervisors.length, 1);
 });
 
-test('an heir that cannot take over ends, and leaves the record as it was', async () => {
+test('a new supervisor that cannot take over ends, and leaves the record unchanged', async () => {
   await running();
   const before = load(host.kernel.root, 'web').supervisor;
   first().supervisor.process.signal(SIGKILL);
@@ -240,7 +240,7 @@ test('an heir that cannot take over ends, and leaves the record as it was', asyn
   }
 });
 
-test('wait: an end is seen by way of the heirs', async () => {
+test('wait sees the end of a container through replaced supervisors', async () => {
   await running();
   const { supervisor, init } = first();
   const { kernel } = host;
@@ -252,7 +252,7 @@ test('wait: an end is seen by way of the heirs', async () => {
   assert.is(readExit(directory())?.status, 6);
 });
 
-test('requests: a process that has ended is not adopted, and one that is gone needs no forgetting', async () => {
+test('an ended process is not adopted, and one that is gone need not be forgotten', async () => {
   await running();
   const { kernel } = host;
   const { pid } = kernel.processes.add({ parent: first().supervisor.process.pid });
@@ -270,7 +270,7 @@ test('requests: a process that has ended is not adopted, and one that is gone ne
   await kernel.finish(forgetExec(directory(), { pid, begun: '5' }));
 });
 
-test('requests: without an image of runt-init nothing is asked', async () => {
+test('without the image of runt-init no request is sent', async () => {
   await running();
   host.kernel.failAt('initImage', 1, E.EMFILE);
   const request = { flags: 0, kind: 'exec', oomFile: '', cgroup: -1, fds: [], sync: 3 } as const;

@@ -1,4 +1,4 @@
-/** A recorded process: known again by pid and start time, held by a pidfd, signalled, never another one. */
+/** A recorded process: identified by pid and start time, held by a pidfd, and never confused with another process. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -27,7 +27,7 @@ function host(): { kernel: FakeKernel; process: FakeProcess } {
   return { kernel, process: kernel.processes.add({ pid: 2500 }) };
 }
 
-test('alive: by pid and start time; a zombie and pid 0 are not', () => {
+test('a process is alive if pid and start time match; a zombie and pid 0 are not', () => {
   const { process } = host();
   assert.equal(
     [isAlive(record), isAlive({ ...record, startTime: '1' }), isAlive({ pid: 0, startTime: '' })],
@@ -39,7 +39,7 @@ test('alive: by pid and start time; a zombie and pid 0 are not', () => {
   }
 });
 
-test('recorded: with its start time, or none when it has ended, so that it is never taken for alive', () => {
+test('recorded has the start time, or none for an ended process, which is then never alive', () => {
   const { kernel } = host();
   assert.equal(recorded(2500), record);
   assert.equal(recorded(2999), { pid: 2999, startTime: '' });
@@ -47,7 +47,7 @@ test('recorded: with its start time, or none when it has ended, so that it is ne
   assert.equal(thisProcess(), { pid: kernel.processes.own.pid, startTime: '2000' });
 });
 
-test('open: a pidfd that the caller closes; -1 when it has ended or its number is another one', () => {
+test('openProcess returns a pidfd, or -1 if the process ended or the pid was reused', () => {
   const { kernel, process } = host();
   assert.ok(openProcess(record) > 2);
   assert.equal(kernel.open, ['pidfd 2500']);
@@ -57,7 +57,7 @@ test('open: a pidfd that the caller closes; -1 when it has ended or its number i
   assert.is(kernel.open.length, 1);
 });
 
-test('pid namespace: only a missing procfs means that it is not known', () => {
+test('only a missing procfs makes the pid namespace unknown', () => {
   const { kernel } = host();
   kernel.on('readLink', () => -E.ENOENT);
   assert.is(pidNamespace(), undefined);
@@ -68,7 +68,7 @@ test('pid namespace: only a missing procfs means that it is not known', () => {
   );
 });
 
-test('open: where pidfd_open(2) fails or is refused, it is an error and not "ended"', () => {
+test('a failed or refused pidfd_open(2) is an error and does not mean "ended"', () => {
   for (const [errno, hint] of [
     [E.EMFILE, undefined],
     [E.ENOSYS, 'allow pidfd_open(2) in the seccomp filter that runt runs under'],
@@ -86,20 +86,20 @@ test('open: where pidfd_open(2) fails or is refused, it is an error and not "end
   }
 });
 
-test('open: a pid that pidfd_open(2) does not know and /proc shows is of another pid namespace', () => {
+test('a pid that /proc shows and pidfd_open(2) does not find belongs to another pid namespace', () => {
   const { kernel } = host();
   kernel.on('pidfdOpen', () => -E.ESRCH);
   assert.throws(() => openProcess(record), /open process 2500: ESRCH/);
 });
 
-test('hold: a failing look at /proc closes the pidfd', () => {
+test('holdProcess closes the pidfd if the check in /proc fails', () => {
   const { kernel } = host();
   kernel.on('processStat', () => -E.EIO);
   assert.throws(() => holdProcess(record), /read \/proc\/2500\/stat: EIO/);
   assert.equal(kernel.open, []);
 });
 
-test('signal: by the pidfd; where that is refused by kill(2), once it is seen that it has not ended', async () => {
+test('a signal is sent by pidfd, or by kill(2) after a check if pidfds are refused', async () => {
   const { kernel, process } = host();
   process.onSignal = () => true;
   const held = holdProcess(record)!;
@@ -120,7 +120,7 @@ test('signal: by the pidfd; where that is refused by kill(2), once it is seen th
   assert.equal(kernel.open, []);
 });
 
-test('without pidfds: the start time is compared before each signal, and for its end', async () => {
+test('without pidfds the start time is compared before each signal and for the end', async () => {
   const { kernel, process } = host();
   process.onSignal = () => true;
   kernel.on('pidfdOpen', () => -E.ENOSYS);
@@ -136,7 +136,7 @@ test('without pidfds: the start time is compared before each signal, and for its
   assert.equal(kernel.processes.get(2500)?.signals, []);
 });
 
-test('the end is awaited no longer than the limit, also where epoll takes no more descriptors', async () => {
+test('the wait for the end keeps its time limit, also if epoll accepts no more descriptors', async () => {
   const { kernel, process } = host();
   const held = holdProcess(record)!;
   const began = kernel.clock.now;
@@ -148,7 +148,7 @@ test('the end is awaited no longer than the limit, also where epoll takes no mor
   assert.is(await kernel.finish(held.ended(300)), true);
 });
 
-test('the cgroup of v2 that a process is in; none for one that has ended', () => {
+test('unifiedPlace returns the v2 cgroup of a process, and nothing for an ended one', () => {
   const { kernel, process } = host();
   assert.is(unifiedPlace(2500), '');
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });

@@ -1,7 +1,7 @@
-/** Records of containers for tests. */
+/** Container records for tests. */
 import type { ContainerRecord } from '../../../src/container/state/state-store.js';
 
-/** A created container, whose process is the one of FakeKernel that is added with `pid: 2500`. */
+/** A created container, whose process is the one that a test adds to FakeKernel with `pid: 2500`. */
 export function recordOf(id: string, over: Partial<ContainerRecord> = {}): ContainerRecord {
   return {
     version: 1,

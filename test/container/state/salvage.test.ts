@@ -1,4 +1,4 @@
-/** `delete --force` where the state cannot be used: what it still tells is ended, and no stranger. */
+/** `delete --force` with an unusable state: it kills what the state still identifies, and no other process. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../../src/container/delete.js';
@@ -10,7 +10,7 @@ const test = suite('salvage');
 
 const del = (c: FakeContainer) => remove({ ...c.options, force: true });
 
-/** A container whose state.json is this text of the whole one. */
+/** A container whose complete state.json was changed by this function. */
 function damaged(
   damage: (text: string) => string,
   o: ConstructorParameters<typeof FakeContainer>[0] = { status: 'running' },
@@ -34,7 +34,7 @@ test('without --force a damaged state is an error that says how to remove it', a
   assert.match(error.hint ?? '', /"delete --force"/);
 });
 
-test('a record that is cut behind its process and cgroups ends all of it', async () => {
+test('a record that is cut after its process and cgroups still ends both', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = damaged((text) => text.slice(0, -3), { layout, status: 'running' });
     const child = c.addProcess(2600);
@@ -44,20 +44,20 @@ test('a record that is cut behind its process and cgroups ends all of it', async
   }
 });
 
-test('a record of a newer runt is removed by force, with its process', async () => {
+test('delete --force removes a record of a newer runt, with its process', async () => {
   const c = damaged((text) => text.replace('"version":1', '"version":2'));
   await c.run(() => del(c));
   assert.equal([c.process?.signals, c.left], [[SIGKILL], []]);
 });
 
-test('a process whose list of cgroups is cut: those that it is in and that carry its name go', async () => {
+test("if the list of cgroups is cut, those of the process with the container's name are removed", async () => {
   const c = damaged((text) => text.slice(0, text.indexOf('"cgroups"')));
   config(c, '/web');
   await c.run(() => del(c));
   assert.equal([c.process?.signals, c.left], [[SIGKILL], []]);
 });
 
-test('an empty record: the cgroup of its config that carries its name is ended, with a warning', async () => {
+test("with an empty record, the cgroup of the config that has the container's name is killed, with a warning", async () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = damaged(() => '', { layout, status: 'running' });
     config(c, '/web');
@@ -75,9 +75,9 @@ test('an empty record of a container that was never started is removed with a wa
   assert.match(c.warnings[0]!, /so what ran, if anything did, was not ended$/);
 });
 
-test('a cgroup of another name that holds processes is left alone, and so is the state', async () => {
+test('a cgroup with another name that holds processes is left alone, and so is the state', async () => {
   const c = damaged(() => '');
-  const stranger = c.kernel.processes.add({
+  const unrelated = c.kernel.processes.add({
     pid: 2700,
     cgroups: [c.kernel.tree.directory('/sys/fs/cgroup/system')],
   });
@@ -87,10 +87,10 @@ test('a cgroup of another name that holds processes is left alone, and so is the
     told(c, error),
     'ERR_STATE_CORRUPT delete web: its state tells no process, and what runs in the cgroup /sys/fs/cgroup/system may be its, but its name does not carry the id of the container',
   );
-  assert.equal([stranger.signals, c.left.includes('~/web')], [[], true]);
+  assert.equal([unrelated.signals, c.left.includes('~/web')], [[], true]);
 });
 
-test('a cgroup that this command is in is left alone', async () => {
+test('a cgroup that contains this command is left alone', async () => {
   const c = damaged(() => '');
   config(c, '/web');
   const inside = c.kernel.tree.directory('/sys/fs/cgroup/web/runt');
@@ -100,7 +100,7 @@ test('a cgroup that this command is in is left alone', async () => {
   assert.equal(c.process?.signals, []);
 });
 
-test('a damaged config beside it: nothing is ended, as nothing is known', async () => {
+test('with a damaged config too, nothing is killed, because the cgroup is unknown', async () => {
   for (const text of ['{', '{"linux":{"cgroupsPath":5}}']) {
     const c = damaged(() => '');
     c.kernel.tree.file(`${c.directory}/config.json`, text);
@@ -110,7 +110,7 @@ test('a damaged config beside it: nothing is ended, as nothing is known', async 
   }
 });
 
-test('a relative path: a process in another cgroup of that name may be the container', async () => {
+test('with a relative path, a process in another cgroup of that name may be the container', async () => {
   const c = damaged(() => '', { status: 'stopped' });
   config(c);
   c.kernel.processes.add({ pid: 2700, cgroups: [c.kernel.tree.directory('/sys/fs/cgroup/session/web')] });
@@ -121,7 +121,7 @@ test('a relative path: a process in another cgroup of that name may be the conta
   assert.equal(c.left, []);
 });
 
-test('another container below the cgroup is not ended with it', async () => {
+test('another container below the cgroup is not killed with it', async () => {
   const c = damaged(() => '');
   config(c, '/web');
   c.addContainer('inner', { cgroups: ['/sys/fs/cgroup/web/inner'] });
@@ -129,7 +129,7 @@ test('another container below the cgroup is not ended with it', async () => {
   assert.equal([error.code, c.process?.signals], ['ERR_CGROUP_BUSY', []]);
 });
 
-test('fault: whichever call fails, --force removes the rest afterwards', async () => {
+test('whichever call fails, delete --force removes the rest afterwards', async () => {
   const make = () => {
     const c = damaged((text) => text.slice(0, text.indexOf('"cgroups"')));
     config(c, '/web');

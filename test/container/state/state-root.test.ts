@@ -1,4 +1,6 @@
-/** The way to the state root: links are followed where nobody else could have made them, and every step is judged. */
+/**
+ * The path to the state root: symlinks are followed only if no other user could have made them; each step is checked.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defaultRoot } from '../../../src/container/state/default-root.js';
@@ -21,7 +23,7 @@ const failure = (f: () => unknown): RuntError => {
   throw new Error('it did not fail');
 };
 
-test("links of root's on the way are followed, absolute, relative and with ..", () => {
+test("root's symlinks on the path are followed: absolute, relative and with ..", () => {
   const kernel = new FakeKernel();
   const { root, tree } = kernel;
   tree.directory('/data/containers');
@@ -36,7 +38,7 @@ test("links of root's on the way are followed, absolute, relative and with ..", 
   }
 });
 
-test('a link of another user, and one that leads to itself, are refused', () => {
+test('a symlink of another user, and one that leads to itself, are refused', () => {
   const kernel = new FakeKernel();
   const { root, tree } = kernel;
   tree.symlink('/run/theirs', '/data').uid = 1000;
@@ -48,7 +50,7 @@ test('a link of another user, and one that leads to itself, are refused', () => 
   assert.equal(kernel.open, []);
 });
 
-test('a directory on the way in which others may rename: refused, unless it is sticky', () => {
+test('a directory on the path in which others may rename is refused, unless it is sticky', () => {
   const kernel = new FakeKernel();
   const { root, tree } = kernel;
   const path = `/open${root}`;
@@ -67,14 +69,14 @@ test('a directory on the way in which others may rename: refused, unless it is s
   assert.match(owned.message, /\/open .*it belongs to user 1000, and runt runs as user 0/);
 });
 
-test('a file in place of a directory is an error of the state', () => {
+test('a file instead of a directory is an error of the state', () => {
   const kernel = new FakeKernel();
   kernel.tree.file('/run/file');
   const error = failure(() => makeStateDir(`/run/file${kernel.root}`, 'web'));
   assert.equal([error.code, error.errno], ['ERR_STATE', E.ENOTDIR]);
 });
 
-test('the root is resolved once, and again when it was removed', () => {
+test('the root is resolved once, and again if it was removed', () => {
   const kernel = new FakeKernel();
   makeStateDir(kernel.root, 'web');
   const fd = openRoot(kernel.root);
@@ -83,7 +85,7 @@ test('the root is resolved once, and again when it was removed', () => {
   assert.equal(kernel.calls, []);
 });
 
-test('the default: /run/runt for root, XDG_RUNTIME_DIR in a user namespace, none for a user without it', () => {
+test('the default root is /run/runt for root, else XDG_RUNTIME_DIR/runt, else none', () => {
   const root = (uid: number, env: Record<string, string>, map?: string): string | undefined => {
     const kernel = new FakeKernel({ uid, env });
     if (map) kernel.tree.file('/proc/1000/uid_map', map);

@@ -1,4 +1,4 @@
-/** The state store: what is kept of a container, in which order, and what each failing call leaves. */
+/** The state store: the files of a container, the order of their writes, and what each failed call leaves. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { list, names } from '../../../src/container/list.js';
@@ -44,7 +44,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** The calls of the last operation, with `~` for the kernel's root. */
 const callsOf = (kernel: FakeKernel): string[] => kernel.calls.map((call) => call.replaceAll(kernel.root, '~'));
 
-/** What each failing call leads to: the call, then the error's code and message without the errno's text. */
+/** The outcome of each failed call: the call, then the error's code and message without the errno's text. */
 async function failures(make: () => FakeKernel, act: (kernel: FakeKernel) => unknown): Promise<string[]> {
   const outcomes = await eachFailure(make, act);
   return outcomes.map(({ kernel, call, error, leftOpen }) => {
@@ -57,7 +57,7 @@ async function failures(make: () => FakeKernel, act: (kernel: FakeKernel) => unk
   });
 }
 
-test('make: a root that is missing is made, then the directory, both for their owner alone', () => {
+test('makeStateDir makes a missing root, then the directory, both private to their owner', () => {
   const kernel = new FakeKernel();
   makeStateDir(kernel.root, 'web');
   assert.equal(
@@ -67,14 +67,14 @@ test('make: a root that is missing is made, then the directory, both for their o
   assert.equal(kernel.open, [kernel.root]);
 });
 
-test('make: an id that is there belongs to another create', () => {
+test('makeStateDir refuses an existing id', () => {
   const kernel = withContainer();
   const error = failure(() => makeStateDir(kernel.root, 'web'));
   assert.equal([error.code, error.message], ['ERR_CONTAINER_EXISTS', 'container with given ID already exists: web']);
   assert.equal(kernel.tree.list(`${kernel.root}/web`), ['state.json']);
 });
 
-test('make: each failing call is an error of the state that leaves no descriptor', async () => {
+test('each failed call of makeStateDir is an error of the state that leaves no descriptor', async () => {
   assert.equal(
     await failures(
       () => new FakeKernel(),
@@ -94,7 +94,7 @@ test('make: each failing call is an error of the state that leaves no descriptor
   );
 });
 
-test('make: a root that was removed since is made again', () => {
+test('makeStateDir makes a removed root again', () => {
   const kernel = withContainer();
   kernel.tree.removeTree({
     parent: kernel.tree.directory('/run'),
@@ -106,7 +106,7 @@ test('make: a root that was removed since is made again', () => {
   assert.equal(kernel.open, [kernel.root], 'the descriptor of the removed one was closed');
 });
 
-test('save: one call replaces the file, which only its owner may read', () => {
+test('save replaces the file, which only its owner may read, in one call', () => {
   const kernel = withContainer();
   save(kernel.root, recordOf('web', { status: 'creating' }));
   assert.equal(callsOf(kernel), [
@@ -119,7 +119,7 @@ test('save: one call replaces the file, which only its owner may read', () => {
   assert.is(load(kernel.root, 'web').status, 'creating');
 });
 
-test('save: a call that fails leaves the old record', async () => {
+test('a failed save leaves the old record', async () => {
   const made: FakeKernel[] = [];
   const act = (kernel: FakeKernel): void => {
     made.push(kernel);
@@ -134,27 +134,27 @@ test('save: a call that fails leaves the old record', async () => {
   assert.equal(pids, [2500, 2500, 2500, 7], 'the last one is the run without a failure');
 });
 
-test('save: a directory that was removed is an error, and none is made', () => {
+test('save to a removed directory is an error, and makes none', () => {
   const kernel = new FakeKernel();
   const error = failure(() => save(kernel.root, recordOf('web')));
   assert.equal([error.code, error.errno], ['ERR_STATE', E.ENOENT]);
   assert.is(kernel.tree.list(kernel.root), undefined);
 });
 
-test('load: what was saved', () => {
+test('load returns what was saved', () => {
   const record = recordOf('web', { annotations: { a: 'ü' }, cgroups: ['/sys/fs/cgroup/web'], owner: 5 });
   const kernel = withContainer(record);
   assert.equal(load(kernel.root, 'web'), record);
   assert.equal(kernel.names, ['openDirectory', 'stat', 'openEntry', 'stat', 'read', 'read', 'close', 'close']);
 });
 
-test('load: a record that is longer than the first buffer', () => {
+test('load reads a record that is longer than the first buffer', () => {
   const annotations = { long: 'x'.repeat(100_000) };
   const kernel = withContainer({ annotations });
   assert.equal(load(kernel.root, 'web').annotations, annotations);
 });
 
-test('load: a failing call does not say that there is no container, or that its state is damaged', async () => {
+test('a failed call of load does not mean that the container is missing or its state damaged', async () => {
   assert.equal(await failures(withContainer, ({ root }) => load(root, 'web')), [
     'openDirectory: ERR_STATE read the state ~/web/state.json',
     'stat: ERR_STATE stat an open file',
@@ -165,7 +165,7 @@ test('load: a failing call does not say that there is no container, or that its 
   ]);
 });
 
-test('load: only what is missing is no container', () => {
+test('only a missing directory means that there is no container', () => {
   const kernel = withContainer();
   assert.is(failure(() => load(kernel.root, 'other')).code, 'ERR_NO_CONTAINER');
   assert.is(failure(() => load(`${kernel.root}-none`, 'web')).code, 'ERR_NO_CONTAINER');
@@ -174,7 +174,7 @@ test('load: only what is missing is no container', () => {
   assert.is(failure(() => load(kernel.root, '../web')).code, 'ERR_CONTAINER_ID');
 });
 
-test('load: a directory without a record is damaged; one that is removed meanwhile is no container', () => {
+test('a directory without a record is damaged; one that is removed meanwhile is not a container', () => {
   const kernel = withContainer();
   const directory = `${kernel.root}/web`;
   kernel.before('openEntry', 1, () => kernel.tree.at(directory)?.entries?.clear());
@@ -183,13 +183,13 @@ test('load: a directory without a record is damaged; one that is removed meanwhi
   assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
 });
 
-/** Removes the directory as another process does. */
+/** Removes the directory, as another process would. */
 function removeStateDirOfOther(kernel: FakeKernel): void {
   const parent = kernel.tree.directory(kernel.root);
   kernel.tree.removeTree({ parent, name: 'web', inode: parent.entries?.get('web') });
 }
 
-test('load: text that is not a record of this version is refused by what it is', () => {
+test('a text that is not a record of this version is refused with what it is', () => {
   const kernel = withContainer();
   const file = `${kernel.root}/web/state.json`;
   const why = (text: string): string[] => {
@@ -224,7 +224,7 @@ test('load: text that is not a record of this version is refused by what it is',
   }
 });
 
-test('load: a file that another user may have written is not believed', () => {
+test('a file that another user may have written is not used', () => {
   const kernel = withContainer();
   const file = `${kernel.root}/web/state.json`;
   const text = kernel.tree.text(file);
@@ -260,7 +260,7 @@ test('load: a file that another user may have written is not believed', () => {
   assert.is(load(kernel.root, 'web').id, 'web');
 });
 
-test('every use: a directory that another user could have swapped is refused', () => {
+test('a directory that another user could have replaced is refused by every function', () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(`${kernel.root}/web`);
   const refused = (change: () => void, clause: RegExp): void => {
@@ -287,7 +287,7 @@ test('every use: a directory that another user could have swapped is refused', (
   assert.equal(kernel.open, [kernel.root]);
 });
 
-test('config: it is kept once, and found again', () => {
+test('the config is copied once, and found again', () => {
   const kernel = withContainer();
   assert.is(keptConfig(kernel.root, recordOf('web')), '/b/config.json', 'that of the bundle, as none was kept');
   keepConfig(kernel.root, 'web', bytes('{"a":1}'));
@@ -298,7 +298,7 @@ test('config: it is kept once, and found again', () => {
   assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
 });
 
-test('config: a failing call neither writes one nor takes that of the bundle', async () => {
+test('a failed call of the config copy neither writes it nor falls back to that of the bundle', async () => {
   assert.equal(await failures(withContainer, ({ root }) => keepConfig(root, 'web', bytes('{}'))), [
     'openDirectory: ERR_STATE keep the config as ~/web/config.json',
     'stat: ERR_STATE stat an open file',
@@ -312,7 +312,7 @@ test('config: a failing call neither writes one nor takes that of the bundle', a
   );
 });
 
-test('remove: the files of runt, then the directory', () => {
+test('removeStateDir removes the files of runt, then the directory', () => {
   const kernel = withContainer();
   keepConfig(kernel.root, 'web', bytes('{}'));
   kernel.calls.length = 0;
@@ -331,7 +331,7 @@ test('remove: the files of runt, then the directory', () => {
   removeStateDir(kernel.root, 'web');
 });
 
-test('remove: what else is in the directory goes too, but not what is in the mount of a restore', () => {
+test('removeStateDir also removes other files, but not those in the mount of a restore', () => {
   const kernel = withContainer();
   kernel.tree.file(`${kernel.root}/web/exec-1.json`);
   kernel.tree.file(`${kernel.root}/web/deep/er/file`);
@@ -343,7 +343,7 @@ test('remove: what else is in the directory goes too, but not what is in the mou
   assert.equal(kernel.open, [kernel.root]);
 });
 
-test('remove: a second look finds what a failing command wrote there meanwhile', () => {
+test('removeStateDir tries twice, because a failing command may write meanwhile', () => {
   const kernel = withContainer();
   kernel.tree.file(`${kernel.root}/web/more`);
   kernel.on('removeTree', () => -E.ENOTEMPTY);
@@ -352,7 +352,7 @@ test('remove: a second look finds what a failing command wrote there meanwhile',
   assert.is(kernel.names.filter((name) => name === 'removeTree').length, 2);
 });
 
-test('remove: a failing call is an error only when the directory stays', async () => {
+test('a failed call of removeStateDir is an error only if the directory stays', async () => {
   assert.equal(await failures(withContainer, ({ root }) => removeStateDir(root, 'web')), [
     'openDirectory: ERR_STATE remove the state ~/web',
     'stat: ERR_STATE stat an open file',
@@ -364,7 +364,7 @@ test('remove: a failing call is an error only when the directory stays', async (
   ]);
 });
 
-test('lock: what is done under it is done in the directory that was locked', async () => {
+test('work under the lock happens in the directory that was locked', async () => {
   const kernel = withContainer();
   await kernel.finish(locked(kernel.root, 'web', async () => save(kernel.root, recordOf('web'))));
   assert.equal(callsOf(kernel), [
@@ -378,7 +378,7 @@ test('lock: what is done under it is done in the directory that was locked', asy
   ]);
 });
 
-test('lock: it ends with the work, whether that succeeds or fails', async () => {
+test('the lock is released after the work succeeded or failed', async () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(`${kernel.root}/web`);
   const work = locked(kernel.root, 'web', async () => {
@@ -391,7 +391,7 @@ test('lock: it ends with the work, whether that succeeds or fails', async () => 
   assert.equal(kernel.open, [kernel.root]);
 });
 
-test('lock: it waits for another process that holds it', async () => {
+test('the lock waits for another process that holds it', async () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(`${kernel.root}/web`);
   directory.lock = true;
@@ -403,7 +403,7 @@ test('lock: it waits for another process that holds it', async () => {
   assert.ok(waited >= 90_000 && waited < 91_000, `${waited} ms`);
 });
 
-test('lock: who waited for a container that is removed meanwhile finds none, or the new one', async () => {
+test('if the container was removed during the wait for its lock, there is none, or the new one', async () => {
   for (const again of [false, true]) {
     const kernel = withContainer();
     kernel.tree.directory(`${kernel.root}/web`).lock = true;
@@ -411,7 +411,7 @@ test('lock: who waited for a container that is removed meanwhile finds none, or 
       removeStateDirOfOther(kernel);
       if (again) kernel.tree.file(`${kernel.root}/web/state.json`, JSON.stringify(recordOf('web', { pid: 9 })));
     });
-    // The lock of the removed directory goes with the process that removed it.
+    // The lock of the removed directory ends with the process that removed it.
     const old = kernel.tree.directory(`${kernel.root}/web`);
     kernel.clock.after(1001, () => {
       old.lock = undefined;
@@ -423,7 +423,7 @@ test('lock: who waited for a container that is removed meanwhile finds none, or 
   }
 });
 
-test('lock: a lock that cannot be taken is an error, and the work is not done', async () => {
+test('a lock that cannot be taken is an error, and the work is not done', async () => {
   for (const [call, message] of [
     ['openDirectory', 'open the state ~/web'],
     ['flock', 'lock container web'],
@@ -449,7 +449,7 @@ test('lock: a lock that cannot be taken is an error, and the work is not done', 
   }
 });
 
-test('list: all containers by name, and none where there is no root', () => {
+test('list has all containers by name, and none without a root', () => {
   const kernel = withContainer();
   for (const id of ['b', 'a']) {
     makeStateDir(kernel.root, id);
@@ -463,7 +463,7 @@ test('list: all containers by name, and none where there is no root', () => {
   assert.equal(names(`${kernel.root}-none`), []);
 });
 
-test('list: a process with the recorded start time runs, another one with its pid does not', () => {
+test('list shows a process with the recorded start time as running, another one with its pid as stopped', () => {
   const kernel = withContainer();
   const status = () => list({ root: kernel.root })[0]?.status;
   const process = kernel.processes.add({ pid: 2500 });
@@ -474,7 +474,7 @@ test('list: a process with the recorded start time runs, another one with its pi
   assert.is(status(), 'stopped');
 });
 
-test('load: a directory that a delete is emptying holds no container, and one that no process works on is damaged', () => {
+test('an empty directory under the lock of a delete is not a container; without the lock it is damaged', () => {
   const kernel = withContainer();
   kernel.tree.removeTree({
     parent: kernel.tree.directory(`${kernel.root}/web`),
@@ -488,7 +488,7 @@ test('load: a directory that a delete is emptying holds no container, and one th
   assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_STATE');
 });
 
-test('list: a root of many containers is read with a larger buffer', () => {
+test('a root with many containers is read with a larger buffer', () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(kernel.root);
   for (let i = 0; i < 1000; i++) kernel.tree.directory(`${kernel.root}/${'x'.repeat(100)}${i}`);
@@ -497,7 +497,7 @@ test('list: a root of many containers is read with a larger buffer', () => {
   assert.match(reads.join('\n'), /^.*, 65536 bytes\) = EOVERFLOW\n.*, 524288 bytes\) = \d+$/);
 });
 
-test('list: a root that cannot be read is an error; a container that cannot be read is a warning', () => {
+test('a root that cannot be read is an error; a container that cannot be read causes a warning', () => {
   const kernel = withContainer();
   makeStateDir(kernel.root, 'bad');
   kernel.failAt('readDir', 1, E.EIO);

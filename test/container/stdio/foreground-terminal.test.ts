@@ -1,4 +1,4 @@
-/** The terminal of a container in the foreground: its size, its mode, and the bytes in both directions. */
+/** The terminal of a foreground container: its size, its mode, and the bytes in both directions. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkConsole, Terminal } from '../../../src/container/stdio/foreground-terminal.js';
@@ -14,13 +14,13 @@ import { SocketEnd } from '../../sys/fake-host/sockets.js';
 
 const test = suite('foreground terminal');
 
-/** What the caller's terminal was told. */
+/** The calls on the caller's terminal. */
 interface Caller {
   readonly kernel: FakeKernel;
   readonly log: string[];
-  /** The caller's size. */
+  /** The size of the caller's terminal. */
   size: [number, number];
-  /** What each transfer gives, by what it copies from: `master` or `input`; READABLE behind the last. */
+  /** The results of each transfer, by its source: `master` or `input`; READABLE after the last. */
   readonly transfers: Record<'master' | 'input', number[]>;
 }
 
@@ -72,7 +72,7 @@ const attached = async (made: Caller): Promise<Terminal> => {
   return terminal;
 };
 
-test('whoever gets the terminal must be clear', () => {
+test('checkConsole refuses a terminal without exactly one receiver', () => {
   new FakeKernel();
   checkConsole('run web', false, undefined, true);
   checkConsole('run web', true, undefined, true);
@@ -82,7 +82,7 @@ test('whoever gets the terminal must be clear', () => {
   assert.throws(() => checkConsole('create web', false, '/run/console', false), /cannot use console socket/);
 });
 
-test('the terminal of the caller: one of its stdio, else the one that controls it', () => {
+test("the caller's terminal is one of its stdio, else its controlling terminal", () => {
   const { kernel } = caller();
   Terminal.ofCaller('run web').close();
   kernel.on('isTerminal', () => 0);
@@ -100,7 +100,7 @@ test('the terminal of the caller: one of its stdio, else the one that controls i
   assert.equal(kernel.open, []);
 });
 
-test('attach: the container has the size of the caller; one without a size leaves it', async () => {
+test("attach sets the size of the caller's terminal, if that has one", async () => {
   const made = caller();
   (await attached(made)).close();
   assert.equal(made.log, ['size 80x25']);
@@ -111,7 +111,7 @@ test('attach: the container has the size of the caller; one without a size leave
   assert.equal(none.kernel.open, []);
 });
 
-test('attach: a runt-init that ends without sending it', async () => {
+test('attach fails if runt-init ends before it sends the master', async () => {
   const made = caller();
   const terminal = Terminal.ofCaller('run web');
   const error = await made.kernel.finish(terminal.attach(masterSent(made, false)).catch((thrown: unknown) => thrown));
@@ -120,7 +120,7 @@ test('attach: a runt-init that ends without sending it', async () => {
   assert.equal(made.kernel.open, []);
 });
 
-test('relay: raw while it lasts, and all that the process has written is delivered', async () => {
+test('relay makes the terminal raw meanwhile, and delivers all output of the process', async () => {
   const made = caller();
   made.transfers.master.push(
     Protocol.TRANSFER_MORE,
@@ -143,7 +143,7 @@ test('relay: raw while it lasts, and all that the process has written is deliver
   assert.equal(made.kernel.open, []);
 });
 
-test('relay: a reader of standard output that has left does not stop the container', async () => {
+test('a closed standard output does not stop the container', async () => {
   const made = caller();
   made.transfers.master.push(Protocol.TRANSFER_GONE, Protocol.TRANSFER_READABLE, Protocol.TRANSFER_READABLE);
   const terminal = await attached(made);
@@ -155,7 +155,7 @@ test('relay: a reader of standard output that has left does not stop the contain
   assert.equal(made.kernel.open, []);
 });
 
-test('signals: which are for the terminal', async () => {
+test('the terminal handles SIGWINCH and its own SIGPIPE; other signals also reach the process', async () => {
   const made = caller();
   const terminal = await attached(made);
   made.log.length = 0;
@@ -179,7 +179,7 @@ test('signals: which are for the terminal', async () => {
   terminal.close();
 });
 
-test('raw: a job in the background is left alone, any other failure is an error', async () => {
+test('a background job leaves the terminal alone; another failure of raw mode is an error', async () => {
   const made = caller();
   const terminal = await attached(made);
   made.kernel.failAt('terminalRaw', 1, E.EIO);

@@ -1,4 +1,4 @@
-/** sd_notify of a container: what the service manager is told, and when. */
+/** sd_notify for a container: the messages to the service manager, and their order. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -19,27 +19,27 @@ const test = suite('notify socket');
 interface Manager {
   readonly kernel: FakeKernel;
   readonly notify: Notify;
-  /** What the manager has received. */
-  readonly told: string[];
-  /** Writes to the socket of the container. */
-  say(text: string): void;
+  /** The messages that the manager received. */
+  readonly received: string[];
+  /** Writes to the container's socket. */
+  write(text: string): void;
 }
 
-/** A container with a socket, and a manager that closes what comes with BARRIER=1. */
+/** A container with a socket, and a manager that closes the descriptor of BARRIER=1. */
 function container(address = '/run/manager'): Manager {
   const kernel = new FakeKernel();
-  const told: string[] = [];
+  const received: string[] = [];
   const receiver = kernel.sockets.receiver('/run/manager');
   receiver.onMessage = (end: SocketEnd) => {
     const message = end.receive(4096);
     if (typeof message === 'number') return;
-    told.push(new TextDecoder().decode(message.data).trim());
+    received.push(new TextDecoder().decode(message.data).trim());
     for (const file of message.files) file.drop();
   };
   makeNotifyDirectory('/run/notify');
   const notify = new Notify(bindNotify('/run/notify'), address);
   const sender = native.datagramConnect('/run/notify/notify.sock');
-  return { kernel, notify, told, say: (text) => void native.send(sender, new TextEncoder().encode(text)) };
+  return { kernel, notify, received, write: (text) => void native.send(sender, new TextEncoder().encode(text)) };
 }
 
 async function failure(work: Promise<unknown>): Promise<RuntError> {
@@ -51,12 +51,12 @@ async function failure(work: Promise<unknown>): Promise<RuntError> {
   throw error ?? new Error('it did not fail');
 }
 
-test('it is told that the process is ready, which one it is, and then a barrier', async () => {
-  const { kernel, notify, told, say } = container();
-  say('STATUS=starting');
-  kernel.clock.after(500, () => say('STATUS=up\nREADY=1'));
+test('the manager gets READY=1, the main pid, and then a barrier', async () => {
+  const { kernel, notify, received, write } = container();
+  write('STATUS=starting');
+  kernel.clock.after(500, () => write('STATUS=up\nREADY=1'));
   await kernel.finish(notify.forward(42));
-  assert.equal(told, ['READY=1', 'MAINPID=42', 'BARRIER=1']);
+  assert.equal(received, ['READY=1', 'MAINPID=42', 'BARRIER=1']);
   notify.close();
   assert.equal(
     kernel.open.filter((name) => !name.startsWith('datagrams')),
@@ -64,50 +64,50 @@ test('it is told that the process is ready, which one it is, and then a barrier'
   );
 });
 
-test('a process that ends is not ready, unless it said so just before', async () => {
+test('a process that ends is not ready, unless it wrote READY=1 before', async () => {
   for (const ready of [false, true]) {
-    const { kernel, notify, told, say } = container();
+    const { kernel, notify, received, write } = container();
     const process = kernel.processes.add();
     kernel.clock.after(500, () => {
-      if (ready) say('READY=1');
+      if (ready) write('READY=1');
       process.exit(0);
     });
     await kernel.finish(notify.forward(process.pid, kernel.processes.openPidfd(process)));
-    assert.is(told.length > 0, ready);
+    assert.is(received.length > 0, ready);
   }
 });
 
-test('stop ends the wait; what else is said is read and dropped', async () => {
-  const { kernel, notify, told } = container();
+test('stop ends the wait, and other messages are read and dropped', async () => {
+  const { kernel, notify, received } = container();
   kernel.clock.after(500, () => notify.stop());
   await kernel.finish(notify.forward(42));
-  assert.equal(told, []);
+  assert.equal(received, []);
   const other = container();
-  other.kernel.clock.after(100, () => other.say('WATCHDOG=1'));
+  other.kernel.clock.after(100, () => other.write('WATCHDOG=1'));
   other.kernel.clock.after(200, () => other.notify.stop());
   await other.kernel.finish(other.notify.drain());
-  assert.equal(other.told, []);
+  assert.equal(other.received, []);
 });
 
-test('a manager that does not listen, or does not read', async () => {
-  const { kernel, notify, say } = container('/run/nobody');
-  say('READY=1');
+test('a manager that does not listen, or does not read, is an error', async () => {
+  const { kernel, notify, write } = container('/run/nobody');
+  write('READY=1');
   const absent = await failure(kernel.finish(notify.forward(42)));
   assert.equal([absent.code, absent.errno, absent.path], ['ERR_NOTIFY', E.ENOENT, '/run/nobody']);
   const full = container();
-  full.say('READY=1');
+  full.write('READY=1');
   full.kernel.on('sendFds', () => -E.EAGAIN);
   const late = await failure(full.kernel.finish(full.notify.forward(42)));
   assert.equal([late.errno, late.syscall], [E.ETIMEDOUT, 'sendmsg']);
 });
 
-test('a manager that does not know BARRIER is not waited for without end', async () => {
-  const { kernel, told } = container();
+test('the wait for a manager that does not know BARRIER has a limit', async () => {
+  const { kernel, received } = container();
   const receiver = kernel.sockets.receiver('/run/old');
   receiver.onMessage = (end: SocketEnd) => {
     const message = end.receive(4096);
-    // It keeps the descriptor.
-    if (typeof message !== 'number') told.push(new TextDecoder().decode(message.data).trim());
+    // It does not close the descriptor.
+    if (typeof message !== 'number') received.push(new TextDecoder().decode(message.data).trim());
   };
   const old = new Notify(bindNotify('/run/notify'), '/run/old');
   const sender = native.datagramConnect('/run/notify/notify.sock');
@@ -115,10 +115,10 @@ test('a manager that does not know BARRIER is not waited for without end', async
   const began = kernel.clock.now;
   await kernel.finish(old.forward(42));
   assert.ok(kernel.clock.now - began >= 30_000 && kernel.clock.now - began < 31_000);
-  assert.equal(told, ['READY=1', 'MAINPID=42', 'BARRIER=1']);
+  assert.equal(received, ['READY=1', 'MAINPID=42', 'BARRIER=1']);
 });
 
-test('start: a container that was created without a socket has none', () => {
+test('start has no notify socket for a container that was created without one', () => {
   const kernel = new FakeKernel();
   kernel.tree.directory('/state/web');
   assert.is(notifyOf('/state/web', '/run/manager'), undefined);
@@ -132,7 +132,7 @@ test('start: a container that was created without a socket has none', () => {
   );
 });
 
-test('runt itself tells that it is ready', () => {
+test('tellReady notifies the manager that runt itself is ready', () => {
   const kernel = new FakeKernel();
   const receiver = kernel.sockets.receiver('@abstract');
   tellReady('@abstract', 'serving');

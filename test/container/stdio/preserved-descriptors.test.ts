@@ -1,4 +1,4 @@
-/** Descriptors that the caller hands through: which are open, and that none of runt's own is among them. */
+/** Descriptors that the caller passes to the container: which are open, and that none of runt's is among them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkPreserved, listenFds, preservedOf } from '../../../src/container/stdio/preserved-descriptors.js';
@@ -8,7 +8,7 @@ import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 
 const test = suite('preserved descriptors');
 
-/** A kernel on which the caller has opened these; open(2) gives the lowest free number. */
+/** A kernel on which the caller has these open; open(2) returns the lowest free number. */
 function callerWith(...open: readonly number[]): { readonly kernel: FakeKernel; readonly filled: number[] } {
   const kernel = new FakeKernel();
   const filled: number[] = [];
@@ -45,7 +45,7 @@ test('every socket of LISTEN_FDS must be open', () => {
   );
 });
 
-test('one of those that --preserve-fds counts must be open', () => {
+test('--preserve-fds needs at least one of its descriptors open', () => {
   callerWith();
   assert.is(
     refused(() => checkPreserved({ preserveFds: 2 })),
@@ -53,14 +53,14 @@ test('one of those that --preserve-fds counts must be open', () => {
   );
 });
 
-test('holes are filled, and stay out of what the process gets', () => {
+test('unused numbers are filled, and the process does not get those', () => {
   const { filled } = callerWith(5, 7);
   checkPreserved({ preserveFds: 5 });
   assert.equal(filled, [3, 4, 6], 'what runt opens from now on has higher numbers');
   assert.equal(preservedOf(5), [5, 7]);
 });
 
-test('a hole that cannot be filled is an error', () => {
+test('an unused number that cannot be filled is an error', () => {
   const { kernel } = callerWith(9);
   kernel.on('openAt', () => -E.EMFILE);
   assert.match(
@@ -69,7 +69,7 @@ test('a hole that cannot be filled is an error', () => {
   );
 });
 
-test('LISTEN_FDS counts for this process alone', () => {
+test('LISTEN_FDS is used only if LISTEN_PID is this process', () => {
   new FakeKernel();
   assert.equal(listenFds({ LISTEN_FDS: '2', LISTEN_PID: '1000', LISTEN_FDNAMES: 'a:b' }), { count: 2, names: 'a:b' });
   assert.equal(listenFds({ LISTEN_FDS: '1', LISTEN_PID: '1000' }), { count: 1, names: '' });

@@ -1,4 +1,4 @@
-/** Whose 0, 1 and 2 are, and that they are given back; and the socket that gets a pidfd. */
+/** The owners of descriptors 0, 1 and 2, and their restoration; and the socket that receives a pidfd. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpFailed } from '../../../src/container/failure/op-failed.js';
@@ -12,7 +12,7 @@ const test = suite('stdio owner');
 
 const op = { op: 'stdioOwner', at: '/process/user', uid: 5, pipes: false } as const;
 
-/** A kernel whose descriptors 0, 1 and 2 have owners. */
+/** A kernel whose descriptors 0, 1 and 2 have these owners. */
 function withOwners(...owners: number[]): { readonly kernel: FakeKernel; readonly owners: number[] } {
   const kernel = new FakeKernel();
   kernel.on('stat', (fd, _path, _flags, data) => {
@@ -28,26 +28,26 @@ function withOwners(...owners: number[]): { readonly kernel: FakeKernel; readonl
   return { kernel, owners };
 }
 
-test('lent: owners are again who they were', () => {
+test('giveBack restores only the owners that have changed', () => {
   const { kernel, owners } = withOwners(1000, 1000, 0);
-  const lent = new LentStdio();
+  const stdio = new LentStdio();
   owners.splice(0, 3, 5, 1000, 5);
   kernel.calls.length = 0;
-  lent.giveBack();
+  stdio.giveBack();
   assert.equal(owners, [1000, 1000, 0]);
   assert.is(kernel.names.filter((name) => name === 'chownAt').length, 2, 'what nobody has changed stays');
 });
 
-test('lent: one that is closed has no owner', () => {
+test('a closed descriptor has no owner to restore', () => {
   const { owners } = withOwners(1000);
-  const lent = new LentStdio();
+  const stdio = new LentStdio();
   owners[0] = 5;
-  lent.giveBack();
+  stdio.giveBack();
   assert.equal(owners, [1000]);
 });
 
-/** Gives 0 and 1 to uid 5 of a process with this map. @returns the owners; or the error */
-function given(map: string, ended = false, errno = 0): unknown {
+/** Chowns 0 and 1 to uid 5 of a process with this map. @returns the owners, or the error */
+function chowned(map: string, ended = false, errno = 0): unknown {
   const { kernel, owners } = withOwners(0, 0, 0);
   const process = kernel.processes.add();
   kernel.tree.at(`/proc/${process.pid}/uid_map`)?.hooks.write?.(map);
@@ -63,18 +63,18 @@ function given(map: string, ended = false, errno = 0): unknown {
   return owners;
 }
 
-test('given: to the id outside, as the map of the process has it', () => {
-  assert.equal(given('  0 100000 5\n  5 200000 1\n'), [200_000, 200_000, 0]);
-  assert.equal(given('  0 100000 5\n'), [0, 0, 0], 'one that is not mapped');
-  assert.equal(given('  0 100000 9\n', true), [0, 0, 0], 'the map may be that of another process');
+test('the new owner is the host uid from the map of the process', () => {
+  assert.equal(chowned('  0 100000 5\n  5 200000 1\n'), [200_000, 200_000, 0]);
+  assert.equal(chowned('  0 100000 5\n'), [0, 0, 0], 'one that is not mapped');
+  assert.equal(chowned('  0 100000 9\n', true), [0, 0, 0], 'the map may be that of another process');
 });
 
-test('given: what may not be given away stays, any other failure is an error', () => {
-  assert.equal(given('  0 100000 9\n', false, E.EROFS), [0, 0, 0]);
-  assert.is(given('  0 100000 9\n', false, E.EIO), 'EIO stdin');
+test('a descriptor that may not be chowned is left alone; another failure is an error', () => {
+  assert.equal(chowned('  0 100000 9\n', false, E.EROFS), [0, 0, 0]);
+  assert.is(chowned('  0 100000 9\n', false, E.EIO), 'EIO stdin');
 });
 
-test('pidfd socket: the receiver gets it with the word by which it is known', async () => {
+test('the pidfd socket receives the pidfd with its identifying word', async () => {
   const kernel = new FakeKernel();
   const received: unknown[] = [];
   kernel.sockets.listen('/run/pidfd', (end) => {

@@ -1,4 +1,4 @@
-/** What undoes the values of an update, for the files that do not simply hold what was written. */
+/** The undo of an update, for files that do not read back what was written. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeAll } from '../../../src/container/update/all-or-nothing.js';
@@ -10,7 +10,7 @@ const test = suite('all or nothing');
 
 const directory = '/sys/fs/cgroup/web';
 
-/** A kernel with a cgroup of plain files; what is written to each is kept in `written`, in order. */
+/** A kernel with a cgroup of plain files; `written` lists the writes to them in order. */
 function withFiles(files: Readonly<Record<string, string>>): { kernel: FakeKernel; written: string[] } {
   const kernel = new FakeKernel();
   const written: string[] = [];
@@ -28,7 +28,7 @@ function withFiles(files: Readonly<Record<string, string>>): { kernel: FakeKerne
 
 const write = (file: string, value: string): Op => ({ op: 'cgroupWrite', at: '', path: `${directory}/${file}`, value });
 
-/** What is written by the operations, and then by the undo. */
+/** What the operations write, and then what the undo writes. */
 function undone(files: Readonly<Record<string, string>>, ...ops: Op[]): string[] {
   const { written } = withFiles(files);
   const { refused, takeBack } = writeAll(ops);
@@ -38,16 +38,16 @@ function undone(files: Readonly<Record<string, string>>, ...ops: Op[]): string[]
   return written;
 }
 
-test('a plain value; an empty list of CPUs is an empty line, as no bytes are no write', () => {
+test('a plain value is restored; an empty CPU list is a line feed, because no bytes would be no write', () => {
   assert.equal(undone({ 'pids.max': 'max\n' }, write('pids.max', '5')), ['pids.max "max"']);
   assert.equal(undone({ 'cpuset.cpus': '\n' }, write('cpuset.cpus', '0-1')), ['cpuset.cpus "\\n"']);
 });
 
-test('several values are undone in reverse', () => {
+test('several values are restored in reverse', () => {
   assert.equal(undone({ a: '1\n', b: '2\n' }, write('a', '3'), write('b', '4')), ['b "2"', 'a "1"']);
 });
 
-test('a device: its own line, or no limit where it had none', () => {
+test('the limits of a device are restored from its own line, or removed if it had none', () => {
   const limits = '8:0 rbps=1 wbps=max riops=max wiops=max\n';
   assert.equal(undone({ 'io.max': limits }, write('io.max', '8:0 rbps=5')), [
     'io.max "8:0 rbps=1 wbps=max riops=max wiops=max"',
@@ -62,18 +62,18 @@ test('a device: its own line, or no limit where it had none', () => {
   assert.equal(undone({ 'io.weight': 'default 100\n8:0 70\n' }, write('io.weight', '50')), ['io.weight "default 100"']);
 });
 
-test('cpu.max has one line, which is not one of a device', () => {
+test('cpu.max has one line, which is not that of a device', () => {
   assert.equal(undone({ 'cpu.max': 'max 100000\n' }, write('cpu.max', '5000 100000')), ['cpu.max "max 100000"']);
 });
 
-test('the OOM killer of v1: the first of the lines', () => {
+test('the OOM killer of v1 is restored from the first line', () => {
   assert.equal(
     undone({ 'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\n' }, write('memory.oom_control', '1')),
     ['memory.oom_control "0"'],
   );
 });
 
-test('a cgroup that was not idle has its weight again, which the kernel resets', () => {
+test('a cgroup that was not idle gets its weight back, which the kernel resets', () => {
   assert.equal(undone({ 'cpu.idle': '0\n', 'cpu.weight': '300\n' }, write('cpu.idle', '1')), [
     'cpu.idle "0"',
     'cpu.weight "300"',
@@ -81,7 +81,7 @@ test('a cgroup that was not idle has its weight again, which the kernel resets',
   assert.equal(undone({ 'cpu.idle': '1\n', 'cpu.weight': '0\n' }, write('cpu.idle', '0')), ['cpu.idle "1"']);
 });
 
-test('devices of v1: what was allowed is denied, and the other way round; "all" cannot be undone', () => {
+test('v1 device rules are undone by their opposites; a rule for all devices cannot be undone', () => {
   const files = { 'devices.allow': '', 'devices.deny': '' };
   assert.equal(undone(files, write('devices.allow', 'c 1:3 rw'), write('devices.deny', 'b *:* m')), [
     'devices.allow "b *:* m"',
@@ -92,7 +92,7 @@ test('devices of v1: what was allowed is denied, and the other way round; "all" 
   assert.equal(takeBack(), [`${directory}/devices.allow`]);
 });
 
-test('the first of several files that is there; real-time values of v1', () => {
+test('the undo covers the first existing file of several, and real-time values of v1', () => {
   const first: Op = {
     op: 'cgroupWriteFirst',
     at: '',
@@ -106,14 +106,14 @@ test('the first of several files that is there; real-time values of v1', () => {
   assert.equal(undone({ 'cpu.rt_runtime_us': '0\n' }, realtime), ['cpu.rt_runtime_us "0"']);
 });
 
-test('a file whose old value cannot be read is named when it is to have that again', () => {
+test('a file whose old value could not be read is named by the undo', () => {
   const { kernel } = withFiles({ 'pids.max': 'max\n', a: '1\n' });
   kernel.failAt('readFile', 1, E.EIO);
   const { takeBack } = writeAll([write('pids.max', '5'), write('a', '2')]);
   assert.equal(takeBack(), [`${directory}/pids.max`]);
 });
 
-test('one that is refused: what was written is taken back, and the failure has its operation', () => {
+test('after a refused write the earlier ones are undone, and the failure names its operation', () => {
   const { kernel, written } = withFiles({ a: '1\n', b: '2\n' });
   kernel.tree.at(`${directory}/b`)!.hooks = { read: () => '2\n', write: () => -E.EBUSY };
   const { refused, takeBack } = writeAll([write('a', '3'), write('b', '4')]);

@@ -1,4 +1,4 @@
-/** `update` of a container in a scope: the kernel and systemd get the new values, or neither does. */
+/** `update` of a container in a scope: both the kernel and systemd get the new values, or neither does. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load } from '../../../src/container/state/state-store.js';
@@ -13,7 +13,7 @@ const test = suite('update of a unit');
 const unit = 'web.scope';
 const path = `/sys/fs/cgroup/system.slice/${unit}`;
 
-/** A container in a scope, with limits, and its systemd. */
+/** A container in a scope with limits, and its systemd. */
 function inScope(unsettled = false): { c: FakeContainer; systemd: FakeSystemd } {
   const c = new FakeContainer({
     status: 'running',
@@ -37,19 +37,19 @@ const change = (c: FakeContainer): Promise<void> =>
 const values = (c: FakeContainer) =>
   ['memory.max', 'pids.max'].map((name) => c.kernel.tree.text(`${path}/${name}`).trim());
 
-test('the files have the values, and systemd the properties', async () => {
+test('update writes the values to the files and sets the properties in systemd', async () => {
   const { c, systemd } = inScope();
   await c.run(() => change(c));
   assert.equal(values(c), ['4000', '10']);
-  const given = systemd.units.get(unit);
-  assert.equal([given?.get('MemoryMax'), given?.get('TasksMax')], [4000n, 10n]);
+  const properties = systemd.units.get(unit);
+  assert.equal([properties?.get('MemoryMax'), properties?.get('TasksMax')], [4000n, 10n]);
   assert.equal([load(c.root, 'web').unit, c.kernel.open], [{ name: unit }, [c.root]]);
 });
 
-test('what systemd writes otherwise than it was asked has the exact value again, and other files their own', async () => {
+test('values that systemd rounds or resets are written again exactly', async () => {
   const { c, systemd } = inScope();
   systemd.instead = (member) => {
-    // A limit rounded to pages, and one that it sets to its default.
+    // A limit rounded to pages, and one reset to its default.
     if (member === 'Get') {
       c.kernel.tree.file(`${path}/memory.max`, '0\n');
       c.kernel.tree.file(`${path}/pids.max`, '0\n');
@@ -61,7 +61,7 @@ test('what systemd writes otherwise than it was asked has the exact value again,
   assert.equal(values(c), ['4000', 'max']);
 });
 
-test('systemd that refuses: the files have their old values, and the error says so', async () => {
+test('if systemd refuses, the files get their old values, and the error says so', async () => {
   const { c, systemd } = inScope();
   const refusal = { error: 'org.freedesktop.DBus.Error.InvalidArgs', text: 'no' } as const;
   systemd.instead = (member) => (member === 'SetUnitProperties' ? refusal : undefined);
@@ -71,7 +71,7 @@ test('systemd that refuses: the files have their old values, and the error says 
   assert.equal([values(c), load(c.root, 'web').unit], [['5000', 'max'], { name: unit }]);
 });
 
-test('systemd that does not answer may still do it: that is kept, and the next update settles it', async () => {
+test('if systemd does not answer, the record is marked unsettled, and the next update sets all values', async () => {
   const { c, systemd } = inScope();
   systemd.instead = (member) => (member === 'SetUnitProperties' ? 'silence' : undefined);
   const error = await c.failure(() => change(c));
@@ -79,12 +79,12 @@ test('systemd that does not answer may still do it: that is kept, and the next u
   assert.equal([values(c), load(c.root, 'web').unit], [['5000', 'max'], { name: unit, unsettled: true }]);
   systemd.instead = () => undefined;
   await c.run(() => update({ ...c.options, resources: '{"pids":{"limit":10}}', document: 'limits.json' }));
-  // All of its values, as the files have them.
+  // All of its values, as in the files.
   assert.is(systemd.units.get(unit)?.get('MemoryMax'), 5000n);
   assert.equal(load(c.root, 'web').unit, { name: unit });
 });
 
-test('a value that the kernel refuses does not reach systemd', async () => {
+test('a value that the kernel refuses is not sent to systemd', async () => {
   const { c, systemd } = inScope();
   c.kernel.tree.at(`${path}/pids.max`)!.hooks = { read: () => 'max\n', write: () => -E.EINVAL };
   const error = await c.failure(() => change(c));
@@ -92,7 +92,7 @@ test('a value that the kernel refuses does not reach systemd', async () => {
   assert.equal(systemd.calls, []);
 });
 
-test('a file that does not take its old value back is named', async () => {
+test('a file that refuses its old value is named', async () => {
   const { c, systemd } = inScope();
   let text = 'max\n';
   const write = (next: string) => {
@@ -109,7 +109,7 @@ test('a file that does not take its old value back is named', async () => {
   );
 });
 
-test('fault: whichever call fails, all values are the new ones or all are the old ones', async () => {
+test('whichever call fails, all values are new or all are old', async () => {
   const outcomes = await eachFailure(
     () => inScope().c,
     (c) => change(c),

@@ -1,4 +1,4 @@
-/** `update`: new limits of a container that runs, all of them or none. */
+/** `update`: new limits of a running container, all of them or none. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { update } from '../../../src/container/update/update.js';
@@ -20,7 +20,7 @@ const v2Files = {
   'pids.max': 'max\n',
 };
 
-/** A container that runs on v2 with limits. */
+/** A running container on v2 with limits. */
 const running = (): FakeContainer => new FakeContainer({ status: 'running', files: v2Files });
 
 const change = (c: FakeContainer, resources: object, rdt?: RdtSchemas): Promise<void> =>
@@ -42,7 +42,7 @@ function refuse(c: FakeContainer, name: string, refused: (text: string) => boole
   };
 }
 
-test('each value goes to its file; what is not given stays', async () => {
+test('update writes each value to its file, and leaves the others', async () => {
   const c = running();
   await c.run(() => change(c, { memory: { limit: 4000 }, pids: { limit: 10 } }));
   assert.equal(
@@ -52,7 +52,7 @@ test('each value goes to its file; what is not given stays', async () => {
   assert.equal(c.kernel.open, [c.root]);
 });
 
-test('a value that the kernel refuses: an error with its pointer, and no value is changed', async () => {
+test('a value that the kernel refuses is an error with its pointer, and no value changes', async () => {
   const c = running();
   refuse(c, 'pids.max', (text) => text === '10');
   const error = await c.failure(() => change(c, { memory: { limit: 4000, reservation: 9 }, pids: { limit: 10 } }));
@@ -67,7 +67,7 @@ test('a value that the kernel refuses: an error with its pointer, and no value i
   );
 });
 
-test('a file that does not take its old value back is named', async () => {
+test('a file that refuses its old value is named', async () => {
   const c = running();
   refuse(c, 'memory.max', (text) => text === '5000');
   refuse(c, 'pids.max', () => true);
@@ -75,7 +75,7 @@ test('a file that does not take its old value back is named', async () => {
   assert.match(error.hint ?? '', /would not take back the old ones: \/sys\/fs\/cgroup\/web\/memory.max$/);
 });
 
-test('values that bound each other are written in the order that the kernel takes', async () => {
+test('values that limit each other are written in the order that the kernel accepts', async () => {
   const c = new FakeContainer({
     layout: 'v1',
     status: 'running',
@@ -95,7 +95,7 @@ test('values that bound each other are written in the order that the kernel take
   assert.equal(limits(), [2000, 3000]);
 });
 
-test('which containers: one that runs, waits or is paused; each other one is an error', async () => {
+test('update accepts a created, running or paused container, and refuses others', async () => {
   const outcomes: string[] = [];
   for (const status of ['created', 'running', 'stopped', 'creating'] as const) {
     const c = new FakeContainer({ status, files: v2Files });
@@ -115,7 +115,7 @@ test('which containers: one that runs, waits or is paused; each other one is an 
   ]);
 });
 
-test('what cannot be a limit is refused before the container is looked for', async () => {
+test('an invalid document is refused before the container is looked up', async () => {
   const c = new FakeContainer({ layout: 'none' });
   const codes: string[] = [];
   for (const resources of ['{', '[]', '{"memory":{"limit":"much"}}']) {
@@ -125,7 +125,7 @@ test('what cannot be a limit is refused before the container is looked for', asy
   assert.equal(codes, ['ERR_SPEC_JSON', 'ERR_SPEC_INVALID', 'ERR_SPEC_INVALID']);
 });
 
-test('a container without a cgroup has no limits; a host without the controller names it', async () => {
+test('a container without a cgroup, and a host without the controller, are errors', async () => {
   const none = new FakeContainer({ layout: 'none', status: 'running' });
   const error = await none.failure(() => change(none, { pids: { limit: 10 } }));
   assert.is(told(none, error), 'ERR_CGROUP update web: the container has no cgroup, and so no limits');
@@ -133,7 +133,7 @@ test('a container without a cgroup has no limits; a host without the controller 
   assert.is((await c.failure(() => change(c, { blockIO: { weight: 100 } }))).code, 'ERR_CGROUP_CONTROLLER');
 });
 
-/** A container of a host with a resctrl file system, in a group of its own. */
+/** A container in its own group, on a host with a resctrl file system. */
 function withRdt(): FakeContainer {
   const c = running();
   const { tree } = c.kernel;
@@ -154,20 +154,20 @@ function withRdt(): FakeContainer {
 }
 const schemata = (c: FakeContainer): string => c.kernel.tree.text('/sys/fs/resctrl/web/schemata');
 
-test('a schema of caches is written to the group of the container', async () => {
+test('a cache schema is written to the group of the container', async () => {
   const c = withRdt();
   await c.run(() => change(c, {}, { l3CacheSchema: 'L3:0=f' }));
   assert.is(schemata(c), 'L3:0=f\n');
 });
 
-test('with a limit that is refused, the group has its old schema again', async () => {
+test('after a refused limit the group gets its old schema', async () => {
   const c = withRdt();
   refuse(c, 'pids.max', () => true);
   const error = await c.failure(() => change(c, { pids: { limit: 10 } }, { l3CacheSchema: 'L3:0=f' }));
   assert.equal([error.code, schemata(c)], ['ERR_CGROUP', 'L3:0=ff\n']);
 });
 
-test('a group that does not take its old schema back is named in the hint, and the first error stays', async () => {
+test('a group that refuses its old schema is named in the hint of the first error', async () => {
   const c = withRdt();
   const inode = c.kernel.tree.at('/sys/fs/resctrl/web/schemata')!;
   inode.hooks = { read: () => 'L3:0=ff\n', write: (text) => (text === 'L3:0=f\n' ? 0 : -E.EINVAL) };
@@ -177,7 +177,7 @@ test('a group that does not take its old schema back is named in the hint, and t
   assert.match(error.hint ?? '', /; the new schema of the resctrl group stays: update web: write L3:0=ff: EINVAL/);
 });
 
-test('schemas that the host or the container does not have are errors', async () => {
+test('schemas that the host or the container does not support are errors', async () => {
   const noMount = running();
   noMount.kernel.tree.file('/proc/1000/mountinfo', '');
   const noMba = withRdt();
@@ -210,7 +210,7 @@ test('schemas that the host or the container does not have are errors', async ()
   ]);
 });
 
-test('fault: whichever call fails, all values are the new ones or all are the old ones', async () => {
+test('whichever call fails, all values are new or all are old', async () => {
   const values = (c: FakeContainer) =>
     [...['memory.max', 'pids.max'].map((name) => file(c, name)), schemata(c)].map((text) => text.trim()).join(' ');
   const outcomes = await eachFailure(withRdt, (c) =>

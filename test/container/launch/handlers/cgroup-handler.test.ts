@@ -1,4 +1,4 @@
-/** The cgroup operations of a plan: what is made and written, and what is refused. */
+/** The cgroup operations of a plan: what they make and write, and what they refuse. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { applyCgroupOp, type CgroupOp } from '../../../../src/container/launch/handlers/cgroup-handler.js';
@@ -12,7 +12,7 @@ const test = suite('cgroup handler');
 const top = '/sys/fs/cgroup';
 const at = '/linux/cgroupsPath';
 
-/** v2; the top has no cgroup.type, as the kernel's. */
+/** cgroup v2; the top has no cgroup.type, as in the kernel. */
 function v2(): FakeKernel {
   const kernel = new FakeKernel();
   const files = { 'cgroup.subtree_control': '', 'cgroup.type': 'domain\n' };
@@ -20,7 +20,7 @@ function v2(): FakeKernel {
   return kernel;
 }
 
-/** Performs it. @returns what failed, in words; with what it made */
+/** Performs the operation. @returns a description of the failure, and the cgroups that it made */
 function apply(op: CgroupOp, made: string[] = []): string {
   try {
     const f = applyCgroupOp(op, made);
@@ -34,13 +34,13 @@ function apply(op: CgroupOp, made: string[] = []): string {
 
 const create = (path: string): CgroupOp => ({ op: 'cgroupCreate', at, path });
 
-test('create: those above are made first, and all are noted for the undo', () => {
+test('create makes missing parents first, and records every new cgroup for the undo', () => {
   v2();
   assert.is(apply(create(`${top}/a/b`)), `done; ${top}/a; ${top}/a/b`);
   assert.is(apply(create(`${top}/a/b`)), 'done', 'one that is there and empty is not noted');
 });
 
-test('create: what fails leaves those that were made to the undo', () => {
+test('after a failed create, the cgroups that it made are recorded for the undo', () => {
   const kernel = v2();
   kernel.failAt('mkdirAt', 3, E.EIO);
   assert.is(apply(create(`${top}/a/b`)), `EIO mkdir ${top}/a/b; ${top}/a`);
@@ -48,7 +48,7 @@ test('create: what fails leaves those that were made to the undo', () => {
   assert.is(apply(create(`${top}/a/b`)), `EACCES mkdir ${top}/a`);
 });
 
-test('create: processes below an existing one keep it from being shared', () => {
+test('create refuses an existing cgroup with processes below it', () => {
   const kernel = v2();
   const below = kernel.tree.directory(`${top}/a/below`);
   const pids = [0, 1, 2, 3, 4, 5, 6].map(() => kernel.processes.add({ cgroups: [below] }).pid);
@@ -63,7 +63,7 @@ test('create: processes below an existing one keep it from being shared', () => 
   }
 });
 
-test('create: a new one below a frozen one is refused, on v1 too', () => {
+test('create refuses a cgroup below a frozen one, also on v1', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   kernel.tree.at(`${top}/a/cgroup.freeze`)?.hooks.write?.('1');
@@ -75,12 +75,12 @@ test('create: a new one below a frozen one is refused, on v1 too', () => {
   assert.match(apply(create(`${top}/freezer/b/c`)), /^ERR_CGROUP the container's cgroup is frozen/);
 });
 
-test('create: a state that cannot be read is not "thawed"', () => {
+test('create does not take an unreadable freezer state for "thawed"', () => {
   v2().failAt('readFile', 1, E.EIO);
   assert.is(apply(create(`${top}/a`)), `EIO read ${top}/a/cgroup.events; ${top}/a`);
 });
 
-test('write: a file that is missing because its cgroup is says so', () => {
+test('a write to a missing file says whether the whole cgroup is missing', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   const write = (path: string): string => apply({ op: 'cgroupWrite', at, path, value: '5' });
@@ -91,7 +91,7 @@ test('write: a file that is missing because its cgroup is says so', () => {
   assert.is(kernel.tree.text(`${top}/a/cpu.weight`), '5');
 });
 
-test('write first: the first file that is there, each with its own value', () => {
+test('cgroupWriteFirst writes the value of the first existing file', () => {
   const kernel = v2();
   const paths = [`${top}/a/new`, `${top}/a/old`];
   const first = (required: boolean): string =>
@@ -106,7 +106,7 @@ test('write first: the first file that is there, each with its own value', () =>
   assert.is(first(true), `EINVAL write ${top}/a/new`, 'a value that is refused is not tried elsewhere');
 });
 
-test('realtime: the cgroups that were made above it get the value first', () => {
+test('cgroupRealtime writes the value to the new parents first', () => {
   const kernel = v2();
   const order: string[] = [];
   for (const path of ['a', 'a/b', 'other']) {
@@ -119,7 +119,7 @@ test('realtime: the cgroups that were made above it get the value first', () => 
   assert.is(applyCgroupOp(op, [`${top}/a`])?.errno, E.EINVAL);
 });
 
-test('inherit: empty ones get what the nearest above has', () => {
+test('cgroupInherit copies the value of the nearest parent that has one', () => {
   const kernel = v2();
   for (const [path, text] of [
     ['', '0-3\n'],
@@ -140,7 +140,7 @@ test('inherit: empty ones get what the nearest above has', () => {
   assert.is(apply(op), `EACCES write ${top}/a/b/c/cpus`);
 });
 
-test('controllers: all in one write, and alone where the kernel refuses some', () => {
+test('cgroupControllers enables all in one write, and separately where the kernel refuses some', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a/b`);
   const op = {
@@ -167,7 +167,7 @@ test('controllers: all in one write, and alone where the kernel refuses some', (
   assert.is(apply(op), `ENOENT write ${top}/cgroup.subtree_control`);
 });
 
-test('controllers: a cgroup with processes of its own gives none', () => {
+test('cgroupControllers enables none in a cgroup that has processes', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a/b`);
   kernel.processes.add({ cgroups: [kernel.tree.directory(`${top}/a`)] });
@@ -177,7 +177,7 @@ test('controllers: a cgroup with processes of its own gives none', () => {
   assert.is(apply({ ...op, required: ['cpu'], wanted: [] }), `EBUSY write ${top}/a/cgroup.subtree_control`);
 });
 
-test('controllers: the processes of a cgroup with many are read with a larger buffer', () => {
+test('cgroupControllers reads a long list of processes with a larger buffer', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a/b`);
   kernel.tree.file(`${top}/a/cgroup.procs`, `${'123456\n'.repeat(2000)}`);
@@ -185,7 +185,7 @@ test('controllers: the processes of a cgroup with many are read with a larger bu
   assert.is(apply(op), `EBUSY write ${top}/a/cgroup.subtree_control`);
 });
 
-test('devices: a filter that cannot be attached', () => {
+test('a device filter that cannot be attached is an error', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   const filter = { allow: false, exceptions: [] };
@@ -195,7 +195,7 @@ test('devices: a filter that cannot be attached', () => {
   assert.is(devices(`${top}/gone`), `ENOENT bpf ${top}/gone, the cgroup is gone`);
 });
 
-test('owner: the directory and the files that the kernel delegates', () => {
+test('cgroupOwner changes the owner of the directory and of the files that the kernel delegates', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   const op = { op: 'cgroupOwner', at, path: `${top}/a`, uid: 1000 } as const;

@@ -1,9 +1,11 @@
-/** The failure of an operation that a handler performs. */
+/** The failure of an operation that a handler performs, as text. */
 import { OpFailed } from '../../../../src/container/failure/op-failed.js';
 import { E } from '../../../../src/sys/errno.js';
 import { RuntError } from '../../../../src/sys/error.js';
 
-/** Runs it. @returns `ERRNO syscall detail` of an OpFailed, `CODE message` of a RuntError, undefined when it succeeds */
+/**
+ * Runs work. @returns `ERRNO syscall detail` of an OpFailed, `CODE message` of a RuntError, undefined if it succeeds
+ */
 export function failed(work: () => unknown): string | undefined {
   try {
     work();

@@ -1,4 +1,4 @@
-/** Id maps that others write: the helpers of uidmap, and user namespaces for id-mapped mounts. */
+/** Id maps that other programs write: newuidmap and newgidmap, and user namespaces for id-mapped mounts. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runIdMapHelper } from '../../../../src/container/launch/handlers/id-map-helper.js';
@@ -16,7 +16,7 @@ const test = suite('id maps');
 const helper = '/usr/bin/newuidmap';
 const map = { op: 'idMap', at: '/linux/uidMappings', kind: 'uid', lines: ['0 1000 1', '1 100000 65536'] } as const;
 
-/** Runs the helper, which does this. @returns the error; the kernel has nothing more than before */
+/** Runs the helper as this program. @returns the error; asserts that no process or descriptor remains */
 async function helped(program: Program, path = helper): Promise<string | undefined> {
   const kernel = new FakeKernel();
   kernel.processes.programs.set(helper, program);
@@ -28,7 +28,7 @@ async function helped(program: Program, path = helper): Promise<string | undefin
 
 const prefix = `ERR_ID_MAP create web: write uid_map with ${helper}: `;
 
-test('helper: it gets the pid and the numbers of all lines', async () => {
+test('the helper gets the pid and the numbers of all lines', async () => {
   let args: readonly string[] = [];
   const error = await helped(({ process, args: given }) => {
     args = given;
@@ -38,7 +38,7 @@ test('helper: it gets the pid and the numbers of all lines', async () => {
   assert.equal([error, args.join(' ')], [undefined, `${helper} 77 0 1000 1 1 100000 65536`]);
 });
 
-test('helper: what it says is the error, or how it ended', async () => {
+test("the error has the helper's output, or its exit status", async () => {
   const said = await helped(({ process, file }) => {
     file(2)?.write(new TextEncoder().encode('newuidmap: range not allowed\n'));
     process.exit(1);
@@ -52,7 +52,7 @@ test('helper: what it says is the error, or how it ended', async () => {
   assert.is(silent, `${prefix}it ended with status 3`);
 });
 
-test('helper: one that hangs is killed', async () => {
+test('a helper that hangs is killed', async () => {
   let signals: readonly number[] = [];
   const error = await helped(({ process }) => {
     signals = process.signals;
@@ -61,21 +61,21 @@ test('helper: one that hangs is killed', async () => {
   assert.equal([error, signals], [`${prefix}it did not end in time`, [SIGKILL]]);
 });
 
-test('helper: one that is not there', async () => {
+test('a missing helper is an error', async () => {
   assert.is(await helped(() => -E.EACCES), `${prefix}it cannot be run: EACCES (permission denied)`);
   assert.match((await helped(() => 0, '')) ?? '', /with : it is not installed$/);
 });
 
 const mapped = { op: 'idMapNamespace', at: '/mounts/0', path: '', uids: ['0 9 1'], gids: ['0 8 1'], slot: 0 } as const;
 
-/** A kernel whose runt-init waits without a plan, until its socket closes. */
+/** A kernel whose runt-init waits without a plan, until its socket is closed. */
 function kernelWithInit(): FakeKernel {
   const kernel = new FakeKernel();
   scriptInit(kernel, []);
   return kernel;
 }
 
-test('namespace: its maps are written and its process ends, while the descriptor stays', async () => {
+test('the maps of a new namespace are written and its process ends, while the descriptor stays open', async () => {
   const kernel = kernelWithInit();
   const [init, texts] = [scriptInit(kernel, []), [] as string[]];
   const fd = await kernel.finish(
@@ -94,7 +94,7 @@ test('namespace: its maps are written and its process ends, while the descriptor
   assert.is(kernel.open.length, 1);
 });
 
-test('namespace: one that is there is opened by its path', async () => {
+test('an existing namespace is opened by its path', async () => {
   const kernel = new FakeKernel();
   const op = { ...mapped, path: '/proc/1000/ns/user' };
   const fd = await kernel.finish(openIdMaps(op));
@@ -102,7 +102,7 @@ test('namespace: one that is there is opened by its path', async () => {
   assert.is(await kernel.finish(failedLater(openIdMaps({ ...mapped, path: '/gone' }))), 'ENOENT open /gone');
 });
 
-test('namespace: each failing call leaves no process and no descriptor', async () => {
+test('each failed call leaves no process and no descriptor', async () => {
   const outcomes = await eachFailure(kernelWithInit, () =>
     failedLater(openIdMaps(mapped)).then(Promise.reject.bind(Promise)),
   );
@@ -119,7 +119,7 @@ test('namespace: each failing call leaves no process and no descriptor', async (
       'EIO write uid_map',
       'EIO write gid_map',
       'EIO open',
-      // That its end cannot be watched, or its status had, does not matter.
+      // A failed watch of its end, or a failed read of its status, does not matter.
       undefined,
       undefined,
     ],

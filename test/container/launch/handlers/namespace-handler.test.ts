@@ -19,7 +19,7 @@ const input = (spec: Partial<Spec> = {}) => ({
 const join = (type: NamespaceType, path: string, spec?: Partial<Spec>): number =>
   openNamespace({ op: 'namespaceOpen', at: '/linux/namespaces/0/path', type, path, slot: 0 }, input(spec));
 
-/** The error; the kernel has no descriptor more than before. */
+/** The error; asserts that no descriptor was left open. */
 function refused(kernel: FakeKernel, type: NamespaceType, path: string, spec?: Partial<Spec>): RuntError {
   const open = kernel.open;
   try {
@@ -32,7 +32,7 @@ function refused(kernel: FakeKernel, type: NamespaceType, path: string, spec?: P
   throw new Error('it was joined');
 }
 
-test('a namespace of the wanted type is opened', () => {
+test('a namespace of the right type is opened', () => {
   const kernel = new FakeKernel();
   const process = kernel.processes.add();
   unshare(kernel, process, 'net');
@@ -40,7 +40,7 @@ test('a namespace of the wanted type is opened', () => {
   assert.match(kernel.descriptors.get(fd)?.shown ?? '', /^net:\[/);
 });
 
-test('another type, or another file', () => {
+test('a namespace of another type, or another file, is refused', () => {
   const kernel = new FakeKernel();
   const { pid } = kernel.processes.add();
   const type = refused(kernel, 'network', `/proc/${pid}/ns/uts`);
@@ -52,7 +52,7 @@ test('another type, or another file', () => {
   assert.match(file.hint ?? '', /\/proc\/PID\/ns\/mnt/);
 });
 
-test('a file that cannot be opened: why', () => {
+test('a file that cannot be opened is reported with the reason', () => {
   const kernel = new FakeKernel();
   const gone = refused(kernel, 'ipc', '/proc/77/ns/ipc');
   assert.equal([gone.errno, gone.hint], [E.ENOENT, 'the process that had the namespace has ended']);
@@ -63,7 +63,7 @@ test('a file that cannot be opened: why', () => {
   assert.is(refused(kernel, 'ipc', '/proc/1/ns/ipc').hint, undefined);
 });
 
-test("the runtime's own is refused where the config would change it", () => {
+test("the runtime's own namespace is refused if the config would change it", () => {
   const kernel = new FakeKernel();
   const own = (type: NamespaceType, file: string, spec?: Partial<Spec>): string =>
     refused(kernel, type, `/proc/1000/ns/${file}`, spec).message.replace(/^.*host, and /, '');
@@ -77,7 +77,7 @@ test("the runtime's own is refused where the config would change it", () => {
   assert.ok(join('uts', '/proc/1000/ns/uts', { linux: { sysctl } }) > 0);
 });
 
-test('id maps: those of the namespace, in any order', () => {
+test('the id map of a joined namespace is compared in any order', () => {
   const kernel = new FakeKernel();
   const process = kernel.processes.add({ pid: 2500 });
   kernel.tree

@@ -1,4 +1,4 @@
-/** Network devices: which namespaces the runtime talks to when it takes them back. */
+/** Network devices: the namespaces in which the runtime acts when it moves devices back. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NetDevices } from '../../../../src/container/launch/handlers/network-handler.js';
@@ -19,8 +19,9 @@ function message(type: number, body: Uint8Array): Uint8Array {
 const ended = (errno: number): Uint8Array => message(2, new Uint8Array(new Int32Array([-errno, 0, 0, 0, 0]).buffer));
 
 /**
- * A host with eth9 and eth0, and a container (descriptor 20) without devices, which `lost` says is gone. Each socket is
- * the number of its namespace and 100; that of the host is 99. Gives what was asked of each socket.
+ * A host with eth9 and eth0, and a container (descriptor 20) without devices, which is gone when `lost` returns true.
+ * The number of a socket is that of its namespace plus 100; that of the host is 99. @returns the requests to each
+ * socket
  */
 function network(lost: () => boolean): [socket: number, type: number][] {
   const asked: [number, number][] = [];
@@ -48,7 +49,7 @@ function network(lost: () => boolean): [socket: number, type: number][] {
   return asked;
 }
 
-test('a device is taken back from the namespace that it was moved to', () => {
+test('a device is moved back from the namespace that it was moved to', () => {
   const asked = network(() => false);
   const devices = new NetDevices();
   devices.move(op, 5);
@@ -60,7 +61,7 @@ test('a device is taken back from the namespace that it was moved to', () => {
   );
 });
 
-test("no device of the host is renamed when the container's namespace is gone", () => {
+test("no device of the host is renamed if the container's namespace is gone", () => {
   let gone = false;
   const asked = network(() => gone);
   const devices = new NetDevices();

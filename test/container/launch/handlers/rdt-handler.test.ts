@@ -1,4 +1,4 @@
-/** The groups of the resctrl file system: made, used as they are, or refused with what the kernel says. */
+/** The groups of the resctrl file system: made, used unchanged, or refused with the kernel's reason. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { applyRdt, type RdtOp, removeRdt } from '../../../../src/container/launch/handlers/rdt-handler.js';
@@ -20,7 +20,7 @@ function mounted(): FakeKernel {
   return kernel;
 }
 
-test('a new group gets its schemata, and is noted in front of the others for the undo', () => {
+test('a new group gets its schemata, and is recorded before the others for the undo', () => {
   const kernel = mounted();
   const made = ['/before'];
   applyRdt(group('new', ['L3:0=f', 'MB:0=50']), 5, made);
@@ -31,7 +31,7 @@ test('a new group gets its schemata, and is noted in front of the others for the
   assert.is(kernel.tree.text(`${top}/web/mon/tasks`), '5\n');
 });
 
-test('a group that is there: it must have the schemata, however they are written', () => {
+test('an existing group must have the same schemata, in any notation', () => {
   const kernel = mounted();
   kernel.tree.file(`${top}/web/tasks`);
   kernel.tree.file(`${top}/web/schemata`, '    L3:0=007F0;1=1f\n    MB:0= 50\n');
@@ -53,7 +53,7 @@ test('a group that is there: it must have the schemata, however they are written
   );
 });
 
-test('a group that must be there and is not', () => {
+test('a group that must exist and does not is an error', () => {
   mounted();
   assert.is(
     failed(() => applyRdt(group('there'), 5, [])),
@@ -61,7 +61,7 @@ test('a group that must be there and is not', () => {
   );
 });
 
-test('what the kernel says of its refusal', () => {
+test('a refusal has the text of last_cmd_status', () => {
   const kernel = mounted();
   kernel.tree.file(`${top}/info/last_cmd_status`, 'out of CLOSIDs\n');
   kernel.failAt('mkdirAt', 1, E.ENOSPC);
@@ -85,7 +85,7 @@ test('what the kernel says of its refusal', () => {
   );
 });
 
-test('remove: one that is gone is fine, one that stays is an error', () => {
+test('removeRdt accepts a missing group, and fails for one that stays', () => {
   const kernel = mounted();
   kernel.tree.directory(`${top}/web`);
   removeRdt([`${top}/gone`, `${top}/web`]);
@@ -95,7 +95,7 @@ test('remove: one that is gone is fine, one that stays is an error', () => {
   assert.match(failed(() => removeRdt([`${top}/web`])) ?? '', /^ERR_RDT remove the resctrl group .*: EBUSY/);
 });
 
-test('the mount point of mountinfo, with its escapes', () => {
+test('resctrlMount finds the mount point in mountinfo, with its escapes', () => {
   const line = (point: string, type: string): string => `30 1 0:26 / ${point} rw shared:1 - ${type} none rw\n`;
   assert.is(resctrlMount(line('/sys', 'sysfs')), '');
   assert.is(resctrlMount(line('/sys', 'sysfs') + line('/my\\040rdt', 'resctrl')), '/my rdt');

@@ -1,4 +1,4 @@
-/** Operations of the runtime that a plain config has not: what a create does for each, in a whole launch. */
+/** Operations of the runtime that a minimal config does not have, each in a whole launch. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../../src/container/create.js';
@@ -10,7 +10,7 @@ import { BundleHost, config, failuresOf } from '../bundle-host.js';
 
 const test = suite('operations of the runtime');
 
-/** A container with much of what the runtime does for one: hooks' files, devices of a terminal, limits, schedulers. */
+/** A container with many runtime operations: files for hooks, terminal, limits, scheduler. */
 const rich = (): Spec =>
   config({
     process: {
@@ -31,7 +31,7 @@ const rich = (): Spec =>
     },
   });
 
-// With a user namespace it waits for its id maps first.
+// With a user namespace, runt-init first waits for its id maps.
 const withMaps: Script = ['go', ...created];
 
 function on(script: Script = withMaps): BundleHost {
@@ -44,7 +44,7 @@ function on(script: Script = withMaps): BundleHost {
 
 const options: Partial<CreateOptions> = { consoleSocket: '/b/console', pidfdSocket: '/b/pidfd', preserveFds: 0 };
 
-test('the maps, the score and the scheduler of the process', async () => {
+test('the process gets its id maps, its OOM score and its scheduler', async () => {
   const host = on();
   await host.kernel.finish(create(host.options(options)));
   const { tree, names } = host.kernel;
@@ -57,7 +57,7 @@ test('the maps, the score and the scheduler of the process', async () => {
   assert.equal(host.left, ['process: runt/init', 'cgroup: web', 'state: web']);
 });
 
-test('each failing call leaves nothing', async () => {
+test('each failed call leaves nothing', async () => {
   const outcomes = await failuresOf(
     () => on(),
     (host) => create(host.options(options)),
@@ -75,7 +75,7 @@ test('each failing call leaves nothing', async () => {
   }
 });
 
-test('id-mapped mounts: the tree gets the maps of a user namespace of its own', async () => {
+test('an id-mapped mount gets the maps of a separate user namespace', async () => {
   const spec = config({
     mounts: [
       {
@@ -89,7 +89,7 @@ test('id-mapped mounts: the tree gets the maps of a user namespace of its own', 
     ],
   });
   const on = (): BundleHost => {
-    // The first one holds the namespace and gets no plan.
+    // The first runt-init only holds the namespace and gets no plan.
     const host = new BundleHost(spec, (n) => (n === 0 ? [] : created));
     host.kernel.tree.directory('/b/data');
     return host;
@@ -108,7 +108,7 @@ test('id-mapped mounts: the tree gets the maps of a user namespace of its own', 
   }
 });
 
-test('joined namespaces are opened before the process is there', async () => {
+test('joined namespaces are opened before the process exists', async () => {
   const linux = {
     cgroupsPath: '/web',
     namespaces: [{ type: 'network' as const, path: '/gone' }, { type: 'mount' as const }],
@@ -119,7 +119,7 @@ test('joined namespaces are opened before the process is there', async () => {
   assert.equal([host.inits.length, ...host.left], [0]);
 });
 
-test('a seccomp profile that libseccomp refuses ends the create before the process', async () => {
+test('a seccomp profile that libseccomp refuses fails the create before the process exists', async () => {
   const base = config();
   const seccomp = { defaultAction: 'SCMP_ACT_ALLOW' as const };
   const host = new BundleHost({ ...base, linux: { ...base.linux, seccomp } } as Spec);

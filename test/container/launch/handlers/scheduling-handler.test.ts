@@ -1,4 +1,4 @@
-/** The scheduler and the I/O priority of the process, as the kernel takes them. */
+/** The scheduler and the I/O priority of the process, as the kernel encodes them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { applyScheduling } from '../../../../src/container/launch/handlers/scheduling-handler.js';
@@ -21,7 +21,7 @@ const scheduler = {
 } as const;
 const ioPriority = { op: 'ioPriority', at: '/process/ioPriority', class: 2, priority: 4 } as const;
 
-test('the class stands above the priority; times are 64 bits', () => {
+test('the I/O class is in the bits above the priority, and times have 64 bits', () => {
   const kernel = new FakeKernel();
   kernel.on('ioprioSet', () => 0);
   applyScheduling(ioPriority, 77);
@@ -32,7 +32,7 @@ test('the class stands above the priority; times are 64 bits', () => {
   ]);
 });
 
-test('what the kernel refuses', () => {
+test('a refusal of the kernel is reported with its call', () => {
   const kernel = new FakeKernel();
   kernel.on('ioprioSet', () => 0);
   kernel.failAt('ioprioSet', 1, E.EPERM);

@@ -1,4 +1,4 @@
-/** The name of a kept seccomp program: a digest of all that decides the program. */
+/** The name of a cached seccomp program: a digest of everything that determines the program. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpFailed } from '../../../../src/container/failure/op-failed.js';
@@ -19,7 +19,7 @@ const profile: SeccompProfile = {
 };
 const op = { op: 'seccompProgram', at: '/linux/seccomp', profile, slot: 0 } as const;
 
-/** Opens the program where no directory can be used; all that a digest was made of. */
+/** Opens the program on a host without a usable directory. @returns the inputs of each digest */
 function digested(compile: (program: Uint8Array) => number): Buffer[] {
   const inputs: Buffer[] = [];
   fakeHost([], {
@@ -34,12 +34,12 @@ function digested(compile: (program: Uint8Array) => number): Buffer[] {
   return inputs;
 }
 
-test('the profile, the build of runt, the version of libseccomp and the machine', () => {
+test('the digest covers the profile, the build of runt, the version of libseccomp and the machine', () => {
   const [name] = digested(() => 8);
   assert.ok(name!.equals(Buffer.concat([packProfile(profile), Buffer.from(`${version()} ${commit()} 2.5.4 x86_64`)])));
 });
 
-test('what libseccomp refuses has its JSON pointer', () => {
+test('a value that libseccomp refuses is reported with its JSON pointer', () => {
   for (const [item, name, at] of [
     [-1n, 0n, ''],
     [0n, 0n, '/defaultAction'],

@@ -1,4 +1,4 @@
-/** Seccomp programs: kept ones are believed only when they are ours and whole, and a cache that fails does not matter. */
+/** Seccomp programs: a cached one is used only if it is ours and complete; a broken cache is not an error. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openProgram } from '../../../../src/container/launch/handlers/seccomp-cache.js';
@@ -14,7 +14,7 @@ const at = '/linux/seccomp';
 const profile = { defaultAction: 0x7fff0000, architectures: ['x86_64'], syscalls: [] };
 const op = { op: 'seccompProgram', at, profile, slot: 0 } as const;
 
-/** A kernel whose libseccomp makes two instructions. */
+/** A kernel whose libseccomp compiles to two instructions. */
 function kernelWith(): FakeKernel {
   const kernel = new FakeKernel();
   kernel.tree.directory(kernel.root, 0o700);
@@ -29,7 +29,7 @@ function kernelWith(): FakeKernel {
 const compiled = (kernel: FakeKernel): number => kernel.names.filter((name) => name === 'compileSeccomp').length;
 const keptIn = (kernel: FakeKernel): string[] => kernel.tree.list(`${kernel.root}/.seccomp`) ?? [];
 
-/** Opens the program. @returns what the descriptor leads to; nothing else stays open */
+/** Opens the program. @returns the path behind the descriptor; asserts that nothing else stays open */
 function opened(kernel: FakeKernel): string {
   const fd = openProgram(op, kernel.root, 0);
   const shown = kernel.descriptors.get(fd)?.shown ?? '';
@@ -38,7 +38,7 @@ function opened(kernel: FakeKernel): string {
   return shown.replace(kernel.root, '~');
 }
 
-test('it is compiled once, and kept for its owner alone', () => {
+test('a program is compiled once, and the cached file is private to its owner', () => {
   const kernel = kernelWith();
   assert.is(opened(kernel), '/memfd');
   const [name = ''] = keptIn(kernel);
@@ -49,7 +49,7 @@ test('it is compiled once, and kept for its owner alone', () => {
   assert.is(compiled(kernel), 1);
 });
 
-test('another version of libseccomp makes another program', () => {
+test('another version of libseccomp compiles another program', () => {
   const kernel = kernelWith();
   opened(kernel);
   kernel.on('seccompVersion', (data) => fill(data, '2.6.0 x86_64'));
@@ -57,7 +57,7 @@ test('another version of libseccomp makes another program', () => {
   assert.is(keptIn(kernel).length, 2);
 });
 
-test('a kept program that another user may have written, or that is not whole, is made again', () => {
+test('a cached program that another user may have written, or that is incomplete, is compiled again', () => {
   const spoil: [what: string, how: (file: { mode: number; uid: number; data: Uint8Array }) => void][] = [
     ['mode', (file) => (file.mode = 0o100644)],
     ['owner', (file) => (file.uid = 1000)],
@@ -79,7 +79,7 @@ test('a kept program that another user may have written, or that is not whole, i
   }
 });
 
-test('a kept program that is copied over the name of another profile is made again', () => {
+test('a cached program that was copied over the name of another profile is compiled again', () => {
   const kernel = kernelWith();
   opened(kernel);
   const [first = ''] = keptIn(kernel);
@@ -93,7 +93,7 @@ test('a kept program that is copied over the name of another profile is made aga
   assert.match(opened(kernel), /^~\/\.seccomp/);
 });
 
-test('a directory that is not ours alone is not used', () => {
+test('a cache directory that other users can access is not used', () => {
   for (const change of [{ mode: 0o40750 }, { uid: 1000 }]) {
     const kernel = kernelWith();
     opened(kernel);
@@ -106,7 +106,7 @@ test('a directory that is not ours alone is not used', () => {
   assert.is(opened(kernel), '/memfd');
 });
 
-test('the cache holds 64 programs: the oldest goes', () => {
+test('the cache holds 64 programs; the oldest is removed first', () => {
   const kernel = kernelWith();
   opened(kernel);
   const [first = ''] = keptIn(kernel);
@@ -128,7 +128,7 @@ test('the cache holds 64 programs: the oldest goes', () => {
   assert.ok(names.includes(first) && !names.includes('old-1') && names.includes('old-2'));
 });
 
-test('no failing call but that for the program itself is an error', async () => {
+test('only a failed call for the program itself is an error', async () => {
   const outcomes = await eachFailure(kernelWith, (kernel) => {
     const fd = openProgram(op, kernel.root, 0);
     kernel.descriptors.close(fd);
@@ -145,7 +145,7 @@ test('no failing call but that for the program itself is an error', async () => 
 const data = (text: string) =>
   ({ op: 'seccompData', at: '/annotations/run.oci.seccomp_bpf_data', data: text, slot: 0 }) as const;
 
-test('ready-made: base64 of whole instructions', () => {
+test('ready-made program data is base64 of complete instructions', () => {
   const kernel = new FakeKernel();
   const fd = openProgramData(data('BgAAAAAA/38='));
   const bytes = new Uint8Array(100);
@@ -153,7 +153,7 @@ test('ready-made: base64 of whole instructions', () => {
   assert.equal([...bytes.subarray(0, 8)], [6, 0, 0, 0, 0, 0, 255, 127]);
 });
 
-test('ready-made: anything else is refused by what it is', () => {
+test('other ready-made program data is refused with what was found', () => {
   new FakeKernel();
   const why = (text: string): string => (failed(() => openProgramData(data(text))) ?? '').replace(/^.*, found /, '');
   assert.is(why('AAAA'), '3 bytes');
@@ -163,7 +163,7 @@ test('ready-made: anything else is refused by what it is', () => {
   assert.is(why('A'.repeat(4 * 10_926)), `${3 * 10_926} bytes`);
 });
 
-test('ready-made: base64 by RFC 4648', () => {
+test('base64 is decoded by RFC 4648', () => {
   for (const text of ['', 'f', 'fo', 'foo', 'foob', 'ÿ\x00þ']) {
     const bytes = Buffer.from(text, 'latin1');
     assert.equal([...(decode(bytes.toString('base64')) ?? [])], [...bytes]);

@@ -21,14 +21,14 @@ const tree = (over: Partial<Extract<SlotOp, { op: 'openTree' }>> = {}): SlotOp =
   ...over,
 });
 
-/** Opens it, with a container whose process is there unless it has another start time. */
+/** Opens the slot for a container whose process exists unless its start time differs. */
 function opened(kernel: FakeKernel, op: SlotOp): string {
   const fd = openSlot(op, recordOf('web'));
   if (typeof fd !== 'number') throw new Error('it waits');
   return fd < 0 ? 'none' : (kernel.descriptors.get(fd)?.shown ?? '');
 }
 
-test('a tree: what is at the source, and nothing where an optional one is missing', () => {
+test('openTree opens the source, and skips only an optional one that is missing', () => {
   const kernel = new FakeKernel();
   assert.is(
     failed(() => opened(kernel, tree())),
@@ -45,7 +45,7 @@ test('a tree: what is at the source, and nothing where an optional one is missin
   );
 });
 
-test('the file that hooks write to is made, for its owner alone', () => {
+test('the output file of hooks is created, private to its owner', () => {
   const kernel = new FakeKernel();
   const op = { op: 'hookFile', at, path: '/run/hooks.log', slot: 0 } as const;
   assert.is(opened(kernel, op), '/run/hooks.log');
@@ -57,7 +57,7 @@ test('the file that hooks write to is made, for its owner alone', () => {
   );
 });
 
-test('cgroups: a file and a directory', () => {
+test('cgroupOpen opens a file, cgroupDirectory a directory', () => {
   const kernel = new FakeKernel();
   kernel.tree.file('/cg/tasks');
   assert.is(opened(kernel, { op: 'cgroupOpen', at, path: '/cg/tasks', slot: 0 }), '/cg/tasks');
@@ -68,7 +68,7 @@ test('cgroups: a file and a directory', () => {
   );
 });
 
-test('the console socket', async () => {
+test('consoleConnect connects to the console socket', async () => {
   const kernel = new FakeKernel();
   const op = { op: 'consoleConnect', at, path: '/run/console', slot: 0 } as const;
   const connect = (): Promise<string | undefined> =>
@@ -82,7 +82,7 @@ test('the console socket', async () => {
 const initProcess: SlotOp = { op: 'initProcess', at, pid: 2500, startTime: '3500', slot: 0 };
 const processRoot: SlotOp = { op: 'processRoot', at, slot: 0 };
 
-test("the container's first process, by pid and start time", () => {
+test("the container's first process is opened by pid and start time", () => {
   const kernel = new FakeKernel();
   assert.is(
     failed(() => opened(kernel, initProcess)),
@@ -99,7 +99,7 @@ test("the container's first process, by pid and start time", () => {
   );
 });
 
-test('where a seccomp filter refuses pidfd_open(2): its directory in /proc', () => {
+test('if a seccomp filter denies pidfd_open(2), the process directory in /proc is opened', () => {
   const kernel = new FakeKernel();
   kernel.on('pidfdOpen', () => -E.ENOSYS);
   kernel.processes.add({ pid: 2500 });
@@ -110,7 +110,7 @@ test('where a seccomp filter refuses pidfd_open(2): its directory in /proc', () 
   assert.equal(kernel.open, before);
 });
 
-test("the root of the container's first process, which must be there afterwards", () => {
+test('the root of the first process is opened, and the process must still exist afterwards', () => {
   const kernel = new FakeKernel();
   const process = kernel.processes.add({ pid: 2500 });
   assert.is(opened(kernel, processRoot), '/');
