@@ -1,4 +1,4 @@
-/** The library's containers on the fake host: streams, options, exits, and what a failure leaves. */
+/** The containers of the library on the fake host: streams, options, exits, and what a failure leaves. */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,7 +15,7 @@ const test = suite('library container');
 reserveNumbers(1000);
 const SIGUSR1 = 10;
 
-/** A descriptor of Node.js in the hands of the container: another one that leads to the same. */
+/** A descriptor of Node.js in the container: another descriptor of the same file. */
 class Handed extends OpenFile {
   private readonly own: number;
   readonly readable = true;
@@ -43,7 +43,7 @@ class Handed extends OpenFile {
   }
 }
 
-/** A host on which Node.js's own pipes reach the container. */
+/** A host on which the pipes of Node.js reach the container. */
 function host(script?: Script): { host: TaskHost; runtime: Runtime; web: Container } {
   const { native } = useNodeHost([]);
   const task = new TaskHost(script, undefined, { name: 'node' });
@@ -54,7 +54,7 @@ function host(script?: Script): { host: TaskHost; runtime: Runtime; web: Contain
   return { host: task, runtime, web: runtime.container('web') };
 }
 
-/** Lets the container's runt-init answer `start` as soon as it is there. */
+/** Makes the container's runt-init answer `start` as soon as it exists. */
 function answered(answer: (init: ScriptedInit) => void = () => {}): { script: Script; holder: { host?: TaskHost } } {
   const holder: { host?: TaskHost } = {};
   const script: Script = (n) => (n === 0 ? [created[0]!, 'go', () => holder.host?.answerStart(answer)] : executed);
@@ -88,7 +88,7 @@ const text = async (stream: Run['stdout']): Promise<string> => {
   return all;
 };
 
-test('create, start, state, wait, delete', async () => {
+test('a container can be created, started, queried, awaited and deleted', async () => {
   const { host, runtime, web } = running();
   const { kernel } = host;
   assert.is((await kernel.finish(runtime.create('web', '/b'))).id, 'web');
@@ -110,7 +110,7 @@ test('create, start, state, wait, delete', async () => {
   assert.equal(host.left, []);
 });
 
-test('run: the streams of the process, its exit, and no container after that', async () => {
+test('run returns the streams and the exit of the process, and removes the container', async () => {
   const { host, runtime } = running((init) => {
     say(init, 1, 'out');
     say(init, 2, 'err');
@@ -128,7 +128,7 @@ test('run: the streams of the process, its exit, and no container after that', a
   run.stdin?.destroy();
 });
 
-test('run with keep: the stopped container stays; streams that are no pipes are null', async () => {
+test('run with keep leaves the stopped container; streams that are not pipes are null', async () => {
   const { host, runtime, web } = running();
   const { kernel } = host;
   const run = await kernel.finish(runtime.run('web', '/b', { keep: true, stdio: ['ignore', 'inherit', 'ignore'] }));
@@ -143,7 +143,7 @@ test('run with keep: the stopped container stays; streams that are no pipes are 
   assert.equal(host.left, []);
 });
 
-test('run whose start fails: nothing of the container is left, its streams end', async () => {
+test('a run whose start fails removes the container and ends its streams', async () => {
   const { host, runtime } = running();
   host.kernel.failAt('unixConnect', 2, E.ENOMEM);
   const error = await failure(host, runtime.run('web', '/b'));
@@ -152,7 +152,7 @@ test('run whose start fails: nothing of the container is left, its streams end',
   assert.equal([await runtime.list(), host.left], [[], []]);
 });
 
-test('create that fails: the error as the command reports it, and nothing left', async () => {
+test('a failed create rejects with the same report as the command, and leaves nothing', async () => {
   const { host, runtime } = running();
   const error = await failure(host, runtime.create('web', '/none'));
   assert.is(error.code, 'ERR_SPEC_MISSING');
@@ -161,7 +161,7 @@ test('create that fails: the error as the command reports it, and nothing left',
   assert.equal(host.left, []);
 });
 
-test('a warning of the config is given to onWarning', async () => {
+test('a warning about the config is passed to onWarning', async () => {
   const { host, runtime, web } = running();
   const warnings: string[] = [];
   const config = JSON.parse(host.kernel.tree.text('/b/config.json')) as { annotations?: object };
@@ -177,7 +177,7 @@ test('a warning of the config is given to onWarning', async () => {
   assert.equal(host.left, []);
 });
 
-test('kill: by name, by number, all, and what is no signal', async () => {
+test('kill takes a name or a number, may signal all processes, and refuses an unknown signal', async () => {
   const { host, runtime, web } = running();
   const { kernel } = host;
   await kernel.finish(runtime.create('web', '/b'));
@@ -201,7 +201,7 @@ test('kill: by name, by number, all, and what is no signal', async () => {
   assert.equal(host.left, []);
 });
 
-test('pause, resume, update, stats', async () => {
+test('pause, resume, update and stats act on the running container', async () => {
   const { host, runtime, web } = running();
   const { kernel } = host;
   await kernel.finish(runtime.create('web', '/b'));
@@ -219,7 +219,7 @@ test('pause, resume, update, stats', async () => {
   assert.equal(host.left, []);
 });
 
-test('exec in a container that has ended, or is not there', async () => {
+test('exec rejects for a container that has ended or does not exist', async () => {
   const { host, runtime, web } = running();
   const { kernel } = host;
   await kernel.finish(runtime.create('web', '/b'));
@@ -233,7 +233,7 @@ test('exec in a container that has ended, or is not there', async () => {
   assert.equal(host.left, []);
 });
 
-test('exec of a container that runs', async () => {
+test('exec runs a process in a running container', async () => {
   const { script, holder } = answered();
   const made = host((n) =>
     n === 0 ? (typeof script === 'function' ? script(0) : script) : [(init) => holder.host?.enter(init), ...executed],
@@ -257,7 +257,7 @@ test('exec of a container that runs', async () => {
   assert.equal(made.host.left, []);
 });
 
-test('an operation that runt-init could not do rejects with where the config asks for it', async () => {
+test('a failed operation of runt-init rejects with its pointer into the config', async () => {
   const { host: task, runtime } = host([reports('error', { index: 0, errno: E.EPERM, syscall: 'mount', detail: '' })]);
   const error = await failure(task, runtime.run('web', '/b'));
   assert.is(error.errno, E.EPERM);

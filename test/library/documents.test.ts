@@ -1,4 +1,4 @@
-/** What the library says of documents: validate, compile, explain, features, bundle. Nothing is created. */
+/** Functions of the library that create no container: validate, compile, explain, features, bundle. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ const minimal: Spec = {
   process: { user: { uid: 0, gid: 0 }, args: ['sh'], cwd: '/' },
 };
 
-test('validate: an object or a bundle, with all that is wrong by its pointer', async ({ dir }) => {
+test('validate checks an object or a bundle, and reports each violation with its pointer', async ({ dir }) => {
   assert.equal(await validate(minimal), { valid: true, violations: [], warnings: [] });
   const wrong = { ...minimal, process: { ...minimal.process, cwd: 'relative' }, hostname: 5 } as never;
   const judged = await validate(wrong);
@@ -50,20 +50,20 @@ test('validate: an object or a bundle, with all that is wrong by its pointer', a
   assert.equal(await validate(dir), judged);
 });
 
-test('validate: what this runtime refuses everywhere is a violation', async () => {
+test('validate reports a value that runt refuses on every host as a violation', async () => {
   const unsupported = { ...minimal, vm: { kernel: { path: '/vmlinuz' } } } as unknown as Spec;
   const { valid, violations } = await validate(unsupported);
   assert.equal([valid, violations.length > 0], [false, true]);
 });
 
-test('validate: nothing to check is an error', async ({ dir }) => {
+test('validate rejects if the config is missing or is not JSON', async ({ dir }) => {
   assert.is((await failure(validate(dir))).code, 'ERR_SPEC_MISSING');
   writeFileSync(join(dir, 'config.json'), '{"ociVersion":');
   const error = await failure(validate(dir));
   assert.is(error.code, 'ERR_SPEC_JSON');
 });
 
-test('bundle: a config that is valid, changed as asked, in a directory that is made', async ({ dir }) => {
+test("bundle makes the directory and writes a valid config, with the caller's changes", async ({ dir }) => {
   const path = join(dir, 'new');
   const spec = await bundle(path, { rootless: true }, (changed) => {
     changed.hostname = 'box';
@@ -78,13 +78,13 @@ test('bundle: a config that is valid, changed as asked, in a directory that is m
   assert.match(readFileSync(join(path, 'config.json'), 'utf8'), /"hostname": "again"/);
 });
 
-test('bundle: an option that is not known is refused, and nothing is written', async ({ dir }) => {
+test('bundle refuses an unknown option and writes nothing', async ({ dir }) => {
   const error = await failure(bundle(join(dir, 'none'), { nonsense: 1 } as never));
   assert.is(error.code, 'ERR_USAGE');
   assert.not.ok(existsSync(join(dir, 'none', 'config.json')));
 });
 
-test('compile and explain: the plan of a bundle, by the id that names its cgroup', async ({ dir }) => {
+test('compile and explain show the plan of a bundle, with the id in its cgroup path', async ({ dir }) => {
   await bundle(dir, { rootless: true });
   const options = {
     id: 'web',
@@ -103,13 +103,13 @@ test('compile and explain: the plan of a bundle, by the id that names its cgroup
   assert.is((await failure(compile(join(dir, 'none')))).code, 'ERR_SPEC_MISSING');
 });
 
-test('features: versions, and what the runtime knows', () => {
+test('features has the versions and the supported values', () => {
   const { ociVersionMin, linux, mountOptions } = features();
   assert.is(ociVersionMin, '1.0.0');
   assert.ok(linux?.namespaces?.includes('user') && mountOptions?.includes('ro'));
 });
 
-test('Runtime: a relative root counts from the current directory; none of its containers', async ({ dir }) => {
+test('Runtime resolves a relative root from the current directory, and has no containers there', async ({ dir }) => {
   const runtime = new Runtime({ root: join(dir, 'none') });
   assert.equal(await runtime.list(), []);
   assert.is((await failure(runtime.state('web'))).code, 'ERR_NO_CONTAINER');

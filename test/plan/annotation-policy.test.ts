@@ -1,4 +1,4 @@
-/** The table of annotations is whole: every name that the sources read is in it, and `features` lists it. */
+/** The table of annotations is complete: it has every name that the sources read, and `features` lists it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -11,7 +11,7 @@ import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 
-test('every annotation that a file of src/ names is in the table, or in that of those without an effect here', () => {
+test('every annotation in src/ is in the table, or in the table of those without an effect in runt', () => {
   const others = readFileSync('src/spec/rules/annotation-rules.ts', 'utf8');
   const names = annotationNames();
   const files = readdirSync('src', { recursive: true }).map(String);
@@ -20,7 +20,7 @@ test('every annotation that a file of src/ names is in the table, or in that of 
     for (const [, name] of readFileSync(join('src', file), 'utf8').matchAll(
       /'((?:run\.oci|org\.(?:criu|systemd))\.[^']+)'/g,
     )) {
-      // A bus name of systemd's is not an annotation.
+      // A bus name of systemd is not an annotation.
       if (/^org\.systemd\.property\.$|^run\.oci|^org\.criu/.test(name!)) {
         assert.ok(names.includes(name!) || others.includes(`'${name}'`), `${file}: ${name}`);
         seen++;
@@ -30,7 +30,7 @@ test('every annotation that a file of src/ names is in the table, or in that of 
   assert.ok(seen >= names.length, `${seen} names were seen`);
 });
 
-test('found by use, with the pointer escaped; what begins with a prefix is found', () => {
+test('unsafe annotations are found by their use and by prefix, with an escaped pointer', () => {
   const annotations = {
     'org.systemd.property.CPUWeight': 'uint64 1',
     'org.systemd.property.a/b~c': 'x',
@@ -51,7 +51,7 @@ test('found by use, with the pointer escaped; what begins with a prefix is found
   for (const { effect } of unsafeAnnotations) assert.match(effect, /^(leaves|replaces|names|sets|moves|lets) /);
 });
 
-test('the policy: asked, else the environment, else warn; another word is refused', () => {
+test('the policy is that of the option, else of the environment, else "warn"; another word is refused', () => {
   const env = host.env as Record<string, string | undefined>;
   delete env.RUNT_UNSAFE_ANNOTATIONS;
   assert.is(annotationPolicy(), 'warn');
@@ -68,7 +68,7 @@ test('the policy: asked, else the environment, else warn; another word is refuse
   delete env.RUNT_UNSAFE_ANNOTATIONS;
 });
 
-test('denied: the first is named, with its pointer and value, and how many more there are', () => {
+test('a denied annotation is named with its pointer and value, and with the number of others', () => {
   const found = findUnsafe({ 'run.oci.hooks.stdout': '/x', 'run.oci.delegate-cgroup': 'a' }, ['create']);
   refuseDenied(found, 'warn');
   refuseDenied([], 'deny');

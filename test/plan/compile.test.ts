@@ -1,6 +1,6 @@
 /**
- * Golden plans: what a config compiles to, operation by operation, on hosts that do not exist. `RUNT_GOLDEN=write` writes
- * the files anew; their diff is then read like code.
+ * Golden plans: the plan of each config, operation by operation, on invented hosts. `RUNT_GOLDEN=write` writes the
+ * files again; review their diff like code.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
@@ -14,7 +14,7 @@ import { toJson } from '../../src/spec/json/exact-json.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { compileOptions, hostFacts, none, rootlessFacts, v2 } from './facts.js';
 
-/** The template of `runt spec`, with no terminal. */
+/** The template of `runt spec`, without a terminal. */
 function base(change: (spec: Spec) => void = () => {}): Spec {
   const spec = defaultSpec({ rootless: false, uid: 0, gid: 0 });
   spec.process!.terminal = false;
@@ -376,7 +376,7 @@ const cases: Record<string, Case> = {
 };
 
 for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries(cases)) {
-  test(`the plan of ${name}`, () => {
+  test(`${name} compiles to its golden plan`, () => {
     const text = lines(compile(spec, facts, compileOptions(options)).plan);
     const file = `test/plan/golden/${name}.txt`;
     if (process.env.RUNT_GOLDEN === 'write') writeFileSync(file, text);
@@ -385,7 +385,7 @@ for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries
   });
 }
 
-test('the v2 cgroup is given to the user of the process only where the container may write it, and another user is meant', () => {
+test('the v2 cgroup is chowned only if the container may write it and its user differs', () => {
   const owner = (spec: Spec, facts: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) =>
     compile(spec, hostFacts({ cgroup: v2, ...facts }), compileOptions(options))
       .plan.ops.filter((op) => op.op === 'cgroupOwner')
@@ -412,7 +412,7 @@ test('the v2 cgroup is given to the user of the process only where the container
   assert.equal(owner(plain(1000)), [1000], 'without a user namespace too');
 });
 
-test('every operation comes from a value of the config or is the runtime’s own', () => {
+test('every operation has the pointer of a config value, or belongs to the runtime', () => {
   for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
     for (const op of compile(spec, facts, compileOptions(options)).plan.ops) {
       if (op.at === '') continue;
@@ -425,7 +425,7 @@ test('every operation comes from a value of the config or is the runtime’s own
   }
 });
 
-test('compiling leaves the spec as it was', () => {
+test('compile does not change the spec', () => {
   for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
     const before = structuredClone(spec);
     compile(spec, facts, compileOptions(options));
@@ -468,7 +468,7 @@ const refused: [what: string, pointer: string, change: (spec: Spec) => void][] =
 ];
 
 for (const [what, pointer, change] of refused) {
-  test(`refused by name: ${what}`, () => {
+  test(`compile refuses ${what}`, () => {
     assert.throws(
       () => compile(base(change), hostFacts(), compileOptions()),
       (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer,
@@ -476,7 +476,7 @@ for (const [what, pointer, change] of refused) {
   });
 }
 
-test('root of a user namespace writes any map himself, and only the kernel knows whether he may set groups', () => {
+test('root of a user namespace writes any id map itself, and leaves setgroups to the kernel', () => {
   const spec = rootlessSpec();
   const mappings = [
     { containerID: 0, hostID: 1, size: 1000 },
@@ -493,7 +493,7 @@ test('root of a user namespace writes any map himself, and only the kernel knows
   );
 });
 
-test('rootless: the runtime opens what is bound where it may clone mounts, else runt-init before it changes its ids', () => {
+test('rootless: the runtime opens bind sources if it may clone mounts, else runt-init before it changes ids', () => {
   const spec = rootlessSpec();
   spec.mounts = [{ destination: '/a', source: '/closed/a', options: ['rbind'] }];
   const names = (over: Partial<HostFacts>, s = spec) =>
@@ -517,7 +517,7 @@ test('rootless: the runtime opens what is bound where it may clone mounts, else 
   assert.equal(names({}, inside), ['becomeRoot', 'unshare', 'cloneSource', 'rootfs', 'mountBind']);
 });
 
-test('where open_tree is refused runt-init clones what the runtime would have opened, but id maps', () => {
+test('if open_tree is refused, runt-init clones the sources instead of the runtime, except id-mapped ones', () => {
   const spec = rootlessSpec();
   spec.mounts = [
     { destination: '/a', source: '/a', options: ['bind'] },
@@ -542,7 +542,7 @@ test('an ordinary user cannot map the ids of a bind mount', () => {
   );
 });
 
-test('resctrl: which class is made, which must be there, and what delete removes', () => {
+test('resctrl: the plan makes a class or requires an existing one, and delete removes only its own', () => {
   const rdt = (intelRdt: NonNullable<NonNullable<Spec['linux']>['intelRdt']>) =>
     compile(
       base((s) => {
@@ -601,7 +601,7 @@ const without: [what: string, pointer: string, facts: Partial<HostFacts>, change
   ],
 ];
 for (const [what, pointer, facts, change] of without) {
-  test(`refused by name on a host without ${what}`, () => {
+  test(`compile refuses a value on a host without ${what}`, () => {
     assert.throws(
       () => compile(base(change), hostFacts(facts), compileOptions()),
       (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer && (e.hint ?? '').length > 20,
@@ -610,14 +610,14 @@ for (const [what, pointer, facts, change] of without) {
   });
 }
 
-test('CVE-2016-9962: not dumpable before anybody in what is joined can see it', () => {
+test('CVE-2016-9962: the process is not dumpable before other processes of the joined namespaces can see it', () => {
   for (const name of ['joined-pod', 'joined-network-new-user', 'joined-user']) {
     const { spec, facts = hostFacts(), options = {} } = cases[name] as Case;
     const names = compile(spec, facts, compileOptions(options)).plan.ops.map(({ op }) => op);
     const undumpable = names.indexOf('undumpable');
     const fork = Math.max(names.indexOf('fork'), names.indexOf('cgroupFork'));
     assert.ok(undumpable > 0 && undumpable < (fork < 0 ? names.length : fork), name);
-    // With a new user namespace the maps must be written first, and it cannot be seen before the fork.
+    // With a new user namespace the maps are written first, and the process cannot be seen before the fork.
     if (!names.includes('idMap')) assert.ok(undumpable < names.indexOf('setns'), name);
     assert.not.ok(names.indexOf('timeOpen') > undumpable, name);
   }

@@ -1,4 +1,4 @@
-/** exec: what is merged from the container's process and the flags, and the order of the plan. */
+/** exec: the process merged from the container's and the flags, and the order of the plan. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compileExec, type ExecRequest, type ExecTarget, execProcess } from '../../src/plan/exec-compile.js';
@@ -37,7 +37,7 @@ const target: ExecTarget = {
 const plan = (spec: Spec, r: ExecRequest, t: Partial<ExecTarget> = {}) =>
   compileExec(spec, execProcess(spec, r), { ...target, ...t }, hostFacts(), compileOptions({ startSocket: false })).ops;
 
-test('cgroups before the joining, not dumpable before it, and the fork after it', () => {
+test('exec enters cgroups and is not dumpable before it joins namespaces, and forks after it', () => {
   const names = plan(container(), request()).map((op) => op.op);
   const order = [
     'initProcess',
@@ -68,7 +68,7 @@ test('cgroups before the joining, not dumpable before it, and the fork after it'
     assert.not.ok(names.includes(absent as 'wait'));
 });
 
-test('a v2 cgroup: the process is born in it, before anything is joined', () => {
+test('on v2 the process starts in the cgroup before it joins a namespace', () => {
   const ops = plan(container(), request(), { entries: [{ directory: '/sys/fs/cgroup/c', version: 2 }] });
   const names = ops.map((op) => op.op);
   assert.ok(names.indexOf('cgroupDirectory') < names.indexOf('clone'));
@@ -78,7 +78,7 @@ test('a v2 cgroup: the process is born in it, before anything is joined', () => 
   assert.not.ok(names.includes('cgroupOpen') || names.includes('cgroupEnter'));
 });
 
-test('no pid namespace, no fork; a user namespace: root of it, and limits from outside', () => {
+test('exec forks only for a pid namespace, and becomes root in a user namespace after the outer limits', () => {
   assert.not.ok(plan(container(), request(), { namespaces: CLONE_NEWNS }).some((op) => op.op === 'fork'));
   const names = plan(container(), request(), { namespaces: CLONE_NEWUSER | CLONE_NEWPID }).map((op) => op.op);
   assert.ok(names.indexOf('join') < names.indexOf('keyring') && names.indexOf('keyring') < names.indexOf('becomeRoot'));
@@ -86,7 +86,7 @@ test('no pid namespace, no fork; a user namespace: root of it, and limits from o
   assert.ok(names.includes('prlimit') && !names.includes('rlimit'));
 });
 
-test('CPU affinity: the one before the cgroups are entered, the other after', () => {
+test('the initial CPU affinity is set before the cgroups are entered, the final one after', () => {
   const spec = container((p) => {
     p.execCPUAffinity = { initial: '0', final: '0-3,8-15:1/4' };
   });
@@ -108,7 +108,7 @@ test('CPU affinity: the one before the cgroups are entered, the other after', ()
   );
 });
 
-test("scheduling: the container's where the process of --process has none, else its own", () => {
+test('scheduling comes from the --process document, else from the container', () => {
   const spec = container((p) => {
     p.scheduler = { policy: 'SCHED_BATCH', nice: 4 };
     p.ioPriority = { class: 'IOPRIO_CLASS_IDLE' };
@@ -124,7 +124,7 @@ test("scheduling: the container's where the process of --process has none, else 
   assert.equal(of({ execCPUAffinity: {} }).execCPUAffinity, {});
 });
 
-test('the environment is merged by name, the last one of each counts', () => {
+test('the environment is merged by name, and the last value of a name wins', () => {
   const spec = container((p) => (p.env = ['A=1', 'B=2', 'C=3']));
   const { process } = execProcess(spec, request({ env: ['B=x', 'D=4', 'B=y', 'E='] }));
   assert.equal(process.env, ['A=1', 'C=3', 'D=4', 'B=y', 'E=']);
@@ -135,7 +135,7 @@ test('the environment is merged by name, the last one of each counts', () => {
     );
 });
 
-test('capabilities of flags are never inheritable, and ambient only where the config has inheritable ones', () => {
+test('capabilities of flags are never inheritable, and ambient only if the config has inheritable ones', () => {
   const add = (sets: Process['capabilities']) =>
     execProcess(
       container((p) => (p.capabilities = sets!)),
@@ -151,7 +151,7 @@ test('capabilities of flags are never inheritable, and ambient only where the co
   assert.equal(add({ inheritable: ['CAP_KILL'] })?.ambient, ['CAP_CHOWN']);
 });
 
-test('the user: numbers at once, names inside, and nothing in between', () => {
+test('a numeric user is used as it is, a name is looked up inside, and a mixture is refused', () => {
   const spec = container((p) => (p.user = { uid: 1, gid: 2 }));
   const of = (user: string) => {
     const { process, named } = execProcess(spec, request({ user }));
@@ -172,7 +172,7 @@ test('the user: numbers at once, names inside, and nothing in between', () => {
   }
 });
 
-test('setgroups as the container’s user namespace has it, whoever asks', () => {
+test("setgroups is denied if the container's user namespace denies it, for every user", () => {
   const user = (t: Partial<ExecTarget>, r = request()) => {
     const found = plan(container(), r, t).find(({ op }) => op === 'user' || op === 'namedUser');
     assert.ok(found && 'setGroups' in found);
@@ -183,7 +183,7 @@ test('setgroups as the container’s user namespace has it, whoever asks', () =>
   assert.is(user({ setGroupsDenied: true }, request({ user: 'someone' })), false);
 });
 
-test('a user by name: HOME is his, and the directory is entered again as him', () => {
+test('a named user gets HOME from /etc/passwd, and the working directory is entered again as that user', () => {
   const ops = plan(container(), request({ user: 'web' }));
   assert.not.ok(ops.some((op) => op.op === 'user'));
   const exec = ops.find((op) => op.op === 'exec')!;
@@ -194,7 +194,7 @@ test('a user by name: HOME is his, and the directory is entered again as him', (
   assert.equal(row!.slice(0, 2), ['user', 'web']);
 });
 
-test('a process of its own takes from the container only what it leaves out as a whole', () => {
+test('a --process document takes from the container only what it leaves out completely', () => {
   const spec = container((p) => {
     p.user = { uid: 1, gid: 1, umask: 0o077 };
     p.oomScoreAdj = 5;

@@ -1,4 +1,4 @@
-/** Hosts that do not exist: what a compiler test says the host offers. */
+/** Host facts of invented hosts, for tests of the compiler. */
 import type { CgroupFacts } from '../../src/cgroup/cgroup-facts.js';
 import type { CompileOptions, HostFacts } from '../../src/plan/host-facts.js';
 import { hostWith } from '../../src/plan/ideal-hosts.js';
@@ -35,7 +35,7 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
   return { ...hostWith(v1), lastCapability: 40, ...over };
 }
 
-/** An ordinary user, 1000:1000, with the helpers of uidmap and no cgroup of his own. */
+/** An ordinary user, 1000:1000, with newuidmap and newgidmap, and without a delegated cgroup. */
 export const rootlessFacts = (over: Partial<HostFacts> = {}): HostFacts =>
   hostFacts({
     euid: 1000,

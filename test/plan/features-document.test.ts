@@ -1,4 +1,4 @@
-/** The features document says what the compiler does: what it lists is applied, and what it leaves out is refused by name. */
+/** The features document describes the compiler: listed values are applied, others are refused by name. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { names } from '../../build/gen/names.js';
@@ -17,7 +17,7 @@ useNodeHost([]);
 const document = features();
 const linux = document.linux!;
 
-/** Whether a config compiles; false when it is refused by name. */
+/** Whether a config compiles; false if it is refused by name. */
 function compiles(change: (spec: Required<Spec>) => void): boolean {
   const spec = defaultSpec({ rootless: false, uid: 0, gid: 0 });
   spec.process!.terminal = false;
@@ -31,13 +31,13 @@ function compiles(change: (spec: Required<Spec>) => void): boolean {
   }
 }
 
-test('it is valid', () => {
+test('the features document conforms to its schema', () => {
   assert.ok(validateFeatures(document), JSON.stringify(validateFeatures.errors));
   assert.is(linux.capabilities?.length, 41);
   assert.equal(document.hooks?.length, 6);
 });
 
-test('every list is sorted and names nothing twice', () => {
+test('every list is sorted without repetition', () => {
   const seccomp = linux.seccomp!;
   for (const list of [
     document.mountOptions!,
@@ -51,7 +51,7 @@ test('every list is sorted and names nothing twice', () => {
   }
 });
 
-test('mount options: those listed compile, the others are refused', () => {
+test('listed mount options compile, and others are refused', () => {
   const mappings = [{ containerID: 0, hostID: 1000, size: 1 }];
   for (const name of mountOptionNames()) {
     const { kind } = mountOption(name)!;
@@ -69,7 +69,7 @@ test('mount options: those listed compile, the others are refused', () => {
   }
 });
 
-test('namespaces: those listed compile, the others are refused', () => {
+test('listed namespaces compile, and others are refused', () => {
   for (const type of Object.keys(namespaceFlags) as 'pid'[]) {
     const applied = compiles((spec) => {
       const list = spec.linux.namespaces!;
@@ -79,7 +79,7 @@ test('namespaces: those listed compile, the others are refused', () => {
   }
 });
 
-test('what is a switch is on when the compiler applies it', () => {
+test('a feature is enabled if the compiler applies it', () => {
   const mappings = [{ containerID: 0, hostID: 1000, size: 1 }];
   const cases: [string, boolean | undefined, (spec: Required<Spec>) => void][] = [
     [
@@ -129,7 +129,7 @@ test('what is a switch is on when the compiler applies it', () => {
   for (const [name, enabled, change] of cases) assert.is(enabled, compiles(change), name);
 });
 
-test('seccomp: the names of the schema that libseccomp knows', () => {
+test('seccomp lists the names of the schema that libseccomp knows', () => {
   const { actions, operators, archs, knownFlags, supportedFlags } = linux.seccomp!;
   assert.equal([actions, operators], [[...names.actions].sort(), [...names.operators].sort()]);
   assert.ok(archs!.length > 10 && archs!.every((name) => names.archs.includes(name)));
@@ -137,13 +137,13 @@ test('seccomp: the names of the schema that libseccomp knows', () => {
   assert.ok(supportedFlags!.every((name) => knownFlags!.includes(name)));
 });
 
-test('a value that changes no plan is not supported', () => {
+test('isApplied is false for a value that changes no plan', () => {
   assert.is(isApplied({ annotations: { a: 'b' } }), false);
   assert.is(isApplied({ hostname: 'x' }), true);
   assert.is(isApplied({ linux: { resources: { network: { classID: 1 } } } }), false, 'refused on cgroup v2');
 });
 
-test('cgroups: of both versions, made by runt and by systemd', () => {
+test('cgroups v1 and v2 are supported, with cgroupfs and systemd', () => {
   assert.equal(linux.cgroup, { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true });
 });
 

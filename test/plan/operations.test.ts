@@ -1,6 +1,6 @@
 /**
- * Tables of operations are total: one that is declared without a sentence, an error code or a handler does not compile.
- * Shown by adding two to a copy of the sources: one that the runtime does, and one of runt-init's.
+ * The tables of operations are total: an operation without a sentence, an error code or a handler does not compile. The
+ * test adds two to a copy of the sources: one of the runtime and one of runt-init.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,11 +11,11 @@ import * as assert from 'uvu/assert';
 
 const test = suite('operations');
 
-/** Where each part of an operation is missed when it is not there. */
+/** The files in which the compiler reports a missing part of an operation. */
 const messages = 'src/plan/masks/mask-messages.ts';
 const hints = 'src/plan/masks/mask-hints.ts';
 const handlers = 'src/container/launch/handlers/handler-table.ts';
-/** The tables that the operations of all rooms come together in, and who uses them. */
+/** The tables that collect the operations of all rooms, and their users. */
 const roots = ['src/plan/explain/op-messages.ts', 'src/plan/failure/op-hints.ts', 'src/plan/encode-plan.ts', handlers];
 
 class Copy {
@@ -40,14 +40,14 @@ class Copy {
     writeFileSync(path, `${before.slice(0, end)}${text}\n${before.slice(end)}`);
   }
 
-  /** What the compiler complains of: the file, and the names that the error quotes. */
+  /** The compiler's errors: the file, and the names that the error quotes. */
   errors(): { readonly file: string; readonly text: string }[] {
     const { status, stdout } = spawnSync(
       process.execPath,
       [join(process.cwd(), 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--pretty', 'false'],
       { cwd: this.directory, encoding: 'utf8' },
     );
-    // An error's further lines are indented.
+    // Further lines of an error are indented.
     const errors = stdout.split(/\n(?=\S)/).filter((text) => text.includes(': error TS'));
     assert.is(status === 0, errors.length === 0, stdout);
     return errors.map((text) => ({ file: text.slice(0, text.indexOf('(')), text }));
@@ -69,7 +69,7 @@ const shape = (name: string, parts: Readonly<Record<string, string>>): string =>
     .join('')}fields: { path: 'str' }, doc: 'for a test' },`;
 const ops = 'src/plan/masks/mask-ops.ts';
 
-test('an operation that is only declared is missed by the words, the codes and the handlers, each by its name', () => {
+test('for an operation that is only declared, the compiler reports messages, codes and handlers by name', () => {
   copy.add(ops, 'table({', [shape('dim', byRuntime), shape('veil', byInit)].join('\n'));
   const errors = copy.errors();
   const missed = (file: string, name: string): boolean =>
@@ -83,7 +83,7 @@ test('an operation that is only declared is missed by the words, the codes and t
   assert.equal([...new Set(errors.map((e) => e.file))].sort(), [handlers, hints, messages].sort(), 'nothing else is');
 });
 
-test('with words, codes and a handler both compile', () => {
+test('operations with messages, codes and a handler compile', () => {
   const words = (name: string): string =>
     `  ${name}: { sentence: (op) => \`${name} \${op.path}\`, rows: (op) => row(op, '${name}', word(op.path)) },`;
   copy.add(messages, '= {', `${words('dim')}\n${words('veil')}`);
@@ -96,7 +96,7 @@ test('with words, codes and a handler both compile', () => {
   assert.equal(copy.errors(), []);
 });
 
-test('an operation without a phase, of runt-init without a code, or of the runtime with one does not compile', () => {
+test('a missing phase, a missing code of runt-init or a code of the runtime is a compile error', () => {
   const { phase: _, ...phaseless } = byRuntime;
   const { code, ...codeless } = byInit;
   copy.add(ops, 'table({', shape('phaseless', phaseless));

@@ -1,4 +1,4 @@
-/** Every field of an operation is read by what performs it: the C of runt-init, or a handler of the runtime. */
+/** Every field of an operation is read by the C of runt-init or by a handler of the runtime. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -23,10 +23,10 @@ const fieldsOf = (by: 'init' | 'runtime'): [op: string, field: string, type: Fie
       Object.entries(shape.fields).map(([field, type]): [string, string, FieldType] => [op, field, type]),
     );
 
-/** Values that the runtime has from the container's record and its config: the plan shows which they are. */
+/** Values that the runtime takes from the record and the config; the plan has them only to be shown. */
 const shown = ['initProcess.pid', 'initProcess.startTime', 'hostHook.timeout'];
 
-test('the C of runt-init reads every field that crosses the wire, and no note', () => {
+test('the C of runt-init reads every field of the wire format, and no note', () => {
   const text = sources('native/init', '.c');
   for (const [op, field, type] of fieldsOf('init')) {
     const name = `${upper(op)}_${upper(field)}`;
@@ -34,9 +34,9 @@ test('the C of runt-init reads every field that crosses the wire, and no note', 
   }
 });
 
-test('the runtime reads every field of its own operations', () => {
+test('the runtime reads every field of its operations', () => {
   const text = sources('src/container', '.ts');
-  // As op.FIELD, or taken out of an operation.
+  // As op.FIELD, or destructured from an operation.
   const isRead = (field: string): boolean =>
     new RegExp(
       `\\bop\\.${field}\\b|\\{[^{}]*\\b${field}\\b[^{}]*\\}(?: = op\\b|: (?:Pick<)?(?:OpOf|Extract|\\w+Op)\\b)`,

@@ -1,5 +1,5 @@
 /**
- * What `validate` accepts compiles: every combination of mounts with mapped ids, and one bad value of each other field.
+ * Everything that `validate` accepts compiles: all combinations of id-mapped mounts, and one bad value of other fields.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,7 +15,7 @@ useNodeHost([]);
 
 const map = (containerID: number, hostID: number, size: number): IdMapping => ({ containerID, hostID, size });
 
-/** The spec when the rules accept it. */
+/** The spec if the rules accept it. */
 function accepted(spec: unknown): Spec | undefined {
   const bytes = new TextEncoder().encode(JSON.stringify(spec));
   try {
@@ -96,11 +96,11 @@ const kinds: readonly { type?: string; source?: string; options: readonly string
   { type: 'bind', source: '/srv', options: ['remount', 'bind', 'nosuid'] },
 ];
 
-/** How many mounts the rules have refused, and how many have compiled, of all spaces. */
+/** The numbers of mounts that the rules refused and that compiled, over all spaces. */
 const count = { refused: 0, compiled: 0 };
 
 for (const [namespaces, more] of spaces) {
-  test(`every combination of idmap options, mappings and types that is valid compiles: ${JSON.stringify(namespaces)}`, () => {
+  test(`every valid combination of idmap options, mappings and types compiles: ${JSON.stringify(namespaces)}`, () => {
     for (const kind of kinds) {
       for (const mapped of own) {
         for (const option of [undefined, ...good, ...bad]) {
@@ -125,12 +125,12 @@ for (const [namespaces, more] of spaces) {
   });
 }
 
-test('many were refused, and many compiled', () => {
+test('the combinations include many refused and many compiled ones', () => {
   assert.ok(count.refused > 5000 && count.compiled > 300, JSON.stringify(count));
 });
 
 for (const option of bad) {
-  test(`refused by its place: ${option}`, () => {
+  test(`${option} is refused with its pointer`, () => {
     const mount = { destination: '/x', type: 'bind', source: '/srv', options: ['bind', option] };
     const text = new TextEncoder().encode(JSON.stringify({ ...base(spaces[1]![0], mappings), mounts: [mount] }));
     assert.throws(
@@ -140,23 +140,23 @@ for (const option of bad) {
   });
 }
 
-test('two options: the one that does not count is checked too', () => {
+test('an option that a later one overrides is checked too', () => {
   const options = ['bind', 'idmap=uids=0-1', 'idmap=uids=0-1-1;gids=0-1-1'];
   assert.not.ok(accepted({ ...base(spaces[0]![0]), mounts: [{ destination: '/x', source: '/srv', options }] }));
 });
 
-/** One value each that no host takes; what the rules let through, `validate` finds by compiling. */
+/** One value each that no host accepts; `validate` compiles to find those that the rules accept. */
 const siblings: Record<string, object> = {
   'a user namespace without a mount namespace': base([user], mappings),
   'rootfsPropagation without a mount namespace': base([], { rootfsPropagation: 'slave' }),
   'a mount on / without a mount namespace': { ...base([]), mounts: [{ destination: '/', type: 'tmpfs' }] },
   'the root cgroup': base([{ type: 'mount' }], { cgroupsPath: '/' }),
-  'a class of resctrl that the kernel has': base([{ type: 'mount' }], { intelRdt: { closID: 'info' } }),
-  'a device of RDMA with a space': base([{ type: 'mount' }], { resources: { rdma: { 'a b': { hcaHandles: 1 } } } }),
+  'a resctrl class that the kernel reserves': base([{ type: 'mount' }], { intelRdt: { closID: 'info' } }),
+  'an RDMA device with a space': base([{ type: 'mount' }], { resources: { rdma: { 'a b': { hcaHandles: 1 } } } }),
   'a network interface with a space': base([{ type: 'mount' }], {
     resources: { network: { priorities: [{ name: 'a b', priority: 1 }] } },
   }),
-  'what only v1 has, with what only v2 has': base([{ type: 'mount' }], {
+  'a value for v1 only beside one for v2 only': base([{ type: 'mount' }], {
     resources: { network: { classID: 1 }, unified: { 'memory.high': '1' } },
   }),
   'a file of the cgroup without a controller': base([{ type: 'mount' }], { resources: { unified: { memory: '1' } } }),
@@ -165,18 +165,24 @@ const siblings: Record<string, object> = {
     hooks: { createContainer: [{ path: '/bin/true' }] },
     annotations: { 'run.oci.hooks.stdout': 'log' },
   },
-  'a cgroup below that is none': { ...base([{ type: 'mount' }]), annotations: { 'run.oci.delegate-cgroup': '../x' } },
-  'a NUL': { ...base([{ type: 'mount' }]), process: { cwd: '/', args: ['a\0b'], user: { uid: 0, gid: 0 } } },
+  'a delegated cgroup that is not below': {
+    ...base([{ type: 'mount' }]),
+    annotations: { 'run.oci.delegate-cgroup': '../x' },
+  },
+  'a NUL in an argument': {
+    ...base([{ type: 'mount' }]),
+    process: { cwd: '/', args: ['a\0b'], user: { uid: 0, gid: 0 } },
+  },
 };
 
 for (const [name, config] of Object.entries(siblings)) {
-  test(`found by validate: ${name}`, () => {
+  test(`validate finds ${name}`, () => {
     const spec = accepted(config);
     assert.ok(!spec || refusedEverywhere(spec), 'it is valid, and no host takes it');
   });
 }
 
-test('a config for v1 alone, and one for v2 alone, are valid', () => {
+test('a config for v1 only, and one for v2 only, are valid', () => {
   for (const resources of [{ network: { classID: 1 } }, { unified: { 'memory.high': '1' } }]) {
     const spec = accepted(base([{ type: 'mount' }], { resources }))!;
     assert.is(refusedEverywhere(spec), undefined);

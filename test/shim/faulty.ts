@@ -1,4 +1,4 @@
-/** The static binary, and in it what must not be: a rejection that nobody handles, after FAULTY_AFTER ms. Runs in QuickJS. */
+/** The static binary with planted faults: unhandled rejections after FAULTY_AFTER ms. Runs in QuickJS. */
 import '../../src/entry/static-binary.js';
 import { host } from '../../src/sys/host.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
@@ -6,7 +6,7 @@ import { sleep } from '../../src/sys/waiting/loop.js';
 const begin = (globalThis as unknown as { runtMain(): void }).runtMain;
 
 async function fail(what: string): Promise<void> {
-  // The shim has answered once by then.
+  // By then the shim has answered once.
   await sleep(Number(host.env.FAULTY_AFTER ?? 0));
   throw new Error(what);
 }
@@ -14,7 +14,7 @@ async function fail(what: string): Promise<void> {
 Object.assign(globalThis, {
   runtMain() {
     begin();
-    // The third is handled, which says nothing about the others.
+    // The third rejection is handled, which must not hide the others.
     for (const what of ['one that nobody handles', 'another one', 'a third']) {
       const failing = fail(what);
       if (what === 'a third') failing.catch(() => {});

@@ -1,21 +1,21 @@
-/** When a server without clients ends. */
+/** The end of a server without clients. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Idleness } from '../../src/shim/idle-end.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
 
-test('it is asked to end again and again while there is no client, and not after it has', async () => {
+test('without a client the end is tried at each interval until it succeeds, and not after that', async () => {
   const kernel = new FakeKernel();
   const asked: number[] = [];
   const begin = kernel.clock.now;
   new Idleness(20, async () => asked.push(kernel.clock.now - begin) === 3);
-  // The clock is the kernel's: no time passes.
+  // The clock is the fake kernel's: no time passes.
   await kernel.finish(sleep(300));
   assert.equal(asked, [20, 40, 60]);
 });
 
-test('it does not end while there is a client, and is given its time again after the last has gone', async () => {
+test('the end is not tried while a client is connected, and the interval starts again after the last one', async () => {
   const kernel = new FakeKernel();
   const begin = kernel.clock.now;
   const asked: number[] = [];
@@ -23,9 +23,9 @@ test('it does not end while there is a client, and is given its time again after
   const [first, second] = [idleness.client(), idleness.client()];
   kernel.clock.after(1500, first);
   kernel.clock.after(2300, second);
-  // A client that asks whether anybody is there: a `start`.
+  // A client that only checks whether the server runs: a `start`.
   kernel.clock.after(2600, () => idleness.client()());
-  // The clock is the kernel's: no time passes.
+  // The clock is the fake kernel's: no time passes.
   await kernel.finish(sleep(5000));
   assert.equal(asked, [3600]);
 });

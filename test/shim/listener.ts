@@ -26,7 +26,7 @@ export function withListener(env: Record<string, string> = {}): FakeKernel {
   return kernel;
 }
 
-/** A client that asks over ttrpc. */
+/** A client that sends requests over ttrpc. */
 export class Client {
   private readonly end: SocketEnd;
   private stream = -1;
@@ -43,7 +43,7 @@ export class Client {
     this.end.send(requestFrame(this.stream, { service: 'containerd.task.v3.Task', method, payload }));
   }
 
-  /** The answer that has come: its payload, or the code and message of its error; undefined for none. */
+  /** The response that has arrived: its payload, or the code and message of its error; undefined if none has. */
   answer(): Uint8Array | string | undefined {
     if (!this.end.readable) return undefined;
     const data = new Uint8Array(1 << 16);
@@ -61,7 +61,7 @@ export class Client {
     this.end.drop();
   }
 
-  /** Runs the server for a while of the kernel's clock. */
+  /** Runs the server for some time of the kernel's clock. */
   wait(ms: number): Promise<void> {
     return this.kernel.finish(sleep(ms));
   }

@@ -1,4 +1,4 @@
-/** A request of ttrpc as the frame that a client sends. */
+/** A ttrpc request as the frame that a client sends. */
 import { ttrpc } from '../../src/shim/transport/protos.js';
 
 export function requestFrame(stream: number, request: ttrpc.Request.$Properties): Uint8Array {

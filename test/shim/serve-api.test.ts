@@ -1,4 +1,4 @@
-/** `runt serve` on the fake host: where it listens, what it takes over from a server before it, and its end. */
+/** `runt serve` on the fake host: its address, the tasks that it adopts from an earlier server, and its end. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
@@ -15,7 +15,7 @@ import { TaskHost } from './task/task-host.js';
 
 const test = suite('serve api');
 
-/** gRPC as the server sees it: what it serves, and who tells it to end. */
+/** gRPC as the server uses it: the served handler, and the signal to end. */
 class FakeGrpc implements Grpc {
   handler!: Handler;
   end!: () => void;
@@ -53,13 +53,13 @@ async function refusal(kernel: FakeKernel, listen: string): Promise<string> {
   return `${(error as RuntError).code} ${(error as RuntError).message}`;
 }
 
-test('without gRPC, which the static binary lacks, it is refused', async () => {
+test('serve without gRPC, which the static binary lacks, is refused', async () => {
   const kernel = new FakeKernel();
   assert.match(await refusal(kernel, '/run/runt.sock'), /^ERR_UNSUPPORTED serve speaks gRPC, which this static binary/);
   assert.equal(kernel.names, []);
 });
 
-test('addresses that it does not listen at', async () => {
+test('serve refuses an address that is not an absolute path', async () => {
   offerGrpc(async () => new FakeGrpc());
   const kernel = new FakeKernel();
   for (const [listen, answer] of [
@@ -73,7 +73,7 @@ test('addresses that it does not listen at', async () => {
   assert.equal(kernel.open, []);
 });
 
-test('a socket that is in use, another file in its place, and a directory that is not there', async () => {
+test('a socket in use, another file at its path, and a missing directory are refused', async () => {
   offerGrpc(async () => new FakeGrpc());
   const kernel = new FakeKernel();
   kernel.sockets.listen('/run/used', (end) => {
@@ -87,7 +87,7 @@ test('a socket that is in use, another file in its place, and a directory that i
   assert.equal(kernel.open, []);
 });
 
-test('it serves until it is told to end, and removes its socket; a stale one is replaced', async () => {
+test('serve runs until it is told to end, replaces a stale socket, and removes its own', async () => {
   const grpc = new FakeGrpc();
   offerGrpc(async () => grpc);
   const kernel = new FakeKernel();
@@ -106,7 +106,7 @@ test('it serves until it is told to end, and removes its socket; a stale one is 
   await kernel.finish(sleep(60_000));
 });
 
-test('a server that is started again serves the containers of the one before', async () => {
+test('a restarted server adopts the containers of the earlier one', async () => {
   const grpc = new FakeGrpc();
   offerGrpc(async () => grpc);
   const host = new TaskHost();
@@ -121,7 +121,7 @@ test('a server that is started again serves the containers of the one before', a
   const text = kernel.tree.text(`${kernel.root}/web/task.json`);
   grpc.end();
   await kernel.finish(serving);
-  // The one before: its process has ended by now.
+  // The earlier server: its process has ended by now.
   const other = JSON.stringify({ ...(JSON.parse(text) as object), server: { pid: 77, startTime: '1' } });
   kernel.tree.file(`${kernel.root}/web/task.json`, other);
   kernel.tree.file(`${kernel.root}/bad/task.json`, other);
@@ -139,7 +139,7 @@ test('a server that is started again serves the containers of the one before', a
   await kernel.finish(sleep(60_000));
 });
 
-test('the gRPC shim: what it speaks with each containerd, written down beside its socket', async () => {
+test('the gRPC shim records beside its socket the protocol that it speaks with each containerd', async () => {
   for (const [version, env, spoken, note] of [
     ['1.7.20', {}, 'grpc 2', /^$/],
     ['2.1.0', {}, 'ttrpc', /containerd 2.1.0 often takes a gRPC shim/],

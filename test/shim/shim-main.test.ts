@@ -1,4 +1,4 @@
-/** The shim's program on the fake host: -v, -info, `delete` of what a shim has left, and its errors. */
+/** The shim's program on the fake host: -v, -info, `delete` after a killed shim, and its errors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeStateDir, save } from '../../src/container/state/state-store.js';
@@ -45,7 +45,7 @@ test('-v prints the name and the version', async () => {
   assert.match(text(out), /^containerd-shim-runt-v1:\n {2}Version: {2}\S+\n$/);
 });
 
-test('-info is a RuntimeInfo with the features', async () => {
+test('-info prints a RuntimeInfo with the features', async () => {
   const { code, out, error } = await run(['-info'], (kernel) => {
     kernel.on('compileSeccomp', () => 8);
     kernel.on('seccompFlags', () => 0);
@@ -57,7 +57,7 @@ test('-info is a RuntimeInfo with the features', async () => {
   assert.is(features.ociVersionMin, '1.0.0');
 });
 
-test('arguments that it does not know: one line, status 1', async () => {
+test('unknown arguments are one line of error and status 1', async () => {
   const { code, out, error } = await run(['-unknown']);
   assert.equal([code, out.length], [1, 0]);
   assert.match(error, /^containerd-shim-runt-v1: .*unknown flag -unknown/);
@@ -66,14 +66,14 @@ test('arguments that it does not know: one line, status 1', async () => {
 const arguments_ = ['-namespace', 'ns', '-id', 'web', '-bundle', '/b', 'delete'];
 const root = '/run/containerd/runt/ns';
 
-test('delete of a container that is not there: 137, now', async () => {
+test('delete of a missing container reports exit status 137 and the current time', async () => {
   const { code, out } = await run(arguments_);
   const { pid, exitStatus, exitedAt } = task.DeleteResponse.decode(out);
   assert.equal([code, pid, exitStatus], [0, 0, 137]);
   assert.ok(Number(exitedAt?.seconds) > 1_600_000_000);
 });
 
-test('delete: what is recorded of the end is told, and all is removed; also the second time', async () => {
+test('delete reports the recorded exit and removes everything, and may be repeated', async () => {
   const exit = { pid: 2500, status: 3, signal: 0, exitedAtNs: '1700000000000000000', oom: false };
   const { kernel, code, out } = await run(arguments_, (kernel) => {
     makeStateDir(root, 'web');
@@ -89,7 +89,7 @@ test('delete: what is recorded of the end is told, and all is removed; also the 
   assert.is(await kernel.finish(shim('containerd-shim-runt-v1')), 0);
 });
 
-test('delete: a container that still runs is killed', async () => {
+test('delete kills a container that still runs', async () => {
   const other = '/run/elsewhere/ns';
   const { kernel, code } = await run(arguments_, (kernel) => {
     kernel.tree.file('/b/state-root', other);
@@ -102,9 +102,9 @@ test('delete: a container that still runs is killed', async () => {
   assert.equal(kernel.tree.list(other), [], 'its state is where the engine had put it');
 });
 
-test('delete: a supervisor that is about to write the end is waited for', async () => {
+test('delete waits for a supervisor that is about to record the exit', async () => {
   const { out } = await run(arguments_, (kernel) => {
-    // A root of its own: the one before is kept open.
+    // A separate root, because the earlier one is still open.
     kernel.tree.file('/b/state-root', '/run/third/ns');
     makeStateDir('/run/third/ns', 'web');
     const supervisor = kernel.processes.add({ name: 'supervisor' });
@@ -119,7 +119,7 @@ test('delete: a supervisor that is about to write the end is waited for', async 
   assert.is(task.DeleteResponse.decode(out).exitStatus, 143);
 });
 
-test('delete that fails says why', async () => {
+test('a failed delete prints the reason', async () => {
   const { code, error } = await run(arguments_, (kernel) => {
     kernel.tree.file('/b/state-root', '/run/fourth/ns');
     kernel.failAt('unmount', 1, E.EBUSY);

@@ -1,4 +1,4 @@
-/** The server of the shim on the fake host: it answers over ttrpc, and ends when nobody wants it any more. */
+/** The server of the shim on the fake host: it answers over ttrpc, and ends when it is unused. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
@@ -12,12 +12,12 @@ const test = suite('shim server');
 const arguments_ = parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socketPath]);
 const nothing = new Uint8Array();
 
-// What the server does as long as it runs is interrupted by `over`.
+// `over` interrupts what the server does while it runs.
 process.on('unhandledRejection', (error) => {
   if (!(error instanceof Error) || error.message !== 'over') throw error;
 });
 
-/** Serves; `ended` is the exit status when it has. */
+/** Serves; `ended` is the exit status once it has ended. */
 function begin(env: Record<string, string> = {}) {
   const kernel = withListener(env);
   const state: { ended?: number } = {};
@@ -31,7 +31,7 @@ function begin(env: Record<string, string> = {}) {
   return { kernel, state, serving, over };
 }
 
-test('a client is answered; Shutdown answers, removes the socket and ends the server', async () => {
+test('Shutdown is answered, removes the socket and ends the server', async () => {
   const { kernel, serving, state, over } = begin();
   const client = new Client(kernel);
   client.ask('Connect', task.ConnectRequest.encode({ id: 'web' }).finish());
@@ -51,7 +51,7 @@ test('a client is answered; Shutdown answers, removes the socket and ends the se
   await over();
 });
 
-test('another user is not served, and holds nobody up', async () => {
+test('a client of another user is disconnected, and delays nobody else', async () => {
   const { kernel, serving, over } = begin();
   const stranger = new Client(kernel, false);
   await stranger.wait(10);
@@ -64,7 +64,7 @@ test('another user is not served, and holds nobody up', async () => {
   await over();
 });
 
-test('without a client and a container it ends after its time, and says so', async () => {
+test('without a client and a container the server ends after its idle time, and logs that', async () => {
   const { kernel, serving, state, over } = begin({ RUNT_SHIM_IDLE: '30' });
   const client = new Client(kernel);
   await client.wait(100_000);
@@ -77,7 +77,7 @@ test('without a client and a container it ends after its time, and says so', asy
   await over();
 });
 
-test('a start that holds the lock of the sockets keeps it', async () => {
+test('the server stays while a start holds the lock of the socket directory', async () => {
   const { kernel, serving, state, over } = begin({ RUNT_SHIM_IDLE: '30' });
   const directory = kernel.tree.directory('/run/s');
   directory.lock = true;

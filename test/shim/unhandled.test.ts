@@ -1,4 +1,4 @@
-/** An error that nobody handles: a line in the log of a server, which goes on; the end of any other command. */
+/** Unhandled errors: a line in the log of a server, which continues; the end of any other command. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ async function inDirectory(f: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** A process, and what it has written to stderr so far. */
+/** A process, and its stderr so far. */
 class Running {
   words = '';
   private readonly over: Promise<unknown>;
@@ -39,7 +39,7 @@ class Running {
     this.over = new Promise((settle) => child.once('exit', settle));
   }
 
-  /** Until it has written that. */
+  /** Waits until it has written that. */
   async says(pattern: RegExp): Promise<void> {
     await eventually(`${pattern}`, () => {
       if (pattern.test(this.words)) return true;
@@ -58,9 +58,9 @@ const expected = /: one that nobody handles[\s\S]*: another one/;
 
 if (built.status === 3) {
   process.stdout.write('# skip unhandled: quickjs: QuickJS is not available\n');
-  test.skip('the static shim');
+  test.skip('the static shim logs an unhandled rejection and continues to answer');
 } else {
-  test('the static shim tells of it, and answers on', () =>
+  test('the static shim logs an unhandled rejection and continues to answer', () =>
     inDirectory(async (dir) => {
       assert.is(built.status, 0, built.stderr);
       const program = join(dir, 'containerd-shim-runt-v1');
@@ -90,11 +90,11 @@ if (built.status === 3) {
       }
     }));
 
-  test('it ends what is no server, with its words', () =>
+  test('a command that is not a server ends with the error', () =>
     inDirectory(async (dir) => {
       const program = join(dir, 'containerd-shim-runt-v1');
       symlinkSync(join(process.cwd(), 'build/test/faulty'), program);
-      // It waits for what may be written to its stdin.
+      // It waits for input on its stdin.
       const child = spawn(program, ['-info'], { stdio: ['pipe', 'ignore', 'pipe'], env: { FAULTY_AFTER: '100' } });
       let words = '';
       child.stderr.on('data', (chunk) => {
@@ -105,13 +105,13 @@ if (built.status === 3) {
     }));
 }
 
-test('serve, of Node.js, tells of it, and answers on; also of what a callback throws', () =>
+test('serve, on Node.js, logs an unhandled error or exception of a callback and continues to answer', () =>
   inDirectory(async (dir) => {
     const plant = join(dir, 'plant.mjs');
     const socket = join(dir, 'socket');
     writeFileSync(
       plant,
-      // Once it listens, what is to see them is there too.
+      // The faults happen once it listens, when a client can see them.
       `import { existsSync } from 'node:fs';
        const waiting = process.argv.includes('serve') && setInterval(() => {
          if (!existsSync(${JSON.stringify(socket)})) return;

@@ -1,4 +1,4 @@
-/** linux.resources → the operations of the plan, whole lists for each layout. */
+/** linux.resources as operations of the plan: complete lists for each layout. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
@@ -29,7 +29,7 @@ function plan(layout: Layout, resources: Resources | undefined, user?: (path: st
   return cgroupOps(facts, paths, resources, { rootless, devices: [] });
 }
 
-/** Writes as "file=value at", without the prefix that all share, and without the devices. */
+/** Writes as "file=value at", without their common prefix and without the devices. */
 const writes = (ops: readonly Op[]): string[] =>
   ops.flatMap((op) =>
     op.op === 'cgroupRealtime'
@@ -39,7 +39,7 @@ const writes = (ops: readonly Op[]): string[] =>
         : [],
   );
 
-/** The operation of a name; the test fails where there is none. */
+/** The operation with a name; the test fails if there is none. */
 function one<N extends Op['op']>(ops: readonly Op[], name: N): Extract<Op, { op: N }> {
   const found = ops.find((op): op is Extract<Op, { op: N }> => op.op === name);
   assert.ok(found, name);
@@ -56,7 +56,7 @@ function refused(layout: Layout, resources: Resources, code: string, pointer: st
   );
 }
 
-test('hybrid: every hierarchy made and joined, the cpuset filled, the device list written', () => {
+test('hybrid: every hierarchy is made and joined, the cpuset is filled, the device list is written', () => {
   const at = '/linux/cgroupsPath';
   const { before, tasks, birth } = plan('hybrid', {
     memory: { limit: 1048576 },
@@ -104,7 +104,7 @@ test('hybrid: every hierarchy made and joined, the cpuset filled, the device lis
   assert.is(birth, '/sys/fs/cgroup/unified/box');
 });
 
-test('v1: values in the order that the kernel takes them', () => {
+test('v1: values are written in the order that the kernel accepts', () => {
   const { before } = plan('v1', {
     memory: {
       swappiness: 0,
@@ -152,7 +152,7 @@ test('v1: values in the order that the kernel takes them', () => {
   ]);
 });
 
-test('v2: the same values in the words of v2', () => {
+test('v2: the same values are converted to the files of v2', () => {
   const { before, tasks, birth } = plan('v2', {
     memory: { limit: 1048576, swap: 3145728, reservation: 524288, useHierarchy: true, kernel: -1 },
     cpu: { shares: 1024, quota: 50000, period: 200000, burst: 1000, idle: 0, cpus: '0-1', mems: '0' },
@@ -185,7 +185,7 @@ test('v2: the same values in the words of v2', () => {
   assert.is(birth, '/sys/fs/cgroup/box');
 });
 
-test('v2: without values the controllers are wanted for statistics, none is required', () => {
+test('v2: without values, controllers are enabled for statistics and none is required', () => {
   const { before } = plan('v2', undefined);
   const op = one(before, 'cgroupControllers');
   assert.equal(op.required, []);
@@ -206,7 +206,7 @@ test('v2: the device list is one filter', () => {
   assert.equal(standard.exceptions[0], { type: 'c', access: 'm' }, 'no number: any');
 });
 
-test('no limit is a word on v2 and -1 on v1, except for pids', () => {
+test('"no limit" is "max" on v2 and -1 on v1, where pids takes "max" too', () => {
   const none: Resources = { memory: { limit: -1, swap: -1 }, cpu: { quota: -1 }, pids: { limit: -1 } };
   assert.equal(writes(plan('v2', none).before), [
     'box/memory.max=max /memory/limit',
@@ -221,7 +221,7 @@ test('no limit is a word on v2 and -1 on v1, except for pids', () => {
   ]);
 });
 
-test('0 is "not set" where engines send it so, and a value where it is one', () => {
+test('0 means "not set" for the values that engines send so, and is a value for the others', () => {
   const zero: Resources = {
     memory: { limit: 0, swap: 0, reservation: 0, kernel: 0, kernelTCP: 0, swappiness: 0, disableOOMKiller: false },
     cpu: {
@@ -260,7 +260,7 @@ test('a period alone leaves the quota unlimited', () => {
   assert.equal(writes(plan('v2', { cpu: { period: 50000 } }).before), ['box/cpu.max=max 50000 /cpu/period']);
 });
 
-test('shares become weights: minimum, default and maximum meet, and never fall', () => {
+test('CPU shares become weights: minimum, default and maximum match, and the function never decreases', () => {
   for (const [shares, weight] of [
     [2, 1],
     [3, 2],
@@ -279,7 +279,7 @@ test('shares become weights: minimum, default and maximum meet, and never fall',
   }
 });
 
-test('unified: any file of v2, after the rest; its controller is required', () => {
+test('unified writes any v2 file after the other values, and requires its controller', () => {
   const { before } = plan('v2', {
     pids: { limit: 3 },
     unified: { 'memory.high': '1000000', 'io.weight': '10', 'cgroup.max.depth': '3', 'pids.max': '5' },
@@ -294,7 +294,7 @@ test('unified: any file of v2, after the rest; its controller is required', () =
   ]);
 });
 
-test('unified: what is no file of a cgroup is refused', () => {
+test('unified refuses a key that is not a file of a cgroup', () => {
   for (const [key, pointer] of [
     ['../x.y', '/unified/..~1x.y'],
     ['memory', '/unified/memory'],
@@ -306,7 +306,7 @@ test('unified: what is no file of a cgroup is refused', () => {
   }
 });
 
-test('unified: a value of several lines is written line by line, and an empty one is refused', () => {
+test('unified writes a value of several lines line by line, and refuses an empty one', () => {
   const value = '8:0 rbps=1000\n\n8:16 wbps=2000\n';
   assert.equal(writes(plan('v2', { unified: { 'io.max': value } }).before), [
     'box/io.max=8:0 rbps=1000 /unified/io.max',
@@ -316,7 +316,7 @@ test('unified: a value of several lines is written line by line, and an empty on
     refused('v2', { unified: { 'io.max': none } }, 'ERR_CGROUP_VALUE', '/unified/io.max');
 });
 
-test('unified on v1 is refused, unless empty', () => {
+test('unified on v1 is refused, unless it is empty', () => {
   refused('v1', { unified: { 'memory.max': '1' } }, 'ERR_UNSUPPORTED', '/unified');
   assert.equal(writes(plan('v1', { unified: {} }).before), []);
 });
@@ -336,7 +336,7 @@ const devices: Resources = {
   rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 }, mlx4_0: { hcaObjects: 5 }, mlx3: {} },
 };
 
-/** Every value, "file=value at"; files of which one must or may be there with ` or ` and `?`. */
+/** Every value as "file=value"; alternatives are joined by ` or `, optional files have a `?`. */
 const all = (settings: readonly Setting[]): string[] =>
   settings.map(({ file, value, others, optional, at }) =>
     [`${file}=${value}`, ...(others ?? []).map((o) => ` or ${o.file}=${o.value}`), optional ? '?' : '', ` ${at}`].join(
@@ -344,7 +344,7 @@ const all = (settings: readonly Setting[]): string[] =>
     ),
   );
 
-test('v1: block I/O, huge pages, RDMA, network', () => {
+test('v1: block I/O, huge pages, RDMA and network become settings', () => {
   assert.equal(all(v1Settings(devices, '')), [
     'blkio.weight=500 or blkio.bfq.weight=500 /blockIO/weight',
     'blkio.leaf_weight=300 /blockIO/leafWeight',
@@ -362,7 +362,7 @@ test('v1: block I/O, huge pages, RDMA, network', () => {
   ]);
 });
 
-test('v2: block I/O, huge pages, RDMA; what v2 has not is refused by name', () => {
+test('v2: block I/O, huge pages and RDMA become settings; values without a v2 file are refused by name', () => {
   const { network, blockIO, ...rest } = devices;
   const { leafWeight, ...io } = blockIO!;
   assert.equal(all(v2Settings({ ...rest, blockIO: io }, '')), [
@@ -382,7 +382,7 @@ test('v2: block I/O, huge pages, RDMA; what v2 has not is refused by name', () =
   refused('v2', { network: { priorities: network!.priorities! } }, 'ERR_UNSUPPORTED', '/network/priorities');
 });
 
-test('a weight of v1 is one of v2 on a line through the ends', () => {
+test('the weight of v2 is linear in that of v1, and both ends match', () => {
   for (const [v1, v2] of [
     [10, 1],
     [100, 910],
@@ -392,7 +392,7 @@ test('a weight of v1 is one of v2 on a line through the ends', () => {
     assert.is(ioWeight(v1), v2);
 });
 
-test('files of which one must be there, or none need be', () => {
+test('cgroupWriteFirst requires one of its files, or none', () => {
   const { before } = plan('v2', { blockIO: { weight: 10 }, memory: { limit: -1 } });
   const box = '/sys/fs/cgroup/box';
   assert.equal(
@@ -416,7 +416,7 @@ test('files of which one must be there, or none need be', () => {
   );
 });
 
-test('hybrid: huge pages go where the controller is', () => {
+test('hybrid: huge pages are limited in the hierarchy that has the controller', () => {
   const facts = parseCgroupFacts(hybrid.cgroup, hybrid.mountinfo, () => 'hugetlb\n');
   const paths = cgroupPaths(facts, '/box', 'web', { rootless: false });
   const limits = { hugepageLimits: [{ pageSize: '2MB', limit: 4194304 }] };
@@ -426,7 +426,7 @@ test('hybrid: huge pages go where the controller is', () => {
   refused('hybrid', limits, 'ERR_CGROUP_CONTROLLER', '/hugepageLimits/0/limit');
 });
 
-test('a device name that would make a line of its own is refused', () => {
+test('a device name that would make another line is refused', () => {
   const rdma = { 'a b': { hcaHandles: 1 } };
   const network = { priorities: [{ name: 'lo 1\neth0', priority: 0 }] };
   refused('v2', { rdma }, 'ERR_CGROUP_VALUE', '/rdma/a b');
@@ -435,7 +435,7 @@ test('a device name that would make a line of its own is refused', () => {
 
 const live = (files: Record<string, string>) => ({ read: (file: string) => files[file] ?? '' });
 
-test('a live cgroup keeps what is not given', () => {
+test('an update of a live cgroup leaves the values that it does not set', () => {
   const now = live({ 'memory.max': '1000', 'cpu.max': '5000 20000' });
   assert.equal(all(v2Settings({ memory: { swap: 1500 } }, '', now)), ['memory.swap.max=500 /memory/swap']);
   assert.equal(all(v2Settings({ cpu: { quota: 7000 } }, '', now)), ['cpu.max=7000 20000 /cpu/quota']);
@@ -459,7 +459,7 @@ test('a quota alone in cpu.max keeps the period of the live cgroup, or of the li
   ]);
 });
 
-test('checkBeforeUpdate refuses a limit that is not above what is used', () => {
+test('checkBeforeUpdate refuses a limit that is not above the current usage', () => {
   const now = live({ 'memory.current': '4096', 'memory.usage_in_bytes': '4096' });
   for (const settings of [v1Settings, v2Settings]) {
     assert.throws(
@@ -478,27 +478,27 @@ for (const [memory, key] of [
   [{ disableOOMKiller: true }, 'disableOOMKiller'],
   [{ useHierarchy: false }, 'useHierarchy'],
 ] as const) {
-  test(`v2 has no memory.${key}`, () => refused('v2', { memory }, 'ERR_UNSUPPORTED', `/memory/${key}`));
+  test(`v2 refuses memory.${key}`, () => refused('v2', { memory }, 'ERR_UNSUPPORTED', `/memory/${key}`));
 }
 
-test('v2 has no real-time limits', () => {
+test('v2 refuses real-time limits', () => {
   refused('v2', { cpu: { realtimeRuntime: 1000 } }, 'ERR_UNSUPPORTED', '/cpu/realtimeRuntime');
   refused('v2', { cpu: { realtimePeriod: 1000 } }, 'ERR_UNSUPPORTED', '/cpu/realtimePeriod');
 });
 
-test('memory that is not accounted hierarchically is refused on v1 too', () => {
+test('memory without hierarchical accounting is also refused on v1', () => {
   refused('v1', { memory: { useHierarchy: false } }, 'ERR_UNSUPPORTED', '/memory/useHierarchy');
 });
 
 for (const layout of ['v1', 'v2'] as const) {
-  test(`${layout}: memory and swap together below memory, or without it, contradict`, () => {
+  test(`${layout}: a limit of memory and swap below that of memory, or without one, is refused`, () => {
     refused(layout, { memory: { limit: 200, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
     refused(layout, { memory: { swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
     refused(layout, { memory: { limit: -1, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
   });
 }
 
-test('a controller that the host has not got is named with the pointer', () => {
+test('a controller that the host lacks is named with the pointer', () => {
   const facts = parseCgroupFacts(v2.cgroup, v2.mountinfo, () => 'cpu pids\n');
   const paths = cgroupPaths(facts, '/box', 'web', { rootless: false });
   assert.throws(
@@ -512,13 +512,13 @@ test('a controller that the host has not got is named with the pointer', () => {
   );
 });
 
-test('no hierarchy mounted: a limit is an error, nothing asked is fine', () => {
+test('without a mounted hierarchy a limit is an error, and no limit is not', () => {
   refused('none', { pids: { limit: 1 } }, 'ERR_CGROUP_CONTROLLER', '/pids/limit');
   refused('none', { devices: [{ allow: false }] }, 'ERR_CGROUP_CONTROLLER', '/devices');
   assert.equal(plan('none', undefined), { before: [], tasks: [], birth: '' });
 });
 
-test('rootless with nothing delegated and nothing asked: no operation at all', () => {
+test('rootless without a delegated cgroup and without limits, the plan has no cgroup operation', () => {
   const nothing = { before: [], tasks: [], birth: '' };
   for (const layout of ['v1', 'hybrid', 'v2'] as const) {
     assert.equal(
@@ -532,7 +532,7 @@ test('rootless with nothing delegated and nothing asked: no operation at all', (
   }
 });
 
-test('rootless with nothing delegated and a limit asked: an error that says so', () => {
+test('rootless without a delegated cgroup, a limit is an error that says so', () => {
   for (const layout of ['v1', 'v2'] as const) {
     assert.throws(
       () => plan(layout, { memory: { limit: 1048576 } }, () => false),
@@ -544,7 +544,7 @@ test('rootless with nothing delegated and a limit asked: an error that says so',
   }
 });
 
-test('rootless with a delegated cgroup: limits, but no device list', () => {
+test('rootless with a delegated cgroup, limits are set but no device list', () => {
   const { before, birth } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
   assert.equal(
     before.map((op) => op.op),
@@ -553,7 +553,7 @@ test('rootless with a delegated cgroup: limits, but no device list', () => {
   assert.is(birth, '/sys/fs/cgroup/box');
 });
 
-test('rootless with one delegated hierarchy: only that one', () => {
+test('rootless with one delegated hierarchy, only that one is used', () => {
   const { before, tasks } = plan('v1', { pids: { limit: 7 } }, (path) => path.includes('/pids/'));
   assert.equal(before, [
     { op: 'cgroupCreate', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/pids/box' },

@@ -1,4 +1,4 @@
-/** `run.oci.delegate-cgroup` in the plan: where the limits are, where the process is, and what is refused. */
+/** `run.oci.delegate-cgroup` in the plan: the cgroup of the limits, that of the process, and the errors. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { scopes } from '../../../src/plan/cgroup/systemd-scope.js';
@@ -23,7 +23,7 @@ function compiled(
   return compile(spec, hostFacts({ cgroup }), compileOptions(options));
 }
 
-/** What the plan does with cgroups, in order. */
+/** The cgroup operations of the plan, in order. */
 const cgroupsOf = ({ plan }: ReturnType<typeof compiled>): string[] =>
   plan.ops.flatMap((op) => {
     if (op.op === 'clone') return [`clone in ${op.cgroup}`];
@@ -32,7 +32,7 @@ const cgroupsOf = ({ plan }: ReturnType<typeof compiled>): string[] =>
     return [];
   });
 
-test('the limits are above, and the process is born in the cgroup below, which gets the same controllers', () => {
+test('limits are set above, and the process starts in the cgroup below, with the same controllers', () => {
   const done = compiled('/init/a');
   assert.equal(cgroupsOf(done), [
     'cgroupCreate /sys/fs/cgroup/box',
@@ -45,7 +45,7 @@ test('the limits are above, and the process is born in the cgroup below, which g
   assert.is(done.cgroups.unified!.path, '/sys/fs/cgroup/box', 'what update, stats, pause and delete go by');
 });
 
-test('under systemd it is below the unit’s, and below run.oci.systemd.subgroup', () => {
+test('under systemd the delegated cgroup is below that of the unit and of run.oci.systemd.subgroup', () => {
   const scope = '/sys/fs/cgroup/a.slice/p-n.scope';
   const plain = cgroupsOf(compiled('d', { systemd: scopes() }));
   assert.is(plain[0], `systemdScope ${scope}`);
@@ -60,11 +60,11 @@ test('under systemd it is below the unit’s, and below run.oci.systemd.subgroup
   assert.is(both.at(-1), `clone in ${scope}/s/d`);
 });
 
-test('an empty one is none, as with crun', () => {
+test('an empty annotation has no effect, as with crun', () => {
   assert.is(cgroupsOf(compiled('')).at(-1), 'clone in /sys/fs/cgroup/box');
 });
 
-test('refused: what is no path below, cgroup v1, a container without a cgroup', () => {
+test('an invalid path, cgroup v1 and a container without a cgroup are refused', () => {
   const refusal = (f: () => unknown): RuntError => {
     try {
       f();

@@ -1,4 +1,4 @@
-/** Names of scopes and slices, resources as properties, and the plan of a container under systemd. */
+/** Names of scopes and slices, resources as unit properties, and the plan of a container under systemd. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceList, v2DeviceList } from '../../../src/cgroup/devices/device-list.js';
@@ -23,7 +23,7 @@ import { compileOptions, hostFacts, rootlessFacts, v1, v2 } from '../facts.js';
 const texts = (properties: readonly Property[]): string[] => properties.map((p) => `${p.name}=${variantText(p)}`);
 const properties = (resources: Resources): string[] => texts(resourceProperties(v2Settings(resources, '')));
 
-test('slice:prefix:name, with the defaults of runc', () => {
+test('cgroupsPath is slice:prefix:name, with the defaults of runc', () => {
   for (const [path, unit, where] of [
     [undefined, 'runt-web.scope', '/system.slice/runt-web.scope'],
     ['', 'runt-web.scope', '/system.slice/runt-web.scope'],
@@ -38,7 +38,7 @@ test('slice:prefix:name, with the defaults of runc', () => {
   assert.is(scopeName(undefined, 'web', true).slice, 'user.slice');
 });
 
-test('other paths are refused, and named', () => {
+test('another form of cgroupsPath is refused with its pointer', () => {
   for (const path of [
     '/a/b',
     'a:b',
@@ -61,7 +61,7 @@ test('other paths are refused, and named', () => {
   }
 });
 
-test('resources are what systemd writes; runc’s rounding of the quota', () => {
+test("resources become the properties that systemd writes, with runc's rounding of the quota", () => {
   assert.equal(
     properties({
       memory: { limit: 1 << 26, swap: 3 << 25, reservation: 1 << 20 },
@@ -108,7 +108,7 @@ test('resources are what systemd writes; runc’s rounding of the quota', () => 
   );
 });
 
-test('devices: a list that systemd can hold, and one that it cannot', () => {
+test('a device list becomes DeviceAllow if systemd can hold it', () => {
   const list = deviceList([{ allow: true, type: 'b', major: 8, minor: 0, access: 'r' }], '', []);
   const [policy, clear, allow] = texts(deviceProperties(list));
   assert.equal([policy, clear], ["DevicePolicy='strict'", 'DeviceAllow=@a(ss) []']);
@@ -133,18 +133,18 @@ test('devices: a list that systemd can hold, and one that it cannot', () => {
   assert.equal(texts(deviceProperties(v2DeviceList(hole, '', []))), ["DevicePolicy='auto'", 'DeviceAllow=@a(ss) []']);
 });
 
-test('a quota is in the steps in which systemd writes it down: 0.01 % from 257 on', () => {
+test('a quota is rounded to the steps that systemd writes: 0.01 % since 257', () => {
   const perSecond = (quota: number, period: number, version: number) =>
     texts(resourceProperties(v2Settings({ cpu: { quota, period } }, ''), version))[0];
   assert.is(perSecond(12345, 100000, 256), 'CPUQuotaPerSecUSec=uint64 130000');
   assert.is(perSecond(12345, 100000, 257), 'CPUQuotaPerSecUSec=uint64 123500');
   assert.is(perSecond(12345, 50000, 257), 'CPUQuotaPerSecUSec=uint64 246900');
-  // A third of a percent more than 33: what is less than a µs is rounded up too.
+  // A third of a percent above 33: a remainder below 1 µs is rounded up too.
   assert.is(perSecond(100001, 300000, 252), 'CPUQuotaPerSecUSec=uint64 340000');
   assert.is(perSecond(20000001, 1000000, 252), 'CPUQuotaPerSecUSec=uint64 20010000');
 });
 
-test('what systemd changes when it reads its units again: a rounded quota, and before 253 memory.oom.group', () => {
+test('a reload of systemd changes a rounded quota, and before 253 memory.oom.group', () => {
   const versions = (resources: Resources) =>
     [252, 253, 256, 257, 262].filter((version) => changesOnReload(v2Settings(resources, ''), version));
   for (const quota of [-1, 25000, 13000, 100000, 1000]) assert.equal(versions({ cpu: { quota } }), [], String(quota));
@@ -164,7 +164,7 @@ test('what systemd changes when it reads its units again: a rounded quota, and b
   );
 });
 
-test('limits that systemd does not keep are in a cgroup below the unit’s, once its version is known', () => {
+test('limits that a reload would change are set in a cgroup below the unit, once the version is known', () => {
   const compiled = (systemd: SystemdScope, annotations = {}) => {
     const spec = sample();
     delete spec.linux!.cgroupsPath;
@@ -180,7 +180,7 @@ test('limits that systemd does not keep are in a cgroup below the unit’s, once
   assert.equal(compiled(scopes().ofVersion(252)), { below: '/container', quota: coarse, asks: false });
   const fine = 'CPUQuotaPerSecUSec=uint64 246900';
   assert.equal(compiled(scopes().ofVersion(257)), { below: '', quota: fine, asks: false });
-  // The annotation decides.
+  // The annotation has precedence.
   for (const [name, below] of [
     ['', ''],
     ['sub', '/sub'],
@@ -194,7 +194,7 @@ const planned = (change: (spec: Spec) => void, cgroup = v2) => {
   return compile(spec, hostFacts({ cgroup }), compileOptions({ systemd: scopes() }));
 };
 
-test('the plan starts the unit where it would make the directory; an annotation overrides', () => {
+test('the plan starts the unit where it would make the directory, and annotations override properties', () => {
   const { plan, cgroups } = planned((spec) => {
     spec.linux!.cgroupsPath = 'a.slice:p:n';
     spec.annotations = {
@@ -213,7 +213,7 @@ test('the plan starts the unit where it would make the directory; an annotation 
   assert.is(op.properties.filter(({ name }) => name === 'Description').length, 1);
 });
 
-test('annotations that act on strangers, on the place of the unit or beside a limit are refused by their pointer', () => {
+test('properties that affect other units, move the unit or contradict a limit are refused with their pointer', () => {
   const refused = (name: string, value: string, says: RegExp, resources: Resources = {}): void => {
     assert.throws(
       () =>
@@ -243,7 +243,7 @@ test('annotations that act on strangers, on the place of the unit or beside a li
   refused('MemoryHigh', 'uint64 5', /as well/, { unified: { 'memory.high': '5' } });
 });
 
-test('a limit by annotation stands beside other limits, and accounting may be asked for', () => {
+test('an annotation may set one limit beside others of the config, and enable accounting', () => {
   const { plan } = planned((spec) => {
     spec.annotations = {
       'org.systemd.property.MemoryMax': 'uint64 50000000',
@@ -257,7 +257,7 @@ test('a limit by annotation stands beside other limits, and accounting may be as
   assert.not.ok(plan.ops.some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
 });
 
-test('what only a newer systemd knows is marked, unless an annotation asks for it', () => {
+test('a property of a newer systemd is optional, unless an annotation sets it', () => {
   const scope = (annotations: { [key: string]: string }) =>
     planned((spec) => {
       spec.linux!.resources = { unified: { 'memory.oom.group': '1', 'memory.zswap.max': '0', 'memory.high': '9999' } };
@@ -272,7 +272,7 @@ test('what only a newer systemd knows is marked, unless an annotation asks for i
   );
 });
 
-test('a cgroup below the unit’s: it gets the values, the unit the properties', () => {
+test('a cgroup below that of the unit gets the values, and the unit gets the properties', () => {
   const { plan, cgroups } = planned((spec) => {
     delete spec.linux!.cgroupsPath;
     spec.annotations = { 'run.oci.systemd.subgroup': 'sub' };
@@ -289,7 +289,7 @@ test('a cgroup below the unit’s: it gets the values, the unit the properties',
   );
 });
 
-test('the session of a user: its cgroup, user.slice, no device rules; without one only a limit is refused', () => {
+test('a user session uses its cgroup and user.slice without device rules; without one only limits are refused', () => {
   const cgroup = '/user.slice/user-1000.slice/user@1000.service';
   const facts = rootlessFacts({ cgroup: v2 });
   const spec = sample();
@@ -319,7 +319,7 @@ test('the session of a user: its cgroup, user.slice, no device rules; without on
   );
 });
 
-test('an annotation’s value keeps the type that its text has, without a way through text', () => {
+test('the value of an annotation keeps the type of its GVariant text', () => {
   const { plan } = planned((spec) => {
     spec.annotations = {
       'org.systemd.property.CollectMode': '"inactive-or-failed"',
@@ -335,7 +335,7 @@ test('an annotation’s value keeps the type that its text has, without a way th
   ]);
 });
 
-test('an annotation that is no property, and hosts that cannot, are refused by name', () => {
+test('an annotation that is not a property, and a host without support, are refused by name', () => {
   for (const [key, value] of [
     ['TimeoutStopUSec', 'soon'],
     ['Bad.Name', '1'],

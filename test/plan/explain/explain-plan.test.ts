@@ -1,4 +1,4 @@
-/** explain: each operation in words with its flags by name, the layout, and the JSON. */
+/** explain: the rows of each operation with named flags, the layout, and the JSON. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DeviceFilter } from '../../../src/cgroup/devices/device-filter.js';
@@ -47,7 +47,7 @@ const bind = {
   copySymlink: false,
 } as const;
 
-test('a plan is printed by phases with aligned columns, each line with its number and pointer', () => {
+test('a plan is printed by phases in aligned columns, each line with its number and pointer', () => {
   const plan = planOf(
     { op: 'stateDir', at: '', path: '/run/runt/web' },
     { op: 'clone', at: '/linux/namespaces', flags: 0x20000 | 0x20000000 },
@@ -96,7 +96,7 @@ test('values of environment variables are not shown', () => {
   assert.match(text, 'of uid 0, from /etc/passwd');
 });
 
-test('every operation of the table has words and a phase', () => {
+test('every operation of the table has a sentence, rows and a phase', () => {
   const sample: Readonly<Record<WireType | Note, unknown>> = {
     str: 'x',
     note: 'x',
@@ -130,7 +130,7 @@ test('every operation of the table has words and a phase', () => {
   }
 });
 
-test('a device filter is one line of text, and in JSON rules with the fields of the config', () => {
+test('a device filter is one line of text, and a list of config rules in JSON', () => {
   const of = (filter: DeviceFilter) =>
     ({ op: 'cgroupDevices', at: '/linux/resources/devices', path: '/sys/fs/cgroup/c1', filter }) as const;
   const rule = { type: 'c', major: 1, minor: 3, access: 'rwm' } as const;
@@ -147,7 +147,7 @@ test('a device filter is one line of text, and in JSON rules with the fields of 
   });
 });
 
-test('properties of a unit are GVariant text, and in JSON values with their signatures', () => {
+test('unit properties are GVariant text, and values with signatures in JSON', () => {
   const scope = {
     op: 'systemdScope',
     at: '/linux/cgroupsPath',
@@ -178,7 +178,7 @@ test('mount attributes are named', () => {
     words({ ...mount, options: [], attrs: 0x10 | 0x80 | 0x200000 }),
     'mount | /dev | tmpfs, nodiratime,nosymfollow,noatime',
   );
-  // A bit that nobody knows is shown, not dropped.
+  // An unknown bit is shown, not dropped.
   assert.is(words({ ...mount, options: [], attrs: 0x1 | 0x4000000 }), 'mount | /dev | tmpfs, ro,0x4000000');
 });
 
@@ -193,7 +193,7 @@ test('cleared and recursive attributes of a bind mount are named', () => {
   assert.is(words({ ...bind, setAttrs: 0x10, clearAttrs: 0x70 }), 'bind tree | /data | from /srv/data, noatime');
 });
 
-test('propagation is named in the order it is set', () => {
+test('propagation is named in the order in which it is set', () => {
   assert.is(
     words({ ...bind, propagation: [1 << 18, (1 << 20) | (1 << 14)] }),
     'bind tree | /data | from /srv/data, private, rshared',
@@ -202,7 +202,7 @@ test('propagation is named in the order it is set', () => {
   assert.is(words({ op: 'rootPropagation', at: '', flags: 1 << 17 }), 'propagation | / | unbindable');
 });
 
-test('namespaces are named; a flag without a name is shown in hex', () => {
+test('namespaces are named, and a flag without a name is shown in hex', () => {
   const all = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000;
   const text = words({ op: 'clone', at: '', flags: all });
   for (const name of ['mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time']) assert.match(text, name);
@@ -244,7 +244,7 @@ test('a long list takes several lines, each with its pointer', () => {
   );
 });
 
-test('limits are named, 2^64-1 is unlimited and wide numbers are exact', () => {
+test('limits are named, 2^64-1 is "unlimited" and wide integers are exact', () => {
   assert.is(
     words({ op: 'prlimit', at: '', resource: 7, soft: 1024, hard: 18446744073709551615n }),
     'limit | RLIMIT_NOFILE | soft 1024, hard unlimited',
@@ -269,7 +269,7 @@ test('id maps take one line each, with their pointers', () => {
   ]);
 });
 
-test('devices and users', () => {
+test('devices and users are shown with their numbers and modes', () => {
   const device = {
     op: 'device',
     at: '',
@@ -304,7 +304,7 @@ test('devices and users', () => {
   );
 });
 
-test('namespaces that are joined, and what goes into them', () => {
+test('joined namespaces are shown, with the devices and offsets that are set in them', () => {
   const lines = (op: Op) => words(op);
   assert.is(
     lines({ op: 'namespaceOpen', at: '', path: '/run/netns/x', type: 'network', slot: 3 }),
@@ -336,20 +336,20 @@ test('a config cannot send control characters to the terminal', () => {
     id: 'i\x07d',
   });
   assert.match(text, '"/a\\u001b[2J\\u000a\\u009b\\u202eb c"');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is what is tested
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test asserts their absence
   assert.not.match(text.replaceAll('\n', ''), /[\x00-\x1f\x7f-\x9f\u202e]/);
 });
 
-test('colour only when asked for', () => {
+test('the output is coloured only on request', () => {
   const plan = planOf(mount);
   assert.not.match(explainText(plan, plain), '\x1b');
   const coloured = explainText(plan, { colour: true, id: 'web' });
   assert.match(coloured, '\x1b[1m');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is taken out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes the colours
   assert.is(coloured.replace(/\x1b\[[0-9]+m/g, ''), explainText(plan, plain));
 });
 
-test('the JSON form has every field, and integers exactly', () => {
+test('the JSON form has every field, and exact integers', () => {
   const plan = planOf(mount, {
     op: 'prlimit',
     at: '/process/rlimits/0',

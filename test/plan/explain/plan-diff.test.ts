@@ -1,4 +1,4 @@
-/** explain --diff: what is removed, added, changed and moved between two plans. */
+/** explain --diff: the removed, added, changed and moved operations between two plans. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { explainDiff, explainDiffJson, planDiff } from '../../../src/plan/explain/plan-diff.js';
@@ -15,7 +15,7 @@ const kinds = (a: Plan, b: Plan): string[] =>
     return [c.change, ...paths.filter((p) => p !== undefined)].join(' ');
   });
 
-test('equal plans do not differ, whatever their pointers', () => {
+test('equal plans do not differ, whatever their pointers are', () => {
   const a = plan(mask('/a', '/linux/maskedPaths/0'), host('x'));
   const b = plan(mask('/a', '/linux/maskedPaths/5'), host('x'));
   assert.equal(planDiff(a, b), []);
@@ -23,18 +23,18 @@ test('equal plans do not differ, whatever their pointers', () => {
   assert.equal(JSON.parse(explainDiffJson(a, b)), { version: 1, changes: [] });
 });
 
-test('removed and added operations stand where they belong in the order', () => {
+test('removed and added operations are listed at their position in the order', () => {
   const a = plan(mask('/a'), mask('/b'), mask('/c'));
   const b = plan(mask('/a'), mask('/c'), mask('/d'));
   assert.equal(kinds(a, b), ['removed /b', 'added /d']);
   assert.equal(kinds(b, a), ['added /b', 'removed /d']);
 });
 
-test('an operation on the same target with other fields has changed', () => {
+test('an operation on the same target with other fields is listed as changed', () => {
   assert.equal(kinds(plan(host('x'), mask('/a')), plan(host('y'), mask('/a'))), ['changed hostname hostname']);
 });
 
-test('the same operation at another place has moved', () => {
+test('the same operation at another position is listed as moved', () => {
   assert.equal(kinds(plan(mask('/a'), mask('/b'), mask('/c')), plan(mask('/c'), mask('/a'), mask('/b'))), [
     'moved /c /c',
   ]);
@@ -45,14 +45,14 @@ test('repeated operations are counted', () => {
   assert.equal(kinds(plan(mask('/a'), mask('/a'), mask('/a')), plan(mask('/a'))), ['removed /a', 'removed /a']);
 });
 
-test('a wide integer and the same number are equal, another is not', () => {
+test('a bigint and the same number are equal', () => {
   const limit = (hard: number | bigint): Op => ({ op: 'rlimit', at: '', resource: 7, soft: 1, hard });
   assert.equal(planDiff(plan(limit(5)), plan(limit(5n))), []);
   assert.is(planDiff(plan(limit(18446744073709551614n)), plan(limit(18446744073709551615n))).length, 1);
 });
 
-test('applying the differences to the first plan gives the second, for many pairs', () => {
-  // A small generator with a fixed seed: the same pairs on each run.
+test('the differences applied to the first plan give the second, for many pairs', () => {
+  // A small generator with a fixed seed makes the same pairs on each run.
   let seed = 1;
   const next = (n: number): number => {
     seed = (seed * 48271) % 2147483647;

@@ -1,4 +1,4 @@
-/** --trace: Chrome's trace format. */
+/** --trace in Chrome's trace format. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { traceJson } from '../../../src/plan/explain/plan-trace.js';
@@ -12,7 +12,7 @@ const plan: Plan = {
   ],
 };
 
-test('one complete event for each span, in microseconds from the first', () => {
+test('each span is one complete event, in microseconds since the first', () => {
   const spans = [
     { index: 1, start: 9_007_199_254_740_993_500n, end: 9_007_199_254_740_995_000n },
     { index: 0, start: 9_007_199_254_740_992_500n, end: 9_007_199_254_740_993_000n },
@@ -49,11 +49,11 @@ test('one complete event for each span, in microseconds from the first', () => {
   );
 });
 
-test('a span of no operation is refused', () => {
+test('a span of an unknown operation is refused', () => {
   assert.throws(() => traceJson(plan, [{ index: 2, start: 0n, end: 1n }], []), /no operation 2/);
 });
 
-test('no spans, no events', () => {
+test('a trace without spans has only the metadata events', () => {
   assert.is(JSON.parse(traceJson(plan, [], [])).traceEvents.length, 3);
 });
 

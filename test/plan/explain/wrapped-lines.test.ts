@@ -1,4 +1,4 @@
-/** explain on a terminal: lines fit, and nothing is dropped. */
+/** explain on a terminal: lines fit its width, and nothing is dropped. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../../src/plan/compile.js';
@@ -25,28 +25,28 @@ function plan(args: string[]) {
 
 const words = (text: string): string => text.replace(/[ \n]/g, '');
 
-test('every line of explain fits the width, and holds what it does without one', () => {
+test('every line of explain fits the width, and the text has the same words as without a width', () => {
   const ops = plan(['sh']);
   const whole = explainText(ops, { colour: false, id: 'web' });
   assert.ok(whole.split('\n').some((line) => line.length > 200));
   for (const width of [40, 60, 80, 100, 132, 200, 500]) {
     const text = explainText(ops, { colour: false, id: 'web', width });
     for (const line of text.split('\n')) assert.ok(line.length <= width, `${width}: ${line}`);
-    // The pointer may stand below: the letters are the same, each as often.
+    // The pointer may move to the next line, so only the sorted words are equal.
     assert.equal([...words(text)].sort(), [...words(whole)].sort(), String(width));
   }
   assert.is(explainText(ops, { colour: false, id: 'web', width: 500 }), whole, 'a wide one changes nothing');
 });
 
-test('colours take no room', () => {
+test('colours do not count as width', () => {
   const ops = plan(['sh']);
   const plain = explainText(ops, { colour: false, id: 'web', width: 80 });
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours are removed
   const shown = explainText(ops, { colour: true, id: 'web', width: 80 }).replace(/\x1b\[\d+m/g, '');
   assert.is(shown, plain);
 });
 
-test('so do the lines of a difference, each with its sign', () => {
+test('every line of a difference fits the width, and has its sign', () => {
   const text = explainDiff(plan(['sh']), plan(['echo', 'y'.repeat(200)]), { colour: false, width: 80 });
   for (const line of text.trimEnd().split('\n')) assert.ok(line.length <= 80, line);
   assert.ok(

@@ -1,4 +1,4 @@
-/** Each known cause gives its hint; what is not known gives none. */
+/** Each known cause of a failure has its hint; an unknown cause has none. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Failure, hintFor } from '../../../src/plan/failure/op-hints.js';
@@ -100,22 +100,40 @@ const setns = (flag: number): Op => ({
 const netDevice: Op = { op: 'netDevice', at: '/linux/netDevices/eth1', name: 'eth1', target: 'eth0' };
 const inUserns: Around = { userNamespace: true };
 
-/** The cause, the failed operation, errno, what is around, and the words that must be said. */
+/** The cause, the failed operation, errno, the circumstances, and the text that the hint must have. */
 const causes: [cause: string, op: Op, errno: number, around: Around, says: RegExp][] = [
   // root file system
   ['the rootfs is missing', rootfs, E.ENOENT, {}, /there is no \/bundle\/rootfs: unpack an image/],
   ['the rootfs is a file', rootfs, E.ENOTDIR, {}, /not a directory/],
-  ['the rootfs cannot be reached by the mapped root', rootfs, E.EACCES, inUserns, /search .*o\+x/],
+  ['the mapped root cannot reach the rootfs', rootfs, E.EACCES, inUserns, /search .*o\+x/],
   ['pivot_root on a shared mount', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /shared.*--no-pivot/],
   ['pivot_root in a chroot', pivot, E.EINVAL, { detail: 'chroot' }, /runt is in a chroot/],
   ['a user namespace on a ramdisk', pivot, E.EPERM, { detail: 'ramdisk' }, /ramdisk.*remove "user"/],
   ['a mount over the root of a ramdisk', pivot, E.EBUSY, { detail: 'ramdisk' }, /mounted over it/],
-  ['the root is not that of the namespace', pivot, E.EXDEV, { syscall: 'setns' }, /would lead to the host/],
-  ['a chroot cannot be left', hostPropagation, E.EPERM, { syscall: 'setns' }, /CAP_SYS_CHROOT/],
-  ['the root is on no mount', hostPropagation, E.EINVAL, { syscall: 'open_tree' }, /no mount of its mount namespace/],
+  ["runt's root is not that of its mount namespace", pivot, E.EXDEV, { syscall: 'setns' }, /would lead to the host/],
+  ['runt cannot leave its chroot', hostPropagation, E.EPERM, { syscall: 'setns' }, /CAP_SYS_CHROOT/],
+  [
+    'the root is not on a mount of its namespace',
+    hostPropagation,
+    E.EINVAL,
+    { syscall: 'open_tree' },
+    /no mount of its mount namespace/,
+  ],
   ['the rootfs is the root already', { op: 'pivotRoot', at: '' }, E.EBUSY, {}, /root of the host already/],
-  ['the root is written to', { op: 'readonlyRoot', at: '' }, E.EBUSY, {}, /end the process .*open for writing/],
-  ['no mounts in detached trees', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOSYS, {}, /Linux 6\.15/],
+  [
+    'a process has a file of the root open for writing',
+    { op: 'readonlyRoot', at: '' },
+    E.EBUSY,
+    {},
+    /end the process .*open for writing/,
+  ],
+  [
+    'the kernel has no mounts in detached trees',
+    { op: 'detachedRoot', at: '', path: '/r' },
+    E.ENOSYS,
+    {},
+    /Linux 6\.15/,
+  ],
   ['no rootfs to clone', { op: 'detachedRoot', at: '', path: '/r' }, E.ENOENT, {}, /there is no \/r/],
   ['a mount below a shared one is moved', { op: 'moveRoot', at: '' }, E.EINVAL, {}, /--make-rprivate/],
 
@@ -128,21 +146,21 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /mounts tmpfs with "uid=1000", which is not mapped/,
   ],
   [
-    "an option that the file system does not take, with the kernel's words",
+    "an option that the file system refuses, with the kernel's message",
     mountFs('tmpfs', { options: ['mode=rubbish'] }),
     E.EINVAL,
     { detail: "tmpfs: Bad value for 'mode'" },
     /kernel says "tmpfs: Bad value for 'mode'"/,
   ],
   [
-    'an option that the file system does not take, without words',
+    'an option that the file system refuses, without a message of the kernel',
     mountFs('tmpfs', { options: ['huge=odd'] }),
     E.EINVAL,
     { detail: '/target' },
     /tmpfs does not take one of the options huge=odd/,
   ],
   [
-    'one option that the file system does not take, without words',
+    'the only option is refused, without a message of the kernel',
     mountFs('tmpfs', { options: ['mode=755', 'size=a b'] }),
     E.EINVAL,
     { syscall: 'fsconfig', detail: 'size=a b' },
@@ -157,16 +175,22 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   ['an unknown type', mountFs('zfs'), E.ENODEV, {}, /no file system "zfs".*\/proc\/filesystems/],
   ['no block device', mountFs('ext4', { source: '/img' }), E.ENOTBLK, {}, /\/img is not a block device/],
-  ['no device behind it', mountFs('ext4', { source: '/dev/sdz' }), E.ENXIO, {}, /no device behind \/dev\/sdz/],
-  ['v1 controllers grouped otherwise', mountFs('cgroup'), E.EBUSY, {}, /grouped in one way/],
+  ['no device behind the node', mountFs('ext4', { source: '/dev/sdz' }), E.ENXIO, {}, /no device behind \/dev\/sdz/],
+  ['v1 controllers are grouped in another way', mountFs('cgroup'), E.EBUSY, {}, /grouped in one way/],
   [
-    'proc where the host masks /proc',
+    'a proc mount where the host masks /proc',
     mountFs('proc'),
     E.EPERM,
     { ...inUserns, spec: without() },
     /parts of \/proc are masked/,
   ],
-  ['the private procfs there', { op: 'procfs', at: '' }, E.EPERM, inUserns, /parts of \/proc are masked/],
+  [
+    'a private procfs where the host masks /proc',
+    { op: 'procfs', at: '' },
+    E.EPERM,
+    inUserns,
+    /parts of \/proc are masked/,
+  ],
   ['proc without a pid namespace', mountFs('proc'), E.EPERM, { ...inUserns, spec: without('pid') }, /add "pid"/],
   [
     'sysfs without a network namespace',
@@ -201,7 +225,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /fs\.mount-max/,
   ],
   [
-    'a pid namespace that is over',
+    'a pid namespace whose init has ended',
     { op: 'fork', at: '/linux/namespaces' },
     E.ENOMEM,
     {},
@@ -214,7 +238,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /raise linux.resources.pids.limit/,
   ],
-  ['a user namespace of somebody else', setns(CLONE_NEWUSER), E.EPERM, {}, /root, or the user who made it/],
+  ['a user namespace of another user', setns(CLONE_NEWUSER), E.EPERM, {}, /root, or the user who made it/],
   ['a namespace of the host, rootless', setns(CLONE_NEWNET), E.EPERM, rootlessUser, /join that user namespace too/],
   ['a namespace of another user namespace', setns(CLONE_NEWNET), E.EPERM, {}, /same user namespace, or none/],
   ['a pid namespace above', setns(CLONE_NEWPID), E.EINVAL, {}, /above or beside/],
@@ -226,10 +250,10 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /below zero, or beyond 146 years/,
   ],
-  ['a device that is not there', netDevice, E.ENODEV, {}, /no network device eth1/],
-  ['a name that is taken', netDevice, E.EEXIST, {}, /device eth0 already/],
-  ['a device that may not leave', netDevice, E.EINVAL, {}, /does not let eth1 leave/],
-  ['devices without rights', netDevice, E.EPERM, {}, /CAP_NET_ADMIN/],
+  ['a network device that does not exist', netDevice, E.ENODEV, {}, /no network device eth1/],
+  ['a network device name that is in use', netDevice, E.EEXIST, {}, /device eth0 already/],
+  ['a network device that may not leave its namespace', netDevice, E.EINVAL, {}, /does not let eth1 leave/],
+  ['network devices without CAP_NET_ADMIN', netDevice, E.EPERM, {}, /CAP_NET_ADMIN/],
   [
     'a full disk',
     { op: 'mkdir', at: '', path: '/d', mode: 0o755 },
@@ -238,7 +262,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /full, or has no inode/,
   ],
   [
-    'a target in a read-only rootfs',
+    'a mount target in a read-only rootfs',
     mountFs('tmpfs'),
     E.EROFS,
     { syscall: 'mkdirat' },
@@ -297,17 +321,23 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /unbindable.*rbind/,
   ],
   ['a file over a directory', bind, E.ENOTDIR, {}, /one of \/srv\/data and \/data is a directory and the other a file/],
-  ['something else where a symlink is copied to', bind, E.EEXIST, {}, /something else is at \/data/],
-  ['a remount of nothing', remount, E.EINVAL, { syscall: 'fspick' }, /nothing is mounted on \/data/],
-  ['a remount of what is not there', remount, E.ENOENT, { detail: '/data' }, /nothing is mounted on \/data/],
+  ['another file at the destination of a copied symlink', bind, E.EEXIST, {}, /something else is at \/data/],
   [
-    'an option for mounting only',
+    'a remount of a path that is not a mount point',
+    remount,
+    E.EINVAL,
+    { syscall: 'fspick' },
+    /nothing is mounted on \/data/,
+  ],
+  ['a remount of a missing path', remount, E.ENOENT, { detail: '/data' }, /nothing is mounted on \/data/],
+  [
+    'a remount with an option for new mounts only',
     remount,
     E.EINVAL,
     { syscall: 'fsconfig', detail: 'size=1' },
     /does not take "size=1"/,
   ],
-  ['a remount of the host’s', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
+  ['a remount of a superblock of the host', remount, E.EPERM, { ...inUserns, syscall: 'fsconfig' }, /add "bind"/],
   ['too much to copy up', mountFs('tmpfs'), E.ENOSPC, { syscall: 'tmpcopyup' }, /does not fit into the tmpfs/],
   ['nosymfollow on an old kernel', mountFs('tmpfs', { attrs: 0x200000 }), E.EINVAL, { syscall: 'fsmount' }, /5\.14/],
   ['recursive options on an old kernel', bind, E.ENOSYS, { syscall: 'mount_setattr' }, /5\.12: .*mounts below/],
@@ -320,13 +350,25 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     inUserns,
     /locked in a user namespace/,
   ],
-  ['an id-mapped mount of a file system without', bind, E.EINVAL, { syscall: 'mount_setattr' }, /no id-mapped mounts/],
+  [
+    'an id-mapped mount of a file system that does not support it',
+    bind,
+    E.EINVAL,
+    { syscall: 'mount_setattr' },
+    /no id-mapped mounts/,
+  ],
   ['a device node in a user namespace', device(true), E.EPERM, inUserns, /no such node to bind/],
   ['no CAP_MKNOD', device(false), E.EPERM, {}, /CAP_MKNOD/],
-  ['a node that the host has not got either', device(true), E.ENOENT, inUserns, /host has no \/dev\/null/],
+  ['a node that the host does not have either', device(true), E.ENOENT, inUserns, /host has no \/dev\/null/],
   ['another node on the host', device(true), E.ENODEV, inUserns, /of the host is not device c 1:3/],
-  ['a /dev/null that is none', { op: 'mask', at: '', path: '/proc/kcore' }, E.ENODEV, {}, /not the null device/],
-  ['something else in the place of a node', device(false), E.EEXIST, {}, /something else at \/dev\/null/],
+  [
+    'a /dev/null that is not the null device',
+    { op: 'mask', at: '', path: '/proc/kcore' },
+    E.ENODEV,
+    {},
+    /not the null device/,
+  ],
+  ['another file at the path of a node', device(false), E.EEXIST, {}, /something else at \/dev\/null/],
   [
     'a link in a read-only rootfs',
     { op: 'symlink', at: '', content: 'x', path: '/dev/fd', required: false },
@@ -390,13 +432,19 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /not delegated.*Delegate=yes/,
   ],
   [
-    'joining out of what is delegated',
+    'a move out of the delegated cgroups',
     { op: 'cgroupOpen', at: '', path: '/sys/fs/cgroup/x/tasks', slot: 0 },
     E.EACCES,
     { rootless: true },
     /not delegated/,
   ],
-  ['read-only cgroups', { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' }, E.EROFS, {}, /mounted read-only/],
+  [
+    'cgroups are mounted read-only',
+    { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' },
+    E.EROFS,
+    {},
+    /mounted read-only/,
+  ],
   [
     'too many cgroups',
     { op: 'cgroupCreate', at: '', path: '/sys/fs/cgroup/x' },
@@ -426,7 +474,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['no burst', write('cpu.max.burst'), E.ENOENT, {}, /Linux 5\.14/],
   ['no cpu.idle', write('cpu.idle'), E.ENOENT, {}, /Linux 5\.15/],
   ['another file that is missing', write('memory.high'), E.ENOENT, {}, /this kernel has no memory\.high/],
-  ['a CPU that is not there', write('cpuset.cpus'), E.EINVAL, {}, /names CPUs or memory nodes/],
+  ['a CPU that does not exist', write('cpuset.cpus'), E.EINVAL, {}, /names CPUs or memory nodes/],
   ['a quota that is too small', write('cpu.cfs_quota_us'), E.EINVAL, {}, /1000 µs/],
   ['real-time without a share of the parent', write('cpu.rt_runtime_us'), E.EINVAL, {}, /real-time runtime must fit/],
   ['a device that the parent does not allow', write('devices.allow'), E.EPERM, {}, /parent cgroup does not allow/],
@@ -473,28 +521,28 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /BFQ scheduler/,
   ],
   [
-    'real-time that the parent has not',
+    'a real-time limit that the parent lacks',
     { op: 'cgroupRealtime', at: '', path: '/x', file: 'cpu.rt_runtime_us', value: '9' },
     E.EINVAL,
     {},
     /give the parent some first/,
   ],
   [
-    'huge pages of no size',
+    'an unsupported size of huge pages',
     { op: 'cgroupWrite', at: '', path: '/x/hugetlb.7MB.max', value: '1' },
     E.ENOENT,
     {},
     /no huge pages of this size/,
   ],
   [
-    'a disk that is not there',
+    'a disk that does not exist',
     { op: 'cgroupWrite', at: '', path: '/x/io.max', value: '9:9 rbps=1' },
     E.ENODEV,
     {},
     /no block device of this number/,
   ],
   [
-    'a controller that is not handed down',
+    'a controller that the parent does not enable',
     { op: 'cgroupControllers', at: '', path: '/x', top: '/', required: [], wanted: [] },
     E.ENOENT,
     {},
@@ -545,7 +593,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     /only CAP_SYS_RESOURCE may raise a hard limit/,
   ],
   [
-    'a v2 cgroup that gives controllers, entered by the process that goes on',
+    'a v2 cgroup with enabled controllers, which cannot have processes',
     { op: 'cgroupFork', at: '', path: '/sys/fs/cgroup/x/', slot: 0 },
     E.EBUSY,
     { syscall: 'write' },
@@ -566,7 +614,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     {},
     /soft limit is above/,
   ],
-  ['a sysctl that is not there', sysctl, E.ENOENT, {}, /no sysctl net\.core\.somaxconn/],
+  ['a sysctl that does not exist', sysctl, E.ENOENT, {}, /no sysctl net\.core\.somaxconn/],
   ['a sysctl of the host', sysctl, E.EACCES, {}, /belongs to the whole host/],
   ['a sysctl on a read-only proc', sysctl, E.EROFS, {}, /belongs to the whole host/],
   ['a sysctl value that the kernel refuses', sysctl, E.EINVAL, {}, /does not take "x" for net\.core\.somaxconn/],
@@ -595,7 +643,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
 
   // process
   [
-    'capabilities that runt has not got',
+    'capabilities that runt does not have',
     { op: 'capabilities', at: '', effective: 1, permitted: 1, inheritable: 0, ambient: 0 },
     E.EPERM,
     {},
@@ -621,13 +669,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   ['no PATH', find('app', ''), E.ENOENT, {}, /has no PATH/],
   ['no program', find('', '/bin'), E.ENOENT, {}, /args\[0\] is empty/],
-  [
-    'a program by path that is not there',
-    find('/bin/app', '/bin'),
-    E.ENOENT,
-    {},
-    /there is no \/bin\/app in the container/,
-  ],
+  ['a missing program with a path', find('/bin/app', '/bin'), E.ENOENT, {}, /there is no \/bin\/app in the container/],
   ['a directory as program', find('/bin', '/bin'), E.EISDIR, { detail: '/bin' }, /\/bin is a directory/],
   ['a program without permission', find('/bin/app', '/bin'), E.EACCES, {}, /chmod \+x/],
   ['a program below a file', find('/bin/app/x', '/bin'), E.ENOTDIR, {}, /is a file/],
@@ -645,7 +687,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     { detail: '/bin/app: loader /lib64/ld-linux-x86-64.so.2' },
     /its loader \/lib64\/ld-linux-x86-64\.so\.2 is not/,
   ],
-  ['a program that has gone', exec, E.ENOENT, {}, /was there and is gone/],
+  ['a program that was removed meanwhile', exec, E.ENOENT, {}, /was there and is gone/],
   [
     'another architecture',
     exec,
@@ -657,8 +699,8 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['a script without its first line', exec, E.ENOEXEC, { detail: '/bin/app' }, /without "#!"/],
   ['noexec', exec, E.EACCES, {}, /"noexec"/],
   ['file capabilities beyond the bounding set', exec, E.EPERM, {}, /bounding/],
-  ['too large an environment', exec, E.E2BIG, {}, /process\.env together/],
-  ['a program that is written to', exec, E.ETXTBSY, {}, /open for writing/],
+  ['an environment that is too large', exec, E.E2BIG, {}, /process\.env together/],
+  ['a program that is open for writing', exec, E.ETXTBSY, {}, /open for writing/],
   ['a loader of another machine', exec, E.ELIBBAD, {}, /no ELF program/],
   ['an interpreter that is a directory', exec, E.EISDIR, {}, /interpreter of \/bin\/app is a directory/],
   ['scripts that run scripts', exec, E.ELOOP, {}, /more than four deep/],
@@ -668,7 +710,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   // the runtime itself
   ['a state directory without permission', { op: 'stateDir', at: '', path: '/run/runt/x' }, E.EACCES, {}, /--root/],
   [
-    'the same for a user',
+    'a state directory without permission, rootless',
     { op: 'stateDir', at: '', path: '/run/runt/x' },
     E.EACCES,
     { rootless: true },
@@ -676,7 +718,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   ['a full state directory', { op: 'startSocket', at: '', path: '/run/runt/x/start.sock' }, E.ENOSPC, {}, /full/],
   ['a file in the path of the state', { op: 'stateDir', at: '', path: '/run/runt/x' }, E.ENOTDIR, {}, /is a file/],
-  ['no loopback rights', { op: 'loopback', at: '' }, E.EPERM, {}, /CAP_NET_ADMIN/],
+  ['no rights to set up the loopback device', { op: 'loopback', at: '' }, E.EPERM, {}, /CAP_NET_ADMIN/],
 
   // anywhere
   ['no memory at all', mountFs('tmpfs'), E.ENOMEM, {}, /no memory left/],
@@ -696,21 +738,21 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
 ];
 
 for (const [cause, op, errno, around, says] of causes) {
-  test(cause, () => assert.match(hint(op, errno, around), says));
+  test(`the hint names the cause: ${cause}`, () => assert.match(hint(op, errno, around), says));
 }
 
-test('an unknown cause gives no hint rather than a wrong one', () => {
+test('an unknown cause gives no hint, because a wrong one is worse', () => {
   const failure = { syscall: 'x', detail: '', facts: { userNamespace: false, rootless: false } };
   for (const op of [mountFs('tmpfs'), bind, exec, user, clone(0), write('pids.max'), idMap()]) {
     assert.equal(hintFor({ ...failure, op, errno: E.ESRCH }), {}, op.op);
   }
 });
 
-test("EPERM in a user namespace is not blamed on the runtime's own rights", () => {
+test('EPERM in a user namespace is not explained by missing rights of runt', () => {
   assert.is(hint({ op: 'keepFds', at: '', count: 0 }, E.EPERM, inUserns), '');
 });
 
-test('a roomy memory limit is not blamed', () => {
+test('a large memory limit is not reported as the cause', () => {
   const spec: Partial<Spec> = { linux: { resources: { memory: { limit: 1 << 30 } } } };
   assert.not.match(hint(mountFs('tmpfs'), E.ENOMEM, { spec }), /may use/);
   assert.not.match(
@@ -719,12 +761,12 @@ test('a roomy memory limit is not blamed', () => {
   );
 });
 
-test('no two causes of the table say the same by accident: the table is as wide as it claims', () => {
+test('the table of causes has more than 90 different hints', () => {
   const said = new Set(causes.map(([, op, errno, around]) => hint(op, errno, around)));
   assert.ok(said.size > 90, String(said.size));
 });
 
-test('scheduling: who may, what the kernel has, and which CPUs and nodes there are', () => {
+test('scheduling failures have hints about rights, kernel support, CPUs and memory nodes', () => {
   const scheduler = (policy: number): Op => ({
     op: 'scheduler',
     at: '/process/scheduler',

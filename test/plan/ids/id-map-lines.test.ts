@@ -6,14 +6,14 @@ import type { RuntError } from '../../../src/sys/error.js';
 
 const mapping = (containerID: number, hostID: number, size: number) => ({ containerID, hostID, size });
 
-test('ranges in order, of both kinds', () => {
+test('ranges of both kinds are parsed in order', () => {
   assert.equal(relativeRanges('uids=0-1-10#10-11-5;gids=0-100-10', undefined, '/mounts/0'), {
     uids: [mapping(0, 1, 10), mapping(10, 11, 5)],
     gids: [mapping(0, 100, 10)],
   });
 });
 
-test('with @ the second id is one of the container', () => {
+test('@ makes the second id one of the container', () => {
   const linux = { uidMappings: [mapping(0, 0, 1), mapping(1, 2, 1000)], gidMappings: [mapping(0, 500, 10)] };
   assert.equal(relativeRanges('gids=@0-3-7;uids=@1-3-10', linux, '/mounts/0'), {
     uids: [mapping(1, 4, 10)],
@@ -32,7 +32,7 @@ for (const [text, why] of [
   ['uids=0x1-1-1;gids=0-1-1', /is no range/],
   ['uids=@0-0-2;gids=0-1-1', /not within one mapping/],
 ] as const) {
-  test(`refused: idmap=${text}`, () => {
+  test(`idmap=${text} is refused`, () => {
     const linux = { uidMappings: [mapping(0, 0, 1), mapping(1, 2, 1000)] };
     assert.throws(
       () => relativeRanges(text, linux, '/mounts/3'),

@@ -1,9 +1,9 @@
-/** The directories of an overlay, as options. */
+/** The directories of an overlay, as mount options. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lowerLayers, overlayOptions } from '../../../src/plan/mounts/overlay-options.js';
 
-test('relative directories are below the bundle, absolute ones stay', () => {
+test('relative directories are resolved from the bundle, absolute ones are unchanged', () => {
   assert.equal(overlayOptions(['lowerdir=a:/b', 'upperdir=up', 'workdir=/w', 'index=off', 'ro'], '/bundle'), [
     'lowerdir=/bundle/a:/b',
     'upperdir=/bundle/up',
@@ -13,11 +13,11 @@ test('relative directories are below the bundle, absolute ones stay', () => {
   ]);
 });
 
-test('what fsconfig takes in one value stays one, with its escapes', () => {
+test('a list that fits into one fsconfig value stays one option, with its escapes', () => {
   assert.equal(overlayOptions(['lowerdir=/a\\:b:/c\\\\d::/e'], '/bundle'), ['lowerdir=/a\\:b:/c\\\\d::/e']);
 });
 
-test('a longer list becomes one option for each layer, unescaped, data layers by their own key', () => {
+test('a longer list becomes one option for each layer, unescaped, with datadir+ for data layers', () => {
   const long = `/${'x'.repeat(250)}`;
   assert.equal(overlayOptions([`lowerdir=/a\\:b:${long}:c::/d`], '/bundle'), [
     'lowerdir+=/a:b',
@@ -32,7 +32,7 @@ test('a longer list becomes one option for each layer, unescaped, data layers by
   );
 });
 
-test('layers of a list', () => {
+test('lowerLayers splits a list into layers and data layers', () => {
   assert.equal(lowerLayers('/a:/b::/c::/d'), [
     { path: '/a', data: false },
     { path: '/b', data: false },

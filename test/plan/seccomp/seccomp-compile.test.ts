@@ -1,4 +1,4 @@
-/** Where the filter stands in a plan, its flags, and the profile in libseccomp's numbers. */
+/** The seccomp filter in a plan: its position, its flags, and the profile in libseccomp's numbers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { names } from '../../../build/gen/names.js';
@@ -16,7 +16,7 @@ const spec = (seccomp: Seccomp | undefined, noNewPrivileges: boolean): Spec => (
   linux: { ...(seccomp && { seccomp }) },
 });
 
-test('a profile has numbers for its names, 64 bits exactly', () => {
+test('a profile has the numbers of its names, with exact 64-bit values', () => {
   const profile = seccompProfile({
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: 38,
@@ -40,7 +40,7 @@ test('a profile has numbers for its names, 64 bits exactly', () => {
   });
 });
 
-test('each action and operator of the schema has a number; another is refused with its JSON pointer', () => {
+test('each action and operator of the schema has a number; others are refused with their pointer', () => {
   const rule = { names: ['read'], action: 'SCMP_ACT_LOG' };
   const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 1 };
   const numbers = (change: (name: string) => Seccomp, all: readonly string[]): number[] =>
@@ -76,7 +76,7 @@ test('each action and operator of the schema has a number; another is refused wi
   }
 });
 
-test('a packed profile: numbers, then names; what differs in a profile differs there', () => {
+test('a packed profile has numbers, then names, and differs wherever the profile differs', () => {
   const packed = (change: Partial<Seccomp>) =>
     Buffer.from(packProfile(seccompProfile({ defaultAction: 'SCMP_ACT_LOG', ...change })));
   const rule = { names: ['read', 'a\0b'], action: 'SCMP_ACT_ERRNO' };
@@ -102,7 +102,7 @@ test('a packed profile: numbers, then names; what differs in a profile differs t
   assert.is(new Set(others).size, others.length);
 });
 
-test('flags of seccomp(2): a listener where a rule notifies, and what belongs to it only there', () => {
+test('the flags of seccomp(2) include a listener and its companions only if a rule notifies', () => {
   const flags = ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'];
   const plain: Seccomp = { defaultAction: 'SCMP_ACT_ALLOW', flags };
   assert.is(filterFlags({ defaultAction: 'SCMP_ACT_ALLOW' }), 0);
@@ -112,7 +112,7 @@ test('flags of seccomp(2): a listener where a rule notifies, and what belongs to
   assert.is(filterFlags({ ...plain, flags: both }), 2 | 4);
 });
 
-test('one operation loads it: early without noNewPrivileges, late with it, none without a profile', () => {
+test('one operation loads the filter: early without noNewPrivileges, else late', () => {
   const profile: Seccomp = { defaultAction: 'SCMP_ACT_LOG', listenerPath: '/agent' };
   for (const nnp of [true, false]) {
     const [early, late] = [false, true].map((when) => seccompOps(spec(profile, nnp), 4, when));

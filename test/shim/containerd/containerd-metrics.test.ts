@@ -32,7 +32,7 @@ const stats: Stats = {
   hugepages: { '2MB': { usage: 1, max: 2, failures: 3 } },
 };
 
-test('v1: every value is at its field, limits beyond 2^53 whole', () => {
+test('v1 metrics have every value in its field, with exact limits beyond 2^53', () => {
   const m = cgroup1.Metrics.decode(cgroup1.Metrics.encode(v1Metrics(stats)).finish());
   assert.equal(
     [m.pids?.current, m.pids?.limit, m.cpu?.usage?.total, m.cpu?.usage?.perCpu],
@@ -53,7 +53,7 @@ test('v1: every value is at its field, limits beyond 2^53 whole', () => {
   );
 });
 
-test('v2: microseconds, no limit is the largest number, reads and writes of a device together', () => {
+test('v2 metrics are in µs, the largest number means no limit, and a device has reads and writes together', () => {
   const m = cgroup2.Metrics.decode(cgroup2.Metrics.encode(v2Metrics(stats)).finish());
   assert.equal([m.cpu?.usageUsec, m.cpu?.userUsec, m.cpu?.throttledUsec], [5000, 3000, 3]);
   assert.equal([m.memory?.usage, m.memory?.fileMapped, m.memory?.swapUsage, m.memory?.maxUsage], [4096, 12, 904, 8192]);
@@ -64,7 +64,7 @@ test('v2: microseconds, no limit is the largest number, reads and writes of a de
   );
 });
 
-test('a number is written as it is while it is exact', () => {
+test('wide passes safe integers unchanged, and larger ones as 64 bits', () => {
   assert.is(wide(undefined), 0);
   assert.is(wide(2 ** 53 - 1), 2 ** 53 - 1);
   assert.equal(wide(2n ** 64n - 1n) as unknown, { low: -1, high: -1, unsigned: true });

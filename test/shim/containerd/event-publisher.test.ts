@@ -1,4 +1,4 @@
-/** The queue of events: through a restart of containerd, bounded, in order. */
+/** The event queue: through a restart of containerd, bounded, in order. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { eventually } from '../../deadline.js';
 
 useNodeHost([]);
 
-/** A containerd that takes events; `answer` may refuse one. */
+/** A containerd that accepts events; `answer` may refuse one. */
 class Containerd {
   readonly topics: string[] = [];
   answer: (topic: string) => ttrpc.Response.$Properties | undefined = () => ({ payload: new Uint8Array() });
@@ -56,7 +56,7 @@ class Containerd {
   }
 }
 
-/** Runs f; what is written to descriptor 2 meanwhile. */
+/** Runs f. @returns what was written to descriptor 2 meanwhile */
 async function logged(f: () => Promise<void>): Promise<string> {
   const functions = native as { write(fd: number, data: Uint8Array): number };
   const { write } = functions;
@@ -74,7 +74,7 @@ async function logged(f: () => Promise<void>): Promise<string> {
   return text;
 }
 
-/** Waits until it was tried that often to reach containerd, in vain. */
+/** Waits until this many attempts to connect to containerd have failed. */
 async function attempts(n: number): Promise<void> {
   const functions = native as { unixConnect(dirfd: number, name: string): number };
   const { unixConnect } = functions;
@@ -106,7 +106,7 @@ const nothing = new Uint8Array();
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `/${from + i}`);
 
 test(
-  'all that happened while containerd was away is told when it is back, in order',
+  'events during a restart of containerd are published afterwards, in order',
   on(async (containerd) => {
     await containerd.begin();
     const publisher = new Publisher(containerd.path, 'n');
@@ -124,7 +124,7 @@ test(
 );
 
 test(
-  'what is too much is lost, the oldest first, and the log says which; by number and by size',
+  'beyond a limit of number or size the oldest events are lost, and the log names them',
   on(async (containerd) => {
     for (const limits of [
       { events: 10, bytes: 1 << 20 },
@@ -147,7 +147,7 @@ test(
 );
 
 test(
-  'an event that containerd refuses again and again is lost, and those after it are told',
+  'an event that containerd refuses repeatedly is lost, and later ones are published',
   on(async (containerd) => {
     await containerd.begin();
     const refusal = { status: { code: 3, message: 'what is this' } };
@@ -163,7 +163,7 @@ test(
 );
 
 test(
-  'the end of the shim: it waits for what is being told, and says what is lost',
+  'at its end the shim waits for pending events, and logs the lost ones',
   on(async (containerd) => {
     const publisher = new Publisher(containerd.path, 'n');
     publisher.publish('c', '/tasks/delete', 'TaskDelete', nothing);

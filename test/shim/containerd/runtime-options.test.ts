@@ -1,4 +1,4 @@
-/** Options of the runtime are applied, or refused by name. */
+/** Options of containerd's runtime are applied, or refused by name. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ async function rejected(promise: Promise<unknown>, what: RegExp): Promise<void> 
   assert.match(error?.message ?? 'nothing', what);
 }
 
-test('none, empty, and those that are applied', async () => {
+test('missing, empty and supported options are applied', async () => {
   assert.equal(await runtimeOptions(null), none);
   assert.equal(await runtimeOptions({ type_url: 'runtimeoptions.v1.Options' }), none);
   const some = { root: '/run/x', ioGid: 5, shimCgroup: 'a/b', systemdCgroup: true, criuPath: '/sbin/criu' };
@@ -60,7 +60,7 @@ const older = (options: linuxRunc.CreateOptions.$Properties) => ({
   value: linuxRunc.CreateOptions.encode(options).finish(),
 });
 
-test('those that containerd 1.6 and 1.7 give a runtime of another type', async () => {
+test('options that containerd 1.6 and 1.7 send to a runtime of another type are applied', async () => {
   const some = { ioGid: 5, shimCgroup: 'a/b', criuImagePath: '/i' };
   assert.equal(await runtimeOptions(older({ ...some, noPivotRoot: true })), { ...none, ...some, noPivot: true });
   assert.equal(await runtimeOptions(older({ noNewKeyring: true })), { ...none, noNewKeyring: true });
@@ -68,14 +68,14 @@ test('those that containerd 1.6 and 1.7 give a runtime of another type', async (
   await rejected(runtimeOptions(older({ emptyNamespaces: ['network'] })), /emptyNamespaces is not supported/);
 });
 
-test('another runtime by name, and a user of pipes: it is told that they mean nothing', async () => {
+test('binary_name and io_uid are ignored, with a note', async () => {
   const { notes } = await runtimeOptions(of({ binaryName: '/usr/bin/crun', ioUid: 4 }));
   assert.is(notes.length, 2);
   assert.match(notes[0] as string, /binary_name \(\/usr\/bin\/crun\) means nothing/);
   assert.match(notes[1] as string, /io_uid \(4\) means nothing/);
 });
 
-test("containerd's own section for the runtime, in the message or in a file", async () => {
+test("containerd's config section for the runtime is read from the message or from a file", async () => {
   const text =
     'SystemdCgroup = true # yes\nroot = "/run/\\u0078"\n\nIoGid = 1_0\r\nCriuWorkPath = \'/a\\b\'\nTypeUrl = "x"\n';
   const expected = { ...none, systemdCgroup: true, root: '/run/x', ioGid: 10, criuWorkPath: '/a\\b' };
@@ -90,7 +90,7 @@ test("containerd's own section for the runtime, in the message or in a file", as
   }
 });
 
-test('what is not applied is refused by name', async () => {
+test('an unsupported option is refused by name', async () => {
   await rejected(runtimeOptions(of({ taskApiVersion: 3 })), /taskApiVersion is not supported/);
   await rejected(runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
   const other = { type_url: 'x.Options', value: new Uint8Array([1]) };

@@ -1,9 +1,9 @@
-/** The command line of the shim, as containerd gives it. */
+/** The command line of the shim, as containerd writes it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../../src/shim/containerd/shim-arguments.js';
 
-test('flags of Go: one dash or two, with = or a space; the action is last', () => {
+test("flags have Go's form: one dash or two, with = or a space; the action is last", () => {
   const a = parseArguments(
     '-namespace k8s.io -id=abc --address /run/c.sock -debug -publish-binary /c start'.split(' '),
   );

@@ -1,4 +1,4 @@
-/** `start` of a shim on the fake host: the server that it starts or finds, the answer, and each refusal. */
+/** `start` of a shim on the fake host: the server that it starts or finds, its response, and each error. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../../src/shim/containerd/shim-arguments.js';
@@ -17,7 +17,7 @@ const test = suite('shim bootstrap');
 const shimPath = '/usr/bin/containerd-shim-runt-v1';
 const usualArguments = ['-namespace', 'ns', '-id', 'web', '-address', '/run/containerd/containerd.sock', 'start'];
 
-/** containerd's side: a bundle that is the working directory, a shim's program, and what starts. */
+/** containerd's side: a bundle that is the working directory, the program of a shim, and the started servers. */
 class Engine {
   readonly kernel: FakeKernel;
   readonly servers: Spawned[] = [];
@@ -69,13 +69,13 @@ class Engine {
     throw new Error('it was started');
   }
 
-  /** The variables of a server. */
+  /** The environment of a server. */
   env(n = 0): Record<string, string> {
     return Object.fromEntries((this.servers[n]?.env ?? []).map((word) => word.split(/=(.*)/s).slice(0, 2)));
   }
 }
 
-test('a server is started on a socket of its own, with its arguments; the answer is its address', async () => {
+test('start runs a server on its own socket, with its arguments, and prints the address', async () => {
   const engine = new Engine();
   engine.kernel.fifo('/b/log').reader();
   const answer = JSON.parse(await engine.start()) as { version: number; address: string; protocol: string };
@@ -92,14 +92,14 @@ test('a server is started on a socket of its own, with its arguments; the answer
   assert.is((directory?.mode ?? 0) & 0o777, 0o700);
 });
 
-test('the server is one worse than containerd for the OOM killer', async () => {
+test('the OOM score of the server is one above that of containerd', async () => {
   const engine = new Engine();
   await engine.start();
   const { pid } = engine.servers[0]!.process;
   assert.is(engine.kernel.tree.text(`/proc/${pid}/oom_score_adj`), '-998');
 });
 
-test('the same container, and another of its pod, find the server that runs', async () => {
+test('the same container, and another of its pod, find the running server', async () => {
   const engine = new Engine();
   const first = await engine.start();
   assert.is(await engine.start(), first);
@@ -110,7 +110,7 @@ test('the same container, and another of its pod, find the server that runs', as
   assert.is(engine.servers.length, 1);
 });
 
-test('a container of another group, namespace or containerd gets a server of its own', async () => {
+test('a container of another group, namespace or containerd gets a separate server', async () => {
   const engine = new Engine();
   const answers = new Set([await engine.start()]);
   for (const [from, to] of [
@@ -123,7 +123,7 @@ test('a container of another group, namespace or containerd gets a server of its
   assert.equal([answers.size, engine.servers.length], [4, 4]);
 });
 
-test('the answer for each version of containerd', async () => {
+test('the response has the form of each containerd version', async () => {
   for (const [env, shape] of [
     [{}, 'bare'],
     [{ MAX_SHIM_VERSION: '2' }, '2'],
@@ -136,7 +136,7 @@ test('the answer for each version of containerd', async () => {
   }
 });
 
-test('parameters of containerd 2.3: the directory of the socket, and where events go', async () => {
+test('parameters of containerd 2.3 set the directory of the socket and the event address', async () => {
   const input = bootstrap.BootstrapParams.encode({
     instanceId: 'web',
     namespace: 'ns',
@@ -156,7 +156,7 @@ const withOptions = (options: runcOptions.Options.$Properties): Uint8Array =>
     value: runcOptions.Options.encode(options).finish(),
   }).finish();
 
-test('shim_cgroup: the server is put into it; one that is not there ends the server', async () => {
+test('shim_cgroup receives the server; if it is missing, the server is ended', async () => {
   const engine = new Engine({ MAX_SHIM_VERSION: '2' }, withOptions({ shimCgroup: '/shims' }));
   await engine.start();
   const { pid } = engine.servers[0]!.process;
@@ -172,7 +172,7 @@ test('shim_cgroup: the server is put into it; one that is not there ends the ser
   assert.not.ok(wrong.servers[0]?.process.end, 'Create says what is wrong with the options');
 });
 
-test('core scheduling: a group before the server, or why there is none', async () => {
+test('with SCHED_CORE a core scheduling group is made before the server, or start fails', async () => {
   const engine = new Engine({ MAX_SHIM_VERSION: '3', SCHED_CORE: '1' });
   engine.kernel.on('schedCoreCreate', () => 0);
   await engine.start();
@@ -188,7 +188,7 @@ test('core scheduling: a group before the server, or why there is none', async (
   );
 });
 
-test('a directory of sockets that another user may write to is refused', async () => {
+test('a socket directory that another user may write is refused', async () => {
   for (const change of [{ uid: 1000 }, { mode: 0o40777 }]) {
     const engine = new Engine();
     Object.assign(engine.kernel.tree.directory('/run/containerd/s', 0o700), change);
@@ -199,7 +199,7 @@ test('a directory of sockets that another user may write to is refused', async (
   }
 });
 
-test('a server that cannot be started, a socket that cannot be made, an address that cannot be written', async () => {
+test('a failed spawn, a failed socket and a failed write of the address are errors', async () => {
   for (const [call, errno, message] of [
     ['spawn', E.ENOMEM, 'start the shim of web'],
     ['openAt', E.EACCES, 'start the shim of web'],
@@ -214,7 +214,7 @@ test('a server that cannot be started, a socket that cannot be made, an address 
   }
 });
 
-test('gRPC: the program of Node.js is found, or the error says what is missing', async () => {
+test('gRPC: the program of Node.js is found, or the error names what is missing', async () => {
   const args = usualArguments;
   const shim = 'containerd-shim-runt-grpc-v1';
   const env = { MAX_SHIM_VERSION: '3', PATH: 'relative:/none:/bin' };
@@ -229,7 +229,7 @@ test('gRPC: the program of Node.js is found, or the error says what is missing',
   assert.match((await wrong.failure(args, shim)).message, /neither grpc nor ttrpc: http/);
 });
 
-test('gRPC: the answer is what the server wrote down that it speaks', async () => {
+test('gRPC: the response has the protocol that the server recorded', async () => {
   for (const [spoken, version, protocol] of [
     ['grpc 2', 2, 'grpc'],
     ['grpc 3', 3, 'grpc'],
@@ -251,7 +251,7 @@ test('gRPC: the answer is what the server wrote down that it speaks', async () =
   }
 });
 
-test('gRPC: a server that does not begin', async () => {
+test('gRPC: a server that does not start is an error', async () => {
   const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
   for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
   const error = await engine.failure(usualArguments, 'containerd-shim-runt-grpc-v1');

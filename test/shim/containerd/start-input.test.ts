@@ -1,4 +1,4 @@
-/** What `start` reads of its input without protobuf code. */
+/** The input of `start`, read without protobuf code. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { socketDirectory } from '../../../src/shim/containerd/start-input.js';
@@ -18,12 +18,12 @@ const encode = (changes: Partial<bootstrap.BootstrapParams.$Properties>): Uint8A
     ...changes,
   }).finish();
 
-test('the directory of the parameters of this container, with a negative log level and long options before it', () => {
+test('the socket directory is found after a negative log level and long options', () => {
   assert.is(socketDirectory(encode({}), 'c', 'n'), '/run/s');
   assert.is(socketDirectory(encode({ logLevel: 8, extensions: [] }), 'c', 'n'), '/run/s');
 });
 
-test('no directory: none is named, other parameters, an Any, or nothing', () => {
+test('other parameters, an Any and an empty input have no socket directory', () => {
   assert.is(socketDirectory(encode({ socketDir: '' }), 'c', 'n'), undefined);
   assert.is(socketDirectory(encode({}), 'other', 'n'), undefined);
   assert.is(socketDirectory(encode({}), 'c', 'other'), undefined);
@@ -32,7 +32,7 @@ test('no directory: none is named, other parameters, an Any, or nothing', () => 
   assert.is(socketDirectory(new Uint8Array(), 'c', 'n'), undefined);
 });
 
-test('data that end in the middle, and random data, are no parameters', () => {
+test('truncated and random data have no socket directory', () => {
   const whole = encode({});
   for (let end = 0; end < whole.length; end++)
     assert.is(socketDirectory(whole.subarray(0, end), 'c', 'n'), undefined, `${end} of ${whole.length}`);

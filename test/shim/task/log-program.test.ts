@@ -1,4 +1,4 @@
-/** URIs of loggers become a program and its arguments. */
+/** URIs of loggers as a program and its arguments. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loggerCommand } from '../../../src/shim/task/log-program.js';
@@ -12,7 +12,7 @@ test('names and values of the query are arguments, in order', () => {
   });
 });
 
-test('under binary-v2:// a logger writes a byte when it is ready', () => {
+test('with binary-v2:// the logger writes a byte when it is ready', () => {
   assert.equal(loggerCommand('binary-v2:///bin/a?b=c'), { path: '/bin/a', args: ['b', 'c'], writes: true });
 });
 

@@ -1,4 +1,4 @@
-/** Children that nobody waits for, on the fake host: which are reaped, and which are left to their waits. */
+/** Reaping of orphans on the fake host: which children are reaped, and which are left to their own waits. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reapAtEnd, reapNowAndThen, reapOrphans } from '../../../src/shim/task/orphan-reaper.js';
@@ -32,7 +32,7 @@ function withChildren() {
 
 const SIGCHLD_AND_SIGPIPE = (1n << 16n) | (1n << 12n);
 
-test('a zombie is reaped some time after SIGCHLD, one that another wait takes meanwhile is not in the way', async () => {
+test('a zombie is reaped some time after SIGCHLD, and one that another wait reaps meanwhile is skipped', async () => {
   const { kernel, children, masks, child, signal } = withChildren();
   const reaping = reapOrphans().catch(() => {});
   const [first, second, lives] = [child(), child(), child()];
@@ -47,7 +47,7 @@ test('a zombie is reaped some time after SIGCHLD, one that another wait takes me
   await reaping;
 });
 
-test('a failure goes to the log, and the next signal is served', async () => {
+test('a failure is logged, and the next signal is handled', async () => {
   const { kernel, children, child, signal } = withChildren();
   const reaping = reapOrphans().catch(() => {});
   child().exit(0);
@@ -63,7 +63,7 @@ test('a failure goes to the log, and the next signal is served', async () => {
   await reaping;
 });
 
-test('where pidfd_open(2) is refused, a zombie is reaped by its pid', async () => {
+test('if pidfd_open(2) is denied, a zombie is reaped by its pid', async () => {
   const { kernel, children, child, signal } = withChildren();
   kernel.on('pidfdOpen', () => -E.ENOSYS);
   const reaping = reapOrphans().catch(() => {});
@@ -82,7 +82,7 @@ test('without a signalfd the shim does not serve', async () => {
   assert.match(String(error), /make a signalfd: EMFILE/);
 });
 
-test('under Node.js it looks now and then, until it is ended', async () => {
+test('under Node.js zombies are reaped at intervals, until the reaper is ended', async () => {
   const { kernel, children, child } = withChildren();
   const reaping = reapNowAndThen();
   child().exit(0);
@@ -95,7 +95,7 @@ test('under Node.js it looks now and then, until it is ended', async () => {
   assert.is(children().length, 1);
 });
 
-test('a supervisor is reaped when it ends, and not another process with its number', async () => {
+test('a supervisor is reaped at its end, and another process with its pid is not', async () => {
   const { kernel, children, child } = withChildren();
   const { pid, startTime } = child();
   const waiting = reapAtEnd({ pid, startTime });

@@ -1,4 +1,4 @@
-/** The mounts of a root file system on the fake host: options, id-mapped layers, and what a failure takes back. */
+/** The mounts of a root file system on the fake host: options, id-mapped layers, and the undo of a failure. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clearRootfs, mountRootfs, unmountRootfs } from '../../../src/shim/task/rootfs-mounts.js';
@@ -13,7 +13,7 @@ const test = suite('rootfs mounts');
 
 const MOUNT_ATTR_NOSUID = 2;
 
-/** A kernel that keeps each mount as a line, and can mount and unmount. */
+/** A kernel that records each mount as a line, and can mount and unmount. */
 function withMounts(): { kernel: FakeKernel; mounts: string[] } {
   const kernel = new FakeKernel();
   const mounts: string[] = [];
@@ -50,7 +50,7 @@ async function failure(kernel: FakeKernel, work: Promise<void>): Promise<RuntErr
   return error as RuntError;
 }
 
-test('each kind of mount, with the options that become attributes, data of the file system, or nothing', async () => {
+test('each kind of mount gets its options as attributes, as data, or not at all', async () => {
   for (const [mount, line] of [
     [
       { type: 'overlay', source: 'overlay', options: ['lowerdir=/l1', 'ro', 'nosuid'] },
@@ -67,14 +67,14 @@ test('each kind of mount, with the options that become attributes, data of the f
   }
 });
 
-test('an option that a root file system cannot have', async () => {
+test('an option that a root file system cannot have is refused', async () => {
   const { kernel, mounts } = withMounts();
   const error = await failure(kernel, mountRootfs([{ type: 'bind', source: '/l1', options: ['idmap'] }], '/b/rootfs'));
   assert.equal([error.code, error.message], ['ERR_UNSUPPORTED', 'mount option idmap of the root file system']);
   assert.equal(mounts, []);
 });
 
-test('the mounts before one that fails are taken back', async () => {
+test('the mounts before a failed one are undone', async () => {
   const { kernel, mounts } = withMounts();
   const list = [{ type: 'tmpfs' }, { type: 'bind', source: '/l1' }, { type: 'overlay' }];
   kernel.before('mountBind', 1, () => kernel.failAt('mountFs', 1, E.EINVAL));
@@ -84,7 +84,7 @@ test('the mounts before one that fails are taken back', async () => {
   assert.is(kernel.tree.at('/b/rootfs')?.covered, undefined);
 });
 
-test('unmount: all that is there, and nothing is fine', () => {
+test('unmountRootfs removes all mounts, and accepts that there are none', () => {
   const { kernel } = withMounts();
   for (let i = 0; i < 3; i++) kernel.tree.mount('/b/rootfs');
   unmountRootfs('/b/rootfs');
@@ -109,13 +109,13 @@ const mapped = {
   options: ['lowerdir=/l1:/l2', 'upperdir=/u', 'uidmap=0:100000:65536', 'gidmap=0:100000:65536'],
 };
 
-/** A kernel whose user namespaces for id maps can be made: the process that holds one waits to be killed. */
+/** A kernel that can make user namespaces for id maps: the process that holds one waits to be killed. */
 function withIdMaps() {
   const host = withMounts();
   const { kernel } = host;
   const maps: string[] = [];
   kernel.processes.init = ({ process, file }) => {
-    // It gets no plan, and ends with its channel.
+    // The process gets no plan, and ends with its channel.
     const sync = file(3);
     if (sync instanceof SocketEnd) sync.onHangUp = () => process.exit(1);
     for (const kind of ['uid', 'gid']) {
@@ -131,7 +131,7 @@ function withIdMaps() {
   return { ...host, maps };
 }
 
-test('layers with other ids: id-mapped and read-only while the overlay is mounted, and gone after that', async () => {
+test('layers with other ids are id-mapped and read-only only while the overlay is mounted', async () => {
   const { kernel, mounts, maps } = withIdMaps();
   const error = await kernel.finish(
     mountRootfs([mapped], '/b/rootfs').then(
@@ -150,7 +150,7 @@ test('layers with other ids: id-mapped and read-only while the overlay is mounte
   assert.equal([kernel.open, kernel.processes.list.length], [[], 1]);
 });
 
-test('layers with other ids: a step that fails leaves nothing of the others', async () => {
+test('if a step for layers with other ids fails, the others leave nothing', async () => {
   for (const [call, n] of [
     ['openTree', 2],
     ['idMapTree', 1],
@@ -165,7 +165,7 @@ test('layers with other ids: a step that fails leaves nothing of the others', as
   }
 });
 
-test('layers with other ids: what they cannot be asked for', async () => {
+test('an unsupported request for layers with other ids is refused', async () => {
   for (const mount of [
     { ...mapped, type: 'ext4' },
     { ...mapped, options: mapped.options.slice(0, 3) },
@@ -177,7 +177,7 @@ test('layers with other ids: what they cannot be asked for', async () => {
   }
 });
 
-test('what a shim that was killed left of layers is unmounted and removed, the layers stay', async () => {
+test('layer mounts that a killed shim left are unmounted and removed, and the layers stay', async () => {
   const { kernel } = withMounts();
   kernel.tree.mount('/b/rootfs');
   kernel.tree.mount('/b/rootfs.layers/0');

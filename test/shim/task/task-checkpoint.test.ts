@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { checkpointOptions } from '../../../src/shim/task/task-checkpoint.js';
 import { runcOptions } from '../../../src/shim/transport/protos.js';
 
-test('both types of the message; another one is refused by name', () => {
+test('both types of the message are decoded, and another one is refused by name', () => {
   const value = runcOptions.CheckpointOptions.encode({ exit: true, imagePath: '/8', workPath: '/9' }).finish();
   const now = checkpointOptions({ type_url: 'containerd.runc.v1.CheckpointOptions', value });
   assert.equal([now.exit, now.imagePath, now.workPath], [true, '/8', '/9']);

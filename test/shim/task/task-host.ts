@@ -1,4 +1,4 @@
-/** A host on which the shim has one container, whose supervisor and runt-init are scripted. */
+/** A host on which the shim has one container, with a scripted supervisor and runt-init. */
 
 import { Publisher } from '../../../src/shim/containerd/event-publisher.js';
 import { type RuntimeOptions, runtimeOptions } from '../../../src/shim/containerd/runtime-options.js';
@@ -12,7 +12,7 @@ import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, executed, frameOf, type Script, type ScriptedInit } from '../../sys/fake-host/scripted-init.js';
 import { superviseInits, type TaskSupervisor } from './task-supervisor.js';
 
-/** Events as they are published: the topic, and what is told but for times and the container's id. */
+/** The published events: the topic and the fields, except for times and the container's id. */
 class Events extends Publisher {
   readonly told: string[] = [];
 
@@ -80,7 +80,7 @@ export class TaskHost extends BundleHost {
     });
   }
 
-  /** Lets another process go on that is in the cgroups of the container, as runt-init does for an exec. */
+  /** Continues in another process in the cgroups of the container, as runt-init does for an exec. */
   enter(init: ScriptedInit): void {
     const { processes } = this.kernel;
     const cgroups = [...this.main.process.cgroups.values()];
@@ -88,7 +88,7 @@ export class TaskHost extends BundleHost {
     init.goOnAs(process, processes.pidfd(process));
   }
 
-  /** Makes a call of the task service, and runs it to its end: the answer, or the error as `CODE message`. */
+  /** Makes a call of the task service and runs it to its end. @returns the response, or the error as `CODE message` */
   async call(name: Name | Other, request: object = {}): Promise<Record<string, unknown> | string> {
     return this.kernel.finish(this.begin(name, request));
   }
@@ -106,12 +106,12 @@ export class TaskHost extends BundleHost {
     );
   }
 
-  /** Runs what waits, for a while of the kernel's clock. */
+  /** Runs pending work for some time of the kernel's clock. */
   settle(ms = 100): Promise<void> {
     return this.kernel.finish(sleep(ms));
   }
 
-  /** What the log has, without its prefix. */
+  /** The lines of the log, without its prefix. */
   get log(): string[] {
     return this.kernel.descriptors
       .written(2)
@@ -120,20 +120,20 @@ export class TaskHost extends BundleHost {
       .map((line) => line.replace('containerd-shim-runt-v1: web: ', '').replaceAll(this.kernel.root, '~'));
   }
 
-  /** The process of the container, as one that `start` was said to. */
+  /** The runt-init of the container. */
   get main(): ScriptedInit {
     const [first] = this.children;
     if (!first) throw new Error('no container was created');
     return first;
   }
 
-  /** Lets the container's runt-init answer `start` as it does: it executes the process. */
+  /** Makes the container's runt-init answer `start` normally: it executes the process. */
   answerStart(answer: (init: ScriptedInit) => void = () => {}): void {
     serveStart(this.kernel, this.main, answer);
   }
 }
 
-/** Serves the start socket: who connects has said start. */
+/** Serves the start socket: a connection means start. */
 function serveStart(kernel: FakeKernel, init: ScriptedInit, answer: (init: ScriptedInit) => void): void {
   const listener = init.process.files.find((file) => file.shown.endsWith(`/start.sock`));
   if (!listener) throw new Error('runt-init has no start socket');
@@ -147,5 +147,5 @@ function serveStart(kernel: FakeKernel, init: ScriptedInit, answer: (init: Scrip
   });
 }
 
-/** The options of a runtime for which nothing is configured. */
+/** The options of a runtime without any configuration. */
 export const usualOptions = (): Promise<RuntimeOptions> => runtimeOptions(undefined);

@@ -1,4 +1,4 @@
-/** The other calls of the task service on the fake host: Pause, Update, Stats, Connect, Checkpoint, Shutdown, OOM. */
+/** Further calls of the task service on the fake host: Pause, Update, Stats, Connect, Checkpoint, Shutdown, OOM. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cgroup2, runcOptions } from '../../../src/shim/transport/protos.js';
@@ -24,7 +24,7 @@ async function over(host: TaskHost): Promise<void> {
 
 const statusOf = async (host: TaskHost): Promise<unknown> => ((await host.call('State')) as { status: number }).status;
 
-test('Pause and Resume: the cgroup is frozen, State says so, and both are published', async () => {
+test('Pause and Resume freeze and thaw the cgroup, change the State, and publish both', async () => {
   const host = await running();
   assert.equal(await host.call('Pause'), {});
   assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/cgroup.freeze'), '1\n');
@@ -35,7 +35,7 @@ test('Pause and Resume: the cgroup is frozen, State says so, and both are publis
   await over(host);
 });
 
-test('Pause that fails: nothing is published, and the container is not paused', async () => {
+test('a failed Pause publishes nothing and leaves the container running', async () => {
   const host = await running();
   const freeze = host.kernel.tree.at('/sys/fs/cgroup/web/cgroup.freeze');
   const { hooks } = freeze!;
@@ -47,7 +47,7 @@ test('Pause that fails: nothing is published, and the container is not paused', 
   await over(host);
 });
 
-test('Update writes limits; what is not JSON is the fault of who asked', async () => {
+test('Update writes limits; resources that are not JSON are INVALID_ARGUMENT', async () => {
   const host = await running();
   const resources = (text: string) => ({ resources: { type_url: 'r', value: new TextEncoder().encode(text) } });
   assert.equal(await host.call('Update', resources('{"pids":{"limit":7}}')), {});
@@ -57,7 +57,7 @@ test('Update writes limits; what is not JSON is the fault of who asked', async (
   await over(host);
 });
 
-test('Stats: the metrics of cgroup v2', async () => {
+test('Stats returns the metrics of cgroup v2', async () => {
   const host = await running();
   host.kernel.tree.file('/sys/fs/cgroup/web/pids.current', '3\n');
   const answer = await host.call('Stats');
@@ -68,7 +68,7 @@ test('Stats: the metrics of cgroup v2', async () => {
   await over(host);
 });
 
-test('Connect tells the pids of the shim and of the task', async () => {
+test('Connect returns the pids of the shim and of the task', async () => {
   const host = await running();
   const { shimPid, taskPid } = (await host.call('Connect')) as { shimPid: number; taskPid: number };
   assert.equal([shimPid, taskPid], [host.kernel.processes.own.pid, host.main.process.pid]);
@@ -77,7 +77,7 @@ test('Connect tells the pids of the shim and of the task', async () => {
   await over(host);
 });
 
-test('Shutdown ends the server only when no container is left', async () => {
+test('Shutdown ends the server only if no container is left', async () => {
   const host = await running();
   await host.call('Shutdown');
   assert.is(host.shutdowns, 0);
@@ -86,7 +86,7 @@ test('Shutdown ends the server only when no container is left', async () => {
   assert.is(host.shutdowns, 1);
 });
 
-test('Checkpoint of what cannot be: options, paths and namespaces that it does not take', async () => {
+test('Checkpoint refuses unsupported options, paths and namespaces', async () => {
   const host = await running();
   const options = (value: runcOptions.CheckpointOptions.$Properties) => ({
     options: {
@@ -108,7 +108,7 @@ test('Checkpoint of what cannot be: options, paths and namespaces that it does n
   await over(host);
 });
 
-test('a task that is restored has no process before Start, and a restore that fails leaves nothing', async () => {
+test('a restored task has no process before Start, and a failed restore leaves nothing', async () => {
   const host = new TaskHost();
   assert.equal(await host.call('Create', { bundle: '/b', checkpoint: '/images' }), {});
   assert.match(host.publisher.told[0] ?? '', /"checkpoint":"\/images"/);

@@ -29,7 +29,7 @@ async function over(host: TaskHost): Promise<void> {
   assert.equal(host.left, []);
 }
 
-test('fifos: what is typed arrives, what is written is delivered, all of it before the Delete ends', async () => {
+test('fifos deliver input and output, and all output before Delete returns', async () => {
   const host = new TaskHost();
   const [stdin, stdout, stderr] = ['/f/in', '/f/out', '/f/err'].map((path) => host.kernel.fifo(path));
   const readers = [stdout?.reader(), stderr?.reader()];
@@ -54,7 +54,7 @@ test('fifos: what is typed arrives, what is written is delivered, all of it befo
   }
 });
 
-test('the end of the input: of its last writer, or by CloseIO after what has come', async () => {
+test('the input ends with its last writer, or with CloseIO after the pending data', async () => {
   for (const closes of [false, true]) {
     const host = new TaskHost();
     const fifo = host.kernel.fifo('/f/in');
@@ -72,7 +72,7 @@ test('the end of the input: of its last writer, or by CloseIO after what has com
   }
 });
 
-test('CloseIO of what is not the input changes nothing', async () => {
+test('CloseIO without stdin changes nothing', async () => {
   const host = new TaskHost();
   host.kernel.fifo('/f/in');
   await host.call('Create', { bundle: '/b', stdin: '/f/in' });
@@ -82,7 +82,7 @@ test('CloseIO of what is not the input changes nothing', async () => {
   await over(host);
 });
 
-test('a reader that comes late gets what was written', async () => {
+test('a reader that opens the fifo late gets the earlier output', async () => {
   const host = new TaskHost();
   const fifo = host.kernel.fifo('/f/out');
   const making = host.begin('Create', { bundle: '/b', stdout: '/f/out' });
@@ -95,7 +95,7 @@ test('a reader that comes late gets what was written', async () => {
   await over(host);
 });
 
-test('a reader that leaves does not end the process, and nobody is missed at the end', async () => {
+test('a reader that closes the fifo does not end the process or delay the Delete', async () => {
   const host = new TaskHost();
   const fifo = host.kernel.fifo('/f/out');
   const reader = fifo.reader();
@@ -107,7 +107,7 @@ test('a reader that leaves does not end the process, and nobody is missed at the
   await over(host);
 });
 
-test('file:// is made with its directories, and appended to', async () => {
+test('file:// is created with its directories, and appended to', async () => {
   const host = new TaskHost();
   host.kernel.tree.file('/log/old', 'before ');
   await host.call('Create', { bundle: '/b', stdout: 'file:///log/new/file', stderr: 'file:///log/old' });
@@ -118,7 +118,7 @@ test('file:// is made with its directories, and appended to', async () => {
   await over(host);
 });
 
-test('the pipes belong to the user of the process, as the host numbers users', async () => {
+test("the pipes belong to the host uid of the process's user", async () => {
   const ids = [{ containerID: 0, hostID: 100000, size: 1000 }];
   const user = { uid: 5, gid: 6 };
   for (const [linux, uid] of [
@@ -141,7 +141,7 @@ test('the pipes belong to the user of the process, as the host numbers users', a
   }
 });
 
-test('a stream that cannot be opened: the code says why, and nothing is left', async () => {
+test('a stream that cannot be opened has an error code for its cause, and nothing is left', async () => {
   for (const [stream, answer] of [
     [{ stdin: '/f/none' }, /^2 open \/f\/none: ENOENT/],
     [{ stdout: '/f/none' }, /^2 open \/f\/none: ENOENT/],
@@ -156,7 +156,7 @@ test('a stream that cannot be opened: the code says why, and nothing is left', a
   }
 });
 
-/** A logger that says that it is ready as it is to, and keeps what it reads. */
+/** A logger with the given readiness, which records what it reads. */
 function logger(host: TaskHost, ready: (file: SocketEnd) => void): { text: string; args: string[]; env: string[] } {
   const seen = { text: '', args: [] as string[], env: [] as string[] };
   host.kernel.processes.programs.set('/bin/logger', ({ process, args, env, file }) => {
@@ -196,7 +196,7 @@ test('a logger gets both outputs, its arguments and the names of the container, 
   await over(host);
 });
 
-test('a logger that is not ready: not there, ended, silent, or without the byte of binary-v2', async () => {
+test('a logger that is missing, has ended, is silent or omits the byte of binary-v2 fails the create', async () => {
   const uri = 'binary:///bin/logger';
   const missing = new TaskHost();
   assert.match(String(await missing.call('Create', { bundle: '/b', stdout: uri })), /start the logger .*ENOENT/);
@@ -233,7 +233,7 @@ test('a logger that is not ready: not there, ended, silent, or without the byte 
   await over(speaking);
 });
 
-/** A config with a terminal, and a runt-init that sends its master to the socket of the shim. */
+/** A config with a terminal, and a runt-init that sends the master to the socket of the shim. */
 function terminalHost(
   send: (host: TaskHost, connection: SocketEnd, master: SocketEnd) => void = sendMaster,
   then: readonly Step[] = created,
@@ -265,7 +265,7 @@ function sendMaster(_host: TaskHost, connection: SocketEnd, master: SocketEnd): 
   connection.send('x', [master]);
 }
 
-test('a terminal: output, input, its size also when it was told before, and the end', async () => {
+test('a terminal delivers output and input, has the size even of an early ResizePty, and ends', async () => {
   const { host, slave, sizes } = terminalHost();
   const [stdin, stdout] = [host.kernel.fifo('/f/in'), host.kernel.fifo('/f/out')];
   const reader = stdout.reader();
@@ -290,7 +290,7 @@ test('a terminal: output, input, its size also when it was told before, and the 
   assert.equal(host.kernel.tree.list('/b'), ['config.json', 'rootfs'], 'the socket is removed');
 });
 
-test('a terminal that does not come: the create is taken back', async () => {
+test('a create whose terminal does not arrive leaves nothing', async () => {
   const { host } = terminalHost(() => {});
   host.kernel.fifo('/f/out');
   const answer = await host.call('Create', { bundle: '/b', terminal: true, stdout: '/f/out' });
@@ -300,7 +300,7 @@ test('a terminal that does not come: the create is taken back', async () => {
   assert.equal([...left, ...(host.kernel.tree.list('/b') ?? [])], ['config.json', 'rootfs']);
 });
 
-test('a create that fails after its terminal came closes the terminal', async () => {
+test('a create that fails after its terminal arrived closes the terminal', async () => {
   const failing: Step = (init) => {
     init.report('error', { index: 0, errno: E.ENOENT, syscall: 'execve', detail: '/nope' });
     init.process.exit(1);

@@ -1,4 +1,4 @@
-/** A scripted supervisor: it starts scripted runt-inits, and records how they end. */
+/** A scripted supervisor that starts scripted runt-inits and records their exits. */
 import { CLD_EXITED, S_IFREG } from '../../../src/sys/linux.js';
 import { Protocol } from '../../../src/sys/protocol.js';
 import type { OpenFile } from '../../sys/fake-host/descriptors.js';
@@ -10,7 +10,7 @@ import { SocketEnd } from '../../sys/fake-host/sockets.js';
 
 interface Child {
   readonly process: FakeProcess;
-  /** The record of how it ends: `exit.json`, or that of an exec. */
+  /** The file that records its exit: `exit.json`, or that of an exec. */
   record: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export class TaskSupervisor {
     const sync = file(3);
     if (!(sync instanceof SocketEnd)) throw new Error('the supervisor has no channel');
     sync.onMessage = () => this.begin(sync, file);
-    // Its runtime has ended before it started a container.
+    // The runtime ended before it started a container.
     sync.onHangUp = () => {
       if (!this.startedOne) process.exit(0);
     };
@@ -125,7 +125,7 @@ export class TaskSupervisor {
     if (begun !== undefined) this.write(child.record, { running: true, pid, startTime });
   }
 
-  /** An heir: the process is a child of another one. */
+  /** A replacement supervisor watches it: the process is a child of another one. */
   private watch(pid: number, begun: string | undefined): void {
     const process = this.kernel.processes.get(pid);
     if (!process) return;
@@ -167,13 +167,13 @@ export class TaskSupervisor {
   }
 }
 
-/** What a script of supervisors has started, in order. */
+/** The supervisors and runt-inits that a script has started, in order. */
 interface Supervision {
   readonly supervisors: TaskSupervisor[];
   readonly inits: ScriptedInit[];
 }
 
-/** Makes each runt-init that is started a supervisor, whose children perform the steps of the script. */
+/** Makes each started runt-init a supervisor, whose children perform the steps of the script. */
 export function superviseInits(kernel: FakeKernel, script: Script): Supervision {
   const supervision: Supervision = { supervisors: [], inits: [] };
   const { supervisors, inits } = supervision;

@@ -1,4 +1,4 @@
-/** A task from Create to Delete on the fake host: what containerd is answered, which events it gets, and what is left. */
+/** A task from Create to Delete on the fake host: responses, events, and what is left. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Task } from '../../../src/shim/task/task.js';
@@ -20,7 +20,7 @@ function bytes(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
-/** A host with a container that runs. */
+/** A host with a running container. */
 async function running(host = new TaskHost()): Promise<TaskHost> {
   const made = await host.call('Create', { bundle: '/b' });
   if (typeof made === 'string') throw new Error(made);
@@ -29,7 +29,7 @@ async function running(host = new TaskHost()): Promise<TaskHost> {
   return host;
 }
 
-/** Ends the container and deletes it: nothing may be left. */
+/** Ends the container and deletes it. Asserts that nothing is left. */
 async function over(host: TaskHost): Promise<void> {
   host.main.process.exit(0);
   await host.settle();
@@ -38,7 +38,7 @@ async function over(host: TaskHost): Promise<void> {
   assert.equal(host.left, []);
 }
 
-test('Create, Start, the end, Delete: answers, events in order, and nothing left', async () => {
+test('Create, Start, exit and Delete have their responses and events in order, and leave nothing', async () => {
   const host = new TaskHost();
   const made = await host.call('Create', { bundle: '/b' });
   const { pid } = host.main.process;
@@ -66,7 +66,7 @@ test('Create, Start, the end, Delete: answers, events in order, and nothing left
   assert.is(await host.call('State'), '5 container web does not exist');
 });
 
-test('a signal ends the process: 128 and the signal', async () => {
+test('a process that a signal ended has the exit status 128 + the signal', async () => {
   const host = await running();
   const wait = host.begin('Wait');
   await host.call('Kill', { signal: SIGTERM });
@@ -74,7 +74,7 @@ test('a signal ends the process: 128 and the signal', async () => {
   await over(host);
 });
 
-test('Create that fails answers why, publishes nothing and leaves nothing', async () => {
+test('a failed Create returns the reason, publishes nothing and leaves nothing', async () => {
   const steps: Step[] = [(init) => init.report('error', { index: 9, errno: E.EACCES, syscall: 'mount', detail: '' })];
   const host = new TaskHost(steps);
   const answer = await host.call('Create', { bundle: '/b' });
@@ -83,7 +83,7 @@ test('Create that fails answers why, publishes nothing and leaves nothing', asyn
   assert.is(host.service.busy, false);
 });
 
-test('Create of what cannot be created: the code says whose fault it is', async () => {
+test('the error code of a failed Create tells a bad request from a missing bundle', async () => {
   const host = new TaskHost();
   assert.match(String(await host.call('Create', { bundle: '/none' })), /^5 .*\/none\/config.json/);
   assert.match(String(await host.call('Create', { bundle: 'b' })), /^3 Create of web: bundle must be an absolute path/);
@@ -91,7 +91,7 @@ test('Create of what cannot be created: the code says whose fault it is', async 
   assert.equal([host.children.length, ...host.left], [0]);
 });
 
-test('Create of an id that is in use', async () => {
+test('Create of an id in use is ALREADY_EXISTS', async () => {
   const host = await running();
   assert.is(await host.call('Create', { bundle: '/b' }), '6 container web already exists');
   assert.not.ok(host.main.process.end);
@@ -104,7 +104,7 @@ test('Create of an id that is in use', async () => {
   await over(twice);
 });
 
-test('the rootfs is mounted before the create, and unmounted by Delete or when the create fails', async () => {
+test('the rootfs is mounted before the create, and unmounted by Delete or after a failed create', async () => {
   for (const fails of [false, true]) {
     const steps: Step[] = [(init) => init.report('error', { index: 9, errno: E.EACCES, syscall: 'mount', detail: '' })];
     const host = new TaskHost(fails ? steps : created);
@@ -125,7 +125,7 @@ test('the rootfs is mounted before the create, and unmounted by Delete or when t
   }
 });
 
-test('a rootfs that cannot be mounted: nothing is created', async () => {
+test('if the rootfs cannot be mounted, no container is created', async () => {
   const host = new TaskHost();
   host.kernel.on('mountFs', () => -E.ENODEV);
   const answer = await host.call('Create', { bundle: '/b', rootfs: [{ type: 'zfs', source: 'pool' }] });
@@ -133,7 +133,7 @@ test('a rootfs that cannot be mounted: nothing is created', async () => {
   assert.equal([host.children.length, ...host.left], [0]);
 });
 
-test('what cannot be unmounted after a failed create goes to the log; the answer is why the create failed', async () => {
+test('a failed unmount after a failed create is logged, and the error remains that of the create', async () => {
   const host = new TaskHost([(init) => init.process.exit(3)]);
   host.kernel.on('mountFs', () => 0);
   host.kernel.on('unmount', () => -E.EIO);
@@ -142,7 +142,7 @@ test('what cannot be unmounted after a failed create goes to the log; the answer
   assert.match(host.log.join('\n'), /unmount \/b\/rootfs: EIO/);
 });
 
-test('a task that cannot be written down is taken back', async () => {
+test('a task whose record cannot be written is removed', async () => {
   const host = new TaskHost();
   const request = new task.CreateTaskRequest({ id: 'web', bundle: '/b' });
   const made = () => {
@@ -162,7 +162,7 @@ test('a task that cannot be written down is taken back', async () => {
   assert.ok(host.main.process.end && host.supervisors[0]?.process.end);
 });
 
-test('Start: once, and not after the end', async () => {
+test('Start works once, and not after the exit', async () => {
   const host = await running();
   assert.is(await host.call('Start'), '9 process web was started before');
   host.main.process.exit(0);
@@ -171,7 +171,7 @@ test('Start: once, and not after the end', async () => {
   await host.call('Delete');
 });
 
-test('Start that fails may be tried again', async () => {
+test('a failed Start may be repeated', async () => {
   const host = new TaskHost();
   await host.call('Create', { bundle: '/b' });
   host.kernel.failAt('unixConnect', 1, E.ENOMEM);
@@ -182,7 +182,7 @@ test('Start that fails may be tried again', async () => {
   await over(host);
 });
 
-test('the end of a process that ends at once is told after its start', async () => {
+test('the exit of a short process is published after its start', async () => {
   const host = new TaskHost();
   await host.call('Create', { bundle: '/b' });
   host.answerStart((init) => init.process.exit(0));
@@ -195,7 +195,7 @@ test('the end of a process that ends at once is told after its start', async () 
   await host.call('Delete');
 });
 
-test('Delete of what runs is refused; of what was never started it kills', async () => {
+test('Delete refuses a running process, and kills one that was never started', async () => {
   const host = await running();
   assert.is(await host.call('Delete'), '9 process web is running: it must be stopped first');
   assert.not.ok(host.main.process.end);
@@ -212,7 +212,7 @@ test('Delete of what runs is refused; of what was never started it kills', async
   ]);
 });
 
-test('Delete that fails leaves the task: the next one ends it', async () => {
+test('a failed Delete leaves the task, and the next Delete removes it', async () => {
   const host = await running();
   host.main.process.exit(0);
   await host.settle();
@@ -223,7 +223,7 @@ test('Delete that fails leaves the task: the next one ends it', async () => {
   assert.is(host.publisher.told.filter((event) => event.startsWith('/tasks/delete')).length, 1);
 });
 
-test('Kill: a signal that is none, an exec that is none, a process that has ended', async () => {
+test('Kill refuses an unknown signal, an unknown exec and an ended process', async () => {
   const host = await running();
   assert.is(await host.call('Kill', { signal: 65 }), '3 unknown signal 65');
   assert.is(await host.call('Kill', { signal: 9, execId: 'none' }), '5 process none does not exist');
@@ -234,7 +234,7 @@ test('Kill: a signal that is none, an exec that is none, a process that has ende
   await host.call('Delete');
 });
 
-test('Kill of all: also of what is not the first process', async () => {
+test('Kill with all also signals the other processes', async () => {
   const host = await running();
   const { process } = host.main;
   const other = host.kernel.processes.add({ cgroups: [...process.cgroups.values()] });
@@ -243,7 +243,7 @@ test('Kill of all: also of what is not the first process', async () => {
   await over(host);
 });
 
-test('an exec from its addition to its Delete', async () => {
+test('an exec can be added, started, awaited and deleted', async () => {
   const host = await running();
   assert.equal(await host.call('Exec', { execId: 'x', spec }), {});
   assert.equal(await host.call('State', { execId: 'x' }), { id: 'web', bundle: '/b', status: 1, execId: 'x' });
@@ -277,7 +277,7 @@ test('an exec from its addition to its Delete', async () => {
   await over(host);
 });
 
-test('an exec that cannot be added', async () => {
+test('an exec with an invalid id, an id in use or no spec is refused', async () => {
   const host = await running();
   assert.is(await host.call('Exec', { spec }), '3 Exec has no exec_id');
   assert.is(await host.call('Exec', { execId: 'a/b', spec }), '3 invalid exec_id "a/b"');
@@ -291,7 +291,7 @@ test('an exec that cannot be added', async () => {
   await over(host);
 });
 
-test('an exec that cannot be executed has ended with 128, and is not started again', async () => {
+test('an exec that cannot be executed has the exit status 128, and is not started again', async () => {
   const host = await running(
     new TaskHost((n) =>
       n === 0
@@ -310,7 +310,7 @@ test('an exec that cannot be executed has ended with 128, and is not started aga
   await over(host);
 });
 
-test('the spec of an exec that is not a process: what is wrong with it, and where', async () => {
+test('an exec spec that is not a process is refused with the pointer of the fault', async () => {
   const host = await running();
   const broken = { ...spec, value: new TextEncoder().encode('{"args": [') };
   await host.call('Exec', { execId: 'x', spec: broken });
@@ -322,7 +322,7 @@ test('the spec of an exec that is not a process: what is wrong with it, and wher
   await over(host);
 });
 
-test('the end of the container is told after that of all execs', async () => {
+test('the exit of the container is published after those of all execs', async () => {
   const host = await running();
   await host.call('Exec', { execId: 'x', spec });
   await host.call('Start', { execId: 'x' });
@@ -340,7 +340,7 @@ test('the end of the container is told after that of all execs', async () => {
   assert.equal(host.left, []);
 });
 
-test('without a pid namespace the end of the first process ends the others', async () => {
+test('without a pid namespace the other processes are killed when the first one ends', async () => {
   const shared = config({ linux: { cgroupsPath: '/web', namespaces: [{ type: 'mount' }] } });
   const host = await running(new TaskHost(undefined, shared));
   const other = host.kernel.processes.add({ cgroups: [...host.main.process.cgroups.values()] });
@@ -351,7 +351,7 @@ test('without a pid namespace the end of the first process ends the others', asy
   assert.equal(host.left, []);
 });
 
-test('a supervisor that is killed gets an heir, which records the end', async () => {
+test('a killed supervisor is replaced, and the new one records the exit', async () => {
   const host = await running();
   host.supervisors[0]?.process.signal(SIGKILL);
   await host.settle(5000);
@@ -364,7 +364,7 @@ test('a supervisor that is killed gets an heir, which records the end', async ()
   assert.equal(host.left, []);
 });
 
-test('an end that nobody saw is 255: its supervisor was killed with it', async () => {
+test('an exit that no supervisor saw is reported as 255', async () => {
   const host = await running();
   const [supervisor] = host.supervisors;
   supervisor?.process.signal(SIGKILL);

@@ -1,6 +1,4 @@
-/**
- * What clients of a server may hold together: unfinished messages, calls, connections, answers that they do not read.
- */
+/** Limits of what the clients of a server hold together: unfinished messages, calls, connections, unread responses. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ClientLimits, Clients } from '../../../src/shim/transport/client-limits.js';
@@ -18,7 +16,7 @@ useNodeHost([]);
 
 const KiB = 1024;
 
-/** A server with the limits, clients by hand, and what it logs. */
+/** A server with limits, its clients, and its log. */
 class Server {
   readonly logged: string[] = [];
   readonly clients: Clients;
@@ -37,7 +35,7 @@ class Server {
     });
   }
 
-  /** A client's socket, for `send`, which does not block. */
+  /** The socket of a client, for `send`, which does not block. */
   connect(): number {
     const ends = new BigInt64Array(2);
     assert.is(native.socketPair(new Uint8Array(ends.buffer)), 0);
@@ -55,11 +53,11 @@ class Server {
   }
 }
 
-/** A request of which the payload has that many bytes, as a frame. */
+/** A request frame whose payload has this many bytes. */
 const frame = (stream: number, size: number): Uint8Array =>
   requestFrame(stream, { service: 's', method: 'm', payload: new Uint8Array(size) });
 
-/** Writes all of it, as the other side takes it. */
+/** Writes everything, at the speed of the receiver. */
 async function write(fd: number, data: Uint8Array): Promise<void> {
   let at = 0;
   await eventually('all is written', () => {
@@ -70,7 +68,7 @@ async function write(fd: number, data: Uint8Array): Promise<void> {
   });
 }
 
-/** The next answer: its stream and its code, 0 for none. */
+/** The next response: its stream and its code, 0 for none. */
 async function answer(fd: number): Promise<{ stream: number; code: number; message: string }> {
   const take = async (size: number): Promise<Uint8Array> => {
     const data = new Uint8Array(size);
@@ -87,13 +85,13 @@ async function answer(fd: number): Promise<{ stream: number; code: number; messa
   return { stream: view.getUint32(4), code: status?.code ?? 0, message: status?.message ?? '' };
 }
 
-test('a message that is announced takes memory as it arrives, and gives it back', async () => {
+test('an announced message takes memory only as it arrives, and frees it', async () => {
   const server = new Server({ bytes: 8 << 20 });
   const fd = server.connect();
   const connection = server.connections[0] as Connection;
   const data = frame(1, (4 << 20) - 100);
   await write(fd, data.subarray(0, 100));
-  // Nothing happens: the announcement alone takes no memory.
+  // The announcement alone takes no memory.
   await elapse(20);
   assert.is(connection.held, 0, 'for the announcement alone');
   await write(fd, data.subarray(100, 100 * KiB));
@@ -110,7 +108,7 @@ test('a message that is announced takes memory as it arrives, and gives it back'
   server.end();
 });
 
-test('200 clients that stop within a long message hold no more than the limit; a whole message is answered meanwhile', async () => {
+test('200 clients that stop within a message hold at most the limit, and a complete message is answered', async () => {
   const limit = 512 * KiB;
   const server = new Server({ connections: 300, bytes: limit });
   const data = frame(1, 64 * KiB);
@@ -123,13 +121,13 @@ test('200 clients that stop within a long message hold no more than the limit; a
   await write(fd, frame(1, 30 * KiB));
   assert.is((await answer(fd)).code, 0);
   assert.ok(held() <= limit && held() > limit / 4, `${held()} bytes`);
-  // One line of the log, not two hundred.
+  // The log has one line, not two hundred.
   assert.is(server.logged.length, 1, server.logged.join('\n'));
   assert.match(String(server.logged[0]), /^a message is refused: the messages that clients are sending take more than/);
   server.end();
 });
 
-test('the longest message is refused by RESOURCE_EXHAUSTED; the rest of it is skipped and its connection goes on', async () => {
+test('the longest message is refused with RESOURCE_EXHAUSTED, its rest is skipped, and its connection stays', async () => {
   const server = new Server({ bytes: 100 * KiB });
   const [long, short] = [server.connect(), server.connect()];
   const data = frame(7, 90 * KiB);
@@ -146,7 +144,7 @@ test('the longest message is refused by RESOURCE_EXHAUSTED; the rest of it is sk
   server.end();
 });
 
-test('a client that does not read is not read from; its answers take 64 KiB and those to one read', async () => {
+test('requests of a client that does not read are not read beyond 64 KiB of its responses', async () => {
   let calls = 0;
   const server = new Server({ calls: 1e6 }, async () => {
     calls++;
@@ -159,7 +157,7 @@ test('a client that does not read is not read from; its answers take 64 KiB and 
     for (let r = native.send(fd, one); r === one.length; r = native.send(fd, one)) n++;
     return n;
   };
-  // As much as the socket takes, until nothing moves any more.
+  // Requests until the socket is full and nothing moves any more.
   let all = asked();
   for (let before = -1; before !== calls || calls === 0; ) {
     before = calls;
@@ -168,7 +166,7 @@ test('a client that does not read is not read from; its answers take 64 KiB and 
     all += asked();
   }
   assert.ok(calls < all / 2, `${calls} of ${all} requests were read`);
-  // It reads: all that it asked is answered.
+  // Now the client reads: all of its requests are answered.
   let answers = 0;
   for (; answers < all; answers++) await answer(fd);
   assert.is(calls, all);
@@ -195,7 +193,7 @@ test('a call beyond the limit is refused, and those before it are answered', asy
   server.end();
 });
 
-test('connections are counted; one line of the log tells of those that were refused', () => {
+test('connections beyond the limit are refused with one line in the log', () => {
   const logged: string[] = [];
   const clients = new Clients((line) => logged.push(line), { connections: 2, bytes: 1, calls: 1 });
   assert.equal([clients.connect(), clients.connect()], [true, true]);

@@ -1,4 +1,4 @@
-/** The socket of a server on the fake host: what is there already, and the lock of its directory. */
+/** The socket of a server on the fake host: what exists already, and the lock of its directory. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { claimSocket, lockSockets } from '../../../src/shim/transport/server-socket.js';
@@ -29,7 +29,7 @@ async function failure(kernel: FakeKernel, work: Promise<unknown>): Promise<Runt
   return error as RuntError;
 }
 
-test('a server that listens is found; the socket of one that was killed is replaced', async () => {
+test('a listening server is found, and the socket of a killed server is replaced', async () => {
   const { kernel, dir } = withDirectory();
   kernel.tree.socket('/run/s/a');
   const listener = await kernel.finish(claimSocket(dir, 'a', '/run/s/a'));
@@ -39,7 +39,7 @@ test('a server that listens is found; the socket of one that was killed is repla
   assert.equal(kernel.open, ['/run/s', '/run/s/a']);
 });
 
-test('the socket of another user, and a file that is none, are left as they are', async () => {
+test('the socket of another user, and a file that is not a socket, are left alone', async () => {
   const { kernel, dir } = withDirectory();
   kernel.sockets.listen('/run/s/theirs', (end) => {
     end.onHangUp = () => end.drop();
@@ -54,7 +54,7 @@ test('the socket of another user, and a file that is none, are left as they are'
   assert.is((kernel.tree.at('/run/s/theirs')?.mode ?? 0) & S_IFMT, S_IFSOCK);
 });
 
-test('a failure that does not mean that nobody listens keeps the socket', async () => {
+test('a failed connect other than ECONNREFUSED leaves the socket', async () => {
   const { kernel, dir } = withDirectory();
   kernel.tree.socket('/run/s/a');
   kernel.failAt('unixConnect', 1, E.EACCES);
@@ -63,7 +63,7 @@ test('a failure that does not mean that nobody listens keeps the socket', async 
   assert.ok(kernel.tree.at('/run/s/a'));
 });
 
-test('a lock that another server keeps: waited for, then the error says how to find that one', async () => {
+test('a lock that another server holds is awaited, and then the error says how to find that server', async () => {
   const { kernel, dir } = withDirectory();
   const directory = kernel.tree.directory('/run/s');
   directory.lock = true;

@@ -1,4 +1,4 @@
-/** Answers of the task service that no transport and no container is needed for. */
+/** Responses of the task service that need no transport and no container. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Task } from '../../../src/shim/task/task.js';
@@ -29,8 +29,8 @@ async function codeOf(answer: Promise<unknown>): Promise<number> {
 }
 
 for (const [what, pids, expected] of [
-  ['that runs has its processes', [7, 8], [7, 8]],
-  ['that has ended has its init process', [], [42]],
+  ['that runs lists its processes', [7, 8], [7, 8]],
+  ['that has ended lists its init process', [], [42]],
 ] as const) {
   test(`a task ${what}`, async () => {
     const on = service();
@@ -45,15 +45,15 @@ for (const [what, pids, expected] of [
 
 const options = (type_url: string, value: Uint8Array) => ({ type_url, value });
 const refused: Readonly<Record<string, task.CreateTaskRequest.$Properties>> = {
-  'options of a type that is not known': { options: options('example.Options', new Uint8Array([10, 0])) },
-  'an option that is not applied': {
+  'options of an unknown type': { options: options('example.Options', new Uint8Array([10, 0])) },
+  'an unsupported option': {
     options: options('containerd.runc.v1.Options', runcOptions.Options.encode({ taskApiAddress: 'x' }).finish()),
   },
   'a parent checkpoint': { parentCheckpoint: '/images' },
-  'a kind of stream that is not known': { stdout: 'carrier-pigeon:///coop' },
+  'an unknown kind of stream': { stdout: 'carrier-pigeon:///coop' },
 };
 
-// containerd 2.x takes UNIMPLEMENTED for an older task API, and ends itself when the shim speaks gRPC.
+// containerd 2.x interprets UNIMPLEMENTED as an older task API, and exits if the shim speaks gRPC.
 for (const [what, request] of Object.entries(refused)) {
   for (const version of [2, 3]) {
     test(`Create with ${what} is INVALID_ARGUMENT, in version ${version}`, async () => {
@@ -63,11 +63,11 @@ for (const [what, request] of Object.entries(refused)) {
   }
 }
 
-test('a config that this version does not apply is INVALID_ARGUMENT', () => {
+test('an unsupported value of the config is INVALID_ARGUMENT', () => {
   assert.is(statusOf(new RuntError({ code: 'ERR_UNSUPPORTED', message: 'x' })).code, Code.INVALID_ARGUMENT);
 });
 
-test('UNIMPLEMENTED is a method that does not exist', async () => {
+test('an unknown method is UNIMPLEMENTED', async () => {
   assert.is(await codeOf(call(service(), 'Nothing', task.StateRequest.encode({}))), Code.UNIMPLEMENTED);
   assert.is(await codeOf(call(service(), 'Create', task.StateRequest.encode({}), 9)), Code.UNIMPLEMENTED);
 });

@@ -1,4 +1,4 @@
-/** ttrpc over a socket pair: both sides of the code, and frames that were made by hand. */
+/** ttrpc over a socket pair: client and server of the code, and handmade frames. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
@@ -32,7 +32,7 @@ function connected(handler: Handler): { client: Connection; server: Connection }
 
 const echo: Handler = async (service, method, payload) => bytes(`${service}/${method}:${text(payload)}`);
 
-test('answers come to the calls that they belong to, in whatever order', async () => {
+test('responses reach their calls in any order', async () => {
   let release = () => {};
   const answered = new Promise<void>((settle) => {
     release = settle;
@@ -52,7 +52,7 @@ test('answers come to the calls that they belong to, in whatever order', async (
   client.close();
 });
 
-test('an error arrives with its code: of a status, of a RuntError with its whole report', async () => {
+test('an error has its code: that of a status, or of a RuntError with its whole report', async () => {
   const { client } = connected(async (_, method) => {
     if (method === 'Gone') throw new StatusError(Code.NOT_FOUND, 'gone');
     throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: 'is there', pointer: '/x', hint: 'because' });
@@ -70,7 +70,7 @@ test('an error arrives with its code: of a status, of a RuntError with its whole
   client.close();
 });
 
-test('a message of a megabyte passes; calls fail when the other side ends', async () => {
+test('a message of a megabyte passes, and calls fail when the other side ends', async () => {
   const { client, server } = connected(async (_, method, payload) => {
     if (method === 'Never') await new Promise(() => {});
     return payload;
@@ -86,7 +86,7 @@ test('a message of a megabyte passes; calls fail when the other side ends', asyn
   assert.match(String(error), /connection has ended/);
 });
 
-test('a frame that comes byte by byte is one frame; two in one piece are two', async () => {
+test('a frame that arrives byte by byte is one frame, and two in one piece are two', async () => {
   const [a, b] = pair();
   void new Connection(b, echo).serve();
   const frame = (stream: number, method: string) => requestFrame(stream, { service: 's', method, payload: bytes('p') });
@@ -104,7 +104,7 @@ test('a frame that comes byte by byte is one frame; two in one piece are two', a
   client.close();
 });
 
-test('an answer that is too long is an error of that call; the next one is answered', async () => {
+test('a response that is too long fails its call, and the next call is answered', async () => {
   const { client } = connected(async (_, method) => new Uint8Array(method === 'Long' ? (4 << 20) + 1 : 1));
   const error = await client.call('s', 'Long', bytes('')).then(
     () => assert.unreachable(),
