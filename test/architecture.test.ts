@@ -1,4 +1,4 @@
-/** The house (docs/architecture.md): which room may import which, and what a folder and a file name may be. */
+/** Rules of the source tree (docs/architecture.md): imports between rooms, sizes of folders, names of files. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 import { suite } from 'uvu';
@@ -8,7 +8,7 @@ const test = suite('architecture');
 
 /** From the bottom to the top: a room imports from itself and from those before it. */
 const rooms = ['sys', 'spec', 'cgroup', 'plan', 'container', 'library', 'shim', 'cli', 'entry'];
-/** A folder of as many files as there are commands. */
+/** A folder that has one file for each command. */
 const unbounded = ['src/cli/commands'];
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
@@ -18,11 +18,11 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
 
 interface Import {
   readonly path: string;
-  /** By import(): what is loaded later may lead back. */
+  /** By import(): a module that is loaded later may import back. */
   readonly later: boolean;
 }
 
-/** What a file imports, types included; generated files and packages left out. */
+/** The imports of a file, types included, without generated files and packages. */
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8');
   const found: Import[] = [];
@@ -37,10 +37,10 @@ function importsOf(file: string): Import[] {
 
 const imports = new Map(sources.map((file) => [file, importsOf(file)]));
 const roomOf = (file: string): string => file.split('/')[1]!;
-/** The importer, and what it must not import. */
+/** The importer, and the file that it must not import. */
 const arrow = (file: string, path: string): string => `${file} → ${path}`;
 
-/** The files of each circle of imports, found by going down from every file. */
+/** The files of each import cycle, found by a depth-first search from every file. */
 function circles(): string[] {
   const found: string[] = [];
   const done = new Set<string>();
@@ -54,7 +54,7 @@ function circles(): string[] {
   return found;
 }
 
-test('there are files, with imports, in every room', () => {
+test('every room has files with imports', () => {
   assert.equal([...new Set(sources.map(roomOf))].sort(), [...rooms].sort());
   for (const room of rooms) {
     const some = sources.filter((file) => roomOf(file) === room).flatMap((file) => imports.get(file)!);
@@ -62,7 +62,7 @@ test('there are files, with imports, in every room', () => {
   }
 });
 
-test('no room imports from one above it, and the library and the shim do not know each other', () => {
+test('no room imports from one above it, nor the shim from the library', () => {
   const up = sources.flatMap((file) =>
     imports
       .get(file)!
@@ -75,18 +75,18 @@ test('no room imports from one above it, and the library and the shim do not kno
   assert.equal(up, []);
 });
 
-test('no file imports itself by way of others, not even its types', () => {
+test('there is no import cycle, types included', () => {
   assert.equal(circles(), []);
 });
 
-test('what is pure calls no native function; of src/spec only what reads JSON does', () => {
+test('spec and plan call no native function, except to parse JSON', () => {
   const calling = sources.filter(
     (file) => ['spec', 'plan'].includes(roomOf(file)) && /\bnative\./.test(readFileSync(file, 'utf8')),
   );
   assert.equal(calling, ['src/spec/json/parse-json.ts', 'src/spec/json/wide-integers.ts']);
 });
 
-test('two files have the same name only when that is index.ts', () => {
+test('no two files have the same name, except for index.ts', () => {
   const names = sources.map((file) => basename(file)).filter((name) => name !== 'index.ts');
   assert.equal(
     names.filter((name, i) => names.indexOf(name) !== i),
@@ -94,7 +94,7 @@ test('two files have the same name only when that is index.ts', () => {
   );
 });
 
-test('a folder holds two to twenty files', () => {
+test('every folder holds two to twenty files', () => {
   const folders = [...new Set(sources.map((file) => dirname(file)))];
   const sizes = folders.map((folder) => [folder, sources.filter((file) => dirname(file) === folder).length] as const);
   assert.equal(
@@ -103,25 +103,25 @@ test('a folder holds two to twenty files', () => {
   );
 });
 
-test('constants of the kernel are declared in src/sys alone', () => {
+test('constants of the kernel are declared only in src/sys', () => {
   const kernel =
     /^(?:export )?const ((?:SIG|O|S_I|AT|MS|CLONE|MNT|RESOLVE|SECCOMP|IN|PR|CAP|EPOLL|POLL|LOCK|RLIMIT|IFLA|NLM|RTM|CLD|SO|MSG)_?[A-Z0-9_]*|E[A-Z]+|[FRWX]_OK|\w+_MAGIC) = -?\d/gm;
   const found = sources
     .filter((file) => roomOf(file) !== 'sys')
     .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(kernel)].map(([, name]) => `${file}: ${name}`))
-    // D-Bus's message types (bus-message.ts) are no errno and no signal.
+    // D-Bus's message types (bus-message.ts) are neither errnos nor signals.
     .filter((line) => !line.startsWith('src/cgroup/systemd/bus-message.ts') && !line.includes(': EXIT'));
   assert.equal(found, []);
 });
 
-/** Files and folders that a page names, as `src/…`; `<noun>` and `*` stand for any name. */
+/** Files and folders that a page names, such as `src/…`; `<noun>` and `*` stand for any name. */
 function named(page: string): string[] {
   const found =
     readFileSync(page, 'utf8').match(/\b(?:src|native|test|hack|schemas|proto|profiles|docs)\/[\w./<>*-]*/g) ?? [];
   return found.map((path) => path.replace(/[./]+$/, '')).filter((path) => !/[<*]/.test(path));
 }
 
-test('every file and folder that docs/architecture.md and docs/internals.md name is there', () => {
+test('every file and folder that docs/architecture.md and docs/internals.md name exists', () => {
   for (const page of ['docs/architecture.md', 'docs/internals.md']) {
     const paths = named(page);
     assert.ok(paths.length > 10, `${page} names ${paths.length}`);
@@ -138,7 +138,7 @@ const native = readdirSync('native', { recursive: true, encoding: 'utf8' })
   .map((name) => `native/${name}`)
   .sort();
 
-test('a folder of C holds two to twenty files', () => {
+test('every folder of C holds two to twenty files', () => {
   const folders = [...new Set(native.map((file) => dirname(file)))];
   const sizes = folders.map((folder) => [folder, native.filter((file) => dirname(file) === folder).length] as const);
   assert.ok(folders.length > 10);
@@ -148,7 +148,7 @@ test('a folder of C holds two to twenty files', () => {
   );
 });
 
-test('no two files of one C program have the same name: hack/arm64 names an object by its source', () => {
+test('no two files of one C program have the same name, because hack/arm64 names objects by their source', () => {
   for (const program of ['native/core/', 'native/init/', 'native/quickjs/']) {
     const names = native.filter((file) => file.startsWith(program)).map((file) => basename(file));
     assert.ok(names.length > 5);
@@ -159,7 +159,7 @@ test('no two files of one C program have the same name: hack/arm64 names an obje
   }
 });
 
-test('C takes what the kernel declares from its headers, or from native/core/kernel.h', () => {
+test("C takes the kernel's declarations from its headers, or from native/core/kernel.h", () => {
   const kernel =
     /(?:#define |[{,]\s*)((?:SYS|NR|MS|AT|ST|CLONE|MOUNT_ATTR|MOVE_MOUNT|OPEN_TREE|FSOPEN|FSPICK|FSMOUNT|FSCONFIG|RESOLVE|STATX|CLOSE_RANGE|MFD|KEYCTL|PIDFD|PR|P|IOPRIO)_[A-Z0-9_]+|[A-Z0-9]+_(?:SUPER_)?MAGIC)\s*=?\s*(?:\d|_IO)|struct (?:clone\w*_args|mount_attr\w*|open_how_?|statx_?|cap_\w+|__user_cap\w+) \{/g;
   const found = native

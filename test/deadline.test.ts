@@ -1,4 +1,4 @@
-/** Fixed sleeps: a test waits for a condition, with a deadline, or says why time has to pass. */
+/** Fixed sleeps: a test waits for a condition with a deadline, or explains why time has to pass. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ interface Line {
   readonly above: readonly string[];
 }
 
-/** The lines of what tests are made of; the helpers themselves are test/deadline.ts, and this file names what it finds. */
+/** The lines of the test sources; without test/deadline.ts, which has the helpers, and without this file. */
 const files = ['test', 'conformance', 'hack']
   .flatMap((room) => readdirSync(room, { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`))
   .filter((file) => !file.startsWith('test/deadline.') && statSync(file).isFile());
@@ -28,10 +28,10 @@ const lines = (isOne: (file: string, text: string) => boolean): Line[] =>
 
 const isComment = (line: string | undefined): boolean => /^\s*(?:#|\/\/|\/?\*)/.test(line ?? '');
 
-/** Whether a comment on the line, or right above it, says why. */
+/** Whether a comment on the line, or right above it, has the reason. */
 const explained = ({ text, above }: Line): boolean => isComment(above.at(-1)) || /\s(?:\/\/|\/\*|#) /.test(text);
 
-/** Whether the line is the body of a loop, which looks again and again. */
+/** Whether the line is the body of a loop, which checks repeatedly. */
 function isLooped({ text, above }: Line): boolean {
   const depth = text.search(/\S/);
   const head = above.filter((line) => line.trim() !== '' && line.search(/\S/) < depth).at(-1);
@@ -46,10 +46,10 @@ const shell = (file: string, text: string): boolean => /\.sh$/.test(file) || /^#
 
 /** A promise that a timer resolves, and a blocked thread. */
 const timer = /new Promise(?:<\w+>)?\(\(?(\w+)\)? => setTimeout\(\1, [^)]*\)\)|\bAtomics\.wait\(|node:timers\/promises/;
-/** Time that passes, by a helper of the tests or of src/sys/waiting. */
+/** A passing of time, by a helper of the tests or of src/sys/waiting. */
 const passing = /(?<!')\bawait (?:elapse|sleep)\(|; (?:elapse|sleep)\(/;
 
-test('tests wait by test/deadline.ts; where time has to pass, a comment says why', () => {
+test('tests wait with test/deadline.ts, and a comment explains every passing of time', () => {
   const all = lines(program);
   assert.ok(all.length > 10_000);
   assert.equal(shown(all.filter(({ file, text }) => file.startsWith('test/') && timer.test(text))), []);
@@ -58,7 +58,7 @@ test('tests wait by test/deadline.ts; where time has to pass, a comment says why
   assert.equal(shown(unexplained.filter((line) => !explained(line))), []);
 });
 
-test('a script sleeps in a loop that has an end, or says why', () => {
+test('a script sleeps only in a loop that ends, or explains why', () => {
   const all = lines(shell);
   assert.ok(all.length > 1000);
   const sleeps = all.filter(({ text }) => /^\s*sleep [\d.]+$/.test(text));
@@ -67,13 +67,13 @@ test('a script sleeps in a loop that has an end, or says why', () => {
   assert.equal(shown(all.filter(({ text }) => /^\s*(?:while|until) .*; do sleep [\d.]+; done/.test(text))), []);
 });
 
-test('a program of a test says why it sleeps', () => {
+test('a program of a test explains why it sleeps', () => {
   const sleeps = lines((file) => /^test\/.*\.c$/.test(file)).filter(({ text }) => /\b(?:u|nano)?sleep\(/.test(text));
   assert.ok(sleeps.length > 1);
   assert.equal(shown(sleeps.filter((line) => !explained(line))), []);
 });
 
-test('the patterns find what they are for', () => {
+test('the patterns match what they must find', () => {
   const line = (text: string, above: string[] = []): Line => ({ file: 'a', number: 1, text, above });
   for (const text of [
     'await new Promise((next) => setTimeout(next, 100));',

@@ -1,23 +1,23 @@
 /** Waits of tests: for a condition, with a deadline. */
 
 /**
- * ms that something may take which takes a moment: on a machine with a load of 12, only what never happens takes
+ * The most ms for anything that is normally quick: on a machine with a load of 12, only what never happens takes
  * longer.
  */
 export const DEADLINE = 60_000;
 
-/** ms within which a process that was killed must have ended; shorter, so that one that is left is not overlooked. */
+/** The most ms until a killed process has ended; shorter, so that a leftover process is not overlooked. */
 export const GRACE = 10_000;
 
-/** ms that a command may take. */
+/** The most ms for a command. */
 export const COMMAND_LIMIT = 120_000;
 
-/** ms between two looks. */
+/** ms between two checks. */
 const PAUSE = 5;
 
 const late = (what: string, ms: number): Error => new Error(`${what}: not within ${ms} ms`);
 
-/** Waits until `look` gives something that is not false; throws naming `what` after `ms`. */
+/** Waits until `look` returns something other than false or undefined; throws an error with `what` after `ms`. */
 export async function eventually<T>(
   what: string,
   look: () => T | false | undefined | Promise<T | false | undefined>,
@@ -32,7 +32,7 @@ export async function eventually<T>(
   }
 }
 
-/** Whether `look` gives true within `ms`. Blocks the thread, for tests between two synchronous commands. */
+/** Whether `look` returns true within `ms`. Blocks the thread, for tests between two synchronous commands. */
 export function becomesTrue(look: () => boolean, ms: number): boolean {
   const never = new Int32Array(new SharedArrayBuffer(4));
   for (const deadline = Date.now() + ms; !look(); Atomics.wait(never, 0, 0, PAUSE)) {
@@ -41,14 +41,14 @@ export function becomesTrue(look: () => boolean, ms: number): boolean {
   return true;
 }
 
-/** As eventually, but blocks the thread. */
+/** Like eventually, but blocks the thread. */
 export function blockUntil(what: string, look: () => boolean, ms = DEADLINE): void {
   if (!becomesTrue(look, ms)) throw late(what, ms);
 }
 
 /**
- * Lets time pass, where the time itself is tested: nothing happens meanwhile, or something is done at different moments.
- * A comment right above the call says which (test/deadline.test.ts).
+ * Lets time pass, for tests about time itself: nothing happens meanwhile, or something happens at different times. A
+ * comment right above the call says which (test/deadline.test.ts).
  */
 export function elapse(ms: number): Promise<void> {
   return new Promise((next) => setTimeout(next, ms));

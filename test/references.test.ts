@@ -1,4 +1,4 @@
-/** What comments and docs refer to: files of the tree, sections of its docs, and error codes exist. */
+/** References in comments and docs: the files, sections of docs and error codes that they name exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { suite } from 'uvu';
@@ -10,10 +10,12 @@ const rooms = ['src', 'native', 'hack', 'test', 'docs', 'conformance', 'proto', 
 const tree = rooms.flatMap((room) =>
   readdirSync(room, { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`),
 );
-/** Every file, and each end of its path that begins at a directory: comments leave out what their reader knows. */
+/** Every file, and each suffix of its path that begins at a directory, because comments shorten paths. */
 const ends = new Set(tree.flatMap((path) => path.split('/').map((_, i, parts) => parts.slice(i).join('/'))));
 
-/** Files that others own: the kernel's headers and sources, criu's, sqlite's. The build makes those below build/. */
+/**
+ * Files of other projects: the headers and sources of the kernel, criu's, sqlite's. The build makes those below build/.
+ */
 const foreign =
   /^(?:(?:linux|sys|fs|criu|build)\/.*|(?:if_addr|capability|ioprio|mempolicy|resource|sched|signal|quickjs)\.h|sqlite3-binding\.c)$/;
 
@@ -22,7 +24,7 @@ interface Text {
   readonly text: string;
 }
 
-/** Comments of programs, whole pages of docs. */
+/** The comments of programs, and whole pages of docs. */
 const texts: Text[] = tree
   .filter((file) => /^(?:src|native|hack|test|docs)\/.*\.(?:ts|mjs|c|h|md)$/.test(file))
   .concat('README.md')
@@ -47,12 +49,12 @@ function anchors(page: string): string[] {
   );
 }
 
-test('there is something to check', () => {
+test('the search finds texts, files and anchors', () => {
   assert.ok(texts.length > 300, `${texts.length} texts`);
   assert.ok(ends.has('plan/compile.ts') && anchors('docs/errors.md').includes('exit-status'));
 });
 
-test('a file that a comment or a page of the docs names is in the tree', () => {
+test('every file that a comment or a page of the docs names is in the tree', () => {
   const named = each(
     /(?<![\w@:/.<>*$~-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]+\.(?:ts|mjs|c|h)|docs\/[\w-]+\.md|[\w-]+\.(?:ts|mjs|c|h))\b(?!\()/g,
   );
@@ -73,7 +75,7 @@ test('no comment refers to a document that is not in the tree', () => {
   );
 });
 
-test('a section of the docs that a comment or a link names is there', () => {
+test('every section of the docs that a comment or a link names exists', () => {
   const lost = [
     ...each(/\b(docs\/[\w-]+\.md)#([\w-]+)/g),
     ...each(/\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)/g)
@@ -86,7 +88,7 @@ test('a section of the docs that a comment or a link names is there', () => {
   );
 });
 
-test('an error code in a comment or in the docs is one that docs/errors.md lists', () => {
+test('every error code in a comment or in the docs is listed in docs/errors.md', () => {
   const listed = new Set(
     [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `(ERR_\w+)`/gm)].map(([, code]) => code!),
   );

@@ -1,4 +1,4 @@
-/** What nothing uses: exports, members of classes and interfaces, native functions, npm dependencies. */
+/** Unused exports, members of classes and interfaces, native functions and npm dependencies. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -23,7 +23,7 @@ const src = sourcesOf('src', /\.ts$/);
 const typed = [...src, ...sourcesOf('test', /\.ts$/)];
 const all = [...typed, ...sourcesOf('hack', /\.mjs$/)];
 
-/** The files in which each word stands. */
+/** The files that contain each word. */
 const files = new Map<string, Set<string>>();
 for (const { file, text } of all)
   for (const [word] of text.matchAll(/[\w$]+/g)) {
@@ -32,7 +32,7 @@ for (const { file, text } of all)
     else files.set(word, new Set([file]));
   }
 
-/** Exports that are reached by other means: the npm package, hack/gen.mjs, and a program in the text of a test. */
+/** Exports that are used in other ways: by the npm package, hack/gen.mjs, and a program in the text of a test. */
 const reached = /^(?:src\/(?:library\/index|sys\/protocol)|test\/hack\/coverage\.test)\.ts /;
 
 test('every export is imported by another file', () => {
@@ -53,7 +53,7 @@ test('every export is imported by another file', () => {
   );
 });
 
-/** Types that others declare: configs, documents and statistics have members that runt writes or passes on as a whole. */
+/** Types declared elsewhere: runt writes or passes on members of configs, documents and statistics as a whole. */
 const passedOn = /^src\/(?:library\/index|spec\/(?:config|linux|document)-types|cgroup\/stats\/stats-types)\.ts /;
 
 test('every member of a class or an interface is read', () => {

@@ -14,7 +14,7 @@ test('the default configs are valid', () => {
   for (const rootless of [false, true]) assert.equal(complaints(defaultSpec({ rootless, uid: 1000, gid: 100 })), []);
 });
 
-test('the ids of the caller are mapped', () => {
+test('a rootless config maps the ids of the caller', () => {
   const { linux } = defaultSpec({ rootless: true, uid: 1000, gid: 100 });
   assert.equal(linux?.uidMappings, [{ containerID: 0, hostID: 1000, size: 1 }]);
   assert.equal(linux?.gidMappings, [{ containerID: 0, hostID: 100, size: 1 }]);
@@ -24,15 +24,15 @@ let runc = '';
 try {
   runc = execFileSync('runc', ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
 } catch {
-  console.log('# skip defaults equal those of runc: runc: runc is not installed');
+  console.log('# skip defaults of runc: runc: runc is not installed');
 }
-// Other versions have other defaults; this is the one that runt follows.
+// Other versions have other defaults; runt follows 1.1.
 if (runc !== '' && !runc.startsWith('runc version 1.1.')) {
-  console.log(`# skip defaults equal those of runc: it is ${runc}, the comparison is with 1.1`);
+  console.log(`# skip defaults of runc: the installed version is ${runc}, the comparison needs 1.1`);
 }
 
 (runc.startsWith('runc version 1.1.') ? test : test.skip)(
-  'defaults equal those of runc but for version and hostname',
+  'the defaults equal those of runc, except for version and hostname',
   () => {
     const dir = mkdtempSync(join(tmpdir(), 'runt-spec-'));
     try {

@@ -1,6 +1,6 @@
 /**
- * The fixtures of the OCI's schemas, in the directory that RUNT_OCI_SCHEMA_FIXTURES names: DOCUMENT/good/*.json are accepted,
- * DOCUMENT/bad/*.json refused, where DOCUMENT is config, features or state. They are not part of this project.
+ * The fixtures of the OCI's schemas, in the directory $RUNT_OCI_SCHEMA_FIXTURES: DOCUMENT/good/*.json are accepted,
+ * DOCUMENT/bad/*.json refused; DOCUMENT is config, features or state. They are not part of this project.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const schemas = {
   state: validateState,
 };
 
-/** What the rules that no schema can say refuse of the good configs. Those for other platforms are refused by name. */
+/** Violations of rules beyond the schema in good configs. Configs for other platforms are refused by name. */
 const REFUSED: Readonly<Record<string, string>> = {
   'linux-netdevice.json': '/linux/netDevices must be absent, or linux.namespaces have one of type network',
   'freebsd-example.json': '/freebsd must be absent: it configures FreeBSD, and runt runs Linux containers',
@@ -31,7 +31,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'zos-minimal.json': '/zos must be absent: it configures z/OS, and runt runs Linux containers',
 };
 
-/** JSON that the schema accepts. */
+/** Whether the schema accepts the JSON. */
 function accepted(document: keyof typeof schemas, path: string): boolean {
   try {
     return schemas[document](JSON.parse(readFileSync(path, 'utf8')));
@@ -53,7 +53,7 @@ function complaints(path: string): string[] {
 
 if (directory === '') {
   process.stdout.write('# skip schema fixtures: oci-fixtures: RUNT_OCI_SCHEMA_FIXTURES names no directory\n');
-  test.skip('all are accepted or refused as their directory says');
+  test.skip('each fixture is accepted or refused according to its directory');
 } else {
   let count = 0;
   for (const document of ['config', 'features', 'state'] as const) {
@@ -61,7 +61,7 @@ if (directory === '') {
       for (const name of readdirSync(join(directory, document, kind))) {
         const path = join(directory, document, kind, name);
         count++;
-        test(`${document}/${kind}/${name}`, () => {
+        test(`${document}/${kind}/${name} is accepted if it is good`, () => {
           assert.is(accepted(document, path), kind === 'good');
           if (document === 'config' && kind === 'good') {
             assert.equal(complaints(path), REFUSED[name] === undefined ? [] : [REFUSED[name]]);
@@ -70,7 +70,7 @@ if (directory === '') {
       }
     }
   }
-  test('there are some of every kind', () => {
+  test('there are fixtures of every kind', () => {
     assert.ok(count >= 6, `${count} fixtures`);
   });
 }

@@ -20,20 +20,20 @@ function loadError(path: string): RuntError {
   throw new Error('the file was accepted');
 }
 
-test('a valid config is returned as it is', () => {
+test('a valid config is returned unchanged', () => {
   const { spec, warnings } = parse(JSON.stringify(sample()));
   assert.equal(spec, sample());
   assert.equal(warnings, []);
 });
 
-test('a file is read, also when it is larger than the first buffer', () => {
+test('a file that is larger than the first buffer is read completely', () => {
   const path = join(dir, 'large.json');
   const spec = { ...sample(), annotations: { filler: 'x'.repeat(100_000) } };
   writeFileSync(path, JSON.stringify(spec));
   assert.equal(loadSpec(path).spec, spec);
 });
 
-test('a missing file says what a bundle is; a file that is too large, how large it may be', () => {
+test('a missing file has a hint about bundles, and a file that is too large has the limit', () => {
   const missing = loadError(join(dir, 'none', 'config.json'));
   assert.is(missing.code, 'ERR_SPEC_MISSING');
   assert.is(missing.hint, `there is no directory ${dir}/none: correct the path of the bundle (--bundle)`);
@@ -54,7 +54,7 @@ test('a missing file says what a bundle is; a file that is too large, how large 
   assert.match(directory.message, /EISDIR/);
 });
 
-test('what is no JSON is refused with line and column', () => {
+test('a text that is not JSON is refused with line and column', () => {
   const error = errorOf('{\n  "ociVersion": "1.0.0",\n  "root": {"path": "r",}\n}');
   assert.is(error.code, 'ERR_SPEC_JSON');
   assert.is(error.message, 'config.json:3:24 is not JSON: a comma stands before "}"');
@@ -68,7 +68,7 @@ test('the top level must be an object', () => {
   }
 });
 
-test('all violations are reported at once, with the value and the page', () => {
+test('all violations are reported at once, with the value and the page of the spec', () => {
   const error = errorOf(
     JSON.stringify({
       ...sample(),
@@ -125,7 +125,7 @@ test('integers keep all their digits', () => {
   assert.is(spec.linux?.resources?.pids?.limit, -9223372036854775808n);
 });
 
-test('integers are held to the exact ranges of their types', () => {
+test('integers are checked against the exact ranges of their types', () => {
   const rlimit = (n: string) =>
     JSON.stringify(sample()).replace('"cwd":"/"', `"cwd":"/","rlimits":[{"type":"RLIMIT_CORE","soft":0,"hard":${n}}]`);
   const limit = (n: string) =>
@@ -146,7 +146,7 @@ test('integers are held to the exact ranges of their types', () => {
   assert.equal(words(errorOf(limit('1.5')).violations ?? []), ['/linux/resources/memory/limit must be an integer']);
 });
 
-test('of a key that stands twice the last value counts', () => {
+test('the last value of a repeated key counts', () => {
   const text = JSON.stringify(sample()).replace(
     '"linux":{',
     '"linux":{"resources":{"memory":{"limit":9223372036854775807,"limit":4096}},',
@@ -154,7 +154,7 @@ test('of a key that stands twice the last value counts', () => {
   assert.is(parse(text).spec.linux?.resources?.memory?.limit, 4096);
 });
 
-test('wide integers in unknown properties and in text are left alone', () => {
+test('wide integers in unknown properties and in strings are not changed', () => {
   const { spec } = parse(
     JSON.stringify({ ...sample(), annotations: { n: '18446744073709551616', sha: '3e5' } }).replace(
       '"root"',
@@ -164,7 +164,7 @@ test('wide integers in unknown properties and in text are left alone', () => {
   assert.is((spec as unknown as { extra: { limit: number } }).extra.limit, 1.2345678901234568e29);
 });
 
-test('text that the kernel cannot take is refused', () => {
+test('strings that the kernel cannot take are refused', () => {
   const with_ = (text: string) => JSON.stringify(sample()).replace('"true"', text);
   assert.equal(words(errorOf(with_('"a\\u0000b"')).violations ?? []), [
     '/process/args/0 must be text without NUL: the kernel would cut it there',
@@ -198,27 +198,27 @@ test('__proto__ is a key like others', () => {
   assert.equal(Object.entries(spec.annotations ?? {}), [['__proto__', 'x']]);
 });
 
-test('other platforms are refused by name', () => {
+test('configs for other platforms are refused by name', () => {
   for (const section of ['windows', 'solaris', 'vm', 'zos', 'freebsd']) {
     const error = errorOf(JSON.stringify({ ...sample(), [section]: {} }));
     assert.is(error.code, 'ERR_SPEC_UNSUPPORTED');
     assert.is(error.violations?.[0]?.pointer, `/${section}`);
   }
-  // Rules of Linux say nothing about a config that has no section for it.
+  // Without a linux section its rules do not apply.
   const { linux: _, ...foreign } = { ...sample(), zos: {}, hostname: 'x' };
   assert.equal(
     errorOf(JSON.stringify(foreign)).violations?.map(({ pointer }) => pointer),
     ['/zos'],
   );
-  // With another violation it is the config that is wrong.
+  // With another violation the config itself is invalid.
   assert.is(errorOf(JSON.stringify({ ...sample(), vm: {}, ociVersion: 'x' })).code, 'ERR_SPEC_INVALID');
 });
 
-test('unknown properties pass', () => {
+test('unknown properties are accepted', () => {
   assert.equal(complaints({ ...sample(), someday: { a: [1] } }), []);
 });
 
-test('a member that is null is one that is not there; an element of a list is not', () => {
+test('a null member counts as absent, a null element of a list does not', () => {
   const nulls = {
     ...sample(),
     hooks: null,

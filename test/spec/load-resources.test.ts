@@ -1,4 +1,4 @@
-/** LinuxResources alone: same rules as in a config, pointers into the object, exact integers. */
+/** LinuxResources alone: the rules of a config, pointers into the object, exact integers. */
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,7 +24,7 @@ function refused(text: string, code: string, ...pointers: string[]): RuntError {
   throw new Error(`not refused: ${text}`);
 }
 
-test('limits of an engine, with integers that no double holds', () => {
+test('the limits of an engine are parsed, with integers that no double represents', () => {
   assert.equal(parseResources('{"memory":{"limit":9223372036854771713,"swap":-1},"cpu":{}}', 'x'), {
     memory: { limit: 9223372036854771713n, swap: -1 },
     cpu: {},
@@ -32,13 +32,13 @@ test('limits of an engine, with integers that no double holds', () => {
   assert.equal(parseResources('{}', 'x'), {});
 });
 
-test('swap without a limit is fine in an update, a limit above it is not', () => {
+test('swap without a limit is valid in an update, and a limit above it is not', () => {
   assert.equal(parseResources('{"memory":{"swap":5}}', 'x'), { memory: { swap: 5 } });
   refused('{"memory":{"swap":5,"limit":6}}', 'ERR_SPEC_INVALID', '/memory/swap');
   refused('{"memory":{"swap":5,"limit":-1}}', 'ERR_SPEC_INVALID', '/memory/swap');
 });
 
-test('violations of the schema and of rules', () => {
+test('violations of the schema and of other rules are refused with their pointers', () => {
   const e = refused('{"cpu":{"shares":"many"}}', 'ERR_SPEC_INVALID', '/cpu/shares');
   assert.match(reportOf(e), '/cpu/shares must be an integer, found "many"');
   refused('{"blockIO":{"weight":5}}', 'ERR_SPEC_INVALID', '/blockIO/weight');
@@ -47,7 +47,7 @@ test('violations of the schema and of rules', () => {
   refused('[]', 'ERR_SPEC_INVALID', '');
 });
 
-test('text that is no JSON, or more than one value', () => {
+test('a text that is not JSON, or has more than one value, is refused', () => {
   assert.match(refused('{"cpu":', 'ERR_SPEC_JSON').message, 'standard input:1:8');
   refused('{}},"process":{"args":["x"]', 'ERR_SPEC_JSON');
   refused('', 'ERR_SPEC_JSON');

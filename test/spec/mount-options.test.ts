@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { mountOption, mountOptionNames } from '../../src/spec/mount-options.js';
 import * as linux from '../../src/sys/linux.js';
 
-/** The options that runtime-spec 1.3, config.md#linux-mount-options, lists. */
+/** The mount options in runtime-spec 1.3, config.md#linux-mount-options. */
 const SPEC =
   'async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime nodev nodiratime ' +
   'noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime ' +
@@ -18,7 +18,7 @@ test('every option of the spec is known', () => {
   );
 });
 
-test('every name of the list is known, and once', () => {
+test('every name of the list is known, and appears once', () => {
   const names = mountOptionNames();
   assert.equal(
     names.filter((name) => mountOption(name) === undefined),
@@ -27,7 +27,7 @@ test('every name of the list is known, and once', () => {
   assert.is(new Set(names).size, names.length);
 });
 
-test('attributes', () => {
+test('attribute options have their bits to set and to clear', () => {
   assert.equal(mountOption('ro'), { kind: 'attr', set: 1, clear: 0, recursive: false, superblock: 'ro' });
   assert.equal(mountOption('rw'), { kind: 'attr', set: 0, clear: 1, recursive: false, superblock: 'rw' });
   assert.equal(mountOption('rro'), { kind: 'attr', set: 1, clear: 0, recursive: true });
@@ -39,7 +39,7 @@ test('attributes', () => {
   assert.equal(mountOption('rstrictatime'), { kind: 'attr', set: 0x20, clear: 0x70, recursive: true });
 });
 
-test('propagation, binds and flags of the file system', () => {
+test('propagation, bind and file system options have their flags', () => {
   assert.equal(mountOption('rslave'), { kind: 'propagation', flags: linux.MS_SLAVE | linux.MS_REC });
   assert.equal(mountOption('shared'), { kind: 'propagation', flags: linux.MS_SHARED });
   assert.equal(mountOption('rbind'), { kind: 'bind', recursive: true });
@@ -47,7 +47,7 @@ test('propagation, binds and flags of the file system', () => {
   assert.equal(mountOption('loud'), { kind: 'superblock', flag: linux.MS_SILENT, set: false });
 });
 
-test('what is not in the table is data, names of Object too', () => {
+test('a name that is not in the table is data, even if Object has that name', () => {
   for (const name of [
     'size=64k',
     'rsync',

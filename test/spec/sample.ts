@@ -1,4 +1,4 @@
-/** A small valid config for the tests of spec/, and a way to change one. */
+/** A small valid config for the tests of spec/, and helpers to change it. */
 
 import type { Spec } from '../../src/spec/config-types.js';
 import { parseSpec } from '../../src/spec/load-config.js';
@@ -7,7 +7,7 @@ import { useNodeHost } from '../../src/sys/node-host.js';
 
 useNodeHost([]);
 
-/** A new valid config, with all sections that the rules look at. */
+/** A new valid config, with all sections that the rules check. */
 export function sample(): Spec & { process: NonNullable<Spec['process']>; linux: NonNullable<Spec['linux']> } {
   return {
     ociVersion: '1.2.0',

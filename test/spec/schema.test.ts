@@ -10,22 +10,22 @@ import { sample } from './sample.js';
 const paths = (errors: readonly { instancePath: string; keyword: string }[] | null | undefined): string[] =>
   (errors ?? []).map((e) => `${e.instancePath} ${e.keyword}`);
 
-test('features: what is wrong', () => {
+test('an invalid features document has errors with their paths', () => {
   assert.not.ok(validateFeatures({ ociVersionMin: '1.0.0', hooks: 'x', linux: { seccomp: { enabled: 1 } } }));
   assert.equal(paths(validateFeatures.errors), [' required', '/hooks type', '/linux/seccomp/enabled type']);
 });
 
-test('state: good and bad', () => {
+test('a valid state is accepted, and an invalid one has errors with their paths', () => {
   const state = { ociVersion: '1.3.0', id: 'a', status: 'running', pid: 5, bundle: '/b' };
   assert.ok(validateState(state));
   assert.not.ok(validateState({ ...state, id: '', pid: -1, bundle: undefined }));
   assert.equal(paths(validateState.errors), [' required', '/id minLength', '/pid minimum']);
 });
 
-test('the built validator says what ajv says of the schema itself', () => {
+test('the built validator agrees with ajv on the schema', () => {
   const schema = JSON.parse(readFileSync('schemas/config.schema.json', 'utf8'));
   const plain = new Ajv({ allErrors: true }).compile(schema);
-  // Each value of the sample, and of a full Linux section, replaced by things of other types.
+  // Each value of the sample, and of a full Linux section, is replaced by values of other types.
   const base = {
     ...sample(),
     hooks: { prestart: [{ path: '/x', args: ['a'], timeout: 1 }] },
@@ -62,7 +62,7 @@ test('the built validator says what ajv says of the schema itself', () => {
         assert.is(ours, theirs, `${key} = ${JSON.stringify(wrong)}`);
         assert.equal(
           paths(validateConfig.errors).sort(),
-          // Beside the one by the rule that the key breaks.
+          // Except for the error of the rule that the key violates.
           paths(plain.errors?.filter(({ keyword }) => keyword !== 'propertyNames')).sort(),
           `${key} = ${JSON.stringify(wrong)}`,
         );
@@ -76,7 +76,7 @@ test('the built validator says what ajv says of the schema itself', () => {
   assert.ok(compared > 1000, `${compared} comparisons`);
 });
 
-test('the validators are small: each KB costs time at every create', () => {
+test('the validators are small, because each KB costs time at every create', () => {
   const size = (name: string): number => readFileSync(`build/gen/validate-${name}.js`).length;
   assert.ok(size('config') < 60_000, `config ${size('config')}`);
   assert.ok(size('features') + size('state') < 12_000);

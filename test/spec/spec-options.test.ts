@@ -1,4 +1,4 @@
-/** The options of `spec` and `bundle()`: what each puts into the config, and what each refuses. */
+/** The options of `spec` and `bundle()`: what each writes into the config, and what each refuses. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Spec } from '../../src/spec/config-types.js';
@@ -29,12 +29,12 @@ function refused(options: SpecOptions): string {
   throw new Error(`${JSON.stringify(options)} was accepted`);
 }
 
-test('without options it is the template', () => {
+test('without options the config is the template', () => {
   assert.equal(of({}), plain());
   assert.equal(of({ rootless: true }), defaultSpec({ rootless: true, uid: 1000, gid: 100 }));
 });
 
-test('each option changes its place and nothing else', () => {
+test('each option changes only its own part of the config', () => {
   const cases: [SpecOptions, (spec: Whole) => void][] = [
     [
       { rootfs: 'r' },
@@ -154,7 +154,7 @@ test('each option changes its place and nothing else', () => {
   }
 });
 
-test('a volume is a tree that is bound, private unless it says otherwise', () => {
+test('a volume is a recursive bind mount, private unless an option sets the propagation', () => {
   const mount = (text: string, more: SpecOptions = {}) => of({ volume: [text], ...more }).mounts!.at(-1);
   const bound = (...options: string[]) => ({ destination: '/d', type: 'bind', source: '/here/s', options });
   assert.equal(mount('s:/d'), bound('rbind', 'rprivate'));
@@ -168,7 +168,7 @@ test('a volume is a tree that is bound, private unless it says otherwise', () =>
   );
 });
 
-test('events go both ways only for a volume that is shared', () => {
+test('only a shared volume makes the propagation of the root shared', () => {
   for (const [option, expected] of [
     ['ro', undefined],
     ['rslave', undefined],
@@ -179,7 +179,7 @@ test('events go both ways only for a volume that is shared', () => {
   }
 });
 
-test('an overlay is the first mount, over the image, and can be written', () => {
+test('an overlay is the first mount, over the image, and writable', () => {
   const spec = of({ overlay: 'w', rootfs: '/image' });
   assert.equal(spec.mounts![0], {
     destination: '/',
@@ -195,7 +195,7 @@ test('an overlay is the first mount, over the image, and can be written', () => 
   assert.equal(complaints(spec), []);
 });
 
-test('id maps make a user namespace, and the mounts that its root may not make are others', () => {
+test('id maps add a user namespace, and adapt the mounts that its root may not make', () => {
   const spec = of({ uidMap: ['0:100000:5', '5:7:1'] });
   const map = [
     { containerID: 0, hostID: 100000, size: 5 },
@@ -213,7 +213,7 @@ test('id maps make a user namespace, and the mounts that its root may not make a
   assert.is(rootless.namespaces!.filter((n) => n.type === 'user').length, 1);
 });
 
-test('a bad value is refused with the option, the value and what it must be', () => {
+test('an invalid value is refused with the option, the value and the expected form', () => {
   const cases: [SpecOptions, RegExp][] = [
     [{ memory: '12q' }, /^spec: option memory "12q" is no size: it must be such as 64m/],
     [{ memory: '0' }, /memory "0" is no size/],

@@ -1,4 +1,4 @@
-/** The script in the Node.js host: prints its transcript as JSON. Its argument is a directory of its own. */
+/** The script in the Node.js host: prints its transcript as JSON. Its argument is a private directory. */
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node-host.js';
 import { runScript } from './abi-script.js';

@@ -1,4 +1,4 @@
-/** The script in the static binary's host: prints its transcript as JSON. Its argument is a directory of its own. */
+/** The script in the static binary's host: prints its transcript as JSON. Its argument is a private directory. */
 
 import type { Host } from '../../src/sys/host.js';
 import { native, setHost } from '../../src/sys/host.js';

@@ -1,6 +1,6 @@
 /**
- * What both hosts are put through (abi.test.ts): at least one case for every native function, its results and errors
- * written down. Values that differ from run to run (descriptors, pids, times) are written as their kind.
+ * The script that both hosts run (abi.test.ts): at least one case for every native function, with its results and
+ * errors. Values that differ from run to run (descriptors, pids, times) are recorded as their kind.
  */
 import { abi, type Native } from '../../src/sys/abi.js';
 import { host, native } from '../../src/sys/host.js';
@@ -23,11 +23,11 @@ import { packProfile, type SeccompProfile } from '../../src/sys/seccomp/seccomp-
 type Name = keyof typeof abi;
 type Line = { call: string; result: string };
 
-/** One host's transcript. */
+/** The transcript of one host. */
 class Transcript {
   readonly lines: Line[] = [];
 
-  /** Calls; writes down the value, `-errno` or the exception. `kind` replaces a value ≥ 0. */
+  /** Calls a function and records the value, `-errno` or the exception. `kind` replaces a value ≥ 0. */
   call(name: Name, args: unknown[], kind?: string): number {
     let value: unknown;
     let result: string;
@@ -47,7 +47,9 @@ class Transcript {
   }
 }
 
-/** Arguments whose number differs from run to run; those that no case opens (9997 and above) are written as they are. */
+/**
+ * Arguments whose number differs from run to run; numbers that no case opens (9997 and above) are recorded unchanged.
+ */
 const DESCRIPTORS = new Set([
   'dirfd',
   'fd',
@@ -79,10 +81,10 @@ const longs = (data: Uint8Array): bigint[] =>
 const ints = (...values: number[]): Uint8Array => new Uint8Array(new Int32Array(values).buffer);
 const sorted = (list: string): string => list.split('\0').filter(Boolean).sort().join(' ');
 
-/** A new pair's master, in which the slave's mode can be looked at. */
+/** The master of a new pair, through which the mode of the slave is visible. */
 const openMaster = (): number => native.openAt(AT_FDCWD, '/dev/ptmx', O_RDWR | O_NOCTTY, 0);
 
-/** Waits until the child of a pidfd has ended; what waitPidfd says of it. */
+/** Waits until the child of a pidfd has ended, and records the results of waitPidfd. */
 function wait(t: Transcript, pidfd: number): void {
   const out = new Uint8Array(16);
   native.watch(pidfd, 1);
@@ -106,7 +108,7 @@ const cases: Record<Name, Case> = {
     native.close(fd);
     t.call('openAt', [AT_FDCWD, 'a\0b', 0, 0]);
     t.call('openAt', [AT_FDCWD, 'a\ud800b', 0, 0]);
-    // A name that is not UTF-8 is a name.
+    // A name that is not UTF-8 is a valid name.
     t.call('openAt', [AT_FDCWD, 'a\udcffb', 0, 0]);
     t.call('openAt', [AT_FDCWD, '\udfff', 0, 0]);
     t.call('openAt', [AT_FDCWD, `${dir}/ünï-😀`, 0, 0]);
@@ -134,7 +136,7 @@ const cases: Record<Name, Case> = {
     const fd = t.call('openDirectory', [AT_FDCWD, dir, 0], 'fd');
     native.close(t.call('openDirectory', [fd, '..', O_PATH], 'fd'));
     for (const name of ['file', 'none']) t.call('openDirectory', [fd, name, 0]);
-    // A link is not followed, whatever it leads to.
+    // A link is never followed.
     t.call('openDirectory', [AT_FDCWD, '/proc/self/cwd', 0]);
     native.close(fd);
   },
@@ -176,7 +178,7 @@ const cases: Record<Name, Case> = {
     const fd = native.openAt(AT_FDCWD, path, O_CREAT | O_RDWR, 0o600);
     t.call('write', [fd, bytes('grüße\0!')]);
     t.call('write', [fd, new Uint8Array(0)]);
-    // A view into a larger buffer: only the view's bytes.
+    // A view into a larger buffer: only the bytes of the view.
     t.call('write', [fd, bytes('abcdef').subarray(2, 4)]);
     native.close(fd);
     t.note('file', JSON.stringify(procText(path)));
@@ -320,7 +322,7 @@ const cases: Record<Name, Case> = {
     native.close(fd);
   },
   removeCgroup(t, dir) {
-    // Plain directories behave as cgroups do, but for EBUSY.
+    // Plain directories behave as cgroups do, except for EBUSY.
     native.mkdirAt(AT_FDCWD, `${dir}/cg`, 0o755);
     native.mkdirAt(AT_FDCWD, `${dir}/cg/a`, 0o755);
     native.mkdirAt(AT_FDCWD, `${dir}/cg/a/b`, 0o755);
@@ -469,7 +471,7 @@ const cases: Record<Name, Case> = {
     t.call('prlimit', [0, 4, 2n ** 70n, 0n]);
   },
   schedSetAttr(t) {
-    // SCHED_BATCH with nice 3; no kernel has policy 4; an ordinary user may not have real time, and root may lack it.
+    // SCHED_BATCH with nice 3; no kernel has policy 4; an ordinary user may not use real time, and root may lack it.
     t.call('schedSetAttr', [0, 3, 0, 3, 0, 0n, 0n, 0n]);
     const stat = procText('/proc/self/stat').split(') ')[1]?.split(' ') ?? [];
     t.note('nice', stat[16]);
@@ -506,7 +508,7 @@ const cases: Record<Name, Case> = {
   },
   spawn(t, dir) {
     const fd = native.openAt(AT_FDCWD, `${dir}/out`, O_CREAT | O_RDWR, 0o600);
-    // Descriptors of ours do not reach a helper.
+    // A helper does not inherit our descriptors.
     const secret = native.openAt(AT_FDCWD, `${dir}/secret`, O_CREAT, 0o600);
     const pidfd = new Uint8Array(8);
     const run = (path: string, args: string, env: string): void => {
@@ -531,7 +533,7 @@ const cases: Record<Name, Case> = {
     const fd = native.openAt(AT_FDCWD, `${dir}/kept`, O_CREAT | O_RDWR, 0o600);
     const secret = native.openAt(AT_FDCWD, `${dir}/secret`, O_CREAT, 0o600);
     const pidfd = new Uint8Array(8);
-    // As long for every number.
+    // The text has the same length for every number.
     const look = `echo kept >/proc/self/fd/$((${1000 + fd}-1000)); ls -l /proc/self/fd | grep -c secret`;
     const args = bytes(`sh\0-c\0${look}\0`);
     t.call('spawnKeeping', ['/bin/sh', args, bytes('PATH=/bin:/usr/bin\0'), -1, fd, -1, ints(fd), pidfd], 'pid');
@@ -611,7 +613,7 @@ const cases: Record<Name, Case> = {
       const pid = t.call('spawnInit', [flags, theirs, ints(), ints(), -1, out], 'pid');
       native.close(theirs);
       t.note('from', linkText(`/proc/${pid}/exe`));
-      // The end of file is the runtime's death for it: it ends.
+      // For runt-init the end of file means that the runtime died: it exits.
       native.close(ours);
       wait(t, Number(longs(out)[0]));
     }
@@ -693,7 +695,7 @@ const cases: Record<Name, Case> = {
     native.socketPair(pair);
     const [a, b] = longs(pair).map(Number) as [number, number];
     t.call('send', [a, bytes('some')]);
-    // Nobody reads: at last there is no room.
+    // Without a reader the socket gets full.
     const much = new Uint8Array(1 << 16);
     let n = 0;
     for (let i = 0; i < 1000 && n >= 0; i++) n = native.send(a, much);
@@ -719,7 +721,7 @@ const cases: Record<Name, Case> = {
     native.close(copy);
     t.call('duplicate', [copy]);
   },
-  // Mounts of the machine are not ours to change: what is refused before anything is mounted.
+  // The script must not change the mounts of the machine: only errors before anything is mounted.
   mountFs(t, dir) {
     t.call('mountFs', ['nonsense', 'none', new Uint8Array(), 0, dir]);
     t.call('mountFs', ['tmpfs', 'none', bytes('size=1k'), 0, dir]);
@@ -835,7 +837,7 @@ const cases: Record<Name, Case> = {
     const ids = new Uint8Array(8);
     t.call('ready', [ids, 1000]);
     t.note('id', new DataView(ids.buffer).getInt32(0, true));
-    // One-shot: told once, though the byte is still there; watched anew it is told again.
+    // One-shot: reported once, although the byte is still there; after a new watch it is reported again.
     t.call('ready', [ids, 0]);
     t.call('watch', [a, 8]);
     t.call('ready', [ids, 1000]);
@@ -897,7 +899,7 @@ const cases: Record<Name, Case> = {
   terminalMaster(t, _, file) {
     const master = openMaster();
     t.call('terminalMaster', [master]);
-    // Its own descriptor does not wait any more.
+    // The master's own descriptor does not block any more.
     t.call('read', [master, new Uint8Array(8)]);
     native.close(master);
     const fd = native.openAt(AT_FDCWD, file, 0, 0);
@@ -960,7 +962,7 @@ const cases: Record<Name, Case> = {
     native.write(b, bytes('more than fits into the state at once'));
     t.call('transfer', [a, out, state]);
     t.note('moved', procText(`${dir}/moved`));
-    // A full receiver: what was read is kept, and comes when there is room again.
+    // A full receiver: the bytes already read are buffered, and sent when there is room again.
     const other = new Uint8Array(16);
     native.socketPair(other);
     const [c, d] = longs(other).map(Number) as [number, number];
@@ -1170,14 +1172,17 @@ function linkText(path: string): string {
   return text(out, native.readLink(AT_FDCWD, path, out));
 }
 
-/** Starts a helper with no stdio. */
+/** Starts a helper without stdio. */
 function helper(path: string, args: string[]): { pid: number; pidfd: number } {
   const pidfd = new Uint8Array(8);
   const pid = native.spawn(path, bytes(`${args.join('\0')}\0`), new Uint8Array(0), -1, -1, -1, pidfd);
   return { pid, pidfd: Number(longs(pidfd)[0]) };
 }
 
-/** Runs every case below `dir`, which exists and is this host's own. The names of the functions and the transcript. */
+/**
+ * Runs every case below `dir`, which exists and belongs to this host. @returns the names of the functions and the
+ * transcript
+ */
 export function runScript(dir: string): { names: string[]; cases: string[]; lines: Line[] } {
   const t = new Transcript();
   for (const name of Object.keys(cases) as Name[]) {
@@ -1186,7 +1191,7 @@ export function runScript(dir: string): { names: string[]; cases: string[]; line
     native.writeFile(AT_FDCWD, `${place}/file`, O_CREAT, 0o644, bytes('0123456789'));
     cases[name](t, place, `${place}/file`);
   }
-  // UTF-8 both ways: the hosts must agree on what is malformed.
+  // UTF-8 both ways: the hosts must agree on malformed text.
   const malformed = [
     [0xff],
     [0xc0, 0x80],

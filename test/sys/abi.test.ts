@@ -1,4 +1,4 @@
-/** Both hosts do the same: the same calls with the same arguments give the same results, errnos and TypeErrors. */
+/** Both hosts give the same results, errnos and TypeErrors for the same calls. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { abi } from '../../src/sys/abi.js';
 import { needing } from '../integration/bed/needs.js';
 
-const stranger = needing('abi of an ordinary user', 'root', 'open-checkout');
+const ordinaryUser = needing('abi of an ordinary user', 'root', 'open-checkout');
 
 interface Output {
   names: string[];
@@ -54,14 +54,14 @@ if (built.status === 3) {
   process.stdout.write('# skip abi: quickjs: QuickJS is not available\n');
   test.skip('both hosts give the same transcript');
 } else {
-  test('the programs are built', () => {
+  test('the test programs are built', () => {
     assert.is(built.status, 0, built.stderr);
   });
   test('both hosts give the same transcript', () => compare());
-  stranger('both hosts give the same transcript as an ordinary user', () => compare(65534));
+  ordinaryUser('both hosts give the same transcript as an ordinary user', () => compare(65534));
 }
 
-test('the transcript holds what it must, not only the same', () => {
+test('the transcript has the expected results, and not only equal ones', () => {
   const { lines } = node();
   const result = (call: string) => lines.find((l) => l.call === call)?.result;
   assert.is(result('openAt(-100, "DIR/openAt/none", 0, 0)'), 'number -2');
@@ -84,4 +84,4 @@ test('the transcript holds what it must, not only the same', () => {
 });
 
 test.run();
-stranger.run();
+ordinaryUser.run();

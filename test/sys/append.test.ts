@@ -1,17 +1,17 @@
-/** Lists whose length the user or the host decides: none of them becomes the arguments of a call. */
+/** Lists of any length: none of them becomes the arguments of a call. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { append } from '../../src/sys/append.js';
 
-test('appends more entries than a call has arguments', () => {
+test('append adds more entries than a call may have arguments', () => {
   const list = [1];
   append(list, Array(300_000).fill(2));
   assert.is(list.length, 300_001);
   assert.is(list[300_000], 2);
 });
 
-/** Functions that take any number of arguments. Others have as many as their types say. */
+/** Functions that take any number of arguments. Other functions have as many as their types declare. */
 const VARIADIC = /\b(?:push|unshift|splice|concat|max|min|hypot|fromCharCode|fromCodePoint|of)\(/g;
 
 /** The arguments of a call whose bracket opens before `at`. */
@@ -25,7 +25,7 @@ function argumentsAt(text: string, at: number): string {
   return text.slice(at, end - 1);
 }
 
-/** Without what stands in brackets: a spread there makes an array or an object, which have no such limit. */
+/** The text without its brackets: a spread in those makes an array or an object, which have no such limit. */
 function outer(text: string): string {
   for (let before = ''; before !== text; ) {
     before = text;
@@ -42,7 +42,7 @@ test('no source spreads a list into a call that takes any number of arguments', 
       if (outer(argumentsAt(text, index + call.length)).includes('...'))
         found.push(`src/${name}:${text.slice(0, index).split('\n').length} ${call}`);
     }
-    // A function of ours with a rest parameter is such a call too; the bindings have as many as the table of functions.
+    // So is a function of ours with a rest parameter; the bindings have as many as the table of functions declares.
     for (const { index, 0: rest } of text.matchAll(/\(\.\.\.\w+(?::|\) =>)/g)) {
       if (name !== 'sys/node-host.ts' && name !== 'sys/host.ts')
         found.push(`src/${name}:${text.slice(0, index).split('\n').length} ${rest}`);

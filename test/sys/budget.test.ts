@@ -1,4 +1,4 @@
-/** The bytecode that each command loads, counted from what the build wrote down (each KB costs a start 3–6 µs). */
+/** The bytecode that each command loads, from the manifest of the build (each KB costs a start 3–6 µs). */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ interface Piece {
 const path = 'build/runt/manifest.json';
 const KB = 1024;
 
-/** Bytes of the main module, of a command's module and of all that they import. */
+/** The bytes of the main module, a command's module and their imports. */
 function loaded(pieces: Piece[], command: string): number {
   const names = new Set<string>();
   const add = (piece: Piece | undefined): void => {
@@ -29,7 +29,7 @@ function loaded(pieces: Piece[], command: string): number {
 
 if (!existsSync(path)) {
   process.stdout.write('# skip budget: quickjs: QuickJS is not available\n');
-  test.skip('commands stay within their budget');
+  test.skip('commands load no more than their budget');
 } else {
   const pieces: Piece[] = JSON.parse(readFileSync(path, 'utf8'));
   for (const [commands, budget] of [
@@ -44,7 +44,7 @@ if (!existsSync(path)) {
       });
     }
   }
-  test('the binary is static, stripped, below 6 MB and has its snapshot', () => {
+  test('the binary is static, stripped, smaller than 6 MB and has its snapshot', () => {
     assert.ok(statSync('dist/runt').size < 6e6);
     const elf = readFileSync('dist/runt');
     assert.is(elf.readUInt32BE(0), 0x7f454c46);
@@ -52,13 +52,13 @@ if (!existsSync(path)) {
     const types = Array.from({ length: count }, (_, i) => elf.readUInt32LE(offset + i * size));
     assert.not.ok(types.includes(3), 'PT_INTERP: a dynamic loader is wanted');
     assert.not.ok(types.includes(2), 'PT_DYNAMIC');
-    // The snapshot: what the build's virtual machine was, mapped and not made anew by every command.
+    // The snapshot: the virtual machine as the build left it, which each command maps instead of making it.
     const address = (i: number) => elf.readBigUInt64LE(offset + i * size + 16);
     assert.ok(
       types.some((type, i) => type === 1 && address(i) === 0x40000000n),
       'no segment of objects: was ptrace(2) forbidden to the build?',
     );
-    // Section names: .symtab is what strip removes.
+    // Section names: strip removes .symtab.
     assert.not.ok(elf.includes('\0.symtab\0'), 'not stripped');
   });
 }

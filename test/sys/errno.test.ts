@@ -1,4 +1,4 @@
-/** errno names and texts against the machine's C library, number by number. */
+/** errno names and texts, compared with the C library of the machine for every number. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

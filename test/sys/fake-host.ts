@@ -1,13 +1,13 @@
-/** A host without a machine behind it: it keeps what is written, and its functions can be replaced. */
+/** A host without a machine: it records what is written, and a test can replace its functions. */
 import type { Native } from '../../src/sys/abi.js';
 import { setHost } from '../../src/sys/host.js';
 
 interface FakeHost {
-  /** Text written to each descriptor. */
+  /** The text written to each descriptor. */
   written(fd: number): string;
 }
 
-/** Puts a fake host in force. A native function that the test does not give fails the test by its name. */
+/** Installs a fake host. A native function that the test does not provide fails the test with its name. */
 export function fakeHost(
   args: readonly string[],
   functions: Partial<Native> = {},
@@ -51,7 +51,7 @@ export function fakeHost(
   return { written: (fd) => texts.get(fd) ?? '' };
 }
 
-/** Puts a host in force that can only encode and decode, for code that calls no native function. */
+/** Installs a host that can only encode and decode, for code that calls no native function. */
 export function textHost(): void {
   const decode = (bytes: Uint8Array, length: number): string => new TextDecoder().decode(bytes.subarray(0, length));
   setHost({
@@ -65,7 +65,7 @@ export function textHost(): void {
   });
 }
 
-/** Puts text into an `out` buffer as C does. */
+/** Writes text into an `out` buffer, as C does. */
 export function fill(data: Uint8Array, text: string): number {
   const bytes = new TextEncoder().encode(text);
   data.set(bytes);

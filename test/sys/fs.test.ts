@@ -1,4 +1,4 @@
-/** The façade over files, on the Node.js host and the real library. */
+/** The façade for files, on the Node.js host with the real library. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ test.before.each((context) => {
 });
 test.after.each((context) => rmSync(context.dir, { recursive: true }));
 
-test('reads texts of every size, also beyond the first buffer', ({ dir }) => {
+test('readText reads texts of every size, also beyond the first buffer', ({ dir }) => {
   for (const size of [0, 1, 16383, 16384, 16385, 300_000]) {
     const text = 'ü'.repeat(size / 2) + 'x'.repeat(size % 2);
     writeFileSync(join(dir, 'a'), text);
@@ -25,7 +25,7 @@ test('reads texts of every size, also beyond the first buffer', ({ dir }) => {
   }
 });
 
-test('a missing file is undefined or an error that names it', ({ dir }) => {
+test('a missing file is undefined, or an error that names it', ({ dir }) => {
   const path = join(dir, 'none');
   assert.is(fs.tryReadText(path), undefined);
   assert.is(fs.tryReadText(join(path, 'below')), undefined);
@@ -40,19 +40,19 @@ test('a missing file is undefined or an error that names it', ({ dir }) => {
   }
 });
 
-test('another failure is no missing file', ({ dir }) => {
+test('another failure does not count as a missing file', ({ dir }) => {
   assert.throws(() => fs.tryReadText(dir), /EISDIR/);
   writeFileSync(join(dir, 'a'), '');
   assert.throws(() => fs.tryListDir('/proc/self/mem'.repeat(400)), /ENAMETOOLONG/);
 });
 
-test('lists a directory', ({ dir }) => {
+test('listDir lists a directory', ({ dir }) => {
   assert.equal(fs.listDir(dir), []);
   for (const name of ['a', 'b', 'ü']) mkdirSync(join(dir, name));
   assert.equal(fs.listDir(dir).sort(), ['a', 'b', 'ü']);
 });
 
-test('stat tells what Node tells', ({ dir }) => {
+test('stat returns the same values as that of Node.js', ({ dir }) => {
   writeFileSync(join(dir, 'a'), 'hello');
   symlinkSync('a', join(dir, 'link'));
   const wanted = statSync(join(dir, 'link'), { bigint: true });
@@ -69,7 +69,7 @@ test('stat tells what Node tells', ({ dir }) => {
   assert.is(fs.readLink(join(dir, 'link')), 'a');
 });
 
-test('writes, replaces and makes', ({ dir }) => {
+test('write, replace and makeDir write, replace and make files', ({ dir }) => {
   const path = join(dir, 'f');
   assert.throws(() => fs.write(path, 'x'), /ENOENT/);
   fs.write(path, 'one', 0x40);
@@ -81,7 +81,7 @@ test('writes, replaces and makes', ({ dir }) => {
   assert.throws(() => fs.makeDir(join(dir, 'x/y')), /ENOENT/);
 });
 
-test('mountinfo is read once, and its paths may be any bytes', ({ dir }) => {
+test('mountinfo is read in one call, and its paths may be any bytes', ({ dir }) => {
   const path = join(dir, 'long');
   writeFileSync(path, Buffer.concat([Buffer.alloc(300_000, 'x'), Buffer.from([0xff])]));
   const { readFile } = native;

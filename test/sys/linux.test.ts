@@ -10,7 +10,7 @@ import {
 } from '../../src/sys/kernel-names.js';
 import { CAP_LAST } from '../../src/sys/linux.js';
 
-test('capabilities stand at their numbers', () => {
+test('capabilities have their numbers', () => {
   assert.is(capabilityNames().length, CAP_LAST + 1);
   const some = {
     CAP_CHOWN: 0,
@@ -24,7 +24,7 @@ test('capabilities stand at their numbers', () => {
   for (const name of ['CHOWN', 'cap_chown', 'CAP_', 'constructor', '']) assert.is(capabilityNumber(name), undefined);
 });
 
-test('resource limits stand at their numbers', () => {
+test('resource limits have their numbers', () => {
   const some = { RLIMIT_CPU: 0, RLIMIT_NOFILE: 7, RLIMIT_MEMLOCK: 8, RLIMIT_AS: 9, RLIMIT_RTTIME: 15 };
   for (const [name, number] of Object.entries(some)) assert.is(rlimitNumber(name), number);
   assert.is(rlimitNumber('NOFILE'), undefined);
@@ -38,7 +38,7 @@ test('signal names are those of this machine', () => {
   for (let n = 1; n <= 31; n++) assert.is(signalNumber(signalName(n)), n);
 });
 
-test('signals as numbers and real-time signals', () => {
+test('numbers and real-time signals are parsed', () => {
   assert.is(signalNumber('9'), 9);
   assert.is(signalNumber('64'), 64);
   assert.is(signalNumber('SIGRTMIN+3'), 37);
@@ -47,7 +47,7 @@ test('signals as numbers and real-time signals', () => {
   assert.is(signalNumber(signalName(37)), 37);
 });
 
-test('what is no signal', () => {
+test('other texts are not signals', () => {
   for (const text of [
     '',
     '0',

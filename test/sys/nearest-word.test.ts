@@ -1,11 +1,11 @@
-/** Suggestions: near words are found, far ones are not offered. */
+/** Suggestions: a near word is found, a far one is not offered. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nearest } from '../../src/sys/nearest-word.js';
 
 const words = ['create', 'delete', 'start', 'state', 'kill', 'run', 'list'];
 
-test('one wrong, missing, added or exchanged letter is found', () => {
+test('one wrong, missing, added or exchanged letter is corrected', () => {
   assert.is(nearest('creste', words), 'create');
   assert.is(nearest('crete', words), 'create');
   assert.is(nearest('creaate', words), 'create');
@@ -13,18 +13,18 @@ test('one wrong, missing, added or exchanged letter is found', () => {
   assert.is(nearest('rnu', words), 'run');
 });
 
-test('the nearest of several is offered', () => {
+test('the nearest of several words is offered', () => {
   assert.is(nearest('stat', words), 'start');
   assert.is(nearest('statte', words), 'state');
 });
 
-test('a word that is no typing error gets no suggestion', () => {
+test('a word that is not a typing error gets no suggestion', () => {
   assert.is(nearest('ps', words), undefined);
   assert.is(nearest('checkpoint', words), undefined);
   assert.is(nearest('', words), undefined);
 });
 
-test('a prefix that all candidates have says nothing about a word', () => {
+test('a prefix that all candidates share does not count', () => {
   const limits = ['RLIMIT_CPU', 'RLIMIT_CORE', 'RLIMIT_NOFILE', 'RLIMIT_STACK'];
   assert.is(nearest('RLIMIT_FOO', limits), undefined);
   assert.is(nearest('RLIMIT_NOFIEL', limits), 'RLIMIT_NOFILE');

@@ -1,4 +1,4 @@
-/** Lists of strings as the native functions and runt-init read them. */
+/** Lists of strings in the form that the native functions and runt-init read. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { useNodeHost } from '../../src/sys/node-host.js';
@@ -9,11 +9,11 @@ useNodeHost();
 const encoded = (items: readonly (string | number | bigint)[]): string =>
   Buffer.from(nulList(items)).toString('latin1');
 
-test('each item is ended by NUL, the last one too', () => {
+test('each item is terminated by NUL, the last one too', () => {
   assert.is(encoded(['a', 'bc']), 'a\0bc\0');
 });
 
-test('a list of nothing is no byte, and an empty item is its NUL', () => {
+test('an empty list has no bytes, and an empty item is one NUL', () => {
   assert.is(encoded([]), '');
   assert.is(encoded(['']), '\0');
   assert.is(encoded(['', '']), '\0\0');

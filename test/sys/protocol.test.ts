@@ -1,4 +1,4 @@
-/** What both ends of a conversation use (src/sys/protocol.ts), and the C that hack/gen.mjs makes of it. */
+/** The constants of both ends of a conversation (src/sys/protocol.ts), and the C that hack/gen.mjs makes of them. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import * as protocol from '../../src/sys/protocol.js';
 const { Protocol, REPORT, ...lists } = protocol;
 const groups: Record<string, object> = { ...lists, REPORT: Object.fromEntries(Object.keys(REPORT).map((k) => [k, k])) };
 const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
-/** As hack/gen.mjs names a member of a group in C. */
+/** The C name of a member of a group, as hack/gen.mjs makes it. */
 const named = (group: string, key: string): string => `${group}_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 const strings = single.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
 const numbers = single.filter((entry): entry is [string, number] => typeof entry[1] === 'number');
@@ -19,7 +19,7 @@ for (const [group, members] of Object.entries(groups)) {
   else for (const key of Object.values(members as Record<string, string>)) strings.push([named(group, key), key]);
 }
 
-test('C has every constant of the protocol with the value that TypeScript has', () => {
+test('C has every constant of the protocol with the same value as TypeScript', () => {
   const dir = mkdtempSync(join(tmpdir(), 'runt-protocol-'));
   try {
     const [source, program] = [join(dir, 'protocol.c'), join(dir, 'protocol')];
@@ -40,7 +40,7 @@ test('C has every constant of the protocol with the value that TypeScript has', 
   }
 });
 
-test('no source has a magic or a name of the protocol of its own', () => {
+test('no other source repeats a magic or a name of the protocol', () => {
   const own = Object.values(Protocol).filter((value) => typeof value === 'string' && value.length > 5);
   const sources = ['src', 'native'].flatMap((dir) =>
     readdirSync(dir, { recursive: true, encoding: 'utf8' }).flatMap((name) =>

@@ -1,9 +1,9 @@
-/** The JSON writer: what JSON.stringify writes, and exact integers. */
+/** The JSON writer: the same text as JSON.stringify, and exact integers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { toJson } from '../../../src/spec/json/exact-json.js';
 
-test('without indent it is what JSON.stringify writes', () => {
+test('without indentation the text is that of JSON.stringify', () => {
   for (const value of [
     null,
     true,
@@ -26,7 +26,7 @@ test('integers of any width are exact', () => {
   );
 });
 
-test('indented, objects take lines and lists of plain values stay on one', () => {
+test('with indentation, objects take several lines and lists of plain values one', () => {
   assert.is(
     toJson({ a: [1, 'x'], b: [{ c: 1n }], d: {}, e: [] }, '  '),
     '{\n  "a": [1, "x"],\n  "b": [\n    {\n      "c": 1\n    }\n  ],\n  "d": {},\n  "e": []\n}',

@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, by the native scanner, and what the error says. */
+/** The position and the text of JSON syntax errors, from the native scanner. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseJson, syntaxError } from '../../../src/spec/json/parse-json.js';
@@ -31,17 +31,17 @@ const cases: [text: string, at: string, problem: string][] = [
   ['[truex]', '1:6', '"x" stands where "," or "]" is expected'],
   ['["a\\', '1:2', 'this string has no end'],
   ['["\\u12"]', '1:3', 'a string has an unknown escape'],
-  // Columns count UTF-16 units; what stands there is a whole character.
+  // Columns count UTF-16 units; the message shows a whole character.
   ['{"é":"😀",\n"ü😀" 1}', '2:7', '"1" stands where ":" is expected'],
   ['[😀]', '1:2', '"😀" stands where a value is expected'],
   ['\ufeff{}', '1:1', '"\ufeff" stands where a value is expected'],
-  // The wide integers before the error do not matter, however many there are.
+  // Any number of wide integers before the error makes no difference.
   [`[${'1e5,'.repeat(9000)}`, '1:36002', 'the text ends where a value is expected'],
   ['{"a":1, // x\n}', '1:9', '"/" stands where a key in double quotes is expected'],
 ];
 
 for (const [text, at, problem] of cases) {
-  test(`${JSON.stringify(text)} is no JSON`, () => {
+  test(`${JSON.stringify(text)} is not JSON`, () => {
     assert.throws(() => JSON.parse(text));
     const error = syntaxError(text);
     assert.is(`${error?.line}:${error?.column}`, at);
@@ -49,7 +49,7 @@ for (const [text, at, problem] of cases) {
   });
 }
 
-test('it agrees with JSON.parse on what is JSON, on 20000 texts', () => {
+test('the scanner agrees with JSON.parse about 20000 random texts', () => {
   let seed = 1;
   const random = (n: number): number => {
     seed = (seed * 1103515245 + 12345) & 0x7fffffff;
@@ -91,7 +91,7 @@ test('it agrees with JSON.parse on what is JSON, on 20000 texts', () => {
   assert.ok(valid > 500, `${valid} of the texts were JSON`);
 });
 
-test('what is nested too deeply is an error of its own, whether it is JSON or not', () => {
+test('a text that is nested too deeply has its own error, whether it is JSON or not', () => {
   for (const text of [`${'['.repeat(100_000)}${']'.repeat(100_000)}`, '['.repeat(600)]) {
     assert.is(syntaxError(text), undefined);
   }

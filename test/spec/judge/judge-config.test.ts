@@ -1,9 +1,9 @@
-/** All that is wrong with a config, at once: a violation of the schema hides none of the other rules. */
+/** All violations of a config at once: a violation of the schema hides none of the other rules. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { complaints, sample } from '../sample.js';
 
-test('a value of the wrong type hides nothing else', () => {
+test('a value of the wrong type hides no other violation', () => {
   const config = {
     ...sample(),
     hostname: 7,
@@ -24,13 +24,13 @@ test('a value of the wrong type hides nothing else', () => {
   ]);
 });
 
-test('what a rule says of a refused value is not told', () => {
+test('a violation that only follows from a refused value is not reported', () => {
   const wrong = (change: (config: ReturnType<typeof sample>) => void): string[] => {
     const config = sample();
     change(config);
     return complaints(config);
   };
-  // None of these is told that it lacks what stands in the refused value.
+  // None of these reports that the refused value lacks something.
   assert.equal(
     wrong((c) => Object.assign(c, { process: [] })),
     ['/process must be an object'],
@@ -56,11 +56,11 @@ test('what a rule says of a refused value is not told', () => {
   );
 });
 
-/** A config into which anything is written. */
+/** A config into which any value may be written. */
 // biome-ignore lint/suspicious/noExplicitAny: of every wrong type
 type Config = any;
 
-test('nor what a rule says of another value by a refused one', () => {
+test('a violation of another value that depends on a refused one is not reported', () => {
   const wrong = (change: (config: Config) => void): string[] => {
     const config = sample();
     change(config);
@@ -76,14 +76,14 @@ test('nor what a rule says of another value by a refused one', () => {
       ({ process }) => (process.capabilities = { permitted: 1, effective: ['CAP_KILL'] }),
     ],
     ['/process/rlimits/0/hard', ({ process }) => (process.rlimits = [{ type: 'RLIMIT_CORE', soft: 1, hard: '2' }])],
-    // The type of a limit says nothing of its numbers.
+    // The type of a limit does not affect its numbers.
     [
       '/process/rlimits/0/type',
       ({ process }) => (process.rlimits = [{ type: 7, soft: 2, hard: 1 }]),
       '/process/rlimits/0/soft',
     ],
     ['/linux/seccomp/defaultAction', ({ linux }) => (linux.seccomp = { defaultAction: 'ERRNO', defaultErrnoRet: 1 })],
-    // The default action says nothing of the rules.
+    // The default action does not affect the rules.
     [
       '/linux/seccomp/defaultAction',
       ({ linux }) =>
@@ -112,7 +112,7 @@ test('nor what a rule says of another value by a refused one', () => {
   for (const [pointer, change, ...others] of cases) assert.equal(wrong(change), [pointer, ...others]);
 });
 
-test('several errors about one value are no trouble', () => {
+test('one value may have several violations', () => {
   const wrong = (linux: object): number => complaints({ ...sample(), linux: { ...sample().linux, ...linux } }).length;
   assert.is(wrong({ timeOffsets: { boottim: { secs: 'x' }, monotonic: 7 } }), 4);
   assert.is(wrong({ resources: { rdma: { x: {} }, hugepageLimits: [{ pageSize: 5 }] } }), 3);
@@ -123,7 +123,7 @@ test('several errors about one value are no trouble', () => {
   );
 });
 
-test('exact integers are judged beside a violation of the schema', () => {
+test('exact integers are checked beside a violation of the schema', () => {
   const config = { ...sample(), hostname: 7, linux: { resources: { memory: { limit: 1e30 } } } };
   assert.equal(complaints(config), [
     '/hostname must be a string',

@@ -12,11 +12,11 @@ function unknownProperties(spec: unknown): { pointer: string; nearest?: string }
   return unknown;
 }
 
-test('a config of known properties has none', () => {
+test('a config with only known properties has no unknown ones', () => {
   assert.equal(unknownProperties(sample()), []);
 });
 
-test('unknown properties are found at every level, maps have free keys', () => {
+test('unknown properties are found at every level, except for the free keys of maps', () => {
   const spec = {
     ...sample(),
     ociversion: '1',
@@ -55,7 +55,7 @@ test('__proto__ and constructor are unknown like other keys', () => {
   ]);
 });
 
-test('$schema, by which editors find a schema, is allowed, at the top alone', () => {
+test('$schema, by which editors find a schema, is allowed only at the top', () => {
   assert.equal(unknownProperties({ $schema: 'https://example.com/config.json', ...sample() }), []);
   assert.equal(unknownProperties({ root: { $schema: 'x' } }), [{ pointer: '/root/$schema' }]);
 });

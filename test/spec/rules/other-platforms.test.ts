@@ -16,7 +16,7 @@ function complaints(sections: object): string[] {
   return words(foreignViolations(path));
 }
 
-test('a sound section of another platform has no violation', () => {
+test('a valid section of another platform has no violation', () => {
   assert.equal(complaints({ freebsd: { jail: { vnet: 'new', ip4: 'disable', allow: { mount: ['tmpfs'] } } } }), []);
   assert.equal(complaints({ zos: { namespaces: [{ type: 'pid', path: '/x' }] } }), []);
   assert.equal(complaints({ solaris: { anet: [{ linkname: 'net0' }] } }), []);
@@ -24,7 +24,7 @@ test('a sound section of another platform has no violation', () => {
   assert.equal(complaints({ windows: { layerFolders: ['C:\\l'], resources: { cpu: { shares: 5 } } } }), []);
 });
 
-test('a mistake in one is named, with its page', () => {
+test('an invalid value in a section is named, with its page of the spec', () => {
   assert.equal(complaints({ freebsd: { jail: { vnet: 'disable' } } }), [
     '/freebsd/jail/vnet must be one of new, inherit',
   ]);
@@ -35,7 +35,7 @@ test('a mistake in one is named, with its page', () => {
   assert.is(foreignViolations(join(dir, 'config.json'))[0]?.see, 'runtime-spec config-windows.md');
 });
 
-test('every platform that is refused has a schema', () => {
+test('every refused platform has a schema', () => {
   for (const section of Object.keys(PLATFORMS)) {
     assert.equal(complaints({ [section]: 'x' }), [`/${section} must be an object`]);
   }

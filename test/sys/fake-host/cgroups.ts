@@ -1,4 +1,4 @@
-/** Cgroup hierarchies of the fake kernel: directories that come with their files. */
+/** Cgroup hierarchies of the fake kernel: directories that are made with their files. */
 import { E } from '../../../src/sys/errno.js';
 import { CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, SIGKILL } from '../../../src/sys/linux.js';
 import type { FakeKernel } from './fake-kernel.js';
@@ -8,13 +8,13 @@ import type { FakeProcess } from './processes.js';
 interface Hierarchy {
   /** As in /proc/PID/cgroup: `freezer`, `cpu,cpuacct`; empty for v2. */
   readonly controllers: string;
-  /** More files of each new cgroup, with what they hold at first. */
+  /** Additional files of each new cgroup, with their initial text. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
 /**
- * Mounts a hierarchy, with all processes in its top. A cgroup freezes and kills what is in it and below; its other files
- * are plain files. @returns the top
+ * Mounts a hierarchy, with all processes in its top. A cgroup freezes and kills its processes and those below; its
+ * other files are plain files. @returns the top
  */
 export function mountCgroups(kernel: FakeKernel, path: string, { controllers, files = {} }: Hierarchy): Inode {
   const v2 = controllers === '';
@@ -43,7 +43,7 @@ export function mountCgroups(kernel: FakeKernel, path: string, { controllers, fi
   };
   const enter = (process: FakeProcess): void => {
     if (!cgroupOf(process)) process.cgroups.set(top.fs, top);
-    // A frozen process of v2 can be killed, one of v1 takes no signal.
+    // A frozen process of v2 can be killed, one of v1 receives no signal.
     if (!v2 && controllers.includes('freezer')) process.frozen = () => isFrozen(cgroupOf(process));
   };
   const hooks = (cgroup: Inode): Record<string, FileHooks> => {

@@ -1,4 +1,4 @@
-/** The clock of the fake kernel, and epoll. Nothing waits for real: a wait moves the clock to what happens next. */
+/** The clock of the fake kernel, and epoll. No wait takes real time: it moves the clock to the next event. */
 import type { Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
 import type { Descriptors, OpenFile } from './descriptors.js';
@@ -21,13 +21,13 @@ export class Clock {
     return this.ms;
   }
 
-  /** Lets something happen after `ms` milliseconds of the fake clock. */
+  /** Schedules an event after `ms` milliseconds of the fake clock. */
   after(ms: number, happens: () => void): void {
     this.events.push({ at: this.ms + ms, happens });
     this.events.sort((a, b) => a.at - b.at);
   }
 
-  /** Moves the clock, but not beyond `limit`, to the next event. False when there is none. */
+  /** Moves the clock, but not beyond `limit`, to the next event. False if there is none. */
   step(limit = Number.POSITIVE_INFINITY): boolean {
     const next = this.events[0];
     if (!next || next.at > limit) return false;
@@ -45,7 +45,7 @@ export class Clock {
     return 0;
   }
 
-  /** The ids of what is ready; each is told once. */
+  /** The ids that are ready; each is reported once. */
   private taken(most: number): number[] {
     const ready = [...this.watches].filter(([, { file, out }]) => (out ? file.writable : file.readable));
     return ready.slice(0, most).map(([fd, { id }]) => {
@@ -69,7 +69,7 @@ export class Clock {
         const limit = timeout < 0 ? Number.POSITIVE_INFINITY : this.ms + timeout;
         let ready = this.taken(ids.length / 4);
         if (ready.length === 0) {
-          // One event at a time: the code may wait for less after it.
+          // One event at a time: after it the code may wait for less.
           const happened = this.step(limit);
           if (!happened && timeout < 0) {
             const files = [...this.watches.values()].map(({ file }) => file.shown);

@@ -1,19 +1,19 @@
-/** The descriptors of the process under test, and what they lead to. */
+/** The descriptors of the process under test, and their open files. */
 import { E } from '../../../src/sys/errno.js';
 import { O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY, S_IFREG } from '../../../src/sys/linux.js';
 import type { Inode } from './file-tree.js';
 import type { FakeProcess } from './processes.js';
 
-/** An open file description: what one descriptor, or several, lead to. */
+/** An open file description, which one or several descriptors refer to. */
 export abstract class OpenFile {
-  /** How many descriptors and messages hold it. */
+  /** The number of descriptors and messages that hold it. */
   holders = 0;
   /** For logs. */
   abstract readonly shown: string;
   readonly inode: Inode | undefined = undefined;
   readonly process: FakeProcess | undefined = undefined;
 
-  /** Bytes read into `data`, or -errno. */
+  /** Reads bytes into `data`. @returns their number, or -errno */
   read(_data: Uint8Array): number {
     return -E.EINVAL;
   }
@@ -22,14 +22,14 @@ export abstract class OpenFile {
     return -E.EINVAL;
   }
 
-  /** Whether poll(2) says so. */
+  /** Whether poll(2) reports it as readable. */
   abstract readonly readable: boolean;
 
   get writable(): boolean {
     return true;
   }
 
-  /** Whether epoll(7) takes it. */
+  /** Whether epoll(7) accepts it. */
   get watchable(): boolean {
     return true;
   }
@@ -39,7 +39,7 @@ export abstract class OpenFile {
     return this;
   }
 
-  /** Lets go of it; the last holder closes it. */
+  /** Drops a reference; the last one closes it. */
   drop(): void {
     if (--this.holders === 0) this.closed();
   }
@@ -100,7 +100,7 @@ export class OpenInode extends OpenFile {
   }
 }
 
-/** Standard output and the like: keeps what is written. */
+/** Standard output and the like: records what is written. */
 export class Transcript extends OpenFile {
   text = '';
 
@@ -123,19 +123,19 @@ export class Transcript extends OpenFile {
 }
 
 /**
- * Numbers that were ever given out, by any kernel of this test program. None is given out twice: so the use of a
- * descriptor that was closed is always seen.
+ * The highest number that any kernel of this test program has used. No number is used twice, so the use of a closed
+ * descriptor is always detected.
  */
 let last = 2;
 
-/** Leaves the numbers below `first` to descriptors of the test program itself. */
+/** Reserves the numbers below `first` for descriptors of the test program itself. */
 export function reserveNumbers(first: number): void {
   last = Math.max(last, first - 1);
 }
 
 export class Descriptors {
   private readonly files = new Map<number, OpenFile>();
-  /** What a descriptor of the test program itself leads to: those that Node.js opened. */
+  /** The open file of a descriptor of the test program itself, which Node.js opened. */
   outside: ((fd: number) => OpenFile | undefined) | undefined;
 
   constructor() {
@@ -147,7 +147,7 @@ export class Descriptors {
     return last;
   }
 
-  /** @throws Error for a descriptor that was closed, or is another kernel's: the code under test has a bug */
+  /** @throws Error for a descriptor that was closed, or belongs to another kernel: the code under test has a bug */
   get(fd: number): OpenFile | undefined {
     const file = this.files.get(fd) ?? this.outside?.(fd);
     if (!file && fd >= 0 && fd <= last) {
@@ -164,7 +164,7 @@ export class Descriptors {
     return 0;
   }
 
-  /** What is open above standard error, by number. */
+  /** The open files above standard error, by number. */
   get all(): ReadonlyMap<number, OpenFile> {
     return new Map([...this.files].filter(([fd]) => fd > 2));
   }

@@ -1,4 +1,4 @@
-/** Every failure that an operation may meet: it is run again for each of its calls, which then fails. */
+/** Every possible failure of an operation: it is run once for each of its calls, which then fails. */
 import { E } from '../../../src/sys/errno.js';
 import type { FakeKernel } from './fake-kernel.js';
 
@@ -6,13 +6,13 @@ export interface Outcome {
   readonly kernel: FakeKernel;
   /** The call that failed, as in `calls`, without its result. */
   readonly call: string;
-  /** What the operation threw; undefined when it succeeded all the same. */
+  /** The exception of the operation; undefined if it succeeded anyway. */
   readonly error: unknown;
-  /** What it left open, but for the root, whose descriptor is kept. */
+  /** The descriptors that it left open, except for the root's, which stays open. */
   readonly leftOpen: readonly string[];
 }
 
-/** Runs `act` on a new kernel for each call of it that can fail; that call gives `errno`. */
+/** Runs `act` on a new kernel for each of its calls that can fail; that call returns `errno`. */
 export async function eachFailure(
   make: () => FakeKernel | Promise<FakeKernel>,
   act: (kernel: FakeKernel) => unknown,

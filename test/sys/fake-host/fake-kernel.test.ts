@@ -1,4 +1,4 @@
-/** The fake kernel: it answers as Linux does, and says what the code under test does wrong. */
+/** The fake kernel: it answers as Linux does, and reports errors of the code under test. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ const test = suite('fake kernel');
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Calls on files below an empty directory; each result, as a number, an errno or the text that was read. */
+/** Calls on files below an empty directory; each result is a number, an errno or the text that was read. */
 function transcript(n: Native, at: number): string[] {
   const lines: string[] = [];
   const note = (what: string, result: number, out?: Uint8Array): number => {
@@ -140,7 +140,7 @@ test('files: the results of the fake kernel are those of Linux', () => {
   assert.ok(new Set(expected.map((line) => line.slice(line.lastIndexOf(': ')))).size > 12);
 });
 
-test('files: links are followed, and end', () => {
+test('files: symlinks are followed up to the limit', () => {
   const kernel = new FakeKernel();
   kernel.tree.file('/a/b/file', 'text');
   kernel.tree.symlink('/a/up', '../a/b');
@@ -156,7 +156,7 @@ test('files: links are followed, and end', () => {
   assert.is(native.readFile(AT_FDCWD, `/proc/self/fd/${fd}/file`, out), 4);
 });
 
-test('a call that the kernel does not have fails by its name and arguments', () => {
+test('an unexpected call fails with its name and arguments', () => {
   const kernel = new FakeKernel();
   assert.throws(() => native.signalFd(5n), 'unexpected call: native.signalFd(5)');
   kernel.on('signalFd', () => -E.EPERM);
@@ -164,7 +164,7 @@ test('a call that the kernel does not have fails by its name and arguments', () 
   assert.equal(kernel.calls, ['signalFd(5) = EPERM']);
 });
 
-test('a planned failure comes at its call, once; what was not reached is told', async () => {
+test('a planned failure happens once, at its call; one that was not reached is reported', async () => {
   const kernel = new FakeKernel();
   kernel.failAt('mkdirAt', 2, E.ENOSPC);
   kernel.failAt('unlinkAt', 1, E.EIO);
@@ -184,7 +184,7 @@ test('a planned failure comes at its call, once; what was not reached is told', 
   );
 });
 
-test('the use of a descriptor that was closed is an error of the code under test', () => {
+test('the use of a closed descriptor is an error of the code under test', () => {
   new FakeKernel();
   const fd = native.openDirectory(AT_FDCWD, '/', O_PATH);
   assert.is(native.close(fd), 0);
@@ -192,7 +192,7 @@ test('the use of a descriptor that was closed is an error of the code under test
   assert.is(native.close(-1), -E.EBADF);
 });
 
-test('waits take no time: the clock goes to what happens next', async () => {
+test('waits take no time: the clock moves to the next event', async () => {
   const kernel = new FakeKernel();
   const pair = new Uint8Array(16);
   native.socketPair(pair);
@@ -208,13 +208,13 @@ test('waits take no time: the clock goes to what happens next', async () => {
   const real = Date.now();
   await kernel.finish(sleep(3_600_000));
   assert.ok(Date.now() - real < 30_000);
-  // Nothing happens: there is nothing to wait for.
+  // Nothing happens here: there is nothing to wait for.
   await elapse(1);
   const never = await kernel.finish(new Promise(() => {})).catch((error: Error) => error.message);
   assert.is(never, 'the work waits, and nothing can happen any more');
 });
 
-test('processes: signals, ends, and who may take the status', () => {
+test('processes receive signals, end, and are reaped by their parent only', () => {
   const kernel = new FakeKernel();
   const other = kernel.processes.add({ onSignal: (signal) => signal === SIGTERM });
   const pidfd = native.pidfdOpen(other.pid);
@@ -242,7 +242,7 @@ test('processes: signals, ends, and who may take the status', () => {
   assert.is(native.reapChild(pid), -E.ECHILD);
 });
 
-test('sockets: scripted servers and clients, and descriptors that are passed on', () => {
+test('sockets connect scripted servers and clients, and pass descriptors', () => {
   const kernel = new FakeKernel();
   const answers: string[] = [];
   kernel.sockets.listen('/run/server', (end) => {
@@ -276,7 +276,7 @@ test('sockets: scripted servers and clients, and descriptors that are passed on'
 });
 
 for (const v2 of [true, false]) {
-  test(`cgroups of ${v2 ? 'v2' : 'v1'}: they hold, freeze and kill processes, and go when they are empty`, () => {
+  test(`cgroups of ${v2 ? 'v2' : 'v1'} hold, freeze and kill processes, and can be removed when empty`, () => {
     const kernel = new FakeKernel();
     const top = v2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/freezer';
     mountCgroups(kernel, top, { controllers: v2 ? '' : 'freezer', files: { 'some.max': 'max\n' } });

@@ -1,15 +1,15 @@
 /**
- * A host whose kernel is in memory: files, processes, sockets, a clock that needs no time. Tests of what runt does with
- * a machine need no root with it, and can make every call fail.
+ * A host whose kernel is simulated: files, processes, sockets, and a clock that takes no real time. With it, tests of
+ * system calls need no root, and can make every call fail.
  *
- *     const kernel = new FakeKernel();             // in force from now on
- *     kernel.tree.file('/b/config.json', '{}');    // what is there
+ *     const kernel = new FakeKernel();             // installed from now on
+ *     kernel.tree.file('/b/config.json', '{}');    // an existing file
  *     kernel.failAt('mkdirAt', 1, E.EIO);          // the next mkdirat(2)
  *     await kernel.finish(create(…));              // runs it to its end
  *     kernel.calls;                                // ['mkdirAt(</run>, web, 0o700) = EIO', …]
  *
- * src/container/state/state-directory.ts keeps the root's descriptor and the caller's ids as long as the program runs:
- * use `kernel.root`, a path that no other kernel has; a test as an ordinary user needs a file of its own.
+ * src/container/state/state-directory.ts caches the root's descriptor and the caller's ids while the program runs. So
+ * use `kernel.root`, a path that no other kernel has; a test as an ordinary user needs a separate file.
  */
 import { abi, type Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
@@ -30,7 +30,7 @@ import { Sockets } from './sockets.js';
 
 type Name = keyof Native;
 
-/** What happens at the n-th call of a function from now on. */
+/** An event at the n-th call of a function from now on. */
 interface Plan {
   readonly name: Name | '*';
   left: number;
@@ -40,17 +40,17 @@ interface Plan {
 }
 
 interface KernelOptions {
-  /** Under Node.js a program reaps what it starts; the static binary leaves it to its parent. */
+  /** Under Node.js a program reaps its children; the static binary leaves that to its parent. */
   readonly name?: Host['name'];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly uid?: number;
 }
 
-/** These give a descriptor: its number says nothing to a reader. */
+/** These return a descriptor, whose number is meaningless to a reader. */
 const OPENS =
   /^(open|accept|unix|pidfdOpen|duplicate|datagram|namespaceOpen|sealedFile|initImage|netlinkOpen|nonBlocking|signalFd)/;
-/** These do not fail; `ready` is called by `finish`, not by the work. */
+/** These do not fail; `finish` calls `ready`, not the work. */
 const SAFE: readonly string[] = ['close', 'pid', 'ids', 'monotonic', 'realtime', 'unwatch', 'isTerminal', 'ready'];
 
 let roots = 0;
@@ -61,7 +61,7 @@ export class FakeKernel {
   readonly processes = new Processes(this.descriptors);
   readonly sockets = new Sockets(this.tree, this.descriptors);
   readonly clock = new Clock(this.descriptors);
-  /** A path for the state of containers that no other kernel uses. It is not made yet. */
+  /** A path for the state of containers that no other kernel uses. It does not exist yet. */
   readonly root = `/run/runt-${++roots}`;
   /** Every call with its result, in order, as `name(arguments) = result`. */
   readonly calls: string[] = [];
@@ -98,44 +98,44 @@ export class FakeKernel {
     this.use();
   }
 
-  /** Puts this kernel in force again, after another one was made. */
+  /** Installs this kernel again, after another one was made. */
   use(): void {
     setHost(this.host);
   }
 
-  /** Performs a function that the kernel does not have, or has otherwise. */
+  /** Sets or replaces the implementation of a function. */
   on<N extends Name>(name: N, call: Native[N]): void {
     this.functions[name] = call;
   }
 
-  /** How a function is performed now, for one that only differs from it. */
+  /** The current implementation of a function, for one that differs only partly. */
   performs<N extends Name>(name: N): Native[N] {
     const call = this.functions[name];
     if (!call) throw new Error(`the fake kernel does not have native.${name}`);
     return call as Native[N];
   }
 
-  /** Makes the n-th call from now on, the first is 1, of a function fail; '*' counts all that can. */
+  /** Makes the n-th call of a function from now on (the first is 1) fail; '*' counts all calls that can fail. */
   failAt(name: Name | '*', n: number, errno: E): void {
     this.plans.push({ name, left: n, errno });
   }
 
-  /** Lets something happen right before the n-th call from now on: what another process does meanwhile. */
+  /** Schedules an event right before the n-th call from now on, such as an action of another process. */
   before(name: Name | '*', n: number, happens: () => void): void {
     this.plans.push({ name, left: n, before: happens });
   }
 
-  /** Failures and events that were planned and have not come. */
+  /** The planned failures and events that have not happened. */
   get unreached(): string[] {
     return this.plans.map(({ name, left, errno }) => `call ${left} of ${name}${errno ? `: ${E[errno]}` : ''}`);
   }
 
-  /** The names of the calls so far, but those that only look at the time. */
+  /** The names of the calls so far, without those that only read the time. */
   get names(): string[] {
     return this.calls.map((call) => call.slice(0, call.indexOf('('))).filter((name) => name !== 'monotonic');
   }
 
-  /** Runs asynchronous work to its end, with the clock of the kernel. @throws Error when it can never end */
+  /** Runs asynchronous work to its end, with the clock of the kernel. @throws Error if it can never end */
   async finish<T>(work: Promise<T>): Promise<T> {
     let settled = false;
     const settle = () => {
@@ -149,7 +149,7 @@ export class FakeKernel {
     }
   }
 
-  /** What the process under test has open, as paths; to compare with what it had before. */
+  /** The open files of the process under test, as paths, for a comparison with an earlier state. */
   get open(): string[] {
     return [...this.descriptors.all.values()].map((file) => file.shown).sort();
   }
@@ -190,7 +190,7 @@ export class FakeKernel {
     return result;
   }
 
-  /** The errno with which this call is to fail, after what was planned before it. */
+  /** The errno with which this call must fail, after the events planned before it. */
   private planned(name: Name): number | undefined {
     const due = this.plans.filter(
       (p) => (p.name === name || (p.name === '*' && !SAFE.includes(name))) && --p.left === 0,

@@ -13,7 +13,7 @@ class FifoEnd extends OpenFile {
     private readonly fifo: Fifo,
     readonly reads: boolean,
     readonly writes: boolean,
-    /** Whether a writer was there since this end was opened. */
+    /** Whether there was a writer since this end was opened. */
     public met: boolean,
   ) {
     super();
@@ -69,7 +69,7 @@ export class Fifo {
     return [...this.ends].some(({ writes }) => writes);
   }
 
-  /** As open(2) with O_NONBLOCK. */
+  /** Like open(2) with O_NONBLOCK. */
   private open(flags: number): FifoEnd | number {
     const mode = flags & O_ACCMODE;
     if (mode === O_WRONLY && !this.hasReader) return -E.ENXIO;
@@ -95,13 +95,13 @@ export class Fifo {
     return this.opened(O_WRONLY);
   }
 
-  /** All that is in it, as text. */
+  /** Its whole contents, as text. */
   text(): string {
     return new TextDecoder().decode(new Uint8Array(this.bytes.splice(0)));
   }
 }
 
-/** Bytes that one call of `transfer` moves at most: after that others have their turn. */
+/** The most bytes that one call of `transfer` moves, before it lets others continue. */
 const turn = 4096;
 
 export function streamCalls(descriptors: Descriptors) {

@@ -32,7 +32,7 @@ interface OpenOptions {
 }
 
 export function fileCalls(tree: FileTree, descriptors: Descriptors) {
-  /** The directory that a path begins at. */
+  /** The directory in which a path begins. */
   const start = (dirfd: number, path: string): Inode | number => {
     if (dirfd === AT_FDCWD || path[0] === '/') return tree.cwd;
     return descriptors.get(dirfd)?.inode ?? -E.EBADF;
@@ -41,7 +41,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     const from = start(dirfd, path);
     return typeof from === 'number' ? from : tree.find(from, path, follow, top);
   };
-  /** What a path leads to, which may be the descriptor itself. */
+  /** The inode at a path, or of the descriptor itself. */
   const inodeAt = (dirfd: number, path: string, flags: number): Inode | number => {
     if (path === '' && (flags & AT_EMPTY_PATH) !== 0) return descriptors.get(dirfd)?.inode ?? -E.EBADF;
     const found = find(dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0);
@@ -158,7 +158,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     readLink(dirfd, path, data) {
       const inode = inodeAt(dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
       if (typeof inode === 'number') return inode;
-      // readlinkat(2): an empty path gives ENOENT for what is not a symbolic link.
+      // readlinkat(2): an empty path gives ENOENT for a file that is not a symbolic link.
       if (!inode.is(S_IFLNK)) return path === '' ? -E.ENOENT : -E.EINVAL;
       const target = new TextEncoder().encode(inode.jump ? inode.jump().shown : inode.target);
       return target.length < data.length ? fillBytes(data, target) : -E.EOVERFLOW;

@@ -5,7 +5,7 @@ import type { OpenFile } from './descriptors.js';
 
 export const S_IFLNK = 0o120000;
 
-/** What the files of procfs and cgroupfs do instead of keeping bytes. */
+/** What the files of procfs and cgroupfs do instead of storing bytes. */
 export interface FileHooks {
   readonly read?: () => string | number;
   /** 0 or -errno. */
@@ -19,18 +19,18 @@ export class Inode {
   mtime = 0n;
   data: Uint8Array = new Uint8Array(0);
   hooks: FileHooks = {};
-  /** What open(2) gives for a fifo or a pipe, instead of an OpenInode; -errno. */
+  /** The result of open(2) for a fifo or a pipe, instead of an OpenInode; -errno. */
   opens: ((flags: number) => OpenFile | number) | undefined;
   /** Of a directory. */
   entries: Map<string, Inode> | undefined;
   /** Of a symbolic link. */
   target = '';
-  /** Of a link of /proc/self/fd: leads to an inode, not to a path. */
+  /** Of a link in /proc/self/fd: leads to an inode, not to a path. */
   jump: (() => Inode) | undefined;
   parent: Inode | undefined;
   name = '';
   removed = false;
-  /** What a mount hides. */
+  /** The inode that a mount hides. */
   covered: Inode | undefined;
   /** The open file that holds flock(2); `true` for another process. */
   lock: object | true | undefined;
@@ -53,7 +53,7 @@ export class Inode {
     return `${above === '/' ? '' : above}/${this.name}`;
   }
 
-  /** As /proc/self/fd shows it. */
+  /** As in /proc/self/fd. */
   get shown(): string {
     return this.removed ? `${this.path} (deleted)` : this.path;
   }
@@ -73,19 +73,19 @@ export interface FileSystem {
   readonly hierarchy?: string;
   /** Called with each new directory, which has its parent and name. */
   readonly made?: (directory: Inode) => void;
-  /** Why a directory cannot be removed: 0 or -errno. Its files go with it where this is given. */
+  /** Whether a directory can be removed: 0 or -errno. If set, its files are removed with it. */
   readonly removable?: (directory: Inode) => number;
   readonly removed?: (directory: Inode) => void;
 }
 
-/** The name that a path leads to; no inode when there is none of that name. */
+/** The name that a path leads to; without an inode if there is no entry with that name. */
 interface Found {
   readonly parent: Inode;
   readonly name: string;
   readonly inode?: Inode | undefined;
 }
 
-/** As many as the kernel follows in one path (path_resolution(7)). */
+/** The most links that the kernel follows in one path (path_resolution(7)). */
 const MAX_LINKS = 40;
 const TMPFS_MAGIC = 0x01021994n;
 
@@ -101,7 +101,7 @@ export class FileTree {
     return new Inode(++this.inodes, mode, fs);
   }
 
-  /** Resolves a path; `top` is where an absolute path begins and `..` ends. -errno when a directory is missing. */
+  /** Resolves a path; `top` is where an absolute path begins and `..` ends. -errno if a directory is missing. */
   find(from: Inode, path: string, follow: boolean, top = this.root): Found | number {
     if (path === '') return -E.ENOENT;
     if (path.length > 4095) return -E.ENAMETOOLONG;
@@ -134,7 +134,7 @@ export class FileTree {
     return found;
   }
 
-  /** Makes an entry that is not there yet; -errno when that is not possible. */
+  /** Makes a new entry; -errno if that is not possible. */
   add({ parent, name }: Found, mode: number): Inode | number {
     if (parent.removed) return -E.ENOENT;
     const inode = this.inode(mode, parent.fs);
@@ -167,7 +167,7 @@ export class FileTree {
     return 0;
   }
 
-  /** A tree as rm -r removes it; -EXDEV at a mount point. */
+  /** Removes a tree like rm -r; -EXDEV at a mount point. */
   removeTree(found: Found): number {
     const { inode } = found;
     if (!inode) return 0;
@@ -180,7 +180,7 @@ export class FileTree {
     return this.remove(found, true);
   }
 
-  /** A cgroup and those below it, as native/core removes them. */
+  /** Removes a cgroup and those below it, as native/core does. */
   removeCgroup(found: Found): number {
     const r = this.remove(found, true);
     const { inode } = found;
@@ -195,15 +195,15 @@ export class FileTree {
     return this.remove(found, true);
   }
 
-  // What tests make and look at. These throw where the kernel would give an errno.
+  // For tests: functions that throw where the kernel would return an errno.
 
-  /** The inode at an absolute path, no link followed at its end. */
+  /** The inode at an absolute path; a link at its end is not followed. */
   at(path: string): Inode | undefined {
     const found = this.find(this.root, path, false);
     return typeof found === 'number' ? undefined : found.inode;
   }
 
-  /** Makes a directory and those above it, which may be there. */
+  /** Makes a directory and its parents, which may exist. */
   directory(path: string, mode = 0o755): Inode {
     let at = this.root;
     for (const name of namesOf(path)) {
@@ -218,7 +218,7 @@ export class FileTree {
     return at;
   }
 
-  /** Makes a file, with the directories above it, or replaces its text. */
+  /** Makes a file, with its parent directories, or replaces its text. */
   file(path: string, text: string | FileHooks = '', mode = 0o600): Inode {
     const inode = this.make(path, S_IFREG | mode);
     if (typeof text === 'string') inode.data = new TextEncoder().encode(text);
@@ -248,7 +248,7 @@ export class FileTree {
     return inode;
   }
 
-  /** Mounts a new file system on a directory, which is made when it is missing. */
+  /** Mounts a new file system on a directory, which is made if it is missing. */
   mount(path: string, fs: Omit<FileSystem, 'dev'> = { magic: TMPFS_MAGIC }): Inode {
     const below = this.directory(path);
     const inode = this.inode(S_IFDIR | 0o755, { ...fs, dev: ++this.devices });
@@ -270,7 +270,7 @@ export class FileTree {
     return new TextDecoder().decode(bytes);
   }
 
-  /** The names in a directory, sorted; undefined when there is none. */
+  /** The names in a directory, sorted; undefined if it is missing. */
   list(path: string): string[] | undefined {
     const entries = this.at(path)?.entries;
     return entries && [...entries.keys()].sort();

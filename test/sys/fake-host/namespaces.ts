@@ -1,4 +1,4 @@
-/** Namespaces of the fake kernel: the files of /proc/PID/ns, and what opens them. */
+/** Namespaces of the fake kernel: the files of /proc/PID/ns, and the functions that open them. */
 import type { Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
 import { namespaceFlags, S_IFREG } from '../../../src/sys/linux.js';

@@ -7,7 +7,7 @@ import { type Descriptors, OpenFile } from './descriptors.js';
 import type { FileSystem, Inode } from './file-tree.js';
 
 const CLD_KILLED = 2;
-/** What these do by default is not to end the process (signal(7)). */
+/** Signals whose default action does not end the process (signal(7)). */
 const HARMLESS = [0, SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
 
 interface ProcessOptions {
@@ -15,9 +15,9 @@ interface ProcessOptions {
   readonly name?: string;
   /** Field 22 of /proc/PID/stat. */
   readonly startTime?: string;
-  /** The pid of its parent; 1 without one, which reaps it at once. */
+  /** The pid of its parent; 1 if none, which reaps it at once. */
   readonly parent?: number;
-  /** Cgroup directories that it is in. */
+  /** The cgroup directories of the process. */
   readonly cgroups?: readonly Inode[];
   /** Handles a signal other than SIGKILL and SIGSTOP; false for the default action. */
   readonly onSignal?: (signal: number) => boolean;
@@ -35,12 +35,12 @@ export class FakeProcess {
   end: { readonly code: number; readonly status: number } | undefined;
   /** Signals in the order in which they arrived. */
   readonly signals: number[] = [];
-  /** Whether a freezer of v1 holds back its signals. */
+  /** Whether a freezer of v1 delays its signals. */
   frozen: () => boolean = () => false;
   onSignal: ((signal: number) => boolean) | undefined;
   /** PF_* in /proc/PID/stat. */
   flags = 0;
-  /** What it has open: dropped at its end. */
+  /** Its open files, which are dropped at its end. */
   files: OpenFile[] = [];
   private pending: number[] = [];
 
@@ -68,7 +68,7 @@ export class FakeProcess {
     else if (!this.onSignal?.(signal) && !HARMLESS.includes(signal)) this.finish(CLD_KILLED, signal);
   }
 
-  /** Delivers what a freezer has held back. */
+  /** Delivers the signals that a freezer delayed. */
   thawed(): void {
     for (const signal of this.pending.splice(0)) this.signal(signal);
   }
@@ -116,11 +116,11 @@ export interface Spawned {
   readonly directory?: string;
   /** CLONE_NEW* of a runt-init. */
   readonly flags?: bigint;
-  /** By its number in the child; of runt-init 3 is `sync`. */
+  /** By its number in the child; in runt-init 3 is `sync`. */
   file(fd: number): OpenFile | undefined;
 }
 
-/** What a program does when it is started: the script of a child. -errno when it cannot be started. */
+/** The script of a program: what it does when it is started. -errno if it cannot be started. */
 export type Program = (child: Spawned) => number | undefined;
 
 /** A list of descriptors by their numbers in the child; -1 is /dev/null. */
@@ -132,9 +132,9 @@ export class Processes {
   readonly programs = new Map<string, Program>();
   /** The script of runt-init. */
   init: Program | undefined;
-  /** Called with each process that begins or is gone. */
+  /** Called with each process that starts or is gone. */
   readonly onChange: ((process: FakeProcess, gone: boolean) => void)[] = [];
-  /** Linux 6.15 tells how a process that was reaped has ended (PIDFD_GET_INFO). */
+  /** Linux 6.15 reports how a reaped process has ended (PIDFD_GET_INFO). */
   tellsEnd = false;
   readonly own: FakeProcess;
 
@@ -161,7 +161,7 @@ export class Processes {
     return [...this.all.values()];
   }
 
-  /** Takes its status: the number is free. */
+  /** Reads its status, which frees its pid. */
   reap(process: FakeProcess): void {
     if (this.all.get(process.pid) !== process) return;
     this.all.delete(process.pid);

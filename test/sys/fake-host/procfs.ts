@@ -5,10 +5,10 @@ import { hostNamespaces, linkNamespace } from './namespaces.js';
 import type { FakeProcess, Processes } from './processes.js';
 
 const PROC_SUPER_MAGIC = 0x9fa0n;
-/** All ids are themselves (user_namespaces(7)). */
+/** Every id is mapped to itself (user_namespaces(7)). */
 const HOST_MAP = '         0          0 4294967295\n';
 
-/** Mounts it on /proc, with a directory for each process and for what this one has open. */
+/** Mounts it on /proc, with a directory for each process and for the open files of this one. */
 export function mountProcfs(tree: FileTree, processes: Processes, descriptors: Descriptors): void {
   const proc = tree.mount('/proc', { magic: PROC_SUPER_MAGIC });
   const namespaces = hostNamespaces();

@@ -1,9 +1,9 @@
-/** Native functions that compute, or set what nobody reads back: they need nothing of the fake kernel. */
+/** Native functions that compute, or set values that are never read: they need nothing of the fake kernel. */
 import { createHash } from 'node:crypto';
 import type { Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
 
-/** 0 where the text is JSON; no test of the fake host has integers beyond 2^53. */
+/** 0 if the text is JSON; no test of the fake host has integers beyond 2^53. */
 function json(text: Uint8Array): number {
   try {
     JSON.parse(new TextDecoder().decode(text));

@@ -5,34 +5,34 @@ import type { FakeKernel } from './fake-kernel.js';
 import type { FakeProcess } from './processes.js';
 import { SocketEnd } from './sockets.js';
 
-/** What it does next: `go` waits for the runtime. */
+/** Its next action: `go` waits for the runtime. */
 export type Step = 'go' | ((init: ScriptedInit) => void);
 type Value = string | number | OpenFile | readonly Span[];
 
 export class ScriptedInit {
   /** The fields of the frame that it has received. */
   frame: readonly string[] = [];
-  /** The pid that came with each go; undefined for a go without one. */
+  /** The pid in each go; undefined for a go without one. */
   readonly gos: (number | undefined)[] = [];
   private steps: Step[];
 
-  /** @param sync its end of the channel, which it holds already */
+  /** @param sync its end of the channel, to which it already has a reference */
   constructor(
     private readonly kernel: FakeKernel,
     public process: FakeProcess,
     readonly sync: SocketEnd,
     readonly files: (fd: number) => OpenFile | undefined,
     steps: readonly Step[],
-    /** CLONE_NEW*, 0 for one that a supervisor has started. */
+    /** CLONE_NEW*, 0 if a supervisor started it. */
     readonly flags = 0n,
-    /** What it does with a frame that makes it a supervisor. */
+    /** Its action for a frame that makes it a supervisor. */
     private readonly supervise: (init: ScriptedInit) => void = () => {
       throw new Error('the test has no script for a supervisor');
     },
   ) {
     this.steps = [...steps];
     sync.onMessage = () => this.received();
-    // Without its runtime, one that was not told to go on ends.
+    // Without its runtime it ends, unless it was told to continue.
     sync.onHangUp = () => {
       if (this.frame.length === 0 || this.steps.length > 0) this.process.exit(1);
     };
@@ -52,14 +52,14 @@ export class ScriptedInit {
     this.sync.send(frameOf(fields), files);
   }
 
-  /** As execve(2) does: the channel is closed, and the process has another name. */
+  /** Like execve(2): the channel is closed, and the process has another name. */
   execute(name = 'sh'): void {
     this.report('exec');
     this.process.name = name;
     this.hangUp();
   }
 
-  /** By the operation of that index, another process goes on in place of this one (CLONE_PARENT). */
+  /** At the operation with that index, it continues in another process (CLONE_PARENT). */
   goOnAs(process: FakeProcess, pidfd: OpenFile, index = 0): void {
     const old = this.process;
     process.files = old.files.map((file) => file.hold());
@@ -68,7 +68,7 @@ export class ScriptedInit {
     old.exit(0);
   }
 
-  /** By the operation of that index a sibling goes on, with all that it has open. */
+  /** At the operation with that index, it continues in a sibling, with all of its open files. */
   goOn(index: number): void {
     const { processes } = this.kernel;
     const old = this.process;
@@ -106,7 +106,7 @@ export class ScriptedInit {
     this.perform();
   }
 
-  /** Performs its steps up to the next `go`; of one that has its plan already, as when `start` connects. */
+  /** Performs its steps up to the next `go`; for one that already has its plan, as when `start` connects. */
   perform(): void {
     for (let step = this.steps[0]; step !== undefined && step !== 'go'; step = this.steps[0]) {
       this.steps.shift();
@@ -116,7 +116,7 @@ export class ScriptedInit {
   }
 }
 
-/** A report as it is on the wire: its length in 32 bits, then fields that each end in NUL. */
+/** A report in wire format: its length in 32 bits, then fields that are each terminated by NUL. */
 export function frameOf(fields: readonly string[]): Uint8Array {
   const text = new TextEncoder().encode(fields.map((field) => `${field}\0`).join(''));
   const frame = new Uint8Array(4 + text.length);
@@ -139,16 +139,16 @@ export const created: readonly Step[] = [
   },
   'go',
 ];
-/** `run` and `exec`: it is ready, and executes the process when it is told to. */
+/** `run` and `exec`: it is ready, and executes the process after the go. */
 export const executed: readonly Step[] = [reports('created'), 'go', (init) => init.execute()];
 
-/** Those of each runt-init, or those of the n-th, the first is 0. */
+/** The steps of each runt-init, or of the n-th; the first is 0. */
 export type Script = readonly Step[] | ((n: number) => readonly Step[]);
 
 export const stepsOf = (script: Script, n: number): readonly Step[] =>
   typeof script === 'function' ? script(n) : script;
 
-/** Makes each runt-init that is started perform its steps. @returns those that were started, in order */
+/** Makes each started runt-init perform its steps. @returns the started ones, in order */
 export function scriptInit(
   kernel: FakeKernel,
   script: Script,

@@ -1,4 +1,4 @@
-/** A scripted supervisor: it answers requests as native/init/supervisor does, and writes how its children end. */
+/** A scripted supervisor: it answers requests as native/init/supervisor does, and records the exits of its children. */
 import { E } from '../../../src/sys/errno.js';
 import { CLD_EXITED } from '../../../src/sys/linux.js';
 import { Protocol } from '../../../src/sys/protocol.js';
@@ -16,7 +16,7 @@ interface Child {
 export class ScriptedSupervisor {
   /** The requests so far: their kinds and the fields after them. */
   readonly requests: (readonly string[])[] = [];
-  /** What it has started for the runtime. */
+  /** The runt-inits that it has started for the runtime. */
   readonly inits: ScriptedInit[] = [];
   /** Refuses requests of a kind with this errno; 0: it ends without an answer. */
   readonly refuses = new Map<string, number>();
@@ -27,7 +27,7 @@ export class ScriptedSupervisor {
   constructor(
     private readonly kernel: FakeKernel,
     readonly init: ScriptedInit,
-    /** Gives the steps of the next process that it starts. */
+    /** The steps of the next process that it starts. */
     private readonly next: () => readonly Step[],
   ) {
     const [, listener, dir, heir] = init.frame;
@@ -153,7 +153,7 @@ export class ScriptedSupervisor {
   }
 }
 
-/** Makes each runt-init that is started for it a supervisor; what it starts performs the script. */
+/** Makes each started runt-init a supervisor, whose children perform the script. */
 export function scriptSupervisor(kernel: FakeKernel, script: Script): ScriptedSupervisor[] {
   const started: ScriptedSupervisor[] = [];
   let n = 0;

@@ -23,7 +23,7 @@ class SignalFd extends OpenFile {
   }
 }
 
-/** Gives the kernel signalfd(2). @returns what sends the process a signal, from a pid */
+/** Adds signalfd(2) to the kernel. @returns a function that sends the process a signal from a pid */
 export function catchSignals(kernel: FakeKernel): (signal: number, from?: number) => void {
   const file = new SignalFd();
   kernel.on('signalFd', () => kernel.descriptors.open(file));

@@ -15,7 +15,7 @@ interface Message {
 export class SocketEnd extends OpenFile {
   private readonly queue: Message[] = [];
   private peer: SocketEnd | undefined;
-  /** Of a pipe, which both ends have. */
+  /** The inode of a pipe, which both ends have. */
   override inode: Inode | undefined = undefined;
   /** Whether its process is root or the user of the process under test. */
   trusted = true;
@@ -60,7 +60,7 @@ export class SocketEnd extends OpenFile {
     return bytes.length;
   }
 
-  /** The next message, or as much of it as there is room for; -errno. */
+  /** The next message, or the part of it that fits; -errno. */
   receive(room: number, waits = this.blocks): Message | number {
     const message = this.queue.shift();
     if (!message) {
@@ -72,7 +72,7 @@ export class SocketEnd extends OpenFile {
     return { data: message.data.subarray(0, room), files: message.files };
   }
 
-  /** All that has arrived, as text. */
+  /** Everything that has arrived, as text. */
   text(): string {
     const messages = this.queue.splice(0);
     for (const file of messages.flatMap(({ files }) => files)) file.drop();
@@ -142,7 +142,7 @@ export class Sockets {
     return inode;
   }
 
-  /** Lets a child serve a listener that it was given. */
+  /** Makes a child serve a listener that it inherited. */
   serve(listener: OpenFile, onConnect: (end: SocketEnd) => void): void {
     if (!(listener instanceof Listener)) throw new Error(`${listener.shown} is not a listener`);
     listener.onConnect = onConnect;
@@ -173,7 +173,7 @@ export class Sockets {
     receiver.arrive({ data: new TextEncoder().encode(text), files: [] });
   }
 
-  /** The client's end of a new connection, which nobody holds yet. */
+  /** The client's end of a new connection, to which there is no reference yet. */
   private connectTo(inode: Inode): SocketEnd | number {
     if (!inode.is(S_IFSOCK)) return -E.ECONNREFUSED;
     const listener = this.listeners.get(inode);
@@ -191,7 +191,7 @@ export class Sockets {
     return from ? this.tree.find(from, name, true) : -E.EBADF;
   }
 
-  /** Makes the inode of a socket that is bound. */
+  /** Makes the inode of a bound socket. */
   private bind(dirfd: number, name: string, mode: number): Inode | number {
     const found = this.find(dirfd, name);
     if (typeof found === 'number') return found;

@@ -8,7 +8,7 @@ useNodeHost();
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-test('a request: length, type, flags, structure, padded attributes', () => {
+test('a request has its length, type, flags, structure and padded attributes', () => {
   const bytes = netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(7, 1, 1), [
     [netlink.IFLA_NET_NS_FD, netlink.u32(5)],
     [netlink.IFLA_IFNAME, netlink.name('eth0')],
@@ -26,7 +26,7 @@ test('a request: length, type, flags, structure, padded attributes', () => {
   assert.is(bytes.length, 52);
 });
 
-test('an answer: messages, their attributes and the end', () => {
+test('a response is split into messages with attributes, and ends with an acknowledgement', () => {
   const link = netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(9, 1), [
     [netlink.IFLA_IFNAME, netlink.name('x')],
     [40, new Uint8Array(5)],
@@ -49,7 +49,7 @@ test('an answer: messages, their attributes and the end', () => {
   assert.equal(netlink.answer(link), { ...netlink.answer(link), errno: 0, done: false });
 });
 
-test('an error has its number and the kernel’s words', () => {
+test('an error has its number and the message of the kernel', () => {
   const words = Buffer.from('no way\0\0');
   const bytes = new Uint8Array(16 + 4 + 16 + 4 + words.length);
   const view = new DataView(bytes.buffer);
@@ -64,14 +64,14 @@ test('an error has its number and the kernel’s words', () => {
   assert.equal([errno, said, done], [22, 'no way', true]);
 });
 
-test('an address: flags beyond 8 bits, and back to bytes', () => {
+test('the flags of an address beyond 8 bits are decoded, and an address is encoded', () => {
   const body = new Uint8Array([2, 24, 0x80, 0, 3, 0, 0, 0, 8, 0, 8, 0, 0x80, 2, 0, 0]);
   const address = netlink.address(body);
   assert.equal([address.family, address.prefix, address.flags, address.scope, address.index], [2, 24, 0x280, 0, 3]);
   assert.is(hex(netlink.ifaddr({ ...address, index: 4 })), '0218000004000000');
 });
 
-test('what is cut short or lies about its length is left out', () => {
+test('messages that are truncated or have a wrong length are left out', () => {
   assert.equal(netlink.answer(new Uint8Array(15)).messages, []);
   const bytes = netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(1));
   new DataView(bytes.buffer).setUint32(0, 4000, true);

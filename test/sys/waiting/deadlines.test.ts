@@ -1,9 +1,9 @@
-/** The heap of waits with a deadline, against a sorted list. */
+/** The heap of waits with a deadline, compared with a sorted list. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Deadlines, type Timed } from '../../../src/sys/waiting/deadlines.js';
 
-test('the first is always the one that is due first, whatever was added and removed', () => {
+test('the first wait is always the earliest one, after any additions and removals', () => {
   let seed = 1;
   const random = (below: number): number => {
     seed = (seed * 1103515245 + 12345) & 0x7fffffff;
@@ -12,7 +12,7 @@ test('the first is always the one that is due first, whatever was added and remo
   const heap = new Deadlines<Timed>();
   const list: Timed[] = [];
   for (let step = 0; step < 20_000; step++) {
-    // Grows and shrinks, several times.
+    // The heap grows and shrinks several times.
     if (random(100) < (step % 4000 < 2000 ? 60 : 40)) {
       const wait = { deadline: random(500), at: -1 };
       heap.add(wait);
@@ -31,7 +31,7 @@ test('the first is always the one that is due first, whatever was added and remo
   assert.is(heap.first, undefined);
 });
 
-test('one that was removed before is passed over', () => {
+test('a repeated removal is ignored', () => {
   const heap = new Deadlines<Timed>();
   const [a, b] = [1, 2].map((deadline) => ({ deadline, at: -1 })) as [Timed, Timed];
   heap.add(b);

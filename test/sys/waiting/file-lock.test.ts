@@ -12,7 +12,7 @@ import { lock } from '../../../src/sys/waiting/file-lock.js';
 
 useNodeHost([]);
 
-test('a lock that another keeps is given up after the deadline, and taken once it is free', async () => {
+test('the wait for a lock ends at the deadline, or when the lock is free', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'runt-lock-'));
   const [first, second] = [native.openAt(AT_FDCWD, dir, 0, 0), native.openAt(AT_FDCWD, dir, 0, 0)];
   try {
@@ -29,7 +29,7 @@ test('a lock that another keeps is given up after the deadline, and taken once i
   }
 });
 
-test('what cannot be locked is not waited for', async () => {
+test('a descriptor that cannot be locked is an error without a wait', async () => {
   assert.is(await lock(-1, -1), -E.EBADF);
 });
 

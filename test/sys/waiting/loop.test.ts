@@ -1,4 +1,4 @@
-/** Waits: what ends them, and that nothing is left of them. */
+/** Waits: how they end, and that no timer is left. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fdPair } from '../../../src/sys/fds.js';
@@ -16,7 +16,7 @@ function pipe(): [reader: number, writer: number] {
 
 const minute = 60_000;
 
-test('the timer of `within` ends with the work, also when that fails', async () => {
+test('the timer of `within` ends with the work, also if that fails', async () => {
   assert.is(await within(Promise.resolve('done'), minute), 'done');
   assert.is(pending(), 0);
   const error = await within(Promise.reject(new Error('no')), minute).catch((e) => e);
@@ -24,25 +24,25 @@ test('the timer of `within` ends with the work, also when that fails', async () 
   assert.is(pending(), 0);
 });
 
-test('work that takes longer gives undefined', async () => {
+test('`within` returns undefined for work that takes longer', async () => {
   const from = now();
   assert.is(await within(new Promise(() => {}), 30), undefined);
   assert.ok(now() - from >= 29);
   assert.is(pending(), 0);
 });
 
-test('a thousand waits that end before their time leave no timer', async () => {
+test('a thousand waits that end before their deadline leave no timer', async () => {
   await Promise.all(Array.from({ length: 1000 }, () => within(sleep(1), minute)));
   assert.is(pending(), 0);
 });
 
-test('`firstReadable` tells which descriptor is ready, and ends the other waits', async () => {
+test('`firstReadable` returns which descriptor is ready, and ends the other waits', async () => {
   const [[a, toA], [b, toB]] = [pipe(), pipe()];
   native.write(toB, new Uint8Array(1));
   assert.is(await firstReadable([a, b], minute), 1);
   assert.is(pending(), 0);
   native.write(toA, new Uint8Array(1));
-  // The lower one first when both are.
+  // The lower one first if both are ready.
   assert.is(await firstReadable([a, b], minute), 0);
   native.read(a, new Uint8Array(1));
   assert.is(await firstReadable([a, b], minute), 1);
@@ -52,11 +52,11 @@ test('`firstReadable` tells which descriptor is ready, and ends the other waits'
   for (const fd of [a, b, toA, toB]) native.close(fd);
 });
 
-test('a second wait for a descriptor ends the first as if its time were over, and is told itself', async () => {
+test('a second wait for a descriptor times the first one out, and succeeds itself', async () => {
   const [reader, writer] = pipe();
   const [first, second] = [readable(reader, 50), readable(reader, minute)];
   assert.is(await first, false);
-  // Past the deadline of the first: it must not take the second one's watch away.
+  // Past the deadline of the first: it must not remove the watch of the second.
   await sleep(60);
   native.write(writer, new Uint8Array(1));
   assert.is(await second, true);
@@ -64,7 +64,7 @@ test('a second wait for a descriptor ends the first as if its time were over, an
   for (const fd of [reader, writer]) native.close(fd);
 });
 
-test('`forget` ends a wait, and a descriptor that was closed without it does not disturb its successor', async () => {
+test('`forget` ends a wait, and a wait for a descriptor closed without it does not disturb the next wait', async () => {
   const [reader, writer] = pipe();
   const forgotten = readable(reader);
   forget(reader);

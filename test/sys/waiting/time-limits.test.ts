@@ -1,4 +1,4 @@
-/** The table of deadlines and pauses: no other file of src waits for a number without a name, and no name is unused. */
+/** The table of deadlines and pauses: every wait in src uses a named limit, and every name is used. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,21 +11,23 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts') && `src/${name}` !== table)
   .map((name) => [`src/${name}`, readFileSync(`src/${name}`, 'utf8')] as const);
 
-/** A number above 1 as the last argument of a wait, as the bound of a growing pause, or in a constant of such a name. */
+/**
+ * A number above 1 as the last argument of a wait, as the bound of a growing pause, or in a constant with such a name.
+ */
 const unnamed = [
   /\b(?:sleep|readable|readableOrPolled|writable|firstReadable|within|until|lock|ended|flush)\([^\n]*?\b(?:[2-9]|[1-9][\d_]+)\)/g,
   /Math\.min\((?:2 \* pause|pause \* 2), \d+\)/g,
   /^(?:export )?const \w*(?:[Pp]atience|[Dd]eadline|[Pp]ause|[Ii]nterval|[Gg]race|Time) = [\d_]+;/gm,
 ];
 
-test('src names every number of milliseconds that it waits for', () => {
+test('src has a name for every number of milliseconds that it waits for', () => {
   const found = sources.flatMap(([file, text]) =>
     unnamed.flatMap((pattern) => [...text.matchAll(pattern)].map(([match]) => `${file}: ${match}`)),
   );
   assert.equal(found, []);
 });
 
-/** A number in C as a poll's time, a part of a time, or the bound of a count of tries. */
+/** A number in C as the time of a poll, a part of a time, or the bound of a count of tries. */
 const unnamedInC = [
   /\b(?:p?poll|epoll_wait)\([^;]*?, [1-9]\d*\)/g,
   /\.tv_n?sec = [1-9]\d*\b/g,
@@ -50,7 +52,7 @@ test('C has its numbers of milliseconds and of tries in native/core/time-limits.
   );
 });
 
-test('the patterns find what they are for', () => {
+test('the patterns match what they must find', () => {
   for (const line of [
     'await sleep(20);',
     'pause = Math.min(2 * pause, 50)',
