@@ -28,7 +28,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const debug = process.argv.includes('--debug');
 const version = JSON.parse(readFileSync('package.json', 'utf8')).version;
 
-/** The commit that is built, with `-dirty` when files differ; `unknown` outside of git. */
+/** The commit to build, with `-dirty` if files differ; `unknown` outside of git. */
 function commit() {
   try {
     const describe = ['describe', '--always', '--abbrev=12', '--dirty', '--exclude=*'];
@@ -86,7 +86,7 @@ export const filesBelow = (dir, end) =>
     .sort()
     .map((f) => `${dir}/${f}`);
 
-/** The files with the flags: what was built with other flags is stale. */
+/** The files that define the flags: output built with other flags is stale. */
 const recipe = ['hack/build.mjs', 'hack/flags.mjs'];
 
 /** Compiles C files to objects in `out`; an object depends on all of `headers`. */
@@ -151,7 +151,7 @@ function init() {
     ...musl(),
   ]);
   const { before, after } = staticPie();
-  // Here a small number of pages matters more than code apart from constants.
+  // Few pages matter more here than code separate from constants.
   const small = ['-Wl,-z,noseparate-code', '-Wl,--hash-style=gnu'];
   link('musl-gcc', 'build/runt-init', [...before, ...list], [...muslLink, ...small, '-s', ...after]);
 }
@@ -199,12 +199,12 @@ async function node() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // All but the native part. grpc-js needs a loader of .proto files only to describe its channels, which runt does
-    // not.
+    // Everything except the native part. grpc-js needs a loader of .proto files only to describe its channels, which
+    // runt does not.
     external: ['koffi', '@grpc/proto-loader'],
     legalComments: 'none',
     define,
-    // CommonJS modules load Node's own modules by require.
+    // CommonJS modules load the modules of Node.js with require.
     banner: {
       js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
     },
@@ -238,7 +238,7 @@ function types() {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
 }
 
-/** Removes the `doc` strings of operations: readers and hack/gen.mjs need them, the program does not. */
+/** Removes the `doc` strings of operations: people and hack/gen.mjs read them, the program does not. */
 const withoutDocs = {
   name: 'without docs',
   setup({ onLoad }) {
@@ -334,9 +334,9 @@ const uint32_t piece_count = ${rows.length};
 }
 
 /**
- * Modules of the snapshot, with all that they import: the commands that engines call for each container, and what
- * an ordinary one needs besides. Other bytecode is read when it is needed: a start maps 64 KB around each page
- * that it reads.
+ * Modules of the snapshot, with all of their imports: the commands that engines call for each container, and what an
+ * ordinary container needs besides. Other bytecode is read on demand: a start maps 64 KB around each page that it
+ * reads.
  */
 const snapshotted = [
   ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec'].map((name) => `src/cli/commands/${name}-command.ts`),
@@ -346,7 +346,7 @@ const snapshotted = [
 /** The main module of the static binary. */
 const command = 'src/entry/static-binary.ts';
 
-/** The address of a symbol of a program that is not stripped, in hexadecimal. */
+/** The address of a symbol of an unstripped program, in hexadecimal. */
 function symbol(path, name) {
   const line = execFileSync('nm', [path], { encoding: 'utf8' }).match(new RegExp(`^([0-9a-f]+) . ${name}$`, 'm'));
   if (!line) throw new Error(`${path} has no symbol ${name}`);
@@ -385,7 +385,7 @@ export async function program(entry, output, out, keepLines = false) {
   link('musl-gcc', 'build/compile', [compile, qjs.archive], ['-static', '-lm']);
   link('musl-gcc', 'build/snapshot', [take], ['-static']);
   const table = await bytecode(entry, out, 'build/compile', keepLines);
-  // Named by its content: no link when nothing has changed.
+  // Named by its content: nothing is linked if nothing has changed.
   const key = createHash('sha256').update(readFileSync(table));
   for (const f of files(out, '.bc')) key.update(readFileSync(f));
   const object = `${out}/pieces-${key.digest('hex').slice(0, 16)}.o`;
@@ -458,7 +458,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     await all();
   } catch (error) {
-    // Commands and esbuild have printed the error.
+    // Commands and esbuild have already printed the error.
     console.error(`build: ${process.env.V ? error.stack : error.message}`);
     process.exitCode = 1;
   }

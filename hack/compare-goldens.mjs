@@ -11,7 +11,7 @@ const { ops } = await import(
   `data:text/javascript;base64,${Buffer.from(bundled.outputFiles[0].contents).toString('base64')}`
 );
 
-// Integers may be wider than JavaScript's numbers: they become strings that start with a mark.
+// Integers may exceed JavaScript's numbers: they become strings that begin with a mark.
 const mark = '\u0001';
 const parse = (json) =>
   JSON.parse(json.replace(/"(?:[^"\\]|\\.)*"|-?\d+/g, (token) => (token[0] === '"' ? token : `"\\u0001${token}"`)));
@@ -28,7 +28,7 @@ const byType = {
   'flags[]': (list) => list.map(integer),
 };
 
-/** Converts the fields of an operation that changed in more than types. */
+/** Converts an operation whose fields changed in more than their types. */
 const hook = ({ name, timeout, state, inside, ...op }) => ({
   point: name.split('/')[0],
   index: integer(name.split('/')[1]),

@@ -1,5 +1,5 @@
 // Tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part without a log
-// here, because another checkout ran it, keeps its row, its section and its column of a shared section of OUT.md.
+// here, because another checkout ran it, preserves its row, its section and its column of a shared section of OUT.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ const text = (name) => (existsSync(join(logs, name)) ? readFileSync(join(logs, n
 
 const before = existsSync(out) ? readFileSync(out, 'utf8') : '';
 const kept = (pattern) => pattern.exec(before)?.[0].trimEnd();
-/** Adds a section with the lines `made`, or the section of OUT.md when there are none. */
+/** Adds a section with the lines `made`, or the section of OUT.md if there are none. */
 const section = (title, made) => {
   const old = made.length > 0 ? undefined : kept(new RegExp(`^## ${title}\n(?:(?!## ).*\n)*`, 'm'));
   if (made.length > 0) lines.push('', `## ${title}`, '', ...made);
   else if (old !== undefined) lines.push('', old);
 };
 
-/** When a part ran, how long, and whether it passed; undefined when it never did. */
+/** When a part ran, for how long, and whether it passed; undefined if it never ran. */
 function ending(name) {
   const [status, seconds, date] = text(`${name}.status`).trim().split(' ');
   return (
@@ -85,7 +85,7 @@ function testTable(title, machines) {
   return [...table, ...skips];
 }
 
-/** The sum at the end. The judge runs once per manager of cgroups: the sum of all its runs. */
+/** The sum at the end of a log. judge.mjs runs once for each cgroup manager: the sum of all its runs. */
 function sum(name) {
   if (name !== 'judge-v2')
     return /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
@@ -146,7 +146,7 @@ const parts = {
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
-  // Before the split, it was a part of the first half's row.
+  // Before the split, it was part of the row of the first half.
   if (!end && !row && name.endsWith('-2')) continue;
   const more = end && !['arm64', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
@@ -191,7 +191,7 @@ for (const [name, title] of [
   section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...indented] : []);
 }
 
-// A header, the versions, a line per scenario and the sum, for each engine of each suite (and manager of cgroups).
+// For each engine of each suite (and cgroup manager): a header, the versions, a line per scenario, and the sum.
 for (const [name, title] of [
   ['engines', 'Engines'],
   ...enginesOnV2.map(([name, what]) => [name, what[0].toUpperCase() + what.slice(1)]),

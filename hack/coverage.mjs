@@ -61,7 +61,7 @@ const OF_THE_PRODUCT = [
 /** Tools of the build. */
 const TOOLS = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
 
-// Ordinary users run the programs too, and write to their counters.
+// Ordinary users also run the programs, and write to their counters.
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'runt-coverage-')));
 chmodSync(work, 0o755);
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));

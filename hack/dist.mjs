@@ -1,5 +1,5 @@
 // Release files in dist/: runt-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz
-// and runt_VERSION_ARCH.deb (the static binary, the shim's name for it, man pages and completions).
+// and runt_VERSION_ARCH.deb (the static binary, its name as a shim, man pages and completions).
 //
 //   dist.mjs [ARCH…]               amd64, arm64; without one, both on an amd64 machine (hack/arm64 builds arm64)
 //   dist.mjs --deb DIR [ARCH…]     only the Debian packages, in DIR; without ARCH, for this machine
@@ -53,7 +53,7 @@ function stage(prefix, arch, compress) {
   }
 }
 
-/** Makes a deb(5); it needs nothing at run time, and has no scripts. */
+/** Makes a deb(5) without dependencies and without scripts. */
 function debian(arch, out) {
   const path = `${out}/runt_${version}_${arch}.deb`;
   const dir = mkdtempSync(join(tmpdir(), 'runt-deb-'));

@@ -1,6 +1,6 @@
 // Generator of C from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
 // src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from src/plan/plan-ops.ts: build/gen/ops.h and
-// build/gen/dispatch.h. A file whose content would not change keeps its time, so that make rebuilds nothing.
+// build/gen/dispatch.h. A file whose content does not change keeps its time, so that make rebuilds nothing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -69,7 +69,7 @@ function abiBinding(name, f) {
   );
   const strings = f.args.map(([, t], i) => [t, i]).filter(([t]) => t === 'str');
   const call = [];
-  // Numbers and buffers first: when one is refused, there is nothing to free.
+  // Numbers and buffers first: if one is refused, there is nothing to free.
   f.args.forEach(([n, t], i) => {
     if (t === 'i32') {
       lines.push(
@@ -141,11 +141,11 @@ function constant(name, value) {
     .join('\n');
 }
 
-/** Limits of src/sys/waiting/time-limits.ts that C needs too. */
+/** Limits of src/sys/waiting/time-limits.ts that C also needs. */
 const sharedLimits = ['reapTime', 'recentMemoryEvent', 'slowHookTime'];
 
 function protocolHeader({ Protocol, REPORT, ...lists }, limits) {
-  // An enumeration has its numbers as keys too.
+  // An enumeration also has its numbers as keys.
   const single = Object.entries(Protocol).filter(([name]) => !/^\d/.test(name));
   const kinds = Object.fromEntries(Object.keys(REPORT).map((kind) => [kind, kind]));
   const times = sharedLimits.map((name) => [upper(name), limits[name]]);
@@ -160,7 +160,7 @@ ${lines.join('\n')}
 `;
 }
 
-/** The C that adds a field of a report to a text. A descriptor is sent beside the text; the caller adds spans. */
+/** The C code that adds a field of a report to a text. A descriptor is sent beside the text; the caller adds spans. */
 function added(field) {
   if (/^[@*]/.test(field)) return [];
   const name = `f_${field.replace('#', '')}`;

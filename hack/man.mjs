@@ -7,7 +7,7 @@ import { define } from './build.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const out = process.argv[2] ?? 'dist/share';
 
-/** A module of the sources, bundled, with the constants of the build. */
+/** A bundled module of the sources, with the constants of the build. */
 async function load(entry) {
   const file = `build/gen/${entry.replaceAll('/', '-').replace(/\.ts$/, '.mjs')}`;
   await esbuild.build({

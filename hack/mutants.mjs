@@ -1,9 +1,9 @@
 /**
- * Check that the unit tests notice a broken lifecycle: mutants.mjs [part of a name …].
+ * Check that the unit tests detect a broken lifecycle: mutants.mjs [part of a name …].
  *
- * Each mutant changes one line and so breaks behaviour. It is made in a copy of the tree, where the unit tests of
- * its folder run without root. A mutant that no test notices survives, which is a failure; so is one whose line
- * is no longer in the file. When the tests miss a defect, add it here with its test.
+ * Each mutant changes one line and so breaks behaviour. It is made in a copy of the tree, where the unit tests of its
+ * folder run without root. A mutant that no test detects survives, which is a failure; so is one whose line is no
+ * longer in the file. When the tests miss a defect, add it here with its test.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -205,7 +205,7 @@ if (wanted.length === 0) throw new Error(`no mutant has a name with ${parts.join
 /** Directories that tests only read. */
 const linked = ['.git', 'node_modules', 'build', 'dist'];
 const copy = mkdtempSync(join(tmpdir(), 'runt-mutants-'));
-// hack/test.mjs wants a checkout that every user may enter.
+// hack/test.mjs requires a checkout that every user may enter.
 chmodSync(copy, 0o755);
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
 for (const name of readdirSync('.')) {

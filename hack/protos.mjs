@@ -1,6 +1,6 @@
 /**
- * Messages of proto/ as code, made at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and
- * grpc.js (Node only), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
+ * Messages of proto/ as code, generated at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and
+ * grpc.js (only for Node.js), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
  * at run time: those in descriptors.js, of the task service, are only for clients that request them (gRPC's
  * reflection).
  */
@@ -32,10 +32,10 @@ for (const [name, sources] of [
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;
   const leave = ['verify', 'convert', 'delimited', 'create', 'typeurl', 'service', 'beautify'].map((w) => `--no-${w}`);
-  // Numbers, exact up to 2^53: there is no Long. Larger ones are written as {low, high}
+  // Numbers, exact up to 2^53, because there is no Long. Larger ones are written as {low, high}
   // (src/shim/transport/protos.ts).
   const names = name === 'criu' ? ['--keep-case'] : [];
-  // Its own root: two modules that share one would overwrite each other's messages.
+  // A separate root: two modules that share one would overwrite each other's messages.
   tool(
     'pbjs',
     '-t',
@@ -57,7 +57,7 @@ for (const [name, sources] of [
   renameSync(`${out}.d.ts.tmp`, `${out}.d.ts`);
 }
 
-/** The entries of a map are a message, whose name follows from that of the field: some_map, SomeMapEntry. */
+/** The entries of a map are a message whose name follows from that of the field: some_map, SomeMapEntry. */
 function nameMaps(message) {
   for (const entry of message.nestedType ?? []) {
     const field = entry.options?.mapEntry && message.field.find(({ typeName }) => typeName?.endsWith(entry.name));
@@ -71,7 +71,7 @@ function nameMaps(message) {
 // Services with their methods, and a file for each package that they need. Version 2 has the same messages under
 // another name.
 const descriptors = join(root, 'build/gen/descriptors');
-// The service, the answer of Stats, the options of Create, and what Pids reports of an exec.
+// The service, the response of Stats, the options of Create, and the report of Pids about an exec.
 const described = ['task', 'cgroup1', 'cgroup2', 'options'].map((name) => join(root, `proto/${name}.proto`));
 if (
   ![...described, join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(

@@ -1,16 +1,16 @@
-// QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package by this machine's apt.
+// QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package by the apt of this machine.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hardened } from './flags.mjs';
 
 const VERSION = '2025.04.26';
-// The upstream tarball: Debian's revision of the package may change, this must not.
+// The upstream tarball: Debian's revision of the package may change, but not this.
 const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
 const SUITE = 'trixie';
 const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
 
-/** The Debian mirror that this machine uses; apt has the origin only of lists that it has fetched. */
+/** The Debian mirror of this machine; apt knows the origin only of lists that it has fetched. */
 function mirror() {
   const lines = execFileSync(
     'apt-get',

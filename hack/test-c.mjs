@@ -1,4 +1,4 @@
-// C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm runs it too.
+// C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm can run it too. A
 // runt-init without one of its defences becomes build/test-programs/weak-NAME.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
@@ -10,8 +10,8 @@ const OUT = 'build/test-programs';
 const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 
 /**
- * Builds what is older than its sources. Without musl-gcc it builds nothing, and the tests that need it skip with
- * that reason.
+ * Builds programs that are older than their sources. Without musl-gcc it builds nothing, and the tests that need it
+ * skip with that reason.
  */
 export function testPrograms() {
   mkdirSync(OUT, { recursive: true });
@@ -30,7 +30,7 @@ function build(name, sources, headers, flags) {
   const output = `${OUT}/${name}`;
   const made = existsSync(output) ? statSync(output).mtimeMs : 0;
   if ([...sources, ...headers].every((f) => statSync(f).mtimeMs < made)) return true;
-  // Under another name first: two runs may build at once.
+  // Under another name first, because two runs may build at once.
   const next = `${output}.${process.pid}`;
   try {
     execFileSync('musl-gcc', [...warnings, '-O1', ...flags, ...musl(), '-o', next, ...sources], { stdio: 'inherit' });

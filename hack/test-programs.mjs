@@ -1,5 +1,5 @@
-// Programs of test/sys/abi.test.ts: build/test/abi-node.mjs, and build/test/abi-quickjs when QuickJS is available.
-// With an argument only build/test/faulty, of test/shim/unhandled.test.ts.
+// Programs of test/sys/abi.test.ts: build/test/abi-node.mjs, and build/test/abi-quickjs if QuickJS is available. With
+// an argument only build/test/faulty, for test/shim/unhandled.test.ts.
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { define, program } from './build.mjs';

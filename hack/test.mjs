@@ -1,17 +1,17 @@
-// Test runner: bundles the tests, runs each file in its own process and sums up: test.mjs [--unit|--root] [part of a
+// Test runner: bundles the tests, runs each file in a separate process and sums up: test.mjs [--unit|--root] [part of a
 // path …].
 //
-// --unit runs the tests that need no kernel feature (all but test/integration and test/security), --root the others.
+// --unit runs the tests that need no kernel feature (all except test/integration and test/security), --root the others.
 // Without either both run, but the others only as root. A test that skips writes a line "# skip NAME: REASON"; a skip
 // without such a line is a failure. RUNT_EXPECT_NO_SKIP=1 makes every skip a failure, except for the needs that
 // RUNT_SKIPS lists (test/integration/bed/needs.ts). A line "# note TEXT" of a test is printed below its result, and so
 // is a unit test that takes more than two seconds. The line of each file ends with its number, "[N/ALL]".
 //
-// RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it applies to a file's
-// limit too. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
+// RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it also applies to the
+// limit of a file. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
 //
 // --except=PATH,… omits these files. --bundle=DIR only bundles, into DIR; --bundled=DIR runs the bundles in DIR
-// (hack/test-vm: a small machine's time is better spent on the tests).
+// (hack/test-vm: the time of a small machine is better spent on the tests).
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,10 +36,13 @@ const isRoot = process.geteuid() === 0;
 if (process.pid === 1)
   throw new Error('Node.js as process 1 reaps no orphans: run the tests by make, or below a shell');
 
-/** Whether every user may enter a directory: a checkout below /root is root's alone. */
+/** Whether every user may enter a directory: a checkout below /root is accessible only to root. */
 const isOpen = (dir) => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
 
-/** Runs this script again with the checkout bound on a path that ordinary users reach: some tests run as one. */
+/**
+ * Runs this script again with the checkout bound to a path that ordinary users can reach, because some tests run as
+ * one.
+ */
 function runInTheOpen() {
   const here = process.cwd();
   const open = mkdtempSync(join(tmpdir(), 'runt-checkout-'));
@@ -55,9 +58,9 @@ function runInTheOpen() {
   process.exit(r.status ?? 1);
 }
 const hasProgram = (name) => process.env.PATH?.split(delimiter).some((dir) => existsSync(join(dir || '.', name)));
-// Without these programs the checkout stays there, and tests of ordinary users skip: need "open-checkout".
+// Without these programs the checkout stays where it is, and tests of ordinary users skip: need "open-checkout".
 const canMove = hasProgram('mount') && hasProgram('unshare');
-// Once: a checkout whose own mode keeps users out stays closed wherever it is bound.
+// Once: a checkout whose own mode excludes users stays closed wherever it is bound.
 const moved = process.env.RUNT_TEST_IN_THE_OPEN === '1';
 if (isRoot && !toBundle && !bundled && !moved && !isOpen(process.cwd()) && canMove) runInTheOpen();
 const noSkip = process.env.RUNT_EXPECT_NO_SKIP === '1';
@@ -78,7 +81,7 @@ const paths = testPaths(parts).filter(wanted);
 const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
 const now = paths.filter((p) => !later.includes(p));
 
-// One directory per process, so that two runs at a time do not remove each other's files.
+// One directory per process, so that two concurrent runs do not remove each other's files.
 const out = bundled ?? toBundle ?? `build/test/${process.pid}`;
 if (!bundled) mkdirSync(out, { recursive: true });
 if (!bundled && !toBundle) process.on('exit', () => rmSync(out, { recursive: true, force: true }));
@@ -141,7 +144,7 @@ function execute(path) {
     let late;
     child.stdout.on('data', (d) => {
       text += d;
-      // The last line of uvu: what still runs then was left by a test, and would run until the limit.
+      // The last line of uvu: a process that runs after it was left by a test, and would run until the limit.
       if (/^ {2}Duration: /m.test(text)) late ??= setTimeout(end, 30_000, 'did not end after its last test');
     });
     child.stderr.on('data', (d) => {

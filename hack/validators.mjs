@@ -1,12 +1,12 @@
 /**
- * Validators of the schemas, made at build time: compiling a schema when the program runs would cost more than
- * creating a container.
+ * Validators of the schemas, made at build time: compiling a schema at run time would cost more than creating a
+ * container.
  *
  * Writes to build/gen, each with a .d.ts:
- *   validate-{config,platforms,features,state}.js   ajv standalone code, ES modules, no import left
+ *   validate-{config,platforms,features,state}.js   ajv standalone code, ES modules, without imports
  *   fields.js   the 64-bit integers of config.json
  *   keys.js     the known keys of config.json, for `validate --strict`
- *   names.js    the names that some of its fields take, for `features`
+ *   names.js    the names that some of its fields accept, for `features`
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -65,11 +65,11 @@ export default validate;
 }
 
 /**
- * Halves ajv's code: omits what nothing reads (schema texts, paths inside the schema, parent and root data, which
- * only keywords of ajv's users need), and moves the appending of an error into one function.
+ * Halves ajv's code: omits what nothing reads (schema texts, paths inside the schema, parent and root data, which only
+ * keywords of ajv's users need), and moves the appending of an error into one function.
  *
- * Ajv makes a list of errors in each function and joins them going up, with a copy for each bad entry of a list:
- * n of them cost n². Here all functions append to one list, and the validator stops when it is full.
+ * Ajv makes a list of errors in each function and joins them going up, with a copy for each bad entry of a list: n of
+ * them cost n². Here all functions append to one list, and the validator stops when it is full.
  */
 function shrink(code) {
   const short = code
@@ -87,7 +87,7 @@ function shrink(code) {
     )
     .replaceAll(
       /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
-      // A key has two errors: by the rule that it breaks, which is more precise, and by propertyNames.
+      // A key has two errors: from the rule that it violates, which is more precise, and from propertyNames.
       (_, _name, error) => (error.includes('keyword:"propertyNames"') ? '' : `${appended(error)};errors++;`),
     )
     .replaceAll(
@@ -164,8 +164,8 @@ export declare const int64: string;
 );
 
 /**
- * The known keys: a definition is an object of key → what is below it. 0: nothing with keys; `name`: a
- * definition; `[name]`: a list or map whose entries are one.
+ * The known keys: a definition is an object of key → what is below it. 0: nothing with keys; `name`: a definition;
+ * `[name]`: a list or map with such entries.
  */
 function below(schema) {
   if (schema === true) return 0;

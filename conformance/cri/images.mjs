@@ -1,4 +1,5 @@
-// The images that CRI's tests pull, by the names they want, made from a root file system of busybox and a few programs.
+// The images that CRI's tests pull, under the names that they request, made of a busybox root file system and a few
+// programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -26,12 +27,12 @@ export class Images {
   tags = new Map();
 
   /**
-   * @param {string} rootfs as hack/rootfs makes it
+   * @param {string} rootfs made by hack/rootfs
    * @param {string} programs directory of the compiled programs of conformance/cri/programs
    */
   constructor(rootfs, programs) {
     const scratch = mkdtempSync(join(tmpdir(), 'images-'));
-    /** A tree of files: path → a program of ours, or a text. */
+    /** A tree of files: path → one of our programs, or a text. */
     const layer = (name, files) => {
       const root = join(scratch, name);
       for (const [path, { program, text, mode }] of Object.entries(files)) {
@@ -78,14 +79,14 @@ export class Images {
       this.#image(`${staging}/test-image-${name}:latest`, linux, { Cmd: ['sh'], User }, name);
   }
 
-  /** Keeps the bytes; their descriptor, without a media type. */
+  /** Stores the bytes. @returns their descriptor, without a media type */
   #blob(bytes) {
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     this.blobs.set(digest, bytes);
     return { digest, size: bytes.length };
   }
 
-  /** `salt` makes the id of an image its own. */
+  /** `salt` makes the id of an image unique. */
   #image(name, layers, config, salt = '') {
     const json = (value) => Buffer.from(JSON.stringify(value));
     const description = this.#blob(
@@ -116,7 +117,7 @@ export class Images {
   }
 }
 
-/** The tree as a tar, with the hard links in it, the same bytes for the same tree. */
+/** The tree as a tar with hard links; the same tree gives the same bytes. */
 function tar(root) {
   const options = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--exclude=./proc/*'];
   const { stdout, status, stderr } = spawnSync('tar', [...options, '-C', root, '-c', '.'], { maxBuffer: 1 << 30 });

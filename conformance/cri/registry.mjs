@@ -1,4 +1,4 @@
-// A registry of images on 127.0.0.1:5000, for every host's names, as far as a pull needs it: registry.mjs ROOTFS PROGRAMS
+// An image registry on 127.0.0.1:5000 that serves pulls for any host name: registry.mjs ROOTFS PROGRAMS
 import { createServer } from 'node:http';
 import { Images } from './images.mjs';
 

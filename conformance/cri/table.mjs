@@ -1,7 +1,8 @@
 // critest's tests, one a line, with runc and with the other handlers: table.mjs KNOWN.json runc.json HANDLER.json…
-// table.mjs --shorten REPORT.json: what a table needs of it, on one line.
+// table.mjs --shorten REPORT.json: the parts that a table needs, on one line.
 //
-// A test that passes with runc counts as failed with a handler where it does not, unless KNOWN has its reason; one that does not pass with runc is skipped.
+// A test that passes with runc and not with a handler counts as failed, unless KNOWN has its reason. A test that does
+// not pass with runc is skipped.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 

@@ -1,12 +1,13 @@
-// runc's tests with runc and with runt, those that do not pass with both: table.mjs KNOWN.json runc.tap runt.tap
+// runc's tests with runc and with runt, without those that pass with both: table.mjs KNOWN.json runc.tap runt.tap
 //
-// A test that passes with runc counts as failed with runt where it does not, unless KNOWN says why; one that does not pass with runc is skipped.
+// A test that passes with runc and not with runt counts as failed, unless KNOWN has its reason. A test that does not
+// pass with runc is skipped.
 import { readFileSync } from 'node:fs';
 
 const [knownFile, ...files] = process.argv.slice(2);
 const known = JSON.parse(readFileSync(knownFile, 'utf8'));
 
-/** "file: name" → state and what was printed. */
+/** "file: name" → state and output. */
 function results(path) {
   const found = new Map();
   let file = '';

@@ -1,11 +1,12 @@
 // The OCI's validation programs with runt, crun and runc: judge.mjs [OPTION] DIRECTORY [PROGRAM…], as root; see `run`.
 //
-//   --vm=DRIVER        in the machine of hack/vm (cgroup v2 alone), where DRIVER makes the cgroups: cgroupfs (the runtime) or systemd
-//   --inside=DRIVER    the part of that which runs there: only the results, for machine.mjs
+//   --vm=DRIVER        in the machine of hack/vm (only cgroup v2), with the cgroup manager DRIVER: cgroupfs or systemd
+//   --inside=DRIVER    the part of it that runs in the machine: prints only the results, for machine.mjs
 //
-// Prints a table in Markdown, what each loss is, and a sum for each runtime. Ends with 1 when an assertion fails with runt
-// that crun or runc passes, unless known.json has the clause of the spec that says otherwise, says that the program itself
-// is broken there, or that the kernel is too old for what runt needs; or when a failure has no reason in it. results.json in DIRECTORY has every assertion.
+// Prints a Markdown table, each assertion that runt loses, and a sum for each runtime. results.json in DIRECTORY has
+// every assertion. Exits with 1 in two cases: an assertion fails with runt and passes with crun or runc, or a failure
+// has no entry in known.json. An entry excuses the first case if it has the clause of the spec that demands otherwise,
+// says that the program is broken there, or that the kernel is too old for runt.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -18,7 +19,7 @@ import { run, stop } from './world.mjs';
 const [, where, driver = 'cgroupfs'] = /^--(vm|inside)=(cgroupfs|systemd)$/.exec(process.argv[2]) ?? [];
 const [place, ...wanted] = process.argv.slice(where ? 3 : 2);
 const directory = resolve(place);
-/** Runs of a program when one says that runt loses: what most of them say counts, since some programs guess at times. */
+/** Runs of a program after it reported a loss of runt: the majority counts, because some programs are flaky. */
 const RUNS = 3;
 const cgroup = where || existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
 const entries = JSON.parse(readFileSync(new URL('known.json', import.meta.url), 'utf8'));
@@ -47,7 +48,7 @@ for await (const one of found) {
   }
   if (one.versions) {
     versions = one.versions;
-    // The machine's.
+    // The kernel of the machine.
     known = knownOn(one.kernel);
     continue;
   }
@@ -60,7 +61,7 @@ for await (const one of found) {
 }
 if (where === 'inside') process.exit(0);
 
-// All that was asserted and written to stderr, for who looks into a failure.
+// All assertions and the stderr, to examine a failure.
 const asArray = (_, value) =>
   value instanceof Map ? [...value].map(([assertion, state]) => `${state}: ${assertion}`) : value;
 writeFileSync(join(directory, 'results.json'), JSON.stringify(judged, asArray, 2));
@@ -77,9 +78,9 @@ for (const [i, name] of [...names.entries()].reverse()) {
 }
 process.exitCode = lost.length + failed.length > 0 ? 1 : 0;
 
-/** The versions, then what each program says with each runtime, on this kernel. */
+/** The versions, then the results of each program with each runtime, on this kernel. */
 async function* here() {
-  // A copy, so that a build meanwhile changes nothing; a script where systemd is to make the cgroups.
+  // A copy, so that a build meanwhile changes nothing; a script if systemd must make the cgroups.
   const files = [];
   process.on('exit', () => {
     for (const file of files) rmSync(file, { force: true });

@@ -1,13 +1,13 @@
-// The judge's part in the machine of hack/vm, seen from outside: which programs run there, and what they said.
+// judge.mjs in the machine of hack/vm, from outside: the programs to run there, and their results.
 import { spawn } from 'node:child_process';
 import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const MARK = 'judged ';
-/** Machines in a row: the kernel of User Mode Linux (6.12) panics now and then in exit_mmap. */
+/** The most machines in a row: the kernel of User Mode Linux (6.12) sometimes panics in exit_mmap. */
 const BOOTS = 5;
 
-/** One line of the judge inside: a result, or the versions. */
+/** One line of judge.mjs inside the machine: a result, or the versions. */
 export function line(one) {
   const entries = (_, value) => (value instanceof Map ? { entries: [...value] } : value);
   return `${MARK}${JSON.stringify(one, entries)}\n`;
@@ -19,8 +19,8 @@ function parsed(text) {
 }
 
 /**
- * What `here` of judge.mjs yields, from the machine; what had not ended when it panicked runs in another one.
- * @param {'cgroupfs' | 'systemd'} driver who makes the cgroups
+ * The results that `here` of judge.mjs yields, from the machine; programs cut off by a panic run in another machine.
+ * @param {'cgroupfs' | 'systemd'} driver the manager of the cgroups
  */
 export async function* inMachine(driver, directory, programs) {
   let left = [...programs];

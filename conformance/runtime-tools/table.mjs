@@ -1,9 +1,9 @@
-// The judge's table in Markdown.
+// The Markdown table of judge.mjs.
 
-/** Losses of one program that are listed one by one: a program that breaks off loses hundreds. */
+/** The most losses of one program that are listed: a program that aborts loses hundreds. */
 const LISTED = 5;
 
-/** @param judged what judge.mjs found, program by program; runt's result is the first */
+/** @param judged the findings of judge.mjs, program by program; runt's result is the first */
 export function table(judged, names, versions) {
   const lines = [`Versions: ${versions.join('; ')}.`, '', `| program | ${names.join(' | ')} | remarks |`];
   lines.push(`|---${'|---'.repeat(names.length)}|---|`);

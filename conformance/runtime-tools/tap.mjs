@@ -1,6 +1,6 @@
-// TAP as the validation programs write it: assertions by their description, those of runtimetest inside included.
+// A parser for the TAP of the validation programs: assertions by their description, with those of runtimetest inside.
 
-/** What differs from run to run in a description. */
+/** The parts of a description that differ from run to run. */
 const VARIES = [
   [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID'],
   // Temporary names end in such numbers.
@@ -8,9 +8,9 @@ const VARIES = [
 ];
 
 /**
- * Assertion → `passed`, `failed`, `skipped` (also a failure marked TODO). A description that comes again is numbered.
- * Inside a container runtimetest writes TAP of its own; where a program quotes it, in the diagnostic of the assertion
- * that follows, its assertions are there as `outer › inner`.
+ * Assertion → `passed`, `failed`, `skipped` (also a failure marked TODO). A repeated description is numbered. Inside a
+ * container runtimetest writes its own TAP. If a program quotes it, in the diagnostic of the following assertion, its
+ * assertions are added as `outer › inner`.
  */
 export function assertions(text) {
   const found = new Map();
@@ -45,7 +45,7 @@ function plain(text) {
   return VARIES.reduce((result, [pattern, by]) => result.replaceAll(pattern, by), text).trim();
 }
 
-/** The assertions in a diagnostic that quotes what a container wrote; undefined when it quotes no TAP. */
+/** The assertions in a diagnostic that quotes the output of a container; undefined if it quotes no TAP. */
 function tapIn(diagnostic) {
   try {
     const { stdout } = JSON.parse(diagnostic);

@@ -10,17 +10,17 @@ export interface Entry {
   why: string;
   clause?: string;
   broken?: boolean;
-  /** The entry is for a host with this version of cgroups alone. */
+  /** The entry is only for a host with this version of cgroups. */
   cgroup?: 1 | 2;
-  /** For a host on which this makes the cgroups alone. */
+  /** The entry is only for a host on which this manager makes the cgroups. */
   driver?: 'cgroupfs' | 'systemd';
-  /** For kernels before this version alone, which lack what runt needs: it excuses. */
+  /** The entry excuses only kernels before this version, which lack features that runt needs. */
   before?: string;
 }
 export interface Host {
   cgroup: 1 | 2;
   driver: 'cgroupfs' | 'systemd';
-  /** Release of its kernel. */
+  /** The release of its kernel. */
   kernel: string;
 }
 export declare function losses(results: Result[]): string[];

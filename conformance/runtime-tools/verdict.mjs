@@ -1,19 +1,20 @@
-// What results of several runtimes mean: what runt loses, what has no reason, what most of several runs say. Pure.
+// The judgement of results of several runtimes: losses of runt, failures without a reason, majorities of several runs.
+// Pure.
 
-/** What crun or runc passes and runt does not: assertions, `the program` when only its end differs. */
+/** Assertions that crun or runc passes and runt does not; `the program` if only its exit differs. */
 export function losses([runt, ...peers]) {
   const lost = new Set();
   for (const peer of peers) {
     for (const [assertion, state] of peer.asserted) {
       if (state === 'passed' && runt.asserted.get(assertion) !== 'passed') lost.add(assertion);
     }
-    // By itself only when no assertion says why.
+    // Only if no assertion explains it.
     if (peer.outcome !== 'failed' && runt.outcome === 'failed' && lost.size === 0) lost.add('the program');
   }
   return [...lost];
 }
 
-/** What fails with runt, or leaves it without a result: assertions, `the program` for its end, `nothing is asserted`. */
+/** Assertions that fail with runt; `the program` for a bad exit, `nothing is asserted` for no result. */
 export function failures([runt]) {
   const failed = [...runt.asserted].filter(([, state]) => state === 'failed').map(([assertion]) => assertion);
   if (runt.ended !== '') failed.push('the program');
@@ -21,7 +22,10 @@ export function failures([runt]) {
   return failed;
 }
 
-/** One result for each runtime out of several runs: of each assertion and of the end what most say; and what varied. */
+/**
+ * The majority of several runs: one result for each runtime, from the majority for each assertion and exit; and the
+ * varying assertions.
+ */
 export function majority(runs, names) {
   const flaky = [];
   const results = names.map((name, i) => {
@@ -45,8 +49,8 @@ export function majority(runs, names) {
 }
 
 /**
- * The entry of known.json for an assertion; one without `assertion` stands for a whole program. Of `the program`, the end, any
- * entry will do that names an assertion of it: the one follows from the other.
+ * The entry of known.json for an assertion. An entry without `assertion` is for a whole program. For `the program` (its
+ * exit) any entry with an assertion of the program matches, because the exit follows from the assertion.
  */
 export function entryOf(known, program, assertion, wanted = () => true) {
   return known.find(
@@ -57,12 +61,12 @@ export function entryOf(known, program, assertion, wanted = () => true) {
   );
 }
 
-/** The entry that allows what another runtime passes to fail with runt. */
+/** The entry that excuses a failure with runt that passes with another runtime. */
 export function excuse(known, program, assertion) {
   return entryOf(known, program, assertion, ({ clause, broken, before }) => clause || broken || before);
 }
 
-/** Whether an entry of known.json is for this host; a kernel's release is such as 6.12.63-um. */
+/** Whether an entry of known.json is for this host; the release of a kernel is such as 6.12.63-um. */
 export function isFor({ cgroup, driver, before }, host) {
   if ((cgroup ?? host.cgroup) !== host.cgroup || (driver ?? host.driver) !== host.driver) return false;
   if (before === undefined) return true;

@@ -1,10 +1,10 @@
-// One validation program with one runtime in a bed of its own, and what it left.
+// One validation program with one runtime in a separate bed, and the removal of what it left.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertions } from './tap.mjs';
 
-/** Seconds for one program; the slowest that ends by itself waits 12 s for a container. */
+/** The most seconds for one program; the slowest that ends by itself waits 12 s for a container. */
 const LIMIT = 60;
 /** In User Mode Linux, where a system call takes ten times as long. */
 const SLOW_LIMIT = 300;
@@ -12,17 +12,18 @@ const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 let count = 0;
 let running;
 
-/** Ends the program that runs, if one does; what it left is removed as always. */
+/** Kills the running program, if there is one; what it left is removed as usual. */
 export function stop() {
   if (running !== undefined) process.kill(-running, 'SIGKILL');
 }
 
 /**
- * Runs a program: `passed` (something is asserted and all of it holds, or it writes no TAP and ends well), `skipped` (it ended
- * well, but asserted nothing or skipped all), or `failed`, with what it wrote to stderr and its assertions.
+ * Runs a program. Its outcome is `passed` (it asserted something and everything holds, or it writes no TAP and exits
+ * with 0), `skipped` (it exited with 0, but asserted nothing or skipped everything), or `failed`; with its stderr and
+ * its assertions.
  * @param {string} program name of the program in `${directory}/programs`
- * @param {{command: string, unified: boolean, systemd: boolean, slow: boolean}} runtime its path; whether it takes the hybrid
- * layout; whether systemd makes its cgroups; whether it runs slowly
+ * @param {{command: string, unified: boolean, systemd: boolean, slow: boolean}} runtime its path; whether it supports
+ * the hybrid layout; whether systemd makes its cgroups; whether it runs slowly
  */
 export async function run(program, runtime, directory) {
   const cgroup = `runt-judge-${process.pid}-${++count}`;
@@ -31,12 +32,12 @@ export async function run(program, runtime, directory) {
   mkdirSync(tmp, { recursive: true });
   const [out, err] = files.map((file) => openSync(file, 'w'));
   const limit = runtime.slow ? SLOW_LIMIT : LIMIT;
-  // systemd takes no pid of another namespace, and makes cgroups in its own: the machine is the bed.
+  // systemd accepts no pid of another namespace, and makes cgroups in its own: the machine is the bed.
   const bed = runtime.systemd
     ? [join(here, 'bed'), '--systemd', tmp, join(directory, 'programs', program)]
     : [join(here, 'bed'), cgroup, runtime.unified ? '0' : '1', tmp, join(directory, 'programs', program)];
   try {
-    // Its own process group: when time is up unshare(1) is killed, and with it the whole pid namespace.
+    // A separate process group: after the time limit unshare(1) is killed, and with it the whole pid namespace.
     const child = spawn(bed[0], bed.slice(1), {
       cwd: directory,
       env: { PATH: process.env.PATH, HOME: '/', RUNTIME: runtime.command },
@@ -77,7 +78,7 @@ export async function run(program, runtime, directory) {
   }
 }
 
-/** Removes the bed's cgroup in each hierarchy, from the leaves up; its processes are ended or about to. */
+/** Removes the bed's cgroup in each hierarchy, from the leaves up; its processes have ended or are about to. */
 async function removeCgroups(name) {
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const [mount, fileSystem] = line.split(' - ');
@@ -100,7 +101,7 @@ async function removeTree(directory) {
     } catch (error) {
       if (error.code === 'ENOENT') return;
       if (error.code !== 'EBUSY' || tries === 100) throw error;
-      // A process that was killed leaves its cgroup a little later.
+      // A killed process leaves its cgroup a little later.
       await new Promise((done) => setTimeout(done, 50));
     }
   }

@@ -1,10 +1,9 @@
 /**
- * `make bench`: runt, crun and runc on the same bundle, alternating run by run, beside the floor
- * (hack/bench/floor.c).
+ * `make bench`: runt, crun and runc on the same bundle, alternating run by run, beside the floor (hack/bench/floor.c).
  *
  *     ROUNDS=N QUICK=1 node hack/bench/bench.mjs [--out FILE] [--only runt,crun,…] [--before RUNT]
  *
- * Node only orchestrates; hack/bench/timer.c takes every time. Runs in its own mount namespace. docs/bench.md
+ * Node.js only orchestrates; hack/bench/timer.c measures every time. Runs in a private mount namespace. docs/bench.md
  * explains each row.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -37,7 +36,7 @@ const rounds = Number(process.env.ROUNDS ?? (quick ? 8 : 60));
 if (!Number.isInteger(rounds) || rounds < 1) fail(`ROUNDS must be a whole number above 0, found ${process.env.ROUNDS}`);
 const batch = quick ? 16 : 100;
 const batchRounds = quick ? 1 : 3;
-/** Containers that run beside the last rows, and mounts of the row with many. */
+/** The number of containers that run beside the last rows, and of mounts in the row with many. */
 const kept = Number(process.env.KEPT ?? (quick ? 0 : 1000));
 const manyMounts = quick ? 100 : 500;
 
@@ -110,7 +109,7 @@ function compile(name) {
 enterNamespace();
 const only = option('--only')?.split(',');
 const wanted = (name) => !only || only.includes(name);
-/** Another build of runt to compare with. */
+/** Another build of runt for comparison. */
 const earlier = option('--before');
 const programs = {
   runt: resolve(top, process.env.RUNT_BIN ?? 'dist/runt'),
@@ -161,7 +160,7 @@ const root = (name) => {
 };
 const step = (...args) => ['step', ...args].join('\t');
 
-/** create, start, wait for the end, delete; `cold`: with a new state directory each time. */
+/** create, start, wait for the exit, delete; `cold`: with a new state directory each time. */
 function threeSteps(name, from = bundle, cold = false) {
   const pid = join(work, `${name}-%i.pid`);
   if (name === 'floor') {
@@ -187,7 +186,7 @@ function oneStep(name) {
     : [step(programs[name], '--root', root(name), 'run', '--bundle', bundle, '%i')];
 }
 
-/** Creates and starts a sleeping container. It outlives the command, so it must not hold its stdio. */
+/** Creates and starts a sleeping container. It outlives the command, so it must not hold its stdio open. */
 function keep(name, id) {
   for (const args of [['create', '--bundle', sleeper], ['start']]) {
     execFileSync('sh', [

@@ -1,4 +1,4 @@
-/** Bundles of the bench: the config of a `spec` command without a terminal, and the additions of a row. */
+/** Bundles of the benchmark: the config of a `spec` command without a terminal, and the additions of a row. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

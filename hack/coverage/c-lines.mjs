@@ -7,8 +7,8 @@ const tool = (name, args, input) =>
   execFileSync(name, args, { input, encoding: 'utf8', maxBuffer: 1 << 29, stdio: ['pipe', 'pipe', 'inherit'] });
 
 /**
- * For each file below `top` its lines with code, for each line the offsets of its blocks: the address after the
- * block's call of the counter, less the counter's own.
+ * For each file below `top` its lines with code; for each line the offsets of its blocks: the address after the block's
+ * call of the counter, minus the address of the counter.
  */
 export function cLines(program, top) {
   const { counter, places } = blocksOf(tool('objdump', ['-d', '--no-show-raw-insn', program]));

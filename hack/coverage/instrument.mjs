@@ -3,7 +3,7 @@
 import { relative } from 'node:path';
 
 const directory = process.env.RUNT_COVERAGE;
-/** Sizes of the counters' files in bytes: more than the code of any program, and more points than src/ has. */
+/** Sizes of the counter files in bytes: more than the code of any program, and more points than src/ has. */
 export const BLOCKS_SIZE = 8 << 20;
 export const POINTS_SIZE = 1 << 16;
 
@@ -28,7 +28,7 @@ export const countersOf = (program, counts, pid) => [
   'hack/coverage/counters.c',
 ];
 
-/** Flags to link a program: its counters, and all that objdump must see, dead code too. */
+/** Flags to link a program: its counters, and everything that objdump must see, even dead code. */
 export const linkFlags = (program, flags) =>
   directory
     ? [
