@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here, from setup.sh
-# containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1) and replaced (type io.containerd.runc.v2 with runt's shim).
+# containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1) and replaced (type
+# io.containerd.runc.v2 with runt's shim).
 
-# runtimes PLUGIN: the handlers below it, with systemd's cgroups where it makes them; the default is runt
+# runtimes PLUGIN: the handlers of the plugin, with systemd's cgroups if DRIVER says so; the default is runt
 runtimes() {
   local handler
   cat <<END
@@ -16,7 +17,7 @@ runtimes() {
     runtime_type = "io.containerd.runc.v2"
     runtime_path = "/usr/local/bin/containerd-shim-runt-v1"
 END
-  # containerd 2.1 to 2.4 makes no pod with a user namespace where a type of our own has options (docs/shim.md).
+  # containerd 2.1 to 2.4 makes no pod with a user namespace if a type other than runc's has options (docs/shim.md).
   [ "${DRIVER:-}" = systemd ] || return 0
   for handler in runc runt replaced; do
     cat <<END

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here and tools, from setup.sh
-# CRI-O as the engine of CRI: the handlers runc, and runt by the file of docs/install.md, both by conmon.
+# CRI-O as the engine of CRI: the handlers runc, and runt with the file of docs/install.md, both through conmon.
 # shellcheck source=conformance/engines/page
 . "$here/page"
 
-# program HANDLER: its path. CRI-O lowers oom_score_adj, for its pods and without a setting. Where that is not allowed (CAP_SYS_RESOURCE) a script takes it out of the config first.
+# program HANDLER: its path. CRI-O lowers oom_score_adj for its pods, and no setting prevents that. Where it is not
+# allowed (CAP_SYS_RESOURCE), a script first removes it from the config.
 program() {
   local path
   path=$(command -v "$1")

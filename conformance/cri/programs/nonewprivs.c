@@ -1,4 +1,4 @@
-/* Says its effective user. Set-user-ID root, that is 0 unless no_new_privs is set. */
+/* Prints its effective user. Set-user-ID root, that is 0 unless no_new_privs is set. */
 #include <stdio.h>
 #include <unistd.h>
 

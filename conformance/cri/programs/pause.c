@@ -1,4 +1,4 @@
-/* The first process of a pod: it sleeps, and takes over children that were left. */
+/* The first process of a pod: it sleeps, and reaps orphans. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The pids of the processes of that name: pgrep NAME. */
+/* The pids of the processes with a name: pgrep NAME. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* busybox's shell, but that `sh -c WORD` runs the program and not the applet of that name: what is mounted over /bin/ls counts. */
+/* busybox's shell, except that `sh -c WORD` runs the program and not the applet with that name, so that a mount over
+ * /bin/ls has its effect. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

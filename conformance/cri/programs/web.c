@@ -1,4 +1,5 @@
-/* A web server for the tests: web [PORT]. Says its own name and answers each request with it, and its pid is in /var/run/NAME.pid. */
+/* A web server for the tests: web [PORT]. Prints its name, answers each request with it, and writes its pid to
+ * /var/run/NAME.pid. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ int main(int argc, char **argv) {
   const char *name = slash ? slash + 1 : argv[0];
   int port = argc > 1 ? atoi(argv[1]) : 80;
   if (argc < 3) {
-    /* As nginx does, so that /proc/1/cmdline tells who is first in the namespace. */
+    /* As nginx does, so that /proc/1/cmdline shows which process is the first in the namespace. */
     char title[64], number[8];
     snprintf(title, sizeof title, "%s: master process", name);
     snprintf(number, sizeof number, "%d", port);

@@ -1,12 +1,12 @@
-# Every call on a container in every state: its exit status, and which of runc's texts it says (COMPAT's, that engines match).
+# Every call on a container in every state: its exit status, and which texts of runc that engines match it prints.
 
 texts='container does not exist|container with given ID already exists|invalid container ID format|container not running|container not paused'
 texts+='|cannot (start|exec|delete)[a-z ]* (paused|stopped|already running|state)|that is not stopped: [a-z]+|cannot start a container that has stopped'
 texts+='|Container cannot be checkpointed in [a-z]+ state|executable file not found in \$PATH|no such file or directory'
 
-# in_state STATE: c is in it
+# in_state STATE: brings the container c into it
 in_state() {
-  # runc now and then does not end one that is paused in time.
+  # runc sometimes does not end a paused container in time.
   runtime resume c >/dev/null 2>&1 || true
   runtime delete --force c 2>/dev/null || true
   eventually no runtime state c
@@ -24,7 +24,7 @@ in_state() {
   esac
 }
 
-# called STATE CALL…: the status of a call and its text; one that changes the state is made anew
+# called STATE CALL…: the status and the text of a call; a call that changes the state is followed by a new container
 called() {
   local state=$1 status=0 said
   shift
@@ -41,7 +41,7 @@ scenario_conmon_calls_in_each_state() {
   local state call
   for state in unknown created running paused stopped; do
     in_state $state
-    # What changes nothing. One mistake in each: of two, runt tells that of the call first.
+    # Calls that change nothing. Each has only one mistake, because runt reports mistakes of the call first.
     while read -r call; do
       # shellcheck disable=SC2086 # words
       called $state $call
@@ -84,7 +84,7 @@ END
   runtime list -q
 }
 
-# now: what the files with limits of the container's cgroups hold
+# now: the contents of the limit files of the container's cgroups
 now() {
   find /sys/fs/cgroup -path '*/c/*' -regextype posix-extended -regex '.*/(memory\.(limit|memsw\.limit|soft_limit|kmem\.tcp\.limit)_in_bytes|cpu\.(shares|cfs_[a-z]*_us|rt_[a-z]*_us|idle)|cpuset\.(cpus|mems)|pids\.max|blkio\.(bfq\.)?weight|memory\.(max|low|swap\.max)|cpu\.(weight|max|max\.burst)|io\.(bfq\.)?weight)' |
     sort | while read -r file; do echo "${file##*/}: $(cat "$file")"; done
@@ -96,8 +96,9 @@ scenario_conmon_update_flags() {
   local flags swap='--memory-swap 256m' v1='--cpu-rt-period 1000000
 --cpu-rt-runtime 1
 --kernel-memory 64m'
-  # Of the shares, the one that all make the same weight of. Alone runc refuses swap on cgroup v2, where it is a part of the limit of memory and swap.
-  # What cgroup v2 has not at all runc leaves out without a word; crun and runt refuse it.
+  # A value of shares that all runtimes convert to the same weight. On cgroup v2 runc refuses swap alone, because it is
+  # part of the limit of memory and swap. runc silently ignores settings that cgroup v2 does not have; crun and runt
+  # refuse them.
   [ ! -e /sys/fs/cgroup/cgroup.controllers ] || { swap="--memory 32m $swap" v1=''; }
   while read -r flags; do
     [ -n "$flags" ] || continue

@@ -1,4 +1,5 @@
-# conmon as CRI-O calls it: by its flags, with the pipes of _OCI_SYNCPIPE and _OCI_STARTPIPE, and the calls to the runtime that CRI-O makes itself.
+# conmon as CRI-O calls it: with its flags, with the pipes of _OCI_SYNCPIPE and _OCI_STARTPIPE, and the calls to the
+# runtime that CRI-O makes itself.
 fast='conmon_run conmon_failures conmon_exec conmon_tty'
 
 setup() { cp -a "$ROOTFS" /tmp/rootfs; }
@@ -37,7 +38,7 @@ monitor() {
   sed -E -e 's/"(pid|data)": ?[1-9][0-9]*/"\1": PID/g' "/tmp/$name.sync"
 }
 
-# exit_of NAME: what conmon wrote when the container had ended
+# exit_of NAME: what conmon wrote after the container had ended
 exit_of() {
   eventually [ -s "/tmp/exits/$1" ]
   echo "exit $(cat "/tmp/exits/$1")"

@@ -1,20 +1,19 @@
 # ctr: tasks from their create to their delete.
 
-# until_up ID: until the container's /up is there
+# until_up ID: waits until the container has /up
 until_up() { until_there "$1" /up; }
 
-# until_there ID PATH: until the container has that file
+# until_there ID PATH: waits until the container has that file
 until_there() { eventually ctr task exec --exec-id "w$RANDOM" "$1" test -e "$2" </dev/null; }
 
-# until_stopped: until a task has ended
+# until_stopped: waits until a task has ended
 until_stopped() { eventually prints STOPPED ctr task ls; }
 
-# until_dead: until containerd has ended
+# until_dead: waits until containerd has ended
 until_dead() { eventually no pgrep -x containerd; }
 
-# fed ID FILE COMMAND…: gives what it reads to COMMAND once the container has /fed, and the end of it when FILE has a
-# line "fed". ctr up to 1.6 loses what comes before the process has started, and may lose what comes right before the
-# end.
+# fed ID FILE COMMAND…: passes its input to COMMAND once the container has /fed, and closes that input when FILE has a
+# line "fed". ctr up to 1.6 loses input from before the start of the process, and may lose input right before the end.
 fed() {
   local id=$1 file=$2
   shift 2
@@ -27,10 +26,10 @@ fed() {
   sed '/^fed$/d' "$file"
 }
 
-# The script of a process whose output has an end, and that waits for the file /dev/shm/$0 then.
+# The script of a process whose output ends with a mark, and that then waits for the file /dev/shm/$0.
 hold='"$@"; status=$?; echo shown-end; echo shown-end >&2; until [ -e "/dev/shm/$0" ]; do sleep 0.1; done; exit $status'
 
-# waiting ID NAME COMMAND…: a command that has the container run $hold with that name: its output and its status
+# waiting ID NAME COMMAND…: a command that makes the container run $hold with that name: its output and its status
 waiting() {
   local id=$1 name=$2 status=0 running
   shift 2
@@ -46,8 +45,8 @@ waiting() {
   return $status
 }
 
-# shown [OPTION…] IMAGE ID COMMAND…: as run --rm. ctr now and then loses what comes right before the end, with any
-# runtime: the container waits until it is there.
+# shown [OPTION…] IMAGE ID COMMAND…: like run --rm. ctr sometimes loses output right before the end, with any runtime,
+# so the container waits until the output has arrived.
 shown() {
   local options=()
   while [ "$1" != "$bb" ]; do
@@ -59,7 +58,7 @@ shown() {
   waiting "$id" "$name" run --rm "${options[@]}" "$bb" "$id" sh -c "$hold" "$name" "$@"
 }
 
-# executed ID [--OPTION VALUE]… COMMAND…: the same for a process that ctr task exec makes
+# executed ID [--OPTION VALUE]… COMMAND…: the same for a process of ctr task exec
 executed() {
   local id=$1 options=() name=end$RANDOM$RANDOM
   shift
@@ -105,7 +104,7 @@ scenario_ctr_exec() {
   ctr task kill --exec-id d -s KILL c
 }
 
-# Long sleeps at the end: as in shown, and a terminal is nothing to write a mark to.
+# Long sleeps at the end, for the reason of shown: a mark cannot be written to a terminal.
 scenario_ctr_tty() {
   script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 2; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
@@ -154,7 +153,7 @@ scenario_ctr_ps_and_metrics() {
   [ "$(ctr task metrics c | awk '$1 ~ /^memory.usage(_in_bytes)?$/ { print ($2 > 0) }')" = 1 ]
 }
 
-# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+# Under systemd such a quota is set in a cgroup below that of the unit (docs/systemd.md).
 scenario_ctr_limits_cpu_exact() {
   run -d --memory-limit 67108864 --cpu-period 100000 --cpu-quota 12345 $bb c sh -c 'touch /up; sleep 1000'
   until_up c
@@ -170,8 +169,8 @@ scenario_ctr_limits() {
   shown --cpu-shares 300 --cgroup "$place" $bb c sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; [ "$(cat /sys/fs/cgroup/cpu.weight 2>/dev/null)" != 100 ] || echo as by default; cat /proc/self/cgroup'
 }
 
-# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it
-# has told of it.
+# The shim of runc watches the cgroup from shortly after the start until the cgroup is gone: the process keeps running
+# out of memory until the shim has reported it.
 scenario_ctr_out_of_memory() {
   rm -rf /tmp/held
   mkdir /tmp/held
@@ -272,7 +271,7 @@ scenario_ctr_shim_killed() {
   ctr container rm c
 }
 
-# The shim of containerd 2.1 often ends before it tells of the delete, with any runtime.
+# The shim of containerd 2.1 often ends before it reports the delete, with any runtime.
 scenario_ctr_events() {
   watched
   run --rm $bb c true

@@ -1,4 +1,4 @@
-# containerd with the file of docs/install.md: what it makes of it, and a container. Pods need a client of CRI.
+# containerd with the file of docs/install.md: the resulting configuration, and a container. Pods need a client of CRI.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
 
@@ -10,7 +10,7 @@ scenario_ctr_install_page() {
   pkill -x containerd
   until_dead
   trap 'pkill -x containerd; until_dead; daemon' EXIT
-  # Its places are those of the usual one, so that the image is there; CRI is on.
+  # The paths are the usual ones, so that the image is found; CRI is enabled.
   sed "1a root = '/var/lib/containerd'\nstate = '/run/containerd'\n[grpc]\n  address = '/run/containerd.sock'" /tmp/page.toml >/tmp/page-here.toml
   (
     containerd --config /tmp/page-here.toml >>/tmp/containerd.log 2>&1 </dev/null &

@@ -1,13 +1,14 @@
-# containerd with ctr: the runc shim, told by --runc-binary (BinaryName in its options) which runtime to call.
+# containerd with ctr: the runc shim, which gets the runtime from --runc-binary (BinaryName in its options).
 fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_limits ctr_view ctr_tty ctr_restart_of_containerd
   ctr_namespaces ctr_failed_create ctr_install_page'
 
-# containerd 2.2 and newer warn on every call that cgroup v1 is deprecated: what waits for an empty list waits for no output at all.
+# containerd 2.2 and newer warn at every call that cgroup v1 is deprecated; a wait for an empty list expects no output
+# at all.
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1
 ctr() { command ctr --address /run/containerd.sock "$@"; }
-# How ctr run is told the runtime, where it is not called by run.
+# The flags that select the runtime, for calls of ctr run without the function run.
 flags="--runc-binary ${RUNTIME:-}"
-# unit [OPTION…] IMAGE ID COMMAND…: the cgroup's name, which ctr wants where systemd makes it
+# unit [OPTION…] IMAGE ID COMMAND…: the name of the cgroup, which ctr needs if systemd makes it
 unit() {
   local last='' id=c word
   for word in "$@"; do
@@ -16,7 +17,7 @@ unit() {
   done
   echo "system.slice:runc:$id"
 }
-# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the runtime
+# run [OPTION…] IMAGE ID COMMAND…: like ctr run, with the runtime
 run() {
   local managed=()
   [ "$DRIVER" != systemd ] || managed=(--runc-systemd-cgroup --cgroup "$(unit "$@")")
@@ -32,7 +33,7 @@ daemon() {
   return 1
 }
 
-# The image is made by podman, which needs no daemon.
+# podman makes the image, because it needs no daemon.
 setup() {
   local version=2
   ! containerd --version | grep -q ' v\?2\.' || version=3
@@ -72,7 +73,7 @@ end() { pkill -x containerd; }
 
 bb=docker.io/library/bb:latest
 
-# watched: containerd's events go to /tmp/events, from now on: it tells of a label of the image
+# watched: writes containerd's events to /tmp/events from now on; the event of an image label shows that it has begun
 watched() {
   command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
   events=$!
@@ -80,7 +81,7 @@ watched() {
   eventually heard
 }
 
-# fails COMMAND…: prints the status that it fails with, and nothing that it writes
+# fails COMMAND…: prints the exit status of a failing command, without its output
 fails() {
   local status=0
   "$@" >/dev/null 2>&1 || status=$?

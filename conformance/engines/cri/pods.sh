@@ -17,7 +17,8 @@ END
   }
 }
 
-# container POD-ID POD NAME COMMAND [LINUX [MORE]]: starts it; its id. COMMAND is for sh -c; LINUX and MORE are JSON, MORE with fields of the container's.
+# container POD-ID POD NAME COMMAND [LINUX [MORE]]: starts it; its id. COMMAND is for sh -c; LINUX and MORE are JSON,
+# MORE has fields of the container.
 container() {
   local config=/tmp/pods/$2/$3.json id
   cat >"$config" <<END
@@ -29,20 +30,20 @@ END
   echo "$id"
 }
 
-# status KIND ID EXPRESSION: of what crictl inspect (inspectp for pods) says; s is its status
+# status KIND ID EXPRESSION: an expression over the output of crictl inspect (inspectp for pods); s is its status
 status() { crictl "$1" "$2" 2>/dev/null | node -p "const all = JSON.parse(require('fs').readFileSync(0, 'utf8')); const s = all.status; $3"; }
 
-# executes ID TEXT: waits until its first process has TEXT in its arguments: the start of runc ends before its init has
-# become the program
+# executes ID TEXT: waits until the arguments of its first process contain TEXT, because the start of runc ends before
+# its init has become the program
 executes() { eventually prints "$2" crictl exec -s "$1" sh -c 'tr "\0" " " </proc/1/cmdline'; }
 
-# ended ID: waits until the container has, and says how
+# ended ID: waits until the container has ended, and prints how
 ended() {
   eventually prints CONTAINER_EXITED crictl inspect "$1"
   status inspect "$1" "s.state + ' ' + s.exitCode + ' ' + s.reason"
 }
 
-# run_in [OPTION…] ID COMMAND…: what it writes, and how it failed when it did
+# run_in [OPTION…] ID COMMAND…: its output, and the failure if it failed
 run_in() {
   crictl exec "$@" 2>/tmp/pods/exec && sed -E '/^time="|^(.\[33m)?WARN/d' /tmp/pods/exec || grep -oE 'exit code [0-9]+|exited with [0-9]+|no such file' /tmp/pods/exec | head -n 1
 }
@@ -74,7 +75,7 @@ scenario_pod_exec() {
   run_in -s "$c" sh -c 'echo synchronous; hostname; cat /proc/1/comm'
   run_in "$c" sh -c 'echo streamed; echo to-stderr >&2'
   echo typed | run_in -i "$c" cat
-  # Its input stays open until it has answered: the end of it would end the exec before.
+  # Its input stays open until it has answered, because the end of the input would end the exec.
   rm -f /tmp/pods/keys
   mkfifo /tmp/pods/keys
   script -qec "'$tools/bin/crictl' exec -i -t $c sh -c 'test -t 0 && echo terminal; read x'" /dev/null </tmp/pods/keys >/tmp/pods/typed 2>/dev/null &
@@ -94,7 +95,7 @@ scenario_pod_logs() {
   c=$(container "$p" c c 'echo one; echo two >&2; printf three')
   ended "$c"
   lines c c | sort
-  # Apart: a line without an end stands in the other's way.
+  # Separately, because a line without a line feed would precede another one.
   crictl logs "$c" 2>/tmp/pods/err | sort
   grep -vE 'WARN|level=warning' /tmp/pods/err
 }
@@ -116,7 +117,7 @@ scenario_pod_oom() {
   p=$(pod e)
   c=$(container "$p" e c 'dd if=/dev/zero of=/dev/null bs=100M count=10' '{"resources": {"memory_limit_in_bytes": 16777216}}')
   said=$(ended "$c")
-  # The shim of runc often misses why where systemd has removed the cgroup by then: "Error".
+  # The shim of runc often misses the cause if systemd has removed the cgroup by then: "Error".
   [ "$RUNTIME" = runc ] || [ "${said##* }" = OOMKilled ]
   echo "${said% *}"
 }
@@ -124,8 +125,8 @@ scenario_pod_oom() {
 # zombie PID: whether the process has ended
 zombie() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
-# containerd is killed, and another one starts when the containers have ended. It takes a task without processes for one that was left behind: with the shim of
-# runc all read 255, Unknown.
+# containerd is killed, and another one starts after the containers have ended. It regards a task without processes as
+# left over: with the shim of runc the status is then 255, Unknown.
 scenario_pod_ends_while_engine_is_away() {
   [ "$RUNTIME" = runt ] && [ "${ENGINE:-containerd}" = containerd ] || exit 0
   local p c ids='' pids='' id pid
@@ -243,7 +244,7 @@ scenario_pod_failures() {
 END
   local id
   id=$(crictl create "$p" /tmp/pods/m/d.json /tmp/pods/m/pod.json 2>/tmp/pods/error) || {
-    # By CRI-O, which has it made at once.
+    # With CRI-O, which makes it immediately.
     grep -oE 'no such file or directory|executable file not found' /tmp/pods/error | head -n 1
     return
   }
@@ -254,14 +255,16 @@ END
 # cgroup_of ID: the container's cgroup of v2
 cgroup_of() { echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(status inspect "$1" all.info.pid)/cgroup")"; }
 
-# settings DIRECTORY: a line for each file of the cgroup that can be written, with what it holds; not for those that count, only take, or hold what another does
+# settings DIRECTORY: a line for each writable file of the cgroup, with its contents; without files that count, that are
+# only written, or that repeat another one
 settings() {
   find "$1" -maxdepth 1 -type f -perm /222 -printf '%f\n' | sort |
     grep -vE '\.(stat|events|current|peak|pressure|numa_stat|kill|reclaim|procs|threads|nice)(\.local)?$' |
     while read -r file; do echo "$file $(tr '\n' ' ' 2>&1 <"$1/$file")"; done
 }
 
-# changed WHAT DIRECTORY EXPECTED: the lines that WHAT has changed since the last time. runc's are not compared: they are printed in the note
+# changed WHAT DIRECTORY EXPECTED: the lines that WHAT has changed since the last call. Those of runc are not compared
+# but printed in the note
 changed() {
   local new
   settings "$2" >/tmp/pods/now
@@ -282,7 +285,7 @@ scenario_pod_update_keeps_settings() {
   }
   rm -f "$NOTE.$RUNTIME"
   p=$(pod n)
-  # As kubelet: memory.oom.group for every container.
+  # As kubelet does: memory.oom.group for every container.
   cgroup=/sys/fs/cgroup$(sed -n "s/^0:://p" "/proc/$(status inspectp "$p" all.info.pid)/cgroup")
   for setting in memory.oom.group=1 memory.zswap.max=8388608 memory.zswap.writeback=0 memory.swap.max=1048576; do
     [ ! -e "$cgroup/${setting%=*}" ] || unified+=", \"${setting%=*}\": \"${setting#*=}\""
@@ -290,7 +293,7 @@ scenario_pod_update_keeps_settings() {
   c=$(container "$p" n c 'sleep 1000' "{\"resources\": {\"memory_limit_in_bytes\": 67108864, \"cpu_shares\": 512, \"cpu_quota\": 12345, \"cpu_period\": 50000,
     \"unified\": {$unified}}}")
   cgroup=$(cgroup_of "$c")
-  # What somebody else wrote is to stay as well.
+  # A value of another program must also stay.
   echo 2097152 >"$cgroup/memory.low"
   settings "$cgroup" >/tmp/pods/then
   grep -E '^(cpu\.max|memory\.(high|low|max|oom\.group|swap\.max|zswap\.max|zswap\.writeback)|pids\.max) ' /tmp/pods/then
@@ -307,6 +310,6 @@ scenario_pod_update_keeps_settings() {
     eventually systemctl list-units
     changed 'daemon-reexec' "$cgroup" ''
   fi
-  # What the reference changed that it was not asked to.
+  # Values that the reference changed without a request.
   [ "$RUNTIME" != runt ] || [ ! -s "$NOTE.$REFERENCE" ] || echo "$REFERENCE: $(paste -sd ';' "$NOTE.$REFERENCE")" >"$NOTE"
 }

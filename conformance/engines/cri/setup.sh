@@ -1,5 +1,5 @@
-# Kubernetes' CRI with CNI and a registry of its own, driven by crictl, in the handler of the runtime. ENGINE=crio: CRI-O's, else containerd's, with
-# HANDLER=replaced: runt's shim in the place of runc's, by runtime_path, for "runt".
+# Kubernetes' CRI with CNI and its own registry, driven by crictl, with the handler of the runtime. ENGINE=crio:
+# CRI-O's, else containerd's; with HANDLER=replaced: runt's shim instead of runc's, through runtime_path, for "runt".
 cri=$here/../cri
 tools=$here/../../build/cri
 export CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri.sock
@@ -11,14 +11,14 @@ export CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri.sock
 # shellcheck disable=SC2034 # read by inside
 fast='pod_runs pod_exec pod_logs'
 
-# crictl ARGUMENT…, without its notes
+# crictl ARGUMENT…: without its notes
 crictl() { "$tools/bin/crictl" --timeout 60s "$@"; }
-# handler: the one of $RUNTIME
+# handler: the handler of $RUNTIME
 handler() {
   if [ "${RUNTIME:-runc}" = runt ] && [ "${HANDLER:-}" = replaced ]; then echo replaced; else echo "${RUNTIME:-runc}"; fi
 }
 
-# engine_starts: and answers
+# engine_starts: starts the engine and waits until it answers
 engine_starts() {
   engine >>/tmp/engine.log 2>&1 </dev/null &
   disown

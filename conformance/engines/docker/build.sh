@@ -1,7 +1,7 @@
 # Docker: building images, with the classic builder and with buildkit.
 
-# with_default: a daemon whose builders use the runtime; buildkit of 20.10 takes whatever is called runc.
-# The usual daemon comes back at the end of the scenario.
+# with_default: a daemon whose builders use the runtime, as the program runc in PATH, which buildkit of 20.10 runs. The
+# usual daemon is restored at the end of the scenario.
 with_default() {
   stop_daemon
   rm -rf /tmp/path

@@ -1,6 +1,7 @@
-# Docker: what a container sees, its limits, mounts and namespaces.
+# Docker: what a container's process sees, its limits, mounts and namespaces.
 
-# What is left out: see view of podman, and that runc's root is a slave of the host's mount where that is shared; runt's is private.
+# Differences that are left out: those of view in podman/inside.sh, and that runc's root is a slave of the host's mount
+# if that is shared; runt's is private.
 view() {
   run --rm --hostname h "$@" bb sh -c '
     exec 2>&1
@@ -40,7 +41,7 @@ scenario_docker_devices_and_sysctl() {
   run --rm --sysctl net.ipv4.ip_unprivileged_port_start=80 bb cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 }
 
-# The weight for shares is a curve with runc 1.4, crun 1.23 and runt, a line with what is older.
+# runc 1.4, crun 1.23 and runt convert shares to weights by a curve, older versions linearly.
 limits() {
   run --rm "$@" bb sh -c '
     cd /sys/fs/cgroup
@@ -56,7 +57,7 @@ limits() {
 scenario_docker_limits_default() { limits; }
 scenario_docker_limits_memory() { limits --memory 64m --memory-reservation 32m --memory-swap 128m --memory-swappiness 10; }
 scenario_docker_limits_cpus() { limits --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0; }
-# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+# Under systemd such a quota is set in a cgroup below that of the unit (docs/systemd.md).
 scenario_docker_limits_cpu_exact() {
   run -d --name cc --cpus 0.12345 --memory 64m bb sleep 100
   docker stats --no-stream --format '{{.Name}} {{.PIDs}}' cc
@@ -67,8 +68,8 @@ scenario_docker_limits_cpu_exact() {
 }
 scenario_docker_limits_pids() { limits --pids-limit 17 --cgroup-parent "$(parent)"; }
 
-# The shim of runc watches the cgroup from a little after the start until the cgroup is gone: memory runs out until
-# docker has heard of it.
+# The shim of runc watches the cgroup from shortly after the start until the cgroup is gone: the process keeps running
+# out of memory until docker has got the event.
 scenario_docker_out_of_memory() {
   rm -rf /tmp/held
   mkdir /tmp/held

@@ -2,7 +2,8 @@
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
 
-# with_page FILE [OPTION…]: a daemon with that file in the place of daemon.json; the usual one comes back at the end of the scenario.
+# with_page FILE [OPTION…]: a daemon with that file as daemon.json; the usual one is restored at the end of the
+# scenario.
 with_page() {
   local file=$1
   shift
@@ -10,7 +11,7 @@ with_page() {
   cp /etc/docker/daemon.json /tmp/usual.json
   trap 'stop_daemon; cp /tmp/usual.json /etc/docker/daemon.json; daemon' EXIT
   cp "$file" /etc/docker/daemon.json
-  # What this bed lacks is told by flags.
+  # Flags disable features that this bed lacks.
   daemon --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 "$@"
 }
 
@@ -33,7 +34,7 @@ scenario_docker_install_page_default() {
   docker rm -f cc
 }
 
-# Nothing in PATH is called runc and works: the steps are run by what the page says.
+# No program named runc in PATH works, so the runtime of the page must run the build steps.
 scenario_docker_install_page_build() {
   page /etc/docker/daemon.json >/tmp/page.json
   rm -rf /tmp/path /tmp/context

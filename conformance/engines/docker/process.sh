@@ -1,4 +1,4 @@
-# Docker: how a container's process starts, talks and ends.
+# Docker: how a container's process starts, communicates and ends.
 
 scenario_docker_output_and_status() {
   run --rm bb sh -c 'echo out; echo err >&2' 2>/tmp/err
@@ -105,7 +105,7 @@ scenario_docker_restart_policy() {
 
 scenario_docker_tty() {
   shown cc run --rm --name cc -t bb sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a $(tty); ls -l /dev/console | cut -c 1-10; '"$seen"
-  # The size arrives after the start. What is typed before docker has made the terminal raw is lost.
+  # The size arrives after the start. Input from before docker has made the terminal raw is lost.
   rm -f /tmp/keys /tmp/typed
   mkfifo /tmp/keys
   script -qec "stty rows 31 cols 77; docker run --runtime $RUNTIME --network none --rm -it bb sh -c 'until stty size | grep \"31 77\"; do sleep 0.1; done; echo ready; read x; exit \$x'" /dev/null </tmp/keys >/tmp/typed 2>&1 &

@@ -1,7 +1,7 @@
-# Docker: dockerd with a containerd of its own, the runtimes in daemon.json.
+# Docker: dockerd with its own containerd, and the runtimes in daemon.json.
 fast=''
 
-# run [OPTION…] IMAGE COMMAND…: as docker run, with the runtime and no network
+# run [OPTION…] IMAGE COMMAND…: like docker run, with the runtime and no network
 run() { docker run --runtime "$RUNTIME" --network none "$@"; }
 
 # daemon [OPTION…]: starts dockerd and waits until it answers
@@ -22,7 +22,7 @@ stop_daemon() {
 
 setup() {
   mkdir -p /etc/docker
-  # Where systemd runs, Debian's unit waits on the socket.
+  # Under systemd, Debian's unit waits on the socket.
   [ ! -e /run/systemd/private ] || systemctl stop docker.socket
   cat >/etc/docker/daemon.json <<END
 {"runtimes": {"runt": {"path": "/usr/local/bin/runt"}, "crun": {"path": "/usr/bin/crun"}},
@@ -44,25 +44,25 @@ tidy() {
 
 end() { stop_daemon; }
 
-# fails COMMAND…: prints the status that it fails with, and nothing that it writes
+# fails COMMAND…: prints the exit status of a failing command, without its output
 fails() {
   local status=0
   "$@" >/dev/null 2>&1 || status=$?
   echo "status $status"
 }
 
-# logged NAME TEXT [TIMES]: waits until the container has logged lines that hold it, one or so many
+# logged NAME TEXT [TIMES]: waits until the container has logged one line, or this many lines, that contain TEXT
 logged() { eventually has_logged "$@"; }
 has_logged() { [ "$(docker logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
 
-# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before
-# its init has become the program
+# executes NAME TEXT: waits until the arguments of a process of the container contain TEXT, because the start of runc
+# ends before its init has become the program
 executes() { eventually prints "$2" docker top "$1"; }
 
-# docker now and then loses what is written to a terminal right before the end, with any runtime: a command for sh that
-# waits until shown has seen it all
+# A command for sh that waits until shown has read everything: docker sometimes loses terminal output right before the
+# end, with any runtime.
 seen='echo seen; until [ -e /tmp/seen ]; do sleep 0.1; done; rm /tmp/seen'
-# shown NAME COMMAND…: what COMMAND prints, whose last command in that container is $seen
+# shown NAME COMMAND…: the output of COMMAND, whose last command in that container is $seen
 shown() {
   local name=$1 status=0
   shift
@@ -75,10 +75,10 @@ shown() {
   return "$status"
 }
 
-# parent: a cgroup for containers, as the manager of cgroups names it
+# parent: a cgroup for containers, as the cgroup manager names it
 parent() { if [ "$DRIVER" = systemd ]; then echo tests.slice; else echo /tests; fi; }
 
-# missing WHAT: ends the scenario as one that cannot run here
+# missing WHAT: ends a scenario that cannot run here
 missing() {
   echo "$*"
   exit 77

@@ -1,6 +1,6 @@
 # Podman: building images.
 
-# Left alone, buildah asks for limits that only CAP_SYS_RESOURCE may set.
+# By default, buildah requests limits that only CAP_SYS_RESOURCE may set.
 ulimits='--ulimit nofile=1024:1024 --ulimit nproc=4096:4096'
 # shellcheck disable=SC2086 # lists of words
 build() { podman build --runtime "$RUNTIME" --isolation oci --no-cache $ulimits "$@"; }
@@ -78,8 +78,8 @@ scenario_buildah_stops_what_runs() {
   root=$(command buildah mount "$container")
   eventually [ -e "$root/up" ]
   eventually no pgrep -f "$RUNTIME.* start buildah"
-  # Until the start is over buildah's child dies of the signal itself, and afterwards it ends the container: that it
-  # does shows nowhere, hence a sleep after the last thing that shows.
+  # Before the start has ended, buildah's child dies of the signal itself; afterwards it ends the container. Nothing
+  # shows when that changes, so the test sleeps after the last visible step.
   sleep 2
   kill "$!"
   wait "$!" || echo "status $?"

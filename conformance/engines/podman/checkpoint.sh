@@ -1,6 +1,6 @@
-# Podman: checkpoint and restore, by criu. Where that works: conformance/engines/run --qemu podman/checkpoint
+# Podman: checkpoint and restore, by criu. It works in conformance/engines/run --qemu podman/checkpoint
 
-# counting OPTION…: a container that counts. Before: is there what a checkpoint needs?
+# counting OPTION…: a container that counts, after a check of what a checkpoint needs
 counting() {
   command -v criu >/dev/null || missing 'criu is not installed'
   criu check >/dev/null 2>&1 || missing '"criu check" fails on this kernel'
@@ -9,7 +9,7 @@ counting() {
   goes_on c
 }
 
-# goes_on NAME: two more steps are counted, and each was counted once
+# goes_on NAME: waits until two more steps are counted, and checks that each was counted once
 goes_on() {
   local from
   from=$(podman logs "$1" | wc -l)
@@ -52,7 +52,7 @@ scenario_checkpoint_to_a_file_and_another_name() {
   podman container restore --import /tmp/c.tar --name d >/dev/null
   told d
   podman exec d sh -c 'hostname; test -f /v/c.tar && echo bound'
-  # How much of the log comes along is podman's: 1 is at most its first line.
+  # podman decides how much of the log is restored: 1 is at most its first line.
   eventually counts_beyond "$last"
   podman logs d | awk 'NR > 1 && $1 == 1 { print "began again" }'
 }

@@ -1,4 +1,4 @@
-# Podman: further processes in a container.
+# Podman: additional processes in a container.
 
 held() { podman run -d --name c --network none "$@" bb sleep 1000 >/dev/null; }
 

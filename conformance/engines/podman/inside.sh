@@ -1,8 +1,8 @@
 # Podman: what a container's process sees and may do.
 
-# view OPTION…: what there is to see from a container with these options. The tmpfs that holds the hierarchies of v1 is left writable by runc
-# when the config says ro; the mode that tmpcopyup finds is an option of the mount with one, a chmod of the other; newer
-# ones make the tmpfs of a masked directory small.
+# view OPTION…: what a container with these options sees. Differences that are left out: runc leaves the tmpfs with the
+# v1 hierarchies writable if the config says ro; one runtime sets the mode that tmpcopyup finds as a mount option, the
+# other by chmod; newer ones limit the size of the tmpfs over a masked directory.
 view() {
   podman run --rm --network none --hostname h "$@" bb sh -c '
     exec 2>&1

@@ -1,7 +1,7 @@
 # Podman: limits of memory, processors, processes and I/O.
 
-# limits OPTION…: the files of the cgroups that hold a container with these options, as the container sees them. The weight for shares
-# is a curve with runc 1.4, crun 1.23 and runt, a line with what is older.
+# limits OPTION…: the cgroup files of a container with these options, as the container sees them. runc 1.4, crun 1.23
+# and runt convert shares to weights by a curve, older versions linearly.
 limits() {
   podman run --rm --network none "$@" bb sh -c '
     cd /sys/fs/cgroup
@@ -22,7 +22,7 @@ scenario_limits_memory_swappiness() {
 }
 scenario_limits_cpus() { limits --cpus 0.5 --cpu-shares 300; }
 scenario_limits_cpu_period() { limits --cpu-period 50000 --cpu-quota 20000 --cpuset-cpus 0 --cpuset-mems 0; }
-# Under systemd such a quota is that of a cgroup below the unit's (docs/systemd.md).
+# Under systemd such a quota is set in a cgroup below that of the unit (docs/systemd.md).
 scenario_limits_cpu_exact() {
   limits --cpu-period 100000 --cpu-quota 12345
   podman run -d --name c --network none --cpu-period 100000 --cpu-quota 12345 --memory 64m bb sleep 100
@@ -48,18 +48,18 @@ scenario_limits_of_io() {
 
 scenario_memory_is_limited() {
   podman run --name c --network none --memory 24m bb sh -c 'head -c 200m /dev/zero | tail' >/dev/null 2>&1 || echo "status $?"
-  # It is stopped until podman has cleaned up.
+  # The container is stopped only after podman has cleaned up.
   eventually prints exited podman inspect -f '{{.State.Status}}' c
 }
 
-# noted_oom: whether conmon has left the file that says so; podman 4.3 starts it in /
+# noted_oom: whether conmon has written its oom file; podman 4.3 runs it in /
 noted_oom() { [ -n "$(find /oom /run/libpod/persist /var/lib/containers/storage/overlay-containers -name oom 2>/dev/null)" ]; }
 
 noted_or_ended() { noted_oom || ! prints running podman inspect -f '{{.State.Status}}' c; }
 
-# conmon watches the cgroup from a little after the start until the cgroup is gone: memory runs out until it has seen
-# it. On v2 it sees none of them now and then, with runc too: then another container is started, and what podman says of
-# it does not count.
+# conmon watches the cgroup from shortly after the start until the cgroup is gone: the process keeps running out of
+# memory until conmon has seen it. On v2 conmon sometimes misses all of them, also with runc: then another container is
+# started, and podman's output about the first one does not count.
 scenario_out_of_memory() {
   for attempt in 1 2 3; do
     rm -rf /tmp/held /oom
@@ -112,6 +112,6 @@ cgroup_left() { find /sys/fs/cgroup -name 'libpod-*' | grep -v conmon; }
 scenario_cgroups_are_removed() {
   podman run -d --name c --network none bb sleep 100
   podman rm -f -t 0 c
-  # systemd removes that of a scope a little later.
+  # systemd removes the cgroup of a scope a little later.
   eventually no cgroup_left || cgroup_left
 }

@@ -1,4 +1,4 @@
-# Podman: namespaces that are new, shared or those of the machine; pods.
+# Podman: new namespaces, shared ones and those of the machine; pods.
 
 scenario_user_namespace() {
   podman run --rm --network none --uidmap 0:100000:5000 --gidmap 0:200000:5000 bb sh -c 'id -u; cat /proc/self/uid_map /proc/self/gid_map; stat -c %u:%g / /etc/passwd /home/user /dev/null; grep Cap /proc/self/status; touch /x; ls -l /proc/self/fd >/dev/null'
@@ -21,7 +21,7 @@ scenario_user_namespace_and_more() {
 }
 
 scenario_user_namespace_auto() {
-  # libsubid of newer ones knows the ranges of users that exist.
+  # Newer versions of libsubid only know the ranges of existing users.
   id containers >/dev/null 2>&1 || useradd -r containers
   grep -q ^containers: /etc/subuid || echo containers:1000000:100000 | tee -a /etc/subuid >>/etc/subgid
   podman run --rm --network none --userns auto:size=2000 bb sh -c 'id -u; tr -s " " </proc/self/uid_map | cut -d " " -f 2,4'
@@ -92,7 +92,7 @@ scenario_pod() {
   podman pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
   podman pod pause p
   podman pod unpause p
-  # What nc executed may not have been reaped yet.
+  # The process of nc may not have been reaped yet.
   podman pod top p comm | grep -vE '^(nc|exe|echo)' | sort
   podman pod stats --no-stream --format '{{.Name}}' p | sed 's/.*-infra/infra/' | sort
   podman pod kill p 2>/dev/null

@@ -1,4 +1,4 @@
-# Podman: how a container's process starts, talks and ends.
+# Podman: how a container's process starts, communicates and ends.
 
 scenario_output_and_status() {
   podman run --rm --network none bb sh -c 'echo out; echo err >&2' 2>/tmp/err
@@ -136,7 +136,7 @@ scenario_tty() {
   podman run --rm -t --network none bb sh -c 'tty; test -t 0 && test -t 1 && test -t 2 && echo terminal; ls -l /dev/console | cut -c 1-10; stat -c %u:%g:%a $(tty)'
 }
 
-# The size arrives after the start. What is typed before podman has made the terminal raw is lost.
+# The size arrives after the start. Input from before podman has made the terminal raw is lost.
 scenario_tty_size_and_input() {
   command -v script >/dev/null || missing 'no script(1)'
   rm -f /tmp/keys /tmp/typed

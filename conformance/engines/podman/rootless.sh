@@ -1,10 +1,10 @@
-# Podman, as an ordinary user.
+# Podman as an ordinary user.
 
-# user COMMAND…: as the user, with the words as they are
+# user COMMAND…: runs it as the user, with its arguments unchanged
 user() { runuser -u user -- env HOME=/home/user XDG_RUNTIME_DIR=/run/user/1000 "$@"; }
 rootless() { user podman --runtime "$RUNTIME" --cgroup-manager cgroupfs "$@"; }
 
-# What an ordinary user needs: himself, ids, a directory for run-time files, the image.
+# Prepares an ordinary user: the account, ids, a run-time directory, the image.
 prepared() {
   id user >/dev/null 2>&1 || {
     useradd -u 1000 -d /home/user user
@@ -32,7 +32,7 @@ scenario_rootless_exec_and_stop() {
   rootless exec c sh -c 'id -u; echo out'
   echo in | rootless exec -i c cat
   rootless exec -t c sh -c 'tty; stat -c %u:%g $(tty)'
-  # A child of the loop may be there, as sh, as exe or as sleep.
+  # A child of the loop may exist, as sh, as exe or as sleep.
   rootless top c comm | grep -xE 'COMMAND|sh' | sort -u
   rootless stop -t 60 c
   rootless inspect -f '{{.State.ExitCode}}' c
@@ -52,7 +52,7 @@ scenario_rootless_keep_id() {
   stat -c %u:%g /home/user/v/x
 }
 
-# The user's own id is not mapped: files in his directories of mode 0700 (/etc/hosts, secrets) are opened by the runtime.
+# The user's own id is not mapped: the runtime opens files in the user's directories of mode 0700 (/etc/hosts, secrets).
 scenario_rootless_unmapped() {
   prepared
   rm -rf /home/user/v

@@ -1,6 +1,6 @@
 # Podman: an image of busybox, the runtimes in containers.conf.
 
-# What is told fast, and tells most.
+# The quick scenarios with the most coverage.
 fast='output_and_status program_missing program_missing_text stdin created_then_started detached_wait_logs stop stop_that_is_ignored kill pause
   kill_when_paused attach tty healthcheck init hooks exec exec_tty exec_view top stats view view_user view_read_only limits_memory limits_cpus
   limits_pids processes_are_limited user_namespace user_namespace_exec ipc_namespace pid_namespace pod volume volume_overlay
@@ -39,7 +39,7 @@ END
 
 versions() { echo "$(command podman --version), $(command buildah --version | sed 's/ (.*//'), $(conmon --version | sed -n 1p), $("$REFERENCE" --version | sed -n 1p)"; }
 
-# Now and then podman 4.3 finds the shm of a pod that it removes busy, with any runtime.
+# podman 4.3 sometimes finds the shm of a pod busy that it removes, with any runtime.
 tidy() {
   command podman pod rm --all --force --time 0 ||
   command podman pod rm --all --force --time 0
@@ -49,31 +49,31 @@ tidy() {
 
 end() { :; }
 
-# fails COMMAND…: prints the status that it fails with, and nothing that it writes
+# fails COMMAND…: prints the exit status of a failing command, without its output
 fails() {
   local status=0
   "$@" >/dev/null 2>&1 || status=$?
   echo "status $status"
 }
 
-# logged NAME TEXT [TIMES]: waits until the container has logged lines that hold it, one or so many
+# logged NAME TEXT [TIMES]: waits until the container has logged one line, or this many lines, that contain TEXT
 logged() { eventually has_logged "$@"; }
 has_logged() { [ "$(podman logs "$1" 2>&1 | grep -c -e "$2")" -ge "${3:-1}" ]; }
 
-# executes NAME TEXT: waits until a process of the container has TEXT in its arguments: the start of runc ends before
-# its init has become the program
+# executes NAME TEXT: waits until the arguments of a process of the container contain TEXT, because the start of runc
+# ends before its init has become the program
 executes() { eventually prints "$2" podman top "$1" args; }
 
-# parent: a cgroup for containers, as the manager of cgroups names it
+# parent: a cgroup for containers, as the cgroup manager names it
 parent() { if [ "$DRIVER" = systemd ]; then echo tests.slice; else echo /tests; fi; }
 
-# missing WHAT: ends the scenario as one that cannot run here
+# missing WHAT: ends a scenario that cannot run here
 missing() {
   echo "$*"
   exit 77
 }
 
-# said TEXT COMMAND…: that a command fails and says TEXT
+# said TEXT COMMAND…: checks that a command fails and prints TEXT
 said() {
   local text=$1 words
   shift

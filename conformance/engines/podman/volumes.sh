@@ -1,4 +1,4 @@
-# Podman: volumes, tmpfs, and what is mounted later.
+# Podman: volumes, tmpfs, and later mounts.
 
 folder() {
   rm -rf "/tmp/$1"
@@ -22,7 +22,8 @@ scenario_volume() {
   mounts /v -v /tmp/v:/v:ro,noexec,nodev
 }
 
-# As agents have the host; all mounts below come along. A symlink may lead up to / and down again.
+# The root of the host as a volume, as monitoring agents use it, with all mounts below. A symlink may lead up to / and
+# down again.
 scenario_volume_of_the_host() {
   folder v
   ln -sfn ../../../etc /tmp/v/up

@@ -1,4 +1,5 @@
-# containerd with ctr and the shim of the runtime: io.containerd.runc.v2, or io.containerd.runt.v1 (with transport=-grpc: runt-grpc.v1). The scenarios of containerd, and some of its own.
+# containerd with ctr and the shim of the runtime: io.containerd.runc.v2, or io.containerd.runt.v1 (with
+# transport=-grpc: runt-grpc.v1). The scenarios of containerd, and some of its own.
 # shellcheck source=/dev/null
 . "$here/containerd/setup.sh"
 # shellcheck disable=SC2034 # read by inside
@@ -11,7 +12,8 @@ program=containerd-shim-${type#io.containerd.}
 program=${program/.v/-v}
 
 flags="--runtime $type"
-# run [OPTION…] IMAGE ID COMMAND…: as ctr run, with the shim; ctr tells one of another type than runc's of systemd by a file alone
+# run [OPTION…] IMAGE ID COMMAND…: like ctr run, with the shim; for a type other than runc's, ctr passes systemd's use
+# only in a file
 run() {
   local managed=()
   if [ "$DRIVER" = systemd ]; then

@@ -1,12 +1,12 @@
-# What is the shim's alone: its own end, and those of containerd; loggers; many containers.
+# Behaviour of the shim alone: its own end, and that of containerd; loggers; many containers.
 
-# pids of the shims that run
+# shims: the pids of the running shims
 shims() { pgrep -f "^[^ ]*$program " || true; }
 
-# cgroup ID: how the paths of container ID's cgroups end
+# cgroup ID: the suffix of the cgroup paths of container ID
 cgroup() { if [ "$DRIVER" = systemd ]; then echo "/system.slice/runc-$1.scope"; else echo "/default/$1"; fi; }
 
-# left: what is there of container c, and should not be; the shim of runc leaves some of it now and then
+# left: what remains of container c, and should not; the shim of runc sometimes leaves some of it
 left() {
   grep ' /run/containerd/io.containerd.runtime.v2.task/default/c/rootfs ' /proc/mounts || true
   find /sys/fs/cgroup -path "*$(cgroup c)"
@@ -29,7 +29,8 @@ scenario_shim_is_killed() {
   shown $bb again echo again
 }
 
-# The supervisor saw the end that the shim did not see: what containerd hears then is true. With the shim of runc it is 137 always.
+# The supervisor saw the exit that the shim did not see, so containerd gets the true status. With the shim of runc it is
+# always 137.
 scenario_shim_true_status() {
   [ "$RUNTIME" = runt ] || exit 0
   local events
@@ -57,13 +58,13 @@ scenario_shim_outlives_containerd() {
   daemon
   ctr task ls | awk '{ print $1, $3 }'
   executed c echo inside
-  # Its process is killed with the container, now and then before it has ended.
+  # Its process is killed with the container, sometimes before it has ended.
   executed c touch /go || true
   until_stopped
   ctr task rm c || echo "status $?"
 }
 
-# away COMMAND…: while no containerd runs
+# away COMMAND…: runs it while no containerd runs
 away() {
   pkill -9 -x containerd
   until_dead
@@ -74,14 +75,13 @@ away() {
 # has_ended ID: whether a process is gone, or a zombie
 has_ended() { ! [ -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
-# ends ID: lets the process end that waits for /go in its root, and waits until it has
+# ends ID: ends a process that waits for /go in its root, and waits for its end
 ends() {
   : >"/proc/$1/root/go"
   eventually has_ended "$1"
 }
 
-# A containerd that starts takes a task without processes for one that was left behind: with the shim of runc the status
-# is lost.
+# A starting containerd regards a task without processes as left over: with the shim of runc the status is lost.
 scenario_shim_end_while_containerd_is_away() {
   [ "$RUNTIME" = runt ] || exit 0
   local pid
@@ -126,12 +126,12 @@ END
   run -d --log-uri file:///tmp/logs/file $bb d sh -c 'echo one; sleep 1; echo two >&2; sleep 2'
   until_stopped
   ctr task rm d
-  # The shim of runc may write it later, and where it is slow never what came at the very end.
+  # The shim of runc may write it later, and on a slow machine it never writes the last output.
   eventually grep two /tmp/logs/file || true
   cat /tmp/logs/file
 }
 
-# binary-v2:// since containerd 2.3: a logger is ready when it has written a byte.
+# binary-v2:// exists since containerd 2.3: a logger is ready after it has written a byte.
 scenario_shim_logger_that_writes() {
   ctr plugins ls -d id==task | grep -q binary-v2 || {
     echo 'this containerd has no binary-v2://'
@@ -147,7 +147,8 @@ scenario_shim_logger_that_writes() {
   fails run -d --log-uri binary-v2:///tmp/logger $bb d echo two
 }
 
-# Sockets of shims are where the config of containerd 2.3 says, and found again by a containerd that says nothing.
+# The sockets of shims are in the directory of containerd 2.3's config, and a containerd without that setting finds them
+# again.
 scenario_shim_socket_dir() {
   containerd config default | grep -q socket_dir || {
     echo 'this containerd has no socket_dir'
@@ -165,7 +166,7 @@ scenario_shim_socket_dir() {
   executed c echo 'inside again'
 }
 
-# Each waits a little at its end: see shown.
+# Each waits a little at its end, for the reason of shown.
 scenario_shim_streams() {
   (seq 20000; echo fed) | fed c /tmp/fed run --rm $bb c sh -c ': >/fed; cat; echo end; sleep 2' | tail -n 2
   shown $bb c seq 300000 | md5sum
@@ -189,10 +190,10 @@ scenario_shim_group() {
   executed d echo inside
 }
 
-# changed VALUE: of cpu.weight, which runtimes compute from cpu.shares in two ways
+# changed VALUE: the value of cpu.weight, or "changed", because runtimes convert cpu.shares in two ways
 changed() { if [ -e /sys/fs/cgroup/cgroup.controllers ] && [ "$1" != 100 ]; then echo changed; else echo "$1"; fi; }
 
-# limit: what the kernel says of the limits of container c
+# limit: the kernel's value of a limit of container c
 limit() { cat "/sys/fs/cgroup/$1$(cgroup c)/$2" 2>/dev/null || cat "/sys/fs/cgroup$(cgroup c)/$3" 2>/dev/null || echo none; }
 
 scenario_shim_update() {
@@ -210,7 +211,7 @@ scenario_shim_update() {
   ctr task ls | awk '{ print $1, $3 }'
 }
 
-# criu_works: else the scenario is skipped
+# criu_works: skips the scenario if criu does not work
 criu_works() {
   criu check >/tmp/criu 2>&1 || {
     echo "criu does not work here: $(tail -n 1 /tmp/criu)"
@@ -220,16 +221,16 @@ criu_works() {
 
 count='i=0; while :; do i=$((i + 1)); echo $i >/count; sleep 0.1; done'
 
-# counted ID: how far; the file is empty for a moment now and then
+# counted ID: the current count; the file is sometimes empty for a moment
 counted() {
   local n=''
   while [ -z "$n" ]; do n=$(ctr task exec --exec-id "n$RANDOM" "$1" cat /count); done
   echo "$n"
 }
-# beyond ID NUMBER: whether it has counted further
+# beyond ID NUMBER: whether it has counted beyond NUMBER
 beyond() { [ "$(counted "$1")" -gt "$2" ]; }
 
-# counts ID: whether the container goes on to count
+# counts ID: whether the container continues to count
 counts() {
   local one
   one=$(counted "$1")
@@ -238,7 +239,7 @@ counts() {
 
 scenario_shim_checkpoint() {
   criu_works
-  # containerd keeps the config of the container as content, once.
+  # containerd stores the config of the container as content, once.
   run -d --env "OF=$RUNTIME" $bb c sh -c "$count"
   eventually beyond c 1
   ctr task checkpoint c | sed 's/.*checkpoint.*/an image/'
@@ -246,7 +247,7 @@ scenario_shim_checkpoint() {
   ctr task ls | awk '{ print $1, $3 }'
 }
 
-# containerd up to 1.7 hands --exit and --image-path over to runtimes of runc's type alone.
+# containerd up to 1.7 passes --exit and --image-path only to runtimes of runc's type.
 scenario_shim_checkpoint_ends() {
   criu_works
   in_runcs_place
@@ -276,7 +277,7 @@ scenario_shim_restore() {
   ctr image rm docker.io/library/counting:1
 }
 
-# The shim by its path, as containerd's options call it, in place of a type.
+# The shim by its path, as in containerd's options, instead of a type.
 scenario_shim_by_path() {
   ctr run --rm --runtime "$(command -v "$program")" $bb c echo by path 2>/tmp/err || {
     [ "$RUNTIME" = runc ] || exit 1
@@ -287,14 +288,14 @@ scenario_shim_by_path() {
   ctr task exec --exec-id e d sh -c 'echo inside; sleep 1'
 }
 
-# again: another containerd
+# again: restarts containerd
 again() {
   pkill -x -KILL containerd
   until_dead
   daemon
 }
 
-# in_runcs_place: containerd takes the shim for io.containerd.runc.v2, until it is another one again
+# in_runcs_place: containerd uses the shim for io.containerd.runc.v2, until the next restart
 in_runcs_place() {
   mkdir -p /tmp/place
   rm -f /tmp/place/*
@@ -303,7 +304,7 @@ in_runcs_place() {
   PATH=/tmp/place:$PATH again
 }
 
-# With options of that type.
+# With the options of that type.
 scenario_shim_in_runcs_place() {
   in_runcs_place
   local type=io.containerd.runc.v2
@@ -315,7 +316,7 @@ scenario_shim_in_runcs_place() {
   executed d echo inside
 }
 
-# All at once where a shim serves each.
+# All at once, where each has its own shim.
 scenario_shim_many() {
   local i
   for i in $(seq "$MANY"); do run -d $bb "m$i" sleep 1000; done
@@ -324,7 +325,7 @@ scenario_shim_many() {
   for i in $(seq "$MANY"); do ctr task kill -s KILL "m$i" & done
   wait
   eventually no prints RUNNING ctr task ls
-  # The first removal fails now and then with the shim of runc.
+  # The first removal sometimes fails with the shim of runc.
   for i in $(seq "$MANY"); do ctr task rm "m$i" >/dev/null 2>&1 || ctr task rm "m$i" >/dev/null 2>&1 || true; done
   ctr task ls -q | wc -l
   eventually no prints . shims || true
@@ -333,7 +334,8 @@ scenario_shim_many() {
   find /sys/fs/cgroup -path "*$(cgroup 'm*')" | head -n 1
 }
 
-# What is spoken: gRPC where it was asked for and containerd can, as 1.7; 2.x takes a gRPC shim for ended while it still connects to it.
+# The protocol: gRPC if it was requested and containerd supports it, as 1.7 does; 2.x regards a gRPC shim as ended while
+# it still connects to it.
 scenario_shim_protocol() {
   [ "$RUNTIME" = runt ] || exit 0
   local spoken expected=ttrpc
@@ -347,14 +349,14 @@ scenario_shim_protocol() {
   }
 }
 
-# What is held to numbers is the shim that needs no Node.js.
+# Only the shim that needs no Node.js has limits of time and memory.
 of_ttrpc() {
   [ -n "${transport:-}" ] || return 0
   echo 'measured over ttrpc alone'
   exit 77
 }
 
-# rounds COMMAND…: ms of five runs of it
+# rounds COMMAND…: the ms of five runs
 rounds() {
   local from
   from=$(date +%s%N)
@@ -362,12 +364,12 @@ rounds() {
   echo $((($(date +%s%N) - from) / 1000000))
 }
 
-# At most 0.9 of the time of the runc shim: the best of rounds that take turns, since others may use the machine.
+# At most 0.9 of the time of the runc shim: the best of alternating rounds, because other programs may use the machine.
 scenario_shim_time() {
   of_ttrpc
   [ "$RUNTIME" = runt ] || exit 0
   local i ms runc=1000000 runt=1000000
-  # More rounds where the machine is busy.
+  # More rounds on a busy machine.
   for ((i = 0; i < 5 || (i < 20 && 10 * runt > 9 * runc); i++)); do
     ms=$(type=io.containerd.runc.v2 rounds run --rm $bb time true)
     [ "$ms" -ge "$runc" ] || runc=$ms
@@ -381,13 +383,13 @@ scenario_shim_time() {
   }
 }
 
-# held: KB (PSS) of the shims and of the processes that they keep beside the containers'
+# held: the KB (PSS) of the shims and of their processes beside the containers'
 held() { for p in $(shims) $(pgrep -x runt-init); do cat "/proc/$p/smaps_rollup"; done | awk '/^Pss:/ { sum += $2 } END { print sum }'; }
 
-# small KB: whether they hold no more
+# small KB: whether they use no more
 small() { [ "$(held)" -le "$1" ]; }
 
-# Idle with one container at most 5 MB; each further container of a pod at most 1 MB more.
+# Idle with one container at most 5 MB; each additional container of a pod at most 1 MB more.
 scenario_shim_memory() {
   of_ttrpc
   [ "$RUNTIME" = runt ] || exit 0

@@ -1,7 +1,8 @@
-# Update of containerd's task service, which ctr does not have: update.pl SOCKET CONTAINER RESOURCES
+# Update of containerd's task service, which ctr lacks: update.pl SOCKET CONTAINER RESOURCES
 #
-# RESOURCES is LinuxResources as JSON. One call over HTTP/2 with a field block that needs no tables. Ends with 0 when it is answered with a message, with 1 when it is
-# refused: that is told in the fields of the answer, which are not read.
+# RESOURCES is LinuxResources as JSON. One call over HTTP/2 with a header block that needs no tables. Exits with 0 if
+# the response is a message, and with 1 if the call is refused: the reason is in the fields of the response, which are
+# not read.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -19,7 +20,7 @@ sub varint {
   return $bytes . chr $n;
 }
 
-# A field of the protobuf message that is a string, or a message.
+# A field of the protobuf message that is a string or a message.
 sub field { my ($number, $value) = @_; return chr($number << 3 | 2) . varint(length $value) . $value }
 
 sub frame {
@@ -41,7 +42,8 @@ my %fields = (
   ':method' => 'POST', ':scheme' => 'http', ':authority' => 'localhost', ':path' => '/containerd.services.tasks.v1.Tasks/Update',
   'content-type' => 'application/grpc', te => 'trailers', 'containerd-namespace' => 'default',
 );
-# Literal, neither indexed nor compressed (RFC 7541, 6.2.2); those that begin with a colon come first, as the sort has them.
+# Literal, neither indexed nor compressed (RFC 7541, 6.2.2); names that begin with a colon must come first, as the sort
+# puts them.
 my $head = join '', map { "\0" . chr(length) . $_ . chr(length $fields{$_}) . $fields{$_} } sort keys %fields;
 my $any = field(1, 'types.containerd.io/opencontainers/runtime-spec/1/LinuxResources') . field(2, $resources);
 my $message = field(1, $container) . field(2, $any);
