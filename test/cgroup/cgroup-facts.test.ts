@@ -96,7 +96,7 @@ test('a file system of another type is not a hierarchy, even if its line mention
   assert.is(parse({ cgroup: '4:memory:/\n', mountinfo }).layout, 'none');
 });
 
-test('inside a container without a cgroup namespace, the own path is relative to the root of the mount', () => {
+test('inside a container without a cgroup namespace, the current path is relative to the root of the mount', () => {
   const facts = parse(nested);
   assert.is(find(facts, 'memory').own, '/');
   assert.is(find(facts, 'cpuset').own, '/inner');
@@ -104,7 +104,7 @@ test('inside a container without a cgroup namespace, the own path is relative to
   assert.is(find(facts, 'pids').own, '/', 'a path that is not below the mount is its top');
 });
 
-test('a process outside of its cgroup namespace has the root cgroup as its own', () => {
+test('a process outside of its cgroup namespace has the root cgroup as its current one', () => {
   const facts = parse({ cgroup: '0::/../../other\n', mountinfo: v2.mountinfo });
   assert.is(facts.unified!.own, '/');
 });

@@ -10,7 +10,7 @@ const facts = (f: { cgroup: string; mountinfo: string }): CgroupFacts =>
 const root = { rootless: false };
 const directories = (f: CgroupFacts, path: string | undefined) => cgroupDirectories(cgroupPaths(f, path, 'web', root));
 
-test('an absolute path is below each mount point, whatever the own cgroup is', () => {
+test('an absolute path is below each mount point, whatever the current cgroup is', () => {
   assert.equal(directories(facts(hybrid), '/a/./b//c'), [
     '/sys/fs/cgroup/pids/a/b/c',
     '/sys/fs/cgroup/cpu,cpuacct/a/b/c',
@@ -24,7 +24,7 @@ test('an absolute path is below each mount point, whatever the own cgroup is', (
   assert.equal(directories(facts(v2), '/a/b'), ['/sys/fs/cgroup/a/b']);
 });
 
-test('the default path is the container id below the own cgroup', () => {
+test('the default path is the container id below the current cgroup', () => {
   const all = directories(facts(hybrid), undefined);
   assert.is(all[0], '/sys/fs/cgroup/pids/user.slice/user-0.slice/web');
   assert.is(all[4], '/sys/fs/cgroup/cpuset/web');
@@ -32,11 +32,11 @@ test('the default path is the container id below the own cgroup', () => {
   assert.equal(directories(facts(hybrid), ''), all);
 });
 
-test('a relative path is below the own cgroup', () => {
+test('a relative path is below the current cgroup', () => {
   assert.is(directories(facts(hybrid), 'x/y')[3], '/sys/fs/cgroup/memory/user.slice/a:b/x/y');
 });
 
-test('on v2 the default path is below the parent that the host chooses; rootless it is beside the own cgroup', () => {
+test('on v2 the default path is below the parent that the host chooses; rootless it is beside the current cgroup', () => {
   const host = facts(v2);
   const there = { ...host, unified: { ...host.unified!, own: '/a.slice/b.service/c' } };
   const where = (path: string | undefined, rootless: boolean, parent: string): string => {
@@ -56,7 +56,7 @@ test('on v2 the default path is below the parent that the host chooses; rootless
   assert.is(where(undefined, true, '/'), '/sys/fs/cgroup/a.slice/b.service/web');
 });
 
-test('on v2 a relative path is beside the own cgroup, because that has processes', () => {
+test('on v2 a relative path is beside the current cgroup, because that has processes', () => {
   assert.equal(directories(facts(v2), undefined), ['/sys/fs/cgroup/user.slice/user-1000.slice/web']);
   assert.equal(directories(facts({ ...v2, cgroup: '0::/one\n' }), 'x'), ['/sys/fs/cgroup/x']);
   assert.equal(directories(facts({ ...v2, cgroup: '0::/\n' }), 'x'), ['/sys/fs/cgroup/x']);

@@ -1,4 +1,4 @@
-/** Cgroups of the host as read from the kernel: the layout, the own cgroup, and the default parent of containers. */
+/** Cgroups of the host as read from the kernel: the layout, the current cgroup, and the default parent of containers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cgroupWritable, checkMounted, isCgroup, readCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
@@ -22,7 +22,7 @@ function v2(own = '/'): FakeKernel {
   return kernel;
 }
 
-test('on v2 the facts have the own cgroup and the controllers at the mount point', () => {
+test('on v2 the facts have the current cgroup and the controllers at the mount point', () => {
   v2('/user.slice');
   assert.equal(readCgroupFacts(), {
     layout: 'v2',
@@ -31,7 +31,7 @@ test('on v2 the facts have the own cgroup and the controllers at the mount point
   });
 });
 
-test('on v1, with or without v2 beside it, each hierarchy has the own cgroup', () => {
+test('on v1, with or without v2 beside it, each hierarchy has the current cgroup', () => {
   for (const layout of ['v1', 'hybrid'] as const) {
     const kernel = new FakeKernel();
     for (const name of ['cpu,cpuacct', 'memory']) mountCgroups(kernel, `${top}/${name}`, { controllers: name });
@@ -92,7 +92,7 @@ test('cgroupWritable checks the nearest existing cgroup, and on v2 its cgroup.pr
   assert.throws(() => cgroupWritable(`${top}/mine`), /check access to the cgroup \/sys\/fs\/cgroup\/mine: EIO/);
 });
 
-test('the default parent is beside the own cgroup, or below the top where systemd manages the tree', () => {
+test('the default parent is beside the current cgroup, or below the top where systemd manages the tree', () => {
   const kernel = v2('/system.slice/engine.service');
   const own = '/system.slice/engine.service';
   assert.is(defaultParent(top, own), '/system.slice', 'no systemd');
@@ -125,7 +125,7 @@ test('unifiedOptions reads the options of the v2 mount, and is empty where v2 is
   assert.equal(unifiedOptions(), []);
 });
 
-test('OOM kills are counted in the own file, or above a systemd unit, in a cgroup that systemd does not remove', () => {
+test("OOM kills are counted in the container's cgroup, or in the parent of a systemd unit, which outlives it", () => {
   const unified = { mountPoint: top, path: `${top}/a.slice/web.scope`, writable: true };
   assert.is(oomFile({ v1: [], unified }), `${top}/a.slice/web.scope/memory.events`);
   assert.is(oomFile({ v1: [], unified }, 'web.scope'), `${top}/a.slice/./web.scope/memory.events`);

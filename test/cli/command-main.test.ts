@@ -46,7 +46,7 @@ test('the help of a command names its flags and arguments, in every form of the 
     assert.match(out, `runt ${name} [flags]${args && ` ${args}`}\n`);
     for (const key of Object.keys(flags)) assert.match(out, `--${key.split('|')[0]}`, `${name} ${key}`);
     assert.is((await runt(['help', name])).out, out);
-    // After the id, exec and ps pass all words on.
+    // After the id, exec and ps pass all arguments on.
     if (args.includes('…')) continue;
     assert.is((await runt([name, 'x', 'y', 'z', '-h'])).out, out, 'help does not count arguments');
   }

@@ -44,7 +44,7 @@ test('an ordinary user keeps state in XDG_RUNTIME_DIR, and gets an error without
   }
 });
 
-test('root of an own user namespace is an ordinary user, unless USER is root', () => {
+test('root of a user namespace is an ordinary user, unless USER is root', () => {
   const map = '         0       1000          1\n';
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000' }, map), '/run/user/1000/runt');
   assert.is(root(0, { XDG_RUNTIME_DIR: '/run/user/1000', USER: 'root' }, map), '/run/runt');

@@ -68,7 +68,7 @@ test('the record and the limits are written before the process starts, and the p
   assert.is(host.kernel.tree.text('/b/pid'), String(host.init.process.pid));
 });
 
-test('a failed call fails the create, which leaves nothing; create survives the failures that have a fallback', async () => {
+test('a failed call fails the create, which leaves nothing, except for the calls that have a fallback', async () => {
   const outcomes = await failuresOf(
     () => new BundleHost(),
     (host) => create(host.options({ pidFile: '/b/pid', trace: '/b/trace' })),
@@ -176,7 +176,7 @@ test('a runt-init that ends without a report is reported with its end, and with 
   for (const { host } of [exited, killed, full]) assert.equal(host.left, []);
 });
 
-test("a failure by the container's own seccomp filter is reported with the denied call, or the death by SIGSYS", async () => {
+test("a failure by the container's seccomp filter is reported with the denied call, or the death by SIGSYS", async () => {
   const { linux } = config();
   const deny = { names: ['prctl'], action: 'SCMP_ACT_ERRNO' };
   const spec = config({ linux: { ...linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [deny] } } });

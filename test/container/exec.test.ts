@@ -276,7 +276,7 @@ test('--cap ignores an empty name, and warns once about a repeated one', async (
   assert.match(host.warnings[0] ?? '', /^exec web: --cap CAP_ODD is not a capability/);
 });
 
-test('an error about a value of the command line names the option instead of a pointer', async () => {
+test('an error about a value of the command line names the command line as its document', async () => {
   let index = -1;
   await running([(init) => init.report('error', { index, errno: E.ENOENT, syscall: 'execve', detail: 'ls' })]);
   // The last operation of the plan is the execve.

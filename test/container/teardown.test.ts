@@ -48,7 +48,7 @@ function remains(c: FakeContainer, fail: readonly string[] = []): Remains {
 const changes = (c: FakeContainer): string[] =>
   c.calls(/^(MARK|writeFile|pidfdSignal|removeCgroup|unlinkAt|mkdirAt|replaceFile|removeTree)/);
 
-test("teardown removes devices, processes, cgroups, resctrl, supervisor, hooks' record and state, in this order", async () => {
+test('the order is devices, processes, cgroups, resctrl, supervisor, poststop record, state', async () => {
   const c = whole();
   await c.run(() => teardown(remains(c)));
   assert.equal(

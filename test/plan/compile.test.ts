@@ -385,7 +385,7 @@ for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries
   });
 }
 
-test('the v2 cgroup is chowned only if the container may write it and its user differs', () => {
+test('the v2 cgroup is chowned only if the container may write it and its user differs from the owner', () => {
   const owner = (spec: Spec, facts: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) =>
     compile(spec, hostFacts({ cgroup: v2, ...facts }), compileOptions(options))
       .plan.ops.filter((op) => op.op === 'cgroupOwner')

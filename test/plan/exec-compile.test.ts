@@ -78,7 +78,7 @@ test('on v2 the process starts in the cgroup before it joins a namespace', () =>
   assert.not.ok(names.includes('cgroupOpen') || names.includes('cgroupEnter'));
 });
 
-test('exec forks only for a pid namespace, and becomes root in a user namespace after the outer limits', () => {
+test('exec forks only for a pid namespace, and in a user namespace sets limits from outside and becomes root', () => {
   assert.not.ok(plan(container(), request(), { namespaces: CLONE_NEWNS }).some((op) => op.op === 'fork'));
   const names = plan(container(), request(), { namespaces: CLONE_NEWUSER | CLONE_NEWPID }).map((op) => op.op);
   assert.ok(names.indexOf('join') < names.indexOf('keyring') && names.indexOf('keyring') < names.indexOf('becomeRoot'));
@@ -151,7 +151,7 @@ test('capabilities of flags are never inheritable, and ambient only if the confi
   assert.equal(add({ inheritable: ['CAP_KILL'] })?.ambient, ['CAP_CHOWN']);
 });
 
-test('a numeric user is used as it is, a name is looked up inside, and a mixture is refused', () => {
+test('a numeric user is used as it is, a name is looked up inside, and an incomplete one is refused', () => {
   const spec = container((p) => (p.user = { uid: 1, gid: 2 }));
   const of = (user: string) => {
     const { process, named } = execProcess(spec, request({ user }));

@@ -87,7 +87,7 @@ test('a socket in use, another file at its path, and a missing directory are ref
   assert.equal(kernel.open, []);
 });
 
-test('serve runs until it is told to end, replaces a stale socket, and removes its own', async () => {
+test('serve runs until it is stopped, replaces a stale socket, and removes its own', async () => {
   const grpc = new FakeGrpc();
   offerGrpc(async () => grpc);
   const kernel = new FakeKernel();

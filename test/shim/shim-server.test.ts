@@ -51,7 +51,7 @@ test('Shutdown is answered, removes the socket and ends the server', async () =>
   await over();
 });
 
-test('a client of another user is disconnected, and delays nobody else', async () => {
+test('a client of another user is disconnected, and delays no other client', async () => {
   const { kernel, serving, over } = begin();
   const stranger = new Client(kernel, false);
   await stranger.wait(10);

@@ -21,7 +21,7 @@ test('a single value has the type that GVariant infers, or the type that it name
   assert.equal(read("objectpath '/a'"), ['o', '/a']);
 });
 
-test('one typed element gives the type of its array, tuple, dictionary or variant', () => {
+test('arrays, tuples, dictionaries and variants are parsed, and one typed element gives the type of all', () => {
   assert.equal(read('[\'a\', "b"]'), ['as', ['a', 'b']]);
   assert.equal(read('[1, byte 2]'), ['ay', [1n, 2n]]);
   assert.equal(read('@a(ss) []'), ['a(ss)', []]);

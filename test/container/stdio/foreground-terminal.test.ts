@@ -72,7 +72,7 @@ const attached = async (made: Caller): Promise<Terminal> => {
   return terminal;
 };
 
-test('checkConsole refuses a terminal without exactly one receiver', () => {
+test('a console socket is required for a detached terminal, and refused otherwise', () => {
   new FakeKernel();
   checkConsole('run web', false, undefined, true);
   checkConsole('run web', true, undefined, true);

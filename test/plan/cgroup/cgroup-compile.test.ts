@@ -336,7 +336,7 @@ const devices: Resources = {
   rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 }, mlx4_0: { hcaObjects: 5 }, mlx3: {} },
 };
 
-/** Every value as "file=value"; alternatives are joined by ` or `, optional files have a `?`. */
+/** Every value as "file=value pointer"; alternatives are joined by ` or `, optional files have a `?`. */
 const all = (settings: readonly Setting[]): string[] =>
   settings.map(({ file, value, others, optional, at }) =>
     [`${file}=${value}`, ...(others ?? []).map((o) => ` or ${o.file}=${o.value}`), optional ? '?' : '', ` ${at}`].join(

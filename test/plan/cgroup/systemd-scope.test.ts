@@ -213,7 +213,7 @@ test('the plan starts the unit where it would make the directory, and annotation
   assert.is(op.properties.filter(({ name }) => name === 'Description').length, 1);
 });
 
-test('properties that affect other units, move the unit or contradict a limit are refused with their pointer', () => {
+test('properties that affect the host, are reserved or contradict a limit are refused with their pointer', () => {
   const refused = (name: string, value: string, says: RegExp, resources: Resources = {}): void => {
     assert.throws(
       () =>
@@ -289,7 +289,7 @@ test('a cgroup below that of the unit gets the values, and the unit gets the pro
   );
 });
 
-test('a user session uses its cgroup and user.slice without device rules; without one only limits are refused', () => {
+test('a user session uses user.slice without device rules; without a session only limits are refused', () => {
   const cgroup = '/user.slice/user-1000.slice/user@1000.service';
   const facts = rootlessFacts({ cgroup: v2 });
   const spec = sample();
