@@ -68,7 +68,7 @@ fmt: deps
 	@clang-format -i $$(git ls-files -co --exclude-standard 'native/*.c' 'native/*.h' 'hack/*.c' 'hack/*.h')
 
 # The static command with its man pages and completions, and the npm package with librunt.so and its dependency.
-library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt
+library := $(DESTDIR)$(PREFIX)/lib/node_modules/runt-oci
 share := $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt

@@ -1,4 +1,4 @@
-// Release files in dist/: runt-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz
+// Release files in dist/: runt-oci-VERSION.tgz (npm, for this machine), and for each ARCH runt-VERSION-linux-ARCH.tar.gz
 // and runt_VERSION_ARCH.deb (the static binary, its name as a shim, man pages and completions).
 //
 //   dist.mjs [ARCH…]               amd64, arm64; without one, both on an amd64 machine (hack/arm64 builds arm64)
@@ -118,7 +118,7 @@ if (debAlone) {
 } else {
   for (const f of readdirSync('dist')) if (/^runt[-_].*\.(tgz|tar\.gz|deb)$/.test(f)) rmSync(`dist/${f}`);
   run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', 'dist');
-  console.log(`dist/runt-${version}.tgz`);
+  console.log(`dist/runt-oci-${version}.tgz`);
   for (const arch of architectures) {
     console.log(archive(arch));
     console.log(debian(arch, 'dist'));

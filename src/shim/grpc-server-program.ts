@@ -42,13 +42,13 @@ function nodeProgram(id: string): string {
 function serverOf(id: string): string {
   const self = readLink('/proc/self/exe');
   const directory = self.slice(0, self.lastIndexOf('/'));
-  const places = [`${directory}/../lib/node_modules/runt/dist/shim.js`, `${directory}/shim.js`];
+  const places = [`${directory}/../lib/node_modules/runt-oci/dist/shim.js`, `${directory}/shim.js`];
   const found = (host.env.RUNT_SHIM ? [host.env.RUNT_SHIM] : places).find((path) => native.access(path, 0) === 0);
   if (found) return found;
   throw new RuntError({
     code: 'ERR_SHIM',
     message: `start the shim of ${id}: ${places[0]} is not there`,
-    hint: 'the gRPC shim needs the npm package (make install), or RUNT_SHIM, the path of its dist/shim.js',
+    hint: 'install the Debian package runt-serve, run make install, or set RUNT_SHIM to the path of dist/shim.js',
   });
 }
 

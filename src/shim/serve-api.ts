@@ -33,7 +33,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
       message: 'serve speaks gRPC, which this static binary does not',
-      hint: 'it needs Node.js 20 or newer and the npm package: node PREFIX/lib/node_modules/runt/dist/cli.js serve …',
+      hint: 'it needs Node.js 20 or newer: install the Debian package runt-serve and run "runt-serve --listen …", or run "npx runt-oci serve …"',
     });
   }
   const path = pathOf(o.listen);

@@ -17,11 +17,14 @@ const cTypes: Record<AbiType, string[]> = {
   out: ['uint8_t *', 'uint32_t'],
 };
 
-/** Path of librunt.so: beside this module or above it (dist/, dist/chunks/), or RUNT_LIBRARY, for tests. */
+/**
+ * Path of librunt.so: beside this module or above it (dist/, dist/chunks/), or RUNT_LIBRARY, for tests. The published
+ * packages have one for each architecture, librunt-x64.so and librunt-arm64.so.
+ */
 function libraryPath(): string {
   const named = process.env.RUNT_LIBRARY;
   if (named) return named;
-  const places = ['./librunt.so', '../librunt.so'];
+  const places = ['.', '..'].flatMap((dir) => [`${dir}/librunt.so`, `${dir}/librunt-${process.arch}.so`]);
   for (const place of places) {
     const path = fileURLToPath(new URL(place, import.meta.url));
     if (existsSync(path)) return path;

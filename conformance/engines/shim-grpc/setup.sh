@@ -10,8 +10,8 @@ transport=-grpc
 eval "$(declare -f setup | sed '1s/setup/setup_shim/')"
 setup() {
   # The path where make install puts the server for Node.js, for a program that is copied to /usr/local/bin.
-  mkdir -p /usr/local/lib/node_modules/runt
-  ln -sfn "$(readlink -f "$here/../../dist")" /usr/local/lib/node_modules/runt/dist
+  mkdir -p /usr/local/lib/node_modules/runt-oci
+  ln -sfn "$(readlink -f "$here/../../dist")" /usr/local/lib/node_modules/runt-oci/dist
   setup_shim
 }
 

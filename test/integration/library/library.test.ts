@@ -306,7 +306,7 @@ test(
     const dir = mkdtempSync(join(tmpdir(), 'runt-docs-'));
     try {
       mkdirSync(join(dir, 'node_modules'));
-      symlinkSync(resolve('.'), join(dir, 'node_modules', 'runt'));
+      symlinkSync(resolve('.'), join(dir, 'node_modules', 'runt-oci'));
       bed.config.process.args = ['/bin/sleep', '1000'];
       bed.write();
       const output: string[] = [];
