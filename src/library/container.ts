@@ -62,6 +62,16 @@ export interface Run {
   readonly exit: Promise<ExitRecord>;
 }
 
+/** A started process whose stdio is three pipes: that of `run` and `exec` without `stdio`. */
+export interface PipedRun extends Run {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+}
+
+/** Options that leave the stdio as it is by default. */
+export type Piped<O> = O & { stdio?: undefined };
+
 export interface ExecOptions {
   /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
@@ -91,6 +101,8 @@ export class Container {
   }
 
   /** See `Runtime.run`. */
+  run(bundle: string, options?: Piped<RunOptions>): Promise<PipedRun>;
+  run(bundle: string, options: RunOptions): Promise<Run>;
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
     const streams = await this.prepare(bundle, options, ['pipe', 'pipe', 'pipe']);
     try {
@@ -195,6 +207,8 @@ export class Container {
   }
 
   /** Executes another process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
+  exec(args: readonly string[], options?: Piped<ExecOptions>): Promise<PipedRun>;
+  exec(args: readonly string[], options: ExecOptions): Promise<Run>;
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);

@@ -22,7 +22,7 @@ import { callerIds } from '../sys/caller-ids.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { reportOf } from '../sys/report/error-report.js';
-import { Container, type ContainerOptions, type Run, type RunOptions } from './container.js';
+import { Container, type ContainerOptions, type Piped, type PipedRun, type Run, type RunOptions } from './container.js';
 
 export type { Stats } from '../cgroup/stats/stats-types.js';
 export type { ExitRecord } from '../container/state/exit-records.js';
@@ -37,6 +37,8 @@ export {
   type ContainerOptions,
   type ContainerState,
   type ExecOptions,
+  type Piped,
+  type PipedRun,
   type Run,
   type RunOptions,
   type StdioOption,
@@ -92,6 +94,8 @@ export class Runtime {
    * and been deleted (unless `keep`).
    * @throws RuntError after the undo
    */
+  run(id: string, bundle: string, options?: Piped<RunOptions>): Promise<PipedRun>;
+  run(id: string, bundle: string, options: RunOptions): Promise<Run>;
   run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
     return this.container(id).run(resolve(bundle), options);
   }
